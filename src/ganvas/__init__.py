@@ -1,0 +1,43 @@
+"""Ganvas trains generative adversarial networks on your images and lets you use both networks afterwards.
+
+>>> import ganvas
+>>> for event in ganvas.train("mnist", run="runs/first"):   # doctest: +SKIP
+...     print(event)
+>>> digits = ganvas.load("runs/first").sample(n=16, classes=7, seed=0)   # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganvas.api import train
+    from ganvas.errors import UserError
+    from ganvas.experiment import Experiment
+    from ganvas.sample import Model, load
+    from ganvas.training import Evaluated, Event, Logged, Sampled, Saved, Stepped, Warned
+
+__version__ = "0.1.0"
+__all__ = [
+    "Evaluated",
+    "Event",
+    "Experiment",
+    "Logged",
+    "Model",
+    "Sampled",
+    "Saved",
+    "Stepped",
+    "UserError",
+    "Warned",
+    "load",
+    "train",
+]
+HOMES = {"Experiment": "experiment", "Model": "sample", "load": "sample", "UserError": "errors", "train": "api"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import torch only when something is used that needs it: `ganvas --help` answers at once."""
+    if name not in __all__:
+        raise AttributeError(f"module 'ganvas' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"ganvas.{HOMES.get(name, 'training')}"), name)

@@ -1,0 +1,55 @@
+"""Training in Python: the same as on the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ganvas import recipes
+from ganvas.experiment import Experiment
+from ganvas.training import Event
+
+
+def experiment(
+    recipe: str | Experiment, data: str | os.PathLike[str] | None = None, settings: dict[str, str] | None = None
+) -> Experiment:
+    """A recipe with the user's data and settings.
+
+    Raises:
+        UserError: an unknown recipe or setting, or a value of the wrong type or out of range.
+    """
+    chosen = recipes.find(recipe) if isinstance(recipe, str) else recipe
+    wanted = dict(settings or {})
+    if data is not None:
+        place = Path(data).expanduser()  # absolute, so that a resume finds it from anywhere
+        wanted["source"] = str(place.resolve()) if place.exists() or place.parent != Path(".") else str(data)
+    return chosen.override(wanted)
+
+
+def train(
+    recipe: str | Experiment,
+    data: str | os.PathLike[str] | None = None,
+    run: str | os.PathLike[str] | None = None,
+    **settings: object,
+) -> Iterator[Event]:
+    """Train a recipe, and yield what happens: `Stepped`, `Logged`, `Sampled`, `Evaluated`, `Saved`, `Warned`.
+
+    Nothing is computed before the first event is asked for. Leaving the loop ends the training with a snapshot; the
+    same call goes on from there. PyTorch's global random numbers are seeded anew at every step.
+
+    Args:
+        recipe: a recipe's name, `my_recipes.py:mine`, or an `Experiment`.
+        data: a data set's name or a folder; None takes the recipe's own.
+        run: the run's folder; None takes the next numbered one below `runs/`.
+        settings: what `key=value` is on the command line: `images=300_000`, `seed=1`.
+
+    Raises:
+        UserError: on the first event; see `Experiment.run`.
+    """
+    chosen = experiment(recipe, data, {key: _text(value) for key, value in settings.items()})
+    yield from chosen.run(None if run is None else Path(run))
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

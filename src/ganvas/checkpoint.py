@@ -1,0 +1,111 @@
+"""Tensors with a JSON card in one safetensors file, checked by a digest. No pickle is ever read or written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from ganvas.errors import UserError
+from ganvas.files import cannot, write_whole
+
+FORMAT = 1
+
+
+class Damaged(UserError):
+    """A checkpoint that cannot be trusted: cut short, changed, or not a file of Ganvas."""
+
+
+def digest(tensors: dict[str, Tensor], card: str) -> str:
+    """A fingerprint of the card and of every tensor: name, type, shape and bytes."""
+    state = hashlib.blake2b(card.encode(), digest_size=16)
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        state.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return state.hexdigest()
+
+
+def save(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
+    """Write tensors and card as one safetensors file, whole.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    text = json.dumps(card)
+    tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    metadata = {"format": str(FORMAT), "ganvas": text, "digest": digest(tensors, text)}
+    write_whole(path, safetensors.torch.save(tensors, metadata))
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save` wrote.
+
+    Returns:
+        The tensors by name, on the CPU, and the card.
+
+    Raises:
+        Damaged: the file is cut short, was changed, or is not a file of Ganvas.
+        UserError: the file cannot be read, or was written by a newer version.
+    """
+    try:
+        with safetensors.safe_open(path, "pt") as file:  # pyright: ignore[reportPrivateImportUsage]
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise UserError(f"There is no file {path}.") from error
+    except OSError as error:
+        raise cannot("read", path, error) from error
+    except safetensors.SafetensorError as error:
+        raise Damaged(f"{path} is damaged or is no safetensors file ({error}).") from error
+    if "ganvas" not in metadata:
+        raise Damaged(f"{path} is a safetensors file, but not one that Ganvas wrote.")
+    version = metadata.get("format", "")
+    if not version.isdigit() or int(version) > FORMAT:
+        raise UserError(f"{path} has format {version}; this Ganvas reads up to {FORMAT}. Install a newer Ganvas.")
+    if metadata.get("digest") != digest(tensors, metadata["ganvas"]):
+        raise Damaged(f"{path} is damaged: its content does not match its own digest.")
+    return tensors, json.loads(metadata["ganvas"])
+
+
+def part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors below `name.`, with that prefix taken off."""
+    return {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(name + ".")}
+
+
+def module_tensors(name: str, module: nn.Module) -> dict[str, Tensor]:
+    """A network's parameters and buffers under `name.`."""
+    return {f"{name}.{key}": value for key, value in module.state_dict().items()}
+
+
+def load_module(name: str, module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Put the tensors under `name.` into a network.
+
+    Raises:
+        Damaged: they are not those of this network.
+    """
+    try:
+        module.load_state_dict(part(tensors, name))
+    except RuntimeError as error:
+        raise Damaged(f"{path}: its {name} does not fit the network that its settings describe ({error}).") from error
+
+
+def optimizer_tensors(name: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimiser's state as tensors under `name.INDEX.KEY`."""
+    state = optimizer.state_dict()["state"]
+    return {f"{name}.{i}.{key}": torch.as_tensor(v) for i, values in state.items() for key, v in values.items()}
+
+
+def load_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put the tensors that `optimizer_tensors` made back into an optimiser of the same parameters."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in part(tensors, name).items():
+        index, _, entry = key.partition(".")
+        state.setdefault(int(index), {})[entry] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,98 @@
+"""IDX files, as MNIST, Fashion-MNIST, KMNIST and EMNIST come: `*-images-idx3-ubyte[.gz]` with labels beside them."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from ganvas.errors import UserError
+from ganvas.files import cannot
+
+NAMES = ("images-idx3-ubyte", "images.idx3-ubyte")  # both spellings are about
+
+
+def read(path: Path) -> np.ndarray:
+    """Read one IDX file of unsigned bytes, raw or gzipped.
+
+    Returns:
+        uint8 array with the dimensions that the file states.
+
+    Raises:
+        UserError: the file is missing, cut short, or not IDX of unsigned bytes.
+    """
+    try:
+        data = path.read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UserError(f"{path} is damaged: its gzip stream ends early or is broken. Fetch it again.") from error
+    except OSError as error:
+        raise cannot("read", path, error) from error
+    if len(data) < 4 or data[:3] != b"\x00\x00\x08":
+        raise UserError(f"{path} is not an IDX file of unsigned bytes (its first bytes are {data[:4].hex() or 'none'}).")
+    rank = data[3]
+    head = 4 + 4 * rank
+    if len(data) < head:
+        raise UserError(f"{path} is cut short: its header says {rank} dimensions. Fetch it again.")
+    shape = struct.unpack(f">{rank}I", data[4:head])
+    if len(data) - head != int(np.prod(shape, dtype=np.int64)):
+        raise UserError(f"{path} is cut short or too long: {len(data) - head} bytes for the shape {shape} it states.")
+    return np.frombuffer(data, np.uint8, offset=head).reshape(shape)
+
+
+def find(source: Path) -> dict[str, tuple[Path, Path | None]]:
+    """The sets of IDX files in a folder (or with a prefix, `folder/emnist-letters`).
+
+    Returns:
+        'train' and, where there is one, 'test': each (images, labels or None).
+
+    Raises:
+        UserError: there are none, or several sets to choose from.
+    """
+    folder, prefix = (source, "") if source.is_dir() else (source.parent, source.name)
+    found: dict[str, dict[str, tuple[Path, Path | None]]] = {}
+    for path in sorted(folder.iterdir()):
+        stem = path.name.removesuffix(".gz")
+        ending = next((n for n in NAMES if stem.endswith(n)), None)
+        if ending is None or not path.name.startswith(prefix):
+            continue
+        start = stem.removesuffix(ending)  # 'train-', 't10k-', 'emnist-letters-train-'
+        split = "test" if any(word in start.lower() for word in ("t10k", "test")) else "train"
+        group = start.replace("train", "").replace("t10k", "").replace("test", "").strip("-_. ")
+        found.setdefault(group, {}).setdefault(split, (path, _labels(folder, start, ending)))
+    if not found:
+        raise UserError(
+            f"There are no IDX files in {source}: Ganvas looks for train-images-idx3-ubyte and train-labels-idx1-ubyte, "
+            "raw or .gz, as MNIST, Fashion-MNIST, KMNIST and EMNIST come."
+        )
+    if len(found) > 1:
+        names = ", ".join(f"{folder / group}" for group in sorted(found))
+        raise UserError(f"{source} holds {len(found)} sets. Choose one with --data: {names}.")
+    (splits,) = found.values()
+    if "train" not in splits:
+        raise UserError(f"{source} has test images, but no training images (train-images-idx3-ubyte).")
+    return splits
+
+
+def _labels(folder: Path, start: str, ending: str) -> Path | None:
+    name = start + ending.replace("images", "labels").replace("idx3", "idx1")
+    return next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
+
+
+def class_names(images: Path, labels: np.ndarray) -> dict[int, str]:
+    """Label value -> class name; EMNIST brings a mapping of values to characters, other sets name them by number."""
+    mapping = next(iter(sorted(images.parent.glob(images.name.split("-train-")[0] + "-mapping.txt"))), None)
+    if mapping is None:
+        return {int(v): str(int(v)) for v in np.unique(labels)}
+    rows = (line.split() for line in mapping.read_text().splitlines() if line.strip())
+    names = {int(row[0]): chr(int(row[1])) for row in rows}
+    return {int(v): names.get(int(v), str(int(v))) for v in np.unique(labels)}
+
+
+def is_transposed(images: Path) -> bool:
+    """EMNIST stores its images with rows and columns exchanged."""
+    return images.name.lower().startswith("emnist")

@@ -1,0 +1,197 @@
+"""An experiment: everything that defines a run, as one frozen object with a JSON form."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganvas import config as cf
+from ganvas import data, networks, report, seeds, training as loop
+from ganvas.config import knob
+from ganvas.data import Batches, ImageData
+from ganvas.errors import UserError, unknown
+from ganvas.files import cannot, make_folder, write_whole
+from ganvas.run import Run
+from ganvas.spec import ImageSpec
+from ganvas.tasks import TASKS, Task, generate
+
+SECTIONS = ("data", "network", "task", "training")
+EXTENDS = {"training.images"}  # the settings that a resume may change (to more)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images."""
+
+    source: str = knob("mnist", "a data set's name, or a folder of IDX files")
+    labels: bool = knob(True, "use the labels where the data has them")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Data, network, task and training of a run; `recipe` is only the name that it came from."""
+
+    recipe: str
+    network: Any
+    data: DataConfig = DataConfig()
+    task: generate.Config = generate.Config()
+    training: loop.Config = loop.Config()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        sections: dict[str, Any] = {name: dataclasses.asdict(getattr(self, name)) for name in SECTIONS}
+        sections["network"] = {"name": networks.name_of(self.network), **sections["network"]}
+        return json.loads(json.dumps({"recipe": self.recipe, **sections}))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Experiment:
+        """The experiment of a JSON form.
+
+        Raises:
+            UserError: an unknown architecture or setting, or a value of the wrong type or out of range.
+        """
+        parts = {name: dict(values.get(name, {})) for name in SECTIONS}
+        name = parts["network"].pop("name", "")
+        if name not in networks.NETWORKS:
+            raise unknown("network", name, networks.NETWORKS)
+        return cls(
+            recipe=str(values.get("recipe", "")),
+            network=cf.from_dict(networks.NETWORKS[name].Config, parts["network"], "network"),
+            data=cf.from_dict(DataConfig, parts["data"], "data"),
+            task=cf.from_dict(generate.Config, parts["task"], "task"),
+            training=cf.from_dict(loop.Config, parts["training"], "training"),
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Experiment:
+        """The experiment of a run's folder.
+
+        Raises:
+            UserError: there is none, or it cannot be read.
+        """
+        path = folder / "experiment.json"
+        try:
+            return cls.from_dict(json.loads(path.read_text()))
+        except FileNotFoundError as error:
+            raise UserError(f"{folder} is not a run's folder: it has no experiment.json.") from error
+        except OSError as error:
+            raise cannot("read", path, error) from error
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path} is damaged: it is not JSON ({error}).") from error
+
+    def override(self, settings: dict[str, str]) -> Experiment:
+        """The same experiment with some settings changed, `{'images': '2M', 'lr_g': '5e-4'}`.
+
+        Raises:
+            UserError: an unknown setting, or a value of the wrong type or out of range.
+        """
+        homes = {field: name for name in SECTIONS for field in cf.types_of(getattr(self, name))}
+        changed = self
+        for key, text in settings.items():
+            if key not in homes:
+                raise unknown("setting", key, homes)
+            section = getattr(changed, homes[key])
+            section = dataclasses.replace(section, **{key: cf.parse(text, cf.types_of(section)[key], key)})
+            cf.check(section)
+            changed = dataclasses.replace(changed, **{homes[key]: section})
+        return changed
+
+    def load_data(self) -> ImageData:
+        """The images of this experiment.
+
+        Raises:
+            UserError: they cannot be found or read.
+        """
+        images = data.load(self.data.source)
+        return images if self.data.labels else images.unlabelled()
+
+    def build(self, spec: ImageSpec) -> Task:
+        """The task with fresh networks; equal for equal seeds.
+
+        Raises:
+            UserError: the network cannot draw images of this kind.
+        """
+        torch.manual_seed(seeds.key(self.training.seed, "init"))
+        generator, discriminator = networks.build(self.network, spec)
+        return TASKS["generate"](generator, discriminator, spec, self.task, self.network.latent_dim)
+
+    def run(self, folder: str | Path | None = None) -> Iterator[loop.Event]:
+        """Train in a folder (None: the next numbered one below `runs/`); see `loop.fit` for the events.
+
+        A folder that holds a run of the same settings is resumed; more `images` extend it.
+
+        Raises:
+            UserError: the folder belongs to a run of other settings or of other data, another training is at work in
+                it, it cannot be written, or what `fit` raises.
+        """
+        images = self.load_data()
+        task = self.build(images.spec)
+        batches = Batches(images, self.training.batch, self.training.seed, loop.choose_device(self.training))
+        place = Path(folder).expanduser() if folder is not None else self._new_folder(images.name)
+        make_folder(place)
+        card = self.card(images)
+        run = Run(place, {**card, "data": {**card["data"], "source": images.name}})  # a model tells no paths
+        with run.locked():
+            self._claim(run, images, card)
+            yield from self._events(loop.fit(task, batches, self.training, run), run)
+
+    def _events(self, events: Iterator[loop.Event], run: Run) -> Iterator[loop.Event]:
+        try:
+            for event in events:
+                if isinstance(event, loop.Saved):
+                    report.write(run)
+                yield event
+        except GeneratorExit:
+            events.close()  # pyright: ignore[reportAttributeAccessIssue]  # fit is a generator: it saves as it closes
+            report.write(run)
+            raise
+
+    def _new_folder(self, name: str) -> Path:
+        label = name if name == self.recipe else f"{name}-{self.recipe.removeprefix(name + '-')}"
+        return Run.create(Path("runs"), re.sub(r"[^\w.-]+", "-", label)).folder
+
+    def _claim(self, run: Run, images: ImageData, card: dict[str, Any]) -> None:
+        """Write the experiment into a new folder, or check that an old one is the same run."""
+        if not run.experiment.is_file():
+            others = [p for p in run.folder.iterdir() if p.name != ".lock"]
+            if others:
+                raise UserError(
+                    f"{run.folder} holds other files ({others[0].name}) and no run. Choose an empty or new folder."
+                )
+            write_whole(run.experiment, json.dumps(card, indent=1) + "\n")
+            return
+        old = json.loads(run.experiment.read_text())
+        changes = cf.differences(self.load(run.folder).to_dict(), self.to_dict())
+        changes.pop("recipe", None)
+        grows = {k for k, (a, b) in changes.items() if k in EXTENDS and b > a}
+        refused = {k: v for k, v in changes.items() if k not in grows}
+        if refused:
+            rows = "".join(f"\n  {key}: {a} in the folder, {b} now" for key, (a, b) in refused.items())
+            raise UserError(
+                f"{run.folder} holds a run of other settings:{rows}\n"
+                f"Resume it as it was (ganvas resume {run.folder}), or choose another --run folder."
+            )
+        if old.get("fingerprint") != images.fingerprint:
+            raise UserError(
+                f"{run.folder} was trained on other images than {self.data.source} holds now (fingerprints "
+                f"{str(old.get('fingerprint'))[:12]} and {images.fingerprint[:12]}). Choose another --run folder."
+            )
+        write_whole(run.experiment, json.dumps(card, indent=1) + "\n")
+
+    def card(self, images: ImageData) -> dict[str, Any]:
+        """What a model file says of itself: settings, kind of image, classes, data."""
+        return {
+            **self.to_dict(),
+            "spec": dataclasses.asdict(images.spec),
+            "classes": list(images.class_names),
+            "data_name": images.name,
+            "fingerprint": images.fingerprint,
+            "licence": images.licence,
+        }

@@ -1,0 +1,62 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+
+from ganvas.errors import UserError
+
+REASONS = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "your disk quota is used up; free some space",
+    errno.EFBIG: "the file is larger than this place allows; choose another folder",
+    errno.EACCES: "there is no permission to write there; choose another folder",
+    errno.EPERM: "there is no permission to write there; choose another folder",
+    errno.EROFS: "that disk is read-only; choose another folder",
+    errno.ENOENT: "that folder does not exist (any more)",
+    errno.EISDIR: "that is a folder; give a file's name",
+    errno.ENOTDIR: "a part of that path is a file, not a folder",
+}
+
+
+def cannot(what: str, path: Path, error: OSError) -> UserError:
+    """The error for a file operation that the system refused."""
+    reason = REASONS.get(error.errno or 0, error.strerror or str(error))
+    return UserError(f"Cannot {what} {path}: {reason}. What was saved before is intact.")
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new one and nothing between.
+
+    Raises:
+        UserError: the system refused (disk full, no permission ...); the old file is untouched.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise cannot("write", path, error) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents.
+
+    Raises:
+        UserError: the system refused.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UserError(f"Cannot make the folder {path}: there is a file of that name. Choose another name.") from error
+    except OSError as error:
+        raise cannot("make the folder", path, error) from error

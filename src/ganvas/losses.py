@@ -1,0 +1,126 @@
+"""Adversarial losses as plain functions on logits, and the gradient penalties.
+
+An objective is a pair `d_loss(real, fake)`, `g_loss(real, fake)`; both take the discriminator's raw logits for real and
+generated images, of equal shape, and return a scalar. Ordinary and relativistic objectives so share one shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+
+class Objective(NamedTuple):
+    """A pair of losses, and what the discriminator's logit means under it.
+
+    `threshold` is the logit above which the discriminator says 'real'; None where a single logit has no zero point, so
+    that only pairs can be judged (real above fake).
+    """
+
+    d_loss: Callable[[Tensor, Tensor], Tensor]
+    g_loss: Callable[[Tensor, Tensor], Tensor]
+    threshold: float | None
+
+
+def logistic_d(real: Tensor, fake: Tensor) -> Tensor:
+    """-log D(x) - log(1 - D(G(z))), D = sigmoid(logit). Source: Goodfellow et al. 2014, equation 1."""
+    return softplus(-real).mean() + softplus(fake).mean()
+
+
+def nonsaturating_g(real: Tensor, fake: Tensor) -> Tensor:
+    """-log D(G(z)): strong gradients while the forger is still poor. Source: Goodfellow et al. 2014, section 3."""
+    return softplus(-fake).mean()
+
+
+def minimax_g(real: Tensor, fake: Tensor) -> Tensor:
+    """log(1 - D(G(z))): the game of the theory. Source: Goodfellow et al. 2014, equation 1."""
+    return -softplus(fake).mean()
+
+
+def hinge_d(real: Tensor, fake: Tensor) -> Tensor:
+    """max(0, 1 - D(x)) + max(0, 1 + D(G(z))). Source: Lim and Ye 2017; Miyato et al. 2018, equation 16."""
+    return relu(1 - real).mean() + relu(1 + fake).mean()
+
+
+def critic_g(real: Tensor, fake: Tensor) -> Tensor:
+    """-D(G(z)). Source: Arjovsky et al. 2017; Miyato et al. 2018, equation 17."""
+    return -fake.mean()
+
+
+def least_squares_d(real: Tensor, fake: Tensor) -> Tensor:
+    """(D(x) - 1)^2 / 2 + D(G(z))^2 / 2. Source: Mao et al. 2017, equation 9."""
+    return 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean()
+
+
+def least_squares_g(real: Tensor, fake: Tensor) -> Tensor:
+    """(D(G(z)) - 1)^2 / 2. Source: Mao et al. 2017, equation 9."""
+    return 0.5 * (fake - 1).square().mean()
+
+
+def wasserstein_d(real: Tensor, fake: Tensor) -> Tensor:
+    """D(G(z)) - D(x); needs the gradient penalty. Source: Arjovsky et al. 2017, equation 2."""
+    return fake.mean() - real.mean()
+
+
+def relativistic_d(real: Tensor, fake: Tensor) -> Tensor:
+    """softplus(D(G(z)) - D(x)), pair by pair. Source: Jolicoeur-Martineau 2018; Huang et al. 2024, equation 2."""
+    return softplus(fake - real).mean()
+
+
+def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
+    """softplus(D(x) - D(G(z))), pair by pair. Source: Jolicoeur-Martineau 2018; Huang et al. 2024, equation 2."""
+    return softplus(real - fake).mean()
+
+
+LOSSES = {
+    "nonsaturating": Objective(logistic_d, nonsaturating_g, 0.0),
+    "minimax": Objective(logistic_d, minimax_g, 0.0),
+    "hinge": Objective(hinge_d, critic_g, 0.0),
+    "least-squares": Objective(least_squares_d, least_squares_g, 0.5),
+    "wasserstein": Objective(wasserstein_d, critic_g, None),
+    "relativistic": Objective(relativistic_d, relativistic_g, None),
+}
+
+
+def squared_gradient(logits: Tensor, images: Tensor) -> Tensor:
+    """Mean over the batch of the squared norm of the gradient of each logit with respect to its image.
+
+    On real images this is R1, on generated ones R2. Source: Mescheder et al. 2018, equation 9.
+
+    Args:
+        logits: [B] or [B, 1, h, w], computed from `images`.
+        images: [B, C, H, W] with requires_grad.
+    """
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return gradient.float().square().sum((1, 2, 3)).mean()
+
+
+def gradient_penalty(
+    discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor
+) -> Tensor:
+    """(|gradient of D at random points between real and fake| - 1)^2. Source: Gulrajani et al. 2017, equation 3.
+
+    Args:
+        discriminator: images [B, C, H, W] -> logits [B].
+        real, fake: [B, C, H, W].
+        mix: [B, 1, 1, 1] uniform in [0, 1].
+    """
+    points = torch.lerp(fake.detach(), real.detach(), mix).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(discriminator(points).sum(), points, create_graph=True)
+    norm = gradient.float().square().sum((1, 2, 3)).add(1e-12).sqrt()
+    return (norm - 1).square().mean()
+
+
+def accuracy(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Share of real images taken for real and of fakes taken for fake; 0.5 means that the expert is guessing.
+
+    Where a single logit has no zero point both are the share of pairs in which the real image scores higher.
+    """
+    if objective.threshold is None:
+        right = (real > fake).float().mean()
+        return right, right
+    return (real > objective.threshold).float().mean(), (fake <= objective.threshold).float().mean()

@@ -1,0 +1,36 @@
+"""Architectures: each one complete file with its knobs, its generator and its discriminator, and one line here.
+
+Every generator maps z [B, latent_dim] and labels [B] (int64, or None) to images [B, C, H, W] in [-1, 1]; every
+discriminator maps images and labels to logits [B], without a sigmoid.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from ganvas.networks import classic_dcgan, classic_mlp, shuffle
+from ganvas.spec import ImageSpec
+
+NETWORKS: dict[str, ModuleType] = {
+    "shuffle": shuffle,
+    "classic-mlp": classic_mlp,
+    "classic-dcgan": classic_dcgan,
+}
+
+
+def name_of(config: Any) -> str:
+    """The name in `NETWORKS` of the architecture that a config's knobs belong to."""
+    return next(name for name, module in NETWORKS.items() if isinstance(config, module.Config))
+
+
+def build(config: Any, spec: ImageSpec) -> tuple[nn.Module, nn.Module]:
+    """A generator and a discriminator with fresh weights, from torch's global random numbers.
+
+    Raises:
+        UserError: the architecture cannot draw images of this size.
+    """
+    module = NETWORKS[name_of(config)]
+    return module.Generator(spec, config), module.Discriminator(spec, config)

@@ -1,0 +1,127 @@
+"""Recipes: a function each, whose docstring is its result card. `ganvas train NAME` runs one.
+
+Your own need no fork: write such a function in a file and say `ganvas train my_recipes.py:mine`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+from ganvas import training as loop
+from ganvas.errors import UserError, unknown
+from ganvas.experiment import DataConfig, Experiment
+from ganvas.networks import classic_dcgan, classic_mlp, shuffle
+from ganvas.tasks import generate
+
+EPOCH = 60_000  # images of an epoch of MNIST
+
+
+def mnist() -> Experiment:
+    """The flagship: class-conditional digits in minutes on two CPU cores."""
+    return Experiment(
+        recipe="mnist",
+        network=shuffle.Config(),
+        task=generate.Config(loss="nonsaturating", r1=0.3, penalty_every=8),
+        training=loop.Config(
+            images=150_000,
+            batch=128,
+            lr_g=1e-3,
+            lr_d=1e-3,
+            decay_from=0.5,
+            ema=50_000,
+            ema_ramp=0.1,
+            tick_every=2_000,
+            sample_every=10_000,
+            sample_at=(1_000, 2_000, 4_000, 6_000),
+        ),
+    )
+
+
+def mnist_unlabelled() -> Experiment:
+    """The flagship's twin without labels: it finds out by itself that there are ten kinds of digits."""
+    base = mnist()
+    return Experiment(
+        recipe="mnist-unlabelled",
+        network=base.network,
+        data=DataConfig(labels=False),
+        task=base.task,
+        training=base.training,
+    )
+
+
+def classic_mlp_recipe() -> Experiment:
+    """The tutorials' fully connected GAN: 100 epochs of MNIST, the log line that people know."""
+    return Experiment(
+        recipe="classic-mlp",
+        network=classic_mlp.Config(),
+        data=DataConfig(labels=False),
+        task=generate.Config(loss="nonsaturating"),
+        training=loop.Config(
+            images=100 * EPOCH,
+            batch=100,
+            lr_g=2e-4,
+            lr_d=2e-4,
+            beta1=0.9,
+            beta2=0.999,
+            tick_every=10_000,
+            sample_every=0,
+            sample_at=(EPOCH, 2 * EPOCH, 20 * EPOCH, 100 * EPOCH),
+        ),
+    )
+
+
+def classic_dcgan_recipe() -> Experiment:
+    """The tutorials' convolutional GAN: 100 epochs; every 10 of them accuracy, a 10x10 picture and the model."""
+    return Experiment(
+        recipe="classic-dcgan",
+        network=classic_dcgan.Config(),
+        data=DataConfig(labels=False),
+        task=generate.Config(loss="nonsaturating"),
+        training=loop.Config(
+            images=100 * EPOCH,
+            batch=128,
+            lr_g=2e-4,
+            lr_d=2e-4,
+            beta1=0.5,
+            beta2=0.999,
+            tick_every=10_000,
+            sample_every=10 * EPOCH,
+            keep_models=True,
+        ),
+    )
+
+
+RECIPES: dict[str, Callable[[], Experiment]] = {
+    "mnist": mnist,
+    "mnist-unlabelled": mnist_unlabelled,
+    "classic-mlp": classic_mlp_recipe,
+    "classic-dcgan": classic_dcgan_recipe,
+}
+
+
+def find(name: str) -> Experiment:
+    """The experiment of a recipe's name, or of a function in a file, `my_recipes.py:mine`.
+
+    Raises:
+        UserError: there is no such recipe, file or function, or the function makes no Experiment.
+    """
+    if name in RECIPES:
+        return RECIPES[name]()
+    file, _, function = name.rpartition(":")
+    if not file.endswith(".py"):
+        raise unknown("recipe", name, RECIPES)
+    path = Path(file).expanduser()
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise UserError(f"There is no file {path}.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not callable(getattr(module, function, None)):
+        names = [n for n, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == path.stem]
+        raise unknown(f"function in {path}", function, names)
+    experiment = getattr(module, function)()
+    if not isinstance(experiment, Experiment):
+        raise UserError(f"{name} returned {type(experiment).__name__}; a recipe returns a ganvas.Experiment.")
+    return experiment

@@ -1,0 +1,194 @@
+"""A run's folder: the interface between a training and everyone else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ganvas import checkpoint
+from ganvas import images as im
+from ganvas.errors import UserError
+from ganvas.files import cannot, make_folder, write_whole
+
+try:
+    import fcntl
+except ImportError:  # Windows: one training a folder is then the user's own care
+    fcntl = None
+
+KEEP = 3  # snapshots that are kept
+
+
+class Run:
+    """Reads and writes one run's folder. Every file is written whole; log.jsonl grows a line at a time."""
+
+    def __init__(self, folder: Path, card: dict[str, Any] | None = None) -> None:
+        """`card` is what every model file of this run says of itself besides its state."""
+        self.folder, self.base_card = folder, card or {}
+        self.experiment = folder / "experiment.json"
+        self.log = folder / "log.jsonl"
+        self.metrics = folder / "metrics.jsonl"
+        self.samples = folder / "samples"
+        self.checkpoints = folder / "checkpoints"
+        self.models = folder / "models"
+        self.model = folder / "model.safetensors"
+        self.report = folder / "report.html"
+
+    @classmethod
+    def create(cls, root: Path, name: str) -> Run:
+        """Make the next numbered folder, `root/00007-name`.
+
+        Raises:
+            UserError: the folder cannot be made.
+        """
+        make_folder(root)
+        taken = [int(p.name[:5]) for p in root.iterdir() if p.name[:5].isdigit()]
+        number = max(taken, default=-1) + 1
+        while True:
+            try:
+                (root / f"{number:05d}-{name}").mkdir()
+                return cls(root / f"{number:05d}-{name}")
+            except FileExistsError:  # another training was quicker
+                number += 1
+            except OSError as error:
+                raise cannot("make the folder", root / f"{number:05d}-{name}", error) from error
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for one training; the system lets go of it when the process ends, however it ends.
+
+        Raises:
+            UserError: another training holds it, or the folder cannot be written.
+        """
+        path = self.folder / ".lock"
+        try:
+            file = open(path, "a")  # noqa: SIM115
+        except OSError as error:
+            raise cannot("write", path, error) from error
+        with file:
+            try:
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UserError(
+                    f"Another training is at work in {self.folder}. Wait for it, stop it, or choose another --run folder."
+                ) from error
+            yield
+
+    def check_space(self, needed: int) -> None:
+        """Raise a UserError where the disk has less than `needed` bytes free."""
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise UserError(
+                f"The disk of {self.folder} has {free / 1e6:.0f} MB free and this run needs about {needed / 1e6:.0f} MB. "
+                "Free some space, or choose another folder with --run."
+            )
+
+    def append(self, row: dict[str, Any], path: Path | None = None) -> None:
+        """Add one line to the log (or to the file that `path` names).
+
+        Raises:
+            UserError: the system refused.
+        """
+        path = path or self.log
+        try:
+            with open(path, "a") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise cannot("write", path, error) from error
+
+    def rows(self, path: Path | None = None) -> list[dict[str, Any]]:
+        """The log so far (or the file that `path` names); a last line half written in a crash is passed over."""
+        path = path or self.log
+        rows = []
+        if path.is_file():
+            for line in path.read_text(errors="replace").splitlines():
+                with contextlib.suppress(json.JSONDecodeError):
+                    rows.append(json.loads(line))
+        return rows
+
+    def rewind(self, images: int) -> None:
+        """Drop what was logged, drawn and saved after `images` images: a resumed training makes it again."""
+        for path in (self.log, self.metrics):
+            kept = [row for row in self.rows(path) if row["images"] <= images]
+            write_whole(path, "".join(json.dumps(row) + "\n" for row in kept))
+        for folder in (self.samples, self.models):
+            for path in folder.glob("*_[0-9]*.*") if folder.is_dir() else []:
+                if int(path.stem.rsplit("_", 1)[1]) > images // 1000:
+                    path.unlink()
+        for path in self.folder.rglob(".*.part"):
+            path.unlink()
+
+    def save_picture(self, name: str, pictures: Tensor, columns: int = 10) -> Path:
+        """Write a sheet of uint8 [n, C, H, W] below samples/."""
+        make_folder(self.samples)
+        path = self.samples / f"{name}.png"
+        im.save_grid(path, pictures, columns)
+        return path
+
+    def pictures(self) -> list[tuple[int, Path]]:
+        """The sheets of generated pictures so far: (thousands of images seen, path), oldest first."""
+        found = [(0, self.samples / "fakes_init.png")] if (self.samples / "fakes_init.png").is_file() else []
+        return found + [(int(p.stem[6:]), p) for p in sorted(self.samples.glob("fakes_[0-9]*.png"))]
+
+    def save_snapshot(self, images: int, tensors: dict[str, Tensor], card: dict[str, Any]) -> Path:
+        """Write all that a resume needs, and remove the oldest snapshots."""
+        make_folder(self.checkpoints)
+        path = self.checkpoints / f"snapshot_{images:012d}.safetensors"
+        checkpoint.save(path, tensors, card)
+        for old in self.snapshots()[KEEP:]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def save_model(self, path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
+        """Write a model file: all that using the networks needs."""
+        make_folder(path.parent)
+        checkpoint.save(path, tensors, {**self.base_card, **card})
+
+    def snapshots(self) -> list[Path]:
+        """The snapshots, newest first."""
+        return sorted(self.checkpoints.glob("snapshot_*.safetensors"), reverse=True)
+
+    def last_snapshot(self) -> tuple[Path | None, dict[str, Tensor], dict[str, Any], list[str]]:
+        """The newest snapshot that is whole.
+
+        Returns:
+            Its path (None: there is no snapshot), tensors and card, and a sentence for each damaged one passed over.
+
+        Raises:
+            UserError: there are snapshots, but all of them are damaged.
+        """
+        bad: list[str] = []
+        for path in self.snapshots():
+            try:
+                return path, *checkpoint.load(path), bad
+            except checkpoint.Damaged as error:
+                bad.append(str(error))
+        if bad:
+            raise UserError(f"No snapshot in {self.checkpoints} can be read. {' '.join(bad)} Start a new run.")
+        return None, {}, {}, bad
+
+
+def locate(path: str | os.PathLike[str]) -> Path:
+    """The model file that a run's folder or a model's path means.
+
+    Raises:
+        UserError: there is none.
+    """
+    place = Path(path).expanduser()
+    if place.is_dir():
+        model = place / "model.safetensors"
+        if model.is_file():
+            return model
+        if (place / "experiment.json").is_file():
+            raise UserError(f"The run {place} has no model yet: it is written with the first snapshot.")
+        raise UserError(f"{place} is not a run's folder: it has no model.safetensors.")
+    if not place.is_file():
+        raise UserError(f"There is no run or model {place}.")
+    return place

@@ -1,0 +1,39 @@
+"""What the training loop knows of a task."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from ganvas.data import Batch
+
+
+class Task(ABC):
+    """Two networks and the losses by which they contest.
+
+    The loop calls `discriminator_loss` and then `generator_loss` with the same batch, in that order; a dictionary of
+    losses has the entry 'total', of which the loop takes the gradient, and others that it only logs.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+
+    @abstractmethod
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """The expert's loss on a batch of real images and as many forged ones."""
+
+    @abstractmethod
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
+        """The forger's loss; None where it pauses in this step."""
+
+    @abstractmethod
+    def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
+        """The expert's accuracy ('real', 'fake') on these real images and as many forged ones, and their 'diversity'.
+
+        The networks are used in the mode (training or evaluation) in which they are.
+        """
+
+    @abstractmethod
+    def preview(self, generator: nn.Module, seed: int) -> Tensor:
+        """A fixed sheet of pictures of `generator`, uint8 [n, C, H, W], ten a row, one class a row."""

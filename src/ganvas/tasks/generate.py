@@ -1,0 +1,118 @@
+"""Generate: draw new images from noise, of a class that is asked for where the data has classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganvas import images as im
+from ganvas import losses, seeds
+from ganvas.config import knob
+from ganvas.data import Batch
+from ganvas.losses import LOSSES
+from ganvas.spec import ImageSpec
+from ganvas.tasks.base import Task
+
+COLUMNS = 10  # pictures a row of a preview
+MAX_ROWS = 32
+
+
+@dataclass(frozen=True)
+class Config:
+    """Loss, penalties and rhythm of the contest."""
+
+    loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
+    r1: float = knob(0.0, "weight (gamma) of the squared gradient of D on real images", low=0)
+    r2: float = knob(0.0, "weight (gamma) of the squared gradient of D on generated images", low=0)
+    penalty_every: int = knob(1, "steps from one R1/R2 penalty to the next (its weight is multiplied by that)", low=1)
+    gradient_penalty: float = knob(0.0, "weight of WGAN-GP's penalty (10 is usual with wasserstein)", low=0)
+    d_steps: int = knob(1, "discriminator steps a generator step", low=1)
+
+
+class GenerateTask(Task):
+    """The classic contest: G draws from z (and a label), D judges."""
+
+    def __init__(
+        self, generator: nn.Module, discriminator: nn.Module, spec: ImageSpec, config: Config, latent_dim: int
+    ) -> None:
+        self.generator, self.discriminator = generator, discriminator
+        self.spec, self.config, self.latent_dim = spec, config, latent_dim
+        self.objective = LOSSES[config.loss]
+        self._fakes: Tensor | None = None  # drawn in the discriminator's step, used again in the generator's
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        c = self.config
+        pauses = (batch.step + 1) % c.d_steps != 0
+        with torch.set_grad_enabled(not pauses):
+            fakes = self._draw(self.generator, batch)
+        self._fakes = None if pauses else fakes
+        fakes, real_images = fakes.detach(), batch.images
+        penalised = batch.step % c.penalty_every == 0
+        if penalised and c.r1:
+            real_images.requires_grad_(True)
+        if penalised and c.r2:
+            fakes.requires_grad_(True)
+        real = self.discriminator(real_images, batch.labels).float()
+        fake = self.discriminator(fakes, batch.labels).float()
+        total = loss = self.objective.d_loss(real, fake)
+        logged: dict[str, Tensor] = {}
+        for name, gamma, logits, images in (("r1", c.r1, real, real_images), ("r2", c.r2, fake, fakes)):
+            if penalised and gamma:
+                logged[name] = losses.squared_gradient(logits, images)
+                total = total + 0.5 * gamma * c.penalty_every * logged[name]
+        if c.gradient_penalty:
+            mix = torch.rand(len(fakes), 1, 1, 1).to(fakes.device)
+            logged["gradient_penalty"] = losses.gradient_penalty(
+                lambda x: self.discriminator(x, batch.labels), real_images, fakes, mix
+            )
+            total = total + c.gradient_penalty * logged["gradient_penalty"]
+        accuracy_real, accuracy_fake = losses.accuracy(self.objective, real, fake)
+        return {
+            "total": total,
+            "loss_d": loss,
+            "accuracy_real": accuracy_real,
+            "accuracy_fake": accuracy_fake,
+            "d_real": self._score(real),
+            "d_fake": self._score(fake),
+            **logged,
+        }
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
+        fakes, self._fakes = self._fakes, None
+        if fakes is None:
+            return None
+        fake = self.discriminator(fakes, batch.labels).float()
+        real = fake
+        if self.objective.threshold is None:  # only pairwise losses look at the real images here
+            with torch.no_grad():
+                real = self.discriminator(batch.images, batch.labels).float()
+        loss = self.objective.g_loss(real, fake)
+        return {"total": loss, "loss_g": loss, "d_fake_after": self._score(fake)}
+
+    @torch.no_grad()
+    def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
+        fakes = self._draw(generator or self.generator, batch)
+        real = self.discriminator(batch.images, batch.labels).float()
+        fake = self.discriminator(fakes, batch.labels).float()
+        right_real, right_fake = losses.accuracy(self.objective, real, fake)
+        spread = [x.float().std(0).mean() for x in (fakes, batch.images)]
+        return {"real": right_real, "fake": right_fake, "diversity": spread[0] / spread[1].clamp_min(1e-6)}
+
+    @torch.no_grad()
+    def preview(self, generator: nn.Module, seed: int) -> Tensor:
+        rows = min(self.spec.classes, MAX_ROWS) or COLUMNS
+        device = next(generator.parameters()).device
+        z = seeds.latents((seeds.key(seed, "preview", i) for i in range(rows * COLUMNS)), self.latent_dim).to(device)
+        labels = torch.arange(rows, device=device).repeat_interleave(COLUMNS) if self.spec.classes else None
+        return im.to_uint8(generator(z, labels))
+
+    def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
+        z = torch.randn(len(batch.images), self.latent_dim).to(batch.images.device)  # on the CPU: one z on any device
+        return generator(z, batch.labels)
+
+    def _score(self, logits: Tensor) -> Tensor:
+        """D(x) as people know it: the mean probability where the loss has one, else the mean logit."""
+        logistic = self.objective.d_loss is losses.logistic_d
+        return torch.sigmoid(logits).mean() if logistic else logits.mean()

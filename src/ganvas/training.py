@@ -1,0 +1,388 @@
+"""The training loop: a Python generator of events. Whoever wants to stop no longer asks for the next one."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganvas import checkpoint, ema, seeds
+from ganvas.config import knob
+from ganvas.data import Batch, Batches
+from ganvas.errors import UserError
+from ganvas.run import Run
+from ganvas.tasks import Task
+
+PROBE = 256  # held-out images that the discriminator judges each tick
+CHECK = 100  # real and generated images of the accuracy check beside each picture
+
+
+@dataclass(frozen=True)
+class Config:
+    """Length, optimisers and rhythm. The clock is images seen: real images that the discriminator was shown."""
+
+    images: int = knob(150_000, "length of the training in images seen (150k, 2M)", low=1)
+    batch: int = knob(128, "images a step", low=2)
+    lr_g: float = knob(1e-3, "learning rate of the generator", low=0)
+    lr_d: float = knob(1e-3, "learning rate of the discriminator", low=0)
+    beta1: float = knob(0.0, "Adam's first decay rate", low=0, high=0.9999)
+    beta2: float = knob(0.99, "Adam's second decay rate", low=0, high=0.999999)
+    decay_from: float = knob(1.0, "share of the training after which the learning rates fall to 0", low=0, high=1)
+    ema: int = knob(0, "half-life of the averaged generator's weights in images (0: no average)", low=0)
+    ema_ramp: float = knob(0.05, "upper limit of that half-life as a share of the images seen", low=0, high=1)
+    seed: int = knob(0, "start of all random numbers", low=0)
+    device: str = knob("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
+    precision: str = knob("auto", "of the multiplications", choices=("auto", "fp32", "bf16"))
+    tick_every: int = knob(2_000, "images from one log line to the next", low=1)
+    sample_every: int = knob(10_000, "images from one picture to the next (0: only sample_at)", low=0)
+    sample_at: tuple[int, ...] = knob((), "more pictures, after so many images", low=1)
+    keep_models: bool = knob(False, "keep the model of each picture in models/")
+    save_seconds: float = knob(60.0, "seconds from one snapshot to the next", low=0)
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One step was made (nothing was logged)."""
+
+    images: int
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A line was added to log.jsonl."""
+
+    images: int
+    row: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A sheet of pictures was written; `pictures` is uint8 [n, C, H, W], ten a row."""
+
+    images: int
+    path: Path
+    pictures: Tensor
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The discriminator was checked on some real, generated and held-out images; shares in 0..1."""
+
+    images: int
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A snapshot was written: training can go on from here after any accident."""
+
+    images: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that the user should know."""
+
+    images: int
+    text: str
+
+
+Event = Stepped | Logged | Sampled | Evaluated | Saved | Warned
+
+
+def choose_device(config: Config) -> torch.device:
+    """The device that `device=auto` means here.
+
+    Raises:
+        UserError: the device that was asked for is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if config.device == "auto":
+        return torch.device(next(name for name, ok in there.items() if ok))
+    if not there[config.device]:
+        raise UserError(f"device={config.device}: PyTorch finds no such device here. Take device=auto or device=cpu.")
+    return torch.device(config.device)
+
+
+def choose_precision(config: Config, device: torch.device) -> str:
+    """'bf16' where the hardware multiplies it natively, else 'fp32' (emulated bf16 is hundreds of times slower)."""
+    if config.precision != "auto":
+        return config.precision
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        caps = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+        native = bool(caps.get("avx512_bf16") or caps.get("amx_bf16"))
+    return "bf16" if native else "fp32"
+
+
+@contextlib.contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """No gradients for this network's weights: they would be computed only to be thrown away."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
+
+
+class Trainer:
+    """The mutable state of a training: networks, average, optimisers, clock and the running means of the log."""
+
+    def __init__(self, task: Task, config: Config) -> None:
+        self.task, self.config = task, config
+        self.device = choose_device(config)
+        self.precision = choose_precision(config, self.device)
+        for network in (task.generator, task.discriminator):
+            network.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.average = copy.deepcopy(task.generator).requires_grad_(False).eval()
+        betas = (float(config.beta1), float(config.beta2))
+        self.optimizer_g = torch.optim.Adam(task.generator.parameters(), config.lr_g, betas, fused=True)
+        self.optimizer_d = torch.optim.Adam(task.discriminator.parameters(), config.lr_d, betas, fused=True)
+        self.images = 0
+        self.seconds = 0.0
+        self.tick_seconds = 0.0
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def step(self, batch: Batch) -> None:
+        """One discriminator step and one generator step on a batch of real images."""
+        config, task = self.config, self.task
+        torch.manual_seed(seeds.key(config.seed, "step", self.images))
+        rate = self.rate()
+        for optimizer, lr in ((self.optimizer_d, config.lr_d), (self.optimizer_g, config.lr_g)):
+            optimizer.param_groups[0]["lr"] = lr * rate
+
+        with self.autocast():
+            expert = task.discriminator_loss(batch)
+        self.optimizer_d.zero_grad()
+        expert["total"].backward()
+        self.optimizer_d.step()
+
+        with frozen(task.discriminator):
+            with self.autocast():
+                forger = task.generator_loss(batch)
+            if forger is not None:
+                self.optimizer_g.zero_grad()
+                forger["total"].backward()
+                self.optimizer_g.step()
+
+        self.images += config.batch
+        if config.ema:
+            ema.update(self.average, task.generator, config.batch, self.images, config.ema, config.ema_ramp)
+        for name, value in {**expert, **(forger or {})}.items():
+            if name != "total":
+                self.sums[name] = self.sums.get(name, 0) + value.detach()
+                self.counts[name] = self.counts.get(name, 0) + 1
+
+    def rate(self) -> float:
+        """Factor of the learning rates: 1, then falling in a straight line to 0 at the end."""
+        start, end = self.config.decay_from * self.config.images, self.config.images
+        return 1.0 if self.images <= start else max(0.0, (end - self.images) / (end - start))
+
+    def drawer(self) -> nn.Module:
+        """The network that draws for people: the averaged generator, or where there is none the generator itself."""
+        return self.average if self.config.ema else self.task.generator
+
+    def means(self) -> dict[str, float]:
+        """The means of all logged values since the last call."""
+        means = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
+        self.sums, self.counts = {}, {}
+        return means
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors that a resume needs."""
+        return {
+            **checkpoint.module_tensors("generator", self.task.generator),
+            **checkpoint.module_tensors("discriminator", self.task.discriminator),
+            **checkpoint.module_tensors("average", self.average),
+            **checkpoint.optimizer_tensors("optimizer_g", self.optimizer_g),
+            **checkpoint.optimizer_tensors("optimizer_d", self.optimizer_d),
+            **{f"sums.{name}": value for name, value in self.sums.items()},
+        }
+
+    def card(self) -> dict[str, Any]:
+        """All that a resume needs besides tensors."""
+        return {
+            "images": self.images,
+            "seconds": self.seconds,
+            "tick_seconds": self.tick_seconds,
+            "counts": self.counts,
+            "machine": self.machine(),
+        }
+
+    def machine(self) -> dict[str, Any]:
+        """What bitwise repetition depends on besides the settings."""
+        return {
+            "device": self.device.type,
+            "precision": self.precision,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
+
+    def restore(self, path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
+        """Go back to the state that a snapshot holds."""
+        checkpoint.load_module("generator", self.task.generator, tensors, path)
+        checkpoint.load_module("discriminator", self.task.discriminator, tensors, path)
+        checkpoint.load_module("average", self.average, tensors, path)
+        checkpoint.load_optimizer("optimizer_g", self.optimizer_g, tensors)
+        checkpoint.load_optimizer("optimizer_d", self.optimizer_d, tensors)
+        self.images, self.seconds = card["images"], card["seconds"]
+        self.tick_seconds, self.counts = card["tick_seconds"], dict(card["counts"])
+        self.sums = {name: t.to(self.device) for name, t in checkpoint.part(tensors, "sums").items()}
+
+    def is_finite(self) -> bool:
+        state = [*self.task.generator.state_dict().values(), *self.task.discriminator.state_dict().values()]
+        return all(bool(torch.isfinite(t).all()) for t in state)
+
+
+def crossed(before: int, after: int, every: int) -> bool:
+    """Did the clock pass a multiple of `every` (0: never)?"""
+    return every > 0 and before // every < after // every
+
+
+def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Event]:
+    """Train until `config.images` images were seen, from the run's last snapshot where it has one.
+
+    Every step is announced with an event. Closing the iterator (or leaving a `for` loop over it) ends the training
+    after the step that was just made, with a snapshot: a later `fit` on the same run goes on bit for bit.
+
+    Raises:
+        UserError: a file cannot be written, all snapshots are damaged, or a loss is no longer a finite number.
+    """
+    trainer = Trainer(task, config)
+    path, tensors, card, bad = run.last_snapshot()
+    for sentence in bad:
+        yield Warned(0, f"{sentence} The snapshot before it is taken.")
+    if path is not None:
+        trainer.restore(path, tensors, card)
+        changed = {k: (v, trainer.machine()[k]) for k, v in card["machine"].items() if trainer.machine()[k] != v}
+        for key, (old, new) in changed.items():
+            yield Warned(trainer.images, f"{key} was {old} and is {new}: the run goes on, but not bit for bit.")
+    del tensors
+    run.rewind(trainer.images)
+    began = time.monotonic() - trainer.seconds
+    state_bytes = sum(t.numel() * t.element_size() for t in trainer.tensors().values())
+    if trainer.images == 0:
+        run.check_space(8 * (3 * max(state_bytes, 400_000)) + 20_000_000)
+        run.save_picture("reals", batches.data.examples())
+        yield _sample(trainer, run, "fakes_init")
+        yield _save(trainer, run)
+
+    saved = time.monotonic()
+    try:
+        while trainer.images < config.images:
+            before = trainer.images
+            trainer.step(batches.at(before))
+            trainer.seconds = time.monotonic() - began
+            after, done = trainer.images, trainer.images >= config.images
+            events: list[Event] = [Stepped(after)]  # all work of a step is done before anyone can stop us
+            if done or crossed(before, after, config.tick_every):
+                events.append(_log(trainer, batches, run))
+            listed = any(before < at <= after for at in config.sample_at)
+            if done or listed or crossed(before, after, config.sample_every):
+                events.append(_sample(trainer, run, f"fakes_{after // 1000:06d}"))
+                events.append(_check(trainer, batches, run))
+                if config.keep_models:
+                    _save_model(trainer, run, run.models / f"model_{after // 1000:06d}.safetensors")
+            if done or time.monotonic() - saved >= config.save_seconds:
+                events.append(_save(trainer, run))
+                saved = time.monotonic()
+            yield from events
+    except GeneratorExit:  # the last step is whole: keep it
+        _save(trainer, run)
+        raise
+
+
+def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:
+    """Write the means since the last line, with the discriminator's accuracy on held-out real images."""
+    steps = max(trainer.counts.values(), default=0)
+    means = trainer.means()
+    for name, value in means.items():
+        if not math.isfinite(value):
+            last = next(iter(run.snapshots()), None)
+            raise UserError(
+                f"Training stopped: {name} is {value} at {trainer.images:,} images. The last good snapshot is {last}. "
+                "Start again with a smaller learning rate (lr_g, lr_d) or a larger r1."
+            )
+    torch.manual_seed(seeds.key(trainer.config.seed, "probe", trainer.images))
+    with trainer.autocast():
+        held_out = trainer.task.accuracy(batches.held_out(PROBE))
+    took = trainer.seconds - trainer.tick_seconds
+    trainer.tick_seconds = trainer.seconds
+    row = {
+        "images": trainer.images,
+        "epoch": round(trainer.images / batches.count, 4),
+        **{name: round(value, 6) for name, value in means.items()},
+        "accuracy_held_out": round(float(held_out["real"]), 6),
+        "lr_g": trainer.optimizer_g.param_groups[0]["lr"],
+        "lr_d": trainer.optimizer_d.param_groups[0]["lr"],
+        "seconds": round(trainer.seconds, 3),
+        "images_per_second": round(steps * trainer.config.batch / max(took, 1e-9), 1),
+    }
+    run.append(row)
+    return Logged(trainer.images, row)
+
+
+def _sample(trainer: Trainer, run: Run, name: str) -> Sampled:
+    """Draw the fixed sheet."""
+    drawer = trainer.drawer().eval()
+    pictures = trainer.task.preview(drawer, trainer.config.seed)
+    trainer.task.generator.train()
+    return Sampled(trainer.images, run.save_picture(name, pictures), pictures)
+
+
+def _check(trainer: Trainer, batches: Batches, run: Run) -> Evaluated:
+    """The discriminator's accuracy without dropout, on as many real, generated and held-out images."""
+    task = trainer.task
+    torch.manual_seed(seeds.key(trainer.config.seed, "check", trainer.images))
+    task.generator.eval(), task.discriminator.eval()
+    seen = task.accuracy(batches.seen(CHECK), trainer.drawer())
+    held_out = task.accuracy(batches.held_out(CHECK), trainer.drawer())
+    task.generator.train(), task.discriminator.train()
+    figures = {
+        "real": float(seen["real"]),
+        "fake": float(seen["fake"]),
+        "held_out": float(held_out["real"]),
+        "diversity": round(float(seen["diversity"]), 4),
+    }
+    run.append({"images": trainer.images, "metric": "discriminator-accuracy", "n": CHECK, **figures}, run.metrics)
+    return Evaluated(trainer.images, figures)
+
+
+def _save(trainer: Trainer, run: Run) -> Saved:
+    """Write a snapshot, and the model that people use.
+
+    Raises:
+        UserError: a weight is not a finite number, or a file cannot be written.
+    """
+    if not trainer.is_finite():
+        last = next(iter(run.snapshots()), None)
+        raise UserError(f"A weight became infinite by {trainer.images:,} images; the last good snapshot is {last}.")
+    path = run.save_snapshot(trainer.images, trainer.tensors(), trainer.card())
+    _save_model(trainer, run, run.model)
+    return Saved(trainer.images, path)
+
+
+def _save_model(trainer: Trainer, run: Run, path: Path) -> None:
+    rows = run.rows()
+    run.save_model(
+        path,
+        {
+            **checkpoint.module_tensors("generator", trainer.drawer()),
+            **checkpoint.module_tensors("discriminator", trainer.task.discriminator),
+        },
+        {"images": trainer.images, "machine": trainer.machine(), "log": rows[-1] if rows else {}},
+    )
