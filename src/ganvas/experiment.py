@@ -122,6 +122,32 @@ class Experiment:
         generator, discriminator = networks.build(self.network, spec)
         return TASKS["generate"](generator, discriminator, spec, self.task, self.network.latent_dim)
 
+    def batches(self, images: ImageData) -> Batches:
+        """The order in which the images are seen.
+
+        Raises:
+            UserError: there are fewer images than a batch.
+        """
+        return Batches(images, self.training.batch, self.training.seed, loop.choose_device(self.training))
+
+    def smoke(self) -> Experiment:
+        """The same experiment for twenty steps, with pictures and log lines in between."""
+        batch = self.training.batch
+        training = dataclasses.replace(
+            self.training, images=20 * batch, tick_every=5 * batch, sample_every=10 * batch, sample_at=()
+        )
+        return dataclasses.replace(self, training=training)
+
+    def new_folder(self) -> Path:
+        """Make the next numbered folder below `runs/`, named after data and recipe.
+
+        Raises:
+            UserError: it cannot be made.
+        """
+        name = Path(self.data.source).name
+        label = name if name == self.recipe else f"{name}-{self.recipe.removeprefix(name + '-')}"
+        return Run.create(Path("runs"), re.sub(r"[^\w.-]+", "-", label)).folder
+
     def run(self, folder: str | Path | None = None) -> Iterator[loop.Event]:
         """Train in a folder (None: the next numbered one below `runs/`); see `loop.fit` for the events.
 
@@ -133,8 +159,8 @@ class Experiment:
         """
         images = self.load_data()
         task = self.build(images.spec)
-        batches = Batches(images, self.training.batch, self.training.seed, loop.choose_device(self.training))
-        place = Path(folder).expanduser() if folder is not None else self._new_folder(images.name)
+        batches = self.batches(images)
+        place = Path(folder).expanduser() if folder is not None else self.new_folder()
         make_folder(place)
         card = self.card(images)
         run = Run(place, {**card, "data": {**card["data"], "source": images.name}})  # a model tells no paths
@@ -153,10 +179,6 @@ class Experiment:
             report.write(run)
             raise
 
-    def _new_folder(self, name: str) -> Path:
-        label = name if name == self.recipe else f"{name}-{self.recipe.removeprefix(name + '-')}"
-        return Run.create(Path("runs"), re.sub(r"[^\w.-]+", "-", label)).folder
-
     def _claim(self, run: Run, images: ImageData, card: dict[str, Any]) -> None:
         """Write the experiment into a new folder, or check that an old one is the same run."""
         if not run.experiment.is_file():
@@ -169,7 +191,8 @@ class Experiment:
             return
         old = json.loads(run.experiment.read_text())
         changes = cf.differences(self.load(run.folder).to_dict(), self.to_dict())
-        changes.pop("recipe", None)
+        for name in ("recipe", "data.source"):  # the data is known by its fingerprint, wherever it lies now
+            changes.pop(name, None)
         grows = {k for k, (a, b) in changes.items() if k in EXTENDS and b > a}
         refused = {k: v for k, v in changes.items() if k not in grows}
         if refused:

@@ -248,6 +248,16 @@ class Trainer:
         return all(bool(torch.isfinite(t).all()) for t in state)
 
 
+def speed(trainer: Trainer, batches: Batches, seconds: float = 3.0) -> float:
+    """Images a second of a few true steps (the trainer is of no use afterwards)."""
+    trainer.step(batches.at(trainer.images))
+    before, start = trainer.images, time.monotonic()
+    while time.monotonic() - start < seconds:
+        trainer.step(batches.at(trainer.images))
+    trainer.means()  # waits for a GPU to finish
+    return (trainer.images - before) / (time.monotonic() - start)
+
+
 def crossed(before: int, after: int, every: int) -> bool:
     """Did the clock pass a multiple of `every` (0: never)?"""
     return every > 0 and before // every < after // every

@@ -1,0 +1,310 @@
+"""The command `ganvas`. Importing this file does not import torch: the help answers at once."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from ganvas import __version__
+from ganvas.errors import UserError
+
+if TYPE_CHECKING:
+    from ganvas.experiment import Experiment
+
+app = App(
+    name="ganvas",
+    version=__version__,
+    help="Train generative adversarial networks on your images, and use both networks afterwards.",
+    help_epilogue="Start with `ganvas train mnist`. Every command takes --debug for tracebacks.",
+)
+
+
+@app.command
+def train(
+    recipe: str,
+    *settings: str,
+    run: Path | None = None,
+    data: str | None = None,
+    smoke: Annotated[bool, Parameter(negative=())] = False,
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Train a recipe, in a new folder below runs/ or in the one that --run names.
+
+    The same command on the same folder goes on where it stopped.
+
+    Parameters
+    ----------
+    recipe
+        A recipe's name (see `ganvas recipes`), or a function of your own: my_recipes.py:mine.
+    settings
+        key=value, such as images=2M seed=1 lr_g=5e-4; --dry-run lists them all.
+    run
+        The run's folder.
+    data
+        A data set's name, or a folder of IDX files (MNIST, Fashion-MNIST, KMNIST, EMNIST as they come).
+    smoke
+        Twenty steps only: shows in seconds that everything works.
+    dry_run
+        Show settings, size and a forecast of the time; write nothing.
+    """
+    from ganvas import api
+
+    experiment = api.experiment(recipe, data, as_settings(settings))
+    if smoke:
+        experiment = experiment.smoke()
+    if dry_run:
+        return forecast(experiment)
+    return watch(experiment, run)
+
+
+@app.command
+def resume(folder: Path, *settings: str) -> int:
+    """Go on with a run that was stopped, or extend a finished one with images=N.
+
+    Parameters
+    ----------
+    folder
+        The run's folder.
+    settings
+        images=N makes the run longer; nothing else may change.
+    """
+    from ganvas.experiment import Experiment
+
+    return watch(Experiment.load(folder).override(as_settings(settings)), folder)
+
+
+@app.command
+def sample(
+    model: Path,
+    *,
+    seeds: str = "0-63",
+    class_: Annotated[str | None, Parameter(name="--class")] = None,
+    out: Path = Path("samples.png"),
+) -> int:
+    """Draw pictures with a trained generator.
+
+    Parameters
+    ----------
+    model
+        A run's folder or a model file.
+    seeds
+        Which pictures: 7, 0-63, 0,5,10-19. A seed and a class are always the same picture.
+    class_
+        Of which class; several with commas between them are taken in turn. Without it all classes in turn.
+    out
+        A name that ends in .png: one sheet. Any other name: a folder with a PNG a picture.
+    """
+    from ganvas import images as im
+    from ganvas.files import make_folder, write_whole
+    from ganvas.sample import load
+
+    numbers = seed_list(seeds)
+    loaded = load(model)
+    classes: Any = None
+    if class_ is not None:
+        named = [loaded.class_number(name.strip()) for name in class_.split(",")] if loaded.class_names else [class_]
+        classes = [named[i % len(named)] for i in range(len(numbers))]
+    import torch
+
+    pictures = im.to_uint8(torch.cat(list(loaded.draw(numbers, classes))))
+    if out.suffix.lower() == ".png":
+        make_folder(out.parent)
+        columns = len(loaded.class_names) if class_ is None and loaded.class_names else round(len(numbers) ** 0.5)
+        im.save_grid(out, pictures, min(len(numbers), max(1, min(columns, 32))), scale=2)
+    else:
+        make_folder(out)
+        labels = loaded.labels(classes, len(numbers))
+        for i, number in enumerate(numbers):
+            kind = "" if labels is None else f"_{loaded.class_names[int(labels[i])]}"
+            write_whole(out / f"seed{number:06d}{kind}.png", im.png(im.grid(pictures[i : i + 1], 1)))
+    print(f"Drew {len(numbers)} pictures of {model}: {out}")
+    return 0
+
+
+@app.command
+def recipes(name: str | None = None) -> int:
+    """List the recipes, or show one recipe's card.
+
+    Parameters
+    ----------
+    name
+        A recipe's name.
+    """
+    import inspect
+
+    from ganvas.errors import unknown
+    from ganvas.recipes import RECIPES
+
+    if name is not None:
+        if name not in RECIPES:
+            raise unknown("recipe", name, RECIPES)
+        print(inspect.getdoc(RECIPES[name]))
+        return 0
+    width = max(map(len, RECIPES))
+    for title, function in RECIPES.items():
+        print(f"{title:<{width}}  {(inspect.getdoc(function) or '').splitlines()[0]}")
+    return 0
+
+
+@app.command
+def info(model: Path) -> int:
+    """Tell what a run or a model file is: data, networks, settings, how far it was trained.
+
+    Parameters
+    ----------
+    model
+        A run's folder or a model file.
+    """
+    from ganvas.sample import load
+
+    loaded = load(model)
+    card, log = loaded.card, loaded.card.get("log", {})
+    sizes = [sum(p.numel() for p in n.parameters()) for n in (loaded.generator, loaded.discriminator)]
+    size, channels = loaded.spec.size, {1: "grey", 3: "colour"}.get(loaded.spec.channels, "")
+    names = ", ".join(loaded.class_names) or "none (unlabelled)"
+    print(f"{loaded.path}\n")
+    print(f"  recipe         {card['recipe']}")
+    print(f"  images         {size}x{size} {channels}; classes: {names}")
+    print(f"  data           {card['data_name']}, licence {card['licence']}, fingerprint {card['fingerprint'][:12]}")
+    print(f"  network        {card['network']['name']}: generator {sizes[0]:,} weights, discriminator {sizes[1]:,}")
+    print(f"  trained for    {card['images']:,} of {card['training']['images']:,} images ({log.get('epoch', 0)} epochs)")
+    print(f"  trained on     {', '.join(f'{k} {v}' for k, v in card['machine'].items())}")
+    for key in ("loss_d", "loss_g", "accuracy_real", "accuracy_fake", "accuracy_held_out"):
+        if key in log:
+            print(f"  {key:<18} {log[key]:.3f}")
+    print("\nSettings")
+    show_settings(card)
+    return 0
+
+
+def as_settings(texts: tuple[str, ...]) -> dict[str, str]:
+    """`('images=2M', 'seed=1')` -> a dictionary.
+
+    Raises:
+        UserError: a text without '='.
+    """
+    for text in texts:
+        if "=" not in text:
+            raise UserError(f"'{text}' is no setting: settings are written key=value, such as images=2M.")
+    return dict(text.split("=", 1) for text in texts)
+
+
+def seed_list(text: str) -> list[int]:
+    """'0,5,10-12' -> [0, 5, 10, 11, 12].
+
+    Raises:
+        UserError: the text is no list of seeds.
+    """
+    numbers: list[int] = []
+    try:
+        for part in text.split(","):
+            first, dash, last = part.strip().partition("-")
+            start, end = int(first), int(last if dash else first)
+            if end < start:
+                raise ValueError(part)
+            if end - start >= 1_000_000:
+                raise UserError(f"--seeds {text}: more than a million pictures at once; ask for fewer.")
+            numbers += range(start, end + 1)
+    except ValueError as error:
+        raise UserError(f"--seeds {text}: write seeds as 7, 0-63 or 0,5,10-19 (whole numbers from 0).") from error
+    return numbers
+
+
+def show_settings(card: dict[str, Any]) -> None:
+    for section in ("data", "network", "task", "training"):
+        for key, value in card[section].items():
+            shown = ",".join(map(str, value)) if isinstance(value, list) else value
+            print(f"  {section + '.' + key:<24} {shown}")
+
+
+def forecast(experiment: Experiment) -> int:
+    """Print what a training would be."""
+    from ganvas.display import duration
+    from ganvas.training import Trainer, speed
+
+    images = experiment.load_data()
+    task = experiment.build(images.spec)
+    config = experiment.training
+    batches = experiment.batches(images)
+    sizes = [sum(p.numel() for p in n.parameters()) for n in (task.generator, task.discriminator)]
+    trainer = Trainer(task, config)
+    print(f"Settings of {experiment.recipe} (change them with key=value, without the part before the dot)")
+    show_settings(experiment.to_dict())
+    rate = speed(trainer, batches)
+    print(f"\nData      {len(images.train.images):,} images of {images.name}, {len(images.held_out.images):,} held out")
+    print(f"Networks  generator {sizes[0]:,} weights, discriminator {sizes[1]:,}")
+    print(f"Machine   {trainer.device.type}, {trainer.precision}")
+    print(f"Forecast  {duration(config.images / rate)} for {config.images:,} images at {rate:.0f} images a second")
+    return 0
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[list[int]]:
+    """A list that fills when the user (Ctrl-C) or the system (SIGTERM) asks to stop; a second Ctrl-C stops at once."""
+    asked: list[int] = []
+
+    def ask(number: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def watch(experiment: Experiment, folder: Path | None) -> int:
+    """Train, show what happens, and say at the end what there is and what to type next."""
+    from rich.console import Console
+
+    from ganvas.display import Lines, Screen
+
+    console, total = Console(), experiment.training.images
+    place = folder if folder is not None else experiment.new_folder()
+    print(f"Training {experiment.recipe} in {place}", flush=True)
+    display = Screen(console, total, experiment.recipe) if console.is_terminal else Lines(console, total)
+    events = experiment.run(place)
+    seen = False
+    with stop_on_signal() as asked:
+        with display:
+            for event in events:
+                seen = True
+                display.show(event)
+                if asked:
+                    break
+            events.close()  # pyright: ignore[reportAttributeAccessIssue]  # a generator: it saves as it closes
+        if asked:
+            print(f"\nStopped and saved. Go on with:\n  ganvas resume {place}")
+            return 128 + asked[0]
+    if not seen:
+        print(f"This run is finished. Make it longer with:\n  ganvas resume {place} images={2 * total}")
+        return 0
+    newest = max((place / "samples").glob("fakes_[0-9]*.png"), default=place / "samples")
+    print(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
+    print(f"Next:\n  ganvas sample {place} --seeds 0-63\n  ganvas info {place}")
+    print(f"  ganvas resume {place} images={2 * total}    # train on, to twice the length")
+    return 0
+
+
+def main() -> None:
+    """Run the command line: exit code 0, or 2 for the user's mistakes, 130 after Ctrl-C."""
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    try:
+        sys.exit(app(arguments, result_action="return_value"))
+    except UserError as error:
+        if len(arguments) < len(sys.argv) - 1:
+            raise
+        print(f"ganvas: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\nganvas: stopped at once; the last snapshot is kept.", file=sys.stderr)
+        sys.exit(130)

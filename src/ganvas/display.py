@@ -1,0 +1,157 @@
+"""What a person sees while a training runs: a live display in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+from torch import Tensor
+
+from ganvas import doctor
+from ganvas import images as im
+from ganvas.training import Evaluated, Event, Logged, Sampled, Stepped, Warned
+
+SHADES = " .:-=+*#%@"
+SIDE = 14  # pixels, and so characters, that a picture is wide in the terminal
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: '2m05s', '3h10m'."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def time_left(row: dict[str, Any], total: int) -> float:
+    """Seconds that the rest takes at the speed of the last tick."""
+    return max(0, total - row["images"]) / max(row["images_per_second"], 1e-9)
+
+
+def line(row: dict[str, Any], total: int) -> str:
+    """One log row as the line that readers of GAN tutorials know."""
+    expert = f"Loss_D {row.get('loss_d', 0):.4f}  Loss_G {row.get('loss_g', 0):.4f}"
+    scores = f"D(x) {row.get('d_real', 0):.4f}  D(G(z)) {row.get('d_fake', 0):.4f} / {row.get('d_fake_after', 0):.4f}"
+    right = f"real {row.get('accuracy_real', 0):.0%} fake {row.get('accuracy_fake', 0):.0%}"
+    held_out = f"held-out {row.get('accuracy_held_out', 0):.0%}"
+    return (
+        f"[{row['images']:,}/{total:,} images, epoch {row['epoch']:.2f}]  {expert}  {scores}  "
+        f"accuracy {right} {held_out}  {row['images_per_second']:.0f} images/s  {duration(time_left(row, total))} left"
+    )
+
+
+class Lines:
+    """Plain lines, for files and pipes."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self.console, self.total = console, total
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show(self, event: Event) -> None:
+        text = describe(event)
+        if isinstance(event, Logged):
+            text = line(event.row, self.total)
+        if text:
+            self.console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def describe(event: Event) -> str:
+    """An event in words; empty for those that need none."""
+    if isinstance(event, Sampled):
+        return f"Picture after {event.images:,} images: {event.path}"
+    if isinstance(event, Evaluated):
+        f = event.figures
+        return f"Accuracy on 100 real images: {f['real']:.0%}, on 100 generated ones: {f['fake']:.0%}"
+    if isinstance(event, Warned):
+        return f"Warning: {event.text}"
+    return ""
+
+
+class Screen:
+    """A live display: progress, losses, the discriminator's accuracy, and the latest pictures."""
+
+    def __init__(self, console: Console, total: int, title: str) -> None:
+        self.console, self.total, self.title = console, total, title
+        self.images = 0
+        self.rows: list[dict[str, Any]] = []
+        self.checks: list[dict[str, Any]] = []
+        self.pictures: Tensor | None = None
+        self.drawing: RenderableType = Text("")
+        self.live = Live(console=console, refresh_per_second=4, get_renderable=self.render)
+
+    def __enter__(self) -> Screen:
+        self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.live.stop()
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, Stepped):
+            self.images = event.images
+        elif isinstance(event, Logged):
+            self.rows.append(event.row)
+        elif isinstance(event, Evaluated):
+            self.checks.append({"images": event.images, **event.figures})
+        elif isinstance(event, Sampled):
+            self.drawing = Group(Text(f"after {event.images:,} images", style="dim"), *draw(event.pictures, self.console))
+        elif isinstance(event, Warned):
+            self.console.print(describe(event), highlight=False, markup=False)
+
+    def render(self) -> RenderableType:
+        row = self.rows[-1] if self.rows else {}
+        head = Table.grid(padding=(0, 2))
+        timing = "warming up"
+        if row:
+            ahead = duration(time_left({**row, "images": self.images}, self.total))
+            timing = f"{row['images_per_second']:.0f} images/s   {duration(row['seconds'])} so far   {ahead} left"
+        epoch = f"epoch {self.images / self.rows[-1]['images'] * row['epoch']:.1f}" if row else ""
+        bar = ProgressBar(total=self.total, completed=min(self.images, self.total), width=30)
+        head.add_row(Text(self.title, style="bold"), bar, f"{self.images:,} of {self.total:,} images  {epoch}")
+        parts: list[RenderableType] = [head, Text(timing, style="dim")]
+        if row:
+            parts += [self.figures(row), Text(doctor.headline(self.rows, self.checks), style="italic")]
+        return Group(*parts, self.drawing, Text("Ctrl-C saves and stops.", style="dim"))
+
+    def figures(self, row: dict[str, Any]) -> Table:
+        table = Table.grid(padding=(0, 3))
+        names = {
+            "loss_d": ("Loss_D", ".3f"),
+            "loss_g": ("Loss_G", ".3f"),
+            "d_real": ("D(x)", ".3f"),
+            "d_fake": ("D(G(z))", ".3f"),
+            "accuracy_real": ("accuracy: real", ".0%"),
+            "accuracy_fake": ("fake", ".0%"),
+            "accuracy_held_out": ("held-out", ".0%"),
+        }
+        shown = {key: value for key, value in names.items() if key in row}
+        table.add_row(*(Text(title, style="dim") for title, _ in shown.values()))
+        table.add_row(*(format(row[key], form) for key, (_, form) in shown.items()))
+        return table
+
+
+def draw(pictures: Tensor, console: Console) -> list[Text]:
+    """The first picture of each row of a sheet, drawn with characters: two pixels in each."""
+    chosen = pictures[::10][:10]
+    columns = max(1, min(len(chosen), console.width // SIDE))
+    lines = []
+    for cells in im.blocks(chosen, columns, SIDE):
+        text = Text(no_wrap=True)
+        for upper, lower in cells:
+            if console.color_system is None:
+                light = (sum(upper) + sum(lower)) / (6 * 256)
+                text.append(SHADES[int(light * len(SHADES))])
+            else:
+                style = Style(color="#%02x%02x%02x" % tuple(upper), bgcolor="#%02x%02x%02x" % tuple(lower))
+                text.append("▀", style)
+        lines.append(text)
+    return lines

@@ -1,0 +1,2 @@
+headline=lambda *a:""
+remarks=lambda *a:[]
