@@ -104,8 +104,12 @@ def optimizer_tensors(name: str, optimizer: torch.optim.Optimizer) -> dict[str, 
 
 def load_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """Put the tensors that `optimizer_tensors` made back into an optimiser of the same parameters."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in part(tensors, name).items():
         index, _, entry = key.partition(".")
+        weight = weights[int(index)]
+        if value.shape == weight.shape:  # fused steps walk through memory: the layout must be the weight's
+            value = torch.empty_like(weight, dtype=value.dtype, device="cpu").copy_(value)
         state.setdefault(int(index), {})[entry] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,2 +1,197 @@
-headline=lambda *a:""
-remarks=lambda *a:[]
+"""How the contest stands, in plain words: the forger is the generator, the expert the discriminator.
+
+Every remark names the window it looks at and the numbers it rests on. Nothing here touches a network or a file.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from statistics import fmean, median
+from typing import Any, NamedTuple
+
+Rows = list[dict[str, Any]]
+
+ENOUGH = 10  # log lines: before that, one unlucky line would decide
+WINDOW = 5  # the last fifth of the log is 'now': short enough to be current, long enough to be calm
+WINNING = 0.95  # right nearly always: most forgeries are refused whatever the forger changes
+LEADING = 0.85  # one error in seven or fewer: no longer an even contest
+GUESSING = 0.55  # a coin gets 0.50; so close to it, the expert's answers say little
+MISLED = 0.45  # clearly worse than a coin
+BY_HEART = 0.10  # training images above held-out ones: three standard errors of one held-out check of 256 images
+ALIKE = 0.6  # spread of the generated images relative to the real ones: a good forger comes near 1
+RISING = 0.05  # more than that between two checks is a change, less is chance
+HISTORY = 8  # log lines that say what a usual step of a loss is
+JUMP = 8.0  # usual steps: chance alone makes such a step about never
+LOOK_BACK = 100  # log lines in which a jump is looked for: older ones no longer matter
+CHECK = "discriminator-accuracy"
+
+
+class Finding(NamedTuple):
+    """One statement: how urgent it is (0: all is well), its short form and the remark with the evidence."""
+
+    weight: int
+    short: str
+    text: str
+
+
+def remarks(rows: Rows, checks: Rows) -> list[str]:
+    """How the contest stands, the most urgent first.
+
+    Args:
+        rows: lines of log.jsonl, oldest first; any field may be missing.
+        checks: lines of metrics.jsonl, oldest first; other metrics than the discriminator's check are passed over.
+
+    Returns:
+        At least one remark, each of one or two sentences with its numbers.
+    """
+    return [finding.text for finding in _findings(rows, checks)]
+
+
+def headline(rows: Rows, checks: Rows) -> str:
+    """The most urgent remark as one short sentence."""
+    return _findings(rows, checks)[0].short
+
+
+def _findings(rows: Rows, checks: Rows) -> list[Finding]:
+    rows = [row for row in rows if _number(row, "images") is not None]
+    checks = [c for c in checks if c.get("metric", CHECK) == CHECK and _number(c, "images") is not None]
+    if len(rows) < ENOUGH:
+        count = f"{len(rows)} of the {ENOUGH} log lines"
+        text = f"There are {count} that a judgement needs. Let the training go on, and look again."
+        return [Finding(0, f"Too early to say: {count}.", f"Too early to say. {text}")]
+    found = [_balance(rows), _by_heart(rows), _diversity(rows, checks), _jump(rows)]
+    there = [finding for finding in found if finding is not None]
+    there.sort(key=lambda finding: -finding.weight)  # stable: the balance comes first among equals
+    silent = "The log holds no accuracy of the expert: nothing can be said."
+    return there or [Finding(0, silent, silent)]
+
+
+def _balance(rows: Rows) -> Finding | None:
+    """Who is ahead?"""
+    window, when = _window(rows)
+    real, fake = _mean(window, "accuracy_real"), _mean(window, "accuracy_fake")
+    if real is None or fake is None:
+        return None
+    right = (real + fake) / 2
+    share = _percent(right)
+    seen = f"{when} it was right {share} of the time (real images {_percent(real)}, generated ones {_percent(fake)})"
+    if right >= WINNING:
+        short = f"The expert wins easily: right {share} of the time."
+        if _mean(window, "gradient_penalty") is not None:
+            text = f"The expert wins easily: {seen}. With a gradient penalty that is intended: judge by the pictures."
+            return Finding(0, short, text)
+        more = "a larger r1" if _mean(rows, "r1") is not None else "R1 (r1=0.3, for example)"
+        help_ = f"In a new run, try {more} or a smaller lr_d{_smaller(rows, 'lr_d')}."
+        return Finding(4, short, f"The expert wins easily: {seen}, so the forger gets little to learn from. {help_}")
+    if right >= LEADING:
+        text = f"The expert is ahead: {seen}. That is common early on; it asks for action only if it nears 100%."
+        return Finding(0, f"The expert is ahead: right {share} of the time.", text)
+    if right < MISLED:
+        text = f"The forger misleads the expert: {seen}, less than a coin. In a new run, try a smaller lr_g"
+        short = f"The forger misleads the expert: right only {share} of the time."
+        return Finding(3, short, f"{text}{_smaller(rows, 'lr_g')} or a larger lr_d.")
+    if right <= GUESSING:
+        text = (
+            f"The expert guesses: {seen}. Either the forgeries are very good, which the pictures show, or the expert "
+            "learns nothing: then try a larger lr_d or a smaller r1 in a new run."
+        )
+        return Finding(2, f"The expert guesses: right {share} of the time. Look at the pictures.", text)
+    text = f"Balanced: {seen}. Neither side has won, so both can go on learning."
+    return Finding(0, f"Balanced: the expert is right {share} of the time.", text)
+
+
+def _by_heart(rows: Rows) -> Finding | None:
+    """Does the expert know its training images?"""
+    window, when = _window(rows)
+    real, held_out = _mean(window, "accuracy_real"), _mean(window, "accuracy_held_out")
+    if real is None or held_out is None or real - held_out < BY_HEART:
+        return None
+    figures = f"{_percent(real)} of its training images and {_percent(held_out)} of held-out ones"
+    text = (
+        f"The expert seems to know its training images by heart: {when} it was right on {figures}. "
+        "That is overfitting: more images, augmentation or a shorter training help."
+    )
+    return Finding(3, f"The expert overfits: right on {figures}.", text)
+
+
+def _diversity(rows: Rows, checks: Rows) -> Finding | None:
+    """Do the generated images differ from each other as real ones do?"""
+    series = _series(checks, "diversity")
+    if not series:
+        return None
+    images, value = series[-1]
+    figure = f"generated images differ from each other {value:.2f} times as much as real ones"
+    if value >= ALIKE:
+        text = f"At {images:,.0f} images {figure}: no sign of mode collapse here (a missing kind can still hide)."
+        return Finding(0, f"Diversity {value:.2f} of the real images'.", text)
+    trend = ""
+    if len(series) > 1:
+        at, before = series[-2]
+        trend = f", after {before:.2f} at {at:,.0f}"
+        if value - before > RISING:
+            text = f"At {images:,.0f} images {figure}{trend}. That is little but rising: wait for the next check."
+            return Finding(1, f"Diversity is {value:.2f} of the real images' and rising.", text)
+    text = (
+        f"Mode collapse is suspected: at {images:,.0f} images {figure}{trend}. If the pictures repeat or are washed "
+        f"out, try in a new run a larger r1, a smaller lr_g{_smaller(rows, 'lr_g')} or loss=relativistic."
+    )
+    return Finding(5, f"Mode collapse suspected: diversity {value:.2f} of the real images'.", text)
+
+
+def _jump(rows: Rows) -> Finding | None:
+    """The newest step of a loss that is far above its usual steps."""
+    newest: tuple[float, str, float, float, float, float] | None = None
+    for key in ("loss_d", "loss_g"):
+        series = _series(rows[-LOOK_BACK:], key)
+        for i in range(HISTORY, len(series)):
+            past = [value for _, value in series[i - HISTORY : i]]
+            steps = [abs(b - a) for a, b in itertools.pairwise(past)]
+            usual = max(median(steps), 0.05 * abs(median(past)), 1e-3)  # a flat past makes no mole-hill a mountain
+            (_, old), (images, value) = series[i - 1 : i + 1]
+            if abs(value - old) > JUMP * usual and (newest is None or images > newest[0]):
+                newest = (images, key, old, value, abs(value - old) / usual, series[-1][1])
+    if newest is None:
+        return None
+    images, key, old, value, times, now = newest
+    who = "expert" if key == "loss_d" else "forger"
+    what = f"The {who}'s loss ({key}) jumped from {old:.3g} to {value:.3g} at {images:,.0f} images"
+    evidence = f"{what}, {times:.0f} times its usual step"
+    if abs(now - old) < abs(value - old) / 2:
+        return Finding(0, f"{what}; it came back.", f"{evidence}; it has come back since ({now:.3g} now).")
+    lr = "lr_d" if who == "expert" else "lr_g"
+    text = f"{evidence}, and is at {now:.3g} now. If the pictures are worse since then, try a smaller {lr}"
+    return Finding(2, f"{what}.", f"{text}{_smaller(rows, lr)} in a new run.")
+
+
+def _window(rows: Rows) -> tuple[Rows, str]:
+    """The last fifth of the log, and its name."""
+    count = len(rows) // WINDOW
+    since, last = rows[-count - 1]["images"], rows[-1]["images"]
+    return rows[-count:], f"over the last fifth of the log ({since:,.0f} to {last:,.0f} images seen)"
+
+
+def _number(row: dict[str, Any], key: str) -> float | None:
+    value = row.get(key)
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _series(rows: Rows, key: str) -> list[tuple[float, float]]:
+    """(images seen, value) where there is a value."""
+    return [(row["images"], value) for row in rows if (value := _number(row, key)) is not None]
+
+
+def _mean(rows: Rows, key: str) -> float | None:
+    values = [value for _, value in _series(rows, key)]
+    return fmean(values) if values else None
+
+
+def _smaller(rows: Rows, key: str) -> str:
+    """Half of the learning rate that the run had, as a setting; empty where the log does not tell it."""
+    rates = [value for _, value in _series(rows, key) if value > 0]
+    return f" (such as {key}={max(rates) / 2:.2g})" if rates else ""
+
+
+def _percent(share: float) -> str:
+    """71%; near the ends one digit more, so that 99.7% is not called all."""
+    return f"{share:.1%}" if 0 < min(share, 1 - share) < 0.01 else f"{share:.0%}"

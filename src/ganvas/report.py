@@ -1,9 +1,397 @@
-"""report.html placeholder"""
+"""report.html: a run's folder told to a person. One file that needs no network and nothing beside it."""
+
 from __future__ import annotations
+
+import base64
+import json
+import math
+import shlex
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import safetensors
+
+from ganvas import doctor
 from ganvas.files import write_whole
 from ganvas.run import Run
 
+PICTURES, BYTES = 40, 12_000_000  # sheets in the time slider, and what they may take together
+POINTS = 200  # of a curve at most: more cannot be told apart
+GUESS = {"nonsaturating": 1.386, "minimax": 1.386, "hinge": 2.0, "least-squares": 0.25, "relativistic": 0.693}
+PROBABILITIES = ("nonsaturating", "minimax")  # the losses whose D(x) is a probability; GUESS: loss_d of a coin
+FIGURES = {  # of the log: name on the page, format, meaning
+    "loss_d": ("Expert's loss", ".3g", "its own penalty; low when it is right and sure"),
+    "loss_g": ("Forger's loss", ".3g", "its own penalty; low when its forgeries pass for real"),
+    "accuracy_real": ("Real", ".1%", "training images that the expert takes for real"),
+    "accuracy_fake": ("Generated", ".1%", "forgeries that it finds out"),
+    "accuracy_held_out": ("Held-out", ".1%", "real images it never trained on that it takes for real"),
+    "d_real": ("D(x)", ".3g", "its mean verdict on real images"),
+    "d_fake": ("D(G(z))", ".3g", "its mean verdict on forgeries"),
+    "d_fake_after": ("D(G(z)), after", ".3g", "the same once it has learned from the batch"),
+    "r1": ("R1", ".3g", "how steeply the verdict changes around real images (squared)"),
+    "lr_g": ("Learning rate, G", ".3g", "of the forger (generator)"),
+    "lr_d": ("Learning rate, D", ".3g", "of the expert (discriminator)"),
+    "images_per_second": ("Images a second", ",.0f", "real images shown to the expert"),
+    "diversity": ("Diversity", ".2f", "spread of 100 generated images relative to 100 real ones; near 1 is good"),
+}
+CSS = """
+:root{color-scheme:light dark;--bg:#f6f5f2;--card:#fff;--ink:#1d2126;--soft:#5b636d;--line:#dfdcd5;--code:#efede8;
+--a:#1f66c7;--b:#c2510a;--c:#23774b}
+@media(prefers-color-scheme:dark){:root{--bg:#14171b;--card:#1d2126;--ink:#e9eaec;--soft:#a5adb7;--line:#353b43;
+--code:#282e35;--a:#74b0ff;--b:#ff9d5c;--c:#6fce9b}}
+*{box-sizing:border-box}figure,dd{margin:0}h3,p{margin:0 0 .5rem}p,li{max-width:76ch}
+body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 system-ui,"Segoe UI",Roboto,sans-serif}
+main{max-width:1200px;margin:auto;padding:2.2rem 1.2rem 4rem}
+h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem}h2{font-size:1.3rem;margin:2.6rem 0 .8rem}h3{font-size:1rem}
+h1,td,pre{overflow-wrap:anywhere}dd,td,text{font-variant-numeric:tabular-nums}
+.soft,figcaption,dt{color:var(--soft)}figcaption,dt,.legend{font-size:.88rem}
+.grid{display:grid;gap:1.2rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr))}
+.card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:1.1rem;min-width:0}
+.tiles{display:flex;flex-wrap:wrap;gap:.4rem 2.4rem;margin:1rem 0 .6rem}dd{font-size:1.2rem}
+progress{width:100%;height:8px;accent-color:var(--a)}.verdict{font-size:1.12rem;font-weight:600}
+.sheet{display:block;width:100%;height:auto;border-radius:4px;margin-bottom:.5rem}.pixels{image-rendering:pixelated}
+#time{display:flex;gap:.8rem;align-items:center;margin:.7rem 0}#time[hidden]{display:none}
+#time input{flex:1;min-width:0;accent-color:var(--a)}:focus-visible{outline:2px solid var(--a);outline-offset:2px}
+button{font:inherit;color:inherit;background:var(--code);border:1px solid var(--line);border-radius:6px;padding:.3rem;
+cursor:pointer;width:5rem}summary{cursor:pointer;padding:.8rem 0}
+#film{display:grid;gap:.8rem;grid-template-columns:repeat(auto-fill,minmax(130px,1fr))}
+ul{padding-left:1.2rem;margin:.4rem 0}li{margin:.35rem 0}
+.legend{list-style:none;display:flex;flex-wrap:wrap;gap:0 1.2rem;padding:0}.legend li{margin:0}
+.legend i{display:inline-block;width:1.5em;margin-right:.45em;vertical-align:.25em;border-top:3px solid}
+.s0{color:var(--a)}.s1{color:var(--b)}.s2{color:var(--c)}.legend span{color:var(--ink)}
+.s2 i{border-top-style:dashed}.mark i{border-top:2px dotted var(--soft)}
+svg{display:block;width:100%;height:auto;font-size:13px;margin-bottom:.6rem}svg text{fill:var(--soft)}
+.rule{stroke:var(--line)}.mark{stroke:var(--soft);stroke-width:1.6;stroke-dasharray:2 4}.dot{fill:currentColor}
+.curve{fill:none;stroke:currentColor;stroke-width:2;stroke-linejoin:round}.s2 .curve{stroke-dasharray:7 5}
+.hit{fill:var(--soft);fill-opacity:0}.hit:hover{fill-opacity:.18}
+table{border-collapse:collapse;width:100%;font-size:.92rem}caption{text-align:left;font-weight:600;margin-bottom:.3rem}
+th,td{text-align:left;vertical-align:top;padding:.28rem .8rem .28rem 0;border-top:1px solid var(--line)}
+th{font-weight:400}pre{background:var(--code);border-radius:6px;padding:.55rem .8rem;white-space:pre-wrap}
+@media(max-width:600px){svg{font-size:18px}h1{font-size:1.5rem}.card{padding:.9rem}main{padding:1.4rem .8rem 3rem}}
+"""
+SCRIPT = """
+const film = [...document.querySelectorAll('#film img')], at = id => document.getElementById(id);
+const range = at('moment'), play = at('play'), now = at('now');
+let timer = 0;
+function show(i) {
+  range.value = i; now.src = film[i].src; now.alt = film[i].alt; at('when').textContent = film[i].dataset.at;
+  range.setAttribute('aria-valuetext', film[i].dataset.at);
+}
+function stop() { clearInterval(timer); timer = 0; play.textContent = 'Play'; }
+function next() { show(+range.value + 1); if (+range.value >= film.length - 1) stop(); }
+if (film.length > 1) {
+  range.max = film.length - 1; show(film.length - 1); at('time').hidden = false;
+  range.oninput = () => { stop(); show(+range.value); };
+  play.onclick = () => {
+    if (timer) return stop();
+    if (+range.value >= film.length - 1) show(0);
+    play.textContent = 'Stop'; timer = setInterval(next, 350);
+  };
+}
+"""
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+Rows = list[dict[str, Any]]
+
 
 def write(run: Run) -> None:
-    """Write report.html from what the run's folder holds."""
-    write_whole(run.report, "<!doctype html><title>Ganvas</title>")
+    """Write report.html from what the run's folder holds; whatever is missing there is left out.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    card = _card(run)
+    rows = [r for r in run.rows() if isinstance(r, dict) and _finite(r.get("images"))]
+    checks = [r for r in run.rows(run.metrics) if isinstance(r, dict) and r.get("metric") == doctor.CHECK]
+    name = escape(run.folder.resolve().name)
+    parts = [_status(name, card, rows), _pictures(run, rows, card), _contest(rows, checks)]
+    parts += [_curves(rows, str(_section(card, "task").get("loss"))), _figures(rows, checks)]
+    parts += [_commands(run, card), _settings(run, card)]
+    page = (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name} · Ganvas</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{CSS}</style></head>\n<body><main>'
+    )
+    write_whole(run.report, f"{page}{''.join(parts)}</main><script>{SCRIPT}</script></body></html>\n")
+
+
+def _status(name: str, card: dict[str, Any], rows: Rows) -> str:
+    last = rows[-1] if rows else {"images": 0}
+    seen, total = last["images"], _section(card, "training").get("images")
+    tiles, state, bar = {"images seen": f"{seen:,.0f}"}, "", ""
+    if _finite(total) and total > 0:
+        tiles["images seen"] += f" of {total:,.0f}"
+        share = min(100, math.floor(100 * seen / total))
+        state = "This run is complete." if share == 100 else f"{share}% of the run is done."
+        bar = f'<progress value="{share}" max="100" aria-label="Share of the run that is done"></progress>'
+    for key, title, form in (("epoch", "epochs", "{:,.4g}".format), ("seconds", "training time", _duration)):
+        tiles |= {title: form(last[key])} if _finite(last.get(key)) else {}
+    if _finite(last.get("images_per_second")):
+        tiles["images a second"] = f"{last['images_per_second']:,.0f}"
+    items = "".join(f"<div><dt>{title}</dt><dd>{value}</dd></div>" for title, value in tiles.items())
+    about = f"Recipe {escape(str(card.get('recipe') or 'not known'))}. {state} Written {datetime.now():%Y-%m-%d %H:%M}."
+    return f'<header><h1>{name}</h1><p class="soft">{about}</p><dl class="tiles">{items}</dl>{bar}</header>'
+
+
+def _pictures(run: Run, rows: Rows, card: dict[str, Any]) -> str:
+    """The newest sheet with the slider beside the real images; without scripts the film below tells the same."""
+    epochs = next((r["epoch"] / r["images"] for r in reversed(rows) if _finite(r.get("epoch")) and r["images"]), 0)
+    film: list[tuple[Path, str, str]] = []
+    for kimg, path in _spread(run.pictures()):
+        when = f"After {kimg or 'fewer than 1'},000 images" + f", epoch {1000 * kimg * epochs:.3g}" * bool(
+            kimg and epochs
+        )
+        when = "Before the training: noise" if path.stem == "fakes_init" else when
+        if image := _image(path, f"Generated images. {when}", f'data-at="{when}"'):
+            film.append((path, when, f"<figure>{image}<figcaption>{when}</figcaption></figure>"))
+    rule, shown = " One class a row." if card.get("classes") else "", ""
+    if film:
+        newest, when, _ = film[-1]
+        shown = (
+            f'<figure class="card"><h3>Generated</h3>{_image(newest, f"Generated images. {when}", 'id="now"')}'
+            '<div id="time" hidden><button id="play" type="button">Play</button><input id="moment" type="range" min="0" '
+            f'value="0" aria-label="Time, from noise to the newest picture"></div><figcaption><b id="when">{when}</b>.{rule}'
+            " The noise behind a cell stays the same.</figcaption></figure>"
+        )
+    if real := _image(run.samples / "reals.png", "Real images of the training set"):
+        text = f"What the forger is to match: images of the training set.{rule}"
+        shown += f'<figure class="card"><h3>Real</h3>{real}<figcaption>{text}</figcaption></figure>'
+    cells = "".join(cell for _, _, cell in film)
+    every = f'<details><summary>All {len(film)} pictures side by side</summary><div id="film">{cells}</div></details>'
+    body = f'<div class="grid">{shown}</div>{every if film[1:] else ""}' if shown else "<p>There is no picture yet.</p>"
+    return f"<section><h2>From noise to pictures</h2>{body}</section>"
+
+
+def _contest(rows: Rows, checks: Rows) -> str:
+    items = "".join(f"<li>{escape(text)}</li>" for text in doctor.remarks(rows, checks))
+    return (
+        "<section><h2>Is the contest balanced?</h2><p>Two networks play against each other. The forger (generator, G) "
+        "draws images from noise; the expert (discriminator, D) is shown real and forged images and says which is "
+        "which. Each learns from the other, as long as neither wins.</p>"
+        f'<div class="card"><p class="verdict">{escape(doctor.headline(rows, checks))}</p><ul>{items}</ul></div>'
+        "</section>"
+    )
+
+
+def _curves(rows: Rows, loss: str) -> str:
+    """The four charts, each with what it means and what good looks like."""
+    guess, share = GUESS.get(loss), loss in PROBABILITIES
+    charts = [
+        (chart(rows, ("loss_d", "loss_g"), "Losses", mark=(guess, "an expert that guesses") if guess else None),
+         "Each network's own penalty. They pull against each other, so good looks level, not falling: both wander "
+         "around a steady height. If the expert's sinks as far as it can while the forger's climbs, the expert is "
+         "winning. How good the pictures are cannot be read here."),
+        (chart(rows, ("accuracy_real", "accuracy_fake", "accuracy_held_out"), "How often the expert is right", 0, 1,
+               (0.5, "guessing"), "{:.0%}"),
+         "50% is a coin; 100% leaves the forger little to learn from; good is between. Held-out images are real ones "
+         "that the expert never trained on: if it does much better on its training images, it knows them by heart."
+         + " This loss judges pairs: both sides are the share of pairs whose real image scores higher."
+         * (loss in ("relativistic", "wasserstein"))),
+        (chart(rows, ("d_real", "d_fake"), "The expert's verdicts", 0, 1, (0.5, "undecided")) if share
+         else chart(rows, ("d_real", "d_fake"), "The expert's verdicts"),
+         "The expert's mean verdict on real images, D(x), and on forgeries, D(G(z)), as "
+         + ("a probability of being real. Good: D(x) above D(G(z)), and the gap narrows as the forgeries improve. "
+            "Stuck near 1 and 0, the expert is sure of itself and the forger learns little." if share else
+            "a raw score, no probability: only the gap counts. Good: it stays small or narrows. A gap that keeps "
+            "growing means that the expert is winning.")),
+        (chart(rows, ("images_per_second",), "Speed", 0, form="{:,.0f}"),
+         "It changes nothing in the pictures; a dip means that the computer was busy."),
+    ]  # fmt: skip
+    cards = "".join(f'<div class="card">{drawn}<p>{text}</p></div>' for drawn, text in charts if drawn)
+    return f'<section><h2>The curves</h2><div class="grid">{cards}</div></section>' if cards else ""
+
+
+def _figures(rows: Rows, checks: Rows) -> str:
+    last = {**(rows[-1] if rows else {}), "diversity": checks[-1].get("diversity") if checks else None}
+    lines = {
+        title: f'{last[key]:{form}}</td><td class="soft">{text}'
+        for key, (title, form, text) in FIGURES.items()
+        if _finite(last.get(key))
+    }
+    where = f"At {rows[-1]['images']:,.0f} images: means since the line before" if rows else "The latest check"
+    return f"<section><h2>The latest figures</h2>{_table(where, lines)}</section>" if lines else ""
+
+
+def _commands(run: Run, card: dict[str, Any]) -> str:
+    place = _home(str(run.folder))
+    place = "~/" + shlex.quote(place[2:]) if place.startswith("~/") else shlex.quote(place)
+    total = _section(card, "training").get("images")
+    steps = {
+        "Go on after a stop, as if it had never been:": f"resume {place}",
+        "Train longer:": f"resume {place} images={f'{2 * total:.0f}' if _finite(total) else '2M'}",
+        "Draw new images; the same seed gives the same image again:": f"sample {place} --seeds 0-63",
+    }
+    items = "".join(f"<p>{text}</p><pre><code>ganvas {escape(step)}</code></pre>" for text, step in steps.items())
+    return f'<section><h2>How to go on</h2><div class="card">{items}</div></section>'
+
+
+def _settings(run: Run, card: dict[str, Any]) -> str:
+    """All settings, the images and the machine as tables."""
+    tables = {title: values for title, values in card.items() if isinstance(values, dict) and title != "spec"}
+    spec = _section(card, "spec")
+    about = {"name": card.get("data_name"), "licence": card.get("licence"), "classes": card.get("classes")}
+    about["fingerprint"] = str(card.get("fingerprint", ""))[:12]
+    about |= {"pixels": f"{spec.get('size')} x {spec.get('size')}", "channels": spec.get("channels")} if spec else {}
+    tables |= {"the images": {key: value for key, value in about.items() if value}, "machine": _machine(run)}
+    cards = "".join(
+        _table(escape(title.capitalize()), {escape(str(k)): escape(_plain(v)) for k, v in values.items()})
+        for title, values in tables.items()
+        if values
+    )
+    return f'<section><h2>The exact settings</h2><div class="grid">{cards}</div></section>' if cards else ""
+
+
+def _table(caption: str, lines: dict[str, str]) -> str:
+    body = "".join(f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' for name, value in lines.items())
+    return f'<div class="card"><table><caption>{caption}</caption><tbody>{body}</tbody></table></div>'
+
+
+def ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Round numbers in about `count` even steps that enclose low and high."""
+    if high <= low:
+        low, high = low - 0.5 * (abs(low) or 1), low + 0.5 * (abs(low) or 1)
+    unit = 10.0 ** math.floor(math.log10((high - low) / count))
+    step = next(unit * m for m in (1, 2, 5, 10) if (high - low) / (unit * m) <= count + 1e-9)
+    return [float(f"{i * step:.12g}") for i in range(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)]
+
+
+def chart(
+    rows: Rows,
+    keys: tuple[str, ...],
+    title: str,
+    low: float | None = None,
+    high: float | None = None,
+    mark: tuple[float, str] | None = None,
+    form: str = "{:.3g}",
+) -> str:
+    """Curves of `keys` over images seen: heading, legend and SVG; empty where the rows hold none of them.
+
+    `low` and `high` are the ends of the upright axis (None: those of the values), `mark` a height with a dotted line
+    and its meaning, `form` the format of the values.
+    """
+    rows = _thin([row for row in rows if any(_finite(row.get(key)) for key in keys)], keys)
+    if not rows:
+        return ""
+    values = [row[key] for row in rows for key in keys if _finite(row.get(key))] + ([mark[0]] if mark else [])
+    rungs = ticks(min(values) if low is None else low, max(values) if high is None else high)
+    end = rows[-1]["images"] or 1
+
+    def x(images: float) -> str:
+        return f"{60 + 488 * images / end:.1f}"
+
+    def y(value: float) -> str:
+        return f"{242 - 228 * (value - rungs[0]) / (rungs[-1] - rungs[0]):.1f}"
+
+    def rule(kind: str, value: float) -> str:
+        return f'<line class="{kind}" x1="60" x2="548" y1="{y(value)}" y2="{y(value)}"/>'
+
+    parts = [
+        f'{rule("rule", v)}<text x="52" y="{y(v)}" dy="4" text-anchor="end">{form.format(v)}</text>' for v in rungs
+    ]
+    stops = [v for v in ticks(0, end, 4) if v <= end]
+    parts += [f'<text x="{x(v)}" y="264" text-anchor="middle">{_short(v)}</text>' for v in stops]
+    parts += ['<text x="548" y="286" text-anchor="end">images seen</text>', rule("mark", mark[0]) if mark else ""]
+    legend, spoken = "", ""
+    for i, key in enumerate(keys):
+        line = [(row["images"], row[key]) for row in rows if _finite(row.get(key))]
+        for images, value in line[-1:]:
+            points = " ".join(f"{x(a)},{y(b)}" for a, b in line)
+            parts.append(f'<g class="s{i}"><polyline class="curve" points="{points}"/>')
+            parts.append(f'<circle class="dot" cx="{x(images)}" cy="{y(value)}" r="3.5"/></g>')
+            legend += f'<li class="s{i}"><i></i><span>{FIGURES[key][0]} {form.format(value)}</span></li>'
+            spoken += f"; {FIGURES[key][0]} from {form.format(line[0][1])} to {form.format(value)}"
+    legend += f'<li class="mark"><i></i><span>{mark[1]} ({form.format(mark[0])})</span></li>' if mark else ""
+    width = 488 / len(rows)
+    for row in rows:
+        told = ", ".join(f"{FIGURES[key][0]} {form.format(row[key])}" for key in keys if _finite(row.get(key)))
+        parts.append(f'<rect class="hit" x="{x(row["images"] - end / len(rows) / 2)}" y="14" width="{width:.1f}" ')
+        parts.append(f'height="228"><title>{row["images"]:,.0f} images: {told}</title></rect>')
+    return (
+        f'<h3>{title}</h3><ul class="legend">{legend}</ul><svg viewBox="0 0 560 292" role="img" '
+        f'aria-label="{title} over {end:,.0f} images{spoken}">{"".join(parts)}</svg>'
+    )
+
+
+def _thin(rows: Rows, keys: tuple[str, ...]) -> Rows:
+    """At most POINTS rows, each the mean of as many neighbours."""
+    size = max(1, -(-len(rows) // POINTS))
+    groups = [rows[i : i + size] for i in range(0, len(rows), size)]
+    found = [(g[-1]["images"], {k: [r[k] for r in g if _finite(r.get(k))] for k in keys}) for g in groups]
+    return [{"images": images, **{k: fmean(v) for k, v in lists.items() if v}} for images, lists in found]
+
+
+def _card(run: Run) -> dict[str, Any]:
+    """experiment.json, or nothing where it cannot be read."""
+    try:
+        card = json.loads(run.experiment.read_text())
+    except (OSError, ValueError):
+        return {}
+    return card if isinstance(card, dict) else {}
+
+
+def _section(card: dict[str, Any], name: str) -> dict[str, Any]:
+    return card[name] if isinstance(card.get(name), dict) else {}
+
+
+def _machine(run: Run) -> dict[str, Any]:
+    """Where the newest model was trained, from the head of its file."""
+    try:
+        with safetensors.safe_open(run.model, "np") as file:  # pyright: ignore[reportPrivateImportUsage]
+            return _section(json.loads((file.metadata() or {})["ganvas"]), "machine")
+    except (OSError, ValueError, KeyError, safetensors.SafetensorError):
+        return {}
+
+
+def _spread(pictures: list[tuple[int, Path]]) -> list[tuple[int, Path]]:
+    """PICTURES of them (fewer where they are large), even in the logarithm of the images, the first and the last too."""
+    size = fmean([path.stat().st_size for _, path in pictures] or [1])
+    count = max(2, min(PICTURES, int(BYTES / max(size, 1))))
+    chosen = pictures[:1]
+    for i in range(1, count) if len(pictures) > count else ():
+        wanted = math.expm1(math.log1p(pictures[-1][0]) * i / (count - 1))
+        ahead = pictures[pictures.index(chosen[-1]) + 1 : len(pictures) - (count - 1 - i)]
+        chosen.append(pictures[-1] if i == count - 1 else min(ahead, key=lambda p: abs(p[0] - wanted)))
+    return chosen if len(pictures) > count else pictures
+
+
+def _image(path: Path, alt: str, more: str = "") -> str:
+    """A PNG inside an img, a whole multiple of its size where that fits; empty where there is no such file."""
+    data = path.read_bytes() if path.is_file() else b""
+    if not data.startswith(b"\x89PNG") or len(data) < 24:
+        return ""
+    width = max(1, int.from_bytes(data[16:20], "big"))
+    scale = max(1, 560 // width)
+    source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    look = f'class="sheet{" pixels" if scale > 1 else ""}" style="max-width:{scale * width}px"'
+    return f'<img {more} {look} alt="{alt}" src="{source}">'
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else _home(str(value))
+
+
+def _home(text: str) -> str:
+    """A path without the name of its owner: reports are shown to others."""
+    home = f"{Path.home()}/"
+    return "~/" + text.removeprefix(home) if text.startswith(home) else text
+
+
+def _short(count: float) -> str:
+    unit, name = (1e6, "M") if count >= 1e6 else (1e3, "k") if count >= 1e3 else (1, "")
+    return f"{count / unit:g}{name}"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    long = f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 100 else f"{minutes} min"
+    return long if seconds >= 100 else f"{seconds:.0f} s"

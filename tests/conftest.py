@@ -1,0 +1,62 @@
+"""What several tests need: a tiny data set, quick versions of the recipes, and the command line as a user runs it."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganvas.experiment import Experiment
+from ganvas.recipes import RECIPES
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    """An IDX file of unsigned bytes, gzipped where the name says so."""
+    data = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+    path.write_bytes(gzip.compress(data, 1) if path.suffix == ".gz" else data)
+
+
+@pytest.fixture(scope="session")
+def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of IDX files: 300 + 100 pictures of 12 pixels in two classes, a bright left or a bright right half."""
+    folder = tmp_path_factory.mktemp("blobs")
+    random = np.random.default_rng(0)
+    for name, count in (("train", 300), ("t10k", 100)):
+        labels = random.integers(0, 2, count).astype(np.uint8)
+        images = random.integers(0, 40, (count, 12, 12)).astype(np.uint8)
+        images[labels == 0, :, :6] += 200
+        images[labels == 1, :, 6:] += 200
+        write_idx(folder / f"{name}-images-idx3-ubyte.gz", images)
+        write_idx(folder / f"{name}-labels-idx1-ubyte", labels)
+    return folder
+
+
+def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
+    """A recipe on a small data set: its own networks' kinds, losses and optimisers, a small batch, few steps."""
+    experiment = RECIPES[recipe]()
+    training = dataclasses.replace(
+        experiment.training,
+        images=16 * steps,
+        batch=16,
+        device="cpu",
+        tick_every=48,
+        sample_every=80,
+        sample_at=(),
+        save_seconds=1e9,
+    )
+    data = dataclasses.replace(experiment.data, source=str(source))
+    return dataclasses.replace(experiment, training=training, data=data)
+
+
+def ganvas(*arguments: str, cwd: Path, **more: object) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+    command = [sys.executable, "-m", "ganvas", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, **more)  # pyright: ignore

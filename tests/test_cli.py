@@ -1,0 +1,165 @@
+"""The command line as a user meets it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ganvas
+from PIL import Image
+
+from ganvas import cli
+
+FLAGS = {  # frozen: a new flag is a decision, not a habit
+    "train": ["recipe", "settings", "run", "data", "smoke", "dry_run"],
+    "resume": ["folder", "settings"],
+    "sample": ["model", "seeds", "class_", "out"],
+    "recipes": ["name"],
+    "info": ["model"],
+}
+
+
+def test_flags_are_frozen() -> None:
+    commands = {name for name in cli.app if not name.startswith("-")}
+    assert commands == set(FLAGS)
+    for name, parameters in FLAGS.items():
+        assert list(inspect.signature(getattr(cli, name)).parameters) == parameters
+
+
+def test_help_answers_without_torch() -> None:
+    code = "import sys, ganvas.cli; ganvas.cli.app(['--help'], result_action='return_value'); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False"
+    assert "train" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(blobs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished smoke run in `run`."""
+    place = tmp_path_factory.mktemp("trained")
+    done = ganvas("train", "mnist", "batch=16", "--smoke", "--run", "run", "--data", str(blobs), cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert "Loss_D" in done.stdout
+    assert "D(G(z))" in done.stdout
+    for name in ("report.html", "model.safetensors", "ganvas sample run", "ganvas resume run images=640"):
+        assert name in done.stdout
+    return place
+
+
+def test_a_run_leaves_the_files_that_the_design_names(trained: Path) -> None:
+    names = {p.relative_to(trained / "run").as_posix() for p in (trained / "run").rglob("*") if p.is_file()}
+    assert {
+        "experiment.json",
+        "log.jsonl",
+        "metrics.jsonl",
+        "model.safetensors",
+        "report.html",
+        "samples/reals.png",
+        "samples/fakes_init.png",
+        "samples/fakes_000000.png",
+    } <= names
+    row = json.loads((trained / "run" / "log.jsonl").read_text().splitlines()[-1])
+    assert {"images", "epoch", "seconds", "loss_d", "loss_g", "accuracy_real", "accuracy_fake"} <= row.keys()
+    assert {"accuracy_held_out", "d_real", "d_fake", "lr_g", "lr_d", "images_per_second"} <= row.keys()
+    assert row["images"] == 320
+
+
+def test_sample_writes_a_sheet_and_single_files(trained: Path) -> None:
+    sheet = ganvas("sample", "run", "--seeds", "0-5", "--class", "1", "--out", "sheet.png", cwd=trained)
+    assert sheet.returncode == 0, sheet.stderr
+    with Image.open(trained / "sheet.png") as picture:
+        assert picture.mode == "L"
+        assert picture.width % 12 == 0
+    assert ganvas("sample", "run/model.safetensors", "--seeds", "3,8-9", "--out", "one", cwd=trained).returncode == 0
+    assert sorted(p.name for p in (trained / "one").iterdir()) == [
+        "seed000003_0.png",
+        "seed000008_1.png",
+        "seed000009_0.png",
+    ]
+
+
+def test_a_finished_run_says_how_to_extend_it(trained: Path) -> None:
+    done = ganvas("resume", "run", cwd=trained)
+    assert done.returncode == 0
+    assert "finished" in done.stdout
+
+
+def test_info_tells_the_essentials(trained: Path) -> None:
+    done = ganvas("info", "run", cwd=trained)
+    assert done.returncode == 0, done.stderr
+    for text in ("mnist", "12x12 grey", "classes: 0, 1", "320 of 320 images", "training.lr_g"):
+        assert text in done.stdout
+
+
+def test_recipes_are_listed_and_shown(tmp_path: Path) -> None:
+    assert {line.split()[0] for line in ganvas("recipes", cwd=tmp_path).stdout.splitlines()} == {
+        "mnist",
+        "mnist-unlabelled",
+        "classic-mlp",
+        "classic-dcgan",
+    }
+    assert "flagship" in ganvas("recipes", "mnist", cwd=tmp_path).stdout
+
+
+def test_dry_run_writes_nothing_and_forecasts(blobs: Path, tmp_path: Path) -> None:
+    done = ganvas("train", "classic-mlp", "--dry-run", "--data", str(blobs), "images=2M", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Forecast" in done.stdout
+    assert "2,000,000 images" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from ganvas.recipes import find\n\n"
+        "def tiny():\n    return find('classic-mlp').override({'width': '8', 'batch': '10'})\n"
+    )
+    done = ganvas("train", "mine.py:tiny", "--smoke", "--data", str(blobs), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert ganvas("train", "mine.py:tinny", "--smoke", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "mnits"], "Did you mean 'mnist'"),
+        (["train", "mnist", "imgaes=2M"], "Did you mean 'images'"),
+        (["train", "mnist", "images"], "key=value"),
+        (["train", "mnist", "lr_g=fast"], "'fast' is not a number"),
+        (["train", "mnist", "images=0"], "at least 1"),
+        (["train", "mnist", "images=2.5"], "whole number"),
+        (["train", "mnist", "loss=hingy"], "Did you mean 'hinge'"),
+        (["train", "mnist", "device=cuda", "--smoke"], "device=auto"),
+        (["train", "mnist", "--data", "no/such/folder"], "no/such/folder"),
+        (["train", "mnist", "--data", "minst"], "Did you mean 'mnist'"),
+        (["train", "nowhere.py:mine"], "nowhere.py"),
+        (["sample", "nothing"], "no run or model nothing"),
+        (["sample", "RUN", "--class", "7"], "no class"),
+        (["sample", "RUN", "--seeds", "9-3"], "--seeds 9-3"),
+        (["sample", "RUN", "--seeds", "x"], "--seeds x"),
+        (["sample", "RUN", "--seeds", "0-9999999"], "fewer"),
+        (["info", "."], "not a run's folder"),
+        (["resume", "."], "not a run's folder"),
+        (["resume", "RUN", "lr_g=1"], "training.lr_g"),
+        (["recipes", "flagship"], "no recipe"),
+        (["train"], "recipe"),
+        (["trian", "mnist"], "Did you mean"),
+        (["train", "mnist", "--fast"], "--fast"),
+    ],
+)
+def test_mistakes_end_with_2_and_a_sentence(arguments: list[str], words: str, trained: Path, tmp_path: Path) -> None:
+    done = ganvas(*[a.replace("RUN", str(trained / "run")) for a in arguments], cwd=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert words in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []  # a mistake leaves nothing behind
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    done = ganvas("train", "mnits", "--debug", cwd=tmp_path)
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
