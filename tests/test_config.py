@@ -115,7 +115,7 @@ def test_parse_refuses(text: str, kind: Any, wanted: str) -> None:
 
 
 @given(st.integers(-(2**53), 2**53))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, database=None, derandomize=True)
 def test_every_whole_number_is_read(n: int) -> None:
     assert cf.parse(str(n), int, "x") == n
     assert cf.parse(f"{n:_}", int, "x") == n
@@ -135,7 +135,7 @@ def test_decimals_before_a_suffix(text: str, value: int) -> None:
 
 
 @given(st.text(max_size=12))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, database=None, derandomize=True)
 def test_no_text_breaks_parse(text: str) -> None:
     for kind in (int, float, bool, tuple[int, ...]):
         try:

@@ -62,7 +62,7 @@ def test_values(name: str) -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_each_network_pulls_the_right_way(name: str) -> None:
     """A step against the gradient: D lifts real logits and lowers fakes, G lifts fakes."""
-    real, fake = (torch.tensor(x, requires_grad=True) for x in ([0.5, -0.25], [0.25, -0.5]))
+    real, fake = (torch.tensor(x, requires_grad=True) for x in ([0.5, -0.25], [0.25, 0.5]))
     d_real, d_fake = torch.autograd.grad(LOSSES[name].d_loss(real, fake), (real, fake))
     assert (d_real < 0).all()
     assert (d_fake > 0).all()
@@ -95,7 +95,9 @@ def test_logits_of_a_patch_discriminator(name: str, shape: tuple[int, ...]) -> N
     """A scalar for either shape, and the same one where all the patches of an image say the same."""
     real, fake = (torch.tensor(x).view(3, *[1] * (len(shape) - 1)).expand(shape) for x in (REAL, FAKE))
     objective = LOSSES[name]
-    for value, expected in zip((objective.d_loss(real, fake), objective.g_loss(real, fake)), BY_HAND[name], strict=True):
+    for value, expected in zip(
+        (objective.d_loss(real, fake), objective.g_loss(real, fake)), BY_HAND[name], strict=True
+    ):
         assert value.shape == ()
         assert value.item() == pytest.approx(expected, abs=1e-6)
     for share in losses.accuracy(objective, real, fake):

@@ -173,7 +173,9 @@ def info(model: Path) -> int:
     print(f"  images         {size}x{size} {channels}; classes: {names}")
     print(f"  data           {card['data_name']}, licence {card['licence']}, fingerprint {card['fingerprint'][:12]}")
     print(f"  network        {card['network']['name']}: generator {sizes[0]:,} weights, discriminator {sizes[1]:,}")
-    print(f"  trained for    {card['images']:,} of {card['training']['images']:,} images ({log.get('epoch', 0)} epochs)")
+    print(
+        f"  trained for    {card['images']:,} of {card['training']['images']:,} images ({log.get('epoch', 0)} epochs)"
+    )
     print(f"  trained on     {', '.join(f'{k} {v}' for k, v in card['machine'].items())}")
     for key in ("loss_d", "loss_g", "accuracy_real", "accuracy_fake", "accuracy_held_out"):
         if key in log:

@@ -25,9 +25,7 @@ def knob(
     choices: tuple[str, ...] | None = None,
 ) -> Any:
     """A dataclass field with a help text and the values that it may take (`low` and `high` are allowed values)."""
-    return dataclasses.field(
-        default=default, metadata={"help": help, "low": low, "high": high, "choices": choices}
-    )
+    return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
 
 def types_of(config: Any) -> dict[str, Any]:

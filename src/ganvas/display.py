@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.color import Color
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -103,7 +104,9 @@ class Screen:
         elif isinstance(event, Evaluated):
             self.checks.append({"images": event.images, **event.figures})
         elif isinstance(event, Sampled):
-            self.drawing = Group(Text(f"after {event.images:,} images", style="dim"), *draw(event.pictures, self.console))
+            self.drawing = Group(
+                Text(f"after {event.images:,} images", style="dim"), *draw(event.pictures, self.console)
+            )
         elif isinstance(event, Warned):
             self.console.print(describe(event), highlight=False, markup=False)
 
@@ -151,7 +154,6 @@ def draw(pictures: Tensor, console: Console) -> list[Text]:
                 light = (sum(upper) + sum(lower)) / (6 * 256)
                 text.append(SHADES[int(light * len(SHADES))])
             else:
-                style = Style(color="#%02x%02x%02x" % tuple(upper), bgcolor="#%02x%02x%02x" % tuple(lower))
-                text.append("▀", style)
+                text.append("▀", Style(color=Color.from_rgb(*upper), bgcolor=Color.from_rgb(*lower)))
         lines.append(text)
     return lines

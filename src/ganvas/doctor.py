@@ -1,4 +1,5 @@
-"""How the contest stands, in plain words: the forger is the generator, the expert the discriminator.
+"""How the contest stands and what its figures mean, in plain words: the forger is the generator, the expert the
+discriminator.
 
 Every remark names the window it looks at and the numbers it rests on. Nothing here touches a network or a file.
 """
@@ -25,6 +26,27 @@ HISTORY = 8  # log lines that say what a usual step of a loss is
 JUMP = 8.0  # usual steps: chance alone makes such a step about never
 LOOK_BACK = 100  # log lines in which a jump is looked for: older ones no longer matter
 CHECK = "discriminator-accuracy"
+
+GUESS = {"nonsaturating": 1.386, "minimax": 1.386, "hinge": 2.0, "least-squares": 0.25, "relativistic": 0.693}
+"""The lowest loss_d of an expert that cannot tell real from generated."""
+
+FIGURES = {  # of log.jsonl and metrics.jsonl: name, format, meaning
+    "loss_d": ("Expert's loss", ".3g", "its own penalty; low when it is right and sure"),
+    "loss_g": ("Forger's loss", ".3g", "its own penalty; low when its forgeries pass for real"),
+    "accuracy_real": ("Real", ".1%", "training images that the expert takes for real"),
+    "accuracy_fake": ("Generated", ".1%", "forgeries that it finds out"),
+    "accuracy_held_out": ("Held-out", ".1%", "real images it never trained on that it takes for real"),
+    "d_real": ("D(x)", ".3g", "its mean verdict on real images"),
+    "d_fake": ("D(G(z))", ".3g", "its mean verdict on forgeries"),
+    "d_fake_after": ("D(G(z)), after", ".3g", "the same once it has learned from the batch"),
+    "r1": ("R1", ".3g", "how steeply its verdict changes around real images (squared)"),
+    "r2": ("R2", ".3g", "the same around forgeries"),
+    "gradient_penalty": ("Gradient penalty", ".3g", "how far that steepness is from 1 (squared)"),
+    "lr_g": ("Learning rate, G", ".3g", "of the forger (generator)"),
+    "lr_d": ("Learning rate, D", ".3g", "of the expert (discriminator)"),
+    "images_per_second": ("Images a second", ",.0f", "real images shown to the expert"),
+    "diversity": ("Diversity", ".2f", "spread of 100 generated images relative to 100 real ones; near 1 is good"),
+}
 
 
 class Finding(NamedTuple):
@@ -53,9 +75,36 @@ def headline(rows: Rows, checks: Rows) -> str:
     return _findings(rows, checks)[0].short
 
 
+def is_probability(loss: str) -> bool:
+    """Are D(x) and D(G(z)) of this loss logged as probabilities (else as raw scores)?"""
+    return loss in ("nonsaturating", "minimax")
+
+
+def explain(loss: str) -> dict[str, str]:
+    """What the curves of a training with this loss mean and what good looks like."""
+    pairs = " This loss judges pairs: both sides are the share of pairs whose real image scores higher."
+    verdicts = (
+        "a probability of being real. Good: D(x) above D(G(z)), and the gap narrows as the forgeries improve. Stuck "
+        "near 1 and 0, the expert is sure of itself and the forger learns little."
+        if is_probability(loss)
+        else "a raw score: only the gap counts. Good: it stays small or narrows. A gap that keeps growing means that "
+        "the expert is winning."
+    )
+    return {
+        "losses": "Each network's own penalty. They pull against each other, so good looks level, not falling: both "
+        "wander around a steady height. If the expert's sinks as far as it can while the forger's climbs, the expert "
+        "is winning. How good the pictures are cannot be read here.",
+        "accuracy": "50% is a coin; 100% leaves the forger little to learn from; good is between. Held-out images are "
+        "real ones that the expert never trained on: if it does much better on its training images, it knows them by "
+        "heart." + pairs * (loss in ("relativistic", "wasserstein")),
+        "verdicts": f"The expert's mean verdict on real images, D(x), and on forgeries, D(G(z)), as {verdicts}",
+        "speed": "It changes nothing in the pictures; a dip means that the computer was busy.",
+    }
+
+
 def _findings(rows: Rows, checks: Rows) -> list[Finding]:
-    rows = [row for row in rows if _number(row, "images") is not None]
-    checks = [c for c in checks if c.get("metric", CHECK) == CHECK and _number(c, "images") is not None]
+    rows = [row for row in rows if number(row, "images") is not None]
+    checks = [c for c in checks if c.get("metric", CHECK) == CHECK and number(c, "images") is not None]
     if len(rows) < ENOUGH:
         count = f"{len(rows)} of the {ENOUGH} log lines"
         text = f"There are {count} that a judgement needs. Let the training go on, and look again."
@@ -70,7 +119,7 @@ def _findings(rows: Rows, checks: Rows) -> list[Finding]:
 def _balance(rows: Rows) -> Finding | None:
     """Who is ahead?"""
     window, when = _window(rows)
-    real, fake = _mean(window, "accuracy_real"), _mean(window, "accuracy_fake")
+    real, fake = mean(window, "accuracy_real"), mean(window, "accuracy_fake")
     if real is None or fake is None:
         return None
     right = (real + fake) / 2
@@ -78,10 +127,10 @@ def _balance(rows: Rows) -> Finding | None:
     seen = f"{when} it was right {share} of the time (real images {_percent(real)}, generated ones {_percent(fake)})"
     if right >= WINNING:
         short = f"The expert wins easily: right {share} of the time."
-        if _mean(window, "gradient_penalty") is not None:
+        if mean(window, "gradient_penalty") is not None:
             text = f"The expert wins easily: {seen}. With a gradient penalty that is intended: judge by the pictures."
             return Finding(0, short, text)
-        more = "a larger r1" if _mean(rows, "r1") is not None else "R1 (r1=0.3, for example)"
+        more = "a larger r1" if mean(rows, "r1") is not None else "R1 (r1=0.3, for example)"
         help_ = f"In a new run, try {more} or a smaller lr_d{_smaller(rows, 'lr_d')}."
         return Finding(4, short, f"The expert wins easily: {seen}, so the forger gets little to learn from. {help_}")
     if right >= LEADING:
@@ -104,7 +153,7 @@ def _balance(rows: Rows) -> Finding | None:
 def _by_heart(rows: Rows) -> Finding | None:
     """Does the expert know its training images?"""
     window, when = _window(rows)
-    real, held_out = _mean(window, "accuracy_real"), _mean(window, "accuracy_held_out")
+    real, held_out = mean(window, "accuracy_real"), mean(window, "accuracy_held_out")
     if real is None or held_out is None or real - held_out < BY_HEART:
         return None
     figures = f"{_percent(real)} of its training images and {_percent(held_out)} of held-out ones"
@@ -171,17 +220,19 @@ def _window(rows: Rows) -> tuple[Rows, str]:
     return rows[-count:], f"over the last fifth of the log ({since:,.0f} to {last:,.0f} images seen)"
 
 
-def _number(row: dict[str, Any], key: str) -> float | None:
+def number(row: dict[str, Any], key: str) -> float | None:
+    """The value of a field; None where it is missing or no finite number."""
     value = row.get(key)
     return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _series(rows: Rows, key: str) -> list[tuple[float, float]]:
     """(images seen, value) where there is a value."""
-    return [(row["images"], value) for row in rows if (value := _number(row, key)) is not None]
+    return [(row["images"], value) for row in rows if (value := number(row, key)) is not None]
 
 
-def _mean(rows: Rows, key: str) -> float | None:
+def mean(rows: Rows, key: str) -> float | None:
+    """The mean of a field over the rows that have it."""
     values = [value for _, value in _series(rows, key)]
     return fmean(values) if values else None
 

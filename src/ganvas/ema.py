@@ -21,8 +21,8 @@ def update(average: nn.Module, network: nn.Module, batch: int, images: int, half
     """
     limit = min(float(half_life), ramp * images)
     step = 1.0 - 0.5 ** (batch / limit) if limit > 0 else 1.0
-    ours, theirs = list(average.parameters()), list(network.parameters())
-    torch._foreach_lerp_(ours, theirs, step)
+    for ours, theirs in zip(average.parameters(), network.parameters(), strict=True):
+        ours.lerp_(theirs, step)
     for mine, other in zip(average.buffers(), network.buffers(), strict=True):
         if mine.is_floating_point():
             mine.lerp_(other, step)

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from ganvas import config as cf
-from ganvas import data, networks, report, seeds, training as loop
+from ganvas import data, networks, report, seeds
+from ganvas import training as loop
 from ganvas.config import knob
 from ganvas.data import Batches, ImageData
 from ganvas.errors import UserError, unknown

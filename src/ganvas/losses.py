@@ -99,9 +99,7 @@ def squared_gradient(logits: Tensor, images: Tensor) -> Tensor:
     return gradient.float().square().sum((1, 2, 3)).mean()
 
 
-def gradient_penalty(
-    discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor
-) -> Tensor:
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
     """(|gradient of D at random points between real and fake| - 1)^2. Source: Gulrajani et al. 2017, equation 3.
 
     Args:

@@ -10,90 +10,70 @@ from datetime import datetime
 from html import escape
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import safetensors
 
 from ganvas import doctor
+from ganvas.doctor import FIGURES, Rows, mean, number
 from ganvas.files import write_whole
 from ganvas.run import Run
 
 PICTURES, BYTES = 40, 12_000_000  # sheets in the time slider, and what they may take together
 POINTS = 200  # of a curve at most: more cannot be told apart
-GUESS = {"nonsaturating": 1.386, "minimax": 1.386, "hinge": 2.0, "least-squares": 0.25, "relativistic": 0.693}
-PROBABILITIES = ("nonsaturating", "minimax")  # the losses whose D(x) is a probability; GUESS: loss_d of a coin
-FIGURES = {  # of the log: name on the page, format, meaning
-    "loss_d": ("Expert's loss", ".3g", "its own penalty; low when it is right and sure"),
-    "loss_g": ("Forger's loss", ".3g", "its own penalty; low when its forgeries pass for real"),
-    "accuracy_real": ("Real", ".1%", "training images that the expert takes for real"),
-    "accuracy_fake": ("Generated", ".1%", "forgeries that it finds out"),
-    "accuracy_held_out": ("Held-out", ".1%", "real images it never trained on that it takes for real"),
-    "d_real": ("D(x)", ".3g", "its mean verdict on real images"),
-    "d_fake": ("D(G(z))", ".3g", "its mean verdict on forgeries"),
-    "d_fake_after": ("D(G(z)), after", ".3g", "the same once it has learned from the batch"),
-    "r1": ("R1", ".3g", "how steeply the verdict changes around real images (squared)"),
-    "lr_g": ("Learning rate, G", ".3g", "of the forger (generator)"),
-    "lr_d": ("Learning rate, D", ".3g", "of the expert (discriminator)"),
-    "images_per_second": ("Images a second", ",.0f", "real images shown to the expert"),
-    "diversity": ("Diversity", ".2f", "spread of 100 generated images relative to 100 real ones; near 1 is good"),
-}
 CSS = """
 :root{color-scheme:light dark;--bg:#f6f5f2;--card:#fff;--ink:#1d2126;--soft:#5b636d;--line:#dfdcd5;--code:#efede8;
---a:#1f66c7;--b:#c2510a;--c:#23774b}
+--a:#1f66c7;--b:#c2510a;--c:#23774b}*{box-sizing:border-box}figure,dd{margin:0}h3,p{margin:0 0 .5rem}
 @media(prefers-color-scheme:dark){:root{--bg:#14171b;--card:#1d2126;--ink:#e9eaec;--soft:#a5adb7;--line:#353b43;
---code:#282e35;--a:#74b0ff;--b:#ff9d5c;--c:#6fce9b}}
-*{box-sizing:border-box}figure,dd{margin:0}h3,p{margin:0 0 .5rem}p,li{max-width:76ch}
+--code:#282e35;--a:#74b0ff;--b:#ff9d5c;--c:#6fce9b}}h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem}
 body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 system-ui,"Segoe UI",Roboto,sans-serif}
-main{max-width:1200px;margin:auto;padding:2.2rem 1.2rem 4rem}
-h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem}h2{font-size:1.3rem;margin:2.6rem 0 .8rem}h3{font-size:1rem}
-h1,td,pre{overflow-wrap:anywhere}dd,td,text{font-variant-numeric:tabular-nums}
-.soft,figcaption,dt{color:var(--soft)}figcaption,dt,.legend{font-size:.88rem}
+main{max-width:1200px;margin:auto;padding:2.2rem 1.2rem 4rem}h2{font-size:1.3rem;margin:2.6rem 0 .8rem}
+h1,td,pre{overflow-wrap:anywhere}dd,td,text{font-variant-numeric:tabular-nums}h3{font-size:1rem}p,li{max-width:76ch}
+.soft,figcaption,dt{color:var(--soft)}figcaption,dt,.legend{font-size:.88rem}dd,.verdict{font-size:1.15rem}
 .grid{display:grid;gap:1.2rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr))}
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:1.1rem;min-width:0}
-.tiles{display:flex;flex-wrap:wrap;gap:.4rem 2.4rem;margin:1rem 0 .6rem}dd{font-size:1.2rem}
-progress{width:100%;height:8px;accent-color:var(--a)}.verdict{font-size:1.12rem;font-weight:600}
+.tiles{display:flex;flex-wrap:wrap;gap:.4rem 2.4rem;margin:1rem 0 .6rem}progress{width:100%;accent-color:var(--a)}
 .sheet{display:block;width:100%;height:auto;border-radius:4px;margin-bottom:.5rem}.pixels{image-rendering:pixelated}
 #time{display:flex;gap:.8rem;align-items:center;margin:.7rem 0}#time[hidden]{display:none}
 #time input{flex:1;min-width:0;accent-color:var(--a)}:focus-visible{outline:2px solid var(--a);outline-offset:2px}
 button{font:inherit;color:inherit;background:var(--code);border:1px solid var(--line);border-radius:6px;padding:.3rem;
-cursor:pointer;width:5rem}summary{cursor:pointer;padding:.8rem 0}
-#film{display:grid;gap:.8rem;grid-template-columns:repeat(auto-fill,minmax(130px,1fr))}
-ul{padding-left:1.2rem;margin:.4rem 0}li{margin:.35rem 0}
-.legend{list-style:none;display:flex;flex-wrap:wrap;gap:0 1.2rem;padding:0}.legend li{margin:0}
+width:5rem}#film{display:grid;gap:.8rem;grid-template-columns:repeat(auto-fill,minmax(130px,1fr))}
+#film .sheet{image-rendering:auto}button,summary{cursor:pointer}ul{padding-left:1.2rem}li{margin:.35rem 0}
+.legend{list-style:none;display:flex;flex-wrap:wrap;gap:0 1.2rem;padding:0}.legend li{margin:0}.s0{color:var(--a)}
 .legend i{display:inline-block;width:1.5em;margin-right:.45em;vertical-align:.25em;border-top:3px solid}
-.s0{color:var(--a)}.s1{color:var(--b)}.s2{color:var(--c)}.legend span{color:var(--ink)}
-.s2 i{border-top-style:dashed}.mark i{border-top:2px dotted var(--soft)}
-svg{display:block;width:100%;height:auto;font-size:13px;margin-bottom:.6rem}svg text{fill:var(--soft)}
-.rule{stroke:var(--line)}.mark{stroke:var(--soft);stroke-width:1.6;stroke-dasharray:2 4}.dot{fill:currentColor}
-.curve{fill:none;stroke:currentColor;stroke-width:2;stroke-linejoin:round}.s2 .curve{stroke-dasharray:7 5}
-.hit{fill:var(--soft);fill-opacity:0}.hit:hover{fill-opacity:.18}
+.s1{color:var(--b)}.s2{color:var(--c)}.legend span{color:var(--ink)}.s2 i{border-top-style:dashed}
+.mark i{border-top:2px dotted var(--soft)}svg text{fill:var(--soft)}.rule{stroke:var(--line)}.axis{stroke:var(--soft)}
+svg{display:block;width:100%;height:auto;font-size:13px;margin-bottom:.6rem}.s2 .curve{stroke-dasharray:7 5}
+.curve{fill:none;stroke:currentColor;stroke-width:2;stroke-linejoin:round}.hit{fill:var(--soft);fill-opacity:0}
+.dot{fill:currentColor}.mark{stroke:var(--soft);stroke-width:1.6;stroke-dasharray:2 4}.hit:hover{fill-opacity:.18}th{font-weight:400}
 table{border-collapse:collapse;width:100%;font-size:.92rem}caption{text-align:left;font-weight:600;margin-bottom:.3rem}
 th,td{text-align:left;vertical-align:top;padding:.28rem .8rem .28rem 0;border-top:1px solid var(--line)}
-th{font-weight:400}pre{background:var(--code);border-radius:6px;padding:.55rem .8rem;white-space:pre-wrap}
+pre{background:var(--code);border-radius:6px;margin:0 0 1rem;padding:.55rem .8rem;white-space:pre-wrap}
 @media(max-width:600px){svg{font-size:18px}h1{font-size:1.5rem}.card{padding:.9rem}main{padding:1.4rem .8rem 3rem}}
 """
 SCRIPT = """
 const film = [...document.querySelectorAll('#film img')], at = id => document.getElementById(id);
-const range = at('moment'), play = at('play'), now = at('now');
+const [range, play, last] = [at('moment'), at('play'), film.length - 1];
 let timer = 0;
 function show(i) {
-  range.value = i; now.src = film[i].src; now.alt = film[i].alt; at('when').textContent = film[i].dataset.at;
-  range.setAttribute('aria-valuetext', film[i].dataset.at);
+  range.value = i; at('now').src = film[i].src; at('now').alt = film[i].alt;
+  at('when').textContent = film[i].dataset.at; range.setAttribute('aria-valuetext', film[i].dataset.at);
 }
 function stop() { clearInterval(timer); timer = 0; play.textContent = 'Play'; }
-function next() { show(+range.value + 1); if (+range.value >= film.length - 1) stop(); }
-if (film.length > 1) {
-  range.max = film.length - 1; show(film.length - 1); at('time').hidden = false;
-  range.oninput = () => { stop(); show(+range.value); };
+function next() { show(+range.value + 1); if (+range.value >= last) stop(); }
+if (last > 0) {
+  range.max = last; show(last); at('time').hidden = false; range.oninput = () => { stop(); show(+range.value); };
   play.onclick = () => {
     if (timer) return stop();
-    if (+range.value >= film.length - 1) show(0);
+    if (+range.value >= last) show(0);
     play.textContent = 'Stop'; timer = setInterval(next, 350);
   };
 }
 """
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-Rows = list[dict[str, Any]]
+Keys = tuple[str, ...]
+Ends = tuple[float, float] | None
+Mark = tuple[float, str] | None  # a height and what it means
 
 
 def write(run: Run) -> None:
@@ -103,10 +83,10 @@ def write(run: Run) -> None:
         UserError: the file cannot be written.
     """
     card = _card(run)
-    rows = [r for r in run.rows() if isinstance(r, dict) and _finite(r.get("images"))]
+    rows = [r for r in run.rows() if isinstance(r, dict) and number(r, "images") is not None]
     checks = [r for r in run.rows(run.metrics) if isinstance(r, dict) and r.get("metric") == doctor.CHECK]
     name = escape(run.folder.resolve().name)
-    parts = [_status(name, card, rows), _pictures(run, rows, card), _contest(rows, checks)]
+    parts = [_status(name, card, rows), _pictures(run, card), _contest(rows, checks)]
     parts += [_curves(rows, str(_section(card, "task").get("loss"))), _figures(rows, checks)]
     parts += [_commands(run, card), _settings(run, card)]
     page = (
@@ -119,41 +99,39 @@ def write(run: Run) -> None:
 
 def _status(name: str, card: dict[str, Any], rows: Rows) -> str:
     last = rows[-1] if rows else {"images": 0}
-    seen, total = last["images"], _section(card, "training").get("images")
+    seen, total = last["images"], number(_section(card, "training"), "images") or 0
     tiles, state, bar = {"images seen": f"{seen:,.0f}"}, "", ""
-    if _finite(total) and total > 0:
+    if total > 0:
         tiles["images seen"] += f" of {total:,.0f}"
         share = min(100, math.floor(100 * seen / total))
         state = "This run is complete." if share == 100 else f"{share}% of the run is done."
         bar = f'<progress value="{share}" max="100" aria-label="Share of the run that is done"></progress>'
-    for key, title, form in (("epoch", "epochs", "{:,.4g}".format), ("seconds", "training time", _duration)):
-        tiles |= {title: form(last[key])} if _finite(last.get(key)) else {}
-    if _finite(last.get("images_per_second")):
-        tiles["images a second"] = f"{last['images_per_second']:,.0f}"
+    shown = {"epoch": ("epochs", "{:,.4g}".format), "seconds": ("training time", _duration)}
+    for key, (title, form) in {**shown, "images_per_second": ("images a second", "{:,.0f}".format)}.items():
+        if (value := number(last, key)) is not None:
+            tiles[title] = form(value)
     items = "".join(f"<div><dt>{title}</dt><dd>{value}</dd></div>" for title, value in tiles.items())
     about = f"Recipe {escape(str(card.get('recipe') or 'not known'))}. {state} Written {datetime.now():%Y-%m-%d %H:%M}."
     return f'<header><h1>{name}</h1><p class="soft">{about}</p><dl class="tiles">{items}</dl>{bar}</header>'
 
 
-def _pictures(run: Run, rows: Rows, card: dict[str, Any]) -> str:
+def _pictures(run: Run, card: dict[str, Any]) -> str:
     """The newest sheet with the slider beside the real images; without scripts the film below tells the same."""
-    epochs = next((r["epoch"] / r["images"] for r in reversed(rows) if _finite(r.get("epoch")) and r["images"]), 0)
     film: list[tuple[Path, str, str]] = []
     for kimg, path in _spread(run.pictures()):
-        when = f"After {kimg or 'fewer than 1'},000 images" + f", epoch {1000 * kimg * epochs:.3g}" * bool(
-            kimg and epochs
-        )
+        when = f"After {kimg},000 images" if kimg else "After fewer than 1,000 images"
         when = "Before the training: noise" if path.stem == "fakes_init" else when
         if image := _image(path, f"Generated images. {when}", f'data-at="{when}"'):
             film.append((path, when, f"<figure>{image}<figcaption>{when}</figcaption></figure>"))
     rule, shown = " One class a row." if card.get("classes") else "", ""
     if film:
-        newest, when, _ = film[-1]
+        path, when, _ = film[-1]
+        sheet = _image(path, f"Generated images. {when}", 'id="now"')
         shown = (
-            f'<figure class="card"><h3>Generated</h3>{_image(newest, f"Generated images. {when}", 'id="now"')}'
-            '<div id="time" hidden><button id="play" type="button">Play</button><input id="moment" type="range" min="0" '
-            f'value="0" aria-label="Time, from noise to the newest picture"></div><figcaption><b id="when">{when}</b>.{rule}'
-            " The noise behind a cell stays the same.</figcaption></figure>"
+            f'<figure class="card"><h3>Generated</h3>{sheet}<div id="time" hidden>'
+            '<button id="play" type="button">Play</button><input id="moment" type="range" min="0" value="0" '
+            'aria-label="Time, from noise to the newest picture"></div>'
+            f'<figcaption><b id="when">{when}</b>.{rule} The noise behind a cell stays the same.</figcaption></figure>'
         )
     if real := _image(run.samples / "reals.png", "Real images of the training set"):
         text = f"What the forger is to match: images of the training set.{rule}"
@@ -177,39 +155,26 @@ def _contest(rows: Rows, checks: Rows) -> str:
 
 def _curves(rows: Rows, loss: str) -> str:
     """The four charts, each with what it means and what good looks like."""
-    guess, share = GUESS.get(loss), loss in PROBABILITIES
-    charts = [
-        (chart(rows, ("loss_d", "loss_g"), "Losses", mark=(guess, "an expert that guesses") if guess else None),
-         "Each network's own penalty. They pull against each other, so good looks level, not falling: both wander "
-         "around a steady height. If the expert's sinks as far as it can while the forger's climbs, the expert is "
-         "winning. How good the pictures are cannot be read here."),
-        (chart(rows, ("accuracy_real", "accuracy_fake", "accuracy_held_out"), "How often the expert is right", 0, 1,
-               (0.5, "guessing"), "{:.0%}"),
-         "50% is a coin; 100% leaves the forger little to learn from; good is between. Held-out images are real ones "
-         "that the expert never trained on: if it does much better on its training images, it knows them by heart."
-         + " This loss judges pairs: both sides are the share of pairs whose real image scores higher."
-         * (loss in ("relativistic", "wasserstein"))),
-        (chart(rows, ("d_real", "d_fake"), "The expert's verdicts", 0, 1, (0.5, "undecided")) if share
-         else chart(rows, ("d_real", "d_fake"), "The expert's verdicts"),
-         "The expert's mean verdict on real images, D(x), and on forgeries, D(G(z)), as "
-         + ("a probability of being real. Good: D(x) above D(G(z)), and the gap narrows as the forgeries improve. "
-            "Stuck near 1 and 0, the expert is sure of itself and the forger learns little." if share else
-            "a raw score, no probability: only the gap counts. Good: it stays small or narrows. A gap that keeps "
-            "growing means that the expert is winning.")),
-        (chart(rows, ("images_per_second",), "Speed", 0, form="{:,.0f}"),
-         "It changes nothing in the pictures; a dip means that the computer was busy."),
-    ]  # fmt: skip
-    cards = "".join(f'<div class="card">{drawn}<p>{text}</p></div>' for drawn, text in charts if drawn)
+    words, guess = doctor.explain(loss), doctor.GUESS.get(loss)
+    coin = (guess, "an expert that guesses") if guess else None
+    rights = ("accuracy_real", "accuracy_fake", "accuracy_held_out")
+    verdicts = (rows, ("d_real", "d_fake"), "The expert's verdicts")
+    known = doctor.is_probability(loss)
+    speed = (0, max((number(row, "images_per_second") or 0 for row in rows), default=0))
+    charts = {
+        "losses": chart(rows, ("loss_d", "loss_g"), "Losses", None, coin),
+        "accuracy": chart(rows, rights, "How often the expert is right", (0, 1), (0.5, "guessing"), "{:.0%}"),
+        "verdicts": chart(*verdicts, (0, 1), (0.5, "undecided")) if known else chart(*verdicts, None, None),
+        "speed": chart(rows, ("images_per_second",), "Speed", speed, None, "{:,.0f}"),
+    }
+    cards = "".join(f'<div class="card">{drawn}<p>{words[key]}</p></div>' for key, drawn in charts.items() if drawn)
     return f'<section><h2>The curves</h2><div class="grid">{cards}</div></section>' if cards else ""
 
 
 def _figures(rows: Rows, checks: Rows) -> str:
     last = {**(rows[-1] if rows else {}), "diversity": checks[-1].get("diversity") if checks else None}
-    lines = {
-        title: f'{last[key]:{form}}</td><td class="soft">{text}'
-        for key, (title, form, text) in FIGURES.items()
-        if _finite(last.get(key))
-    }
+    there = {key: words for key, words in FIGURES.items() if number(last, key) is not None}
+    lines = {title: f'{last[key]:{form}}</td><td class="soft">{text}' for key, (title, form, text) in there.items()}
     where = f"At {rows[-1]['images']:,.0f} images: means since the line before" if rows else "The latest check"
     return f"<section><h2>The latest figures</h2>{_table(where, lines)}</section>" if lines else ""
 
@@ -217,10 +182,10 @@ def _figures(rows: Rows, checks: Rows) -> str:
 def _commands(run: Run, card: dict[str, Any]) -> str:
     place = _home(str(run.folder))
     place = "~/" + shlex.quote(place[2:]) if place.startswith("~/") else shlex.quote(place)
-    total = _section(card, "training").get("images")
+    total = number(_section(card, "training"), "images")
     steps = {
         "Go on after a stop, as if it had never been:": f"resume {place}",
-        "Train longer:": f"resume {place} images={f'{2 * total:.0f}' if _finite(total) else '2M'}",
+        "Train longer:": f"resume {place} images={f'{2 * total:.0f}' if total else '2M'}",
         "Draw new images; the same seed gives the same image again:": f"sample {place} --seeds 0-63",
     }
     items = "".join(f"<p>{text}</p><pre><code>ganvas {escape(step)}</code></pre>" for text, step in steps.items())
@@ -235,11 +200,10 @@ def _settings(run: Run, card: dict[str, Any]) -> str:
     about["fingerprint"] = str(card.get("fingerprint", ""))[:12]
     about |= {"pixels": f"{spec.get('size')} x {spec.get('size')}", "channels": spec.get("channels")} if spec else {}
     tables |= {"the images": {key: value for key, value in about.items() if value}, "machine": _machine(run)}
-    cards = "".join(
-        _table(escape(title.capitalize()), {escape(str(k)): escape(_plain(v)) for k, v in values.items()})
-        for title, values in tables.items()
-        if values
-    )
+    cards = ""
+    for title, values in tables.items():
+        lines = {escape(str(key)): escape(_plain(value)) for key, value in values.items()}
+        cards += _table(escape(title.capitalize()), lines) if lines else ""
     return f'<section><h2>The exact settings</h2><div class="grid">{cards}</div></section>' if cards else ""
 
 
@@ -257,69 +221,71 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [float(f"{i * step:.12g}") for i in range(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)]
 
 
-def chart(
-    rows: Rows,
-    keys: tuple[str, ...],
-    title: str,
-    low: float | None = None,
-    high: float | None = None,
-    mark: tuple[float, str] | None = None,
-    form: str = "{:.3g}",
-) -> str:
+class Plane(NamedTuple):
+    """Where a value lies in a chart: images from 0 to `end`, values from the first rung to the last."""
+
+    end: float
+    rungs: list[float]
+
+    def x(self, images: float) -> str:
+        return f"{60 + 488 * images / self.end:.1f}"
+
+    def y(self, value: float) -> str:
+        return f"{242 - 228 * (value - self.rungs[0]) / (self.rungs[-1] - self.rungs[0]):.1f}"
+
+    def rule(self, kind: str, value: float) -> str:
+        return f'<line class="{kind}" x1="60" x2="548" y1="{self.y(value)}" y2="{self.y(value)}"/>'
+
+    def frame(self, form: str) -> str:
+        """Grid, ticks and what they stand for."""
+        text = '<text x="548" y="286" text-anchor="end">images seen</text>'
+        for v in self.rungs:
+            place = f'x="52" y="{self.y(v)}" dy="4" text-anchor="end"'
+            text += f"{self.rule('rule', v)}<text {place}>{form.format(v)}</text>"
+        for v in (v for v in ticks(0, self.end, 4) if v <= self.end):
+            text += f'<text x="{self.x(v)}" y="264" text-anchor="middle">{_short(v)}</text>'
+        return text + self.rule("axis", self.rungs[0])
+
+
+def chart(rows: Rows, keys: Keys, title: str, ends: Ends, mark: Mark, form: str = "{:.3g}") -> str:
     """Curves of `keys` over images seen: heading, legend and SVG; empty where the rows hold none of them.
 
-    `low` and `high` are the ends of the upright axis (None: those of the values), `mark` a height with a dotted line
-    and its meaning, `form` the format of the values.
+    `ends` are those of the upright axis (None: from the values), `mark` is a height to mark and its meaning.
     """
-    rows = _thin([row for row in rows if any(_finite(row.get(key)) for key in keys)], keys)
+    rows = [row for row in _thin(rows, keys) if len(row) > 1]
     if not rows:
         return ""
-    values = [row[key] for row in rows for key in keys if _finite(row.get(key))] + ([mark[0]] if mark else [])
-    rungs = ticks(min(values) if low is None else low, max(values) if high is None else high)
+    values = [row[key] for row in rows for key in keys if key in row] + ([mark[0]] if mark else [])
     end = rows[-1]["images"] or 1
-
-    def x(images: float) -> str:
-        return f"{60 + 488 * images / end:.1f}"
-
-    def y(value: float) -> str:
-        return f"{242 - 228 * (value - rungs[0]) / (rungs[-1] - rungs[0]):.1f}"
-
-    def rule(kind: str, value: float) -> str:
-        return f'<line class="{kind}" x1="60" x2="548" y1="{y(value)}" y2="{y(value)}"/>'
-
-    parts = [
-        f'{rule("rule", v)}<text x="52" y="{y(v)}" dy="4" text-anchor="end">{form.format(v)}</text>' for v in rungs
-    ]
-    stops = [v for v in ticks(0, end, 4) if v <= end]
-    parts += [f'<text x="{x(v)}" y="264" text-anchor="middle">{_short(v)}</text>' for v in stops]
-    parts += ['<text x="548" y="286" text-anchor="end">images seen</text>', rule("mark", mark[0]) if mark else ""]
-    legend, spoken = "", ""
-    for i, key in enumerate(keys):
-        line = [(row["images"], row[key]) for row in rows if _finite(row.get(key))]
+    plane = Plane(end, ticks(*(ends or (min(values), max(values)))))
+    drawn, legend, spoken = plane.frame(form), "", ""
+    if mark:
+        drawn += plane.rule("mark", mark[0])
+        legend = f'<li class="mark"><i></i><span>{mark[1]} ({form.format(mark[0])})</span></li>'
+    for i, key in reversed(list(enumerate(keys))):
+        line = [(row["images"], row[key]) for row in rows if key in row]
         for images, value in line[-1:]:
-            points = " ".join(f"{x(a)},{y(b)}" for a, b in line)
-            parts.append(f'<g class="s{i}"><polyline class="curve" points="{points}"/>')
-            parts.append(f'<circle class="dot" cx="{x(images)}" cy="{y(value)}" r="3.5"/></g>')
-            legend += f'<li class="s{i}"><i></i><span>{FIGURES[key][0]} {form.format(value)}</span></li>'
-            spoken += f"; {FIGURES[key][0]} from {form.format(line[0][1])} to {form.format(value)}"
-    legend += f'<li class="mark"><i></i><span>{mark[1]} ({form.format(mark[0])})</span></li>' if mark else ""
-    width = 488 / len(rows)
+            points = " ".join(f"{plane.x(a)},{plane.y(b)}" for a, b in line)
+            drawn += f'<g class="s{i}"><polyline class="curve" points="{points}"/>'
+            drawn += f'<circle class="dot" cx="{plane.x(images)}" cy="{plane.y(value)}" r="3.5"/></g>'
+            legend = f'<li class="s{i}"><i></i><span>{FIGURES[key][0]} {form.format(value)}</span></li>{legend}'
+            spoken = f"; {FIGURES[key][0]} from {form.format(line[0][1])} to {form.format(value)}{spoken}"
     for row in rows:
-        told = ", ".join(f"{FIGURES[key][0]} {form.format(row[key])}" for key in keys if _finite(row.get(key)))
-        parts.append(f'<rect class="hit" x="{x(row["images"] - end / len(rows) / 2)}" y="14" width="{width:.1f}" ')
-        parts.append(f'height="228"><title>{row["images"]:,.0f} images: {told}</title></rect>')
+        told = ", ".join(f"{FIGURES[key][0]} {form.format(row[key])}" for key in keys if key in row)
+        left = plane.x(row["images"] - end / len(rows) / 2)
+        drawn += f'<rect class="hit" x="{left}" y="14" width="{488 / len(rows):.1f}" height="228">'
+        drawn += f"<title>{row['images']:,.0f} images: {told}</title></rect>"
     return (
         f'<h3>{title}</h3><ul class="legend">{legend}</ul><svg viewBox="0 0 560 292" role="img" '
-        f'aria-label="{title} over {end:,.0f} images{spoken}">{"".join(parts)}</svg>'
+        f'aria-label="{title} over {end:,.0f} images{spoken}">{drawn}</svg>'
     )
 
 
-def _thin(rows: Rows, keys: tuple[str, ...]) -> Rows:
-    """At most POINTS rows, each the mean of as many neighbours."""
+def _thin(rows: Rows, keys: Keys) -> Rows:
+    """At most POINTS rows, each the mean of as many neighbours, with nothing but images and finite `keys`."""
     size = max(1, -(-len(rows) // POINTS))
     groups = [rows[i : i + size] for i in range(0, len(rows), size)]
-    found = [(g[-1]["images"], {k: [r[k] for r in g if _finite(r.get(k))] for k in keys}) for g in groups]
-    return [{"images": images, **{k: fmean(v) for k, v in lists.items() if v}} for images, lists in found]
+    return [{"images": g[-1]["images"], **{k: m for k in keys if (m := mean(g, k)) is not None}} for g in groups]
 
 
 def _card(run: Run) -> dict[str, Any]:
@@ -345,15 +311,17 @@ def _machine(run: Run) -> dict[str, Any]:
 
 
 def _spread(pictures: list[tuple[int, Path]]) -> list[tuple[int, Path]]:
-    """PICTURES of them (fewer where they are large), even in the logarithm of the images, the first and the last too."""
+    """PICTURES of them (fewer where they are large), even in the logarithm of the images, both ends among them."""
     size = fmean([path.stat().st_size for _, path in pictures] or [1])
     count = max(2, min(PICTURES, int(BYTES / max(size, 1))))
-    chosen = pictures[:1]
-    for i in range(1, count) if len(pictures) > count else ():
+    if len(pictures) <= count:
+        return pictures
+    chosen = [0]
+    for i in range(1, count - 1):
         wanted = math.expm1(math.log1p(pictures[-1][0]) * i / (count - 1))
-        ahead = pictures[pictures.index(chosen[-1]) + 1 : len(pictures) - (count - 1 - i)]
-        chosen.append(pictures[-1] if i == count - 1 else min(ahead, key=lambda p: abs(p[0] - wanted)))
-    return chosen if len(pictures) > count else pictures
+        ahead = range(chosen[-1] + 1, len(pictures) - (count - 1 - i))
+        chosen.append(min(ahead, key=lambda j: abs(pictures[j][0] - wanted)))  # noqa: B023
+    return [pictures[j] for j in [*chosen, -1]]
 
 
 def _image(path: Path, alt: str, more: str = "") -> str:
@@ -368,16 +336,12 @@ def _image(path: Path, alt: str, more: str = "") -> str:
     return f'<img {more} {look} alt="{alt}" src="{source}">'
 
 
-def _finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
 def _plain(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_plain, value)) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else _home(str(value))
+    if isinstance(value, int):  # True and False too
+        return str(value).lower() if isinstance(value, bool) else f"{value:,}"
+    return _home(str(value))
 
 
 def _home(text: str) -> str:

@@ -77,7 +77,7 @@ class Run:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise UserError(
-                    f"Another training is at work in {self.folder}. Wait for it, stop it, or choose another --run folder."
+                    f"Another training is at work in {self.folder}. Wait for it, stop it, or choose another --run."
                 ) from error
             yield
 
@@ -86,7 +86,7 @@ class Run:
         free = shutil.disk_usage(self.folder).free
         if free < needed:
             raise UserError(
-                f"The disk of {self.folder} has {free / 1e6:.0f} MB free and this run needs about {needed / 1e6:.0f} MB. "
+                f"The disk of {self.folder} has {free / 1e6:.0f} MB free; this run needs about {needed / 1e6:.0f} MB. "
                 "Free some space, or choose another folder with --run."
             )
 

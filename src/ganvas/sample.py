@@ -46,7 +46,12 @@ class Model:
         Raises:
             UserError: a class that the model does not have, or a list of another length than n.
         """
-        return torch.cat([torch.empty(0, self.spec.channels, self.spec.size, self.spec.size), *self.draw(range(seed, seed + n), classes)])
+        return torch.cat(
+            [
+                torch.empty(0, self.spec.channels, self.spec.size, self.spec.size),
+                *self.draw(range(seed, seed + n), classes),
+            ]
+        )
 
     def draw(self, numbers: Sequence[int], classes: int | str | Sequence[int | str] | None = None) -> Iterator[Tensor]:
         """As `sample`, for any list of seeds, in portions of up to 256 pictures."""

@@ -185,10 +185,7 @@ class Batches:
         positions = range(images_seen, images_seen + self.batch)
         epochs = sorted({positions[0] // self.count, positions[-1] // self.count})
         index = torch.cat(
-            [
-                self._order(e)[max(positions[0] - e * self.count, 0) : positions[-1] + 1 - e * self.count]
-                for e in epochs
-            ]
+            [self._order(e)[max(positions[0] - e * self.count, 0) : positions[-1] + 1 - e * self.count] for e in epochs]
         )
         return self._take(self.data.train, index, step)
 

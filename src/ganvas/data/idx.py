@@ -33,7 +33,7 @@ def read(path: Path) -> np.ndarray:
     except OSError as error:
         raise cannot("read", path, error) from error
     if len(data) < 4 or data[:3] != b"\x00\x00\x08":
-        raise UserError(f"{path} is not an IDX file of unsigned bytes (its first bytes are {data[:4].hex() or 'none'}).")
+        raise UserError(f"{path} is no IDX file of unsigned bytes (its first bytes are {data[:4].hex() or 'none'}).")
     rank = data[3]
     head = 4 + 4 * rank
     if len(data) < head:

@@ -1,0 +1,59 @@
+# make demo: train the flagship on MNIST.   make test: everything that CI checks.   make help: the rest.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+# Linux only: the address of PyTorch's CPU index (pytorch.org, "Get started", CPU) avoids several GB of CUDA.
+TORCH_INDEX ?=
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help demo test check fix docs golden bench clean
+
+help: ## show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+demo: $(VENV)/.demo ## install into .venv and train the flagship on MNIST
+	$(BIN)/ganvas train mnist
+
+test: $(VENV)/.test ## install what the checks need and run them all
+	@$(MAKE) --no-print-directory check
+
+check: ## format, lint, types, generated docs, tests (after make test has installed them once)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/basedpyright --level error
+	$(BIN)/python docs/make_cli.py --check
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+fix: ## format and mend what can be mended by program
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+docs: ## write the generated pages anew
+	$(BIN)/python docs/make_cli.py
+
+golden: ## write tests/golden anew (a change of the losses must be meant)
+	GANVAS_GOLDEN=write OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_golden.py
+
+bench: $(VENV)/.test ## measure the speed of each recipe and write docs/benchmarks.md
+	$(BIN)/python benchmarks/speed.py --write
+
+clean: ## remove the virtual environment (runs are kept)
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Ganvas needs Python 3.11 or newer; say which one: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.torch: constraints.txt | $(VENV)/bin/python
+	@echo "Installing PyTorch into $(VENV) (a few minutes the first time)"
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.torch pyproject.toml
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	$(PIP) -e '.[dev]'
+	@touch $@

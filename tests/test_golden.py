@@ -1,0 +1,40 @@
+"""GOLDEN: the first five steps of every recipe on MNIST, kept as text. `make golden` writes them anew."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ganvas import data
+from ganvas.recipes import RECIPES
+from ganvas.training import Trainer
+
+FOLDER = Path(__file__).parent / "golden"
+NAMES = ("loss_d", "loss_g", "d_real", "d_fake")
+
+
+@pytest.fixture(scope="module")
+def mnist() -> data.ImageData:
+    return data.mnist()
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_first_five_steps(recipe: str, mnist: data.ImageData) -> None:
+    experiment = RECIPES[recipe]().override({"device": "cpu", "precision": "fp32"})
+    images = mnist if experiment.data.labels else mnist.unlabelled()
+    batches = experiment.batches(images)
+    trainer = Trainer(experiment.build(images.spec), experiment.training)
+    rows = []
+    for _ in range(5):
+        trainer.step(batches.at(trainer.images))
+        means = trainer.means()
+        rows.append([means[name] for name in NAMES])
+    path = FOLDER / f"{recipe}.txt"
+    if os.environ.get("GANVAS_GOLDEN") == "write":
+        lines = [" ".join(f"{value:.6f}" for value in row) for row in rows]
+        path.write_text("\n".join([" ".join(NAMES), *lines]) + "\n")
+    kept = [[float(text) for text in line.split()] for line in path.read_text().splitlines()[1:]]
+    for row, golden in zip(rows, kept, strict=True):
+        assert row == pytest.approx(golden, rel=2e-3, abs=2e-4)  # processors round differently

@@ -1,0 +1,271 @@
+"""The contract of every architecture in the table, with its own knobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganvas import networks
+from ganvas.errors import UserError
+from ganvas.networks import NETWORKS
+from ganvas.spec import ImageSpec
+
+BATCH = 4
+SPECS = {"grey28": ImageSpec(1, 28, 10), "unlabelled28": ImageSpec(1, 28, 0), "colour32": ImageSpec(3, 32, 3)}
+USES_LABELS = {"shuffle"}  # the architectures whose pictures and judgements depend on the class
+ANY_SIZE = {"classic-mlp"}  # those that draw any size; the others need sizes divisible by 4
+WEIGHTS = {  # generator and discriminator with default knobs, for grey 28-pixel images in 10 classes
+    "shuffle": (314_849, 696_899),
+    "classic-mlp": (1_489_936, 1_460_225),
+    "classic-dcgan": (1_165_057, 40_705),
+}
+
+everywhere = pytest.mark.parametrize(
+    ("name", "spec"), [(n, s) for n in NETWORKS for s in SPECS.values()], ids=[f"{n}-{s}" for n in NETWORKS for s in SPECS]
+)
+labelled = pytest.mark.parametrize(
+    ("name", "spec"), [(n, s) for n in sorted(USES_LABELS) for s in SPECS.values() if s.classes], ids=str
+)
+
+
+def build(name: str, spec: ImageSpec, seed: int = 0) -> tuple[nn.Module, nn.Module, Any]:
+    """Generator, discriminator and knobs."""
+    config = NETWORKS[name].Config()
+    torch.manual_seed(seed)
+    return *networks.build(config, spec), config
+
+
+def latents(config: Any, count: int = BATCH, seed: int = 1) -> Tensor:
+    return torch.randn(count, config.latent_dim, generator=torch.Generator().manual_seed(seed))
+
+
+def labels(spec: ImageSpec, count: int = BATCH) -> Tensor | None:
+    return torch.arange(count) % spec.classes if spec.classes else None
+
+
+def pictures(spec: ImageSpec, count: int = BATCH, seed: int = 2) -> Tensor:
+    random = torch.Generator().manual_seed(seed)
+    return torch.rand(count, spec.channels, spec.size, spec.size, generator=random) * 2 - 1
+
+
+def count(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+@everywhere
+def test_generator_draws_images(name: str, spec: ImageSpec) -> None:
+    generator, _, config = build(name, spec)
+    for mode in (True, False):
+        images = generator.train(mode)(latents(config), labels(spec))
+        assert images.shape == (BATCH, spec.channels, spec.size, spec.size)
+        assert images.dtype == torch.float32
+        assert images.isfinite().all()
+        assert images.abs().max() <= 1
+        assert images.std() > 0
+
+
+@everywhere
+def test_generator_stays_in_range_whatever_its_weights(name: str, spec: ImageSpec) -> None:
+    generator, _, config = build(name, spec)
+    with torch.no_grad():
+        for weight in generator.parameters():
+            weight.mul_(30)
+        images = generator(latents(config), labels(spec))
+    assert images.abs().max() <= 1
+    assert images.max() > 0.9
+    assert images.min() < -0.9
+
+
+@everywhere
+def test_discriminator_gives_logits(name: str, spec: ImageSpec) -> None:
+    _, discriminator, _ = build(name, spec)
+    logits = discriminator(pictures(spec), labels(spec))
+    assert logits.shape == (BATCH,)
+    assert logits.dtype == torch.float32
+    assert logits.isfinite().all()
+    assert logits.unique().numel() == BATCH
+
+
+@everywhere
+def test_discriminator_has_no_sigmoid(name: str, spec: ImageSpec) -> None:
+    _, discriminator, _ = build(name, spec)
+    seen = []
+    for sign in (1, -1):
+        with torch.no_grad():
+            last = [m for m in discriminator.modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
+            for weight in last.parameters():
+                weight.mul_(1000 * sign)
+            seen.append(discriminator.eval()(pictures(spec, 16), labels(spec, 16)))
+    both = torch.cat(seen)
+    assert both.max() > 1.5
+    assert both.min() < -1.5
+
+
+@everywhere
+def test_gradients_reach_every_weight(name: str, spec: ImageSpec) -> None:
+    generator, discriminator, config = build(name, spec)
+    y = labels(spec, 16)
+    logits = discriminator(generator(latents(config, 16), y), y) + discriminator(pictures(spec, 16), y)
+    torch.nn.functional.softplus(logits).mean().backward()
+    for network in (generator, discriminator):
+        dead = [k for k, p in network.named_parameters() if p.grad is None or not bool((p.grad != 0).any())]
+        assert dead == []
+        assert all(bool(p.grad.isfinite().all()) for p in network.parameters() if p.grad is not None)
+
+
+@everywhere
+def test_gradients_can_be_taken_twice(name: str, spec: ImageSpec) -> None:
+    """R1 needs the gradient of a gradient."""
+    _, discriminator, _ = build(name, spec)
+    images = pictures(spec).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(discriminator(images, labels(spec)).sum(), images, create_graph=True)
+    gradient.square().sum().backward()
+    assert any(bool((p.grad != 0).any()) for p in discriminator.parameters() if p.grad is not None)
+    assert all(bool(p.grad.isfinite().all()) for p in discriminator.parameters() if p.grad is not None)
+
+
+@everywhere
+def test_same_seed_same_networks(name: str, spec: ImageSpec) -> None:
+    def outputs(seed: int) -> tuple[Tensor, Tensor]:
+        generator, discriminator, config = build(name, spec, seed)
+        torch.manual_seed(5)  # dropout
+        return generator(latents(config), labels(spec)), discriminator(pictures(spec), labels(spec))
+
+    first, again, other = outputs(0), outputs(0), outputs(1)
+    for a, b, c in zip(first, again, other, strict=True):
+        assert torch.equal(a, b)
+        assert not torch.equal(a, c)
+
+
+@everywhere
+def test_state_makes_an_equal_copy(name: str, spec: ImageSpec) -> None:
+    generator, discriminator, config = build(name, spec)
+    generator(latents(config), labels(spec))  # running means of a normalisation are part of the state
+    copies = build(name, spec, seed=9)[:2]
+    for network, copy in zip((generator, discriminator), copies, strict=True):
+        copy.load_state_dict(network.state_dict())
+        network.eval(), copy.eval()
+    assert torch.equal(generator(latents(config), labels(spec)), copies[0](latents(config), labels(spec)))
+    assert torch.equal(discriminator(pictures(spec), labels(spec)), copies[1](pictures(spec), labels(spec)))
+
+
+@everywhere
+def test_a_batch_of_one(name: str, spec: ImageSpec) -> None:
+    generator, discriminator, config = build(name, spec)
+    image = generator.eval()(latents(config, 1), labels(spec, 1))
+    assert image.shape == (1, spec.channels, spec.size, spec.size)
+    logits = discriminator.eval()(image, labels(spec, 1))
+    assert logits.shape == (1,)
+    assert logits.isfinite().all()
+
+
+@everywhere
+def test_a_picture_does_not_depend_on_its_neighbours(name: str, spec: ImageSpec) -> None:
+    generator, _, config = build(name, spec)
+    for i in range(3):
+        generator(latents(config, 8, seed=10 + i), labels(spec, 8))
+    generator.eval()
+    z, y = latents(config, 6), labels(spec, 6)
+    with torch.no_grad():
+        together = generator(z, y)
+        alone = torch.cat([generator(z[i : i + 1], None if y is None else y[i : i + 1]) for i in range(6)])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
+
+
+@everywhere
+def test_drawing_in_evaluation_mode_changes_nothing(name: str, spec: ImageSpec) -> None:
+    generator, discriminator, config = build(name, spec)
+    for network in (generator, discriminator):
+        network.eval()
+    before = {k: v.clone() for n in (generator, discriminator) for k, v in n.state_dict(prefix=str(id(n))).items()}
+    discriminator(generator(latents(config), labels(spec)), labels(spec))
+    after = {k: v for n in (generator, discriminator) for k, v in n.state_dict(prefix=str(id(n))).items()}
+    assert all(torch.equal(before[k], after[k]) for k in before)
+
+
+@everywhere
+def test_memory_layout_does_not_matter(name: str, spec: ImageSpec) -> None:
+    generator, discriminator, config = build(name, spec)
+    generator.eval(), discriminator.eval()
+    images, y, z = pictures(spec), labels(spec), latents(config)
+    expected = generator(z, y), discriminator(images, y)
+    for network in (generator, discriminator):
+        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    found = generator(z, y), discriminator(images.contiguous(memory_format=torch.channels_last), y)
+    for a, b in zip(expected, found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+# ---------------------------------------------------------------------------------------------------------------- labels
+
+
+@labelled
+def test_labels_matter_to_the_generator(name: str, spec: ImageSpec) -> None:
+    generator, _, config = build(name, spec)
+    z = latents(config, 1).expand(spec.classes, -1)
+    images = generator.eval()(z, torch.arange(spec.classes)).flatten(1)
+    distances = torch.cdist(images, images) + torch.eye(spec.classes)
+    assert distances.min() > 1e-3
+
+
+@labelled
+def test_labels_matter_to_the_discriminator(name: str, spec: ImageSpec) -> None:
+    _, discriminator, _ = build(name, spec)
+    images = pictures(spec, 1).expand(spec.classes, -1, -1, -1)
+    logits = discriminator.eval()(images, torch.arange(spec.classes))
+    assert logits.unique().numel() == spec.classes
+
+
+@pytest.mark.parametrize("name", sorted(set(NETWORKS) - USES_LABELS))
+def test_labels_do_not_matter_to_the_others(name: str) -> None:
+    spec = SPECS["grey28"]
+    generator, discriminator, config = build(name, spec)
+    generator.eval(), discriminator.eval()
+    assert torch.equal(generator(latents(config), labels(spec)), generator(latents(config), None))
+    assert torch.equal(discriminator(pictures(spec), labels(spec)), discriminator(pictures(spec), None))
+
+
+# ----------------------------------------------------------------------------------------------------- sizes and numbers
+
+
+@pytest.mark.parametrize("size", [26, 27, 30])
+@pytest.mark.parametrize("name", sorted(set(NETWORKS) - ANY_SIZE))
+def test_a_size_that_cannot_be_drawn(name: str, size: int) -> None:
+    with pytest.raises(UserError, match=f"{name}.*divisible by.*{size} pixels"):
+        build(name, ImageSpec(1, size, 10))
+
+
+@pytest.mark.parametrize("name", sorted(ANY_SIZE))
+def test_any_size(name: str) -> None:
+    spec = ImageSpec(1, 27, 0)
+    generator, discriminator, config = build(name, spec)
+    assert discriminator(generator(latents(config))).shape == (BATCH,)
+
+
+@pytest.mark.parametrize("size", [8, 12, 20])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_small_sizes(name: str, size: int) -> None:
+    spec = ImageSpec(1, size, 0)
+    generator, discriminator, config = build(name, spec)
+    images = generator(latents(config))
+    assert images.shape == (BATCH, 1, size, size)
+    assert discriminator(images).shape == (BATCH,)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_number_of_weights(name: str) -> None:
+    generator, discriminator, _ = build(name, SPECS["grey28"])
+    assert (count(generator), count(discriminator)) == WEIGHTS[name]
+
+
+def test_every_network_is_pinned() -> None:
+    assert set(WEIGHTS) == set(NETWORKS)
+    assert set(NETWORKS) >= USES_LABELS | ANY_SIZE
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_is_known_by_its_knobs(name: str) -> None:
+    assert networks.name_of(NETWORKS[name].Config()) == name

@@ -1,0 +1,51 @@
+"""The README's commands and the examples run as they stand (trainings cut short)."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import ganvas
+
+ROOT = Path(__file__).parent.parent
+
+
+def commands(page: str) -> list[str]:
+    """The `ganvas` commands in the page's console blocks."""
+    blocks = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
+    lines = [line.removeprefix("$ ").split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("ganvas ")]
+
+
+def test_readme_commands_run_in_their_order(blobs: Path, tmp_path: Path) -> None:
+    found = commands((ROOT / "README.md").read_text())
+    assert any(c.startswith("ganvas train mnist") for c in found)
+    assert any(c.startswith("ganvas sample") for c in found)
+    for command in found:
+        words = [str(blobs) if word == "path/to/fashion" else word for word in shlex.split(command)[1:]]
+        if words[0] == "train":
+            words += ["--smoke"]
+        if words[0] == "resume":
+            words = words[:2]  # the length that the smoke test has
+        done = ganvas(*words, cwd=tmp_path)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
+def test_quickstart_runs(tmp_path: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(ROOT / "examples" / "quickstart.py"), "640"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "sevens.png").is_file()
+    assert "Loss_D" in done.stdout
+
+
+def test_own_recipe_runs(tmp_path: Path) -> None:
+    recipe = f"{ROOT / 'examples' / 'my_recipes.py'}:hinge"
+    done = ganvas("train", recipe, "--smoke", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "mnist-hinge" in done.stdout
