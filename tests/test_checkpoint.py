@@ -21,7 +21,16 @@ from ganvas.files import make_folder, write_whole
 
 reported = pytest.mark.xfail(strict=True, reason="a known fault: take this mark away when it is mended")
 CARD = {"images": 12, "name": "Zürich 数字", "nested": {"list": [1, 2.5, None, True]}}
-DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.int64, torch.int32, torch.uint8, torch.bool]
+DTYPES = [
+    torch.float32,
+    torch.float64,
+    torch.bfloat16,
+    torch.float16,
+    torch.int64,
+    torch.int32,
+    torch.uint8,
+    torch.bool,
+]
 
 
 def some_tensors() -> dict[str, Tensor]:
@@ -143,7 +152,7 @@ def test_fuzz(saved: Path) -> None:
 
 
 @reported
-@pytest.mark.parametrize("value", [b'"0"', "\"²\"".encode()])
+@pytest.mark.parametrize("value", [b'"0"', '"²"'.encode()])
 def test_format_number_is_protected(saved: Path, value: bytes) -> None:
     whole = saved.read_bytes().replace(b'"format":"1"', b'"format":' + value)
     extra = len(whole) - len(saved.read_bytes())
@@ -321,18 +330,23 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["file", "folder"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_an_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"old")
     tmp_path.chmod(0o555)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)  # root may write anywhere
     try:
         with pytest.raises(UserError, match="no permission"):
             write_whole(tmp_path / "x", b"new")
         with pytest.raises(UserError, match="no permission"):
             make_folder(tmp_path / "new")
     finally:
+        if root:
+            os.seteuid(0)
         tmp_path.chmod(0o755)
     assert (tmp_path / "x").read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
 def test_make_folder(tmp_path: Path) -> None:
@@ -361,10 +375,12 @@ def test_a_refused_reading_does_not_speak_of_writing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", ["pickle", "torch.load(", "torch.save(", "eval(", "exec(", "weights_only", "marshal"])
 def test_nothing_that_is_read_is_run(word: str) -> None:
-    """Words in source files; `.eval()` is a network's mode, and comments may say that no pickle is used."""
-    allowed = {"eval(": [".eval()"], "pickle": ["No pickle is ever read or written"]}
-    for path in Path(ganvas.__file__).parent.rglob("*.py"):
+    """`.eval()` is a network's mode, a recipe's own file is run on purpose, and comments may say that nothing is pickled."""
+    harmless = [".eval()", "spec.loader.exec_module(", "safetensors.torch.save(", "No pickle is ever read or written"]
+    files = list(Path(ganvas.__file__).parent.rglob("*.py"))
+    assert files
+    for path in files:
         text = path.read_text()
-        for harmless in allowed.get(word, []):
-            text = text.replace(harmless, "")
-        assert word not in text.replace("spec.loader.exec_module(", ""), path
+        for phrase in harmless:
+            text = text.replace(phrase, "")
+        assert word not in text, path

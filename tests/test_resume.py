@@ -18,10 +18,10 @@ from conftest import ganvas, quick
 
 from ganvas import checkpoint
 from ganvas.errors import UserError
+from ganvas.events import Saved, Stepped, Warned
 from ganvas.experiment import Experiment
 from ganvas.recipes import RECIPES
 from ganvas.run import Run
-from ganvas.training import Saved, Stepped, Warned
 
 TIMES = {"seconds", "images_per_second"}
 

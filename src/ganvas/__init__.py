@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ganvas.api import train
     from ganvas.errors import UserError
+    from ganvas.events import Evaluated, Event, Logged, Sampled, Saved, Stepped, Warned
     from ganvas.experiment import Experiment
     from ganvas.sample import Model, load
-    from ganvas.training import Evaluated, Event, Logged, Sampled, Saved, Stepped, Warned
 
 __version__ = "0.1.0"
 __all__ = [
@@ -40,4 +40,4 @@ def __getattr__(name: str) -> Any:
     """Import torch only when something is used that needs it: `ganvas --help` answers at once."""
     if name not in __all__:
         raise AttributeError(f"module 'ganvas' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"ganvas.{HOMES.get(name, 'training')}"), name)
+    return getattr(importlib.import_module(f"ganvas.{HOMES.get(name, 'events')}"), name)

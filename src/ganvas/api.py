@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ganvas import recipes
+from ganvas.events import Event
 from ganvas.experiment import Experiment
-from ganvas.training import Event
 
 
 def experiment(

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ganvas import doctor
 from ganvas import images as im
-from ganvas.training import Evaluated, Event, Logged, Sampled, Stepped, Warned
+from ganvas.events import Evaluated, Event, Logged, Sampled, Stepped, Warned
 
 SHADES = " .:-=+*#%@"
 SIDE = 14  # pixels, and so characters, that a picture is wide in the terminal

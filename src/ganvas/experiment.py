@@ -18,6 +18,7 @@ from ganvas import training as loop
 from ganvas.config import knob
 from ganvas.data import Batches, ImageData
 from ganvas.errors import UserError, unknown
+from ganvas.events import Event, Saved
 from ganvas.files import cannot, make_folder, write_whole
 from ganvas.run import Run
 from ganvas.spec import ImageSpec
@@ -149,7 +150,7 @@ class Experiment:
         label = name if name == self.recipe else f"{name}-{self.recipe.removeprefix(name + '-')}"
         return Run.create(Path("runs"), re.sub(r"[^\w.-]+", "-", label)).folder
 
-    def run(self, folder: str | Path | None = None) -> Iterator[loop.Event]:
+    def run(self, folder: str | Path | None = None) -> Iterator[Event]:
         """Train in a folder (None: the next numbered one below `runs/`); see `loop.fit` for the events.
 
         A folder that holds a run of the same settings is resumed; more `images` extend it.
@@ -169,10 +170,10 @@ class Experiment:
             self._claim(run, images, card)
             yield from self._events(loop.fit(task, batches, self.training, run), run)
 
-    def _events(self, events: Iterator[loop.Event], run: Run) -> Iterator[loop.Event]:
+    def _events(self, events: Iterator[Event], run: Run) -> Iterator[Event]:
         try:
             for event in events:
-                if isinstance(event, loop.Saved):
+                if isinstance(event, Saved):
                     report.write(run)
                 yield event
         except GeneratorExit:

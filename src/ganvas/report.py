@@ -25,36 +25,35 @@ CSS = """
 :root{color-scheme:light dark;--bg:#f6f5f2;--card:#fff;--ink:#1d2126;--soft:#5b636d;--line:#dfdcd5;--code:#efede8;
 --a:#1f66c7;--b:#c2510a;--c:#23774b}*{box-sizing:border-box}figure,dd{margin:0}h3,p{margin:0 0 .5rem}
 @media(prefers-color-scheme:dark){:root{--bg:#14171b;--card:#1d2126;--ink:#e9eaec;--soft:#a5adb7;--line:#353b43;
---code:#282e35;--a:#74b0ff;--b:#ff9d5c;--c:#6fce9b}}h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem}
-body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 system-ui,"Segoe UI",Roboto,sans-serif}
-main{max-width:1200px;margin:auto;padding:2.2rem 1.2rem 4rem}h2{font-size:1.3rem;margin:2.6rem 0 .8rem}
-h1,td,pre{overflow-wrap:anywhere}dd,td,text{font-variant-numeric:tabular-nums}h3{font-size:1rem}p,li{max-width:76ch}
-.soft,figcaption,dt{color:var(--soft)}figcaption,dt,.legend{font-size:.88rem}dd,.verdict{font-size:1.15rem}
-.grid{display:grid;gap:1.2rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr))}
-.card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:1.1rem;min-width:0}
-.tiles{display:flex;flex-wrap:wrap;gap:.4rem 2.4rem;margin:1rem 0 .6rem}progress{width:100%;accent-color:var(--a)}
-.sheet{display:block;width:100%;height:auto;border-radius:4px;margin-bottom:.5rem}.pixels{image-rendering:pixelated}
-#time{display:flex;gap:.8rem;align-items:center;margin:.7rem 0}#time[hidden]{display:none}
-#time input{flex:1;min-width:0;accent-color:var(--a)}:focus-visible{outline:2px solid var(--a);outline-offset:2px}
-button{font:inherit;color:inherit;background:var(--code);border:1px solid var(--line);border-radius:6px;padding:.3rem;
-width:5rem}#film{display:grid;gap:.8rem;grid-template-columns:repeat(auto-fill,minmax(130px,1fr))}
-#film .sheet{image-rendering:auto}button,summary{cursor:pointer}ul{padding-left:1.2rem}li{margin:.35rem 0}
-.legend{list-style:none;display:flex;flex-wrap:wrap;gap:0 1.2rem;padding:0}.legend li{margin:0}.s0{color:var(--a)}
-.legend i{display:inline-block;width:1.5em;margin-right:.45em;vertical-align:.25em;border-top:3px solid}
-.s1{color:var(--b)}.s2{color:var(--c)}.legend span{color:var(--ink)}.s2 i{border-top-style:dashed}
-.mark i{border-top:2px dotted var(--soft)}svg text{fill:var(--soft)}.rule{stroke:var(--line)}.axis{stroke:var(--soft)}
-svg{display:block;width:100%;height:auto;font-size:13px;margin-bottom:.6rem}.s2 .curve{stroke-dasharray:7 5}
-.curve{fill:none;stroke:currentColor;stroke-width:2;stroke-linejoin:round}.hit{fill:var(--soft);fill-opacity:0}
-.dot{fill:currentColor}.mark{stroke:var(--soft);stroke-width:1.6;stroke-dasharray:2 4}.hit:hover{fill-opacity:.18}th{font-weight:400}
-table{border-collapse:collapse;width:100%;font-size:.92rem}caption{text-align:left;font-weight:600;margin-bottom:.3rem}
-th,td{text-align:left;vertical-align:top;padding:.28rem .8rem .28rem 0;border-top:1px solid var(--line)}
-pre{background:var(--code);border-radius:6px;margin:0 0 1rem;padding:.55rem .8rem;white-space:pre-wrap}
-@media(max-width:600px){svg{font-size:18px}h1{font-size:1.5rem}.card{padding:.9rem}main{padding:1.4rem .8rem 3rem}}
+--code:#282e35;--a:#74b0ff;--b:#ff9d5c;--c:#6fce9b}}h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem}body{margin:0;
+background:var(--bg);color:var(--ink);font:16px/1.55 system-ui,"Segoe UI",Roboto,sans-serif}main{max-width:1200px;
+margin:auto;padding:2.2rem 1.2rem 4rem}h2{font-size:1.3rem;margin:2.6rem 0 .8rem}h1,td,pre{overflow-wrap:anywhere}
+dd,td,text{font-variant-numeric:tabular-nums}h3{font-size:1rem}p,li{max-width:76ch}.soft,figcaption,dt{
+color:var(--soft)}figcaption,dt,.legend{font-size:.88rem}dd,.verdict{font-size:1.15rem}.grid{display:grid;gap:1.2rem;
+grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr))}.card{background:var(--card);
+border:1px solid var(--line);border-radius:10px;padding:1.1rem;min-width:0}.tiles{display:flex;flex-wrap:wrap;
+gap:.4rem 2.4rem;margin:1rem 0 .6rem}progress{width:100%;accent-color:var(--a)}.sheet{display:block;width:100%;
+height:auto;border-radius:4px;margin-bottom:.5rem}.pixels{image-rendering:pixelated}#time{display:flex;gap:.8rem;
+align-items:center;margin:.7rem 0}#time[hidden]{display:none}#time input{flex:1;min-width:0;accent-color:var(--a)}
+:focus-visible{outline:2px solid var(--a);outline-offset:2px}button{font:inherit;color:inherit;background:var(--code);
+border:1px solid var(--line);border-radius:6px;padding:.3rem;width:5rem}#film{display:grid;gap:.8rem;
+grid-template-columns:repeat(auto-fill,minmax(130px,1fr))}#film .sheet{image-rendering:auto}button,summary{
+cursor:pointer}ul{padding-left:1.2rem}li{margin:.35rem 0}.legend{list-style:none;display:flex;flex-wrap:wrap;
+gap:0 1.2rem;padding:0}.legend li{margin:0}.s0{color:var(--a)}.legend i{display:inline-block;width:1.5em;
+margin-right:.45em;vertical-align:.25em;border-top:3px solid}.s1{color:var(--b)}.s2{color:var(--c)}.legend span{
+color:var(--ink)}.s2 i{border-top-style:dashed}.mark i{border-top:2px dotted var(--soft)}svg text{fill:var(--soft)}
+.rule{stroke:var(--line)}.axis{stroke:var(--soft)}svg{display:block;width:100%;height:auto;font-size:13px;
+margin-bottom:.6rem}.s2 .curve{stroke-dasharray:7 5}.curve{fill:none;stroke:currentColor;stroke-width:2;
+stroke-linejoin:round}.hit{fill:var(--soft);fill-opacity:0}.dot{fill:currentColor}.mark{stroke:var(--soft);
+stroke-width:1.6;stroke-dasharray:2 4}.hit:hover{fill-opacity:.18}table{border-collapse:collapse;width:100%;
+font-size:.92rem}caption{text-align:left;font-weight:600;margin-bottom:.3rem}th,td{text-align:left;vertical-align:top;
+padding:.28rem .8rem .28rem 0;border-top:1px solid var(--line)}th{font-weight:400}pre{background:var(--code);
+border-radius:6px;margin:0 0 1rem;padding:.5rem .8rem;white-space:pre-wrap}@media(max-width:600px){svg{font-size:18px}
+h1{font-size:1.5rem}.card{padding:.9rem}main{padding:1.4rem .8rem 3rem}}
 """
 SCRIPT = """
 const film = [...document.querySelectorAll('#film img')], at = id => document.getElementById(id);
-const [range, play, last] = [at('moment'), at('play'), film.length - 1];
-let timer = 0;
+const range = at('moment'), play = at('play'), last = film.length - 1; let timer = 0;
 function show(i) {
   range.value = i; at('now').src = film[i].src; at('now').alt = film[i].alt;
   at('when').textContent = film[i].dataset.at; range.setAttribute('aria-valuetext', film[i].dataset.at);
@@ -65,13 +64,11 @@ if (last > 0) {
   range.max = last; show(last); at('time').hidden = false; range.oninput = () => { stop(); show(+range.value); };
   play.onclick = () => {
     if (timer) return stop();
-    if (+range.value >= last) show(0);
-    play.textContent = 'Stop'; timer = setInterval(next, 350);
+    show(+range.value < last ? +range.value : 0); play.textContent = 'Stop'; timer = setInterval(next, 350);
   };
 }
 """
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-Keys = tuple[str, ...]
 Ends = tuple[float, float] | None
 Mark = tuple[float, str] | None  # a height and what it means
 
@@ -144,12 +141,12 @@ def _pictures(run: Run, card: dict[str, Any]) -> str:
 
 def _contest(rows: Rows, checks: Rows) -> str:
     items = "".join(f"<li>{escape(text)}</li>" for text in doctor.remarks(rows, checks))
+    short = escape(doctor.headline(rows, checks))
     return (
         "<section><h2>Is the contest balanced?</h2><p>Two networks play against each other. The forger (generator, G) "
         "draws images from noise; the expert (discriminator, D) is shown real and forged images and says which is "
         "which. Each learns from the other, as long as neither wins.</p>"
-        f'<div class="card"><p class="verdict">{escape(doctor.headline(rows, checks))}</p><ul>{items}</ul></div>'
-        "</section>"
+        f'<div class="card"><p class="verdict">{short}</p><ul>{items}</ul></div></section>'
     )
 
 
@@ -157,14 +154,16 @@ def _curves(rows: Rows, loss: str) -> str:
     """The four charts, each with what it means and what good looks like."""
     words, guess = doctor.explain(loss), doctor.GUESS.get(loss)
     coin = (guess, "an expert that guesses") if guess else None
-    rights = ("accuracy_real", "accuracy_fake", "accuracy_held_out")
     verdicts = (rows, ("d_real", "d_fake"), "The expert's verdicts")
-    known = doctor.is_probability(loss)
+    marked = (
+        chart(*verdicts, (0, 1), (0.5, "undecided")) if doctor.is_probability(loss) else chart(*verdicts, None, None)
+    )
+    rights = ("accuracy_real", "accuracy_fake", "accuracy_held_out")
     speed = (0, max((number(row, "images_per_second") or 0 for row in rows), default=0))
     charts = {
         "losses": chart(rows, ("loss_d", "loss_g"), "Losses", None, coin),
         "accuracy": chart(rows, rights, "How often the expert is right", (0, 1), (0.5, "guessing"), "{:.0%}"),
-        "verdicts": chart(*verdicts, (0, 1), (0.5, "undecided")) if known else chart(*verdicts, None, None),
+        "verdicts": marked,
         "speed": chart(rows, ("images_per_second",), "Speed", speed, None, "{:,.0f}"),
     }
     cards = "".join(f'<div class="card">{drawn}<p>{words[key]}</p></div>' for key, drawn in charts.items() if drawn)
@@ -242,12 +241,13 @@ class Plane(NamedTuple):
         for v in self.rungs:
             place = f'x="52" y="{self.y(v)}" dy="4" text-anchor="end"'
             text += f"{self.rule('rule', v)}<text {place}>{form.format(v)}</text>"
+        unit, name = (1e6, "M") if self.end >= 2e6 else (1e3, "k") if self.end >= 2e3 else (1, "")
         for v in (v for v in ticks(0, self.end, 4) if v <= self.end):
-            text += f'<text x="{self.x(v)}" y="264" text-anchor="middle">{_short(v)}</text>'
+            text += f'<text x="{self.x(v)}" y="264" text-anchor="middle">{v / unit:g}{name * bool(v)}</text>'
         return text + self.rule("axis", self.rungs[0])
 
 
-def chart(rows: Rows, keys: Keys, title: str, ends: Ends, mark: Mark, form: str = "{:.3g}") -> str:
+def chart(rows: Rows, keys: tuple[str, ...], title: str, ends: Ends, mark: Mark, form: str = "{:.3g}") -> str:
     """Curves of `keys` over images seen: heading, legend and SVG; empty where the rows hold none of them.
 
     `ends` are those of the upright axis (None: from the values), `mark` is a height to mark and its meaning.
@@ -281,7 +281,7 @@ def chart(rows: Rows, keys: Keys, title: str, ends: Ends, mark: Mark, form: str 
     )
 
 
-def _thin(rows: Rows, keys: Keys) -> Rows:
+def _thin(rows: Rows, keys: tuple[str, ...]) -> Rows:
     """At most POINTS rows, each the mean of as many neighbours, with nothing but images and finite `keys`."""
     size = max(1, -(-len(rows) // POINTS))
     groups = [rows[i : i + size] for i in range(0, len(rows), size)]
@@ -320,7 +320,7 @@ def _spread(pictures: list[tuple[int, Path]]) -> list[tuple[int, Path]]:
     for i in range(1, count - 1):
         wanted = math.expm1(math.log1p(pictures[-1][0]) * i / (count - 1))
         ahead = range(chosen[-1] + 1, len(pictures) - (count - 1 - i))
-        chosen.append(min(ahead, key=lambda j: abs(pictures[j][0] - wanted)))  # noqa: B023
+        chosen.append(min(ahead, key=lambda j: abs(pictures[j][0] - wanted)))
     return [pictures[j] for j in [*chosen, -1]]
 
 
@@ -331,9 +331,8 @@ def _image(path: Path, alt: str, more: str = "") -> str:
         return ""
     width = max(1, int.from_bytes(data[16:20], "big"))
     scale = max(1, 560 // width)
-    source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
     look = f'class="sheet{" pixels" if scale > 1 else ""}" style="max-width:{scale * width}px"'
-    return f'<img {more} {look} alt="{alt}" src="{source}">'
+    return f'<img {more} {look} alt="{alt}" src="data:image/png;base64,{base64.b64encode(data).decode()}">'
 
 
 def _plain(value: object) -> str:
@@ -350,12 +349,6 @@ def _home(text: str) -> str:
     return "~/" + text.removeprefix(home) if text.startswith(home) else text
 
 
-def _short(count: float) -> str:
-    unit, name = (1e6, "M") if count >= 1e6 else (1e3, "k") if count >= 1e3 else (1, "")
-    return f"{count / unit:g}{name}"
-
-
 def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    long = f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 100 else f"{minutes} min"
-    return long if seconds >= 100 else f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min" if seconds >= 100 else f"{seconds:.0f} s"

@@ -18,6 +18,7 @@ from ganvas import checkpoint, ema, seeds
 from ganvas.config import knob
 from ganvas.data import Batch, Batches
 from ganvas.errors import UserError
+from ganvas.events import Evaluated, Event, Logged, Sampled, Saved, Stepped, Warned
 from ganvas.run import Run
 from ganvas.tasks import Task
 
@@ -46,57 +47,6 @@ class Config:
     sample_at: tuple[int, ...] = knob((), "more pictures, after so many images", low=1)
     keep_models: bool = knob(False, "keep the model of each picture in models/")
     save_seconds: float = knob(60.0, "seconds from one snapshot to the next", low=0)
-
-
-@dataclass(frozen=True)
-class Stepped:
-    """One step was made (nothing was logged)."""
-
-    images: int
-
-
-@dataclass(frozen=True)
-class Logged:
-    """A line was added to log.jsonl."""
-
-    images: int
-    row: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """A sheet of pictures was written; `pictures` is uint8 [n, C, H, W], ten a row."""
-
-    images: int
-    path: Path
-    pictures: Tensor
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """The discriminator was checked on some real, generated and held-out images; shares in 0..1."""
-
-    images: int
-    figures: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Saved:
-    """A snapshot was written: training can go on from here after any accident."""
-
-    images: int
-    path: Path
-
-
-@dataclass(frozen=True)
-class Warned:
-    """Something that the user should know."""
-
-    images: int
-    text: str
-
-
-Event = Stepped | Logged | Sampled | Evaluated | Saved | Warned
 
 
 def choose_device(config: Config) -> torch.device:

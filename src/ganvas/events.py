@@ -1,0 +1,60 @@
+"""What a training tells of itself, one event at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One step was made (nothing was logged)."""
+
+    images: int
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A line was added to log.jsonl."""
+
+    images: int
+    row: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A sheet of pictures was written; `pictures` is uint8 [n, C, H, W], ten a row."""
+
+    images: int
+    path: Path
+    pictures: Tensor
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The discriminator was checked on some real, generated and held-out images; shares in 0..1."""
+
+    images: int
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A snapshot was written: training can go on from here after any accident."""
+
+    images: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that the user should know."""
+
+    images: int
+    text: str
+
+
+Event = Stepped | Logged | Sampled | Evaluated | Saved | Warned
