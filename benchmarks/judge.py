@@ -30,7 +30,7 @@ from ganvas.data import ImageData
 
 FEATURES = 128
 BATCH = 125
-EPOCHS = 10
+EPOCHS = 8
 ENOUGH = 0.994  # test accuracy below which a judge is not used
 BLOCK = 10_000  # images of a block of training images, for the floor
 
@@ -41,14 +41,14 @@ class Classifier(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(1, 32, 5, stride=2, padding=2, bias=False),
-            nn.BatchNorm2d(32),
+            nn.Conv2d(1, 24, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm2d(24),
             nn.ReLU(),
-            nn.Conv2d(32, 64, 3, padding=1, bias=False),
-            nn.BatchNorm2d(64),
+            nn.Conv2d(24, 48, 3, padding=1, bias=False),
+            nn.BatchNorm2d(48),
             nn.ReLU(),
             nn.MaxPool2d(2),
-            nn.Conv2d(64, 64, 3, padding=1, bias=False),
+            nn.Conv2d(48, 64, 3, padding=1, bias=False),
             nn.BatchNorm2d(64),
             nn.ReLU(),
             nn.Flatten(),

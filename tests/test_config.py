@@ -33,7 +33,7 @@ class Kettle:
     stops: tuple[int, ...] = knob((), "when to look", low=1, high=60)
 
 
-# -------------------------------------------------------------------------------------------------------- text to value
+# -------------------- text to value
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_decimals_before_a_suffix(text: str, value: int) -> None:
     assert cf.parse(text, int, "images") == value
 
 
-@given(st.text(max_size=12))
+@given(st.text("0159.eEkKmM_+-, naifrulseINF²٣", max_size=8))
 @settings(max_examples=200, deadline=None, database=None, derandomize=True)
 def test_no_text_breaks_parse(text: str) -> None:
     for kind in (int, float, bool, tuple[int, ...]):
@@ -145,7 +145,7 @@ def test_no_text_breaks_parse(text: str) -> None:
         assert isinstance(value, kind if isinstance(kind, type) else tuple)
 
 
-# ------------------------------------------------------------------------------------------------------ check, from_dict
+# -------------------- check, from_dict
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,9 @@ def test_from_dict_keeps_defaults_and_makes_tuples() -> None:
 
 
 def test_from_dict_names_what_it_does_not_know() -> None:
-    with pytest.raises(UserError, match="setting in kettle 'minuts'.*Did you mean 'minutes'.*Valid: keep_warm, litres"):
+    with pytest.raises(
+        UserError, match=r"setting in kettle 'minuts'.*Did you mean 'minutes'.*Valid: keep_warm, litres"
+    ):
         cf.from_dict(Kettle, {"minuts": 4}, "kettle")
 
 
@@ -235,7 +237,7 @@ def test_differences() -> None:
     }
 
 
-# ------------------------------------------------------------------------------------------------------------ experiment
+# -------------------- experiment
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -318,14 +320,14 @@ def test_override_refuses(key: str, text: str, says: str) -> None:
 def test_an_unknown_network_is_named() -> None:
     card = RECIPES["mnist"]().to_dict()
     card["network"]["name"] = "classic-dcgam"
-    with pytest.raises(UserError, match="'classic-dcgam'.*Did you mean 'classic-dcgan'"):
+    with pytest.raises(UserError, match=r"'classic-dcgam'.*Did you mean 'classic-dcgan'"):
         Experiment.from_dict(card)
 
 
 def test_an_unknown_setting_in_a_file_is_named() -> None:
     card = RECIPES["mnist"]().to_dict()
     card["training"]["btach"] = 3
-    with pytest.raises(UserError, match="setting in training 'btach'.*Did you mean 'batch'"):
+    with pytest.raises(UserError, match=r"setting in training 'btach'.*Did you mean 'batch'"):
         Experiment.from_dict(card)
 
 
@@ -333,7 +335,7 @@ def test_an_experiment_file_that_is_not_json(tmp_path: Any) -> None:
     (tmp_path / "experiment.json").write_text('{"recipe": ')
     with pytest.raises(UserError, match=r"experiment\.json is damaged"):
         Experiment.load(tmp_path)
-    with pytest.raises(UserError, match="no experiment.json"):
+    with pytest.raises(UserError, match=r"no experiment.json"):
         Experiment.load(tmp_path / "elsewhere")
 
 

@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-# ---------------------------------------------------------------------------------------------------------------- MNIST
+# -------------------- MNIST
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_without_labels(mnist: ImageData) -> None:
     assert torch.equal(bare.examples(4, 2), mnist.train.images[:8])
 
 
-# ------------------------------------------------------------------------------------------------------------ IDX files
+# -------------------- IDX files
 
 
 @pytest.mark.parametrize("shape", [(5,), (4, 3), (2, 3, 4), (0, 28, 28)])
@@ -159,7 +159,7 @@ def test_a_set_without_labels_is_unlabelled(folder: Path) -> None:
     assert found.held_out.labels is None
 
 
-# --------------------------------------------------------------------------------------------------------------- damage
+# -------------------- damage
 
 
 def cut_gzip(folder: Path) -> Path:
@@ -385,7 +385,7 @@ def test_the_home_of_nobody() -> None:
 
 def test_a_name_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="'mnits'.*Did you mean 'mnist'"):
+    with pytest.raises(UserError, match=r"'mnits'.*Did you mean 'mnist'"):
         data.load("mnits")
 
 
@@ -435,7 +435,7 @@ def test_below_an_unreadable_folder(folder: Path, powerless: Path) -> None:
     assert str(folder) in str(caught.value)
 
 
-# ---------------------------------------------------------------------------------------------------------------- EMNIST
+# -------------------- EMNIST
 
 
 @pytest.fixture
@@ -502,7 +502,7 @@ def test_a_set_whose_name_contains_test(tmp_path: Path) -> None:
     assert data.load(str(tmp_path)).spec == ImageSpec(1, 6, 0)
 
 
-# -------------------------------------------------------------------------------------------------------------- held out
+# -------------------- held out
 
 
 def as_set(split: Split) -> set[tuple[bytes, int]]:
@@ -538,22 +538,18 @@ def test_holding_out_is_stable_when_images_are_added(tmp_path: Path) -> None:
 
 @reported
 def test_a_class_whose_images_are_all_held_out(tmp_path: Path) -> None:
-    """Its row of the sheet of real images cannot be filled; that must not stop a training."""
+    """Its row of the sheet of real images cannot be filled and is left out; that must not stop a training."""
     images = pictures(200)
     share = [int.from_bytes(hashlib.blake2b(i.tobytes(), digest_size=4).digest(), "little") / 2**32 for i in images]
     labels = np.zeros(200, np.uint8)
     labels[int(np.argmin(share))] = 1
     write_idx(tmp_path / TRAIN, images)
     write_idx(tmp_path / LABELS, labels)
-    try:
-        sheet = data.load(str(tmp_path)).examples()
-    except UserError as error:
-        assert str(tmp_path) in str(error)
-    else:
-        assert sheet.shape[1:] == (1, 6, 6)
+    sheet = data.load(str(tmp_path)).examples()
+    assert sheet.shape == (10, 1, 6, 6)
 
 
-# --------------------------------------------------------------------------------------------------------------- batches
+# -------------------- batches
 
 
 def marked(count: int, held_out: int = 4) -> ImageData:
@@ -640,6 +636,6 @@ def test_fixed_samples() -> None:
 
 
 def test_too_few_images_for_a_batch() -> None:
-    with pytest.raises(UserError, match="batch=31.*30 training images of marked"):
+    with pytest.raises(UserError, match=r"batch=31.*30 training images of marked"):
         Batches(marked(30), 31, 0, CPU)
     assert len(numbers(Batches(marked(30), 30, 0, CPU).at(0))) == 30

@@ -15,7 +15,7 @@ import ganvas
 SOURCE = Path(ganvas.__file__).parent
 FLOORS = [  # lowest first; a floor's files do not know each other, except those of one package
     ["errors", "spec"],
-    ["files", "config", "seeds"],
+    ["files", "config", "seeds", "events"],
     ["images", "losses", "ema", "checkpoint"],
     ["data", "data.idx", "networks", "run"],
     ["tasks", "tasks.base", "tasks.generate"],

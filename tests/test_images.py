@@ -27,7 +27,7 @@ def decoded(content: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(content)))
 
 
-# ---------------------------------------------------------------------------------------------------------------- ranges
+# -------------------- ranges
 
 
 def test_all_values_survive_the_round_trip() -> None:
@@ -59,7 +59,7 @@ def test_to_uint8_takes_any_float(kind: torch.dtype) -> None:
     assert found.flatten().tolist() == [0, 191, 255, 64]
 
 
-# ----------------------------------------------------------------------------------------------------------------- grids
+# -------------------- grids
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -89,7 +89,7 @@ def test_grid_takes_channels_last_memory() -> None:
     assert np.array_equal(im.grid(turned, 2), im.grid(images, 2))
 
 
-# ------------------------------------------------------------------------------------------------------------- PNG files
+# -------------------- PNG files
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -111,7 +111,7 @@ def test_save_grid(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["sheet.png"]
 
 
-# ------------------------------------------------------------------------------------------------- drawings for terminals
+# -------------------- drawings for terminals
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_logits_of_a_patch_discriminator(name: str, shape: tuple[int, ...]) -> N
         assert 0 <= share.item() <= 1
 
 
-# ------------------------------------------------------------------------------------------------------------- penalties
+# -------------------- penalties
 
 W = torch.tensor([[1.0, -2.0], [0.5, 0.0]])  # |w|^2 = 1 + 4 + 0.25 = 5.25
 
@@ -182,7 +182,7 @@ def test_gradient_penalty_leaves_the_generator_alone() -> None:
     assert weight.grad is not None
 
 
-# -------------------------------------------------------------------------------------------------------------- accuracy
+# -------------------- accuracy
 
 
 @pytest.mark.parametrize("name", ["nonsaturating", "minimax", "hinge"])

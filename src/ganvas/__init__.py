@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ganvas.api import train
     from ganvas.errors import UserError
-    from ganvas.events import Evaluated, Event, Logged, Sampled, Saved, Stepped, Warned
+    from ganvas.events import Evaluated, Event, Logged, Sampled, Saved, Started, Stepped, Warned
     from ganvas.experiment import Experiment
     from ganvas.sample import Model, load
 
@@ -27,6 +27,7 @@ __all__ = [
     "Model",
     "Sampled",
     "Saved",
+    "Started",
     "Stepped",
     "UserError",
     "Warned",

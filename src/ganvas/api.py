@@ -33,7 +33,7 @@ def train(
     run: str | os.PathLike[str] | None = None,
     **settings: object,
 ) -> Iterator[Event]:
-    """Train a recipe, and yield what happens: `Stepped`, `Logged`, `Sampled`, `Evaluated`, `Saved`, `Warned`.
+    """Train a recipe, and yield what happens: `Started`, `Stepped`, `Logged`, `Sampled`, `Evaluated`, `Saved`, `Warned`.
 
     Nothing is computed before the first event is asked for. Leaving the loop ends the training with a snapshot; the
     same call goes on from there. PyTorch's global random numbers are seeded anew at every step.

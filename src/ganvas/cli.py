@@ -269,17 +269,18 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     from rich.console import Console
 
     from ganvas.display import Lines, Screen
+    from ganvas.events import Started
 
     console, total = Console(), experiment.training.images
-    place = folder if folder is not None else experiment.new_folder()
-    print(f"Training {experiment.recipe} in {place}", flush=True)
     display = Screen(console, total, experiment.recipe) if console.is_terminal else Lines(console, total)
-    events = experiment.run(place)
-    seen = False
+    events = experiment.run(folder)
+    place, last = Path(), None
     with stop_on_signal() as asked:
         with display:
             for event in events:
-                seen = True
+                last = event
+                if isinstance(event, Started):
+                    place = event.folder
                 display.show(event)
                 if asked:
                     break
@@ -287,7 +288,7 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
         if asked:
             print(f"\nStopped and saved. Go on with:\n  ganvas resume {place}")
             return 128 + asked[0]
-    if not seen:
+    if isinstance(last, Started):
         print(f"This run is finished. Make it longer with:\n  ganvas resume {place} images={2 * total}")
         return 0
     newest = max((place / "samples").glob("fakes_[0-9]*.png"), default=place / "samples")

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ganvas import doctor
 from ganvas import images as im
-from ganvas.events import Evaluated, Event, Logged, Sampled, Stepped, Warned
+from ganvas.events import Evaluated, Event, Logged, Sampled, Started, Stepped, Warned
 
 SHADES = " .:-=+*#%@"
 SIDE = 14  # pixels, and so characters, that a picture is wide in the terminal
@@ -67,6 +67,8 @@ class Lines:
 
 def describe(event: Event) -> str:
     """An event in words; empty for those that need none."""
+    if isinstance(event, Started):
+        return f"{'Training' if not event.images else f'Going on after {event.images:,} images'} in {event.folder}"
     if isinstance(event, Sampled):
         return f"Picture after {event.images:,} images: {event.path}"
     if isinstance(event, Evaluated):
@@ -107,7 +109,8 @@ class Screen:
             self.drawing = Group(
                 Text(f"after {event.images:,} images", style="dim"), *draw(event.pictures, self.console)
             )
-        elif isinstance(event, Warned):
+        elif isinstance(event, Started | Warned):
+            self.images = event.images
             self.console.print(describe(event), highlight=False, markup=False)
 
     def render(self) -> RenderableType:

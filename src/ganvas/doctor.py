@@ -33,9 +33,9 @@ GUESS = {"nonsaturating": 1.386, "minimax": 1.386, "hinge": 2.0, "least-squares"
 FIGURES = {  # of log.jsonl and metrics.jsonl: name, format, meaning
     "loss_d": ("Expert's loss", ".3g", "its own penalty; low when it is right and sure"),
     "loss_g": ("Forger's loss", ".3g", "its own penalty; low when its forgeries pass for real"),
-    "accuracy_real": ("Real", ".1%", "training images that the expert takes for real"),
-    "accuracy_fake": ("Generated", ".1%", "forgeries that it finds out"),
-    "accuracy_held_out": ("Held-out", ".1%", "real images it never trained on that it takes for real"),
+    "accuracy_real": ("Accuracy, real", ".1%", "training images that the expert takes for real"),
+    "accuracy_fake": ("Accuracy, generated", ".1%", "forgeries that it finds out"),
+    "accuracy_held_out": ("Accuracy, held-out", ".1%", "real images it never trained on that it takes for real"),
     "d_real": ("D(x)", ".3g", "its mean verdict on real images"),
     "d_fake": ("D(G(z))", ".3g", "its mean verdict on forgeries"),
     "d_fake_after": ("D(G(z)), after", ".3g", "the same once it has learned from the batch"),
@@ -173,19 +173,19 @@ def _diversity(rows: Rows, checks: Rows) -> Finding | None:
     figure = f"generated images differ from each other {value:.2f} times as much as real ones"
     if value >= ALIKE:
         text = f"At {images:,.0f} images {figure}: no sign of mode collapse here (a missing kind can still hide)."
-        return Finding(0, f"Diversity {value:.2f} of the real images'.", text)
+        return Finding(0, f"The pictures vary {value:.2f} times as much as real ones.", text)
     trend = ""
     if len(series) > 1:
         at, before = series[-2]
         trend = f", after {before:.2f} at {at:,.0f}"
         if value - before > RISING:
             text = f"At {images:,.0f} images {figure}{trend}. That is little but rising: wait for the next check."
-            return Finding(1, f"Diversity is {value:.2f} of the real images' and rising.", text)
+            return Finding(1, f"The pictures vary {value:.2f} times as much as real ones, and rising.", text)
     text = (
         f"Mode collapse is suspected: at {images:,.0f} images {figure}{trend}. If the pictures repeat or are washed "
         f"out, try in a new run a larger r1, a smaller lr_g{_smaller(rows, 'lr_g')} or loss=relativistic."
     )
-    return Finding(5, f"Mode collapse suspected: diversity {value:.2f} of the real images'.", text)
+    return Finding(5, f"Mode collapse suspected: the pictures vary {value:.2f} times as much as real ones.", text)
 
 
 def _jump(rows: Rows) -> Finding | None:
@@ -198,7 +198,8 @@ def _jump(rows: Rows) -> Finding | None:
             steps = [abs(b - a) for a, b in itertools.pairwise(past)]
             usual = max(median(steps), 0.05 * abs(median(past)), 1e-3)  # a flat past makes no mole-hill a mountain
             (_, old), (images, value) = series[i - 1 : i + 1]
-            if abs(value - old) > JUMP * usual and (newest is None or images > newest[0]):
+            away = abs(value - median(past)) > abs(old - median(past))  # and not the way back
+            if away and abs(value - old) > JUMP * usual and (newest is None or images > newest[0]):
                 newest = (images, key, old, value, abs(value - old) / usual, series[-1][1])
     if newest is None:
         return None

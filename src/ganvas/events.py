@@ -10,6 +10,14 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
+class Started:
+    """The training is set up in this folder, after so many images (0: a new run)."""
+
+    images: int
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Stepped:
     """One step was made (nothing was logged)."""
 
@@ -57,4 +65,4 @@ class Warned:
     text: str
 
 
-Event = Stepped | Logged | Sampled | Evaluated | Saved | Warned
+Event = Started | Stepped | Logged | Sampled | Evaluated | Saved | Warned

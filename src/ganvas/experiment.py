@@ -153,7 +153,7 @@ class Experiment:
     def run(self, folder: str | Path | None = None) -> Iterator[Event]:
         """Train in a folder (None: the next numbered one below `runs/`); see `loop.fit` for the events.
 
-        A folder that holds a run of the same settings is resumed; more `images` extend it.
+        The first events name the folder. A folder that holds a run of the same settings is resumed; more `images` extend it.
 
         Raises:
             UserError: the folder belongs to a run of other settings or of other data, another training is at work in

@@ -19,30 +19,29 @@ from ganvas.doctor import FIGURES, Rows, mean, number
 from ganvas.files import write_whole
 from ganvas.run import Run
 
-PICTURES, BYTES = 40, 12_000_000  # sheets in the time slider, and what they may take together
-POINTS = 200  # of a curve at most: more cannot be told apart
+PICTURES, BYTES, POINTS = 40, 12_000_000, 200  # sheets in the slider, what they may take, points of a curve
 CSS = """
 :root{color-scheme:light dark;--bg:#f6f5f2;--card:#fff;--ink:#1d2126;--soft:#5b636d;--line:#dfdcd5;--code:#efede8;
 --a:#1f66c7;--b:#c2510a;--c:#23774b}*{box-sizing:border-box}figure,dd{margin:0}h3,p{margin:0 0 .5rem}
 @media(prefers-color-scheme:dark){:root{--bg:#14171b;--card:#1d2126;--ink:#e9eaec;--soft:#a5adb7;--line:#353b43;
 --code:#282e35;--a:#74b0ff;--b:#ff9d5c;--c:#6fce9b}}h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem}body{margin:0;
 background:var(--bg);color:var(--ink);font:16px/1.55 system-ui,"Segoe UI",Roboto,sans-serif}main{max-width:1200px;
-margin:auto;padding:2.2rem 1.2rem 4rem}h2{font-size:1.3rem;margin:2.6rem 0 .8rem}h1,td,pre{overflow-wrap:anywhere}
-dd,td,text{font-variant-numeric:tabular-nums}h3{font-size:1rem}p,li{max-width:76ch}.soft,figcaption,dt{
-color:var(--soft)}figcaption,dt,.legend{font-size:.88rem}dd,.verdict{font-size:1.15rem}.grid{display:grid;gap:1.2rem;
-grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr))}.card{background:var(--card);
-border:1px solid var(--line);border-radius:10px;padding:1.1rem;min-width:0}.tiles{display:flex;flex-wrap:wrap;
-gap:.4rem 2.4rem;margin:1rem 0 .6rem}progress{width:100%;accent-color:var(--a)}.sheet{display:block;width:100%;
-height:auto;border-radius:4px;margin-bottom:.5rem}.pixels{image-rendering:pixelated}#time{display:flex;gap:.8rem;
-align-items:center;margin:.7rem 0}#time[hidden]{display:none}#time input{flex:1;min-width:0;accent-color:var(--a)}
-:focus-visible{outline:2px solid var(--a);outline-offset:2px}button{font:inherit;color:inherit;background:var(--code);
-border:1px solid var(--line);border-radius:6px;padding:.3rem;width:5rem}#film{display:grid;gap:.8rem;
-grid-template-columns:repeat(auto-fill,minmax(130px,1fr))}#film .sheet{image-rendering:auto}button,summary{
-cursor:pointer}ul{padding-left:1.2rem}li{margin:.35rem 0}.legend{list-style:none;display:flex;flex-wrap:wrap;
-gap:0 1.2rem;padding:0}.legend li{margin:0}.s0{color:var(--a)}.legend i{display:inline-block;width:1.5em;
-margin-right:.45em;vertical-align:.25em;border-top:3px solid}.s1{color:var(--b)}.s2{color:var(--c)}.legend span{
-color:var(--ink)}.s2 i{border-top-style:dashed}.mark i{border-top:2px dotted var(--soft)}svg text{fill:var(--soft)}
-.rule{stroke:var(--line)}.axis{stroke:var(--soft)}svg{display:block;width:100%;height:auto;font-size:13px;
+margin:auto;padding:2.2rem 1.2rem 4rem}h2{font-size:1.3rem;margin:2.6rem 0 .8rem}h1,pre,td:only-of-type{
+overflow-wrap:anywhere}dd,td,text{font-variant-numeric:tabular-nums}h3{font-size:1rem}p,li{max-width:76ch}.verdict{
+font-weight:600}.soft,figcaption,dt{color:var(--soft)}figcaption,dt,.legend{font-size:.88rem}dd,.verdict{
+font-size:1.15rem}.grid{display:grid;gap:1.2rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr))}
+.card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:1.1rem;min-width:0}.tiles{
+display:flex;flex-wrap:wrap;gap:.4rem 2.4rem;margin:1rem 0 .6rem}progress{width:100%;accent-color:var(--a)}.sheet,svg{
+display:block;width:100%;height:auto}.sheet{border-radius:4px;margin-bottom:.5rem}.pixels{image-rendering:pixelated}
+#time{display:flex;gap:.8rem;align-items:center;margin:.7rem 0}#time[hidden]{display:none}#time input{flex:1;
+min-width:0;accent-color:var(--a)}:focus-visible{outline:2px solid var(--a);outline-offset:2px}button{font:inherit;
+color:inherit;background:var(--code);border:1px solid var(--line);border-radius:6px;padding:.3rem;width:5rem}#film{
+display:grid;gap:.8rem;grid-template-columns:repeat(auto-fill,minmax(130px,1fr))}#film .sheet{image-rendering:auto}
+button,summary{cursor:pointer}summary{padding:.7rem 0}ul{padding-left:1.2rem}li+li{margin-top:.35rem}.legend{
+list-style:none;display:flex;flex-wrap:wrap;gap:0 1.2rem;padding:0}.legend li{margin:0}.s0{color:var(--a)}.legend i{
+display:inline-block;width:1.5em;margin-right:.45em;vertical-align:.25em;border-top:3px solid}.s1{color:var(--b)}.s2{
+color:var(--c)}.legend span{color:var(--ink)}.s2 i{border-top-style:dashed}.mark i{border-top:2px dotted var(--soft)}
+svg text{fill:var(--soft)}.rule{stroke:var(--line)}.axis{stroke:var(--soft)}svg{overflow:visible;font-size:13px;
 margin-bottom:.6rem}.s2 .curve{stroke-dasharray:7 5}.curve{fill:none;stroke:currentColor;stroke-width:2;
 stroke-linejoin:round}.hit{fill:var(--soft);fill-opacity:0}.dot{fill:currentColor}.mark{stroke:var(--soft);
 stroke-width:1.6;stroke-dasharray:2 4}.hit:hover{fill-opacity:.18}table{border-collapse:collapse;width:100%;
@@ -68,7 +67,6 @@ if (last > 0) {
   };
 }
 """
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 Ends = tuple[float, float] | None
 Mark = tuple[float, str] | None  # a height and what it means
 
@@ -85,13 +83,14 @@ def write(run: Run) -> None:
     name = escape(run.folder.resolve().name)
     parts = [_status(name, card, rows), _pictures(run, card), _contest(rows, checks)]
     parts += [_curves(rows, str(_section(card, "task").get("loss"))), _figures(rows, checks)]
-    parts += [_commands(run, card), _settings(run, card)]
     page = (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name} · Ganvas</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+        "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{CSS}</style></head>\n<body><main>'
     )
-    write_whole(run.report, f"{page}{''.join(parts)}</main><script>{SCRIPT}</script></body></html>\n")
+    end = f"{_commands(run, card)}{_settings(run, card)}</main><script>{SCRIPT}</script></body></html>\n"
+    write_whole(run.report, page + "".join(parts) + end)
 
 
 def _status(name: str, card: dict[str, Any], rows: Rows) -> str:
@@ -131,8 +130,7 @@ def _pictures(run: Run, card: dict[str, Any]) -> str:
             f'<figcaption><b id="when">{when}</b>.{rule} The noise behind a cell stays the same.</figcaption></figure>'
         )
     if real := _image(run.samples / "reals.png", "Real images of the training set"):
-        text = f"What the forger is to match: images of the training set.{rule}"
-        shown += f'<figure class="card"><h3>Real</h3>{real}<figcaption>{text}</figcaption></figure>'
+        shown += f'<figure class="card"><h3>Real</h3>{real}<figcaption>Training images.{rule}</figcaption></figure>'
     cells = "".join(cell for _, _, cell in film)
     every = f'<details><summary>All {len(film)} pictures side by side</summary><div id="film">{cells}</div></details>'
     body = f'<div class="grid">{shown}</div>{every if film[1:] else ""}' if shown else "<p>There is no picture yet.</p>"
@@ -143,9 +141,9 @@ def _contest(rows: Rows, checks: Rows) -> str:
     items = "".join(f"<li>{escape(text)}</li>" for text in doctor.remarks(rows, checks))
     short = escape(doctor.headline(rows, checks))
     return (
-        "<section><h2>Is the contest balanced?</h2><p>Two networks play against each other. The forger (generator, G) "
-        "draws images from noise; the expert (discriminator, D) is shown real and forged images and says which is "
-        "which. Each learns from the other, as long as neither wins.</p>"
+        "<section><h2>Is the contest balanced?</h2><p>Two networks play against each other: the forger (generator, G) "
+        "draws images from noise; the expert (discriminator, D) says which images are real and which are forged. Each "
+        "learns from the other while neither wins.</p>"
         f'<div class="card"><p class="verdict">{short}</p><ul>{items}</ul></div></section>'
     )
 
@@ -194,10 +192,9 @@ def _commands(run: Run, card: dict[str, Any]) -> str:
 def _settings(run: Run, card: dict[str, Any]) -> str:
     """All settings, the images and the machine as tables."""
     tables = {title: values for title, values in card.items() if isinstance(values, dict) and title != "spec"}
-    spec = _section(card, "spec")
+    spec, mark = _section(card, "spec"), str(card.get("fingerprint", ""))[:12]
     about = {"name": card.get("data_name"), "licence": card.get("licence"), "classes": card.get("classes")}
-    about["fingerprint"] = str(card.get("fingerprint", ""))[:12]
-    about |= {"pixels": f"{spec.get('size')} x {spec.get('size')}", "channels": spec.get("channels")} if spec else {}
+    about |= {"pixels a side": spec.get("size"), "channels": spec.get("channels"), "fingerprint": mark}
     tables |= {"the images": {key: value for key, value in about.items() if value}, "machine": _machine(run)}
     cards = ""
     for title, values in tables.items():
@@ -242,7 +239,7 @@ class Plane(NamedTuple):
             place = f'x="52" y="{self.y(v)}" dy="4" text-anchor="end"'
             text += f"{self.rule('rule', v)}<text {place}>{form.format(v)}</text>"
         unit, name = (1e6, "M") if self.end >= 2e6 else (1e3, "k") if self.end >= 2e3 else (1, "")
-        for v in (v for v in ticks(0, self.end, 4) if v <= self.end):
+        for v in (v for v in ticks(0, self.end, 6) if v <= self.end):
             text += f'<text x="{self.x(v)}" y="264" text-anchor="middle">{v / unit:g}{name * bool(v)}</text>'
         return text + self.rule("axis", self.rungs[0])
 
@@ -312,8 +309,7 @@ def _machine(run: Run) -> dict[str, Any]:
 
 def _spread(pictures: list[tuple[int, Path]]) -> list[tuple[int, Path]]:
     """PICTURES of them (fewer where they are large), even in the logarithm of the images, both ends among them."""
-    size = fmean([path.stat().st_size for _, path in pictures] or [1])
-    count = max(2, min(PICTURES, int(BYTES / max(size, 1))))
+    count = max(2, min(PICTURES, int(BYTES / fmean([path.stat().st_size or 1 for _, path in pictures] or [1]))))
     if len(pictures) <= count:
         return pictures
     chosen = [0]

@@ -18,7 +18,7 @@ from ganvas import checkpoint, ema, seeds
 from ganvas.config import knob
 from ganvas.data import Batch, Batches
 from ganvas.errors import UserError
-from ganvas.events import Evaluated, Event, Logged, Sampled, Saved, Stepped, Warned
+from ganvas.events import Evaluated, Event, Logged, Sampled, Saved, Started, Stepped, Warned
 from ganvas.run import Run
 from ganvas.tasks import Task
 
@@ -233,6 +233,7 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
             yield Warned(trainer.images, f"{key} was {old} and is {new}: the run goes on, but not bit for bit.")
     del tensors
     run.rewind(trainer.images)
+    yield Started(trainer.images, run.folder)
     began = time.monotonic() - trainer.seconds
     state_bytes = sum(t.numel() * t.element_size() for t in trainer.tensors().values())
     if trainer.images == 0:

@@ -1,0 +1,156 @@
+"""The benchmarks measure what they say: the judge's distance, the counted multiply-adds, the baseline's networks."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganvas.data import Batches, ImageData, Split
+from ganvas.networks import classic_mlp
+from ganvas.recipes import RECIPES
+from ganvas.spec import ImageSpec
+from ganvas.training import Trainer
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))  # programs, not a package
+judge, plain_mlp, speed = (importlib.import_module(name) for name in ("judge", "plain_mlp", "speed"))
+
+
+def gaussian(mean: list[float], root: list[list[float]], seed: int, n: int = 500) -> Tensor:
+    """n rows whose mean is exactly `mean` and whose covariance (of n - 1) is exactly root^T root."""
+    x = torch.randn(n, len(mean), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    x = x - x.mean(0)
+    white = x @ torch.linalg.inv(torch.linalg.cholesky(x.T @ x / (n - 1))).T
+    return white @ torch.tensor(root, dtype=torch.float64) + torch.tensor(mean, dtype=torch.float64)
+
+
+def test_frechet_of_two_gaussians_on_one_axis_is_known() -> None:
+    a, b = gaussian([1.0], [[2.0]], 0, 500), gaussian([4.0], [[0.5]], 1, 300)
+    assert judge.frechet(a, b) == pytest.approx(3.0**2 + 1.5**2, rel=1e-9)
+
+
+def test_frechet_of_covariances_that_do_not_commute_is_known() -> None:
+    root_a, root_b = [[2.0, 1.0], [0.0, 1.0]], [[1.0, 0.0], [-1.5, 0.5]]
+    a, b = gaussian([0.0, 0.0], root_a, 0), gaussian([1.0, -2.0], root_b, 1)
+    cov_a, cov_b = (torch.tensor(r, dtype=torch.float64) for r in (root_a, root_b))
+    cov_a, cov_b = cov_a.T @ cov_a, cov_b.T @ cov_b
+    assert not torch.allclose(cov_a @ cov_b, cov_b @ cov_a)
+    product = cov_a @ cov_b  # of 2 x 2: trace of the square root = sqrt(trace + 2 sqrt(determinant))
+    mixed = (product.trace() + 2 * product.det().sqrt()).sqrt()
+    expected = 1 + 4 + cov_a.trace() + cov_b.trace() - 2 * mixed
+    assert judge.frechet(a, b) == pytest.approx(float(expected), rel=1e-9)
+    assert judge.frechet(b, a) == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_frechet_of_features_that_never_vary_is_the_distance_of_means() -> None:
+    a, b = torch.zeros(5, 3), torch.ones(7, 3)
+    assert judge.frechet(a, b) == pytest.approx(3.0)
+    assert judge.frechet(a, a) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_judge_distorts_without_leaving_the_range_and_has_the_features_it_says() -> None:
+    images = torch.rand(4, 1, 28, 28) * 2 - 1
+    moved = judge.distort(images)
+    assert moved.shape == images.shape
+    assert float(moved.min()) >= -1.001
+    assert float(moved.max()) <= 1.001
+    assert not torch.equal(moved, images)
+    features, logits = judge.Classifier().eval()(images)
+    assert features.shape == (4, judge.FEATURES)
+    assert logits.shape == (4, 10)
+
+
+def tiny(recipe: str, **task: float) -> tuple[Trainer, Batches]:
+    """A trainer of a recipe with narrow networks on 64 random images of 8 pixels, four a step."""
+    base = RECIPES[recipe]()
+    network = dataclasses.replace(base.network, latent_dim=5, width=3)
+    training = dataclasses.replace(base.training, batch=4, precision="fp32", device="cpu")
+    experiment = dataclasses.replace(
+        base, network=network, training=training, task=dataclasses.replace(base.task, **task)
+    )
+    split = Split(torch.randint(0, 256, (64, 1, 8, 8), dtype=torch.uint8), None)
+    digits = ImageData("noise", split, split, (), "")
+    return Trainer(experiment.build(digits.spec), training), Batches(digits, 4, 0, torch.device("cpu"))
+
+
+def test_the_counted_multiply_adds_of_a_small_step_are_those_of_paper_and_pencil() -> None:
+    trainer, batches = tiny("classic-mlp")
+    generator = [5 * 3, 3 * 6, 6 * 12, 12 * 64]  # a layer's weights: its multiply-adds an image
+    expert = [64 * 12, 12 * 6, 6 * 3, 3 * 1]
+    weights_and_inputs = 2 * sum(expert) - expert[0]  # nobody asks for the gradient of the images
+    d_step = sum(generator) + 2 * sum(expert) + 2 * weights_and_inputs  # draw once, judge real and forged, learn
+    g_step = sum(expert) + sum(expert) + 2 * sum(generator) - generator[0]  # the frozen expert passes gradients on
+    assert speed.multiply_adds(trainer, batches, 3) == 4 * (d_step + g_step)
+
+
+def test_the_penalty_of_every_other_step_is_counted_by_half() -> None:
+    plain, _ = tiny("classic-mlp")
+    once, batches = tiny("classic-mlp", r1=1.0, penalty_every=1)
+    half, _ = tiny("classic-mlp", r1=1.0, penalty_every=2)
+    without, every, other = (speed.multiply_adds(t, batches, 2) for t in (plain, once, half))
+    assert every > without
+    assert other == (without + every) / 2
+    assert speed.period(RECIPES["mnist"]()) == RECIPES["mnist"]().task.penalty_every
+
+
+def test_the_double_backward_of_a_convolution_is_counted() -> None:
+    layer = nn.Conv2d(2, 3, 3, padding=1, bias=False)
+    images = torch.randn(4, 2, 6, 6, requires_grad=True)
+    once = 4 * 36 * 2 * 3 * 9
+    with speed.Counter() as counter:
+        (gradient,) = torch.autograd.grad(layer(images).square().sum(), images, create_graph=True)
+        assert counter.multiply_adds == 2 * once  # forward, and the gradient of the images
+        gradient.square().sum().backward()
+    # the gradient's own two inputs (weights, incoming gradient), then weights and images of the first pass
+    assert counter.multiply_adds == 2 * once + 4 * once
+    assert not counter.missed
+
+
+def test_a_product_without_a_formula_is_noticed() -> None:
+    with speed.Counter() as counter:
+        torch.dot(torch.ones(3), torch.ones(3))
+    assert counter.missed == {"aten.dot"}
+
+
+def test_the_baseline_has_the_networks_of_classic_mlp() -> None:
+    spec, config = ImageSpec(1, 28), classic_mlp.Config()
+    pairs = (
+        (plain_mlp.Generator(), classic_mlp.Generator(spec, config)),
+        (plain_mlp.Discriminator(), classic_mlp.Discriminator(spec, config)),
+    )
+    for plain, ours in pairs:
+        assert [p.shape for p in plain.parameters()] == [p.shape for p in ours.parameters()]
+    training = RECIPES["classic-mlp"]().training
+    assert (training.batch, config.latent_dim) == (plain_mlp.BATCH, plain_mlp.LATENT)
+    assert plain_mlp.Tutorial().optimizer_g.param_groups[0]["betas"] == (training.beta1, training.beta2)
+
+
+def test_the_baseline_trains_both_networks_and_sees_normalised_images() -> None:
+    tutorial = plain_mlp.Tutorial()
+    batch, labels = next(iter(tutorial.loader))
+    assert batch.shape == (100, 1, 28, 28)
+    assert (float(batch.min()), float(batch.max())) == (-1.0, 1.0)
+    assert labels.shape == (100,)
+    networks = (tutorial.generator, tutorial.discriminator)
+    weights = [p for network in networks for p in network.parameters()]
+    before = [p.clone() for p in weights]
+    tutorial.step(batch)
+    assert not any(torch.equal(a, b) for a, b in zip(before, weights, strict=True))
+
+
+def test_a_result_goes_between_its_markers_and_nowhere_else() -> None:
+    page = "a\n<!-- speed:begin -->\nold\n<!-- speed:end -->\nb\n"
+    assert speed.put(page, "speed", "new") == "a\n<!-- speed:begin -->\nnew\n<!-- speed:end -->\nb\n"
+    with pytest.raises(ValueError, match="quality:begin"):
+        speed.put(page, "quality", "new")
+
+
+def test_the_page_of_the_repository_has_the_markers() -> None:
+    page = speed.PAGE.read_text()
+    for name in ("speed", "quality"):
+        assert speed.put(page, name, "x") != page
