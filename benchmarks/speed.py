@@ -37,7 +37,8 @@ from ganvas.training import Config, Trainer, choose_precision
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 SIDE = 2048  # of the matrices whose product is the machine's own rate
-PRODUCT = re.compile(r"mm|conv|linear|matmul|dot|attention|mv|einsum")  # names of operations that may multiply and add
+# The names of operations that multiply and add: those of them that PyTorch has no formula for must not go unnoticed.
+PRODUCT = re.compile(r"(^|_|add|b)mm|(^|add)mv|matmul|dot|einsum|conv(?!ert)|(?<!bi)linear|attention")
 NOT_COUNTED = "operations that look like products were not counted: "
 
 MEMORY = """
@@ -90,7 +91,7 @@ class Counter(TorchDispatchMode):
         formula = flop_registry.get(func._overloadpacket)
         if formula is not None:
             self.flops += formula(*args, **(kwargs or {}), out_val=out)
-        elif PRODUCT.search(func._overloadpacket.__name__.replace("addcmul", "")):
+        elif PRODUCT.search(func._overloadpacket.__name__):
             self.missed.add(str(func._overloadpacket))
         return out
 
@@ -134,7 +135,8 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def prepare(experiment: Experiment) -> tuple[Trainer, Batches]:
-    """A trainer with fresh networks and its batches."""
+    """A trainer with fresh networks, on the processor, and its batches."""
+    experiment = experiment.override({"device": "cpu"})
     digits = experiment.load_data()
     trainer = Trainer(experiment.build(digits.spec), experiment.training)
     return trainer, Batches(digits, experiment.training.batch, experiment.training.seed, trainer.device)

@@ -18,7 +18,7 @@ SPECS = {"grey28": ImageSpec(1, 28, 10), "unlabelled28": ImageSpec(1, 28, 0), "c
 USES_LABELS = {"shuffle"}  # the architectures whose pictures and judgements depend on the class
 ANY_SIZE = {"classic-mlp"}  # those that draw any size; the others need sizes divisible by 4
 WEIGHTS = {  # generator and discriminator with default knobs, for grey 28-pixel images in 10 classes
-    "shuffle": (328_177, 573_156),
+    "shuffle": (320_137, 586_220),
     "classic-mlp": (1_486_352, 1_460_225),
     "classic-dcgan": (1_164_289, 40_705),
 }
@@ -162,7 +162,8 @@ def test_state_makes_an_equal_copy(name: str, spec: ImageSpec) -> None:
     copies = build(name, spec, seed=9)[:2]
     for network, copy in zip((generator, discriminator), copies, strict=True):
         copy.load_state_dict(network.state_dict())
-        network.eval(), copy.eval()
+        network.eval()
+        copy.eval()
     assert torch.equal(generator(latents(config), labels(spec)), copies[0](latents(config), labels(spec)))
     assert torch.equal(discriminator(pictures(spec), labels(spec)), copies[1](pictures(spec), labels(spec)))
 
@@ -204,7 +205,8 @@ def test_drawing_in_evaluation_mode_changes_nothing(name: str, spec: ImageSpec) 
 @everywhere
 def test_memory_layout_does_not_matter(name: str, spec: ImageSpec) -> None:
     generator, discriminator, config = build(name, spec)
-    generator.eval(), discriminator.eval()
+    generator.eval()
+    discriminator.eval()
     images, y, z = pictures(spec), labels(spec), latents(config)
     expected = generator(z, y), discriminator(images, y)
     for network in (generator, discriminator):
@@ -238,7 +240,8 @@ def test_labels_matter_to_the_discriminator(name: str, spec: ImageSpec) -> None:
 def test_labels_do_not_matter_to_the_others(name: str) -> None:
     spec = SPECS["grey28"]
     generator, discriminator, config = build(name, spec)
-    generator.eval(), discriminator.eval()
+    generator.eval()
+    discriminator.eval()
     assert torch.equal(generator(latents(config), labels(spec)), generator(latents(config), None))
     assert torch.equal(discriminator(pictures(spec), labels(spec)), discriminator(pictures(spec), None))
 
@@ -249,7 +252,7 @@ def test_labels_do_not_matter_to_the_others(name: str) -> None:
 @pytest.mark.parametrize("size", [26, 27, 30])
 @pytest.mark.parametrize("name", sorted(set(NETWORKS) - ANY_SIZE))
 def test_a_size_that_cannot_be_drawn(name: str, size: int) -> None:
-    with pytest.raises(UserError, match=f"{name}.*divisible by.*{size} pixels"):
+    with pytest.raises(UserError, match=f"divisible by.*{size} pixels"):
         build(name, ImageSpec(1, size, 10))
 
 

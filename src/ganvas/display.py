@@ -148,7 +148,8 @@ class Screen:
 def draw(pictures: Tensor, console: Console) -> list[Text]:
     """The first picture of each row of a sheet, drawn with characters: two pixels in each."""
     chosen = pictures[::10][:10]
-    columns = max(1, min(len(chosen), console.width // SIDE))
+    rows = -(-len(chosen) // max(1, min(len(chosen), console.width // SIDE)))
+    columns = -(-len(chosen) // rows)  # rows of equal length
     lines = []
     for cells in im.blocks(chosen, columns, SIDE):
         text = Text(no_wrap=True)

@@ -23,18 +23,18 @@ def mnist() -> Experiment:
     return Experiment(
         recipe="mnist",
         network=shuffle.Config(),
-        task=generate.Config(loss="nonsaturating", r1=0.3, penalty_every=8),
+        task=generate.Config(loss="nonsaturating", r1=0.1, penalty_every=8),
         training=loop.Config(
-            images=150_000,
-            batch=128,
-            lr_g=1e-3,
-            lr_d=1e-3,
+            images=100_000,
+            batch=32,
+            lr_g=2e-3,
+            lr_d=2e-3,
             decay_from=0.5,
-            ema=50_000,
-            ema_ramp=0.1,
+            ema=30_000,
+            ema_ramp=0.08,
             tick_every=2_000,
             sample_every=10_000,
-            sample_at=(1_000, 2_000, 4_000, 6_000),
+            sample_at=(1_000, 2_000, 3_000, 4_000, 6_000, 8_000),
         ),
     )
 
