@@ -19,7 +19,6 @@ from ganvas.checkpoint import Damaged
 from ganvas.errors import UserError
 from ganvas.files import make_folder, write_whole
 
-reported = pytest.mark.xfail(strict=True, reason="a known fault: take this mark away when it is mended")
 CARD = {"images": 12, "name": "Zürich 数字", "nested": {"list": [1, 2.5, None, True]}}
 DTYPES = [
     torch.float32,
@@ -134,10 +133,9 @@ def is_harmless(whole: bytes, place: int, value: int) -> bool:
 
 def test_fuzz(saved: Path) -> None:
     whole, dice = saved.read_bytes(), random.Random(0)
-    version = whole.index(b'"format":"1"') + len('"format":"')  # see test_format_number_is_protected
     for _ in range(200):
         place, value = dice.randrange(len(whole)), dice.randrange(256)
-        if value == whole[place] or is_harmless(whole, place, value) or place == version:
+        if value == whole[place] or is_harmless(whole, place, value):
             continue
         saved.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
         with pytest.raises(UserError) as caught:
@@ -145,21 +143,20 @@ def test_fuzz(saved: Path) -> None:
         assert str(saved) in str(caught.value)
 
 
-@reported
-@pytest.mark.parametrize("value", [b'"0"', '"²"'.encode()])
-def test_format_number_is_protected(saved: Path, value: bytes) -> None:
-    whole = saved.read_bytes().replace(b'"format":"1"', b'"format":' + value)
-    extra = len(whole) - len(saved.read_bytes())
-    size = int.from_bytes(whole[:8], "little") + extra
-    saved.write_bytes(size.to_bytes(8, "little") + whole[8:])
-    with pytest.raises(UserError):
-        checkpoint.load(saved)
-
-
-def test_a_newer_format(saved: Path) -> None:
-    saved.write_bytes(saved.read_bytes().replace(b'"format":"1"', b'"format":"2"'))
+def test_a_newer_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "later.safetensors"
+    monkeypatch.setattr(checkpoint, "FORMAT", checkpoint.FORMAT + 1)
+    checkpoint.save(path, {"x": torch.ones(2)}, {})
+    monkeypatch.undo()
     with pytest.raises(UserError, match=r"format 2.*newer Ganvas"):
-        checkpoint.load(saved)
+        checkpoint.load(path)
+
+
+def test_the_head_alone(saved: Path) -> None:
+    assert {**checkpoint.head(saved), "format": 0} == {**CARD, "format": 0}
+    saved.write_bytes(saved.read_bytes()[:40])
+    with pytest.raises(Damaged):
+        checkpoint.head(saved)
 
 
 def test_a_file_of_others(tmp_path: Path) -> None:
@@ -187,7 +184,6 @@ def test_no_file_or_a_folder(tmp_path: Path) -> None:
     assert str(tmp_path) in str(caught.value)
 
 
-@reported
 def test_two_names_for_one_tensor(tmp_path: Path) -> None:
     """A network with tied weights."""
     weight = torch.ones(3)
@@ -354,7 +350,6 @@ def test_make_folder(tmp_path: Path) -> None:
         assert str(path) in str(caught.value)
 
 
-@reported
 def test_a_refused_reading_does_not_speak_of_writing(tmp_path: Path) -> None:
     """The reasons of `cannot` are those of writing: 'no permission to write there; choose another folder'."""
     from ganvas.files import cannot

@@ -31,7 +31,8 @@ def test_flags_are_frozen() -> None:
 
 
 def test_help_answers_without_torch() -> None:
-    code = "import sys, ganvas.cli; ganvas.cli.app(['--help'], result_action='return_value'); print('torch' in sys.modules)"
+    show = "ganvas.cli.app(['--help'], result_action='return_value')"
+    code = f"import sys, ganvas.cli; {show}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "False"
     assert "train" in done.stdout

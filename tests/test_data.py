@@ -28,7 +28,6 @@ SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-reported = pytest.mark.xfail(strict=True, reason="a known fault: take this mark away when it is mended")
 TRAIN, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
@@ -313,16 +312,16 @@ DAMAGE = [
     wrong_rank,
     not_square,
     no_images,
-    pytest.param(product_overflows, marks=reported),
-    pytest.param(too_many_dimensions, marks=reported),
+    product_overflows,
+    too_many_dimensions,
     image_file_is_a_folder,
     fewer_labels,
     labels_are_images,
     damaged_labels,
     unknown_test_label,
     other_test_size,
-    pytest.param(only_test_labels_missing, marks=reported),
-    pytest.param(only_train_labels_missing, marks=reported),
+    only_test_labels_missing,
+    only_train_labels_missing,
     no_train_images,
     several_sets,
     empty_folder,
@@ -368,7 +367,6 @@ def test_a_path_that_is_not_there(name: str, tmp_path: Path, monkeypatch: pytest
     assert name in str(caught.value)
 
 
-@reported
 @pytest.mark.parametrize("name", ["x" * 300, "/" + "x" * 300])
 def test_a_name_that_is_too_long(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -377,7 +375,6 @@ def test_a_name_that_is_too_long(name: str, tmp_path: Path, monkeypatch: pytest.
     assert name in str(caught.value)
 
 
-@reported
 def test_the_home_of_nobody() -> None:
     with pytest.raises(UserError, match="~nobody-of-that-name/images"):
         data.load("~nobody-of-that-name/images")
@@ -416,7 +413,6 @@ def close(path: Path) -> None:
     os.seteuid(me)
 
 
-@reported
 @pytest.mark.parametrize("closed", ["tiny", f"tiny/{TRAIN}", f"tiny/{LABELS}"])
 def test_unreadable(folder: Path, powerless: Path, closed: str) -> None:
     close(powerless / closed)
@@ -427,7 +423,6 @@ def test_unreadable(folder: Path, powerless: Path, closed: str) -> None:
     assert "write" not in str(caught.value)
 
 
-@reported
 def test_below_an_unreadable_folder(folder: Path, powerless: Path) -> None:
     close(folder)
     with pytest.raises(UserError) as caught:
@@ -486,7 +481,6 @@ def test_emnist_folder_asks_for_a_choice(emnist: Path) -> None:
         data.load(str(emnist / "emnist-kanji"))
 
 
-@reported
 @pytest.mark.parametrize("text", ["hello\n", "1\n", "1 99999999\n", "1 A\n", "\xff\xfe"])
 def test_damaged_mapping(emnist: Path, text: str) -> None:
     mapping = emnist / "emnist-letters-mapping.txt"
@@ -496,7 +490,6 @@ def test_damaged_mapping(emnist: Path, text: str) -> None:
     assert str(mapping) in str(caught.value)
 
 
-@reported
 def test_a_set_whose_name_contains_test(tmp_path: Path) -> None:
     write_idx(tmp_path / "latest-train-images-idx3-ubyte", pictures(100))
     assert data.load(str(tmp_path)).spec == ImageSpec(1, 6, 0)
@@ -536,7 +529,6 @@ def test_holding_out_is_stable_when_images_are_added(tmp_path: Path) -> None:
     assert as_set(found[0].held_out) <= as_set(found[1].held_out)
 
 
-@reported
 def test_a_class_whose_images_are_all_held_out(tmp_path: Path) -> None:
     """Its row of the sheet of real images cannot be filled and is left out; that must not stop a training."""
     images = pictures(200)

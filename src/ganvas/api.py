@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ganvas import recipes
+from ganvas.data import DATASETS
 from ganvas.events import Event
 from ganvas.experiment import Experiment
 
@@ -22,8 +23,9 @@ def experiment(
     chosen = recipes.find(recipe) if isinstance(recipe, str) else recipe
     wanted = dict(settings or {})
     if data is not None:
-        place = Path(data).expanduser()  # absolute, so that a resume finds it from anywhere
-        wanted["source"] = str(place.resolve()) if place.exists() or place.parent != Path(".") else str(data)
+        place = os.path.expanduser(data)
+        is_name = str(data) in DATASETS or (os.sep not in str(data) and not os.path.exists(place))
+        wanted["source"] = str(data) if is_name else os.path.abspath(place)  # a resume finds it from anywhere
     return chosen.override(wanted)
 
 
@@ -33,7 +35,7 @@ def train(
     run: str | os.PathLike[str] | None = None,
     **settings: object,
 ) -> Iterator[Event]:
-    """Train a recipe, and yield what happens: `Started`, `Stepped`, `Logged`, `Sampled`, `Evaluated`, `Saved`, `Warned`.
+    """Train a recipe, and yield what happens: the events of `ganvas.events`.
 
     Nothing is computed before the first event is asked for. Leaving the loop ends the training with a snapshot; the
     same call goes on from there. PyTorch's global random numbers are seeded anew at every step.

@@ -38,10 +38,9 @@ def save(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    text = json.dumps(card)
-    tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    metadata = {"format": str(FORMAT), "ganvas": text, "digest": digest(tensors, text)}
-    write_whole(path, safetensors.torch.save(tensors, metadata))
+    text = json.dumps({"format": FORMAT, **card})
+    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}  # none share their memory
+    write_whole(path, safetensors.torch.save(tensors, {"ganvas": f"{digest(tensors, text)} {text}"}))
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -54,24 +53,46 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         Damaged: the file is cut short, was changed, or is not a file of Ganvas.
         UserError: the file cannot be read, or was written by a newer version.
     """
+    said, text, tensors = _read(path, with_tensors=True)
+    if said != digest(tensors, text):
+        raise Damaged(f"{path} is damaged: its content does not match its own digest.")
+    card = json.loads(text)
+    version = card.pop("format")
+    if version > FORMAT:
+        raise UserError(f"{path} has format {version}; this Ganvas reads up to {FORMAT}. Install a newer Ganvas.")
+    return tensors, card
+
+
+def head(path: Path) -> dict[str, Any]:
+    """The card alone, quickly and unchecked.
+
+    Raises:
+        Damaged: the file is not one of Ganvas, or its card cannot be read.
+        UserError: the file cannot be read.
+    """
+    try:
+        return json.loads(_read(path, with_tensors=False)[1])
+    except ValueError as error:
+        raise Damaged(f"{path} is damaged: its card is not JSON ({error}).") from error
+
+
+def _read(path: Path, with_tensors: bool) -> tuple[str, str, dict[str, Tensor]]:
+    """Digest, card's text and tensors as they stand in the file."""
     try:
         with safetensors.safe_open(path, "pt") as file:  # pyright: ignore[reportPrivateImportUsage]
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            said, _, text = (file.metadata() or {}).get("ganvas", "").partition(" ")
+            tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118
     except FileNotFoundError as error:
         raise UserError(f"There is no file {path}.") from error
     except OSError as error:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder, not a file.") from error
         raise cannot("read", path, error) from error
     except safetensors.SafetensorError as error:
         raise Damaged(f"{path} is damaged or is no safetensors file ({error}).") from error
-    if "ganvas" not in metadata:
+    if not said:
         raise Damaged(f"{path} is a safetensors file, but not one that Ganvas wrote.")
-    version = metadata.get("format", "")
-    if not version.isdigit() or int(version) > FORMAT:
-        raise UserError(f"{path} has format {version}; this Ganvas reads up to {FORMAT}. Install a newer Ganvas.")
-    if metadata.get("digest") != digest(tensors, metadata["ganvas"]):
-        raise Damaged(f"{path} is damaged: its content does not match its own digest.")
-    return tensors, json.loads(metadata["ganvas"])
+    return said, text, tensors
 
 
 def part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

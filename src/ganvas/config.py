@@ -6,14 +6,15 @@ A setting is a dataclass field made by `knob`; supported types are int, float, b
 from __future__ import annotations
 
 import dataclasses
-import math
 import typing
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 from ganvas.errors import UserError, unknown
 
 T = TypeVar("T")
-SUFFIXES = {"k": 1e3, "m": 1e6}
+SUFFIXES = {"k": 1_000, "m": 1_000_000}
+LARGEST = 2**63 - 1
 
 
 def knob(
@@ -34,12 +35,15 @@ def types_of(config: Any) -> dict[str, Any]:
     return {f.name: hints[f.name] for f in dataclasses.fields(config)}
 
 
-def number(text: str) -> float:
+def number(text: str) -> Decimal:
     """A number as people write it: '2M', '150k', '60_000', '2e-4'. Raises ValueError where it is none."""
     clean = text.strip().replace("_", "")
-    factor = SUFFIXES.get(clean[-1:].lower(), 1.0)
-    value = float(clean[:-1] if factor != 1.0 else clean) * factor
-    if not math.isfinite(value):
+    factor = SUFFIXES.get(clean[-1:].lower(), 1)
+    try:
+        value = Decimal(clean[:-1] if factor != 1 else clean) * factor
+    except InvalidOperation as error:
+        raise ValueError(text) from error
+    if not value.is_finite() or abs(value) > LARGEST:
         raise ValueError(text)
     return value
 
@@ -55,11 +59,11 @@ def parse(text: str, kind: Any, name: str) -> Any:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
         if kind is int:
             value = number(text)
-            if value != int(value):
+            if value != value.to_integral_value():
                 raise ValueError(text)
             return int(value)
         if kind is float:
-            return number(text)
+            return float(number(text))
         if kind is str:
             return text
         return tuple(parse(part, int, name) for part in text.replace(" ", "").split(",") if part)
@@ -95,9 +99,9 @@ def check(config: Any) -> None:
 
 def _fits(value: Any, kind: Any) -> bool:
     if kind is float:
-        return isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value)
+        return isinstance(value, float | int) and not isinstance(value, bool) and abs(value) <= LARGEST
     if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
     if isinstance(kind, type):
         return isinstance(value, kind)
     return isinstance(value, tuple) and all(_fits(v, int) for v in value)  # tuple[int, ...]

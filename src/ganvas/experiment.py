@@ -28,6 +28,25 @@ SECTIONS = ("data", "network", "task", "training")
 EXTENDS = {"training.images"}  # the settings that a resume may change (to more)
 
 
+def read_card(path: Path) -> dict[str, Any]:
+    """What a run's experiment.json says.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path.parent} is not a run's folder: it has no {path.name}.") from error
+    except OSError as error:
+        raise cannot("read", path, error) from error
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise UserError(f"{path} is damaged: it is not JSON ({error}).") from error
+    if not isinstance(card, dict):
+        raise UserError(f"{path} is damaged: it is no group of settings.")
+    return card
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Which images."""
@@ -46,6 +65,11 @@ class Experiment:
     task: generate.Config = generate.Config()
     training: loop.Config = loop.Config()
 
+    def __post_init__(self) -> None:
+        """Raises a UserError where a value is of the wrong type or out of range."""
+        for name in SECTIONS:
+            cf.check(getattr(self, name))
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
         sections: dict[str, Any] = {name: dataclasses.asdict(getattr(self, name)) for name in SECTIONS}
@@ -53,16 +77,21 @@ class Experiment:
         return json.loads(json.dumps({"recipe": self.recipe, **sections}))
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Experiment:
-        """The experiment of a JSON form.
+    def from_dict(cls, values: dict[str, Any], where: str = "these settings") -> Experiment:
+        """The experiment of a JSON form; `where` names its place in errors.
 
         Raises:
             UserError: an unknown architecture or setting, or a value of the wrong type or out of range.
         """
-        parts = {name: dict(values.get(name, {})) for name in SECTIONS}
-        name = parts["network"].pop("name", "")
+        parts: dict[str, dict[str, Any]] = {}
+        for name in SECTIONS:
+            section = values.get(name, {})
+            if not isinstance(section, dict):
+                raise UserError(f"{where}: '{name}' is {section!r}, not a group of settings.")
+            parts[name] = dict(section)
+        name = str(parts["network"].pop("name", ""))
         if name not in networks.NETWORKS:
-            raise unknown("network", name, networks.NETWORKS)
+            raise unknown(f"network for {where}", name, networks.NETWORKS)
         return cls(
             recipe=str(values.get("recipe", "")),
             network=cf.from_dict(networks.NETWORKS[name].Config, parts["network"], "network"),
@@ -79,14 +108,7 @@ class Experiment:
             UserError: there is none, or it cannot be read.
         """
         path = folder / "experiment.json"
-        try:
-            return cls.from_dict(json.loads(path.read_text()))
-        except FileNotFoundError as error:
-            raise UserError(f"{folder} is not a run's folder: it has no experiment.json.") from error
-        except OSError as error:
-            raise cannot("read", path, error) from error
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path} is damaged: it is not JSON ({error}).") from error
+        return cls.from_dict(read_card(path), str(path))
 
     def override(self, settings: dict[str, str]) -> Experiment:
         """The same experiment with some settings changed, `{'images': '2M', 'lr_g': '5e-4'}`.
@@ -101,7 +123,6 @@ class Experiment:
                 raise unknown("setting", key, homes)
             section = getattr(changed, homes[key])
             section = dataclasses.replace(section, **{key: cf.parse(text, cf.types_of(section)[key], key)})
-            cf.check(section)
             changed = dataclasses.replace(changed, **{homes[key]: section})
         return changed
 
@@ -153,7 +174,8 @@ class Experiment:
     def run(self, folder: str | Path | None = None) -> Iterator[Event]:
         """Train in a folder (None: the next numbered one below `runs/`); see `loop.fit` for the events.
 
-        The first events name the folder. A folder that holds a run of the same settings is resumed; more `images` extend it.
+        The first events name the folder. A folder that holds a run of the same settings is resumed; more `images`
+        extend it.
 
         Raises:
             UserError: the folder belongs to a run of other settings or of other data, another training is at work in
@@ -191,7 +213,7 @@ class Experiment:
                 )
             write_whole(run.experiment, json.dumps(card, indent=1) + "\n")
             return
-        old = json.loads(run.experiment.read_text())
+        old = read_card(run.experiment)
         changes = cf.differences(self.load(run.folder).to_dict(), self.to_dict())
         for name in ("recipe", "data.source"):  # the data is known by its fingerprint, wherever it lies now
             changes.pop(name, None)

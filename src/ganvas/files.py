@@ -9,7 +9,14 @@ from pathlib import Path
 
 from ganvas.errors import UserError
 
-REASONS = {
+READING = {
+    errno.EACCES: "there is no permission to read it",
+    errno.EPERM: "there is no permission to read it",
+    errno.ENOENT: "it does not exist",
+    errno.EISDIR: "it is a folder",
+    errno.ENOTDIR: "a part of that path is a file, not a folder",
+}
+WRITING = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "your disk quota is used up; free some space",
     errno.EFBIG: "the file is larger than this place allows; choose another folder",
@@ -23,9 +30,10 @@ REASONS = {
 
 
 def cannot(what: str, path: Path, error: OSError) -> UserError:
-    """The error for a file operation that the system refused."""
-    reason = REASONS.get(error.errno or 0, error.strerror or str(error))
-    return UserError(f"Cannot {what} {path}: {reason}. What was saved before is intact.")
+    """The error for a file operation ('read', 'write', ...) that the system refused."""
+    reading = what == "read"
+    reason = (READING if reading else WRITING).get(error.errno or 0, error.strerror or str(error))
+    return UserError(f"Cannot {what} {path}: {reason}." + ("" if reading else " What was saved before is intact."))
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

@@ -117,11 +117,19 @@ def find(name: str) -> Experiment:
     if not path.is_file() or spec is None or spec.loader is None:
         raise UserError(f"There is no file {path}.")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"{path} fails with {type(error).__name__}: {error} (--debug shows where).") from error
     if not callable(getattr(module, function, None)):
         names = [n for n, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == path.stem]
         raise unknown(f"function in {path}", function, names)
-    experiment = getattr(module, function)()
+    try:
+        experiment = getattr(module, function)()
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{name} fails with {type(error).__name__}: {error} (--debug shows where).") from error
     if not isinstance(experiment, Experiment):
         raise UserError(f"{name} returned {type(experiment).__name__}; a recipe returns a ganvas.Experiment.")
     return experiment

@@ -12,10 +12,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-import safetensors
-
-from ganvas import doctor
+from ganvas import checkpoint, doctor
 from ganvas.doctor import FIGURES, Rows, mean, number
+from ganvas.errors import UserError
 from ganvas.files import write_whole
 from ganvas.run import Run
 
@@ -301,9 +300,8 @@ def _section(card: dict[str, Any], name: str) -> dict[str, Any]:
 def _machine(run: Run) -> dict[str, Any]:
     """Where the newest model was trained, from the head of its file."""
     try:
-        with safetensors.safe_open(run.model, "np") as file:  # pyright: ignore[reportPrivateImportUsage]
-            return _section(json.loads((file.metadata() or {})["ganvas"]), "machine")
-    except (OSError, ValueError, KeyError, safetensors.SafetensorError):
+        return _section(checkpoint.head(run.model), "machine")
+    except UserError:
         return {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,8 +120,9 @@ class Run:
             kept = [row for row in self.rows(path) if row["images"] <= images]
             write_whole(path, "".join(json.dumps(row) + "\n" for row in kept))
         for folder in (self.samples, self.models):
-            for path in folder.glob("*_[0-9]*.*") if folder.is_dir() else []:
-                if int(path.stem.rsplit("_", 1)[1]) > images // 1000:
+            for path in folder.iterdir() if folder.is_dir() else []:
+                ours = re.fullmatch(r"(fakes|model)_(\d+)", path.stem)
+                if ours and int(ours[2]) > images // 1000:
                     path.unlink()
         for path in self.folder.rglob(".*.part"):
             path.unlink()
@@ -168,7 +170,7 @@ class Run:
         for path in self.snapshots():
             try:
                 return path, *checkpoint.load(path), bad
-            except checkpoint.Damaged as error:
+            except UserError as error:  # damaged, unreadable, or of a newer version
                 bad.append(str(error))
         if bad:
             raise UserError(f"No snapshot in {self.checkpoints} can be read. {' '.join(bad)} Start a new run.")

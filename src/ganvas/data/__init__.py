@@ -55,7 +55,7 @@ class ImageData:
         if pool.labels is None:
             return pool.images[: rows * columns]
         picked = [(pool.labels == c).nonzero().flatten()[:columns] for c in range(len(self.class_names))]
-        full = [p if len(p) == columns else p[torch.arange(columns) % len(p)] for p in picked]
+        full = [p if len(p) == columns else p[torch.arange(columns) % len(p)] for p in picked if len(p)]
         return pool.images[torch.cat(full)]
 
 
@@ -87,8 +87,12 @@ def load(source: str) -> ImageData:
     """
     if source in DATASETS:
         return DATASETS[source]()
-    path = Path(source).expanduser()
-    if not path.exists() and not (path.parent.is_dir() and any(path.parent.glob(path.name + "*"))):
+    try:
+        path = Path(source).expanduser()
+        there = path.exists() or (path.parent.is_dir() and any(path.parent.glob(path.name + "*")))
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(f"Cannot read {source[:200]}: {error}.") from error
+    if not there:
         if "/" in source or path.suffix:
             raise UserError(f"There is no file or folder {source}.")
         raise unknown("data set or folder", source, DATASETS)
@@ -107,6 +111,10 @@ def from_idx(path: Path, name: str, licence: str = "not stated") -> ImageData:
     train = _split(*splits["train"])
     test = _split(*splits["test"]) if "test" in splits else None
     names: dict[int, str] = {}
+    if test is not None and (train[1] is None) != (test[1] is None):
+        raise UserError(
+            f"{path}: only one of training and test images has labels; add the other labels' file, or remove these."
+        )
     if train[1] is not None:
         names = idx.class_names(splits["train"][0], train[1])
         train = (train[0], _renumber(train[1], names, path))

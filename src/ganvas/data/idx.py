@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -35,11 +36,13 @@ def read(path: Path) -> np.ndarray:
     if len(data) < 4 or data[:3] != b"\x00\x00\x08":
         raise UserError(f"{path} is no IDX file of unsigned bytes (its first bytes are {data[:4].hex() or 'none'}).")
     rank = data[3]
+    if not 1 <= rank <= 3:
+        raise UserError(f"{path} has {rank} dimensions; labels have 1, images 3.")
     head = 4 + 4 * rank
     if len(data) < head:
         raise UserError(f"{path} is cut short: its header says {rank} dimensions. Fetch it again.")
     shape = struct.unpack(f">{rank}I", data[4:head])
-    if len(data) - head != int(np.prod(shape, dtype=np.int64)):
+    if len(data) - head != math.prod(shape):
         raise UserError(f"{path} is cut short or too long: {len(data) - head} bytes for the shape {shape} it states.")
     return np.frombuffer(data, np.uint8, offset=head).reshape(shape)
 
@@ -55,19 +58,24 @@ def find(source: Path) -> dict[str, tuple[Path, Path | None]]:
     """
     folder, prefix = (source, "") if source.is_dir() else (source.parent, source.name)
     found: dict[str, dict[str, tuple[Path, Path | None]]] = {}
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise cannot("read", folder, error) from error
+    for path in paths:
         stem = path.name.removesuffix(".gz")
         ending = next((n for n in NAMES if stem.endswith(n)), None)
         if ending is None or not path.name.startswith(prefix):
             continue
         start = stem.removesuffix(ending)  # 'train-', 't10k-', 'emnist-letters-train-'
-        split = "test" if any(word in start.lower() for word in ("t10k", "test")) else "train"
+        is_test = "train" not in start.lower() and any(word in start.lower() for word in ("t10k", "test"))
+        split = "test" if is_test else "train"
         group = start.replace("train", "").replace("t10k", "").replace("test", "").strip("-_. ")
         found.setdefault(group, {}).setdefault(split, (path, _labels(folder, start, ending)))
     if not found:
         raise UserError(
-            f"There are no IDX files in {source}: Ganvas looks for train-images-idx3-ubyte and train-labels-idx1-ubyte, "
-            "raw or .gz, as MNIST, Fashion-MNIST, KMNIST and EMNIST come."
+            f"There are no IDX files in {source}: Ganvas looks for train-images-idx3-ubyte and "
+            "train-labels-idx1-ubyte, raw or .gz, as MNIST, Fashion-MNIST, KMNIST and EMNIST come."
         )
     if len(found) > 1:
         names = ", ".join(f"{folder / group}" for group in sorted(found))
@@ -88,8 +96,11 @@ def class_names(images: Path, labels: np.ndarray) -> dict[int, str]:
     mapping = next(iter(sorted(images.parent.glob(images.name.split("-train-")[0] + "-mapping.txt"))), None)
     if mapping is None:
         return {int(v): str(int(v)) for v in np.unique(labels)}
-    rows = (line.split() for line in mapping.read_text().splitlines() if line.strip())
-    names = {int(row[0]): chr(int(row[1])) for row in rows}
+    try:
+        rows = (line.split() for line in mapping.read_text(encoding="utf-8").splitlines() if line.strip())
+        names = {int(row[0]): chr(int(row[1])) for row in rows}
+    except (ValueError, IndexError, OverflowError) as error:
+        raise UserError(f"{mapping} is damaged: its lines should be a label and a character's number.") from error
     return {int(v): names.get(int(v), str(int(v))) for v in np.unique(labels)}
 
 

@@ -1,10 +1,10 @@
 """The flagship's pair: convolutions at a quarter and at half of the image's size, where they are cheap.
 
-The generator doubles the size twice by pixel shuffle (Shi et al. 2016), so that no convolution but the last works at full
-size; its batch norms have a scale and a shift for each class (Dumoulin et al. 2017; Miyato and Koyama 2018). The
+The generator doubles the size twice by pixel shuffle (Shi et al. 2016), so that no convolution but the last works at
+full size; its batch norms have a scale and a shift for each class (Dumoulin et al. 2017; Miyato and Koyama 2018). The
 discriminator folds 2x2 pixels into channels first; labels enter by projection (Miyato and Koyama 2018), and one more
-feature tells how much the batch varies (minibatch standard deviation, Karras et al. 2018). Channels are multiples of 16
-wherever the work is, which vector units like.
+feature tells how much the batch varies (minibatch standard deviation, Karras et al. 2018). Channels are multiples of
+16 wherever the work is, which vector units like.
 """
 
 from __future__ import annotations
