@@ -206,7 +206,7 @@ class Experiment:
     def _claim(self, run: Run, images: ImageData, card: dict[str, Any]) -> None:
         """Write the experiment into a new folder, or check that an old one is the same run."""
         if not run.experiment.is_file():
-            others = [p for p in run.folder.iterdir() if p.name != ".lock"]
+            others = [p for p in run.folder.iterdir() if not p.name.startswith(".")]  # the lock, an unfinished file
             if others:
                 raise UserError(
                     f"{run.folder} holds other files ({others[0].name}) and no run. Choose an empty or new folder."

@@ -1,0 +1,147 @@
+"""The loop: every loss trains, the clock and the schedules are right, precision is chosen by the hardware."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import quick
+
+from ganvas import data, training
+from ganvas.events import Evaluated, Logged, Sampled, Saved, Started, Stepped
+from ganvas.experiment import Experiment
+from ganvas.losses import LOSSES
+from ganvas.training import Trainer
+
+
+def trainer_of(experiment: Experiment) -> tuple[Trainer, data.Batches]:
+    images = experiment.load_data()
+    return Trainer(experiment.build(images.spec), experiment.training), experiment.batches(images)
+
+
+def some_steps(experiment: Experiment, steps: int = 3) -> tuple[Trainer, dict[str, float]]:
+    trainer, batches = trainer_of(experiment)
+    for _ in range(steps):
+        trainer.step(batches.at(trainer.images))
+    return trainer, trainer.means()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("recipe", ["mnist", "classic-mlp"])
+def test_every_loss_trains_both_networks(loss: str, recipe: str, blobs: Path) -> None:
+    experiment = quick(recipe, blobs).override({"loss": loss, "r1": "0.1", "r2": "0.1", "penalty_every": "2"})
+    trainer, batches = trainer_of(experiment)
+    before = [[p.clone() for p in n.parameters()] for n in (trainer.task.generator, trainer.task.discriminator)]
+    for _ in range(3):
+        trainer.step(batches.at(trainer.images))
+    means = trainer.means()
+    assert all(abs(value) < 1e4 for value in means.values())
+    assert {"loss_d", "loss_g", "r1", "r2", "accuracy_real", "accuracy_fake"} <= means.keys()
+    for old, network in zip(before, (trainer.task.generator, trainer.task.discriminator), strict=True):
+        moved = [not torch.equal(a, b) for a, b in zip(old, network.parameters(), strict=True)]
+        assert sum(moved) >= len(moved) - 1  # a bias may have no say (an offset that cancels in pairs)
+
+
+def test_penalties_act_and_come_at_their_interval(blobs: Path) -> None:
+    free, _ = some_steps(quick("mnist", blobs).override({"r1": "0"}))
+    held, means = some_steps(quick("mnist", blobs).override({"r1": "50", "penalty_every": "2"}))
+    assert means["r1"] > 0
+    assert not torch.equal(free.task.discriminator.state_dict()["foot.weight"], held.task.discriminator.state_dict()["foot.weight"])  # fmt: skip
+    trainer, batches = trainer_of(quick("mnist", blobs).override({"r1": "1", "penalty_every": "3"}))
+    for _ in range(7):
+        trainer.step(batches.at(trainer.images))
+    assert trainer.counts["r1"] == 3  # steps 0, 3 and 6
+
+
+def test_gradient_penalty_holds_a_critic(blobs: Path) -> None:
+    settings = {"loss": "wasserstein", "gradient_penalty": "10"}
+    _, means = some_steps(quick("classic-mlp", blobs).override(settings))
+    assert means["gradient_penalty"] >= 0
+
+
+def test_more_discriminator_steps(blobs: Path) -> None:
+    trainer, batches = trainer_of(quick("classic-mlp", blobs).override({"d_steps": "3"}))
+    weights = [p.clone() for p in trainer.task.generator.parameters()]
+    for _ in range(2):
+        trainer.step(batches.at(trainer.images))
+    assert all(torch.equal(a, b) for a, b in zip(weights, trainer.task.generator.parameters(), strict=True))
+    trainer.step(batches.at(trainer.images))
+    assert not all(torch.equal(a, b) for a, b in zip(weights, trainer.task.generator.parameters(), strict=True))
+    assert trainer.counts["loss_d"] == 3
+    assert trainer.counts["loss_g"] == 1
+
+
+def test_the_generators_step_leaves_the_discriminator_alone(blobs: Path) -> None:
+    trainer, batches = trainer_of(quick("mnist", blobs))
+    batch = batches.at(0)
+    trainer.task.discriminator_loss(batch)
+    with training.frozen(trainer.task.discriminator):
+        losses = trainer.task.generator_loss(batch)
+        assert losses is not None
+        losses["total"].backward()
+    assert all(p.grad is None for p in trainer.task.discriminator.parameters())
+    assert all(p.requires_grad for p in trainer.task.discriminator.parameters())
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in trainer.task.generator.parameters())
+
+
+def test_bf16_computes_what_fp32_computes(blobs: Path) -> None:
+    """On processors that only emulate it, too: one step of both, within what eight bits of mantissa allow."""
+    figures = []
+    for precision in ("fp32", "bf16"):
+        settings = {"precision": precision, "g_quarter": "8", "g_half": "4", "d_half": "4", "d_quarter": "8"}
+        trainer, means = some_steps(quick("mnist", blobs).override(settings), steps=1)
+        assert next(trainer.task.generator.parameters()).dtype == torch.float32
+        figures.append(means)
+    for name, value in figures[0].items():
+        if not name.startswith("accuracy"):
+            assert figures[1][name] == pytest.approx(value, rel=0.1, abs=0.02), name
+
+
+def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu, auto = torch.device("cpu"), training.Config()
+    for native in ("avx512_bf16", "amx_bf16"):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda native=native: {native: True})
+        assert training.choose_precision(auto, cpu) == "bf16"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    assert training.choose_precision(auto, cpu) == "fp32"
+    assert training.choose_precision(training.Config(precision="bf16"), cpu) == "bf16"
+
+
+def test_learning_rates_fall_in_a_straight_line(blobs: Path) -> None:
+    trainer, _ = trainer_of(quick("mnist", blobs, steps=100).override({"decay_from": "0.5"}))
+    rates = []
+    for trainer.images in (0, 800, 1200, 1600):
+        rates.append(trainer.rate())
+    assert rates == pytest.approx([1, 1, 0.5, 0])
+    trainer, _ = trainer_of(quick("mnist", blobs, steps=100).override({"decay_from": "1"}))
+    trainer.images = 1599
+    assert trainer.rate() == 1
+
+
+def test_events_come_at_their_images(blobs: Path, tmp_path: Path) -> None:
+    experiment = quick("classic-dcgan", blobs)
+    experiment = dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, sample_at=(17, 40)))
+    events = list(experiment.run(tmp_path / "run"))
+    assert isinstance(events[0], Started)
+    assert [e.images for e in events if isinstance(e, Stepped)] == list(range(16, 321, 16))
+    assert [e.images for e in events if isinstance(e, Logged)] == [48, 96, 144, 192, 240, 288, 320]
+    assert [e.images for e in events if isinstance(e, Sampled)] == [0, 32, 48, 80, 160, 240, 320]
+    assert [e.images for e in events if isinstance(e, Evaluated)] == [32, 48, 80, 160, 240, 320]
+    assert [e.images for e in events if isinstance(e, Saved)] == [0, 320]
+    assert (tmp_path / "run" / "models").is_dir()  # this recipe keeps the model of each picture
+    sheet = next(e for e in events if isinstance(e, Sampled)).pictures
+    assert sheet.shape == (100, 1, 12, 12)
+
+
+def test_the_first_sheet_is_noise_and_rows_are_classes(blobs: Path, tmp_path: Path) -> None:
+    experiment = quick("mnist", blobs, steps=300).override({"sample_every": "0"})
+    events = [e for e in experiment.run(tmp_path / "run") if isinstance(e, Sampled)]
+    first, last = events[0].pictures.float(), events[-1].pictures.float()
+    assert first.shape == (20, 1, 12, 12)  # two classes, ten pictures each
+    left, right = last[:, :, :, :6].mean((1, 2, 3)), last[:, :, :, 6:].mean((1, 2, 3))
+    assert (left[:10] > right[:10] + 40).sum() >= 9  # the first class is bright on the left: the labels were learnt
+    assert (left[10:] < right[10:] - 40).sum() >= 9
+    gap = (first[:, :, :, :6].mean((1, 2, 3)) - first[:, :, :, 6:].mean((1, 2, 3))).abs()
+    assert gap.max() < 50
