@@ -20,7 +20,7 @@ test: $(VENV)/.test ## install what the checks need and run them all
 check: ## format, lint, types, generated docs, tests (after make test has installed them once)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/basedpyright --level error
+	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
 	$(BIN)/python docs/make_cli.py --check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 

@@ -25,10 +25,10 @@ def mnist() -> Experiment:
         network=shuffle.Config(),
         task=generate.Config(loss="nonsaturating", r1=0.1, penalty_every=8),
         training=loop.Config(
-            images=100_000,
+            images=2 * EPOCH,
             batch=32,
-            lr_g=2e-3,
-            lr_d=2e-3,
+            lr_g=3e-3,
+            lr_d=1.5e-3,
             decay_from=0.5,
             ema=30_000,
             ema_ramp=0.08,

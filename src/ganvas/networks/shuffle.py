@@ -28,12 +28,12 @@ class Config:
     """Knobs of the pair; channels are those at a quarter of the image's size, at half of it, and at full size."""
 
     latent_dim: int = knob(64, "numbers that the generator draws from", low=1)
-    g_quarter: int = knob(64, "channels of the generator at a quarter of the size", low=1)
-    g_half: int = knob(32, "channels of the generator at half of the size", low=1)
+    g_quarter: int = knob(96, "channels of the generator at a quarter of the size", low=1)
+    g_half: int = knob(48, "channels of the generator at half of the size", low=1)
     g_full: int = knob(8, "channels of the generator at full size", low=1)
     d_half: int = knob(32, "channels of the discriminator at half of the size", low=1)
-    d_quarter: int = knob(96, "channels of the discriminator at a quarter of the size", low=1)
-    d_features: int = knob(96, "features from which the discriminator makes its logit", low=1)
+    d_quarter: int = knob(64, "channels of the discriminator at a quarter of the size", low=1)
+    d_features: int = knob(64, "features from which the discriminator makes its logit", low=1)
 
 
 class ClassNorm(nn.Module):
@@ -86,14 +86,13 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Three convolutions and a linear layer to features, a logit from them, and the label's projection."""
+    """Two convolutions and a linear layer to features, a logit from them, and the label's projection."""
 
     def __init__(self, spec: ImageSpec, config: Config) -> None:
         super().__init__()
         c = config
         self.first = nn.Conv2d(4 * spec.channels, c.d_half, 3, padding=1)
         self.down = nn.Conv2d(c.d_half, c.d_quarter, 4, stride=2, padding=1)
-        self.mix = nn.Conv2d(c.d_quarter, c.d_quarter, 3, padding=1)
         self.foot = nn.Linear(c.d_quarter * (spec.size // 4) ** 2, c.d_features)
         self.head = nn.Linear(c.d_features + 1, 1)
         self.by_class = nn.Embedding(spec.classes, c.d_features + 1) if spec.classes else None
@@ -106,7 +105,6 @@ class Discriminator(nn.Module):
         """images [B, C, H, W], labels int64 [B] -> logits [B]."""
         x = F.leaky_relu(self.first(F.pixel_unshuffle(images, 2)), SLOPE)
         x = F.leaky_relu(self.down(x), SLOPE)
-        x = F.leaky_relu(self.mix(x), SLOPE)
         x = F.leaky_relu(self.foot(x.permute(0, 2, 3, 1).flatten(1)), SLOPE).float()
         spread = (x - x.mean(0)).square().mean(0).add(1e-4).sqrt().mean()  # torch's own var is ten times slower
         x = torch.cat([x, spread.expand(len(x), 1)], 1)
