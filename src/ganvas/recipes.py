@@ -5,6 +5,7 @@ Your own need no fork: write such a function in a file and say `ganvas train my_
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,7 @@ def mnist() -> Experiment:
         network=shuffle.Config(),
         task=generate.Config(loss="nonsaturating", r1=0.1, penalty_every=8),
         training=loop.Config(
-            images=2 * EPOCH,
+            images=100_000,
             batch=32,
             lr_g=3e-3,
             lr_d=1.5e-3,
@@ -47,7 +48,7 @@ def mnist_unlabelled() -> Experiment:
         network=base.network,
         data=DataConfig(labels=False),
         task=base.task,
-        training=base.training,
+        training=dataclasses.replace(base.training, images=200_000, lr_g=2e-3, lr_d=1e-3),
     )
 
 
