@@ -287,3 +287,20 @@ def test_every_network_is_pinned() -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_is_known_by_its_knobs(name: str) -> None:
     assert networks.name_of(NETWORKS[name].Config()) == name
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
+    from ganvas.networks.dropout import Dropout
+
+    torch.manual_seed(0)
+    layer, x = Dropout(0.3), torch.ones(1000, 401, requires_grad=True)  # 401,000 is no multiple of four a row
+    y = layer(x)
+    assert float((y == 0).float().mean()) == pytest.approx(0.3, abs=0.003)
+    assert float(y.detach().mean()) == pytest.approx(1, abs=0.005)
+    assert not torch.equal(layer(x), y)
+    torch.manual_seed(0)
+    assert torch.equal(layer(x), y)
+    y.sum().backward()
+    assert x.grad is not None
+    assert torch.equal(x.grad, y)  # what was dropped gets no gradient
+    assert torch.equal(layer.eval()(x), x)

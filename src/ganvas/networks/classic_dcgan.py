@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganvas.config import knob
 from ganvas.errors import UserError
+from ganvas.networks.dropout import Dropout
 from ganvas.spec import ImageSpec
 
 
@@ -58,10 +59,10 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(
             nn.Conv2d(spec.channels, w, 3, stride=2, padding=1),
             nn.LeakyReLU(0.2),
-            nn.Dropout(config.dropout),
+            Dropout(config.dropout),
             nn.Conv2d(w, w, 3, stride=2, padding=1),
             nn.LeakyReLU(0.2),
-            nn.Dropout(config.dropout),
+            Dropout(config.dropout),
             nn.Flatten(),
             nn.Linear(w * (spec.size // 4) ** 2, 1),
         )

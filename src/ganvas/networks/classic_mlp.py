@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.config import knob
+from ganvas.networks.dropout import Dropout
 from ganvas.spec import ImageSpec
 
 
@@ -55,13 +56,13 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(spec.channels * spec.size**2, 4 * w),
             nn.LeakyReLU(0.2),
-            nn.Dropout(config.dropout),
+            Dropout(config.dropout),
             nn.Linear(4 * w, 2 * w),
             nn.LeakyReLU(0.2),
-            nn.Dropout(config.dropout),
+            Dropout(config.dropout),
             nn.Linear(2 * w, w),
             nn.LeakyReLU(0.2),
-            nn.Dropout(config.dropout),
+            Dropout(config.dropout),
             nn.Linear(w, 1),
         )
 
