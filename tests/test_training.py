@@ -48,11 +48,21 @@ def test_penalties_act_and_come_at_their_interval(blobs: Path) -> None:
     free, _ = some_steps(quick("mnist", blobs).override({"r1": "0"}))
     held, means = some_steps(quick("mnist", blobs).override({"r1": "50", "penalty_every": "2"}))
     assert means["r1"] > 0
-    assert not torch.equal(free.task.discriminator.state_dict()["foot.weight"], held.task.discriminator.state_dict()["foot.weight"])  # fmt: skip
+    weights = [t.task.discriminator.state_dict()["foot.weight"] for t in (free, held)]
+    assert not torch.equal(*weights)
     trainer, batches = trainer_of(quick("mnist", blobs).override({"r1": "1", "penalty_every": "3"}))
     for _ in range(7):
         trainer.step(batches.at(trainer.images))
     assert trainer.counts["r1"] == 3  # steps 0, 3 and 6
+
+
+def test_one_joint_batch_judges_as_two_do(blobs: Path) -> None:
+    """Without dropout the two ways differ only in rounding, penalties included."""
+    figures = []
+    for joint in ("true", "false"):
+        settings = {"joint": joint, "dropout": "0", "r1": "1", "r2": "1"}
+        figures.append(some_steps(quick("classic-mlp", blobs).override(settings))[1])
+    assert figures[0] == pytest.approx(figures[1], rel=1e-3)
 
 
 def test_gradient_penalty_holds_a_critic(blobs: Path) -> None:

@@ -58,7 +58,7 @@ def classic_mlp_recipe() -> Experiment:
         recipe="classic-mlp",
         network=classic_mlp.Config(),
         data=DataConfig(labels=False),
-        task=generate.Config(loss="nonsaturating"),
+        task=generate.Config(loss="nonsaturating", joint=True),
         training=loop.Config(
             images=100 * EPOCH,
             batch=100,
@@ -79,7 +79,7 @@ def classic_dcgan_recipe() -> Experiment:
         recipe="classic-dcgan",
         network=classic_dcgan.Config(),
         data=DataConfig(labels=False),
-        task=generate.Config(loss="nonsaturating"),
+        task=generate.Config(loss="nonsaturating", joint=True),
         training=loop.Config(
             images=100 * EPOCH,
             batch=128,

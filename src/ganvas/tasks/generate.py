@@ -28,6 +28,7 @@ class Config:
     r2: float = knob(0.0, "weight (gamma) of the squared gradient of D on generated images", low=0)
     penalty_every: int = knob(1, "steps from one R1/R2 penalty to the next (its weight is multiplied by that)", low=1)
     gradient_penalty: float = knob(0.0, "weight of WGAN-GP's penalty (10 is usual with wasserstein)", low=0)
+    joint: bool = knob(False, "judge real and generated images as one batch: quicker, unless D looks at whole batches")
     d_steps: int = knob(1, "discriminator steps a generator step", low=1)
 
 
@@ -54,8 +55,7 @@ class GenerateTask(Task):
             real_images.requires_grad_(True)
         if penalised and c.r2:
             fakes.requires_grad_(True)
-        real = self.discriminator(real_images, batch.labels).float()
-        fake = self.discriminator(fakes, batch.labels).float()
+        real, fake = self._judge(real_images, fakes, batch.labels)
         total = loss = self.objective.d_loss(real, fake)
         logged: dict[str, Tensor] = {}
         for name, gamma, logits, images in (("r1", c.r1, real, real_images), ("r2", c.r2, fake, fakes)):
@@ -107,6 +107,14 @@ class GenerateTask(Task):
         z = seeds.latents((seeds.key(seed, "preview", i) for i in range(rows * COLUMNS)), self.latent_dim).to(device)
         labels = torch.arange(rows, device=device).repeat_interleave(COLUMNS) if self.spec.classes else None
         return im.to_uint8(generator(z, labels))
+
+    def _judge(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Logits of real and generated images, each [B]."""
+        if not self.config.joint:
+            return self.discriminator(real, labels).float(), self.discriminator(fake, labels).float()
+        twice = None if labels is None else torch.cat([labels, labels])
+        judged_real, judged_fake = self.discriminator(torch.cat([real, fake]), twice).float().chunk(2)
+        return judged_real, judged_fake
 
     def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
         z = torch.randn(len(batch.images), self.latent_dim).to(batch.images.device)  # on the CPU: one z on any device
