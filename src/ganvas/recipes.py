@@ -20,7 +20,19 @@ EPOCH = 60_000  # images of an epoch of MNIST
 
 
 def mnist() -> Experiment:
-    """The flagship: class-conditional digits in minutes on two CPU cores."""
+    """The flagship: class-conditional digits in minutes on two CPU cores.
+
+    | images | time | Frechet distance | times the floor | class accuracy | n |
+    | --- | --- | --- | --- | --- | --- |
+    | 100,000 (default) | 187 and 185 s | 1.074 and 0.997 | 2.0 and 1.8 | 98.6% and 98.8% | 2 seeds (0, 1) |
+    | 300,000 | 536 s | 0.781 | 1.4 | 99.6% | 1 seed (0) |
+
+    `ganvas train mnist [images=300k] [seed=1]`, then `python benchmarks/judge.py RUN`: 10,000 samples against the
+    10,000 test images, judge b4a2ec2c (test accuracy 99.66%), floor 0.544 (10,000 training images; 0.443 and 0.374 for
+    the next two blocks of them). Two cores of an AMD EPYC (Zen 3, no native bf16), fp32, whose matrix product ran at
+    113 to 144 GFLOP/s around these runs; torch 2.13.0; 2026-11-22. Time is that of the training loop, pictures and
+    snapshots included.
+    """
     return Experiment(
         recipe="mnist",
         network=shuffle.Config(),
