@@ -17,7 +17,7 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
     ["errors", "spec"],
     ["files", "config", "seeds", "events"],
     ["images", "losses", "ema", "checkpoint"],
-    ["data", "data.idx", "networks", "run"],
+    ["data", "data.idx", "networks", "networks.dropout", "run"],
     ["tasks", "tasks.base", "tasks.generate"],
     ["training", "sample", "doctor"],
     ["report"],

@@ -6,6 +6,7 @@ A setting is a dataclass field made by `knob`; supported types are int, float, b
 from __future__ import annotations
 
 import dataclasses
+import sys
 import typing
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from ganvas.errors import UserError, unknown
 
 T = TypeVar("T")
 SUFFIXES = {"k": 1_000, "m": 1_000_000}
-LARGEST = 2**63 - 1
+LARGEST = 2**63 - 1  # of a whole number
 
 
 def knob(
@@ -43,7 +44,7 @@ def number(text: str) -> Decimal:
         value = Decimal(clean[:-1] if factor != 1 else clean) * factor
     except InvalidOperation as error:
         raise ValueError(text) from error
-    if not value.is_finite() or abs(value) > LARGEST:
+    if not value.is_finite() or abs(value) > sys.float_info.max:
         raise ValueError(text)
     return value
 
@@ -59,7 +60,7 @@ def parse(text: str, kind: Any, name: str) -> Any:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
         if kind is int:
             value = number(text)
-            if value != value.to_integral_value():
+            if value != value.to_integral_value() or abs(value) > LARGEST:
                 raise ValueError(text)
             return int(value)
         if kind is float:
@@ -99,7 +100,7 @@ def check(config: Any) -> None:
 
 def _fits(value: Any, kind: Any) -> bool:
     if kind is float:
-        return isinstance(value, float | int) and not isinstance(value, bool) and abs(value) <= LARGEST
+        return isinstance(value, float | int) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
     if isinstance(kind, type):

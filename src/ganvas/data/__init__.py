@@ -15,6 +15,7 @@ from ganvas import images as im
 from ganvas import seeds
 from ganvas.data import idx
 from ganvas.errors import UserError, unknown
+from ganvas.files import cannot
 from ganvas.spec import ImageSpec
 
 HELD_OUT = 0.1  # share of the training images that is held out where the data set has no test images
@@ -90,7 +91,9 @@ def load(source: str) -> ImageData:
     try:
         path = Path(source).expanduser()
         there = path.exists() or (path.parent.is_dir() and any(path.parent.glob(path.name + "*")))
-    except (OSError, RuntimeError, ValueError) as error:
+    except OSError as error:
+        raise cannot("read", Path(source[:200]), error) from error
+    except (RuntimeError, ValueError) as error:  # no such user after ~, or no path at all
         raise UserError(f"Cannot read {source[:200]}: {error}.") from error
     if not there:
         if "/" in source or path.suffix:
