@@ -22,7 +22,8 @@ from ganvas.events import Evaluated, Event, Logged, Sampled, Saved, Started, Ste
 from ganvas.run import Run
 from ganvas.tasks import Task
 
-PROBE = 256  # held-out images that the discriminator judges each tick
+PROBE = 32  # held-out images that the discriminator judges ...
+PROBES = 8  # ... so many times a tick, since its opinion sways from step to step
 CHECK = 100  # real and generated images of the accuracy check beside each picture
 
 
@@ -134,8 +135,19 @@ class Trainer:
             ema.update(self.average, task.generator, config.batch, self.images, config.ema, config.ema_ramp)
         for name, value in {**expert, **(forger or {})}.items():
             if name != "total":
-                self.sums[name] = self.sums.get(name, 0) + value.detach()
-                self.counts[name] = self.counts.get(name, 0) + 1
+                self.note(name, value.detach())
+
+    def probe(self, batches: Batches) -> None:
+        """The discriminator's accuracy on some held-out images, in the same mode as it has in training."""
+        torch.manual_seed(seeds.key(self.config.seed, "probe", self.images))
+        with self.autocast():
+            figures = self.task.accuracy(batches.held_out(PROBE, start=self.images), self.drawer())
+        self.note("accuracy_held_out", figures["real"])
+
+    def note(self, name: str, value: Tensor) -> None:
+        """Add a value to the running means."""
+        self.sums[name] = self.sums.get(name, 0) + value
+        self.counts[name] = self.counts.get(name, 0) + 1
 
     def rate(self) -> float:
         """Factor of the learning rates: 1, then falling in a straight line to 0 at the end."""
@@ -249,6 +261,8 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
             trainer.step(batches.at(before))
             trainer.seconds = time.monotonic() - began
             after, done = trainer.images, trainer.images >= config.images
+            if done or crossed(before, after, max(1, config.tick_every // PROBES)):
+                trainer.probe(batches)
             events: list[Event] = [Stepped(after)]  # all work of a step is done before anyone can stop us
             if done or crossed(before, after, config.tick_every):
                 events.append(_log(trainer, batches, run))
@@ -268,7 +282,7 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
 
 
 def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:
-    """Write the means since the last line, with the discriminator's accuracy on held-out real images."""
+    """Write the means since the last line."""
     steps = max(trainer.counts.values(), default=0)
     means = trainer.means()
     for name, value in means.items():
@@ -278,16 +292,12 @@ def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:
                 f"Training stopped: {name} is {value} at {trainer.images:,} images. The last good snapshot is {last}. "
                 "Start again with a smaller learning rate (lr_g, lr_d) or a larger r1."
             )
-    torch.manual_seed(seeds.key(trainer.config.seed, "probe", trainer.images))
-    with trainer.autocast():
-        held_out = trainer.task.accuracy(batches.held_out(PROBE))
     took = trainer.seconds - trainer.tick_seconds
     trainer.tick_seconds = trainer.seconds
     row = {
         "images": trainer.images,
         "epoch": round(trainer.images / batches.count, 4),
         **{name: round(value, 6) for name, value in means.items()},
-        "accuracy_held_out": round(float(held_out["real"]), 6),
         "lr_g": trainer.optimizer_g.param_groups[0]["lr"],
         "lr_d": trainer.optimizer_d.param_groups[0]["lr"],
         "seconds": round(trainer.seconds, 3),

@@ -92,9 +92,9 @@ def load(source: str) -> ImageData:
         path = Path(source).expanduser()
         there = path.exists() or (path.parent.is_dir() and any(path.parent.glob(path.name + "*")))
     except OSError as error:
-        raise cannot("read", Path(source[:200]), error) from error
+        raise cannot("read", Path(source), error) from error
     except (RuntimeError, ValueError) as error:  # no such user after ~, or no path at all
-        raise UserError(f"Cannot read {source[:200]}: {error}.") from error
+        raise UserError(f"Cannot read {source}: {error}.") from error
     if not there:
         if "/" in source or path.suffix:
             raise UserError(f"There is no file or folder {source}.")
@@ -200,17 +200,18 @@ class Batches:
         )
         return self._take(self.data.train, index, step)
 
-    def held_out(self, count: int) -> Batch:
-        """A fixed sample of the held-out images."""
-        return self._fixed(self.data.held_out, count, "held out")
+    def held_out(self, count: int, start: int = 0) -> Batch:
+        """The held-out images from `start` on, in a fixed order that begins anew at its end."""
+        return self._fixed(self.data.held_out, count, "held out", start)
 
     def seen(self, count: int) -> Batch:
         """A fixed sample of the training images."""
         return self._fixed(self.data.train, count, "seen")
 
-    def _fixed(self, split: Split, count: int, what: str) -> Batch:
-        order = torch.randperm(len(split.images), generator=seeds.generator(self.seed, what))
-        return self._take(split, order[:count], 0)
+    def _fixed(self, split: Split, count: int, what: str, start: int = 0) -> Batch:
+        total = len(split.images)
+        order = torch.randperm(total, generator=seeds.generator(self.seed, what))
+        return self._take(split, order[(start + torch.arange(min(count, total))) % total], 0)
 
     def _order(self, epoch: int) -> Tensor:
         if epoch not in self._epochs:
