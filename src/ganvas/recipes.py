@@ -53,7 +53,12 @@ def mnist() -> Experiment:
 
 
 def mnist_unlabelled() -> Experiment:
-    """The flagship's twin without labels: it finds out by itself that there are ten kinds of digits."""
+    """The flagship's twin without labels: it finds out by itself that there are ten kinds of digits.
+
+    200,000 images (default), seed 0, n = 1: Frechet distance 4.414, 8.1 times the floor, shares of the ten digits
+    between 8.8% and 11.2%; 616 s on one thread beside other work. Judge and machine as for `mnist`. Labels are the
+    cheapest quality there is: with them the same networks reach 2 times the floor in half of the images.
+    """
     base = mnist()
     return Experiment(
         recipe="mnist-unlabelled",
@@ -65,7 +70,13 @@ def mnist_unlabelled() -> Experiment:
 
 
 def classic_mlp_recipe() -> Experiment:
-    """The tutorials' fully connected GAN: 100 epochs of MNIST, the log line that people know."""
+    """The tutorials' fully connected GAN: 100 epochs of MNIST, the log line that people know.
+
+    Pictures after 0, 1, 2, 20 and 100 epochs. In its first epochs the expert wins easily and the pictures are poor; that
+    is the recipe. 2,261 images a second on the machine of the `mnist` card (100 epochs: about 45 minutes), 1.93 times
+    the plain tutorial loop (median of 3 pairs: 2.10, 1.93, 1.72; `python benchmarks/speed.py`). The full 100 epochs
+    have not been run and judged yet.
+    """
     return Experiment(
         recipe="classic-mlp",
         network=classic_mlp.Config(),
@@ -86,7 +97,11 @@ def classic_mlp_recipe() -> Experiment:
 
 
 def classic_dcgan_recipe() -> Experiment:
-    """The tutorials' convolutional GAN: 100 epochs; every 10 of them accuracy, a 10x10 picture and the model."""
+    """The tutorials' convolutional GAN: 100 epochs; every 10 of them accuracy, a 10x10 picture and the model.
+
+    Batches of 128 real and 128 generated images, as in the tutorials. 132 images a second on the machine of the `mnist`
+    card, so that 100 epochs take half a day; they have not been run and judged yet. `images=600k` is ten epochs.
+    """
     return Experiment(
         recipe="classic-dcgan",
         network=classic_dcgan.Config(),
