@@ -73,9 +73,9 @@ def classic_mlp_recipe() -> Experiment:
     """The tutorials' fully connected GAN: 100 epochs of MNIST, the log line that people know.
 
     Pictures after 0, 1, 2, 20 and 100 epochs. In its first epochs the expert wins easily and the pictures are poor;
-    that is the recipe. 2,261 images a second on the machine of the `mnist` card (100 epochs: about 45 minutes), 1.93 times
-    the plain tutorial loop (median of 3 pairs: 2.10, 1.93, 1.72; `python benchmarks/speed.py`). The full 100 epochs
-    have not been run and judged yet.
+    that is the recipe. 2,261 images a second on the machine of the `mnist` card (100 epochs: about 45 minutes), 1.93
+    times the plain tutorial loop (median of 3 pairs: 2.10, 1.93, 1.72; `python benchmarks/speed.py`). The full 100
+    epochs have not been run and judged yet.
     """
     return Experiment(
         recipe="classic-mlp",
