@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -264,6 +266,14 @@ def stop_on_signal() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
+def me() -> str:
+    """How to call this program from where the user is, for the commands that are printed."""
+    called = Path(sys.argv[0])
+    if shutil.which("ganvas") or called.name != "ganvas":
+        return "ganvas" if shutil.which("ganvas") else f"{Path(sys.executable).name} -m ganvas"
+    return os.path.relpath(called)
+
+
 def watch(experiment: Experiment, folder: Path | None) -> int:
     """Train, show what happens, and say at the end what there is and what to type next."""
     from rich.console import Console
@@ -286,15 +296,15 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
                     break
             events.close()  # pyright: ignore[reportAttributeAccessIssue]  # a generator: it saves as it closes
         if asked:
-            print(f"\nStopped and saved. Go on with:\n  ganvas resume {place}")
+            print(f"\nStopped and saved. Go on with:\n  {me()} resume {place}")
             return 128 + asked[0]
     if isinstance(last, Started):
-        print(f"This run is finished. Make it longer with:\n  ganvas resume {place} images={2 * total}")
+        print(f"This run is finished. Make it longer with:\n  {me()} resume {place} images={2 * total}")
         return 0
     newest = max((place / "samples").glob("fakes_[0-9]*.png"), default=place / "samples")
     print(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
-    print(f"Next:\n  ganvas sample {place} --seeds 0-63\n  ganvas info {place}")
-    print(f"  ganvas resume {place} images={2 * total}    # train on, to twice the length")
+    print(f"Next:\n  {me()} sample {place} --seeds 0-63\n  {me()} info {place}")
+    print(f"  {me()} resume {place} images={2 * total}    # train on, to twice the length")
     return 0
 
 
