@@ -214,7 +214,7 @@ class Experiment:
             write_whole(run.experiment, json.dumps(card, indent=1) + "\n")
             return
         old = read_card(run.experiment)
-        changes = cf.differences(self.load(run.folder).to_dict(), self.to_dict())
+        changes = cf.differences(self.from_dict(old, str(run.experiment)).to_dict(), self.to_dict())
         for name in ("recipe", "data.source"):  # the data is known by its fingerprint, wherever it lies now
             changes.pop(name, None)
         grows = {k for k, (a, b) in changes.items() if k in EXTENDS and b > a}

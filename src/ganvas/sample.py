@@ -61,7 +61,7 @@ class Model:
             z = seeds.latents(numbers[i : i + BATCH], self.latent_dim).to(device)
             y = None if labels is None else labels[i : i + BATCH].to(device)
             with torch.inference_mode():
-                yield self.generator(z.to(device), y).float().cpu()
+                yield self.generator(z, y).float().cpu()
 
     def labels(self, classes: int | str | Sequence[int | str] | None, n: int) -> Tensor | None:
         """Class numbers int64 [n] for `classes` as `sample` takes them; None for a model without classes.
