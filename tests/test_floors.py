@@ -17,10 +17,11 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
     ["errors", "spec"],
     ["files", "config", "seeds", "events"],
     ["images", "losses", "ema", "checkpoint"],
-    ["data", "data.idx", "networks", "networks.dropout", "run"],
-    ["tasks", "tasks.base", "tasks.generate"],
+    ["data", "data.idx", "networks", "networks.dropout", "run", "pictures", "metrics"],
+    ["tasks", "tasks.base", "tasks.generate", "background", "reference"],
     ["training", "sample", "doctor"],
     ["report"],
+    ["evaluation"],
     ["experiment"],
     ["recipes"],
     ["api"],
@@ -29,8 +30,9 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
     ["__init__", "__main__"],
 ]
 NETWORKS = {"classic_dcgan", "classic_mlp", "shuffle"}
-FLOORS[3] += [f"networks.{name}" for name in sorted(NETWORKS)]
-PACKAGES = {"data", "networks", "tasks"}
+METRICS = {"copies", "digits", "distances", "efficientnet", "expert", "extractors", "neighbours"}
+FLOORS[3] += [f"networks.{name}" for name in sorted(NETWORKS)] + [f"metrics.{name}" for name in sorted(METRICS)]
+PACKAGES = {"data", "networks", "tasks", "metrics"}
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 
 

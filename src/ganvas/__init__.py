@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ganvas.api import train
     from ganvas.errors import UserError
-    from ganvas.events import Evaluated, Event, Logged, Sampled, Saved, Started, Stepped, Warned
+    from ganvas.evaluation import Figure, compare, evaluate
+    from ganvas.events import Evaluated, Event, Logged, Measured, Sampled, Saved, Started, Stepped, Warned
     from ganvas.experiment import Experiment
     from ganvas.sample import Model, load
 
@@ -23,7 +24,9 @@ __all__ = [
     "Evaluated",
     "Event",
     "Experiment",
+    "Figure",
     "Logged",
+    "Measured",
     "Model",
     "Sampled",
     "Saved",
@@ -31,10 +34,13 @@ __all__ = [
     "Stepped",
     "UserError",
     "Warned",
+    "compare",
+    "evaluate",
     "load",
     "train",
 ]
 HOMES = {"Experiment": "experiment", "Model": "sample", "load": "sample", "UserError": "errors", "train": "api"}
+HOMES |= dict.fromkeys(("Figure", "compare", "evaluate"), "evaluation")
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.color import Color
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.progress_bar import ProgressBar
 from rich.style import Style
 from rich.table import Table
@@ -15,7 +16,8 @@ from torch import Tensor
 
 from ganvas import doctor
 from ganvas import images as im
-from ganvas.events import Evaluated, Event, Logged, Sampled, Started, Stepped, Warned
+from ganvas.evaluation import Doing, Figure, Written
+from ganvas.events import Evaluated, Event, Logged, Measured, Sampled, Started, Stepped, Warned
 
 SHADES = " .:-=+*#%@"
 SIDE = 14  # pixels, and so characters, that a picture is wide in the terminal
@@ -74,6 +76,9 @@ def describe(event: Event) -> str:
     if isinstance(event, Evaluated):
         f = event.figures
         return f"Accuracy on 100 real images: {f['real']:.0%}, on 100 generated ones: {f['fake']:.0%}"
+    if isinstance(event, Measured):
+        told = ", ".join(f"{r['title']} {number(r['value'], r['share'])}" for r in event.rows if r["value"] is not None)
+        return f"Measured after {event.images:,} images: {told} ({event.rows[0]['protocol']['count']:,} pictures)"
     if isinstance(event, Warned):
         return f"Warning: {event.text}"
     return ""
@@ -109,8 +114,8 @@ class Screen:
             self.drawing = Group(
                 Text(f"after {event.images:,} images", style="dim"), *draw(event.pictures, self.console)
             )
-        elif isinstance(event, Started | Warned):
-            self.images = event.images
+        elif isinstance(event, Started | Warned | Measured):
+            self.images = max(self.images, event.images)
             self.console.print(describe(event), highlight=False, markup=False)
 
     def render(self) -> RenderableType:
@@ -161,3 +166,82 @@ def draw(pictures: Tensor, console: Console) -> list[Text]:
                 text.append("▀", Style(color=Color.from_rgb(*upper), bgcolor=Color.from_rgb(*lower)))
         lines.append(text)
     return lines
+
+
+def number(value: float | None, share: bool = False) -> str:
+    """A figure as people read it: '1.07', '98.6%', '-'."""
+    if value is None or value != value:
+        return "-"
+    return f"{value:.1%}" if share else f"{value:.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
+
+
+def spread(value: float, by: float, share: bool) -> str:
+    """A figure with its spread: '1.07 ± 0.02'."""
+    return number(value, share) + ("" if by != by else f" ± {by:.1%}" if share else f" ± {by:.2g}")
+
+
+class Measuring:
+    """A progress bar while metrics are computed, and their table afterwards."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.figures: list[Figure] = []
+        self.written: list[Written] = []
+        self.progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
+        )
+        self.task = self.progress.add_task("starting", total=1.0)
+
+    def __enter__(self) -> Measuring:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def show(self, event: Doing | Figure | Written) -> None:
+        if isinstance(event, Doing):
+            self.progress.update(self.task, description=event.text, completed=event.share)
+        elif isinstance(event, Figure):
+            self.figures.append(event)
+        else:
+            self.written.append(event)
+
+    def table(self, title: str) -> None:
+        """Print all figures, and what they rest on."""
+        table = Table(box=None, pad_edge=False)
+        for head in ("metric", "value", "real images", "times", "better"):
+            table.add_column(head, justify="left" if head in ("metric", "better") else "right", no_wrap=True)
+        for f in self.figures:
+            if not f.note:
+                times = "" if f.times_floor != f.times_floor else f"{f.times_floor:.2f}"
+                floor = spread(f.floor, f.floor_spread, f.share)
+                better = "near to real" if f.better == "near" else f.better
+                table.add_row(f.title, spread(f.value, f.spread, f.share), floor, times, better)
+        self.console.print(table)
+        for note in {f.note for f in self.figures if f.note}:
+            names = ", ".join(f.title for f in self.figures if f.note == note)
+            self.console.print(f"Not measured: {names} ({note}).", highlight=False)
+        p = self.figures[0].protocol
+        self.console.print(
+            f"\n{title}: {p.repeats} x {p.count:,} pictures from seed {p.seed} on (classes: {p.labels}) against "
+            f"{p.real_count:,} images of {p.data} ({p.split}), {p.form}; extractor {p.extractor} ({p.mark[:8]}).\n"
+            "'real images': what other real images get by the same code; ±: standard deviation over the repeats, or "
+            "the standard error of a single one.",
+            highlight=False,
+            soft_wrap=True,
+        )
+        for sheet in self.written:
+            self.console.print(f"Sheet {sheet.path}: {sheet.text}", highlight=False, soft_wrap=True)
+
+
+def comparison(names: list[str], rows: list[list[Figure]]) -> Table:
+    """A column a run, a line a metric."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("metric")
+    for name in [*names, "real images"]:
+        table.add_column(name, justify="right")
+    for figures in rows:
+        cells = [spread(f.value, f.spread, f.share) for f in figures]
+        table.add_row(figures[0].title, *cells, spread(figures[0].floor, figures[0].floor_spread, figures[0].share))
+    return table

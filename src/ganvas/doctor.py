@@ -45,6 +45,8 @@ FIGURES = {  # of log.jsonl and metrics.jsonl: name, format, meaning
     "lr_g": ("Learning rate, G", ".3g", "of the forger (generator)"),
     "lr_d": ("Learning rate, D", ".3g", "of the expert (discriminator)"),
     "images_per_second": ("Images a second", ",.0f", "real images shown to the expert"),
+    "frechet": ("Frechet distance", ".3g", "how far features of generated images are from those of held-out real ones"),
+    "real": ("Frechet distance of real images", ".3g", "the same for other real images"),
     "diversity": ("Diversity", ".2f", "spread of 100 generated images relative to 100 real ones; near 1 is good"),
 }
 

@@ -50,6 +50,14 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """An evaluation that ran beside the training has ended: lines of metrics.jsonl for the model after `images`."""
+
+    images: int
+    rows: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Saved:
     """A snapshot was written: training can go on from here after any accident."""
 
@@ -65,4 +73,4 @@ class Warned:
     text: str
 
 
-Event = Started | Stepped | Logged | Sampled | Evaluated | Saved | Warned
+Event = Started | Stepped | Logged | Sampled | Evaluated | Measured | Saved | Warned

@@ -81,7 +81,7 @@ def write(run: Run) -> None:
     checks = [r for r in run.rows(run.metrics) if isinstance(r, dict) and r.get("metric") == doctor.CHECK]
     name = escape(run.folder.resolve().name)
     parts = [_status(name, card, rows), _pictures(run, card), _contest(rows, checks)]
-    parts += [_curves(rows, str(_section(card, "task").get("loss"))), _figures(rows, checks)]
+    parts += [_measured(run), _curves(rows, str(_section(card, "task").get("loss"))), _figures(rows, checks)]
     page = (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name} · Ganvas</title>'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
@@ -173,6 +173,38 @@ def _figures(rows: Rows, checks: Rows) -> str:
     lines = {title: f'{last[key]:{form}}</td><td class="soft">{text}' for key, (title, form, text) in there.items()}
     where = f"At {rows[-1]['images']:,.0f} images: means since the line before" if rows else "The latest check"
     return f"<section><h2>The latest figures</h2>{_table(where, lines)}</section>" if lines else ""
+
+
+def _measured(run: Run) -> str:
+    """What `ganvas evaluate` found: the newest figure of each metric, and the distance over the training."""
+    rows = [r for r in run.rows(run.metrics) if isinstance(r, dict) and isinstance(r.get("protocol"), dict)]
+    rows = [r for r in rows if number(r, "value") is not None]
+    if not rows:
+        return ""
+    newest = {str(r["metric"]): r for r in rows}
+    lines = ""
+    for row in newest.values():
+        form = "{:.1%}" if row.get("share") else "{:.4g}"
+        value, floor = (form.format(v) if (v := number(row, key)) is not None else "" for key in ("value", "floor"))
+        lines += f'<tr><th scope="row">{escape(str(row.get("title")))}</th><td>{value}</td><td>{floor}</td>'
+        lines += f"<td class=soft>{escape(str(row.get('better')))}</td></tr>"
+    p = rows[-1]["protocol"]
+    about = f"{p.get('count'):,} pictures after {rows[-1]['images']:,} images"
+    about = (
+        f"Real: what other real images get by the same code. {about}, features of {escape(str(p.get('extractor')))}."
+    )
+    table = (
+        '<div class="card"><table><thead><tr><th>Metric</th><th>Generated</th><th>Real</th><th>Better</th></tr></thead>'
+        f"<tbody>{lines}</tbody></table><p class=soft>{about}</p></div>"
+    )
+    counts = [r["protocol"].get("count") for r in rows if r["metric"] == "frechet"]
+    often = max(set(counts), key=counts.count) if counts else None
+    line = [r for r in rows if r["metric"] == "frechet" and r["protocol"].get("count") == often]
+    line = [{"images": r["images"], "frechet": r["value"], "real": r["floor"]} for r in line]
+    title = f"Frechet distance ({often:,} pictures)" if often else ""
+    drawn = chart(line, ("frechet", "real"), title, None, None) if len(line) > 1 else ""
+    card = f'<div class="card">{drawn}</div>' if drawn else ""
+    return f'<section><h2>How good are the pictures?</h2><div class="grid">{table}{card}</div></section>'
 
 
 def _commands(run: Run, card: dict[str, Any]) -> str:

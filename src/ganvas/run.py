@@ -39,6 +39,7 @@ class Run:
         self.checkpoints = folder / "checkpoints"
         self.models = folder / "models"
         self.model = folder / "model.safetensors"
+        self.best = self.checkpoints / "best.safetensors"
         self.report = folder / "report.html"
 
     @classmethod
@@ -99,7 +100,7 @@ class Run:
         """
         path = path or self.log
         try:
-            with open(path, "a") as file:
+            with open(path, "a") as file:  # one write, so that lines of two processes do not mix
                 file.write(json.dumps(row) + "\n")
         except OSError as error:
             raise cannot("write", path, error) from error
@@ -124,8 +125,8 @@ class Run:
                 ours = re.fullmatch(r"(fakes|model)_(\d+)", path.stem)
                 if ours and int(ours[2]) > images // 1000:
                     path.unlink()
-        for path in self.folder.rglob(".*.part"):
-            path.unlink()
+        for path in [*self.folder.rglob(".*.part"), *self.checkpoints.glob("candidate_*")]:
+            path.unlink(missing_ok=True)
 
     def save_picture(self, name: str, pictures: Tensor, columns: int = 10) -> Path:
         """Write a sheet of uint8 [n, C, H, W] below samples/."""
@@ -152,6 +153,10 @@ class Run:
         """Write a model file: all that using the networks needs."""
         make_folder(path.parent)
         checkpoint.save(path, tensors, {**self.base_card, **card})
+
+    def candidate(self, images: int) -> Path:
+        """The model after so many images, while it is being measured."""
+        return self.checkpoints / f"candidate_{images:012d}.safetensors"
 
     def snapshots(self) -> list[Path]:
         """The snapshots, newest first."""

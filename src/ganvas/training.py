@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from ganvas import checkpoint, ema, seeds
+from ganvas.background import Background
 from ganvas.config import knob
 from ganvas.data import Batch, Batches
 from ganvas.errors import UserError
-from ganvas.events import Evaluated, Event, Logged, Sampled, Saved, Started, Stepped, Warned
+from ganvas.events import Evaluated, Event, Logged, Measured, Sampled, Saved, Started, Stepped, Warned
 from ganvas.run import Run
 from ganvas.tasks import Task
 
@@ -47,6 +48,8 @@ class Config:
     sample_every: int = knob(10_000, "images from one picture to the next (0: only sample_at)", low=0)
     sample_at: tuple[int, ...] = knob((), "more pictures, after so many images", low=1)
     keep_models: bool = knob(False, "keep the model of each picture in models/")
+    evaluate_every: int = knob(0, "images from one evaluation (Frechet distance ...) to the next, beside it", low=0)
+    evaluate_count: int = knob(2_000, "pictures that such an evaluation draws", low=100)
     save_seconds: float = knob(60.0, "seconds from one snapshot to the next", low=0)
 
 
@@ -255,6 +258,7 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
         yield _save(trainer, run)
 
     saved = time.monotonic()
+    background = Background(run, config.evaluate_count)
     try:
         while trainer.images < config.images:
             before = trainer.images
@@ -266,12 +270,17 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
             events: list[Event] = [Stepped(after)]  # all work of a step is done before anyone can stop us
             if done or crossed(before, after, config.tick_every):
                 events.append(_log(trainer, batches, run))
+                events += [Measured(background.images, rows) for rows in [background.collect()] if rows]
             listed = any(before < at <= after for at in config.sample_at)
             if done or listed or crossed(before, after, config.sample_every):
                 events.append(_sample(trainer, run, f"fakes_{after // 1000:06d}"))
                 events.append(_check(trainer, batches, run))
                 if config.keep_models:
                     _save_model(trainer, run, run.models / f"model_{after // 1000:06d}.safetensors")
+            free = done or not background.busy  # the result is always measured, what lies before it as time allows
+            if config.evaluate_every and free and (done or crossed(before, after, config.evaluate_every)):
+                _save_model(trainer, run, run.candidate(after))
+                background.start(after)
             if done or time.monotonic() - saved >= config.save_seconds:
                 events.append(_save(trainer, run))
                 saved = time.monotonic()

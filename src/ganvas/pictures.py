@@ -1,0 +1,131 @@
+"""Pictures that lie in files, whoever drew them: a folder of images (a sub-folder a class), or an .npz file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganvas import seeds
+from ganvas.errors import UserError
+from ganvas.files import cannot
+from ganvas.spec import ImageSpec
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images uint8 [N, C, H, W] and, where there are sub-folders, labels int64 [N] with their names."""
+
+    images: Tensor
+    labels: Tensor | None
+    class_names: tuple[str, ...]
+
+    @property
+    def spec(self) -> ImageSpec:
+        return ImageSpec(self.images.shape[1], self.images.shape[2], len(self.class_names))
+
+    def named(self, class_names: tuple[str, ...]) -> Pictures:
+        """The same with the class numbers of a data set; without labels where it does not have all these classes."""
+        if self.labels is None or not set(self.class_names) <= set(class_names):
+            return Pictures(self.images, None, ())
+        numbers = torch.tensor([class_names.index(name) for name in self.class_names])
+        return Pictures(self.images, numbers[self.labels], class_names)
+
+    def some(self, count: int, seed: int) -> tuple[Tensor, Tensor | None]:
+        """`count` of them in an order chosen by the seed."""
+        index = torch.randperm(len(self.images), generator=seeds.generator(seed, "pictures"))[:count]
+        return self.images[index], None if self.labels is None else self.labels[index]
+
+
+def is_pictures(source: str | os.PathLike[str]) -> bool:
+    """Is this a folder of pictures or an .npz file, and no run or model?"""
+    place = Path(source).expanduser()
+    if place.is_dir():
+        return not (place / "model.safetensors").exists() and not (place / "experiment.json").exists()
+    return place.suffix == ".npz"
+
+
+def load(source: str | os.PathLike[str]) -> Pictures:
+    """Read all pictures.
+
+    Raises:
+        UserError: there are none, one cannot be read, or they are of unlike sizes or hold values that are no pixels.
+    """
+    place = Path(source).expanduser()
+    return _from_npz(place) if place.suffix == ".npz" and not place.is_dir() else _from_folder(place)
+
+
+def _from_folder(place: Path) -> Pictures:
+    try:
+        files = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    except OSError as error:
+        raise cannot("read", place, error) from error
+    if not files:
+        raise UserError(
+            f"{place} holds no pictures (and no run): there is no {', '.join(sorted(SUFFIXES))} file in it."
+        )
+    arrays = []
+    for path in files:
+        try:
+            with Image.open(path) as image:
+                mode = image.mode if image.mode in ("L", "RGB", "RGBA") else "RGB"
+                array = np.asarray(image.convert(mode))
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise UserError(f"{path} cannot be read as a picture ({error}). Remove it.") from error
+        arrays.append(array[None] if array.ndim == 2 else array.transpose(2, 0, 1))
+        if arrays[-1].shape != arrays[0].shape or arrays[-1].shape[1] != arrays[-1].shape[2]:
+            raise UserError(
+                f"{path} is a picture of {_words(arrays[-1])} and {files[0].name} of {_words(arrays[0])}; square "
+                "pictures of one size are needed."
+            )
+    names = tuple(sorted({p.relative_to(place).parts[0] for p in files if len(p.relative_to(place).parts) > 1}))
+    images = torch.from_numpy(np.stack(arrays))
+    if not names or any(p.parent == place for p in files):
+        return Pictures(images, None, ())
+    return Pictures(images, torch.tensor([names.index(p.relative_to(place).parts[0]) for p in files]), names)
+
+
+def _from_npz(place: Path) -> Pictures:
+    try:
+        with np.load(place, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{place} cannot be read as an .npz file ({error}).") from error
+    name = "images" if "images" in arrays else next((n for n, a in arrays.items() if a.ndim >= 3), None)
+    if name is None:
+        raise UserError(f"{place} has no array of images (it has {', '.join(arrays) or 'nothing'}).")
+    x = arrays[name]
+    if x.ndim == 3:
+        x = x[:, None]
+    elif x.ndim == 4 and x.shape[-1] in (1, 3, 4) and x.shape[1] not in (1, 3, 4):
+        x = x.transpose(0, 3, 1, 2)
+    if x.ndim != 4 or x.shape[2] != x.shape[3] or not len(x):
+        raise UserError(
+            f"{place}: '{name}' has the shape {arrays[name].shape}; [N, H, H], [N, H, H, C] or [N, C, H, H] is needed."
+        )
+    if x.dtype.kind == "f":
+        if not np.isfinite(x).all():
+            raise UserError(f"{place}: '{name}' holds values that are not numbers (NaN or infinite).")
+        low, high = float(x.min()), float(x.max())
+        if low < -1.001 or high > 1.001:
+            raise UserError(f"{place}: '{name}' goes from {low:g} to {high:g}; floats must lie in [-1, 1] or [0, 1].")
+        x = np.rint((x + 1) * 127.5 if low < 0 else x * 255)
+    elif x.min() < 0 or x.max() > 255:
+        raise UserError(f"{place}: '{name}' holds values outside 0..255.")
+    labels = arrays.get("labels")
+    tensor = torch.from_numpy(np.ascontiguousarray(x.astype(np.uint8)))
+    if labels is None or labels.shape != (len(x),) or labels.dtype.kind not in "iu":
+        return Pictures(tensor, None, ())
+    names = tuple(str(n) for n in range(int(labels.max()) + 1))
+    return Pictures(tensor, torch.from_numpy(labels.astype(np.int64)), names)
+
+
+def _words(array: np.ndarray) -> str:
+    return f"{array.shape[2]}x{array.shape[1]} pixels and {array.shape[0]} channel{'s' * (array.shape[0] > 1)}"

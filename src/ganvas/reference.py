@@ -1,0 +1,139 @@
+"""What real images look like to an extractor: worked out once for a data set and kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganvas import checkpoint, seeds
+from ganvas.data import ImageData, Split
+from ganvas.errors import UserError
+from ganvas.files import make_folder
+from ganvas.metrics import METRICS, Pair, Seen, Side, copies, neighbours
+from ganvas.metrics.extractors import Extractor
+
+MOST = 60_000  # images of a split that are looked at: near copies are looked for among so many training images
+VERSION = 1  # of the protocol: raised when the same images would give other figures
+
+
+@dataclass
+class Reference:
+    """`real`: what is compared with; `blocks`: other real images, as many each; `seen`: training images.
+
+    `floors` has the values that the blocks get for each metric asked for so far.
+    """
+
+    real: Side
+    blocks: list[Side]
+    seen: Seen
+    class_names: tuple[str, ...]
+    seed: int
+    floors: dict[str, list[float]] = field(default_factory=dict)
+    _pairs: dict[int, Pair] = field(default_factory=dict)
+
+    def floor(self, name: str) -> list[float]:
+        """The values of a metric between real images and each block of other real images."""
+        if name not in self.floors:
+            metric, found = METRICS[name], []
+            for i, block in enumerate(self.blocks[: 1 if metric.once else None]):
+                pair = self._pairs.setdefault(i, self.pair(block, other_is_real=True))
+                value = metric.function(pair)
+                found.append(value[0] if isinstance(value, tuple) else value)
+            self.floors[name] = found
+        return self.floors[name]
+
+    def pair(self, other: Side, other_is_real: bool = False) -> Pair:
+        return Pair(self.real, other, self.seen, self.class_names, other_is_real, self.seed)
+
+
+def cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganvas"
+
+
+class Looked:
+    """Both splits of a data set as an extractor sees them, in an order that the seed gives."""
+
+    def __init__(self, data: ImageData, extractor: Extractor, seed: int) -> None:
+        """Take it from the cache, or look (a minute for MNIST on two cores)."""
+        what = (VERSION, data.fingerprint, data.class_names, extractor.name, extractor.mark, seed)
+        digest = hashlib.sha256(" ".join(map(str, what)).encode()).hexdigest()
+        self.path = cache_folder() / f"reference-{digest[:20]}.safetensors"
+        self.knows_classes = extractor.classes == data.class_names
+        self.splits = [_shuffled(split, seed, name) for name, split in (("train", data.train), ("held", data.held_out))]
+        tensors, card = _read(self.path)
+        if not tensors:
+            tensors, card = self._look(extractor), {"floors": {}}
+            self._write(tensors, card)
+        self.tensors, self.card = tensors, card
+
+    def _look(self, extractor: Extractor) -> dict[str, Tensor]:
+        tensors: dict[str, Tensor] = {}
+        for name, split in zip(("train", "held"), self.splits, strict=True):
+            tensors[f"{name}.features"], opinions = extractor.look(split.images)
+            if opinions is not None and self.knows_classes:
+                tensors[f"{name}.opinions"] = opinions
+        train, held = tensors["train.features"], tensors["held.features"]
+        found = {
+            "pixels": copies.in_pixels(self.splits[1].images, self.splits[0].images),
+            "features": copies.in_features(held, train),
+        }
+        for kind, nearest in found.items():
+            tensors |= {f"{kind}.distance": nearest.distance, f"{kind}.index": nearest.index}
+        tensors["angle"] = neighbours.cosine_to_nearest(held, train).double().mean()
+        return tensors
+
+    def _write(self, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
+        """Keep it for the next time; where the cache cannot be written there is none."""
+        try:
+            make_folder(self.path.parent)
+            checkpoint.save(self.path, tensors, card)
+        except UserError:
+            return
+
+    def side(self, name: str, start: int, stop: int) -> Side:
+        """Some images of a split, 'train' or 'held'."""
+        split = self.splits[0 if name == "train" else 1]
+        opinions = self.tensors.get(f"{name}.opinions")
+        return Side(
+            split.images[start:stop],
+            self.tensors[f"{name}.features"][start:stop],
+            None if opinions is None else opinions[start:stop],
+            None if split.labels is None else split.labels[start:stop],
+        )
+
+    def reference(self, data: ImageData, count: int, split: str, seed: int, repeats: int) -> Reference:
+        """`count` images of `split` ('held-out' or 'train'), and up to `repeats` blocks of the other one."""
+        main, rest = ("held", "train") if split == "held-out" else ("train", "held")
+        total = len(self.splits[0 if rest == "train" else 1].images)
+        starts = range(0, min(total - count, (repeats - 1) * count) + 1, count) if total >= count else [0]
+        blocks = [self.side(rest, start, min(start + count, total)) for start in starts]
+        kinds = ("pixels", "features")
+        near = [copies.Nearest(self.tensors[f"{k}.distance"], self.tensors[f"{k}.index"]) for k in kinds]
+        features = self.tensors["train.features"]
+        seen = Seen(self.splits[0].images, features, near[0], near[1], float(self.tensors["angle"]))
+        floors = self.card["floors"].setdefault(f"{count} {split} {repeats}", {})
+        return Reference(self.side(main, 0, count), blocks, seen, data.class_names, seed, floors)
+
+    def save(self) -> None:
+        """Keep the floors that were worked out since."""
+        self._write(self.tensors, self.card)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What the cache holds; a damaged file is as none."""
+    try:
+        return checkpoint.load(path) if path.is_file() else ({}, {})
+    except UserError:
+        return {}, {}
+
+
+def _shuffled(split: Split, seed: int, what: str) -> Split:
+    """At most MOST images in an order that means nothing (MNIST's own order goes by writer)."""
+    index = torch.randperm(len(split.images), generator=seeds.generator(seed, "reference", what))[:MOST]
+    return Split(split.images[index], None if split.labels is None else split.labels[index])
