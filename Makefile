@@ -6,10 +6,10 @@ BIN = $(VENV)/bin
 TORCH_INDEX ?=
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test check fix docs golden bench clean
+.PHONY: help demo test check fix docs golden bench bench-quality clean
 
 help: ## show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 demo: $(VENV)/.demo ## install into .venv and train the flagship on MNIST
 	$(BIN)/ganvas train mnist
@@ -36,6 +36,11 @@ golden: ## write tests/golden anew (a change of the losses must be meant)
 
 bench: $(VENV)/.test ## measure the speed of each recipe and write docs/benchmarks.md
 	$(BIN)/python benchmarks/speed.py --write
+
+bench-quality: $(VENV)/.test ## measure how soon each MNIST recipe becomes how good (hours; see docs/benchmarks.md)
+	$(BIN)/python benchmarks/quality.py train mnist --seeds 0 1 2
+	$(BIN)/python benchmarks/quality.py train mnist-best mnist-unlabelled classic-mlp
+	$(BIN)/python benchmarks/quality.py write
 
 clean: ## remove the virtual environment (runs are kept)
 	rm -rf $(VENV)

@@ -18,7 +18,9 @@ from ganvas.spec import ImageSpec
 from ganvas.training import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))  # programs, not a package
-judge, plain_mlp, speed = (importlib.import_module(name) for name in ("judge", "plain_mlp", "speed"))
+judge, plain_mlp, quality, speed = (
+    importlib.import_module(name) for name in ("judge", "plain_mlp", "quality", "speed")
+)
 
 
 def gaussian(mean: list[float], root: list[list[float]], seed: int, n: int = 500) -> Tensor:
@@ -154,3 +156,33 @@ def test_the_page_of_the_repository_has_the_markers() -> None:
     page = speed.PAGE.read_text()
     for name in ("speed", "quality"):
         assert speed.put(page, name, "x") != page
+
+
+def row(recipe: str, images: int, distance: float, length: int = 100_000, seed: int = 0) -> dict[str, object]:
+    return {"recipe": recipe, "length": length, "seed": seed, "images": images, "seconds": images / 500.0} | {
+        "frechet": distance, "floor": 0.1, "matrix_rate": [130, 120]
+    }  # fmt: skip
+
+
+def test_the_table_says_when_a_recipe_was_as_good_as_the_classic_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quality, "ROWS", tmp_path / "rows.jsonl")
+    quality.keep([row("classic-mlp", 60_000, 9.0, 6_000_000), row("classic-mlp", 6_000_000, 5.0, 6_000_000)])
+    quality.keep([row("mnist", 10_000, 8.0), row("mnist", 20_000, 4.0), row("mnist", 100_000, 0.2)])
+    quality.keep([row("mnist", 10_000, 6.0, seed=1), row("mnist", 100_000, 0.4, seed=1)])
+    table = quality.table()
+    lines = [line for line in table.splitlines() if line.startswith("| mnist")]
+    assert "40 s (20,000 images)" in lines[0]
+    assert "| 2.00 |" in lines[0]
+    assert "200 s (100,000 images)" in lines[1]
+    assert "FD 0.300 ± 0.141 (n = 2)" in table
+    assert "<svg" in quality.plot()
+
+
+def test_a_curve_that_is_measured_anew_replaces_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality, "ROWS", tmp_path / "rows.jsonl")
+    quality.keep([row("mnist", 10_000, 8.0)])
+    quality.keep([row("mnist", 10_000, 7.0)])
+    assert [r["frechet"] for r in quality.curves()["mnist", 100_000, 0]] == [7.0]
+    assert quality.reached(quality.curves()["mnist", 100_000, 0], 6.0) is None

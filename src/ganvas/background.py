@@ -11,6 +11,7 @@ from ganvas.files import make_folder
 from ganvas.run import Run
 
 LIMIT = 900  # seconds after which an evaluation is given up
+LEFT: list[subprocess.Popen[bytes]] = []  # the last one outlives its training: Python would complain of dropping it
 
 
 class Background:
@@ -27,9 +28,10 @@ class Background:
 
     def start(self, images: int) -> None:
         """Begin to measure the run's candidate, its model after so many images; what is under way is given up."""
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None:
             self.process.kill()
             self.process.wait()
+            self.run.candidate(self.images).unlink(missing_ok=True)
         command = [
             sys.executable,
             "-m",
@@ -48,6 +50,7 @@ class Background:
             self.process = subprocess.Popen(  # a group of its own: Ctrl-C stops the training, not the measuring
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0, env={**os.environ, **quiet}
             )
+        LEFT.append(self.process)
         self.images = images
 
     def collect(self) -> list[dict[str, Any]]:
@@ -55,5 +58,6 @@ class Background:
         if self.process is None or self.busy:
             return []
         self.process = None
+        self.run.candidate(self.images).unlink(missing_ok=True)  # left over where the evaluation failed
         rows = self.run.rows(self.run.metrics)
         return [row for row in rows if "protocol" in row and row["images"] == self.images]

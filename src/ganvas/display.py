@@ -221,18 +221,19 @@ class Measuring:
         self.console.print(table)
         for note in {f.note for f in self.figures if f.note}:
             names = ", ".join(f.title for f in self.figures if f.note == note)
-            self.console.print(f"Not measured: {names} ({note}).", highlight=False)
+            self.console.print(f"Not measured: {names} ({note}).", highlight=False, markup=False)
         p = self.figures[0].protocol
         self.console.print(
             f"\n{title}: {p.repeats} x {p.count:,} pictures from seed {p.seed} on (classes: {p.labels}) against "
-            f"{p.real_count:,} images of {p.data} ({p.split}), {p.form}; extractor {p.extractor} ({p.mark[:8]}).\n"
+            f"as many of {p.data} ({p.split}), {p.form}; extractor {p.extractor} ({p.mark[:8]}).\n"
             "'real images': what other real images get by the same code; ±: standard deviation over the repeats, or "
             "the standard error of a single one.",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
         for sheet in self.written:
-            self.console.print(f"Sheet {sheet.path}: {sheet.text}", highlight=False, soft_wrap=True)
+            self.console.print(f"Sheet {sheet.path}: {sheet.text}", highlight=False, markup=False, soft_wrap=True)
 
 
 def comparison(names: list[str], rows: list[list[Figure]]) -> Table:
@@ -240,7 +241,7 @@ def comparison(names: list[str], rows: list[list[Figure]]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("metric")
     for name in [*names, "real images"]:
-        table.add_column(name, justify="right")
+        table.add_column(Text(name), justify="right")
     for figures in rows:
         cells = [spread(f.value, f.spread, f.share) for f in figures]
         table.add_row(figures[0].title, *cells, spread(figures[0].floor, figures[0].floor_spread, figures[0].share))

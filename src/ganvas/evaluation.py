@@ -45,14 +45,13 @@ class Protocol:
     extractor: str
     mark: str
     count: int
-    real_count: int
     split: str
     seed: int
     repeats: int
     labels: str
     data: str
     fingerprint: str
-    form: str = "8-bit, lossless"
+    form: str = "8 bits, lossless"
     version: int = reference.VERSION
 
     def differences(self, other: Protocol) -> list[str]:
@@ -128,8 +127,8 @@ def evaluate(
 
     Args:
         source: a run's folder, a model file, a folder of pictures (a sub-folder a class) or an .npz file.
-        metrics: names of METRICS in a list, or with commas between them in a text, when they must be possible; 'all';
-            None: all but the slow ones. What is not possible is passed over with a note otherwise.
+        metrics: names of METRICS in a list; 'all'; None: all but the slow ones. What is not possible is passed over
+            with a note. Names in a text with commas between them must be possible.
         extractor: see `extractors.load`.
         count: pictures to draw for each repeat; no more than there are real images of `split`.
         split: the real images that are the reference, 'held-out' or 'train'; the floor comes from the other ones.
@@ -160,7 +159,7 @@ def evaluate(
     _check_numbers(count, repeats, split)
     if taken:
         repeats = 1
-    available = len((real.held_out if split == "held-out" else real.train).images)
+    available = min(len(real.held_out.images), len(real.train.images))  # the floor is taken of as many
     count = min(count, len(taken.images) if taken else count, available)
     if count < LEAST:
         where, there = (source, len(taken.images)) if taken and len(taken.images) < LEAST else (real.name, available)
@@ -168,9 +167,17 @@ def evaluate(
     looks = extractors.load(extractor, spec)
     labelled = real.class_names != () and (taken or model).class_names == real.class_names  # pyright: ignore[reportOptionalMemberAccess]
     protocol = Protocol(
-        looks.name, looks.mark, count, min(count, available), split, seed, repeats,
-        "as often as in the data" if labelled else "none", real.name, real.fingerprint,
-    )  # fmt: skip
+        extractor=looks.name,
+        mark=looks.mark,
+        count=count,
+        split=split,
+        seed=seed,
+        repeats=repeats,
+        labels="none" if not labelled else "as in the files" if taken else "as often as in the data",
+        data=real.name,
+        fingerprint=real.fingerprint,
+        form="8 bits, as in the files" if taken else "8 bits, lossless",
+    )
     yield Doing(f"looking at real images with {looks.name}", 0.02)
     looked = reference.Looked(real, looks, seed)
     base = looked.reference(real, count, split, seed, repeats)
@@ -179,8 +186,7 @@ def evaluate(
         yield Doing("drawing" if model else "looking at pictures", 0.1 + 0.3 * r / repeats)
         images, labels = draw(model, real, count, seed, r) if model else taken.some(count, seed)  # pyright: ignore[reportOptionalMemberAccess]
         features, opinions = looks.look(images)
-        knows = looks.classes == real.class_names
-        pairs.append(base.pair(Side(images, features, opinions if knows else None, labels)))
+        pairs.append(base.pair(Side(images, features, opinions if looked.knows_classes else None, labels)))
 
     images_seen = model.card.get("images", 0) if model else 0
     late = False

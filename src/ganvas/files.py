@@ -36,6 +36,18 @@ def cannot(what: str, path: Path, error: OSError) -> UserError:
     return UserError(f"Cannot {what} {path}: {reason}." + ("" if reading else " What was saved before is intact."))
 
 
+def place(path: str | os.PathLike[str]) -> Path:
+    """A path as the user wrote it, with ~ for a home.
+
+    Raises:
+        UserError: there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"Cannot read {path}: {error}.") from error
+
+
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new one and nothing between.
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganvas import seeds
+from ganvas import files, seeds
 from ganvas.errors import UserError
 from ganvas.files import cannot
 from ganvas.spec import ImageSpec
@@ -46,7 +46,7 @@ class Pictures:
 
 def is_pictures(source: str | os.PathLike[str]) -> bool:
     """Is this a folder of pictures or an .npz file, and no run or model?"""
-    place = Path(source).expanduser()
+    place = files.place(source)
     if place.is_dir():
         return not (place / "model.safetensors").exists() and not (place / "experiment.json").exists()
     return place.suffix == ".npz"
@@ -58,21 +58,21 @@ def load(source: str | os.PathLike[str]) -> Pictures:
     Raises:
         UserError: there are none, one cannot be read, or they are of unlike sizes or hold values that are no pixels.
     """
-    place = Path(source).expanduser()
+    place = files.place(source)
     return _from_npz(place) if place.suffix == ".npz" and not place.is_dir() else _from_folder(place)
 
 
 def _from_folder(place: Path) -> Pictures:
     try:
-        files = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        paths = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     except OSError as error:
         raise cannot("read", place, error) from error
-    if not files:
+    if not paths:
         raise UserError(
             f"{place} holds no pictures (and no run): there is no {', '.join(sorted(SUFFIXES))} file in it."
         )
     arrays = []
-    for path in files:
+    for path in paths:
         try:
             with Image.open(path) as image:
                 mode = image.mode if image.mode in ("L", "RGB", "RGBA") else "RGB"
@@ -82,21 +82,21 @@ def _from_folder(place: Path) -> Pictures:
         arrays.append(array[None] if array.ndim == 2 else array.transpose(2, 0, 1))
         if arrays[-1].shape != arrays[0].shape or arrays[-1].shape[1] != arrays[-1].shape[2]:
             raise UserError(
-                f"{path} is a picture of {_words(arrays[-1])} and {files[0].name} of {_words(arrays[0])}; square "
+                f"{path} is a picture of {_words(arrays[-1])} and {paths[0].name} of {_words(arrays[0])}; square "
                 "pictures of one size are needed."
             )
-    names = tuple(sorted({p.relative_to(place).parts[0] for p in files if len(p.relative_to(place).parts) > 1}))
+    names = tuple(sorted({p.relative_to(place).parts[0] for p in paths if len(p.relative_to(place).parts) > 1}))
     images = torch.from_numpy(np.stack(arrays))
-    if not names or any(p.parent == place for p in files):
+    if not names or any(p.parent == place for p in paths):
         return Pictures(images, None, ())
-    return Pictures(images, torch.tensor([names.index(p.relative_to(place).parts[0]) for p in files]), names)
+    return Pictures(images, torch.tensor([names.index(p.relative_to(place).parts[0]) for p in paths]), names)
 
 
 def _from_npz(place: Path) -> Pictures:
     try:
         with np.load(place, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # numpy raises what its parts raise: OSError, ValueError, BadZipFile, TypeError ...
         raise UserError(f"{place} cannot be read as an .npz file ({error}).") from error
     name = "images" if "images" in arrays else next((n for n, a in arrays.items() if a.ndim >= 3), None)
     if name is None:
@@ -110,6 +110,10 @@ def _from_npz(place: Path) -> Pictures:
         raise UserError(
             f"{place}: '{name}' has the shape {arrays[name].shape}; [N, H, H], [N, H, H, C] or [N, C, H, H] is needed."
         )
+    if x.dtype.kind not in "fiub":
+        raise UserError(f"{place}: '{name}' holds {x.dtype}, no numbers.")
+    if x.dtype.kind == "b":
+        x = x.astype(np.uint8) * 255
     if x.dtype.kind == "f":
         if not np.isfinite(x).all():
             raise UserError(f"{place}: '{name}' holds values that are not numbers (NaN or infinite).")
@@ -123,6 +127,8 @@ def _from_npz(place: Path) -> Pictures:
     tensor = torch.from_numpy(np.ascontiguousarray(x.astype(np.uint8)))
     if labels is None or labels.shape != (len(x),) or labels.dtype.kind not in "iu":
         return Pictures(tensor, None, ())
+    if labels.min() < 0:
+        raise UserError(f"{place}: 'labels' holds {labels.min()}; classes are counted from 0.")
     names = tuple(str(n) for n in range(int(labels.max()) + 1))
     return Pictures(tensor, torch.from_numpy(labels.astype(np.int64)), names)
 

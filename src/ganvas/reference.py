@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from ganvas.metrics import METRICS, Pair, Seen, Side, copies, neighbours
 from ganvas.metrics.extractors import Extractor
 
 MOST = 60_000  # images of a split that are looked at: near copies are looked for among so many training images
+RECOGNISED = 0.8  # share of the real images whose class a classifier must see to be asked about others
 VERSION = 1  # of the protocol: raised when the same images would give other figures
 
 
@@ -64,19 +66,19 @@ class Looked:
         what = (VERSION, data.fingerprint, data.class_names, extractor.name, extractor.mark, seed)
         digest = hashlib.sha256(" ".join(map(str, what)).encode()).hexdigest()
         self.path = cache_folder() / f"reference-{digest[:20]}.safetensors"
-        self.knows_classes = extractor.classes == data.class_names
         self.splits = [_shuffled(split, seed, name) for name, split in (("train", data.train), ("held", data.held_out))]
         tensors, card = _read(self.path)
         if not tensors:
             tensors, card = self._look(extractor), {"floors": {}}
             self._write(tensors, card)
-        self.tensors, self.card = tensors, card
+        self.tensors, self.card, self.saved = tensors, card, json.dumps(card)
+        self.knows_classes = extractor.classes == data.class_names and self._recognises()
 
     def _look(self, extractor: Extractor) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = {}
         for name, split in zip(("train", "held"), self.splits, strict=True):
             tensors[f"{name}.features"], opinions = extractor.look(split.images)
-            if opinions is not None and self.knows_classes:
+            if opinions is not None:
                 tensors[f"{name}.opinions"] = opinions
         train, held = tensors["train.features"], tensors["held.features"]
         found = {
@@ -87,6 +89,15 @@ class Looked:
             tensors |= {f"{kind}.distance": nearest.distance, f"{kind}.index": nearest.index}
         tensors["angle"] = neighbours.cosine_to_nearest(held, train).double().mean()
         return tensors
+
+    def _recognises(self) -> bool:
+        """Does the classifier know these images, or have their classes only the same names as its own?"""
+        opinions, labels = self.tensors.get("held.opinions"), self.splits[1].labels
+        return (
+            opinions is not None
+            and labels is not None
+            and bool((opinions.argmax(1) == labels).float().mean() >= RECOGNISED)
+        )
 
     def _write(self, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
         """Keep it for the next time; where the cache cannot be written there is none."""
@@ -99,7 +110,7 @@ class Looked:
     def side(self, name: str, start: int, stop: int) -> Side:
         """Some images of a split, 'train' or 'held'."""
         split = self.splits[0 if name == "train" else 1]
-        opinions = self.tensors.get(f"{name}.opinions")
+        opinions = self.tensors.get(f"{name}.opinions") if self.knows_classes else None
         return Side(
             split.images[start:stop],
             self.tensors[f"{name}.features"][start:stop],
@@ -122,7 +133,8 @@ class Looked:
 
     def save(self) -> None:
         """Keep the floors that were worked out since."""
-        self._write(self.tensors, self.card)
+        if json.dumps(self.card) != self.saved:
+            self._write(self.tensors, self.card)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -16,6 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas import seeds
 
 EPOCHS, BATCH, RATE, DECAY = 8, 64, 3e-3, 0.05
+STEPS = 300  # at least: with few images there are more epochs
 Z = 1.96  # standard deviations of a 95% interval
 
 
@@ -85,10 +86,10 @@ def judge(real: Tensor, fake: Tensor, seed: int = 0, epochs: int = EPOCHS) -> Ve
 
 
 def _train(network: Expert, images: Tensor, is_real: Tensor, mean: Tensor, spread: Tensor, epochs: int) -> None:
-    steps = epochs * (len(images) // BATCH or 1)
-    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps, pct_start=0.3)
     batches = max(1, len(images) // BATCH)
+    epochs = max(epochs, -(-STEPS // batches))
+    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, epochs * batches, pct_start=0.3)
     for _ in range(epochs):
         for index in torch.randperm(len(images)).split(BATCH)[:batches]:
             logits = network(_as_input(images[index], mean, spread))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ganvas import images as im
 from ganvas.errors import UserError, unknown
+from ganvas.files import place
 from ganvas.metrics.digits import DigitClassifier
 from ganvas.metrics.efficientnet import EfficientNetLite0
 from ganvas.spec import ImageSpec
@@ -103,7 +105,9 @@ def colour(images: Tensor, side: int) -> Tensor:
 
 def torchscript(path: Path) -> Look:
     """A scripted network that takes uint8 [N, 3, H, W] and resizes by itself, as the usual Inception file does."""
-    network = torch.jit.load(str(path), map_location="cpu").eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it is what the usual files of Inception are made with
+        network = torch.jit.load(str(path), map_location="cpu").eval()
     options = {"return_features": True} if "return_features" in str(network.forward.schema) else {}
     return lambda x: (network(rgb(x), **options).flatten(1), None)
 
@@ -116,14 +120,19 @@ def onnx(path: Path) -> Look:
         raise UserError(f"{path} is an ONNX file: pip install onnxruntime.") from error
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     entry = session.get_inputs()[0]
-    side, bytes_wanted = entry.shape[-1], "uint8" in entry.type
+    batch, side, bytes_wanted = entry.shape[0], entry.shape[-1], "uint8" in entry.type
 
     def portion(images: Tensor) -> tuple[Tensor, None]:
         x = rgb(images).float()
         if isinstance(side, int) and side != x.shape[-1]:
             x = F.interpolate(x, (side, side), mode="bilinear", antialias=True, align_corners=False)
         x = x.round().to(torch.uint8) if bytes_wanted else x / 255
-        return torch.from_numpy(session.run(None, {entry.name: x.numpy()})[0]).flatten(1), None
+        found = []
+        for part in x.split(batch if isinstance(batch, int) else len(x)):
+            missing = batch - len(part) if isinstance(batch, int) else 0
+            whole = torch.cat([part, part[:1].expand(missing, -1, -1, -1)])
+            found.append(torch.from_numpy(session.run(None, {entry.name: whole.numpy()})[0])[: len(part)])
+        return torch.cat(found).flatten(1), None
 
     return portion
 
@@ -172,7 +181,7 @@ def load(name: str, spec: ImageSpec) -> Extractor:
             return pixels(spec)
     if name in EXTRACTORS:
         return EXTRACTORS[name](spec)
-    path = Path(name).expanduser()
+    path = place(name)
     if path.is_file():
         return inception(path, spec)
     if "/" in name or path.suffix:
