@@ -289,6 +289,18 @@ def test_a_network_is_known_by_its_knobs(name: str) -> None:
     assert networks.name_of(NETWORKS[name].Config()) == name
 
 
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_clamped_subpixels_reach_black_and_white(spec: ImageSpec) -> None:
+    config = NETWORKS["shuffle"].Config(head="clamp", subpixels=9)
+    generator, _ = networks.build(config, spec)
+    for level in (-3.0, 3.0):
+        nn.init.constant_(generator.head.bias, level)
+        images = generator(latents(config), labels(spec))
+        assert images.shape == (BATCH, spec.channels, spec.size, spec.size)
+        assert images.abs().max() == 1
+        assert (images == level / 3).float().mean() > 0.5
+
+
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     from ganvas.networks.dropout import Dropout
 

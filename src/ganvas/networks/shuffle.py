@@ -34,6 +34,8 @@ class Config:
     d_half: int = knob(32, "channels of the discriminator at half of the size", low=1)
     d_quarter: int = knob(64, "channels of the discriminator at a quarter of the size", low=1)
     d_features: int = knob(64, "features from which the discriminator makes its logit", low=1)
+    head: str = knob("tanh", "what bounds the pixels; clamp reaches plain black and white", choices=("tanh", "clamp"))
+    subpixels: int = knob(1, "parts of a pixel that the generator draws; the pixel is their mean", low=1)
 
 
 class ClassNorm(nn.Module):
@@ -69,7 +71,9 @@ class Generator(nn.Module):
         self.norm1 = ClassNorm(4 * c.g_half, spec.classes)
         self.up2 = nn.Conv2d(c.g_half, 4 * c.g_full, 3, padding=1, bias=False)
         self.norm2 = ClassNorm(4 * c.g_full, spec.classes)
-        self.head = nn.Conv2d(c.g_full, spec.channels, 5, padding=2)
+        self.head = nn.Conv2d(c.g_full, spec.channels * c.subpixels, 5, padding=2)
+        self.bound = torch.tanh if c.head == "tanh" else F.hardtanh
+        self.subpixels = c.subpixels
         _initialise(self)
         nn.init.normal_(self.head.weight, std=0.5 / math.sqrt(self.head.weight[0].numel()))  # starts grey, not clipped
 
@@ -82,7 +86,10 @@ class Generator(nn.Module):
         x = self.norm0(x, labels)
         x = F.pixel_shuffle(self.norm1(self.up1(x), labels), 2)
         x = F.pixel_shuffle(self.norm2(self.up2(x), labels), 2)
-        return torch.tanh(self.head(x))
+        x = self.bound(self.head(x))
+        if self.subpixels > 1:  # each part is bounded by itself: its mean draws the edge of a stroke as a scanner does
+            x = x.unflatten(1, (-1, self.subpixels)).mean(2)
+        return x
 
 
 class Discriminator(nn.Module):
