@@ -201,6 +201,7 @@ def _measured(run: Run) -> str:
     often = max(set(counts), key=counts.count) if counts else None
     line = [r for r in rows if r["metric"] == "frechet" and r["protocol"].get("count") == often]
     line = [{"images": r["images"], "frechet": r["value"], "real": r["floor"]} for r in line]
+    line = list({r["images"]: r for r in line}.values())  # the newest figure of a model
     title = f"Frechet distance ({often:,} pictures)" if often else ""
     drawn = chart(line, ("frechet", "real"), title, None, None) if len(line) > 1 else ""
     card = f'<div class="card">{drawn}</div>' if drawn else ""

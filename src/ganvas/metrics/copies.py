@@ -46,7 +46,17 @@ def limit(held_out: Nearest) -> float:
     return float(held_out.distance.quantile(NEAR))
 
 
-def worst_pairs(images: Tensor, found: Nearest, seen: Tensor, count: int = 20) -> Tensor:
-    """The pictures nearest to a training image, each followed by that image: uint8 [2 * count, C, H, W]."""
-    chosen = found.distance.argsort()[:count]
+def worst_pairs(images: Tensor, found: Nearest, seen: Tensor, labels: Tensor | None = None, count: int = 20) -> Tensor:
+    """The pictures nearest to a training image, each followed by that image: uint8 [2 * count, C, H, W].
+
+    With labels they come from all classes alike: plain shapes (the digit 1) are near to each other and no copies.
+    """
+    chosen = found.distance.argsort()
+    if labels is not None:
+        place = torch.empty(len(chosen), dtype=torch.long)  # the how many-th of its class
+        for c in labels.unique():
+            mine = labels[chosen] == c
+            place[mine] = torch.arange(int(mine.sum()))
+        chosen = chosen[place.argsort(stable=True)]
+    chosen = chosen[:count]
     return torch.stack([images[chosen], seen[found.index[chosen]]], 1).flatten(0, 1)
