@@ -52,7 +52,8 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
         save_seconds=1e9,
     )
     data = dataclasses.replace(experiment.data, source=str(source))
-    return dataclasses.replace(experiment, training=training, data=data)
+    task = dataclasses.replace(experiment.task, select=min(experiment.task.select, 160))
+    return dataclasses.replace(experiment, training=training, data=data, task=task)
 
 
 def ganvas(*arguments: str, cwd: Path, **more: object) -> subprocess.CompletedProcess[str]:

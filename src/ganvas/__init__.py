@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ganvas.api import train
     from ganvas.errors import UserError
     from ganvas.evaluation import Figure, compare, evaluate
-    from ganvas.events import Evaluated, Event, Logged, Measured, Sampled, Saved, Started, Stepped, Warned
+    from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
     from ganvas.experiment import Experiment
     from ganvas.sample import Model, load
 
@@ -28,6 +28,7 @@ __all__ = [
     "Logged",
     "Measured",
     "Model",
+    "Noted",
     "Sampled",
     "Saved",
     "Started",

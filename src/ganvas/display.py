@@ -17,7 +17,7 @@ from torch import Tensor
 from ganvas import doctor
 from ganvas import images as im
 from ganvas.evaluation import Doing, Figure, Written
-from ganvas.events import Evaluated, Event, Logged, Measured, Sampled, Started, Stepped, Warned
+from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Started, Stepped, Warned
 
 SHADES = " .:-=+*#%@"
 SIDE = 14  # pixels, and so characters, that a picture is wide in the terminal
@@ -79,6 +79,8 @@ def describe(event: Event) -> str:
     if isinstance(event, Measured):
         told = ", ".join(f"{r['title']} {number(r['value'], r['share'])}" for r in event.rows if r["value"] is not None)
         return f"Measured after {event.images:,} images: {told} ({event.rows[0]['protocol']['count']:,} pictures)"
+    if isinstance(event, Noted):
+        return event.text
     if isinstance(event, Warned):
         return f"Warning: {event.text}"
     return ""
@@ -114,7 +116,7 @@ class Screen:
             self.drawing = Group(
                 Text(f"after {event.images:,} images", style="dim"), *draw(event.pictures, self.console)
             )
-        elif isinstance(event, Started | Warned | Measured):
+        elif isinstance(event, Started | Warned | Measured | Noted):
             self.images = max(self.images, event.images)
             self.console.print(describe(event), highlight=False, markup=False)
 

@@ -73,4 +73,12 @@ class Warned:
     text: str
 
 
-Event = Started | Stepped | Logged | Sampled | Evaluated | Measured | Saved | Warned
+@dataclass(frozen=True)
+class Noted:
+    """Something that is well, and that the user may wait for."""
+
+    images: int
+    text: str
+
+
+Event = Started | Stepped | Logged | Sampled | Evaluated | Measured | Saved | Warned | Noted

@@ -159,7 +159,8 @@ class Experiment:
         training = dataclasses.replace(
             self.training, images=20 * batch, tick_every=5 * batch, sample_every=10 * batch, sample_at=()
         )
-        return dataclasses.replace(self, training=training)
+        task = dataclasses.replace(self.task, select=min(self.task.select, 20 * batch))
+        return dataclasses.replace(self, training=training, task=task)
 
     def new_folder(self) -> Path:
         """Make the next numbered folder below `runs/`, named after data and recipe.

@@ -158,6 +158,14 @@ class Run:
         """The model after so many images, while it is being measured."""
         return self.checkpoints / f"candidate_{images:012d}.safetensors"
 
+    def is_finished(self) -> bool:
+        """Is the model that of a training which came to its end?"""
+        try:
+            card = checkpoint.head(self.model)
+        except UserError:
+            return False
+        return bool(card.get("finished"))
+
     def snapshots(self) -> list[Path]:
         """The snapshots, newest first."""
         return sorted(self.checkpoints.glob("snapshot_*.safetensors"), reverse=True)

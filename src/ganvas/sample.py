@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ganvas import checkpoint, networks, seeds
 from ganvas.errors import UserError, unknown
 from ganvas.run import locate
+from ganvas.selection import Selector, pick
 from ganvas.spec import ImageSpec
 
 BATCH = 256  # pictures that are drawn at a time
@@ -30,6 +31,7 @@ class Model:
     latent_dim: int
     class_names: tuple[str, ...]
     card: dict[str, Any]
+    selector: Selector | None = None
 
     @torch.inference_mode()
     def sample(self, n: int = 16, classes: int | str | Sequence[int | str] | None = None, seed: int = 0) -> Tensor:
@@ -58,10 +60,13 @@ class Model:
         device = next(self.generator.parameters()).device
         labels = self.labels(classes, len(numbers))
         for i in range(0, len(numbers), BATCH):
-            z = seeds.latents(numbers[i : i + BATCH], self.latent_dim).to(device)
+            portion = numbers[i : i + BATCH]
             y = None if labels is None else labels[i : i + BATCH].to(device)
             with torch.inference_mode():
-                yield self.generator(z, y).float().cpu()
+                if self.selector is not None:
+                    yield pick(self.generator, self.selector, portion, self.latent_dim, y).cpu()
+                else:
+                    yield self.generator(seeds.latents(portion, self.latent_dim).to(device), y).float().cpu()
 
     def labels(self, classes: int | str | Sequence[int | str] | None, n: int) -> Tensor | None:
         """Class numbers int64 [n] for `classes` as `sample` takes them; None for a model without classes.
@@ -110,7 +115,9 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> Model:
     except (KeyError, TypeError) as error:
         raise UserError(f"{file} describes no network that this version of Ganvas knows ({error}).") from error
     generator, discriminator = networks.build(config, spec)
-    for name, network in (("generator", generator), ("discriminator", discriminator)):
+    selector = Selector(spec.channels, spec.size) if any(name.startswith("selector.") for name in tensors) else None
+    parts = {"generator": generator, "discriminator": discriminator, "selector": selector}
+    for name, network in ((n, m) for n, m in parts.items() if m is not None):
         checkpoint.load_module(name, network, tensors, file)
         network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    return Model(file, generator, discriminator, spec, config.latent_dim, tuple(card["classes"]), card)
+    return Model(file, generator, discriminator, spec, config.latent_dim, tuple(card["classes"]), card, selector)

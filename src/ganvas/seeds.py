@@ -20,7 +20,11 @@ def generator(seed: int, *what: str | int) -> torch.Generator:
     return torch.Generator().manual_seed(key(seed, *what))
 
 
-def latents(seeds: Iterable[int], dim: int) -> Tensor:
-    """The latent vector of each seed, standard normal, [n, dim] on the CPU: a seed is one picture, in any batch."""
-    rows = [torch.randn(dim, generator=generator(seed, "latent")) for seed in seeds]
+def latents(seeds: Iterable[int], dim: int, candidate: int = 0) -> Tensor:
+    """The latent vector of each seed, standard normal, [n, dim] on the CPU: a seed is one picture, in any batch.
+
+    A seed has further candidates, 1 and up, for those who choose among them.
+    """
+    which = (candidate,) if candidate else ()
+    rows = [torch.randn(dim, generator=generator(seed, "latent", *which)) for seed in seeds]
     return torch.stack(rows) if rows else torch.empty(0, dim)

@@ -19,7 +19,7 @@ from ganvas.background import Background
 from ganvas.config import knob
 from ganvas.data import Batch, Batches
 from ganvas.errors import UserError
-from ganvas.events import Evaluated, Event, Logged, Measured, Sampled, Saved, Started, Stepped, Warned
+from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
 from ganvas.run import Run
 from ganvas.tasks import Task
 
@@ -277,17 +277,33 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
                 events.append(_check(trainer, batches, run))
                 if config.keep_models:
                     _save_model(trainer, run, run.models / f"model_{after // 1000:06d}.safetensors")
-            free = done or not background.busy  # the result is always measured, what lies before it as time allows
-            if config.evaluate_every and free and (done or crossed(before, after, config.evaluate_every)):
+            if crossed(before, after, config.evaluate_every) and not (done or background.busy):
                 _save_model(trainer, run, run.candidate(after))
                 background.start(after)
             if done or time.monotonic() - saved >= config.save_seconds:
                 events.append(_save(trainer, run))
                 saved = time.monotonic()
             yield from events
+        if not run.is_finished():
+            yield from _finish(trainer, batches, run)
+            if config.evaluate_every:
+                _save_model(trainer, run, run.candidate(trainer.images), finished=True)
+                background.start(trainer.images)
     except GeneratorExit:  # the last step is whole: keep it
         _save(trainer, run)
         raise
+
+
+def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
+    """What the task learns after the contest; begun anew where it was interrupted."""
+    began = time.monotonic()
+    for i, _ in enumerate(trainer.task.finish(trainer.drawer(), batches)):
+        if i == 0:
+            yield Noted(trainer.images, "The contest is over. Now a selector learns which drawings to keep (minutes).")
+        yield Stepped(trainer.images)
+    if trainer.task.selector is not None:
+        yield Noted(trainer.images, f"The selector has learned ({time.monotonic() - began:.0f} s).")
+    _save_model(trainer, run, run.model, finished=True)
 
 
 def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:
@@ -356,13 +372,14 @@ def _save(trainer: Trainer, run: Run) -> Saved:
     return Saved(trainer.images, path)
 
 
-def _save_model(trainer: Trainer, run: Run, path: Path) -> None:
-    rows = run.rows()
+def _save_model(trainer: Trainer, run: Run, path: Path, finished: bool = False) -> None:
+    rows, selector = run.rows(), trainer.task.selector
     run.save_model(
         path,
         {
             **checkpoint.module_tensors("generator", trainer.drawer()),
             **checkpoint.module_tensors("discriminator", trainer.task.discriminator),
+            **(checkpoint.module_tensors("selector", selector) if finished and selector is not None else {}),
         },
-        {"images": trainer.images, "machine": trainer.machine(), "log": rows[-1] if rows else {}},
+        {"images": trainer.images, "finished": finished, "machine": trainer.machine(), "log": rows[-1] if rows else {}},
     )

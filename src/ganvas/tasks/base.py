@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from ganvas.data import Batch
+from ganvas.data import Batch, Batches
 
 
 class Task(ABC):
@@ -18,6 +19,7 @@ class Task(ABC):
 
     generator: nn.Module
     discriminator: nn.Module
+    selector: nn.Module | None = None  # learned by `finish`, and part of the model from then on
 
     @abstractmethod
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -33,6 +35,10 @@ class Task(ABC):
 
         The networks are used in the mode (training or evaluation) in which they are.
         """
+
+    def finish(self, generator: nn.Module, batches: Batches) -> Iterator[None]:
+        """What is to be learned once the contest is over, a step at a time, equal for equal seeds; mostly nothing."""
+        yield from ()
 
     @abstractmethod
     def preview(self, generator: nn.Module, seed: int) -> Tensor:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ganvas import images as im
-from ganvas import losses, seeds
+from ganvas import losses, seeds, selection
 from ganvas.config import knob
-from ganvas.data import Batch
+from ganvas.data import Batch, Batches
 from ganvas.losses import LOSSES
 from ganvas.spec import ImageSpec
 from ganvas.tasks.base import Task
@@ -30,6 +31,9 @@ class Config:
     gradient_penalty: float = knob(0.0, "weight of WGAN-GP's penalty (10 is usual with wasserstein)", low=0)
     joint: bool = knob(False, "judge real and generated images as one batch: quicker, unless D looks at whole batches")
     d_steps: int = knob(1, "discriminator steps a generator step", low=1)
+    select: int = knob(
+        0, "images from which a selector learns, at the end, which drawings to keep (0: no selector)", low=0
+    )
 
 
 class GenerateTask(Task):
@@ -90,6 +94,15 @@ class GenerateTask(Task):
                 real = self.discriminator(batch.images, batch.labels).float()
         loss = self.objective.g_loss(real, fake)
         return {"total": loss, "loss_g": loss, "d_fake_after": self._score(fake)}
+
+    def finish(self, generator: nn.Module, batches: Batches) -> Iterator[None]:
+        if self.config.select:
+            torch.manual_seed(seeds.key(batches.seed, "selector"))
+            selector = selection.Selector(self.spec.channels, self.spec.size).to(batches.device)
+            selector.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            for _ in selection.learn(selector, generator.eval(), batches, self.latent_dim, self.config.select):
+                yield
+            self.selector = selector
 
     @torch.no_grad()
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:

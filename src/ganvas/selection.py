@@ -1,0 +1,106 @@
+"""Discriminator rejection sampling (Azadi et al. 2019): a selector learns which drawings give the forger away.
+
+The discriminator of the contest is as old as its generator and misses what they both got used to. The selector is new:
+it is trained on training images against drawings of the finished generator, and then keeps a drawing with a probability
+that grows with how real it looks. A seed still is one picture: its candidates and its luck follow from the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from ganvas import seeds
+from ganvas.data import Batches
+
+CANDIDATES = 8  # drawings of a seed at most: where none is kept, the one that looked most real is taken
+EASE = 0.9  # share of the drawings that are kept with a probability below a half
+RATE, DECAY = 3e-3, 0.05
+TRIAL = 2_000  # drawings, at most, from which the ease is set
+
+
+class Selector(nn.Module):
+    """Convolutions with batch norm (the two kinds together in a batch) and two linear layers."""
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inside, outside, kernel, stride in (channels, 16, 3, 1), (16, 32, 4, 2), (32, 32, 3, 1):
+            layers += [nn.Conv2d(inside, outside, kernel, stride, 1, bias=False), nn.BatchNorm2d(outside), nn.ReLU()]
+        size //= 2
+        while size > 8:
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))
+            size = -(-size // 2)
+        layers += [nn.Conv2d(32, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.Flatten(), nn.Dropout(0.3)]
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Sequential(nn.Linear(64 * size**2, 128), nn.BatchNorm1d(128), nn.ReLU(), nn.Linear(128, 1))
+        self.shift = nn.Buffer(torch.zeros(()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """images [B, C, H, W] in [-1, 1] -> logits [B], positive for real; they are rounded to 8 bits first."""
+        x = images.float().clamp(-1, 1).add(1).mul(127.5).round().div(127.5).sub(1)
+        return self.head(self.body(x.contiguous(memory_format=torch.channels_last))).squeeze(1)
+
+
+def learn(selector: Selector, generator: nn.Module, batches: Batches, latent_dim: int, images: int) -> Iterator[Tensor]:
+    """Train a selector on so many training images and as many new drawings; yields the loss of each step."""
+    selector.train()
+    total = max(1, images // batches.batch)
+    optimizer = torch.optim.AdamW(selector.parameters(), RATE, weight_decay=DECAY, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total, pct_start=0.3)
+    for step in range(total):
+        torch.manual_seed(seeds.key(batches.seed, "selector", step))
+        real = batches.at(step * batches.batch)
+        fake = draw(generator, torch.randn(len(real.images), latent_dim), real.labels)
+        logits = selector(torch.cat([real.images, fake]))
+        is_real = torch.arange(len(logits), device=logits.device) < len(real.images)
+        loss = F.binary_cross_entropy_with_logits(logits, is_real.to(logits.dtype))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        yield loss.detach()
+    selector.eval()
+    seen = batches.seen(TRIAL)
+    numbers = [seeds.key(batches.seed, "selector trial", i) for i in range(len(seen.images))]
+    parts = torch.arange(len(numbers)).split(256)
+    with torch.no_grad():
+        logits = []
+        for part in parts:
+            kinds = None if seen.labels is None else seen.labels[part.to(seen.labels.device)]
+            logits.append(selector(draw(generator, seeds.latents([numbers[i] for i in part], latent_dim), kinds)))
+        selector.shift.copy_(torch.cat(logits).quantile(EASE))
+
+
+@torch.no_grad()
+def draw(generator: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
+    return generator(z.to(next(generator.parameters()).device), labels).float()
+
+
+def pick(
+    generator: nn.Module, selector: Selector, numbers: Sequence[int], latent_dim: int, labels: Tensor | None
+) -> Tensor:
+    """The kept picture of each seed, [n, C, H, W]: its first candidate that the selector lets pass.
+
+    Candidate 0 is what the generator alone draws for the seed.
+    """
+    pictures, best, left = torch.empty(0), torch.empty(0), torch.arange(len(numbers))
+    luck = torch.stack([torch.rand(CANDIDATES, generator=seeds.generator(number, "luck")) for number in numbers])
+    for candidate in range(CANDIDATES):
+        z = seeds.latents([numbers[i] for i in left.tolist()], latent_dim, candidate)
+        drawn = draw(generator, z, None if labels is None else labels[left.to(labels.device)])
+        logits = selector(drawn).cpu()
+        passed = luck[left, candidate] < torch.sigmoid(logits - selector.shift.cpu())
+        if candidate == 0:
+            pictures, best = drawn, logits.clone()
+        else:
+            taken = passed | (logits > best[left])
+            pictures[left[taken].to(pictures.device)] = drawn[taken.to(drawn.device)]
+            best[left[taken]] = logits[taken]
+        left = left[~passed]
+        if not len(left):
+            break
+    return pictures

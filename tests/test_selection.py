@@ -1,0 +1,140 @@
+"""The selector: a seed stays one picture, bad drawings are passed over, and a training ends with it all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import quick
+from torch import Tensor, nn
+
+import ganvas
+from ganvas import checkpoint, seeds, selection
+from ganvas.data import Batches, ImageData, Split
+from ganvas.experiment import Experiment
+from ganvas.selection import CANDIDATES, Selector, pick
+
+NUMBERS = [0, 1, 5, 77, 78, 79]
+
+
+class Half(nn.Module):
+    """Draws a square like the real images where the first latent is positive, and noise where it is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        noise = torch.sin(1e3 * z[:, :1, None, None] * torch.arange(64.0).view(1, 1, 8, 8))
+        return torch.where(z[:, :1, None, None] > 0, squares(len(z)), noise) * self.weight
+
+
+def train(experiment: Experiment, folder: Path) -> list[ganvas.Event]:
+    return list(experiment.run(folder))
+
+
+def squares(n: int) -> Tensor:
+    x = -torch.ones(n, 1, 8, 8)
+    x[:, :, 2:6, 2:6] = 1
+    return x
+
+
+@pytest.fixture
+def selector() -> Selector:
+    torch.manual_seed(0)
+    return Selector(1, 8).eval()
+
+
+def kept(selector: Selector, shift: float, numbers: list[int] = NUMBERS) -> Tensor:
+    selector.shift.fill_(shift)
+    with torch.no_grad():
+        return pick(Half(), selector, numbers, 4, None)
+
+
+def test_a_selector_that_lets_all_pass_changes_nothing(selector: Selector) -> None:
+    assert torch.equal(kept(selector, -1e4), Half()(seeds.latents(NUMBERS, 4)).detach())
+
+
+def test_where_none_passes_the_one_that_looks_most_real_is_taken(selector: Selector) -> None:
+    found = kept(selector, 1e4)
+    with torch.no_grad():
+        drawn = torch.stack([Half()(seeds.latents(NUMBERS, 4, c)) for c in range(CANDIDATES)])
+        logits = torch.stack([selector(d) for d in drawn])
+    for i, best in enumerate(logits.argmax(0).tolist()):
+        assert torch.allclose(found[i], drawn[best, i], atol=1e-5)
+
+
+def test_a_seed_is_one_picture_whatever_is_drawn_with_it(selector: Selector) -> None:
+    with torch.no_grad():
+        middle = float(selector(Half()(seeds.latents(range(100), 4))).median())
+    together = kept(selector, middle)
+    alone = torch.cat([kept(selector, middle, [number]) for number in NUMBERS])
+    assert torch.allclose(together, alone, atol=1e-5)
+    assert not torch.equal(together, Half()(seeds.latents(NUMBERS, 4)).detach())
+
+
+def test_candidates_of_a_seed_differ_and_the_first_is_the_seed_itself() -> None:
+    first, second = seeds.latents([3], 4), seeds.latents([3], 4, 1)
+    assert torch.equal(first, seeds.latents([3], 4, 0))
+    assert not torch.equal(first, second)
+    assert not torch.equal(second, seeds.latents([3], 4, 2))
+
+
+def test_what_gives_the_forger_away_is_passed_over() -> None:
+    real = ((squares(400) + 1) * 127.5).to(torch.uint8)
+    data = ImageData("squares", Split(real, None), Split(real[:50], None), (), "f")
+    batches = Batches(data, 32, 0, torch.device("cpu"))
+    torch.manual_seed(0)
+    selector = Selector(1, 8)
+    losses = [float(loss) for loss in selection.learn(selector, Half(), batches, 4, 6_400)]
+    assert len(losses) == 200
+    assert not selector.training
+    assert torch.isfinite(selector.shift)
+    numbers = list(range(300))
+    plain = Half()(seeds.latents(numbers, 4)).detach()
+    with torch.no_grad():
+        chosen = pick(Half(), selector, numbers, 4, None)
+    bad = [float((x != squares(300)).flatten(1).any(1).float().mean()) for x in (plain, chosen)]
+    assert 0.4 < bad[0] < 0.6
+    assert bad[1] < 0.05
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, 8), (1, 28), (3, 32), (4, 64)])
+def test_a_selector_takes_every_size(channels: int, size: int) -> None:
+    assert Selector(channels, size).eval()(torch.zeros(2, channels, size, size)).shape == (2,)
+
+
+def tensors(folder: Path) -> dict[str, Tensor]:
+    return checkpoint.load(folder / "model.safetensors")[0]
+
+
+def test_a_training_ends_with_a_selector_even_if_that_was_interrupted(blobs: Path, tmp_path: Path) -> None:
+    settings = {"select": "160"}
+    whole = train(quick("mnist", blobs, steps=3).override(settings), tmp_path / "whole")
+    assert sum(isinstance(e, ganvas.Noted) for e in whole) == 2
+    events: Iterator[ganvas.Event] = quick("mnist", blobs, steps=3).override(settings).run(tmp_path / "cut")
+    for event in events:
+        if isinstance(event, ganvas.Noted):
+            break
+    events.close()  # pyright: ignore[reportAttributeAccessIssue]
+    assert not any(name.startswith("selector.") for name in tensors(tmp_path / "cut"))
+    train(quick("mnist", blobs, steps=3).override(settings), tmp_path / "cut")
+    a, b = tensors(tmp_path / "whole"), tensors(tmp_path / "cut")
+    assert any(name.startswith("selector.") for name in a)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    again = train(quick("mnist", blobs, steps=3).override(settings), tmp_path / "cut")
+    assert [type(e) for e in again] == [ganvas.Started]
+
+
+def test_a_model_with_a_selector_draws_with_it(blobs: Path, tmp_path: Path) -> None:
+    train(quick("mnist", blobs, steps=3).override({"select": "160"}), tmp_path / "run")
+    model = ganvas.load(tmp_path / "run")
+    assert model.selector is not None
+    with torch.inference_mode():
+        expected = pick(model.generator, model.selector, range(4), model.latent_dim, model.labels(None, 4))
+    assert torch.allclose(model.sample(4), expected, atol=1e-5)
+    plain = model.generator(seeds.latents(range(40), model.latent_dim), model.labels(None, 40)).detach()
+    assert not torch.allclose(model.sample(40), plain, atol=1e-3)
