@@ -17,10 +17,10 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
     ["errors", "spec"],
     ["files", "config", "seeds", "events"],
     ["images", "losses", "ema", "checkpoint"],
-    ["data", "data.idx", "networks", "networks.dropout", "run"],
+    ["data", "data.idx", "networks", "networks.dropout", "metrics", "metrics.digits", "run"],
     ["tasks", "tasks.base", "tasks.generate"],
     ["training", "sample", "doctor"],
-    ["report"],
+    ["report", "modes"],
     ["experiment"],
     ["recipes"],
     ["api"],
@@ -30,7 +30,7 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
 ]
 NETWORKS = {"classic_dcgan", "classic_mlp", "shuffle"}
 FLOORS[3] += [f"networks.{name}" for name in sorted(NETWORKS)]
-PACKAGES = {"data", "networks", "tasks"}
+PACKAGES = {"data", "metrics", "networks", "tasks"}
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 
 
