@@ -6,6 +6,7 @@ import io
 import sys
 from pathlib import Path
 
+from cyclopts import App
 from rich.console import Console
 
 from ganvas.cli import app
@@ -14,10 +15,16 @@ PAGE = Path(__file__).parent / "cli.md"
 HEAD = "# The command line\n\nThis page is written by `make docs` from the program's own help.\n"
 
 
+def commands(group: App, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The words of a group's commands and of the commands below those."""
+    names = [name for name in group if not name.startswith("-")]
+    return [path for name in names for path in [(*words, name), *commands(group[name], (*words, name))]]
+
+
 def page() -> str:
     """The help of `ganvas` and of each of its commands as one page."""
     parts = [HEAD]
-    for words in [[], *([name] for name in app if not name.startswith("-"))]:
+    for words in [(), *commands(app)]:
         console = Console(file=io.StringIO(), width=100, force_terminal=False, color_system=None)
         app.help_print(words, console=console)
         text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]

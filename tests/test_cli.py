@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ganvas
+from cyclopts import App
 from PIL import Image
 
 from ganvas import cli
@@ -33,14 +34,21 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     "compare": ["sources"],
     "recipes": ["name"],
     "info": ["model"],
+    "bench modes": ["model", "count", "seed"],
 }
 
 
+def commands(group: App, words: tuple[str, ...] = ()) -> list[str]:
+    """The commands of a group as a user types them: 'train', 'bench modes'."""
+    names = [name for name in group if not name.startswith("-")]
+    below = {name: commands(group[name], (*words, name)) for name in names}
+    return [text for name in names for text in below[name] or [" ".join((*words, name))]]
+
+
 def test_flags_are_frozen() -> None:
-    commands = {name for name in cli.app if not name.startswith("-")}
-    assert commands == set(FLAGS)
+    assert set(commands(cli.app)) == set(FLAGS)
     for name, parameters in FLAGS.items():
-        assert list(inspect.signature(getattr(cli, name)).parameters) == parameters
+        assert list(inspect.signature(getattr(cli, name.split()[-1])).parameters) == parameters
 
 
 def test_help_answers_without_torch() -> None:
@@ -113,6 +121,7 @@ def test_recipes_are_listed_and_shown(tmp_path: Path) -> None:
     assert {line.split()[0] for line in ganvas("recipes", cwd=tmp_path).stdout.splitlines()} == {
         "mnist",
         "mnist-unlabelled",
+        "stacked-mnist",
         "classic-mlp",
         "classic-dcgan",
     }
@@ -160,6 +169,9 @@ def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
         (["resume", "."], "not a run's folder"),
         (["resume", "RUN", "lr_g=1"], "training.lr_g"),
         (["recipes", "flagship"], "no recipe"),
+        (["bench", "modes", "RUN"], "1x12x12 pictures of blobs0"),
+        (["bench", "modes", "nothing"], "no run or model nothing"),
+        (["bench", "mods"], "Did you mean"),
         (["train"], "recipe"),
         (["trian", "mnist"], "Did you mean"),
         (["train", "mnist", "--fast"], "--fast"),

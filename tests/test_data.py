@@ -28,6 +28,9 @@ SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+FINGERPRINT = (
+    "b23970c9e6540c99c4d3bd9615116de76f7a139610f6c4639b69ad30a77730ee"  # of stacked MNIST: it follows from a seed
+)
 TRAIN, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
@@ -97,6 +100,40 @@ def test_without_labels(mnist: ImageData) -> None:
     assert bare.held_out.labels is None
     assert bare.fingerprint == mnist.fingerprint
     assert torch.equal(bare.examples(4, 2), mnist.train.images[:8])
+
+
+# -------------------- stacked MNIST
+
+
+@pytest.fixture(scope="module")
+def stacked() -> ImageData:
+    return data.load("stacked-mnist")
+
+
+def test_stacked_mnist_is_the_same_every_time(stacked: ImageData) -> None:
+    assert stacked.spec == ImageSpec(3, 28, 0)
+    assert stacked.train.images.shape == (128_000, 3, 28, 28)
+    assert stacked.held_out.images.shape == (10_000, 3, 28, 28)
+    assert stacked.train.images.dtype == torch.uint8
+    assert stacked.train.labels is None
+    assert stacked.held_out.labels is None
+    assert stacked.fingerprint == FINGERPRINT
+
+
+def test_stacked_mnist_is_made_of_all_digits_in_equal_shares(stacked: ImageData, mnist: ImageData) -> None:
+    assert mnist.train.labels is not None
+    assert mnist.held_out.labels is not None
+    digits = torch.cat([mnist.train.images, mnist.held_out.images]).numpy()
+    classes = torch.cat([mnist.train.labels, mnist.held_out.labels]).tolist()
+    known = {digit.tobytes(): n for n, digit in enumerate(digits)}  # MNIST has no two equal digits
+    drawn = [known[channel.tobytes()] for picture in stacked.train.images[:20_000].numpy() for channel in picture]
+    assert len(set(drawn)) == pytest.approx(70_000 * (1 - np.exp(-60_000 / 70_000)), rel=0.01)
+    assert sum(n >= 60_000 for n in drawn) / len(drawn) == pytest.approx(1 / 7, rel=0.03)
+    kinds = np.array([classes[n] for n in drawn]).reshape(-1, 3)
+    for channel in range(3):
+        shares = np.bincount(kinds[:, channel], minlength=10) / len(kinds)
+        assert shares == pytest.approx(np.bincount(classes) / 70_000, abs=0.01)
+    assert np.abs(np.corrcoef(kinds.T) - np.eye(3)).max() < 0.03  # the channels know nothing of each other
 
 
 # -------------------- IDX files

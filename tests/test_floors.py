@@ -22,7 +22,7 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
     ["tasks", "tasks.base", "tasks.generate", "background", "reference"],
     ["training", "sample", "doctor"],
     ["report"],
-    ["evaluation"],
+    ["evaluation", "modes"],
     ["experiment"],
     ["recipes"],
     ["api"],

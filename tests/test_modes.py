@@ -1,0 +1,216 @@
+"""How many kinds, and how evenly: hand-computed counts, the sampling floors, real triplets, and the toys."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganvas import data, losses, modes
+from ganvas.data import ImageData
+from ganvas.errors import UserError
+from ganvas.sample import Model
+from ganvas.spec import ImageSpec
+
+
+def reads_a_pixel(images: Tensor) -> Tensor:
+    """A classifier for pictures that carry their digit in the first pixel."""
+    assert images.shape[1:] == (1, 28, 28)
+    return images[:, 0, 0, 0].long()
+
+
+def stacked(digits: list[tuple[int, int, int]]) -> Tensor:
+    images = torch.zeros(len(digits), 3, 28, 28, dtype=torch.uint8)
+    images[:, :, 0, 0] = torch.tensor(digits, dtype=torch.uint8)
+    return images
+
+
+def as_tuple(score: modes.Score) -> tuple[float, ...]:
+    return dataclasses.astuple(score)
+
+
+# -------------------- the score
+
+
+def test_counts_by_hand() -> None:
+    found = modes.from_counts(torch.tensor([5, 0, 3, 2]))
+    by_hand = 0.5 * math.log(0.5 * 4) + 0.3 * math.log(0.3 * 4) + 0.2 * math.log(0.2 * 4)
+    assert (found.modes, found.count) == (3, 10)
+    assert found.kl == pytest.approx(by_hand, rel=1e-12)
+    assert modes.from_counts(torch.full((1000,), 26)).kl == pytest.approx(0, abs=1e-12)
+
+
+def test_the_channels_are_the_digits_of_the_kind() -> None:
+    classify = reads_a_pixel
+    even = stacked([(a, b, c) for a in range(10) for b in range(10) for c in range(10)])
+    assert as_tuple(modes.score(even, classify)) == pytest.approx((1000, 0, 1000), abs=1e-12)
+    two = modes.score(stacked([(1, 2, 3), (3, 2, 1), (1, 2, 3)]), classify)
+    assert two.modes == 2
+    assert two.kl == pytest.approx(2 / 3 * math.log(2 / 3 * 1000) + 1 / 3 * math.log(1 / 3 * 1000))
+
+
+def test_a_collapsed_generator() -> None:
+    found = modes.score(stacked([(7, 7, 7)] * 500), reads_a_pixel)
+    assert as_tuple(found) == pytest.approx((1, math.log(1000), 500))
+    grey = modes.score(stacked([(n % 10, n % 10, n % 10) for n in range(1000)]), reads_a_pixel)  # three equal channels
+    assert as_tuple(grey) == pytest.approx((10, math.log(100), 1000))
+
+
+def test_even_sampling_scores_its_floor() -> None:
+    kls = []
+    for seed in range(20):
+        drawn = torch.randint(1000, (26_000,), generator=torch.Generator().manual_seed(seed))
+        found = modes.from_counts(torch.bincount(drawn, minlength=1000))
+        assert found.modes == 1000
+        kls.append(found.kl)
+    assert sum(kls) / 20 == pytest.approx(0.0193, abs=0.0006)
+    assert modes.expected_kl(torch.ones(10), 26_000) == pytest.approx(999 / 52_000)
+
+
+def test_uneven_sampling_scores_its_floor() -> None:
+    shares = torch.arange(5, 15).double() / 95
+    drawn = [torch.multinomial(shares, 26_000, True, generator=torch.Generator().manual_seed(c)) for c in range(3)]
+    found = modes.from_counts(torch.bincount(100 * drawn[0] + 10 * drawn[1] + drawn[2], minlength=1000))
+    expected = 3 * sum(p * math.log(10 * p) for p in shares.tolist()) + 999 / 52_000
+    assert modes.expected_kl(95 * shares, 26_000) == pytest.approx(expected)
+    assert found.kl == pytest.approx(expected, abs=0.005)
+
+
+# -------------------- a model of stacked MNIST
+
+
+@pytest.fixture(scope="module")
+def real() -> ImageData:
+    return data.stacked_mnist()
+
+
+@pytest.fixture(scope="module")
+def by_heart() -> modes.Classify:
+    """A classifier that knows each of the 70,000 digits by heart."""
+    mnist = data.mnist()
+    known = {
+        digit.tobytes(): label
+        for split in (mnist.train, mnist.held_out)
+        if split.labels is not None
+        for digit, label in zip(split.images.numpy(), split.labels.tolist(), strict=True)
+    }
+    return lambda images: torch.tensor([known[digit.tobytes()] for digit in images.numpy()])
+
+
+class Copier(torch.nn.Module):
+    """A perfect generator: it returns real pictures."""
+
+    def __init__(self, real: Tensor) -> None:
+        super().__init__()
+        self.real, self.weight = real, torch.nn.Parameter(torch.zeros(1))
+        self.at = 0
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        self.at += len(z)
+        return self.real[self.at - len(z) : self.at].float() / 127.5 - 1
+
+
+def model(generator: torch.nn.Module, spec: ImageSpec, name: str) -> Model:
+    return Model(Path("run"), generator, torch.nn.Identity(), spec, 2, (), {"data_name": name})
+
+
+def test_real_triplets_have_all_kinds_at_the_floor(real: ImageData, by_heart: modes.Classify) -> None:
+    """A model that returns real pictures, read by one who knows each digit by heart."""
+    copier = model(Copier(real.train.images[30_000:]), ImageSpec(3, 28), "stacked-mnist")
+    found = modes.judge(copier, classify=by_heart)
+    for score in (found.model, found.control):
+        assert (score.modes, score.count) == (1000, 26_000)
+        assert score.kl == pytest.approx(found.floor_copy, abs=0.003)
+    assert found.model.kl != found.control.kl  # other pictures, not the same ones twice
+    assert found.floor_uniform == pytest.approx(0.0192, abs=1e-4)
+    assert found.floor_copy == pytest.approx(0.0236, abs=2e-4)
+    assert found.errors == 0
+
+
+def test_the_classifier_that_comes_with_ganvas_sees_what_there_is(real: ImageData, by_heart: modes.Classify) -> None:
+    pictures, classify = real.held_out.images[:1_000], modes.classifier()
+    found, true = modes.score(pictures, classify), modes.score(pictures, by_heart)
+    assert found.kl == pytest.approx(true.kl, abs=0.02)
+    assert found.modes == pytest.approx(true.modes, abs=10)
+    digits = pictures[:300].flatten(0, 1)[:, None]
+    assert float((classify(digits) == by_heart(digits)).float().mean()) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("spec", "name", "count", "words"),
+    [
+        (ImageSpec(1, 28, 10), "mnist", 100, "draws 1x28x28 pictures of mnist"),
+        (ImageSpec(3, 32), "stacked-mnist", 100, "3x32x32"),
+        (ImageSpec(3, 28), "flowers", 100, "was trained on flowers"),
+        (ImageSpec(3, 28), "stacked-mnist", 0, "--count 0"),
+        (ImageSpec(3, 28), "stacked-mnist", 128_001, "128,000"),
+    ],
+)
+def test_what_is_refused(spec: ImageSpec, name: str, count: int, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        modes.judge(model(torch.nn.Identity(), spec, name), count)
+
+
+# -------------------- the toys
+
+
+def test_real_points_are_98_9_per_cent_good() -> None:
+    for make in modes.TOYS.values():
+        toy = make()
+        found = modes.toy_score(toy.draw(50_000, torch.Generator().manual_seed(0)), toy)
+        assert found.modes == len(toy.centres)
+        assert found.quality == pytest.approx(1 - math.exp(-4.5), abs=0.003)
+
+
+def test_a_toys_score_by_hand() -> None:
+    toy = modes.ring()
+    points = toy.centres[[0, 0, 1, 2, 3]] + torch.tensor(
+        [[0.0, 0.0], [0.0, 0.029], [0.031, 0.0], [9.0, 9.0], [0.0, 0.0]]
+    )
+    found = modes.toy_score(points, toy)
+    assert (found.modes, found.quality) == (2, pytest.approx(3 / 5))
+
+
+def test_the_sizes_are_those_of_the_papers() -> None:
+    ring, grid = modes.ring(), modes.grid()
+    assert ring.centres.norm(dim=1).tolist() == pytest.approx([1] * 8)
+    assert grid.centres.shape == (25, 2)
+    spacing = torch.pdist(grid.centres).min()
+    assert float(grid.sd / spacing) == pytest.approx(0.05 / 2)
+
+
+def test_every_loss_has_its_settings() -> None:
+    assert list(modes.TASKS) == list(losses.LOSSES)
+    assert {name: task.loss for name, task in modes.TASKS.items()} == {name: name for name in losses.LOSSES}
+
+
+def test_networks_side_by_side_know_nothing_of_each_other() -> None:
+    torch.manual_seed(0)
+    layers, x = modes.Layers(2, 3), torch.randn(4 * modes.RUNS, 2)
+    before = layers(x)
+    assert before.shape == (4 * modes.RUNS, 3)
+    changed = x.clone()
+    changed[4:8] += 1
+    moved = (layers(changed) != before).any(1)
+    assert moved.tolist() == [False] * 4 + [True] * 4 + [False] * 4 * (modes.RUNS - 2)
+    one = torch.nn.functional.leaky_relu(x[:4] @ layers.weights[0][0] + layers.biases[0][0], 0.2)
+    one = torch.nn.functional.leaky_relu(one @ layers.weights[1][0] + layers.biases[1][0], 0.2)
+    assert torch.allclose(before[:4], one @ layers.weights[2][0] + layers.biases[2][0], atol=1e-5)
+
+
+def test_a_good_loss_finds_the_whole_ring() -> None:
+    found = modes.train_toy(dataclasses.replace(modes.ring(), steps=300), modes.TASKS["relativistic"])
+    assert [score.modes for score in found] == [8] * modes.RUNS
+    assert len({score.quality for score in found}) == modes.RUNS  # three different pairs
+
+
+def test_every_loss_trains_the_toys_and_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modes, "TOYS", {"ring": lambda: dataclasses.replace(modes.ring(), steps=6)})
+    rows = list(modes.toys())
+    assert [name for name, _ in rows] == list(losses.LOSSES)
+    assert all(len(scores["ring"]) == modes.RUNS for _, scores in rows)
+    assert rows == list(modes.toys())
