@@ -35,6 +35,7 @@ from ganvas.tasks import generate
 KINDS = 1_000  # of stacked MNIST: three digits in a row
 COUNT = 26_000  # pictures that are usually drawn
 PORTION = 500  # pictures that the classifier sees at a time
+STEPS = 800  # of a toy: few, so that all toys are done in about a minute
 
 Classify = Callable[[Tensor], Tensor]  # uint8 [N, 1, 28, 28] -> the digits that it sees, int64 [N]
 
@@ -172,13 +173,13 @@ class Toy:
 def ring() -> Toy:
     """Eight Gaussians of standard deviation 0.01 on a circle of radius 1."""
     angles = torch.arange(8) * (math.tau / 8)
-    return Toy(torch.stack([angles.cos(), angles.sin()], 1), 0.01, 1_000)
+    return Toy(torch.stack([angles.cos(), angles.sin()], 1), 0.01, STEPS)
 
 
 def grid() -> Toy:
     """25 Gaussians of standard deviation 0.05 on a grid of spacing 2, all drawn at a quarter of that size."""
     line = torch.arange(-2, 3) / 2
-    return Toy(torch.cartesian_prod(line, line), 0.05 / 4, 1_000)
+    return Toy(torch.cartesian_prod(line, line), 0.05 / 4, STEPS)
 
 
 TOYS: dict[str, Callable[[], Toy]] = {
