@@ -314,16 +314,15 @@ def toy_table() -> int:
 
     kinds = {name: len(make().centres) for name, make in md.TOYS.items()}
     print(f"Gaussians found, and points within 3 sd of one: means of {md.RUNS} seeds (range)")
-    print("Real points: all found, 98.9%. A thousand steps; published toys train for fifty times as long.\n")
-    print(
-        f"{'loss':<14}" + "".join(f"  {f'{toy}: found of {n}':<22}{'points':<20}" for toy, n in kinds.items()).rstrip()
-    )
+    print(f"Real points: all found, 98.9%. {md.STEPS} steps; published toys train for many times as long.\n")
+    heads = [f"  {f'{toy}: of {n}':<20}{'good points':<24}" for toy, n in kinds.items()]
+    print(f"{'loss':<14}{''.join(heads).rstrip()}")
     for loss, scores in md.toys():
         line = f"{loss:<14}"
         for found in scores.values():
             modes, good = [s.modes for s in found], [s.quality for s in found]
-            line += f"  {f'{sum(modes) / len(modes):.1f} ({min(modes)} to {max(modes)})':<22}"
-            line += f"{f'{sum(good) / len(good):.1%} ({min(good):.1%} to {max(good):.1%})':<20}"
+            line += f"  {f'{sum(modes) / len(modes):.1f} ({min(modes)} to {max(modes)})':<20}"
+            line += f"{f'{sum(good) / len(good):.1%} ({min(good):.1%} to {max(good):.1%})':<24}"
         print(line.rstrip(), flush=True)
     return 0
 

@@ -89,7 +89,10 @@ def mnist_unlabelled() -> Experiment:
 def stacked_mnist() -> Experiment:
     """Mode coverage: 1,000 kinds of pictures, three digits in three channels, without labels.
 
-    @@CARD
+    560,000 images (default), seed 0, n = 1: the figures of the full run are not in yet. After its first 202,176 images,
+    at a constant learning rate: KL 0.068 on 10,000 pictures (even sampling alone scores 0.051), which is about 0.036
+    on the usual 26,000, where a perfect copy of the data scores 0.024. `ganvas train stacked-mnist`, then `ganvas bench
+    modes RUN`.
     """
     return Experiment(
         recipe="stacked-mnist",
@@ -97,7 +100,7 @@ def stacked_mnist() -> Experiment:
         data=DataConfig("stacked-mnist", labels=False),
         task=generate.Config(loss="relativistic", r1=1.0, r2=1.0),
         training=loop.Config(
-            images=780_000,
+            images=560_000,
             batch=32,
             lr_g=2e-3,
             lr_d=1e-3,
