@@ -293,6 +293,8 @@ def test_a_network_is_known_by_its_knobs(name: str) -> None:
 def test_clamped_subpixels_reach_black_and_white(spec: ImageSpec) -> None:
     config = NETWORKS["shuffle"].Config(head="clamp", subpixels=9)
     generator, _ = networks.build(config, spec)
+    assert isinstance(generator, NETWORKS["shuffle"].Generator)
+    assert generator.head.bias is not None
     for level in (-3.0, 3.0):
         nn.init.constant_(generator.head.bias, level)
         images = generator(latents(config), labels(spec))

@@ -114,7 +114,8 @@ class Trainer:
     def step(self, batch: Batch) -> None:
         """One discriminator step and one generator step on a batch of real images."""
         config, task = self.config, self.task
-        torch.manual_seed(seeds.key(config.seed, "step", self.images))
+        seed = torch.default_generator.manual_seed if self.device.type == "cpu" else torch.manual_seed
+        seed(seeds.key(config.seed, "step", self.images))  # without a GPU torch.manual_seed takes a millisecond
         rate = self.rate()
         for optimizer, lr in ((self.optimizer_d, config.lr_d), (self.optimizer_g, config.lr_g)):
             optimizer.param_groups[0]["lr"] = lr * rate
