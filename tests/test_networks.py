@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ganvas import networks
 from ganvas.errors import UserError
-from ganvas.networks import NETWORKS
+from ganvas.networks import NETWORKS, shuffle
 from ganvas.spec import ImageSpec
 
 BATCH = 4
@@ -293,7 +293,7 @@ def test_a_network_is_known_by_its_knobs(name: str) -> None:
 def test_clamped_subpixels_reach_black_and_white(spec: ImageSpec) -> None:
     config = NETWORKS["shuffle"].Config(head="clamp", subpixels=9)
     generator, _ = networks.build(config, spec)
-    assert isinstance(generator, NETWORKS["shuffle"].Generator)
+    assert isinstance(generator, shuffle.Generator)
     assert generator.head.bias is not None
     for level in (-3.0, 3.0):
         nn.init.constant_(generator.head.bias, level)
