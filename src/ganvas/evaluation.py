@@ -34,6 +34,7 @@ from ganvas.reference import Reference
 from ganvas.run import Run
 from ganvas.sample import Model, load
 
+INCEPTION_NAMES = {"frechet": "FID", "kernel": "KID x 1000", "mifid": "MiFID"}  # on no other network's features
 LEAST = 50  # pictures without which nothing is measured
 SHEET = 100  # pictures of a sheet of the fresh expert
 
@@ -265,7 +266,7 @@ def measure(
 ) -> Figure:
     """One metric over all repeats, and its floor."""
     metric = METRICS[name]
-    title = "FID" if name == "frechet" and extractors.is_fid(protocol.extractor) else metric.title
+    title = INCEPTION_NAMES.get(name, metric.title) if extractors.is_fid(protocol.extractor) else metric.title
     value = spread = floor = floor_spread = math.nan
     if not note:
         found = [metric.function(pair) for pair in pairs[: 1 if metric.once else None]]

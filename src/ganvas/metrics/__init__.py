@@ -200,7 +200,7 @@ METRICS: dict[str, Metric] = {
     "recall": Metric(recall, "recall", "near"),
     "density": Metric(density, "density", "near"),
     "coverage": Metric(coverage, "coverage", "near"),
-    "mifid": Metric(mifid, "MiFID", "lower", once=True),
+    "mifid": Metric(mifid, "Frechet, memory-informed", "lower", once=True),
     "classifier-score": Metric(classifier_score, "classifier score", "near", needs=("opinions",)),
     "label-balance": Metric(label_balance, "class shares, apart", "lower", needs=("opinions",), share=True),
     "class-accuracy": Metric(class_accuracy, "class accuracy", "higher", needs=("opinions", "labels"), share=True),
