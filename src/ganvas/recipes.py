@@ -89,10 +89,11 @@ def mnist_unlabelled() -> Experiment:
 def stacked_mnist() -> Experiment:
     """Mode coverage: 1,000 kinds of pictures, three digits in three channels, without labels.
 
-    560,000 images (default), seed 0, n = 1: the figures of the full run are not in yet. After its first 202,176 images,
-    at a constant learning rate: KL 0.068 on 10,000 pictures (even sampling alone scores 0.051), which is about 0.036
-    on the usual 26,000, where a perfect copy of the data scores 0.024. `ganvas train stacked-mnist`, then `ganvas bench
-    modes RUN`.
+    560,000 images (default), seed 0, n = 1: **1,000 of 1,000 kinds, KL 0.0274** on 26,000 pictures (real pictures by
+    the same code 0.0222, a perfect copy expected at 0.0237, chance +-0.0009; the classifier errs on 0.32% of test
+    digits). 3,613 s of training on ONE core of an AMD EPYC (Zen 3, fp32) beside other work; torch 2.13.0; 2026-11-22.
+    The length was changed twice in the first half of the run, while the learning rates were constant. `ganvas train
+    stacked-mnist`, then `ganvas bench modes RUN`. Published: R3GAN 0.029 (Huang et al. 2024; 8 GPUs, 7 hours).
     """
     return Experiment(
         recipe="stacked-mnist",
