@@ -57,13 +57,21 @@ def test_a_selector_that_lets_all_pass_changes_nothing(selector: Selector) -> No
     assert torch.equal(kept(selector, -1e4), Half()(seeds.latents(NUMBERS, 4)).detach())
 
 
-def test_where_none_passes_the_one_that_looks_most_real_is_taken(selector: Selector) -> None:
-    found = kept(selector, 1e4)
+def test_where_none_passes_the_first_is_taken(selector: Selector) -> None:
+    assert torch.equal(kept(selector, 1e4), Half()(seeds.latents(NUMBERS, 4)).detach())
+
+
+def test_the_first_candidate_that_passes_is_taken(selector: Selector) -> None:
     with torch.no_grad():
-        drawn = torch.stack([Half()(seeds.latents(NUMBERS, 4, c)) for c in range(CANDIDATES)])
+        drawn = [Half()(selection.candidates(NUMBERS, 4, c)) for c in range(CANDIDATES)]
         logits = torch.stack([selector(d) for d in drawn])
-    for i, best in enumerate(logits.argmax(0).tolist()):
-        assert torch.allclose(found[i], drawn[best, i], atol=1e-5)
+    middle = float(logits.median())
+    luck = torch.stack([torch.rand(CANDIDATES, generator=seeds.generator(n, "luck")) for n in NUMBERS])
+    passes = torch.sigmoid(logits - middle) > luck.T
+    found = kept(selector, middle)
+    for i in range(len(NUMBERS)):
+        first = next((c for c in range(CANDIDATES) if passes[c, i]), 0)
+        assert torch.allclose(found[i], drawn[first][i], atol=1e-5)
 
 
 def test_a_seed_is_one_picture_whatever_is_drawn_with_it(selector: Selector) -> None:
@@ -80,6 +88,11 @@ def test_candidates_of_a_seed_differ_and_the_first_is_the_seed_itself() -> None:
     assert torch.equal(first, seeds.latents([3], 4, 0))
     assert not torch.equal(first, second)
     assert not torch.equal(second, seeds.latents([3], 4, 2))
+    many = range(2_000)
+    pairs = torch.stack([selection.candidates(many, 1, c).flatten() for c in (0, 1)])
+    assert torch.equal(pairs[0], seeds.latents(many, 1).flatten())
+    assert float(torch.corrcoef(pairs)[0, 1]) == pytest.approx(selection.NEARNESS, abs=0.03)
+    assert float(pairs[1].std()) == pytest.approx(1, abs=0.06)
 
 
 def test_what_gives_the_forger_away_is_passed_over() -> None:
@@ -98,7 +111,7 @@ def test_what_gives_the_forger_away_is_passed_over() -> None:
         chosen = pick(Half(), selector, numbers, 4, None)
     bad = [float((x != squares(300)).flatten(1).any(1).float().mean()) for x in (plain, chosen)]
     assert 0.4 < bad[0] < 0.6
-    assert bad[1] < 0.05
+    assert bad[1] < 0.75 * bad[0]  # candidates lie near their seed: some seeds are bad throughout
 
 
 @pytest.mark.parametrize(("channels", "size"), [(1, 8), (1, 28), (3, 32), (4, 64)])

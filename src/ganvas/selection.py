@@ -1,12 +1,14 @@
 """Discriminator rejection sampling (Azadi et al. 2019): a selector learns which drawings give the forger away.
 
 The discriminator of the contest is as old as its generator and misses what they both got used to. The selector is new:
-it is trained on training images against drawings of the finished generator, and then keeps a drawing with a probability
-that grows with how real it looks. A seed still is one picture: its candidates and its luck follow from the seed.
+it is trained on training images against drawings of the finished generator, and then keeps a drawing with a
+probability that grows with how real it looks. Other candidates of a seed lie near it in latent space, so that the
+pictures change in what gives them away and not in kind. A seed still is one picture: all follows from it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -16,8 +18,9 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas import seeds
 from ganvas.data import Batches
 
-CANDIDATES = 8  # drawings of a seed at most: where none is kept, the one that looked most real is taken
-EASE = 0.9  # share of the drawings that are kept with a probability below a half
+CANDIDATES = 8  # drawings of a seed at most: where none is kept, the first is taken
+NEARNESS = 0.85  # correlation of a candidate's latent vector with that of its seed
+EASE = 0.7  # share of the drawings that are kept with a probability below a half
 RATE, DECAY = 3e-3, 0.05
 TRIAL = 2_000  # drawings, at most, from which the ease is set
 
@@ -80,26 +83,31 @@ def draw(generator: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
     return generator(z.to(next(generator.parameters()).device), labels).float()
 
 
+def candidates(numbers: Sequence[int], latent_dim: int, candidate: int) -> Tensor:
+    """Latent vectors [n, latent_dim] of a candidate of each seed; candidate 0 is the seed's own."""
+    z = seeds.latents(numbers, latent_dim)
+    if candidate:
+        z = NEARNESS * z + math.sqrt(1 - NEARNESS**2) * seeds.latents(numbers, latent_dim, candidate)
+    return z
+
+
 def pick(
     generator: nn.Module, selector: Selector, numbers: Sequence[int], latent_dim: int, labels: Tensor | None
 ) -> Tensor:
     """The kept picture of each seed, [n, C, H, W]: its first candidate that the selector lets pass.
 
-    Candidate 0 is what the generator alone draws for the seed.
+    Candidate 0 is what the generator alone draws for the seed; it is kept where none passes.
     """
-    pictures, best, left = torch.empty(0), torch.empty(0), torch.arange(len(numbers))
+    pictures, left = torch.empty(0), torch.arange(len(numbers))
     luck = torch.stack([torch.rand(CANDIDATES, generator=seeds.generator(number, "luck")) for number in numbers])
     for candidate in range(CANDIDATES):
-        z = seeds.latents([numbers[i] for i in left.tolist()], latent_dim, candidate)
+        z = candidates([numbers[i] for i in left.tolist()], latent_dim, candidate)
         drawn = draw(generator, z, None if labels is None else labels[left.to(labels.device)])
-        logits = selector(drawn).cpu()
-        passed = luck[left, candidate] < torch.sigmoid(logits - selector.shift.cpu())
+        passed = luck[left, candidate] < torch.sigmoid(selector(drawn) - selector.shift).cpu()
         if candidate == 0:
-            pictures, best = drawn, logits.clone()
+            pictures = drawn
         else:
-            taken = passed | (logits > best[left])
-            pictures[left[taken].to(pictures.device)] = drawn[taken.to(drawn.device)]
-            best[left[taken]] = logits[taken]
+            pictures[left[passed].to(drawn.device)] = drawn[passed.to(drawn.device)]
         left = left[~passed]
         if not len(left):
             break
