@@ -43,7 +43,7 @@ NOT_COUNTED = "operations that look like products were not counted: "
 
 MEMORY = """
 import pathlib, resource, sys, ganvas
-for _ in ganvas.train(sys.argv[1], run=sys.argv[2], images=int(sys.argv[3])):
+for _ in ganvas.train(sys.argv[1], run=sys.argv[2], images=int(sys.argv[3]), select=0):
     pass
 status = pathlib.Path("/proc/self/status")
 if status.is_file():  # ru_maxrss on Linux also holds the process that started this one
