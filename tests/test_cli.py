@@ -120,6 +120,7 @@ def test_info_tells_the_essentials(trained: Path) -> None:
 def test_recipes_are_listed_and_shown(tmp_path: Path) -> None:
     assert {line.split()[0] for line in ganvas("recipes", cwd=tmp_path).stdout.splitlines()} == {
         "mnist",
+        "mnist-best",
         "mnist-unlabelled",
         "stacked-mnist",
         "classic-mlp",
