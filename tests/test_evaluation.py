@@ -137,6 +137,7 @@ def test_sheets_pair_each_picture_with_its_training_image(mini: Path, replay: Pa
     events = list(evaluation.evaluate(replay, "near-copies-pixels", data=mini, count=60, out=tmp_path / "sheets"))
     written = [e for e in events if isinstance(e, Written)]
     assert {w.path.name for w in written} == {"nearest_by_pixels.png", "nearest_by_features.png"}
+    assert all(w.text.startswith("those of each class") for w in written)
     for sheet in written:
         with Image.open(sheet.path) as picture:
             pixels = np.asarray(picture)

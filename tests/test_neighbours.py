@@ -163,6 +163,13 @@ def test_pairs_begin_with_the_nearest() -> None:
     assert len(copies.worst_pairs(images, found, seen)) == 6
 
 
+def test_pairs_take_the_nearest_of_each_class_first() -> None:
+    images, seen = pictures(10, 20, 30, 200, side=4), pictures(11, 22, 33, 150, side=4)
+    found = copies.in_pixels(images, seen)
+    sheet = copies.worst_pairs(images, found, seen, torch.tensor([0, 0, 0, 1]))
+    assert sheet[::2, 0, 0, 0].tolist() == [10, 200, 20, 30]
+
+
 def test_replayed_training_images_are_copies_and_new_ones_are_not() -> None:
     seen, held_out, fresh = (random(n, 64, seed=n) for n in (400, 300, 200))
     limit = copies.limit(copies.in_features(held_out, seen))

@@ -138,6 +138,12 @@ def test_a_training_ends_with_a_selector_even_if_that_was_interrupted(blobs: Pat
     assert any(name.startswith("selector.") for name in a)
     assert a.keys() == b.keys()
     assert all(torch.equal(a[name], b[name]) for name in a)
+    events = quick("mnist", blobs, steps=3).override(settings).run(tmp_path / "last word")
+    for event in events:
+        if isinstance(event, ganvas.Noted) and "has learned" in event.text:
+            break
+    events.close()  # pyright: ignore[reportAttributeAccessIssue]
+    assert tensors(tmp_path / "last word").keys() == a.keys()
     again = train(quick("mnist", blobs, steps=3).override(settings), tmp_path / "cut")
     assert [type(e) for e in again] == [ganvas.Started]
 

@@ -289,10 +289,12 @@ def sheets(folder: Path, pair: Pair, names: Sequence[str]) -> Iterator[Written]:
         for kind in ("pixels", "features"):
             found = pair.pixels_to_seen if kind == "pixels" else pair.features_to_seen
             path = folder / f"nearest_by_{kind}.png"
-            im.save_grid(path, copies.worst_pairs(pair.other.images, found, pair.seen.images), 10, scale=2)
-            yield Written(
-                path, f"the pictures nearest to a training image by {kind}, each with that image to its right"
-            )
+            kinds = pair.other.labels
+            if kinds is None and pair.other.opinions is not None:
+                kinds = pair.other.opinions.argmax(1)
+            im.save_grid(path, copies.worst_pairs(pair.other.images, found, pair.seen.images, kinds), 10, scale=2)
+            told = "the pictures" if kinds is None else "those of each class"
+            yield Written(path, f"{told} nearest to a training image by {kind}, each with that image to its right")
     if "fresh-expert" in names and "verdict" in vars(pair):
         order = pair.verdict.fakes
         for what, chosen in (("easiest", order[:SHEET]), ("hardest", order.flip(0)[:SHEET])):

@@ -285,14 +285,14 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
                 events.append(_save(trainer, run))
                 saved = time.monotonic()
             yield from events
-        if not run.is_finished():
-            yield from _finish(trainer, batches, run)
-            if config.evaluate_every:
-                _save_model(trainer, run, run.candidate(trainer.images), finished=True)
-                background.start(trainer.images)
     except GeneratorExit:  # the last step is whole: keep it
         _save(trainer, run)
         raise
+    if not run.is_finished():  # whoever leaves here loses nothing: the last snapshot holds the whole contest
+        yield from _finish(trainer, batches, run)
+        if config.evaluate_every:
+            _save_model(trainer, run, run.candidate(trainer.images), finished=True)
+            background.start(trainer.images)
 
 
 def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
@@ -302,9 +302,9 @@ def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
         if i == 0:
             yield Noted(trainer.images, "The contest is over. Now a selector learns which drawings to keep (minutes).")
         yield Stepped(trainer.images)
+    _save_model(trainer, run, run.model, finished=True)
     if trainer.task.selector is not None:
         yield Noted(trainer.images, f"The selector has learned ({time.monotonic() - began:.0f} s).")
-    _save_model(trainer, run, run.model, finished=True)
 
 
 def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:
