@@ -18,9 +18,14 @@ def to_float(images: Tensor) -> Tensor:
     return images.float().div_(127.5).sub_(1.0).contiguous(memory_format=torch.channels_last)
 
 
+def levels(images: Tensor) -> Tensor:
+    """float [B, C, H, W] in [-1, 1] (clamped) -> float [B, C, H, W] with the whole numbers of 0..255."""
+    return images.float().clamp(-1, 1).add(1).mul(127.5).round()
+
+
 def to_uint8(images: Tensor) -> Tensor:
     """float [B, C, H, W] in [-1, 1] (clamped) -> uint8 [B, C, H, W] in 0..255, rounded, on the CPU."""
-    return images.detach().float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).cpu()
+    return levels(images.detach()).to(torch.uint8).cpu()
 
 
 def grid(images: Tensor, columns: int) -> np.ndarray:

@@ -13,15 +13,15 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
+from ganvas import images as im
 from ganvas import seeds
 from ganvas.data import Batches
+from ganvas.metrics.expert import teach
 
 CANDIDATES = 8  # drawings of a seed at most: where none is kept, the first is taken
 NEARNESS = 0.85  # correlation of a candidate's latent vector with that of its seed
 EASE = 0.7  # share of the drawings that are kept with a probability below a half
-RATE, DECAY = 3e-3, 0.05
 TRIAL = 2_000  # drawings, at most, from which the ease is set
 
 
@@ -44,29 +44,22 @@ class Selector(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """images [B, C, H, W] in [-1, 1] -> logits [B], positive for real; they are rounded to 8 bits first."""
-        x = images.float().clamp(-1, 1).add(1).mul(127.5).round().div(127.5).sub(1)
-        return self.head(self.body(x.contiguous(memory_format=torch.channels_last))).squeeze(1)
+        return self.head(self.body(im.to_float(im.levels(images)))).squeeze(1)
 
 
 def learn(selector: Selector, generator: nn.Module, batches: Batches, latent_dim: int, images: int) -> Iterator[Tensor]:
     """Train a selector on so many training images and as many new drawings; yields the loss of each step."""
-    selector.train()
     total = max(1, images // batches.batch)
-    optimizer = torch.optim.AdamW(selector.parameters(), RATE, weight_decay=DECAY, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total, pct_start=0.3)
-    for step in range(total):
-        torch.manual_seed(seeds.key(batches.seed, "selector", step))
-        real = batches.at(step * batches.batch)
-        fake = draw(generator, torch.randn(len(real.images), latent_dim), real.labels)
-        logits = selector(torch.cat([real.images, fake]))
-        is_real = torch.arange(len(logits), device=logits.device) < len(real.images)
-        loss = F.binary_cross_entropy_with_logits(logits, is_real.to(logits.dtype))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        yield loss.detach()
-    selector.eval()
+
+    def contest() -> Iterator[tuple[Tensor, Tensor]]:
+        for step in range(total):
+            seeds.plant(seeds.key(batches.seed, "selector", step), batches.device)
+            real = batches.at(step * batches.batch)
+            fake = draw(generator, torch.randn(len(real.images), latent_dim), real.labels)
+            both = torch.cat([real.images, fake])
+            yield both, torch.arange(len(both), device=both.device) < len(real.images)
+
+    yield from teach(selector, contest(), total)
     seen = batches.seen(TRIAL)
     numbers = [seeds.key(batches.seed, "selector trial", i) for i in range(len(seen.images))]
     parts = torch.arange(len(numbers)).split(256)

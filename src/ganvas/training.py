@@ -114,8 +114,7 @@ class Trainer:
     def step(self, batch: Batch) -> None:
         """One discriminator step and one generator step on a batch of real images."""
         config, task = self.config, self.task
-        seed = torch.default_generator.manual_seed if self.device.type == "cpu" else torch.manual_seed
-        seed(seeds.key(config.seed, "step", self.images))  # without a GPU torch.manual_seed takes a millisecond
+        seeds.plant(seeds.key(config.seed, "step", self.images), self.device)
         rate = self.rate()
         for optimizer, lr in ((self.optimizer_d, config.lr_d), (self.optimizer_g, config.lr_g)):
             optimizer.param_groups[0]["lr"] = lr * rate
@@ -143,7 +142,7 @@ class Trainer:
 
     def probe(self, batches: Batches) -> None:
         """The discriminator's accuracy on some held-out images, in the same mode as it has in training."""
-        torch.manual_seed(seeds.key(self.config.seed, "probe", self.images))
+        seeds.plant(seeds.key(self.config.seed, "probe", self.images), self.device)
         with self.autocast():
             figures = self.task.accuracy(batches.held_out(PROBE, start=self.images), self.drawer())
         self.note("accuracy_held_out", figures["real"])
@@ -344,7 +343,7 @@ def _sample(trainer: Trainer, run: Run, name: str) -> Sampled:
 def _check(trainer: Trainer, batches: Batches, run: Run) -> Evaluated:
     """The discriminator's accuracy without dropout, on as many real, generated and held-out images."""
     task = trainer.task
-    torch.manual_seed(seeds.key(trainer.config.seed, "check", trainer.images))
+    seeds.plant(seeds.key(trainer.config.seed, "check", trainer.images), trainer.device)
     task.generator.eval(), task.discriminator.eval()
     seen = task.accuracy(batches.seen(CHECK), trainer.drawer())
     held_out = task.accuracy(batches.held_out(CHECK), trainer.drawer())

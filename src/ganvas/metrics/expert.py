@@ -7,6 +7,7 @@ alike to it. Half of each kind is learned from, the other half is judged.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -48,7 +49,7 @@ class Expert(nn.Module):
         layers: list[nn.Module] = []
         inside, width = channels, 24
         while True:
-            for stride in (1 if size == 0 or inside == channels else 2, 1):
+            for stride in (2 if layers else 1, 1):
                 layers += [nn.Conv2d(inside, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
                 inside, size = width, -(-size // stride)
             if size <= 8:
@@ -77,27 +78,42 @@ def judge(real: Tensor, fake: Tensor, seed: int = 0, epochs: int = EPOCHS) -> Ve
         asked = torch.cat([real[orders[0][half:]], fake[orders[1][half:]]])
         mean, spread = learned.float().mean(), learned.float().std().clamp_min(1e-6)
         network = Expert(real.shape[1], real.shape[2]).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        _train(network, learned, torch.arange(len(learned)) < half, mean, spread, epochs)
+        rounds = max(1, len(learned) // BATCH)
+        epochs = max(epochs, -(-STEPS // rounds))
+        is_real = torch.arange(len(learned)) < half
+
+        def batches() -> Iterator[tuple[Tensor, Tensor]]:
+            for _ in range(epochs):
+                for index in torch.randperm(len(learned)).split(BATCH)[:rounds]:
+                    yield _as_input(learned[index], mean, spread), is_real[index]
+
+        for _ in teach(network, batches(), epochs * rounds):
+            pass
         with torch.inference_mode():
             logits = torch.cat([network(_as_input(x, mean, spread)) for x in asked.split(500)])
-    is_real = torch.arange(len(asked)) < count - half
-    right = (logits > 0) == is_real
-    return Verdict(float(right.double().mean()), len(asked), orders[1][half:][logits[~is_real].argsort()])
+    asked_real = torch.arange(len(asked)) < count - half
+    right = (logits > 0) == asked_real
+    return Verdict(float(right.double().mean()), len(asked), orders[1][half:][logits[~asked_real].argsort()])
 
 
-def _train(network: Expert, images: Tensor, is_real: Tensor, mean: Tensor, spread: Tensor, epochs: int) -> None:
-    batches = max(1, len(images) // BATCH)
-    epochs = max(epochs, -(-STEPS // batches))
+def teach(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], steps: int) -> Iterator[Tensor]:
+    """Train a network to tell real from generated images; yields the loss of each step, then sets evaluation mode.
+
+    Args:
+        network: images [B, C, H, W] -> logits [B], positive for real.
+        batches: images and which of them are real, bool [B]; `steps` of them.
+    """
+    network.train()
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, epochs * batches, pct_start=0.3)
-    for _ in range(epochs):
-        for index in torch.randperm(len(images)).split(BATCH)[:batches]:
-            logits = network(_as_input(images[index], mean, spread))
-            loss = F.binary_cross_entropy_with_logits(logits, is_real[index].float())
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps, pct_start=0.3)
+    for images, is_real in batches:
+        logits = network(images)
+        loss = F.binary_cross_entropy_with_logits(logits, is_real.to(logits.dtype))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        yield loss.detach()
     network.eval()
 
 
