@@ -23,8 +23,9 @@ import torch
 
 from ganvas import api
 from ganvas.errors import UserError
-from ganvas.evaluation import Figure, evaluate
+from ganvas.evaluation import evaluate
 from ganvas.events import Logged
+from ganvas.figures import Figure
 from ganvas.report import ticks
 from ganvas.run import Run
 

@@ -21,7 +21,8 @@ from torch import Tensor
 from ganvas import checkpoint, cli, data, evaluation, pictures, reference
 from ganvas.data import ImageData
 from ganvas.errors import UserError
-from ganvas.evaluation import Doing, Figure, Protocol, Written
+from ganvas.evaluation import Doing, Written
+from ganvas.figures import Figure, Protocol, compare, figures_of
 from ganvas.metrics import METRICS, expert, extractors
 from ganvas.run import Run
 
@@ -174,7 +175,7 @@ def test_a_run_gets_lines_figures_a_report_and_sheets(run: Path) -> None:
     assert shares == sorted(shares)
     assert 0 <= shares[0] <= shares[-1] <= 1
     assert (run / "evaluation" / "nearest_by_pixels.png").is_file()
-    newest = evaluation.figures_of(run)
+    newest = figures_of(run)
     assert [f.row() for f in newest] == [f.row() for f in figures]
 
 
@@ -183,7 +184,7 @@ def test_figures_repeat_and_depend_on_the_seed(run: Path) -> None:
     assert once.row() == twice.row()
     assert once.value != other.value
     assert len(Run(run).rows(run / "metrics.jsonl")) >= 3
-    assert [f.protocol.seed for f in evaluation.figures_of(run)] == [1]  # the newest one of each metric
+    assert [f.protocol.seed for f in figures_of(run)] == [1]  # the newest one of each metric
 
 
 def test_rows_and_figures_are_one(run: Path) -> None:
@@ -312,8 +313,8 @@ def figure(value: float = 3.0, **changes: Any) -> Figure:
 
 
 def test_equal_protocols_give_the_ratio() -> None:
-    assert evaluation.compare(figure(3.0), figure(2.0)) == pytest.approx(1.5)
-    assert math.isnan(evaluation.compare(figure(3.0), figure(0.0)))
+    assert compare(figure(3.0), figure(2.0)) == pytest.approx(1.5)
+    assert math.isnan(compare(figure(3.0), figure(0.0)))
     assert figure(3.0).times_floor == pytest.approx(2)
     assert math.isnan(figure(3.0, better="near").times_floor)
 
@@ -323,22 +324,22 @@ def test_unlike_protocols_are_refused_by_name(name: str) -> None:
     old = getattr(protocol(), name)
     new = old + 7 if isinstance(old, int) else "other"
     with pytest.raises(UserError, match=rf"differ in {name} \({old} and {new}\)\."):
-        evaluation.compare(figure(), figure(protocol=protocol(**{name: new})))
+        compare(figure(), figure(protocol=protocol(**{name: new})))
 
 
 def test_all_differences_are_named_and_metrics_first() -> None:
     other = figure(protocol=protocol(seed=1, count=50))
     with pytest.raises(UserError, match=r"count \(100 and 50\), seed \(0 and 1\)"):
-        evaluation.compare(figure(), other)
+        compare(figure(), other)
     with pytest.raises(UserError, match=r"metric \(frechet and kernel\)"):
-        evaluation.compare(figure(), figure(metric="kernel"))
+        compare(figure(), figure(metric="kernel"))
 
 
 def test_a_run_without_figures(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="ganvas evaluate"):
-        evaluation.figures_of(run)
+        figures_of(run)
     with pytest.raises(UserError, match="no figures"):
-        evaluation.figures_of(tmp_path / "nothing")
+        figures_of(tmp_path / "nothing")
 
 
 def test_only_inception_gives_fid() -> None:
@@ -393,13 +394,13 @@ def test_real_images_are_looked_at_once(tiny: ImageData, empty_cache: Path) -> N
 
 def test_floors_are_kept_too(tiny: ImageData, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = reference.Looked(tiny, extractors.pixels(tiny.spec), 0)
-    values = looked.reference(tiny, 100, "held-out", 0, 3).floor("frechet")
+    values = looked.reference(100, "held-out", 3).floor("frechet")
     assert len(values) == 3
     looked.save()
     broken = dataclasses.replace(METRICS["frechet"], function=lambda _: pytest.fail("taken again"))
     monkeypatch.setitem(METRICS, "frechet", broken)
     again = reference.Looked(tiny, extractors.pixels(tiny.spec), 0)
-    assert again.reference(tiny, 100, "held-out", 0, 3).floor("frechet") == values
+    assert again.reference(100, "held-out", 3).floor("frechet") == values
 
 
 @pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda _: b""])
@@ -434,17 +435,17 @@ def test_a_cache_that_cannot_be_written_is_no_error(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     looked = reference.Looked(tiny, extractors.pixels(tiny.spec), 0)
     looked.save()
-    assert looked.reference(tiny, 100, "held-out", 0, 1).floor("frechet")[0] > 0
+    assert looked.reference(100, "held-out", 1).floor("frechet")[0] > 0
 
 
 def test_blocks_are_other_images_and_share_none(tiny: ImageData, empty_cache: Path) -> None:
     looked = reference.Looked(tiny, extractors.pixels(tiny.spec), 0)
-    base = looked.reference(tiny, 90, "held-out", 0, 3)
+    base = looked.reference(90, "held-out", 3)
     assert [len(b) for b in base.blocks] == [90, 90, 90]
     rows = torch.cat([base.real.features, *(b.features for b in base.blocks)])
     assert len(rows.unique(dim=0)) == 360
-    assert len(looked.reference(tiny, 90, "held-out", 0, 9).blocks) == 3  # 300 training images hold no fourth
-    assert len(looked.reference(tiny, 50, "train", 0, 9).blocks) == 2
+    assert len(looked.reference(90, "held-out", 9).blocks) == 3  # 300 training images hold no fourth
+    assert len(looked.reference(50, "train", 9).blocks) == 2
 
 
 # pictures in files
@@ -603,7 +604,7 @@ def shrink(run: Path, *more: str) -> list[str]:
 def test_the_table_of_figures(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(*shrink(run)) == 0
     out = capsys.readouterr().out
-    found = {f.metric: f for f in evaluation.figures_of(run)}
+    found = {f.metric: f for f in figures_of(run)}
     row = next(line for line in out.splitlines() if line.startswith("Frechet distance"))
     assert f"{found['frechet'].times_floor:.2f}" in row
     assert "lower" in row

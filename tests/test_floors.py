@@ -18,7 +18,7 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
     ["files", "config", "seeds", "events"],
     ["images", "losses", "ema", "checkpoint"],
     ["data", "data.idx", "networks", "networks.dropout", "run", "pictures", "metrics"],
-    ["selection"],
+    ["selection", "figures"],
     ["tasks", "tasks.base", "tasks.generate", "background", "reference"],
     ["training", "sample", "doctor"],
     ["report"],

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ganvas.api import train
     from ganvas.errors import UserError
-    from ganvas.evaluation import Figure, compare, evaluate
+    from ganvas.evaluation import evaluate
     from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
     from ganvas.experiment import Experiment
+    from ganvas.figures import Figure, compare
     from ganvas.sample import Model, load
 
 __version__ = "0.1.0"
@@ -41,7 +42,7 @@ __all__ = [
     "train",
 ]
 HOMES = {"Experiment": "experiment", "Model": "sample", "load": "sample", "UserError": "errors", "train": "api"}
-HOMES |= dict.fromkeys(("Figure", "compare", "evaluate"), "evaluation")
+HOMES |= {"evaluate": "evaluation", "Figure": "figures", "compare": "figures"}
 
 
 def __getattr__(name: str) -> Any:

@@ -59,5 +59,4 @@ class Background:
             return []
         self.process = None
         self.run.candidate(self.images).unlink(missing_ok=True)  # left over where the evaluation failed
-        rows = self.run.rows(self.run.metrics)
-        return [row for row in rows if "protocol" in row and row["images"] == self.images]
+        return [row for row in self.run.figures() if row["images"] == self.images]

@@ -197,20 +197,20 @@ def compare(*sources: Path) -> int:
     """
     from rich.console import Console
 
-    from ganvas import evaluation as ev
+    from ganvas import figures as fg
     from ganvas.display import comparison
 
     if len(sources) < 2:
         raise UserError("Name two runs or more to compare.")
-    found = [{f.metric: f for f in ev.figures_of(source)} for source in sources]
+    found = [{f.metric: f for f in fg.figures_of(source)} for source in sources]
     shared = [name for name in found[0] if all(name in other for other in found)]
     if not shared:
         raise UserError("These runs have no metric in common. Measure them alike: ganvas evaluate RUN")
     for name in shared:
         for other in found[1:]:
-            ev.compare(found[0][name], other[name])
+            fg.compare(found[0][name], other[name])
     names = [source.name for source in sources]
-    Console().print(comparison(names, [[figures[name] for figures in found] for name in shared]))
+    Console().print(comparison(names, [[of_run[name] for of_run in found] for name in shared]))
     return 0
 
 

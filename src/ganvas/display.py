@@ -16,8 +16,9 @@ from torch import Tensor
 
 from ganvas import doctor
 from ganvas import images as im
-from ganvas.evaluation import Doing, Figure, Written
+from ganvas.evaluation import Doing, Written
 from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Started, Stepped, Warned
+from ganvas.figures import Figure
 
 SHADES = " .:-=+*#%@"
 SIDE = 14  # pixels, and so characters, that a picture is wide in the terminal

@@ -7,8 +7,6 @@ floor: the value that other real images get by the same code. Figures of unlike 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import math
 import os
 import statistics
@@ -18,7 +16,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,72 +25,18 @@ from ganvas import images as im
 from ganvas import pictures, reference, report, seeds
 from ganvas.data import ImageData
 from ganvas.errors import UserError, unknown
-from ganvas.files import cannot, make_folder
+from ganvas.figures import Figure, Protocol
+from ganvas.files import make_folder
 from ganvas.metrics import METRICS, Metric, Pair, Side, copies, extractors
+from ganvas.pictures import Pictures
 from ganvas.reference import Reference
 from ganvas.run import Run
 from ganvas.sample import Model, load
+from ganvas.spec import ImageSpec
 
 INCEPTION_NAMES = {"frechet": "FID", "kernel": "KID x 1000", "mifid": "MiFID"}  # on no other network's features
 LEAST = 50  # pictures without which nothing is measured
 SHEET = 100  # pictures of a sheet of the fresh expert
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """All that a figure depends on besides the generator."""
-
-    extractor: str
-    mark: str
-    count: int
-    split: str
-    seed: int
-    repeats: int
-    labels: str
-    data: str
-    fingerprint: str
-    form: str = "8 bits, lossless"
-    version: int = reference.VERSION
-
-    def differences(self, other: Protocol) -> list[str]:
-        """What keeps figures of two protocols from being compared: 'count (10,000 and 2,000)'."""
-        pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
-        return [f"{name} ({a} and {b})" for name, a, b in pairs if a != b]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A metric's value (mean over repeats), its spread, and the floor.
-
-    `spread` is the standard deviation over the repeats, or, for a metric that is taken once, its standard error; NaN
-    where it is not known. `note` says why there is no value (then it is NaN).
-    """
-
-    metric: str
-    title: str
-    value: float
-    spread: float
-    floor: float
-    floor_spread: float
-    better: str
-    share: bool
-    protocol: Protocol
-    images: int = 0
-    note: str = ""
-
-    def row(self) -> dict[str, Any]:
-        """The line of metrics.jsonl."""
-        values = {k: (None if isinstance(v, float) and math.isnan(v) else v) for k, v in vars(self).items()}
-        return {**values, "protocol": vars(self.protocol)}
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Figure:
-        values = {k: math.nan if v is None else v for k, v in row.items()}
-        return cls(**{**values, "protocol": Protocol(**row["protocol"])})
-
-    @property
-    def times_floor(self) -> float:
-        return self.value / self.floor if self.better == "lower" and self.floor > 0 else math.nan
 
 
 @dataclass(frozen=True)
@@ -102,6 +45,32 @@ class Doing:
 
     text: str
     share: float
+
+
+@dataclass(frozen=True)
+class Drawer:
+    """A model that draws pictures to be compared with `real`; `Pictures` are its counterpart."""
+
+    model: Model
+    real: ImageData
+    doing = "drawing"
+    order = "as often as in the data"
+    form = "8 bits, lossless"
+
+    @property
+    def spec(self) -> ImageSpec:
+        return self.model.spec
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.model.class_names
+
+    @property
+    def trained(self) -> int:
+        return self.model.card.get("images", 0)
+
+    def some(self, count: int, seed: int, repeat: int) -> tuple[Tensor, Tensor | None]:
+        return draw(self.model, self.real, count, seed, repeat)
 
 
 @dataclass(frozen=True)
@@ -146,27 +115,24 @@ def evaluate(
     names = choose(metrics)
     strict = isinstance(metrics, str) and metrics != "all"
     yield Doing("reading", 0.0)
-    taken = pictures.load(source) if pictures.is_pictures(source) else None
-    model = None if taken else load(source)
-    run = _run_of(model)
-    real = _real_images(model, run, data, source)
-    taken = taken.named(real.class_names) if taken else None
-    spec = taken.spec if taken else model.spec  # pyright: ignore[reportOptionalMemberAccess]
+    drawer, run, real = _sides(source, data)
+    spec = drawer.spec
     if (spec.channels, spec.size) != (real.spec.channels, real.spec.size):
         raise UserError(
             f"{source} has pictures of {spec.size}x{spec.size} pixels and {spec.channels} channels; those of "
             f"{real.name} have {real.spec.size}x{real.spec.size} and {real.spec.channels}. Name the right --data."
         )
     _check_numbers(count, repeats, split)
-    if taken:
-        repeats = 1
+    if isinstance(drawer, Pictures):
+        repeats, most = 1, len(drawer.images)
+    else:
+        most = count
     available = min(len(real.held_out.images), len(real.train.images))  # the floor is taken of as many
-    count = min(count, len(taken.images) if taken else count, available)
+    count = min(most, count, available)
     if count < LEAST:
-        where, there = (source, len(taken.images)) if taken and len(taken.images) < LEAST else (real.name, available)
-        raise UserError(f"{min(count, there)} pictures of {where} ({split}) are too few: {LEAST} are the least.")
+        where = source if most < LEAST else real.name
+        raise UserError(f"{count} pictures of {where} ({split}) are too few: {LEAST} are the least.")
     looks = extractors.load(extractor, spec)
-    labelled = real.class_names != () and (taken or model).class_names == real.class_names  # pyright: ignore[reportOptionalMemberAccess]
     protocol = Protocol(
         extractor=looks.name,
         mark=looks.mark,
@@ -174,22 +140,21 @@ def evaluate(
         split=split,
         seed=seed,
         repeats=repeats,
-        labels="none" if not labelled else "as in the files" if taken else "as often as in the data",
+        labels=drawer.order if real.class_names and drawer.class_names == real.class_names else "none",
         data=real.name,
         fingerprint=real.fingerprint,
-        form="8 bits, as in the files" if taken else "8 bits, lossless",
+        form=drawer.form,
     )
     yield Doing(f"looking at real images with {looks.name}", 0.02)
     looked = reference.Looked(real, looks, seed)
-    base = looked.reference(real, count, split, seed, repeats)
+    base = looked.reference(count, split, repeats)
     pairs: list[Pair] = []
     for r in range(repeats):
-        yield Doing("drawing" if model else "looking at pictures", 0.1 + 0.3 * r / repeats)
-        images, labels = draw(model, real, count, seed, r) if model else taken.some(count, seed)  # pyright: ignore[reportOptionalMemberAccess]
+        yield Doing(drawer.doing, 0.1 + 0.3 * r / repeats)
+        images, labels = drawer.some(count, seed, r)
         features, opinions = looks.look(images)
         pairs.append(base.pair(Side(images, features, opinions if looked.knows_classes else None, labels)))
 
-    images_seen = model.card.get("images", 0) if model else 0
     late = False
     for i, name in enumerate(names):
         yield Doing(METRICS[name].title, 0.4 + 0.6 * i / len(names))
@@ -199,7 +164,7 @@ def evaluate(
             note = f"passed over: the time limit of {time_limit:.0f} s had run out"
         elif note and strict:
             raise UserError(f"{METRICS[name].title} cannot be measured: {note}.")
-        figure = measure(name, pairs, base, protocol, images_seen, note)
+        figure = measure(name, pairs, base, protocol, drawer.trained, note)
         if run is not None:
             run.append(figure.row(), run.metrics)
         yield figure
@@ -303,56 +268,49 @@ def sheets(folder: Path, pair: Pair, names: Sequence[str]) -> Iterator[Written]:
             yield Written(path, f"the generated pictures that the fresh expert found {what} to tell from real ones")
 
 
-def figures_of(folder: str | os.PathLike[str]) -> list[Figure]:
-    """The newest figure of each metric in a run's folder.
+def _sides(
+    source: str | os.PathLike[str], data: str | os.PathLike[str] | None
+) -> tuple[Pictures | Drawer, Run | None, ImageData]:
+    """What is measured, the run that it lies in, and the real images to compare with.
 
     Raises:
-        UserError: the run was not evaluated yet.
+        UserError: there is nothing of the kind, or the real images are not known or are others than in training.
     """
-    run = Run(Path(folder))
-    rows = [row for row in run.rows(run.metrics) if isinstance(row, dict) and "protocol" in row]
-    if not rows:
-        raise UserError(f"{folder} has no figures yet. Measure it first: ganvas evaluate {folder}")
-    return list({row["metric"]: Figure.from_row(row) for row in rows}.values())
+    if pictures.is_pictures(source):
+        taken = pictures.load(source)
+        if data is None:
+            raise UserError(
+                f"{source} holds pictures. Name the real images that they are to be compared with: --data mnist."
+            )
+        real = datasets.load(str(data))
+        return taken.named(real.class_names), None, real
+    model = load(source)
+    run = _run_of(model.path)
+    real = datasets.load(str(data)) if data is not None else _trained_on(model, run, source)
+    return Drawer(model, real), run, real
 
 
-def compare(a: Figure, b: Figure) -> float:
-    """a's value divided by b's.
-
-    Raises:
-        UserError: they are figures of different metrics or protocols.
-    """
-    unlike = [f"metric ({a.metric} and {b.metric})"] if a.metric != b.metric else a.protocol.differences(b.protocol)
-    if unlike:
-        raise UserError(f"These figures cannot be compared; they differ in {', '.join(unlike)}. Measure both alike.")
-    return a.value / b.value if b.value else math.nan
-
-
-def _run_of(model: Model | None) -> Run | None:
+def _run_of(model: Path) -> Run | None:
     """The run that a model file lies in."""
-    if model is None:
-        return None
-    for folder in (model.path.parent, model.path.parent.parent):
+    for folder in (model.parent, model.parent.parent):
         if (folder / "experiment.json").is_file():
             return Run(folder)
     return None
 
 
-def _real_images(model: Model | None, run: Run | None, data: str | os.PathLike[str] | None, source: Any) -> ImageData:
-    """The images to compare with: those that were named, or those that the model was trained on."""
-    if data is not None:
-        return datasets.load(str(data))
-    if model is None:
-        raise UserError(
-            f"{source} holds pictures. Name the real images that they are to be compared with: --data mnist."
-        )
+def _trained_on(model: Model, run: Run | None, source: str | os.PathLike[str]) -> ImageData:
+    """The images that a model was trained on, where they still are.
+
+    Raises:
+        UserError: they are not, or are others now.
+    """
     name = model.card.get("data", {}).get("source", "")
     if run is not None:
         try:
-            name = json.loads(run.experiment.read_text(encoding="utf-8"))["data"]["source"]
-        except OSError as error:
-            raise cannot("read", run.experiment, error) from error
-        except (ValueError, KeyError, TypeError) as error:
+            name = run.settings()["data"]["source"]
+        except UserError as error:
+            raise UserError(f"{error} Name the data with --data.") from error
+        except (KeyError, TypeError) as error:
             raise UserError(f"{run.experiment} is damaged ({error}). Name the data with --data.") from error
     elif name not in datasets.DATASETS:
         raise UserError(f"{source} was trained on '{name}', which is not here. Name these images with --data.")
@@ -376,11 +334,11 @@ BRIEF = ("frechet", "precision", "recall", "density", "coverage", "class-accurac
 
 def beside(model: Path, count: int) -> None:
     """What a training starts beside itself: measure its candidate, and keep it as `best` if none before was better."""
-    run = _run_of(load(model))
+    run = _run_of(model)
     assert run is not None, "a candidate lies in a run's folder"
     figures = [f for f in evaluate(model, BRIEF, count=count, repeats=1) if isinstance(f, Figure)]
     mine = next(f for f in figures if f.metric == "frechet")
-    rows = [Figure.from_row(r) for r in run.rows(run.metrics) if "protocol" in r and r.get("metric") == "frechet"]
+    rows = [Figure.from_row(row) for row in run.figures() if row.get("metric") == "frechet"]
     alike = [f.value for f in rows if not f.protocol.differences(mine.protocol)]
     if mine.value <= min(alike):
         os.replace(model, run.best)

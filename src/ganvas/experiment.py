@@ -19,32 +19,13 @@ from ganvas.config import knob
 from ganvas.data import Batches, ImageData
 from ganvas.errors import UserError, unknown
 from ganvas.events import Event, Saved
-from ganvas.files import cannot, make_folder, write_whole
+from ganvas.files import make_folder, write_whole
 from ganvas.run import Run
 from ganvas.spec import ImageSpec
 from ganvas.tasks import TASKS, Task, generate
 
 SECTIONS = ("data", "network", "task", "training")
 EXTENDS = {"training.images"}  # the settings that a resume may change (to more)
-
-
-def read_card(path: Path) -> dict[str, Any]:
-    """What a run's experiment.json says.
-
-    Raises:
-        UserError: there is none, or it cannot be read.
-    """
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path.parent} is not a run's folder: it has no {path.name}.") from error
-    except OSError as error:
-        raise cannot("read", path, error) from error
-    except ValueError as error:  # not UTF-8, or not JSON
-        raise UserError(f"{path} is damaged: it is not JSON ({error}).") from error
-    if not isinstance(card, dict):
-        raise UserError(f"{path} is damaged: it is no group of settings.")
-    return card
 
 
 @dataclass(frozen=True)
@@ -108,7 +89,7 @@ class Experiment:
             UserError: there is none, or it cannot be read.
         """
         path = folder / "experiment.json"
-        return cls.from_dict(read_card(path), str(path))
+        return cls.from_dict(Run(folder).settings(), str(path))
 
     def override(self, settings: dict[str, str]) -> Experiment:
         """The same experiment with some settings changed, `{'images': '2M', 'lr_g': '5e-4'}`.
@@ -214,7 +195,7 @@ class Experiment:
                 )
             write_whole(run.experiment, json.dumps(card, indent=1) + "\n")
             return
-        old = read_card(run.experiment)
+        old = run.settings()
         changes = cf.differences(self.from_dict(old, str(run.experiment)).to_dict(), self.to_dict())
         for name in ("recipe", "data.source"):  # the data is known by its fingerprint, wherever it lies now
             changes.pop(name, None)

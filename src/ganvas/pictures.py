@@ -26,6 +26,10 @@ class Pictures:
     images: Tensor
     labels: Tensor | None
     class_names: tuple[str, ...]
+    doing = "looking at pictures"
+    order = "as in the files"
+    form = "8 bits, as in the files"
+    trained = 0  # images that the generator has seen: not known
 
     @property
     def spec(self) -> ImageSpec:
@@ -38,7 +42,7 @@ class Pictures:
         numbers = torch.tensor([class_names.index(name) for name in self.class_names])
         return Pictures(self.images, numbers[self.labels], class_names)
 
-    def some(self, count: int, seed: int) -> tuple[Tensor, Tensor | None]:
+    def some(self, count: int, seed: int, repeat: int = 0) -> tuple[Tensor, Tensor | None]:
         """`count` of them in an order chosen by the seed."""
         index = torch.randperm(len(self.images), generator=seeds.generator(seed, "pictures"))[:count]
         return self.images[index], None if self.labels is None else self.labels[index]

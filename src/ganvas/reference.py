@@ -15,13 +15,13 @@ from torch import Tensor
 from ganvas import checkpoint, seeds
 from ganvas.data import ImageData, Split
 from ganvas.errors import UserError
+from ganvas.figures import VERSION
 from ganvas.files import make_folder
 from ganvas.metrics import METRICS, Pair, Seen, Side, copies, neighbours
 from ganvas.metrics.extractors import Extractor
 
 MOST = 60_000  # images of a split that are looked at: near copies are looked for among so many training images
 RECOGNISED = 0.8  # share of the real images whose class a classifier must see to be asked about others
-VERSION = 1  # of the protocol: raised when the same images would give other figures
 
 
 @dataclass
@@ -66,7 +66,9 @@ class Looked:
         what = (VERSION, data.fingerprint, data.class_names, extractor.name, extractor.mark, seed)
         digest = hashlib.sha256(" ".join(map(str, what)).encode()).hexdigest()
         self.path = cache_folder() / f"reference-{digest[:20]}.safetensors"
-        self.splits = [_shuffled(split, seed, name) for name, split in (("train", data.train), ("held", data.held_out))]
+        self.class_names, self.seed = data.class_names, seed
+        splits = {"train": data.train, "held": data.held_out}
+        self.splits = {name: _shuffled(split, seed, name) for name, split in splits.items()}
         tensors, card = _read(self.path)
         if not tensors:
             tensors, card = self._look(extractor), {"floors": {}}
@@ -76,13 +78,13 @@ class Looked:
 
     def _look(self, extractor: Extractor) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = {}
-        for name, split in zip(("train", "held"), self.splits, strict=True):
+        for name, split in self.splits.items():
             tensors[f"{name}.features"], opinions = extractor.look(split.images)
             if opinions is not None:
                 tensors[f"{name}.opinions"] = opinions
         train, held = tensors["train.features"], tensors["held.features"]
         found = {
-            "pixels": copies.in_pixels(self.splits[1].images, self.splits[0].images),
+            "pixels": copies.in_pixels(self.splits["held"].images, self.splits["train"].images),
             "features": copies.in_features(held, train),
         }
         for kind, nearest in found.items():
@@ -92,7 +94,7 @@ class Looked:
 
     def _recognises(self) -> bool:
         """Does the classifier know these images, or have their classes only the same names as its own?"""
-        opinions, labels = self.tensors.get("held.opinions"), self.splits[1].labels
+        opinions, labels = self.tensors.get("held.opinions"), self.splits["held"].labels
         return (
             opinions is not None
             and labels is not None
@@ -109,7 +111,7 @@ class Looked:
 
     def side(self, name: str, start: int, stop: int) -> Side:
         """Some images of a split, 'train' or 'held'."""
-        split = self.splits[0 if name == "train" else 1]
+        split = self.splits[name]
         opinions = self.tensors.get(f"{name}.opinions") if self.knows_classes else None
         return Side(
             split.images[start:stop],
@@ -118,18 +120,18 @@ class Looked:
             None if split.labels is None else split.labels[start:stop],
         )
 
-    def reference(self, data: ImageData, count: int, split: str, seed: int, repeats: int) -> Reference:
+    def reference(self, count: int, split: str, repeats: int) -> Reference:
         """`count` images of `split` ('held-out' or 'train'), and up to `repeats` blocks of the other one."""
         main, rest = ("held", "train") if split == "held-out" else ("train", "held")
-        total = len(self.splits[0 if rest == "train" else 1].images)
+        total = len(self.splits[rest].images)
         starts = range(0, min(total - count, (repeats - 1) * count) + 1, count) if total >= count else [0]
         blocks = [self.side(rest, start, min(start + count, total)) for start in starts]
         kinds = ("pixels", "features")
         near = [copies.Nearest(self.tensors[f"{k}.distance"], self.tensors[f"{k}.index"]) for k in kinds]
         features = self.tensors["train.features"]
-        seen = Seen(self.splits[0].images, features, near[0], near[1], float(self.tensors["angle"]))
+        seen = Seen(self.splits["train"].images, features, near[0], near[1], float(self.tensors["angle"]))
         floors = self.card["floors"].setdefault(f"{count} {split} {repeats}", {})
-        return Reference(self.side(main, 0, count), blocks, seen, data.class_names, seed, floors)
+        return Reference(self.side(main, 0, count), blocks, seen, self.class_names, self.seed, floors)
 
     def save(self) -> None:
         """Keep the floors that were worked out since."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 import shlex
 from datetime import datetime
@@ -177,8 +176,7 @@ def _figures(rows: Rows, checks: Rows) -> str:
 
 def _measured(run: Run) -> str:
     """What `ganvas evaluate` found: the newest figure of each metric, and the distance over the training."""
-    rows = [r for r in run.rows(run.metrics) if isinstance(r, dict) and isinstance(r.get("protocol"), dict)]
-    rows = [r for r in rows if number(r, "value") is not None]
+    rows = [r for r in run.figures() if number(r, "value") is not None]
     if not rows:
         return ""
     newest = {str(r["metric"]): r for r in rows}
@@ -320,10 +318,9 @@ def _thin(rows: Rows, keys: tuple[str, ...]) -> Rows:
 def _card(run: Run) -> dict[str, Any]:
     """experiment.json, or nothing where it cannot be read."""
     try:
-        card = json.loads(run.experiment.read_text())
-    except (OSError, ValueError):
+        return run.settings()
+    except UserError:
         return {}
-    return card if isinstance(card, dict) else {}
 
 
 def _section(card: dict[str, Any], name: str) -> dict[str, Any]:

@@ -115,6 +115,30 @@ class Run:
                     rows.append(json.loads(line))
         return rows
 
+    def figures(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl that an evaluation wrote, oldest first."""
+        rows = self.rows(self.metrics)
+        return [row for row in rows if isinstance(row, dict) and isinstance(row.get("protocol"), dict)]
+
+    def settings(self) -> dict[str, Any]:
+        """What experiment.json says.
+
+        Raises:
+            UserError: there is none, or it cannot be read.
+        """
+        path = self.experiment
+        try:
+            card = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UserError(f"{path.parent} is not a run's folder: it has no {path.name}.") from error
+        except OSError as error:
+            raise cannot("read", path, error) from error
+        except ValueError as error:  # not UTF-8, or not JSON
+            raise UserError(f"{path} is damaged: it is not JSON ({error}).") from error
+        if not isinstance(card, dict):
+            raise UserError(f"{path} is damaged: it is no group of settings.")
+        return card
+
     def rewind(self, images: int) -> None:
         """Drop what was logged, drawn and saved after `images` images: a resumed training makes it again."""
         for path in (self.log, self.metrics):

@@ -70,6 +70,10 @@ class Pair:
     seed: int = 0
 
     @cached_property
+    def distance(self) -> float:
+        return distances.frechet(self.real.features, self.other.features)
+
+    @cached_property
     def near(self) -> Neighbourhood:
         return neighbours.look(self.real.features, self.other.features, self.real.radii, self.other.radii[0])
 
@@ -97,7 +101,7 @@ class Pair:
 
 
 def frechet(pair: Pair) -> float:
-    return distances.frechet(pair.real.features, pair.other.features)
+    return pair.distance
 
 
 def kernel(pair: Pair) -> tuple[float, float]:
@@ -121,7 +125,7 @@ def coverage(pair: Pair) -> float:
 
 
 def mifid(pair: Pair) -> float:
-    return distances.mifid(frechet(pair), pair.angle_to_seen)
+    return distances.mifid(pair.distance, pair.angle_to_seen)
 
 
 def classifier_score(pair: Pair) -> float:

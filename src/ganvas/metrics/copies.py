@@ -38,7 +38,7 @@ def in_pixels(images: Tensor, seen: Tensor) -> Nearest:
 
 def in_features(features: Tensor, seen: Tensor) -> Nearest:
     """The nearest training image by Euclidean distance of the features."""
-    return Nearest(*neighbours.nearest(features, seen.float()))
+    return Nearest(*neighbours.nearest(features, seen))
 
 
 def limit(held_out: Nearest) -> float:

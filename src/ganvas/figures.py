@@ -1,0 +1,96 @@
+"""Figures: what a metric found, with all that it depends on. Figures of unlike protocols refuse to be compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganvas.errors import UserError
+from ganvas.run import Run
+
+VERSION = 1  # of the protocol: raised when the same images would give other figures
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """All that a figure depends on besides the generator."""
+
+    extractor: str
+    mark: str
+    count: int
+    split: str
+    seed: int
+    repeats: int
+    labels: str
+    data: str
+    fingerprint: str
+    form: str = "8 bits, lossless"
+    version: int = VERSION
+
+    def differences(self, other: Protocol) -> list[str]:
+        """What keeps figures of two protocols from being compared: 'count (10,000 and 2,000)'."""
+        pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
+        return [f"{name} ({a} and {b})" for name, a, b in pairs if a != b]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A metric's value (mean over repeats), its spread, and the floor.
+
+    `spread` is the standard deviation over the repeats, or, for a metric that is taken once, its standard error; NaN
+    where it is not known. `note` says why there is no value (then it is NaN).
+    """
+
+    metric: str
+    title: str
+    value: float
+    spread: float
+    floor: float
+    floor_spread: float
+    better: str
+    share: bool
+    protocol: Protocol
+    images: int = 0
+    note: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """The line of metrics.jsonl."""
+        values = {k: (None if isinstance(v, float) and math.isnan(v) else v) for k, v in vars(self).items()}
+        return {**values, "protocol": vars(self.protocol)}
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Figure:
+        values = {k: math.nan if v is None else v for k, v in row.items()}
+        return cls(**{**values, "protocol": Protocol(**row["protocol"])})
+
+    @property
+    def times_floor(self) -> float:
+        return self.value / self.floor if self.better == "lower" and self.floor > 0 else math.nan
+
+
+def figures_of(folder: str | os.PathLike[str]) -> list[Figure]:
+    """The newest figure of each metric in a run's folder.
+
+    Raises:
+        UserError: the run was not evaluated yet.
+    """
+    rows = Run(Path(folder)).figures()
+    if not rows:
+        raise UserError(f"{folder} has no figures yet. Measure it first: ganvas evaluate {folder}")
+    return list({row["metric"]: Figure.from_row(row) for row in rows}.values())
+
+
+def compare(a: Figure, b: Figure) -> float:
+    """a's value divided by b's.
+
+    Raises:
+        UserError: they are figures of different metrics or protocols.
+    """
+    unlike = [f"metric ({a.metric} and {b.metric})"] if a.metric != b.metric else a.protocol.differences(b.protocol)
+    if unlike:
+        raise UserError(f"These figures cannot be compared; they differ in {', '.join(unlike)}. Measure both alike.")
+    return a.value / b.value if b.value else math.nan
