@@ -289,41 +289,14 @@ def modes(model: Path | None = None, *, count: int = 26_000, seed: int = 0) -> i
         Of the first picture.
     """
     from ganvas import modes as md
-
-    if model is None:
-        return toy_table()
+    from ganvas.display import show_toys, show_verdict
     from ganvas.sample import load
 
-    found = md.judge(load(model), count, seed)
-    print(f"Stacked MNIST: {md.KINDS:,} kinds; {count:,} pictures each (seeds {seed} to {seed + count - 1})\n")
-    print(f"{'':<38}{'kinds':>6} {'KL':>8}")
-    for title, score in ((f"{model}", found.model), ("control: real pictures, same code", found.control)):
-        print(f"{title:<38}{score.modes:>6,} {score.kl:>8.4f}")
-    print(f"{'floor: a perfect copy of the data':<38}{'':>6} {found.floor_copy:>8.4f}  expected")
-    print(f"{'floor: uniform kinds':<38}{'':>6} {found.floor_uniform:>8.4f}  expected")
-    print(f"\nKL(kinds drawn || uniform), natural logarithm. The classifier errs on {found.errors:.2%} of test digits.")
-    print(
-        f"Another draw differs by about {(2 * md.KINDS) ** 0.5 / (2 * count):.4f} (standard deviation) by chance alone."
-    )
-    return 0
+    if model is None:
+        show_toys()
+        return 0
 
-
-def toy_table() -> int:
-    """Train the toys with every loss, and print a line as each is done."""
-    from ganvas import modes as md
-
-    kinds = {name: len(make().centres) for name, make in md.TOYS.items()}
-    print(f"Gaussians found, and points within 3 sd of one: means of {md.RUNS} seeds (range)")
-    print(f"Real points: all found, 98.9%. {md.STEPS} steps; published toys train for many times as long.\n")
-    heads = [f"  {f'{toy}: of {n}':<20}{'good points':<24}" for toy, n in kinds.items()]
-    print(f"{'loss':<14}{''.join(heads).rstrip()}")
-    for loss, scores in md.toys():
-        line = f"{loss:<14}"
-        for found in scores.values():
-            modes, good = [s.modes for s in found], [s.quality for s in found]
-            line += f"  {f'{sum(modes) / len(modes):.1f} ({min(modes)} to {max(modes)})':<20}"
-            line += f"{f'{sum(good) / len(good):.1%} ({min(good):.1%} to {max(good):.1%})':<24}"
-        print(line.rstrip(), flush=True)
+    show_verdict(md.judge(load(model), count, seed), str(model), seed)
     return 0
 
 

@@ -116,23 +116,8 @@ def evaluate(
     strict = isinstance(metrics, str) and metrics != "all"
     yield Doing("reading", 0.0)
     drawer, run, real = _sides(source, data)
-    spec = drawer.spec
-    if (spec.channels, spec.size) != (real.spec.channels, real.spec.size):
-        raise UserError(
-            f"{source} has pictures of {spec.size}x{spec.size} pixels and {spec.channels} channels; those of "
-            f"{real.name} have {real.spec.size}x{real.spec.size} and {real.spec.channels}. Name the right --data."
-        )
-    _check_numbers(count, repeats, split)
-    if isinstance(drawer, Pictures):
-        repeats, most = 1, len(drawer.images)
-    else:
-        most = count
-    available = min(len(real.held_out.images), len(real.train.images))  # the floor is taken of as many
-    count = min(most, count, available)
-    if count < LEAST:
-        where = source if most < LEAST else real.name
-        raise UserError(f"{count} pictures of {where} ({split}) are too few: {LEAST} are the least.")
-    looks = extractors.load(extractor, spec)
+    count, repeats = _agree(drawer, real, source, count, split, repeats)
+    looks = extractors.load(extractor, drawer.spec)
     protocol = Protocol(
         extractor=looks.name,
         mark=looks.mark,
@@ -318,6 +303,33 @@ def _trained_on(model: Model, run: Run | None, source: str | os.PathLike[str]) -
     if real.fingerprint != model.card.get("fingerprint"):
         raise UserError(f"{name} holds other images now than {source} was trained on. Name the right ones with --data.")
     return real
+
+
+def _agree(
+    drawer: Pictures | Drawer, real: ImageData, source: object, count: int, split: str, repeats: int
+) -> tuple[int, int]:
+    """How many pictures are measured, and how often.
+
+    Raises:
+        UserError: the two sides are of unlike sizes, or there are too few images.
+    """
+    spec = drawer.spec
+    if (spec.channels, spec.size) != (real.spec.channels, real.spec.size):
+        raise UserError(
+            f"{source} has pictures of {spec.size}x{spec.size} pixels and {spec.channels} channels; those of "
+            f"{real.name} have {real.spec.size}x{real.spec.size} and {real.spec.channels}. Name the right --data."
+        )
+    _check_numbers(count, repeats, split)
+    if isinstance(drawer, Pictures):
+        repeats, most = 1, len(drawer.images)
+    else:
+        most = count
+    available = min(len(real.held_out.images), len(real.train.images))  # the floor is taken of as many
+    count = min(most, count, available)
+    if count < LEAST:
+        where = source if most < LEAST else real.name
+        raise UserError(f"{count} pictures of {where} ({split}) are too few: {LEAST} are the least.")
+    return count, repeats
 
 
 def _check_numbers(count: int, repeats: int, split: str) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -238,25 +238,7 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
         UserError: a file cannot be written, all snapshots are damaged, or a loss is no longer a finite number.
     """
     trainer = Trainer(task, config)
-    path, tensors, card, bad = run.last_snapshot()
-    for sentence in bad:
-        yield Warned(0, f"{sentence} The snapshot before it is taken.")
-    if path is not None:
-        trainer.restore(path, tensors, card)
-        changed = {k: (v, trainer.machine()[k]) for k, v in card["machine"].items() if trainer.machine()[k] != v}
-        for key, (old, new) in changed.items():
-            yield Warned(trainer.images, f"{key} was {old} and is {new}: the run goes on, but not bit for bit.")
-    del tensors
-    run.rewind(trainer.images)
-    yield Started(trainer.images, run.folder)
-    began = time.monotonic() - trainer.seconds
-    state_bytes = sum(t.numel() * t.element_size() for t in trainer.tensors().values())
-    if trainer.images == 0:
-        run.check_space(8 * (3 * max(state_bytes, 400_000)) + 20_000_000)
-        run.save_picture("reals", batches.data.examples())
-        yield _sample(trainer, run, "fakes_init")
-        yield _save(trainer, run)
-
+    began = yield from _begin(trainer, batches, run)
     saved = time.monotonic()
     background = Background(run, config.evaluate_count)
     try:
@@ -292,6 +274,29 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
         if config.evaluate_every:
             _save_model(trainer, run, run.candidate(trainer.images), finished=True)
             background.start(trainer.images)
+
+
+def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, None, float]:
+    """Take up the run's last snapshot, or make the first one; returns when the training would have begun."""
+    path, tensors, card, bad = run.last_snapshot()
+    for sentence in bad:
+        yield Warned(0, f"{sentence} The snapshot before it is taken.")
+    if path is not None:
+        trainer.restore(path, tensors, card)
+        changed = {k: (v, trainer.machine()[k]) for k, v in card["machine"].items() if trainer.machine()[k] != v}
+        for key, (old, new) in changed.items():
+            yield Warned(trainer.images, f"{key} was {old} and is {new}: the run goes on, but not bit for bit.")
+    del tensors
+    run.rewind(trainer.images)
+    yield Started(trainer.images, run.folder)
+    began = time.monotonic() - trainer.seconds
+    state_bytes = sum(t.numel() * t.element_size() for t in trainer.tensors().values())
+    if trainer.images == 0:
+        run.check_space(8 * (3 * max(state_bytes, 400_000)) + 20_000_000)
+        run.save_picture("reals", batches.data.examples())
+        yield _sample(trainer, run, "fakes_init")
+        yield _save(trainer, run)
+    return began
 
 
 def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
