@@ -22,11 +22,11 @@ import speed
 import torch
 
 from ganvas import api
+from ganvas.charts import ticks
 from ganvas.errors import UserError
 from ganvas.evaluation import evaluate
 from ganvas.events import Logged
 from ganvas.figures import Figure
-from ganvas.report import ticks
 from ganvas.run import Run
 
 ROWS = Path(__file__).parent / "quality.jsonl"

@@ -33,7 +33,7 @@ from torch.utils.flop_counter import flop_registry
 from ganvas.data import Batches
 from ganvas.experiment import Experiment
 from ganvas.recipes import RECIPES
-from ganvas.training import Config, Trainer, choose_precision
+from ganvas.trainer import Config, Trainer, choose_precision
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 SIDE = 2048  # of the matrices whose product is the machine's own rate

@@ -15,7 +15,7 @@ from ganvas.data import Batches, ImageData, Split
 from ganvas.networks import classic_mlp
 from ganvas.recipes import RECIPES
 from ganvas.spec import ImageSpec
-from ganvas.training import Trainer
+from ganvas.trainer import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))  # programs, not a package
 judge, plain_mlp, quality, speed = (

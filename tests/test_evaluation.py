@@ -18,7 +18,7 @@ from conftest import quick, write_idx
 from PIL import Image
 from torch import Tensor
 
-from ganvas import checkpoint, cli, data, evaluation, pictures, reference
+from ganvas import checkpoint, cli, data, evaluation, pictures, reference, sample, sources
 from ganvas.data import ImageData
 from ganvas.errors import UserError
 from ganvas.evaluation import Doing, Written
@@ -202,12 +202,12 @@ def test_classes_are_drawn_as_often_as_they_come(run: Path) -> None:
     lopsided = dataclasses.replace(
         images, train=data.Split(images.train.images[:50], torch.tensor([3] * 40 + [7] * 10))
     )
-    drawn, labels = evaluation.draw(evaluation.load(run), lopsided, 200, 0, 0)
+    drawn, labels = sources.draw(sample.load(run), lopsided, 200, 0, 0)
     assert labels is not None
     assert drawn.shape == (200, 1, 28, 28)
     assert set(labels.tolist()) == {3, 7}
     assert 0.7 < float((labels == 3).double().mean()) < 0.9
-    after, others = evaluation.draw(evaluation.load(run), lopsided, 200, 0, 1)
+    after, others = sources.draw(sample.load(run), lopsided, 200, 0, 1)
     assert not torch.equal(after, drawn)
     assert others is not None
 

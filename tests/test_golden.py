@@ -9,7 +9,7 @@ import pytest
 
 from ganvas import data
 from ganvas.recipes import RECIPES
-from ganvas.training import Trainer
+from ganvas.trainer import Trainer
 
 FOLDER = Path(__file__).parent / "golden"
 NAMES = ("loss_d", "loss_g", "d_real", "d_fake")

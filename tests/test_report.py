@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from ganvas import checkpoint, report
+from ganvas import charts, checkpoint, report
 from ganvas.run import Run
 
 VOID = {"meta", "img", "input", "br", "link"}
@@ -214,7 +214,7 @@ def test_a_long_log_is_quick_and_its_curves_are_short(tmp_path: Path) -> None:
     began = time.perf_counter()
     text, page = read(run)
     assert time.perf_counter() - began < 2  # some 0.2 s on a slow core
-    assert max(len(str(line["points"]).split()) for line in page.all("polyline")) <= report.POINTS
+    assert max(len(str(line["points"]).split()) for line in page.all("polyline")) <= charts.POINTS
     assert len(text) < 1_000_000
 
 
@@ -228,7 +228,7 @@ def test_a_long_log_is_quick_and_its_curves_are_short(tmp_path: Path) -> None:
     ],
 )
 def test_ticks_are_round_and_enclose(low: float, high: float, wanted: list[float]) -> None:
-    found = report.ticks(low, high)
+    found = charts.ticks(low, high)
     assert found[0] <= low
     assert found[-1] >= high
     assert found == wanted

@@ -9,11 +9,11 @@ import pytest
 import torch
 from conftest import quick
 
-from ganvas import data, training
+from ganvas import data
 from ganvas.events import Evaluated, Logged, Sampled, Saved, Started, Stepped
 from ganvas.experiment import Experiment
 from ganvas.losses import LOSSES
-from ganvas.training import Trainer
+from ganvas.trainer import Config, Trainer, choose_precision, frozen
 
 
 def trainer_of(experiment: Experiment) -> tuple[Trainer, data.Batches]:
@@ -60,13 +60,14 @@ def test_one_joint_batch_judges_as_two_do(blobs: Path) -> None:
     """Without dropout the two ways differ only in rounding, penalties included."""
     figures = []
     for joint in ("true", "false"):
-        settings = {"joint": joint, "dropout": "0", "r1": "1", "r2": "1"}
+        settings = {"joint": joint, "dropout": "0", "r1": "1", "r2": "1", "precision": "fp32"}
         figures.append(some_steps(quick("classic-mlp", blobs).override(settings))[1])
     assert figures[0] == pytest.approx(figures[1], rel=1e-3)
 
 
-def test_gradient_penalty_holds_a_critic(blobs: Path) -> None:
-    settings = {"loss": "wasserstein", "gradient_penalty": "10"}
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_gradient_penalty_holds_a_critic(blobs: Path, precision: str) -> None:
+    settings = {"loss": "wasserstein", "gradient_penalty": "10", "precision": precision, "width": "8"}
     _, means = some_steps(quick("classic-mlp", blobs).override(settings))
     assert means["gradient_penalty"] >= 0
 
@@ -87,7 +88,7 @@ def test_the_generators_step_leaves_the_discriminator_alone(blobs: Path) -> None
     trainer, batches = trainer_of(quick("mnist", blobs))
     batch = batches.at(0)
     trainer.task.discriminator_loss(batch)
-    with training.frozen(trainer.task.discriminator):
+    with frozen(trainer.task.discriminator):
         losses = trainer.task.generator_loss(batch)
         assert losses is not None
         losses["total"].backward()
@@ -110,13 +111,13 @@ def test_bf16_computes_what_fp32_computes(blobs: Path) -> None:
 
 
 def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu, auto = torch.device("cpu"), training.Config()
+    cpu, auto = torch.device("cpu"), Config()
     for native in ("avx512_bf16", "amx_bf16"):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda native=native: {native: True})
-        assert training.choose_precision(auto, cpu) == "bf16"
+        assert choose_precision(auto, cpu) == "bf16"
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    assert training.choose_precision(auto, cpu) == "fp32"
-    assert training.choose_precision(training.Config(precision="bf16"), cpu) == "bf16"
+    assert choose_precision(auto, cpu) == "fp32"
+    assert choose_precision(Config(precision="bf16"), cpu) == "bf16"
 
 
 def test_learning_rates_fall_in_a_straight_line(blobs: Path) -> None:

@@ -343,7 +343,7 @@ def show_settings(card: dict[str, Any]) -> None:
 def forecast(experiment: Experiment) -> int:
     """Print what a training would be."""
     from ganvas.display import duration
-    from ganvas.training import Trainer, speed
+    from ganvas.trainer import Trainer, speed
 
     images = experiment.load_data()
     task = experiment.build(images.spec)

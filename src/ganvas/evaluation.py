@@ -17,12 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from ganvas import data as datasets
 from ganvas import images as im
-from ganvas import pictures, reference, report, seeds
+from ganvas import reference, report, sources
 from ganvas.data import ImageData
 from ganvas.errors import UserError, unknown
 from ganvas.figures import Figure, Protocol
@@ -30,9 +26,7 @@ from ganvas.files import make_folder
 from ganvas.metrics import METRICS, Metric, Pair, Side, copies, extractors
 from ganvas.pictures import Pictures
 from ganvas.reference import Reference
-from ganvas.run import Run
-from ganvas.sample import Model, load
-from ganvas.spec import ImageSpec
+from ganvas.sources import Drawer
 
 INCEPTION_NAMES = {"frechet": "FID", "kernel": "KID x 1000", "mifid": "MiFID"}  # on no other network's features
 LEAST = 50  # pictures without which nothing is measured
@@ -45,32 +39,6 @@ class Doing:
 
     text: str
     share: float
-
-
-@dataclass(frozen=True)
-class Drawer:
-    """A model that draws pictures to be compared with `real`; `Pictures` are its counterpart."""
-
-    model: Model
-    real: ImageData
-    doing = "drawing"
-    order = "as often as in the data"
-    form = "8 bits, lossless"
-
-    @property
-    def spec(self) -> ImageSpec:
-        return self.model.spec
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return self.model.class_names
-
-    @property
-    def trained(self) -> int:
-        return self.model.card.get("images", 0)
-
-    def some(self, count: int, seed: int, repeat: int) -> tuple[Tensor, Tensor | None]:
-        return draw(self.model, self.real, count, seed, repeat)
 
 
 @dataclass(frozen=True)
@@ -115,7 +83,7 @@ def evaluate(
     names = choose(metrics)
     strict = isinstance(metrics, str) and metrics != "all"
     yield Doing("reading", 0.0)
-    drawer, run, real = _sides(source, data)
+    drawer, run, real = sources.find(source, data)
     count, repeats = _agree(drawer, real, source, count, split, repeats)
     looks = extractors.load(extractor, drawer.spec)
     protocol = Protocol(
@@ -177,28 +145,6 @@ def choose(metrics: Sequence[str] | str | None) -> list[str]:
     return wanted
 
 
-def draw(model: Model, real: ImageData, count: int, seed: int, repeat: int) -> tuple[Tensor, Tensor | None]:
-    """Pictures of the seeds that belong to a repeat, uint8 [count, C, H, W], and the classes asked for.
-
-    Classes come as often as in the training images, for the reference has them as often as they come.
-
-    Raises:
-        UserError: the generator draws values that are not numbers.
-    """
-    first = seed + repeat * count
-    labels = None
-    if model.class_names and real.train.labels is not None and model.class_names == real.class_names:
-        order = torch.randint(len(real.train.labels), (count,), generator=seeds.generator(seed, "classes", repeat))
-        labels = real.train.labels[order]
-    drawn = []
-    for portion in model.draw(range(first, first + count), None if labels is None else labels.tolist()):
-        if not bool(torch.isfinite(portion).all()):
-            bad = int((~torch.isfinite(portion)).flatten(1).any(1).nonzero()[0]) + first + sum(map(len, drawn))
-            raise UserError(f"{model.path} draws values that are not numbers (seed {bad}): its training went wrong.")
-        drawn.append(im.to_uint8(portion))
-    return torch.cat(drawn), labels
-
-
 def missing(metric: Metric, pair: Pair, base: Reference) -> str:
     """Why a metric cannot be measured here; empty where it can."""
     fewest = min(len(pair.real), len(pair.other), *map(len, base.blocks))
@@ -253,58 +199,6 @@ def sheets(folder: Path, pair: Pair, names: Sequence[str]) -> Iterator[Written]:
             yield Written(path, f"the generated pictures that the fresh expert found {what} to tell from real ones")
 
 
-def _sides(
-    source: str | os.PathLike[str], data: str | os.PathLike[str] | None
-) -> tuple[Pictures | Drawer, Run | None, ImageData]:
-    """What is measured, the run that it lies in, and the real images to compare with.
-
-    Raises:
-        UserError: there is nothing of the kind, or the real images are not known or are others than in training.
-    """
-    if pictures.is_pictures(source):
-        taken = pictures.load(source)
-        if data is None:
-            raise UserError(
-                f"{source} holds pictures. Name the real images that they are to be compared with: --data mnist."
-            )
-        real = datasets.load(str(data))
-        return taken.named(real.class_names), None, real
-    model = load(source)
-    run = _run_of(model.path)
-    real = datasets.load(str(data)) if data is not None else _trained_on(model, run, source)
-    return Drawer(model, real), run, real
-
-
-def _run_of(model: Path) -> Run | None:
-    """The run that a model file lies in."""
-    for folder in (model.parent, model.parent.parent):
-        if (folder / "experiment.json").is_file():
-            return Run(folder)
-    return None
-
-
-def _trained_on(model: Model, run: Run | None, source: str | os.PathLike[str]) -> ImageData:
-    """The images that a model was trained on, where they still are.
-
-    Raises:
-        UserError: they are not, or are others now.
-    """
-    name = model.card.get("data", {}).get("source", "")
-    if run is not None:
-        try:
-            name = run.settings()["data"]["source"]
-        except UserError as error:
-            raise UserError(f"{error} Name the data with --data.") from error
-        except (KeyError, TypeError) as error:
-            raise UserError(f"{run.experiment} is damaged ({error}). Name the data with --data.") from error
-    elif name not in datasets.DATASETS:
-        raise UserError(f"{source} was trained on '{name}', which is not here. Name these images with --data.")
-    real = datasets.load(name)
-    if real.fingerprint != model.card.get("fingerprint"):
-        raise UserError(f"{name} holds other images now than {source} was trained on. Name the right ones with --data.")
-    return real
-
-
 def _agree(
     drawer: Pictures | Drawer, real: ImageData, source: object, count: int, split: str, repeats: int
 ) -> tuple[int, int]:
@@ -346,7 +240,7 @@ BRIEF = ("frechet", "precision", "recall", "density", "coverage", "class-accurac
 
 def beside(model: Path, count: int) -> None:
     """What a training starts beside itself: measure its candidate, and keep it as `best` if none before was better."""
-    run = _run_of(model)
+    run = sources.run_of(model)
     assert run is not None, "a candidate lies in a run's folder"
     figures = [f for f in evaluate(model, BRIEF, count=count, repeats=1) if isinstance(f, Figure)]
     mine = next(f for f in figures if f.metric == "frechet")

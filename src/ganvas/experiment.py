@@ -13,8 +13,7 @@ from typing import Any
 import torch
 
 from ganvas import config as cf
-from ganvas import data, networks, report, seeds
-from ganvas import training as loop
+from ganvas import data, networks, report, seeds, trainer, training
 from ganvas.config import knob
 from ganvas.data import Batches, ImageData
 from ganvas.errors import UserError, unknown
@@ -44,7 +43,7 @@ class Experiment:
     network: Any
     data: DataConfig = DataConfig()
     task: generate.Config = generate.Config()
-    training: loop.Config = loop.Config()
+    training: trainer.Config = trainer.Config()
 
     def __post_init__(self) -> None:
         """Raises a UserError where a value is of the wrong type or out of range."""
@@ -78,7 +77,7 @@ class Experiment:
             network=cf.from_dict(networks.NETWORKS[name].Config, parts["network"], "network"),
             data=cf.from_dict(DataConfig, parts["data"], "data"),
             task=cf.from_dict(generate.Config, parts["task"], "task"),
-            training=cf.from_dict(loop.Config, parts["training"], "training"),
+            training=cf.from_dict(trainer.Config, parts["training"], "training"),
         )
 
     @classmethod
@@ -132,7 +131,7 @@ class Experiment:
         Raises:
             UserError: there are fewer images than a batch.
         """
-        return Batches(images, self.training.batch, self.training.seed, loop.choose_device(self.training))
+        return Batches(images, self.training.batch, self.training.seed, trainer.choose_device(self.training))
 
     def smoke(self) -> Experiment:
         """The same experiment for twenty steps, with pictures and log lines in between."""
@@ -154,7 +153,7 @@ class Experiment:
         return Run.create(Path("runs"), re.sub(r"[^\w.-]+", "-", label)).folder
 
     def run(self, folder: str | Path | None = None) -> Iterator[Event]:
-        """Train in a folder (None: the next numbered one below `runs/`); see `loop.fit` for the events.
+        """Train in a folder (None: the next numbered one below `runs/`); see `training.fit` for the events.
 
         The first events name the folder. A folder that holds a run of the same settings is resumed; more `images`
         extend it.
@@ -172,7 +171,7 @@ class Experiment:
         run = Run(place, {**card, "data": {**card["data"], "source": images.name}})  # a model tells no paths
         with run.locked():
             self._claim(run, images, card)
-            yield from self._events(loop.fit(task, batches, self.training, run), run)
+            yield from self._events(training.fit(task, batches, self.training, run), run)
 
     def _events(self, events: Iterator[Event], run: Run) -> Iterator[Event]:
         try:

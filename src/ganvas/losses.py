@@ -107,7 +107,7 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fa
         real, fake: [B, C, H, W].
         mix: [B, 1, 1, 1] uniform in [0, 1].
     """
-    points = torch.lerp(fake.detach(), real.detach(), mix).requires_grad_(True)
+    points = torch.lerp(fake.detach().to(real.dtype), real.detach(), mix).requires_grad_(True)
     (gradient,) = torch.autograd.grad(discriminator(points).sum(), points, create_graph=True)
     norm = gradient.float().square().sum((1, 2, 3)).add(1e-12).sqrt()
     return (norm - 1).square().mean()

@@ -21,7 +21,7 @@ from torch.nn.functional import leaky_relu
 
 from ganvas import data, seeds
 from ganvas import images as im
-from ganvas import training as loop
+from ganvas import trainer as loop
 from ganvas.data import Batch
 from ganvas.errors import UserError
 from ganvas.metrics import extractors

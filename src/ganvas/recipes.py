@@ -10,7 +10,7 @@ import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
-from ganvas import training as loop
+from ganvas import trainer as loop
 from ganvas.errors import UserError, unknown
 from ganvas.experiment import DataConfig, Experiment
 from ganvas.networks import classic_dcgan, classic_mlp, shuffle

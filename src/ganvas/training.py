@@ -2,225 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import math
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from ganvas import checkpoint, ema, seeds
+from ganvas import checkpoint, seeds
 from ganvas.background import Background
-from ganvas.config import knob
-from ganvas.data import Batch, Batches
+from ganvas.data import Batches
 from ganvas.errors import UserError
 from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
 from ganvas.run import Run
 from ganvas.tasks import Task
+from ganvas.trainer import Config, Trainer
 
-PROBE = 32  # held-out images that the discriminator judges ...
-PROBES = 8  # ... so many times a tick, since its opinion sways from step to step
+PROBES = 8  # probes of the discriminator a tick, since its opinion sways from step to step
 CHECK = 100  # real and generated images of the accuracy check beside each picture
-
-
-@dataclass(frozen=True)
-class Config:
-    """Length, optimisers and rhythm. The clock is images seen: real images that the discriminator was shown."""
-
-    images: int = knob(150_000, "length of the training in images seen (150k, 2M)", low=1)
-    batch: int = knob(128, "images a step", low=2)
-    lr_g: float = knob(1e-3, "learning rate of the generator", low=0)
-    lr_d: float = knob(1e-3, "learning rate of the discriminator", low=0)
-    beta1: float = knob(0.0, "Adam's first decay rate", low=0, high=0.9999)
-    beta2: float = knob(0.99, "Adam's second decay rate", low=0, high=0.999999)
-    decay_from: float = knob(1.0, "share of the training after which the learning rates fall to 0", low=0, high=1)
-    ema: int = knob(0, "half-life of the averaged generator's weights in images (0: no average)", low=0)
-    ema_ramp: float = knob(0.05, "upper limit of that half-life as a share of the images seen", low=0, high=1)
-    seed: int = knob(0, "start of all random numbers", low=0)
-    device: str = knob("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
-    precision: str = knob("auto", "of the multiplications", choices=("auto", "fp32", "bf16"))
-    tick_every: int = knob(2_000, "images from one log line to the next", low=1)
-    sample_every: int = knob(10_000, "images from one picture to the next (0: only sample_at)", low=0)
-    sample_at: tuple[int, ...] = knob((), "more pictures, after so many images", low=1)
-    keep_models: bool = knob(False, "keep the model of each picture in models/")
-    evaluate_every: int = knob(0, "images from one evaluation (Frechet distance ...) to the next, beside it", low=0)
-    evaluate_count: int = knob(2_000, "pictures that such an evaluation draws", low=100)
-    save_seconds: float = knob(60.0, "seconds from one snapshot to the next", low=0)
-
-
-def choose_device(config: Config) -> torch.device:
-    """The device that `device=auto` means here.
-
-    Raises:
-        UserError: the device that was asked for is not there.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if config.device == "auto":
-        return torch.device(next(name for name, ok in there.items() if ok))
-    if not there[config.device]:
-        raise UserError(f"device={config.device}: PyTorch finds no such device here. Take device=auto or device=cpu.")
-    return torch.device(config.device)
-
-
-def choose_precision(config: Config, device: torch.device) -> str:
-    """'bf16' where the hardware multiplies it natively, else 'fp32' (emulated bf16 is hundreds of times slower)."""
-    if config.precision != "auto":
-        return config.precision
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        caps = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-        native = bool(caps.get("avx512_bf16") or caps.get("amx_bf16"))
-    return "bf16" if native else "fp32"
-
-
-@contextlib.contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
-    """No gradients for this network's weights: they would be computed only to be thrown away."""
-    network.requires_grad_(False)
-    try:
-        yield
-    finally:
-        network.requires_grad_(True)
-
-
-class Trainer:
-    """The mutable state of a training: networks, average, optimisers, clock and the running means of the log."""
-
-    def __init__(self, task: Task, config: Config) -> None:
-        self.task, self.config = task, config
-        self.device = choose_device(config)
-        self.precision = choose_precision(config, self.device)
-        for network in (task.generator, task.discriminator):
-            network.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.average = copy.deepcopy(task.generator).requires_grad_(False).eval()
-        betas = (float(config.beta1), float(config.beta2))
-        self.optimizer_g = torch.optim.Adam(task.generator.parameters(), config.lr_g, betas, fused=True)
-        self.optimizer_d = torch.optim.Adam(task.discriminator.parameters(), config.lr_d, betas, fused=True)
-        self.images = 0
-        self.seconds = 0.0
-        self.tick_seconds = 0.0
-        self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
-
-    def autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
-
-    def step(self, batch: Batch) -> None:
-        """One discriminator step and one generator step on a batch of real images."""
-        config, task = self.config, self.task
-        seeds.plant(seeds.key(config.seed, "step", self.images), self.device)
-        rate = self.rate()
-        for optimizer, lr in ((self.optimizer_d, config.lr_d), (self.optimizer_g, config.lr_g)):
-            optimizer.param_groups[0]["lr"] = lr * rate
-
-        with self.autocast():
-            expert = task.discriminator_loss(batch)
-        self.optimizer_d.zero_grad()
-        expert["total"].backward()
-        self.optimizer_d.step()
-
-        with frozen(task.discriminator):
-            with self.autocast():
-                forger = task.generator_loss(batch)
-            if forger is not None:
-                self.optimizer_g.zero_grad()
-                forger["total"].backward()
-                self.optimizer_g.step()
-
-        self.images += config.batch
-        if config.ema:
-            ema.update(self.average, task.generator, config.batch, self.images, config.ema, config.ema_ramp)
-        for name, value in {**expert, **(forger or {})}.items():
-            if name != "total":
-                self.note(name, value.detach())
-
-    def probe(self, batches: Batches) -> None:
-        """The discriminator's accuracy on some held-out images, in the same mode as it has in training."""
-        seeds.plant(seeds.key(self.config.seed, "probe", self.images), self.device)
-        with self.autocast():
-            figures = self.task.accuracy(batches.held_out(PROBE, start=self.images), self.drawer())
-        self.note("accuracy_held_out", figures["real"])
-
-    def note(self, name: str, value: Tensor) -> None:
-        """Add a value to the running means."""
-        self.sums[name] = self.sums.get(name, 0) + value
-        self.counts[name] = self.counts.get(name, 0) + 1
-
-    def rate(self) -> float:
-        """Factor of the learning rates: 1, then falling in a straight line to 0 at the end."""
-        start, end = self.config.decay_from * self.config.images, self.config.images
-        return 1.0 if self.images <= start else max(0.0, (end - self.images) / (end - start))
-
-    def drawer(self) -> nn.Module:
-        """The network that draws for people: the averaged generator, or where there is none the generator itself."""
-        return self.average if self.config.ema else self.task.generator
-
-    def means(self) -> dict[str, float]:
-        """The means of all logged values since the last call."""
-        means = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
-        self.sums, self.counts = {}, {}
-        return means
-
-    def tensors(self) -> dict[str, Tensor]:
-        """All tensors that a resume needs."""
-        return {
-            **checkpoint.module_tensors("generator", self.task.generator),
-            **checkpoint.module_tensors("discriminator", self.task.discriminator),
-            **checkpoint.module_tensors("average", self.average),
-            **checkpoint.optimizer_tensors("optimizer_g", self.optimizer_g),
-            **checkpoint.optimizer_tensors("optimizer_d", self.optimizer_d),
-            **{f"sums.{name}": value for name, value in self.sums.items()},
-        }
-
-    def card(self) -> dict[str, Any]:
-        """All that a resume needs besides tensors."""
-        return {
-            "images": self.images,
-            "seconds": self.seconds,
-            "tick_seconds": self.tick_seconds,
-            "counts": self.counts,
-            "machine": self.machine(),
-        }
-
-    def machine(self) -> dict[str, Any]:
-        """What bitwise repetition depends on besides the settings."""
-        return {
-            "device": self.device.type,
-            "precision": self.precision,
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-        }
-
-    def restore(self, path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
-        """Go back to the state that a snapshot holds."""
-        checkpoint.load_module("generator", self.task.generator, tensors, path)
-        checkpoint.load_module("discriminator", self.task.discriminator, tensors, path)
-        checkpoint.load_module("average", self.average, tensors, path)
-        checkpoint.load_optimizer("optimizer_g", self.optimizer_g, tensors)
-        checkpoint.load_optimizer("optimizer_d", self.optimizer_d, tensors)
-        self.images, self.seconds = card["images"], card["seconds"]
-        self.tick_seconds, self.counts = card["tick_seconds"], dict(card["counts"])
-        self.sums = {name: t.to(self.device) for name, t in checkpoint.part(tensors, "sums").items()}
-
-    def is_finite(self) -> bool:
-        state = [*self.task.generator.state_dict().values(), *self.task.discriminator.state_dict().values()]
-        return all(bool(torch.isfinite(t).all()) for t in state)
-
-
-def speed(trainer: Trainer, batches: Batches, seconds: float = 3.0) -> float:
-    """Images a second of a few true steps (the trainer is of no use afterwards)."""
-    trainer.step(batches.at(trainer.images))
-    before, start = trainer.images, time.monotonic()
-    while time.monotonic() - start < seconds:
-        trainer.step(batches.at(trainer.images))
-    trainer.means()  # waits for a GPU to finish
-    return (trainer.images - before) / (time.monotonic() - start)
 
 
 def crossed(before: int, after: int, every: int) -> bool:

@@ -1,0 +1,120 @@
+"""What `ganvas evaluate` measures: a model that draws or pictures in files, and the real images beside them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganvas import data as datasets
+from ganvas import images as im
+from ganvas import pictures, seeds
+from ganvas.data import ImageData
+from ganvas.errors import UserError
+from ganvas.pictures import Pictures
+from ganvas.run import Run
+from ganvas.sample import Model, load
+from ganvas.spec import ImageSpec
+
+
+@dataclass(frozen=True)
+class Drawer:
+    """A model that draws pictures to be compared with `real`; `Pictures` are its counterpart."""
+
+    model: Model
+    real: ImageData
+    doing = "drawing"
+    order = "as often as in the data"
+    form = "8 bits, lossless"
+
+    @property
+    def spec(self) -> ImageSpec:
+        return self.model.spec
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.model.class_names
+
+    @property
+    def trained(self) -> int:
+        return self.model.card.get("images", 0)
+
+    def some(self, count: int, seed: int, repeat: int) -> tuple[Tensor, Tensor | None]:
+        return draw(self.model, self.real, count, seed, repeat)
+
+
+def draw(model: Model, real: ImageData, count: int, seed: int, repeat: int) -> tuple[Tensor, Tensor | None]:
+    """Pictures of the seeds that belong to a repeat, uint8 [count, C, H, W], and the classes asked for.
+
+    Classes come as often as in the training images, for the reference has them as often as they come.
+
+    Raises:
+        UserError: the generator draws values that are not numbers.
+    """
+    first = seed + repeat * count
+    labels = None
+    if model.class_names and real.train.labels is not None and model.class_names == real.class_names:
+        order = torch.randint(len(real.train.labels), (count,), generator=seeds.generator(seed, "classes", repeat))
+        labels = real.train.labels[order]
+    drawn = []
+    for portion in model.draw(range(first, first + count), None if labels is None else labels.tolist()):
+        if not bool(torch.isfinite(portion).all()):
+            bad = int((~torch.isfinite(portion)).flatten(1).any(1).nonzero()[0]) + first + sum(map(len, drawn))
+            raise UserError(f"{model.path} draws values that are not numbers (seed {bad}): its training went wrong.")
+        drawn.append(im.to_uint8(portion))
+    return torch.cat(drawn), labels
+
+
+def find(
+    source: str | os.PathLike[str], data: str | os.PathLike[str] | None
+) -> tuple[Pictures | Drawer, Run | None, ImageData]:
+    """What is measured, the run that it lies in, and the real images to compare with.
+
+    Raises:
+        UserError: there is nothing of the kind, or the real images are not known or are others than in training.
+    """
+    if pictures.is_pictures(source):
+        taken = pictures.load(source)
+        if data is None:
+            raise UserError(
+                f"{source} holds pictures. Name the real images that they are to be compared with: --data mnist."
+            )
+        real = datasets.load(str(data))
+        return taken.named(real.class_names), None, real
+    model = load(source)
+    run = run_of(model.path)
+    real = datasets.load(str(data)) if data is not None else _trained_on(model, run, source)
+    return Drawer(model, real), run, real
+
+
+def run_of(model: Path) -> Run | None:
+    """The run that a model file lies in."""
+    for folder in (model.parent, model.parent.parent):
+        if (folder / "experiment.json").is_file():
+            return Run(folder)
+    return None
+
+
+def _trained_on(model: Model, run: Run | None, source: str | os.PathLike[str]) -> ImageData:
+    """The images that a model was trained on, where they still are.
+
+    Raises:
+        UserError: they are not, or are others now.
+    """
+    name = model.card.get("data", {}).get("source", "")
+    if run is not None:
+        try:
+            name = run.settings()["data"]["source"]
+        except UserError as error:
+            raise UserError(f"{error} Name the data with --data.") from error
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{run.experiment} is damaged ({error}). Name the data with --data.") from error
+    elif name not in datasets.DATASETS:
+        raise UserError(f"{source} was trained on '{name}', which is not here. Name these images with --data.")
+    real = datasets.load(name)
+    if real.fingerprint != model.card.get("fingerprint"):
+        raise UserError(f"{name} holds other images now than {source} was trained on. Name the right ones with --data.")
+    return real
