@@ -28,6 +28,7 @@ from ganvas.evaluation import evaluate
 from ganvas.events import Logged
 from ganvas.figures import Figure
 from ganvas.run import Run
+from ganvas.trainer import choose_device, choose_precision
 
 ROWS = Path(__file__).parent / "quality.jsonl"
 PLOT = speed.PAGE.parent / "images" / "quality.svg"
@@ -40,13 +41,16 @@ COLOURS = ("#1f66c7", "#c2510a", "#23774b", "#8a4fbe", "#b3261e")
 def train(recipe: str, seed: int, folder: Path, settings: dict[str, str]) -> dict[str, Any]:
     """Train a recipe as a user would, with its models kept; what the machine was able to do before and after."""
     rhythm = LONG if api.experiment(recipe).training.images > 2_000_000 else SHEETS
-    before = speed.matrix_rate(torch.float32)
     wanted = {**rhythm, "evaluate_every": "0", **settings, "seed": str(seed)}
-    for event in api.experiment(recipe, None, wanted).run(folder):
+    experiment = api.experiment(recipe, None, wanted)
+    precision = choose_precision(experiment.training, choose_device(experiment.training))
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    before = speed.matrix_rate(dtype)
+    for event in experiment.run(folder):
         if isinstance(event, Logged):
             print(f"{folder.name}: {event.images:,} images, {event.row['seconds']:.0f} s", end="\r", flush=True)
     print()
-    return {"matrix_rate": [round(before), round(speed.matrix_rate(torch.float32))]}
+    return {"precision": precision, "matrix_rate": [round(before), round(speed.matrix_rate(dtype))]}
 
 
 def measure(folder: Path, count: int, more: dict[str, Any]) -> list[dict[str, Any]]:
@@ -119,6 +123,7 @@ def table() -> str:
         when = f"{soon['seconds']:.0f} s ({soon['images']:,} images)" if soon else "–"
         when = f"at most {when}" if soon is curve[0] else when
         rate = ", ".join(map(str, last.get("matrix_rate", []))) or "–"
+        rate += f" ({last['precision']})" if "precision" in last else ""
         note = " " + last["note"] if "note" in last else ""
         lines.append(
             f"| {recipe}{note} | {length:,} | {seed} | {last['seconds']:,.0f} s | {rate} | {last['frechet']:.3f} | "

@@ -16,10 +16,12 @@ import pytest
 import torch
 from conftest import quick, write_idx
 from PIL import Image
+from rich.console import Console
 from torch import Tensor
 
 from ganvas import checkpoint, cli, data, evaluation, pictures, reference, sample, sources
 from ganvas.data import ImageData
+from ganvas.display import Measuring
 from ganvas.errors import UserError
 from ganvas.evaluation import Doing, Written
 from ganvas.figures import Figure, Protocol, compare, figures_of
@@ -613,6 +615,20 @@ def test_the_table_of_figures(run: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "as many of mini" in out
     assert "extractor digits" in out
     assert "FID" not in out
+
+
+@pytest.mark.usefixtures("wide")
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.662, "66.2% of the time (95% interval 65.3% to 67.1%); 50% would"), (0.505, "49.6% to 51.4%); it cannot tell")],
+)
+def test_the_fresh_expert_is_told_with_its_interval(
+    value: float, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = Measuring(Console())
+    told.show(Figure("fresh-expert", "fresh expert", value, 0.0046, 0.52, math.nan, "lower", True, protocol()))
+    told.table("a run")
+    assert words in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("wide")

@@ -20,6 +20,7 @@ from ganvas import modes as md
 from ganvas.evaluation import Doing, Written
 from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Started, Stepped, Warned
 from ganvas.figures import Figure
+from ganvas.metrics.expert import Z
 
 SHADES = " .:-=+*#%@"
 SIDE = 14  # pixels, and so characters, that a picture is wide in the terminal
@@ -223,6 +224,16 @@ class Measuring:
                 better = "near to real" if f.better == "near" else f.better
                 table.add_row(f.title, spread(f.value, f.spread, f.share), floor, times, better)
         self.console.print(table)
+        for f in self.figures:
+            if f.metric == "fresh-expert" and not f.note:
+                low, high = (max(0.0, min(1.0, f.value + side * Z * f.spread)) for side in (-1, 1))
+                told = "it cannot tell them apart" if low <= 0.5 else "50% would be a coin"
+                self.console.print(
+                    f"\nThe fresh expert is right {f.value:.1%} of the time (95% interval {low:.1%} to {high:.1%}); "
+                    f"{told}.",
+                    highlight=False,
+                    soft_wrap=True,
+                )
         for note in {f.note for f in self.figures if f.note}:
             names = ", ".join(f.title for f in self.figures if f.note == note)
             self.console.print(f"Not measured: {names} ({note}).", highlight=False, markup=False)
