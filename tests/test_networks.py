@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganvas import networks
+from ganvas import losses, networks
 from ganvas.errors import UserError
 from ganvas.networks import NETWORKS, shuffle
 from ganvas.spec import ImageSpec
@@ -301,6 +301,30 @@ def test_clamped_subpixels_reach_black_and_white(spec: ImageSpec) -> None:
         assert images.shape == (BATCH, spec.channels, spec.size, spec.size)
         assert images.abs().max() == 1
         assert (images == level / 3).float().mean() > 0.5
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_the_sharper_discriminator_judges_and_can_be_penalised(spec: ImageSpec) -> None:
+    _, discriminator = networks.build(NETWORKS["shuffle"].Config(d_full=16), spec)
+    images = pictures(spec).requires_grad_(True)
+    logits = discriminator(images, labels(spec))
+    assert logits.shape == (BATCH,)
+    losses.squared_gradient(logits, images).backward()
+    assert all(
+        p.grad is not None and p.grad.isfinite().all() for n, p in discriminator.named_parameters() if "full" in n
+    )
+    other = discriminator(images.detach() + 0.01 * torch.randn(images.shape), labels(spec))
+    assert not torch.allclose(other, logits)
+
+
+def test_edges_are_what_a_binomial_blur_takes_away() -> None:
+    image = torch.zeros(1, 1, 7, 7)
+    image[0, 0, 3, 3] = 16
+    kernel = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]])
+    found = shuffle.edges(image)[0, 0]
+    assert torch.equal(found[2:5, 2:5], image[0, 0, 2:5, 2:5] - kernel)
+    assert found.sum() == 0
+    assert torch.equal(shuffle.edges(torch.full((1, 3, 8, 8), 0.5)), torch.zeros(1, 3, 8, 8))
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:

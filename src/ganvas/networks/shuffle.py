@@ -2,9 +2,10 @@
 
 The generator doubles the size twice by pixel shuffle (Shi et al. 2016), so that no convolution but the last works at
 full size; its batch norms have a scale and a shift for each class (Dumoulin et al. 2017; Miyato and Koyama 2018). The
-discriminator folds 2x2 pixels into channels first; labels enter by projection (Miyato and Koyama 2018), and one more
-feature tells how much the batch varies (minibatch standard deviation, Karras et al. 2018). Channels are multiples of
-16 wherever the work is, which vector units like.
+discriminator folds 2x2 pixels into channels first, or, sharper and slower (`d_full`), looks at full size and at what a
+blur takes away, with a residual convolution (He et al. 2016) more at each size. Labels enter by projection (Miyato and
+Koyama 2018), and one more feature tells how much the batch varies (minibatch standard deviation, Karras et al. 2018).
+Channels are multiples of 16 wherever the work is, which vector units like.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ganvas.errors import UserError
 from ganvas.spec import ImageSpec
 
 SLOPE = 0.2
+GAIN = 4.0  # of the edges that the sharper discriminator sees beside the image
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Config:
     g_quarter: int = knob(96, "channels of the generator at a quarter of the size", low=1)
     g_half: int = knob(48, "channels of the generator at half of the size", low=1)
     g_full: int = knob(8, "channels of the generator at full size", low=1)
+    d_full: int = knob(0, "channels of a sharper discriminator at full size (0: it works at half of it at most)", low=0)
     d_half: int = knob(32, "channels of the discriminator at half of the size", low=1)
     d_quarter: int = knob(64, "channels of the discriminator at a quarter of the size", low=1)
     d_features: int = knob(64, "features from which the discriminator makes its logit", low=1)
@@ -93,13 +96,20 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Two convolutions and a linear layer to features, a logit from them, and the label's projection."""
+    """Convolutions down to a quarter of the size and a linear layer to features, a logit from them, and the label's
+    projection."""
 
     def __init__(self, spec: ImageSpec, config: Config) -> None:
         super().__init__()
         c = config
-        self.first = nn.Conv2d(4 * spec.channels, c.d_half, 3, padding=1)
+        self.full = nn.Conv2d(2 * spec.channels, c.d_full, 3, padding=1) if c.d_full else None
+        self.first = (
+            nn.Conv2d(c.d_full, c.d_half, 4, stride=2, padding=1)
+            if c.d_full
+            else nn.Conv2d(4 * spec.channels, c.d_half, 3, padding=1)
+        )
         self.down = nn.Conv2d(c.d_half, c.d_quarter, 4, stride=2, padding=1)
+        self.more = nn.ModuleList(nn.Conv2d(n, n, 3, padding=1) for n in (c.d_half, c.d_quarter) if c.d_full)
         self.foot = nn.Linear(c.d_quarter * (spec.size // 4) ** 2, c.d_features)
         self.head = nn.Linear(c.d_features + 1, 1)
         self.by_class = nn.Embedding(spec.classes, c.d_features + 1) if spec.classes else None
@@ -107,11 +117,20 @@ class Discriminator(nn.Module):
         nn.init.normal_(self.head.weight, std=1 / math.sqrt(c.d_features + 1))
         if self.by_class is not None:
             nn.init.normal_(self.by_class.weight, std=1 / math.sqrt(c.d_features + 1))
+        for extra in self.more:
+            assert isinstance(extra, nn.Conv2d)
+            nn.init.normal_(extra.weight, std=0.3 / math.sqrt(extra.weight[0].numel()))  # begins near the identity
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """images [B, C, H, W], labels int64 [B] -> logits [B]."""
-        x = F.leaky_relu(self.first(F.pixel_unshuffle(images, 2)), SLOPE)
-        x = F.leaky_relu(self.down(x), SLOPE)
+        if self.full is None:
+            x = F.leaky_relu(self.first(F.pixel_unshuffle(images, 2)), SLOPE)
+            x = F.leaky_relu(self.down(x), SLOPE)
+        else:
+            x = F.leaky_relu(self.full(torch.cat([images.float(), GAIN * edges(images)], 1)), SLOPE)
+            for down, more in zip((self.first, self.down), self.more, strict=True):
+                x = F.leaky_relu(down(x), SLOPE)
+                x = x + F.leaky_relu(more(x), SLOPE)
         x = F.leaky_relu(self.foot(x.permute(0, 2, 3, 1).flatten(1)), SLOPE).float()
         spread = (x - x.mean(0)).square().mean(0).add(1e-4).sqrt().mean()  # torch's own var is ten times slower
         x = torch.cat([x, spread.expand(len(x), 1)], 1)
@@ -120,6 +139,13 @@ class Discriminator(nn.Module):
             assert labels is not None, "this discriminator was made for labelled images"
             logits = logits + (self.by_class(labels) * x).sum(1)
         return logits
+
+
+def edges(images: Tensor) -> Tensor:
+    """What a 3x3 binomial blur takes away, float [B, C, H, W]: where drawings first give themselves away."""
+    images = images.float()  # bf16 would lose them
+    blurred = F.avg_pool2d(F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 2, 1), 2, 1)
+    return images - blurred
 
 
 def _initialise(network: nn.Module) -> None:
