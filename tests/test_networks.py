@@ -317,6 +317,20 @@ def test_the_sharper_discriminator_judges_and_can_be_penalised(spec: ImageSpec) 
     assert not torch.allclose(other, logits)
 
 
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_noise_moves_each_pixel_and_its_surroundings_only(spec: ImageSpec) -> None:
+    config = NETWORKS["shuffle"].Config(latent_dim=5, noise=True)
+    generator, _ = networks.build(config, spec)
+    generator.eval()
+    z = torch.randn(BATCH, networks.latent_dim(config, spec), generator=torch.Generator().manual_seed(1))
+    assert z.shape[1] == 5 + spec.size**2
+    other = z.clone()
+    other[:, 5 + 10 * spec.size + 12] += 3  # the number of the pixel in row 10, column 12
+    moved = (generator(z, labels(spec)) - generator(other, labels(spec))).abs().sum((0, 1)) > 0
+    rows, columns = moved.nonzero().T
+    assert (int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())) == (8, 12, 10, 14)
+
+
 def test_edges_are_what_a_binomial_blur_takes_away() -> None:
     image = torch.zeros(1, 1, 7, 7)
     image[0, 0, 3, 3] = 16

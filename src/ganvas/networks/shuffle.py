@@ -1,11 +1,11 @@
 """The flagship's pair: convolutions at a quarter and at half of the image's size, where they are cheap.
 
 The generator doubles the size twice by pixel shuffle (Shi et al. 2016), so that no convolution but the last works at
-full size; its batch norms have a scale and a shift for each class (Dumoulin et al. 2017; Miyato and Koyama 2018). The
-discriminator folds 2x2 pixels into channels first, or, sharper and slower (`d_full`), looks at full size and at what a
-blur takes away, with a residual convolution (He et al. 2016) more at each size. Labels enter by projection (Miyato and
-Koyama 2018), and one more feature tells how much the batch varies (minibatch standard deviation, Karras et al. 2018).
-Channels are multiples of 16 wherever the work is, which vector units like.
+full size; its batch norms have a scale and a shift for each class (Dumoulin et al. 2017; Miyato and Koyama 2018), and
+where `noise` is set each pixel has a number of its own to begin from (Karras et al. 2019). The discriminator folds 2x2
+pixels into channels first, or, sharper and slower (`d_full`), looks at full size and at what a blur takes away, with a
+residual convolution (He et al. 2016) more at each smaller size. Labels enter by projection (Miyato and Koyama 2018), and one more feature tells how much the batch varies (minibatch standard deviation, Karras et al. 2018). Channels are
+multiples of 16 wherever the work is, which vector units like.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Config:
     d_features: int = knob(64, "features from which the discriminator makes its logit", low=1)
     head: str = knob("tanh", "what bounds the pixels; clamp reaches plain black and white", choices=("tanh", "clamp"))
     subpixels: int = knob(1, "parts of a pixel that the generator draws; the pixel is their mean", low=1)
+    noise: bool = knob(False, "size x size more latent numbers, one that each pixel begins from")
 
 
 class ClassNorm(nn.Module):
@@ -74,6 +75,7 @@ class Generator(nn.Module):
         self.norm1 = ClassNorm(4 * c.g_half, spec.classes)
         self.up2 = nn.Conv2d(c.g_half, 4 * c.g_full, 3, padding=1, bias=False)
         self.norm2 = ClassNorm(4 * c.g_full, spec.classes)
+        self.noise = nn.Parameter(torch.full((c.g_full, 1, 1), 0.1)) if c.noise else None
         self.head = nn.Conv2d(c.g_full, spec.channels * c.subpixels, 5, padding=2)
         self.bound = torch.tanh if c.head == "tanh" else F.hardtanh
         self.subpixels = c.subpixels
@@ -81,7 +83,11 @@ class Generator(nn.Module):
         nn.init.normal_(self.head.weight, std=0.5 / math.sqrt(self.head.weight[0].numel()))  # starts grey, not clipped
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """z [B, latent_dim], labels int64 [B] -> images [B, C, H, W] in [-1, 1]."""
+        """z [B, latent_dim, and with noise H * W more], labels int64 [B] -> images [B, C, H, W] in [-1, 1]."""
+        grain = None
+        if self.noise is not None:
+            side = 4 * self.start
+            z, grain = z[:, : -(side**2)], z[:, -(side**2) :].view(-1, 1, side, side)
         if self.classes:
             assert labels is not None, "this generator was made for labelled images"
             z = torch.cat([z, F.one_hot(labels, self.classes).to(z.dtype)], 1)
@@ -89,6 +95,8 @@ class Generator(nn.Module):
         x = self.norm0(x, labels)
         x = F.pixel_shuffle(self.norm1(self.up1(x), labels), 2)
         x = F.pixel_shuffle(self.norm2(self.up2(x), labels), 2)
+        if grain is not None:
+            x = x + self.noise * grain
         x = self.bound(self.head(x))
         if self.subpixels > 1:  # each part is bounded by itself: its mean draws the edge of a stroke as a scanner does
             x = x.unflatten(1, (-1, self.subpixels)).mean(2)
