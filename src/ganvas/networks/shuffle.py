@@ -4,7 +4,8 @@ The generator doubles the size twice by pixel shuffle (Shi et al. 2016), so that
 full size; its batch norms have a scale and a shift for each class (Dumoulin et al. 2017; Miyato and Koyama 2018), and
 where `noise` is set each pixel has a number of its own to begin from (Karras et al. 2019). The discriminator folds 2x2
 pixels into channels first, or, sharper and slower (`d_full`), looks at full size and at what a blur takes away, with a
-residual convolution (He et al. 2016) more at each smaller size. Labels enter by projection (Miyato and Koyama 2018), and one more feature tells how much the batch varies (minibatch standard deviation, Karras et al. 2018). Channels are
+residual convolution (He et al. 2016) more at each smaller size. Labels enter by projection (Miyato and Koyama 2018),
+and one more feature tells how much the batch varies (minibatch standard deviation, Karras et al. 2018). Channels are
 multiples of 16 wherever the work is, which vector units like.
 """
 
@@ -84,10 +85,8 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """z [B, latent_dim, and with noise H * W more], labels int64 [B] -> images [B, C, H, W] in [-1, 1]."""
-        grain = None
-        if self.noise is not None:
-            side = 4 * self.start
-            z, grain = z[:, : -(side**2)], z[:, -(side**2) :].view(-1, 1, side, side)
+        side = 4 * self.start
+        z, grain = (z, None) if self.noise is None else (z[:, : -(side**2)], z[:, -(side**2) :])
         if self.classes:
             assert labels is not None, "this generator was made for labelled images"
             z = torch.cat([z, F.one_hot(labels, self.classes).to(z.dtype)], 1)
@@ -95,8 +94,8 @@ class Generator(nn.Module):
         x = self.norm0(x, labels)
         x = F.pixel_shuffle(self.norm1(self.up1(x), labels), 2)
         x = F.pixel_shuffle(self.norm2(self.up2(x), labels), 2)
-        if grain is not None:
-            x = x + self.noise * grain
+        if self.noise is not None and grain is not None:
+            x = x + self.noise * grain.view(-1, 1, side, side)
         x = self.bound(self.head(x))
         if self.subpixels > 1:  # each part is bounded by itself: its mean draws the edge of a stroke as a scanner does
             x = x.unflatten(1, (-1, self.subpixels)).mean(2)
