@@ -50,7 +50,7 @@ def train(recipe: str, seed: int, folder: Path, settings: dict[str, str]) -> dic
         if isinstance(event, Logged):
             print(f"{folder.name}: {event.images:,} images, {event.row['seconds']:.0f} s", end="\r", flush=True)
     print()
-    return {"precision": precision, "matrix_rate": [round(before), round(speed.matrix_rate(dtype))]}
+    return {"matrix_rate": [round(before), round(speed.matrix_rate(dtype))], "rate_of": precision}
 
 
 def measure(folder: Path, count: int, more: dict[str, Any]) -> list[dict[str, Any]]:
@@ -123,7 +123,7 @@ def table() -> str:
         when = f"{soon['seconds']:.0f} s ({soon['images']:,} images)" if soon else "–"
         when = f"at most {when}" if soon is curve[0] else when
         rate = ", ".join(map(str, last.get("matrix_rate", []))) or "–"
-        rate += f" ({last['precision']})" if "precision" in last else ""
+        rate += f" ({last.get('rate_of', 'fp32')})" if "matrix_rate" in last else ""
         note = " " + last["note"] if "note" in last else ""
         lines.append(
             f"| {recipe}{note} | {length:,} | {seed} | {last['seconds']:,.0f} s | {rate} | {last['frechet']:.3f} | "
@@ -213,7 +213,8 @@ def main() -> None:
         for folder in a.folders:
             keep(measure(folder, a.count, {"note": a.note} if a.note else {}))
     else:
-        text = f"{speed.machine()}; `python benchmarks/quality.py write`.\n\n{table()}"
+        alt = f"![Frechet distance over the time of training](images/{PLOT.name})"
+        text = f"{speed.machine()}; `python benchmarks/quality.py write`.\n\n{alt}\n\n{table()}"
         PLOT.write_text(plot())
         speed.PAGE.write_text(speed.put(speed.PAGE.read_text(), "time-to-quality", text))
         print(text)
