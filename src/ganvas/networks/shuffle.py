@@ -20,6 +20,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ganvas.config import knob
 from ganvas.errors import UserError
+from ganvas.networks.dropout import Dropout
 from ganvas.spec import ImageSpec
 
 SLOPE = 0.2
@@ -38,6 +39,7 @@ class Config:
     d_half: int = knob(32, "channels of the discriminator at half of the size", low=1)
     d_quarter: int = knob(64, "channels of the discriminator at a quarter of the size", low=1)
     d_features: int = knob(64, "features from which the discriminator makes its logit", low=1)
+    d_dropout: float = knob(0.0, "share of the discriminator's last picture dropped at a time", low=0, high=0.9)
     head: str = knob("tanh", "what bounds the pixels; clamp reaches plain black and white", choices=("tanh", "clamp"))
     subpixels: int = knob(1, "parts of a pixel that the generator draws; the pixel is their mean", low=1)
     noise: bool = knob(False, "size x size more latent numbers, one that each pixel begins from")
@@ -117,6 +119,7 @@ class Discriminator(nn.Module):
         )
         self.down = nn.Conv2d(c.d_half, c.d_quarter, 4, stride=2, padding=1)
         self.more = nn.ModuleList(nn.Conv2d(n, n, 3, padding=1) for n in (c.d_half, c.d_quarter) if c.d_full)
+        self.dropout = Dropout(c.d_dropout)
         self.foot = nn.Linear(c.d_quarter * (spec.size // 4) ** 2, c.d_features)
         self.head = nn.Linear(c.d_features + 1, 1)
         self.by_class = nn.Embedding(spec.classes, c.d_features + 1) if spec.classes else None
@@ -138,7 +141,8 @@ class Discriminator(nn.Module):
             for down, more in zip((self.first, self.down), self.more, strict=True):
                 x = F.leaky_relu(down(x), SLOPE)
                 x = x + F.leaky_relu(more(x), SLOPE)
-        x = F.leaky_relu(self.foot(x.permute(0, 2, 3, 1).flatten(1)), SLOPE).float()
+        x = self.dropout(x.permute(0, 2, 3, 1).flatten(1))
+        x = F.leaky_relu(self.foot(x), SLOPE).float()
         spread = (x - x.mean(0)).square().mean(0).add(1e-4).sqrt().mean()  # torch's own var is ten times slower
         x = torch.cat([x, spread.expand(len(x), 1)], 1)
         logits = self.head(x).squeeze(1)
