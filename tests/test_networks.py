@@ -317,6 +317,15 @@ def test_the_sharper_discriminator_judges_and_can_be_penalised(spec: ImageSpec) 
     assert not torch.allclose(other, logits)
 
 
+def test_the_discriminator_drops_only_while_it_learns() -> None:
+    spec = SPECS["grey28"]
+    _, discriminator = networks.build(NETWORKS["shuffle"].Config(d_dropout=0.5), spec)
+    images, kinds = pictures(spec), labels(spec)
+    assert not torch.equal(discriminator(images, kinds), discriminator(images, kinds))
+    discriminator.eval()
+    assert torch.equal(discriminator(images, kinds), discriminator(images, kinds))
+
+
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_noise_moves_each_pixel_and_its_surroundings_only(spec: ImageSpec) -> None:
     config = NETWORKS["shuffle"].Config(latent_dim=5, noise=True)
