@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganvas import losses, networks
+from ganvas import networks
 from ganvas.errors import UserError
 from ganvas.networks import NETWORKS, shuffle
 from ganvas.spec import ImageSpec
@@ -301,53 +301,6 @@ def test_clamped_subpixels_reach_black_and_white(spec: ImageSpec) -> None:
         assert images.shape == (BATCH, spec.channels, spec.size, spec.size)
         assert images.abs().max() == 1
         assert (images == level / 3).float().mean() > 0.5
-
-
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_the_sharper_discriminator_judges_and_can_be_penalised(spec: ImageSpec) -> None:
-    _, discriminator = networks.build(NETWORKS["shuffle"].Config(d_full=16), spec)
-    images = pictures(spec).requires_grad_(True)
-    logits = discriminator(images, labels(spec))
-    assert logits.shape == (BATCH,)
-    losses.squared_gradient(logits, images).backward()
-    assert all(
-        p.grad is not None and p.grad.isfinite().all() for n, p in discriminator.named_parameters() if "full" in n
-    )
-    other = discriminator(images.detach() + 0.01 * torch.randn(images.shape), labels(spec))
-    assert not torch.allclose(other, logits)
-
-
-def test_the_discriminator_drops_only_while_it_learns() -> None:
-    spec = SPECS["grey28"]
-    _, discriminator = networks.build(NETWORKS["shuffle"].Config(d_dropout=0.5), spec)
-    images, kinds = pictures(spec), labels(spec)
-    assert not torch.equal(discriminator(images, kinds), discriminator(images, kinds))
-    discriminator.eval()
-    assert torch.equal(discriminator(images, kinds), discriminator(images, kinds))
-
-
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_noise_moves_each_pixel_and_its_surroundings_only(spec: ImageSpec) -> None:
-    config = NETWORKS["shuffle"].Config(latent_dim=5, noise=True)
-    generator, _ = networks.build(config, spec)
-    generator.eval()
-    z = torch.randn(BATCH, networks.latent_dim(config, spec), generator=torch.Generator().manual_seed(1))
-    assert z.shape[1] == 5 + spec.size**2
-    other = z.clone()
-    other[:, 5 + 10 * spec.size + 12] += 3  # the number of the pixel in row 10, column 12
-    moved = (generator(z, labels(spec)) - generator(other, labels(spec))).abs().sum((0, 1)) > 0
-    rows, columns = moved.nonzero().T
-    assert (int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())) == (8, 12, 10, 14)
-
-
-def test_edges_are_what_a_binomial_blur_takes_away() -> None:
-    image = torch.zeros(1, 1, 7, 7)
-    image[0, 0, 3, 3] = 16
-    kernel = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]])
-    found = shuffle.edges(image)[0, 0]
-    assert torch.equal(found[2:5, 2:5], image[0, 0, 2:5, 2:5] - kernel)
-    assert found.sum() == 0
-    assert torch.equal(shuffle.edges(torch.full((1, 3, 8, 8), 0.5)), torch.zeros(1, 3, 8, 8))
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:

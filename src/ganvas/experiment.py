@@ -123,8 +123,7 @@ class Experiment:
         """
         torch.manual_seed(seeds.key(self.training.seed, "init"))
         generator, discriminator = networks.build(self.network, spec)
-        latent_dim = networks.latent_dim(self.network, spec)
-        return TASKS["generate"](generator, discriminator, spec, self.task, latent_dim)
+        return TASKS["generate"](generator, discriminator, spec, self.task, self.network.latent_dim)
 
     def batches(self, images: ImageData) -> Batches:
         """The order in which the images are seen.

@@ -76,7 +76,7 @@ def mnist_best() -> Experiment:
     base = mnist()
     return Experiment(
         recipe="mnist-best",
-        network=dataclasses.replace(base.network, noise=True, head="clamp", subpixels=9, g_full=16, d_full=16),
+        network=dataclasses.replace(base.network, head="clamp", subpixels=9, d_half=64, d_quarter=96),
         task=dataclasses.replace(base.task, r1=0.03, select=240_000),
         training=dataclasses.replace(
             base.training, images=1_000_000, lr_g=2e-3, decay_from=0.3, tick_every=5_000, sample_every=50_000

@@ -120,5 +120,4 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> Model:
     for name, network in ((n, m) for n, m in parts.items() if m is not None):
         checkpoint.load_module(name, network, tensors, file)
         network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    dim = networks.latent_dim(config, spec)
-    return Model(file, generator, discriminator, spec, dim, tuple(card["classes"]), card, selector)
+    return Model(file, generator, discriminator, spec, config.latent_dim, tuple(card["classes"]), card, selector)

@@ -26,11 +26,6 @@ def name_of(config: Any) -> str:
     return next(name for name, module in NETWORKS.items() if isinstance(config, module.Config))
 
 
-def latent_dim(config: Any, spec: ImageSpec) -> int:
-    """How many numbers the generator of a config draws a picture from."""
-    return config.latent_dim + (spec.size**2 if getattr(config, "noise", False) else 0)
-
-
 def build(config: Any, spec: ImageSpec) -> tuple[nn.Module, nn.Module]:
     """A generator and a discriminator with fresh weights, from torch's global random numbers.
 

@@ -1,12 +1,10 @@
 """The flagship's pair: convolutions at a quarter and at half of the image's size, where they are cheap.
 
 The generator doubles the size twice by pixel shuffle (Shi et al. 2016), so that no convolution but the last works at
-full size; its batch norms have a scale and a shift for each class (Dumoulin et al. 2017; Miyato and Koyama 2018), and
-where `noise` is set each pixel has a number of its own to begin from (Karras et al. 2019). The discriminator folds 2x2
-pixels into channels first, or, sharper and slower (`d_full`), looks at full size and at what a blur takes away, with a
-residual convolution (He et al. 2016) more at each smaller size. Labels enter by projection (Miyato and Koyama 2018),
-and one more feature tells how much the batch varies (minibatch standard deviation, Karras et al. 2018). Channels are
-multiples of 16 wherever the work is, which vector units like.
+full size; its batch norms have a scale and a shift for each class (Dumoulin et al. 2017; Miyato and Koyama 2018). The
+discriminator folds 2x2 pixels into channels first; labels enter by projection (Miyato and Koyama 2018), and one more
+feature tells how much the batch varies (minibatch standard deviation, Karras et al. 2018). Channels are multiples of
+16 wherever the work is, which vector units like.
 """
 
 from __future__ import annotations
@@ -20,11 +18,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from ganvas.config import knob
 from ganvas.errors import UserError
-from ganvas.networks.dropout import Dropout
 from ganvas.spec import ImageSpec
 
 SLOPE = 0.2
-GAIN = 4.0  # of the edges that the sharper discriminator sees beside the image
 
 
 @dataclass(frozen=True)
@@ -35,14 +31,11 @@ class Config:
     g_quarter: int = knob(96, "channels of the generator at a quarter of the size", low=1)
     g_half: int = knob(48, "channels of the generator at half of the size", low=1)
     g_full: int = knob(8, "channels of the generator at full size", low=1)
-    d_full: int = knob(0, "channels of a sharper discriminator at full size (0: it works at half of it at most)", low=0)
     d_half: int = knob(32, "channels of the discriminator at half of the size", low=1)
     d_quarter: int = knob(64, "channels of the discriminator at a quarter of the size", low=1)
     d_features: int = knob(64, "features from which the discriminator makes its logit", low=1)
-    d_dropout: float = knob(0.0, "share of the discriminator's last picture dropped at a time", low=0, high=0.9)
     head: str = knob("tanh", "what bounds the pixels; clamp reaches plain black and white", choices=("tanh", "clamp"))
     subpixels: int = knob(1, "parts of a pixel that the generator draws; the pixel is their mean", low=1)
-    noise: bool = knob(False, "size x size more latent numbers, one that each pixel begins from")
 
 
 class ClassNorm(nn.Module):
@@ -78,7 +71,6 @@ class Generator(nn.Module):
         self.norm1 = ClassNorm(4 * c.g_half, spec.classes)
         self.up2 = nn.Conv2d(c.g_half, 4 * c.g_full, 3, padding=1, bias=False)
         self.norm2 = ClassNorm(4 * c.g_full, spec.classes)
-        self.noise = nn.Parameter(torch.full((c.g_full, 1, 1), 0.1)) if c.noise else None
         self.head = nn.Conv2d(c.g_full, spec.channels * c.subpixels, 5, padding=2)
         self.bound = torch.tanh if c.head == "tanh" else F.hardtanh
         self.subpixels = c.subpixels
@@ -86,9 +78,7 @@ class Generator(nn.Module):
         nn.init.normal_(self.head.weight, std=0.5 / math.sqrt(self.head.weight[0].numel()))  # starts grey, not clipped
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """z [B, latent_dim, and with noise H * W more], labels int64 [B] -> images [B, C, H, W] in [-1, 1]."""
-        side = 4 * self.start
-        z, grain = (z, None) if self.noise is None else (z[:, : -(side**2)], z[:, -(side**2) :])
+        """z [B, latent_dim], labels int64 [B] -> images [B, C, H, W] in [-1, 1]."""
         if self.classes:
             assert labels is not None, "this generator was made for labelled images"
             z = torch.cat([z, F.one_hot(labels, self.classes).to(z.dtype)], 1)
@@ -96,8 +86,6 @@ class Generator(nn.Module):
         x = self.norm0(x, labels)
         x = F.pixel_shuffle(self.norm1(self.up1(x), labels), 2)
         x = F.pixel_shuffle(self.norm2(self.up2(x), labels), 2)
-        if self.noise is not None and grain is not None:
-            x = x + self.noise * grain.view(-1, 1, side, side)
         x = self.bound(self.head(x))
         if self.subpixels > 1:  # each part is bounded by itself: its mean draws the edge of a stroke as a scanner does
             x = x.unflatten(1, (-1, self.subpixels)).mean(2)
@@ -105,21 +93,13 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Convolutions down to a quarter of the size and a linear layer to features, a logit from them, and the label's
-    projection."""
+    """Two convolutions and a linear layer to features, a logit from them, and the label's projection."""
 
     def __init__(self, spec: ImageSpec, config: Config) -> None:
         super().__init__()
         c = config
-        self.full = nn.Conv2d(2 * spec.channels, c.d_full, 3, padding=1) if c.d_full else None
-        self.first = (
-            nn.Conv2d(c.d_full, c.d_half, 4, stride=2, padding=1)
-            if c.d_full
-            else nn.Conv2d(4 * spec.channels, c.d_half, 3, padding=1)
-        )
+        self.first = nn.Conv2d(4 * spec.channels, c.d_half, 3, padding=1)
         self.down = nn.Conv2d(c.d_half, c.d_quarter, 4, stride=2, padding=1)
-        self.more = nn.ModuleList(nn.Conv2d(n, n, 3, padding=1) for n in (c.d_half, c.d_quarter) if c.d_full)
-        self.dropout = Dropout(c.d_dropout)
         self.foot = nn.Linear(c.d_quarter * (spec.size // 4) ** 2, c.d_features)
         self.head = nn.Linear(c.d_features + 1, 1)
         self.by_class = nn.Embedding(spec.classes, c.d_features + 1) if spec.classes else None
@@ -127,22 +107,12 @@ class Discriminator(nn.Module):
         nn.init.normal_(self.head.weight, std=1 / math.sqrt(c.d_features + 1))
         if self.by_class is not None:
             nn.init.normal_(self.by_class.weight, std=1 / math.sqrt(c.d_features + 1))
-        for extra in self.more:
-            assert isinstance(extra, nn.Conv2d)
-            nn.init.normal_(extra.weight, std=0.3 / math.sqrt(extra.weight[0].numel()))  # begins near the identity
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """images [B, C, H, W], labels int64 [B] -> logits [B]."""
-        if self.full is None:
-            x = F.leaky_relu(self.first(F.pixel_unshuffle(images, 2)), SLOPE)
-            x = F.leaky_relu(self.down(x), SLOPE)
-        else:
-            x = F.leaky_relu(self.full(torch.cat([images.float(), GAIN * edges(images)], 1)), SLOPE)
-            for down, more in zip((self.first, self.down), self.more, strict=True):
-                x = F.leaky_relu(down(x), SLOPE)
-                x = x + F.leaky_relu(more(x), SLOPE)
-        x = self.dropout(x.permute(0, 2, 3, 1).flatten(1))
-        x = F.leaky_relu(self.foot(x), SLOPE).float()
+        x = F.leaky_relu(self.first(F.pixel_unshuffle(images, 2)), SLOPE)
+        x = F.leaky_relu(self.down(x), SLOPE)
+        x = F.leaky_relu(self.foot(x.permute(0, 2, 3, 1).flatten(1)), SLOPE).float()
         spread = (x - x.mean(0)).square().mean(0).add(1e-4).sqrt().mean()  # torch's own var is ten times slower
         x = torch.cat([x, spread.expand(len(x), 1)], 1)
         logits = self.head(x).squeeze(1)
@@ -150,13 +120,6 @@ class Discriminator(nn.Module):
             assert labels is not None, "this discriminator was made for labelled images"
             logits = logits + (self.by_class(labels) * x).sum(1)
         return logits
-
-
-def edges(images: Tensor) -> Tensor:
-    """What a 3x3 binomial blur takes away, float [B, C, H, W]: where drawings first give themselves away."""
-    images = images.float()  # bf16 would lose them
-    blurred = F.avg_pool2d(F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 2, 1), 2, 1)
-    return images - blurred
 
 
 def _initialise(network: nn.Module) -> None:
