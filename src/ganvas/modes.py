@@ -21,13 +21,13 @@ from torch.nn.functional import leaky_relu
 
 from ganvas import data, seeds
 from ganvas import images as im
-from ganvas import trainer as loop
 from ganvas.data import Batch
 from ganvas.errors import UserError
 from ganvas.metrics import extractors
 from ganvas.sample import Model
 from ganvas.spec import ImageSpec
 from ganvas.tasks import generate
+from ganvas.trainer import Config, Trainer
 
 KINDS = 1_000  # of stacked MNIST: three digits in a row
 COUNT = 26_000  # pictures that are usually drawn
@@ -256,7 +256,7 @@ def train_toy(toy: Toy, task: generate.Config, seed: int = 0) -> list[ToyScore]:
     torch.manual_seed(seeds.key(seed, "toy"))
     contest = generate.GenerateTask(ToyGenerator(), ToyDiscriminator(), ImageSpec(2, 1), task, LATENT)
     batch = RUNS * TOY_BATCH
-    config = loop.Config(
+    config = Config(
         images=toy.steps * batch,
         batch=batch,
         lr_g=2e-3,
@@ -267,7 +267,7 @@ def train_toy(toy: Toy, task: generate.Config, seed: int = 0) -> list[ToyScore]:
         device="cpu",
         precision="fp32",
     )
-    trainer, random = loop.Trainer(contest, config), seeds.generator(seed, "toy points")
+    trainer, random = Trainer(contest, config), seeds.generator(seed, "toy points")
     for step in range(toy.steps):
         trainer.step(Batch(toy.draw(batch, random)[:, :, None, None], None, step))
     with torch.inference_mode():
