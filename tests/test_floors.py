@@ -28,13 +28,13 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
     ["recipes"],
     ["api"],
     ["display"],
-    ["cli"],
+    ["cli", "cli.app", "cli.measuring", "cli.training", "cli.using"],
     ["__init__", "__main__"],
 ]
 NETWORKS = {"classic_dcgan", "classic_mlp", "shuffle"}
 METRICS = {"copies", "digits", "distances", "efficientnet", "expert", "extractors", "neighbours"}
 FLOORS[3] += [f"networks.{name}" for name in sorted(NETWORKS)] + [f"metrics.{name}" for name in sorted(METRICS)]
-PACKAGES = {"data", "networks", "tasks", "metrics"}
+PACKAGES = {"cli", "data", "networks", "tasks", "metrics"}
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganvas import cli, data, losses, modes
+from ganvas import data, losses, modes
+from ganvas.cli.measuring import modes as show_modes
 from ganvas.data import ImageData
 from ganvas.errors import UserError
 from ganvas.sample import Model
@@ -221,13 +222,13 @@ def test_every_loss_trains_the_toys_and_repeats_itself(monkeypatch: pytest.Monke
 
 def test_the_tables_of_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(modes, "TOYS", {"ring": lambda: dataclasses.replace(modes.ring(), steps=2)})
-    assert cli.modes() == 0
+    assert show_modes() == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[-len(losses.LOSSES) :]] == list(losses.LOSSES)
     verdict = modes.Verdict(modes.Score(999, 0.031, 26_000), modes.Score(1000, 0.0241, 26_000), 0.0193, 0.0237, 0.0032)
     monkeypatch.setattr(modes, "judge", lambda *_: verdict)
     monkeypatch.setattr("ganvas.sample.load", lambda _: None)
-    assert cli.modes(Path("run")) == 0
+    assert show_modes(Path("run")) == 0
     shown = capsys.readouterr().out
     for text in ("999   0.0310", "1,000   0.0241", "0.0237", "0.0193", "0.32%"):
         assert text in shown

@@ -1,0 +1,118 @@
+"""`ganvas evaluate`, `compare` and `bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganvas.cli.app import app, bench
+from ganvas.errors import UserError
+
+
+@app.command
+def evaluate(
+    source: Path,
+    *,
+    metrics: str | None = None,
+    extractor: str = "auto",
+    count: int = 10_000,
+    split: str = "held-out",
+    seed: int = 0,
+    repeats: int = 3,
+    data: str | None = None,
+    out: Path | None = None,
+    time_limit: float | None = None,
+) -> int:
+    """Measure how good generated pictures are; each figure stands beside the one that real images get (the floor).
+
+    Parameters
+    ----------
+    source
+        A run's folder, a model file, a folder of pictures (a sub-folder a class) or an .npz file.
+    metrics
+        Names with commas between them, or all. Without it all but the fresh expert, which takes minutes.
+    extractor
+        digits, efficientnet-lite0, pixels, or a TorchScript or ONNX file with Inception (only that gives FID).
+    count
+        Pictures to draw for each repeat.
+    split
+        The real images to compare with: held-out or train.
+    seed
+        Of the first picture.
+    repeats
+        How often, each time with new pictures; the spread is over these.
+    data
+        The real images, where they are not those that the model was trained on.
+    out
+        A folder for the sheets of pictures; without it evaluation/ in the run's folder.
+    time_limit
+        Seconds after which what is left is passed over.
+    """
+    from rich.console import Console
+
+    from ganvas import evaluation as ev
+    from ganvas.display import Measuring
+
+    console = Console()
+    with Measuring(console) as display:
+        for event in ev.evaluate(
+            source, metrics, extractor, count, split, seed, repeats, data=data, out=out, time_limit=time_limit
+        ):
+            display.show(event)
+    display.table(str(source))
+    return 0
+
+
+@app.command
+def compare(*sources: Path) -> int:
+    """Set the newest figures of several runs beside each other; refuses figures of unlike protocols.
+
+    Parameters
+    ----------
+    sources
+        The folders of two runs or more, each measured with ganvas evaluate.
+    """
+    from rich.console import Console
+
+    from ganvas import figures as fg
+    from ganvas.display import comparison
+
+    if len(sources) < 2:
+        raise UserError("Name two runs or more to compare.")
+    found = [{f.metric: f for f in fg.figures_of(source)} for source in sources]
+    shared = [name for name in found[0] if all(name in other for other in found)]
+    if not shared:
+        raise UserError("These runs have no metric in common. Measure them alike: ganvas evaluate RUN")
+    for name in shared:
+        for other in found[1:]:
+            fg.compare(found[0][name], other[name])
+    names = [source.name for source in sources]
+    Console().print(comparison(names, [[of_run[name] for of_run in found] for name in shared]))
+    return 0
+
+
+@bench.command
+def modes(model: Path | None = None, *, count: int = 26_000, seed: int = 0) -> int:
+    """Count the kinds of pictures that a generator draws, and say how even their shares are.
+
+    With a model of stacked-mnist: its score, that of real pictures by the same code, and the floors (some minutes).
+    Without a model: trains two plane toys with every loss, three seeds each (about a minute).
+
+    Parameters
+    ----------
+    model
+        A run's folder or a model file of stacked-mnist.
+    count
+        Pictures to draw; published figures have 26,000.
+    seed
+        Of the first picture.
+    """
+    from ganvas import modes as md
+    from ganvas.display import show_toys, show_verdict
+    from ganvas.sample import load
+
+    if model is None:
+        show_toys()
+        return 0
+
+    show_verdict(md.judge(load(model), count, seed), str(model), seed)
+    return 0

@@ -1,0 +1,168 @@
+"""`ganvas train`, `resume` and `recipes`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from ganvas.cli.app import app, as_settings, me, show_settings
+
+if TYPE_CHECKING:
+    from ganvas.experiment import Experiment
+
+
+@app.command
+def train(
+    recipe: str,
+    *settings: str,
+    run: Path | None = None,
+    data: str | None = None,
+    smoke: Annotated[bool, Parameter(negative=())] = False,
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Train a recipe, in a new folder below runs/ or in the one that --run names.
+
+    The same command on the same folder goes on where it stopped.
+
+    Parameters
+    ----------
+    recipe
+        A recipe's name (see `ganvas recipes`), or a function of your own: my_recipes.py:mine.
+    settings
+        key=value, such as images=2M seed=1 lr_g=5e-4; --dry-run lists them all.
+    run
+        The run's folder.
+    data
+        A data set's name, or a folder of IDX files (MNIST, Fashion-MNIST, KMNIST, EMNIST as they come).
+    smoke
+        Twenty steps only: shows in seconds that everything works.
+    dry_run
+        Show settings, size and a forecast of the time; write nothing.
+    """
+    from ganvas import api
+
+    experiment = api.experiment(recipe, data, as_settings(settings))
+    if smoke:
+        experiment = experiment.smoke()
+    if dry_run:
+        return forecast(experiment)
+    return watch(experiment, run)
+
+
+@app.command
+def resume(folder: Path, *settings: str) -> int:
+    """Go on with a run that was stopped, or extend a finished one with images=N.
+
+    Parameters
+    ----------
+    folder
+        The run's folder.
+    settings
+        images=N makes the run longer; nothing else may change.
+    """
+    from ganvas.experiment import Experiment
+
+    return watch(Experiment.load(folder).override(as_settings(settings)), folder)
+
+
+@app.command
+def recipes(name: str | None = None) -> int:
+    """List the recipes, or show one recipe's card.
+
+    Parameters
+    ----------
+    name
+        A recipe's name.
+    """
+    import inspect
+
+    from ganvas.errors import unknown
+    from ganvas.recipes import RECIPES
+
+    if name is not None:
+        if name not in RECIPES:
+            raise unknown("recipe", name, RECIPES)
+        print(inspect.getdoc(RECIPES[name]))
+        return 0
+    width = max(map(len, RECIPES))
+    for title, function in RECIPES.items():
+        print(f"{title:<{width}}  {(inspect.getdoc(function) or '').splitlines()[0]}")
+    return 0
+
+
+def forecast(experiment: Experiment) -> int:
+    """Print what a training would be."""
+    from ganvas.display import duration
+    from ganvas.trainer import Trainer, speed
+
+    images = experiment.load_data()
+    task = experiment.build(images.spec)
+    config = experiment.training
+    batches = experiment.batches(images)
+    sizes = [sum(p.numel() for p in n.parameters()) for n in (task.generator, task.discriminator)]
+    trainer = Trainer(task, config)
+    print(f"Settings of {experiment.recipe} (change them with key=value, without the part before the dot)")
+    show_settings(experiment.to_dict())
+    rate = speed(trainer, batches)
+    print(f"\nData      {len(images.train.images):,} images of {images.name}, {len(images.held_out.images):,} held out")
+    print(f"Networks  generator {sizes[0]:,} weights, discriminator {sizes[1]:,}")
+    print(f"Machine   {trainer.device.type}, {trainer.precision}")
+    print(f"Forecast  {duration(config.images / rate)} for {config.images:,} images at {rate:.0f} images a second")
+    return 0
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[list[int]]:
+    """A list that fills when the user (Ctrl-C) or the system (SIGTERM) asks to stop; a second Ctrl-C stops at once."""
+    asked: list[int] = []
+
+    def ask(number: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def watch(experiment: Experiment, folder: Path | None) -> int:
+    """Train, show what happens, and say at the end what there is and what to type next."""
+    from rich.console import Console
+
+    from ganvas.display import Lines, Screen
+    from ganvas.events import Started
+
+    console, total = Console(), experiment.training.images
+    display = Screen(console, total, experiment.recipe) if console.is_terminal else Lines(console, total)
+    events = experiment.run(folder)
+    place, last = Path(), None
+    with stop_on_signal() as asked:
+        with display:
+            for event in events:
+                last = event
+                if isinstance(event, Started):
+                    place = event.folder
+                display.show(event)
+                if asked:
+                    break
+            events.close()  # pyright: ignore[reportAttributeAccessIssue]  # a generator: it saves as it closes
+        if asked:
+            print(f"\nStopped and saved. Go on with:\n  {me()} resume {place}")
+            return 128 + asked[0]
+    if isinstance(last, Started):
+        print(f"This run is finished. Make it longer with:\n  {me()} resume {place} images={2 * total}")
+        return 0
+    newest = max((place / "samples").glob("fakes_[0-9]*.png"), default=place / "samples")
+    print(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
+    print(f"Next:\n  {me()} sample {place} --seeds 0-63\n  {me()} info {place}")
+    print(f"  {me()} resume {place} images={2 * total}    # train on, to twice the length")
+    return 0
