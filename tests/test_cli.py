@@ -18,7 +18,11 @@ from ganvas import cli
 FLAGS = {  # frozen: a new flag is a decision, not a habit
     "train": ["recipe", "settings", "run", "data", "smoke", "dry_run"],
     "resume": ["folder", "settings"],
-    "sample": ["model", "seeds", "class_", "out"],
+    "sample": ["model", "seeds", "count", "class_", "truncation", "out"],
+    "write": ["model", "text", "seed", "truncation", "out"],
+    "walk": ["model", "images", "seeds", "class_", "frames", "rate", "loop", "truncation", "time_lapse", "out"],
+    "invert": ["model", "images", "class_", "out"],
+    "detect": ["model", "images", "alarm", "json", "report", "against", "data", "out"],
     "evaluate": [
         "source",
         "metrics",

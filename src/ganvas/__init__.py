@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
     from ganvas.experiment import Experiment
     from ganvas.figures import Figure, compare
-    from ganvas.sample import Model, load
+    from ganvas.inversion import Inverted, invert
+    from ganvas.lettering import write
+    from ganvas.sample import Model, Verdict, load
+    from ganvas.walks import walk
 
 __version__ = "0.1.0"
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "Event",
     "Experiment",
     "Figure",
+    "Inverted",
     "Logged",
     "Measured",
     "Model",
@@ -35,13 +39,18 @@ __all__ = [
     "Started",
     "Stepped",
     "UserError",
+    "Verdict",
     "Warned",
     "compare",
     "evaluate",
+    "invert",
     "load",
     "train",
+    "walk",
+    "write",
 ]
 HOMES = {"Experiment": "experiment", "Model": "sample", "load": "sample", "UserError": "errors", "train": "api"}
+HOMES |= {"Verdict": "sample", "write": "lettering", "walk": "walks", "invert": "inversion", "Inverted": "inversion"}
 HOMES |= {"evaluate": "evaluation", "Figure": "figures", "compare": "figures"}
 
 

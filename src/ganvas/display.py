@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 from rich.color import Color
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress_bar import ProgressBar
 from rich.style import Style
 from rich.table import Table
@@ -17,9 +19,11 @@ from torch import Tensor
 from ganvas import doctor
 from ganvas import images as im
 from ganvas import modes as md
+from ganvas.detection import Detector, Report
 from ganvas.evaluation import Doing, Written
 from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Started, Stepped, Warned
 from ganvas.figures import Figure
+from ganvas.inspection import Judged
 from ganvas.metrics.expert import Z
 
 SHADES = " .:-=+*#%@"
@@ -249,6 +253,56 @@ class Measuring:
         )
         for sheet in self.written:
             self.console.print(f"Sheet {sheet.path}: {sheet.text}", highlight=False, markup=False, soft_wrap=True)
+
+
+def show_verdicts(judged: list[Judged], detector: Detector | None, alarm: float, as_json: bool) -> None:
+    """A line an image: how probable it is that it is of the kind, and the verdict."""
+    if as_json:
+        for j in judged:
+            row = {"file": str(j.path), "probability": round(j.verdict.probability, 4), "verdict": j.verdict.kind}
+            print(json.dumps({**row, **({"converted": j.changes} if j.changes else {})}))
+        return
+    table = Table(box=None, pad_edge=False)
+    for head in ("image", "of the kind", "verdict", "converted"):
+        table.add_column(head, justify="right" if head == "of the kind" else "left", overflow="fold")
+    for j in judged:
+        table.add_row(Text(str(j.path)), f"{j.verdict.probability:.1%}", j.verdict.kind, j.changes)
+    Console().print(table)
+    if detector is not None and judged:
+        no, yes = detector.thresholds(alarm)
+        print(f"\n'no' below {no:.1%}: so {alarm:.1%} of images of the kind are called. 'yes' from {yes:.1%} on.")
+
+
+def show_report(found: Report, title: str) -> None:
+    """What a detector is worth, as a table."""
+    print(
+        f"{title}: {found.real:,} real images that nothing has learned from. Asked for {found.alarm:.1%} false alarms, "
+        f"it calls {found.false_alarm:.1%} of them 'no'.\nCalibration error {found.calibration_error:.3f} (expected, "
+        "15 bins; half real images, half others).\n"
+    )
+    table = Table(box=None, pad_edge=False)
+    for head in ("real images against", "AUROC", "let pass", "pictures", "others of this kind learned"):
+        table.add_column(head, justify="left" if head == "real images against" else "right")
+    for r in found.rows:
+        table.add_row(Text(r.name), f"{r.auroc:.3f}", f"{r.passed:.1%}", f"{r.count:,}", "yes" if r.learned else "no")
+    Console().print(table)
+    print(
+        "\nAUROC: how often a real image looks more like the kind than such a picture does (0.5: cannot tell).\n"
+        "What the detector does not know: kinds of pictures that resemble none of these; and other people's digits,\n"
+        "or photographs, that were prepared in another way may look strange to it though they are of the kind."
+    )
+
+
+def counted(steps: Iterator[int], total: int, text: str) -> int:
+    """Show a progress bar while something counts up to a total; returns the last count."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    done = 0
+    console = Console()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(text, total=total)
+        for done in steps:
+            progress.update(task, completed=done)
+    return done
 
 
 def comparison(names: list[str], rows: list[list[Figure]]) -> Table:

@@ -139,7 +139,8 @@ class Experiment:
         training = dataclasses.replace(
             self.training, images=20 * batch, tick_every=5 * batch, sample_every=10 * batch, sample_at=()
         )
-        task = dataclasses.replace(self.task, select=min(self.task.select, 20 * batch))
+        most = {name: min(getattr(self.task, name), 20 * batch) for name in ("select", "detect")}
+        task = dataclasses.replace(self.task, **most)
         return dataclasses.replace(self, training=training, task=task)
 
     def new_folder(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganvas.errors import UserError
 from ganvas.files import write_whole
 
 
@@ -26,6 +28,11 @@ def levels(images: Tensor) -> Tensor:
 def to_uint8(images: Tensor) -> Tensor:
     """float [B, C, H, W] in [-1, 1] (clamped) -> uint8 [B, C, H, W] in 0..255, rounded, on the CPU."""
     return levels(images.detach()).to(torch.uint8).cpu()
+
+
+def join(portions: Iterable[Tensor], channels: int, size: int) -> Tensor:
+    """uint8 [n, C, H, W] of each portion -> uint8 [N, C, H, W], also where there is none."""
+    return torch.cat([torch.empty(0, channels, size, size, dtype=torch.uint8), *portions])
 
 
 def grid(images: Tensor, columns: int) -> np.ndarray:
@@ -49,6 +56,20 @@ def grid(images: Tensor, columns: int) -> np.ndarray:
 def to_pil(array: np.ndarray) -> Image.Image:
     """uint8 array [H, W, C] with 1, 3 or 4 channels -> a Pillow image."""
     return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+
+
+def read(path: Path) -> Tensor:
+    """A PNG that Ganvas wrote -> uint8 [C, H, W].
+
+    Raises:
+        UserError: the file cannot be read as a picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            array = np.array(picture)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} cannot be read as a picture ({error}).") from error
+    return torch.from_numpy(array).view(*array.shape[:2], -1).permute(2, 0, 1)
 
 
 def png(array: np.ndarray, scale: int = 1) -> bytes:

@@ -1,14 +1,15 @@
-"""Pictures that lie in files, whoever drew them: a folder of images (a sub-folder a class), or an .npz file."""
+"""Pictures that lie in files, whoever drew them: folders of images (a sub-folder a class), .npz files, single ones."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from ganvas import files, seeds
@@ -16,6 +17,7 @@ from ganvas.errors import UserError
 from ganvas.files import cannot
 from ganvas.spec import ImageSpec
 
+MODES = {"L": "grey", "RGB": "colour", "RGBA": "colour with transparency", "P": "palette", "1": "black and white"}
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 
@@ -64,6 +66,51 @@ def load(source: str | os.PathLike[str]) -> Pictures:
     """
     place = files.place(source)
     return _from_npz(place) if place.suffix == ".npz" and not place.is_dir() else _from_folder(place)
+
+
+def gather(places: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """The image files that paths of files and of folders mean, each once.
+
+    Raises:
+        UserError: there is no such file, or a folder has no pictures in it.
+    """
+    found: list[Path] = []
+    for name in places:
+        place = files.place(name)
+        inside = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES) if place.is_dir() else [place]
+        if not inside:
+            raise UserError(f"{place} holds no pictures: there is no {', '.join(sorted(SUFFIXES))} file in it.")
+        if not place.exists():
+            raise UserError(f"There is no file or folder {place}.")
+        found += inside
+    return list(dict.fromkeys(found))
+
+
+def fit(path: Path, spec: ImageSpec) -> tuple[Tensor, str]:
+    """One picture as a model needs it, uint8 [C, H, W], and what had to be changed, in words ('' for nothing).
+
+    It is cut to its middle square, scaled, and turned grey or coloured; what is transparent becomes white.
+
+    Raises:
+        UserError: the file cannot be read as a picture.
+    """
+    try:
+        with Image.open(path) as opened:
+            picture = ImageOps.exif_transpose(opened)
+            size, mode = picture.size, picture.mode
+            if mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+                picture = picture.convert("RGBA")
+                picture = Image.alpha_composite(Image.new("RGBA", size, "white"), picture)
+            picture = picture.convert("L" if spec.channels == 1 else "RGB")
+            if size != (spec.size, spec.size):
+                picture = ImageOps.fit(picture, (spec.size, spec.size), Image.Resampling.LANCZOS)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} cannot be read as a picture ({error}).") from error
+    array = torch.from_numpy(np.array(picture)).view(spec.size, spec.size, -1).permute(2, 0, 1)
+    changes = [f"{size[0]}x{size[1]} to {spec.size}x{spec.size} pixels"] if size != (spec.size, spec.size) else []
+    if mode != picture.mode:
+        changes.append(f"{MODES.get(mode, mode)} to {MODES[picture.mode]}")
+    return array, ", ".join(changes)
 
 
 def _from_folder(place: Path) -> Pictures:

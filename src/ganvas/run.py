@@ -17,6 +17,7 @@ from ganvas import checkpoint
 from ganvas import images as im
 from ganvas.errors import UserError
 from ganvas.files import cannot, make_folder, write_whole
+from ganvas.spec import ImageSpec
 
 try:
     import fcntl
@@ -163,6 +164,12 @@ class Run:
         """The sheets of generated pictures so far: (thousands of images seen, path), oldest first."""
         found = [(0, self.samples / "fakes_init.png")] if (self.samples / "fakes_init.png").is_file() else []
         return found + [(int(p.stem[6:]), p) for p in sorted(self.samples.glob("fakes_[0-9]*.png"))]
+
+    def drawn(self, spec: ImageSpec) -> Tensor:
+        """The generated pictures of all sheets, cut apart, uint8 [n, C, H, W]; empty where there are none."""
+        sheets = [im.read(path) for _, path in self.pictures()]
+        parts = [sheet.unfold(1, spec.size, spec.size).unfold(2, spec.size, spec.size) for sheet in sheets]
+        return im.join((x.flatten(1, 2).transpose(0, 1) for x in parts), spec.channels, spec.size)
 
     def save_snapshot(self, images: int, tensors: dict[str, Tensor], card: dict[str, Any]) -> Path:
         """Write all that a resume needs, and remove the oldest snapshots."""

@@ -12,12 +12,25 @@ import torch
 from torch import Tensor, nn
 
 from ganvas import checkpoint, networks, seeds
+from ganvas import images as im
+from ganvas.detection import LEAST, Detector, features
 from ganvas.errors import UserError, unknown
 from ganvas.run import locate
 from ganvas.selection import Selector, pick
 from ganvas.spec import ImageSpec
 
 BATCH = 256  # pictures that are drawn at a time
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How probable it is (0..1) that an image is of the kind that was trained on, and 'yes', 'no' or 'not sure'.
+
+    The probability holds where as many images of this kind as others come.
+    """
+
+    probability: float
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -32,31 +45,46 @@ class Model:
     class_names: tuple[str, ...]
     card: dict[str, Any]
     selector: Selector | None = None
+    detector: Detector | None = None
 
     @torch.inference_mode()
-    def sample(self, n: int = 16, classes: int | str | Sequence[int | str] | None = None, seed: int = 0) -> Tensor:
+    def sample(
+        self,
+        n: int = 16,
+        classes: int | str | Sequence[int | str] | None = None,
+        seed: int = 0,
+        truncation: float | None = None,
+    ) -> Tensor:
         """Draw n pictures: the seeds `seed`, `seed` + 1, ...
 
         Args:
             n: how many.
             classes: a class (its number or name) for all of them, or a list of n; None takes the classes in turn.
             seed: of the first picture; a seed and a class are one picture, however many are drawn with it.
+            truncation: limit of the latent numbers (1 to 2 is usual): fewer odd pictures, less variety.
 
         Returns:
             float [n, C, H, W] in [-1, 1] on the CPU.
 
         Raises:
-            UserError: a class that the model does not have, or a list of another length than n.
+            UserError: a class that the model does not have, a list of another length than n, or a truncation of 0.
         """
         return torch.cat(
             [
                 torch.empty(0, self.spec.channels, self.spec.size, self.spec.size),
-                *self.draw(range(seed, seed + n), classes),
+                *self.draw(range(seed, seed + n), classes, truncation),
             ]
         )
 
-    def draw(self, numbers: Sequence[int], classes: int | str | Sequence[int | str] | None = None) -> Iterator[Tensor]:
+    def draw(
+        self,
+        numbers: Sequence[int],
+        classes: int | str | Sequence[int | str] | None = None,
+        truncation: float | None = None,
+    ) -> Iterator[Tensor]:
         """As `sample`, for any list of seeds, in portions of up to 256 pictures."""
+        if truncation is not None and not truncation > 0:
+            raise UserError(f"truncation is {truncation:g}; it must be above 0 (1 to 2 is usual; none: leave it out).")
         device = next(self.generator.parameters()).device
         labels = self.labels(classes, len(numbers))
         for i in range(0, len(numbers), BATCH):
@@ -64,9 +92,39 @@ class Model:
             y = None if labels is None else labels[i : i + BATCH].to(device)
             with torch.inference_mode():
                 if self.selector is not None:
-                    yield pick(self.generator, self.selector, portion, self.latent_dim, y).cpu()
+                    yield pick(self.generator, self.selector, portion, self.latent_dim, y, truncation).cpu()
                 else:
-                    yield self.generator(seeds.latents(portion, self.latent_dim).to(device), y).float().cpu()
+                    z = seeds.latents(portion, self.latent_dim, truncation=truncation)
+                    yield self.generator(z.to(device), y).float().cpu()
+
+    def detect(self, images: Tensor, alarm: float = 0.05) -> list[Verdict]:
+        """Ask the discriminator whether images are of the kind that it was trained on.
+
+        Args:
+            images: uint8 [n, C, H, W], or float in [-1, 1] (rounded to 8 bits first).
+            alarm: the share of images of this kind that may be called 'no' (0 to 0.5).
+
+        Raises:
+            UserError: images of another shape, an alarm rate out of range, or a model without a detector.
+        """
+        if self.detector is None:
+            raise UserError(
+                f"{self.path} has no detector: it is learned when a training ends, from at least {LEAST} held-out "
+                "images. Let the training end (ganvas resume RUN), or train again with the newest Ganvas."
+            )
+        if not 0 < alarm <= 0.5:
+            raise UserError(f"The false-alarm rate is {alarm:g}; it must be above 0 and at most 0.5.")
+        shape = (self.spec.channels, self.spec.size, self.spec.size)
+        if tuple(images.shape[1:]) != shape:
+            raise UserError(f"The images have the shape {tuple(images.shape[1:])}; {shape} is needed.")
+        pixels = images if images.dtype == torch.uint8 else im.to_uint8(images)
+        if not len(pixels):
+            return []
+        device = next(self.discriminator.parameters()).device
+        seen = features(self.discriminator, pixels).to(device)
+        no, yes = self.detector.thresholds(alarm)
+        found = torch.sigmoid(self.detector(seen)).tolist()
+        return [Verdict(p, "no" if p < no else "yes" if p >= yes else "not sure") for p in found]
 
     def labels(self, classes: int | str | Sequence[int | str] | None, n: int) -> Tensor | None:
         """Class numbers int64 [n] for `classes` as `sample` takes them; None for a model without classes.
@@ -116,8 +174,10 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> Model:
         raise UserError(f"{file} describes no network that this version of Ganvas knows ({error}).") from error
     generator, discriminator = networks.build(config, spec)
     selector = Selector(spec.channels, spec.size) if any(name.startswith("selector.") for name in tensors) else None
-    parts = {"generator": generator, "discriminator": discriminator, "selector": selector}
+    detector = Detector(len(tensors["detector.mean"])) if "detector.mean" in tensors else None
+    parts = {"generator": generator, "discriminator": discriminator, "selector": selector, "detector": detector}
     for name, network in ((n, m) for n, m in parts.items() if m is not None):
         checkpoint.load_module(name, network, tensors, file)
         network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    return Model(file, generator, discriminator, spec, config.latent_dim, tuple(card["classes"]), card, selector)
+    names = tuple(card["classes"])
+    return Model(file, generator, discriminator, spec, config.latent_dim, names, card, selector, detector)

@@ -25,11 +25,25 @@ def generator(seed: int, *what: str | int) -> torch.Generator:
     return torch.Generator().manual_seed(key(seed, *what))
 
 
-def latents(seeds: Iterable[int], dim: int, candidate: int = 0) -> Tensor:
+def latents(seeds: Iterable[int], dim: int, candidate: int = 0, truncation: float | None = None) -> Tensor:
     """The latent vector of each seed, standard normal, [n, dim] on the CPU: a seed is one picture, in any batch.
 
-    A seed has further candidates, 1 and up, for those who choose among them.
+    A seed has further candidates, 1 and up, for those who choose among them. `truncation`: see `truncate`.
     """
     which = (candidate,) if candidate else ()
-    rows = [torch.randn(dim, generator=generator(seed, "latent", *which)) for seed in seeds]
-    return torch.stack(rows) if rows else torch.empty(0, dim)
+    source, rows = torch.Generator(), []
+    for seed in seeds:
+        rows.append(torch.randn(dim, generator=source.manual_seed(key(seed, "latent", *which))))
+    z = torch.stack(rows) if rows else torch.empty(0, dim)
+    return z if truncation is None else truncate(z, truncation)
+
+
+def truncate(z: Tensor, limit: float) -> Tensor:
+    """Standard normal numbers -> normal numbers within [-limit, limit]: fewer odd pictures, and less variety.
+
+    Each number keeps its rank, so that a seed's picture changes gradually with the limit. Source: the truncation trick
+    of Brock et al. 2019, section 3.1, without its redrawing.
+    """
+    below = torch.special.ndtr(torch.tensor(-limit, dtype=torch.float64))
+    share = below + (1 - 2 * below) * torch.special.ndtr(z.double())
+    return torch.special.ndtri(share).to(z.dtype).clamp(-limit, limit)

@@ -76,16 +76,21 @@ def draw(generator: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
     return generator(z.to(next(generator.parameters()).device), labels).float()
 
 
-def candidates(numbers: Sequence[int], latent_dim: int, candidate: int) -> Tensor:
+def candidates(numbers: Sequence[int], latent_dim: int, candidate: int, truncation: float | None = None) -> Tensor:
     """Latent vectors [n, latent_dim] of a candidate of each seed; candidate 0 is the seed's own."""
     z = seeds.latents(numbers, latent_dim)
     if candidate:
         z = NEARNESS * z + math.sqrt(1 - NEARNESS**2) * seeds.latents(numbers, latent_dim, candidate)
-    return z
+    return z if truncation is None else seeds.truncate(z, truncation)
 
 
 def pick(
-    generator: nn.Module, selector: Selector, numbers: Sequence[int], latent_dim: int, labels: Tensor | None
+    generator: nn.Module,
+    selector: Selector,
+    numbers: Sequence[int],
+    latent_dim: int,
+    labels: Tensor | None,
+    truncation: float | None = None,
 ) -> Tensor:
     """The kept picture of each seed, [n, C, H, W]: its first candidate that the selector lets pass.
 
@@ -94,7 +99,7 @@ def pick(
     pictures, left = torch.empty(0), torch.arange(len(numbers))
     luck = torch.stack([torch.rand(CANDIDATES, generator=seeds.generator(number, "luck")) for number in numbers])
     for candidate in range(CANDIDATES):
-        z = candidates([numbers[i] for i in left.tolist()], latent_dim, candidate)
+        z = candidates([numbers[i] for i in left.tolist()], latent_dim, candidate, truncation)
         drawn = draw(generator, z, None if labels is None else labels[left.to(labels.device)])
         passed = luck[left, candidate] < torch.sigmoid(selector(drawn) - selector.shift).cpu()
         if candidate == 0:

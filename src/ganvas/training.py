@@ -98,14 +98,11 @@ def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, Non
 
 def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
     """What the task learns after the contest; begun anew where it was interrupted."""
-    began = time.monotonic()
-    for i, _ in enumerate(trainer.task.finish(trainer.drawer(), batches)):
-        if i == 0:
-            yield Noted(trainer.images, "The contest is over. Now a selector learns which drawings to keep (minutes).")
+    for text in trainer.task.finish(trainer.drawer(), batches, run.drawn(batches.data.spec)):
+        if text:
+            yield Noted(trainer.images, text)
         yield Stepped(trainer.images)
     _save_model(trainer, run, run.model, finished=True)
-    if trainer.task.selector is not None:
-        yield Noted(trainer.images, f"The selector has learned ({time.monotonic() - began:.0f} s).")
 
 
 def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:
@@ -175,13 +172,20 @@ def _save(trainer: Trainer, run: Run) -> Saved:
 
 
 def _save_model(trainer: Trainer, run: Run, path: Path, finished: bool = False) -> None:
-    rows, selector = run.rows(), trainer.task.selector
+    rows, task = run.rows(), trainer.task
+    learned = [checkpoint.module_tensors(name, module) for name, module in task.learned.items()] if finished else []
     run.save_model(
         path,
         {
             **checkpoint.module_tensors("generator", trainer.drawer()),
-            **checkpoint.module_tensors("discriminator", trainer.task.discriminator),
-            **(checkpoint.module_tensors("selector", selector) if finished and selector is not None else {}),
+            **checkpoint.module_tensors("discriminator", task.discriminator),
+            **{name: tensor for tensors in learned for name, tensor in tensors.items()},
         },
-        {"images": trainer.images, "finished": finished, "machine": trainer.machine(), "log": rows[-1] if rows else {}},
+        {
+            "images": trainer.images,
+            "finished": finished,
+            "machine": trainer.machine(),
+            "log": rows[-1] if rows else {},
+            **(task.findings if finished else {}),
+        },
     )

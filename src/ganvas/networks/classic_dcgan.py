@@ -67,6 +67,15 @@ class Discriminator(nn.Module):
             nn.Linear(w * (spec.size // 4) ** 2, 1),
         )
 
+    def features(self, images: Tensor) -> list[Tensor]:
+        """images [B, C, H, W] -> what each layer sees in them, [B, c, h, w]."""
+        found, x = [], images
+        for layer in list(self.layers)[:-1]:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                found.append(x)
+        return found
+
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """images [B, C, H, W] -> logits [B]; labels are not used."""
         return self.layers(images).squeeze(1)

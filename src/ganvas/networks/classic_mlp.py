@@ -66,6 +66,15 @@ class Discriminator(nn.Module):
             nn.Linear(w, 1),
         )
 
+    def features(self, images: Tensor) -> list[Tensor]:
+        """images [B, C, H, W] -> what each layer sees in them, [B, c]."""
+        found, x = [], torch.flatten(images, 1)
+        for layer in list(self.layers)[:-1]:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                found.append(x)
+        return found
+
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """images [B, C, H, W] -> logits [B]; labels are not used."""
         return self.layers(torch.flatten(images, 1)).squeeze(1)

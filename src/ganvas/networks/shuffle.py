@@ -49,10 +49,10 @@ class ClassNorm(nn.Module):
             nn.init.zeros_(self.by_class.weight)
 
     def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        """x [B, C, h, w], labels [B] -> [B, C, h, w], after the leaky ReLU."""
+        """x [B, C, h, w], labels [B] or [B, classes] -> [B, C, h, w], after the leaky ReLU."""
         x = self.norm(x)
         if self.by_class is not None and labels is not None:
-            scale, shift = self.by_class(labels)[:, :, None, None].chunk(2, 1)
+            scale, shift = _by_class(self.by_class, labels)[:, :, None, None].chunk(2, 1)
             x = torch.addcmul(shift, x, 1 + scale)
         return F.leaky_relu(x, SLOPE, inplace=True)
 
@@ -78,10 +78,10 @@ class Generator(nn.Module):
         nn.init.normal_(self.head.weight, std=0.5 / math.sqrt(self.head.weight[0].numel()))  # starts grey, not clipped
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """z [B, latent_dim], labels int64 [B] -> images [B, C, H, W] in [-1, 1]."""
+        """z [B, latent_dim], labels int64 [B] (or shares of the classes, float [B, classes]) -> images in [-1, 1]."""
         if self.classes:
             assert labels is not None, "this generator was made for labelled images"
-            z = torch.cat([z, F.one_hot(labels, self.classes).to(z.dtype)], 1)
+            z = torch.cat([z, (F.one_hot(labels, self.classes) if labels.dim() == 1 else labels).to(z.dtype)], 1)
         x = self.foot(z).view(len(z), self.start, self.start, -1).permute(0, 3, 1, 2)  # channels last from the start
         x = self.norm0(x, labels)
         x = F.pixel_shuffle(self.norm1(self.up1(x), labels), 2)
@@ -108,11 +108,16 @@ class Discriminator(nn.Module):
         if self.by_class is not None:
             nn.init.normal_(self.by_class.weight, std=1 / math.sqrt(c.d_features + 1))
 
+    def features(self, images: Tensor) -> list[Tensor]:
+        """images [B, C, H, W] -> what each layer sees in them, [B, c, h, w] or [B, c]."""
+        first = F.leaky_relu(self.first(F.pixel_unshuffle(images, 2)), SLOPE)
+        down = F.leaky_relu(self.down(first), SLOPE)
+        foot = F.leaky_relu(self.foot(down.permute(0, 2, 3, 1).flatten(1)), SLOPE).float()
+        return [first, down, foot]
+
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """images [B, C, H, W], labels int64 [B] -> logits [B]."""
-        x = F.leaky_relu(self.first(F.pixel_unshuffle(images, 2)), SLOPE)
-        x = F.leaky_relu(self.down(x), SLOPE)
-        x = F.leaky_relu(self.foot(x.permute(0, 2, 3, 1).flatten(1)), SLOPE).float()
+        x = self.features(images)[-1]
         spread = (x - x.mean(0)).square().mean(0).add(1e-4).sqrt().mean()  # torch's own var is ten times slower
         x = torch.cat([x, spread.expand(len(x), 1)], 1)
         logits = self.head(x).squeeze(1)
@@ -120,6 +125,11 @@ class Discriminator(nn.Module):
             assert labels is not None, "this discriminator was made for labelled images"
             logits = logits + (self.by_class(labels) * x).sum(1)
         return logits
+
+
+def _by_class(table: nn.Embedding, labels: Tensor) -> Tensor:
+    """A row a label; the mean of the rows where labels are shares of the classes (a picture between two of them)."""
+    return table(labels) if labels.dim() == 1 else labels @ table.weight
 
 
 def _initialise(network: nn.Module) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -19,7 +20,8 @@ class Task(ABC):
 
     generator: nn.Module
     discriminator: nn.Module
-    selector: nn.Module | None = None  # learned by `finish`, and part of the model from then on
+    learned: dict[str, nn.Module]  # what `finish` has learned, by name: part of the model from then on
+    findings: dict[str, Any]  # what it found out, for the model's card
 
     @abstractmethod
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -36,8 +38,11 @@ class Task(ABC):
         The networks are used in the mode (training or evaluation) in which they are.
         """
 
-    def finish(self, generator: nn.Module, batches: Batches) -> Iterator[None]:
-        """What is to be learned once the contest is over, a step at a time, equal for equal seeds; mostly nothing."""
+    def finish(self, generator: nn.Module, batches: Batches, drawn: Tensor) -> Iterator[str]:
+        """What is to be learned once the contest is over, a step at a time, equal for equal seeds; mostly nothing.
+
+        `drawn`: the run's pictures of many moments, uint8 [n, C, H, W]. Yields what a person should know ('': nothing).
+        """
         yield from ()
 
     @abstractmethod

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ganvas import detection, losses, seeds, selection
 from ganvas import images as im
-from ganvas import losses, seeds, selection
 from ganvas.config import knob
 from ganvas.data import Batch, Batches
 from ganvas.losses import LOSSES
@@ -18,6 +20,8 @@ from ganvas.tasks.base import Task
 
 COLUMNS = 10  # pictures a row of a preview
 MAX_ROWS = 32
+FAKES = 7_500  # pictures of the finished generator that the detector learns from, or is asked about
+PORTION = 250
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,9 @@ class Config:
     select: int = knob(
         0, "images from which a selector learns, at the end, which drawings to keep (0: no selector)", low=0
     )
+    detect: int = knob(
+        20_000, "training images from which a detector learns, at the end, to know such images (0: no detector)", low=0
+    )
 
 
 class GenerateTask(Task):
@@ -45,6 +52,8 @@ class GenerateTask(Task):
         self.generator, self.discriminator = generator, discriminator
         self.spec, self.config, self.latent_dim = spec, config, latent_dim
         self.objective = LOSSES[config.loss]
+        self.learned: dict[str, nn.Module] = {}
+        self.findings: dict[str, Any] = {}
         self._fakes: Tensor | None = None  # drawn in the discriminator's step, used again in the generator's
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -95,14 +104,43 @@ class GenerateTask(Task):
         loss = self.objective.g_loss(real, fake)
         return {"total": loss, "loss_g": loss, "d_fake_after": self._score(fake)}
 
-    def finish(self, generator: nn.Module, batches: Batches) -> Iterator[None]:
+    def finish(self, generator: nn.Module, batches: Batches, drawn: Tensor) -> Iterator[str]:
+        generator.eval()
+        self.discriminator.eval()
         if self.config.select:
+            yield "The contest is over. Now a selector learns which drawings to keep (minutes)."
             torch.manual_seed(seeds.key(batches.seed, "selector"))
             selector = selection.Selector(self.spec.channels, self.spec.size).to(batches.device)
             selector.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-            for _ in selection.learn(selector, generator.eval(), batches, self.latent_dim, self.config.select):
-                yield
-            self.selector = selector
+            for _ in selection.learn(selector, generator, batches, self.latent_dim, self.config.select):
+                yield ""
+            self.learned["selector"] = selector
+        held_out = batches.data.held_out.images
+        if self.config.detect and len(held_out) >= detection.LEAST:
+            yield "Now a detector learns to know such images from others (seconds)."
+            train, seed = batches.data.train.images, batches.seed
+            fresh = [self._kept(generator, batches, i, train) for i in range(0, min(FAKES, len(train)), PORTION)]
+            fakes = torch.cat(fresh)
+            yield ""
+            learn, left = fakes[: -len(fakes) // 3], fakes[-len(fakes) // 3 :]
+            detector = detection.learn(self.discriminator, train, held_out, learn, drawn, seed, self.config.detect)
+            found = detection.report(self.discriminator, detector, held_out, left, seed)
+            self.learned["detector"], self.findings["detector"] = detector, dataclasses.asdict(found)
+            yield (
+                f"The detector lets {1 - found.false_alarm:.1%} of {found.real:,} new real images pass, and "
+                f"{found.rows[0].passed:.1%} of this generator's pictures (ganvas detect)."
+            )
+
+    def _kept(self, generator: nn.Module, batches: Batches, start: int, train: Tensor) -> Tensor:
+        """Some of the pictures that people will see, of classes as they come in the data, uint8."""
+        count = min(PORTION, FAKES - start, len(train) - start)
+        numbers = [seeds.key(batches.seed, "detector", start + i) for i in range(count)]
+        labels = batches.data.train.labels
+        kinds = None if labels is None else labels[start : start + count].to(batches.device)
+        selector = self.learned.get("selector")
+        if isinstance(selector, selection.Selector):
+            return im.to_uint8(selection.pick(generator, selector, numbers, self.latent_dim, kinds))
+        return im.to_uint8(selection.draw(generator, seeds.latents(numbers, self.latent_dim), kinds))
 
     @torch.no_grad()
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:

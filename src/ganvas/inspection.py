@@ -1,0 +1,111 @@
+"""`ganvas detect`: images from files before the detector, and its report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from ganvas import detection, pictures, sources
+from ganvas import images as im
+from ganvas.detection import Report
+from ganvas.errors import UserError
+from ganvas.files import make_folder
+from ganvas.sample import Model, Verdict, load
+from ganvas.spec import ImageSpec
+
+OWN = 2_000  # pictures of each generator in a report
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An image file, what the detector says of it, what had to be converted, and the image as it was shown to it."""
+
+    path: Path
+    verdict: Verdict
+    changes: str
+    image: Tensor
+
+
+def judge(
+    model: Model, places: Sequence[str | os.PathLike[str]], alarm: float = 0.05
+) -> tuple[list[Judged], list[str]]:
+    """Ask the detector about image files and folders of them.
+
+    Returns:
+        What it says of each image, and a sentence for each file that is no image.
+
+    Raises:
+        UserError: no such file, an empty folder, nothing that can be read, or a model without a detector.
+    """
+    read: list[tuple[Path, Tensor, str]] = []
+    broken: list[str] = []
+    for path in pictures.gather(places):
+        try:
+            read.append((path, *pictures.fit(path, model.spec)))
+        except UserError as error:
+            broken.append(str(error))
+    if not read:
+        raise UserError(broken[0])
+    verdicts = model.detect(torch.stack([image for _, image, _ in read]), alarm)
+    return [Judged(p, v, changes, x) for (p, x, changes), v in zip(read, verdicts, strict=True)], broken
+
+
+def sheet(path: Path, judged: list[Judged]) -> None:
+    """Write all images on one sheet, from the least probable to the most."""
+    order = sorted(judged, key=lambda j: j.verdict.probability)
+    make_folder(path.parent)
+    columns = max(1, min(32, round(len(order) ** 0.5)))
+    im.save_grid(path, torch.stack([j.image for j in order]), columns, scale=max(1, 56 // order[0].image.shape[-1]))
+
+
+def report(
+    source: str | os.PathLike[str],
+    model: Model,
+    alarm: float = 0.05,
+    against: Sequence[str | os.PathLike[str]] = (),
+    data: str | os.PathLike[str] | None = None,
+) -> Report:
+    """What the model's detector is worth.
+
+    Args:
+        source: where the model is: its run says which data it was trained on.
+        against: other models, folders of pictures and .npz files.
+        data: a data set's name or folder, where it is not what the run says.
+
+    Raises:
+        UserError: a model without a detector, or other data than the model was trained on.
+    """
+    model.detect(torch.empty(0, model.spec.channels, model.spec.size, model.spec.size, dtype=torch.uint8), alarm)
+    assert model.detector is not None
+    _, _, real = sources.find(source, data)
+    if real.fingerprint != model.card["fingerprint"]:
+        raise UserError(
+            f"{model.path} was trained on other images than {real.name} holds now: the report needs those that were "
+            "held out from it. Name them with --data."
+        )
+    more = {str(place): _other(place, model.spec) for place in against}
+    fresh = im.join(map(im.to_uint8, model.draw(range(OWN))), model.spec.channels, model.spec.size)
+    seed = model.card["training"]["seed"]
+    return detection.report(model.discriminator, model.detector, real.held_out.images, fresh, seed, alarm, more)
+
+
+def _other(place: str | os.PathLike[str], spec: ImageSpec) -> Tensor:
+    """Up to OWN pictures of another model or from files, as the detector takes them, uint8."""
+    if not pictures.is_pictures(place):
+        found = im.join(map(im.to_uint8, (other := load(place)).draw(range(OWN))), other.spec.channels, other.spec.size)
+    elif Path(place).is_dir():
+        return torch.stack([pictures.fit(path, spec)[0] for path in pictures.gather([place])[:OWN]])
+    else:
+        found = pictures.load(place).images[:OWN]
+    if found.shape[1] != spec.channels:
+        found = found[:, :3].float().mean(1, keepdim=True).expand(-1, spec.channels, -1, -1).round().to(torch.uint8)
+    if found.shape[-1] != spec.size:
+        small = F.interpolate(found.float(), (spec.size, spec.size), mode="bicubic", antialias=True)
+        found = small.round().clamp(0, 255).to(torch.uint8)
+    return found
