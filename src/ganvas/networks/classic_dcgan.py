@@ -46,7 +46,7 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """z [B, latent_dim] -> images [B, C, H, W] in [-1, 1]; labels are not used."""
-        x = self.foot(z).view(len(z), -1, self.start, self.start).contiguous(memory_format=torch.channels_last)
+        x = self.foot(z).view(z.shape[0], -1, self.start, self.start).contiguous(memory_format=torch.channels_last)
         return 2 * torch.sigmoid(self.layers(x)) - 1  # the tutorials draw in [0, 1] with a sigmoid
 
 
