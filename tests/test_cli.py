@@ -23,6 +23,9 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     "walk": ["model", "images", "seeds", "class_", "frames", "rate", "loop", "truncation", "time_lapse", "out"],
     "invert": ["model", "images", "class_", "out"],
     "detect": ["model", "images", "alarm", "json", "report", "against", "data", "out"],
+    "expand": ["model", "out", "count", "data", "seed", "repeats"],
+    "export": ["model", "out", "web"],
+    "push": ["model", "target"],
     "evaluate": [
         "source",
         "metrics",

@@ -63,6 +63,16 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, card
 
 
+def annotate(path: Path, **more: Any) -> None:
+    """Put more into the card of a file, and leave its tensors as they are.
+
+    Raises:
+        Damaged, UserError: as `load` and `save`.
+    """
+    tensors, card = load(path)
+    save(path, tensors, {**card, **more})
+
+
 def head(path: Path) -> dict[str, Any]:
     """The card alone, quickly and unchecked.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from ganvas import modes as md
 from ganvas.detection import Detector, Report
 from ganvas.evaluation import Doing, Written
 from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Started, Stepped, Warned
+from ganvas.expanding import Lesson, conclusion
 from ganvas.figures import Figure
 from ganvas.inspection import Judged
 from ganvas.metrics.expert import Z
@@ -290,6 +292,50 @@ def show_report(found: Report, title: str) -> None:
         "\nAUROC: how often a real image looks more like the kind than such a picture does (0.5: cannot tell).\n"
         "What the detector does not know: kinds of pictures that resemble none of these; and other people's digits,\n"
         "or photographs, that were prepared in another way may look strange to it though they are of the kind."
+    )
+
+
+class Progressing:
+    """A progress bar for what says what it is doing."""
+
+    def __init__(self) -> None:
+        self.console = Console()
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        self.progress = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
+        self.task = self.progress.add_task("starting", total=1.0)
+
+    def __enter__(self) -> Progressing:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def show(self, event: Doing) -> None:
+        self.progress.update(self.task, description=event.text, completed=event.share)
+
+    def print(self, text: str) -> None:
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def show_lessons(lessons: list[Lesson]) -> None:
+    """What a classifier learns from real images, new ones and both, as a table and a sentence."""
+    table = Table(box=None, pad_edge=False)
+    for head in ("real images", "real alone", "new alone", "both", "gain", "the new ones"):
+        table.add_column(head, justify="left" if head == "the new ones" else "right")
+    for lesson in lessons:
+        shown = []
+        for values in (lesson.real, lesson.synthetic, lesson.both, lesson.gains):
+            by = statistics.stdev(values) if len(values) > 1 else float("nan")
+            shown.append(spread(statistics.fmean(values), by, True))
+        table.add_row(f"{lesson.size:,}", *shown, lesson.verdict)
+    print(
+        f"\nAccuracy on held-out images of a small classifier, {len(lessons[0].real)} repeats (± standard deviation)\n"
+    )
+    Console().print(table)
+    print(
+        f"\n{conclusion(lessons)}\nThe generator itself has learned from all of the training images: with fewer real "
+        "ones this is what its pictures add\nfor someone who has the generator and only these."
     )
 
 

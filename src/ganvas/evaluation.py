@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ganvas import checkpoint, reference, report, sources
 from ganvas import images as im
-from ganvas import reference, report, sources
 from ganvas.data import ImageData
 from ganvas.errors import UserError, unknown
 from ganvas.figures import Figure, Protocol
@@ -108,7 +108,7 @@ def evaluate(
         features, opinions = looks.look(images)
         pairs.append(base.pair(Side(images, features, opinions if looked.knows_classes else None, labels)))
 
-    late = False
+    late, figures = False, []
     for i, name in enumerate(names):
         yield Doing(METRICS[name].title, 0.4 + 0.6 * i / len(names))
         note = missing(METRICS[name], pairs[0], base)
@@ -118,16 +118,27 @@ def evaluate(
         elif note and strict:
             raise UserError(f"{METRICS[name].title} cannot be measured: {note}.")
         figure = measure(name, pairs, base, protocol, drawer.trained, note)
+        figures.append(figure)
         if run is not None:
             run.append(figure.row(), run.metrics)
         yield figure
     looked.save()
+    if isinstance(drawer, Drawer):
+        _note(drawer, figures)
     folder = Path(out) if out is not None else run.folder / "evaluation" if run is not None else None
     if run is not None:
         report.write(run)
     if folder is not None:
         make_folder(folder)
         yield from sheets(folder, pairs[0], names)
+
+
+def _note(drawer: Drawer, figures: Sequence[Figure]) -> None:
+    """Put the figures into the model's own card, where the file may be written; the newest of a metric counts."""
+    rows = {row["metric"]: row for row in drawer.model.card.get("metrics", [])}
+    rows |= {figure.metric: figure.row() for figure in figures if not figure.note}
+    with contextlib.suppress(UserError):
+        checkpoint.annotate(drawer.model.path, metrics=list(rows.values()))
 
 
 def choose(metrics: Sequence[str] | str | None) -> list[str]:

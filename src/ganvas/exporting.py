@@ -186,9 +186,7 @@ def _write(
         found = session.run(None, feeds)[0]
         difference = max(difference, float(np.abs(found - wanted).max()))
     if not difference <= CLOSE:
-        raise UserError(
-            f"{path.name} differs from torch by {difference:.2g} ({CLOSE:g} is allowed); not written."
-        )
+        raise UserError(f"{path.name} differs from torch by {difference:.2g} ({CLOSE:g} is allowed); not written.")
     write_whole(path, content)
     return Exported(path, difference)
 

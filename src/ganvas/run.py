@@ -221,12 +221,19 @@ class Run:
         return None, {}, {}, bad
 
 
+def is_remote(path: str | os.PathLike[str]) -> bool:
+    """Is this a name on the hub, hf://user/name?"""
+    return re.match(r"hf:/", str(path)) is not None
+
+
 def locate(path: str | os.PathLike[str]) -> Path:
-    """The model file that a run's folder or a model's path means.
+    """The model file that a run's folder, a model's path or a name on the hub means.
 
     Raises:
         UserError: there is none.
     """
+    if is_remote(path):
+        return _download(str(path))
     place = Path(path).expanduser()
     if place.is_dir():
         model = place / "model.safetensors"
@@ -238,3 +245,20 @@ def locate(path: str | os.PathLike[str]) -> Path:
     if not place.is_file():
         raise UserError(f"There is no run or model {place}.")
     return place
+
+
+def _download(name: str) -> Path:
+    """The model file of hf://user/name, from the hub or from its own cache."""
+    found = re.fullmatch(r"hf:/+([\w.-]+/[\w.-]+)", name)
+    if found is None:
+        raise UserError(f"{name}: a place on the hub is written hf://user/name.")
+    try:
+        import huggingface_hub
+        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+    except ImportError as error:
+        raise UserError(f"{name} is on the hub, which needs its library: pip install 'ganvas[hub]'.") from error
+    try:
+        return Path(huggingface_hub.hf_hub_download(found[1], "model.safetensors", library_name="ganvas"))
+    except (HfHubHTTPError, HFValidationError, EntryNotFoundError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"hf://{found[1]} cannot be had from the hub: {reason}") from error

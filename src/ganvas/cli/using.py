@@ -1,4 +1,4 @@
-"""What is done with trained networks: `ganvas sample`, `write`, `walk`, `invert`, `detect` and `info`."""
+"""What is done with trained networks: to draw, write, walk, invert, detect, expand, export, push, and tell of them."""
 
 from __future__ import annotations
 
@@ -274,6 +274,100 @@ def detect(
 
 
 @app.command
+def expand(
+    model: Path, *, out: Path, count: int = 1_000, data: str | None = None, seed: int = 0, repeats: int = 5
+) -> int:
+    """Scale a labelled data set by generated pictures, and find out whether that helps a classifier.
+
+    Near copies of training images and pictures that the detector rejects are dropped.
+
+    Parameters
+    ----------
+    model
+        A run's folder or a model file, trained on a labelled data set.
+    out
+        NAME.npz, NAME.zip, or a folder, which gets IDX files as the data set has them.
+    count
+        Pictures a class.
+    data
+        The images that the model was trained on, where they lie elsewhere now.
+    seed
+        Other pictures, other real images in the trials.
+    repeats
+        Trials of each kind, each with other real images; 5 are the least for a verdict, 0: none.
+    """
+    from ganvas import expanding as ex
+    from ganvas.display import Progressing, show_lessons
+    from ganvas.evaluation import Doing
+
+    lessons: list[ex.Lesson] = []
+    with Progressing() as progress:
+        for event in ex.expand(model, out, count, data, seed, repeats):
+            if isinstance(event, Doing):
+                progress.show(event)
+            elif isinstance(event, ex.Lesson):
+                lessons.append(event)
+            else:
+                progress.print(
+                    f"{event.kept:,} pictures: {event.path}\nDropped: {event.copies:,} near copies of training images, "
+                    f"{event.rejected:,} that the detector rejects."
+                )
+                if event.short:
+                    progress.print(f"Fewer than were asked for: {', '.join(event.short)}.")
+    if lessons:
+        show_lessons(lessons)
+    return 0
+
+
+@app.command
+def export(model: Path, *, out: Path | None = None, web: Path | None = None) -> int:
+    """Hand the networks on: as ONNX files, or as a page that draws in the visitor's browser.
+
+    Parameters
+    ----------
+    model
+        A run's folder or a model file.
+    out
+        A folder for generator.onnx and detector.onnx, each compared with torch.
+    web
+        A folder for a static page; any web server will do: python -m http.server.
+    """
+    from ganvas import exporting
+    from ganvas.sample import load
+
+    if out is None and web is None:
+        raise UserError("Say what to export: --out DIR for ONNX files, --web DIR for a page.")
+    loaded = load(model)
+    written = [*(exporting.export(loaded, out) if out else []), *(exporting.web(loaded, web) if web else [])]
+    for file in written:
+        told = f"  (largest difference from torch {file.difference:.1e})" if file.path.suffix == ".onnx" else ""
+        print(f"{file.path}{told}")
+    if loaded.selector is not None:
+        print("Without the selector: the pictures are those of the generator alone.")
+    if web is not None:
+        print(f"Look at it: python -m http.server --directory {web}")
+    return 0
+
+
+@app.command
+def push(model: Path, target: str) -> int:
+    """Upload a model to the Hugging Face hub, with its card as README; load it there as hf://user/name.
+
+    Parameters
+    ----------
+    model
+        A run's folder or a model file.
+    target
+        hf://user/name; or a folder, which then holds what would be uploaded.
+    """
+    from ganvas import hub
+    from ganvas.sample import load
+
+    print(f"{model}: {hub.push(load(model), target)}")
+    return 0
+
+
+@app.command
 def info(model: Path) -> int:
     """Tell what a run or a model file is: data, networks, settings, how far it was trained.
 
@@ -282,27 +376,20 @@ def info(model: Path) -> int:
     model
         A run's folder or a model file.
     """
+    from ganvas import cards
     from ganvas.sample import load
 
     loaded = load(model)
-    card, log = loaded.card, loaded.card.get("log", {})
-    sizes = [sum(p.numel() for p in n.parameters()) for n in (loaded.generator, loaded.discriminator)]
-    size, channels = loaded.spec.size, {1: "grey", 3: "colour"}.get(loaded.spec.channels, "")
-    names = ", ".join(loaded.class_names) or "none (unlabelled)"
     print(f"{loaded.path}\n")
-    print(f"  recipe         {card['recipe']}")
-    print(f"  images         {size}x{size} {channels}; classes: {names}")
-    print(f"  data           {card['data_name']}, licence {card['licence']}, fingerprint {card['fingerprint'][:12]}")
-    print(f"  network        {card['network']['name']}: generator {sizes[0]:,} weights, discriminator {sizes[1]:,}")
-    print(
-        f"  trained for    {card['images']:,} of {card['training']['images']:,} images ({log.get('epoch', 0)} epochs)"
-    )
-    print(f"  trained on     {', '.join(f'{k} {v}' for k, v in card['machine'].items())}")
-    for key in ("loss_d", "loss_g", "accuracy_real", "accuracy_fake", "accuracy_held_out"):
-        if key in log:
-            print(f"  {key:<18} {log[key]:.3f}")
+    for name, text in cards.facts(loaded).items():
+        print(f"  {name:<18} {text}")
+    for title, lines in (("Figures", cards.figures(loaded)), ("Detector", cards.detection(loaded))):
+        if lines:
+            print(f"\n{title}")
+        for line in lines:
+            print(f"  {line}")
     print("\nSettings")
-    show_settings(card)
+    show_settings(loaded.card)
     return 0
 
 

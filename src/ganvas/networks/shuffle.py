@@ -82,7 +82,9 @@ class Generator(nn.Module):
         if self.classes:
             assert labels is not None, "this generator was made for labelled images"
             z = torch.cat([z, (F.one_hot(labels, self.classes) if labels.dim() == 1 else labels).to(z.dtype)], 1)
-        x = self.foot(z).view(z.shape[0], self.start, self.start, -1).permute(0, 3, 1, 2)  # channels last from the start
+        x = (
+            self.foot(z).view(z.shape[0], self.start, self.start, -1).permute(0, 3, 1, 2)
+        )  # channels last from the start
         x = self.norm0(x, labels)
         x = F.pixel_shuffle(self.norm1(self.up1(x), labels), 2)
         x = F.pixel_shuffle(self.norm2(self.up2(x), labels), 2)

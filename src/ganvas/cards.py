@@ -1,0 +1,96 @@
+"""What a model says of itself, for people: on the terminal, and as the README of its page on a hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ganvas.sample import Model
+
+LICENCES = {"CC BY-SA 3.0": "cc-by-sa-3.0", "CC BY 4.0": "cc-by-4.0", "CC0": "cc0-1.0", "Apache-2.0": "apache-2.0"}
+
+
+def facts(model: Model) -> dict[str, str]:
+    """The essentials, a line each."""
+    card, spec, log = model.card, model.spec, model.card.get("log", {})
+    sizes = [sum(p.numel() for p in n.parameters()) for n in (model.generator, model.discriminator)]
+    kind = {1: "grey", 3: "colour", 4: "colour with transparency"}.get(spec.channels, f"{spec.channels} channels")
+    found = {
+        "recipe": card["recipe"],
+        "images": f"{spec.size}x{spec.size} {kind}; classes: {', '.join(model.class_names) or 'none (unlabelled)'}",
+        "data": f"{card['data_name']}, licence {card['licence']}, fingerprint {card['fingerprint'][:12]}",
+        "network": f"{card['network']['name']}: generator {sizes[0]:,} weights, discriminator {sizes[1]:,}",
+        "trained for": f"{card['images']:,} of {card['training']['images']:,} images ({log.get('epoch', 0)} epochs)",
+        "trained on": ", ".join(f"{k} {v}" for k, v in card["machine"].items()),
+        "selector": "yes: it passes over drawings that give themselves away" if model.selector is not None else "none",
+        "detector": "yes" if model.detector is not None else "none",
+    }
+    for key in ("loss_d", "loss_g", "accuracy_real", "accuracy_fake", "accuracy_held_out"):
+        if key in log:
+            found[key] = f"{log[key]:.3f}"
+    return found
+
+
+def figures(model: Model) -> list[str]:
+    """What `ganvas evaluate` found, a line a metric, with the floor and the protocol."""
+    lines = []
+    for row in model.card.get("metrics", []):
+        if row.get("value") is None:
+            continue
+        p = row["protocol"]
+
+        def number(name: str, row: dict[str, Any] = row) -> str:
+            value = row.get(name)
+            return "-" if value is None else f"{value:.1%}" if row["share"] else f"{value:.4g}"
+
+        lines.append(
+            f"{row['title']}: {number('value')} (real images {number('floor')}); {p['repeats']} x {p['count']:,} "
+            f"pictures against {p['split']} {p['data']}, extractor {p['extractor']}, after {row['images']:,} images"
+        )
+    return lines
+
+
+def detection(model: Model) -> list[str]:
+    """What the detector is worth, and what it does not know."""
+    found = model.card.get("detector")
+    if not found:
+        return []
+    rows = ", ".join(f"{r['name']} {r['auroc']:.3f}{'' if r['learned'] else ' (never seen)'}" for r in found["rows"])
+    return [
+        f"Of {found['real']:,} held-out real images it calls {found['false_alarm']:.1%} 'no' at a threshold set for "
+        f"{found['alarm']:.1%}; expected calibration error {found['calibration_error']:.3f}.",
+        f"AUROC against: {rows}.",
+        "It does not know kinds of pictures that resemble none of these, and images of the kind that were prepared in "
+        "another way may look strange to it. Of this generator's own pictures it lets "
+        f"{found['rows'][0]['passed']:.1%} pass.",
+    ]
+
+
+def markdown(model: Model, place: str) -> str:
+    """The README of a model's page; `place` is how others load it."""
+    card = model.card
+    licence = next((slug for name, slug in LICENCES.items() if card["licence"].startswith(name)), "other")
+    first = model.class_names[-1] if model.class_names else None
+    parts = [
+        f"---\nlibrary_name: ganvas\nlicense: {licence}\ntags:\n- gan\n- image-generation\n---\n",
+        f"# {card['recipe']}, trained on {card['data_name']}\n",
+        _list([f"**{name}**: {text}" for name, text in facts(model).items()]),
+        "## Use\n\n```console\n$ pip install 'ganvas[hub]'\n"
+        f"$ ganvas sample {place} --count 64{f' --class {first}' if first else ''}\n"
+        f"$ ganvas detect {place} my-images/\n```\n\n```python\nimport ganvas\n\n"
+        f'pictures = ganvas.load("{place}").sample(16)  # [16, {model.spec.channels}, {model.spec.size}, '
+        f"{model.spec.size}] in [-1, 1]\n```\n",
+    ]
+    if lines := figures(model):
+        parts.append("## Figures\n\n" + _list(lines))
+    if lines := detection(model):
+        parts.append("## The discriminator as a detector\n\n" + _list(lines))
+    parts.append(
+        "The file is safetensors with a JSON card; no code is run when it is loaded. The licence above is that of the "
+        f"images that it was trained on: {card['licence']}.\n"
+    )
+    return "\n".join(parts)
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "".join(f"- {line}\n" for line in lines)
