@@ -23,12 +23,10 @@ def write_idx(path: Path, array: np.ndarray) -> None:
     path.write_bytes(gzip.compress(data, 1) if path.suffix == ".gz" else data)
 
 
-@pytest.fixture(scope="session")
-def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of IDX files: 300 + 100 pictures of 12 pixels in two classes, a bright left or a bright right half."""
-    folder = tmp_path_factory.mktemp("blobs")
+def write_blobs(folder: Path, train: int, held_out: int) -> Path:
+    """IDX files with pictures of 12 pixels in two classes, a bright left or a bright right half."""
     random = np.random.default_rng(0)
-    for name, count in (("train", 300), ("t10k", 100)):
+    for name, count in (("train", train), ("t10k", held_out)):
         labels = random.integers(0, 2, count).astype(np.uint8)
         images = random.integers(0, 40, (count, 12, 12)).astype(np.uint8)
         images[labels == 0, :, :6] += 200
@@ -36,6 +34,21 @@ def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_idx(folder / f"{name}-images-idx3-ubyte.gz", images)
         write_idx(folder / f"{name}-labels-idx1-ubyte", labels)
     return folder
+
+
+@pytest.fixture(scope="session")
+def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of IDX files: 300 + 100 pictures."""
+    return write_blobs(tmp_path_factory.mktemp("blobs"), 300, 100)
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of the flagship's kind on 600 + 400 such pictures: enough for a detector."""
+    place = tmp_path_factory.mktemp("run")
+    for _ in quick("mnist", write_blobs(place, 600, 400), steps=60).run(place / "run"):
+        pass
+    return place / "run"
 
 
 def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
@@ -52,7 +65,7 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
         save_seconds=1e9,
     )
     data = dataclasses.replace(experiment.data, source=str(source))
-    task = dataclasses.replace(experiment.task, select=min(experiment.task.select, 160))
+    task = dataclasses.replace(experiment.task, select=min(experiment.task.select, 160), detect=400)
     return dataclasses.replace(experiment, training=training, data=data, task=task)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import ganvas
 from cyclopts import App
@@ -108,11 +109,31 @@ def test_sample_writes_a_sheet_and_single_files(trained: Path) -> None:
         assert picture.mode == "L"
         assert picture.width % 12 == 0
     assert ganvas("sample", "run/model.safetensors", "--seeds", "3,8-9", "--out", "one", cwd=trained).returncode == 0
-    assert sorted(p.name for p in (trained / "one").iterdir()) == [
-        "seed000003_0.png",
-        "seed000008_1.png",
-        "seed000009_0.png",
+    assert sorted(p.relative_to(trained / "one").as_posix() for p in (trained / "one").rglob("*.png")) == [
+        "0/seed000003.png",
+        "0/seed000009.png",
+        "1/seed000008.png",
     ]
+    done = ganvas("sample", "run", "--count", "300", "--seeds", "7", "--out", "many.npz", cwd=trained)
+    assert done.returncode == 0, done.stderr
+    with np.load(trained / "many.npz") as file:
+        assert file["images"].shape == (300, 12, 12)
+        assert file["seeds"].tolist() == list(range(7, 307))
+
+
+def test_write_walk_and_invert_leave_pictures(trained: Path) -> None:
+    for arguments in (
+        ["write", "run", "0110", "--out", "written.png"],
+        ["walk", "run", "--seeds", "1,2", "--frames", "2", "--out", "walk.gif"],
+        ["walk", "run", "--time-lapse", "--out", "growth.webp"],
+        ["invert", "run", "run/samples/reals.png", "--out", "inverted.png"],
+        ["walk", "run", "run/samples/reals.png", "written.png", "--frames", "2", "--out", "between.gif"],
+    ):
+        done = ganvas(*arguments, cwd=trained)
+        assert done.returncode == 0, done.stderr
+        with Image.open(trained / arguments[-1]) as picture:
+            assert picture.size[0] >= 12
+    assert "to 12x12 pixels" in done.stdout
 
 
 def test_a_finished_run_says_how_to_extend_it(trained: Path) -> None:
@@ -176,7 +197,19 @@ def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
         (["sample", "RUN", "--class", "7"], "no class"),
         (["sample", "RUN", "--seeds", "9-3"], "--seeds 9-3"),
         (["sample", "RUN", "--seeds", "x"], "--seeds x"),
-        (["sample", "RUN", "--seeds", "0-9999999"], "fewer"),
+        (["sample", "RUN", "--seeds", "0-9999999"], "too many for one sheet"),
+        (["sample", "RUN", "--count", "0"], "at least 1 picture"),
+        (["sample", "RUN", "--count", "5", "--seeds", "0-9"], "contradict"),
+        (["sample", "RUN", "--truncation", "-1"], "above 0"),
+        (["sample", "RUN", "--out", "x.tar"], "NAME.npz"),
+        (["write", "RUN", "7"], "is no class"),
+        (["walk", "RUN", "--seeds", "4"], "two pictures or more"),
+        (["walk", "RUN", "--out", "x.avi"], ".webp"),
+        (["walk", "RUN", "nowhere.png", "nothing.png"], "no file or folder"),
+        (["invert", "RUN"], "Name one image"),
+        (["detect", "RUN", "x.png"], "no file or folder"),
+        (["expand", "RUN", "--out", "x", "--count", "0"], "at least 1 picture"),
+        (["push", "RUN", "hf://digits"], "hf://user/name"),
         (["info", "."], "not a run's folder"),
         (["resume", "."], "not a run's folder"),
         (["resume", "RUN", "lr_g=1"], "training.lr_g"),

@@ -229,6 +229,32 @@ def test_labels_matter_to_the_generator(name: str, spec: ImageSpec) -> None:
 
 
 @labelled
+def test_shares_of_classes_stand_for_labels(name: str, spec: ImageSpec) -> None:
+    generator, _, config = build(name, spec)
+    generator = shaken(generator, 0.05).eval()
+    z, labels = latents(config, 4), torch.arange(4) % spec.classes
+    shares = torch.nn.functional.one_hot(labels, spec.classes).float()
+    assert torch.allclose(generator(z, labels), generator(z, shares), atol=1e-5)
+    between = generator(z, torch.full_like(shares, 1 / spec.classes))
+    assert (between - generator(z, shares)).abs().flatten(1).amax(1).min() > 1e-3
+
+
+@everywhere
+def test_features_are_what_the_layers_see(name: str, spec: ImageSpec) -> None:
+    _, discriminator, _ = build(name, spec)
+    discriminator.eval()
+    images = pictures(spec, 5)
+    layers = discriminator.features(images)  # pyright: ignore[reportCallIssue]
+    assert len(layers) >= 2
+    assert all(len(layer) == 5 for layer in layers)
+    alone = discriminator.features(images[2:3])  # pyright: ignore[reportCallIssue]
+    for one, many in zip(alone, layers, strict=True):
+        assert torch.allclose(one[0], many[2], rtol=1e-3, atol=1e-4)
+    other = discriminator.features(pictures(spec, 6)[5:])  # pyright: ignore[reportCallIssue]
+    assert not torch.allclose(other[-1][0], layers[-1][2], atol=1e-3)
+
+
+@labelled
 def test_labels_matter_to_the_discriminator(name: str, spec: ImageSpec) -> None:
     _, discriminator, _ = build(name, spec)
     images = pictures(spec, 1).expand(spec.classes, -1, -1, -1)

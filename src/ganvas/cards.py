@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
+from ganvas.errors import UserError
 from ganvas.sample import Model
 
 LICENCES = {"CC BY-SA 3.0": "cc-by-sa-3.0", "CC BY 4.0": "cc-by-4.0", "CC0": "cc0-1.0", "Apache-2.0": "apache-2.0"}
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def sound(tell: Callable[P, T]) -> Callable[P, T]:
+    """A card that is not as Ganvas writes it ends in a sentence."""
+
+    @functools.wraps(tell)
+    def told(*arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            return tell(*arguments, **named)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise UserError(f"The model's card is damaged: it lacks or misstates {error}.") from error
+
+    return told
+
+
+@sound
 def facts(model: Model) -> dict[str, str]:
     """The essentials, a line each."""
     card, spec, log = model.card, model.spec, model.card.get("log", {})
@@ -31,6 +51,7 @@ def facts(model: Model) -> dict[str, str]:
     return found
 
 
+@sound
 def figures(model: Model) -> list[str]:
     """What `ganvas evaluate` found, a line a metric, with the floor and the protocol."""
     lines = []
@@ -50,6 +71,7 @@ def figures(model: Model) -> list[str]:
     return lines
 
 
+@sound
 def detection(model: Model) -> list[str]:
     """What the detector is worth, and what it does not know."""
     found = model.card.get("detector")
@@ -66,6 +88,7 @@ def detection(model: Model) -> list[str]:
     ]
 
 
+@sound
 def markdown(model: Model, place: str) -> str:
     """The README of a model's page; `place` is how others load it."""
     card = model.card

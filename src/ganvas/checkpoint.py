@@ -122,7 +122,7 @@ def load_module(name: str, module: nn.Module, tensors: dict[str, Tensor], path: 
         Damaged: they are not those of this network.
     """
     try:
-        module.load_state_dict(part(tensors, name))
+        module.load_state_dict(part(tensors, name), assign=next(module.parameters()).is_meta)
     except RuntimeError as error:
         raise Damaged(f"{path}: its {name} does not fit the network that its settings describe ({error}).") from error
 

@@ -329,9 +329,8 @@ def show_lessons(lessons: list[Lesson]) -> None:
             by = statistics.stdev(values) if len(values) > 1 else float("nan")
             shown.append(spread(statistics.fmean(values), by, True))
         table.add_row(f"{lesson.size:,}", *shown, lesson.verdict)
-    print(
-        f"\nAccuracy on held-out images of a small classifier, {len(lessons[0].real)} repeats (± standard deviation)\n"
-    )
+    told = f"{len(lessons[0].real)} repeats (± standard deviation)"
+    print(f"\nAccuracy on held-out images of a small classifier, {told}\n")
     Console().print(table)
     print(
         f"\n{conclusion(lessons)}\nThe generator itself has learned from all of the training images: with fewer real "

@@ -54,8 +54,8 @@ def push(model: Model, target: str) -> str:
 def _fill(model: Model, folder: Path, place: str) -> None:
     target = folder / "model.safetensors"
     if not (target.exists() and os.path.samefile(model.path, target)):
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
-            part = target.with_name(f".{target.name}.{os.getpid()}.part")
             shutil.copyfile(model.path, part)
             os.replace(part, target)
         except OSError as error:

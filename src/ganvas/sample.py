@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas import checkpoint, networks, seeds
+from ganvas import config as cf
 from ganvas import images as im
 from ganvas.detection import LEAST, Detector, features
 from ganvas.errors import UserError, unknown
@@ -20,6 +21,7 @@ from ganvas.selection import Selector, pick
 from ganvas.spec import ImageSpec
 
 BATCH = 256  # pictures that are drawn at a time
+NEEDED = ("recipe", "images", "training", "machine", "data_name", "licence", "fingerprint")  # in a model's card
 
 
 @dataclass(frozen=True)
@@ -167,17 +169,35 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> Model:
     file = locate(path)
     tensors, card = checkpoint.load(file)
     try:
-        spec, knobs = ImageSpec(**card["spec"]), dict(card["network"])
-        module = networks.NETWORKS[knobs.pop("name")]
-        config = module.Config(**knobs)
-    except (KeyError, TypeError) as error:
+        with torch.device("meta"):  # nothing is computed, and no card can ask for more memory than its file has
+            parts, latent_dim = _build(card, tensors)
+        spec, names = ImageSpec(**card["spec"]), tuple(card["classes"])
+        missing = [name for name in NEEDED if name not in card]
+        if missing or len(names) != spec.classes or not all(isinstance(name, str) for name in names):
+            raise UserError(
+                f"{file} is no whole model: its card lacks {', '.join(missing) or 'the names of its classes'}."
+            )
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ZeroDivisionError, OverflowError) as error:
         raise UserError(f"{file} describes no network that this version of Ganvas knows ({error}).") from error
-    generator, discriminator = networks.build(config, spec)
-    selector = Selector(spec.channels, spec.size) if any(name.startswith("selector.") for name in tensors) else None
-    detector = Detector(len(tensors["detector.mean"])) if "detector.mean" in tensors else None
-    parts = {"generator": generator, "discriminator": discriminator, "selector": selector, "detector": detector}
-    for name, network in ((n, m) for n, m in parts.items() if m is not None):
+    for name, network in parts.items():
         checkpoint.load_module(name, network, tensors, file)
         network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    names = tuple(card["classes"])
-    return Model(file, generator, discriminator, spec, config.latent_dim, names, card, selector, detector)
+    generator, discriminator = parts["generator"], parts["discriminator"]
+    selector, detector = parts.get("selector"), parts.get("detector")
+    assert selector is None or isinstance(selector, Selector)
+    assert detector is None or isinstance(detector, Detector)
+    return Model(file, generator, discriminator, spec, latent_dim, names, card, selector, detector)
+
+
+def _build(card: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, nn.Module], int]:
+    """The networks that a card describes, without their weights, and the latent dimension."""
+    spec, knobs = ImageSpec(**card["spec"]), dict(card["network"])
+    config = cf.from_dict(networks.NETWORKS[knobs.pop("name")].Config, knobs, "network")
+    cf.check(config)
+    generator, discriminator = networks.build(config, spec)
+    parts: dict[str, nn.Module] = {"generator": generator, "discriminator": discriminator}
+    if any(name.startswith("selector.") for name in tensors):
+        parts["selector"] = Selector(spec.channels, spec.size)
+    if "detector.mean" in tensors:
+        parts["detector"] = Detector(len(tensors["detector.mean"]))
+    return parts, config.latent_dim

@@ -98,11 +98,15 @@ def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, Non
 
 def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
     """What the task learns after the contest; begun anew where it was interrupted."""
+    told = ""
     for text in trainer.task.finish(trainer.drawer(), batches, run.drawn(batches.data.spec)):
-        if text:
-            yield Noted(trainer.images, text)
+        if told:
+            yield Noted(trainer.images, told)
+        told = text
         yield Stepped(trainer.images)
     _save_model(trainer, run, run.model, finished=True)
+    if told:  # the last word is said when all is kept
+        yield Noted(trainer.images, told)
 
 
 def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:

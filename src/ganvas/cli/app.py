@@ -61,6 +61,9 @@ def main() -> None:
             raise
         print(f"ganvas: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # whoever reads our output has read enough: `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         print("\nganvas: stopped at once; the last snapshot is kept.", file=sys.stderr)
         sys.exit(130)

@@ -115,6 +115,7 @@ class GenerateTask(Task):
             for _ in selection.learn(selector, generator, batches, self.latent_dim, self.config.select):
                 yield ""
             self.learned["selector"] = selector
+            yield "The selector has learned."
         held_out = batches.data.held_out.images
         if self.config.detect and len(held_out) >= detection.LEAST:
             yield "Now a detector learns to know such images from others (seconds)."
