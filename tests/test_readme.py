@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from conftest import ganvas
 
 ROOT = Path(__file__).parent.parent
@@ -49,3 +50,34 @@ def test_own_recipe_runs(tmp_path: Path) -> None:
     done = ganvas("train", recipe, "--smoke", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "mnist-hinge" in done.stdout
+
+
+def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("GANVAS_IMAGES", "640")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    notebook = nbformat.read(ROOT / "examples" / "digits.ipynb", as_version=4)
+    assert all(not cell.get("outputs") for cell in notebook.cells), "outputs are not committed"
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [o for cell in notebook.cells for o in cell.get("outputs", [])]
+    assert sum("image/png" in o.get("data", {}) for o in shown) >= 4
+    assert any("the expert is right" in o.get("data", {}).get("text/plain", "") for o in shown)
+    told = "".join(o.get("text", "") for o in shown)
+    assert "forged digits" in told
+    assert "Frechet distance" in told
+
+
+def test_the_idea_in_one_file_runs_without_ganvas(tmp_path: Path) -> None:
+    script = ROOT / "examples" / "gaussians.py"
+    assert "ganvas" not in re.findall(r"import (\w+)|from (\w+)", script.read_text())
+    assert len(script.read_text().splitlines()) < 150
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(script), "1500"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = [int(n) for n in re.findall(r"centres found (\d)", done.stdout)]
+    assert found[0] < 4
+    assert found[-1] == 8
+    assert (tmp_path / "gaussians.png").is_file()
