@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from ganvas.errors import UserError
     from ganvas.evaluation import evaluate
     from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
+    from ganvas.expanding import expand
     from ganvas.experiment import Experiment
+    from ganvas.exporting import export
     from ganvas.figures import Figure, compare
+    from ganvas.hub import push
     from ganvas.inversion import Inverted, invert
     from ganvas.lettering import write
     from ganvas.sample import Model, Verdict, load
@@ -43,14 +46,18 @@ __all__ = [
     "Warned",
     "compare",
     "evaluate",
+    "expand",
+    "export",
     "invert",
     "load",
+    "push",
     "train",
     "walk",
     "write",
 ]
 HOMES = {"Experiment": "experiment", "Model": "sample", "load": "sample", "UserError": "errors", "train": "api"}
 HOMES |= {"Verdict": "sample", "write": "lettering", "walk": "walks", "invert": "inversion", "Inverted": "inversion"}
+HOMES |= {"expand": "expanding", "export": "exporting", "push": "hub"}
 HOMES |= {"evaluate": "evaluation", "Figure": "figures", "compare": "figures"}
 
 

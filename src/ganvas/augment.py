@@ -1,8 +1,8 @@
-"""Augmentation before the discriminator: it cannot learn the training images by heart, and the generator never learns it.
+"""Augmentation before the discriminator, so that it cannot learn the training images by heart.
 
-Real and generated images are changed alike, each with the same probability below 1, so that the undisturbed images remain
-the most frequent ones: what the generator should draw is then unchanged (Karras et al. 2020a, section 2.2). The changes
-are differentiable, so that the generator learns through them (Zhao et al. 2020, "Differentiable augmentation").
+Real and generated images are changed alike, each with the same probability below 1: the undisturbed images remain the
+most frequent ones, and what the generator should draw is unchanged (Karras et al. 2020a, section 2.2). The changes are
+differentiable: the generator learns through them (Zhao et al. 2020, "Differentiable augmentation").
 """
 
 from __future__ import annotations

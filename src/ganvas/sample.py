@@ -160,12 +160,17 @@ class Model:
         raise unknown(f"class in {self.path.name}", str(name), self.class_names)
 
 
-def load(path: str | os.PathLike[str], device: str = "cpu") -> Model:
-    """Load a trained model from a run's folder or a model file; nothing else is needed.
+def load(path: str | os.PathLike[str], device: str = "auto") -> Model:
+    """Load a trained model from a run's folder, a model file or hf://user/name; nothing else is needed.
+
+    Args:
+        device: where to draw and judge; auto: a CUDA device where there is one, else the CPU.
 
     Raises:
         UserError: there is no such file, it is damaged, or it was written by a newer version.
     """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     file = locate(path)
     tensors, card = checkpoint.load(file)
     try:
