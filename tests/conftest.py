@@ -65,7 +65,7 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
         save_seconds=1e9,
     )
     data = dataclasses.replace(experiment.data, source=str(source))
-    task = dataclasses.replace(experiment.task, select=min(experiment.task.select, 160), detect=400)
+    task = dataclasses.replace(experiment.task, select=min(experiment.task.select, 160), detect=800)
     return dataclasses.replace(experiment, training=training, data=data, task=task)
 
 

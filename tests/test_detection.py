@@ -27,7 +27,7 @@ def model(run: Path) -> ganvas.Model:
 def real(run: Path) -> torch.Tensor:
     """The held-out images that nothing has learned from."""
     held_out = data.load(str(run.parent)).held_out.images
-    return held_out[parts(len(held_out), 0).report]
+    return held_out[parts(len(held_out), 0, 800).report]
 
 
 # -------------------- strangers
@@ -85,11 +85,12 @@ def test_calibration_error_by_hand() -> None:
 
 
 def test_held_out_images_have_one_use_each() -> None:
-    found = parts(1_000, 3)
+    found = parts(1_000, 3, 20_000)
     every = torch.cat([found.learn, found.calibrate, found.report])
     assert every.sort().values.tolist() == list(range(1_000))
-    assert torch.equal(found.report, parts(1_000, 3).report)
-    assert not torch.equal(found.report, parts(1_000, 4).report)
+    assert torch.equal(found.report, parts(1_000, 3, 20_000).report)
+    assert not torch.equal(found.report, parts(1_000, 4, 20_000).report)
+    assert len(parts(1_000, 3, 800).learn) == 80
 
 
 def test_thresholds_follow_from_the_quantiles() -> None:

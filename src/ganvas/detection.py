@@ -23,7 +23,6 @@ from ganvas.strangers import LEARNED, UNSEEN, Family
 
 LEAST = 200  # held-out images without which there is no detector
 PARTS = 0.2, 0.4  # shares of the held-out images that the head learns from, and that calibrate it
-MOST = 10_000  # held-out images that are used at most
 FAKES = 0.25  # share of generated pictures among the images that are not real
 ROUNDS, BATCH, RATE, DECAY = 16, 256, 3e-3, 0.02
 WIDTH = 64
@@ -85,9 +84,9 @@ class Parts:
     report: Tensor
 
 
-def parts(count: int, seed: int) -> Parts:
-    """How `count` held-out images are divided; equal for equal seeds."""
-    order = torch.randperm(count, generator=seeds.generator(seed, "detector"))[:MOST]
+def parts(count: int, seed: int, most: int) -> Parts:
+    """How `count` held-out images are divided; equal for equal seeds. `most`: see `learn`."""
+    order = torch.randperm(count, generator=seeds.generator(seed, "detector"))[: max(LEAST, most // 2)]
     ends = [round(len(order) * share) for share in (PARTS[0], PARTS[0] + PARTS[1])]
     return Parts(order[: ends[0]], order[ends[0] : ends[1]], order[ends[1] :])
 
@@ -133,9 +132,9 @@ def learn(
         train, held_out: real images, uint8 [n, C, H, W]; at least LEAST are held out.
         fresh: the finished generator's pictures, uint8 [m, C, H, W].
         older: the same run's pictures of earlier moments.
-        most: training images that are used at most.
+        most: training images that are used at most, and twice the held-out images that are.
     """
-    chosen = parts(len(held_out), seed)
+    chosen = parts(len(held_out), seed, most)
     order = torch.randperm(len(train), generator=seeds.generator(seed, "detector's images"))[:most]
     both = torch.cat([fresh, older])
     both = both[torch.randperm(len(both), generator=seeds.generator(seed, "detector's fakes"))]
@@ -251,18 +250,19 @@ def report(
     held_out: Tensor,
     fresh: Tensor,
     seed: int,
+    most: int,
     alarm: float = 0.05,
     more: dict[str, Tensor] | None = None,
 ) -> Report:
     """Ask the detector about the held-out images that were left for this, and about others.
 
     Args:
-        held_out: all held-out images, as `learn` got them with the same seed.
+        held_out: all held-out images, as `learn` got them with the same seed and `most`.
         fresh: the generator's pictures, uint8, of seeds that it has not learned from.
         alarm: the false-alarm rate that thresholds are asked for.
         more: other pictures by name, uint8 [n, C, H, W].
     """
-    real = held_out[parts(len(held_out), seed).report]
+    real = held_out[parts(len(held_out), seed, most).report]
     scores = torch.sigmoid(detector(features(discriminator, real)))
     no, _ = detector.thresholds(alarm)
     rows = []

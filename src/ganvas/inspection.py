@@ -91,8 +91,8 @@ def report(
         )
     more = {str(place): _other(place, model.spec) for place in against}
     fresh = im.join(map(im.to_uint8, model.draw(range(OWN))), model.spec.channels, model.spec.size)
-    seed = model.card["training"]["seed"]
-    return detection.report(model.discriminator, model.detector, real.held_out.images, fresh, seed, alarm, more)
+    seed, most = model.card["training"]["seed"], model.card["task"]["detect"]
+    return detection.report(model.discriminator, model.detector, real.held_out.images, fresh, seed, most, alarm, more)
 
 
 def _other(place: str | os.PathLike[str], spec: ImageSpec) -> Tensor:

@@ -128,7 +128,7 @@ class GenerateTask(Task):
             yield ""
             learn, left = fakes[: -len(fakes) // 3], fakes[-len(fakes) // 3 :]
             detector = detection.learn(self.discriminator, train, held_out, learn, drawn, seed, self.config.detect)
-            found = detection.report(self.discriminator, detector, held_out, left, seed)
+            found = detection.report(self.discriminator, detector, held_out, left, seed, self.config.detect)
             self.learned["detector"], self.findings["detector"] = detector, dataclasses.asdict(found)
             yield (
                 f"The detector lets {1 - found.false_alarm:.1%} of {found.real:,} new real images pass, and "
