@@ -16,7 +16,7 @@ SOURCE = Path(ganvas.__file__).parent
 FLOORS = [  # lowest first; a floor's files do not know each other, except those of one package
     ["errors", "spec"],
     ["files", "config", "seeds", "events"],
-    ["augment", "images", "losses", "ema", "checkpoint"],
+    ["images", "losses", "ema", "checkpoint"],
     ["data", "data.idx", "networks", "networks.dropout", "run", "pictures", "metrics"],
     ["strangers"],
     ["selection", "figures", "detection"],

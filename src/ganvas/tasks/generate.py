@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganvas import augment, detection, losses, seeds, selection
+from ganvas import detection, losses, seeds, selection
 from ganvas import images as im
 from ganvas.config import knob
 from ganvas.data import Batch, Batches
@@ -33,9 +33,6 @@ class Config:
     r2: float = knob(0.0, "weight (gamma) of the squared gradient of D on generated images", low=0)
     penalty_every: int = knob(1, "steps from one R1/R2 penalty to the next (its weight is multiplied by that)", low=1)
     gradient_penalty: float = knob(0.0, "weight of WGAN-GP's penalty (10 is usual with wasserstein)", low=0)
-    augment: float = knob(
-        0.0, "probability with which D sees an image turned, scaled and shifted a little", low=0, high=0.9
-    )
     joint: bool = knob(False, "judge real and generated images as one batch: quicker, unless D looks at whole batches")
     d_steps: int = knob(1, "discriminator steps a generator step", low=1)
     select: int = knob(
@@ -65,7 +62,7 @@ class GenerateTask(Task):
         with torch.set_grad_enabled(not pauses):
             fakes = self._draw(self.generator, batch)
         self._fakes = None if pauses else fakes
-        fakes, real_images = self._shown(fakes.detach()), self._shown(batch.images)
+        fakes, real_images = fakes.detach(), batch.images
         penalised = batch.step % c.penalty_every == 0
         if penalised and c.r1:
             real_images.requires_grad_(True)
@@ -99,11 +96,11 @@ class GenerateTask(Task):
         fakes, self._fakes = self._fakes, None
         if fakes is None:
             return None
-        fake = self.discriminator(self._shown(fakes), batch.labels).float()
+        fake = self.discriminator(fakes, batch.labels).float()
         real = fake
         if self.objective.threshold is None:  # only pairwise losses look at the real images here
             with torch.no_grad():
-                real = self.discriminator(self._shown(batch.images), batch.labels).float()
+                real = self.discriminator(batch.images, batch.labels).float()
         loss = self.objective.g_loss(real, fake)
         return {"total": loss, "loss_g": loss, "d_fake_after": self._score(fake)}
 
@@ -170,10 +167,6 @@ class GenerateTask(Task):
         twice = None if labels is None else torch.cat([labels, labels])
         judged_real, judged_fake = self.discriminator(torch.cat([real, fake]), twice).float().chunk(2)
         return judged_real, judged_fake
-
-    def _shown(self, images: Tensor) -> Tensor:
-        """Images as the discriminator sees them in training."""
-        return augment.move(images, self.config.augment) if self.config.augment else images
 
     def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
         z = torch.randn(len(batch.images), self.latent_dim).to(batch.images.device)  # on the CPU: one z on any device
