@@ -25,6 +25,7 @@ from ganvas import cards, checkpoint, exporting, hub
 from ganvas import images as im
 from ganvas.errors import UserError
 from ganvas.networks import NETWORKS, build
+from ganvas.run import Run
 from ganvas.spec import ImageSpec
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -186,6 +187,15 @@ def test_figures_become_part_of_the_model(run: Path, tmp_path: Path) -> None:
     assert "Frechet distance: " in done.stdout
     assert "extractor pixels" in done.stdout
     assert "It does not know" in done.stdout
+
+
+def test_figures_do_not_touch_a_model_that_is_being_trained(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    before = (tmp_path / "run" / "model.safetensors").read_bytes()
+    with Run(tmp_path / "run").locked():
+        for _ in ganvas.evaluate(tmp_path / "run", ["frechet"], "pixels", count=200, repeats=1):
+            pass
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == before
 
 
 def test_push_to_a_folder_is_what_would_be_uploaded(run: Path, model: ganvas.Model, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from ganvas.files import make_folder
 from ganvas.metrics import METRICS, Metric, Pair, Side, copies, extractors
 from ganvas.pictures import Pictures
 from ganvas.reference import Reference
+from ganvas.run import Run
 from ganvas.sources import Drawer
 
 INCEPTION_NAMES = {"frechet": "FID", "kernel": "KID x 1000", "mifid": "MiFID"}  # on no other network's features
@@ -124,7 +125,7 @@ def evaluate(
         yield figure
     looked.save()
     if isinstance(drawer, Drawer):
-        _note(drawer, figures)
+        _note(drawer, run, figures)
     folder = Path(out) if out is not None else run.folder / "evaluation" if run is not None else None
     if run is not None:
         report.write(run)
@@ -133,12 +134,18 @@ def evaluate(
         yield from sheets(folder, pairs[0], names)
 
 
-def _note(drawer: Drawer, figures: Sequence[Figure]) -> None:
-    """Put the figures into the model's own card, where the file may be written; the newest of a metric counts."""
-    rows = {row["metric"]: row for row in drawer.model.card.get("metrics", [])}
+def _note(drawer: Drawer, run: Run | None, figures: Sequence[Figure]) -> None:
+    """Put the figures into the card of the model that was measured; the newest of a metric counts.
+
+    Not where the file may not be written, or a training is at work that writes newer ones.
+    """
+    model = drawer.model
+    rows = {row["metric"]: row for row in model.card.get("metrics", [])}
     rows |= {figure.metric: figure.row() for figure in figures if not figure.note}
-    with contextlib.suppress(UserError):
-        checkpoint.annotate(drawer.model.path, metrics=list(rows.values()))
+    with contextlib.suppress(UserError), run.locked() if run is not None else contextlib.nullcontext():
+        now = checkpoint.head(model.path)
+        if (now.get("images"), now.get("finished")) == (model.card.get("images"), model.card.get("finished")):
+            checkpoint.annotate(model.path, metrics=list(rows.values()))
 
 
 def choose(metrics: Sequence[str] | str | None) -> list[str]:

@@ -65,5 +65,5 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
-        print("\nganvas: stopped at once; the last snapshot is kept.", file=sys.stderr)
+        print("\nganvas: stopped at once; what was saved before is kept.", file=sys.stderr)
         sys.exit(130)
