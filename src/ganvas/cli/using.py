@@ -48,8 +48,6 @@ def sample(
         folder with a PNG a picture, a sub-folder a class.
     """
     from ganvas import images as im
-    from ganvas import outputs
-    from ganvas.display import counted
     from ganvas.files import make_folder
     from ganvas.sample import BATCH, load
 
@@ -69,6 +67,9 @@ def sample(
         pictures = im.join(map(im.to_uint8, drawn), loaded.spec.channels, loaded.spec.size)
         im.save_grid(out, pictures, min(len(numbers), max(1, min(columns, 32))), scale=2)
     else:
+        from ganvas import outputs
+        from ganvas.display import counted  # which knows much that a single picture need not wait for
+
         portions = (
             outputs.Portion(
                 im.to_uint8(pictures),
