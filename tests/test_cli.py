@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +135,16 @@ def test_write_walk_and_invert_leave_pictures(trained: Path) -> None:
         with Image.open(trained / arguments[-1]) as picture:
             assert picture.size[0] >= 12
     assert "to 12x12 pixels" in done.stdout
+
+
+def test_a_broken_image_among_good_ones_is_named_and_passed_over(trained: Path, tmp_path: Path) -> None:
+    shutil.copy(trained / "run" / "samples" / "reals.png", tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    done = ganvas("invert", str(trained / "run"), "good.png", "bad.png", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "bad.png cannot be read as a picture" in done.stderr
+    assert "1 of 2 files were passed over" in done.stderr
+    assert (tmp_path / "inverted.png").is_file()
 
 
 def test_a_finished_run_says_how_to_extend_it(trained: Path) -> None:

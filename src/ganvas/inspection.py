@@ -43,17 +43,9 @@ def judge(
     Raises:
         UserError: no such file, an empty folder, nothing that can be read, or a model without a detector.
     """
-    read: list[tuple[Path, Tensor, str]] = []
-    broken: list[str] = []
-    for path in pictures.gather(places):
-        try:
-            read.append((path, *pictures.fit(path, model.spec)))
-        except UserError as error:
-            broken.append(str(error))
-    if not read:
-        raise UserError(broken[0])
-    verdicts = model.detect(torch.stack([image for _, image, _ in read]), alarm)
-    return [Judged(p, v, changes, x) for (p, x, changes), v in zip(read, verdicts, strict=True)], broken
+    fitted, broken = pictures.fit_all(places, model.spec)
+    verdicts = model.detect(torch.stack([f.image for f in fitted]), alarm)
+    return [Judged(f.path, v, f.changes, f.image) for f, v in zip(fitted, verdicts, strict=True)], broken
 
 
 def sheet(path: Path, judged: list[Judged]) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -48,6 +49,14 @@ class Pictures:
         """`count` of them in an order chosen by the seed."""
         index = torch.randperm(len(self.images), generator=seeds.generator(seed, "pictures"))[:count]
         return self.images[index], None if self.labels is None else self.labels[index]
+
+
+class Fitted(NamedTuple):
+    """A picture from a file as a model needs it, uint8 [C, H, W], and what had to be changed."""
+
+    path: Path
+    image: Tensor
+    changes: str
 
 
 def is_pictures(source: str | os.PathLike[str]) -> bool:
@@ -111,6 +120,24 @@ def fit(path: Path, spec: ImageSpec) -> tuple[Tensor, str]:
     if mode != picture.mode:
         changes.append(f"{MODES.get(mode, mode)} to {MODES[picture.mode]}")
     return array, ", ".join(changes)
+
+
+def fit_all(places: Sequence[str | os.PathLike[str]], spec: ImageSpec) -> tuple[list[Fitted], list[str]]:
+    """All pictures of files and folders as a model needs them, and a sentence for each file that is none.
+
+    Raises:
+        UserError: there is no such file, an empty folder, or nothing that can be read.
+    """
+    fitted: list[Fitted] = []
+    broken: list[str] = []
+    for path in gather(places):
+        try:
+            fitted.append(Fitted(path, *fit(path, spec)))
+        except UserError as error:
+            broken.append(str(error))
+    if not fitted:
+        raise UserError(" ".join(broken))
+    return fitted, broken
 
 
 def _from_folder(place: Path) -> Pictures:

@@ -157,6 +157,7 @@ def walk(
     from ganvas.display import counted
     from ganvas.sample import load
 
+    broken: Sequence[str] = ()
     if time_lapse:
         from ganvas.run import Run
 
@@ -168,7 +169,7 @@ def walk(
         from torch.nn import functional as F  # noqa: N812
 
         loaded = load(model)
-        found, _ = inverted(loaded, images, class_)
+        found, _, broken = inverted(loaded, images, class_)
         shares = None
         if found.labels is not None:
             shares = F.one_hot(found.labels, len(loaded.class_names)).float()[:, None]
@@ -181,7 +182,7 @@ def walk(
         total = frames * (max(len(numbers), len(classes or ())) - (not loop)) + (not loop)
     count = counted(walks.save(out, shown, rate), total, "drawing")
     print(f"Drew {count:,} frames of {model}: {out}")
-    return 0
+    return passed_over(broken, len(images) - len(broken))
 
 
 @app.command
@@ -208,7 +209,7 @@ def invert(model: Path, *images: Path, class_: Class = None, out: Path = Path("i
     if not images:
         raise UserError("Name one image or more to invert: ganvas invert MODEL IMAGE...")
     loaded = load(model)
-    found, wanted = inverted(loaded, images, class_)
+    found, wanted, broken = inverted(loaded, images, class_)
     make_folder(out.parent)
     pairs = torch.stack([wanted, im.to_uint8(found.pictures)], 1).flatten(0, 1)
     columns = 2 * max(1, min(8, round(len(wanted) ** 0.5)))
@@ -217,7 +218,7 @@ def invert(model: Path, *images: Path, class_: Class = None, out: Path = Path("i
         kind = "" if found.labels is None else f", as class {loaded.class_names[int(found.labels[i])]}"
         print(f"Image {i + 1}: a pixel is off by {distance * 127.5:.1f} of 255 (root mean square){kind}")
     print(f"Each image with the found picture to its right: {out}")
-    return 0
+    return passed_over(broken, len(wanted))
 
 
 @app.command
@@ -267,11 +268,7 @@ def detect(
     if out is not None:
         inspection.sheet(out, judged)
         print(f"Those first that look least like the kind: {out}", file=sys.stderr)
-    for sentence in broken:
-        print(f"ganvas: {sentence}", file=sys.stderr)
-    if broken:
-        print(f"ganvas: {len(broken)} of {len(broken) + len(judged)} files were passed over.", file=sys.stderr)
-    return 1 if broken else 0
+    return passed_over(broken, len(judged))
 
 
 @app.command
@@ -395,21 +392,28 @@ def info(model: Path) -> int:
 
 
 def inverted(model: Model, places: Sequence[Path], class_: str | None) -> Any:
-    """The user's images as the model takes them, inverted; says what had to be converted."""
+    """The user's images inverted, as the model takes them, and a sentence for each file that is no image."""
     import torch
 
     from ganvas import images as im
     from ganvas import pictures as pic
     from ganvas.inversion import invert
 
-    found = []
-    for path in pic.gather(places):
-        picture, changes = pic.fit(path, model.spec)
-        found.append(picture)
-        if changes:
-            print(f"{path}: {changes}")
-    wanted = torch.stack(found)
-    return invert(model, im.to_float(wanted), classes_of(model, class_, len(wanted))), wanted
+    fitted, broken = pic.fit_all(places, model.spec)
+    for picture in fitted:
+        if picture.changes:
+            print(f"{picture.path}: {picture.changes}")
+    wanted = torch.stack([picture.image for picture in fitted])
+    return invert(model, im.to_float(wanted), classes_of(model, class_, len(wanted))), wanted, broken
+
+
+def passed_over(broken: Sequence[str], good: int) -> int:
+    """Name the files that could not be read; the exit code: 1 where there are some."""
+    for sentence in broken:
+        print(f"ganvas: {sentence}", file=sys.stderr)
+    if broken:
+        print(f"ganvas: {len(broken)} of {len(broken) + good} files were passed over.", file=sys.stderr)
+    return 1 if broken else 0
 
 
 def classes_of(model: Model, text: str | None, count: int) -> Any:
