@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from ganvas import cli, data, expanding, sample
 from ganvas import images as im
 from ganvas.data import Split, idx
 from ganvas.errors import UserError
-from ganvas.expanding import Expanded, Lesson, conclusion, judge
+from ganvas.expanding import Lesson, conclusion, judge
 from ganvas.metrics import extractors
 
 
@@ -79,7 +81,13 @@ def test_a_stratified_part_has_all_classes_alike() -> None:
     assert len(part.images.unique()) == 20
 
 
-def test_expand_writes_the_form_of_the_data(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_expand_writes_the_form_of_the_data(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lenient = dataclasses.replace(
+        sample.load(run), detector=None
+    )  # so short a training draws nothing that one lets pass
+    monkeypatch.setattr(expanding, "load", lambda _: lenient)
     cli.app(["expand", str(run), "--out", str(tmp_path / "more"), "--count", "30"], result_action="return_value")
     shown = capsys.readouterr().out
     assert "near copies of training images" in shown
@@ -104,18 +112,18 @@ class Replay(nn.Module):
 
 
 def test_copies_and_rejects_are_dropped(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import dataclasses
-
     model = sample.load(run)
     seen = data.load(str(run.parent)).train.images
     monkeypatch.setattr(expanding, "TRIES", 2)
-    for drawn, key in ((seen, "copies"), (255 - seen, "rejected")):
+    for drawn, words in ((seen, r"(\d+) are near copies"), (255 - seen, r"detector rejects (\d+)")):
         planted = dataclasses.replace(model, generator=Replay(drawn))
         monkeypatch.setattr(expanding, "load", lambda _, planted=planted: planted)
-        found = [e for e in expanding.expand(run, tmp_path / key, 100, repeats=0) if isinstance(e, Expanded)]
-        assert found[0].kept <= 10
-        assert getattr(found[0], key) >= 300
-        assert found[0].short
+        with pytest.raises(UserError, match=words) as error:
+            list(expanding.expand(run, tmp_path / "none", 100, repeats=0))
+        found = re.search(words, str(error.value))
+        assert found is not None
+        assert int(found[1]) >= 300
+    assert not (tmp_path / "none").exists()
 
 
 def test_what_cannot_be_expanded(run: Path, tmp_path: Path, blobs: Path) -> None:

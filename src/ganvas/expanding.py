@@ -121,6 +121,11 @@ def expand(
         yield Doing(f"drawing {wanted:,} of class {model.class_names[kind]}", (0.1 + 0.9 * kind / total) * 0.5)
         portions += _draw(model, looks, seen, kind, count, seed, counts)
     made = outputs_of(portions)
+    if not len(made.images):
+        raise UserError(
+            f"None of the drawings could be kept: {counts['copies']:,} are near copies of training images, and the "
+            f"detector rejects {counts['rejected']:,}. Train longer: ganvas evaluate {source} says how good it is."
+        )
     place = Path(out)
     if not place.suffix and not place.name.endswith("ubyte"):
         place = place / "train-images-idx3-ubyte.gz" if model.spec.channels == 1 else place
@@ -130,7 +135,7 @@ def expand(
     have = torch.bincount(made.labels, minlength=total)
     short = tuple(f"{model.class_names[i]} ({int(n):,})" for i, n in enumerate(have) if n < count)
     yield Expanded(place, len(made.images), counts["copies"], counts["rejected"], short)
-    if repeats and len(made.images):
+    if repeats:
         yield from _lessons(real.train, real.held_out, made, total, seed, repeats)
 
 
