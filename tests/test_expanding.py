@@ -86,7 +86,7 @@ def test_expand_writes_the_form_of_the_data(
 ) -> None:
     lenient = dataclasses.replace(
         sample.load(run), detector=None
-    )  # so short a training draws nothing that one lets pass
+    )  # it would let nothing pass so early
     monkeypatch.setattr(expanding, "load", lambda _: lenient)
     cli.app(["expand", str(run), "--out", str(tmp_path / "more"), "--count", "30"], result_action="return_value")
     shown = capsys.readouterr().out
