@@ -321,8 +321,8 @@ class Progressing:
 def show_lessons(lessons: list[Lesson]) -> None:
     """What a classifier learns from real images, new ones and both, as a table and a sentence."""
     table = Table(box=None, pad_edge=False)
-    for head in ("real images", "real alone", "new alone", "both", "gain", "the new ones"):
-        table.add_column(head, justify="left" if head == "the new ones" else "right")
+    for head in ("images", "real alone", "new alone", "both", "gain", "the new ones"):
+        table.add_column(head, justify="left" if head == "the new ones" else "right", no_wrap=True)
     for lesson in lessons:
         shown = []
         for values in (lesson.real, lesson.synthetic, lesson.both, lesson.gains):
