@@ -84,9 +84,7 @@ def test_a_stratified_part_has_all_classes_alike() -> None:
 def test_expand_writes_the_form_of_the_data(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lenient = dataclasses.replace(
-        sample.load(run), detector=None
-    )  # it would let nothing pass so early
+    lenient = dataclasses.replace(sample.load(run), detector=None)  # it would let nothing pass so early
     monkeypatch.setattr(expanding, "load", lambda _: lenient)
     cli.app(["expand", str(run), "--out", str(tmp_path / "more"), "--count", "30"], result_action="return_value")
     shown = capsys.readouterr().out

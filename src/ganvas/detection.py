@@ -92,16 +92,19 @@ def parts(count: int, seed: int, most: int) -> Parts:
 
 
 def summary(layers: Sequence[Tensor]) -> Tensor:
-    """What a discriminator's layers see, [B, width]: a map's mean, spread and maximum, and vectors as they are."""
+    """What a discriminator's layers see, [B, width]: mean, spread and maximum of each map, and the last layer as it is.
+
+    Of other layers without maps the same three, over all their units.
+    """
     found = []
-    for layer in layers:
+    for number, layer in enumerate(layers, 1):
         x = layer.float()
-        if x.dim() == 4:
-            mean = x.mean((2, 3))
-            spread = ((x - mean[:, :, None, None]).square().mean((2, 3)) + 1e-8).sqrt()
-            found += [mean, spread, x.amax((2, 3))]
-        else:
+        if x.dim() == 2 and number == len(layers):
             found.append(x)
+            continue
+        x = x.flatten(2) if x.dim() == 4 else x.unsqueeze(1)
+        mean = x.mean(2)
+        found += [mean, ((x - mean[:, :, None]).square().mean(2) + 1e-8).sqrt(), x.amax(2)]
     return torch.cat(found, 1)
 
 
