@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ganvas import images as im
 from ganvas import seeds
-from ganvas.strangers import LEARNED, UNSEEN, Family
+from ganvas.strangers import LEARNED, UNSEEN
 
 LEAST = 200  # held-out images without which there is no detector
 PARTS = 0.2, 0.4  # shares of the held-out images that the head learns from, and that calibrate it
@@ -57,9 +57,13 @@ class Detector(nn.Module):
         """features [B, width] -> calibrated logits [B], positive for the kind of images that was trained on."""
         return self.platt[0] * self.raw(features) + self.platt[1]
 
-    def raw(self, features: Tensor) -> Tensor:
+    def standard(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Features in standard deviations of real images', and the logarithm of their distance from these."""
         x = (features - self.mean) / self.scale
-        distance = ((x @ self.whiten).square().mean(1) + 1e-6).log()
+        return x, ((x @ self.whiten).square().mean(1) + 1e-6).log()
+
+    def raw(self, features: Tensor) -> Tensor:
+        x, distance = self.standard(features)
         far = (distance - self.far[0]) / self.far[1]
         extreme = (x.abs().amax(1) + 1e-6).log()
         x = torch.cat([OUTLYING * torch.tanh(x / OUTLYING), far.clamp(-8, 8)[:, None], extreme[:, None]], 1)
@@ -71,7 +75,7 @@ class Detector(nn.Module):
         Of real images a share `alarm` is below the first; of the others that were learned from as many reach the
         second (which is never below the first).
         """
-        no, yes = (float(_at(self.real_scores, alarm)), float(_at(self.other_scores, 1 - alarm)))
+        no, yes = float(_at(self.real_scores, alarm)), float(_at(self.other_scores, 1 - alarm))
         return no, max(no, yes)
 
 
@@ -116,12 +120,17 @@ def features(discriminator: nn.Module, images: Tensor) -> Tensor:
     return torch.cat(found)
 
 
-def others(real: Tensor, fakes: Tensor, seed: int, families: dict[str, Family], turn: str) -> Tensor:
-    """As many images that are not of the kind: a share of FAKES, the rest from the families in equal shares."""
+def probabilities(discriminator: nn.Module, detector: Detector, images: Tensor) -> Tensor:
+    """How probable each image is of the kind, [n] on the CPU, wherever the networks are; images uint8 [n, C, H, W]."""
+    return torch.sigmoid(detector(features(discriminator, images).to(detector.mean.device))).cpu()
+
+
+def others(real: Tensor, fakes: Tensor, seed: int, turn: str) -> Tensor:
+    """As many images that are not of the kind: a share of FAKES, the rest from the learned families in equal shares."""
     random, count = seeds.generator(seed, "strangers", turn), round(FAKES * len(real))
     own = fakes[torch.randint(len(fakes), (count,), generator=random)] if count > len(fakes) else fakes[:count]
-    pieces = real[torch.randperm(len(real), generator=random)[: len(real) - count]].tensor_split(len(families))
-    made = [family(piece, random) for family, piece in zip(families.values(), pieces, strict=True) if len(piece)]
+    pieces = real[torch.randperm(len(real), generator=random)[: len(real) - count]].tensor_split(len(LEARNED))
+    made = [family(piece, random) for family, piece in zip(LEARNED.values(), pieces, strict=True) if len(piece)]
     return torch.cat([own, *made])
 
 
@@ -143,8 +152,8 @@ def learn(
     both = both[torch.randperm(len(both), generator=seeds.generator(seed, "detector's fakes"))]
     to_learn, to_calibrate = both[: len(both) * 2 // 3], both[len(both) * 2 // 3 :]
     real, kept = torch.cat([held_out[chosen.learn], train[order]]), held_out[chosen.calibrate]
-    sides = [features(discriminator, x) for x in (real, others(real, to_learn, seed, LEARNED, "learn"))]
-    check = [features(discriminator, x) for x in (kept, others(kept, to_calibrate, seed, LEARNED, "calibrate"))]
+    sides = [features(discriminator, x) for x in (real, others(real, to_learn, seed, "learn"))]
+    check = [features(discriminator, x) for x in (kept, others(kept, to_calibrate, seed, "calibrate"))]
     with torch.random.fork_rng():
         torch.manual_seed(seeds.key(seed, "detector"))
         detector = Detector(sides[0].shape[1])
@@ -157,12 +166,11 @@ def learn(
 def _standardise(detector: Detector, real: Tensor) -> None:
     detector.mean.copy_(real.mean(0))
     detector.scale.copy_(real.std(0).clamp_min(1e-3 * float(real.std()) + 1e-8))
-    x = (real - detector.mean) / detector.scale
-    width = x.shape[1]
-    covariance = (1 - SHRINK) * (x.T @ x) / len(x) + SHRINK * torch.eye(width)
+    x, _ = detector.standard(real)
+    covariance = (1 - SHRINK) * (x.T @ x) / len(x) + SHRINK * torch.eye(x.shape[1])
     values, vectors = torch.linalg.eigh(covariance.double())
     detector.whiten.copy_((vectors * values.clamp_min(1e-6).rsqrt()).float())
-    distance = ((x @ detector.whiten).square().mean(1) + 1e-6).log()
+    _, distance = detector.standard(real)
     detector.far.copy_(torch.stack([distance.mean(), distance.std().clamp_min(1e-3)]))
 
 
@@ -266,12 +274,12 @@ def report(
         more: other pictures by name, uint8 [n, C, H, W].
     """
     real = held_out[parts(len(held_out), seed, most).report]
-    scores = torch.sigmoid(detector(features(discriminator, real)))
+    scores = probabilities(discriminator, detector, real)
     no, _ = detector.thresholds(alarm)
     rows = []
 
     def row(name: str, pictures: Tensor, learned: bool) -> None:
-        found = torch.sigmoid(detector(features(discriminator, pictures)))
+        found = probabilities(discriminator, detector, pictures)
         passed = float((found >= no).float().mean())
         rows.append(Row(name, learned, len(found), auroc(scores, found), passed))
 
@@ -282,7 +290,7 @@ def report(
     for families, learned in ((UNSEEN, False), (LEARNED, True)):
         for name, family in families.items():
             row(name, family(real[:SHOWN], random), learned)
-    mixed = torch.sigmoid(detector(features(discriminator, others(real, fresh, seed, LEARNED, "report"))))
+    mixed = probabilities(discriminator, detector, others(real, fresh, seed, "report"))
     both, is_real = torch.cat([scores, mixed]), torch.arange(len(scores) + len(mixed)) < len(scores)
     error = calibration_error(both, is_real)
     return Report(alarm, float((scores < no).float().mean()), error, len(real), tuple(rows))

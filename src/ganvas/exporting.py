@@ -6,6 +6,7 @@ generator alone.
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 import logging
@@ -41,15 +42,6 @@ class Exported:
 
     path: Path
     difference: float = 0.0
-
-
-class _Generator(nn.Module):
-    def __init__(self, generator: nn.Module) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.generator(z, labels)
 
 
 class _Detector(nn.Module):
@@ -123,8 +115,7 @@ def _generator(model: Model, folder: Path) -> Exported:
         return (z, torch.arange(n) % count) if count else (z,)
 
     names = ["z", "labels"] if count else ["z"]
-    network = _Generator(model.generator).cpu().eval()
-    return _write(network, inputs, names, "images", folder / "generator.onnx", about(model))
+    return _write(model.generator, inputs, names, "images", folder / "generator.onnx", about(model))
 
 
 def _detector(model: Model, folder: Path) -> Exported:
@@ -138,8 +129,14 @@ def _detector(model: Model, folder: Path) -> Exported:
 
     thresholds = {f"{alarm:g}": model.detector.thresholds(alarm) for alarm in (0.01, 0.05, 0.1)}
     card = {**about(model), "thresholds": thresholds}
-    network = _Detector(model.discriminator, model.detector).cpu().eval()
-    return _write(network, inputs, ["images"], "probability", folder / "detector.onnx", card)
+    return _write(
+        _Detector(model.discriminator, model.detector),
+        inputs,
+        ["images"],
+        "probability",
+        folder / "detector.onnx",
+        card,
+    )
 
 
 def about(model: Model) -> dict[str, Any]:
@@ -172,6 +169,7 @@ def _write(
         import onnxscript  # noqa: F401  # torch needs it
     except ImportError as error:
         raise UserError(f"Exporting needs {error.name}: pip install 'ganvas[export]'.") from error
+    network = copy.deepcopy(network).cpu().eval()  # the model itself stays on its device
     proto = _trace(network, inputs(3), names, output)
     onnx.helper.set_model_props(proto, {"ganvas": json.dumps(card)})
     content = proto.SerializeToString()

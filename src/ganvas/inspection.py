@@ -73,8 +73,7 @@ def report(
     Raises:
         UserError: a model without a detector, or other data than the model was trained on.
     """
-    model.detect(torch.empty(0, model.spec.channels, model.spec.size, model.spec.size, dtype=torch.uint8), alarm)
-    assert model.detector is not None
+    detector = model.detector_for(alarm)
     _, _, real = sources.find(source, data)
     if real.fingerprint != model.card["fingerprint"]:
         raise UserError(
@@ -84,7 +83,7 @@ def report(
     more = {str(place): _other(place, model.spec) for place in against}
     fresh = im.join(map(im.to_uint8, model.draw(range(OWN))), model.spec.channels, model.spec.size)
     seed, most = model.card["training"]["seed"], model.card["task"]["detect"]
-    return detection.report(model.discriminator, model.detector, real.held_out.images, fresh, seed, most, alarm, more)
+    return detection.report(model.discriminator, detector, real.held_out.images, fresh, seed, most, alarm, more)
 
 
 def _other(place: str | os.PathLike[str], spec: ImageSpec) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ganvas import checkpoint, networks, seeds
 from ganvas import config as cf
 from ganvas import images as im
-from ganvas.detection import LEAST, Detector, features
+from ganvas.detection import LEAST, Detector, probabilities
 from ganvas.errors import UserError, unknown
 from ganvas.run import locate
 from ganvas.selection import Selector, pick
@@ -109,6 +109,23 @@ class Model:
         Raises:
             UserError: images of another shape, an alarm rate out of range, or a model without a detector.
         """
+        detector = self.detector_for(alarm)
+        shape = (self.spec.channels, self.spec.size, self.spec.size)
+        if tuple(images.shape[1:]) != shape:
+            raise UserError(f"The images have the shape {tuple(images.shape[1:])}; {shape} is needed.")
+        pixels = images if images.dtype == torch.uint8 else im.to_uint8(images)
+        if not len(pixels):
+            return []
+        no, yes = detector.thresholds(alarm)
+        found = probabilities(self.discriminator, detector, pixels).tolist()
+        return [Verdict(p, "no" if p < no else "yes" if p >= yes else "not sure") for p in found]
+
+    def detector_for(self, alarm: float) -> Detector:
+        """The detector, where it can be asked with this false-alarm rate.
+
+        Raises:
+            UserError: the model has none, or the rate is out of range.
+        """
         if self.detector is None:
             raise UserError(
                 f"{self.path} has no detector: it is learned when a training ends, from at least {LEAST} held-out "
@@ -116,17 +133,7 @@ class Model:
             )
         if not 0 < alarm <= 0.5:
             raise UserError(f"The false-alarm rate is {alarm:g}; it must be above 0 and at most 0.5.")
-        shape = (self.spec.channels, self.spec.size, self.spec.size)
-        if tuple(images.shape[1:]) != shape:
-            raise UserError(f"The images have the shape {tuple(images.shape[1:])}; {shape} is needed.")
-        pixels = images if images.dtype == torch.uint8 else im.to_uint8(images)
-        if not len(pixels):
-            return []
-        device = next(self.discriminator.parameters()).device
-        seen = features(self.discriminator, pixels).to(device)
-        no, yes = self.detector.thresholds(alarm)
-        found = torch.sigmoid(self.detector(seen)).tolist()
-        return [Verdict(p, "no" if p < no else "yes" if p >= yes else "not sure") for p in found]
+        return self.detector
 
     def labels(self, classes: int | str | Sequence[int | str] | None, n: int) -> Tensor | None:
         """Class numbers int64 [n] for `classes` as `sample` takes them; None for a model without classes.
@@ -175,8 +182,8 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Model:
     tensors, card = checkpoint.load(file)
     try:
         with torch.device("meta"):  # nothing is computed, and no card can ask for more memory than its file has
-            parts, latent_dim = _build(card, tensors)
-        spec, names = ImageSpec(**card["spec"]), tuple(card["classes"])
+            parts, spec, latent_dim = _build(card, tensors)
+        names = tuple(card["classes"])
         missing = [name for name in NEEDED if name not in card]
         if missing or len(names) != spec.classes or not all(isinstance(name, str) for name in names):
             raise UserError(
@@ -194,15 +201,14 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Model:
     return Model(file, generator, discriminator, spec, latent_dim, names, card, selector, detector)
 
 
-def _build(card: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, nn.Module], int]:
-    """The networks that a card describes, without their weights, and the latent dimension."""
+def _build(card: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, nn.Module], ImageSpec, int]:
+    """The networks that a card describes, without their weights; the kind of image; the latent dimension."""
     spec, knobs = ImageSpec(**card["spec"]), dict(card["network"])
     config = cf.from_dict(networks.NETWORKS[knobs.pop("name")].Config, knobs, "network")
-    cf.check(config)
     generator, discriminator = networks.build(config, spec)
     parts: dict[str, nn.Module] = {"generator": generator, "discriminator": discriminator}
     if any(name.startswith("selector.") for name in tensors):
         parts["selector"] = Selector(spec.channels, spec.size)
     if "detector.mean" in tensors:
         parts["detector"] = Detector(len(tensors["detector.mean"]))
-    return parts, config.latent_dim
+    return parts, spec, config.latent_dim
