@@ -40,14 +40,8 @@ def forward_rate(model: ganvas.Model, seconds: float = 3.0) -> float:
 
 def sampling_rate(model: ganvas.Model, folder: Path) -> float:
     """Images a second into an .npz file, all included."""
-    numbers, labels = range(COUNT), model.labels(None, COUNT)
     begun = time.perf_counter()
-    portions = (
-        outputs.Portion(
-            im.to_uint8(x), None if labels is None else labels[i * BATCH :][:BATCH], numbers[i * BATCH :][:BATCH]
-        )
-        for i, x in enumerate(model.draw(numbers))
-    )
+    portions = outputs.portions(model, range(COUNT))
     for _ in outputs.save(folder / "x.npz", portions, COUNT, model.spec, model.class_names):
         pass
     return COUNT / (time.perf_counter() - begun)

@@ -19,3 +19,8 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return UserError(f"There is no {kind} '{name}'.{hint} Valid: {', '.join(names)}.")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what a library says of its error, or the error's name where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -109,18 +109,18 @@ def expand(
         raise UserError(f"{model.path} was trained without labels; only a labelled data set can be expanded.")
     if count < 1 or repeats < 0:
         raise UserError(f"--count {count}, --repeats {repeats}: at least 1 picture a class and 0 repeats are needed.")
-    _, _, real = sources.find(source, data)
+    real = sources.trained_on(model, source, data)
     if real.class_names != model.class_names:
         raise UserError(f"{real.name} has other classes than {model.path} draws: {', '.join(model.class_names)}.")
     yield Doing("looking at the real images", 0.0)
     looks = extractors.load("auto", model.spec)
     seen = reference.Looked(real, looks, seed).reference(1, "held-out", 1).seen
     portions, counts = [], {"copies": 0, "rejected": 0}
-    total, wanted = len(model.class_names), count
+    total = len(model.class_names)
     for kind in range(total):
-        yield Doing(f"drawing {wanted:,} of class {model.class_names[kind]}", (0.1 + 0.9 * kind / total) * 0.5)
+        yield Doing(f"drawing {count:,} of class {model.class_names[kind]}", (0.1 + 0.9 * kind / total) * 0.5)
         portions += _draw(model, looks, seen, kind, count, seed, counts)
-    made = outputs_of(portions)
+    made = Split(torch.cat([p.images for p in portions]), torch.cat([p.labels for p in portions]))
     if not len(made.images):
         raise UserError(
             f"None of the drawings could be kept: {counts['copies']:,} are near copies of training images, and the "
@@ -139,12 +139,6 @@ def expand(
         yield from _lessons(real.train, real.held_out, made, total, seed, repeats)
 
 
-def outputs_of(portions: Sequence[Portion]) -> Split:
-    """All pictures and labels of some portions."""
-    labels = [p.labels for p in portions if p.labels is not None]
-    return Split(torch.cat([p.images for p in portions]), torch.cat(labels))
-
-
 def _draw(
     model: Model, looks: extractors.Extractor, seen: Seen, kind: int, count: int, seed: int, counts: dict[str, int]
 ) -> Iterator[Portion]:
@@ -153,7 +147,7 @@ def _draw(
     kept = 0
     for start in range(0, TRIES * count, PORTION):
         numbers = [seeds.key(seed, "expand", kind, start + i) for i in range(PORTION)]
-        pictures = torch.cat([im.to_uint8(x) for x in model.draw(numbers, [kind] * PORTION)])
+        pictures = model.pictures(numbers, kind)
         near = copies.in_pixels(pictures, seen.images).distance <= limits[0]
         near |= copies.in_features(looks.look(pictures)[0], seen.features).distance <= limits[1]
         rejected = torch.zeros(PORTION, dtype=torch.bool)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import tempfile
 from pathlib import Path
 
 from ganvas import cards
-from ganvas.errors import UserError
-from ganvas.files import cannot, make_folder, write_whole
-from ganvas.run import is_remote
+from ganvas.errors import UserError, first_line
+from ganvas.files import make_folder, write_whole
+from ganvas.run import is_remote, remote_name
 from ganvas.sample import Model
-
-NAME = re.compile(r"hf:/+([\w.-]+/[\w.-]+)")  # a Path makes one slash of two
 
 
 def push(model: Model, target: str) -> str:
@@ -31,34 +26,23 @@ def push(model: Model, target: str) -> str:
         make_folder(folder)
         _fill(model, folder, str(target))
         return str(folder)
-    found = NAME.fullmatch(target)
-    if found is None:
-        raise UserError(f"{target}: a place on the hub is written hf://user/name.")
+    name = remote_name(target)
     try:
         import huggingface_hub
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
     except ImportError as error:
         raise UserError("Uploading needs the hub's library: pip install 'ganvas[hub]'.") from error
     with tempfile.TemporaryDirectory() as folder:
-        _fill(model, Path(folder), f"hf://{found[1]}")
+        _fill(model, Path(folder), f"hf://{name}")
         try:
             api = huggingface_hub.HfApi(library_name="ganvas")
-            api.create_repo(found[1], exist_ok=True)
-            api.upload_folder(repo_id=found[1], folder_path=folder, commit_message="Upload by ganvas push")
+            api.create_repo(name, exist_ok=True)
+            api.upload_folder(repo_id=name, folder_path=folder, commit_message="Upload by ganvas push")
         except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise UserError(f"The hub refused {target}: {reason} (Log in with: hf auth login.)") from error
-    return f"hf://{found[1]}"
+            raise UserError(f"The hub refused {target}: {first_line(error)} (Log in with: hf auth login.)") from error
+    return f"hf://{name}"
 
 
 def _fill(model: Model, folder: Path, place: str) -> None:
-    target = folder / "model.safetensors"
-    if not (target.exists() and os.path.samefile(model.path, target)):
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            shutil.copyfile(model.path, part)
-            os.replace(part, target)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise cannot("write", target, error) from error
+    write_whole(folder / "model.safetensors", model.path.read_bytes())
     write_whole(folder / "README.md", cards.markdown(model, place))

@@ -66,7 +66,7 @@ def report(
     """What the model's detector is worth.
 
     Args:
-        source: where the model is: its run says which data it was trained on.
+        source: what the user calls the model.
         against: other models, folders of pictures and .npz files.
         data: a data set's name or folder, where it is not what the run says.
 
@@ -74,14 +74,14 @@ def report(
         UserError: a model without a detector, or other data than the model was trained on.
     """
     detector = model.detector_for(alarm)
-    _, _, real = sources.find(source, data)
+    real = sources.trained_on(model, source, data)
     if real.fingerprint != model.card["fingerprint"]:
         raise UserError(
             f"{model.path} was trained on other images than {real.name} holds now: the report needs those that were "
             "held out from it. Name them with --data."
         )
     more = {str(place): _other(place, model.spec) for place in against}
-    fresh = im.join(map(im.to_uint8, model.draw(range(OWN))), model.spec.channels, model.spec.size)
+    fresh = model.pictures(range(OWN))
     seed, most = model.card["training"]["seed"], model.card["task"]["detect"]
     return detection.report(model.discriminator, detector, real.held_out.images, fresh, seed, most, alarm, more)
 
@@ -89,7 +89,7 @@ def report(
 def _other(place: str | os.PathLike[str], spec: ImageSpec) -> Tensor:
     """Up to OWN pictures of another model or from files, as the detector takes them, uint8."""
     if not pictures.is_pictures(place):
-        found = im.join(map(im.to_uint8, (other := load(place)).draw(range(OWN))), other.spec.channels, other.spec.size)
+        found = load(place).pictures(range(OWN))
     elif Path(place).is_dir():
         return torch.stack([pictures.fit(path, spec)[0] for path in pictures.gather([place])[:OWN]])
     else:

@@ -82,7 +82,7 @@ def _invert(model: Model, images: Tensor, labels: Tensor | None, steps: int, see
         nearest = apart.view(n, count, DRAWINGS).argmin(2) + torch.arange(count, device=device) * DRAWINGS
     else:
         if labels is not None and drawn_y is not None:
-            apart = apart.clone().masked_fill(drawn_y[None] != labels.to(device)[:, None], torch.inf)
+            apart = apart.masked_fill(drawn_y[None] != labels.to(device)[:, None], torch.inf)
         nearest = apart.topk(min(2 * LAST, DRAWINGS), largest=False).indices
     z = drawn_z[nearest]
     y = None if drawn_y is None else drawn_y[nearest]

@@ -23,6 +23,7 @@ from torch import Tensor
 from ganvas import images as im
 from ganvas.errors import UserError
 from ganvas.files import cannot, make_folder
+from ganvas.sample import Model
 from ganvas.spec import ImageSpec
 
 
@@ -33,6 +34,20 @@ class Portion:
     images: Tensor
     labels: Tensor | None
     seeds: Sequence[int]
+
+
+def portions(
+    model: Model,
+    numbers: Sequence[int],
+    classes: int | str | Sequence[int | str] | None = None,
+    truncation: float | None = None,
+) -> Iterator[Portion]:
+    """What a model draws for these seeds, as `Model.draw` takes them, a portion at a time."""
+    labels, start = model.labels(classes, len(numbers)), 0
+    for drawn in model.draw(numbers, classes, truncation):
+        end = start + len(drawn)
+        yield Portion(im.to_uint8(drawn), None if labels is None else labels[start:end], numbers[start:end])
+        start = end
 
 
 Add = Callable[[Portion], None]

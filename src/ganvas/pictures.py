@@ -86,7 +86,7 @@ def gather(places: Sequence[str | os.PathLike[str]]) -> list[Path]:
     found: list[Path] = []
     for name in places:
         place = files.place(name)
-        inside = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES) if place.is_dir() else [place]
+        inside = _inside(place) if place.is_dir() else [place]
         if not inside:
             raise UserError(f"{place} holds no pictures: there is no {', '.join(sorted(SUFFIXES))} file in it.")
         if not place.exists():
@@ -140,11 +140,16 @@ def fit_all(places: Sequence[str | os.PathLike[str]], spec: ImageSpec) -> tuple[
     return fitted, broken
 
 
-def _from_folder(place: Path) -> Pictures:
+def _inside(folder: Path) -> list[Path]:
+    """All image files in a folder and below it, in the order of their names."""
     try:
-        paths = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     except OSError as error:
-        raise cannot("read", place, error) from error
+        raise cannot("read", folder, error) from error
+
+
+def _from_folder(place: Path) -> Pictures:
+    paths = _inside(place)
     if not paths:
         raise UserError(
             f"{place} holds no pictures (and no run): there is no {', '.join(sorted(SUFFIXES))} file in it."

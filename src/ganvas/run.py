@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ganvas import checkpoint
 from ganvas import images as im
-from ganvas.errors import UserError
+from ganvas.errors import UserError, first_line
 from ganvas.files import cannot, make_folder, write_whole
 from ganvas.spec import ImageSpec
 
@@ -221,6 +221,18 @@ class Run:
         return None, {}, {}, bad
 
 
+def remote_name(path: str | os.PathLike[str]) -> str:
+    """'user/name' of hf://user/name (of which a Path makes hf:/user/name).
+
+    Raises:
+        UserError: it is written otherwise.
+    """
+    found = re.fullmatch(r"hf:/+([\w.-]+/[\w.-]+)", str(path))
+    if found is None:
+        raise UserError(f"{path}: a place on the hub is written hf://user/name.")
+    return found[1]
+
+
 def is_remote(path: str | os.PathLike[str]) -> bool:
     """Is this a name on the hub, hf://user/name?"""
     return re.match(r"hf:/", str(path)) is not None
@@ -249,16 +261,13 @@ def locate(path: str | os.PathLike[str]) -> Path:
 
 def _download(name: str) -> Path:
     """The model file of hf://user/name, from the hub or from its own cache."""
-    found = re.fullmatch(r"hf:/+([\w.-]+/[\w.-]+)", name)
-    if found is None:
-        raise UserError(f"{name}: a place on the hub is written hf://user/name.")
+    repository = remote_name(name)
     try:
         import huggingface_hub
         from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
     except ImportError as error:
         raise UserError(f"{name} is on the hub, which needs its library: pip install 'ganvas[hub]'.") from error
     try:
-        return Path(huggingface_hub.hf_hub_download(found[1], "model.safetensors", library_name="ganvas"))
+        return Path(huggingface_hub.hf_hub_download(repository, "model.safetensors", library_name="ganvas"))
     except (HfHubHTTPError, HFValidationError, EntryNotFoundError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f"hf://{found[1]} cannot be had from the hub: {reason}") from error
+        raise UserError(f"hf://{repository} cannot be had from the hub: {first_line(error)}") from error

@@ -110,3 +110,17 @@ def pick(
         if not len(left):
             break
     return pictures
+
+
+def kept(
+    generator: nn.Module,
+    selector: nn.Module | None,
+    numbers: Sequence[int],
+    latent_dim: int,
+    labels: Tensor | None,
+    truncation: float | None = None,
+) -> Tensor:
+    """The picture of each seed that people see, [n, C, H, W]: as `pick`, or as drawn where there is no selector."""
+    if isinstance(selector, Selector):
+        return pick(generator, selector, numbers, latent_dim, labels, truncation)
+    return draw(generator, seeds.latents(numbers, latent_dim, truncation=truncation), labels)

@@ -85,9 +85,8 @@ def find(
         real = datasets.load(str(data))
         return taken.named(real.class_names), None, real
     model = load(source)
-    run = run_of(model.path)
-    real = datasets.load(str(data)) if data is not None else _trained_on(model, run, source)
-    return Drawer(model, real), run, real
+    real = trained_on(model, source, data)
+    return Drawer(model, real), run_of(model.path), real
 
 
 def run_of(model: Path) -> Run | None:
@@ -98,12 +97,18 @@ def run_of(model: Path) -> Run | None:
     return None
 
 
-def _trained_on(model: Model, run: Run | None, source: str | os.PathLike[str]) -> ImageData:
-    """The images that a model was trained on, where they still are.
+def trained_on(model: Model, source: str | os.PathLike[str], data: str | os.PathLike[str] | None = None) -> ImageData:
+    """The images that a model was trained on, where they still are; or those that the user names.
+
+    Args:
+        source: what the user calls the model.
 
     Raises:
-        UserError: they are not, or are others now.
+        UserError: they are not there, or are others now.
     """
+    if data is not None:
+        return datasets.load(str(data))
+    run = run_of(model.path)
     name = model.card.get("data", {}).get("source", "")
     if run is not None:
         try:

@@ -177,14 +177,10 @@ def _save(trainer: Trainer, run: Run) -> Saved:
 
 def _save_model(trainer: Trainer, run: Run, path: Path, finished: bool = False) -> None:
     rows, task = run.rows(), trainer.task
-    learned = [checkpoint.module_tensors(name, module) for name, module in task.learned.items()] if finished else []
+    parts = {"generator": trainer.drawer(), "discriminator": task.discriminator, **(task.learned if finished else {})}
     run.save_model(
         path,
-        {
-            **checkpoint.module_tensors("generator", trainer.drawer()),
-            **checkpoint.module_tensors("discriminator", task.discriminator),
-            **{name: tensor for tensors in learned for name, tensor in tensors.items()},
-        },
+        {key: t for name, module in parts.items() for key, t in checkpoint.module_tensors(name, module).items()},
         {
             "images": trainer.images,
             "finished": finished,

@@ -83,10 +83,15 @@ def between(model: Model, z: Tensor, shares: Tensor | None, frames: int = 24, lo
     return _between(model, z, shares, frames, loop)
 
 
+def moments(stations: int, frames: int, loop: bool) -> list[tuple[int, float]]:
+    """Each frame's place: the station that it comes from, and the share of the way to the next one."""
+    found = [(i, step / frames) for i in range(stations if loop else stations - 1) for step in range(frames)]
+    return found if loop else [*found, (stations - 1, 0.0)]
+
+
 def _between(model: Model, z: Tensor, shares: Tensor | None, frames: int, loop: bool) -> Iterator[Tensor]:
     device = next(model.generator.parameters()).device
-    moments = [(i, step / frames) for i in range(len(z) if loop else len(z) - 1) for step in range(frames)]
-    for i, share in moments if loop else [*moments, (len(z) - 1, 0.0)]:
+    for i, share in moments(len(z), frames, loop):
         after = (i + 1) % len(z)
         point, kinds = slerp(z[i], z[after], share)[None], None
         if shares is not None:

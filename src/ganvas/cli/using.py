@@ -49,13 +49,11 @@ def sample(
     """
     from ganvas import images as im
     from ganvas.files import make_folder
-    from ganvas.sample import BATCH, load
+    from ganvas.sample import load
 
     numbers = numbers_of(seeds, count)
     loaded = load(model)
     classes = classes_of(loaded, class_, len(numbers))
-    labels = loaded.labels(classes, len(numbers))
-    drawn = loaded.draw(numbers, classes, truncation)
     if out.suffix.lower() == ".png":
         if len(numbers) > SHEET:
             raise UserError(
@@ -64,20 +62,13 @@ def sample(
             )
         make_folder(out.parent)
         columns = len(loaded.class_names) if class_ is None and loaded.class_names else round(len(numbers) ** 0.5)
-        pictures = im.join(map(im.to_uint8, drawn), loaded.spec.channels, loaded.spec.size)
+        pictures = loaded.pictures(numbers, classes, truncation)
         im.save_grid(out, pictures, min(len(numbers), max(1, min(columns, 32))), scale=2)
     else:
         from ganvas import outputs
         from ganvas.display import counted  # which knows much that a single picture need not wait for
 
-        portions = (
-            outputs.Portion(
-                im.to_uint8(pictures),
-                None if labels is None else labels[i * BATCH : (i + 1) * BATCH],
-                numbers[i * BATCH : (i + 1) * BATCH],
-            )
-            for i, pictures in enumerate(drawn)
-        )
+        portions = outputs.portions(loaded, numbers, classes, truncation)
         saving = outputs.save(out, portions, len(numbers), loaded.spec, loaded.class_names)
         counted(saving, len(numbers), "drawing")
     print(f"Drew {len(numbers):,} pictures of {model}: {out}")
@@ -174,12 +165,12 @@ def walk(
         if found.labels is not None:
             shares = F.one_hot(found.labels, len(loaded.class_names)).float()[:, None]
         shown = walks.between(loaded, found.latents, shares, frames, loop)
-        total = frames * (len(found.latents) - (not loop)) + (not loop)
+        total = len(walks.moments(len(found.latents), frames, loop))
     else:
         loaded, numbers = load(model), seed_list(seeds)
         classes = None if class_ is None else [name.strip() for name in class_.split(",")]
         shown = walks.walk(loaded, numbers, classes, frames, loop, truncation)
-        total = frames * (max(len(numbers), len(classes or ())) - (not loop)) + (not loop)
+        total = len(walks.moments(max(len(numbers), len(classes or ())), frames, loop))
     count = counted(walks.save(out, shown, rate), total, "drawing")
     print(f"Drew {count:,} frames of {model}: {out}")
     return passed_over(broken, len(images) - len(broken))

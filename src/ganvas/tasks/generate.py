@@ -138,10 +138,8 @@ class GenerateTask(Task):
         numbers = [seeds.key(batches.seed, "detector", start + i) for i in range(count)]
         labels = batches.data.train.labels
         kinds = None if labels is None else labels[start : start + count].to(batches.device)
-        selector = self.learned.get("selector")
-        if isinstance(selector, selection.Selector):
-            return im.to_uint8(selection.pick(generator, selector, numbers, self.latent_dim, kinds))
-        return im.to_uint8(selection.draw(generator, seeds.latents(numbers, self.latent_dim), kinds))
+        drawn = selection.kept(generator, self.learned.get("selector"), numbers, self.latent_dim, kinds)
+        return im.to_uint8(drawn)
 
     @torch.no_grad()
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
