@@ -21,12 +21,12 @@ from torch import Tensor
 
 from ganvas import checkpoint, cli, data, evaluation, pictures, reference, sample, sources
 from ganvas.data import ImageData
-from ganvas.display import Measuring
 from ganvas.errors import UserError
 from ganvas.evaluation import Doing, Written
 from ganvas.figures import Figure, Protocol, compare, figures_of
 from ganvas.metrics import METRICS, expert, extractors
 from ganvas.run import Run
+from ganvas.tables import Measuring
 
 QUICK = "frechet,precision"
 

@@ -28,8 +28,8 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
     ["experiment", "expanding"],
     ["recipes"],
     ["api"],
-    ["display"],
-    ["cli", "cli.app", "cli.measuring", "cli.training", "cli.using"],
+    ["display", "tables"],
+    ["cli", "cli.app", "cli.drawing", "cli.measuring", "cli.training", "cli.using"],
     ["__init__", "__main__"],
 ]
 NETWORKS = {"classic_dcgan", "classic_mlp", "shuffle"}

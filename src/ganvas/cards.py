@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from ganvas.errors import UserError
+from ganvas.figures import number
 from ganvas.sample import Model
 
 LICENCES = {"CC BY-SA 3.0": "cc-by-sa-3.0", "CC BY 4.0": "cc-by-4.0", "CC0": "cc0-1.0", "Apache-2.0": "apache-2.0"}
@@ -58,15 +59,11 @@ def figures(model: Model) -> list[str]:
     for row in model.card.get("metrics", []):
         if row.get("value") is None:
             continue
-        p = row["protocol"]
-
-        def number(name: str, row: dict[str, Any] = row) -> str:
-            value = row.get(name)
-            return "-" if value is None else f"{value:.1%}" if row["share"] else f"{value:.4g}"
-
+        p, share = row["protocol"], row["share"]
+        values = f"{number(row['value'], share)} (real images {number(row.get('floor'), share)})"
         lines.append(
-            f"{row['title']}: {number('value')} (real images {number('floor')}); {p['repeats']} x {p['count']:,} "
-            f"pictures against {p['split']} {p['data']}, extractor {p['extractor']}, after {row['images']:,} images"
+            f"{row['title']}: {values}; {p['repeats']} x {p['count']:,} pictures against {p['split']} {p['data']}, "
+            f"extractor {p['extractor']}, after {row['images']:,} images"
         )
     return lines
 

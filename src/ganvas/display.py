@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import statistics
-from collections.abc import Iterator
 from typing import Any
 
 from rich.color import Color
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress_bar import ProgressBar
 from rich.style import Style
 from rich.table import Table
@@ -19,14 +15,8 @@ from torch import Tensor
 
 from ganvas import doctor
 from ganvas import images as im
-from ganvas import modes as md
-from ganvas.detection import Detector, Report
-from ganvas.evaluation import Doing, Written
 from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Started, Stepped, Warned
-from ganvas.expanding import Lesson, conclusion
-from ganvas.figures import Figure
-from ganvas.inspection import Judged
-from ganvas.metrics.expert import Z
+from ganvas.figures import number
 
 SHADES = " .:-=+*#%@"
 SIDE = 14  # pixels, and so characters, that a picture is wide in the terminal
@@ -177,217 +167,3 @@ def draw(pictures: Tensor, console: Console) -> list[Text]:
                 text.append("▀", Style(color=Color.from_rgb(*upper), bgcolor=Color.from_rgb(*lower)))
         lines.append(text)
     return lines
-
-
-def number(value: float | None, share: bool = False) -> str:
-    """A figure as people read it: '1.07', '98.6%', '-'."""
-    if value is None or value != value:
-        return "-"
-    return f"{value:.1%}" if share else f"{value:.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
-
-
-def spread(value: float, by: float, share: bool) -> str:
-    """A figure with its spread: '1.07 ± 0.02'."""
-    return number(value, share) + ("" if by != by else f" ± {by:.1%}" if share else f" ± {by:.2g}")
-
-
-class Measuring:
-    """A progress bar while metrics are computed, and their table afterwards."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.figures: list[Figure] = []
-        self.written: list[Written] = []
-        self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
-        )
-        self.task = self.progress.add_task("starting", total=1.0)
-
-    def __enter__(self) -> Measuring:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def show(self, event: Doing | Figure | Written) -> None:
-        if isinstance(event, Doing):
-            self.progress.update(self.task, description=event.text, completed=event.share)
-        elif isinstance(event, Figure):
-            self.figures.append(event)
-        else:
-            self.written.append(event)
-
-    def table(self, title: str) -> None:
-        """Print all figures, and what they rest on."""
-        table = Table(box=None, pad_edge=False)
-        for head in ("metric", "value", "real images", "times", "better"):
-            table.add_column(head, justify="left" if head in ("metric", "better") else "right", no_wrap=True)
-        for f in self.figures:
-            if not f.note:
-                times = "" if f.times_floor != f.times_floor else f"{f.times_floor:.2f}"
-                floor = spread(f.floor, f.floor_spread, f.share)
-                better = "near to real" if f.better == "near" else f.better
-                table.add_row(f.title, spread(f.value, f.spread, f.share), floor, times, better)
-        self.console.print(table)
-        for f in self.figures:
-            if f.metric == "fresh-expert" and not f.note:
-                low, high = (max(0.0, min(1.0, f.value + side * Z * f.spread)) for side in (-1, 1))
-                told = "it cannot tell them apart" if low <= 0.5 else "50% would be a coin"
-                self.console.print(
-                    f"\nThe fresh expert is right {f.value:.1%} of the time (95% interval {low:.1%} to {high:.1%}); "
-                    f"{told}.",
-                    highlight=False,
-                    soft_wrap=True,
-                )
-        for note in {f.note for f in self.figures if f.note}:
-            names = ", ".join(f.title for f in self.figures if f.note == note)
-            self.console.print(f"Not measured: {names} ({note}).", highlight=False, markup=False)
-        p = self.figures[0].protocol
-        self.console.print(
-            f"\n{title}: {p.repeats} x {p.count:,} pictures from seed {p.seed} on (classes: {p.labels}) against "
-            f"as many of {p.data} ({p.split}), {p.form}; extractor {p.extractor} ({p.mark[:8]}).\n"
-            "'real images': what other real images get by the same code; ±: standard deviation over the repeats, or "
-            "the standard error of a single one.",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-        for sheet in self.written:
-            self.console.print(f"Sheet {sheet.path}: {sheet.text}", highlight=False, markup=False, soft_wrap=True)
-
-
-def show_verdicts(judged: list[Judged], detector: Detector | None, alarm: float, as_json: bool) -> None:
-    """A line an image: how probable it is that it is of the kind, and the verdict."""
-    if as_json:
-        for j in judged:
-            row = {"file": str(j.path), "probability": round(j.verdict.probability, 4), "verdict": j.verdict.kind}
-            print(json.dumps({**row, **({"converted": j.changes} if j.changes else {})}))
-        return
-    table = Table(box=None, pad_edge=False)
-    for head in ("image", "of the kind", "verdict", "converted"):
-        table.add_column(head, justify="right" if head == "of the kind" else "left", overflow="fold")
-    for j in judged:
-        table.add_row(Text(str(j.path)), f"{j.verdict.probability:.1%}", j.verdict.kind, j.changes)
-    Console().print(table)
-    if detector is not None and judged:
-        no, yes = detector.thresholds(alarm)
-        print(f"\n'no' below {no:.1%}: so {alarm:.1%} of images of the kind are called. 'yes' from {yes:.1%} on.")
-
-
-def show_report(found: Report, title: str) -> None:
-    """What a detector is worth, as a table."""
-    print(
-        f"{title}: {found.real:,} real images that nothing has learned from. Asked for {found.alarm:.1%} false alarms, "
-        f"it calls {found.false_alarm:.1%} of them 'no'.\nCalibration error {found.calibration_error:.3f} (expected, "
-        "15 bins; half real images, half others).\n"
-    )
-    table = Table(box=None, pad_edge=False)
-    for head in ("real images against", "AUROC", "let pass", "pictures", "others of this kind learned"):
-        table.add_column(head, justify="left" if head == "real images against" else "right")
-    for r in found.rows:
-        table.add_row(Text(r.name), f"{r.auroc:.3f}", f"{r.passed:.1%}", f"{r.count:,}", "yes" if r.learned else "no")
-    Console().print(table)
-    print(
-        "\nAUROC: how often a real image looks more like the kind than such a picture does (0.5: cannot tell).\n"
-        "What the detector does not know: kinds of pictures that resemble none of these; and other people's digits,\n"
-        "or photographs, that were prepared in another way may look strange to it though they are of the kind."
-    )
-
-
-class Progressing:
-    """A progress bar for what says what it is doing."""
-
-    def __init__(self) -> None:
-        self.console = Console()
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-        self.progress = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
-        self.task = self.progress.add_task("starting", total=1.0)
-
-    def __enter__(self) -> Progressing:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def show(self, event: Doing) -> None:
-        self.progress.update(self.task, description=event.text, completed=event.share)
-
-    def print(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def show_lessons(lessons: list[Lesson]) -> None:
-    """What a classifier learns from real images, new ones and both, as a table and a sentence."""
-    table = Table(box=None, pad_edge=False)
-    for head in ("images", "real alone", "new alone", "both", "gain", "the new ones"):
-        table.add_column(head, justify="left" if head == "the new ones" else "right", no_wrap=True)
-    for lesson in lessons:
-        shown = []
-        for values in (lesson.real, lesson.synthetic, lesson.both, lesson.gains):
-            by = statistics.stdev(values) if len(values) > 1 else float("nan")
-            shown.append(spread(statistics.fmean(values), by, True))
-        table.add_row(f"{lesson.size:,}", *shown, lesson.verdict)
-    told = f"{len(lessons[0].real)} repeats (± standard deviation)"
-    print(f"\nAccuracy on held-out images of a small classifier, {told}\n")
-    Console().print(table)
-    print(
-        f"\n{conclusion(lessons)}\nThe generator itself has learned from all of the training images: with fewer real "
-        "ones this is what its pictures add\nfor someone who has the generator and only these."
-    )
-
-
-def counted(steps: Iterator[int], total: int, text: str) -> int:
-    """Show a progress bar while something counts up to a total; returns the last count."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    done = 0
-    console = Console()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(text, total=total)
-        for done in steps:
-            progress.update(task, completed=done)
-    return done
-
-
-def comparison(names: list[str], rows: list[list[Figure]]) -> Table:
-    """A column a run, a line a metric."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("metric")
-    for name in [*names, "real images"]:
-        table.add_column(Text(name), justify="right")
-    for figures in rows:
-        cells = [spread(f.value, f.spread, f.share) for f in figures]
-        table.add_row(figures[0].title, *cells, spread(figures[0].floor, figures[0].floor_spread, figures[0].share))
-    return table
-
-
-def show_verdict(found: md.Verdict, title: str, seed: int) -> None:
-    """Print the score of a model of stacked MNIST beside the control and the floors."""
-    count = found.model.count
-    print(f"Stacked MNIST: {md.KINDS:,} kinds; {count:,} pictures each (seeds {seed} to {seed + count - 1})\n")
-    print(f"{'':<38}{'kinds':>6} {'KL':>8}")
-    for name, score in ((title, found.model), ("control: real pictures, same code", found.control)):
-        print(f"{name:<38}{score.modes:>6,} {score.kl:>8.4f}")
-    print(f"{'floor: a perfect copy of the data':<38}{'':>6} {found.floor_copy:>8.4f}  expected")
-    print(f"{'floor: uniform kinds':<38}{'':>6} {found.floor_uniform:>8.4f}  expected")
-    print(f"\nKL(kinds drawn || uniform), natural logarithm. The classifier errs on {found.errors:.2%} of test digits.")
-    print(
-        f"Another draw differs by about {(2 * md.KINDS) ** 0.5 / (2 * count):.4f} (standard deviation) by chance alone."
-    )
-
-
-def show_toys() -> None:
-    """Train the toys with every loss, and print a line as each is done."""
-    kinds = {name: len(make().centres) for name, make in md.TOYS.items()}
-    print(f"Gaussians found, and points within 3 sd of one: means of {md.RUNS} seeds (range)")
-    print(f"Real points: all found, 98.9%. {md.STEPS} steps; published toys train for many times as long.\n")
-    heads = [f"  {f'{toy}: of {n}':<20}{'good points':<24}" for toy, n in kinds.items()]
-    print(f"{'loss':<14}{''.join(heads).rstrip()}")
-    for loss, scores in md.toys():
-        line = f"{loss:<14}"
-        for found in scores.values():
-            modes, good = [s.modes for s in found], [s.quality for s in found]
-            line += f"  {f'{sum(modes) / len(modes):.1f} ({min(modes)} to {max(modes)})':<20}"
-            line += f"{f'{sum(good) / len(good):.1%} ({min(good):.1%} to {max(good):.1%})':<24}"
-        print(line.rstrip(), flush=True)

@@ -72,6 +72,13 @@ class Figure:
         return self.value / self.floor if self.better == "lower" and self.floor > 0 else math.nan
 
 
+def number(value: float | None, share: bool = False) -> str:
+    """A figure as people read it: '1.07', '98.6%', '-'."""
+    if value is None or value != value:
+        return "-"
+    return f"{value:.1%}" if share else f"{value:.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
+
+
 def figures_of(folder: str | os.PathLike[str]) -> list[Figure]:
     """The newest figure of each metric in a run's folder.
 

@@ -66,12 +66,15 @@ def walk(
     z = seeds.latents(chosen, model.latent_dim, truncation=truncation)
     count = len(model.class_names)
     if classes is not None:
-        wanted = model.labels([classes[i % len(classes)] for i in range(stations)], stations)
-        assert wanted is not None
-        shares = F.one_hot(wanted, count).float()[:, None]
+        shares = shares_of(model, model.labels([classes[i % len(classes)] for i in range(stations)], stations))
     else:
         shares = torch.eye(count).expand(stations, count, count) if count else None
     return between(model, z, shares, frames, loop)
+
+
+def shares_of(model: Model, labels: Tensor | None) -> Tensor | None:
+    """A class a station, int64 [S] -> its shares of the classes for one tile, float [S, 1, K]."""
+    return None if labels is None else F.one_hot(labels, len(model.class_names)).float()[:, None]
 
 
 def between(model: Model, z: Tensor, shares: Tensor | None, frames: int = 24, loop: bool = True) -> Iterator[Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,15 @@ def show_settings(card: dict[str, Any]) -> None:
         for key, value in card[section].items():
             shown = ",".join(map(str, value)) if isinstance(value, list) else value
             print(f"  {section + '.' + key:<24} {shown}")
+
+
+def passed_over(broken: Sequence[str], good: int) -> int:
+    """Name the files that could not be read; the exit code: 1 where there are some."""
+    for sentence in broken:
+        print(f"ganvas: {sentence}", file=sys.stderr)
+    if broken:
+        print(f"ganvas: {len(broken)} of {len(broken) + good} files were passed over.", file=sys.stderr)
+    return 1 if broken else 0
 
 
 def me() -> str:

@@ -50,7 +50,7 @@ def evaluate(
     from rich.console import Console
 
     from ganvas import evaluation as ev
-    from ganvas.display import Measuring
+    from ganvas.tables import Measuring
 
     console = Console()
     with Measuring(console) as display:
@@ -74,7 +74,7 @@ def compare(*sources: Path) -> int:
     from rich.console import Console
 
     from ganvas import figures as fg
-    from ganvas.display import comparison
+    from ganvas.tables import comparison
 
     if len(sources) < 2:
         raise UserError("Name two runs or more to compare.")
@@ -107,8 +107,8 @@ def modes(model: Path | None = None, *, count: int = 26_000, seed: int = 0) -> i
         Of the first picture.
     """
     from ganvas import modes as md
-    from ganvas.display import show_toys, show_verdict
     from ganvas.sample import load
+    from ganvas.tables import show_toys, show_verdict
 
     if model is None:
         show_toys()

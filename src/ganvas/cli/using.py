@@ -1,215 +1,15 @@
-"""What is done with trained networks: to draw, write, walk, invert, detect, expand, export, push, and tell of them."""
+"""What else is done with trained networks: `ganvas detect`, `expand`, `export`, `push` and `info`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from ganvas.cli.app import app, show_settings
+from ganvas.cli.app import app, passed_over, show_settings
 from ganvas.errors import UserError
-
-if TYPE_CHECKING:
-    from ganvas.sample import Model
-
-Class = Annotated[str | None, Parameter(name="--class")]
-SHEET = 4_096  # pictures of a sheet at most
-
-
-@app.command
-def sample(
-    model: Path,
-    *,
-    seeds: str | None = None,
-    count: int | None = None,
-    class_: Class = None,
-    truncation: float | None = None,
-    out: Path = Path("samples.png"),
-) -> int:
-    """Draw pictures with a trained generator.
-
-    Parameters
-    ----------
-    model
-        A run's folder or a model file.
-    seeds
-        Which pictures: 7, 0-63, 0,5,10-19. A seed and a class are always the same picture. Without it 0-63.
-    count
-        How many pictures, instead of a list of seeds: from seed 0, or from the one that --seeds names.
-    class_
-        Of which class; several with commas between them are taken in turn. Without it all classes in turn.
-    truncation
-        Limit of the latent numbers (1 to 2 is usual): fewer odd pictures, less variety.
-    out
-        NAME.png: one sheet. NAME.npz, NAME.zip, train-images-idx3-ubyte.gz (labels beside it). Any other name: a new
-        folder with a PNG a picture, a sub-folder a class.
-    """
-    from ganvas import images as im
-    from ganvas.files import make_folder
-    from ganvas.sample import load
-
-    numbers = numbers_of(seeds, count)
-    loaded = load(model)
-    classes = classes_of(loaded, class_, len(numbers))
-    if out.suffix.lower() == ".png":
-        if len(numbers) > SHEET:
-            raise UserError(
-                f"{len(numbers):,} pictures are too many for one sheet ({SHEET:,} at most). Choose --out NAME.npz, "
-                "NAME.zip or a folder."
-            )
-        make_folder(out.parent)
-        columns = len(loaded.class_names) if class_ is None and loaded.class_names else round(len(numbers) ** 0.5)
-        pictures = loaded.pictures(numbers, classes, truncation)
-        im.save_grid(out, pictures, min(len(numbers), max(1, min(columns, 32))), scale=2)
-    else:
-        from ganvas import outputs
-        from ganvas.display import counted  # which knows much that a single picture need not wait for
-
-        portions = outputs.portions(loaded, numbers, classes, truncation)
-        saving = outputs.save(out, portions, len(numbers), loaded.spec, loaded.class_names)
-        counted(saving, len(numbers), "drawing")
-    print(f"Drew {len(numbers):,} pictures of {model}: {out}")
-    return 0
-
-
-@app.command
-def write(
-    model: Path, text: str, *, seed: int = 0, truncation: float | None = None, out: Path = Path("written.png")
-) -> int:
-    """Write a text, each character a new drawing of the class of that name: a number for a model of digits.
-
-    Parameters
-    ----------
-    model
-        A run's folder or a model file.
-    text
-        Names of the model's classes one after the other; spaces and the marks - . : / , + may stand between them.
-    seed
-        Another seed, other hands.
-    truncation
-        Limit of the latent numbers (1 to 2 is usual): tidier characters.
-    out
-        The PNG to write.
-    """
-    from ganvas import images as im
-    from ganvas.files import make_folder
-    from ganvas.lettering import write
-    from ganvas.sample import load
-
-    picture = write(load(model), text, seed, truncation)
-    make_folder(out.parent)
-    im.save_grid(out, picture, 1, scale=max(1, 112 // picture.shape[2]))
-    print(f"Wrote '{text}' with {model}: {out}")
-    return 0
-
-
-@app.command
-def walk(
-    model: Path,
-    *images: Path,
-    seeds: str = "0-7",
-    class_: Class = None,
-    frames: int = 24,
-    rate: float = 24,
-    loop: bool = True,
-    truncation: float | None = None,
-    time_lapse: Annotated[bool, Parameter(negative=())] = False,
-    out: Path = Path("walk.webp"),
-) -> int:
-    """Walk smoothly from picture to picture, between seeds, classes or images of your own; or show a training grow.
-
-    Parameters
-    ----------
-    model
-        A run's folder or a model file.
-    images
-        Two images or more to walk between; each is first inverted, as `ganvas invert` does it.
-    seeds
-        The seeds to pass through: 7,1,12 or 0-7.
-    class_
-        The classes to pass through, with commas between them. Without it each class walks in a tile of its own.
-    frames
-        Pictures from one station to the next.
-    rate
-        Frames a second.
-    loop
-        Come back to the start, so that it can be played for ever.
-    truncation
-        Limit of the latent numbers (1 to 2 is usual): fewer odd pictures, less variety.
-    time_lapse
-        Show the sheets of the run's training instead, from noise to the last picture.
-    out
-        NAME.webp or NAME.gif, or NAME.mp4 with the extra `video`.
-    """
-    from ganvas import walks
-    from ganvas.display import counted
-    from ganvas.sample import load
-
-    broken: Sequence[str] = ()
-    if time_lapse:
-        from ganvas.run import Run
-
-        if not model.is_dir():
-            raise UserError(f"{model} is no run's folder; --time-lapse shows the sheets of a training.")
-        shown, rate = walks.growth(Run(model)), min(rate, 6)
-        total = len(Run(model).pictures()) + walks.HOLD - 1
-    elif images:
-        from torch.nn import functional as F  # noqa: N812
-
-        loaded = load(model)
-        found, _, broken = inverted(loaded, images, class_)
-        shares = None
-        if found.labels is not None:
-            shares = F.one_hot(found.labels, len(loaded.class_names)).float()[:, None]
-        shown = walks.between(loaded, found.latents, shares, frames, loop)
-        total = len(walks.moments(len(found.latents), frames, loop))
-    else:
-        loaded, numbers = load(model), seed_list(seeds)
-        classes = None if class_ is None else [name.strip() for name in class_.split(",")]
-        shown = walks.walk(loaded, numbers, classes, frames, loop, truncation)
-        total = len(walks.moments(max(len(numbers), len(classes or ())), frames, loop))
-    count = counted(walks.save(out, shown, rate), total, "drawing")
-    print(f"Drew {count:,} frames of {model}: {out}")
-    return passed_over(broken, len(images) - len(broken))
-
-
-@app.command
-def invert(model: Path, *images: Path, class_: Class = None, out: Path = Path("inverted.png")) -> int:
-    """Find the pictures that the generator can draw which are nearest to images of yours.
-
-    Parameters
-    ----------
-    model
-        A run's folder or a model file.
-    images
-        Image files, or folders of them; they are converted to the model's size and colours.
-    class_
-        What they show. Without it all classes are tried.
-    out
-        A PNG: each image with the found picture to its right.
-    """
-    import torch
-
-    from ganvas import images as im
-    from ganvas.files import make_folder
-    from ganvas.sample import load
-
-    if not images:
-        raise UserError("Name one image or more to invert: ganvas invert MODEL IMAGE...")
-    loaded = load(model)
-    found, wanted, broken = inverted(loaded, images, class_)
-    make_folder(out.parent)
-    pairs = torch.stack([wanted, im.to_uint8(found.pictures)], 1).flatten(0, 1)
-    columns = 2 * max(1, min(8, round(len(wanted) ** 0.5)))
-    im.save_grid(out, pairs, columns, scale=max(1, 112 // loaded.spec.size))
-    for i, distance in enumerate(found.distance.tolist()):
-        kind = "" if found.labels is None else f", as class {loaded.class_names[int(found.labels[i])]}"
-        print(f"Image {i + 1}: a pixel is off by {distance * 127.5:.1f} of 255 (root mean square){kind}")
-    print(f"Each image with the found picture to its right: {out}")
-    return passed_over(broken, len(wanted))
 
 
 @app.command
@@ -245,8 +45,8 @@ def detect(
         A PNG with all images, those first that look least like the kind.
     """
     from ganvas import inspection
-    from ganvas.display import show_report, show_verdicts
     from ganvas.sample import load
+    from ganvas.tables import show_report, show_verdicts
 
     loaded = load(model)
     if report:
@@ -285,15 +85,17 @@ def expand(
     repeats
         Trials of each kind, each with other real images; 5 are the least for a verdict, 0: none.
     """
+    from rich.console import Console
+
     from ganvas import expanding as ex
-    from ganvas.display import Progressing, show_lessons
     from ganvas.evaluation import Doing
+    from ganvas.tables import Progressing, show_lessons
 
     lessons: list[ex.Lesson] = []
-    with Progressing() as progress:
+    with Progressing(Console()) as progress:
         for event in ex.expand(model, out, count, data, seed, repeats):
             if isinstance(event, Doing):
-                progress.show(event)
+                progress.doing(event)
             elif isinstance(event, ex.Lesson):
                 lessons.append(event)
             else:
@@ -380,77 +182,3 @@ def info(model: Path) -> int:
     print("\nSettings")
     show_settings(loaded.card)
     return 0
-
-
-def inverted(model: Model, places: Sequence[Path], class_: str | None) -> Any:
-    """The user's images inverted, as the model takes them, and a sentence for each file that is no image."""
-    import torch
-
-    from ganvas import images as im
-    from ganvas import pictures as pic
-    from ganvas.inversion import invert
-
-    fitted, broken = pic.fit_all(places, model.spec)
-    for picture in fitted:
-        if picture.changes:
-            print(f"{picture.path}: {picture.changes}")
-    wanted = torch.stack([picture.image for picture in fitted])
-    return invert(model, im.to_float(wanted), classes_of(model, class_, len(wanted))), wanted, broken
-
-
-def passed_over(broken: Sequence[str], good: int) -> int:
-    """Name the files that could not be read; the exit code: 1 where there are some."""
-    for sentence in broken:
-        print(f"ganvas: {sentence}", file=sys.stderr)
-    if broken:
-        print(f"ganvas: {len(broken)} of {len(broken) + good} files were passed over.", file=sys.stderr)
-    return 1 if broken else 0
-
-
-def classes_of(model: Model, text: str | None, count: int) -> Any:
-    """'3,8' -> these classes in turn, `count` of them; None stays None.
-
-    Raises:
-        UserError: the model has no such class, or none at all.
-    """
-    if text is None:
-        return None
-    named = [model.class_number(name.strip()) for name in text.split(",")] if model.class_names else [text]
-    return [named[i % len(named)] for i in range(count)]
-
-
-def numbers_of(seeds: str | None, count: int | None) -> Sequence[int]:
-    """The seeds that --seeds and --count mean together.
-
-    Raises:
-        UserError: they contradict each other, or are no numbers.
-    """
-    listed = seed_list(seeds or ("0" if count is not None else "0-63"))
-    if count is None:
-        return listed
-    if count < 1:
-        raise UserError(f"--count {count}: at least 1 picture is needed.")
-    if len(listed) != 1:
-        raise UserError(
-            f"--seeds {seeds} and --count {count} contradict each other: give one, or one seed to start from."
-        )
-    return range(listed[0], listed[0] + count)
-
-
-def seed_list(text: str) -> Sequence[int]:
-    """'0,5,10-12' -> [0, 5, 10, 11, 12].
-
-    Raises:
-        UserError: the text is no list of seeds.
-    """
-    numbers: list[range] = []
-    try:
-        for part in text.split(","):
-            first, dash, last = part.strip().partition("-")
-            start, end = int(first), int(last if dash else first)
-            if end < start:
-                raise ValueError(part)
-            numbers.append(range(start, end + 1))
-    except ValueError as error:
-        raise UserError(f"--seeds {text}: write seeds as 7, 0-63 or 0,5,10-19 (whole numbers from 0).") from error
-    return numbers[0] if len(numbers) == 1 else [number for part in numbers for number in part]
