@@ -64,6 +64,8 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytes
     shown = [o for cell in notebook.cells for o in cell.get("outputs", [])]
     assert sum("image/png" in o.get("data", {}) for o in shown) >= 4
     assert any("the expert is right" in o.get("data", {}).get("text/plain", "") for o in shown)
+    framed = [o["data"]["text/html"] for o in shown if "text/html" in o.get("data", {})]
+    assert any("&lt;style&gt;" in page and "polyline" in page for page in framed)  # black boxes without a style
     told = "".join(o.get("text", "") for o in shown)
     assert "forged digits" in told
     assert "Frechet distance" in told
