@@ -10,20 +10,25 @@ from torch import Tensor, nn
 
 from ganvas import networks
 from ganvas.errors import UserError
-from ganvas.networks import NETWORKS, shuffle
+from ganvas.networks import NETWORKS, residual, shuffle
 from ganvas.spec import ImageSpec
 
 BATCH = 4
 SPECS = {"grey28": ImageSpec(1, 28, 10), "unlabelled28": ImageSpec(1, 28, 0), "colour32": ImageSpec(3, 32, 3)}
-USES_LABELS = {"shuffle"}  # the architectures whose pictures and judgements depend on the class
-ANY_SIZE = {"classic-mlp"}  # those that draw any size; the others need sizes divisible by 4
+USES_LABELS = {"shuffle", "residual"}  # the architectures whose pictures and judgements depend on the class
+ANY_SIZE = {"classic-mlp"}  # those that draw any size
 WEIGHTS = {  # generator and discriminator with default knobs, for grey 28-pixel images in 10 classes
     "shuffle": (535_049, 235_500),
     "classic-mlp": (1_486_352, 1_460_225),
     "classic-dcgan": (1_164_289, 40_705),
+    "residual": (77_137, 55_585),
+    "dcgan": (759_680, 138_624),
 }
 
-QUICK: dict[str, dict[str, int]] = {"classic-dcgan": {"g_width": 32, "d_width": 16}}  # where defaults take long
+QUICK: dict[str, dict[str, int]] = {
+    "classic-dcgan": {"g_width": 32, "d_width": 16},
+    "dcgan": {"width": 16},
+}  # where defaults take long
 
 everywhere = pytest.mark.parametrize(
     ("name", "spec"),
@@ -278,7 +283,7 @@ def test_labels_do_not_matter_to_the_others(name: str) -> None:
 @pytest.mark.parametrize("size", [26, 27, 30])
 @pytest.mark.parametrize("name", sorted(set(NETWORKS) - ANY_SIZE))
 def test_a_size_that_cannot_be_drawn(name: str, size: int) -> None:
-    with pytest.raises(UserError, match=f"divisible by.*{size} pixels"):
+    with pytest.raises(UserError, match=f"sizes .*{size} pixels"):
         build(name, ImageSpec(1, size, 10))
 
 
@@ -303,6 +308,38 @@ def test_small_sizes(name: str, size: int) -> None:
 def test_number_of_weights(name: str) -> None:
     generator, discriminator = networks.build(NETWORKS[name].Config(), SPECS["grey28"])
     assert (count(generator), count(discriminator)) == WEIGHTS[name]
+
+
+def test_dcgan_has_as_many_weights_as_the_well_known_example() -> None:
+    generator, discriminator = networks.build(NETWORKS["dcgan"].Config(), ImageSpec(3, 64, 0))
+    assert (count(generator), count(discriminator)) == (3_576_704, 2_765_568)
+
+
+@pytest.mark.parametrize("size", [28, 48, 64, 96, 128, 256])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_residual_draws_what_people_have(size: int, channels: int) -> None:
+    spec = ImageSpec(channels, size, 2)
+    config = residual.Config(width=8)
+    generator, discriminator = networks.build(config, spec)
+    images = generator(latents(config), labels(spec))
+    assert images.shape == (BATCH, channels, size, size)
+    assert discriminator(images, labels(spec)).shape == (BATCH,)
+
+
+def test_residual_blocks_begin_as_the_identity() -> None:
+    block, x = residual.Block(8, depth=4), torch.randn(2, 8, 5, 5)
+    assert torch.equal(block(x), x)
+
+
+@pytest.mark.parametrize("side", [4, 7])
+def test_residual_resamples_bilinearly(side: int) -> None:
+    x = torch.randn(2, 3, side, side)
+    expected = torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    up, down = residual.Resample(side, up=True), residual.Resample(side, up=False)
+    assert torch.allclose(up(x), expected, atol=1e-6)
+    assert torch.allclose(down(torch.ones(1, 1, 2 * side, 2 * side)), torch.ones(1, 1, side, side))
+    y = torch.randn(2, 3, 2 * side, 2 * side)  # down is up's transpose, scaled to keep the mean
+    assert torch.allclose((up(x) * y).sum(), 4 * (x * down(y)).sum(), rtol=1e-4)
 
 
 def test_every_network_is_pinned() -> None:

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 
 from ganvas import config as cf
-from ganvas import data, networks, report, seeds, trainer, training
+from ganvas import data, finetuning, networks, report, seeds, trainer, training
 from ganvas.config import knob
 from ganvas.data import Batches, ImageData
 from ganvas.errors import UserError, unknown
-from ganvas.events import Event, Saved
+from ganvas.events import Event, Noted, Saved
 from ganvas.files import make_folder, write_whole
 from ganvas.run import Run
 from ganvas.spec import ImageSpec
@@ -99,6 +99,7 @@ class Experiment:
         homes = {field: name for name in SECTIONS for field in cf.types_of(getattr(self, name))}
         changed = self
         for key, text in settings.items():
+            key = f"{key}_" if f"{key}_" in homes else key  # `from` is a word of Python's own
             if key not in homes:
                 raise unknown("setting", key, homes)
             section = getattr(changed, homes[key])
@@ -119,10 +120,12 @@ class Experiment:
         """The task with fresh networks; equal for equal seeds.
 
         Raises:
-            UserError: the network cannot draw images of this kind.
+            UserError: the network cannot draw images of this kind, or has fewer layers than shall be frozen.
         """
         torch.manual_seed(seeds.key(self.training.seed, "init"))
         generator, discriminator = networks.build(self.network, spec)
+        if self.training.freeze:
+            finetuning.freeze(discriminator, self.training.freeze, spec)
         return TASKS["generate"](generator, discriminator, spec, self.task, self.network.latent_dim)
 
     def batches(self, images: ImageData) -> Batches:
@@ -172,6 +175,9 @@ class Experiment:
         run = Run(place, {**card, "data": {**card["data"], "source": images.name}})  # a model tells no paths
         with run.locked():
             self._claim(run, images, card)
+            if self.training.from_ and not run.snapshots():
+                parts = {"generator": task.generator, "discriminator": task.discriminator}
+                yield Noted(0, finetuning.take(parts, self.training.from_))
             yield from self._events(training.fit(task, batches, self.training, run), run)
 
     def _events(self, events: Iterator[Event], run: Run) -> Iterator[Event]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ganvas.errors import UserError
+
 
 @dataclass(frozen=True)
 class ImageSpec:
@@ -12,3 +14,19 @@ class ImageSpec:
     channels: int
     size: int
     classes: int = 0
+
+    def ladder(self) -> list[int]:
+        """The sides from the smallest map (4 to 7 pixels) to the image, each twice the one before.
+
+        Raises:
+            UserError: the size is not 4, 5, 6 or 7 times a power of two, from 8 on.
+        """
+        sides = [self.size]
+        while sides[0] > 7 and sides[0] % 2 == 0:
+            sides.insert(0, sides[0] // 2)
+        if not 4 <= sides[0] <= 7 or len(sides) < 2:
+            raise UserError(
+                "This network draws sizes that are 4, 5, 6 or 7 times a power of two (28, 32, 48, 64, 96, 128, 256 "
+                f"...); the images have {self.size} pixels. Choose size=64, or another of these."
+            )
+        return sides

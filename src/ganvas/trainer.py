@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,18 @@ class Config:
     lr_d: float = knob(1e-3, "learning rate of the discriminator", low=0)
     beta1: float = knob(0.0, "Adam's first decay rate", low=0, high=0.9999)
     beta2: float = knob(0.99, "Adam's second decay rate", low=0, high=0.999999)
+    beta2_from: float = knob(
+        0.0, "where it begins, to rise to beta2 in burn_in (0: beta2 from the start)", low=0, high=1
+    )
+    burn_in: float = knob(0.1, "share of the training in which beta2 rises", low=0, high=1)
     decay_from: float = knob(1.0, "share of the training after which the learning rates fall to 0", low=0, high=1)
     ema: int = knob(0, "half-life of the averaged generator's weights in images (0: no average)", low=0)
     ema_ramp: float = knob(0.05, "upper limit of that half-life as a share of the images seen", low=0, high=1)
     seed: int = knob(0, "start of all random numbers", low=0)
     device: str = knob("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
     precision: str = knob("auto", "of the multiplications", choices=("auto", "fp32", "bf16"))
+    from_: str = knob("", "a trained model (a run, a model file, hf://user/name) whose weights are the first ones")
+    freeze: int = knob(0, "layers of the discriminator, from the pixels on, that stay as they are in that model", low=0)
     tick_every: int = knob(2_000, "images from one log line to the next", low=1)
     sample_every: int = knob(10_000, "images from one picture to the next (0: only sample_at)", low=0)
     sample_at: tuple[int, ...] = knob((), "more pictures, after so many images", low=1)
@@ -74,13 +81,15 @@ def choose_precision(config: Config, device: torch.device) -> str:
 
 
 @contextlib.contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
-    """No gradients for this network's weights: they would be computed only to be thrown away."""
-    network.requires_grad_(False)
+def frozen(weights: Sequence[nn.Parameter]) -> Iterator[None]:
+    """No gradients for these weights: they would be computed only to be thrown away."""
+    for weight in weights:
+        weight.requires_grad_(False)
     try:
         yield
     finally:
-        network.requires_grad_(True)
+        for weight in weights:
+            weight.requires_grad_(True)
 
 
 class Trainer:
@@ -93,10 +102,10 @@ class Trainer:
         for network in (task.generator, task.discriminator):
             network.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(task.generator).requires_grad_(False).eval()
-        betas = (float(config.beta1), float(config.beta2))
-        self.optimizer_g = torch.optim.Adam(task.generator.parameters(), config.lr_g, betas, fused=True)
-        self.optimizer_d = torch.optim.Adam(task.discriminator.parameters(), config.lr_d, betas, fused=True)
-        self.images = 0
+        self.trained_d = [w for w in task.discriminator.parameters() if w.requires_grad]
+        self.optimizer_g = torch.optim.Adam(task.generator.parameters(), config.lr_g, self.betas(0), fused=True)
+        self.optimizer_d = torch.optim.Adam(self.trained_d, config.lr_d, self.betas(0), fused=True)
+        self.images = self.probed = 0
         self.seconds = 0.0
         self.tick_seconds = 0.0
         self.sums: dict[str, Tensor] = {}
@@ -111,7 +120,7 @@ class Trainer:
         seeds.plant(seeds.key(config.seed, "step", self.images), self.device)
         rate = self.rate()
         for optimizer, lr in ((self.optimizer_d, config.lr_d), (self.optimizer_g, config.lr_g)):
-            optimizer.param_groups[0]["lr"] = lr * rate
+            optimizer.param_groups[0] |= {"lr": lr * rate, "betas": self.betas(self.images)}
 
         with self.autocast():
             expert = task.discriminator_loss(batch)
@@ -119,7 +128,7 @@ class Trainer:
         expert["total"].backward()
         self.optimizer_d.step()
 
-        with frozen(task.discriminator):
+        with frozen(self.trained_d):
             with self.autocast():
                 forger = task.generator_loss(batch)
             if forger is not None:
@@ -138,8 +147,12 @@ class Trainer:
         """The discriminator's accuracy on some held-out images, in the same mode as it has in training."""
         seeds.plant(seeds.key(self.config.seed, "probe", self.images), self.device)
         with self.autocast():
-            figures = self.task.accuracy(batches.held_out(PROBE, start=self.images), self.drawer())
-        self.note("accuracy_held_out", figures["real"])
+            held_out = batches.held_out(PROBE, start=self.images)
+            figures = self.task.accuracy(held_out, self.drawer())
+            told = self.task.adapt(batches.at(self.images), held_out, self.images - self.probed)
+        self.probed = self.images
+        for name, value in {"accuracy_held_out": figures["real"], **told}.items():
+            self.note(name, value)
 
     def note(self, name: str, value: Tensor) -> None:
         """Add a value to the running means."""
@@ -150,6 +163,12 @@ class Trainer:
         """Factor of the learning rates: 1, then falling in a straight line to 0 at the end."""
         start, end = self.config.decay_from * self.config.images, self.config.images
         return 1.0 if self.images <= start else max(0.0, (end - self.images) / (end - start))
+
+    def betas(self, images: int) -> tuple[float, float]:
+        """Adam's decay rates after so many images; the second rises in a cosine. Source: Huang et al. 2024, app. B."""
+        c = self.config
+        way = min(1.0, images / (c.burn_in * c.images)) if c.burn_in and c.beta2_from else 1.0
+        return float(c.beta1), c.beta2 + (c.beta2_from - c.beta2) * (1 + math.cos(math.pi * way)) / 2
 
     def drawer(self) -> nn.Module:
         """The network that draws for people: the averaged generator, or where there is none the generator itself."""
@@ -170,12 +189,14 @@ class Trainer:
             **checkpoint.optimizer_tensors("optimizer_g", self.optimizer_g),
             **checkpoint.optimizer_tensors("optimizer_d", self.optimizer_d),
             **{f"sums.{name}": value for name, value in self.sums.items()},
+            **{f"dials.{name}": value for name, value in self.task.dials.items()},
         }
 
     def card(self) -> dict[str, Any]:
         """All that a resume needs besides tensors."""
         return {
             "images": self.images,
+            "probed": self.probed,
             "seconds": self.seconds,
             "tick_seconds": self.tick_seconds,
             "counts": self.counts,
@@ -198,8 +219,9 @@ class Trainer:
         checkpoint.load_module("average", self.average, tensors, path)
         checkpoint.load_optimizer("optimizer_g", self.optimizer_g, tensors)
         checkpoint.load_optimizer("optimizer_d", self.optimizer_d, tensors)
-        self.images, self.seconds = card["images"], card["seconds"]
+        self.images, self.probed, self.seconds = card["images"], card.get("probed", card["images"]), card["seconds"]
         self.tick_seconds, self.counts = card["tick_seconds"], dict(card["counts"])
+        self.task.dials.update(checkpoint.part(tensors, "dials"))
         self.sums = {name: t.to(self.device) for name, t in checkpoint.part(tensors, "sums").items()}
 
     def is_finite(self) -> bool:

@@ -41,7 +41,7 @@ def show_settings(card: dict[str, Any]) -> None:
     for section in ("data", "network", "task", "training"):
         for key, value in card[section].items():
             shown = ",".join(map(str, value)) if isinstance(value, list) else value
-            print(f"  {section + '.' + key:<24} {shown}")
+            print(f"  {section + '.' + key.rstrip('_'):<24} {shown}")
 
 
 def passed_over(broken: Sequence[str], good: int) -> int:

@@ -12,11 +12,13 @@ from typing import Any
 
 from torch import nn
 
-from ganvas.networks import classic_dcgan, classic_mlp, shuffle
+from ganvas.networks import classic_dcgan, classic_mlp, dcgan, residual, shuffle
 from ganvas.spec import ImageSpec
 
 NETWORKS: dict[str, ModuleType] = {
     "shuffle": shuffle,
+    "residual": residual,
+    "dcgan": dcgan,
     "classic-mlp": classic_mlp,
     "classic-dcgan": classic_dcgan,
 }

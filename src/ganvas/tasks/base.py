@@ -22,6 +22,7 @@ class Task(ABC):
     discriminator: nn.Module
     learned: dict[str, nn.Module]  # what `finish` has learned, by name: part of the model from then on
     findings: dict[str, Any]  # what it found out, for the model's card
+    dials: dict[str, Tensor]  # what it sets by itself as the contest goes; part of a snapshot
 
     @abstractmethod
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -37,6 +38,10 @@ class Task(ABC):
 
         The networks are used in the mode (training or evaluation) in which they are.
         """
+
+    def adapt(self, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:
+        """Set the dials anew, `images` images after the last time; what the log should tell of that."""
+        return {}
 
     def finish(self, generator: nn.Module, batches: Batches, drawn: Tensor) -> Iterator[str]:
         """What is to be learned once the contest is over, a step at a time, equal for equal seeds; mostly nothing.

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganvas import detection, losses, seeds, selection
+from ganvas import augment, detection, losses, seeds, selection
 from ganvas import images as im
 from ganvas.config import knob
 from ganvas.data import Batch, Batches
@@ -22,6 +22,10 @@ COLUMNS = 10  # pictures a row of a preview
 MAX_ROWS = 32
 FAKES = 7_500  # pictures of the finished generator that the detector learns from, or is asked about
 PORTION = 250
+GAMMA = 2e-4  # first weight of a penalty, times pixels and by images a step. Source: Karras et al. 2020, table 5
+BAND, NUDGE = 1.25, 1.1  # how far the penalties' share may be off, as a factor; by how much their weight then moves
+OVERFIT = 0.4  # training images as far above held-out ones as this share of their way to fakes: D knows them by heart
+PACE = 30_000  # images in which the probability of a disturbance would go from 0 to 1
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,16 @@ class Config:
     r2: float = knob(0.0, "weight (gamma) of the squared gradient of D on generated images", low=0)
     penalty_every: int = knob(1, "steps from one R1/R2 penalty to the next (its weight is multiplied by that)", low=1)
     gradient_penalty: float = knob(0.0, "weight of WGAN-GP's penalty (10 is usual with wasserstein)", low=0)
+    penalty_share: float = knob(
+        0.0, "share of D's loss that the penalties shall have; their weights follow it (0: they stay)", low=0, high=0.9
+    )
+    mirror: bool = knob(False, "show every second real image as in a mirror (only where left and right are alike)")
+    augment: float = knob(
+        0.0,
+        "highest probability of each disturbance of what D sees; it follows D's overfitting (0: none)",
+        low=0,
+        high=0.9,
+    )
     joint: bool = knob(False, "judge real and generated images as one batch: quicker, unless D looks at whole batches")
     d_steps: int = knob(1, "discriminator steps a generator step", low=1)
     select: int = knob(
@@ -54,15 +68,22 @@ class GenerateTask(Task):
         self.objective = LOSSES[config.loss]
         self.learned: dict[str, nn.Module] = {}
         self.findings: dict[str, Any] = {}
+        self.dials = {
+            "gamma": torch.tensor(1.0),
+            "share": torch.tensor(config.penalty_share),
+            "augment": torch.tensor(0.0),
+        }
         self._fakes: Tensor | None = None  # drawn in the discriminator's step, used again in the generator's
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        c = self.config
+        c, gamma = self.config, self.dials["gamma"]
+        if c.penalty_share and batch.step == 0:
+            gamma.fill_(GAMMA * self.spec.size**2 / len(batch.images))
         pauses = (batch.step + 1) % c.d_steps != 0
         with torch.set_grad_enabled(not pauses):
             fakes = self._draw(self.generator, batch)
         self._fakes = None if pauses else fakes
-        fakes, real_images = fakes.detach(), batch.images
+        fakes, real_images = self._disturbed(fakes.detach()), self._disturbed(self._turned(batch.images))
         penalised = batch.step % c.penalty_every == 0
         if penalised and c.r1:
             real_images.requires_grad_(True)
@@ -71,10 +92,16 @@ class GenerateTask(Task):
         real, fake = self._judge(real_images, fakes, batch.labels)
         total = loss = self.objective.d_loss(real, fake)
         logged: dict[str, Tensor] = {}
-        for name, gamma, logits, images in (("r1", c.r1, real, real_images), ("r2", c.r2, fake, fakes)):
-            if penalised and gamma:
+        penalty = loss.new_zeros(())
+        for name, weight, logits, images in (("r1", c.r1, real, real_images), ("r2", c.r2, fake, fakes)):
+            if penalised and weight:
                 logged[name] = losses.squared_gradient(logits, images)
-                total = total + 0.5 * gamma * c.penalty_every * logged[name]
+                penalty = penalty + 0.5 * weight * gamma * logged[name]
+        if penalised and c.penalty_share:
+            share = (penalty / (penalty + loss)).detach()
+            self.dials["share"] = torch.lerp(self.dials["share"].to(share.device), share, 0.1)
+            logged["gamma"] = gamma
+        total = total + c.penalty_every * penalty
         if c.gradient_penalty:
             mix = torch.rand(len(fakes), 1, 1, 1).to(fakes.device)
             logged["gradient_penalty"] = losses.gradient_penalty(
@@ -96,13 +123,34 @@ class GenerateTask(Task):
         fakes, self._fakes = self._fakes, None
         if fakes is None:
             return None
-        fake = self.discriminator(fakes, batch.labels).float()
+        fake = self.discriminator(self._disturbed(fakes), batch.labels).float()
         real = fake
         if self.objective.threshold is None:  # only pairwise losses look at the real images here
             with torch.no_grad():
-                real = self.discriminator(batch.images, batch.labels).float()
+                real = self.discriminator(self._disturbed(self._turned(batch.images)), batch.labels).float()
         loss = self.objective.g_loss(real, fake)
         return {"total": loss, "loss_g": loss, "d_fake_after": self._score(fake)}
+
+    @torch.no_grad()
+    def adapt(self, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:
+        c, dials = self.config, self.dials
+        told: dict[str, Tensor] = {}
+        if c.penalty_share:
+            share = float(dials["share"])
+            dials["gamma"] *= (
+                NUDGE if share < c.penalty_share / BAND else 1 / NUDGE if share > c.penalty_share * BAND else 1
+            )
+        if c.augment:
+            fakes = self._draw(self.generator, train)
+            seen, new, fake = (
+                self.discriminator(self._disturbed(x), y).float().mean()
+                for x, y in ((train.images, train.labels), (held_out.images, held_out.labels), (fakes, train.labels))
+            )
+            told["overfit"] = (seen - new) / (seen - fake).abs().clamp_min(1e-3)
+            move = images / PACE if told["overfit"] > OVERFIT else -images / PACE
+            dials["augment"].add_(move).clamp_(0, c.augment)
+            told["augment"] = dials["augment"].clone()
+        return told
 
     def finish(self, generator: nn.Module, batches: Batches, drawn: Tensor) -> Iterator[str]:
         generator.eval()
@@ -157,6 +205,14 @@ class GenerateTask(Task):
         z = seeds.latents((seeds.key(seed, "preview", i) for i in range(rows * COLUMNS)), self.latent_dim).to(device)
         labels = torch.arange(rows, device=device).repeat_interleave(COLUMNS) if self.spec.classes else None
         return im.to_uint8(generator(z, labels))
+
+    def _disturbed(self, images: Tensor) -> Tensor:
+        if not self.config.augment:
+            return images
+        return augment.disturb(images, self.dials["augment"].to(images.device), augment.plan(len(images)))
+
+    def _turned(self, images: Tensor) -> Tensor:
+        return augment.mirrored(images, torch.rand(len(images))) if self.config.mirror else images
 
     def _judge(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         """Logits of real and generated images, each [B]."""

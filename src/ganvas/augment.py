@@ -1,0 +1,76 @@
+"""Augmentation before the discriminator: with few images it would soon know each of them by heart.
+
+Real and generated images are changed alike, each by each change with a probability below 1, so that undisturbed images
+remain the most frequent ones and the generator does not learn the changes (Karras et al. 2020, "Training generative
+adversarial networks with limited data", section 2.2). The changes are differentiable, so that the generator learns
+through them; translation, colour and cutout are those of Zhao et al. 2020, "Differentiable augmentation".
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+SHIFT = 1 / 8  # of the side, at most
+HOLE = 1 / 2  # side of the cut-out square, of the image's side
+BRIGHTNESS, CONTRAST, SATURATION = 0.5, 0.5, 1.0  # largest change: added in [-1, 1], and as a share
+
+
+def plan(count: int, generator: torch.Generator | None = None) -> Tensor:
+    """What would happen to each of `count` images, [count, 10] in [0, 1): drawn on the CPU, whatever the device."""
+    return torch.rand(count, 10, generator=generator)
+
+
+def disturb(images: Tensor, probability: Tensor | float, chance: Tensor) -> Tensor:
+    """Shift, recolour and cut each image, each with this probability, as the image's row of `chance` says.
+
+    Args:
+        images: [B, C, H, W] in [-1, 1]; a fourth channel is transparency, which keeps its values.
+        probability: of each of the three changes, 0 to 1.
+        chance: [B, 10] from `plan`.
+    """
+    chance = chance.to(images.device)
+    hit = chance[:, :3] < probability
+    amount = chance[:, 3:] * 2 - 1
+    x = shifted(images, amount[:, 0] * hit[:, 0], amount[:, 1] * hit[:, 0])
+    x = coloured(x, *(amount[:, 2 + i] * hit[:, 1] for i in range(3)))
+    return cut(x, amount[:, 5], amount[:, 6], hit[:, 2])
+
+
+def shifted(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
+    """Move whole pixels, down and right [B] in -1..1 times the largest shift; the border's values go on."""
+    size = x.shape[-1]
+    places = torch.arange(size, device=x.device)
+    rows, columns = (
+        (places - (move * SHIFT * size).round().long()[:, None]).clamp(0, size - 1) for move in (down, right)
+    )
+    flat = (rows[:, :, None] * size + columns[:, None, :]).flatten(1)  # [B, H * W]
+    by_pixel = x.permute(0, 2, 3, 1).reshape(len(x), size * size, -1)  # as it lies in memory
+    moved = by_pixel.gather(1, flat[:, :, None].expand(-1, -1, by_pixel.shape[2]))
+    return moved.view(len(x), size, size, -1).permute(0, 3, 1, 2)
+
+
+def coloured(x: Tensor, bright: Tensor, saturated: Tensor, contrast: Tensor) -> Tensor:
+    """Change brightness, saturation and contrast, each [B] in -1..1 times its largest change."""
+    colour, rest = (x[:, :3], x[:, 3:]) if x.shape[1] > 3 else (x, x[:, :0])
+    bright, saturated, contrast = (t.to(x.dtype)[:, None, None, None] for t in (bright, saturated, contrast))
+    colour = colour + BRIGHTNESS * bright
+    if colour.shape[1] == 3:
+        grey = colour.mean(1, keepdim=True)
+        colour = grey + (colour - grey) * (1 + SATURATION * saturated)
+    middle = colour.mean((1, 2, 3), keepdim=True)
+    colour = middle + (colour - middle) * (1 + CONTRAST * contrast)
+    return torch.cat([colour, rest], 1) if rest.shape[1] else colour
+
+
+def cut(x: Tensor, down: Tensor, right: Tensor, hit: Tensor) -> Tensor:
+    """Make a square grey, its middle at (down, right), [B] in -1..1 from edge to edge, where `hit` [B] says so."""
+    places = torch.linspace(-1, 1, x.shape[-1], device=x.device)
+    rows, columns = ((places - at[:, None]).abs() < HOLE for at in (down, right))
+    hole = rows[:, :, None] & columns[:, None, :] & hit[:, None, None]
+    return x * (~hole)[:, None]
+
+
+def mirrored(images: Tensor, chance: Tensor) -> Tensor:
+    """Every second image as in a mirror; `chance` [B] in [0, 1)."""
+    return torch.where((chance < 0.5).to(images.device)[:, None, None, None], images.flip(3), images)

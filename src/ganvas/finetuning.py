@@ -1,0 +1,62 @@
+"""Fine-tuning: a training that begins with the weights of a trained model in place of fresh ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ganvas import checkpoint
+from ganvas.errors import UserError
+from ganvas.run import locate
+from ganvas.spec import ImageSpec
+
+
+@torch.no_grad()
+def take(networks: dict[str, nn.Module], source: str) -> str:
+    """Put a model's weights into networks, by name: those of the same shape; the others stay fresh.
+
+    Returns:
+        What was taken, in a sentence.
+
+    Raises:
+        UserError: there is no such model, it is damaged, or nothing in it fits.
+    """
+    path = locate(source)
+    tensors, card = checkpoint.load(path)
+    taken, fresh = 0, []
+    for part, network in networks.items():
+        theirs = checkpoint.part(tensors, part)
+        for name, weight in network.state_dict().items():
+            if name in theirs and theirs[name].shape == weight.shape:
+                weight.copy_(theirs[name])
+                taken += 1
+            else:
+                fresh.append(f"{part}.{name}")
+    if not taken:
+        kind = card.get("network", {}).get("name")
+        raise UserError(
+            f"from={source}: nothing in this model ({kind}) fits the networks of this training. Take its recipe and "
+            "size, or leave from= out."
+        )
+    told = f"Beginning with {taken} tensors of {path}"
+    return f"{told}." if not fresh else f"{told}; {len(fresh)} of other shapes begin anew: {', '.join(fresh[:4])} ..."
+
+
+def freeze(discriminator: nn.Module, count: int, spec: ImageSpec) -> None:
+    """Keep the weights behind the discriminator's first `count` layers as they are.
+
+    Source: Mo et al. 2020, "Freeze the discriminator". Which weights these are is asked of the gradients.
+
+    Raises:
+        UserError: it has fewer layers.
+    """
+    layers = discriminator.features(torch.zeros(2, spec.channels, spec.size, spec.size))  # pyright: ignore[reportCallIssue]
+    if count >= len(layers):
+        raise UserError(
+            f"freeze={count}: this discriminator has {len(layers)} layers; freeze {len(layers) - 1} at most."
+        )
+    weights = list(discriminator.parameters())
+    found = torch.autograd.grad(layers[count - 1].float().sum(), weights, allow_unused=True)
+    for weight, gradient in zip(weights, found, strict=True):
+        if gradient is not None:
+            weight.requires_grad_(False)
