@@ -113,6 +113,8 @@ class Experiment:
         Raises:
             UserError: they cannot be found or read.
         """
+        if not self.data.source:
+            raise UserError(f"The recipe {self.recipe} is for images of your own: name them with --data FOLDER.")
         images = data.load(self.data.source)
         return images if self.data.labels else images.unlabelled()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from ganvas import trainer
 from ganvas.errors import UserError, unknown
 from ganvas.experiment import DataConfig, Experiment
-from ganvas.networks import classic_dcgan, classic_mlp, shuffle
+from ganvas.networks import classic_dcgan, classic_mlp, dcgan, residual, shuffle
 from ganvas.tasks import generate
 
 EPOCH = 60_000  # images of an epoch of MNIST
@@ -186,13 +186,69 @@ def classic_dcgan_recipe() -> Experiment:
     )
 
 
+def images() -> Experiment:
+    """Your own images, grey or colour, 28 to 256 pixels: `ganvas train images --data FOLDER`."""
+    return Experiment(
+        recipe="images",
+        network=residual.Config(),
+        data=DataConfig(""),
+        task=generate.Config(loss="relativistic", r1=1.0, r2=1.0, penalty_every=4, penalty_share=0.1),
+        training=trainer.Config(
+            images=600_000,
+            batch=32,
+            lr_g=2e-3,
+            lr_d=1e-3,
+            decay_from=0.5,
+            ema=20_000,
+            ema_ramp=0.08,
+            tick_every=4_000,
+            sample_every=20_000,
+            sample_at=(1_000, 2_000, 4_000, 10_000),
+        ),
+    )
+
+
+def few() -> Experiment:
+    """A hundred to two thousand images: as `images`, with disturbances before D that follow its overfitting."""
+    base = images()
+    return dataclasses.replace(
+        base,
+        recipe="few",
+        task=dataclasses.replace(base.task, augment=0.8),
+        training=dataclasses.replace(base.training, images=300_000),
+    )
+
+
+def classic_dcgan_64_recipe() -> Experiment:
+    """The DCGAN that PyTorch's well-known example has at 64 pixels, to compare with: `--data FOLDER size=64`."""
+    return Experiment(
+        recipe="classic-dcgan-64",
+        network=dcgan.Config(),
+        data=DataConfig("", labels=False),
+        task=generate.Config(loss="nonsaturating"),
+        training=trainer.Config(
+            images=500_000,
+            batch=128,
+            lr_g=2e-4,
+            lr_d=2e-4,
+            beta1=0.5,
+            beta2=0.999,
+            tick_every=4_000,
+            sample_every=20_000,
+        ),
+    )
+
+
 RECIPES: dict[str, Callable[[], Experiment]] = {
     "mnist": mnist,
     "mnist-best": mnist_best,
     "mnist-unlabelled": mnist_unlabelled,
     "stacked-mnist": stacked_mnist,
+    "images": images,
+    "few": few,
     "classic-mlp": classic_mlp_recipe,
     "classic-dcgan": classic_dcgan_recipe,
+    "classic-dcgan-64": classic_dcgan_64_recipe,
 }
 
 
