@@ -211,3 +211,41 @@ def test_from_is_written_as_people_write_it() -> None:
     from ganvas.recipes import RECIPES
 
     assert RECIPES["mnist"]().override({"from": "a/model.safetensors"}).training.from_ == "a/model.safetensors"
+
+
+# -------------------- the copy check of every picture
+
+
+def test_the_watch_knows_copies_from_new_pictures() -> None:
+    from ganvas.metrics.copies import Watch
+
+    random = torch.Generator().manual_seed(0)
+    seen = torch.randint(0, 256, (300, 3, 16, 16), generator=random).to(torch.uint8)
+    fresh = torch.randint(0, 256, (50, 3, 16, 16), generator=random).to(torch.uint8)
+    watch = Watch(seen)
+    assert watch.share(fresh) < 0.1
+    noise = torch.randint(-3, 4, (50, 3, 16, 16), generator=random)
+    assert watch.share((seen[:50].int() + noise).clamp(0, 255).to(torch.uint8)) == 1
+    assert watch.share(torch.cat([seen[:25], fresh[:25]])) == pytest.approx(0.5, abs=0.1)
+
+
+def test_replayed_images_are_said_in_plain_words() -> None:
+    from ganvas import doctor
+
+    rows = [
+        {"images": 1_000 * i, "accuracy_real": 0.7, "accuracy_fake": 0.7, "loss_d": 1.0, "loss_g": 1.0}
+        for i in range(12)
+    ]
+    check = {"metric": doctor.CHECK, "diversity": 1.0}
+    for share, said in ((0.01, False), (0.4, True)):
+        checks = [{**check, "images": at, "copied": share} for at in (5_000, 10_000)]
+        assert any("replays" in text for text in doctor.remarks(rows, checks)) == said
+        assert ("replays" in doctor.headline(rows, checks)) == said
+
+
+def test_every_check_of_a_training_tells_the_share_of_copies(run: Path) -> None:
+    from ganvas.run import Run
+
+    checks = [row for row in Run(run).rows(Run(run).metrics) if row["metric"] == "discriminator-accuracy"]
+    assert checks
+    assert all(0 <= row["copied"] <= 1 for row in checks)

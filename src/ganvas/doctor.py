@@ -15,6 +15,7 @@ Rows = list[dict[str, Any]]
 
 ENOUGH = 10  # log lines: before that, one unlucky line would decide
 WINDOW = 5  # the last fifth of the log is 'now': short enough to be current, long enough to be calm
+REPLAYED = 0.05  # share of the drawings that may lie on a training image: five times what chance does
 WINNING = 0.95  # right nearly always: most forgeries are refused whatever the forger changes
 LEADING = 0.85  # one error in seven or fewer: no longer an even contest
 GUESSING = 0.55  # a coin gets 0.50; so close to it, the expert's answers say little
@@ -111,7 +112,7 @@ def _findings(rows: Rows, checks: Rows) -> list[Finding]:
         count = f"{len(rows)} of the {ENOUGH} log lines"
         text = f"There are {count} that a judgement needs. Let the training go on, and look again."
         return [Finding(0, f"Too early to say: {count}.", f"Too early to say. {text}")]
-    found = [_balance(rows), _by_heart(rows), _diversity(rows, checks), _jump(rows)]
+    found = [_balance(rows), _by_heart(rows), _replay(checks), _diversity(rows, checks), _jump(rows)]
     there = [finding for finding in found if finding is not None]
     there.sort(key=lambda finding: -finding.weight)  # stable: the balance comes first among equals
     silent = "The log holds no accuracy of the expert: nothing can be said."
@@ -164,6 +165,20 @@ def _by_heart(rows: Rows) -> Finding | None:
         "That is overfitting: more images, augmentation or a shorter training help."
     )
     return Finding(3, f"The expert overfits: right on {figures}.", text)
+
+
+def _replay(checks: Rows) -> Finding | None:
+    """Are drawings copies of training images?"""
+    share = mean(checks[-2:], "copied")
+    if share is None or share <= REPLAYED:
+        return None
+    short = f"The forger replays its training images: {_percent(share)} of the drawings."
+    text = (
+        f"The forger replays what it was shown: {_percent(share)} of the drawings of the last two sheets are nearer to "
+        "a training image than 99 of 100 training images are to each other. More images, the recipe few, a larger "
+        "augment, or an earlier end help."
+    )
+    return Finding(2, short, text)
 
 
 def _diversity(rows: Rows, checks: Rows) -> Finding | None:

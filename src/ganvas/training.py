@@ -12,6 +12,7 @@ from ganvas.background import Background
 from ganvas.data import Batches
 from ganvas.errors import UserError
 from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
+from ganvas.metrics import copies
 from ganvas.run import Run
 from ganvas.tasks import Task
 from ganvas.trainer import Config, Trainer
@@ -38,6 +39,7 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
     began = yield from _begin(trainer, batches, run)
     saved = time.monotonic()
     background = Background(run, config.evaluate_count)
+    watch: copies.Watch | None = None
     try:
         while trainer.images < config.images:
             before = trainer.images
@@ -52,8 +54,9 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
                 events += [Measured(background.images, rows) for rows in [background.collect()] if rows]
             listed = any(before < at <= after for at in config.sample_at)
             if done or listed or crossed(before, after, config.sample_every):
-                events.append(_sample(trainer, run, f"fakes_{after // 1000:06d}"))
-                events.append(_check(trainer, batches, run))
+                drawn = _sample(trainer, run, f"fakes_{after // 1000:06d}")
+                watch = watch or copies.Watch(batches.some(copies.WATCHED))
+                events += [drawn, _check(trainer, batches, run, watch.share(drawn.pictures))]
                 if config.keep_models:
                     _save_model(trainer, run, run.models / f"model_{after // 1000:06d}.safetensors")
             if crossed(before, after, config.evaluate_every) and not (done or background.busy):
@@ -143,7 +146,7 @@ def _sample(trainer: Trainer, run: Run, name: str) -> Sampled:
     return Sampled(trainer.images, run.save_picture(name, pictures), pictures)
 
 
-def _check(trainer: Trainer, batches: Batches, run: Run) -> Evaluated:
+def _check(trainer: Trainer, batches: Batches, run: Run, copied: float) -> Evaluated:
     """The discriminator's accuracy without dropout, on as many real, generated and held-out images."""
     task = trainer.task
     seeds.plant(seeds.key(trainer.config.seed, "check", trainer.images), trainer.device)
@@ -156,6 +159,7 @@ def _check(trainer: Trainer, batches: Batches, run: Run) -> Evaluated:
         "fake": float(seen["fake"]),
         "held_out": float(held_out["real"]),
         "diversity": round(float(seen["diversity"]), 4),
+        "copied": copied,
     }
     run.append({"images": trainer.images, "metric": "discriminator-accuracy", "n": CHECK, **figures}, run.metrics)
     return Evaluated(trainer.images, figures)

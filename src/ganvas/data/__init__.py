@@ -229,6 +229,11 @@ class Batches:
         """A fixed sample of the training images."""
         return self._fixed(self.data.train, count, "seen")
 
+    def some(self, count: int) -> Tensor:
+        """Up to `count` of the training images, uint8 [n, C, H, W]."""
+        order = torch.randperm(self.count, generator=seeds.generator(self.seed, "some"))
+        return self.data.train.images[order[:count]]
+
     def _fixed(self, split: Split, count: int, what: str, start: int = 0) -> Batch:
         total = len(split.images)
         order = torch.randperm(total, generator=seeds.generator(self.seed, what))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,8 @@ from ganvas.metrics import neighbours
 
 NEAR = 0.01  # share of the held-out images that lie so near to a training image: nearer than that is a near copy
 WIDE = 28  # pixels a side at which pictures are compared
+SMALL = 14  # the same while a training runs
+WATCHED = 20_000  # training images among which copies are looked for while it runs
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,15 @@ class Nearest:
         return float((self.distance <= limit).double().mean())
 
 
-def flat(images: Tensor) -> Tensor:
-    """uint8 [N, C, H, W] -> float [N, D] in [0, 1], at most 28 pixels a side."""
-    x = images.float().div_(255)
-    return (F.adaptive_avg_pool2d(x, WIDE) if x.shape[-1] > WIDE else x).flatten(1)
+def flat(images: Tensor, wide: int = WIDE) -> Tensor:
+    """uint8 [N, C, H, W] -> float [N, D] in [0, 1], at most `wide` pixels a side."""
+    small = [F.adaptive_avg_pool2d(x, wide) if x.shape[-1] > wide else x for x in _portions(images)]
+    return torch.cat(small).flatten(1)
+
+
+def _portions(images: Tensor) -> Iterator[Tensor]:
+    """float in [0, 1], so many at a time that memory does not matter."""
+    yield from (part.float().div_(255) for part in images.split(1_000))
 
 
 def in_pixels(images: Tensor, seen: Tensor) -> Nearest:
@@ -44,6 +52,22 @@ def in_features(features: Tensor, seen: Tensor) -> Nearest:
 def limit(held_out: Nearest) -> float:
     """The distance below which a picture is a near copy."""
     return float(held_out.distance.quantile(NEAR))
+
+
+class Watch:
+    """The copy check that is quick enough for every picture of a training: among some training images, at 14 pixels."""
+
+    def __init__(self, seen: Tensor) -> None:
+        """`seen`: training images uint8 [N, C, H, W]; their distances to each other say what is near."""
+        self.seen = flat(seen, SMALL)
+        own = self.seen[: 2 * WATCHED // 10]
+        closest = [neighbours.squared(part, self.seen).topk(2, largest=False).indices[:, 1] for part in own.split(500)]
+        distances = (own - self.seen[torch.cat(closest)]).square().sum(1).sqrt()  # the nearest of all is itself
+        self.limit = float(distances.quantile(NEAR))
+
+    def share(self, pictures: Tensor) -> float:
+        """Share of pictures, uint8 [n, C, H, W], that are nearer to a training image than 99% of those to another."""
+        return float((neighbours.nearest(flat(pictures, SMALL), self.seen)[0] < self.limit).double().mean())
 
 
 def worst_pairs(images: Tensor, found: Nearest, seen: Tensor, labels: Tensor | None = None, count: int = 20) -> Tensor:
