@@ -10,18 +10,18 @@ from torch import Tensor, nn
 
 from ganvas import networks
 from ganvas.errors import UserError
-from ganvas.networks import NETWORKS, residual, shuffle
+from ganvas.networks import NETWORKS, pyramid, shuffle
 from ganvas.spec import ImageSpec
 
 BATCH = 4
 SPECS = {"grey28": ImageSpec(1, 28, 10), "unlabelled28": ImageSpec(1, 28, 0), "colour32": ImageSpec(3, 32, 3)}
-USES_LABELS = {"shuffle", "residual"}  # the architectures whose pictures and judgements depend on the class
+USES_LABELS = {"shuffle", "pyramid"}  # the architectures whose pictures and judgements depend on the class
 ANY_SIZE = {"classic-mlp"}  # those that draw any size
 WEIGHTS = {  # generator and discriminator with default knobs, for grey 28-pixel images in 10 classes
     "shuffle": (535_049, 235_500),
     "classic-mlp": (1_486_352, 1_460_225),
     "classic-dcgan": (1_164_289, 40_705),
-    "residual": (77_137, 55_585),
+    "pyramid": (806_161, 679_260),
     "dcgan": (759_680, 138_624),
 }
 
@@ -317,29 +317,30 @@ def test_dcgan_has_as_many_weights_as_the_well_known_example() -> None:
 
 @pytest.mark.parametrize("size", [28, 48, 64, 96, 128, 256])
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_residual_draws_what_people_have(size: int, channels: int) -> None:
+def test_pyramid_draws_what_people_have(size: int, channels: int) -> None:
     spec = ImageSpec(channels, size, 2)
-    config = residual.Config(width=8)
+    config = pyramid.Config(width=16)
     generator, discriminator = networks.build(config, spec)
     images = generator(latents(config), labels(spec))
     assert images.shape == (BATCH, channels, size, size)
     assert discriminator(images, labels(spec)).shape == (BATCH,)
 
 
-def test_residual_blocks_begin_as_the_identity() -> None:
-    block, x = residual.Block(8, depth=4), torch.randn(2, 8, 5, 5)
-    assert torch.equal(block(x), x)
+@pytest.mark.parametrize(
+    ("size", "sides"), [(28, [7, 14]), (64, [16, 32]), (96, [12, 24, 48]), (256, [16, 32, 64, 128])]
+)
+def test_pyramid_starts_at_16_pixels_at_most(size: int, sides: list[int]) -> None:
+    assert pyramid.maps(ImageSpec(3, size)) == sides
 
 
-@pytest.mark.parametrize("side", [4, 7])
-def test_residual_resamples_bilinearly(side: int) -> None:
-    x = torch.randn(2, 3, side, side)
-    expected = torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-    up, down = residual.Resample(side, up=True), residual.Resample(side, up=False)
-    assert torch.allclose(up(x), expected, atol=1e-6)
-    assert torch.allclose(down(torch.ones(1, 1, 2 * side, 2 * side)), torch.ones(1, 1, side, side))
-    y = torch.randn(2, 3, 2 * side, 2 * side)  # down is up's transpose, scaled to keep the mean
-    assert torch.allclose((up(x) * y).sum(), 4 * (x * down(y)).sum(), rtol=1e-4)
+def test_pyramid_with_more_blocks_still_learns() -> None:
+    spec = ImageSpec(3, 32, 2)
+    config = pyramid.Config(width=16, blocks=2)
+    generator, discriminator = networks.build(config, spec)
+    discriminator(generator(latents(config), labels(spec)), labels(spec)).sum().backward()
+    for network in (generator, discriminator):
+        assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in network.parameters())
+        assert any("blocks" in name for name, _ in network.named_parameters())
 
 
 def test_every_network_is_pinned() -> None:

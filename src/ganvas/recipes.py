@@ -13,7 +13,7 @@ from pathlib import Path
 from ganvas import trainer
 from ganvas.errors import UserError, unknown
 from ganvas.experiment import DataConfig, Experiment
-from ganvas.networks import classic_dcgan, classic_mlp, dcgan, residual, shuffle
+from ganvas.networks import classic_dcgan, classic_mlp, dcgan, pyramid, shuffle
 from ganvas.tasks import generate
 
 EPOCH = 60_000  # images of an epoch of MNIST
@@ -190,7 +190,7 @@ def images() -> Experiment:
     """Your own images, grey or colour, 28 to 256 pixels: `ganvas train images --data FOLDER`."""
     return Experiment(
         recipe="images",
-        network=residual.Config(),
+        network=pyramid.Config(),
         data=DataConfig(""),
         task=generate.Config(loss="relativistic", r1=1.0, r2=1.0, penalty_every=4, penalty_share=0.1),
         training=trainer.Config(

@@ -12,12 +12,12 @@ from typing import Any
 
 from torch import nn
 
-from ganvas.networks import classic_dcgan, classic_mlp, dcgan, residual, shuffle
+from ganvas.networks import classic_dcgan, classic_mlp, dcgan, pyramid, shuffle
 from ganvas.spec import ImageSpec
 
 NETWORKS: dict[str, ModuleType] = {
     "shuffle": shuffle,
-    "residual": residual,
+    "pyramid": pyramid,
     "dcgan": dcgan,
     "classic-mlp": classic_mlp,
     "classic-dcgan": classic_dcgan,
