@@ -55,7 +55,7 @@ def batch(level: float, step: int = 0, count: int = 16) -> Batch:
 def test_the_first_weight_follows_from_pixels_and_batch() -> None:
     made = task(penalty_share=0.1)
     made.discriminator_loss(batch(0.5))
-    assert float(made.dials["gamma"]) == pytest.approx(2e-4 * 64 / 16)
+    assert float(made.dials["gamma"]) == pytest.approx(generate.GAMMA * 64 / 16)
     fixed = task()
     fixed.discriminator_loss(batch(0.5))
     assert float(fixed.dials["gamma"]) == 1
@@ -68,7 +68,7 @@ def test_the_weight_moves_until_the_share_is_in_its_band(slope: float, larger: b
     made.dials["gamma"].fill_(1e-9)
     made.discriminator_loss(batch(-1.0))  # real images as black as the fakes: the loss stays at log 2
     made.dials["gamma"].fill_(1.0)
-    for step in range(1, 400):
+    for step in range(1, 1_200):
         made.discriminator_loss(batch(-1.0, step))
         if step % 4 == 0:
             made.adapt(batch(-1.0), batch(-1.0), 64)

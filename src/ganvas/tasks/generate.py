@@ -22,8 +22,8 @@ COLUMNS = 10  # pictures a row of a preview
 MAX_ROWS = 32
 FAKES = 7_500  # pictures of the finished generator that the detector learns from, or is asked about
 PORTION = 250
-GAMMA = 2e-4  # first weight of a penalty, times pixels and by images a step. Source: Karras et al. 2020, table 5
-BAND, NUDGE = 1.25, 1.1  # how far the penalties' share may be off, as a factor; by how much their weight then moves
+GAMMA = 2e-3  # first weight of the penalties, times pixels and by images a step (the rule of Karras et al. 2020)
+BAND, NUDGE = 1.5, 1.05  # how far the penalties' share may be off, as a factor; by how much their weight then moves
 OVERFIT = 0.4  # training images as far above held-out ones as this share of their way to fakes: D knows them by heart
 PACE = 30_000  # images in which the probability of a disturbance would go from 0 to 1
 
