@@ -15,7 +15,7 @@ import ganvas
 SOURCE = Path(ganvas.__file__).parent
 FLOORS = [  # lowest first; a floor's files do not know each other, except those of one package
     ["errors", "spec"],
-    ["files", "config", "seeds", "events"],
+    ["files", "config", "seeds", "events", "distributed"],
     ["images", "losses", "ema", "checkpoint"],
     ["data", "data.idx", "networks", "networks.dropout", "run", "pictures", "metrics"],
     ["strangers"],

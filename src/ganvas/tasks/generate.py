@@ -76,7 +76,7 @@ class GenerateTask(Task):
                 logged[name] = losses.squared_gradient(logits, images)
                 total = total + 0.5 * gamma * c.penalty_every * logged[name]
         if c.gradient_penalty:
-            mix = torch.rand(len(fakes), 1, 1, 1).to(fakes.device)
+            mix = batch.draw(torch.rand, 1, 1, 1).to(fakes.device)
             logged["gradient_penalty"] = losses.gradient_penalty(
                 lambda x: self.discriminator(x, batch.labels), real_images, fakes, mix
             )
@@ -167,7 +167,7 @@ class GenerateTask(Task):
         return judged_real, judged_fake
 
     def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
-        z = torch.randn(len(batch.images), self.latent_dim).to(batch.images.device)  # on the CPU: one z on any device
+        z = batch.draw(torch.randn, self.latent_dim).to(batch.images.device)  # on the CPU: one z on any device
         return generator(z, batch.labels)
 
     def _score(self, logits: Tensor) -> Tensor:
