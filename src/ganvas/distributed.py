@@ -1,8 +1,8 @@
 """Many processes as one: what the ranks that a launcher (torchrun) started tell each other.
 
-Without a launcher there is one rank, and all of this does nothing. Gradients are averaged by the CPU's gloo or the GPU's
-NCCL; words between the ranks go through gloo and through the launcher's own store. Where a rank may take long alone,
-the others ask the store from time to time and no time limit holds; within a step a silent rank is given up.
+Without a launcher there is one rank, and all of this does nothing. Gradients are averaged by the CPU's gloo or the
+GPU's NCCL; words between the ranks go through gloo and through the launcher's own store. Where a rank may take long
+alone, the others ask the store from time to time and no time limit holds; within a step a silent rank is given up.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 from torch import distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
 from ganvas.errors import UserError, first_line
 
@@ -25,7 +26,7 @@ SILENCE = timedelta(minutes=5)  # after which a rank that does not answer within
 PAUSES = (0.01, 0.5)  # seconds between two questions to the store: the first and the longest
 Something = TypeVar("Something")
 
-_store: dist.Store | None = None
+_store: Any = None  # the launcher's, below a prefix of our own
 _counts: dict[str, int] = {}  # of meetings and the like so far: every rank counts alike
 _wishes: set[str] = set()  # of this rank
 _granted: set[str] = set()  # known to all ranks
@@ -65,14 +66,17 @@ def joined() -> Iterator[None]:
         yield
         return
     try:
-        store, number, count = next(dist.rendezvous("env://", timeout=SILENCE))
-        dist.init_process_group(store=dist.PrefixStore("group", store), rank=number, world_size=count, timeout=SILENCE)
+        store, number, count = next(rendezvous("env://", timeout=SILENCE))
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")  # torchrun keeps its store through all of them
+        store = _below(store, f"attempt {attempt} time {_number('time')}")
+        group = _below(store, "group")
+        dist.init_process_group(store=group, rank=number, world_size=count, timeout=SILENCE)
     except (RuntimeError, ValueError) as error:
         raise UserError(
             f"The other processes cannot be reached at {os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} "
             f"({first_line(error)}). Start all machines with the same torchrun command."
         ) from error
-    _store = dist.PrefixStore(f"time {_number('time')}", store)
+    _store = store
     _heard.clear()
     _wishes.update(_granted)  # of the time before
     _granted.clear()
@@ -96,8 +100,8 @@ def _talk() -> Iterator[None]:
         yield
     except RuntimeError as error:  # the store's and the group's errors are of this kind
         raise UserError(
-            f"Rank {rank()} has lost the others ({first_line(error)}): a process has ended, or the network failed. What "
-            "was saved is kept: the same command goes on from there, and torchrun --max-restarts 3 does so by itself."
+            f"Rank {rank()} has lost the others ({first_line(error)}): a process has ended, or the network failed. "
+            "What was saved is kept: the same command goes on from there, as does torchrun --max-restarts 3 by itself."
         ) from error
 
 
@@ -243,7 +247,6 @@ def waiting(what: str) -> Generator[None, None, None]:
     pause = PAUSES[0]
     while size() > 1:
         with _talk():
-            assert _store is not None
             if _store.check([what]):
                 return
             if _store.check(["failed"]):
@@ -259,10 +262,13 @@ def meet() -> None:
         return
     key = f"meeting {_number('meeting')}"
     with _talk():
-        assert _store is not None
         if _store.add(f"{key} arrived", 1) == size():
             _store.set(key, "1")
     _wait(key)
+
+
+def _below(store: Any, prefix: str) -> Any:
+    return dist.PrefixStore(prefix, store)  # pyright: ignore[reportPrivateImportUsage]
 
 
 def _wait(key: str) -> None:
@@ -281,7 +287,7 @@ def once(what: str, make: Callable[[], str]) -> str:
     if _store is None:
         return make()
     key, store = f"{what} {_number(what)}", _store
-    while isinstance(store, dist.PrefixStore):  # torchrun keeps each attempt's words apart
+    while hasattr(store, "underlying_store"):  # below the prefixes, where all attempts meet
         store = store.underlying_store
     with _talk():
         if store.check([key]):
