@@ -1,4 +1,4 @@
-"""Two processes that torchrun starts are one training: equal to one process, restarted after a kill, refused if unlike."""
+"""Two processes that torchrun starts are one training: equal to one process, restarted after a kill."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from conftest import quick, write_blobs
+from torch.distributed.run import get_args_parser
 
 from ganvas import checkpoint, data, distributed, seeds
 from ganvas.cli.drawing import sample
@@ -258,6 +260,25 @@ def test_a_launch_without_the_others_is_said(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(distributed, "SILENCE", timedelta(seconds=1))
     for name, value in zip(distributed.LAUNCH, ("1", "2", "localhost", "1"), strict=True):
         monkeypatch.setenv(name, value)
-    with pytest.raises(UserError, match=r"other processes cannot be reached at localhost:1 .*same torchrun"):
-        with distributed.joined():
-            pass
+    told = r"other processes cannot be reached at localhost:1 .*same torchrun"
+    with pytest.raises(UserError, match=told), distributed.joined():
+        pass
+
+
+def test_the_examples_for_clusters_are_well_formed() -> None:
+    folder = Path(__file__).parent.parent / "examples" / "cluster"
+    done = subprocess.run(["bash", "-n", str(folder / "slurm.sh")], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    job = yaml.safe_load((folder / "kubernetes.yaml").read_text())
+    assert (job["apiVersion"], job["kind"]) == ("trainer.kubeflow.org/v1alpha1", "TrainJob")
+    trainer = job["spec"]["trainer"]
+    assert trainer["numNodes"] * trainer["numProcPerNode"] == 8
+    (patched,) = job["spec"]["runtimePatches"][0]["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]
+    pod = patched["template"]["spec"]["template"]["spec"]
+    assert pod["volumes"][0]["name"] == pod["containers"][0]["volumeMounts"][0]["name"]
+    script = [line for line in (folder / "slurm.sh").read_text().splitlines() if not line.startswith("#")]
+    words = [trainer["command"], "\n".join(script).replace("\\\n", " ").split()]
+    for text in words:  # torchrun itself understands them, and leaves to Ganvas what is Ganvas's
+        parsed = get_args_parser().parse_args(text[text.index("torchrun") + 1 :])
+        assert (parsed.training_script, parsed.training_script_args[0]) == ("ganvas", "train")
+        assert parsed.max_restarts == 3
