@@ -39,6 +39,7 @@ LINKS = {  # bytes a second one way, seconds from one machine to the next
 }
 COLOURS = ("#c0392b", "#2471a3", "#1e8449")
 MOST = 64  # ranks in the picture
+SHARED = 8  # batches of one process that many share, in the picture
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,13 @@ class Model:
     compute: float
     numbers: tuple[int, int]
 
-    def step(self, ranks: int, link: tuple[float, float]) -> float:
-        """Seconds of a step: computing, then a ring all-reduce for each network; neither hides behind the other."""
+    def step(self, ranks: int, link: tuple[float, float], part: float = 1.0) -> float:
+        """Seconds of a step: computing, then a ring all-reduce for each network; neither hides behind the other.
+
+        `part`: of the batch that `compute` is for.
+        """
         bandwidth, latency = link
-        return self.compute + sum(ring(4 * n, ranks, bandwidth, latency) for n in self.numbers)
+        return part * self.compute + sum(ring(4 * n, ranks, bandwidth, latency) for n in self.numbers)
 
 
 def ring(size: int, ranks: int, bandwidth: float, latency: float) -> float:
@@ -145,6 +149,9 @@ def plot(model: Model, batch: int, points: list[tuple[int, float]], recipe: str)
         rates = [(n, n * batch / model.step(n, link)) for n in range(1, MOST + 1)]
         line = " ".join(at(n, rate) for n, rate in rates)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        rates = [(n, SHARED * batch / model.step(n, link, SHARED / n)) for n in range(1, MOST + 1)]
+        line = " ".join(at(n, rate) for n, rate in rates)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-dasharray="2 4"/>')
     names = [("n times one process", "#999"), *zip(reversed(LINKS), reversed(COLOURS), strict=True)]
     for i, (name, colour) in enumerate(names):
         parts.append(f'<rect x="534" y="{46 + 22 * i}" width="16" height="3" fill="{colour}"/>')
@@ -153,7 +160,9 @@ def plot(model: Model, batch: int, points: list[tuple[int, float]], recipe: str)
         x, y = at(ranks, rate).split(",")
         parts.append(f'<circle cx="{x}" cy="{y}" r="4" fill="#000"/>')
     parts.append('<circle cx="542" cy="136" r="4" fill="#000"/><text x="556" y="140">measured here</text>')
-    parts.append('<text x="300" y="380" text-anchor="middle">processes, each with the same batch</text>')
+    parts.append('<text x="300" y="380" text-anchor="middle">processes</text>')
+    parts.append(f'<text x="534" y="176">solid: each has {batch} images,</text>')
+    parts.append(f'<text x="534" y="194">dots: they share {SHARED * batch}</text>')
     parts.append(f'<text x="80" y="24">images a second, {recipe}</text>')
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 700 400" font-family="system-ui, sans-serif" '
