@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import secrets
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -67,14 +69,13 @@ def joined() -> Iterator[None]:
         return
     try:
         store, number, count = next(rendezvous("env://", timeout=SILENCE))
-        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")  # torchrun keeps its store through all of them
-        store = _below(store, f"attempt {attempt} time {_number('time')}")
+        store = _below(store, _meeting_place(store, number, count))
         group = _below(store, "group")
         dist.init_process_group(store=group, rank=number, world_size=count, timeout=SILENCE)
     except (RuntimeError, ValueError) as error:
         raise UserError(
             f"The other processes cannot be reached at {os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} "
-            f"({first_line(error)}). Start all machines with the same torchrun command."
+            f"({_reason(error)}). Start all machines with the same torchrun command."
         ) from error
     _store = store
     _heard.clear()
@@ -93,6 +94,39 @@ def joined() -> Iterator[None]:
         _store = None
 
 
+def _meeting_place(store: Any, number: int, count: int) -> str:
+    """A name in the store that only the processes have which are alive now.
+
+    torchrun keeps one store through all restarts, in which words of dead processes stand; and its machines count
+    restarts each by itself. So the first rank answers whoever greets it, until all have taken its answer.
+    """
+    mine, deadline = secrets.token_hex(8), time.monotonic() + SILENCE.total_seconds()
+
+    def until(ready: Callable[[], bool]) -> None:
+        while not ready():
+            if time.monotonic() > deadline:
+                raise RuntimeError("no answer")
+            time.sleep(PAUSES[0])
+
+    if number:
+        store.set(f"hello {number}", mine)
+        until(lambda: store.check([f"welcome {mine}"]))
+        place = store.get(f"welcome {mine}").decode()
+        store.set(f"{place} {number}", "here")
+        until(lambda: store.check([f"{place} all"]))
+        return place
+
+    def answered(other: int) -> bool:
+        if store.check([f"hello {other}"]):
+            store.set(f"welcome {store.get(f'hello {other}').decode()}", mine)
+        return store.check([f"{mine} {other}"])
+
+    for other in range(1, count):
+        until(lambda other=other: answered(other))
+    store.set(f"{mine} all", "here")
+    return mine
+
+
 @contextlib.contextmanager
 def _talk() -> Iterator[None]:
     """Around all that needs the others: a lost one becomes a sentence."""
@@ -100,9 +134,14 @@ def _talk() -> Iterator[None]:
         yield
     except RuntimeError as error:  # the store's and the group's errors are of this kind
         raise UserError(
-            f"Rank {rank()} has lost the others ({first_line(error)}): a process has ended, or the network failed. "
+            f"Rank {rank()} has lost the others ({_reason(error)}): a process has ended, or the network failed. "
             "What was saved is kept: the same command goes on from there, as does torchrun --max-restarts 3 by itself."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What the library says, without its own source file and without its advice."""
+    return re.sub(r"\[/\S+\] ?", "", first_line(error)).split(". ")[0]
 
 
 def share(batch: int) -> int:
@@ -143,10 +182,11 @@ def granted(what: str) -> bool:
 
 
 @torch.no_grad()
-def average(tensors: Sequence[Tensor]) -> None:
+def average(tensors: Iterable[Tensor]) -> None:
     """Replace tensors of floats by their means over all ranks, in place and in one message; wishes travel along."""
     if size() == 1:
         return
+    tensors = list(tensors)
     sent = set(_wishes)  # a signal may bring one more at any moment
     flags = torch.tensor([float(name in sent) for name in NAMES])
     with _talk():

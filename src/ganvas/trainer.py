@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,8 +92,8 @@ def frozen(network: nn.Module) -> Iterator[None]:
         network.requires_grad_(True)
 
 
-def gradients(network: nn.Module) -> list[Tensor]:
-    return [p.grad for p in network.parameters() if p.grad is not None]
+def gradients(network: nn.Module) -> Iterator[Tensor]:
+    return (p.grad for p in network.parameters() if p.grad is not None)
 
 
 class Trainer:
@@ -140,8 +141,8 @@ class Trainer:
                 self.optimizer_g.zero_grad()
                 forger["total"].backward()
             logged = {k: v.detach() for k, v in {**expert, **(forger or {})}.items() if k != "total"}
-            moving = gradients(task.generator) if forger is not None else []
-            distributed.average([*moving, *self.statistics(), *logged.values()])
+            moving = gradients(task.generator) if forger is not None else ()
+            distributed.average(itertools.chain(moving, self.statistics(), logged.values()))
             if forger is not None:
                 self.optimizer_g.step()
 
@@ -158,10 +159,10 @@ class Trainer:
             figures = self.task.accuracy(batches.held_out(PROBE, start=self.images), self.drawer())
         self.note("accuracy_held_out", figures["real"])
 
-    def statistics(self) -> list[Tensor]:
+    def statistics(self) -> Iterator[Tensor]:
         """The running statistics of batch norms and their like, which each rank takes of its own part."""
         networks = (self.task.generator, self.task.discriminator)
-        return [b for network in networks for b in network.buffers() if b.is_floating_point()]
+        return (b for network in networks for b in network.buffers() if b.is_floating_point())
 
     def note(self, name: str, value: Tensor) -> None:
         """Add a value to the running means."""
