@@ -69,9 +69,9 @@ def joined() -> Iterator[None]:
         return
     try:
         store, number, count = next(rendezvous("env://", timeout=SILENCE))
-        store = _below(store, _meeting_place(store, number, count))
-        group = _below(store, "group")
-        dist.init_process_group(store=group, rank=number, world_size=count, timeout=SILENCE)
+        below = dist.PrefixStore  # pyright: ignore[reportPrivateImportUsage]
+        store = below(_meeting_place(store, number, count), store)
+        dist.init_process_group(store=below("group", store), rank=number, world_size=count, timeout=SILENCE)
     except (RuntimeError, ValueError) as error:
         raise UserError(
             f"The other processes cannot be reached at {os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} "
@@ -305,10 +305,6 @@ def meet() -> None:
         if _store.add(f"{key} arrived", 1) == size():
             _store.set(key, "1")
     _wait(key)
-
-
-def _below(store: Any, prefix: str) -> Any:
-    return dist.PrefixStore(prefix, store)  # pyright: ignore[reportPrivateImportUsage]
 
 
 def _wait(key: str) -> None:

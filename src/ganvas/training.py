@@ -65,7 +65,8 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
                 _save_model(trainer, run, run.candidate(after))
                 background.start(after)
             if distributed.granted("save") or done:
-                distributed.agree({"their digest": trainer.digest()}, f"weights after {after:,} images")
+                if distributed.size() > 1:
+                    distributed.agree({"their digest": trainer.digest()}, f"weights after {after:,} images")
                 events.append(_save(trainer, run))
                 saved = time.monotonic()
             yield from events if run.writes else events[:1]

@@ -55,7 +55,7 @@ def passed_over(broken: Sequence[str], good: int) -> int:
 
 def is_first() -> bool:
     """Is this the process that speaks, of all that torchrun started?"""
-    return os.environ.get("RANK", "0") == "0"
+    return "WORLD_SIZE" not in os.environ or os.environ.get("RANK", "0") == "0"
 
 
 def me() -> str:
