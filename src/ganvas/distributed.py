@@ -195,7 +195,7 @@ def average(tensors: Iterable[Tensor]) -> None:
     *means, flags = together.div_(size()).split([*(t.numel() for t in tensors), len(NAMES)])
     for tensor, mean in zip(tensors, means, strict=True):
         tensor.copy_(mean.view(tensor.shape))
-    _heard.append(flags)
+    _heard.append(flags.clone())  # a view would keep the whole message
     _wishes.difference_update(sent)
 
 
