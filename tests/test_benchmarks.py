@@ -18,8 +18,8 @@ from ganvas.spec import ImageSpec
 from ganvas.trainer import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))  # programs, not a package
-judge, plain_mlp, quality, speed = (
-    importlib.import_module(name) for name in ("judge", "plain_mlp", "quality", "speed")
+judge, plain_mlp, quality, scaling, speed = (
+    importlib.import_module(name) for name in ("judge", "plain_mlp", "quality", "scaling", "speed")
 )
 
 
@@ -186,3 +186,17 @@ def test_a_curve_that_is_measured_anew_replaces_the_old_one(tmp_path: Path, monk
     quality.keep([row("mnist", 10_000, 7.0)])
     assert [r["frechet"] for r in quality.curves()["mnist", 100_000, 0]] == [7.0]
     assert quality.reached(quality.curves()["mnist", 100_000, 0], 6.0) is None
+
+
+def test_the_time_of_a_ring_is_that_of_its_hops() -> None:
+    assert scaling.ring(4_000, 1, 1e6, 1e-3) == 0
+    assert scaling.ring(4_000, 4, 1e6, 1e-3) == pytest.approx(6 * (1e-3 + 1e-3))  # 6 hops of 1,000 bytes
+    model = scaling.Model(0.1, (1_000, 2_000))
+    assert model.step(1, (1e6, 0.0)) == 0.1
+    assert model.step(2, (1e6, 0.0)) == pytest.approx(0.1 + 12_000 / 1e6)  # each rank sends its gradients' bytes twice
+
+
+def test_the_picture_of_scaling_is_whole() -> None:
+    picture = scaling.plot(scaling.Model(0.05, (1_000, 2_000)), 32, [(1, 640.0), (2, 1_200.0)], "mnist")
+    assert picture.count("<circle") == 3
+    assert picture.count("<polyline") == 1 + 2 * len(scaling.LINKS)

@@ -14,15 +14,15 @@ import ganvas
 
 SOURCE = Path(ganvas.__file__).parent
 FLOORS = [  # lowest first; a floor's files do not know each other, except those of one package
-    ["errors", "spec"],
-    ["files", "config", "seeds", "events"],
-    ["images", "losses", "ema", "checkpoint"],
+    ["errors"],
+    ["files", "config", "seeds", "events", "distributed", "spec"],
+    ["images", "losses", "augment", "ema", "checkpoint"],
     ["data", "data.idx", "networks", "networks.dropout", "run", "pictures", "metrics"],
     ["strangers"],
     ["selection", "figures", "detection"],
     ["tasks", "tasks.base", "tasks.generate", "background", "reference"],
     ["trainer", "sample", "doctor"],
-    ["training", "sources", "charts", "outputs", "lettering", "walks", "inversion", "exporting", "cards"],
+    ["training", "sources", "charts", "outputs", "lettering", "walks", "inversion", "exporting", "cards", "finetuning"],
     ["report", "hub"],
     ["evaluation", "modes", "inspection"],
     ["experiment", "expanding"],
@@ -32,7 +32,7 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
     ["cli", "cli.app", "cli.drawing", "cli.measuring", "cli.training", "cli.using"],
     ["__init__", "__main__"],
 ]
-NETWORKS = {"classic_dcgan", "classic_mlp", "shuffle"}
+NETWORKS = {"classic_dcgan", "classic_mlp", "dcgan", "pyramid", "shuffle"}
 METRICS = {"copies", "digits", "distances", "efficientnet", "expert", "extractors", "neighbours"}
 FLOORS[3] += [f"networks.{name}" for name in sorted(NETWORKS)] + [f"metrics.{name}" for name in sorted(METRICS)]
 PACKAGES = {"cli", "data", "networks", "tasks", "metrics"}
@@ -153,6 +153,9 @@ def test_tasks_know_no_networks(name: str) -> None:
     assert not {n for n in inside(imports(tree(name))) if n.split(".")[0] == "networks"}
 
 
+WORDS = {"images", "few"}  # recipes whose names are words of any text
+
+
 def test_the_loop_knows_no_task_recipe_or_network_by_name() -> None:
     from ganvas.networks import NETWORKS as TABLE
     from ganvas.recipes import RECIPES
@@ -163,8 +166,8 @@ def test_the_loop_knows_no_task_recipe_or_network_by_name() -> None:
     text = FILES["training"].read_text()
     strings = {n.value for n in ast.walk(tree("training")) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
     assert not {name for name in classes | modules if name in text}
-    assert not strings & ({*RECIPES, *TASKS, *TABLE} | {name.replace("_", "-") for name in NETWORKS})
-    assert not {n for n in (*RECIPES, *TABLE) if n in text}
+    assert not strings & ({*RECIPES, *TASKS, *TABLE} - WORDS | {name.replace("_", "-") for name in NETWORKS})
+    assert not {n for n in (*RECIPES, *TABLE) if n in text and n not in WORDS}
 
 
 def test_the_command_line_starts_without_torch() -> None:

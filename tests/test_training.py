@@ -88,7 +88,7 @@ def test_the_generators_step_leaves_the_discriminator_alone(blobs: Path) -> None
     trainer, batches = trainer_of(quick("mnist", blobs))
     batch = batches.at(0)
     trainer.task.discriminator_loss(batch)
-    with frozen(trainer.task.discriminator):
+    with frozen(list(trainer.task.discriminator.parameters())):
         losses = trainer.task.generator_loss(batch)
         assert losses is not None
         losses["total"].backward()

@@ -11,14 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+CHANCES = 10  # numbers an image that decide what happens to it
 SHIFT = 1 / 8  # of the side, at most
 HOLE = 1 / 2  # side of the cut-out square, of the image's side
 BRIGHTNESS, CONTRAST, SATURATION = 0.5, 0.5, 1.0  # largest change: added in [-1, 1], and as a share
-
-
-def plan(count: int, generator: torch.Generator | None = None) -> Tensor:
-    """What would happen to each of `count` images, [count, 10] in [0, 1): drawn on the CPU, whatever the device."""
-    return torch.rand(count, 10, generator=generator)
 
 
 def disturb(images: Tensor, probability: Tensor | float, chance: Tensor) -> Tensor:
@@ -27,7 +23,7 @@ def disturb(images: Tensor, probability: Tensor | float, chance: Tensor) -> Tens
     Args:
         images: [B, C, H, W] in [-1, 1]; a fourth channel is transparency, which keeps its values.
         probability: of each of the three changes, 0 to 1.
-        chance: [B, 10] from `plan`.
+        chance: [B, CHANCES], uniform in [0, 1): which of the changes an image gets, and how much of each.
     """
     chance = chance.to(images.device)
     hit = chance[:, :3] < probability

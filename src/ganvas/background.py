@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
+from ganvas import distributed
 from ganvas.files import make_folder
 from ganvas.run import Run
 
@@ -45,10 +46,11 @@ class Background:
             "MKL_NUM_THREADS": "1",
             "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
         }
+        alone = {k: v for k, v in os.environ.items() if k not in distributed.LAUNCH}  # no rank among the training's own
         make_folder(self.run.folder / "evaluation")
         with open(self.run.folder / "evaluation" / "log.txt", "wb") as log:
             self.process = subprocess.Popen(  # a group of its own: Ctrl-C stops the training, not the measuring
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0, env={**os.environ, **quiet}
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0, env={**alone, **quiet}
             )
         LEFT.append(self.process)
         self.images = images

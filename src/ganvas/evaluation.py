@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganvas import checkpoint, reference, report, sources
+from ganvas import checkpoint, distributed, reference, report, sources
 from ganvas import images as im
 from ganvas.data import ImageData
 from ganvas.errors import UserError, unknown
@@ -86,6 +86,10 @@ def evaluate(
     yield Doing("reading", 0.0)
     drawer, run, real = sources.find(source, data)
     count, repeats = _agree(drawer, real, source, count, split, repeats)
+    if not distributed.is_first():  # it helps to draw, and that is all
+        for r in range(repeats if isinstance(drawer, Drawer) else 0):
+            drawer.some(count, seed, r)
+        return
     looks = extractors.load(extractor, drawer.spec)
     protocol = Protocol(
         extractor=looks.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 
 from ganvas import config as cf
-from ganvas import data, finetuning, networks, report, seeds, trainer, training
+from ganvas import data, distributed, finetuning, networks, report, seeds, trainer, training
 from ganvas.config import knob
 from ganvas.data import Batches, ImageData
 from ganvas.errors import UserError, unknown
@@ -134,9 +135,11 @@ class Experiment:
         """The order in which the images are seen.
 
         Raises:
-            UserError: there are fewer images than a batch.
+            UserError: there are fewer images than a batch, or it cannot be divided among the processes.
         """
-        return Batches(images, self.training.batch, self.training.seed, trainer.choose_device(self.training))
+        config, (rank, ranks) = self.training, (distributed.rank(), distributed.size())
+        distributed.share(config.batch)
+        return Batches(images, config.batch, config.seed, trainer.choose_device(config), rank, ranks)
 
     def smoke(self) -> Experiment:
         """The same experiment for twenty steps, with pictures and log lines in between."""
@@ -168,19 +171,39 @@ class Experiment:
             UserError: the folder belongs to a run of other settings or of other data, another training is at work in
                 it, it cannot be written, or what `fit` raises.
         """
-        images = self.load_data()
-        task = self.build(images.spec)
-        batches = self.batches(images)
-        place = Path(folder).expanduser() if folder is not None else self.new_folder()
-        make_folder(place)
-        card = self.card(images)
-        run = Run(place, {**card, "data": {**card["data"], "source": images.name}})  # a model tells no paths
-        with run.locked():
-            self._claim(run, images, card)
-            if self.training.from_ and not run.snapshots():
-                parts = {"generator": task.generator, "discriminator": task.discriminator}
-                yield Noted(0, finetuning.take(parts, self.training.from_))
+        with distributed.joined(), contextlib.ExitStack() as held:
+            with distributed.together():
+                with distributed.in_turn():
+                    images = self.load_data()
+                task = self.build(images.spec)
+                batches = self.batches(images)
+            card, first = self.card(images), distributed.is_first()
+            self._agree(card)
+            place, told = Path(), ""
+            with distributed.together():
+                if first:
+                    place = Path(distributed.once("folder", lambda: str(self._place(folder))))
+                    make_folder(place)
+                    held.enter_context(Run(place).locked())
+                    self._claim(Run(place), images, card)
+                    if self.training.from_ and not Run(place).snapshots():
+                        parts = {"generator": task.generator, "discriminator": task.discriminator}
+                        told = finetuning.take(parts, self.training.from_)
+            place = distributed.broadcast(place)
+            run = Run(place, {**card, "data": {**card["data"], "source": images.name}}, first)  # a model tells no paths
+            if told:
+                yield Noted(0, told)
             yield from self._events(training.fit(task, batches, self.training, run), run)
+
+    def _place(self, folder: str | Path | None) -> Path:
+        return Path(folder).expanduser() if folder is not None else self.new_folder()
+
+    def _agree(self, card: dict[str, Any]) -> None:
+        """Raise a UserError where the processes have unlike settings or see unlike data."""
+        distributed.agree({"the fingerprint": card["fingerprint"], "kind": card["spec"]}, "data")
+        settings = {f"{name}.{key}": value for name in SECTIONS for key, value in card[name].items()}
+        settings.pop("data.source")  # known by its fingerprint, wherever it lies
+        distributed.agree(settings, "settings")
 
     def _events(self, events: Iterator[Event], run: Run) -> Iterator[Event]:
         try:
@@ -190,7 +213,8 @@ class Experiment:
                 yield event
         except GeneratorExit:
             events.close()  # pyright: ignore[reportAttributeAccessIssue]  # fit is a generator: it saves as it closes
-            report.write(run)
+            if run.writes:
+                report.write(run)
             raise
 
     def _claim(self, run: Run, images: ImageData, card: dict[str, Any]) -> None:

@@ -30,9 +30,13 @@ KEEP = 3  # snapshots that are kept
 class Run:
     """Reads and writes one run's folder. Every file is written whole; log.jsonl grows a line at a time."""
 
-    def __init__(self, folder: Path, card: dict[str, Any] | None = None) -> None:
-        """`card` is what every model file of this run says of itself besides its state."""
-        self.folder, self.base_card = folder, card or {}
+    def __init__(self, folder: Path, card: dict[str, Any] | None = None, writes: bool = True) -> None:
+        """
+        Args:
+            card: what every model file of this run says of itself besides its state.
+            writes: False where another process writes: what a training writes is then passed over.
+        """
+        self.folder, self.base_card, self.writes = folder, card or {}, writes
         self.experiment = folder / "experiment.json"
         self.log = folder / "log.jsonl"
         self.metrics = folder / "metrics.jsonl"
@@ -86,6 +90,8 @@ class Run:
 
     def check_space(self, needed: int) -> None:
         """Raise a UserError where the disk has less than `needed` bytes free."""
+        if not self.writes:
+            return
         free = shutil.disk_usage(self.folder).free
         if free < needed:
             raise UserError(
@@ -100,6 +106,8 @@ class Run:
             UserError: the system refused.
         """
         path = path or self.log
+        if not self.writes:
+            return
         try:
             with open(path, "a") as file:  # one write, so that lines of two processes do not mix
                 file.write(json.dumps(row) + "\n")
@@ -142,6 +150,8 @@ class Run:
 
     def rewind(self, images: int) -> None:
         """Drop what was logged, drawn and saved after `images` images: a resumed training makes it again."""
+        if not self.writes:
+            return
         for path in (self.log, self.metrics):
             kept = [row for row in self.rows(path) if row["images"] <= images]
             write_whole(path, "".join(json.dumps(row) + "\n" for row in kept))
@@ -155,8 +165,10 @@ class Run:
 
     def save_picture(self, name: str, pictures: Tensor, columns: int = 10) -> Path:
         """Write a sheet of uint8 [n, C, H, W] below samples/."""
-        make_folder(self.samples)
         path = self.samples / f"{name}.png"
+        if not self.writes:
+            return path
+        make_folder(self.samples)
         im.save_grid(path, pictures, columns)
         return path
 
@@ -173,8 +185,10 @@ class Run:
 
     def save_snapshot(self, images: int, tensors: dict[str, Tensor], card: dict[str, Any]) -> Path:
         """Write all that a resume needs, and remove the oldest snapshots."""
-        make_folder(self.checkpoints)
         path = self.checkpoints / f"snapshot_{images:012d}.safetensors"
+        if not self.writes:
+            return path
+        make_folder(self.checkpoints)
         checkpoint.save(path, tensors, card)
         for old in self.snapshots()[KEEP:]:
             old.unlink(missing_ok=True)
@@ -182,6 +196,8 @@ class Run:
 
     def save_model(self, path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
         """Write a model file: all that using the networks needs."""
+        if not self.writes:
+            return
         make_folder(path.parent)
         checkpoint.save(path, tensors, {**self.base_card, **card})
 

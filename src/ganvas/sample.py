@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganvas import checkpoint, networks
+from ganvas import checkpoint, distributed, networks
 from ganvas import config as cf
 from ganvas import images as im
 from ganvas.detection import LEAST, Detector, probabilities
@@ -84,16 +84,21 @@ class Model:
         classes: int | str | Sequence[int | str] | None = None,
         truncation: float | None = None,
     ) -> Iterator[Tensor]:
-        """As `sample`, for any list of seeds, in portions of up to 256 pictures."""
+        """As `sample`, for any list of seeds, in portions of up to 256 pictures.
+
+        Processes that work together (`distributed.joined`) draw a portion each, and the first of them gets all.
+        """
         if truncation is not None and not truncation > 0:
             raise UserError(f"truncation is {truncation:g}; it must be above 0 (1 to 2 is usual; none: leave it out).")
         device = next(self.generator.parameters()).device
         labels = self.labels(classes, len(numbers))
-        for i in range(0, len(numbers), BATCH):
-            portion = numbers[i : i + BATCH]
+
+        @torch.inference_mode()
+        def portion(i: int) -> Tensor:
             y = None if labels is None else labels[i : i + BATCH].to(device)
-            with torch.inference_mode():
-                yield kept(self.generator, self.selector, portion, self.latent_dim, y, truncation).cpu()
+            return kept(self.generator, self.selector, numbers[i : i + BATCH], self.latent_dim, y, truncation).cpu()
+
+        yield from distributed.spread(range(0, len(numbers), BATCH), portion)
 
     def pictures(
         self,
@@ -182,7 +187,7 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Model:
         UserError: there is no such file, it is damaged, or it was written by a newer version.
     """
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = f"cuda:{distributed.local_rank()}" if torch.cuda.is_available() else "cpu"
     file = locate(path)
     tensors, card = checkpoint.load(file)
     try:

@@ -59,13 +59,13 @@ def draw(model: Model, real: ImageData, count: int, seed: int, repeat: int) -> t
     if model.class_names and real.train.labels is not None and model.class_names == real.class_names:
         order = torch.randint(len(real.train.labels), (count,), generator=seeds.generator(seed, "classes", repeat))
         labels = real.train.labels[order]
-    drawn = []
+    drawn: list[Tensor] = []  # all of them on the first rank, none on others
     for portion in model.draw(range(first, first + count), None if labels is None else labels.tolist()):
         if not bool(torch.isfinite(portion).all()):
             bad = int((~torch.isfinite(portion)).flatten(1).any(1).nonzero()[0]) + first + sum(map(len, drawn))
             raise UserError(f"{model.path} draws values that are not numbers (seed {bad}): its training went wrong.")
         drawn.append(im.to_uint8(portion))
-    return torch.cat(drawn), labels
+    return im.join(drawn, model.spec.channels, model.spec.size), labels
 
 
 def find(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganvas import checkpoint, ema, seeds
+from ganvas import checkpoint, distributed, ema, seeds
 from ganvas.config import knob
 from ganvas.data import Batch, Batches
 from ganvas.errors import UserError
@@ -28,7 +29,7 @@ class Config:
     """Length, optimisers and rhythm. The clock is images seen: real images that the discriminator was shown."""
 
     images: int = knob(150_000, "length of the training in images seen (150k, 2M)", low=1)
-    batch: int = knob(128, "images a step", low=2)
+    batch: int = knob(128, "images a step, of all processes together", low=2)
     lr_g: float = knob(1e-3, "learning rate of the generator", low=0)
     lr_d: float = knob(1e-3, "learning rate of the discriminator", low=0)
     beta1: float = knob(0.0, "Adam's first decay rate", low=0, high=0.9999)
@@ -60,12 +61,20 @@ def choose_device(config: Config) -> torch.device:
     Raises:
         UserError: the device that was asked for is not there.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if config.device == "auto":
-        return torch.device(next(name for name, ok in there.items() if ok))
-    if not there[config.device]:
-        raise UserError(f"device={config.device}: PyTorch finds no such device here. Take device=auto or device=cpu.")
-    return torch.device(config.device)
+    alone = distributed.size() == 1  # processes on MPS cannot talk to each other
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available() and alone, "cpu": True}
+    name = next(name for name, ok in there.items() if ok) if config.device == "auto" else config.device
+    if not there[name]:
+        raise UserError(f"device={name}: PyTorch finds no such device here. Take device=auto or device=cpu.")
+    if name != "cuda" or alone:
+        return torch.device(name)
+    number, count = distributed.local_rank(), torch.cuda.device_count()
+    if number >= count:
+        raise UserError(
+            f"Process {number} of this machine has no GPU: there are {count}. Start --nproc-per-node {count}."
+        )
+    torch.cuda.set_device(number)
+    return torch.device("cuda", number)
 
 
 def choose_precision(config: Config, device: torch.device) -> str:
@@ -92,6 +101,10 @@ def frozen(weights: Sequence[nn.Parameter]) -> Iterator[None]:
             weight.requires_grad_(True)
 
 
+def gradients(network: nn.Module) -> Iterator[Tensor]:
+    return (p.grad for p in network.parameters() if p.grad is not None)
+
+
 class Trainer:
     """The mutable state of a training: networks, average, optimisers, clock and the running means of the log."""
 
@@ -115,9 +128,10 @@ class Trainer:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def step(self, batch: Batch) -> None:
-        """One discriminator step and one generator step on a batch of real images."""
+        """One discriminator step and one generator step on a batch of real images, or on this rank's part of it."""
         config, task = self.config, self.task
-        seeds.plant(seeds.key(config.seed, "step", self.images), self.device)
+        number = seeds.key(config.seed, "step", self.images)
+        seeds.plant(number if batch.ranks == 1 else seeds.key(number, batch.rank), self.device)  # dropout: unlike masks
         rate = self.rate()
         for optimizer, lr in ((self.optimizer_d, config.lr_d), (self.optimizer_g, config.lr_g)):
             optimizer.param_groups[0] |= {"lr": lr * rate, "betas": self.betas(self.images)}
@@ -126,6 +140,7 @@ class Trainer:
             expert = task.discriminator_loss(batch)
         self.optimizer_d.zero_grad()
         expert["total"].backward()
+        distributed.average(gradients(task.discriminator))
         self.optimizer_d.step()
 
         with frozen(self.trained_d):
@@ -134,14 +149,18 @@ class Trainer:
             if forger is not None:
                 self.optimizer_g.zero_grad()
                 forger["total"].backward()
+            logged = {k: v.detach() for k, v in {**expert, **(forger or {})}.items() if k != "total"}
+            moving = gradients(task.generator) if forger is not None else ()
+            distributed.average(itertools.chain(moving, self.statistics(), logged.values()))
+            task.heed(logged)
+            if forger is not None:
                 self.optimizer_g.step()
 
         self.images += config.batch
         if config.ema:
             ema.update(self.average, task.generator, config.batch, self.images, config.ema, config.ema_ramp)
-        for name, value in {**expert, **(forger or {})}.items():
-            if name != "total":
-                self.note(name, value.detach())
+        for name, value in logged.items():
+            self.note(name, value)
 
     def probe(self, batches: Batches) -> None:
         """The discriminator's accuracy on some held-out images, in the same mode as it has in training."""
@@ -153,6 +172,11 @@ class Trainer:
         self.probed = self.images
         for name, value in {"accuracy_held_out": figures["real"], **told}.items():
             self.note(name, value)
+
+    def statistics(self) -> Iterator[Tensor]:
+        """The running statistics of batch norms and their like, which each rank takes of its own part."""
+        networks = (self.task.generator, self.task.discriminator)
+        return (b for network in networks for b in network.buffers() if b.is_floating_point())
 
     def note(self, name: str, value: Tensor) -> None:
         """Add a value to the running means."""
@@ -192,6 +216,12 @@ class Trainer:
             **{f"dials.{name}": value for name, value in self.task.dials.items()},
         }
 
+    def digest(self) -> str:
+        """A fingerprint of both networks and the average."""
+        modules = {"g": self.task.generator, "d": self.task.discriminator, "average": self.average}
+        tensors = {k: t.cpu() for name, m in modules.items() for k, t in checkpoint.module_tensors(name, m).items()}
+        return checkpoint.digest(tensors, "")
+
     def card(self) -> dict[str, Any]:
         """All that a resume needs besides tensors."""
         return {
@@ -209,6 +239,7 @@ class Trainer:
             "device": self.device.type,
             "precision": self.precision,
             "threads": torch.get_num_threads(),
+            "ranks": distributed.size(),
             "torch": torch.__version__,
         }
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
-from ganvas import checkpoint, seeds
+from ganvas import checkpoint, distributed, seeds
 from ganvas.background import Background
 from ganvas.data import Batches
 from ganvas.errors import UserError
@@ -32,6 +32,9 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
     Every step is announced with an event. Closing the iterator (or leaving a `for` loop over it) ends the training
     after the step that was just made, with a snapshot: a later `fit` on the same run goes on bit for bit.
 
+    With several processes each works on its part of every batch, and all hold the same state after every step. Only
+    the first one writes and tells; the others' events are `Stepped`.
+
     Raises:
         UserError: a file cannot be written, all snapshots are damaged, or a loss is no longer a finite number.
     """
@@ -48,6 +51,8 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
             after, done = trainer.images, trainer.images >= config.images
             if done or crossed(before, after, max(1, config.tick_every // PROBES)):
                 trainer.probe(batches)
+            if time.monotonic() - saved >= config.save_seconds and run.writes:
+                distributed.wish("save")  # granted at once, or with the next step where others must know of it
             events: list[Event] = [Stepped(after)]  # all work of a step is done before anyone can stop us
             if done or crossed(before, after, config.tick_every):
                 events.append(_log(trainer, batches, run))
@@ -59,44 +64,70 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
                 events += [drawn, _check(trainer, batches, run, watch.share(drawn.pictures))]
                 if config.keep_models:
                     _save_model(trainer, run, run.models / f"model_{after // 1000:06d}.safetensors")
-            if crossed(before, after, config.evaluate_every) and not (done or background.busy):
+            if crossed(before, after, config.evaluate_every) and run.writes and not (done or background.busy):
                 _save_model(trainer, run, run.candidate(after))
                 background.start(after)
-            if done or time.monotonic() - saved >= config.save_seconds:
+            if distributed.granted("save") or done:
+                if distributed.size() > 1:
+                    distributed.agree({"their digest": trainer.digest()}, f"weights after {after:,} images")
                 events.append(_save(trainer, run))
                 saved = time.monotonic()
-            yield from events
+            yield from events if run.writes else events[:1]
     except GeneratorExit:  # the last step is whole: keep it
         _save(trainer, run)
         raise
-    if not run.is_finished():  # whoever leaves here loses nothing: the last snapshot holds the whole contest
-        yield from _finish(trainer, batches, run)
+    if not run.writes:
+        yield from _wait(trainer)
+    elif not run.is_finished():  # whoever leaves here loses nothing: the last snapshot holds the whole contest
+        yield from _finish(trainer, batches.whole(), run)
         if config.evaluate_every:
             _save_model(trainer, run, run.candidate(trainer.images), finished=True)
             background.start(trainer.images)
+    distributed.tell("finished")
+
+
+def _wait(trainer: Trainer) -> Iterator[Event]:
+    """The first rank learns alone what there is to be learned after the contest; the others wait for it."""
+    for _ in distributed.waiting("finished"):
+        distributed.decide()
+        yield Stepped(trainer.images)
 
 
 def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, None, float]:
     """Take up the run's last snapshot, or make the first one; returns when the training would have begun."""
-    path, tensors, card, bad = run.last_snapshot()
+    tensors, card = {}, {}
+    with distributed.together():
+        path, tensors, card, bad = run.last_snapshot() if run.writes else (None, {}, {}, [])
     for sentence in bad:
         yield Warned(0, f"{sentence} The snapshot before it is taken.")
     if path is not None:
         trainer.restore(path, tensors, card)
+    if distributed.size() > 1:  # the other machines need not have the folder
+        _share(trainer, run)
+    if path is not None:
         changed = {k: (v, trainer.machine()[k]) for k, v in card["machine"].items() if trainer.machine()[k] != v}
         for key, (old, new) in changed.items():
             yield Warned(trainer.images, f"{key} was {old} and is {new}: the run goes on, but not bit for bit.")
     del tensors
     run.rewind(trainer.images)
-    yield Started(trainer.images, run.folder)
+    if run.writes:
+        yield Started(trainer.images, run.folder)
     began = time.monotonic() - trainer.seconds
     state_bytes = sum(t.numel() * t.element_size() for t in trainer.tensors().values())
     if trainer.images == 0:
         run.check_space(8 * (3 * max(state_bytes, 400_000)) + 20_000_000)
         run.save_picture("reals", batches.data.examples())
-        yield _sample(trainer, run, "fakes_init")
-        yield _save(trainer, run)
+        events = [_sample(trainer, run, "fakes_init"), _save(trainer, run)]
+        yield from events if run.writes else []
     return began
+
+
+def _share(trainer: Trainer, run: Run) -> None:
+    """Give the first rank's state to all."""
+    state = {name: t.cpu() for name, t in trainer.tensors().items()} if run.writes else {}
+    tensors, card = distributed.broadcast((state, trainer.card()))
+    if not run.writes:
+        trainer.restore(run.folder, tensors, card)
 
 
 def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
@@ -106,6 +137,7 @@ def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
         if told:
             yield Noted(trainer.images, told)
         told = text
+        distributed.decide()  # the others wait
         yield Stepped(trainer.images)
     _save_model(trainer, run, run.model, finished=True)
     if told:  # the last word is said when all is kept

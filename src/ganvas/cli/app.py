@@ -53,6 +53,11 @@ def passed_over(broken: Sequence[str], good: int) -> int:
     return 1 if broken else 0
 
 
+def is_first() -> bool:
+    """Is this the process that speaks, of all that torchrun started?"""
+    return "WORLD_SIZE" not in os.environ or os.environ.get("RANK", "0") == "0"
+
+
 def me() -> str:
     """How to call this program from where the user is, for the commands that are printed."""
     called = Path(sys.argv[0])
@@ -69,7 +74,8 @@ def main() -> None:
     except UserError as error:
         if len(arguments) < len(sys.argv) - 1:
             raise
-        print(f"ganvas: {error}", file=sys.stderr)
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # of many processes, one a machine says it
+            print(f"ganvas: {error}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:  # whoever reads our output has read enough: `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

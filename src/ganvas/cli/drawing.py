@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ganvas.cli.app import app, passed_over
+from ganvas.cli.app import app, is_first, passed_over
 from ganvas.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,13 +46,28 @@ def sample(
         NAME.png: one sheet. NAME.npz, NAME.zip, train-images-idx3-ubyte.gz (labels beside it). Any other name: a new
         folder with a PNG a picture, a sub-folder a class.
     """
-    from ganvas import images as im
-    from ganvas.files import make_folder
+    from ganvas import distributed
     from ganvas.sample import load
 
     numbers = numbers_of(seeds, count)
-    loaded = load(model)
-    classes = classes_of(loaded, class_, len(numbers))
+    with distributed.joined():
+        loaded = load(model)
+        classes = classes_of(loaded, class_, len(numbers))
+        if is_first():
+            _draw(loaded, numbers, classes, class_ is None, truncation, out)
+            print(f"Drew {len(numbers):,} pictures of {model}: {out}")
+        else:
+            loaded.pictures(numbers, classes, truncation)
+    return 0
+
+
+def _draw(
+    loaded: Model, numbers: Sequence[int], classes: Any, in_turn: bool, truncation: float | None, out: Path
+) -> None:
+    """Draw pictures into a file or folder; `in_turn`: all classes in turn."""
+    from ganvas import images as im
+    from ganvas.files import make_folder
+
     if out.suffix.lower() == ".png":
         if len(numbers) > SHEET:
             raise UserError(
@@ -60,7 +75,7 @@ def sample(
                 "NAME.zip or a folder."
             )
         make_folder(out.parent)
-        columns = len(loaded.class_names) if class_ is None and loaded.class_names else round(len(numbers) ** 0.5)
+        columns = len(loaded.class_names) if in_turn and loaded.class_names else round(len(numbers) ** 0.5)
         pictures = loaded.pictures(numbers, classes, truncation)
         im.save_grid(out, pictures, min(len(numbers), max(1, min(columns, 32))), scale=2)
     else:
@@ -70,8 +85,6 @@ def sample(
         portions = outputs.portions(loaded, numbers, classes, truncation)
         saving = outputs.save(out, portions, len(numbers), loaded.spec, loaded.class_names)
         counted(saving, len(numbers), "drawing")
-    print(f"Drew {len(numbers):,} pictures of {model}: {out}")
-    return 0
 
 
 @app.command

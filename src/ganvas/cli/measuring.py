@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ganvas.cli.app import app, bench
+from ganvas.cli.app import app, bench, is_first
 from ganvas.errors import UserError
 
 
@@ -49,16 +49,18 @@ def evaluate(
     """
     from rich.console import Console
 
+    from ganvas import distributed
     from ganvas import evaluation as ev
     from ganvas.tables import Measuring
 
-    console = Console()
-    with Measuring(console) as display:
+    console = Console(quiet=not is_first())
+    with distributed.joined(), Measuring(console) as display:
         for event in ev.evaluate(
             source, metrics, extractor, count, split, seed, repeats, data=data, out=out, time_limit=time_limit
         ):
             display.show(event)
-    display.table(str(source))
+    if is_first():
+        display.table(str(source))
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ganvas.cli.app import app, as_settings, me, show_settings
+from ganvas.cli.app import app, as_settings, is_first, me, show_settings
 
 if TYPE_CHECKING:
     from ganvas.experiment import Experiment
@@ -97,6 +97,8 @@ def recipes(name: str | None = None) -> int:
 
 def forecast(experiment: Experiment) -> int:
     """Print what a training would be."""
+    if not is_first():
+        return 0
     from ganvas.display import duration
     from ganvas.trainer import Trainer, speed
 
@@ -118,13 +120,19 @@ def forecast(experiment: Experiment) -> int:
 
 @contextmanager
 def stop_on_signal() -> Iterator[list[int]]:
-    """A list that fills when the user (Ctrl-C) or the system (SIGTERM) asks to stop; a second Ctrl-C stops at once."""
+    """A list that fills when the user (Ctrl-C) or the system (SIGTERM) asks to stop; a second Ctrl-C stops at once.
+
+    The wish is also told to the other processes of the training, where there are some.
+    """
+    from ganvas import distributed
+
     asked: list[int] = []
 
     def ask(number: int, _: object) -> None:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
+        distributed.wish("stop")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -138,13 +146,14 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     """Train, show what happens, and say at the end what there is and what to type next."""
     from rich.console import Console
 
+    from ganvas import distributed
     from ganvas.display import Lines, Screen
     from ganvas.events import Started
 
-    console, total = Console(), experiment.training.images
+    console, total = Console(quiet=not is_first()), experiment.training.images
     display = Screen(console, total, experiment.recipe) if console.is_terminal else Lines(console, total)
     events = experiment.run(folder)
-    place, last = Path(), None
+    place, last, stopped = Path(), None, False
     with stop_on_signal() as asked:
         with display:
             for event in events:
@@ -152,12 +161,15 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
                 if isinstance(event, Started):
                     place = event.folder
                 display.show(event)
-                if asked:
+                if distributed.granted("stop"):
+                    stopped = True
                     break
             events.close()  # pyright: ignore[reportAttributeAccessIssue]  # a generator: it saves as it closes
-        if asked:
+        if not is_first():
+            return 128 + (asked or [signal.SIGTERM])[0] if stopped else 0
+        if stopped:
             print(f"\nStopped and saved. Go on with:\n  {me()} resume {place}")
-            return 128 + asked[0]
+            return 128 + (asked or [signal.SIGTERM])[0]
     if isinstance(last, Started):
         print(f"This run is finished. Make it longer with:\n  {me()} resume {place} images={2 * total}")
         return 0

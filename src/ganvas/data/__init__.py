@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,11 +64,27 @@ class ImageData:
 
 @dataclass(frozen=True)
 class Batch:
-    """Images float [B, C, H, W] in [-1, 1], labels int64 [B] or None, and the number of the training step."""
+    """Images float [B, C, H, W] in [-1, 1], labels int64 [B] or None, and the number of the training step.
+
+    With several processes (ranks) it is one of `ranks` equal parts of the step's batch.
+    """
 
     images: Tensor
     labels: Tensor | None
     step: int
+    rank: int = 0
+    ranks: int = 1
+    random: torch.Generator | None = None  # for numbers of the whole batch, the same on all ranks (None: PyTorch's own)
+
+    def draw(self, function: Callable[..., Tensor], *shape: int) -> Tensor:
+        """This part's rows [B, *shape] of random numbers that are drawn for the whole batch, on the CPU.
+
+        Args:
+            function: torch.randn or torch.rand.
+        """
+        count = len(self.images)
+        whole = function(count * self.ranks, *shape, generator=self.random)
+        return whole[count * self.rank : count * (self.rank + 1)]
 
 
 def mnist() -> ImageData:
@@ -198,28 +215,42 @@ def _tensor(images: np.ndarray) -> Tensor:
 
 
 class Batches:
-    """The training images in an order that follows from the seed alone: a new permutation each epoch."""
+    """The training images in an order that follows from the seed alone: a new permutation each epoch.
 
-    def __init__(self, data: ImageData, batch: int, seed: int, device: torch.device) -> None:
+    Of `ranks` processes each reads its own part of every batch.
+    """
+
+    def __init__(
+        self, data: ImageData, batch: int, seed: int, device: torch.device, rank: int = 0, ranks: int = 1
+    ) -> None:
         """
         Raises:
             UserError: the data set has fewer images than a batch.
         """
         self.data, self.batch, self.seed, self.device = data, batch, seed, device
+        self.rank, self.ranks = rank, ranks
         self.count = len(data.train.images)
         if self.count < batch:
             raise UserError(f"batch={batch} is more than the {self.count} training images of {data.name}; choose less.")
         self._epochs: dict[int, Tensor] = {}
 
     def at(self, images_seen: int) -> Batch:
-        """The batch that follows after `images_seen` images."""
-        step = images_seen // self.batch
-        positions = range(images_seen, images_seen + self.batch)
+        """This rank's part of the batch that follows after `images_seen` images."""
+        share, step = self.batch // self.ranks, images_seen // self.batch
+        positions = range(images_seen + self.rank * share, images_seen + (self.rank + 1) * share)
         epochs = sorted({positions[0] // self.count, positions[-1] // self.count})
         index = torch.cat(
             [self._order(e)[max(positions[0] - e * self.count, 0) : positions[-1] + 1 - e * self.count] for e in epochs]
         )
-        return self._take(self.data.train, index, step)
+        part = self._take(self.data.train, index, step)
+        if self.ranks == 1:
+            return part
+        random = seeds.generator(self.seed, "step", images_seen)  # as the trainer plants it where there is one rank
+        return dataclasses.replace(part, rank=self.rank, ranks=self.ranks, random=random)
+
+    def whole(self) -> Batches:
+        """The same with whole batches, for what one rank does alone."""
+        return Batches(self.data, self.batch, self.seed, self.device)
 
     def held_out(self, count: int, start: int = 0) -> Batch:
         """The held-out images from `start` on, in a fixed order that begins anew at its end."""

@@ -39,6 +39,10 @@ class Task(ABC):
         The networks are used in the mode (training or evaluation) in which they are.
         """
 
+    def heed(self, logged: dict[str, Tensor]) -> None:
+        """Take note of what a step logged, means over all processes."""
+        return
+
     def adapt(self, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:
         """Set the dials anew, `images` images after the last time; what the log should tell of that."""
         return {}

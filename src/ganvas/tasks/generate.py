@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganvas import augment, detection, losses, seeds, selection
+from ganvas import augment, detection, distributed, losses, seeds, selection
 from ganvas import images as im
 from ganvas.config import knob
 from ganvas.data import Batch, Batches
@@ -78,12 +78,12 @@ class GenerateTask(Task):
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         c, gamma = self.config, self.dials["gamma"]
         if c.penalty_share and batch.step == 0:
-            gamma.fill_(GAMMA * self.spec.size**2 / len(batch.images))
+            gamma.fill_(GAMMA * self.spec.size**2 / (len(batch.images) * batch.ranks))
         pauses = (batch.step + 1) % c.d_steps != 0
         with torch.set_grad_enabled(not pauses):
             fakes = self._draw(self.generator, batch)
         self._fakes = None if pauses else fakes
-        fakes, real_images = self._disturbed(fakes.detach()), self._disturbed(self._turned(batch.images))
+        fakes, real_images = self._disturbed(fakes.detach(), batch), self._disturbed(self._turned(batch), batch)
         penalised = batch.step % c.penalty_every == 0
         if penalised and c.r1:
             real_images.requires_grad_(True)
@@ -98,12 +98,10 @@ class GenerateTask(Task):
                 logged[name] = losses.squared_gradient(logits, images)
                 penalty = penalty + 0.5 * weight * gamma * logged[name]
         if penalised and c.penalty_share:
-            share = (penalty / (penalty + loss)).detach()
-            self.dials["share"] = torch.lerp(self.dials["share"].to(share.device), share, 0.1)
-            logged["gamma"] = gamma
+            logged |= {"gamma": gamma.clone(), "penalty_share": penalty / (penalty + loss)}
         total = total + c.penalty_every * penalty
         if c.gradient_penalty:
-            mix = torch.rand(len(fakes), 1, 1, 1).to(fakes.device)
+            mix = batch.draw(torch.rand, 1, 1, 1).to(fakes.device)
             logged["gradient_penalty"] = losses.gradient_penalty(
                 lambda x: self.discriminator(x, batch.labels), real_images, fakes, mix
             )
@@ -123,13 +121,18 @@ class GenerateTask(Task):
         fakes, self._fakes = self._fakes, None
         if fakes is None:
             return None
-        fake = self.discriminator(self._disturbed(fakes), batch.labels).float()
+        fake = self.discriminator(self._disturbed(fakes, batch), batch.labels).float()
         real = fake
         if self.objective.threshold is None:  # only pairwise losses look at the real images here
             with torch.no_grad():
-                real = self.discriminator(self._disturbed(self._turned(batch.images)), batch.labels).float()
+                real = self.discriminator(self._disturbed(self._turned(batch), batch), batch.labels).float()
         loss = self.objective.g_loss(real, fake)
         return {"total": loss, "loss_g": loss, "d_fake_after": self._score(fake)}
+
+    def heed(self, logged: dict[str, Tensor]) -> None:
+        if "penalty_share" in logged:
+            share = logged["penalty_share"]
+            self.dials["share"] = torch.lerp(self.dials["share"].to(share.device), share, 0.1)
 
     @torch.no_grad()
     def adapt(self, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:
@@ -142,10 +145,12 @@ class GenerateTask(Task):
             )
         if c.augment:
             fakes = self._draw(self.generator, train)
-            seen, new, fake = (
-                self.discriminator(self._disturbed(x), y).float().mean()
-                for x, y in ((train.images, train.labels), (held_out.images, held_out.labels), (fakes, train.labels))
-            )
+            logits = [
+                self.discriminator(self._disturbed(images, batch), batch.labels).float().mean()
+                for images, batch in ((train.images, train), (held_out.images, held_out), (fakes, train))
+            ]
+            distributed.average(logits)
+            seen, new, fake = logits
             told["overfit"] = (seen - new) / (seen - fake).abs().clamp_min(1e-3)
             move = images / PACE if told["overfit"] > OVERFIT else -images / PACE
             dials["augment"].add_(move).clamp_(0, c.augment)
@@ -206,13 +211,15 @@ class GenerateTask(Task):
         labels = torch.arange(rows, device=device).repeat_interleave(COLUMNS) if self.spec.classes else None
         return im.to_uint8(generator(z, labels))
 
-    def _disturbed(self, images: Tensor) -> Tensor:
+    def _disturbed(self, images: Tensor, batch: Batch) -> Tensor:
+        """What D sees of these images, as many as the batch has."""
         if not self.config.augment:
             return images
-        return augment.disturb(images, self.dials["augment"].to(images.device), augment.plan(len(images)))
+        chance = batch.draw(torch.rand, augment.CHANCES)
+        return augment.disturb(images, self.dials["augment"].to(images.device), chance)
 
-    def _turned(self, images: Tensor) -> Tensor:
-        return augment.mirrored(images, torch.rand(len(images))) if self.config.mirror else images
+    def _turned(self, batch: Batch) -> Tensor:
+        return augment.mirrored(batch.images, batch.draw(torch.rand)) if self.config.mirror else batch.images
 
     def _judge(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         """Logits of real and generated images, each [B]."""
@@ -223,7 +230,7 @@ class GenerateTask(Task):
         return judged_real, judged_fake
 
     def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
-        z = torch.randn(len(batch.images), self.latent_dim).to(batch.images.device)  # on the CPU: one z on any device
+        z = batch.draw(torch.randn, self.latent_dim).to(batch.images.device)  # on the CPU: one z on any device
         return generator(z, batch.labels)
 
     def _score(self, logits: Tensor) -> Tensor:

@@ -1,0 +1,289 @@
+"""Two processes that torchrun starts are one training: equal to one process, restarted after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from conftest import quick, write_blobs
+from torch.distributed.run import get_args_parser
+
+from ganvas import checkpoint, data, distributed, seeds
+from ganvas.cli.drawing import sample
+from ganvas.cli.measuring import evaluate
+from ganvas.data import Batches
+from ganvas.errors import UserError
+from ganvas.events import Logged, Warned
+from ganvas.experiment import Experiment
+from ganvas.run import Run
+
+TIMES = {"seconds", "images_per_second"}
+SETTINGS = {  # without layers that look at a whole batch, so that two halves are one batch
+    "batch": "16",
+    "images": "640",
+    "tick_every": "80",
+    "sample_every": "160",
+    "dropout": "0",
+    "width": "16",
+    "precision": "fp32",
+    "detect": "400",
+    "ema": "100",
+    "save_seconds": "0.05",
+}
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+
+
+def torchrun(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run two ranks until they end."""
+    command = [*TORCHRUN, *arguments]
+    return subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.load(Run(folder).model)[0]
+
+
+def log(folder: Path) -> list[dict[str, float]]:
+    return [{k: v for k, v in row.items() if k not in TIMES} for row in Run(folder).rows()]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_blobs(tmp_path_factory.mktemp("many"), 600, 400)
+
+
+@pytest.fixture(scope="module")
+def experiment(source: Path) -> Experiment:
+    return quick("classic-mlp", source).override(SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def two(source: Path, experiment: Experiment, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of a run of two ranks, and what they printed."""
+    place = tmp_path_factory.mktemp("two")
+    (place / "experiment.json").write_text(json.dumps(experiment.to_dict()))
+    (place / "mine.py").write_text(
+        "import json\nfrom ganvas.experiment import Experiment\n"
+        "def mine():\n    return Experiment.from_dict(json.load(open('experiment.json')))\n"
+    )
+    done = torchrun("-m", "ganvas", "--", "train", "mine.py:mine", "--run", "run", cwd=place)
+    assert done.returncode == 0, done.stderr
+    return place / "run", done.stdout
+
+
+def test_two_ranks_are_one_process_with_the_whole_batch(
+    two: tuple[Path, str], experiment: Experiment, tmp_path: Path
+) -> None:
+    rows = [e.row for e in experiment.run(tmp_path / "one") if isinstance(e, Logged)]
+    assert len(rows) == len(log(two[0])) == 8
+    for one, other in zip(rows, log(two[0]), strict=True):
+        assert {k: other[k] for k in other} == pytest.approx({k: one[k] for k in other}, abs=1e-4)
+    alone, together = weights(tmp_path / "one"), weights(two[0])
+    assert alone.keys() == together.keys()
+    assert any(name.startswith("detector.") for name in alone)
+    for name, value in alone.items():
+        if not name.startswith("detector."):
+            assert torch.allclose(value.float(), together[name].float(), atol=1e-3), name
+
+
+def test_only_the_first_rank_writes_and_speaks(two: tuple[Path, str]) -> None:
+    folder, said = two
+    assert said.count("Training in run") == 1
+    assert said.count("[80/640 images") == 1
+    assert said.count("The detector lets") == 1
+    assert len(Run(folder).rows()) == 8
+    assert len(list((folder / "samples").iterdir())) == 3
+    assert checkpoint.head(Run(folder).model)["machine"]["ranks"] == 2
+
+
+def test_another_number_of_processes_is_noted(two: tuple[Path, str], experiment: Experiment, tmp_path: Path) -> None:
+    shutil.copytree(two[0], tmp_path / "run")
+    warned = [e.text for e in experiment.run(tmp_path / "run") if isinstance(e, Warned)]
+    assert "ranks was 2 and is 1: the run goes on, but not bit for bit." in warned
+
+
+def test_kill_9_of_a_rank_is_mended_by_the_launcher(
+    two: tuple[Path, str], experiment: Experiment, tmp_path: Path
+) -> None:
+    """All ranks begin again in the folder that the launch had made, and end with the weights of the other run."""
+    (tmp_path / "experiment.json").write_text(json.dumps(experiment.to_dict()))
+    (tmp_path / "mine.py").write_text(
+        "import json, os, signal, time\nfrom ganvas.experiment import Experiment\n"
+        "second = os.environ['RANK'] == '1' and os.environ['TORCHELASTIC_RESTART_COUNT'] == '0'\n"
+        "for event in Experiment.from_dict(json.load(open('experiment.json'))).run():\n"
+        "    time.sleep(0.01)\n"
+        "    if second and event.images >= 400:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    if os.environ['RANK'] == '0': print(type(event).__name__, event.images, flush=True)\n"
+    )
+    done = torchrun("--max-restarts", "1", "mine.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    starts = [int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("Started")]
+    assert len(starts) == 2
+    assert 0 < starts[1] <= 400
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert log(folder) == log(two[0])
+    ours, theirs = weights(folder), weights(two[0])
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+def test_sigterm_stops_all_ranks_after_the_same_step(two: tuple[Path, str], tmp_path: Path) -> None:
+    arguments = ["-m", "ganvas", "--", "train", "mine.py:mine", "--run", str(tmp_path / "run"), "images=1M"]
+    process = subprocess.Popen(
+        [*TORCHRUN, *arguments, "save_seconds=1e6"],
+        cwd=two[0].parent,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not Run(tmp_path / "run").rows() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert "Stopped and saved" in out, err
+    assert "KeyboardInterrupt" not in err
+    assert "ganvas:" not in err  # nobody was left behind
+    state = checkpoint.load(Run(tmp_path / "run").snapshots()[0])[1]
+    assert state["images"] >= Run(tmp_path / "run").rows()[-1]["images"] > 0
+
+
+@pytest.fixture(scope="module")
+def several(
+    run: Path, source: Path, experiment: Experiment, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """One launch that does several things after each other; its folder, and what it printed."""
+    place = tmp_path_factory.mktemp("several")
+    (place / "other").mkdir()
+    for path in source.iterdir():
+        (place / "other" / path.name).write_bytes(path.read_bytes())
+    raw = bytearray((place / "other" / "train-labels-idx1-ubyte").read_bytes())
+    raw[-1] = 1 - raw[-1]
+    (place / "other" / "train-labels-idx1-ubyte").write_bytes(raw)
+    (place / "experiment.json").write_text(json.dumps(experiment.to_dict()))
+    (place / "mine.py").write_text(
+        "import json, os\nfrom pathlib import Path\nfrom ganvas.cli.drawing import sample\n"
+        "from ganvas.cli.measuring import evaluate\nfrom ganvas.errors import UserError\n"
+        "from ganvas.experiment import Experiment\nfrom ganvas.trainer import Trainer\nsaid = 0\n"
+        "mine, second = Experiment.from_dict(json.load(open('experiment.json'))), os.environ['RANK'] == '1'\n"
+        "for settings in ({'source': 'other'} if second else {}, {'lr_g': '0.5'} if second else {}, {'batch': '17'},\n"
+        "                 {'source': 'no/where'} if second else {}, {}):\n"
+        "    if settings == {} and said == 4 and second:\n"
+        "        Trainer.digest = lambda trainer: 'drifted'\n"
+        "    try:\n"
+        "        for _ in mine.override(settings).run('run'):\n"
+        "            assert said == 4, 'they trained'\n"
+        "    except UserError as error:\n"
+        "        said += 1\n"
+        "        print(error, file=open('said' + os.environ['RANK'], 'a'))\n"
+        "    if said < 5: assert not Path('run').exists()\n"
+        f"run = Path({str(run)!r})\n"
+        "sample(run, count=700, out=Path('two.npz'))\n"
+        "sample(run, seeds='0-11', out=Path('two.png'))\n"
+        "evaluate(run, metrics='frechet', extractor='pixels', count=300, repeats=2, out=Path('sheets'))\n"
+    )
+    done = torchrun("mine.py", cwd=place)
+    assert done.returncode == 0, done.stderr
+    return place, done.stdout
+
+
+def test_unlike_ranks_are_refused(several: tuple[Path, str]) -> None:
+    """Other data, other settings, a batch that cannot be shared, an error on one rank only, and weights that drift."""
+    said = (several[0] / "said0").read_text()
+    assert said == (several[0] / "said1").read_text()
+    data, settings, batch, place, weights = said.splitlines()
+    assert "different data: the fingerprint is" in data
+    assert "on rank 1. Start all with one command" in data
+    assert "different settings: training.lr_g is 0.0002 on rank 0 and 0.5 on rank 1" in settings
+    assert "batch=17 is the batch of all 2 processes together" in batch
+    assert "choose batch=16 or batch=18" in batch
+    assert "no/where. (So says rank 1.)" in place
+    assert re.match(r"The ranks have different weights after \d+ images: .* and drifted on rank 1\.", weights)
+
+
+def test_drawing_and_measuring_are_shared(several: tuple[Path, str], run: Path) -> None:
+    """The same pictures, bit for bit, and the same figures; the last portion is drawn by one rank only."""
+    folder, said = several
+    assert said.count("Drew 700 pictures") == 1
+    sample(run, count=700, out=folder / "one.npz")
+    one, two = (np.load(folder / f"{name}.npz") for name in ("one", "two"))
+    assert all((one[name] == two[name]).all() for name in ("images", "labels", "seeds"))
+    assert (folder / "two.png").is_file()
+    rows = [row for row in Run(run).figures() if row["protocol"]["extractor"].startswith("pixels")]
+    evaluate(run, metrics="frechet", extractor="pixels", count=300, repeats=2, out=folder / "sheets")
+    assert Run(run).figures()[-1] == rows[-1]
+
+
+def test_each_rank_reads_its_own_part_of_each_batch(blobs: Path) -> None:
+    images = data.load(str(blobs))
+    cpu = torch.device("cpu")
+    whole, parts = Batches(images, 24, 3, cpu), [Batches(images, 24, 3, cpu, rank, 3) for rank in range(3)]
+    for seen in range(0, 600, 24):  # over the end of an epoch of 300, too
+        batch, shares = whole.at(seen), [part.at(seen) for part in parts]
+        assert torch.equal(torch.cat([s.images for s in shares]), batch.images)
+        assert {s.step for s in shares} == {batch.step}
+        drawn = torch.cat([s.draw(torch.randn, 5) for s in shares])
+        torch.manual_seed(seeds.key(3, "step", seen))
+        assert torch.equal(drawn, batch.draw(torch.randn, 5))
+    assert torch.equal(parts[1].whole().at(24).images, whole.at(24).images)
+
+
+def test_without_a_launcher_there_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in distributed.LAUNCH:
+        monkeypatch.delenv(name, raising=False)
+    with distributed.joined(), distributed.together(), distributed.in_turn():
+        assert (distributed.rank(), distributed.size(), distributed.local_rank()) == (0, 1, 0)
+        assert distributed.share(17) == 17
+        assert distributed.broadcast("a") == "a"
+        assert distributed.gather("a") == ["a"]
+        distributed.wish("save")
+        assert distributed.granted("save")
+        assert not distributed.granted("save")
+        tensor = torch.ones(3)
+        distributed.average([tensor])
+        distributed.agree({"a": 1}, "settings")
+        distributed.meet()
+        assert list(distributed.waiting("nothing")) == []
+        assert distributed.once("folder", lambda: "a") == "a"
+
+
+def test_a_launch_without_the_others_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "SILENCE", timedelta(seconds=1))
+    for name, value in zip(distributed.LAUNCH, ("1", "2", "localhost", "1"), strict=True):
+        monkeypatch.setenv(name, value)
+    told = r"other processes cannot be reached at localhost:1 .*same torchrun"
+    with pytest.raises(UserError, match=told), distributed.joined():
+        pass
+
+
+def test_the_examples_for_clusters_are_well_formed() -> None:
+    folder = Path(__file__).parent.parent / "examples" / "cluster"
+    done = subprocess.run(["bash", "-n", str(folder / "slurm.sh")], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    job = yaml.safe_load((folder / "kubernetes.yaml").read_text())
+    assert (job["apiVersion"], job["kind"]) == ("trainer.kubeflow.org/v1alpha1", "TrainJob")
+    trainer = job["spec"]["trainer"]
+    assert trainer["numNodes"] * trainer["numProcPerNode"] == 8
+    (patched,) = job["spec"]["runtimePatches"][0]["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]
+    pod = patched["template"]["spec"]["template"]["spec"]
+    assert pod["volumes"][0]["name"] == pod["containers"][0]["volumeMounts"][0]["name"]
+    script = [line for line in (folder / "slurm.sh").read_text().splitlines() if not line.startswith("#")]
+    words = [trainer["command"], "\n".join(script).replace("\\\n", " ").split()]
+    for text in words:  # torchrun itself understands them, and leaves to Ganvas what is Ganvas's
+        parsed = get_args_parser().parse_args(text[text.index("torchrun") + 1 :])
+        assert (parsed.training_script, parsed.training_script_args[0]) == ("ganvas", "train")
+        assert parsed.max_restarts == 3
