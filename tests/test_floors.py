@@ -16,9 +16,9 @@ SOURCE = Path(ganvas.__file__).parent
 FLOORS = [  # lowest first; a floor's files do not know each other, except those of one package
     ["errors", "spec"],
     ["files", "config", "seeds", "events"],
-    ["images", "losses", "ema", "checkpoint"],
-    ["data", "data.idx", "networks", "networks.dropout", "run", "pictures", "metrics"],
-    ["strangers"],
+    ["images", "losses", "ema", "checkpoint", "fitting"],
+    ["data", "networks", "networks.dropout", "run", "metrics"],
+    ["strangers", "pictures"],
     ["selection", "figures", "detection"],
     ["tasks", "tasks.base", "tasks.generate", "background", "reference"],
     ["trainer", "sample", "doctor"],
@@ -34,6 +34,8 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
 ]
 NETWORKS = {"classic_dcgan", "classic_mlp", "shuffle"}
 METRICS = {"copies", "digits", "distances", "efficientnet", "expert", "extractors", "neighbours"}
+DATA = {"arrays", "idx", "labelling", "listing", "pack", "sets", "stored"}
+FLOORS[3] += [f"data.{name}" for name in sorted(DATA)]
 FLOORS[3] += [f"networks.{name}" for name in sorted(NETWORKS)] + [f"metrics.{name}" for name in sorted(METRICS)]
 PACKAGES = {"cli", "data", "networks", "tasks", "metrics"}
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
