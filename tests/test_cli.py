@@ -43,6 +43,8 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     "compare": ["sources"],
     "recipes": ["name"],
     "info": ["model"],
+    "data check": ["path", "json", "out"],
+    "data pack": ["path", "out", "settings"],
     "bench modes": ["model", "count", "seed"],
 }
 

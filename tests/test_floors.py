@@ -28,13 +28,14 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
     ["experiment", "expanding"],
     ["recipes"],
     ["api"],
-    ["display", "tables"],
-    ["cli", "cli.app", "cli.drawing", "cli.measuring", "cli.training", "cli.using"],
+    ["display", "checking"],
+    ["tables"],
+    ["cli", "cli.app", "cli.data", "cli.drawing", "cli.measuring", "cli.training", "cli.using"],
     ["__init__", "__main__"],
 ]
 NETWORKS = {"classic_dcgan", "classic_mlp", "shuffle"}
 METRICS = {"copies", "digits", "distances", "efficientnet", "expert", "extractors", "neighbours"}
-DATA = {"arrays", "idx", "labelling", "listing", "pack", "sets", "stored"}
+DATA = {"arrays", "idx", "labelling", "listing", "pack", "sets", "stored", "survey"}
 FLOORS[3] += [f"data.{name}" for name in sorted(DATA)]
 FLOORS[3] += [f"networks.{name}" for name in sorted(NETWORKS)] + [f"metrics.{name}" for name in sorted(METRICS)]
 PACKAGES = {"cli", "data", "networks", "tasks", "metrics"}

@@ -32,12 +32,17 @@ class Unreadable(Exception):
     """A file that is no picture, or a damaged one; the text says why."""
 
 
-def opened(data: bytes | np.ndarray) -> Image.Image:
+def opened(data: bytes | np.ndarray | Exception) -> Image.Image:
     """A picture from the bytes of a file, or from an array uint8 [C, H, W]; only its head is read.
+
+    Args:
+        data: may also be why the bytes could not be had.
 
     Raises:
         Unreadable: it is no picture, or one of too many pixels.
     """
+    if isinstance(data, Exception):
+        raise Unreadable(str(data)) from data
     if isinstance(data, np.ndarray):
         return Image.fromarray(np.ascontiguousarray(data[0] if len(data) == 1 else data.transpose(1, 2, 0)))
     try:

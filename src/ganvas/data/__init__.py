@@ -89,7 +89,8 @@ def loading(source: str, shape: Shape, labelled: bool) -> Generator[Packing, Non
     if source in DATASETS:
         found = DATASETS[source]()
     else:
-        path, kind = _there(source), _kind(source)
+        path = _there(source)
+        kind = _kind(source)
         if kind == "pack":
             found = _from_pack(path)
             native = Shape(found.spec.size, found.spec.channels)
@@ -155,6 +156,32 @@ def _kind(source: str) -> str:
 def has_own_shape(source: str) -> bool:
     """Is this a set whose pictures are used as they are unless a size is asked for: by name, IDX files, a pack?"""
     return source in DATASETS or _kind(source) in ("idx", "pack")
+
+
+def listed(source: str, labelled: bool = True) -> Listing:
+    """The pictures of any data set, as they are, one by one.
+
+    Raises:
+        UserError: as `loading` does.
+    """
+    if source not in DATASETS and _kind(str(_there(source))) == "pictures":
+        return listing.find(Path(source).expanduser(), labelled)
+    return arrays.listed(load(source, labelled=labelled))
+
+
+def pack_into(source: str, out: Path, shape: Shape, labelled: bool = True) -> Generator[Packing, None, ImageData]:
+    """Make a pack of any data set in a folder of its own; what an interrupted call has finished is kept.
+
+    Raises:
+        UserError: as `loading` does; or there is something at `out`.
+    """
+    if out.exists():
+        raise UserError(f"{out} is there already. Choose another place, or remove it.")
+    if source not in DATASETS and _kind(str(_there(source))) == "pack":
+        raise UserError(f"{source} is a pack already. Name the pictures that it was made from.")
+    found = listed(source, labelled)
+    yield from pack.write(found, pack.resolve(found, shape), out)
+    return _from_pack(out)
 
 
 def _packed(found: Listing, shape: Shape) -> Generator[Packing, None, ImageData]:

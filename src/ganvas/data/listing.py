@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import tarfile
 import zipfile
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from ganvas.fitting import SUFFIXES
 TRAIN = ("train", "training")
 TEST = ("test", "testing", "valid", "val", "validation", "eval")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+T = TypeVar("T")
 Read = Callable[[Sequence[int]], Iterator[bytes | np.ndarray | Exception]]
 
 
@@ -42,6 +45,32 @@ class Listing:
     notes: tuple[str, ...] = ()
     licence: str = "not stated"
     others: tuple[tuple[str, int], ...] = ()  # suffixes of files that are no pictures, with counts
+
+
+def spread(listing: Listing, most: int) -> list[int]:
+    """Numbers of up to `most` pictures, evenly spread over the listing."""
+    total = len(listing.names)
+    return sorted({i * total // min(most, total) for i in range(min(most, total))})
+
+
+def mapped(listing: Listing, chunks: Sequence[range], work: Callable[[range, list[Any]], T]) -> Iterator[T]:
+    """What `work` makes of each chunk of pictures, given their numbers and what `read` gave, in order.
+
+    The files are read here, one after the other, and worked on in threads: Pillow lets go of Python's lock while it
+    decodes and scales.
+    """
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(workers, "ganvas-pictures") as pool:
+        try:
+            for numbers in chunks:
+                waiting.append(pool.submit(work, numbers, list(listing.read(numbers))))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def is_archive(path: Path) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import math
 import os
 import shutil
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ganvas import checkpoint, files, fitting
-from ganvas.data.listing import Listing
+from ganvas.data.listing import Listing, mapped, spread
 from ganvas.data.stored import Shards, Stored
 from ganvas.errors import UserError
 from ganvas.files import cannot, write_whole
@@ -56,12 +55,6 @@ class Packing:
     total: int
 
 
-def spread(listing: Listing, most: int) -> list[int]:
-    """Numbers of up to `most` pictures, evenly spread over the listing."""
-    total = len(listing.names)
-    return sorted({i * total // min(most, total) for i in range(min(most, total))})
-
-
 def resolve(listing: Listing, shape: Shape) -> Shape:
     """The shape with its zeros filled in: as the pictures are, judged by up to PROBED of them.
 
@@ -74,11 +67,10 @@ def resolve(listing: Listing, shape: Shape) -> Shape:
     sides, modes = [], set()
     for data in listing.read(spread(listing, PROBED)):
         with contextlib.suppress(Unreadable):
-            if not isinstance(data, Exception):
-                picture = fitting.opened(data)
-                sizes.add(picture.size)
-                sides.append(min(picture.size))
-                modes.add(picture.mode)
+            picture = fitting.opened(data)
+            sizes.add(picture.size)
+            sides.append(min(picture.size))
+            modes.add(picture.mode)
     width, height = next(iter(sizes), (0, 1))
     if len(sizes) == 1 and width == height and width <= LARGEST:
         size = width
@@ -116,11 +108,12 @@ def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
         rows = max(CHUNK, SHARD // each // CHUNK * CHUNK)  # of a shard: no chunk lies in two
         done = _taken_up(work, key(listing, shape), each, rows, len(listing.names))
         total = len(listing.names)
-        left = [start for start in range(0, total, CHUNK) if start not in done]
+        left = [range(s, min(s + CHUNK, total)) for s in range(0, total, CHUNK) if s not in done]
+        convert = functools.partial(_converted, shape=shape)
         yield Packing(min(total, len(done) * CHUNK), total)
         try:
             with open(work / "journal.jsonl", "a", encoding="utf-8") as journal:
-                for start, pixels, chunk in _converted(listing, shape, left):
+                for start, pixels, chunk in mapped(listing, left, convert):
                     with open(_shard(work, start // rows), "r+b", buffering=0) as file:
                         file.seek(start % rows * each)
                         file.write(pixels.data)
@@ -164,40 +157,20 @@ def _taken_up(work: Path, name: str, each: int, rows: int, total: int) -> dict[i
     return done
 
 
-def _converted(listing: Listing, shape: Shape, starts: list[int]) -> Iterator[tuple[int, np.ndarray, dict[str, Any]]]:
-    """Pixels uint8 [n, C, H, W] of each chunk, digests, and why pictures could not be read, by number.
-
-    Threads: Pillow lets go of Python's lock while it decodes and scales.
-    """
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ThreadPoolExecutor(workers, "ganvas-packing") as pool:
-        waiting: deque[tuple[int, Any]] = deque()
-        try:
-            for start in starts:
-                numbers = range(start, min(start + CHUNK, len(listing.names)))
-                waiting.append((start, pool.submit(_chunk, list(listing.read(numbers)), shape, start)))
-                if len(waiting) > workers:
-                    first, future = waiting.popleft()
-                    yield first, *future.result()
-            for first, future in waiting:
-                yield first, *future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _chunk(found: list[bytes | np.ndarray | Exception], shape: Shape, start: int) -> tuple[np.ndarray, dict[str, Any]]:
+def _converted(
+    numbers: range, found: list[bytes | np.ndarray | Exception], shape: Shape
+) -> tuple[int, np.ndarray, dict[str, Any]]:
+    """Pixels uint8 [n, C, H, W] of a chunk, digests, and why pictures could not be read, by number."""
     pixels = np.zeros((len(found), shape.channels, shape.size, shape.size), np.uint8)
     digests, broken = [], {}
-    for i, data in enumerate(found):
+    for i, (number, data) in enumerate(zip(numbers, found, strict=True)):
         try:
-            if isinstance(data, Exception):
-                raise Unreadable(str(data)) from data
             picture = fitting.plain(fitting.opened(data), 0 if shape.linear else shape.size)
             pixels[i] = fitting.fitted(picture, shape)
         except Unreadable as error:
-            broken[str(start + i)] = str(error)
+            broken[str(number)] = str(error)
         digests.append(hashlib.blake2b(pixels[i].data, digest_size=16).hexdigest())
-    return pixels, {"digests": digests, "broken": broken}
+    return numbers.start, pixels, {"digests": digests, "broken": broken}
 
 
 def _class_names(listing: Listing) -> list[str]:
