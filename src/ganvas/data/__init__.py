@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Generator
@@ -17,8 +16,8 @@ from ganvas import images as im
 from ganvas import seeds
 from ganvas.data import arrays, idx, listing, pack
 from ganvas.data.listing import Listing
-from ganvas.data.pack import HELD_OUT, Packing
-from ganvas.data.sets import ImageData, Split
+from ganvas.data.pack import Packing
+from ganvas.data.sets import ImageData, Split, fingerprint, from_arrays, hold_out
 from ganvas.data.stored import Ahead, Stored
 from ganvas.errors import UserError, unknown
 from ganvas.files import cache_folder, cannot
@@ -52,8 +51,8 @@ def stacked_mnist() -> ImageData:
     digits = mnist()
     pool, random = torch.cat([digits.train.images, digits.held_out.images])[:, 0], seeds.generator(0, "stacked-mnist")
     train, held_out = (pool[torch.randint(len(pool), (count, 3), generator=random)] for count in STACKED)
-    fingerprint = _fingerprint(train.numpy(), held_out.numpy())
-    return ImageData("stacked-mnist", Split(train, None), Split(held_out, None), (), fingerprint, digits.licence)
+    digest = fingerprint(train.numpy(), held_out.numpy())
+    return ImageData("stacked-mnist", Split(train, None), Split(held_out, None), (), digest, digits.licence)
 
 
 DATASETS: dict[str, Callable[[], ImageData]] = {
@@ -203,19 +202,6 @@ def _from_pack(place: Path) -> ImageData:
     return ImageData(found.name, train, held_out, found.class_names, found.fingerprint, found.licence, found.notes)
 
 
-def from_arrays(images: np.ndarray, labels: np.ndarray | None, name: str) -> ImageData:
-    """A data set from uint8 [N, C, H, W] and labels [N]; a tenth is held out, chosen by content.
-
-    Raises:
-        UserError: too few images to hold some out.
-    """
-    classes, numbers = (None, None) if labels is None else np.unique(labels, return_inverse=True)
-    train, held_out = _hold_out(images, numbers)
-    splits = [Split(torch.from_numpy(x), None if y is None else torch.from_numpy(y)) for x, y in (train, held_out)]
-    names = () if classes is None else tuple(str(int(c)) for c in classes)
-    return ImageData(name, splits[0], splits[1], names, _fingerprint(*train, *held_out))
-
-
 def from_idx(path: Path, name: str, licence: str = "not stated") -> ImageData:
     """A data set from a folder of IDX files; without test images a tenth is held out, chosen by content.
 
@@ -236,21 +222,12 @@ def from_idx(path: Path, name: str, licence: str = "not stated") -> ImageData:
         if test is not None:
             test = (test[0], None if test[1] is None else _renumber(test[1], names, path))
     if test is None:
-        train, test = _hold_out(*train)
+        train, test = hold_out(*train)
     elif test[0].shape[1:] != train[0].shape[1:]:
         raise UserError(f"{path}: training images are {train[0].shape[1:]}, test images {test[0].shape[1:]}.")
-    fingerprint = _fingerprint(*train, *test)
+    digest = fingerprint(*train, *test)
     as_split = [Split(_tensor(i), None if y is None else torch.from_numpy(y)) for i, y in (train, test)]
-    return ImageData(name, as_split[0], as_split[1], tuple(names.values()), fingerprint, licence)
-
-
-def _fingerprint(*arrays: np.ndarray | None) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        if array is not None:
-            digest.update(f"{array.shape}{array.dtype}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+    return ImageData(name, as_split[0], as_split[1], tuple(names.values()), digest, licence)
 
 
 def _split(images: Path, labels: Path | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -273,20 +250,6 @@ def _renumber(labels: np.ndarray, names: dict[int, str], path: Path) -> np.ndarr
     if (values[index] != labels).any():
         raise UserError(f"{path}: the test images have labels that the training images do not have.")
     return index
-
-
-def _hold_out(
-    images: np.ndarray, labels: np.ndarray | None
-) -> tuple[tuple[np.ndarray, np.ndarray | None], tuple[np.ndarray, np.ndarray | None]]:
-    digests = (hashlib.blake2b(image.tobytes(), digest_size=4).digest() for image in images)
-    numbers = np.frombuffer(b"".join(digests), np.uint32)
-    out = numbers < HELD_OUT * 2**32
-    if not out.any() or out.all():
-        raise UserError(f"{len(images)} images are too few to hold some out.")
-    return (
-        (images[~out], None if labels is None else labels[~out]),
-        (images[out], None if labels is None else labels[out]),
-    )
 
 
 def _tensor(images: np.ndarray) -> Tensor:

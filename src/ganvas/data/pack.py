@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ganvas import checkpoint, files, fitting
 from ganvas.data.listing import Listing, mapped, spread
+from ganvas.data.sets import HELD_OUT
 from ganvas.data.stored import Shards, Stored
 from ganvas.errors import UserError
 from ganvas.files import cannot, write_whole
@@ -28,7 +29,6 @@ from ganvas.fitting import Shape, Unreadable
 FORMAT = 1
 CHUNK = 32  # pictures from one line of the journal to the next: what a crash may cost
 SHARD = 4_000_000_000  # bytes of a file of pixels, about
-HELD_OUT = 0.1  # share of the pictures that are held out where no test images are named
 PROBED = 1_000  # pictures, spread over all, whose size and colours say what shape the pack gets
 LARGEST, USUAL, SMALLEST = 256, 64, 8  # pixels a side of a shape that is chosen for the user
 NAMED = 20  # broken pictures that are named

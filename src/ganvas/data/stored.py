@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganvas.files import cannot
 
-FRESH = 64_000_000  # bytes gathered from one release of the maps' memory to the next
+FRESH = 32_000_000  # bytes gathered from one release of the maps' memory to the next
 
 
 class Shards:
