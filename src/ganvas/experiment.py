@@ -148,8 +148,7 @@ class Experiment:
         Raises:
             UserError: they cannot be found or read.
         """
-        images = data.load(self.data.source, self.data.shape(), self.data.labels)
-        return images if self.data.labels else images.unlabelled()
+        return data.load(self.data.source, self.data.shape(), self.data.labels)
 
     def build(self, spec: ImageSpec) -> Task:
         """The task with fresh networks; equal for equal seeds.
@@ -219,7 +218,7 @@ class Experiment:
             try:
                 step = next(steps)
             except StopIteration as end:
-                return end.value if self.data.labels else end.value.unlabelled()
+                return end.value
             if time.monotonic() - told >= TELL:
                 told = time.monotonic()
                 yield Noted(

@@ -71,14 +71,15 @@ def plain(picture: Image.Image, size: int = 0) -> Image.Image:
     try:
         if size:
             picture.draft(None, (SPARE * size, SPARE * size))  # pyright: ignore[reportArgumentType]  # None: as it is
-        ImageOps.exif_transpose(picture, in_place=True)
+        picture.load()
+        if picture.info or picture.format == "TIFF":  # only there can it say how the camera was held
+            ImageOps.exif_transpose(picture, in_place=True)
         if picture.mode in WIDE:
             return _eight_bits(picture)
         if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
             return picture.convert("RGBA")
-        if picture.mode in ("1", "L"):
-            return picture.convert("L")
-        return picture.convert("RGB")
+        wanted = "L" if picture.mode in ("1", "L") else "RGB"
+        return picture if picture.mode == wanted else picture.convert(wanted)
     except Exception as error:  # see `opened`
         raise Unreadable(str(error)) from error
 
@@ -90,7 +91,8 @@ def fitted(picture: Image.Image, shape: Shape) -> np.ndarray:
     """
     if shape.channels < 4 and picture.mode == "RGBA":
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    picture = picture.convert({1: "L", 3: "RGB", 4: "RGBA"}[shape.channels])
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[shape.channels]
+    picture = picture if picture.mode == mode else picture.convert(mode)
     width, height = picture.size
     side = shape.size
     if (width, height) == (side, side):

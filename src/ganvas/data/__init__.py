@@ -106,6 +106,7 @@ def loading(source: str, shape: Shape, labelled: bool) -> Generator[Packing, Non
             found = from_arrays(images, labels if labelled else None, path.stem)
         else:
             found = from_idx(path, path.resolve().name)
+    found = found if labelled else found.unlabelled()
     spec = found.spec
     wanted = replace(shape, size=shape.size or spec.size, channels=shape.channels or spec.channels)
     if (wanted.size, wanted.channels) == (spec.size, spec.channels):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import lzma
 import os
 import tarfile
+import weakref
 import zipfile
+import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -103,10 +107,12 @@ def find(path: Path, labelled: bool = True) -> Listing:
     stem = path.resolve().name
     stem = next((stem[: -len(s)] for s in ARCHIVES if stem.lower().endswith(s)), stem)
     found = Listing(stem, str(path), names, [kept[n] for n in names], by_number, others=tuple(sorted(others.items())))
-    return _arranged(found, {n: read for n in kept if labelled and labelling.is_table(n)})
+    return _arranged(found, {n: read for n in kept if labelling.is_table(n)}, labelled)
 
 
-def _arranged(found: Listing, tables: dict[str, Callable[[list[str]], Iterator[bytes | Exception]]]) -> Listing:
+def _arranged(
+    found: Listing, tables: dict[str, Callable[[list[str]], Iterator[bytes | Exception]]], labelled: bool
+) -> Listing:
     """Split and classes, from tables of labels where there are some, else from the folders."""
     parts = [n.split("/") for n in found.names]
     while all(len(p) > 1 for p in parts) and len({p[0] for p in parts}) == 1:  # a folder around everything
@@ -117,6 +123,8 @@ def _arranged(found: Listing, tables: dict[str, Callable[[list[str]], Iterator[b
         tests = [p[0].lower() in TEST for p in parts] if tops & {*TEST} else None
         parts = [p[1:] for p in parts]
     found = replace(found, tests=tests)
+    if not labelled:
+        return found
     if tables:
         return replace(found, labels=labelling.from_tables(found.place, found.names, tables))
     folders = {p[0] for p in parts if len(p) > 1}
@@ -191,15 +199,17 @@ def _zip(path: Path) -> tuple[dict[str, str], Callable[[list[str]], Iterator[byt
 
 
 def _tar(path: Path) -> tuple[dict[str, str], Callable[[list[str]], Iterator[bytes | Exception]]]:
-    try:
-        file = tarfile.open(path)  # noqa: SIM115  # it stays open as long as someone reads
-        infos = {_safe(path, i.name): i for i in file.getmembers() if i.isfile()}
-    except (tarfile.TarError, EOFError, ValueError) as error:
-        raise UserError(f"{path} is damaged, or no tar file ({error}). Fetch it again.") from error
-    except OSError as error:
-        if error.errno is None:  # what gzip says of a broken stream
-            raise UserError(f"{path} is damaged ({error}). Fetch it again.") from error
-        raise cannot("read", path, error) from error
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(tarfile.open(path))
+            infos = {_safe(path, i.name): i for i in file.getmembers() if i.isfile()}
+        except (tarfile.TarError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+            raise UserError(f"{path} is damaged, or no tar file ({error}). Fetch it again.") from error
+        except OSError as error:
+            if error.errno is None:  # what gzip says of a broken stream
+                raise UserError(f"{path} is damaged ({error}). Fetch it again.") from error
+            raise cannot("read", path, error) from error
+        stack.pop_all()  # it stays open as long as someone may read
 
     def read(names: list[str]) -> Iterator[bytes | Exception]:
         for name in names:  # in the archive's order: a compressed one is read from its beginning once
@@ -209,4 +219,5 @@ def _tar(path: Path) -> tuple[dict[str, str], Callable[[list[str]], Iterator[byt
             except Exception as error:  # see above
                 yield error
 
+    weakref.finalize(read, file.close)
     return {name: f"{i.size} {i.mtime}" for name, i in infos.items()}, read

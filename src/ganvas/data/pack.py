@@ -209,6 +209,8 @@ def _finish(
     if not (good & out).any():
         out = heads < max(HELD_OUT * 2**32, int(heads[good].min()) + 1)  # of few pictures one at least
     if not (good & ~out).any():
+        out = heads < int(heads[good].max())
+    if not (good & out).any():
         raise UserError(f"{listing.place}: {int(good.sum()):,} different pictures are too few to hold some out.")
     order = np.lexsort((labels if class_names else np.zeros(total), *digests.T[::-1]))
     sides = {"train": order[(good & ~out)[order]], "held_out": order[(good & out)[order]]}

@@ -180,7 +180,7 @@ class Mirror(NamedTuple):
         return "wrong" if self.accuracy - 2 * self.error > 0.55 else "safe"
 
 
-def mirror(thumbs: Tensor, most: int = 3_000, steps: int = 240, batch: int = 64) -> Mirror:
+def mirror(thumbs: Tensor, most: int = 3_000, steps: int = 200, batch: int = 64) -> Mirror:
     """Teach a tiny network to give a picture a higher score than its mirror image, and try it on others.
 
     Args:
