@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def noise(seed: int, width: int = 16, height: int = 16, channels: int = 3) -> np
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
 
 
-def save(path: Path, array: np.ndarray, **more: object) -> Path:
+def save(path: Path, array: np.ndarray, **more: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array).save(path, **more)
     return path
@@ -304,7 +305,8 @@ def test_linear_light_keeps_the_brightness_of_fine_detail() -> None:
     assert abs(int(shaped(Image.fromarray(fine), channels=1)[inside].mean()) - 127) <= 2
     assert abs(int(shaped(Image.fromarray(fine), channels=1, linear=True)[inside].mean()) - 188) <= 2
     flat = np.arange(256, dtype=np.uint8)[:, None].repeat(256, 1)
-    assert np.array_equal(fitting._scaled(Image.fromarray(flat), (256, 256), (0, 0, 256, 256), True), flat)
+    same = fitting._scaled(Image.fromarray(flat), (256, 256), (0, 0, 256, 256), True)
+    assert np.array_equal(np.asarray(same), flat)
 
 
 def test_transparency_becomes_white_or_is_kept() -> None:
