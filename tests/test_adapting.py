@@ -72,7 +72,7 @@ def test_the_weight_moves_until_the_share_is_in_its_band(slope: float, larger: b
         logged = made.discriminator_loss(batch(-1.0, step))
         made.heed({name: value.detach() for name, value in logged.items()})
         if step % 4 == 0:
-            made.adapt(batch(-1.0), batch(-1.0), 64)
+            made.adapt(made.generator, batch(-1.0), batch(-1.0), 64)
     assert (float(made.dials["gamma"]) > 1) == larger
     assert 0.2 / generate.BAND**2 < float(made.dials["share"]) < 0.2 * generate.BAND**2
 
@@ -81,22 +81,22 @@ def test_a_weight_that_is_not_to_follow_stays() -> None:
     made = task(30.0)
     for step in range(8):
         made.discriminator_loss(batch(-0.5, step))
-        made.adapt(batch(0.5), batch(0.5), 64)
+        made.adapt(made.generator, batch(0.5), batch(0.5), 64)
     assert float(made.dials["gamma"]) == 1
 
 
 def test_disturbances_follow_overfitting_and_are_clamped() -> None:
     made = task(augment=0.3)
     by_heart = batch(0.9), batch(-0.9)  # held-out images look to D as fakes do
-    told = made.adapt(*by_heart, images=3_000)
+    told = made.adapt(made.generator, *by_heart, images=3_000)
     assert float(told["overfit"]) == pytest.approx(1.8 / 1.9, rel=1e-3)
     assert float(told["augment"]) == pytest.approx(3_000 / generate.PACE)
     for _ in range(20):
-        made.adapt(*by_heart, images=3_000)
+        made.adapt(made.generator, *by_heart, images=3_000)
     assert float(made.dials["augment"]) == pytest.approx(0.3)
     torch.manual_seed(0)
     for _ in range(20):
-        told = made.adapt(batch(0.9), batch(0.9), images=3_000)
+        told = made.adapt(made.generator, batch(0.9), batch(0.9), images=3_000)
     assert float(made.dials["augment"]) == 0
     assert abs(float(told["overfit"])) < 1e-6
 
@@ -114,7 +114,7 @@ def test_both_sides_are_disturbed_and_the_held_out_ones_too(monkeypatch: pytest.
     assert seen == [16, 16]
     made.generator_loss(batch(0.5))
     assert seen == [16] * 4
-    made.adapt(batch(0.5), batch(0.5), 10)
+    made.adapt(made.generator, batch(0.5), batch(0.5), 10)
     assert seen == [16] * 7
     plain = task()
     plain.discriminator_loss(batch(0.5))

@@ -43,6 +43,8 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     "compare": ["sources"],
     "recipes": ["name"],
     "info": ["model"],
+    "data check": ["path", "json", "out"],
+    "data pack": ["path", "out", "settings"],
     "bench modes": ["model", "count", "seed"],
 }
 
@@ -228,6 +230,7 @@ def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
         (["bench", "modes", "RUN"], "1x12x12 pictures of blobs0"),
         (["bench", "modes", "nothing"], "no run or model nothing"),
         (["bench", "mods"], "Did you mean"),
+        (["data", "check", "no/such/folder"], "no/such/folder"),
         (["train"], "recipe"),
         (["trian", "mnist"], "Did you mean"),
         (["train", "mnist", "--fast"], "--fast"),

@@ -547,7 +547,7 @@ GREY = np.zeros((4, 8, 8))
         (values(images=GREY - 1.5), r"must lie in \[-1, 1\] or \[0, 1\]"),
         (values(images=GREY.astype(int) + 256), r"outside 0\.\.255"),
         (values(images=GREY.astype(int) - 1), r"outside 0\.\.255"),
-        (values(images=GREY[:, :, :5]), "has the shape"),
+        (values(images=GREY[:, :, :5]), "square ones are needed"),
         (values(images=GREY[:0]), "has the shape"),
         (values(labels=np.arange(4)), "no array of images"),
         (values(), "no array of images"),

@@ -16,9 +16,9 @@ SOURCE = Path(ganvas.__file__).parent
 FLOORS = [  # lowest first; a floor's files do not know each other, except those of one package
     ["errors"],
     ["files", "config", "seeds", "events", "distributed", "spec"],
-    ["images", "losses", "augment", "ema", "checkpoint"],
-    ["data", "data.idx", "networks", "networks.dropout", "run", "pictures", "metrics"],
-    ["strangers"],
+    ["images", "losses", "augment", "ema", "checkpoint", "fitting"],
+    ["data", "networks", "networks.dropout", "run", "metrics"],
+    ["strangers", "pictures"],
     ["selection", "figures", "detection"],
     ["tasks", "tasks.base", "tasks.generate", "background", "reference"],
     ["trainer", "sample", "doctor"],
@@ -28,12 +28,15 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
     ["experiment", "expanding"],
     ["recipes"],
     ["api"],
-    ["display", "tables"],
-    ["cli", "cli.app", "cli.drawing", "cli.measuring", "cli.training", "cli.using"],
+    ["display", "checking"],
+    ["tables"],
+    ["cli", "cli.app", "cli.data", "cli.drawing", "cli.measuring", "cli.training", "cli.using"],
     ["__init__", "__main__"],
 ]
 NETWORKS = {"classic_dcgan", "classic_mlp", "dcgan", "pyramid", "shuffle"}
 METRICS = {"copies", "digits", "distances", "efficientnet", "expert", "extractors", "neighbours"}
+DATA = {"arrays", "idx", "labelling", "listing", "pack", "sets", "stored", "survey"}
+FLOORS[3] += [f"data.{name}" for name in sorted(DATA)]
 FLOORS[3] += [f"networks.{name}" for name in sorted(NETWORKS)] + [f"metrics.{name}" for name in sorted(METRICS)]
 PACKAGES = {"cli", "data", "networks", "tasks", "metrics"}
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

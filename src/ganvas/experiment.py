@@ -6,7 +6,8 @@ import contextlib
 import dataclasses
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,22 +19,57 @@ from ganvas import data, distributed, finetuning, networks, report, seeds, train
 from ganvas.config import knob
 from ganvas.data import Batches, ImageData
 from ganvas.errors import UserError, unknown
-from ganvas.events import Event, Noted, Saved
+from ganvas.events import Event, Noted, Saved, Warned
 from ganvas.files import make_folder, write_whole
+from ganvas.fitting import Shape
 from ganvas.run import Run
 from ganvas.spec import ImageSpec
 from ganvas.tasks import TASKS, Task, generate
 
 SECTIONS = ("data", "network", "task", "training")
 EXTENDS = {"training.images"}  # the settings that a resume may change (to more)
+TELL = 10.0  # seconds from one word about the conversion of pictures to the next
 
 
 @dataclass(frozen=True)
 class DataConfig:
     """Which images."""
 
-    source: str = knob("mnist", "a data set's name, or a folder of IDX files")
+    source: str = knob("mnist", "a data set's name, or a folder, archive or .npz file of pictures")
     labels: bool = knob(True, "use the labels where the data has them")
+    size: int = knob(
+        0,
+        "pixels a side (0: as the pictures are where all are square, of one size and at most 256; else 64, or smaller "
+        "where most are smaller)",
+        low=0,
+        high=1024,
+    )
+    channels: int = knob(
+        0,
+        "1 grey, 3 colour, 4 colour with transparency (0: grey where all are stored as grey, else colour)",
+        low=0,
+        high=4,
+    )
+    fit: str = knob(
+        "crop",
+        "of pictures that are not square: cut out the middle, or pad them with their border's colour",
+        choices=("crop", "pad"),
+    )
+    linear: bool = knob(False, "scale in linear light: slower, and fine bright details stay bright")
+
+    def shape(self) -> Shape:
+        """The shape that pictures get.
+
+        Raises:
+            UserError: there are no pictures of two channels, or of fewer than four pixels.
+        """
+        if self.channels == 2:
+            raise UserError(
+                "channels=2: choose 1 (grey), 3 (colour), 4 (with transparency) or 0 (as the pictures are)."
+            )
+        if 0 < self.size < 4:
+            raise UserError(f"size={self.size}: pictures of 4 pixels a side are the smallest; 0 means as they are.")
+        return Shape(self.size, self.channels, self.fit, self.linear)
 
 
 @dataclass(frozen=True)
@@ -114,10 +150,13 @@ class Experiment:
         Raises:
             UserError: they cannot be found or read.
         """
+        return data.load(self._source(), self.data.shape(), self.data.labels)
+
+    def _source(self) -> str:
+        """Raises a UserError where the images are still to be named."""
         if not self.data.source:
             raise UserError(f"The recipe {self.recipe} is for images of your own: name them with --data FOLDER.")
-        images = data.load(self.data.source)
-        return images if self.data.labels else images.unlabelled()
+        return self.data.source
 
     def build(self, spec: ImageSpec) -> Task:
         """The task with fresh networks; equal for equal seeds.
@@ -174,7 +213,7 @@ class Experiment:
         with distributed.joined(), contextlib.ExitStack() as held:
             with distributed.together():
                 with distributed.in_turn():
-                    images = self.load_data()
+                    images = yield from self._loading()
                 task = self.build(images.spec)
                 batches = self.batches(images)
             card, first = self.card(images), distributed.is_first()
@@ -191,8 +230,9 @@ class Experiment:
                         told = finetuning.take(parts, self.training.from_)
             place = distributed.broadcast(place)
             run = Run(place, {**card, "data": {**card["data"], "source": images.name}}, first)  # a model tells no paths
-            if told:
-                yield Noted(0, told)
+            if first:
+                yield from (Warned(0, note) for note in images.notes)
+                yield from (Noted(0, text) for text in [told] if text)
             yield from self._events(training.fit(task, batches, self.training, run), run)
 
     def _place(self, folder: str | Path | None) -> Path:
@@ -204,6 +244,21 @@ class Experiment:
         settings = {f"{name}.{key}": value for name in SECTIONS for key, value in card[name].items()}
         settings.pop("data.source")  # known by its fingerprint, wherever it lies
         distributed.agree(settings, "settings")
+
+    def _loading(self) -> Generator[Event, None, ImageData]:
+        """As `load_data`; tells now and then how far the pictures are converted."""
+        steps = data.loading(self._source(), self.data.shape(), self.data.labels)
+        told = -TELL
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                return end.value
+            if time.monotonic() - told >= TELL and distributed.is_first():
+                told = time.monotonic()
+                yield Noted(
+                    0, f"Converting the pictures, once for all trainings: {step.done:,} of {step.total:,} done."
+                )
 
     def _events(self, events: Iterator[Event], run: Run) -> Iterator[Event]:
         try:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from ganvas.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 READING = {
     errno.EACCES: "there is no permission to read it",
@@ -80,3 +86,27 @@ def make_folder(path: Path) -> None:
         raise UserError(f"Cannot make the folder {path}: there is a file of that name. Choose another name.") from error
     except OSError as error:
         raise cannot("make the folder", path, error) from error
+
+
+def cache_folder() -> Path:
+    """Where Ganvas keeps what it can work out again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganvas"
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait until no one else holds this file, and hold it; the system lets go when the process ends, however it ends.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    if fcntl is None:
+        yield
+        return
+    try:
+        file = open(path, "a")  # noqa: SIM115
+    except OSError as error:
+        raise cannot("write", path, error) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

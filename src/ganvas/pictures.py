@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
-from ganvas import files, seeds
+from ganvas import files, fitting, seeds
+from ganvas.data import arrays
 from ganvas.errors import UserError
 from ganvas.files import cannot
 from ganvas.spec import ImageSpec
 
 MODES = {"L": "grey", "RGB": "colour", "RGBA": "colour with transparency", "P": "palette", "1": "black and white"}
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def gather(places: Sequence[str | os.PathLike[str]]) -> list[Path]:
         place = files.place(name)
         inside = _inside(place) if place.is_dir() else [place]
         if not inside:
-            raise UserError(f"{place} holds no pictures: there is no {', '.join(sorted(SUFFIXES))} file in it.")
+            raise UserError(f"{place} holds no pictures: there is no {', '.join(sorted(fitting.SUFFIXES))} file in it.")
         if not place.exists():
             raise UserError(f"There is no file or folder {place}.")
         found += inside
@@ -104,21 +104,16 @@ def fit(path: Path, spec: ImageSpec) -> tuple[Tensor, str]:
         UserError: the file cannot be read as a picture.
     """
     try:
-        with Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened)
-            size, mode = picture.size, picture.mode
-            if mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-                picture = picture.convert("RGBA")
-                picture = Image.alpha_composite(Image.new("RGBA", size, "white"), picture)
-            picture = picture.convert("L" if spec.channels == 1 else "RGB")
-            if size != (spec.size, spec.size):
-                picture = ImageOps.fit(picture, (spec.size, spec.size), Image.Resampling.LANCZOS)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raw = fitting.opened(path.read_bytes())
+        mode, size = raw.mode, raw.size
+        picture = fitting.plain(raw, spec.size)
+    except (OSError, fitting.Unreadable) as error:
         raise UserError(f"{path} cannot be read as a picture ({error}).") from error
-    array = torch.from_numpy(np.array(picture)).view(spec.size, spec.size, -1).permute(2, 0, 1)
+    array = torch.from_numpy(fitting.fitted(picture, fitting.Shape(spec.size, spec.channels)).copy())
+    became = "L" if spec.channels == 1 else "RGB"
     changes = [f"{size[0]}x{size[1]} to {spec.size}x{spec.size} pixels"] if size != (spec.size, spec.size) else []
-    if mode != picture.mode:
-        changes.append(f"{MODES.get(mode, mode)} to {MODES[picture.mode]}")
+    if mode != became:
+        changes.append(f"{MODES.get(mode, mode)} to {MODES[became]}")
     return array, ", ".join(changes)
 
 
@@ -143,7 +138,7 @@ def fit_all(places: Sequence[str | os.PathLike[str]], spec: ImageSpec) -> tuple[
 def _inside(folder: Path) -> list[Path]:
     """All image files in a folder and below it, in the order of their names."""
     try:
-        return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        return sorted(p for p in folder.rglob("*") if p.suffix.lower() in fitting.SUFFIXES and p.is_file())
     except OSError as error:
         raise cannot("read", folder, error) from error
 
@@ -152,7 +147,7 @@ def _from_folder(place: Path) -> Pictures:
     paths = _inside(place)
     if not paths:
         raise UserError(
-            f"{place} holds no pictures (and no run): there is no {', '.join(sorted(SUFFIXES))} file in it."
+            f"{place} holds no pictures (and no run): there is no {', '.join(sorted(fitting.SUFFIXES))} file in it."
         )
     arrays = []
     for path in paths:
@@ -176,44 +171,13 @@ def _from_folder(place: Path) -> Pictures:
 
 
 def _from_npz(place: Path) -> Pictures:
-    try:
-        with np.load(place, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except Exception as error:  # numpy raises what its parts raise: OSError, ValueError, BadZipFile, TypeError ...
-        raise UserError(f"{place} cannot be read as an .npz file ({error}).") from error
-    name = "images" if "images" in arrays else next((n for n, a in arrays.items() if a.ndim >= 3), None)
-    if name is None:
-        raise UserError(f"{place} has no array of images (it has {', '.join(arrays) or 'nothing'}).")
-    x = arrays[name]
-    if x.ndim == 3:
-        x = x[:, None]
-    elif x.ndim == 4 and x.shape[-1] in (1, 3, 4) and x.shape[1] not in (1, 3, 4):
-        x = x.transpose(0, 3, 1, 2)
-    if x.ndim != 4 or x.shape[2] != x.shape[3] or not len(x):
-        raise UserError(
-            f"{place}: '{name}' has the shape {arrays[name].shape}; [N, H, H], [N, H, H, C] or [N, C, H, H] is needed."
-        )
-    if x.dtype.kind not in "fiub":
-        raise UserError(f"{place}: '{name}' holds {x.dtype}, no numbers.")
-    if x.dtype.kind == "b":
-        x = x.astype(np.uint8) * 255
-    if x.dtype.kind == "f":
-        if not np.isfinite(x).all():
-            raise UserError(f"{place}: '{name}' holds values that are not numbers (NaN or infinite).")
-        low, high = float(x.min()), float(x.max())
-        if low < -1.001 or high > 1.001:
-            raise UserError(f"{place}: '{name}' goes from {low:g} to {high:g}; floats must lie in [-1, 1] or [0, 1].")
-        x = np.rint((x + 1) * 127.5 if low < 0 else x * 255)
-    elif x.min() < 0 or x.max() > 255:
-        raise UserError(f"{place}: '{name}' holds values outside 0..255.")
-    labels = arrays.get("labels")
-    tensor = torch.from_numpy(np.ascontiguousarray(x.astype(np.uint8)))
-    if labels is None or labels.shape != (len(x),) or labels.dtype.kind not in "iu":
-        return Pictures(tensor, None, ())
-    if labels.min() < 0:
-        raise UserError(f"{place}: 'labels' holds {labels.min()}; classes are counted from 0.")
+    images, labels = arrays.read_npz(place)
+    if images.shape[2] != images.shape[3]:
+        raise UserError(f"{place} holds pictures of {_words(images[0])}; square ones are needed.")
+    if labels is None:
+        return Pictures(torch.from_numpy(images), None, ())
     names = tuple(str(n) for n in range(int(labels.max()) + 1))
-    return Pictures(tensor, torch.from_numpy(labels.astype(np.int64)), names)
+    return Pictures(torch.from_numpy(images), torch.from_numpy(labels), names)
 
 
 def _words(array: np.ndarray) -> str:

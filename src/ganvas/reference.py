@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from ganvas import checkpoint, seeds
 from ganvas.data import ImageData, Split
 from ganvas.errors import UserError
 from ganvas.figures import VERSION
-from ganvas.files import make_folder
+from ganvas.files import cache_folder, make_folder
 from ganvas.metrics import METRICS, Pair, Seen, Side, copies, neighbours
 from ganvas.metrics.extractors import Extractor
 
 MOST = 60_000  # images of a split that are looked at: near copies are looked for among so many training images
+BYTES = 800_000_000  # of a split's pixels that are looked at, at most
 RECOGNISED = 0.8  # share of the real images whose class a classifier must see to be asked about others
 
 
@@ -52,10 +53,6 @@ class Reference:
 
     def pair(self, other: Side, other_is_real: bool = False) -> Pair:
         return Pair(self.real, other, self.seen, self.class_names, other_is_real, self.seed)
-
-
-def cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganvas"
 
 
 class Looked:
@@ -148,6 +145,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _shuffled(split: Split, seed: int, what: str) -> Split:
-    """At most MOST images in an order that means nothing (MNIST's own order goes by writer)."""
-    index = torch.randperm(len(split.images), generator=seeds.generator(seed, "reference", what))[:MOST]
+    """At most MOST images and BYTES in an order that means nothing (MNIST's own order goes by writer)."""
+    most = min(MOST, BYTES // math.prod(split.images.shape[1:]))
+    index = torch.randperm(len(split.images), generator=seeds.generator(seed, "reference", what))[:most]
     return Split(split.images[index], None if split.labels is None else split.labels[index])

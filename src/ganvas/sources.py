@@ -14,6 +14,7 @@ from ganvas import images as im
 from ganvas import pictures, seeds
 from ganvas.data import ImageData
 from ganvas.errors import UserError
+from ganvas.fitting import Shape
 from ganvas.pictures import Pictures
 from ganvas.run import Run
 from ganvas.sample import Model, load
@@ -82,7 +83,8 @@ def find(
             raise UserError(
                 f"{source} holds pictures. Name the real images that they are to be compared with: --data mnist."
             )
-        real = datasets.load(str(data))
+        spec = taken.spec
+        real = _in_shape(str(data), Shape(spec.size, spec.channels))
         return taken.named(real.class_names), None, real
     model = load(source)
     real = trained_on(model, source, data)
@@ -106,10 +108,12 @@ def trained_on(model: Model, source: str | os.PathLike[str], data: str | os.Path
     Raises:
         UserError: they are not there, or are others now.
     """
+    said = model.card.get("data", {})
+    shape = Shape(model.spec.size, model.spec.channels, said.get("fit", "crop"), said.get("linear", False))
     if data is not None:
-        return datasets.load(str(data))
+        return _in_shape(str(data), shape, said.get("labels", True))
     run = run_of(model.path)
-    name = model.card.get("data", {}).get("source", "")
+    name = said.get("source", "")
     if run is not None:
         try:
             name = run.settings()["data"]["source"]
@@ -119,7 +123,12 @@ def trained_on(model: Model, source: str | os.PathLike[str], data: str | os.Path
             raise UserError(f"{run.experiment} is damaged ({error}). Name the data with --data.") from error
     elif name not in datasets.DATASETS:
         raise UserError(f"{source} was trained on '{name}', which is not here. Name these images with --data.")
-    real = datasets.load(name)
+    real = datasets.load(name, shape, said.get("labels", True))
     if real.fingerprint != model.card.get("fingerprint"):
         raise UserError(f"{name} holds other images now than {source} was trained on. Name the right ones with --data.")
     return real
+
+
+def _in_shape(name: str, shape: Shape, labelled: bool = True) -> ImageData:
+    """The images that a user names: those of a folder come in the shape of a model's pictures."""
+    return datasets.load(name, Shape() if datasets.has_own_shape(name) else shape, labelled)

@@ -168,7 +168,8 @@ class Trainer:
         with self.autocast():
             held_out = batches.held_out(PROBE, start=self.images)
             figures = self.task.accuracy(held_out, self.drawer())
-            told = self.task.adapt(batches.at(self.images), held_out, self.images - self.probed)
+            seen, since = batches.seen(PROBE, start=self.images), self.images - self.probed
+            told = self.task.adapt(self.drawer(), seen, held_out, since)
         self.probed = self.images
         for name, value in {"accuracy_held_out": figures["real"], **told}.items():
             self.note(name, value)

@@ -38,7 +38,7 @@ def train(
     run
         The run's folder.
     data
-        A data set's name, or a folder of IDX files (MNIST, Fashion-MNIST, KMNIST, EMNIST as they come).
+        A data set's name, or your own: a folder of pictures (a sub-folder a class), .zip, .tar, .npz, IDX files, pack.
     smoke
         Twenty steps only: shows in seconds that everything works.
     dry_run

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+import shutil
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,52 +14,16 @@ from torch import Tensor
 
 from ganvas import images as im
 from ganvas import seeds
-from ganvas.data import idx
+from ganvas.data import arrays, idx, listing, pack
+from ganvas.data.listing import Listing
+from ganvas.data.pack import Packing
+from ganvas.data.sets import ImageData, Split, fingerprint, from_arrays, hold_out
+from ganvas.data.stored import Ahead, Stored
 from ganvas.errors import UserError, unknown
-from ganvas.files import cannot
-from ganvas.spec import ImageSpec
+from ganvas.files import cache_folder, cannot
+from ganvas.fitting import Shape
 
 STACKED = (128_000, 10_000)  # pictures of stacked MNIST that are trained on, and that are held out
-HELD_OUT = 0.1  # share of the training images that is held out where the data set has no test images
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images uint8 [N, C, H, W] and labels int64 [N] (None: unlabelled)."""
-
-    images: Tensor
-    labels: Tensor | None
-
-
-@dataclass(frozen=True)
-class ImageData:
-    """A data set in memory: what is trained on, what is held out, names and fingerprint (SHA-256 of both splits)."""
-
-    name: str
-    train: Split
-    held_out: Split
-    class_names: tuple[str, ...]
-    fingerprint: str
-    licence: str = "not stated"
-
-    @property
-    def spec(self) -> ImageSpec:
-        _, channels, height, _ = self.train.images.shape
-        return ImageSpec(channels, height, len(self.class_names))
-
-    def unlabelled(self) -> ImageData:
-        """The same images without their labels."""
-        train, held_out = Split(self.train.images, None), Split(self.held_out.images, None)
-        return ImageData(self.name, train, held_out, (), self.fingerprint, self.licence)
-
-    def examples(self, columns: int = 10, rows: int = 10) -> Tensor:
-        """Real images for a sheet, uint8 [n, C, H, W]: one class a row where there are classes."""
-        pool = self.train
-        if pool.labels is None:
-            return pool.images[: rows * columns]
-        picked = [(pool.labels == c).nonzero().flatten()[:columns] for c in range(len(self.class_names))]
-        full = [p if len(p) == columns else p[torch.arange(columns) % len(p)] for p in picked if len(p)]
-        return pool.images[torch.cat(full)]
 
 
 @dataclass(frozen=True)
@@ -103,8 +67,8 @@ def stacked_mnist() -> ImageData:
     digits = mnist()
     pool, random = torch.cat([digits.train.images, digits.held_out.images])[:, 0], seeds.generator(0, "stacked-mnist")
     train, held_out = (pool[torch.randint(len(pool), (count, 3), generator=random)] for count in STACKED)
-    fingerprint = _fingerprint(train.numpy(), held_out.numpy())
-    return ImageData("stacked-mnist", Split(train, None), Split(held_out, None), (), fingerprint, digits.licence)
+    digest = fingerprint(train.numpy(), held_out.numpy())
+    return ImageData("stacked-mnist", Split(train, None), Split(held_out, None), (), digest, digits.licence)
 
 
 DATASETS: dict[str, Callable[[], ImageData]] = {
@@ -113,14 +77,61 @@ DATASETS: dict[str, Callable[[], ImageData]] = {
 }
 
 
-def load(source: str) -> ImageData:
-    """Load a data set by name, or a folder of IDX files by path.
+def load(source: str, shape: Shape = Shape(), labelled: bool = True) -> ImageData:  # noqa: B008  # it is frozen
+    """As `loading`, without a word about its progress."""
+    steps = loading(source, shape, labelled)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def loading(source: str, shape: Shape, labelled: bool) -> Generator[Packing, None, ImageData]:
+    """Load a data set by its name, or the user's pictures by path, and tell of the pictures that are converted.
+
+    Pictures that are not in the wanted shape are decoded and scaled once, into a pack in the user's cache.
+
+    Args:
+        source: a name of DATASETS, a folder of IDX files or of pictures (a sub-folder a class), an archive, an .npz
+            file, or a pack.
+        shape: a 0 means as the pictures are.
+        labelled: look for classes.
 
     Raises:
         UserError: no such name or path, or the files are damaged or do not fit each other.
     """
     if source in DATASETS:
-        return DATASETS[source]()
+        found = DATASETS[source]()
+    else:
+        path = _there(source)
+        kind = _kind(source)
+        if kind == "pack":
+            found = _from_pack(path)
+            native = Shape(found.spec.size, found.spec.channels)
+            wanted = Shape(shape.size or native.size, shape.channels or native.channels)
+            if wanted != native:
+                raise UserError(
+                    f"{source} is a pack of {native.size} px with channels={native.channels}; size={wanted.size} and "
+                    f"channels={wanted.channels} need the pictures that it was made from."
+                )
+        elif kind == "pictures":
+            return (yield from _packed(listing.find(path, labelled), shape))
+        elif kind == "arrays":
+            images, labels = arrays.read_npz(path)
+            found = from_arrays(images, labels if labelled else None, path.stem)
+        else:
+            found = from_idx(path, path.resolve().name)
+    found = found if labelled else found.unlabelled()
+    spec = found.spec
+    wanted = replace(shape, size=shape.size or spec.size, channels=shape.channels or spec.channels)
+    if (wanted.size, wanted.channels) == (spec.size, spec.channels):
+        return found
+    return (yield from _packed(arrays.listed(found), wanted))
+
+
+def _there(source: str) -> Path:
+    """The path that the user means; with the beginning of a file's name it need not be a file itself."""
     try:
         path = Path(source).expanduser()
         there = path.exists() or (path.parent.is_dir() and any(path.parent.glob(path.name + "*")))
@@ -132,9 +143,80 @@ def load(source: str) -> ImageData:
         if "/" in source or path.suffix:
             raise UserError(f"There is no file or folder {source}.")
         raise unknown("data set or folder", source, DATASETS)
-    if path.is_file():
-        raise UserError(f"{source} is a file; --data takes a folder of IDX files (or a prefix: folder/emnist-letters).")
-    return from_idx(path, path.resolve().name)
+    return path
+
+
+def _kind(source: str) -> str:
+    """What lies at a path: 'pack', 'pictures', 'arrays', or 'idx', which may be the beginning of a file's name."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        try:
+            names = os.listdir(path)
+        except OSError as error:
+            raise cannot("read", path, error) from error
+        if "pack.json" in names:
+            return "pack"
+        return "idx" if any(name.removesuffix(".gz").endswith(idx.NAMES) for name in names) else "pictures"
+    if not path.is_file():
+        return "idx"
+    if path.suffix.lower() == ".npz":
+        return "arrays"
+    if not listing.is_archive(path):
+        raise UserError(
+            f"{source} is a file; --data takes a folder (or a prefix: folder/emnist-letters), an .npz file or an "
+            f"archive ({', '.join(listing.ARCHIVES)})."
+        )
+    return "pictures"
+
+
+def has_own_shape(source: str) -> bool:
+    """Is this a set whose pictures are used as they are unless a size is asked for: by name, IDX files, a pack?"""
+    return source in DATASETS or _kind(source) in ("idx", "pack")
+
+
+def listed(source: str, labelled: bool = True) -> Listing:
+    """The pictures of any data set, as they are, one by one.
+
+    Raises:
+        UserError: as `loading` does.
+    """
+    if source not in DATASETS and _kind(str(_there(source))) == "pictures":
+        return listing.find(Path(source).expanduser(), labelled)
+    return arrays.listed(load(source, labelled=labelled))
+
+
+def pack_into(source: str, out: Path, shape: Shape, labelled: bool = True) -> Generator[Packing, None, ImageData]:
+    """Make a pack of any data set in a folder of its own; what an interrupted call has finished is kept.
+
+    Raises:
+        UserError: as `loading` does; or there is something at `out`.
+    """
+    if out.exists():
+        raise UserError(f"{out} is there already. Choose another place, or remove it.")
+    if source not in DATASETS and _kind(str(_there(source))) == "pack":
+        raise UserError(f"{source} is a pack already. Name the pictures that it was made from.")
+    found = listed(source, labelled)
+    yield from pack.write(found, pack.resolve(found, shape), out)
+    return _from_pack(out)
+
+
+def _packed(found: Listing, shape: Shape) -> Generator[Packing, None, ImageData]:
+    """The pictures of a listing, from the cache where they lie there."""
+    wanted = pack.resolve(found, shape)
+    place = cache_folder() / "packs" / f"{found.name}-{pack.key(found, wanted)[:20]}"
+    if (place / "pack.json").exists():
+        try:
+            return _from_pack(place)
+        except UserError:  # damaged: it is only a copy
+            shutil.rmtree(place)
+    yield from pack.write(found, wanted, place)
+    return _from_pack(place)
+
+
+def _from_pack(place: Path) -> ImageData:
+    found = pack.read(place)
+    train, held_out = Split.on_disk(*found.train), Split.on_disk(*found.held_out)
+    return ImageData(found.name, train, held_out, found.class_names, found.fingerprint, found.licence, found.notes)
 
 
 def from_idx(path: Path, name: str, licence: str = "not stated") -> ImageData:
@@ -157,21 +239,12 @@ def from_idx(path: Path, name: str, licence: str = "not stated") -> ImageData:
         if test is not None:
             test = (test[0], None if test[1] is None else _renumber(test[1], names, path))
     if test is None:
-        train, test = _hold_out(*train)
+        train, test = hold_out(*train)
     elif test[0].shape[1:] != train[0].shape[1:]:
         raise UserError(f"{path}: training images are {train[0].shape[1:]}, test images {test[0].shape[1:]}.")
-    fingerprint = _fingerprint(*train, *test)
+    digest = fingerprint(*train, *test)
     as_split = [Split(_tensor(i), None if y is None else torch.from_numpy(y)) for i, y in (train, test)]
-    return ImageData(name, as_split[0], as_split[1], tuple(names.values()), fingerprint, licence)
-
-
-def _fingerprint(*arrays: np.ndarray | None) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        if array is not None:
-            digest.update(f"{array.shape}{array.dtype}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+    return ImageData(name, as_split[0], as_split[1], tuple(names.values()), digest, licence)
 
 
 def _split(images: Path, labels: Path | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -196,20 +269,6 @@ def _renumber(labels: np.ndarray, names: dict[int, str], path: Path) -> np.ndarr
     return index
 
 
-def _hold_out(
-    images: np.ndarray, labels: np.ndarray | None
-) -> tuple[tuple[np.ndarray, np.ndarray | None], tuple[np.ndarray, np.ndarray | None]]:
-    digests = (hashlib.blake2b(image.tobytes(), digest_size=4).digest() for image in images)
-    numbers = np.frombuffer(b"".join(digests), np.uint32)
-    out = numbers < HELD_OUT * 2**32
-    if not out.any() or out.all():
-        raise UserError(f"{len(images)} images are too few to hold some out.")
-    return (
-        (images[~out], None if labels is None else labels[~out]),
-        (images[out], None if labels is None else labels[out]),
-    )
-
-
 def _tensor(images: np.ndarray) -> Tensor:
     return torch.from_numpy(images[:, None].copy())  # a copy of our own: the file's buffer is read-only
 
@@ -231,22 +290,33 @@ class Batches:
         self.rank, self.ranks = rank, ranks
         self.count = len(data.train.images)
         if self.count < batch:
-            raise UserError(f"batch={batch} is more than the {self.count} training images of {data.name}; choose less.")
+            raise UserError(
+                f"batch={batch} is more than the {self.count} training images of {data.name}; choose less: "
+                f"batch={max(2, self.count // 2)}."
+            )
         self._epochs: dict[int, Tensor] = {}
+        self._ahead = Ahead(data.train.images) if isinstance(data.train.images, Stored) else None
 
     def at(self, images_seen: int) -> Batch:
         """This rank's part of the batch that follows after `images_seen` images."""
-        share, step = self.batch // self.ranks, images_seen // self.batch
-        positions = range(images_seen + self.rank * share, images_seen + (self.rank + 1) * share)
-        epochs = sorted({positions[0] // self.count, positions[-1] // self.count})
-        index = torch.cat(
-            [self._order(e)[max(positions[0] - e * self.count, 0) : positions[-1] + 1 - e * self.count] for e in epochs]
-        )
-        part = self._take(self.data.train, index, step)
+        step, index = images_seen // self.batch, self._index(images_seen)
+        if self._ahead is None:
+            part = self._take(self.data.train, index, step)
+        else:
+            images = self._ahead.take(index, self._index(images_seen + self.batch))
+            part = self._batch(images, self.data.train.labels, index, step)
         if self.ranks == 1:
             return part
         random = seeds.generator(self.seed, "step", images_seen)  # as the trainer plants it where there is one rank
-        return dataclasses.replace(part, rank=self.rank, ranks=self.ranks, random=random)
+        return replace(part, rank=self.rank, ranks=self.ranks, random=random)
+
+    def _index(self, images_seen: int) -> Tensor:
+        share = self.batch // self.ranks
+        positions = range(images_seen + self.rank * share, images_seen + (self.rank + 1) * share)
+        epochs = sorted({positions[0] // self.count, positions[-1] // self.count})
+        return torch.cat(
+            [self._order(e)[max(positions[0] - e * self.count, 0) : positions[-1] + 1 - e * self.count] for e in epochs]
+        )
 
     def whole(self) -> Batches:
         """The same with whole batches, for what one rank does alone."""
@@ -256,9 +326,9 @@ class Batches:
         """The held-out images from `start` on, in a fixed order that begins anew at its end."""
         return self._fixed(self.data.held_out, count, "held out", start)
 
-    def seen(self, count: int) -> Batch:
-        """A fixed sample of the training images."""
-        return self._fixed(self.data.train, count, "seen")
+    def seen(self, count: int, start: int = 0) -> Batch:
+        """The training images from `start` on, in a fixed order that begins anew at its end."""
+        return self._fixed(self.data.train, count, "seen", start)
 
     def some(self, count: int) -> Tensor:
         """Up to `count` of the training images, uint8 [n, C, H, W]."""
@@ -277,5 +347,8 @@ class Batches:
         return self._epochs[epoch]
 
     def _take(self, split: Split, index: Tensor, step: int) -> Batch:
-        labels = None if split.labels is None else split.labels[index].to(self.device)
-        return Batch(im.to_float(split.images[index].to(self.device)), labels, step)
+        return self._batch(split.images[index], split.labels, index, step)
+
+    def _batch(self, images: Tensor, labels: Tensor | None, index: Tensor, step: int) -> Batch:
+        chosen = None if labels is None else labels[index].to(self.device)
+        return Batch(im.to_float(images.to(self.device)), chosen, step)

@@ -43,8 +43,11 @@ class Task(ABC):
         """Take note of what a step logged, means over all processes."""
         return
 
-    def adapt(self, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:
-        """Set the dials anew, `images` images after the last time; what the log should tell of that."""
+    def adapt(self, generator: nn.Module, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:
+        """Set the dials anew, `images` images after the last time, by some training and held-out images.
+
+        `generator` draws for people. Returns what the log should tell.
+        """
         return {}
 
     def finish(self, generator: nn.Module, batches: Batches, drawn: Tensor) -> Iterator[str]:

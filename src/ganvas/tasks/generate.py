@@ -135,7 +135,7 @@ class GenerateTask(Task):
             self.dials["share"] = torch.lerp(self.dials["share"].to(share.device), share, 0.1)
 
     @torch.no_grad()
-    def adapt(self, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:
+    def adapt(self, generator: nn.Module, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:
         c, dials = self.config, self.dials
         told: dict[str, Tensor] = {}
         if c.penalty_share:
@@ -144,7 +144,7 @@ class GenerateTask(Task):
                 NUDGE if share < c.penalty_share / BAND else 1 / NUDGE if share > c.penalty_share * BAND else 1
             )
         if c.augment:
-            fakes = self._draw(self.generator, train)
+            fakes = self._draw(generator, train)
             logits = [
                 self.discriminator(self._disturbed(images, batch), batch.labels).float().mean()
                 for images, batch in ((train.images, train), (held_out.images, held_out), (fakes, train))

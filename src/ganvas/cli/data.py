@@ -1,0 +1,99 @@
+"""`ganvas data check` and `ganvas data pack`: the user's own images."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from cyclopts import App, Parameter
+
+from ganvas.cli.app import app, as_settings, me
+
+if TYPE_CHECKING:
+    from ganvas.data import Packing
+
+T = TypeVar("T")
+data = App(name="data", help="Look at your own images before a training, and prepare them once.")
+app.command(data)
+
+
+@data.command
+def check(path: str, *, json: Annotated[bool, Parameter(negative=())] = False, out: Path | None = None) -> int:
+    """Say what is in your pictures, what would spoil a training, and how long one would take. Nothing is changed.
+
+    Parameters
+    ----------
+    path
+        A folder of pictures (a sub-folder a class), a .zip or .tar, an .npz file, IDX files, or a pack.
+    json
+        One JSON object with everything.
+    out
+        A file for the sheet that shows the middles cut out against padded pictures; without it data-check.png, and
+        only where pictures are not square.
+    """
+    from json import dumps
+
+    from ganvas import checking
+    from ganvas.tables import findings
+
+    checked = _watched(checking.check(path, out), "looking at pictures")
+    print(dumps(checked.to_dict()) if json else "\n".join(findings(checked, path, me())))
+    return 0
+
+
+@data.command
+def pack(path: str, out: Path, *settings: str) -> int:
+    """Decode and scale pictures once, into a folder that any training takes with --data. Goes on where it stopped.
+
+    A training does this by itself, in the cache; a pack of your own is for other machines and for keeping.
+
+    Parameters
+    ----------
+    path
+        What `ganvas data check` takes.
+    out
+        The new folder.
+    settings
+        size=64 (pixels a side), channels=3 (1 grey, 4 with transparency), fit=pad (or crop), linear=true, labels=false.
+    """
+    import dataclasses
+
+    from ganvas import config
+    from ganvas import data as datasets
+    from ganvas.errors import unknown
+    from ganvas.experiment import DataConfig
+
+    kinds, wanted = config.types_of(DataConfig), DataConfig(path)
+    for key, text in as_settings(settings).items():
+        if key not in kinds or key == "source":
+            raise unknown("setting", key, [k for k in kinds if k != "source"])
+        wanted = dataclasses.replace(wanted, **{key: config.parse(text, kinds[key], key)})
+    config.check(wanted)
+    steps = datasets.pack_into(path, out.expanduser(), wanted.shape(), wanted.labels)
+    found = _watched(steps, "converting pictures")
+    for note in found.notes:
+        print(note)
+    spec, counts = found.spec, (len(found.train.images), len(found.held_out.images))
+    print(
+        f"{out}: {counts[0]:,} pictures to train on and {counts[1]:,} held out, {spec.size}x{spec.size} pixels, ",
+        end="",
+    )
+    print(f"{spec.channels} channels, {spec.classes or 'no'} classes.\n\nNext:\n  {me()} train images --data {out}")
+    return 0
+
+
+def _watched(steps: Generator[Packing, None, T], text: str) -> T:
+    """Show a progress bar while pictures are worked on; returns what comes of it."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(text, total=None)
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                return end.value
+            progress.update(task, completed=step.done, total=step.total)

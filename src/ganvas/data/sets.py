@@ -1,0 +1,105 @@
+"""What a data set is, wherever its pictures lie."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas.data.stored import Stored
+from ganvas.errors import UserError
+from ganvas.spec import ImageSpec
+
+HELD_OUT = 0.1  # share of the images that is held out where the data set has no test images
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images uint8 [N, C, H, W] and labels int64 [N] (None: unlabelled).
+
+    `images` may be a `Stored`, which is indexed, sliced and split as a tensor is: to a type checker it is one.
+    """
+
+    images: Tensor
+    labels: Tensor | None
+
+    @classmethod
+    def on_disk(cls, images: Stored, labels: Tensor | None) -> Split:
+        return cls(cast(Tensor, images), labels)
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A data set: what is trained on, what is held out, names, and fingerprint (SHA-256 of both splits).
+
+    `notes`: what the user should know, such as pictures that could not be read.
+    """
+
+    name: str
+    train: Split
+    held_out: Split
+    class_names: tuple[str, ...]
+    fingerprint: str
+    licence: str = "not stated"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> ImageSpec:
+        _, channels, height, _ = self.train.images.shape
+        return ImageSpec(channels, height, len(self.class_names))
+
+    def unlabelled(self) -> ImageData:
+        """The same images without their labels."""
+        train, held_out = Split(self.train.images, None), Split(self.held_out.images, None)
+        return replace(self, train=train, held_out=held_out, class_names=())
+
+    def examples(self, columns: int = 10, rows: int = 10) -> Tensor:
+        """Real images for a sheet, uint8 [n, C, H, W]: one class a row where there are classes."""
+        pool = self.train
+        if pool.labels is None:
+            return pool.images[: rows * columns]
+        picked = [(pool.labels == c).nonzero().flatten()[:columns] for c in range(len(self.class_names))]
+        full = [p if len(p) == columns else p[torch.arange(columns) % len(p)] for p in picked if len(p)]
+        return pool.images[torch.cat(full)]
+
+
+def from_arrays(images: np.ndarray, labels: np.ndarray | None, name: str) -> ImageData:
+    """A data set from uint8 [N, C, H, W] and labels [N]; a tenth is held out, chosen by content.
+
+    Raises:
+        UserError: too few images to hold some out.
+    """
+    classes, numbers = (None, None) if labels is None else np.unique(labels, return_inverse=True)
+    train, held_out = hold_out(images, numbers)
+    splits = [Split(torch.from_numpy(x), None if y is None else torch.from_numpy(y)) for x, y in (train, held_out)]
+    names = () if classes is None else tuple(str(int(c)) for c in classes)
+    return ImageData(name, splits[0], splits[1], names, fingerprint(*train, *held_out))
+
+
+def fingerprint(*arrays: np.ndarray | None) -> str:
+    """SHA-256 of arrays: shapes, types and bytes."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        if array is not None:
+            digest.update(f"{array.shape}{array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def hold_out(
+    images: np.ndarray, labels: np.ndarray | None
+) -> tuple[tuple[np.ndarray, np.ndarray | None], tuple[np.ndarray, np.ndarray | None]]:
+    """Images and labels to train on, and those that are held out: a tenth, chosen by content."""
+    digests = (hashlib.blake2b(image.tobytes(), digest_size=4).digest() for image in images)
+    numbers = np.frombuffer(b"".join(digests), np.uint32)
+    out = numbers < HELD_OUT * 2**32
+    if not out.any() or out.all():
+        raise UserError(f"{len(images)} images are too few to hold some out.")
+    return (
+        (images[~out], None if labels is None else labels[~out]),
+        (images[out], None if labels is None else labels[out]),
+    )

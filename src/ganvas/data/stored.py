@@ -1,0 +1,99 @@
+"""Pictures that stay on the disk: selections of them are gathered from memory maps."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganvas.files import cannot
+
+FRESH = 32_000_000  # bytes gathered from one release of the maps' memory to the next
+
+
+class Shards:
+    """Files of raw pixels, each mapped into memory as uint8 [n, C, H, W]."""
+
+    def __init__(self, paths: Sequence[Path], shape: tuple[int, int, int], rows: int) -> None:
+        """
+        Args:
+            paths: each with `rows` pictures, the last one with what is left.
+            shape: of a picture, (C, H, W).
+
+        Raises:
+            UserError: a file cannot be read.
+        """
+        self.shape, self.rows, self.gathered = shape, rows, 0
+        self.maps: list[mmap.mmap] = []
+        for path in paths:
+            try:
+                with open(path, "rb") as file:
+                    self.maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+            except (OSError, ValueError) as error:
+                raise cannot("read", path, error if isinstance(error, OSError) else OSError(str(error))) from error
+        self.pixels = [torch.frombuffer(m, dtype=torch.uint8).view(-1, *shape) for m in self.maps]
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """The pictures of these rows, uint8 [n, C, H, W]."""
+        if len(self.pixels) == 1:
+            found = self.pixels[0].index_select(0, rows)
+        else:
+            found = torch.empty(len(rows), *self.shape, dtype=torch.uint8)
+            homes = rows // self.rows
+            for home in homes.unique().tolist():
+                mine = (homes == home).nonzero().flatten()
+                found[mine] = self.pixels[home].index_select(0, rows[mine] - home * self.rows)
+        self.gathered += found.numel()
+        if self.gathered >= FRESH:
+            self.gathered = 0
+            self.release()
+        return found
+
+    def release(self) -> None:
+        """Give the pages back: they stay in the system's cache, and no longer count as memory of this process."""
+        advice = getattr(mmap, "MADV_DONTNEED", None)  # not on Windows
+        if advice is not None:
+            for m in self.maps:
+                m.madvise(advice)
+
+
+class Stored:
+    """Some pictures of the shards; indexed and sliced as a tensor uint8 [N, C, H, W] is, it gives true tensors."""
+
+    dtype = torch.uint8
+
+    def __init__(self, shards: Shards, rows: Tensor) -> None:
+        """`rows`: int64 [N], where each picture lies."""
+        self.shards, self.rows = shards, rows
+        self.shape = torch.Size((len(rows), *shards.shape))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Tensor | slice) -> Tensor:
+        return self.shards.gather(self.rows[index])
+
+    def split(self, size: int) -> list[Stored]:
+        """Portions of `size` pictures, as `Tensor.split` gives them."""
+        return [Stored(self.shards, rows) for rows in self.rows.split(size)]
+
+
+class Ahead:
+    """Gathers the next selection in a thread while this one is worked on, so that no step waits for the disk."""
+
+    def __init__(self, images: Stored) -> None:
+        self.images = images
+        self.pool = ThreadPoolExecutor(1, "ganvas-pictures")
+        self.index = torch.empty(0, dtype=torch.int64)
+        self.future: Future[Tensor] | None = None
+
+    def take(self, index: Tensor, following: Tensor) -> Tensor:
+        """The pictures of `index`; those of `following` are begun."""
+        there = self.future is not None and torch.equal(index, self.index)
+        found = self.future.result() if there and self.future is not None else self.images[index]
+        self.index, self.future = following, self.pool.submit(self.images.__getitem__, following)
+        return found

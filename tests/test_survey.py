@@ -1,0 +1,229 @@
+"""The data doctor: it finds what was put there, and says it in words; the forecast; `ganvas data check`."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganvas import checking, cli, data
+from ganvas.checking import Checked
+from ganvas.data import survey
+from ganvas.errors import UserError
+from ganvas.recipes import RECIPES
+from ganvas.tables import findings
+
+MIRROR = functools.partial(survey.mirror, steps=100)  # by default it learns for longer
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(survey, "mirror", functools.partial(MIRROR, steps=2))
+    monkeypatch.setattr(checking, "speed", functools.partial(checking.speed, seconds=0.05))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+
+def smooth(seed: int, side: int = 32, channels: int = 3) -> Image.Image:
+    """A picture of a few large spots: no two seeds are alike."""
+    small = np.random.default_rng(seed).integers(0, 256, (5, 5, channels), np.uint8)
+    return Image.fromarray(small[:, :, 0] if channels == 1 else small).resize((side, side), Image.Resampling.BILINEAR)
+
+
+def folder(tmp_path: Path, count: int = 120, side: int = 32, channels: int = 3) -> Path:
+    for i in range(count):
+        path = tmp_path / "mine" / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        smooth(i, side, channels).save(path)
+    return tmp_path / "mine"
+
+
+def checked(source: Path | str, out: Path | None = None) -> Checked:
+    steps = checking.check(str(source), out)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def texts(found: Checked) -> str:
+    return "\n".join(f"{f.level} {f.text} {f.todo}" for f in found.findings)
+
+
+def test_a_clean_set_has_no_problems(tmp_path: Path) -> None:
+    found = checked(folder(tmp_path))
+    assert not [f for f in found.findings if f.level < 2], texts(found)
+    assert found.survey.classes == {"a": 60, "b": 60}
+    assert found.survey.sides["short"] == [32, 32, 32]
+    assert found.preview is None
+    assert "Preview" not in "\n".join(findings(found, "mine", "ganvas"))
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_what_was_put_there_is_found(tmp_path: Path) -> None:
+    place = folder(tmp_path, 130)
+    (place / "a" / "0.png").write_bytes(b"no picture")
+    (place / "a" / "twin.png").write_bytes((place / "b" / "1.png").read_bytes())
+    near = np.asarray(Image.open(place / "b" / "3.png")).copy()
+    near[:1, :2] //= 2
+    Image.fromarray(near).save(place / "a" / "near.png")
+    smooth(300).resize((60, 40)).save(place / "a" / "WIDE.JPG")
+    smooth(301).resize((8, 8)).save(place / "a" / "tiny.png")
+    smooth(302).convert("CMYK").save(place / "a" / "ink.tiff")
+    smooth(303).convert("P").save(place / "a" / "palette.gif")
+    clear = smooth(304).convert("RGBA")
+    clear.putalpha(100)
+    clear.save(place / "a" / "clear.png")
+    Image.fromarray(np.asarray(smooth(305, channels=1)).astype(np.uint16) * 257).save(place / "a" / "deep.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    smooth(306).save(place / "a" / "turned.jpg", exif=exif)
+    (place / "c").mkdir()
+    smooth(307).save(place / "c" / "only.png")
+    (place / "notes.txt").write_text("x")
+    found = checked(place)
+    told = texts(found)
+    for words in (
+        "0 1 of 140 files cannot be read: a/0.png (it is no picture).",
+        "1 1 files are copies of others: a/twin.png = b/1.png",
+        "1 1 pictures are nearly another one: b/3.png ~ a/near.png",
+        "1 1 of 139 pictures are not square",
+        "1 1 pictures are smaller than 32 pixels",
+        "1 Classes of too few pictures to be learned: c (1).",
+        "2 1 pictures are transparent",
+        "2 1 pictures have 16 bits",
+        "2 1 pictures are in printers' colours",
+        "2 1 pictures have a palette",
+        "2 1 photographs were taken with a turned camera",
+        "2 1 names end in capitals",
+        "1 .tiff",
+        "passed over: 1 .txt",
+    ):
+        assert words in told, told
+    assert [f.level for f in found.findings] == sorted(f.level for f in found.findings)
+    assert found.preview == Path("data-check.png")
+    with Image.open("data-check.png") as sheet:
+        assert sheet.size == (6 * 132, 2 * 132)
+
+
+def test_labels_that_do_not_fit_are_a_finding(tmp_path: Path) -> None:
+    place = folder(tmp_path)
+    (place / "labels.csv").write_text("id,text\n1,x\n")
+    found = checked(place)
+    assert found.findings[0].level == 0
+    assert "has the columns id, text" in found.findings[0].text
+    assert found.survey.classes == {}
+
+
+def test_few_grey_and_uneven(tmp_path: Path) -> None:
+    place = folder(tmp_path, 60)
+    for path in place.rglob("*.png"):
+        Image.open(path).convert("L").convert("RGB").save(path)
+    told = texts(checked(place))
+    assert "0 60 pictures are few" in told
+    assert "All pictures are grey, though stored in colour" in told
+    for i in range(1000, 1280):
+        smooth(i, 12).save(place / "a" / f"{i}.png")
+    assert "The classes are uneven: a has 310 pictures, b 30" in texts(checked(place))
+
+
+def test_large_sets_are_looked_at_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "LOOKED", 40)
+    place = folder(tmp_path)
+    found = checked(place)
+    assert "2 40 of 120 pictures, evenly spread, were looked at." in texts(found)
+    (place / "a" / "0.png").write_bytes(b"no picture")  # the first is one of those looked at
+    assert checked(place).survey.broken == [("a/0.png", "it is no picture")]
+
+
+# -------------------- mirror
+
+
+def test_pictures_that_look_one_way_are_not_to_be_mirrored() -> None:
+    random = np.random.default_rng(0)
+    thumbs = random.integers(0, 100, (300, 3, 32, 32)).astype(np.uint8)
+    assert MIRROR(torch.from_numpy(thumbs)).verdict == "safe"
+    thumbs[:, :, 8:24, 2:14] += 100
+    found = MIRROR(torch.from_numpy(thumbs))
+    assert found.verdict == "wrong"
+    assert found.accuracy > 0.95
+    assert found.pictures == 100
+    assert MIRROR(torch.from_numpy(thumbs[:90])).verdict == "unknown"
+    symmetric = np.concatenate([thumbs, thumbs[..., ::-1]], -1)[..., ::2]
+    assert MIRROR(torch.from_numpy((symmetric // 2 + symmetric[..., ::-1] // 2).copy())).accuracy == 0.5
+
+
+def test_near_duplicates() -> None:
+    random = torch.Generator().manual_seed(0)
+    thumbs = torch.randint(0, 256, (50, 3, 5, 5), generator=random).float()
+    thumbs = torch.nn.functional.interpolate(thumbs, (32, 32)).to(torch.uint8)
+    thumbs[40] = (thumbs[7].float() * 0.99).to(torch.uint8)
+    assert survey.near(thumbs) == survey.near(thumbs, portion=7) == [(40, 7)]
+
+
+# -------------------- forecast and command
+
+
+def test_the_recipe_that_fits(tmp_path: Path, blobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = checked(folder(tmp_path))
+    assert small.forecast.recipe == "few"
+    assert small.forecast.pack_bytes == 120 * 3 * 32 * 32
+    monkeypatch.setitem(RECIPES, "few", RECIPES["classic-mlp"])
+    timed = checked(tmp_path / "mine").forecast
+    assert timed.images_per_second > 0
+    assert timed.images == RECIPES["classic-mlp"]().training.images
+    assert not timed.note
+    monkeypatch.setattr(checking, "FEW", 100)
+    assert checked(tmp_path / "mine").forecast.recipe == "images"
+    for i in range(130):
+        path = tmp_path / "digits" / "01"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        smooth(i, 28, 1).save(path)
+    assert checked(tmp_path / "digits").forecast.recipe == "mnist"
+    assert checked(blobs).survey.tests == 100
+
+
+def test_nothing_is_written_into_the_pictures_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = folder(tmp_path)
+    smooth(300).resize((60, 40)).save(place / "a" / "wide.png")
+    before = sorted(place.rglob("*"))
+    with pytest.raises(UserError, match="nothing there is changed"):
+        checked(place, place / "sheet.png")
+    monkeypatch.chdir(place)
+    assert "no preview was written" in texts(checked("."))
+    assert sorted(place.rglob("*")) == before
+
+
+def test_words_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = folder(tmp_path, 60)
+    found = checked(place, Path("sheet.png"))
+    told = "\n".join(findings(found, "mine", "ganvas"))
+    for words in (
+        "60 pictures in mine",
+        "60 PNG; 60 RGB",
+        "a 30, b 30",
+        "Preview sheet.png",
+        "recipe few, 32 pixels, colour",
+    ):
+        assert words in told
+    assert cli.app(["data", "check", str(place), "--json"], result_action="return_value") == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["total"] == 60
+    assert card["mirror"]["verdict"] in ("safe", "wrong", "unknown")
+    assert card["forecast"]["recipe"] == "few"
+    assert {"level", "text", "todo"} == set(card["findings"][0])
+
+
+def test_packs_and_names_are_checked_too(tmp_path: Path) -> None:
+    for _ in data.pack_into(str(folder(tmp_path)), tmp_path / "pack", data.Shape()):
+        pass
+    found = checked(tmp_path / "pack")
+    assert found.survey.total == 120
+    assert found.survey.classes == {"a": 60, "b": 60}
