@@ -192,10 +192,10 @@ def images() -> Experiment:
         recipe="images",
         network=pyramid.Config(),
         data=DataConfig(""),
-        task=generate.Config(loss="relativistic", r1=1.0, r2=1.0, penalty_every=4, penalty_share=0.4),
+        task=generate.Config(loss="relativistic", r1=1.0, r2=1.0, penalty_every=4, penalty_share=0.1),
         training=trainer.Config(
-            images=400_000,
-            batch=32,
+            images=500_000,
+            batch=8,
             lr_g=2e-3,
             lr_d=1e-3,
             decay_from=0.5,

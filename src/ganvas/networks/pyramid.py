@@ -1,6 +1,6 @@
 """The pair for images of one's own: 28 to 256 pixels, any number of channels, with labels or without.
 
-The flagship's pair grown to any size. The generator's linear layer draws a map of up to 16 pixels a side; each step
+The flagship's pair grown to any size. The generator's linear layer draws a map of 4 to 8 pixels a side; each step
 after it is a convolution with batch norm (a scale and a shift for each class: Dumoulin et al. 2017) and a pixel shuffle
 (Shi et al. 2016), so that nothing but the last convolution works at full size. The discriminator folds 2x2 pixels into
 channels and goes down to a map of the same size, whose every place has weights of its own; labels enter by projection
@@ -22,7 +22,7 @@ from ganvas.config import knob
 from ganvas.networks.shuffle import SLOPE, ClassNorm
 from ganvas.spec import ImageSpec
 
-SMALLEST = 16  # pixels a side, at most, of the smallest map
+SMALLEST = 8  # pixels a side, at most, of the smallest map
 MOST = 4  # times the dial's channels, which no map exceeds
 
 
@@ -31,13 +31,13 @@ class Config:
     """Knobs of the pair; `width` is the dial of its size."""
 
     latent_dim: int = knob(64, "numbers that the generator draws from", low=1)
-    width: int = knob(64, "channels at half of the image's size (a multiple of 16); smaller maps have more", low=16)
+    width: int = knob(48, "channels at half of the image's size (a multiple of 16); smaller maps have more", low=16)
     blocks: int = knob(0, "more convolutions at each size, residual ones", low=0)
     features: int = knob(128, "features from which the discriminator makes its logit", low=1)
 
 
 def maps(spec: ImageSpec) -> list[int]:
-    """Sides of the maps, from the smallest (at most 16 pixels and a quarter of the image) to half of the image.
+    """Sides of the maps, from the smallest (at most 8 pixels and a quarter of the image) to half of the image.
 
     Raises:
         UserError: the size is not 4, 5, 6 or 7 times a power of two.

@@ -22,7 +22,7 @@ COLUMNS = 10  # pictures a row of a preview
 MAX_ROWS = 32
 FAKES = 7_500  # pictures of the finished generator that the detector learns from, or is asked about
 PORTION = 250
-GAMMA = 2e-3  # first weight of the penalties, times pixels and by images a step (the rule of Karras et al. 2020)
+GAMMA = 1e-3  # first weight of the penalties, times pixels and by images a step (the rule of Karras et al. 2020)
 BAND, NUDGE = 1.5, 1.05  # how far the penalties' share may be off, as a factor; by how much their weight then moves
 OVERFIT = 0.4  # training images as far above held-out ones as this share of their way to fakes: D knows them by heart
 PACE = 30_000  # images in which the probability of a disturbance would go from 0 to 1
@@ -38,7 +38,7 @@ class Config:
     penalty_every: int = knob(1, "steps from one R1/R2 penalty to the next (its weight is multiplied by that)", low=1)
     gradient_penalty: float = knob(0.0, "weight of WGAN-GP's penalty (10 is usual with wasserstein)", low=0)
     penalty_share: float = knob(
-        0.0, "share of D's loss that the penalties shall have; their weights follow it (0: they stay)", low=0, high=0.9
+        0.0, "wanted share of penalties beside a guessing D's loss; their weights follow (0: stay)", low=0, high=0.9
     )
     mirror: bool = knob(False, "show every second real image as in a mirror (only where left and right are alike)")
     augment: float = knob(
@@ -66,6 +66,7 @@ class GenerateTask(Task):
         self.generator, self.discriminator = generator, discriminator
         self.spec, self.config, self.latent_dim = spec, config, latent_dim
         self.objective = LOSSES[config.loss]
+        self.guessing = float(self.objective.d_loss(torch.zeros(1), torch.zeros(1))) or 1.0  # loss of a D that guesses
         self.learned: dict[str, nn.Module] = {}
         self.findings: dict[str, Any] = {}
         self.dials = {
@@ -98,7 +99,7 @@ class GenerateTask(Task):
                 logged[name] = losses.squared_gradient(logits, images)
                 penalty = penalty + 0.5 * weight * gamma * logged[name]
         if penalised and c.penalty_share:
-            logged |= {"gamma": gamma.clone(), "penalty_share": penalty / (penalty + loss)}
+            logged |= {"gamma": gamma.clone(), "penalty_share": penalty / (penalty + self.guessing)}
         total = total + c.penalty_every * penalty
         if c.gradient_penalty:
             mix = batch.draw(torch.rand, 1, 1, 1).to(fakes.device)
