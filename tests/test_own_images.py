@@ -272,7 +272,8 @@ def shaped(picture: Image.Image, **more: object) -> np.ndarray:
         ([(20, 20)], 4, ImageSpec(3, 20)),
         ([(90, 70), (80, 80)], 3, ImageSpec(3, 64)),
         ([(300, 300)], 1, ImageSpec(1, 64)),
-        ([(55, 90), (51, 60)], 3, ImageSpec(3, 52)),
+        ([(55, 90), (51, 60)], 3, ImageSpec(3, 48)),
+        ([(100, 100)], 3, ImageSpec(3, 96)),
         ([(20, 20), (20, 22)], 3, ImageSpec(3, 20)),
     ],
 )

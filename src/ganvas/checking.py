@@ -157,7 +157,11 @@ def _findings(found: Survey, mirror: Mirror, shape: Shape) -> list[Finding]:
     elif mirror.verdict == "safe":
         text = f"told from its mirror image {mirror.accuracy:.0%} ± {mirror.error:.0%} of the time, a coin's 50%"
         rows.append(
-            Finding(2, f"Mirroring is safe: a picture is {text}, or nearly.", "It doubles what there is to learn from.")
+            Finding(
+                2,
+                f"Mirroring is safe: a picture is {text}, or nearly.",
+                "mirror=true doubles what there is to learn from.",
+            )
         )
     add(2, looked < found.total, f"{looked:,} of {found.total:,} pictures, evenly spread, were looked at.", "")
     return rows

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from ganvas.errors import UserError
 
 
+def drawable(size: int) -> int:
+    """The largest side up to `size` (8 at least) that is 4, 5, 6 or 7 times a power of two: all networks draw it."""
+    return max([8, *(first << n for first in (4, 5, 6, 7) for n in range(1, 12) if first << n <= size)])
+
+
 @dataclass(frozen=True)
 class ImageSpec:
     """The shape of the images: channels (1 grey, 3 colour), side in pixels, number of classes (0: unlabelled)."""

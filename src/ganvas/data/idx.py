@@ -72,6 +72,8 @@ def find(source: Path) -> dict[str, tuple[Path, Path | None]]:
         split = "test" if is_test else "train"
         group = start.replace("train", "").replace("t10k", "").replace("test", "").strip("-_. ")
         found.setdefault(group, {}).setdefault(split, (path, _labels(folder, start, ending)))
+    if not found and not source.exists():
+        raise UserError(f"There is no file or folder {source}, and there are no IDX files whose names begin so.")
     if not found:
         raise UserError(
             f"There are no IDX files in {source}: Ganvas looks for train-images-idx3-ubyte and "

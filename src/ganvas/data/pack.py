@@ -25,12 +25,13 @@ from ganvas.data.stored import Shards, Stored
 from ganvas.errors import UserError
 from ganvas.files import cannot, write_whole
 from ganvas.fitting import Shape, Unreadable
+from ganvas.spec import drawable
 
 FORMAT = 1
 CHUNK = 32  # pictures from one line of the journal to the next: what a crash may cost
 SHARD = 4_000_000_000  # bytes of a file of pixels, about
 PROBED = 1_000  # pictures, spread over all, whose size and colours say what shape the pack gets
-LARGEST, USUAL, SMALLEST = 256, 64, 8  # pixels a side of a shape that is chosen for the user
+LARGEST, USUAL = 256, 64  # pixels a side of a shape that is chosen for the user
 NAMED = 20  # broken pictures that are named
 
 
@@ -59,7 +60,7 @@ def resolve(listing: Listing, shape: Shape) -> Shape:
     """The shape with its zeros filled in: as the pictures are, judged by up to PROBED of them.
 
     The size is theirs where all are square, of one size and at most LARGEST; else USUAL, or smaller where most are
-    smaller. Grey where all are grey, else colour.
+    smaller; in either case one that all networks draw. Grey where all are grey, else colour.
     """
     if shape.size and shape.channels:
         return shape
@@ -73,10 +74,9 @@ def resolve(listing: Listing, shape: Shape) -> Shape:
             modes.add(picture.mode)
     width, height = next(iter(sizes), (0, 1))
     if len(sizes) == 1 and width == height and width <= LARGEST:
-        size = width
+        size = drawable(width)
     else:
-        median = int(np.median(sides)) if sides else USUAL
-        size = USUAL if median >= USUAL else max(SMALLEST, median // 4 * 4)
+        size = drawable(min(USUAL, int(np.median(sides)) if sides else USUAL))
     grey = bool(modes) and modes <= {"1", "L", "LA", "La", *fitting.WIDE}
     return replace(shape, size=shape.size or size, channels=shape.channels or (1 if grey else 3))
 
