@@ -195,7 +195,11 @@ def report(recipe: str, pairs: list[tuple[dict[str, float], dict[str, float]]], 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipe", default="mnist", choices=[n for n in RECIPES if n != "stacked-mnist"])
+    parser.add_argument(
+        "--recipe",
+        default="mnist",
+        choices=[n for n in RECIPES if "mnist" in RECIPES[n]().data.source and n != "stacked-mnist"],
+    )
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--write", action="store_true", help="into docs/howto/many-machines.md and its picture")

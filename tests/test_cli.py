@@ -170,6 +170,9 @@ def test_recipes_are_listed_and_shown(tmp_path: Path) -> None:
         "stacked-mnist",
         "classic-mlp",
         "classic-dcgan",
+        "classic-dcgan-64",
+        "images",
+        "few",
     }
     assert "flagship" in ganvas("recipes", "mnist", cwd=tmp_path).stdout
 
