@@ -235,6 +235,8 @@ def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
         (["bench", "mods"], "Did you mean"),
         (["data", "check", "no/such/folder"], "no/such/folder"),
         (["train"], "recipe"),
+        (["train", "images"], "name them with --data FOLDER"),
+        (["train", "mnist", "freeze=9"], "freeze 2 at most"),
         (["trian", "mnist"], "Did you mean"),
         (["train", "mnist", "--fast"], "--fast"),
     ],
