@@ -171,9 +171,7 @@ class GenerateTask(Task):
             self.learned["selector"] = selector
             yield "The selector has learned."
         held_out = batches.data.held_out.images
-        if self.config.detect and len(held_out) < detection.LEAST:
-            yield f"No detector is learned: it needs {detection.LEAST} held-out images, and there are {len(held_out)}."
-        elif self.config.detect:
+        if self.config.detect and len(held_out) >= detection.LEAST:
             yield "Now a detector learns to know such images from others (seconds)."
             train, seed = batches.data.train.images, batches.seed
             fresh = [self._kept(generator, batches, i, train) for i in range(0, min(FAKES, len(train)), PORTION)]
