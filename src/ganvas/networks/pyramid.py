@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ganvas.config import knob
-from ganvas.networks.shuffle import SLOPE, ClassNorm
+from ganvas.networks.shuffle import SLOPE, ClassNorm, initialise, judged
 from ganvas.spec import ImageSpec
 
 SMALLEST = 8  # pixels a side, at most, of the smallest map
@@ -59,8 +59,6 @@ class Residual(nn.Module):
         super().__init__()
         self.norm = norm
         self.conv = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        nn.init.kaiming_normal_(self.conv.weight, SLOPE)
-        self.conv.weight.data.mul_(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, h, w] -> [B, C, h, w]."""
@@ -87,6 +85,7 @@ class Generator(nn.Module):
         self.norms = nn.ModuleList(ClassNorm(4 * narrow, spec.classes) for narrow in widths[1:])
         self.head = nn.Conv2d(widths[-1], spec.channels, 5, padding=2)
         initialise(self)
+        _begin_small(self)
         nn.init.normal_(self.head.weight, std=0.5 / math.sqrt(self.head.weight[0].numel()))  # starts grey, not clipped
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -117,6 +116,7 @@ class Discriminator(nn.Module):
         self.head = nn.Linear(config.features + 1, 1)
         self.by_class = nn.Embedding(spec.classes, config.features + 1) if spec.classes else None
         initialise(self)
+        _begin_small(self)
         for layer in (self.head, self.by_class):
             if layer is not None:
                 nn.init.normal_(layer.weight, std=1 / math.sqrt(config.features + 1))
@@ -132,21 +132,10 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """images [B, C, H, W], labels int64 [B] -> logits [B]."""
-        x = self.features(images)[-1]
-        spread = (x - x.mean(0)).square().mean(0).add(1e-4).sqrt().mean()  # torch's own var is ten times slower
-        x = torch.cat([x, spread.expand(len(x), 1)], 1)
-        logits = self.head(x).squeeze(1)
-        if self.by_class is not None:
-            assert labels is not None, "this discriminator was made for labelled images"
-            logits = logits + (self.by_class(labels) * x).sum(1)
-        return logits
+        return judged(self.features(images)[-1], self.head, self.by_class, labels)
 
 
-def initialise(network: nn.Module) -> None:
-    """The weights of layers that a leaky ReLU follows."""
-    inside = {id(module.conv) for module in network.modules() if isinstance(module, Residual)}
+def _begin_small(network: nn.Module) -> None:
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear) and id(module) not in inside:
-            nn.init.kaiming_normal_(module.weight, SLOPE)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+        if isinstance(module, Residual):
+            module.conv.weight.data.mul_(0.3)

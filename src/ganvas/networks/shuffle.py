@@ -74,7 +74,7 @@ class Generator(nn.Module):
         self.head = nn.Conv2d(c.g_full, spec.channels * c.subpixels, 5, padding=2)
         self.bound = torch.tanh if c.head == "tanh" else F.hardtanh
         self.subpixels = c.subpixels
-        _initialise(self)
+        initialise(self)
         nn.init.normal_(self.head.weight, std=0.5 / math.sqrt(self.head.weight[0].numel()))  # starts grey, not clipped
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -105,7 +105,7 @@ class Discriminator(nn.Module):
         self.foot = nn.Linear(c.d_quarter * (spec.size // 4) ** 2, c.d_features)
         self.head = nn.Linear(c.d_features + 1, 1)
         self.by_class = nn.Embedding(spec.classes, c.d_features + 1) if spec.classes else None
-        _initialise(self)
+        initialise(self)
         nn.init.normal_(self.head.weight, std=1 / math.sqrt(c.d_features + 1))
         if self.by_class is not None:
             nn.init.normal_(self.by_class.weight, std=1 / math.sqrt(c.d_features + 1))
@@ -119,14 +119,18 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """images [B, C, H, W], labels int64 [B] -> logits [B]."""
-        x = self.features(images)[-1]
-        spread = (x - x.mean(0)).square().mean(0).add(1e-4).sqrt().mean()  # torch's own var is ten times slower
-        x = torch.cat([x, spread.expand(len(x), 1)], 1)
-        logits = self.head(x).squeeze(1)
-        if self.by_class is not None:
-            assert labels is not None, "this discriminator was made for labelled images"
-            logits = logits + (self.by_class(labels) * x).sum(1)
-        return logits
+        return judged(self.features(images)[-1], self.head, self.by_class, labels)
+
+
+def judged(x: Tensor, head: nn.Linear, by_class: nn.Embedding | None, labels: Tensor | None) -> Tensor:
+    """Features [B, c] -> logits [B]: a feature for the batch's spread is added, and the label's projection."""
+    spread = (x - x.mean(0)).square().mean(0).add(1e-4).sqrt().mean()  # torch's own var is ten times slower
+    x = torch.cat([x, spread.expand(len(x), 1)], 1)
+    logits = head(x).squeeze(1)
+    if by_class is not None:
+        assert labels is not None, "this discriminator was made for labelled images"
+        logits = logits + (by_class(labels) * x).sum(1)
+    return logits
 
 
 def _by_class(table: nn.Embedding, labels: Tensor) -> Tensor:
@@ -134,7 +138,8 @@ def _by_class(table: nn.Embedding, labels: Tensor) -> Tensor:
     return table(labels) if labels.dim() == 1 else labels @ table.weight
 
 
-def _initialise(network: nn.Module) -> None:
+def initialise(network: nn.Module) -> None:
+    """The weights of layers that a leaky ReLU follows."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, SLOPE)
