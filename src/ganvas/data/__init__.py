@@ -331,9 +331,10 @@ class Batches:
         return self._fixed(self.data.train, count, "seen", start)
 
     def some(self, count: int) -> Tensor:
-        """Up to `count` of the training images, uint8 [n, C, H, W]."""
-        order = torch.randperm(self.count, generator=seeds.generator(self.seed, "some"))
-        return self.data.train.images[order[:count]]
+        """Up to `count` of the training images, uint8 [n, C, H, W]; what lies on the disk stays there until indexed."""
+        order = torch.randperm(self.count, generator=seeds.generator(self.seed, "some"))[:count]
+        images = self.data.train.images
+        return images.pick(order) if isinstance(images, Stored) else images[order]  # pyright: ignore[reportReturnType]
 
     def _fixed(self, split: Split, count: int, what: str, start: int = 0) -> Batch:
         total = len(split.images)

@@ -77,6 +77,10 @@ class Stored:
     def __getitem__(self, index: Tensor | slice) -> Tensor:
         return self.shards.gather(self.rows[index])
 
+    def pick(self, index: Tensor) -> Stored:
+        """Those of these numbers, still on the disk."""
+        return Stored(self.shards, self.rows[index])
+
     def split(self, size: int) -> list[Stored]:
         """Portions of `size` pictures, as `Tensor.split` gives them."""
         return [Stored(self.shards, rows) for rows in self.rows.split(size)]

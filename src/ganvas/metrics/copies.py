@@ -36,7 +36,7 @@ def flat(images: Tensor, wide: int = WIDE) -> Tensor:
 
 def _portions(images: Tensor) -> Iterator[Tensor]:
     """float in [0, 1], so many at a time that memory does not matter."""
-    yield from (part.float().div_(255) for part in images.split(1_000))
+    yield from (part[:].float().div_(255) for part in images.split(1_000))
 
 
 def in_pixels(images: Tensor, seen: Tensor) -> Nearest:
