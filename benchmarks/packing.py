@@ -31,6 +31,9 @@ def plainly(paths: Sequence[Path], size: int) -> None:
     for path in paths:
         picture = Image.open(io.BytesIO(path.read_bytes()))
         picture.draft("RGB", (2 * size, 2 * size))
+        if picture.mode == "RGBA" or "transparency" in picture.info:  # onto white
+            picture = picture.convert("RGBA")
+            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
         picture = picture.convert("RGB")
         if picture.size != (size, size):
             picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)

@@ -1,9 +1,10 @@
 """How the speed grows with the number of processes: measured on this machine, and computed for others.
 
     python benchmarks/scaling.py               # one and two processes of one thread each, in turn
+    python benchmarks/scaling.py --recipe images --data FOLDER --batch 64
     python benchmarks/scaling.py --write       # the same, and into docs/howto/many-machines.md and its picture
 
-Each process has the recipe's own batch, so that two of them see twice as many images a step. On a machine with fewer
+Each process has the same number of images, so that two of them see twice as many a step. On a machine with fewer
 quiet cores than processes the figures say nothing.
 """
 
@@ -17,15 +18,16 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import speed
 import torch
 
 from ganvas import distributed
-from ganvas.networks import build
+from ganvas.experiment import Experiment
 from ganvas.recipes import RECIPES
-from ganvas.spec import ImageSpec
 from ganvas.trainer import Trainer
 
 PAGE = speed.PAGE.parent / "howto" / "many-machines.md"
@@ -40,6 +42,25 @@ LINKS = {  # bytes a second one way, seconds from one machine to the next
 COLOURS = ("#c0392b", "#2471a3", "#1e8449")
 MOST = 64  # ranks in the picture
 SHARED = 8  # batches of one process that many share, in the picture
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is trained: a recipe, its data where it has none, images a process and step (0: the recipe's own)."""
+
+    recipe: str
+    data: str = ""
+    batch: int = 0
+
+    def experiment(self, ranks: int = 1) -> Experiment:
+        experiment = RECIPES[self.recipe]()
+        batch = (self.batch or experiment.training.batch) * ranks
+        source = {"source": self.data} if self.data else {}
+        return experiment.override({"device": "cpu", "batch": str(batch), **source})
+
+    def options(self) -> list[str]:
+        given = [f"--recipe={self.recipe}", f"--data={self.data}", f"--batch={self.batch}"]
+        return [option for option in given if not option.endswith(("=", "=0"))]
 
 
 @dataclass(frozen=True)
@@ -67,12 +88,10 @@ def ring(size: int, ranks: int, bandwidth: float, latency: float) -> float:
     return hops * (size / ranks / bandwidth + latency)
 
 
-def work(recipe: str, steps: int) -> None:
+def work(load: Load, steps: int) -> None:
     """One rank: make some steps; the first rank prints what it measured."""
     with distributed.joined():
-        experiment = RECIPES[recipe]()
-        batch = experiment.training.batch * distributed.size()
-        experiment = experiment.override({"device": "cpu", "batch": str(batch)})
+        experiment = load.experiment(distributed.size())
         images = experiment.load_data()
         batches = experiment.batches(images)
         trainer = Trainer(experiment.build(images.spec), experiment.training)
@@ -81,40 +100,38 @@ def work(recipe: str, steps: int) -> None:
         start = time.monotonic()
         speed.advance(trainer, batches, steps)
         seconds = time.monotonic() - start
-        messages = [[torch.zeros(n)] for n in sizes(recipe)] * 20
+        numbers = sizes(trainer)
+        messages = [[torch.zeros(n)] for n in numbers] * 20
         distributed.meet()
         start = time.monotonic()
         for message in messages:
             distributed.average(message)
-        told = {"rate": steps * batch / seconds, "averaging": (time.monotonic() - start) / 20}
+        rate = steps * experiment.training.batch / seconds
         if distributed.is_first():
-            print(json.dumps(told))
+            print(json.dumps({"rate": rate, "averaging": (time.monotonic() - start) / 20, "numbers": numbers}))
 
 
-def sizes(recipe: str) -> tuple[int, int]:
+def sizes(trainer: Trainer) -> tuple[int, int]:
     """Numbers in the message of the discriminator's phase and in that of the generator's."""
-    experiment = RECIPES[recipe]()
-    spec = ImageSpec(1, 28, 10 if experiment.data.labels else 0)
-    generator, discriminator = build(experiment.network, spec)
-    both = [b.numel() for network in (generator, discriminator) for b in network.buffers() if b.is_floating_point()]
-    counts = [sum(p.numel() for p in network.parameters()) for network in (generator, discriminator)]
-    return counts[1], counts[0] + sum(both)
+    task = trainer.task
+    counts = [sum(p.numel() for p in network.parameters()) for network in (task.generator, task.discriminator)]
+    return counts[1], counts[0] + sum(b.numel() for b in trainer.statistics())
 
 
-def launch(ranks: int, recipe: str, steps: int) -> dict[str, float]:
+def launch(ranks: int, load: Load, steps: int) -> dict[str, Any]:
     """Measure a number of processes on this machine, each with one thread."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
-    command += [__file__, "--worker", "--recipe", recipe, "--steps", str(steps)]
+    command += [__file__, "--worker", *load.options(), f"--steps={steps}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(recipe: str, pairs: int, steps: int) -> list[tuple[dict[str, float], dict[str, float]]]:
+def measure(load: Load, pairs: int, steps: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """One process and two, in turn."""
     found = []
     for i in range(pairs):
-        one, two = launch(1, recipe, steps), launch(2, recipe, steps)
+        one, two = launch(1, load, steps), launch(2, load, steps)
         found.append((one, two))
         print(f"pair {i + 1}: {one['rate']:.0f} and {two['rate']:.0f} images/s", file=sys.stderr, flush=True)
     return found
@@ -170,9 +187,9 @@ def plot(model: Model, batch: int, points: list[tuple[int, float]], recipe: str)
     )
 
 
-def report(recipe: str, pairs: list[tuple[dict[str, float], dict[str, float]]], command: str) -> tuple[str, str]:
+def report(load: Load, pairs: list[tuple[dict[str, Any], dict[str, Any]]], command: str) -> tuple[str, str]:
     """The measured part of the page, and the picture."""
-    batch, numbers = RECIPES[recipe]().training.batch, sizes(recipe)
+    recipe, batch, numbers = load.recipe, load.experiment().training.batch, tuple(pairs[0][0]["numbers"])
     one, two = (statistics.median(pair[i]["rate"] for pair in pairs) for i in (0, 1))
     ratios = [b["rate"] / a["rate"] for a, b in pairs]
     each = "; ".join(f"{a['rate']:.0f} and {b['rate']:.0f} = {b['rate'] / a['rate']:.2f}" for a, b in pairs)
@@ -195,21 +212,21 @@ def report(recipe: str, pairs: list[tuple[dict[str, float], dict[str, float]]], 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--recipe",
-        default="mnist",
-        choices=[n for n in RECIPES if "mnist" in RECIPES[n]().data.source and n != "stacked-mnist"],
-    )
+    parser.add_argument("--recipe", default="mnist", choices=list(RECIPES))
+    parser.add_argument("--data", default="", help="of a recipe that has none")
+    parser.add_argument("--batch", type=int, default=0, help="images a process and step (0: the recipe's own)")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--write", action="store_true", help="into docs/howto/many-machines.md and its picture")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     wanted = parser.parse_args()
+    load = Load(wanted.recipe, wanted.data, wanted.batch)
     if wanted.worker:
-        work(wanted.recipe, wanted.steps)
+        work(load, wanted.steps)
         return
-    command = f"python benchmarks/scaling.py --recipe {wanted.recipe} --pairs {wanted.pairs} --steps {wanted.steps}"
-    text, picture = report(wanted.recipe, measure(wanted.recipe, wanted.pairs, wanted.steps), command)
+    shown = " ".join(replace(load, data=Path(load.data).name).options())  # no path of this machine
+    command = f"python benchmarks/scaling.py {shown} --pairs {wanted.pairs} --steps {wanted.steps}"
+    text, picture = report(load, measure(load, wanted.pairs, wanted.steps), command)
     print(text)
     if wanted.write:
         page = PAGE.read_text()
