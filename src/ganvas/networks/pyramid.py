@@ -1,8 +1,10 @@
 """The pair for images of one's own: 28 to 256 pixels, any number of channels, with labels or without.
 
 The flagship's pair grown to any size. The generator's linear layer draws a map of 4 to 8 pixels a side; each step
-after it is a convolution with batch norm (a scale and a shift for each class: Dumoulin et al. 2017) and a pixel shuffle
-(Shi et al. 2016), so that nothing but the last convolution works at full size. The discriminator folds 2x2 pixels into
+after it is a convolution with batch norm (a scale and a shift for each class: Dumoulin et al. 2017) and a pixel
+shuffle (Shi et al. 2016), so that nothing but the last convolution works at full size. It draws as a painter does:
+some colours for the picture, and for each pixel a mixture of them, so that a plain area comes out plain; the ReLU,
+which shuts off what is not wanted there, helps with that (decision 11). The discriminator folds 2x2 pixels into
 channels and goes down to a map of the same size, whose every place has weights of its own; labels enter by projection
 (Miyato and Koyama 2018), and one feature tells how much the batch varies (Karras et al. 2018). On two CPU cores this
 learned in minutes what residual blocks without normalisation had not begun to in the same time (decision 11).
@@ -24,6 +26,7 @@ from ganvas.spec import ImageSpec
 
 SMALLEST = 8  # pixels a side, at most, of the smallest map
 MOST = 4  # times the dial's channels, which no map exceeds
+COLOURS = 16  # of a picture's palette
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Residual(nn.Module):
 
 
 class Generator(nn.Module):
-    """A linear layer to the smallest map, then steps of convolution and pixel shuffle, then a convolution."""
+    """A linear layer to the smallest map, steps of convolution and pixel shuffle, a mixture of a palette's colours."""
 
     def __init__(self, spec: ImageSpec, config: Config) -> None:
         super().__init__()
@@ -74,7 +77,7 @@ class Generator(nn.Module):
         widths = [*channels(config.width, len(sides)), max(8, config.width // 4)]
         self.start, self.classes = sides[0], spec.classes
         self.foot = nn.Linear(config.latent_dim + spec.classes, widths[0] * self.start**2, bias=False)
-        self.foot_norm = ClassNorm(widths[0], spec.classes)
+        self.foot_norm = ClassNorm(widths[0], spec.classes, slope=0)
         self.blocks = nn.ModuleList(
             nn.Sequential(*(Residual(width, nn.BatchNorm2d(width)) for _ in range(config.blocks)))
             for width in widths[:-1]
@@ -82,11 +85,14 @@ class Generator(nn.Module):
         self.ups = nn.ModuleList(
             nn.Conv2d(wide, 4 * narrow, 3, padding=1, bias=False) for wide, narrow in pairwise(widths)
         )
-        self.norms = nn.ModuleList(ClassNorm(4 * narrow, spec.classes) for narrow in widths[1:])
-        self.head = nn.Conv2d(widths[-1], spec.channels, 5, padding=2)
+        self.norms = nn.ModuleList(ClassNorm(4 * narrow, spec.classes, slope=0) for narrow in widths[1:])
+        self.head = nn.Conv2d(widths[-1], COLOURS, 5, padding=2)
+        self.palette = nn.Linear(config.latent_dim + spec.classes, spec.channels * COLOURS)
         initialise(self)
         _begin_small(self)
-        nn.init.normal_(self.head.weight, std=0.5 / math.sqrt(self.head.weight[0].numel()))  # starts grey, not clipped
+        nn.init.normal_(self.head.weight, std=1 / math.sqrt(self.head.weight[0].numel()))
+        nn.init.normal_(self.palette.weight, std=0.3 / math.sqrt(self.palette.in_features))
+        nn.init.normal_(self.palette.bias, std=0.7)  # the colours differ more than the pictures do
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """z [B, latent_dim], labels int64 [B] (or shares of the classes, float [B, classes]) -> images in [-1, 1]."""
@@ -97,7 +103,9 @@ class Generator(nn.Module):
         x = self.foot_norm(x, labels)
         for blocks, up, norm in zip(self.blocks, self.ups, self.norms, strict=True):
             x = F.pixel_shuffle(norm(up(blocks(x)), labels), 2)
-        return torch.tanh(self.head(x).float())
+        parts = self.head(x).float().softmax(1)
+        colours = torch.tanh(self.palette(z).float()).unflatten(1, (-1, COLOURS))
+        return torch.bmm(colours, parts.flatten(2)).unflatten(2, parts.shape[2:]).clamp(-1, 1)  # rounding
 
 
 class Discriminator(nn.Module):

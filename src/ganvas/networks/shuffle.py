@@ -41,8 +41,9 @@ class Config:
 class ClassNorm(nn.Module):
     """Batch norm with a scale and a shift a class (classes=0: the same for all)."""
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, slope: float = SLOPE) -> None:
         super().__init__()
+        self.slope = slope
         self.norm = nn.BatchNorm2d(channels)
         self.by_class = nn.Embedding(classes, 2 * channels) if classes else None
         if self.by_class is not None:
@@ -54,7 +55,7 @@ class ClassNorm(nn.Module):
         if self.by_class is not None and labels is not None:
             scale, shift = _by_class(self.by_class, labels)[:, :, None, None].chunk(2, 1)
             x = torch.addcmul(shift, x, 1 + scale)
-        return F.leaky_relu(x, SLOPE, inplace=True)
+        return F.leaky_relu(x, self.slope, inplace=True)
 
 
 class Generator(nn.Module):
