@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,7 @@ class Load:
         return experiment.override({"device": "cpu", "batch": str(batch), **source})
 
     def options(self) -> list[str]:
-        given = [f"--recipe={self.recipe}", f"--data={self.data}", f"--batch={self.batch}"]
-        return [option for option in given if not option.endswith(("=", "=0"))]
+        return [f"--{name}={value}" for name, value in asdict(self).items() if value]
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,7 @@ class Experiment:
         Raises:
             UserError: it cannot be made.
         """
-        name = re.sub(r"\.(zip|npz|tar(\.\w+)?|tgz)$", "", Path(self.data.source).name, flags=re.IGNORECASE)
+        name = data.listing.bare_name(Path(self.data.source))
         label = name if name == self.recipe else f"{name}-{self.recipe.removeprefix(name + '-')}"
         return Run.create(Path("runs"), re.sub(r"[^\w.-]+", "-", label)).folder
 

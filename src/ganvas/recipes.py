@@ -192,7 +192,8 @@ def images() -> Experiment:
     8,000 avatar faces of 64 pixels in colour (DiceBear's Adventurer, unlabelled, a tenth held out), images=320k, seed
     0, n = 1: 3,618 s of training on ONE core of an AMD EPYC (Zen 4, bf16 203 GFLOP/s), other work on the second; torch
     2.13.0; 2026-11-25. Frechet distance 310 (efficientnet-lite0, 1,000 drawings against the 797 held-out faces;
-    5,000 training faces 18.8). docs/benchmarks.md has the DCGAN beside it. The default length was not run.
+    5,000 training faces 18.8), by the network before it drew with a palette: with that 277 after 40,000 images, where
+    the older one had 457 (docs/log.md). docs/benchmarks.md has the DCGAN beside it. The default length was not run.
     """
     return Experiment(
         recipe="images",
@@ -217,8 +218,8 @@ def images() -> Experiment:
 def few() -> Experiment:
     """A hundred to two thousand images: as `images`, with disturbances before D that follow its overfitting.
 
-    Two hundred faces, images=50k, seed 0, n = 1: recognisable, 0.2% near copies (docs/log.md, 2026-11-25); `images`
-    itself is no worse at that length. The default length was not run.
+    Two hundred faces, images=50k, seed 0, n = 1, before the network had its palette: recognisable, 0.2% near copies
+    (docs/log.md, 2026-11-25); `images` itself was no worse at that length. The default length was not run.
     """
     base = images()
     return dataclasses.replace(

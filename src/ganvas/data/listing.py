@@ -81,6 +81,12 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(ARCHIVES)
 
 
+def bare_name(path: Path) -> str:
+    """The name of a folder or file of pictures, without the ending that says how it is packed."""
+    endings = (*ARCHIVES, ".npz")
+    return next((path.name[: -len(e)] for e in endings if path.name.lower().endswith(e)), path.name)
+
+
 def find(path: Path, labelled: bool = True) -> Listing:
     """The pictures in a folder or in an archive; nothing is written to disk.
 
@@ -104,9 +110,14 @@ def find(path: Path, labelled: bool = True) -> Listing:
     def by_number(numbers: Sequence[int]) -> Iterator[bytes | np.ndarray | Exception]:
         return read([names[i] for i in numbers])
 
-    stem = path.resolve().name
-    stem = next((stem[: -len(s)] for s in ARCHIVES if stem.lower().endswith(s)), stem)
-    found = Listing(stem, str(path), names, [kept[n] for n in names], by_number, others=tuple(sorted(others.items())))
+    found = Listing(
+        bare_name(path.resolve()),
+        str(path),
+        names,
+        [kept[n] for n in names],
+        by_number,
+        others=tuple(sorted(others.items())),
+    )
     return _arranged(found, {n: read for n in kept if labelling.is_table(n)}, labelled)
 
 
