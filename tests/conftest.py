@@ -65,7 +65,9 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
         save_seconds=1e9,
     )
     data = dataclasses.replace(experiment.data, source=str(source))
-    task = dataclasses.replace(experiment.task, select=min(experiment.task.select, 160), detect=800)
+    most = {"select": 160, "detect": 800}
+    task = experiment.task
+    task = dataclasses.replace(task, **{k: min(getattr(task, k), v) for k, v in most.items() if hasattr(task, k)})
     return dataclasses.replace(experiment, training=training, data=data, task=task)
 
 

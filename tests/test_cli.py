@@ -39,7 +39,9 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
         "data",
         "out",
         "time_limit",
+        "against",
     ],
+    "restore": ["model", "images", "out", "mask", "colour", "invented", "sheet"],
     "compare": ["sources"],
     "recipes": ["name"],
     "info": ["model"],
@@ -173,6 +175,10 @@ def test_recipes_are_listed_and_shown(tmp_path: Path) -> None:
         "classic-dcgan-64",
         "images",
         "few",
+        "denoise",
+        "derain",
+        "superres",
+        "inpaint",
     }
     assert "flagship" in ganvas("recipes", "mnist", cwd=tmp_path).stdout
 

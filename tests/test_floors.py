@@ -16,26 +16,38 @@ SOURCE = Path(ganvas.__file__).parent
 FLOORS = [  # lowest first; a floor's files do not know each other, except those of one package
     ["errors"],
     ["files", "config", "seeds", "events", "distributed", "spec"],
-    ["images", "losses", "augment", "ema", "checkpoint", "fitting"],
+    ["images", "losses", "augment", "degrade", "classical", "ema", "checkpoint", "fitting"],
     ["data", "networks", "networks.dropout", "run", "metrics"],
-    ["strangers", "pictures"],
+    ["strangers", "pictures", "originals"],
     ["selection", "figures", "detection"],
-    ["tasks", "tasks.base", "tasks.generate", "background", "reference"],
+    ["tasks", "tasks.base", "tasks.generate", "tasks.restore", "background", "reference"],
     ["trainer", "sample", "doctor"],
-    ["training", "sources", "charts", "outputs", "lettering", "walks", "inversion", "exporting", "cards", "finetuning"],
+    [
+        "training",
+        "sources",
+        "charts",
+        "outputs",
+        "restoring",
+        "lettering",
+        "walks",
+        "inversion",
+        "exporting",
+        "cards",
+        "finetuning",
+    ],
     ["report", "hub"],
     ["evaluation", "modes", "inspection"],
-    ["experiment", "expanding"],
+    ["experiment", "expanding", "judging", "mending"],
     ["recipes"],
     ["api"],
     ["display", "checking"],
     ["tables"],
-    ["cli", "cli.app", "cli.data", "cli.drawing", "cli.measuring", "cli.training", "cli.using"],
+    ["cli", "cli.app", "cli.data", "cli.drawing", "cli.measuring", "cli.mending", "cli.training", "cli.using"],
     ["__init__", "__main__"],
 ]
-NETWORKS = {"classic_dcgan", "classic_mlp", "dcgan", "pyramid", "shuffle"}
-METRICS = {"copies", "digits", "distances", "efficientnet", "expert", "extractors", "neighbours"}
-DATA = {"arrays", "idx", "labelling", "listing", "pack", "sets", "stored", "survey"}
+NETWORKS = {"classic_dcgan", "classic_mlp", "dcgan", "pyramid", "shuffle", "unet"}
+METRICS = {"copies", "damage", "digits", "distances", "efficientnet", "expert", "extractors", "fidelity", "neighbours"}
+DATA = {"arrays", "batches", "idx", "labelling", "listing", "pack", "photos", "sets", "stored", "survey"}
 FLOORS[3] += [f"data.{name}" for name in sorted(DATA)]
 FLOORS[3] += [f"networks.{name}" for name in sorted(NETWORKS)] + [f"metrics.{name}" for name in sorted(METRICS)]
 PACKAGES = {"cli", "data", "networks", "tasks", "metrics"}

@@ -70,3 +70,11 @@ def cut(x: Tensor, down: Tensor, right: Tensor, hit: Tensor) -> Tensor:
 def mirrored(images: Tensor, chance: Tensor) -> Tensor:
     """Every second image as in a mirror; `chance` [B] in [0, 1)."""
     return torch.where((chance < 0.5).to(images.device)[:, None, None, None], images.flip(3), images)
+
+
+def turned(images: Tensor, chance: Tensor) -> Tensor:
+    """Each picture in one of the eight ways in which a square lies on itself; `chance` [B, 3] in [0, 1)."""
+    rows, columns, swapped = (chance < 0.5).to(images.device).T[:, :, None, None, None]
+    x = torch.where(rows, images.flip(2), images)
+    x = torch.where(columns, x.flip(3), x)
+    return torch.where(swapped, x.transpose(2, 3), x)

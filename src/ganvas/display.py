@@ -19,6 +19,16 @@ from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, St
 from ganvas.figures import number
 
 SHADES = " .:-=+*#%@"
+NAMES = {
+    "loss_d": ("Loss_D", ".3f"),
+    "loss_g": ("Loss_G", ".3f"),
+    "d_real": ("D(x)", ".3f"),
+    "d_fake": ("D(G(z))", ".3f"),
+    "accuracy_real": ("accuracy: real", ".0%"),
+    "accuracy_fake": ("fake", ".0%"),
+    "accuracy_held_out": ("held-out", ".0%"),
+    "psnr": ("PSNR", ".2f"),
+}
 SIDE = 14  # pixels, and so characters, that a picture is wide in the terminal
 
 
@@ -36,14 +46,16 @@ def time_left(row: dict[str, Any], total: int) -> float:
 
 def line(row: dict[str, Any], total: int) -> str:
     """One log row as the line that readers of GAN tutorials know."""
+    so_far = f"[{row['images']:,}/{total:,} images, epoch {row['epoch']:.2f}]"
+    timing = f"{row['images_per_second']:.0f} images/s  {duration(time_left(row, total))} left"
+    if "psnr" in row:
+        told = "  ".join(f"{title} {format(row[key], form)}" for key, (title, form) in NAMES.items() if key in row)
+        return f"{so_far}  {told}  {timing}"
     expert = f"Loss_D {row.get('loss_d', 0):.4f}  Loss_G {row.get('loss_g', 0):.4f}"
     scores = f"D(x) {row.get('d_real', 0):.4f}  D(G(z)) {row.get('d_fake', 0):.4f} / {row.get('d_fake_after', 0):.4f}"
     right = f"real {row.get('accuracy_real', 0):.0%} fake {row.get('accuracy_fake', 0):.0%}"
     held_out = f"held-out {row.get('accuracy_held_out', 0):.0%}"
-    return (
-        f"[{row['images']:,}/{total:,} images, epoch {row['epoch']:.2f}]  {expert}  {scores}  "
-        f"accuracy {right} {held_out}  {row['images_per_second']:.0f} images/s  {duration(time_left(row, total))} left"
-    )
+    return f"{so_far}  {expert}  {scores}  accuracy {right} {held_out}  {timing}"
 
 
 class Lines:
@@ -74,6 +86,9 @@ def describe(event: Event) -> str:
         return f"Picture after {event.images:,} images: {event.path}"
     if isinstance(event, Evaluated):
         f = event.figures
+        if "psnr" in f:
+            before = f"{f['psnr_damaged']:.2f} dB, SSIM {f['ssim_damaged']:.3f}"
+            return f"100 held-out pieces: {f['psnr']:.2f} dB, SSIM {f['ssim']:.3f} (damaged {before})"
         return f"Accuracy on 100 real images: {f['real']:.0%}, on 100 generated ones: {f['fake']:.0%}"
     if isinstance(event, Measured):
         told = ", ".join(f"{r['title']} {number(r['value'], r['share'])}" for r in event.rows if r["value"] is not None)
@@ -136,16 +151,7 @@ class Screen:
 
     def figures(self, row: dict[str, Any]) -> Table:
         table = Table.grid(padding=(0, 3))
-        names = {
-            "loss_d": ("Loss_D", ".3f"),
-            "loss_g": ("Loss_G", ".3f"),
-            "d_real": ("D(x)", ".3f"),
-            "d_fake": ("D(G(z))", ".3f"),
-            "accuracy_real": ("accuracy: real", ".0%"),
-            "accuracy_fake": ("fake", ".0%"),
-            "accuracy_held_out": ("held-out", ".0%"),
-        }
-        shown = {key: value for key, value in names.items() if key in row}
+        shown = {key: value for key, value in NAMES.items() if key in row}
         table.add_row(*(Text(title, style="dim") for title, _ in shown.values()))
         table.add_row(*(format(row[key], form) for key, (_, form) in shown.items()))
         return table

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ganvas import config as cf
-from ganvas import data, distributed, finetuning, networks, report, seeds, trainer, training
+from ganvas import data, distributed, finetuning, networks, report, seeds, tasks, trainer, training
 from ganvas.config import knob
 from ganvas.data import Batches, ImageData
 from ganvas.errors import UserError, unknown
@@ -52,8 +52,9 @@ class DataConfig:
     )
     fit: str = knob(
         "crop",
-        "of pictures that are not square: cut out the middle, or pad them with their border's colour",
-        choices=("crop", "pad"),
+        "of pictures that are not square: cut out the middle, or pad them with their border's colour; pieces: leave "
+        "them as they are, and learn from pieces of `size` pixels",
+        choices=("crop", "pad", "pieces"),
     )
     linear: bool = knob(False, "scale in linear light: slower, and fine bright details stay bright")
 
@@ -79,18 +80,24 @@ class Experiment:
     recipe: str
     network: Any
     data: DataConfig = DataConfig()
-    task: generate.Config = generate.Config()
+    task: Any = generate.Config()
     training: trainer.Config = trainer.Config()
 
     def __post_init__(self) -> None:
         """Raises a UserError where a value is of the wrong type or out of range."""
         for name in SECTIONS:
             cf.check(getattr(self, name))
+        task, network = tasks.name_of(self.task), networks.name_of(self.network)
+        fitting = networks.NETWORKS if task == "generate" else networks.FROM_IMAGES
+        if network not in fitting:
+            raise UserError(f"The network {network} is none for the task {task}: choose among {', '.join(fitting)}.")
+        TASKS[task].takes(self.task)  # what its words mean is found out before anything is read
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
         sections: dict[str, Any] = {name: dataclasses.asdict(getattr(self, name)) for name in SECTIONS}
         sections["network"] = {"name": networks.name_of(self.network), **sections["network"]}
+        sections["task"] = {"name": tasks.name_of(self.task), **sections["task"]}
         return json.loads(json.dumps({"recipe": self.recipe, **sections}))
 
     @classmethod
@@ -107,13 +114,16 @@ class Experiment:
                 raise UserError(f"{where}: '{name}' is {section!r}, not a group of settings.")
             parts[name] = dict(section)
         name = str(parts["network"].pop("name", ""))
-        if name not in networks.NETWORKS:
-            raise unknown(f"network for {where}", name, networks.NETWORKS)
+        if name not in networks.ALL:
+            raise unknown(f"network for {where}", name, networks.ALL)
+        task = str(parts["task"].pop("name", "generate"))  # once there was no other
+        if task not in TASKS:
+            raise unknown(f"task for {where}", task, TASKS)
         return cls(
             recipe=str(values.get("recipe", "")),
-            network=cf.from_dict(networks.NETWORKS[name].Config, parts["network"], "network"),
+            network=cf.from_dict(networks.ALL[name].Config, parts["network"], "network"),
             data=cf.from_dict(DataConfig, parts["data"], "data"),
-            task=cf.from_dict(generate.Config, parts["task"], "task"),
+            task=cf.from_dict(TASKS[task].Config, parts["task"], "task"),
             training=cf.from_dict(trainer.Config, parts["training"], "training"),
         )
 
@@ -165,10 +175,12 @@ class Experiment:
             UserError: the network cannot draw images of this kind, or has fewer layers than shall be frozen.
         """
         torch.manual_seed(seeds.key(self.training.seed, "init"))
+        kind = TASKS[tasks.name_of(self.task)]
+        spec = dataclasses.replace(spec, **kind.takes(self.task))
         generator, discriminator = networks.build(self.network, spec)
         if self.training.freeze:
             finetuning.freeze(discriminator, self.training.freeze, spec)
-        return TASKS["generate"](generator, discriminator, spec, self.task, self.network.latent_dim)
+        return kind.of(generator, discriminator, spec, self.task, self.network)
 
     def batches(self, images: ImageData) -> Batches:
         """The order in which the images are seen.
@@ -186,7 +198,7 @@ class Experiment:
         training = dataclasses.replace(
             self.training, images=20 * batch, tick_every=5 * batch, sample_every=10 * batch, sample_at=()
         )
-        most = {name: min(getattr(self.task, name), 20 * batch) for name in ("select", "detect")}
+        most = {n: min(getattr(self.task, n), 20 * batch) for n in ("select", "detect") if hasattr(self.task, n)}
         task = dataclasses.replace(self.task, **most)
         return dataclasses.replace(self, training=training, task=task)
 
@@ -305,7 +317,7 @@ class Experiment:
         """What a model file says of itself: settings, kind of image, classes, data."""
         return {
             **self.to_dict(),
-            "spec": dataclasses.asdict(images.spec),
+            "spec": dataclasses.asdict(images.spec) | TASKS[tasks.name_of(self.task)].takes(self.task),
             "classes": list(images.class_names),
             "data_name": images.name,
             "fingerprint": images.fingerprint,

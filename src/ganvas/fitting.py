@@ -89,10 +89,7 @@ def fitted(picture: Image.Image, shape: Shape) -> np.ndarray:
 
     What is transparent becomes white unless the shape has four channels.
     """
-    if shape.channels < 4 and picture.mode == "RGBA":
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}[shape.channels]
-    picture = picture if picture.mode == mode else picture.convert(mode)
+    picture = _coloured(picture, shape.channels)
     width, height = picture.size
     side = shape.size
     if (width, height) == (side, side):
@@ -107,6 +104,19 @@ def fitted(picture: Image.Image, shape: Shape) -> np.ndarray:
     sheet = Image.new(small.mode, (side, side), _border(small))
     sheet.paste(small, ((side - inner[0]) // 2, (side - inner[1]) // 2))
     return _array(sheet)
+
+
+def channelled(picture: Image.Image, channels: int) -> np.ndarray:
+    """A picture of `plain` at its own size, as uint8 [H, W, channels]."""
+    array = np.asarray(_coloured(picture, channels))
+    return array[:, :, None] if array.ndim == 2 else array
+
+
+def _coloured(picture: Image.Image, channels: int) -> Image.Image:
+    if channels < 4 and picture.mode == "RGBA":
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _array(picture: Image.Image) -> np.ndarray:

@@ -122,3 +122,13 @@ def accuracy(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, 
         right = (real > fake).float().mean()
         return right, right
     return (real > objective.threshold).float().mean(), (fake <= objective.threshold).float().mean()
+
+
+def score(objective: Objective, logits: Tensor) -> Tensor:
+    """D(x) as people know it: the mean probability where the loss has one, else the mean logit."""
+    return torch.sigmoid(logits).mean() if objective.d_loss is logistic_d else logits.mean()
+
+
+def charbonnier(made: Tensor, true: Tensor, smooth: float) -> Tensor:
+    """Mean of sqrt(difference^2 + smooth^2): absolute differences, round at zero. Source: Charbonnier et al. 1994."""
+    return ((made - true).square() + smooth**2).sqrt().mean()

@@ -13,8 +13,8 @@ from pathlib import Path
 from ganvas import trainer
 from ganvas.errors import UserError, unknown
 from ganvas.experiment import DataConfig, Experiment
-from ganvas.networks import classic_dcgan, classic_mlp, dcgan, pyramid, shuffle
-from ganvas.tasks import generate
+from ganvas.networks import classic_dcgan, classic_mlp, dcgan, pyramid, shuffle, unet
+from ganvas.tasks import generate, restore
 
 EPOCH = 60_000  # images of an epoch of MNIST
 
@@ -253,6 +253,51 @@ def classic_dcgan_64_recipe() -> Experiment:
     )
 
 
+def denoise() -> Experiment:
+    """Take noise out of pictures: `ganvas train denoise --data PHOTOS`, of `degrade=noise:0-50` or as you say."""
+    return Experiment(
+        recipe="denoise",
+        network=unet.Config(),
+        data=DataConfig("", size=64, fit="pieces"),
+        task=restore.Config("noise:25"),
+        training=trainer.Config(
+            images=100_000,
+            batch=16,
+            lr_g=1e-3,
+            lr_d=2e-4,
+            beta1=0.9,
+            beta2=0.999,
+            decay_from=0.3,
+            ema=5_000,
+            tick_every=2_000,
+            sample_every=20_000,
+            sample_at=(1_000, 2_000, 5_000, 10_000),
+        ),
+    )
+
+
+def derain() -> Experiment:
+    """Take rain out of pictures: `ganvas train derain --data PHOTOS`."""
+    return dataclasses.replace(denoise(), recipe="derain", task=restore.Config("rain", turn=False))
+
+
+def superres() -> Experiment:
+    """Enlarge pictures to twice their size (or four times: `degrade=down:4`): `ganvas train superres --data PHOTOS`."""
+    return dataclasses.replace(denoise(), recipe="superres", task=restore.Config("down:2"))
+
+
+def inpaint() -> Experiment:
+    """Fill what is missing in pictures: `ganvas train inpaint --data PHOTOS`."""
+    base = denoise()
+    return dataclasses.replace(
+        base,
+        recipe="inpaint",
+        network=unet.Config(depth=4),
+        data=dataclasses.replace(base.data, size=96),
+        task=restore.Config("holes:25", turn=False),
+    )
+
+
 RECIPES: dict[str, Callable[[], Experiment]] = {
     "mnist": mnist,
     "mnist-best": mnist_best,
@@ -260,6 +305,10 @@ RECIPES: dict[str, Callable[[], Experiment]] = {
     "stacked-mnist": stacked_mnist,
     "images": images,
     "few": few,
+    "denoise": denoise,
+    "derain": derain,
+    "superres": superres,
+    "inpaint": inpaint,
     "classic-mlp": classic_mlp_recipe,
     "classic-dcgan": classic_dcgan_recipe,
     "classic-dcgan-64": classic_dcgan_64_recipe,

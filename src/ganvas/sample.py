@@ -22,6 +22,10 @@ from ganvas.spec import ImageSpec
 
 BATCH = 256  # pictures that are drawn at a time
 NEEDED = ("recipe", "images", "training", "machine", "data_name", "licence", "fingerprint")  # in a model's card
+USES = {  # what a model of another task is for
+    "generate": "draws pictures from noise: use `ganvas sample`, and `ganvas train denoise` for a model that mends",
+    "restore": "mends pictures and draws none from noise: use `ganvas restore MODEL FILES... --out DIR`",
+}
 
 
 @dataclass(frozen=True)
@@ -177,6 +181,17 @@ class Model:
         raise unknown(f"class in {self.path.name}", str(name), self.class_names)
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A model file's networks with their weights, before anything is made of them."""
+
+    path: Path
+    parts: dict[str, nn.Module]
+    spec: ImageSpec
+    config: Any  # of the networks
+    card: dict[str, Any]
+
+
 def load(path: str | os.PathLike[str], device: str = "auto") -> Model:
     """Load a trained model from a run's folder, a model file or hf://user/name; nothing else is needed.
 
@@ -184,15 +199,38 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Model:
         device: where to draw and judge; auto: a CUDA device where there is one, else the CPU.
 
     Raises:
-        UserError: there is no such file, it is damaged, or it was written by a newer version.
+        UserError: there is no such file, it is damaged, it was written by a newer version, or it draws nothing.
+    """
+    found = networks_of(path, "generate", device)
+    parts, names = found.parts, tuple(found.card["classes"])
+    selector, detector = parts.get("selector"), parts.get("detector")
+    assert selector is None or isinstance(selector, Selector)
+    assert detector is None or isinstance(detector, Detector)
+    generator, discriminator, latent_dim = parts["generator"], parts["discriminator"], found.config.latent_dim
+    return Model(found.path, generator, discriminator, found.spec, latent_dim, names, found.card, selector, detector)
+
+
+def task_of(card: dict[str, Any]) -> str:
+    """What a model of this card was trained to do."""
+    return str(card["task"].get("name", "generate"))
+
+
+def networks_of(path: str | os.PathLike[str], task: str, device: str = "auto") -> Loaded:
+    """The networks of a model file that was trained for this task.
+
+    Raises:
+        UserError: as `load`; or the model is of another task.
     """
     if device == "auto":
         device = f"cuda:{distributed.local_rank()}" if torch.cuda.is_available() else "cpu"
     file = locate(path)
     tensors, card = checkpoint.load(file)
     try:
+        theirs = task_of(card)
+        if theirs != task and theirs in USES and task in USES:
+            raise UserError(f"{file} {USES[theirs]}.")
         with torch.device("meta"):  # nothing is computed, and no card can ask for more memory than its file has
-            parts, spec, latent_dim = _build(card, tensors)
+            parts, spec, config = _build(card, tensors)
         names = tuple(card["classes"])
         missing = [name for name in NEEDED if name not in card]
         if missing or len(names) != spec.classes or not all(isinstance(name, str) for name in names):
@@ -204,21 +242,17 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Model:
     for name, network in parts.items():
         checkpoint.load_module(name, network, tensors, file)
         network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    generator, discriminator = parts["generator"], parts["discriminator"]
-    selector, detector = parts.get("selector"), parts.get("detector")
-    assert selector is None or isinstance(selector, Selector)
-    assert detector is None or isinstance(detector, Detector)
-    return Model(file, generator, discriminator, spec, latent_dim, names, card, selector, detector)
+    return Loaded(file, parts, spec, config, card)
 
 
-def _build(card: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, nn.Module], ImageSpec, int]:
-    """The networks that a card describes, without their weights; the kind of image; the latent dimension."""
+def _build(card: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, nn.Module], ImageSpec, Any]:
+    """The networks that a card describes, without their weights; the kind of image; the networks' config."""
     spec, knobs = ImageSpec(**card["spec"]), dict(card["network"])
-    config = cf.from_dict(networks.NETWORKS[knobs.pop("name")].Config, knobs, "network")
+    config = cf.from_dict(networks.ALL[knobs.pop("name")].Config, knobs, "network")
     generator, discriminator = networks.build(config, spec)
     parts: dict[str, nn.Module] = {"generator": generator, "discriminator": discriminator}
     if any(name.startswith("selector.") for name in tensors):
         parts["selector"] = Selector(spec.channels, spec.size)
     if "detector.mean" in tensors:
         parts["detector"] = Detector(len(tensors["detector.mean"]))
-    return parts, spec, config.latent_dim
+    return parts, spec, config

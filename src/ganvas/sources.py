@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -99,19 +100,38 @@ def run_of(model: Path) -> Run | None:
     return None
 
 
-def trained_on(model: Model, source: str | os.PathLike[str], data: str | os.PathLike[str] | None = None) -> ImageData:
+class Trained(Protocol):
+    """A model of any task."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def spec(self) -> ImageSpec: ...
+    @property
+    def card(self) -> dict[str, Any]: ...
+
+
+def trained_on(
+    model: Trained,
+    source: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None = None,
+    size: int = 0,
+) -> ImageData:
     """The images that a model was trained on, where they still are; or those that the user names.
 
     Args:
         source: what the user calls the model.
+        size: of pieces, where they shall be of another size than in the training.
 
     Raises:
         UserError: they are not there, or are others now.
     """
     said = model.card.get("data", {})
-    shape = Shape(model.spec.size, model.spec.channels, said.get("fit", "crop"), said.get("linear", False))
+    fit, labelled = said.get("fit", "crop"), said.get("labels", True)
+    size = size if size and fit == "pieces" else model.spec.size
+    shape = Shape(size, model.spec.channels, fit, said.get("linear", False))
     if data is not None:
-        return _in_shape(str(data), shape, said.get("labels", True))
+        return _in_shape(str(data), shape, labelled)
     run = run_of(model.path)
     name = said.get("source", "")
     if run is not None:
@@ -123,7 +143,7 @@ def trained_on(model: Model, source: str | os.PathLike[str], data: str | os.Path
             raise UserError(f"{run.experiment} is damaged ({error}). Name the data with --data.") from error
     elif name not in datasets.DATASETS:
         raise UserError(f"{source} was trained on '{name}', which is not here. Name these images with --data.")
-    real = datasets.load(name, shape, said.get("labels", True))
+    real = datasets.load(name, shape, labelled)
     if real.fingerprint != model.card.get("fingerprint"):
         raise UserError(f"{name} holds other images now than {source} was trained on. Name the right ones with --data.")
     return real

@@ -14,11 +14,16 @@ def drawable(size: int) -> int:
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """The shape of the images: channels (1 grey, 3 colour), side in pixels, number of classes (0: unlabelled)."""
+    """The shape of the images: channels (1 grey, 3 colour), side in pixels, number of classes (0: unlabelled).
+
+    Where the generator is given pictures: how many times smaller they are, and whether a mask comes with them.
+    """
 
     channels: int
     size: int
     classes: int = 0
+    scale: int = 1
+    masked: bool = False
 
     def ladder(self) -> list[int]:
         """The sides from the smallest map (4 to 7 pixels) to the image, each twice the one before.

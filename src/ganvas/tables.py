@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 from rich.console import Console
@@ -21,6 +21,7 @@ from ganvas.evaluation import Doing, Written
 from ganvas.expanding import Lesson, conclusion
 from ganvas.figures import Figure, number
 from ganvas.inspection import Judged
+from ganvas.judging import MOST, Answer
 from ganvas.metrics.expert import Z
 
 
@@ -100,6 +101,24 @@ class Measuring(Progressing):
         )
         for sheet in self.written:
             self.print(f"Sheet {sheet.path}: {sheet.text}")
+
+
+def answers(found: Sequence[Answer]) -> Table:
+    """What each one who mends is worth, and how the model stands to the best of the others."""
+    table = Table(box=None, pad_edge=False)
+    columns = {"psnr": "PSNR", "ssim": "SSIM", "frechet": "Frechet distance", "read": "digits read"}
+    known = [key for key in columns if any(getattr(a, key) == getattr(a, key) for a in found)]
+    for head in ("", *(columns[key] for key in known)):
+        table.add_column(head, justify="right" if head else "left", no_wrap=True)
+    for a in found:
+        shown = {
+            "psnr": "-" if a.psnr >= MOST else f"{a.psnr:.2f} ± {a.spread:.2f} dB",
+            "ssim": f"{a.ssim:.4f}",
+            "frechet": number(a.frechet),
+            "read": number(a.read, share=True),
+        }
+        table.add_row(a.name, *(shown[key] for key in known))
+    return table
 
 
 def show_verdicts(judged: list[Judged], detector: Detector | None, alarm: float, as_json: bool) -> None:

@@ -138,10 +138,11 @@ class Trainer:
 
         with self.autocast():
             expert = task.discriminator_loss(batch)
-        self.optimizer_d.zero_grad()
-        expert["total"].backward()
-        distributed.average(gradients(task.discriminator))
-        self.optimizer_d.step()
+        if expert is not None:
+            self.optimizer_d.zero_grad()
+            expert["total"].backward()
+            distributed.average(gradients(task.discriminator))
+            self.optimizer_d.step()
 
         with frozen(self.trained_d):
             with self.autocast():
@@ -149,7 +150,7 @@ class Trainer:
             if forger is not None:
                 self.optimizer_g.zero_grad()
                 forger["total"].backward()
-            logged = {k: v.detach() for k, v in {**expert, **(forger or {})}.items() if k != "total"}
+            logged = {k: v.detach() for k, v in {**(expert or {}), **(forger or {})}.items() if k != "total"}
             moving = gradients(task.generator) if forger is not None else ()
             distributed.average(itertools.chain(moving, self.statistics(), logged.values()))
             task.heed(logged)
@@ -171,7 +172,8 @@ class Trainer:
             seen, since = batches.seen(PROBE, start=self.images), self.images - self.probed
             told = self.task.adapt(self.drawer(), seen, held_out, since)
         self.probed = self.images
-        for name, value in {"accuracy_held_out": figures["real"], **told}.items():
+        seen_right = {"accuracy_held_out": figures["real"]} if figures else {}
+        for name, value in {**seen_right, **told}.items():
             self.note(name, value)
 
     def statistics(self) -> Iterator[Tensor]:

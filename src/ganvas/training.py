@@ -7,18 +7,18 @@ import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+from torch import Tensor
+
 from ganvas import checkpoint, distributed, seeds
 from ganvas.background import Background
 from ganvas.data import Batches
 from ganvas.errors import UserError
 from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
-from ganvas.metrics import copies
 from ganvas.run import Run
-from ganvas.tasks import Task
+from ganvas.tasks import CHECK, Task
 from ganvas.trainer import Config, Trainer
 
 PROBES = 8  # probes of the discriminator a tick, since its opinion sways from step to step
-CHECK = 100  # real and generated images of the accuracy check beside each picture
 
 
 def crossed(before: int, after: int, every: int) -> bool:
@@ -42,7 +42,6 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
     began = yield from _begin(trainer, batches, run)
     saved = time.monotonic()
     background = Background(run, config.evaluate_count)
-    watch: copies.Watch | None = None
     try:
         while trainer.images < config.images:
             before = trainer.images
@@ -59,9 +58,8 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
                 events += [Measured(background.images, rows) for rows in [background.collect()] if rows]
             listed = any(before < at <= after for at in config.sample_at)
             if done or listed or crossed(before, after, config.sample_every):
-                drawn = _sample(trainer, run, f"fakes_{after // 1000:06d}")
-                watch = watch or copies.Watch(batches.some(copies.WATCHED))
-                events += [drawn, _check(trainer, batches, run, watch.share(drawn.pictures))]
+                drawn = _sample(trainer, batches, run, f"fakes_{after // 1000:06d}")
+                events += [drawn, _check(trainer, batches, run, drawn.pictures)]
                 if config.keep_models:
                     _save_model(trainer, run, run.models / f"model_{after // 1000:06d}.safetensors")
             if crossed(before, after, config.evaluate_every) and run.writes and not (done or background.busy):
@@ -117,7 +115,7 @@ def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, Non
     if trainer.images == 0:
         run.check_space(8 * (3 * max(state_bytes, 400_000)) + 20_000_000)
         run.save_picture("reals", batches.data.examples())
-        events = [_sample(trainer, run, "fakes_init"), _save(trainer, run)]
+        events = [_sample(trainer, batches, run, "fakes_init"), _save(trainer, run)]
         yield from events if run.writes else []
     return began
 
@@ -170,30 +168,22 @@ def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:
     return Logged(trainer.images, row)
 
 
-def _sample(trainer: Trainer, run: Run, name: str) -> Sampled:
+def _sample(trainer: Trainer, batches: Batches, run: Run, name: str) -> Sampled:
     """Draw the fixed sheet."""
     drawer = trainer.drawer().eval()
-    pictures = trainer.task.preview(drawer, trainer.config.seed)
+    pictures = trainer.task.preview(drawer, batches)
     trainer.task.generator.train()
     return Sampled(trainer.images, run.save_picture(name, pictures), pictures)
 
 
-def _check(trainer: Trainer, batches: Batches, run: Run, copied: float) -> Evaluated:
-    """The discriminator's accuracy without dropout, on as many real, generated and held-out images."""
+def _check(trainer: Trainer, batches: Batches, run: Run, pictures: Tensor) -> Evaluated:
+    """The task's figures beside a sheet, the networks in evaluation mode."""
     task = trainer.task
     seeds.plant(seeds.key(trainer.config.seed, "check", trainer.images), trainer.device)
     task.generator.eval(), task.discriminator.eval()
-    seen = task.accuracy(batches.seen(CHECK), trainer.drawer())
-    held_out = task.accuracy(batches.held_out(CHECK), trainer.drawer())
+    figures = task.check(trainer.drawer(), batches, pictures)
     task.generator.train(), task.discriminator.train()
-    figures = {
-        "real": float(seen["real"]),
-        "fake": float(seen["fake"]),
-        "held_out": float(held_out["real"]),
-        "diversity": round(float(seen["diversity"]), 4),
-        "copied": copied,
-    }
-    run.append({"images": trainer.images, "metric": "discriminator-accuracy", "n": CHECK, **figures}, run.metrics)
+    run.append({"images": trainer.images, "metric": task.checks, "n": CHECK, **figures}, run.metrics)
     return Evaluated(trainer.images, figures)
 
 

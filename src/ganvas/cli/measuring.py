@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganvas.cli.app import app, bench, is_first
 from ganvas.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ganvas.evaluation import Doing, Written
+    from ganvas.judging import Answer
 
 
 @app.command
@@ -21,8 +29,11 @@ def evaluate(
     data: str | None = None,
     out: Path | None = None,
     time_limit: float | None = None,
+    against: tuple[Path, ...] = (),
 ) -> int:
     """Measure how good generated pictures are; each figure stands beside the one that real images get (the floor).
+
+    A model that mends pictures is judged on held-out ones that are damaged anew, beside what costs nothing.
 
     Parameters
     ----------
@@ -46,14 +57,20 @@ def evaluate(
         A folder for the sheets of pictures; without it evaluation/ in the run's folder.
     time_limit
         Seconds after which what is left is passed over.
+    against
+        Of a model that mends: others to set beside it, such as one that was trained with another lively=.
     """
     from rich.console import Console
 
-    from ganvas import distributed
+    from ganvas import distributed, judging
     from ganvas import evaluation as ev
     from ganvas.tables import Measuring
 
     console = Console(quiet=not is_first())
+    if judging.is_restorer(source):
+        return _judge(console, judging.judge(source, against, data, extractor, seed, out))
+    if against:
+        raise UserError("--against is for models that mend pictures; of others: ganvas compare RUN RUN.")
     with distributed.joined(), Measuring(console) as display:
         for event in ev.evaluate(
             source, metrics, extractor, count, split, seed, repeats, data=data, out=out, time_limit=time_limit
@@ -61,6 +78,28 @@ def evaluate(
             display.show(event)
     if is_first():
         display.table(str(source))
+    return 0
+
+
+def _judge(console: Console, events: Iterator[Doing | Answer | Written]) -> int:
+    """Show what each answer is worth."""
+    from ganvas.evaluation import Doing
+    from ganvas.judging import Answer
+    from ganvas.tables import Progressing, answers
+
+    found: list[Answer] = []
+    sheets: list[Written] = []
+    with Progressing(console) as progress:
+        for event in events:
+            if isinstance(event, Doing):
+                progress.doing(event)
+            elif isinstance(event, Answer):
+                found.append(event)
+            else:
+                sheets.append(event)
+    console.print(answers(found))
+    for sheet in sheets:
+        console.print(f"Sheet {sheet.path}; {sheet.text}", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ganvas.experiment import Experiment
 
 
+NEXT = "restore {place} my-pictures/ --out mended/"  # after the training of a model that mends
+
+
 @app.command
 def train(
     recipe: str,
@@ -146,7 +149,7 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     """Train, show what happens, and say at the end what there is and what to type next."""
     from rich.console import Console
 
-    from ganvas import distributed
+    from ganvas import distributed, tasks
     from ganvas.display import Lines, Screen
     from ganvas.events import Started
 
@@ -175,6 +178,7 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
         return 0
     newest = max((place / "samples").glob("fakes_[0-9]*.png"), default=place / "samples")
     print(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
-    print(f"Next:\n  {me()} sample {place} --seeds 0-63\n  {me()} info {place}")
+    use = "sample {place} --seeds 0-63" if tasks.name_of(experiment.task) == "generate" else NEXT
+    print(f"Next:\n  {me()} {use.format(place=place)}\n  {me()} info {place}")
     print(f"  {me()} resume {place} images={2 * total}    # train on, to twice the length")
     return 0

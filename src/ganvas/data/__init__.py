@@ -5,50 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas import images as im
 from ganvas import seeds
-from ganvas.data import arrays, idx, listing, pack
+from ganvas.data import arrays, idx, listing, pack, photos
+from ganvas.data.batches import Batch, Batches
 from ganvas.data.listing import Listing
 from ganvas.data.pack import Packing
 from ganvas.data.sets import ImageData, Split, fingerprint, from_arrays, hold_out
-from ganvas.data.stored import Ahead, Stored
 from ganvas.errors import UserError, unknown
 from ganvas.files import cache_folder, cannot
 from ganvas.fitting import Shape
 
 STACKED = (128_000, 10_000)  # pictures of stacked MNIST that are trained on, and that are held out
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Images float [B, C, H, W] in [-1, 1], labels int64 [B] or None, and the number of the training step.
-
-    With several processes (ranks) it is one of `ranks` equal parts of the step's batch.
-    """
-
-    images: Tensor
-    labels: Tensor | None
-    step: int
-    rank: int = 0
-    ranks: int = 1
-    random: torch.Generator | None = None  # for numbers of the whole batch, the same on all ranks (None: PyTorch's own)
-
-    def draw(self, function: Callable[..., Tensor], *shape: int) -> Tensor:
-        """This part's rows [B, *shape] of random numbers that are drawn for the whole batch, on the CPU.
-
-        Args:
-            function: torch.randn or torch.rand.
-        """
-        count = len(self.images)
-        whole = function(count * self.ranks, *shape, generator=self.random)
-        return whole[count * self.rank : count * (self.rank + 1)]
 
 
 def mnist() -> ImageData:
@@ -71,6 +45,7 @@ def stacked_mnist() -> ImageData:
     return ImageData("stacked-mnist", Split(train, None), Split(held_out, None), (), digest, digits.licence)
 
 
+__all__ = ["DATASETS", "Batch", "Batches", "ImageData", "Split", "load", "loading"]
 DATASETS: dict[str, Callable[[], ImageData]] = {
     "mnist": mnist,
     "stacked-mnist": stacked_mnist,
@@ -116,7 +91,8 @@ def loading(source: str, shape: Shape, labelled: bool) -> Generator[Packing, Non
                     f"channels={wanted.channels} need the pictures that it was made from."
                 )
         elif kind == "pictures":
-            return (yield from _packed(listing.find(path, labelled), shape))
+            found = listing.find(path, labelled)
+            return (yield from (_photographs if shape.fit == "pieces" else _packed)(found, shape))
         elif kind == "arrays":
             images, labels = arrays.read_npz(path)
             found = from_arrays(images, labels if labelled else None, path.stem)
@@ -124,10 +100,11 @@ def loading(source: str, shape: Shape, labelled: bool) -> Generator[Packing, Non
             found = from_idx(path, path.resolve().name)
     found = found if labelled else found.unlabelled()
     spec = found.spec
-    wanted = replace(shape, size=shape.size or spec.size, channels=shape.channels or spec.channels)
+    size = spec.size if shape.fit == "pieces" and spec.size <= shape.size else shape.size or spec.size
+    wanted = replace(shape, size=size, channels=shape.channels or spec.channels)
     if (wanted.size, wanted.channels) == (spec.size, spec.channels):
         return found
-    return (yield from _packed(arrays.listed(found), wanted))
+    return (yield from (_photographs if shape.fit == "pieces" else _packed)(arrays.listed(found), wanted))
 
 
 def _there(source: str) -> Path:
@@ -213,8 +190,19 @@ def _packed(found: Listing, shape: Shape) -> Generator[Packing, None, ImageData]
     return _from_pack(place)
 
 
+def _photographs(found: Listing, shape: Shape) -> Generator[Packing, None, ImageData]:
+    """Pieces of the pictures of a listing, which are decoded into the cache once."""
+    wanted = replace(shape, channels=shape.channels or pack.resolve(found, shape).channels)
+    place = cache_folder() / "packs" / photos.place_of(found, wanted)
+    yield from photos.write(found, wanted.channels, place)
+    return _as_data(photos.read(place, shape.size))
+
+
 def _from_pack(place: Path) -> ImageData:
-    found = pack.read(place)
+    return _as_data(pack.read(place))
+
+
+def _as_data(found: pack.Pack) -> ImageData:
     train, held_out = Split.on_disk(*found.train), Split.on_disk(*found.held_out)
     return ImageData(found.name, train, held_out, found.class_names, found.fingerprint, found.licence, found.notes)
 
@@ -271,85 +259,3 @@ def _renumber(labels: np.ndarray, names: dict[int, str], path: Path) -> np.ndarr
 
 def _tensor(images: np.ndarray) -> Tensor:
     return torch.from_numpy(images[:, None].copy())  # a copy of our own: the file's buffer is read-only
-
-
-class Batches:
-    """The training images in an order that follows from the seed alone: a new permutation each epoch.
-
-    Of `ranks` processes each reads its own part of every batch.
-    """
-
-    def __init__(
-        self, data: ImageData, batch: int, seed: int, device: torch.device, rank: int = 0, ranks: int = 1
-    ) -> None:
-        """
-        Raises:
-            UserError: the data set has fewer images than a batch.
-        """
-        self.data, self.batch, self.seed, self.device = data, batch, seed, device
-        self.rank, self.ranks = rank, ranks
-        self.count = len(data.train.images)
-        if self.count < batch:
-            raise UserError(
-                f"batch={batch} is more than the {self.count} training images of {data.name}; choose less: "
-                f"batch={max(2, self.count // 2)}."
-            )
-        self._epochs: dict[int, Tensor] = {}
-        self._ahead = Ahead(data.train.images) if isinstance(data.train.images, Stored) else None
-
-    def at(self, images_seen: int) -> Batch:
-        """This rank's part of the batch that follows after `images_seen` images."""
-        step, index = images_seen // self.batch, self._index(images_seen)
-        if self._ahead is None:
-            part = self._take(self.data.train, index, step)
-        else:
-            images = self._ahead.take(index, self._index(images_seen + self.batch))
-            part = self._batch(images, self.data.train.labels, index, step)
-        if self.ranks == 1:
-            return part
-        random = seeds.generator(self.seed, "step", images_seen)  # as the trainer plants it where there is one rank
-        return replace(part, rank=self.rank, ranks=self.ranks, random=random)
-
-    def _index(self, images_seen: int) -> Tensor:
-        share = self.batch // self.ranks
-        positions = range(images_seen + self.rank * share, images_seen + (self.rank + 1) * share)
-        epochs = sorted({positions[0] // self.count, positions[-1] // self.count})
-        return torch.cat(
-            [self._order(e)[max(positions[0] - e * self.count, 0) : positions[-1] + 1 - e * self.count] for e in epochs]
-        )
-
-    def whole(self) -> Batches:
-        """The same with whole batches, for what one rank does alone."""
-        return Batches(self.data, self.batch, self.seed, self.device)
-
-    def held_out(self, count: int, start: int = 0) -> Batch:
-        """The held-out images from `start` on, in a fixed order that begins anew at its end."""
-        return self._fixed(self.data.held_out, count, "held out", start)
-
-    def seen(self, count: int, start: int = 0) -> Batch:
-        """The training images from `start` on, in a fixed order that begins anew at its end."""
-        return self._fixed(self.data.train, count, "seen", start)
-
-    def some(self, count: int) -> Tensor:
-        """Up to `count` of the training images, uint8 [n, C, H, W]; what lies on the disk stays there until indexed."""
-        order = torch.randperm(self.count, generator=seeds.generator(self.seed, "some"))[:count]
-        images = self.data.train.images
-        return images.pick(order) if isinstance(images, Stored) else images[order]  # pyright: ignore[reportReturnType]
-
-    def _fixed(self, split: Split, count: int, what: str, start: int = 0) -> Batch:
-        total = len(split.images)
-        order = torch.randperm(total, generator=seeds.generator(self.seed, what))
-        return self._take(split, order[(start + torch.arange(min(count, total))) % total], 0)
-
-    def _order(self, epoch: int) -> Tensor:
-        if epoch not in self._epochs:
-            order = torch.randperm(self.count, generator=seeds.generator(self.seed, "order", epoch))
-            self._epochs = {e: o for e, o in self._epochs.items() if e == epoch - 1} | {epoch: order}
-        return self._epochs[epoch]
-
-    def _take(self, split: Split, index: Tensor, step: int) -> Batch:
-        return self._batch(split.images[index], split.labels, index, step)
-
-    def _batch(self, images: Tensor, labels: Tensor | None, index: Tensor, step: int) -> Batch:
-        chosen = None if labels is None else labels[index].to(self.device)
-        return Batch(im.to_float(images.to(self.device)), chosen, step)

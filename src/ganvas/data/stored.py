@@ -6,6 +6,7 @@ import mmap
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,6 +14,14 @@ from torch import Tensor
 from ganvas.files import cannot
 
 FRESH = 32_000_000  # bytes gathered from one release of the maps' memory to the next
+
+
+class Source(Protocol):
+    """Where the pictures of rows are gathered from."""
+
+    shape: tuple[int, int, int]  # of a picture, (C, H, W)
+
+    def gather(self, rows: Tensor) -> Tensor: ...
 
 
 class Shards:
@@ -62,28 +71,28 @@ class Shards:
 
 
 class Stored:
-    """Some pictures of the shards; indexed and sliced as a tensor uint8 [N, C, H, W] is, it gives true tensors."""
+    """Some pictures of a source; indexed and sliced as a tensor uint8 [N, C, H, W] is, it gives true tensors."""
 
     dtype = torch.uint8
 
-    def __init__(self, shards: Shards, rows: Tensor) -> None:
+    def __init__(self, source: Source, rows: Tensor) -> None:
         """`rows`: int64 [N], where each picture lies."""
-        self.shards, self.rows = shards, rows
-        self.shape = torch.Size((len(rows), *shards.shape))
+        self.source, self.rows = source, rows
+        self.shape = torch.Size((len(rows), *source.shape))
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: Tensor | slice) -> Tensor:
-        return self.shards.gather(self.rows[index])
+        return self.source.gather(self.rows[index])
 
     def pick(self, index: Tensor) -> Stored:
         """Those of these numbers, still on the disk."""
-        return Stored(self.shards, self.rows[index])
+        return Stored(self.source, self.rows[index])
 
     def split(self, size: int) -> list[Stored]:
         """Portions of `size` pictures, as `Tensor.split` gives them."""
-        return [Stored(self.shards, rows) for rows in self.rows.split(size)]
+        return [Stored(self.source, rows) for rows in self.rows.split(size)]
 
 
 class Ahead:

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from ganvas.networks import classic_dcgan, classic_mlp, dcgan, pyramid, shuffle
+from ganvas.networks import classic_dcgan, classic_mlp, dcgan, pyramid, shuffle, unet
 from ganvas.spec import ImageSpec
 
 NETWORKS: dict[str, ModuleType] = {
@@ -22,11 +22,15 @@ NETWORKS: dict[str, ModuleType] = {
     "classic-mlp": classic_mlp,
     "classic-dcgan": classic_dcgan,
 }
+FROM_IMAGES: dict[str, ModuleType] = {  # whose generator is given pictures
+    "unet": unet,
+}
+ALL = NETWORKS | FROM_IMAGES
 
 
 def name_of(config: Any) -> str:
-    """The name in `NETWORKS` of the architecture that a config's knobs belong to."""
-    return next(name for name, module in NETWORKS.items() if isinstance(config, module.Config))
+    """The name in `ALL` of the architecture that a config's knobs belong to."""
+    return next(name for name, module in ALL.items() if isinstance(config, module.Config))
 
 
 def build(config: Any, spec: ImageSpec) -> tuple[nn.Module, nn.Module]:
@@ -35,5 +39,5 @@ def build(config: Any, spec: ImageSpec) -> tuple[nn.Module, nn.Module]:
     Raises:
         UserError: the architecture cannot draw images of this size.
     """
-    module = NETWORKS[name_of(config)]
+    module = ALL[name_of(config)]
     return module.Generator(spec, config), module.Discriminator(spec, config)

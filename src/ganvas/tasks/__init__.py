@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from ganvas.tasks import generate
-from ganvas.tasks.base import Task
+from typing import Any
 
-TASKS = {
+from ganvas.tasks import generate, restore
+from ganvas.tasks.base import CHECK, Task
+
+TASKS: dict[str, type[Task]] = {
     "generate": generate.GenerateTask,
+    "restore": restore.RestoreTask,
 }
 
-__all__ = ["TASKS", "Task"]
+
+def name_of(config: Any) -> str:
+    """The name in `TASKS` of the task that a config's knobs belong to."""
+    return next(name for name, task in TASKS.items() if isinstance(config, task.Config))
+
+
+__all__ = ["CHECK", "TASKS", "Task", "name_of"]

@@ -15,8 +15,9 @@ from ganvas import images as im
 from ganvas.config import knob
 from ganvas.data import Batch, Batches
 from ganvas.losses import LOSSES
+from ganvas.metrics import copies
 from ganvas.spec import ImageSpec
-from ganvas.tasks.base import Task
+from ganvas.tasks.base import CHECK, Task
 
 COLUMNS = 10  # pictures a row of a preview
 MAX_ROWS = 32
@@ -60,6 +61,8 @@ class Config:
 class GenerateTask(Task):
     """The classic contest: G draws from z (and a label), D judges."""
 
+    Config = Config
+
     def __init__(
         self, generator: nn.Module, discriminator: nn.Module, spec: ImageSpec, config: Config, latent_dim: int
     ) -> None:
@@ -74,7 +77,14 @@ class GenerateTask(Task):
             "share": torch.tensor(config.penalty_share),
             "augment": torch.tensor(0.0),
         }
+        self._watch: copies.Watch | None = None
         self._fakes: Tensor | None = None  # drawn in the discriminator's step, used again in the generator's
+
+    @classmethod
+    def of(
+        cls, generator: nn.Module, discriminator: nn.Module, spec: ImageSpec, config: Any, network: Any
+    ) -> GenerateTask:
+        return cls(generator, discriminator, spec, config, network.latent_dim)
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         c, gamma = self.config, self.dials["gamma"]
@@ -113,8 +123,8 @@ class GenerateTask(Task):
             "loss_d": loss,
             "accuracy_real": accuracy_real,
             "accuracy_fake": accuracy_fake,
-            "d_real": self._score(real),
-            "d_fake": self._score(fake),
+            "d_real": losses.score(self.objective, real),
+            "d_fake": losses.score(self.objective, fake),
             **logged,
         }
 
@@ -128,7 +138,7 @@ class GenerateTask(Task):
             with torch.no_grad():
                 real = self.discriminator(self._disturbed(self._turned(batch), batch), batch.labels).float()
         loss = self.objective.g_loss(real, fake)
-        return {"total": loss, "loss_g": loss, "d_fake_after": self._score(fake)}
+        return {"total": loss, "loss_g": loss, "d_fake_after": losses.score(self.objective, fake)}
 
     def heed(self, logged: dict[str, Tensor]) -> None:
         if "penalty_share" in logged:
@@ -205,10 +215,25 @@ class GenerateTask(Task):
         return {"real": right_real, "fake": right_fake, "diversity": spread[0] / spread[1].clamp_min(1e-6)}
 
     @torch.no_grad()
-    def preview(self, generator: nn.Module, seed: int) -> Tensor:
+    def check(self, generator: nn.Module, batches: Batches, pictures: Tensor) -> dict[str, float]:
+        self._watch = self._watch or copies.Watch(batches.some(copies.WATCHED))
+        seen = self.accuracy(batches.seen(CHECK), generator)
+        held_out = self.accuracy(batches.held_out(CHECK), generator)
+        return {
+            "real": float(seen["real"]),
+            "fake": float(seen["fake"]),
+            "held_out": float(held_out["real"]),
+            "diversity": round(float(seen["diversity"]), 4),
+            "copied": self._watch.share(pictures),
+        }
+
+    @torch.no_grad()
+    def preview(self, generator: nn.Module, batches: Batches) -> Tensor:
         rows = min(self.spec.classes, MAX_ROWS) or COLUMNS
         device = next(generator.parameters()).device
-        z = seeds.latents((seeds.key(seed, "preview", i) for i in range(rows * COLUMNS)), self.latent_dim).to(device)
+        z = seeds.latents((seeds.key(batches.seed, "preview", i) for i in range(rows * COLUMNS)), self.latent_dim).to(
+            device
+        )
         labels = torch.arange(rows, device=device).repeat_interleave(COLUMNS) if self.spec.classes else None
         return im.to_uint8(generator(z, labels))
 
@@ -233,8 +258,3 @@ class GenerateTask(Task):
     def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
         z = batch.draw(torch.randn, self.latent_dim).to(batch.images.device)  # on the CPU: one z on any device
         return generator(z, batch.labels)
-
-    def _score(self, logits: Tensor) -> Tensor:
-        """D(x) as people know it: the mean probability where the loss has one, else the mean logit."""
-        logistic = self.objective.d_loss is losses.logistic_d
-        return torch.sigmoid(logits).mean() if logistic else logits.mean()

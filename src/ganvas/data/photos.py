@@ -1,0 +1,245 @@
+"""Whole photographs at their own scale, from which a training cuts its pieces."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import mmap
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganvas import files, fitting
+from ganvas.data.listing import Listing, mapped
+from ganvas.data.pack import FORMAT, NAMED, Pack, Packing, key
+from ganvas.data.stored import FRESH, Stored
+from ganvas.errors import UserError
+from ganvas.files import cannot, write_whole
+from ganvas.fitting import Shape, Unreadable
+from ganvas.spec import drawable
+
+LONGEST = 2_048  # pixels of the longer side; larger photographs are scaled down
+STEP = 4  # pixels from one place of a piece to the next
+PLACES = 4_000_000  # of all pieces, about: with more photographs the steps are longer
+HELD_OUT = 0.15  # share of the photographs that is held out: of each there are many pieces
+USUAL = 64  # pixels a side of a piece that is chosen for the user
+
+
+class Photos:
+    """A file of photographs of many sizes, mapped into memory; a row is the place of a piece in one of them."""
+
+    def __init__(self, path: Path, sizes: Sequence[tuple[int, int]], channels: int, size: int) -> None:
+        """
+        Args:
+            path: pixels [H, W, C] of each photograph, one after the other.
+            sizes: (H, W) of each.
+            size: pixels a side of a piece; photographs that are smaller have none.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
+        self.shape, self.gathered = (channels, size, size), 0
+        try:
+            with open(path, "rb") as file:
+                self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise cannot("read", path, error if isinstance(error, OSError) else OSError(str(error))) from error
+        self.photos, start = [], 0
+        for h, w in sizes:
+            self.photos.append(np.frombuffer(self.map, np.uint8, h * w * channels, start).reshape(h, w, channels))
+            start += h * w * channels
+        places = sum(max(0, h - size + 1) * max(0, w - size + 1) for h, w in sizes)
+        self.step = max(STEP, round((places / PLACES) ** 0.5))
+        grids = [((h - size) // self.step + 1, (w - size) // self.step + 1) for h, w in sizes]
+        self.grids = [(rows, columns) if min(rows, columns) > 0 else (0, 0) for rows, columns in grids]
+        self.ends = np.cumsum([rows * columns for rows, columns in self.grids])
+
+    def rows(self, photos: Sequence[int], apart: bool) -> Tensor:
+        """The rows of all pieces of these photographs, int64 [n]; `apart`: of such as do not overlap."""
+        stride = -(-self.shape[1] // self.step) if apart else 1
+        found = [torch.empty(0, dtype=torch.int64)]
+        for i in photos:
+            rows, columns = self.grids[i]
+            numbers = torch.arange(int(self.ends[i]) - rows * columns, int(self.ends[i])).view(rows, columns)
+            found.append(numbers[::stride, ::stride].flatten())
+        return torch.cat(found)
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """The pieces of these rows, uint8 [n, C, size, size]."""
+        channels, size, _ = self.shape
+        found = np.empty((len(rows), size, size, channels), np.uint8)
+        homes = np.searchsorted(self.ends, rows.numpy(), "right").tolist()
+        for i, (row, photo) in enumerate(zip(rows.tolist(), homes, strict=True)):
+            many, columns = self.grids[photo]
+            y, x = divmod(row - int(self.ends[photo]) + many * columns, columns)
+            top, left = y * self.step, x * self.step
+            found[i] = self.photos[photo][top : top + size, left : left + size]
+        self.gathered += found.size
+        if self.gathered >= FRESH:
+            self.gathered = 0
+            advice = getattr(mmap, "MADV_DONTNEED", None)  # not on Windows
+            if advice is not None:
+                self.map.madvise(advice)
+        return torch.from_numpy(found).permute(0, 3, 1, 2)
+
+
+def place_of(listing: Listing, shape: Shape) -> str:
+    """The name of the folder that holds these photographs: pieces of any size are cut from one copy."""
+    return f"{listing.name}-photos-{key(listing, Shape(LONGEST, shape.channels, 'pieces'))[:20]}"
+
+
+def write(listing: Listing, channels: int, place: Path) -> Iterator[Packing]:
+    """Decode the photographs once, into `place`, unless it is there; what was interrupted goes on.
+
+    Raises:
+        UserError: none can be read, they are too few to hold some out, or the disk is full.
+    """
+    work = place.with_name(place.name + ".part")
+    files.make_folder(work)
+    with files.locked(work / ".lock"):  # others who want the same wait for it
+        if (place / "photos.json").exists():
+            with contextlib.suppress(OSError):
+                shutil.rmtree(work)
+            return
+        name, total = key(listing, Shape(LONGEST, channels, "pieces")), len(listing.names)
+        done = _taken_up(work, name)
+        try:
+            with open(work / "journal.jsonl", "a", encoding="utf-8") as journal, open(work / "pixels.bin", "ab") as out:
+                left = [range(i, i + 1) for i in range(len(done), total)]
+                yield Packing(len(done), total)
+                for line, pixels in mapped(listing, left, functools.partial(_decoded, channels=channels)):
+                    if pixels is not None:
+                        out.write(pixels.data)
+                        out.flush()
+                    journal.write(json.dumps(line) + "\n")
+                    journal.flush()
+                    done.append(line)
+                    yield Packing(len(done), total)
+                os.fsync(out.fileno())
+            _finish(work, listing, channels, done)
+            (work / "journal.jsonl").unlink()
+            (work / ".lock").unlink(missing_ok=True)
+            os.replace(work, place)
+        except OSError as error:
+            raise cannot("write", work, error) from error
+
+
+def _taken_up(work: Path, name: str) -> list[dict[str, Any]]:
+    """The journal of an interrupted call, whose pixels are kept; or a new one."""
+    journal, pixels, done = work / "journal.jsonl", work / "pixels.bin", []
+    lines = journal.read_text(encoding="utf-8").split("\n")[:-1] if journal.exists() else []
+    if lines and lines[0] == name and pixels.exists():
+        for line in lines[1:]:
+            try:
+                done.append(json.loads(line))
+            except ValueError:  # a line that a crash cut short
+                break
+        there = sum(line.get("bytes", 0) for line in done)
+        if pixels.stat().st_size >= there:
+            os.truncate(pixels, there)
+            write_whole(journal, "\n".join([name, *map(json.dumps, done)]) + "\n")
+            return done
+    write_whole(journal, name + "\n")
+    write_whole(pixels, b"")
+    return []
+
+
+def _decoded(
+    numbers: range, found: list[bytes | np.ndarray | Exception], channels: int
+) -> tuple[dict[str, Any], np.ndarray | None]:
+    """The journal's line of a photograph, and its pixels uint8 [H, W, C]; None where it cannot be read."""
+    try:
+        picture = fitting.plain(fitting.opened(found[0]))
+        if max(picture.size) > LONGEST:
+            scale = LONGEST / max(picture.size)
+            smaller = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+            picture = picture.resize(smaller, Image.Resampling.LANCZOS)
+        pixels = fitting.channelled(picture, channels)
+    except Unreadable as error:
+        return {"broken": str(error)}, None
+    digest = hashlib.blake2b(pixels.data, digest_size=16).hexdigest()
+    return {"size": pixels.shape[:2], "bytes": pixels.nbytes, "digest": digest}, pixels
+
+
+def _finish(work: Path, listing: Listing, channels: int, lines: list[dict[str, Any]]) -> None:
+    """Split by file, and write what the photographs are read by."""
+    good = [i for i, line in enumerate(lines) if "digest" in line]
+    broken = [f"{listing.names[i]} ({line['broken']})" for i, line in enumerate(lines) if "broken" in line]
+    if not good:
+        raise UserError(f"None of the {len(lines):,} pictures of {listing.place} can be read. The first: {broken[0]}.")
+    digests = {i: lines[i]["digest"] for i in good}
+    out = {i for i in good if (listing.tests or {i: False})[i]} if listing.tests else set()
+    if not out:  # the same pictures are held out wherever they lie; equal ones on one side
+        wanted = max(1, round(HELD_OUT * len(set(digests.values()))))
+        last = sorted(set(digests.values()))[wanted - 1]
+        out = {i for i in good if digests[i] <= last}
+    if len(out) == len(good):
+        raise UserError(
+            f"{listing.place}: {len(good):,} picture{'s' * (len(good) > 1)} are too few: some are trained on and some "
+            "are held out, by file. Add pictures."
+        )
+    card = {
+        "format": FORMAT,
+        "name": listing.name,
+        "channels": channels,
+        "names": [listing.names[i] for i in good],
+        "sizes": [lines[i]["size"] for i in good],
+        "digests": [digests[i] for i in good],
+        "held_out": [n for n, i in enumerate(good) if i in out],
+        "licence": listing.licence,
+        "broken": broken,
+        "notes": list(listing.notes),
+        "bytes": sum(lines[i]["bytes"] for i in good),
+    }
+    write_whole(work / "photos.json", json.dumps(card, indent=1) + "\n")
+
+
+def read(place: Path, size: int) -> Pack:
+    """Pieces of `size` pixels a side (0: as fits most) of the photographs at a place; the pixels stay on the disk.
+
+    Raises:
+        UserError: it is of another version, cut short or damaged, or all photographs are smaller than the pieces.
+    """
+    path = place / "photos.json"
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        if card["format"] != FORMAT or (place / "pixels.bin").stat().st_size != card["bytes"]:
+            raise UserError(f"{place} is of another version, or cut short. Remove it: it is made anew.")
+        sizes, names = [tuple(s) for s in card["sizes"]], card["names"]
+        size = size or drawable(min(USUAL, int(np.median([min(s) for s in sizes]))))
+        small = [i for i, s in enumerate(sizes) if min(s) < size]
+        notes = list(card["notes"])
+        for which, why in (
+            (card["broken"], "could not be read"),
+            ([names[i] for i in small], f"have less than {size} pixels a side"),
+        ):
+            if which:
+                told = ", ".join(which[:NAMED]) + (", ..." if len(which) > NAMED else "")
+                total = len(names) + len(card["broken"])
+                notes.append(f"{len(which):,} of {total:,} pictures {why} and are left out: {told}.")
+        photos = Photos(place / "pixels.bin", sizes, card["channels"], size)
+        held = set(card["held_out"])
+        train = photos.rows([i for i in range(len(sizes)) if i not in held], apart=False)
+        held_out = photos.rows(sorted(held), apart=True)
+        if not len(train) or not len(held_out):
+            which = "All" if len(small) == len(sizes) else "All the pictures to train on, or all that are held out,"
+            raise UserError(
+                f"{which} of {card['name']} have less than {size} pixels a side, the size of a piece. Choose a smaller "
+                "size=N, or add larger pictures."
+            )
+        content = hashlib.sha256(json.dumps([card["channels"], card["digests"], card["held_out"]]).encode())
+        sides = [(Stored(photos, rows), None) for rows in (train, held_out)]
+        return Pack(card["name"], sides[0], sides[1], (), content.hexdigest(), card["licence"], tuple(notes))
+    except OSError as error:
+        raise cannot("read", path, error) from error
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise UserError(f"{place} is damaged ({error}). Remove it: it is made anew.") from error

@@ -1,0 +1,240 @@
+"""`ganvas evaluate` of a restorer: how near it comes to the true pictures, beside what costs nothing.
+
+Held-out pictures, which are held out by file, are damaged as in the training, the same for all who mend them: nothing
+done at all, the filters that people used before networks, each at the best of its settings, and the model.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganvas import checkpoint, classical, degrade, restoring, seeds, sources
+from ganvas import images as im
+from ganvas.data import ImageData
+from ganvas.errors import UserError
+from ganvas.evaluation import Doing, Written
+from ganvas.files import make_folder
+from ganvas.metrics import distances, extractors, fidelity
+from ganvas.restoring import Restorer
+from ganvas.run import locate
+from ganvas.sample import task_of
+from ganvas.spec import ImageSpec
+
+PIECE = 256  # pixels a side of the pieces that are judged, where the photographs have them
+PIXELS = 6_000_000  # of all pieces, about
+PATCH = 64  # pixels a side of the patches whose Frechet distance is measured
+TRIED = 4  # pieces on which a filter's best setting is found
+MOST = 100.0  # dB, of pictures that are equal
+LEAST = 200  # patches without which no Frechet distance is measured
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one who mends is worth, means over the pieces; NaN: not known.
+
+    `psnr` in dB, of missing pixels alone where there is a mask, and its standard deviation `spread`; `ssim`: structural
+    similarity; `frechet`: distance of patches; `read`: share of digits that the digit classifier reads rightly.
+    """
+
+    name: str
+    psnr: float
+    spread: float
+    ssim: float
+    frechet: float
+    read: float
+
+
+def is_restorer(source: str | os.PathLike[str]) -> bool:
+    """Is this a run or a model that mends pictures?"""
+    try:
+        return task_of(checkpoint.head(locate(source))) == "restore"
+    except (UserError, KeyError, TypeError, AttributeError):  # whoever reads it next says what is wrong with it
+        return False
+
+
+def judge(
+    source: str | os.PathLike[str],
+    against: Sequence[str | os.PathLike[str]] = (),
+    data: str | os.PathLike[str] | None = None,
+    extractor: str = "auto",
+    seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
+) -> Iterator[Doing | Answer | Written]:
+    """Judge a restorer; yields what is done, each answer, and a sheet.
+
+    Args:
+        source: a run's folder or a model file.
+        against: other restorers of the same damage, such as one without the discriminator.
+        data: a data set's name or folder, where it is not what the model was trained on: all that is held out of it.
+        extractor: see `extractors.load`.
+        seed: of the damage, and of the choice of pieces.
+        out: folder for the sheet; None: `evaluation/` in a run's folder, else none is written.
+
+    Raises:
+        UserError: a model of another task, or data that is not there.
+    """
+    yield Doing("reading", 0.0)
+    model, others = restoring.load(source), [restoring.load(path) for path in against]
+    real = _pieces(model, source, data)
+    whole, labels = _some(real, seed)
+    damaged = _damaged(model.plan, whole, seed)
+    looks = extractors.load(extractor, ImageSpec(whole.shape[1], min(PATCH, whole.shape[2])))
+    judged = _Judged(whole, damaged, labels, model, looks)
+    yield Doing(f"looking at real pictures with {looks.name}", 0.05)
+    judged.look()
+    makers = _makers(model, others, [str(path) for path in (source, *against)])
+    answers, shown = [], [("whole", whole)]
+    for i, (name, make) in enumerate(makers):
+        yield Doing(name, 0.1 + 0.9 * i / len(makers))
+        title, made = make(judged)
+        shown.append((title, made))
+        answers.append(judged.answer(title, made))
+        yield answers[-1]
+    run = sources.run_of(model.path)
+    if run is not None:
+        about = {"data": real.name, "n": len(whole), "size": whole.shape[2], "extractor": looks.name, "seed": seed}
+        rows = [{k: None if v != v else v for k, v in vars(a).items()} for a in answers]
+        row = {"images": model.card["images"], "metric": "restoration", **about, "answers": rows}
+        run.append(row, run.metrics)
+    folder = Path(out) if out is not None else run.folder / "evaluation" if run is not None else None
+    if folder is not None:
+        yield _sheet(folder, shown)
+
+
+class _Judged:
+    """The pieces, whole and damaged, and what all answers are measured with."""
+
+    def __init__(
+        self, whole: Tensor, damaged: Tensor, labels: Tensor | None, model: Restorer, looks: extractors.Extractor
+    ) -> None:
+        self.whole, self.damaged, self.labels, self.model, self.looks = whole, damaged, labels, model, looks
+        self.mask = damaged[:, -1:] if model.plan.masked else None
+        self.features: Tensor | None = None
+
+    @property
+    def levels(self) -> Tensor:
+        """The damaged pictures, float [n, C, h, w] with levels 0..255."""
+        return im.levels(self.damaged[:, : self.whole.shape[1]])
+
+    def look(self) -> None:
+        patches = _patches(self.whole)
+        if len(patches) >= LEAST:
+            self.features = self.looks.look(patches)[0]
+
+    def answer(self, name: str, made: Tensor) -> Answer:
+        """Measure pictures uint8 [n, C, H, W]."""
+        psnr = fidelity.psnr(made, self.whole, self.mask).clamp_max(MOST)
+        ssim = torch.cat([fidelity.ssim(a, b) for a, b in zip(made.split(8), self.whole.split(8), strict=True)])
+        distance = read = math.nan
+        if self.features is not None:
+            features, opinions = self.looks.look(_patches(made))
+            distance = distances.frechet(features, self.features)
+            if opinions is not None and self.labels is not None:
+                read = float((opinions.argmax(1) == self.labels).float().mean())
+        return Answer(name, float(psnr.mean()), float(psnr.std()), float(ssim.mean()), distance, read)
+
+
+Make = Callable[[_Judged], tuple[str, Tensor]]
+
+
+def _makers(model: Restorer, others: Sequence[Restorer], names: Sequence[str]) -> list[tuple[str, Make]]:
+    """Who mends the pictures: the trivial answers for this damage, then the models."""
+    plan = model.plan
+    kinds = {step.name for group in plan.groups for step in group}
+    makers: list[tuple[str, Make]] = [("the whole pictures", lambda j: ("the true pictures", j.whole))]
+    if plan.scale > 1:
+        makers.append(("bicubic", lambda j: ("bicubic", classical.bicubic(j.levels, plan.scale).round().byte())))
+    else:
+        makers.append(("damaged", lambda j: ("as it was damaged", j.levels.byte())))
+    if plan.masked:
+        makers.append(("diffusion", _filled))
+    elif kinds & {"noise", "poisson", "jpeg"} and plan.scale == 1:
+        makers += [(kind, _filtered(kind)) for kind in classical.FILTERS]
+    elif plan.scale == 1:
+        makers.append(("median", _filtered("median")))
+    return makers + [(name, _mended(m, name)) for m, name in zip((model, *others), names, strict=True)]
+
+
+def _filled(j: _Judged) -> tuple[str, Tensor]:
+    assert j.mask is not None
+    parts = zip(j.levels.split(16), j.mask.split(16), strict=True)
+    return "diffusion fill", torch.cat([classical.diffusion_fill(x, m).round().clamp(0, 255).byte() for x, m in parts])
+
+
+def _filtered(kind: str) -> Make:
+    def make(j: _Judged) -> tuple[str, Tensor]:
+        tried, true = j.levels[:TRIED], j.whole[:TRIED]
+        found = [(float(fidelity.psnr(s.apply(tried), true).mean()), s) for s in classical.FILTERS[kind]]
+        best = max(found, key=lambda pair: pair[0])[1]
+        made = [best.apply(x).round().clamp(0, 255).byte() for x in j.levels.split(8)]
+        return best.name, torch.cat(made)
+
+    return make
+
+
+def _mended(model: Restorer, name: str) -> Make:
+    def make(j: _Judged) -> tuple[str, Tensor]:
+        parts = []
+        for part in j.damaged.split(32):
+            with torch.inference_mode():
+                parts.append(im.to_uint8(model.generator(part)))
+        return name, torch.cat(parts)
+
+    return make
+
+
+def _pieces(model: Restorer, source: str | os.PathLike[str], data: str | os.PathLike[str] | None) -> ImageData:
+    """Larger pieces than those of the training, where the pictures have them: more of each is seen at once."""
+    try:
+        return sources.trained_on(model, source, data, size=PIECE)
+    except UserError:
+        return sources.trained_on(model, source, data)
+
+
+def _damaged(plan: degrade.Plan, whole: Tensor, seed: int) -> Tensor:
+    random, parts = seeds.generator(seed, "judged"), []
+    for part in whole.split(32):
+        draw = functools.partial(_drawn, count=len(part), random=random)
+        parts.append(degrade.apply(plan, im.to_float(part), draw))
+    return torch.cat(parts)
+
+
+def _drawn(function: Callable[..., Tensor], *shape: int, count: int, random: torch.Generator) -> Tensor:
+    return function(count, *shape, generator=random)
+
+
+def _some(real: ImageData, seed: int) -> tuple[Tensor, Tensor | None]:
+    """Held-out pieces, uint8 [n, C, H, W], and labels where there are some."""
+    split = real.held_out
+    total, size = len(split.images), split.images.shape[2]
+    order = torch.randperm(total, generator=seeds.generator(seed, "judged pieces"))[: max(1, PIXELS // size**2)]
+    return split.images[order], None if split.labels is None else split.labels[order]
+
+
+def _patches(images: Tensor) -> Tensor:
+    """uint8 [n, C, H, W] -> the patches that they are made of, [m, C, PATCH, PATCH], or they themselves."""
+    size = images.shape[2]
+    if size <= PATCH:
+        return images
+    parts = images.unfold(2, PATCH, PATCH).unfold(3, PATCH, PATCH)  # [n, C, rows, columns, PATCH, PATCH]
+    return parts.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
+
+
+def _sheet(folder: Path, shown: Sequence[tuple[str, Tensor]]) -> Written:
+    """Pieces with most to see, a column each; a row each who mended them."""
+    whole = shown[0][1]
+    columns = min(6 if whole.shape[2] > PATCH else 20, len(whole))
+    most = whole.float().std((1, 2, 3)).argsort(descending=True, stable=True)[:columns]
+    make_folder(folder)
+    path = folder / "restored.png"
+    rows = [made[most] for _, made in shown[1:]]
+    im.save_grid(path, torch.cat(rows), columns)
+    return Written(path, f"from above: {', '.join(name for name, _ in shown[1:])}")

@@ -1,0 +1,175 @@
+"""Picture files as their owners keep them: depth, transparency, colour profile and EXIF come back as they were."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps
+
+from ganvas import fitting
+from ganvas.errors import UserError
+from ganvas.files import cannot, write_whole
+
+KEPT = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
+SAVING: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+DEEP = 65_535.0
+
+
+@dataclass(frozen=True)
+class Original:
+    """A picture, upright: `pixels` uint8 or uint16 [H, W, 1 or 3], and `alpha` [H, W] of the same depth or None."""
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None
+    profile: bytes | None = None
+    exif: bytes | None = None
+
+    @property
+    def top(self) -> float:
+        """The value of white: 255 or 65535."""
+        return float(np.iinfo(self.pixels.dtype).max)
+
+
+def read(path: Path) -> Original:
+    """A file's picture with all that belongs to it.
+
+    Raises:
+        UserError: it is no picture, damaged, animated, or of a depth that cannot be kept.
+    """
+    try:
+        picture = fitting.opened(path.read_bytes())
+        if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":  # a camera's file with a preview in it
+            raise UserError(f"{path} is animated ({picture.n_frames} pictures). Take out the one that you mean.")  # pyright: ignore[reportAttributeAccessIssue]
+        deep = ";16" in str(getattr(picture, "tile", ""))  # Pillow would cut these to 8 bits
+        found = _colours_of_16(path) if deep and picture.mode[0] != "I" else _of_pillow(picture, deep, path)
+    except OSError as error:
+        raise cannot("read", path, error) from error
+    except fitting.Unreadable as error:
+        raise UserError(f"{path} cannot be read as a picture ({error}).") from error
+    return found
+
+
+def _of_pillow(picture: Image.Image, deep: bool, path: Path) -> Original:
+    try:
+        picture.load()
+        ImageOps.exif_transpose(picture, in_place=True)
+        profile, exif = picture.info.get("icc_profile"), picture.getexif()
+        kept = exif.tobytes() if len(exif) else None
+        if picture.mode in fitting.WIDE:
+            values = np.asarray(picture)
+            if not deep and not picture.mode.startswith("I;16"):
+                raise UserError(f"{path} has 32 bits a pixel. Convert it to 16 or 8 bits.")
+            return Original(values.clip(0, DEEP).astype(np.uint16)[:, :, None], None, profile, kept)
+        if picture.mode == "CMYK":
+            picture, profile = _from_cmyk(picture, profile), None
+        if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+            grey = picture.mode in ("LA", "La", "L")
+            array = np.asarray(picture.convert("LA" if grey else "RGBA"))
+            return Original(array[:, :, :-1], array[:, :, -1], profile, kept)
+        array = np.asarray(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
+        return Original(array if array.ndim == 3 else array[:, :, None], None, profile, kept)
+    except UserError:
+        raise
+    except Exception as error:  # Pillow raises what its parts raise
+        raise fitting.Unreadable(str(error)) from error
+
+
+def _from_cmyk(picture: Image.Image, profile: bytes | None) -> Image.Image:
+    """Inks as colours of a screen, by the file's own profile where it has one."""
+    if profile:
+        try:
+            inks = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(picture, inks, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            if converted is not None:
+                return converted
+        except ImageCms.PyCMSError:  # a broken profile: as if there were none
+            pass
+    return picture.convert("RGB")
+
+
+def _av(path: Path) -> Any:
+    try:
+        import av
+    except ImportError as error:
+        raise UserError(
+            f"{path} has 16 bits a colour, which needs PyAV: pip install 'ganvas[video]'. Or convert it to 8."
+        ) from error
+    return av
+
+
+def _colours_of_16(path: Path) -> Original:
+    av = _av(path)
+    try:
+        with av.open(str(path)) as file:
+            frame = next(file.decode(video=0))
+            alpha = "a" in frame.format.name.removesuffix("le").removesuffix("be")
+            wanted = "rgba64le" if alpha else "rgb48le"
+            array = frame.to_ndarray(format=wanted)
+    except (av.FFmpegError, ValueError, StopIteration) as error:
+        raise fitting.Unreadable(str(error)) from error
+    with Image.open(path) as picture:
+        exif = picture.getexif()
+        turn = exif.get(0x0112, 1)
+        profile = picture.info.get("icc_profile")
+    if turn != 1:
+        raise UserError(f"{path} has 16 bits a colour and lies on its side (EXIF). Turn it upright first.")
+    return Original(array[:, :, :3], array[:, :, 3] if alpha else None, profile, exif.tobytes() if len(exif) else None)
+
+
+def place(folder: Path, path: Path) -> Path:
+    """Where a restored picture is written: under its own name, as PNG where its kind of file cannot keep it."""
+    return folder / (path.name if path.suffix.lower() in KEPT else f"{path.stem}.png")
+
+
+def write(path: Path, original: Original, pixels: np.ndarray, alpha: np.ndarray | None) -> Path:
+    """Write pixels [H, W, C] of the original's depth with all that belonged to it; returns where (PNG for 16 bits).
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    form = KEPT[path.suffix.lower()]
+    if original.pixels.dtype == np.uint16 and form != "PNG":
+        return write(path.with_suffix(".png"), original, pixels, alpha)
+    whole = pixels if alpha is None else np.concatenate([pixels, alpha[:, :, None]], 2)
+    if whole.dtype == np.uint16 and whole.shape[2] > 1:
+        write_whole(path, _png_of_16(path, whole, original))
+        return path
+    buffer = io.BytesIO()
+    more = {"icc_profile": original.profile} if original.profile else {}
+    more |= {"exif": original.exif} if original.exif else {}
+    picture = Image.fromarray(whole[:, :, 0] if whole.shape[2] == 1 else whole)
+    picture.save(buffer, form, **SAVING.get(form, {}), **more)
+    write_whole(path, buffer.getvalue())
+    return path
+
+
+def _png_of_16(path: Path, pixels: np.ndarray, original: Original) -> bytes:
+    """A PNG of 16 bits a colour, with the profile put in behind its head (PNG specification, 11.3.2.3)."""
+    av = _av(path)
+    context = av.CodecContext.create("png", "w")
+    kind = "rgba64" if pixels.shape[2] == 4 else "rgb48"
+    context.width, context.height, context.pix_fmt = pixels.shape[1], pixels.shape[0], f"{kind}be"
+    context.time_base = Fraction(1)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=f"{kind}le").reformat(format=f"{kind}be")
+    data = b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode(None)])
+    if original.profile:
+        body = b"iCCP" + b"ICC profile\0\0" + zlib.compress(original.profile)
+        chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+        data = data[:33] + chunk + data[33:]  # 8 bytes of signature and 25 of the head
+    return data
+
+
+def as_8_bits(original: Original) -> Original:
+    """The same with 8 bits a colour."""
+    if original.pixels.dtype == np.uint8:
+        return original
+    pixels, alpha = (None if x is None else (x >> 8).astype(np.uint8) for x in (original.pixels, original.alpha))
+    assert pixels is not None
+    return replace(original, pixels=pixels, alpha=alpha)

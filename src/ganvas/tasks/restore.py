@@ -1,0 +1,173 @@
+"""Restore: undo damage to pictures that is done to whole ones for the lesson: noise, rain, loss of detail, holes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from ganvas import augment, degrade, losses, seeds
+from ganvas import images as im
+from ganvas.config import knob
+from ganvas.data import Batch, Batches
+from ganvas.losses import LOSSES
+from ganvas.metrics import damage, fidelity
+from ganvas.spec import ImageSpec
+from ganvas.tasks.base import CHECK, Task
+
+ROWS, COLUMNS = 2, 10  # of pieces in a preview, each shown damaged, restored and whole
+PIECES = 1_000  # held-out pieces whose damage is looked at when the training ends
+SMOOTH = 1e-3  # of the Charbonnier loss, in a range of 2
+
+
+@dataclass(frozen=True)
+class Config:
+    """The damage, and how much the discriminator has to say."""
+
+    degrade: str = knob(
+        "noise:25",
+        "the damage: name:amount or name:from-to, a list of them in order with ',' (or '+': in any order); "
+        f"{', '.join(degrade.DEGRADATIONS)}",
+    )
+    lively: float = knob(
+        0.0,
+        "from faithful (0: no discriminator) to lively: how strongly D moves a pixel, beside what the true one does",
+        low=0,
+        high=10,
+    )
+    loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
+    turn: bool = knob(True, "show the pieces turned and mirrored as well (not where up and down matter)")
+
+
+class RestoreTask(Task):
+    """G mends damaged pictures, as near to the true ones as it can; D judges patches of what it made."""
+
+    Config = Config
+    checks = "fidelity"
+
+    def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: ImageSpec, config: Config) -> None:
+        self.generator, self.discriminator = generator, discriminator
+        self.spec, self.config = spec, config
+        self.plan = degrade.parse(config.degrade)
+        self.objective = LOSSES[config.loss]
+        self.learned: dict[str, nn.Module] = {}
+        self.findings: dict[str, Any] = {}
+        self.dials = {"balance": torch.tensor(0.0)}  # usual gradient of the pixel loss over that of the adversarial one
+        self._made: tuple[Tensor, Tensor] | None = None  # whole and restored, from D's step for G's
+
+    @classmethod
+    def of(
+        cls, generator: nn.Module, discriminator: nn.Module, spec: ImageSpec, config: Any, network: Any
+    ) -> RestoreTask:
+        return cls(generator, discriminator, spec, config)
+
+    @classmethod
+    def takes(cls, config: Config) -> dict[str, Any]:
+        plan = degrade.parse(config.degrade)
+        return {"scale": plan.scale, "masked": plan.masked}
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
+        whole, damaged = self._lesson(batch)
+        restored = self.generator(damaged)
+        self._made = whole, restored
+        if not self.config.lively:
+            return None
+        real, fake = self.discriminator(whole).float(), self.discriminator(restored.detach()).float()
+        loss = self.objective.d_loss(real, fake)
+        accuracy_real, accuracy_fake = losses.accuracy(self.objective, real, fake)
+        return {
+            "total": loss,
+            "loss_d": loss,
+            "accuracy_real": accuracy_real,
+            "accuracy_fake": accuracy_fake,
+            "d_real": losses.score(self.objective, real),
+            "d_fake": losses.score(self.objective, fake),
+        }
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        assert self._made is not None, "the discriminator's step comes first"
+        (whole, restored), self._made = self._made, None
+        pixel = losses.charbonnier(restored, whole, SMOOTH)
+        logged = {"loss_pixel": pixel, "psnr": fidelity.psnr(im.levels(restored.detach()), im.levels(whole)).mean()}
+        if not self.config.lively:
+            return {"total": pixel, "loss_g": pixel, **logged}
+        fake = self.discriminator(restored).float()
+        with torch.no_grad():  # only pairwise losses look at the real pictures here
+            real = self.discriminator(whole).float() if self.objective.threshold is None else fake
+        loss = self.objective.g_loss(real, fake)
+        towards_true, towards_real = (torch.autograd.grad(x, restored, retain_graph=True)[0] for x in (pixel, loss))
+        logged["balance"] = towards_true.norm() / towards_real.norm().clamp_min(1e-12)
+        if not self.dials["balance"]:
+            self.dials["balance"] = logged["balance"].detach()
+        weight = self.config.lively * self.dials["balance"].to(loss.device)
+        # G's gradient of pixel + weight * loss, without a second way back through D
+        total = (restored * (towards_true + weight * towards_real).detach()).sum()
+        return {"total": total, "loss_g": loss, "d_fake_after": losses.score(self.objective, fake), **logged}
+
+    def heed(self, logged: dict[str, Tensor]) -> None:
+        """The balance follows the gradients slowly; in Esser et al. 2021, equation 7, it is that of a step."""
+        if "balance" in logged:
+            self.dials["balance"] = torch.lerp(
+                self.dials["balance"].to(logged["balance"].device), logged["balance"], 0.05
+            )
+
+    @torch.no_grad()
+    def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
+        if not self.config.lively:
+            return {}
+        whole, damaged = self._lesson(batch)
+        real = self.discriminator(whole).float()
+        fake = self.discriminator((generator or self.generator)(damaged)).float()
+        right_real, right_fake = losses.accuracy(self.objective, real, fake)
+        return {"real": right_real, "fake": right_fake}
+
+    @torch.no_grad()
+    def check(self, generator: nn.Module, batches: Batches, pictures: Tensor) -> dict[str, float]:
+        whole, damaged = self._fixed(batches, CHECK)
+        values = {}
+        for name, made in (("psnr", generator(damaged)), ("psnr_damaged", self.trivial(damaged))):
+            mask = damaged[:, -1:] if self.plan.masked else None
+            values[name] = fidelity.psnr(im.levels(made), im.levels(whole), mask).clamp_max(100).mean()
+            values[name.replace("psnr", "ssim")] = fidelity.ssim(im.levels(made), im.levels(whole)).mean()
+        return {name: round(float(value), 4) for name, value in values.items()}
+
+    def finish(self, generator: nn.Module, batches: Batches, drawn: Tensor) -> Iterator[str]:
+        """Note what the damage looks like: a picture with other signs will be a stranger to this model."""
+        _, damaged = self._fixed(batches, PIECES)
+        found = damage.signs(im.levels(damaged[:, : self.spec.channels]))
+        low, high = (found.quantile(q, 0).tolist() for q in (0.02, 0.98))
+        self.findings["signs"] = {name: pair for name, *pair in zip(damage.SIGNS, low, high, strict=True)}
+        yield from ()
+
+    @torch.no_grad()
+    def preview(self, generator: nn.Module, batches: Batches) -> Tensor:
+        whole, damaged = self._fixed(batches, CHECK)
+        most = whole.std((1, 2, 3)).argsort(descending=True, stable=True)[: ROWS * COLUMNS]  # those with most to see
+        most = most[torch.arange(ROWS * COLUMNS) % len(most)]  # rows are always full
+        whole, damaged = whole[most], damaged[most]
+        shown = [self.trivial(damaged), generator(damaged), whole]
+        rows = zip(*(im.to_uint8(x).split(COLUMNS) for x in shown), strict=True)
+        return torch.cat([part for row in rows for part in row])
+
+    def trivial(self, damaged: Tensor) -> Tensor:
+        """What costs nothing, float [B, C, H, W]: the damaged picture itself, or its bicubic enlargement."""
+        seen = damaged[:, : self.spec.channels]
+        if self.plan.scale == 1:
+            return seen
+        return F.interpolate(seen, scale_factor=float(self.plan.scale), mode="bicubic").clamp(-1, 1)
+
+    def _fixed(self, batches: Batches, count: int) -> tuple[Tensor, Tensor]:
+        """Held-out pieces, whole and damaged, the same ones at each call."""
+        held_out = batches.held_out(count).images
+        random = seeds.generator(batches.seed, "damage")
+        damaged = degrade.apply(self.plan, held_out, lambda f, *shape: f(len(held_out), *shape, generator=random))
+        return held_out, damaged
+
+    def _lesson(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The batch's pictures, turned at random, and the same damaged."""
+        whole = augment.turned(batch.images, batch.draw(torch.rand, 3)) if self.config.turn else batch.images
+        return whole, degrade.apply(self.plan, whole, batch.draw)

@@ -1,0 +1,620 @@
+"""Restoring: pieces of photographs, the task, pictures of any size and kind, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import ganvas
+from PIL import Image, ImageCms
+from torch import Tensor, nn
+
+import ganvas as package
+from ganvas import augment, data, judging, mending, networks, originals, restoring
+from ganvas import images as im
+from ganvas.errors import UserError
+from ganvas.events import Evaluated, Sampled, Warned
+from ganvas.experiment import Experiment
+from ganvas.fitting import Shape
+from ganvas.metrics import damage
+from ganvas.networks import unet
+from ganvas.originals import Original
+from ganvas.recipes import RECIPES
+from ganvas.spec import ImageSpec
+from ganvas.tasks import restore
+from ganvas.trainer import Trainer
+
+SMALL = unet.Config(width=8, depth=2, d_width=8)
+MENDERS = ("denoise", "derain", "superres", "inpaint")
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def photo(seed: int, width: int = 90, height: int = 70, channels: int = 3) -> np.ndarray:
+    """A smooth picture with some edges."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width] / 40
+    waves = [np.sin(x * random.uniform(1, 5) + y * random.uniform(-4, 4) + i) for i in range(channels)]
+    array = np.stack(waves, 2) * 70 + 120
+    array[height // 3 : height // 2, width // 4 : width // 2] += 60
+    return array.clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten photographs of unlike sizes."""
+    folder = tmp_path_factory.mktemp("photos")
+    for i in range(10):
+        Image.fromarray(photo(i, 70 + 7 * i, 60 + 5 * i)).save(folder / f"{i}.png")
+    return folder
+
+
+def short(recipe: str, source: Path | str, steps: int = 30, **task: Any) -> Experiment:
+    """A recipe with a small network for a few steps."""
+    base = RECIPES[recipe]()
+    training = dataclasses.replace(
+        base.training, images=8 * steps, batch=8, device="cpu", precision="fp32", tick_every=80, sample_every=120,
+        sample_at=(), save_seconds=1e9, ema=0,
+    )  # fmt: skip
+    return dataclasses.replace(
+        base,
+        network=SMALL,
+        data=dataclasses.replace(base.data, source=str(source), size=32),
+        task=dataclasses.replace(base.task, **task),
+        training=training,
+    )
+
+
+@pytest.fixture(scope="session")
+def mender(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run that takes noise out."""
+    folder = tmp_path_factory.mktemp("mender") / "run"
+    list(short("denoise", photos, 60, lively=0.1).run(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def filler(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run that fills holes."""
+    folder = tmp_path_factory.mktemp("filler") / "run"
+    list(short("inpaint", photos, 30).run(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def enlarger(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run that enlarges."""
+    folder = tmp_path_factory.mktemp("enlarger") / "run"
+    list(short("superres", photos, 10).run(folder))
+    return folder
+
+
+# ---- pieces of photographs
+
+
+def pieces(source: Path, size: int = 32, channels: int = 0) -> data.ImageData:
+    return data.load(str(source), Shape(size, channels, "pieces"))
+
+
+def test_pieces_are_cut_from_the_photographs_at_their_own_scale(photos: Path) -> None:
+    found = pieces(photos)
+    assert found.spec == ImageSpec(3, 32)
+    whole = [np.asarray(Image.open(photos / f"{i}.png")) for i in range(10)]
+    index = torch.tensor([0, len(found.train.images) // 2, len(found.train.images) - 1])
+    for piece in found.train.images[index].permute(0, 2, 3, 1).numpy():
+        windows = (np.lib.stride_tricks.sliding_window_view(w, (32, 32, 3))[::4, ::4, 0] for w in whole)
+        assert any((w == piece).all((2, 3, 4)).any() for w in windows)
+
+
+def test_photographs_are_held_out_whole(photos: Path) -> None:
+    found = pieces(photos)
+    train = {row.tobytes() for row in found.train.images[:].numpy()}
+    held_out = [row.tobytes() for row in found.held_out.images[:].numpy()]
+    assert held_out
+    assert not train & set(held_out)
+    places = sum(((70 + 7 * i - 32) // 4 + 1) * ((60 + 5 * i - 32) // 4 + 1) for i in range(10))
+    assert 0.6 * places < len(train) < places
+
+
+def test_pieces_of_any_size_are_of_the_same_data(photos: Path) -> None:
+    assert pieces(photos, 32).fingerprint == pieces(photos, 48).fingerprint
+    assert pieces(photos, 32, 1).fingerprint != pieces(photos, 32, 3).fingerprint
+
+
+def test_pictures_that_are_smaller_than_a_piece_are_named_and_left_out(photos: Path, tmp_path: Path) -> None:
+    for path in photos.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    Image.fromarray(photo(99, 20, 90)).save(tmp_path / "narrow.png")
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG nothing")
+    notes = " ".join(pieces(tmp_path).notes)
+    assert "1 of 12 pictures have less than 32 pixels a side and are left out: narrow.png" in notes
+    assert "1 of 12 pictures could not be read and are left out: broken.png" in notes
+    with pytest.raises(UserError, match=r"All of .* have less than 256 pixels a side.*size=N"):
+        pieces(tmp_path, 256)
+
+
+def test_one_photograph_is_too_few(tmp_path: Path) -> None:
+    Image.fromarray(photo(0)).save(tmp_path / "only.png")
+    with pytest.raises(UserError, match=r"1 picture are too few|1 picture is too few"):
+        pieces(tmp_path)
+
+
+def test_an_interrupted_decoding_goes_on(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ganvas.data import listing
+    from ganvas.data import photos as ph
+
+    whole = pieces(photos).fingerprint
+    found = listing.find(photos)
+    steps = ph.write(found, 3, tmp_path / "pack")
+    for _ in range(4):
+        next(steps)
+    steps.close()  # pyright: ignore[reportAttributeAccessIssue]
+    with open(tmp_path / "pack.part" / "pixels.bin", "ab") as file:
+        file.write(b"what a crash left")
+    decoded = []
+    before = ph._decoded
+    monkeypatch.setattr(ph, "_decoded", lambda *a, **k: decoded.append(a) or before(*a, **k))
+    list(ph.write(found, 3, tmp_path / "pack"))
+    assert len(decoded) <= 7
+    again = ph.read(tmp_path / "pack", 32)
+    assert again.fingerprint == whole
+
+
+def test_small_sets_are_taken_whole_where_pieces_would_be_larger(blobs: Path) -> None:
+    assert data.load(str(blobs), Shape(64, 0, "pieces")).spec == ImageSpec(1, 12, 2)
+
+
+# ---- the network
+
+
+@pytest.mark.parametrize(("scale", "masked"), [(1, False), (1, True), (2, False), (4, False)])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_the_network_begins_as_the_trivial_answer(scale: int, masked: bool, channels: int) -> None:
+    spec = ImageSpec(channels, 32, 0, scale, masked)
+    generator, discriminator = networks.build(SMALL, spec)
+    x = torch.rand(2, channels, 22, 37) * 2 - 1
+    mask = (torch.rand(2, 1, 22, 37) < 0.3).float()
+    made = generator.eval()(torch.cat([x, mask], 1) if masked else x)
+    assert made.shape == (2, channels, 22 * scale, 37 * scale)
+    wanted = x if scale == 1 else nn.functional.interpolate(x, scale_factor=scale, mode="bicubic").clamp(-1, 1)
+    assert torch.allclose(made, wanted, atol=1e-5)
+    logits = discriminator(made)
+    assert logits.shape[:2] == (2, 1)
+    assert logits.shape[2] > 1
+
+
+def test_known_pixels_stay_as_they_are() -> None:
+    generator, _ = networks.build(SMALL, ImageSpec(3, 32, 0, 1, True))
+    for weight in generator.parameters():
+        nn.init.normal_(weight, std=0.1)
+    x, mask = torch.rand(1, 3, 32, 32) * 2 - 1, torch.zeros(1, 1, 32, 32)
+    mask[:, :, 8:20, 8:20] = 1
+    made = generator.eval()(torch.cat([x * (1 - mask), mask], 1))
+    known = (mask == 0).expand_as(x)
+    assert torch.equal(made[known], x[known])
+    assert (made - x)[~known].abs().max() > 0.01
+
+
+def test_gradients_reach_every_weight_of_the_pair() -> None:
+    generator, discriminator = networks.build(SMALL, ImageSpec(3, 32))
+    optimizer = torch.optim.SGD(generator.parameters(), 0.1)
+    for _ in range(2):  # the head begins at zero
+        optimizer.zero_grad()
+        discriminator(generator(torch.rand(2, 3, 32, 32))).square().mean().backward()
+        optimizer.step()
+    for network in (generator, discriminator):
+        assert all(p.grad is not None and bool(p.grad.any()) for p in network.parameters())
+
+
+def test_networks_and_tasks_must_fit() -> None:
+    with pytest.raises(UserError, match="network pyramid is none for the task restore"):
+        dataclasses.replace(RECIPES["denoise"](), network=RECIPES["images"]().network)
+    with pytest.raises(UserError, match="network unet is none for the task generate"):
+        dataclasses.replace(RECIPES["images"](), network=SMALL)
+
+
+# ---- the task
+
+
+@pytest.mark.parametrize("recipe", MENDERS)
+@pytest.mark.parametrize("lively", [0.0, 0.2])
+def test_every_recipe_learns_and_tells(recipe: str, lively: float, photos: Path, tmp_path: Path) -> None:
+    events = list(short(recipe, photos, 16, lively=lively).run(tmp_path / "run"))
+    checks = [e for e in events if isinstance(e, Evaluated)]
+    assert set(checks[-1].figures) == {"psnr", "psnr_damaged", "ssim", "ssim_damaged"}
+    sheets = [e for e in events if isinstance(e, Sampled)]
+    assert len(sheets[-1].pictures) % 30 == 0  # rows of damaged, restored and whole ones
+    row = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
+    assert ("loss_d" in row) == bool(lively)
+    assert "psnr" in row
+    assert (tmp_path / "run" / "report.html").read_text()
+    assert restoring.load(tmp_path / "run").card["signs"].keys() == set(damage.SIGNS)
+
+
+def test_it_learns_to_take_noise_out(mender: Path) -> None:
+    rows = [json.loads(line) for line in (mender / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["psnr"] > rows[-1]["psnr_damaged"] + 0.8
+    assert rows[-1]["psnr"] > rows[0]["psnr"]
+
+
+def test_lively_weighs_the_two_gradients(photos: Path) -> None:
+    """With lively = 2 the discriminator's wish is twice as long as the pixel loss's, at the generator's output."""
+    experiment = short("denoise", photos, lively=2.0)
+    images = experiment.load_data()
+    task = experiment.build(images.spec)
+    assert isinstance(task, restore.RestoreTask)
+    task.generator.train()
+    seen: list[Tensor] = []
+    batch = experiment.batches(images).at(0)
+    torch.manual_seed(0)
+    task.discriminator_loss(batch)
+    assert task._made is not None
+    task._made[1].register_hook(seen.append)
+    losses = task.generator_loss(batch)
+    losses["total"].backward()
+    pixel, both = seen[0], seen[-1]
+    assert (both - pixel).norm() == pytest.approx(2 * float(pixel.norm()), rel=1e-3)
+
+
+def test_without_a_discriminator_nothing_of_it_is_trained(photos: Path) -> None:
+    experiment = short("denoise", photos)
+    images = experiment.load_data()
+    trainer = Trainer(experiment.build(images.spec), experiment.training)
+    before = [p.clone() for p in trainer.task.discriminator.parameters()]
+    batches = experiment.batches(images)
+    trainer.step(batches.at(0))
+    trainer.probe(batches)
+    assert all(map(torch.equal, before, trainer.task.discriminator.parameters()))
+    assert "accuracy_held_out" not in trainer.means()
+
+
+def test_the_eight_ways_to_turn_a_picture() -> None:
+    picture = torch.arange(9.0).view(1, 1, 3, 3)
+    ways = {
+        tuple(augment.turned(picture, torch.tensor([[a, b, c]])).flatten().tolist())
+        for a in (0.1, 0.9) for b in (0.1, 0.9) for c in (0.1, 0.9)
+    }  # fmt: skip
+    assert len(ways) == 8
+    assert tuple(picture.flatten().tolist()) in ways
+
+
+def test_a_wrong_damage_is_refused_before_anything_is_read() -> None:
+    with pytest.raises(UserError, match="nois"):
+        RECIPES["denoise"]().override({"degrade": "nois:25"})
+
+
+# ---- pictures of any size
+
+
+@pytest.mark.parametrize("length", [30, 511, 512, 513, 1000, 4000])
+@pytest.mark.parametrize("stride", [16, 32])
+def test_tiles_cover_everything_evenly(length: int, stride: int) -> None:
+    total = torch.zeros(length)
+    for place, weight in restoring.plan(length, stride):
+        assert place.start % stride == 0
+        assert place.stop <= length
+        assert (weight >= 0).all()
+        total[place] += weight
+    assert torch.allclose(total, torch.ones(length), atol=1e-6)
+
+
+def test_tiles_leave_no_seams(mender: Path) -> None:
+    """The largest step across the borders of tiles is not above that elsewhere, and it is as in one piece."""
+    model = restoring.load(mender)
+    picture = torch.from_numpy(photo(5, 700, 600)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    noisy = (picture + torch.randn(picture.shape, generator=torch.Generator().manual_seed(0)) * 0.2).clamp(-1, 1)
+    made = model.restore(noisy)
+    with torch.inference_mode():
+        whole = model.generator(noisy)
+    assert (made - whole).abs().max() < 0.02
+
+
+def as_original(array: np.ndarray, alpha: np.ndarray | None = None) -> Original:
+    return Original(array, alpha)
+
+
+def mend(model: restoring.Restorer, original: Original, mask: np.ndarray | None = None) -> Original:
+    return restoring._last(model.mend(original, mask))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_grey_colour_alpha_and_depth_are_kept(mender: Path, channels: int, alpha: bool, depth: Any) -> None:
+    array = photo(3, 41, 30, channels).astype(depth) * (257 if depth is np.uint16 else 1)
+    transparent = array[:, :, 0].copy() if alpha else None
+    made = mend(restoring.load(mender), as_original(array, transparent))
+    assert made.pixels.shape == array.shape
+    assert made.pixels.dtype == depth
+    assert (made.alpha is None) == (transparent is None)
+    if transparent is not None:
+        assert np.array_equal(made.alpha, transparent)  # pyright: ignore[reportArgumentType]
+    assert np.abs(made.pixels.astype(float) - array).mean() < 40 * (257 if depth is np.uint16 else 1)
+
+
+def test_enlarging_gives_twice_the_size_and_alpha_too(enlarger: Path) -> None:
+    made = mend(restoring.load(enlarger), as_original(photo(3, 41, 30), photo(3, 41, 30)[:, :, 0]))
+    assert made.pixels.shape == (60, 82, 3)
+    assert made.alpha is not None
+    assert made.alpha.shape == (60, 82)
+
+
+def test_only_what_is_missing_is_filled(filler: Path) -> None:
+    array = photo(2, 50, 40)
+    mask = np.zeros((40, 50), bool)
+    mask[10:20, 15:30] = True
+    made = mend(restoring.load(filler), as_original(array), mask)
+    assert np.array_equal(made.pixels[~mask], array[~mask])
+
+
+def test_the_map_of_inventions_is_white_where_something_was_missing(filler: Path) -> None:
+    model, array = restoring.load(filler), photo(2, 50, 40)
+    mask = np.zeros((40, 50), bool)
+    mask[10:20, 15:30] = True
+    found = model.invented(as_original(array), mend(model, as_original(array), mask), mask)
+    assert (found[mask] == 255).all()
+    assert found[25:, 35:].mean() < 100
+
+
+def test_the_map_is_dark_where_the_output_follows_the_input(photos: Path) -> None:
+    """A network that leaves everything as it is invents nothing; one that ignores its input invents all it draws."""
+    generator, discriminator = networks.build(SMALL, ImageSpec(3, 32))
+    model = restoring.Restorer(
+        Path("x"), generator.eval(), discriminator, ImageSpec(3, 32), restore.degrade.parse("noise:25"), {}
+    )
+    original = as_original(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
+    assert model.invented(original, mend(model, original)).mean() < 60
+
+    class Stubborn(nn.Module):
+        stride = 8
+        drawn = torch.rand(1, 3, 40, 40) * 2 - 1
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(1))
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.drawn
+
+    stubborn = dataclasses.replace(model, generator=Stubborn())
+    assert stubborn.invented(original, mend(stubborn, original)).mean() > 200
+
+
+def test_a_stranger_to_the_training_is_told(mender: Path) -> None:
+    model, clean = restoring.load(mender), photo(4, 120, 100)
+    noisy = (clean + np.random.default_rng(0).normal(0, 25, clean.shape)).clip(0, 255).astype(np.uint8)
+    assert not [text for text in model.unlike(as_original(noisy)) if "noise" in text]
+    assert [text for text in model.unlike(as_original(clean)) if "noise" in text]
+
+
+@pytest.mark.parametrize("sigma", [5.0, 20.0])
+def test_the_sign_of_noise_measures_it(sigma: float) -> None:
+    flat = torch.full((4, 3, 64, 64), 120.0)
+    noise = torch.randn(4, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * sigma
+    assert damage.signs(flat + noise)[:, 0].mean() == pytest.approx(sigma, rel=0.25)
+
+
+def test_the_sign_of_blocks_sees_jpeg() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(photo(1, 128, 128)).save(buffer, "JPEG", quality=10)
+    clean, squeezed = (
+        torch.from_numpy(np.asarray(x).copy()).permute(2, 0, 1)[None].float()
+        for x in (photo(1, 128, 128), Image.open(buffer))
+    )
+    assert damage.signs(squeezed)[0, 2] > 1.5 * damage.signs(clean)[0, 2]
+
+
+# ---- files
+
+
+def test_exif_orientation_and_profile_come_back(mender: Path, tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a picture"
+    Image.fromarray(photo(0, 64, 40)).save(tmp_path / "a.jpg", exif=exif, icc_profile=profile, quality=95)
+    found = list(mending.restore(mender, [tmp_path / "a.jpg"], tmp_path / "out"))
+    assert next(e for e in found if isinstance(e, mending.Mended)).path == tmp_path / "out" / "a.jpg"
+    with Image.open(tmp_path / "out" / "a.jpg") as made:
+        assert made.size == (40, 64)  # upright now
+        assert made.getexif().get(0x0112, 1) == 1
+        assert made.getexif()[0x010E] == "a picture"
+        assert made.info["icc_profile"] == profile
+
+
+def test_greys_and_colours_of_16_bits_stay_of_16(mender: Path, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    grey = (photo(0, 30, 20, 1)[:, :, 0].astype(np.uint16) << 8) + 77
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    deep = (photo(0, 30, 20).astype(np.uint16) << 8) + 77
+    (tmp_path / "deep.png").write_bytes(originals._png_of_16(tmp_path, deep, Original(deep, None)))
+    assert np.array_equal(originals.read(tmp_path / "grey.png").pixels[:, :, 0], grey)
+    assert np.array_equal(originals.read(tmp_path / "deep.png").pixels, deep)
+    list(mending.restore(mender, [tmp_path / "grey.png", tmp_path / "deep.png"], tmp_path / "out"))
+    for name, before in (("grey.png", grey[:, :, None]), ("deep.png", deep)):
+        made = originals.read(tmp_path / "out" / name)
+        assert made.pixels.dtype == np.uint16
+        assert made.pixels.shape == before.shape
+        assert len(np.unique(made.pixels % 256)) > 50  # not 8 bits stretched
+
+
+def test_the_profile_of_a_deep_picture_is_kept(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    deep = photo(0, 30, 20).astype(np.uint16) << 8
+    original = Original(deep, None, b"a profile of some bytes")
+    (tmp_path / "deep.png").write_bytes(originals._png_of_16(tmp_path, deep, original))
+    assert originals.read(tmp_path / "deep.png").profile == b"a profile of some bytes"
+
+
+def test_palette_inks_and_black_and_white_are_read_rightly(tmp_path: Path) -> None:
+    picture = Image.fromarray(photo(0, 30, 20))
+    picture.convert("CMYK").save(tmp_path / "inks.tif")
+    picture.quantize(32).save(tmp_path / "palette.png")
+    picture.convert("1").save(tmp_path / "bits.png")
+    inks, palette, bits = (originals.read(tmp_path / n) for n in ("inks.tif", "palette.png", "bits.png"))
+    assert np.abs(inks.pixels.astype(float) - photo(0, 30, 20)).mean() < 12
+    assert palette.pixels.shape == (20, 30, 3)
+    assert set(np.unique(bits.pixels)) == {0, 255}
+    assert bits.pixels.shape == (20, 30, 1)
+
+
+def failures(events: Any) -> list[str]:
+    return [e.why for e in events if isinstance(e, mending.Failed)]
+
+
+def test_animated_and_broken_files_are_passed_over_in_words(mender: Path, tmp_path: Path) -> None:
+    frames = [Image.fromarray(photo(i, 30, 20)) for i in range(3)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
+    Image.fromarray(photo(9, 30, 20)).save(tmp_path / "good.png")
+    events = list(mending.restore(mender, [tmp_path], tmp_path / "out"))
+    told = " ".join(failures(events))
+    assert "moving.gif is animated (3 pictures)" in told
+    assert "broken.png cannot be read as a picture" in told
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["good.png"]
+
+
+def test_nothing_is_overwritten(mender: Path, tmp_path: Path) -> None:
+    Image.fromarray(photo(0, 30, 20)).save(tmp_path / "a.png")
+    list(mending.restore(mender, [tmp_path / "a.png"], tmp_path / "out"))
+    before = (tmp_path / "out" / "a.png").read_bytes()
+    with pytest.raises(UserError, match=r"a\.png is there already"):
+        list(mending.restore(mender, [tmp_path / "a.png"], tmp_path / "out"))
+    assert (tmp_path / "out" / "a.png").read_bytes() == before
+    Image.fromarray(photo(0, 30, 20)).save(tmp_path / "a.bmp")
+    with pytest.raises(UserError, match="Two pictures would be written to"):
+        list(mending.restore(mender, [tmp_path / "a.png", tmp_path / "a.bmp"], tmp_path / "other"))
+
+
+def marked_by_alpha(folder: Path) -> dict[str, Any]:
+    array = photo(2, 50, 40)
+    alpha = np.full((40, 50), 255, np.uint8)
+    alpha[10:20, 15:30] = 0
+    Image.fromarray(np.concatenate([array, alpha[:, :, None]], 2)).save(folder / "a.png")
+    return {}
+
+
+def marked_by_a_mask(folder: Path) -> dict[str, Any]:
+    mask = np.zeros((40, 50), np.uint8)
+    mask[10:20, 15:30] = 255
+    (folder / "masks").mkdir()
+    Image.fromarray(mask).save(folder / "masks" / "a.png")
+    Image.fromarray(photo(2, 50, 40)).save(folder / "a.png")
+    return {"mask": folder / "masks"}
+
+
+def marked_by_a_colour(folder: Path) -> dict[str, Any]:
+    array = photo(2, 50, 40)
+    array[10:20, 15:30] = (255, 0, 255)
+    Image.fromarray(array).save(folder / "a.png")
+    return {"colour": "#ff00ff"}
+
+
+@pytest.mark.parametrize("mark", [marked_by_alpha, marked_by_a_mask, marked_by_a_colour])
+def test_holes_are_named_in_three_ways(mark: Callable[[Path], dict[str, Any]], filler: Path, tmp_path: Path) -> None:
+    how = mark(tmp_path)
+    events = list(mending.restore(filler, [tmp_path / "a.png"], tmp_path / "out", sheet=tmp_path / "sheet.png", **how))
+    assert not failures(events)
+    made = originals.read(tmp_path / "out" / "a.png")
+    known = np.ones((40, 50), bool)
+    known[10:20, 15:30] = False
+    assert np.array_equal(made.pixels[known], photo(2, 50, 40)[known])
+    assert made.alpha is None or (made.alpha == 255).all()
+    assert (tmp_path / "sheet.png").exists()
+
+
+def test_what_is_missing_must_be_said_and_fit(filler: Path, mender: Path, tmp_path: Path) -> None:
+    Image.fromarray(photo(2, 50, 40)).save(tmp_path / "a.png")
+    Image.fromarray(np.full((9, 9), 255, np.uint8)).save(tmp_path / "mask.png")
+    Image.fromarray(np.zeros((40, 50), np.uint8)).save(tmp_path / "black.png")
+    picture, out = [tmp_path / "a.png"], tmp_path / "out"
+    assert "say which pixels are missing" in failures(mending.restore(filler, picture, out))[0]
+    assert (
+        "9x9 pixels, the picture 50x40"
+        in failures(mending.restore(filler, picture, out, mask=tmp_path / "mask.png"))[0]
+    )
+    assert "nothing is missing" in failures(mending.restore(filler, picture, out, mask=tmp_path / "black.png"))[0]
+    with pytest.raises(UserError, match="not trained to fill holes"):
+        list(mending.restore(mender, picture, out, mask=tmp_path / "mask.png"))
+    with pytest.raises(UserError, match="'reddish' is no colour"):
+        list(mending.restore(filler, picture, out, colour="reddish"))
+    with pytest.raises(UserError, match="no file or folder"):
+        list(mending.restore(filler, picture, out, mask=tmp_path / "nowhere.png"))
+
+
+def test_models_of_another_task_are_refused(run: Path, mender: Path) -> None:
+    with pytest.raises(UserError, match="draws pictures from noise: use `ganvas sample`"):
+        restoring.load(run)
+    with pytest.raises(UserError, match="mends pictures and draws none from noise: use `ganvas restore"):
+        package.load(mender)
+
+
+# ---- figures
+
+
+def test_a_restorer_is_judged_beside_what_costs_nothing(mender: Path, filler: Path, enlarger: Path) -> None:
+    for model, others in (
+        (mender, ["as it was damaged", "median", "Gaussian", "bilateral", "non-local means"]),
+        (filler, ["as it was damaged", "diffusion fill"]),
+        (enlarger, ["bicubic"]),
+    ):
+        answers = [e for e in judging.judge(model, extractor="pixels") if isinstance(e, judging.Answer)]
+        assert answers[0].name == "the true pictures"
+        assert answers[0].psnr == judging.MOST
+        assert answers[-1].name == str(model)
+        names = " ".join(a.name for a in answers)
+        assert all(name in names for name in others), names
+        assert all(0 < a.psnr < 60 for a in answers[1:])
+    row = json.loads((mender / "metrics.jsonl").read_text().splitlines()[-1])
+    assert row["metric"] == "restoration"
+    assert len(row["answers"]) == 7
+    assert (mender / "evaluation" / "restored.png").exists()
+
+
+def test_the_median_takes_the_best_of_its_settings() -> None:
+    """On pictures with single white pixels the smallest median is the best, and restores nearly all of them."""
+    model = restoring.Restorer(
+        Path("x"), nn.Identity(), nn.Identity(), ImageSpec(3, 32), restore.degrade.parse("noise:9"), {}
+    )
+    whole = torch.from_numpy(np.stack([photo(i, 64, 64) for i in range(4)])).permute(0, 3, 1, 2)
+    salted = whole.clone()
+    salted[:, :, ::7, ::7] = 255
+    judged = judging._Judged(whole, im.to_float(salted), None, model, judging.extractors.pixels(ImageSpec(3, 64)))
+    name, made = judging._filtered("median")(judged)
+    assert name == "median, radius 1"
+    assert judged.answer(name, made).psnr > judged.answer("damaged", salted).psnr + 5
+
+
+def test_the_command_line_restores_and_judges(mender: Path, tmp_path: Path) -> None:
+    Image.fromarray(photo(0, 60, 40)).save(tmp_path / "a.png")
+    done = ganvas("restore", str(mender), "a.png", "--out", "out", "--invented", "--sheet", "sheet.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "out/a.png" in done.stdout
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.invented.png", "a.png"]
+    assert (tmp_path / "sheet.png").exists()
+    done = ganvas("restore", str(mender), "nowhere.png", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 2
+    done = ganvas("evaluate", str(mender), "--extractor", "pixels", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "median" in done.stdout
+    assert "SSIM" in done.stdout
+    done = ganvas("sample", str(mender), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "ganvas restore" in done.stderr
+
+
+def test_small_pictures_are_noted_before_the_training(photos: Path, tmp_path: Path) -> None:
+    for path in photos.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    Image.fromarray(photo(99, 20, 90)).save(tmp_path / "narrow.png")
+    events = list(short("denoise", tmp_path, 2).run(tmp_path.parent / "run-of-narrow"))
+    assert any(isinstance(e, Warned) and "narrow.png" in e.text for e in events)
