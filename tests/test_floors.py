@@ -35,6 +35,7 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
         "cards",
         "finetuning",
     ],
+    ["restored"],
     ["report", "hub"],
     ["evaluation", "modes", "inspection"],
     ["experiment", "expanding", "judging", "mending"],

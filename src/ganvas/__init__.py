@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ganvas.hub import push
     from ganvas.inversion import Inverted, invert
     from ganvas.lettering import write
+    from ganvas.mending import restore
+    from ganvas.restoring import Restorer
+    from ganvas.restoring import load as restorer
     from ganvas.sample import Model, Verdict, load
     from ganvas.walks import walk
 
@@ -37,6 +40,7 @@ __all__ = [
     "Measured",
     "Model",
     "Noted",
+    "Restorer",
     "Sampled",
     "Saved",
     "Started",
@@ -51,6 +55,8 @@ __all__ = [
     "invert",
     "load",
     "push",
+    "restore",
+    "restorer",
     "train",
     "walk",
     "write",
@@ -58,6 +64,7 @@ __all__ = [
 HOMES = {"Experiment": "experiment", "Model": "sample", "load": "sample", "UserError": "errors", "train": "api"}
 HOMES |= {"Verdict": "sample", "write": "lettering", "walk": "walks", "invert": "inversion", "Inverted": "inversion"}
 HOMES |= {"expand": "expanding", "export": "exporting", "push": "hub"}
+HOMES |= {"restore": "mending", "Restorer": "restoring", "restorer": "restoring"}
 HOMES |= {"evaluate": "evaluation", "Figure": "figures", "compare": "figures"}
 
 
@@ -65,4 +72,5 @@ def __getattr__(name: str) -> Any:
     """Import torch only when something is used that needs it: `ganvas --help` answers at once."""
     if name not in __all__:
         raise AttributeError(f"module 'ganvas' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"ganvas.{HOMES.get(name, 'events')}"), name)
+    home = importlib.import_module(f"ganvas.{HOMES.get(name, 'events')}")
+    return getattr(home, "load" if name == "restorer" else name)

@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from ganvas.errors import UserError
 from ganvas.figures import number
-from ganvas.sample import Model
+from ganvas.sample import Model, Trained, task_of
 
 LICENCES = {"CC BY-SA 3.0": "cc-by-sa-3.0", "CC BY 4.0": "cc-by-4.0", "CC0": "cc0-1.0", "Apache-2.0": "apache-2.0"}
 
@@ -31,31 +31,40 @@ def sound(tell: Callable[P, T]) -> Callable[P, T]:
 
 
 @sound
-def facts(model: Model) -> dict[str, str]:
+def facts(model: Trained) -> dict[str, str]:
     """The essentials, a line each."""
     card, spec, log = model.card, model.spec, model.card.get("log", {})
     sizes = [sum(p.numel() for p in n.parameters()) for n in (model.generator, model.discriminator)]
     kind = {1: "grey", 3: "colour", 4: "colour with transparency"}.get(spec.channels, f"{spec.channels} channels")
     found = {
         "recipe": card["recipe"],
-        "images": f"{spec.size}x{spec.size} {kind}; classes: {', '.join(model.class_names) or 'none (unlabelled)'}",
+        "images": f"{spec.size}x{spec.size} {kind}; classes: {', '.join(card['classes']) or 'none (unlabelled)'}",
         "data": f"{card['data_name']}, licence {card['licence']}, fingerprint {card['fingerprint'][:12]}",
         "network": f"{card['network']['name']}: generator {sizes[0]:,} weights, discriminator {sizes[1]:,}",
         "trained for": f"{card['images']:,} of {card['training']['images']:,} images ({log.get('epoch', 0)} epochs)",
         "trained on": ", ".join(f"{k} {v}" for k, v in card["machine"].items()),
-        "selector": "yes: it passes over drawings that give themselves away" if model.selector is not None else "none",
-        "detector": "yes" if model.detector is not None else "none",
     }
-    for key in ("loss_d", "loss_g", "accuracy_real", "accuracy_fake", "accuracy_held_out"):
+    if isinstance(model, Model):
+        found["selector"] = "yes: it passes over drawings that give themselves away" if model.selector else "none"
+        found["detector"] = "yes" if model.detector is not None else "none"
+    if task_of(card) == "restore":
+        found["damage"] = f"{card['task']['degrade']} (lively {card['task']['lively']:g})"
+        found["images"] = f"pieces of {spec.size} pixels, {kind}; it mends pictures of any size"
+    for key in ("psnr", "loss_d", "loss_g", "accuracy_real", "accuracy_fake", "accuracy_held_out"):
         if key in log:
             found[key] = f"{log[key]:.3f}"
     return found
 
 
 @sound
-def figures(model: Model) -> list[str]:
+def figures(model: Trained) -> list[str]:
     """What `ganvas evaluate` found, a line a metric, with the floor and the protocol."""
     lines = []
+    judged = model.card.get("restoration", {})
+    for a in judged.get("answers", []):
+        told = f"{a['name']}: {a['psnr']:.2f} dB, SSIM {a['ssim']:.4f}, Frechet distance {number(a['frechet'])}"
+        read = f", digits read {a['read']:.1%}" if a.get("read") is not None else ""
+        lines.append(f"{told}{read}; {judged['n']:,} held-out pieces of {judged['size']} px of {judged['data']}")
     for row in model.card.get("metrics", []):
         if row.get("value") is None:
             continue
@@ -69,7 +78,7 @@ def figures(model: Model) -> list[str]:
 
 
 @sound
-def detection(model: Model) -> list[str]:
+def detection(model: Trained) -> list[str]:
     """What the detector is worth, and what it does not know."""
     found = model.card.get("detector")
     if not found:
@@ -86,20 +95,15 @@ def detection(model: Model) -> list[str]:
 
 
 @sound
-def markdown(model: Model, place: str) -> str:
+def markdown(model: Trained, place: str) -> str:
     """The README of a model's page; `place` is how others load it."""
     card = model.card
     licence = next((slug for name, slug in LICENCES.items() if card["licence"].startswith(name)), "other")
-    first = model.class_names[-1] if model.class_names else None
     parts = [
         f"---\nlibrary_name: ganvas\nlicense: {licence}\ntags:\n- gan\n- image-generation\n---\n",
         f"# {card['recipe']}, trained on {card['data_name']}\n",
         _list([f"**{name}**: {text}" for name, text in facts(model).items()]),
-        "## Use\n\n```console\n$ pip install 'ganvas[hub]'\n"
-        f"$ ganvas sample {place} --count 64{f' --class {first}' if first else ''}\n"
-        f"$ ganvas detect {place} my-images/\n```\n\n```python\nimport ganvas\n\n"
-        f'pictures = ganvas.load("{place}").sample(16)  # [16, {model.spec.channels}, {model.spec.size}, '
-        f"{model.spec.size}] in [-1, 1]\n```\n",
+        f"## Use\n\n```console\n$ pip install 'ganvas[hub]'\n{_use(model, place)}\n```\n",
     ]
     if lines := figures(model):
         parts.append("## Figures\n\n" + _list(lines))
@@ -110,6 +114,24 @@ def markdown(model: Model, place: str) -> str:
         f"images that it was trained on: {card['licence']}.\n"
     )
     return "\n".join(parts)
+
+
+def _use(model: Trained, place: str) -> str:
+    """Commands, and lines of Python."""
+    spec, names = model.spec, model.card["classes"]
+    python = "```\n\n```python\nimport ganvas\n\n"
+    if task_of(model.card) == "restore":
+        given = "images, masks" if spec.masked else "images"
+        return (
+            f"$ ganvas restore {place} my-pictures/ --out mended/\n{python}"
+            f'model = ganvas.restorer("{place}")\nmended = model.restore({given})'
+            f"  # [n, {spec.channels}, height, width] in [-1, 1]"
+        )
+    return (
+        f"$ ganvas sample {place} --count 64{f' --class {names[-1]}' if names else ''}\n"
+        f"$ ganvas detect {place} my-images/\n{python}"
+        f'pictures = ganvas.load("{place}").sample(16)  # [16, {spec.channels}, {spec.size}, {spec.size}] in [-1, 1]'
+    )
 
 
 def _list(lines: Sequence[str]) -> str:

@@ -48,6 +48,9 @@ FIGURES = {  # of log.jsonl and metrics.jsonl: name, format, meaning
     "images_per_second": ("Images a second", ",.0f", "real images shown to the expert"),
     "frechet": ("Frechet distance", ".3g", "how far features of generated images are from those of held-out real ones"),
     "real": ("Frechet distance of real images", ".3g", "the same for other real images"),
+    "psnr": ("PSNR", ".2f", "of mended pieces, in dB; higher is nearer to the true ones"),
+    "psnr_damaged": ("PSNR of the damaged", ".2f", "the same of the damaged pieces as they are"),
+    "loss_pixel": ("Pixel loss", ".3g", "mean distance of mended pixels from the true ones, in a range of 2"),
     "diversity": ("Diversity", ".2f", "spread of 100 generated images relative to 100 real ones; near 1 is good"),
 }
 

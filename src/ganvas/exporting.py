@@ -25,7 +25,7 @@ from ganvas import seeds
 from ganvas.detection import Detector, summary
 from ganvas.errors import UserError
 from ganvas.files import make_folder, write_whole
-from ganvas.sample import Model
+from ganvas.sample import Model, Trained
 
 if TYPE_CHECKING:
     import onnx
@@ -56,17 +56,22 @@ class _Detector(nn.Module):
         return torch.sigmoid(self.detector(summary(self.discriminator.features(pixels))))  # pyright: ignore[reportCallIssue]
 
 
-def export(model: Model, folder: Path) -> list[Exported]:
+def export(model: Trained, folder: Path) -> list[Exported]:
     """Write `generator.onnx`, and `detector.onnx` where the model has a detector.
 
     The generator's inputs: z float [B, latent_dim] and, for a model with classes, labels int64 [B]; its output: images
     float [B, C, H, W] in [-1, 1]. The detector's: images as these; probability float [B]. The card of the model is in
     the metadata, under `ganvas`.
 
+    Of a model that mends pictures there is `generator.onnx` alone: images float [B, C (+ 1: mask), H, W] of any size
+    whose sides are multiples of `stride`, which the card tells -> images [B, C, scale * H, scale * W].
+
     Raises:
         UserError: the extra `export` is missing, a file differs from torch by more than 1e-4, or cannot be written.
     """
     make_folder(folder)
+    if not isinstance(model, Model):
+        return [_mender(model, folder)]
     written = [_generator(model, folder)]
     if model.detector is not None:
         written.append(_detector(model, folder))
@@ -118,6 +123,23 @@ def _generator(model: Model, folder: Path) -> Exported:
     return _write(model.generator, inputs, names, "images", folder / "generator.onnx", about(model))
 
 
+def _mender(model: Trained, folder: Path) -> Exported:
+    spec, stride = model.spec, int(model.generator.stride)  # pyright: ignore[reportArgumentType]
+
+    def inputs(n: int) -> tuple[Tensor]:
+        height, width = stride * (3 + n % 4), stride * (2 + n % 5)
+        x = torch.rand(min(n, 3), spec.channels + spec.masked, height, width, generator=seeds.generator(n, "export"))
+        if spec.masked:
+            x[:, -1] = (x[:, -1] > 0.5).float() * 0.5 + 0.5
+        return (x * 2 - 1,)
+
+    known = ("recipe", "images", "data_name", "fingerprint", "licence", "network", "task", "spec")
+    card = {**{name: model.card[name] for name in known if name in model.card}, "stride": stride, "range": [-1, 1]}
+    height, width = (stride * torch.export.Dim(name, min=2, max=4096) for name in ("rows", "columns"))
+    shape = {0: torch.export.Dim("batch", min=1), 2: height, 3: width}
+    return _write(model.generator, inputs, ["images"], "restored", folder / "generator.onnx", card, shape)
+
+
 def _detector(model: Model, folder: Path) -> Exported:
     assert model.detector is not None
     shape = (model.spec.channels, model.spec.size, model.spec.size)
@@ -161,8 +183,9 @@ def _write(
     output: str,
     path: Path,
     card: dict[str, Any],
+    shape: dict[int, Any] | None = None,
 ) -> Exported:
-    """Export a network of any batch size, compare it with torch, and write it."""
+    """Export a network of any batch size (or of what `shape` leaves open), compare it with torch, and write it."""
     try:
         import onnx
         import onnxruntime
@@ -170,7 +193,7 @@ def _write(
     except ImportError as error:
         raise UserError(f"Exporting needs {error.name}: pip install 'ganvas[export]'.") from error
     network = copy.deepcopy(network).cpu().eval()  # the model itself stays on its device
-    proto = _trace(network, inputs(3), names, output)
+    proto = _trace(network, inputs(3), names, output, shape or {0: torch.export.Dim("batch", min=1)})
     onnx.helper.set_model_props(proto, {"ganvas": json.dumps(card)})
     content = proto.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
@@ -189,8 +212,9 @@ def _write(
     return Exported(path, difference)
 
 
-def _trace(network: nn.Module, example: tuple[Tensor, ...], names: list[str], output: str) -> onnx.ModelProto:
-    batch = torch.export.Dim("batch", min=1)
+def _trace(
+    network: nn.Module, example: tuple[Tensor, ...], names: list[str], output: str, shape: dict[int, Any]
+) -> onnx.ModelProto:
     log = logging.getLogger("torch.onnx")
     level = log.level
     try:
@@ -202,7 +226,7 @@ def _trace(network: nn.Module, example: tuple[Tensor, ...], names: list[str], ou
                 example,
                 input_names=names,
                 output_names=[output],
-                dynamic_shapes=tuple({0: batch} for _ in example),
+                dynamic_shapes=tuple(shape for _ in example),
                 dynamo=True,
                 verbose=False,
             )

@@ -9,10 +9,10 @@ from ganvas import cards
 from ganvas.errors import UserError, first_line
 from ganvas.files import make_folder, write_whole
 from ganvas.run import is_remote, remote_name
-from ganvas.sample import Model
+from ganvas.sample import Trained
 
 
-def push(model: Model, target: str) -> str:
+def push(model: Trained, target: str) -> str:
     """Upload a model with its card as README; returns where it is now.
 
     Args:
@@ -43,6 +43,6 @@ def push(model: Model, target: str) -> str:
     return f"hf://{name}"
 
 
-def _fill(model: Model, folder: Path, place: str) -> None:
+def _fill(model: Trained, folder: Path, place: str) -> None:
     write_whole(folder / "model.safetensors", model.path.read_bytes())
     write_whole(folder / "README.md", cards.markdown(model, place))

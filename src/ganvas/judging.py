@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganvas import checkpoint, classical, degrade, restoring, seeds, sources
+from ganvas import checkpoint, classical, degrade, report, restoring, seeds, sources
 from ganvas import images as im
 from ganvas.data import ImageData
 from ganvas.errors import UserError
@@ -24,8 +24,6 @@ from ganvas.evaluation import Doing, Written
 from ganvas.files import make_folder
 from ganvas.metrics import distances, extractors, fidelity
 from ganvas.restoring import Restorer
-from ganvas.run import locate
-from ganvas.sample import task_of
 from ganvas.spec import ImageSpec
 
 PIECE = 256  # pixels a side of the pieces that are judged, where the photographs have them
@@ -50,14 +48,6 @@ class Answer:
     ssim: float
     frechet: float
     read: float
-
-
-def is_restorer(source: str | os.PathLike[str]) -> bool:
-    """Is this a run or a model that mends pictures?"""
-    try:
-        return task_of(checkpoint.head(locate(source))) == "restore"
-    except (UserError, KeyError, TypeError, AttributeError):  # whoever reads it next says what is wrong with it
-        return False
 
 
 def judge(
@@ -102,8 +92,11 @@ def judge(
     if run is not None:
         about = {"data": real.name, "n": len(whole), "size": whole.shape[2], "extractor": looks.name, "seed": seed}
         rows = [{k: None if v != v else v for k, v in vars(a).items()} for a in answers]
+        if checkpoint.head(model.path).get("images") == model.card["images"]:  # the training may have gone on
+            checkpoint.annotate(model.path, restoration={**about, "answers": rows})
         row = {"images": model.card["images"], "metric": "restoration", **about, "answers": rows}
         run.append(row, run.metrics)
+        report.write(run)
     folder = Path(out) if out is not None else run.folder / "evaluation" if run is not None else None
     if folder is not None:
         yield _sheet(folder, shown)

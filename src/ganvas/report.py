@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ganvas import checkpoint, doctor
+from ganvas import checkpoint, doctor, restored
 from ganvas.charts import chart
 from ganvas.doctor import FIGURES, Rows, number
 from ganvas.errors import UserError
@@ -78,8 +78,12 @@ def write(run: Run) -> None:
     rows = [r for r in run.rows() if isinstance(r, dict) and number(r, "images") is not None]
     checks = [r for r in run.rows(run.metrics) if isinstance(r, dict) and r.get("metric") == doctor.CHECK]
     name = escape(run.folder.resolve().name)
-    parts = [_status(name, card, rows), _pictures(run, card), _contest(rows, checks)]
-    parts += [_measured(run), _curves(rows, str(_section(card, "task").get("loss"))), _figures(rows, checks)]
+    parts = [_status(name, card, rows), _pictures(run, card)]
+    if _mends(card):
+        parts += [restored.section(run, card, rows)]
+    else:
+        parts += [_contest(rows, checks), _measured(run)]
+        parts += [_curves(rows, str(_section(card, "task").get("loss"))), _figures(rows, checks)]
     page = (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name} · Ganvas</title>'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
@@ -88,6 +92,10 @@ def write(run: Run) -> None:
     )
     end = f"{_commands(run, card)}{_settings(run, card)}</main><script>{SCRIPT}</script></body></html>\n"
     write_whole(run.report, page + "".join(parts) + end)
+
+
+def _mends(card: dict[str, Any]) -> bool:
+    return _section(card, "task").get("name") == "restore"
 
 
 def _status(name: str, card: dict[str, Any], rows: Rows) -> str:
@@ -111,27 +119,32 @@ def _status(name: str, card: dict[str, Any], rows: Rows) -> str:
 def _pictures(run: Run, card: dict[str, Any]) -> str:
     """The newest sheet with the slider beside the real images; without scripts the film below tells the same."""
     film: list[tuple[Path, str, str]] = []
+    mends = _mends(card)
     for kimg, path in _spread(run.pictures()):
         when = f"After {kimg},000 images" if kimg else "After fewer than 1,000 images"
-        when = "Before the training: noise" if path.stem == "fakes_init" else when
+        if path.stem == "fakes_init":
+            when = "Before the training" if mends else "Before the training: noise"
         if image := _image(path, f"Generated images. {when}", f'data-at="{when}"'):
             film.append((path, when, f"<figure>{image}<figcaption>{when}</figcaption></figure>"))
-    rule, shown = " One class a row." if card.get("classes") else "", ""
+    rule, shown = " One class a row." if card.get("classes") and not mends else "", ""
+    told = f"{rule} The noise behind a cell stays the same." if not mends else f" {restored.RULE}"
     if film:
         path, when, _ = film[-1]
         sheet = _image(path, f"Generated images. {when}", 'id="now"')
+        name = "Mended" if mends else "Generated"
         shown = (
-            f'<figure class="card"><h3>Generated</h3>{sheet}<div id="time" hidden>'
+            f'<figure class="card"><h3>{name}</h3>{sheet}<div id="time" hidden>'
             '<button id="play" type="button">Play</button><input id="moment" type="range" min="0" value="0" '
             'aria-label="Time, from noise to the newest picture"></div>'
-            f'<figcaption><b id="when">{when}</b>.{rule} The noise behind a cell stays the same.</figcaption></figure>'
+            f'<figcaption><b id="when">{when}</b>.{told}</figcaption></figure>'
         )
     if real := _image(run.samples / "reals.png", "Real images of the training set"):
         shown += f'<figure class="card"><h3>Real</h3>{real}<figcaption>Training images.{rule}</figcaption></figure>'
     cells = "".join(cell for _, _, cell in film)
     every = f'<details><summary>All {len(film)} pictures side by side</summary><div id="film">{cells}</div></details>'
     body = f'<div class="grid">{shown}</div>{every if film[1:] else ""}' if shown else "<p>There is no picture yet.</p>"
-    return f"<section><h2>From noise to pictures</h2>{body}</section>"
+    title = "From damaged to mended" if mends else "From noise to pictures"
+    return f"<section><h2>{title}</h2>{body}</section>"
 
 
 def _contest(rows: Rows, checks: Rows) -> str:
@@ -212,8 +225,11 @@ def _commands(run: Run, card: dict[str, Any]) -> str:
     steps = {
         "Go on after a stop, as if it had never been:": f"resume {place}",
         "Train longer:": f"resume {place} images={f'{2 * total:.0f}' if total else '2M'}",
-        "Draw new images; the same seed gives the same image again:": f"sample {place} --seeds 0-63",
     }
+    if _mends(card):
+        steps["Mend pictures of any size:"] = f"restore {place} my-pictures/ --out mended/"
+    else:
+        steps["Draw new images; the same seed gives the same image again:"] = f"sample {place} --seeds 0-63"
     items = "".join(f"<p>{text}</p><pre><code>ganvas {escape(step)}</code></pre>" for text, step in steps.items())
     return f'<section><h2>How to go on</h2><div class="card">{items}</div></section>'
 

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganvas import degrade, sample, seeds
+from ganvas import checkpoint, degrade, sample, seeds
 from ganvas.errors import UserError
 from ganvas.metrics import damage
 from ganvas.originals import Original
+from ganvas.run import locate
 from ganvas.spec import ImageSpec
 
 TILE = 512  # pixels a side of a tile of the input
@@ -200,6 +201,23 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Restorer:
     found = sample.networks_of(path, "restore", device)
     plan_of = degrade.parse(found.card["task"]["degrade"])
     return Restorer(found.path, found.parts["generator"], found.parts["discriminator"], found.spec, plan_of, found.card)
+
+
+def load_any(path: str | os.PathLike[str]) -> sample.Model | Restorer:
+    """A model of any task.
+
+    Raises:
+        UserError: as `sample.load`.
+    """
+    return load(path) if is_restorer(path) else sample.load(path)
+
+
+def is_restorer(path: str | os.PathLike[str]) -> bool:
+    """Is this a run or a model that mends pictures?"""
+    try:
+        return sample.task_of(checkpoint.head(locate(path))) == "restore"
+    except (UserError, KeyError, TypeError, AttributeError):  # whoever reads it next says what is wrong with it
+        return False
 
 
 def _with_mask(images: Tensor, mask: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -179,6 +179,21 @@ class Model:
         if isinstance(name, int) and 0 <= name < len(self.class_names):
             return name
         raise unknown(f"class in {self.path.name}", str(name), self.class_names)
+
+
+class Trained(Protocol):
+    """A model of any task."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def generator(self) -> nn.Module: ...
+    @property
+    def discriminator(self) -> nn.Module: ...
+    @property
+    def spec(self) -> ImageSpec: ...
+    @property
+    def card(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)

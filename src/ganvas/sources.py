@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from ganvas.errors import UserError
 from ganvas.fitting import Shape
 from ganvas.pictures import Pictures
 from ganvas.run import Run
-from ganvas.sample import Model, load
+from ganvas.sample import Model, Trained, load
 from ganvas.spec import ImageSpec
 
 
@@ -98,17 +97,6 @@ def run_of(model: Path) -> Run | None:
         if (folder / "experiment.json").is_file():
             return Run(folder)
     return None
-
-
-class Trained(Protocol):
-    """A model of any task."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def spec(self) -> ImageSpec: ...
-    @property
-    def card(self) -> dict[str, Any]: ...
 
 
 def trained_on(

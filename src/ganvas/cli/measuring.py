@@ -62,12 +62,12 @@ def evaluate(
     """
     from rich.console import Console
 
-    from ganvas import distributed, judging
+    from ganvas import distributed, judging, restoring
     from ganvas import evaluation as ev
     from ganvas.tables import Measuring
 
     console = Console(quiet=not is_first())
-    if judging.is_restorer(source):
+    if restoring.is_restorer(source):
         return _judge(console, judging.judge(source, against, data, extractor, seed, out))
     if against:
         raise UserError("--against is for models that mend pictures; of others: ganvas compare RUN RUN.")

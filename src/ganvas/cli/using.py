@@ -124,16 +124,21 @@ def export(model: Path, *, out: Path | None = None, web: Path | None = None) -> 
         A folder for a static page; any web server will do: python -m http.server.
     """
     from ganvas import exporting
-    from ganvas.sample import load
+    from ganvas.restoring import load_any
+    from ganvas.sample import Model
 
     if out is None and web is None:
         raise UserError("Say what to export: --out DIR for ONNX files, --web DIR for a page.")
-    loaded = load(model)
-    written = [*(exporting.export(loaded, out) if out else []), *(exporting.web(loaded, web) if web else [])]
+    loaded = load_any(model)
+    written = exporting.export(loaded, out) if out else []
+    if web is not None:
+        if not isinstance(loaded, Model):
+            raise UserError(f"{model} mends pictures: a page that does so is not made yet. Take --out DIR.")
+        written += exporting.web(loaded, web)
     for file in written:
         told = f"  (largest difference from torch {file.difference:.1e})" if file.path.suffix == ".onnx" else ""
         print(f"{file.path}{told}")
-    if loaded.selector is not None:
+    if isinstance(loaded, Model) and loaded.selector is not None:
         print("Without the selector: the pictures are those of the generator alone.")
     if web is not None:
         print(f"Look at it: python -m http.server --directory {web}")
@@ -152,9 +157,9 @@ def push(model: Path, target: str) -> int:
         hf://user/name; or a folder, which then holds what would be uploaded.
     """
     from ganvas import hub
-    from ganvas.sample import load
+    from ganvas.restoring import load_any
 
-    print(f"{model}: {hub.push(load(model), target)}")
+    print(f"{model}: {hub.push(load_any(model), target)}")
     return 0
 
 
@@ -168,9 +173,9 @@ def info(model: Path) -> int:
         A run's folder or a model file.
     """
     from ganvas import cards
-    from ganvas.sample import load
+    from ganvas.restoring import load_any
 
-    loaded = load(model)
+    loaded = load_any(model)
     print(f"{loaded.path}\n")
     for name, text in cards.facts(loaded).items():
         print(f"  {name:<18} {text}")

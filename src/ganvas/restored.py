@@ -1,0 +1,71 @@
+"""What a run's report says of a model that mends pictures."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from ganvas.charts import chart
+from ganvas.doctor import Rows, explain, number
+from ganvas.figures import number as shown
+from ganvas.run import Run
+
+COLUMNS = {"psnr": "PSNR, dB", "ssim": "SSIM", "frechet": "Frechet distance", "read": "Digits read"}
+RULE = "Rows of three from above: damaged, mended, the true pieces (held out, never trained on)."
+
+
+def section(run: Run, card: dict[str, Any], rows: Rows) -> str:
+    """How near the mended pictures are to the true ones: what `ganvas evaluate` found, and the way there."""
+    lines = [r for r in run.rows(run.metrics) if isinstance(r, dict)]
+    checks = [r for r in lines if r.get("metric") == "fidelity" and number(r, "psnr") is not None]
+    cards = [_judged(r) for r in [r for r in lines if r.get("metric") == "restoration"][-1:]]
+    drawn = chart(checks, ("psnr", "psnr_damaged"), "PSNR of held-out pieces, dB", None, None)
+    words = (
+        "How near the pieces are to the true ones; the lower curve is the damaged input. 1 dB more is a fifth less of "
+        "squared error. Good: it rises and then levels out. Blurred pictures can have a high PSNR: look at them."
+    )
+    cards.append(f"{drawn}<p>{words}</p>" if drawn else "")
+    task = card.get("task") if isinstance(card.get("task"), dict) else {}
+    assert isinstance(task, dict)
+    about = f"<p>The damage: {escape(str(task.get('degrade')))}. Lively: {escape(str(task.get('lively')))}.</p>"
+    grid = "".join(f'<div class="card">{text}</div>' for text in cards if text)
+    contest = _contest(rows, str(task.get("loss"))) if any(number(r, "loss_d") is not None for r in rows) else ""
+    return f'<section><h2>How near is it?</h2>{about}<div class="grid">{grid}</div></section>{contest}'
+
+
+def _judged(row: dict[str, Any]) -> str:
+    """The table of `ganvas evaluate`: what each one who mends is worth."""
+    answers = [a for a in row.get("answers", []) if isinstance(a, dict)]
+    known = [key for key in COLUMNS if any(number(a, key) is not None for a in answers)]
+    head = "".join(f"<th>{COLUMNS[key]}</th>" for key in known)
+    body = "".join(
+        f'<tr><th scope="row">{escape(str(a.get("name")))}</th>'
+        + "".join(f"<td>{_cell(key, number(a, key))}</td>" for key in known)
+        + "</tr>"
+        for a in answers
+    )
+    told = (
+        f"{row.get('n'):,} held-out pieces of {row.get('size')} px of {escape(str(row.get('data')))}, damaged anew; "
+        f"features of {escape(str(row.get('extractor')))}; after {row['images']:,} images."
+    )
+    return (
+        f"<table><thead><tr><th>Who mends</th>{head}</tr></thead><tbody>{body}</tbody></table><p class=soft>{told}</p>"
+    )
+
+
+def _cell(key: str, value: float | None) -> str:
+    if value is None or (key == "psnr" and value >= 100):
+        return "-"
+    return f"{value:.1%}" if key == "read" else f"{value:.2f}" if key == "psnr" else shown(value)
+
+
+def _contest(rows: Rows, loss: str) -> str:
+    """The expert's part, where there is one."""
+    words = explain(loss)
+    rights = ("accuracy_real", "accuracy_fake", "accuracy_held_out")
+    charts = {
+        "losses": chart(rows, ("loss_d", "loss_g"), "Losses of the contest", None, None),
+        "accuracy": chart(rows, rights, "How often the expert is right", (0, 1), (0.5, "guessing"), "{:.0%}"),
+    }
+    cards = "".join(f'<div class="card">{drawn}<p>{words[key]}</p></div>' for key, drawn in charts.items() if drawn)
+    return f'<section><h2>The expert</h2><div class="grid">{cards}</div></section>'
