@@ -568,15 +568,13 @@ def test_a_restorer_is_judged_beside_what_costs_nothing(mender: Path, filler: Pa
         (enlarger, ["bicubic"]),
     ):
         answers = [e for e in judging.judge(model, extractor="pixels") if isinstance(e, judging.Answer)]
-        assert answers[0].name == "the true pictures"
-        assert answers[0].psnr == judging.MOST
         assert answers[-1].name == str(model)
         names = " ".join(a.name for a in answers)
         assert all(name in names for name in others), names
-        assert all(0 < a.psnr < 60 for a in answers[1:])
+        assert all(0 < a.psnr < 60 for a in answers)
     row = json.loads((mender / "metrics.jsonl").read_text().splitlines()[-1])
     assert row["metric"] == "restoration"
-    assert len(row["answers"]) == 7
+    assert len(row["answers"]) == 6
     assert (mender / "evaluation" / "restored.png").exists()
 
 

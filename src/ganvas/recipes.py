@@ -258,7 +258,7 @@ def denoise() -> Experiment:
     return Experiment(
         recipe="denoise",
         network=unet.Config(),
-        data=DataConfig("", size=64, fit="pieces"),
+        data=DataConfig("", fit="pieces"),
         task=restore.Config("noise:25"),
         training=trainer.Config(
             images=100_000,

@@ -109,7 +109,7 @@ def answers(found: Sequence[Answer]) -> Table:
     columns = {"psnr": "PSNR", "ssim": "SSIM", "frechet": "Frechet distance", "read": "digits read"}
     known = [key for key in columns if any(getattr(a, key) == getattr(a, key) for a in found)]
     for head in ("", *(columns[key] for key in known)):
-        table.add_column(head, justify="right" if head else "left", no_wrap=True)
+        table.add_column(head, justify="right" if head else "left", no_wrap=bool(head))
     for a in found:
         shown = {
             "psnr": "-" if a.psnr >= MOST else f"{a.psnr:.2f} ± {a.spread:.2f} dB",

@@ -21,6 +21,7 @@ from ganvas.tasks.base import CHECK, Task
 
 ROWS, COLUMNS = 2, 10  # of pieces in a preview, each shown damaged, restored and whole
 PIECES = 1_000  # held-out pieces whose damage is looked at when the training ends
+MOST = 100.0  # dB, of pieces that are equal: rain falls on white, too
 SMOOTH = 1e-3  # of the Charbonnier loss, in a range of 2
 
 
@@ -92,7 +93,10 @@ class RestoreTask(Task):
         assert self._made is not None, "the discriminator's step comes first"
         (whole, restored), self._made = self._made, None
         pixel = losses.charbonnier(restored, whole, SMOOTH)
-        logged = {"loss_pixel": pixel, "psnr": fidelity.psnr(im.levels(restored.detach()), im.levels(whole)).mean()}
+        logged = {
+            "loss_pixel": pixel,
+            "psnr": fidelity.psnr(im.levels(restored.detach()), im.levels(whole)).clamp_max(MOST).mean(),
+        }
         if not self.config.lively:
             return {"total": pixel, "loss_g": pixel, **logged}
         fake = self.discriminator(restored).float()
@@ -131,7 +135,7 @@ class RestoreTask(Task):
         values = {}
         for name, made in (("psnr", generator(damaged)), ("psnr_damaged", self.trivial(damaged))):
             mask = damaged[:, -1:] if self.plan.masked else None
-            values[name] = fidelity.psnr(im.levels(made), im.levels(whole), mask).clamp_max(100).mean()
+            values[name] = fidelity.psnr(im.levels(made), im.levels(whole), mask).clamp_max(MOST).mean()
             values[name.replace("psnr", "ssim")] = fidelity.ssim(im.levels(made), im.levels(whole)).mean()
         return {name: round(float(value), 4) for name, value in values.items()}
 
