@@ -174,6 +174,58 @@ def test_small_sets_are_taken_whole_where_pieces_would_be_larger(blobs: Path) ->
     assert data.load(str(blobs), Shape(64, 0, "pieces")).spec == ImageSpec(1, 12, 2)
 
 
+@pytest.fixture(scope="session")
+def twins(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same photographs, darker, under other endings; one is missing, one has another size."""
+    folder = tmp_path_factory.mktemp("twins")
+    for i in range(10):
+        picture = Image.fromarray(np.asarray(Image.open(photos / f"{i}.png")) // 2)
+        if i == 3:
+            picture = picture.resize((50, 50))
+        if i != 7:
+            picture.save(folder / f"{i}.bmp")
+    return folder
+
+
+def test_pairs_are_matched_by_name(photos: Path, twins: Path) -> None:
+    found = data.load(str(photos), Shape(32, 0, "pieces"), twins=str(twins))
+    assert found.spec == ImageSpec(3, 32)
+    some = found.train.images[torch.arange(0, len(found.train.images), 37)]
+    assert torch.equal(some[:, :3] // 2, some[:, 3:])
+    told = " ".join(found.notes)
+    assert "1 pictures have no twin" in told
+    assert "7.png" in told
+    assert "3.png (it has 91x75 pixels and its twin 50x50)" in told
+
+
+def test_pairs_that_do_not_match_are_refused(photos: Path, blobs: Path, tmp_path: Path) -> None:
+    Image.fromarray(photo(0)).save(tmp_path / "other.png")
+    with pytest.raises(UserError, match=r"No picture of .* has the name of one of"):
+        data.load(str(photos), Shape(32, 0, "pieces"), twins=str(tmp_path))
+    with pytest.raises(UserError, match="two folders or archives"):
+        data.load(str(blobs), Shape(32, 0, "pieces"), twins=str(photos))
+    with pytest.raises(UserError, match="belong together"):
+        RECIPES["denoise"]().override({"degrade": "pairs"})
+    with pytest.raises(UserError, match="belong together"):
+        RECIPES["denoise"]().override({"twins": "somewhere"})
+
+
+def test_it_learns_from_pairs(photos: Path, twins: Path, tmp_path: Path) -> None:
+    base = short("denoise", photos, 100)
+    experiment = dataclasses.replace(
+        base,
+        data=dataclasses.replace(base.data, twins=str(twins)),
+        task=dataclasses.replace(base.task, degrade="pairs"),
+    )
+    list(experiment.run(tmp_path / "run"))
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["psnr"] > rows[-1]["psnr_damaged"] + 4
+    assert str(photos) not in json.dumps(restoring.load(tmp_path / "run").card)
+    answers = [e for e in judging.judge(tmp_path / "run", extractor="pixels") if isinstance(e, judging.Answer)]
+    assert answers[-1].psnr > answers[0].psnr + 4
+    list(Experiment.load(tmp_path / "run").override({"images": "808"}).run(tmp_path / "run"))  # it goes on
+
+
 # ---- the network
 
 
@@ -300,7 +352,7 @@ def test_a_wrong_damage_is_refused_before_anything_is_read() -> None:
 @pytest.mark.parametrize("stride", [16, 32])
 def test_tiles_cover_everything_evenly(length: int, stride: int) -> None:
     total = torch.zeros(length)
-    for place, weight in restoring.plan(length, stride):
+    for place, weight in restoring.tiles(length, stride):
         assert place.start % stride == 0
         assert place.stop <= length
         assert (weight >= 0).all()

@@ -26,9 +26,10 @@ def experiment(
         place = os.path.expanduser(data)
         is_name = str(data) in DATASETS or (os.sep not in str(data) and not os.path.exists(place))
         wanted["source"] = str(data) if is_name else os.path.abspath(place)  # a resume finds it from anywhere
-    start = os.path.expanduser(wanted.get("from", ""))
-    if os.path.exists(start):
-        wanted["from"] = os.path.abspath(start)
+    for key in ("from", "twins"):
+        place = os.path.expanduser(wanted.get(key, ""))
+        if os.path.exists(place):
+            wanted[key] = os.path.abspath(place)
     return chosen.override(wanted)
 
 

@@ -56,6 +56,7 @@ class DataConfig:
         "them as they are, and learn from pieces of `size` pixels",
         choices=("crop", "pad", "pieces"),
     )
+    twins: str = knob("", "a folder of the damaged twins of the pictures, of the same names, for degrade=pairs")
     linear: bool = knob(False, "scale in linear light: slower, and fine bright details stay bright")
 
     def shape(self) -> Shape:
@@ -92,6 +93,10 @@ class Experiment:
         if network not in fitting:
             raise UserError(f"The network {network} is none for the task {task}: choose among {', '.join(fitting)}.")
         TASKS[task].takes(self.task)  # what its words mean is found out before anything is read
+        if bool(self.data.twins) != (getattr(self.task, "degrade", "") == tasks.PAIRS):
+            raise UserError(
+                "twins=FOLDER and degrade=pairs belong together: damage that you have, beside damage that is made."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -160,7 +165,7 @@ class Experiment:
         Raises:
             UserError: they cannot be found or read.
         """
-        return data.load(self._source(), self.data.shape(), self.data.labels)
+        return data.load(self._source(), self.data.shape(), self.data.labels, self.data.twins)
 
     def _source(self) -> str:
         """Raises a UserError where the images are still to be named."""
@@ -241,7 +246,8 @@ class Experiment:
                         parts = {"generator": task.generator, "discriminator": task.discriminator}
                         told = finetuning.take(parts, self.training.from_)
             place = distributed.broadcast(place)
-            run = Run(place, {**card, "data": {**card["data"], "source": images.name}}, first)  # a model tells no paths
+            bare = {"source": images.name, "twins": Path(self.data.twins).name}  # a model tells no paths
+            run = Run(place, {**card, "data": {**card["data"], **bare}}, first)
             if first:
                 yield from (Warned(0, note) for note in images.notes)
                 yield from (Noted(0, text) for text in [told] if text)
@@ -254,12 +260,13 @@ class Experiment:
         """Raise a UserError where the processes have unlike settings or see unlike data."""
         distributed.agree({"the fingerprint": card["fingerprint"], "kind": card["spec"]}, "data")
         settings = {f"{name}.{key}": value for name in SECTIONS for key, value in card[name].items()}
-        settings.pop("data.source")  # known by its fingerprint, wherever it lies
+        for name in ("data.source", "data.twins"):  # known by its fingerprint, wherever it lies
+            settings.pop(name)
         distributed.agree(settings, "settings")
 
     def _loading(self) -> Generator[Event, None, ImageData]:
         """As `load_data`; tells now and then how far the pictures are converted."""
-        steps = data.loading(self._source(), self.data.shape(), self.data.labels)
+        steps = data.loading(self._source(), self.data.shape(), self.data.labels, self.data.twins)
         told = -TELL
         while True:
             try:
@@ -296,7 +303,11 @@ class Experiment:
             return
         old = run.settings()
         changes = cf.differences(self.from_dict(old, str(run.experiment)).to_dict(), self.to_dict())
-        for name in ("recipe", "data.source"):  # the data is known by its fingerprint, wherever it lies now
+        for name in (
+            "recipe",
+            "data.source",
+            "data.twins",
+        ):  # the data is known by its fingerprint, wherever it lies now
             changes.pop(name, None)
         grows = {k for k, (a, b) in changes.items() if k in EXTENDS and b > a}
         refused = {k: v for k, v in changes.items() if k not in grows}

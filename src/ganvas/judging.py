@@ -25,6 +25,7 @@ from ganvas.files import make_folder
 from ganvas.metrics import distances, extractors, fidelity
 from ganvas.restoring import Restorer
 from ganvas.spec import ImageSpec
+from ganvas.tasks.restore import damaged
 
 PIECE = 256  # pixels a side of the pieces that are judged, where the photographs have them
 PIXELS = 4_000_000  # of all pieces, about
@@ -75,9 +76,9 @@ def judge(
     model, others = restoring.load(source), [restoring.load(path) for path in against]
     real = _pieces(model, source, data)
     whole, labels = _some(real, seed)
-    damaged = _damaged(model.plan, whole, seed)
+    whole, spoilt = _damaged(model.plan, whole, seed)
     looks = extractors.load(extractor, ImageSpec(whole.shape[1], min(PATCH, whole.shape[2])))
-    judged = _Judged(whole, damaged, labels, model, looks)
+    judged = _Judged(whole, spoilt, labels, model, looks)
     yield Doing(f"looking at real pictures with {looks.name}", 0.05)
     judged.look()
     makers = _makers(model, others, [str(path) for path in (source, *against)])
@@ -191,12 +192,14 @@ def _pieces(model: Restorer, source: str | os.PathLike[str], data: str | os.Path
         return sources.trained_on(model, source, data)
 
 
-def _damaged(plan: degrade.Plan, whole: Tensor, seed: int) -> Tensor:
+def _damaged(plan: degrade.Plan, images: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """The pieces whole, uint8, and damaged, float."""
     random, parts = seeds.generator(seed, "judged"), []
-    for part in whole.split(32):
+    for part in images.split(32):
         draw = functools.partial(_drawn, count=len(part), random=random)
-        parts.append(degrade.apply(plan, im.to_float(part), draw))
-    return torch.cat(parts)
+        parts.append(damaged(plan, im.to_float(part), draw))
+    whole, spoilt = (torch.cat(side) for side in zip(*parts, strict=True))
+    return im.to_uint8(whole), spoilt
 
 
 def _drawn(function: Callable[..., Tensor], *shape: int, count: int, random: torch.Generator) -> Tensor:

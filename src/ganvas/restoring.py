@@ -18,6 +18,7 @@ from ganvas.metrics import damage
 from ganvas.originals import Original
 from ganvas.run import locate
 from ganvas.spec import ImageSpec
+from ganvas.tasks.restore import plan_of
 
 TILE = 512  # pixels a side of a tile of the input
 MARGIN, RAMP = 16, 48  # pixels of a tile that its neighbour draws alone, and then that they draw together
@@ -26,7 +27,7 @@ DETAIL = 4.0  # levels of contrast that count as a detail
 PIECES = 64  # of a picture whose damage is compared with that of the training
 
 
-def plan(length: int, stride: int, tile: int = TILE) -> list[tuple[slice, Tensor]]:
+def tiles(length: int, stride: int, tile: int = TILE) -> list[tuple[slice, Tensor]]:
     """Tiles along one axis: where each lies, and its pixels' weights; the weights of all tiles add up to 1 everywhere.
 
     Tiles begin at multiples of `stride`, so that the network sees what it would see of the whole picture.
@@ -181,7 +182,7 @@ class Restorer:
         device, scale = next(self.generator.parameters()).device, self.spec.scale
         stride = int(self.generator.stride)  # pyright: ignore[reportArgumentType]
         made = torch.zeros(count, self.spec.channels, scale * height, scale * width)
-        down, across = plan(height, stride), plan(width, stride)
+        down, across = tiles(height, stride), tiles(width, stride)
         for i, (rows, rise) in enumerate(down):
             for columns, run in across:
                 tile = self.generator(cut(rows, columns).to(device)).float().cpu()
@@ -199,8 +200,8 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Restorer:
         UserError: as `sample.load`; or it is a model of another task.
     """
     found = sample.networks_of(path, "restore", device)
-    plan_of = degrade.parse(found.card["task"]["degrade"])
-    return Restorer(found.path, found.parts["generator"], found.parts["discriminator"], found.spec, plan_of, found.card)
+    plan = plan_of(found.card["task"]["degrade"])
+    return Restorer(found.path, found.parts["generator"], found.parts["discriminator"], found.spec, plan, found.card)
 
 
 def load_any(path: str | os.PathLike[str]) -> sample.Model | Restorer:

@@ -121,17 +121,18 @@ def trained_on(
     if data is not None:
         return _in_shape(str(data), shape, labelled)
     run = run_of(model.path)
-    name = said.get("source", "")
+    name, twins = said.get("source", ""), ""
     if run is not None:
         try:
-            name = run.settings()["data"]["source"]
+            known = run.settings()["data"]
+            name, twins = known["source"], known.get("twins", "")
         except UserError as error:
             raise UserError(f"{error} Name the data with --data.") from error
         except (KeyError, TypeError) as error:
             raise UserError(f"{run.experiment} is damaged ({error}). Name the data with --data.") from error
     elif name not in datasets.DATASETS:
         raise UserError(f"{source} was trained on '{name}', which is not here. Name these images with --data.")
-    real = datasets.load(name, shape, labelled)
+    real = datasets.load(name, shape, labelled, twins)
     if real.fingerprint != model.card.get("fingerprint"):
         raise UserError(f"{name} holds other images now than {source} was trained on. Name the right ones with --data.")
     return real

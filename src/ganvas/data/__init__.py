@@ -52,9 +52,9 @@ DATASETS: dict[str, Callable[[], ImageData]] = {
 }
 
 
-def load(source: str, shape: Shape = Shape(), labelled: bool = True) -> ImageData:  # noqa: B008  # it is frozen
+def load(source: str, shape: Shape = Shape(), labelled: bool = True, twins: str = "") -> ImageData:  # noqa: B008  # it is frozen
     """As `loading`, without a word about its progress."""
-    steps = loading(source, shape, labelled)
+    steps = loading(source, shape, labelled, twins)
     while True:
         try:
             next(steps)
@@ -62,7 +62,7 @@ def load(source: str, shape: Shape = Shape(), labelled: bool = True) -> ImageDat
             return end.value
 
 
-def loading(source: str, shape: Shape, labelled: bool) -> Generator[Packing, None, ImageData]:
+def loading(source: str, shape: Shape, labelled: bool, twins: str = "") -> Generator[Packing, None, ImageData]:
     """Load a data set by its name, or the user's pictures by path, and tell of the pictures that are converted.
 
     Pictures that are not in the wanted shape are decoded and scaled once, into a pack in the user's cache.
@@ -72,10 +72,15 @@ def loading(source: str, shape: Shape, labelled: bool) -> Generator[Packing, Non
             file, or a pack.
         shape: a 0 means as the pictures are.
         labelled: look for classes.
+        twins: a folder or archive with a damaged twin of each picture, of the same name.
 
     Raises:
         UserError: no such name or path, or the files are damaged or do not fit each other.
     """
+    if twins:
+        if source in DATASETS or {_kind(str(_there(s))) for s in (source, twins)} != {"pictures"}:
+            raise UserError(f"{source} and {twins}: pictures and their damaged twins lie in two folders or archives.")
+        return (yield from _photographs(listing.find(Path(source).expanduser(), False), shape, twins))
     if source in DATASETS:
         found = DATASETS[source]()
     else:
@@ -190,12 +195,14 @@ def _packed(found: Listing, shape: Shape) -> Generator[Packing, None, ImageData]
     return _from_pack(place)
 
 
-def _photographs(found: Listing, shape: Shape) -> Generator[Packing, None, ImageData]:
-    """Pieces of the pictures of a listing, which are decoded into the cache once."""
+def _photographs(found: Listing, shape: Shape, twins: str = "") -> Generator[Packing, None, ImageData]:
+    """Pieces of the pictures of a listing, which are decoded into the cache once, perhaps with their twins."""
     wanted = replace(shape, channels=shape.channels or pack.resolve(found, shape).channels)
+    if twins:
+        found = photos.paired(found, listing.find(Path(twins).expanduser(), False))
     place = cache_folder() / "packs" / photos.place_of(found, wanted)
     yield from photos.write(found, wanted.channels, place)
-    return _as_data(photos.read(place, shape.size))
+    return replace(_as_data(photos.read(place, shape.size)), twins=bool(twins))
 
 
 def _from_pack(place: Path) -> ImageData:

@@ -10,7 +10,8 @@ import mmap
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,40 @@ class Photos:
         return torch.from_numpy(found).permute(0, 3, 1, 2)
 
 
+def paired(whole: Listing, damaged: Listing) -> Listing:
+    """The pictures of a listing, each together with its damaged twin: the file of the same name but for its ending.
+
+    Raises:
+        UserError: no picture has a twin.
+    """
+    twins = {PurePosixPath(name).with_suffix(""): i for i, name in enumerate(damaged.names)}
+    found = [(i, twins.get(PurePosixPath(name).with_suffix(""))) for i, name in enumerate(whole.names)]
+    pairs = [(i, twin) for i, twin in found if twin is not None]
+    alone = [whole.names[i] for i, twin in found if twin is None]
+    if not pairs:
+        raise UserError(
+            f"No picture of {damaged.place} has the name of one of {whole.place} (the first are {damaged.names[0]} and "
+            f"{whole.names[0]}). Twins have the same name, in the same sub-folder."
+        )
+
+    def read(numbers: Sequence[int]) -> Iterator[Any]:
+        chosen = [pairs[n] for n in numbers]
+        return zip(whole.read([i for i, _ in chosen]), damaged.read([i for _, i in chosen]), strict=True)
+
+    notes = list(whole.notes)
+    if alone:
+        told = ", ".join(alone[:NAMED]) + (", ..." if len(alone) > NAMED else "")
+        notes.append(f"{len(alone):,} pictures have no twin in {damaged.place} and are left out: {told}.")
+    return replace(
+        whole,
+        names=[whole.names[i] for i, _ in pairs],
+        stamps=[f"{whole.stamps[i]} {damaged.stamps[j]}" for i, j in pairs],
+        tests=None if whole.tests is None else [whole.tests[i] for i, _ in pairs],
+        read=read,
+        notes=tuple(notes),
+    )
+
+
 def place_of(listing: Listing, shape: Shape) -> str:
     """The name of the folder that holds these photographs: pieces of any size are cut from one copy."""
     return f"{listing.name}-photos-{key(listing, Shape(LONGEST, shape.channels, 'pieces'))[:20]}"
@@ -153,21 +188,27 @@ def _taken_up(work: Path, name: str) -> list[dict[str, Any]]:
     return []
 
 
-def _decoded(
-    numbers: range, found: list[bytes | np.ndarray | Exception], channels: int
-) -> tuple[dict[str, Any], np.ndarray | None]:
-    """The journal's line of a photograph, and its pixels uint8 [H, W, C]; None where it cannot be read."""
+def _decoded(numbers: range, found: list[Any], channels: int) -> tuple[dict[str, Any], np.ndarray | None]:
+    """The journal's line of a photograph (with its twin), and its pixels uint8 [H, W, C]; None where it is left out."""
     try:
-        picture = fitting.plain(fitting.opened(found[0]))
-        if max(picture.size) > LONGEST:
-            scale = LONGEST / max(picture.size)
-            smaller = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-            picture = picture.resize(smaller, Image.Resampling.LANCZOS)
-        pixels = fitting.channelled(picture, channels)
+        both = [_pixels(data, channels) for data in (found[0] if isinstance(found[0], tuple) else found)]
+        (height, width, _), other = both[0].shape, both[-1].shape
+        if other[:2] != (height, width):
+            raise Unreadable(f"it has {width}x{height} pixels and its twin {other[1]}x{other[0]}")
+        pixels = np.concatenate(both, 2) if len(both) > 1 else both[0]
     except Unreadable as error:
         return {"broken": str(error)}, None
     digest = hashlib.blake2b(pixels.data, digest_size=16).hexdigest()
-    return {"size": pixels.shape[:2], "bytes": pixels.nbytes, "digest": digest}, pixels
+    return {"size": (height, width), "depth": pixels.shape[2], "bytes": pixels.nbytes, "digest": digest}, pixels
+
+
+def _pixels(data: bytes | np.ndarray | Exception, channels: int) -> np.ndarray:
+    picture = fitting.plain(fitting.opened(data))
+    if max(picture.size) > LONGEST:
+        scale = LONGEST / max(picture.size)
+        smaller = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        picture = picture.resize(smaller, Image.Resampling.LANCZOS)
+    return fitting.channelled(picture, channels)
 
 
 def _finish(work: Path, listing: Listing, channels: int, lines: list[dict[str, Any]]) -> None:
@@ -190,7 +231,7 @@ def _finish(work: Path, listing: Listing, channels: int, lines: list[dict[str, A
     card = {
         "format": FORMAT,
         "name": listing.name,
-        "channels": channels,
+        "channels": lines[good[0]]["depth"],  # twice as many where each picture has a twin
         "names": [listing.names[i] for i in good],
         "sizes": [lines[i]["size"] for i in good],
         "digests": [digests[i] for i in good],

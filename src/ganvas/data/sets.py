@@ -46,11 +46,12 @@ class ImageData:
     fingerprint: str
     licence: str = "not stated"
     notes: tuple[str, ...] = ()
+    twins: bool = False  # behind the channels of each picture come those of its damaged twin
 
     @property
     def spec(self) -> ImageSpec:
         _, channels, height, _ = self.train.images.shape
-        return ImageSpec(channels, height, len(self.class_names))
+        return ImageSpec(channels // 2 if self.twins else channels, height, len(self.class_names))
 
     def unlabelled(self) -> ImageData:
         """The same images without their labels."""
@@ -61,7 +62,7 @@ class ImageData:
         """Real images for a sheet, uint8 [n, C, H, W]: one class a row where there are classes."""
         pool = self.train
         if pool.labels is None:
-            return pool.images[: rows * columns]
+            return pool.images[: rows * columns][:, : self.spec.channels]
         picked = [(pool.labels == c).nonzero().flatten()[:columns] for c in range(len(self.class_names))]
         full = [p if len(p) == columns else p[torch.arange(columns) % len(p)] for p in picked if len(p)]
         return pool.images[torch.cat(full)]

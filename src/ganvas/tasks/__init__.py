@@ -6,6 +6,7 @@ from typing import Any
 
 from ganvas.tasks import generate, restore
 from ganvas.tasks.base import CHECK, Task
+from ganvas.tasks.restore import PAIRS
 
 TASKS: dict[str, type[Task]] = {
     "generate": generate.GenerateTask,
@@ -18,4 +19,4 @@ def name_of(config: Any) -> str:
     return next(name for name, task in TASKS.items() if isinstance(config, task.Config))
 
 
-__all__ = ["CHECK", "TASKS", "Task", "name_of"]
+__all__ = ["CHECK", "PAIRS", "TASKS", "Task", "name_of"]

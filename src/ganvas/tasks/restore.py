@@ -13,12 +13,14 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas import augment, degrade, losses, seeds
 from ganvas import images as im
 from ganvas.config import knob
+from ganvas.damages import Draw
 from ganvas.data import Batch, Batches
 from ganvas.losses import LOSSES
 from ganvas.metrics import damage, fidelity
 from ganvas.spec import ImageSpec
 from ganvas.tasks.base import CHECK, Task
 
+PAIRS = "pairs"  # the `degrade` of pictures whose damaged twins the user has
 ROWS, COLUMNS = 2, 10  # of pieces in a preview, each shown damaged, restored and whole
 PIECES = 1_000  # held-out pieces whose damage is looked at when the training ends
 MOST = 100.0  # dB, of pieces that are equal: rain falls on white, too
@@ -32,7 +34,7 @@ class Config:
     degrade: str = knob(
         "noise:25",
         "the damage: name:amount or name:from-to, a list of them in order with ',' (or '+': in any order); "
-        f"{', '.join(degrade.DEGRADATIONS)}",
+        f"{', '.join(degrade.DEGRADATIONS)}; or pairs: that of twins=FOLDER",
     )
     lively: float = knob(
         0.0,
@@ -53,7 +55,7 @@ class RestoreTask(Task):
     def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: ImageSpec, config: Config) -> None:
         self.generator, self.discriminator = generator, discriminator
         self.spec, self.config = spec, config
-        self.plan = degrade.parse(config.degrade)
+        self.plan = plan_of(config.degrade)
         self.objective = LOSSES[config.loss]
         self.learned: dict[str, nn.Module] = {}
         self.findings: dict[str, Any] = {}
@@ -68,7 +70,7 @@ class RestoreTask(Task):
 
     @classmethod
     def takes(cls, config: Config) -> dict[str, Any]:
-        plan = degrade.parse(config.degrade)
+        plan = plan_of(config.degrade)
         return {"scale": plan.scale, "masked": plan.masked}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
@@ -168,10 +170,26 @@ class RestoreTask(Task):
         """Held-out pieces, whole and damaged, the same ones at each call."""
         held_out = batches.held_out(count).images
         random = seeds.generator(batches.seed, "damage")
-        damaged = degrade.apply(self.plan, held_out, lambda f, *shape: f(len(held_out), *shape, generator=random))
-        return held_out, damaged
+        return damaged(self.plan, held_out, lambda f, *shape: f(len(held_out), *shape, generator=random))
 
     def _lesson(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The batch's pictures, turned at random, and the same damaged."""
         whole = augment.turned(batch.images, batch.draw(torch.rand, 3)) if self.config.turn else batch.images
-        return whole, degrade.apply(self.plan, whole, batch.draw)
+        return damaged(self.plan, whole, batch.draw)
+
+
+def plan_of(text: str) -> degrade.Plan:
+    """The plan that `degrade` means; one without a step where the user has the damaged pictures.
+
+    Raises:
+        UserError: as `degrade.parse`.
+    """
+    return degrade.Plan(()) if text == PAIRS else degrade.parse(text)
+
+
+def damaged(plan: degrade.Plan, images: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """Pictures as a data set has them -> whole, float [B, C, H, W], and damaged: by the plan, or their twins."""
+    if not plan.groups:
+        whole, twin = images.chunk(2, 1)
+        return whole, twin
+    return images, degrade.apply(plan, images, draw)
