@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from PIL import Image, ImageCms
 from torch import Tensor, nn
 
 import ganvas as package
-from ganvas import augment, data, judging, mending, networks, originals, restoring
+from ganvas import augment, data, exporting, judging, mending, networks, originals, restoring
 from ganvas import images as im
 from ganvas.errors import UserError
 from ganvas.events import Evaluated, Sampled, Warned
@@ -308,14 +311,17 @@ def test_lively_weighs_the_two_gradients(photos: Path) -> None:
     task.generator.train()
     seen: list[Tensor] = []
     batch = experiment.batches(images).at(0)
-    torch.manual_seed(0)
-    task.discriminator_loss(batch)
-    assert task._made is not None
-    task._made[1].register_hook(seen.append)
-    losses = task.generator_loss(batch)
-    losses["total"].backward()
+    for _ in range(2):  # the balance is known from the first step on
+        seen.clear()
+        torch.manual_seed(0)
+        task.discriminator_loss(batch)
+        assert task._made is not None
+        task._made[1].register_hook(seen.append)
+        losses = task.generator_loss(batch)
+        task.heed({name: value.detach() for name, value in losses.items()})
+        losses["total"].backward()
     pixel, both = seen[0], seen[-1]
-    assert (both - pixel).norm() == pytest.approx(2 * float(pixel.norm()), rel=1e-3)
+    assert (both - pixel).norm() == pytest.approx(2 * float(pixel.norm()), rel=0.03)  # D moved a little between
 
 
 def test_without_a_discriminator_nothing_of_it_is_trained(photos: Path) -> None:
@@ -668,3 +674,70 @@ def test_small_pictures_are_noted_before_the_training(photos: Path, tmp_path: Pa
     Image.fromarray(photo(99, 20, 90)).save(tmp_path / "narrow.png")
     events = list(short("denoise", tmp_path, 2).run(tmp_path.parent / "run-of-narrow"))
     assert any(isinstance(e, Warned) and "narrow.png" in e.text for e in events)
+
+
+# ---- handed on
+
+
+@pytest.mark.parametrize("kind", ["mender", "filler", "enlarger"])
+def test_a_restorer_is_exported_for_any_size(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx")
+    model = restoring.load(request.getfixturevalue(kind))
+    (file,) = exporting.export(model, tmp_path)
+    assert file.difference <= 1e-4
+    session = onnxruntime.InferenceSession(file.path)
+    card = json.loads({p.key: p.value for p in onnx.load(file.path).metadata_props}["ganvas"])
+    assert card["stride"] == model.generator.stride
+    x = torch.rand(1, 3, 3 * card["stride"], 5 * card["stride"]) * 2 - 1
+    mask = torch.rand(1, 1, *x.shape[2:]) < 0.3 if model.spec.masked else None
+    given = x if mask is None else torch.cat([x * ~mask, mask.float()], 1)
+    found = session.run(None, {"images": given.numpy()})[0]
+    assert np.abs(found - model.restore(x, mask).numpy()).max() <= 1e-4
+
+
+def test_info_and_a_page_on_a_hub_know_a_restorer(mender: Path, tmp_path: Path) -> None:
+    done = ganvas("info", str(mender), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for text in ("noise:25 (lively 0.1)", "pieces of 32 pixels, colour", "unet"):
+        assert text in done.stdout
+    done = ganvas("push", str(mender), "page", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "page" / "README.md").read_text()
+    assert "ganvas restore page my-pictures/ --out mended/" in page
+    assert 'ganvas.restorer("page")' in page
+    done = ganvas("export", str(mender), "--web", "web", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "mends pictures" in done.stderr
+
+
+def test_a_restorer_is_trained_by_two_processes(photos: Path, tmp_path: Path) -> None:
+    """Losses and pictures are those of one process with the whole batch."""
+    settings = ["images=80", "batch=8", "width=8", "depth=2", "size=32", "lively=0.3", "tick_every=8", "sample_every=0"]
+    settings += ["precision=fp32", "device=cpu", "degrade=blur:0-2+noise:5-40"]
+    command = ["train", "denoise", *settings, "--data", str(photos), "--run"]
+    done = ganvas(*command, "one", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "ganvas",
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    both = subprocess.run(
+        [*launch, "--", *command, "two"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180
+    )
+    assert both.returncode == 0, both.stderr
+    one, two = (
+        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    )
+    assert len(one) == len(two) == 10
+    for a, b in zip(one, two, strict=True):
+        for key in ("loss_d", "loss_pixel", "psnr"):
+            assert a[key] == pytest.approx(b[key], rel=2e-3, abs=1e-4), (a["images"], key)

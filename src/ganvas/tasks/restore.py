@@ -107,19 +107,16 @@ class RestoreTask(Task):
         loss = self.objective.g_loss(real, fake)
         towards_true, towards_real = (torch.autograd.grad(x, restored, retain_graph=True)[0] for x in (pixel, loss))
         logged["balance"] = towards_true.norm() / towards_real.norm().clamp_min(1e-12)
-        if not self.dials["balance"]:
-            self.dials["balance"] = logged["balance"].detach()
         weight = self.config.lively * self.dials["balance"].to(loss.device)
-        # G's gradient of pixel + weight * loss, without a second way back through D
+        # in the first step the balance is not known yet: 0. G's gradient of pixel + weight * loss, without a second way back through D
         total = (restored * (towards_true + weight * towards_real).detach()).sum()
         return {"total": total, "loss_g": loss, "d_fake_after": losses.score(self.objective, fake), **logged}
 
     def heed(self, logged: dict[str, Tensor]) -> None:
         """The balance follows the gradients slowly; in Esser et al. 2021, equation 7, it is that of a step."""
         if "balance" in logged:
-            self.dials["balance"] = torch.lerp(
-                self.dials["balance"].to(logged["balance"].device), logged["balance"], 0.05
-            )
+            now, usual = logged["balance"], self.dials["balance"].to(logged["balance"].device)
+            self.dials["balance"] = torch.lerp(usual, now, 0.05) if usual else now
 
     @torch.no_grad()
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
