@@ -458,7 +458,7 @@ def test_a_stranger_to_the_training_is_told(mender: Path) -> None:
 @pytest.mark.parametrize("sigma", [5.0, 20.0])
 def test_the_sign_of_noise_measures_it(sigma: float) -> None:
     flat = torch.full((4, 3, 64, 64), 120.0)
-    noise = torch.randn(4, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * sigma
+    noise = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * sigma
     assert damage.signs(flat + noise)[:, 0].mean() == pytest.approx(sigma, rel=0.25)
 
 
@@ -607,6 +607,25 @@ def test_what_is_missing_must_be_said_and_fit(filler: Path, mender: Path, tmp_pa
         list(mending.restore(filler, picture, out, colour="reddish"))
     with pytest.raises(UserError, match="no file or folder"):
         list(mending.restore(filler, picture, out, mask=tmp_path / "nowhere.png"))
+
+
+def test_what_is_not_for_menders_says_so(mender: Path, tmp_path: Path) -> None:
+    done = ganvas("compare", str(mender), str(mender), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "ganvas evaluate RUN --against RUN" in done.stderr
+    with pytest.raises(UserError, match="evaluate_every is for models that draw"):
+        RECIPES["denoise"]().override({"evaluate_every": "1000"})
+
+
+def test_a_mender_is_fine_tuned(mender: Path, photos: Path, tmp_path: Path) -> None:
+    """It begins where the other ended: better than a fresh one after as many steps."""
+    base = short("denoise", photos, 5, lively=0.1)
+    for name, settings in (("fresh", {}), ("tuned", {"from": str(mender), "freeze": "2"})):
+        list(base.override(settings).run(tmp_path / name))
+    fresh, tuned = (
+        json.loads((tmp_path / name / "metrics.jsonl").read_text().splitlines()[-1]) for name in ("fresh", "tuned")
+    )
+    assert tuned["psnr"] > fresh["psnr"] + 0.3
 
 
 def test_models_of_another_task_are_refused(run: Path, mender: Path) -> None:

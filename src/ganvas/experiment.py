@@ -93,6 +93,8 @@ class Experiment:
         if network not in fitting:
             raise UserError(f"The network {network} is none for the task {task}: choose among {', '.join(fitting)}.")
         TASKS[task].takes(self.task)  # what its words mean is found out before anything is read
+        if task == "restore" and self.training.evaluate_every:
+            raise UserError("evaluate_every is for models that draw; one that mends is checked beside each picture.")
         if bool(self.data.twins) != (getattr(self.task, "degrade", "") == tasks.PAIRS):
             raise UserError(
                 "twins=FOLDER and degrade=pairs belong together: damage that you have, beside damage that is made."

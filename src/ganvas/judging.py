@@ -224,10 +224,12 @@ def _patches(images: Tensor) -> Tensor:
 
 
 def _sheet(folder: Path, shown: Sequence[tuple[str, Tensor]]) -> Written:
-    """Pieces with most to see, a column each; a row each who mended them."""
+    """Pieces (of photographs those with most to see), a column each; a row each who mended them."""
     whole = shown[-1][1]
-    columns = min(6 if whole.shape[2] > PATCH else 20, len(whole))
-    most = whole.float().std((1, 2, 3)).argsort(descending=True, stable=True)[:columns]
+    large = whole.shape[2] > PATCH
+    columns = min(6 if large else 20, len(whole))
+    by_contrast = whole.float().std((1, 2, 3)).argsort(descending=True, stable=True)
+    most = by_contrast[:columns] if large else torch.arange(columns)
     make_folder(folder)
     path = folder / "restored.png"
     rows = [made[most] for _, made in shown]

@@ -115,10 +115,14 @@ def compare(*sources: Path) -> int:
     from rich.console import Console
 
     from ganvas import figures as fg
+    from ganvas import restoring
     from ganvas.tables import comparison
 
     if len(sources) < 2:
         raise UserError("Name two runs or more to compare.")
+    mends = [source for source in sources if restoring.is_restorer(source)]
+    if mends:
+        raise UserError(f"{mends[0]} mends pictures. Set others beside it with: ganvas evaluate RUN --against RUN")
     found = [{f.metric: f for f in fg.figures_of(source)} for source in sources]
     shared = [name for name in found[0] if all(name in other for other in found)]
     if not shared:

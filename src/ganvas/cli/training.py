@@ -114,7 +114,8 @@ def forecast(experiment: Experiment) -> int:
     print(f"Settings of {experiment.recipe} (change them with key=value, without the part before the dot)")
     show_settings(experiment.to_dict())
     rate = speed(trainer, batches)
-    print(f"\nData      {len(images.train.images):,} images of {images.name}, {len(images.held_out.images):,} held out")
+    what = "pieces" if experiment.data.fit == "pieces" else "images"
+    print(f"\nData      {len(images.train.images):,} {what} of {images.name}, {len(images.held_out.images):,} held out")
     print(f"Networks  generator {sizes[0]:,} weights, discriminator {sizes[1]:,}")
     print(f"Machine   {trainer.device.type}, {trainer.precision}")
     print(f"Forecast  {duration(config.images / rate)} for {config.images:,} images at {rate:.0f} images a second")

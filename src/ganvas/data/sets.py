@@ -62,7 +62,8 @@ class ImageData:
         """Real images for a sheet, uint8 [n, C, H, W]: one class a row where there are classes."""
         pool = self.train
         if pool.labels is None:
-            return pool.images[: rows * columns][:, : self.spec.channels]
+            count = min(rows * columns, len(pool.images))  # evenly spread: neighbours may be pieces of one photograph
+            return pool.images[torch.arange(count) * len(pool.images) // count][:, : self.spec.channels]
         picked = [(pool.labels == c).nonzero().flatten()[:columns] for c in range(len(self.class_names))]
         full = [p if len(p) == columns else p[torch.arange(columns) % len(p)] for p in picked if len(p)]
         return pool.images[torch.cat(full)]

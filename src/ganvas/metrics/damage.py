@@ -14,7 +14,8 @@ HALF = 0.6745  # deviations within which half of all normal numbers lie
 def signs(images: Tensor) -> Tensor:
     """Three figures of each picture, [B, 3], named by SIGNS.
 
-    Noise: deviation of what a difference of Laplacians leaves (Immerkaer 1996), by its median, which edges move little.
+    Noise: deviation of what a difference of Laplacians leaves (Immerkaer 1996), by its median, which edges move little;
+    mean over the channels.
     Contrast: mean step between neighbours over that between pixels four apart. Edges: mean step between
     8x8 blocks, as JPEG leaves them, over that inside them.
 
@@ -23,7 +24,8 @@ def signs(images: Tensor) -> Tensor:
     """
     grey = images.float().mean(1, keepdim=True)
     kernel = grey.new_tensor([[1, -2, 1], [-2, 4, -2], [1, -2, 1]])[None, None]
-    noise = conv2d(grey, kernel).abs().flatten(1).median(1).values / (6 * HALF)
+    rough = conv2d(images.float().flatten(0, 1)[:, None], kernel).abs().flatten(1).median(1).values
+    noise = rough.view(images.shape[:2]).mean(1) / (6 * HALF)
     across = (grey[:, :, :, 1:] - grey[:, :, :, :-1]).abs()
     far = (grey[:, :, :, 4:] - grey[:, :, :, :-4]).abs().mean((1, 2, 3)).clamp_min(1e-3)
     by_column = across.mean((1, 2))

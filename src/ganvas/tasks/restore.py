@@ -108,7 +108,7 @@ class RestoreTask(Task):
         towards_true, towards_real = (torch.autograd.grad(x, restored, retain_graph=True)[0] for x in (pixel, loss))
         logged["balance"] = towards_true.norm() / towards_real.norm().clamp_min(1e-12)
         weight = self.config.lively * self.dials["balance"].to(loss.device)
-        # in the first step the balance is not known yet: 0. G's gradient of pixel + weight * loss, without a second way back through D
+        # G's gradient of pixel + weight * loss, without a second way back through D; at first the balance is 0
         total = (restored * (towards_true + weight * towards_real).detach()).sum()
         return {"total": total, "loss_g": loss, "d_fake_after": losses.score(self.objective, fake), **logged}
 
