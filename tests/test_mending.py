@@ -20,7 +20,7 @@ from PIL import Image, ImageCms
 from torch import Tensor, nn
 
 import ganvas as package
-from ganvas import augment, data, exporting, judging, mending, networks, originals, restoring
+from ganvas import api, augment, data, exporting, judging, mending, networks, originals, restoring
 from ganvas import images as im
 from ganvas.errors import UserError
 from ganvas.events import Evaluated, Sampled, Warned
@@ -213,6 +213,19 @@ def test_pairs_that_do_not_match_are_refused(photos: Path, blobs: Path, tmp_path
         RECIPES["denoise"]().override({"twins": "somewhere"})
 
 
+def test_names_that_come_twice_are_no_pairs(photos: Path, twins: Path, tmp_path: Path) -> None:
+    for path in twins.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    Image.fromarray(photo(0)).save(tmp_path / "0.png")
+    with pytest.raises(UserError, match="two pictures of the name 0"):
+        data.load(str(photos), Shape(32, 0, "pieces"), twins=str(tmp_path))
+
+
+def test_pairs_are_asked_for_in_two_settings(photos: Path, twins: Path) -> None:
+    found = api.experiment("denoise", photos, {"degrade": "pairs", "twins": str(twins)})
+    assert found.load_data().twins
+
+
 def test_it_learns_from_pairs(photos: Path, twins: Path, tmp_path: Path) -> None:
     base = short("denoise", photos, 100)
     experiment = dataclasses.replace(
@@ -226,6 +239,9 @@ def test_it_learns_from_pairs(photos: Path, twins: Path, tmp_path: Path) -> None
     assert str(photos) not in json.dumps(restoring.load(tmp_path / "run").card)
     answers = [e for e in judging.judge(tmp_path / "run", extractor="pixels") if isinstance(e, judging.Answer)]
     assert answers[-1].psnr > answers[0].psnr + 4
+    assert str(tmp_path) not in json.dumps(restoring.load(tmp_path / "run").card)
+    with pytest.raises(UserError, match="with their damaged twins"):
+        list(judging.judge(tmp_path / "run", data=photos, extractor="pixels"))
     list(Experiment.load(tmp_path / "run").override({"images": "808"}).run(tmp_path / "run"))  # it goes on
 
 
@@ -300,6 +316,45 @@ def test_it_learns_to_take_noise_out(mender: Path) -> None:
     rows = [json.loads(line) for line in (mender / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["psnr"] > rows[-1]["psnr_damaged"] + 0.8
     assert rows[-1]["psnr"] > rows[0]["psnr"]
+
+
+@pytest.mark.parametrize("degrade", ["blur:0-2+down:2+noise:0-8+jpeg:50-95", "blur:1,spots:50,scratches,poisson,rain"])
+def test_damage_is_done_in_full_precision(degrade: str, photos: Path) -> None:
+    """In a training in bf16 as well: it is what the model will meet."""
+    experiment = short("superres" if "down" in degrade else "denoise", photos, degrade=degrade)
+    images = experiment.load_data()
+    task = experiment.build(images.spec)
+    assert isinstance(task, restore.RestoreTask)
+    lessons = []
+    for half in (False, True):
+        batch = experiment.batches(images).at(0)
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            lessons.append(task._lesson(batch)[1])
+    assert torch.equal(*lessons)
+
+
+def test_the_balance_is_that_of_the_whole_batch(photos: Path) -> None:
+    """Two halves of a batch find the balance that the whole one finds."""
+    experiment = short("denoise", photos, lively=0.5, turn=False)
+    images = experiment.load_data()
+    batch = experiment.batches(images).at(0)
+    found, task = [], experiment.build(images.spec)
+    for parts in ([slice(0, 8)], [slice(0, 4), slice(4, 8)]):
+        logged = []
+        for part in parts:
+            task = experiment.build(images.spec)
+            assert isinstance(task, restore.RestoreTask)
+            task.discriminator.eval()  # its spectral norms stay as they are
+            torch.nn.init.normal_(task.generator.head.weight, std=0.01, generator=torch.Generator().manual_seed(0))  # pyright: ignore
+            whole = batch.images[part]
+            noise = torch.randn(batch.images.shape, generator=torch.Generator().manual_seed(0))[part] * 0.2
+            task._made = whole, task.generator(whole + noise)
+            logged.append(task.generator_loss(dataclasses.replace(batch, images=whole)))
+        mean = {k: torch.stack([row[k].detach() for row in logged]).mean() for k in ("pull_true", "pull_real")}
+        task.heed(mean)
+        found.append(float(task.dials["balance"]))
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
 
 
 def test_lively_weighs_the_two_gradients(photos: Path) -> None:
@@ -525,6 +580,80 @@ def test_palette_inks_and_black_and_white_are_read_rightly(tmp_path: Path) -> No
     assert bits.pixels.shape == (20, 30, 1)
 
 
+@pytest.mark.parametrize("kind", ["mender", "enlarger"])
+def test_every_kind_of_file_comes_back_whole(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Also those whose head describes how they are laid out."""
+    model = request.getfixturevalue(kind)
+    picture = Image.fromarray(photo(0, 60, 40))
+    exif = Image.Exif()
+    exif[0x010E] = "a picture"
+    picture.save(tmp_path / "plain.tif", exif=exif)
+    picture.save(tmp_path / "lzw.tif", compression="tiff_lzw")
+    picture.convert("CMYK").save(tmp_path / "inks.tif")
+    picture.quantize(16).save(tmp_path / "palette.tif")
+    picture.convert("L").save(tmp_path / "grey.tif")
+    Image.fromarray(photo(0, 60, 40)[:, :, 0].astype(np.uint16) << 8).save(tmp_path / "deep.tif")
+    picture.save(tmp_path / "a.webp")
+    picture.save(tmp_path / "b.bmp")
+    clear = Image.fromarray(np.concatenate([photo(0, 60, 40), photo(1, 60, 40, 1)], 2))
+    clear.save(tmp_path / "clear.jpg", "PNG")  # by its name it could hold no transparency
+    events = list(mending.restore(model, [tmp_path], tmp_path / "out"))
+    assert not failures(events)
+    size = (60, 40) if kind == "mender" else (120, 80)
+    for path in [e.path for e in events if isinstance(e, mending.Mended)]:
+        with Image.open(path) as made:
+            made.load()
+            assert made.size == size, path
+            small = np.asarray(made.convert("RGB").resize((60, 40)), float)
+            if path.stem in ("plain", "lzw", "palette", "a", "b"):
+                assert np.abs(small - photo(0, 60, 40)).mean() < 30, path
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "plain.tif", "lzw.tif", "inks.tif", "palette.tif", "grey.tif", "deep.png", "a.webp", "b.png", "clear.png",
+    }  # fmt: skip
+    with Image.open(tmp_path / "out" / "plain.tif") as made:
+        assert made.getexif()[0x010E] == "a picture"
+    assert originals.read(tmp_path / "out" / "deep.png").pixels.dtype == np.uint16
+
+
+def test_exif_and_grey_with_transparency_of_16_bits_are_kept(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    exif = Image.Exif()
+    exif[0x010E] = "a picture"
+    deep = photo(0, 30, 20).astype(np.uint16) << 8
+    (tmp_path / "a.png").write_bytes(originals._png_of_16(tmp_path, deep, Original(deep, None, None, exif.tobytes())))
+    with Image.open(tmp_path / "a.png") as made:
+        assert made.getexif()[0x010E] == "a picture"
+    (tmp_path / "a.ppm").write_bytes(b"P6 30 20 65535\n" + deep.astype(">u2").tobytes())
+    assert np.array_equal(originals.read(tmp_path / "a.ppm").pixels, deep)
+    assert originals.place(tmp_path, tmp_path / "a.ppm").name == "a.png"
+
+
+def test_two_files_that_would_be_one_are_refused(mender: Path, tmp_path: Path) -> None:
+    Image.fromarray(photo(0, 30, 20)).save(tmp_path / "a.png")
+    Image.fromarray(photo(0, 30, 20)[:, :, 0].astype(np.uint16) << 8).save(tmp_path / "a.tif")
+    with pytest.raises(UserError, match="Two pictures would be written to"):
+        list(mending.restore(mender, [tmp_path / "a.png", tmp_path / "a.tif"], tmp_path / "out"))
+    (tmp_path / "out").mkdir(exist_ok=True)
+    (tmp_path / "out" / "a.png.invented.png").write_text("mine")
+    with pytest.raises(UserError, match=r"invented.png is there already"):
+        list(mending.restore(mender, [tmp_path / "a.png"], tmp_path / "out", invented=True))
+
+
+def test_a_mask_is_the_one_of_just_this_name(filler: Path, tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    mask = np.zeros((40, 50), np.uint8)
+    mask[10:20, 15:30] = 255
+    Image.fromarray(photo(2, 50, 40)).save(tmp_path / "a [1].png")
+    Image.fromarray(mask).save(tmp_path / "masks" / "a [1].png")
+    Image.fromarray(255 - mask).save(tmp_path / "masks" / "a [1].2.png")
+    assert not failures(mending.restore(filler, [tmp_path / "a [1].png"], tmp_path / "out", mask=tmp_path / "masks"))
+    made = originals.read(tmp_path / "out" / "a [1].png").pixels
+    assert np.array_equal(made[mask == 0], photo(2, 50, 40)[mask == 0])
+    Image.fromarray(mask).save(tmp_path / "masks" / "a [1].bmp")
+    told = failures(mending.restore(filler, [tmp_path / "a [1].png"], tmp_path / "other", mask=tmp_path / "masks"))
+    assert "2 masks of its name" in told[0]
+
+
 def failures(events: Any) -> list[str]:
     return [e.why for e in events if isinstance(e, mending.Failed)]
 
@@ -635,6 +764,13 @@ def test_models_of_another_task_are_refused(run: Path, mender: Path) -> None:
         package.load(mender)
 
 
+@pytest.mark.parametrize("size", ["33", "30"])
+def test_pieces_must_be_multiples_of_the_enlargement(size: str, photos: Path) -> None:
+    experiment = short("superres", photos).override({"degrade": "down:4", "size": size})
+    with pytest.raises(UserError, match=f"size={size} is no multiple of 4"):
+        experiment.build(experiment.load_data().spec)
+
+
 # ---- figures
 
 
@@ -653,6 +789,13 @@ def test_a_restorer_is_judged_beside_what_costs_nothing(mender: Path, filler: Pa
     assert row["metric"] == "restoration"
     assert len(row["answers"]) == 6
     assert (mender / "evaluation" / "restored.png").exists()
+
+
+def test_models_of_other_damages_are_not_set_beside_each_other(mender: Path, enlarger: Path) -> None:
+    with pytest.raises(UserError, match="mends another damage"):
+        list(judging.judge(mender, [enlarger], extractor="pixels"))
+    with pytest.raises(UserError, match="needs pictures of 3 channels"):
+        list(judging.judge(mender, data="mnist", extractor="pixels"))
 
 
 def test_the_median_takes_the_best_of_its_settings() -> None:
@@ -674,7 +817,7 @@ def test_the_command_line_restores_and_judges(mender: Path, tmp_path: Path) -> N
     done = ganvas("restore", str(mender), "a.png", "--out", "out", "--invented", "--sheet", "sheet.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "out/a.png" in done.stdout
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.invented.png", "a.png"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.png", "a.png.invented.png"]
     assert (tmp_path / "sheet.png").exists()
     done = ganvas("restore", str(mender), "nowhere.png", "--out", "out", cwd=tmp_path)
     assert done.returncode == 2

@@ -151,15 +151,15 @@ class Experiment:
             UserError: an unknown setting, or a value of the wrong type or out of range.
         """
         homes = {field: name for name in SECTIONS for field in cf.types_of(getattr(self, name))}
-        changed = self
+        changed = {name: getattr(self, name) for name in SECTIONS}
         for key, text in settings.items():
             key = f"{key}_" if f"{key}_" in homes else key  # `from` is a word of Python's own
             if key not in homes:
                 raise unknown("setting", key, homes)
-            section = getattr(changed, homes[key])
+            section = changed[homes[key]]
             section = dataclasses.replace(section, **{key: cf.parse(text, cf.types_of(section)[key], key)})
-            changed = dataclasses.replace(changed, **{homes[key]: section})
-        return changed
+            changed[homes[key]] = section
+        return dataclasses.replace(self, **changed)
 
     def load_data(self) -> ImageData:
         """The images of this experiment.
@@ -184,6 +184,8 @@ class Experiment:
         torch.manual_seed(seeds.key(self.training.seed, "init"))
         kind = TASKS[tasks.name_of(self.task)]
         spec = dataclasses.replace(spec, **kind.takes(self.task))
+        if spec.size % spec.scale:
+            raise UserError(f"size={spec.size} is no multiple of {spec.scale}, the factor of enlargement: choose one.")
         generator, discriminator = networks.build(self.network, spec)
         if self.training.freeze:
             finetuning.freeze(discriminator, self.training.freeze, spec)

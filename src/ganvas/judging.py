@@ -74,10 +74,21 @@ def judge(
     """
     yield Doing("reading", 0.0)
     model, others = restoring.load(source), [restoring.load(path) for path in against]
+    for path, other in zip(against, others, strict=True):
+        theirs, ours = ((m.spec.channels, m.spec.scale, m.spec.masked) for m in (other, model))
+        if theirs != ours:
+            raise UserError(f"{path} mends another damage, or pictures of other channels, than {source}.")
     real = _pieces(model, source, data)
+    if real.spec.channels != model.spec.channels or real.twins != (not model.plan.groups):
+        needed = (
+            " with their damaged twins (those of its training, where it still lies)" if not model.plan.groups else ""
+        )
+        raise UserError(f"{source} needs pictures of {model.spec.channels} channels{needed}; {real.name} has none.")
     whole, labels = _some(real, seed)
     whole, spoilt = _damaged(model.plan, whole, seed)
     looks = extractors.load(extractor, ImageSpec(whole.shape[1], min(PATCH, whole.shape[2])))
+    if looks.classes != real.class_names:
+        labels = None
     judged = _Judged(whole, spoilt, labels, model, looks)
     yield Doing(f"looking at real pictures with {looks.name}", 0.05)
     judged.look()
@@ -93,7 +104,9 @@ def judge(
     run = sources.run_of(model.path)
     if run is not None:
         about = {"data": real.name, "n": len(whole), "size": whole.shape[2], "extractor": looks.name, "seed": seed}
+        own = {str(path): Path(path).name for path in (source, *against)}  # a model tells no paths
         rows = [{k: None if v != v else v for k, v in vars(a).items()} for a in answers]
+        rows = [{**row, "name": own.get(str(row["name"]), row["name"])} for row in rows]
         if checkpoint.head(model.path).get("images") == model.card["images"]:  # the training may have gone on
             checkpoint.annotate(model.path, restoration={**about, "answers": rows})
         row = {"images": model.card["images"], "metric": "restoration", **about, "answers": rows}
@@ -175,10 +188,10 @@ def _filtered(kind: str) -> Make:
 
 def _mended(model: Restorer, name: str) -> Make:
     def make(j: _Judged) -> tuple[str, Tensor]:
-        parts = []
+        parts, device = [], next(model.generator.parameters()).device
         for part in j.damaged.split(32):
             with torch.inference_mode():
-                parts.append(im.to_uint8(model.generator(part)))
+                parts.append(im.to_uint8(model.generator(part.to(device))))
         return name, torch.cat(parts)
 
     return make

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,7 +57,7 @@ def restore(
         out: the folder; files that are there are not overwritten.
         mask: what is missing, white: a file, or a folder with a file of each picture's name; None: what is transparent.
         colour: what is missing has this colour instead, such as '#ff00ff'.
-        invented: write NAME.invented.png too.
+        invented: write FILE.invented.png too.
         sheet: a PNG with each picture before and after.
 
     Raises:
@@ -65,14 +66,15 @@ def restore(
     restorer, paths, folder = restoring.load(model), pictures.gather(images), files.place(out)
     marked = _marked(restorer, mask, colour)
     places = {path: originals.place(folder, path) for path in paths}
-    targets = list(places.values())
+    times = Counter(places.values())
     for path, target in places.items():
-        if targets.count(target) > 1:
+        if times[target] > 1:
             raise UserError(
                 f"Two pictures would be written to {target}. Restore {path.parent} into a folder of its own."
             )
-        if target.exists():
-            raise UserError(f"{target} is there already. Choose another --out, or remove it.")
+        for file in (target, *([target.with_name(f"{target.name}.invented.png")] if invented else [])):
+            if file.exists():
+                raise UserError(f"{file} is there already. Choose another --out, or remove it.")
     if sheet is not None and files.place(sheet).exists():
         raise UserError(f"{sheet} is there already. Choose another name.")
     make_folder(folder)
@@ -84,19 +86,19 @@ def restore(
             original = originals.read(path)
             missing = _missing(original, path, mask, marked) if restorer.spec.masked else None
             made = yield from _steps(restorer, original, missing, path.name, i, len(places))
-            if missing is not None and made.alpha is not None:
+            if missing is not None and made.alpha is not None and restorer.spec.channels < 4:
                 made = replace(made, alpha=np.where(missing, made.alpha.dtype.type(original.top), made.alpha))
-            written = originals.write(target, original, made.pixels, made.alpha)
+            originals.write(target, original, made.pixels, made.alpha)
             if invented:
                 found = restorer.invented(original, made, missing)
-                write_whole(target.with_name(f"{target.stem}.invented.png"), png(found[:, :, None]))
+                write_whole(target.with_name(f"{target.name}.invented.png"), png(found[:, :, None]))
         except UserError as error:
             yield Failed(str(error))
             continue
         warnings = [
             f"{path.name} is unlike what {restorer.path} was trained on: {t}." for t in restorer.unlike(original)
         ]
-        yield Mended(written, time.monotonic() - started, tuple(warnings))
+        yield Mended(target, time.monotonic() - started, tuple(warnings))
         if len(shown) < SHOWN:
             shown.append((_small(original), _small(made)))
     if sheet is not None and shown:
@@ -143,9 +145,10 @@ def _missing(
     if mask is not None:
         place = files.place(mask)
         if place.is_dir():
-            found = [p for p in place.glob(f"{path.stem}.*") if p.suffix.lower() in fitting.SUFFIXES]
-            if not found:
-                raise UserError(f"{path}: there is no mask {path.stem}.png in {place}.")
+            found = [p for p in place.iterdir() if p.stem == path.stem and p.suffix.lower() in fitting.SUFFIXES]
+            if len(found) != 1:
+                count = f"{len(found)} masks" if found else "no mask"
+                raise UserError(f"{path}: there {'are' if found else 'is'} {count} of its name in {place}.")
             place = found[0]
         drawn = originals.as_8_bits(originals.read(place))
         missing = drawn.pixels.mean(2) > 127.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from ganvas.files import cannot, write_whole
 KEPT = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
 SAVING: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
 DEEP = 65_535.0
+ABOUT = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)  # EXIF: title, camera, program, date, author, rights
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,10 @@ def read(path: Path) -> Original:
     """
     try:
         picture = fitting.opened(path.read_bytes())
-        if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":  # a camera's file with a preview in it
-            raise UserError(f"{path} is animated ({picture.n_frames} pictures). Take out the one that you mean.")  # pyright: ignore[reportAttributeAccessIssue]
-        deep = ";16" in str(getattr(picture, "tile", ""))  # Pillow would cut these to 8 bits
+        frames = _frames(picture)
+        if frames > 1 and picture.format != "MPO":  # a camera's file with a preview in it
+            raise UserError(f"{path} is animated ({frames} pictures). Take out the one that you mean.")
+        deep = _is_deep(picture)
         found = _colours_of_16(path) if deep and picture.mode[0] != "I" else _of_pillow(picture, deep, path)
     except OSError as error:
         raise cannot("read", path, error) from error
@@ -56,12 +59,39 @@ def read(path: Path) -> Original:
     return found
 
 
+def _frames(picture: Image.Image) -> int:
+    try:
+        return getattr(picture, "n_frames", 1)
+    except Exception as error:  # Pillow raises what its parts raise
+        raise fitting.Unreadable(str(error)) from error
+
+
+def _is_deep(picture: Image.Image) -> bool:
+    """Has it 16 bits a colour, which Pillow would cut to 8?"""
+    told = str(getattr(picture, "tile", ""))
+    return (
+        ";16" in told or picture.mode[0] == "I" or (picture.format == "PPM" and bool(re.search(r", \d{4,5}\)", told)))
+    )
+
+
+def _kept(picture: Image.Image) -> bytes | None:
+    """EXIF without what tells how this very file is laid out, as that of a TIFF does."""
+    exif = picture.getexif()
+    if picture.format == "TIFF":
+        kept = Image.Exif()
+        kept.update({tag: exif[tag] for tag in ABOUT if tag in exif})
+        for tag in (0x8769, 0x8825):  # of the shot, of the place
+            if inner := exif.get_ifd(tag):
+                kept[tag] = inner
+        exif = kept
+    return exif.tobytes() if len(exif) else None
+
+
 def _of_pillow(picture: Image.Image, deep: bool, path: Path) -> Original:
     try:
         picture.load()
         ImageOps.exif_transpose(picture, in_place=True)
-        profile, exif = picture.info.get("icc_profile"), picture.getexif()
-        kept = exif.tobytes() if len(exif) else None
+        profile, kept = picture.info.get("icc_profile"), _kept(picture)
         if picture.mode in fitting.WIDE:
             values = np.asarray(picture)
             if not deep and not picture.mode.startswith("I;16"):
@@ -109,61 +139,70 @@ def _colours_of_16(path: Path) -> Original:
     try:
         with av.open(str(path)) as file:
             frame = next(file.decode(video=0))
-            alpha = "a" in frame.format.name.removesuffix("le").removesuffix("be")
-            wanted = "rgba64le" if alpha else "rgb48le"
-            array = frame.to_ndarray(format=wanted)
+            kind = frame.format.name.removesuffix("le").removesuffix("be")
+            grey, alpha = kind.startswith(("ya", "gray")), "a" in kind.replace("gray", "")
+            array = frame.to_ndarray(format="rgba64le" if alpha else "rgb48le")
     except (av.FFmpegError, ValueError, StopIteration) as error:
         raise fitting.Unreadable(str(error)) from error
     with Image.open(path) as picture:
-        exif = picture.getexif()
-        turn = exif.get(0x0112, 1)
+        turn, kept = picture.getexif().get(0x0112, 1), _kept(picture)
         profile = picture.info.get("icc_profile")
     if turn != 1:
         raise UserError(f"{path} has 16 bits a colour and lies on its side (EXIF). Turn it upright first.")
-    return Original(array[:, :, :3], array[:, :, 3] if alpha else None, profile, exif.tobytes() if len(exif) else None)
+    return Original(array[:, :, : 1 if grey else 3], array[:, :, 3] if alpha else None, profile, kept)
 
 
 def place(folder: Path, path: Path) -> Path:
-    """Where a restored picture is written: under its own name, as PNG where its kind of file cannot keep it."""
-    return folder / (path.name if path.suffix.lower() in KEPT else f"{path.stem}.png")
+    """Where a restored picture is written: under its own name, as PNG where its kind of file cannot hold the result."""
+    form = KEPT.get(path.suffix.lower())
+    try:
+        with Image.open(path) as picture:
+            deep, clear = _is_deep(picture), "A" in picture.getbands() or "transparency" in picture.info
+    except Exception:  # it will be said when it is read
+        deep = clear = False
+    fits = form is not None and not (deep and form != "PNG") and not (clear and form == "JPEG")
+    return folder / (path.name if fits else f"{path.stem}.png")
 
 
-def write(path: Path, original: Original, pixels: np.ndarray, alpha: np.ndarray | None) -> Path:
-    """Write pixels [H, W, C] of the original's depth with all that belonged to it; returns where (PNG for 16 bits).
+def write(path: Path, original: Original, pixels: np.ndarray, alpha: np.ndarray | None) -> None:
+    """Write pixels [H, W, C] of the original's depth, with all that belonged to it, to a place that `place` gave.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: there is a file already, or it cannot be written.
     """
     form = KEPT[path.suffix.lower()]
-    if original.pixels.dtype == np.uint16 and form != "PNG":
-        return write(path.with_suffix(".png"), original, pixels, alpha)
+    if path.exists():
+        raise UserError(f"{path} is there already. Choose another --out, or remove it.")
     whole = pixels if alpha is None else np.concatenate([pixels, alpha[:, :, None]], 2)
     if whole.dtype == np.uint16 and whole.shape[2] > 1:
         write_whole(path, _png_of_16(path, whole, original))
-        return path
+        return
     buffer = io.BytesIO()
     more = {"icc_profile": original.profile} if original.profile else {}
     more |= {"exif": original.exif} if original.exif else {}
-    picture = Image.fromarray(whole[:, :, 0] if whole.shape[2] == 1 else whole)
-    picture.save(buffer, form, **SAVING.get(form, {}), **more)
+    try:
+        picture = Image.fromarray(whole[:, :, 0] if whole.shape[2] == 1 else whole)
+        picture.save(buffer, form, **SAVING.get(form, {}), **more)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be written as {form} ({error}).") from error
     write_whole(path, buffer.getvalue())
-    return path
 
 
 def _png_of_16(path: Path, pixels: np.ndarray, original: Original) -> bytes:
-    """A PNG of 16 bits a colour, with the profile put in behind its head (PNG specification, 11.3.2.3)."""
+    """A PNG of 16 bits a colour, profile and EXIF put in behind its head (PNG specification, third edition, 11.3)."""
     av = _av(path)
+    if pixels.shape[2] == 2:  # grey with transparency
+        pixels = pixels[:, :, [0, 0, 0, 1]]
     context = av.CodecContext.create("png", "w")
     kind = "rgba64" if pixels.shape[2] == 4 else "rgb48"
     context.width, context.height, context.pix_fmt = pixels.shape[1], pixels.shape[0], f"{kind}be"
     context.time_base = Fraction(1)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=f"{kind}le").reformat(format=f"{kind}be")
     data = b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode(None)])
-    if original.profile:
-        body = b"iCCP" + b"ICC profile\0\0" + zlib.compress(original.profile)
-        chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-        data = data[:33] + chunk + data[33:]  # 8 bytes of signature and 25 of the head
-    return data
+    more = [b"iCCPICC profile\0\0" + zlib.compress(original.profile)] if original.profile else []
+    more += [b"eXIf" + original.exif.removeprefix(b"Exif\0\0")] if original.exif else []
+    chunks = [struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) for body in more]
+    return data[:33] + b"".join(chunks) + data[33:]  # 8 bytes of signature and 25 of the head
 
 
 def as_8_bits(original: Original) -> Original:

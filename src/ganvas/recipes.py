@@ -254,7 +254,7 @@ def classic_dcgan_64_recipe() -> Experiment:
 
 
 def denoise() -> Experiment:
-    """Take noise out of pictures: `ganvas train denoise --data PHOTOS`, of `degrade=noise:0-50` or as you say."""
+    """Take noise out of pictures: `ganvas train denoise --data PHOTOS`, of 25 levels, or `degrade=noise:0-50`."""
     return Experiment(
         recipe="denoise",
         network=unet.Config(),

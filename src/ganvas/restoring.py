@@ -155,7 +155,7 @@ class Restorer:
         known: dict[str, tuple[float, float]] = self.card.get("signs", {})
         size = self.spec.size // self.spec.scale
         height, width, _ = original.pixels.shape
-        if not known or min(height, width) < size:
+        if not known or min(height, width) < max(size, damage.LEAST):
             return []
         random = seeds.generator(0, "signs")
         tops, lefts = (torch.randint(0, n - size + 1, (PIECES,), generator=random).tolist() for n in (height, width))

@@ -68,6 +68,10 @@ def evaluate(
 
     console = Console(quiet=not is_first())
     if restoring.is_restorer(source):
+        if metrics is not None or time_limit is not None:
+            raise UserError(
+                f"{source} mends pictures, and all its figures are measured: leave out --metrics, --time-limit."
+            )
         return _judge(console, judging.judge(source, against, data, extractor, seed, out))
     if against:
         raise UserError("--against is for models that mend pictures; of others: ganvas compare RUN RUN.")

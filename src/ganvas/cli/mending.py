@@ -39,7 +39,7 @@ def restore(
     colour
         Instead: the colour that marks what is missing, such as '#ff00ff'.
     invented
-        Write beside each picture NAME.invented.png, white where the details are the model's own invention.
+        Write beside each picture FILE.invented.png, white where the details are the model's own invention.
     sheet
         A PNG that shows each picture before and after.
     """

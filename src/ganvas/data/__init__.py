@@ -89,7 +89,8 @@ def loading(source: str, shape: Shape, labelled: bool, twins: str = "") -> Gener
         if kind == "pack":
             found = _from_pack(path)
             native = Shape(found.spec.size, found.spec.channels)
-            wanted = Shape(shape.size or native.size, shape.channels or native.channels)
+            size = native.size if shape.fit == "pieces" and native.size <= shape.size else shape.size or native.size
+            wanted = Shape(size, shape.channels or native.channels)
             if wanted != native:
                 raise UserError(
                     f"{source} is a pack of {native.size} px with channels={native.channels}; size={wanted.size} and "

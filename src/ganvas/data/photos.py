@@ -9,6 +9,7 @@ import json
 import mmap
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -99,8 +100,13 @@ def paired(whole: Listing, damaged: Listing) -> Listing:
     Raises:
         UserError: no picture has a twin.
     """
-    twins = {PurePosixPath(name).with_suffix(""): i for i, name in enumerate(damaged.names)}
-    found = [(i, twins.get(PurePosixPath(name).with_suffix(""))) for i, name in enumerate(whole.names)]
+    sides = [[PurePosixPath(name).with_suffix("") for name in listing.names] for listing in (whole, damaged)]
+    for listing, side in zip((whole, damaged), sides, strict=True):
+        if len(set(side)) < len(side):
+            twice = Counter(side).most_common(1)[0][0]
+            raise UserError(f"{listing.place} has two pictures of the name {twice}: pairs are known by their names.")
+    twins = {name: i for i, name in enumerate(sides[1])}
+    found = [(i, twins.get(name)) for i, name in enumerate(sides[0])]
     pairs = [(i, twin) for i, twin in found if twin is not None]
     alone = [whole.names[i] for i, twin in found if twin is None]
     if not pairs:
@@ -191,7 +197,8 @@ def _taken_up(work: Path, name: str) -> list[dict[str, Any]]:
 def _decoded(numbers: range, found: list[Any], channels: int) -> tuple[dict[str, Any], np.ndarray | None]:
     """The journal's line of a photograph (with its twin), and its pixels uint8 [H, W, C]; None where it is left out."""
     try:
-        both = [_pixels(data, channels) for data in (found[0] if isinstance(found[0], tuple) else found)]
+        paired = isinstance(found[0], tuple)  # scaled down they would have another damage
+        both = [_pixels(data, channels, not paired) for data in (found[0] if paired else found)]
         (height, width, _), other = both[0].shape, both[-1].shape
         if other[:2] != (height, width):
             raise Unreadable(f"it has {width}x{height} pixels and its twin {other[1]}x{other[0]}")
@@ -202,12 +209,12 @@ def _decoded(numbers: range, found: list[Any], channels: int) -> tuple[dict[str,
     return {"size": (height, width), "depth": pixels.shape[2], "bytes": pixels.nbytes, "digest": digest}, pixels
 
 
-def _pixels(data: bytes | np.ndarray | Exception, channels: int) -> np.ndarray:
+def _pixels(data: bytes | np.ndarray | Exception, channels: int, smaller: bool) -> np.ndarray:
     picture = fitting.plain(fitting.opened(data))
-    if max(picture.size) > LONGEST:
+    if smaller and max(picture.size) > LONGEST:
         scale = LONGEST / max(picture.size)
-        smaller = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        picture = picture.resize(smaller, Image.Resampling.LANCZOS)
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
     return fitting.channelled(picture, channels)
 
 
@@ -218,7 +225,7 @@ def _finish(work: Path, listing: Listing, channels: int, lines: list[dict[str, A
     if not good:
         raise UserError(f"None of the {len(lines):,} pictures of {listing.place} can be read. The first: {broken[0]}.")
     digests = {i: lines[i]["digest"] for i in good}
-    out = {i for i in good if (listing.tests or {i: False})[i]} if listing.tests else set()
+    out = {i for i in good if listing.tests[i]} if listing.tests else set()
     if not out:  # the same pictures are held out wherever they lie; equal ones on one side
         wanted = max(1, round(HELD_OUT * len(set(digests.values()))))
         last = sorted(set(digests.values()))[wanted - 1]

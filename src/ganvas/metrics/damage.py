@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 SIGNS = ("noise in levels", "fine contrast beside coarse", "edges of 8x8 blocks")
+LEAST = 16  # pixels a side
 HALF = 0.6745  # deviations within which half of all normal numbers lie
 
 
@@ -15,12 +16,11 @@ def signs(images: Tensor) -> Tensor:
     """Three figures of each picture, [B, 3], named by SIGNS.
 
     Noise: deviation of what a difference of Laplacians leaves (Immerkaer 1996), by its median, which edges move little;
-    mean over the channels.
-    Contrast: mean step between neighbours over that between pixels four apart. Edges: mean step between
-    8x8 blocks, as JPEG leaves them, over that inside them.
+    mean over the channels. Contrast: mean step between neighbours over that between pixels four apart. Edges: mean step
+    between 8x8 blocks, as JPEG leaves them, over that of all neighbours.
 
     Args:
-        images: float [B, C, H, W] with levels 0..255, 16 pixels a side at least.
+        images: float [B, C, H, W] with levels 0..255, LEAST pixels a side or more.
     """
     grey = images.float().mean(1, keepdim=True)
     kernel = grey.new_tensor([[1, -2, 1], [-2, 4, -2], [1, -2, 1]])[None, None]

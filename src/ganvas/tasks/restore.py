@@ -106,7 +106,7 @@ class RestoreTask(Task):
             real = self.discriminator(whole).float() if self.objective.threshold is None else fake
         loss = self.objective.g_loss(real, fake)
         towards_true, towards_real = (torch.autograd.grad(x, restored, retain_graph=True)[0] for x in (pixel, loss))
-        logged["balance"] = towards_true.norm() / towards_real.norm().clamp_min(1e-12)
+        logged |= {"pull_true": towards_true.square().mean(), "pull_real": towards_real.square().mean()}
         weight = self.config.lively * self.dials["balance"].to(loss.device)
         # G's gradient of pixel + weight * loss, without a second way back through D; at first the balance is 0
         total = (restored * (towards_true + weight * towards_real).detach()).sum()
@@ -114,8 +114,9 @@ class RestoreTask(Task):
 
     def heed(self, logged: dict[str, Tensor]) -> None:
         """The balance follows the gradients slowly; in Esser et al. 2021, equation 7, it is that of a step."""
-        if "balance" in logged:
-            now, usual = logged["balance"], self.dials["balance"].to(logged["balance"].device)
+        if "pull_true" in logged:  # means over all processes, so that the balance is that of the whole batch
+            now = (logged["pull_true"] / logged["pull_real"].clamp_min(1e-24)).sqrt()
+            usual = self.dials["balance"].to(now.device)
             self.dials["balance"] = torch.lerp(usual, now, 0.05) if usual else now
 
     @torch.no_grad()
@@ -140,10 +141,12 @@ class RestoreTask(Task):
 
     def finish(self, generator: nn.Module, batches: Batches, drawn: Tensor) -> Iterator[str]:
         """Note what the damage looks like: a picture with other signs will be a stranger to this model."""
-        _, damaged = self._fixed(batches, PIECES)
-        found = damage.signs(im.levels(damaged[:, : self.spec.channels]))
-        low, high = (found.quantile(q, 0).tolist() for q in (0.02, 0.98))
-        self.findings["signs"] = {name: pair for name, *pair in zip(damage.SIGNS, low, high, strict=True)}
+        whole, spoilt = self._fixed(batches, PIECES)
+        seen = (whole if self.plan.masked else spoilt)[:, : min(3, self.spec.channels)]  # holes are marked: no sign
+        if seen.shape[2] >= damage.LEAST:
+            found = damage.signs(im.levels(seen))
+            low, high = (found.quantile(q, 0).tolist() for q in (0.02, 0.98))
+            self.findings["signs"] = {name: pair for name, *pair in zip(damage.SIGNS, low, high, strict=True)}
         yield from ()
 
     @torch.no_grad()
@@ -170,9 +173,10 @@ class RestoreTask(Task):
         return damaged(self.plan, held_out, lambda f, *shape: f(len(held_out), *shape, generator=random))
 
     def _lesson(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The batch's pictures, turned at random, and the same damaged."""
-        whole = augment.turned(batch.images, batch.draw(torch.rand, 3)) if self.config.turn else batch.images
-        return damaged(self.plan, whole, batch.draw)
+        """The batch's pictures, turned at random, and the same damaged, in full precision as when it is used."""
+        with torch.autocast(batch.images.device.type, enabled=False):
+            whole = augment.turned(batch.images, batch.draw(torch.rand, 3)) if self.config.turn else batch.images
+            return damaged(self.plan, whole, batch.draw)
 
 
 def plan_of(text: str) -> degrade.Plan:
