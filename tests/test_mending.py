@@ -334,49 +334,15 @@ def test_damage_is_done_in_full_precision(degrade: str, photos: Path) -> None:
     assert torch.equal(*lessons)
 
 
-def test_the_balance_is_that_of_the_whole_batch(photos: Path) -> None:
-    """Two halves of a batch find the balance that the whole one finds."""
-    experiment = short("denoise", photos, lively=0.5, turn=False)
-    images = experiment.load_data()
-    batch = experiment.batches(images).at(0)
-    found, task = [], experiment.build(images.spec)
-    for parts in ([slice(0, 8)], [slice(0, 4), slice(4, 8)]):
-        logged = []
-        for part in parts:
-            task = experiment.build(images.spec)
-            assert isinstance(task, restore.RestoreTask)
-            task.discriminator.eval()  # its spectral norms stay as they are
-            torch.nn.init.normal_(task.generator.head.weight, std=0.01, generator=torch.Generator().manual_seed(0))  # pyright: ignore
-            whole = batch.images[part]
-            noise = torch.randn(batch.images.shape, generator=torch.Generator().manual_seed(0))[part] * 0.2
-            task._made = whole, task.generator(whole + noise)
-            logged.append(task.generator_loss(dataclasses.replace(batch, images=whole)))
-        mean = {k: torch.stack([row[k].detach() for row in logged]).mean() for k in ("pull_true", "pull_real")}
-        task.heed(mean)
-        found.append(float(task.dials["balance"]))
-    assert found[0] == pytest.approx(found[1], rel=1e-4)
-
-
-def test_lively_weighs_the_two_gradients(photos: Path) -> None:
-    """With lively = 2 the discriminator's wish is twice as long as the pixel loss's, at the generator's output."""
-    experiment = short("denoise", photos, lively=2.0)
+def test_lively_is_the_weight_of_the_adversarial_loss(photos: Path) -> None:
+    experiment = short("denoise", photos, lively=0.3)
     images = experiment.load_data()
     task = experiment.build(images.spec)
-    assert isinstance(task, restore.RestoreTask)
-    task.generator.train()
-    seen: list[Tensor] = []
-    batch = experiment.batches(images).at(0)
-    for _ in range(2):  # the balance is known from the first step on
-        seen.clear()
-        torch.manual_seed(0)
-        task.discriminator_loss(batch)
-        assert task._made is not None
-        task._made[1].register_hook(seen.append)
-        losses = task.generator_loss(batch)
-        task.heed({name: value.detach() for name, value in losses.items()})
-        losses["total"].backward()
-    pixel, both = seen[0], seen[-1]
-    assert (both - pixel).norm() == pytest.approx(2 * float(pixel.norm()), rel=0.03)  # D moved a little between
+    task.discriminator_loss(experiment.batches(images).at(0))
+    losses = task.generator_loss(experiment.batches(images).at(0))
+    assert losses is not None
+    assert float(losses["total"]) == pytest.approx(float(losses["loss_pixel"] + 0.3 * losses["loss_g"]))
+    assert losses["loss_g"] > 0
 
 
 def test_without_a_discriminator_nothing_of_it_is_trained(photos: Path) -> None:

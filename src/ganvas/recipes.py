@@ -264,7 +264,7 @@ def denoise() -> Experiment:
             images=100_000,
             batch=16,
             lr_g=1e-3,
-            lr_d=2e-4,
+            lr_d=1e-3,
             beta1=0.9,
             beta2=0.999,
             decay_from=0.3,

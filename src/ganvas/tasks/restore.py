@@ -38,7 +38,7 @@ class Config:
     )
     lively: float = knob(
         0.0,
-        "from faithful (0: no discriminator) to lively: how strongly D moves a pixel, beside what the true one does",
+        "from faithful (0: no discriminator) to lively (0.1, say): weight of the adversarial loss beside the pixels'",
         low=0,
         high=10,
     )
@@ -59,7 +59,7 @@ class RestoreTask(Task):
         self.objective = LOSSES[config.loss]
         self.learned: dict[str, nn.Module] = {}
         self.findings: dict[str, Any] = {}
-        self.dials = {"balance": torch.tensor(0.0)}  # usual gradient of the pixel loss over that of the adversarial one
+        self.dials: dict[str, Tensor] = {}
         self._made: tuple[Tensor, Tensor] | None = None  # whole and restored, from D's step for G's
 
     @classmethod
@@ -105,19 +105,8 @@ class RestoreTask(Task):
         with torch.no_grad():  # only pairwise losses look at the real pictures here
             real = self.discriminator(whole).float() if self.objective.threshold is None else fake
         loss = self.objective.g_loss(real, fake)
-        towards_true, towards_real = (torch.autograd.grad(x, restored, retain_graph=True)[0] for x in (pixel, loss))
-        logged |= {"pull_true": towards_true.square().mean(), "pull_real": towards_real.square().mean()}
-        weight = self.config.lively * self.dials["balance"].to(loss.device)
-        # G's gradient of pixel + weight * loss, without a second way back through D; at first the balance is 0
-        total = (restored * (towards_true + weight * towards_real).detach()).sum()
+        total = pixel + self.config.lively * loss
         return {"total": total, "loss_g": loss, "d_fake_after": losses.score(self.objective, fake), **logged}
-
-    def heed(self, logged: dict[str, Tensor]) -> None:
-        """The balance follows the gradients slowly; in Esser et al. 2021, equation 7, it is that of a step."""
-        if "pull_true" in logged:  # means over all processes, so that the balance is that of the whole batch
-            now = (logged["pull_true"] / logged["pull_real"].clamp_min(1e-24)).sqrt()
-            usual = self.dials["balance"].to(now.device)
-            self.dials["balance"] = torch.lerp(usual, now, 0.05) if usual else now
 
     @torch.no_grad()
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
