@@ -339,8 +339,7 @@ def test_lively_is_the_weight_of_the_adversarial_loss(photos: Path) -> None:
     images = experiment.load_data()
     task = experiment.build(images.spec)
     task.discriminator_loss(experiment.batches(images).at(0))
-    losses = task.generator_loss(experiment.batches(images).at(0))
-    assert losses is not None
+    losses = {k: v.detach() for k, v in (task.generator_loss(experiment.batches(images).at(0)) or {}).items()}
     assert float(losses["total"]) == pytest.approx(float(losses["loss_pixel"] + 0.3 * losses["loss_g"]))
     assert losses["loss_g"] > 0
 
@@ -869,3 +868,16 @@ def test_a_restorer_is_trained_by_two_processes(photos: Path, tmp_path: Path) ->
     for a, b in zip(one, two, strict=True):
         for key in ("loss_d", "loss_pixel", "psnr"):
             assert a[key] == pytest.approx(b[key], rel=2e-3, abs=1e-4), (a["images"], key)
+
+
+@pytest.mark.parametrize(
+    ("spec", "weights"),
+    [
+        (ImageSpec(3, 64), (1_586_540, 316_257)),
+        (ImageSpec(3, 64, 0, 2), (1_583_948, 316_257)),
+        (ImageSpec(1, 28, 0, 1, True), (1_583_076, 313_953)),
+    ],
+)
+def test_the_number_of_weights_is_pinned(spec: ImageSpec, weights: tuple[int, int]) -> None:
+    built = networks.build(unet.Config(), spec)
+    assert tuple(sum(p.numel() for p in network.parameters()) for network in built) == weights

@@ -189,11 +189,10 @@ def classic_dcgan_recipe() -> Experiment:
 def images() -> Experiment:
     """Your own images, grey or colour, 28 to 256 pixels: `ganvas train images --data FOLDER`.
 
-    8,000 avatar faces of 64 pixels in colour (DiceBear's Adventurer, unlabelled, a tenth held out), images=320k, seed
-    0, n = 1: 3,618 s of training on ONE core of an AMD EPYC (Zen 4, bf16 203 GFLOP/s), other work on the second; torch
-    2.13.0; 2026-11-25. Frechet distance 310 (efficientnet-lite0, 1,000 drawings against the 797 held-out faces;
-    5,000 training faces 18.8), by the network before it drew with a palette: with that 277 after 40,000 images, where
-    the older one had 457 (docs/log.md). docs/benchmarks.md has the DCGAN beside it. The default length was not run.
+    8,000 avatar faces of 64 pixels in colour (DiceBear's Adventurer, unlabelled, a tenth held out), images=160k, seed
+    0, n = 1: 64 minutes of processor time on ONE core of an Intel Xeon (AVX512 with bf16, no AMX), other work on the
+    second; torch 2.13.0; 2026-11-27. Frechet distance 174 (efficientnet-lite0, 5,000 drawings against the 797 held-out
+    faces; 5,000 training faces 19.0). docs/benchmarks.md has the DCGAN beside it. The default length was not run.
     """
     return Experiment(
         recipe="images",
