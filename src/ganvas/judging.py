@@ -198,7 +198,12 @@ def _mended(model: Restorer, name: str) -> Make:
 
 
 def _pieces(model: Restorer, source: str | os.PathLike[str], data: str | os.PathLike[str] | None) -> ImageData:
-    """Larger pieces than those of the training, where the pictures have them: more of each is seen at once."""
+    """Larger pieces than those of the training, where the pictures have them: more of each is seen at once.
+
+    Holes grow with the picture: there the pieces are those of the training.
+    """
+    if model.plan.masked:
+        return sources.trained_on(model, source, data)
     try:
         return sources.trained_on(model, source, data, size=PIECE)
     except UserError:

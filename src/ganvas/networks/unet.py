@@ -3,8 +3,8 @@
 The U-net (Ronneberger et al. 2015) works at half of the picture's size and below, so that little is computed at full
 size, and learns only what is to be changed of its input (Zhang et al. 2017, "Beyond a Gaussian denoiser"). Its blocks
 have no normalisation, which would forget how bright and how rough a picture is (Lim et al. 2017). It begins as the
-trivial answer: the input itself, or its bicubic enlargement. The discriminator judges patches (Isola et al. 2017) and
-is kept smooth by spectral norm (Miyato et al. 2018).
+trivial answer: the input itself, its bicubic enlargement, or a smooth fill of what is missing. The discriminator
+judges patches (Isola et al. 2017) and is kept smooth by spectral norm (Miyato et al. 2018).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ganvas.config import knob
 from ganvas.spec import ImageSpec
 
 SLOPE = 0.2
+LEVELS, SWEEPS = 6, 8  # halvings of a picture by which its holes are filled at first, and sweeps at each size
 MOST = 4  # times the dial's channels, which no map exceeds
 
 
@@ -78,6 +79,9 @@ class Generator(nn.Module):
 
         What is not missing is left as it is. While it trains it may leave the range, so that it learns not to.
         """
+        if self.masked:
+            whole = filled(images[:, : self.channels], images[:, self.channels :])
+            images = torch.cat([whole, images[:, self.channels :]], 1)
         height, width = images.shape[2:]
         down, right = -height % self.stride, -width % self.stride
         padded = F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images
@@ -99,6 +103,29 @@ class Generator(nn.Module):
         if self.masked:
             made = torch.where(images[:, self.channels :] > 0.5, made, base)
         return made if self.training else made.clamp(-1, 1)
+
+
+def filled(images: Tensor, mask: Tensor) -> Tensor:
+    """Fill what is missing smoothly from what is known around it. Source: Gortler et al. 1996, "pull" and "push".
+
+    Args:
+        images: [B, C, H, W].
+        mask: [B, 1, H, W], 1 where a pixel is missing.
+    """
+    known = 1 - mask
+    sums, counts = [images * known], [known]
+    for _ in range(LEVELS):  # each level sees twice as far
+        sums.append(F.avg_pool2d(sums[-1], 2, ceil_mode=True))
+        counts.append(F.avg_pool2d(counts[-1], 2, ceil_mode=True))
+    fill = sums[-1].mean((2, 3), keepdim=True) / counts[-1].mean((2, 3), keepdim=True).clamp_min(1e-6)
+    for total, count in zip(sums[::-1], counts[::-1], strict=True):
+        own = total / count.clamp_min(1e-6) * count  # a place that is half known is half its own mean
+        fill = own + F.interpolate(fill, size=total.shape[2:], mode="bilinear") * (1 - count)
+        for _ in range(SWEEPS):  # and evens out
+            padded = F.pad(fill, (1, 1, 1, 1), mode="replicate")
+            around = padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1] + padded[:, :, 1:-1, :-2] + padded[:, :, 1:-1, 2:]
+            fill = own + around / 4 * (1 - count)
+    return fill
 
 
 class Discriminator(nn.Module):
