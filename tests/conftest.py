@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from ganvas.experiment import Experiment
+from ganvas.networks import unet
 from ganvas.recipes import RECIPES
 
 
@@ -68,7 +69,8 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
     most = {"select": 160, "detect": 800}
     task = experiment.task
     task = dataclasses.replace(task, **{k: min(getattr(task, k), v) for k, v in most.items() if hasattr(task, k)})
-    return dataclasses.replace(experiment, training=training, data=data, task=task)
+    network = unet.Config(width=8, depth=2, d_width=8) if hasattr(task, "degrade") else experiment.network
+    return dataclasses.replace(experiment, network=network, training=training, data=data, task=task)
 
 
 def ganvas(*arguments: str, cwd: Path, **more: object) -> subprocess.CompletedProcess[str]:

@@ -82,7 +82,7 @@ def short(recipe: str, source: Path | str, steps: int = 30, **task: Any) -> Expe
 def mender(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run that takes noise out."""
     folder = tmp_path_factory.mktemp("mender") / "run"
-    list(short("denoise", photos, 60, lively=0.1).run(folder))
+    list(short("denoise", photos, 60, lively=0.01).run(folder))
     return folder
 
 
@@ -725,7 +725,7 @@ def test_what_is_not_for_menders_says_so(mender: Path, tmp_path: Path) -> None:
 
 def test_a_mender_is_fine_tuned(mender: Path, photos: Path, tmp_path: Path) -> None:
     """It begins where the other ended: better than a fresh one after as many steps."""
-    base = short("denoise", photos, 5, lively=0.1)
+    base = short("denoise", photos, 5, lively=0.01)
     for name, settings in (("fresh", {}), ("tuned", {"from": str(mender), "freeze": "2"})):
         list(base.override(settings).run(tmp_path / name))
     fresh, tuned = (
@@ -838,7 +838,7 @@ def test_a_restorer_is_exported_for_any_size(kind: str, request: pytest.FixtureR
 def test_info_and_a_page_on_a_hub_know_a_restorer(mender: Path, tmp_path: Path) -> None:
     done = ganvas("info", str(mender), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    for text in ("noise:25 (lively 0.1)", "pieces of 32 pixels, colour", "unet"):
+    for text in ("noise:25 (lively 0.01)", "pieces of 32 pixels, colour", "unet"):
         assert text in done.stdout
     done = ganvas("push", str(mender), "page", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
