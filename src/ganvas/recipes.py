@@ -254,7 +254,12 @@ def classic_dcgan_64_recipe() -> Experiment:
 
 
 def denoise() -> Experiment:
-    """Take noise out of pictures: `ganvas train denoise --data PHOTOS`, of 25 levels, or `degrade=noise:0-50`."""
+    """Take noise out of pictures: `ganvas train denoise --data PHOTOS`, of 25 levels, or `degrade=noise:0-50`.
+
+    14 photographs, images=80k, n = 1: 18 minutes of ONE core of the machine of the `images` card. 36.45 dB and SSIM
+    .925 on three held-out photographs (61 pieces of 256 pixels); non-local means, the best of the classical filters,
+    35.13 dB and .890. docs/benchmarks.md has the table of all menders. The default length was not run.
+    """
     return Experiment(
         recipe="denoise",
         network=unet.Config(),
@@ -277,17 +282,27 @@ def denoise() -> Experiment:
 
 
 def derain() -> Experiment:
-    """Take rain out of pictures: `ganvas train derain --data PHOTOS`."""
+    """Take rain out of pictures: `ganvas train derain --data PHOTOS`.
+
+    As for `denoise`, images=30k, 6 minutes: 35.52 dB and SSIM .894; the rainy pictures 21.16 dB, a median 25.40.
+    """
     return dataclasses.replace(denoise(), recipe="derain", task=restore.Config("rain", turn=False))
 
 
 def superres() -> Experiment:
-    """Enlarge pictures to twice their size (or four times: `degrade=down:4`): `ganvas train superres --data PHOTOS`."""
+    """Enlarge pictures to twice their size (or four times: `degrade=down:4`): `ganvas train superres --data PHOTOS`.
+
+    As for `denoise`, images=30k, 6 minutes: 46.40 dB and SSIM .979; bicubic 44.41 dB and .969.
+    """
     return dataclasses.replace(denoise(), recipe="superres", task=restore.Config("down:2"))
 
 
 def inpaint() -> Experiment:
-    """Fill what is missing in pictures: `ganvas train inpaint --data PHOTOS`."""
+    """Fill what is missing in pictures: `ganvas train inpaint --data PHOTOS`.
+
+    As for `denoise`, stopped after 7,000 images (4 minutes): 33.45 dB of the missing pixels, where a diffusion fill has
+    34.19. No whole training was run and judged yet.
+    """
     base = denoise()
     return dataclasses.replace(
         base,
