@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from ganvas.evaluation import Doing, Written
 from ganvas.files import make_folder
 from ganvas.metrics import distances, extractors, fidelity
 from ganvas.restoring import Restorer
+from ganvas.run import Run
 from ganvas.spec import ImageSpec
 from ganvas.tasks.restore import damaged
 
@@ -31,7 +33,6 @@ PIECE = 256  # pixels a side of the pieces that are judged, where the photograph
 PIXELS = 4_000_000  # of all pieces, about
 PATCH = 64  # pixels a side of the patches whose Frechet distance is measured
 TRIED = 2  # pieces on which a filter's best setting is found
-MOST = 100.0  # dB, of pictures that are equal
 LEAST = 200  # patches without which no Frechet distance is measured
 
 
@@ -103,18 +104,31 @@ def judge(
         yield answers[-1]
     run = sources.run_of(model.path)
     if run is not None:
-        about = {"data": real.name, "n": len(whole), "size": whole.shape[2], "extractor": looks.name, "seed": seed}
+        about: dict[str, Any] = {
+            "data": real.name,
+            "n": len(whole),
+            "size": whole.shape[2],
+            "extractor": looks.name,
+            "seed": seed,
+        }
         own = {str(path): Path(path).name for path in (source, *against)}  # a model tells no paths
-        rows = [{k: None if v != v else v for k, v in vars(a).items()} for a in answers]
-        rows = [{**row, "name": own.get(str(row["name"]), row["name"])} for row in rows]
-        if checkpoint.head(model.path).get("images") == model.card["images"]:  # the training may have gone on
-            checkpoint.annotate(model.path, restoration={**about, "answers": rows})
-        row = {"images": model.card["images"], "metric": "restoration", **about, "answers": rows}
-        run.append(row, run.metrics)
-        report.write(run)
+        _keep(model, run, {**about, "answers": [_row(a, own) for a in answers]})
     folder = Path(out) if out is not None else run.folder / "evaluation" if run is not None else None
     if folder is not None:
         yield _sheet(folder, [*shown, ("the true pictures", whole)])
+
+
+def _row(answer: Answer, own: dict[str, str]) -> dict[str, Any]:
+    """An answer for a file; `own`: what models are called there."""
+    row = {k: None if v != v else v for k, v in vars(answer).items()}
+    return {**row, "name": own.get(answer.name, answer.name)}
+
+
+def _keep(model: Restorer, run: Run, found: dict[str, Any]) -> None:
+    if checkpoint.head(model.path).get("images") == model.card["images"]:  # the training may have gone on
+        checkpoint.annotate(model.path, restoration=found)
+    run.append({"images": model.card["images"], "metric": "restoration", **found}, run.metrics)
+    report.write(run)
 
 
 class _Judged:
@@ -123,7 +137,7 @@ class _Judged:
     def __init__(
         self, whole: Tensor, damaged: Tensor, labels: Tensor | None, model: Restorer, looks: extractors.Extractor
     ) -> None:
-        self.whole, self.damaged, self.labels, self.model, self.looks = whole, damaged, labels, model, looks
+        self.whole, self.damaged, self.labels, self.looks = whole, damaged, labels, looks
         self.mask = damaged[:, -1:] if model.plan.masked else None
         self.features: Tensor | None = None
 
@@ -139,7 +153,7 @@ class _Judged:
 
     def answer(self, name: str, made: Tensor) -> Answer:
         """Measure pictures uint8 [n, C, H, W]."""
-        psnr = fidelity.psnr(made, self.whole, self.mask).clamp_max(MOST)
+        psnr = fidelity.psnr(made, self.whole, self.mask).clamp_max(fidelity.MOST)
         ssim = torch.cat([fidelity.ssim(a, b) for a, b in zip(made.split(8), self.whole.split(8), strict=True)])
         distance = read = math.nan
         if self.features is not None:

@@ -129,6 +129,17 @@ def score(objective: Objective, logits: Tensor) -> Tensor:
     return torch.sigmoid(logits).mean() if objective.d_loss is logistic_d else logits.mean()
 
 
+def verdicts(objective: Objective, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    """What the log tells of the discriminator's step besides its loss."""
+    accuracy_real, accuracy_fake = accuracy(objective, real, fake)
+    return {
+        "accuracy_real": accuracy_real,
+        "accuracy_fake": accuracy_fake,
+        "d_real": score(objective, real),
+        "d_fake": score(objective, fake),
+    }
+
+
 def charbonnier(made: Tensor, true: Tensor, smooth: float) -> Tensor:
     """Mean of sqrt(difference^2 + smooth^2): absolute differences, round at zero. Source: Charbonnier et al. 1994."""
     return ((made - true).square() + smooth**2).sqrt().mean()

@@ -65,16 +65,7 @@ def restore(
     """
     restorer, paths, folder = restoring.load(model), pictures.gather(images), files.place(out)
     marked = _marked(restorer, mask, colour)
-    places = {path: originals.place(folder, path) for path in paths}
-    times = Counter(places.values())
-    for path, target in places.items():
-        if times[target] > 1:
-            raise UserError(
-                f"Two pictures would be written to {target}. Restore {path.parent} into a folder of its own."
-            )
-        for file in (target, *([target.with_name(f"{target.name}.invented.png")] if invented else [])):
-            if file.exists():
-                raise UserError(f"{file} is there already. Choose another --out, or remove it.")
+    places = _places(paths, folder, invented)
     if sheet is not None and files.place(sheet).exists():
         raise UserError(f"{sheet} is there already. Choose another name.")
     make_folder(folder)
@@ -91,7 +82,7 @@ def restore(
             originals.write(target, original, made.pixels, made.alpha)
             if invented:
                 found = restorer.invented(original, made, missing)
-                write_whole(target.with_name(f"{target.name}.invented.png"), png(found[:, :, None]))
+                write_whole(_map_of(target), png(found[:, :, None]))
         except UserError as error:
             yield Failed(str(error))
             continue
@@ -106,6 +97,26 @@ def restore(
         make_folder(place.parent)
         write_whole(place, png(_sheet(shown)))
         yield Written(place, "before and after")
+
+
+def _places(paths: Sequence[Path], folder: Path, invented: bool) -> dict[Path, Path]:
+    """Where each picture is written; nothing is there yet, and no two have one place."""
+    places = {path: originals.place(folder, path) for path in paths}
+    times = Counter(places.values())
+    for path, target in places.items():
+        if times[target] > 1:
+            raise UserError(
+                f"Two pictures would be written to {target}. Restore {path.parent} into a folder of its own."
+            )
+        for file in (target, _map_of(target)) if invented else (target,):
+            if file.exists():
+                raise UserError(f"{file} is there already. Choose another --out, or remove it.")
+    return places
+
+
+def _map_of(target: Path) -> Path:
+    """Where the map of what was invented lies."""
+    return target.with_name(f"{target.name}.invented.png")
 
 
 def _steps(

@@ -21,7 +21,8 @@ from ganvas.evaluation import Doing, Written
 from ganvas.expanding import Lesson, conclusion
 from ganvas.figures import Figure, number
 from ganvas.inspection import Judged
-from ganvas.judging import MOST, Answer
+from ganvas.judging import Answer
+from ganvas.metrics import fidelity
 from ganvas.metrics.expert import Z
 
 
@@ -112,7 +113,7 @@ def answers(found: Sequence[Answer]) -> Table:
         table.add_column(head, justify="right" if head else "left", no_wrap=bool(head))
     for a in found:
         shown = {
-            "psnr": "-" if a.psnr >= MOST else f"{a.psnr:.2f} ± {a.spread:.2f} dB",
+            "psnr": "-" if a.psnr >= fidelity.MOST else f"{a.psnr:.2f} ± {a.spread:.2f} dB",
             "ssim": f"{a.ssim:.4f}",
             "frechet": number(a.frechet),
             "read": number(a.read, share=True),

@@ -89,16 +89,14 @@ def loading(source: str, shape: Shape, labelled: bool, twins: str = "") -> Gener
         if kind == "pack":
             found = _from_pack(path)
             native = Shape(found.spec.size, found.spec.channels)
-            size = native.size if shape.fit == "pieces" and native.size <= shape.size else shape.size or native.size
-            wanted = Shape(size, shape.channels or native.channels)
+            wanted = Shape(_side(shape, native.size), shape.channels or native.channels)
             if wanted != native:
                 raise UserError(
                     f"{source} is a pack of {native.size} px with channels={native.channels}; size={wanted.size} and "
                     f"channels={wanted.channels} need the pictures that it was made from."
                 )
         elif kind == "pictures":
-            found = listing.find(path, labelled)
-            return (yield from (_photographs if shape.fit == "pieces" else _packed)(found, shape))
+            return (yield from _converted(listing.find(path, labelled), shape))
         elif kind == "arrays":
             images, labels = arrays.read_npz(path)
             found = from_arrays(images, labels if labelled else None, path.stem)
@@ -106,11 +104,19 @@ def loading(source: str, shape: Shape, labelled: bool, twins: str = "") -> Gener
             found = from_idx(path, path.resolve().name)
     found = found if labelled else found.unlabelled()
     spec = found.spec
-    size = spec.size if shape.fit == "pieces" and spec.size <= shape.size else shape.size or spec.size
-    wanted = replace(shape, size=size, channels=shape.channels or spec.channels)
+    wanted = replace(shape, size=_side(shape, spec.size), channels=shape.channels or spec.channels)
     if (wanted.size, wanted.channels) == (spec.size, spec.channels):
         return found
-    return (yield from (_photographs if shape.fit == "pieces" else _packed)(arrays.listed(found), wanted))
+    return (yield from _converted(arrays.listed(found), wanted))
+
+
+def _side(shape: Shape, native: int) -> int:
+    """The side of pictures of `native` pixels: pictures no larger than the pieces that are wanted are taken whole."""
+    return native if shape.fit == "pieces" and native <= shape.size else shape.size or native
+
+
+def _converted(found: Listing, shape: Shape) -> Generator[Packing, None, ImageData]:
+    return (yield from (_photographs if shape.fit == "pieces" else _packed)(found, shape))
 
 
 def _there(source: str) -> Path:

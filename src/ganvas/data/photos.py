@@ -23,7 +23,7 @@ from torch import Tensor
 from ganvas import files, fitting
 from ganvas.data.listing import Listing, mapped
 from ganvas.data.pack import FORMAT, NAMED, Pack, Packing, key
-from ganvas.data.stored import FRESH, Stored
+from ganvas.data.stored import FRESH, Stored, release
 from ganvas.errors import UserError
 from ganvas.files import cannot, write_whole
 from ganvas.fitting import Shape, Unreadable
@@ -88,9 +88,7 @@ class Photos:
         self.gathered += found.size
         if self.gathered >= FRESH:
             self.gathered = 0
-            advice = getattr(mmap, "MADV_DONTNEED", None)  # not on Windows
-            if advice is not None:
-                self.map.madvise(advice)
+            release([self.map])
         return torch.from_numpy(found).permute(0, 3, 1, 2)
 
 

@@ -24,6 +24,14 @@ class Source(Protocol):
     def gather(self, rows: Tensor) -> Tensor: ...
 
 
+def release(maps: Sequence[mmap.mmap]) -> None:
+    """Give the pages of these maps back to the system, which keeps them in its cache."""
+    advice = getattr(mmap, "MADV_DONTNEED", None)  # not on Windows
+    if advice is not None:
+        for m in maps:
+            m.madvise(advice)
+
+
 class Shards:
     """Files of raw pixels, each mapped into memory as uint8 [n, C, H, W]."""
 
@@ -64,10 +72,7 @@ class Shards:
 
     def release(self) -> None:
         """Give the pages back: they stay in the system's cache, and no longer count as memory of this process."""
-        advice = getattr(mmap, "MADV_DONTNEED", None)  # not on Windows
-        if advice is not None:
-            for m in self.maps:
-                m.madvise(advice)
+        release(self.maps)
 
 
 class Stored:

@@ -117,16 +117,7 @@ class GenerateTask(Task):
                 lambda x: self.discriminator(x, batch.labels), real_images, fakes, mix
             )
             total = total + c.gradient_penalty * logged["gradient_penalty"]
-        accuracy_real, accuracy_fake = losses.accuracy(self.objective, real, fake)
-        return {
-            "total": total,
-            "loss_d": loss,
-            "accuracy_real": accuracy_real,
-            "accuracy_fake": accuracy_fake,
-            "d_real": losses.score(self.objective, real),
-            "d_fake": losses.score(self.objective, fake),
-            **logged,
-        }
+        return {"total": total, "loss_d": loss, **losses.verdicts(self.objective, real, fake), **logged}
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
         fakes, self._fakes = self._fakes, None

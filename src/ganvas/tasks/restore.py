@@ -23,7 +23,6 @@ from ganvas.tasks.base import CHECK, Task
 PAIRS = "pairs"  # the `degrade` of pictures whose damaged twins the user has
 ROWS, COLUMNS = 2, 10  # of pieces in a preview, each shown damaged, restored and whole
 PIECES = 1_000  # held-out pieces whose damage is looked at when the training ends
-MOST = 100.0  # dB, of pieces that are equal: rain falls on white, too
 SMOOTH = 1e-3  # of the Charbonnier loss, in a range of 2
 
 
@@ -81,15 +80,7 @@ class RestoreTask(Task):
             return None
         real, fake = self.discriminator(whole).float(), self.discriminator(restored.detach()).float()
         loss = self.objective.d_loss(real, fake)
-        accuracy_real, accuracy_fake = losses.accuracy(self.objective, real, fake)
-        return {
-            "total": loss,
-            "loss_d": loss,
-            "accuracy_real": accuracy_real,
-            "accuracy_fake": accuracy_fake,
-            "d_real": losses.score(self.objective, real),
-            "d_fake": losses.score(self.objective, fake),
-        }
+        return {"total": loss, "loss_d": loss, **losses.verdicts(self.objective, real, fake)}
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         assert self._made is not None, "the discriminator's step comes first"
@@ -97,7 +88,7 @@ class RestoreTask(Task):
         pixel = losses.charbonnier(restored, whole, SMOOTH)
         logged = {
             "loss_pixel": pixel,
-            "psnr": fidelity.psnr(im.levels(restored.detach()), im.levels(whole)).clamp_max(MOST).mean(),
+            "psnr": fidelity.psnr(im.levels(restored.detach()), im.levels(whole)).clamp_max(fidelity.MOST).mean(),
         }
         if not self.config.lively:
             return {"total": pixel, "loss_g": pixel, **logged}
@@ -124,7 +115,7 @@ class RestoreTask(Task):
         values = {}
         for name, made in (("psnr", generator(damaged)), ("psnr_damaged", self.trivial(damaged))):
             mask = damaged[:, -1:] if self.plan.masked else None
-            values[name] = fidelity.psnr(im.levels(made), im.levels(whole), mask).clamp_max(MOST).mean()
+            values[name] = fidelity.psnr(im.levels(made), im.levels(whole), mask).clamp_max(fidelity.MOST).mean()
             values[name.replace("psnr", "ssim")] = fidelity.ssim(im.levels(made), im.levels(whole)).mean()
         return {name: round(float(value), 4) for name, value in values.items()}
 
