@@ -13,19 +13,23 @@ from ganvas.experiment import Experiment
 
 
 def experiment(
-    recipe: str | Experiment, data: str | os.PathLike[str] | None = None, settings: dict[str, str] | None = None
+    recipe: str | Experiment,
+    data: str | os.PathLike[str] | None = None,
+    settings: dict[str, str] | None = None,
+    to: str | os.PathLike[str] | None = None,
 ) -> Experiment:
-    """A recipe with the user's data and settings.
+    """A recipe with the user's data (and those of the other kind, for translate) and settings.
 
     Raises:
         UserError: an unknown recipe or setting, or a value of the wrong type or out of range.
     """
     chosen = recipes.find(recipe) if isinstance(recipe, str) else recipe
     wanted = dict(settings or {})
-    if data is not None:
-        place = os.path.expanduser(data)
-        is_name = str(data) in DATASETS or (os.sep not in str(data) and not os.path.exists(place))
-        wanted["source"] = str(data) if is_name else os.path.abspath(place)  # a resume finds it from anywhere
+    for key, named in (("source", data), ("to", to)):
+        if named is not None:
+            place = os.path.expanduser(named)
+            is_name = str(named) in DATASETS or (os.sep not in str(named) and not os.path.exists(place))
+            wanted[key] = str(named) if is_name else os.path.abspath(place)  # a resume finds it from anywhere
     for key in ("from", "twins"):
         place = os.path.expanduser(wanted.get(key, ""))
         if os.path.exists(place):
@@ -37,6 +41,7 @@ def train(
     recipe: str | Experiment,
     data: str | os.PathLike[str] | None = None,
     run: str | os.PathLike[str] | None = None,
+    to: str | os.PathLike[str] | None = None,
     **settings: object,
 ) -> Iterator[Event]:
     """Train a recipe, and yield what happens: the events of `ganvas.events`.
@@ -48,12 +53,13 @@ def train(
         recipe: a recipe's name, `my_recipes.py:mine`, or an `Experiment`.
         data: a data set's name or a folder; None takes the recipe's own.
         run: the run's folder; None takes the next numbered one below `runs/`.
+        to: for `translate`, the pictures of the other kind, as `data`.
         settings: what `key=value` is on the command line: `images=300_000`, `seed=1`.
 
     Raises:
         UserError: on the first event; see `Experiment.run`.
     """
-    chosen = experiment(recipe, data, {key: _text(value) for key, value in settings.items()})
+    chosen = experiment(recipe, data, {key: _text(value) for key, value in settings.items()}, to)
     yield from chosen.run(None if run is None else Path(run))
 
 

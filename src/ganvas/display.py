@@ -28,6 +28,8 @@ NAMES = {
     "accuracy_fake": ("fake", ".0%"),
     "accuracy_held_out": ("held-out", ".0%"),
     "psnr": ("PSNR", ".2f"),
+    "loss_cycle": ("Cycle", ".3f"),
+    "loss_identity": ("Identity", ".3f"),
 }
 SIDE = 14  # pixels, and so characters, that a picture is wide in the terminal
 
@@ -48,7 +50,7 @@ def line(row: dict[str, Any], total: int) -> str:
     """One log row as the line that readers of GAN tutorials know."""
     so_far = f"[{row['images']:,}/{total:,} images, epoch {row['epoch']:.2f}]"
     timing = f"{row['images_per_second']:.0f} images/s  {duration(time_left(row, total))} left"
-    if "psnr" in row:
+    if not {"psnr", "loss_cycle"}.isdisjoint(row):
         told = "  ".join(f"{title} {format(row[key], form)}" for key, (title, form) in NAMES.items() if key in row)
         return f"{so_far}  {told}  {timing}"
     expert = f"Loss_D {row.get('loss_d', 0):.4f}  Loss_G {row.get('loss_g', 0):.4f}"
@@ -88,6 +90,8 @@ def describe(event: Event) -> str:
         f = event.figures
         if "psnr" in f:
             return checked(f)
+        if "cycle_a" in f:
+            return translated(f)
         return f"Accuracy on 100 real images: {f['real']:.0%}, on 100 generated ones: {f['fake']:.0%}"
     if isinstance(event, Measured):
         told = ", ".join(f"{r['title']} {number(r['value'], r['share'])}" for r in event.rows if r["value"] is not None)
@@ -103,6 +107,15 @@ def checked(f: dict[str, Any]) -> str:
     """How a model that mends does on held-out pieces."""
     before = f"{f['psnr_damaged']:.2f} dB, SSIM {f['ssim_damaged']:.3f}"
     return f"Held-out pieces: {f['psnr']:.2f} dB, SSIM {f['ssim']:.3f} (damaged {before})"
+
+
+def translated(f: dict[str, Any]) -> str:
+    """How a model that translates does on held-out pictures."""
+    seen = {name: format(f[name], ".2f") if name in f else "-" for name in ("middle_b", "border_b")}
+    return (
+        f"There and back: {f['cycle_a']:.1f} dB, {f['cycle_b']:.1f} dB the other way; colours follow the input by "
+        f"{seen['middle_b']} in the middle, {seen['border_b']} at the border (1: in the same order)"
+    )
 
 
 class Screen:
@@ -152,8 +165,8 @@ class Screen:
         parts: list[RenderableType] = [head, Text(timing, style="dim")]
         if row:
             told = doctor.headline(self.rows, self.checks)
-            if "psnr" in row:
-                told = checked(self.checks[-1]) if self.checks else ""
+            if not {"psnr", "loss_cycle"}.isdisjoint(row):
+                told = describe(Evaluated(self.images, self.checks[-1])) if self.checks else ""
             parts += [self.figures(row), Text(told, style="italic")]
         return Group(*parts, self.drawing, Text("Ctrl-C saves and stops.", style="dim"))
 

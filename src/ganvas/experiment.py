@@ -24,9 +24,10 @@ from ganvas.files import make_folder, write_whole
 from ganvas.fitting import Shape
 from ganvas.run import Run
 from ganvas.spec import ImageSpec
-from ganvas.tasks import TASKS, Task, generate
+from ganvas.tasks import TASKS, Task, generate, translate
 
 SECTIONS = ("data", "network", "task", "training")
+PLACES = ("data.source", "data.twins", "data.to")
 EXTENDS = {"training.images"}  # the settings that a resume may change (to more)
 TELL = 10.0  # seconds from one word about the conversion of pictures to the next
 
@@ -57,6 +58,7 @@ class DataConfig:
         choices=("crop", "pad", "pieces"),
     )
     twins: str = knob("", "a folder of the damaged twins of the pictures, of the same names, for degrade=pairs")
+    to: str = knob("", "the pictures of the other kind, for translate: as source")
     linear: bool = knob(False, "scale in linear light: slower, and fine bright details stay bright")
 
     def shape(self) -> Shape:
@@ -89,12 +91,16 @@ class Experiment:
         for name in SECTIONS:
             cf.check(getattr(self, name))
         task, network = tasks.name_of(self.task), networks.name_of(self.network)
-        fitting = networks.NETWORKS if task == "generate" else networks.FROM_IMAGES
+        fitting = TASKS[task].networks
         if network not in fitting:
             raise UserError(f"The network {network} is none for the task {task}: choose among {', '.join(fitting)}.")
         TASKS[task].takes(self.task)  # what its words mean is found out before anything is read
-        if task == "restore" and self.training.evaluate_every:
-            raise UserError("evaluate_every is for models that draw; one that mends is checked beside each picture.")
+        if task != "generate" and self.training.evaluate_every:
+            raise UserError(
+                "evaluate_every is for models that draw from noise; others are checked beside each picture."
+            )
+        if task != "translate" and self.data.to:
+            raise UserError(f"--to {self.data.to} is for translate alone: {task} learns from one kind of pictures.")
         if bool(self.data.twins) != (getattr(self.task, "degrade", "") == tasks.PAIRS):
             raise UserError(
                 "twins=FOLDER and degrade=pairs belong together: damage that you have, beside damage that is made."
@@ -167,12 +173,14 @@ class Experiment:
         Raises:
             UserError: they cannot be found or read.
         """
-        return data.load(self._source(), self.data.shape(), self.data.labels, self.data.twins)
+        return data.load(self._source(), self.data.shape(), self.data.labels, self.data.twins, self.data.to)
 
     def _source(self) -> str:
         """Raises a UserError where the images are still to be named."""
         if not self.data.source:
             raise UserError(f"The recipe {self.recipe} is for images of your own: name them with --data FOLDER.")
+        if isinstance(self.task, translate.Config) and not self.data.to:
+            raise UserError(f"{self.recipe} turns one kind of pictures into another: name the other with --to FOLDER.")
         return self.data.source
 
     def build(self, spec: ImageSpec) -> Task:
@@ -251,6 +259,7 @@ class Experiment:
                         told = finetuning.take(parts, self.training.from_)
             place = distributed.broadcast(place)
             bare = {"source": images.name, "twins": Path(self.data.twins).name}  # a model tells no paths
+            bare["to"] = images.other.name if images.other is not None else ""
             run = Run(place, {**card, "data": {**card["data"], **bare}}, first)
             if first:
                 yield from (Warned(0, note) for note in images.notes)
@@ -264,13 +273,13 @@ class Experiment:
         """Raise a UserError where the processes have unlike settings or see unlike data."""
         distributed.agree({"the fingerprint": card["fingerprint"], "kind": card["spec"]}, "data")
         settings = {f"{name}.{key}": value for name in SECTIONS for key, value in card[name].items()}
-        for name in ("data.source", "data.twins"):  # known by its fingerprint, wherever it lies
+        for name in PLACES:  # known by its fingerprint, wherever it lies
             settings.pop(name)
         distributed.agree(settings, "settings")
 
     def _loading(self) -> Generator[Event, None, ImageData]:
         """As `load_data`; tells now and then how far the pictures are converted."""
-        steps = data.loading(self._source(), self.data.shape(), self.data.labels, self.data.twins)
+        steps = data.loading(self._source(), self.data.shape(), self.data.labels, self.data.twins, self.data.to)
         told = -TELL
         while True:
             try:
@@ -307,11 +316,7 @@ class Experiment:
             return
         old = run.settings()
         changes = cf.differences(self.from_dict(old, str(run.experiment)).to_dict(), self.to_dict())
-        for name in (
-            "recipe",
-            "data.source",
-            "data.twins",
-        ):  # the data is known by its fingerprint, wherever it lies now
+        for name in ("recipe", *PLACES):  # the data is known by its fingerprint, wherever it lies now
             changes.pop(name, None)
         grows = {k for k, (a, b) in changes.items() if k in EXTENDS and b > a}
         refused = {k: v for k, v in changes.items() if k not in grows}
@@ -335,6 +340,7 @@ class Experiment:
             "spec": dataclasses.asdict(images.spec) | TASKS[tasks.name_of(self.task)].takes(self.task),
             "classes": list(images.class_names),
             "data_name": images.name,
+            **({"other_name": images.other.name} if images.other is not None else {}),
             "fingerprint": images.fingerprint,
             "licence": images.licence,
         }

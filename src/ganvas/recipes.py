@@ -13,8 +13,8 @@ from pathlib import Path
 from ganvas import trainer
 from ganvas.errors import UserError, unknown
 from ganvas.experiment import DataConfig, Experiment
-from ganvas.networks import classic_dcgan, classic_mlp, dcgan, pyramid, shuffle, unet
-from ganvas.tasks import generate, restore
+from ganvas.networks import classic_dcgan, classic_mlp, dcgan, pyramid, shuffle, translator, unet
+from ganvas.tasks import generate, restore, translate
 
 EPOCH = 60_000  # images of an epoch of MNIST
 
@@ -313,6 +313,30 @@ def inpaint() -> Experiment:
     )
 
 
+def translate_recipe() -> Experiment:
+    """Turn pictures of one kind into another, and back: `ganvas train translate --data FACES --to EMOJI`.
+
+    No run was judged yet.
+    """
+    return Experiment(
+        recipe="translate",
+        network=translator.Config(),
+        data=DataConfig("", labels=False),
+        task=translate.Config(),
+        training=trainer.Config(
+            images=100_000,
+            batch=8,
+            lr_g=1e-3,
+            lr_d=1e-3,
+            decay_from=0.5,
+            ema=5_000,
+            tick_every=1_000,
+            sample_every=10_000,
+            sample_at=(1_000, 2_000, 5_000),
+        ),
+    )
+
+
 RECIPES: dict[str, Callable[[], Experiment]] = {
     "mnist": mnist,
     "mnist-best": mnist_best,
@@ -324,6 +348,7 @@ RECIPES: dict[str, Callable[[], Experiment]] = {
     "derain": derain,
     "superres": superres,
     "inpaint": inpaint,
+    "translate": translate_recipe,
     "classic-mlp": classic_mlp_recipe,
     "classic-dcgan": classic_dcgan_recipe,
     "classic-dcgan-64": classic_dcgan_64_recipe,

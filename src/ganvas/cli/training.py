@@ -25,6 +25,7 @@ def train(
     *settings: str,
     run: Path | None = None,
     data: str | None = None,
+    to: str | None = None,
     smoke: Annotated[bool, Parameter(negative=())] = False,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
@@ -42,6 +43,8 @@ def train(
         The run's folder.
     data
         A data set's name, or your own: a folder of pictures (a sub-folder a class), .zip, .tar, .npz, IDX files, pack.
+    to
+        For translate: the pictures of the other kind, as --data.
     smoke
         Twenty steps only: shows in seconds that everything works.
     dry_run
@@ -49,7 +52,7 @@ def train(
     """
     from ganvas import api
 
-    experiment = api.experiment(recipe, data, as_settings(settings))
+    experiment = api.experiment(recipe, data, as_settings(settings), to)
     if smoke:
         experiment = experiment.smoke()
     if dry_run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Generator
@@ -52,9 +53,9 @@ DATASETS: dict[str, Callable[[], ImageData]] = {
 }
 
 
-def load(source: str, shape: Shape = Shape(), labelled: bool = True, twins: str = "") -> ImageData:  # noqa: B008  # it is frozen
+def load(source: str, shape: Shape = Shape(), labelled: bool = True, twins: str = "", to: str = "") -> ImageData:  # noqa: B008  # it is frozen
     """As `loading`, without a word about its progress."""
-    steps = loading(source, shape, labelled, twins)
+    steps = loading(source, shape, labelled, twins, to)
     while True:
         try:
             next(steps)
@@ -62,7 +63,9 @@ def load(source: str, shape: Shape = Shape(), labelled: bool = True, twins: str 
             return end.value
 
 
-def loading(source: str, shape: Shape, labelled: bool, twins: str = "") -> Generator[Packing, None, ImageData]:
+def loading(
+    source: str, shape: Shape, labelled: bool, twins: str = "", to: str = ""
+) -> Generator[Packing, None, ImageData]:
     """Load a data set by its name, or the user's pictures by path, and tell of the pictures that are converted.
 
     Pictures that are not in the wanted shape are decoded and scaled once, into a pack in the user's cache.
@@ -73,10 +76,13 @@ def loading(source: str, shape: Shape, labelled: bool, twins: str = "") -> Gener
         shape: a 0 means as the pictures are.
         labelled: look for classes.
         twins: a folder or archive with a damaged twin of each picture, of the same name.
+        to: a second data set, of another kind, which becomes `other`; labels are then passed over.
 
     Raises:
         UserError: no such name or path, or the files are damaged or do not fit each other.
     """
+    if to:
+        return (yield from _two_kinds(source, to, shape))
     if twins:
         if source in DATASETS or {_kind(str(_there(s))) for s in (source, twins)} != {"pictures"}:
             raise UserError(f"{source} and {twins}: pictures and their damaged twins lie in two folders or archives.")
@@ -108,6 +114,28 @@ def loading(source: str, shape: Shape, labelled: bool, twins: str = "") -> Gener
     if (wanted.size, wanted.channels) == (spec.size, spec.channels):
         return found
     return (yield from _converted(arrays.listed(found), wanted))
+
+
+def _two_kinds(source: str, to: str, shape: Shape) -> Generator[Packing, None, ImageData]:
+    """Two data sets of one shape: where it is left open, the size of the first, and colour where one has it."""
+    first = yield from loading(source, shape, False)
+    second = yield from loading(to, replace(shape, size=first.spec.size), False)
+    channels = [data.spec.channels for data in (first, second)]
+    if channels[0] != channels[1] or first.spec.size != second.spec.size:
+        wanted = replace(shape, size=first.spec.size, channels=max(channels))
+        first = yield from loading(source, wanted, False)
+        second = yield from loading(to, wanted, False)
+    if first.fingerprint == second.fingerprint:
+        raise UserError(f"{source} and {to} hold the same pictures; two kinds are needed, such as photos and emoji.")
+    licences = dict.fromkeys((first.licence, second.licence))
+    digest = hashlib.sha256(f"{first.fingerprint} {second.fingerprint}".encode()).hexdigest()
+    return replace(
+        first,
+        other=second,
+        fingerprint=digest,
+        licence=" and ".join(licences),
+        notes=tuple(dict.fromkeys((*first.notes, *second.notes))),
+    )
 
 
 def _side(shape: Shape, native: int) -> int:

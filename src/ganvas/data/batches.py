@@ -27,6 +27,7 @@ class Batch:
     step: int
     rank: int = 0
     ranks: int = 1
+    other: Tensor | None = None  # as `images`, of the other kind, where there are two
     random: torch.Generator | None = None  # for numbers of the whole batch, the same on all ranks (None: PyTorch's own)
 
     def draw(self, function: Callable[..., Tensor], *shape: int) -> Tensor:
@@ -63,6 +64,9 @@ class Batches:
             )
         self._epochs: dict[int, Tensor] = {}
         self._ahead = Ahead(data.train.images) if isinstance(data.train.images, Stored) else None
+        self._other: Batches | None = None
+        if data.other is not None:  # in an order of its own: nobody meets the same partner again and again
+            self._other = Batches(data.other, batch, seeds.key(seed, "other"), device, rank, ranks)
 
     def at(self, images_seen: int) -> Batch:
         """This rank's part of the batch that follows after `images_seen` images."""
@@ -72,6 +76,8 @@ class Batches:
         else:
             images = self._ahead.take(index, self._index(images_seen + self.batch))
             part = self._batch(images, self.data.train.labels, index, step)
+        if self._other is not None:
+            part = replace(part, other=self._other.at(images_seen).images)
         if self.ranks == 1:
             return part
         random = seeds.generator(self.seed, "step", images_seen)  # as the trainer plants it where there is one rank
@@ -91,11 +97,13 @@ class Batches:
 
     def held_out(self, count: int, start: int = 0) -> Batch:
         """The held-out images from `start` on, in a fixed order that begins anew at its end."""
-        return self._fixed(self.data.held_out, count, "held out", start)
+        found = self._fixed(self.data.held_out, count, "held out", start)
+        return found if self._other is None else replace(found, other=self._other.held_out(count, start).images)
 
     def seen(self, count: int, start: int = 0) -> Batch:
         """The training images from `start` on, in a fixed order that begins anew at its end."""
-        return self._fixed(self.data.train, count, "seen", start)
+        found = self._fixed(self.data.train, count, "seen", start)
+        return found if self._other is None else replace(found, other=self._other.seen(count, start).images)
 
     def some(self, count: int) -> Tensor:
         """Up to `count` of the training images, uint8 [n, C, H, W]; what lies on the disk stays there until indexed."""

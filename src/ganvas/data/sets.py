@@ -47,6 +47,7 @@ class ImageData:
     licence: str = "not stated"
     notes: tuple[str, ...] = ()
     twins: bool = False  # behind the channels of each picture come those of its damaged twin
+    other: ImageData | None = None  # the other kind of pictures, where one kind is to be turned into another
 
     @property
     def spec(self) -> ImageSpec:

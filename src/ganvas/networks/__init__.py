@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from ganvas.networks import classic_dcgan, classic_mlp, dcgan, pyramid, shuffle, unet
+from ganvas.networks import classic_dcgan, classic_mlp, dcgan, pyramid, shuffle, translator, unet
 from ganvas.spec import ImageSpec
 
 NETWORKS: dict[str, ModuleType] = {
@@ -25,7 +25,10 @@ NETWORKS: dict[str, ModuleType] = {
 FROM_IMAGES: dict[str, ModuleType] = {  # whose generator is given pictures
     "unet": unet,
 }
-ALL = NETWORKS | FROM_IMAGES
+BETWEEN: dict[str, ModuleType] = {  # pairs of networks, for both directions between two kinds of pictures
+    "translator": translator,
+}
+ALL = NETWORKS | FROM_IMAGES | BETWEEN
 
 
 def name_of(config: Any) -> str:

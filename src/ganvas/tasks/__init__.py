@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganvas.tasks import generate, restore
+from ganvas.tasks import generate, restore, translate
 from ganvas.tasks.base import CHECK, Task
 from ganvas.tasks.restore import PAIRS
 
 TASKS: dict[str, type[Task]] = {
     "generate": generate.GenerateTask,
     "restore": restore.RestoreTask,
+    "translate": translate.TranslateTask,
 }
 
 
