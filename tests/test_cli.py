@@ -18,7 +18,7 @@ from PIL import Image
 from ganvas import cli
 
 FLAGS = {  # frozen: a new flag is a decision, not a habit
-    "train": ["recipe", "settings", "run", "data", "smoke", "dry_run"],
+    "train": ["recipe", "settings", "run", "data", "to", "smoke", "dry_run"],
     "resume": ["folder", "settings"],
     "sample": ["model", "seeds", "count", "class_", "truncation", "out"],
     "write": ["model", "text", "seed", "truncation", "out"],
@@ -40,7 +40,9 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
         "out",
         "time_limit",
         "against",
+        "to",
     ],
+    "translate": ["model", "images", "out", "to", "sheet"],
     "restore": ["model", "images", "out", "mask", "colour", "invented", "sheet"],
     "compare": ["sources"],
     "recipes": ["name"],
@@ -179,6 +181,7 @@ def test_recipes_are_listed_and_shown(tmp_path: Path) -> None:
         "derain",
         "superres",
         "inpaint",
+        "translate",
     }
     assert "flagship" in ganvas("recipes", "mnist", cwd=tmp_path).stdout
 

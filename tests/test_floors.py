@@ -20,7 +20,7 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
     ["data", "networks", "networks.dropout", "run", "metrics"],
     ["strangers", "pictures", "originals"],
     ["selection", "figures", "detection"],
-    ["tasks", "tasks.base", "tasks.generate", "tasks.restore", "background", "reference"],
+    ["tasks", "tasks.base", "tasks.generate", "tasks.restore", "tasks.translate", "background", "reference"],
     ["trainer", "sample", "doctor"],
     [
         "training",
@@ -31,14 +31,14 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
         "lettering",
         "walks",
         "inversion",
-        "exporting",
         "cards",
         "finetuning",
     ],
-    ["restored"],
+    ["restored", "translating"],
+    ["translated", "exporting", "loading"],
     ["report", "hub"],
     ["evaluation", "modes", "inspection"],
-    ["experiment", "expanding", "judging", "mending"],
+    ["experiment", "expanding", "judging", "mending", "weighing"],
     ["recipes"],
     ["api"],
     ["display", "checking"],
@@ -46,8 +46,19 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
     ["cli", "cli.app", "cli.data", "cli.drawing", "cli.measuring", "cli.mending", "cli.training", "cli.using"],
     ["__init__", "__main__"],
 ]
-NETWORKS = {"classic_dcgan", "classic_mlp", "dcgan", "pyramid", "shuffle", "unet"}
-METRICS = {"copies", "damage", "digits", "distances", "efficientnet", "expert", "extractors", "fidelity", "neighbours"}
+NETWORKS = {"classic_dcgan", "classic_mlp", "dcgan", "pyramid", "shuffle", "translator", "unet"}
+METRICS = {
+    "colours",
+    "copies",
+    "damage",
+    "digits",
+    "distances",
+    "efficientnet",
+    "expert",
+    "extractors",
+    "fidelity",
+    "neighbours",
+}
 DATA = {"arrays", "batches", "idx", "labelling", "listing", "pack", "photos", "sets", "stored", "survey"}
 FLOORS[3] += [f"data.{name}" for name in sorted(DATA)]
 FLOORS[3] += [f"networks.{name}" for name in sorted(NETWORKS)] + [f"metrics.{name}" for name in sorted(METRICS)]

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from ganvas.hub import push
     from ganvas.inversion import Inverted, invert
     from ganvas.lettering import write
-    from ganvas.mending import restore
+    from ganvas.mending import restore, translate
     from ganvas.restoring import Restorer
     from ganvas.restoring import load as restorer
     from ganvas.sample import Model, Verdict, load
+    from ganvas.translating import Translator
+    from ganvas.translating import load as translator
     from ganvas.walks import walk
 
 __version__ = "0.1.0"
@@ -45,6 +47,7 @@ __all__ = [
     "Saved",
     "Started",
     "Stepped",
+    "Translator",
     "UserError",
     "Verdict",
     "Warned",
@@ -58,6 +61,8 @@ __all__ = [
     "restore",
     "restorer",
     "train",
+    "translate",
+    "translator",
     "walk",
     "write",
 ]
@@ -65,6 +70,7 @@ HOMES = {"Experiment": "experiment", "Model": "sample", "load": "sample", "UserE
 HOMES |= {"Verdict": "sample", "write": "lettering", "walk": "walks", "invert": "inversion", "Inverted": "inversion"}
 HOMES |= {"expand": "expanding", "export": "exporting", "push": "hub"}
 HOMES |= {"restore": "mending", "Restorer": "restoring", "restorer": "restoring"}
+HOMES |= {"translate": "mending", "Translator": "translating", "translator": "translating"}
 HOMES |= {"evaluate": "evaluation", "Figure": "figures", "compare": "figures"}
 
 
@@ -73,4 +79,4 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'ganvas' has no attribute {name!r}")
     home = importlib.import_module(f"ganvas.{HOMES.get(name, 'events')}")
-    return getattr(home, "load" if name == "restorer" else name)
+    return getattr(home, "load" if name in ("restorer", "translator") else name)

@@ -50,7 +50,12 @@ def facts(model: Trained) -> dict[str, str]:
     if task_of(card) == "restore":
         found["damage"] = f"{card['task']['degrade']} (lively {card['task']['lively']:g})"
         found["images"] = f"pieces of {spec.size} pixels, {kind}; it mends pictures of any size"
-    for key in ("psnr", "loss_d", "loss_g", "accuracy_real", "accuracy_fake", "accuracy_held_out"):
+    if task_of(card) == "translate":
+        a, b = card["data_name"], card["other_name"]
+        found["kinds"] = f"A is {a}, B is {b}: it turns each into the other"
+        size = "pictures of any size" if card["data"].get("fit") == "pieces" else f"{spec.size}x{spec.size}"
+        found["images"] = f"{size}, {kind}"
+    for key in ("psnr", "loss_cycle", "loss_d", "loss_g", "accuracy_real", "accuracy_fake", "accuracy_held_out"):
         if key in log:
             found[key] = f"{log[key]:.3f}"
     return found
@@ -65,6 +70,13 @@ def figures(model: Trained) -> list[str]:
         told = f"{a['name']}: {a['psnr']:.2f} dB, SSIM {a['ssim']:.4f}, Frechet distance {number(a['frechet'])}"
         read = f", digits read {a['read']:.1%}" if a.get("read") is not None else ""
         lines.append(f"{told}{read}; {judged['n']:,} held-out pieces of {judged['size']} px of {judged['data']}")
+    weighed = model.card.get("translation", {})
+    for way in weighed.get("ways", []):
+        told = [f"Frechet distance {number(way['frechet'])}"]
+        told += [f"colours follow in the {k} by {way[k]:.2f}" for k in ("middle", "border") if way[k] is not None]
+        told += [f"there and back {way['cycle']:.1f} dB"] if way["cycle"] is not None else []
+        count = " and ".join(f"{n:,}" for n in weighed["n"])
+        lines.append(f"to {way['to']}, {way['name']}: {', '.join(told)}; {count} held-out pictures")
     for row in model.card.get("metrics", []):
         if row.get("value") is None:
             continue
@@ -126,6 +138,12 @@ def _use(model: Trained, place: str) -> str:
             f"$ ganvas restore {place} my-pictures/ --out mended/\n{python}"
             f'model = ganvas.restorer("{place}")\nmended = model.restore({given})'
             f"  # [n, {spec.channels}, height, width] in [-1, 1]"
+        )
+    if task_of(model.card) == "translate":
+        return (
+            f"$ ganvas translate {place} my-pictures/ --to B --out translated/\n{python}"
+            f'model = ganvas.translator("{place}")\nmade = model.translate(images, "b")'
+            f"  # [n, {spec.channels}, {spec.size}, {spec.size}] in [-1, 1]"
         )
     return (
         f"$ ganvas sample {place} --count 64{f' --class {names[-1]}' if names else ''}\n"

@@ -51,6 +51,12 @@ FIGURES = {  # of log.jsonl and metrics.jsonl: name, format, meaning
     "psnr": ("PSNR", ".2f", "of mended pieces, in dB; higher is nearer to the true ones"),
     "psnr_damaged": ("PSNR of the damaged", ".2f", "the same of the damaged pieces as they are"),
     "loss_pixel": ("Pixel loss", ".3g", "mean distance of mended pixels from the true ones, in a range of 2"),
+    "loss_cycle": ("There and back", ".3g", "mean distance of pixels after the way there and back, in a range of 2"),
+    "loss_identity": ("Left alone", ".3g", "the same of pictures that are of the wanted kind already"),
+    "cycle_a": ("A, to B and back", ".1f", "PSNR in dB of held-out pictures that were there and back"),
+    "cycle_b": ("B, to A and back", ".1f", "the same the other way round"),
+    "middle_b": ("In the middle", ".2f", "rank correlation of mean colours of inputs and outputs, central part"),
+    "border_b": ("At the border", ".2f", "the same at the border"),
     "diversity": ("Diversity", ".2f", "spread of 100 generated images relative to 100 real ones; near 1 is good"),
 }
 

@@ -91,7 +91,7 @@ class Experiment:
         for name in SECTIONS:
             cf.check(getattr(self, name))
         task, network = tasks.name_of(self.task), networks.name_of(self.network)
-        fitting = TASKS[task].networks
+        fitting = networks.BY_TASK[task]
         if network not in fitting:
             raise UserError(f"The network {network} is none for the task {task}: choose among {', '.join(fitting)}.")
         TASKS[task].takes(self.task)  # what its words mean is found out before anything is read

@@ -26,6 +26,8 @@ from ganvas.detection import Detector, summary
 from ganvas.errors import UserError
 from ganvas.files import make_folder, write_whole
 from ganvas.sample import Model, Trained
+from ganvas.tasks.translate import KINDS
+from ganvas.translating import Translator
 
 if TYPE_CHECKING:
     import onnx
@@ -63,15 +65,18 @@ def export(model: Trained, folder: Path) -> list[Exported]:
     float [B, C, H, W] in [-1, 1]. The detector's: images as these; probability float [B]. The card of the model is in
     the metadata, under `ganvas`.
 
-    Of a model that mends pictures there is `generator.onnx` alone: images float [B, C (+ 1: mask), H, W] of any size
+    Of a model that mends pictures there is `generator.onnx` alone, of one that translates there are `to_a.onnx` and
+    `to_b.onnx`: images float [B, C (+ 1: mask), H, W] of any size
     whose sides are multiples of `stride`, which the card tells -> images [B, C, scale * H, scale * W].
 
     Raises:
         UserError: the extra `export` is missing, a file differs from torch by more than 1e-4, or cannot be written.
     """
     make_folder(folder)
+    if isinstance(model, Translator):
+        return [_mender(model.one_way(kind), folder / f"to_{kind}.onnx") for kind in KINDS]
     if not isinstance(model, Model):
-        return [_mender(model, folder)]
+        return [_mender(model, folder / "generator.onnx")]
     written = [_generator(model, folder)]
     if model.detector is not None:
         written.append(_detector(model, folder))
@@ -123,7 +128,7 @@ def _generator(model: Model, folder: Path) -> Exported:
     return _write(model.generator, inputs, names, "images", folder / "generator.onnx", about(model))
 
 
-def _mender(model: Trained, folder: Path) -> Exported:
+def _mender(model: Trained, path: Path) -> Exported:
     spec, stride = model.spec, int(model.generator.stride)  # pyright: ignore[reportArgumentType]
 
     def inputs(n: int) -> tuple[Tensor]:
@@ -133,11 +138,11 @@ def _mender(model: Trained, folder: Path) -> Exported:
             x[:, -1] = (x[:, -1] > 0.5).float() * 0.5 + 0.5
         return (x * 2 - 1,)
 
-    known = ("recipe", "images", "data_name", "fingerprint", "licence", "network", "task", "spec")
+    known = ("recipe", "images", "data_name", "other_name", "fingerprint", "licence", "network", "task", "spec")
     card = {**{name: model.card[name] for name in known if name in model.card}, "stride": stride, "range": [-1, 1]}
     height, width = (stride * torch.export.Dim(name, min=2, max=4096) for name in ("rows", "columns"))
     shape = {0: torch.export.Dim("batch", min=1), 2: height, 3: width}
-    return _write(model.generator, inputs, ["images"], "restored", folder / "generator.onnx", card, shape)
+    return _write(model.generator, inputs, ["images"], "restored", path, card, shape)
 
 
 def _detector(model: Model, folder: Path) -> Exported:

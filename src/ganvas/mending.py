@@ -1,18 +1,19 @@
-"""Restore picture files: which pixels are missing, where the results go, before and after on one sheet."""
+"""Restore and translate picture files: what is missing, where the results go, before and after on one sheet."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageColor
 
-from ganvas import files, fitting, originals, pictures, restoring
+from ganvas import files, fitting, originals, pictures, restoring, translating
 from ganvas.errors import UserError
 from ganvas.evaluation import Doing, Written
 from ganvas.files import make_folder, write_whole
@@ -40,6 +41,18 @@ class Failed:
     why: str
 
 
+class Done(NamedTuple):
+    """What came of a picture: before and after, what the user should know, and perhaps a map, uint8 [H, W]."""
+
+    before: Original
+    after: Original
+    warnings: tuple[str, ...] = ()
+    map: np.ndarray | None = None
+
+
+Work = Callable[[Path, Original], Generator[float, None, Done]]  # yields the share that is done
+
+
 def restore(
     model: str | os.PathLike[str],
     images: Sequence[str | os.PathLike[str]],
@@ -63,9 +76,71 @@ def restore(
     Raises:
         UserError: a model of another task, a file that would be overwritten, a mask or colour that means nothing here.
     """
-    restorer, paths, folder = restoring.load(model), pictures.gather(images), files.place(out)
+    restorer = restoring.load(model)
     marked = _marked(restorer, mask, colour)
-    places = _places(paths, folder, invented)
+
+    def mended(path: Path, original: Original) -> Generator[float, None, Done]:
+        missing = _missing(original, path, mask, marked) if restorer.spec.masked else None
+        made = yield from restorer.mend(original, missing)
+        if missing is not None and made.alpha is not None and restorer.spec.channels < 4:
+            made = replace(made, alpha=np.where(missing, made.alpha.dtype.type(original.top), made.alpha))
+        warnings = [
+            f"{path.name} is unlike what {restorer.path} was trained on: {t}." for t in restorer.unlike(original)
+        ]
+        return Done(original, made, tuple(warnings), restorer.invented(original, made, missing) if invented else None)
+
+    yield from each(images, out, mended, invented, sheet)
+
+
+def translate(
+    model: str | os.PathLike[str],
+    images: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    to: str = "b",
+    sheet: str | os.PathLike[str] | None = None,
+) -> Iterator[Doing | Mended | Failed | Written]:
+    """Turn picture files into the other kind, into a folder, and yield what is done; the unreadable is passed over.
+
+    A model of whole pictures is given the middle square of each, in the size that it was trained on; a model that
+    learned from pieces works on pictures of any size; depth, transparency and colour profile come back as they were.
+
+    Args:
+        model: a run's folder or a model file.
+        images: files, or folders of them.
+        out: the folder; files that are there are not overwritten.
+        to: the wanted kind: 'a', 'b', or the name of its pictures.
+        sheet: a PNG with each picture before and after.
+
+    Raises:
+        UserError: a model of another task, a kind that it does not know, or a file that would be overwritten.
+    """
+    translator = translating.load(model)
+    network = translator.one_way(to)
+
+    def done(path: Path, original: Original) -> Generator[float, None, Done]:
+        if translator.any_size:
+            return Done(original, (yield from network.mend(original)))
+        fitted = pictures.fit(path, translator.spec)[0].permute(1, 2, 0).numpy()
+        square = Original(fitted[:, :, :3], fitted[:, :, 3] if fitted.shape[2] == 4 else None)
+        return Done(square, (yield from network.mend(square)))
+
+    yield from each(images, out, done, sheet=sheet)
+
+
+def each(
+    images: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    work: Work,
+    mapped: bool = False,
+    sheet: str | os.PathLike[str] | None = None,
+) -> Iterator[Doing | Mended | Failed | Written]:
+    """Do some work to picture files, into a folder; see `restore` for the arguments and the errors.
+
+    Args:
+        mapped: does the work give a map, which is written beside each picture?
+    """
+    paths, folder = pictures.gather(images), files.place(out)
+    places = _places(paths, folder, mapped)
     if sheet is not None and files.place(sheet).exists():
         raise UserError(f"{sheet} is there already. Choose another name.")
     make_folder(folder)
@@ -75,23 +150,16 @@ def restore(
         started = time.monotonic()
         try:
             original = originals.read(path)
-            missing = _missing(original, path, mask, marked) if restorer.spec.masked else None
-            made = yield from _steps(restorer, original, missing, path.name, i, len(places))
-            if missing is not None and made.alpha is not None and restorer.spec.channels < 4:
-                made = replace(made, alpha=np.where(missing, made.alpha.dtype.type(original.top), made.alpha))
-            originals.write(target, original, made.pixels, made.alpha)
-            if invented:
-                found = restorer.invented(original, made, missing)
-                write_whole(_map_of(target), png(found[:, :, None]))
+            done = yield from _steps(work(path, original), path.name, i, len(places))
+            originals.write(target, original, done.after.pixels, done.after.alpha)
+            if done.map is not None:
+                write_whole(_map_of(target), png(done.map[:, :, None]))
         except UserError as error:
             yield Failed(str(error))
             continue
-        warnings = [
-            f"{path.name} is unlike what {restorer.path} was trained on: {t}." for t in restorer.unlike(original)
-        ]
-        yield Mended(target, time.monotonic() - started, tuple(warnings))
+        yield Mended(target, time.monotonic() - started, done.warnings)
         if len(shown) < SHOWN:
-            shown.append((_small(original), _small(made)))
+            shown.append((_small(done.before), _small(done.after)))
     if sheet is not None and shown:
         place = files.place(sheet)
         make_folder(place.parent)
@@ -105,9 +173,7 @@ def _places(paths: Sequence[Path], folder: Path, invented: bool) -> dict[Path, P
     times = Counter(places.values())
     for path, target in places.items():
         if times[target] > 1:
-            raise UserError(
-                f"Two pictures would be written to {target}. Restore {path.parent} into a folder of its own."
-            )
+            raise UserError(f"Two pictures would be written to {target}. Do {path.parent} into a folder of its own.")
         for file in (target, _map_of(target)) if invented else (target,):
             if file.exists():
                 raise UserError(f"{file} is there already. Choose another --out, or remove it.")
@@ -119,13 +185,10 @@ def _map_of(target: Path) -> Path:
     return target.with_name(f"{target.name}.invented.png")
 
 
-def _steps(
-    restorer: Restorer, original: Original, missing: np.ndarray | None, name: str, number: int, count: int
-) -> Generator[Doing, None, Original]:
-    steps = restorer.mend(original, missing)
+def _steps(work: Generator[float, None, Done], name: str, number: int, count: int) -> Generator[Doing, None, Done]:
     while True:
         try:
-            share = next(steps)
+            share = next(work)
         except StopIteration as end:
             return end.value
         yield Doing(name, (number + share) / count)

@@ -9,9 +9,10 @@ from datetime import datetime
 from html import escape
 from pathlib import Path
 from statistics import fmean
+from types import ModuleType
 from typing import Any
 
-from ganvas import checkpoint, doctor, restored
+from ganvas import checkpoint, doctor, restored, translated
 from ganvas.charts import chart
 from ganvas.doctor import FIGURES, Rows, number
 from ganvas.errors import UserError
@@ -79,8 +80,8 @@ def write(run: Run) -> None:
     checks = [r for r in run.rows(run.metrics) if isinstance(r, dict) and r.get("metric") == doctor.CHECK]
     name = escape(run.folder.resolve().name)
     parts = [_status(name, card, rows), _pictures(run, card)]
-    if _mends(card):
-        parts += [restored.section(run, card, rows)]
+    if (special := _special(card)) is not None:
+        parts += [special.section(run, card, rows)]
     else:
         parts += [_contest(rows, checks), _measured(run)]
         parts += [_curves(rows, str(_section(card, "task").get("loss"))), _figures(rows, checks)]
@@ -94,8 +95,9 @@ def write(run: Run) -> None:
     write_whole(run.report, page + "".join(parts) + end)
 
 
-def _mends(card: dict[str, Any]) -> bool:
-    return _section(card, "task").get("name") == "restore"
+def _special(card: dict[str, Any]) -> ModuleType | None:
+    """Who tells of a task in which the generator is given pictures."""
+    return {"restore": restored, "translate": translated}.get(str(_section(card, "task").get("name")))
 
 
 def _status(name: str, card: dict[str, Any], rows: Rows) -> str:
@@ -119,19 +121,19 @@ def _status(name: str, card: dict[str, Any], rows: Rows) -> str:
 def _pictures(run: Run, card: dict[str, Any]) -> str:
     """The newest sheet with the slider beside the real images; without scripts the film below tells the same."""
     film: list[tuple[Path, str, str]] = []
-    mends = _mends(card)
+    special = _special(card)
     for kimg, path in _spread(run.pictures()):
         when = f"After {kimg},000 images" if kimg else "After fewer than 1,000 images"
         if path.stem == "fakes_init":
-            when = "Before the training" if mends else "Before the training: noise"
+            when = "Before the training" if special else "Before the training: noise"
         if image := _image(path, f"Generated images. {when}", f'data-at="{when}"'):
             film.append((path, when, f"<figure>{image}<figcaption>{when}</figcaption></figure>"))
-    rule, shown = " One class a row." if card.get("classes") and not mends else "", ""
-    told = f"{rule} The noise behind a cell stays the same." if not mends else f" {restored.RULE}"
+    rule, shown = " One class a row." if card.get("classes") and not special else "", ""
+    told = f"{rule} The noise behind a cell stays the same." if special is None else f" {special.RULE}"
     if film:
         path, when, _ = film[-1]
         sheet = _image(path, f"Generated images. {when}", 'id="now"')
-        name = "Mended" if mends else "Generated"
+        name = "Generated" if special is None else special.NAME
         shown = (
             f'<figure class="card"><h3>{name}</h3>{sheet}<div id="time" hidden>'
             '<button id="play" type="button">Play</button><input id="moment" type="range" min="0" value="0" '
@@ -143,7 +145,7 @@ def _pictures(run: Run, card: dict[str, Any]) -> str:
     cells = "".join(cell for _, _, cell in film)
     every = f'<details><summary>All {len(film)} pictures side by side</summary><div id="film">{cells}</div></details>'
     body = f'<div class="grid">{shown}</div>{every if film[1:] else ""}' if shown else "<p>There is no picture yet.</p>"
-    title = "From damaged to mended" if mends else "From noise to pictures"
+    title = "From noise to pictures" if special is None else special.TITLE
     return f"<section><h2>{title}</h2>{body}</section>"
 
 
@@ -226,8 +228,9 @@ def _commands(run: Run, card: dict[str, Any]) -> str:
         "Go on after a stop, as if it had never been:": f"resume {place}",
         "Train longer:": f"resume {place} images={f'{2 * total:.0f}' if total else '2M'}",
     }
-    if _mends(card):
-        steps["Mend pictures of any size:"] = f"restore {place} my-pictures/ --out mended/"
+    if (special := _special(card)) is not None:
+        title, command = special.NEXT
+        steps[title] = command.format(place=place)
     else:
         steps["Draw new images; the same seed gives the same image again:"] = f"sample {place} --seeds 0-63"
     items = "".join(f"<p>{text}</p><pre><code>ganvas {escape(step)}</code></pre>" for text, step in steps.items())

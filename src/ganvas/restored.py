@@ -11,6 +11,8 @@ from ganvas.figures import number as shown
 from ganvas.run import Run
 
 COLUMNS = {"psnr": "PSNR, dB", "ssim": "SSIM", "frechet": "Frechet distance", "read": "Digits read"}
+TITLE, NAME = "From damaged to mended", "Mended"
+NEXT = ("Mend pictures of any size:", "restore {place} my-pictures/ --out mended/")
 RULE = "Rows of three from above: damaged, mended, the true pieces (held out, never trained on)."
 
 
@@ -29,8 +31,8 @@ def section(run: Run, card: dict[str, Any], rows: Rows) -> str:
     assert isinstance(task, dict)
     about = f"<p>The damage: {escape(str(task.get('degrade')))}. Lively: {escape(str(task.get('lively')))}.</p>"
     grid = "".join(f'<div class="card">{text}</div>' for text in cards if text)
-    contest = _contest(rows, str(task.get("loss"))) if any(number(r, "loss_d") is not None for r in rows) else ""
-    return f'<section><h2>How near is it?</h2>{about}<div class="grid">{grid}</div></section>{contest}'
+    expert = contest(rows, str(task.get("loss")))
+    return f'<section><h2>How near is it?</h2>{about}<div class="grid">{grid}</div></section>{expert}'
 
 
 def _judged(row: dict[str, Any]) -> str:
@@ -59,8 +61,10 @@ def _cell(key: str, value: float | None) -> str:
     return f"{value:.1%}" if key == "read" else f"{value:.2f}" if key == "psnr" else shown(value)
 
 
-def _contest(rows: Rows, loss: str) -> str:
+def contest(rows: Rows, loss: str) -> str:
     """The expert's part, where there is one."""
+    if all(number(r, "loss_d") is None for r in rows):
+        return ""
     words = explain(loss)
     rights = ("accuracy_real", "accuracy_fake", "accuracy_held_out")
     charts = {

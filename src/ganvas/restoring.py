@@ -12,11 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganvas import checkpoint, degrade, sample, seeds
+from ganvas import degrade, sample, seeds
 from ganvas.errors import UserError
 from ganvas.metrics import damage
 from ganvas.originals import Original
-from ganvas.run import locate
 from ganvas.spec import ImageSpec
 from ganvas.tasks.restore import plan_of
 
@@ -202,23 +201,6 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Restorer:
     found = sample.networks_of(path, "restore", device)
     plan = plan_of(found.card["task"]["degrade"])
     return Restorer(found.path, found.parts["generator"], found.parts["discriminator"], found.spec, plan, found.card)
-
-
-def load_any(path: str | os.PathLike[str]) -> sample.Model | Restorer:
-    """A model of any task.
-
-    Raises:
-        UserError: as `sample.load`.
-    """
-    return load(path) if is_restorer(path) else sample.load(path)
-
-
-def is_restorer(path: str | os.PathLike[str]) -> bool:
-    """Is this a run or a model that mends pictures?"""
-    try:
-        return sample.task_of(checkpoint.head(locate(path))) == "restore"
-    except (UserError, KeyError, TypeError, AttributeError):  # whoever reads it next says what is wrong with it
-        return False
 
 
 def _with_mask(images: Tensor, mask: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ NEEDED = ("recipe", "images", "training", "machine", "data_name", "licence", "fi
 USES = {  # what a model of another task is for
     "generate": "draws pictures from noise: use `ganvas sample`, and `ganvas train denoise` for a model that mends",
     "restore": "mends pictures and draws none from noise: use `ganvas restore MODEL FILES... --out DIR`",
+    "translate": "turns pictures into another kind: use `ganvas translate MODEL FILES... --to B --out DIR`",
 }
 
 

@@ -104,12 +104,14 @@ def trained_on(
     source: str | os.PathLike[str],
     data: str | os.PathLike[str] | None = None,
     size: int = 0,
+    to: str | os.PathLike[str] | None = None,
 ) -> ImageData:
     """The images that a model was trained on, where they still are; or those that the user names.
 
     Args:
         source: what the user calls the model.
         size: of pieces, where they shall be of another size than in the training.
+        to: with `data`, the pictures of the other kind.
 
     Raises:
         UserError: they are not there, or are others now.
@@ -118,21 +120,23 @@ def trained_on(
     fit, labelled = said.get("fit", "crop"), said.get("labels", True)
     size = size if size and fit == "pieces" else model.spec.size
     shape = Shape(size, model.spec.channels, fit, said.get("linear", False))
+    if data is not None and to is not None:
+        return datasets.load(str(data), shape, False, to=str(to))
     if data is not None:
         return _in_shape(str(data), shape, labelled)
     run = run_of(model.path)
-    name, twins = said.get("source", ""), ""
+    name, twins, other = said.get("source", ""), "", said.get("to", "")
     if run is not None:
         try:
             known = run.settings()["data"]
-            name, twins = known["source"], known.get("twins", "")
+            name, twins, other = known["source"], known.get("twins", ""), known.get("to", "")
         except UserError as error:
             raise UserError(f"{error} Name the data with --data.") from error
         except (KeyError, TypeError) as error:
             raise UserError(f"{run.experiment} is damaged ({error}). Name the data with --data.") from error
     elif name not in datasets.DATASETS:
         raise UserError(f"{source} was trained on '{name}', which is not here. Name these images with --data.")
-    real = datasets.load(name, shape, labelled, twins)
+    real = datasets.load(name, shape, labelled, twins, other)
     if real.fingerprint != model.card.get("fingerprint"):
         raise UserError(f"{name} holds other images now than {source} was trained on. Name the right ones with --data.")
     return real

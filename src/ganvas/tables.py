@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 from typing import Self
@@ -24,6 +25,8 @@ from ganvas.inspection import Judged
 from ganvas.judging import Answer
 from ganvas.metrics import fidelity
 from ganvas.metrics.expert import Z
+from ganvas.translated import cell
+from ganvas.weighing import Way
 
 
 def spread(value: float, by: float, share: bool) -> str:
@@ -104,21 +107,35 @@ class Measuring(Progressing):
             self.print(f"Sheet {sheet.path}: {sheet.text}")
 
 
-def answers(found: Sequence[Answer]) -> Table:
-    """What each one who mends is worth, and how the model stands to the best of the others."""
-    table = Table(box=None, pad_edge=False)
-    columns = {"psnr": "PSNR", "ssim": "SSIM", "frechet": "Frechet distance", "read": "digits read"}
-    known = [key for key in columns if any(getattr(a, key) == getattr(a, key) for a in found)]
+COLUMNS = {
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+    "frechet": "Frechet distance",
+    "read": "digits read",
+    "middle": "colours: middle",
+    "border": "border",
+    "cycle": "there and back",
+}
+
+
+def answers(found: Sequence[Answer | Way]) -> Table:
+    """What each one who mends, or each set of translated pictures, is worth."""
+    table, columns = Table(box=None, pad_edge=False), COLUMNS
+    known = [key for key in columns if any(getattr(a, key, math.nan) == getattr(a, key, math.nan) for a in found)]
     for head in ("", *(columns[key] for key in known)):
         table.add_column(head, justify="right" if head else "left", no_wrap=bool(head))
     for a in found:
-        shown = {
-            "psnr": "-" if a.psnr >= fidelity.MOST else f"{a.psnr:.2f} ± {a.spread:.2f} dB",
-            "ssim": f"{a.ssim:.4f}",
-            "frechet": number(a.frechet),
-            "read": number(a.read, share=True),
-        }
-        table.add_row(a.name, *(shown[key] for key in known))
+        if isinstance(a, Answer):
+            name = a.name
+            shown = {
+                "psnr": "-" if a.psnr >= fidelity.MOST else f"{a.psnr:.2f} ± {a.spread:.2f} dB",
+                "ssim": f"{a.ssim:.4f}",
+                "frechet": number(a.frechet),
+                "read": number(a.read, share=True),
+            }
+        else:
+            name, shown = f"to {a.to}: {a.name}", {key: cell(key, getattr(a, key, None)) for key in known}
+        table.add_row(name, *(shown[key] for key in known))
     return table
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ganvas.evaluation import Doing, Written
     from ganvas.judging import Answer
+    from ganvas.weighing import Way
 
 
 @app.command
@@ -30,10 +31,12 @@ def evaluate(
     out: Path | None = None,
     time_limit: float | None = None,
     against: tuple[Path, ...] = (),
+    to: str | None = None,
 ) -> int:
     """Measure how good generated pictures are; each figure stands beside the one that real images get (the floor).
 
-    A model that mends pictures is judged on held-out ones that are damaged anew, beside what costs nothing.
+    A model that mends pictures is judged on held-out ones that are damaged anew, beside what costs nothing; one that
+    turns pictures into another kind by how like that kind they are, and what of the input they keep.
 
     Parameters
     ----------
@@ -59,22 +62,29 @@ def evaluate(
         Seconds after which what is left is passed over.
     against
         Of a model that mends: others to set beside it, such as one that was trained with another lively=.
+    to
+        Of a model that translates: with --data, the pictures of the other kind.
     """
     from rich.console import Console
 
-    from ganvas import distributed, judging, restoring
+    from ganvas import distributed, judging, loading, weighing
     from ganvas import evaluation as ev
     from ganvas.tables import Measuring
 
     console = Console(quiet=not is_first())
-    if restoring.is_restorer(source):
+    task = loading.task(source)
+    if against and task != "restore":
+        raise UserError("--against is for models that mend pictures; of others: ganvas compare RUN RUN.")
+    if to is not None and (task != "translate" or data is None):
+        raise UserError("--to belongs to --data, and to a model that turns one kind of pictures into another.")
+    if task in ("restore", "translate"):
         if metrics is not None or time_limit is not None:
             raise UserError(
-                f"{source} mends pictures, and all its figures are measured: leave out --metrics, --time-limit."
+                f"{source} is given pictures, and all its figures are measured: leave out --metrics, --time-limit."
             )
+        if task == "translate":
+            return _judge(console, weighing.weigh(source, data, to, extractor, seed, out))
         return _judge(console, judging.judge(source, against, data, extractor, seed, out))
-    if against:
-        raise UserError("--against is for models that mend pictures; of others: ganvas compare RUN RUN.")
     with distributed.joined(), Measuring(console) as display:
         for event in ev.evaluate(
             source, metrics, extractor, count, split, seed, repeats, data=data, out=out, time_limit=time_limit
@@ -85,22 +95,21 @@ def evaluate(
     return 0
 
 
-def _judge(console: Console, events: Iterator[Doing | Answer | Written]) -> int:
-    """Show what each answer is worth."""
-    from ganvas.evaluation import Doing
-    from ganvas.judging import Answer
+def _judge(console: Console, events: Iterator[Doing | Answer | Way | Written]) -> int:
+    """Show what each answer, or each way, is worth."""
+    from ganvas.evaluation import Doing, Written
     from ganvas.tables import Progressing, answers
 
-    found: list[Answer] = []
+    found: list[Answer | Way] = []
     sheets: list[Written] = []
     with Progressing(console) as progress:
         for event in events:
             if isinstance(event, Doing):
                 progress.doing(event)
-            elif isinstance(event, Answer):
-                found.append(event)
-            else:
+            elif isinstance(event, Written):
                 sheets.append(event)
+            else:
+                found.append(event)
     console.print(answers(found))
     for sheet in sheets:
         console.print(f"Sheet {sheet.path}; {sheet.text}", highlight=False, markup=False, soft_wrap=True)
@@ -119,14 +128,16 @@ def compare(*sources: Path) -> int:
     from rich.console import Console
 
     from ganvas import figures as fg
-    from ganvas import restoring
+    from ganvas import loading
     from ganvas.tables import comparison
 
     if len(sources) < 2:
         raise UserError("Name two runs or more to compare.")
-    mends = [source for source in sources if restoring.is_restorer(source)]
-    if mends:
-        raise UserError(f"{mends[0]} mends pictures. Set others beside it with: ganvas evaluate RUN --against RUN")
+    for source in sources:
+        if loading.task(source) == "restore":
+            raise UserError(f"{source} mends pictures. Set others beside it with: ganvas evaluate RUN --against RUN")
+        if loading.task(source) == "translate":
+            raise UserError(f"{source} translates pictures. Measure each with: ganvas evaluate RUN")
     found = [{f.metric: f for f in fg.figures_of(source)} for source in sources]
     shared = [name for name in found[0] if all(name in other for other in found)]
     if not shared:

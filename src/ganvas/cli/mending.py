@@ -1,14 +1,19 @@
-"""`ganvas restore`."""
+"""`ganvas restore` and `translate`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from ganvas.cli.app import app, passed_over
 from ganvas.errors import UserError
+
+if TYPE_CHECKING:
+    from ganvas.evaluation import Doing, Written
+    from ganvas.mending import Failed, Mended
 
 
 @app.command
@@ -43,22 +48,58 @@ def restore(
     sheet
         A PNG that shows each picture before and after.
     """
+    from ganvas import mending
+
+    return _watch(mending.restore(model, _named("restore", images), out, mask, colour, invented, sheet))
+
+
+@app.command
+def translate(model: Path, *images: Path, out: Path, to: str = "B", sheet: Path | None = None) -> int:
+    """Turn pictures into another kind with a model that was trained to: photos into avatars, faces into emoji.
+
+    A model of whole pictures takes the middle square of each, in the size that it was trained on; one that learned from
+    pieces (fit=pieces) takes pictures of any size.
+
+    Parameters
+    ----------
+    model
+        A run's folder or a model file.
+    images
+        Picture files, or folders of them.
+    out
+        A folder for the pictures, under their own names; what is there already is not overwritten.
+    to
+        The wanted kind: B (--to of the training), A (--data, the other way), or the name of its pictures.
+    sheet
+        A PNG that shows each picture before and after.
+    """
+    from ganvas import mending
+
+    return _watch(mending.translate(model, _named("translate", images), out, to, sheet))
+
+
+def _named(command: str, images: tuple[Path, ...]) -> tuple[Path, ...]:
+    if not images:
+        raise UserError(f"Name one picture or more, or a folder: ganvas {command} MODEL FILES... --out DIR.")
+    return images
+
+
+def _watch(events: Iterator[Doing | Mended | Failed | Written]) -> int:
+    """Show what is done to picture files; the exit code."""
     from rich.console import Console
 
-    from ganvas import mending
     from ganvas.evaluation import Doing
+    from ganvas.mending import Failed, Mended
     from ganvas.tables import Progressing
 
-    if not images:
-        raise UserError("Name one picture or more, or a folder: ganvas restore MODEL FILES... --out DIR.")
     broken, good = [], 0
     with Progressing(Console()) as progress:
-        for event in mending.restore(model, images, out, mask, colour, invented, sheet):
+        for event in events:
             if isinstance(event, Doing):
                 progress.doing(event)
-            elif isinstance(event, mending.Failed):
+            elif isinstance(event, Failed):
                 broken.append(event.why)
-            elif isinstance(event, mending.Mended):
+            elif isinstance(event, Mended):
                 good += 1
                 progress.print(f"{event.path}  ({event.seconds:.1f} s)")
                 for text in event.warnings:

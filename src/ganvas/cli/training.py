@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from ganvas.experiment import Experiment
 
 
-NEXT = "restore {place} my-pictures/ --out mended/"  # after the training of a model that mends
+NEXT = {  # after a training
+    "generate": "sample {place} --seeds 0-63",
+    "restore": "restore {place} my-pictures/ --out mended/",
+    "translate": "translate {place} my-pictures/ --to B --out translated/",
+}
 
 
 @app.command
@@ -118,7 +122,11 @@ def forecast(experiment: Experiment) -> int:
     show_settings(experiment.to_dict())
     rate = speed(trainer, batches)
     what = "pieces" if experiment.data.fit == "pieces" else "images"
-    print(f"\nData      {len(images.train.images):,} {what} of {images.name}, {len(images.held_out.images):,} held out")
+    print()
+    for title, kind in (("Data", images), ("And", images.other)):
+        if kind is not None:
+            count, out = len(kind.train.images), len(kind.held_out.images)
+            print(f"{title:<9} {count:,} {what} of {kind.name}, {out:,} held out")
     print(f"Networks  generator {sizes[0]:,} weights, discriminator {sizes[1]:,}")
     print(f"Machine   {trainer.device.type}, {trainer.precision}")
     print(f"Forecast  {duration(config.images / rate)} for {config.images:,} images at {rate:.0f} images a second")
@@ -182,7 +190,7 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
         return 0
     newest = max((place / "samples").glob("fakes_[0-9]*.png"), default=place / "samples")
     print(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
-    use = "sample {place} --seeds 0-63" if tasks.name_of(experiment.task) == "generate" else NEXT
+    use = NEXT[tasks.name_of(experiment.task)]
     print(f"Next:\n  {me()} {use.format(place=place)}\n  {me()} info {place}")
     print(f"  {me()} resume {place} images={2 * total}    # train on, to twice the length")
     return 0

@@ -123,17 +123,16 @@ def export(model: Path, *, out: Path | None = None, web: Path | None = None) -> 
     web
         A folder for a static page; any web server will do: python -m http.server.
     """
-    from ganvas import exporting
-    from ganvas.restoring import load_any
+    from ganvas import exporting, loading
     from ganvas.sample import Model
 
     if out is None and web is None:
         raise UserError("Say what to export: --out DIR for ONNX files, --web DIR for a page.")
-    loaded = load_any(model)
+    loaded = loading.load(model)
     written = exporting.export(loaded, out) if out else []
     if web is not None:
         if not isinstance(loaded, Model):
-            raise UserError(f"{model} mends pictures: a page that does so is not made yet. Take --out DIR.")
+            raise UserError(f"{model} draws none from noise, and pages for others are not made yet. Take --out DIR.")
         written += exporting.web(loaded, web)
     for file in written:
         told = f"  (largest difference from torch {file.difference:.1e})" if file.path.suffix == ".onnx" else ""
@@ -156,10 +155,9 @@ def push(model: Path, target: str) -> int:
     target
         hf://user/name; or a folder, which then holds what would be uploaded.
     """
-    from ganvas import hub
-    from ganvas.restoring import load_any
+    from ganvas import hub, loading
 
-    print(f"{model}: {hub.push(load_any(model), target)}")
+    print(f"{model}: {hub.push(loading.load(model), target)}")
     return 0
 
 
@@ -172,10 +170,9 @@ def info(model: Path) -> int:
     model
         A run's folder or a model file.
     """
-    from ganvas import cards
-    from ganvas.restoring import load_any
+    from ganvas import cards, loading
 
-    loaded = load_any(model)
+    loaded = loading.load(model)
     print(f"{loaded.path}\n")
     for name, text in cards.facts(loaded).items():
         print(f"  {name:<18} {text}")

@@ -60,7 +60,10 @@ class ImageData:
         return replace(self, train=train, held_out=held_out, class_names=())
 
     def examples(self, columns: int = 10, rows: int = 10) -> Tensor:
-        """Real images for a sheet, uint8 [n, C, H, W]: one class a row where there are classes."""
+        """Real images for a sheet, uint8 [n, C, H, W]: a class a row where there are classes, or half of each kind."""
+        if self.other is not None:
+            first, second = (d.examples(columns, rows // 2) for d in (replace(self, other=None), self.other))
+            return torch.cat([first[: len(first) // columns * columns or None], second])
         pool = self.train
         if pool.labels is None:
             count = min(rows * columns, len(pool.images))  # evenly spread: neighbours may be pieces of one photograph

@@ -28,6 +28,7 @@ FROM_IMAGES: dict[str, ModuleType] = {  # whose generator is given pictures
 BETWEEN: dict[str, ModuleType] = {  # pairs of networks, for both directions between two kinds of pictures
     "translator": translator,
 }
+BY_TASK = {"generate": NETWORKS, "restore": FROM_IMAGES, "translate": BETWEEN}
 ALL = NETWORKS | FROM_IMAGES | BETWEEN
 
 

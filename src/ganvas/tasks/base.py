@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from types import ModuleType
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -23,7 +22,6 @@ class Task(ABC):
     """
 
     Config: ClassVar[type[Any]]
-    networks: ClassVar[dict[str, ModuleType]]  # the architectures that can do it
     checks: ClassVar[str] = "discriminator-accuracy"  # the name in metrics.jsonl of what `check` finds
     generator: nn.Module
     discriminator: nn.Module

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganvas import augment, detection, distributed, losses, networks, seeds, selection
+from ganvas import augment, detection, distributed, losses, seeds, selection
 from ganvas import images as im
 from ganvas.config import knob
 from ganvas.data import Batch, Batches
@@ -62,7 +62,6 @@ class GenerateTask(Task):
     """The classic contest: G draws from z (and a label), D judges."""
 
     Config = Config
-    networks = networks.NETWORKS
 
     def __init__(
         self, generator: nn.Module, discriminator: nn.Module, spec: ImageSpec, config: Config, latent_dim: int

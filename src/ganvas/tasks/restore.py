@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ganvas import augment, degrade, losses, networks, seeds
+from ganvas import augment, degrade, losses, seeds
 from ganvas import images as im
 from ganvas.config import knob
 from ganvas.damages import Draw
@@ -49,7 +49,6 @@ class RestoreTask(Task):
     """G mends damaged pictures, as near to the true ones as it can; D judges patches of what it made."""
 
     Config = Config
-    networks = networks.FROM_IMAGES
     checks = "fidelity"
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: ImageSpec, config: Config) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganvas import augment, losses, networks
+from ganvas import augment, losses
 from ganvas import images as im
 from ganvas.config import knob
 from ganvas.data import Batch, Batches
@@ -45,8 +45,7 @@ class TranslateTask(Task):
     """
 
     Config = Config
-    networks = networks.BETWEEN
-    checks = "translation"
+    checks = "round-trip"
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: ImageSpec, config: Config) -> None:
         self.generator, self.discriminator = generator, discriminator
