@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ganvas.experiment import Experiment
-from ganvas.networks import unet
+from ganvas.networks import translator, unet
 from ganvas.recipes import RECIPES
 
 
@@ -24,9 +24,9 @@ def write_idx(path: Path, array: np.ndarray) -> None:
     path.write_bytes(gzip.compress(data, 1) if path.suffix == ".gz" else data)
 
 
-def write_blobs(folder: Path, train: int, held_out: int) -> Path:
+def write_blobs(folder: Path, train: int, held_out: int, seed: int = 0) -> Path:
     """IDX files with pictures of 12 pixels in two classes, a bright left or a bright right half."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     for name, count in (("train", train), ("t10k", held_out)):
         labels = random.integers(0, 2, count).astype(np.uint8)
         images = random.integers(0, 40, (count, 12, 12)).astype(np.uint8)
@@ -66,10 +66,17 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
         save_seconds=1e9,
     )
     data = dataclasses.replace(experiment.data, source=str(source))
+    if recipe == "translate":
+        (source / "others").mkdir(exist_ok=True)
+        data = dataclasses.replace(data, to=str(write_blobs(source / "others", 50, 20, seed=1)))
     most = {"select": 160, "detect": 800}
     task = experiment.task
     task = dataclasses.replace(task, **{k: min(getattr(task, k), v) for k, v in most.items() if hasattr(task, k)})
-    network = unet.Config(width=8, depth=2, d_width=8) if hasattr(task, "degrade") else experiment.network
+    small = {
+        unet.Config: unet.Config(width=8, depth=2, d_width=8),
+        translator.Config: translator.Config(width=8, depth=1, blocks=1, d_width=16, features=16),
+    }
+    network = small.get(type(experiment.network), experiment.network)
     return dataclasses.replace(experiment, network=network, training=training, data=data, task=task)
 
 

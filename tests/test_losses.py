@@ -216,3 +216,15 @@ def test_pairwise_losses_see_only_differences(name: str) -> None:
 
     assert same_when_shifted(LOSSES[name].d_loss)
     assert same_when_shifted(LOSSES[name].g_loss) == (name == "relativistic")  # the critic's own G loss is -D(G(z))
+
+
+def test_even_charbonnier_lets_plain_pictures_count_like_busy_ones() -> None:
+    """Its gradient is that of each picture's own mean over that mean, but for pictures better than `even`."""
+    true = torch.zeros(3, 1, 4, 4)
+    made = torch.tensor([0.5, 0.05, 0.00001])[:, None, None, None].expand(3, 1, 4, 4).clone().requires_grad_(True)
+    loss = losses.charbonnier(made, true, 1e-6, 0.01)
+    (gradient,) = torch.autograd.grad(loss, made)
+    pull = gradient.flatten(1).sum(1)
+    weights = torch.tensor([1 / 0.51, 1 / 0.06, 1 / 0.01001])
+    torch.testing.assert_close(pull, weights / weights.sum(), rtol=1e-2, atol=0)
+    torch.testing.assert_close(losses.charbonnier(made, true, 1e-6, 1e6), losses.charbonnier(made, true, 1e-6))

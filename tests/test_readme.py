@@ -30,6 +30,12 @@ def test_readme_commands_run_in_their_order(blobs: Path, tmp_path: Path, monkeyp
         place = tmp_path / "my-pictures" / ("cats", "dogs")[i % 2]
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(random.integers(0, 256, (40, 40, 3), np.uint8)).save(place / f"{i}.png")
+    for name, light in (("faces", 0), ("emoji", 100)):
+        (tmp_path / name).mkdir()
+        for i in range(30):
+            Image.fromarray(random.integers(light, light + 100, (32, 32, 3), np.uint8)).save(
+                tmp_path / name / f"{i}.png"
+            )
     found = commands((ROOT / "README.md").read_text())
     assert any(c.startswith("ganvas train mnist") for c in found)
     assert any(c.startswith("ganvas sample") for c in found)
@@ -40,7 +46,9 @@ def test_readme_commands_run_in_their_order(blobs: Path, tmp_path: Path, monkeyp
         if words[0] == "resume":
             words = words[:2]  # the length that the smoke test has
         with monkeypatch.context() as patch:
-            if "my-pictures" in command:  # what is cached of MNIST may be used, these need not be kept
+            if (
+                "my-pictures" in command or "faces" in command
+            ):  # what is cached of MNIST may be used, these need not be kept
                 patch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
             done = ganvas(*words, cwd=tmp_path)
         assert done.returncode == 0, f"{command}: {done.stderr}"

@@ -140,6 +140,16 @@ def verdicts(objective: Objective, real: Tensor, fake: Tensor) -> dict[str, Tens
     }
 
 
-def charbonnier(made: Tensor, true: Tensor, smooth: float) -> Tensor:
-    """Mean of sqrt(difference^2 + smooth^2): absolute differences, round at zero. Source: Charbonnier et al. 1994."""
-    return ((made - true).square() + smooth**2).sqrt().mean()
+def charbonnier(made: Tensor, true: Tensor, smooth: float, even: float = 0) -> Tensor:
+    """Mean of sqrt(difference^2 + smooth^2): absolute differences, round at zero. Source: Charbonnier et al. 1994.
+
+    Args:
+        made, true: [B, C, H, W].
+        even: where it is not 0 a picture whose own mean is e gets a weight in proportion to 1 / (e - smooth + even):
+            nearly a mean of logarithms, as PSNR is, except for pictures that are better than `even` already.
+    """
+    each = ((made - true).square() + smooth**2).sqrt().mean((1, 2, 3))
+    if not even:
+        return each.mean()
+    weight = 1 / (each.detach() - smooth + even)
+    return (each * weight).mean() / weight.mean()

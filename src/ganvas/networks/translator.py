@@ -102,15 +102,23 @@ class Translator(nn.Module):
         for up, norm in zip(self.ups, self.up_norms, strict=True):
             x = F.pixel_shuffle(F.relu(norm(up(x))), 2)
         made = self.head(x).float()
-        made = self._painted(made, seen, padded) if self.colours else torch.tanh(made)
+        if self.colours:
+            places, shift = self.places(seen).float(), self.shift(seen.mean((2, 3))).float()
+            with torch.autocast(made.device.type, enabled=False):  # a picture in bf16 would be a coarse one
+                made = self._painted(made, padded.float(), places, shift.unflatten(1, (-1, self.colours)))
+        else:
+            made = torch.tanh(made)
         return made[:, :, :height, :width]
 
-    def _painted(self, parts: Tensor, seen: Tensor, images: Tensor) -> Tensor:
-        """A mixture of the palette's colours at each pixel, of logits [B, colours, H, W]."""
-        around = F.avg_pool2d(images.float(), self.stride)
-        chosen = self.places(seen).float().flatten(2).softmax(2)  # [B, colours, places]
-        colours = torch.bmm(around.flatten(2), chosen.transpose(1, 2))  # [B, C, colours]
-        shift = self.shift(seen.mean((2, 3))).float().unflatten(1, (-1, self.colours))
+    def _painted(self, parts: Tensor, images: Tensor, places: Tensor, shift: Tensor) -> Tensor:
+        """A mixture of the palette's colours at each pixel, of logits `parts` [B, colours, H, W].
+
+        Args:
+            places: logits [B, colours, h, w], of where each colour is taken from `images`.
+            shift: [B, C, colours], of each colour.
+        """
+        around = F.avg_pool2d(images, self.stride).flatten(2)
+        colours = torch.bmm(around, places.flatten(2).softmax(2).transpose(1, 2))  # [B, C, colours]
         colours = torch.tanh(torch.atanh(NEARLY * colours.clamp(-1, 1)) + shift)
         return torch.bmm(colours, parts.flatten(2).softmax(1)).unflatten(2, parts.shape[2:]).clamp(-1, 1)  # rounding
 

@@ -42,6 +42,12 @@ class Config:
         high=10,
     )
     loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
+    even: float = knob(
+        0.0,
+        "let plain pieces count like busy ones: a piece counts by its error over that error + this one, in a range of 2 "
+        "(0: by its error)",
+        low=0,
+    )
     turn: bool = knob(True, "show the pieces turned and mirrored as well (not where up and down matter)")
 
 
@@ -85,7 +91,7 @@ class RestoreTask(Task):
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         assert self._made is not None, "the discriminator's step comes first"
         (whole, restored), self._made = self._made, None
-        pixel = losses.charbonnier(restored, whole, SMOOTH)
+        pixel = losses.charbonnier(restored, whole, SMOOTH, self.config.even)
         logged = {
             "loss_pixel": pixel,
             "psnr": fidelity.psnr(im.levels(restored.detach()), im.levels(whole)).clamp_max(fidelity.MOST).mean(),
