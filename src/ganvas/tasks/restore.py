@@ -44,7 +44,7 @@ class Config:
     loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
     even: float = knob(
         0.0,
-        "let plain pieces count like busy ones: a piece counts by its error over that error + this one, in a range of 2 "
+        "let plain pieces count like busy ones: each counts by its error over that error + this one, in a range of 2 "
         "(0: by its error)",
         low=0,
     )

@@ -1,0 +1,72 @@
+"""`ganvas studio`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ganvas.cli.app import app
+from ganvas.errors import UserError
+
+PORT = 8_760
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+@app.command
+def studio(
+    *, runs: Path = Path("runs"), data: Path = Path("."), host: str = "127.0.0.1", port: int | None = None
+) -> int:
+    """Open the studio: watch trainings live in the browser, draw, judge, play, mend.
+
+    It serves this machine alone. For another --host, visitors need the token that is printed (or GANVAS_TOKEN's).
+
+    Parameters
+    ----------
+    runs
+        The folder of the runs.
+    data
+        The folder whose pictures may be looked at and trained on.
+    host
+        The address to listen at; 0.0.0.0 for all of this machine's.
+    port
+        The port; without it $PORT, or 8760.
+    """
+    import logging
+    import secrets
+
+    try:
+        import uvicorn
+
+        from ganvas.studio.app import create
+    except ImportError as error:
+        raise UserError(f"The studio needs {error.name}: pip install 'ganvas[studio]'.") from error
+    if not data.is_dir():
+        raise UserError(f"There is no folder {data} (--data).")
+    if port is None:
+        told = os.environ.get("PORT", str(PORT))
+        if not told.isdecimal():
+            raise UserError(f"PORT={told} is no number.")
+        port = int(told)
+    if not 0 < port < 65_536:
+        raise UserError(f"--port {port}: choose one from 1 to 65535.")
+    token = None
+    if host not in LOCAL:
+        token = os.environ.get("GANVAS_TOKEN") or secrets.token_urlsafe(24)
+        if len(token) < 16:
+            raise UserError("GANVAS_TOKEN has fewer than 16 characters: a guess would open the studio.")
+    shown = f"http://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}/"
+    place = shown if token is None or "GANVAS_TOKEN" in os.environ else f"{shown}?token={token}"
+    print(
+        f"Ganvas Studio: {place}\nRuns in {runs}/, pictures below {data.resolve()}. Ctrl-C ends it; trainings go on.",
+        flush=True,
+    )
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    try:
+        uvicorn.run(
+            create(runs, data, token), host=host, port=port, access_log=False, log_level="warning", server_header=False
+        )
+    except SystemExit as error:  # uvicorn's way to say that it could not begin
+        raise UserError(
+            f"The studio could not listen at {host}:{port}: is it in use? Choose another --port."
+        ) from error
+    return 0

@@ -1,0 +1,96 @@
+"""You against the machine: games that are being played, and the results of all that were played here."""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+from pathlib import Path
+from typing import Any
+
+from ganvas.errors import UserError
+from ganvas.files import cannot, make_folder
+
+PICTURES = 20  # of a game, half of them real
+OPEN = 200  # games that may be open at once; older ones are given up
+Z = 1.96  # standard deviations of a 95% interval
+
+
+class Games:
+    """Open games in memory, results in a file of JSON lines."""
+
+    def __init__(self, home: Path) -> None:
+        self.file = home / "games.jsonl"
+        self.open: dict[str, dict[str, Any]] = {}
+
+    def begin(self, run: str, images: int, dealt: dict[str, Any]) -> str:
+        """Keep a game's answers until the player has given theirs; returns its number."""
+        while len(self.open) >= OPEN:
+            del self.open[next(iter(self.open))]
+        number = secrets.token_urlsafe(12)
+        self.open[number] = {"run": run, "images": images, "real": dealt["real"], "expert": dealt["expert"]}
+        return number
+
+    def end(self, number: str, said: list[bool]) -> dict[str, Any]:
+        """The result of a game: both scores, the truth, and how often people have been fooled on this machine.
+
+        Args:
+            said: for each picture whether the player takes it for real.
+
+        Raises:
+            UserError: there is no such game (any more), or another number of answers.
+        """
+        if number not in self.open:
+            raise UserError("This game is over, or it was given up. Begin a new one.")
+        if len(said) != PICTURES:
+            raise UserError(f"{len(said)} answers were given for {PICTURES} pictures.")
+        game = self.open.pop(number)
+        real, expert = game["real"], game["expert"]
+        row = {
+            "run": game["run"],
+            "images": game["images"],
+            "you": sum(a == b for a, b in zip(said, real, strict=True)),
+            "expert": sum(a == b for a, b in zip(expert, real, strict=True)),
+            "fooled": sum(s and not r for s, r in zip(said, real, strict=True)),
+        }
+        make_folder(self.file.parent)
+        try:
+            with open(self.file, "a") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise cannot("write", self.file, error) from error
+        return {**row, "real": real, "of": PICTURES, "expert_said": expert, "all": self.all(game["run"])}
+
+    def all(self, run: str) -> dict[str, Any]:
+        """Over all games with this run: how often forged pictures were taken for real, with its 95% interval."""
+        rows = [r for r in self.rows() if r.get("run") == run]
+        shown = len(rows) * (PICTURES // 2)
+        fooled = sum(int(r["fooled"]) for r in rows)
+        low, high = interval(fooled, shown)
+        right = sum(int(r["you"]) for r in rows)
+        return {"games": len(rows), "shown": shown, "fooled": fooled, "low": low, "high": high, "right": right}
+
+    def rows(self) -> list[dict[str, Any]]:
+        try:
+            lines = self.file.read_text().splitlines()
+        except OSError:
+            return []
+        found = []
+        for line in lines:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(row, dict) and {"run", "you", "fooled"} <= row.keys():
+                found.append(row)
+        return found
+
+
+def interval(count: int, total: int) -> tuple[float, float]:
+    """95% interval of a share. Source: Wilson 1927."""
+    if not total:
+        return 0.0, 1.0
+    p, n = count / total, total
+    middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
+    return max(0.0, middle - half), min(1.0, middle + half)

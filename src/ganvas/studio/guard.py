@@ -1,0 +1,145 @@
+"""Who may come in: the token, Host and Origin, the size of what is sent, and the headers that keep a page to itself."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+COOKIE = "ganvas"
+HEADER = "x-ganvas"  # a page elsewhere cannot send it without being asked first, and it is never allowed
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+OPEN = frozenset({"/health"})  # told to everyone
+BYTES = 25_000_000  # of what is sent to the server, at most
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+class TooLarge(Exception):
+    """More was sent than is taken."""
+
+
+class Guard:
+    """ASGI middleware before everything else.
+
+    Without a token only this machine is served, and only under its own names: a foreign name that was made to point
+    here (DNS rebinding) is turned away. With one, each request must bring it: at first in the address (`?token=`),
+    which is answered with a cookie and an address without it.
+    """
+
+    def __init__(self, app: App, token: str | None = None) -> None:
+        self.app, self.token = app, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return
+        headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
+        if scope["path"] not in OPEN:
+            refusal = self._refused(scope, headers)
+            if refusal is not None:
+                await _answer(send, *refusal)
+                return
+            if self.token and scope["method"] == "GET" and "token" in parse_qs(scope["query_string"].decode("latin-1")):
+                secure = "; Secure" if headers.get("x-forwarded-proto", scope.get("scheme")) == "https" else ""
+                cookie = f"{COOKIE}={self._pass()}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000{secure}"
+                await _answer(send, 303, "", {"location": scope["path"], "set-cookie": cookie})
+                return
+        started = False
+
+        async def counted() -> MutableMapping[str, Any]:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > BYTES:
+                raise TooLarge
+            return message
+
+        async def told(message: MutableMapping[str, Any]) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                theirs = {k.lower() for k, _ in message["headers"]}
+                more = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in theirs]
+                message["headers"] = [*message["headers"], *more]
+            await send(message)
+
+        seen = 0
+        try:
+            await self.app(scope, counted, told)
+        except TooLarge:
+            if not started:
+                await _answer(send, 413, f"At most {BYTES // 1_000_000} MB can be sent at once.")
+
+    def _refused(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
+        """The answer to a request that is not let in."""
+        host = headers.get("host", "")
+        if self.token is None:
+            if _name(host) not in LOOPBACK:
+                return 403, f"This studio serves only this machine, not '{host}'."
+        elif not self._knows(scope, headers):
+            return 401, "Open the address with its token that `ganvas studio` printed."
+        if scope["method"] in ("GET", "HEAD"):
+            return None
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return 403, f"A page of {origin} may change nothing here."
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or HEADER not in headers:
+            return 403, f"Requests that change something must come from the studio's own page (header {HEADER})."
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > BYTES:
+            return 413, f"At most {BYTES // 1_000_000} MB can be sent at once."
+        return None
+
+    def _pass(self) -> str:
+        """What the cookie holds: it opens this studio, and does not tell the token."""
+        return hashlib.sha256(f"ganvas studio {self.token}".encode()).hexdigest()
+
+    def _knows(self, scope: Scope, headers: dict[str, str]) -> bool:
+        assert self.token is not None
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[-1]
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        jar: SimpleCookie = SimpleCookie()
+        try:
+            jar.load(headers.get("cookie", ""))
+        except CookieError:
+            jar.clear()
+        cookie = jar[COOKIE].value if COOKIE in jar else ""
+        found = [hmac.compare_digest(x.encode(), self.token.encode()) for x in (given, bearer)]
+        return any([*found, hmac.compare_digest(cookie.encode(), self._pass().encode())])
+
+
+def _name(host: str) -> str:
+    """The name in a Host header, without its port."""
+    if host.startswith("["):
+        return host.partition("]")[0].lower() + "]"
+    return host.rpartition(":")[0].lower() if ":" in host else host.lower()
+
+
+async def _answer(send: Send, status: int, text: str, more: dict[str, str] | None = None) -> None:
+    headers = {**HEADERS, "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", **(more or {})}
+    if status == 413:
+        headers["connection"] = "close"
+    raw = [(k.encode(), v.encode()) for k, v in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": text.encode()})

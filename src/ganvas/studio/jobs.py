@@ -1,0 +1,193 @@
+"""Trainings and other long work, one at a time, each a command line in a process of its own.
+
+The list lies in a file; a server that starts again finds the process that is at work, and those that wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ganvas.errors import UserError
+from ganvas.files import make_folder, write_whole
+
+WAITING = 20  # jobs that may wait
+KEPT = 50  # jobs that are remembered when they are done
+WORDS = 4_000  # characters of what a job said that are shown
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command line: 'waiting', 'running', 'done', 'failed' or 'stopped'. `run`: the run that it works on."""
+
+    number: int
+    kind: str
+    run: str
+    arguments: tuple[str, ...]
+    state: str = "waiting"
+    pid: int = 0
+    began: str = ""  # of the process, as the system tells: another process may get the same number later
+    code: int | None = None
+
+
+class Jobs:
+    """The list, and the process that is at work."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.home = root, root / ".studio"
+        self.file = self.home / "jobs.json"
+        self.lock = threading.RLock()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.jobs = self._read()
+
+    def add(self, kind: str, run: str, arguments: list[str]) -> Job:
+        """Put a job at the end of the queue.
+
+        Raises:
+            UserError: too many wait, or the same run has a job already.
+        """
+        with self.lock:
+            active = [j for j in self.jobs if j.state in ("waiting", "running")]
+            if len(active) > WAITING:
+                raise UserError(f"{len(active)} jobs wait already. Wait until some are done, or remove some.")
+            if any(j.run == run for j in active):
+                raise UserError(f"{run} is at work or waits already.")
+            number = max((j.number for j in self.jobs), default=0) + 1
+            job = Job(number, kind, run, tuple(arguments))
+            self._keep([*self.jobs, job])
+        self.tend()
+        return job
+
+    def stop(self, run: str) -> bool:
+        """Stop a run's job (it saves), or take it out of the queue; False: it has none."""
+        with self.lock:
+            for job in self.jobs:
+                if job.run == run and job.state == "waiting":
+                    self._change(job, state="stopped")
+                    return True
+                if job.run == run and job.state == "running" and _is_alive(job):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(job.pid, signal.SIGTERM)
+                    return True
+        return False
+
+    def tend(self) -> None:
+        """See whether the running job is done, and start the next one."""
+        with self.lock:
+            for job in [j for j in self.jobs if j.state == "running"]:
+                code = self.process.poll() if self.process is not None and self.process.pid == job.pid else None
+                if code is None and _is_alive(job):
+                    return
+                self._end(job, code)
+            waiting = next((j for j in self.jobs if j.state == "waiting"), None)
+            if waiting is not None:
+                self._start(waiting)
+
+    def words(self, job: Job) -> str:
+        """The last that a job said."""
+        with contextlib.suppress(OSError):
+            return self.log_of(job).read_text(errors="replace")[-WORDS:]
+        return ""
+
+    def log_of(self, job: Job) -> Path:
+        return self.home / f"job-{job.number:05d}.txt"
+
+    def told(self) -> list[dict[str, Any]]:
+        """All jobs for the page, the newest first; those that failed with their last words."""
+        with self.lock:
+            jobs = list(self.jobs)
+        found = []
+        for job in reversed(jobs):
+            row = {k: v for k, v in asdict(job).items() if k not in ("pid", "began", "arguments")}
+            if job.state == "failed":
+                row["words"] = self.words(job)[-600:]
+            found.append(row)
+        return found
+
+    def _start(self, job: Job) -> None:
+        make_folder(self.home)
+        command = [sys.executable, "-m", "ganvas", *job.arguments]
+        try:
+            with open(self.log_of(job), "wb") as log:
+                self.process = subprocess.Popen(
+                    command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                )
+        except OSError as error:
+            self._change(job, state="failed", code=-1)
+            with contextlib.suppress(OSError):
+                self.log_of(job).write_text(f"It could not be started: {error}.")
+            return
+        pid = self.process.pid
+        self._change(job, state="running", pid=pid, began=_began(pid))
+
+    def _end(self, job: Job, code: int | None) -> None:
+        stopped = code in (128 + signal.SIGTERM, 128 + signal.SIGINT, -signal.SIGTERM)
+        if code is None:  # another server's child: what it said last must do
+            said = self.words(job)
+            stopped, code = "Stopped and saved." in said, 0 if "Report   " in said or "This run is" in said else 1
+        self._change(job, state="stopped" if stopped else "done" if code == 0 else "failed", code=code)
+        self.process = None
+
+    def _change(self, job: Job, **fields: Any) -> None:
+        self._keep([replace(j, **fields) if j.number == job.number else j for j in self.jobs])
+
+    def _keep(self, jobs: list[Job]) -> None:
+        old = [j for j in jobs if j.state not in ("waiting", "running")][:-KEPT]
+        for job in old:
+            with contextlib.suppress(OSError):
+                self.log_of(job).unlink()
+        self.jobs = [j for j in jobs if j not in old]
+        make_folder(self.home)
+        write_whole(self.file, json.dumps([asdict(j) for j in self.jobs], indent=1))
+
+    def _read(self) -> list[Job]:
+        try:
+            rows = json.loads(self.file.read_text())
+            return [Job(**{**row, "arguments": tuple(row["arguments"])}) for row in rows]
+        except (OSError, ValueError, TypeError, KeyError):
+            return []
+
+
+def _began(pid: int) -> str:
+    """When a process began, in the system's own ticks; '' where it is not told."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _is_alive(job: Job) -> bool:
+    if not job.pid:
+        return False
+    try:
+        os.kill(job.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return False
+    try:
+        status = Path(f"/proc/{job.pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return True  # a system without /proc
+    return status[0] != "Z" and status[19] == job.began
+
+
+def wait(jobs: Jobs, number: int, seconds: float) -> Job:
+    """Wait until a job is over, for tests and scripts."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        jobs.tend()
+        job = next(j for j in jobs.jobs if j.number == number)
+        if job.state not in ("waiting", "running"):
+            return job
+        time.sleep(0.1)
+    raise TimeoutError(f"job {number} is not over after {seconds:g} s")

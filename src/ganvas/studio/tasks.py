@@ -1,0 +1,392 @@
+"""What the worker does for the studio: draw, judge, mend, play, look at data. Results are plain values and PNGs."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import random
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from ganvas import checking, detection, exporting, fitting, lettering, loading, originals, sample, seeds, sources
+from ganvas import images as im
+from ganvas.errors import UserError
+from ganvas.metrics import expert
+from ganvas.restoring import Restorer
+from ganvas.sample import Model
+from ganvas.studio import games
+from ganvas.translating import Translator
+
+PICTURES = 256  # drawn at once, at most
+PIXELS = 40_000_000  # of a picture that is sent
+NEAREST = 4  # training images that are shown beside a judged picture
+LOOKED = 20_000  # training images among which they are looked for
+EXPERT = 2_000  # pictures of each kind from which the fresh expert of the game learns
+LONGEST = 4_096  # pixels of the longer side of a picture to mend
+
+
+@functools.lru_cache(maxsize=3)
+def _cached(path: str, changed: int) -> Any:
+    return loading.load(path)
+
+
+def _load(path: str) -> Any:
+    """A model of any task, from memory where its file has not changed."""
+    file = Path(path)
+    try:
+        return _cached(path, file.stat().st_mtime_ns)
+    except OSError as error:
+        raise UserError("This run has no model yet: it comes with the first snapshot.") from error
+
+
+def _drawer(path: str) -> Model:
+    model = _load(path)
+    if not isinstance(model, Model):
+        raise UserError(f"This model {sample.USES[sample.task_of(model.card)].split(':')[0]}.")
+    return model
+
+
+def describe(path: str) -> dict[str, Any]:
+    """What a model can do."""
+    model = _load(path)
+    spec, task = model.spec, sample.task_of(model.card)
+    found = {
+        "task": task,
+        "size": spec.size,
+        "channels": spec.channels,
+        "classes": list(model.card["classes"]),
+        "images": model.card["images"],
+        "finished": bool(model.card.get("finished")),
+    }
+    if isinstance(model, Model):
+        found |= {"latent_dim": model.latent_dim, "detector": model.detector is not None}
+        found |= {"selector": model.selector is not None}
+        found["writes"] = bool(model.class_names) and all(len(name) == 1 for name in model.class_names)
+    if isinstance(model, Restorer):
+        found |= {"damage": model.card["task"]["degrade"], "scale": spec.scale, "masked": spec.masked}
+    if isinstance(model, Translator):
+        found |= {"kinds": list(model.kinds), "any_size": model.any_size}
+    return found
+
+
+def pictures(path: str, numbers: list[int], kind: str | None, truncation: float | None) -> list[bytes]:
+    """A PNG of each seed. Raises a UserError where that are too many, or the model has no such class."""
+    model = _drawer(path)
+    if not 0 < len(numbers) <= PICTURES:
+        raise UserError(f"{len(numbers)} pictures at once: from 1 to {PICTURES} are possible.")
+    drawn = model.pictures(numbers, kind if model.class_names else None, truncation)
+    return [_png(picture) for picture in drawn]
+
+
+def sheet(path: str, numbers: list[int], kind: str | None, truncation: float | None, columns: int) -> bytes:
+    """The same pictures on one PNG."""
+    model = _drawer(path)
+    if not 0 < len(numbers) <= PICTURES:
+        raise UserError(f"{len(numbers)} pictures at once: from 1 to {PICTURES} are possible.")
+    drawn = model.pictures(numbers, kind if model.class_names else None, truncation)
+    return im.png(im.grid(drawn, max(1, min(columns, len(drawn)))))
+
+
+def archive(path: str, numbers: list[int], kind: str | None, truncation: float | None) -> bytes:
+    """The same pictures as a zip of PNG files that are named after their seeds."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for number, content in zip(numbers, pictures(path, numbers, kind, truncation), strict=True):
+            file.writestr(f"seed{number:06d}{f'-{kind}' if kind else ''}.png", content)
+    return buffer.getvalue()
+
+
+@torch.inference_mode()
+def point(path: str, corners: list[int], x: float, y: float, kind: str | None) -> bytes:
+    """The picture at a place of the map between four seeds, whose corners they are; x, y in 0..1."""
+    model = _drawer(path)
+    if len(corners) != 4 or not (0 <= x <= 1 and 0 <= y <= 1):
+        raise UserError("A place on the map has four corner seeds, and x and y between 0 and 1.")
+    z = seeds.latents(corners, model.latent_dim)
+    z = blend(z, x, y)[None]
+    labels = model.labels(kind if kind is not None else 0, 1) if model.class_names else None
+    return _png(im.to_uint8(model.generator(z.to(next(model.generator.parameters()).device), labels))[0])
+
+
+def blend(corners: Tensor, x: float, y: float) -> Tensor:
+    """Latent vectors [4, dim] of the corners (above left, above right, below left, below right) -> [dim].
+
+    Weights are those of bilinear interpolation, scaled so that the squares of all add up to 1: the point stays as far
+    from the middle as a normal vector is.
+    """
+    weights = torch.tensor([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y], dtype=corners.dtype)
+    return (weights / weights.square().sum().sqrt()) @ corners
+
+
+def written(path: str, text: str, seed: int) -> bytes:
+    """A text in the model's hand."""
+    model = _drawer(path)
+    if len(text) > 60:
+        raise UserError("That text is too long: 60 characters at most.")
+    return im.png(im.grid(lettering.write(model, text, seed), 1))
+
+
+def onnx(path: str, folder: str) -> str:
+    """The generator as an ONNX file for the browser, made once for each state of the model; returns its path."""
+    model, place = _drawer(path), Path(folder)
+    target = place / "generator.onnx"
+    if not target.is_file():
+        exporting.export(model, place)
+    return str(target)
+
+
+def table(dim: int, count: int) -> bytes:
+    """The latent vectors of the first seeds, little-endian float32 [count, dim]."""
+    return seeds.latents(range(count), dim).numpy().astype("<f4").tobytes()
+
+
+# ---- the expert
+
+
+def judge(path: str, content: bytes) -> dict[str, Any]:
+    """What the detector thinks of a picture, the nearest training images, and where it looked."""
+    model = _drawer(path)
+    detector = model.detector_for(0.05)
+    picture = _fitted(content, model)
+    verdict = model.detect(picture[None])[0]
+    near = _nearest(model, picture)
+    return {
+        "probability": verdict.probability,
+        "verdict": verdict.kind,
+        "thresholds": detector.thresholds(0.05),
+        "picture": _png(picture),
+        "heat": _heat(model, detector, picture),
+        "nearest": near,
+    }
+
+
+def _fitted(content: bytes, model: Model) -> Tensor:
+    try:
+        raw = fitting.opened(content)
+        _check_pixels(raw)
+        picture = fitting.plain(raw, model.spec.size)
+        shaped = fitting.fitted(picture, fitting.Shape(model.spec.size, model.spec.channels))
+    except fitting.Unreadable as error:
+        raise UserError(f"That cannot be read as a picture ({error}).") from error
+    return torch.from_numpy(shaped.copy())
+
+
+def _check_pixels(picture: Image.Image) -> None:
+    if picture.width * picture.height > PIXELS:
+        raise UserError(
+            f"That picture has {picture.width}x{picture.height} pixels; {PIXELS // 1_000_000} million are the most."
+        )
+
+
+def _heat(model: Model, detector: detection.Detector, picture: Tensor) -> bytes:
+    """Where a small change would move the verdict most: the gradient's size, over the picture in grey."""
+    device = next(model.discriminator.parameters()).device
+    x = im.to_float(picture[None].to(device)).requires_grad_(True)
+    with torch.enable_grad():
+        logit = detector(detection.summary(model.discriminator.features(x))).sum()  # pyright: ignore[reportCallIssue]
+        (gradient,) = torch.autograd.grad(logit, x)
+    heat = gradient.abs().sum(1, keepdim=True)
+    heat = F.avg_pool2d(F.pad(heat, (1, 1, 1, 1), mode="replicate"), 3, 1)[0, 0].cpu()
+    heat = (heat / heat.quantile(0.99).clamp_min(1e-12)).clamp(0, 1).numpy()
+    grey = picture.float().mean(0).numpy()
+    warm = np.stack([np.full_like(grey, 255), 255 * (1 - heat) * 0.8, np.zeros_like(grey)], 2)
+    mixed = (1 - heat[:, :, None]) * grey[:, :, None] * 0.7 + heat[:, :, None] * warm
+    return im.png(mixed.clip(0, 255).astype(np.uint8))
+
+
+def _nearest(model: Model, picture: Tensor) -> list[bytes]:
+    """The training images that are nearest by pixels; none where they are no longer there."""
+    with contextlib.suppress(UserError):
+        pool = _pool(str(model.path), model.path.stat().st_mtime_ns)
+        distance = (pool.float().flatten(1) - picture.float().flatten()).square().sum(1)
+        return [_png(pool[i]) for i in distance.topk(min(NEAREST, len(pool)), largest=False).indices]
+    return []
+
+
+@functools.lru_cache(maxsize=2)
+def _pool(path: str, changed: int) -> Tensor:
+    model = _drawer(path)
+    real = sources.trained_on(model, path)
+    most = min(len(real.train.images), LOOKED, 400_000_000 // real.train.images[:1].numel())
+    return real.train.images[:most]
+
+
+# ---- the game
+
+
+def game(path: str, seed: int) -> dict[str, Any]:
+    """Twenty pictures, ten of each kind in a chance order, and what a fresh expert says of them."""
+    model = _drawer(path)
+    real = sources.trained_on(model, path)
+    held_out, labels = real.held_out.images, real.held_out.labels
+    if len(held_out) < 40:
+        raise UserError(f"{len(held_out)} held-out pictures are too few for a game; 40 are needed.")
+    chance = random.Random(seed)
+    network, mean, spread, kept_back = _expert(path, model.path.stat().st_mtime_ns)
+    chosen = chance.sample(kept_back, games.PICTURES // 2)
+    numbers = [chance.randrange(1_000_000, 2_000_000) for _ in chosen]  # seeds that the expert has not learned from
+    kinds = None if labels is None or not model.class_names else [int(labels[i]) for i in chosen]
+    fakes = model.pictures(numbers, kinds)
+    mixed = torch.cat([held_out[chosen], fakes])
+    order = list(range(len(mixed)))
+    chance.shuffle(order)
+    with torch.inference_mode():
+        logits = network(((mixed[order].float() - mean) / spread).contiguous(memory_format=torch.channels_last))
+    return {
+        "pictures": [_png(mixed[i]) for i in order],
+        "real": [i < len(chosen) for i in order],
+        "expert": [bool(logit > 0) for logit in logits],
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def _expert(path: str, changed: int) -> tuple[Any, Tensor, Tensor, list[int]]:
+    """A network that was trained just now to tell this model's pictures from held-out ones, and those it never saw."""
+    model = _drawer(path)
+    real = sources.trained_on(model, path)
+    held_out, labels = real.held_out.images, real.held_out.labels
+    order = torch.randperm(len(held_out), generator=seeds.generator(0, "game"))
+    count = min(EXPERT, len(held_out) * 2 // 3)
+    learned, kept_back = order[:count], order[count:].tolist()
+    kinds = None if labels is None or not model.class_names else labels[learned].tolist()
+    fakes = model.pictures(range(count), kinds)
+    both, is_real = torch.cat([held_out[learned], fakes]), torch.arange(2 * count) < count
+    mean, spread = both.float().mean(), both.float().std().clamp_min(1e-6)
+    with torch.random.fork_rng():
+        torch.manual_seed(seeds.key(0, "expert of the game"))
+        network = expert.Expert(model.spec.channels, model.spec.size)
+        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        rounds = max(1, 2 * count // expert.BATCH)
+        epochs = max(4, -(-expert.STEPS // rounds))
+
+        def batches() -> Any:
+            for _ in range(epochs):
+                for index in torch.randperm(2 * count).split(expert.BATCH)[:rounds]:
+                    yield (both[index].float() - mean) / spread, is_real[index]
+
+        for _ in expert.teach(network, batches(), epochs * rounds):
+            pass
+    return network, mean, spread, kept_back
+
+
+# ---- mending
+
+
+def mend(path: str, content: bytes, to: str, mask: bytes | None) -> dict[str, Any]:
+    """A picture before and after, as PNG; and what the user should know."""
+    model = _load(path)
+    if isinstance(model, Model):
+        raise UserError("This model draws from noise: it mends nothing. Choose one of denoise, derain, superres ...")
+    if isinstance(model, Translator) and not model.any_size:
+        square = _square(content, model)
+        after = _finish(model.one_way(to).mend(square))
+        return {"before": _as_png(square), "after": _as_png(after), "warnings": []}
+    original = _original(content)
+    missing = None
+    if isinstance(model, Restorer) and model.spec.masked:
+        missing = _mask(mask, original)
+    worker = model.one_way(to) if isinstance(model, Translator) else model
+    after = _finish(worker.mend(original, missing))
+    told = [f"It is unlike the pictures of the training: {text}." for text in worker.unlike(original)]
+    return {"before": _as_png(original), "after": _as_png(after), "warnings": told}
+
+
+def _square(content: bytes, model: Translator) -> originals.Original:
+    try:
+        raw = fitting.opened(content)
+        _check_pixels(raw)
+        shape = fitting.Shape(model.spec.size, model.spec.channels)
+        fitted = fitting.fitted(fitting.plain(raw, model.spec.size), shape).transpose(1, 2, 0)
+    except fitting.Unreadable as error:
+        raise UserError(f"That cannot be read as a picture ({error}).") from error
+    return originals.Original(fitted[:, :, :3], fitted[:, :, 3] if fitted.shape[2] == 4 else None)
+
+
+def _original(content: bytes) -> originals.Original:
+    """An upright picture of 8 bits, no larger than can be mended while someone waits."""
+    try:
+        raw = fitting.opened(content)
+        _check_pixels(raw)
+        picture = fitting.plain(raw)
+    except fitting.Unreadable as error:
+        raise UserError(f"That cannot be read as a picture ({error}).") from error
+    picture.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
+    array = np.asarray(picture)
+    if array.ndim == 2:
+        return originals.Original(array[:, :, None], None)
+    if array.shape[2] == 4:
+        return originals.Original(array[:, :, :3], array[:, :, 3])
+    return originals.Original(array, None)
+
+
+def _mask(mask: bytes | None, original: originals.Original) -> np.ndarray:
+    height, width, _ = original.pixels.shape
+    if mask is None:
+        if original.alpha is None:
+            raise UserError("This model fills holes: paint over what is missing first.")
+        return original.alpha < 128
+    drawn = np.asarray(
+        fitting.plain(fitting.opened(mask)).convert("L").resize((width, height), Image.Resampling.NEAREST)
+    )
+    if not (drawn > 127).any():
+        raise UserError("Nothing is marked as missing: paint over what shall be filled.")
+    return drawn > 127
+
+
+def _finish(steps: Any) -> Any:
+    """What a generator returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def _as_png(original: originals.Original) -> bytes:
+    pixels = original.pixels if original.alpha is None else np.dstack([original.pixels, original.alpha])
+    if pixels.shape[2] == 2:
+        pixels = np.dstack([pixels[:, :, [0, 0, 0]], pixels[:, :, 1]])
+    return im.png(np.ascontiguousarray(pixels))
+
+
+# ---- data
+
+
+def look(place: str, out: str) -> dict[str, Any]:
+    """The data doctor's result, and a sheet of pictures as they would be cut."""
+    steps = checking.check(place, Path(out))
+    checked = _finish(steps)
+    found = checked.to_dict()
+    sheet = checked.preview.read_bytes() if checked.preview is not None else None
+    names = ("total", "looked", "classes", "findings", "forecast", "mirror")
+    return {**{name: found[name] for name in names if name in found}, "sheet": sheet}
+
+
+def _png(picture: Tensor) -> bytes:
+    """uint8 [C, H, W] -> PNG."""
+    return im.png(picture.permute(1, 2, 0).contiguous().numpy())
+
+
+def forecast(recipe: str, data: str | None, settings: dict[str, str], to: str | None) -> dict[str, Any]:
+    """How long a training would take, by a few true steps."""
+    from ganvas import api
+    from ganvas.trainer import Trainer, speed
+
+    experiment = api.experiment(recipe, data, settings, to)
+    images = experiment.load_data()
+    trainer = Trainer(experiment.build(images.spec), experiment.training)
+    rate = speed(trainer, experiment.batches(images), 2.0)
+    return {
+        "images": experiment.training.images,
+        "images_per_second": rate,
+        "seconds": experiment.training.images / rate,
+        "data": f"{len(images.train.images):,} of {images.name}, {images.spec.size}x{images.spec.size}",
+    }
