@@ -42,6 +42,7 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
         "against",
         "to",
     ],
+    "studio": ["runs", "data", "host", "port"],
     "translate": ["model", "images", "out", "to", "sheet"],
     "restore": ["model", "images", "out", "mask", "colour", "invented", "sheet"],
     "compare": ["sources"],

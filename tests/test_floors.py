@@ -43,7 +43,11 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
     ["api"],
     ["display", "checking"],
     ["tables"],
-    ["cli", "cli.app", "cli.data", "cli.drawing", "cli.measuring", "cli.mending", "cli.training", "cli.using"],
+    ["studio", *(f"studio.{name}" for name in ("app", "games", "guard", "jobs", "tasks", "watching", "working"))],
+    [
+        "cli",
+        *(f"cli.{name}" for name in ("app", "data", "drawing", "measuring", "mending", "studio", "training", "using")),
+    ],
     ["__init__", "__main__"],
 ]
 NETWORKS = {"classic_dcgan", "classic_mlp", "dcgan", "pyramid", "shuffle", "translator", "unet"}
@@ -62,7 +66,7 @@ METRICS = {
 DATA = {"arrays", "batches", "idx", "labelling", "listing", "pack", "photos", "sets", "stored", "survey"}
 FLOORS[3] += [f"data.{name}" for name in sorted(DATA)]
 FLOORS[3] += [f"networks.{name}" for name in sorted(NETWORKS)] + [f"metrics.{name}" for name in sorted(METRICS)]
-PACKAGES = {"cli", "data", "networks", "tasks", "metrics"}
+PACKAGES = {"cli", "data", "networks", "studio", "tasks", "metrics"}
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 
 

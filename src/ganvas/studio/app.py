@@ -345,9 +345,7 @@ def _of_trainings(app: FastAPI, studio: Studio) -> None:
                 raise UserError(f"{key} cannot be set here.")
         if wanted.recipe not in RECIPES:
             raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
-        needs = not RECIPES[wanted.recipe]().data.source
-        data = studio.source(wanted.data) if wanted.data or needs else None
-        to = studio.source(wanted.to) if wanted.to else None
+        data, to = (studio.source(text) if text else None for text in (wanted.data, wanted.to))
         experiment = api.experiment(wanted.recipe, data, chosen, to)
         experiment._source()
         name = listing.bare_name(Path(experiment.data.source))
@@ -364,9 +362,7 @@ def _of_trainings(app: FastAPI, studio: Studio) -> None:
         """How long a training would take: a few true steps."""
         if wanted.recipe not in RECIPES:
             raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
-        needs = not RECIPES[wanted.recipe]().data.source
-        data = studio.source(wanted.data) if wanted.data or needs else None
-        to = studio.source(wanted.to) if wanted.to else None
+        data, to = (studio.source(text) if text else None for text in (wanted.data, wanted.to))
         chosen = {k: v for k, v in wanted.settings.items() if k not in ("source", "to", "twins", "from", "device")}
         return studio.long.call("forecast", recipe=wanted.recipe, data=data, settings=chosen, to=to)
 

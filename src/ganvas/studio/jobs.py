@@ -53,14 +53,14 @@ class Jobs:
         """Put a job at the end of the queue.
 
         Raises:
-            UserError: too many wait, or the same run has a job already.
+            UserError: too many wait, or the same run waits already.
         """
         with self.lock:
             active = [j for j in self.jobs if j.state in ("waiting", "running")]
             if len(active) > WAITING:
                 raise UserError(f"{len(active)} jobs wait already. Wait until some are done, or remove some.")
-            if any(j.run == run for j in active):
-                raise UserError(f"{run} is at work or waits already.")
+            if any(j.run == run and j.state == "waiting" for j in active):  # one at work may be about to end
+                raise UserError(f"{run} waits already.")
             number = max((j.number for j in self.jobs), default=0) + 1
             job = Job(number, kind, run, tuple(arguments))
             self._keep([*self.jobs, job])

@@ -91,8 +91,8 @@ export function marked(text) {
     const lines = block.split('\n').map((line) => line.trim());
     if (!lines.every((line) => line.startsWith('|'))) return h('p', {}, inline(lines.join(' ')));
     const cells = (line) => line.slice(1, -1).split('|').map((cell) => cell.trim());
-    return h('table', {}, h('thead', {}, h('tr', {}, cells(lines[0]).map((c) => h('th', { scope: 'col' }, inline(c))))),
-      h('tbody', {}, lines.slice(2).map((line) => h('tr', {}, cells(line).map((c) => h('td', {}, inline(c)))))));
+    return h('.scroll', { tabindex: 0, role: 'region', 'aria-label': 'Figures' }, h('table', {}, h('thead', {}, h('tr', {}, cells(lines[0]).map((c) => h('th', { scope: 'col' }, inline(c))))),
+      h('tbody', {}, lines.slice(2).map((line) => h('tr', {}, cells(line).map((c) => h('td', {}, inline(c))))))));
   });
 }
 

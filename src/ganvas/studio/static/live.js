@@ -17,12 +17,8 @@ function follow(name, handlers) {
 }
 
 export async function contest(place, name) {
-  let run;
-  try { run = await get(at(name)); }
-  catch (error) {
-    if (error.status !== 404) throw error;
-    return waiting(place, name);
-  }
+  if (!(await get('/api/runs')).runs.some((r) => r.name === name)) return waiting(place, name);
+  const run = await get(at(name));
   const draws = run.task === 'generate', rows = [], checks = [], pictures = [];
   const state = h('span.pill', { 'aria-live': 'polite' }), tiles = h('dl.tiles'), bar = h('i');
   const image = h('img.sheet', { alt: 'Pictures that the network makes', width: 560, height: 560 });
@@ -204,7 +200,7 @@ export async function compare(place, names) {
     r.picture ? h('img.sheet', { src: at(r.name, `/samples/${r.picture}`), alt: `Newest pictures of ${r.name}` }) : 'No picture yet.',
     h('p.soft', {}, `${r.recipe}, ${short(r.images)} images, ${duration(r.seconds)}${r.figure ? `, ${r.figure.title} ${figure(r.figure.value)}` : ''}`)))),
   h('.grid', {}, charts.map((c) => c.drawn.element)),
-  h('section.card', {}, h('h2', {}, 'Settings that differ'), keys.length ? h('table', {}, h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Setting'), found.map((r) => h('th', { scope: 'col' }, r.name)))),
-    h('tbody', {}, keys.map((k) => h('tr', {}, h('th', { scope: 'row' }, k), tables.map((t) => h('td', {}, t.get(k) ?? '–')))))) : 'None: these runs differ in nothing but time.'));
+  h('section.card', {}, h('h2', {}, 'Settings that differ'), keys.length ? h('.scroll', { tabindex: 0, role: 'region', 'aria-label': 'Settings that differ' }, h('table', {}, h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Setting'), found.map((r) => h('th', { scope: 'col' }, r.name)))),
+    h('tbody', {}, keys.map((k) => h('tr', {}, h('th', { scope: 'row' }, k), tables.map((t) => h('td', {}, t.get(k) ?? '–'))))))) : 'None: these runs differ in nothing but time.'));
   return () => { ends.forEach((e) => e.close()); charts.forEach((c) => c.drawn.close()); };
 }

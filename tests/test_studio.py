@@ -1,0 +1,857 @@
+"""The studio without a browser: who may come in, what it reads, the queue, the API, and what must not kill it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import quick
+from PIL import Image
+
+pytest.importorskip("fastapi")
+import uvicorn
+
+from ganvas import images as im
+from ganvas import sample, seeds
+from ganvas.errors import UserError
+from ganvas.run import Run
+from ganvas.studio import games, guard, jobs, tasks, watching, working
+from ganvas.studio.app import create
+from ganvas.studio.guard import Guard
+from ganvas.studio.jobs import Jobs
+from ganvas.studio.watching import Cursor, NotThere, Runs
+
+OWN = {"X-Ganvas": "1"}
+
+
+class Served:
+    """A studio that listens at a port of this machine."""
+
+    def __init__(self, root: Path, data: Path, token: str | None = None) -> None:
+        self.app = create(root, data, token)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        config = uvicorn.Config(self.app, "127.0.0.1", self.port, access_log=False, log_level="error", ws="none")
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        self.thread.start()
+        end = time.monotonic() + 20
+        while not self.server.started and time.monotonic() < end:
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        for job in self.app.state.studio.jobs.jobs:  # trainings outlive the server, but not the tests
+            if job.state == "waiting":
+                self.app.state.studio.jobs.stop(job.run)
+        for job in self.app.state.studio.jobs.jobs:
+            if job.state == "running":
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(job.pid, signal.SIGKILL)
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(job.pid, 0)
+        self.server.should_exit = self.server.force_exit = True
+        self.thread.join(10)
+
+    def ask(
+        self, path: str, body: Any = None, headers: dict[str, str] | None = None, method: str | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and content; a body makes it a POST from the studio's own page."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+        own = {**OWN, "Content-Type": kind} if body is not None else {}
+        url = f"http://127.0.0.1:{self.port}{path}"
+        asked = urllib.request.Request(url, data, {**own, **(headers or {})}, method=method)
+        try:
+            with urllib.request.urlopen(asked, timeout=120) as answer:
+                return answer.status, dict(answer.headers), answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, dict(error.headers), error.read()
+
+    def get(self, path: str) -> Any:
+        status, _, content = self.ask(path)
+        assert status == 200, content
+        return json.loads(content)
+
+    def post(self, path: str, body: Any, status: int = 200) -> Any:
+        found, _, content = self.ask(path, body)
+        assert found == status, content
+        return json.loads(content)
+
+    def picture(self, path: str, body: Any) -> np.ndarray:
+        status, headers, content = self.ask(path, body)
+        assert status == 200, content
+        assert headers["content-type"] == "image/png"
+        return np.asarray(Image.open(io.BytesIO(content)))
+
+    def events(self, name: str, last: str | None = None) -> Iterator[tuple[str, dict[str, Any], str]]:
+        """Kind, data and id of each event; for ever."""
+        headers = {"Last-Event-ID": last} if last else {}
+        asked = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/runs/{name}/events", headers=headers)
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            fields: dict[str, str] = {}
+            for raw in answer:
+                line = raw.decode().rstrip("\n")
+                if not line and "data" in fields:
+                    yield fields["event"], json.loads(fields["data"]), fields["id"]
+                if not line:
+                    fields = {}
+                elif not line.startswith(":"):
+                    key, _, value = line.partition(": ")
+                    fields[key] = value
+
+
+@pytest.fixture(scope="module")
+def root(run: Path, blobs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three finished runs: one that draws, one that mends, one that translates."""
+    place = tmp_path_factory.mktemp("studio")
+    shutil.copytree(run, place / "runs" / "00000-blobs")
+    for number, recipe in ((1, "denoise"), (2, "translate")):
+        source = place / recipe
+        shutil.copytree(blobs, source)
+        for _ in quick(recipe, source, steps=2).run(place / "runs" / f"0000{number}-{recipe}"):
+            pass
+    return place
+
+
+@pytest.fixture(scope="module")
+def studio(root: Path) -> Iterator[Served]:
+    (root / "pictures").mkdir()
+    for i in range(120):
+        Image.fromarray(np.random.default_rng(i).integers(0, 255, (20, 24, 3), np.uint8)).save(
+            root / f"pictures/{i}.png"
+        )
+    (root.parent / "secret.txt").write_text("nobody may read this")
+    (root / "leads-out").symlink_to(root.parent)
+    served = Served(root / "runs", root)
+    yield served
+    served.close()
+
+
+def png(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+# ---- who may come in
+
+
+def answer(
+    app: Any, method: str = "GET", path: str = "/api", headers: dict[str, str] | None = None, body: bytes = b"",
+    query: str = "",
+) -> tuple[int, dict[str, str], bytes]:  # fmt: skip
+    """What an ASGI application says to one request."""
+    sent: list[Any] = []
+    given = {"host": "localhost:1", **(headers or {})}
+    scope = {
+        "type": "http", "method": method, "path": path, "query_string": query.encode(), "scheme": "http",
+        "headers": [(k.encode(), v.encode("latin-1")) for k, v in given.items()],
+    }  # fmt: skip
+    parts = [body[i : i + 1_000_000] for i in range(0, len(body), 1_000_000)] or [b""]
+
+    async def receive() -> dict[str, Any]:
+        part = parts.pop(0) if parts else b""
+        return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    found = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
+    return sent[0]["status"], found, b"".join(m.get("body", b"") for m in sent[1:])
+
+
+async def welcome(scope: Any, receive: Any, send: Any) -> None:
+    """An application that reads all that is sent and says how much it was."""
+    count, more = 0, True
+    while more:
+        message = await receive()
+        count, more = count + len(message["body"]), message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(count).encode()})
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8760", "127.0.0.1:9", "[::1]:9", "LOCALHOST:1"])
+def test_this_machine_is_served_under_its_own_names(host: str) -> None:
+    assert answer(Guard(welcome), headers={"host": host})[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["", "evil.example", "evil.example:8760", "127.0.0.1.evil.example", "localhost.evil:1", "[::2]:1"]
+)
+def test_a_name_that_was_made_to_point_here_is_turned_away(host: str) -> None:
+    for method in ("GET", "POST"):
+        status, headers, _ = answer(
+            Guard(welcome), method, headers={"host": host, **{k.lower(): v for k, v in OWN.items()}}
+        )
+        assert status == 403
+        assert "default-src 'none'" in headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"x-ganvas": "1", "origin": "http://evil.example"},
+        {"x-ganvas": "1", "origin": "null"},
+        {"x-ganvas": "1", "origin": "http://localhost:2"},
+        {"x-ganvas": "1", "sec-fetch-site": "cross-site"},
+        {"x-ganvas": "1", "sec-fetch-site": "same-site"},
+        {"origin": "http://localhost:1"},
+    ],
+)
+def test_pages_elsewhere_change_nothing(headers: dict[str, str]) -> None:
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        assert answer(Guard(welcome), method, headers=headers)[0] == 403
+    assert answer(Guard(welcome), "POST", headers={"x-ganvas": "1", "origin": "http://localhost:1"})[0] == 200
+
+
+def test_a_token_opens_the_studio_and_leaves_the_address() -> None:
+    app = Guard(welcome, "correct horse battery")
+    elsewhere = {"host": "studio.example"}
+    wrong = [("", {}), ("token=wrong", {}), ("token=", {}), ("", {"authorization": "Bearer no"})]
+    wrong += [("", {"cookie": f"ganvas{text}"}) for text in ("=correct horse battery", "; ;=\x00")]
+    for query, headers in wrong:
+        assert answer(app, headers={**elsewhere, **headers}, query=query)[0] == 401
+    status, headers, _ = answer(app, path="/", headers=elsewhere, query="token=correct+horse+battery")
+    assert (status, headers["location"]) == (303, "/")
+    cookie = headers["set-cookie"]
+    assert "HttpOnly; SameSite=Strict" in cookie
+    assert "correct" not in cookie
+    assert "; Secure" not in cookie
+    entry = cookie.partition(";")[0]
+    assert answer(app, headers={**elsewhere, "cookie": f"other=1; {entry}"})[0] == 200
+    assert answer(app, headers={**elsewhere, "authorization": "Bearer correct horse battery"})[0] == 200
+    assert answer(app, "POST", headers={**elsewhere, "cookie": entry})[0] == 403  # also with it: only from its own page
+    assert answer(Guard(welcome, "another token"), headers={**elsewhere, "cookie": entry})[0] == 401
+    secure = answer(
+        app, path="/", headers={**elsewhere, "x-forwarded-proto": "https"}, query="token=correct+horse+battery"
+    )
+    assert "; Secure" in secure[1]["set-cookie"]
+    assert answer(app, path="/health", headers=elsewhere)[0] == 200
+
+
+def test_too_much_is_not_taken() -> None:
+    own = {k.lower(): v for k, v in OWN.items()}
+    app = Guard(welcome)
+    for length in (str(guard.BYTES + 1), "-1", "1e3", "many"):
+        assert answer(app, "POST", headers={**own, "content-length": length})[0] == 413
+    assert answer(app, "POST", headers=own, body=bytes(guard.BYTES + 1))[0] == 413  # without saying how much it is
+    assert answer(app, "POST", headers=own, body=bytes(guard.BYTES))[2] == str(guard.BYTES).encode()
+
+
+def test_every_answer_keeps_the_page_to_itself(studio: Served) -> None:
+    for path in ("/", "/static/studio.js", "/api/runs", "/api/none", "/health", "/static/none.js"):
+        _, headers, _ = studio.ask(path)
+        policy = headers["content-security-policy"]
+        assert "script-src 'self' 'wasm-unsafe-eval'" in policy
+        assert "unsafe-inline" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+
+
+def test_the_page_asks_nothing_of_other_servers() -> None:
+    for path in (Path(tasks.__file__).parent / "static").iterdir():
+        text = path.read_text()
+        if path.suffix in (".html", ".css", ".js") and not path.name.startswith("uPlot"):
+            assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
+            assert "https://" not in text
+            assert "<script>" not in text
+            assert " style=" not in text
+            assert "innerHTML" not in text  # names and sentences are text, never markup
+
+
+# ---- what it reads
+
+
+def test_lines_that_are_not_whole_wait(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"images": 1}\n{"images": 2}\nnot json\n{"ima')
+    found = watching.lines(path, 0)
+    assert [watching.parsed(line) for line, _ in found] == [{"images": 1}, {"images": 2}, None]
+    assert found[-1][1] == path.stat().st_size - 5
+    assert watching.last_line(path) == {"images": 2}
+    with open(path, "ab") as file:
+        file.write(b'ges": 3}\n')
+    assert [watching.parsed(line) for line, _ in watching.lines(path, found[-1][1])] == [{"images": 3}]
+    assert watching.last_line(tmp_path / "none") == {}
+
+
+def a_run(folder: Path, rows: int = 0) -> Run:
+    (folder / "samples").mkdir(parents=True)
+    (folder / "experiment.json").write_text(json.dumps({"recipe": "mnist", "training": {"images": 100}}))
+    run = Run(folder)
+    for i in range(rows):
+        run.append({"images": 10 * i})
+    return run
+
+
+def test_a_viewer_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", 3)
+    (run.samples / "fakes_init.png").write_bytes(b"x")
+    run.append({"images": 5, "metric": "x"}, run.metrics)
+    first = watching.news(run, Cursor())
+    assert [kind for kind, _, _ in first] == ["row", "row", "row", "check", "picture"]
+    for i, (_, _, seen) in enumerate(first):  # from any of them on the rest comes, once
+        again = watching.news(run, Cursor.of(str(seen)))
+        assert [(k, d) for k, d, _ in again] == [(k, d) for k, d, _ in first[i + 1 :]]
+    run.append({"images": 30})
+    assert [d for _, d, _ in watching.news(run, first[-1][2])] == [{"images": 30}]
+    for bad in (None, "", "1-2", "a-b-c", "1-1-1-1", "-1-0-0", "9" * 20 + "-0-0"):
+        assert Cursor.of(bad) == Cursor()
+
+
+def test_a_run_that_was_taken_up_from_an_earlier_moment_is_told_anew(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", 5)
+    seen = watching.news(run, Cursor())[-1][2]
+    run.rewind(20)
+    assert [kind for kind, _, _ in watching.news(run, seen)] == ["again", "row", "row", "row"]
+    shutil.rmtree(run.folder)
+    with pytest.raises(NotThere):
+        watching.news(run, seen)
+
+
+@pytest.mark.parametrize(
+    "name", ["..", ".", "", "a/b", "../x", ".studio", "a" * 121, "none", "x\x00y", "%2e%2e", "leads"]
+)
+def test_names_lead_nowhere_else(tmp_path: Path, name: str) -> None:
+    a_run(tmp_path / "runs" / "own")
+    a_run(tmp_path / "outside")
+    (tmp_path / "runs" / "leads").symlink_to(tmp_path / "outside")
+    runs = Runs(tmp_path / "runs")
+    assert runs.run("own").folder == tmp_path / "runs" / "own"
+    with pytest.raises(NotThere):
+        runs.run(name)
+
+
+def test_a_training_is_seen_by_its_lock(tmp_path: Path) -> None:
+    if not watching.LOCKS.exists():
+        pytest.skip("this system does not tell who holds a lock")
+    run = a_run(tmp_path / "run", 2)
+    assert Runs(tmp_path).summary("run")["state"] == "stopped"
+    with run.locked():
+        assert Runs(tmp_path).summary("run")["state"] == "running"
+    assert Runs(tmp_path).summary("run")["state"] == "stopped"
+
+
+def test_events_come_as_they_happen_to_all_viewers(studio: Served, root: Path) -> None:
+    run = a_run(root / "runs" / "live", 2)
+    got: list[list[Any]] = [[] for _ in range(3)]
+
+    def view(i: int) -> None:
+        for kind, data, _ in studio.events("live"):
+            got[i].append((kind, data))
+            if kind == "gone":
+                return
+
+    viewers = [threading.Thread(target=view, args=(i,), daemon=True) for i in range(3)]
+    for viewer in viewers:
+        viewer.start()
+    time.sleep(0.5)
+    for i in range(2, 12):
+        run.append({"images": 10 * i})
+        time.sleep(0.05)
+    time.sleep(1)
+    shutil.rmtree(run.folder)
+    for viewer in viewers:
+        viewer.join(10)
+        assert not viewer.is_alive()
+    for found in got:
+        assert [d["images"] for kind, d in found if kind == "row"] == [10 * i for i in range(12)]
+        assert found[-1][0] == "gone"
+    assert studio.ask("/api/runs/live")[0] == 404
+    assert studio.ask("/api/runs/live/events")[0] == 404
+
+
+def test_a_server_that_starts_again_goes_on_without_a_gap(root: Path, tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", 3)
+    first = Served(tmp_path, tmp_path)
+    stream = first.events("run")
+    seen = [next(stream) for _ in range(3)]
+    assert [(kind, data["images"]) for kind, data, _ in seen] == [("row", 0), ("row", 10), ("row", 20)]
+    first.close()
+    run.append({"images": 30})
+    second = Served(tmp_path, tmp_path)
+    try:
+        assert next(second.events("run", seen[-1][2]))[1] == {"images": 30}
+    finally:
+        second.close()
+
+
+# ---- the queue
+
+
+def sleeper(seconds: float = 30) -> list[str]:
+    return ["-c", f"import time; time.sleep({seconds})"]
+
+
+@pytest.fixture
+def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
+    """A queue whose jobs are lines of Python."""
+    plain = subprocess.Popen
+
+    def start(command: list[str], **more: Any) -> Any:
+        return plain([sys.executable, *command[3:]], **more)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    found = Jobs(tmp_path)
+    yield found
+    for job in found.jobs:
+        if job.state == "running":
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(job.pid, signal.SIGKILL)
+    if found.process is not None:
+        found.process.wait()
+
+
+def test_one_job_is_at_work_and_the_rest_wait(queue: Jobs) -> None:
+    first = queue.add("train", "a", sleeper(0.5))
+    second = queue.add("train", "b", ["-c", "print('done')"])
+    assert [j.state for j in queue.jobs] == ["running", "waiting"]
+    with pytest.raises(UserError, match="b waits already"):
+        queue.add("train", "b", sleeper())
+    assert jobs.wait(queue, second.number, 10).state == "done"
+    assert queue.jobs[0].state == "done"
+    assert queue.words(queue.jobs[1]) == "done\n"
+    assert first.number == 1
+
+
+def test_a_job_that_fails_says_why(queue: Jobs) -> None:
+    job = queue.add("train", "a", ["-c", "import sys; print('no such recipe'); sys.exit(2)"])
+    assert jobs.wait(queue, job.number, 10).state == "failed"
+    assert "no such recipe" in queue.told()[0]["words"]
+    after = queue.add("train", "a", ["-c", "pass"])
+    assert jobs.wait(queue, after.number, 10).state == "done"
+
+
+def test_jobs_are_stopped_or_taken_out(queue: Jobs) -> None:
+    queue.add("train", "a", sleeper())
+    queue.add("train", "b", sleeper())
+    assert queue.stop("b")
+    assert queue.stop("a")
+    assert jobs.wait(queue, 1, 10).state == "stopped"
+    assert [j.state for j in queue.jobs] == ["stopped", "stopped"]
+    assert not queue.stop("a")
+
+
+def test_a_server_that_starts_again_finds_its_jobs(queue: Jobs) -> None:
+    queue.add("train", "a", sleeper())
+    queue.add("train", "b", ["-c", "print('Report   x')"])
+    other = Jobs(queue.root)
+    other.tend()
+    assert [j.state for j in other.jobs] == ["running", "waiting"]
+    os.kill(other.jobs[0].pid, signal.SIGKILL)
+    os.waitpid(other.jobs[0].pid, 0)
+    assert jobs.wait(other, 2, 10).state == "done"
+    assert other.jobs[0].state == "failed"
+    assert [j.state for j in Jobs(queue.root).jobs] == ["failed", "done"]
+
+
+def test_a_process_that_only_has_the_number_is_not_the_job(queue: Jobs) -> None:
+    queue.add("train", "a", sleeper())
+    text = queue.file.read_text()
+    queue.file.write_text(text.replace(queue.jobs[0].began, "1"))
+    other = Jobs(queue.root)
+    assert not other.stop("a")
+    other.tend()
+    assert other.jobs[0].state == "failed"
+    queue.file.write_text("[{broken")
+    assert Jobs(queue.root).jobs == []
+
+
+def test_the_queue_has_an_end(queue: Jobs) -> None:
+    for i in range(jobs.WAITING + 1):
+        queue.add("train", f"r{i}", sleeper())
+    with pytest.raises(UserError, match="jobs wait already"):
+        queue.add("train", "one more", sleeper())
+
+
+# ---- the worker
+
+
+def test_a_worker_that_dies_costs_one_request(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = working.Worker()
+    try:
+        assert len(worker.call("table", dim=4, count=3)) == 4 * 3 * 4
+        before = worker.process.pid
+        with pytest.raises(UserError, match="no model yet"):
+            worker.call("describe", path=str(root / "nothing"))
+        with pytest.raises(UserError, match="That went wrong"):
+            worker.call("table", dim="x", count=3)
+        assert worker.process.pid == before
+        os.kill(before, signal.SIGKILL)
+        worker.process.join()
+        assert len(worker.call("table", dim=4, count=3)) == 48
+        with pytest.raises(working.Broken, match="longer than"):
+            worker.call("table", dim=64, count=2_000_000, patience=0.01)
+        assert len(worker.call("table", dim=4, count=3)) == 48
+    finally:
+        worker.close()
+
+
+def test_too_many_at_once_are_told_to_come_again() -> None:
+    worker = working.Worker()
+    worker.waiting = working.QUEUE
+    with pytest.raises(working.Busy):
+        worker.call("table", dim=4, count=3)
+
+
+# ---- the API
+
+
+def test_runs_are_listed_with_what_they_are(studio: Served) -> None:
+    found = {r["name"]: r for r in studio.get("/api/runs")["runs"]}
+    assert {"00000-blobs", "00001-denoise", "00002-translate"} <= set(found)
+    blobs = found["00000-blobs"]
+    assert (blobs["recipe"], blobs["task"], blobs["state"], blobs["images"]) == ("mnist", "generate", "finished", 960)
+    assert found["00001-denoise"]["figure"]["title"] == "PSNR, dB"
+    for name in found:
+        run = studio.get(f"/api/runs/{name}")
+        assert run["remarks"]
+        status, headers, content = studio.ask(f"/api/runs/{name}/samples/{run['picture']}")
+        assert (status, headers["content-type"]) == (200, "image/png")
+        assert content.startswith(b"\x89PNG")
+        status, headers, _ = studio.ask(f"/api/runs/{name}/report")
+        assert "attachment" in headers["content-disposition"]
+
+
+OUTSIDE = """
+/api/runs/.. /api/runs/%2e%2e /api/runs/..%2f.. /api/runs/none
+/static/..%2fapp.py /static/../app.py /static/%2e%2e/app.py
+/api/runs/00000-blobs/samples/..%2fexperiment.json /api/runs/00000-blobs/samples/experiment.json /static/.hidden
+/static/ort/..%2f..%2fapp.py /api/data?path=.. /api/data?path=/etc /api/data?path=leads-out
+/api/data?path=pictures/../.. /api/data?path=leads-out/secret.txt /api/data?path=%00
+"""
+
+
+@pytest.mark.parametrize("path", OUTSIDE.split())
+def test_paths_lead_nowhere_else(studio: Served, path: str) -> None:
+    status, _, content = studio.ask(path)
+    assert status in (400, 404, 422)
+    assert b"nobody may read" not in content
+    assert b"import" not in content
+
+
+def test_the_forger_draws_what_python_draws(studio: Served, root: Path) -> None:
+    model = sample.load(root / "runs" / "00000-blobs")
+    path = "/api/runs/00000-blobs"
+    about = studio.get(f"{path}/model")
+    assert about["classes"] == ["0", "1"]
+    assert about["detector"]
+    wanted = model.pictures([5, 9, 7], "1")
+    sheet = studio.picture(f"{path}/sheet", {"seeds": [5, 9, 7], "kind": "1", "columns": 3})
+    assert np.array_equal(sheet, im.grid(wanted, 3)[:, :, 0])
+    status, _, content = studio.ask(f"{path}/zip", {"seeds": [5, 9, 7], "kind": "1"})
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    assert archive.namelist() == ["seed000005-1.png", "seed000009-1.png", "seed000007-1.png"]
+    one = np.asarray(Image.open(io.BytesIO(archive.read("seed000009-1.png"))))
+    assert np.array_equal(one, wanted[1, 0].numpy())
+    corner = studio.picture(f"{path}/point", {"corners": [5, 9, 7, 1], "x": 1, "y": 0, "kind": "1"})
+    assert np.abs(corner.astype(int) - wanted[1, 0].numpy().astype(int)).max() <= 1
+    status, _, content = studio.ask(f"/api/latents?dim={model.latent_dim}&count=4")
+    table = np.frombuffer(content, "<f4").reshape(4, -1)
+    assert np.array_equal(table, seeds.latents(range(4), model.latent_dim).numpy())
+    assert studio.picture(f"{path}/write", {"text": "01 10", "seed": 3}).shape[0] == 12
+    for body, told in (({"seeds": [1], "kind": "7"}, "no class"), ({"seeds": [1], "truncation": 0}, "truncation")):
+        status, _, content = studio.ask(f"{path}/sheet", body)
+        assert status in (400, 422)
+        assert told in content.decode()
+    assert studio.ask(f"{path}/sheet", {"seeds": list(range(257))})[0] == 422
+    assert studio.ask("/api/runs/00001-denoise/sheet", {"seeds": [1]})[0] == 400
+
+
+def test_the_map_keeps_its_distance_from_the_middle() -> None:
+    corners = torch.randn(4, 4000, generator=torch.Generator().manual_seed(0))
+    for x, y in ((0.0, 0.0), (0.5, 0.5), (0.3, 0.9), (1.0, 0.5)):
+        assert tasks.blend(corners, x, y).norm().item() == pytest.approx(4000**0.5, rel=0.05)
+    torch.testing.assert_close(tasks.blend(corners, 1, 1), corners[3])
+
+
+def test_a_generator_for_the_browser(studio: Served, root: Path) -> None:
+    session = pytest.importorskip("onnxruntime").InferenceSession
+    status, _, content = studio.ask("/api/runs/00000-blobs/generator.onnx")
+    assert status == 200
+    z = seeds.latents([3], 64).numpy()
+    (found,) = session(content).run(None, {"z": z, "labels": np.array([1])})
+    model = sample.load(root / "runs" / "00000-blobs")
+    wanted = model.sample(1, 1, seed=3).numpy() if model.selector is None else found
+    assert np.abs(found - wanted).max() < 1e-3
+    status, headers, packed = studio.ask("/static/ort/ort-wasm-simd-threaded.wasm")
+    assert headers["content-encoding"] == "gzip"
+    assert zlib.decompress(packed, 31).startswith(b"\0asm")
+
+
+def test_the_expert_judges_a_picture(studio: Served, root: Path) -> None:
+    model = sample.load(root / "runs" / "00000-blobs")
+    drawn = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
+    found = studio.post("/api/runs/00000-blobs/judge", png(drawn))
+    assert found["verdict"] in ("yes", "no", "not sure")
+    assert 0 <= found["probability"] <= 1
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(found["picture"].partition(",")[2]))))
+    again = model.detect(torch.from_numpy(shown.copy())[None, None])[0]
+    assert again.probability == pytest.approx(found["probability"], abs=1e-4)
+    heat = np.asarray(Image.open(io.BytesIO(base64.b64decode(found["heat"].partition(",")[2]))))
+    assert heat.shape == (12, 12, 3)
+    assert heat.std() > 0
+    assert len(found["nearest"]) == tasks.NEAREST
+    status, _, content = studio.ask("/api/runs/00001-denoise/judge", png(drawn))
+    assert status == 400
+    assert "mends pictures" in content.decode()
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A small PNG that says that it is huge."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(bytes(1_000_000)))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "cannot be read as a picture"),
+        (b"GIF89a nothing", "cannot be read as a picture"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "cannot be read as a picture"),
+        (bomb(60_000, 60_000), "pixels"),
+        (bomb(9_000, 9_000), "pixels"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/runs/00000-blobs/judge", "/api/runs/00001-denoise/mend"])
+def test_what_is_no_picture_or_too_large_is_refused(studio: Served, path: str, content: bytes, told: str) -> None:
+    status, _, answered = studio.ask(path, content)
+    assert status == 400, answered
+    assert told in json.loads(answered)["detail"]
+
+
+def test_pictures_are_mended_and_translated(studio: Served) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (30, 44, 3), np.uint8)
+    found = studio.post("/api/runs/00001-denoise/mend", png(picture))
+    before, after = (Image.open(io.BytesIO(base64.b64decode(found[k].partition(",")[2]))) for k in ("before", "after"))
+    assert np.array_equal(np.asarray(before), picture)
+    assert after.size == (44, 30)
+    turned = studio.post("/api/runs/00002-translate/mend?to=a", png(picture))
+    assert Image.open(io.BytesIO(base64.b64decode(turned["after"].partition(",")[2]))).size == (12, 12)
+    assert studio.ask("/api/runs/00000-blobs/mend", png(picture))[0] == 400
+    assert studio.ask("/api/runs/00002-translate/mend?to=c", png(picture))[0] == 422
+
+
+def test_masks_come_behind_the_picture() -> None:
+    original = tasks._original(png(np.zeros((20, 30, 3), np.uint8)))
+    mask = np.zeros((10, 15), np.uint8)
+    mask[2:5, 3:6] = 255
+    found = tasks._mask(png(mask), original)
+    assert found.shape == (20, 30)
+    assert found[4:10, 6:12].all()
+    assert found.sum() == 36
+    with pytest.raises(UserError, match="Nothing is marked"):
+        tasks._mask(png(mask * 0), original)
+    with pytest.raises(UserError, match="paint over what is missing"):
+        tasks._mask(None, original)
+
+
+def test_a_game_is_played_to_its_end(studio: Served) -> None:
+    dealt = studio.post("/api/runs/00000-blobs/game", {}, 201)
+    assert len(dealt["pictures"]) == games.PICTURES
+    assert "real" not in dealt
+    end = studio.post(f"/api/games/{dealt['game']}", {"real": [True] * games.PICTURES})
+    assert sum(end["real"]) == games.PICTURES // 2
+    assert end["you"] == end["fooled"] == games.PICTURES // 2  # who says 'real' to all is right half of the time
+    assert end["expert"] == sum(a == b for a, b in zip(end["expert_said"], end["real"], strict=True))
+    assert end["all"]["games"] == 1
+    assert end["all"]["fooled"] == 10
+    assert studio.ask(f"/api/games/{dealt['game']}", {"real": [True] * games.PICTURES})[0] == 400
+    assert studio.ask("/api/games/none", {"real": [True]})[0] == 422
+
+
+def test_shares_have_their_interval() -> None:
+    low, high = games.interval(5, 10)
+    assert (low, high) == pytest.approx((0.2366, 0.7634), abs=1e-3)  # Wilson, from tables
+    assert games.interval(0, 0) == (0, 1)
+    assert games.interval(0, 20)[0] == 0
+
+
+def test_folders_are_shown_and_checked(studio: Served) -> None:
+    found = studio.get("/api/data")
+    assert {"name": "pictures", "folder": True} in found["entries"]
+    assert all(e["name"] != "leads-out" for e in found["entries"])
+    assert "mnist" in found["sets"]
+    assert studio.get("/api/data?path=pictures")["pictures"] == 120
+    checked = studio.post("/api/data/check", {"path": "pictures"})
+    assert checked["total"] == 120
+    assert checked["findings"]
+    assert checked["sheet"].startswith("data:image/png;base64,")
+    assert checked["forecast"]["recipe"] == "few"
+    assert studio.ask("/api/data/check", {"path": "leads-out"})[0] == 400
+
+
+def until(studio: Served, name: str, ready: Callable[[dict[str, Any]], bool], seconds: float = 60) -> dict[str, Any]:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = {r["name"]: r for r in studio.get("/api/runs")["runs"]}
+        if name in found and ready(found[name]):
+            return found[name]
+        time.sleep(0.2)
+    raise TimeoutError(studio.get("/api/runs"))
+
+
+def test_a_training_is_started_stopped_and_taken_up(studio: Served, root: Path) -> None:
+    wanted = {
+        "recipe": "mnist",
+        "data": "denoise",
+        "settings": {"batch": "16", "images": "1000000", "tick_every": "160", "detect": "0"},
+    }
+    made = studio.post("/api/train", wanted, 201)
+    name = made["run"]
+    assert name.endswith("-denoise-mnist")
+    second = studio.post("/api/train", {**wanted, "settings": {**wanted["settings"], "images": "320"}}, 201)
+    assert second["state"] == "waiting"
+    running = until(studio, name, lambda r: r["state"] == "running" and r["images"] > 0)
+    assert running["total"] == 1_000_000
+    assert studio.ask(f"/api/runs/{name}/resume", {})[0] == 400
+    assert studio.post(f"/api/runs/{name}/stop", {}) == {"stopped": True}
+    stopped = until(studio, name, lambda r: r["state"] == "stopped")
+    until(studio, second["run"], lambda r: r["state"] == "finished")
+    assert studio.post(f"/api/runs/{name}/resume", {}, 201)["run"] == name
+    until(studio, name, lambda r: r["state"] == "running" and r["images"] > stopped["images"])
+    studio.post(f"/api/runs/{name}/stop", {})
+    until(studio, name, lambda r: r["state"] == "stopped")
+    assert studio.ask("/api/runs/00000-blobs/stop", {})[0] == 400
+    for body, told in (
+        ({"recipe": "none"}, "no recipe"),
+        ({"recipe": "images"}, "images of your own"),
+        ({"recipe": "mnist", "data": "../.."}, "There is no"),
+        ({"recipe": "mnist", "settings": {"lr_q": "1"}}, "lr_q"),
+        ({"recipe": "mnist", "settings": {"from": "/etc/passwd"}}, "cannot be set here"),
+        ({"recipe": "translate", "data": "pictures"}, "--to"),
+    ):
+        status, _, content = studio.ask("/api/train", body)
+        assert status == 400, content
+        assert told in json.loads(content)["detail"]
+
+
+def test_a_forecast_is_a_few_true_steps(studio: Served) -> None:
+    found = studio.post(
+        "/api/forecast", {"recipe": "mnist", "data": "denoise", "settings": {"batch": "16", "images": "5000"}}
+    )
+    assert found["images"] == 5000
+    assert found["seconds"] == pytest.approx(5000 / found["images_per_second"])
+
+
+def test_recipes_come_with_all_their_settings(studio: Served) -> None:
+    found = {r["name"]: r for r in studio.get("/api/recipes")}
+    assert not found["mnist"]["needs_data"]
+    assert found["translate"]["needs_data"]
+    knobs = {k["name"]: k for k in found["mnist"]["settings"]}
+    assert knobs["images"]["value"] == 100_000
+    assert all(k["help"] for k in knobs.values())
+
+
+# ---- what must not kill it
+
+
+def test_ten_thousand_odd_requests(studio: Served, root: Path) -> None:
+    """Random methods, paths, headers and bodies: no answer but a proper one, nothing from outside, and it lives on."""
+    chance = random.Random(0)
+    words = (
+        "api runs 00000-blobs .. %2e%2e sheet point events samples fakes_init.png train stop static judge mend games"
+    )
+    pieces = [*words.split(), "data", "check", "\x00", "é", "a" * 300, "?path=..", "?dim=-1", "?count=1e9", "//", "."]
+    bodies = [b"", b"{}", b"[]", b"null", b'{"seeds": [1e400]}', b'{"seeds": "x"}', b"\xff\xfe", b'{"recipe": {}}']
+    bodies += [b"{" * 50, b'"' * 99]
+    counts: dict[int, int] = {}
+    app = studio.app
+    before = {path.name for path in (root / "runs").iterdir()}
+    for _ in range(10_000):
+        path = "/" + "/".join(chance.choice(pieces) for _ in range(chance.randrange(1, 6)))
+        path, _, query = path.partition("?")
+        method = chance.choice(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "X"])
+        if path.endswith("/events") or (method == "POST" and path.endswith(("/train", "/game", "/check", "/resume"))):
+            continue
+        headers = {"x-ganvas": "1", "content-type": chance.choice(["application/json", "text/plain", "x/y"])}
+        if chance.random() < 0.2:
+            headers[chance.choice(["host", "origin", "cookie", "last-event-id", "range"])] = chance.choice(
+                ["", "x", "ganvas=1", "bytes=9-1"]
+            )
+        status, _, content = answer(app, method, path, headers, chance.choice(bodies), query)
+        counts[status] = counts.get(status, 0) + 1
+        assert status < 500 or status == 503, (method, path, status, content)
+        assert b"nobody may read" not in content
+    assert studio.get("/health")["status"] == "ok"
+    assert {path.name for path in (root / "runs").iterdir()} == before
+    assert {400, 403, 404, 405, 422} & set(counts)
+
+
+def test_the_api_is_what_it_says_it_is(studio: Served) -> None:
+    """Answers to generated requests against the API's own schema."""
+    schemathesis = pytest.importorskip("schemathesis")
+    from hypothesis import HealthCheck, Phase, given, settings
+
+    schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{studio.port}/api/openapi.json")
+    long = ("/api/train", "/api/data/check", "/api/forecast", "/events", "/generator.onnx", "/game")
+    quietly = settings(
+        max_examples=8,
+        deadline=None,
+        database=None,
+        suppress_health_check=[*HealthCheck],  # pyright: ignore[reportArgumentType]
+        phases=[Phase.generate],
+        derandomize=True,
+    )
+    seen: set[str] = set()
+
+    def one(case: Any) -> None:
+        response = case.call(headers=OWN)
+        seen.add(case.operation.path)
+        told = {int(code) for code in case.operation.definition.raw["responses"] if code.isdecimal()}
+        assert response.status_code in told | {403, 404, 405, 413, 422}, (case.operation.path, response.text)
+
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        if not operation.path.endswith(long):
+            quietly(given(case=operation.as_strategy())(one))()
+    assert len(seen) > 12
+    assert studio.get("/health")["status"] == "ok"
+
+
+def test_a_disk_that_is_full_is_said_and_survived(studio: Served, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ganvas.studio import jobs as queue
+
+    def full(*_: object) -> None:
+        raise UserError("Cannot write jobs.json: the disk is full; free some space.")
+
+    monkeypatch.setattr(queue, "write_whole", full)
+    status, _, content = studio.ask("/api/train", {"recipe": "mnist", "data": "denoise", "settings": {"batch": "16"}})
+    assert status == 400
+    assert "the disk is full" in json.loads(content)["detail"]
+    assert studio.get("/health")["status"] == "ok"

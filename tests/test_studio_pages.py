@@ -1,0 +1,297 @@
+"""Every page of the studio in a browser: what a person does there, without an error, and for those who cannot see."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import quick, write_blobs
+from PIL import Image
+
+pytest.importorskip("fastapi")
+from test_studio import Served
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or Chrome")
+WAIT = 90_000  # milliseconds: other tests are at work beside this one
+
+
+@pytest.fixture(scope="module")
+def studio(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    place = tmp_path_factory.mktemp("pages")
+    shutil.copytree(run, place / "runs" / "00000-blobs")
+    (place / "data").mkdir()
+    write_blobs(place / "data", 300, 100)
+    (place / "pictures").mkdir()
+    for i in range(30):
+        Image.fromarray(np.random.default_rng(i).integers(0, 255, (20, 24, 3), np.uint8)).save(
+            place / f"pictures/{i}.png"
+        )
+    for _ in quick("denoise", place / "data", steps=2).run(place / "runs" / "00001-denoise"):
+        pass
+    served = Served(place / "runs", place)
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        found = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Any, studio: Served) -> Iterator[Any]:
+    """A page whose errors are the test's."""
+    found = browser.new_page(viewport={"width": 1200, "height": 900}, accept_downloads=True)
+    found.set_default_timeout(WAIT)
+    wrong: list[str] = []
+    found.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    found.on("pageerror", lambda e: wrong.append(str(e)))
+    foreign: list[str] = []
+    own = (f"http://127.0.0.1:{studio.port}/", "data:", "blob:")
+    found.on("request", lambda r: None if r.url.startswith(own) else foreign.append(r.url))
+    yield found
+    found.close()
+    assert not wrong
+    assert not foreign
+
+
+def go(page: Any, studio: Served, address: str = "") -> None:
+    page.goto(f"http://127.0.0.1:{studio.port}/#/{address}")
+    page.wait_for_selector("#main h1")
+
+
+def until(page: Any, expression: str) -> None:
+    """Wait until JavaScript says yes; the page's own policy forbids what Playwright waits with."""
+    end = time.monotonic() + WAIT / 1000
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, expression
+        page.wait_for_timeout(50)
+
+
+def check_access(page: Any) -> None:
+    """No serious finding of axe-core on what is shown."""
+    spec = importlib.util.find_spec("axe_playwright_python")
+    if spec is None or spec.origin is None:
+        pytest.skip("axe-core is not installed")
+    if not page.evaluate("typeof axe !== 'undefined'"):
+        page.evaluate((Path(spec.origin).parent / "axe.min.js").read_text())
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    bad = [f"{v['id']}: {v['nodes'][0]['html']}" for v in found["violations"] if v["impact"] in ("serious", "critical")]
+    assert not bad
+
+
+PAGES = ["", "new", "mend", "data", "run/00000-blobs", "run/00000-blobs/forger", "run/00000-blobs/expert"]
+PAGES += ["run/00000-blobs/game", "compare/00000-blobs,00001-denoise", "run/00001-denoise", "nothing"]
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_every_page_can_be_used_by_everyone(page: Any, studio: Served, address: str) -> None:
+    go(page, studio, address)
+    page.wait_for_timeout(300)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        check_access(page)
+    page.set_viewport_size({"width": 360, "height": 700})
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 362  # nothing sticks out on a phone
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement !== document.body")
+
+
+def test_the_first_page_is_small_and_quick(page: Any, studio: Served) -> None:
+    sizes: list[int] = []
+    page.on("response", lambda r: sizes.append(len(r.body())) if r.status == 200 else None)
+    began = time.monotonic()
+    go(page, studio)
+    took = time.monotonic() - began
+    assert sum(sizes) < 300_000
+    assert took < 10  # a second on a machine that does nothing else: benchmarks/studio.py
+
+
+def test_a_training_is_started_watched_stopped_and_taken_up(page: Any, studio: Served) -> None:
+    go(page, studio, "new?recipe=mnist&data=data")
+    page.click("summary:has-text('All settings')")
+    for name, value in (
+        ("images", "500k"),
+        ("batch", "16"),
+        ("tick_every", "160"),
+        ("sample_every", "1000"),
+        ("detect", "0"),
+    ):
+        page.fill(f"#set-{name}", value)
+    page.click("button:has-text('Start')")
+    until(page, "document.body.dataset.page === 'contest' && document.querySelector('.sheet')?.naturalWidth > 0")
+    until(page, "document.querySelectorAll('.chart canvas').length === 2")
+    until(page, "document.querySelector('.pill').textContent === 'training now'")
+    first = page.text_content(".tiles dd")
+    until(page, f"document.querySelector('.tiles dd').textContent !== '{first}'")  # it moves
+    until(page, "+document.querySelector('input[type=range]').max >= 1")
+    page.locator("input[aria-label^='Time']").fill("0")  # back to the noise
+    until(page, "document.querySelector('.sheet').src.includes('fakes_init')")
+    check_access(page)
+    page.click("#stop")
+    until(page, "document.querySelector('.pill').textContent === 'stopped'")
+    name = page.url.rpartition("/")[2]
+    before = next(r for r in studio.get("/api/runs")["runs"] if r["name"] == name)["images"]
+    page.click("#resume")
+    until(page, "document.querySelector('.pill').textContent === 'training now'")
+    end = time.monotonic() + WAIT / 1000
+    while next(r for r in studio.get("/api/runs")["runs"] if r["name"] == name)["images"] <= before:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    page.click("#stop")
+    until(page, "document.querySelector('.pill').textContent === 'stopped'")
+    page.click("#nav a:has-text('Runs')")
+    page.wait_for_selector(f"a[aria-label='Open {name}']")
+
+
+def test_the_forger_draws_and_writes(page: Any, studio: Served) -> None:
+    go(page, studio, "run/00000-blobs/forger")
+    until(page, "document.querySelector('.sheet').naturalWidth === 8 * 12")
+    page.select_option("#kind", "1")
+    page.select_option("#count", "16")
+    until(page, "document.querySelector('.sheet').naturalHeight === 2 * 12")
+    with page.expect_download() as kept:
+        page.click("#zip")
+    assert kept.value.suggested_filename == "00000-blobs-seed0.zip"
+    look = "() => document.querySelector('.big').toDataURL()"
+    until(page, "document.querySelector('.big').width === 12")
+    before = page.evaluate(look)
+    box = page.locator(".map").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 5, box["y"] + 5, steps=6)
+    page.mouse.up()
+    until(page, f"({look})() !== '{before}'")
+    page.wait_for_timeout(300)
+    by_server = page.evaluate(look)
+    page.click("#local")
+    page.wait_for_selector("#local", state="hidden")
+    page.focus(".map")
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft", "ArrowLeft", "ArrowUp"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(500)
+    assert page.evaluate(look) != before
+    assert by_server.startswith("data:image/png")
+    page.fill("#text", "0110")
+    page.click("button:has-text('Write')")
+    until(page, "document.querySelector('.written').naturalWidth > 12")
+    check_access(page)
+
+
+def test_the_map_is_quick_to_drag_through(page: Any, studio: Served) -> None:
+    go(page, studio, "run/00000-blobs/forger")
+    page.click("#local")
+    page.wait_for_selector("#local", state="hidden")
+    rate = page.evaluate(
+        """async () => {
+            const map = document.querySelector('.map'), box = map.getBoundingClientRect(), began = performance.now();
+            const canvas = document.querySelector('.big');
+            const kind = CanvasRenderingContext2D.prototype, put = kind.putImageData;
+            let shown = 0;
+            kind.putImageData = function (...given) {
+                shown += this.canvas === canvas;
+                return put.apply(this, given);
+            };
+            while (performance.now() - began < 1500) {
+                const x = box.x + box.width * (performance.now() - began) / 1500;
+                map.dispatchEvent(new PointerEvent('pointermove', { clientX: x, clientY: box.y + 20, buttons: 1 }));
+                await new Promise(requestAnimationFrame);
+            }
+            return shown / 1.5;
+        }"""
+    )
+    assert rate >= 10
+
+
+def test_a_drawing_is_judged(page: Any, studio: Served) -> None:
+    go(page, studio, "run/00000-blobs/expert")
+    box = page.locator(".pad").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 70, box["y"] + 220, steps=8)
+    page.mouse.up()
+    page.click("#judge")
+    page.wait_for_selector("[role=meter]")
+    assert page.locator("figure img").count() == 2
+    assert page.locator("img.small").count() == 4
+    check_access(page)
+
+
+def test_a_game_is_played_to_its_end(page: Any, studio: Served) -> None:
+    go(page, studio, "run/00000-blobs/game")
+    page.click("#begin")
+    page.wait_for_selector("#done")
+    for i in (0, 3, 7):
+        page.click(f".picks li:nth-child({i + 1}) button")
+    assert page.locator(".picks button[aria-pressed=true]").count() == 3
+    page.click("#done")
+    page.wait_for_selector("#score")
+    assert "of 20; the fresh expert:" in page.text_content("#score")
+    assert "On this machine: " in page.text_content("#main")
+    check_access(page)
+
+
+def test_a_picture_is_mended(page: Any, studio: Served, tmp_path: Path) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 40, 3), np.uint8)).save(tmp_path / "mine.png")
+    go(page, studio, "mend")
+    page.set_input_files("input[type=file]", tmp_path / "mine.png")
+    page.wait_for_selector(".split img")
+    assert page.evaluate("document.querySelector('.split img').naturalWidth") == 40
+    page.locator("input[aria-label^='Before']").fill("20")
+    assert page.evaluate("document.querySelector('.over').style.clipPath").startswith("inset(0px 80%")
+    check_access(page)
+
+
+def test_a_folder_is_checked_and_trained_on(page: Any, studio: Served) -> None:
+    go(page, studio, "data")
+    page.click("a:has-text('pictures/')")
+    page.wait_for_selector("text=30 pictures lie here")
+    page.click("button:has-text('Check')")
+    page.wait_for_selector("h2:has-text('Train on them')")
+    check_access(page)
+    page.click("a.main:has-text('few')")
+    until(page, "document.querySelector('#data')?.value === 'pictures'")
+    assert page.is_checked("input[value=few]")
+
+
+def test_what_goes_wrong_is_said(browser: Any, studio: Served) -> None:
+    page = browser.new_page()  # a browser's console tells of each refusal
+    try:
+        go(page, studio, "new?recipe=images&data=nowhere")
+        page.click("button:has-text('Start')")
+        page.wait_for_selector(".error")
+        assert "There is no nowhere below" in page.text_content(".error")
+    finally:
+        page.close()
+
+
+def test_names_are_text_and_never_markup(browser: Any, studio: Served) -> None:
+    folder = studio.app.state.studio.root / "00009-odd"
+    folder.mkdir()
+    evil = "<img src=x onerror=document.title='hit'>"
+    (folder / "experiment.json").write_text(
+        f'{{"recipe": "{evil}", "data_name": "{evil}", "training": {{"images": 9}}}}'
+    )
+    page = browser.new_page()
+    try:
+        for address in ("", "run/00009-odd"):
+            go(page, studio, address)
+            page.wait_for_timeout(300)
+            assert page.title() != "hit"
+            assert evil in page.text_content("#main")
+    finally:
+        page.close()
+        shutil.rmtree(folder)
