@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 TORCH_INDEX ?=
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test check fix docs golden bench bench-quality clean
+.PHONY: help demo test check fix docs golden screenshots bench bench-quality clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -33,6 +33,9 @@ docs: ## write the generated pages anew
 
 golden: ## write tests/golden anew (a change of the losses must be meant)
 	GANVAS_GOLDEN=write OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_golden.py
+
+screenshots: $(VENV)/.test ## take the pictures of the studio anew (minutes; needs Chromium)
+	$(BIN)/python docs/make_screenshots.py
 
 bench: $(VENV)/.test ## measure the speed of each recipe and write docs/benchmarks.md
 	$(BIN)/python benchmarks/speed.py --write

@@ -43,7 +43,13 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
     ["api"],
     ["display", "checking"],
     ["tables"],
-    ["studio", *(f"studio.{name}" for name in ("app", "games", "guard", "jobs", "tasks", "watching", "working"))],
+    [
+        "studio",
+        *(
+            f"studio.{name}"
+            for name in ("app", "games", "guard", "jobs", "models", "runs", "state", "tasks", "watching", "working")
+        ),
+    ],
     [
         "cli",
         *(f"cli.{name}" for name in ("app", "data", "drawing", "measuring", "mending", "studio", "training", "using")),

@@ -1,0 +1,99 @@
+"""Take the screenshots of the studio's pages from real runs: `make screenshots` (some minutes; needs Chromium).
+
+Trains `mnist` for 100,000 images and `denoise` on MNIST for 20,000 in a folder of its own, opens the studio there, and
+writes docs/images/studio-*.png.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+IMAGES = Path(__file__).parent / "images"
+PAGES = {
+    "runs": "",
+    "run": "run/00000-mnist",
+    "forger": "run/00000-mnist/forger",
+    "expert": "run/00000-mnist/expert",
+    "game": "run/00000-mnist/game",
+    "new": "new",
+    "data": "data",
+}
+
+
+def main() -> None:
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        sys.exit("There is no Chromium here: apt-get install chromium.")
+    with tempfile.TemporaryDirectory() as folder:
+        ganvas = [sys.executable, "-m", "ganvas"]
+        for name, *words in (
+            ("00000-mnist", "train", "mnist"),
+            ("00001-denoise", "train", "denoise", "--data", "mnist", "degrade=noise:128", "turn=false", "images=20k"),
+        ):
+            subprocess.run([*ganvas, *words, "--run", f"runs/{name}"], cwd=folder, check=True)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        server = subprocess.Popen([*ganvas, "studio", "--port", str(port)], cwd=folder)
+        try:
+            address = f"http://127.0.0.1:{port}/"
+            wait(f"{address}health")
+            with sync_playwright() as play:
+                browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+                page = browser.new_page(viewport={"width": 1180, "height": 860})
+                page.set_default_timeout(180_000)
+                for name, place in PAGES.items():
+                    page.goto(f"{address}#/{place}")
+                    page.wait_for_selector("#main h1")
+                    page.wait_for_timeout(1500)
+                    prepare(page, name)
+                    page.screenshot(path=IMAGES / f"studio-{name}.png")
+                    print(f"docs/images/studio-{name}.png")
+                browser.close()
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def prepare(page: Any, name: str) -> None:
+    """What a person does on the page before the picture is taken."""
+    if name == "expert":
+        box = page.locator(".pad").bounding_box()
+        points = [(70, 60), (200, 60), (140, 230)]  # a seven
+        page.mouse.move(box["x"] + points[0][0], box["y"] + points[0][1])
+        page.mouse.down()
+        for x, y in points[1:]:
+            page.mouse.move(box["x"] + x, box["y"] + y, steps=12)
+        page.mouse.up()
+        page.click("#judge")
+        page.wait_for_selector("[role=meter]")
+    if name == "game":
+        page.click("#begin")
+        page.wait_for_selector("#done")
+        for i in (1, 4, 5, 9, 12):
+            page.click(f".picks li:nth-child({i}) button")
+    page.wait_for_timeout(800)
+
+
+def wait(address: str) -> None:
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(address, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    sys.exit(f"{address} does not answer.")
+
+
+if __name__ == "__main__":
+    main()

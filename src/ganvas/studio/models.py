@@ -1,0 +1,191 @@
+"""The API of trained models and of the user's pictures: draw, judge, play, mend, look."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
+
+from ganvas.data import DATASETS, listing
+from ganvas.errors import UserError
+from ganvas.studio.games import PICTURES
+from ganvas.studio.guard import BYTES
+from ganvas.studio.state import Name, Studio
+
+SEEDS = 4_096  # whose latent vectors a page can ask for
+LISTED = 500  # entries of a folder that are shown
+
+
+class Draw(BaseModel):
+    """Pictures to draw."""
+
+    seeds: list[Annotated[int, Field(ge=0, le=2**53)]] = Field(min_length=1, max_length=256)
+    kind: str | None = Field(default=None, max_length=100)
+    truncation: float | None = Field(default=None, gt=0, le=10)
+    columns: int = Field(default=8, ge=1, le=64)
+
+
+class Place(BaseModel):
+    """A place on the map between four seeds."""
+
+    corners: list[Annotated[int, Field(ge=0, le=2**53)]] = Field(min_length=4, max_length=4)
+    x: float = Field(ge=0, le=1)
+    y: float = Field(ge=0, le=1)
+    kind: str | None = Field(default=None, max_length=100)
+
+
+class Text(BaseModel):
+    """What to write."""
+
+    text: str = Field(min_length=1, max_length=60)
+    seed: int = Field(default=0, ge=0, le=2**53)
+
+
+class Answers(BaseModel):
+    """Which of the pictures the player takes for real."""
+
+    real: list[bool] = Field(min_length=PICTURES, max_length=PICTURES)
+
+
+class Folder(BaseModel):
+    """A place below the folder that may be looked at."""
+
+    path: str = Field(default="", max_length=400)
+
+
+def of_models(app: FastAPI, studio: Studio) -> None:
+    bad: dict[int | str, dict[str, Any]] = {
+        400: {"description": "a sentence that says what is wrong"},
+        404: {"description": "no such run"},
+        429: {"description": "too many at once"},
+        503: {"description": "the worker died or was too slow"},
+    }
+
+    def model(name: str) -> str:
+        return str(studio.runs.run(name).model)
+
+    @app.get("/api/runs/{name}/model", responses=bad)
+    def about(name: Name) -> dict[str, Any]:
+        """What the model of a run can do."""
+        return studio.worker.call("describe", path=model(name))
+
+    @app.post("/api/runs/{name}/sheet", responses=bad)
+    def sheet(name: Name, wanted: Draw) -> Response:
+        """Pictures of seeds on one PNG."""
+        given = {"numbers": wanted.seeds, "kind": wanted.kind, "truncation": wanted.truncation}
+        content = studio.worker.call("sheet", path=model(name), columns=wanted.columns, **given)
+        return Response(content, media_type="image/png")
+
+    @app.post("/api/runs/{name}/zip", responses=bad)
+    def archive(name: Name, wanted: Draw) -> Response:
+        """Pictures of seeds as PNG files in a zip."""
+        given = {"numbers": wanted.seeds, "kind": wanted.kind, "truncation": wanted.truncation}
+        content = studio.worker.call("archive", path=model(name), **given)
+        return Response(content, media_type="application/zip")
+
+    @app.post("/api/runs/{name}/point", responses=bad)
+    def point(name: Name, wanted: Place) -> Response:
+        """The picture at a place of the map."""
+        return Response(studio.worker.call("point", path=model(name), **wanted.model_dump()), media_type="image/png")
+
+    @app.post("/api/runs/{name}/write", responses=bad)
+    def write(name: Name, wanted: Text) -> Response:
+        """A text in the model's hand."""
+        return Response(studio.worker.call("written", path=model(name), **wanted.model_dump()), media_type="image/png")
+
+    @app.get("/api/runs/{name}/generator.onnx", responses=bad)
+    def onnx(name: Name) -> Response:
+        """The generator for the browser."""
+        found = studio.runs.run(name)
+        try:
+            mark = found.model.stat().st_mtime_ns
+        except OSError as error:
+            raise UserError("This run has no model yet.") from error
+        folder = studio.root / ".studio" / "onnx" / f"{name}-{mark}"
+        place = studio.long.call("onnx", path=str(found.model), folder=str(folder))
+        return FileResponse(place, media_type="application/octet-stream", headers={"cache-control": "no-store"})
+
+    @app.get("/api/latents", responses={400: {"description": "a sentence that says what is wrong"}})
+    def latents(
+        dim: Annotated[int, Query(ge=1, le=4096)] = 64, count: Annotated[int, Query(ge=1, le=SEEDS)] = 1024
+    ) -> Response:
+        """The latent vectors of the first seeds: float32, little-endian."""
+        return Response(studio.worker.call("table", dim=dim, count=count), media_type="application/octet-stream")
+
+    @app.post("/api/runs/{name}/judge", responses=bad)
+    async def judge(name: Name, request: Request) -> dict[str, Any]:
+        """What the expert says of the picture in the body."""
+        path, content = await asyncio.to_thread(model, name), await request.body()
+        found = await asyncio.to_thread(studio.worker.call, "judge", path=path, content=content)
+        found["nearest"] = [_data(x) for x in found["nearest"]]
+        return {**found, "picture": _data(found["picture"]), "heat": _data(found["heat"])}
+
+    @app.post("/api/runs/{name}/game", status_code=201, responses=bad)
+    def game(name: Name) -> dict[str, Any]:
+        """Twenty pictures, half of them real. The first game of a model waits for its expert to learn."""
+        found = studio.runs.run(name)
+        dealt = studio.long.call("game", path=str(found.model), seed=secrets.randbelow(2**31), patience=300)
+        images = studio.runs.summary(name)["images"]
+        return {"game": studio.games.begin(name, images, dealt), "pictures": [_data(x) for x in dealt["pictures"]]}
+
+    @app.post("/api/games/{number}", responses=bad)
+    def answers(number: Annotated[str, Field(pattern=r"^[\w-]{1,40}$")], wanted: Answers) -> dict[str, Any]:
+        """The result of a game."""
+        return studio.games.end(number, wanted.real)
+
+    @app.post("/api/runs/{name}/mend", responses=bad)
+    async def mend(
+        name: Name,
+        request: Request,
+        to: Annotated[str, Query(pattern="^[abAB]$")] = "b",
+        mask: Annotated[int, Query(ge=0, le=BYTES)] = 0,
+    ) -> dict[str, Any]:
+        """The picture in the body, mended or translated; the last `mask` bytes of the body are a mask of its holes."""
+        path, content = await asyncio.to_thread(model, name), await request.body()
+        holes = content[len(content) - mask :] if mask else None
+        given = {"content": content[: len(content) - mask], "to": to.lower(), "mask": holes}
+        found = await asyncio.to_thread(studio.long.call, "mend", path=path, **given)
+        return {**found, "before": _data(found["before"]), "after": _data(found["after"])}
+
+
+def of_data(app: FastAPI, studio: Studio) -> None:
+    @app.get("/api/data", responses={400: {"description": "a sentence that says what is wrong"}})
+    def folder(path: Annotated[str, Query(max_length=400)] = "") -> dict[str, Any]:
+        """What lies in a folder: sub-folders and archives, and how many pictures."""
+        place = studio.inside(path)
+        entries, count = [], 0
+        if place.is_dir():
+            try:
+                for entry in sorted(place.iterdir()):
+                    inside = entry.resolve().is_relative_to(studio.data)
+                    if entry.name.startswith(".") or not inside:
+                        continue
+                    if entry.is_dir() or listing.is_archive(entry) or entry.suffix == ".npz":
+                        entries.append({"name": entry.name, "folder": entry.is_dir()})
+                    count += entry.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+            except OSError as error:
+                raise UserError(f"{path or 'The folder'} cannot be read ({error.strerror}).") from error
+        own = "" if place == studio.data else str(place.relative_to(studio.data))
+        sets = sorted(DATASETS) if not own else []
+        return {"path": own, "root": studio.data.name, "entries": entries[:LISTED], "pictures": count, "sets": sets}
+
+    @app.post("/api/data/check", responses={400: {"description": "a sentence that says what is wrong"}})
+    def check(wanted: Folder) -> dict[str, Any]:
+        """What the data doctor says of a folder, and how its pictures would be cut."""
+        place = studio.source(wanted.path)
+        out = studio.root / ".studio" / f"check-{secrets.token_hex(8)}.png"
+        out.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            found = studio.long.call("look", place=place, out=str(out), patience=600)
+        finally:
+            out.unlink(missing_ok=True)
+        return {**found, "sheet": _data(found["sheet"]) if found.get("sheet") else None}
+
+
+def _data(content: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(content).decode()

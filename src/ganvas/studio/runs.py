@@ -1,0 +1,240 @@
+"""The API of runs and of trainings: lists, live events, start, stop, resume."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import inspect
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from pydantic import BaseModel, Field
+
+from ganvas import api, doctor, tasks
+from ganvas import config as cf
+from ganvas.data import listing
+from ganvas.errors import UserError
+from ganvas.experiment import SECTIONS
+from ganvas.recipes import RECIPES
+from ganvas.run import Run
+from ganvas.studio.state import Name, Studio
+from ganvas.studio.watching import Cursor, NotThere, section, settings
+from ganvas.studio.working import Busy
+
+VIEWERS = 200  # of live events at once
+LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # no proxy shall hold events back
+FIXED = ("source", "to", "twins", "from_", "device")  # settings that are not for the page
+
+
+class Start(BaseModel):
+    """A training to begin."""
+
+    recipe: str = Field(max_length=60)
+    data: str = Field(default="", max_length=400)
+    to: str = Field(default="", max_length=400)
+    settings: dict[str, str] = Field(default={}, max_length=60)
+
+
+class Longer(BaseModel):
+    """A training to go on with; `images` makes it longer."""
+
+    images: int | None = Field(default=None, ge=1, le=10**12)
+
+
+def of_runs(app: FastAPI, studio: Studio) -> None:
+    watching = 0
+
+    @app.get("/api/runs")
+    def runs() -> dict[str, Any]:
+        """All runs, the newest first, and the jobs."""
+        found = []
+        for name in studio.runs.names():
+            with contextlib.suppress(NotThere):
+                found.append(studio.runs.summary(name))
+        return {"runs": found, "jobs": studio.jobs.told()}
+
+    @app.get("/api/runs/{name}", responses={404: {"description": "no such run"}})
+    def run(name: Name) -> dict[str, Any]:
+        """A run with all its settings, its networks in numbers, and remarks on how the contest stands."""
+        found = studio.runs.run(name)
+        card = settings(found)
+        rows, checks = found.rows(), found.rows(found.metrics)
+        return {
+            **studio.runs.summary(name),
+            "settings": {key: section(card, key) for key in SECTIONS},
+            "classes": card.get("classes", []),
+            "other": card.get("other_name"),
+            "licence": card.get("licence"),
+            "remarks": remarks(card, rows, checks),
+            "report": found.report.is_file(),
+            "reals": (found.samples / "reals.png").is_file(),
+            "guess": doctor.GUESS.get(str(section(card, "task").get("loss"))),
+            "games": studio.games.all(name),
+        }
+
+    @app.get("/api/runs/{name}/events", responses={404: {"description": "no such run"}, 429: {"description": "busy"}})
+    async def events(request: Request, name: Name) -> StreamingResponse:
+        """Server-sent events: `row`, `check`, `picture`, `state`, `again`, `gone`; Last-Event-ID goes on from there."""
+        nonlocal watching
+        found = await asyncio.to_thread(studio.runs.run, name)
+        if watching >= VIEWERS:
+            raise Busy
+        cursor = Cursor.of(request.headers.get("last-event-id"))
+
+        async def stream() -> AsyncIterator[str]:
+            nonlocal watching
+            watching += 1
+            try:
+                yield "retry: 1000\n\n"
+                async for event in studio.watch(found).follow(cursor):
+                    if event is None:
+                        yield ": still here\n\n"
+                        continue
+                    kind, data, seen = event
+                    yield f"id: {seen}\nevent: {kind}\ndata: {json.dumps(data)}\n\n"
+            finally:
+                watching -= 1
+
+        return StreamingResponse(stream(), media_type="text/event-stream", headers=LIVE)
+
+    @app.get("/api/runs/{name}/remarks", responses={404: {"description": "no such run"}})
+    def said(name: Name) -> list[str]:
+        """How the contest stands, in plain words."""
+        found = studio.runs.run(name)
+        return remarks(settings(found), found.rows(), found.rows(found.metrics))
+
+    @app.get("/api/runs/{name}/samples/{file}", responses={404: {"description": "no such picture"}})
+    def picture(
+        name: Name, file: Annotated[str, Field(pattern=r"^(reals|fakes_init|fakes_\d{1,9})\.png$")]
+    ) -> Response:
+        """A sheet of pictures."""
+        path = studio.runs.run(name).samples / file
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return JSONResponse({"detail": "There is no such picture."}, 404)
+        return Response(content, media_type="image/png", headers={"cache-control": "max-age=3600"})
+
+    @app.get("/api/runs/{name}/report", responses={404: {"description": "no report"}})
+    def report(name: Name) -> Response:
+        """The run's report, to keep."""
+        path = studio.runs.run(name).report
+        if not path.is_file():
+            return JSONResponse({"detail": "There is no report yet."}, 404)
+        return FileResponse(path, media_type="text/html", filename=f"{name}.html")
+
+
+def remarks(card: dict[str, Any], rows: list[dict[str, Any]], checks: list[dict[str, Any]]) -> list[str]:
+    """How the contest stands; of tasks in which the generator is given pictures, what the last check found."""
+    if section(card, "task").get("name", "generate") == "generate":
+        return doctor.remarks(rows, checks)
+    last = next((c for c in reversed(checks) if c.get("metric") in ("fidelity", "round-trip")), None)
+    if last is None:
+        return ["Nothing was checked yet: that comes with the first picture."]
+    if last["metric"] == "fidelity":
+        return [
+            f"Mended pieces are at {last['psnr']:.1f} dB, damaged ones at {last['psnr_damaged']:.1f} dB: higher is "
+            "nearer to the true ones. 1 dB more is a fifth less of squared error."
+        ]
+    follow = [f"{last[key]:.2f} {where}" for key, where in _WHERE.items() if key in last]
+    return [
+        f"There and back pictures come to themselves at {last['cycle_a']:.1f} dB.",
+        f"Colours follow the input by {', '.join(follow)} (1: the order of all pictures is kept; 0: not at all).",
+    ]
+
+
+_WHERE = {"middle_b": "in the middle", "border_b": "at the border"}
+
+
+def of_trainings(app: FastAPI, studio: Studio) -> None:
+    @app.get("/api/recipes")
+    def recipes() -> list[dict[str, Any]]:
+        """The recipes with their cards, and every setting with its help and its value."""
+        return [_recipe(name) for name in RECIPES]
+
+    @app.post("/api/train", status_code=201, responses={400: {"description": "a sentence that says what is wrong"}})
+    def train(wanted: Start) -> dict[str, Any]:
+        """Put a training into the queue."""
+        chosen = dict(wanted.settings)
+        for key in (*FIXED, "from"):
+            if key in chosen:
+                raise UserError(f"{key} cannot be set here.")
+        if wanted.recipe not in RECIPES:
+            raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
+        data, to = (studio.source(text) if text else None for text in (wanted.data, wanted.to))
+        experiment = api.experiment(wanted.recipe, data, chosen, to)
+        experiment._source()
+        name = listing.bare_name(Path(experiment.data.source))
+        label = name if name == experiment.recipe else f"{name}-{experiment.recipe}"
+        folder = Run.create(studio.root, re.sub(r"[^\w.-]+", "-", label)[:80]).folder
+        arguments = ["train", wanted.recipe, "--run", str(folder)]
+        arguments += [*(["--data", data] if data else []), *(["--to", to] if to else [])]
+        arguments += [f"{key}={value}" for key, value in chosen.items()]
+        job = studio.jobs.add("train", folder.name, arguments)
+        return {"run": folder.name, "job": job.number, "state": job.state}
+
+    @app.post("/api/forecast", responses={400: {"description": "a sentence that says what is wrong"}})
+    def forecast(wanted: Start) -> dict[str, Any]:
+        """How long a training would take: a few true steps."""
+        if wanted.recipe not in RECIPES:
+            raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
+        data, to = (studio.source(text) if text else None for text in (wanted.data, wanted.to))
+        chosen = {k: v for k, v in wanted.settings.items() if k not in (*FIXED, "from")}
+        return studio.long.call("forecast", recipe=wanted.recipe, data=data, settings=chosen, to=to)
+
+    @app.post("/api/runs/{name}/stop", responses={404: {"description": "no such run"}})
+    def stop(name: Name) -> dict[str, bool]:
+        """Stop a training (it saves), or take it out of the queue."""
+        stopped = studio.jobs.stop(name)
+        if not stopped:
+            studio.runs.run(name)
+            raise UserError("This training was not started here: stop it where it was started (Ctrl-C).")
+        return {"stopped": True}
+
+    @app.post("/api/runs/{name}/resume", status_code=201, responses={404: {"description": "no such run"}})
+    def resume(name: Name, wanted: Longer) -> dict[str, Any]:
+        """Go on with a run."""
+        found = studio.runs.run(name)
+        if studio.runs.summary(name)["state"] == "running":
+            raise UserError("This run is being trained already.")
+        more = [f"images={wanted.images}"] if wanted.images is not None else []
+        job = studio.jobs.add("resume", name, ["resume", str(found.folder), *more])
+        return {"run": name, "job": job.number, "state": job.state}
+
+
+def _recipe(name: str) -> dict[str, Any]:
+    experiment = RECIPES[name]()
+    card = inspect.getdoc(RECIPES[name]) or ""
+    known: list[dict[str, Any]] = []
+    for home in SECTIONS:
+        config = getattr(experiment, home)
+        for field in dataclasses.fields(config):
+            value, meta = getattr(config, field.name), field.metadata
+            if field.name in FIXED:
+                continue
+            shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+            kind = getattr(cf.types_of(config)[field.name], "__name__", "list")
+            known.append(
+                {
+                    "section": home,
+                    "name": field.name.rstrip("_"),
+                    "value": str(shown).lower() if isinstance(shown, bool) else shown,
+                    "kind": kind,
+                    "help": meta.get("help", ""),
+                    "choices": list(meta.get("choices") or []),
+                }
+            )
+    return {
+        "name": name,
+        "about": card.splitlines()[0],
+        "card": card,
+        "task": tasks.name_of(experiment.task),
+        "needs_data": not experiment.data.source,
+        "settings": known,
+    }
