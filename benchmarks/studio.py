@@ -66,7 +66,8 @@ def first(folder: str) -> None:
             sizes.append(sum(got))
             browser.close()
         print(
-            f"first page: usable after {statistics.median(times):.2f} s (median of 5, {min(times):.2f} to {max(times):.2f})"
+            f"first page: usable after {statistics.median(times):.2f} s (median of 5; "
+            f"{min(times):.2f} to {max(times):.2f})"
         )
         print(f"transferred: {max(sizes) / 1000:.0f} kB")
 
@@ -96,9 +97,8 @@ def viewer(folder: str, pairs: int = 4) -> None:
             rates = {who: rate(folder, 10 + 2 * i + k, who) for k, who in enumerate(order)}
             found.append(rates[address] / rates[None])
             print(f"alone {rates[None]:.0f}, with a viewer {rates[address]:.0f} images/s: {found[-1]:.3f}")
-    print(
-        f"with one viewer: {statistics.median(found):.3f} of the speed alone (median of {pairs}, {min(found):.3f} to {max(found):.3f})"
-    )
+    spread = f"median of {pairs}, {min(found):.3f} to {max(found):.3f}"
+    print(f"with one viewer: {statistics.median(found):.3f} of the speed alone ({spread})")
 
 
 def view(address: str | None, name: str, stop: threading.Event, seen: list[int]) -> None:

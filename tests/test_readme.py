@@ -40,6 +40,8 @@ def test_readme_commands_run_in_their_order(blobs: Path, tmp_path: Path, monkeyp
     assert any(c.startswith("ganvas train mnist") for c in found)
     assert any(c.startswith("ganvas sample") for c in found)
     for command in found:
+        if command == "ganvas studio":  # it does not end: test_studio.py and test_deploy.py talk to it
+            continue
         words = [str(blobs) if word == "path/to/fashion" else word for word in shlex.split(command)[1:]]
         if words[0] == "train":
             words += ["--smoke"]

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import ganvas as command
 from conftest import quick
 from PIL import Image
 
@@ -262,6 +263,12 @@ def test_too_much_is_not_taken() -> None:
         assert answer(app, "POST", headers={**own, "content-length": length})[0] == 413
     assert answer(app, "POST", headers=own, body=bytes(guard.BYTES + 1))[0] == 413  # without saying how much it is
     assert answer(app, "POST", headers=own, body=bytes(guard.BYTES))[2] == str(guard.BYTES).encode()
+
+
+def test_too_much_is_not_taken_by_any_page(studio: Served) -> None:
+    own = {k.lower(): v for k, v in OWN.items()}
+    for path in ("/api/runs/00000-blobs/judge", "/api/runs/00000-blobs/sheet"):
+        assert answer(studio.app, "POST", path, own, bytes(guard.BYTES + 1))[0] in (400, 413)
 
 
 def test_every_answer_keeps_the_page_to_itself(studio: Served) -> None:
@@ -855,3 +862,51 @@ def test_a_disk_that_is_full_is_said_and_survived(studio: Served, root: Path, mo
     assert status == 400
     assert "the disk is full" in json.loads(content)["detail"]
     assert studio.get("/health")["status"] == "ok"
+
+
+def test_the_command_says_where_it_is_and_ends_with_viewers(root: Path, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        start = [sys.executable, "-m", "ganvas", "studio", "--runs", str(root / "runs"), "--data", str(root)]
+        done = subprocess.run([*start, "--port", str(port)], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2
+        assert "could not listen" in done.stderr
+    process = subprocess.Popen([*start, "--port", str(port)], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"Ganvas Studio: http://127.0.0.1:{port}/\n"
+        url = f"http://127.0.0.1:{port}/api/runs/00000-blobs/events"
+        end = time.monotonic() + 30
+        while True:
+            try:
+                stream = urllib.request.urlopen(url, timeout=20)
+                break
+            except OSError:
+                assert time.monotonic() < end
+                time.sleep(0.1)
+        with stream:
+            assert stream.readline() == b"retry: 1000\n"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(15) is not None
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--port", "0"], "choose one from 1 to 65535"),
+        (["--data", "nowhere"], "There is no folder nowhere"),
+        (["--host", "0.0.0.0"], "fewer than 16 characters"),
+    ],
+)
+def test_what_cannot_be_is_said_before_it_starts(
+    words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANVAS_TOKEN", "short")
+    done = command("studio", *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert told in done.stderr

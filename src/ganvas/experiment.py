@@ -173,10 +173,14 @@ class Experiment:
         Raises:
             UserError: they cannot be found or read.
         """
-        return data.load(self._source(), self.data.shape(), self.data.labels, self.data.twins, self.data.to)
+        return data.load(self.source(), self.data.shape(), self.data.labels, self.data.twins, self.data.to)
 
-    def _source(self) -> str:
-        """Raises a UserError where the images are still to be named."""
+    def source(self) -> str:
+        """The name or path of the images.
+
+        Raises:
+            UserError: they are still to be named.
+        """
         if not self.data.source:
             raise UserError(f"The recipe {self.recipe} is for images of your own: name them with --data FOLDER.")
         if isinstance(self.task, translate.Config) and not self.data.to:
@@ -279,7 +283,7 @@ class Experiment:
 
     def _loading(self) -> Generator[Event, None, ImageData]:
         """As `load_data`; tells now and then how far the pictures are converted."""
-        steps = data.loading(self._source(), self.data.shape(), self.data.labels, self.data.twins, self.data.to)
+        steps = data.loading(self.source(), self.data.shape(), self.data.labels, self.data.twins, self.data.to)
         told = -TELL
         while True:
             try:

@@ -63,7 +63,13 @@ def studio(
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     try:
         uvicorn.run(
-            create(runs, data, token), host=host, port=port, access_log=False, log_level="warning", server_header=False
+            create(runs, data, token),
+            host=host,
+            port=port,
+            access_log=False,  # the first address holds the token
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=2,  # viewers of live events never go by themselves
         )
     except SystemExit as error:  # uvicorn's way to say that it could not begin
         raise UserError(

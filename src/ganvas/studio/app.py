@@ -17,7 +17,7 @@ from fastapi.routing import APIRoute
 from ganvas import __version__
 from ganvas.errors import UserError
 from ganvas.studio import models, runs
-from ganvas.studio.guard import Guard
+from ganvas.studio.guard import BYTES, Guard, TooLarge
 from ganvas.studio.state import Studio
 from ganvas.studio.watching import NotThere
 from ganvas.studio.working import Broken, Busy
@@ -40,6 +40,8 @@ class Route(APIRoute):
                 return JSONResponse({"detail": str(error)}, 400)
             except NotThere:
                 return JSONResponse({"detail": "There is no such run (any more)."}, 404)
+            except TooLarge:
+                return JSONResponse({"detail": f"At most {BYTES // 1_000_000} MB can be sent at once."}, 413)
             except Busy:
                 return JSONResponse({"detail": "Many are asking at once. Try again."}, 429, {"retry-after": "1"})
             except Broken as error:

@@ -38,7 +38,9 @@ class Start(BaseModel):
     recipe: str = Field(max_length=60)
     data: str = Field(default="", max_length=400)
     to: str = Field(default="", max_length=400)
-    settings: dict[str, str] = Field(default={}, max_length=60)
+    settings: dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=200)]] = Field(
+        default={}, max_length=60
+    )
 
 
 class Longer(BaseModel):
@@ -169,7 +171,7 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
             raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
         data, to = (studio.source(text) if text else None for text in (wanted.data, wanted.to))
         experiment = api.experiment(wanted.recipe, data, chosen, to)
-        experiment._source()
+        experiment.source()
         name = listing.bare_name(Path(experiment.data.source))
         label = name if name == experiment.recipe else f"{name}-{experiment.recipe}"
         folder = Run.create(studio.root, re.sub(r"[^\w.-]+", "-", label)[:80]).folder
