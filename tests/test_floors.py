@@ -47,7 +47,20 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
         "studio",
         *(
             f"studio.{name}"
-            for name in ("app", "games", "guard", "jobs", "models", "runs", "state", "tasks", "watching", "working")
+            for name in (
+                "app",
+                "asking",
+                "games",
+                "guard",
+                "jobs",
+                "loaded",
+                "models",
+                "runs",
+                "state",
+                "tasks",
+                "watching",
+                "working",
+            )
         ),
     ],
     [

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import io
-import random
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,49 +11,23 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
-from ganvas import checking, detection, exporting, fitting, lettering, loading, originals, sample, seeds, sources
+from ganvas import checking, exporting, fitting, lettering, originals, sample, seeds
 from ganvas import images as im
 from ganvas.errors import UserError
-from ganvas.metrics import expert
 from ganvas.restoring import Restorer
 from ganvas.sample import Model
-from ganvas.studio import games
+from ganvas.studio.asking import NEAREST, game, judge  # noqa: F401  # the worker calls them by their names here
+from ganvas.studio.loaded import as_png, check_pixels, drawer, load
 from ganvas.translating import Translator
 
 PICTURES = 256  # drawn at once, at most
-PIXELS = 40_000_000  # of a picture that is sent
-NEAREST = 4  # training images that are shown beside a judged picture
-LOOKED = 20_000  # training images among which they are looked for
-EXPERT = 2_000  # pictures of each kind from which the fresh expert of the game learns
 LONGEST = 4_096  # pixels of the longer side of a picture to mend
-
-
-@functools.lru_cache(maxsize=3)
-def _cached(path: str, changed: int) -> Any:
-    return loading.load(path)
-
-
-def _load(path: str) -> Any:
-    """A model of any task, from memory where its file has not changed."""
-    file = Path(path)
-    try:
-        return _cached(path, file.stat().st_mtime_ns)
-    except OSError as error:
-        raise UserError("This run has no model yet: it comes with the first snapshot.") from error
-
-
-def _drawer(path: str) -> Model:
-    model = _load(path)
-    if not isinstance(model, Model):
-        raise UserError(f"This model {sample.USES[sample.task_of(model.card)].split(':')[0]}.")
-    return model
 
 
 def describe(path: str) -> dict[str, Any]:
     """What a model can do."""
-    model = _load(path)
+    model = load(path)
     spec, task = model.spec, sample.task_of(model.card)
     found = {
         "task": task,
@@ -79,16 +50,16 @@ def describe(path: str) -> dict[str, Any]:
 
 def pictures(path: str, numbers: list[int], kind: str | None, truncation: float | None) -> list[bytes]:
     """A PNG of each seed. Raises a UserError where that are too many, or the model has no such class."""
-    model = _drawer(path)
+    model = drawer(path)
     if not 0 < len(numbers) <= PICTURES:
         raise UserError(f"{len(numbers)} pictures at once: from 1 to {PICTURES} are possible.")
     drawn = model.pictures(numbers, kind if model.class_names else None, truncation)
-    return [_png(picture) for picture in drawn]
+    return [as_png(picture) for picture in drawn]
 
 
 def sheet(path: str, numbers: list[int], kind: str | None, truncation: float | None, columns: int) -> bytes:
     """The same pictures on one PNG."""
-    model = _drawer(path)
+    model = drawer(path)
     if not 0 < len(numbers) <= PICTURES:
         raise UserError(f"{len(numbers)} pictures at once: from 1 to {PICTURES} are possible.")
     drawn = model.pictures(numbers, kind if model.class_names else None, truncation)
@@ -107,13 +78,13 @@ def archive(path: str, numbers: list[int], kind: str | None, truncation: float |
 @torch.inference_mode()
 def point(path: str, corners: list[int], x: float, y: float, kind: str | None) -> bytes:
     """The picture at a place of the map between four seeds, whose corners they are; x, y in 0..1."""
-    model = _drawer(path)
+    model = drawer(path)
     if len(corners) != 4 or not (0 <= x <= 1 and 0 <= y <= 1):
         raise UserError("A place on the map has four corner seeds, and x and y between 0 and 1.")
     z = seeds.latents(corners, model.latent_dim)
     z = blend(z, x, y)[None]
     labels = model.labels(kind if kind is not None else 0, 1) if model.class_names else None
-    return _png(im.to_uint8(model.generator(z.to(next(model.generator.parameters()).device), labels))[0])
+    return as_png(im.to_uint8(model.generator(z.to(next(model.generator.parameters()).device), labels))[0])
 
 
 def blend(corners: Tensor, x: float, y: float) -> Tensor:
@@ -128,7 +99,7 @@ def blend(corners: Tensor, x: float, y: float) -> Tensor:
 
 def written(path: str, text: str, seed: int) -> bytes:
     """A text in the model's hand."""
-    model = _drawer(path)
+    model = drawer(path)
     if len(text) > 60:
         raise UserError("That text is too long: 60 characters at most.")
     return im.png(im.grid(lettering.write(model, text, seed), 1))
@@ -136,7 +107,7 @@ def written(path: str, text: str, seed: int) -> bytes:
 
 def onnx(path: str, folder: str) -> str:
     """The generator as an ONNX file for the browser, made once for each state of the model; returns its path."""
-    model, place = _drawer(path), Path(folder)
+    model, place = drawer(path), Path(folder)
     target = place / "generator.onnx"
     if not target.is_file():
         exporting.export(model, place)
@@ -148,141 +119,12 @@ def table(dim: int, count: int) -> bytes:
     return seeds.latents(range(count), dim).numpy().astype("<f4").tobytes()
 
 
-# ---- the expert
-
-
-def judge(path: str, content: bytes) -> dict[str, Any]:
-    """What the detector thinks of a picture, the nearest training images, and where it looked."""
-    model = _drawer(path)
-    detector = model.detector_for(0.05)
-    picture = _fitted(content, model)
-    verdict = model.detect(picture[None])[0]
-    near = _nearest(model, picture)
-    return {
-        "probability": verdict.probability,
-        "verdict": verdict.kind,
-        "thresholds": detector.thresholds(0.05),
-        "picture": _png(picture),
-        "heat": _heat(model, detector, picture),
-        "nearest": near,
-    }
-
-
-def _fitted(content: bytes, model: Model) -> Tensor:
-    try:
-        raw = fitting.opened(content)
-        _check_pixels(raw)
-        picture = fitting.plain(raw, model.spec.size)
-        shaped = fitting.fitted(picture, fitting.Shape(model.spec.size, model.spec.channels))
-    except fitting.Unreadable as error:
-        raise UserError(f"That cannot be read as a picture ({error}).") from error
-    return torch.from_numpy(shaped.copy())
-
-
-def _check_pixels(picture: Image.Image) -> None:
-    if picture.width * picture.height > PIXELS:
-        raise UserError(
-            f"That picture has {picture.width}x{picture.height} pixels; {PIXELS // 1_000_000} million are the most."
-        )
-
-
-def _heat(model: Model, detector: detection.Detector, picture: Tensor) -> bytes:
-    """Where a small change would move the verdict most: the gradient's size, over the picture in grey."""
-    device = next(model.discriminator.parameters()).device
-    x = im.to_float(picture[None].to(device)).requires_grad_(True)
-    with torch.enable_grad():
-        logit = detector(detection.summary(model.discriminator.features(x))).sum()  # pyright: ignore[reportCallIssue]
-        (gradient,) = torch.autograd.grad(logit, x)
-    heat = gradient.abs().sum(1, keepdim=True)
-    heat = F.avg_pool2d(F.pad(heat, (1, 1, 1, 1), mode="replicate"), 3, 1)[0, 0].cpu()
-    heat = (heat / heat.quantile(0.99).clamp_min(1e-12)).clamp(0, 1).numpy()
-    grey = picture.float().mean(0).numpy()
-    warm = np.stack([np.full_like(grey, 255), 255 * (1 - heat) * 0.8, np.zeros_like(grey)], 2)
-    mixed = (1 - heat[:, :, None]) * grey[:, :, None] * 0.7 + heat[:, :, None] * warm
-    return im.png(mixed.clip(0, 255).astype(np.uint8))
-
-
-def _nearest(model: Model, picture: Tensor) -> list[bytes]:
-    """The training images that are nearest by pixels; none where they are no longer there."""
-    with contextlib.suppress(UserError):
-        pool = _pool(str(model.path), model.path.stat().st_mtime_ns)
-        distance = (pool.float().flatten(1) - picture.float().flatten()).square().sum(1)
-        return [_png(pool[i]) for i in distance.topk(min(NEAREST, len(pool)), largest=False).indices]
-    return []
-
-
-@functools.lru_cache(maxsize=2)
-def _pool(path: str, changed: int) -> Tensor:
-    model = _drawer(path)
-    real = sources.trained_on(model, path)
-    most = min(len(real.train.images), LOOKED, 400_000_000 // real.train.images[:1].numel())
-    return real.train.images[:most]
-
-
-# ---- the game
-
-
-def game(path: str, seed: int) -> dict[str, Any]:
-    """Twenty pictures, ten of each kind in a chance order, and what a fresh expert says of them."""
-    model = _drawer(path)
-    real = sources.trained_on(model, path)
-    held_out, labels = real.held_out.images, real.held_out.labels
-    if len(held_out) < 40:
-        raise UserError(f"{len(held_out)} held-out pictures are too few for a game; 40 are needed.")
-    chance = random.Random(seed)
-    network, mean, spread, kept_back = _expert(path, model.path.stat().st_mtime_ns)
-    chosen = chance.sample(kept_back, games.PICTURES // 2)
-    numbers = [chance.randrange(1_000_000, 2_000_000) for _ in chosen]  # seeds that the expert has not learned from
-    kinds = None if labels is None or not model.class_names else [int(labels[i]) for i in chosen]
-    fakes = model.pictures(numbers, kinds)
-    mixed = torch.cat([held_out[chosen], fakes])
-    order = list(range(len(mixed)))
-    chance.shuffle(order)
-    with torch.inference_mode():
-        logits = network(((mixed[order].float() - mean) / spread).contiguous(memory_format=torch.channels_last))
-    return {
-        "pictures": [_png(mixed[i]) for i in order],
-        "real": [i < len(chosen) for i in order],
-        "expert": [bool(logit > 0) for logit in logits],
-    }
-
-
-@functools.lru_cache(maxsize=1)
-def _expert(path: str, changed: int) -> tuple[Any, Tensor, Tensor, list[int]]:
-    """A network that was trained just now to tell this model's pictures from held-out ones, and those it never saw."""
-    model = _drawer(path)
-    real = sources.trained_on(model, path)
-    held_out, labels = real.held_out.images, real.held_out.labels
-    order = torch.randperm(len(held_out), generator=seeds.generator(0, "game"))
-    count = min(EXPERT, len(held_out) * 2 // 3)
-    learned, kept_back = order[:count], order[count:].tolist()
-    kinds = None if labels is None or not model.class_names else labels[learned].tolist()
-    fakes = model.pictures(range(count), kinds)
-    both, is_real = torch.cat([held_out[learned], fakes]), torch.arange(2 * count) < count
-    mean, spread = both.float().mean(), both.float().std().clamp_min(1e-6)
-    with torch.random.fork_rng():
-        torch.manual_seed(seeds.key(0, "expert of the game"))
-        network = expert.Expert(model.spec.channels, model.spec.size)
-        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        rounds = max(1, 2 * count // expert.BATCH)
-        epochs = max(4, -(-expert.STEPS // rounds))
-
-        def batches() -> Any:
-            for _ in range(epochs):
-                for index in torch.randperm(2 * count).split(expert.BATCH)[:rounds]:
-                    yield (both[index].float() - mean) / spread, is_real[index]
-
-        for _ in expert.teach(network, batches(), epochs * rounds):
-            pass
-    return network, mean, spread, kept_back
-
-
 # ---- mending
 
 
 def mend(path: str, content: bytes, to: str, mask: bytes | None) -> dict[str, Any]:
     """A picture before and after, as PNG; and what the user should know."""
-    model = _load(path)
+    model = load(path)
     if isinstance(model, Model):
         raise UserError("This model draws from noise: it mends nothing. Choose one of denoise, derain, superres ...")
     if isinstance(model, Translator) and not model.any_size:
@@ -302,7 +144,7 @@ def mend(path: str, content: bytes, to: str, mask: bytes | None) -> dict[str, An
 def _square(content: bytes, model: Translator) -> originals.Original:
     try:
         raw = fitting.opened(content)
-        _check_pixels(raw)
+        check_pixels(raw)
         shape = fitting.Shape(model.spec.size, model.spec.channels)
         fitted = fitting.fitted(fitting.plain(raw, model.spec.size), shape).transpose(1, 2, 0)
     except fitting.Unreadable as error:
@@ -314,7 +156,7 @@ def _original(content: bytes) -> originals.Original:
     """An upright picture of 8 bits, no larger than can be mended while someone waits."""
     try:
         raw = fitting.opened(content)
-        _check_pixels(raw)
+        check_pixels(raw)
         picture = fitting.plain(raw)
     except fitting.Unreadable as error:
         raise UserError(f"That cannot be read as a picture ({error}).") from error
@@ -368,11 +210,6 @@ def look(place: str, out: str) -> dict[str, Any]:
     sheet = checked.preview.read_bytes() if checked.preview is not None else None
     names = ("total", "looked", "classes", "findings", "forecast", "mirror")
     return {**{name: found[name] for name in names if name in found}, "sheet": sheet}
-
-
-def _png(picture: Tensor) -> bytes:
-    """uint8 [C, H, W] -> PNG."""
-    return im.png(picture.permute(1, 2, 0).contiguous().numpy())
 
 
 def forecast(recipe: str, data: str | None, settings: dict[str, str], to: str | None) -> dict[str, Any]:

@@ -1,0 +1,141 @@
+"""What the worker does with a model's expert: judge a picture, deal a game."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from ganvas import detection, fitting, seeds, sources
+from ganvas import images as im
+from ganvas.errors import UserError
+from ganvas.metrics import expert
+from ganvas.sample import Model
+from ganvas.studio import games
+from ganvas.studio.loaded import as_png, check_pixels, drawer
+
+NEAREST = 4  # training images that are shown beside a judged picture
+LOOKED = 20_000  # training images among which they are looked for
+EXPERT = 2_000  # pictures of each kind from which the fresh expert of the game learns
+
+
+def judge(path: str, content: bytes) -> dict[str, Any]:
+    """What the detector thinks of a picture, the nearest training images, and where it looked."""
+    model = drawer(path)
+    detector = model.detector_for(0.05)
+    picture = _fitted(content, model)
+    verdict = model.detect(picture[None])[0]
+    near = _nearest(model, picture)
+    return {
+        "probability": verdict.probability,
+        "verdict": verdict.kind,
+        "thresholds": detector.thresholds(0.05),
+        "picture": as_png(picture),
+        "heat": _heat(model, detector, picture),
+        "nearest": near,
+    }
+
+
+def _fitted(content: bytes, model: Model) -> Tensor:
+    try:
+        raw = fitting.opened(content)
+        check_pixels(raw)
+        picture = fitting.plain(raw, model.spec.size)
+        shaped = fitting.fitted(picture, fitting.Shape(model.spec.size, model.spec.channels))
+    except fitting.Unreadable as error:
+        raise UserError(f"That cannot be read as a picture ({error}).") from error
+    return torch.from_numpy(shaped.copy())
+
+
+def _heat(model: Model, detector: detection.Detector, picture: Tensor) -> bytes:
+    """Where a small change would move the verdict most: the gradient's size, over the picture in grey."""
+    device = next(model.discriminator.parameters()).device
+    x = im.to_float(picture[None].to(device)).requires_grad_(True)
+    with torch.enable_grad():
+        logit = detector(detection.summary(model.discriminator.features(x))).sum()  # pyright: ignore[reportCallIssue]
+        (gradient,) = torch.autograd.grad(logit, x)
+    heat = gradient.abs().sum(1, keepdim=True)
+    heat = F.avg_pool2d(F.pad(heat, (1, 1, 1, 1), mode="replicate"), 3, 1)[0, 0].cpu()
+    heat = (heat / heat.quantile(0.99).clamp_min(1e-12)).clamp(0, 1).numpy()
+    grey = picture.float().mean(0).numpy()
+    warm = np.stack([np.full_like(grey, 255), 255 * (1 - heat) * 0.8, np.zeros_like(grey)], 2)
+    mixed = (1 - heat[:, :, None]) * grey[:, :, None] * 0.7 + heat[:, :, None] * warm
+    return im.png(mixed.clip(0, 255).astype(np.uint8))
+
+
+def _nearest(model: Model, picture: Tensor) -> list[bytes]:
+    """The training images that are nearest by pixels; none where they are no longer there."""
+    with contextlib.suppress(UserError):
+        pool = _pool(str(model.path), model.path.stat().st_mtime_ns)
+        distance = (pool.float().flatten(1) - picture.float().flatten()).square().sum(1)
+        return [as_png(pool[i]) for i in distance.topk(min(NEAREST, len(pool)), largest=False).indices]
+    return []
+
+
+@functools.lru_cache(maxsize=2)
+def _pool(path: str, changed: int) -> Tensor:
+    model = drawer(path)
+    real = sources.trained_on(model, path)
+    most = min(len(real.train.images), LOOKED, 400_000_000 // real.train.images[:1].numel())
+    return real.train.images[:most]
+
+
+def game(path: str, seed: int) -> dict[str, Any]:
+    """Twenty pictures, ten of each kind in a chance order, and what a fresh expert says of them."""
+    model = drawer(path)
+    real = sources.trained_on(model, path)
+    held_out, labels = real.held_out.images, real.held_out.labels
+    if len(held_out) < 40:
+        raise UserError(f"{len(held_out)} held-out pictures are too few for a game; 40 are needed.")
+    chance = random.Random(seed)
+    network, mean, spread, kept_back = _expert(path, model.path.stat().st_mtime_ns)
+    chosen = chance.sample(kept_back, games.PICTURES // 2)
+    numbers = [chance.randrange(1_000_000, 2_000_000) for _ in chosen]  # seeds that the expert has not learned from
+    kinds = None if labels is None or not model.class_names else [int(labels[i]) for i in chosen]
+    fakes = model.pictures(numbers, kinds)
+    mixed = torch.cat([held_out[chosen], fakes])
+    order = list(range(len(mixed)))
+    chance.shuffle(order)
+    with torch.inference_mode():
+        logits = network(((mixed[order].float() - mean) / spread).contiguous(memory_format=torch.channels_last))
+    return {
+        "pictures": [as_png(mixed[i]) for i in order],
+        "real": [i < len(chosen) for i in order],
+        "expert": [bool(logit > 0) for logit in logits],
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def _expert(path: str, changed: int) -> tuple[Any, Tensor, Tensor, list[int]]:
+    """A network that was trained just now to tell this model's pictures from held-out ones, and those it never saw."""
+    model = drawer(path)
+    real = sources.trained_on(model, path)
+    held_out, labels = real.held_out.images, real.held_out.labels
+    order = torch.randperm(len(held_out), generator=seeds.generator(0, "game"))
+    count = min(EXPERT, len(held_out) * 2 // 3)
+    learned, kept_back = order[:count], order[count:].tolist()
+    kinds = None if labels is None or not model.class_names else labels[learned].tolist()
+    fakes = model.pictures(range(count), kinds)
+    both, is_real = torch.cat([held_out[learned], fakes]), torch.arange(2 * count) < count
+    mean, spread = both.float().mean(), both.float().std().clamp_min(1e-6)
+    with torch.random.fork_rng():
+        torch.manual_seed(seeds.key(0, "expert of the game"))
+        network = expert.Expert(model.spec.channels, model.spec.size)
+        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        rounds = max(1, 2 * count // expert.BATCH)
+        epochs = max(4, -(-expert.STEPS // rounds))
+
+        def batches() -> Any:
+            for _ in range(epochs):
+                for index in torch.randperm(2 * count).split(expert.BATCH)[:rounds]:
+                    yield (both[index].float() - mean) / spread, is_real[index]
+
+        for _ in expert.teach(network, batches(), epochs * rounds):
+            pass
+    return network, mean, spread, kept_back
