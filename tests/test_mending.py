@@ -847,7 +847,7 @@ def test_info_and_a_page_on_a_hub_know_a_restorer(mender: Path, tmp_path: Path) 
     assert 'ganvas.restorer("page")' in page
     done = ganvas("export", str(mender), "--web", "web", cwd=tmp_path)
     assert done.returncode == 2
-    assert "mends pictures" in done.stderr
+    assert "draws none from noise" in done.stderr
 
 
 def test_a_restorer_is_trained_by_two_processes(photos: Path, tmp_path: Path) -> None:

@@ -300,23 +300,31 @@ def superres() -> Experiment:
 def inpaint() -> Experiment:
     """Fill what is missing in pictures: `ganvas train inpaint --data PHOTOS`.
 
-    As for `denoise`, stopped after 7,000 images (4 minutes): 33.45 dB of the missing pixels, where a diffusion fill has
-    34.19. No whole training was run and judged yet.
+    The photographs of `denoise`, 400,000 images (default), n = 1: 69 minutes of ONE core of an AMD EPYC (AVX512 with
+    bf16), other work on the second and at times on this one (115 images a second undisturbed: 58 minutes); 2026-11-27.
+    38.66 dB and SSIM .970 of the missing quarter of 976 held-out pieces of 64 pixels; a diffusion fill 36.78 and .959.
     """
     base = denoise()
     return dataclasses.replace(
         base,
         recipe="inpaint",
         network=unet.Config(depth=4),
-        data=dataclasses.replace(base.data, size=96),
-        task=restore.Config("holes:25", turn=False),
+        data=dataclasses.replace(base.data, size=64),
+        task=restore.Config("holes:25", even=5e-3),
+        training=dataclasses.replace(
+            base.training, images=400_000, batch=8, lr_g=5e-4, sample_every=50_000, sample_at=(1_000, 10_000, 20_000)
+        ),
     )
 
 
 def translate_recipe() -> Experiment:
     """Turn pictures of one kind into another, and back: `ganvas train translate --data FACES --to EMOJI`.
 
-    No run was judged yet.
+    8,000 avatar faces (DiceBear's Adventurer) and 4,000 of its Pixel Art, 64 pixels, images=60k, seed 0, n = 1: 66
+    minutes of ONE core of an AMD EPYC (AVX512 with bf16), other work beside it; 2026-11-27. Frechet distance of 797
+    translated held-out faces to the 412 held-out Pixel Art 226.6, where the faces as they are have 633.3 and training
+    ones of the kind 14.9 (the other way 159.7, 633.3, 43.4; efficientnet-lite0). Mean colours follow the input by .81
+    in the middle and .91 at the border (rank correlation). The default length was not run.
     """
     return Experiment(
         recipe="translate",

@@ -23,6 +23,7 @@ from ganvas.spec import ImageSpec
 SLOPE = 0.2
 LEVELS, SWEEPS = 6, 8  # halvings of a picture by which its holes are filled at first, and sweeps at each size
 SLOWEST = 0.98  # what a plain sweep leaves of the error that fades most slowly, about
+MIRRORS = ((2,), (3,), (2, 3))  # of a picture, whose fills are averaged with its own (Lim et al. 2017, section 3.4)
 MOST = 4  # times the dial's channels, which no map exceeds
 
 
@@ -86,16 +87,10 @@ class Generator(nn.Module):
         height, width = images.shape[2:]
         down, right = -height % self.stride, -width % self.stride
         padded = F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images
-        x = self.first(F.pixel_unshuffle(padded, self.fold))
-        kept = []
-        for before, down_by in zip(self.befores, self.downs, strict=True):
-            x = before(x)
-            kept.append(x)
-            x = down_by(x)
-        x = self.middle(x)
-        for i in reversed(range(len(kept))):
-            x = self.afters[i](F.pixel_shuffle(self.ups[i](x), 2) + kept[i])
-        change = F.pixel_shuffle(self.head(x), self.last).float()
+        change = self._change(padded)
+        if self.masked and not self.training:  # a fill has no side: the mean of its mirrored ones is nearer
+            turned = [self._change(padded.flip(sides)).flip(sides) for sides in MIRRORS]
+            change = torch.stack([change, *turned]).mean(0)
         change = change[:, :, : height * self.scale, : width * self.scale]
         base = images[:, : self.channels].float()
         if self.scale > 1:
@@ -104,6 +99,19 @@ class Generator(nn.Module):
         if self.masked:
             made = torch.where(images[:, self.channels :] > 0.5, made, base)
         return made if self.training else made.clamp(-1, 1)
+
+    def _change(self, images: Tensor) -> Tensor:
+        """What is to be added to the trivial answer, of pictures whose sides are multiples of `stride`."""
+        x = self.first(F.pixel_unshuffle(images, self.fold))
+        kept = []
+        for before, down_by in zip(self.befores, self.downs, strict=True):
+            x = before(x)
+            kept.append(x)
+            x = down_by(x)
+        x = self.middle(x)
+        for i in reversed(range(len(kept))):
+            x = self.afters[i](F.pixel_shuffle(self.ups[i](x), 2) + kept[i])
+        return F.pixel_shuffle(self.head(x), self.last).float()
 
 
 def filled(images: Tensor, mask: Tensor) -> Tensor:

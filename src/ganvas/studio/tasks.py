@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,8 @@ def mend(path: str, content: bytes, to: str, mask: bytes | None) -> dict[str, An
     worker = model.one_way(to) if isinstance(model, Translator) else model
     after = _finish(worker.mend(original, missing))
     told = [f"It is unlike the pictures of the training: {text}." for text in worker.unlike(original)]
+    if missing is not None:  # what was painted over is seen as a hole
+        original = replace(original, pixels=np.where(missing[:, :, None], np.uint8(127), original.pixels))
     return {"before": _as_png(original), "after": _as_png(after), "warnings": told}
 
 
