@@ -893,3 +893,34 @@ def test_a_restorer_is_trained_by_two_processes(photos: Path, tmp_path: Path) ->
 def test_the_number_of_weights_is_pinned(spec: ImageSpec, weights: tuple[int, int]) -> None:
     built = networks.build(unet.Config(), spec)
     assert tuple(sum(p.numel() for p in network.parameters()) for network in built) == weights
+
+
+def test_a_fill_has_no_side(filler: Path) -> None:
+    """The mean of mirrored fills is the same, mirrored, for the mirrored picture; while it learns there is one fill."""
+    model = restoring.load(filler)
+    stride = int(model.generator.stride)  # pyright: ignore[reportArgumentType]
+    given = torch.rand(1, 4, 4 * stride, 6 * stride, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    given[:, 3] = (given[:, 3] > 0.5).float()
+    given[:, :3] *= 1 - given[:, 3:]
+    with torch.inference_mode():
+        made = model.generator(given)
+        for sides in unet.MIRRORS:
+            torch.testing.assert_close(model.generator(given.flip(sides)).flip(sides), made, rtol=1e-3, atol=1e-4)
+        once = model.generator.train()(given).clamp(-1, 1)
+    assert not torch.allclose(once, made, atol=1e-3)
+    assert torch.equal(made[:, :, given[0, 3] < 0.5], given[:, :3][:, :, given[0, 3] < 0.5])
+
+
+def test_tiles_without_a_hole_are_passed_over(filler: Path) -> None:
+    model = restoring.load(filler)
+    seen: list[torch.Size] = []
+    model.generator.register_forward_hook(lambda module, given, made: seen.append(given[0].shape))
+    images = torch.rand(1, 3, 600, 600, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    masks = torch.zeros(1, 1, 600, 600, dtype=torch.bool)
+    masks[:, :, 5:20, 5:20] = True
+    made = model.restore(images, masks)
+    assert len(restoring.tiles(600, int(model.generator.stride))) == 2  # pyright: ignore[reportArgumentType]
+    assert len(seen) == 1  # of four
+    known = ~masks.expand(1, 3, -1, -1)
+    torch.testing.assert_close(made[known], images[known], rtol=0, atol=1e-5)
+    assert not torch.equal(made[~known], images[~known])
