@@ -16,7 +16,8 @@ def drawable(size: int) -> int:
 class ImageSpec:
     """The shape of the images: channels (1 grey, 3 colour), side in pixels, number of classes (0: unlabelled).
 
-    Where the generator is given pictures: how many times smaller they are, and whether a mask comes with them.
+    Where the generator is given pictures: how many times smaller they are, whether a mask comes with them, and whether
+    turned and mirrored ones are of the same kind.
     """
 
     channels: int
@@ -24,6 +25,7 @@ class ImageSpec:
     classes: int = 0
     scale: int = 1
     masked: bool = False
+    turned: bool = False
 
     def ladder(self) -> list[int]:
         """The sides from the smallest map (4 to 7 pixels) to the image, each twice the one before.

@@ -56,7 +56,7 @@ class Generator(nn.Module):
 
     def __init__(self, spec: ImageSpec, config: Config) -> None:
         super().__init__()
-        self.channels, self.scale, self.masked = spec.channels, spec.scale, spec.masked
+        self.channels, self.scale, self.masked, self.turned = spec.channels, spec.scale, spec.masked, spec.turned
         self.fold = 2 if spec.scale == 1 else 1  # pixels of the input, a side, that become channels
         widths = [config.width * min(MOST, 2**i) for i in range(config.depth + 1)]
         self.stride = self.fold * 2**config.depth  # sides of the input are multiples of it inside
@@ -88,7 +88,7 @@ class Generator(nn.Module):
         down, right = -height % self.stride, -width % self.stride
         padded = F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images
         change = self._change(padded)
-        if self.masked and not self.training:  # a fill has no side: the mean of its mirrored ones is nearer
+        if self.masked and self.turned and not self.training:  # the mean of mirrored fills is nearer than one of them
             turned = [self._change(padded.flip(sides)).flip(sides) for sides in MIRRORS]
             change = torch.stack([change, *turned]).mean(0)
         change = change[:, :, : height * self.scale, : width * self.scale]

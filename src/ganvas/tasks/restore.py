@@ -76,7 +76,7 @@ class RestoreTask(Task):
     @classmethod
     def takes(cls, config: Config) -> dict[str, Any]:
         plan = plan_of(config.degrade)
-        return {"scale": plan.scale, "masked": plan.masked}
+        return {"scale": plan.scale, "masked": plan.masked, "turned": config.turn}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
         whole, damaged = self._lesson(batch)
