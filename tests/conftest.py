@@ -67,8 +67,9 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
     )
     data = dataclasses.replace(experiment.data, source=str(source))
     if recipe == "translate":
-        (source / "others").mkdir(exist_ok=True)
-        data = dataclasses.replace(data, to=str(write_blobs(source / "others", 50, 20, seed=1)))
+        others = source.with_name(f"{source.name}-others")
+        others.mkdir(exist_ok=True)
+        data = dataclasses.replace(data, to=str(write_blobs(others, 50, 20, seed=1)))
     most = {"select": 160, "detect": 800}
     task = experiment.task
     task = dataclasses.replace(task, **{k: min(getattr(task, k), v) for k, v in most.items() if hasattr(task, k)})

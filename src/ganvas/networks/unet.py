@@ -87,10 +87,12 @@ class Generator(nn.Module):
         height, width = images.shape[2:]
         down, right = -height % self.stride, -width % self.stride
         padded = F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images
-        change = self._change(padded)
         if self.masked and self.turned and not self.training:  # the mean of mirrored fills is nearer than one of them
-            turned = [self._change(padded.flip(sides)).flip(sides) for sides in MIRRORS]
-            change = torch.stack([change, *turned]).mean(0)
+            fills = self._change(torch.cat([padded, *(padded.flip(sides) for sides in MIRRORS)]))
+            fills = fills.unflatten(0, (1 + len(MIRRORS), images.shape[0]))
+            change = (fills[0] + sum(fill.flip(s) for fill, s in zip(fills[1:], MIRRORS, strict=True))) / len(fills)
+        else:
+            change = self._change(padded)
         change = change[:, :, : height * self.scale, : width * self.scale]
         base = images[:, : self.channels].float()
         if self.scale > 1:
@@ -122,6 +124,7 @@ def filled(images: Tensor, mask: Tensor) -> Tensor:
         mask: [B, 1, H, W], 1 where a pixel is missing.
     """
     known = 1 - mask
+    cross = images.new_tensor([[0, 1, 0], [1, 0, 1], [0, 1, 0]]).expand(images.shape[1], 1, 3, 3)
     sums, counts = [images * known], [known]
     for _ in range(LEVELS):  # each level sees twice as far
         sums.append(F.avg_pool2d(sums[-1], 2, ceil_mode=True))
@@ -133,7 +136,8 @@ def filled(images: Tensor, mask: Tensor) -> Tensor:
         step = 1.0
         for sweep in range(SWEEPS):  # and evens out, in steps that grow (Chebyshev; Golub and Varga 1961)
             padded = F.pad(fill, (1, 1, 1, 1), mode="replicate")
-            around = padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1] + padded[:, :, 1:-1, :-2] + padded[:, :, 1:-1, 2:]
+            with torch.autocast(images.device.type, enabled=False):
+                around = F.conv2d(padded, cross, groups=images.shape[1])
             before, fill = fill, before + step * (own + around / 4 * (1 - count) - before)
             step = 1 / (1 - SLOWEST**2 * step / (4 if sweep else 2))
     return fill
