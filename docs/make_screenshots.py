@@ -53,9 +53,10 @@ def main() -> None:
                 page = browser.new_page(viewport={"width": 1180, "height": 860})
                 page.set_default_timeout(180_000)
                 for name, place in PAGES.items():
+                    page.goto("about:blank")  # a new address after # alone would leave the old page on for a while
                     page.goto(f"{address}#/{place}")
                     page.wait_for_selector("#main h1")
-                    page.wait_for_timeout(1500)
+                    page.wait_for_timeout(3000)
                     prepare(page, name)
                     page.screenshot(path=IMAGES / f"studio-{name}.png")
                     print(f"docs/images/studio-{name}.png")
