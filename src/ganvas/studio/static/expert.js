@@ -28,7 +28,7 @@ export async function expert(place, name) {
   const spot = (event) => { const box = pad.getBoundingClientRect(); return [(280 * (event.clientX - box.left)) / box.width, (280 * (event.clientY - box.top)) / box.height]; };
   const stroke = (event) => {
     const now = spot(event);
-    pen.strokeStyle = '#fff'; pen.lineWidth = 22; pen.lineCap = pen.lineJoin = 'round';
+    pen.strokeStyle = '#fff'; pen.lineWidth = 28; pen.lineCap = pen.lineJoin = 'round';
     pen.beginPath(); pen.moveTo(...(last ?? now)); pen.lineTo(...now); pen.stroke();
     last = now;
   };
@@ -41,17 +41,17 @@ export async function expert(place, name) {
       : h('p.note', {}, 'This model has no detector yet: it is learned when a training ends, from at least 200 held-out pictures.'));
 }
 
-/** The drawing, in the middle and as large as the digits of the data set are in theirs. */
+/** The drawing as MNIST's digits were prepared: 20 of 28 pixels large, its centre of mass in the middle. */
 function centred(pad) {
   const data = pad.getContext('2d').getImageData(0, 0, 280, 280).data;
-  let [left, top, right, bottom] = [280, 280, -1, -1];
-  for (let p = 0; p < 280 * 280; p += 1) if (data[4 * p] > 40) { const x = p % 280, y = Math.floor(p / 280); left = Math.min(left, x); right = Math.max(right, x); top = Math.min(top, y); bottom = Math.max(bottom, y); }
+  let [left, top, right, bottom] = [280, 280, -1, -1], [mass, sumX, sumY] = [0, 0, 0];
+  for (let p = 0; p < 280 * 280; p += 1) if (data[4 * p] > 40) { const x = p % 280, y = Math.floor(p / 280); left = Math.min(left, x); right = Math.max(right, x); top = Math.min(top, y); bottom = Math.max(bottom, y); mass += data[4 * p]; sumX += x * data[4 * p]; sumY += y * data[4 * p]; }
   const canvas = h('canvas', { width: 280, height: 280 }), pen = canvas.getContext('2d');
   pen.fillStyle = '#000'; pen.fillRect(0, 0, 280, 280);
   if (right < left) return canvas;
   const [w, t] = [right - left + 1, bottom - top + 1], scale = 200 / Math.max(w, t);
   pen.imageSmoothingQuality = 'high';
-  pen.drawImage(pad, left, top, w, t, 140 - (scale * w) / 2, 140 - (scale * t) / 2, scale * w, scale * t);
+  pen.drawImage(pad, left, top, w, t, 140 - scale * (sumX / mass - left), 140 - scale * (sumY / mass - top), scale * w, scale * t);
   return canvas;
 }
 
