@@ -414,7 +414,7 @@ def as_original(array: np.ndarray, alpha: np.ndarray | None = None) -> Original:
 
 
 def mend(model: restoring.Restorer, original: Original, mask: np.ndarray | None = None) -> Original:
-    return restoring._last(model.mend(original, mask))
+    return restoring.last(model.mend(original, mask))
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -84,7 +84,7 @@ class Restorer:
             return part if masks is None else _with_mask(part, masks[:, :, rows, columns])
 
         steps = self._tiled(cut, len(images), images.shape[2], images.shape[3])
-        return _last(steps)
+        return last(steps)
 
     def mend(self, original: Original, mask: np.ndarray | None = None) -> Generator[float, None, Original]:
         """Restore a picture from a file; yields the share that is done.
@@ -137,7 +137,7 @@ class Restorer:
         """
         noise = np.random.default_rng(0).normal(0, NUDGE * original.top / 255, original.pixels.shape)
         nudged = (original.pixels + noise).clip(0, original.top).round().astype(original.pixels.dtype)
-        other = _last(self.mend(Original(nudged, original.alpha), mask))
+        other = last(self.mend(Original(nudged, original.alpha), mask))
         moved = _energy(_levels(other.pixels, made.top) - _levels(made.pixels, made.top))
         nudge = _levels(nudged, original.top) - _levels(original.pixels, original.top)
         given = _energy(nn.functional.interpolate(nudge, scale_factor=float(self.spec.scale), mode="nearest"))
@@ -227,7 +227,8 @@ def _energy(x: Tensor) -> Tensor:
     return nn.functional.avg_pool2d(x.square().mean(1, keepdim=True), 7, 1, 3, count_include_pad=False)
 
 
-def _last(steps: Generator[float, None, Any]) -> Any:
+def last(steps: Generator[Any, None, Any]) -> Any:
+    """What a generator returns when it is done."""
     while True:
         try:
             next(steps)

@@ -34,11 +34,16 @@ class Verdict:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95% interval of the accuracy (Wilson 1927)."""
-        n, p = self.judged, self.accuracy
-        middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
-        half = Z / (1 + Z**2 / n) * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-        return middle - half, middle + half
+        """95% interval of the accuracy."""
+        return interval(self.accuracy, self.judged)
+
+
+def interval(share: float, count: int) -> tuple[float, float]:
+    """95% interval of a share of `count`. Source: Wilson 1927."""
+    p, n = share, count
+    middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
+    return middle - half, middle + half
 
 
 class Expert(nn.Module):

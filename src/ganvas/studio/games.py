@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import secrets
 from pathlib import Path
 from typing import Any
 
 from ganvas.errors import UserError
 from ganvas.files import cannot, make_folder
+from ganvas.metrics import expert
 
 PICTURES = 20  # of a game, half of them real
 OPEN = 200  # games that may be open at once; older ones are given up
-Z = 1.96  # standard deviations of a 95% interval
 
 
 class Games:
@@ -45,12 +44,12 @@ class Games:
         if len(said) != PICTURES:
             raise UserError(f"{len(said)} answers were given for {PICTURES} pictures.")
         game = self.open.pop(number)
-        real, expert = game["real"], game["expert"]
+        real, theirs = game["real"], game["expert"]
         row = {
             "run": game["run"],
             "images": game["images"],
             "you": sum(a == b for a, b in zip(said, real, strict=True)),
-            "expert": sum(a == b for a, b in zip(expert, real, strict=True)),
+            "expert": sum(a == b for a, b in zip(theirs, real, strict=True)),
             "fooled": sum(s and not r for s, r in zip(said, real, strict=True)),
         }
         make_folder(self.file.parent)
@@ -59,7 +58,7 @@ class Games:
                 file.write(json.dumps(row) + "\n")
         except OSError as error:
             raise cannot("write", self.file, error) from error
-        return {**row, "real": real, "of": PICTURES, "expert_said": expert, "all": self.all(game["run"])}
+        return {**row, "real": real, "of": PICTURES, "expert_said": theirs, "all": self.all(game["run"])}
 
     def all(self, run: str) -> dict[str, Any]:
         """Over all games with this run: how often forged pictures were taken for real, with its 95% interval."""
@@ -87,10 +86,8 @@ class Games:
 
 
 def interval(count: int, total: int) -> tuple[float, float]:
-    """95% interval of a share. Source: Wilson 1927."""
+    """95% interval of a share; all of it where nothing was counted."""
     if not total:
         return 0.0, 1.0
-    p, n = count / total, total
-    middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    low, high = expert.interval(count / total, total)
+    return max(0.0, low), min(1.0, high)

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
+from ganvas import fitting
 from ganvas.data import DATASETS, listing
 from ganvas.errors import UserError
 from ganvas.studio.games import PICTURES
@@ -167,7 +168,7 @@ def of_data(app: FastAPI, studio: Studio) -> None:
                         continue
                     if entry.is_dir() or listing.is_archive(entry) or entry.suffix == ".npz":
                         entries.append({"name": entry.name, "folder": entry.is_dir()})
-                    count += entry.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+                    count += entry.suffix.lower() in fitting.SUFFIXES
             except OSError as error:
                 raise UserError(f"{path or 'The folder'} cannot be read ({error.strerror}).") from error
         own = "" if place == studio.data else str(place.relative_to(studio.data))

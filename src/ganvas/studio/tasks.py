@@ -16,7 +16,7 @@ from torch import Tensor
 from ganvas import checking, exporting, fitting, lettering, originals, sample, seeds
 from ganvas import images as im
 from ganvas.errors import UserError
-from ganvas.restoring import Restorer
+from ganvas.restoring import Restorer, last
 from ganvas.sample import Model
 from ganvas.studio.asking import NEAREST, game, judge  # noqa: F401  # the worker calls them by their names here
 from ganvas.studio.loaded import as_png, check_pixels, drawer, load
@@ -51,20 +51,20 @@ def describe(path: str) -> dict[str, Any]:
 
 def pictures(path: str, numbers: list[int], kind: str | None, truncation: float | None) -> list[bytes]:
     """A PNG of each seed. Raises a UserError where that are too many, or the model has no such class."""
-    model = drawer(path)
-    if not 0 < len(numbers) <= PICTURES:
-        raise UserError(f"{len(numbers)} pictures at once: from 1 to {PICTURES} are possible.")
-    drawn = model.pictures(numbers, kind if model.class_names else None, truncation)
-    return [as_png(picture) for picture in drawn]
+    return [as_png(picture) for picture in _drawn(path, numbers, kind, truncation)]
 
 
 def sheet(path: str, numbers: list[int], kind: str | None, truncation: float | None, columns: int) -> bytes:
     """The same pictures on one PNG."""
+    drawn = _drawn(path, numbers, kind, truncation)
+    return im.png(im.grid(drawn, max(1, min(columns, len(drawn)))))
+
+
+def _drawn(path: str, numbers: list[int], kind: str | None, truncation: float | None) -> Tensor:
     model = drawer(path)
     if not 0 < len(numbers) <= PICTURES:
         raise UserError(f"{len(numbers)} pictures at once: from 1 to {PICTURES} are possible.")
-    drawn = model.pictures(numbers, kind if model.class_names else None, truncation)
-    return im.png(im.grid(drawn, max(1, min(columns, len(drawn)))))
+    return model.pictures(numbers, kind if model.class_names else None, truncation)
 
 
 def archive(path: str, numbers: list[int], kind: str | None, truncation: float | None) -> bytes:
@@ -130,14 +130,14 @@ def mend(path: str, content: bytes, to: str, mask: bytes | None) -> dict[str, An
         raise UserError("This model draws from noise: it mends nothing. Choose one of denoise, derain, superres ...")
     if isinstance(model, Translator) and not model.any_size:
         square = _square(content, model)
-        after = _finish(model.one_way(to).mend(square))
+        after = last(model.one_way(to).mend(square))
         return {"before": _as_png(square), "after": _as_png(after), "warnings": []}
     original = _original(content)
     missing = None
     if isinstance(model, Restorer) and model.spec.masked:
         missing = _mask(mask, original)
     worker = model.one_way(to) if isinstance(model, Translator) else model
-    after = _finish(worker.mend(original, missing))
+    after = last(worker.mend(original, missing))
     told = [f"It is unlike the pictures of the training: {text}." for text in worker.unlike(original)]
     if missing is not None:  # what was painted over is seen as a hole
         original = replace(original, pixels=np.where(missing[:, :, None], np.uint8(127), original.pixels))
@@ -186,15 +186,6 @@ def _mask(mask: bytes | None, original: originals.Original) -> np.ndarray:
     return drawn > 127
 
 
-def _finish(steps: Any) -> Any:
-    """What a generator returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-
-
 def _as_png(original: originals.Original) -> bytes:
     pixels = original.pixels if original.alpha is None else np.dstack([original.pixels, original.alpha])
     if pixels.shape[2] == 2:
@@ -208,7 +199,7 @@ def _as_png(original: originals.Original) -> bytes:
 def look(place: str, out: str) -> dict[str, Any]:
     """The data doctor's result, and a sheet of pictures as they would be cut."""
     steps = checking.check(place, Path(out))
-    checked = _finish(steps)
+    checked = last(steps)
     found = checked.to_dict()
     sheet = checked.preview.read_bytes() if checked.preview is not None else None
     names = ("total", "looked", "classes", "findings", "forecast", "mirror")
