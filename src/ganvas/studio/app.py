@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.routing import APIRoute
 
@@ -75,6 +75,12 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
         openapi_url="/api/openapi.json",
     )  # fmt: skip
     app.router.route_class = Route
+
+    @app.exception_handler(RequestValidationError)
+    async def wrong(_: Request, error: RequestValidationError) -> Response:
+        """What is wrong with a request, without what was sent: that may be no text at all."""
+        return JSONResponse({"detail": [{k: e[k] for k in ("type", "loc", "msg")} for e in error.errors()]}, 422)
+
     app.state.studio = studio
     _pages(app)
     runs.of_runs(app, studio)
@@ -86,6 +92,8 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
 
 
 def _pages(app: FastAPI) -> None:
+    files = {path.name for path in STATIC.iterdir()}
+
     @app.get("/health")
     async def health() -> dict[str, str]:
         """Is the server alive?"""
@@ -97,10 +105,9 @@ def _pages(app: FastAPI) -> None:
 
     @app.get("/static/{name}", include_in_schema=False)
     async def static(request: Request, name: str) -> Response:
-        path = STATIC / name
-        if not re.fullmatch(r"[\w.-]+", name) or name.startswith(".") or not path.is_file():
+        if name not in files:
             return JSONResponse({"detail": "There is no such file."}, 404)
-        return _file(request, path)
+        return _file(request, STATIC / name)
 
     @app.get("/static/ort/{name}", include_in_schema=False)
     async def runtime(name: str) -> Response:

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ganvas import detection, fitting, seeds, sources
+from ganvas import detection, seeds, sources
 from ganvas import images as im
 from ganvas.errors import UserError
 from ganvas.metrics import expert
 from ganvas.sample import Model
 from ganvas.studio import games
-from ganvas.studio.loaded import as_png, check_pixels, drawer
+from ganvas.studio.loaded import as_png, cut, drawer
 
 NEAREST = 4  # training images that are shown beside a judged picture
 LOOKED = 20_000  # training images among which they are looked for
@@ -29,7 +29,7 @@ def judge(path: str, content: bytes) -> dict[str, Any]:
     """What the detector thinks of a picture, the nearest training images, and where it looked."""
     model = drawer(path)
     detector = model.detector_for(0.05)
-    picture = _fitted(content, model)
+    picture = torch.from_numpy(cut(content, model.spec).copy())
     verdict = model.detect(picture[None])[0]
     near = _nearest(model, picture)
     return {
@@ -40,17 +40,6 @@ def judge(path: str, content: bytes) -> dict[str, Any]:
         "heat": _heat(model, detector, picture),
         "nearest": near,
     }
-
-
-def _fitted(content: bytes, model: Model) -> Tensor:
-    try:
-        raw = fitting.opened(content)
-        check_pixels(raw)
-        picture = fitting.plain(raw, model.spec.size)
-        shaped = fitting.fitted(picture, fitting.Shape(model.spec.size, model.spec.channels))
-    except fitting.Unreadable as error:
-        raise UserError(f"That cannot be read as a picture ({error}).") from error
-    return torch.from_numpy(shaped.copy())
 
 
 def _heat(model: Model, detector: detection.Detector, picture: Tensor) -> bytes:

@@ -43,7 +43,7 @@ class Games:
             raise UserError("This game is over, or it was given up. Begin a new one.")
         if len(said) != PICTURES:
             raise UserError(f"{len(said)} answers were given for {PICTURES} pictures.")
-        game = self.open.pop(number)
+        game = self.open[number]
         real, theirs = game["real"], game["expert"]
         row = {
             "run": game["run"],
@@ -58,6 +58,7 @@ class Games:
                 file.write(json.dumps(row) + "\n")
         except OSError as error:
             raise cannot("write", self.file, error) from error
+        self.open.pop(number, None)
         return {**row, "real": real, "of": PICTURES, "expert_said": theirs, "all": self.all(game["run"])}
 
     def all(self, run: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from ganvas.files import make_folder, write_whole
 
 WAITING = 20  # jobs that may wait
 KEPT = 50  # jobs that are remembered when they are done
+SPARE = 1_000_000  # bytes: with fewer, a disk is full
 WORDS = 4_000  # characters of what a job said that are shown
 
 
@@ -47,6 +49,7 @@ class Jobs:
         self.file = self.home / "jobs.json"
         self.lock = threading.RLock()
         self.process: subprocess.Popen[bytes] | None = None
+        self.asked: set[int] = set()  # processes that were asked to stop
         self.jobs = self._read()
 
     def add(self, kind: str, run: str, arguments: list[str]) -> Job:
@@ -63,7 +66,12 @@ class Jobs:
                 raise UserError(f"{run} waits already.")
             number = max((j.number for j in self.jobs), default=0) + 1
             job = Job(number, kind, run, tuple(arguments))
-            self._keep([*self.jobs, job])
+            before = self.jobs
+            try:
+                self._keep([*before, job])
+            except UserError:
+                self.jobs = before
+                raise
         self.tend()
         return job
 
@@ -75,10 +83,16 @@ class Jobs:
                     self._change(job, state="stopped")
                     return True
                 if job.run == run and job.state == "running" and _is_alive(job):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(job.pid, signal.SIGTERM)
+                    self.end(job.pid)
                     return True
         return False
+
+    def end(self, pid: int) -> None:
+        """Ask a training to save and stop; once, since asked twice it would stop without saving."""
+        with self.lock, contextlib.suppress(ProcessLookupError):
+            if pid not in self.asked:
+                os.kill(pid, signal.SIGTERM)
+            self.asked.add(pid)
 
     def tend(self) -> None:
         """See whether the running job is done, and start the next one."""
@@ -109,9 +123,16 @@ class Jobs:
         for job in reversed(jobs):
             row = {k: v for k, v in asdict(job).items() if k not in ("pid", "began", "arguments")}
             if job.state == "failed":
-                row["words"] = self.words(job)[-600:]
+                row["words"] = self.words(job)[-600:] or self._why_silent()
             found.append(row)
         return found
+
+    def _why_silent(self) -> str:
+        """Why a job may have failed without a word."""
+        with contextlib.suppress(OSError):
+            if shutil.disk_usage(self.root).free < SPARE:
+                return f"The disk of {self.root} is full: free some space, then go on."
+        return "It ended without a word: it may have been killed, or ran out of memory."
 
     def _start(self, job: Job) -> None:
         make_folder(self.home)
@@ -127,6 +148,7 @@ class Jobs:
                 self.log_of(job).write_text(f"It could not be started: {error}.")
             return
         pid = self.process.pid
+        self.asked.discard(pid)  # the system gives numbers again
         self._change(job, state="running", pid=pid, began=_began(pid))
 
     def _end(self, job: Job, code: int | None) -> None:

@@ -6,13 +6,15 @@ import functools
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from ganvas import fitting, loading, sample
 from ganvas import images as im
-from ganvas import loading, sample
 from ganvas.errors import UserError
 from ganvas.sample import Model
+from ganvas.spec import ImageSpec
 
 PIXELS = 40_000_000  # of a picture that is sent
 
@@ -38,11 +40,26 @@ def drawer(path: str) -> Model:
     return model
 
 
-def check_pixels(picture: Image.Image) -> None:
-    if picture.width * picture.height > PIXELS:
-        raise UserError(
-            f"That picture has {picture.width}x{picture.height} pixels; {PIXELS // 1_000_000} million are the most."
-        )
+def sent(content: bytes, size: int = 0) -> Image.Image:
+    """A picture that somebody sent, as `fitting.plain` gives it; `size`: as there.
+
+    Raises:
+        UserError: it is no picture, a damaged one, or too large.
+    """
+    try:
+        raw = fitting.opened(content)
+        if raw.width * raw.height > PIXELS:
+            raise UserError(
+                f"That picture has {raw.width}x{raw.height} pixels; {PIXELS // 1_000_000} million are the most."
+            )
+        return fitting.plain(raw, size)
+    except fitting.Unreadable as error:
+        raise UserError(f"That cannot be read as a picture ({error}).") from error
+
+
+def cut(content: bytes, spec: ImageSpec) -> np.ndarray:
+    """A picture that somebody sent, as a model's pictures are: uint8 [C, size, size]."""
+    return fitting.fitted(sent(content, spec.size), fitting.Shape(spec.size, spec.channels))
 
 
 def as_png(picture: Tensor) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import inspect
 import json
 import re
@@ -24,7 +25,7 @@ from ganvas.experiment import SECTIONS
 from ganvas.recipes import RECIPES
 from ganvas.run import Run
 from ganvas.studio.state import Name, Studio
-from ganvas.studio.watching import Cursor, NotThere, section, settings
+from ganvas.studio.watching import Cursor, NotThere, holder, is_command, section, settings
 from ganvas.studio.working import Busy
 
 VIEWERS = 200  # of live events at once
@@ -178,7 +179,11 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
         arguments = ["train", wanted.recipe, "--run", str(folder)]
         arguments += [*(["--data", data] if data else []), *(["--to", to] if to else [])]
         arguments += [f"{key}={value}" for key, value in chosen.items()]
-        job = studio.jobs.add("train", folder.name, arguments)
+        try:
+            job = studio.jobs.add("train", folder.name, arguments)
+        except UserError:
+            folder.rmdir()  # nothing is in it yet
+            raise
         return {"run": folder.name, "job": job.number, "state": job.state}
 
     @app.post("/api/forecast", responses={400: {"description": "a sentence that says what is wrong"}})
@@ -193,10 +198,13 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/runs/{name}/stop", responses={404: {"description": "no such run"}})
     def stop(name: Name) -> dict[str, bool]:
         """Stop a training (it saves), or take it out of the queue."""
-        stopped = studio.jobs.stop(name)
-        if not stopped:
-            studio.runs.run(name)
-            raise UserError("This training was not started here: stop it where it was started (Ctrl-C).")
+        if not studio.jobs.stop(name):
+            pid = holder(studio.runs.run(name))
+            if pid is None:
+                raise UserError("This run is not being trained.")
+            if not is_command(pid):
+                raise UserError("This training is part of another program: stop it there.")
+            studio.jobs.end(pid)
         return {"stopped": True}
 
     @app.post("/api/runs/{name}/resume", status_code=201, responses={404: {"description": "no such run"}})
@@ -210,6 +218,7 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
         return {"run": name, "job": job.number, "state": job.state}
 
 
+@functools.cache
 def _recipe(name: str) -> dict[str, Any]:
     experiment = RECIPES[name]()
     card = inspect.getdoc(RECIPES[name]) or ""

@@ -13,13 +13,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganvas import checking, exporting, fitting, lettering, originals, sample, seeds
+from ganvas import checking, exporting, lettering, originals, sample, seeds
 from ganvas import images as im
 from ganvas.errors import UserError
 from ganvas.restoring import Restorer, last
 from ganvas.sample import Model
 from ganvas.studio.asking import NEAREST, game, judge  # noqa: F401  # the worker calls them by their names here
-from ganvas.studio.loaded import as_png, check_pixels, drawer, load
+from ganvas.studio.loaded import as_png, cut, drawer, load, sent
 from ganvas.translating import Translator
 
 PICTURES = 256  # drawn at once, at most
@@ -129,7 +129,8 @@ def mend(path: str, content: bytes, to: str, mask: bytes | None) -> dict[str, An
     if isinstance(model, Model):
         raise UserError("This model draws from noise: it mends nothing. Choose one of denoise, derain, superres ...")
     if isinstance(model, Translator) and not model.any_size:
-        square = _square(content, model)
+        fitted = cut(content, model.spec).transpose(1, 2, 0)
+        square = originals.Original(fitted[:, :, :3], fitted[:, :, 3] if fitted.shape[2] == 4 else None)
         after = last(model.one_way(to).mend(square))
         return {"before": _as_png(square), "after": _as_png(after), "warnings": []}
     original = _original(content)
@@ -144,25 +145,9 @@ def mend(path: str, content: bytes, to: str, mask: bytes | None) -> dict[str, An
     return {"before": _as_png(original), "after": _as_png(after), "warnings": told}
 
 
-def _square(content: bytes, model: Translator) -> originals.Original:
-    try:
-        raw = fitting.opened(content)
-        check_pixels(raw)
-        shape = fitting.Shape(model.spec.size, model.spec.channels)
-        fitted = fitting.fitted(fitting.plain(raw, model.spec.size), shape).transpose(1, 2, 0)
-    except fitting.Unreadable as error:
-        raise UserError(f"That cannot be read as a picture ({error}).") from error
-    return originals.Original(fitted[:, :, :3], fitted[:, :, 3] if fitted.shape[2] == 4 else None)
-
-
 def _original(content: bytes) -> originals.Original:
     """An upright picture of 8 bits, no larger than can be mended while someone waits."""
-    try:
-        raw = fitting.opened(content)
-        check_pixels(raw)
-        picture = fitting.plain(raw)
-    except fitting.Unreadable as error:
-        raise UserError(f"That cannot be read as a picture ({error}).") from error
+    picture = sent(content)
     picture.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
     array = np.asarray(picture)
     if array.ndim == 2:
@@ -178,9 +163,7 @@ def _mask(mask: bytes | None, original: originals.Original) -> np.ndarray:
         if original.alpha is None:
             raise UserError("This model fills holes: paint over what is missing first.")
         return original.alpha < 128
-    drawn = np.asarray(
-        fitting.plain(fitting.opened(mask)).convert("L").resize((width, height), Image.Resampling.NEAREST)
-    )
+    drawn = np.asarray(sent(mask).convert("L").resize((width, height), Image.Resampling.NEAREST))
     if not (drawn > 127).any():
         raise UserError("Nothing is marked as missing: paint over what shall be filled.")
     return drawn > 127

@@ -140,21 +140,37 @@ def best_figure(run: Run) -> dict[str, Any] | None:
 
 def state(run: Run, row: dict[str, Any], total: Any) -> str:
     """'running', 'finished' or 'stopped'."""
-    if is_locked(run.folder / ".lock"):
+    if holder(run) is not None:
         return "running"
     done = isinstance(total, int) and row.get("images", 0) >= total > 0
     return "finished" if done and run.is_finished() else "stopped"
 
 
-def is_locked(path: Path) -> bool:
-    """Does a training hold this file? Nothing is touched: a look must not be in the way of one that begins."""
+def holder(run: Run) -> int | None:
+    """The process that trains a run, 0 where its number cannot be seen from here; None: nobody does.
+
+    Nothing is touched: a look must not be in the way of a training that begins.
+    """
     try:
-        inode = path.stat()
+        inode = (run.folder / ".lock").stat()
         lines = LOCKS.read_text().splitlines()
     except OSError:  # no such file; or a system that does not tell
-        return False
+        return None
     where = f"{os.major(inode.st_dev):02x}:{os.minor(inode.st_dev):02x}:{inode.st_ino}"
-    return any(f" {where} " in line and "FLOCK" in line for line in lines)
+    for line in lines:
+        words = line.split()
+        if len(words) > 5 and words[1] == "FLOCK" and words[5] == where:
+            return max(0, int(words[4]))
+    return None
+
+
+def is_command(pid: int) -> bool:
+    """Is this process a `ganvas train` or `resume`, which saves when it is asked to stop? A notebook would just die."""
+    try:
+        words = [os.path.basename(w) for w in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+    except OSError:
+        return False
+    return b"ganvas" in words and (b"train" in words or b"resume" in words)
 
 
 @dataclass(frozen=True)
@@ -260,7 +276,7 @@ class Watch:
                 found.append(path.stat().st_mtime_ns)
             except OSError:
                 found.append(None)
-        return *found, size(self.run.log), is_locked(self.run.folder / ".lock")
+        return *found, size(self.run.log), holder(self.run)
 
     async def follow(self, cursor: Cursor) -> AsyncIterator[Event | None]:
         """What happens from `cursor` on, until the run is gone; None now and then while nothing does."""
