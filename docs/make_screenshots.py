@@ -6,6 +6,7 @@ writes docs/images/studio-*.png.
 
 from __future__ import annotations
 
+import io
 import shutil
 import socket
 import subprocess
@@ -23,6 +24,7 @@ PAGES = {
     "forger": "run/00000-mnist/forger",
     "expert": "run/00000-mnist/expert",
     "game": "run/00000-mnist/game",
+    "mend": "mend/00001-denoise",
     "new": "new",
     "data": "data",
 }
@@ -55,7 +57,7 @@ def main() -> None:
                 for name, place in PAGES.items():
                     page.goto("about:blank")  # a new address after # alone would leave the old page on for a while
                     page.goto(f"{address}#/{place}")
-                    page.wait_for_selector("#main h1")
+                    page.wait_for_selector("#main[aria-busy=false] h1")
                     page.wait_for_timeout(3000)
                     prepare(page, name)
                     page.screenshot(path=IMAGES / f"studio-{name}.png")
@@ -83,7 +85,25 @@ def prepare(page: Any, name: str) -> None:
         page.wait_for_selector("#done")
         for i in (1, 4, 5, 9, 12):
             page.click(f".picks li:nth-child({i}) button")
+    if name == "mend":
+        page.set_input_files("input[type=file]", noisy(IMAGES / "digits.png"))
+        page.wait_for_selector("#keep")
+    if name == "data":
+        page.click("button:text-is('Check')")
+        page.wait_for_selector("img.smooth")
     page.wait_for_timeout(800)
+
+
+def noisy(path: Path) -> Any:
+    """A picture with noise over it, as a file to choose."""
+    import numpy as np
+    from PIL import Image
+
+    clean = np.asarray(Image.open(path).convert("L"), dtype=np.float32)
+    noise = np.random.default_rng(0).normal(0, 60, clean.shape)
+    buffer = io.BytesIO()
+    Image.fromarray((clean + noise).clip(0, 255).astype(np.uint8)).save(buffer, "png")
+    return {"name": "noisy.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
 
 
 def wait(address: str) -> None:

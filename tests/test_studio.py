@@ -606,7 +606,7 @@ def test_the_forger_draws_what_python_draws(studio: Served, root: Path) -> None:
     assert archive.namelist() == ["seed000005-1.png", "seed000009-1.png", "seed000007-1.png"]
     one = np.asarray(Image.open(io.BytesIO(archive.read("seed000009-1.png"))))
     assert np.array_equal(one, wanted[1, 0].numpy())
-    corner = studio.picture(f"{path}/point", {"corners": [5, 9, 7, 1], "x": 1, "y": 0, "kind": "1"})
+    corner = studio.picture(f"{path}/point", {"corners": [5, 9, 7, 1], "x": 1, "y": 0, "kinds": ["1"] * 4})
     assert np.abs(corner.astype(int) - wanted[1, 0].numpy().astype(int)).max() <= 1
     status, _, content = studio.ask(f"/api/latents?dim={model.latent_dim}&count=4")
     table = np.frombuffer(content, "<f4").reshape(4, -1)
@@ -623,8 +623,9 @@ def test_the_forger_draws_what_python_draws(studio: Served, root: Path) -> None:
 def test_the_map_keeps_its_distance_from_the_middle() -> None:
     corners = torch.randn(4, 4000, generator=torch.Generator().manual_seed(0))
     for x, y in ((0.0, 0.0), (0.5, 0.5), (0.3, 0.9), (1.0, 0.5)):
-        assert tasks.blend(corners, x, y).norm().item() == pytest.approx(4000**0.5, rel=0.05)
-    torch.testing.assert_close(tasks.blend(corners, 1, 1), corners[3])
+        weights = torch.tensor([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y])
+        assert tasks.blend(corners, weights).norm().item() == pytest.approx(4000**0.5, rel=0.05)
+    torch.testing.assert_close(tasks.blend(corners, torch.tensor([0.0, 0.0, 0.0, 1.0])), corners[3])
 
 
 def test_a_generator_for_the_browser(studio: Served, root: Path) -> None:

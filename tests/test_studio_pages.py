@@ -69,7 +69,7 @@ def page(browser: Any, studio: Served) -> Iterator[Any]:
 
 def go(page: Any, studio: Served, address: str = "") -> None:
     page.goto(f"http://127.0.0.1:{studio.port}/#/{address}")
-    page.wait_for_selector("#main h1")
+    page.wait_for_selector("#main[aria-busy=false] h1")
 
 
 def until(page: Any, expression: str) -> None:
@@ -259,7 +259,7 @@ def test_a_folder_is_checked_and_trained_on(page: Any, studio: Served) -> None:
     go(page, studio, "data")
     page.click("a:has-text('pictures/')")
     page.wait_for_selector("text=30 pictures lie here")
-    page.click("button:has-text('Check')")
+    page.click("button[aria-label='Check pictures']")
     page.wait_for_selector("h2:has-text('Train on them')")
     check_access(page)
     page.click("a.main:has-text('few')")

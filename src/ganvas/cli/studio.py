@@ -31,13 +31,10 @@ def studio(
     port
         The port; without it $PORT, or 8760.
     """
-    import logging
     import secrets
 
     try:
-        import uvicorn
-
-        from ganvas.studio.app import create
+        from ganvas.studio.app import create, serve
     except ImportError as error:
         raise UserError(f"The studio needs {error.name}: pip install 'ganvas[studio]'.") from error
     if not data.is_dir():
@@ -60,19 +57,6 @@ def studio(
         f"Ganvas Studio: {place}\nRuns in {runs}/, pictures below {data.resolve()}. Ctrl-C ends it; trainings go on.",
         flush=True,
     )
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    try:
-        uvicorn.run(
-            create(runs, data, token),
-            host=host,
-            port=port,
-            access_log=False,  # the first address holds the token
-            log_level="warning",
-            server_header=False,
-            timeout_graceful_shutdown=2,  # viewers of live events never go by themselves
-        )
-    except SystemExit as error:  # uvicorn's way to say that it could not begin
-        raise UserError(
-            f"The studio could not listen at {host}:{port}: is it in use? Choose another --port."
-        ) from error
+    if not serve(create(runs, data, token), host, port):
+        raise UserError(f"The studio could not listen at {host}:{port}: is it in use? Choose another --port.")
     return 0

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
@@ -67,8 +70,7 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
             yield
         finally:
             task.cancel()
-            studio.worker.close()
-            studio.long.close()
+            studio.close()
 
     app = FastAPI(
         title="Ganvas Studio", version=__version__, lifespan=living, docs_url=None, redoc_url=None,
@@ -89,6 +91,30 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
     models.of_data(app, studio)
     app.add_middleware(Guard, token=token)  # pyright: ignore[reportArgumentType]
     return app
+
+
+def serve(app: FastAPI, host: str, port: int) -> bool:
+    """Listen until Ctrl-C or SIGTERM; False: the address could not be had."""
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            app.state.studio.ending.set()  # viewers of live events would stay for ever
+            super().handle_exit(sig, frame)
+
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        access_log=False,  # the first address holds the token
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
+    server = Server(config)
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the second: uvicorn's way to say that it cannot begin
+        server.run()
+    return server.started
 
 
 def _pages(app: FastAPI) -> None:

@@ -56,14 +56,16 @@ class Jobs:
         """Put a job at the end of the queue.
 
         Raises:
-            UserError: too many wait, or the same run waits already.
+            UserError: too many wait, or the same run waits or is at work already.
         """
         with self.lock:
             active = [j for j in self.jobs if j.state in ("waiting", "running")]
             if len(active) > WAITING:
                 raise UserError(f"{len(active)} jobs wait already. Wait until some are done, or remove some.")
-            if any(j.run == run and j.state == "waiting" for j in active):  # one at work may be about to end
-                raise UserError(f"{run} waits already.")
+            for job in active:
+                ending = job.state == "running" and (job.pid in self.asked or not _is_alive(job))
+                if job.run == run and not ending:
+                    raise UserError(f"{run} {'waits' if job.state == 'waiting' else 'is being trained'} already.")
             number = max((j.number for j in self.jobs), default=0) + 1
             job = Job(number, kind, run, tuple(arguments))
             before = self.jobs
@@ -77,15 +79,16 @@ class Jobs:
 
     def stop(self, run: str) -> bool:
         """Stop a run's job (it saves), or take it out of the queue; False: it has none."""
+        found = False
         with self.lock:
             for job in self.jobs:
                 if job.run == run and job.state == "waiting":
                     self._change(job, state="stopped")
-                    return True
+                    found = True
                 if job.run == run and job.state == "running" and _is_alive(job):
                     self.end(job.pid)
-                    return True
-        return False
+                    found = True
+        return found
 
     def end(self, pid: int) -> None:
         """Ask a training to save and stop; once, since asked twice it would stop without saving."""
@@ -116,12 +119,13 @@ class Jobs:
         return self.home / f"job-{job.number:05d}.txt"
 
     def told(self) -> list[dict[str, Any]]:
-        """All jobs for the page, the newest first; those that failed with their last words."""
+        """The newest job of each run for the page, the newest first; those that failed with their last words."""
         with self.lock:
-            jobs = list(self.jobs)
+            jobs = {job.run: job for job in self.jobs}
         found = []
-        for job in reversed(jobs):
-            row = {k: v for k, v in asdict(job).items() if k not in ("pid", "began", "arguments")}
+        for job in sorted(jobs.values(), key=lambda job: -job.number):
+            state = "ending" if job.state == "running" and job.pid in self.asked else job.state
+            row = {"number": job.number, "kind": job.kind, "run": job.run, "state": state}
             if job.state == "failed":
                 row["words"] = self.words(job)[-600:] or self._why_silent()
             found.append(row)

@@ -35,9 +35,9 @@ class Place(BaseModel):
     """A place on the map between four seeds."""
 
     corners: list[Annotated[int, Field(ge=0, le=2**53)]] = Field(min_length=4, max_length=4)
+    kinds: list[Annotated[str, Field(max_length=100)]] | None = Field(default=None, min_length=4, max_length=4)
     x: float = Field(ge=0, le=1)
     y: float = Field(ge=0, le=1)
-    kind: str | None = Field(default=None, max_length=100)
 
 
 class Text(BaseModel):
@@ -101,7 +101,7 @@ def of_models(app: FastAPI, studio: Studio) -> None:
 
     @app.get("/api/runs/{name}/generator.onnx", responses=bad)
     def onnx(name: Name) -> Response:
-        """The generator for the browser."""
+        """The generator for the browser. The page adds a mark of the model's state, so the browser may keep it."""
         found = studio.runs.run(name)
         try:
             mark = found.model.stat().st_mtime_ns
@@ -109,7 +109,9 @@ def of_models(app: FastAPI, studio: Studio) -> None:
             raise UserError("This run has no model yet.") from error
         folder = studio.root / ".studio" / "onnx" / f"{name}-{mark}"
         place = studio.long.call("onnx", path=str(found.model), folder=str(folder))
-        return FileResponse(place, media_type="application/octet-stream", headers={"cache-control": "no-store"})
+        return FileResponse(
+            place, media_type="application/octet-stream", headers={"cache-control": "private, max-age=604800"}
+        )
 
     @app.get("/api/latents", responses={400: {"description": "a sentence that says what is wrong"}})
     def latents(
@@ -173,7 +175,14 @@ def of_data(app: FastAPI, studio: Studio) -> None:
                 raise UserError(f"{path or 'The folder'} cannot be read ({error.strerror}).") from error
         own = "" if place == studio.data else str(place.relative_to(studio.data))
         sets = sorted(DATASETS) if not own else []
-        return {"path": own, "root": studio.data.name, "entries": entries[:LISTED], "pictures": count, "sets": sets}
+        return {
+            "path": own,
+            "root": studio.data.name,
+            "entries": entries[:LISTED],
+            "more": max(0, len(entries) - LISTED),
+            "pictures": count,
+            "sets": sets,
+        }
 
     @app.post("/api/data/check", responses={400: {"description": "a sentence that says what is wrong"}})
     def check(wanted: Folder) -> dict[str, Any]:
@@ -182,7 +191,7 @@ def of_data(app: FastAPI, studio: Studio) -> None:
         out = studio.root / ".studio" / f"check-{secrets.token_hex(8)}.png"
         out.parent.mkdir(parents=True, exist_ok=True)
         try:
-            found = studio.long.call("look", place=place, out=str(out), patience=600)
+            found = studio.looking.call("look", place=place, out=str(out), patience=600)
         finally:
             out.unlink(missing_ok=True)
         return {**found, "sheet": _data(found["sheet"]) if found.get("sheet") else None}

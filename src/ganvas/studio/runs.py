@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -64,12 +64,22 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
 
     @app.get("/api/runs/{name}", responses={404: {"description": "no such run"}})
     def run(name: Name) -> dict[str, Any]:
-        """A run with all its settings, its networks in numbers, and remarks on how the contest stands."""
-        found = studio.runs.run(name)
+        """A run with all its settings, its networks in numbers, and remarks on how the contest stands.
+
+        One that has not begun is only its job.
+        """
+        job = next((job for job in studio.jobs.told() if job["run"] == name), None)
+        try:
+            found = studio.runs.run(name)
+        except NotThere:
+            if job is None:
+                raise
+            return {"name": name, "begun": False, "job": job}
         card = settings(found)
         rows, checks = found.rows(), found.rows(found.metrics)
         return {
             **studio.runs.summary(name),
+            "begun": True,
             "settings": {key: section(card, key) for key in SECTIONS},
             "classes": card.get("classes", []),
             "other": card.get("other_name"),
@@ -79,16 +89,22 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
             "reals": (found.samples / "reals.png").is_file(),
             "guess": doctor.GUESS.get(str(section(card, "task").get("loss"))),
             "games": studio.games.all(name),
+            "job": job,
         }
 
     @app.get("/api/runs/{name}/events", responses={404: {"description": "no such run"}, 429: {"description": "busy"}})
-    async def events(request: Request, name: Name) -> StreamingResponse:
-        """Server-sent events: `row`, `check`, `picture`, `state`, `again`, `gone`; Last-Event-ID goes on from there."""
+    async def events(
+        request: Request, name: Name, after: Annotated[str, Query(max_length=60)] = ""
+    ) -> StreamingResponse:
+        """Server-sent events: `row`, `check`, `picture`, `state`, `again`, `gone`.
+
+        Last-Event-ID goes on from there; `after` is the same for a new connection.
+        """
         nonlocal watching
         found = await asyncio.to_thread(studio.runs.run, name)
         if watching >= VIEWERS:
             raise Busy
-        cursor = Cursor.of(request.headers.get("last-event-id"))
+        cursor = Cursor.of(request.headers.get("last-event-id") or after)
 
         async def stream() -> AsyncIterator[str]:
             nonlocal watching
@@ -100,7 +116,7 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
                         yield ": still here\n\n"
                         continue
                     kind, data, seen = event
-                    yield f"id: {seen}\nevent: {kind}\ndata: {json.dumps(data)}\n\n"
+                    yield f"id: {seen}\nevent: {kind}\ndata: {json.dumps(data, allow_nan=False)}\n\n"
             finally:
                 watching -= 1
 
@@ -193,7 +209,7 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
             raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
         data, to = (studio.source(text) if text else None for text in (wanted.data, wanted.to))
         chosen = {k: v for k, v in wanted.settings.items() if k not in (*FIXED, "from")}
-        return studio.long.call("forecast", recipe=wanted.recipe, data=data, settings=chosen, to=to)
+        return studio.looking.call("forecast", recipe=wanted.recipe, data=data, settings=chosen, to=to)
 
     @app.post("/api/runs/{name}/stop", responses={404: {"description": "no such run"}})
     def stop(name: Name) -> dict[str, bool]:

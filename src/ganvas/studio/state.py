@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -25,13 +26,22 @@ class Studio:
         self.root, self.data = root.resolve(), data.resolve()
         self.runs, self.jobs = Runs(self.root), Jobs(self.root)
         self.games = Games(self.root / ".studio")
-        self.worker, self.long = Worker(), Worker()  # a second one, so that a check of data keeps nobody waiting
+        self.worker = Worker()  # for what a person waits for at every click
+        self.long, self.looking = (
+            Worker(),
+            Worker(),
+        )  # for games and mending, which take longer; for folders of pictures
         self.watches: dict[str, Watch] = {}
+        self.ending = threading.Event()  # the server is about to end
+
+    def close(self) -> None:
+        for worker in (self.worker, self.long, self.looking):
+            worker.close()
 
     def watch(self, run: Run) -> Watch:
         name = run.folder.name
         if name not in self.watches or not self.watches[name].run.folder.exists():
-            self.watches[name] = Watch(run)
+            self.watches[name] = Watch(run, self.ending)
         return self.watches[name]
 
     def inside(self, path: str) -> Path:

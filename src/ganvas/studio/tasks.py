@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from ganvas import checking, exporting, lettering, originals, sample, seeds
 from ganvas import images as im
@@ -36,6 +37,7 @@ def describe(path: str) -> dict[str, Any]:
         "channels": spec.channels,
         "classes": list(model.card["classes"]),
         "images": model.card["images"],
+        "mark": str(Path(path).stat().st_mtime_ns),
         "finished": bool(model.card.get("finished")),
     }
     if isinstance(model, Model):
@@ -77,24 +79,31 @@ def archive(path: str, numbers: list[int], kind: str | None, truncation: float |
 
 
 @torch.inference_mode()
-def point(path: str, corners: list[int], x: float, y: float, kind: str | None) -> bytes:
-    """The picture at a place of the map between four seeds, whose corners they are; x, y in 0..1."""
+def point(path: str, corners: list[int], x: float, y: float, kinds: list[str] | None) -> bytes:
+    """The picture at a place of the map between four seeds, whose corners they are; x, y in 0..1.
+
+    Args:
+        kinds: the class of each corner (none: the first); between two classes the picture is of both, in shares.
+    """
     model = drawer(path)
     if len(corners) != 4 or not (0 <= x <= 1 and 0 <= y <= 1):
         raise UserError("A place on the map has four corner seeds, and x and y between 0 and 1.")
-    z = seeds.latents(corners, model.latent_dim)
-    z = blend(z, x, y)[None]
-    labels = model.labels(kind if kind is not None else 0, 1) if model.class_names else None
-    return as_png(im.to_uint8(model.generator(z.to(next(model.generator.parameters()).device), labels))[0])
+    device = next(model.generator.parameters()).device
+    weights = torch.tensor([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y])
+    z = blend(seeds.latents(corners, model.latent_dim), weights)[None].to(device)
+    labels = model.labels(kinds or [0] * 4, 4) if model.class_names else None
+    if labels is not None:
+        shares = weights @ F.one_hot(labels, len(model.class_names)).float()
+        labels = labels[:1].to(device) if len(set(labels.tolist())) == 1 else shares[None].to(device)
+    return as_png(im.to_uint8(model.generator(z, labels))[0])
 
 
-def blend(corners: Tensor, x: float, y: float) -> Tensor:
+def blend(corners: Tensor, weights: Tensor) -> Tensor:
     """Latent vectors [4, dim] of the corners (above left, above right, below left, below right) -> [dim].
 
-    Weights are those of bilinear interpolation, scaled so that the squares of all add up to 1: the point stays as far
-    from the middle as a normal vector is.
+    The weights, those of bilinear interpolation, are scaled so that the squares of all add up to 1: the point stays as
+    far from the middle as a normal vector is.
     """
-    weights = torch.tensor([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y], dtype=corners.dtype)
     return (weights / weights.square().sum().sqrt()) @ corners
 
 

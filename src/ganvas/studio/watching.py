@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from ganvas.run import Run
 
 PAUSE = 0.4  # seconds between two looks at a run's files, however many watch it
 SILENCE = 15.0  # seconds after which a viewer is told that all is well
+BEFORE = "fakes_init.png"  # the picture from before the training
 TAIL = 16_384  # bytes at the end of a log in which its last line lies
 LOCKS = Path("/proc/locks")
 
@@ -31,6 +33,7 @@ class Runs:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.known: dict[str, tuple[Any, dict[str, Any]]] = {}  # summaries, and of which state of the files
 
     def run(self, name: str) -> Run:
         """The run of a name.
@@ -63,12 +66,18 @@ class Runs:
             NotThere: there is no such run.
         """
         run = self.run(name)
+        marks = _marks(run)
+        if self.known.get(name, (None,))[0] != marks:
+            self.known[name] = marks, self._summary(run)
+        return self.known[name][1]
+
+    def _summary(self, run: Run) -> dict[str, Any]:
         card = settings(run)
         row = last_line(run.log)
         pictures = run.pictures()
         total = section(card, "training").get("images")
         return {
-            "name": name,
+            "name": run.folder.name,
             "recipe": str(card.get("recipe", "")),
             "task": str(section(card, "task").get("name", "generate")),
             "data": str(card.get("data_name", "")),
@@ -78,7 +87,7 @@ class Runs:
             "total": total if isinstance(total, int) else 0,
             "seconds": row.get("seconds", 0),
             "images_per_second": row.get("images_per_second"),
-            "picture": pictures[-1][1].name if pictures else None,
+            "picture": marked(pictures[-1][1]) if pictures else None,
             "figure": best_figure(run),
             "state": state(run, row, total),
             "model": run.model.is_file(),
@@ -113,20 +122,27 @@ def last_line(path: Path) -> dict[str, Any]:
 
 
 def parsed(line: bytes) -> dict[str, Any] | None:
-    """A line's object; None where it is none, or only half of one."""
+    """A line's object, without numbers that are none; None where it is none, or only half of one."""
     try:
-        found = json.loads(line)
+        found = json.loads(line, parse_constant=lambda _: None)
     except ValueError:
         return None
     return found if isinstance(found, dict) and isinstance(found.get("images"), int | float) else None
 
 
 def best_figure(run: Run) -> dict[str, Any] | None:
-    """The figure that tells most of a run, where it was measured: its name, its value, and whether lower is better."""
+    """The figure that tells most of a run: its name, its value, and whether lower is better.
+
+    Where nothing was measured but the contest, it is how often the expert was right at the end.
+    """
     best: dict[str, Any] | None = None
+    contest: dict[str, Any] | None = None
     for row in run.rows(run.metrics):
         if not isinstance(row, dict):
             continue
+        real, fake = doctor.number(row, "real"), doctor.number(row, "fake")
+        if real is not None and fake is not None:
+            contest = {"title": "the expert is right, %", "value": 50 * (real + fake), "lower": True}
         key = {"frechet": "value", "fidelity": "psnr", "round-trip": "cycle_a"}.get(str(row.get("metric")))
         value = doctor.number(row, key) if key else None
         if value is None:
@@ -135,7 +151,7 @@ def best_figure(run: Run) -> dict[str, Any] | None:
         title = {"value": "Frechet distance", "psnr": "PSNR, dB", "cycle_a": "there and back, dB"}[str(key)]
         if best is None or (value < best["value"] if lower else value > best["value"]) or lower != best["lower"]:
             best = {"title": title, "value": value, "lower": lower}
-    return best
+    return best or contest
 
 
 def state(run: Run, row: dict[str, Any], total: Any) -> str:
@@ -175,11 +191,14 @@ def is_command(pid: int) -> bool:
 
 @dataclass(frozen=True)
 class Cursor:
-    """How much a viewer has seen: bytes of log.jsonl and metrics.jsonl, thousands of images of the newest picture."""
+    """How much a viewer has seen: bytes of log.jsonl and metrics.jsonl, thousands of images of the newest picture.
+
+    The picture from before the training counts as -1.
+    """
 
     log: int = 0
     metrics: int = 0
-    picture: int = -1
+    picture: int = -2
 
     @classmethod
     def of(cls, text: str | None) -> Cursor:
@@ -205,8 +224,8 @@ def news(run: Run, cursor: Cursor) -> list[Event]:
     if not run.experiment.is_file():
         raise NotThere(run.folder.name)
     found: list[Event] = []
-    pictures = run.pictures()
-    newest = pictures[-1][0] if pictures else -1
+    pictures = [(-1 if path.name == BEFORE else thousands, path) for thousands, path in run.pictures()]
+    newest = pictures[-1][0] if pictures else -2
     if size(run.log) < cursor.log or size(run.metrics) < cursor.metrics or newest < cursor.picture:
         cursor = Cursor()
         found.append(("again", {}, cursor))
@@ -221,8 +240,16 @@ def news(run: Run, cursor: Cursor) -> list[Event]:
     for thousands, path in pictures:
         if thousands > cursor.picture:
             cursor = Cursor(cursor.log, cursor.metrics, thousands)
-            found.append(("picture", {"images": thousands * 1000, "file": path.name}, cursor))
+            found.append(("picture", {"images": max(0, thousands) * 1000, "file": marked(path)}, cursor))
     return found
+
+
+def marked(path: Path) -> str:
+    """A picture's name with a mark that changes when the file does, so that a browser may keep what it has."""
+    try:
+        return f"{path.name}?{path.stat().st_mtime_ns // 1_000_000}"
+    except OSError:
+        return path.name
 
 
 def size(path: Path) -> int:
@@ -247,11 +274,23 @@ def lines(path: Path, start: int) -> list[tuple[bytes, int]]:
     return found
 
 
+def _marks(run: Run) -> tuple[Any, ...]:
+    """What changes when something happens to a run."""
+    found: list[Any] = []
+    for path in (run.experiment, run.log, run.metrics, run.samples, run.model):
+        try:
+            told = path.stat()
+            found += [told.st_mtime_ns, told.st_size]
+        except OSError:
+            found.append(None)
+    return *found, holder(run)
+
+
 class Watch:
     """Many viewers of one run: its files are looked at once for all of them."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, run: Run, ending: threading.Event) -> None:
+        self.run, self.ending = run, ending
         self.viewers = 0
         self.version = 0  # of what there is to see
         self.moved = asyncio.Condition()
@@ -260,32 +299,22 @@ class Watch:
     async def _look(self) -> None:
         before: Any = None
         while True:
-            now = self._marks()
-            if now != before:
+            now = _marks(self.run)
+            if now != before or self.ending.is_set():
                 before = now
                 async with self.moved:
                     self.version += 1
                     self.moved.notify_all()
             await asyncio.sleep(PAUSE)
 
-    def _marks(self) -> tuple[Any, ...]:
-        """What changes when something happens."""
-        found: list[Any] = []
-        for path in (self.run.log, self.run.metrics, self.run.samples, self.run.experiment):
-            try:
-                found.append(path.stat().st_mtime_ns)
-            except OSError:
-                found.append(None)
-        return *found, size(self.run.log), holder(self.run)
-
     async def follow(self, cursor: Cursor) -> AsyncIterator[Event | None]:
-        """What happens from `cursor` on, until the run is gone; None now and then while nothing does."""
+        """What happens from `cursor` on, until the run is gone or the server ends; None now and then in silence."""
         self.viewers += 1
         if self.task is None or self.task.done():
             self.task = asyncio.create_task(self._look())
         told: str | None = None
         try:
-            while True:
+            while not self.ending.is_set():
                 version = self.version  # what comes after this is told in the next round
                 for event in await asyncio.to_thread(news, self.run, cursor):
                     cursor = event[2]

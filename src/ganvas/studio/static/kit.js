@@ -18,27 +18,35 @@ export function h(tag, properties = {}, ...children) {
 export function s(tag, properties = {}, ...children) {
   const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
   for (const [key, value] of Object.entries(properties)) element.setAttribute(key, value);
-  element.append(...children);
+  element.append(...children.flat());
   return element;
 }
 
 /** A request; an answer that is no success becomes an error with the server's sentence. */
 export async function ask(path, body, type = 'application/json') {
-  const given = body === undefined ? {} : {
-    method: 'POST',
-    headers: { 'X-Ganvas': '1', 'Content-Type': type },
-    body: type === 'application/json' ? JSON.stringify(body) : body,
-  };
+  const given =
+    body === undefined
+      ? {}
+      : {
+          method: 'POST',
+          headers: { 'X-Ganvas': '1', 'Content-Type': type },
+          body: type === 'application/json' ? JSON.stringify(body) : body,
+        };
   let answer;
-  try { answer = await fetch(path, given); }
-  catch { throw new Error('The studio does not answer. Is it still running?'); }
+  try {
+    answer = await fetch(path, given);
+  } catch {
+    throw new Error('The studio does not answer. Is it still running?');
+  }
   if (answer.ok) return answer;
   const text = await answer.text();
-  let told = text;
+  let told = /^[^<]{1,300}$/.test(text) ? text : ''; // a proxy's page says nothing to a person
   try {
     const { detail } = JSON.parse(text);
     told = typeof detail === 'string' ? detail : detail.map((d) => `${d.loc?.at(-1)}: ${d.msg}`).join('; ');
-  } catch { /* plain text */ }
+  } catch {
+    /* plain text */
+  }
   const error = new Error(told || `The studio answers ${answer.status}.`);
   error.status = answer.status;
   throw error;
@@ -50,15 +58,19 @@ export const picture = async (path, body) => URL.createObjectURL(await (await as
 export const at = (name, rest = '') => `/api/runs/${encodeURIComponent(name)}${rest}`;
 
 export const whole = (n) => Math.round(n ?? 0).toLocaleString('en');
-export const short = (n) => (n >= 1e6 ? `${+(n / 1e6).toFixed(2)}M` : n >= 1e3 ? `${+(n / 1e3).toFixed(1)}k` : whole(n));
+export const short = (n) =>
+  n >= 1e6 ? `${+(n / 1e6).toFixed(2)}M` : n >= 1e3 ? `${+(n / 1e3).toFixed(1)}k` : whole(n);
 export const percent = (x, digits = 0) => (x === null || x === undefined ? '–' : `${(100 * x).toFixed(digits)}%`);
-export const figure = (x) => (x === null || x === undefined ? '–' : Math.abs(x) >= 100 ? x.toFixed(0) : +x.toPrecision(3) + '');
+export const figure = (x) =>
+  x === null || x === undefined ? '–' : Math.abs(x) >= 100 ? x.toFixed(0) : +x.toPrecision(3) + '';
 
 /** Seconds as people say them. */
 export function duration(seconds) {
   const minutes = Math.round(seconds / 60);
   if (seconds < 100) return `${Math.round(seconds)} s`;
-  return minutes < 100 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
+  return minutes < 100
+    ? `${minutes} min`
+    : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
 }
 
 /** Say something at the bottom of the page, also to a screen reader. */
@@ -67,16 +79,32 @@ export function say(text) {
   const toast = document.getElementById('toast');
   toast.textContent = text;
   clearTimeout(fade);
-  fade = setTimeout(() => { toast.textContent = ''; }, 6000);
+  fade = setTimeout(() => {
+    toast.textContent = '';
+  }, 6000);
 }
 
-/** Do something with a button disabled; what goes wrong is said. */
+/** Do something while a button does nothing more (and keeps the focus); what goes wrong is said. */
 export async function busy(button, work) {
-  const text = button.textContent;
-  button.disabled = true;
-  try { return await work(); }
-  catch (error) { say(error.message); return undefined; }
-  finally { button.disabled = false; button.textContent = text; }
+  if (button.getAttribute('aria-disabled') === 'true') return undefined;
+  button.setAttribute('aria-disabled', 'true');
+  try {
+    return await work();
+  } catch (error) {
+    say(error.message);
+    return undefined;
+  } finally {
+    button.removeAttribute('aria-disabled');
+  }
+}
+
+/** Of several answers on their way only the newest counts: `const isNewest = turn();` before, `isNewest()` after. */
+export function turns() {
+  let newest = 0;
+  return () => {
+    const mine = (newest += 1);
+    return () => mine === newest;
+  };
 }
 
 export function save(url, name) {
@@ -84,73 +112,78 @@ export function save(url, name) {
   link.click();
 }
 
+/** A table in a box that scrolls by itself; the first cell of each row names it where `named`. */
+export function table(title, head, rows, named = false) {
+  const cells = (row) => row.map((cell, i) => (named && i === 0 ? h('th', { scope: 'row' }, cell) : h('td', {}, cell)));
+  const names = head.map((cell) => h('th', { scope: 'col' }, cell));
+  const body = rows.map((row) => h('tr', {}, cells(row)));
+  const box = h('table', {}, h('thead', {}, h('tr', {}, names)), h('tbody', {}, body));
+  return h('.scroll', { tabindex: 0, role: 'region', 'aria-label': title }, box);
+}
+
 /** The little Markdown of a recipe's card: paragraphs, tables, `code` and **bold**. */
 export function marked(text) {
-  const inline = (line) => line.split(/(`[^`]+`|\*\*[^*]+\*\*)/).map((part) => (part.startsWith('`') ? h('code', {}, part.slice(1, -1)) : part.startsWith('**') ? h('strong', {}, part.slice(2, -2)) : part));
+  const piece = (part) => {
+    if (part.startsWith('`')) return h('code', {}, part.slice(1, -1));
+    return part.startsWith('**') ? h('strong', {}, part.slice(2, -2)) : part;
+  };
+  const inline = (line) => line.split(/(`[^`]+`|\*\*[^*]+\*\*)/).map(piece);
+  const cells = (line) =>
+    line
+      .slice(1, -1)
+      .split('|')
+      .map((cell) => inline(cell.trim()));
   return text.split(/\n\s*\n/).map((block) => {
     const lines = block.split('\n').map((line) => line.trim());
     if (!lines.every((line) => line.startsWith('|'))) return h('p', {}, inline(lines.join(' ')));
-    const cells = (line) => line.slice(1, -1).split('|').map((cell) => cell.trim());
-    return h('.scroll', { tabindex: 0, role: 'region', 'aria-label': 'Figures' }, h('table', {}, h('thead', {}, h('tr', {}, cells(lines[0]).map((c) => h('th', { scope: 'col' }, inline(c))))),
-      h('tbody', {}, lines.slice(2).map((line) => h('tr', {}, cells(line).map((c) => h('td', {}, inline(c))))))));
+    return table('Figures', cells(lines[0]), lines.slice(2).map(cells));
   });
 }
 
-/** A place to drop a file, with a button for those who do not drop. `take(file)` gets a Blob. */
+/** A place to drop a picture, with a button for those who do not drop. `take(file)` gets a Blob. */
 export function dropping(text, take) {
-  const input = h('input', { type: 'file', accept: 'image/*', id: `file${Math.random().toString(36).slice(2)}`,
-    change: () => input.files[0] && take(input.files[0]) });
-  const zone = h('div.drop', {
-    dragover: (event) => { event.preventDefault(); zone.classList.add('over'); },
-    dragleave: () => zone.classList.remove('over'),
-    drop: (event) => {
-      event.preventDefault();
-      zone.classList.remove('over');
-      if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
+  const given = (files) => {
+    if (files.length > 1) say('One picture at a time: the first is taken.');
+    if (files[0]) take(files[0]);
+  };
+  const input = h('input', {
+    type: 'file',
+    accept: 'image/*',
+    id: `file${Math.random().toString(36).slice(2)}`,
+    change: () => {
+      given([...input.files]);
+      input.value = ''; // the same file can be chosen again
     },
-  }, h('label', { for: input.id }, text), h('.row', {}, input));
+  });
+  const zone = h(
+    'div.drop',
+    {
+      dragover: () => zone.classList.add('over'), // what a browser does with a file by itself is off on all pages
+      dragleave: () => zone.classList.remove('over'),
+      drop: (event) => {
+        zone.classList.remove('over');
+        given([...event.dataTransfer.files]);
+      },
+    },
+    h('label', { for: input.id }, text),
+    h('.row', {}, input),
+  );
   return zone;
 }
 
-/** The colours of the page's theme, for canvases. */
-export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-let plotting;
-function plotter() {
-  plotting ??= new Promise((resolve, reject) => {
-    document.head.append(h('link', { rel: 'stylesheet', href: '/static/uPlot.min.css' }));
-    document.head.append(h('script', { src: '/static/uPlot.iife.min.js', load: () => resolve(window.uPlot), error: reject }));
-  });
-  return plotting;
-}
-
-/** A chart of curves over images seen; `update(xs, [ys, ...])` sets the data. */
-export function chart(title, curves, options = {}) {
-  const place = h('.chart', { role: 'img', 'aria-label': title });
-  let plot, data = [[], ...curves.map(() => [])], dead = false;
-  const axis = () => ({ stroke: colour('--soft'), grid: { stroke: colour('--line'), width: 1 }, ticks: { stroke: colour('--line') } });
-  plotter().then((Plot) => {
-    if (dead) return;
-    plot = new Plot({
-      width: Math.max(260, place.clientWidth || 320), height: 210, cursor: { drag: { x: true, y: false } },
-      scales: { x: { time: false }, y: options.range ? { range: options.range } : {} },
-      axes: [{ ...axis(), values: (_, v) => v.map(short) }, { ...axis(), size: 48, values: (_, v) => v.map(options.form ?? figure) }],
-      series: [{ label: 'images', value: (_, v) => (v === null ? '–' : short(v)) },
-        ...curves.map(([label, name, dash]) => ({ label, stroke: colour(name), width: 2, dash, spanGaps: true, points: { show: false },
-          value: (_, v) => (v === null || v === undefined ? '–' : (options.form ?? figure)(v)) }))],
-    }, data, place);
-    plot.setLegend({ idx: data[0].length - 1 });
-    new ResizeObserver(() => place.clientWidth && plot.setSize({ width: place.clientWidth, height: 210 })).observe(place);
-  }).catch(() => place.append('The chart could not be drawn.'));
-  return {
-    element: h('figure.card', {}, h('h3', {}, title), place, options.words ? h('figcaption.soft', {}, options.words) : null),
-    update(xs, ys) {
-      data = [xs, ...ys];
-      plot?.setData(data);
-      plot?.setLegend({ idx: xs.length - 1 });
-      const last = ys.map((y, i) => `${curves[i][0]} ${(options.form ?? figure)(y.at(-1))}`).join(', ');
-      place.setAttribute('aria-label', `${title}: now ${last}`);
-    },
-    close() { dead = true; plot?.destroy(); },
-  };
+/** The pages of a run; `here` is the title of the one that is shown. */
+export function tabs(name, run, here) {
+  const draws = run.task === 'generate',
+    to = encodeURIComponent(name);
+  const pages = [['', 'Contest']];
+  if (draws) pages.push(['/forger', 'Forger'], ['/expert', 'Expert'], ['/game', 'You against the machine']);
+  const links = pages.map(([path, title]) =>
+    h('a', { href: `#/run/${to}${path}`, 'aria-current': title === here ? 'page' : null }, title),
+  );
+  return h(
+    'nav.tabs',
+    { 'aria-label': `Pages of ${name}` },
+    links,
+    draws ? null : h('a', { href: `#/mend/${to}` }, 'Use it'),
+  );
 }

@@ -1,48 +1,94 @@
-// The address after # says which page is shown. Each page is a function that fills `main` and may return what ends it.
+// The address after # says which page is shown. Each page is a function that fills `place` and may return what ends it.
 import { h, say } from './kit.js';
 
 const main = document.getElementById('main');
 const PAGES = [
-  [/^$/, 'runs.js', 'runs', 'Runs'],
-  [/^new(?:\?(.*))?$/, 'runs.js', 'fresh', 'New training'],
-  [/^compare\/([\w.,-]+)$/, 'live.js', 'compare', 'Compare'],
-  [/^run\/([\w.-]+)$/, 'live.js', 'contest', 'Contest'],
-  [/^run\/([\w.-]+)\/forger$/, 'forger.js', 'forger', 'Forger'],
-  [/^run\/([\w.-]+)\/expert$/, 'expert.js', 'expert', 'Expert'],
-  [/^run\/([\w.-]+)\/game$/, 'expert.js', 'game', 'You against the machine'],
-  [/^mend(?:\/([\w.-]+))?$/, 'tools.js', 'mend', 'Mend'],
-  [/^data(?:\?(.*))?$/, 'tools.js', 'data', 'Data'],
+  [/^$/, 'runs', 'runs', 'Runs'],
+  [/^new$/, 'new', 'fresh', 'New training'],
+  [/^compare\/([^/]+)$/, 'compare', 'compare', 'Compare'],
+  [/^run\/([^/]+)$/, 'contest', 'contest', 'Contest'],
+  [/^run\/([^/]+)\/forger$/, 'forger', 'forger', 'Forger'],
+  [/^run\/([^/]+)\/expert$/, 'expert', 'expert', 'Expert'],
+  [/^run\/([^/]+)\/game$/, 'game', 'game', 'You against the machine'],
+  [/^mend(?:\/([^/]+))?$/, 'mend', 'mend', 'Mend'],
+  [/^data$/, 'data', 'data', 'Data'],
 ];
-let end = null, shown = 0;
+const PATIENCE = 150; // milliseconds before a page that is on its way says so
+let end = null,
+  shown = 0;
 
-async function show() {
-  const address = decodeURIComponent(location.hash.replace(/^#\/?/, '')), mine = (shown += 1);
-  const found = PAGES.map(([pattern, ...page]) => [address.match(pattern), ...page]).find(([match]) => match);
+/** What the address asks for: the page, its argument, and what stands after a question mark. */
+function wanted() {
+  const [path, query] = location.hash.replace(/^#\/?/, '').split(/\?(.*)/s);
+  try {
+    const address = decodeURIComponent(path);
+    for (const [pattern, file, name, title] of PAGES) {
+      const match = address.match(pattern);
+      if (match) return { file, name, title, argument: match[1], query: new URLSearchParams(query ?? '') };
+    }
+  } catch {
+    // no address at all
+  }
+  return null;
+}
+
+/** Put something on the page, and tell a screen reader where it is now. */
+function put(focus, ...content) {
+  main.replaceChildren(...content);
+  main.setAttribute('aria-busy', 'false');
+  const title = main.querySelector('h1');
+  title.tabIndex = -1;
+  if (focus) title.focus({ preventScroll: true });
+}
+
+async function show(focus = true) {
+  const mine = (shown += 1),
+    found = wanted();
   end?.();
   end = null;
+  main.setAttribute('aria-busy', 'true');
+  const section = found && ['mend', 'data', 'new'].includes(found.file) ? found.file : found ? '' : null;
   document.querySelectorAll('#nav a').forEach((link) => {
-    const own = link.hash.replace(/^#\/?/, ''), here = own ? address.startsWith(own) : !found || /^(run|compare|$)/.test(address);
-    if (here) link.setAttribute('aria-current', 'page'); else link.removeAttribute('aria-current');
+    if (link.hash.replace(/^#\/?/, '') === section) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
   });
   if (!found) {
-    main.replaceChildren(h('h1', {}, 'There is no such page'), h('p', {}, h('a', { href: '#/' }, 'All runs')));
+    put(focus, h('h1', {}, 'There is no such page'), h('p', {}, h('a', { href: '#/' }, 'All runs')));
     return;
   }
-  const [match, file, name, title] = found;
-  document.title = `${match[1] ? `${match[1]} · ` : ''}${title} · Ganvas Studio`;
+  document.title = `${found.argument ? `${found.argument} · ` : ''}${found.title} · Ganvas Studio`;
+  const slow = setTimeout(() => main.replaceChildren(h('h1', {}, found.title), h('p.soft', {}, 'Loading …')), PATIENCE);
   try {
-    const module = await import(`./${file}`), place = h('div');
-    const stop = await module[name](place, match[1]);
-    if (mine !== shown) { stop?.(); return; }
+    const module = await import(`./${found.file}.js`).catch(() => {
+      throw new Error('The studio does not answer. Is it still running?');
+    });
+    const place = h('div.page');
+    const stop = await module[found.name](place, found.argument, found.query);
+    if (mine !== shown) {
+      stop?.();
+      return;
+    }
     end = stop ?? null;
-    main.replaceChildren(place);
-    document.body.dataset.page = name;
+    document.body.dataset.page = found.name;
+    put(focus, place);
   } catch (error) {
     if (mine !== shown) return;
-    main.replaceChildren(h('h1', {}, title), h('p.error', { role: 'alert' }, error.message), h('p', {}, h('a', { href: '#/' }, 'All runs')));
+    const again = h('button.main', { click: () => show() }, 'Try again');
+    const what = h('p.error', { role: 'alert' }, error.message);
+    put(focus, h('h1', {}, found.title), what, h('.row', {}, again, h('a', { href: '#/' }, 'All runs')));
     say(error.message);
+  } finally {
+    clearTimeout(slow);
   }
 }
 
-addEventListener('hashchange', () => { main.focus({ preventScroll: true }); scrollTo(0, 0); show(); });
-show();
+addEventListener('hashchange', () => {
+  scrollTo(0, 0);
+  show();
+});
+document.querySelector('.skip').addEventListener('click', (event) => {
+  event.preventDefault(); // its address would be taken for a page's
+  main.focus();
+});
+for (const kind of ['dragover', 'drop']) addEventListener(kind, (event) => event.preventDefault()); // else it is opened
+show(false);

@@ -1,0 +1,110 @@
+// Two or three runs side by side.
+import { h, get, at, short, figure, duration, table } from './kit.js';
+import { chart } from './chart.js';
+import { follow } from './events.js';
+
+const COLOURS = ['--expert', '--forger', '--held'];
+const KINDS = [
+  ['loss_g', 'Forger’s loss'],
+  ['loss_d', 'Expert’s loss'],
+  ['accuracy_held_out', 'Accuracy on held-out images'],
+  ['psnr', 'PSNR of training pieces, dB'],
+  ['loss_cycle', 'There and back'],
+];
+
+export async function compare(place, names) {
+  const runs = await Promise.all(
+    names
+      .split(',')
+      .slice(0, 3)
+      .map((name) => get(at(name))),
+  );
+  const logs = runs.map(() => []);
+  const charts = KINDS.map(([key, title]) => ({
+    key,
+    drawn: chart(
+      title,
+      runs.map((run, i) => [run.name, COLOURS[i]]),
+    ),
+  }));
+  let due = 0;
+  const paint = () => {
+    const xs = [...new Set(logs.flat().map((row) => row.images))].sort((a, b) => a - b);
+    for (const { key, drawn } of charts) {
+      const ys = logs.map((rows) => {
+        const known = new Map(rows.map((row) => [row.images, row[key]]));
+        return xs.map((x) => known.get(x) ?? null);
+      });
+      drawn.element.hidden = !ys.flat().some((y) => y !== null);
+      if (!drawn.element.hidden) drawn.update(xs, ys);
+    }
+  };
+  const soon = () => {
+    cancelAnimationFrame(due);
+    due = requestAnimationFrame(paint);
+  };
+  const pictures = runs.map((run) =>
+    h('img.sheet', {
+      alt: `Newest pictures of ${run.name}`,
+      src: run.picture ? at(run.name, `/samples/${run.picture}`) : null,
+    }),
+  );
+  const ends = runs.map((run, i) => {
+    const source = follow(run.name, {
+      row: (row) => {
+        logs[i].push(row);
+        soon();
+      },
+      picture: ({ file }) => {
+        pictures[i].src = at(run.name, `/samples/${file}`);
+      },
+      again: () => {
+        logs[i].length = 0;
+      },
+      state: ({ state }) => {
+        if (state !== 'running') source.close(); // all that there is has come
+      },
+    });
+    return source;
+  });
+
+  const settings = runs.map((run) => {
+    const flat = Object.entries(run.settings).flatMap(([group, values]) =>
+      Object.entries(values).map(([name, value]) => [`${group}.${name}`, String(value)]),
+    );
+    return new Map(flat);
+  });
+  const keys = [...new Set(settings.flatMap((known) => [...known.keys()]))];
+  const differ = keys.filter((key) => new Set(settings.map((known) => known.get(key))).size > 1);
+  const rows = differ.map((key) => [key, ...settings.map((known) => known.get(key) ?? '–')]);
+  const about = (run) => {
+    const best = run.figure ? `, ${run.figure.title} ${figure(run.figure.value)}` : '';
+    return `${run.recipe}, ${short(run.images)} images, ${duration(run.seconds)}${best}`;
+  };
+  const panels = runs.map((run, i) => {
+    const link = h('a', { href: `#/run/${encodeURIComponent(run.name)}` }, run.name);
+    return h('section.card', {}, h('h2', {}, link), pictures[i], h('p.soft', {}, about(run)));
+  });
+  place.append(
+    h('h1', {}, 'Side by side'),
+    h('.grid', {}, panels),
+    h(
+      '.grid',
+      {},
+      charts.map(({ drawn }) => drawn.element),
+    ),
+    h(
+      'section.card',
+      {},
+      h('h2', {}, 'Settings that differ'),
+      rows.length
+        ? table('Settings that differ', ['Setting', ...runs.map((run) => run.name)], rows, true)
+        : 'None: these runs differ in nothing but time.',
+    ),
+  );
+  return () => {
+    cancelAnimationFrame(due);
+    ends.forEach((source) => source.close());
+    charts.forEach(({ drawn }) => drawn.close());
+  };
+}

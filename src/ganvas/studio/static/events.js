@@ -1,0 +1,54 @@
+// A run's live events.
+import { at, get } from './kit.js';
+
+const AGAIN = 3000; // milliseconds before a lost server is asked again
+
+/**
+ * Follow a run's events; what goes on is taken up where it broke off.
+ *
+ * A browser holds only six connections to a server: a page that is not seen gives its own back.
+ * @param handlers a function for each kind of event, and `link(isUp)`
+ */
+export function follow(name, { link, ...handlers }) {
+  let source = null,
+    seen = '',
+    retry = 0;
+  const close = () => {
+    clearTimeout(retry);
+    source?.close();
+    source = null;
+  };
+  const open = () => {
+    close();
+    source = new EventSource(at(name, `/events${seen && `?after=${seen}`}`));
+    for (const [kind, handle] of Object.entries(handlers)) {
+      source.addEventListener(kind, (event) => {
+        seen = event.lastEventId || seen;
+        handle(JSON.parse(event.data));
+      });
+    }
+    source.addEventListener('open', () => link?.(true));
+    source.addEventListener('error', () => {
+      link?.(false);
+      if (source?.readyState === EventSource.CLOSED) retry = setTimeout(look, AGAIN); // the browser has given up
+    });
+  };
+  const look = async () => {
+    try {
+      await get(at(name));
+      open();
+    } catch (error) {
+      if (error.status === 404) handlers.gone?.({});
+      else retry = setTimeout(look, AGAIN);
+    }
+  };
+  const turn = () => (document.hidden ? close() : open());
+  document.addEventListener('visibilitychange', turn);
+  open();
+  return {
+    close() {
+      document.removeEventListener('visibilitychange', turn);
+      close();
+    },
+  };
+}

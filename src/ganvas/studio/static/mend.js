@@ -1,0 +1,199 @@
+// A picture through a model that mends or translates.
+import { h, ask, get, at, say, busy, save, dropping, turns } from './kit.js';
+
+const SMALL = 128; // pixels of a side up to which a translated picture is shown in squares
+const BRUSH = 120; // the brush is so many parts of the picture's width
+
+/** A picture to paint on; `mask()` gives what was painted as a PNG, null where nothing was. */
+async function painting(blob, send) {
+  const url = URL.createObjectURL(blob),
+    image = h('img', { src: url, alt: 'Your picture' });
+  try {
+    await image.decode();
+  } catch {
+    throw new Error('The browser cannot show that file as a picture.');
+  }
+  const [width, height] = [image.naturalWidth, image.naturalHeight];
+  const canvas = h('canvas', { width, height, role: 'img', 'aria-label': 'Paint over what is missing' }),
+    pen = canvas.getContext('2d');
+  const wide = h('input', { id: 'wide', type: 'range', min: 1, max: 12, value: 4 });
+  let last = null,
+    touched = false;
+  const stroke = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const now = [((event.clientX - box.left) / box.width) * width, ((event.clientY - box.top) / box.height) * height];
+    pen.strokeStyle = '#f33';
+    pen.lineCap = 'round';
+    pen.lineWidth = (width * wide.value) / BRUSH;
+    pen.beginPath();
+    pen.moveTo(...(last ?? now));
+    pen.lineTo(...now);
+    pen.stroke();
+    last = now;
+    touched = true;
+  };
+  canvas.addEventListener('pointerdown', (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    last = null;
+    stroke(event);
+  });
+  canvas.addEventListener('pointermove', (event) => event.buttons && stroke(event));
+  const wipe = () => {
+    pen.clearRect(0, 0, width, height);
+    touched = false;
+  };
+  const mask = () => {
+    if (!touched) return null;
+    const made = h('canvas', { width, height }),
+      ink = made.getContext('2d');
+    ink.drawImage(canvas, 0, 0);
+    for (const [how, fill] of [
+      ['source-in', '#fff'],
+      ['destination-over', '#000'],
+    ]) {
+      ink.globalCompositeOperation = how;
+      ink.fillStyle = fill;
+      ink.fillRect(0, 0, width, height);
+    }
+    return new Promise((done) => {
+      made.toBlob(done, 'image/png');
+    });
+  };
+  const go = h('button.main', { id: 'fill', click: () => busy(go, async () => send(await mask())) }, 'Fill it');
+  return h(
+    'section.card',
+    {},
+    h('h2', {}, 'Paint over what is missing'),
+    h('.paint', {}, image, canvas),
+    h('.row', {}, h('label.grow', { for: 'wide' }, 'Brush', wide), h('button', { click: wipe }, 'Wipe'), go),
+    h('p.soft', {}, 'Nothing painted: what is transparent in the picture is filled.'),
+  );
+}
+
+/** Before and after under a slider. */
+function result(done, model) {
+  const over = h('.over', {}, h('img', { src: done.before, alt: 'Before' }));
+  const range = h('input', {
+    type: 'range',
+    min: 0,
+    max: 100,
+    value: 50,
+    'aria-label': 'Before on the left, after on the right',
+    input: () => cut(),
+  });
+  const cut = () => {
+    over.style.clipPath = `inset(0 ${100 - range.value}% 0 0)`;
+  };
+  const pixels = model.size <= SMALL && model.task === 'translate' ? '.pixels' : '';
+  cut();
+  return [
+    h('h2', { tabindex: -1 }, 'Before and after'),
+    h(`.split${pixels}`, {}, h('img', { src: done.after, alt: 'After' }), over),
+    range,
+    ...done.warnings.map((text) => h('p.note.level1', {}, text)),
+    h('.row', {}, h('button', { id: 'keep', click: () => save(done.after, 'mended.png') }, 'Keep it (PNG)')),
+  ];
+}
+
+function words(model) {
+  if (model.task === 'translate') {
+    const size = model.any_size ? '' : `, in ${model.size}x${model.size} pixels`;
+    return `Turns ${model.kinds[0]} into ${model.kinds[1]} and back${size}.`;
+  }
+  const larger = model.scale > 1 ? `; pictures get ${model.scale} times as large` : '';
+  return `Its damage: ${model.damage}${larger}.${model.masked ? ' Paint over what is missing.' : ''}`;
+}
+
+export async function mend(place, chosen) {
+  const { runs } = await get('/api/runs'),
+    able = runs.filter((run) => run.task !== 'generate' && run.model);
+  place.append(h('h1', {}, 'Mend'));
+  if (!able.length) {
+    place.append(
+      h('p', {}, 'There is no model yet that mends or turns pictures into another kind.'),
+      h('p', {}, h('a.button.main', { href: '#/new?recipe=denoise' }, 'Train one')),
+    );
+    return;
+  }
+  const turn = turns();
+  const options = able.map((run) =>
+    h('option', { value: run.name, selected: run.name === chosen }, `${run.name} (${run.recipe})`),
+  );
+  const pick = h('select', { id: 'model', change: () => know().catch((error) => say(error.message)) }, options);
+  const way = h(
+    'select',
+    { id: 'way', change: () => file && take(file) },
+    h('option', { value: 'b' }),
+    h('option', { value: 'a' }),
+  );
+  const about = h('p.soft'),
+    into = h('label', { for: 'way' }, 'Into', way),
+    paint = h('div'),
+    bench = h('section.card', { 'aria-live': 'polite' }, h('p.soft', {}, 'Nothing was given yet.'));
+  let model = null,
+    file = null;
+
+  async function know() {
+    const isNewest = turn(),
+      found = await get(at(pick.value, '/model'));
+    if (!isNewest()) return;
+    model = found;
+    into.hidden = model.task !== 'translate';
+    if (model.kinds)
+      [...way.options].forEach((option, i) => {
+        option.textContent = model.kinds[1 - i];
+      });
+    about.textContent = words(model);
+    if (file) await take(file);
+  }
+  async function take(blob) {
+    file = blob;
+    paint.replaceChildren();
+    if (!model.masked) {
+      await work(blob, null);
+      return;
+    }
+    const isNewest = turn();
+    try {
+      const made = await painting(blob, (mask) => work(blob, mask));
+      if (!isNewest()) return;
+      paint.replaceChildren(made);
+      bench.replaceChildren(h('p.soft', {}, 'Nothing was filled yet.'));
+    } catch (error) {
+      wrong(error);
+    }
+  }
+  const wrong = (error) => bench.replaceChildren(h('p.error', { role: 'alert' }, error.message));
+  async function work(blob, mask) {
+    const isNewest = turn();
+    bench.replaceChildren(h('p', { role: 'status' }, 'It works …'));
+    try {
+      const path = at(pick.value, `/mend?to=${way.value}&mask=${mask?.size ?? 0}`);
+      const answer = await ask(path, mask ? new Blob([blob, mask]) : blob, 'application/octet-stream');
+      const done = await answer.json();
+      if (!isNewest()) return;
+      bench.replaceChildren(...result(done, model));
+      bench.querySelector('h2').focus({ preventScroll: true });
+      bench.scrollIntoView({ block: 'nearest' });
+    } catch (error) {
+      if (isNewest()) wrong(error);
+    }
+  }
+  const side = h(
+    'section.card',
+    {},
+    h('.row', {}, h('label.grow', { for: 'model' }, 'Model', pick)),
+    about,
+    h('.row', {}, into),
+    dropping('Drop a picture here, or choose one.', take),
+  );
+  place.append(
+    h(
+      'p.soft',
+      {},
+      'Your picture stays on this machine. Pictures of up to 4,096 pixels a side; larger ones: ganvas restore.',
+    ),
+    h('.grid.wide', {}, h('.stack', {}, paint, bench), side),
+  );
+  await know();
+}

@@ -1,0 +1,148 @@
+// A new training.
+import { h, get, post, whole, duration, figure, busy, marked, say, turns } from './kit.js';
+
+const TITLES = { data: 'Pictures', network: 'Networks', task: 'The contest', training: 'Training' };
+
+export async function fresh(place, _, query) {
+  const recipes = await get('/api/recipes'),
+    turn = turns();
+  let recipe = recipes.find((r) => r.name === (query.get('recipe') ?? 'mnist')) ?? recipes[0];
+  let started = false;
+  const about = h('.card'),
+    told = h('p', { 'aria-live': 'polite' }),
+    fields = h('div'),
+    summary = h('summary');
+  const inputs = new Map(); // of each setting: its field, and what the recipe says
+  const kept = new Map(); // what was changed, so that another recipe gets it too
+  const unsay = () => {
+    turn(); // an answer that is still on its way is of what was asked before
+    told.replaceChildren();
+  };
+  const field = (id, placeholder) =>
+    h('input', { id, value: query.get(id) ?? '', placeholder, class: 'grow', autocomplete: 'off', input: unsay });
+  const data = field('data', ''),
+    to = field('to', 'a folder of the other kind (needed)');
+  const where = h(
+    '.row',
+    {},
+    h('label.grow', { for: 'data' }, 'Pictures', data),
+    h('a', { href: '#/data' }, 'look for them'),
+  );
+  const other = h('.row', {}, h('label.grow', { for: 'to' }, 'Of the other kind', to));
+
+  function setting(knob) {
+    const id = `set-${knob.name}`,
+      help = `help-${knob.name}`,
+      options = knob.kind === 'bool' ? ['true', 'false'] : knob.choices;
+    const change = () => {
+      unsay();
+      if (input.value === String(knob.value)) kept.delete(knob.name);
+      else kept.set(knob.name, input.value);
+      count();
+    };
+    const given = { id, 'aria-describedby': help, input: change };
+    const input = options.length
+      ? h(
+          'select',
+          given,
+          options.map((o) => h('option', { selected: o === String(knob.value) }, o)),
+        )
+      : h('input', { ...given, value: knob.value, autocomplete: 'off' });
+    if (kept.has(knob.name)) input.value = kept.get(knob.name);
+    inputs.set(knob.name, [input, String(knob.value)]);
+    return [h('label', { for: id }, knob.name), input, h('span.soft', { id: help }, knob.help)];
+  }
+  const changed = () => [...inputs].filter(([, [input, first]]) => input.value !== first);
+  const count = () => {
+    const n = changed().length;
+    summary.textContent = n ? `All settings (${n} changed)` : 'All settings';
+  };
+  function choose() {
+    unsay();
+    about.replaceChildren(h('h2', {}, recipe.name), ...marked(recipe.card));
+    data.placeholder = recipe.needs_data ? 'a folder of pictures (needed)' : 'as the recipe says';
+    other.hidden = recipe.task !== 'translate';
+    inputs.clear();
+    const groups = {};
+    for (const knob of recipe.settings) (groups[knob.section] ??= []).push(knob);
+    const group = ([section, knobs]) => [h('h3', {}, TITLES[section]), h('.settings', {}, knobs.map(setting))];
+    fields.replaceChildren(...Object.entries(groups).flatMap(group));
+    count();
+  }
+  const wanted = () => ({
+    recipe: recipe.name,
+    data: data.value.trim(),
+    to: recipe.task === 'translate' ? to.value.trim() : '',
+    settings: Object.fromEntries(changed().map(([name, [input]]) => [name, input.value])),
+  });
+  const wrong = (error) => told.replaceChildren(h('span.error', { role: 'alert' }, error.message));
+
+  const start = h(
+    'button.main',
+    {
+      click: () =>
+        busy(start, async () => {
+          if (started) return;
+          try {
+            const made = await post('/api/train', wanted());
+            started = true; // this page stays until the next one has come
+            location.hash = `#/run/${encodeURIComponent(made.run)}`;
+            say(made.state === 'waiting' ? 'Another training is at work; this one waits for it.' : 'It begins.');
+          } catch (error) {
+            wrong(error);
+          }
+        }),
+    },
+    'Start',
+  );
+  const forecast = h(
+    'button',
+    {
+      click: () =>
+        busy(forecast, async () => {
+          const isNewest = turn();
+          told.textContent = 'A few true steps are tried …';
+          try {
+            const f = await post('/api/forecast', wanted());
+            if (!isNewest()) return;
+            const rate = f.images_per_second < 10 ? figure(f.images_per_second) : whole(f.images_per_second);
+            told.textContent = `${duration(f.seconds)} for ${whole(f.images)} images at ${rate} a second (${f.data}), if nothing else is at work.`;
+          } catch (error) {
+            if (isNewest()) wrong(error);
+          }
+        }),
+    },
+    'How long will it take?',
+  );
+
+  const choice = (r) => {
+    const change = () => {
+      recipe = r;
+      choose();
+    };
+    const words = r.about.replace(/: `ganvas [^`]*`.*$/, '.').replaceAll('`', '');
+    const dial = h('input', { type: 'radio', name: 'recipe', value: r.name, checked: r === recipe, change });
+    return h('label', {}, dial, h('span', {}, h('strong', {}, r.name), h('small', {}, words)));
+  };
+  place.append(
+    h('h1', {}, 'New training'),
+    h('p.soft', {}, 'A recipe is a whole training with everything chosen well; change what you like.'),
+    h('fieldset', {}, h('legend.soft', {}, 'Recipe'), h('.choices', {}, recipes.map(choice))),
+    h(
+      '.grid.wide',
+      {},
+      h(
+        '.card',
+        {},
+        h('h2', {}, 'Start'),
+        where,
+        other,
+        h('details', {}, summary, fields),
+        h('.row', {}, start, forecast),
+        told,
+      ),
+      about,
+    ),
+  );
+  choose();
+}

@@ -1,0 +1,100 @@
+// The contest as two pictures: the tug-of-war of the expert's accuracy, and the networks with what flows between them.
+import { h, s, percent, figure } from './kit.js';
+
+/** The expert's accuracy on each kind of picture, as bars that are pulled away from 50%. */
+export function tug() {
+  const keys = [
+    ['accuracy_real', 'real', 'Real'],
+    ['accuracy_fake', 'fake', 'Forged'],
+    ['accuracy_held_out', 'held', 'Held out'],
+  ];
+  const parts = keys.map(([key, name, title]) => ({ key, title, bar: h(`i.${name}`), value: h('span', {}, '–') }));
+  const rows = parts.map(({ title, bar, value }) => [h('span', {}, title), h('.track', {}, bar), value]);
+  return {
+    element: h(
+      'div',
+      {},
+      h('h3', {}, 'How often the expert is right'),
+      h('.tug', {}, rows),
+      h('p.soft', {}, 'The expert pulls to the right, the forger back to the middle.'),
+    ),
+    update(row) {
+      for (const { key, bar, value } of parts) {
+        const x = row[key] ?? null,
+          shown = x ?? 0.5;
+        value.textContent = percent(x);
+        bar.style.left = percent(Math.min(0.5, shown), 1);
+        bar.style.width = percent(Math.abs(shown - 0.5), 1);
+      }
+    },
+  };
+}
+
+// of each task: what goes in, who draws, what comes out, what it is compared with, and all of it in words
+const TASKS = {
+  generate: [
+    'noise',
+    'Forger',
+    'forged pictures',
+    'true pictures',
+    'Noise goes into the forger (generator), who makes a picture of it. The expert (discriminator) sees forged and real pictures in turn and says which is which. Whoever is wrong learns from it: the expert to look more closely, the forger to fool it.',
+  ],
+  restore: [
+    'damaged',
+    'Mender',
+    'mended pictures',
+    'true pictures',
+    'Damaged pictures go into the mender (generator), who must come near to the true ones. Where lively is above 0 an expert (discriminator) also says whether a patch looks true.',
+  ],
+  translate: [
+    'kind A',
+    'Forger',
+    'as kind B',
+    'true pictures of kind B',
+    'A picture of one kind goes into the forger (generator), who turns it into the other. The expert (discriminator) compares it with true ones; another forger takes it back, and it must be what it was.',
+  ],
+};
+const IN = 'M62 56h32',
+  FORGED = 'M188 58h58q20 0 30 22l10 12h36',
+  TRUE = 'M236 134h20q20 0 30-18l10-14h26',
+  LESSON = 'M372 68V20H142v12';
+
+/** The two networks and what flows between them; `update(row)` writes their losses into them. */
+export function networks(task) {
+  const [given, maker, made, real, words] = TASKS[task];
+  const text = (x, y, content, kind = '') => s('text', { x, y, 'text-anchor': 'middle', class: kind }, content);
+  const dot = (path, begin) => {
+    const move = s('animateMotion', { dur: '2.4s', repeatCount: 'indefinite', begin: `${begin}s`, path });
+    const seen = s('set', { attributeName: 'opacity', to: 1, begin: `${begin}s` }); // not before it flows
+    return s('circle', { r: 4, opacity: 0 }, move, seen);
+  };
+  const lossG = text(142, 74, '', 's'),
+    lossD = text(372, 109, '', 's');
+  const drawing = s(
+    'svg',
+    { viewBox: '0 0 460 170', class: 'net', role: 'img', 'aria-label': words },
+    text(32, 60, given),
+    s('path', { d: IN }),
+    s('rect', { x: 96, y: 34, width: 92, height: 48, rx: 8, class: 'g' }),
+    text(142, 56, maker),
+    lossG,
+    s('path', { d: FORGED }),
+    text(252, 46, made, 's'),
+    text(250, 152, real, 's'),
+    s('path', { d: TRUE }),
+    s('rect', { x: 322, y: 68, width: 100, height: 50, rx: 8, class: 'd' }),
+    text(372, 90, 'Expert'),
+    lossD,
+    s('path', { d: 'M422 93h24' }),
+    s('path', { d: LESSON, 'stroke-dasharray': '4 4' }),
+    text(258, 15, 'what it says teaches the forger', 's'),
+    [IN, FORGED, TRUE, LESSON].map((path, i) => dot(path, 0.6 * i)),
+  );
+  return {
+    element: h('section.card', {}, h('h2', {}, 'Who plays'), drawing, h('p.soft', {}, words)),
+    update(row) {
+      lossG.textContent = row.loss_g === undefined ? '' : `loss ${figure(row.loss_g)}`;
+      lossD.textContent = row.loss_d === undefined ? 'asleep' : `loss ${figure(row.loss_d)}`;
+    },
+  };
+}

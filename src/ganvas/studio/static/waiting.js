@@ -1,0 +1,60 @@
+// A run that has not begun.
+import { h, get, post, at, busy } from './kit.js';
+
+const PAUSE = 1000; // milliseconds between two looks
+
+/** A run that waits in the queue, or whose training has not made its folder yet. */
+export async function waiting(place, name) {
+  const told = h('p', { 'aria-live': 'polite' }),
+    row = h('.row');
+  let timer = 0,
+    over = false,
+    shown = '';
+  const out = h(
+    'button',
+    {
+      id: 'out',
+      click: () =>
+        busy(out, async () => {
+          await post(at(name, '/stop'));
+          await look();
+        }),
+    },
+    'Take it out of the queue',
+  );
+  place.append(h('h1', {}, name), told, row, h('p', {}, h('a', { href: '#/' }, 'All runs')));
+  const words = {
+    waiting: 'Another training is at work; this one waits for it.',
+    stopped: 'It was stopped before it began.',
+    ending: 'It is being stopped.',
+    running: 'It is about to begin: pictures are read, networks are built …',
+    done: 'It is done.',
+  };
+  /** Returns whether to look again. */
+  async function look() {
+    const { begun, job } = await get(at(name)),
+      now = job.state;
+    if (over) return false;
+    if (begun) {
+      dispatchEvent(new HashChangeEvent('hashchange'));
+      return false;
+    }
+    const open = ['waiting', 'running', 'ending'].includes(now);
+    if (now === shown) return open;
+    shown = now;
+    row.replaceChildren(...(now === 'waiting' ? [out] : []));
+    if (now === 'failed') told.replaceChildren(h('strong.error', { role: 'alert' }, 'It could not begin. '), job.words);
+    else told.textContent = words[now];
+    return open;
+  }
+  const again = (pause) => {
+    timer = setTimeout(async () => {
+      if (await look().catch(() => true)) again(PAUSE);
+    }, pause);
+  };
+  if (await look()) again(PAUSE);
+  return () => {
+    over = true;
+    clearTimeout(timer);
+  };
+}

@@ -1,0 +1,30 @@
+// Writing in the forger's hand.
+import { h, picture, at, busy, save } from './kit.js';
+
+/** A text in the forger's hand; `write()` writes what stands there. */
+export function writing(name, classes) {
+  const some = ['2', '0', '2', '6'].every((c) => classes.includes(c)) ? '2026' : classes.slice(0, 4).join('');
+  const text = h('input', { id: 'text', value: some, maxlength: 60, class: 'grow' }),
+    hand = h('input', { id: 'hand', type: 'number', min: 0, value: 0 }),
+    written = h('img.written', { alt: '' });
+  let made = '';
+  const write = async () => {
+    if (!text.value) return;
+    const now = text.value;
+    written.src = await picture(at(name, '/write'), { text: now, seed: Math.max(0, +hand.value || 0) });
+    URL.revokeObjectURL(made);
+    made = written.src;
+    written.alt = `“${now}”, written by the forger`;
+  };
+  const go = h('button', { click: () => busy(go, write) }, 'Write'),
+    png = h('button', { click: () => made && save(made, `${text.value}.png`) }, 'PNG');
+  const row = h(
+    '.row',
+    {},
+    h('label.grow', { for: 'text' }, 'Text', text),
+    h('label', { for: 'hand' }, 'Hand', hand),
+    go,
+    png,
+  );
+  return { write, element: h('section.card', {}, h('h2', {}, 'Write'), row, written) };
+}
