@@ -15,7 +15,7 @@ import ganvas
 SOURCE = Path(ganvas.__file__).parent
 FLOORS = [  # lowest first; a floor's files do not know each other, except those of one package
     ["errors"],
-    ["files", "config", "seeds", "events", "distributed", "spec", "damages"],
+    ["files", "processes", "config", "seeds", "events", "distributed", "spec", "damages"],
     ["images", "losses", "augment", "degrade", "classical", "ema", "checkpoint", "fitting"],
     ["data", "networks", "networks.dropout", "run", "metrics"],
     ["strangers", "pictures", "originals"],

@@ -126,6 +126,18 @@ class Served:
                     fields[key] = value
 
 
+def finished(queue: Jobs, number: int, seconds: float) -> jobs.Job:
+    """A job when it is over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        queue.tend()
+        job = next(j for j in queue.jobs if j.number == number)
+        if job.state not in ("waiting", "running"):
+            return job
+        time.sleep(0.05)
+    raise TimeoutError(f"job {number} is not over after {seconds:g} s")
+
+
 @pytest.fixture(scope="module")
 def root(run: Path, blobs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with three finished runs: one that draws, one that mends, one that translates."""
@@ -223,6 +235,7 @@ def test_a_name_that_was_made_to_point_here_is_turned_away(host: str) -> None:
         {"x-ganvas": "1", "origin": "http://localhost:2"},
         {"x-ganvas": "1", "sec-fetch-site": "cross-site"},
         {"x-ganvas": "1", "sec-fetch-site": "same-site"},
+        {"x-ganvas": "1", "origin": "http://["},
         {"origin": "http://localhost:1"},
     ],
 )
@@ -230,6 +243,9 @@ def test_pages_elsewhere_change_nothing(headers: dict[str, str]) -> None:
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         assert answer(Guard(welcome), method, headers=headers)[0] == 403
     assert answer(Guard(welcome), "POST", headers={"x-ganvas": "1", "origin": "http://localhost:1"})[0] == 200
+    for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)):
+        assert answer(Guard(welcome), path="/api/runs", headers={"sec-fetch-site": site})[0] == status
+    assert answer(Guard(welcome), path="/", headers={"sec-fetch-site": "cross-site"})[0] == 200  # a link to it is fine
 
 
 def test_a_token_opens_the_studio_and_leaves_the_address() -> None:
@@ -246,7 +262,11 @@ def test_a_token_opens_the_studio_and_leaves_the_address() -> None:
     assert "correct" not in cookie
     assert "; Secure" not in cookie
     entry = cookie.partition(";")[0]
-    assert answer(app, headers={**elsewhere, "cookie": f"other=1; {entry}"})[0] == 200
+    for others in ("other=1", 'a={"x":1}', "a=b c", "x=\xe9", "csrf[1]=x", "ganvas=old"):
+        assert answer(app, headers={**elsewhere, "cookie": f"{others}; {entry}"})[0] == 200
+    for path in ("//evil.example/x", "/a\r\nset-cookie: b=1"):  # nowhere else, and nothing more
+        _, headers, _ = answer(app, path=path, headers={**elsewhere, "cookie": entry}, query="token=wrong")
+        assert headers["location"] == "/"
     assert answer(app, headers={**elsewhere, "authorization": "Bearer correct horse battery"})[0] == 200
     assert answer(app, "POST", headers={**elsewhere, "cookie": entry})[0] == 403  # also with it: only from its own page
     assert answer(Guard(welcome, "another token"), headers={**elsewhere, "cookie": entry})[0] == 401
@@ -269,7 +289,7 @@ def test_too_much_is_not_taken() -> None:
 def test_too_much_is_not_taken_by_any_page(studio: Served) -> None:
     own = {k.lower(): v for k, v in OWN.items()}
     for path in ("/api/runs/00000-blobs/judge", "/api/runs/00000-blobs/sheet"):
-        assert answer(studio.app, "POST", path, own, bytes(guard.BYTES + 1))[0] in (400, 413)
+        assert answer(studio.app, "POST", path, own, bytes(guard.BYTES + 1))[0] == 413
 
 
 def test_every_answer_keeps_the_page_to_itself(studio: Served) -> None:
@@ -356,9 +376,10 @@ def test_names_lead_nowhere_else(tmp_path: Path, name: str) -> None:
         runs.run(name)
 
 
-def test_a_training_is_seen_by_its_lock(tmp_path: Path) -> None:
-    if not watching.LOCKS.exists():
-        pytest.skip("this system does not tell who holds a lock")
+@pytest.mark.parametrize("told", [True, False])  # False: a system that does not tell who holds a lock
+def test_a_training_is_seen_by_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
+    if not told:
+        monkeypatch.setattr("ganvas.run.LOCKS", tmp_path / "nowhere")
     run = a_run(tmp_path / "run", 2)
     assert Runs(tmp_path).summary("run")["state"] == "stopped"
     with run.locked():
@@ -369,8 +390,6 @@ def test_a_training_is_seen_by_its_lock(tmp_path: Path) -> None:
 def test_a_training_of_the_command_line_is_stopped_and_a_notebooks_is_not(
     studio: Served, root: Path, tmp_path: Path
 ) -> None:
-    if not watching.LOCKS.exists():
-        pytest.skip("this system does not tell who holds a lock")
     run = a_run(root / "runs" / "notebook", 2)
     with run.locked():
         assert "part of another program" in studio.post("/api/runs/notebook/stop", {}, 400)["detail"]
@@ -392,6 +411,109 @@ def test_a_training_of_the_command_line_is_stopped_and_a_notebooks_is_not(
         process.kill()
         process.wait()
         shutil.rmtree(root / "runs" / "terminal")
+
+
+def test_a_run_that_was_taken_up_earlier_is_told_anew(tmp_path: Path) -> None:
+    """Its log is rewound and grows again, past what a viewer has seen, or to the very same length."""
+    run = a_run(tmp_path / "run", 10)
+    seen = watching.news(run, Cursor())[-1][2]
+    whole = run.log.read_bytes()
+    assert watching.news(run, seen) == []
+    for last in (b'{"images": 91}\n', b'{"images": 85}\n{"images": 1000}\n', b'{"images": 1000}\n', b'{"images": 9}\n'):
+        other = whole[: whole.rindex(b'{"images"')] + last
+        run.log.write_bytes(other)
+        kinds = [kind for kind, _, _ in watching.news(run, seen)]
+        assert kinds == ["again", *["row"] * other.count(b"\n")]
+
+
+def test_a_long_log_comes_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "PORTION", 100)
+    run = a_run(tmp_path / "run", 50)
+    got, cursor = [], Cursor()
+    while found := watching.news(run, cursor):
+        assert len(found) <= 100 / len('{"images": 0}\n')
+        got += [d["images"] for _, d, _ in found]
+        cursor = found[-1][2]
+    assert got == [10 * i for i in range(50)]
+
+
+def test_viewers_who_leave_together_take_nothing_with_them(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", 2)
+
+    async def scene() -> None:
+        watch = watching.Watch(run, threading.Event())
+
+        async def view() -> None:
+            async for _ in watch.follow(Cursor()):
+                pass
+
+        for _ in range(5):
+            viewers = [asyncio.create_task(view()) for _ in range(10)]
+            await asyncio.sleep(0.1)
+            for _ in range(2):  # a server may tell them twice
+                for viewer in viewers:
+                    viewer.cancel()
+                await asyncio.sleep(0)
+            await asyncio.gather(*viewers, return_exceptions=True)
+        assert watch.viewers == 0
+        stream = watch.follow(Cursor())
+        assert [(await anext(stream))[0] for _ in range(3)] == ["row", "row", "state"]  # pyright: ignore[reportOptionalSubscript]
+        run.append({"images": 77})
+        event = await asyncio.wait_for(anext(stream), 5)
+        assert event is not None
+        assert event[1] == {"images": 77}
+        await stream.aclose()  # pyright: ignore[reportAttributeAccessIssue]
+
+    asyncio.run(scene())
+
+
+def test_odd_runs_spoil_nothing(studio: Served, root: Path) -> None:
+    """One damaged or foreign file costs what it says, not the list of all runs."""
+    folder = root / "runs" / "odd"
+    run = a_run(folder, 3)
+    (run.samples / "fakes_000010 (1).png").write_bytes(b"a copy")
+    (run.samples / "fakes_000001.png").write_bytes(b"x")
+    run.append({"images": 40, "loss_d": float("nan"), "loss_g": float("inf")})
+    with open(run.log, "a") as file:
+        file.write("[" * 5_000 + "\n" + '{"images": ' + "9" * 5_000 + "}\n" + '"text"\n')
+    for row in ({"metric": "fidelity"}, {"metric": "frechet", "value": float("nan")}, {"metric": "round-trip"}):
+        run.append({"images": 30, **row}, run.metrics)
+    (root / "runs" / "loop").symlink_to("loop")
+    for card in ("[" * 100_000, '{"training": {"images": 1e999}}', '{"task": {"name": "restore"}}', "\x00", "[]"):
+        run.experiment.write_text(card)
+        found = {r["name"]: r for r in studio.get("/api/runs")["runs"]}
+        assert {"00000-blobs", "odd"} <= set(found)
+        assert studio.get("/api/runs/odd")["images"] == 40
+        rows = []
+        for kind, data, _ in studio.events("odd"):
+            if kind == "state":
+                break
+            rows += [data] if kind == "row" else []
+        assert rows[-1] == {"images": 40, "loss_d": None, "loss_g": None}
+    assert studio.ask("/api/runs/loop")[0] == 404
+    (root / "runs" / "loop").unlink()
+    shutil.rmtree(folder)
+
+
+def test_no_link_leads_out_of_a_run_or_of_the_data(studio: Served, root: Path) -> None:
+    secret = root.parent / "secret.txt"
+    run = a_run(root / "runs" / "links", 1)
+    (run.samples / "reals.png").symlink_to(secret)
+    assert studio.ask("/api/runs/links/samples/reals.png")[0] == 404
+    run.report.symlink_to(secret)
+    assert studio.ask("/api/runs/links/report")[0] == 404
+    shutil.rmtree(run.folder)
+    inside = root / "linked" / "deep"
+    inside.mkdir(parents=True)
+    (inside / "labels.csv").symlink_to(secret)
+    for path in ("/api/data/check", "/api/train", "/api/forecast"):
+        told = studio.post(path, {"path": "linked", "recipe": "images", "data": "linked"}, 400)["detail"]
+        assert "labels.csv is a link that leads out" in told
+    assert [e["name"] for e in studio.get("/api/data?path=linked")["entries"]] == ["deep"]
+    shutil.rmtree(root / "linked")
+    os.mkdir(os.fsencode(root) + b"/no-\xff-text")
+    assert "text" not in str([e["name"] for e in studio.get("/api/data")["entries"]])
+    os.rmdir(os.fsencode(root) + b"/no-\xff-text")
 
 
 def test_events_come_as_they_happen_to_all_viewers(studio: Served, root: Path) -> None:
@@ -451,7 +573,7 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
     plain = subprocess.Popen
 
     def start(command: list[str], **more: Any) -> Any:
-        return plain([sys.executable, *command[3:]], **more)
+        return plain([sys.executable, *command[4:]], **more)  # without -P -m ganvas
 
     monkeypatch.setattr(subprocess, "Popen", start)
     found = Jobs(tmp_path)
@@ -467,10 +589,12 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
 def test_one_job_is_at_work_and_the_rest_wait(queue: Jobs) -> None:
     first = queue.add("train", "a", sleeper(0.5))
     second = queue.add("train", "b", ["-c", "print('done')"])
-    assert [j.state for j in queue.jobs] == ["running", "waiting"]
+    assert [j.state for j in queue.jobs] == [first.state, second.state] == ["running", "waiting"]
+    with pytest.raises(UserError, match="a is being trained already"):
+        queue.add("resume", "a", sleeper())
     with pytest.raises(UserError, match="b waits already"):
         queue.add("train", "b", sleeper())
-    assert jobs.wait(queue, second.number, 10).state == "done"
+    assert finished(queue, second.number, 10).state == "done"
     assert queue.jobs[0].state == "done"
     assert queue.words(queue.jobs[1]) == "done\n"
     assert first.number == 1
@@ -478,20 +602,25 @@ def test_one_job_is_at_work_and_the_rest_wait(queue: Jobs) -> None:
 
 def test_a_job_that_fails_says_why(queue: Jobs) -> None:
     job = queue.add("train", "a", ["-c", "import sys; print('no such recipe'); sys.exit(2)"])
-    assert jobs.wait(queue, job.number, 10).state == "failed"
+    assert finished(queue, job.number, 10).state == "failed"
     assert "no such recipe" in queue.told()[0]["words"]
     after = queue.add("train", "a", ["-c", "pass"])
-    assert jobs.wait(queue, after.number, 10).state == "done"
+    assert finished(queue, after.number, 10).state == "done"
 
 
 def test_jobs_are_stopped_or_taken_out(queue: Jobs) -> None:
-    queue.add("train", "a", sleeper())
-    queue.add("train", "b", sleeper())
+    for name in ("a", "b"):
+        (queue.root / name).mkdir()
+        queue.add("train", name, sleeper())
     assert queue.stop("b")
     assert queue.stop("a")
-    assert jobs.wait(queue, 1, 10).state == "stopped"
-    assert [j.state for j in queue.jobs] == ["stopped", "stopped"]
+    assert queue.told()[1]["state"] == "ending"
+    queue.add("resume", "a", sleeper())  # it may wait for the end of the one before ...
+    assert queue.stop("a")  # ... but to stop means both
+    assert [finished(queue, number, 10).state for number in (1, 2, 3)] == ["stopped"] * 3
     assert not queue.stop("a")
+    assert not (queue.root / "a").exists()  # nothing was in it
+    assert not (queue.root / "b").exists()
 
 
 def test_a_server_that_starts_again_finds_its_jobs(queue: Jobs) -> None:
@@ -502,7 +631,7 @@ def test_a_server_that_starts_again_finds_its_jobs(queue: Jobs) -> None:
     assert [j.state for j in other.jobs] == ["running", "waiting"]
     os.kill(other.jobs[0].pid, signal.SIGKILL)
     os.waitpid(other.jobs[0].pid, 0)
-    assert jobs.wait(other, 2, 10).state == "done"
+    assert finished(other, 2, 10).state == "done"
     assert other.jobs[0].state == "failed"
     assert [j.state for j in Jobs(queue.root).jobs] == ["failed", "done"]
 
@@ -522,7 +651,7 @@ def test_a_process_that_only_has_the_number_is_not_the_job(queue: Jobs) -> None:
 def test_the_queue_has_an_end(queue: Jobs) -> None:
     for i in range(jobs.WAITING + 1):
         queue.add("train", f"r{i}", sleeper())
-    with pytest.raises(UserError, match="jobs wait already"):
+    with pytest.raises(working.Busy, match="jobs wait already"):
         queue.add("train", "one more", sleeper())
 
 
@@ -536,7 +665,7 @@ def test_a_worker_that_dies_costs_one_request(root: Path, monkeypatch: pytest.Mo
         before = worker.process.pid
         with pytest.raises(UserError, match="no model yet"):
             worker.call("describe", path=str(root / "nothing"))
-        with pytest.raises(UserError, match="That went wrong"):
+        with pytest.raises(working.Broken, match="That went wrong"):
             worker.call("table", dim="x", count=3)
         assert worker.process.pid == before
         os.kill(before, signal.SIGKILL)
@@ -547,13 +676,18 @@ def test_a_worker_that_dies_costs_one_request(root: Path, monkeypatch: pytest.Mo
         assert len(worker.call("table", dim=4, count=3)) == 48
     finally:
         worker.close()
-
-
-def test_too_many_at_once_are_told_to_come_again() -> None:
-    worker = working.Worker()
-    worker.waiting = working.QUEUE
-    with pytest.raises(working.Busy):
+    with pytest.raises(working.Broken, match="ending"):  # no new process begins while the studio ends
         worker.call("table", dim=4, count=3)
+
+
+def test_too_many_at_once_are_told_to_come_again(studio: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = studio.app.state.studio
+    for worker, path in ((state.worker, "judge"), (state.long, "mend"), (state.worker, "model"), (state.long, "game")):
+        monkeypatch.setattr(worker, "waiting", working.QUEUE)
+        body = None if path == "model" else b"a picture" if path in ("judge", "mend") else {}
+        status, headers, _ = studio.ask(f"/api/runs/00000-blobs/{path}", body)
+        assert (status, headers["retry-after"]) == (429, "1")
+        monkeypatch.setattr(worker, "waiting", 0)
 
 
 # ---- the API
@@ -987,6 +1121,9 @@ def test_the_command_says_where_it_is_and_ends_with_viewers(root: Path, tmp_path
                 time.sleep(0.1)
         with stream:
             assert stream.readline() == b"retry: 1000\n"
+            second = subprocess.run([*start, "--port", "1"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+            assert second.returncode == 2
+            assert "Another studio is open on" in second.stderr
             process.send_signal(signal.SIGINT)
             assert process.wait(15) is not None
     finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import typing
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from ganvas.errors import UserError, unknown
@@ -42,7 +42,7 @@ def number(text: str) -> Decimal:
     factor = SUFFIXES.get(clean[-1:].lower(), 1)
     try:
         value = Decimal(clean[:-1] if factor != 1 else clean) * factor
-    except InvalidOperation as error:
+    except ArithmeticError as error:  # none, or far too large
         raise ValueError(text) from error
     if not value.is_finite() or abs(value) > sys.float_info.max:
         raise ValueError(text)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 from ganvas.errors import UserError
 
@@ -93,20 +95,33 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganvas"
 
 
+def json_line(line: bytes | str) -> dict[str, Any] | None:
+    """The object in a line of JSON; None where there is none: half written in a crash, damaged, or something else."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Wait until no one else holds this file, and hold it; the system lets go when the process ends, however it ends.
+def locked(path: Path, refusal: str = "") -> Iterator[IO[str]]:
+    """Hold this file, which is made where there is none; the system lets go when the process ends, however it ends.
+
+    Args:
+        refusal: what to say where someone else holds it; without one it is waited for.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: the refusal, or the file cannot be written.
     """
-    if fcntl is None:
-        yield
-        return
     try:
         file = open(path, "a")  # noqa: SIM115
     except OSError as error:
         raise cannot("write", path, error) from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        try:
+            if fcntl is not None:  # Windows: that nobody else is at work is then the user's own care
+                fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))
+        except OSError as error:
+            raise UserError(refusal) from error
+        yield file

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 SUFFIXES = {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
 SUFFIXES |= {".tga", ".ppm", ".pgm", ".pbm", ".pnm"}
+FORMATS = ("PNG", "JPEG", "MPO", "JPEG2000", "WEBP", "GIF", "BMP", "DIB", "TIFF", "TGA", "PPM")  # no other is decoded
 LIMIT = 200_000_000  # pixels of a file: more is a bomb, or no picture to train on
 SPARE = 2  # a large JPEG may be decoded at a half, a quarter or an eighth, down to so many times the wanted size
 WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # modes of more than 8 bits
@@ -46,7 +47,7 @@ def opened(data: bytes | np.ndarray | Exception) -> Image.Image:
     if isinstance(data, np.ndarray):
         return Image.fromarray(np.ascontiguousarray(data[0] if len(data) == 1 else data.transpose(1, 2, 0)))
     try:
-        picture = Image.open(io.BytesIO(data))
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.UnidentifiedImageError as error:
         raise Unreadable("it is no picture" if data else "it is empty") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -14,13 +14,13 @@ from ganvas.translating import Translator
 LOADERS = {"restore": restoring.load, "translate": translating.load}
 
 
-def load(path: str | os.PathLike[str]) -> Model | Restorer | Translator:
+def load(path: str | os.PathLike[str], device: str = "auto") -> Model | Restorer | Translator:
     """A model of any task.
 
     Raises:
         UserError: as `sample.load`.
     """
-    return LOADERS.get(task(path), sample.load)(path)
+    return LOADERS.get(task(path), sample.load)(path, device)
 
 
 def task(path: str | os.PathLike[str]) -> str:

@@ -76,8 +76,8 @@ def write(run: Run) -> None:
         UserError: the file cannot be written.
     """
     card = _card(run)
-    rows = [r for r in run.rows() if isinstance(r, dict) and number(r, "images") is not None]
-    checks = [r for r in run.rows(run.metrics) if isinstance(r, dict) and r.get("metric") == doctor.CHECK]
+    rows = [r for r in run.rows() if number(r, "images") is not None]
+    checks = [r for r in run.rows(run.metrics) if r.get("metric") == doctor.CHECK]
     name = escape(run.folder.resolve().name)
     parts = [_status(name, card, rows), _pictures(run, card)]
     if (special := _special(card)) is not None:

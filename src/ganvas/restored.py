@@ -18,7 +18,7 @@ RULE = "Rows of three from above: damaged, mended, the true pieces (held out, ne
 
 def section(run: Run, card: dict[str, Any], rows: Rows) -> str:
     """How near the mended pictures are to the true ones: what `ganvas evaluate` found, and the way there."""
-    lines = [r for r in run.rows(run.metrics) if isinstance(r, dict)]
+    lines = run.rows(run.metrics)
     checks = [r for r in lines if r.get("metric") == "fidelity" and number(r, "psnr") is not None]
     cards = [_judged(r) for r in [r for r in lines if r.get("metric") == "restoration"][-1:]]
     drawn = chart(checks, ("psnr", "psnr_damaged"), "PSNR of held-out pieces, dB", None, None)

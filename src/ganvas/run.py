@@ -13,18 +13,16 @@ from typing import Any
 
 from torch import Tensor
 
-from ganvas import checkpoint
+from ganvas import checkpoint, processes
 from ganvas import images as im
 from ganvas.errors import UserError, first_line
-from ganvas.files import cannot, make_folder, write_whole
+from ganvas.files import cannot, json_line, locked, make_folder, write_whole
 from ganvas.spec import ImageSpec
 
-try:
-    import fcntl
-except ImportError:  # Windows: one training a folder is then the user's own care
-    fcntl = None
-
 KEEP = 3  # snapshots that are kept
+
+
+LOCKS = Path("/proc/locks")
 
 
 class Run:
@@ -73,20 +71,36 @@ class Run:
         Raises:
             UserError: another training holds it, or the folder cannot be written.
         """
+        refusal = f"Another training is at work in {self.folder}. Wait for it, stop it, or choose another --run."
+        with locked(self.folder / ".lock", refusal) as file:
+            with contextlib.suppress(OSError):  # for systems that do not tell who holds a lock: see `holder`
+                os.ftruncate(file.fileno(), 0)
+                os.write(file.fileno(), f"{os.getpid()} {processes.began(os.getpid())}".encode())
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(file.fileno(), 0)
+
+    def holder(self) -> int | None:
+        """The process that trains here, 0 where its number cannot be seen from here; None: nobody does.
+
+        Nothing is touched: a look must not be in the way of a training that begins.
+        """
         path = self.folder / ".lock"
         try:
-            file = open(path, "a")  # noqa: SIM115
-        except OSError as error:
-            raise cannot("write", path, error) from error
-        with file:
-            try:
-                if fcntl is not None:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise UserError(
-                    f"Another training is at work in {self.folder}. Wait for it, stop it, or choose another --run."
-                ) from error
-            yield
+            inode, said = path.stat(), path.read_text(errors="replace").split()
+        except OSError:
+            return None
+        with contextlib.suppress(OSError):
+            where = f"{os.major(inode.st_dev):02x}:{os.minor(inode.st_dev):02x}:{inode.st_ino}"
+            for line in LOCKS.read_text().splitlines():
+                words = line.split()
+                if len(words) > 5 and words[1] == "FLOCK" and words[5] == where:
+                    return max(0, int(words[4]))
+        # no such file, or a file system whose numbers are others there (btrfs)
+        pid, when = int(said[0]) if said and said[0].isdecimal() else 0, "".join(said[1:2])
+        return pid if processes.is_alive(pid, when) else None
 
     def check_space(self, needed: int) -> None:
         """Raise a UserError where the disk has less than `needed` bytes free."""
@@ -120,14 +134,15 @@ class Run:
         rows = []
         if path.is_file():
             for line in path.read_text(errors="replace").splitlines():
-                with contextlib.suppress(json.JSONDecodeError):
-                    rows.append(json.loads(line))
+                row = json_line(line)
+                if row is not None:
+                    rows.append(row)
         return rows
 
     def figures(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl that an evaluation wrote, oldest first."""
         rows = self.rows(self.metrics)
-        return [row for row in rows if isinstance(row, dict) and isinstance(row.get("protocol"), dict)]
+        return [row for row in rows if isinstance(row.get("protocol"), dict)]
 
     def settings(self) -> dict[str, Any]:
         """What experiment.json says.
@@ -142,7 +157,7 @@ class Run:
             raise UserError(f"{path.parent} is not a run's folder: it has no {path.name}.") from error
         except OSError as error:
             raise cannot("read", path, error) from error
-        except ValueError as error:  # not UTF-8, or not JSON
+        except (ValueError, RecursionError) as error:  # not UTF-8, or not JSON
             raise UserError(f"{path} is damaged: it is not JSON ({error}).") from error
         if not isinstance(card, dict):
             raise UserError(f"{path} is damaged: it is no group of settings.")
@@ -175,7 +190,8 @@ class Run:
     def pictures(self) -> list[tuple[int, Path]]:
         """The sheets of generated pictures so far: (thousands of images seen, path), oldest first."""
         found = [(0, self.samples / "fakes_init.png")] if (self.samples / "fakes_init.png").is_file() else []
-        return found + [(int(p.stem[6:]), p) for p in sorted(self.samples.glob("fakes_[0-9]*.png"))]
+        named = ((re.fullmatch(r"fakes_(\d+)", p.stem), p) for p in sorted(self.samples.glob("fakes_*.png")))
+        return found + [(int(name[1]), p) for name, p in named if name]
 
     def drawn(self, spec: ImageSpec) -> Tensor:
         """The generated pictures of all sheets, cut apart, uint8 [n, C, H, W]; empty where there are none."""

@@ -27,7 +27,7 @@ NEXT = (
 
 def section(run: Run, card: dict[str, Any], rows: Rows) -> str:
     """How like the wanted kind the pictures are, what they keep of the input, and the contest."""
-    lines = [r for r in run.rows(run.metrics) if isinstance(r, dict)]
+    lines = run.rows(run.metrics)
     checks = [r for r in lines if r.get("metric") == "round-trip"]
     cards = [_weighed(r) for r in [r for r in lines if r.get("metric") == "translation"][-1:]]
     kinds = escape(str(card.get("data_name"))), escape(str(card.get("other_name")))

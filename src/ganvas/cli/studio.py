@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ganvas.cli.app import app
 from ganvas.errors import UserError
+from ganvas.files import locked, make_folder
 
 PORT = 8_760
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -51,12 +52,16 @@ def studio(
         token = os.environ.get("GANVAS_TOKEN") or secrets.token_urlsafe(24)
         if len(token) < 16:
             raise UserError("GANVAS_TOKEN has fewer than 16 characters: a guess would open the studio.")
-    shown = f"http://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}/"
-    place = shown if token is None or "GANVAS_TOKEN" in os.environ else f"{shown}?token={token}"
-    print(
-        f"Ganvas Studio: {place}\nRuns in {runs}/, pictures below {data.resolve()}. Ctrl-C ends it; trainings go on.",
-        flush=True,
-    )
-    if not serve(create(runs, data, token), host, port):
-        raise UserError(f"The studio could not listen at {host}:{port}: is it in use? Choose another --port.")
+    name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    shown = f"http://{name}:{port}/"
+    place = shown if token is None or os.environ.get("GANVAS_TOKEN") else f"{shown}?token={token}"
+    make_folder(runs / ".studio")
+    with locked(runs / ".studio" / "lock", f"Another studio is open on {runs}/. Close it, or choose other --runs."):
+        print(
+            f"Ganvas Studio: {place}\n"
+            f"Runs in {runs}/, pictures below {data.resolve()}. Ctrl-C ends it; trainings go on.",
+            flush=True,
+        )
+        if not serve(create(runs, data, token), host, port):
+            raise UserError(f"The studio could not listen at {host}:{port}: is it in use? Choose another --port.")
     return 0

@@ -144,7 +144,7 @@ def stop_on_signal() -> Iterator[list[int]]:
     asked: list[int] = []
 
     def ask(number: int, _: object) -> None:
-        if asked:
+        if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked.append(number)
         distributed.wish("stop")

@@ -264,7 +264,7 @@ def read(place: Path) -> Pack:
                 "ganvas data pack."
             )
         for shard in card["shards"]:
-            file = place / shard["file"]
+            file = place / Path(shard["file"]).name  # a pack's files lie beside its card
             there = file.stat().st_size if file.is_file() else 0
             if there != shard["bytes"]:
                 raise UserError(
@@ -274,7 +274,7 @@ def read(place: Path) -> Pack:
         tensors, _ = checkpoint.load(place / "index.safetensors")
         sides = [(tensors[name], tensors.get(f"{name}.labels")) for name in ("train", "held_out")]
         shape = (card["channels"], card["size"], card["size"])
-        shards = Shards([place / shard["file"] for shard in card["shards"]], shape, card["rows"])
+        shards = Shards([place / Path(shard["file"]).name for shard in card["shards"]], shape, card["rows"])
         notes = list(card["notes"])
         if card["left_out"]:
             more = ", ..." if card["left_out"] > len(card["broken"]) else ""

@@ -12,22 +12,26 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
 from ganvas import __version__
 from ganvas.errors import UserError
 from ganvas.studio import models, runs
-from ganvas.studio.guard import BYTES, Guard, TooLarge
+from ganvas.studio.guard import Guard, TooLarge
 from ganvas.studio.state import Studio
 from ganvas.studio.watching import NotThere
 from ganvas.studio.working import Broken, Busy
 
+LOG = logging.getLogger("ganvas.studio")
 STATIC = Path(__file__).parent / "static"
 WEB = Path(__file__).parent.parent / "web"
-RUNTIME = {"ort.wasm.bundle.min.mjs": "text/javascript", "ort-wasm-simd-threaded.wasm": "application/wasm"}
+RUNTIME = {"ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"}
+KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".mjs": "text/javascript"}
+KINDS |= {".svg": "image/svg+xml"}
 
 
 class Route(APIRoute):
@@ -40,17 +44,30 @@ class Route(APIRoute):
             try:
                 return await handler(request)
             except UserError as error:
-                return JSONResponse({"detail": str(error)}, 400)
-            except NotThere:
-                return JSONResponse({"detail": "There is no such run (any more)."}, 404)
-            except TooLarge:
-                return JSONResponse({"detail": f"At most {BYTES // 1_000_000} MB can be sent at once."}, 413)
-            except Busy:
-                return JSONResponse({"detail": "Many are asking at once. Try again."}, 429, {"retry-after": "1"})
+                return _sorry(400, str(error))
+            except (NotThere, FileNotFoundError):
+                return _sorry(404, "There is no such run (any more).")
+            except TimeoutError:
+                return _sorry(408, "It did not come in time.")
+            except Busy as error:
+                return _sorry(429, str(error), {"retry-after": "1"})
             except Broken as error:
-                return JSONResponse({"detail": str(error)}, 503, {"retry-after": "1"})
+                return _sorry(503, str(error), {"retry-after": "1"})
+            except OSError as error:
+                return _sorry(503, f"The disk does not answer as it should ({error.strerror}).", {"retry-after": "1"})
+            except (HTTPException, RequestValidationError, TooLarge):
+                raise
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody hears it
+            except Exception:
+                LOG.exception("%s %s", request.method, request.url.path)
+                return _sorry(500, "That went wrong in the studio; what is known of it is where it was started.")
 
         return answered
+
+
+def _sorry(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"detail": text}, status, headers)
 
 
 def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
@@ -132,26 +149,23 @@ def _pages(app: FastAPI) -> None:
     @app.get("/static/{name}", include_in_schema=False)
     async def static(request: Request, name: str) -> Response:
         if name not in files:
-            return JSONResponse({"detail": "There is no such file."}, 404)
+            return _sorry(404, "There is no such file.")
         return _file(request, STATIC / name)
 
     @app.get("/static/ort/{name}", include_in_schema=False)
-    async def runtime(name: str) -> Response:
+    async def runtime(request: Request, name: str) -> Response:
         if name not in RUNTIME:
-            return JSONResponse({"detail": "There is no such file."}, 404)
-        cached = {"cache-control": "max-age=86400"}
+            return _sorry(404, "There is no such file.")
         if name.endswith(".wasm"):
-            packed = (WEB / f"{name}.gz").read_bytes()
-            return Response(packed, media_type=RUNTIME[name], headers={**cached, "content-encoding": "gzip"})
-        return FileResponse(WEB / name, media_type=RUNTIME[name], headers=cached)
+            return _file(request, WEB / f"{name}.gz", {"content-type": "application/wasm", "content-encoding": "gzip"})
+        return _file(request, WEB / name)
 
 
-def _file(request: Request, path: Path) -> Response:
+def _file(request: Request, path: Path, more: dict[str, str] | None = None) -> Response:
     """A file of the page; asked again, the browser is told that it has it already."""
     content = path.read_bytes()
     tag = f'"{hashlib.sha256(content).hexdigest()[:20]}"'
-    headers = {"etag": tag, "cache-control": "no-cache"}
+    headers = {"etag": tag, "cache-control": "no-cache", **(more or {})}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
-    kinds = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-    return Response(content, media_type=kinds.get(path.suffix, "application/octet-stream"), headers=headers)
+    return Response(content, media_type=KINDS.get(path.suffix, "application/octet-stream"), headers=headers)

@@ -21,6 +21,7 @@ from ganvas.studio import games
 from ganvas.studio.loaded import as_png, cut, drawer
 
 NEAREST = 4  # training images that are shown beside a judged picture
+PORTION = 1_000  # of them at once
 LOOKED = 20_000  # training images among which they are looked for
 EXPERT = 2_000  # pictures of each kind from which the fresh expert of the game learns
 
@@ -62,7 +63,9 @@ def _nearest(model: Model, picture: Tensor) -> list[bytes]:
     """The training images that are nearest by pixels; none where they are no longer there."""
     with contextlib.suppress(UserError):
         pool = _pool(str(model.path), model.path.stat().st_mtime_ns)
-        distance = (pool.float().flatten(1) - picture.float().flatten()).square().sum(1)
+        flat = picture.float().flatten()
+        parts = [(part.float().flatten(1) - flat).square().sum(1) for part in pool.split(PORTION)]
+        distance = torch.cat(parts)
         return [as_png(pool[i]) for i in distance.topk(min(NEAREST, len(pool)), largest=False).indices]
     return []
 

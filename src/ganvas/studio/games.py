@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 from pathlib import Path
 from typing import Any
 
 from ganvas.errors import UserError
-from ganvas.files import cannot, make_folder
+from ganvas.files import cannot, json_line, make_folder
 from ganvas.metrics import expert
 
 PICTURES = 20  # of a game, half of them real
@@ -21,13 +22,15 @@ class Games:
     def __init__(self, home: Path) -> None:
         self.file = home / "games.jsonl"
         self.open: dict[str, dict[str, Any]] = {}
+        self.lock = threading.Lock()
 
     def begin(self, run: str, images: int, dealt: dict[str, Any]) -> str:
         """Keep a game's answers until the player has given theirs; returns its number."""
-        while len(self.open) >= OPEN:
-            del self.open[next(iter(self.open))]
         number = secrets.token_urlsafe(12)
-        self.open[number] = {"run": run, "images": images, "real": dealt["real"], "expert": dealt["expert"]}
+        with self.lock:
+            while len(self.open) >= OPEN:
+                del self.open[next(iter(self.open))]
+            self.open[number] = {"run": run, "images": images, "real": dealt["real"], "expert": dealt["expert"]}
         return number
 
     def end(self, number: str, said: list[bool]) -> dict[str, Any]:
@@ -37,12 +40,14 @@ class Games:
             said: for each picture whether the player takes it for real.
 
         Raises:
-            UserError: there is no such game (any more), or another number of answers.
+            UserError: there is no such game (any more), or the result cannot be kept.
         """
+        with self.lock:
+            return self._end(number, said)
+
+    def _end(self, number: str, said: list[bool]) -> dict[str, Any]:
         if number not in self.open:
             raise UserError("This game is over, or it was given up. Begin a new one.")
-        if len(said) != PICTURES:
-            raise UserError(f"{len(said)} answers were given for {PICTURES} pictures.")
         game = self.open[number]
         real, theirs = game["real"], game["expert"]
         row = {
@@ -75,15 +80,8 @@ class Games:
             lines = self.file.read_text().splitlines()
         except OSError:
             return []
-        found = []
-        for line in lines:
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(row, dict) and {"run", "you", "fooled"} <= row.keys():
-                found.append(row)
-        return found
+        rows = [row for row in map(json_line, lines) if row is not None]
+        return [row for row in rows if {"run", "you", "fooled"} <= row.keys()]
 
 
 def interval(count: int, total: int) -> tuple[float, float]:

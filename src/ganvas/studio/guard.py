@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -62,21 +62,25 @@ class Guard:
                 return
             if self.token and scope["method"] == "GET" and "token" in parse_qs(scope["query_string"].decode("latin-1")):
                 secure = "; Secure" if headers.get("x-forwarded-proto", scope.get("scheme")) == "https" else ""
-                cookie = f"{COOKIE}={self._pass()}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000{secure}"
-                await _answer(send, 303, "", {"location": scope["path"], "set-cookie": cookie})
+                own = f"{_cookie(headers)}={self._pass()}"
+                cookie = f"{own}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000{secure}"
+                await _answer(send, 303, "", {"location": "/", "set-cookie": cookie})
                 return
         started = False
 
         async def counted() -> MutableMapping[str, Any]:
-            nonlocal seen
+            nonlocal seen, large
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > BYTES:
+                large = True
                 raise TooLarge
             return message
 
         async def told(message: MutableMapping[str, Any]) -> None:
             nonlocal started
+            if large and not started:
+                return  # what a reader of the body makes of it is not the reason
             if message["type"] == "http.response.start":
                 started = True
                 theirs = {k.lower() for k, _ in message["headers"]}
@@ -84,12 +88,11 @@ class Guard:
                 message["headers"] = [*message["headers"], *more]
             await send(message)
 
-        seen = 0
-        try:
+        seen, large = 0, False
+        with contextlib.suppress(TooLarge):
             await self.app(scope, counted, told)
-        except TooLarge:
-            if not started:
-                await _answer(send, 413, f"At most {BYTES // 1_000_000} MB can be sent at once.")
+        if large and not started:
+            await _answer(send, 413, f"At most {BYTES // 1_000_000} MB can be sent at once.")
 
     def _refused(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         """The answer to a request that is not let in."""
@@ -99,12 +102,15 @@ class Guard:
                 return 403, f"This studio serves only this machine, not '{host}'."
         elif not self._knows(scope, headers):
             return 401, "Open the address with its token that `ganvas studio` printed."
+        own = headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
         if scope["method"] in ("GET", "HEAD"):
-            return None
+            if own or not scope["path"].startswith("/api/"):
+                return None
+            return 403, "Only the studio's own page may ask for this."
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return 403, f"A page of {origin} may change nothing here."
-        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or HEADER not in headers:
+        if origin is not None and origin.lower() not in (f"http://{host}".lower(), f"https://{host}".lower()):
+            return 403, f"A page of {origin[:200]} may change nothing here."
+        if not own or HEADER not in headers:
             return 403, f"Requests that change something must come from the studio's own page (header {HEADER})."
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > BYTES:
@@ -119,14 +125,16 @@ class Guard:
         assert self.token is not None
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[-1]
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
-        jar: SimpleCookie = SimpleCookie()
-        try:
-            jar.load(headers.get("cookie", ""))
-        except CookieError:
-            jar.clear()
-        cookie = jar[COOKIE].value if COOKIE in jar else ""
+        name, kept = _cookie(headers), self._pass().encode()
+        pairs = [pair.strip().partition("=") for pair in headers.get("cookie", "").split(";")]
         found = [hmac.compare_digest(x.encode(), self.token.encode()) for x in (given, bearer)]
-        return any([*found, hmac.compare_digest(cookie.encode(), self._pass().encode())])
+        return any([*found, *(hmac.compare_digest(value.encode(), kept) for key, _, value in pairs if key == name)])
+
+
+def _cookie(headers: dict[str, str]) -> str:
+    """The cookie's name: another for each port, since browsers give cookies to all ports of a host."""
+    port = headers.get("host", "").rpartition(":")[2]
+    return f"{COOKIE}-{port}" if port.isdecimal() else COOKIE
 
 
 def _name(host: str) -> str:

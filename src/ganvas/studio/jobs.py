@@ -13,13 +13,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ganvas.errors import UserError
 from ganvas.files import make_folder, write_whole
+from ganvas.processes import began, is_alive
+from ganvas.studio.working import Busy
 
 WAITING = 20  # jobs that may wait
 KEPT = 50  # jobs that are remembered when they are done
@@ -49,21 +50,22 @@ class Jobs:
         self.file = self.home / "jobs.json"
         self.lock = threading.RLock()
         self.process: subprocess.Popen[bytes] | None = None
-        self.asked: set[int] = set()  # processes that were asked to stop
+        self.asked: set[int] = set()  # numbers of jobs that were asked to stop
         self.jobs = self._read()
 
     def add(self, kind: str, run: str, arguments: list[str]) -> Job:
         """Put a job at the end of the queue.
 
         Raises:
-            UserError: too many wait, or the same run waits or is at work already.
+            Busy: too many wait.
+            UserError: the same run waits or is at work already, or the list cannot be written.
         """
         with self.lock:
             active = [j for j in self.jobs if j.state in ("waiting", "running")]
             if len(active) > WAITING:
-                raise UserError(f"{len(active)} jobs wait already. Wait until some are done, or remove some.")
+                raise Busy(f"{len(active)} jobs wait already. Wait until some are done, or take some out.")
             for job in active:
-                ending = job.state == "running" and (job.pid in self.asked or not _is_alive(job))
+                ending = job.state == "running" and (job.number in self.asked or not is_alive(job.pid, job.began))
                 if job.run == run and not ending:
                     raise UserError(f"{run} {'waits' if job.state == 'waiting' else 'is being trained'} already.")
             number = max((j.number for j in self.jobs), default=0) + 1
@@ -74,8 +76,9 @@ class Jobs:
             except UserError:
                 self.jobs = before
                 raise
-        self.tend()
-        return job
+        with contextlib.suppress(UserError):  # the next look tries again
+            self.tend()
+        return next(j for j in self.jobs if j.number == number)
 
     def stop(self, run: str) -> bool:
         """Stop a run's job (it saves), or take it out of the queue; False: it has none."""
@@ -84,25 +87,21 @@ class Jobs:
             for job in self.jobs:
                 if job.run == run and job.state == "waiting":
                     self._change(job, state="stopped")
+                    self._tidy(job)
                     found = True
-                if job.run == run and job.state == "running" and _is_alive(job):
-                    self.end(job.pid)
+                if job.run == run and job.state == "running" and is_alive(job.pid, job.began):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(job.pid, signal.SIGTERM)
+                    self.asked.add(job.number)
                     found = True
         return found
-
-    def end(self, pid: int) -> None:
-        """Ask a training to save and stop; once, since asked twice it would stop without saving."""
-        with self.lock, contextlib.suppress(ProcessLookupError):
-            if pid not in self.asked:
-                os.kill(pid, signal.SIGTERM)
-            self.asked.add(pid)
 
     def tend(self) -> None:
         """See whether the running job is done, and start the next one."""
         with self.lock:
             for job in [j for j in self.jobs if j.state == "running"]:
                 code = self.process.poll() if self.process is not None and self.process.pid == job.pid else None
-                if code is None and _is_alive(job):
+                if code is None and is_alive(job.pid, job.began):
                     return
                 self._end(job, code)
             waiting = next((j for j in self.jobs if j.state == "waiting"), None)
@@ -124,7 +123,7 @@ class Jobs:
             jobs = {job.run: job for job in self.jobs}
         found = []
         for job in sorted(jobs.values(), key=lambda job: -job.number):
-            state = "ending" if job.state == "running" and job.pid in self.asked else job.state
+            state = "ending" if job.state == "running" and job.number in self.asked else job.state
             row = {"number": job.number, "kind": job.kind, "run": job.run, "state": state}
             if job.state == "failed":
                 row["words"] = self.words(job)[-600:] or self._why_silent()
@@ -140,7 +139,8 @@ class Jobs:
 
     def _start(self, job: Job) -> None:
         make_folder(self.home)
-        command = [sys.executable, "-m", "ganvas", *job.arguments]
+        command = [sys.executable, "-P", "-m", "ganvas", *job.arguments]  # -P: no module comes from the runs' folder
+        self._change(job, state="running")  # first, so that no other server, and none after this one, starts it too
         try:
             with open(self.log_of(job), "wb") as log:
                 self.process = subprocess.Popen(
@@ -152,8 +152,7 @@ class Jobs:
                 self.log_of(job).write_text(f"It could not be started: {error}.")
             return
         pid = self.process.pid
-        self.asked.discard(pid)  # the system gives numbers again
-        self._change(job, state="running", pid=pid, began=_began(pid))
+        self._change(job, state="running", pid=pid, began=began(pid))
 
     def _end(self, job: Job, code: int | None) -> None:
         stopped = code in (128 + signal.SIGTERM, 128 + signal.SIGINT, -signal.SIGTERM)
@@ -161,7 +160,13 @@ class Jobs:
             said = self.words(job)
             stopped, code = "Stopped and saved." in said, 0 if "Report   " in said or "This run is" in said else 1
         self._change(job, state="stopped" if stopped else "done" if code == 0 else "failed", code=code)
+        self._tidy(job)
         self.process = None
+
+    def _tidy(self, job: Job) -> None:
+        """Remove the folder of a run that ended before it began."""
+        with contextlib.suppress(OSError):
+            (self.root / job.run).rmdir()  # only where it is empty
 
     def _change(self, job: Job, **fields: Any) -> None:
         self._keep([replace(j, **fields) if j.number == job.number else j for j in self.jobs])
@@ -179,41 +184,5 @@ class Jobs:
         try:
             rows = json.loads(self.file.read_text())
             return [Job(**{**row, "arguments": tuple(row["arguments"])}) for row in rows]
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return []
-
-
-def _began(pid: int) -> str:
-    """When a process began, in the system's own ticks; '' where it is not told."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
-
-
-def _is_alive(job: Job) -> bool:
-    if not job.pid:
-        return False
-    try:
-        os.kill(job.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return False
-    try:
-        status = Path(f"/proc/{job.pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return True  # a system without /proc
-    return status[0] != "Z" and status[19] == job.began
-
-
-def wait(jobs: Jobs, number: int, seconds: float) -> Job:
-    """Wait until a job is over, for tests and scripts."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        jobs.tend()
-        job = next(j for j in jobs.jobs if j.number == number)
-        if job.state not in ("waiting", "running"):
-            return job
-        time.sleep(0.1)
-    raise TimeoutError(f"job {number} is not over after {seconds:g} s")

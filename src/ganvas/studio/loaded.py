@@ -21,7 +21,7 @@ PIXELS = 40_000_000  # of a picture that is sent
 
 @functools.lru_cache(maxsize=3)
 def _cached(path: str, changed: int) -> Any:
-    return loading.load(path)
+    return loading.load(path, "cpu")  # a limit of memory and a GPU's own addresses do not go together
 
 
 def load(path: str) -> Any:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import secrets
+import shutil
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from ganvas import fitting
 from ganvas.data import DATASETS, listing
 from ganvas.errors import UserError
+from ganvas.files import make_folder
 from ganvas.studio.games import PICTURES
 from ganvas.studio.guard import BYTES
-from ganvas.studio.state import Name, Studio
+from ganvas.studio.state import Name, Studio, is_text
 
+SLOW = 120  # seconds that a picture may be on its way
 SEEDS = 4_096  # whose latent vectors a page can ask for
 LISTED = 500  # entries of a folder that are shown
 
@@ -107,7 +113,10 @@ def of_models(app: FastAPI, studio: Studio) -> None:
             mark = found.model.stat().st_mtime_ns
         except OSError as error:
             raise UserError("This run has no model yet.") from error
-        folder = studio.root / ".studio" / "onnx" / f"{name}-{mark}"
+        folder = studio.root / ".studio" / "onnx" / f"{name}@{mark}"
+        for old in folder.parent.glob(f"{name}@*"):
+            if old != folder:
+                shutil.rmtree(old, ignore_errors=True)
         place = studio.long.call("onnx", path=str(found.model), folder=str(folder))
         return FileResponse(
             place, media_type="application/octet-stream", headers={"cache-control": "private, max-age=604800"}
@@ -123,8 +132,11 @@ def of_models(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/runs/{name}/judge", responses=bad)
     async def judge(name: Name, request: Request) -> dict[str, Any]:
         """What the expert says of the picture in the body."""
-        path, content = await asyncio.to_thread(model, name), await request.body()
-        found = await asyncio.to_thread(studio.worker.call, "judge", path=path, content=content)
+        path = await run_in_threadpool(model, name)
+        with studio.worker.place():  # before the picture is read: what waits is bounded
+            async with asyncio.timeout(SLOW):
+                content = await request.body()
+            found = await run_in_threadpool(studio.worker.ask, "judge", path=path, content=content)
         found["nearest"] = [_data(x) for x in found["nearest"]]
         return {**found, "picture": _data(found["picture"]), "heat": _data(found["heat"])}
 
@@ -149,10 +161,13 @@ def of_models(app: FastAPI, studio: Studio) -> None:
         mask: Annotated[int, Query(ge=0, le=BYTES)] = 0,
     ) -> dict[str, Any]:
         """The picture in the body, mended or translated; the last `mask` bytes of the body are a mask of its holes."""
-        path, content = await asyncio.to_thread(model, name), await request.body()
-        holes = content[len(content) - mask :] if mask else None
-        given = {"content": content[: len(content) - mask], "to": to.lower(), "mask": holes}
-        found = await asyncio.to_thread(studio.long.call, "mend", path=path, **given)
+        path = await run_in_threadpool(model, name)
+        with studio.long.place():
+            async with asyncio.timeout(SLOW):
+                content = await request.body()
+            cut = max(0, len(content) - mask)
+            given = {"content": content[:cut], "to": to.lower(), "mask": content[cut:] if mask else None}
+            found = await run_in_threadpool(studio.long.ask, "mend", path=path, **given)
         return {**found, "before": _data(found["before"]), "after": _data(found["after"])}
 
 
@@ -164,13 +179,15 @@ def of_data(app: FastAPI, studio: Studio) -> None:
         entries, count = [], 0
         if place.is_dir():
             try:
-                for entry in sorted(place.iterdir()):
-                    inside = entry.resolve().is_relative_to(studio.data)
-                    if entry.name.startswith(".") or not inside:
+                for entry in os.scandir(place):
+                    if entry.name.startswith(".") or not is_text(entry.name):
                         continue
-                    if entry.is_dir() or listing.is_archive(entry) or entry.suffix == ".npz":
+                    path_of = Path(entry.path)
+                    if entry.is_symlink() and not Path(os.path.realpath(path_of)).is_relative_to(studio.data):
+                        continue
+                    if entry.is_dir() or listing.is_archive(path_of) or path_of.suffix == ".npz":
                         entries.append({"name": entry.name, "folder": entry.is_dir()})
-                    count += entry.suffix.lower() in fitting.SUFFIXES
+                    count += path_of.suffix.lower() in fitting.SUFFIXES
             except OSError as error:
                 raise UserError(f"{path or 'The folder'} cannot be read ({error.strerror}).") from error
         own = "" if place == studio.data else str(place.relative_to(studio.data))
@@ -178,7 +195,7 @@ def of_data(app: FastAPI, studio: Studio) -> None:
         return {
             "path": own,
             "root": studio.data.name,
-            "entries": entries[:LISTED],
+            "entries": sorted(entries, key=lambda entry: entry["name"])[:LISTED],
             "more": max(0, len(entries) - LISTED),
             "pictures": count,
             "sets": sets,
@@ -189,7 +206,7 @@ def of_data(app: FastAPI, studio: Studio) -> None:
         """What the data doctor says of a folder, and how its pictures would be cut."""
         place = studio.source(wanted.path)
         out = studio.root / ".studio" / f"check-{secrets.token_hex(8)}.png"
-        out.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(out.parent)
         try:
             found = studio.looking.call("look", place=place, out=str(out), patience=600)
         finally:

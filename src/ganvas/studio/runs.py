@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import functools
 import inspect
 import json
+import os
 import re
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,8 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
 
 from ganvas import api, doctor, tasks
 from ganvas import config as cf
@@ -25,7 +28,7 @@ from ganvas.experiment import SECTIONS
 from ganvas.recipes import RECIPES
 from ganvas.run import Run
 from ganvas.studio.state import Name, Studio
-from ganvas.studio.watching import Cursor, NotThere, holder, is_command, section, settings
+from ganvas.studio.watching import Cursor, NotThere, is_command, section, settings
 from ganvas.studio.working import Busy
 
 VIEWERS = 200  # of live events at once
@@ -58,7 +61,7 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
         """All runs, the newest first, and the jobs."""
         found = []
         for name in studio.runs.names():
-            with contextlib.suppress(NotThere):
+            with contextlib.suppress(NotThere, OSError):  # just removed, or not to be read
                 found.append(studio.runs.summary(name))
         return {"runs": found, "jobs": studio.jobs.told()}
 
@@ -101,14 +104,20 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
         Last-Event-ID goes on from there; `after` is the same for a new connection.
         """
         nonlocal watching
-        found = await asyncio.to_thread(studio.runs.run, name)
+        found = await run_in_threadpool(studio.runs.run, name)
         if watching >= VIEWERS:
             raise Busy
         cursor = Cursor.of(request.headers.get("last-event-id") or after)
 
+        watching += 1
+        left = False
+
+        def leave() -> None:
+            nonlocal watching, left
+            watching -= not left
+            left = True
+
         async def stream() -> AsyncIterator[str]:
-            nonlocal watching
-            watching += 1
             try:
                 yield "retry: 1000\n\n"
                 async for event in studio.watch(found).follow(cursor):
@@ -118,9 +127,10 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
                     kind, data, seen = event
                     yield f"id: {seen}\nevent: {kind}\ndata: {json.dumps(data, allow_nan=False)}\n\n"
             finally:
-                watching -= 1
+                leave()
 
-        return StreamingResponse(stream(), media_type="text/event-stream", headers=LIVE)
+        away = BackgroundTask(leave)  # for a viewer who goes before the first word
+        return StreamingResponse(stream(), media_type="text/event-stream", headers=LIVE, background=away)
 
     @app.get("/api/runs/{name}/remarks", responses={404: {"description": "no such run"}})
     def said(name: Name) -> list[str]:
@@ -135,10 +145,12 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
         """A sheet of pictures."""
         path = studio.runs.run(name).samples / file
         try:
-            content = path.read_bytes()
+            content = b"" if path.is_symlink() else path.read_bytes()
         except OSError:
+            content = b""
+        if not content:
             return JSONResponse({"detail": "There is no such picture."}, 404)
-        return Response(content, media_type="image/png", headers={"cache-control": "max-age=3600"})
+        return Response(content, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
 
     @app.get("/api/runs/{name}/report", responses={404: {"description": "no report"}})
     def report(name: Name) -> Response:
@@ -156,22 +168,38 @@ def remarks(card: dict[str, Any], rows: list[dict[str, Any]], checks: list[dict[
     last = next((c for c in reversed(checks) if c.get("metric") in ("fidelity", "round-trip")), None)
     if last is None:
         return ["Nothing was checked yet: that comes with the first picture."]
-    if last["metric"] == "fidelity":
-        return [
-            f"Mended pieces are at {last['psnr']:.1f} dB, damaged ones at {last['psnr_damaged']:.1f} dB: higher is "
-            "nearer to the true ones. 1 dB more is a fifth less of squared error."
-        ]
-    follow = [f"{last[key]:.2f} {where}" for key, where in _WHERE.items() if key in last]
-    return [
-        f"There and back pictures come to themselves at {last['cycle_a']:.1f} dB.",
-        f"Colours follow the input by {', '.join(follow)} (1: the order of all pictures is kept; 0: not at all).",
+    said = []
+    psnr, damaged, cycle = (doctor.number(last, key) for key in ("psnr", "psnr_damaged", "cycle_a"))
+    if psnr is not None and damaged is not None:
+        said.append(
+            f"Mended pieces are at {psnr:.1f} dB, damaged ones at {damaged:.1f} dB: higher is nearer to the true ones. "
+            "1 dB more is a fifth less of squared error."
+        )
+    if cycle is not None:
+        said.append(f"There and back pictures come to themselves at {cycle:.1f} dB.")
+    follow = [
+        f"{value:.2f} {where}" for key, where in _WHERE.items() if (value := doctor.number(last, key)) is not None
     ]
+    if follow:
+        told = "(1: the order of all pictures is kept; 0: not at all)"
+        said.append(f"Colours follow the input by {', '.join(follow)} {told}.")
+    return said
 
 
 _WHERE = {"middle_b": "in the middle", "border_b": "at the border"}
 
 
 def of_trainings(app: FastAPI, studio: Studio) -> None:
+    def asked(wanted: Start) -> tuple[str | None, str | None]:
+        """The data of a training that is asked for, where it may be."""
+        for key in (*FIXED, "from"):
+            if key in wanted.settings:
+                raise UserError(f"{key} cannot be set here.")
+        if wanted.recipe not in RECIPES:
+            raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
+        data, to = (studio.source(text) if text else None for text in (wanted.data, wanted.to))
+        return data, to
+
     @app.get("/api/recipes")
     def recipes() -> list[dict[str, Any]]:
         """The recipes with their cards, and every setting with its help and its value."""
@@ -180,24 +208,18 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/train", status_code=201, responses={400: {"description": "a sentence that says what is wrong"}})
     def train(wanted: Start) -> dict[str, Any]:
         """Put a training into the queue."""
-        chosen = dict(wanted.settings)
-        for key in (*FIXED, "from"):
-            if key in chosen:
-                raise UserError(f"{key} cannot be set here.")
-        if wanted.recipe not in RECIPES:
-            raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
-        data, to = (studio.source(text) if text else None for text in (wanted.data, wanted.to))
-        experiment = api.experiment(wanted.recipe, data, chosen, to)
+        data, to = asked(wanted)
+        experiment = api.experiment(wanted.recipe, data, wanted.settings, to)
         experiment.source()
         name = listing.bare_name(Path(experiment.data.source))
         label = name if name == experiment.recipe else f"{name}-{experiment.recipe}"
         folder = Run.create(studio.root, re.sub(r"[^\w.-]+", "-", label)[:80]).folder
         arguments = ["train", wanted.recipe, "--run", str(folder)]
         arguments += [*(["--data", data] if data else []), *(["--to", to] if to else [])]
-        arguments += [f"{key}={value}" for key, value in chosen.items()]
+        arguments += [f"{key}={value}" for key, value in wanted.settings.items()]
         try:
             job = studio.jobs.add("train", folder.name, arguments)
-        except UserError:
+        except (UserError, Busy):
             folder.rmdir()  # nothing is in it yet
             raise
         return {"run": folder.name, "job": job.number, "state": job.state}
@@ -205,22 +227,22 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/forecast", responses={400: {"description": "a sentence that says what is wrong"}})
     def forecast(wanted: Start) -> dict[str, Any]:
         """How long a training would take: a few true steps."""
-        if wanted.recipe not in RECIPES:
-            raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
-        data, to = (studio.source(text) if text else None for text in (wanted.data, wanted.to))
-        chosen = {k: v for k, v in wanted.settings.items() if k not in (*FIXED, "from")}
-        return studio.looking.call("forecast", recipe=wanted.recipe, data=data, settings=chosen, to=to)
+        data, to = asked(wanted)
+        return studio.looking.call("forecast", recipe=wanted.recipe, data=data, settings=wanted.settings, to=to)
 
     @app.post("/api/runs/{name}/stop", responses={404: {"description": "no such run"}})
     def stop(name: Name) -> dict[str, bool]:
         """Stop a training (it saves), or take it out of the queue."""
         if not studio.jobs.stop(name):
-            pid = holder(studio.runs.run(name))
+            pid = studio.runs.run(name).holder()
             if pid is None:
                 raise UserError("This run is not being trained.")
             if not is_command(pid):
                 raise UserError("This training is part of another program: stop it there.")
-            studio.jobs.end(pid)
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except PermissionError as error:
+                raise UserError("This training belongs to another user of this machine.") from error
         return {"stopped": True}
 
     @app.post("/api/runs/{name}/resume", status_code=201, responses={404: {"description": "no such run"}})

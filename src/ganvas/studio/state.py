@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,15 @@ from ganvas.studio.working import Worker
 Name = Annotated[str, Field(pattern=r"^[\w.-]{1,120}$")]
 
 
+def is_text(name: str) -> bool:
+    """Can a file's name be told to a browser? On some disks there are names that are no UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class Studio:
     """What the server holds between requests."""
 
@@ -27,10 +37,8 @@ class Studio:
         self.runs, self.jobs = Runs(self.root), Jobs(self.root)
         self.games = Games(self.root / ".studio")
         self.worker = Worker()  # for what a person waits for at every click
-        self.long, self.looking = (
-            Worker(),
-            Worker(),
-        )  # for games and mending, which take longer; for folders of pictures
+        self.long = Worker()  # for games and mending, which take longer
+        self.looking = Worker(memory=0)  # for the user's own folders, and a few steps of a training
         self.watches: dict[str, Watch] = {}
         self.ending = threading.Event()  # the server is about to end
 
@@ -40,9 +48,8 @@ class Studio:
 
     def watch(self, run: Run) -> Watch:
         name = run.folder.name
-        if name not in self.watches or not self.watches[name].run.folder.exists():
-            self.watches[name] = Watch(run, self.ending)
-        return self.watches[name]
+        self.watches = {known: watch for known, watch in self.watches.items() if watch.viewers}
+        return self.watches.setdefault(name, Watch(run, self.ending))
 
     def inside(self, path: str) -> Path:
         """A path below the data's root.
@@ -55,10 +62,22 @@ class Studio:
             there = place.exists()
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(f"{path[:80]!r} is no path here.") from error
-        if not place.is_relative_to(self.data) or not there:
+        if not place.is_relative_to(self.data) or not there or not is_text(str(place)):
             raise UserError(f"There is no {path or 'folder'} below {self.data.name}/, the folder that may be used.")
         return place
 
     def source(self, text: str) -> str:
-        """A data set's name, or a path below the data's root."""
-        return text if text in DATASETS else str(self.inside(text))
+        """A data set's name, or a path below the data's root from which no link leads out.
+
+        Raises:
+            UserError: as `inside`; or a link does.
+        """
+        if text in DATASETS:
+            return text
+        place = self.inside(text)
+        for folder, folders, files in os.walk(place):
+            for name in (*folders, *files):
+                path = os.path.join(folder, name)
+                if os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(self.data):
+                    raise UserError(f"{text}: {name} is a link that leads out of {self.data.name}/.")
+        return str(place)

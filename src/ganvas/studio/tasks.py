@@ -71,10 +71,10 @@ def _drawn(path: str, numbers: list[int], kind: str | None, truncation: float | 
 
 def archive(path: str, numbers: list[int], kind: str | None, truncation: float | None) -> bytes:
     """The same pictures as a zip of PNG files that are named after their seeds."""
-    buffer = io.BytesIO()
+    buffer, end = io.BytesIO(), f"-{kind}" if kind in drawer(path).class_names else ""
     with zipfile.ZipFile(buffer, "w") as file:
         for number, content in zip(numbers, pictures(path, numbers, kind, truncation), strict=True):
-            file.writestr(f"seed{number:06d}{f'-{kind}' if kind else ''}.png", content)
+            file.writestr(f"seed{number:06d}{end}.png", content)
     return buffer.getvalue()
 
 

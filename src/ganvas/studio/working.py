@@ -9,7 +9,7 @@ import contextlib
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -24,13 +24,16 @@ NICE = 5  # a training goes first
 class Busy(Exception):
     """Too many wait: come again in a moment."""
 
+    def __init__(self, text: str = "Many are asking at once. Try again.") -> None:
+        super().__init__(text)
+
 
 class Broken(Exception):
     """The worker died over this request, or was too slow."""
 
 
-def serve(connection: Connection) -> None:
-    """The process: requests (function's name, arguments) in, (is it well, result or sentence) out."""
+def serve(connection: Connection, memory: int) -> None:
+    """The process: requests (function's name, arguments) in, (error's type or None, result or sentence) out."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
@@ -38,38 +41,43 @@ def serve(connection: Connection) -> None:
         os.nice(NICE)
     from ganvas.studio import tasks
 
-    _limit_memory()
+    if memory:
+        _limit_memory(memory)
     while True:
         try:
             name, arguments = connection.recv()
         except EOFError:
             return
         try:
-            connection.send((True, getattr(tasks, name)(**arguments)))
+            connection.send((None, getattr(tasks, name)(**arguments)))
         except UserError as error:
-            connection.send((False, str(error)))
+            connection.send((UserError, str(error)))
         except MemoryError:
-            connection.send((False, "That needs more memory than one request may have."))
+            connection.send((UserError, "That needs more memory than one request may have."))
         except Exception as error:
-            connection.send((False, f"That went wrong ({type(error).__name__}: {error})."))
+            connection.send((Broken, f"That went wrong ({type(error).__name__}: {error})."))
 
 
-def _limit_memory() -> None:
+def _limit_memory(most: int) -> None:
     try:
         import resource
 
         with open("/proc/self/statm") as file:
             now = int(file.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, now + MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (now + most, now + most))
     except (ImportError, OSError, ValueError):  # a system without such limits
         return
 
 
 class Worker:
-    """The server's side: one request at a time, a few may wait. `call` blocks: use it from a thread."""
+    """The server's side: one request at a time, a few may wait. `call` and `ask` block: use them from a thread.
 
-    def __init__(self, patience: float = PATIENCE) -> None:
-        self.patience = patience
+    Args:
+        memory: bytes that the process may take beyond what it has after its start; 0: all (a GPU needs that).
+    """
+
+    def __init__(self, patience: float = PATIENCE, memory: int = MEMORY) -> None:
+        self.patience, self.memory, self.closed = patience, memory, False
         self.turn, self.waiting, self.count = threading.Lock(), 0, threading.Lock()
         self.process: Any = None
         self.connection: Any = None
@@ -82,20 +90,34 @@ class Worker:
             Busy: too many wait already.
             Broken: the worker died, or it took too long.
         """
-        name = function if isinstance(function, str) else function.__name__
+        with self.place():
+            return self.ask(function, patience, **arguments)
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """A place in the queue, for the length of a request. Raises Busy where there is none."""
         with self.count:
             if self.waiting >= QUEUE:
                 raise Busy
             self.waiting += 1
         try:
-            with self.turn:
-                return self._ask(name, arguments, patience or self.patience)
+            yield
         finally:
             with self.count:
                 self.waiting -= 1
 
+    def ask(self, function: Callable[..., Any] | str, patience: float | None = None, **arguments: Any) -> Any:
+        """As `call`, for those who have a place."""
+        name = function if isinstance(function, str) else function.__name__
+        with self.turn:
+            return self._ask(name, arguments, patience or self.patience)
+
     def close(self) -> None:
-        """End the process."""
+        """End, for good."""
+        self.closed = True
+        self._end()
+
+    def _end(self) -> None:
         if self.connection is not None:
             self.connection.close()
         if self.process is not None:
@@ -104,23 +126,27 @@ class Worker:
         self.process = self.connection = None
 
     def _ask(self, name: str, arguments: dict[str, Any], patience: float) -> Any:
+        if self.closed:
+            raise Broken("The studio is ending.")
         if self.process is None or not self.process.is_alive():
-            self.close()
+            self._end()
             context = multiprocessing.get_context("spawn")
             ours, theirs = context.Pipe()
-            self.process = context.Process(target=serve, args=(theirs,), daemon=True, name="ganvas-studio-worker")
+            self.process = context.Process(
+                target=serve, args=(theirs, self.memory), daemon=True, name="ganvas-studio-worker"
+            )
             self.process.start()
             theirs.close()
             self.connection = ours
         try:
             self.connection.send((name, arguments))
             if not self.connection.poll(patience):
-                self.close()
+                self._end()
                 raise Broken(f"That took longer than {patience:.0f} seconds and was given up.")
-            well, result = self.connection.recv()
+            wrong, result = self.connection.recv()
         except (EOFError, OSError) as error:
-            self.close()
+            self._end()
             raise Broken("The worker died over this request; the next one gets a fresh one.") from error
-        if not well:
-            raise UserError(result)
+        if wrong is not None:
+            raise wrong(result)
         return result
