@@ -72,7 +72,7 @@ def prepare(page: Any, name: str) -> None:
     """What a person does on the page before the picture is taken."""
     if name == "expert":
         box = page.locator(".pad").bounding_box()
-        points = [(70, 60), (200, 60), (140, 230)]  # a seven
+        points = [(85, 80), (190, 72), (160, 140), (135, 215)]  # a seven
         page.mouse.move(box["x"] + points[0][0], box["y"] + points[0][1])
         page.mouse.down()
         for x, y in points[1:]:
@@ -89,7 +89,7 @@ def prepare(page: Any, name: str) -> None:
         page.set_input_files("input[type=file]", noisy(IMAGES / "digits.png"))
         page.wait_for_selector("#keep")
     if name == "data":
-        page.click("button:text-is('Check')")
+        page.click("button[aria-label='Check mnist']")
         page.wait_for_selector("img.smooth")
     page.wait_for_timeout(800)
 
@@ -100,7 +100,7 @@ def noisy(path: Path) -> Any:
     from PIL import Image
 
     clean = np.asarray(Image.open(path).convert("L"), dtype=np.float32)
-    noise = np.random.default_rng(0).normal(0, 60, clean.shape)
+    noise = np.random.default_rng(0).normal(0, 110, clean.shape)
     buffer = io.BytesIO()
     Image.fromarray((clean + noise).clip(0, 255).astype(np.uint8)).save(buffer, "png")
     return {"name": "noisy.png", "mimeType": "image/png", "buffer": buffer.getvalue()}

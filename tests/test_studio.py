@@ -698,7 +698,7 @@ def test_runs_are_listed_with_what_they_are(studio: Served) -> None:
     assert {"00000-blobs", "00001-denoise", "00002-translate"} <= set(found)
     blobs = found["00000-blobs"]
     assert (blobs["recipe"], blobs["task"], blobs["state"], blobs["images"]) == ("mnist", "generate", "finished", 960)
-    assert found["00001-denoise"]["figure"]["title"] == "PSNR, dB"
+    assert found["00001-denoise"]["figure"]["title"] == "PSNR"
     for name in found:
         run = studio.get(f"/api/runs/{name}")
         assert run["remarks"]

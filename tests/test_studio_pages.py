@@ -33,8 +33,10 @@ def studio(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
         Image.fromarray(np.random.default_rng(i).integers(0, 255, (20, 24, 3), np.uint8)).save(
             place / f"pictures/{i}.png"
         )
-    for _ in quick("denoise", place / "data", steps=2).run(place / "runs" / "00001-denoise"):
-        pass
+    for number, recipe in ((1, "denoise"), (2, "inpaint")):
+        for _ in quick(recipe, place / "data", steps=2).run(place / "runs" / f"0000{number}-{recipe}"):
+            pass
+    (place / "cats & dogs, 100% Bäume").mkdir()
     served = Served(place / "runs", place)
     yield served
     served.close()
@@ -142,6 +144,8 @@ def test_a_training_is_started_watched_stopped_and_taken_up(page: Any, studio: S
     until(page, "document.querySelector('.sheet').src.includes('fakes_init')")
     check_access(page)
     page.click("#stop")
+    until(page, "document.querySelector('#stop, #resume').textContent !== 'Stop'")
+    page.evaluate("document.querySelector('#stop')?.click()")  # again: it saves all the same
     until(page, "document.querySelector('.pill').textContent === 'stopped'")
     name = page.url.rpartition("/")[2]
     before = next(r for r in studio.get("/api/runs")["runs"] if r["name"] == name)["images"]
@@ -244,9 +248,38 @@ def test_a_game_is_played_to_its_end(page: Any, studio: Served) -> None:
     check_access(page)
 
 
+def test_what_is_painted_over_is_what_is_filled(page: Any, studio: Served, tmp_path: Path) -> None:
+    Image.fromarray(np.full((120, 200, 3), 200, np.uint8)).save(tmp_path / "mine.png")
+    go(page, studio, "mend/00002-inpaint")
+    page.set_input_files("input[type=file]", tmp_path / "mine.png")
+    box = page.locator(".paint canvas").bounding_box()
+    scale = box["width"] / 200
+    assert box["height"] / 120 == pytest.approx(scale, rel=0.02)
+    page.mouse.move(box["x"] + 150 * scale, box["y"] + 30 * scale)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 150 * scale, box["y"] + 90 * scale, steps=5)
+    page.mouse.up()
+    page.click("#fill")
+    page.wait_for_selector(".split img")
+    grey = page.evaluate(
+        """() => {
+            const image = document.querySelector('.over img'), canvas = document.createElement('canvas');
+            [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+            const pen = canvas.getContext('2d');
+            pen.drawImage(image, 0, 0);
+            const { data } = pen.getImageData(0, 0, canvas.width, canvas.height), found = [];
+            for (let p = 0; p < data.length / 4; p += 1) if (data[4 * p] === 127) found.push(p);
+            return [Math.min(...found.map((p) => p % 200)), Math.max(...found.map((p) => p % 200)),
+                Math.floor(found[0] / 200), Math.floor(found.at(-1) / 200)];
+        }"""
+    )
+    assert grey == pytest.approx([147, 153, 27, 93], abs=2)
+    assert page.locator(".paint canvas").count() == 1  # one can go on painting
+
+
 def test_a_picture_is_mended(page: Any, studio: Served, tmp_path: Path) -> None:
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 40, 3), np.uint8)).save(tmp_path / "mine.png")
-    go(page, studio, "mend")
+    go(page, studio, "mend/00001-denoise")
     page.set_input_files("input[type=file]", tmp_path / "mine.png")
     page.wait_for_selector(".split img")
     assert page.evaluate("document.querySelector('.split img').naturalWidth") == 40
@@ -267,13 +300,72 @@ def test_a_folder_is_checked_and_trained_on(page: Any, studio: Served) -> None:
     assert page.is_checked("input[value=few]")
 
 
-def test_what_goes_wrong_is_said(browser: Any, studio: Served) -> None:
+def test_every_name_can_be_reached_and_no_address_is_a_dead_end(page: Any, studio: Served) -> None:
+    odd = studio.app.state.studio.root / "00008-Bäume"
+    shutil.copytree(studio.app.state.studio.root / "00000-blobs", odd)
+    go(page, studio)
+    page.click("a[aria-label='Open 00008-Bäume']")
+    page.wait_for_selector("#main[aria-busy=false] h1:has-text('00008-Bäume')")
+    until(page, "document.activeElement.tagName === 'H1'")  # where a screen reader goes on
+    shutil.rmtree(odd)
+    go(page, studio, "data")
+    page.click("a:has-text('cats & dogs')")
+    page.wait_for_selector("h2:has-text('cats & dogs, 100% Bäume')")
+    for address in ("run/100%", "%", "nothing/at/all"):
+        go(page, studio, address)
+        assert page.text_content("h1") == "There is no such page"
+    go(page, studio, "new?recipe=few")
+    page.fill("#data", "mine")
+    page.focus(".skip")
+    page.keyboard.press("Enter")
+    assert page.input_value("#data") == "mine"
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_an_older_answer_never_comes_over_a_newer_one(page: Any, studio: Served) -> None:
+    go(page, studio, "run/00000-blobs/forger")
+    until(page, "document.querySelector('.sheet').naturalWidth > 0")
+    held: list[Any] = []
+    page.route("**/sheet", lambda route: held.append(route) if not held else route.continue_())
+    page.select_option("#kind", "0")
+    until(page, "true")
+    page.wait_for_timeout(200)
+    page.select_option("#kind", "1")
+    until(page, "document.querySelector('.sheet').alt.endsWith('class 1')")
+    shown = page.evaluate("document.querySelector('.sheet').src")
+    held[0].continue_()
+    page.wait_for_timeout(1000)
+    assert page.evaluate("document.querySelector('.sheet').src") == shown
+
+
+def test_a_game_that_could_not_be_dealt_is_dealt_again(browser: Any, studio: Served) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(WAIT)
+    try:
+        go(page, studio, "run/00000-blobs/game")
+        page.route("**/game", lambda route: route.fulfill(status=502, body="<html>a proxy's page</html>"))
+        page.click("#begin")
+        page.wait_for_selector(".error:has-text('The studio answers 502.')")
+        page.unroute("**/game")
+        page.click("#begin")
+        page.wait_for_selector("#done")
+    finally:
+        page.close()
+
+
+def test_what_goes_wrong_is_said(browser: Any, studio: Served, tmp_path: Path) -> None:
     page = browser.new_page()  # a browser's console tells of each refusal
     try:
         go(page, studio, "new?recipe=images&data=nowhere")
         page.click("button:has-text('Start')")
         page.wait_for_selector(".error")
         assert "There is no nowhere below" in page.text_content(".error")
+        Image.new("L", (40, 30)).save(tmp_path / "mine.png")
+        go(page, studio, "mend/00002-inpaint")
+        page.set_input_files("input[type=file]", tmp_path / "mine.png")
+        page.click("#fill")
+        page.wait_for_selector(".error:has-text('paint over')")
+        assert page.locator(".paint canvas").count() == 1
     finally:
         page.close()
 

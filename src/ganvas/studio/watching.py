@@ -156,7 +156,7 @@ def parsed(line: bytes) -> dict[str, Any] | None:
 
 
 def best_figure(run: Run) -> dict[str, Any] | None:
-    """The figure that tells most of a run: its name, its value, and whether lower is better.
+    """The figure that tells most of a run: its name, its value with its unit, and whether lower is better.
 
     Where nothing was measured but the contest, it is how often the expert was right at the end.
     """
@@ -165,15 +165,15 @@ def best_figure(run: Run) -> dict[str, Any] | None:
     for row in run.rows(run.metrics):
         real, fake = doctor.number(row, "real"), doctor.number(row, "fake")
         if real is not None and fake is not None:
-            contest = {"title": "the expert is right, %", "value": 50 * (real + fake), "lower": True}
+            contest = {"title": "expert right", "value": 50 * (real + fake), "unit": "%", "lower": True}
         key = {"frechet": "value", "fidelity": "psnr", "round-trip": "cycle_a"}.get(str(row.get("metric")))
         value = doctor.number(row, key) if key else None
         if value is None:
             continue
         lower = key == "value"
-        title = {"value": "Frechet distance", "psnr": "PSNR, dB", "cycle_a": "there and back, dB"}[str(key)]
+        title = {"value": "Frechet distance", "psnr": "PSNR", "cycle_a": "there and back"}[str(key)]
         if best is None or (value < best["value"] if lower else value > best["value"]) or lower != best["lower"]:
-            best = {"title": title, "value": value, "lower": lower}
+            best = {"title": title, "value": value, "unit": "" if lower else " dB", "lower": lower}
     return best or contest
 
 

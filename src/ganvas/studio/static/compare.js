@@ -1,5 +1,5 @@
 // Two or three runs side by side.
-import { h, get, at, short, figure, duration, table } from './kit.js';
+import { h, get, at, short, best, duration, table } from './kit.js';
 import { chart } from './chart.js';
 import { follow } from './events.js';
 
@@ -78,8 +78,7 @@ export async function compare(place, names) {
   const differ = keys.filter((key) => new Set(settings.map((known) => known.get(key))).size > 1);
   const rows = differ.map((key) => [key, ...settings.map((known) => known.get(key) ?? '–')]);
   const about = (run) => {
-    const best = run.figure ? `, ${run.figure.title} ${figure(run.figure.value)}` : '';
-    return `${run.recipe}, ${short(run.images)} images, ${duration(run.seconds)}${best}`;
+    return `${run.recipe}, ${short(run.images)} images, ${duration(run.seconds)}${best(run, ', ')}`;
   };
   const panels = runs.map((run, i) => {
     const link = h('a', { href: `#/run/${encodeURIComponent(run.name)}` }, run.name);

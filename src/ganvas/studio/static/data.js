@@ -13,7 +13,8 @@ function report(found, what) {
   const notes = found.findings.map((one) =>
     h(`.note.level${one.level}`, {}, h('strong', {}, one.text), one.todo ? h('div', {}, one.todo) : null),
   );
-  const train = RECIPES.map((recipe) =>
+  const recipes = RECIPES.includes(f.recipe) ? RECIPES : [f.recipe, ...RECIPES];
+  const train = recipes.map((recipe) =>
     h(
       `a.button${recipe === f.recipe ? '.main' : ''}`,
       { href: `#/new?recipe=${recipe}&data=${encodeURIComponent(what)}` },

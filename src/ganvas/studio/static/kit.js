@@ -64,6 +64,10 @@ export const percent = (x, digits = 0) => (x === null || x === undefined ? '–'
 export const figure = (x) =>
   x === null || x === undefined ? '–' : Math.abs(x) >= 100 ? x.toFixed(0) : +x.toPrecision(3) + '';
 
+/** A run's best figure in words, after `before`; nothing where there is none. */
+export const best = (run, before) =>
+  run.figure ? `${before}${run.figure.title} ${figure(run.figure.value)}${run.figure.unit}` : '';
+
 /** Seconds as people say them. */
 export function duration(seconds) {
   const minutes = Math.round(seconds / 60);
