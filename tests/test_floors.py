@@ -50,6 +50,7 @@ FLOORS = [  # lowest first; a floor's files do not know each other, except those
             for name in (
                 "app",
                 "asking",
+                "events",
                 "games",
                 "guard",
                 "jobs",

@@ -40,11 +40,12 @@ from ganvas import images as im
 from ganvas import sample, seeds
 from ganvas.errors import UserError
 from ganvas.run import Run
-from ganvas.studio import games, guard, jobs, tasks, watching, working
+from ganvas.studio import events, games, guard, jobs, tasks, watching, working
 from ganvas.studio.app import create
+from ganvas.studio.events import Cursor
 from ganvas.studio.guard import Guard
 from ganvas.studio.jobs import Jobs
-from ganvas.studio.watching import Cursor, NotThere, Runs
+from ganvas.studio.watching import NotThere, Runs
 
 OWN = {"X-Ganvas": "1"}
 
@@ -319,13 +320,13 @@ def test_the_page_asks_nothing_of_other_servers() -> None:
 def test_lines_that_are_not_whole_wait(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"images": 1}\n{"images": 2}\nnot json\n{"ima')
-    found = watching.lines(path, 0)
+    found = events.lines(path, 0)
     assert [watching.parsed(line) for line, _ in found] == [{"images": 1}, {"images": 2}, None]
     assert found[-1][1] == path.stat().st_size - 5
     assert watching.last_line(path) == {"images": 2}
     with open(path, "ab") as file:
         file.write(b'ges": 3}\n')
-    assert [watching.parsed(line) for line, _ in watching.lines(path, found[-1][1])] == [{"images": 3}]
+    assert [watching.parsed(line) for line, _ in events.lines(path, found[-1][1])] == [{"images": 3}]
     assert watching.last_line(tmp_path / "none") == {}
 
 
@@ -342,25 +343,25 @@ def test_a_viewer_goes_on_where_it_stopped(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", 3)
     (run.samples / "fakes_init.png").write_bytes(b"x")
     run.append({"images": 5, "metric": "x"}, run.metrics)
-    first = watching.news(run, Cursor())
+    first = events.news(run, Cursor())
     assert [kind for kind, _, _ in first] == ["row", "row", "row", "check", "picture"]
     for i, (_, _, seen) in enumerate(first):  # from any of them on the rest comes, once
-        again = watching.news(run, Cursor.of(str(seen)))
+        again = events.news(run, Cursor.of(str(seen)))
         assert [(k, d) for k, d, _ in again] == [(k, d) for k, d, _ in first[i + 1 :]]
     run.append({"images": 30})
-    assert [d for _, d, _ in watching.news(run, first[-1][2])] == [{"images": 30}]
+    assert [d for _, d, _ in events.news(run, first[-1][2])] == [{"images": 30}]
     for bad in (None, "", "1-2", "a-b-c", "1-1-1-1", "-1-0-0", "9" * 20 + "-0-0"):
         assert Cursor.of(bad) == Cursor()
 
 
 def test_a_run_that_was_taken_up_from_an_earlier_moment_is_told_anew(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", 5)
-    seen = watching.news(run, Cursor())[-1][2]
+    seen = events.news(run, Cursor())[-1][2]
     run.rewind(20)
-    assert [kind for kind, _, _ in watching.news(run, seen)] == ["again", "row", "row", "row"]
+    assert [kind for kind, _, _ in events.news(run, seen)] == ["again", "row", "row", "row"]
     shutil.rmtree(run.folder)
     with pytest.raises(NotThere):
-        watching.news(run, seen)
+        events.news(run, seen)
 
 
 @pytest.mark.parametrize(
@@ -416,21 +417,21 @@ def test_a_training_of_the_command_line_is_stopped_and_a_notebooks_is_not(
 def test_a_run_that_was_taken_up_earlier_is_told_anew(tmp_path: Path) -> None:
     """Its log is rewound and grows again, past what a viewer has seen, or to the very same length."""
     run = a_run(tmp_path / "run", 10)
-    seen = watching.news(run, Cursor())[-1][2]
+    seen = events.news(run, Cursor())[-1][2]
     whole = run.log.read_bytes()
-    assert watching.news(run, seen) == []
+    assert events.news(run, seen) == []
     for last in (b'{"images": 91}\n', b'{"images": 85}\n{"images": 1000}\n', b'{"images": 1000}\n', b'{"images": 9}\n'):
         other = whole[: whole.rindex(b'{"images"')] + last
         run.log.write_bytes(other)
-        kinds = [kind for kind, _, _ in watching.news(run, seen)]
+        kinds = [kind for kind, _, _ in events.news(run, seen)]
         assert kinds == ["again", *["row"] * other.count(b"\n")]
 
 
 def test_a_long_log_comes_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "PORTION", 100)
+    monkeypatch.setattr(events, "PORTION", 100)
     run = a_run(tmp_path / "run", 50)
     got, cursor = [], Cursor()
-    while found := watching.news(run, cursor):
+    while found := events.news(run, cursor):
         assert len(found) <= 100 / len('{"images": 0}\n')
         got += [d["images"] for _, d, _ in found]
         cursor = found[-1][2]
@@ -441,7 +442,7 @@ def test_viewers_who_leave_together_take_nothing_with_them(tmp_path: Path) -> No
     run = a_run(tmp_path / "run", 2)
 
     async def scene() -> None:
-        watch = watching.Watch(run, threading.Event())
+        watch = events.Watch(run, threading.Event())
 
         async def view() -> None:
             async for _ in watch.follow(Cursor()):

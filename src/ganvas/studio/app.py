@@ -103,8 +103,10 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
     app.state.studio = studio
     _pages(app)
     runs.of_runs(app, studio)
+    runs.of_events(app, studio)
     runs.of_trainings(app, studio)
     models.of_models(app, studio)
+    models.of_pictures(app, studio)
     models.of_data(app, studio)
     app.add_middleware(Guard, token=token)  # pyright: ignore[reportArgumentType]
     return app

@@ -21,7 +21,7 @@ from ganvas.errors import UserError
 from ganvas.files import make_folder
 from ganvas.studio.games import PICTURES
 from ganvas.studio.guard import BYTES
-from ganvas.studio.state import Name, Studio, is_text
+from ganvas.studio.state import Name, Studio, is_text, told
 
 SLOW = 120  # seconds that a picture may be on its way
 SEEDS = 4_096  # whose latent vectors a page can ask for
@@ -35,6 +35,10 @@ class Draw(BaseModel):
     kind: str | None = Field(default=None, max_length=100)
     truncation: float | None = Field(default=None, gt=0, le=10)
     columns: int = Field(default=8, ge=1, le=64)
+
+    def seen(self) -> dict[str, Any]:
+        """What the worker's functions want to know."""
+        return {"numbers": self.seeds, "kind": self.kind, "truncation": self.truncation}
 
 
 class Place(BaseModel):
@@ -66,46 +70,38 @@ class Folder(BaseModel):
 
 
 def of_models(app: FastAPI, studio: Studio) -> None:
-    bad: dict[int | str, dict[str, Any]] = {
-        400: {"description": "a sentence that says what is wrong"},
-        404: {"description": "no such run"},
-        429: {"description": "too many at once"},
-        503: {"description": "the worker died or was too slow"},
-    }
-
-    def model(name: str) -> str:
-        return str(studio.runs.run(name).model)
-
-    @app.get("/api/runs/{name}/model", responses=bad)
+    @app.get("/api/runs/{name}/model", responses=told(400, 404, 429, 503))
     def about(name: Name) -> dict[str, Any]:
         """What the model of a run can do."""
-        return studio.worker.call("describe", path=model(name))
+        return studio.worker.call("describe", path=studio.model(name))
 
-    @app.post("/api/runs/{name}/sheet", responses=bad)
+    @app.post("/api/runs/{name}/sheet", responses=told(400, 404, 429, 503))
     def sheet(name: Name, wanted: Draw) -> Response:
         """Pictures of seeds on one PNG."""
-        given = {"numbers": wanted.seeds, "kind": wanted.kind, "truncation": wanted.truncation}
-        content = studio.worker.call("sheet", path=model(name), columns=wanted.columns, **given)
+        content = studio.worker.call("sheet", path=studio.model(name), columns=wanted.columns, **wanted.seen())
         return Response(content, media_type="image/png")
 
-    @app.post("/api/runs/{name}/zip", responses=bad)
+    @app.post("/api/runs/{name}/zip", responses=told(400, 404, 429, 503))
     def archive(name: Name, wanted: Draw) -> Response:
         """Pictures of seeds as PNG files in a zip."""
-        given = {"numbers": wanted.seeds, "kind": wanted.kind, "truncation": wanted.truncation}
-        content = studio.worker.call("archive", path=model(name), **given)
+        content = studio.worker.call("archive", path=studio.model(name), **wanted.seen())
         return Response(content, media_type="application/zip")
 
-    @app.post("/api/runs/{name}/point", responses=bad)
+    @app.post("/api/runs/{name}/point", responses=told(400, 404, 429, 503))
     def point(name: Name, wanted: Place) -> Response:
         """The picture at a place of the map."""
-        return Response(studio.worker.call("point", path=model(name), **wanted.model_dump()), media_type="image/png")
+        return Response(
+            studio.worker.call("point", path=studio.model(name), **wanted.model_dump()), media_type="image/png"
+        )
 
-    @app.post("/api/runs/{name}/write", responses=bad)
+    @app.post("/api/runs/{name}/write", responses=told(400, 404, 429, 503))
     def write(name: Name, wanted: Text) -> Response:
         """A text in the model's hand."""
-        return Response(studio.worker.call("written", path=model(name), **wanted.model_dump()), media_type="image/png")
+        return Response(
+            studio.worker.call("written", path=studio.model(name), **wanted.model_dump()), media_type="image/png"
+        )
 
-    @app.get("/api/runs/{name}/generator.onnx", responses=bad)
+    @app.get("/api/runs/{name}/generator.onnx", responses=told(400, 404, 429, 503))
     def onnx(name: Name) -> Response:
         """The generator for the browser. The page adds a mark of the model's state, so the browser may keep it."""
         found = studio.runs.run(name)
@@ -122,17 +118,19 @@ def of_models(app: FastAPI, studio: Studio) -> None:
             place, media_type="application/octet-stream", headers={"cache-control": "private, max-age=604800"}
         )
 
-    @app.get("/api/latents", responses={400: {"description": "a sentence that says what is wrong"}})
+    @app.get("/api/latents", responses=told(400, 429, 503))
     def latents(
         dim: Annotated[int, Query(ge=1, le=4096)] = 64, count: Annotated[int, Query(ge=1, le=SEEDS)] = 1024
     ) -> Response:
         """The latent vectors of the first seeds: float32, little-endian."""
         return Response(studio.worker.call("table", dim=dim, count=count), media_type="application/octet-stream")
 
-    @app.post("/api/runs/{name}/judge", responses=bad)
+
+def of_pictures(app: FastAPI, studio: Studio) -> None:
+    @app.post("/api/runs/{name}/judge", responses=told(400, 404, 429, 503))
     async def judge(name: Name, request: Request) -> dict[str, Any]:
         """What the expert says of the picture in the body."""
-        path = await run_in_threadpool(model, name)
+        path = await run_in_threadpool(studio.model, name)
         with studio.worker.place():  # before the picture is read: what waits is bounded
             async with asyncio.timeout(SLOW):
                 content = await request.body()
@@ -140,7 +138,7 @@ def of_models(app: FastAPI, studio: Studio) -> None:
         found["nearest"] = [_data(x) for x in found["nearest"]]
         return {**found, "picture": _data(found["picture"]), "heat": _data(found["heat"])}
 
-    @app.post("/api/runs/{name}/game", status_code=201, responses=bad)
+    @app.post("/api/runs/{name}/game", status_code=201, responses=told(400, 404, 429, 503))
     def game(name: Name) -> dict[str, Any]:
         """Twenty pictures, half of them real. The first game of a model waits for its expert to learn."""
         found = studio.runs.run(name)
@@ -148,12 +146,12 @@ def of_models(app: FastAPI, studio: Studio) -> None:
         images = studio.runs.summary(name)["images"]
         return {"game": studio.games.begin(name, images, dealt), "pictures": [_data(x) for x in dealt["pictures"]]}
 
-    @app.post("/api/games/{number}", responses=bad)
+    @app.post("/api/games/{number}", responses=told(400, 404, 429, 503))
     def answers(number: Annotated[str, Field(pattern=r"^[\w-]{1,40}$")], wanted: Answers) -> dict[str, Any]:
         """The result of a game."""
         return studio.games.end(number, wanted.real)
 
-    @app.post("/api/runs/{name}/mend", responses=bad)
+    @app.post("/api/runs/{name}/mend", responses=told(400, 404, 429, 503))
     async def mend(
         name: Name,
         request: Request,
@@ -161,7 +159,7 @@ def of_models(app: FastAPI, studio: Studio) -> None:
         mask: Annotated[int, Query(ge=0, le=BYTES)] = 0,
     ) -> dict[str, Any]:
         """The picture in the body, mended or translated; the last `mask` bytes of the body are a mask of its holes."""
-        path = await run_in_threadpool(model, name)
+        path = await run_in_threadpool(studio.model, name)
         with studio.long.place():
             async with asyncio.timeout(SLOW):
                 content = await request.body()
@@ -172,7 +170,7 @@ def of_models(app: FastAPI, studio: Studio) -> None:
 
 
 def of_data(app: FastAPI, studio: Studio) -> None:
-    @app.get("/api/data", responses={400: {"description": "a sentence that says what is wrong"}})
+    @app.get("/api/data", responses=told(400, 429, 503))
     def folder(path: Annotated[str, Query(max_length=400)] = "") -> dict[str, Any]:
         """What lies in a folder: sub-folders and archives, and how many pictures."""
         place = studio.inside(path)
@@ -201,7 +199,7 @@ def of_data(app: FastAPI, studio: Studio) -> None:
             "sets": sets,
         }
 
-    @app.post("/api/data/check", responses={400: {"description": "a sentence that says what is wrong"}})
+    @app.post("/api/data/check", responses=told(400, 429, 503))
     def check(wanted: Folder) -> dict[str, Any]:
         """What the data doctor says of a folder, and how its pictures would be cut."""
         place = studio.source(wanted.path)

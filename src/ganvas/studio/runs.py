@@ -27,8 +27,9 @@ from ganvas.errors import UserError
 from ganvas.experiment import SECTIONS
 from ganvas.recipes import RECIPES
 from ganvas.run import Run
-from ganvas.studio.state import Name, Studio
-from ganvas.studio.watching import Cursor, NotThere, is_command, section, settings
+from ganvas.studio.events import Cursor
+from ganvas.studio.state import Name, Studio, told
+from ganvas.studio.watching import NotThere, is_command, section, settings
 from ganvas.studio.working import Busy
 
 VIEWERS = 200  # of live events at once
@@ -54,8 +55,6 @@ class Longer(BaseModel):
 
 
 def of_runs(app: FastAPI, studio: Studio) -> None:
-    watching = 0
-
     @app.get("/api/runs")
     def runs() -> dict[str, Any]:
         """All runs, the newest first, and the jobs."""
@@ -65,7 +64,7 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
                 found.append(studio.runs.summary(name))
         return {"runs": found, "jobs": studio.jobs.told()}
 
-    @app.get("/api/runs/{name}", responses={404: {"description": "no such run"}})
+    @app.get("/api/runs/{name}", responses=told(404))
     def run(name: Name) -> dict[str, Any]:
         """A run with all its settings, its networks in numbers, and remarks on how the contest stands.
 
@@ -95,7 +94,39 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
             "job": job,
         }
 
-    @app.get("/api/runs/{name}/events", responses={404: {"description": "no such run"}, 429: {"description": "busy"}})
+    @app.get("/api/runs/{name}/remarks", responses=told(404))
+    def said(name: Name) -> list[str]:
+        """How the contest stands, in plain words."""
+        found = studio.runs.run(name)
+        return remarks(settings(found), found.rows(), found.rows(found.metrics))
+
+    @app.get("/api/runs/{name}/samples/{file}", responses=told(404))
+    def picture(
+        name: Name, file: Annotated[str, Field(pattern=r"^(reals|fakes_init|fakes_\d{1,9})\.png$")]
+    ) -> Response:
+        """A sheet of pictures."""
+        path = studio.runs.run(name).samples / file
+        try:
+            content = b"" if path.is_symlink() else path.read_bytes()
+        except OSError:
+            content = b""
+        if not content:
+            return JSONResponse({"detail": "There is no such picture."}, 404)
+        return Response(content, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
+
+    @app.get("/api/runs/{name}/report", responses=told(404))
+    def report(name: Name) -> Response:
+        """The run's report, to keep."""
+        path = studio.runs.run(name).report
+        if not path.is_file():
+            return JSONResponse({"detail": "There is no report yet."}, 404)
+        return FileResponse(path, media_type="text/html", filename=f"{name}.html")
+
+
+def of_events(app: FastAPI, studio: Studio) -> None:
+    watching = 0
+
+    @app.get("/api/runs/{name}/events", responses=told(404, 429))
     async def events(
         request: Request, name: Name, after: Annotated[str, Query(max_length=60)] = ""
     ) -> StreamingResponse:
@@ -132,34 +163,6 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
         away = BackgroundTask(leave)  # for a viewer who goes before the first word
         return StreamingResponse(stream(), media_type="text/event-stream", headers=LIVE, background=away)
 
-    @app.get("/api/runs/{name}/remarks", responses={404: {"description": "no such run"}})
-    def said(name: Name) -> list[str]:
-        """How the contest stands, in plain words."""
-        found = studio.runs.run(name)
-        return remarks(settings(found), found.rows(), found.rows(found.metrics))
-
-    @app.get("/api/runs/{name}/samples/{file}", responses={404: {"description": "no such picture"}})
-    def picture(
-        name: Name, file: Annotated[str, Field(pattern=r"^(reals|fakes_init|fakes_\d{1,9})\.png$")]
-    ) -> Response:
-        """A sheet of pictures."""
-        path = studio.runs.run(name).samples / file
-        try:
-            content = b"" if path.is_symlink() else path.read_bytes()
-        except OSError:
-            content = b""
-        if not content:
-            return JSONResponse({"detail": "There is no such picture."}, 404)
-        return Response(content, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
-
-    @app.get("/api/runs/{name}/report", responses={404: {"description": "no report"}})
-    def report(name: Name) -> Response:
-        """The run's report, to keep."""
-        path = studio.runs.run(name).report
-        if not path.is_file():
-            return JSONResponse({"detail": "There is no report yet."}, 404)
-        return FileResponse(path, media_type="text/html", filename=f"{name}.html")
-
 
 def remarks(card: dict[str, Any], rows: list[dict[str, Any]], checks: list[dict[str, Any]]) -> list[str]:
     """How the contest stands; of tasks in which the generator is given pictures, what the last check found."""
@@ -190,25 +193,15 @@ _WHERE = {"middle_b": "in the middle", "border_b": "at the border"}
 
 
 def of_trainings(app: FastAPI, studio: Studio) -> None:
-    def asked(wanted: Start) -> tuple[str | None, str | None]:
-        """The data of a training that is asked for, where it may be."""
-        for key in (*FIXED, "from"):
-            if key in wanted.settings:
-                raise UserError(f"{key} cannot be set here.")
-        if wanted.recipe not in RECIPES:
-            raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
-        data, to = (studio.source(text) if text else None for text in (wanted.data, wanted.to))
-        return data, to
-
     @app.get("/api/recipes")
     def recipes() -> list[dict[str, Any]]:
         """The recipes with their cards, and every setting with its help and its value."""
         return [_recipe(name) for name in RECIPES]
 
-    @app.post("/api/train", status_code=201, responses={400: {"description": "a sentence that says what is wrong"}})
+    @app.post("/api/train", status_code=201, responses=told(400, 429))
     def train(wanted: Start) -> dict[str, Any]:
         """Put a training into the queue."""
-        data, to = asked(wanted)
+        data, to = _asked(studio, wanted)
         experiment = api.experiment(wanted.recipe, data, wanted.settings, to)
         experiment.source()
         name = listing.bare_name(Path(experiment.data.source))
@@ -224,13 +217,13 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
             raise
         return {"run": folder.name, "job": job.number, "state": job.state}
 
-    @app.post("/api/forecast", responses={400: {"description": "a sentence that says what is wrong"}})
+    @app.post("/api/forecast", responses=told(400, 429))
     def forecast(wanted: Start) -> dict[str, Any]:
         """How long a training would take: a few true steps."""
-        data, to = asked(wanted)
+        data, to = _asked(studio, wanted)
         return studio.looking.call("forecast", recipe=wanted.recipe, data=data, settings=wanted.settings, to=to)
 
-    @app.post("/api/runs/{name}/stop", responses={404: {"description": "no such run"}})
+    @app.post("/api/runs/{name}/stop", responses=told(400, 404))
     def stop(name: Name) -> dict[str, bool]:
         """Stop a training (it saves), or take it out of the queue."""
         if not studio.jobs.stop(name):
@@ -245,7 +238,7 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
                 raise UserError("This training belongs to another user of this machine.") from error
         return {"stopped": True}
 
-    @app.post("/api/runs/{name}/resume", status_code=201, responses={404: {"description": "no such run"}})
+    @app.post("/api/runs/{name}/resume", status_code=201, responses=told(400, 404, 429))
     def resume(name: Name, wanted: Longer) -> dict[str, Any]:
         """Go on with a run."""
         found = studio.runs.run(name)
@@ -254,6 +247,17 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
         more = [f"images={wanted.images}"] if wanted.images is not None else []
         job = studio.jobs.add("resume", name, ["resume", str(found.folder), *more])
         return {"run": name, "job": job.number, "state": job.state}
+
+
+def _asked(studio: Studio, wanted: Start) -> tuple[str | None, str | None]:
+    """The data of a training that is asked for, where it may be."""
+    for key in (*FIXED, "from"):
+        if key in wanted.settings:
+            raise UserError(f"{key} cannot be set here.")
+    if wanted.recipe not in RECIPES:
+        raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
+    data, to = (studio.source(text) if text else None for text in (wanted.data, wanted.to))
+    return data, to
 
 
 @functools.cache

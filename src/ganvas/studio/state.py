@@ -5,19 +5,31 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from ganvas.data import DATASETS
 from ganvas.errors import UserError
 from ganvas.run import Run
+from ganvas.studio.events import Watch
 from ganvas.studio.games import Games
 from ganvas.studio.jobs import Jobs
-from ganvas.studio.watching import Runs, Watch
+from ganvas.studio.watching import Runs
 from ganvas.studio.working import Worker
 
 Name = Annotated[str, Field(pattern=r"^[\w.-]{1,120}$")]
+
+
+def told(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """What the API's description says of answers that are no success."""
+    words = {
+        400: "a sentence that says what is wrong",
+        404: "no such run, or nothing of that name in it",
+        429: "too many at once",
+        503: "the worker died or was too slow",
+    }
+    return {code: {"description": words[code]} for code in codes}
 
 
 def is_text(name: str) -> bool:
@@ -50,6 +62,10 @@ class Studio:
         name = run.folder.name
         self.watches = {known: watch for known, watch in self.watches.items() if watch.viewers}
         return self.watches.setdefault(name, Watch(run, self.ending))
+
+    def model(self, name: str) -> str:
+        """The file of a run's model. Raises NotThere where there is no such run."""
+        return str(self.runs.run(name).model)
 
     def inside(self, path: str) -> Path:
         """A path below the data's root.
