@@ -31,12 +31,15 @@ PAGES = {
 
 
 def main() -> None:
+    from PIL import Image
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         sys.exit("There is no Chromium here: apt-get install chromium.")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "work"  # its name is on the page of data
+        folder.mkdir()
         ganvas = [sys.executable, "-m", "ganvas"]
         for name, *words in (
             ("00000-mnist", "train", "mnist"),
@@ -60,7 +63,9 @@ def main() -> None:
                     page.wait_for_selector("#main[aria-busy=false] h1")
                     page.wait_for_timeout(3000)
                     prepare(page, name)
-                    page.screenshot(path=IMAGES / f"studio-{name}.png")
+                    path = IMAGES / f"studio-{name}.png"
+                    page.screenshot(path=path)
+                    Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
                     print(f"docs/images/studio-{name}.png")
                 browser.close()
         finally:

@@ -48,7 +48,7 @@ class Studio:
         self.root, self.data = root.resolve(), data.resolve()
         self.runs, self.jobs = Runs(self.root), Jobs(self.root)
         self.games = Games(self.root / ".studio")
-        self.worker = Worker()  # for what a person waits for at every click
+        self.worker = Worker(threads=1)  # for what a person waits for at every click
         self.long = Worker()  # for games and mending, which take longer
         self.looking = Worker(memory=0)  # for the user's own folders, and a few steps of a training
         self.watches: dict[str, Watch] = {}

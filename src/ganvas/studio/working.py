@@ -32,15 +32,19 @@ class Broken(Exception):
     """The worker died over this request, or was too slow."""
 
 
-def serve(connection: Connection, memory: int) -> None:
+def serve(connection: Connection, memory: int, threads: int) -> None:
     """The process: requests (function's name, arguments) in, (error's type or None, result or sentence) out."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
     with contextlib.suppress(OSError):
         os.nice(NICE)
+    import torch
+
     from ganvas.studio import tasks
 
+    if threads:
+        torch.set_num_threads(threads)
     if memory:
         _limit_memory(memory)
     while True:
@@ -74,10 +78,12 @@ class Worker:
 
     Args:
         memory: bytes that the process may take beyond what it has after its start; 0: all (a GPU needs that).
+        threads: of torch; 0: as many as there are cores. With one, small work is done sooner beside a training: threads
+            that wait for each other wait for the training's, too.
     """
 
-    def __init__(self, patience: float = PATIENCE, memory: int = MEMORY) -> None:
-        self.patience, self.memory, self.closed = patience, memory, False
+    def __init__(self, patience: float = PATIENCE, memory: int = MEMORY, threads: int = 0) -> None:
+        self.patience, self.memory, self.threads, self.closed = patience, memory, threads, False
         self.turn, self.waiting, self.count = threading.Lock(), 0, threading.Lock()
         self.process: Any = None
         self.connection: Any = None
@@ -133,7 +139,7 @@ class Worker:
             context = multiprocessing.get_context("spawn")
             ours, theirs = context.Pipe()
             self.process = context.Process(
-                target=serve, args=(theirs, self.memory), daemon=True, name="ganvas-studio-worker"
+                target=serve, args=(theirs, self.memory, self.threads), daemon=True, name="ganvas-studio-worker"
             )
             self.process.start()
             theirs.close()
