@@ -429,11 +429,14 @@ def test_a_run_that_was_taken_up_earlier_is_told_anew(tmp_path: Path) -> None:
 
 def test_a_long_log_comes_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "PORTION", 100)
-    run = a_run(tmp_path / "run", 50)
+    run = a_run(tmp_path / "run", 25)
+    run.log.write_text(run.log.read_text() + "no line at all\n" * 20)
+    for i in range(25, 50):
+        run.append({"images": 10 * i})
     got, cursor = [], Cursor()
     while found := events.news(run, cursor):
         assert len(found) <= 100 / len('{"images": 0}\n')
-        got += [d["images"] for _, d, _ in found]
+        got += [d["images"] for kind, d, _ in found if kind == "row"]
         cursor = found[-1][2]
     assert got == [10 * i for i in range(50)]
 

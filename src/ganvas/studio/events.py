@@ -62,6 +62,7 @@ def news(run: Run, cursor: Cursor) -> list[Event]:
     if not run.experiment.is_file():
         raise NotThere(run.folder.name)
     found: list[Event] = []
+    before = cursor
     pictures = [(-1 if path.name == BEFORE else thousands, path) for thousands, path in run.pictures()]
     newest = pictures[-1][0] if pictures else -2
     seen = (mark_before(run.log, cursor.log), mark_before(run.metrics, cursor.metrics))
@@ -80,6 +81,8 @@ def news(run: Run, cursor: Cursor) -> list[Event]:
         if thousands > cursor.picture:
             cursor = replace(cursor, picture=thousands)
             found.append(("picture", {"images": max(0, thousands) * 1000, "file": marked(path)}, cursor))
+    if not found and cursor != before:
+        found.append(("passed", {}, cursor))  # lines that are none
     return found
 
 
