@@ -1,7 +1,7 @@
 """What the studio costs and bears: `python benchmarks/studio.py [first|viewer|load]`; without a word all three.
 
 - first: the first page in a fresh browser: when it can be used, and what was transferred.
-- viewer: images a second of a training with one viewer of its live events, against alone, in turn (ABBA, pairs).
+- viewer: images a second of a training with one viewer of its live events, against alone: windows in turn (ABBA).
 - load: 50 viewers of a live run and 20 samplers at once for 60 seconds, beside a training.
 """
 
@@ -72,33 +72,41 @@ def first(folder: str) -> None:
         print(f"transferred: {max(sizes) / 1000:.0f} kB")
 
 
-def rate(folder: str, number: int, address: str | None) -> float:
-    """Images a second of the second half of a short training; with an address someone watches it there."""
-    run = f"runs/{number:05d}-speed"
-    words = ["train", "mnist", "images=24k", "tick_every=2000", "sample_every=8000", "detect=0", "--run", run]
-    process = subprocess.Popen(
+def viewer(folder: str, pairs: int = 24, window: float = 6) -> None:
+    """One training; the viewer comes and goes. Short windows in turn, since a machine's speed drifts."""
+    words = ["train", "mnist", "images=50M", "tick_every=320", "sample_every=10M", "--run", "runs/00000-speed"]
+    training = subprocess.Popen(
         [*GANVAS, *words], cwd=folder, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
-    stop = threading.Event()
-    watcher = threading.Thread(target=view, args=(address, Path(run).name, stop, []), daemon=True)
-    if address is not None:
-        watcher.start()
-    process.wait()
-    stop.set()
-    rows = [json.loads(line) for line in (Path(folder) / run / "log.jsonl").read_text().splitlines()]
-    return statistics.median(row["images_per_second"] for row in rows[len(rows) // 2 :])
+    log = Path(folder) / "runs/00000-speed/log.jsonl"
 
+    def rate(address: str | None) -> float:
+        """Images a second of a window; with an address someone watches the training there."""
+        stop = threading.Event()
+        if address is not None:
+            threading.Thread(target=view, args=(address, "00000-speed", stop, []), daemon=True).start()
+        time.sleep(0.5)  # what lies in the log already is told at once
+        start = log.stat().st_size
+        time.sleep(window)
+        with open(log, "rb") as file:
+            file.seek(start)
+            rows = [json.loads(line) for line in file.read().split(b"\n")[:-1]]
+        stop.set()
+        time.sleep(0.5)
+        return (rows[-1]["images"] - rows[0]["images"]) / (rows[-1]["seconds"] - rows[0]["seconds"])
 
-def viewer(folder: str, pairs: int = 4) -> None:
-    found: list[float] = []
     with studio(folder) as (address, _):
+        time.sleep(15)  # the training warms up
+        found: list[float] = []
         for i in range(pairs):
             order = (None, address) if i % 2 == 0 else (address, None)
-            rates = {who: rate(folder, 10 + 2 * i + k, who) for k, who in enumerate(order)}
+            rates = {who: rate(who) for who in order}
             found.append(rates[address] / rates[None])
-            print(f"alone {rates[None]:.0f}, with a viewer {rates[address]:.0f} images/s: {found[-1]:.3f}")
-    spread = f"median of {pairs}, {min(found):.3f} to {max(found):.3f}"
-    print(f"with one viewer: {statistics.median(found):.3f} of the speed alone ({spread})")
+        training.kill()
+        training.wait()
+    low, _, high = statistics.quantiles(found, n=4)
+    print(f"with one viewer: {statistics.median(found):.3f} of the speed alone (median of {pairs} pairs of windows")
+    print(f"of {window:g} s; half of them {low:.3f} to {high:.3f}, all {min(found):.3f} to {max(found):.3f})")
 
 
 def view(address: str | None, name: str, stop: threading.Event, seen: list[int]) -> None:

@@ -1086,6 +1086,14 @@ def test_a_disk_that_is_full_is_said_and_survived(studio: Served, root: Path) ->
     assert status == 400
     assert "the disk is full; free some space" in json.loads(content)["detail"]
     assert studio.get("/api/runs")["jobs"] == known  # what was refused does not wait
+    queue = Jobs(root)
+    queue.jobs = [jobs.Job(1, "train", "a", ("never",))]
+    queue.home.mkdir()
+    (queue.home / f".jobs.json.{os.getpid()}.part").symlink_to("/dev/full")
+    with pytest.raises(UserError, match="the disk is full"):
+        queue.tend()
+    assert queue.jobs[0].state == "waiting"  # until there is room
+    shutil.rmtree(queue.home)
     assert {path.name for path in (root / "runs").iterdir()} == before
     results = home / "games.jsonl"
     results.unlink(missing_ok=True)

@@ -140,7 +140,12 @@ class Jobs:
     def _start(self, job: Job) -> None:
         make_folder(self.home)
         command = [sys.executable, "-P", "-m", "ganvas", *job.arguments]  # -P: no module comes from the runs' folder
-        self._change(job, state="running")  # first, so that no other server, and none after this one, starts it too
+        before = self.jobs
+        try:
+            self._change(job, state="running")  # first, so that no server after this one starts it too
+        except UserError:
+            self.jobs = before  # it waits until the list can be written
+            raise
         try:
             with open(self.log_of(job), "wb") as log:
                 self.process = subprocess.Popen(

@@ -78,8 +78,8 @@ class Worker:
 
     Args:
         memory: bytes that the process may take beyond what it has after its start; 0: all (a GPU needs that).
-        threads: of torch; 0: as many as there are cores. With one, small work is done sooner beside a training: two wait
-            for each other, and one of them for the training's.
+        threads: of torch; 0: as many as there are cores. With one, small work is done sooner beside a training: two
+            wait for each other, and one of them for the training's.
     """
 
     def __init__(self, patience: float = PATIENCE, memory: int = MEMORY, threads: int = 0) -> None:
