@@ -259,7 +259,7 @@ def test_a_token_opens_the_studio_and_leaves_the_address() -> None:
     status, headers, _ = answer(app, path="/", headers=elsewhere, query="token=correct+horse+battery")
     assert (status, headers["location"]) == (303, "/")
     cookie = headers["set-cookie"]
-    assert "HttpOnly; SameSite=Strict" in cookie
+    assert "HttpOnly; SameSite=Lax" in cookie
     assert "correct" not in cookie
     assert "; Secure" not in cookie
     entry = cookie.partition(";")[0]

@@ -63,7 +63,8 @@ class Guard:
             if self.token and scope["method"] == "GET" and "token" in parse_qs(scope["query_string"].decode("latin-1")):
                 secure = "; Secure" if headers.get("x-forwarded-proto", scope.get("scheme")) == "https" else ""
                 own = f"{_cookie(headers)}={self._pass()}"
-                cookie = f"{own}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000{secure}"
+                # Lax, not Strict: a link in a letter leads in, too; what changes something is guarded by its header
+                cookie = f"{own}; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000{secure}"
                 await _answer(send, 303, "", {"location": "/", "set-cookie": cookie})
                 return
         started = False
