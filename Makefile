@@ -22,7 +22,7 @@ check: ## format, lint, types, generated docs, tests (after make test has instal
 	$(BIN)/ruff check
 	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
 	$(BIN)/python docs/make_cli.py --check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations 15
 
 fix: ## format and mend what can be mended by program
 	$(BIN)/ruff format

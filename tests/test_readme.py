@@ -59,7 +59,7 @@ def test_readme_commands_run_in_their_order(blobs: Path, tmp_path: Path, monkeyp
 def test_quickstart_runs(tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(ROOT / "examples" / "quickstart.py"), "640"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "sevens.png").is_file()
     assert "Loss_D" in done.stdout
@@ -97,7 +97,7 @@ def test_the_idea_in_one_file_runs_without_ganvas(tmp_path: Path) -> None:
     assert len(script.read_text().splitlines()) < 150
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(script), "1500"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     found = [int(n) for n in re.findall(r"centres found (\d)", done.stdout)]
     assert found[0] < 4

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 SUFFIXES = {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
 SUFFIXES |= {".tga", ".ppm", ".pgm", ".pbm", ".pnm"}
-FORMATS = ("PNG", "JPEG", "MPO", "JPEG2000", "WEBP", "GIF", "BMP", "DIB", "TIFF", "TGA", "PPM")  # no other is decoded
+FORMATS = ("PNG", "JPEG", "JPEG2000", "WEBP", "GIF", "BMP", "DIB", "TIFF", "TGA", "PPM")  # no other is decoded
 LIMIT = 200_000_000  # pixels of a file: more is a bomb, or no picture to train on
 SPARE = 2  # a large JPEG may be decoded at a half, a quarter or an eighth, down to so many times the wanted size
 WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # modes of more than 8 bits

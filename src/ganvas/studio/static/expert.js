@@ -1,4 +1,5 @@
 // The expert alone, as a detector.
+import { brush } from './brush.js';
 import { h, ask, get, at, percent, busy, dropping, turns, tabs } from './kit.js';
 
 const SIDE = 280; // pixels of the pad: ten of each of MNIST's
@@ -6,36 +7,16 @@ const INK = 40; // levels above which a pixel was drawn on
 
 /** A pad to draw on: white on black. */
 function drawingPad() {
-  const pad = h('canvas.pad', {
-      width: SIDE,
-      height: SIDE,
-      role: 'img',
-      'aria-label': 'Draw here with the mouse or a finger',
-    }),
-    pen = pad.getContext('2d', { willReadFrequently: true });
-  let last = null;
+  const label = 'Draw here with the mouse or a finger';
+  const pad = h('canvas.pad', { width: SIDE, height: SIDE, role: 'img', 'aria-label': label });
+  const pen = brush(pad, (own) => {
+    own.strokeStyle = '#fff';
+    own.lineWidth = SIDE / 10;
+  });
   const wipe = () => {
     pen.fillStyle = '#000';
     pen.fillRect(0, 0, SIDE, SIDE);
   };
-  const stroke = (event) => {
-    const box = pad.getBoundingClientRect();
-    const now = [event.clientX - box.left, event.clientY - box.top].map((v) => (SIDE * v) / box.width);
-    pen.strokeStyle = '#fff';
-    pen.lineWidth = SIDE / 10;
-    pen.lineCap = pen.lineJoin = 'round';
-    pen.beginPath();
-    pen.moveTo(...(last ?? now));
-    pen.lineTo(...now);
-    pen.stroke();
-    last = now;
-  };
-  pad.addEventListener('pointerdown', (event) => {
-    pad.setPointerCapture(event.pointerId);
-    last = null;
-    stroke(event);
-  });
-  pad.addEventListener('pointermove', (event) => event.buttons && stroke(event));
   wipe();
   return { pad, wipe };
 }

@@ -1,4 +1,5 @@
 // A picture through a model that mends or translates.
+import { brush } from './brush.js';
 import { h, ask, get, at, say, busy, save, dropping, turns } from './kit.js';
 
 const SMALL = 128; // pixels of a side up to which a translated picture is shown in squares
@@ -14,30 +15,14 @@ async function painting(blob, send) {
     throw new Error('The browser cannot show that file as a picture.');
   }
   const [width, height] = [image.naturalWidth, image.naturalHeight];
-  const canvas = h('canvas', { width, height, role: 'img', 'aria-label': 'Paint over what is missing' }),
-    pen = canvas.getContext('2d');
+  const canvas = h('canvas', { width, height, role: 'img', 'aria-label': 'Paint over what is missing' });
   const wide = h('input', { id: 'wide', type: 'range', min: 1, max: 12, value: 4 });
-  let last = null,
-    touched = false;
-  const stroke = (event) => {
-    const box = canvas.getBoundingClientRect();
-    const now = [((event.clientX - box.left) / box.width) * width, ((event.clientY - box.top) / box.height) * height];
-    pen.strokeStyle = '#f33';
-    pen.lineCap = 'round';
-    pen.lineWidth = (width * wide.value) / BRUSH;
-    pen.beginPath();
-    pen.moveTo(...(last ?? now));
-    pen.lineTo(...now);
-    pen.stroke();
-    last = now;
+  let touched = false;
+  const pen = brush(canvas, (own) => {
+    own.strokeStyle = '#f33';
+    own.lineWidth = (width * wide.value) / BRUSH;
     touched = true;
-  };
-  canvas.addEventListener('pointerdown', (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    last = null;
-    stroke(event);
   });
-  canvas.addEventListener('pointermove', (event) => event.buttons && stroke(event));
   const wipe = () => {
     pen.clearRect(0, 0, width, height);
     touched = false;

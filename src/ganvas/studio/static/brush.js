@@ -1,0 +1,28 @@
+// Drawing on a canvas with a mouse, a pen or a finger.
+
+/** Let people draw on a canvas; `dress(pen)` is called before each stroke and says how it looks. Returns the pen. */
+export function brush(canvas, dress) {
+  const pen = canvas.getContext('2d', { willReadFrequently: true });
+  let last = null;
+  const stroke = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const now = [
+      ((event.clientX - box.left) / box.width) * canvas.width,
+      ((event.clientY - box.top) / box.height) * canvas.height,
+    ];
+    dress(pen);
+    pen.lineCap = pen.lineJoin = 'round';
+    pen.beginPath();
+    pen.moveTo(...(last ?? now));
+    pen.lineTo(...now);
+    pen.stroke();
+    last = now;
+  };
+  canvas.addEventListener('pointerdown', (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    last = null;
+    stroke(event);
+  });
+  canvas.addEventListener('pointermove', (event) => event.buttons && stroke(event));
+  return pen;
+}
