@@ -103,6 +103,7 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
     app.state.studio = studio
     _pages(app)
     runs.of_runs(app, studio)
+    runs.of_files(app, studio)
     runs.of_events(app, studio)
     runs.of_trainings(app, studio)
     models.of_models(app, studio)

@@ -19,6 +19,7 @@ HEADER = "x-ganvas"  # a page elsewhere cannot send it without being asked first
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 OPEN = frozenset({"/health"})  # told to everyone
 BYTES = 25_000_000  # of what is sent to the server, at most
+LARGE = f"At most {BYTES // 1_000_000} MB can be sent at once."
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -93,7 +94,7 @@ class Guard:
         with contextlib.suppress(TooLarge):
             await self.app(scope, counted, told)
         if large and not started:
-            await _answer(send, 413, f"At most {BYTES // 1_000_000} MB can be sent at once.")
+            await _answer(send, 413, LARGE)
 
     def _refused(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         """The answer to a request that is not let in."""
@@ -115,7 +116,7 @@ class Guard:
             return 403, f"Requests that change something must come from the studio's own page (header {HEADER})."
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > BYTES:
-            return 413, f"At most {BYTES // 1_000_000} MB can be sent at once."
+            return 413, LARGE
         return None
 
     def _pass(self) -> str:

@@ -7,6 +7,7 @@ import base64
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from ganvas.files import make_folder
 from ganvas.studio.games import PICTURES
 from ganvas.studio.guard import BYTES
 from ganvas.studio.state import Name, Studio, is_text, told
+from ganvas.studio.working import Worker
 
 SLOW = 120  # seconds that a picture may be on its way
 SEEDS = 4_096  # whose latent vectors a page can ask for
@@ -131,10 +133,7 @@ def of_pictures(app: FastAPI, studio: Studio) -> None:
     async def judge(name: Name, request: Request) -> dict[str, Any]:
         """What the expert says of the picture in the body."""
         path = await run_in_threadpool(studio.model, name)
-        with studio.worker.place():  # before the picture is read: what waits is bounded
-            async with asyncio.timeout(SLOW):
-                content = await request.body()
-            found = await run_in_threadpool(studio.worker.ask, "judge", path=path, content=content)
+        found = await _answered(studio.worker, request, "judge", lambda content: {"path": path, "content": content})
         found["nearest"] = [_data(x) for x in found["nearest"]]
         return {**found, "picture": _data(found["picture"]), "heat": _data(found["heat"])}
 
@@ -160,12 +159,13 @@ def of_pictures(app: FastAPI, studio: Studio) -> None:
     ) -> dict[str, Any]:
         """The picture in the body, mended or translated; the last `mask` bytes of the body are a mask of its holes."""
         path = await run_in_threadpool(studio.model, name)
-        with studio.long.place():
-            async with asyncio.timeout(SLOW):
-                content = await request.body()
+
+        def given(content: bytes) -> dict[str, Any]:
             cut = max(0, len(content) - mask)
-            given = {"content": content[:cut], "to": to.lower(), "mask": content[cut:] if mask else None}
-            found = await run_in_threadpool(studio.long.ask, "mend", path=path, **given)
+            holes = content[cut:] if mask else None
+            return {"path": path, "content": content[:cut], "to": to.lower(), "mask": holes}
+
+        found = await _answered(studio.long, request, "mend", given)
         return {**found, "before": _data(found["before"]), "after": _data(found["after"])}
 
 
@@ -181,7 +181,7 @@ def of_data(app: FastAPI, studio: Studio) -> None:
                     if entry.name.startswith(".") or not is_text(entry.name):
                         continue
                     path_of = Path(entry.path)
-                    if entry.is_symlink() and not Path(os.path.realpath(path_of)).is_relative_to(studio.data):
+                    if studio.leads_out(entry.path):
                         continue
                     if entry.is_dir() or listing.is_archive(path_of) or path_of.suffix == ".npz":
                         entries.append({"name": entry.name, "folder": entry.is_dir()})
@@ -210,6 +210,16 @@ def of_data(app: FastAPI, studio: Studio) -> None:
         finally:
             out.unlink(missing_ok=True)
         return {**found, "sheet": _data(found["sheet"]) if found.get("sheet") else None}
+
+
+async def _answered(
+    worker: Worker, request: Request, function: str, given: Callable[[bytes], dict[str, Any]]
+) -> dict[str, Any]:
+    """What a worker says of the picture in a request's body; `given` makes the function's arguments of it."""
+    with worker.place():  # before the picture is read: what waits is bounded
+        async with asyncio.timeout(SLOW):
+            content = await request.body()
+        return await run_in_threadpool(worker.ask, function, **given(content))
 
 
 def _data(content: bytes) -> str:

@@ -100,6 +100,8 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
         found = studio.runs.run(name)
         return remarks(settings(found), found.rows(), found.rows(found.metrics))
 
+
+def of_files(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/runs/{name}/samples/{file}", responses=told(404))
     def picture(
         name: Name, file: Annotated[str, Field(pattern=r"^(reals|fakes_init|fakes_\d{1,9})\.png$")]
@@ -184,8 +186,8 @@ def remarks(card: dict[str, Any], rows: list[dict[str, Any]], checks: list[dict[
         f"{value:.2f} {where}" for key, where in _WHERE.items() if (value := doctor.number(last, key)) is not None
     ]
     if follow:
-        told = "(1: the order of all pictures is kept; 0: not at all)"
-        said.append(f"Colours follow the input by {', '.join(follow)} {told}.")
+        scale = "(1: the order of all pictures is kept; 0: not at all)"
+        said.append(f"Colours follow the input by {', '.join(follow)} {scale}.")
     return said
 
 

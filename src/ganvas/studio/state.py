@@ -82,6 +82,10 @@ class Studio:
             raise UserError(f"There is no {path or 'folder'} below {self.data.name}/, the folder that may be used.")
         return place
 
+    def leads_out(self, path: str) -> bool:
+        """Is this a link to a place that is not below the data's root?"""
+        return os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(self.data)
+
     def source(self, text: str) -> str:
         """A data set's name, or a path below the data's root from which no link leads out.
 
@@ -93,7 +97,6 @@ class Studio:
         place = self.inside(text)
         for folder, folders, files in os.walk(place):
             for name in (*folders, *files):
-                path = os.path.join(folder, name)
-                if os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(self.data):
+                if self.leads_out(os.path.join(folder, name)):
                     raise UserError(f"{text}: {name} is a link that leads out of {self.data.name}/.")
         return str(place)

@@ -51,13 +51,8 @@ def describe(path: str) -> dict[str, Any]:
     return found
 
 
-def pictures(path: str, numbers: list[int], kind: str | None, truncation: float | None) -> list[bytes]:
-    """A PNG of each seed. Raises a UserError where that are too many, or the model has no such class."""
-    return [as_png(picture) for picture in _drawn(path, numbers, kind, truncation)]
-
-
 def sheet(path: str, numbers: list[int], kind: str | None, truncation: float | None, columns: int) -> bytes:
-    """The same pictures on one PNG."""
+    """Pictures of seeds on one PNG. Raises a UserError where they are too many, or the model has no such class."""
     drawn = _drawn(path, numbers, kind, truncation)
     return im.png(im.grid(drawn, max(1, min(columns, len(drawn)))))
 
@@ -72,9 +67,10 @@ def _drawn(path: str, numbers: list[int], kind: str | None, truncation: float | 
 def archive(path: str, numbers: list[int], kind: str | None, truncation: float | None) -> bytes:
     """The same pictures as a zip of PNG files that are named after their seeds."""
     buffer, end = io.BytesIO(), f"-{kind}" if kind in drawer(path).class_names else ""
+    drawn = _drawn(path, numbers, kind, truncation)
     with zipfile.ZipFile(buffer, "w") as file:
-        for number, content in zip(numbers, pictures(path, numbers, kind, truncation), strict=True):
-            file.writestr(f"seed{number:06d}{end}.png", content)
+        for number, picture in zip(numbers, drawn, strict=True):
+            file.writestr(f"seed{number:06d}{end}.png", as_png(picture))
     return buffer.getvalue()
 
 
