@@ -14,8 +14,8 @@ import ganvas
 
 SOURCE = Path(ganvas.__file__).parent
 FLOORS = [  # lowest first; a floor's files do not know each other, except those of one package
-    ["errors"],
-    ["files", "processes", "config", "seeds", "events", "distributed", "spec", "damages"],
+    ["errors", "processes", "text"],
+    ["files", "config", "seeds", "events", "distributed", "spec", "damages"],
     ["images", "losses", "augment", "degrade", "classical", "ema", "checkpoint", "fitting"],
     ["data", "networks", "networks.dropout", "run", "metrics"],
     ["strangers", "pictures", "originals"],

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files: written whole or not at all, read within limits; and the folders that are the user's own."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import contextlib
 import errno
 import json
 import os
+import re
+import shutil
+import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from ganvas.errors import UserError
+from ganvas.processes import is_alive
 
 try:
     import fcntl
@@ -35,6 +40,7 @@ WRITING = {
     errno.EISDIR: "that is a folder; give a file's name",
     errno.ENOTDIR: "a part of that path is a file, not a folder",
 }
+DIGITS = 100  # of a whole number in JSON, at most: more than any float reaches would end in an OverflowError
 
 
 def cannot(what: str, path: Path, error: OSError) -> UserError:
@@ -56,6 +62,95 @@ def place(path: str | os.PathLike[str]) -> Path:
         raise UserError(f"Cannot read {path}: {error}.") from error
 
 
+def read_bytes(path: Path, most: int) -> bytes:
+    """The content of a regular file.
+
+    Args:
+        most: bytes; a larger file is refused before it is read.
+
+    Raises:
+        UserError: it is larger, it is no regular file (a pipe would be waited for), or the system refused.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open(descriptor, "rb") as file:
+            told = os.fstat(descriptor)
+            if stat.S_ISDIR(told.st_mode):
+                raise UserError(f"Cannot read {path}: it is a folder.")
+            if not stat.S_ISREG(told.st_mode):
+                raise UserError(f"Cannot read {path}: it is a pipe or a device, not a file.")
+            content = file.read(most + 1) if told.st_size <= most else b""
+    except (OSError, ValueError) as error:  # the second: a path with a zero byte
+        raise cannot("read", path, error if isinstance(error, OSError) else OSError(str(error))) from error
+    if max(told.st_size, len(content)) > most:
+        raise UserError(f"{path} has {max(told.st_size, len(content)):,} bytes; such a file has {most:,} at most.")
+    return content
+
+
+def parse_json(text: bytes | str) -> Any:
+    """What a text of JSON says.
+
+    Raises:
+        ValueError: it is no JSON, is nested too deep, or holds a number of more digits than any that Ganvas writes.
+    """
+    try:
+        return json.loads(text, parse_int=_whole_number)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+@contextlib.contextmanager
+def part_of(path: Path, folder: bool = False) -> Iterator[Path]:
+    """A file (made empty) or a folder beside `path` to write to; the caller renames it, and what is left is removed.
+
+    It is held while it is in use. Those that a process left behind when it was killed are removed first.
+
+    Raises:
+        OSError: the system refused.
+    """
+    _remove_left_parts(path.parent)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if folder:
+        part.mkdir()
+    else:
+        part.unlink(missing_ok=True)  # of this name there may be a link that leads elsewhere: it is not followed
+    descriptor = os.open(part, os.O_RDONLY if folder else os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield part
+    finally:
+        os.close(descriptor)
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+
+def _remove_left_parts(folder: Path) -> None:
+    """Remove what `part_of` made here in processes that were killed: nobody holds it, and its process is gone."""
+    for entry in os.scandir(folder):
+        named = re.fullmatch(r"\..+\.(\d{1,10})\.part", entry.name)
+        if named is None or entry.is_symlink() or is_alive(int(named[1]), ""):
+            continue
+        with contextlib.suppress(OSError):
+            descriptor = os.open(entry.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+            try:
+                if fcntl is not None:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # another machine's process may hold it
+            finally:
+                os.close(descriptor)
+            shutil.rmtree(entry.path) if entry.is_dir() else os.unlink(entry.path)
+
+
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new one and nothing between.
 
@@ -63,16 +158,14 @@ def write_whole(path: Path, content: bytes | str) -> None:
         UserError: the system refused (disk full, no permission ...); the old file is untouched.
     """
     data = content.encode() if isinstance(content, str) else content
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        with part_of(path) as part:
+            with open(part, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
         raise cannot("write", path, error) from error
 
 
@@ -92,14 +185,46 @@ def make_folder(path: Path) -> None:
 
 def cache_folder() -> Path:
     """Where Ganvas keeps what it can work out again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganvas"
+    return _user_folder("cache", "XDG_CACHE_HOME")
+
+
+def state_folder() -> Path:
+    """Where Ganvas keeps what is this user's own and no part of a run, such as the studio's queue."""
+    return _user_folder("state", "XDG_STATE_HOME")
+
+
+def _user_folder(kind: str, variable: str) -> Path:
+    """A folder of this user's, perhaps not made yet; of the temporary folder where the user has no home.
+
+    Raises:
+        UserError: there is no home, and the folder in the temporary folder is another user's.
+    """
+    import platformdirs
+
+    named = os.environ.get(variable, "")
+    if os.path.isabs(named):  # others are to be passed over, says the XDG Base Directory specification
+        return Path(named) / "ganvas"
+    find = platformdirs.user_cache_dir if kind == "cache" else platformdirs.user_state_dir
+    place = Path(find("ganvas", appauthor=False))
+    if place.is_absolute():
+        return place
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    place = Path(tempfile.gettempdir()) / f"ganvas-{user}"
+    try:
+        place.mkdir(mode=0o700, exist_ok=True)
+        told = place.lstat()
+    except OSError as error:
+        raise cannot("make the folder", place, error) from error
+    if not stat.S_ISDIR(told.st_mode) or told.st_uid != user or told.st_mode & 0o077:
+        raise UserError(f"{place} is not this user's own folder. Set {variable} to a folder that is.")
+    return place / kind
 
 
 def json_line(line: bytes | str) -> dict[str, Any] | None:
     """The object in a line of JSON; None where there is none: half written in a crash, damaged, or something else."""
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
+        found = parse_json(line)
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None
 

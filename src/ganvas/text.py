@@ -1,0 +1,18 @@
+"""Text from outside, made fit to be shown."""
+
+from __future__ import annotations
+
+import re
+
+# control characters but the line's end and the tab; what turns the direction of writing; halves of surrogate pairs
+UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: object) -> str:
+    """A text without what would command a terminal or cannot be written: `\\x1b` stands for an escape character."""
+    return UNFIT.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), str(text))
+
+
+def one_line(text: object) -> str:
+    """As `printable`, with line ends and tabs written out too: for names."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
