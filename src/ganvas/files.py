@@ -12,7 +12,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from ganvas.errors import UserError
 from ganvas.processes import is_alive
@@ -40,6 +40,7 @@ WRITING = {
     errno.EISDIR: "that is a folder; give a file's name",
     errno.ENOTDIR: "a part of that path is a file, not a folder",
 }
+UNFOLDED, RATIO = 1_000_000_000, 100  # bytes in memory from which a file must have a hundredth of them on the disk
 DIGITS = 100  # of a whole number in JSON, at most: more than any float reaches would end in an OverflowError
 
 
@@ -62,6 +63,24 @@ def place(path: str | os.PathLike[str]) -> Path:
         raise UserError(f"Cannot read {path}: {error}.") from error
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """A regular file, open to be read.
+
+    Raises:
+        UserError: it is no regular file (a pipe would be waited for), or the system refused.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError) as error:  # the second: a path with a zero byte
+        raise cannot("read", path, error if isinstance(error, OSError) else OSError(str(error))) from error
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device, not a file"
+        raise UserError(f"Cannot read {path}: it is {what}.")
+    return open(descriptor, "rb")
+
+
 def read_bytes(path: Path, most: int) -> bytes:
     """The content of a regular file.
 
@@ -71,20 +90,48 @@ def read_bytes(path: Path, most: int) -> bytes:
     Raises:
         UserError: it is larger, it is no regular file (a pipe would be waited for), or the system refused.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with open(descriptor, "rb") as file:
-            told = os.fstat(descriptor)
-            if stat.S_ISDIR(told.st_mode):
-                raise UserError(f"Cannot read {path}: it is a folder.")
-            if not stat.S_ISREG(told.st_mode):
-                raise UserError(f"Cannot read {path}: it is a pipe or a device, not a file.")
-            content = file.read(most + 1) if told.st_size <= most else b""
-    except (OSError, ValueError) as error:  # the second: a path with a zero byte
-        raise cannot("read", path, error if isinstance(error, OSError) else OSError(str(error))) from error
-    if max(told.st_size, len(content)) > most:
-        raise UserError(f"{path} has {max(told.st_size, len(content)):,} bytes; such a file has {most:,} at most.")
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            content = file.read(most + 1) if size <= most else b""
+        except OSError as error:
+            raise cannot("read", path, error) from error
+    if max(size, len(content)) > most:
+        raise UserError(f"{path} has {max(size, len(content)):,} bytes; such a file has {most:,} at most.")
     return content
+
+
+def check_unfolded(path: Path, needed: int, stored: int) -> None:
+    """Refuse a file before what it states is read into memory.
+
+    Args:
+        needed: bytes in memory, as the file states.
+        stored: bytes on the disk that they come from.
+
+    Raises:
+        UserError: they are more than this machine has left, or so many more than are stored that it is no data set.
+    """
+    if needed > UNFOLDED and needed > RATIO * stored:
+        raise UserError(
+            f"{path} states that {stored:,} bytes unfold to {needed:,}: such files fill the memory, and it is not read. "
+            "If you trust it, unpack it yourself."
+        )
+    left = memory_left()
+    if needed > left:
+        raise UserError(
+            f"{path} needs {needed / 1e9:,.1f} GB of memory, and {left / 1e9:,.1f} GB are free. Save its pictures as "
+            "files: of a folder or an archive only some are in memory at a time."
+        )
+
+
+def memory_left() -> int:
+    """Bytes of memory that the system can give, about; without an answer as if there were plenty."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            found = re.search(r"MemAvailable:\s*(\d{1,15}) kB", file.read(10_000))
+        return int(found[1]) * 1024 if found else 1 << 62
+    except (OSError, ValueError):  # no Linux
+        return 1 << 62
 
 
 def parse_json(text: bytes | str) -> Any:

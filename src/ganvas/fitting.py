@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from ganvas.errors import first_line
 
 SUFFIXES = {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
 SUFFIXES |= {".tga", ".ppm", ".pgm", ".pbm", ".pnm"}
 FORMATS = ("PNG", "JPEG", "JPEG2000", "WEBP", "GIF", "BMP", "DIB", "TIFF", "TGA", "PPM")  # no other is decoded
 LIMIT = 200_000_000  # pixels of a file: more is a bomb, or no picture to train on
+BYTES = 500_000_000  # of a picture's file, or of a member of an archive: more is not read
 SPARE = 2  # a large JPEG may be decoded at a half, a quarter or an eighth, down to so many times the wanted size
 WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # modes of more than 8 bits
+WHITES = (255, 1023, 4095, 16383, 65535)  # the largest values of 8, 10, 12, 14 and 16 bits
+SLACK = 0.1  # of the range: so far scaling and sharpening overshoot, and what lies beyond it is clipped
 LEVELS = np.arange(256, dtype=np.float32) / 255
 LIGHT = np.where(LEVELS <= 0.04045, LEVELS / 12.92, ((LEVELS + 0.055) / 1.055) ** 2.4)  # of each level: sRGB
 Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, LIMIT)  # photographs of 100 megapixels are no bombs
+
+
+Range = tuple[float, float]  # the values that become 0 and 255
+
+
+class Depth(NamedTuple):
+    """How greys of more than 8 bits become 8, one way for a whole set; None: as each picture's own values suggest."""
+
+    whole: Range | None = None  # of whole numbers
+    floats: Range | None = None
 
 
 @dataclass(frozen=True)
@@ -27,6 +43,7 @@ class Shape:
     channels: int = 0
     fit: str = "crop"
     linear: bool = False
+    depth: Depth = Depth()
 
 
 class Unreadable(Exception):
@@ -53,18 +70,19 @@ def opened(data: bytes | np.ndarray | Exception) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Unreadable(f"it has more than {LIMIT // 1_000_000} million pixels") from error
     except Exception as error:  # Pillow raises what its parts raise: OSError, SyntaxError, struct.error ...
-        raise Unreadable(str(error)) from error
+        raise Unreadable(first_line(error)) from error
     if picture.width * picture.height > LIMIT:
         raise Unreadable(f"it has more than {LIMIT // 1_000_000} million pixels")
     return picture
 
 
-def plain(picture: Image.Image, size: int = 0) -> Image.Image:
+def plain(picture: Image.Image, size: int = 0, depth: Depth = Depth()) -> Image.Image:  # noqa: B008  # immutable
     """The picture upright, as one of the modes L, RGB and RGBA, 8 bits a channel.
 
     Args:
         picture: as `opened` gives it.
         size: side in pixels that it will be scaled to; a large JPEG is then decoded at less than its full size.
+        depth: how greys of more than 8 bits become 8.
 
     Raises:
         Unreadable: the file is damaged.
@@ -76,13 +94,13 @@ def plain(picture: Image.Image, size: int = 0) -> Image.Image:
         if picture.info or picture.format == "TIFF":  # only there can it say how the camera was held
             ImageOps.exif_transpose(picture, in_place=True)
         if picture.mode in WIDE:
-            return _eight_bits(picture)
+            return _eight_bits(picture, depth)
         if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
             return picture.convert("RGBA")
         wanted = "L" if picture.mode in ("1", "L") else "RGB"
         return picture if picture.mode == wanted else picture.convert(wanted)
     except Exception as error:  # see `opened`
-        raise Unreadable(str(error)) from error
+        raise Unreadable(first_line(error)) from error
 
 
 def fitted(picture: Image.Image, shape: Shape) -> np.ndarray:
@@ -125,19 +143,96 @@ def _array(picture: Image.Image) -> np.ndarray:
     return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Greys of 16 bits, of 32 and floats: the range that the values lie in becomes 0..255 as a whole."""
-    values = np.asarray(picture).astype(np.float64)
-    if not np.isfinite(values).all():
+def natural(low: float, high: float, whole: bool) -> Range:
+    """The values that stand for black and white where values go from `low` to `high`.
+
+    Floats of about 0 to 1 or -1 to 1 are taken for such, what overshoots a little is clipped; whole numbers, and floats
+    that may be levels of 8 bits, for as many bits as hold them. Else the largest value is white; black is 0, or the
+    lowest value where that lies clearly below.
+
+    Args:
+        whole: are these whole numbers?
+    """
+    if not whole and high <= 1 + SLACK and low >= -1 - SLACK:
+        return (0.0 if low >= -SLACK else -1.0), 1.0
+    fits = WHITES if whole else WHITES[:1] if high > WHITES[0] / 4 else ()
+    white = float(next((top for top in fits if high <= top + 0.5), max(high, 1.0)))
+    return (0.0 if low >= -SLACK * white else low), white
+
+
+def depth_of(stated: Any) -> Depth:
+    """What a card states as `Depth`; of a card that states none, or nonsense, the default."""
+    try:
+        ranges = [None if r is None else (float(r[0]), float(r[1])) for r in stated]
+        return Depth(*ranges) if all(r is None or -np.inf < r[0] < r[1] < np.inf for r in ranges) else Depth()
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError):
+        return Depth()
+
+
+def is_wide(picture: Image.Image) -> bool:
+    """Has it more than 8 bits a value, as `opened` gives it?"""
+    return picture.mode in WIDE
+
+
+def values_of(picture: Image.Image) -> tuple[float, float, bool]:
+    """The lowest and the highest value of a wide picture, and whether they are kept as floats.
+
+    Raises:
+        Unreadable: it is damaged, or holds values that are not numbers.
+    """
+    try:
+        values = np.asarray(picture)
+    except Exception as error:  # see `opened`
+        raise Unreadable(first_line(error)) from error
+    low, high = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
+    if not np.isfinite([low, high]).all():  # NaN goes through both
         raise Unreadable("it holds values that are not numbers")
-    most = values.max(initial=0)
-    if picture.mode.startswith("I;16"):
-        full = 65535.0
-    else:
-        full = next(
-            (limit for limit in (1.0, 255.0, 65535.0) if most <= limit and (limit > 1 or picture.mode == "F")), most
-        )
-    return Image.fromarray(np.rint(values * (255 / full)).clip(0, 255).astype(np.uint8))
+    return low, high, values.dtype.kind == "f"
+
+
+def range_of(picture: Image.Image, depth: Depth = Depth()) -> tuple[Range, Range]:  # noqa: B008  # immutable
+    """The range of a wide picture that becomes 0..255, and the one that its values lie in."""
+    low, high, floats = values_of(picture)
+    known = depth.floats if floats else depth.whole
+    return known or natural(low, high, not floats or _is_whole(picture)), (low, high)
+
+
+def _is_whole(picture: Image.Image) -> bool:
+    return all(bool((rows == np.rint(rows)).all()) for rows in _strips(np.asarray(picture)))
+
+
+def _strips(values: np.ndarray) -> list[np.ndarray]:
+    """Some rows at a time, so that what is worked out of them stays small."""
+    return np.array_split(values, max(1, values.size // 4_000_000)) if len(values) else []
+
+
+def scaled(values: np.ndarray, black: float, white: float) -> np.ndarray:
+    """Values of any kind as uint8: black becomes 0, white 255, and what lies beyond is clipped."""
+    found = np.empty(values.shape, np.uint8)
+    start = 0
+    for part in _strips(values):
+        levels = (part.astype(np.float64) - black) * (255 / (white - black))
+        found[start : start + len(part)] = np.rint(levels).clip(0, 255)
+        start += len(part)
+    return found
+
+
+def _eight_bits(picture: Image.Image, depth: Depth) -> Image.Image:
+    """Greys of 16 bits, of 32 and floats: the range that is known, or that its values suggest, becomes 0..255."""
+    (black, white), _ = range_of(picture, depth)
+    return Image.fromarray(scaled(np.asarray(picture), black, white))
+
+
+def told(found: Range) -> str:
+    """A range in words: '0 to 4,095'."""
+    return " to ".join(f"{v:,.0f}" if float(v).is_integer() else f"{v:.4g}" for v in found)
+
+
+def extremes(picture: Image.Image) -> tuple[int, int]:
+    """The lowest and the highest value of a picture of `plain`, on white where it is transparent."""
+    bands = _coloured(picture, 3 if picture.mode == "RGBA" else len(picture.getbands())).getextrema()
+    flat = np.ravel(bands)
+    return int(flat.min()), int(flat.max())
 
 
 def _border(picture: Image.Image) -> tuple[int, ...]:

@@ -2,49 +2,69 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import math
+import os
 import struct
 import zlib
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 
+from ganvas import files
 from ganvas.errors import UserError
 from ganvas.files import cannot
 
 NAMES = ("images-idx3-ubyte", "images.idx3-ubyte")  # both spellings are about
+PORTION = 16_000_000  # bytes read at a time
+MAPPING = 1_000_000  # bytes of a list of classes, at most
 
 
 def read(path: Path) -> np.ndarray:
-    """Read one IDX file of unsigned bytes, raw or gzipped.
+    """Read one IDX file of unsigned bytes, raw or gzipped; no more of it than its head states is unpacked.
 
     Returns:
         uint8 array with the dimensions that the file states.
 
     Raises:
-        UserError: the file is missing, cut short, or not IDX of unsigned bytes.
+        UserError: the file is missing, cut short, not IDX of unsigned bytes, or larger than the memory.
     """
-    try:
-        data = path.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{path} is damaged: its gzip stream ends early or is broken. Fetch it again.") from error
-    except OSError as error:
-        raise cannot("read", path, error) from error
-    if len(data) < 4 or data[:3] != b"\x00\x00\x08":
-        raise UserError(f"{path} is no IDX file of unsigned bytes (its first bytes are {data[:4].hex() or 'none'}).")
-    rank = data[3]
+    with files.open_regular(path) as raw:
+        try:
+            stored = os.fstat(raw.fileno()).st_size
+            zipped = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            with gzip.open(raw) if zipped else contextlib.nullcontext(raw) as file:
+                return _array(path, cast(BinaryIO, file), stored)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise UserError(f"{path} is damaged: its gzip stream ends early or is broken. Fetch it again.") from error
+        except OSError as error:
+            raise cannot("read", path, error) from error
+
+
+def _array(path: Path, file: BinaryIO, stored: int) -> np.ndarray:
+    head = file.read(4)
+    if len(head) < 4 or head[:3] != b"\x00\x00\x08":
+        raise UserError(f"{path} is no IDX file of unsigned bytes (its first bytes are {head.hex() or 'none'}).")
+    rank = head[3]
     if not 1 <= rank <= 3:
-        raise UserError(f"{path} has {rank} dimensions; labels have 1, images 3.")
-    head = 4 + 4 * rank
-    if len(data) < head:
+        raise UserError(f"{path} has {rank} dimensions; labels have 1, images 3: [N, H, W], grey.")
+    lengths = file.read(4 * rank)
+    if len(lengths) < 4 * rank:
         raise UserError(f"{path} is cut short: its header says {rank} dimensions. Fetch it again.")
-    shape = struct.unpack(f">{rank}I", data[4:head])
-    if len(data) - head != math.prod(shape):
-        raise UserError(f"{path} is cut short or too long: {len(data) - head} bytes for the shape {shape} it states.")
-    return np.frombuffer(data, np.uint8, offset=head).reshape(shape)
+    shape = struct.unpack(f">{rank}I", lengths)
+    total = math.prod(shape)
+    files.check_unfolded(path, total, stored)
+    values, done = np.empty(total, np.uint8), 0
+    while done < total and (got := file.readinto(memoryview(values)[done : done + PORTION])):  # pyright: ignore
+        done += got
+    more = file.read(1)  # of a gzip stream: its checksum is looked at here
+    if more or done < total:
+        there = f"more than {total}" if more else done
+        raise UserError(f"{path} is cut short or too long: {there} bytes for the shape {shape} it states.")
+    return values.reshape(shape)
 
 
 def find(source: Path) -> dict[str, tuple[Path, Path | None]]:
@@ -99,7 +119,7 @@ def class_names(images: Path, labels: np.ndarray) -> dict[int, str]:
     if mapping is None:
         return {int(v): str(int(v)) for v in np.unique(labels)}
     try:
-        rows = (line.split() for line in mapping.read_text(encoding="utf-8").splitlines() if line.strip())
+        rows = (line.split() for line in files.read_bytes(mapping, MAPPING).decode().splitlines() if line.strip())
         names = {int(row[0]): chr(int(row[1])) for row in rows}
     except (ValueError, IndexError, OverflowError) as error:
         raise UserError(f"{mapping} is damaged: its lines should be a label and a character's number.") from error
