@@ -17,7 +17,7 @@ import torch
 from conftest import quick
 from PIL import Image
 
-from ganvas import data, fitting, pictures
+from ganvas import data, files, fitting, pictures
 from ganvas.data import ImageData, labelling, listing
 from ganvas.errors import UserError
 from ganvas.events import Started, Warned
@@ -411,14 +411,14 @@ def test_a_training_warns_of_broken_pictures(tree: Path, tmp_path: Path) -> None
 
 
 def test_a_file_without_permission_is_left_out(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = Path.read_bytes
+    read = files.read_bytes
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, most: int) -> bytes:
         if path.name == "004.png":
-            raise PermissionError(13, "Permission denied")
-        return read(path)
+            raise files.cannot("read", path, PermissionError(13, "Permission denied"))
+        return read(path, most)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(files, "read_bytes", refuse)
     assert "b/004.png (Cannot read" in data.load(str(tree)).notes[0]
 
 

@@ -113,7 +113,7 @@ def check_unfolded(path: Path, needed: int, stored: int) -> None:
     """
     if needed > UNFOLDED and needed > RATIO * stored:
         raise UserError(
-            f"{path} states that {stored:,} bytes unfold to {needed:,}: such files fill the memory, and it is not read. "
+            f"{path} states that {stored:,} bytes unfold to {needed:,}: such files are made to fill memories. "
             "If you trust it, unpack it yourself."
         )
     left = memory_left()

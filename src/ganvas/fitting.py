@@ -182,9 +182,9 @@ def values_of(picture: Image.Image) -> tuple[float, float, bool]:
     """
     try:
         values = np.asarray(picture)
+        low, high = float(values.min()), float(values.max())
     except Exception as error:  # see `opened`
         raise Unreadable(first_line(error)) from error
-    low, high = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
     if not np.isfinite([low, high]).all():  # NaN goes through both
         raise Unreadable("it holds values that are not numbers")
     return low, high, values.dtype.kind == "f"

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import lzma
 import os
-import tarfile
-import weakref
-import zipfile
-import zlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -18,13 +12,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ganvas.data import labelling
+from ganvas import files
+from ganvas.data import archives, labelling
 from ganvas.errors import UserError
 from ganvas.files import cannot
-from ganvas.fitting import SUFFIXES
+from ganvas.fitting import BYTES, SUFFIXES
 
 TRAIN = ("train", "training")
 TEST = ("test", "testing", "valid", "val", "validation", "eval")
+HELD = 400_000_000  # bytes of pictures' files that are in memory at a time, but for one that has more by itself
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 T = TypeVar("T")
 Read = Callable[[Sequence[int]], Iterator[bytes | np.ndarray | Exception]]
@@ -57,24 +53,59 @@ def spread(listing: Listing, most: int) -> list[int]:
     return sorted({i * total // min(most, total) for i in range(min(most, total))})
 
 
-def mapped(listing: Listing, chunks: Sequence[range], work: Callable[[range, list[Any]], T]) -> Iterator[T]:
+def mapped(listing: Listing, chunks: Sequence[range], work: Callable[[range, Collection[Any]], T]) -> Iterator[T]:
     """What `work` makes of each chunk of pictures, given their numbers and what `read` gave, in order.
 
     The files are read here, one after the other, and worked on in threads: Pillow lets go of Python's lock while it
-    decodes and scales.
+    decodes and scales. Of pictures so large that a chunk has more than HELD bytes one is held at a time.
     """
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    waiting: deque[Future[T]] = deque()
+    waiting: deque[tuple[Future[T], int]] = deque()
     with ThreadPoolExecutor(workers, "ganvas-pictures") as pool:
         try:
             for numbers in chunks:
-                waiting.append(pool.submit(work, numbers, list(listing.read(numbers))))
-                if len(waiting) > workers:
-                    yield waiting.popleft().result()
+                chunk = OneByOne(listing.read(numbers), len(numbers))
+                while waiting and (len(waiting) > workers or sum(size for _, size in waiting) + chunk.size > HELD):
+                    yield waiting.popleft()[0].result()
+                if chunk.whole:
+                    waiting.append((pool.submit(work, numbers, chunk), chunk.size))
+                else:
+                    yield work(numbers, chunk)
             while waiting:
-                yield waiting.popleft().result()
+                yield waiting.popleft()[0].result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+class OneByOne(Collection[Any]):
+    """What was read of a chunk, to be gone through once; beyond HELD bytes the rest is read when its turn comes."""
+
+    def __init__(self, reading: Iterator[Any], count: int) -> None:
+        self.reading, self.count, self.size, self.held = reading, count, 0, deque[Any]()
+        while self.size <= HELD and len(self.held) < count:
+            self.held.append(next(reading))
+            self.size += _bytes(self.held[-1])
+
+    @property
+    def whole(self) -> bool:
+        """Is all of it in memory, so that another thread may go through it?"""
+        return len(self.held) == self.count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Any]:
+        for _ in range(self.count):
+            yield self.held.popleft() if self.held else next(self.reading)
+
+    def __contains__(self, item: object) -> bool:
+        raise NotImplementedError("it can be gone through only once")
+
+
+def _bytes(found: Any) -> int:
+    if isinstance(found, tuple):  # a picture and its twin
+        return sum(map(_bytes, found))
+    return found.nbytes if isinstance(found, np.ndarray) else len(found) if isinstance(found, bytes) else 0
 
 
 def is_archive(path: Path) -> bool:
@@ -96,7 +127,7 @@ def find(path: Path, labelled: bool = True) -> Listing:
     Raises:
         UserError: there are none, the archive is damaged, or labels do not fit the files.
     """
-    opener = _folder if path.is_dir() else _zip if path.name.lower().endswith(".zip") else _tar
+    opener = _folder if path.is_dir() else archives.of_zip if path.name.lower().endswith(".zip") else archives.of_tar
     members, read = opener(path)
     kept = {n: s for n, s in members.items() if not any(p[:1] == "." or p == "__MACOSX" for p in n.split("/"))}
     names = [n for n in kept if PurePosixPath(n).suffix.lower() in SUFFIXES]
@@ -158,10 +189,10 @@ def _folder(path: Path) -> tuple[dict[str, str], Callable[[list[str]], Iterator[
     def fail(error: OSError) -> None:
         raise cannot("read", Path(error.filename or path), error) from error
 
-    for place, folders, files in os.walk(path, onerror=fail):
+    for place, folders, inside in os.walk(path, onerror=fail):
         folders[:] = sorted(f for f in folders if f[:1] != "." and f != "__MACOSX")
         below = os.path.relpath(place, path).replace(os.sep, "/")
-        for name in sorted(files):
+        for name in sorted(inside):
             try:
                 state = os.stat(os.path.join(place, name))
             except FileNotFoundError:  # a link to nowhere
@@ -174,61 +205,8 @@ def _folder(path: Path) -> tuple[dict[str, str], Callable[[list[str]], Iterator[
     def read(names: list[str]) -> Iterator[bytes | Exception]:
         for name in names:
             try:
-                yield (path / name).read_bytes()
-            except OSError as error:
-                yield UserError(str(cannot("read", path / name, error)))
+                yield files.read_bytes(path / name, BYTES)
+            except UserError as error:
+                yield error
 
     return members, read
-
-
-def _safe(path: Path, name: str) -> str:
-    clean = name.replace("\\", "/").removeprefix("./")
-    if clean.startswith("/") or ".." in clean.split("/") or clean[1:2] == ":":
-        raise UserError(f"{path} has a member named '{name}', which points out of the archive: do not trust this file.")
-    return clean
-
-
-def _zip(path: Path) -> tuple[dict[str, str], Callable[[list[str]], Iterator[bytes | Exception]]]:
-    try:
-        file = zipfile.ZipFile(path)
-        infos = {_safe(path, i.filename): i for i in file.infolist() if not i.is_dir()}
-    except zipfile.BadZipFile as error:
-        raise UserError(f"{path} is damaged, or no zip file ({error}). Fetch it again.") from error
-    except OSError as error:
-        raise cannot("read", path, error) from error
-    if any(i.flag_bits & 1 for i in infos.values()):
-        raise UserError(f"{path} is locked with a password. Unpack it, and name the folder.")
-
-    def read(names: list[str]) -> Iterator[bytes | Exception]:
-        for name in names:
-            try:
-                yield file.read(infos[name])
-            except Exception as error:  # zipfile raises what its parts raise: BadZipFile, zlib.error, EOFError ...
-                yield error
-
-    return {name: f"{i.file_size} {i.CRC}" for name, i in infos.items()}, read
-
-
-def _tar(path: Path) -> tuple[dict[str, str], Callable[[list[str]], Iterator[bytes | Exception]]]:
-    with contextlib.ExitStack() as stack:
-        try:
-            file = stack.enter_context(tarfile.open(path))
-            infos = {_safe(path, i.name): i for i in file.getmembers() if i.isfile()}
-        except (tarfile.TarError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-            raise UserError(f"{path} is damaged, or no tar file ({error}). Fetch it again.") from error
-        except OSError as error:
-            if error.errno is None:  # what gzip says of a broken stream
-                raise UserError(f"{path} is damaged ({error}). Fetch it again.") from error
-            raise cannot("read", path, error) from error
-        stack.pop_all()  # it stays open as long as someone may read
-
-    def read(names: list[str]) -> Iterator[bytes | Exception]:
-        for name in names:  # in the archive's order: a compressed one is read from its beginning once
-            try:
-                member = file.extractfile(infos[name])
-                yield member.read() if member is not None else b""
-            except Exception as error:  # see above
-                yield error
-
-    weakref.finalize(read, file.close)
-    return {name: f"{i.size} {i.mtime}" for name, i in infos.items()}, read
