@@ -83,7 +83,21 @@ METRICS = {
     "fidelity",
     "neighbours",
 }
-DATA = {"archives", "arrays", "batches", "idx", "labelling", "listing", "pack", "photos", "sets", "stored", "survey"}
+DATA = {
+    "archives",
+    "arrays",
+    "batches",
+    "idx",
+    "label_arrays",
+    "labelling",
+    "listing",
+    "npz",
+    "pack",
+    "photos",
+    "sets",
+    "stored",
+    "survey",
+}
 FLOORS[3] += [f"data.{name}" for name in sorted(DATA)]
 FLOORS[3] += [f"networks.{name}" for name in sorted(NETWORKS)] + [f"metrics.{name}" for name in sorted(METRICS)]
 PACKAGES = {"cli", "data", "networks", "studio", "tasks", "metrics"}

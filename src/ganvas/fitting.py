@@ -143,7 +143,7 @@ def _array(picture: Image.Image) -> np.ndarray:
     return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
 
-def natural(low: float, high: float, whole: bool) -> Range:
+def natural(low: float, high: float, floats: bool, whole: bool) -> Range:
     """The values that stand for black and white where values go from `low` to `high`.
 
     Floats of about 0 to 1 or -1 to 1 are taken for such, what overshoots a little is clipped; whole numbers, and floats
@@ -151,9 +151,10 @@ def natural(low: float, high: float, whole: bool) -> Range:
     lowest value where that lies clearly below.
 
     Args:
-        whole: are these whole numbers?
+        floats: are they kept as floats?
+        whole: are all whole numbers, however they are kept?
     """
-    if not whole and high <= 1 + SLACK and low >= -1 - SLACK:
+    if floats and high <= 1 + SLACK and low >= -1 - SLACK:
         return (0.0 if low >= -SLACK else -1.0), 1.0
     fits = WHITES if whole else WHITES[:1] if high > WHITES[0] / 4 else ()
     white = float(next((top for top in fits if high <= top + 0.5), max(high, 1.0)))
@@ -194,11 +195,12 @@ def range_of(picture: Image.Image, depth: Depth = Depth()) -> tuple[Range, Range
     """The range of a wide picture that becomes 0..255, and the one that its values lie in."""
     low, high, floats = values_of(picture)
     known = depth.floats if floats else depth.whole
-    return known or natural(low, high, not floats or _is_whole(picture)), (low, high)
+    return known or natural(low, high, floats, not floats or is_whole(np.asarray(picture))), (low, high)
 
 
-def _is_whole(picture: Image.Image) -> bool:
-    return all(bool((rows == np.rint(rows)).all()) for rows in _strips(np.asarray(picture)))
+def is_whole(values: np.ndarray) -> bool:
+    """Are all values whole numbers?"""
+    return all(bool((rows == np.rint(rows)).all()) for rows in _strips(values))
 
 
 def _strips(values: np.ndarray) -> list[np.ndarray]:
@@ -221,6 +223,43 @@ def _eight_bits(picture: Image.Image, depth: Depth) -> Image.Image:
     """Greys of 16 bits, of 32 and floats: the range that is known, or that its values suggest, becomes 0..255."""
     (black, white), _ = range_of(picture, depth)
     return Image.fromarray(scaled(np.asarray(picture), black, white))
+
+
+class Seen:
+    """The values of wide pictures, from which one `Depth` for all of them is chosen."""
+
+    def __init__(self) -> None:
+        self.pictures = 0
+        self.kinds: dict[bool, tuple[float, float, bool]] = {}  # of floats, and not: lowest, highest, are all whole?
+
+    def add(self, picture: Image.Image) -> None:
+        """Look at a picture of `opened`; one of 8 bits is passed over.
+
+        Raises:
+            Unreadable: it is damaged, or holds values that are not numbers.
+        """
+        if not is_wide(picture):
+            return
+        low, high, floats = values_of(picture)
+        whole = not floats or is_whole(np.asarray(picture))
+        least, most, all_whole = self.kinds.get(floats, (low, high, whole))
+        self.kinds[floats] = min(least, low), max(most, high), all_whole and whole
+        self.pictures += 1
+
+    @property
+    def depth(self) -> Depth:
+        ranges = {floats: natural(low, high, floats, whole) for floats, (low, high, whole) in self.kinds.items()}
+        return Depth(ranges.get(False), ranges.get(True))
+
+    def told(self) -> list[str]:
+        """What becomes black and white, for each kind of values."""
+        words = []
+        for floats, known in ((False, self.depth.whole), (True, self.depth.floats)):
+            if known is not None:
+                low, high, _ = self.kinds[floats]
+                beyond = f" (what lies beyond, up to {told((low, high))}, is clipped)"
+                words.append(told(known) + (beyond if low < known[0] or high > known[1] else ""))
+        return words
 
 
 def told(found: Range) -> str:

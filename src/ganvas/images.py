@@ -11,8 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganvas.errors import UserError
-from ganvas.files import write_whole
+from ganvas.errors import UserError, first_line
+from ganvas.files import read_bytes, write_whole
+
+BYTES, PIXELS = 500_000_000, 200_000_000  # of a PNG that Ganvas wrote, at most
 
 
 def to_float(images: Tensor) -> Tensor:
@@ -65,10 +67,16 @@ def read(path: Path) -> Tensor:
         UserError: the file cannot be read as a picture.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(io.BytesIO(read_bytes(path, BYTES)), formats=("PNG",)) as picture:
+            if picture.width * picture.height > PIXELS:
+                raise ValueError(f"it has more than {PIXELS // 1_000_000} million pixels")
             array = np.array(picture)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be read as a picture ({error}).") from error
+    except UserError:
+        raise
+    except Exception as error:  # Pillow raises what its parts raise
+        raise UserError(f"{path} cannot be read as a picture ({first_line(error)}).") from error
+    if (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or array.dtype != np.uint8:
+        raise UserError(f"{path} is no picture that Ganvas wrote.")
     return torch.from_numpy(array).view(*array.shape[:2], -1).permute(2, 0, 1)
 
 

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ganvas import files, fitting, seeds
-from ganvas.data import arrays
+from ganvas.data import arrays, npz
 from ganvas.errors import UserError
 from ganvas.files import cannot
+from ganvas.fitting import Depth
 from ganvas.spec import ImageSpec
 
 MODES = {"L": "grey", "RGB": "colour", "RGBA": "colour with transparency", "P": "palette", "1": "black and white"}
+MODES |= {"CMYK": "printers' colours", "LA": "grey with transparency"}
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Images uint8 [N, C, H, W] and, where there are sub-folders, labels int64 [N] with their names."""
+    """Images uint8 [N, C, H, W] and, where there are sub-folders, labels int64 [N] with their names.
+
+    `form`: their depth, and what was converted.
+    """
 
     images: Tensor
     labels: Tensor | None
     class_names: tuple[str, ...]
+    form: str = "8 bits, as in the files"
     doing = "looking at pictures"
     order = "as in the files"
-    form = "8 bits, as in the files"
     trained = 0  # images that the generator has seen: not known
 
     @property
@@ -41,9 +47,9 @@ class Pictures:
     def named(self, class_names: tuple[str, ...]) -> Pictures:
         """The same with the class numbers of a data set; without labels where it does not have all these classes."""
         if self.labels is None or not set(self.class_names) <= set(class_names):
-            return Pictures(self.images, None, ())
+            return replace(self, labels=None, class_names=())
         numbers = torch.tensor([class_names.index(name) for name in self.class_names])
-        return Pictures(self.images, numbers[self.labels], class_names)
+        return replace(self, labels=numbers[self.labels], class_names=class_names)
 
     def some(self, count: int, seed: int, repeat: int = 0) -> tuple[Tensor, Tensor | None]:
         """`count` of them in an order chosen by the seed."""
@@ -60,11 +66,11 @@ class Fitted(NamedTuple):
 
 
 def is_pictures(source: str | os.PathLike[str]) -> bool:
-    """Is this a folder of pictures or an .npz file, and no run or model?"""
+    """Is this a folder of pictures or a file of NumPy, and no run or model?"""
     place = files.place(source)
     if place.is_dir():
         return not (place / "model.safetensors").exists() and not (place / "experiment.json").exists()
-    return place.suffix == ".npz"
+    return npz.is_numpy(place)
 
 
 def load(source: str | os.PathLike[str]) -> Pictures:
@@ -74,7 +80,7 @@ def load(source: str | os.PathLike[str]) -> Pictures:
         UserError: there are none, one cannot be read, or they are of unlike sizes or hold values that are no pixels.
     """
     place = files.place(source)
-    return _from_npz(place) if place.suffix == ".npz" and not place.is_dir() else _from_folder(place)
+    return _from_numpy(place) if npz.is_numpy(place) and not place.is_dir() else _from_folder(place)
 
 
 def gather(places: Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -95,30 +101,49 @@ def gather(places: Sequence[str | os.PathLike[str]]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def fit(path: Path, spec: ImageSpec) -> tuple[Tensor, str]:
+def fit(path: Path, spec: ImageSpec, depth: Depth = Depth()) -> tuple[Tensor, str]:  # noqa: B008  # immutable
     """One picture as a model needs it, uint8 [C, H, W], and what had to be changed, in words ('' for nothing).
 
     It is cut to its middle square, scaled, and turned grey or coloured; what is transparent becomes white.
+
+    Args:
+        depth: how greys of more than 8 bits become 8, where the model's card knows it (`fitting.depth_of`).
 
     Raises:
         UserError: the file cannot be read as a picture.
     """
     try:
-        raw = fitting.opened(path.read_bytes())
+        raw = fitting.opened(_content(path))
         mode, size = raw.mode, raw.size
-        picture = fitting.plain(raw, spec.size)
+        changes = [f"{size[0]}x{size[1]} to {spec.size}x{spec.size} pixels"] if size != (spec.size, spec.size) else []
+        if fitting.is_wide(raw):
+            (black, white), (low, high) = fitting.range_of(raw, depth)
+            beyond = f" (its values are {fitting.told((low, high))})" if low < black or high > white else ""
+            changes.append(f"values {fitting.told((black, white))} to 0 to 255{beyond}")
+            mode = "L"
+        picture = fitting.plain(raw, spec.size, depth)
+        array = fitting.fitted(picture, fitting.Shape(spec.size, spec.channels))
     except (OSError, fitting.Unreadable) as error:
         raise UserError(f"{path} cannot be read as a picture ({error}).") from error
-    array = torch.from_numpy(fitting.fitted(picture, fitting.Shape(spec.size, spec.channels)).copy())
     became = "L" if spec.channels == 1 else "RGB"
-    changes = [f"{size[0]}x{size[1]} to {spec.size}x{spec.size} pixels"] if size != (spec.size, spec.size) else []
     if mode != became:
         changes.append(f"{MODES.get(mode, mode)} to {MODES[became]}")
-    return array, ", ".join(changes)
+    return torch.from_numpy(array.copy()), ", ".join(changes)
 
 
-def fit_all(places: Sequence[str | os.PathLike[str]], spec: ImageSpec) -> tuple[list[Fitted], list[str]]:
-    """All pictures of files and folders as a model needs them, and a sentence for each file that is none.
+def _content(path: Path) -> bytes | Exception:
+    try:
+        return files.read_bytes(path, fitting.BYTES)
+    except UserError as error:
+        return error
+
+
+def fit_all(
+    places: Sequence[str | os.PathLike[str]],
+    spec: ImageSpec,
+    depth: Depth = Depth(),  # noqa: B008  # immutable
+) -> tuple[list[Fitted], list[str]]:
+    """All pictures of files and folders as a model needs them (see `fit`), and a sentence for each file that is none.
 
     Raises:
         UserError: there is no such file, an empty folder, or nothing that can be read.
@@ -127,7 +152,7 @@ def fit_all(places: Sequence[str | os.PathLike[str]], spec: ImageSpec) -> tuple[
     broken: list[str] = []
     for path in gather(places):
         try:
-            fitted.append(Fitted(path, *fit(path, spec)))
+            fitted.append(Fitted(path, *fit(path, spec, depth)))
         except UserError as error:
             broken.append(str(error))
     if not fitted:
@@ -144,40 +169,57 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def _from_folder(place: Path) -> Pictures:
+    """All pictures upright and with 8 bits, as a training would take them; they are neither scaled nor recoloured."""
     paths = _inside(place)
     if not paths:
         raise UserError(
             f"{place} holds no pictures (and no run): there is no {', '.join(sorted(fitting.SUFFIXES))} file in it."
         )
-    arrays = []
+    depth, wide = _depth(paths)
+    found, modes = [], Counter[str]()
     for path in paths:
         try:
-            with Image.open(path) as image:
-                mode = image.mode if image.mode in ("L", "RGB", "RGBA") else "RGB"
-                array = np.asarray(image.convert(mode))
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raw = fitting.opened(_content(path))
+            modes[raw.mode] += 1
+            picture = fitting.plain(raw, 0, depth)
+        except fitting.Unreadable as error:
             raise UserError(f"{path} cannot be read as a picture ({error}). Remove it.") from error
-        arrays.append(array[None] if array.ndim == 2 else array.transpose(2, 0, 1))
-        if arrays[-1].shape != arrays[0].shape or arrays[-1].shape[1] != arrays[-1].shape[2]:
+        array = fitting.channelled(picture, len(picture.getbands())).transpose(2, 0, 1)
+        found.append(array)
+        if array.shape != found[0].shape or array.shape[1] != array.shape[2]:
             raise UserError(
-                f"{path} is a picture of {_words(arrays[-1])} and {paths[0].name} of {_words(arrays[0])}; square "
-                "pictures of one size are needed."
+                f"{path} is a picture of {_words(array)} and {paths[0].name} of {_words(found[0])}; square "
+                "pictures of one size and one kind are needed."
             )
+    kinds = [MODES.get(mode, mode) for mode in modes if mode not in ("L", "RGB", "RGBA", *fitting.WIDE)]
+    changed = [f"from {', '.join(kinds)}"] * bool(kinds) + [f"from values of {told}" for told in wide]
+    form = f"8 bits, converted {' and '.join(changed)}" if changed else "8 bits, as in the files"
     names = tuple(sorted({p.relative_to(place).parts[0] for p in paths if len(p.relative_to(place).parts) > 1}))
-    images = torch.from_numpy(np.stack(arrays))
+    images = torch.from_numpy(np.stack(found))
     if not names or any(p.parent == place for p in paths):
-        return Pictures(images, None, ())
-    return Pictures(images, torch.tensor([names.index(p.relative_to(place).parts[0]) for p in paths]), names)
+        return Pictures(images, None, (), form)
+    labels = torch.tensor([names.index(p.relative_to(place).parts[0]) for p in paths])
+    return Pictures(images, labels, names, form)
 
 
-def _from_npz(place: Path) -> Pictures:
-    images, labels = arrays.read_npz(place)
+def _depth(paths: Sequence[Path]) -> tuple[Depth, list[str]]:
+    """One range for all pictures of more than 8 bits, and what it is."""
+    seen = fitting.Seen()
+    for path in paths:
+        with contextlib.suppress(fitting.Unreadable):  # it will be said when it is read
+            seen.add(fitting.opened(_content(path)))
+    return seen.depth, seen.told()
+
+
+def _from_numpy(place: Path) -> Pictures:
+    found = arrays.read(place, split=False)
+    images, labels = found.train
     if images.shape[2] != images.shape[3]:
         raise UserError(f"{place} holds pictures of {_words(images[0])}; square ones are needed.")
-    if labels is None:
-        return Pictures(torch.from_numpy(images), None, ())
-    names = tuple(str(n) for n in range(int(labels.max()) + 1))
-    return Pictures(torch.from_numpy(images), torch.from_numpy(labels), names)
+    form = f"8 bits ({' '.join(found.notes)})" if found.notes else "8 bits, as in the files"
+    return Pictures(
+        torch.from_numpy(images), None if labels is None else torch.from_numpy(labels), found.class_names, form
+    )
 
 
 def _words(array: np.ndarray) -> str:

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from ganvas import seeds
-from ganvas.data import arrays, idx, listing, pack, photos
+from ganvas.data import arrays, idx, listing, npz, pack, photos
 from ganvas.data.batches import Batch, Batches
 from ganvas.data.listing import Listing
 from ganvas.data.pack import Packing
-from ganvas.data.sets import ImageData, Split, fingerprint, from_arrays, hold_out
+from ganvas.data.sets import ImageData, Split, fingerprint, hold_out
 from ganvas.errors import UserError, unknown
 from ganvas.files import cache_folder, cannot
 from ganvas.fitting import Shape
@@ -104,15 +104,18 @@ def loading(
         elif kind == "pictures":
             return (yield from _converted(listing.find(path, labelled), shape))
         elif kind == "arrays":
-            images, labels = arrays.read_npz(path)
-            found = from_arrays(images, labels if labelled else None, path.stem)
+            found = from_numpy(path, labelled)
         else:
             found = from_idx(path, path.resolve().name)
     found = found if labelled else found.unlabelled()
     spec = found.spec
     wanted = replace(shape, size=_side(shape, spec.size), channels=shape.channels or spec.channels)
-    if (wanted.size, wanted.channels) == (spec.size, spec.channels):
+    height, width = found.train.images.shape[2:]
+    if (wanted.size, wanted.channels) == (spec.size, spec.channels) and height == width:
         return found
+    if height != width and shape.fit == "crop":
+        note = f"{source} has pictures of {width}x{height} pixels: the middle square is cut out (fit=pad keeps all)."
+        found, wanted = replace(found, notes=(*found.notes, note)), replace(wanted, size=shape.size)
     return (yield from _converted(arrays.listed(found), wanted))
 
 
@@ -176,12 +179,12 @@ def _kind(source: str) -> str:
         return "idx" if any(name.removesuffix(".gz").endswith(idx.NAMES) for name in names) else "pictures"
     if not path.is_file():
         return "idx"
-    if path.suffix.lower() == ".npz":
+    if npz.is_numpy(path):
         return "arrays"
     if not listing.is_archive(path):
         raise UserError(
-            f"{source} is a file; --data takes a folder (or a prefix: folder/emnist-letters), an .npz file or an "
-            f"archive ({', '.join(listing.ARCHIVES)})."
+            f"{source} is a file; --data takes a folder (or a prefix: folder/emnist-letters), an .npz or .npy file or "
+            f"an archive ({', '.join(listing.ARCHIVES)})."
         )
     return "pictures"
 
@@ -247,6 +250,19 @@ def _from_pack(place: Path) -> ImageData:
 def _as_data(found: pack.Pack) -> ImageData:
     train, held_out = Split.on_disk(*found.train), Split.on_disk(*found.held_out)
     return ImageData(found.name, train, held_out, found.class_names, found.fingerprint, found.licence, found.notes)
+
+
+def from_numpy(path: Path, labelled: bool = True) -> ImageData:
+    """A data set from an .npz or .npy file; without splits in it a tenth is held out, chosen by content.
+
+    Raises:
+        UserError: as `arrays.read`; or there are too few pictures to hold some out.
+    """
+    found = arrays.read(path, labelled)
+    train, test = (found.train, found.test) if found.test is not None else hold_out(*found.train)
+    as_split = [Split(torch.from_numpy(x), None if y is None else torch.from_numpy(y)) for x, y in (train, test)]
+    digest = fingerprint(*train, *test)
+    return ImageData(path.stem, as_split[0], as_split[1], found.class_names, digest, notes=found.notes)
 
 
 def from_idx(path: Path, name: str, licence: str = "not stated") -> ImageData:

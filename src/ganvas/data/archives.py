@@ -33,7 +33,7 @@ def _safe(path: Path, name: str) -> str:
     return clean
 
 
-class _Bounded:
+class Bounded:
     """A file of which no more than `most` bytes are read at a time, whatever is written in it."""
 
     def __init__(self, file: Any, most: int) -> None:
@@ -62,7 +62,7 @@ def of_zip(path: Path) -> tuple[dict[str, str], Reading]:
         UserError: it is damaged, no zip file, locked, has too many members, or is not to be trusted.
     """
     with contextlib.ExitStack() as stack:
-        raw = _Bounded(stack.enter_context(files.open_regular(path)), LISTED)  # the list of members is read at once
+        raw = Bounded(stack.enter_context(files.open_regular(path)), LISTED)  # the list of members is read at once
         try:
             file = stack.enter_context(zipfile.ZipFile(cast(IO[bytes], raw)))
             infos = {_safe(path, i.filename): i for i in file.infolist() if not i.is_dir()}
@@ -109,7 +109,7 @@ def of_tar(path: Path) -> tuple[dict[str, str], Reading]:
             head = raw.read(6)
             raw.seek(0)
             unpack = next((f for sign, f in UNPACK.items() if head.startswith(sign)), None)
-            bounded = _Bounded(stack.enter_context(unpack(raw)) if unpack else raw, HEADER)
+            bounded = Bounded(stack.enter_context(unpack(raw)) if unpack else raw, HEADER)
             file = stack.enter_context(tarfile.TarFile(fileobj=cast(IO[bytes], bounded)))
             while (info := file.next()) is not None:
                 file.members.clear()  # what it knows of each member would add up

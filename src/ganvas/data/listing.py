@@ -114,7 +114,7 @@ def is_archive(path: Path) -> bool:
 
 def bare_name(path: Path) -> str:
     """The name of a folder or file of pictures, without the ending that says how it is packed."""
-    endings = (*ARCHIVES, ".npz")
+    endings = (*ARCHIVES, ".npz", ".npy")
     return next((path.name[: -len(e)] for e in endings if path.name.lower().endswith(e)), path.name)
 
 

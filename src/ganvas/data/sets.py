@@ -73,19 +73,6 @@ class ImageData:
         return pool.images[torch.cat(full)]
 
 
-def from_arrays(images: np.ndarray, labels: np.ndarray | None, name: str) -> ImageData:
-    """A data set from uint8 [N, C, H, W] and labels [N]; a tenth is held out, chosen by content.
-
-    Raises:
-        UserError: too few images to hold some out.
-    """
-    classes, numbers = (None, None) if labels is None else np.unique(labels, return_inverse=True)
-    train, held_out = hold_out(images, numbers)
-    splits = [Split(torch.from_numpy(x), None if y is None else torch.from_numpy(y)) for x, y in (train, held_out)]
-    names = () if classes is None else tuple(str(int(c)) for c in classes)
-    return ImageData(name, splits[0], splits[1], names, fingerprint(*train, *held_out))
-
-
 def fingerprint(*arrays: np.ndarray | None) -> str:
     """SHA-256 of arrays: shapes, types and bytes."""
     digest = hashlib.sha256()
