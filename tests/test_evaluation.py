@@ -543,10 +543,8 @@ GREY = np.zeros((4, 8, 8))
     [
         (values(images=np.where(np.arange(4)[:, None, None] == 2, np.nan, GREY)), "not numbers"),
         (values(images=GREY + np.inf), "not numbers"),
-        (values(images=GREY + 200.0), "goes from 200 to 200"),
         (values(images=GREY - 1.5), r"must lie in \[-1, 1\] or \[0, 1\]"),
-        (values(images=GREY.astype(int) + 256), r"outside 0\.\.255"),
-        (values(images=GREY.astype(int) - 1), r"outside 0\.\.255"),
+        (values(images=GREY.astype(int) - 1), "goes from -1 to -1: values below 0 are no pixels"),
         (values(images=GREY[:, :, :5]), "square ones are needed"),
         (values(images=GREY[:0]), "has the shape"),
         (values(labels=np.arange(4)), "no array of images"),
@@ -561,8 +559,8 @@ def test_npz_that_holds_no_pictures(arrays: dict[str, np.ndarray], words: str, t
 
 def test_npz_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_text("no archive")
-    for name in ("x.npz", "missing.npz"):
-        with pytest.raises(UserError, match=f"{name} cannot be read"):
+    for name, words in (("x.npz", "x.npz cannot be read"), ("missing.npz", "missing.npz: it does not exist")):
+        with pytest.raises(UserError, match=words):
             pictures.load(tmp_path / name)
 
 
@@ -572,7 +570,8 @@ def test_labels_of_an_npz(tmp_path: Path) -> None:
     assert named.labels is not None
     assert named.labels.tolist() == [1, 2, 1, 0]
     assert found.named(("0", "1")).labels is None
-    assert pictures.load(save(tmp_path / "y.npz", random(4, 1, 8, 8), labels=np.arange(3))).labels is None
+    with pytest.raises(UserError, match="'labels' has 3 labels for the 4 pictures of 'images'"):
+        pictures.load(save(tmp_path / "y.npz", random(4, 1, 8, 8), labels=np.arange(3)))
 
 
 def test_some_pictures_keep_their_labels() -> None:

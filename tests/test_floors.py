@@ -87,6 +87,7 @@ DATA = {
     "archives",
     "arrays",
     "batches",
+    "depth",
     "idx",
     "label_arrays",
     "labelling",

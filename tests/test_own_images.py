@@ -362,7 +362,7 @@ def test_the_same_conversion_serves_single_pictures(tmp_path: Path) -> None:
     Image.fromarray(ramp).save(tmp_path / "x.png")
     found, told = pictures.fit(tmp_path / "x.png", ImageSpec(1, 8))
     assert np.array_equal(found[0].numpy(), np.rint(ramp / 257))
-    assert told.endswith("to grey")
+    assert told == "values of 0 to 65,535 scaled to 0 to 255"
 
 
 def test_idx_files_and_arrays_in_another_shape(blobs: Path, tmp_path: Path) -> None:

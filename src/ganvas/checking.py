@@ -14,7 +14,7 @@ import torch
 
 from ganvas import data, fitting
 from ganvas import images as im
-from ganvas.data import ImageData, Packing, Split, pack
+from ganvas.data import ImageData, Packing, Split, depth, pack
 from ganvas.data import survey as sv
 from ganvas.data.listing import Listing
 from ganvas.data.survey import Mirror, Survey
@@ -98,16 +98,17 @@ def check(source: str, out: Path | None = None) -> Generator[Packing, None, Chec
     except UserError as error:
         listing = data.listed(source, labelled=False)  # it was the labels, or else this says what it is
         wrong.append(Finding(0, str(error), "Mend the labels, or train with labels=false."))
-    shape = pack.resolve(listing, Shape())
-    found = yield from sv.survey(listing, shape.size)
+    shape, converted = yield from depth.measured(listing, pack.resolve(listing, Shape()))
+    found = yield from sv.survey(listing, shape.size, shape.depth)
     mirror = sv.mirror(found.thumbs)
     findings = [*wrong, *(Finding(0, note) for note in listing.notes), *_findings(found, mirror, shape)]
+    findings += [Finding(2, note) for note in converted]
     written = None
     if (out is not None or found.oblong) and len(found.thumbs):
         if place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
             findings.append(Finding(2, "You are in the folder of the pictures: no preview was written.", "Use --out."))
         else:
-            preview(listing, found.oblong or list(range(found.total)), sheet)
+            preview(listing, found.oblong or list(range(found.total)), sheet, shape.depth)
             written = sheet
     forecast = _forecast(found, shape)
     return Checked(found, mirror, sorted(findings, key=lambda f: f.level), forecast, written)
@@ -145,6 +146,7 @@ def _findings(found: Survey, mirror: Mirror, shape: Shape) -> list[Finding]:
         f"{len(found.near):,} pictures are nearly another one: {near}.",
         "Look at some; remove those that add nothing.",
     )
+    rows += _of_light(found)
     rows += _of_classes(found)
     rows += _of_shapes(found, shape)
     if mirror.verdict == "wrong":
@@ -164,6 +166,20 @@ def _findings(found: Survey, mirror: Mirror, shape: Shape) -> list[Finding]:
             )
         )
     add(2, looked < found.total, f"{looked:,} of {found.total:,} pictures, evenly spread, were looked at.", "")
+    return rows
+
+
+def _of_light(found: Survey) -> list[Finding]:
+    """Pictures in which next to nothing is to be seen: mostly their values mean something else than levels of 255."""
+    good, rows = len(found.thumbs), []
+    for names, word, values in (
+        (found.dark, "black", f"above {sv.DARK}"),
+        (found.bright, "white", f"below {sv.BRIGHT}"),
+    ):
+        if names:
+            text = f"{len(names):,} of {good:,} pictures are nearly {word}: none of their values is {values} of 255"
+            todo = "Scale their values so that they go from 0 to 255, or remove these pictures."
+            rows.append(Finding(int(2 * len(names) < good), f"{text}: {_some(names)}.", todo))
     return rows
 
 
@@ -195,7 +211,7 @@ def _of_classes(found: Survey) -> list[Finding]:
 
 def _of_shapes(found: Survey, shape: Shape) -> list[Finding]:
     good = len(found.thumbs)
-    wide = sum(n for mode, n in found.modes.items() if mode in fitting.WIDE)
+    wide = sum(n for mode, n in found.modes.items() if mode in fitting.WIDE) if not any(shape.depth or ()) else 0
     cmyk, palette = found.modes.get("CMYK", 0), found.modes.get("P", 0)
     rare = {s: n for s, n in found.suffixes.items() if s and s not in sv.USUAL}
     kinds = ", ".join(f"{n:,} {s}" for s, n in rare.items())
@@ -211,7 +227,7 @@ def _of_shapes(found: Survey, shape: Shape) -> list[Finding]:
         (1, found.tiny, tiny, "Remove them, or take a smaller size=N."),
         (1, all_grey, "All pictures are grey, though stored in colour.", "Train with channels=1: it is quicker."),
         (2, found.transparent, see_through, "channels=4 keeps the transparency."),
-        (2, wide, f"{wide:,} pictures have 16 bits or more: they are scaled to 8.", ""),
+        (2, wide, f"{wide:,} pictures have more than 8 bits a pixel: each is scaled to 8 by its own values.", ""),
         (2, cmyk, inks, "Convert them yourself if colours matter."),
         (2, palette, f"{palette:,} pictures have a palette: they become true colour.", ""),
         (2, found.rotated, turned, ""),
@@ -222,7 +238,7 @@ def _of_shapes(found: Survey, shape: Shape) -> list[Finding]:
     return [Finding(level, text, todo) for level, count, text, todo in told if count]
 
 
-def preview(listing: Listing, numbers: list[int], out: Path) -> None:
+def preview(listing: Listing, numbers: list[int], out: Path, depth: fitting.Depth | None = None) -> None:
     """Write a sheet of some pictures: a row cut to the middle, below it the same ones padded.
 
     Raises:
@@ -232,7 +248,7 @@ def preview(listing: Listing, numbers: list[int], out: Path) -> None:
     rows: dict[str, list[np.ndarray]] = {"crop": [], "pad": []}
     for found in listing.read(chosen):
         try:
-            picture = fitting.plain(fitting.opened(found), SIDE)
+            picture = fitting.plain(fitting.opened(found), SIDE, depth)
         except Unreadable:
             continue
         for fit, row in rows.items():

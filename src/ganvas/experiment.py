@@ -347,4 +347,5 @@ class Experiment:
             **({"other_name": images.other.name} if images.other is not None else {}),
             "fingerprint": images.fingerprint,
             "licence": images.licence,
+            **({"depth": list(images.depth)} if any(images.depth) else {}),  # how greys of more than 8 bits became 8
         }

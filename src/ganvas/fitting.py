@@ -37,13 +37,16 @@ class Depth(NamedTuple):
 
 @dataclass(frozen=True)
 class Shape:
-    """The shape that pictures get; a 0 is filled in from what the pictures are (see `data.DataConfig`)."""
+    """The shape that pictures get; a 0 is filled in from what the pictures are (see `data.DataConfig`).
+
+    `depth`: how greys of more than 8 bits become 8; None: there are some, and their range is not known yet.
+    """
 
     size: int = 0
     channels: int = 0
     fit: str = "crop"
     linear: bool = False
-    depth: Depth = Depth()
+    depth: Depth | None = Depth()
 
 
 class Unreadable(Exception):
@@ -76,13 +79,13 @@ def opened(data: bytes | np.ndarray | Exception) -> Image.Image:
     return picture
 
 
-def plain(picture: Image.Image, size: int = 0, depth: Depth = Depth()) -> Image.Image:  # noqa: B008  # immutable
+def plain(picture: Image.Image, size: int = 0, depth: Depth | None = None) -> Image.Image:
     """The picture upright, as one of the modes L, RGB and RGBA, 8 bits a channel.
 
     Args:
         picture: as `opened` gives it.
         size: side in pixels that it will be scaled to; a large JPEG is then decoded at less than its full size.
-        depth: how greys of more than 8 bits become 8.
+        depth: how greys of more than 8 bits become 8; None: as their own values suggest.
 
     Raises:
         Unreadable: the file is damaged.
@@ -191,10 +194,10 @@ def values_of(picture: Image.Image) -> tuple[float, float, bool]:
     return low, high, values.dtype.kind == "f"
 
 
-def range_of(picture: Image.Image, depth: Depth = Depth()) -> tuple[Range, Range]:  # noqa: B008  # immutable
+def range_of(picture: Image.Image, depth: Depth | None = None) -> tuple[Range, Range]:
     """The range of a wide picture that becomes 0..255, and the one that its values lie in."""
     low, high, floats = values_of(picture)
-    known = depth.floats if floats else depth.whole
+    known = None if depth is None else depth.floats if floats else depth.whole
     return known or natural(low, high, floats, not floats or is_whole(np.asarray(picture))), (low, high)
 
 
@@ -219,7 +222,7 @@ def scaled(values: np.ndarray, black: float, white: float) -> np.ndarray:
     return found
 
 
-def _eight_bits(picture: Image.Image, depth: Depth) -> Image.Image:
+def _eight_bits(picture: Image.Image, depth: Depth | None) -> Image.Image:
     """Greys of 16 bits, of 32 and floats: the range that is known, or that its values suggest, becomes 0..255."""
     (black, white), _ = range_of(picture, depth)
     return Image.fromarray(scaled(np.asarray(picture), black, white))
@@ -241,10 +244,18 @@ class Seen:
         if not is_wide(picture):
             return
         low, high, floats = values_of(picture)
-        whole = not floats or is_whole(np.asarray(picture))
+        self._count(floats, low, high, not floats or is_whole(np.asarray(picture)))
+        self.pictures += 1
+
+    def join(self, other: Seen) -> None:
+        """Count what another one has seen."""
+        for floats, values in other.kinds.items():
+            self._count(floats, *values)
+        self.pictures += other.pictures
+
+    def _count(self, floats: bool, low: float, high: float, whole: bool) -> None:
         least, most, all_whole = self.kinds.get(floats, (low, high, whole))
         self.kinds[floats] = min(least, low), max(most, high), all_whole and whole
-        self.pictures += 1
 
     @property
     def depth(self) -> Depth:
@@ -257,7 +268,7 @@ class Seen:
         for floats, known in ((False, self.depth.whole), (True, self.depth.floats)):
             if known is not None:
                 low, high, _ = self.kinds[floats]
-                beyond = f" (what lies beyond, up to {told((low, high))}, is clipped)"
+                beyond = f" (values go from {told((low, high))}: what lies beyond is clipped)"
                 words.append(told(known) + (beyond if low < known[0] or high > known[1] else ""))
         return words
 

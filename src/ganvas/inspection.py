@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ganvas import detection, pictures, sources
+from ganvas import detection, fitting, pictures, sources
 from ganvas import images as im
 from ganvas.detection import Report
 from ganvas.errors import UserError
@@ -43,7 +43,7 @@ def judge(
     Raises:
         UserError: no such file, an empty folder, nothing that can be read, or a model without a detector.
     """
-    fitted, broken = pictures.fit_all(places, model.spec)
+    fitted, broken = pictures.fit_all(places, model.spec, fitting.depth_of(model.card.get("depth")))
     verdicts = model.detect(torch.stack([f.image for f in fitted]), alarm)
     return [Judged(f.path, v, f.changes, f.image) for f, v in zip(fitted, verdicts, strict=True)], broken
 

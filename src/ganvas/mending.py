@@ -120,7 +120,11 @@ def translate(
     def done(path: Path, original: Original) -> Generator[float, None, Done]:
         if translator.any_size:
             return Done(original, (yield from network.mend(original)))
-        fitted = pictures.fit(path, translator.spec)[0].permute(1, 2, 0).numpy()
+        fitted = (
+            pictures.fit(path, translator.spec, fitting.depth_of(translator.card.get("depth")))[0]
+            .permute(1, 2, 0)
+            .numpy()
+        )
         square = Original(fitted[:, :, :3], fitted[:, :, 3] if fitted.shape[2] == 4 else None)
         return Done(square, (yield from network.mend(square)))
 

@@ -101,7 +101,7 @@ def gather(places: Sequence[str | os.PathLike[str]]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def fit(path: Path, spec: ImageSpec, depth: Depth = Depth()) -> tuple[Tensor, str]:  # noqa: B008  # immutable
+def fit(path: Path, spec: ImageSpec, depth: Depth | None = None) -> tuple[Tensor, str]:
     """One picture as a model needs it, uint8 [C, H, W], and what had to be changed, in words ('' for nothing).
 
     It is cut to its middle square, scaled, and turned grey or coloured; what is transparent becomes white.
@@ -119,7 +119,7 @@ def fit(path: Path, spec: ImageSpec, depth: Depth = Depth()) -> tuple[Tensor, st
         if fitting.is_wide(raw):
             (black, white), (low, high) = fitting.range_of(raw, depth)
             beyond = f" (its values are {fitting.told((low, high))})" if low < black or high > white else ""
-            changes.append(f"values {fitting.told((black, white))} to 0 to 255{beyond}")
+            changes.append(f"values of {fitting.told((black, white))} scaled to 0 to 255{beyond}")
             mode = "L"
         picture = fitting.plain(raw, spec.size, depth)
         array = fitting.fitted(picture, fitting.Shape(spec.size, spec.channels))
@@ -141,7 +141,7 @@ def _content(path: Path) -> bytes | Exception:
 def fit_all(
     places: Sequence[str | os.PathLike[str]],
     spec: ImageSpec,
-    depth: Depth = Depth(),  # noqa: B008  # immutable
+    depth: Depth | None = None,
 ) -> tuple[list[Fitted], list[str]]:
     """All pictures of files and folders as a model needs them (see `fit`), and a sentence for each file that is none.
 

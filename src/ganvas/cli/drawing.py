@@ -223,11 +223,12 @@ def inverted(model: Model, places: Sequence[Path], class_: str | None) -> Any:
     """The user's images inverted, as the model takes them, and a sentence for each file that is no image."""
     import torch
 
+    from ganvas import fitting
     from ganvas import images as im
     from ganvas import pictures as pic
     from ganvas.inversion import invert
 
-    fitted, broken = pic.fit_all(places, model.spec)
+    fitted, broken = pic.fit_all(places, model.spec, fitting.depth_of(model.card.get("depth")))
     for picture in fitted:
         if picture.changes:
             print(f"{picture.path}: {picture.changes}")

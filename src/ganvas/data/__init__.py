@@ -235,11 +235,14 @@ def _packed(found: Listing, shape: Shape) -> Generator[Packing, None, ImageData]
 
 def _photographs(found: Listing, shape: Shape, twins: str = "") -> Generator[Packing, None, ImageData]:
     """Pieces of the pictures of a listing, which are decoded into the cache once, perhaps with their twins."""
-    wanted = replace(shape, channels=shape.channels or pack.resolve(found, shape).channels)
+    known = pack.resolve(found, shape)
+    wanted = replace(shape, channels=known.channels, depth=known.depth)
     if twins:
-        found = photos.paired(found, listing.find(Path(twins).expanduser(), False))
+        damaged = listing.find(Path(twins).expanduser(), False)
+        found = photos.paired(found, damaged)
+        wanted = replace(wanted, depth=wanted.depth and pack.resolve(damaged, shape).depth)
     place = cache_folder() / "packs" / photos.place_of(found, wanted)
-    yield from photos.write(found, wanted.channels, place)
+    yield from photos.write(found, wanted, place)
     return replace(_as_data(photos.read(place, shape.size)), twins=bool(twins))
 
 
@@ -249,7 +252,16 @@ def _from_pack(place: Path) -> ImageData:
 
 def _as_data(found: pack.Pack) -> ImageData:
     train, held_out = Split.on_disk(*found.train), Split.on_disk(*found.held_out)
-    return ImageData(found.name, train, held_out, found.class_names, found.fingerprint, found.licence, found.notes)
+    return ImageData(
+        found.name,
+        train,
+        held_out,
+        found.class_names,
+        found.fingerprint,
+        found.licence,
+        found.notes,
+        depth=found.depth,
+    )
 
 
 def from_numpy(path: Path, labelled: bool = True) -> ImageData:

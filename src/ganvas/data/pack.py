@@ -9,7 +9,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ import torch
 from torch import Tensor
 
 from ganvas import checkpoint, files, fitting
+from ganvas.data import depth
+from ganvas.data.depth import Packing
 from ganvas.data.listing import Listing, mapped, spread
 from ganvas.data.sets import HELD_OUT
 from ganvas.data.stored import Shards, Stored
 from ganvas.errors import UserError
 from ganvas.files import cannot, write_whole
-from ganvas.fitting import Shape, Unreadable
+from ganvas.fitting import Depth, Shape, Unreadable
 from ganvas.spec import drawable
 
 FORMAT = 1
@@ -37,7 +39,7 @@ NAMED = 20  # broken pictures that are named
 
 @dataclass(frozen=True)
 class Pack:
-    """What a pack holds: pictures and labels of both splits, and what was left out (`notes`)."""
+    """What a pack holds: pictures and labels of both splits, and what was left out or converted (`notes`)."""
 
     name: str
     train: tuple[Stored, Tensor | None]
@@ -46,24 +48,16 @@ class Pack:
     fingerprint: str
     licence: str
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Packing:
-    """So many pictures of a pack are done."""
-
-    done: int
-    total: int
+    depth: Depth = Depth()
 
 
 def resolve(listing: Listing, shape: Shape) -> Shape:
     """The shape with its zeros filled in: as the pictures are, judged by up to PROBED of them.
 
     The size is theirs where all are square, of one size and at most LARGEST; else USUAL, or smaller where most are
-    smaller; in either case one that all networks draw. Grey where all are grey, else colour.
+    smaller; in either case one that all networks draw. Grey where all are grey, else colour. Where some have
+    more than 8 bits, the depth is None: it is measured when they are read.
     """
-    if shape.size and shape.channels:
-        return shape
     sizes: set[tuple[int, int]] = set()
     sides, modes = [], set()
     for data in listing.read(spread(listing, PROBED)):
@@ -78,7 +72,8 @@ def resolve(listing: Listing, shape: Shape) -> Shape:
     else:
         size = drawable(min(USUAL, int(np.median(sides)) if sides else USUAL))
     grey = bool(modes) and modes <= {"1", "L", "LA", "La", *fitting.WIDE}
-    return replace(shape, size=shape.size or size, channels=shape.channels or (1 if grey else 3))
+    depth = None if modes & {*fitting.WIDE} else shape.depth
+    return replace(shape, size=shape.size or size, channels=shape.channels or (1 if grey else 3), depth=depth)
 
 
 def key(listing: Listing, shape: Shape) -> str:
@@ -104,9 +99,11 @@ def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
             with contextlib.suppress(OSError):  # a folder that was made in vain
                 shutil.rmtree(work)
             return
+        name = key(listing, shape)
+        shape, converted = yield from depth.measured(listing, shape)
         each = shape.channels * shape.size**2
         rows = max(CHUNK, SHARD // each // CHUNK * CHUNK)  # of a shard: no chunk lies in two
-        done = _taken_up(work, key(listing, shape), each, rows, len(listing.names))
+        done = _taken_up(work, name, each, rows, len(listing.names))
         total = len(listing.names)
         left = [range(s, min(s + CHUNK, total)) for s in range(0, total, CHUNK) if s not in done]
         convert = functools.partial(_converted, shape=shape)
@@ -121,7 +118,7 @@ def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
                     journal.flush()
                     done[start] = chunk
                     yield Packing(min(total, len(done) * CHUNK), total)
-            _finish(work, listing, shape, class_names, rows, [done[s] for s in range(0, total, CHUNK)])
+            _finish(work, listing, shape, class_names, rows, [done[s] for s in range(0, total, CHUNK)], converted)
             (work / ".lock").unlink(missing_ok=True)
             os.replace(work, place)
         except OSError as error:
@@ -158,14 +155,14 @@ def _taken_up(work: Path, name: str, each: int, rows: int, total: int) -> dict[i
 
 
 def _converted(
-    numbers: range, found: list[bytes | np.ndarray | Exception], shape: Shape
+    numbers: range, found: Collection[bytes | np.ndarray | Exception], shape: Shape
 ) -> tuple[int, np.ndarray, dict[str, Any]]:
     """Pixels uint8 [n, C, H, W] of a chunk, digests, and why pictures could not be read, by number."""
     pixels = np.zeros((len(found), shape.channels, shape.size, shape.size), np.uint8)
     digests, broken = [], {}
     for i, (number, data) in enumerate(zip(numbers, found, strict=True)):
         try:
-            picture = fitting.plain(fitting.opened(data), 0 if shape.linear else shape.size)
+            picture = fitting.plain(fitting.opened(data), 0 if shape.linear else shape.size, shape.depth)
             pixels[i] = fitting.fitted(picture, shape)
         except Unreadable as error:
             broken[str(number)] = str(error)
@@ -189,7 +186,13 @@ def _class_names(listing: Listing) -> list[str]:
 
 
 def _finish(
-    work: Path, listing: Listing, shape: Shape, class_names: list[str], rows: int, chunks: list[dict[str, Any]]
+    work: Path,
+    listing: Listing,
+    shape: Shape,
+    class_names: list[str],
+    rows: int,
+    chunks: list[dict[str, Any]],
+    converted: tuple[str, ...],
 ) -> None:
     """Split by content, put the rows into an order that follows from it, and write what a pack is read from."""
     total = len(listing.names)
@@ -242,6 +245,7 @@ def _finish(
         "left_out": len(broken),
         "broken": first,
         "notes": list(listing.notes),
+        "converted": list(converted),
         "rows": rows,
         "shards": [{"file": path.name, "bytes": path.stat().st_size} for path in shards],
     }
@@ -275,7 +279,7 @@ def read(place: Path) -> Pack:
         sides = [(tensors[name], tensors.get(f"{name}.labels")) for name in ("train", "held_out")]
         shape = (card["channels"], card["size"], card["size"])
         shards = Shards([place / Path(shard["file"]).name for shard in card["shards"]], shape, card["rows"])
-        notes = list(card["notes"])
+        notes = [*card["notes"], *card.get("converted", [])]
         if card["left_out"]:
             more = ", ..." if card["left_out"] > len(card["broken"]) else ""
             total = card["left_out"] + card["train"] + card["held_out"]
@@ -292,6 +296,7 @@ def read(place: Path) -> Pack:
             card["fingerprint"],
             card["licence"],
             tuple(notes),
+            fitting.depth_of(dict(card["options"]).get("depth")),
         )
     except OSError as error:
         raise cannot("read", path, error) from error

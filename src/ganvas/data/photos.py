@@ -10,7 +10,7 @@ import mmap
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,12 +21,13 @@ from PIL import Image
 from torch import Tensor
 
 from ganvas import files, fitting
+from ganvas.data import depth
 from ganvas.data.listing import Listing, mapped
 from ganvas.data.pack import FORMAT, NAMED, Pack, Packing, key
 from ganvas.data.stored import FRESH, Stored, release
 from ganvas.errors import UserError
 from ganvas.files import cannot, write_whole
-from ganvas.fitting import Shape, Unreadable
+from ganvas.fitting import Depth, Shape, Unreadable
 from ganvas.spec import drawable
 
 LONGEST = 2_048  # pixels of the longer side; larger photographs are scaled down
@@ -136,7 +137,7 @@ def place_of(listing: Listing, shape: Shape) -> str:
     return f"{listing.name}-photos-{key(listing, Shape(LONGEST, shape.channels, 'pieces'))[:20]}"
 
 
-def write(listing: Listing, channels: int, place: Path) -> Iterator[Packing]:
+def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
     """Decode the photographs once, into `place`, unless it is there; what was interrupted goes on.
 
     Raises:
@@ -149,13 +150,17 @@ def write(listing: Listing, channels: int, place: Path) -> Iterator[Packing]:
             with contextlib.suppress(OSError):
                 shutil.rmtree(work)
             return
+        channels = shape.channels
         name, total = key(listing, Shape(LONGEST, channels, "pieces")), len(listing.names)
+        shape, converted = yield from depth.measured(listing, shape)
         done = _taken_up(work, name)
         try:
             with open(work / "journal.jsonl", "a", encoding="utf-8") as journal, open(work / "pixels.bin", "ab") as out:
                 left = [range(i, i + 1) for i in range(len(done), total)]
                 yield Packing(len(done), total)
-                for line, pixels in mapped(listing, left, functools.partial(_decoded, channels=channels)):
+                for line, pixels in mapped(
+                    listing, left, functools.partial(_decoded, channels=channels, values=shape.depth)
+                ):
                     if pixels is not None:
                         out.write(pixels.data)
                         out.flush()
@@ -164,7 +169,7 @@ def write(listing: Listing, channels: int, place: Path) -> Iterator[Packing]:
                     done.append(line)
                     yield Packing(len(done), total)
                 os.fsync(out.fileno())
-            _finish(work, listing, channels, done)
+            _finish(work, listing, done, converted, shape.depth)
             (work / "journal.jsonl").unlink()
             (work / ".lock").unlink(missing_ok=True)
             os.replace(work, place)
@@ -192,11 +197,14 @@ def _taken_up(work: Path, name: str) -> list[dict[str, Any]]:
     return []
 
 
-def _decoded(numbers: range, found: list[Any], channels: int) -> tuple[dict[str, Any], np.ndarray | None]:
+def _decoded(
+    numbers: range, found: Collection[Any], channels: int, values: Depth | None
+) -> tuple[dict[str, Any], np.ndarray | None]:
     """The journal's line of a photograph (with its twin), and its pixels uint8 [H, W, C]; None where it is left out."""
     try:
-        paired = isinstance(found[0], tuple)  # scaled down they would have another damage
-        both = [_pixels(data, channels, not paired) for data in (found[0] if paired else found)]
+        (data,) = found
+        paired = isinstance(data, tuple)  # scaled down they would have another damage
+        both = [_pixels(one, channels, not paired, values) for one in (data if paired else (data,))]
         (height, width, _), other = both[0].shape, both[-1].shape
         if other[:2] != (height, width):
             raise Unreadable(f"it has {width}x{height} pixels and its twin {other[1]}x{other[0]}")
@@ -207,8 +215,8 @@ def _decoded(numbers: range, found: list[Any], channels: int) -> tuple[dict[str,
     return {"size": (height, width), "depth": pixels.shape[2], "bytes": pixels.nbytes, "digest": digest}, pixels
 
 
-def _pixels(data: bytes | np.ndarray | Exception, channels: int, smaller: bool) -> np.ndarray:
-    picture = fitting.plain(fitting.opened(data))
+def _pixels(data: bytes | np.ndarray | Exception, channels: int, smaller: bool, values: Depth | None) -> np.ndarray:
+    picture = fitting.plain(fitting.opened(data), depth=values)
     if smaller and max(picture.size) > LONGEST:
         scale = LONGEST / max(picture.size)
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
@@ -216,7 +224,9 @@ def _pixels(data: bytes | np.ndarray | Exception, channels: int, smaller: bool) 
     return fitting.channelled(picture, channels)
 
 
-def _finish(work: Path, listing: Listing, channels: int, lines: list[dict[str, Any]]) -> None:
+def _finish(
+    work: Path, listing: Listing, lines: list[dict[str, Any]], converted: tuple[str, ...], values: Depth | None
+) -> None:
     """Split by file, and write what the photographs are read by."""
     good = [i for i, line in enumerate(lines) if "digest" in line]
     broken = [f"{listing.names[i]} ({line['broken']})" for i, line in enumerate(lines) if "broken" in line]
@@ -244,6 +254,8 @@ def _finish(work: Path, listing: Listing, channels: int, lines: list[dict[str, A
         "licence": listing.licence,
         "broken": broken,
         "notes": list(listing.notes),
+        "converted": list(converted),
+        "depth": None if values is None else list(values),
         "bytes": sum(lines[i]["bytes"] for i in good),
     }
     write_whole(work / "photos.json", json.dumps(card, indent=1) + "\n")
@@ -263,7 +275,7 @@ def read(place: Path, size: int) -> Pack:
         sizes, names = [tuple(s) for s in card["sizes"]], card["names"]
         size = size or drawable(min(USUAL, int(np.median([min(s) for s in sizes]))))
         small = [i for i, s in enumerate(sizes) if min(s) < size]
-        notes = list(card["notes"])
+        notes = [*card["notes"], *card.get("converted", [])]
         for which, why in (
             (card["broken"], "could not be read"),
             ([names[i] for i in small], f"have less than {size} pixels a side"),
@@ -284,7 +296,16 @@ def read(place: Path, size: int) -> Pack:
             )
         content = hashlib.sha256(json.dumps([card["channels"], card["digests"], card["held_out"]]).encode())
         sides = [(Stored(photos, rows), None) for rows in (train, held_out)]
-        return Pack(card["name"], sides[0], sides[1], (), content.hexdigest(), card["licence"], tuple(notes))
+        return Pack(
+            card["name"],
+            sides[0],
+            sides[1],
+            (),
+            content.hexdigest(),
+            card["licence"],
+            tuple(notes),
+            fitting.depth_of(card.get("depth")),
+        )
     except OSError as error:
         raise cannot("read", path, error) from error
     except (ValueError, KeyError, TypeError, IndexError) as error:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganvas.data.stored import Stored
 from ganvas.errors import UserError
+from ganvas.fitting import Depth
 from ganvas.spec import ImageSpec
 
 HELD_OUT = 0.1  # share of the images that is held out where the data set has no test images
@@ -47,6 +48,7 @@ class ImageData:
     licence: str = "not stated"
     notes: tuple[str, ...] = ()
     twins: bool = False  # behind the channels of each picture come those of its damaged twin
+    depth: Depth = Depth()  # how greys of more than 8 bits became 8
     other: ImageData | None = None  # the other kind of pictures, where one kind is to be turned into another
 
     @property

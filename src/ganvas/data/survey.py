@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -17,12 +18,13 @@ from torch import Tensor
 from ganvas import fitting
 from ganvas.data.listing import Listing, mapped, spread
 from ganvas.data.pack import Packing
-from ganvas.fitting import Shape, Unreadable
+from ganvas.fitting import Depth, Shape, Unreadable
 
 LOOKED = 20_000  # pictures, spread over all, that are decoded
 CHUNK = 32
 THUMB = 32  # pixels a side of what is kept of each picture
 NEAR = 3.0  # levels (of 255, root mean square over 8 x 8 places) below which two pictures are near duplicates
+DARK, BRIGHT = 24, 231  # levels of 255: a picture whose values all lie below, or above, has nearly nothing to be seen
 USUAL = {".png", ".jpg", ".jpeg", ".webp"}
 SHOWN = 10  # names in a list
 ROTATION = 0x0112  # the EXIF tag that says how a camera was held
@@ -39,6 +41,8 @@ class Look(NamedTuple):
     rotated: bool = False
     transparent: bool = False
     grey: bool = False
+    dark: bool = False
+    bright: bool = False
     digest: bytes = b""
     thumb: np.ndarray = np.empty(0)
 
@@ -64,6 +68,8 @@ class Survey:
     rotated: int = 0
     transparent: int = 0
     grey: int = 0
+    dark: list[str] = field(default_factory=list)  # nearly black: no value is above DARK
+    bright: list[str] = field(default_factory=list)  # nearly white: none is below BRIGHT
     duplicates: list[list[str]] = field(default_factory=list)
     near: list[list[str]] = field(default_factory=list)
     oblong: list[int] = field(default_factory=list)  # numbers of pictures that are not square
@@ -75,11 +81,12 @@ class Survey:
         return {**kept, "not_square": len(self.oblong)}
 
 
-def survey(listing: Listing, tiny: int) -> Generator[Packing, None, Survey]:
+def survey(listing: Listing, tiny: int, depth: Depth | None = None) -> Generator[Packing, None, Survey]:
     """Look at the pictures, at most at LOOKED of them.
 
     Args:
         tiny: pixels of the shorter side below which a picture is counted as tiny.
+        depth: how greys of more than 8 bits become 8.
     """
     numbers = spread(listing, LOOKED)
     found = Survey(
@@ -93,7 +100,7 @@ def survey(listing: Listing, tiny: int) -> Generator[Packing, None, Survey]:
     looks: list[Look] = []
     chosen = replace(listing, read=lambda places: listing.read([numbers[i] for i in places]))
     chunks = [range(i, min(i + CHUNK, len(numbers))) for i in range(0, len(numbers), CHUNK)]
-    for chunk in mapped(chosen, chunks, _look):
+    for chunk in mapped(chosen, chunks, functools.partial(_look, depth=depth)):
         looks += [look._replace(number=numbers[look.number]) for look in chunk]
         yield Packing(len(looks), len(numbers))
     good = [look for look in looks if not look.why]
@@ -113,6 +120,8 @@ def survey(listing: Listing, tiny: int) -> Generator[Packing, None, Survey]:
     found.rotated = sum(look.rotated for look in good)
     found.transparent = sum(look.transparent for look in good)
     found.grey = sum(look.grey for look in good)
+    found.dark = [listing.names[look.number] for look in good if look.dark]
+    found.bright = [listing.names[look.number] for look in good if look.bright]
     groups: dict[bytes, list[str]] = defaultdict(list)
     for look in good:
         groups[look.digest].append(listing.names[look.number])
@@ -124,25 +133,27 @@ def survey(listing: Listing, tiny: int) -> Generator[Packing, None, Survey]:
     return found
 
 
-def _look(numbers: range, found: list[bytes | np.ndarray | Exception]) -> list[Look]:
+def _look(numbers: range, found: Collection[bytes | np.ndarray | Exception], depth: Depth | None = None) -> list[Look]:
     looks = []
     for number, data in zip(numbers, found, strict=True):
         try:
             picture = fitting.opened(data)
             rotated = picture.getexif().get(ROTATION, 1) not in (1, None)
             kind, size, mode = picture.format or "array", picture.size, picture.mode
-            picture = fitting.plain(picture, THUMB)
+            picture = fitting.plain(picture, THUMB, depth)
             if (size[0] < size[1]) != (picture.width < picture.height) and rotated:
                 size = (size[1], size[0])
             transparent = picture.mode == "RGBA" and picture.getextrema()[3][0] < 255  # pyright: ignore[reportIndexIssue, reportGeneralTypeIssues]
             thumb = fitting.fitted(picture, Shape(THUMB, 3)).copy()
+            least, most = fitting.extremes(picture)
         except Unreadable as error:
             looks.append(Look(number, str(error)))
             continue
         grey = bool((thumb == thumb[:1]).all())
         raw = data.tobytes() if isinstance(data, np.ndarray) else data
         digest = hashlib.blake2b(raw, digest_size=16).digest()  # pyright: ignore[reportArgumentType]
-        looks.append(Look(number, "", kind, size, mode, rotated, transparent, grey, digest, thumb))
+        dark, bright = most <= DARK, least >= BRIGHT
+        looks.append(Look(number, "", kind, size, mode, rotated, transparent, grey, dark, bright, digest, thumb))
     return looks
 
 
