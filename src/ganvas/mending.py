@@ -87,6 +87,7 @@ def restore(
         warnings = [
             f"{path.name} is unlike what {restorer.path} was trained on: {t}." for t in restorer.unlike(original)
         ]
+        warnings += [f"{path.name}: {original.told}."] if original.told else []
         return Done(original, made, tuple(warnings), restorer.invented(original, made, missing) if invented else None)
 
     yield from each(images, out, mended, invented, sheet)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from ganvas import fitting
-from ganvas.errors import UserError
-from ganvas.files import cannot, write_whole
+from ganvas import files, fitting
+from ganvas.errors import UserError, first_line
+from ganvas.files import write_whole
 
 KEPT = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
 SAVING: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
@@ -26,17 +26,28 @@ ABOUT = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)  # EXIF: title,
 
 @dataclass(frozen=True)
 class Original:
-    """A picture, upright: `pixels` uint8 or uint16 [H, W, 1 or 3], and `alpha` [H, W] of the same depth or None."""
+    """A picture, upright: `pixels` uint8 or uint16 [H, W, 1 or 3], and `alpha` [H, W] of the same depth or None.
+
+    `white`: the value of white, where it is not the largest of that depth: of 12 bits kept in 16 it is 4095.
+    """
 
     pixels: np.ndarray
     alpha: np.ndarray | None
     profile: bytes | None = None
     exif: bytes | None = None
+    white: float | None = None
 
     @property
     def top(self) -> float:
-        """The value of white: 255 or 65535."""
-        return float(np.iinfo(self.pixels.dtype).max)
+        """The value of white."""
+        return self.white or float(np.iinfo(self.pixels.dtype).max)
+
+    @property
+    def told(self) -> str:
+        """What was assumed of its values, in words; mostly nothing."""
+        if self.white is None:
+            return ""
+        return f"its values of 16 bits go up to {int(self.pixels.max()):,} only: {self.white:,.0f} is taken for white"
 
 
 def read(path: Path) -> Original:
@@ -46,24 +57,35 @@ def read(path: Path) -> Original:
         UserError: it is no picture, damaged, animated, or of a depth that cannot be kept.
     """
     try:
-        picture = fitting.opened(path.read_bytes())
+        content = files.read_bytes(path, fitting.BYTES)
+        picture = fitting.opened(content)
         frames = _frames(picture)
         if frames > 1 and picture.format != "MPO":  # a camera's file with a preview in it
             raise UserError(f"{path} is animated ({frames} pictures). Take out the one that you mean.")
         deep = _is_deep(picture)
-        found = _colours_of_16(path) if deep and picture.mode[0] != "I" else _of_pillow(picture, deep, path)
-    except OSError as error:
-        raise cannot("read", path, error) from error
+        found = (
+            _colours_of_16(path, content, picture)
+            if deep and picture.mode[0] != "I"
+            else _of_pillow(picture, deep, path)
+        )
     except fitting.Unreadable as error:
         raise UserError(f"{path} cannot be read as a picture ({error}).") from error
-    return found
+    return _with_white(found)
+
+
+def _with_white(original: Original) -> Original:
+    """The same; where its 16 bits hold fewer, with the largest value of so many as its white."""
+    if original.pixels.dtype != np.uint16 or original.alpha is not None:  # transparency has the full range
+        return original
+    _, white = fitting.natural(0, float(original.pixels.max(initial=0)), False, True)
+    return original if white == DEEP else replace(original, white=white)
 
 
 def _frames(picture: Image.Image) -> int:
     try:
         return getattr(picture, "n_frames", 1)
     except Exception as error:  # Pillow raises what its parts raise
-        raise fitting.Unreadable(str(error)) from error
+        raise fitting.Unreadable(first_line(error)) from error
 
 
 def _is_deep(picture: Image.Image) -> bool:
@@ -96,7 +118,10 @@ def _of_pillow(picture: Image.Image, deep: bool, path: Path) -> Original:
             values = np.asarray(picture)
             if not deep and not picture.mode.startswith("I;16"):
                 raise UserError(f"{path} has 32 bits a pixel. Convert it to 16 or 8 bits.")
-            return Original(values.clip(0, DEEP).astype(np.uint16)[:, :, None], None, profile, kept)
+            low, high, _ = fitting.values_of(picture)
+            if low < 0 or high > DEEP:
+                raise UserError(f"{path} has values from {low:,.0f} to {high:,.0f}. Convert it to 16 or 8 bits.")
+            return Original(values.astype(np.uint16)[:, :, None], None, profile, kept)
         if picture.mode == "CMYK":
             picture, profile = _from_cmyk(picture, profile), None
         if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
@@ -108,7 +133,7 @@ def _of_pillow(picture: Image.Image, deep: bool, path: Path) -> Original:
     except UserError:
         raise
     except Exception as error:  # Pillow raises what its parts raise
-        raise fitting.Unreadable(str(error)) from error
+        raise fitting.Unreadable(first_line(error)) from error
 
 
 def _from_cmyk(picture: Image.Image, profile: bytes | None) -> Image.Image:
@@ -134,19 +159,18 @@ def _av(path: Path) -> Any:
     return av
 
 
-def _colours_of_16(path: Path) -> Original:
+def _colours_of_16(path: Path, content: bytes, picture: Image.Image) -> Original:
     av = _av(path)
     try:
-        with av.open(str(path)) as file:
+        with av.open(io.BytesIO(content), format=f"{str(picture.format).lower()}_pipe") as file:
             frame = next(file.decode(video=0))
             kind = frame.format.name.removesuffix("le").removesuffix("be")
             grey, alpha = kind.startswith(("ya", "gray")), "a" in kind.replace("gray", "")
             array = frame.to_ndarray(format="rgba64le" if alpha else "rgb48le")
-    except (av.FFmpegError, ValueError, StopIteration) as error:
-        raise fitting.Unreadable(str(error)) from error
-    with Image.open(path) as picture:
         turn, kept = picture.getexif().get(0x0112, 1), _kept(picture)
         profile = picture.info.get("icc_profile")
+    except Exception as error:  # what FFmpeg and Pillow raise
+        raise fitting.Unreadable(first_line(error)) from error
     if turn != 1:
         raise UserError(f"{path} has 16 bits a colour and lies on its side (EXIF). Turn it upright first.")
     return Original(array[:, :, : 1 if grey else 3], array[:, :, 3] if alpha else None, profile, kept)
@@ -156,7 +180,7 @@ def place(folder: Path, path: Path) -> Path:
     """Where a restored picture is written: under its own name, as PNG where its kind of file cannot hold the result."""
     form = KEPT.get(path.suffix.lower())
     try:
-        with Image.open(path) as picture:
+        with files.open_regular(path) as file, Image.open(file, formats=fitting.FORMATS) as picture:
             deep, clear = _is_deep(picture), "A" in picture.getbands() or "transparency" in picture.info
     except Exception:  # it will be said when it is read
         deep = clear = False
@@ -209,6 +233,6 @@ def as_8_bits(original: Original) -> Original:
     """The same with 8 bits a colour."""
     if original.pixels.dtype == np.uint8:
         return original
-    pixels, alpha = (None if x is None else (x >> 8).astype(np.uint8) for x in (original.pixels, original.alpha))
-    assert pixels is not None
-    return replace(original, pixels=pixels, alpha=alpha)
+    pixels = fitting.scaled(original.pixels, 0, original.top)
+    alpha = None if original.alpha is None else fitting.scaled(original.alpha, 0, original.top)
+    return replace(original, pixels=pixels, alpha=alpha, white=None)

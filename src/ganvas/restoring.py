@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +129,7 @@ class Restorer:
             large = torch.from_numpy(alpha.astype(np.float32))[None, None]
             large = nn.functional.interpolate(large, scale_factor=float(self.spec.scale), mode="bicubic")
             alpha = large[0, 0].round().clamp(0, top).numpy().astype(kind)
-        return Original(pixels, alpha, original.profile, original.exif)
+        return replace(original, pixels=pixels, alpha=alpha)
 
     def invented(self, original: Original, made: Original, mask: np.ndarray | None = None) -> np.ndarray:
         """A map of what was invented, uint8 [scale * H, scale * W]: white where there is detail that the input hardly
@@ -137,7 +137,7 @@ class Restorer:
         """
         noise = np.random.default_rng(0).normal(0, NUDGE * original.top / 255, original.pixels.shape)
         nudged = (original.pixels + noise).clip(0, original.top).round().astype(original.pixels.dtype)
-        other = last(self.mend(Original(nudged, original.alpha), mask))
+        other = last(self.mend(replace(original, pixels=nudged), mask))
         moved = _energy(_levels(other.pixels, made.top) - _levels(made.pixels, made.top))
         nudge = _levels(nudged, original.top) - _levels(original.pixels, original.top)
         given = _energy(nn.functional.interpolate(nudge, scale_factor=float(self.spec.scale), mode="nearest"))

@@ -20,7 +20,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ganvas import images as im
 from ganvas.errors import UserError, unknown
-from ganvas.files import place
+from ganvas.files import place, read_bytes
 from ganvas.metrics.digits import DigitClassifier
 from ganvas.metrics.efficientnet import EfficientNetLite0
 from ganvas.spec import ImageSpec
@@ -30,6 +30,7 @@ DIGITS = "c9554e198279b148264da8e58cfd8076f851e849957d828eb573505252c515d1"  # S
 PIXELS = 1_024  # at most so many numbers an image
 SIDE = 128  # pixels that EfficientNet-Lite0 is shown
 INCEPTION = 2_048  # features of an Inception network
+INCEPTION_BYTES = 4_000_000_000  # of the file of one, at most
 
 Look = Callable[[Tensor], tuple[Tensor, Tensor | None]]  # uint8 [N, C, H, W] -> features [N, D], logits [N, K] or None
 
@@ -144,7 +145,7 @@ def rgb(images: Tensor) -> Tensor:
 
 def inception(path: Path, spec: ImageSpec) -> Extractor:
     """The user's own Inception network, tried on two black images first."""
-    data = path.read_bytes()
+    data = read_bytes(path, INCEPTION_BYTES)
     try:
         portion = onnx(path) if path.suffix.lower() == ".onnx" else torchscript(path)
         width = portion(torch.zeros(2, spec.channels, spec.size, spec.size, dtype=torch.uint8))[0].shape[1]
