@@ -81,10 +81,10 @@ def test_dim_pictures_stay_dim_beside_the_others(tmp_path: Path) -> None:
     whole = folder(tmp_path / "whole", [grey(i, 4095 if i else 60_000) for i in range(30)])
     assert brightest(data.load(str(whole))) == [16] * 29 + [233]
     floats = folder(
-        tmp_path / "floats", [(grey(i) / 255 * (0.1 if i % 2 else 3)).astype(np.float32) for i in range(30)]
+        tmp_path / "floats", [(grey(i) / 255 * (0.12 if i % 2 else 3)).astype(np.float32) for i in range(30)]
     )
     found = data.load(str(floats))
-    assert brightest(found) == [8] * 15 + [255] * 15  # 0.1 of 3, rounded
+    assert brightest(found) == [10] * 15 + [255] * 15  # 0.12 of 3
     assert found.depth == Depth(None, (0, 3))
 
 

@@ -93,7 +93,9 @@ def read_bytes(path: Path, most: int) -> bytes:
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         try:
-            content = file.read(most + 1) if size <= most else b""
+            content = file.read(size + 1) if size <= most else b""  # room is made for all that is asked for
+            if len(content) > size:  # it has grown, or tells no size
+                content += file.read(most + 1 - len(content))
         except OSError as error:
             raise cannot("read", path, error) from error
     if max(size, len(content)) > most:

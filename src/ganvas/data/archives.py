@@ -21,7 +21,7 @@ from ganvas.files import cannot
 MEMBERS = 2_000_000  # of an archive, at most
 LISTED = 300_000_000  # bytes of a zip's list of its members, at most
 HEADER = 1_000_000  # bytes of what a tar tells of a member, at most
-PORTION = 16_000_000  # bytes that are unpacked at a time
+PORTION = 1_000_000  # bytes that are read or unpacked at a time
 UNPACK: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 Reading = Callable[[list[str]], Iterator[bytes | Exception]]
 
@@ -41,7 +41,11 @@ class Bounded:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, count: int = -1) -> bytes:
-        found = self.file.read(self.most + 1 if count < 0 else min(count, self.most + 1))
+        wanted, parts = self.most + 1 if count < 0 else min(count, self.most + 1), []
+        while wanted and (part := self.file.read(min(wanted, PORTION))):  # a file makes room for all that is asked for
+            parts.append(part)
+            wanted -= len(part)
+        found = b"".join(parts)
         if len(found) > self.most:
             raise ValueError(f"it has more than {self.most:,} bytes where a picture or a list of names should be")
         return found

@@ -15,12 +15,13 @@ from typing import IO, Any, cast
 import numpy as np
 
 from ganvas import files
-from ganvas.data.archives import PORTION, Bounded
+from ganvas.data.archives import Bounded
 from ganvas.errors import UserError, first_line
 from ganvas.text import one_line
 
 SUFFIXES = (".npz", ".npy")
 MEMBERS = 10_000  # arrays of a file, at most
+LISTED = 16_000_000  # bytes of the list of a file's arrays, and of what NumPy reads at a time, at most
 HEADER = 10_000  # bytes of what an array tells of itself, at most
 
 
@@ -110,7 +111,7 @@ def _head(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 def _archive(place: Path) -> Iterator[zipfile.ZipFile]:
     with files.open_regular(place) as raw:
         try:
-            archive = zipfile.ZipFile(cast(IO[bytes], Bounded(raw, PORTION)))
+            archive = zipfile.ZipFile(cast(IO[bytes], Bounded(raw, LISTED)))
         except Exception as error:  # zipfile raises what its parts raise
             raise _damaged(place, error) from error
         with archive:
