@@ -115,7 +115,13 @@ def test_headers_and_lists_of_members_are_bounded(tmp_path: Path, monkeypatch: p
         with pytest.raises(UserError, match=r"x\.zip is damaged, or no zip file \(it has more than 400 bytes"):
             data.load(str(as_zip(tmp_path / "x.zip", few)))
     monkeypatch.setattr(archives, "MEMBERS", 10)
-    for place in (as_zip(tmp_path / "x.zip", few), as_tar(tmp_path / "x.tar", few)):
+    folders = tmp_path / "folders.tar"
+    with tarfile.open(folders, "w") as file:
+        for _ in range(11):
+            folder = tarfile.TarInfo("a")
+            folder.type = tarfile.DIRTYPE
+            file.addfile(folder)
+    for place in (as_zip(tmp_path / "x.zip", few), as_tar(tmp_path / "x.tar", few), folders):
         with pytest.raises(UserError, match=r"has more than 10 members\. Unpack it, and name the folder"):
             data.load(str(place))
 

@@ -91,7 +91,9 @@ def _other(place: str | os.PathLike[str], spec: ImageSpec) -> Tensor:
     if not pictures.is_pictures(place):
         found = load(place).pictures(range(OWN))
     elif Path(place).is_dir():
-        return torch.stack([pictures.fit(path, spec)[0] for path in pictures.gather([place])[:OWN]])
+        paths = pictures.gather([place])[:OWN]
+        depth, _ = pictures.depth_of(paths)
+        return torch.stack([pictures.fit(path, spec, depth)[0] for path in paths])
     else:
         found = pictures.load(place).images[:OWN]
     if found.shape[1] != spec.channels:

@@ -175,7 +175,7 @@ def _from_folder(place: Path) -> Pictures:
         raise UserError(
             f"{place} holds no pictures (and no run): there is no {', '.join(sorted(fitting.SUFFIXES))} file in it."
         )
-    depth, wide = _depth(paths)
+    depth, wide = depth_of(paths)
     found, modes = [], Counter[str]()
     for path in paths:
         try:
@@ -202,8 +202,8 @@ def _from_folder(place: Path) -> Pictures:
     return Pictures(images, labels, names, form)
 
 
-def _depth(paths: Sequence[Path]) -> tuple[Depth, list[str]]:
-    """One range for all pictures of more than 8 bits, and what it is."""
+def depth_of(paths: Sequence[Path]) -> tuple[Depth, list[str]]:
+    """One range for all pictures of more than 8 bits, and what it is, in words."""
     seen = fitting.Seen()
     for path in paths:
         with contextlib.suppress(fitting.Unreadable):  # it will be said when it is read

@@ -72,7 +72,7 @@ def loading(
 
     Args:
         source: a name of DATASETS, a folder of IDX files or of pictures (a sub-folder a class), an archive, an .npz
-            file, or a pack.
+            or .npy file, or a pack.
         shape: a 0 means as the pictures are.
         labelled: look for classes.
         twins: a folder or archive with a damaged twin of each picture, of the same name.
@@ -328,4 +328,4 @@ def _renumber(labels: np.ndarray, names: dict[int, str], path: Path) -> np.ndarr
 
 
 def _tensor(images: np.ndarray) -> Tensor:
-    return torch.from_numpy(images[:, None].copy())  # a copy of our own: the file's buffer is read-only
+    return torch.from_numpy(np.ascontiguousarray(images[:, None]))

@@ -19,7 +19,7 @@ from ganvas.errors import UserError, first_line
 from ganvas.files import cannot
 
 MEMBERS = 2_000_000  # of an archive, at most
-LISTED = 300_000_000  # bytes of a zip's list of its members, at most
+LISTED = 200_000_000  # bytes of a zip's list of its members, at most
 HEADER = 1_000_000  # bytes of what a tar tells of a member, at most
 PORTION = 1_000_000  # bytes that are read or unpacked at a time
 UNPACK: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
@@ -115,13 +115,16 @@ def of_tar(path: Path) -> tuple[dict[str, str], Reading]:
             unpack = next((f for sign, f in UNPACK.items() if head.startswith(sign)), None)
             bounded = Bounded(stack.enter_context(unpack(raw)) if unpack else raw, HEADER)
             file = stack.enter_context(tarfile.TarFile(fileobj=cast(IO[bytes], bounded)))
-            while (info := file.next()) is not None:
-                file.members.clear()  # what it knows of each member would add up
+            for _ in range(MEMBERS + 1):
+                info = file.next()
+                if info is None:
+                    break
+                file.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  # what it keeps would add up
                 if info.isfile():
                     info.pax_headers = {}
                     infos[_safe(path, info.name)] = info
-                if len(infos) > MEMBERS:
-                    raise _too_many(path)
+            else:
+                raise _too_many(path)
         except (tarfile.TarError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
             raise UserError(f"{path} is damaged, or no tar file ({error}). Fetch it again.") from error
         except OSError as error:

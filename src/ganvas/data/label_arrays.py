@@ -34,7 +34,7 @@ def read(labels: Member, images: Member, count: int) -> np.ndarray:
         raise UserError(f"{labels.called} has the shape {labels.shape} of {y.dtype}: these are no labels. {WAY_OUT}")
     if y.dtype.kind in "US":
         if y.ndim > 1:
-            raise UserError(f"{labels.called} has {y.shape[1]} texts a picture. {WAY_OUT}")
+            raise UserError(f"{labels.called} has {y.shape[-1]} texts a picture. {WAY_OUT}")
         return _texts(labels, y)
     if y.dtype.kind == "f" and not (np.isfinite(y).all() and (y == np.rint(y)).all()):
         wrong = y[~(np.isfinite(y) & (y == np.rint(y)))].flat[0]
@@ -42,7 +42,7 @@ def read(labels: Member, images: Member, count: int) -> np.ndarray:
     if y.ndim == 2:
         if not (((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all()):
             raise UserError(
-                f"{labels.called} has {y.shape[1]} numbers a picture that are not one-hot (a single 1, else 0): Ganvas "
+                f"{labels.called} has {y.shape[-1]} numbers a picture that are not one-hot (a single 1, else 0): Ganvas "
                 f"takes one class a picture. {WAY_OUT}"
             )
         return y.argmax(1).astype(np.int64)
