@@ -105,6 +105,15 @@ def test_a_member_that_is_larger_than_it_states_is_unpacked_no_further(tmp_path:
     assert isinstance(found, Exception)
 
 
+def test_a_member_that_unfolds_beyond_measure_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "UNFOLDED", 100_000)
+    members = {f"{i:02}.png": png(i) for i in range(30)} | {"bomb.png": bytes(1_000_000)}
+    found = data.load(str(as_zip(tmp_path / "x.zip", members)))
+    assert "bytes unfold to 1,000,000: no picture is packed so small" in found.notes[-1]
+    stored = data.load(str(as_zip(tmp_path / "y.zip", members, zipfile.ZIP_STORED)))
+    assert "bomb.png (it is no picture)" in stored.notes[-1]
+
+
 def test_headers_and_lists_of_members_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {f"{i}.png": b"x" for i in range(11)}
     path = as_tar(tmp_path / "head.tar.gz", {"a.png": b"x"}, comment="x" * 1_100_000)

@@ -21,6 +21,7 @@ from ganvas.files import cannot
 MEMBERS = 2_000_000  # of an archive, at most
 LISTED = 200_000_000  # bytes of a zip's list of its members, at most
 HEADER = 1_000_000  # bytes of what a tar tells of a member, at most
+UNFOLDED = 100_000_000  # bytes from which a member of a zip must have a hundredth of them in the archive
 PORTION = 1_000_000  # bytes that are read or unpacked at a time
 UNPACK: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 Reading = Callable[[list[str]], Iterator[bytes | Exception]]
@@ -98,6 +99,8 @@ def _member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """A member's bytes, no more than it states."""
     if info.file_size > fitting.BYTES:
         raise _too_large(info.file_size)
+    if info.file_size > max(UNFOLDED, files.RATIO * info.compress_size):
+        raise UserError(f"its {info.compress_size:,} bytes unfold to {info.file_size:,}: no picture is packed so small")
     # of BZ2 and LZMA Python unpacks at once whatever it has read
     step = PORTION if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else 4_096
     with file.open(info) as member:

@@ -42,8 +42,8 @@ def read(labels: Member, images: Member, count: int) -> np.ndarray:
     if y.ndim == 2:
         if not (((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all()):
             raise UserError(
-                f"{labels.called} has {y.shape[-1]} numbers a picture that are not one-hot (a single 1, else 0): Ganvas "
-                f"takes one class a picture. {WAY_OUT}"
+                f"{labels.called} has {y.shape[-1]} numbers a picture that are not one-hot (a single 1, else 0): "
+                f"Ganvas takes one class a picture. {WAY_OUT}"
             )
         return y.argmax(1).astype(np.int64)
     if y.dtype.kind == "b":

@@ -20,7 +20,7 @@ from ganvas.fitting import BYTES, SUFFIXES
 
 TRAIN = ("train", "training")
 TEST = ("test", "testing", "valid", "val", "validation", "eval")
-HELD = 400_000_000  # bytes of pictures' files that are in memory at a time, but for one that has more by itself
+HELD = 200_000_000  # bytes of pictures' files that are in memory at a time, but for one that has more by itself
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 T = TypeVar("T")
 Read = Callable[[Sequence[int]], Iterator[bytes | np.ndarray | Exception]]
