@@ -120,19 +120,36 @@ def part_of(path: Path, folder: bool = False) -> Iterator[Path]:
         part.mkdir()
     else:
         part.unlink(missing_ok=True)  # of this name there may be a link that leads elsewhere: it is not followed
-    descriptor = os.open(part, os.O_RDONLY if folder else os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
-        if fcntl is not None:
+        with contextlib.ExitStack() as stack:
             with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield part
+                stack.enter_context(_held(part))
+            yield part
     finally:
-        os.close(descriptor)
         if part.is_dir():
             shutil.rmtree(part, ignore_errors=True)
         else:
             with contextlib.suppress(OSError):
                 part.unlink()
+
+
+@contextlib.contextmanager
+def _held(place: str | Path) -> Iterator[None]:
+    """Hold a file or folder while it is in use; on Windows, which renames nothing that is open, nothing is held.
+
+    Raises:
+        OSError: another process holds it.
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _remove_left_parts(folder: Path) -> None:
@@ -141,13 +158,7 @@ def _remove_left_parts(folder: Path) -> None:
         named = re.fullmatch(r"\..+\.(\d{1,10})\.part", entry.name)
         if named is None or entry.is_symlink() or is_alive(int(named[1]), ""):
             continue
-        with contextlib.suppress(OSError):
-            descriptor = os.open(entry.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-            try:
-                if fcntl is not None:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # another machine's process may hold it
-            finally:
-                os.close(descriptor)
+        with contextlib.suppress(OSError), _held(entry.path):  # another machine's process may hold it
             shutil.rmtree(entry.path) if entry.is_dir() else os.unlink(entry.path)
 
 
@@ -205,9 +216,10 @@ def _user_folder(kind: str, variable: str) -> Path:
     if os.path.isabs(named):  # others are to be passed over, says the XDG Base Directory specification
         return Path(named) / "ganvas"
     find = platformdirs.user_cache_dir if kind == "cache" else platformdirs.user_state_dir
-    place = Path(find("ganvas", appauthor=False))
-    if place.is_absolute():
-        return place
+    with contextlib.suppress(RuntimeError):  # newer versions say so; older ones give a path that begins with ~
+        place = Path(find("ganvas", appauthor=False))
+        if place.is_absolute():
+            return place
     user = os.getuid() if hasattr(os, "getuid") else 0
     place = Path(tempfile.gettempdir()) / f"ganvas-{user}"
     try:
