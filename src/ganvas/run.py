@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -233,20 +233,25 @@ class Run:
         """The snapshots, newest first."""
         return sorted(self.checkpoints.glob("snapshot_*.safetensors"), reverse=True)
 
-    def last_snapshot(self) -> tuple[Path | None, dict[str, Tensor], dict[str, Any], list[str]]:
-        """The newest snapshot that is whole.
+    def last_snapshot(
+        self, take: Callable[[Path, dict[str, Tensor], dict[str, Any]], None] | None = None
+    ) -> tuple[Path | None, dict[str, Tensor], dict[str, Any], list[str]]:
+        """The newest snapshot that is whole, and that `take` does not refuse with a UserError.
 
         Returns:
-            Its path (None: there is no snapshot), tensors and card, and a sentence for each damaged one passed over.
+            Its path (None: there is no snapshot), tensors and card, and a sentence for each bad one passed over.
 
         Raises:
-            UserError: there are snapshots, but all of them are damaged.
+            UserError: there are snapshots, but none of them can be taken.
         """
         bad: list[str] = []
         for path in self.snapshots():
             try:
-                return path, *checkpoint.load(path), bad
-            except UserError as error:  # damaged, unreadable, or of a newer version
+                tensors, card = checkpoint.load(path)
+                if take is not None:
+                    take(path, tensors, card)
+                return path, tensors, card, bad
+            except UserError as error:  # damaged, unreadable, of a newer version, or of another training
                 bad.append(str(error))
         if bad:
             raise UserError(f"No snapshot in {self.checkpoints} can be read. {' '.join(bad)} Start a new run.")

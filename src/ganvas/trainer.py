@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas import checkpoint, distributed, ema, seeds
-from ganvas.config import knob
+from ganvas.config import LARGEST, knob
 from ganvas.data import Batch, Batches
 from ganvas.errors import UserError
 from ganvas.tasks import Task
@@ -247,19 +247,42 @@ class Trainer:
         }
 
     def restore(self, path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
-        """Go back to the state that a snapshot holds."""
+        """Go back to the state that a snapshot holds.
+
+        Raises:
+            UserError: it is not one of this training; what was there is then of no use.
+        """
+        clock = {name: card.get(name) for name in ("images", "probed", "seconds", "tick_seconds")}
+        clock["probed"] = card.get("probed", card.get("images"))  # once there was none
+        for name, value in clock.items():
+            kinds = (int, float) if "seconds" in name else (int,)
+            if type(value) not in kinds or not 0 <= value <= LARGEST:
+                raise checkpoint.Damaged(f"{path} is no whole snapshot: {name} in its card is {str(value)[:40]}.")
+        counts, sums = card.get("counts"), checkpoint.part(tensors, "sums")
+        if not isinstance(counts, dict) or counts.keys() != sums.keys() or not isinstance(card.get("machine"), dict):
+            raise checkpoint.Damaged(f"{path} is no whole snapshot: its card lacks counts or machine.")
+        if any(type(n) is not int or n < 1 for n in counts.values()) or any(t.numel() != 1 for t in sums.values()):
+            raise checkpoint.Damaged(f"{path} is no whole snapshot: its running means are none.")
+        dials, own = checkpoint.part(tensors, "dials"), self.task.dials
+        if any(
+            name not in own or (own[name].dim(), own[name].shape[1:]) != (t.dim(), t.shape[1:])  # pools grow
+            for name, t in dials.items()
+        ):
+            raise checkpoint.Damaged(f"{path} is no snapshot of this task: its dials are {', '.join(dials)[:60]}.")
+        checkpoint.check_finite(path, {f"dials.{name}": t for name, t in dials.items()})
         checkpoint.load_module("generator", self.task.generator, tensors, path)
         checkpoint.load_module("discriminator", self.task.discriminator, tensors, path)
         checkpoint.load_module("average", self.average, tensors, path)
-        checkpoint.load_optimizer("optimizer_g", self.optimizer_g, tensors)
-        checkpoint.load_optimizer("optimizer_d", self.optimizer_d, tensors)
-        self.images, self.probed, self.seconds = card["images"], card.get("probed", card["images"]), card["seconds"]
-        self.tick_seconds, self.counts = card["tick_seconds"], dict(card["counts"])
-        self.task.dials.update(checkpoint.part(tensors, "dials"))
-        self.sums = {name: t.to(self.device) for name, t in checkpoint.part(tensors, "sums").items()}
+        checkpoint.load_optimizer("optimizer_g", self.optimizer_g, tensors, path)
+        checkpoint.load_optimizer("optimizer_d", self.optimizer_d, tensors, path)
+        self.images, self.probed = clock["images"], clock["probed"]
+        self.seconds, self.tick_seconds, self.counts = clock["seconds"], clock["tick_seconds"], dict(counts)
+        own.update(dials)
+        self.sums = {name: sums[name].reshape(()).to(self.device) for name in counts}  # in the log's order
 
     def is_finite(self) -> bool:
-        state = [*self.task.generator.state_dict().values(), *self.task.discriminator.state_dict().values()]
+        networks = (self.task.generator, self.task.discriminator, self.average)
+        state = [tensor for network in networks for tensor in network.state_dict().values()]
         return all(bool(torch.isfinite(t).all()) for t in state)
 
 

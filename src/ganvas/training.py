@@ -95,17 +95,17 @@ def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, Non
     """Take up the run's last snapshot, or make the first one; returns when the training would have begun."""
     tensors, card = {}, {}
     with distributed.together():
-        path, tensors, card, bad = run.last_snapshot() if run.writes else (None, {}, {}, [])
+        path, tensors, card, bad = run.last_snapshot(trainer.restore) if run.writes else (None, {}, {}, [])
     for sentence in bad:
         yield Warned(0, f"{sentence} The snapshot before it is taken.")
-    if path is not None:
-        trainer.restore(path, tensors, card)
     if distributed.size() > 1:  # the other machines need not have the folder
         _share(trainer, run)
     if path is not None:
-        changed = {k: (v, trainer.machine()[k]) for k, v in card["machine"].items() if trainer.machine()[k] != v}
-        for key, (old, new) in changed.items():
-            yield Warned(trainer.images, f"{key} was {old} and is {new}: the run goes on, but not bit for bit.")
+        for key, new in trainer.machine().items():
+            old = card["machine"].get(key, new)
+            if old != new:
+                told = f"{key} was {str(old)[:60]} and is {new}: the run goes on, but not bit for bit."
+                yield Warned(trainer.images, told)
     del tensors
     run.rewind(trainer.images)
     if run.writes:
