@@ -164,6 +164,7 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     from ganvas import distributed, tasks
     from ganvas.display import Lines, Screen
     from ganvas.events import Started
+    from ganvas.run import Run
 
     console, total = Console(quiet=not is_first()), experiment.training.images
     display = Screen(console, total, experiment.recipe) if console.is_terminal else Lines(console, total)
@@ -188,7 +189,7 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     if isinstance(last, Started):
         print(f"This run is finished. Make it longer with:\n  {me()} resume {place} images={2 * total}")
         return 0
-    newest = max((place / "samples").glob("fakes_[0-9]*.png"), default=place / "samples")
+    newest = next((path for _, path in reversed(Run(place).pictures())), place / "samples")
     print(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
     use = NEXT[tasks.name_of(experiment.task)]
     print(f"Next:\n  {me()} {use.format(place=place)}\n  {me()} info {place}")
