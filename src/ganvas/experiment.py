@@ -21,6 +21,7 @@ from ganvas.data import Batches, ImageData
 from ganvas.errors import UserError, unknown
 from ganvas.events import Event, Noted, Saved, Warned
 from ganvas.files import make_folder, write_whole
+from ganvas.files import place as file_place
 from ganvas.fitting import Shape
 from ganvas.run import Run
 from ganvas.spec import ImageSpec
@@ -120,20 +121,27 @@ class Experiment:
         Raises:
             UserError: an unknown architecture or setting, or a value of the wrong type or out of range.
         """
+        try:
+            return cls._from_dict(values)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from error
+
+    @classmethod
+    def _from_dict(cls, values: dict[str, Any]) -> Experiment:
         parts: dict[str, dict[str, Any]] = {}
         for name in SECTIONS:
             section = values.get(name, {})
             if not isinstance(section, dict):
-                raise UserError(f"{where}: '{name}' is {section!r}, not a group of settings.")
+                raise UserError(f"'{name}' is {cf.shown(section)}, not a group of settings.")
             parts[name] = dict(section)
-        name = str(parts["network"].pop("name", ""))
+        name = str(parts["network"].pop("name", ""))[:60]
         if name not in networks.ALL:
-            raise unknown(f"network for {where}", name, networks.ALL)
-        task = str(parts["task"].pop("name", "generate"))  # once there was no other
+            raise unknown("network", name, networks.ALL)
+        task = str(parts["task"].pop("name", "generate"))[:60]  # once there was no other
         if task not in TASKS:
-            raise unknown(f"task for {where}", task, TASKS)
+            raise unknown("task", task, TASKS)
         return cls(
-            recipe=str(values.get("recipe", "")),
+            recipe=str(values.get("recipe", ""))[:200],
             network=cf.from_dict(networks.ALL[name].Config, parts["network"], "network"),
             data=cf.from_dict(DataConfig, parts["data"], "data"),
             task=cf.from_dict(TASKS[task].Config, parts["task"], "task"),
@@ -271,7 +279,7 @@ class Experiment:
             yield from self._events(training.fit(task, batches, self.training, run), run)
 
     def _place(self, folder: str | Path | None) -> Path:
-        return Path(folder).expanduser() if folder is not None else self.new_folder()
+        return file_place(folder) if folder is not None else self.new_folder()
 
     def _agree(self, card: dict[str, Any]) -> None:
         """Raise a UserError where the processes have unlike settings or see unlike data."""

@@ -28,10 +28,10 @@ PROBE = 32  # held-out images that the discriminator judges in a probe
 class Config:
     """Length, optimisers and rhythm. The clock is images seen: real images that the discriminator was shown."""
 
-    images: int = knob(150_000, "length of the training in images seen (150k, 2M)", low=1)
-    batch: int = knob(128, "images a step, of all processes together", low=2)
-    lr_g: float = knob(1e-3, "learning rate of the generator", low=0)
-    lr_d: float = knob(1e-3, "learning rate of the discriminator", low=0)
+    images: int = knob(150_000, "length of the training in images seen (150k, 2M)", low=1, high=10**12)
+    batch: int = knob(128, "images a step, of all processes together", low=2, high=10**6)
+    lr_g: float = knob(1e-3, "learning rate of the generator", low=0, high=100)
+    lr_d: float = knob(1e-3, "learning rate of the discriminator", low=0, high=100)
     beta1: float = knob(0.0, "Adam's first decay rate", low=0, high=0.9999)
     beta2: float = knob(0.99, "Adam's second decay rate", low=0, high=0.999999)
     beta2_from: float = knob(
@@ -39,20 +39,24 @@ class Config:
     )
     burn_in: float = knob(0.1, "share of the training in which beta2 rises", low=0, high=1)
     decay_from: float = knob(1.0, "share of the training after which the learning rates fall to 0", low=0, high=1)
-    ema: int = knob(0, "half-life of the averaged generator's weights in images (0: no average)", low=0)
+    ema: int = knob(0, "half-life of the averaged generator's weights in images (0: no average)", low=0, high=10**12)
     ema_ramp: float = knob(0.05, "upper limit of that half-life as a share of the images seen", low=0, high=1)
     seed: int = knob(0, "start of all random numbers", low=0)
     device: str = knob("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
     precision: str = knob("auto", "of the multiplications", choices=("auto", "fp32", "bf16"))
     from_: str = knob("", "a trained model (a run, a model file, hf://user/name) whose weights are the first ones")
-    freeze: int = knob(0, "layers of the discriminator, from the pixels on, that stay as they are in that model", low=0)
-    tick_every: int = knob(2_000, "images from one log line to the next", low=1)
-    sample_every: int = knob(10_000, "images from one picture to the next (0: only sample_at)", low=0)
-    sample_at: tuple[int, ...] = knob((), "more pictures, after so many images", low=1)
+    freeze: int = knob(
+        0, "layers of the discriminator, from the pixels on, that stay as they are in that model", low=0, high=1000
+    )
+    tick_every: int = knob(2_000, "images from one log line to the next", low=1, high=10**12)
+    sample_every: int = knob(10_000, "images from one picture to the next (0: only sample_at)", low=0, high=10**12)
+    sample_at: tuple[int, ...] = knob((), "more pictures, after so many images", low=1, high=10**12)
     keep_models: bool = knob(False, "keep the model of each picture in models/")
-    evaluate_every: int = knob(0, "images from one evaluation (Frechet distance ...) to the next, beside it", low=0)
-    evaluate_count: int = knob(2_000, "pictures that such an evaluation draws", low=100)
-    save_seconds: float = knob(60.0, "seconds from one snapshot to the next", low=0)
+    evaluate_every: int = knob(
+        0, "images from one evaluation (Frechet distance ...) to the next, beside it", low=0, high=10**12
+    )
+    evaluate_count: int = knob(2_000, "pictures that such an evaluation draws", low=100, high=10**6)
+    save_seconds: float = knob(60.0, "seconds from one snapshot to the next", low=0, high=10**12)
 
 
 def choose_device(config: Config) -> torch.device:
