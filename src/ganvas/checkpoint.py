@@ -152,7 +152,7 @@ def load_module(name: str, module: nn.Module, tensors: dict[str, Tensor], path: 
     check_finite(path, {f"{name}.{key}": value for key, value in theirs.items()})
     unlike = [key for key in own if key not in theirs or theirs[key].shape != own[key].shape]
     if unlike or theirs.keys() != own.keys():
-        told = ", ".join([*unlike, *sorted(theirs.keys() - own.keys())][:3])
+        told = ", ".join(key[:60] for key in [*unlike, *sorted(theirs.keys() - own.keys())][:3])
         raise Damaged(f"{path}: its {name} does not fit the network that its settings describe ({told} ...).")
     try:
         module.load_state_dict(theirs, assign=any(weight.is_meta for weight in module.parameters()))
@@ -205,7 +205,7 @@ def load_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: dict[st
         weight = weights[number] if number < len(weights) else None
         wanted = None if weight is None else torch.Size() if entry == "step" else weight.shape
         if weight is None or entry not in STATE or value.shape != wanted or not value.is_floating_point():
-            raise Damaged(f"{path}: {name}.{key} does not fit the optimiser of this training.")
+            raise Damaged(f"{path}: {name}.{key[:60]} does not fit the optimiser of this training.")
         if bool(value.isnan().any()):  # an infinite square is no harm: that weight rests
             raise Damaged(f"{path} is of no use: {name}.{key} holds values that are not numbers (NaN).")
         # fused steps walk through memory: the layout must be the weight's

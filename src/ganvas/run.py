@@ -24,6 +24,7 @@ from ganvas.files import (
     open_regular,
     parse_json,
     part_of,
+    place,
     read_bytes,
 )
 from ganvas.spec import ImageSpec
@@ -193,12 +194,8 @@ class Run:
             UserError: there is none, or it cannot be read.
         """
         path = self.experiment
-        try:
-            path.lstat()
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise UserError(f"{path.parent} is not a run's folder: it has no {path.name}.") from error
-        except (OSError, ValueError) as error:
-            raise cannot("read", path, error if isinstance(error, OSError) else OSError(str(error))) from error
+        if not _exists(path):
+            raise UserError(f"{path.parent} is not a run's folder: it has no {path.name}.")
         try:
             card = parse_json(read_bytes(path, CARD))
         except ValueError as error:  # not UTF-8, or not JSON
@@ -397,17 +394,31 @@ def locate(path: str | os.PathLike[str]) -> Path:
     """
     if is_remote(path):
         return _download(str(path))
-    place = Path(path).expanduser()
-    if place.is_dir():
-        model = place / "model.safetensors"
-        if model.is_file():
-            return model
-        if (place / "experiment.json").is_file():
-            raise UserError(f"The run {place} has no model yet: it is written with the first snapshot.")
-        raise UserError(f"{place} is not a run's folder: it has no model.safetensors.")
-    if not place.is_file():
-        raise UserError(f"There is no run or model {place}.")
-    return place
+    there = place(path)
+    if not _exists(there):
+        raise UserError(f"There is no run or model {there}.")
+    if not there.is_dir():
+        return there
+    if _exists(there / "model.safetensors"):
+        return there / "model.safetensors"
+    if _exists(there / "experiment.json"):
+        raise UserError(f"The run {there} has no model yet: it is written with the first snapshot.")
+    raise UserError(f"{there} is not a run's folder: it has no model.safetensors.")
+
+
+def _exists(path: Path) -> bool:
+    """Is there something of this name?
+
+    Raises:
+        UserError: that may not be seen, which is not the same as no.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:  # the second: a zero byte in the name
+        raise cannot("read", path, error if isinstance(error, OSError) else OSError(str(error))) from error
+    return True
 
 
 def _download(name: str) -> Path:
