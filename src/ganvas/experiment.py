@@ -206,10 +206,17 @@ class Experiment:
         spec = dataclasses.replace(spec, **kind.takes(self.task))
         if spec.size % spec.scale:
             raise UserError(f"size={spec.size} is no multiple of {spec.scale}, the factor of enlargement: choose one.")
-        generator, discriminator = networks.build(self.network, spec)
-        if self.training.freeze:
-            finetuning.freeze(discriminator, self.training.freeze, spec)
+        with self.enough_memory(spec):
+            with torch.device("meta"):  # nothing is computed: only to see how large they are
+                trainer.check_memory(networks.build(self.network, spec))
+            generator, discriminator = networks.build(self.network, spec)
+            if self.training.freeze:
+                finetuning.freeze(discriminator, self.training.freeze, spec)
         return kind.of(generator, discriminator, spec, self.task, self.network)
+
+    def enough_memory(self, spec: ImageSpec) -> contextlib.AbstractContextManager[None]:
+        """Within it a lack of memory becomes a UserError that says which settings to lower."""
+        return trainer.enough_memory(self.training.batch, spec.size, self.network)
 
     def batches(self, images: ImageData) -> Batches:
         """The order in which the images are seen.
@@ -276,7 +283,8 @@ class Experiment:
             if first:
                 yield from (Warned(0, note) for note in images.notes)
                 yield from (Noted(0, text) for text in [told] if text)
-            yield from self._events(training.fit(task, batches, self.training, run), run)
+            with self.enough_memory(images.spec):
+                yield from self._events(training.fit(task, batches, self.training, run), run)
 
     def _place(self, folder: str | Path | None) -> Path:
         return file_place(folder) if folder is not None else self.new_folder()
@@ -341,7 +349,8 @@ class Experiment:
         if old.get("fingerprint") != images.fingerprint:
             raise UserError(
                 f"{run.folder} was trained on other images than {self.data.source} holds now (fingerprints "
-                f"{str(old.get('fingerprint'))[:12]} and {images.fingerprint[:12]}). Choose another --run folder."
+                f"{str(old.get('fingerprint'))[:12]} and {images.fingerprint[:12]}). Name the right ones with "
+                "--data, or choose another --run folder."
             )
         write_whole(run.experiment, json.dumps(card, indent=1) + "\n")
 

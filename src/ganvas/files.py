@@ -218,9 +218,10 @@ def _user_folder(kind: str, variable: str) -> Path:
     if os.path.isabs(named):  # others are to be passed over, says the XDG Base Directory specification
         return Path(named) / "ganvas"
     find = platformdirs.user_cache_dir if kind == "cache" else platformdirs.user_state_dir
-    place = Path(find("ganvas", appauthor=False))
-    if place.is_absolute():
-        return place
+    with contextlib.suppress(RuntimeError):  # so say newer versions that there is no home; older ones give '~/...'
+        place = Path(find("ganvas", appauthor=False))
+        if place.is_absolute():
+            return place
     user = os.getuid() if hasattr(os, "getuid") else 0
     place = Path(tempfile.gettempdir()) / f"ganvas-{user}"
     try:

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import itertools
 import math
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,45 @@ class Config:
     )
     evaluate_count: int = knob(2_000, "pictures that such an evaluation draws", low=100, high=10**6)
     save_seconds: float = knob(60.0, "seconds from one snapshot to the next", low=0, high=10**12)
+
+
+NO_MEMORY = ("DefaultCPUAllocator", "not enough memory", "out of memory", "Storage size calculation overflowed")
+
+
+@contextlib.contextmanager
+def enough_memory(batch: int, size: int, network: Any) -> Iterator[None]:
+    """Where the memory does not suffice for what is done within, the error says what to lower.
+
+    Raises:
+        UserError: as said.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in NO_MEMORY):
+            raise
+        raise lacking(batch, size, network) from error
+
+
+def lacking(batch: int, size: int, network: Any) -> UserError:
+    """The error for a training that the memory does not suffice for."""
+    sizes = ", ".join(f"{name}={value}" for name, value in vars(network).items() if type(value) is int)
+    return UserError(
+        f"This machine has not enough memory for such a training. Lower batch={batch}, size={size}, or what makes the "
+        f"networks large: {sizes}. What was saved before is kept."
+    )
+
+
+def check_memory(networks: Sequence[nn.Module]) -> None:
+    """
+    Raises:
+        MemoryError: the weights of these networks (which may be on `meta`), their gradients and averages alone are
+            more than the machine's memory: the system would end the process without a word.
+    """
+    needed = 5 * sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
+    with contextlib.suppress(ValueError, OSError, AttributeError):  # a system that does not tell
+        if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+            raise MemoryError(f"{needed:,} bytes")
 
 
 def choose_device(config: Config) -> torch.device:
