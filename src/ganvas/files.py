@@ -62,6 +62,24 @@ def place(path: str | os.PathLike[str]) -> Path:
         raise UserError(f"Cannot read {path}: {error}.") from error
 
 
+def open_regular(path: Path) -> IO[bytes]:
+    """A regular file, open to be read.
+
+    Raises:
+        UserError: it is no regular file (a pipe would be waited for), or the system refused.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError) as error:  # the second: a path with a zero byte
+        raise cannot("read", path, error if isinstance(error, OSError) else OSError(str(error))) from error
+    kind = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(descriptor)
+        what = "a folder" if stat.S_ISDIR(kind) else "a pipe or a device, not a file"
+        raise UserError(f"Cannot read {path}: it is {what}.")
+    return open(descriptor, "rb")
+
+
 def read_bytes(path: Path, most: int) -> bytes:
     """The content of a regular file.
 
@@ -71,19 +89,14 @@ def read_bytes(path: Path, most: int) -> bytes:
     Raises:
         UserError: it is larger, it is no regular file (a pipe would be waited for), or the system refused.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with open(descriptor, "rb") as file:
-            told = os.fstat(descriptor)
-            if stat.S_ISDIR(told.st_mode):
-                raise UserError(f"Cannot read {path}: it is a folder.")
-            if not stat.S_ISREG(told.st_mode):
-                raise UserError(f"Cannot read {path}: it is a pipe or a device, not a file.")
-            content = file.read(most + 1) if told.st_size <= most else b""
-    except (OSError, ValueError) as error:  # the second: a path with a zero byte
-        raise cannot("read", path, error if isinstance(error, OSError) else OSError(str(error))) from error
-    if max(told.st_size, len(content)) > most:
-        raise UserError(f"{path} has {max(told.st_size, len(content)):,} bytes; such a file has {most:,} at most.")
+    with open_regular(path) as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            content = file.read(most + 1) if size <= most else b""
+        except OSError as error:
+            raise cannot("read", path, error) from error
+    if max(size, len(content)) > most:
+        raise UserError(f"{path} has {max(size, len(content)):,} bytes; such a file has {most:,} at most.")
     return content
 
 
