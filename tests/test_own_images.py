@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import torch
 from conftest import quick
 from PIL import Image
 
-from ganvas import data, fitting, pictures
+from ganvas import data, files, fitting, pictures
 from ganvas.data import ImageData, labelling, listing
 from ganvas.errors import UserError
 from ganvas.events import Started, Warned
@@ -217,12 +218,11 @@ def test_a_table_of_stylegan_without_labels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "head", "words"),
     [
-        (names(), ("id", "text"), r"has the columns id, text; one of file_name"),
-        ([*names(), ("gone.png", "odd")], ("file", "label"), r"names 1 files that .*first: gone.png\)"),
+        ([(n, i) for i, (n, _) in enumerate(names())], ("id", "score"), "columns id, score; one of label, "),
+        ([*names(), ("gone.png", "odd")], ("file", "label"), r"names 1 files that .*first: gone.png, line 22\)"),
         (names()[:-3], ("file", "label"), r"3 pictures have no label in labels.csv.*images/17"),
         ([(n, "Odd" if n.endswith("/3.png") else c) for n, c in names()], ("file", "label"), "'Odd' and 'odd'"),
         ([*names()[:-1], ("images/19.png", "")], ("file", "label"), "line 21 lacks"),
-        ([], ("file", "label"), r"the columns \(none\)"),
     ],
 )  # fmt: skip
 def test_tables_that_do_not_fit(
@@ -411,23 +411,26 @@ def test_a_training_warns_of_broken_pictures(tree: Path, tmp_path: Path) -> None
 
 
 def test_a_file_without_permission_is_left_out(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = Path.read_bytes
+    read = files.read_bytes
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, most: int) -> bytes:
         if path.name == "004.png":
-            raise PermissionError(13, "Permission denied")
-        return read(path)
+            raise files.cannot("read", path, PermissionError(13, "Permission denied"))
+        return read(path, most)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(files, "read_bytes", refuse)
     assert "b/004.png (Cannot read" in data.load(str(tree)).notes[0]
 
 
 def test_a_folder_without_permission(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, onerror: Callable[[OSError], None], **__: object) -> list[object]:
-        onerror(PermissionError(13, "Permission denied", str(tree / "a")))
-        return []
+    scan = os.scandir
 
-    monkeypatch.setattr(listing.os, "walk", refuse)
+    def refuse(path: Path) -> object:
+        if Path(path).name == "a":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(listing.os, "scandir", refuse)
     with pytest.raises(UserError, match=r"Cannot read .*mine/a: there is no permission"):
         data.load(str(tree))
 
@@ -436,7 +439,7 @@ def test_folders_without_pictures(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="holds no pictures: it has nothing"):
         data.load(str(tmp_path / "empty"))
-    for name in ("a.txt", "b.TXT", "c.pdf", "README"):
+    for name in ("a.txt", "b.TXT", "c.md", "README"):
         (tmp_path / "empty" / name).write_text("x")
     with pytest.raises(UserError, match=r"it has 2 \.txt, 1 .*Pictures end in \.apng, \.bmp"):
         data.load(str(tmp_path / "empty"))

@@ -28,6 +28,7 @@ from ganvas.errors import UserError
 from ganvas.files import cannot, write_whole
 from ganvas.fitting import Shape, Unreadable
 from ganvas.spec import drawable
+from ganvas.text import one_line
 
 LONGEST = 2_048  # pixels of the longer side; larger photographs are scaled down
 STEP = 4  # pixels from one place of a piece to the next
@@ -117,9 +118,9 @@ def paired(whole: Listing, damaged: Listing) -> Listing:
         chosen = [pairs[n] for n in numbers]
         return zip(whole.read([i for i, _ in chosen]), damaged.read([i for _, i in chosen]), strict=True)
 
-    notes = list(whole.notes)
+    notes = [*whole.notes, *(note for note in damaged.notes if note not in whole.notes)]
     if alone:
-        told = ", ".join(alone[:NAMED]) + (", ..." if len(alone) > NAMED else "")
+        told = ", ".join(map(one_line, alone[:NAMED])) + (", ..." if len(alone) > NAMED else "")
         notes.append(f"{len(alone):,} pictures have no twin in {damaged.place} and are left out: {told}.")
     return replace(
         whole,
@@ -128,6 +129,7 @@ def paired(whole: Listing, damaged: Listing) -> Listing:
         tests=None if whole.tests is None else [whole.tests[i] for i, _ in pairs],
         read=read,
         notes=tuple(notes),
+        origin=f"{whole.origin} {damaged.origin}",
     )
 
 
