@@ -478,3 +478,22 @@ def test_archives_that_are_damaged_or_unsafe(tree: Path, tmp_path: Path) -> None
 def test_a_batch_that_is_too_large_says_what_to_do(tree: Path) -> None:
     with pytest.raises(UserError, match=r"choose less: batch=\d"):
         data.Batches(data.load(str(tree)), 64, 0, torch.device("cpu"))
+
+
+@pytest.mark.skipif(".avif" not in fitting.SUFFIXES, reason="this Pillow reads no AVIF")
+def test_avif_is_read(tmp_path: Path) -> None:
+    array = np.full((16, 16, 3), (200, 40, 90), np.uint8)
+    found = shaped(fitting.opened(save(tmp_path / "x.avif", array, quality=95).read_bytes()), size=16)
+    assert np.abs(found.astype(int) - array.transpose(2, 0, 1)).max() < 12
+
+
+def test_heif_is_read_where_what_reads_it_is_installed(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    array = np.full((64, 64, 3), (200, 40, 90), np.uint8)
+    assert {".heic", ".heif"} <= fitting.SUFFIXES
+    heif.from_pillow(Image.fromarray(array)).save(tmp_path / "x.heic", quality=95)
+    found = shaped(fitting.opened((tmp_path / "x.heic").read_bytes()), size=64)
+    assert np.abs(found.astype(int) - array.transpose(2, 0, 1)).max() < 12
+    whole = (tmp_path / "x.heic").read_bytes()
+    with pytest.raises(fitting.Unreadable):
+        fitting.plain(fitting.opened(whole[: len(whole) - 20]))

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from ganvas import checkpoint, files, fitting
 from ganvas.data.listing import Listing, mapped, spread
-from ganvas.data.sets import HELD_OUT
+from ganvas.data.sets import HELD_OUT, too_few
 from ganvas.data.stored import Shards, Stored
-from ganvas.errors import UserError
+from ganvas.errors import UserError, first_line
 from ganvas.files import cannot, write_whole
 from ganvas.fitting import Shape, Unreadable
 from ganvas.spec import drawable
@@ -167,8 +167,8 @@ def _converted(
         try:
             picture = fitting.plain(fitting.opened(data), 0 if shape.linear else shape.size)
             pixels[i] = fitting.fitted(picture, shape)
-        except Unreadable as error:
-            broken[str(number)] = str(error)
+        except Exception as error:  # Pillow raises what its parts raise, also MemoryError
+            broken[str(number)] = first_line(error)
         digests.append(hashlib.blake2b(pixels[i].data, digest_size=16).hexdigest())
     return numbers.start, pixels, {"digests": digests, "broken": broken}
 
@@ -211,7 +211,8 @@ def _finish(
     if not (good & ~out).any():
         out = heads < int(heads[good].max())
     if not (good & out).any():
-        raise UserError(f"{listing.place}: {int(good.sum()):,} different pictures are too few to hold some out.")
+        count = int(good.sum())
+        raise too_few(count, len(np.unique(digests[good], axis=0)), listing.place)
     order = np.lexsort((labels if class_names else np.zeros(total), *digests.T[::-1]))
     sides = {"train": order[(good & ~out)[order]], "held_out": order[(good & out)[order]]}
     content = hashlib.sha256(json.dumps([shape.channels, shape.size, class_names]).encode())

@@ -23,8 +23,9 @@ from torch import Tensor
 from ganvas import files, fitting
 from ganvas.data.listing import Listing, mapped
 from ganvas.data.pack import FORMAT, NAMED, Pack, Packing, key
+from ganvas.data.sets import too_few
 from ganvas.data.stored import FRESH, Stored, release
-from ganvas.errors import UserError
+from ganvas.errors import UserError, first_line
 from ganvas.files import cannot, write_whole
 from ganvas.fitting import Shape, Unreadable
 from ganvas.spec import drawable
@@ -203,8 +204,8 @@ def _decoded(numbers: range, found: list[Any], channels: int) -> tuple[dict[str,
         if other[:2] != (height, width):
             raise Unreadable(f"it has {width}x{height} pixels and its twin {other[1]}x{other[0]}")
         pixels = np.concatenate(both, 2) if len(both) > 1 else both[0]
-    except Unreadable as error:
-        return {"broken": str(error)}, None
+    except Exception as error:  # Pillow raises what its parts raise, also MemoryError
+        return {"broken": first_line(error)}, None
     digest = hashlib.blake2b(pixels.data, digest_size=16).hexdigest()
     return {"size": (height, width), "depth": pixels.shape[2], "bytes": pixels.nbytes, "digest": digest}, pixels
 
@@ -231,10 +232,7 @@ def _finish(work: Path, listing: Listing, channels: int, lines: list[dict[str, A
         last = sorted(set(digests.values()))[wanted - 1]
         out = {i for i in good if digests[i] <= last}
     if len(out) == len(good):
-        raise UserError(
-            f"{listing.place}: {len(good):,} picture{'s' * (len(good) > 1)} are too few: some are trained on and some "
-            "are held out, by file. Add pictures."
-        )
+        raise too_few(len(good), len(set(digests.values())), listing.place)
     card = {
         "format": FORMAT,
         "name": listing.name,

@@ -17,7 +17,8 @@ from torch import Tensor
 from ganvas import fitting
 from ganvas.data.listing import Listing, mapped, spread
 from ganvas.data.pack import Packing
-from ganvas.fitting import Shape, Unreadable
+from ganvas.errors import first_line
+from ganvas.fitting import Shape
 
 LOOKED = 20_000  # pictures, spread over all, that are decoded
 CHUNK = 32
@@ -136,8 +137,8 @@ def _look(numbers: range, found: list[bytes | np.ndarray | Exception]) -> list[L
                 size = (size[1], size[0])
             transparent = picture.mode == "RGBA" and picture.getextrema()[3][0] < 255  # pyright: ignore[reportIndexIssue, reportGeneralTypeIssues]
             thumb = fitting.fitted(picture, Shape(THUMB, 3)).copy()
-        except Unreadable as error:
-            looks.append(Look(number, str(error)))
+        except Exception as error:  # Pillow raises what its parts raise, each time that it is asked for something
+            looks.append(Look(number, first_line(error)))
             continue
         grey = bool((thumb == thumb[:1]).all())
         raw = data.tobytes() if isinstance(data, np.ndarray) else data
