@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ganvas import fitting
+from ganvas.data.checks import Packing
 from ganvas.data.listing import Listing, mapped, spread
-from ganvas.data.pack import Packing
 from ganvas.errors import first_line
 from ganvas.fitting import Shape
 
