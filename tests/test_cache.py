@@ -140,15 +140,14 @@ def change(**more: Any) -> Callable[[Path], None]:
     return act
 
 
-def write(name: str, content: bytes | str) -> Callable[[Path], None]:
-    return lambda place: (
-        [
-            (place / n).write_bytes(content if isinstance(content, bytes) else content.encode())
-            for n in name.split()
-            if (place / n).exists()
-        ]
-        and None
-    )
+def write(content: bytes | str) -> Callable[[Path], None]:
+    """Put something else into a pack's card."""
+
+    def act(place: Path) -> None:
+        path = next(p for p in (place / "pack.json", place / "photos.json") if p.exists())
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    return act
 
 
 def emptied(place: Path) -> None:
@@ -182,7 +181,7 @@ ODD: dict[str, Sequence[Any]] = {
     "format": (None, 2, "1", [1]),
 }
 DAMAGES: Sequence[Callable[[Path], None]] = [
-    *(write("pack.json photos.json", text) for text in TEXTS),
+    *map(write, TEXTS),
     *(change(**{key: value}) for keys, values in ODD.items() for key in keys.split() for value in values),
     change(fingerprint="0" * 64),
     change(shards=[{"file": "../../x", "bytes": 1}]),
@@ -263,6 +262,14 @@ def test_names_that_are_no_utf_8(tmp_path: Path) -> None:
     assert os.fsencode("caf\udce9.bmp") in map(os.fsencode, names)
 
 
+@pytest.mark.parametrize("shape", [WHOLE, PIECES])
+def test_folders_with_long_names_are_cached(tmp_path: Path, shape: Shape) -> None:
+    place = pictures(tmp_path / ("🐱" * 60), count=4)
+    assert data.load(str(place), shape).name == place.name
+    data.load(str(place), shape)
+    assert len(packs(tmp_path)) == 1
+
+
 def test_what_is_said_is_of_now(tmp_path: Path) -> None:
     place = pictures(tmp_path / "pics")
     assert data.load(str(place), WHOLE).notes == ()
@@ -275,7 +282,7 @@ def test_what_is_said_is_of_now(tmp_path: Path) -> None:
 
 
 def aged(place: Path, days: int) -> None:
-    os.utime(place, (TIME - 86_400 * days,) * 2)
+    os.utime(place, (TIME, TIME - 86_400 * days))
 
 
 def test_the_longest_unused_goes_first_and_what_is_in_use_stays(

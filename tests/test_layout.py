@@ -13,6 +13,7 @@ from ganvas.data import layout, listing
 from ganvas.data.listing import Listing
 from ganvas.errors import UserError
 from ganvas.fitting import SUFFIXES
+from ganvas.studio.state import Studio
 
 
 def fill(place: Path, *names: str) -> Path:
@@ -192,3 +193,19 @@ def test_a_pipe_among_the_pictures_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_no_suffix_is_both_read_and_refused() -> None:
     assert not {*layout.ADVICE} & SUFFIXES
+
+
+def test_no_link_leads_out_of_the_studio_s_folder_by_way_of_another(tmp_path: Path) -> None:
+    """Folders that links lead to are read: so the studio looks into them before it lets a folder be read."""
+    both(tmp_path / "secret", "a")
+    root = both(tmp_path / "root", "mine/a", "aside")
+    (root / "mine" / "b").symlink_to(root / "aside")
+    (root / "aside" / "back").symlink_to(root / "mine")  # a circle
+    studio = Studio(root, root)
+    try:
+        assert kinds(listing.find(Path(studio.source("mine")))) == {"a": 3, "b": 3}
+        (root / "aside" / "out").symlink_to(tmp_path / "secret")
+        with pytest.raises(UserError, match="out is a link that leads out of root/"):
+            studio.source("mine")
+    finally:
+        studio.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import io
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +150,20 @@ def test_whatever_pillow_raises_is_a_broken_file(tmp_path: Path, monkeypatch: py
     assert "a/wide.png (too much)" in data.load(str(place)).notes[0]
 
 
+def test_names_that_are_no_text_can_be_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = folder(tmp_path, 6)
+    for name in (b"\x1b[31m.png", b"caf\xe9.png", b"new\nline.png"):
+        with open(os.path.join(os.fsencode(place), b"a", name), "wb") as file:
+            file.write(b"no picture")
+    shutil.copytree(place / "b", os.path.join(os.fsencode(place), b"c\xe9").decode("utf-8", "surrogateescape"))
+    assert cli.app(["data", "check", str(place), "--out", "x.png"], result_action="return_value") == 0
+    told = capsys.readouterr().out
+    assert told.encode()
+    for words in ("a/\\x1b[31m.png (it is no picture)", "a/caf\\udce9.png (", "a/new\\nline.png (", "c\\udce9 3"):
+        assert words in told
+    assert json.dumps(checked(place).to_dict(), ensure_ascii=False).encode()
+
+
 def test_nothing_but_damaged_files(tmp_path: Path) -> None:
     for i in range(3):
         (tmp_path / "mine").mkdir(exist_ok=True)
@@ -162,6 +178,7 @@ def test_copies_of_one_picture_are_called_so(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     for i in range(40):
         Image.new("RGB", (16, 16), (9, 9, 9)).save(tmp_path / "mine" / f"{i}.png")
+    assert "0 All 40 pictures are the same: none can be held out" in texts(checked(tmp_path / "mine"))
     for shape in (Shape(16, 3), Shape(8, 3, "pieces")):
         with pytest.raises(UserError, match="mine: all 40 pictures are the same"):
             data.load(str(tmp_path / "mine"), shape)

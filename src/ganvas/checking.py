@@ -22,6 +22,7 @@ from ganvas.errors import UserError
 from ganvas.fitting import Shape
 from ganvas.recipes import RECIPES
 from ganvas.spec import ImageSpec
+from ganvas.text import one_line
 from ganvas.trainer import Trainer, speed
 
 FEW = 2_000  # pictures up to which the recipe `few` is the right one
@@ -108,7 +109,7 @@ def check(source: str, out: Path | None = None) -> Generator[Packing, None, Chec
             findings.append(Finding(2, "You are in the folder of the pictures: no preview was written.", "Use --out."))
         else:
             broken = {name for name, _ in found.broken}
-            whole = [i for i, name in enumerate(listing.names) if name not in broken]
+            whole = [i for i, name in enumerate(listing.names) if one_line(name) not in broken]
             preview(listing, found.oblong or whole, sheet)
             written = sheet
     forecast = _forecast(found, shape)
@@ -139,7 +140,19 @@ def _findings(found: Survey, mirror: Mirror, shape: Shape) -> list[Finding]:
     )
     doubles = sum(len(names) - 1 for names in found.duplicates)
     pair = _some([" = ".join(names[:2]) for names in found.duplicates])
-    add(1, doubles, f"{doubles:,} files are copies of others: {pair}.", "Remove them: what comes twice is drawn twice.")
+    same = good > 1 and doubles == good - 1
+    add(
+        0,
+        same,
+        f"All {good:,} pictures are the same: none can be held out, and nothing is to be learned.",
+        "Add others.",
+    )
+    add(
+        1,
+        doubles and not same,
+        f"{doubles:,} files are copies of others: {pair}.",
+        "Remove them: what comes twice is drawn twice.",
+    )
     near = _some([" ~ ".join(names) for names in found.near])
     add(
         1,

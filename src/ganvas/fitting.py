@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -68,9 +69,7 @@ def _formats(data: bytes) -> tuple[str, ...]:
     """What a file may be; what reads HEIF is loaded when the first file of that family comes."""
     if data[4:8] != b"ftyp" or ".heic" not in SUFFIXES:
         return FORMATS
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
+    importlib.import_module("pillow_heif").register_heif_opener()
     return (*FORMATS, "HEIF")
 
 

@@ -36,9 +36,10 @@ def check(path: str, *, json: Annotated[bool, Parameter(negative=())] = False, o
 
     from ganvas import checking
     from ganvas.tables import findings
+    from ganvas.text import printable
 
     checked = _watched(checking.check(path, out), "looking at pictures")
-    print(dumps(checked.to_dict()) if json else "\n".join(findings(checked, path, me())))
+    print(dumps(checked.to_dict()) if json else printable("\n".join(findings(checked, path, me()))))
     return 0
 
 

@@ -219,7 +219,7 @@ def pack_into(source: str, out: Path, shape: Shape, labelled: bool = True) -> Ge
 def _packed(found: Listing, shape: Shape) -> Generator[Packing, None, ImageData]:
     """The pictures of a listing, from the cache where they lie there."""
     wanted = pack.resolve(found, shape)
-    place = cache_folder() / "packs" / f"{found.name}-{pack.key(found, wanted)[:20]}"
+    place = _place(found.name, "-" + pack.key(found, wanted)[:20])
     size = len(found.names) * wanted.channels * wanted.size**2
     return (
         yield from _cached(place, size, lambda: pack.write(found, wanted, place), lambda: pack.read(place, found.notes))
@@ -231,7 +231,7 @@ def _photographs(found: Listing, shape: Shape, twins: str = "") -> Generator[Pac
     wanted = replace(shape, channels=shape.channels or pack.resolve(found, shape).channels)
     if twins:
         found = photos.paired(found, listing.find(Path(twins).expanduser(), False))
-    place = cache_folder() / "packs" / photos.place_of(found, wanted)
+    place = _place(found.name, "-photos-" + photos.key_of(found, wanted)[:20])
     steps = _cached(
         place,
         0,
@@ -239,6 +239,11 @@ def _photographs(found: Listing, shape: Shape, twins: str = "") -> Generator[Pac
         lambda: photos.read(place, shape.size, found.notes),
     )
     return replace((yield from steps), twins=bool(twins))
+
+
+def _place(name: str, ending: str) -> Path:
+    """The folder in the cache for pictures of a name, of which so much stays as any file system takes."""
+    return cache_folder() / "packs" / (name.encode(errors="replace")[:100].decode(errors="ignore") + ending)
 
 
 def _cached(

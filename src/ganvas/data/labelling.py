@@ -237,8 +237,8 @@ def _rows(where: str, table: str, data: bytes | Exception, known: Names) -> tupl
         raise UserError(f"{where} has {len(data):,} bytes; a table of labels has {LARGEST:,} at most.")
     kind = PurePosixPath(table).suffix.lower()
     notes: list[str] = []
+    encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
     try:
-        encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
         text = data.decode(encoding)
     except ValueError as error:
         if encoding != "utf-8" or kind.startswith(".json"):

@@ -26,6 +26,7 @@ from ganvas.data import labelling, layout
 from ganvas.errors import UserError
 from ganvas.files import cannot
 from ganvas.fitting import SUFFIXES
+from ganvas.text import one_line
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LARGEST = 4_000_000_000  # bytes of a picture's file
@@ -108,7 +109,9 @@ def find(path: Path, labelled: bool = True) -> Listing:
     kept = [name for name in members if not litter[name]]
     pictures = [name for name in kept if layout.is_picture(name)]
     told.litter += [part for name, part in litter.items() if part and layout.is_picture(name)]
-    kinds, others = layout.of_kinds(Counter(layout.suffix(n) or "(none)" for n in kept if not layout.is_picture(n)))
+    kinds, others = layout.of_kinds(
+        Counter(one_line(layout.suffix(n)) or "(none)" for n in kept if not layout.is_picture(n))
+    )
     if not pictures:
         if others.most_common(1)[:1] == [("(none)", others["(none)"])] and others["(none)"] > 1:
             kinds.append("Pictures are known by the ending of their names: add it, such as .png or .jpg.")

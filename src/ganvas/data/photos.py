@@ -143,9 +143,9 @@ def paired(whole: Listing, damaged: Listing) -> Listing:
     )
 
 
-def place_of(listing: Listing, shape: Shape) -> str:
-    """The name of the folder that holds these photographs: pieces of any size are cut from one copy."""
-    return f"{listing.name}-photos-{key(listing, Shape(LONGEST, shape.channels, 'pieces'))[:20]}"
+def key_of(listing: Listing, shape: Shape) -> str:
+    """As `pack.key`: pieces of any size are cut from one copy."""
+    return key(listing, Shape(LONGEST, shape.channels, "pieces"))
 
 
 def write(listing: Listing, channels: int, place: Path) -> Iterator[Packing]:
@@ -161,7 +161,7 @@ def write(listing: Listing, channels: int, place: Path) -> Iterator[Packing]:
             with contextlib.suppress(OSError):
                 shutil.rmtree(work)
             return
-        name, total = key(listing, Shape(LONGEST, channels, "pieces")), len(listing.names)
+        name, total = key_of(listing, Shape(channels=channels)), len(listing.names)
         done = _taken_up(work, name)
         try:
             with open(work / "journal.jsonl", "a", encoding="utf-8") as journal, open(work / "pixels.bin", "ab") as out:
@@ -210,16 +210,14 @@ def _is_photograph(line: dict[str, Any], pixels: IO[bytes]) -> bool:
     if "digest" not in line:
         return isinstance(line.get("broken"), str)
     size, depth = line.get("size"), line.get("depth")
-    if not _is_size(size) or type(depth) is not int or not 0 < depth <= 8:
+    if not isinstance(size, list) or len(size) != 2 or not all(type(n) is int and 0 < n < 2**24 for n in size):
+        return False
+    if type(depth) is not int or not 0 < depth <= 8:
         return False
     count = size[0] * size[1] * depth
     if line.get("bytes") != count or os.fstat(pixels.fileno()).st_size - pixels.tell() < count:
         return False
     return checks.digest(np.frombuffer(pixels.read(count), np.uint8)).hex() == line["digest"]
-
-
-def _is_size(size: object) -> bool:
-    return isinstance(size, list) and len(size) == 2 and all(type(n) is int and 0 < n < 2**24 for n in size)
 
 
 def _decoded(numbers: range, found: list[Any], channels: int) -> tuple[dict[str, Any], np.ndarray | None]:

@@ -19,6 +19,7 @@ from ganvas.data.checks import Packing
 from ganvas.data.listing import Listing, mapped, spread
 from ganvas.errors import first_line
 from ganvas.fitting import Shape
+from ganvas.text import one_line
 
 LOOKED = 20_000  # pictures, spread over all, that are decoded
 CHUNK = 32
@@ -46,7 +47,10 @@ class Look(NamedTuple):
 
 @dataclass
 class Survey:
-    """What was found; `looked` of `total` pictures were decoded, and all counts below `broken` are of these."""
+    """What was found; `looked` of `total` pictures were decoded, and all counts below `broken` are of these.
+
+    Names are fit to be shown.
+    """
 
     place: str
     total: int
@@ -83,12 +87,13 @@ def survey(listing: Listing, tiny: int) -> Generator[Packing, None, Survey]:
         tiny: pixels of the shorter side below which a picture is counted as tiny.
     """
     numbers = spread(listing, LOOKED)
+    shown = [one_line(name) for name in listing.names]
     found = Survey(
         listing.place,
         len(listing.names),
         len(numbers),
         sum(listing.tests or []),
-        dict(Counter(listing.labels or [])),
+        dict(Counter(map(one_line, listing.labels or []))),
         dict(listing.others),
     )
     looks: list[Look] = []
@@ -98,7 +103,7 @@ def survey(listing: Listing, tiny: int) -> Generator[Packing, None, Survey]:
         looks += [look._replace(number=numbers[look.number]) for look in chunk]
         yield Packing(len(looks), len(numbers))
     good = [look for look in looks if not look.why]
-    found.broken = [(listing.names[look.number], look.why) for look in looks if look.why]
+    found.broken = [(shown[look.number], look.why) for look in looks if look.why]
     found.formats = dict(Counter(look.format for look in good).most_common())
     found.modes = dict(Counter(look.mode for look in good).most_common())
     suffixes = [PurePosixPath(listing.names[look.number]).suffix for look in looks]
@@ -116,11 +121,11 @@ def survey(listing: Listing, tiny: int) -> Generator[Packing, None, Survey]:
     found.grey = sum(look.grey for look in good)
     groups: dict[bytes, list[str]] = defaultdict(list)
     for look in good:
-        groups[look.digest].append(listing.names[look.number])
+        groups[look.digest].append(shown[look.number])
     found.duplicates = [names for names in groups.values() if len(names) > 1]
     if good:
         found.thumbs = torch.from_numpy(np.stack([look.thumb for look in good]))
-        names, digests = [listing.names[look.number] for look in good], [look.digest for look in good]
+        names, digests = [shown[look.number] for look in good], [look.digest for look in good]
         found.near = [[names[a], names[b]] for a, b in near(found.thumbs) if digests[a] != digests[b]]
     return found
 
