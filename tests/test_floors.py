@@ -91,6 +91,7 @@ DATA = {
     "labelling",
     "layout",
     "listing",
+    "naming",
     "pack",
     "photos",
     "sets",

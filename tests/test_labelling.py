@@ -140,6 +140,7 @@ def test_files_are_found_by_their_path_before_their_name(tmp_path: Path) -> None
         ("odd.csv", "epoch,loss\n1," + "9" * 200_000, "field larger than field limit"),
         ("metadata.jsonl", '{"file_name": "0.png", "text": "a cat"}\n', "its column 'text' holds captions, no classes"),
         ("dataset.json", '{"name": "mine", "version": 2}', "it names none of these pictures"),
+        ("sizes.csv", "file,width,height\na/0.png,5,7\na/1.png,7,7\n", "has the columns file, width, height; one of"),
     ],
 )
 def test_what_is_no_table_of_labels_is_passed_over(tmp_path: Path, name: str, content: str, words: str) -> None:
@@ -148,7 +149,7 @@ def test_what_is_no_table_of_labels_is_passed_over(tmp_path: Path, name: str, co
     found = listing.find(tmp_path)
     assert set(labels(found)) == {"a", "b"}
     assert words in found.notes[0]
-    assert f"{name} is no table of labels and is passed over" in found.notes[0]
+    assert f"{tmp_path}/{name} " in found.notes[0]
 
 
 def test_a_table_may_name_pictures_that_are_passed_over(tmp_path: Path) -> None:
@@ -159,3 +160,18 @@ def test_a_table_may_name_pictures_that_are_passed_over(tmp_path: Path) -> None:
     found = listing.find(tmp_path)
     assert len(found.names) == 8
     assert set(labels(found)) == {"a", "b"}
+
+
+def test_a_contest_leaves_its_test_images_without_labels(tmp_path: Path) -> None:
+    names = [f"{place}/{i:02}.jpg" for place, some in (("train", range(8)), ("test", range(8, 12))) for i in some]
+    folder(tmp_path, names)
+    (tmp_path / "labels.csv").write_text(text([(f"{i:02}", "ab"[i % 2]) for i in range(8)], ("id", "breed")))
+    (tmp_path / "sample_submission.csv").write_text("id,a,b\n" + "".join(f"{i:02},0.5,0.5\n" for i in range(8, 12)))
+    found = listing.find(tmp_path)
+    assert labels(found) == ["a", "b"] * 4
+    assert found.tests is None
+    assert "4 test images without a label in labels.csv are left out." in found.notes
+    assert "sample_submission.csv has the columns id, a, b" in found.notes[-1]
+    (tmp_path / "labels.csv").unlink()
+    with pytest.raises(UserError, match=r"sample_submission\.csv has the columns id, a, b; one of label"):
+        listing.find(tmp_path)

@@ -98,7 +98,11 @@ def _state(place: Path, names: Sequence[str]) -> list[list[Any]]:
 
 
 def check(
-    place: Path, names: Sequence[str], each: int, digests: Sequence[bytes], pixels: Callable[[range], list[np.ndarray]]
+    place: Path,
+    names: Sequence[str],
+    each: int,
+    digests: Sequence[bytes] | np.ndarray,
+    pixels: Callable[[range], list[np.ndarray]],
 ) -> Iterator[Packing]:
     """Compare the pixels of all pictures with their digests, unless the files are as they were at the last check.
 
@@ -106,6 +110,7 @@ def check(
 
     Args:
         names: of the files whose change is looked for.
+        digests: of each picture, 16 bytes.
         each: bytes of a picture, about.
         pixels: gives those of some pictures, in one piece each.
 
@@ -118,7 +123,7 @@ def check(
     total, portion = len(digests), max(1, PORTION // each)
 
     def first_wrong(numbers: range) -> int:
-        return next((i for i, x in zip(numbers, pixels(numbers), strict=True) if digest(x) != digests[i]), -1)
+        return next((i for i, x in zip(numbers, pixels(numbers), strict=True) if digest(x) != bytes(digests[i])), -1)
 
     with ThreadPoolExecutor(os.cpu_count() or 1, "ganvas-checks") as pool:
         try:

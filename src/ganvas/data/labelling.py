@@ -5,17 +5,15 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import itertools
 import json
 import re
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+from ganvas.data.naming import Names
 from ganvas.errors import UserError
 from ganvas.files import parse_json
-from ganvas.fitting import SUFFIXES
 from ganvas.text import one_line
 
 FILE = (
@@ -47,6 +45,10 @@ class NoTable(Exception):
     """The file is no table of labels of these pictures; the text says what it is."""
 
 
+class Unclear(UserError):
+    """A table names these pictures, and it is not clear which of its columns holds the classes."""
+
+
 class Row(NamedTuple):
     """A line of a table: where it stands, such as 'line 3', a picture, and its label."""
 
@@ -73,84 +75,29 @@ def check_names(place: str, names: Collection[str]) -> None:
             )
 
 
-class Names:
-    """The pictures' names, found by what a table calls them."""
-
-    def __init__(self, names: list[str], beside: Collection[str]) -> None:
-        """`beside`: pictures that are not used, which tables may name all the same."""
-        self.beside = frozenset(range(len(names), len(names) + len(beside)))
-        self.names = [*names, *beside]
-        self.exact = {name: i for i, name in enumerate(self.names)}
-        self.indexes: dict[str, dict[str, list[int]]] = {}
-
-    def find(self, below: PurePosixPath, text: str, whole: bool = False) -> list[int]:
-        """The numbers of the pictures that may be meant: one where it is clear.
-
-        It is tried by the path (from the table's folder, or from the top), by the bare name, by the name without its
-        ending, and both without regard to case. Of pictures of one name those whose folders agree most with the text
-        are taken. `whole`: only by the path and the bare name, as they are.
-        """
-        clean = text.removeprefix("./")
-        for path in (str(below / clean), clean):
-            if path in self.exact:
-                return [self.exact[path]]
-        if "\\" in text:
-            return self.find(below, text.replace("\\", "/"), whole)
-        base = clean.rpartition("/")[2]
-        stem, dot, ending = base.rpartition(".")
-        tries = [("name", base)] if whole else [("name", base), ("stem", base)]
-        if dot and "." + ending.lower() in SUFFIXES and not whole:
-            tries.append(("stem", stem))
-        if not whole:
-            tries += [(f"{kind} in any case", key.casefold()) for kind, key in tries]
-        for kind, key in tries:
-            found = self._index(kind).get(key, []) if key else []
-            if found:
-                return found if len(found) == 1 else self._nearest(found, clean)
-        return []
-
-    def _index(self, kind: str) -> dict[str, list[int]]:
-        if kind not in self.indexes:
-            index: dict[str, list[int]] = defaultdict(list)
-            for i, name in enumerate(self.names):
-                base = name.rpartition("/")[2]
-                key = base.rpartition(".")[0] if kind.startswith("stem") else base
-                index[key.casefold() if kind.endswith("case") else key].append(i)
-            self.indexes[kind] = dict(index)
-        return self.indexes[kind]
-
-    def _nearest(self, found: list[int], text: str) -> list[int]:
-        found = [i for i in found if i not in self.beside] or found
-        folders = [part.casefold() for part in text.split("/")[-2::-1]]
-
-        def agreeing(number: int) -> int:
-            own = [part.casefold() for part in self.names[number].split("/")[-2::-1]]
-            pairs = zip(own, folders, strict=False)
-            return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
-
-        most = max(map(agreeing, found))
-        return [i for i in found if agreeing(i) == most]
-
-
 def from_tables(
-    place: str, names: list[str], tables: dict[str, Open], beside: Collection[str] = ()
-) -> tuple[list[str] | None, list[str]]:
-    """The class of each picture (None where the tables state none), and notes about what was passed over or guessed.
+    place: str, names: list[str], tables: dict[str, Open], beside: Collection[str] = (), tests: list[bool] | None = None
+) -> tuple[list[str | None] | None, list[str]]:
+    """The class of each picture, and notes about what was passed over or guessed.
 
     Args:
         place: what the user calls the folder or archive.
         names: of the pictures, as the folder or archive has them.
         tables: name of each file that may be a table, and what reads it.
         beside: pictures that are not used, which tables may name all the same.
+        tests: which are test images. Where none of these has a label, as in a contest, theirs are None.
+
+    Returns:
+        None where the tables state no class.
 
     Raises:
+        Unclear: it is not clear which column of the only table holds the classes.
         UserError: a table cannot be read, contradicts itself or another one, names files that are not there, or leaves
             pictures without a label.
     """
     known, notes = Names(names, beside), []
-    labels: list[str | None] = [None] * len(names)
-    said: dict[int, str] = {}  # where a picture's label stands
-    used = []
+    stated: dict[int, tuple[str, str]] = {}  # of a picture: its label, and where that stands
+    used, unclear = [], None
     for table, read in tables.items():
         where = one_line(f"{place}/{table}")
         try:
@@ -158,49 +105,59 @@ def from_tables(
         except NoTable as error:
             notes.append(f"{where} is no table of labels and is passed over: {error}.")
             continue
-        notes += told
-        if not rows:
+        except Unclear as error:  # it does not matter where the others say all
+            unclear = error
             continue
-        used.append(table)
-        missing = []
-        for row in rows:
-            at = f"{where}, {row.line}"
-            found = known.find(PurePosixPath(table).parent, row.file)
-            if not found:
-                missing.append((row.line, row.file))
-                continue
-            if len(found) > 1:
-                raise UserError(
-                    f"{at}: {one_line(row.file)} may be {one_line(known.names[found[0]])} or "
-                    f"{one_line(known.names[found[1]])}. Write the path, from the table's folder."
-                )
-            number = found[0]
-            if number in known.beside:
-                continue
-            label = _label(at, row.label)
-            if labels[number] not in (None, label):
-                raise UserError(
-                    f"{one_line(names[number])} has two labels: '{one_line(labels[number])}' ({said[number]}) and "
-                    f"'{one_line(label)}' ({at}). Remove one of these lines."
-                )
-            labels[number], said[number] = label, said.get(number, at)
-        if missing:
-            line, first = missing[0]
-            raise UserError(
-                f"{where} names {len(missing):,} files that are not there (the first: {one_line(first)}, {line}). "
-                "Remove these lines, or add the files."
-            )
+        notes += told
+        used += [table] if rows else []
+        _take(where, PurePosixPath(table).parent, rows, known, stated)
     if not used:
+        if unclear is not None:
+            raise unclear
         return None, notes
-    bare = [name for name, label in zip(names, labels, strict=True) if label is None]
-    if bare:
+    labels = [stated[i][0] if i in stated else None for i in range(len(names))]
+    bare = [i for i, label in enumerate(labels) if label is None]
+    if tests and bare == [i for i, test in enumerate(tests) if test]:
+        notes.append(f"{len(bare):,} test images without a label in {', '.join(map(one_line, used))} are left out.")
+    elif bare:
         raise UserError(
             f"{place}: {len(bare):,} pictures have no label in {', '.join(map(one_line, used))} (the first: "
-            f"{one_line(bare[0])}). Add them, or train with labels=false."
+            f"{one_line(names[bare[0]])}). Add them, or train with labels=false."
         )
-    found = [label for label in labels if label is not None]
-    check_names(place, set(found))
-    return found, notes
+    if unclear is not None:
+        notes.append(f"Passed over, since other tables name all classes: {unclear}")
+    check_names(place, {label for label in labels if label is not None})
+    return labels, notes
+
+
+def _take(where: str, below: PurePosixPath, rows: list[Row], known: Names, stated: dict[int, tuple[str, str]]) -> None:
+    """Add the labels of a table to those that are stated already."""
+    missing = []
+    for row in rows:
+        at = f"{where}, {row.line}"
+        found = known.find(below, row.file)
+        if not found:
+            missing.append(row)
+            continue
+        if len(found) > 1:
+            one, other = (one_line(known.names[i]) for i in found[:2])
+            raise UserError(
+                f"{at}: {one_line(row.file)} may be {one} or {other}. Write the path, from the table's folder."
+            )
+        if found[0] in known.beside:
+            continue
+        label = _label(at, row.label)
+        before, there = stated.setdefault(found[0], (label, at))
+        if before != label:
+            raise UserError(
+                f"{one_line(known.names[found[0]])} has two labels: '{one_line(before)}' ({there}) and "
+                f"'{one_line(label)}' ({at}). Remove one of these lines."
+            )
+    if missing:
+        raise UserError(
+            f"{where} names {len(missing):,} files that are not there (the first: {one_line(missing[0].file)}, "
+            f"{missing[0].line}). Remove these lines, or add the files."
+        )
 
 
 def _label(where: str, value: Any) -> str:
@@ -384,7 +341,7 @@ def _guessed(where: str, others: list[str], file: str, lines: list[Line]) -> str
     values = [str(row.get(others[0]) or "") for _, row in lines] if len(others) == 1 else []
     if not values or 2 * len(set(values)) > len(values):
         told = ", ".join(map(one_line, [file, *others][:20]))
-        raise UserError(
+        raise Unclear(
             f"{where} has the columns {told}; one of {', '.join(LABEL[:6])} is needed beside '{one_line(file)}'. "
             "Rename the column of the classes, or train with labels=false."
         )

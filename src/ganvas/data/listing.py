@@ -113,24 +113,19 @@ def find(path: Path, labelled: bool = True) -> Listing:
         Counter(one_line(layout.suffix(n)) or "(none)" for n in kept if not layout.is_picture(n))
     )
     if not pictures:
-        if others.most_common(1)[:1] == [("(none)", others["(none)"])] and others["(none)"] > 1:
-            kinds.append("Pictures are known by the ending of their names: add it, such as .png or .jpg.")
-        seen = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(8)) or "nothing"
-        seen = f": it has {seen}" if others or not kinds else ""
-        raise UserError(
-            " ".join([f"{path} holds no pictures{seen}. Pictures end in {', '.join(sorted(SUFFIXES))}.", *kinds])
-        )
+        raise _nothing(path, others, kinds)
     used, tests, parts, beside = layout.split(pictures)
     names = [pictures[i] for i in used]
     notes = [*beside, *layout.of_litter(told.litter), *kinds, *told.notes()]
-    labels = None
+    labels: list[str] | None = None
     if labelled:
         tables = {n: read for n in kept if labelling.is_table(n)}
-        labels, more = labelling.from_tables(str(path), names, tables, {*pictures} - {*names})
+        stated, more = _stated(path, names, tables, {*pictures} - {*names}, tests, parts, told.folders)
         notes += more
-        if labels is None:
-            labels, more = layout.classes(str(path), parts)
-            notes = [*more, *notes, *(layout.empty_classes(told.folders, names, parts) if labels else [])]
+        names = [name for name, label in zip(names, stated or names, strict=True) if label is not None]
+        if stated:
+            labels = [label for label in stated if label is not None]
+            tests = tests if len(labels) == len(stated) else None
 
     def by_number(numbers: Sequence[int]) -> Iterator[bytes | np.ndarray | Exception]:
         return read([names[i] for i in numbers])
@@ -147,6 +142,44 @@ def find(path: Path, labelled: bool = True) -> Listing:
         others=tuple(sorted(others.items())),
         origin=f"{path.resolve()} {'' if path.is_dir() else stamp(path.stat())}",
     )
+
+
+def _nothing(path: Path, others: Counter[str], kinds: list[str]) -> UserError:
+    if others["(none)"] > 1 and others["(none)"] == max(others.values()):
+        kinds = [*kinds, "Pictures are known by the ending of their names: add it, such as .png or .jpg."]
+    seen = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(8)) or "nothing"
+    seen = f": it has {seen}" if others or not kinds else ""
+    return UserError(
+        " ".join([f"{path} holds no pictures{seen}. Pictures end in {', '.join(sorted(SUFFIXES))}.", *kinds])
+    )
+
+
+def _stated(
+    path: Path,
+    names: list[str],
+    tables: dict[str, Reading],
+    beside: set[str],
+    tests: list[bool] | None,
+    parts: list[list[str]],
+    folders: list[str],
+) -> tuple[list[str | None] | None, list[str]]:
+    """The classes: of tables where there are some, else of the folders; and notes."""
+    notes: list[str] = []
+    unclear: labelling.Unclear | None = None
+    try:
+        stated, notes = labelling.from_tables(str(path), names, tables, beside, tests)
+        if stated is not None:
+            return stated, notes
+    except labelling.Unclear as error:
+        unclear = error
+    labels, more = layout.classes(str(path), parts)
+    if unclear is not None:
+        if labels is None:
+            raise unclear
+        notes = [f"Passed over, since the folders name the classes: {unclear}"]
+    if labels is None:
+        return None, [*more, *notes]
+    return [*labels], [*more, *notes, *layout.empty_classes(folders, names, parts)]
 
 
 @dataclass

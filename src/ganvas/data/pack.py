@@ -310,7 +310,7 @@ def read(place: Path, told: tuple[str, ...] | None = None) -> Generator[Packing,
         raise cannot("read", path, error) from error
     except Exception as error:  # a card of others can be wrong in any way
         raise Damaged(f"{path} is damaged ({first_line(error)}). {ANEW}") from error
-    digests = [row.tobytes() for row in tensors["digests"].numpy()]
+    digests = tensors["digests"].numpy()
 
     def pixels(numbers: range) -> list[np.ndarray]:
         return list(shards.gather(torch.arange(numbers.start, numbers.stop)).numpy())
