@@ -48,6 +48,7 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     "compare": ["sources"],
     "recipes": ["name"],
     "info": ["model"],
+    "data cache": ["clear"],
     "data check": ["path", "json", "out"],
     "data pack": ["path", "out", "settings"],
     "bench modes": ["model", "count", "seed"],

@@ -16,7 +16,7 @@ SOURCE = Path(ganvas.__file__).parent
 FLOORS = [  # lowest first; a floor's files do not know each other, except those of one package
     ["errors", "processes", "text"],
     ["files", "config", "seeds", "events", "distributed", "spec", "damages"],
-    ["images", "losses", "augment", "degrade", "classical", "ema", "checkpoint", "fitting"],
+    ["images", "losses", "augment", "degrade", "classical", "ema", "checkpoint", "fitting", "cache"],
     ["data", "networks", "networks.dropout", "run", "metrics"],
     ["strangers", "pictures", "originals"],
     ["selection", "figures", "detection"],
@@ -83,7 +83,21 @@ METRICS = {
     "fidelity",
     "neighbours",
 }
-DATA = {"arrays", "batches", "idx", "labelling", "listing", "pack", "photos", "sets", "stored", "survey"}
+DATA = {
+    "arrays",
+    "batches",
+    "checks",
+    "idx",
+    "labelling",
+    "layout",
+    "listing",
+    "naming",
+    "pack",
+    "photos",
+    "sets",
+    "stored",
+    "survey",
+}
 FLOORS[3] += [f"data.{name}" for name in sorted(DATA)]
 FLOORS[3] += [f"networks.{name}" for name in sorted(NETWORKS)] + [f"metrics.{name}" for name in sorted(METRICS)]
 PACKAGES = {"cli", "data", "networks", "studio", "tasks", "metrics"}

@@ -308,9 +308,7 @@ class Experiment:
                 return end.value
             if time.monotonic() - told >= TELL and distributed.is_first():
                 told = time.monotonic()
-                yield Noted(
-                    0, f"Converting the pictures, once for all trainings: {step.done:,} of {step.total:,} done."
-                )
+                yield Noted(0, f"{step.text}: {step.done:,} of {step.total:,} done.")
 
     def _events(self, events: Iterator[Event], run: Run) -> Iterator[Event]:
         try:
