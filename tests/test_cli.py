@@ -19,7 +19,7 @@ from ganvas import cli
 
 FLAGS = {  # frozen: a new flag is a decision, not a habit
     "train": ["recipe", "settings", "run", "data", "to", "smoke", "dry_run"],
-    "resume": ["folder", "settings"],
+    "resume": ["folder", "settings", "data", "to"],
     "sample": ["model", "seeds", "count", "class_", "truncation", "out"],
     "write": ["model", "text", "seed", "truncation", "out"],
     "walk": ["model", "images", "seeds", "class_", "frames", "rate", "loop", "truncation", "time_lapse", "out"],
@@ -48,6 +48,7 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     "compare": ["sources"],
     "recipes": ["name"],
     "info": ["model"],
+    "data cache": ["clear"],
     "data check": ["path", "json", "out"],
     "data pack": ["path", "out", "settings"],
     "bench modes": ["model", "count", "seed"],

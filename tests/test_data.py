@@ -375,7 +375,7 @@ def test_damage_is_named(folder: Path, damage: Callable[[Path], Path]) -> None:
 
 def test_too_few_images_to_hold_some_out(folder: Path) -> None:
     too_few_to_hold_out(folder)
-    with pytest.raises(UserError, match="1 images are too few"):
+    with pytest.raises(UserError, match="1 different pictures are too few"):
         data.load(str(folder))
 
 

@@ -228,3 +228,64 @@ def test_even_charbonnier_lets_plain_pictures_count_like_busy_ones() -> None:
     weights = torch.tensor([1 / 0.51, 1 / 0.06, 1 / 0.01001])
     torch.testing.assert_close(pull, weights / weights.sum(), rtol=1e-2, atol=0)
     torch.testing.assert_close(losses.charbonnier(made, true, 1e-6, 1e6), losses.charbonnier(made, true, 1e-6))
+
+
+# -------------------- images of any rank
+
+
+def weighted(points: Tensor) -> Tensor:
+    """D(x) = sum of i * x_i, i = 1, 2, ...: the same gradient everywhere."""
+    flat = points.reshape(len(points), -1)
+    return flat @ torch.arange(1.0, flat.shape[1] + 1)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 4), (3, 2, 2), (3, 1, 2, 2), (3, 1, 2, 2, 1)])
+@pytest.mark.parametrize("mix", [(3,), (3, 1), (3, 1, 1, 1)])
+def test_gradient_penalty_of_any_rank(shape: tuple[int, ...], mix: tuple[int, ...]) -> None:
+    """By hand: the gradient is (1, 2, 3, 4), of norm sqrt(30); of a single number 1, where nothing is to be paid."""
+    wanted = (math.sqrt(30) - 1) ** 2 if len(shape) > 1 else 0.0
+    found = losses.gradient_penalty(weighted, torch.zeros(shape), torch.ones(shape), torch.rand(mix))
+    assert found.item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_gradient_penalty_of_rank_2_mixes_row_by_row() -> None:
+    """D(x) = |x|^2 / 2, whose gradient is the point itself: row 0 at (0.5, 1), row 1 at (3, 0)."""
+    real, fake = torch.tensor([[2.0, 4.0], [3.0, 0.0]]), torch.tensor([[0.0, 0.0], [9.0, 9.0]])
+    found = losses.gradient_penalty(lambda x: x.square().sum(1) / 2, real, fake, torch.tensor([0.25, 1.0]))
+    assert found.item() == pytest.approx(((math.sqrt(1.25) - 1) ** 2 + 4) / 2, abs=1e-5)
+
+
+def test_gradient_penalty_of_images_is_as_it_was() -> None:
+    """Bit for bit, with the formula written out for rank 4."""
+    torch.manual_seed(0)
+    real, fake, mix = torch.randn(5, 3, 4, 4), torch.randn(5, 3, 4, 4), torch.rand(5, 1, 1, 1)
+    points = (fake + mix * (real - fake)).requires_grad_(True)
+    (gradient,) = torch.autograd.grad((points**3).sum(), points)
+    norm = gradient.square().sum((1, 2, 3)).add(1e-12).sqrt()
+    found = losses.gradient_penalty(lambda x: (x**3).sum((1, 2, 3)), real, fake, mix)
+    assert found.item() == pytest.approx((norm - 1).square().mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 3), (2, 1, 3, 1)])
+def test_squared_gradient_and_charbonnier_of_any_rank(shape: tuple[int, ...]) -> None:
+    """The gradient of the sum of 2 x is 2 everywhere; differences of 3 and 4 give roots of 9 + 1 and 16 + 1."""
+    x, many = torch.zeros(shape, requires_grad=True), math.prod(shape[1:])
+    assert losses.squared_gradient((2 * x).reshape(2, -1).sum(1), x).item() == 4 * many
+    made = torch.tensor([3.0, 4.0]).view(2, *[1] * (len(shape) - 1)).expand(shape)
+    wanted = (math.sqrt(10) + math.sqrt(17)) / 2
+    assert losses.charbonnier(made, torch.zeros(shape), 1.0).item() == pytest.approx(wanted, abs=1e-6)
+
+
+def test_unlike_shapes_are_not_spread_over_one_another() -> None:
+    """[3] beside [3, 1] would silently be nine pairs."""
+    real, fake = torch.tensor(REAL), torch.tensor(FAKE)[:, None]
+    relativistic = LOSSES["relativistic"]
+    for function in (relativistic.d_loss, relativistic.g_loss, lambda a, b: losses.accuracy(relativistic, a, b)):
+        with pytest.raises(ValueError, match="unlike"):
+            function(real, fake)
+    with pytest.raises(ValueError, match="unlike"):
+        losses.gradient_penalty(weighted, real, fake, torch.rand(3))
+    with pytest.raises(ValueError, match="2 numbers for 3"):
+        losses.gradient_penalty(weighted, real, real, torch.rand(2))
+    with pytest.raises(ValueError, match="unlike"):
+        losses.charbonnier(real, fake, 1.0)

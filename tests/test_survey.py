@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +14,11 @@ import pytest
 import torch
 from PIL import Image
 
-from ganvas import checking, cli, data
+from ganvas import checking, cli, data, fitting
 from ganvas.checking import Checked
-from ganvas.data import survey
+from ganvas.data import pack, photos, survey
 from ganvas.errors import UserError
+from ganvas.fitting import Shape
 from ganvas.recipes import RECIPES
 from ganvas.tables import findings
 
@@ -113,12 +117,82 @@ def test_what_was_put_there_is_found(tmp_path: Path) -> None:
         assert sheet.size == (6 * 132, 2 * 132)
 
 
+def test_files_cut_short_at_any_place_are_named_and_not_fatal() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for kind, suffixes in (("PNG", exif), ("JPEG", exif), ("WEBP", exif), ("GIF", None), ("TIFF", None), ("BMP", None)):
+        buffer = io.BytesIO()
+        more = {} if suffixes is None else {"exif": suffixes}
+        smooth(1, 12).save(buffer, kind, **more)
+        whole = buffer.getvalue()
+        parts: list[bytes | np.ndarray | Exception] = [whole[:n] for n in range(len(whole))]
+        looks = survey._look(range(len(parts)), parts)
+        broken = pack._converted(range(len(parts)), parts, Shape(8, 3))[2]["broken"]
+        assert sum(bool(look.why) for look in looks) > len(parts) // 3
+        assert {str(look.number) for look in looks if not look.why} >= {str(n) for n in range(len(parts))} - {*broken}
+        assert all("broken" in photos._decoded(range(1), [part], 3)[0] for part in parts[: len(parts) // 3])
+
+
+def test_whatever_pillow_raises_is_a_broken_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = folder(tmp_path)
+    smooth(500).resize((40, 20)).save(place / "a" / "wide.png")
+
+    def refuse(picture: Image.Image, shape: Shape) -> np.ndarray:
+        if picture.width != picture.height:
+            raise MemoryError("too much")
+        return fitted(picture, shape)
+
+    fitted = fitting.fitted
+    monkeypatch.setattr(fitting, "fitted", refuse)
+    found = checked(place, tmp_path / "here" / "x.png")
+    assert found.survey.broken == [("a/wide.png", "too much")]
+    assert found.preview == tmp_path / "here" / "x.png"
+    assert "a/wide.png (too much)" in data.load(str(place)).notes[0]
+
+
+def test_names_that_are_no_text_can_be_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = folder(tmp_path, 6)
+    for name in (b"\x1b[31m.png", b"caf\xe9.png", b"new\nline.png"):
+        with open(os.path.join(os.fsencode(place), b"a", name), "wb") as file:
+            file.write(b"no picture")
+    shutil.copytree(place / "b", os.path.join(os.fsencode(place), b"c\xe9").decode("utf-8", "surrogateescape"))
+    assert cli.app(["data", "check", str(place), "--out", "x.png"], result_action="return_value") == 0
+    told = capsys.readouterr().out
+    assert told.encode()
+    for words in ("a/\\x1b[31m.png (it is no picture)", "a/caf\\udce9.png (", "a/new\\nline.png (", "c\\udce9 3"):
+        assert words in told
+    assert json.dumps(checked(place).to_dict(), ensure_ascii=False).encode()
+
+
+def test_nothing_but_damaged_files(tmp_path: Path) -> None:
+    for i in range(3):
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        (tmp_path / "mine" / f"{i}.png").write_bytes(b"no picture")
+    found = checked(tmp_path / "mine", tmp_path / "here" / "x.png")
+    assert len(found.survey.broken) == 3
+    assert found.preview is None
+    assert findings(found, "mine", "ganvas")
+
+
+def test_copies_of_one_picture_are_called_so(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for i in range(40):
+        Image.new("RGB", (16, 16), (9, 9, 9)).save(tmp_path / "mine" / f"{i}.png")
+    assert "0 All 40 pictures are the same: none can be held out" in texts(checked(tmp_path / "mine"))
+    for shape in (Shape(16, 3), Shape(8, 3, "pieces")):
+        with pytest.raises(UserError, match="mine: all 40 pictures are the same"):
+            data.load(str(tmp_path / "mine"), shape)
+    np.savez(tmp_path / "x.npz", images=np.zeros((40, 8, 8), np.uint8))
+    with pytest.raises(UserError, match="all 40 pictures are the same"):
+        data.load(str(tmp_path / "x.npz"))
+
+
 def test_labels_that_do_not_fit_are_a_finding(tmp_path: Path) -> None:
     place = folder(tmp_path)
-    (place / "labels.csv").write_text("id,text\n1,x\n")
+    (place / "labels.csv").write_text("file,remark\na/0.png,x\n")
     found = checked(place)
     assert found.findings[0].level == 0
-    assert "has the columns id, text" in found.findings[0].text
+    assert "has the columns file, remark" in found.findings[0].text
     assert found.survey.classes == {}
 
 

@@ -27,7 +27,7 @@ def experiment(
     wanted = dict(settings or {})
     for key, named in (("source", data), ("to", to)):
         if named is not None:
-            place = os.path.expanduser(named)
+            place = os.path.expanduser(named)  # as it is where there is no such home
             is_name = str(named) in DATASETS or (os.sep not in str(named) and not os.path.exists(place))
             wanted[key] = str(named) if is_name else os.path.abspath(place)  # a resume finds it from anywhere
     for key in ("from", "twins"):

@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from ganvas.errors import UserError
 from ganvas.figures import number
+from ganvas.run import Run
 from ganvas.sample import Model, Trained, task_of
 
 LICENCES = {"CC BY-SA 3.0": "cc-by-sa-3.0", "CC BY 4.0": "cc-by-4.0", "CC0": "cc0-1.0", "Apache-2.0": "apache-2.0"}
@@ -104,6 +105,11 @@ def detection(model: Trained) -> list[str]:
         "another way may look strange to it. Of this generator's own pictures it lets "
         f"{found['rows'][0]['passed']:.1%} pass.",
     ]
+
+
+def remarks(model: Trained) -> list[str]:
+    """What is damaged in the logs of the run that the model lies in, a sentence each."""
+    return Run(model.path.parent).remarks() if (model.path.parent / "experiment.json").is_file() else []
 
 
 @sound

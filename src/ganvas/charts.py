@@ -14,9 +14,9 @@ Mark = tuple[float, str] | None  # a height and what it means
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Round numbers in about `count` even steps that enclose low and high."""
-    if high <= low:
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # nearer to each other than the digits of a rung
         low, high = low - 0.5 * (abs(low) or 1), low + 0.5 * (abs(low) or 1)
-    unit = 10.0 ** math.floor(math.log10((high - low) / count))
+    unit = 10.0 ** math.floor(math.log10(max((high - low) / count, 1e-200)))
     step = next(unit * m for m in (1, 2, 5, 10) if (high - low) / (unit * m) <= count + 1e-9)
     return [float(f"{i * step:.12g}") for i in range(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)]
 

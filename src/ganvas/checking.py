@@ -19,9 +19,10 @@ from ganvas.data import survey as sv
 from ganvas.data.listing import Listing
 from ganvas.data.survey import Mirror, Survey
 from ganvas.errors import UserError
-from ganvas.fitting import Shape, Unreadable
+from ganvas.fitting import Shape
 from ganvas.recipes import RECIPES
 from ganvas.spec import ImageSpec
+from ganvas.text import one_line
 from ganvas.trainer import Trainer, speed
 
 FEW = 2_000  # pictures up to which the recipe `few` is the right one
@@ -101,14 +102,16 @@ def check(source: str, out: Path | None = None) -> Generator[Packing, None, Chec
     shape, converted = yield from depth.measured(listing, pack.resolve(listing, Shape()))
     found = yield from sv.survey(listing, shape.size, shape.depth)
     mirror = sv.mirror(found.thumbs)
-    findings = [*wrong, *(Finding(0, note) for note in listing.notes), *_findings(found, mirror, shape)]
+    findings = [*wrong, *(Finding(1, note) for note in listing.notes), *_findings(found, mirror, shape)]
     findings += [Finding(2, note) for note in converted]
     written = None
     if (out is not None or found.oblong) and len(found.thumbs):
         if place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
             findings.append(Finding(2, "You are in the folder of the pictures: no preview was written.", "Use --out."))
         else:
-            preview(listing, found.oblong or list(range(found.total)), sheet, shape.depth)
+            broken = {name for name, _ in found.broken}
+            whole = [i for i, name in enumerate(listing.names) if one_line(name) not in broken]
+            preview(listing, found.oblong or whole, sheet, shape.depth)
             written = sheet
     forecast = _forecast(found, shape)
     return Checked(found, mirror, sorted(findings, key=lambda f: f.level), forecast, written)
@@ -138,7 +141,19 @@ def _findings(found: Survey, mirror: Mirror, shape: Shape) -> list[Finding]:
     )
     doubles = sum(len(names) - 1 for names in found.duplicates)
     pair = _some([" = ".join(names[:2]) for names in found.duplicates])
-    add(1, doubles, f"{doubles:,} files are copies of others: {pair}.", "Remove them: what comes twice is drawn twice.")
+    same = good > 1 and doubles == good - 1
+    add(
+        0,
+        same,
+        f"All {good:,} pictures are the same: none can be held out, and nothing is to be learned.",
+        "Add others.",
+    )
+    add(
+        1,
+        doubles and not same,
+        f"{doubles:,} files are copies of others: {pair}.",
+        "Remove them: what comes twice is drawn twice.",
+    )
     near = _some([" ~ ".join(names) for names in found.near])
     add(
         1,
@@ -249,10 +264,11 @@ def preview(listing: Listing, numbers: list[int], out: Path, depth: fitting.Dept
     for found in listing.read(chosen):
         try:
             picture = fitting.plain(fitting.opened(found), SIDE, depth)
-        except Unreadable:
+            both = {fit: fitting.fitted(picture, Shape(SIDE, 3, fit)) for fit in rows}
+        except Exception:  # a damaged one, which was named already
             continue
         for fit, row in rows.items():
-            row.append(fitting.fitted(picture, Shape(SIDE, 3, fit)))
+            row.append(both[fit])
     sheet = []
     for start in range(0, len(rows["crop"]), COLUMNS):
         for row in rows.values():

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,12 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ganvas.errors import UserError
-from ganvas.files import cannot, write_whole
+from ganvas.errors import UserError, first_line
+from ganvas.files import cannot, parse_json, write_whole
 
 FORMAT = 1
+STATE = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of a weight
+PLACE = Path("a snapshot")  # of tensors that come from no file
 
 
 class Damaged(UserError):
@@ -28,7 +33,7 @@ def digest(tensors: dict[str, Tensor], card: str) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        state.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        state.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return state.hexdigest()
 
 
@@ -56,8 +61,10 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     said, text, tensors = _read(path, with_tensors=True)
     if said != digest(tensors, text):
         raise Damaged(f"{path} is damaged: its content does not match its own digest.")
-    card = json.loads(text)
-    version = card.pop("format")
+    card = _parsed(path, text)
+    version = card.pop("format", None)
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise Damaged(f"{path} is damaged: its card names no format.")
     if version > FORMAT:
         raise UserError(f"{path} has format {version}; this Ganvas reads up to {FORMAT}. Install a newer Ganvas.")
     return tensors, card
@@ -80,26 +87,40 @@ def head(path: Path) -> dict[str, Any]:
         Damaged: the file is not one of Ganvas, or its card cannot be read.
         UserError: the file cannot be read.
     """
+    return _parsed(path, _read(path, with_tensors=False)[1])
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
-        return json.loads(_read(path, with_tensors=False)[1])
+        card = parse_json(text)
     except ValueError as error:
         raise Damaged(f"{path} is damaged: its card is not JSON ({error}).") from error
+    if not isinstance(card, dict):
+        raise Damaged(f"{path} is damaged: its card is no group of entries.")
+    return card
 
 
 def _read(path: Path, with_tensors: bool) -> tuple[str, str, dict[str, Tensor]]:
     """Digest, card's text and tensors as they stand in the file."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode) and not path.is_dir():
+            raise UserError(f"Cannot read {path}: it is a pipe or a device, not a file.")
+        with open(path, "rb"):  # the library calls all that cannot be opened missing
+            pass
         with safetensors.safe_open(path, "pt") as file:  # pyright: ignore[reportPrivateImportUsage]
             said, _, text = (file.metadata() or {}).get("ganvas", "").partition(" ")
             tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118
     except FileNotFoundError as error:
         raise UserError(f"There is no file {path}.") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path} is a folder, not a file.") from error
     except OSError as error:
-        if path.is_dir():
-            raise UserError(f"{path} is a folder, not a file.") from error
         raise cannot("read", path, error) from error
-    except safetensors.SafetensorError as error:
-        raise Damaged(f"{path} is damaged or is no safetensors file ({error}).") from error
+    except MemoryError as error:
+        raise UserError(f"{path} is too large for this machine's memory.") from error
+    except (safetensors.SafetensorError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        # the others: a path with a zero byte, and kinds of numbers that torch does not have
+        raise Damaged(f"{path} is damaged or is no safetensors file ({first_line(error)}).") from error
     if not said:
         raise Damaged(f"{path} is a safetensors file, but not one that Ganvas wrote.")
     return said, text, tensors
@@ -116,15 +137,52 @@ def module_tensors(name: str, module: nn.Module) -> dict[str, Tensor]:
 
 
 def load_module(name: str, module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Put the tensors under `name.` into a network.
+    """Put the tensors under `name.` into a network; floats of another precision are converted to the network's.
 
     Raises:
         Damaged: they are not those of this network.
+        UserError: one of them is not finite.
     """
+    theirs, own = part(tensors, name), module.state_dict()
+    for key in theirs.keys() & own.keys():
+        if theirs[key].dtype != own[key].dtype:
+            if not (theirs[key].is_floating_point() and own[key].is_floating_point()):
+                raise Damaged(f"{path}: {name}.{key} holds {_kind(theirs[key])} where {_kind(own[key])} belong.")
+            theirs[key] = theirs[key].to(own[key].dtype)
+    check_finite(path, {f"{name}.{key}": value for key, value in theirs.items()})
+    unlike = [key for key in own if key not in theirs or theirs[key].shape != own[key].shape]
+    if unlike or theirs.keys() != own.keys():
+        told = ", ".join(key[:60] for key in [*unlike, *sorted(theirs.keys() - own.keys())][:3])
+        raise Damaged(f"{path}: its {name} does not fit the network that its settings describe ({told} ...).")
     try:
-        module.load_state_dict(part(tensors, name), assign=next(module.parameters()).is_meta)
+        module.load_state_dict(theirs, assign=any(weight.is_meta for weight in module.parameters()))
     except RuntimeError as error:
-        raise Damaged(f"{path}: its {name} does not fit the network that its settings describe ({error}).") from error
+        raise Damaged(
+            f"{path}: its {name} does not fit the network that its settings describe ({first_line(error)})."
+        ) from error
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} numbers"
+
+
+def check_finite(path: Path, tensors: dict[str, Tensor]) -> None:
+    """
+    Raises:
+        UserError: a value is infinite or not a number; it names the first tensor and says how many there are.
+    """
+    bad = {name: n for name, x in tensors.items() if x.is_floating_point() and (n := _not_finite(x))}
+    if bad:
+        name, count = next(iter(bad.items()))
+        more = f", and so do {len(bad) - 1} other tensors" if len(bad) > 1 else ""
+        raise UserError(
+            f"{path} is of no use: {name} holds {count:,} of {tensors[name].numel():,} values that are infinite or "
+            f"not numbers (NaN){more}. Take an earlier model or snapshot of this run, or train anew."
+        )
+
+
+def _not_finite(x: Tensor) -> int:
+    return int((~torch.isfinite(x.float() if x.element_size() == 1 else x)).sum())
 
 
 def optimizer_tensors(name: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -133,14 +191,27 @@ def optimizer_tensors(name: str, optimizer: torch.optim.Optimizer) -> dict[str, 
     return {f"{name}.{i}.{key}": torch.as_tensor(v) for i, values in state.items() for key, v in values.items()}
 
 
-def load_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put the tensors that `optimizer_tensors` made back into an optimiser of the same parameters."""
+def load_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], path: Path = PLACE) -> None:
+    """Put the tensors that `optimizer_tensors` made back into an optimiser (Adam) of the same parameters.
+
+    Raises:
+        Damaged: they are not those of this optimiser, or one of them is no number.
+    """
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in part(tensors, name).items():
         index, _, entry = key.partition(".")
-        weight = weights[int(index)]
-        if value.shape == weight.shape:  # fused steps walk through memory: the layout must be the weight's
-            value = torch.empty_like(weight, dtype=value.dtype, device="cpu").copy_(value)
-        state.setdefault(int(index), {})[entry] = value
+        number = int(index) if re.fullmatch(r"\d{1,9}", index, re.ASCII) else len(weights)
+        weight = weights[number] if number < len(weights) else None
+        wanted = None if weight is None else torch.Size() if entry == "step" else weight.shape
+        if weight is None or entry not in STATE or value.shape != wanted or not value.is_floating_point():
+            raise Damaged(f"{path}: {name}.{key[:60]} does not fit the optimiser of this training.")
+        if bool(value.isnan().any()):  # an infinite square is no harm: that weight rests
+            raise Damaged(f"{path} is of no use: {name}.{key} holds values that are not numbers (NaN).")
+        # fused steps walk through memory: the layout must be the weight's
+        value = torch.empty_like(weight, dtype=value.dtype, device="cpu").copy_(value) if value.dim() else value
+        state.setdefault(number, {})[entry] = value
+    for number, entries in state.items():
+        if entries.keys() != set(STATE):
+            raise Damaged(f"{path}: {name}.{number} lacks a part of the optimiser's state.")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -21,6 +21,7 @@ from ganvas.data import Batches, ImageData
 from ganvas.errors import UserError, unknown
 from ganvas.events import Event, Noted, Saved, Warned
 from ganvas.files import make_folder, write_whole
+from ganvas.files import place as file_place
 from ganvas.fitting import Shape
 from ganvas.run import Run
 from ganvas.spec import ImageSpec
@@ -120,20 +121,27 @@ class Experiment:
         Raises:
             UserError: an unknown architecture or setting, or a value of the wrong type or out of range.
         """
+        try:
+            return cls._from_dict(values)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from error
+
+    @classmethod
+    def _from_dict(cls, values: dict[str, Any]) -> Experiment:
         parts: dict[str, dict[str, Any]] = {}
         for name in SECTIONS:
             section = values.get(name, {})
             if not isinstance(section, dict):
-                raise UserError(f"{where}: '{name}' is {section!r}, not a group of settings.")
+                raise UserError(f"'{name}' is {cf.shown(section)}, not a group of settings.")
             parts[name] = dict(section)
-        name = str(parts["network"].pop("name", ""))
+        name = str(parts["network"].pop("name", ""))[:60]
         if name not in networks.ALL:
-            raise unknown(f"network for {where}", name, networks.ALL)
-        task = str(parts["task"].pop("name", "generate"))  # once there was no other
+            raise unknown("network", name, networks.ALL)
+        task = str(parts["task"].pop("name", "generate"))[:60]  # once there was no other
         if task not in TASKS:
-            raise unknown(f"task for {where}", task, TASKS)
+            raise unknown("task", task, TASKS)
         return cls(
-            recipe=str(values.get("recipe", "")),
+            recipe=str(values.get("recipe", ""))[:200],
             network=cf.from_dict(networks.ALL[name].Config, parts["network"], "network"),
             data=cf.from_dict(DataConfig, parts["data"], "data"),
             task=cf.from_dict(TASKS[task].Config, parts["task"], "task"),
@@ -198,10 +206,17 @@ class Experiment:
         spec = dataclasses.replace(spec, **kind.takes(self.task))
         if spec.size % spec.scale:
             raise UserError(f"size={spec.size} is no multiple of {spec.scale}, the factor of enlargement: choose one.")
-        generator, discriminator = networks.build(self.network, spec)
-        if self.training.freeze:
-            finetuning.freeze(discriminator, self.training.freeze, spec)
+        with self.enough_memory(spec):
+            with torch.device("meta"):  # nothing is computed: only to see how large they are
+                trainer.check_memory(networks.build(self.network, spec))
+            generator, discriminator = networks.build(self.network, spec)
+            if self.training.freeze:
+                finetuning.freeze(discriminator, self.training.freeze, spec)
         return kind.of(generator, discriminator, spec, self.task, self.network)
+
+    def enough_memory(self, spec: ImageSpec) -> contextlib.AbstractContextManager[None]:
+        """Within it a lack of memory becomes a UserError that says which settings to lower."""
+        return trainer.enough_memory(self.training.batch, spec.size, self.network)
 
     def batches(self, images: ImageData) -> Batches:
         """The order in which the images are seen.
@@ -268,10 +283,11 @@ class Experiment:
             if first:
                 yield from (Warned(0, note) for note in images.notes)
                 yield from (Noted(0, text) for text in [told] if text)
-            yield from self._events(training.fit(task, batches, self.training, run), run)
+            with self.enough_memory(images.spec):
+                yield from self._events(training.fit(task, batches, self.training, run), run)
 
     def _place(self, folder: str | Path | None) -> Path:
-        return Path(folder).expanduser() if folder is not None else self.new_folder()
+        return file_place(folder) if folder is not None else self.new_folder()
 
     def _agree(self, card: dict[str, Any]) -> None:
         """Raise a UserError where the processes have unlike settings or see unlike data."""
@@ -292,9 +308,7 @@ class Experiment:
                 return end.value
             if time.monotonic() - told >= TELL and distributed.is_first():
                 told = time.monotonic()
-                yield Noted(
-                    0, f"Converting the pictures, once for all trainings: {step.done:,} of {step.total:,} done."
-                )
+                yield Noted(0, f"{step.text}: {step.done:,} of {step.total:,} done.")
 
     def _events(self, events: Iterator[Event], run: Run) -> Iterator[Event]:
         try:
@@ -333,7 +347,8 @@ class Experiment:
         if old.get("fingerprint") != images.fingerprint:
             raise UserError(
                 f"{run.folder} was trained on other images than {self.data.source} holds now (fingerprints "
-                f"{str(old.get('fingerprint'))[:12]} and {images.fingerprint[:12]}). Choose another --run folder."
+                f"{str(old.get('fingerprint'))[:12]} and {images.fingerprint[:12]}). Name the right ones with "
+                "--data, or choose another --run folder."
             )
         write_whole(run.experiment, json.dumps(card, indent=1) + "\n")
 

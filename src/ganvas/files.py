@@ -12,7 +12,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 from ganvas.errors import UserError
 from ganvas.processes import is_alive
@@ -63,7 +63,7 @@ def place(path: str | os.PathLike[str]) -> Path:
         raise UserError(f"Cannot read {path}: {error}.") from error
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> IO[bytes]:
     """A regular file, open to be read.
 
     Raises:
@@ -73,10 +73,10 @@ def open_regular(path: Path) -> BinaryIO:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:  # the second: a path with a zero byte
         raise cannot("read", path, error if isinstance(error, OSError) else OSError(str(error))) from error
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
+    kind = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(kind):
         os.close(descriptor)
-        what = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device, not a file"
+        what = "a folder" if stat.S_ISDIR(kind) else "a pipe or a device, not a file"
         raise UserError(f"Cannot read {path}: it is {what}.")
     return open(descriptor, "rb")
 
@@ -91,8 +91,8 @@ def read_bytes(path: Path, most: int) -> bytes:
         UserError: it is larger, it is no regular file (a pipe would be waited for), or the system refused.
     """
     with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
         try:
+            size = os.fstat(file.fileno()).st_size
             content = file.read(size + 1) if size <= most else b""  # room is made for all that is asked for
             if len(content) > size:  # it has grown, or tells no size
                 content += file.read(most + 1 - len(content))
@@ -169,19 +169,36 @@ def part_of(path: Path, folder: bool = False) -> Iterator[Path]:
         part.mkdir()
     else:
         part.unlink(missing_ok=True)  # of this name there may be a link that leads elsewhere: it is not followed
-    descriptor = os.open(part, os.O_RDONLY if folder else os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
-        if fcntl is not None:
+        with contextlib.ExitStack() as stack:
             with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield part
+                stack.enter_context(_held(part))
+            yield part
     finally:
-        os.close(descriptor)
         if part.is_dir():
             shutil.rmtree(part, ignore_errors=True)
         else:
             with contextlib.suppress(OSError):
                 part.unlink()
+
+
+@contextlib.contextmanager
+def _held(place: str | Path) -> Iterator[None]:
+    """Hold a file or folder while it is in use; on Windows, which renames nothing that is open, nothing is held.
+
+    Raises:
+        OSError: another process holds it.
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _remove_left_parts(folder: Path) -> None:
@@ -190,13 +207,7 @@ def _remove_left_parts(folder: Path) -> None:
         named = re.fullmatch(r"\..+\.(\d{1,10})\.part", entry.name)
         if named is None or entry.is_symlink() or is_alive(int(named[1]), ""):
             continue
-        with contextlib.suppress(OSError):
-            descriptor = os.open(entry.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-            try:
-                if fcntl is not None:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # another machine's process may hold it
-            finally:
-                os.close(descriptor)
+        with contextlib.suppress(OSError), _held(entry.path):  # another machine's process may hold it
             shutil.rmtree(entry.path) if entry.is_dir() else os.unlink(entry.path)
 
 
@@ -254,9 +265,10 @@ def _user_folder(kind: str, variable: str) -> Path:
     if os.path.isabs(named):  # others are to be passed over, says the XDG Base Directory specification
         return Path(named) / "ganvas"
     find = platformdirs.user_cache_dir if kind == "cache" else platformdirs.user_state_dir
-    place = Path(find("ganvas", appauthor=False))
-    if place.is_absolute():
-        return place
+    with contextlib.suppress(RuntimeError):  # newer versions say so; older ones give a path that begins with ~
+        place = Path(find("ganvas", appauthor=False))
+        if place.is_absolute():
+            return place
     user = os.getuid() if hasattr(os, "getuid") else 0
     place = Path(tempfile.gettempdir()) / f"ganvas-{user}"
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ganvas import checkpoint
 from ganvas.errors import UserError
@@ -19,21 +19,27 @@ def take(networks: dict[str, nn.Module], source: str) -> str:
         What was taken, in a sentence.
 
     Raises:
-        UserError: there is no such model, it is damaged, or nothing in it fits.
+        UserError: there is no such model, it is damaged, nothing in it fits, or a weight is not finite.
     """
     path = locate(source)
     tensors, card = checkpoint.load(path)
-    taken, fresh = 0, []
+    found: list[tuple[Tensor, str]] = []  # of both networks, before any is changed
+    fresh = []
     for part, network in networks.items():
-        theirs = checkpoint.part(tensors, part)
         for name, weight in network.state_dict().items():
-            if name in theirs and theirs[name].shape == weight.shape:
-                weight.copy_(theirs[name])
-                taken += 1
+            theirs = tensors.get(f"{part}.{name}")
+            fits = theirs is not None and theirs.shape == weight.shape
+            if fits and theirs.is_floating_point() == weight.is_floating_point():
+                found.append((weight, f"{part}.{name}"))
             else:
                 fresh.append(f"{part}.{name}")
+    checkpoint.check_finite(path, {name: tensors[name] for _, name in found})
+    for weight, name in found:
+        weight.copy_(tensors[name])
+    taken = len(found)
     if not taken:
-        kind = card.get("network", {}).get("name")
+        network = card.get("network")
+        kind = str(network.get("name"))[:40] if isinstance(network, dict) else "not known"
         raise UserError(
             f"from={source}: nothing in this model ({kind}) fits the networks of this training. Take its recipe and "
             "size, or leave from= out."

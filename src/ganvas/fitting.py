@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 
 from ganvas.errors import first_line
 
 SUFFIXES = {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
 SUFFIXES |= {".tga", ".ppm", ".pgm", ".pbm", ".pnm"}
 FORMATS = ("PNG", "JPEG", "JPEG2000", "WEBP", "GIF", "BMP", "DIB", "TIFF", "TGA", "PPM")  # no other is decoded
+if "avif" in features.modules and features.check("avif"):  # Pillow 11.3 and later, as it is built for most systems
+    SUFFIXES, FORMATS = SUFFIXES | {".avif"}, (*FORMATS, "AVIF")
+if find_spec("pillow_heif"):
+    SUFFIXES |= {".heic", ".heif", ".hif"}
 LIMIT = 200_000_000  # pixels of a file: more is a bomb, or no picture to train on
 BYTES = 500_000_000  # of a picture's file, or of a member of an archive: more is not read
 SPARE = 2  # a large JPEG may be decoded at a half, a quarter or an eighth, down to so many times the wanted size
@@ -67,7 +73,7 @@ def opened(data: bytes | np.ndarray | Exception) -> Image.Image:
     if isinstance(data, np.ndarray):
         return Image.fromarray(np.ascontiguousarray(data[0] if len(data) == 1 else data.transpose(1, 2, 0)))
     try:
-        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        picture = Image.open(io.BytesIO(data), formats=_formats(data))
     except Image.UnidentifiedImageError as error:
         raise Unreadable("it is no picture" if data else "it is empty") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -77,6 +83,14 @@ def opened(data: bytes | np.ndarray | Exception) -> Image.Image:
     if picture.width * picture.height > LIMIT:
         raise Unreadable(f"it has more than {LIMIT // 1_000_000} million pixels")
     return picture
+
+
+def _formats(data: bytes) -> tuple[str, ...]:
+    """What a file may be; what reads HEIF is loaded when the first file of that family comes."""
+    if data[4:8] != b"ftyp" or ".heic" not in SUFFIXES:
+        return FORMATS
+    importlib.import_module("pillow_heif").register_heif_opener()
+    return (*FORMATS, "HEIF")
 
 
 def plain(picture: Image.Image, size: int = 0, depth: Depth | None = None) -> Image.Image:

@@ -68,12 +68,32 @@ def wasserstein_d(real: Tensor, fake: Tensor) -> Tensor:
 
 def relativistic_d(real: Tensor, fake: Tensor) -> Tensor:
     """softplus(D(G(z)) - D(x)), pair by pair. Source: Jolicoeur-Martineau 2018; Huang et al. 2024, equation 2."""
+    _same_shape(real, fake)
     return softplus(fake - real).mean()
 
 
 def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
     """softplus(D(x) - D(G(z))), pair by pair. Source: Jolicoeur-Martineau 2018; Huang et al. 2024, equation 2."""
+    _same_shape(real, fake)
     return softplus(real - fake).mean()
+
+
+def _same_shape(one: Tensor, other: Tensor) -> None:
+    """Pairs are judged one by one: [B, 1] beside [B] would silently be all B x B of them."""
+    if one.shape != other.shape:
+        raise ValueError(f"the shapes {tuple(one.shape)} and {tuple(other.shape)} are unlike")
+
+
+def _rows(x: Tensor) -> tuple[Tensor, tuple[int, ...]]:
+    """[B, ...] and all its dimensions but the first; [B] becomes [B, 1], for without any the sum would be of all."""
+    x = x if x.dim() > 1 else x[:, None]
+    return x, tuple(range(1, x.dim()))
+
+
+def _norms(gradient: Tensor) -> Tensor:
+    """The squared norm [B] of each row of [B, ...]."""
+    squares, rest = _rows(gradient.float().square())
+    return squares.sum(rest)
 
 
 LOSSES = {
@@ -93,23 +113,30 @@ def squared_gradient(logits: Tensor, images: Tensor) -> Tensor:
 
     Args:
         logits: [B] or [B, 1, h, w], computed from `images`.
-        images: [B, C, H, W] with requires_grad.
+        images: [B, ...], of any rank, with requires_grad.
     """
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    return gradient.float().square().sum((1, 2, 3)).mean()
+    return _norms(gradient).mean()
 
 
 def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
     """(|gradient of D at random points between real and fake| - 1)^2. Source: Gulrajani et al. 2017, equation 3.
 
     Args:
-        discriminator: images [B, C, H, W] -> logits [B].
-        real, fake: [B, C, H, W].
-        mix: [B, 1, 1, 1] uniform in [0, 1].
+        discriminator: images [B, ...] -> logits [B].
+        real, fake: [B, ...], of one shape and any rank.
+        mix: B numbers in any shape, uniform in [0, 1].
+
+    Raises:
+        ValueError: unlike shapes, which would be spread over one another, or other than B numbers.
     """
+    _same_shape(real, fake)
+    if mix.numel() != len(real):
+        raise ValueError(f"mix has {mix.numel()} numbers for {len(real)} images")
+    mix = mix.reshape(-1, *(1 for _ in real.shape[1:]))
     points = torch.lerp(fake.detach().to(real.dtype), real.detach(), mix).requires_grad_(True)
     (gradient,) = torch.autograd.grad(discriminator(points).sum(), points, create_graph=True)
-    norm = gradient.float().square().sum((1, 2, 3)).add(1e-12).sqrt()
+    norm = _norms(gradient).add(1e-12).sqrt()
     return (norm - 1).square().mean()
 
 
@@ -119,6 +146,7 @@ def accuracy(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, 
     Where a single logit has no zero point both are the share of pairs in which the real image scores higher.
     """
     if objective.threshold is None:
+        _same_shape(real, fake)
         right = (real > fake).float().mean()
         return right, right
     return (real > objective.threshold).float().mean(), (fake <= objective.threshold).float().mean()
@@ -144,11 +172,13 @@ def charbonnier(made: Tensor, true: Tensor, smooth: float, even: float = 0) -> T
     """Mean of sqrt(difference^2 + smooth^2): absolute differences, round at zero. Source: Charbonnier et al. 1994.
 
     Args:
-        made, true: [B, C, H, W].
+        made, true: [B, ...], of one shape and any rank.
         even: where it is not 0 a picture whose own mean is e gets a weight in proportion to 1 / (e - smooth + even):
             nearly a mean of logarithms, as PSNR is, except for pictures that are better than `even` already.
     """
-    each = ((made - true).square() + smooth**2).sqrt().mean((1, 2, 3))
+    _same_shape(made, true)
+    apart, rest = _rows(((made - true).square() + smooth**2).sqrt())
+    each = apart.mean(rest)
     if not even:
         return each.mean()
     weight = 1 / (each.detach() - smooth + even)

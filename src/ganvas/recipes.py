@@ -8,11 +8,11 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 
 from ganvas import trainer
 from ganvas.errors import UserError, unknown
 from ganvas.experiment import DataConfig, Experiment
+from ganvas.files import place
 from ganvas.networks import classic_dcgan, classic_mlp, dcgan, pyramid, shuffle, translator, unet
 from ganvas.tasks import generate, restore, translate
 
@@ -374,7 +374,7 @@ def find(name: str) -> Experiment:
     file, _, function = name.rpartition(":")
     if not file.endswith(".py"):
         raise unknown("recipe", name, RECIPES)
-    path = Path(file).expanduser()
+    path = place(file)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if not path.is_file() or spec is None or spec.loader is None:
         raise UserError(f"There is no file {path}.")

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganvas import checkpoint, seeds
+from ganvas import cache, checkpoint, seeds
 from ganvas.data import ImageData, Split
 from ganvas.errors import UserError
 from ganvas.figures import VERSION
@@ -67,6 +67,7 @@ class Looked:
         splits = {"train": data.train, "held": data.held_out}
         self.splits = {name: _shuffled(split, seed, name) for name, split in splits.items()}
         tensors, card = _read(self.path)
+        cache.used(self.path)
         if not tensors:
             tensors, card = self._look(extractor), {"floors": {}}
             self._write(tensors, card)
@@ -103,6 +104,7 @@ class Looked:
         try:
             make_folder(self.path.parent)
             checkpoint.save(self.path, tensors, card)
+            cache.trim(self.path)
         except UserError:
             return
 

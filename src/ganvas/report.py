@@ -91,7 +91,8 @@ def write(run: Run) -> None:
         "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{CSS}</style></head>\n<body><main>'
     )
-    end = f"{_commands(run, card)}{_settings(run, card)}</main><script>{SCRIPT}</script></body></html>\n"
+    damaged = "".join(f"<p class=soft>{escape(sentence)}</p>" for sentence in run.remarks())
+    end = f"{damaged}{_commands(run, card)}{_settings(run, card)}</main><script>{SCRIPT}</script></body></html>\n"
     write_whole(run.report, page + "".join(parts) + end)
 
 
@@ -122,8 +123,8 @@ def _pictures(run: Run, card: dict[str, Any]) -> str:
     """The newest sheet with the slider beside the real images; without scripts the film below tells the same."""
     film: list[tuple[Path, str, str]] = []
     special = _special(card)
-    for kimg, path in _spread(run.pictures()):
-        when = f"After {kimg},000 images" if kimg else "After fewer than 1,000 images"
+    for seen, path in _spread(run.pictures()):
+        when = f"After {seen:,} images" if seen else "After fewer than 1,000 images"
         if path.stem == "fakes_init":
             when = "Before the training" if special else "Before the training: noise"
         if image := _image(path, f"Generated images. {when}", f'data-at="{when}"'):
@@ -310,7 +311,10 @@ def _plain(value: object) -> str:
 
 def _home(text: str) -> str:
     """A path without the name of its owner: reports are shown to others."""
-    home = f"{Path.home()}/"
+    try:
+        home = f"{Path.home()}/"
+    except RuntimeError:  # this user has none
+        return text
     return "~/" + text.removeprefix(home) if text.startswith(home) else text
 
 

@@ -37,7 +37,7 @@ def section(run: Run, card: dict[str, Any], rows: Rows) -> str:
 
 def _judged(row: dict[str, Any]) -> str:
     """The table of `ganvas evaluate`: what each one who mends is worth."""
-    answers = [a for a in row.get("answers", []) if isinstance(a, dict)]
+    answers = groups(row, "answers")
     known = [key for key in COLUMNS if any(number(a, key) is not None for a in answers)]
     head = "".join(f"<th>{COLUMNS[key]}</th>" for key in known)
     body = "".join(
@@ -46,13 +46,26 @@ def _judged(row: dict[str, Any]) -> str:
         + "</tr>"
         for a in answers
     )
+    count, size = plain(row, "n"), plain(row, "size")
     told = (
-        f"{row.get('n'):,} held-out pieces of {row.get('size')} px of {escape(str(row.get('data')))}, damaged anew; "
+        f"{count} held-out pieces of {size} px of {escape(str(row.get('data')))}, damaged anew; "
         f"features of {escape(str(row.get('extractor')))}; after {row['images']:,} images."
     )
     return (
         f"<table><thead><tr><th>Who mends</th>{head}</tr></thead><tbody>{body}</tbody></table><p class=soft>{told}</p>"
     )
+
+
+def plain(row: dict[str, Any], key: str) -> str:
+    """A whole number as people read it; 'some' where there is none."""
+    value = number(row, key)
+    return "some" if value is None else f"{value:,.0f}"
+
+
+def groups(row: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """The groups of entries in a list; none where it is no list."""
+    found = row.get(key)
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
 def _cell(key: str, value: float | None) -> str:

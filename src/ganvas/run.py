@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,24 @@ from torch import Tensor
 from ganvas import checkpoint, processes
 from ganvas import images as im
 from ganvas.errors import UserError, first_line
-from ganvas.files import cannot, json_line, locked, make_folder, write_whole
+from ganvas.files import (
+    cannot,
+    json_line,
+    locked,
+    make_folder,
+    open_regular,
+    parse_json,
+    part_of,
+    place,
+    read_bytes,
+)
 from ganvas.spec import ImageSpec
 
 KEEP = 3  # snapshots that are kept
+CARD = 10_000_000  # bytes of experiment.json at most: the names of its classes are in it
+MOST = 2**63  # images that a row can be of
+TAIL = 32_000_000  # bytes of a log that are read at most: its last ones
+LINE = 1_000_000  # bytes of a line at most
 
 
 LOCKS = Path("/proc/locks")
@@ -129,20 +143,49 @@ class Run:
             raise cannot("write", path, error) from error
 
     def rows(self, path: Path | None = None) -> list[dict[str, Any]]:
-        """The log so far (or the file that `path` names); a last line half written in a crash is passed over."""
-        path = path or self.log
-        rows = []
-        if path.is_file():
-            for line in path.read_text(errors="replace").splitlines():
-                row = json_line(line)
+        """The log so far (or the file that `path` names), oldest first; lines that are damaged are passed over.
+
+        Every row has `images`, a number. Of a file above TAIL bytes these are the last ones. See `remarks`.
+        """
+        return self._look(path or self.log, TAIL)[0]
+
+    def last_row(self) -> dict[str, Any]:
+        """The last line of the log; nothing where there is none."""
+        return next(reversed(self._look(self.log, LINE)[0]), {})
+
+    def remarks(self) -> list[str]:
+        """What is passed over in the log and in the metrics, a sentence each; mostly nothing."""
+        told = []
+        for path in (self.log, self.metrics):
+            rows, bad, skipped = self._look(path, TAIL)
+            bad += sum("protocol" in row and not is_figure(row) for row in rows)
+            if bad:
+                told.append(f"{path.name}: {bad:,} damaged line{'s' * (bad > 1)} passed over.")
+            if skipped:
+                told.append(f"{path.name}: of its {skipped + TAIL:,} bytes the last {TAIL:,} are looked at.")
+        return told
+
+    def _look(self, path: Path, most: int) -> tuple[list[dict[str, Any]], int, int]:
+        """The rows of a file's last `most` bytes, how many lines there are none, and the bytes before them."""
+        rows: list[dict[str, Any]] = []
+        bad = skipped = 0
+        with contextlib.suppress(UserError, OSError), open_regular(path) as file:  # not there yet, or not to be read
+            skipped = max(0, os.fstat(file.fileno()).st_size - most)
+            if skipped:
+                file.seek(skipped - 1)
+                file.readline(most)  # up to the end of a line that began before
+            for line in file.read(most).split(b"\n"):
+                row = parsed(line)
                 if row is not None:
                     rows.append(row)
-        return rows
+                elif line.strip():
+                    bad += 1
+            bad -= bool(line.strip() and row is None)  # the last one has no end: it was half written in a crash
+        return rows, bad, skipped
 
     def figures(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl that an evaluation wrote, oldest first."""
-        rows = self.rows(self.metrics)
-        return [row for row in rows if isinstance(row.get("protocol"), dict)]
+        return [row for row in self.rows(self.metrics) if is_figure(row)]
 
     def settings(self) -> dict[str, Any]:
         """What experiment.json says.
@@ -151,32 +194,54 @@ class Run:
             UserError: there is none, or it cannot be read.
         """
         path = self.experiment
+        if not _exists(path):
+            raise UserError(f"{path.parent} is not a run's folder: it has no {path.name}.")
         try:
-            card = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise UserError(f"{path.parent} is not a run's folder: it has no {path.name}.") from error
-        except OSError as error:
-            raise cannot("read", path, error) from error
-        except (ValueError, RecursionError) as error:  # not UTF-8, or not JSON
+            card = parse_json(read_bytes(path, CARD))
+        except ValueError as error:  # not UTF-8, or not JSON
             raise UserError(f"{path} is damaged: it is not JSON ({error}).") from error
         if not isinstance(card, dict):
             raise UserError(f"{path} is damaged: it is no group of settings.")
         return card
 
     def rewind(self, images: int) -> None:
-        """Drop what was logged, drawn and saved after `images` images: a resumed training makes it again."""
+        """Drop what was logged, drawn and saved after `images` images: a resumed training makes it again.
+
+        Damaged lines stay where they are.
+
+        Raises:
+            UserError: the system refused.
+        """
         if not self.writes:
             return
         for path in (self.log, self.metrics):
-            kept = [row for row in self.rows(path) if row["images"] <= images]
-            write_whole(path, "".join(json.dumps(row) + "\n" for row in kept))
+            if path.is_file():
+                self._rewind_file(path, images)
         for folder in (self.samples, self.models):
             for path in folder.iterdir() if folder.is_dir() else []:
-                ours = re.fullmatch(r"(fakes|model)_(\d+)", path.stem)
-                if ours and int(ours[2]) > images // 1000:
+                seen = moment(path)
+                if seen is not None and seen > images:
                     path.unlink()
         for path in [*self.folder.rglob(".*.part"), *self.checkpoints.glob("candidate_*")]:
             path.unlink(missing_ok=True)
+
+    def _rewind_file(self, path: Path, images: int) -> None:
+        """Leave the lines after `images` images out, one by one: a log may be larger than the memory."""
+        try:
+            with open_regular(path) as file, part_of(path) as part, open(part, "wb") as out:
+                begins = True  # a part of a line that is longer than LINE may not
+                while line := file.readline(LINE):
+                    ends = line.endswith(b"\n")
+                    row = parsed(line) if begins and ends else None
+                    half = begins and not ends and len(line) < LINE  # written so in a crash
+                    if not half and (row is None or row["images"] <= images):
+                        out.write(line)
+                    begins = ends
+                out.flush()
+                os.fsync(out.fileno())
+                os.replace(part, path)
+        except OSError as error:
+            raise cannot("write", path, error) from error
 
     def save_picture(self, name: str, pictures: Tensor, columns: int = 10) -> Path:
         """Write a sheet of uint8 [n, C, H, W] below samples/."""
@@ -188,10 +253,13 @@ class Run:
         return path
 
     def pictures(self) -> list[tuple[int, Path]]:
-        """The sheets of generated pictures so far: (thousands of images seen, path), oldest first."""
+        """The sheets of generated pictures so far: (images seen, path), oldest first.
+
+        Those that are named by thousands of images count as of the beginning of their thousand.
+        """
         found = [(0, self.samples / "fakes_init.png")] if (self.samples / "fakes_init.png").is_file() else []
-        named = ((re.fullmatch(r"fakes_(\d+)", p.stem), p) for p in sorted(self.samples.glob("fakes_*.png")))
-        return found + [(int(name[1]), p) for name, p in named if name]
+        named = ((moment(path), path) for path in sorted(self.samples.glob("fakes_*.png")))
+        return found + sorted((seen, path) for seen, path in named if seen is not None)
 
     def drawn(self, spec: ImageSpec) -> Tensor:
         """The generated pictures of all sheets, cut apart, uint8 [n, C, H, W]; empty where there are none."""
@@ -233,24 +301,72 @@ class Run:
         """The snapshots, newest first."""
         return sorted(self.checkpoints.glob("snapshot_*.safetensors"), reverse=True)
 
-    def last_snapshot(self) -> tuple[Path | None, dict[str, Tensor], dict[str, Any], list[str]]:
-        """The newest snapshot that is whole.
+    def last_snapshot(
+        self, take: Callable[[Path, dict[str, Tensor], dict[str, Any]], None] | None = None
+    ) -> tuple[Path | None, dict[str, Tensor], dict[str, Any], list[str]]:
+        """The newest snapshot that is whole, and that `take` does not refuse with a UserError.
 
         Returns:
-            Its path (None: there is no snapshot), tensors and card, and a sentence for each damaged one passed over.
+            Its path (None: there is no snapshot), tensors and card, and a sentence for each bad one passed over.
 
         Raises:
-            UserError: there are snapshots, but all of them are damaged.
+            UserError: there are snapshots, but none of them can be taken.
         """
         bad: list[str] = []
         for path in self.snapshots():
             try:
-                return path, *checkpoint.load(path), bad
-            except UserError as error:  # damaged, unreadable, or of a newer version
+                tensors, card = checkpoint.load(path)
+                if take is not None:
+                    take(path, tensors, card)
+                return path, tensors, card, bad
+            except UserError as error:  # damaged, unreadable, of a newer version, or of another training
                 bad.append(str(error))
         if bad:
             raise UserError(f"No snapshot in {self.checkpoints} can be read. {' '.join(bad)} Start a new run.")
         return None, {}, {}, bad
+
+
+def parsed(line: bytes) -> dict[str, Any] | None:
+    """A line of a log; None where it is none: no object of JSON, or without a number of images."""
+    row = json_line(line) if len(line) <= LINE else None
+    seen = None if row is None else row.get("images")
+    whole = isinstance(seen, int | float) and not isinstance(seen, bool) and 0 <= seen <= MOST
+    return row if whole else None
+
+
+PROTOCOL = {"extractor": str, "mark": str, "count": int, "split": str, "seed": int, "repeats": int, "labels": str}
+PROTOCOL |= {"data": str, "fingerprint": str, "form": str, "version": int}
+VALUES = ("value", "spread", "floor", "floor_spread")
+
+
+def is_figure(row: dict[str, Any]) -> bool:
+    """Is this line of metrics.jsonl a figure of an evaluation, each entry of its kind?"""
+    protocol, entries = row.get("protocol"), {"metric": str, "title": str, "better": str, "share": bool, "note": str}
+    if not isinstance(protocol, dict) or not set(row) <= {*entries, *VALUES, "protocol", "images"}:
+        return False
+    optional = {"form", "version", "note"}  # once there were none of these
+    return (
+        all(type(row.get(k)) is kind for k, kind in entries.items() if k in row or k not in optional)
+        and all(type(row.get(k)) in (int, float, type(None)) and abs(row.get(k) or 0) < 1e100 for k in VALUES)
+        and set(protocol) <= set(PROTOCOL)
+        and all(type(protocol.get(k)) is kind for k, kind in PROTOCOL.items() if k in protocol or k not in optional)
+    )
+
+
+def stamp(images: int, alone: bool) -> str:
+    """How a sheet or a model is named after a moment: `alone` in its thousand of images by thousands, else by images.
+
+    Nine digits are images and fewer are thousands: names stay apart, and older versions of Ganvas can read them.
+    """
+    return f"{images // 1000:06d}" if alone else f"{images:09d}"
+
+
+def moment(path: Path) -> int | None:
+    """The images seen when a sheet or a model was made that `stamp` named; None: it is none of these."""
+    named = re.fullmatch(r"(?:fakes|model)_(\d{1,15})", path.stem, re.ASCII)
+    if named is None:
+        return None
+    return int(named[1]) * (1 if len(named[1]) >= 9 else 1000)
 
 
 def remote_name(path: str | os.PathLike[str]) -> str:
@@ -278,17 +394,31 @@ def locate(path: str | os.PathLike[str]) -> Path:
     """
     if is_remote(path):
         return _download(str(path))
-    place = Path(path).expanduser()
-    if place.is_dir():
-        model = place / "model.safetensors"
-        if model.is_file():
-            return model
-        if (place / "experiment.json").is_file():
-            raise UserError(f"The run {place} has no model yet: it is written with the first snapshot.")
-        raise UserError(f"{place} is not a run's folder: it has no model.safetensors.")
-    if not place.is_file():
-        raise UserError(f"There is no run or model {place}.")
-    return place
+    there = place(path)
+    if not _exists(there):
+        raise UserError(f"There is no run or model {there}.")
+    if not there.is_dir():
+        return there
+    if _exists(there / "model.safetensors"):
+        return there / "model.safetensors"
+    if _exists(there / "experiment.json"):
+        raise UserError(f"The run {there} has no model yet: it is written with the first snapshot.")
+    raise UserError(f"{there} is not a run's folder: it has no model.safetensors.")
+
+
+def _exists(path: Path) -> bool:
+    """Is there something of this name?
+
+    Raises:
+        UserError: that may not be seen, which is not the same as no.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:  # the second: a zero byte in the name
+        raise cannot("read", path, error if isinstance(error, OSError) else OSError(str(error))) from error
+    return True
 
 
 def _download(name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,13 +16,36 @@ from ganvas import checkpoint, distributed, networks
 from ganvas import config as cf
 from ganvas import images as im
 from ganvas.detection import LEAST, Detector, probabilities
-from ganvas.errors import UserError, unknown
+from ganvas.errors import UserError, first_line, unknown
 from ganvas.run import locate
 from ganvas.selection import Selector, kept
 from ganvas.spec import ImageSpec
+from ganvas.tasks import TASKS
 
 BATCH = 256  # pictures that are drawn at a time
-NEEDED = ("recipe", "images", "training", "machine", "data_name", "licence", "fingerprint")  # in a model's card
+NEEDED: dict[str, type] = {  # in a model's card
+    "recipe": str,
+    "images": int,
+    "training": dict,
+    "task": dict,
+    "network": dict,
+    "data": dict,
+    "machine": dict,
+    "data_name": str,
+    "licence": str,
+    "fingerprint": str,
+    "classes": list,
+}
+PERHAPS: dict[str, type] = {
+    "log": dict,
+    "metrics": list,
+    "other_name": str,
+    "signs": dict,
+    "detector": dict,
+    "restoration": dict,
+    "translation": dict,
+}
+OF_DATA: dict[str, type] = {"source": str, "to": str, "twins": str, "fit": str, "labels": bool, "linear": bool}
 USES = {  # what a model of another task is for
     "generate": "draws pictures from noise: use `ganvas sample`, and `ganvas train denoise` for a model that mends",
     "restore": "mends pictures and draws none from noise: use `ganvas restore MODEL FILES... --out DIR`",
@@ -241,34 +265,87 @@ def networks_of(path: str | os.PathLike[str], task: str, device: str = "auto") -
         device = f"cuda:{distributed.local_rank()}" if torch.cuda.is_available() else "cpu"
     file = locate(path)
     tensors, card = checkpoint.load(file)
+    _check(file, card)
+    theirs = task_of(card)
+    if theirs != task and theirs in USES and task in USES:
+        raise UserError(f"{file} {USES[theirs]}.")
     try:
-        theirs = task_of(card)
-        if theirs != task and theirs in USES and task in USES:
-            raise UserError(f"{file} {USES[theirs]}.")
+        _check_task(card, theirs)
         with torch.device("meta"):  # nothing is computed, and no card can ask for more memory than its file has
             parts, spec, config = _build(card, tensors)
-        names = tuple(card["classes"])
-        missing = [name for name in NEEDED if name not in card]
-        if missing or len(names) != spec.classes or not all(isinstance(name, str) for name in names):
-            raise UserError(
-                f"{file} is no whole model: its card lacks {', '.join(missing) or 'the names of its classes'}."
-            )
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ZeroDivisionError, OverflowError) as error:
-        raise UserError(f"{file} describes no network that this version of Ganvas knows ({error}).") from error
+        if len(card["classes"]) != spec.classes:
+            raise UserError(f"it names {len(card['classes'])} classes and draws {spec.classes}.")
+    except UserError as error:
+        raise UserError(f"{file} describes no model that this Ganvas knows: {str(error)[:400]}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError, MemoryError) as error:
+        told = first_line(error)[:400]
+        raise UserError(f"{file} describes no network that this version of Ganvas knows ({told}).") from error
+    strange = sorted({name.partition(".")[0] for name in tensors} - parts.keys())
+    if strange:
+        raise checkpoint.Damaged(f"{file} holds weights of no network that it describes ({strange[0][:40]} ...).")
     for name, network in parts.items():
         checkpoint.load_module(name, network, tensors, file)
         network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return Loaded(file, parts, spec, config, card)
 
 
+def _check(file: Path, card: dict[str, Any]) -> None:
+    """Make sure that a card has what a model's card has, each of its kind.
+
+    Raises:
+        UserError: it has not; it names the first that is amiss.
+    """
+    for name, kind in (NEEDED | PERHAPS).items():
+        value = card.get(name)
+        if value is None and name in PERHAPS:
+            continue
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            lacks = f"its card lacks {name}" if name not in card else f"{name} in its card is {str(value)[:40]}"
+            raise UserError(f"{file} is no whole model: {lacks}.")
+    if not all(isinstance(name, str) for name in card["classes"]):
+        raise UserError(f"{file} is no whole model: its card lacks the names of its classes.")
+    for name, kind in OF_DATA.items():
+        if name in card["data"] and not isinstance(card["data"][name], kind):
+            raise UserError(f"{file} is no whole model: {name} in its card is {str(card['data'][name])[:40]}.")
+    ranges = (card.get("signs") or {}).values()
+    if not all(isinstance(r, list) and len(r) == 2 and all(isinstance(v, int | float) for v in r) for r in ranges):
+        raise UserError(f"{file} is no whole model: the signs of damage in its card are no ranges.")
+    if not all(isinstance(row, dict) and isinstance(row.get("metric"), str) for row in card.get("metrics") or []):
+        raise UserError(f"{file} is no whole model: the metrics in its card are no figures.")
+    trained = card["training"]
+    numbers = {"images": card["images"], "images of training": trained.get("images"), "seed": trained.get("seed")}
+    for name, value in numbers.items():
+        if type(value) is not int or not 0 <= value <= cf.LARGEST:
+            raise UserError(f"{file} is no whole model: the {name} in its card is {str(value)[:40]}.")
+
+
+def _check_task(card: dict[str, Any], name: str) -> None:
+    """Check the task's settings, and put those that an older card lacks in.
+
+    Raises:
+        UserError: a task that there is not, or a setting of another type or out of range.
+    """
+    if name not in TASKS:
+        raise unknown("task", name, TASKS)
+    kind = TASKS[name].Config
+    known = {key: value for key, value in card["task"].items() if key in cf.types_of(kind)}  # others may have been once
+    config = cf.from_dict(kind, known, "task")
+    TASKS[name].takes(config)
+    card["task"] = {**dataclasses.asdict(config), **card["task"]}
+
+
 def _build(card: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, nn.Module], ImageSpec, Any]:
     """The networks that a card describes, without their weights; the kind of image; the networks' config."""
-    spec, knobs = ImageSpec(**card["spec"]), dict(card["network"])
-    config = cf.from_dict(networks.ALL[knobs.pop("name")].Config, knobs, "network")
+    spec, knobs = ImageSpec.from_dict(card.get("spec")), dict(card["network"])
+    name = str(knobs.pop("name", ""))
+    fitting = networks.BY_TASK[task_of(card)]
+    if name not in fitting:
+        raise unknown("network", name, fitting)
+    config = cf.from_dict(fitting[name].Config, knobs, "network")
     generator, discriminator = networks.build(config, spec)
     parts: dict[str, nn.Module] = {"generator": generator, "discriminator": discriminator}
     if any(name.startswith("selector.") for name in tensors):
         parts["selector"] = Selector(spec.channels, spec.size)
-    if "detector.mean" in tensors:
+    if any(name.startswith("detector.") for name in tensors):
         parts["detector"] = Detector(len(tensors["detector.mean"]))
     return parts, spec, config

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from ganvas.errors import UserError
+
+LIMITS = {"channels": (1, 4), "size": (4, 1024), "classes": (0, 100_000), "scale": (1, 16)}
 
 
 def drawable(size: int) -> int:
@@ -26,6 +30,26 @@ class ImageSpec:
     scale: int = 1
     masked: bool = False
     turned: bool = False
+
+    @classmethod
+    def from_dict(cls, values: Any) -> ImageSpec:
+        """The shape that a card names; what it leaves out is as usual.
+
+        Raises:
+            UserError: an entry that there is not, of another type or out of range.
+        """
+        if not isinstance(values, dict):
+            raise UserError("'spec' is no group of entries.")
+        known = {field.name for field in dataclasses.fields(cls)}
+        odd = [str(name)[:40] for name in values if name not in known]
+        lacking = [name for name in ("channels", "size") if name not in values]
+        if odd or lacking:
+            raise UserError(f"'spec' has no {lacking[0]}." if lacking else f"'spec' has an unknown entry '{odd[0]}'.")
+        for name, value in values.items():
+            low, high = LIMITS.get(name, (False, True))
+            if type(value) is not type(low) or not low <= value <= high:
+                raise UserError(f"'spec' has {name}={str(value)[:40]}; it must be {low} to {high}.")
+        return cls(**values)
 
     def ladder(self) -> list[int]:
         """The sides from the smallest map (4 to 7 pixels) to the image, each twice the one before.

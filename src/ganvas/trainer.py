@@ -6,6 +6,7 @@ import contextlib
 import copy
 import itertools
 import math
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas import checkpoint, distributed, ema, seeds
-from ganvas.config import knob
+from ganvas.config import LARGEST, knob
 from ganvas.data import Batch, Batches
 from ganvas.errors import UserError
 from ganvas.tasks import Task
@@ -28,10 +29,10 @@ PROBE = 32  # held-out images that the discriminator judges in a probe
 class Config:
     """Length, optimisers and rhythm. The clock is images seen: real images that the discriminator was shown."""
 
-    images: int = knob(150_000, "length of the training in images seen (150k, 2M)", low=1)
-    batch: int = knob(128, "images a step, of all processes together", low=2)
-    lr_g: float = knob(1e-3, "learning rate of the generator", low=0)
-    lr_d: float = knob(1e-3, "learning rate of the discriminator", low=0)
+    images: int = knob(150_000, "length of the training in images seen (150k, 2M)", low=1, high=10**12)
+    batch: int = knob(128, "images a step, of all processes together", low=2, high=10**6)
+    lr_g: float = knob(1e-3, "learning rate of the generator", low=0, high=100)
+    lr_d: float = knob(1e-3, "learning rate of the discriminator", low=0, high=100)
     beta1: float = knob(0.0, "Adam's first decay rate", low=0, high=0.9999)
     beta2: float = knob(0.99, "Adam's second decay rate", low=0, high=0.999999)
     beta2_from: float = knob(
@@ -39,20 +40,63 @@ class Config:
     )
     burn_in: float = knob(0.1, "share of the training in which beta2 rises", low=0, high=1)
     decay_from: float = knob(1.0, "share of the training after which the learning rates fall to 0", low=0, high=1)
-    ema: int = knob(0, "half-life of the averaged generator's weights in images (0: no average)", low=0)
+    ema: int = knob(0, "half-life of the averaged generator's weights in images (0: no average)", low=0, high=10**12)
     ema_ramp: float = knob(0.05, "upper limit of that half-life as a share of the images seen", low=0, high=1)
     seed: int = knob(0, "start of all random numbers", low=0)
     device: str = knob("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
     precision: str = knob("auto", "of the multiplications", choices=("auto", "fp32", "bf16"))
     from_: str = knob("", "a trained model (a run, a model file, hf://user/name) whose weights are the first ones")
-    freeze: int = knob(0, "layers of the discriminator, from the pixels on, that stay as they are in that model", low=0)
-    tick_every: int = knob(2_000, "images from one log line to the next", low=1)
-    sample_every: int = knob(10_000, "images from one picture to the next (0: only sample_at)", low=0)
-    sample_at: tuple[int, ...] = knob((), "more pictures, after so many images", low=1)
+    freeze: int = knob(
+        0, "layers of the discriminator, from the pixels on, that stay as they are in that model", low=0, high=1000
+    )
+    tick_every: int = knob(2_000, "images from one log line to the next", low=1, high=10**12)
+    sample_every: int = knob(10_000, "images from one picture to the next (0: only sample_at)", low=0, high=10**12)
+    sample_at: tuple[int, ...] = knob((), "more pictures, after so many images", low=1, high=10**12)
     keep_models: bool = knob(False, "keep the model of each picture in models/")
-    evaluate_every: int = knob(0, "images from one evaluation (Frechet distance ...) to the next, beside it", low=0)
-    evaluate_count: int = knob(2_000, "pictures that such an evaluation draws", low=100)
-    save_seconds: float = knob(60.0, "seconds from one snapshot to the next", low=0)
+    evaluate_every: int = knob(
+        0, "images from one evaluation (Frechet distance ...) to the next, beside it", low=0, high=10**12
+    )
+    evaluate_count: int = knob(2_000, "pictures that such an evaluation draws", low=100, high=10**6)
+    save_seconds: float = knob(60.0, "seconds from one snapshot to the next", low=0, high=10**12)
+
+
+NO_MEMORY = ("DefaultCPUAllocator", "not enough memory", "out of memory", "Storage size calculation overflowed")
+
+
+@contextlib.contextmanager
+def enough_memory(batch: int, size: int, network: Any) -> Iterator[None]:
+    """Where the memory does not suffice for what is done within, the error says what to lower.
+
+    Raises:
+        UserError: as said.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in NO_MEMORY):
+            raise
+        raise lacking(batch, size, network) from error
+
+
+def lacking(batch: int, size: int, network: Any) -> UserError:
+    """The error for a training that the memory does not suffice for."""
+    sizes = ", ".join(f"{name}={value}" for name, value in vars(network).items() if type(value) is int)
+    return UserError(
+        f"This machine has not enough memory for such a training. Lower batch={batch}, size={size}, or what makes the "
+        f"networks large: {sizes}. What was saved before is kept."
+    )
+
+
+def check_memory(networks: Sequence[nn.Module]) -> None:
+    """
+    Raises:
+        MemoryError: the weights of these networks (which may be on `meta`), their gradients and averages alone are
+            more than the machine's memory: the system would end the process without a word.
+    """
+    needed = 5 * sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
+    with contextlib.suppress(ValueError, OSError, AttributeError):  # a system that does not tell
+        if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+            raise MemoryError(f"{needed:,} bytes")
 
 
 def choose_device(config: Config) -> torch.device:
@@ -247,19 +291,42 @@ class Trainer:
         }
 
     def restore(self, path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
-        """Go back to the state that a snapshot holds."""
+        """Go back to the state that a snapshot holds.
+
+        Raises:
+            UserError: it is not one of this training; what was there is then of no use.
+        """
+        clock = {name: card.get(name) for name in ("images", "probed", "seconds", "tick_seconds")}
+        clock["probed"] = card.get("probed", card.get("images"))  # once there was none
+        for name, value in clock.items():
+            kinds = (int, float) if "seconds" in name else (int,)
+            if type(value) not in kinds or not 0 <= value <= LARGEST:
+                raise checkpoint.Damaged(f"{path} is no whole snapshot: {name} in its card is {str(value)[:40]}.")
+        counts, sums = card.get("counts"), checkpoint.part(tensors, "sums")
+        if not isinstance(counts, dict) or counts.keys() != sums.keys() or not isinstance(card.get("machine"), dict):
+            raise checkpoint.Damaged(f"{path} is no whole snapshot: its card lacks counts or machine.")
+        if any(type(n) is not int or n < 1 for n in counts.values()) or any(t.numel() != 1 for t in sums.values()):
+            raise checkpoint.Damaged(f"{path} is no whole snapshot: its running means are none.")
+        dials, own = checkpoint.part(tensors, "dials"), self.task.dials
+        if any(
+            name not in own or (own[name].dim(), own[name].shape[1:]) != (t.dim(), t.shape[1:])  # pools grow
+            for name, t in dials.items()
+        ):
+            raise checkpoint.Damaged(f"{path} is no snapshot of this task: its dials are {', '.join(dials)[:60]}.")
+        checkpoint.check_finite(path, {f"dials.{name}": t for name, t in dials.items()})
         checkpoint.load_module("generator", self.task.generator, tensors, path)
         checkpoint.load_module("discriminator", self.task.discriminator, tensors, path)
         checkpoint.load_module("average", self.average, tensors, path)
-        checkpoint.load_optimizer("optimizer_g", self.optimizer_g, tensors)
-        checkpoint.load_optimizer("optimizer_d", self.optimizer_d, tensors)
-        self.images, self.probed, self.seconds = card["images"], card.get("probed", card["images"]), card["seconds"]
-        self.tick_seconds, self.counts = card["tick_seconds"], dict(card["counts"])
-        self.task.dials.update(checkpoint.part(tensors, "dials"))
-        self.sums = {name: t.to(self.device) for name, t in checkpoint.part(tensors, "sums").items()}
+        checkpoint.load_optimizer("optimizer_g", self.optimizer_g, tensors, path)
+        checkpoint.load_optimizer("optimizer_d", self.optimizer_d, tensors, path)
+        self.images, self.probed = clock["images"], clock["probed"]
+        self.seconds, self.tick_seconds, self.counts = clock["seconds"], clock["tick_seconds"], dict(counts)
+        own.update(dials)
+        self.sums = {name: sums[name].reshape(()).to(self.device) for name in counts}  # in the log's order
 
     def is_finite(self) -> bool:
-        state = [*self.task.generator.state_dict().values(), *self.task.discriminator.state_dict().values()]
+        networks = (self.task.generator, self.task.discriminator, self.average)
+        state = [tensor for network in networks for tensor in network.state_dict().values()]
         return all(bool(torch.isfinite(t).all()) for t in state)
 
 

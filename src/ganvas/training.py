@@ -14,7 +14,7 @@ from ganvas.background import Background
 from ganvas.data import Batches
 from ganvas.errors import UserError
 from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
-from ganvas.run import Run
+from ganvas.run import Run, stamp
 from ganvas.tasks import CHECK, Task
 from ganvas.trainer import Config, Trainer
 
@@ -24,6 +24,22 @@ PROBES = 8  # probes of the discriminator a tick, since its opinion sways from s
 def crossed(before: int, after: int, every: int) -> bool:
     """Did the clock pass a multiple of `every` (0: never)?"""
     return every > 0 and before // every < after // every
+
+
+def pictured(config: Config, after: int) -> bool:
+    """Does a picture belong to the step that ends after so many images? (One belongs to the end as well.)"""
+    before = after - config.batch
+    listed = any(before < at <= after for at in config.sample_at)
+    return listed or crossed(before, after, config.sample_every)
+
+
+def first_in_thousand(config: Config, after: int) -> bool:
+    """Is the picture of this step the first one in its thousand of images, wherever the training may end?
+
+    It follows from the settings alone, so that a resumed training gives its pictures the same names.
+    """
+    start = -(-(after // 1000 * 1000) // config.batch) * config.batch  # the thousand's first step
+    return pictured(config, after) and not any(pictured(config, n) for n in range(start, after, config.batch) if n)
 
 
 def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Event]:
@@ -56,12 +72,12 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
             if done or crossed(before, after, config.tick_every):
                 events.append(_log(trainer, batches, run))
                 events += [Measured(background.images, rows) for rows in [background.collect()] if rows]
-            listed = any(before < at <= after for at in config.sample_at)
-            if done or listed or crossed(before, after, config.sample_every):
-                drawn = _sample(trainer, batches, run, f"fakes_{after // 1000:06d}")
+            if done or pictured(config, after):
+                name = stamp(after, first_in_thousand(config, after))
+                drawn = _sample(trainer, batches, run, f"fakes_{name}")
                 events += [drawn, _check(trainer, batches, run, drawn.pictures)]
                 if config.keep_models:
-                    _save_model(trainer, run, run.models / f"model_{after // 1000:06d}.safetensors")
+                    _save_model(trainer, run, run.models / f"model_{name}.safetensors")
             if crossed(before, after, config.evaluate_every) and run.writes and not (done or background.busy):
                 _save_model(trainer, run, run.candidate(after))
                 background.start(after)
@@ -95,17 +111,19 @@ def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, Non
     """Take up the run's last snapshot, or make the first one; returns when the training would have begun."""
     tensors, card = {}, {}
     with distributed.together():
-        path, tensors, card, bad = run.last_snapshot() if run.writes else (None, {}, {}, [])
+        path, tensors, card, bad = run.last_snapshot(trainer.restore) if run.writes else (None, {}, {}, [])
     for sentence in bad:
         yield Warned(0, f"{sentence} The snapshot before it is taken.")
-    if path is not None:
-        trainer.restore(path, tensors, card)
+    for sentence in run.remarks() if run.writes else []:
+        yield Warned(0, sentence)
     if distributed.size() > 1:  # the other machines need not have the folder
         _share(trainer, run)
     if path is not None:
-        changed = {k: (v, trainer.machine()[k]) for k, v in card["machine"].items() if trainer.machine()[k] != v}
-        for key, (old, new) in changed.items():
-            yield Warned(trainer.images, f"{key} was {old} and is {new}: the run goes on, but not bit for bit.")
+        for key, new in trainer.machine().items():
+            old = card["machine"].get(key, new)
+            if old != new:
+                told = f"{key} was {str(old)[:60]} and is {new}: the run goes on, but not bit for bit."
+                yield Warned(trainer.images, told)
     del tensors
     run.rewind(trainer.images)
     if run.writes:
@@ -202,7 +220,7 @@ def _save(trainer: Trainer, run: Run) -> Saved:
 
 
 def _save_model(trainer: Trainer, run: Run, path: Path, finished: bool = False) -> None:
-    rows, task = run.rows(), trainer.task
+    task = trainer.task
     parts = {"generator": trainer.drawer(), "discriminator": task.discriminator, **(task.learned if finished else {})}
     run.save_model(
         path,
@@ -211,7 +229,7 @@ def _save_model(trainer: Trainer, run: Run, path: Path, finished: bool = False) 
             "images": trainer.images,
             "finished": finished,
             "machine": trainer.machine(),
-            "log": rows[-1] if rows else {},
+            "log": run.last_row(),
             **(task.findings if finished else {}),
         },
     )

@@ -47,21 +47,23 @@ def section(run: Run, card: dict[str, Any], rows: Rows) -> str:
     )
     cards.append(f"{losses}<p>{told}</p>" if losses else "")
     grid = "".join(f'<div class="card">{text}</div>' for text in cards if text)
-    loss = str((card.get("task") or {}).get("loss"))
+    task = card.get("task")
+    loss = str(task.get("loss")) if isinstance(task, dict) else ""
     title, expert = "Is it the other kind, and still the same?", restored.contest(rows, loss)
     return f'<section><h2>{title}</h2><div class="grid">{grid}</div></section>{expert}'
 
 
 def _weighed(row: dict[str, Any]) -> str:
     """The table of `ganvas evaluate`."""
-    ways = [w for w in row.get("ways", []) if isinstance(w, dict)]
+    ways = restored.groups(row, "ways")
     known = [key for key in COLUMNS if any(number(w, key) is not None for w in ways)]
     head = "".join(f"<th>{COLUMNS[key]}</th>" for key in known)
     body = ""
     for way in ways:
         cells = "".join(f"<td>{cell(key, number(way, key))}</td>" for key in known)
         body += f'<tr><th scope="row">To {escape(str(way.get("to")))}: {escape(str(way.get("name")))}</th>{cells}</tr>'
-    counts = " and ".join(f"{n:,}" for n in row.get("n", []))
+    both = row["n"] if isinstance(row.get("n"), list) else []
+    counts = " and ".join(restored.plain({"n": n}, "n") for n in both)
     told = (
         f"{counts} held-out pictures; features of {escape(str(row.get('extractor')))}; after {row['images']:,} images."
     )

@@ -1,4 +1,4 @@
-"""`ganvas data check` and `ganvas data pack`: the user's own images."""
+"""`ganvas data check`, `ganvas data pack` and `ganvas data cache`: the user's own images."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ def check(path: str, *, json: Annotated[bool, Parameter(negative=())] = False, o
 
     from ganvas import checking
     from ganvas.tables import findings
+    from ganvas.text import printable
 
     checked = _watched(checking.check(path, out), "looking at pictures")
-    print(dumps(checked.to_dict()) if json else "\n".join(findings(checked, path, me())))
+    print(dumps(checked.to_dict()) if json else printable("\n".join(findings(checked, path, me()))))
     return 0
 
 
@@ -63,6 +64,7 @@ def pack(path: str, out: Path, *settings: str) -> int:
     from ganvas import data as datasets
     from ganvas.errors import unknown
     from ganvas.experiment import DataConfig
+    from ganvas.text import printable
 
     kinds, wanted = config.types_of(DataConfig), DataConfig(path)
     for key, text in as_settings(settings).items():
@@ -73,13 +75,41 @@ def pack(path: str, out: Path, *settings: str) -> int:
     steps = datasets.pack_into(path, out.expanduser(), wanted.shape(), wanted.labels)
     found = _watched(steps, "converting pictures")
     for note in found.notes:
-        print(note)
+        print(printable(note))
     spec, counts = found.spec, (len(found.train.images), len(found.held_out.images))
     print(
         f"{out}: {counts[0]:,} pictures to train on and {counts[1]:,} held out, {spec.size}x{spec.size} pixels, ",
         end="",
     )
     print(f"{spec.channels} channels, {spec.classes or 'no'} classes.\n\nNext:\n  {me()} train images --data {out}")
+    return 0
+
+
+@data.command
+def cache(*, clear: Annotated[bool, Parameter(negative=())] = False) -> int:
+    """Say what Ganvas keeps in your cache: converted pictures, references. What is not used for longest goes first.
+
+    Parameters
+    ----------
+    clear
+        Remove all of it, but what a training uses just now. It is made anew when it is needed.
+    """
+    from ganvas import cache as kept
+    from ganvas.text import one_line
+
+    found = kept.entries()
+    if clear:
+        left = [entry for entry in found if not kept.remove(entry.place)]
+        gone = sum(entry.bytes for entry in found) - sum(entry.bytes for entry in left)
+        print(f"Removed {len(found) - len(left):,} of {len(found):,} things from the cache, {gone / 1e6:,.0f} MB.")
+        for entry in left:
+            print(f"  in use: {one_line(entry)}")
+        return 0
+    for entry in reversed(found):
+        print(f"{one_line(entry)}\n  {one_line(entry.place)}")
+    total = sum(entry.bytes for entry in found)
+    print(f"{total / 1e6:,.0f} MB in {len(found):,} things; the cache may take {kept.limit() / 1e9:,.1f} GB.", end=" ")
+    print(f"Next:\n  {me()} data cache --clear" if found else "It is empty.")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,6 +130,7 @@ def compare(*sources: Path) -> int:
 
     from ganvas import figures as fg
     from ganvas import loading
+    from ganvas.run import Run
     from ganvas.tables import comparison
 
     if len(sources) < 2:
@@ -139,6 +141,8 @@ def compare(*sources: Path) -> int:
         if loading.task(source) == "translate":
             raise UserError(f"{source} translates pictures. Measure each with: ganvas evaluate RUN")
     found = [{f.metric: f for f in fg.figures_of(source)} for source in sources]
+    for sentence in (f"{source}/{told}" for source in sources for told in Run(source).remarks()):
+        print(f"ganvas: {sentence}", file=sys.stderr)
     shared = [name for name in found[0] if all(name in other for other in found)]
     if not shared:
         raise UserError("These runs have no metric in common. Measure them alike: ganvas evaluate RUN")

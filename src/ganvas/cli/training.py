@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 from cyclopts import Parameter
 
 from ganvas.cli.app import app, as_settings, is_first, me, show_settings
+from ganvas.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ganvas.events import Event
     from ganvas.experiment import Experiment
 
 
+HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 NEXT = {  # after a training
     "generate": "sample {place} --seeds 0-63",
     "restore": "restore {place} my-pictures/ --out mended/",
@@ -50,22 +58,23 @@ def train(
     to
         For translate: the pictures of the other kind, as --data.
     smoke
-        Twenty steps only: shows in seconds that everything works.
+        Twenty steps only: shows in seconds that everything works. What you set yourself stays as you set it.
     dry_run
         Show settings, size and a forecast of the time; write nothing.
     """
     from ganvas import api
 
-    experiment = api.experiment(recipe, data, as_settings(settings), to)
+    chosen = as_settings(settings)
+    experiment = api.experiment(recipe, data, chosen, to)
     if smoke:
-        experiment = experiment.smoke()
+        experiment = api.experiment(experiment.smoke(), data, chosen, to)
     if dry_run:
         return forecast(experiment)
     return watch(experiment, run)
 
 
 @app.command
-def resume(folder: Path, *settings: str) -> int:
+def resume(folder: Path, *settings: str, data: str | None = None, to: str | None = None) -> int:
     """Go on with a run that was stopped, or extend a finished one with images=N.
 
     Parameters
@@ -74,10 +83,23 @@ def resume(folder: Path, *settings: str) -> int:
         The run's folder.
     settings
         images=N makes the run longer; nothing else may change.
+    data
+        Where the same images lie now, if they were moved.
+    to
+        For translate: where the pictures of the other kind lie now.
     """
+    from ganvas import api
     from ganvas.experiment import Experiment
 
-    return watch(Experiment.load(folder).override(as_settings(settings)), folder)
+    experiment = api.experiment(Experiment.load(folder), data, as_settings(settings), to)
+    places = experiment.data
+    for place, way in ((places.source, "--data"), (places.to, "--to"), (places.twins, "twins=")):
+        if os.path.isabs(place) and not os.path.exists(place):
+            raise UserError(
+                f"{folder} learns from {place}, where there is nothing now. Say where these images are: {me()} resume "
+                f"{folder} {way}{'' if way.endswith('=') else ' '}PLACE"
+            )
+    return watch(experiment, folder)
 
 
 @app.command
@@ -117,10 +139,12 @@ def forecast(experiment: Experiment) -> int:
     config = experiment.training
     batches = experiment.batches(images)
     sizes = [sum(p.numel() for p in n.parameters()) for n in (task.generator, task.discriminator)]
-    trainer = Trainer(task, config)
+    with experiment.enough_memory(images.spec):
+        trainer = Trainer(task, config)
     print(f"Settings of {experiment.recipe} (change them with key=value, without the part before the dot)")
     show_settings(experiment.to_dict())
-    rate = speed(trainer, batches)
+    with experiment.enough_memory(images.spec):
+        rate = speed(trainer, batches)
     what = "pieces" if experiment.data.fit == "pieces" else "images"
     print()
     for title, kind in (("Data", images), ("And", images.other)):
@@ -135,7 +159,8 @@ def forecast(experiment: Experiment) -> int:
 
 @contextmanager
 def stop_on_signal() -> Iterator[list[int]]:
-    """A list that fills when the user (Ctrl-C) or the system (SIGTERM) asks to stop; a second Ctrl-C stops at once.
+    """A list that fills when the user (Ctrl-C) or the system (SIGTERM; SIGHUP, when a terminal is closed) asks to stop;
+    a second Ctrl-C stops at once.
 
     The wish is also told to the other processes of the training, where there are some.
     """
@@ -149,12 +174,27 @@ def stop_on_signal() -> Iterator[list[int]]:
         asked.append(number)
         distributed.wish("stop")
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:  # nohup: it shall outlive its terminal
+        numbers.append(HANGUP)
+    before = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _without_terminal(asked: list[int]) -> Iterator[None]:
+    """When the terminal was closed there is nowhere to write to: what is said then goes nowhere, and is no error."""
+    try:
+        yield
+    except OSError:
+        if HANGUP not in asked:
+            raise
+        with contextlib.suppress(OSError):  # no file of the system's
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def watch(experiment: Experiment, folder: Path | None) -> int:
@@ -164,13 +204,14 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     from ganvas import distributed, tasks
     from ganvas.display import Lines, Screen
     from ganvas.events import Started
+    from ganvas.run import Run
 
     console, total = Console(quiet=not is_first()), experiment.training.images
     display = Screen(console, total, experiment.recipe) if console.is_terminal else Lines(console, total)
-    events = experiment.run(folder)
+    events = cast("Generator[Event]", experiment.run(folder))
     place, last, stopped = Path(), None, False
-    with stop_on_signal() as asked:
-        with display:
+    with stop_on_signal() as asked, _without_terminal(asked):
+        with contextlib.closing(events), display:  # a generator: it saves as it closes, whatever happens here
             for event in events:
                 last = event
                 if isinstance(event, Started):
@@ -179,16 +220,18 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
                 if distributed.granted("stop"):
                     stopped = True
                     break
-            events.close()  # pyright: ignore[reportAttributeAccessIssue]  # a generator: it saves as it closes
-        if not is_first():
-            return 128 + (asked or [signal.SIGTERM])[0] if stopped else 0
-        if stopped:
-            print(f"\nStopped and saved. Go on with:\n  {me()} resume {place}")
-            return 128 + (asked or [signal.SIGTERM])[0]
+            events.close()
+        if stopped and is_first():
+            print(f"\nStopped and saved. Go on with:\n  {me()} resume {place}", flush=True)
+    if stopped or HANGUP in asked:
+        distributed.granted("stop")
+        return 128 + (asked or [signal.SIGTERM])[0]
+    if not is_first():
+        return 0
     if isinstance(last, Started):
         print(f"This run is finished. Make it longer with:\n  {me()} resume {place} images={2 * total}")
         return 0
-    newest = max((place / "samples").glob("fakes_[0-9]*.png"), default=place / "samples")
+    newest = next((path for _, path in reversed(Run(place).pictures())), place / "samples")
     print(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
     use = NEXT[tasks.name_of(experiment.task)]
     print(f"Next:\n  {me()} {use.format(place=place)}\n  {me()} info {place}")

@@ -181,6 +181,8 @@ def info(model: Path) -> int:
             print(f"\n{title}")
         for line in lines:
             print(f"  {line}")
+    for sentence in cards.remarks(loaded):
+        print(f"\n{sentence}")
     print("\nSettings")
     show_settings(loaded.card)
     return 0

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas import seeds
+from ganvas import cache, seeds
 from ganvas.data import arrays, idx, listing, npz, pack, photos
 from ganvas.data.batches import Batch, Batches
+from ganvas.data.checks import Packing
 from ganvas.data.listing import Listing
-from ganvas.data.pack import Packing
 from ganvas.data.sets import ImageData, Split, fingerprint, hold_out
 from ganvas.errors import UserError, unknown
 from ganvas.files import cache_folder, cannot
@@ -93,7 +92,7 @@ def loading(
         path = _there(source)
         kind = _kind(source)
         if kind == "pack":
-            found = _from_pack(path)
+            found = _as_data((yield from pack.read(path)))
             native = Shape(found.spec.size, found.spec.channels)
             wanted = Shape(_side(shape, native.size), shape.channels or native.channels)
             if wanted != native:
@@ -217,20 +216,17 @@ def pack_into(source: str, out: Path, shape: Shape, labelled: bool = True) -> Ge
         raise UserError(f"{source} is a pack already. Name the pictures that it was made from.")
     found = listed(source, labelled)
     yield from pack.write(found, pack.resolve(found, shape), out)
-    return _from_pack(out)
+    return _as_data((yield from pack.read(out)))
 
 
 def _packed(found: Listing, shape: Shape) -> Generator[Packing, None, ImageData]:
     """The pictures of a listing, from the cache where they lie there."""
     wanted = pack.resolve(found, shape)
-    place = cache_folder() / "packs" / f"{found.name}-{pack.key(found, wanted)[:20]}"
-    if (place / "pack.json").exists():
-        try:
-            return _from_pack(place)
-        except UserError:  # damaged: it is only a copy
-            shutil.rmtree(place)
-    yield from pack.write(found, wanted, place)
-    return _from_pack(place)
+    place = _place(found.name, "-" + pack.key(found, wanted)[:20])
+    size = len(found.names) * wanted.channels * wanted.size**2
+    return (
+        yield from _cached(place, size, lambda: pack.write(found, wanted, place), lambda: pack.read(place, found.notes))
+    )
 
 
 def _photographs(found: Listing, shape: Shape, twins: str = "") -> Generator[Packing, None, ImageData]:
@@ -241,13 +237,49 @@ def _photographs(found: Listing, shape: Shape, twins: str = "") -> Generator[Pac
         damaged = listing.find(Path(twins).expanduser(), False)
         found = photos.paired(found, damaged)
         wanted = replace(wanted, depth=wanted.depth and pack.resolve(damaged, shape).depth)
-    place = cache_folder() / "packs" / photos.place_of(found, wanted)
-    yield from photos.write(found, wanted, place)
-    return replace(_as_data(photos.read(place, shape.size)), twins=bool(twins))
+    place = _place(found.name, "-photos-" + photos.key_of(found, wanted)[:20])
+    steps = _cached(
+        place,
+        0,
+        lambda: photos.write(found, wanted, place),
+        lambda: photos.read(place, shape.size, found.notes),
+    )
+    return replace((yield from steps), twins=bool(twins))
 
 
-def _from_pack(place: Path) -> ImageData:
-    return _as_data(pack.read(place))
+def _place(name: str, ending: str) -> Path:
+    """The folder in the cache for pictures of a name, of which so much stays as any file system takes."""
+    return cache_folder() / "packs" / (name.encode(errors="replace")[:100].decode(errors="ignore") + ending)
+
+
+def _cached(
+    place: Path,
+    size: int,
+    write: Callable[[], Iterator[Packing]],
+    read: Callable[[], Generator[Packing, None, pack.Pack]],
+) -> Generator[Packing, None, ImageData]:
+    """What is in the cache, or is written there now: also where it is damaged, since it is only a copy.
+
+    Args:
+        size: bytes that it takes, as far as is known.
+    """
+    notes: list[str] = []
+    if place.exists() or place.is_symlink():
+        try:
+            found = _as_data((yield from read()))
+            cache.used(place)
+            return found
+        except photos.TooSmall:
+            raise
+        except UserError as error:
+            why = str(error).removesuffix(pack.ANEW).strip()
+            notes.append(f"What the cache held of these pictures could not be used and is made anew: {why}")
+            cache.remove(place, in_use=True)
+    notes += cache.trim(place, size)
+    yield from write()
+    notes += cache.trim(place)
+    found = _as_data((yield from read()))
+    return replace(found, notes=(*found.notes, *notes))
 
 
 def _as_data(found: pack.Pack) -> ImageData:

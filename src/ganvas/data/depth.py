@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ganvas import fitting
+from ganvas.data.checks import Packing
 from ganvas.data.listing import Listing, mapped
 from ganvas.fitting import Seen, Shape, Unreadable
 
 CHUNK = 32  # pictures that a thread looks at
-
-
-@dataclass(frozen=True)
-class Packing:
-    """So many pictures of a set are done."""
-
-    done: int
-    total: int
 
 
 def measured(listing: Listing, shape: Shape) -> Generator[Packing, None, tuple[Shape, tuple[str, ...]]]:
@@ -33,7 +26,7 @@ def measured(listing: Listing, shape: Shape) -> Generator[Packing, None, tuple[S
     for part in mapped(listing, chunks, _seen):
         seen.join(part)
         done = min(total, done + CHUNK)
-        yield Packing(done, total)
+        yield Packing(done, total, "Looking at the range of values")
     told = [f"values of {words} became 0 to 255" for words in seen.told()]
     note = f"{seen.pictures:,} pictures have more than 8 bits a pixel: {', '.join(told)}."
     return replace(shape, depth=seen.depth), (note,) if told else ()

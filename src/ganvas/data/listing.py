@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import itertools
 import os
+import stat
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from ganvas import files
-from ganvas.data import archives, labelling
+from ganvas.data import archives, labelling, layout
+from ganvas.data.archives import Reading
 from ganvas.errors import UserError
 from ganvas.files import cannot
 from ganvas.fitting import BYTES, SUFFIXES
+from ganvas.text import one_line
 
-TRAIN = ("train", "training")
-TEST = ("test", "testing", "valid", "val", "validation", "eval")
 HELD = 200_000_000  # bytes of pictures' files that are in memory at a time, but for one that has more by itself
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+PEEKED = 200  # files of a folder of litter that are looked at
 T = TypeVar("T")
 Read = Callable[[Sequence[int]], Iterator[bytes | np.ndarray | Exception]]
 
@@ -45,6 +50,7 @@ class Listing:
     notes: tuple[str, ...] = ()
     licence: str = "not stated"
     others: tuple[tuple[str, int], ...] = ()  # suffixes of files that are no pictures, with counts
+    origin: str = ""  # where they lie, of an archive also its stamp; '' where the stamps say what they are
 
 
 def spread(listing: Listing, most: int) -> list[int]:
@@ -127,80 +133,150 @@ def find(path: Path, labelled: bool = True) -> Listing:
     Raises:
         UserError: there are none, the archive is damaged, or labels do not fit the files.
     """
-    opener = _folder if path.is_dir() else archives.of_zip if path.name.lower().endswith(".zip") else archives.of_tar
-    members, read = opener(path)
-    kept = {n: s for n, s in members.items() if not any(p[:1] == "." or p == "__MACOSX" for p in n.split("/"))}
-    names = [n for n in kept if PurePosixPath(n).suffix.lower() in SUFFIXES]
-    others = Counter(PurePosixPath(n).suffix.lower() or "(none)" for n in kept)
-    for suffix in SUFFIXES:
-        others.pop(suffix, None)
-    if not names:
-        seen = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(8)) or "nothing"
-        raise UserError(f"{path} holds no pictures: it has {seen}. Pictures end in {', '.join(sorted(SUFFIXES))}.")
+    if path.is_dir():
+        members, read, told = _folder(path)
+    else:
+        members, read = (archives.of_zip if path.name.lower().endswith(".zip") else archives.of_tar)(path)
+        told = Told()
+    litter = {name: layout.litter_in(name) for name in members}
+    kept = [name for name in members if not litter[name]]
+    pictures = [name for name in kept if layout.is_picture(name)]
+    told.litter += [part for name, part in litter.items() if part and layout.is_picture(name)]
+    kinds, others = layout.of_kinds(
+        Counter(one_line(layout.suffix(n)) or "(none)" for n in kept if not layout.is_picture(n))
+    )
+    if not pictures:
+        raise _nothing(path, others, kinds)
+    used, tests, parts, beside = layout.split(pictures)
+    names = [pictures[i] for i in used]
+    notes = [*beside, *layout.of_litter(told.litter), *kinds, *told.notes()]
+    labels: list[str] | None = None
+    if labelled:
+        tables = {n: read for n in kept if labelling.is_table(n)}
+        stated, more = _stated(path, names, tables, {*pictures} - {*names}, tests, parts, told.folders)
+        notes += more
+        names = [name for name, label in zip(names, stated or names, strict=True) if label is not None]
+        if stated:
+            labels = [label for label in stated if label is not None]
+            tests = tests if len(labels) == len(stated) else None
 
     def by_number(numbers: Sequence[int]) -> Iterator[bytes | np.ndarray | Exception]:
         return read([names[i] for i in numbers])
 
-    found = Listing(
+    return Listing(
         bare_name(path.resolve()),
         str(path),
         names,
-        [kept[n] for n in names],
+        [members[n] for n in names],
         by_number,
+        labels,
+        tests,
+        tuple(notes),
         others=tuple(sorted(others.items())),
+        origin=f"{path.resolve()} {'' if path.is_dir() else stamp(path.stat())}",
     )
-    return _arranged(found, {n: read for n in kept if labelling.is_table(n)}, labelled)
 
 
-def _arranged(
-    found: Listing, tables: dict[str, Callable[[list[str]], Iterator[bytes | Exception]]], labelled: bool
-) -> Listing:
-    """Split and classes, from tables of labels where there are some, else from the folders."""
-    parts = [n.split("/") for n in found.names]
-    while all(len(p) > 1 for p in parts) and len({p[0] for p in parts}) == 1:  # a folder around everything
-        parts = [p[1:] for p in parts]
-    tops = {p[0].lower() if len(p) > 1 else "" for p in parts}
-    tests = None
-    if tops <= {*TRAIN, *TEST} and tops & {*TRAIN}:
-        tests = [p[0].lower() in TEST for p in parts] if tops & {*TEST} else None
-        parts = [p[1:] for p in parts]
-    found = replace(found, tests=tests)
-    if not labelled:
+def _nothing(path: Path, others: Counter[str], kinds: list[str]) -> UserError:
+    if others["(none)"] > 1 and others["(none)"] == max(others.values()):
+        kinds = [*kinds, "Pictures are known by the ending of their names: add it, such as .png or .jpg."]
+    seen = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(8)) or "nothing"
+    seen = f": it has {seen}" if others or not kinds else ""
+    return UserError(
+        " ".join([f"{path} holds no pictures{seen}. Pictures end in {', '.join(sorted(SUFFIXES))}.", *kinds])
+    )
+
+
+def _stated(
+    path: Path,
+    names: list[str],
+    tables: dict[str, Reading],
+    beside: set[str],
+    tests: list[bool] | None,
+    parts: list[list[str]],
+    folders: list[str],
+) -> tuple[list[str | None] | None, list[str]]:
+    """The classes: of tables where there are some, else of the folders; and notes."""
+    notes: list[str] = []
+    unclear: labelling.Unclear | None = None
+    try:
+        stated, notes = labelling.from_tables(str(path), names, tables, beside, tests)
+        if stated is not None:
+            return stated, notes
+    except labelling.Unclear as error:
+        unclear = error
+    labels, more = layout.classes(str(path), parts)
+    if unclear is not None:
+        if labels is None:
+            raise unclear
+        notes = [f"Passed over, since the folders name the classes: {unclear}"]
+    if labels is None:
+        return None, [*more, *notes]
+    return [*labels], [*more, *notes, *layout.empty_classes(folders, names, parts)]
+
+
+@dataclass
+class Told:
+    """What was met on the way through a folder: folders, litter that has pictures, links that lead nowhere or back."""
+
+    folders: list[str] = field(default_factory=list)
+    litter: list[str] = field(default_factory=list)
+    nowhere: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+
+    def notes(self) -> list[str]:
+        found = []
+        if self.nowhere:
+            found.append(f"Links that lead nowhere are passed over: {layout.some(sorted(self.nowhere))}.")
+        if self.again:
+            found.append(
+                f"Links to folders whose pictures are there already are passed over: {layout.some(sorted(self.again))}."
+            )
         return found
-    if tables:
-        return replace(found, labels=labelling.from_tables(found.place, found.names, tables))
-    folders = {p[0] for p in parts if len(p) > 1}
-    loose = sum(len(p) == 1 for p in parts)
-    if len(folders) < 2:
-        return found
-    if loose:
-        note = (
-            f"{loose:,} pictures lie beside the folders of classes in {found.place}: the labels are left out. Move "
-            "these pictures into a folder of their class."
-        )
-        return replace(found, notes=(note,))
-    labelling.check_names(found.place, folders)
-    return replace(found, labels=[p[0] for p in parts])
 
 
-def _folder(path: Path) -> tuple[dict[str, str], Callable[[list[str]], Iterator[bytes | Exception]]]:
+def stamp(state: os.stat_result) -> str:
+    """A text that changes when a file does, or when another one comes to its place: also where size and time agree."""
+    return f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns} {state.st_ino}"
+
+
+def _folder(path: Path) -> tuple[dict[str, str], Reading, Told]:
+    """All files below a folder, also in folders that links lead to; each folder once."""
     members: dict[str, str] = {}
-
-    def fail(error: OSError) -> None:
-        raise cannot("read", Path(error.filename or path), error) from error
-
-    for place, folders, inside in os.walk(path, onerror=fail):
-        folders[:] = sorted(f for f in folders if f[:1] != "." and f != "__MACOSX")
-        below = os.path.relpath(place, path).replace(os.sep, "/")
-        for name in sorted(inside):
-            try:
-                state = os.stat(os.path.join(place, name))
-            except FileNotFoundError:  # a link to nowhere
+    told = Told()
+    try:
+        root = path.resolve()
+        seen = {(s.st_dev, s.st_ino) for s in (os.stat(place) for place in (root, *root.parents))}
+        waiting, linked = [""], deque[str]()
+        while waiting or linked:
+            below = waiting.pop() if waiting else linked.popleft()  # links last: a folder goes by its own name
+            state = os.stat(path / below)
+            if below and (state.st_dev, state.st_ino) in seen:
+                told.again.append(below)
                 continue
-            except OSError as error:
-                fail(error)
-                raise
-            members[name if below == "." else f"{below}/{name}"] = f"{state.st_size} {state.st_mtime_ns}"
+            seen.add((state.st_dev, state.st_ino))
+            told.folders.append(below)
+            with os.scandir(path / below) as entries:
+                for entry in entries:
+                    name = f"{below}/{entry.name}" if below else entry.name
+                    if layout.is_litter(entry.name):
+                        told.litter += [entry.name] if _has_pictures(entry) else []
+                        continue
+                    try:
+                        state = entry.stat()
+                    except OSError as error:  # a loop of links has no place either
+                        if not entry.is_symlink() or error.errno not in (errno.ENOENT, errno.ELOOP):
+                            raise
+                        told.nowhere.append(name)
+                        continue
+                    if not stat.S_ISDIR(state.st_mode):
+                        members[name] = stamp(os.stat(entry.path) if os.name == "nt" else state)
+                    elif entry.is_symlink():
+                        linked.append(name)
+                    else:
+                        waiting.append(name)
+    except OSError as error:
+        raise cannot("read", Path(error.filename or path), error) from error
 
     def read(names: list[str]) -> Iterator[bytes | Exception]:
         for name in names:
@@ -209,4 +285,14 @@ def _folder(path: Path) -> tuple[dict[str, str], Callable[[list[str]], Iterator[
             except UserError as error:
                 yield error
 
-    return members, read
+    return dict(sorted(members.items())), read, told
+
+
+def _has_pictures(entry: os.DirEntry[str]) -> bool:
+    """Is there a picture among the first files of this litter? What cannot be read has none."""
+    with contextlib.suppress(OSError):
+        if not entry.is_dir(follow_symlinks=False):
+            return layout.is_picture(entry.name)
+        places = ((place, name) for place, _, names in os.walk(entry.path) for name in names)
+        return any(layout.is_picture(name) for _, name in itertools.islice(places, PEEKED))
+    return False

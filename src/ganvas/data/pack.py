@@ -9,7 +9,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas import checkpoint, files, fitting
-from ganvas.data import depth
-from ganvas.data.depth import Packing
+from ganvas import cache, checkpoint, files, fitting
+from ganvas.checkpoint import Damaged
+from ganvas.data import checks, depth
+from ganvas.data.checks import Packing
 from ganvas.data.listing import Listing, mapped, spread
-from ganvas.data.sets import HELD_OUT
+from ganvas.data.sets import HELD_OUT, too_few
 from ganvas.data.stored import Shards, Stored
-from ganvas.errors import UserError
+from ganvas.errors import UserError, first_line
 from ganvas.files import cannot, write_whole
 from ganvas.fitting import Depth, Shape, Unreadable
 from ganvas.spec import drawable
+from ganvas.text import one_line
 
 FORMAT = 1
 CHUNK = 32  # pictures from one line of the journal to the next: what a crash may cost
@@ -35,6 +37,13 @@ SHARD = 4_000_000_000  # bytes of a file of pixels, about
 PROBED = 1_000  # pictures, spread over all, whose size and colours say what shape the pack gets
 LARGEST, USUAL = 256, 64  # pixels a side of a shape that is chosen for the user
 NAMED = 20  # broken pictures that are named
+ANEW = "Make the pack anew: ganvas data pack."
+FIELDS: dict[str, type] = {  # of a card
+    **dict.fromkeys(("name", "fingerprint", "licence"), str),
+    **dict.fromkeys(("channels", "size", "train", "held_out", "left_out", "rows"), int),
+    "shards": list,
+    "options": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -77,8 +86,8 @@ def resolve(listing: Listing, shape: Shape) -> Shape:
 
 
 def key(listing: Listing, shape: Shape) -> str:
-    """A text that changes when a file, a label or an option does."""
-    what = [FORMAT, listing.names, listing.stamps, listing.labels, listing.tests, asdict(shape)]
+    """A text that changes when a file, its place, a label or an option does."""
+    what = [FORMAT, listing.origin, listing.names, listing.stamps, listing.labels, listing.tests, asdict(shape)]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
@@ -94,7 +103,7 @@ def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
     class_names = _class_names(listing)
     work = place.with_name(place.name + ".part")
     files.make_folder(work)
-    with files.locked(work / ".lock"):  # others who want the same pack wait for it
+    with files.locked(work / ".lock"), cache.held(work):  # others who want the same pack wait for it
         if (place / "pack.json").exists():
             with contextlib.suppress(OSError):  # a folder that was made in vain
                 shutil.rmtree(work)
@@ -123,35 +132,58 @@ def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
             os.replace(work, place)
         except OSError as error:
             raise cannot("write", work, error) from error
+        checks.remember(place, [*_names(place), "index.safetensors"])
 
 
 def _shard(folder: Path, number: int) -> Path:
     return folder / f"pixels-{number:03d}.bin"
 
 
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("pixels-*.bin"))
+
+
 def _taken_up(work: Path, name: str, each: int, rows: int, total: int) -> dict[int, dict[str, Any]]:
     """What the journal of an interrupted packing has; files of pixels of their full size, mostly holes at first."""
     journal, done = work / "journal.jsonl", {}
-    lines = journal.read_text(encoding="utf-8").split("\n")[:-1] if journal.exists() else []
-    if lines and lines[0] == name:
+    lines = journal.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] if journal.exists() else []
+    sizes = [min(rows, total - start) * each for start in range(0, total, rows)]
+    shards = [_shard(work, number) for number in range(len(sizes))]
+    if lines and lines[0] == name and [p.stat().st_size if p.is_file() else 0 for p in shards] == sizes:
         for line in lines[1:]:
-            with contextlib.suppress(ValueError):  # a line that a crash cut short
-                chunk = json.loads(line)
+            chunk = files.json_line(line)  # None: one that a crash cut short
+            if chunk and _is_there(work, chunk, each, rows, total):
                 done[chunk.pop("start")] = chunk
-    else:
-        free = shutil.disk_usage(work).free
-        if free < 1.02 * each * total:
-            raise UserError(
-                f"The disk of {work} has {free / 1e6:,.0f} MB free; the pack of {total:,} pictures needs "
-                f"{each * total / 1e6:,.0f} MB. Free some space, or take a smaller size=N."
-            )
-        for old in work.glob("[!.]*"):
-            old.unlink()
-        write_whole(journal, name + "\n")
-        for number in range(math.ceil(total / rows)):
-            with open(_shard(work, number), "wb") as file:
-                file.truncate(min(rows, total - number * rows) * each)
+        return done
+    free = shutil.disk_usage(work).free
+    if free < 1.02 * each * total:
+        raise UserError(
+            f"The disk of {work} has {free / 1e6:,.0f} MB free; the pack of {total:,} pictures needs "
+            f"{each * total / 1e6:,.0f} MB. Free some space, or take a smaller size=N."
+        )
+    for old in work.glob("[!.]*"):
+        old.unlink()
+    write_whole(journal, name + "\n")
+    for path, size in zip(shards, sizes, strict=True):
+        with open(path, "wb") as file:
+            file.truncate(size)
     return done
+
+
+def _is_there(work: Path, chunk: dict[str, Any], each: int, rows: int, total: int) -> bool:
+    """Is a line of the journal as it should be, and are the pixels on the disk that it tells of?"""
+    start, digests, broken = (chunk.get(name) for name in ("start", "digests", "broken"))
+    if type(start) is not int or start not in range(0, total, CHUNK):
+        return False
+    count = min(CHUNK, total - start)
+    numbers = {str(number) for number in range(start, start + count)}
+    if not isinstance(broken, dict) or not {*broken} <= numbers or not all(isinstance(w, str) for w in broken.values()):
+        return False
+    if not isinstance(digests, list) or len(digests) != count or not all(isinstance(d, str) for d in digests):
+        return False
+    with open(_shard(work, start // rows), "rb") as file:
+        file.seek(start % rows * each)
+        return all(checks.digest(np.frombuffer(file.read(each), np.uint8)).hex() == d for d in digests)
 
 
 def _converted(
@@ -164,9 +196,9 @@ def _converted(
         try:
             picture = fitting.plain(fitting.opened(data), 0 if shape.linear else shape.size, shape.depth)
             pixels[i] = fitting.fitted(picture, shape)
-        except Unreadable as error:
-            broken[str(number)] = str(error)
-        digests.append(hashlib.blake2b(pixels[i].data, digest_size=16).hexdigest())
+        except Exception as error:  # Pillow raises what its parts raise, also MemoryError
+            broken[str(number)] = first_line(error)
+        digests.append(checks.digest(pixels[i]).hex())
     return numbers.start, pixels, {"digests": digests, "broken": broken}
 
 
@@ -202,7 +234,7 @@ def _finish(
     broken = {int(i): why for chunk in chunks for i, why in chunk["broken"].items()}
     good = np.ones(total, bool)
     good[list(broken)] = False
-    first = [f"{listing.names[i]} ({why})" for i, why in list(broken.items())[:NAMED]]
+    first = [one_line(f"{listing.names[i]} ({why})") for i, why in list(broken.items())[:NAMED]]
     if not good.any():
         raise UserError(f"None of the {total:,} pictures of {listing.place} can be read. The first: {first[0]}.")
     number = {name: i for i, name in enumerate(class_names)}
@@ -214,16 +246,14 @@ def _finish(
     if not (good & ~out).any():
         out = heads < int(heads[good].max())
     if not (good & out).any():
-        raise UserError(f"{listing.place}: {int(good.sum()):,} different pictures are too few to hold some out.")
+        count = int(good.sum())
+        raise too_few(count, len(np.unique(digests[good], axis=0)), listing.place)
     order = np.lexsort((labels if class_names else np.zeros(total), *digests.T[::-1]))
     sides = {"train": order[(good & ~out)[order]], "held_out": order[(good & out)[order]]}
-    content = hashlib.sha256(json.dumps([shape.channels, shape.size, class_names]).encode())
     tensors = {"digests": torch.from_numpy(digests.copy())}
     for name, side in sides.items():
-        content.update(f"{name} {len(side)}".encode() + digests[side].tobytes())
         tensors[name] = torch.from_numpy(side)
         if class_names:
-            content.update(labels[side].tobytes())
             tensors[f"{name}.labels"] = torch.from_numpy(labels[side])
     checkpoint.save(work / "index.safetensors", tensors, {})
     write_whole(work / "names.json", json.dumps(listing.names))
@@ -240,7 +270,7 @@ def _finish(
         "train": len(sides["train"]),
         "held_out": len(sides["held_out"]),
         "options": asdict(shape),
-        "fingerprint": content.hexdigest(),
+        "fingerprint": _fingerprint(shape.channels, shape.size, class_names, tensors),
         "licence": listing.licence,
         "left_out": len(broken),
         "broken": first,
@@ -253,52 +283,105 @@ def _finish(
     (work / "journal.jsonl").unlink()
 
 
-def read(place: Path) -> Pack:
-    """Open a pack; its pictures stay on the disk.
+def _fingerprint(channels: int, size: int, class_names: list[str], tensors: dict[str, Tensor]) -> str:
+    """A digest of all that a training sees: the pixels' digests and the labels of both sides."""
+    content = hashlib.sha256(json.dumps([channels, size, class_names]).encode())
+    for name in ("train", "held_out"):
+        side = tensors[name]
+        content.update(f"{name} {len(side)}".encode() + tensors["digests"][side].numpy().tobytes())
+        if class_names:
+            content.update(tensors[f"{name}.labels"].numpy().tobytes())
+    return content.hexdigest()
+
+
+def read(place: Path, told: tuple[str, ...] | None = None) -> Generator[Packing, None, Pack]:
+    """Open a pack; its pictures stay on the disk, and are checked where their files have changed.
+
+    Args:
+        told: what is said of the pictures now, instead of the notes of the time when the pack was made.
 
     Raises:
-        UserError: it is of another version, cut short or damaged.
+        Damaged: it is of another version, cut short, or its content is not what it says of itself.
+        UserError: it cannot be read.
     """
     path = place / "pack.json"
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        if card["format"] != FORMAT:
-            raise UserError(
-                f"{place} is a pack of format {card['format']}; this Ganvas reads format {FORMAT}. Make it anew: "
-                "ganvas data pack."
-            )
-        for shard in card["shards"]:
-            file = place / Path(shard["file"]).name  # a pack's files lie beside its card
-            there = file.stat().st_size if file.is_file() else 0
-            if there != shard["bytes"]:
-                raise UserError(
-                    f"{file} is cut short: it has {there:,} bytes of {shard['bytes']:,}. Make the pack anew: "
-                    "ganvas data pack."
-                )
-        tensors, _ = checkpoint.load(place / "index.safetensors")
-        sides = [(tensors[name], tensors.get(f"{name}.labels")) for name in ("train", "held_out")]
-        shape = (card["channels"], card["size"], card["size"])
-        shards = Shards([place / Path(shard["file"]).name for shard in card["shards"]], shape, card["rows"])
-        notes = [*card["notes"], *card.get("converted", [])]
-        if card["left_out"]:
-            more = ", ..." if card["left_out"] > len(card["broken"]) else ""
-            total = card["left_out"] + card["train"] + card["held_out"]
-            told = ", ".join(card["broken"])
-            notes.append(
-                f"{card['left_out']:,} of {total:,} pictures could not be read and are left out: {told}{more}."
-            )
-        train, held_out = ((Stored(shards, rows), labels) for rows, labels in sides)
-        return Pack(
-            card["name"],
-            train,
-            held_out,
-            tuple(card["classes"]),
-            card["fingerprint"],
-            card["licence"],
-            tuple(notes),
-            fitting.depth_of(dict(card["options"]).get("depth")),
+    card = checks.card(path)
+    if card.get("format") != FORMAT:
+        raise Damaged(
+            f"{place} is a pack of format {one_line(card.get('format'))[:40]}; this Ganvas reads format {FORMAT}. "
+            f"{ANEW}"
         )
+    try:
+        shards = _shards(place, card)
+        tensors, _ = checkpoint.load(place / "index.safetensors")
+        _fit(card, shards, tensors)
+    except UserError:
+        raise
     except OSError as error:
         raise cannot("read", path, error) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error}). Make the pack anew: ganvas data pack.") from error
+    except Exception as error:  # a card of others can be wrong in any way
+        raise Damaged(f"{path} is damaged ({first_line(error)}). {ANEW}") from error
+    digests = tensors["digests"].numpy()
+
+    def pixels(numbers: range) -> list[np.ndarray]:
+        return list(shards.gather(torch.arange(numbers.start, numbers.stop)).numpy())
+
+    try:
+        names = [*(shard["file"] for shard in card["shards"]), "index.safetensors"]
+        yield from checks.check(place, names, math.prod(shards.shape), digests, pixels)
+    except Damaged as error:
+        raise Damaged(f"{error} {ANEW}") from error
+    notes = [*(card["notes"] if told is None else told), *card.get("converted", [])]
+    if card["left_out"]:
+        more = ", ..." if card["left_out"] > len(card["broken"]) else ""
+        broken = ", ".join(map(one_line, card["broken"]))
+        notes.append(
+            f"{card['left_out']:,} of {len(digests):,} pictures could not be read and are left out: {broken}{more}."
+        )
+    train, held_out = ((Stored(shards, tensors[s]), tensors.get(f"{s}.labels")) for s in ("train", "held_out"))
+    classes, print_ = tuple(card["classes"]), card["fingerprint"]
+    values = fitting.depth_of(card.get("options", {}).get("depth"))
+    return Pack(card["name"], train, held_out, classes, print_, card["licence"], tuple(notes), values)
+
+
+def _shards(place: Path, card: dict[str, Any]) -> Shards:
+    """The files of pixels, after a look whether the card is as it should be and they are whole."""
+    checks.fields({"converted": [], "options": {}, **card}, FIELDS, ("classes", "broken", "notes", "converted"))
+    channels, size, rows = card["channels"], card["size"], card["rows"]
+    if channels not in (1, 3, 4) or not 0 < size < 2**16 or rows < 1 or not card["shards"]:
+        raise ValueError("its channels, size, rows or shards are none")
+    for shard in card["shards"]:
+        checks.fields(shard, {"file": str, "bytes": int}, ())
+        if Path(shard["file"]).name != shard["file"]:  # a pack's files lie beside its card
+            raise ValueError(f"its file {shard['file'][:40]!r} is elsewhere")
+        file = place / shard["file"]
+        there = file.stat().st_size if file.is_file() else 0
+        if there != shard["bytes"]:
+            raise Damaged(f"{file} is cut short: it has {there:,} bytes of {shard['bytes']:,}. {ANEW}")
+    return Shards([place / shard["file"] for shard in card["shards"]], (channels, size, size), rows)
+
+
+def _fit(card: dict[str, Any], shards: Shards, tensors: dict[str, Tensor]) -> None:
+    """Raise a ValueError where pixels, rows, labels and fingerprint do not fit each other."""
+    digests, total = tensors["digests"], card["train"] + card["held_out"] + card["left_out"]
+    counts = [len(pixels) for pixels in shards.pixels]
+    if digests.dtype != torch.uint8 or digests.shape != (total, 16) or sum(counts) != total:
+        raise ValueError("its counts do not fit the pixels")
+    if any(count != shards.rows for count in counts[:-1]) or counts[-1] > shards.rows:
+        raise ValueError("its rows do not fit the pixels")
+    for name in ("train", "held_out"):
+        bounds = {name: total}
+        if card["classes"]:
+            bounds[f"{name}.labels"] = len(card["classes"])
+        for key, most in bounds.items():
+            values = tensors[key]
+            if values.dtype != torch.int64 or values.shape != (card[name],) or not len(values):
+                raise ValueError(f"its {key} are no numbers of pictures")
+            if values.min() < 0 or values.max() >= most:
+                raise ValueError(f"its {key} lead out of it")
+    if set(tensors) - {"digests", "train", "held_out"} != (
+        {"train.labels", "held_out.labels"} if card["classes"] else set()
+    ):
+        raise ValueError("it has labels and no classes, or classes and no labels")
+    if card["fingerprint"] != _fingerprint(card["channels"], card["size"], card["classes"], tensors):
+        raise ValueError("its fingerprint is not that of its content")

@@ -10,31 +10,40 @@ import mmap
 import os
 import shutil
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from ganvas import files, fitting
-from ganvas.data import depth
+from ganvas import cache, files, fitting
+from ganvas.checkpoint import Damaged
+from ganvas.data import checks, depth
+from ganvas.data.checks import Packing
 from ganvas.data.listing import Listing, mapped
-from ganvas.data.pack import FORMAT, NAMED, Pack, Packing, key
+from ganvas.data.pack import FORMAT, NAMED, Pack, key
+from ganvas.data.sets import too_few
 from ganvas.data.stored import FRESH, Stored, release
-from ganvas.errors import UserError
+from ganvas.errors import UserError, first_line
 from ganvas.files import cannot, write_whole
 from ganvas.fitting import Depth, Shape, Unreadable
 from ganvas.spec import drawable
+from ganvas.text import one_line
 
 LONGEST = 2_048  # pixels of the longer side; larger photographs are scaled down
 STEP = 4  # pixels from one place of a piece to the next
 PLACES = 4_000_000  # of all pieces, about: with more photographs the steps are longer
 HELD_OUT = 0.15  # share of the photographs that is held out: of each there are many pieces
 USUAL = 64  # pixels a side of a piece that is chosen for the user
+FILES = ("pixels.bin", "photos.json")
+
+
+class TooSmall(UserError):
+    """No piece can be cut from the photographs; there is nothing wrong with what is on the disk."""
 
 
 class Photos:
@@ -51,6 +60,7 @@ class Photos:
             UserError: the file cannot be read.
         """
         self.shape, self.gathered = (channels, size, size), 0
+        cache.hold(self, path.parent)
         try:
             with open(path, "rb") as file:
                 self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -118,9 +128,9 @@ def paired(whole: Listing, damaged: Listing) -> Listing:
         chosen = [pairs[n] for n in numbers]
         return zip(whole.read([i for i, _ in chosen]), damaged.read([i for _, i in chosen]), strict=True)
 
-    notes = list(whole.notes)
+    notes = [*whole.notes, *(note for note in damaged.notes if note not in whole.notes)]
     if alone:
-        told = ", ".join(alone[:NAMED]) + (", ..." if len(alone) > NAMED else "")
+        told = ", ".join(map(one_line, alone[:NAMED])) + (", ..." if len(alone) > NAMED else "")
         notes.append(f"{len(alone):,} pictures have no twin in {damaged.place} and are left out: {told}.")
     return replace(
         whole,
@@ -129,12 +139,13 @@ def paired(whole: Listing, damaged: Listing) -> Listing:
         tests=None if whole.tests is None else [whole.tests[i] for i, _ in pairs],
         read=read,
         notes=tuple(notes),
+        origin=f"{whole.origin} {damaged.origin}",
     )
 
 
-def place_of(listing: Listing, shape: Shape) -> str:
-    """The name of the folder that holds these photographs: pieces of any size are cut from one copy."""
-    return f"{listing.name}-photos-{key(listing, Shape(LONGEST, shape.channels, 'pieces'))[:20]}"
+def key_of(listing: Listing, shape: Shape) -> str:
+    """As `pack.key`: pieces of any size are cut from one copy."""
+    return key(listing, Shape(LONGEST, shape.channels, "pieces"))
 
 
 def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
@@ -145,13 +156,13 @@ def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
     """
     work = place.with_name(place.name + ".part")
     files.make_folder(work)
-    with files.locked(work / ".lock"):  # others who want the same wait for it
+    with files.locked(work / ".lock"), cache.held(work):  # others who want the same wait for it
         if (place / "photos.json").exists():
             with contextlib.suppress(OSError):
                 shutil.rmtree(work)
             return
         channels = shape.channels
-        name, total = key(listing, Shape(LONGEST, channels, "pieces")), len(listing.names)
+        name, total = key_of(listing, Shape(channels=channels)), len(listing.names)
         shape, converted = yield from depth.measured(listing, shape)
         done = _taken_up(work, name)
         try:
@@ -175,30 +186,46 @@ def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
             os.replace(work, place)
         except OSError as error:
             raise cannot("write", work, error) from error
+        checks.remember(place, FILES)
 
 
 def _taken_up(work: Path, name: str) -> list[dict[str, Any]]:
-    """The journal of an interrupted call, whose pixels are kept; or a new one."""
-    journal, pixels, done = work / "journal.jsonl", work / "pixels.bin", []
-    lines = journal.read_text(encoding="utf-8").split("\n")[:-1] if journal.exists() else []
-    if lines and lines[0] == name and pixels.exists():
-        for line in lines[1:]:
-            try:
-                done.append(json.loads(line))
-            except ValueError:  # a line that a crash cut short
-                break
-        there = sum(line.get("bytes", 0) for line in done)
-        if pixels.stat().st_size >= there:
-            os.truncate(pixels, there)
-            write_whole(journal, "\n".join([name, *map(json.dumps, done)]) + "\n")
-            return done
+    """The journal of an interrupted call as far as it is as it should be, with its pixels; or a new one."""
+    journal, pixels, done, end = work / "journal.jsonl", work / "pixels.bin", [], 0
+    lines = journal.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] if journal.exists() else []
+    if lines and lines[0] == name and pixels.is_file():
+        with open(pixels, "rb") as file:
+            for line in lines[1:]:
+                found = files.json_line(line)  # None: one that a crash cut short
+                if not found or not _is_photograph(found, file):
+                    break
+                done.append(found)
+                end = file.tell()
+        os.truncate(pixels, end)
+        write_whole(journal, "\n".join([name, *map(json.dumps, done)]) + "\n")
+        return done
     write_whole(journal, name + "\n")
     write_whole(pixels, b"")
     return []
 
 
+def _is_photograph(line: dict[str, Any], pixels: IO[bytes]) -> bool:
+    """Is a line of the journal as it should be, and do the next pixels of the file belong to it?"""
+    if "digest" not in line:
+        return isinstance(line.get("broken"), str)
+    size, depth = line.get("size"), line.get("depth")
+    if not isinstance(size, list) or len(size) != 2 or not all(type(n) is int and 0 < n < 2**24 for n in size):
+        return False
+    if type(depth) is not int or not 0 < depth <= 8:
+        return False
+    count = size[0] * size[1] * depth
+    if line.get("bytes") != count or os.fstat(pixels.fileno()).st_size - pixels.tell() < count:
+        return False
+    return checks.digest(np.frombuffer(pixels.read(count), np.uint8)).hex() == line["digest"]
+
+
 def _decoded(
-    numbers: range, found: Collection[Any], channels: int, values: Depth | None
+    numbers: range, found: Collection[Any], channels: int, values: Depth | None = None
 ) -> tuple[dict[str, Any], np.ndarray | None]:
     """The journal's line of a photograph (with its twin), and its pixels uint8 [H, W, C]; None where it is left out."""
     try:
@@ -209,10 +236,10 @@ def _decoded(
         if other[:2] != (height, width):
             raise Unreadable(f"it has {width}x{height} pixels and its twin {other[1]}x{other[0]}")
         pixels = np.concatenate(both, 2) if len(both) > 1 else both[0]
-    except Unreadable as error:
-        return {"broken": str(error)}, None
-    digest = hashlib.blake2b(pixels.data, digest_size=16).hexdigest()
-    return {"size": (height, width), "depth": pixels.shape[2], "bytes": pixels.nbytes, "digest": digest}, pixels
+    except Exception as error:  # Pillow raises what its parts raise, also MemoryError
+        return {"broken": first_line(error)}, None
+    digest = checks.digest(pixels).hex()
+    return {"size": [height, width], "depth": pixels.shape[2], "bytes": pixels.nbytes, "digest": digest}, pixels
 
 
 def _pixels(data: bytes | np.ndarray | Exception, channels: int, smaller: bool, values: Depth | None) -> np.ndarray:
@@ -229,7 +256,7 @@ def _finish(
 ) -> None:
     """Split by file, and write what the photographs are read by."""
     good = [i for i, line in enumerate(lines) if "digest" in line]
-    broken = [f"{listing.names[i]} ({line['broken']})" for i, line in enumerate(lines) if "broken" in line]
+    broken = [one_line(f"{listing.names[i]} ({line['broken']})") for i, line in enumerate(lines) if "broken" in line]
     if not good:
         raise UserError(f"None of the {len(lines):,} pictures of {listing.place} can be read. The first: {broken[0]}.")
     digests = {i: lines[i]["digest"] for i in good}
@@ -239,10 +266,7 @@ def _finish(
         last = sorted(set(digests.values()))[wanted - 1]
         out = {i for i in good if digests[i] <= last}
     if len(out) == len(good):
-        raise UserError(
-            f"{listing.place}: {len(good):,} picture{'s' * (len(good) > 1)} are too few: some are trained on and some "
-            "are held out, by file. Add pictures."
-        )
+        raise too_few(len(good), len(set(digests.values())), listing.place)
     card = {
         "format": FORMAT,
         "name": listing.name,
@@ -258,55 +282,58 @@ def _finish(
         "depth": None if values is None else list(values),
         "bytes": sum(lines[i]["bytes"] for i in good),
     }
-    write_whole(work / "photos.json", json.dumps(card, indent=1) + "\n")
+    write_whole(work / "photos.json", json.dumps({**card, "digest": _digest(card)}, indent=1) + "\n")
 
 
-def read(place: Path, size: int) -> Pack:
+def read(place: Path, size: int, told: tuple[str, ...] | None = None) -> Generator[Packing, None, Pack]:
     """Pieces of `size` pixels a side (0: as fits most) of the photographs at a place; the pixels stay on the disk.
 
+    They are checked where the files have changed.
+
+    Args:
+        told: what is said of the photographs now, instead of the notes of the time when they were decoded.
+
     Raises:
-        UserError: it is of another version, cut short or damaged, or all photographs are smaller than the pieces.
+        Damaged: it is of another version, cut short, or its content is not what it says of itself.
+        TooSmall: all photographs are smaller than the pieces.
+        UserError: it cannot be read.
     """
     path = place / "photos.json"
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        if card["format"] != FORMAT or (place / "pixels.bin").stat().st_size != card["bytes"]:
-            raise UserError(f"{place} is of another version, or cut short. Remove it: it is made anew.")
-        sizes, names = [tuple(s) for s in card["sizes"]], card["names"]
-        size = size or drawable(min(USUAL, int(np.median([min(s) for s in sizes]))))
-        small = [i for i, s in enumerate(sizes) if min(s) < size]
-        notes = [*card["notes"], *card.get("converted", [])]
-        for which, why in (
-            (card["broken"], "could not be read"),
-            ([names[i] for i in small], f"have less than {size} pixels a side"),
-        ):
-            if which:
-                told = ", ".join(which[:NAMED]) + (", ..." if len(which) > NAMED else "")
-                total = len(names) + len(card["broken"])
-                notes.append(f"{len(which):,} of {total:,} pictures {why} and are left out: {told}.")
-        photos = Photos(place / "pixels.bin", sizes, card["channels"], size)
-        held = set(card["held_out"])
-        train = photos.rows([i for i in range(len(sizes)) if i not in held], apart=False)
-        held_out = photos.rows(sorted(held), apart=True)
-        if not len(train) or not len(held_out):
-            which = "All" if len(small) == len(sizes) else "All the pictures to train on, or all that are held out,"
-            raise UserError(
-                f"{which} of {card['name']} have less than {size} pixels a side, the size of a piece. Choose a smaller "
-                "size=N, or add larger pictures."
-            )
-        content = hashlib.sha256(json.dumps([card["channels"], card["digests"], card["held_out"]]).encode())
-        sides = [(Stored(photos, rows), None) for rows in (train, held_out)]
-        return Pack(
-            card["name"],
-            sides[0],
-            sides[1],
-            (),
-            content.hexdigest(),
-            card["licence"],
-            tuple(notes),
-            fitting.depth_of(card.get("depth")),
+    card = checks.card(path)
+    if card.get("format") != FORMAT or card.get("digest") != _digest(card):
+        raise Damaged(f"{path} is of another version, or was changed. Remove {place}: it is made anew.")
+    there = (place / "pixels.bin").stat().st_size if (place / "pixels.bin").is_file() else 0
+    if there != card["bytes"]:
+        raise Damaged(f"{place} is cut short: it has {there:,} bytes of {card['bytes']:,}. Remove it: it is made anew.")
+    sizes, names, held = [tuple(s) for s in card["sizes"]], card["names"], set(card["held_out"])
+    size = size or drawable(min(USUAL, int(np.median([min(s) for s in sizes]))))
+    photos = Photos(place / "pixels.bin", sizes, card["channels"], size)
+    digests = [bytes.fromhex(text) for text in card["digests"]]
+    each = card["bytes"] // len(sizes)
+    yield from checks.check(place, FILES, each, digests, lambda numbers: [photos.photos[i] for i in numbers])
+    small = [i for i, s in enumerate(sizes) if min(s) < size]
+    notes = [*(card["notes"] if told is None else told), *card.get("converted", [])]
+    for which, why in (
+        (card["broken"], "could not be read"),
+        ([names[i] for i in small], f"have less than {size} pixels a side"),
+    ):
+        if which:
+            named = ", ".join(map(one_line, which[:NAMED])) + (", ..." if len(which) > NAMED else "")
+            total = len(names) + len(card["broken"])
+            notes.append(f"{len(which):,} of {total:,} pictures {why} and are left out: {named}.")
+    train = photos.rows([i for i in range(len(sizes)) if i not in held], apart=False)
+    held_out = photos.rows(sorted(held), apart=True)
+    if not len(train) or not len(held_out):
+        which = "All" if len(small) == len(sizes) else "All the pictures to train on, or all that are held out,"
+        raise TooSmall(
+            f"{which} of {card['name']} have less than {size} pixels a side, the size of a piece. Choose a smaller "
+            "size=N, or add larger pictures."
         )
-    except OSError as error:
-        raise cannot("read", path, error) from error
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise UserError(f"{place} is damaged ({error}). Remove it: it is made anew.") from error
+    content = hashlib.sha256(json.dumps([card["channels"], card["digests"], card["held_out"]]).encode())
+    sides = [(Stored(photos, rows), None) for rows in (train, held_out)]
+    values = fitting.depth_of(card.get("depth"))
+    return Pack(card["name"], sides[0], sides[1], (), content.hexdigest(), card["licence"], tuple(notes), values)
+
+
+def _digest(card: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps({**card, "digest": ""}, sort_keys=True).encode()).hexdigest()

@@ -85,6 +85,14 @@ def fingerprint(*arrays: np.ndarray | None) -> str:
     return digest.hexdigest()
 
 
+def too_few(count: int, different: int, place: str = "") -> UserError:
+    """The error where none can be held out, which is decided by content."""
+    where = f"{place}: " if place else ""
+    if count > 1 and different == 1:
+        return UserError(f"{where}all {count:,} pictures are the same, so that none can be held out. Add other ones.")
+    return UserError(f"{where}{different:,} different pictures are too few to hold some out. Add pictures.")
+
+
 def hold_out(
     images: np.ndarray, labels: np.ndarray | None
 ) -> tuple[tuple[np.ndarray, np.ndarray | None], tuple[np.ndarray, np.ndarray | None]]:
@@ -93,7 +101,7 @@ def hold_out(
     numbers = np.frombuffer(b"".join(digests), np.uint32)
     out = numbers < HELD_OUT * 2**32
     if not out.any() or out.all():
-        raise UserError(f"{len(images)} images are too few to hold some out.")
+        raise too_few(len(images), len(set(numbers.tolist())))
     return (
         (images[~out], None if labels is None else labels[~out]),
         (images[out], None if labels is None else labels[out]),

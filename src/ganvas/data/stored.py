@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ganvas import cache
 from ganvas.files import cannot
 
 FRESH = 32_000_000  # bytes gathered from one release of the maps' memory to the next
@@ -46,6 +47,7 @@ class Shards:
         """
         self.shape, self.rows, self.gathered = shape, rows, 0
         self.maps: list[mmap.mmap] = []
+        cache.hold(self, paths[0].parent)
         for path in paths:
             try:
                 with open(path, "rb") as file:

@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 
 from ganvas import fitting
+from ganvas.data.checks import Packing
 from ganvas.data.listing import Listing, mapped, spread
-from ganvas.data.pack import Packing
-from ganvas.fitting import Depth, Shape, Unreadable
+from ganvas.errors import first_line
+from ganvas.fitting import Depth, Shape
+from ganvas.text import one_line
 
 LOOKED = 20_000  # pictures, spread over all, that are decoded
 CHUNK = 32
@@ -49,7 +51,10 @@ class Look(NamedTuple):
 
 @dataclass
 class Survey:
-    """What was found; `looked` of `total` pictures were decoded, and all counts below `broken` are of these."""
+    """What was found; `looked` of `total` pictures were decoded, and all counts below `broken` are of these.
+
+    Names are fit to be shown.
+    """
 
     place: str
     total: int
@@ -89,12 +94,13 @@ def survey(listing: Listing, tiny: int, depth: Depth | None = None) -> Generator
         depth: how greys of more than 8 bits become 8.
     """
     numbers = spread(listing, LOOKED)
+    shown = [one_line(name) for name in listing.names]
     found = Survey(
         listing.place,
         len(listing.names),
         len(numbers),
         sum(listing.tests or []),
-        dict(Counter(listing.labels or [])),
+        dict(Counter(map(one_line, listing.labels or []))),
         dict(listing.others),
     )
     looks: list[Look] = []
@@ -104,7 +110,7 @@ def survey(listing: Listing, tiny: int, depth: Depth | None = None) -> Generator
         looks += [look._replace(number=numbers[look.number]) for look in chunk]
         yield Packing(len(looks), len(numbers))
     good = [look for look in looks if not look.why]
-    found.broken = [(listing.names[look.number], look.why) for look in looks if look.why]
+    found.broken = [(shown[look.number], look.why) for look in looks if look.why]
     found.formats = dict(Counter(look.format for look in good).most_common())
     found.modes = dict(Counter(look.mode for look in good).most_common())
     suffixes = [PurePosixPath(listing.names[look.number]).suffix for look in looks]
@@ -120,15 +126,15 @@ def survey(listing: Listing, tiny: int, depth: Depth | None = None) -> Generator
     found.rotated = sum(look.rotated for look in good)
     found.transparent = sum(look.transparent for look in good)
     found.grey = sum(look.grey for look in good)
-    found.dark = [listing.names[look.number] for look in good if look.dark]
-    found.bright = [listing.names[look.number] for look in good if look.bright]
+    found.dark = [shown[look.number] for look in good if look.dark]
+    found.bright = [shown[look.number] for look in good if look.bright]
     groups: dict[bytes, list[str]] = defaultdict(list)
     for look in good:
-        groups[look.digest].append(listing.names[look.number])
+        groups[look.digest].append(shown[look.number])
     found.duplicates = [names for names in groups.values() if len(names) > 1]
     if good:
         found.thumbs = torch.from_numpy(np.stack([look.thumb for look in good]))
-        names, digests = [listing.names[look.number] for look in good], [look.digest for look in good]
+        names, digests = [shown[look.number] for look in good], [look.digest for look in good]
         found.near = [[names[a], names[b]] for a, b in near(found.thumbs) if digests[a] != digests[b]]
     return found
 
@@ -146,8 +152,8 @@ def _look(numbers: range, found: Collection[bytes | np.ndarray | Exception], dep
             transparent = picture.mode == "RGBA" and picture.getextrema()[3][0] < 255  # pyright: ignore[reportIndexIssue, reportGeneralTypeIssues]
             thumb = fitting.fitted(picture, Shape(THUMB, 3)).copy()
             least, most = fitting.extremes(picture)
-        except Unreadable as error:
-            looks.append(Look(number, str(error)))
+        except Exception as error:  # Pillow raises what its parts raise, each time that it is asked for something
+            looks.append(Look(number, first_line(error)))
             continue
         grey = bool((thumb == thumb[:1]).all())
         raw = data.tobytes() if isinstance(data, np.ndarray) else data

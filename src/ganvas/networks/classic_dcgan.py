@@ -20,9 +20,9 @@ from ganvas.spec import ImageSpec
 class Config:
     """Knobs of the small convolutional pair."""
 
-    latent_dim: int = knob(100, "numbers that the generator draws from", low=1)
-    g_width: int = knob(128, "channels of the generator", low=1)
-    d_width: int = knob(64, "channels of the discriminator", low=1)
+    latent_dim: int = knob(100, "numbers that the generator draws from", low=1, high=2**16)
+    g_width: int = knob(128, "channels of the generator", low=1, high=2**14)
+    d_width: int = knob(64, "channels of the discriminator", low=1, high=2**14)
     dropout: float = knob(0.4, "share of the discriminator's units dropped at a time", low=0, high=0.9)
 
 

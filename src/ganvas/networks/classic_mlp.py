@@ -19,8 +19,10 @@ from ganvas.spec import ImageSpec
 class Config:
     """Knobs of the fully connected pair."""
 
-    latent_dim: int = knob(100, "numbers that the generator draws from", low=1)
-    width: int = knob(256, "units of the narrowest hidden layer; the others have twice and four times as many", low=1)
+    latent_dim: int = knob(100, "numbers that the generator draws from", low=1, high=2**16)
+    width: int = knob(
+        256, "units of the narrowest hidden layer; the others have twice and four times as many", low=1, high=2**14
+    )
     dropout: float = knob(0.3, "share of the discriminator's units dropped at a time", low=0, high=0.9)
 
 

@@ -18,8 +18,8 @@ from ganvas.spec import ImageSpec
 class Config:
     """Knobs of the pair."""
 
-    latent_dim: int = knob(100, "numbers that the generator draws from", low=1)
-    width: int = knob(64, "channels at half of the image's size; each halving doubles them", low=1)
+    latent_dim: int = knob(100, "numbers that the generator draws from", low=1, high=2**16)
+    width: int = knob(64, "channels at half of the image's size; each halving doubles them", low=1, high=2**12)
 
 
 def widths(spec: ImageSpec, config: Config) -> list[int]:

@@ -33,10 +33,12 @@ COLOURS = 16  # of a picture's palette
 class Config:
     """Knobs of the pair; `width` is the dial of its size."""
 
-    latent_dim: int = knob(64, "numbers that the generator draws from", low=1)
-    width: int = knob(48, "channels at half of the image's size (a multiple of 16); smaller maps have more", low=16)
-    blocks: int = knob(0, "more convolutions at each size, residual ones", low=0)
-    features: int = knob(128, "features from which the discriminator makes its logit", low=1)
+    latent_dim: int = knob(64, "numbers that the generator draws from", low=1, high=2**16)
+    width: int = knob(
+        48, "channels at half of the image's size (a multiple of 16); smaller maps have more", low=16, high=2**12
+    )
+    blocks: int = knob(0, "more convolutions at each size, residual ones", low=0, high=64)
+    features: int = knob(128, "features from which the discriminator makes its logit", low=1, high=2**16)
 
 
 def maps(spec: ImageSpec) -> list[int]:

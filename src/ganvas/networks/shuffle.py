@@ -27,15 +27,15 @@ SLOPE = 0.2
 class Config:
     """Knobs of the pair; channels are those at a quarter of the image's size, at half of it, and at full size."""
 
-    latent_dim: int = knob(64, "numbers that the generator draws from", low=1)
-    g_quarter: int = knob(96, "channels of the generator at a quarter of the size", low=1)
-    g_half: int = knob(48, "channels of the generator at half of the size", low=1)
-    g_full: int = knob(8, "channels of the generator at full size", low=1)
-    d_half: int = knob(32, "channels of the discriminator at half of the size", low=1)
-    d_quarter: int = knob(64, "channels of the discriminator at a quarter of the size", low=1)
-    d_features: int = knob(64, "features from which the discriminator makes its logit", low=1)
+    latent_dim: int = knob(64, "numbers that the generator draws from", low=1, high=2**16)
+    g_quarter: int = knob(96, "channels of the generator at a quarter of the size", low=1, high=2**14)
+    g_half: int = knob(48, "channels of the generator at half of the size", low=1, high=2**14)
+    g_full: int = knob(8, "channels of the generator at full size", low=1, high=2**14)
+    d_half: int = knob(32, "channels of the discriminator at half of the size", low=1, high=2**14)
+    d_quarter: int = knob(64, "channels of the discriminator at a quarter of the size", low=1, high=2**14)
+    d_features: int = knob(64, "features from which the discriminator makes its logit", low=1, high=2**16)
     head: str = knob("tanh", "what bounds the pixels; clamp reaches plain black and white", choices=("tanh", "clamp"))
-    subpixels: int = knob(1, "parts of a pixel that the generator draws; the pixel is their mean", low=1)
+    subpixels: int = knob(1, "parts of a pixel that the generator draws; the pixel is their mean", low=1, high=256)
 
 
 class ClassNorm(nn.Module):

@@ -31,14 +31,19 @@ NEARLY = 0.98  # of the range of pixels: where the colours of the input begin
 class Config:
     """Knobs of both directions; `width` is the dial of their size."""
 
-    width: int = knob(32, "channels of the generators at half of the picture's size; smaller maps have more", low=8)
-    depth: int = knob(2, "how often the generators halve that size", low=1, high=5)
-    blocks: int = knob(4, "residual blocks at the smallest size", low=1)
-    colours: int = knob(
-        16, "colours of a picture's palette (0: none, each pixel has a colour of its own: for photographs)", low=0
+    width: int = knob(
+        32, "channels of the generators at half of the picture's size; smaller maps have more", low=8, high=2**12
     )
-    d_width: int = knob(48, "channels of the discriminators, as width of the recipe images", low=16)
-    features: int = knob(128, "features from which a discriminator makes its logit", low=1)
+    depth: int = knob(2, "how often the generators halve that size", low=1, high=5)
+    blocks: int = knob(4, "residual blocks at the smallest size", low=1, high=64)
+    colours: int = knob(
+        16,
+        "colours of a picture's palette (0: none, each pixel has a colour of its own: for photographs)",
+        low=0,
+        high=2**10,
+    )
+    d_width: int = knob(48, "channels of the discriminators, as width of the recipe images", low=16, high=2**12)
+    features: int = knob(128, "features from which a discriminator makes its logit", low=1, high=2**16)
 
 
 class Norm(nn.LayerNorm):

@@ -31,10 +31,10 @@ MOST = 4  # times the dial's channels, which no map exceeds
 class Config:
     """Knobs of the pair; `width` is the dial of its size."""
 
-    width: int = knob(32, "channels at half of the picture's size; smaller maps have more", low=4)
+    width: int = knob(32, "channels at half of the picture's size; smaller maps have more", low=4, high=2**12)
     depth: int = knob(3, "how often the generator halves that size", low=0, high=6)
-    blocks: int = knob(1, "residual blocks at each size, on the way down and again on the way up", low=1)
-    d_width: int = knob(32, "channels of the discriminator's first layer", low=4)
+    blocks: int = knob(1, "residual blocks at each size, on the way down and again on the way up", low=1, high=64)
+    d_width: int = knob(32, "channels of the discriminator's first layer", low=4, high=2**12)
 
 
 class Residual(nn.Module):

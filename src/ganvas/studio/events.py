@@ -24,7 +24,7 @@ PORTION = 262_144  # bytes of a log that are read at once
 
 @dataclass(frozen=True)
 class Cursor:
-    """How much a viewer has seen: bytes of log.jsonl and metrics.jsonl, thousands of images of the newest picture.
+    """How much a viewer has seen: bytes of log.jsonl and metrics.jsonl, images before the newest picture.
 
     The picture from before the training counts as -1. `marks`: of the last lines that were seen, since a run that is
     taken up again from an earlier moment writes others in their places.
@@ -38,7 +38,7 @@ class Cursor:
     @classmethod
     def of(cls, text: str | None) -> Cursor:
         """Of an event's id; a new viewer's where it is none."""
-        found = re.fullmatch(r"(\d{1,15})-(\d{1,15})-(-?\d{1,9})-(\d{1,10})-(\d{1,10})", text or "")
+        found = re.fullmatch(r"(\d{1,15})-(\d{1,15})-(-?\d{1,15})-(\d{1,10})-(\d{1,10})", text or "")
         if not found:
             return cls()
         log, metrics, picture, *marks = map(int, found.groups())
@@ -63,7 +63,7 @@ def news(run: Run, cursor: Cursor) -> list[Event]:
         raise NotThere(run.folder.name)
     found: list[Event] = []
     before = cursor
-    pictures = [(-1 if path.name == BEFORE else thousands, path) for thousands, path in run.pictures()]
+    pictures = [(-1 if path.name == BEFORE else images, path) for images, path in run.pictures()]
     newest = pictures[-1][0] if pictures else -2
     seen = (mark_before(run.log, cursor.log), mark_before(run.metrics, cursor.metrics))
     if seen != cursor.marks or newest < cursor.picture:
@@ -77,10 +77,10 @@ def news(run: Run, cursor: Cursor) -> list[Event]:
         cursor = replace(cursor, metrics=end, marks=(cursor.marks[0], zlib.crc32(line)))
         row = parsed(line)
         found += [("check", row, cursor)] if row is not None else []
-    for thousands, path in pictures:
-        if thousands > cursor.picture:
-            cursor = replace(cursor, picture=thousands)
-            found.append(("picture", {"images": max(0, thousands) * 1000, "file": marked(path)}, cursor))
+    for images, path in pictures:
+        if images > cursor.picture:
+            cursor = replace(cursor, picture=images)
+            found.append(("picture", {"images": max(0, images), "file": marked(path)}, cursor))
     if not found and cursor != before:
         found.append(("passed", {}, cursor))  # lines that are none
     return found

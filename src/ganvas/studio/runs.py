@@ -86,7 +86,7 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
             "classes": card.get("classes", []),
             "other": card.get("other_name"),
             "licence": card.get("licence"),
-            "remarks": remarks(card, rows, checks),
+            "remarks": [*remarks(card, rows, checks), *found.remarks()],
             "report": found.report.is_file(),
             "reals": (found.samples / "reals.png").is_file(),
             "guess": doctor.GUESS.get(str(section(card, "task").get("loss"))),
@@ -98,7 +98,7 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
     def said(name: Name) -> list[str]:
         """How the contest stands, in plain words."""
         found = studio.runs.run(name)
-        return remarks(settings(found), found.rows(), found.rows(found.metrics))
+        return [*remarks(settings(found), found.rows(), found.rows(found.metrics)), *found.remarks()]
 
 
 def of_files(app: FastAPI, studio: Studio) -> None:

@@ -95,8 +95,13 @@ class Studio:
         if text in DATASETS:
             return text
         place = self.inside(text)
-        for folder, folders, files in os.walk(place):
-            for name in (*folders, *files):
-                if self.leads_out(os.path.join(folder, name)):
-                    raise UserError(f"{text}: {name} is a link that leads out of {self.data.name}/.")
+        waiting = [str(place)]
+        for start in waiting:  # folders that links lead to are read as well: they are looked at in their turn
+            for folder, folders, files in os.walk(start):
+                for name in (*folders, *files):
+                    path = os.path.join(folder, name)
+                    if self.leads_out(path):
+                        raise UserError(f"{text}: {name} is a link that leads out of {self.data.name}/.")
+                    if name in folders and os.path.islink(path) and os.path.realpath(path) not in waiting:
+                        waiting.append(os.path.realpath(path))
         return str(place)

@@ -34,10 +34,12 @@ class Config:
     """Loss, penalties and rhythm of the contest."""
 
     loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
-    r1: float = knob(0.0, "weight (gamma) of the squared gradient of D on real images", low=0)
-    r2: float = knob(0.0, "weight (gamma) of the squared gradient of D on generated images", low=0)
-    penalty_every: int = knob(1, "steps from one R1/R2 penalty to the next (its weight is multiplied by that)", low=1)
-    gradient_penalty: float = knob(0.0, "weight of WGAN-GP's penalty (10 is usual with wasserstein)", low=0)
+    r1: float = knob(0.0, "weight (gamma) of the squared gradient of D on real images", low=0, high=10**9)
+    r2: float = knob(0.0, "weight (gamma) of the squared gradient of D on generated images", low=0, high=10**9)
+    penalty_every: int = knob(
+        1, "steps from one R1/R2 penalty to the next (its weight is multiplied by that)", low=1, high=10**6
+    )
+    gradient_penalty: float = knob(0.0, "weight of WGAN-GP's penalty (10 is usual with wasserstein)", low=0, high=10**9)
     penalty_share: float = knob(
         0.0, "wanted share of penalties beside a guessing D's loss; their weights follow (0: stay)", low=0, high=0.9
     )
@@ -49,12 +51,18 @@ class Config:
         high=0.9,
     )
     joint: bool = knob(False, "judge real and generated images as one batch: quicker, unless D looks at whole batches")
-    d_steps: int = knob(1, "discriminator steps a generator step", low=1)
+    d_steps: int = knob(1, "discriminator steps a generator step", low=1, high=1000)
     select: int = knob(
-        0, "images from which a selector learns, at the end, which drawings to keep (0: no selector)", low=0
+        0,
+        "images from which a selector learns, at the end, which drawings to keep (0: no selector)",
+        low=0,
+        high=10**12,
     )
     detect: int = knob(
-        20_000, "training images from which a detector learns, at the end, to know such images (0: no detector)", low=0
+        20_000,
+        "training images from which a detector learns, at the end, to know such images (0: no detector)",
+        low=0,
+        high=10**12,
     )
 
 

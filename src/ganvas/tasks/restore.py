@@ -47,6 +47,7 @@ class Config:
         "let plain pieces count like busy ones: each counts by its error over that error + this one, in a range of 2 "
         "(0: by its error)",
         low=0,
+        high=100,
     )
     turn: bool = knob(True, "show the pieces turned and mirrored as well (not where up and down matter)")
 

@@ -27,14 +27,20 @@ Sides = tuple[Tensor, Tensor]  # pictures of kind A, and of kind B
 class Config:
     """Weights of the losses beside the adversarial one, and what steadies the contest."""
 
-    cycle: float = knob(5.0, "weight of the way there and back, which should end where it began", low=0)
-    identity: float = knob(2.5, "weight of leaving a picture as it is that is of the wanted kind already", low=0)
-    hide: float = knob(0.05, "noise on the way back, in a range of 2, so that nothing is hidden in the picture", low=0)
+    cycle: float = knob(5.0, "weight of the way there and back, which should end where it began", low=0, high=10**6)
+    identity: float = knob(
+        2.5, "weight of leaving a picture as it is that is of the wanted kind already", low=0, high=10**6
+    )
+    hide: float = knob(
+        0.05, "noise on the way back, in a range of 2, so that nothing is hidden in the picture", low=0, high=100
+    )
     loss: str = knob("relativistic", "adversarial loss", choices=tuple(LOSSES))
-    r1: float = knob(1.0, "weight (gamma) of the squared gradient of D on real images", low=0)
-    r2: float = knob(1.0, "weight (gamma) of the squared gradient of D on translated images", low=0)
-    penalty_every: int = knob(4, "steps from one R1/R2 penalty to the next (its weight is multiplied by that)", low=1)
-    pool: int = knob(50, "translated pictures of earlier steps, of which D is shown some (0: none)", low=0)
+    r1: float = knob(1.0, "weight (gamma) of the squared gradient of D on real images", low=0, high=10**9)
+    r2: float = knob(1.0, "weight (gamma) of the squared gradient of D on translated images", low=0, high=10**9)
+    penalty_every: int = knob(
+        4, "steps from one R1/R2 penalty to the next (its weight is multiplied by that)", low=1, high=10**6
+    )
+    pool: int = knob(50, "translated pictures of earlier steps, of which D is shown some (0: none)", low=0, high=10_000)
     mirror: bool = knob(False, "show every second picture as in a mirror (only where left and right are alike)")
 
 
