@@ -332,6 +332,17 @@ def test_there_is_room_on_the_disk_before_pictures_are_converted(
     assert "Removed from the cache" in data.load(str(pictures(tmp_path / "new")), WHOLE).notes[0]
 
 
+def test_what_cannot_be_removed_stops_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data.load(str(pictures(tmp_path / "old")), WHOLE)
+
+    def refuse(place: Path, _: bool = False) -> bool:
+        raise UserError(f"Cannot remove {place}.")
+
+    monkeypatch.setattr(cache, "MOST", 1)
+    monkeypatch.setattr(cache, "remove", refuse)
+    assert data.load(str(pictures(tmp_path / "new")), WHOLE).notes == ()
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def told(*arguments: str) -> str:
         assert cli.app(["data", "cache", *arguments], result_action="return_value") == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ganvas.data import listing
+from ganvas.data import labelling, listing
 from ganvas.data.listing import Listing
 from ganvas.errors import UserError
 
@@ -175,3 +175,11 @@ def test_a_contest_leaves_its_test_images_without_labels(tmp_path: Path) -> None
     (tmp_path / "labels.csv").unlink()
     with pytest.raises(UserError, match=r"sample_submission\.csv has the columns id, a, b; one of label"):
         listing.find(tmp_path)
+
+
+def test_a_table_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder(tmp_path) / "table.csv").write_text(text())
+    monkeypatch.setattr(labelling, "LARGEST", 50)
+    found = listing.find(tmp_path)
+    assert found.labels is None
+    assert found.notes == ("No tables of labels are as large as these, which are passed over: table.csv.",)

@@ -63,7 +63,7 @@ def test_links_in_a_circle_and_to_nowhere(tmp_path: Path) -> None:
     assert kinds(found) == {"a": 3, "b": 3}
     assert found.notes == (
         "Links that lead nowhere are passed over: first, gone.png, lost, second.",
-        "Links to folders whose pictures are there already are passed over: a-again, a/up, me.",
+        "Links to folders that are read already, or that lie around these, are passed over: a-again, a/up, me.",
     )
 
 

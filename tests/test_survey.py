@@ -189,10 +189,10 @@ def test_copies_of_one_picture_are_called_so(tmp_path: Path) -> None:
 
 def test_labels_that_do_not_fit_are_a_finding(tmp_path: Path) -> None:
     place = folder(tmp_path)
-    (place / "labels.csv").write_text("file,remark\na/0.png,x\n")
+    (place / "labels.csv").write_text("file,label\na/0.png,x\na/0.png,y\n")
     found = checked(place)
     assert found.findings[0].level == 0
-    assert "has the columns file, remark" in found.findings[0].text
+    assert "a/0.png has two labels: 'x'" in found.findings[0].text
     assert found.survey.classes == {}
 
 

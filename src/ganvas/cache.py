@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ganvas.errors import UserError
 from ganvas.files import cache_folder, cannot
+from ganvas.text import one_line
 
 try:
     import fcntl
@@ -158,21 +160,23 @@ def remove(place: Path, in_use: bool = False) -> bool:
 def trim(keep: Path, coming: int = 0) -> list[str]:
     """Remove what was not used for longest, until the cache keeps its limit; say what was removed.
 
+    What the system does not let go of stays.
+
     Args:
         keep: what stays in any case, finished or not.
         coming: bytes that will be added, for which there must be room on the disk as well.
-
-    Raises:
-        UserError: the system refused.
     """
     all_, most, told = entries(), limit(), []
     total = sum(entry.bytes for entry in all_)
     for entry in all_:
         if total + coming <= most and (not coming or _free() >= 1.02 * coming):
             break
-        if entry.place not in (keep, keep.with_name(f"{keep.name}.part")) and remove(entry.place):
-            total -= entry.bytes
-            told.append(f"Removed from the cache, which may take {most / 1e9:,.1f} GB: {entry}.")
+        if entry.place in (keep, keep.with_name(f"{keep.name}.part")):
+            continue
+        with contextlib.suppress(UserError):
+            if remove(entry.place):
+                total -= entry.bytes
+                told.append(f"Removed from the cache, which may take {most / 1e9:,.1f} GB: {one_line(entry)}.")
     return told
 
 

@@ -33,7 +33,7 @@ FILE += ("path", "picture", "photo", *NUMBERS)
 LABEL = ("label", "class", "category", "class_name", "label_name", "labels", "target", "breed", "species", "kind")
 LABEL += ("class_id", "category_id", "y")
 CAPTIONS = ("text", "caption", "captions", "prompt", "description", "title")
-LARGEST = 500_000_000  # bytes of a table
+LARGEST = 200_000_000  # bytes of a table
 LONGEST = 200  # characters of a class's name
 LOOKED = 200  # lines that are looked at for what a table without known columns is
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -190,8 +190,6 @@ def _rows(where: str, table: str, data: bytes | Exception, known: Names) -> tupl
     """
     if isinstance(data, Exception):
         raise UserError(f"{where} cannot be read ({data}).") from data
-    if len(data) > LARGEST:
-        raise UserError(f"{where} has {len(data):,} bytes; a table of labels has {LARGEST:,} at most.")
     kind = PurePosixPath(table).suffix.lower()
     notes: list[str] = []
     encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")

@@ -152,7 +152,9 @@ def find(path: Path, labelled: bool = True) -> Listing:
     notes = [*beside, *layout.of_litter(told.litter), *kinds, *told.notes()]
     labels: list[str] | None = None
     if labelled:
-        tables = {n: read for n in kept if labelling.is_table(n)}
+        tables = {n: read for n in kept if labelling.is_table(n) and _size(members[n]) <= labelling.LARGEST}
+        large = layout.some(n for n in kept if labelling.is_table(n) and n not in tables)
+        notes += [f"No tables of labels are as large as these, which are passed over: {large}."] if large else []
         stated, more = _stated(path, names, tables, {*pictures} - {*names}, tests, parts, told.folders)
         notes += more
         names = [name for name, label in zip(names, stated or names, strict=True) if label is not None]
@@ -230,9 +232,15 @@ class Told:
             found.append(f"Links that lead nowhere are passed over: {layout.some(sorted(self.nowhere))}.")
         if self.again:
             found.append(
-                f"Links to folders whose pictures are there already are passed over: {layout.some(sorted(self.again))}."
+                "Links to folders that are read already, or that lie around these, are passed over: "
+                f"{layout.some(sorted(self.again))}."
             )
         return found
+
+
+def _size(stamp: str) -> int:
+    """The bytes of a file: every stamp begins with them."""
+    return int(stamp.partition(" ")[0])
 
 
 def stamp(state: os.stat_result) -> str:
