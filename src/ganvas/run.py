@@ -17,6 +17,7 @@ from ganvas import checkpoint, processes
 from ganvas import images as im
 from ganvas.errors import UserError, first_line
 from ganvas.files import (
+    cache_folder,
     cannot,
     json_line,
     locked,
@@ -430,6 +431,9 @@ def _download(name: str) -> Path:
     except ImportError as error:
         raise UserError(f"{name} is on the hub, which needs its library: pip install 'ganvas[hub]'.") from error
     try:
-        return Path(huggingface_hub.hf_hub_download(repository, "model.safetensors", library_name="ganvas"))
+        at_home = os.path.isabs(os.path.expanduser("~")) or "HF_HOME" in os.environ or "HF_HUB_CACHE" in os.environ
+        more = {} if at_home else {"cache_dir": cache_folder() / "hub"}  # else it would make a folder named ~
+        found = huggingface_hub.hf_hub_download(repository, "model.safetensors", library_name="ganvas", **more)
+        return Path(found)
     except (HfHubHTTPError, HFValidationError, EntryNotFoundError, OSError, ValueError) as error:
         raise UserError(f"hf://{repository} cannot be had from the hub: {first_line(error)}") from error

@@ -325,9 +325,12 @@ class Trainer:
         self.sums = {name: sums[name].reshape(()).to(self.device) for name in counts}  # in the log's order
 
     def is_finite(self) -> bool:
-        networks = (self.task.generator, self.task.discriminator, self.average)
-        state = [tensor for network in networks for tensor in network.state_dict().values()]
-        return all(bool(torch.isfinite(t).all()) for t in state)
+        return all(map(is_finite, (self.task.generator, self.task.discriminator, self.average)))
+
+
+def is_finite(network: nn.Module) -> bool:
+    """Are all weights and statistics of a network finite numbers?"""
+    return all(bool(torch.isfinite(t).all()) for t in network.state_dict().values())
 
 
 def speed(trainer: Trainer, batches: Batches, seconds: float = 3.0) -> float:

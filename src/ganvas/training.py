@@ -16,7 +16,7 @@ from ganvas.errors import UserError
 from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
 from ganvas.run import Run, stamp
 from ganvas.tasks import CHECK, Task
-from ganvas.trainer import Config, Trainer
+from ganvas.trainer import Config, Trainer, is_finite
 
 PROBES = 8  # probes of the discriminator a tick, since its opinion sways from step to step
 
@@ -155,6 +155,12 @@ def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
         told = text
         distributed.decide()  # the others wait
         yield Stepped(trainer.images)
+    task = trainer.task
+    for name in [name for name, network in task.learned.items() if not is_finite(network)]:
+        del task.learned[name]
+        task.findings.pop(name, None)
+        text = f"The {name} came to values that are infinite or not numbers (NaN): the model is kept without it."
+        yield Warned(trainer.images, text)
     _save_model(trainer, run, run.model, finished=True)
     if told:  # the last word is said when all is kept
         yield Noted(trainer.images, told)
