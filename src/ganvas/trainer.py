@@ -296,7 +296,7 @@ class Trainer:
         Raises:
             UserError: it is not one of this training; what was there is then of no use.
         """
-        clock = {name: card.get(name) for name in ("images", "probed", "seconds", "tick_seconds")}
+        clock: dict[str, Any] = {name: card.get(name) for name in ("images", "probed", "seconds", "tick_seconds")}
         clock["probed"] = card.get("probed", card.get("images"))  # once there was none
         for name, value in clock.items():
             kinds = (int, float) if "seconds" in name else (int,)
