@@ -169,7 +169,7 @@ class Run:
     def _look(self, path: Path, most: int) -> tuple[list[dict[str, Any]], int, int]:
         """The rows of a file's last `most` bytes, how many lines there are none, and the bytes before them."""
         rows: list[dict[str, Any]] = []
-        bad = skipped = 0
+        bad, skipped, line, row = 0, 0, b"", None
         with contextlib.suppress(UserError, OSError), open_regular(path) as file:  # not there yet, or not to be read
             skipped = max(0, os.fstat(file.fileno()).st_size - most)
             if skipped:

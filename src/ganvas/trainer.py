@@ -296,8 +296,8 @@ class Trainer:
         Raises:
             UserError: it is not one of this training; what was there is then of no use.
         """
-        clock: dict[str, Any] = {name: card.get(name) for name in ("images", "probed", "seconds", "tick_seconds")}
-        clock["probed"] = card.get("probed", card.get("images"))  # once there was none
+        clock: dict[str, Any] = {name: card.get(name) for name in ("images", "seconds", "tick_seconds")}
+        clock |= {"probed": card.get("probed", clock["images"])}  # once there was none
         for name, value in clock.items():
             kinds = (int, float) if "seconds" in name else (int,)
             if type(value) not in kinds or not 0 <= value <= LARGEST:
