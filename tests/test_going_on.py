@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import math
 import os
 import pwd
 import shutil
 import signal
 import tempfile
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import quick
@@ -19,9 +23,10 @@ from ganvas import api, checkpoint, config, files, loading, recipes, report, tra
 from ganvas.cli import training as cli
 from ganvas.display import Lines
 from ganvas.errors import UserError
-from ganvas.events import Event, Logged
+from ganvas.events import Event, Logged, Warned
 from ganvas.experiment import Experiment
 from ganvas.run import Run
+from ganvas.tasks.generate import GenerateTask
 
 
 def small(blobs: Path, images: int = 160) -> Experiment:
@@ -235,3 +240,35 @@ def test_networks_larger_than_the_memory_are_never_built(blobs: Path) -> None:
     experiment = small(blobs).override({"g_quarter": str(2**14), "latent_dim": str(2**16), "g_half": str(2**14)})
     with pytest.raises(UserError, match=r"not enough memory.*g_quarter=16384"):
         experiment.build(experiment.load_data().spec)
+
+
+# -------------------- what the end may bring
+
+
+def test_one_picture_held_out_is_enough_for_the_check(tmp_path: Path) -> None:
+    """The spread of a single picture is no number, of which torch would warn."""
+    np.savez(tmp_path / "few.npz", images=np.random.default_rng(0).integers(0, 256, (12, 12, 12), np.uint8))
+    experiment = quick("mnist-unlabelled", tmp_path / "few.npz", steps=4)
+    training = dataclasses.replace(experiment.training, batch=4, images=16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in dataclasses.replace(experiment, training=training).run(tmp_path / "run"):
+            pass
+    assert len(experiment.load_data().held_out.images) == 1
+
+
+def test_a_detector_gone_wrong_does_not_spoil_the_model(
+    tmp_path: Path, blobs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finish(self: GenerateTask, *_: object) -> Iterator[str]:
+        self.learned["detector"] = torch.nn.Linear(2, 1)
+        torch.nn.init.constant_(self.learned["detector"].weight, math.nan)  # pyright: ignore[reportArgumentType]
+        self.findings["detector"] = {"real": 3}
+        yield "learned"
+
+    monkeypatch.setattr(GenerateTask, "finish", finish)
+    told = [e.text for e in small(blobs, 32).run(tmp_path / "run") if isinstance(e, Warned)]
+    assert told == ["The detector came to values that are infinite or not numbers (NaN): the model is kept without it."]
+    found = loading.load(tmp_path / "run")
+    assert found.card["finished"]
+    assert "detector" not in found.card

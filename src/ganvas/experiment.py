@@ -201,7 +201,6 @@ class Experiment:
         Raises:
             UserError: the network cannot draw images of this kind, or has fewer layers than shall be frozen.
         """
-        torch.manual_seed(seeds.key(self.training.seed, "init"))
         kind = TASKS[tasks.name_of(self.task)]
         spec = dataclasses.replace(spec, **kind.takes(self.task))
         if spec.size % spec.scale:
@@ -209,6 +208,7 @@ class Experiment:
         with self.enough_memory(spec):
             with torch.device("meta"):  # nothing is computed: only to see how large they are
                 trainer.check_memory(networks.build(self.network, spec))
+            torch.manual_seed(seeds.key(self.training.seed, "init"))
             generator, discriminator = networks.build(self.network, spec)
             if self.training.freeze:
                 finetuning.freeze(discriminator, self.training.freeze, spec)

@@ -41,6 +41,7 @@ WRITING = {
     errno.ENOTDIR: "a part of that path is a file, not a folder",
 }
 UNFOLDED, RATIO = 1_000_000_000, 100  # bytes in memory from which a file must have a hundredth of them on the disk
+DEPTH = 100  # of lists and groups in one another, at most: whoever walks through them calls himself
 DIGITS = 100  # of a whole number in JSON, at most: more than any float reaches would end in an OverflowError
 
 
@@ -142,10 +143,19 @@ def parse_json(text: bytes | str) -> Any:
     Raises:
         ValueError: it is no JSON, is nested too deep, or holds a number of more digits than any that Ganvas writes.
     """
-    try:
-        return json.loads(text, parse_int=_whole_number)
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
+    text = text.decode(json.detect_encoding(text)) if isinstance(text, bytes) else text
+    if text.count("[") + text.count("{") > DEPTH and _depth(text) > DEPTH:
+        raise ValueError("it is nested too deep")
+    return json.loads(text, parse_int=_whole_number)
+
+
+def _depth(text: str) -> int:
+    """How deep brackets stand in one another, those within strings left out."""
+    depth = most = 0
+    for bracket in re.findall(r"[\[{}\]]", re.sub(r'"(?:[^"\\]|\\.)*"?', "", text)):
+        depth += 1 if bracket in "[{" else -1
+        most = max(most, depth)
+    return most
 
 
 def _whole_number(digits: str) -> int:

@@ -28,8 +28,8 @@ def take(networks: dict[str, nn.Module], source: str) -> str:
     for part, network in networks.items():
         for name, weight in network.state_dict().items():
             theirs = tensors.get(f"{part}.{name}")
-            fits = theirs is not None and theirs.shape == weight.shape
-            if fits and theirs.is_floating_point() == weight.is_floating_point():
+            kind, shape = weight.is_floating_point(), weight.shape
+            if theirs is not None and (theirs.is_floating_point(), theirs.shape) == (kind, shape):
                 found.append((weight, f"{part}.{name}"))
             else:
                 fresh.append(f"{part}.{name}")

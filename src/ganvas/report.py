@@ -16,7 +16,7 @@ from ganvas import checkpoint, doctor, restored, translated
 from ganvas.charts import chart
 from ganvas.doctor import FIGURES, Rows, number
 from ganvas.errors import UserError
-from ganvas.files import write_whole
+from ganvas.files import read_bytes, write_whole
 from ganvas.run import Run
 
 PICTURES, BYTES = 40, 12_000_000  # sheets in the slider, what they may take
@@ -292,7 +292,10 @@ def _spread(pictures: list[tuple[int, Path]]) -> list[tuple[int, Path]]:
 
 def _image(path: Path, alt: str, more: str = "") -> str:
     """A PNG inside an img, a whole multiple of its size where that fits; empty where there is no such file."""
-    data = path.read_bytes() if path.is_file() else b""
+    try:
+        data = read_bytes(path, BYTES)
+    except UserError:
+        return ""
     if not data.startswith(b"\x89PNG") or len(data) < 24:
         return ""
     width = max(1, int.from_bytes(data[16:20], "big"))

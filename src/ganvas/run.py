@@ -17,6 +17,7 @@ from ganvas import checkpoint, processes
 from ganvas import images as im
 from ganvas.errors import UserError, first_line
 from ganvas.files import (
+    cache_folder,
     cannot,
     json_line,
     locked,
@@ -168,7 +169,7 @@ class Run:
     def _look(self, path: Path, most: int) -> tuple[list[dict[str, Any]], int, int]:
         """The rows of a file's last `most` bytes, how many lines there are none, and the bytes before them."""
         rows: list[dict[str, Any]] = []
-        bad = skipped = 0
+        bad, skipped, line, row = 0, 0, b"", None
         with contextlib.suppress(UserError, OSError), open_regular(path) as file:  # not there yet, or not to be read
             skipped = max(0, os.fstat(file.fileno()).st_size - most)
             if skipped:
@@ -430,6 +431,9 @@ def _download(name: str) -> Path:
     except ImportError as error:
         raise UserError(f"{name} is on the hub, which needs its library: pip install 'ganvas[hub]'.") from error
     try:
-        return Path(huggingface_hub.hf_hub_download(repository, "model.safetensors", library_name="ganvas"))
+        at_home = os.path.isabs(os.path.expanduser("~")) or "HF_HOME" in os.environ or "HF_HUB_CACHE" in os.environ
+        more = {} if at_home else {"cache_dir": cache_folder() / "hub"}  # else it would make a folder named ~
+        found = huggingface_hub.hf_hub_download(repository, "model.safetensors", library_name="ganvas", **more)
+        return Path(found)
     except (HfHubHTTPError, HFValidationError, EntryNotFoundError, OSError, ValueError) as error:
         raise UserError(f"hf://{repository} cannot be had from the hub: {first_line(error)}") from error

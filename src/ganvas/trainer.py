@@ -296,8 +296,8 @@ class Trainer:
         Raises:
             UserError: it is not one of this training; what was there is then of no use.
         """
-        clock = {name: card.get(name) for name in ("images", "probed", "seconds", "tick_seconds")}
-        clock["probed"] = card.get("probed", card.get("images"))  # once there was none
+        clock: dict[str, Any] = {name: card.get(name) for name in ("images", "seconds", "tick_seconds")}
+        clock |= {"probed": card.get("probed", clock["images"])}  # once there was none
         for name, value in clock.items():
             kinds = (int, float) if "seconds" in name else (int,)
             if type(value) not in kinds or not 0 <= value <= LARGEST:
@@ -325,9 +325,12 @@ class Trainer:
         self.sums = {name: sums[name].reshape(()).to(self.device) for name in counts}  # in the log's order
 
     def is_finite(self) -> bool:
-        networks = (self.task.generator, self.task.discriminator, self.average)
-        state = [tensor for network in networks for tensor in network.state_dict().values()]
-        return all(bool(torch.isfinite(t).all()) for t in state)
+        return all(map(is_finite, (self.task.generator, self.task.discriminator, self.average)))
+
+
+def is_finite(network: nn.Module) -> bool:
+    """Are all weights and statistics of a network finite numbers?"""
+    return all(bool(torch.isfinite(t).all()) for t in network.state_dict().values())
 
 
 def speed(trainer: Trainer, batches: Batches, seconds: float = 3.0) -> float:

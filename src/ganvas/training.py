@@ -14,9 +14,9 @@ from ganvas.background import Background
 from ganvas.data import Batches
 from ganvas.errors import UserError
 from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
-from ganvas.run import Run, stamp
+from ganvas.run import Run, is_figure, stamp
 from ganvas.tasks import CHECK, Task
-from ganvas.trainer import Config, Trainer
+from ganvas.trainer import Config, Trainer, is_finite
 
 PROBES = 8  # probes of the discriminator a tick, since its opinion sways from step to step
 
@@ -71,7 +71,8 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
             events: list[Event] = [Stepped(after)]  # all work of a step is done before anyone can stop us
             if done or crossed(before, after, config.tick_every):
                 events.append(_log(trainer, batches, run))
-                events += [Measured(background.images, rows) for rows in [background.collect()] if rows]
+                rows = [row for row in background.collect() if is_figure(row)]
+                events += [Measured(background.images, rows)] if rows else []
             if done or pictured(config, after):
                 name = stamp(after, first_in_thousand(config, after))
                 drawn = _sample(trainer, batches, run, f"fakes_{name}")
@@ -155,6 +156,12 @@ def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
         told = text
         distributed.decide()  # the others wait
         yield Stepped(trainer.images)
+    task = trainer.task
+    for name in [name for name, network in task.learned.items() if not is_finite(network)]:
+        del task.learned[name]
+        task.findings.pop(name, None)
+        text = f"The {name} came to values that are infinite or not numbers (NaN): the model is kept without it."
+        yield Warned(trainer.images, text)
     _save_model(trainer, run, run.model, finished=True)
     if told:  # the last word is said when all is kept
         yield Noted(trainer.images, told)

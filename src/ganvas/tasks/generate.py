@@ -210,7 +210,7 @@ class GenerateTask(Task):
         real = self.discriminator(batch.images, batch.labels).float()
         fake = self.discriminator(fakes, batch.labels).float()
         right_real, right_fake = losses.accuracy(self.objective, real, fake)
-        spread = [x.float().std(0).mean() for x in (fakes, batch.images)]
+        spread = [x.float().std(0, correction=min(1, len(x) - 1)).mean() for x in (fakes, batch.images)]  # of one: 0
         return {"real": right_real, "fake": right_fake, "diversity": spread[0] / spread[1].clamp_min(1e-6)}
 
     @torch.no_grad()
