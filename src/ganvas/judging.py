@@ -73,7 +73,8 @@ def judge(
     Raises:
         UserError: a model of another task, or data that is not there.
     """
-    yield Doing("reading", 0.0)
+    told = sources.reading(source, data)
+    yield Doing(told or "reading", 0.0, stays=bool(told))
     model, others = restoring.load(source), [restoring.load(path) for path in against]
     for path, other in zip(against, others, strict=True):
         theirs, ours = ((m.spec.channels, m.spec.scale, m.spec.masked) for m in (other, model))

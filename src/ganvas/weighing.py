@@ -68,7 +68,8 @@ def weigh(
     Raises:
         UserError: a model of another task, data that is not there, or only one of both kinds.
     """
-    yield Doing("reading", 0.0)
+    told = sources.reading(source, data)
+    yield Doing(told or "reading", 0.0, stays=bool(told))
     model = translating.load(source)
     real = sources.trained_on(model, source, data, to=to)
     if real.other is None or real.spec.channels != model.spec.channels:
