@@ -67,6 +67,9 @@ def figures(model: Trained) -> list[str]:
     lines = []
     judged = model.card.get("restoration", {})
     for a in judged.get("answers", []):
+        if a["psnr"] is None:
+            lines.append(f"{a['name']}: {a['note']}")
+            continue
         told = f"{a['name']}: {a['psnr']:.2f} dB, SSIM {a['ssim']:.4f}, Frechet distance {number(a['frechet'])}"
         read = f", digits read {a['read']:.1%}" if a.get("read") is not None else ""
         lines.append(f"{told}{read}; {judged['n']:,} held-out pieces of {judged['size']} px of {judged['data']}")
@@ -79,6 +82,7 @@ def figures(model: Trained) -> list[str]:
         lines.append(f"to {way['to']}, {way['name']}: {', '.join(told)}; {count} held-out pictures")
     for row in model.card.get("metrics", []):
         if row.get("value") is None:
+            lines += [f"{row['title']}: not measured ({row['note']})"] if row.get("note") else []
             continue
         p, share = row["protocol"], row["share"]
         values = f"{number(row['value'], share)} (real images {number(row.get('floor'), share)})"

@@ -149,8 +149,8 @@ def answers(found: Sequence[Answer | Way]) -> Table:
         if isinstance(a, Answer):
             name = a.name
             shown = {
-                "psnr": "-" if a.psnr >= fidelity.MOST else f"{a.psnr:.2f} ± {a.spread:.2f} dB",
-                "ssim": f"{a.ssim:.4f}",
+                "psnr": f"{a.psnr:.2f} ± {a.spread:.2f} dB" if a.psnr < fidelity.MOST else "-",
+                "ssim": f"{a.ssim:.4f}" if a.ssim == a.ssim else "-",
                 "frechet": number(a.frechet),
                 "read": number(a.read, share=True),
             }

@@ -73,3 +73,11 @@ def lacking(
         or not_finite(opinions, what)
         or too_alike(variance(features), variance(real), what)
     )
+
+
+def nothing_to_see(images: Tensor, least: int, what: str) -> str:
+    """Why there is too little in images uint8 [N, C, H, W] that could be kept or lost; empty where there is enough."""
+    if lack := too_few(images, least, what):
+        return lack
+    busy = images.float().std((1, 2, 3)) >= 1  # levels
+    return too_few(images[busy], least, f"{what} with something to see in them")
