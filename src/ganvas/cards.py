@@ -46,7 +46,7 @@ def facts(model: Trained) -> dict[str, str]:
     }
     if isinstance(model, Model):
         found["selector"] = "yes: it passes over drawings that give themselves away" if model.selector else "none"
-        found["detector"] = "yes" if model.detector is not None else "none"
+        found["detector"] = "yes" if model.detector is not None else f"none: {model.no_detector}"
     if task_of(card) == "restore":
         found["damage"] = f"{card['task']['degrade']} (lively {card['task']['lively']:g})"
         found["images"] = f"pieces of {spec.size} pixels, {kind}; it mends pictures of any size"

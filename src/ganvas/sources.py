@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ganvas import data as datasets
 from ganvas import files, pictures, seeds
-from ganvas import images as im
 from ganvas.data import ImageData
 from ganvas.doctor import number
 from ganvas.errors import UserError
@@ -63,13 +62,8 @@ def draw(model: Model, real: ImageData, count: int, seed: int, repeat: int) -> t
     if model.class_names and real.train.labels is not None and model.class_names == real.class_names:
         order = torch.randint(len(real.train.labels), (count,), generator=seeds.generator(seed, "classes", repeat))
         labels = real.train.labels[order]
-    drawn: list[Tensor] = []  # all of them on the first rank, none on others
-    for portion in model.draw(range(first, first + count), None if labels is None else labels.tolist()):
-        if not bool(torch.isfinite(portion).all()):
-            bad = int((~torch.isfinite(portion)).flatten(1).any(1).nonzero()[0]) + first + sum(map(len, drawn))
-            raise UserError(f"{model.path} draws values that are not numbers (seed {bad}): its training went wrong.")
-        drawn.append(im.to_uint8(portion))
-    return im.join(drawn, model.spec.channels, model.spec.size), labels
+    numbers = range(first, first + count)  # all are drawn on the first rank, none on others
+    return model.pictures(numbers, None if labels is None else labels.tolist()), labels
 
 
 def find(
