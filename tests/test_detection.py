@@ -181,7 +181,7 @@ def test_the_same_run_learns_the_same_detector(run: Path, tmp_path: Path) -> Non
 FEW = "96 held-out pictures, 100 needed; train on more pictures (of a folder about a tenth is held out)"
 
 
-def test_a_training_without_enough_held_out_images_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_training_without_enough_held_out_images_says_so(tmp_path: Path) -> None:
     from conftest import quick, write_blobs
 
     place = write_blobs(tmp_path, 300, 96)

@@ -263,7 +263,7 @@ def test_a_value_that_is_no_number_is_none(place: Path, tmp_path: Path, monkeypa
     good = npz(tmp_path / "x.npz", data.load(str(place)).held_out.images)
 
     def fails(pair: Pair) -> float:
-        raise torch.linalg.LinAlgError("it did not converge")
+        raise torch.linalg.LinAlgError("it did not converge")  # pyright: ignore[reportPrivateImportUsage]
 
     for function in (lambda _: math.inf, fails):
         monkeypatch.setitem(METRICS, "recall", dataclasses.replace(METRICS["recall"], function=function))

@@ -188,7 +188,7 @@ def measure(
     found: list[float | tuple[float, float]] = []
     floors: list[float] = []
     if not note:
-        with contextlib.suppress(torch.linalg.LinAlgError):
+        with contextlib.suppress(torch.linalg.LinAlgError):  # pyright: ignore[reportPrivateImportUsage]
             found = [metric.function(pair) for pair in pairs[: 1 if metric.once else None]]
             floors = base.floor(name)
         values = [f[0] if isinstance(f, tuple) else f for f in found]

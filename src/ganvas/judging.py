@@ -164,7 +164,7 @@ class _Judged:
         """Measure pictures uint8 [n, C, H, W]."""
         psnr = fidelity.psnr(made, self.whole, self.mask).clamp_max(fidelity.MOST)
         ssim = torch.cat([fidelity.ssim(a, b) for a, b in zip(made.split(8), self.whole.split(8), strict=True)])
-        found = [float(psnr.mean()), float(psnr.std()), float(ssim.mean())] if not self.unseen else [math.nan] * 3
+        mean, spread, like = (math.nan if self.unseen else float(x) for x in (psnr.mean(), psnr.std(), ssim.mean()))
         distance, read, unlike = math.nan, math.nan, self.unlike
         if self.features is not None or self.labels is not None:
             patches = _patches(made)
@@ -176,7 +176,7 @@ class _Judged:
                 read = float((opinions.argmax(1) == self.labels).float().mean())
         reasons = {"PSNR and SSIM": self.unseen, "Frechet distance": unlike, "digits read": self.unread}
         note = " ".join(f"Not measured: {what} ({why})." for what, why in reasons.items() if why)
-        return Answer(name, *found, distance, read, note)
+        return Answer(name, mean, spread, like, distance, read, note)
 
 
 Make = Callable[[_Judged], tuple[str, Tensor]]
