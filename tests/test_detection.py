@@ -185,7 +185,7 @@ def test_a_training_without_enough_held_out_images_says_so(tmp_path: Path) -> No
     from conftest import quick, write_blobs
 
     place = write_blobs(tmp_path, 300, 96)
-    events = list(quick("mnist", place, steps=2).run(tmp_path / "run"))
+    events = list(quick("mnist", place, steps=2).override({"detect": "800"}).run(tmp_path / "run"))
     assert [e.text for e in events if isinstance(e, Noted)][-1] == f"No detector: {FEW}."
     few = ganvas.load(tmp_path / "run")
     assert few.detector is None
@@ -199,7 +199,7 @@ def test_a_training_without_enough_held_out_images_says_so(tmp_path: Path) -> No
 def test_100_held_out_images_are_enough_for_one_false_alarm_in_41(blobs: Path, tmp_path: Path) -> None:
     from conftest import quick
 
-    for _ in quick("mnist", blobs, steps=2).run(tmp_path / "run"):
+    for _ in quick("mnist", blobs, steps=2).override({"detect": "800"}).run(tmp_path / "run"):
         pass
     model = ganvas.load(tmp_path / "run")
     assert model.no_detector == ""
