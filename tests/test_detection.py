@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +15,11 @@ from conftest import ganvas as command
 from PIL import Image
 
 import ganvas
-from ganvas import checkpoint, data, detection, inspection, seeds, strangers
+from ganvas import cards, checkpoint, data, detection, inspection, seeds, strangers
 from ganvas import images as im
 from ganvas.detection import Detector, auroc, calibration_error, parts
 from ganvas.errors import UserError
+from ganvas.events import Noted
 
 
 @pytest.fixture(scope="module")
@@ -174,15 +178,67 @@ def test_the_same_run_learns_the_same_detector(run: Path, tmp_path: Path) -> Non
     )
 
 
-def test_models_without_a_detector_say_so(blobs: Path, tmp_path: Path) -> None:
+FEW = "96 held-out pictures, 100 needed; train on more pictures (of a folder about a tenth is held out)"
+
+
+def test_a_training_without_enough_held_out_images_says_so(tmp_path: Path) -> None:
+    from conftest import quick, write_blobs
+
+    place = write_blobs(tmp_path, 300, 96)
+    events = list(quick("mnist", place, steps=2).override({"detect": "800"}).run(tmp_path / "run"))
+    assert [e.text for e in events if isinstance(e, Noted)][-1] == f"No detector: {FEW}."
+    few = ganvas.load(tmp_path / "run")
+    assert few.detector is None
+    assert few.no_detector == few.card["no_detector"] == FEW
+    with pytest.raises(UserError, match=re.escape(f"has no detector: {FEW}.")):
+        few.detect(torch.zeros(1, 1, 12, 12, dtype=torch.uint8))
+    assert cards.facts(few)["detector"] == f"none: {FEW}"
+    assert FEW in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_100_held_out_images_are_enough_for_one_false_alarm_in_41(blobs: Path, tmp_path: Path) -> None:
     from conftest import quick
 
-    for _ in quick("mnist", blobs, steps=2).run(tmp_path / "run"):
+    for _ in quick("mnist", blobs, steps=2).override({"detect": "800"}).run(tmp_path / "run"):
         pass
-    few = ganvas.load(tmp_path / "run")  # 100 held-out images are too few
-    assert few.detector is None
-    with pytest.raises(UserError, match="at least 200 held-out"):
-        few.detect(torch.zeros(1, 1, 12, 12, dtype=torch.uint8))
+    model = ganvas.load(tmp_path / "run")
+    assert model.no_detector == ""
+    assert model.card["detector"]["calibrated"] == 40
+    assert model.smallest_alarm == pytest.approx(1 / 41)
+    assert model.detector_for(0.0244) is model.detector
+    with pytest.raises(UserError, match=r"can promise 0\.0244 at best"):
+        model.detect(torch.zeros(1, 1, 12, 12, dtype=torch.uint8), 0.024)
+    older = dataclasses.replace(model, card={**model.card, "detector": {"real": 160}})  # as many calibrated it
+    assert older.smallest_alarm == pytest.approx(1 / 161)
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        ({"no_detector": "96 held-out\x1b[31m"}, "96 held-out\\x1b[31m"),
+        ({"no_detector": 3, "finished": False}, "it is learned when a training ends; let it end: ganvas resume RUN"),
+        ({"finished": True, "task": {"detect": 0}}, "the training was told to learn none (detect=0)"),
+        ({"finished": True, "task": "generate"}, "its training ended without one, and did not note why"),
+    ],
+)
+def test_why_there_is_none(card: dict[str, Any], words: str) -> None:
+    assert detection.why_none_in(card).startswith(words)
+
+
+def test_a_new_image_is_below_the_levels_no_more_often_than_they_say() -> None:
+    levels = detection._levels(torch.tensor([0.4, 0.1, 0.3, 0.2]))  # each of 5 is the lowest with a chance of 1/5
+    found = [round(float(levels[round(share * (detection.LEVELS - 1))]), 3) for share in (0, 0.19, 0.2, 0.399, 0.4, 1)]
+    assert found == [0, 0, 0.1, 0.1, 0.2, 0.4]
+    count, called = 40, 0
+    for i in range(2_000):
+        scores = torch.rand(count + 1, generator=torch.Generator().manual_seed(i))
+        called += int(scores[-1] < detection._levels(scores[:-1])[50])  # 5%
+    assert called / 2_000 == pytest.approx(2 / 41, abs=0.015)
+
+
+def test_older_reports_stay_what_they_were() -> None:
+    """Their images are divided as they were when 200 were the least."""
+    assert len(parts(500, 0, 160).learn) == 40
 
 
 def test_wrong_questions(model: ganvas.Model) -> None:

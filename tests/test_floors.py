@@ -78,6 +78,7 @@ METRICS = {
     "digits",
     "distances",
     "efficientnet",
+    "enough",
     "expert",
     "extractors",
     "fidelity",

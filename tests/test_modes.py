@@ -151,6 +151,7 @@ def test_the_classifier_that_comes_with_ganvas_sees_what_there_is(real: ImageDat
         (ImageSpec(3, 32), "stacked-mnist", 100, "3x32x32"),
         (ImageSpec(3, 28), "flowers", 100, "was trained on flowers"),
         (ImageSpec(3, 28), "stacked-mnist", 0, "--count 0"),
+        (ImageSpec(3, 28), "stacked-mnist", 999, "choose between 1,000 and 128,000 pictures. Fewer cannot show 1,000"),
         (ImageSpec(3, 28), "stacked-mnist", 128_001, "128,000"),
     ],
 )

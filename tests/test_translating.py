@@ -615,7 +615,9 @@ def test_evaluate_and_info_tell_it(run: Path, kinds: tuple[Path, Path], tmp_path
     assert "there and back" in done.stdout
     named = ("--data", str(kinds[0]), "--to", str(kinds[1]))
     other = ganvas("evaluate", str(run), "--extractor", "pixels", *named, cwd=tmp_path)
-    assert other.stdout.splitlines()[:6] == done.stdout.splitlines()[:6]
+    read, *lines = done.stdout.splitlines()
+    assert read == f"Reading the data that {run} names: {kinds[0]} and {kinds[1]}"
+    assert other.stdout.splitlines()[:6] == lines[:6]
     for wrong, told in (
         (("--data", str(kinds[0])), "pictures of two kinds"),
         (("--to", str(kinds[0])), "--to belongs to --data"),
@@ -628,6 +630,7 @@ def test_evaluate_and_info_tell_it(run: Path, kinds: tuple[Path, Path], tmp_path
     info = ganvas("info", str(run), cwd=tmp_path)
     assert "A is discs, B is squares" in info.stdout
     assert "to squares, translated" in info.stdout
+    assert "Not measured: Frechet distance (it needs 100 pictures of squares, and there are" in info.stdout
     page = ganvas("push", str(run), "page", cwd=tmp_path)
     assert page.returncode == 0, page.stderr
     assert "ganvas translate page my-pictures/ --to B" in (tmp_path / "page" / "README.md").read_text()

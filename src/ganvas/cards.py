@@ -47,7 +47,7 @@ def facts(model: Trained) -> dict[str, str]:
     }
     if isinstance(model, Model):
         found["selector"] = "yes: it passes over drawings that give themselves away" if model.selector else "none"
-        found["detector"] = "yes" if model.detector is not None else "none"
+        found["detector"] = "yes" if model.detector is not None else f"none: {model.no_detector}"
     if task_of(card) == "restore":
         found["damage"] = f"{card['task']['degrade']} (lively {card['task']['lively']:g})"
         found["images"] = f"pieces of {spec.size} pixels, {kind}; it mends pictures of any size"
@@ -68,18 +68,26 @@ def figures(model: Trained) -> list[str]:
     lines = []
     judged = model.card.get("restoration", {})
     for a in judged.get("answers", []):
+        if a["psnr"] is None:
+            lines.append(f"{a['name']}: {a['note']}")
+            continue
         told = f"{a['name']}: {a['psnr']:.2f} dB, SSIM {a['ssim']:.4f}, Frechet distance {number(a['frechet'])}"
         read = f", digits read {a['read']:.1%}" if a.get("read") is not None else ""
-        lines.append(f"{told}{read}; {judged['n']:,} held-out pieces of {judged['size']} px of {judged['data']}")
+        lines.append(
+            f"{told}{read}; {judged['n']:,} held-out pieces of {judged['size']} px of {judged['data']}"
+            + (f". {a['note']}" if a.get("note") else "")
+        )
     weighed = model.card.get("translation", {})
     for way in weighed.get("ways", []):
         told = [f"Frechet distance {number(way['frechet'])}"]
         told += [f"colours follow in the {k} by {way[k]:.2f}" for k in ("middle", "border") if way[k] is not None]
         told += [f"there and back {way['cycle']:.1f} dB"] if way["cycle"] is not None else []
         count = " and ".join(f"{n:,}" for n in weighed["n"])
-        lines.append(f"to {way['to']}, {way['name']}: {', '.join(told)}; {count} held-out pictures")
+        note = f". {way['note']}" if way.get("note") else ""
+        lines.append(f"to {way['to']}, {way['name']}: {', '.join(told)}; {count} held-out pictures{note}")
     for row in model.card.get("metrics", []):
         if row.get("value") is None:
+            lines += [f"{row['title']}: not measured ({row['note']})"] if row.get("note") else []
             continue
         p, share = row["protocol"], row["share"]
         values = f"{number(row['value'], share)} (real images {number(row.get('floor'), share)})"

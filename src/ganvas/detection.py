@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +21,10 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas import images as im
 from ganvas import seeds
 from ganvas.strangers import LEARNED, UNSEEN
+from ganvas.text import one_line
 
-LEAST = 200  # held-out images without which there is no detector
+LEAST = 100  # held-out images without which there is no detector: 40 of them calibrate it, for 1 false alarm in 41
+USED = 200  # held-out images that are used at least, where there are as many
 PARTS = 0.2, 0.4  # shares of the held-out images that the head learns from, and that calibrate it
 FAKES = 0.25  # share of generated pictures among the images that are not real
 ROUNDS, BATCH, RATE, DECAY = 16, 256, 3e-3, 0.02
@@ -72,8 +75,8 @@ class Detector(nn.Module):
     def thresholds(self, alarm: float) -> tuple[float, float]:
         """Probabilities below which an image is 'not' of the kind, and from which on it is; between: 'not sure'.
 
-        Of real images a share `alarm` is below the first; of the others that were learned from as many reach the
-        second (which is never below the first).
+        Of new real images no more than a share `alarm` is below the first on average; a share below `smallest_alarm`
+        cannot be promised. Of the others that were learned from no more reach the second, never below the first.
         """
         no, yes = float(_at(self.real_scores, alarm)), float(_at(self.other_scores, 1 - alarm))
         return no, max(no, yes)
@@ -90,7 +93,7 @@ class Parts:
 
 def parts(count: int, seed: int, most: int) -> Parts:
     """How `count` held-out images are divided; equal for equal seeds. `most`: see `learn`."""
-    order = torch.randperm(count, generator=seeds.generator(seed, "detector"))[: max(LEAST, most // 2)]
+    order = torch.randperm(count, generator=seeds.generator(seed, "detector"))[: max(USED, most // 2)]
     ends = [round(len(order) * share) for share in (PARTS[0], PARTS[0] + PARTS[1])]
     return Parts(order[: ends[0]], order[ends[0] : ends[1]], order[ends[1] :])
 
@@ -202,9 +205,51 @@ def _calibrate(detector: Detector, real: Tensor, other: Tensor) -> None:
         bend = (ones * (weight * p * (1 - p))[:, None]).T @ ones + 1e-9 * torch.eye(2, dtype=torch.float64)
         platt = platt - torch.linalg.solve(bend, slope).clamp(-1, 1)
     detector.platt.copy_(platt)
-    shares = torch.linspace(0, 1, LEVELS)
-    detector.real_scores.copy_(torch.sigmoid(detector(real)).quantile(shares))
-    detector.other_scores.copy_(torch.sigmoid(detector(other)).quantile(shares))
+    detector.real_scores.copy_(_levels(torch.sigmoid(detector(real))))
+    detector.other_scores.copy_(1 - _levels(1 - torch.sigmoid(detector(other))).flip(0))
+
+
+def _levels(scores: Tensor) -> Tensor:
+    """For each share from 0 to 1 in LEVELS steps the score that no more of new images are below, on average.
+
+    Of n images and a new one each is the lowest equally often: the new one is below the k-th of them with a chance of
+    k / (n + 1), however they are distributed (conformal prediction, Vovk et al. 2005). A share too small for one: 0.
+    """
+    shares, count = torch.linspace(0, 1, LEVELS, dtype=torch.float64), len(scores)
+    place = (shares * (count + 1) + 1e-9).floor().long().clamp(max=count)
+    return torch.cat([scores.new_zeros(1), scores.sort().values])[place]
+
+
+def smallest_alarm(calibrated: int) -> float:
+    """The smallest false-alarm rate that so many real images can promise: a new one is the lowest so often."""
+    return 1 / (calibrated + 1)
+
+
+def why_none(held_out: int, most: int) -> str:
+    """Why a training with so many held-out images, and this `detect`, ends without a detector; empty: it has one."""
+    if not most:
+        return "the training was told to learn none (detect=0)"
+    if held_out >= LEAST:
+        return ""
+    return (
+        f"{held_out:,} held-out pictures, {LEAST} needed; train on more pictures (of a folder about a tenth is held "
+        "out)"
+    )
+
+
+def why_none_in(card: dict[str, Any]) -> str:
+    """Why the model of this card has no detector, as far as the card tells."""
+    said, task = card.get("no_detector"), card.get("task")
+    if isinstance(said, str) and said:
+        return one_line(said[:300])
+    if not card.get("finished"):
+        return "it is learned when a training ends; let it end: ganvas resume RUN"
+    if isinstance(task, dict) and task.get("detect") == 0:
+        return why_none(0, 0)
+    return (
+        "its training ended without one, and did not note why (older versions needed 200 held-out pictures, and did "
+        f"not say so); train anew, with {LEAST} held-out pictures or more"
+    )
 
 
 def _at(quantiles: Tensor, share: float) -> Tensor:
@@ -253,6 +298,7 @@ class Report:
     calibration_error: float
     real: int
     rows: tuple[Row, ...]
+    calibrated: int = 0  # real images that thresholds rest on
 
 
 def report(
@@ -273,7 +319,8 @@ def report(
         alarm: the false-alarm rate that thresholds are asked for.
         more: other pictures by name, uint8 [n, C, H, W].
     """
-    real = held_out[parts(len(held_out), seed, most).report]
+    chosen = parts(len(held_out), seed, most)
+    real = held_out[chosen.report]
     scores = probabilities(discriminator, detector, real)
     no, _ = detector.thresholds(alarm)
     rows = []
@@ -293,4 +340,4 @@ def report(
     mixed = probabilities(discriminator, detector, others(real, fresh, seed, "report"))
     both, is_real = torch.cat([scores, mixed]), torch.arange(len(scores) + len(mixed)) < len(scores)
     error = calibration_error(both, is_real)
-    return Report(alarm, float((scores < no).float().mean()), error, len(real), tuple(rows))
+    return Report(alarm, float((scores < no).float().mean()), error, len(real), tuple(rows), len(chosen.calibrate))

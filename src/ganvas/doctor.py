@@ -7,7 +7,6 @@ Every remark names the window it looks at and the numbers it rests on. Nothing h
 from __future__ import annotations
 
 import itertools
-import math
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
@@ -26,8 +25,8 @@ RISING = 0.05  # more than that between two checks is a change, less is chance
 HISTORY = 8  # log lines that say what a usual step of a loss is
 JUMP = 8.0  # usual steps: chance alone makes such a step about never
 LOOK_BACK = 100  # log lines in which a jump is looked for: older ones no longer matter
-LARGEST = 1e100  # no figure is above: sums and squares of such ones have no end
 CHECK = "discriminator-accuracy"
+MOST = 1e100  # sums of such numbers are still numbers
 
 GUESS = {"nonsaturating": 1.386, "minimax": 1.386, "hinge": 2.0, "least-squares": 0.25, "relativistic": 0.693}
 """The lowest loss_d of an expert that cannot tell real from generated."""
@@ -249,9 +248,9 @@ def _window(rows: Rows) -> tuple[Rows, str]:
 
 
 def number(row: dict[str, Any], key: str) -> float | None:
-    """The value of a field; None where it is missing, no finite number or larger than anything that is measured."""
+    """The value of a field; None where it is missing, no number, or one that nobody measured (NaN, 10^100 and more)."""
     value = row.get(key)
-    return value if isinstance(value, int | float) and math.isfinite(value) and abs(value) < LARGEST else None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST else None
 
 
 def _series(rows: Rows, key: str) -> list[tuple[float, float]]:

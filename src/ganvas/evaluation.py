@@ -17,11 +17,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from ganvas import checkpoint, distributed, reference, report, sources
 from ganvas import images as im
 from ganvas.data import ImageData
 from ganvas.errors import UserError, unknown
-from ganvas.figures import Figure, Protocol
+from ganvas.figures import Figure, Protocol, readable
 from ganvas.files import make_folder
 from ganvas.metrics import METRICS, Metric, Pair, Side, copies, extractors
 from ganvas.pictures import Pictures
@@ -40,6 +42,7 @@ class Doing:
 
     text: str
     share: float
+    stays: bool = False  # it is for people to read afterwards, too
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ def evaluate(
     started = time.monotonic()
     names = choose(metrics)
     strict = isinstance(metrics, str) and metrics != "all"
-    yield Doing("reading", 0.0)
+    told = sources.reading(source, data)
+    yield Doing(told or "reading", 0.0, stays=bool(told))
     drawer, run, real = sources.find(source, data)
     count, repeats = _agree(drawer, real, source, count, split, repeats)
     if not distributed.is_first():  # it helps to draw, and that is all
@@ -116,13 +120,13 @@ def evaluate(
     late, figures = False, []
     for i, name in enumerate(names):
         yield Doing(METRICS[name].title, 0.4 + 0.6 * i / len(names))
-        note = missing(METRICS[name], pairs[0], base)
+        note = missing(METRICS[name], pairs, base)
         late = late or (time_limit is not None and time.monotonic() - started > time_limit)
         if late and not note:
             note = f"passed over: the time limit of {time_limit:.0f} s had run out"
-        elif note and strict:
-            raise UserError(f"{METRICS[name].title} cannot be measured: {note}.")
         figure = measure(name, pairs, base, protocol, drawer.trained, note)
+        if figure.note and strict and not late:
+            raise UserError(f"{figure.title} cannot be measured: {figure.note}.")
         figures.append(figure)
         if run is not None:
             run.append(figure.row(), run.metrics)
@@ -141,11 +145,13 @@ def evaluate(
 def _note(drawer: Drawer, run: Run | None, figures: Sequence[Figure]) -> None:
     """Put the figures into the card of the model that was measured; the newest of a metric counts.
 
+    Why there is no value stands there too, unless another evaluation found one.
+
     Not where the file may not be written, or a training is at work that writes newer ones.
     """
     model = drawer.model
-    rows = {row["metric"]: row for row in model.card.get("metrics", [])}
-    rows |= {figure.metric: figure.row() for figure in figures if not figure.note}
+    rows = {figure.metric: figure.row() for figure in readable(model.card.get("metrics"))}
+    rows |= {f.metric: f.row() for f in figures if not f.note or rows.get(f.metric, {}).get("value") is None}
     with contextlib.suppress(UserError), run.locked() if run is not None else contextlib.nullcontext():
         now = checkpoint.head(model.path)
         if (now.get("images"), now.get("finished")) == (model.card.get("images"), model.card.get("finished")):
@@ -167,16 +173,9 @@ def choose(metrics: Sequence[str] | str | None) -> list[str]:
     return wanted
 
 
-def missing(metric: Metric, pair: Pair, base: Reference) -> str:
-    """Why a metric cannot be measured here; empty where it can."""
-    fewest = min(len(pair.real), len(pair.other), *map(len, base.blocks))
-    if fewest < metric.least:
-        return f"it needs {metric.least} images of each kind, and there are {fewest}"
-    if "opinions" in metric.needs and pair.other.opinions is None:
-        return "this extractor does not know the classes of these images"
-    if "labels" in metric.needs and (pair.other.labels is None or pair.real.labels is None):
-        return "the pictures were not asked for by class"
-    return ""
+def missing(metric: Metric, pairs: Sequence[Pair], base: Reference) -> str:
+    """Why a metric cannot be measured here, on the pictures or for the floor; empty where it can."""
+    return next(filter(None, map(metric.missing, (*pairs, *base.pairs))), "")
 
 
 def measure(
@@ -186,19 +185,27 @@ def measure(
     metric = METRICS[name]
     title = INCEPTION_NAMES.get(name, metric.title) if extractors.is_fid(protocol.extractor) else metric.title
     value = spread = floor = floor_spread = math.nan
+    found: list[float | tuple[float, float]] = []
+    floors: list[float] = []
     if not note:
-        found = [metric.function(pair) for pair in pairs[: 1 if metric.once else None]]
+        with contextlib.suppress(torch.linalg.LinAlgError):  # pyright: ignore[reportPrivateImportUsage]
+            found = [metric.function(pair) for pair in pairs[: 1 if metric.once else None]]
+            floors = base.floor(name)
         values = [f[0] if isinstance(f, tuple) else f for f in found]
-        floors = base.floor(name)
-        value, floor = statistics.fmean(values), statistics.fmean(floors)
-        spread = statistics.stdev(values) if len(values) > 1 else math.nan
-        floor_spread = statistics.stdev(floors) if len(floors) > 1 else math.nan
-        if len(values) == 1:
-            if isinstance(found[0], tuple):
-                spread = found[0][1]
-            elif metric.share and 0 <= value <= 1:
-                spread = math.sqrt(value * (1 - value) / protocol.count)
+        if floors and all(map(math.isfinite, (*values, *floors))):
+            value, floor = statistics.fmean(values), statistics.fmean(floors)
+            spread = statistics.stdev(values) if len(values) > 1 else _error(metric, found[0], protocol.count)
+            floor_spread = statistics.stdev(floors) if len(floors) > 1 else math.nan
+        else:
+            note = "no finite number came out"
     return Figure(name, title, value, spread, floor, floor_spread, metric.better, metric.share, protocol, images, note)
+
+
+def _error(metric: Metric, found: float | tuple[float, float], count: int) -> float:
+    """The standard error of a value that was taken once; NaN where it is not known."""
+    if isinstance(found, tuple):
+        return found[1]
+    return math.sqrt(found * (1 - found) / count) if metric.share and 0 <= found <= 1 else math.nan
 
 
 def sheets(folder: Path, pair: Pair, names: Sequence[str]) -> Iterator[Written]:
@@ -231,9 +238,10 @@ def _agree(
     """
     spec = drawer.spec
     if (spec.channels, spec.size) != (real.spec.channels, real.spec.size):
+        way = "Make them alike, or name other" if isinstance(drawer, Pictures) else "Name the right"
         raise UserError(
             f"{source} has pictures of {spec.size}x{spec.size} pixels and {spec.channels} channels; those of "
-            f"{real.name} have {real.spec.size}x{real.spec.size} and {real.spec.channels}. Name the right --data."
+            f"{real.name} have {real.spec.size}x{real.spec.size} and {real.spec.channels}. {way} --data."
         )
     _check_numbers(count, repeats, split)
     if isinstance(drawer, Pictures):
@@ -266,9 +274,9 @@ def beside(model: Path, count: int) -> None:
     assert run is not None, "a candidate lies in a run's folder"
     figures = [f for f in evaluate(model, BRIEF, count=count, repeats=1) if isinstance(f, Figure)]
     mine = next(f for f in figures if f.metric == "frechet")
-    rows = [Figure.from_row(row) for row in run.figures() if row.get("metric") == "frechet"]
-    alike = [f.value for f in rows if not f.protocol.differences(mine.protocol)]
-    if mine.value <= min(alike):
+    before = [f for f in readable(run.figures()) if f.metric == "frechet" and not math.isnan(f.value)]
+    alike = [f.value for f in before if not f.protocol.differences(mine.protocol)]
+    if mine.value <= min(alike, default=math.inf):  # never where there is no value
         os.replace(model, run.best)
     else:
         model.unlink()

@@ -109,6 +109,8 @@ def expand(
         raise UserError(f"{model.path} was trained without labels; only a labelled data set can be expanded.")
     if count < 1 or repeats < 0:
         raise UserError(f"--count {count}, --repeats {repeats}: at least 1 picture a class and 0 repeats are needed.")
+    if told := sources.reading(source, data):
+        yield Doing(told, 0.0, stays=True)
     real = sources.trained_on(model, source, data)
     if real.class_names != model.class_names:
         raise UserError(f"{real.name} has other classes than {model.path} draws: {', '.join(model.class_names)}.")

@@ -316,6 +316,8 @@ class Experiment:
                 if isinstance(event, Saved):
                     report.write(run)
                 yield event
+            if run.writes:  # what came after the last snapshot is told too
+                report.write(run)
         except GeneratorExit:
             events.close()  # pyright: ignore[reportAttributeAccessIssue]  # fit is a generator: it saves as it closes
             if run.writes:

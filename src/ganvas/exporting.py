@@ -154,7 +154,8 @@ def _detector(model: Model, folder: Path) -> Exported:
         drawn[n // 2 :] = torch.rand(n - n // 2, *shape, generator=seeds.generator(n, "export")) * 2 - 1
         return (drawn,)
 
-    thresholds = {f"{alarm:g}": model.detector.thresholds(alarm) for alarm in (0.01, 0.05, 0.1)}
+    alarms = [alarm for alarm in (0.01, 0.05, 0.1) if alarm >= model.smallest_alarm]
+    thresholds = {f"{alarm:g}": model.detector.thresholds(alarm) for alarm in alarms}
     card = {**about(model), "thresholds": thresholds}
     return _write(
         _Detector(model.discriminator, model.detector),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -12,7 +13,8 @@ from typing import Any
 from ganvas.errors import UserError
 from ganvas.run import Run
 
-VERSION = 1  # of the protocol: raised when the same images would give other figures
+VERSION = 2  # of the protocol: raised when the same images would give other figures
+MOST = 1e100  # no figure is larger: what is was not measured
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,13 @@ class Figure:
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Figure:
-        values = {k: math.nan if v is None else v for k, v in row.items()}
-        return cls(**{**values, "protocol": Protocol(**row["protocol"])})
+        """What `row` made.
+
+        Raises:
+            ValueError: it is not such a line.
+        """
+        values = _checked(cls, {k: math.nan if v is None else v for k, v in row.items() if k != "protocol"})
+        return cls(**values, protocol=Protocol(**_checked(Protocol, row.get("protocol"))))
 
     @property
     def times_floor(self) -> float:
@@ -79,20 +86,47 @@ def number(value: float | None, share: bool = False) -> str:
     return f"{value:.1%}" if share else f"{value:.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
 
 
+def _checked(kind: type[Any], values: Any) -> dict[str, Any]:
+    """Values for the plain fields of a dataclass, from a file that anyone may have written.
+
+    Raises:
+        ValueError: one is missing, unknown, or of another kind.
+    """
+    fields = {f.name: f for f in dataclasses.fields(kind) if f.name != "protocol"}
+    needed = {name for name, f in fields.items() if f.default is dataclasses.MISSING}
+    if not isinstance(values, dict) or not needed <= values.keys() <= fields.keys():
+        raise ValueError("its fields are others")
+    for name, value in values.items():
+        wanted = str(fields[name].type)
+        fits = type(value).__name__ == wanted or (wanted == "float" and type(value) is int)
+        if not fits or (wanted in ("float", "int") and not abs(value) < MOST and value == value):
+            raise ValueError(f"{name} is {str(value)[:40]}")
+    return values
+
+
+def readable(rows: object) -> list[Figure]:
+    """The figures in lines of metrics.jsonl, or of a card; what is no figure is passed over."""
+    found: list[Figure] = []
+    for row in rows if isinstance(rows, list) else []:
+        with contextlib.suppress(ValueError, AttributeError):
+            found.append(Figure.from_row(row))
+    return found
+
+
 def figures_of(folder: str | os.PathLike[str]) -> list[Figure]:
     """The newest figure of each metric in a run's folder.
 
     Raises:
         UserError: the run was not evaluated yet.
     """
-    rows = Run(Path(folder)).figures()
-    if not rows:
+    found = readable(Run(Path(folder)).figures())
+    if not found:
         raise UserError(f"{folder} has no figures yet. Measure it first: ganvas evaluate {folder}")
-    return list({row["metric"]: Figure.from_row(row) for row in rows}.values())
+    return list({figure.metric: figure for figure in found}.values())
 
 
 def compare(a: Figure, b: Figure) -> float:
-    """a's value divided by b's.
+    """a's value divided by b's; NaN where one of them has none (its `note` says why).
 
     Raises:
         UserError: they are figures of different metrics or protocols.

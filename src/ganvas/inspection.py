@@ -74,6 +74,7 @@ def report(
         UserError: a model without a detector, or other data than the model was trained on.
     """
     detector = model.detector_for(alarm)
+    seed, most = (_whole(model, section, key) for section, key in (("training", "seed"), ("task", "detect")))
     real = sources.trained_on(model, source, data)
     if real.fingerprint != model.card["fingerprint"]:
         raise UserError(
@@ -82,8 +83,16 @@ def report(
         )
     more = {str(place): _other(place, model.spec) for place in against}
     fresh = model.pictures(range(OWN))
-    seed, most = model.card["training"]["seed"], model.card["task"]["detect"]
     return detection.report(model.discriminator, detector, real.held_out.images, fresh, seed, most, alarm, more)
+
+
+def _whole(model: Model, section: str, key: str) -> int:
+    """A whole number of the model's card."""
+    found = model.card.get(section)
+    value = found.get(key) if isinstance(found, dict) else None
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise UserError(f"The card of {model.path} is damaged: its {section} has a strange '{key}'.")
+    return value
 
 
 def _other(place: str | os.PathLike[str], spec: ImageSpec) -> Tensor:

@@ -23,7 +23,7 @@ from ganvas.data import ImageData
 from ganvas.errors import UserError
 from ganvas.evaluation import Doing, Written
 from ganvas.files import make_folder
-from ganvas.metrics import distances, extractors, fidelity
+from ganvas.metrics import distances, enough, extractors, fidelity
 from ganvas.restoring import Restorer
 from ganvas.run import Run
 from ganvas.spec import ImageSpec
@@ -34,6 +34,7 @@ PIXELS = 4_000_000  # of all pieces, about
 PATCH = 64  # pixels a side of the patches whose Frechet distance is measured
 TRIED = 2  # pieces on which a filter's best setting is found
 LEAST = 200  # patches without which no Frechet distance is measured
+READ = 50  # digits without which no share of them is
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Answer:
     """What one who mends is worth, means over the pieces; NaN: not known.
 
     `psnr` in dB, of missing pixels alone where there is a mask, and its standard deviation `spread`; `ssim`: structural
-    similarity; `frechet`: distance of patches; `read`: share of digits that the digit classifier reads rightly.
+    similarity; `frechet`: distance of patches; `read`: share of digits that the digit classifier reads rightly. `note`:
+    why one of these is not known, in sentences.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Answer:
     ssim: float
     frechet: float
     read: float
+    note: str = ""
 
 
 def judge(
@@ -73,7 +76,8 @@ def judge(
     Raises:
         UserError: a model of another task, or data that is not there.
     """
-    yield Doing("reading", 0.0)
+    told = sources.reading(source, data)
+    yield Doing(told or "reading", 0.0, stays=bool(told))
     model, others = restoring.load(source), [restoring.load(path) for path in against]
     for path, other in zip(against, others, strict=True):
         theirs, ours = ((m.spec.channels, m.spec.scale, m.spec.masked) for m in (other, model))
@@ -140,6 +144,7 @@ class _Judged:
         self.whole, self.damaged, self.labels, self.looks = whole, damaged, labels, looks
         self.mask = damaged[:, -1:] if model.plan.masked else None
         self.features: Tensor | None = None
+        self.unseen = self.unlike = self.unread = ""  # why figures are not measured
 
     @property
     def levels(self) -> Tensor:
@@ -148,20 +153,30 @@ class _Judged:
 
     def look(self) -> None:
         patches = _patches(self.whole)
-        if len(patches) >= LEAST:
+        self.unseen = enough.nothing_to_see(self.whole, fidelity.LEAST, "pieces")
+        self.unread = "" if self.labels is None else enough.too_few(self.whole, READ, "digits")
+        self.unlike = enough.too_few(patches, LEAST, "patches")
+        if not self.unlike:
             self.features = self.looks.look(patches)[0]
+            self.unlike = enough.lacking(patches, self.features, self.features, LEAST, "patches")
 
     def answer(self, name: str, made: Tensor) -> Answer:
         """Measure pictures uint8 [n, C, H, W]."""
         psnr = fidelity.psnr(made, self.whole, self.mask).clamp_max(fidelity.MOST)
         ssim = torch.cat([fidelity.ssim(a, b) for a, b in zip(made.split(8), self.whole.split(8), strict=True)])
-        distance = read = math.nan
-        if self.features is not None:
-            features, opinions = self.looks.look(_patches(made))
-            distance = distances.frechet(features, self.features)
-            if opinions is not None and self.labels is not None:
+        mean, spread, like = (math.nan if self.unseen else float(x) for x in (psnr.mean(), psnr.std(), ssim.mean()))
+        distance, read, unlike = math.nan, math.nan, self.unlike
+        if self.features is not None or self.labels is not None:
+            patches = _patches(made)
+            features, opinions = self.looks.look(patches)
+            if not unlike and self.features is not None:
+                unlike = enough.lacking(patches, features, self.features, LEAST, "patches")
+                distance = math.nan if unlike else distances.frechet(features, self.features)
+            if opinions is not None and self.labels is not None and not self.unread:
                 read = float((opinions.argmax(1) == self.labels).float().mean())
-        return Answer(name, float(psnr.mean()), float(psnr.std()), float(ssim.mean()), distance, read)
+        reasons = {"PSNR and SSIM": self.unseen, "Frechet distance": unlike, "digits read": self.unread}
+        note = " ".join(f"Not measured: {what} ({why})." for what, why in reasons.items() if why)
+        return Answer(name, mean, spread, like, distance, read, note)
 
 
 Make = Callable[[_Judged], tuple[str, Tensor]]

@@ -123,11 +123,13 @@ def judge(model: Model, count: int = COUNT, seed: int = 0, classify: Classify | 
     """Score `count` pictures of a model, the seeds `seed`, `seed` + 1, ..., beside as many real ones.
 
     Raises:
-        UserError: the model does not draw stacked MNIST, or `count` is not between 1 and the 128,000 real pictures.
+        UserError: the model does not draw stacked MNIST, or draws no numbers; or `count` is not between the 1,000
+            kinds, which fewer pictures cannot show, and the 128,000 real pictures.
     """
     check(model)
-    if not 1 <= count <= data.STACKED[0]:
-        raise UserError(f"--count {count}: choose between 1 and {data.STACKED[0]:,} pictures.")
+    if not KINDS <= count <= data.STACKED[0]:
+        few = f" Fewer cannot show {KINDS:,} kinds." if count < KINDS else ""
+        raise UserError(f"--count {count}: choose between {KINDS:,} and {data.STACKED[0]:,} pictures.{few}")
     classify = classify or classifier()
     drawn = torch.cat([im.to_uint8(portion) for portion in model.draw(range(seed, seed + count))])
     mnist, real = data.mnist(), data.stacked_mnist().train.images

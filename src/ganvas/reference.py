@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ganvas.errors import UserError
 from ganvas.figures import VERSION
 from ganvas.files import cache_folder, make_folder
 from ganvas.metrics import METRICS, Pair, Seen, Side, copies, neighbours
-from ganvas.metrics.extractors import Extractor
+from ganvas.metrics.extractors import Extractor, is_fid
 
 MOST = 60_000  # images of a split that are looked at: near copies are looked for among so many training images
 BYTES = 800_000_000  # of a split's pixels that are looked at, at most
@@ -37,22 +38,26 @@ class Reference:
     seen: Seen
     class_names: tuple[str, ...]
     seed: int
+    inception: bool = False
     floors: dict[str, list[float]] = field(default_factory=dict)
-    _pairs: dict[int, Pair] = field(default_factory=dict)
 
     def floor(self, name: str) -> list[float]:
         """The values of a metric between real images and each block of other real images."""
         if name not in self.floors:
             metric, found = METRICS[name], []
-            for i, block in enumerate(self.blocks[: 1 if metric.once else None]):
-                pair = self._pairs.setdefault(i, self.pair(block, other_is_real=True))
+            for pair in self.pairs[: 1 if metric.once else None]:
                 value = metric.function(pair)
                 found.append(value[0] if isinstance(value, tuple) else value)
             self.floors[name] = found
         return self.floors[name]
 
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """The real images with each block of other ones."""
+        return [self.pair(block, other_is_real=True) for block in self.blocks]
+
     def pair(self, other: Side, other_is_real: bool = False) -> Pair:
-        return Pair(self.real, other, self.seen, self.class_names, other_is_real, self.seed)
+        return Pair(self.real, other, self.seen, self.class_names, other_is_real, self.seed, self.inception)
 
 
 class Looked:
@@ -60,15 +65,16 @@ class Looked:
 
     def __init__(self, data: ImageData, extractor: Extractor, seed: int) -> None:
         """Take it from the cache, or look (a minute for MNIST on two cores)."""
-        what = (VERSION, data.fingerprint, data.class_names, extractor.name, extractor.mark, seed)
-        digest = hashlib.sha256(" ".join(map(str, what)).encode()).hexdigest()
+        looked = VERSION, MOST, BYTES, copies.WIDE, extractor.name, extractor.mark, seed
+        of = data.fingerprint, data.class_names, tuple(data.train.images.shape), tuple(data.held_out.images.shape)
+        digest = hashlib.sha256(repr((*looked, *of)).encode()).hexdigest()
         self.path = cache_folder() / f"reference-{digest[:20]}.safetensors"
-        self.class_names, self.seed = data.class_names, seed
+        self.class_names, self.seed, self.inception = data.class_names, seed, is_fid(extractor.name)
         splits = {"train": data.train, "held": data.held_out}
         self.splits = {name: _shuffled(split, seed, name) for name, split in splits.items()}
         tensors, card = _read(self.path)
         cache.used(self.path)
-        if not tensors:
+        if not self._sound(tensors, card, len(extractor.classes)):
             tensors, card = self._look(extractor), {"floors": {}}
             self._write(tensors, card)
         self.tensors, self.card, self.saved = tensors, card, json.dumps(card)
@@ -89,6 +95,26 @@ class Looked:
             tensors |= {f"{kind}.distance": nearest.distance, f"{kind}.index": nearest.index}
         tensors["angle"] = neighbours.cosine_to_nearest(held, train).double().mean()
         return tensors
+
+    def _sound(self, tensors: dict[str, Tensor], card: dict[str, Any], classes: int) -> bool:
+        """Is this what `_look` makes of these images? A whole file need not be one of these, nor of this version."""
+        width = tensors["train.features"].shape[1:] if "train.features" in tensors else ()
+        train, held = (len(self.splits[name].images) for name in ("train", "held"))
+        shapes: dict[str, tuple[int, ...]] = {"angle": ()}
+        for name, count in (("train", train), ("held", held)):
+            shapes[f"{name}.features"] = (count, *width)
+            if classes:
+                shapes[f"{name}.opinions"] = (count, classes)
+        for kind in ("pixels", "features"):
+            shapes |= {f"{kind}.distance": (held,), f"{kind}.index": (held,)}
+        numbered = {name for name in shapes if name.endswith(".index")}
+        return (
+            len(width) == 1
+            and {name: tuple(x.shape) for name, x in tensors.items()} == shapes
+            and all((x.dtype == torch.int64) if n in numbered else x.is_floating_point() for n, x in tensors.items())
+            and all(int(tensors[n].min()) >= 0 and int(tensors[n].max()) < train for n in numbered)
+            and _are_floors(card.get("floors"))
+        )
 
     def _recognises(self) -> bool:
         """Does the classifier know these images, or have their classes only the same names as its own?"""
@@ -130,7 +156,8 @@ class Looked:
         features = self.tensors["train.features"]
         seen = Seen(self.splits["train"].images, features, near[0], near[1], float(self.tensors["angle"]))
         floors = self.card["floors"].setdefault(f"{count} {split} {repeats}", {})
-        return Reference(self.side(main, 0, count), blocks, seen, self.class_names, self.seed, floors)
+        real = self.side(main, 0, count)
+        return Reference(real, blocks, seen, self.class_names, self.seed, self.inception, floors)
 
     def save(self) -> None:
         """Keep the floors that were worked out since."""
@@ -142,8 +169,17 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What the cache holds; a damaged file is as none."""
     try:
         return checkpoint.load(path) if path.is_file() else ({}, {})
-    except UserError:
+    except (UserError, ValueError, KeyError, AttributeError, TypeError, RecursionError):  # a card that is none
         return {}, {}
+
+
+def _are_floors(found: object) -> bool:
+    """Values by metric, by the protocol that they were taken with?"""
+    return isinstance(found, dict) and all(
+        isinstance(values, dict)
+        and all(isinstance(v, list) and v and all(isinstance(x, float) for x in v) for v in values.values())
+        for values in found.values()
+    )
 
 
 def _shuffled(split: Split, seed: int, what: str) -> Split:

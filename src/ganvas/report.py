@@ -14,6 +14,7 @@ from typing import Any
 
 from ganvas import checkpoint, doctor, restored, translated
 from ganvas.charts import chart
+from ganvas.detection import why_none_in
 from ganvas.doctor import FIGURES, Rows, number
 from ganvas.errors import UserError
 from ganvas.files import read_bytes, write_whole
@@ -83,7 +84,7 @@ def write(run: Run) -> None:
     if (special := _special(card)) is not None:
         parts += [special.section(run, card, rows)]
     else:
-        parts += [_contest(rows, checks), _measured(run)]
+        parts += [_contest(rows, checks), _measured(run), _no_detector(run)]
         parts += [_curves(rows, str(_section(card, "task").get("loss"))), _figures(rows, checks)]
     page = (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name} · Ganvas</title>'
@@ -219,6 +220,17 @@ def _measured(run: Run) -> str:
     drawn = chart(line, ("frechet", "real"), title, None, None) if len(line) > 1 else ""
     card = f'<div class="card">{drawn}</div>' if drawn else ""
     return f'<section><h2>How good are the pictures?</h2><div class="grid">{table}{card}</div></section>'
+
+
+def _no_detector(run: Run) -> str:
+    """Why a finished training left no detector."""
+    try:
+        card = checkpoint.head(run.model)
+    except UserError:
+        return ""
+    if not card.get("finished") or "detector" in card:
+        return ""
+    return f"<section><h2>No detector</h2><p>{escape(why_none_in(card))}.</p></section>"
 
 
 def _commands(run: Run, card: dict[str, Any]) -> str:

@@ -51,6 +51,7 @@ def _judged(row: dict[str, Any]) -> str:
         f"{count} held-out pieces of {size} px of {escape(str(row.get('data')))}, damaged anew; "
         f"features of {escape(str(row.get('extractor')))}; after {row['images']:,} images."
     )
+    told += "".join(f" {escape(note)}" for note in dict.fromkeys(str(x.get("note") or "") for x in answers))
     return (
         f"<table><thead><tr><th>Who mends</th>{head}</tr></thead><tbody>{body}</tbody></table><p class=soft>{told}</p>"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from ganvas import checkpoint, distributed, networks
 from ganvas import config as cf
 from ganvas import images as im
-from ganvas.detection import LEAST, Detector, probabilities
+from ganvas.detection import Detector, probabilities, smallest_alarm, why_none_in
 from ganvas.errors import UserError, first_line, unknown
 from ganvas.run import locate
 from ganvas.selection import Selector, kept
@@ -116,6 +117,9 @@ class Model:
         """As `sample`, for any list of seeds, in portions of up to 256 pictures.
 
         Processes that work together (`distributed.joined`) draw a portion each, and the first of them gets all.
+
+        Raises:
+            UserError: a class or a truncation that there is not, or the generator draws values that are no numbers.
         """
         if truncation is not None and not truncation > 0:
             raise UserError(f"truncation is {truncation:g}; it must be above 0 (1 to 2 is usual; none: leave it out).")
@@ -127,7 +131,16 @@ class Model:
             y = None if labels is None else labels[i : i + BATCH].to(device)
             return kept(self.generator, self.selector, numbers[i : i + BATCH], self.latent_dim, y, truncation).cpu()
 
-        yield from distributed.spread(range(0, len(numbers), BATCH), portion)
+        done = 0
+        for drawn in distributed.spread(range(0, len(numbers), BATCH), portion):
+            bad = (~drawn.isfinite()).flatten(1).any(1).nonzero()[:, 0].tolist()
+            if bad:
+                seed = numbers[done + bad[0]]
+                raise UserError(
+                    f"{self.path} draws values that are not numbers (seed {seed}): its training went wrong."
+                )
+            done += len(drawn)
+            yield drawn
 
     def pictures(
         self,
@@ -166,13 +179,28 @@ class Model:
             UserError: the model has none, or the rate is out of range.
         """
         if self.detector is None:
-            raise UserError(
-                f"{self.path} has no detector: it is learned when a training ends, from at least {LEAST} held-out "
-                "images. Let the training end (ganvas resume RUN), or train again with the newest Ganvas."
-            )
+            raise UserError(f"{self.path} has no detector: {self.no_detector}.")
         if not 0 < alarm <= 0.5:
             raise UserError(f"The false-alarm rate is {alarm:g}; it must be above 0 and at most 0.5.")
+        if alarm < self.smallest_alarm:
+            raise UserError(
+                f"The false-alarm rate is {alarm:g}; the detector of {self.path} was calibrated on few real images and "
+                f"can promise {math.ceil(1e4 * self.smallest_alarm) / 1e4:g} at best. Take that or a larger one."
+            )
         return self.detector
+
+    @property
+    def no_detector(self) -> str:
+        """Why there is no detector, without a full stop; empty where there is one."""
+        return "" if self.detector is not None else why_none_in(self.card)
+
+    @property
+    def smallest_alarm(self) -> float:
+        """The smallest false-alarm rate that the detector can promise; 0 where the card does not tell."""
+        found = self.card.get("detector")
+        counts = [found.get(key) for key in ("calibrated", "real")] if isinstance(found, dict) else []  # older: as many
+        count = next((n for n in counts if type(n) is int and n > 0), None)
+        return smallest_alarm(count) if count else 0.0
 
     def labels(self, classes: int | str | Sequence[int | str] | None, n: int) -> Tensor | None:
         """Class numbers int64 [n] for `classes` as `sample` takes them; None for a model without classes.

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganvas import data as datasets
-from ganvas import images as im
-from ganvas import pictures, seeds
+from ganvas import files, pictures, seeds
 from ganvas.data import ImageData
+from ganvas.doctor import number
 from ganvas.errors import UserError
 from ganvas.fitting import Shape
 from ganvas.pictures import Pictures
-from ganvas.run import Run
+from ganvas.run import Run, locate
 from ganvas.sample import Model, Trained, load
 from ganvas.spec import ImageSpec
+from ganvas.text import one_line
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Drawer:
 
     @property
     def trained(self) -> int:
-        return self.model.card.get("images", 0)
+        return int(number(self.model.card, "images") or 0)
 
     def some(self, count: int, seed: int, repeat: int) -> tuple[Tensor, Tensor | None]:
         return draw(self.model, self.real, count, seed, repeat)
@@ -60,13 +62,8 @@ def draw(model: Model, real: ImageData, count: int, seed: int, repeat: int) -> t
     if model.class_names and real.train.labels is not None and model.class_names == real.class_names:
         order = torch.randint(len(real.train.labels), (count,), generator=seeds.generator(seed, "classes", repeat))
         labels = real.train.labels[order]
-    drawn: list[Tensor] = []  # all of them on the first rank, none on others
-    for portion in model.draw(range(first, first + count), None if labels is None else labels.tolist()):
-        if not bool(torch.isfinite(portion).all()):
-            bad = int((~torch.isfinite(portion)).flatten(1).any(1).nonzero()[0]) + first + sum(map(len, drawn))
-            raise UserError(f"{model.path} draws values that are not numbers (seed {bad}): its training went wrong.")
-        drawn.append(im.to_uint8(portion))
-    return im.join(drawn, model.spec.channels, model.spec.size), labels
+    numbers = range(first, first + count)  # all are drawn on the first rank, none on others
+    return model.pictures(numbers, None if labels is None else labels.tolist()), labels
 
 
 def find(
@@ -116,30 +113,73 @@ def trained_on(
     Raises:
         UserError: they are not there, or are others now.
     """
-    said = model.card.get("data", {})
-    fit, labelled = said.get("fit", "crop"), said.get("labels", True)
+    said = _said(model.card.get("data", {}), f"The card of {model.path}")
+    fit, labelled = said["fit"], said["labels"]
     size = size if size and fit == "pieces" else model.spec.size
-    shape = Shape(size, model.spec.channels, fit, said.get("linear", False))
+    shape = Shape(size, model.spec.channels, fit, said["linear"])
     if data is not None and to is not None:
         return datasets.load(str(data), shape, False, to=str(to))
     if data is not None:
         return _in_shape(str(data), shape, labelled)
     run = run_of(model.path)
-    name, twins, other = said.get("source", ""), "", said.get("to", "")
     if run is not None:
-        try:
-            known = run.settings()["data"]
-            name, twins, other = known["source"], known.get("twins", ""), known.get("to", "")
-        except UserError as error:
-            raise UserError(f"{error} Name the data with --data.") from error
-        except (KeyError, TypeError) as error:
-            raise UserError(f"{run.experiment} is damaged ({error}). Name the data with --data.") from error
-    elif name not in datasets.DATASETS:
-        raise UserError(f"{source} was trained on '{name}', which is not here. Name these images with --data.")
+        said = _named_by(run)
+    name, twins, other = said["source"], said["twins"] if run is not None else "", said["to"]
+    if run is None and not {name, other or name} <= set(datasets.DATASETS):  # a card alone leads to no files
+        told = " and ".join(one_line(x) for x in (name, other) if x)
+        raise UserError(f"{source} was trained on '{told}', which is not here. Name these images with --data.")
     real = datasets.load(name, shape, labelled, twins, other)
     if real.fingerprint != model.card.get("fingerprint"):
         raise UserError(f"{name} holds other images now than {source} was trained on. Name the right ones with --data.")
     return real
+
+
+def reading(source: str | os.PathLike[str], data: str | os.PathLike[str] | None) -> str:
+    """What is about to be read because a run names it and not the user: a sentence; empty where nothing is."""
+    if data is not None or pictures.is_pictures(source):
+        return ""
+    run = run_of(locate(source))
+    said = {} if run is None else _named_by(run)
+    places = [one_line(said[key]) for key in ("source", "twins", "to") if said.get(key)]
+    if not places or places[0] in datasets.DATASETS:
+        return ""
+    return f"reading the data that {source} names: {' and '.join(places)}"
+
+
+def _named_by(run: Run) -> dict[str, Any]:
+    """The data settings of a run, which anyone may have written.
+
+    Raises:
+        UserError: they cannot be read, or name what is no file and no folder.
+    """
+    try:
+        known = run.settings()["data"]
+    except UserError as error:
+        raise UserError(f"{error} Name the data with --data.") from error
+    except KeyError as error:
+        raise UserError(f"{run.experiment} is damaged ({error}). Name the data with --data.") from error
+    said = _said(known, str(run.experiment))
+    for name in (said["source"], said["twins"], said["to"]):
+        place = files.place(name)
+        if name not in datasets.DATASETS and os.path.lexists(place) and not (place.is_dir() or place.is_file()):
+            raise UserError(f"{run.experiment} names {one_line(name)} as its data, which is no file and no folder.")
+    return said
+
+
+def _said(known: Any, what: str) -> dict[str, Any]:
+    """The settings of a data set, of the kinds that they must have.
+
+    Raises:
+        UserError: one of them is of another kind.
+    """
+    usual = {"source": "", "twins": "", "to": "", "fit": "crop", "labels": True, "linear": False}
+    if not isinstance(known, dict):
+        raise UserError(f"{what} is damaged: its data are no group of settings. Name the data with --data.")
+    said = {key: known.get(key, value) for key, value in usual.items()}
+    for key, value in said.items():
+        if type(value) is not type(usual[key]) or "\0" in str(value):
+            raise UserError(f"{what} is damaged: its data have a strange '{key}'. Name the data with --data.")
+    return said
 
 
 def _in_shape(name: str, shape: Shape, labelled: bool = True) -> ImageData:

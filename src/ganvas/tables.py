@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 from rich.console import Console
@@ -28,10 +28,21 @@ from ganvas.metrics.expert import Z
 from ganvas.translated import cell
 from ganvas.weighing import Way
 
+MANY = 1_000  # pictures: with fewer a distance is mostly what chance adds to it
+
 
 def spread(value: float, by: float, share: bool) -> str:
     """A figure with its spread: '1.07 ± 0.02'."""
     return number(value, share) + ("" if by != by else f" ± {by:.1%}" if share else f" ± {by:.2g}")
+
+
+def not_measured(notes: Iterable[tuple[str, str]]) -> list[str]:
+    """A line for each reason why there is no figure, from titles and reasons ('': there is one)."""
+    titles: dict[str, list[str]] = {}
+    for title, note in notes:
+        if note:
+            titles.setdefault(note, []).append(title)
+    return [f"Not measured: {'; '.join(names)} ({note})." for note, names in titles.items()]
 
 
 class Progressing:
@@ -39,7 +50,7 @@ class Progressing:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
         self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self.task = self.progress.add_task("starting", total=1.0)
 
@@ -51,6 +62,8 @@ class Progressing:
         self.progress.stop()
 
     def doing(self, event: Doing) -> None:
+        if event.stays:
+            self.print(f"{event.text[:1].upper()}{event.text[1:]}")
         self.progress.update(self.task, description=event.text, completed=event.share)
 
     def print(self, text: str) -> None:
@@ -84,7 +97,8 @@ class Measuring(Progressing):
                 floor = spread(f.floor, f.floor_spread, f.share)
                 better = "near to real" if f.better == "near" else f.better
                 table.add_row(f.title, spread(f.value, f.spread, f.share), floor, times, better)
-        self.console.print(table)
+        if table.row_count:
+            self.console.print(table)
         for f in self.figures:
             if f.metric == "fresh-expert" and not f.note:
                 low, high = (max(0.0, min(1.0, f.value + side * Z * f.spread)) for side in (-1, 1))
@@ -93,16 +107,23 @@ class Measuring(Progressing):
                     f"\nThe fresh expert is right {f.value:.1%} of the time (95% interval {low:.1%} to {high:.1%}); "
                     f"{told}."
                 )
-        for note in {f.note for f in self.figures if f.note}:
-            names = ", ".join(f.title for f in self.figures if f.note == note)
-            self.console.print(f"Not measured: {names} ({note}).", highlight=False, markup=False)
+        for line in not_measured((f.title, f.note) for f in self.figures):
+            self.print(line)
         p = self.figures[0].protocol
         self.print(
             f"\n{title}: {p.repeats} x {p.count:,} pictures from seed {p.seed} on (classes: {p.labels}) against "
-            f"as many of {p.data} ({p.split}), {p.form}; extractor {p.extractor} ({p.mark[:8]}).\n"
-            "'real images': what other real images get by the same code; ±: standard deviation over the repeats, or "
-            "the standard error of a single one."
+            f"as many of {p.data} ({p.split}), {p.form}; extractor {p.extractor} ({p.mark[:8]})."
         )
+        if table.row_count:
+            self.print(
+                "'real images': what other real images get by the same code; ±: standard deviation over the repeats, "
+                "or the standard error of a single one."
+            )
+        if table.row_count and p.count < MANY:
+            self.print(
+                f"{p.count:,} pictures are few: such figures sway from one set of pictures to the next, and a distance "
+                "is far larger than of many. Hold them against 'real images' alone."
+            )
         for sheet in self.written:
             self.print(f"Sheet {sheet.path}: {sheet.text}")
 
@@ -128,8 +149,8 @@ def answers(found: Sequence[Answer | Way]) -> Table:
         if isinstance(a, Answer):
             name = a.name
             shown = {
-                "psnr": "-" if a.psnr >= fidelity.MOST else f"{a.psnr:.2f} ± {a.spread:.2f} dB",
-                "ssim": f"{a.ssim:.4f}",
+                "psnr": f"{a.psnr:.2f} ± {a.spread:.2f} dB" if a.psnr < fidelity.MOST else "-",
+                "ssim": f"{a.ssim:.4f}" if a.ssim == a.ssim else "-",
                 "frechet": number(a.frechet),
                 "read": number(a.read, share=True),
             }

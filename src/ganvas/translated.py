@@ -67,6 +67,7 @@ def _weighed(row: dict[str, Any]) -> str:
     told = (
         f"{counts} held-out pictures; features of {escape(str(row.get('extractor')))}; after {row['images']:,} images."
     )
+    told += "".join(f" {escape(note)}" for note in dict.fromkeys(str(x.get("note") or "") for x in ways))
     return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table><p class=soft>{told}</p>"
 
 

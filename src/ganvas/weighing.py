@@ -22,13 +22,12 @@ from ganvas.data import ImageData
 from ganvas.errors import UserError
 from ganvas.evaluation import Doing, Written
 from ganvas.files import make_folder
-from ganvas.metrics import colours, distances, extractors, fidelity
+from ganvas.metrics import METRICS, colours, distances, enough, extractors, fidelity
 from ganvas.run import Run
 from ganvas.tasks.translate import KINDS
 from ganvas.translating import Translator
 
 MOST = 2_000  # pictures of each kind
-LEAST = 50  # pictures without which no Frechet distance is measured
 COLUMNS = 20  # pictures a row of the sheet
 
 
@@ -37,7 +36,8 @@ class Way:
     """What one set of pictures is worth as pictures of the wanted kind; NaN: not known.
 
     `frechet`: distance to the held-out pictures of that kind; `middle`, `border`: rank correlation of mean colours with
-    those of the inputs; `cycle`: PSNR in dB of the way there and back.
+    those of the inputs; `cycle`: PSNR in dB of the way there and back. `note`: why one of these is not known, in
+    sentences.
     """
 
     to: str
@@ -46,6 +46,7 @@ class Way:
     middle: float = math.nan
     border: float = math.nan
     cycle: float = math.nan
+    note: str = ""
 
 
 def weigh(
@@ -68,7 +69,8 @@ def weigh(
     Raises:
         UserError: a model of another task, data that is not there, or only one of both kinds.
     """
-    yield Doing("reading", 0.0)
+    told = sources.reading(source, data)
+    yield Doing(told or "reading", 0.0, stays=bool(told))
     model = translating.load(source)
     real = sources.trained_on(model, source, data, to=to)
     if real.other is None or real.spec.channels != model.spec.channels:
@@ -89,12 +91,12 @@ def weigh(
         there = im.to_uint8(model.translate(im.to_float(start), KINDS[wanted]))
         back = im.to_uint8(model.translate(im.to_float(there), KINDS[i]))
         true = _some((real, real.other)[wanted], seed, held_out=False)[: len(start)]
-        follow, cycle = colours.followed(start, there), float(fidelity.psnr(back, start).mean())
         made, others = (looks.look(x)[0] for x in (there, true))
+        wanted_ones = held_out[wanted], features[wanted]
         for row in (
-            Way(name, f"{model.kinds[i]} as it is", _distance(features[i], features[wanted])),
-            Way(name, "translated", _distance(made, features[wanted]), **follow, cycle=cycle),
-            Way(name, f"true {name}, trained on", _distance(others, features[wanted])),
+            _way(name, f"{model.kinds[i]} as it is", (start, features[i]), wanted_ones),
+            _way(name, "translated", (there, made), wanted_ones, (start, there, back)),
+            _way(name, f"true {name}, trained on", (true, others), wanted_ones),
         ):
             rows.append(row)
             yield row
@@ -114,8 +116,29 @@ def _some(kind: ImageData, seed: int, held_out: bool) -> Tensor:
     return split.images[order]
 
 
-def _distance(made: Tensor, true: Tensor) -> float:
-    return distances.frechet(made, true) if min(len(made), len(true)) >= LEAST else math.nan
+def _way(
+    to: str,
+    name: str,
+    made: tuple[Tensor, Tensor],
+    true: tuple[Tensor, Tensor],
+    round_trip: tuple[Tensor, Tensor, Tensor] | None = None,
+) -> Way:
+    """Figures of pictures and their features beside true ones; with the way there and back, how they follow."""
+    least = METRICS["frechet"].least
+    lack = enough.lacking(*true, true[1], least, f"pictures of {to}") or enough.lacking(*made, true[1], least)
+    reasons, found = {"Frechet distance": lack}, {}
+    if round_trip is not None:
+        start, there, back = round_trip
+        found = colours.followed(start, there)
+        if lost := enough.nothing_to_see(start, fidelity.LEAST, "pictures"):
+            reasons["there and back"] = lost
+        else:
+            found["cycle"] = float(fidelity.psnr(back, start).clamp_max(fidelity.MOST).mean())
+        if all(found[key] != found[key] for key in ("middle", "border")):
+            plain = "all pictures, or all that became of them, have the same colours"
+            reasons["colours"] = enough.too_few(start, colours.LEAST, "pictures") or plain
+    note = " ".join(f"Not measured: {what} ({why})." for what, why in reasons.items() if why)
+    return Way(to, name, math.nan if lack else distances.frechet(made[1], true[1]), **found, note=note)
 
 
 def _row(way: Way) -> dict[str, Any]:

@@ -112,6 +112,8 @@ def _judge(console: Console, events: Iterator[Doing | Answer | Way | Written]) -
             else:
                 found.append(event)
     console.print(answers(found))
+    for note in dict.fromkeys(a.note for a in found if a.note):
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
     for sheet in sheets:
         console.print(f"Sheet {sheet.path}; {sheet.text}", highlight=False, markup=False, soft_wrap=True)
     return 0
@@ -131,7 +133,7 @@ def compare(*sources: Path) -> int:
     from ganvas import figures as fg
     from ganvas import loading
     from ganvas.run import Run
-    from ganvas.tables import comparison
+    from ganvas.tables import comparison, not_measured
 
     if len(sources) < 2:
         raise UserError("Name two runs or more to compare.")
@@ -151,6 +153,9 @@ def compare(*sources: Path) -> int:
             fg.compare(found[0][name], other[name])
     names = [source.name for source in sources]
     Console().print(comparison(names, [[of_run[name] for of_run in found] for name in shared]))
+    for source, of_run in zip(sources, found, strict=True):
+        for line in not_measured((of_run[name].title, of_run[name].note) for name in shared):
+            print(f"{source.name}: {line}")
     return 0
 
 

@@ -44,12 +44,14 @@ def detect(
     out
         A PNG with all images, those first that look least like the kind.
     """
-    from ganvas import inspection
+    from ganvas import inspection, sources
     from ganvas.sample import load
     from ganvas.tables import show_report, show_verdicts
 
     loaded = load(model)
     if report:
+        if told := sources.reading(model, data):
+            print(told, file=sys.stderr)
         show_report(inspection.report(model, loaded, alarm, against, data), str(model))
         return 0
     if not images:

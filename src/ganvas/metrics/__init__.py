@@ -14,12 +14,14 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ganvas.metrics import copies, distances, expert, neighbours
+from ganvas.metrics import copies, distances, enough, expert, neighbours
 from ganvas.metrics.copies import Nearest
 from ganvas.metrics.expert import Verdict
 from ganvas.metrics.neighbours import Neighbourhood
 
 CLASS_LEAST = 20  # images of a class without which its own distance is not taken
+CLASSED = 0.5  # share of the real images whose classes must have so many
+HELD_OUT = round(1 / copies.NEAR)  # held-out images without which nobody knows how near one in so many comes
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,14 @@ class Side:
     @cached_property
     def radii(self) -> tuple[Tensor, Tensor]:
         return neighbours.radii(self.features)
+
+    @cached_property
+    def variance(self) -> float:
+        return enough.variance(self.features)
+
+    @cached_property
+    def variance_of_pixels(self) -> float:
+        return enough.variance(copies.flat(self.images))
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,7 @@ class Pair:
     class_names: tuple[str, ...] = ()
     other_is_real: bool = False
     seed: int = 0
+    inception: bool = False  # are the features those of an Inception network?
 
     @cached_property
     def distance(self) -> float:
@@ -125,7 +136,21 @@ def coverage(pair: Pair) -> float:
 
 
 def mifid(pair: Pair) -> float:
-    return distances.mifid(pair.distance, pair.angle_to_seen)
+    if pair.inception:
+        return distances.mifid(pair.distance, pair.angle_to_seen)
+    return distances.memory_informed(pair.distance, pair.angle_to_seen, pair.seen.held_out_angle)
+
+
+def _knows_copies(pair: Pair) -> str:
+    usual = pair.seen.held_out_angle
+    if not usual > 1e-6:
+        return "the held-out images are the training images, to the extractor"
+    if pair.inception and usual < distances.NEAR:
+        return (
+            f"held-out real images are nearer than {distances.NEAR:g} to training images themselves ({usual:.3f}), and "
+            "would be taken for copies"
+        )
+    return ""
 
 
 def classifier_score(pair: Pair) -> float:
@@ -146,14 +171,27 @@ def class_accuracy(pair: Pair) -> float:
 def class_frechet(pair: Pair) -> float:
     """Mean over the classes of the Frechet distance between the images of one class (classes of 20 images on)."""
     real, other = pair.real, pair.other
-    assert real.labels is not None
-    assert other.labels is not None
     found = [
         distances.frechet(real.features[real.labels == c], other.features[other.labels == c])
-        for c in range(len(pair.class_names))
-        if min(int((side.labels == c).sum()) for side in (real, other)) >= CLASS_LEAST
+        for c in _classes_of_both(pair)
     ]
     return sum(found) / len(found) if found else float("nan")
+
+
+def _classes_of_both(pair: Pair) -> list[int]:
+    """The classes of which both sides have images enough."""
+    assert pair.real.labels is not None
+    assert pair.other.labels is not None
+    counts = [torch.bincount(x, minlength=len(pair.class_names)) for x in (pair.real.labels, pair.other.labels)]
+    return (torch.minimum(*counts) >= CLASS_LEAST).nonzero()[:, 0].tolist()
+
+
+def _has_classes(pair: Pair) -> str:
+    found = _classes_of_both(pair)
+    assert pair.real.labels is not None
+    if torch.isin(pair.real.labels, torch.tensor(found)).double().mean() >= CLASSED:
+        return ""
+    return f"{CLASS_LEAST} images of each kind are there in only {len(found)} of the {len(pair.class_names)} classes"
 
 
 def label_balance(pair: Pair) -> float:
@@ -172,6 +210,20 @@ def near_copies_pixels(pair: Pair) -> float:
     return pair.pixels_to_seen.share_below(copies.limit(pair.seen.held_out_pixels))
 
 
+def _knows_near(nearest: Callable[[Seen], Nearest]) -> Callable[[Pair], str]:
+    """Is it known how near real images come to training images?"""
+
+    def check(pair: Pair) -> str:
+        found = nearest(pair.seen)
+        if len(found.distance) < HELD_OUT:
+            return f"it needs {HELD_OUT} held-out images, and there are {len(found.distance)}"
+        if copies.limit(found) > 0:
+            return ""
+        return f"more than {copies.NEAR:.0%} of the held-out images are copies of training images themselves"
+
+    return check
+
+
 def near_copies_features(pair: Pair) -> float:
     """The same by their features."""
     return pair.features_to_seen.share_below(copies.limit(pair.seen.held_out_features))
@@ -183,6 +235,10 @@ def fresh_expert(pair: Pair) -> tuple[float, float]:
     return pair.verdict.accuracy, (high - low) / (2 * expert.Z)
 
 
+def _anything(pair: Pair) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A function of a pair, what it is called, which way is better, and what it needs."""
@@ -190,28 +246,77 @@ class Metric:
     function: Callable[[Pair], float | tuple[float, float]]
     title: str
     better: str  # 'lower', 'higher', or 'near' (to the value that real images get)
-    least: int = 50  # images on each side
+    least: int = 50  # images on each side that differ from each other
     needs: tuple[str, ...] = ()  # 'opinions': a classifier of these classes; 'labels': pictures of known class
+    check: Callable[[Pair], str] = _anything  # what else keeps it from meaning something; empty: nothing
     once: bool = False  # taken of the first repeat only: its error comes from the number of images
     slow: bool = False  # left out unless it is asked for
     share: bool = False  # shown as a percentage
+    pixels: bool = False  # it looks at the images alone: what their features are does not matter
+
+    def missing(self, pair: Pair) -> str:
+        """Why it cannot be measured of this pair: a sentence without its end; empty where it can."""
+        real, other = pair.real, pair.other
+        sides = (real, "real images"), (other, "other real images" if pair.other_is_real else "pictures")
+        for side, what in sides:
+            if lack := enough.too_few(side.images, min(2, len(side)), what):
+                return lack
+        fewest = min(len(real), len(other))
+        if fewest < self.least:
+            return f"it needs {self.least} images of each kind, and there are {fewest}"
+        if "opinions" in self.needs and other.opinions is None:
+            return "this extractor does not know the classes of these images"
+        if "labels" in self.needs and (other.labels is None or real.labels is None):
+            return "the pictures were not asked for by class"
+        for side, what in sides:
+            if lack := enough.too_few(side.images, self.least, what) or self._odd(side, real, what):
+                return lack
+        return self.check(pair)
+
+    def _odd(self, side: Side, real: Side, what: str) -> str:
+        """Why these images have no figures on their features, or on their pixels."""
+        if self.pixels:
+            return enough.too_alike(side.variance_of_pixels, real.variance_of_pixels, what)
+        opinions = side.opinions if "opinions" in self.needs else None
+        return (
+            enough.not_finite(side.features, what)
+            or enough.not_finite(opinions, what)
+            or enough.too_alike(side.variance, real.variance, what)
+        )
 
 
 METRICS: dict[str, Metric] = {
-    "frechet": Metric(frechet, "Frechet distance", "lower"),
+    "frechet": Metric(frechet, "Frechet distance", "lower", least=100),
     "kernel": Metric(kernel, "kernel distance x 1000", "lower", least=100),
     "precision": Metric(precision, "precision", "near"),
     "recall": Metric(recall, "recall", "near"),
     "density": Metric(density, "density", "near"),
     "coverage": Metric(coverage, "coverage", "near"),
-    "mifid": Metric(mifid, "Frechet, memory-informed", "lower", once=True),
-    "classifier-score": Metric(classifier_score, "classifier score", "near", needs=("opinions",)),
-    "label-balance": Metric(label_balance, "class shares, apart", "lower", needs=("opinions",), share=True),
+    "mifid": Metric(mifid, "Frechet, memory-informed", "lower", least=100, check=_knows_copies, once=True),
+    "classifier-score": Metric(classifier_score, "classifier score", "near", least=100, needs=("opinions",)),
+    "label-balance": Metric(label_balance, "class shares, apart", "lower", least=100, needs=("opinions",), share=True),
     "class-accuracy": Metric(class_accuracy, "class accuracy", "higher", needs=("opinions", "labels"), share=True),
-    "class-frechet": Metric(class_frechet, "Frechet dist. in class", "lower", least=200, needs=("labels",)),
-    "near-copies-pixels": Metric(near_copies_pixels, "near copies by pixels", "lower", once=True, share=True),
-    "near-copies-features": Metric(near_copies_features, "near copies by features", "lower", once=True, share=True),
+    "class-frechet": Metric(
+        class_frechet, "Frechet dist. in class", "lower", least=200, needs=("labels",), check=_has_classes
+    ),
+    "near-copies-pixels": Metric(
+        near_copies_pixels,
+        "near copies by pixels",
+        "lower",
+        check=_knows_near(lambda seen: seen.held_out_pixels),
+        once=True,
+        share=True,
+        pixels=True,
+    ),
+    "near-copies-features": Metric(
+        near_copies_features,
+        "near copies by features",
+        "lower",
+        check=_knows_near(lambda seen: seen.held_out_features),
+        once=True,
+        share=True,
+    ),
     "fresh-expert": Metric(
-        fresh_expert, "fresh expert's accuracy", "lower", least=200, once=True, slow=True, share=True
+        fresh_expert, "fresh expert's accuracy", "lower", least=200, once=True, slow=True, share=True, pixels=True
     ),
 }

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+
+LEAST = 10  # pictures: the ranks of fewer agree by chance alone
 
 
 def ranks(values: Tensor) -> Tensor:
@@ -24,11 +28,14 @@ def followed(inputs: Tensor, outputs: Tensor) -> dict[str, float]:
 
     The middle is the central part of half the side, where a face's skin mostly is; the border is the outermost
     sixteenth on the left, on the right and above, where the background is. Each is the mean over red, green and blue
-    (a channel that is the same in all inputs or all outputs is left out; NaN: all are).
+    (a channel that is the same in all inputs or all outputs is left out). NaN: all channels are, or there are fewer
+    than LEAST pictures.
 
     Args:
-        inputs, outputs: [n, C, H, W], n at least 2.
+        inputs, outputs: [n, C, H, W].
     """
+    if len(inputs) < LEAST:
+        return {"middle": math.nan, "border": math.nan}
     found = {}
     for name, part in (("middle", _middle), ("border", _border)):
         pairs = zip(part(inputs).unbind(1), part(outputs).unbind(1), strict=True)

@@ -67,7 +67,7 @@ class Watch:
 
     def share(self, pictures: Tensor) -> float:
         """Share of pictures, uint8 [n, C, H, W], that are nearer to a training image than 99% of those to another."""
-        return float((neighbours.nearest(flat(pictures, SMALL), self.seen)[0] < self.limit).double().mean())
+        return float((neighbours.nearest(flat(pictures, SMALL), self.seen)[0] <= self.limit).double().mean())
 
 
 def worst_pairs(images: Tensor, found: Nearest, seen: Tensor, labels: Tensor | None = None, count: int = 20) -> Tensor:

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+NEAR = 0.1  # mean cosine distance of Inception's features below which images are taken for remembered ones
+TINY = 1e-12
 BLOCK = 1_000  # images of one estimate of the kernel distance, as in its paper
 
 
@@ -58,14 +60,26 @@ def _mmd(a: Tensor, b: Tensor) -> float:
     return float((aa.sum() - aa.trace() + bb.sum() - bb.trace()) / (n * (n - 1)) - 2 * ab.mean())
 
 
-def mifid(distance: float, nearest: float, threshold: float = 0.1) -> float:
-    """Frechet distance divided by how far the images are from the training images, where that is below `threshold`.
+def mifid(distance: float, nearest: float) -> float:
+    """MiFID: the Frechet distance, divided by how near the images come to training images, where that is below NEAR.
 
-    Bai et al. 2021, equations 2 to 4. With features other than Inception's nearly all distances lie below the
-    threshold: read it beside the value that held-out real images get.
+    Bai et al. 2021, equations 2 to 4, with their threshold for Inception's features; on no others does it hold.
 
     Args:
         distance: the Frechet distance.
         nearest: mean cosine distance of the images to their nearest training images.
     """
-    return distance / max(nearest, 1e-12) if nearest < threshold else distance
+    return distance / max(nearest, TINY) if nearest < NEAR else distance
+
+
+def memory_informed(distance: float, nearest: float, usual: float) -> float:
+    """The Frechet distance, as many times larger as the images are nearer to training images than held-out ones are.
+
+    The same thought for features whose distances are others than Inception's. With a fixed threshold held-out real
+    images lie below it themselves, and whatever is unlike them is the only thing that goes without a penalty.
+
+    Args:
+        distance, nearest: as for `mifid`.
+        usual: mean cosine distance of held-out real images to their nearest training images.
+    """
+    return distance * max(1.0, usual / max(nearest, TINY))

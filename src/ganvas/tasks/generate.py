@@ -180,7 +180,11 @@ class GenerateTask(Task):
             self.learned["selector"] = selector
             yield "The selector has learned."
         held_out = batches.data.held_out.images
-        if self.config.detect and len(held_out) >= detection.LEAST:
+        if none := detection.why_none(len(held_out), self.config.detect):
+            self.findings["no_detector"] = none
+            if self.config.detect:
+                yield f"No detector: {none}."
+        else:
             yield "Now a detector learns to know such images from others (seconds)."
             train, seed = batches.data.train.images, batches.seed
             fresh = [self._kept(generator, batches, i, train) for i in range(0, min(FAKES, len(train)), PORTION)]

@@ -132,7 +132,9 @@ class TranslateTask(Task):
         assert held_out.other is not None
         figures: dict[str, float] = {}
         for kind, (start, there, back) in zip(KINDS, both_ways(generator, held_out), strict=True):
-            figures[f"cycle_{kind}"] = float(fidelity.psnr(im.levels(back), im.levels(start)).mean())
+            figures[f"cycle_{kind}"] = float(
+                fidelity.psnr(im.levels(back), im.levels(start)).clamp_max(fidelity.MOST).mean()
+            )
             for place, value in colours.followed(im.levels(start), im.levels(there)).items():
                 figures[f"{place}_{kind}"] = value
         return {name: round(value, 4) for name, value in figures.items() if value == value}
