@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import quick, write_blobs
+from conftest import moved, quick, write_blobs
 from PIL import Image
 
 pytest.importorskip("fastapi")
@@ -25,7 +25,8 @@ WAIT = 90_000  # milliseconds: other tests are at work beside this one
 @pytest.fixture(scope="module")
 def studio(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     place = tmp_path_factory.mktemp("pages")
-    shutil.copytree(run, place / "runs" / "00000-blobs")
+    (place / "trained-on").mkdir()
+    moved(run, write_blobs(place / "trained-on", 600, 400), place / "runs" / "00000-blobs")
     (place / "data").mkdir()
     write_blobs(place / "data", 300, 100)
     (place / "pictures").mkdir()

@@ -62,6 +62,9 @@ class Job:
     code: int | None = None
 
 
+JOB = TypeAdapter(Job)
+
+
 def home_of(root: Path) -> Path:
     """Where this user's studio keeps what is its own of a folder of runs, wherever that folder came from.
 
@@ -258,7 +261,7 @@ class Jobs:
         found: dict[int, Job] = {}
         for row in rows if isinstance(rows, list) else []:
             try:
-                job = TypeAdapter(Job).validate_python(row)
+                job = JOB.validate_python(row)
             except ValueError:
                 job = None
             if job is None or not can_be_asked(self.root, job.kind, job.run, job.arguments):
