@@ -94,6 +94,36 @@ def test_a_request_at_work_is_not_cut_off() -> None:
         assert line.recv(1_000).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
+def test_an_answer_that_nobody_reads_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = bytes(5_000_000)
+
+    async def large(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        length = str(4 * len(part)).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        for left in (3, 2, 1, 0):
+            await send({"type": "http.response.body", "body": part, "more_body": left > 0})
+
+    with served(Guard(large)) as (port, server), socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        line.settimeout(30)
+        line.connect(("127.0.0.1", port))
+        line.sendall(HEAD + b"\r\n")  # who reads gets all of it
+        count, head = 0, line.recv(1_000)
+        assert head.startswith(b"HTTP/1.1 200 OK")
+        count -= head.index(b"\r\n\r\n") + 4 - len(head)
+        while count < 4 * len(part):
+            count += len(line.recv(1_000_000))
+        monkeypatch.setattr(patience, "READ", 0.05)
+        line.sendall(HEAD + b"\r\n")
+        assert line.recv(4) == b"HTTP"  # and no more
+        for _ in range(1_500):
+            if not server.server_state.connections:
+                break
+            time.sleep(0.02)
+        assert not server.server_state.connections
+
+
 # ---- bodies
 
 

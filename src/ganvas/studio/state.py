@@ -70,11 +70,12 @@ class Studio:
             UserError: they do, or cannot be read.
         """
         card = settings(run)
-        if not isinstance(card.get("data"), dict) or not isinstance(card.get("training"), dict):
+        data, training = card.get("data", {}), card.get("training", {})
+        if not card or not isinstance(data, dict) or not isinstance(training, dict):
             raise UserError(f"{run.experiment.name} of this run cannot be read: it cannot go on.")
         for key in ("source", "twins", "to"):
-            places.check_card(self.data, card["data"].get(key, ""))
-        base = card["training"].get("from_", "")  # it is read where there is no snapshot yet
+            places.check_card(self.data, data.get(key, ""))
+        base = training.get("from_", "")  # it is read where there is no snapshot yet
         if base and not run.snapshots():
             place = Path(os.path.abspath(str(base)))
             if not any(place.resolve().is_relative_to(root) for root in (self.root, self.data)):
