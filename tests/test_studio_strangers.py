@@ -370,8 +370,12 @@ def test_a_run_that_names_data_outside_does_not_go_on(tmp_path: Path, started: l
         run.experiment.write_text(json.dumps(card))
         status, said = ask(app, "/api/runs/a/resume", {})
         assert (status, told in said["detail"]) == (400, True), said
-    assert started == []
     run.experiment.write_text(json.dumps({"data": {"source": "mnist"}, "training": {"from_": ""}}))
+    for path in (run.checkpoints, run.models):  # old files are removed there
+        path.symlink_to(tmp_path)
+        assert "is a link" in ask(app, "/api/runs/a/resume", {})[1]["detail"]
+        path.unlink()
+    assert started == []
     assert ask(app, "/api/runs/a/resume", {})[0] == 201
 
 
@@ -386,7 +390,7 @@ def strange_runs(root: Path) -> dict[str, str]:
         told[name] = why
         return a_run(root / name, 2)
 
-    for part in ("experiment", "log", "metrics", "model", "report", "samples", "checkpoints", "models"):
+    for part in ("experiment", "log", "metrics", "model", "report", "samples"):
         run = one(f"pipe-{part}", "Remove it")
         path = getattr(run, part)
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

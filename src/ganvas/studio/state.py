@@ -64,11 +64,14 @@ class Studio:
         return places.source(self.data, text)
 
     def may_go_on(self, run: Run) -> None:
-        """See that a run's settings name no place that the studio may not read: the run may be anybody's.
+        """See that a run leads to no place that the studio may not read or write: the run may be anybody's.
 
         Raises:
-            UserError: they do, or cannot be read.
+            UserError: its settings do or cannot be read, or a folder in it is a link.
         """
+        for path in (run.checkpoints, run.models):
+            if path.is_symlink():  # a training removes old files there
+                raise UserError(f"{path.name} of this run is a link: go on with it on the command line.")
         card = settings(run)
         data, training = card.get("data", {}), card.get("training", {})
         if not card or not isinstance(data, dict) or not isinstance(training, dict):

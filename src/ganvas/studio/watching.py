@@ -57,8 +57,7 @@ class Runs:
                 raise Unfit(f"{name} is a link that leads to another place.")
             for path in (run.experiment, run.log, run.metrics, run.model, run.report):
                 _check(path, stat.S_ISREG, "file")
-            for path in (run.samples, run.checkpoints, run.models):
-                _check(path, stat.S_ISDIR, "folder")
+            _check(run.samples, stat.S_ISDIR, "folder")
             if not run.experiment.exists():
                 raise NotThere(name)
         except PermissionError as error:
