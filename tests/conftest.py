@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +38,15 @@ def write_blobs(folder: Path, train: int, held_out: int, seed: int = 0) -> Path:
         write_idx(folder / f"{name}-images-idx3-ubyte.gz", images)
         write_idx(folder / f"{name}-labels-idx1-ubyte", labels)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state folder of the tests' own: the user's is left alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        place = tmp_path_factory.mktemp("state")
+        patch.setenv("XDG_STATE_HOME", str(place))
+        yield place
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +93,15 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
     }
     network = small.get(type(experiment.network), experiment.network)
     return dataclasses.replace(experiment, network=network, training=training, data=data, task=task)
+
+
+def moved(run: Path, source: Path, place: Path) -> Path:
+    """A copy of a run whose data lie elsewhere now: its card says so."""
+    shutil.copytree(run, place)
+    card = json.loads((place / "experiment.json").read_text())
+    card["data"]["source"] = str(source)
+    (place / "experiment.json").write_text(json.dumps(card))
+    return place
 
 
 def ganvas(*arguments: str, cwd: Path, **more: object) -> subprocess.CompletedProcess[str]:

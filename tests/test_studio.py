@@ -30,18 +30,18 @@ import numpy as np
 import pytest
 import torch
 from conftest import ganvas as command
-from conftest import quick
+from conftest import moved, quick, write_blobs
 from PIL import Image
 
 pytest.importorskip("fastapi")
 import uvicorn
 
+from ganvas import files, sample, seeds
 from ganvas import images as im
-from ganvas import sample, seeds
 from ganvas.errors import UserError
 from ganvas.run import Run
 from ganvas.studio import events, games, guard, jobs, tasks, watching, working
-from ganvas.studio.app import create
+from ganvas.studio.app import configured, create
 from ganvas.studio.events import Cursor
 from ganvas.studio.guard import Guard
 from ganvas.studio.jobs import Jobs
@@ -58,8 +58,7 @@ class Served:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        config = uvicorn.Config(self.app, "127.0.0.1", self.port, access_log=False, log_level="error", ws="none")
-        self.server = uvicorn.Server(config)
+        self.server = uvicorn.Server(configured(self.app, "127.0.0.1", self.port))
         self.thread = threading.Thread(target=self.server.run, daemon=True)
         self.thread.start()
         end = time.monotonic() + 20
@@ -143,7 +142,8 @@ def finished(queue: Jobs, number: int, seconds: float) -> jobs.Job:
 def root(run: Path, blobs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with three finished runs: one that draws, one that mends, one that translates."""
     place = tmp_path_factory.mktemp("studio")
-    shutil.copytree(run, place / "runs" / "00000-blobs")
+    (place / "trained-on").mkdir()
+    moved(run, write_blobs(place / "trained-on", 600, 400), place / "runs" / "00000-blobs")
     for number, recipe in ((1, "denoise"), (2, "translate")):
         source = place / recipe
         shutil.copytree(blobs, source)
@@ -215,8 +215,16 @@ def test_this_machine_is_served_under_its_own_names(host: str) -> None:
     assert answer(Guard(welcome), headers={"host": host})[0] == 200
 
 
+NOT_HERE = """
+evil.example evil.example:8760 127.0.0.1.evil.example localhost.evil:1 [::2]:1 [::1].evil [::1].evil:1 127.0.0.1.evil
+[::1]evil [::1]: localhost: localhost:x localhost:99999 localhost:1:1 localhost:-1 localhost:+1 localhost:1@evil
+evil@localhost localhost@evil localhost. localhost.:1 127.0.0.1.:1 127.1 ::1 ::1:1 localhost,evil localhost/evil
+[::1 127.0.0.1%00 [::1%lo] 127.0.0.2
+"""
+
+
 @pytest.mark.parametrize(
-    "host", ["", "evil.example", "evil.example:8760", "127.0.0.1.evil.example", "localhost.evil:1", "[::2]:1"]
+    "host", [*NOT_HERE.split(), "", " localhost", "localhost:\xb2", "localhost\n", "localhost:1 ", "localh\xf6st"]
 )
 def test_a_name_that_was_made_to_point_here_is_turned_away(host: str) -> None:
     for method in ("GET", "POST"):
@@ -388,30 +396,30 @@ def test_a_training_is_seen_by_its_lock(tmp_path: Path, monkeypatch: pytest.Monk
     assert Runs(tmp_path).summary("run")["state"] == "stopped"
 
 
-def test_a_training_of_the_command_line_is_stopped_and_a_notebooks_is_not(
-    studio: Served, root: Path, tmp_path: Path
-) -> None:
+def test_a_training_of_the_command_line_is_stopped_and_a_notebooks_is_not(studio: Served, root: Path) -> None:
     run = a_run(root / "runs" / "notebook", 2)
     with run.locked():
         assert "part of another program" in studio.post("/api/runs/notebook/stop", {}, 400)["detail"]
     assert "not being trained" in studio.post("/api/runs/notebook/stop", {}, 400)["detail"]
     shutil.rmtree(run.folder)
-    words = ["train", "mnist", "images=20k", "--run", str(root / "runs" / "terminal")]
-    process = subprocess.Popen([sys.executable, "-m", "ganvas", *words], cwd=tmp_path, stdout=subprocess.PIPE)
+    number = 1 + max(int(path.name[:5]) for path in (root / "runs").glob("[0-9]*"))
+    place = root / "runs" / f"{number:05d}-mnist"  # which the command does not name: it has its lock open
+    words = ["train", "mnist", "images=20k"]
+    process = subprocess.Popen([sys.executable, "-m", "ganvas", *words], cwd=root, stdout=subprocess.PIPE)
     try:
-        log = root / "runs" / "terminal" / "log.jsonl"
+        log = place / "log.jsonl"
         end = time.monotonic() + 60
         while not (log.is_file() and log.stat().st_size):
             assert time.monotonic() < end
             time.sleep(0.1)
         for _ in range(2):  # asked twice it still saves
-            studio.post("/api/runs/terminal/stop", {})
+            studio.post(f"/api/runs/{place.name}/stop", {})
         assert b"Stopped and saved." in process.communicate(timeout=60)[0]
         assert process.returncode == 128 + signal.SIGTERM
     finally:
         process.kill()
         process.wait()
-        shutil.rmtree(root / "runs" / "terminal")
+        shutil.rmtree(place)
 
 
 def test_a_run_that_was_taken_up_earlier_is_told_anew(tmp_path: Path) -> None:
@@ -574,6 +582,7 @@ def sleeper(seconds: float = 30) -> list[str]:
 @pytest.fixture
 def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
     """A queue whose jobs are lines of Python."""
+    monkeypatch.setattr(jobs, "can_be_asked", lambda *_: True)
     plain = subprocess.Popen
 
     def start(command: list[str], **more: Any) -> Any:
@@ -1079,24 +1088,21 @@ def test_a_disk_that_is_full_is_said_and_survived(studio: Served, root: Path) ->
     """/dev/full stands where the files are written: each byte that goes there meets the system's own error."""
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
-    home = root / "runs" / ".studio"
-    home.mkdir(exist_ok=True)
     known, before = studio.get("/api/runs")["jobs"], {path.name for path in (root / "runs").iterdir()}
-    (home / f".jobs.json.{os.getpid()}.part").symlink_to("/dev/full")
-    status, _, content = studio.ask("/api/train", {"recipe": "mnist", "settings": {"batch": "16"}})
-    assert status == 400
-    assert "the disk is full; free some space" in json.loads(content)["detail"]
-    assert studio.get("/api/runs")["jobs"] == known  # what was refused does not wait
     queue = Jobs(root)
     queue.jobs = [jobs.Job(1, "train", "a", ("never",))]
-    queue.home.mkdir()
-    (queue.home / f".jobs.json.{os.getpid()}.part").symlink_to("/dev/full")
-    with pytest.raises(UserError, match="the disk is full"):
-        queue.tend()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "part_of", lambda _: contextlib.nullcontext(Path("/dev/full")))
+        status, _, content = studio.ask("/api/train", {"recipe": "mnist", "settings": {"batch": "16"}})
+        assert status == 400
+        assert "the disk is full; free some space" in json.loads(content)["detail"]
+        assert studio.get("/api/runs")["jobs"] == known  # what was refused does not wait
+        with pytest.raises(UserError, match="the disk is full"):
+            queue.tend()
     assert queue.jobs[0].state == "waiting"  # until there is room
-    shutil.rmtree(queue.home)
     assert {path.name for path in (root / "runs").iterdir()} == before
-    results = home / "games.jsonl"
+    results = studio.app.state.studio.games.file
+    results.parent.mkdir(parents=True, exist_ok=True)
     results.unlink(missing_ok=True)
     results.symlink_to("/dev/full")
     open_games = studio.app.state.studio.games
@@ -1119,10 +1125,14 @@ def test_the_command_says_where_it_is_and_ends_with_viewers(root: Path, tmp_path
         done = subprocess.run([*start, "--port", str(port)], cwd=tmp_path, capture_output=True, text=True, timeout=60)
         assert done.returncode == 2
         assert "could not listen" in done.stderr
+    (root / "runs" / ".studio").mkdir()
+    (root / "runs" / ".studio" / "jobs.json").write_text("[]")  # an earlier version's, or another's
     process = subprocess.Popen([*start, "--port", str(port)], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == f"Ganvas Studio: http://127.0.0.1:{port}/\n"
+        assert process.stdout.readline().startswith("Runs in ")
+        assert "jobs.json is passed over: the queue is kept in" in process.stdout.readline()
         url = f"http://127.0.0.1:{port}/api/runs/00000-blobs/events"
         end = time.monotonic() + 30
         while True:

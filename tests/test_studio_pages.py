@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import quick, write_blobs
+from conftest import moved, quick, write_blobs
 from PIL import Image
 
 pytest.importorskip("fastapi")
@@ -25,7 +26,8 @@ WAIT = 90_000  # milliseconds: other tests are at work beside this one
 @pytest.fixture(scope="module")
 def studio(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     place = tmp_path_factory.mktemp("pages")
-    shutil.copytree(run, place / "runs" / "00000-blobs")
+    (place / "trained-on").mkdir()
+    moved(run, write_blobs(place / "trained-on", 600, 400), place / "runs" / "00000-blobs")
     (place / "data").mkdir()
     write_blobs(place / "data", 300, 100)
     (place / "pictures").mkdir()
@@ -386,4 +388,24 @@ def test_names_are_text_and_never_markup(browser: Any, studio: Served) -> None:
             assert evil in page.text_content("#main")
     finally:
         page.close()
+        shutil.rmtree(folder)
+
+
+def test_a_run_that_cannot_be_shown_says_why(browser: Any, page: Any, studio: Served) -> None:
+    folder = studio.app.state.studio.root / "00009-strange"
+    folder.mkdir()
+    (folder / "experiment.json").write_text("{}")
+    os.mkfifo(folder / "log.jsonl")
+    other = browser.new_page()  # its console tells of the refusal
+    try:
+        go(page, studio)
+        card = page.locator(".card", has_text="00009-strange")
+        assert "log.jsonl is no file" in card.text_content()
+        assert card.locator("a, button").count() == 0
+        assert page.locator("a[aria-label='Open 00000-blobs']").count() == 1
+        check_access(page)
+        go(other, studio, "run/00009-strange")
+        assert "log.jsonl is no file" in other.text_content("[role=alert]")
+    finally:
+        other.close()
         shutil.rmtree(folder)

@@ -308,13 +308,16 @@ def locked(path: Path, refusal: str = "") -> Iterator[IO[str]]:
         refusal: what to say where someone else holds it; without one it is waited for.
 
     Raises:
-        UserError: the refusal, or the file cannot be written.
+        UserError: the refusal, or the file cannot be written; it is a link, a pipe or a device.
     """
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        file = open(path, "a")  # noqa: SIM115
+        file = open(os.open(path, flags, 0o666), "a")  # noqa: SIM115
     except OSError as error:
         raise cannot("write", path, error) from error
     with file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise UserError(f"Cannot write {path}: it is a pipe or a device, not a file.")
         try:
             if fcntl is not None:  # Windows: that nobody else is at work is then the user's own care
                 fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -88,9 +89,11 @@ class Run:
         """
         refusal = f"Another training is at work in {self.folder}. Wait for it, stop it, or choose another --run."
         with locked(self.folder / ".lock", refusal) as file:
+            told = os.fstat(file.fileno())  # so that a copy of the file says nothing of the copy's folder
+            words = (os.getpid(), processes.began(os.getpid()) or "-", told.st_ino, told.st_dev)
             with contextlib.suppress(OSError):  # for systems that do not tell who holds a lock: see `holder`
                 os.ftruncate(file.fileno(), 0)
-                os.write(file.fileno(), f"{os.getpid()} {processes.began(os.getpid())}".encode())
+                os.write(file.fileno(), " ".join(map(str, words)).encode())
             try:
                 yield
             finally:
@@ -104,18 +107,23 @@ class Run:
         """
         path = self.folder / ".lock"
         try:
-            inode, said = path.stat(), path.read_text(errors="replace").split()
-        except OSError:
+            own = path.lstat()
+            if not stat.S_ISREG(own.st_mode):
+                return None
+            said = read_bytes(path, 200).decode("ascii", "replace")
+        except (OSError, UserError):
             return None
         with contextlib.suppress(OSError):
-            where = f"{os.major(inode.st_dev):02x}:{os.minor(inode.st_dev):02x}:{inode.st_ino}"
+            where = f"{os.major(own.st_dev):02x}:{os.minor(own.st_dev):02x}:{own.st_ino}"
             for line in LOCKS.read_text().splitlines():
                 words = line.split()
                 if len(words) > 5 and words[1] == "FLOCK" and words[5] == where:
                     return max(0, int(words[4]))
         # no such file, or a file system whose numbers are others there (btrfs)
-        pid, when = int(said[0]) if said and said[0].isdecimal() else 0, "".join(said[1:2])
-        return pid if processes.is_alive(pid, when) else None
+        found = re.fullmatch(r"(\d{1,10}) (\d{1,20}|-) (\d{1,20}) (\d{1,20})", said, re.ASCII)
+        if found is None or (int(found[3]), int(found[4])) != (own.st_ino, own.st_dev):
+            return None  # nobody's, or a copy of another run's
+        return int(found[1]) if processes.is_alive(int(found[1]), found[2].strip("-")) else None
 
     def check_space(self, needed: int) -> None:
         """Raise a UserError where the disk has less than `needed` bytes free."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,7 @@ def trained_on(
     data: str | os.PathLike[str] | None = None,
     size: int = 0,
     to: str | os.PathLike[str] | None = None,
+    allowed: Callable[[object], None] = lambda _: None,
 ) -> ImageData:
     """The images that a model was trained on, where they still are; or those that the user names.
 
@@ -109,6 +111,7 @@ def trained_on(
         source: what the user calls the model.
         size: of pieces, where they shall be of another size than in the training.
         to: with `data`, the pictures of the other kind.
+        allowed: raises a UserError for what the run or the model names as its data and shall not be read.
 
     Raises:
         UserError: they are not there, or are others now.
@@ -128,6 +131,8 @@ def trained_on(
     if run is None and not {name, other or name} <= set(datasets.DATASETS):  # a card alone leads to no files
         told = " and ".join(one_line(x) for x in (name, other) if x)
         raise UserError(f"{source} was trained on '{told}', which is not here. Name these images with --data.")
+    for place in (name, twins, other):
+        allowed(place)
     real = datasets.load(name, shape, labelled, twins, other)
     if real.fingerprint != model.card.get("fingerprint"):
         raise UserError(f"{name} holds other images now than {source} was trained on. Name the right ones with --data.")

@@ -36,6 +36,7 @@ def studio(
 
     try:
         from ganvas.studio.app import create, serve
+        from ganvas.studio.jobs import home_of
     except ImportError as error:
         raise UserError(f"The studio needs {error.name}: pip install 'ganvas[studio]'.") from error
     if not data.is_dir():
@@ -55,13 +56,17 @@ def studio(
     name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     shown = f"http://{name}:{port}/"
     place = shown if token is None or os.environ.get("GANVAS_TOKEN") else f"{shown}?token={token}"
-    make_folder(runs / ".studio")
-    with locked(runs / ".studio" / "lock", f"Another studio is open on {runs}/. Close it, or choose other --runs."):
+    make_folder(runs)
+    home = home_of(runs)
+    make_folder(home)
+    with locked(home / "lock", f"Another studio is open on {runs}/. Close it, or choose other --runs."):
         print(
             f"Ganvas Studio: {place}\n"
             f"Runs in {runs}/, pictures below {data.resolve()}. Ctrl-C ends it; trainings go on.",
             flush=True,
         )
+        if (runs / ".studio" / "jobs.json").exists():
+            print(f"{runs / '.studio' / 'jobs.json'} is passed over: the queue is kept in {home}/ now.", flush=True)
         if not serve(create(runs, data, token), host, port):
             raise UserError(f"The studio could not listen at {host}:{port}: is it in use? Choose another --port.")
     return 0

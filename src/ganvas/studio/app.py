@@ -12,18 +12,20 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ganvas import __version__
 from ganvas.errors import UserError
 from ganvas.studio import models, runs
-from ganvas.studio.guard import Guard, TooLarge
+from ganvas.studio.guard import Guard, NotTaken
+from ganvas.studio.patience import Patient
 from ganvas.studio.state import Studio
-from ganvas.studio.watching import NotThere
+from ganvas.studio.watching import NotThere, Unfit, tellable
 from ganvas.studio.working import Broken, Busy
 
 LOG = logging.getLogger("ganvas.studio")
@@ -32,30 +34,43 @@ WEB = Path(__file__).parent.parent / "web"
 RUNTIME = {"ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"}
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".mjs": "text/javascript"}
 KINDS |= {".svg": "image/svg+xml"}
+WORDS = 200_000  # bytes of JSON that are sent, at most
+
+
+class Answer(JSONResponse):
+    """JSON that can always be written: files of others hold numbers that are none, and halves of characters."""
+
+    def render(self, content: Any) -> bytes:
+        return super().render(tellable(content))
 
 
 class Route(APIRoute):
     """Errors for people: 400 with a sentence, 404 where a run is gone, 429 where too much is asked at once."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        super().__init__(path, endpoint, **{**more, "response_model": None, "response_class": Answer})
 
     def get_route_handler(self) -> Callable[[Request], Any]:
         handler = super().get_route_handler()
 
         async def answered(request: Request) -> Response:
             try:
+                if self.body_field is not None and len(await request.body()) > WORDS:
+                    return _sorry(413, f"At most {WORDS // 1000} kB of JSON can be sent at once.")
                 return await handler(request)
             except UserError as error:
                 return _sorry(400, str(error))
+            except Unfit as error:
+                return _sorry(404, f"This run cannot be shown. {error}")
             except (NotThere, FileNotFoundError):
                 return _sorry(404, "There is no such run (any more).")
-            except TimeoutError:
-                return _sorry(408, "It did not come in time.")
             except Busy as error:
                 return _sorry(429, str(error), {"retry-after": "1"})
             except Broken as error:
                 return _sorry(503, str(error), {"retry-after": "1"})
             except OSError as error:
                 return _sorry(503, f"The disk does not answer as it should ({error.strerror}).", {"retry-after": "1"})
-            except (HTTPException, RequestValidationError, TooLarge):
+            except (HTTPException, RequestValidationError, NotTaken):
                 raise
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody hears it
@@ -67,7 +82,7 @@ class Route(APIRoute):
 
 
 def _sorry(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"detail": text}, status, headers)
+    return Answer({"detail": text}, status, headers)
 
 
 def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
@@ -98,7 +113,7 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
     @app.exception_handler(RequestValidationError)
     async def wrong(_: Request, error: RequestValidationError) -> Response:
         """What is wrong with a request, without what was sent: that may be no text at all."""
-        return JSONResponse({"detail": [{k: e[k] for k in ("type", "loc", "msg")} for e in error.errors()]}, 422)
+        return Answer({"detail": [{k: e[k] for k in ("type", "loc", "msg")} for e in error.errors()]}, 422)
 
     app.state.studio = studio
     _pages(app)
@@ -113,6 +128,21 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
     return app
 
 
+def configured(app: FastAPI, host: str, port: int, **more: Any) -> uvicorn.Config:
+    """How the studio listens."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=Patient,
+        ws="none",
+        access_log=False,  # the first address holds the token
+        log_level="warning",
+        server_header=False,
+        **more,
+    )
+
+
 def serve(app: FastAPI, host: str, port: int) -> bool:
     """Listen until Ctrl-C or SIGTERM; False: the address could not be had."""
 
@@ -122,16 +152,7 @@ def serve(app: FastAPI, host: str, port: int) -> bool:
             super().handle_exit(sig, frame)
 
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        access_log=False,  # the first address holds the token
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=2,
-    )
-    server = Server(config)
+    server = Server(configured(app, host, port, timeout_graceful_shutdown=2))
     with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the second: uvicorn's way to say that it cannot begin
         server.run()
     return server.started

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from torch.nn import functional as F  # noqa: N812
 
 from ganvas import detection, seeds, sources
 from ganvas import images as im
+from ganvas.data import ImageData
 from ganvas.errors import UserError
 from ganvas.metrics import expert
 from ganvas.sample import Model
-from ganvas.studio import games
+from ganvas.studio import games, places
 from ganvas.studio.loaded import as_png, cut, drawer
 
 NEAREST = 4  # training images that are shown beside a judged picture
@@ -26,13 +27,17 @@ LOOKED = 20_000  # training images among which they are looked for
 EXPERT = 2_000  # pictures of each kind from which the fresh expert of the game learns
 
 
-def judge(path: str, content: bytes) -> dict[str, Any]:
-    """What the detector thinks of a picture, the nearest training images, and where it looked."""
+def judge(path: str, content: bytes, data: str) -> dict[str, Any]:
+    """What the detector thinks of a picture, the nearest training images, and where it looked.
+
+    Args:
+        data: the folder whose pictures may be read.
+    """
     model = drawer(path)
     detector = model.detector_for(0.05)
     picture = torch.from_numpy(cut(content, model.spec).copy())
     verdict = model.detect(picture[None])[0]
-    near = _nearest(model, picture)
+    near, why = _nearest(model, picture, data)
     return {
         "probability": verdict.probability,
         "verdict": verdict.kind,
@@ -40,6 +45,7 @@ def judge(path: str, content: bytes) -> dict[str, Any]:
         "picture": as_png(picture),
         "heat": _heat(model, detector, picture),
         "nearest": near,
+        "missing": why,
     }
 
 
@@ -59,34 +65,43 @@ def _heat(model: Model, detector: detection.Detector, picture: Tensor) -> bytes:
     return im.png(mixed.clip(0, 255).astype(np.uint8))
 
 
-def _nearest(model: Model, picture: Tensor) -> list[bytes]:
-    """The training images that are nearest by pixels; none where they are no longer there."""
-    with contextlib.suppress(UserError):
-        pool = _pool(str(model.path), model.path.stat().st_mtime_ns)
-        flat = picture.float().flatten()
-        parts = [(part.float().flatten(1) - flat).square().sum(1) for part in pool.split(PORTION)]
-        distance = torch.cat(parts)
-        return [as_png(pool[i]) for i in distance.topk(min(NEAREST, len(pool)), largest=False).indices]
-    return []
+def _nearest(model: Model, picture: Tensor, data: str) -> tuple[list[bytes], str]:
+    """The training images that are nearest by pixels; where they cannot be had, none, and why."""
+    try:
+        pool = _pool(str(model.path), model.path.stat().st_mtime_ns, data)
+    except UserError as error:
+        return [], str(error)
+    flat = picture.float().flatten()
+    parts = [(part.float().flatten(1) - flat).square().sum(1) for part in pool.split(PORTION)]
+    distance = torch.cat(parts)
+    return [as_png(pool[i]) for i in distance.topk(min(NEAREST, len(pool)), largest=False).indices], ""
+
+
+def _real(model: Model, data: str) -> ImageData:
+    """The images that a model was trained on, where they lie below the folder that may be read."""
+    return sources.trained_on(model, model.path, allowed=functools.partial(places.check_card, Path(data)))
 
 
 @functools.lru_cache(maxsize=2)
-def _pool(path: str, changed: int) -> Tensor:
-    model = drawer(path)
-    real = sources.trained_on(model, path)
+def _pool(path: str, changed: int, data: str) -> Tensor:
+    real = _real(drawer(path), data)
     most = min(len(real.train.images), LOOKED, 400_000_000 // real.train.images[:1].numel())
     return real.train.images[:most]
 
 
-def game(path: str, seed: int) -> dict[str, Any]:
-    """Twenty pictures, ten of each kind in a chance order, and what a fresh expert says of them."""
+def game(path: str, seed: int, data: str) -> dict[str, Any]:
+    """Twenty pictures, ten of each kind in a chance order, and what a fresh expert says of them.
+
+    Args:
+        data: the folder whose pictures may be read.
+    """
     model = drawer(path)
-    real = sources.trained_on(model, path)
+    real = _real(model, data)
     held_out, labels = real.held_out.images, real.held_out.labels
     if len(held_out) < 40:
         raise UserError(f"{len(held_out)} held-out pictures are too few for a game; 40 are needed.")
     chance = random.Random(seed)
-    network, mean, spread, kept_back = _expert(path, model.path.stat().st_mtime_ns)
+    network, mean, spread, kept_back = _expert(path, model.path.stat().st_mtime_ns, data)
     chosen = chance.sample(kept_back, games.PICTURES // 2)
     numbers = [chance.randrange(1_000_000, 2_000_000) for _ in chosen]  # seeds that the expert has not learned from
     kinds = None if labels is None or not model.class_names else [int(labels[i]) for i in chosen]
@@ -104,10 +119,10 @@ def game(path: str, seed: int) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=1)
-def _expert(path: str, changed: int) -> tuple[Any, Tensor, Tensor, list[int]]:
+def _expert(path: str, changed: int, data: str) -> tuple[Any, Tensor, Tensor, list[int]]:
     """A network that was trained just now to tell this model's pictures from held-out ones, and those it never saw."""
     model = drawer(path)
-    real = sources.trained_on(model, path)
+    real = _real(model, data)
     held_out, labels = real.held_out.images, real.held_out.labels
     order = torch.randperm(len(held_out), generator=seeds.generator(0, "game"))
     count = min(EXPERT, len(held_out) * 2 // 3)

@@ -14,12 +14,13 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from ganvas.run import Run
-from ganvas.studio.watching import NotThere, last_line, marked, marks, parsed, read, section, settings, state
+from ganvas.studio.watching import NotThere, last_line, marked, marks, parsed, pictures, read, section, settings, state
 
 PAUSE = 0.4  # seconds between two looks at a run's files, however many watch it
 SILENCE = 15.0  # seconds after which a viewer is told that all is well
 BEFORE = "fakes_init.png"  # the picture from before the training
 PORTION = 262_144  # bytes of a log that are read at once
+LINE = 64_000_000  # bytes among which the end of a line is looked for
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ def news(run: Run, cursor: Cursor) -> list[Event]:
         raise NotThere(run.folder.name)
     found: list[Event] = []
     before = cursor
-    pictures = [(-1 if path.name == BEFORE else images, path) for images, path in run.pictures()]
-    newest = pictures[-1][0] if pictures else -2
+    sheets = [(-1 if path.name == BEFORE else images, path) for images, path in pictures(run)]
+    newest = sheets[-1][0] if sheets else -2
     seen = (mark_before(run.log, cursor.log), mark_before(run.metrics, cursor.metrics))
     if seen != cursor.marks or newest < cursor.picture:
         cursor = Cursor()
@@ -77,7 +78,7 @@ def news(run: Run, cursor: Cursor) -> list[Event]:
         cursor = replace(cursor, metrics=end, marks=(cursor.marks[0], zlib.crc32(line)))
         row = parsed(line)
         found += [("check", row, cursor)] if row is not None else []
-    for images, path in pictures:
+    for images, path in sheets:
         if images > cursor.picture:
             cursor = replace(cursor, picture=images)
             found.append(("picture", {"images": max(0, images), "file": marked(path)}, cursor))
@@ -98,12 +99,30 @@ def mark_before(path: Path, end: int) -> int:
 
 
 def lines(path: Path, start: int) -> list[tuple[bytes, int]]:
-    """The whole lines from a place on, up to a portion of them, and where each ends; a half-written last one waits."""
+    """The whole lines from a place on, up to a portion of them, and where each ends; a half-written last one waits.
+
+    Of a line that is longer than a portion (no line of a training is) its end stands there.
+    """
     found, end = [], start
-    for line in read(path, start, PORTION).split(b"\n")[:-1]:
+    content = read(path, start, PORTION)
+    for line in content.split(b"\n")[:-1]:
         end += len(line) + 1
         found.append((line, end))
+    if not found and len(content) == PORTION:
+        end = _end_of_line(path, start + PORTION)
+        found = [(read(path, end - PORTION, PORTION - 1), end)] if end else []
     return found
+
+
+def _end_of_line(path: Path, start: int) -> int:
+    """Where the line ends that goes on at a place; 0 where it has no end, or one that is too far away."""
+    for at in range(start, start + LINE, PORTION):
+        part = read(path, at, PORTION)
+        if b"\n" in part:
+            return at + part.index(b"\n") + 1
+        if len(part) < PORTION:
+            break
+    return 0
 
 
 class Watch:

@@ -11,16 +11,24 @@ from typing import Any
 from ganvas.errors import UserError
 from ganvas.files import cannot, json_line, make_folder
 from ganvas.metrics import expert
+from ganvas.studio.watching import read, size
 
 PICTURES = 20  # of a game, half of them real
 OPEN = 200  # games that may be open at once; older ones are given up
+KEPT = 4_000_000  # bytes of results, the newest, that are counted
 
 
 class Games:
-    """Open games in memory, results in a file of JSON lines."""
+    """Open games in memory, results in a file of JSON lines.
 
-    def __init__(self, home: Path) -> None:
+    Args:
+        home: the folder of that file.
+        before: the folder where earlier versions kept it, in the folder of the runs; it is only read.
+    """
+
+    def __init__(self, home: Path, before: Path | None = None) -> None:
         self.file = home / "games.jsonl"
+        self.files = [self.file] if before is None else [before / "games.jsonl", self.file]
         self.open: dict[str, dict[str, Any]] = {}
         self.lock = threading.Lock()
 
@@ -70,18 +78,20 @@ class Games:
         """Over all games with this run: how often forged pictures were taken for real, with its 95% interval."""
         rows = [r for r in self.rows() if r.get("run") == run]
         shown = len(rows) * (PICTURES // 2)
-        fooled = sum(int(r["fooled"]) for r in rows)
+        fooled = sum(r["fooled"] for r in rows)
         low, high = interval(fooled, shown)
-        right = sum(int(r["you"]) for r in rows)
+        right = sum(r["you"] for r in rows)
         return {"games": len(rows), "shown": shown, "fooled": fooled, "low": low, "high": high, "right": right}
 
     def rows(self) -> list[dict[str, Any]]:
-        try:
-            lines = self.file.read_text().splitlines()
-        except OSError:
-            return []
-        rows = [row for row in map(json_line, lines) if row is not None]
-        return [row for row in rows if {"run", "you", "fooled"} <= row.keys()]
+        """All results; lines that are none are passed over."""
+        lines = (line for path in self.files for line in read(path, max(0, size(path) - KEPT), KEPT).split(b"\n"))
+        return [row for row in map(json_line, lines) if row is not None and _is_result(row)]
+
+
+def _is_result(row: dict[str, Any]) -> bool:
+    you, fooled = row.get("you"), row.get("fooled")
+    return type(you) is int and type(fooled) is int and 0 <= you <= PICTURES and 0 <= fooled <= PICTURES // 2
 
 
 def interval(count: int, total: int) -> tuple[float, float]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,10 +18,16 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "ganvas"
 HEADER = "x-ganvas"  # a page elsewhere cannot send it without being asked first, and it is never allowed
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+LOOPBACK = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::([0-9]{1,5}))?", re.IGNORECASE | re.ASCII)
 OPEN = frozenset({"/health"})  # told to everyone
 BYTES = 25_000_000  # of what is sent to the server, at most
 LARGE = f"At most {BYTES // 1_000_000} MB can be sent at once."
+HELD = 16 * BYTES  # of what all senders together have sent and nobody has answered yet
+FULL = "Many send at once. Try again."
+LEAST = 100_000  # bytes of a body that must come ...
+STALL = 10.0  # ... in so many seconds
+LONG = 120.0  # seconds that a body may be on its way
+SLOW = "It did not come in time."
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -35,8 +43,8 @@ HEADERS = {
 }
 
 
-class TooLarge(Exception):
-    """More was sent than is taken."""
+class NotTaken(Exception):
+    """More was sent than is taken, or too slowly."""
 
 
 class Guard:
@@ -45,10 +53,13 @@ class Guard:
     Without a token only this machine is served, and only under its own names: a foreign name that was made to point
     here (DNS rebinding) is turned away. With one, each request must bring it: at first in the address (`?token=`),
     which is answered with a cookie and an address without it.
+
+    What is sent has limits of size and of time, so that nobody's slowness is in the way of others.
     """
 
     def __init__(self, app: App, token: str | None = None) -> None:
         self.app, self.token = app, token
+        self.held = 0  # bytes of bodies that are not answered yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,20 +79,43 @@ class Guard:
                 cookie = f"{own}; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000{secure}"
                 await _answer(send, 303, "", {"location": "/", "set-cookie": cookie})
                 return
-        started = False
+        await self._pass_on(scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have a request answered while its body is watched."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + LONG
+        due, seen, counted_from = min(end, clock() + STALL), 0, 0
+        whole, started = False, False
+        refusal: tuple[int, str] | None = None
 
         async def counted() -> MutableMapping[str, Any]:
-            nonlocal seen, large
-            message = await receive()
-            seen += len(message.get("body", b""))
+            nonlocal due, seen, counted_from, whole, refusal
+            if whole:  # what comes now is that the client has gone: that may take as long as it likes
+                return await receive()
+            try:
+                async with asyncio.timeout_at(due):
+                    message = await receive()
+            except TimeoutError:
+                refusal = 408, SLOW
+                raise NotTaken from None
+            count = len(message.get("body", b""))
+            seen += count
+            self.held += count
+            whole = not message.get("more_body", False)
+            if seen - counted_from >= LEAST:
+                due, counted_from = min(end, clock() + STALL), seen
             if seen > BYTES:
-                large = True
-                raise TooLarge
+                refusal = 413, LARGE
+            elif count and self.held > HELD:
+                refusal = 429, FULL
+            if refusal is not None:
+                raise NotTaken
             return message
 
         async def told(message: MutableMapping[str, Any]) -> None:
             nonlocal started
-            if large and not started:
+            if refusal is not None and not started:
                 return  # what a reader of the body makes of it is not the reason
             if message["type"] == "http.response.start":
                 started = True
@@ -90,18 +124,21 @@ class Guard:
                 message["headers"] = [*message["headers"], *more]
             await send(message)
 
-        seen, large = 0, False
-        with contextlib.suppress(TooLarge):
-            await self.app(scope, counted, told)
-        if large and not started:
-            await _answer(send, 413, LARGE)
+        try:
+            with contextlib.suppress(NotTaken):
+                await self.app(scope, counted, told)
+        finally:
+            self.held -= seen
+        if refusal is not None and not started:
+            await _answer(send, *refusal)
 
     def _refused(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         """The answer to a request that is not let in."""
         host = headers.get("host", "")
         if self.token is None:
-            if _name(host) not in LOOPBACK:
-                return 403, f"This studio serves only this machine, not '{host}'."
+            named = LOOPBACK.fullmatch(host)
+            if named is None or int(named[1] or 0) > 65_535:
+                return 403, f"This studio serves only this machine, not '{host[:100]}'."
         elif not self._knows(scope, headers):
             return 401, "Open the address with its token that `ganvas studio` printed."
         own = headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
@@ -115,7 +152,7 @@ class Guard:
         if not own or HEADER not in headers:
             return 403, f"Requests that change something must come from the studio's own page (header {HEADER})."
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > BYTES:
+        if not re.fullmatch("[0-9]{1,20}", length) or int(length) > BYTES:
             return 413, LARGE
         return None
 
@@ -139,17 +176,10 @@ def _cookie(headers: dict[str, str]) -> str:
     return f"{COOKIE}-{port}" if port.isdecimal() else COOKIE
 
 
-def _name(host: str) -> str:
-    """The name in a Host header, without its port."""
-    if host.startswith("["):
-        return host.partition("]")[0].lower() + "]"
-    return host.rpartition(":")[0].lower() if ":" in host else host.lower()
-
-
 async def _answer(send: Send, status: int, text: str, more: dict[str, str] | None = None) -> None:
     headers = {**HEADERS, "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", **(more or {})}
-    if status == 413:
-        headers["connection"] = "close"
+    if status in (408, 413, 429):
+        headers["connection"] = "close"  # the rest is not waited for
     raw = [(k.encode(), v.encode()) for k, v in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": text.encode()})

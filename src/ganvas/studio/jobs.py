@@ -1,59 +1,117 @@
 """Trainings and other long work, one at a time, each a command line in a process of its own.
 
-The list lies in a file; a server that starts again finds the process that is at work, and those that wait.
+The list lies in a file in the user's own state folder; a server that starts again finds the process that is at work,
+and those that wait. Nothing that lies in a folder of runs is ever started: such folders come from others, too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
+import hashlib
 import json
+import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import Field, TypeAdapter
+
+from ganvas.data import DATASETS
 from ganvas.errors import UserError
-from ganvas.files import make_folder, write_whole
+from ganvas.experiment import SECTIONS
+from ganvas.files import make_folder, parse_json, read_bytes, state_folder, write_whole
 from ganvas.processes import began, is_alive
+from ganvas.recipes import RECIPES
+from ganvas.studio import stopping
+from ganvas.studio.watching import NAME, read, size
 from ganvas.studio.working import Busy
 
+LOG = logging.getLogger("ganvas.studio")
 WAITING = 20  # jobs that may wait
 KEPT = 50  # jobs that are remembered when they are done
 SPARE = 1_000_000  # bytes: with fewer, a disk is full
 WORDS = 4_000  # characters of what a job said that are shown
+LIST = 5_000_000  # bytes of the list, at most
+FIXED = ("source", "to", "twins", "from_", "device")  # settings that are not for the page
+
+Kind = Literal["train", "resume"]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A command line: 'waiting', 'running', 'done', 'failed' or 'stopped'. `run`: the run that it works on."""
+    """A command line, and the run that it works on."""
 
-    number: int
-    kind: str
-    run: str
+    number: Annotated[int, Field(ge=1, le=10**9)]
+    kind: Kind
+    run: Annotated[str, Field(pattern=NAME)]
     arguments: tuple[str, ...]
-    state: str = "waiting"
-    pid: int = 0
-    began: str = ""  # of the process, as the system tells: another process may get the same number later
+    state: Literal["waiting", "running", "done", "failed", "stopped"] = "waiting"
+    pid: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    # of the process, as the system tells: another process may get the same number later
+    began: Annotated[str, Field(max_length=20)] = ""
     code: int | None = None
+
+
+JOB = TypeAdapter(Job)
+
+
+def home_of(root: Path) -> Path:
+    """Where this user's studio keeps what is its own of a folder of runs, wherever that folder came from.
+
+    Raises:
+        UserError: this user has no such place.
+    """
+    return state_folder() / "studio" / hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:24]
+
+
+@functools.cache
+def settable(recipe: str) -> frozenset[str]:
+    """The names of a recipe's settings that the page may change."""
+    experiment = RECIPES[recipe]()
+    fields = [field.name for home in SECTIONS for field in dataclasses.fields(getattr(experiment, home))]
+    return frozenset(name.rstrip("_") for name in fields if name not in FIXED)
+
+
+def can_be_asked(root: Path, kind: str, run: str, arguments: Sequence[str]) -> bool:
+    """Are these the words of a job that the page can ask for: of Ganvas's own recipes, in that run's folder?"""
+    rest = list(arguments)
+    if kind == "resume":
+        return rest[:2] == ["resume", str(root / run)] and (
+            len(rest) == 2 or (len(rest) == 3 and re.fullmatch("images=[0-9]{1,13}", rest[2]) is not None)
+        )
+    if len(rest) < 4 or rest[0] != "train" or rest[1] not in RECIPES or rest[2:4] != ["--run", str(root / run)]:
+        return False
+    recipe, rest = rest[1], rest[4:]
+    for flag in ("--data", "--to"):
+        if rest[:1] == [flag]:
+            if not (rest[1:] and (rest[1] in DATASETS or os.path.isabs(rest[1]))):
+                return False
+            rest = rest[2:]
+    return all("=" in word and word.partition("=")[0] in settable(recipe) for word in rest)
 
 
 class Jobs:
     """The list, and the process that is at work."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.home = root, root / ".studio"
+        self.root, self.home = root, home_of(root)
         self.file = self.home / "jobs.json"
         self.lock = threading.RLock()
         self.process: subprocess.Popen[bytes] | None = None
         self.asked: set[int] = set()  # numbers of jobs that were asked to stop
         self.jobs = self._read()
 
-    def add(self, kind: str, run: str, arguments: list[str]) -> Job:
+    def add(self, kind: Kind, run: str, arguments: list[str]) -> Job:
         """Put a job at the end of the queue.
 
         Raises:
@@ -81,7 +139,11 @@ class Jobs:
         return next(j for j in self.jobs if j.number == number)
 
     def stop(self, run: str) -> bool:
-        """Stop a run's job (it saves), or take it out of the queue; False: it has none."""
+        """Stop a run's job (it saves), or take it out of the queue; False: it has none.
+
+        Raises:
+            UserError: the process is not to be stopped from here.
+        """
         found = False
         with self.lock:
             for job in self.jobs:
@@ -90,8 +152,10 @@ class Jobs:
                     self._tidy(job)
                     found = True
                 if job.run == run and job.state == "running" and is_alive(job.pid, job.began):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(job.pid, signal.SIGTERM)
+                    if self.process is not None and self.process.pid == job.pid:
+                        self.process.terminate()  # this server's own child
+                    else:
+                        stopping.stop(job.pid, self.root / run)
                     self.asked.add(job.number)
                     found = True
         return found
@@ -110,9 +174,8 @@ class Jobs:
 
     def words(self, job: Job) -> str:
         """The last that a job said."""
-        with contextlib.suppress(OSError):
-            return self.log_of(job).read_text(errors="replace")[-WORDS:]
-        return ""
+        path = self.log_of(job)
+        return read(path, max(0, size(path) - 4 * WORDS), 4 * WORDS).decode(errors="replace")[-WORDS:]
 
     def log_of(self, job: Job) -> Path:
         return self.home / f"job-{job.number:05d}.txt"
@@ -139,7 +202,8 @@ class Jobs:
 
     def _start(self, job: Job) -> None:
         make_folder(self.home)
-        command = [sys.executable, "-P", "-m", "ganvas", *job.arguments]  # -P: no module comes from the runs' folder
+        # -P, and a folder of the user's own to be in: no module comes from the runs' folder
+        command = [sys.executable, "-P", "-m", "ganvas", *job.arguments]
         before = self.jobs
         try:
             self._change(job, state="running")  # first, so that no server after this one starts it too
@@ -149,7 +213,7 @@ class Jobs:
         try:
             with open(self.log_of(job), "wb") as log:
                 self.process = subprocess.Popen(
-                    command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                    command, cwd=self.home, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
                 )
         except OSError as error:
             self._change(job, state="failed", code=-1)
@@ -186,8 +250,22 @@ class Jobs:
         write_whole(self.file, json.dumps([asdict(j) for j in self.jobs], indent=1))
 
     def _read(self) -> list[Job]:
-        try:
-            rows = json.loads(self.file.read_text())
-            return [Job(**{**row, "arguments": tuple(row["arguments"])}) for row in rows]
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        """The jobs that the list names; those that the page could not have asked for are passed over."""
+        if not os.path.lexists(self.file):
             return []
+        try:
+            rows = parse_json(read_bytes(self.file, LIST))
+        except (UserError, ValueError) as error:
+            LOG.warning("The list of jobs is passed over: %s", error)
+            return []
+        found: dict[int, Job] = {}
+        for row in rows if isinstance(rows, list) else []:
+            try:
+                job = JOB.validate_python(row)
+            except ValueError:
+                job = None
+            if job is None or not can_be_asked(self.root, job.kind, job.run, job.arguments):
+                LOG.warning("A job in %s is passed over: the studio did not write it.", self.file)
+            else:
+                found[job.number] = job
+        return list(found.values())

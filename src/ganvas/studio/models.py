@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import os
 import secrets
@@ -20,12 +19,13 @@ from ganvas import fitting
 from ganvas.data import DATASETS, listing
 from ganvas.errors import UserError
 from ganvas.files import make_folder
+from ganvas.studio import places
 from ganvas.studio.games import PICTURES
 from ganvas.studio.guard import BYTES
-from ganvas.studio.state import Name, Studio, is_text, told
+from ganvas.studio.places import is_text
+from ganvas.studio.state import Name, Studio, told
 from ganvas.studio.working import Worker
 
-SLOW = 120  # seconds that a picture may be on its way
 SEEDS = 4_096  # whose latent vectors a page can ask for
 LISTED = 500  # entries of a folder that are shown
 
@@ -111,7 +111,7 @@ def of_models(app: FastAPI, studio: Studio) -> None:
             mark = found.model.stat().st_mtime_ns
         except OSError as error:
             raise UserError("This run has no model yet.") from error
-        folder = studio.root / ".studio" / "onnx" / f"{name}@{mark}"
+        folder = studio.home / "onnx" / f"{name}@{mark}"
         for old in folder.parent.glob(f"{name}@*"):
             if old != folder:
                 shutil.rmtree(old, ignore_errors=True)
@@ -133,7 +133,11 @@ def of_pictures(app: FastAPI, studio: Studio) -> None:
     async def judge(name: Name, request: Request) -> dict[str, Any]:
         """What the expert says of the picture in the body."""
         path = await run_in_threadpool(studio.model, name)
-        found = await _answered(studio.worker, request, "judge", lambda content: {"path": path, "content": content})
+
+        def given(content: bytes) -> dict[str, Any]:
+            return {"path": path, "content": content, "data": str(studio.data)}
+
+        found = await _answered(studio.worker, request, "judge", given)
         found["nearest"] = [_data(x) for x in found["nearest"]]
         return {**found, "picture": _data(found["picture"]), "heat": _data(found["heat"])}
 
@@ -141,7 +145,8 @@ def of_pictures(app: FastAPI, studio: Studio) -> None:
     def game(name: Name) -> dict[str, Any]:
         """Twenty pictures, half of them real. The first game of a model waits for its expert to learn."""
         found = studio.runs.run(name)
-        dealt = studio.long.call("game", path=str(found.model), seed=secrets.randbelow(2**31), patience=300)
+        seed, data = secrets.randbelow(2**31), str(studio.data)
+        dealt = studio.long.call("game", path=str(found.model), seed=seed, data=data, patience=300)
         images = studio.runs.summary(name)["images"]
         return {"game": studio.games.begin(name, images, dealt), "pictures": [_data(x) for x in dealt["pictures"]]}
 
@@ -173,7 +178,7 @@ def of_data(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/data", responses=told(400, 429, 503))
     def folder(path: Annotated[str, Query(max_length=400)] = "") -> dict[str, Any]:
         """What lies in a folder: sub-folders and archives, and how many pictures."""
-        place = studio.inside(path)
+        place = places.inside(studio.data, path)
         entries, count = [], 0
         if place.is_dir():
             try:
@@ -181,7 +186,7 @@ def of_data(app: FastAPI, studio: Studio) -> None:
                     if entry.name.startswith(".") or not is_text(entry.name):
                         continue
                     path_of = Path(entry.path)
-                    if studio.leads_out(entry.path):
+                    if places.leads_out(studio.data, entry.path):
                         continue
                     if entry.is_dir() or listing.is_archive(path_of) or path_of.suffix == ".npz":
                         entries.append({"name": entry.name, "folder": entry.is_dir()})
@@ -203,7 +208,7 @@ def of_data(app: FastAPI, studio: Studio) -> None:
     def check(wanted: Folder) -> dict[str, Any]:
         """What the data doctor says of a folder, and how its pictures would be cut."""
         place = studio.source(wanted.path)
-        out = studio.root / ".studio" / f"check-{secrets.token_hex(8)}.png"
+        out = studio.home / f"check-{secrets.token_hex(8)}.png"
         make_folder(out.parent)
         try:
             found = studio.looking.call("look", place=place, out=str(out), patience=600)
@@ -216,9 +221,8 @@ async def _answered(
     worker: Worker, request: Request, function: str, given: Callable[[bytes], dict[str, Any]]
 ) -> dict[str, Any]:
     """What a worker says of the picture in a request's body; `given` makes the function's arguments of it."""
-    with worker.place():  # before the picture is read: what waits is bounded
-        async with asyncio.timeout(SLOW):
-            content = await request.body()
+    content = await request.body()  # first, so that who sends slowly takes no place of others; the guard bounds it
+    with worker.place():
         return await run_in_threadpool(worker.ask, function, **given(content))
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import inspect
 import json
-import os
+import logging
 import re
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,16 +23,20 @@ from ganvas import config as cf
 from ganvas.data import listing
 from ganvas.errors import UserError
 from ganvas.experiment import SECTIONS
+from ganvas.files import read_bytes
 from ganvas.recipes import RECIPES
 from ganvas.run import Run
+from ganvas.studio import stopping
 from ganvas.studio.events import Cursor
+from ganvas.studio.jobs import FIXED
 from ganvas.studio.state import Name, Studio, told
-from ganvas.studio.watching import NotThere, is_command, section, settings
+from ganvas.studio.watching import NotThere, section, settings, text
 from ganvas.studio.working import Busy
 
 VIEWERS = 200  # of live events at once
 LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # no proxy shall hold events back
-FIXED = ("source", "to", "twins", "from_", "device")  # settings that are not for the page
+SHEET = 200_000_000  # bytes of a sheet of pictures, at most
+LOG = logging.getLogger("ganvas.studio")
 
 
 class Start(BaseModel):
@@ -58,11 +60,7 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/runs")
     def runs() -> dict[str, Any]:
         """All runs, the newest first, and the jobs."""
-        found = []
-        for name in studio.runs.names():
-            with contextlib.suppress(NotThere, OSError):  # just removed, or not to be read
-                found.append(studio.runs.summary(name))
-        return {"runs": found, "jobs": studio.jobs.told()}
+        return {"runs": studio.runs.all(), "jobs": studio.jobs.told()}
 
     @app.get("/api/runs/{name}", responses=told(404))
     def run(name: Name) -> dict[str, Any]:
@@ -78,15 +76,13 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
                 raise
             return {"name": name, "begun": False, "job": job}
         card = settings(found)
-        rows, checks = found.rows(), found.rows(found.metrics)
         return {
             **studio.runs.summary(name),
             "begun": True,
             "settings": {key: section(card, key) for key in SECTIONS},
-            "classes": card.get("classes", []),
-            "other": card.get("other_name"),
-            "licence": card.get("licence"),
-            "remarks": [*remarks(card, rows, checks), *found.remarks()],
+            "other": text(card.get("other_name")) or None,
+            "licence": text(card.get("licence")) or None,
+            "remarks": remarks(found, card),
             "report": found.report.is_file(),
             "reals": (found.samples / "reals.png").is_file(),
             "guess": doctor.GUESS.get(str(section(card, "task").get("loss"))),
@@ -98,7 +94,7 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
     def said(name: Name) -> list[str]:
         """How the contest stands, in plain words."""
         found = studio.runs.run(name)
-        return [*remarks(settings(found), found.rows(), found.rows(found.metrics)), *found.remarks()]
+        return remarks(found, settings(found))
 
 
 def of_files(app: FastAPI, studio: Studio) -> None:
@@ -109,8 +105,8 @@ def of_files(app: FastAPI, studio: Studio) -> None:
         """A sheet of pictures."""
         path = studio.runs.run(name).samples / file
         try:
-            content = b"" if path.is_symlink() else path.read_bytes()
-        except OSError:
+            content = b"" if path.is_symlink() else read_bytes(path, SHEET)
+        except UserError:
             content = b""
         if not content:
             return JSONResponse({"detail": "There is no such picture."}, 404)
@@ -166,8 +162,17 @@ def of_events(app: FastAPI, studio: Studio) -> None:
         return StreamingResponse(stream(), media_type="text/event-stream", headers=LIVE, background=away)
 
 
-def remarks(card: dict[str, Any], rows: list[dict[str, Any]], checks: list[dict[str, Any]]) -> list[str]:
+def remarks(run: Run, card: dict[str, Any]) -> list[str]:
     """How the contest stands; of tasks in which the generator is given pictures, what the last check found."""
+    try:
+        found = _remarks(card, run.rows(), run.rows(run.metrics))
+    except Exception as error:  # figures of any kind may stand in a file
+        LOG.warning("No remarks on %s", run.folder.name, exc_info=True)
+        found = [f"Nothing can be said: the log holds figures that make no sense ({type(error).__name__})."]
+    return [*found, *run.remarks()]
+
+
+def _remarks(card: dict[str, Any], rows: list[dict[str, Any]], checks: list[dict[str, Any]]) -> list[str]:
     if section(card, "task").get("name", "generate") == "generate":
         return doctor.remarks(rows, checks)
     last = next((c for c in reversed(checks) if c.get("metric") in ("fidelity", "round-trip")), None)
@@ -229,15 +234,11 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
     def stop(name: Name) -> dict[str, bool]:
         """Stop a training (it saves), or take it out of the queue."""
         if not studio.jobs.stop(name):
-            pid = studio.runs.run(name).holder()
+            found = studio.runs.run(name)
+            pid = found.holder()
             if pid is None:
                 raise UserError("This run is not being trained.")
-            if not is_command(pid):
-                raise UserError("This training is part of another program: stop it there.")
-            try:
-                os.kill(pid, signal.SIGTERM)
-            except PermissionError as error:
-                raise UserError("This training belongs to another user of this machine.") from error
+            stopping.stop(pid, found.folder)
         return {"stopped": True}
 
     @app.post("/api/runs/{name}/resume", status_code=201, responses=told(400, 404, 429))
@@ -246,6 +247,7 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
         found = studio.runs.run(name)
         if studio.runs.summary(name)["state"] == "running":
             raise UserError("This run is being trained already.")
+        studio.may_go_on(found)
         more = [f"images={wanted.images}"] if wanted.images is not None else []
         job = studio.jobs.add("resume", name, ["resume", str(found.folder), *more])
         return {"run": name, "job": job.number, "state": job.state}
@@ -253,11 +255,11 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
 
 def _asked(studio: Studio, wanted: Start) -> tuple[str | None, str | None]:
     """The data of a training that is asked for, where it may be."""
+    if wanted.recipe not in RECIPES:
+        raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
     for key in (*FIXED, "from"):
         if key in wanted.settings:
             raise UserError(f"{key} cannot be set here.")
-    if wanted.recipe not in RECIPES:
-        raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
     data, to = (studio.source(text) if text else None for text in (wanted.data, wanted.to))
     return data, to
 

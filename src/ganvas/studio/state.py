@@ -9,16 +9,16 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ganvas.data import DATASETS
 from ganvas.errors import UserError
 from ganvas.run import Run
+from ganvas.studio import places
 from ganvas.studio.events import Watch
 from ganvas.studio.games import Games
 from ganvas.studio.jobs import Jobs
-from ganvas.studio.watching import Runs
+from ganvas.studio.watching import NAME, Runs, settings
 from ganvas.studio.working import Worker
 
-Name = Annotated[str, Field(pattern=r"^[\w.-]{1,120}$")]
+Name = Annotated[str, Field(pattern=NAME)]
 
 
 def told(*codes: int) -> dict[int | str, dict[str, Any]]:
@@ -32,22 +32,14 @@ def told(*codes: int) -> dict[int | str, dict[str, Any]]:
     return {code: {"description": words[code]} for code in codes}
 
 
-def is_text(name: str) -> bool:
-    """Can a file's name be told to a browser? On some disks there are names that are no UTF-8."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 class Studio:
     """What the server holds between requests."""
 
     def __init__(self, root: Path, data: Path) -> None:
         self.root, self.data = root.resolve(), data.resolve()
         self.runs, self.jobs = Runs(self.root), Jobs(self.root)
-        self.games = Games(self.root / ".studio")
+        self.home = self.jobs.home
+        self.games = Games(self.home, self.root / ".studio")
         self.worker = Worker(threads=1)  # for what a person waits for at every click
         self.long = Worker()  # for games and mending, which take longer
         self.looking = Worker(memory=0)  # for the user's own folders, and a few steps of a training
@@ -67,41 +59,27 @@ class Studio:
         """The file of a run's model. Raises NotThere where there is no such run."""
         return str(self.runs.run(name).model)
 
-    def inside(self, path: str) -> Path:
-        """A path below the data's root.
-
-        Raises:
-            UserError: it leads out of it, also by links, or there is nothing.
-        """
-        try:
-            place = (self.data / path).resolve()
-            there = place.exists()
-        except (OSError, ValueError, RuntimeError) as error:
-            raise UserError(f"{path[:80]!r} is no path here.") from error
-        if not place.is_relative_to(self.data) or not there or not is_text(str(place)):
-            raise UserError(f"There is no {path or 'folder'} below {self.data.name}/, the folder that may be used.")
-        return place
-
-    def leads_out(self, path: str) -> bool:
-        """Is this a link to a place that is not below the data's root?"""
-        return os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(self.data)
-
     def source(self, text: str) -> str:
-        """A data set's name, or a path below the data's root from which no link leads out.
+        """What somebody names as data, where it may be read. Raises a UserError where it may not."""
+        return places.source(self.data, text)
+
+    def may_go_on(self, run: Run) -> None:
+        """See that a run leads to no place that the studio may not read or write: the run may be anybody's.
 
         Raises:
-            UserError: as `inside`; or a link does.
+            UserError: its settings do or cannot be read, or a folder in it is a link.
         """
-        if text in DATASETS:
-            return text
-        place = self.inside(text)
-        waiting = [str(place)]
-        for start in waiting:  # folders that links lead to are read as well: they are looked at in their turn
-            for folder, folders, files in os.walk(start):
-                for name in (*folders, *files):
-                    path = os.path.join(folder, name)
-                    if self.leads_out(path):
-                        raise UserError(f"{text}: {name} is a link that leads out of {self.data.name}/.")
-                    if name in folders and os.path.islink(path) and os.path.realpath(path) not in waiting:
-                        waiting.append(os.path.realpath(path))
-        return str(place)
+        for path in (run.checkpoints, run.models):
+            if path.is_symlink():  # a training removes old files there
+                raise UserError(f"{path.name} of this run is a link: go on with it on the command line.")
+        card = settings(run)
+        data, training = card.get("data", {}), card.get("training", {})
+        if not card or not isinstance(data, dict) or not isinstance(training, dict):
+            raise UserError(f"{run.experiment.name} of this run cannot be read: it cannot go on.")
+        for key in ("source", "twins", "to"):
+            places.check_card(self.data, data.get(key, ""))
+        base = training.get("from_", "")  # it is read where there is no snapshot yet
+        if base and not run.snapshots():
+            place = Path(os.path.abspath(str(base)))
+            if not any(place.resolve().is_relative_to(root) for root in (self.root, self.data)):
+                raise UserError(f"This run begins with the model {base}: go on with it on the command line.")

@@ -84,7 +84,8 @@ function verdict(v, data) {
         'Where a small change moves the verdict most (warm).',
       ),
     ),
-    near.length ? h('div', {}, h('h3', {}, 'The nearest training pictures'), h('.row', {}, near)) : '',
+    h('h3', {}, 'The nearest training pictures'),
+    near.length ? h('.row', {}, near) : h('p.soft', {}, v.missing),
   ];
 }
 

@@ -70,7 +70,9 @@ export async function runs(place) {
       if (known?.key === key) return known.element;
       const element = known?.element ?? h('li');
       const focus = element.contains(document.activeElement) ? document.activeElement.id : '';
-      element.replaceChildren(card(run, standing(run.state, job), chosen.has(run.name), choose, look));
+      element.replaceChildren(
+        run.error ? unfit(run) : card(run, standing(run.state, job), chosen.has(run.name), choose, look),
+      );
       if (focus) document.getElementById(focus)?.focus();
       cards.set(run.name, { key, element });
       return element;
@@ -177,6 +179,15 @@ function action(run, now, look) {
   if (now === 'waiting') return button('Take it out', '/stop', 'It waits no more.');
   return now === 'finished' ? null : button('Go on', '/resume', 'It goes on as soon as no other training is at work.');
 }
+
+/** A run that cannot be shown, and why. */
+const unfit = (run) =>
+  h(
+    'article.card',
+    {},
+    h('.row', {}, h('h2.grow', {}, run.name), h('span.pill.failed', {}, 'cannot be shown')),
+    h('p.error', {}, run.error),
+  );
 
 function card(run, now, isChosen, choose, look) {
   const share = run.total ? Math.min(1, run.images / run.total) : 0,

@@ -1,0 +1,80 @@
+"""Which places on the disk may be read as data: those below one folder, and no link leads out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ganvas import files
+from ganvas.data import DATASETS
+from ganvas.errors import UserError
+
+
+def is_text(name: str) -> bool:
+    """Can a file's name be told to a browser? On some disks there are names that are no UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def inside(root: Path, path: str) -> Path:
+    """A path below `root`.
+
+    Raises:
+        UserError: it leads out of it, also by links, or there is nothing.
+    """
+    try:
+        place = (root / path).resolve()
+        there = place.exists()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"{path[:80]!r} is no path here.") from error
+    if not place.is_relative_to(root) or not there or not is_text(str(place)):
+        raise UserError(f"There is no {path or 'folder'} below {root.name}/, the folder that may be used.")
+    return place
+
+
+def leads_out(root: Path, path: str) -> bool:
+    """Is this a link to a place that is not below `root`?"""
+    return os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(root)
+
+
+def source(root: Path, text: str) -> str:
+    """A data set's name, or a path below `root` from which no link leads out.
+
+    Raises:
+        UserError: as `inside`; or a link does.
+    """
+    if text in DATASETS:
+        return text
+    place = inside(root, text)
+    waiting = [str(place)]
+    for start in waiting:  # folders that links lead to are read as well: they are looked at in their turn
+        for folder, folders, names in os.walk(start):
+            for name in (*folders, *names):
+                path = os.path.join(folder, name)
+                if leads_out(root, path):
+                    raise UserError(f"{text}: {name} is a link that leads out of {root.name}/.")
+                if name in folders and os.path.islink(path) and os.path.realpath(path) not in waiting:
+                    waiting.append(os.path.realpath(path))
+    return str(place)
+
+
+def check_card(root: Path, text: object) -> None:
+    """See that what a run's card names as its data may be read: the card may be anybody's.
+
+    Raises:
+        UserError: it lies elsewhere.
+    """
+    if not isinstance(text, str):
+        raise UserError(f"The run's settings are damaged: {str(text)[:80]!r} names no data.")
+    if not text or text in DATASETS:
+        return
+    try:
+        source(root, os.path.abspath(files.place(text)))
+    except (UserError, ValueError) as error:
+        raise UserError(
+            f"This run was trained on {text}, which the studio may not read: it lies not below {root.name}/, or has "
+            "links that lead out. Open the studio with another --data."
+        ) from error

@@ -1,0 +1,56 @@
+"""Stopping a training from outside: the process is asked what it is before it is sent a signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from ganvas.errors import UserError
+
+PROC = Path("/proc")
+
+
+def stop(pid: int, folder: Path) -> None:
+    """Ask the `ganvas train` or `resume` that works in a run's folder to save and to end.
+
+    A number from a file is not enough: files are copied, and a number is given again when its process has ended.
+
+    Args:
+        pid: 0 where the system says that somebody is at work, but not who.
+
+    Raises:
+        UserError: it is another process, part of another program or another user's, or the system does not tell.
+    """
+    if pid <= 0:
+        raise UserError("This training is at work where it cannot be seen from here: stop it there.")
+    home = PROC / str(pid)
+    if not (PROC / "self").exists():
+        raise UserError(f"This system does not tell what process {pid} is: stop the training where it was started.")
+    try:
+        if not _is_training(home, folder):
+            # a notebook, say, would just die
+            raise UserError("This training is part of another program, or works in another folder: stop it there.")
+        os.kill(pid, signal.SIGTERM)
+    except PermissionError as error:
+        raise UserError("This training belongs to another user of this machine.") from error
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise UserError("This run is not being trained any more.") from error
+
+
+def _is_training(home: Path, folder: Path) -> bool:
+    """Is this process a `ganvas train` or `resume` that names this folder, or that holds its lock?"""
+    words = [os.fsdecode(word) for word in (home / "cmdline").read_bytes().split(b"\0")]
+    names = [os.path.basename(word) for word in words]
+    at = next((i for i in range(len(words) - 1) if names[i] == "ganvas" and words[i + 1] in ("train", "resume")), None)
+    if at is None:
+        return False
+    place = os.path.realpath(folder)
+    paths = [path for word in words[at + 2 :] for path in (word, word.partition("=")[2]) if path]
+    if any(os.path.isabs(path) and os.path.realpath(path) == place for path in paths):
+        return True
+    cwd = os.readlink(home / "cwd")
+    if any(os.path.realpath(os.path.join(cwd, os.path.expanduser(path))) == place for path in paths):
+        return True
+    # `train` without --run makes a folder of its own, whose lock it has open
+    return any(os.path.realpath(path) == os.path.join(place, ".lock") for path in (home / "fd").iterdir())
