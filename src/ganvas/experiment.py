@@ -25,6 +25,7 @@ from ganvas.fitting import Shape
 from ganvas.run import Run
 from ganvas.spec import ImageSpec
 from ganvas.tasks import TASKS, Task, generate, translate
+from ganvas.text import command
 
 SECTIONS = ("data", "network", "task", "training")
 PLACES = ("data.source", "data.twins", "data.to")
@@ -302,6 +303,8 @@ class Experiment:
                 if isinstance(event, Saved):
                     report.write(run)
                 yield event
+            if run.writes:  # what was learned after the contest
+                report.write(run)
         except GeneratorExit:
             events.close()  # pyright: ignore[reportAttributeAccessIssue]  # fit is a generator: it saves as it closes
             if run.writes:
@@ -328,7 +331,7 @@ class Experiment:
             rows = "".join(f"\n  {key}: {a} in the folder, {b} now" for key, (a, b) in refused.items())
             raise UserError(
                 f"{run.folder} holds a run of other settings:{rows}\n"
-                f"Resume it as it was (ganvas resume {run.folder}), or choose another --run folder."
+                f"Resume it as it was ({command('ganvas', 'resume', run.folder)}), or choose another --run folder."
             )
         if old.get("fingerprint") != images.fingerprint:
             raise UserError(

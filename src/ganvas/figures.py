@@ -11,6 +11,7 @@ from typing import Any
 
 from ganvas.errors import UserError
 from ganvas.run import Run
+from ganvas.text import command
 
 VERSION = 1  # of the protocol: raised when the same images would give other figures
 
@@ -87,7 +88,7 @@ def figures_of(folder: str | os.PathLike[str]) -> list[Figure]:
     """
     rows = Run(Path(folder)).figures()
     if not rows:
-        raise UserError(f"{folder} has no figures yet. Measure it first: ganvas evaluate {folder}")
+        raise UserError(f"{folder} has no figures yet. Measure it first: {command('ganvas', 'evaluate', folder)}")
     return list({row["metric"]: Figure.from_row(row) for row in rows}.values())
 
 

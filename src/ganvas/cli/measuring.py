@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganvas.cli.app import app, bench, is_first
+from ganvas.cli.app import Force, app, bench, is_first
 from ganvas.errors import UserError
+from ganvas.terminal import Console
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ganvas.evaluation import Doing, Written
     from ganvas.judging import Answer
     from ganvas.weighing import Way
@@ -32,6 +31,7 @@ def evaluate(
     time_limit: float | None = None,
     against: tuple[Path, ...] = (),
     to: str | None = None,
+    force: Force = False,
 ) -> int:
     """Measure how good generated pictures are; each figure stands beside the one that real images get (the floor).
 
@@ -64,13 +64,15 @@ def evaluate(
         Of a model that mends: others to set beside it, such as one that was trained with another lively=.
     to
         Of a model that translates: with --data, the pictures of the other kind.
+    force
+        Overwrite the sheets in the folder that --out names.
     """
-    from rich.console import Console
-
     from ganvas import distributed, judging, loading, weighing
     from ganvas import evaluation as ev
     from ganvas.tables import Measuring
 
+    if out is not None and out.is_dir() and any(out.iterdir()) and not force:
+        raise UserError(f"{out} is there already and holds files. Choose a new folder, or --force to overwrite them.")
     console = Console(quiet=not is_first())
     task = loading.task(source)
     if against and task != "restore":
@@ -112,7 +114,7 @@ def _judge(console: Console, events: Iterator[Doing | Answer | Way | Written]) -
                 found.append(event)
     console.print(answers(found))
     for sheet in sheets:
-        console.print(f"Sheet {sheet.path}; {sheet.text}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"Sheet {sheet.path}; {sheet.text}", soft_wrap=True)
     return 0
 
 
@@ -125,8 +127,6 @@ def compare(*sources: Path) -> int:
     sources
         The folders of two runs or more, each measured with ganvas evaluate.
     """
-    from rich.console import Console
-
     from ganvas import figures as fg
     from ganvas import loading
     from ganvas.tables import comparison

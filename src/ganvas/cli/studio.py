@@ -8,6 +8,7 @@ from pathlib import Path
 from ganvas.cli.app import app
 from ganvas.errors import UserError
 from ganvas.files import locked, make_folder
+from ganvas.terminal import say
 
 PORT = 8_760
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -57,7 +58,7 @@ def studio(
     place = shown if token is None or os.environ.get("GANVAS_TOKEN") else f"{shown}?token={token}"
     make_folder(runs / ".studio")
     with locked(runs / ".studio" / "lock", f"Another studio is open on {runs}/. Close it, or choose other --runs."):
-        print(
+        say(
             f"Ganvas Studio: {place}\n"
             f"Runs in {runs}/, pictures below {data.resolve()}. Ctrl-C ends it; trainings go on.",
             flush=True,

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ganvas.cli.app import app, as_settings, is_first, me, show_settings
+from ganvas.cli.app import app, as_settings, command, is_first, show_settings
+from ganvas.terminal import Console, say
+from ganvas.text import one_line
 
 if TYPE_CHECKING:
     from ganvas.experiment import Experiment
 
 
 NEXT = {  # after a training
-    "generate": "sample {place} --seeds 0-63",
-    "restore": "restore {place} my-pictures/ --out mended/",
-    "translate": "translate {place} my-pictures/ --to B --out translated/",
+    "generate": ("sample", "{place}", "--seeds", "0-63"),
+    "restore": ("restore", "{place}", "my-pictures/", "--out", "mended/"),
+    "translate": ("translate", "{place}", "my-pictures/", "--to", "B", "--out", "translated/"),
 }
 
 
@@ -97,11 +99,11 @@ def recipes(name: str | None = None) -> int:
     if name is not None:
         if name not in RECIPES:
             raise unknown("recipe", name, RECIPES)
-        print(inspect.getdoc(RECIPES[name]))
+        say(inspect.getdoc(RECIPES[name]))
         return 0
     width = max(map(len, RECIPES))
     for title, function in RECIPES.items():
-        print(f"{title:<{width}}  {(inspect.getdoc(function) or '').splitlines()[0]}")
+        say(f"{title:<{width}}  {(inspect.getdoc(function) or '').splitlines()[0]}")
     return 0
 
 
@@ -118,18 +120,18 @@ def forecast(experiment: Experiment) -> int:
     batches = experiment.batches(images)
     sizes = [sum(p.numel() for p in n.parameters()) for n in (task.generator, task.discriminator)]
     trainer = Trainer(task, config)
-    print(f"Settings of {experiment.recipe} (change them with key=value, without the part before the dot)")
+    say(f"Settings of {experiment.recipe} (change them with key=value, without the part before the dot)")
     show_settings(experiment.to_dict())
     rate = speed(trainer, batches)
     what = "pieces" if experiment.data.fit == "pieces" else "images"
-    print()
+    say()
     for title, kind in (("Data", images), ("And", images.other)):
         if kind is not None:
             count, out = len(kind.train.images), len(kind.held_out.images)
-            print(f"{title:<9} {count:,} {what} of {kind.name}, {out:,} held out")
-    print(f"Networks  generator {sizes[0]:,} weights, discriminator {sizes[1]:,}")
-    print(f"Machine   {trainer.device.type}, {trainer.precision}")
-    print(f"Forecast  {duration(config.images / rate)} for {config.images:,} images at {rate:.0f} images a second")
+            say(f"{title:<9} {count:,} {what} of {one_line(kind.name)}, {out:,} held out")
+    say(f"Networks  generator {sizes[0]:,} weights, discriminator {sizes[1]:,}")
+    say(f"Machine   {trainer.device.type}, {trainer.precision}")
+    say(f"Forecast  {duration(config.images / rate)} for {config.images:,} images at {rate:.0f} images a second")
     return 0
 
 
@@ -159,8 +161,6 @@ def stop_on_signal() -> Iterator[list[int]]:
 
 def watch(experiment: Experiment, folder: Path | None) -> int:
     """Train, show what happens, and say at the end what there is and what to type next."""
-    from rich.console import Console
-
     from ganvas import distributed, tasks
     from ganvas.display import Lines, Screen
     from ganvas.events import Started
@@ -183,14 +183,14 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
         if not is_first():
             return 128 + (asked or [signal.SIGTERM])[0] if stopped else 0
         if stopped:
-            print(f"\nStopped and saved. Go on with:\n  {me()} resume {place}")
+            say(f"\nStopped and saved. Go on with:\n  {command('resume', place)}")
             return 128 + (asked or [signal.SIGTERM])[0]
     if isinstance(last, Started):
-        print(f"This run is finished. Make it longer with:\n  {me()} resume {place} images={2 * total}")
+        say(f"This run is finished. Make it longer with:\n  {command('resume', place, f'images={2 * total}')}")
         return 0
     newest = max((place / "samples").glob("fakes_[0-9]*.png"), default=place / "samples")
-    print(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
+    say(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
     use = NEXT[tasks.name_of(experiment.task)]
-    print(f"Next:\n  {me()} {use.format(place=place)}\n  {me()} info {place}")
-    print(f"  {me()} resume {place} images={2 * total}    # train on, to twice the length")
+    say(f"Next:\n  {command(*(place if word == '{place}' else word for word in use))}\n  {command('info', place)}")
+    say(f"  {command('resume', place, f'images={2 * total}')}    # train on, to twice the length")
     return 0
