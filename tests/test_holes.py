@@ -28,8 +28,8 @@ def mask(path: Path, ground: tuple[int, int], hole: tuple[int, int]) -> Path:
         ((0, 255), (255, 255), None, "the white of m.png, 7.5% of the pixels"),
         ((0, 0), (255, 255), None, "the white of m.png, 7.5% of the pixels"),  # painted on a transparent layer
         ((255, 255), (0, 255), "black", "the black of m.png, 7.5% of the pixels"),
-        ((255, 255), (255, 0), "transparent", "the transparent of m.png, 7.5% of the pixels"),
-        ((255, 255), (0, 0), "transparent", "the transparent of m.png, 7.5% of the pixels"),
+        ((255, 255), (255, 0), "transparent", "the transparent part of m.png, 7.5% of the pixels"),
+        ((255, 255), (0, 0), "transparent", "the transparent part of m.png, 7.5% of the pixels"),
         ((100, 255), (160, 255), "white", "the white of m.png, 7.5% of the pixels"),
     ],
 )
@@ -65,7 +65,7 @@ def test_what_leaves_it_in_doubt_is_refused(
 
 def test_a_kind_that_is_not_there_and_one_that_is_all(tmp_path: Path) -> None:
     path = mask(tmp_path / "m.png", (0, 255), (255, 255))
-    with pytest.raises(UserError, match="nothing is missing in it, by the transparent of"):
+    with pytest.raises(UserError, match="nothing is missing in it, by the transparent part of"):
         holes.of_mask(path, "transparent")
     with pytest.raises(UserError, match="all of it would be filled"):
         holes.of_mask(mask(tmp_path / "n.png", (0, 255), (0, 255)), "black")

@@ -71,7 +71,8 @@ def of_mask(path: Path, hole: str | None = None) -> Hole:
     if hole is None:
         _check(path, parts, (level, alpha))
     name = hole or "white"
-    return Hole(parts[name], f"the {name} of {path.name}").checked(path)
+    part = f"{name} part" if name == "transparent" else name
+    return Hole(parts[name], f"the {part} of {path.name}").checked(path)
 
 
 def _check(path: Path, parts: dict[str, np.ndarray], values: tuple[np.ndarray, np.ndarray]) -> None:

@@ -131,7 +131,7 @@ def fit_all(places: Sequence[str | os.PathLike[str]], spec: ImageSpec) -> tuple[
         except UserError as error:
             broken.append(str(error))
     if not fitted:
-        raise UserError(" ".join(broken))
+        raise UserError("\n".join(broken))
     return fitted, broken
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from rich import console as rich
 from rich.segment import Segment
+from rich.text import Text
 
 from ganvas.text import printable
 
@@ -23,6 +24,9 @@ class Console(rich.Console):
 
     def __init__(self, *, stderr: bool = False, quiet: bool = False, markup: bool = False) -> None:
         super().__init__(stderr=stderr, quiet=quiet, markup=markup, emoji=False, highlight=False)
+
+    def render_str(self, text: str, **how: Any) -> Text:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return super().render_str(printable(text), **how)  # rich itself would drop some of these characters
 
     def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
