@@ -115,7 +115,8 @@ def part_of(path: Path, folder: bool = False) -> Iterator[Path]:
         OSError: the system refused.
     """
     _remove_left_parts(path.parent)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    name = path.name.encode(errors="ignore")[:220].decode(errors="ignore")  # with what is added 255 at most
+    part = path.with_name(f".{name}.{os.getpid()}.part")
     if folder:
         part.mkdir()
     else:

@@ -17,6 +17,7 @@ from ganvas import checkpoint, processes
 from ganvas import images as im
 from ganvas.errors import UserError, first_line
 from ganvas.files import cannot, json_line, locked, make_folder, write_whole
+from ganvas.naming import safe
 from ganvas.spec import ImageSpec
 
 KEEP = 3  # snapshots that are kept
@@ -53,7 +54,8 @@ class Run:
             UserError: the folder cannot be made.
         """
         make_folder(root)
-        taken = [int(p.name[:5]) for p in root.iterdir() if p.name[:5].isdigit()]
+        name = safe(name)
+        taken = [int(p.name[:5]) for p in root.iterdir() if p.name[:5].isdecimal()]
         number = max(taken, default=-1) + 1
         while True:
             try:

@@ -22,6 +22,7 @@ from ganvas.data.sets import ImageData, Split, fingerprint, from_arrays, hold_ou
 from ganvas.errors import UserError, unknown
 from ganvas.files import cache_folder, cannot
 from ganvas.fitting import Shape
+from ganvas.naming import safe
 
 STACKED = (128_000, 10_000)  # pictures of stacked MNIST that are trained on, and that are held out
 
@@ -220,7 +221,7 @@ def pack_into(source: str, out: Path, shape: Shape, labelled: bool = True) -> Ge
 def _packed(found: Listing, shape: Shape) -> Generator[Packing, None, ImageData]:
     """The pictures of a listing, from the cache where they lie there."""
     wanted = pack.resolve(found, shape)
-    place = cache_folder() / "packs" / f"{found.name}-{pack.key(found, wanted)[:20]}"
+    place = cache_folder() / "packs" / f"{safe(found.name)}-{pack.key(found, wanted)[:20]}"
     if (place / "pack.json").exists():
         try:
             return _from_pack(place)

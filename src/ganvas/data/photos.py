@@ -27,6 +27,7 @@ from ganvas.data.stored import FRESH, Stored, release
 from ganvas.errors import UserError
 from ganvas.files import cannot, write_whole
 from ganvas.fitting import Shape, Unreadable
+from ganvas.naming import safe
 from ganvas.spec import drawable
 
 LONGEST = 2_048  # pixels of the longer side; larger photographs are scaled down
@@ -133,7 +134,7 @@ def paired(whole: Listing, damaged: Listing) -> Listing:
 
 def place_of(listing: Listing, shape: Shape) -> str:
     """The name of the folder that holds these photographs: pieces of any size are cut from one copy."""
-    return f"{listing.name}-photos-{key(listing, Shape(LONGEST, shape.channels, 'pieces'))[:20]}"
+    return f"{safe(listing.name)}-photos-{key(listing, Shape(LONGEST, shape.channels, 'pieces'))[:20]}"
 
 
 def write(listing: Listing, channels: int, place: Path) -> Iterator[Packing]:
