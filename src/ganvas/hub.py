@@ -22,8 +22,8 @@ def check(model: Trained, target: str | os.PathLike[str], force: bool = False) -
         remote_name(target)
         return
     folder = files.place(target)
-    named = isinstance(target, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", target)
-    if named and not target.startswith(("./", "../")) and not folder.exists():
+    named = isinstance(target, str) and re.fullmatch(r"(?!\.\.?/)[\w.-]+/[\w.-]+", target)
+    if named and not folder.exists():
         raise UserError(f"Did you mean hf://{target}? For a folder write ./{target}.")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is there already and is no folder. Choose another name.")
