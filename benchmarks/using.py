@@ -42,7 +42,7 @@ def sampling_rate(model: ganvas.Model, folder: Path) -> float:
     """Images a second into an .npz file, all included."""
     begun = time.perf_counter()
     portions = outputs.portions(model, range(COUNT))
-    for _ in outputs.save(folder / "x.npz", portions, COUNT, model.spec, model.class_names):
+    for _ in outputs.save(folder / "x.npz", portions, COUNT, model.spec, model.class_names, force=True):
         pass
     return COUNT / (time.perf_counter() - begun)
 
@@ -84,7 +84,7 @@ def main() -> None:
         print(f"median share {statistics.median(shares):.3f} (n = 5)")
         out = str(folder / "digits.npz")
         whole = [
-            command_seconds("-m", "ganvas", "sample", str(a.model), "--count", str(COUNT), "--out", out)
+            command_seconds("-m", "ganvas", "sample", str(a.model), "--count", str(COUNT), "--out", out, "--force")
             for _ in range(3)
         ]
         print(f"ganvas sample --count {COUNT} --out digits.npz: {statistics.median(whole):.1f} s (n = 3)")
@@ -92,13 +92,15 @@ def main() -> None:
         for _ in range(5):
             torch_alone.append(command_seconds("-c", "import torch"))
             one.append(
-                command_seconds("-m", "ganvas", "sample", str(a.model), "--seeds", "7", "--out", str(folder / "x.png"))
+                command_seconds(
+                    "-m", "ganvas", "sample", str(a.model), "--seeds", "7", "--out", str(folder / "x.png"), "--force"
+                )
             )
         past = [x - y for x, y in zip(one, torch_alone, strict=True)]
         print(
             f"one picture: {statistics.median(one):.2f} s, past importing torch {statistics.median(past):.2f} s (n = 5)"
         )
-        for file in exporting.export(model, folder):
+        for file in exporting.export(model, folder, force=True):
             print(f"{file.path.name}: largest difference from torch {file.difference:.1e}")
     right, distance, took = inversion(model, a.invert)
     told = f"{right:.1%} taken for their class, distance {distance:.4f}, {took:.2f} s each"

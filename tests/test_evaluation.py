@@ -16,7 +16,6 @@ import pytest
 import torch
 from conftest import quick, write_idx
 from PIL import Image
-from rich.console import Console
 from torch import Tensor
 
 from ganvas import checkpoint, cli, data, evaluation, pictures, reference, sample, sources
@@ -27,6 +26,7 @@ from ganvas.figures import Figure, Protocol, compare, figures_of
 from ganvas.metrics import METRICS, expert, extractors
 from ganvas.run import Run
 from ganvas.tables import Measuring
+from ganvas.terminal import Console
 
 QUICK = "frechet,precision"
 

@@ -15,11 +15,11 @@ import ganvas
 SOURCE = Path(ganvas.__file__).parent
 FLOORS = [  # lowest first; a floor's files do not know each other, except those of one package
     ["errors", "processes", "text"],
-    ["files", "config", "seeds", "events", "distributed", "spec", "damages"],
+    ["files", "config", "seeds", "events", "distributed", "spec", "damages", "naming", "terminal"],
     ["images", "losses", "augment", "degrade", "classical", "ema", "checkpoint", "fitting", "cache"],
     ["data", "networks", "networks.dropout", "run", "metrics"],
     ["strangers", "pictures", "originals"],
-    ["selection", "figures", "detection"],
+    ["selection", "figures", "detection", "holes"],
     ["tasks", "tasks.base", "tasks.generate", "tasks.restore", "tasks.translate", "background", "reference"],
     ["trainer", "sample", "doctor"],
     [
@@ -98,7 +98,7 @@ DATA = {
     "labelling",
     "layout",
     "listing",
-    "naming",
+    "matching",
     "npz",
     "pack",
     "photos",

@@ -20,7 +20,7 @@ from PIL import Image, ImageCms
 from torch import Tensor, nn
 
 import ganvas as package
-from ganvas import api, augment, data, exporting, judging, mending, networks, originals, restoring
+from ganvas import api, augment, cards, data, exporting, judging, mending, networks, originals, restoring
 from ganvas import images as im
 from ganvas.errors import UserError
 from ganvas.events import Evaluated, Sampled, Warned
@@ -323,7 +323,8 @@ def test_every_recipe_learns_and_tells(recipe: str, lively: float, photos: Path,
     assert ("loss_d" in row) == bool(lively)
     assert "psnr" in row
     assert (tmp_path / "run" / "report.html").read_text()
-    assert restoring.load(tmp_path / "run").card["signs"].keys() == set(damage.SIGNS)
+    assert restoring.load(tmp_path / "run").card["signs_from"] == 10  # too few to tell strangers by
+    assert "not enough pictures to tell" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_it_learns_to_take_noise_out(mender: Path) -> None:
@@ -482,11 +483,56 @@ def test_the_map_is_dark_where_the_output_follows_the_input(photos: Path) -> Non
     assert stubborn.invented(original, mend(stubborn, original)).mean() > 200
 
 
-def test_a_stranger_to_the_training_is_told(mender: Path) -> None:
+def known(recipe: str, source: Path, least: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What a model of a recipe notes of its damage, where so many pictures are enough."""
+    monkeypatch.setattr(damage, "ENOUGH", least)
+    experiment = short(recipe, source)
+    images = experiment.load_data()
+    task = experiment.build(images.spec)
+    list(task.finish(task.generator, experiment.batches(images), torch.empty(0)))
+    return task.findings
+
+
+def test_a_stranger_to_the_training_is_told(mender: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, clean = restoring.load(mender), photo(4, 120, 100)
+    model = dataclasses.replace(model, card={**model.card, **known("denoise", photos, 10, monkeypatch)})
+    assert model.card["signs"].keys() == set(damage.SIGNS)
     noisy = (clean + np.random.default_rng(0).normal(0, 25, clean.shape)).clip(0, 255).astype(np.uint8)
     assert not [text for text in model.unlike(as_original(noisy)) if "noise" in text]
     assert [text for text in model.unlike(as_original(clean)) if "noise" in text]
+
+
+def test_no_picture_of_the_training_is_a_stranger(
+    filler: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is grainier than all the others, whichever are held out."""
+    for path in photos.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    grainy = photo(20, 90, 80) + np.random.default_rng(0).normal(0, 30, (80, 90, 3))
+    Image.fromarray(grainy.clip(0, 255).astype(np.uint8)).save(tmp_path / "grainy.png")
+    model = restoring.load(filler)
+    model = dataclasses.replace(model, card={**model.card, **known("inpaint", tmp_path, 11, monkeypatch)})
+    assert model.card["signs_from"] == 11
+    assert {path.name: model.unlike(originals.read(path)) for path in tmp_path.iterdir()} == {
+        path.name: [] for path in tmp_path.iterdir()
+    }
+    stranger = photo(21, 90, 80) + np.random.default_rng(0).normal(0, 90, (80, 90, 3))
+    assert model.unlike(as_original(stranger.clip(0, 255).astype(np.uint8)))
+
+
+def test_of_too_few_pictures_no_range_is_told(mender: Path) -> None:
+    """Also where the card is of an older version, which did not say of how many."""
+    model, wrong = restoring.load(mender), {name: [0.0, 1e-9] for name in damage.SIGNS}
+    for card, told in (
+        ({"signs_from": 39}, f"not enough pictures to tell those of another damage (39; {damage.ENOUGH} are needed)"),
+        ({}, "trained before Ganvas kept"),
+    ):
+        few = dataclasses.replace(model, card={k: v for k, v in model.card.items() if k != "signs_from"} | card)
+        few.card["signs"] = wrong
+        assert few.unlike(as_original(photo(4, 120, 100))) == []
+        assert told in cards.facts(few)["strangers"]
+    many = dataclasses.replace(model, card={**model.card, "signs": wrong, "signs_from": 40})
+    assert len(many.unlike(as_original(photo(4, 120, 100)))) == 3
 
 
 @pytest.mark.parametrize("sigma", [5.0, 20.0])
@@ -607,15 +653,38 @@ def test_exif_and_grey_with_transparency_of_16_bits_are_kept(tmp_path: Path) -> 
     assert originals.place(tmp_path, tmp_path / "a.ppm").name == "a.png"
 
 
-def test_two_files_that_would_be_one_are_refused(mender: Path, tmp_path: Path) -> None:
+def test_of_two_files_that_would_be_one_the_second_gets_another_name(mender: Path, tmp_path: Path) -> None:
+    (tmp_path / "in" / "deeper").mkdir(parents=True)
+    deep = photo(0, 30, 20)[:, :, 0].astype(np.uint16) << 8
+    Image.fromarray(deep).save(tmp_path / "in" / "a.tif")  # becomes a PNG
+    Image.fromarray(photo(1, 30, 20)).save(tmp_path / "in" / "a.png")
+    Image.fromarray(photo(2, 30, 20)).save(tmp_path / "in" / "A.png")
+    Image.fromarray(photo(3, 30, 20)).save(tmp_path / "in" / "deeper" / "a.png")
+    events = list(mending.restore(mender, [tmp_path / "in"], tmp_path / "out", invented=True))
+    names = ["A.png", "a-2.png", "a.tif.png", "a-3.png"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir() if "invented" not in p.name) == sorted(names)
+    assert originals.read(tmp_path / "out" / "a.tif.png").pixels.dtype == np.uint16
+    told = {e.path.name: " ".join(e.warnings) for e in events if isinstance(e, mending.Mended)}
+    assert f"{tmp_path / 'in' / 'a.tif'} is written as a.tif.png: a.png is another picture's name." in told["a.tif.png"]
+    assert "is written as" not in told["A.png"]
+
+
+def test_what_is_there_is_overwritten_only_when_asked_for(mender: Path, tmp_path: Path) -> None:
     Image.fromarray(photo(0, 30, 20)).save(tmp_path / "a.png")
-    Image.fromarray(photo(0, 30, 20)[:, :, 0].astype(np.uint16) << 8).save(tmp_path / "a.tif")
-    with pytest.raises(UserError, match="Two pictures would be written to"):
-        list(mending.restore(mender, [tmp_path / "a.png", tmp_path / "a.tif"], tmp_path / "out"))
-    (tmp_path / "out").mkdir(exist_ok=True)
+    before = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.png.invented.png").write_text("mine")
     with pytest.raises(UserError, match=r"invented.png is there already"):
         list(mending.restore(mender, [tmp_path / "a.png"], tmp_path / "out", invented=True))
+    assert (tmp_path / "out" / "a.png.invented.png").read_text() == "mine"
+    assert not (tmp_path / "out" / "a.png").exists()
+    list(mending.restore(mender, [tmp_path / "a.png"], tmp_path / "out", invented=True, force=True))
+    assert originals.read(tmp_path / "out" / "a.png.invented.png").pixels.shape == (20, 30, 1)
+    with pytest.raises(UserError, match="one of the pictures themselves"):
+        list(mending.restore(mender, [tmp_path / "a.png"], tmp_path, force=True))
+    with pytest.raises(UserError, match="is the name of one of the pictures"):
+        list(mending.restore(mender, [tmp_path / "a.png"], tmp_path / "new", sheet=tmp_path / "a.png", force=True))
+    assert (tmp_path / "a.png").read_bytes() == before
 
 
 def test_a_mask_is_the_one_of_just_this_name(filler: Path, tmp_path: Path) -> None:
@@ -656,9 +725,6 @@ def test_nothing_is_overwritten(mender: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a\.png is there already"):
         list(mending.restore(mender, [tmp_path / "a.png"], tmp_path / "out"))
     assert (tmp_path / "out" / "a.png").read_bytes() == before
-    Image.fromarray(photo(0, 30, 20)).save(tmp_path / "a.bmp")
-    with pytest.raises(UserError, match="Two pictures would be written to"):
-        list(mending.restore(mender, [tmp_path / "a.png", tmp_path / "a.bmp"], tmp_path / "other"))
 
 
 def marked_by_alpha(folder: Path) -> dict[str, Any]:
@@ -700,15 +766,14 @@ def test_holes_are_named_in_three_ways(mark: Callable[[Path], dict[str, Any]], f
 
 def test_what_is_missing_must_be_said_and_fit(filler: Path, mender: Path, tmp_path: Path) -> None:
     Image.fromarray(photo(2, 50, 40)).save(tmp_path / "a.png")
-    Image.fromarray(np.full((9, 9), 255, np.uint8)).save(tmp_path / "mask.png")
+    Image.fromarray(np.eye(9, dtype=np.uint8) * 255).save(tmp_path / "mask.png")
     Image.fromarray(np.zeros((40, 50), np.uint8)).save(tmp_path / "black.png")
     picture, out = [tmp_path / "a.png"], tmp_path / "out"
     assert "say which pixels are missing" in failures(mending.restore(filler, picture, out))[0]
-    assert (
-        "9x9 pixels, the picture 50x40"
-        in failures(mending.restore(filler, picture, out, mask=tmp_path / "mask.png"))[0]
-    )
-    assert "nothing is missing" in failures(mending.restore(filler, picture, out, mask=tmp_path / "black.png"))[0]
+    with pytest.raises(UserError, match=r"mask.png has 9x9 pixels, the picture .*a.png 50x40"):
+        list(mending.restore(filler, picture, out, mask=tmp_path / "mask.png"))
+    with pytest.raises(UserError, match="nothing is missing"):
+        list(mending.restore(filler, picture, out, mask=tmp_path / "black.png"))
     with pytest.raises(UserError, match="not trained to fill holes"):
         list(mending.restore(mender, picture, out, mask=tmp_path / "mask.png"))
     with pytest.raises(UserError, match="'reddish' is no colour"):

@@ -92,7 +92,7 @@ def test_idx_labels_are_the_classes_own_numbers(tmp_path: Path) -> None:
         ("train-images-idx3-ubyte", COLOUR, "grey pictures"),
         ("train-ubyte", GREY, "train-images-idx3-ubyte"),
         ("x.jpg", GREY, "writes NAME.png"),
-        ("taken", GREY, "other files"),
+        ("taken", GREY, "holds files"),
         ("file/x.npz", GREY, "file"),
     ],
 )
@@ -123,5 +123,5 @@ def test_a_full_disk_leaves_nothing_and_keeps_what_was_there(name: str, tmp_path
         raise OSError(28, "No space left on device")
 
     with pytest.raises(UserError, match="disk is full"):
-        list(outputs.save(tmp_path / name, drawn(), 7, GREY, NAMES))
+        list(outputs.save(tmp_path / name, drawn(), 7, GREY, NAMES, force=True))
     assert [p.read_bytes() for p in tmp_path.iterdir()] == ([] if name == "x" else [b"old"])

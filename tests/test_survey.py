@@ -67,7 +67,7 @@ def test_a_clean_set_has_no_problems(tmp_path: Path) -> None:
     assert found.survey.classes == {"a": 60, "b": 60}
     assert found.survey.sides["short"] == [32, 32, 32]
     assert found.preview is None
-    assert "Preview" not in "\n".join(findings(found, "mine", "ganvas"))
+    assert "Preview" not in "\n".join(findings(found, "mine", "ganvas train images --data mine"))
     assert list(Path.cwd().iterdir()) == []
 
 
@@ -278,7 +278,7 @@ def test_nothing_is_written_into_the_pictures_folder(tmp_path: Path, monkeypatch
 def test_words_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = folder(tmp_path, 60)
     found = checked(place, Path("sheet.png"))
-    told = "\n".join(findings(found, "mine", "ganvas"))
+    told = "\n".join(findings(found, "mine", "ganvas train images --data mine"))
     for words in (
         "60 pictures in mine",
         "60 PNG; 60 RGB",

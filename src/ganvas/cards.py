@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
+import html
+import json
+import re
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
 from ganvas.errors import UserError
 from ganvas.figures import number
+from ganvas.metrics import damage
 from ganvas.run import Run
 from ganvas.sample import Model, Trained, task_of
+from ganvas.text import command, one_line
 
 LICENCES = {"CC BY-SA 3.0": "cc-by-sa-3.0", "CC BY 4.0": "cc-by-4.0", "CC0": "cc0-1.0", "Apache-2.0": "apache-2.0"}
 
@@ -51,6 +56,7 @@ def facts(model: Trained) -> dict[str, str]:
     if task_of(card) == "restore":
         found["damage"] = f"{card['task']['degrade']} (lively {card['task']['lively']:g})"
         found["images"] = f"pieces of {spec.size} pixels, {kind}; it mends pictures of any size"
+        found["strangers"] = damage.told(card)
     if task_of(card) == "translate":
         a, b = card["data_name"], card["other_name"]
         found["kinds"] = f"A is {a}, B is {b}: it turns each into the other"
@@ -127,8 +133,8 @@ def markdown(model: Trained, place: str) -> str:
     licence = next((slug for name, slug in LICENCES.items() if card["licence"].startswith(name)), "other")
     parts = [
         f"---\nlibrary_name: ganvas\nlicense: {licence}\ntags:\n- gan\n- image-generation\n---\n",
-        f"# {card['recipe']}, trained on {card['data_name']}\n",
-        _list([f"**{name}**: {text}" for name, text in facts(model).items()]),
+        f"# {_plain(card['recipe'])}, trained on {_plain(card['data_name'])}\n",
+        "".join(f"- **{name}**: {_plain(text)}\n" for name, text in facts(model).items()),
         f"## Use\n\n```console\n$ pip install 'ganvas[hub]'\n{_use(model, place)}\n```\n",
     ]
     if lines := figures(model):
@@ -137,7 +143,7 @@ def markdown(model: Trained, place: str) -> str:
         parts.append("## The discriminator as a detector\n\n" + _list(lines))
     parts.append(
         "The file is safetensors with a JSON card; no code is run when it is loaded. The licence above is that of the "
-        f"images that it was trained on: {card['licence']}.\n"
+        f"images that it was trained on: {_plain(card['licence'])}.\n"
     )
     return "\n".join(parts)
 
@@ -145,26 +151,35 @@ def markdown(model: Trained, place: str) -> str:
 def _use(model: Trained, place: str) -> str:
     """Commands, and lines of Python."""
     spec, names = model.spec, model.card["classes"]
-    python = "```\n\n```python\nimport ganvas\n\n"
+    python, name = "```\n\n```python\nimport ganvas\n\n", json.dumps(one_line(place), ensure_ascii=False)
+
+    def ganvas(*words: str) -> str:
+        return one_line(f"$ {command('ganvas', *words)}") + "\n"
+
     if task_of(model.card) == "restore":
         given = "images, masks" if spec.masked else "images"
         return (
-            f"$ ganvas restore {place} my-pictures/ --out mended/\n{python}"
-            f'model = ganvas.restorer("{place}")\nmended = model.restore({given})'
+            f"{ganvas('restore', place, 'my-pictures/', '--out', 'mended/')}{python}"
+            f"model = ganvas.restorer({name})\nmended = model.restore({given})"
             f"  # [n, {spec.channels}, height, width] in [-1, 1]"
         )
     if task_of(model.card) == "translate":
         return (
-            f"$ ganvas translate {place} my-pictures/ --to B --out translated/\n{python}"
-            f'model = ganvas.translator("{place}")\nmade = model.translate(images, "b")'
+            f"{ganvas('translate', place, 'my-pictures/', '--to', 'B', '--out', 'translated/')}{python}"
+            f'model = ganvas.translator({name})\nmade = model.translate(images, "b")'
             f"  # [n, {spec.channels}, {spec.size}, {spec.size}] in [-1, 1]"
         )
+    kind = ("--class", names[-1]) if names else ()
     return (
-        f"$ ganvas sample {place} --count 64{f' --class {names[-1]}' if names else ''}\n"
-        f"$ ganvas detect {place} my-images/\n{python}"
-        f'pictures = ganvas.load("{place}").sample(16)  # [16, {spec.channels}, {spec.size}, {spec.size}] in [-1, 1]'
+        f"{ganvas('sample', place, '--count', '64', *kind)}{ganvas('detect', place, 'my-images/')}{python}"
+        f"pictures = ganvas.load({name}).sample(16)  # [16, {spec.channels}, {spec.size}, {spec.size}] in [-1, 1]"
     )
 
 
 def _list(lines: Sequence[str]) -> str:
-    return "".join(f"- {line}\n" for line in lines)
+    return "".join(f"- {_plain(line)}\n" for line in lines)
+
+
+def _plain(text: object) -> str:
+    """One line of a card's words for Markdown: no links, pictures or HTML that someone wrote into a class's name."""
+    return re.sub(r"[\\`*\[\]]", r"\\\g<0>", html.escape(one_line(text), quote=False))

@@ -19,6 +19,7 @@ from ganvas.data import survey as sv
 from ganvas.data.listing import Listing
 from ganvas.data.survey import Mirror, Survey
 from ganvas.errors import UserError
+from ganvas.files import free
 from ganvas.fitting import Shape
 from ganvas.recipes import RECIPES
 from ganvas.spec import ImageSpec
@@ -90,7 +91,7 @@ def check(source: str, out: Path | None = None) -> Generator[Packing, None, Chec
         UserError: there are no pictures, or the preview cannot be written there.
     """
     place = Path(source).expanduser()
-    sheet = out or Path("data-check.png")
+    sheet = out or free(Path("data-check.png"))
     if out is not None and place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
         raise UserError(f"--out {out} lies in {source}, and nothing there is changed. Choose another place.")
     wrong: list[Finding] = []

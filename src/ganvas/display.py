@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rich.color import Color
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.style import Style
@@ -17,6 +17,7 @@ from ganvas import doctor
 from ganvas import images as im
 from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Started, Stepped, Warned
 from ganvas.figures import number
+from ganvas.terminal import Console
 
 SHADES = " .:-=+*#%@"
 NAMES = {
@@ -77,7 +78,7 @@ class Lines:
         if isinstance(event, Logged):
             text = line(event.row, self.total)
         if text:
-            self.console.print(text, soft_wrap=True, highlight=False, markup=False)
+            self.console.print(text, soft_wrap=True)
 
 
 def describe(event: Event) -> str:
@@ -150,7 +151,7 @@ class Screen:
             )
         elif isinstance(event, Started | Warned | Measured | Noted):
             self.images = max(self.images, event.images)
-            self.console.print(describe(event), highlight=False, markup=False)
+            self.console.print(describe(event))
 
     def render(self) -> RenderableType:
         row = self.rows[-1] if self.rows else {}
@@ -187,7 +188,7 @@ def draw(pictures: Tensor, console: Console) -> list[Text]:
     for cells in im.blocks(chosen, columns, SIDE):
         text = Text(no_wrap=True)
         for upper, lower in cells:
-            if console.color_system is None:
+            if console.color_system is None or console.options.ascii_only:
                 light = (sum(upper) + sum(lower)) / (6 * 256)
                 text.append(SHADES[int(light * len(SHADES))])
             else:

@@ -25,6 +25,7 @@ from ganvas.evaluation import Doing
 from ganvas.metrics import Seen, copies, extractors
 from ganvas.outputs import Portion
 from ganvas.sample import Model, load
+from ganvas.text import command
 
 PORTION = 200  # candidates at a time
 TRIES = 8  # candidates a wanted picture, at most
@@ -43,6 +44,7 @@ class Expanded:
     copies: int
     rejected: int
     short: tuple[str, ...]  # classes that did not come to what was asked for
+    renamed: str = ""  # a sentence about classes whose folders have other names
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def expand(
     data: str | os.PathLike[str] | None = None,
     seed: int = 0,
     repeats: int = 5,
+    force: bool = False,
 ) -> Iterator[Doing | Expanded | Lesson]:
     """Write `count` new pictures of each class, then try whether they help a classifier.
 
@@ -100,6 +103,7 @@ def expand(
         count: pictures a class.
         data: a data set's name or folder, where it is not what the run says.
         repeats: of each classifier, with other real images each time; 0: none is tried.
+        force: overwrite what an earlier call wrote there.
 
     Raises:
         UserError: a model without classes, other images than it was trained on, or a place that cannot be written.
@@ -109,6 +113,10 @@ def expand(
         raise UserError(f"{model.path} was trained without labels; only a labelled data set can be expanded.")
     if count < 1 or repeats < 0:
         raise UserError(f"--count {count}, --repeats {repeats}: at least 1 picture a class and 0 repeats are needed.")
+    place = Path(out)
+    if not place.suffix and not place.name.endswith("ubyte"):
+        place = place / "train-images-idx3-ubyte.gz" if model.spec.channels == 1 else place
+    outputs.check(place, model.spec, force)
     if told := sources.reading(source, data):
         yield Doing(told, 0.0, stays=True)
     real = sources.trained_on(model, source, data)
@@ -126,17 +134,16 @@ def expand(
     if not len(made.images):
         raise UserError(
             f"None of the drawings could be kept: {counts['copies']:,} are near copies of training images, and the "
-            f"detector rejects {counts['rejected']:,}. Train longer: ganvas evaluate {source} says how good it is."
+            f"detector rejects {counts['rejected']:,}. Train longer. How good it is now: "
+            f"{command('ganvas', 'evaluate', source)}"
         )
-    place = Path(out)
-    if not place.suffix and not place.name.endswith("ubyte"):
-        place = place / "train-images-idx3-ubyte.gz" if model.spec.channels == 1 else place
-    for _ in outputs.save(place, portions, len(made.images), model.spec, model.class_names):
+    for _ in outputs.save(place, portions, len(made.images), model.spec, model.class_names, force):
         pass
     assert made.labels is not None
     have = torch.bincount(made.labels, minlength=total)
     short = tuple(f"{model.class_names[i]} ({int(n):,})" for i, n in enumerate(have) if n < count)
-    yield Expanded(place, len(made.images), counts["copies"], counts["rejected"], short)
+    renamed = outputs.renamed(place, model.spec, model.class_names)
+    yield Expanded(place, len(made.images), counts["copies"], counts["rejected"], short, renamed)
     if repeats:
         yield from _lessons(real.train, real.held_out, made, total, seed, repeats)
 

@@ -26,6 +26,7 @@ from ganvas.fitting import Shape
 from ganvas.run import Run
 from ganvas.spec import ImageSpec
 from ganvas.tasks import TASKS, Task, generate, translate
+from ganvas.text import command
 
 SECTIONS = ("data", "network", "task", "training")
 PLACES = ("data.source", "data.twins", "data.to")
@@ -344,7 +345,7 @@ class Experiment:
             rows = "".join(f"\n  {key}: {a} in the folder, {b} now" for key, (a, b) in refused.items())
             raise UserError(
                 f"{run.folder} holds a run of other settings:{rows}\n"
-                f"Resume it as it was (ganvas resume {run.folder}), or choose another --run folder."
+                f"Resume it as it was ({command('ganvas', 'resume', run.folder)}), or choose another --run folder."
             )
         if old.get("fingerprint") != images.fingerprint:
             raise UserError(

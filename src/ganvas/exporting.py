@@ -10,6 +10,7 @@ import copy
 import gzip
 import json
 import logging
+import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from ganvas import images as im
 from ganvas import seeds
 from ganvas.detection import Detector, summary
 from ganvas.errors import UserError
-from ganvas.files import make_folder, write_whole
+from ganvas.files import check_free, make_folder, write_whole
 from ganvas.sample import Model, Trained
 from ganvas.tasks.translate import KINDS
 from ganvas.translating import Translator
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 CLOSE = 1e-4  # largest difference from torch that is allowed
 SEEDS = 1_000  # whose latent vectors a page knows
 WEB = Path(__file__).parent / "web"
+OTHER = "Choose another folder, or --force to overwrite it"
 RUNTIME = "ort-wasm-simd-threaded.wasm"
 
 
@@ -58,7 +60,7 @@ class _Detector(nn.Module):
         return torch.sigmoid(self.detector(summary(self.discriminator.features(pixels))))  # pyright: ignore[reportCallIssue]
 
 
-def export(model: Trained, folder: Path) -> list[Exported]:
+def export(model: Trained, folder: Path, force: bool = False) -> list[Exported]:
     """Write `generator.onnx`, and `detector.onnx` where the model has a detector.
 
     The generator's inputs: z float [B, latent_dim] and, for a model with classes, labels int64 [B]; its output: images
@@ -69,9 +71,14 @@ def export(model: Trained, folder: Path) -> list[Exported]:
     `to_b.onnx`: images float [B, C (+ 1: mask), H, W] of any size
     whose sides are multiples of `stride`, which the card tells -> images [B, C, scale * H, scale * W].
 
+    Args:
+        force: overwrite such files.
+
     Raises:
-        UserError: the extra `export` is missing, a file differs from torch by more than 1e-4, or cannot be written.
+        UserError: there are such files in the folder, the extra `export` is missing, a file differs from torch by more
+            than 1e-4, or cannot be written.
     """
+    check(model, folder, None, force)
     make_folder(folder)
     if isinstance(model, Translator):
         return [_mender(model.one_way(kind), folder / f"to_{kind}.onnx") for kind in KINDS]
@@ -83,14 +90,40 @@ def export(model: Trained, folder: Path) -> list[Exported]:
     return written
 
 
-def web(model: Model, folder: Path) -> list[Exported]:
-    """Write a static page that draws with this generator in the visitor's browser; any static host will do.
+def _names(model: Trained) -> list[str]:
+    """The files that `export` writes."""
+    if isinstance(model, Translator):
+        return [f"to_{kind}.onnx" for kind in KINDS]
+    return ["generator.onnx"] + ["detector.onnx"] * (isinstance(model, Model) and model.detector is not None)
+
+
+def check(model: Trained, folder: Path | None, page: Path | None, force: bool = False) -> None:
+    """Can the model be exported there? To be asked before the work; see `export` and `web`.
 
     Raises:
-        UserError: as `export`; or there are other files in the folder.
+        UserError: there are files already.
     """
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "model.json").exists())):
-        raise UserError(f"{folder} is there already and holds other files. Choose a new folder.")
+    if folder is not None:
+        check_free(*(folder / name for name in _names(model)), force=force, way=OTHER)
+    if page is None or not os.path.lexists(page):
+        return
+    if not page.is_dir():
+        raise UserError(f"{page} is there already and is no folder. Choose another name.")
+    if any(page.iterdir()) and not (force and (page / "model.json").exists()):
+        more = ", or --force to overwrite the page" if (page / "model.json").exists() else ""
+        raise UserError(f"{page} is there already and holds files. Choose a new folder{more}.")
+
+
+def web(model: Model, folder: Path, force: bool = False) -> list[Exported]:
+    """Write a static page that draws with this generator in the visitor's browser; any static host will do.
+
+    Args:
+        force: overwrite such a page that is there.
+
+    Raises:
+        UserError: as `export`; or there are files in the folder.
+    """
+    check(model, None, folder, force)
     make_folder(folder)
     written = [_generator(model, folder)]
     count, spec = model.card["images"], model.spec

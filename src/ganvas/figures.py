@@ -12,6 +12,7 @@ from typing import Any
 
 from ganvas.errors import UserError
 from ganvas.run import Run
+from ganvas.text import command
 
 VERSION = 2  # of the protocol: raised when the same images would give other figures
 MOST = 1e100  # no figure is larger: what is was not measured
@@ -121,7 +122,7 @@ def figures_of(folder: str | os.PathLike[str]) -> list[Figure]:
     """
     found = readable(Run(Path(folder)).figures())
     if not found:
-        raise UserError(f"{folder} has no figures yet. Measure it first: ganvas evaluate {folder}")
+        raise UserError(f"{folder} has no figures yet. Measure it first: {command('ganvas', 'evaluate', folder)}")
     return list({figure.metric: figure for figure in found}.values())
 
 

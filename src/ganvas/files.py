@@ -174,7 +174,8 @@ def part_of(path: Path, folder: bool = False) -> Iterator[Path]:
         OSError: the system refused.
     """
     _remove_left_parts(path.parent)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    name = path.name.encode(errors="ignore")[:220].decode(errors="ignore")  # with what is added 255 at most
+    part = path.with_name(f".{name}.{os.getpid()}.part")
     if folder:
         part.mkdir()
     else:
@@ -237,6 +238,33 @@ def write_whole(path: Path, content: bytes | str) -> None:
             os.replace(part, path)
     except OSError as error:
         raise cannot("write", path, error) from error
+
+
+def check_free(*paths: Path, force: bool = False, way: str = "Choose another name, or --force to overwrite it") -> None:
+    """Nothing is overwritten unasked: to be called before any work is done.
+
+    Args:
+        force: overwrite files; a folder is never overwritten by a file.
+        way: what to do about a file that is there.
+
+    Raises:
+        UserError: there is something at one of these places.
+    """
+    for path in paths:
+        if os.path.lexists(path):
+            if path.is_dir():
+                raise UserError(f"{path} is a folder. Choose another name.")
+            if not force:
+                raise UserError(f"{path} is there already. {way}.")
+
+
+def free(path: Path) -> Path:
+    """This path or, where there is something already, the first of `NAME-2.png`, `NAME-3.png` ... that is free."""
+    number, found = 1, path
+    while os.path.lexists(found):
+        number += 1
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return found
 
 
 def make_folder(path: Path) -> None:

@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tempfile
 from pathlib import Path
 
-from ganvas import cards
+from ganvas import cards, files
 from ganvas.errors import UserError, first_line
-from ganvas.files import make_folder, write_whole
+from ganvas.files import check_free, make_folder, write_whole
 from ganvas.run import is_remote, remote_name
 from ganvas.sample import Trained
 
+FILES = ("model.safetensors", "README.md")
 
-def push(model: Trained, target: str) -> str:
+
+def check(model: Trained, target: str | os.PathLike[str], force: bool = False) -> None:
+    """Can the model go there? To be asked before the work; see `push`."""
+    if is_remote(target):
+        remote_name(target)
+        return
+    folder = files.place(target)
+    named = isinstance(target, str) and re.fullmatch(r"(?!\.\.?/)[\w.-]+/[\w.-]+", target)
+    if named and not folder.exists():
+        raise UserError(f"Did you mean hf://{target}? For a folder write ./{target}.")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is there already and is no folder. Choose another name.")
+    for name in FILES:
+        if (folder / name).exists() and (folder / name).resolve() == model.path.resolve():
+            raise UserError(f"{folder} is where the model itself lies. Choose another folder.")
+    check_free(*(folder / name for name in FILES), force=force, way="Choose a new folder, or --force to overwrite it")
+
+
+def push(model: Trained, target: str | os.PathLike[str], force: bool = False) -> str:
     """Upload a model with its card as README; returns where it is now.
 
     Args:
-        target: `hf://user/name`, or a folder (which then holds what would be uploaded).
+        target: `hf://user/name`, or a folder (which then holds what would be uploaded); `user/name` is no folder unless
+            there is one, or it is written `./user/name`.
+        force: overwrite what lies in that folder.
 
     Raises:
-        UserError: no such form of a name, the extra `hub` is missing, the hub refused, or the folder cannot be written.
+        UserError: no such form of a name, files that are there, the extra `hub` is missing, the hub refused, or the
+            folder cannot be written.
     """
+    check(model, target, force)
     if not is_remote(target):
-        folder = Path(target).expanduser()
+        folder = files.place(target)
         make_folder(folder)
         _fill(model, folder, str(target))
         return str(folder)
@@ -44,5 +69,6 @@ def push(model: Trained, target: str) -> str:
 
 
 def _fill(model: Trained, folder: Path, place: str) -> None:
-    write_whole(folder / "model.safetensors", model.path.read_bytes())
-    write_whole(folder / "README.md", cards.markdown(model, place))
+    readme = cards.markdown(model, place)
+    for name, content in zip(FILES, (model.path.read_bytes(), readme), strict=True):
+        write_whole(folder / name, content)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,16 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageColor
 
-from ganvas import files, fitting, originals, pictures, restoring, translating
-from ganvas.errors import UserError
+from ganvas import files, fitting, holes, naming, originals, pictures, restoring, translating
+from ganvas.errors import UserError, unknown
 from ganvas.evaluation import Doing, Written
-from ganvas.files import make_folder, write_whole
+from ganvas.files import check_free, make_folder, write_whole
 from ganvas.images import png
 from ganvas.originals import Original
 from ganvas.restoring import Restorer
 
 SHOWN, SIDE = 20, 384  # pictures on a sheet, and pixels of their longer side there
-NEAR = 24  # levels that a pixel may be away from the colour that marks holes: JPEG blurs it
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,7 @@ class Mended:
     path: Path
     seconds: float
     warnings: tuple[str, ...]
+    hole: str = ""  # what was taken for the hole, and its share of the pixels
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ class Done(NamedTuple):
     after: Original
     warnings: tuple[str, ...] = ()
     map: np.ndarray | None = None
+    hole: str = ""
 
 
 Work = Callable[[Path, Original], Generator[float, None, Done]]  # yields the share that is done
@@ -61,6 +61,8 @@ def restore(
     colour: str | None = None,
     invented: bool = False,
     sheet: str | os.PathLike[str] | None = None,
+    mask_hole: str | None = None,
+    force: bool = False,
 ) -> Iterator[Doing | Mended | Failed | Written]:
     """Restore picture files into a folder, and yield what is done; what cannot be read is passed over.
 
@@ -72,15 +74,33 @@ def restore(
         colour: what is missing has this colour instead, such as '#ff00ff'.
         invented: write FILE.invented.png too.
         sheet: a PNG with each picture before and after.
+        mask_hole: what is missing in the mask is 'white', 'black' or 'transparent'; None: white, where that is beyond
+            doubt (see `holes.of_mask`).
+        force: overwrite files in `out`, though never the pictures themselves.
 
     Raises:
-        UserError: a model of another task, a file that would be overwritten, a mask or colour that means nothing here.
+        UserError: a model of another task, a file that would be overwritten, a mask or colour that means nothing here,
+            one mask that does not fit all of the pictures.
     """
     restorer = restoring.load(model)
-    marked = _marked(restorer, mask, colour)
+    marked = _marked(restorer, mask, colour, mask_hole)
+    paths = pictures.gather(images)
+    one = None if mask is None or files.place(mask).is_dir() else holes.of_mask(files.place(mask), mask_hole)
+    if one is not None and mask is not None:
+        _check_size(one, files.place(mask), paths)
+
+    def hole_in(path: Path, original: Original) -> holes.Hole:
+        if one is not None:
+            return one
+        if mask is not None:
+            return holes.of_mask(holes.beside(files.place(mask), path), mask_hole)
+        if marked is not None and colour is not None:
+            return holes.of_colour(original, marked, colour, path)
+        return holes.of_alpha(original, path)
 
     def mended(path: Path, original: Original) -> Generator[float, None, Done]:
-        missing = _missing(original, path, mask, marked) if restorer.spec.masked else None
+        hole = hole_in(path, original) if restorer.spec.masked else None
+        missing = None if hole is None else hole.missing
         made = yield from restorer.mend(original, missing)
         if missing is not None and made.alpha is not None and restorer.spec.channels < 4:
             made = replace(made, alpha=np.where(missing, made.alpha.dtype.type(original.top), made.alpha))
@@ -88,9 +108,10 @@ def restore(
             f"{path.name} is unlike what {restorer.path} was trained on: {t}." for t in restorer.unlike(original)
         ]
         warnings += [f"{path.name}: {original.told}."] if original.told else []
-        return Done(original, made, tuple(warnings), restorer.invented(original, made, missing) if invented else None)
+        found = restorer.invented(original, made, missing) if invented else None
+        return Done(original, made, tuple(warnings), found, "" if hole is None else hole.told)
 
-    yield from each(images, out, mended, invented, sheet)
+    yield from each(paths, out, mended, invented, sheet, force)
 
 
 def translate(
@@ -99,6 +120,7 @@ def translate(
     out: str | os.PathLike[str],
     to: str = "b",
     sheet: str | os.PathLike[str] | None = None,
+    force: bool = False,
 ) -> Iterator[Doing | Mended | Failed | Written]:
     """Turn picture files into the other kind, into a folder, and yield what is done; the unreadable is passed over.
 
@@ -111,6 +133,7 @@ def translate(
         out: the folder; files that are there are not overwritten.
         to: the wanted kind: 'a', 'b', or the name of its pictures.
         sheet: a PNG with each picture before and after.
+        force: overwrite files in `out`, though never the pictures themselves.
 
     Raises:
         UserError: a model of another task, a kind that it does not know, or a file that would be overwritten.
@@ -129,7 +152,7 @@ def translate(
         square = Original(fitted[:, :, :3], fitted[:, :, 3] if fitted.shape[2] == 4 else None)
         return Done(square, (yield from network.mend(square)))
 
-    yield from each(images, out, done, sheet=sheet)
+    yield from each(images, out, done, sheet=sheet, force=force)
 
 
 def each(
@@ -138,6 +161,7 @@ def each(
     work: Work,
     mapped: bool = False,
     sheet: str | os.PathLike[str] | None = None,
+    force: bool = False,
 ) -> Iterator[Doing | Mended | Failed | Written]:
     """Do some work to picture files, into a folder; see `restore` for the arguments and the errors.
 
@@ -146,23 +170,28 @@ def each(
     """
     paths, folder = pictures.gather(images), files.place(out)
     places = _places(paths, folder, mapped)
-    if sheet is not None and files.place(sheet).exists():
-        raise UserError(f"{sheet} is there already. Choose another name.")
+    written = [file for target, _ in places.values() for file in ((target, _map_of(target)) if mapped else (target,))]
+    _check_places(paths, written, force)
+    if sheet is not None:
+        if files.place(sheet).absolute() in {file.absolute() for file in [*written, *paths]}:
+            raise UserError(f"--sheet {sheet} is the name of one of the pictures. Choose another name.")
+        check_free(files.place(sheet), force=force)
     make_folder(folder)
     shown: list[tuple[Original, Original]] = []
-    for i, (path, target) in enumerate(places.items()):
+    for i, (path, (target, note)) in enumerate(places.items()):
         yield Doing(path.name, i / len(places))
         started = time.monotonic()
         try:
             original = originals.read(path)
             done = yield from _steps(work(path, original), path.name, i, len(places))
-            originals.write(target, original, done.after.pixels, done.after.alpha)
+            originals.write(target, original, done.after.pixels, done.after.alpha, force)
             if done.map is not None:
                 write_whole(_map_of(target), png(done.map[:, :, None]))
         except UserError as error:
             yield Failed(str(error))
             continue
-        yield Mended(target, time.monotonic() - started, done.warnings)
+        warnings = (note, *done.warnings) if note else done.warnings
+        yield Mended(target, time.monotonic() - started, warnings, done.hole)
         if len(shown) < SHOWN:
             shown.append((_small(done.before), _small(done.after)))
     if sheet is not None and shown:
@@ -172,17 +201,47 @@ def each(
         yield Written(place, "before and after")
 
 
-def _places(paths: Sequence[Path], folder: Path, invented: bool) -> dict[Path, Path]:
-    """Where each picture is written; nothing is there yet, and no two have one place."""
-    places = {path: originals.place(folder, path) for path in paths}
-    times = Counter(places.values())
-    for path, target in places.items():
-        if times[target] > 1:
-            raise UserError(f"Two pictures would be written to {target}. Do {path.parent} into a folder of its own.")
-        for file in (target, _map_of(target)) if invented else (target,):
-            if file.exists():
-                raise UserError(f"{file} is there already. Choose another --out, or remove it.")
-    return places
+def _places(paths: Sequence[Path], folder: Path, mapped: bool) -> dict[Path, tuple[Path, str]]:
+    """Where each picture is written, and a sentence where that is another name than one would look for.
+
+    Those that keep their names come first; x.tif, which would become x.png too, is then x.tif.png.
+    """
+    wanted = {path: originals.place(folder, path).name for path in paths}
+    used: set[str] = set()
+    found: dict[Path, tuple[Path, str]] = {}
+    for path in sorted(paths, key=lambda path: wanted[path] != path.name):
+        name = wanted[path]
+        if naming.key(name) in used:
+            name = naming.unused(name if name == path.name else f"{path.name}.png", used)
+        note = "" if name == wanted[path] else f"{path} is written as {name}: {wanted[path]} is another picture's name."
+        found[path] = (folder / name, note)
+        used |= {naming.key(name)} | ({naming.key(_map_of(folder / name).name)} if mapped else set())
+    return {path: found[path] for path in paths}
+
+
+def _check_places(paths: Sequence[Path], written: Sequence[Path], force: bool) -> None:
+    """Nothing is overwritten unasked, and never a picture that is to be read."""
+    own = {path.resolve() for path in paths} if force else set()
+    for file in written:
+        if file.resolve() in own:
+            raise UserError(f"{file} is one of the pictures themselves. Choose another --out.")
+        check_free(file, force=force, way="Choose another --out, or --force to overwrite it")
+
+
+def _check_size(hole: holes.Hole, mask: Path, paths: Sequence[Path]) -> None:
+    """Does one mask fit all the pictures? Of those that cannot be read it is said when they are."""
+    height, width = hole.missing.shape
+    for path in paths:
+        try:
+            with Image.open(path) as picture:
+                size = picture.size[::-1] if picture.getexif().get(0x0112, 1) > 4 else picture.size
+        except Exception:  # Pillow raises what its parts raise
+            continue
+        if size != (width, height):
+            raise UserError(
+                f"The mask {mask} has {width}x{height} pixels, the picture {path} {size[0]}x{size[1]}. Give a mask of "
+                "its size; for pictures of unlike sizes a folder with a mask of each name."
+            )
 
 
 def _map_of(target: Path) -> Path:
@@ -199,10 +258,16 @@ def _steps(work: Generator[float, None, Done], name: str, number: int, count: in
         yield Doing(name, (number + share) / count)
 
 
-def _marked(restorer: Restorer, mask: str | os.PathLike[str] | None, colour: str | None) -> tuple[int, ...] | None:
+def _marked(
+    restorer: Restorer, mask: str | os.PathLike[str] | None, colour: str | None, hole: str | None
+) -> tuple[int, ...] | None:
     """The colour that marks holes, as three levels."""
     if mask is not None and colour is not None:
         raise UserError("Say either --mask or --colour, not both.")
+    if hole is not None and hole not in holes.KINDS:
+        raise unknown("kind of hole", hole, holes.KINDS)
+    if hole is not None and mask is None:
+        raise UserError(f"--mask-hole {hole} says what is missing in a mask: name that with --mask.")
     if (mask is not None or colour is not None) and not restorer.spec.masked:
         raise UserError(
             f"{restorer.path} was not trained to fill holes: it takes no mask. Train one: ganvas train inpaint."
@@ -215,36 +280,6 @@ def _marked(restorer: Restorer, mask: str | os.PathLike[str] | None, colour: str
         return ImageColor.getrgb(colour)[:3]
     except ValueError as error:
         raise UserError(f"--colour '{colour}' is no colour: write it as '#ff00ff', or by its name.") from error
-
-
-def _missing(
-    original: Original, path: Path, mask: str | os.PathLike[str] | None, marked: tuple[int, ...] | None
-) -> np.ndarray:
-    """Which pixels are missing, bool [H, W]."""
-    if mask is not None:
-        place = files.place(mask)
-        if place.is_dir():
-            found = [p for p in place.iterdir() if p.stem == path.stem and p.suffix.lower() in fitting.SUFFIXES]
-            if len(found) != 1:
-                count = f"{len(found)} masks" if found else "no mask"
-                raise UserError(f"{path}: there {'are' if found else 'is'} {count} of its name in {place}.")
-            place = found[0]
-        drawn = originals.as_8_bits(originals.read(place))
-        missing = drawn.pixels.mean(2) > 127.5
-        if drawn.alpha is not None:
-            missing &= drawn.alpha > 127
-    elif marked is not None:
-        levels = original.pixels.astype(np.float32) * (255 / original.top)
-        missing = (np.abs(levels - np.array(marked, np.float32)) <= NEAR).all(2)
-    elif original.alpha is not None:
-        missing = original.alpha < original.top / 2
-    else:
-        raise UserError(
-            f"{path}: say which pixels are missing: --mask FILE, --colour '#ff00ff', or a transparent part."
-        )
-    if not missing.any():
-        raise UserError(f"{path}: nothing is missing in it, by the mask or colour that was named.")
-    return np.asarray(missing)
 
 
 def _small(original: Original) -> Original:

@@ -16,7 +16,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from ganvas import files, fitting
 from ganvas.errors import UserError, first_line
-from ganvas.files import write_whole
+from ganvas.files import check_free, write_whole
 
 KEPT = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
 SAVING: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
@@ -188,15 +188,14 @@ def place(folder: Path, path: Path) -> Path:
     return folder / (path.name if fits else f"{path.stem}.png")
 
 
-def write(path: Path, original: Original, pixels: np.ndarray, alpha: np.ndarray | None) -> None:
+def write(path: Path, original: Original, pixels: np.ndarray, alpha: np.ndarray | None, force: bool = False) -> None:
     """Write pixels [H, W, C] of the original's depth, with all that belonged to it, to a place that `place` gave.
 
     Raises:
-        UserError: there is a file already, or it cannot be written.
+        UserError: there is a file already (and no `force`), or it cannot be written.
     """
     form = KEPT[path.suffix.lower()]
-    if path.exists():
-        raise UserError(f"{path} is there already. Choose another --out, or remove it.")
+    check_free(path, force=force, way="Choose another --out, or --force to overwrite it")
     whole = pixels if alpha is None else np.concatenate([pixels, alpha[:, :, None]], 2)
     if whole.dtype == np.uint16 and whole.shape[2] > 1:
         write_whole(path, _png_of_16(path, whole, original))

@@ -11,8 +11,9 @@ import re
 import shutil
 import struct
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -22,9 +23,12 @@ from torch import Tensor
 
 from ganvas import images as im
 from ganvas.errors import UserError
-from ganvas.files import cannot, make_folder
+from ganvas.files import cannot, check_free, make_folder, part_of
+from ganvas.naming import apart
 from ganvas.sample import Model
 from ganvas.spec import ImageSpec
+
+OURS = re.compile(r"seed-?\d+(-\d+)?\.png")  # the pictures of a folder, as they are written here
 
 
 @dataclass(frozen=True)
@@ -53,40 +57,78 @@ def portions(
 Add = Callable[[Portion], None]
 
 
+def check(path: Path, spec: ImageSpec, force: bool = False) -> None:
+    """Can pictures be saved there? To be asked before any are drawn.
+
+    Args:
+        force: as `save` has it.
+
+    Raises:
+        UserError: the form cannot hold such pictures, or there is something already.
+    """
+    form = _form(path, spec)
+    if form is not _folder:
+        check_free(*([path, _labels_beside(path)] if form is _idx and spec.classes else [path]), force=force)
+    elif os.path.lexists(path):
+        if not path.is_dir():
+            check_free(path)
+        others = sorted(p for p in path.rglob("*") if not (p.is_dir() or OURS.fullmatch(p.name)))
+        if others and force:
+            raise UserError(f"{path} holds other files, such as {others[0].relative_to(path)}: choose a new folder.")
+        if any(path.iterdir()) and not force:
+            raise UserError(f"{path} is there already and holds files. Choose a new folder, or --force to replace it.")
+
+
 def save(
-    path: Path, portions: Iterable[Portion], count: int, spec: ImageSpec, class_names: Sequence[str]
+    path: Path,
+    portions: Iterable[Portion],
+    count: int,
+    spec: ImageSpec,
+    class_names: Sequence[str],
+    force: bool = False,
 ) -> Iterator[int]:
     """Write pictures as they come, in the form that the name asks for; yields how many are written.
 
     Args:
         path: `NAME.npz`, `NAME.zip`, `train-images-idx3-ubyte[.gz]` (labels beside it); other names: a new folder.
         count: pictures in all portions together.
+        force: overwrite a file that is there, and replace a folder that holds nothing but pictures saved before.
 
     Raises:
         UserError: the place is taken, the form cannot hold such pictures, or the system refused; nothing is left.
     """
+    check(path, spec, force)
     form = _form(path, spec)
-    if form is _folder and path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UserError(f"{path} is there already and holds other files. Choose a new folder.")
     make_folder(path.parent)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    places: list[tuple[Path, Path]] = [(part, path)]
     try:
-        done = 0
-        with form(places, count, spec, class_names) as add:
-            for portion in portions:
-                add(portion)
-                done += len(portion.images)
-                yield done
-        for made, place in places:
-            if place.is_dir():
-                place.rmdir()
-            os.replace(made, place)
+        with ExitStack() as stack:
+            places = [(stack.enter_context(part_of(path, folder=form is _folder)), path)]
+            if form is _idx and spec.classes:
+                places.append((stack.enter_context(part_of(_labels_beside(path))), _labels_beside(path)))
+            done = 0
+            with form([part for part, _ in places], count, spec, class_names) as add:
+                for portion in portions:
+                    add(portion)
+                    done += len(portion.images)
+                    yield done
+            for made, place in places:
+                if made.is_dir() and place.is_dir():
+                    shutil.rmtree(place)
+                os.replace(made, place)
     except OSError as error:
         raise cannot("write", path, error) from error
-    finally:
-        for made, _ in places:
-            shutil.rmtree(made, ignore_errors=True) if made.is_dir() else made.unlink(missing_ok=True)
+
+
+def renamed(path: Path, spec: ImageSpec, class_names: Sequence[str]) -> str:
+    """A sentence where classes cannot be called in a folder or an archive what they are called; mostly ''."""
+    if not spec.classes or _form(path, spec) not in (_folder, _zip):
+        return ""
+    pairs = [f"{old!r} is {new}" for old, new in zip(class_names, apart(class_names), strict=True) if old != new]
+    return f"Not every class can give its name to a folder: {', '.join(pairs)}." if pairs else ""
+
+
+def _labels_beside(path: Path) -> Path:
+    return path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
 
 
 def _form(path: Path, spec: ImageSpec) -> Any:
@@ -107,12 +149,12 @@ def _form(path: Path, spec: ImageSpec) -> Any:
 
 
 @contextmanager
-def _npz(places: list[tuple[Path, Path]], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
+def _npz(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
     """images uint8 [N, H, W] or [N, H, W, C], labels, seeds, class_names; not compressed, as `numpy.savez` has it."""
     shape = (count, spec.size, spec.size) + ((spec.channels,) if spec.channels > 1 else ())
     labels: list[np.ndarray] = []
     numbers: list[int] = []
-    with zipfile.ZipFile(places[0][0], "w") as archive:
+    with zipfile.ZipFile(parts[0], "w") as archive:
         with archive.open("images.npy", "w", force_zip64=True) as file:
             head = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, head)
@@ -133,32 +175,36 @@ def _npz(places: list[tuple[Path, Path]], count: int, spec: ImageSpec, names: Se
                 np.lib.format.write_array(file, array, allow_pickle=False)
 
 
-def _pngs(portion: Portion, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Each picture's name, below its class's folder, and its PNG."""
+def _pngs(portion: Portion, folders: Sequence[str], used: Counter[str]) -> Iterator[tuple[str, bytes]]:
+    """Each picture's name, below its class's folder, and its PNG; `used`: how often each name came before."""
     for i, number in enumerate(portion.seeds):
-        below = "" if portion.labels is None else re.sub(r"[^\w.-]+", "_", names[int(portion.labels[i])]) + "/"
-        yield f"{below}seed{number:06d}.png", im.png(im.grid(portion.images[i : i + 1], 1))
+        name = f"seed{number:06d}"
+        if portion.labels is not None:
+            name = f"{folders[int(portion.labels[i])]}/{name}"
+        used[name] += 1
+        again = f"-{used[name]}" if used[name] > 1 else ""  # a seed that was asked for twice
+        yield f"{name}{again}.png", im.png(im.grid(portion.images[i : i + 1], 1))
 
 
 @contextmanager
-def _zip(places: list[tuple[Path, Path]], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
-    with zipfile.ZipFile(places[0][0], "w") as archive:
+def _zip(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
+    folders, used = apart(names), Counter[str]()
+    with zipfile.ZipFile(parts[0], "w") as archive:
 
         def add(portion: Portion) -> None:
-            for name, png in _pngs(portion, names):
+            for name, png in _pngs(portion, folders, used):
                 archive.writestr(name, png)
 
         yield add
 
 
 @contextmanager
-def _folder(places: list[tuple[Path, Path]], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
-    root = places[0][0]
-    root.mkdir()
+def _folder(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
+    folders, used = apart(names), Counter[str]()
 
     def add(portion: Portion) -> None:
-        for name, png in _pngs(portion, names):
-            path = root / name
+        for name, png in _pngs(portion, folders, used):
+            path = parts[0] / name
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(png)
 
@@ -166,24 +212,22 @@ def _folder(places: list[tuple[Path, Path]], count: int, spec: ImageSpec, names:
 
 
 @contextmanager
-def _idx(places: list[tuple[Path, Path]], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
+def _idx(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
     """Two files, as MNIST comes: pictures, and labels (the class's own number where its name is one)."""
-    part, path = places[0]
-    by_name = all(name.isdecimal() and int(name) < 256 for name in names)
+    own = {int(name) for name in names if name.isdecimal() and len(name) < 9 and int(name) < 256}
+    by_name = len(own) == len(names)  # '3' and '03' are two classes
     values = np.array([int(name) if by_name else i for i, name in enumerate(names)], np.uint8)
-    if spec.classes:
-        beside = path.name.replace("images", "labels").replace("idx3", "idx1")
-        places.append((part.with_name(f".{beside}.{os.getpid()}.part"), path.with_name(beside)))
+    packed = ".gz." in parts[0].name
 
     def begin(place: Path, *shape: int) -> IO[bytes]:
-        file = gzip.open(place, "wb", compresslevel=6) if path.suffix == ".gz" else open(place, "wb")  # noqa: SIM115
+        file = gzip.open(place, "wb", compresslevel=6) if packed else open(place, "wb")  # noqa: SIM115
         file.write(bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape))
         return file  # pyright: ignore[reportReturnType]
 
-    files = [begin(part, count, spec.size, spec.size)]
+    files = [begin(parts[0], count, spec.size, spec.size)]
     try:
         if spec.classes:
-            files.append(begin(places[1][0], count))
+            files.append(begin(parts[1], count))
 
         def add(portion: Portion) -> None:
             files[0].write(portion.images.numpy().tobytes())

@@ -156,7 +156,7 @@ def fit_all(
         except UserError as error:
             broken.append(str(error))
     if not fitted:
-        raise UserError(" ".join(broken))
+        raise UserError("\n".join(broken))
     return fitted, broken
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from ganvas import checkpoint
 from ganvas.charts import chart
 from ganvas.doctor import Rows, explain, number
+from ganvas.errors import UserError
 from ganvas.figures import number as shown
+from ganvas.metrics import damage
 from ganvas.run import Run
 
 COLUMNS = {"psnr": "PSNR, dB", "ssim": "SSIM", "frechet": "Frechet distance", "read": "Digits read"}
@@ -29,10 +32,23 @@ def section(run: Run, card: dict[str, Any], rows: Rows) -> str:
     cards.append(f"{drawn}<p>{words}</p>" if drawn else "")
     task = card.get("task") if isinstance(card.get("task"), dict) else {}
     assert isinstance(task, dict)
-    about = f"<p>The damage: {escape(str(task.get('degrade')))}. Lively: {escape(str(task.get('lively')))}.</p>"
+    about = f"The damage: {escape(str(task.get('degrade')))}. Lively: {escape(str(task.get('lively')))}."
+    model = _model(run)
+    if model.get("finished"):
+        about += f" Other damage: {escape(damage.told(model))}."
+    about = f"<p>{about}</p>"
     grid = "".join(f'<div class="card">{text}</div>' for text in cards if text)
     expert = contest(rows, str(task.get("loss")))
     return f'<section><h2>How near is it?</h2>{about}<div class="grid">{grid}</div></section>{expert}'
+
+
+def _model(run: Run) -> dict[str, Any]:
+    """The card of the newest model, or nothing where it cannot be read."""
+    try:
+        card = checkpoint.head(run.model)
+    except UserError:
+        return {}
+    return card if isinstance(card, dict) else {}
 
 
 def _judged(row: dict[str, Any]) -> str:

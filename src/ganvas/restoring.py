@@ -150,8 +150,13 @@ class Restorer:
         return found
 
     def unlike(self, original: Original) -> list[str]:
-        """In what the picture's damage is unlike that which was trained on, a sentence each; mostly nothing."""
-        known: dict[str, tuple[float, float]] = self.card.get("signs", {})
+        """In what the picture's damage is unlike that which was trained on, a sentence each; mostly nothing.
+
+        Nothing too where the range in the training rests on too few pictures, or nobody knows on how many.
+        """
+        known = self.card.get("signs", {})
+        if not isinstance(known, dict) or not damage.is_enough(self.card):
+            return []
         size = self.spec.size // self.spec.scale
         height, width, _ = original.pixels.shape
         if not known or min(height, width) < max(size, damage.LEAST):
@@ -162,7 +167,10 @@ class Restorer:
         found = damage.signs(torch.cat([_levels(piece, original.top) for piece in pieces])).median(0).values
         told = []
         for name, value in zip(damage.SIGNS, found.tolist(), strict=True):
-            low, high = known.get(name, (value, value))
+            pair = known.get(name)
+            if not isinstance(pair, list) or [type(end) for end in pair] != [float, float]:
+                continue
+            low, high = pair
             if not low <= value <= high:
                 told.append(f"{name} is {value:.3g}; in the training it was {low:.3g} to {high:.3g}")
         return told

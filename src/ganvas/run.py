@@ -29,6 +29,7 @@ from ganvas.files import (
     place,
     read_bytes,
 )
+from ganvas.naming import safe
 from ganvas.spec import ImageSpec
 
 KEEP = 3  # snapshots that are kept
@@ -69,7 +70,8 @@ class Run:
             UserError: the folder cannot be made.
         """
         make_folder(root)
-        taken = [int(p.name[:5]) for p in root.iterdir() if p.name[:5].isdigit()]
+        name = safe(name)
+        taken = [int(p.name[:5]) for p in root.iterdir() if p.name[:5].isdecimal()]
         number = max(taken, default=-1) + 1
         while True:
             try:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +23,8 @@ from ganvas.inspection import Judged
 from ganvas.judging import Answer
 from ganvas.metrics import fidelity
 from ganvas.metrics.expert import Z
+from ganvas.terminal import Console, say, say_json
+from ganvas.text import one_line
 from ganvas.translated import cell
 from ganvas.weighing import Way
 
@@ -64,10 +64,10 @@ class Progressing:
     def doing(self, event: Doing) -> None:
         if event.stays:
             self.print(f"{event.text[:1].upper()}{event.text[1:]}")
-        self.progress.update(self.task, description=event.text, completed=event.share)
+        self.progress.update(self.task, description=one_line(event.text), completed=event.share)
 
     def print(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(text, soft_wrap=True)
 
 
 class Measuring(Progressing):
@@ -165,22 +165,22 @@ def show_verdicts(judged: list[Judged], detector: Detector | None, alarm: float,
     if as_json:
         for j in judged:
             row = {"file": str(j.path), "probability": round(j.verdict.probability, 4), "verdict": j.verdict.kind}
-            print(json.dumps({**row, **({"converted": j.changes} if j.changes else {})}))
+            say_json({**row, **({"converted": j.changes} if j.changes else {})})
         return
     table = Table(box=None, pad_edge=False)
     for head in ("image", "of the kind", "verdict", "converted"):
         table.add_column(head, justify="right" if head == "of the kind" else "left", overflow="fold")
     for j in judged:
-        table.add_row(Text(str(j.path)), f"{j.verdict.probability:.1%}", j.verdict.kind, j.changes)
+        table.add_row(Text(one_line(j.path)), f"{j.verdict.probability:.1%}", j.verdict.kind, j.changes)
     Console().print(table)
     if detector is not None and judged:
         no, yes = detector.thresholds(alarm)
-        print(f"\n'no' below {no:.1%}: so {alarm:.1%} of images of the kind are called. 'yes' from {yes:.1%} on.")
+        say(f"\n'no' below {no:.1%}: so {alarm:.1%} of images of the kind are called. 'yes' from {yes:.1%} on.")
 
 
 def show_report(found: Report, title: str) -> None:
     """What a detector is worth, as a table."""
-    print(
+    say(
         f"{title}: {found.real:,} real images that nothing has learned from. Asked for {found.alarm:.1%} false alarms, "
         f"it calls {found.false_alarm:.1%} of them 'no'.\nCalibration error {found.calibration_error:.3f} (expected, "
         "15 bins; half real images, half others).\n"
@@ -189,9 +189,11 @@ def show_report(found: Report, title: str) -> None:
     for head in ("real images against", "AUROC", "let pass", "pictures", "others of this kind learned"):
         table.add_column(head, justify="left" if head == "real images against" else "right")
     for r in found.rows:
-        table.add_row(Text(r.name), f"{r.auroc:.3f}", f"{r.passed:.1%}", f"{r.count:,}", "yes" if r.learned else "no")
+        table.add_row(
+            Text(one_line(r.name)), f"{r.auroc:.3f}", f"{r.passed:.1%}", f"{r.count:,}", "yes" if r.learned else "no"
+        )
     Console().print(table)
-    print(
+    say(
         "\nAUROC: how often a real image looks more like the kind than such a picture does (0.5: cannot tell).\n"
         "What the detector does not know: kinds of pictures that resemble none of these; and other people's digits,\n"
         "or photographs, that were prepared in another way may look strange to it though they are of the kind."
@@ -210,9 +212,9 @@ def show_lessons(lessons: list[Lesson]) -> None:
             shown.append(spread(statistics.fmean(values), by, True))
         table.add_row(f"{lesson.size:,}", *shown, lesson.verdict)
     told = f"{len(lessons[0].real)} repeats (± standard deviation)"
-    print(f"\nAccuracy on held-out images of a small classifier, {told}\n")
+    say(f"\nAccuracy on held-out images of a small classifier, {told}\n")
     Console().print(table)
-    print(
+    say(
         f"\n{conclusion(lessons)}\nThe generator itself has learned from all of the training images: with fewer real "
         "ones this is what its pictures add\nfor someone who has the generator and only these."
     )
@@ -220,7 +222,7 @@ def show_lessons(lessons: list[Lesson]) -> None:
 
 def counted(steps: Iterator[int], total: int, text: str) -> int:
     """Show a progress bar while something counts up to a total; returns the last count."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     done = 0
     console = Console()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -235,7 +237,7 @@ def comparison(names: list[str], rows: list[list[Figure]]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("metric")
     for name in [*names, "real images"]:
-        table.add_column(Text(name), justify="right")
+        table.add_column(Text(one_line(name)), justify="right")
     for figures in rows:
         cells = [spread(f.value, f.spread, f.share) for f in figures]
         table.add_row(figures[0].title, *cells, spread(figures[0].floor, figures[0].floor_spread, figures[0].share))
@@ -245,14 +247,14 @@ def comparison(names: list[str], rows: list[list[Figure]]) -> Table:
 def show_verdict(found: md.Verdict, title: str, seed: int) -> None:
     """Print the score of a model of stacked MNIST beside the control and the floors."""
     count = found.model.count
-    print(f"Stacked MNIST: {md.KINDS:,} kinds; {count:,} pictures each (seeds {seed} to {seed + count - 1})\n")
-    print(f"{'':<38}{'kinds':>6} {'KL':>8}")
+    say(f"Stacked MNIST: {md.KINDS:,} kinds; {count:,} pictures each (seeds {seed} to {seed + count - 1})\n")
+    say(f"{'':<38}{'kinds':>6} {'KL':>8}")
     for name, score in ((title, found.model), ("control: real pictures, same code", found.control)):
-        print(f"{name:<38}{score.modes:>6,} {score.kl:>8.4f}")
-    print(f"{'floor: a perfect copy of the data':<38}{'':>6} {found.floor_copy:>8.4f}  expected")
-    print(f"{'floor: uniform kinds':<38}{'':>6} {found.floor_uniform:>8.4f}  expected")
-    print(f"\nKL(kinds drawn || uniform), natural logarithm. The classifier errs on {found.errors:.2%} of test digits.")
-    print(
+        say(f"{name:<38}{score.modes:>6,} {score.kl:>8.4f}")
+    say(f"{'floor: a perfect copy of the data':<38}{'':>6} {found.floor_copy:>8.4f}  expected")
+    say(f"{'floor: uniform kinds':<38}{'':>6} {found.floor_uniform:>8.4f}  expected")
+    say(f"\nKL(kinds drawn || uniform), natural logarithm. The classifier errs on {found.errors:.2%} of test digits.")
+    say(
         f"Another draw differs by about {(2 * md.KINDS) ** 0.5 / (2 * count):.4f} (standard deviation) by chance alone."
     )
 
@@ -260,21 +262,21 @@ def show_verdict(found: md.Verdict, title: str, seed: int) -> None:
 def show_toys() -> None:
     """Train the toys with every loss, and print a line as each is done."""
     kinds = {name: len(make().centres) for name, make in md.TOYS.items()}
-    print(f"Gaussians found, and points within 3 sd of one: means of {md.RUNS} seeds (range)")
-    print(f"Real points: all found, 98.9%. {md.STEPS} steps; published toys train for many times as long.\n")
+    say(f"Gaussians found, and points within 3 sd of one: means of {md.RUNS} seeds (range)")
+    say(f"Real points: all found, 98.9%. {md.STEPS} steps; published toys train for many times as long.\n")
     heads = [f"  {f'{toy}: of {n}':<20}{'good points':<24}" for toy, n in kinds.items()]
-    print(f"{'loss':<14}{''.join(heads).rstrip()}")
+    say(f"{'loss':<14}{''.join(heads).rstrip()}")
     for loss, scores in md.toys():
         line = f"{loss:<14}"
         for found in scores.values():
             modes, good = [s.modes for s in found], [s.quality for s in found]
             line += f"  {f'{sum(modes) / len(modes):.1f} ({min(modes)} to {max(modes)})':<20}"
             line += f"{f'{sum(good) / len(good):.1%} ({min(good):.1%} to {max(good):.1%})':<24}"
-        print(line.rstrip(), flush=True)
+        say(line.rstrip(), flush=True)
 
 
-def findings(checked: Checked, source: str, me: str) -> list[str]:
-    """What a person reads: what there is, the findings with what to do, the forecast."""
+def findings(checked: Checked, source: str, train: str) -> list[str]:
+    """What a person reads: what there is, the findings with what to do, the forecast; `train`: the next command."""
     s, f = checked.survey, checked.forecast
     lines = [f"{s.total:,} pictures in {source}" + (f", {s.tests:,} of them test images" if s.tests else "")]
     if s.sides:
@@ -285,7 +287,7 @@ def findings(checked: Checked, source: str, me: str) -> list[str]:
         lines.append(f"Shorter side {least} to {most} pixels, half of them up to {middle}; {s.square:,} are square")
     if s.classes:
         top = sorted(s.classes.items(), key=lambda item: -item[1])[:SHOWN]
-        told = ", ".join(f"{name} {n:,}" for name, n in top) + (", ..." if len(s.classes) > SHOWN else "")
+        told = ", ".join(f"{one_line(name)} {n:,}" for name, n in top) + (", ..." if len(s.classes) > SHOWN else "")
         lines.append(f"Classes   {len(s.classes)}: {told}")
     lines += ["", "Findings, the most important first"]
     marks = ("!", "-", " ")
@@ -306,4 +308,4 @@ def findings(checked: Checked, source: str, me: str) -> list[str]:
         )
     if f.note:
         lines.append(f"          {f.note}")
-    return [*lines, "", "Nothing was changed. Next:", f"  {me} train {f.recipe} --data {source}"]
+    return [*lines, "", "Nothing was changed. Next:", f"  {train}"]

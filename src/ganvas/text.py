@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
+from pathlib import PurePath
 
 # control characters but the line's end and the tab; what turns the direction of writing; halves of surrogate pairs
 UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -16,3 +20,10 @@ def printable(text: object) -> str:
 def one_line(text: object) -> str:
     """As `printable`, with line ends and tabs written out too: for names."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def command(*words: object) -> str:
+    """A command that can be pasted into a shell of this system as it stands, whatever its words hold."""
+    # a path that begins with a dash would be an option
+    texts = [f".{os.sep}{word}" if isinstance(word, PurePath) and str(word)[:1] == "-" else str(word) for word in words]
+    return subprocess.list2cmdline(texts) if os.name == "nt" else shlex.join(texts)

@@ -15,7 +15,7 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas import images as im
 from ganvas import seeds
 from ganvas.errors import UserError
-from ganvas.files import cannot, make_folder
+from ganvas.files import cannot, check_free, make_folder, part_of
 from ganvas.run import Run
 from ganvas.sample import Model
 
@@ -117,24 +117,33 @@ def growth(run: Run) -> Iterator[Tensor]:
         yield im.read(path)[None]
 
 
-def save(path: Path, frames: Iterator[Tensor], rate: float = 24, scale: int | None = None) -> Iterator[int]:
+def check(path: Path, rate: float = 24, force: bool = False) -> None:
+    """Can an animation be saved there? To be asked before any frame is drawn; see `save`."""
+    if path.suffix.lower() not in FORMS:
+        raise UserError(f"{path}: an animation is written as {', '.join(FORMS)}.")
+    if not rate > 0:
+        raise UserError(f"{rate:g} frames a second: it must be above 0.")
+    check_free(path, force=force)
+
+
+def save(
+    path: Path, frames: Iterator[Tensor], rate: float = 24, scale: int | None = None, force: bool = False
+) -> Iterator[int]:
     """Write an animation as the frames come; yields how many there are so far.
 
     Args:
         path: NAME.webp, NAME.gif or NAME.mp4 (which needs the extra `video`).
         rate: frames a second.
         scale: pixels that a pixel is drawn with; None makes small pictures about 640 pixels wide.
+        force: overwrite a file that is there.
 
     Raises:
-        UserError: another ending, the extra is missing, or the system refused; nothing is left half-written.
+        UserError: another ending, there is such a file, the extra is missing, or the system refused; nothing is left
+            half-written.
     """
+    check(path, rate, force)
     ending = path.suffix.lower()
-    if ending not in FORMS:
-        raise UserError(f"{path}: an animation is written as {', '.join(FORMS)}.")
-    if not rate > 0:
-        raise UserError(f"{rate:g} frames a second: it must be above 0.")
     make_folder(path.parent)
-    part = path.with_name(f".{path.stem}.{os.getpid()}{ending}")
     drawn: list[Image.Image] = []
 
     def sheet(tiles: Tensor) -> Image.Image:
@@ -144,19 +153,19 @@ def save(path: Path, frames: Iterator[Tensor], rate: float = 24, scale: int | No
         return image.resize((image.width * by, image.height * by), Image.Resampling.NEAREST)
 
     try:
-        if ending == ".mp4":
-            yield from _film(part, map(sheet, frames), rate)
-        else:
-            for tiles in frames:
-                drawn.append(sheet(tiles))
-                yield len(drawn)
-            options = {"lossless": True, "quality": 40, "method": 2} if ending == ".webp" else {}
-            drawn[0].save(part, save_all=True, append_images=drawn[1:], duration=round(1000 / rate), loop=0, **options)
-        os.replace(part, path)
+        with part_of(path) as part:
+            if ending == ".mp4":
+                yield from _film(part, map(sheet, frames), rate)
+            else:
+                for tiles in frames:
+                    drawn.append(sheet(tiles))
+                    yield len(drawn)
+                form = {"format": ending[1:], "duration": round(1000 / rate), "loop": 0}
+                form |= {"lossless": True, "quality": 40, "method": 2} if ending == ".webp" else {}
+                drawn[0].save(part, save_all=True, append_images=drawn[1:], **form)
+            os.replace(part, path)
     except OSError as error:
         raise cannot("write", path, error) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _film(part: Path, frames: Iterator[Image.Image], rate: float) -> Iterator[int]:
@@ -167,7 +176,7 @@ def _film(part: Path, frames: Iterator[Image.Image], rate: float) -> Iterator[in
     from fractions import Fraction
 
     done = 0
-    with av.open(str(part), "w") as film:
+    with av.open(str(part), "w", format="mp4") as film:
         stream = None
         for image in frames:
             if stream is None:

@@ -7,18 +7,24 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from ganvas import __version__
 from ganvas.errors import UserError
+from ganvas.terminal import Console, prepare, say
+from ganvas.text import command as as_command
+from ganvas.text import one_line
 
+Force = Annotated[bool, Parameter(negative=())]  # of every command that writes where the user says
 app = App(
     name="ganvas",
     version=__version__,
     help="Train generative adversarial networks on your images, and use both networks afterwards.",
-    help_epilogue="Start with `ganvas train mnist`. Every command takes --debug for tracebacks.",
+    help_epilogue="Start with `ganvas train mnist`. Every command takes --debug for tracebacks. Exit codes: 0; 1 where "
+    "some of several files were passed over; 2 for a mistake, or where no file was good; 130 after Ctrl-C.",
+    error_console=Console(stderr=True, markup=True),
 )
 
 bench = App(name="bench", help="Measure what a model, or what the losses, are worth.")
@@ -29,28 +35,35 @@ def as_settings(texts: tuple[str, ...]) -> dict[str, str]:
     """`('images=2M', 'seed=1')` -> a dictionary.
 
     Raises:
-        UserError: a text without '='.
+        UserError: a text without '=', or a setting that is given twice.
     """
+    found: dict[str, str] = {}
     for text in texts:
-        if "=" not in text:
+        key, equals, value = text.partition("=")
+        if not equals:
             raise UserError(f"'{text}' is no setting: settings are written key=value, such as images=2M.")
-    return dict(text.split("=", 1) for text in texts)
+        key = key.removesuffix("_")  # `from_` is the same setting as `from`
+        if key in found:
+            raise UserError(f"{key} is set twice: {key}={found[key]} and {key}={value}. Keep one of them.")
+        found[key] = value
+    return found
 
 
 def show_settings(card: dict[str, Any]) -> None:
     for section in ("data", "network", "task", "training"):
-        for key, value in card[section].items():
+        values = card.get(section)
+        for key, value in values.items() if isinstance(values, dict) else ():
             shown = ",".join(map(str, value)) if isinstance(value, list) else value
-            print(f"  {section + '.' + key.rstrip('_'):<24} {shown}")
+            say(f"  {one_line(f'{section}.{key}').rstrip('_'):<24} {one_line(shown)}")
 
 
 def passed_over(broken: Sequence[str], good: int) -> int:
-    """Name the files that could not be read; the exit code: 1 where there are some."""
+    """Name the files that could not be read; the exit code: 1 where there are some, 2 where no file was good."""
     for sentence in broken:
-        print(f"ganvas: {sentence}", file=sys.stderr)
+        say(f"ganvas: {sentence}", error=True)
     if broken:
-        print(f"ganvas: {len(broken)} of {len(broken) + good} files were passed over.", file=sys.stderr)
-    return 1 if broken else 0
+        say(f"ganvas: {len(broken)} of {len(broken) + good} files were passed over.", error=True)
+    return (1 if good else 2) if broken else 0
 
 
 def is_first() -> bool:
@@ -58,28 +71,38 @@ def is_first() -> bool:
     return "WORLD_SIZE" not in os.environ or os.environ.get("RANK", "0") == "0"
 
 
-def me() -> str:
-    """How to call this program from where the user is, for the commands that are printed."""
+def command(*words: object) -> str:
+    """A command of this program as the user can paste it where they are, for those that are printed."""
     called = Path(sys.argv[0])
-    if shutil.which("ganvas") or called.name != "ganvas":
-        return "ganvas" if shutil.which("ganvas") else f"{Path(sys.executable).name} -m ganvas"
-    return os.path.relpath(called)
+    if shutil.which("ganvas"):
+        program = ["ganvas"]
+    elif called.name != "ganvas":
+        program = [Path(sys.executable).name, "-m", "ganvas"]
+    else:
+        program = [os.path.relpath(called)]
+    return as_command(*program, *words)
 
 
 def main() -> None:
     """Run the command line: exit code 0, or 2 for the user's mistakes, 130 after Ctrl-C."""
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    prepare()
     try:
-        sys.exit(app(arguments, result_action="return_value"))
-    except UserError as error:
-        if len(arguments) < len(sys.argv) - 1:
-            raise
-        if os.environ.get("LOCAL_RANK", "0") == "0":  # of many processes, one a machine says it
-            print(f"ganvas: {error}", file=sys.stderr)
-        sys.exit(2)
+        code = app(arguments, result_action="return_value")
+        sys.stdout.flush()
+        sys.exit(code)
     except BrokenPipeError:  # whoever reads our output has read enough: `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except (UserError, OSError) as error:
+        if debug:
+            raise
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # of many processes, one a machine says it
+            say(f"ganvas: {error}", error=True)
+        if isinstance(error, OSError):  # perhaps the output itself cannot be written: it is not tried again at the end
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        sys.exit(2)
     except KeyboardInterrupt:
-        print("\nganvas: stopped at once; what was saved before is kept.", file=sys.stderr)
+        say("\nganvas: stopped at once; what was saved before is kept.", error=True)
         sys.exit(130)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import App, Parameter
 
-from ganvas.cli.app import app, as_settings, me
+from ganvas.cli.app import Force, app, as_settings, command
+from ganvas.terminal import Console, say, say_json
 
 if TYPE_CHECKING:
     from ganvas.data import Packing
@@ -19,7 +20,9 @@ app.command(data)
 
 
 @data.command
-def check(path: str, *, json: Annotated[bool, Parameter(negative=())] = False, out: Path | None = None) -> int:
+def check(
+    path: str, *, json: Annotated[bool, Parameter(negative=())] = False, out: Path | None = None, force: Force = False
+) -> int:
     """Say what is in your pictures, what would spoil a training, and how long one would take. Nothing is changed.
 
     Parameters
@@ -31,15 +34,20 @@ def check(path: str, *, json: Annotated[bool, Parameter(negative=())] = False, o
     out
         A file for the sheet that shows the middles cut out against padded pictures; without it data-check.png, and
         only where pictures are not square.
+    force
+        Overwrite what is there.
     """
-    from json import dumps
-
     from ganvas import checking
+    from ganvas.files import check_free
     from ganvas.tables import findings
-    from ganvas.text import printable
 
+    if out is not None:
+        check_free(out, force=force)
     checked = _watched(checking.check(path, out), "looking at pictures")
-    print(dumps(checked.to_dict()) if json else printable("\n".join(findings(checked, path, me()))))
+    if json:
+        say_json(checked.to_dict())
+    else:
+        say("\n".join(findings(checked, path, command("train", checked.forecast.recipe, "--data", path))))
     return 0
 
 
@@ -64,7 +72,6 @@ def pack(path: str, out: Path, *settings: str) -> int:
     from ganvas import data as datasets
     from ganvas.errors import unknown
     from ganvas.experiment import DataConfig
-    from ganvas.text import printable
 
     kinds, wanted = config.types_of(DataConfig), DataConfig(path)
     for key, text in as_settings(settings).items():
@@ -75,13 +82,13 @@ def pack(path: str, out: Path, *settings: str) -> int:
     steps = datasets.pack_into(path, out.expanduser(), wanted.shape(), wanted.labels)
     found = _watched(steps, "converting pictures")
     for note in found.notes:
-        print(printable(note))
+        say(note)
     spec, counts = found.spec, (len(found.train.images), len(found.held_out.images))
-    print(
-        f"{out}: {counts[0]:,} pictures to train on and {counts[1]:,} held out, {spec.size}x{spec.size} pixels, ",
-        end="",
+    say(
+        f"{out}: {counts[0]:,} pictures to train on and {counts[1]:,} held out, {spec.size}x{spec.size} pixels, "
+        f"{spec.channels} channels, {spec.classes or 'no'} classes.\n\n"
+        f"Next:\n  {command('train', 'images', '--data', out)}"
     )
-    print(f"{spec.channels} channels, {spec.classes or 'no'} classes.\n\nNext:\n  {me()} train images --data {out}")
     return 0
 
 
@@ -101,21 +108,21 @@ def cache(*, clear: Annotated[bool, Parameter(negative=())] = False) -> int:
     if clear:
         left = [entry for entry in found if not kept.remove(entry.place)]
         gone = sum(entry.bytes for entry in found) - sum(entry.bytes for entry in left)
-        print(f"Removed {len(found) - len(left):,} of {len(found):,} things from the cache, {gone / 1e6:,.0f} MB.")
+        say(f"Removed {len(found) - len(left):,} of {len(found):,} things from the cache, {gone / 1e6:,.0f} MB.")
         for entry in left:
-            print(f"  in use: {one_line(entry)}")
+            say(f"  in use: {one_line(entry)}")
         return 0
     for entry in reversed(found):
-        print(f"{one_line(entry)}\n  {one_line(entry.place)}")
+        say(f"{one_line(entry)}\n  {one_line(entry.place)}")
     total = sum(entry.bytes for entry in found)
-    print(f"{total / 1e6:,.0f} MB in {len(found):,} things; the cache may take {kept.limit() / 1e9:,.1f} GB.", end=" ")
-    print(f"Next:\n  {me()} data cache --clear" if found else "It is empty.")
+    say(f"{total / 1e6:,.0f} MB in {len(found):,} things; the cache may take {kept.limit() / 1e9:,.1f} GB.")
+    if found:
+        say(f"Empty it with:\n  {command('data', 'cache', '--clear')}")
     return 0
 
 
 def _watched(steps: Generator[Packing, None, T], text: str) -> T:
     """Show a progress bar while pictures are worked on; returns what comes of it."""
-    from rich.console import Console
     from rich.progress import Progress
 
     console = Console(stderr=True)

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ganvas.cli.app import app, is_first, passed_over
+from ganvas.cli.app import Force, app, is_first, passed_over
 from ganvas.errors import UserError
+from ganvas.files import check_free, free
+from ganvas.terminal import say
+from ganvas.text import one_line
 
 if TYPE_CHECKING:
     from ganvas.sample import Model
@@ -26,7 +29,8 @@ def sample(
     count: int | None = None,
     class_: Class = None,
     truncation: float | None = None,
-    out: Path = Path("samples.png"),
+    out: Path | None = None,
+    force: Force = False,
 ) -> int:
     """Draw pictures with a trained generator.
 
@@ -44,36 +48,54 @@ def sample(
         Limit of the latent numbers (1 to 2 is usual): fewer odd pictures, less variety.
     out
         NAME.png: one sheet. NAME.npz, NAME.zip, train-images-idx3-ubyte.gz (labels beside it). Any other name: a new
-        folder with a PNG a picture, a sub-folder a class.
+        folder with a PNG a picture, a sub-folder a class. Without it samples.png, or samples-2.png and so on.
+    force
+        Overwrite what is there.
     """
     from ganvas import distributed
     from ganvas.sample import load
 
     numbers = numbers_of(seeds, count)
+    out = out or free(Path("samples.png"))
+    sheet = out.suffix.lower() == ".png"
+    if sheet and len(numbers) > SHEET:
+        raise UserError(
+            f"{len(numbers):,} pictures are too many for one sheet ({SHEET:,} at most). Choose --out NAME.npz, "
+            "NAME.zip or a folder."
+        )
     with distributed.joined():
         loaded = load(model)
         classes = classes_of(loaded, class_, len(numbers))
+        if sheet:
+            check_free(out, force=force)
+        else:
+            from ganvas import outputs
+
+            outputs.check(out, loaded.spec, force)
+            if is_first() and (told := outputs.renamed(out, loaded.spec, loaded.class_names)):
+                say(told)
         if is_first():
-            _draw(loaded, numbers, classes, class_ is None, truncation, out)
-            print(f"Drew {len(numbers):,} pictures of {model}: {out}")
+            _draw(loaded, numbers, classes, class_ is None, truncation, out, force)
+            say(f"Drew {len(numbers):,} pictures of {model}: {out}")
         else:
             loaded.pictures(numbers, classes, truncation)
     return 0
 
 
 def _draw(
-    loaded: Model, numbers: Sequence[int], classes: Any, in_turn: bool, truncation: float | None, out: Path
+    loaded: Model,
+    numbers: Sequence[int],
+    classes: Any,
+    in_turn: bool,
+    truncation: float | None,
+    out: Path,
+    force: bool,
 ) -> None:
     """Draw pictures into a file or folder; `in_turn`: all classes in turn."""
     from ganvas import images as im
     from ganvas.files import make_folder
 
     if out.suffix.lower() == ".png":
-        if len(numbers) > SHEET:
-            raise UserError(
-                f"{len(numbers):,} pictures are too many for one sheet ({SHEET:,} at most). Choose --out NAME.npz, "
-                "NAME.zip or a folder."
-            )
         make_folder(out.parent)
         columns = len(loaded.class_names) if in_turn and loaded.class_names else round(len(numbers) ** 0.5)
         pictures = loaded.pictures(numbers, classes, truncation)
@@ -83,13 +105,19 @@ def _draw(
         from ganvas.tables import counted  # which knows much that a single picture need not wait for
 
         portions = outputs.portions(loaded, numbers, classes, truncation)
-        saving = outputs.save(out, portions, len(numbers), loaded.spec, loaded.class_names)
+        saving = outputs.save(out, portions, len(numbers), loaded.spec, loaded.class_names, force)
         counted(saving, len(numbers), "drawing")
 
 
 @app.command
 def write(
-    model: Path, text: str, *, seed: int = 0, truncation: float | None = None, out: Path = Path("written.png")
+    model: Path,
+    text: str,
+    *,
+    seed: int = 0,
+    truncation: float | None = None,
+    out: Path | None = None,
+    force: Force = False,
 ) -> int:
     """Write a text, each character a new drawing of the class of that name: a number for a model of digits.
 
@@ -104,17 +132,20 @@ def write(
     truncation
         Limit of the latent numbers (1 to 2 is usual): tidier characters.
     out
-        The PNG to write.
+        The PNG to write. Without it written.png, or written-2.png and so on.
+    force
+        Overwrite what is there.
     """
     from ganvas import images as im
     from ganvas.files import make_folder
     from ganvas.lettering import write
     from ganvas.sample import load
 
+    out = png_at(out, "written.png", force)
     picture = write(load(model), text, seed, truncation)
     make_folder(out.parent)
     im.save_grid(out, picture, 1, scale=max(1, 112 // picture.shape[2]))
-    print(f"Wrote '{text}' with {model}: {out}")
+    say(f"Wrote '{text}' with {model}: {out}")
     return 0
 
 
@@ -129,7 +160,8 @@ def walk(
     loop: bool = True,
     truncation: float | None = None,
     time_lapse: Annotated[bool, Parameter(negative=())] = False,
-    out: Path = Path("walk.webp"),
+    out: Path | None = None,
+    force: Force = False,
 ) -> int:
     """Walk smoothly from picture to picture, between seeds, classes or images of your own; or show a training grow.
 
@@ -154,12 +186,16 @@ def walk(
     time_lapse
         Show the sheets of the run's training instead, from noise to the last picture.
     out
-        NAME.webp or NAME.gif, or NAME.mp4 with the extra `video`.
+        NAME.webp or NAME.gif, or NAME.mp4 with the extra `video`. Without it walk.webp, or walk-2.webp and so on.
+    force
+        Overwrite what is there.
     """
     from ganvas import walks
     from ganvas.sample import load
     from ganvas.tables import counted
 
+    out = out or free(Path("walk.webp"))
+    walks.check(out, min(rate, 6) if time_lapse else rate, force)
     broken: Sequence[str] = ()
     if time_lapse:
         from ganvas.run import Run
@@ -175,16 +211,16 @@ def walk(
         total = len(walks.moments(len(found.latents), frames, loop))
     else:
         loaded, numbers = load(model), seed_list(seeds)
-        classes = None if class_ is None else [name.strip() for name in class_.split(",")]
+        classes = None if class_ is None else named(loaded, class_)
         shown = walks.walk(loaded, numbers, classes, frames, loop, truncation)
         total = len(walks.moments(max(len(numbers), len(classes or ())), frames, loop))
-    count = counted(walks.save(out, shown, rate), total, "drawing")
-    print(f"Drew {count:,} frames of {model}: {out}")
+    count = counted(walks.save(out, shown, rate, force=force), total, "drawing")
+    say(f"Drew {count:,} frames of {model}: {out}")
     return passed_over(broken, len(images) - len(broken))
 
 
 @app.command
-def invert(model: Path, *images: Path, class_: Class = None, out: Path = Path("inverted.png")) -> int:
+def invert(model: Path, *images: Path, class_: Class = None, out: Path | None = None, force: Force = False) -> int:
     """Find the pictures that the generator can draw which are nearest to images of yours.
 
     Parameters
@@ -196,7 +232,9 @@ def invert(model: Path, *images: Path, class_: Class = None, out: Path = Path("i
     class_
         What they show. Without it all classes are tried.
     out
-        A PNG: each image with the found picture to its right.
+        A PNG: each image with the found picture to its right. Without it inverted.png, or inverted-2.png and so on.
+    force
+        Overwrite what is there.
     """
     import torch
 
@@ -206,6 +244,7 @@ def invert(model: Path, *images: Path, class_: Class = None, out: Path = Path("i
 
     if not images:
         raise UserError("Name one image or more to invert: ganvas invert MODEL IMAGE...")
+    out = png_at(out, "inverted.png", force)
     loaded = load(model)
     found, wanted, broken = inverted(loaded, images, class_)
     make_folder(out.parent)
@@ -213,9 +252,9 @@ def invert(model: Path, *images: Path, class_: Class = None, out: Path = Path("i
     columns = 2 * max(1, min(8, round(len(wanted) ** 0.5)))
     im.save_grid(out, pairs, columns, scale=max(1, 112 // loaded.spec.size))
     for i, distance in enumerate(found.distance.tolist()):
-        kind = "" if found.labels is None else f", as class {loaded.class_names[int(found.labels[i])]}"
-        print(f"Image {i + 1}: a pixel is off by {distance * 127.5:.1f} of 255 (root mean square){kind}")
-    print(f"Each image with the found picture to its right: {out}")
+        kind = "" if found.labels is None else f", as class {one_line(loaded.class_names[int(found.labels[i])])}"
+        say(f"Image {i + 1}: a pixel is off by {distance * 127.5:.1f} of 255 (root mean square){kind}")
+    say(f"Each image with the found picture to its right: {out}")
     return passed_over(broken, len(wanted))
 
 
@@ -231,7 +270,7 @@ def inverted(model: Model, places: Sequence[Path], class_: str | None) -> Any:
     fitted, broken = pic.fit_all(places, model.spec, fitting.depth_of(model.card.get("depth")))
     for picture in fitted:
         if picture.changes:
-            print(f"{picture.path}: {picture.changes}")
+            say(f"{one_line(picture.path)}: {picture.changes}")
     wanted = torch.stack([picture.image for picture in fitted])
     return invert(model, im.to_float(wanted), classes_of(model, class_, len(wanted))), wanted, broken
 
@@ -244,8 +283,34 @@ def classes_of(model: Model, text: str | None, count: int) -> Any:
     """
     if text is None:
         return None
-    named = [model.class_number(name.strip()) for name in text.split(",")] if model.class_names else [text]
-    return [named[i % len(named)] for i in range(count)]
+    chosen = named(model, text)
+    return [chosen[i % len(chosen)] for i in range(count)]
+
+
+def named(model: Model, text: str) -> list[int | str]:
+    """'3,8' -> the numbers of these classes; a class whose own name has a comma in it may be named alone.
+
+    Raises:
+        UserError: the model has no such class.
+    """
+    if not model.class_names:
+        return [text]  # the model itself says that it has none
+    names = [text] if text in model.class_names else [name.strip() for name in text.split(",")]
+    return [model.class_number(name) for name in names]
+
+
+def png_at(out: Path | None, usual: str, force: bool) -> Path:
+    """Where a PNG is to be written: what --out says, else the usual name with the first number that is free.
+
+    Raises:
+        UserError: --out is another form, or is there already.
+    """
+    if out is None:
+        return free(Path(usual))
+    if out.suffix.lower() not in ("", ".png"):
+        raise UserError(f"{out}: this is written as a PNG. Choose --out NAME.png.")
+    check_free(out, force=force)
+    return out
 
 
 def numbers_of(seeds: str | None, count: int | None) -> Sequence[int]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganvas.cli.app import app, bench, is_first
+from ganvas.cli.app import Force, app, bench, is_first
 from ganvas.errors import UserError
+from ganvas.terminal import Console
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ganvas.evaluation import Doing, Written
     from ganvas.judging import Answer
     from ganvas.weighing import Way
@@ -33,6 +31,7 @@ def evaluate(
     time_limit: float | None = None,
     against: tuple[Path, ...] = (),
     to: str | None = None,
+    force: Force = False,
 ) -> int:
     """Measure how good generated pictures are; each figure stands beside the one that real images get (the floor).
 
@@ -65,13 +64,15 @@ def evaluate(
         Of a model that mends: others to set beside it, such as one that was trained with another lively=.
     to
         Of a model that translates: with --data, the pictures of the other kind.
+    force
+        Overwrite the sheets in the folder that --out names.
     """
-    from rich.console import Console
-
     from ganvas import distributed, judging, loading, weighing
     from ganvas import evaluation as ev
     from ganvas.tables import Measuring
 
+    if out is not None and out.is_dir() and any(out.iterdir()) and not force:
+        raise UserError(f"{out} is there already and holds files. Choose a new folder, or --force to overwrite them.")
     console = Console(quiet=not is_first())
     task = loading.task(source)
     if against and task != "restore":
@@ -115,7 +116,7 @@ def _judge(console: Console, events: Iterator[Doing | Answer | Way | Written]) -
     for note in dict.fromkeys(a.note for a in found if a.note):
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     for sheet in sheets:
-        console.print(f"Sheet {sheet.path}; {sheet.text}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"Sheet {sheet.path}; {sheet.text}", soft_wrap=True)
     return 0
 
 
@@ -128,8 +129,6 @@ def compare(*sources: Path) -> int:
     sources
         The folders of two runs or more, each measured with ganvas evaluate.
     """
-    from rich.console import Console
-
     from ganvas import figures as fg
     from ganvas import loading
     from ganvas.run import Run
@@ -144,7 +143,7 @@ def compare(*sources: Path) -> int:
             raise UserError(f"{source} translates pictures. Measure each with: ganvas evaluate RUN")
     found = [{f.metric: f for f in fg.figures_of(source)} for source in sources]
     for sentence in (f"{source}/{told}" for source in sources for told in Run(source).remarks()):
-        print(f"ganvas: {sentence}", file=sys.stderr)
+        say(f"ganvas: {sentence}", error=True)
     shared = [name for name in found[0] if all(name in other for other in found)]
     if not shared:
         raise UserError("These runs have no metric in common. Measure them alike: ganvas evaluate RUN")
@@ -155,7 +154,7 @@ def compare(*sources: Path) -> int:
     Console().print(comparison(names, [[of_run[name] for of_run in found] for name in shared]))
     for source, of_run in zip(sources, found, strict=True):
         for line in not_measured((of_run[name].title, of_run[name].note) for name in shared):
-            print(f"{source.name}: {line}")
+            say(f"{source.name}: {line}")
     return 0
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ganvas.cli.app import app, passed_over
+from ganvas.cli.app import Force, app, passed_over
 from ganvas.errors import UserError
+from ganvas.terminal import Console
+from ganvas.text import one_line
 
 if TYPE_CHECKING:
     from ganvas.evaluation import Doing, Written
@@ -25,10 +27,13 @@ def restore(
     colour: str | None = None,
     invented: Annotated[bool, Parameter(negative=())] = False,
     sheet: Path | None = None,
+    mask_hole: str | None = None,
+    force: Force = False,
 ) -> int:
     """Mend pictures of any size with a model that was trained to: denoise, derain, superres, inpaint.
 
-    Depth (8 or 16 bits), transparency, colour profile and EXIF data come back as they were.
+    Depth (8 or 16 bits), transparency, colour profile and EXIF data come back as they were. Files that cannot be mended
+    are named and passed over; the exit code is then 1, and 2 where none was mended.
 
     Parameters
     ----------
@@ -47,14 +52,22 @@ def restore(
         Write beside each picture FILE.invented.png, white where the details are the model's own invention.
     sheet
         A PNG that shows each picture before and after.
+    mask_hole
+        What is missing in the mask: white, black or transparent. Without it white; a mask that leaves that in doubt
+        (greys, one colour, more than half of the picture) is refused.
+    force
+        Overwrite what is there; never the pictures themselves.
     """
     from ganvas import mending
 
-    return _watch(mending.restore(model, _named("restore", images), out, mask, colour, invented, sheet))
+    named = _named("restore", images)
+    return _watch(mending.restore(model, named, out, mask, colour, invented, sheet, mask_hole, force))
 
 
 @app.command
-def translate(model: Path, *images: Path, out: Path, to: str = "B", sheet: Path | None = None) -> int:
+def translate(
+    model: Path, *images: Path, out: Path, to: str = "B", sheet: Path | None = None, force: Force = False
+) -> int:
     """Turn pictures into another kind with a model that was trained to: photos into avatars, faces into emoji.
 
     A model of whole pictures takes the middle square of each, in the size that it was trained on; one that learned from
@@ -72,10 +85,12 @@ def translate(model: Path, *images: Path, out: Path, to: str = "B", sheet: Path 
         The wanted kind: B (--to of the training), A (--data, the other way), or the name of its pictures.
     sheet
         A PNG that shows each picture before and after.
+    force
+        Overwrite what is there; never the pictures themselves.
     """
     from ganvas import mending
 
-    return _watch(mending.translate(model, _named("translate", images), out, to, sheet))
+    return _watch(mending.translate(model, _named("translate", images), out, to, sheet, force))
 
 
 def _named(command: str, images: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -86,8 +101,6 @@ def _named(command: str, images: tuple[Path, ...]) -> tuple[Path, ...]:
 
 def _watch(events: Iterator[Doing | Mended | Failed | Written]) -> int:
     """Show what is done to picture files; the exit code."""
-    from rich.console import Console
-
     from ganvas.evaluation import Doing
     from ganvas.mending import Failed, Mended
     from ganvas.tables import Progressing
@@ -101,9 +114,10 @@ def _watch(events: Iterator[Doing | Mended | Failed | Written]) -> int:
                 broken.append(event.why)
             elif isinstance(event, Mended):
                 good += 1
-                progress.print(f"{event.path}  ({event.seconds:.1f} s)")
+                hole = f"; filled: {event.hole}" if event.hole else ""
+                progress.print(one_line(f"{event.path}  ({event.seconds:.1f} s{hole})"))
                 for text in event.warnings:
-                    progress.print(f"Warning: {text}")
+                    progress.print(one_line(f"Warning: {text}"))
             else:
                 progress.print(f"Before and after: {event.path}")
     return passed_over(broken, good)

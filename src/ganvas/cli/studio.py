@@ -8,6 +8,7 @@ from pathlib import Path
 from ganvas.cli.app import app
 from ganvas.errors import UserError
 from ganvas.files import locked, make_folder
+from ganvas.terminal import say
 
 PORT = 8_760
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -60,13 +61,13 @@ def studio(
     home = home_of(runs)
     make_folder(home)
     with locked(home / "lock", f"Another studio is open on {runs}/. Close it, or choose other --runs."):
-        print(
+        say(
             f"Ganvas Studio: {place}\n"
             f"Runs in {runs}/, pictures below {data.resolve()}. Ctrl-C ends it; trainings go on.",
             flush=True,
         )
         if (runs / ".studio" / "jobs.json").exists():
-            print(f"{runs / '.studio' / 'jobs.json'} is passed over: the queue is kept in {home}/ now.", flush=True)
+            say(f"{runs / '.studio' / 'jobs.json'} is passed over: the queue is kept in {home}/ now.", flush=True)
         if not serve(create(runs, data, token), host, port):
             raise UserError(f"The studio could not listen at {host}:{port}: is it in use? Choose another --port.")
     return 0

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from cyclopts import Parameter
 
-from ganvas.cli.app import app, as_settings, is_first, me, show_settings
+from ganvas.cli.app import app, as_settings, command, is_first, show_settings
 from ganvas.errors import UserError
+from ganvas.terminal import Console, say
+from ganvas.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
 
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 NEXT = {  # after a training
-    "generate": "sample {place} --seeds 0-63",
-    "restore": "restore {place} my-pictures/ --out mended/",
-    "translate": "translate {place} my-pictures/ --to B --out translated/",
+    "generate": ("sample", "{place}", "--seeds", "0-63"),
+    "restore": ("restore", "{place}", "my-pictures/", "--out", "mended/"),
+    "translate": ("translate", "{place}", "my-pictures/", "--to", "B", "--out", "translated/"),
 }
 
 
@@ -96,8 +98,8 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
     for place, way in ((places.source, "--data"), (places.to, "--to"), (places.twins, "twins=")):
         if os.path.isabs(place) and not os.path.exists(place):
             raise UserError(
-                f"{folder} learns from {place}, where there is nothing now. Say where these images are: {me()} resume "
-                f"{folder} {way}{'' if way.endswith('=') else ' '}PLACE"
+                f"{folder} learns from {place}, where there is nothing now. Say where these images are: "
+                f"{command('resume', folder)} {way}{'' if way.endswith('=') else ' '}PLACE"
             )
     return watch(experiment, folder)
 
@@ -119,11 +121,11 @@ def recipes(name: str | None = None) -> int:
     if name is not None:
         if name not in RECIPES:
             raise unknown("recipe", name, RECIPES)
-        print(inspect.getdoc(RECIPES[name]))
+        say(inspect.getdoc(RECIPES[name]))
         return 0
     width = max(map(len, RECIPES))
     for title, function in RECIPES.items():
-        print(f"{title:<{width}}  {(inspect.getdoc(function) or '').splitlines()[0]}")
+        say(f"{title:<{width}}  {(inspect.getdoc(function) or '').splitlines()[0]}")
     return 0
 
 
@@ -141,19 +143,19 @@ def forecast(experiment: Experiment) -> int:
     sizes = [sum(p.numel() for p in n.parameters()) for n in (task.generator, task.discriminator)]
     with experiment.enough_memory(images.spec):
         trainer = Trainer(task, config)
-    print(f"Settings of {experiment.recipe} (change them with key=value, without the part before the dot)")
+    say(f"Settings of {experiment.recipe} (change them with key=value, without the part before the dot)")
     show_settings(experiment.to_dict())
     with experiment.enough_memory(images.spec):
         rate = speed(trainer, batches)
     what = "pieces" if experiment.data.fit == "pieces" else "images"
-    print()
+    say()
     for title, kind in (("Data", images), ("And", images.other)):
         if kind is not None:
             count, out = len(kind.train.images), len(kind.held_out.images)
-            print(f"{title:<9} {count:,} {what} of {kind.name}, {out:,} held out")
-    print(f"Networks  generator {sizes[0]:,} weights, discriminator {sizes[1]:,}")
-    print(f"Machine   {trainer.device.type}, {trainer.precision}")
-    print(f"Forecast  {duration(config.images / rate)} for {config.images:,} images at {rate:.0f} images a second")
+            say(f"{title:<9} {count:,} {what} of {one_line(kind.name)}, {out:,} held out")
+    say(f"Networks  generator {sizes[0]:,} weights, discriminator {sizes[1]:,}")
+    say(f"Machine   {trainer.device.type}, {trainer.precision}")
+    say(f"Forecast  {duration(config.images / rate)} for {config.images:,} images at {rate:.0f} images a second")
     return 0
 
 
@@ -199,8 +201,6 @@ def _without_terminal(asked: list[int]) -> Iterator[None]:
 
 def watch(experiment: Experiment, folder: Path | None) -> int:
     """Train, show what happens, and say at the end what there is and what to type next."""
-    from rich.console import Console
-
     from ganvas import distributed, tasks
     from ganvas.display import Lines, Screen
     from ganvas.events import Started
@@ -222,18 +222,18 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
                     break
             events.close()
         if stopped and is_first():
-            print(f"\nStopped and saved. Go on with:\n  {me()} resume {place}", flush=True)
+            say(f"\nStopped and saved. Go on with:\n  {command('resume', place)}")
     if stopped or HANGUP in asked:
         distributed.granted("stop")
         return 128 + (asked or [signal.SIGTERM])[0]
     if not is_first():
         return 0
     if isinstance(last, Started):
-        print(f"This run is finished. Make it longer with:\n  {me()} resume {place} images={2 * total}")
+        say(f"This run is finished. Make it longer with:\n  {command('resume', place, f'images={2 * total}')}")
         return 0
     newest = next((path for _, path in reversed(Run(place).pictures())), place / "samples")
-    print(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
+    say(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
     use = NEXT[tasks.name_of(experiment.task)]
-    print(f"Next:\n  {me()} {use.format(place=place)}\n  {me()} info {place}")
-    print(f"  {me()} resume {place} images={2 * total}    # train on, to twice the length")
+    say(f"Next:\n  {command(*(place if word == '{place}' else word for word in use))}\n  {command('info', place)}")
+    say(f"  {command('resume', place, f'images={2 * total}')}    # train on, to twice the length")
     return 0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from ganvas.cli.app import app, passed_over, show_settings
+from ganvas.cli.app import Force, app, passed_over, show_settings
 from ganvas.errors import UserError
+from ganvas.files import check_free
+from ganvas.terminal import Console, say
+from ganvas.text import command, one_line
 
 
 @app.command
@@ -22,8 +24,11 @@ def detect(
     against: tuple[Path, ...] = (),
     data: str | None = None,
     out: Path | None = None,
+    force: Force = False,
 ) -> int:
     """Ask the discriminator whether images are of the kind that it was trained on.
+
+    Files that are no images are named and passed over; the exit code is then 1, and 2 where no file could be read.
 
     Parameters
     ----------
@@ -43,15 +48,19 @@ def detect(
         With --report: the images that the model was trained on, where they lie elsewhere now.
     out
         A PNG with all images, those first that look least like the kind.
+    force
+        Overwrite what is there.
     """
     from ganvas import inspection, sources
     from ganvas.sample import load
     from ganvas.tables import show_report, show_verdicts
 
+    if out is not None:
+        check_free(out, force=force)
     loaded = load(model)
     if report:
         if told := sources.reading(model, data):
-            print(told, file=sys.stderr)
+            say(told, error=True)
         show_report(inspection.report(model, loaded, alarm, against, data), str(model))
         return 0
     if not images:
@@ -60,13 +69,20 @@ def detect(
     show_verdicts(judged, loaded.detector, alarm, json)
     if out is not None:
         inspection.sheet(out, judged)
-        print(f"Those first that look least like the kind: {out}", file=sys.stderr)
+        say(f"Those first that look least like the kind: {out}", error=True)
     return passed_over(broken, len(judged))
 
 
 @app.command
 def expand(
-    model: Path, *, out: Path, count: int = 1_000, data: str | None = None, seed: int = 0, repeats: int = 5
+    model: Path,
+    *,
+    out: Path,
+    count: int = 1_000,
+    data: str | None = None,
+    seed: int = 0,
+    repeats: int = 5,
+    force: Force = False,
 ) -> int:
     """Scale a labelled data set by generated pictures, and find out whether that helps a classifier.
 
@@ -86,16 +102,16 @@ def expand(
         Other pictures, other real images in the trials.
     repeats
         Trials of each kind, each with other real images; 5 are the least for a verdict, 0: none.
+    force
+        Overwrite what an earlier call wrote there.
     """
-    from rich.console import Console
-
     from ganvas import expanding as ex
     from ganvas.evaluation import Doing
     from ganvas.tables import Progressing, show_lessons
 
     lessons: list[ex.Lesson] = []
     with Progressing(Console()) as progress:
-        for event in ex.expand(model, out, count, data, seed, repeats):
+        for event in ex.expand(model, out, count, data, seed, repeats, force):
             if isinstance(event, Doing):
                 progress.doing(event)
             elif isinstance(event, ex.Lesson):
@@ -106,14 +122,16 @@ def expand(
                     f"{event.rejected:,} that the detector rejects."
                 )
                 if event.short:
-                    progress.print(f"Fewer than were asked for: {', '.join(event.short)}.")
+                    progress.print(f"Fewer than were asked for: {', '.join(map(one_line, event.short))}.")
+                if event.renamed:
+                    progress.print(event.renamed)
     if lessons:
         show_lessons(lessons)
     return 0
 
 
 @app.command
-def export(model: Path, *, out: Path | None = None, web: Path | None = None) -> int:
+def export(model: Path, *, out: Path | None = None, web: Path | None = None, force: Force = False) -> int:
     """Hand the networks on: as ONNX files, or as a page that draws in the visitor's browser.
 
     Parameters
@@ -124,6 +142,8 @@ def export(model: Path, *, out: Path | None = None, web: Path | None = None) -> 
         A folder for generator.onnx and detector.onnx, each compared with torch.
     web
         A folder for a static page; any web server will do: python -m http.server.
+    force
+        Overwrite what an earlier call wrote there.
     """
     from ganvas import exporting, loading
     from ganvas.sample import Model
@@ -131,23 +151,24 @@ def export(model: Path, *, out: Path | None = None, web: Path | None = None) -> 
     if out is None and web is None:
         raise UserError("Say what to export: --out DIR for ONNX files, --web DIR for a page.")
     loaded = loading.load(model)
-    written = exporting.export(loaded, out) if out else []
-    if web is not None:
-        if not isinstance(loaded, Model):
-            raise UserError(f"{model} draws none from noise, and pages for others are not made yet. Take --out DIR.")
-        written += exporting.web(loaded, web)
+    if web is not None and not isinstance(loaded, Model):
+        raise UserError(f"{model} draws none from noise, and pages for others are not made yet. Take --out DIR.")
+    exporting.check(loaded, out, web, force)
+    written = exporting.export(loaded, out, force) if out else []
+    if web is not None and isinstance(loaded, Model):
+        written += exporting.web(loaded, web, force)
     for file in written:
         told = f"  (largest difference from torch {file.difference:.1e})" if file.path.suffix == ".onnx" else ""
-        print(f"{file.path}{told}")
+        say(f"{file.path}{told}")
     if isinstance(loaded, Model) and loaded.selector is not None:
-        print("Without the selector: the pictures are those of the generator alone.")
+        say("Without the selector: the pictures are those of the generator alone.")
     if web is not None:
-        print(f"Look at it: python -m http.server --directory {web}")
+        say(f"Look at it: {command('python', '-m', 'http.server', '--directory', web)}")
     return 0
 
 
 @app.command
-def push(model: Path, target: str) -> int:
+def push(model: Path, target: str, *, force: Force = False) -> int:
     """Upload a model to the Hugging Face hub, with its card as README; load it there as hf://user/name.
 
     Parameters
@@ -155,11 +176,18 @@ def push(model: Path, target: str) -> int:
     model
         A run's folder or a model file.
     target
-        hf://user/name; or a folder, which then holds what would be uploaded.
+        hf://user/name; or a folder (./name), which then holds what would be uploaded.
+    force
+        Overwrite what lies in that folder.
     """
     from ganvas import hub, loading
+    from ganvas.run import is_remote, remote_name
 
-    print(f"{model}: {hub.push(loading.load(model), target)}")
+    place = hub.push(loading.load(model), target, force)
+    if is_remote(target):
+        say(f"Uploaded: https://huggingface.co/{remote_name(target)}")
+    else:
+        say(f"Wrote what would be uploaded to {place}")
     return 0
 
 
@@ -175,16 +203,16 @@ def info(model: Path) -> int:
     from ganvas import cards, loading
 
     loaded = loading.load(model)
-    print(f"{loaded.path}\n")
+    say(f"{one_line(loaded.path)}\n")
     for name, text in cards.facts(loaded).items():
-        print(f"  {name:<18} {text}")
+        say(f"  {name:<18} {one_line(text)}")
     for title, lines in (("Figures", cards.figures(loaded)), ("Detector", cards.detection(loaded))):
         if lines:
-            print(f"\n{title}")
+            say(f"\n{title}")
         for line in lines:
-            print(f"  {line}")
+            say(f"  {one_line(line)}")
     for sentence in cards.remarks(loaded):
-        print(f"\n{sentence}")
-    print("\nSettings")
+        say(f"\n{one_line(sentence)}")
+    say("\nSettings")
     show_settings(loaded.card)
     return 0

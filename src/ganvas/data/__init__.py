@@ -21,6 +21,7 @@ from ganvas.data.sets import ImageData, Split, fingerprint, hold_out
 from ganvas.errors import UserError, unknown
 from ganvas.files import cache_folder, cannot
 from ganvas.fitting import Shape
+from ganvas.naming import safe
 
 STACKED = (128_000, 10_000)  # pictures of stacked MNIST that are trained on, and that are held out
 
@@ -248,8 +249,8 @@ def _photographs(found: Listing, shape: Shape, twins: str = "") -> Generator[Pac
 
 
 def _place(name: str, ending: str) -> Path:
-    """The folder in the cache for pictures of a name, of which so much stays as any file system takes."""
-    return cache_folder() / "packs" / (name.encode(errors="replace")[:100].decode(errors="ignore") + ending)
+    """The folder in the cache for pictures of a name."""
+    return cache_folder() / "packs" / f"{safe(name)}{ending}"
 
 
 def _cached(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from ganvas.data.naming import Names
+from ganvas.data.matching import Names
 from ganvas.errors import UserError
 from ganvas.files import parse_json
 from ganvas.text import one_line

@@ -208,7 +208,7 @@ def mirror(thumbs: Tensor, most: int = 3_000, steps: int = 200, batch: int = 64)
         thumbs = thumbs[torch.randperm(len(thumbs))[:most]].float().div(127.5).sub(1)
         cut = len(thumbs) * 2 // 3
         learn, held_out = thumbs[:cut], thumbs[cut:]
-        if not len(held_out):
+        if not len(learn):
             return Mirror(0.5, 0.5, 0)
         layers: list[torch.nn.Module] = []
         for inside, outside in (3, 16), (16, 32), (32, 32):

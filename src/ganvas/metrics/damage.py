@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
 SIGNS = ("noise in levels", "fine contrast beside coarse", "edges of 8x8 blocks")
 LEAST = 16  # pixels a side
+ENOUGH = 40  # pictures without which no range is told: one more of the same kind lies beyond all n in 2 of n + 1 cases
 HALF = 0.6745  # deviations within which half of all normal numbers lie
 
 
@@ -30,6 +33,21 @@ def signs(images: Tensor) -> Tensor:
     far = (grey[:, :, :, 4:] - grey[:, :, :, :-4]).abs().mean((1, 2, 3)).clamp_min(1e-3)
     by_column = across.mean((1, 2))
     return torch.stack([noise, across.mean((1, 2, 3)) / far, _blocks(by_column)], 1)
+
+
+def is_enough(card: dict[str, Any]) -> bool:
+    """Does what a model's card says of signs rest on enough pictures?"""
+    count = card.get("signs_from")
+    return isinstance(count, int) and count >= ENOUGH
+
+
+def told(card: dict[str, Any]) -> str:
+    """Whether the model of this card can say that a picture is a stranger to it, in words."""
+    if is_enough(card) and card.get("signs"):
+        return f"it tells pictures of another damage, by {card['signs_from']:,} pictures"
+    if not isinstance(card.get("signs_from"), int):
+        return "it does not tell pictures of another damage: trained before Ganvas kept from how many pictures it knows"
+    return f"not enough pictures to tell those of another damage ({card['signs_from']:,}; {ENOUGH} are needed)"
 
 
 def _blocks(steps: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas import checking, exporting, lettering, originals, sample, seeds
 from ganvas import images as im
 from ganvas.errors import UserError
+from ganvas.naming import safe
 from ganvas.restoring import Restorer, last
 from ganvas.sample import Model
 from ganvas.studio.asking import NEAREST, game, judge  # noqa: F401  # the worker calls them by their names here
@@ -66,7 +67,7 @@ def _drawn(path: str, numbers: list[int], kind: str | None, truncation: float | 
 
 def archive(path: str, numbers: list[int], kind: str | None, truncation: float | None) -> bytes:
     """The same pictures as a zip of PNG files that are named after their seeds."""
-    buffer, end = io.BytesIO(), f"-{kind}" if kind in drawer(path).class_names else ""
+    buffer, end = io.BytesIO(), f"-{safe(kind or '')}" if kind in drawer(path).class_names else ""
     drawn = _drawn(path, numbers, kind, truncation)
     with zipfile.ZipFile(buffer, "w") as file:
         for number, picture in zip(numbers, drawn, strict=True):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
@@ -15,6 +17,8 @@ from ganvas import images as im
 from ganvas.config import knob
 from ganvas.damages import Draw
 from ganvas.data import Batch, Batches
+from ganvas.data.photos import Photos
+from ganvas.data.stored import Stored
 from ganvas.losses import LOSSES
 from ganvas.metrics import damage, fidelity
 from ganvas.spec import ImageSpec
@@ -22,7 +26,7 @@ from ganvas.tasks.base import CHECK, Task
 
 PAIRS = "pairs"  # the `degrade` of pictures whose damaged twins the user has
 ROWS, COLUMNS = 2, 10  # of pieces in a preview, each shown damaged, restored and whole
-PIECES = 1_000  # held-out pieces whose damage is looked at when the training ends
+PICTURES, PIECES = 200, 16  # whose damage is looked at when the training ends, at most, and pieces of each
 SMOOTH = 1e-3  # of the Charbonnier loss, in a range of 2
 
 
@@ -128,12 +132,27 @@ class RestoreTask(Task):
 
     def finish(self, generator: nn.Module, batches: Batches, drawn: Tensor) -> Iterator[str]:
         """Note what the damage looks like: a picture with other signs will be a stranger to this model."""
-        whole, spoilt = self._fixed(batches, PIECES)
-        seen = (whole if self.plan.masked else spoilt)[:, : min(3, self.spec.channels)]  # holes are marked: no sign
-        if seen.shape[2] >= damage.LEAST:
-            found = damage.signs(im.levels(seen))
-            low, high = (found.quantile(q, 0).tolist() for q in (0.02, 0.98))
-            self.findings["signs"] = {name: pair for name, *pair in zip(damage.SIGNS, low, high, strict=True)}
+        homes = [homes_of(split.images) for split in (batches.data.train, batches.data.held_out)]
+        self.findings["signs_from"] = sum(len(home.unique()) for home in homes)
+        if self.findings["signs_from"] < damage.ENOUGH:
+            yield f"No warning will be given of other damage: {damage.told(self.findings)}."
+            return
+        if self.spec.size // self.spec.scale < damage.LEAST:
+            return
+        random = seeds.generator(batches.seed, "signs")
+        found, middles = [], []
+        for split, home in zip((batches.data.train, batches.data.held_out), homes, strict=True):
+            for rows in _of_each(home, random):  # those of one picture
+                images = im.to_float(split.images[rows])
+                whole, spoilt = damaged(self.plan, images, functools.partial(_drawn, len(images), random))
+                seen = whole if self.plan.masked else spoilt  # holes are marked: no sign
+                found.append(damage.signs(im.levels(seen[:, : min(3, self.spec.channels)])))
+                middles.append(found[-1].median(0).values)
+        # most pieces, and every picture as a whole: none of those that were trained on is a stranger
+        pieces, pictures = torch.cat(found), torch.stack(middles)
+        low = torch.minimum(pieces.quantile(0.02, 0), pictures.amin(0)).tolist()
+        high = torch.maximum(pieces.quantile(0.98, 0), pictures.amax(0)).tolist()
+        self.findings["signs"] = {name: pair for name, *pair in zip(damage.SIGNS, low, high, strict=True)}
         yield from ()
 
     @torch.no_grad()
@@ -164,6 +183,27 @@ class RestoreTask(Task):
         with torch.autocast(batch.images.device.type, enabled=False):
             whole = augment.turned(batch.images, batch.draw(torch.rand, 3)) if self.config.turn else batch.images
             return damaged(self.plan, whole, batch.draw)
+
+
+def homes_of(images: Tensor) -> Tensor:
+    """Of which picture each row of a split is a piece, int64 [N]."""
+    source = images.source if isinstance(images, Stored) else None
+    if isinstance(source, Photos):
+        return torch.from_numpy(np.searchsorted(source.ends, images.rows.numpy(), "right"))  # pyright: ignore[reportAttributeAccessIssue]
+    return torch.arange(len(images))
+
+
+def _of_each(homes: Tensor, random: torch.Generator) -> list[Tensor]:
+    """The rows of up to PICTURES pictures, up to PIECES of each, chosen at random."""
+    order = torch.randperm(len(homes), generator=random)
+    order = order[homes[order].argsort(stable=True)]
+    groups = order.split(homes.unique(return_counts=True)[1].tolist())
+    chosen = torch.randperm(len(groups), generator=random)[:PICTURES].tolist()
+    return [groups[i][:PIECES] for i in chosen]
+
+
+def _drawn(count: int, random: torch.Generator, function: Callable[..., Tensor], *shape: int) -> Tensor:
+    return function(count, *shape, generator=random)
 
 
 def plan_of(text: str) -> degrade.Plan:
