@@ -158,7 +158,7 @@ def test_an_interrupted_decoding_goes_on(photos: Path, tmp_path: Path, monkeypat
 
     whole = pieces(photos).fingerprint
     found = listing.find(photos)
-    steps = ph.write(found, 3, tmp_path / "pack")
+    steps = ph.write(found, Shape(0, 3), tmp_path / "pack")
     for _ in range(4):
         next(steps)
     steps.close()  # pyright: ignore[reportAttributeAccessIssue]
@@ -167,7 +167,7 @@ def test_an_interrupted_decoding_goes_on(photos: Path, tmp_path: Path, monkeypat
     decoded = []
     before = ph._decoded
     monkeypatch.setattr(ph, "_decoded", lambda *a, **k: decoded.append(a) or before(*a, **k))
-    list(ph.write(found, 3, tmp_path / "pack"))
+    list(ph.write(found, Shape(0, 3), tmp_path / "pack"))
     assert len(decoded) <= 7
     reading = ph.read(tmp_path / "pack", 32)
     with pytest.raises(StopIteration) as end:  # it was checked as it was written

@@ -442,8 +442,8 @@ def _download(name: str) -> Path:
         raise UserError(f"{name} is on the hub, which needs its library: pip install 'ganvas[hub]'.") from error
     try:
         at_home = os.path.isabs(os.path.expanduser("~")) or "HF_HOME" in os.environ or "HF_HUB_CACHE" in os.environ
-        more = {} if at_home else {"cache_dir": cache_folder() / "hub"}  # else it would make a folder named ~
-        found = huggingface_hub.hf_hub_download(repository, "model.safetensors", library_name="ganvas", **more)
+        cache = None if at_home else cache_folder() / "hub"  # else it would make a folder named ~
+        found = huggingface_hub.hf_hub_download(repository, "model.safetensors", library_name="ganvas", cache_dir=cache)
         return Path(found)
     except (HfHubHTTPError, HFValidationError, EntryNotFoundError, OSError, ValueError) as error:
         raise UserError(f"hf://{repository} cannot be had from the hub: {first_line(error)}") from error

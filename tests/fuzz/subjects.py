@@ -217,7 +217,7 @@ def make_zip(folder: Path, run: Path) -> list[str]:
 
 def make_tar(suffix: str) -> Callable[[Path, Path], list[str]]:
     def make(folder: Path, run: Path) -> list[str]:
-        with tarfile.open(folder / f"set.tar{suffix}", "w" + suffix.replace(".", ":")) as file:
+        with tarfile.open(folder / f"set.tar{suffix}", "w:gz" if suffix else "w") as file:
             for i in range(COUNT):
                 info = tarfile.TarInfo(f"{classes(i)}/{i:02}.png")
                 info.size = len(encoded(i))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ganvas.cli.app import Force, app, bench, is_first
 from ganvas.errors import UserError
-from ganvas.terminal import Console
+from ganvas.terminal import Console, say
 
 if TYPE_CHECKING:
     from ganvas.evaluation import Doing, Written
