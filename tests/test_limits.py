@@ -294,3 +294,46 @@ def test_every_kind_of_packing_is_read_alike(tmp_path: Path) -> None:
     (tmp_path / "x.tar.bz2").write_bytes(bz2.compress(as_tar(tmp_path / "x.tar", members).read_bytes()))
     assert data.load(str(tmp_path / "x.tar.bz2")).fingerprint == zips[0]
     assert data.load(str(tmp_path / "x.tar")).fingerprint == zips[0]
+
+
+def tarred(count: int) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as file:
+        for i in range(count):
+            info = tarfile.TarInfo(f"{i}.png")
+            info.size = 700
+            file.addfile(info, io.BytesIO(b"x" * 700))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda raw: raw[:1536] + b"\xff" * 512 + raw[2048:], "what should be the head of a member is none"),
+        (lambda raw: raw[: 3 * 1536], "ends without its mark for the end"),
+        (lambda raw: raw[:1536] + bytes(512) + raw[2048:], "behind its mark for the end there is more"),
+    ],
+)
+def test_a_tar_that_is_damaged_loses_nothing_silently(
+    tmp_path: Path, change: Callable[[bytes], bytes], told: str
+) -> None:
+    """Python takes a damaged head for the archive's end: what comes after it would be missing without a word."""
+    (tmp_path / "good.tar").write_bytes(tarred(6))
+    assert len(listing.find(tmp_path / "good.tar").names) == 6
+    (tmp_path / "bad.tar").write_bytes(change(tarred(6)))
+    with pytest.raises(UserError, match=f"bad.tar is damaged.*{told}"):
+        listing.find(tmp_path / "bad.tar")
+
+
+def test_a_zip_whose_list_is_damaged_loses_nothing_silently(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for i in range(6):
+            file.writestr(f"{i}.png", b"x")
+    raw = bytearray(path.read_bytes())
+    assert len(listing.find(path).names) == 6
+    second = raw.find(b"PK\1\2", raw.find(b"PK\1\2") + 4)
+    raw[second + 32 : second + 34] = (2 * (46 + 5)).to_bytes(2, "little")  # a comment that swallows two members
+    path.write_bytes(bytes(raw))
+    with pytest.raises(UserError, match=r"x.zip is damaged.*its list names 4 members, and its end says 6"):
+        listing.find(path)

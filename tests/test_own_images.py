@@ -497,3 +497,21 @@ def test_heif_is_read_where_what_reads_it_is_installed(tmp_path: Path) -> None:
     whole = (tmp_path / "x.heic").read_bytes()
     with pytest.raises(fitting.Unreadable):
         fitting.plain(fitting.opened(whole[: len(whole) - 20]))
+
+
+def test_a_png_with_one_bit_turned_is_named_or_right() -> None:
+    """Pillow decodes changed pixels of a PNG file without a word: the file's own checksums are looked at."""
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 12, 3), dtype=np.uint8))
+    out, refused = io.BytesIO(), 0
+    picture.save(out, "PNG")
+    data = out.getvalue()
+    for at in range(len(data)):
+        changed = bytearray(data)
+        changed[at] ^= 1 << at % 8
+        try:
+            found = fitting.plain(fitting.opened(bytes(changed)))
+        except fitting.Unreadable:
+            refused += 1
+        else:
+            assert np.array_equal(np.asarray(found), np.asarray(picture))
+    assert refused > 0.9 * len(data)

@@ -228,7 +228,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
     Raises:
         UserError: the system refused (disk full, no permission ...); the old file is untouched.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content  # of halves of pairs
     try:
         with part_of(path) as part:
             with open(part, "wb") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from PIL import Image, ImageOps, features
 
 from ganvas.errors import first_line
 
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what is amiss with a picture Ganvas says itself
 SUFFIXES = {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
 SUFFIXES |= {".tga", ".ppm", ".pgm", ".pbm", ".pnm"}
 FORMATS = ("PNG", "JPEG", "JPEG2000", "WEBP", "GIF", "BMP", "DIB", "TIFF", "TGA", "PPM")  # no other is decoded
@@ -60,13 +62,15 @@ class Unreadable(Exception):
 
 
 def opened(data: bytes | np.ndarray | Exception) -> Image.Image:
-    """A picture from the bytes of a file, or from an array uint8 [C, H, W]; only its head is read.
+    """A picture from the bytes of a file, or from an array uint8 [C, H, W]; it is not decoded yet.
+
+    Of PNG files all checksums are looked at: Pillow decodes changed pixels without a word.
 
     Args:
         data: may also be why the bytes could not be had.
 
     Raises:
-        Unreadable: it is no picture, or one of too many pixels.
+        Unreadable: it is no picture, a PNG file with a wrong checksum, or one of too many pixels.
     """
     if isinstance(data, Exception):
         raise Unreadable(str(data)) from data
@@ -74,6 +78,8 @@ def opened(data: bytes | np.ndarray | Exception) -> Image.Image:
         return Image.fromarray(np.ascontiguousarray(data[0] if len(data) == 1 else data.transpose(1, 2, 0)))
     try:
         picture = Image.open(io.BytesIO(data), formats=_formats(data))
+        if picture.format == "PNG":
+            Image.open(io.BytesIO(data), formats=["PNG"]).verify()
     except Image.UnidentifiedImageError as error:
         raise Unreadable("it is no picture" if data else "it is empty") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -27,8 +27,7 @@ from ganvas import cards, data, doctor, report, sample
 from ganvas.data import ImageData
 from ganvas.experiment import Experiment
 from ganvas.run import Run
-from ganvas.studio import watching
-from ganvas.studio.jobs import Jobs
+from ganvas.studio import jobs, watching
 from ganvas.trainer import Trainer
 
 SIDE, COUNT = 12, 24  # pixels and number of the pictures in the data sets
@@ -317,32 +316,35 @@ def same_pictures(before: Any, after: Any) -> bool:
 
 # the studio's queue
 
-ROWS = [
-    {"number": 1, "kind": "train", "run": "00000-mnist", "arguments": ["train", "mnist", "--run", "00000-mnist"]},
-    {"number": 2, "kind": "resume", "run": "00001-few", "arguments": ["resume", "00001-few"], "state": "done"},
-]
-
 
 def make_jobs(folder: Path, run: Path) -> list[str]:
+    """The queue of the runs in the folder that this one is copied to."""
+    root = folder.with_name("place") / "runs"
     os.environ["XDG_STATE_HOME"] = str(folder / "state")
     (folder / "runs").mkdir()
-    queue = Jobs(folder / "runs")
-    queue.home.mkdir(parents=True, exist_ok=True)
-    queue.file.write_text(json.dumps(ROWS))
-    return [str(queue.file.relative_to(folder))]
+    file = jobs.home_of(root) / "jobs.json"
+    file.parent.mkdir(parents=True)
+    train = ["train", "mnist", "--run", str(root / "00000-mnist"), "images=2M"]
+    done = {"kind": "resume", "run": "00001-few", "arguments": ["resume", str(root / "00001-few")], "state": "done"}
+    rows = [{"number": 1, "kind": "train", "run": "00000-mnist", "arguments": train}, {"number": 2, **done}]
+    file.write_text(json.dumps(rows))
+    return [str(file.relative_to(folder))]
 
 
 def queued(folder: Path) -> Any:
     os.environ["XDG_STATE_HOME"] = str(folder / "state")
-    queue = Jobs(folder / "runs")
-    json.dumps(queue.told()).encode()
-    return [job.arguments for job in queue.jobs if job.state == "waiting"]
+    queue = jobs.Jobs(folder / "runs")
+    json.dumps(queue.told(), ensure_ascii=False).encode()
+    return folder / "runs", [job.arguments for job in queue.jobs if job.state == "waiting"]
 
 
 def no_other_command(before: Any, after: Any) -> bool:
     """Nothing waits to be started that the page cannot have asked for."""
-    for words in after:
-        if words[0] not in ("train", "resume") or any(":" in w or "/" in w for w in words[:2]):
+    root = after[0]
+    assert before[1]
+    for words in after[1]:
+        run = Path(words[3] if words[0] == "train" else words[1])
+        if words[0] not in ("train", "resume") or run.parent != root or (words[0] == "train" and ":" in words[1]):
             return False
     return True
 

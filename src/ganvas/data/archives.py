@@ -22,6 +22,7 @@ MEMBERS = 2_000_000  # of an archive, at most
 LISTED = 200_000_000  # bytes of a zip's list of its members, at most
 HEADER = 1_000_000  # bytes of what a tar tells of a member, at most
 UNFOLDED = 100_000_000  # bytes from which a member of a zip must have a hundredth of them in the archive
+END = 66_000  # bytes, at most, in which the end of a zip lies, with its comment
 PORTION = 1_000_000  # bytes that are read or unpacked at a time
 UNPACK: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 Reading = Callable[[list[str]], Iterator[bytes | Exception]]
@@ -38,7 +39,7 @@ class Bounded:
     """A file of which no more than `most` bytes are read at a time, whatever is written in it."""
 
     def __init__(self, file: Any, most: int) -> None:
-        self.file, self.most = file, most
+        self.file, self.most, self.last = file, most, b""
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, count: int = -1) -> bytes:
@@ -49,6 +50,7 @@ class Bounded:
         found = b"".join(parts)
         if len(found) > self.most:
             raise ValueError(f"it has more than {self.most:,} bytes where a picture or a list of names should be")
+        self.last = found
         return found
 
 
@@ -70,7 +72,9 @@ def of_zip(path: Path) -> tuple[dict[str, str], Reading]:
         raw = Bounded(stack.enter_context(files.open_regular(path)), LISTED)  # the list of members is read at once
         try:
             file = stack.enter_context(zipfile.ZipFile(cast(IO[bytes], raw)))
-            infos = {_safe(path, i.filename): i for i in file.infolist() if not i.is_dir()}
+            listed = file.infolist()
+            _check_count(raw, len(listed))
+            infos = {_safe(path, i.filename): i for i in listed if not i.is_dir()}
         except OSError as error:
             raise cannot("read", path, error) from error
         except UserError:
@@ -95,6 +99,16 @@ def of_zip(path: Path) -> tuple[dict[str, str], Reading]:
     return {name: f"{i.file_size} {i.CRC}" for name, i in infos.items()}, read
 
 
+def _check_count(file: Bounded, found: int) -> None:
+    """Raise a ValueError where a zip's list is shorter than its end says: a damaged part would be missing silently."""
+    file.seek(max(0, file.seek(0, 2) - END))
+    tail = file.read(END)
+    at = tail.rfind(b"PK\5\6") + 10
+    stated = int.from_bytes(tail[at : at + 2], "little")
+    if stated not in (0xFFFF, found % 2**16):  # the first: a larger number stands elsewhere
+        raise ValueError(f"its list names {found:,} members, and its end says {stated:,}")
+
+
 def _member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """A member's bytes, no more than it states."""
     if info.file_size > fitting.BYTES:
@@ -105,6 +119,17 @@ def _member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     step = PORTION if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else 4_096
     with file.open(info) as member:
         return b"".join(iter(lambda: member.read(step), b""))
+
+
+def _check_end(file: Bounded) -> None:
+    """Raise a ValueError where a tar does not end as it should: Python takes a damaged head for the end."""
+    if file.last.strip(b"\0"):
+        raise ValueError("what should be the head of a member is none")
+    if not file.last:
+        raise ValueError("it ends without its mark for the end: it may be cut short")
+    while part := file.read(min(PORTION, file.most)):
+        if part.strip(b"\0"):
+            raise ValueError("behind its mark for the end there is more; if several were joined, unpack it: tar -i -xf")
 
 
 def of_tar(path: Path) -> tuple[dict[str, str], Reading]:
@@ -121,6 +146,7 @@ def of_tar(path: Path) -> tuple[dict[str, str], Reading]:
             for _ in range(MEMBERS + 1):
                 info = file.next()
                 if info is None:
+                    _check_end(bounded)
                     break
                 file.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  # what it keeps would add up
                 if info.isfile():
@@ -129,7 +155,9 @@ def of_tar(path: Path) -> tuple[dict[str, str], Reading]:
             else:
                 raise _too_many(path)
         except (tarfile.TarError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-            raise UserError(f"{path} is damaged, or no tar file ({error}). Fetch it again.") from error
+            raise UserError(
+                f"{path} is damaged, or no tar file ({error}). Fetch it again, or unpack it and name the folder."
+            ) from error
         except OSError as error:
             if error.errno is None:  # what gzip says of a broken stream
                 raise UserError(f"{path} is damaged ({error}). Fetch it again.") from error

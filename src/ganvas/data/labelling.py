@@ -154,9 +154,10 @@ def _take(where: str, below: PurePosixPath, rows: list[Row], known: Names, state
                 f"'{one_line(label)}' ({at}). Remove one of these lines."
             )
     if missing:
+        first = one_line(missing[0].file[:LONGEST])
         raise UserError(
-            f"{where} names {len(missing):,} files that are not there (the first: {one_line(missing[0].file)}, "
-            f"{missing[0].line}). Remove these lines, or add the files."
+            f"{where} names {len(missing):,} files that are not there (the first: {first}, {missing[0].line}). Remove "
+            "these lines, or add the files."
         )
 
 
