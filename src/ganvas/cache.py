@@ -112,14 +112,15 @@ def hold(owner: object, place: Path) -> None:
 @contextlib.contextmanager
 def held(place: Path) -> Iterator[None]:
     """Keep something from being removed meanwhile."""
-
-    class Owner:
-        pass
-
-    owner = Owner()
-    hold(owner, place)
-    yield
-    del owner
+    descriptor = None
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            descriptor = _lock(place, fcntl.LOCK_SH)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def remove(place: Path, in_use: bool = False) -> bool:

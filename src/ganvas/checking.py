@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganvas import data, fitting
+from ganvas import data, files, fitting
 from ganvas import images as im
 from ganvas.data import ImageData, Packing, Split, depth, pack
 from ganvas.data import survey as sv
@@ -90,7 +90,7 @@ def check(source: str, out: Path | None = None) -> Generator[Packing, None, Chec
     Raises:
         UserError: there are no pictures, or the preview cannot be written there.
     """
-    place = Path(source).expanduser()
+    place = files.place(source)
     sheet = out or free(Path("data-check.png"))
     if out is not None and place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
         raise UserError(f"--out {out} lies in {source}, and nothing there is changed. Choose another place.")

@@ -96,6 +96,7 @@ def describe(event: Event) -> str:
         return f"Accuracy on 100 real images: {f['real']:.0%}, on 100 generated ones: {f['fake']:.0%}"
     if isinstance(event, Measured):
         told = ", ".join(f"{r['title']} {number(r['value'], r['share'])}" for r in event.rows if r["value"] is not None)
+        told = told or "nothing, since each figure needs other pictures (metrics.jsonl says why)"
         return f"Measured after {event.images:,} images: {told} ({event.rows[0]['protocol']['count']:,} pictures)"
     if isinstance(event, Noted):
         return event.text

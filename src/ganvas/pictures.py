@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ganvas import files, fitting, seeds
 from ganvas.data import arrays, npz
+from ganvas.data.layout import litter_in
 from ganvas.errors import UserError
 from ganvas.files import cannot
 from ganvas.fitting import Depth
@@ -161,9 +162,10 @@ def fit_all(
 
 
 def _inside(folder: Path) -> list[Path]:
-    """All image files in a folder and below it, in the order of their names."""
+    """All image files in a folder and below it, in the order of their names, without what systems leave behind."""
     try:
-        return sorted(p for p in folder.rglob("*") if p.suffix.lower() in fitting.SUFFIXES and p.is_file())
+        found = (p for p in folder.rglob("*") if p.suffix.lower() in fitting.SUFFIXES and p.is_file())
+        return sorted(p for p in found if not litter_in(p.relative_to(folder).as_posix()))
     except OSError as error:
         raise cannot("read", folder, error) from error
 

@@ -192,10 +192,12 @@ def _figures(rows: Rows, checks: Rows) -> str:
 
 def _measured(run: Run) -> str:
     """What `ganvas evaluate` found: the newest figure of each metric, and the distance over the training."""
-    rows = [r for r in run.figures() if number(r, "value") is not None]
-    if not rows:
+    rows = run.figures()
+    newest = {str(r["metric"]): r for r in rows}  # of some there may be only why there is no figure
+    newest = {metric: r for metric, r in newest.items() if number(r, "value") is not None}
+    rows = [r for r in rows if number(r, "value") is not None]
+    if not newest:
         return ""
-    newest = {str(r["metric"]): r for r in rows}
     lines = ""
     for row in newest.values():
         form = "{:.1%}" if row.get("share") else "{:.4g}"

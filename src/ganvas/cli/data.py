@@ -72,6 +72,7 @@ def pack(path: str, out: Path, *settings: str) -> int:
     from ganvas import data as datasets
     from ganvas.errors import unknown
     from ganvas.experiment import DataConfig
+    from ganvas.files import place as file_place
 
     kinds, wanted = config.types_of(DataConfig), DataConfig(path)
     for key, text in as_settings(settings).items():
@@ -79,7 +80,7 @@ def pack(path: str, out: Path, *settings: str) -> int:
             raise unknown("setting", key, [k for k in kinds if k != "source"])
         wanted = dataclasses.replace(wanted, **{key: config.parse(text, kinds[key], key)})
     config.check(wanted)
-    steps = datasets.pack_into(path, out.expanduser(), wanted.shape(), wanted.labels)
+    steps = datasets.pack_into(path, file_place(out), wanted.shape(), wanted.labels)
     found = _watched(steps, "converting pictures")
     for note in found.notes:
         say(note)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganvas import cache, seeds
+from ganvas import cache, files, seeds
 from ganvas.data import arrays, idx, listing, npz, pack, photos
 from ganvas.data.batches import Batch, Batches
 from ganvas.data.checks import Packing
@@ -86,7 +86,7 @@ def loading(
     if twins:
         if source in DATASETS or {_kind(str(_there(s))) for s in (source, twins)} != {"pictures"}:
             raise UserError(f"{source} and {twins}: pictures and their damaged twins lie in two folders or archives.")
-        return (yield from _photographs(listing.find(Path(source).expanduser(), False), shape, twins))
+        return (yield from _photographs(listing.find(files.place(source), False), shape, twins))
     if source in DATASETS:
         found = DATASETS[source]()
     else:
@@ -153,7 +153,7 @@ def _converted(found: Listing, shape: Shape) -> Generator[Packing, None, ImageDa
 def _there(source: str) -> Path:
     """The path that the user means; with the beginning of a file's name it need not be a file itself."""
     try:
-        path = Path(source).expanduser()
+        path = files.place(source)
         there = path.exists() or (path.parent.is_dir() and any(path.parent.glob(path.name + "*")))
     except OSError as error:
         raise cannot("read", Path(source), error) from error
@@ -168,7 +168,7 @@ def _there(source: str) -> Path:
 
 def _kind(source: str) -> str:
     """What lies at a path: 'pack', 'pictures', 'arrays', or 'idx', which may be the beginning of a file's name."""
-    path = Path(source).expanduser()
+    path = files.place(source)
     if path.is_dir():
         try:
             names = os.listdir(path)
@@ -201,7 +201,7 @@ def listed(source: str, labelled: bool = True) -> Listing:
         UserError: as `loading` does.
     """
     if source not in DATASETS and _kind(str(_there(source))) == "pictures":
-        return listing.find(Path(source).expanduser(), labelled)
+        return listing.find(files.place(source), labelled)
     return arrays.listed(load(source, labelled=labelled))
 
 
@@ -235,7 +235,7 @@ def _photographs(found: Listing, shape: Shape, twins: str = "") -> Generator[Pac
     known = pack.resolve(found, shape)
     wanted = replace(shape, channels=known.channels, depth=known.depth)
     if twins:
-        damaged = listing.find(Path(twins).expanduser(), False)
+        damaged = listing.find(files.place(twins), False)
         found = photos.paired(found, damaged)
         wanted = replace(wanted, depth=wanted.depth and pack.resolve(damaged, shape).depth)
     place = _place(found.name, "-photos-" + photos.key_of(found, wanted)[:20])
@@ -335,7 +335,9 @@ def from_idx(path: Path, name: str, licence: str = "not stated") -> ImageData:
         raise UserError(f"{path}: training images are {train[0].shape[1:]}, test images {test[0].shape[1:]}.")
     digest = fingerprint(*train, *test)
     as_split = [Split(_tensor(i), None if y is None else torch.from_numpy(y)) for i, y in (train, test)]
-    return ImageData(name, as_split[0], as_split[1], tuple(names.values()), digest, licence)
+    bare = splits["train"][0] if train[1] is None else None
+    notes = () if bare is None else (f"There is no file of labels beside {bare}: these pictures have no classes.",)
+    return ImageData(name, as_split[0], as_split[1], tuple(names.values()), digest, licence, notes)
 
 
 def _split(images: Path, labels: Path | None) -> tuple[np.ndarray, np.ndarray | None]:

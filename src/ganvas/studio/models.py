@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from ganvas import fitting
-from ganvas.data import DATASETS, listing
+from ganvas.data import DATASETS, listing, npz
 from ganvas.errors import UserError
 from ganvas.files import make_folder
 from ganvas.studio import places
@@ -188,7 +188,7 @@ def of_data(app: FastAPI, studio: Studio) -> None:
                     path_of = Path(entry.path)
                     if places.leads_out(studio.data, entry.path):
                         continue
-                    if entry.is_dir() or listing.is_archive(path_of) or path_of.suffix == ".npz":
+                    if entry.is_dir() or listing.is_archive(path_of) or npz.is_numpy(path_of):
                         entries.append({"name": entry.name, "folder": entry.is_dir()})
                     count += path_of.suffix.lower() in fitting.SUFFIXES
             except OSError as error:

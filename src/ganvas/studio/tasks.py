@@ -42,7 +42,11 @@ def describe(path: str) -> dict[str, Any]:
         "finished": bool(model.card.get("finished")),
     }
     if isinstance(model, Model):
-        found |= {"latent_dim": model.latent_dim, "detector": model.detector is not None}
+        found |= {
+            "latent_dim": model.latent_dim,
+            "detector": model.detector is not None,
+            "no_detector": model.no_detector,
+        }
         found |= {"selector": model.selector is not None}
         found["writes"] = bool(model.class_names) and all(len(name) == 1 for name in model.class_names)
     if isinstance(model, Restorer):

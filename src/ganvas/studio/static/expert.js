@@ -100,11 +100,7 @@ export async function expert(place, name) {
   );
   if (!model.detector) {
     place.append(
-      h(
-        'p.note',
-        {},
-        'This model has no detector yet: it is learned when a training ends, from at least 200 held-out pictures.',
-      ),
+      h('p.note', {}, `This model has no detector: ${model.no_detector}.`),
     );
     return;
   }
