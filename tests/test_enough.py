@@ -321,9 +321,10 @@ def test_a_collapsed_candidate_is_not_the_best(
 
 
 def test_a_value_found_before_stays_on_the_card(collapsed: Path) -> None:
+    measured(collapsed)
     path = collapsed / "model.safetensors"
     row = next(row for row in sample.load(collapsed).card["metrics"] if row["metric"] == "frechet")
-    checkpoint.annotate(path, metrics=[{**row, "value": 3.5, "note": ""}, "no row", {"metric": 3}])
+    checkpoint.annotate(path, metrics=[{**row, "value": 3.5, "note": ""}, {"metric": "no figure"}])
     measured(collapsed)
     rows = {row["metric"]: row for row in sample.load(collapsed).card["metrics"]}
     assert rows["frechet"]["value"] == 3.5

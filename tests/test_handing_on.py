@@ -222,7 +222,7 @@ class FakeHub(ModuleType):
     def upload_folder(self, repo_id: str, folder_path: str, commit_message: str) -> None:
         shutil.copytree(folder_path, self.root / repo_id, dirs_exist_ok=True)
 
-    def hf_hub_download(self, name: str, file: str, library_name: str) -> str:
+    def hf_hub_download(self, name: str, file: str, library_name: str, cache_dir: Path | None) -> str:
         if not (self.root / name / file).is_file():
             raise FileNotFoundError(f"{name} is not there")
         return str(self.root / name / file)

@@ -196,7 +196,9 @@ def test_too_little_space_is_said_before_the_training(
 
 
 def test_numbers_that_are_not_finite_stop_the_training(blobs: Path, tmp_path: Path) -> None:
-    experiment = quick("classic-mlp", blobs).override({"lr_d": "1e20", "lr_g": "1e20"})
+    experiment = quick("classic-mlp", blobs)
+    for name in ("lr_d", "lr_g"):
+        object.__setattr__(experiment.training, name, 1e20)  # far beyond what the settings take
     with pytest.raises(UserError, match=r"(loss_\w|weight|D).*images.*last good snapshot.*snapshot_0"):
         train(experiment, tmp_path / "run")
     tensors, _ = checkpoint.load(Run(tmp_path / "run").snapshots()[0])

@@ -61,5 +61,4 @@ class Background:
             return []
         self.process = None
         self.run.candidate(self.images).unlink(missing_ok=True)  # left over where the evaluation failed
-        rows = self.run.rows(self.run.metrics)
-        return [row for row in rows if row["images"] == self.images and isinstance(row.get("protocol"), dict)]
+        return [row for row in self.run.figures() if row["images"] == self.images]

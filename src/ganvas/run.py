@@ -443,7 +443,8 @@ def _download(name: str) -> Path:
     try:
         at_home = os.path.isabs(os.path.expanduser("~")) or "HF_HOME" in os.environ or "HF_HUB_CACHE" in os.environ
         cache = None if at_home else cache_folder() / "hub"  # else it would make a folder named ~
-        found = huggingface_hub.hf_hub_download(repository, "model.safetensors", library_name="ganvas", cache_dir=cache)
-        return Path(found)
+        return Path(
+            huggingface_hub.hf_hub_download(repository, "model.safetensors", library_name="ganvas", cache_dir=cache)
+        )
     except (HfHubHTTPError, HFValidationError, EntryNotFoundError, OSError, ValueError) as error:
         raise UserError(f"hf://{repository} cannot be had from the hub: {first_line(error)}") from error

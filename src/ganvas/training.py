@@ -14,7 +14,7 @@ from ganvas.background import Background
 from ganvas.data import Batches
 from ganvas.errors import UserError
 from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
-from ganvas.run import Run, is_figure, stamp
+from ganvas.run import Run, stamp
 from ganvas.tasks import CHECK, Task
 from ganvas.trainer import Config, Trainer, is_finite
 
@@ -71,8 +71,7 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
             events: list[Event] = [Stepped(after)]  # all work of a step is done before anyone can stop us
             if done or crossed(before, after, config.tick_every):
                 events.append(_log(trainer, batches, run))
-                rows = [row for row in background.collect() if is_figure(row)]
-                events += [Measured(background.images, rows)] if rows else []
+                events += [Measured(background.images, rows) for rows in [background.collect()] if rows]
             if done or pictured(config, after):
                 name = stamp(after, first_in_thousand(config, after))
                 drawn = _sample(trainer, batches, run, f"fakes_{name}")

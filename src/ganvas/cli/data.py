@@ -117,8 +117,7 @@ def cache(*, clear: Annotated[bool, Parameter(negative=())] = False) -> int:
         say(f"{one_line(entry)}\n  {one_line(entry.place)}")
     total = sum(entry.bytes for entry in found)
     say(f"{total / 1e6:,.0f} MB in {len(found):,} things; the cache may take {kept.limit() / 1e9:,.1f} GB.")
-    if found:
-        say(f"Empty it with:\n  {command('data', 'cache', '--clear')}")
+    say(f"Empty it with:\n  {command('data', 'cache', '--clear')}" if found else "It is empty.")
     return 0
 
 

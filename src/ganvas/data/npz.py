@@ -55,7 +55,7 @@ class Member:
         """
         if self.dtype.hasobject:
             raise UserError(
-                f"{self.called} holds Python objects (pickled), which may run code when they are read. Save it as "
+                f"{self.called} holds Python objects, which may run code when they are read. Save it as "
                 "numbers: np.stack(list) makes one array of pictures of one size."
             )
         with _opened(self.place, self.name) as (file, _, stored):
