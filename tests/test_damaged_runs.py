@@ -15,7 +15,8 @@ from ganvas import figures, report, run, training
 from ganvas.errors import UserError
 from ganvas.events import Logged, Sampled, Warned
 from ganvas.experiment import Experiment
-from ganvas.run import Run, moment, stamp
+from ganvas.rows import moment, stamp
+from ganvas.run import Run
 
 DEEP = '{"images":' * 100_000
 ODD = [  # lines in place of a good one

@@ -16,7 +16,7 @@ SOURCE = Path(ganvas.__file__).parent
 FLOORS = [  # lowest first; a floor's files do not know each other, except those of one package
     ["errors", "processes", "text"],
     ["files", "config", "seeds", "events", "distributed", "spec", "damages", "naming", "terminal"],
-    ["images", "losses", "augment", "degrade", "classical", "ema", "checkpoint", "fitting", "cache"],
+    ["images", "losses", "augment", "degrade", "classical", "ema", "checkpoint", "fitting", "cache", "locate", "rows"],
     ["data", "networks", "networks.dropout", "run", "metrics"],
     ["strangers", "pictures", "originals"],
     ["selection", "figures", "detection", "holes"],

@@ -23,7 +23,8 @@ from ganvas import cards, checkpoint, finetuning, loading, sample
 from ganvas.errors import UserError
 from ganvas.events import Started, Warned
 from ganvas.experiment import Experiment
-from ganvas.run import Run, locate
+from ganvas.locate import locate
+from ganvas.run import Run
 from ganvas.trainer import Trainer
 
 TASKS = ["mnist", "denoise", "translate"]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ganvas import checkpoint
 from ganvas.errors import UserError
-from ganvas.run import locate
+from ganvas.locate import locate
 from ganvas.spec import ImageSpec
 
 

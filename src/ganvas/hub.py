@@ -10,7 +10,7 @@ from pathlib import Path
 from ganvas import cards, files
 from ganvas.errors import UserError, first_line
 from ganvas.files import check_free, make_folder, write_whole
-from ganvas.run import is_remote, remote_name
+from ganvas.locate import is_remote, remote_name
 from ganvas.sample import Trained
 
 FILES = ("model.safetensors", "README.md")

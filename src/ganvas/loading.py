@@ -6,8 +6,8 @@ import os
 
 from ganvas import checkpoint, restoring, sample, translating
 from ganvas.errors import UserError
+from ganvas.locate import locate
 from ganvas.restoring import Restorer
-from ganvas.run import locate
 from ganvas.sample import Model
 from ganvas.translating import Translator
 

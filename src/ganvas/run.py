@@ -16,29 +16,24 @@ from torch import Tensor
 
 from ganvas import checkpoint, processes
 from ganvas import images as im
-from ganvas.errors import UserError, first_line
+from ganvas.errors import UserError
 from ganvas.files import (
-    cache_folder,
     cannot,
-    json_line,
     locked,
     make_folder,
     open_regular,
     parse_json,
     part_of,
-    place,
     read_bytes,
 )
+from ganvas.locate import exists
 from ganvas.naming import safe
+from ganvas.rows import LINE, is_figure, moment, parsed, read_end
 from ganvas.spec import ImageSpec
 
 KEEP = 3  # snapshots that are kept
 CARD = 10_000_000  # bytes of experiment.json at most: the names of its classes are in it
-MOST = 2**63  # images that a row can be of
 TAIL = 32_000_000  # bytes of a log that are read at most: its last ones
-LINE = 1_000_000  # bytes of a line at most
-
-
 LOCKS = Path("/proc/locks")
 
 
@@ -158,41 +153,23 @@ class Run:
 
         Every row has `images`, a number. Of a file above TAIL bytes these are the last ones. See `remarks`.
         """
-        return self._look(path or self.log, TAIL)[0]
+        return read_end(path or self.log, TAIL)[0]
 
     def last_row(self) -> dict[str, Any]:
         """The last line of the log; nothing where there is none."""
-        return next(reversed(self._look(self.log, LINE)[0]), {})
+        return next(reversed(read_end(self.log, LINE)[0]), {})
 
     def remarks(self) -> list[str]:
         """What is passed over in the log and in the metrics, a sentence each; mostly nothing."""
         told = []
         for path in (self.log, self.metrics):
-            rows, bad, skipped = self._look(path, TAIL)
+            rows, bad, skipped = read_end(path, TAIL)
             bad += sum("protocol" in row and not is_figure(row) for row in rows)
             if bad:
                 told.append(f"{path.name}: {bad:,} damaged line{'s' * (bad > 1)} passed over.")
             if skipped:
                 told.append(f"{path.name}: of its {skipped + TAIL:,} bytes the last {TAIL:,} are looked at.")
         return told
-
-    def _look(self, path: Path, most: int) -> tuple[list[dict[str, Any]], int, int]:
-        """The rows of a file's last `most` bytes, how many lines there are none, and the bytes before them."""
-        rows: list[dict[str, Any]] = []
-        bad, skipped, line, row = 0, 0, b"", None
-        with contextlib.suppress(UserError, OSError), open_regular(path) as file:  # not there yet, or not to be read
-            skipped = max(0, os.fstat(file.fileno()).st_size - most)
-            if skipped:
-                file.seek(skipped - 1)
-                file.readline(most)  # up to the end of a line that began before
-            for line in file.read(most).split(b"\n"):
-                row = parsed(line)
-                if row is not None:
-                    rows.append(row)
-                elif line.strip():
-                    bad += 1
-            bad -= bool(line.strip() and row is None)  # the last one has no end: it was half written in a crash
-        return rows, bad, skipped
 
     def figures(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl that an evaluation wrote, oldest first."""
@@ -205,7 +182,7 @@ class Run:
             UserError: there is none, or it cannot be read.
         """
         path = self.experiment
-        if not _exists(path):
+        if not exists(path):
             raise UserError(f"{path.parent} is not a run's folder: it has no {path.name}.")
         try:
             card = parse_json(read_bytes(path, CARD))
@@ -335,116 +312,3 @@ class Run:
         if bad:
             raise UserError(f"No snapshot in {self.checkpoints} can be read. {' '.join(bad)} Start a new run.")
         return None, {}, {}, bad
-
-
-def parsed(line: bytes) -> dict[str, Any] | None:
-    """A line of a log; None where it is none: no object of JSON, or without a number of images."""
-    row = json_line(line) if len(line) <= LINE else None
-    seen = None if row is None else row.get("images")
-    whole = isinstance(seen, int | float) and not isinstance(seen, bool) and 0 <= seen <= MOST
-    return row if whole else None
-
-
-PROTOCOL = {"extractor": str, "mark": str, "count": int, "split": str, "seed": int, "repeats": int, "labels": str}
-PROTOCOL |= {"data": str, "fingerprint": str, "form": str, "version": int}
-VALUES = ("value", "spread", "floor", "floor_spread")
-
-
-def is_figure(row: dict[str, Any]) -> bool:
-    """Is this line of metrics.jsonl a figure of an evaluation, each entry of its kind?"""
-    protocol, entries = row.get("protocol"), {"metric": str, "title": str, "better": str, "share": bool, "note": str}
-    if not isinstance(protocol, dict) or not set(row) <= {*entries, *VALUES, "protocol", "images"}:
-        return False
-    optional = {"form", "version", "note"}  # once there were none of these
-    return (
-        all(type(row.get(k)) is kind for k, kind in entries.items() if k in row or k not in optional)
-        and all(type(row.get(k)) in (int, float, type(None)) and abs(row.get(k) or 0) < 1e100 for k in VALUES)
-        and set(protocol) <= set(PROTOCOL)
-        and all(type(protocol.get(k)) is kind for k, kind in PROTOCOL.items() if k in protocol or k not in optional)
-    )
-
-
-def stamp(images: int, alone: bool) -> str:
-    """How a sheet or a model is named after a moment: `alone` in its thousand of images by thousands, else by images.
-
-    Nine digits are images and fewer are thousands: names stay apart, and older versions of Ganvas can read them.
-    """
-    return f"{images // 1000:06d}" if alone else f"{images:09d}"
-
-
-def moment(path: Path) -> int | None:
-    """The images seen when a sheet or a model was made that `stamp` named; None: it is none of these."""
-    named = re.fullmatch(r"(?:fakes|model)_(\d{1,15})", path.stem, re.ASCII)
-    if named is None:
-        return None
-    return int(named[1]) * (1 if len(named[1]) >= 9 else 1000)
-
-
-def remote_name(path: str | os.PathLike[str]) -> str:
-    """'user/name' of hf://user/name (of which a Path makes hf:/user/name).
-
-    Raises:
-        UserError: it is written otherwise.
-    """
-    found = re.fullmatch(r"hf:/+([\w.-]+/[\w.-]+)", str(path))
-    if found is None:
-        raise UserError(f"{path}: a place on the hub is written hf://user/name.")
-    return found[1]
-
-
-def is_remote(path: str | os.PathLike[str]) -> bool:
-    """Is this a name on the hub, hf://user/name?"""
-    return re.match(r"hf:/", str(path)) is not None
-
-
-def locate(path: str | os.PathLike[str]) -> Path:
-    """The model file that a run's folder, a model's path or a name on the hub means.
-
-    Raises:
-        UserError: there is none.
-    """
-    if is_remote(path):
-        return _download(str(path))
-    there = place(path)
-    if not _exists(there):
-        raise UserError(f"There is no run or model {there}.")
-    if not there.is_dir():
-        return there
-    if _exists(there / "model.safetensors"):
-        return there / "model.safetensors"
-    if _exists(there / "experiment.json"):
-        raise UserError(f"The run {there} has no model yet: it is written with the first snapshot.")
-    raise UserError(f"{there} is not a run's folder: it has no model.safetensors.")
-
-
-def _exists(path: Path) -> bool:
-    """Is there something of this name?
-
-    Raises:
-        UserError: that may not be seen, which is not the same as no.
-    """
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except (OSError, ValueError) as error:  # the second: a zero byte in the name
-        raise cannot("read", path, error if isinstance(error, OSError) else OSError(str(error))) from error
-    return True
-
-
-def _download(name: str) -> Path:
-    """The model file of hf://user/name, from the hub or from its own cache."""
-    repository = remote_name(name)
-    try:
-        import huggingface_hub
-        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
-    except ImportError as error:
-        raise UserError(f"{name} is on the hub, which needs its library: pip install 'ganvas[hub]'.") from error
-    try:
-        at_home = os.path.isabs(os.path.expanduser("~")) or "HF_HOME" in os.environ or "HF_HUB_CACHE" in os.environ
-        cache = None if at_home else cache_folder() / "hub"  # else it would make a folder named ~
-        return Path(
-            huggingface_hub.hf_hub_download(repository, "model.safetensors", library_name="ganvas", cache_dir=cache)
-        )
-    except (HfHubHTTPError, HFValidationError, EntryNotFoundError, OSError, ValueError) as error:
-        raise UserError(f"hf://{repository} cannot be had from the hub: {first_line(error)}") from error

@@ -18,7 +18,7 @@ from ganvas import config as cf
 from ganvas import images as im
 from ganvas.detection import Detector, probabilities, smallest_alarm, why_none_in
 from ganvas.errors import UserError, first_line, unknown
-from ganvas.run import locate
+from ganvas.locate import locate
 from ganvas.selection import Selector, kept
 from ganvas.spec import ImageSpec
 from ganvas.tasks import TASKS

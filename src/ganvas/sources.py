@@ -17,8 +17,9 @@ from ganvas.data import ImageData
 from ganvas.doctor import number
 from ganvas.errors import UserError
 from ganvas.fitting import Shape
+from ganvas.locate import locate
 from ganvas.pictures import Pictures
-from ganvas.run import Run, locate
+from ganvas.run import Run
 from ganvas.sample import Model, Trained, load
 from ganvas.spec import ImageSpec
 from ganvas.text import one_line

@@ -14,7 +14,8 @@ from ganvas.background import Background
 from ganvas.data import Batches
 from ganvas.errors import UserError
 from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
-from ganvas.run import Run, stamp
+from ganvas.rows import stamp
+from ganvas.run import Run
 from ganvas.tasks import CHECK, Task
 from ganvas.trainer import Config, Trainer, is_finite
 

@@ -181,7 +181,7 @@ def push(model: Path, target: str, *, force: Force = False) -> int:
         Overwrite what lies in that folder.
     """
     from ganvas import hub, loading
-    from ganvas.run import is_remote, remote_name
+    from ganvas.locate import is_remote, remote_name
 
     place = hub.push(loading.load(model), target, force)
     if is_remote(target):
