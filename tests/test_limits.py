@@ -337,3 +337,21 @@ def test_a_zip_whose_list_is_damaged_loses_nothing_silently(tmp_path: Path) -> N
     path.write_bytes(bytes(raw))
     with pytest.raises(UserError, match=r"x.zip is damaged.*its list names 4 members, and its end says 6"):
         listing.find(path)
+
+
+@pytest.mark.parametrize(("name", "made"), [("x.zip", "0.png"), ("x.npz", "labels.npy")])
+def test_a_damaged_name_in_a_list_loses_nothing_silently(tmp_path: Path, name: str, made: str) -> None:
+    """A picture or an array that the list calls otherwise would be passed over as a file of another kind."""
+    path = tmp_path / name
+    if name == "x.npz":
+        np.savez(path, images=np.zeros((12, 8, 8), np.uint8), labels=np.arange(12))
+    else:
+        with zipfile.ZipFile(path, "w") as file:
+            for i in range(6):
+                file.writestr(f"{i}.png", b"x")
+    raw = bytearray(path.read_bytes())
+    at = raw.rfind(made.encode())
+    raw[at + len(made) - 2] ^= 1
+    path.write_bytes(bytes(raw))
+    with pytest.raises(UserError, match=f"{name} .*File name in directory"):
+        data.load(str(path))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
-from ganvas.errors import UserError
+from ganvas.errors import UserError, first_line
 from ganvas.figures import number
 from ganvas.metrics import damage
 from ganvas.run import Run
@@ -31,7 +31,8 @@ def sound(tell: Callable[P, T]) -> Callable[P, T]:
         try:
             return tell(*arguments, **named)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise UserError(f"The model's card is damaged: it lacks or misstates {error}.") from error
+            place = getattr(arguments[0], "path", "This model") if arguments else "This model"
+            raise UserError(f"{place} has a damaged card: an entry is missing or odd ({first_line(error)}).") from error
 
     return told
 

@@ -304,7 +304,7 @@ def from_numpy(path: Path, labelled: bool = True) -> ImageData:
         UserError: as `arrays.read`; or there are too few pictures to hold some out.
     """
     found = arrays.read(path, labelled)
-    train, test = (found.train, found.test) if found.test is not None else hold_out(*found.train)
+    train, test = (found.train, found.test) if found.test is not None else hold_out(*found.train, place=str(path))
     as_split = [Split(torch.from_numpy(x), None if y is None else torch.from_numpy(y)) for x, y in (train, test)]
     digest = fingerprint(*train, *test)
     return ImageData(path.stem, as_split[0], as_split[1], found.class_names, digest, notes=found.notes)
@@ -330,7 +330,7 @@ def from_idx(path: Path, name: str, licence: str = "not stated") -> ImageData:
         if test is not None:
             test = (test[0], None if test[1] is None else _renumber(test[1], names, path))
     if test is None:
-        train, test = hold_out(*train)
+        train, test = hold_out(*train, place=str(path))
     elif test[0].shape[1:] != train[0].shape[1:]:
         raise UserError(f"{path}: training images are {train[0].shape[1:]}, test images {test[0].shape[1:]}.")
     digest = fingerprint(*train, *test)

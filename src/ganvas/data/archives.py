@@ -6,11 +6,12 @@ import bz2
 import contextlib
 import gzip
 import lzma
+import os
 import tarfile
 import weakref
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -73,14 +74,16 @@ def of_zip(path: Path) -> tuple[dict[str, str], Reading]:
         try:
             file = stack.enter_context(zipfile.ZipFile(cast(IO[bytes], raw)))
             listed = file.infolist()
-            _check_count(raw, len(listed))
+            check_list(file, [i for i in listed if not i.filename.lower().endswith(tuple(fitting.SUFFIXES))])
             infos = {_safe(path, i.filename): i for i in listed if not i.is_dir()}
         except OSError as error:
             raise cannot("read", path, error) from error
         except UserError:
             raise
         except Exception as error:  # zipfile raises what its parts raise: BadZipFile, NotImplementedError, struct.error
-            raise UserError(f"{path} is damaged, or no zip file ({first_line(error)}). Fetch it again.") from error
+            raise UserError(
+                f"{path} is damaged, or no zip file ({first_line(error)[:200]}). Fetch it again."
+            ) from error
         if len(infos) > MEMBERS:
             raise _too_many(path)
         if any(i.flag_bits & 1 for i in infos.values()):
@@ -99,14 +102,25 @@ def of_zip(path: Path) -> tuple[dict[str, str], Reading]:
     return {name: f"{i.file_size} {i.CRC}" for name, i in infos.items()}, read
 
 
-def _check_count(file: Bounded, found: int) -> None:
-    """Raise a ValueError where a zip's list is shorter than its end says: a damaged part would be missing silently."""
-    file.seek(max(0, file.seek(0, 2) - END))
-    tail = file.read(END)
+def check_list(file: zipfile.ZipFile, passed_over: Iterable[zipfile.ZipInfo]) -> None:
+    """Look whether a zip's list is whole: what a damaged one leaves out or calls otherwise would be missing silently.
+
+    Args:
+        passed_over: members that nobody reads; of the others zipfile itself compares list and head.
+
+    Raises:
+        ValueError, zipfile.BadZipFile: it names fewer members than its end says, or other ones than their own heads.
+    """
+    raw, found = cast(Bounded, file.fp), len(file.infolist())
+    raw.seek(max(0, raw.seek(0, os.SEEK_END) - END))
+    tail = raw.read(END)
     at = tail.rfind(b"PK\5\6") + 10
     stated = int.from_bytes(tail[at : at + 2], "little")
     if stated not in (0xFFFF, found % 2**16):  # the first: a larger number stands elsewhere
         raise ValueError(f"its list names {found:,} members, and its end says {stated:,}")
+    for info in passed_over:
+        with contextlib.suppress(NotImplementedError, RuntimeError):  # packed in a way that is not known, or locked
+            file.open(info).close()
 
 
 def _member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
@@ -155,8 +169,9 @@ def of_tar(path: Path) -> tuple[dict[str, str], Reading]:
             else:
                 raise _too_many(path)
         except (tarfile.TarError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+            told = first_line(error)[:200]
             raise UserError(
-                f"{path} is damaged, or no tar file ({error}). Fetch it again, or unpack it and name the folder."
+                f"{path} is damaged, or no tar file ({told}). Fetch it again, or unpack it and name the folder."
             ) from error
         except OSError as error:
             if error.errno is None:  # what gzip says of a broken stream

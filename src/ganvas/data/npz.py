@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 import numpy as np
 
 from ganvas import files
-from ganvas.data.archives import Bounded
+from ganvas.data.archives import Bounded, check_list
 from ganvas.errors import UserError, first_line
 from ganvas.text import one_line
 
@@ -80,6 +80,10 @@ def members(place: Path) -> list[Member]:
     if not _is_npy(place):
         with _archive(place) as archive:
             names = [i.filename.removesuffix(".npy") for i in archive.infolist() if i.filename.endswith(".npy")]
+            try:
+                check_list(archive, [i for i in archive.infolist() if not i.filename.endswith(".npy")])
+            except Exception as error:  # as in `Member.read`
+                raise _damaged(place, error) from error
         if len(names) > MEMBERS:
             raise UserError(f"{place} holds {len(names):,} arrays; a file of pictures has a few.")
     found = []
@@ -143,4 +147,4 @@ def _is_npy(place: Path) -> bool:
 
 
 def _damaged(place: Path, error: Exception) -> UserError:
-    return UserError(f"{place} cannot be read as an {place.suffix.lower()} file ({first_line(error)}).")
+    return UserError(f"{place} cannot be read as an {place.suffix.lower()} file ({first_line(error)[:200]}).")

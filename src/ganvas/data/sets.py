@@ -94,14 +94,14 @@ def too_few(count: int, different: int, place: str = "") -> UserError:
 
 
 def hold_out(
-    images: np.ndarray, labels: np.ndarray | None
+    images: np.ndarray, labels: np.ndarray | None, place: str = ""
 ) -> tuple[tuple[np.ndarray, np.ndarray | None], tuple[np.ndarray, np.ndarray | None]]:
-    """Images and labels to train on, and those that are held out: a tenth, chosen by content."""
+    """Images and labels to train on, and those that are held out: a tenth, chosen by content; `place` is for errors."""
     digests = (hashlib.blake2b(image.tobytes(), digest_size=4).digest() for image in images)
     numbers = np.frombuffer(b"".join(digests), np.uint32)
     out = numbers < HELD_OUT * 2**32
     if not out.any() or out.all():
-        raise too_few(len(images), len(set(numbers.tolist())))
+        raise too_few(len(images), len(set(numbers.tolist())), place)
     return (
         (images[~out], None if labels is None else labels[~out]),
         (images[out], None if labels is None else labels[out]),
