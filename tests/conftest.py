@@ -108,4 +108,4 @@ def ganvas(*arguments: str, cwd: Path, **more: object) -> subprocess.CompletedPr
     """Run the command line in a process of its own."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
     command = [sys.executable, "-m", "ganvas", *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, **more)  # pyright: ignore
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=900, **more)  # pyright: ignore

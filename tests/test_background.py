@@ -20,7 +20,7 @@ from ganvas.events import Event, Measured
 from ganvas.experiment import Experiment
 from ganvas.run import Run
 
-DEADLINE = 90  # seconds for an evaluation in a process of its own on a busy machine
+DEADLINE = 900  # seconds for an evaluation in a process of its own, on however busy a machine
 
 
 @pytest.fixture(autouse=True)
@@ -191,10 +191,14 @@ def test_the_latest_result_alone_is_collected(tmp_path: Path) -> None:
     assert not found.busy
     assert found.collect() == []
     run = Run(tmp_path)
-    for row in ({"images": 5, "protocol": {}}, {"images": 7, "protocol": {}}, {"images": 7, "metric": "other"}):
+    texts = dict.fromkeys(("extractor", "mark", "split", "labels", "data", "fingerprint"), "x")
+    protocol = {**texts, "count": 100, "seed": 0, "repeats": 1}
+    values = {"value": 1.0, "spread": None, "floor": 0.5, "floor_spread": None}
+    figure = {"metric": "frechet", "title": "x", "better": "lower", "share": False, **values, "protocol": protocol}
+    for row in ({"images": 5, **figure}, {"images": 7, **figure}, {"images": 7, "metric": "other"}):
         run.append(row, run.metrics)
     found.images, found.process = 7, Ended()  # pyright: ignore[reportAttributeAccessIssue]
-    assert found.collect() == [{"images": 7, "protocol": {}}]
+    assert found.collect() == [{"images": 7, **figure}]
     assert found.collect() == []
 
 

@@ -61,7 +61,7 @@ with part_of(Path(sys.argv[1]), folder=sys.argv[2] == "folder") as part:
     living.write_bytes(b"")
     strange.write_bytes(b"")
     for kind in ("file", "folder"):
-        subprocess.run([sys.executable, "-c", code, str(tmp_path / "out"), kind], timeout=60)
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / "out"), kind], timeout=900)
         (left,) = tmp_path.glob(".out.*.part")
         assert left.is_dir() == (kind == "folder")
         with files.part_of(tmp_path / "new") as part:

@@ -144,7 +144,7 @@ def test_the_page_draws_walks_and_writes_in_a_browser(site: str, model: ganvas.M
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(site)
-        page.wait_for_selector("body[data-ready=yes]", timeout=60_000)
+        page.wait_for_selector("body[data-ready=yes]", timeout=900_000)
         drawn = page.evaluate("ganvas.draw([0, 7, 999], [1, 0, 1]).then((all) => all.map((x) => Array.from(x)))")
         wanted = torch.cat(list(model.draw([0, 7, 999], [1, 0, 1]))).flatten(1).numpy()
         assert np.abs(np.array(drawn) - wanted).mean() * 127.5 <= 1

@@ -936,7 +936,7 @@ def test_a_restorer_is_trained_by_two_processes(photos: Path, tmp_path: Path) ->
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     both = subprocess.run(
-        [*launch, "--", *command, "two"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180
+        [*launch, "--", *command, "two"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900
     )
     assert both.returncode == 0, both.stderr
     one, two = (

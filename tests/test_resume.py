@@ -221,11 +221,11 @@ def test_ctrl_c_saves_and_names_the_command_that_resumes(number: int, blobs: Pat
     process = subprocess.Popen(
         [*command, *settings], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 900
     while not Run(tmp_path / "run").rows() and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 128 + number, err
     assert "ganvas resume run" in out
     state = checkpoint.load(Run(tmp_path / "run").snapshots()[0])[1]

@@ -61,7 +61,7 @@ class Served:
         self.server = uvicorn.Server(configured(self.app, "127.0.0.1", self.port))
         self.thread = threading.Thread(target=self.server.run, daemon=True)
         self.thread.start()
-        end = time.monotonic() + 20
+        end = time.monotonic() + 900
         while not self.server.started and time.monotonic() < end:
             time.sleep(0.02)
 
@@ -88,7 +88,7 @@ class Served:
         url = f"http://127.0.0.1:{self.port}{path}"
         asked = urllib.request.Request(url, data, {**own, **(headers or {})}, method=method)
         try:
-            with urllib.request.urlopen(asked, timeout=120) as answer:
+            with urllib.request.urlopen(asked, timeout=900) as answer:
                 return answer.status, dict(answer.headers), answer.read()
         except urllib.error.HTTPError as error:
             return error.code, dict(error.headers), error.read()
@@ -113,7 +113,7 @@ class Served:
         """Kind, data and id of each event; for ever."""
         headers = {"Last-Event-ID": last} if last else {}
         asked = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/runs/{name}/events", headers=headers)
-        with urllib.request.urlopen(asked, timeout=60) as answer:
+        with urllib.request.urlopen(asked, timeout=900) as answer:
             fields: dict[str, str] = {}
             for raw in answer:
                 line = raw.decode().rstrip("\n")
@@ -408,13 +408,13 @@ def test_a_training_of_the_command_line_is_stopped_and_a_notebooks_is_not(studio
     process = subprocess.Popen([sys.executable, "-m", "ganvas", *words], cwd=root, stdout=subprocess.PIPE)
     try:
         log = place / "log.jsonl"
-        end = time.monotonic() + 60
+        end = time.monotonic() + 900
         while not (log.is_file() and log.stat().st_size):
             assert time.monotonic() < end
             time.sleep(0.1)
         for _ in range(2):  # asked twice it still saves
             studio.post(f"/api/runs/{place.name}/stop", {})
-        assert b"Stopped and saved." in process.communicate(timeout=60)[0]
+        assert b"Stopped and saved." in process.communicate(timeout=900)[0]
         assert process.returncode == 128 + signal.SIGTERM
     finally:
         process.kill()
@@ -976,7 +976,7 @@ class Line:
         """Status and content of the answer to what is written; 0 where the line was closed without one."""
         for again in (True, False):
             fresh = self.socket is None
-            self.socket = self.socket or socket.create_connection(("127.0.0.1", self.port), timeout=30)
+            self.socket = self.socket or socket.create_connection(("127.0.0.1", self.port), timeout=900)
             found = http.client.HTTPResponse(self.socket, method=method)
             try:
                 self.socket.sendall(content)
@@ -1122,7 +1122,7 @@ def test_the_command_says_where_it_is_and_ends_with_viewers(root: Path, tmp_path
         taken.listen()
         port = taken.getsockname()[1]
         start = [sys.executable, "-m", "ganvas", "studio", "--runs", str(root / "runs"), "--data", str(root)]
-        done = subprocess.run([*start, "--port", str(port)], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*start, "--port", str(port)], cwd=tmp_path, capture_output=True, text=True, timeout=900)
         assert done.returncode == 2
         assert "could not listen" in done.stderr
     (root / "runs" / ".studio").mkdir()
@@ -1137,18 +1137,18 @@ def test_the_command_says_where_it_is_and_ends_with_viewers(root: Path, tmp_path
         end = time.monotonic() + 30
         while True:
             try:
-                stream = urllib.request.urlopen(url, timeout=20)
+                stream = urllib.request.urlopen(url, timeout=900)
                 break
             except OSError:
                 assert time.monotonic() < end
                 time.sleep(0.1)
         with stream:
             assert stream.readline() == b"retry: 1000\n"
-            second = subprocess.run([*start, "--port", "1"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+            second = subprocess.run([*start, "--port", "1"], cwd=tmp_path, capture_output=True, text=True, timeout=900)
             assert second.returncode == 2
             assert "Another studio is open on" in second.stderr
             process.send_signal(signal.SIGINT)
-            assert process.wait(15) is not None
+            assert process.wait(900) is not None
     finally:
         process.kill()
         process.communicate()

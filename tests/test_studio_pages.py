@@ -20,7 +20,7 @@ from test_studio import Served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or Chrome")
-WAIT = 90_000  # milliseconds: other tests are at work beside this one
+WAIT = 600_000  # milliseconds: on however busy a machine
 
 
 @pytest.fixture(scope="module")
@@ -309,7 +309,6 @@ def test_every_name_can_be_reached_and_no_address_is_a_dead_end(page: Any, studi
     page.click("a[aria-label='Open 00008-Bäume']")
     page.wait_for_selector("#main[aria-busy=false] h1:has-text('00008-Bäume')")
     until(page, "document.activeElement.tagName === 'H1'")  # where a screen reader goes on
-    shutil.rmtree(odd)
     go(page, studio, "data")
     page.click("a:has-text('cats & dogs')")
     page.wait_for_selector("h2:has-text('cats & dogs, 100% Bäume')")
@@ -322,6 +321,7 @@ def test_every_name_can_be_reached_and_no_address_is_a_dead_end(page: Any, studi
     page.keyboard.press("Enter")
     assert page.input_value("#data") == "mine"
     assert page.evaluate("document.activeElement.id") == "main"
+    shutil.rmtree(odd)  # when nothing asks for its pictures any more
 
 
 def test_an_older_answer_never_comes_over_a_newer_one(page: Any, studio: Served) -> None:
