@@ -607,7 +607,7 @@ def test_one_job_is_at_work_and_the_rest_wait(queue: Jobs) -> None:
         queue.add("resume", "a", sleeper())
     with pytest.raises(UserError, match="b waits already"):
         queue.add("train", "b", sleeper())
-    assert finished(queue, second.number, 10).state == "done"
+    assert finished(queue, second.number, 900).state == "done"
     assert queue.jobs[0].state == "done"
     assert queue.words(queue.jobs[1]) == "done\n"
     assert first.number == 1
@@ -615,10 +615,10 @@ def test_one_job_is_at_work_and_the_rest_wait(queue: Jobs) -> None:
 
 def test_a_job_that_fails_says_why(queue: Jobs) -> None:
     job = queue.add("train", "a", ["-c", "import sys; print('no such recipe'); sys.exit(2)"])
-    assert finished(queue, job.number, 10).state == "failed"
+    assert finished(queue, job.number, 900).state == "failed"
     assert "no such recipe" in queue.told()[0]["words"]
     after = queue.add("train", "a", ["-c", "pass"])
-    assert finished(queue, after.number, 10).state == "done"
+    assert finished(queue, after.number, 900).state == "done"
 
 
 def test_jobs_are_stopped_or_taken_out(queue: Jobs) -> None:
@@ -630,7 +630,7 @@ def test_jobs_are_stopped_or_taken_out(queue: Jobs) -> None:
     assert queue.told()[1]["state"] == "ending"
     queue.add("resume", "a", sleeper())  # it may wait for the end of the one before ...
     assert queue.stop("a")  # ... but to stop means both
-    assert [finished(queue, number, 10).state for number in (1, 2, 3)] == ["stopped"] * 3
+    assert [finished(queue, number, 900).state for number in (1, 2, 3)] == ["stopped"] * 3
     assert not queue.stop("a")
     assert not (queue.root / "a").exists()  # nothing was in it
     assert not (queue.root / "b").exists()
@@ -644,7 +644,7 @@ def test_a_server_that_starts_again_finds_its_jobs(queue: Jobs) -> None:
     assert [j.state for j in other.jobs] == ["running", "waiting"]
     os.kill(other.jobs[0].pid, signal.SIGKILL)
     os.waitpid(other.jobs[0].pid, 0)
-    assert finished(other, 2, 10).state == "done"
+    assert finished(other, 2, 900).state == "done"
     assert other.jobs[0].state == "failed"
     assert [j.state for j in Jobs(queue.root).jobs] == ["failed", "done"]
 
@@ -901,7 +901,7 @@ def test_folders_are_shown_and_checked(studio: Served) -> None:
     assert studio.ask("/api/data/check", {"path": "leads-out"})[0] == 400
 
 
-def until(studio: Served, name: str, ready: Callable[[dict[str, Any]], bool], seconds: float = 60) -> dict[str, Any]:
+def until(studio: Served, name: str, ready: Callable[[dict[str, Any]], bool], seconds: float = 900) -> dict[str, Any]:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = {r["name"]: r for r in studio.get("/api/runs")["runs"]}
