@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ganvas.errors import UserError
 from ganvas.files import cache_folder, cannot
@@ -74,9 +75,8 @@ def _bytes(place: Path) -> int:
 
 def limit() -> int:
     """The bytes that the cache may take."""
-    folder = cache_folder()
     with contextlib.suppress(OSError):
-        return min(MOST, shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists())).total // 4)
+        return min(MOST, _disk().total // 4)
     return MOST
 
 
@@ -100,22 +100,25 @@ def _lock(place: Path, kind: int) -> int | None:
     return descriptor
 
 
-def hold(owner: object, place: Path) -> None:
-    """Keep something from being removed as long as `owner` lives."""
+def _shared(place: Path) -> int | None:
+    """A descriptor that keeps something from being removed; None where it cannot be held."""
     if fcntl is not None:
         with contextlib.suppress(OSError):
-            descriptor = _lock(place, fcntl.LOCK_SH)
-            if descriptor is not None:
-                weakref.finalize(owner, os.close, descriptor)
+            return _lock(place, fcntl.LOCK_SH)
+    return None
+
+
+def hold(owner: object, place: Path) -> None:
+    """Keep something from being removed as long as `owner` lives."""
+    descriptor = _shared(place)
+    if descriptor is not None:
+        weakref.finalize(owner, os.close, descriptor)
 
 
 @contextlib.contextmanager
 def held(place: Path) -> Iterator[None]:
     """Keep something from being removed meanwhile."""
-    descriptor = None
-    if fcntl is not None:
-        with contextlib.suppress(OSError):
-            descriptor = _lock(place, fcntl.LOCK_SH)
+    descriptor = _shared(place)
     try:
         yield
     finally:
@@ -170,7 +173,7 @@ def trim(keep: Path, coming: int = 0) -> list[str]:
     all_, most, told = entries(), limit(), []
     total = sum(entry.bytes for entry in all_)
     for entry in all_:
-        if total + coming <= most and (not coming or _free() >= 1.02 * coming):
+        if total + coming <= most and (not coming or _disk().free >= 1.02 * coming):
             break
         if entry.place in (keep, keep.with_name(f"{keep.name}.part")):
             continue
@@ -181,6 +184,7 @@ def trim(keep: Path, coming: int = 0) -> list[str]:
     return told
 
 
-def _free() -> int:
+def _disk() -> Any:
+    """Total and free bytes of the disk that the cache is on, also before there is a cache. Raises an OSError."""
     folder = cache_folder()
-    return shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists())).free
+    return shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists()))
