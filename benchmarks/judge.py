@@ -24,9 +24,9 @@ from torch import Tensor, nn
 from torch.nn.functional import affine_grid, cross_entropy, grid_sample
 
 import ganvas
-from ganvas import data
-from ganvas import images as im
-from ganvas.data import ImageData
+from ganvas.images import data
+from ganvas.images import tensors as im
+from ganvas.images.data import ImageData
 
 FEATURES = 128
 BATCH = 125

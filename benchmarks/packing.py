@@ -20,10 +20,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from ganvas import fitting
-from ganvas.data import Batches, ImageData, Split, listing, load, pack
-from ganvas.data.listing import Listing
-from ganvas.fitting import Shape
+from ganvas.images import decode
+from ganvas.images.data import ImageData, Split, listing, load, pack
+from ganvas.images.data.listing import Listing
+from ganvas.images.decode import Shape
+from ganvas.training.batches import Batches
 
 
 def plainly(paths: Sequence[Path], size: int) -> None:
@@ -41,7 +42,7 @@ def plainly(paths: Sequence[Path], size: int) -> None:
 
 
 def packing(folder: Path, size: int, rounds: int, threads: int) -> None:
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in fitting.SUFFIXES)
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in decode.SUFFIXES)
     chunks = [paths[i : i + 32] for i in range(0, len(paths), 32)]
     ratios = []
     for _ in range(rounds):

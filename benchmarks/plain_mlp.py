@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from ganvas import data
+from ganvas.images import data
 
 LATENT = 100
 BATCH = 100

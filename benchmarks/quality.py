@@ -22,13 +22,13 @@ import speed
 import torch
 
 from ganvas import api
-from ganvas.charts import ticks
-from ganvas.errors import UserError
-from ganvas.evaluation import evaluate
-from ganvas.events import Logged
-from ganvas.figures import Figure
-from ganvas.run import Run
-from ganvas.trainer import choose_device, choose_precision
+from ganvas.core.errors import UserError
+from ganvas.core.run import Run
+from ganvas.metrics.figures import Figure
+from ganvas.report.charts import ticks
+from ganvas.tasks.generate.evaluate.evaluate import evaluate
+from ganvas.training.events import Logged
+from ganvas.training.trainer import choose_device, choose_precision
 
 ROWS = Path(__file__).parent / "quality.jsonl"
 PLOT = speed.PAGE.parent / "images" / "quality.svg"

@@ -25,10 +25,10 @@ from typing import Any
 import speed
 import torch
 
-from ganvas import distributed
-from ganvas.experiment import Experiment
-from ganvas.recipes import RECIPES
-from ganvas.trainer import Trainer
+from ganvas.api import RECIPES
+from ganvas.core import distributed
+from ganvas.training.experiment import Experiment
+from ganvas.training.trainer import Trainer
 
 PAGE = speed.PAGE.parent / "howto" / "many-machines.md"
 PLOT = speed.PAGE.parent / "images" / "scaling.svg"

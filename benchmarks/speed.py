@@ -30,10 +30,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from ganvas.data import Batches
-from ganvas.experiment import Experiment
-from ganvas.recipes import RECIPES
-from ganvas.trainer import Config, Trainer, choose_precision
+from ganvas.api import RECIPES
+from ganvas.training.batches import Batches
+from ganvas.training.experiment import Experiment
+from ganvas.training.trainer import Config, Trainer, choose_precision
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 WITH_DATA = [name for name, recipe in RECIPES.items() if recipe().data.source]  # the others want the user's images

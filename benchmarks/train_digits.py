@@ -19,9 +19,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ganvas import data
-from ganvas import images as im
-from ganvas.metrics.digits import DigitClassifier
+from ganvas.images import data
+from ganvas.images import tensors as im
+from ganvas.images.features.digits import DigitClassifier
 
 BATCH, EPOCHS, RATE, AVERAGE = 100, 7, 3e-3, 0.998
 

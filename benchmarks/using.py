@@ -17,10 +17,13 @@ import speed
 import torch
 
 import ganvas
-from ganvas import data, exporting, outputs, seeds
-from ganvas import images as im
-from ganvas.metrics import extractors
-from ganvas.sample import BATCH
+from ganvas.core import seeds
+from ganvas.export import onnx as exporting
+from ganvas.images import data
+from ganvas.images import tensors as im
+from ganvas.images.features import extractors
+from ganvas.tasks.generate import save as saving
+from ganvas.tasks.generate.model import BATCH
 
 COUNT = 10_000
 
@@ -41,8 +44,8 @@ def forward_rate(model: ganvas.Model, seconds: float = 3.0) -> float:
 def sampling_rate(model: ganvas.Model, folder: Path) -> float:
     """Images a second into an .npz file, all included."""
     begun = time.perf_counter()
-    portions = outputs.portions(model, range(COUNT))
-    for _ in outputs.save(folder / "x.npz", portions, COUNT, model.spec, model.class_names, force=True):
+    portions = saving.portions(model, range(COUNT))
+    for _ in saving.save(folder / "x.npz", portions, COUNT, model.spec, model.class_names, force=True):
         pass
     return COUNT / (time.perf_counter() - begun)
 

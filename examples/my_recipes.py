@@ -3,7 +3,7 @@
 import dataclasses
 
 from ganvas import Experiment
-from ganvas.recipes import find
+from ganvas.api import find
 
 
 def hinge() -> Experiment:

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganvas.experiment import Experiment
-from ganvas.networks import translator, unet
-from ganvas.recipes import RECIPES
+from ganvas.api import RECIPES
+from ganvas.tasks.restore import unet
+from ganvas.tasks.translate import network as translator
+from ganvas.training.experiment import Experiment
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:

@@ -10,13 +10,13 @@ import torch
 from conftest import quick
 from torch import Tensor, nn
 
-from ganvas import augment
-from ganvas.data import Batch
-from ganvas.experiment import Experiment
-from ganvas.spec import ImageSpec
-from ganvas.tasks import generate
-from ganvas.tasks.generate import GenerateTask
-from ganvas.trainer import Config, Trainer
+from ganvas.images import augment
+from ganvas.images.spec import ImageSpec
+from ganvas.tasks.generate import task as generate
+from ganvas.tasks.generate.task import GenerateTask
+from ganvas.training.batches import Batch
+from ganvas.training.experiment import Experiment
+from ganvas.training.trainer import Config, Trainer
 
 SPEC = ImageSpec(1, 8, 0)
 
@@ -157,8 +157,8 @@ def test_beta2_stays_where_nothing_else_is_asked_for() -> None:
 
 
 def test_a_training_begins_with_another_models_weights(run: Path, tmp_path: Path) -> None:
-    from ganvas.events import Noted
-    from ganvas.sample import load
+    from ganvas.tasks.generate.model import load
+    from ganvas.training.events import Noted
 
     old = load(run)
     experiment = Experiment.load(run)
@@ -175,7 +175,7 @@ def test_a_training_begins_with_another_models_weights(run: Path, tmp_path: Path
 
 
 def test_frozen_layers_stay_and_the_others_learn(run: Path, tmp_path: Path) -> None:
-    from ganvas.sample import load
+    from ganvas.tasks.generate.model import load
 
     old = load(run)
     experiment = Experiment.load(run)
@@ -192,7 +192,7 @@ def test_frozen_layers_stay_and_the_others_learn(run: Path, tmp_path: Path) -> N
 
 
 def test_what_cannot_be_taken_is_said(run: Path, tmp_path: Path) -> None:
-    from ganvas.errors import UserError
+    from ganvas.core.errors import UserError
 
     experiment = Experiment.load(run)
     other = quick("classic-mlp", run.parent)
@@ -209,7 +209,7 @@ def test_what_cannot_be_taken_is_said(run: Path, tmp_path: Path) -> None:
 
 
 def test_from_is_written_as_people_write_it() -> None:
-    from ganvas.recipes import RECIPES
+    from ganvas.api import RECIPES
 
     assert RECIPES["mnist"]().override({"from": "a/model.safetensors"}).training.from_ == "a/model.safetensors"
 
@@ -231,21 +231,21 @@ def test_the_watch_knows_copies_from_new_pictures() -> None:
 
 
 def test_replayed_images_are_said_in_plain_words() -> None:
-    from ganvas import doctor
+    from ganvas.report import diagnosis
 
     rows = [
         {"images": 1_000 * i, "accuracy_real": 0.7, "accuracy_fake": 0.7, "loss_d": 1.0, "loss_g": 1.0}
         for i in range(12)
     ]
-    check = {"metric": doctor.CHECK, "diversity": 1.0}
+    check = {"metric": diagnosis.CHECK, "diversity": 1.0}
     for share, said in ((0.01, False), (0.4, True)):
         checks = [{**check, "images": at, "copied": share} for at in (5_000, 10_000)]
-        assert any("replays" in text for text in doctor.remarks(rows, checks)) == said
-        assert ("replays" in doctor.headline(rows, checks)) == said
+        assert any("replays" in text for text in diagnosis.remarks(rows, checks)) == said
+        assert ("replays" in diagnosis.headline(rows, checks)) == said
 
 
 def test_every_check_of_a_training_tells_the_share_of_copies(run: Path) -> None:
-    from ganvas.run import Run
+    from ganvas.core.run import Run
 
     checks = [row for row in Run(run).rows(Run(run).metrics) if row["metric"] == "discriminator-accuracy"]
     assert checks

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from ganvas import data, files, pictures
-from ganvas.data import arrays, npz
-from ganvas.errors import UserError
-from ganvas.fitting import Shape
-from ganvas.outputs import Portion, save
-from ganvas.spec import ImageSpec
+from ganvas.core import files
+from ganvas.core.errors import UserError
+from ganvas.images import data
+from ganvas.images import files as image_files
+from ganvas.images.data import arrays, npz
+from ganvas.images.decode import Shape
+from ganvas.images.spec import ImageSpec
+from ganvas.tasks.generate.save import Portion, save
 
 GREY = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (40, 8, 8, 3), np.uint8)
@@ -58,7 +60,7 @@ def test_labels_of_every_form_are_read(labels: np.ndarray, names: tuple[str, ...
     assert found.train[1].dtype == np.int64
     wanted = 1 - Y if names == ("9", "10") else Y  # in the order of the numbers that the texts are
     assert np.array_equal(found.train[1], wanted)
-    for_evaluate = pictures.load(tmp_path / "x.npz")
+    for_evaluate = image_files.load(tmp_path / "x.npz")
     assert for_evaluate.class_names == names
     assert for_evaluate.labels is not None
     assert for_evaluate.labels.tolist() == wanted.tolist()
@@ -96,7 +98,7 @@ def test_names_of_classes_are_honoured(tmp_path: Path) -> None:
     found = data.load(str(path))
     assert found.class_names == ("cow", "dog")
     assert found.notes == ()
-    assert pictures.load(path).named(("dog", "cow")).class_names == ("dog", "cow")
+    assert image_files.load(path).named(("dog", "cow")).class_names == ("dog", "cow")
     path = saved(tmp_path, images=GREY, labels=names[[3, 1]][Y], classes=names)
     assert data.load(str(path)).class_names == ("bee", "dog")
     for labels, words in ((Y + 3, "a label 4, and 'class_names' names 4 classes"), (names[Y], "no class in")):
@@ -112,7 +114,7 @@ def test_what_ganvas_wrote_is_read_whole(channels: int, tmp_path: Path) -> None:
     portion = Portion(images, torch.from_numpy(Y), range(40))
     for _ in save(tmp_path / "x.npz", [portion], 40, ImageSpec(channels, 8, 2), ("left", "right")):
         pass
-    found = pictures.load(tmp_path / "x.npz")
+    found = image_files.load(tmp_path / "x.npz")
     assert torch.equal(found.images, images)
     assert found.labels is not None
     assert found.labels.tolist() == Y.tolist()
@@ -150,7 +152,7 @@ def test_splits_are_what_they_are_called(names: tuple[str, ...], tmp_path: Path)
     assert found.held_out.labels.tolist() == Y[30:].tolist()
     assert found.notes == (f"x.npz: 10 pictures of '{test}' are held out.",)
     with pytest.raises(UserError, match="holds several sets of pictures"):
-        pictures.load(tmp_path / "x.npz")
+        image_files.load(tmp_path / "x.npz")
 
 
 def test_validation_and_test_are_both_held_out(tmp_path: Path) -> None:
@@ -183,7 +185,7 @@ def test_arrays_without_names(tmp_path: Path) -> None:
         data.load(str(tmp_path / "x.npz"))
     np.save(tmp_path / "x.npy", COLOUR)
     assert data.load(str(tmp_path / "x.npy")).spec == ImageSpec(3, 8)
-    assert pictures.load(tmp_path / "x.npy").images.shape == (40, 3, 8, 8)
+    assert image_files.load(tmp_path / "x.npy").images.shape == (40, 3, 8, 8)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,7 @@ def test_what_is_not_clear_is_not_guessed(members: dict[str, np.ndarray], words:
 )
 def test_forms_that_are_refused_say_the_way_out(images: np.ndarray, words: str, tmp_path: Path) -> None:
     path = saved(tmp_path, images=images)
-    for read in (lambda: data.load(str(path)), lambda: pictures.load(path)):
+    for read in (lambda: data.load(str(path)), lambda: image_files.load(path)):
         with pytest.raises(UserError, match=words):
             read()
 
@@ -258,7 +260,9 @@ def test_pixels_of_every_range_are_read_and_told(images: np.ndarray, note: str |
     if note is not None and "clipped" in note:
         wanted = np.rint((wanted * 1.06 - 0.03 * 255).clip(0, 255)).astype(int)
     assert np.abs(found.train[0][:, 0] - wanted).max() <= (1 if "4,095" in (note or "") else 0)
-    assert pictures.load(tmp_path / "x.npz").form == (f"8 bits (x.npz: {note})" if note else "8 bits, as in the files")
+    assert image_files.load(tmp_path / "x.npz").form == (
+        f"8 bits (x.npz: {note})" if note else "8 bits, as in the files"
+    )
 
 
 def test_one_range_for_both_splits(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganvas import augment
+from ganvas.images import augment
 
 
 def some(count: int = 6, channels: int = 3, size: int = 16) -> Tensor:

@@ -14,11 +14,12 @@ import pytest
 from conftest import quick
 
 import ganvas
-from ganvas import background, evaluation, training
-from ganvas.background import Background
-from ganvas.events import Event, Measured
-from ganvas.experiment import Experiment
-from ganvas.run import Run
+from ganvas.core.run import Run
+from ganvas.tasks.generate.evaluate import evaluate as evaluation
+from ganvas.training import background, loop
+from ganvas.training.background import Background
+from ganvas.training.events import Event, Measured
+from ganvas.training.experiment import Experiment
 
 DEADLINE = 900  # seconds for an evaluation in a process of its own, on however busy a machine
 
@@ -38,14 +39,17 @@ def rows(run: Run) -> list[dict[str, Any]]:
     return [row for row in run.rows(run.metrics) if "protocol" in row]
 
 
+MODULE = "ganvas.tasks.generate.evaluate.evaluate"
+
+
 class Fake(Background):
     """Starts nothing; `slow` tells whether what was started last ever ends."""
 
     slow = True
     made: ClassVar[list[Fake]] = []
 
-    def __init__(self, run: Run, count: int) -> None:
-        super().__init__(run, count)
+    def __init__(self, run: Run, count: int, module: str) -> None:
+        super().__init__(run, count, module)
         self.started: list[int] = []
         self.given = True
         Fake.made = [self]
@@ -77,11 +81,11 @@ def test_a_training_is_measured_and_its_best_model_kept(
     made: list[Background] = []
 
     class Watched(Background):
-        def __init__(self, run: Run, count: int) -> None:
-            super().__init__(run, count)
+        def __init__(self, run: Run, count: int, module: str) -> None:
+            super().__init__(run, count, module)
             made.append(self)
 
-    monkeypatch.setattr(training, "Background", Watched)
+    monkeypatch.setattr(loop, "Background", Watched)
     train(measuring(blobs, steps=2, every=1_000), tmp_path / "run")
     process = made[0].process
     assert process is not None
@@ -132,7 +136,7 @@ def test_the_better_of_two_candidates_stays(blobs: Path, tmp_path: Path, monkeyp
 
 
 def test_training_never_waits(blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "Background", Fake)
+    monkeypatch.setattr(loop, "Background", Fake)
     events = train(measuring(blobs, steps=8), tmp_path / "run")
     assert Run(tmp_path / "run").rows()[-1]["images"] == 128
     assert Fake.made[0].started == [32, 128]  # the first, which never ends, and the last, which is always measured
@@ -140,7 +144,7 @@ def test_training_never_waits(blobs: Path, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_results_are_told_when_they_are_in(blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "Background", Fake)
+    monkeypatch.setattr(loop, "Background", Fake)
     monkeypatch.setattr(Fake, "slow", False)
     events = train(measuring(blobs, steps=9), tmp_path / "run")
     assert Fake.made[0].started == [32, 64, 96, 128, 144]
@@ -152,7 +156,7 @@ def test_results_are_told_when_they_are_in(blobs: Path, tmp_path: Path, monkeypa
 def test_without_evaluate_every_nothing_is_started(
     blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "Background", Fake)
+    monkeypatch.setattr(loop, "Background", Fake)
     train(quick("mnist", blobs, steps=3), tmp_path / "run")
     assert Fake.made[0].started == []
     assert not (tmp_path / "run" / "evaluation").exists()
@@ -161,7 +165,7 @@ def test_without_evaluate_every_nothing_is_started(
 def test_measuring_changes_nothing_in_the_training(
     blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "Background", Fake)
+    monkeypatch.setattr(loop, "Background", Fake)
     train(measuring(blobs, steps=4), tmp_path / "a")
     train(quick("mnist", blobs, steps=4), tmp_path / "b")
     a, b = ganvas.load(tmp_path / "a"), ganvas.load(tmp_path / "b")
@@ -169,7 +173,7 @@ def test_measuring_changes_nothing_in_the_training(
 
 
 def test_a_resume_clears_what_was_under_way(blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "Background", Fake)
+    monkeypatch.setattr(loop, "Background", Fake)
     experiment = measuring(blobs, steps=4)
     train(experiment, tmp_path / "run")
     run = Run(tmp_path / "run")
@@ -187,7 +191,7 @@ def test_the_latest_result_alone_is_collected(tmp_path: Path) -> None:
         def poll(self) -> int:
             return 0
 
-    found = Background(Run(tmp_path), 100)
+    found = Background(Run(tmp_path), 100, MODULE)
     assert not found.busy
     assert found.collect() == []
     run = Run(tmp_path)
@@ -212,7 +216,7 @@ def test_a_new_start_gives_up_the_old_one(tmp_path: Path, monkeypatch: pytest.Mo
         return real([command[0], str(tmp_path / "sleeper.py")], **more)
 
     monkeypatch.setattr(background.subprocess, "Popen", popen)
-    found = Background(Run(tmp_path), 123)
+    found = Background(Run(tmp_path), 123, MODULE)
     found.start(10)
     first = found.process
     assert first is not None

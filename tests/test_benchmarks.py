@@ -11,11 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganvas.data import Batches, ImageData, Split
+from ganvas.api import RECIPES
+from ganvas.images.data import ImageData, Split
+from ganvas.images.spec import ImageSpec
 from ganvas.networks import classic_mlp
-from ganvas.recipes import RECIPES
-from ganvas.spec import ImageSpec
-from ganvas.trainer import Trainer
+from ganvas.training.batches import Batches
+from ganvas.training.trainer import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))  # programs, not a package
 judge, plain_mlp, quality, scaling, speed = (

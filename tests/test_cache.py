@@ -16,10 +16,12 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import tensor
 
-from ganvas import cache, cli, data
-from ganvas.data import ImageData, checks, listing, pack
-from ganvas.errors import UserError
-from ganvas.fitting import Shape
+from ganvas import cli
+from ganvas.core import cache
+from ganvas.core.errors import UserError
+from ganvas.images import data
+from ganvas.images.data import ImageData, checks, listing, pack
+from ganvas.images.decode import Shape
 
 WHOLE, PIECES = Shape(8, 3), Shape(8, 3, "pieces")
 TIME = 1_700_000_000

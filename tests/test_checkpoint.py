@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 import ganvas
-from ganvas import checkpoint
-from ganvas.checkpoint import Damaged
-from ganvas.errors import UserError
-from ganvas.files import make_folder, write_whole
+from ganvas.core import checkpoint
+from ganvas.core.checkpoint import Damaged
+from ganvas.core.errors import UserError
+from ganvas.core.files import make_folder, write_whole
 
 CARD = {"images": 12, "name": "Zürich 数字", "nested": {"list": [1, 2.5, None, True]}}
 DTYPES = [
@@ -352,7 +352,7 @@ def test_make_folder(tmp_path: Path) -> None:
 
 def test_a_refused_reading_does_not_speak_of_writing(tmp_path: Path) -> None:
     """The reasons of `cannot` are those of writing: 'no permission to write there; choose another folder'."""
-    from ganvas.files import cannot
+    from ganvas.core.files import cannot
 
     text = str(cannot("read", tmp_path, PermissionError(13, "Permission denied")))
     assert "write" not in text

@@ -11,9 +11,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganvas import classical
-from ganvas.classical import FILTERS, bicubic, bilateral, diffusion_fill, gaussian, median, non_local_means
-from ganvas.metrics.fidelity import psnr
+from ganvas.images.fidelity import psnr
+from ganvas.tasks.restore import classical
+from ganvas.tasks.restore.classical import (
+    FILTERS,
+    bicubic,
+    bilateral,
+    diffusion_fill,
+    gaussian,
+    median,
+    non_local_means,
+)
 
 
 def picture(*shape: int, seed: int = 0) -> Tensor:

@@ -211,7 +211,7 @@ def test_dry_run_writes_nothing_and_forecasts(blobs: Path, tmp_path: Path) -> No
 
 def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
-        "from ganvas.recipes import find\n\n"
+        "from ganvas.api import find\n\n"
         "def tiny():\n    return find('classic-mlp').override({'width': '8', 'batch': '10'})\n"
     )
     done = ganvas("train", "mine.py:tiny", "--smoke", "--data", str(blobs), cwd=tmp_path)

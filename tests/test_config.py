@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganvas import config as cf
-from ganvas.config import knob
-from ganvas.errors import UserError, unknown
-from ganvas.experiment import SECTIONS, Experiment
-from ganvas.recipes import RECIPES
+from ganvas.api import RECIPES
+from ganvas.core import config as cf
+from ganvas.core.config import knob
+from ganvas.core.errors import UserError, unknown
+from ganvas.training.experiment import SECTIONS, Experiment
 
 
 @dataclass(frozen=True)

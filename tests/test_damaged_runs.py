@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 from conftest import quick
 
-from ganvas import figures, report, run, training
-from ganvas.errors import UserError
-from ganvas.events import Logged, Sampled, Warned
-from ganvas.experiment import Experiment
-from ganvas.rows import moment, stamp
-from ganvas.run import Run
+from ganvas.core import run
+from ganvas.core.errors import UserError
+from ganvas.core.rows import moment, stamp
+from ganvas.core.run import Run
+from ganvas.metrics import figures
+from ganvas.report import page as report
+from ganvas.training import loop
+from ganvas.training.events import Logged, Sampled, Warned
+from ganvas.training.experiment import Experiment
 
 DEEP = '{"images":' * 100_000
 ODD = [  # lines in place of a good one
@@ -207,20 +210,20 @@ def test_sheets_that_come_often_stay_apart(blobs: Path, tmp_path: Path) -> None:
     found = Run(tmp_path / "run")
     names = ["fakes_init.png", "fakes_000000.png", "fakes_000000160.png", "fakes_000000240.png"]
     assert [path.name for path in drawn] == names
-    assert [(seen, path.name) for seen, path in found.pictures()] == list(zip((0, 0, 160, 240), names, strict=True))
+    assert [(seen, path.name) for seen, path in found.previews()] == list(zip((0, 0, 160, 240), names, strict=True))
     models = ["model_000000.safetensors", "model_000000160.safetensors", "model_000000240.safetensors"]
     assert sorted(path.name for path in found.models.iterdir()) == models
     found.rewind(200)
-    assert [path.name for _, path in found.pictures()] == names[:3]
+    assert [path.name for _, path in found.previews()] == names[:3]
     assert sorted(path.name for path in found.models.iterdir()) == models[:2]
 
 
 def test_sheets_of_usual_runs_are_named_by_thousands() -> None:
     config = dataclasses.replace(quick("mnist", Path("x")).training, batch=32, sample_every=10_000, sample_at=(1_000,))
-    assert training.first_in_thousand(config, 1_024)
-    assert training.first_in_thousand(config, 10_016)
-    assert not training.first_in_thousand(config, 10_500), "an end that belongs to no beat may come anywhere"
-    assert not training.first_in_thousand(dataclasses.replace(config, sample_at=(10_020,)), 10_048)
+    assert loop.first_in_thousand(config, 1_024)
+    assert loop.first_in_thousand(config, 10_016)
+    assert not loop.first_in_thousand(config, 10_500), "an end that belongs to no beat may come anywhere"
+    assert not loop.first_in_thousand(dataclasses.replace(config, sample_at=(10_020,)), 10_048)
 
 
 def test_the_names_of_old_runs_are_read(tmp_path: Path) -> None:
@@ -228,9 +231,9 @@ def test_the_names_of_old_runs_are_read(tmp_path: Path) -> None:
     found.samples.mkdir()
     for name in ("fakes_000020.png", "fakes_init.png", "fakes_000010.png", "fakes_000010160.png"):
         (found.samples / name).write_bytes(b"x")
-    assert [seen for seen, _ in found.pictures()] == [0, 10_000, 10_160, 20_000]
+    assert [seen for seen, _ in found.previews()] == [0, 10_000, 10_160, 20_000]
     found.rewind(10_000)
-    assert [seen for seen, _ in found.pictures()] == [0, 10_000]
+    assert [seen for seen, _ in found.previews()] == [0, 10_000]
 
 
 # -------------------- experiment.json

@@ -14,14 +14,15 @@ import pytest
 import torch
 from conftest import write_idx
 
-import ganvas.data
-from ganvas import data
-from ganvas.data import Batches, ImageData, Split, idx
-from ganvas.errors import UserError
-from ganvas.spec import ImageSpec
+import ganvas.images.data
+from ganvas.core.errors import UserError
+from ganvas.images import data
+from ganvas.images.data import ImageData, Split, idx
+from ganvas.images.spec import ImageSpec
+from ganvas.training.batches import Batch, Batches
 
 CPU = torch.device("cpu")
-MNIST = Path(ganvas.data.__file__).parent / "mnist"
+MNIST = Path(ganvas.images.data.__file__).parent / "mnist"
 SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -85,7 +86,7 @@ def test_mnist_sizes_and_labels(mnist: ImageData) -> None:
 
 
 def test_mnist_examples_are_one_class_a_row(mnist: ImageData) -> None:
-    sheet = mnist.examples()
+    sheet = mnist.examples().pictures
     assert sheet.shape == (100, 1, 28, 28)
     assert mnist.train.labels is not None
     for digit in range(10):
@@ -99,7 +100,7 @@ def test_without_labels(mnist: ImageData) -> None:
     assert bare.train.labels is None
     assert bare.held_out.labels is None
     assert bare.fingerprint == mnist.fingerprint
-    assert torch.equal(bare.examples(4, 2), mnist.train.images[torch.arange(8) * 7_500])
+    assert torch.equal(bare.some(4, 2), mnist.train.images[torch.arange(8) * 7_500])
 
 
 # -------------------- stacked MNIST
@@ -574,7 +575,7 @@ def test_a_class_whose_images_are_all_held_out(tmp_path: Path) -> None:
     labels[int(np.argmin(share))] = 1
     write_idx(tmp_path / TRAIN, images)
     write_idx(tmp_path / LABELS, labels)
-    sheet = data.load(str(tmp_path)).examples()
+    sheet = data.load(str(tmp_path)).examples().pictures
     assert sheet.shape == (10, 1, 6, 6)
 
 
@@ -592,8 +593,8 @@ def marked(count: int, held_out: int = 4) -> ImageData:
     return ImageData("marked", split(count), split(held_out), ("a", "b", "c"), "")
 
 
-def numbers(batch: data.Batch) -> list[int]:
-    return ((batch.images[:, 0, 0, 0] + 1) * 127.5).round().long().tolist()
+def numbers(batch: Batch) -> list[int]:
+    return ((batch.real[:, 0, 0, 0] + 1) * 127.5).round().long().tolist()
 
 
 def test_each_epoch_shows_each_image_once() -> None:
@@ -650,9 +651,9 @@ def test_labels_stay_with_their_images() -> None:
 def test_what_a_batch_is() -> None:
     batch = Batches(marked(30), 7, seed=0, device=CPU).at(21)
     assert batch.step == 3
-    assert batch.images.shape == (7, 1, 4, 4)
-    assert batch.images.dtype == torch.float32
-    assert batch.images.min() == -1
+    assert batch.real.shape == (7, 1, 4, 4)
+    assert batch.real.dtype == torch.float32
+    assert batch.real.min() == -1
     assert Batches(marked(30).unlabelled(), 7, 0, CPU).at(0).labels is None
 
 

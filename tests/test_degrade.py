@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, max_pool2d
 
-from ganvas import damages, degrade
-from ganvas.errors import UserError
+from ganvas.core.errors import UserError
+from ganvas.tasks.restore import degradations, degrade
 
 SAME_SIZE = [name for name in degrade.DEGRADATIONS if name not in ("down", "holes")]
 
@@ -186,7 +186,7 @@ def test_rain_lightens_and_is_seen() -> None:
     assert bool((y >= x - 1e-6).all())
     assert 16 < psnr(y, x) < 26
     assert torch.equal(damaged("rain", torch.ones(2, 3, 32, 32)), torch.ones(2, 3, 32, 32))
-    cover = (damaged("rain:10", torch.full((8, 1, 96, 96), -1.0)) + 1) / (1 + damages.LIGHT)
+    cover = (damaged("rain:10", torch.full((8, 1, 96, 96), -1.0)) + 1) / (1 + degradations.LIGHT)
     assert float(cover.mean()) == pytest.approx(0.1, rel=0.25)
     down, right = cover.diff(dim=2).abs().mean(), cover.diff(dim=3).abs().mean()
     assert down < 0.8 * right  # streaks are rather upright

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganvas import data, fitting, originals, pictures
-from ganvas.data import ImageData, depth, pack
-from ganvas.data import survey as sv
-from ganvas.errors import UserError
-from ganvas.fitting import Depth, Shape
-from ganvas.sample import load
-from ganvas.spec import ImageSpec
+from ganvas.core.errors import UserError
+from ganvas.images import data, decode, originals
+from ganvas.images import files as image_files
+from ganvas.images.data import ImageData, depth, pack
+from ganvas.images.data import survey as sv
+from ganvas.images.decode import Depth, Shape
+from ganvas.images.spec import ImageSpec
+from ganvas.tasks.generate.model import load
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +65,7 @@ def brightest(found: ImageData) -> list[int]:
 def test_the_range_that_values_suggest(
     low: float, high: float, floats: bool, whole: bool, found: tuple[float, float]
 ) -> None:
-    assert fitting.natural(low, high, floats, whole) == found
+    assert decode.natural(low, high, floats, whole) == found
 
 
 def test_twelve_bits_in_sixteen_are_not_black(tmp_path: Path) -> None:
@@ -134,24 +135,24 @@ def test_a_pack_of_its_own_keeps_what_was_done(tmp_path: Path) -> None:
 def test_a_model_reads_pictures_in_the_range_of_its_data(tmp_path: Path, run: Path) -> None:
     dim = tmp_path / "dim.tif"
     Image.fromarray(np.full((16, 16), 1000, np.uint16)).save(dim)
-    image, told = pictures.fit(dim, ImageSpec(1, 16))
+    image, told = image_files.fit(dim, ImageSpec(1, 16))
     assert int(image.max()) == 249
     assert told == "values of 0 to 1,023 scaled to 0 to 255"
     card = {**load(run).card, "depth": [[0, 4095], None]}
-    image, told = pictures.fit(dim, ImageSpec(1, 16), fitting.depth_of(card["depth"]))
+    image, told = image_files.fit(dim, ImageSpec(1, 16), decode.depth_of(card["depth"]))
     assert int(image.max()) == 62
     assert told == "values of 0 to 4,095 scaled to 0 to 255"
     Image.fromarray(np.full((16, 16), 9000, np.uint16)).save(dim)
-    image, told = pictures.fit(dim, ImageSpec(1, 16), fitting.depth_of(card["depth"]))
+    image, told = image_files.fit(dim, ImageSpec(1, 16), decode.depth_of(card["depth"]))
     assert int(image.max()) == 255
     assert told == "values of 0 to 4,095 scaled to 0 to 255 (its values are 9,000 to 9,000)"
 
 
 def test_the_range_goes_into_the_card(tmp_path: Path) -> None:
-    from ganvas.recipes import RECIPES
+    from ganvas.api import RECIPES
 
     found = data.load(str(folder(tmp_path / "a", [grey(i, 4095) for i in range(30)])))
-    assert fitting.depth_of(RECIPES["mnist"]().card(found)["depth"]) == found.depth
+    assert decode.depth_of(RECIPES["mnist"]().card(found)["depth"]) == found.depth
     assert "depth" not in RECIPES["mnist"]().card(dataclasses.replace(found, depth=Depth()))
 
 
@@ -159,7 +160,7 @@ def test_the_range_goes_into_the_card(tmp_path: Path) -> None:
     "stated", [None, 7, "ab", [], [[0, 1]] * 3, [[1, 0], None], [["x", 1], None], [[0, 1e999], None]]
 )
 def test_a_card_that_states_nonsense_states_nothing(stated: object) -> None:
-    assert fitting.depth_of(stated) == Depth()
+    assert decode.depth_of(stated) == Depth()
 
 
 # -------------------- evaluate reads what a training would
@@ -168,7 +169,7 @@ def test_a_card_that_states_nonsense_states_nothing(stated: object) -> None:
 def test_evaluate_reads_deep_greys_as_a_training_does(tmp_path: Path) -> None:
     arrays = [grey(i, 4095) for i in range(30)]
     place = folder(tmp_path / "a", arrays)
-    found = pictures.load(place)
+    found = image_files.load(place)
     assert found.spec == ImageSpec(1, 16)
     trained = data.load(str(place))
     both = {x.numpy().tobytes() for split in (trained.train, trained.held_out) for x in split.images[:]}
@@ -184,17 +185,17 @@ def test_evaluate_reads_every_kind_of_picture_as_a_training_does(tmp_path: Path)
     picture.save(tmp_path / "a" / "0.png", exif=exif)
     picture.convert("CMYK").save(tmp_path / "a" / "1.tif")
     picture.quantize(16).save(tmp_path / "a" / "2.png")
-    found = pictures.load(tmp_path / "a")
+    found = image_files.load(tmp_path / "a")
     assert found.spec == ImageSpec(3, 16)
     for i, path in enumerate(sorted((tmp_path / "a").iterdir())):
-        plain = fitting.plain(fitting.opened(path.read_bytes()))
-        assert np.array_equal(found.images[i].numpy(), fitting.fitted(plain, Shape(16, 3)))
+        plain = decode.plain(decode.opened(path.read_bytes()))
+        assert np.array_equal(found.images[i].numpy(), decode.fitted(plain, Shape(16, 3)))
     assert np.array_equal(found.images[0].numpy(), np.rot90(np.asarray(picture), -1).transpose(2, 0, 1))
     assert found.form == "8 bits, converted from printers' colours, palette"
     picture.convert("1").save(tmp_path / "bit.png")
     (tmp_path / "b").mkdir()
     (tmp_path / "bit.png").rename(tmp_path / "b" / "bit.png")
-    assert pictures.load(tmp_path / "b").spec == ImageSpec(1, 16)
+    assert image_files.load(tmp_path / "b").spec == ImageSpec(1, 16)
 
 
 # -------------------- originals

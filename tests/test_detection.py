@@ -15,11 +15,16 @@ from conftest import ganvas as command
 from PIL import Image
 
 import ganvas
-from ganvas import cards, checkpoint, data, detection, inspection, seeds, strangers
-from ganvas import images as im
-from ganvas.detection import Detector, auroc, calibration_error, parts
-from ganvas.errors import UserError
-from ganvas.events import Noted
+from ganvas.core import checkpoint, seeds
+from ganvas.core.errors import UserError
+from ganvas.export import model_card
+from ganvas.images import data, sheets
+from ganvas.images import tensors as im
+from ganvas.tasks.generate import detect_files
+from ganvas.tasks.generate.detect import detector as detection
+from ganvas.tasks.generate.detect import outliers
+from ganvas.tasks.generate.detect.detector import Detector, auroc, calibration_error, parts
+from ganvas.training.events import Noted
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +42,13 @@ def real(run: Path) -> torch.Tensor:
 # -------------------- strangers
 
 
-@pytest.mark.parametrize("name", [*strangers.LEARNED, *strangers.UNSEEN])
+@pytest.mark.parametrize("name", [*outliers.LEARNED, *outliers.UNSEEN])
 @pytest.mark.parametrize(("channels", "size"), [(1, 28), (3, 16)])
 def test_a_family_of_strangers(name: str, channels: int, size: int) -> None:
     given = torch.randint(0, 256, (7, channels, size, size), dtype=torch.uint8)
     given[:, :, :4] = 0
     before = given.clone()
-    family = {**strangers.LEARNED, **strangers.UNSEEN}[name]
+    family = {**outliers.LEARNED, **outliers.UNSEEN}[name]
     made = family(given, seeds.generator(0, name))
     assert made.shape == given.shape
     assert made.dtype == torch.uint8
@@ -53,13 +58,13 @@ def test_a_family_of_strangers(name: str, channels: int, size: int) -> None:
 
 
 def test_no_family_is_both_learned_and_asked_about() -> None:
-    assert not {*strangers.LEARNED.values()} & {*strangers.UNSEEN.values()}
-    assert not set(strangers.LETTERS[0]) & set(strangers.LETTERS[1])
+    assert not {*outliers.LEARNED.values()} & {*outliers.UNSEEN.values()}
+    assert not set(outliers.LETTERS[0]) & set(outliers.LETTERS[1])
 
 
 def test_shuffled_patches_and_shifts_keep_every_pixel() -> None:
     given = torch.arange(2 * 16 * 16, dtype=torch.float).remainder(256).to(torch.uint8).view(2, 1, 16, 16)
-    for family in (strangers.shuffled, strangers.shifted):
+    for family in (outliers.shuffled, outliers.shifted):
         made = family(given, seeds.generator(0, "x"))
         assert torch.equal(made.flatten(1).sort().values, given.flatten(1).sort().values)
 
@@ -115,7 +120,7 @@ def test_a_run_ends_with_a_detector_that_knows_its_kind(model: ganvas.Model, rea
     assert model.detector is not None
     kinds = [v.kind for v in model.detect(real)]
     assert kinds.count("no") <= 0.15 * len(kinds)  # 5% were asked for, of 160 images
-    for family in (strangers.noise, strangers.inverted, strangers.clothes):
+    for family in (outliers.noise, outliers.inverted, outliers.clothes):
         made = model.detect(family(real, seeds.generator(0, "test")))
         assert sum(v.kind == "no" for v in made) > 0.9 * len(made)
 
@@ -138,11 +143,11 @@ def test_a_stricter_alarm_rate_calls_fewer(model: ganvas.Model, real: torch.Tens
 
 
 def test_the_report_says_what_was_learned(run: Path, model: ganvas.Model) -> None:
-    found = inspection.report(run, model, alarm=0.1)
+    found = detect_files.report(run, model, alarm=0.1)
     rows = {row.name: row for row in found.rows}
     assert found.real == 160
     assert 0 <= found.false_alarm <= 0.25
-    assert rows["own pictures, new seeds"].count == inspection.OWN
+    assert rows["own pictures, new seeds"].count == detect_files.OWN
     assert rows["noise"].auroc > 0.95
     assert not rows["noise"].learned
     assert rows["inverted"].learned
@@ -154,15 +159,15 @@ def test_the_report_says_what_was_learned(run: Path, model: ganvas.Model) -> Non
 def test_other_models_and_pictures_in_a_report(run: Path, model: ganvas.Model, tmp_path: Path) -> None:
     Image.new("RGB", (40, 30), "red").save(tmp_path / "red.png")
     np.savez(tmp_path / "x.npz", images=np.zeros((5, 20, 20, 3), np.uint8))
-    rows = {row.name: row for row in inspection.report(run, model, against=[run, tmp_path, tmp_path / "x.npz"]).rows}
-    assert rows[str(run)].count == inspection.OWN
+    rows = {row.name: row for row in detect_files.report(run, model, against=[run, tmp_path, tmp_path / "x.npz"]).rows}
+    assert rows[str(run)].count == detect_files.OWN
     assert rows[str(tmp_path)].count == 1
     assert rows[str(tmp_path / "x.npz")].count == 5
 
 
 def test_a_report_needs_the_same_data(run: Path, model: ganvas.Model, blobs: Path) -> None:
     with pytest.raises(UserError, match="other images"):
-        inspection.report(run, model, data=blobs)
+        detect_files.report(run, model, data=blobs)
 
 
 def test_the_same_run_learns_the_same_detector(run: Path, tmp_path: Path) -> None:
@@ -192,7 +197,7 @@ def test_a_training_without_enough_held_out_images_says_so(tmp_path: Path) -> No
     assert few.no_detector == few.card["no_detector"] == FEW
     with pytest.raises(UserError, match=re.escape(f"has no detector: {FEW}.")):
         few.detect(torch.zeros(1, 1, 12, 12, dtype=torch.uint8))
-    assert cards.facts(few)["detector"] == f"none: {FEW}"
+    assert model_card.facts(few)["detector"] == f"none: {FEW}"
     assert FEW in (tmp_path / "run" / "report.html").read_text()
 
 
@@ -258,7 +263,7 @@ def folder(tmp_path: Path, real: torch.Tensor) -> Path:
     place = tmp_path / "images"
     place.mkdir()
     for i in range(3):
-        im.save_grid(place / f"real{i}.png", real[i : i + 1], 1)
+        sheets.save_grid(place / f"real{i}.png", real[i : i + 1], 1)
     Image.new("RGBA", (200, 100), (0, 0, 255, 80)).save(place / "wide.png")
     (place / "broken.png").write_bytes((place / "real0.png").read_bytes()[:40])
     return place

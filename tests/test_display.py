@@ -8,8 +8,11 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from ganvas.display import Lines, Screen, duration
-from ganvas.events import Evaluated, Logged, Sampled, Stepped, Warned
+from ganvas.cli.display import Lines, Screen
+from ganvas.core.progress import duration
+from ganvas.images.sheets import Sheet
+from ganvas.tasks.generate.task import GenerateTask
+from ganvas.training.events import Evaluated, Logged, Sampled, Stepped, Warned
 
 ROW = {
     "images": 2000,
@@ -25,11 +28,12 @@ ROW = {
     "seconds": 4.0,
     "images_per_second": 500.0,
 }
+CHECKED = {"real": 0.8, "fake": 0.9, "held_out": 0.8, "diversity": 1.0}
 EVENTS = [
     Stepped(2000),
     Logged(2000, ROW),
-    Sampled(2000, Path("fakes.png"), torch.full((100, 1, 28, 28), 255, dtype=torch.uint8)),
-    Evaluated(2000, {"real": 0.8, "fake": 0.9, "held_out": 0.8, "diversity": 1.0}),
+    Sampled(2000, Path("fakes.png"), Sheet(torch.full((100, 1, 28, 28), 255, dtype=torch.uint8))),
+    Evaluated(2000, CHECKED, GenerateTask.describe(CHECKED)),
     Warned(2000, "the moon is full"),
 ]
 

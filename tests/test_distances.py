@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ganvas import data, metrics
-from ganvas.metrics import METRICS, Pair, Seen, Side, copies, distances, extractors, neighbours
+from ganvas import metrics
+from ganvas.images import data
+from ganvas.images.features import extractors
+from ganvas.metrics import METRICS, Pair, Seen, Side, copies, distances, neighbours
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

@@ -20,14 +20,15 @@ import yaml
 from conftest import quick, write_blobs
 from torch.distributed.run import get_args_parser
 
-from ganvas import checkpoint, data, distributed, seeds
-from ganvas.cli.drawing import sample
-from ganvas.cli.measuring import evaluate
-from ganvas.data import Batches
-from ganvas.errors import UserError
-from ganvas.events import Logged, Warned
-from ganvas.experiment import Experiment
-from ganvas.run import Run
+from ganvas.cli.evaluate import evaluate
+from ganvas.core import checkpoint, distributed, seeds
+from ganvas.core.errors import UserError
+from ganvas.core.run import Run
+from ganvas.images import data
+from ganvas.tasks.generate.commands import sample
+from ganvas.training.batches import Batches
+from ganvas.training.events import Logged, Warned
+from ganvas.training.experiment import Experiment
 
 TIMES = {"seconds", "images_per_second"}
 SETTINGS = {  # without layers that look at a whole batch, so that two halves are one batch
@@ -81,7 +82,7 @@ def two(source: Path, experiment: Experiment, tmp_path_factory: pytest.TempPathF
     place = tmp_path_factory.mktemp("two")
     (place / "experiment.json").write_text(json.dumps(experiment.to_dict()))
     (place / "mine.py").write_text(
-        "import json\nfrom ganvas.experiment import Experiment\n"
+        "import json\nfrom ganvas.training.experiment import Experiment\n"
         "def mine():\n    return Experiment.from_dict(json.load(open('experiment.json')))\n"
     )
     done = torchrun("-m", "ganvas", "--", "train", "mine.py:mine", "--run", "run", cwd=place)
@@ -126,7 +127,7 @@ def test_kill_9_of_a_rank_is_mended_by_the_launcher(
     """All ranks begin again in the folder that the launch had made, and end with the weights of the other run."""
     (tmp_path / "experiment.json").write_text(json.dumps(experiment.to_dict()))
     (tmp_path / "mine.py").write_text(
-        "import json, os, signal, time\nfrom ganvas.experiment import Experiment\n"
+        "import json, os, signal, time\nfrom ganvas.training.experiment import Experiment\n"
         "second = os.environ['RANK'] == '1' and os.environ['TORCHELASTIC_RESTART_COUNT'] == '0'\n"
         "for event in Experiment.from_dict(json.load(open('experiment.json'))).run():\n"
         "    time.sleep(0.01)\n"
@@ -181,9 +182,9 @@ def several(
     (place / "other" / "train-labels-idx1-ubyte").write_bytes(raw)
     (place / "experiment.json").write_text(json.dumps(experiment.to_dict()))
     (place / "mine.py").write_text(
-        "import json, os\nfrom pathlib import Path\nfrom ganvas.cli.drawing import sample\n"
-        "from ganvas.cli.measuring import evaluate\nfrom ganvas.errors import UserError\n"
-        "from ganvas.experiment import Experiment\nfrom ganvas.trainer import Trainer\nsaid = 0\n"
+        "import json, os\nfrom pathlib import Path\nfrom ganvas.tasks.generate.commands import sample\n"
+        "from ganvas.cli.evaluate import evaluate\nfrom ganvas.core.errors import UserError\n"
+        "from ganvas.training.experiment import Experiment\nfrom ganvas.training.trainer import Trainer\nsaid = 0\n"
         "mine, second = Experiment.from_dict(json.load(open('experiment.json'))), os.environ['RANK'] == '1'\n"
         "for settings in ({'source': 'other'} if second else {}, {'lr_g': '0.5'} if second else {}, {'batch': '17'},\n"
         "                 {'source': 'no/where'} if second else {}, {}):\n"
@@ -239,12 +240,12 @@ def test_each_rank_reads_its_own_part_of_each_batch(blobs: Path) -> None:
     whole, parts = Batches(images, 24, 3, cpu), [Batches(images, 24, 3, cpu, rank, 3) for rank in range(3)]
     for seen in range(0, 600, 24):  # over the end of an epoch of 300, too
         batch, shares = whole.at(seen), [part.at(seen) for part in parts]
-        assert torch.equal(torch.cat([s.images for s in shares]), batch.images)
+        assert torch.equal(torch.cat([s.real for s in shares]), batch.real)
         assert {s.step for s in shares} == {batch.step}
         drawn = torch.cat([s.draw(torch.randn, 5) for s in shares])
         torch.manual_seed(seeds.key(3, "step", seen))
         assert torch.equal(drawn, batch.draw(torch.randn, 5))
-    assert torch.equal(parts[1].whole().at(24).images, whole.at(24).images)
+    assert torch.equal(parts[1].whole().at(24).real, whole.at(24).real)
 
 
 def test_without_a_launcher_there_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganvas import ema
+from ganvas.training import ema
 
 FULL = 1e9  # a ramp that never limits the half-life
 

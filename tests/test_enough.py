@@ -16,12 +16,25 @@ import torch
 from conftest import quick, write_blobs
 from torch import Tensor
 
-from ganvas import cards, checkpoint, cli, data, doctor, evaluation, judging, reference, sample, sources, weighing
-from ganvas.data import ImageData
-from ganvas.errors import UserError
-from ganvas.figures import Figure, Protocol, compare, figures_of, readable
-from ganvas.metrics import METRICS, Pair, Seen, Side, colours, copies, distances, enough, extractors
-from ganvas.run import Run
+from ganvas import cli
+from ganvas.core import checkpoint
+from ganvas.core.errors import UserError
+from ganvas.core.progress import Doing
+from ganvas.core.run import Run
+from ganvas.export import model_card
+from ganvas.images import data
+from ganvas.images.data import ImageData
+from ganvas.images.features import extractors
+from ganvas.metrics import METRICS, Pair, Seen, Side, copies, distances, enough
+from ganvas.metrics.figures import Figure, Protocol, compare, figures_of, readable
+from ganvas.report import diagnosis
+from ganvas.tasks.generate import model as generate_model
+from ganvas.tasks.generate.evaluate import evaluate as evaluation
+from ganvas.tasks.generate.evaluate import reference
+from ganvas.tasks.generate.evaluate import source as sources
+from ganvas.tasks.restore import evaluate as restore_evaluate
+from ganvas.tasks.translate import colours
+from ganvas.tasks.translate import evaluate as translate_evaluate
 
 LEAST = {
     "frechet": 100,
@@ -296,10 +309,10 @@ def collapsed(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_collapsed_model_keeps_the_reason(collapsed: Path) -> None:
     found = measured(collapsed)
     assert found["frechet"].note == "all 100 pictures are the same"
-    model = sample.load(collapsed)
+    model = generate_model.load(collapsed)
     rows = {row["metric"]: row for row in model.card["metrics"]}
     assert rows["frechet"]["value"] is None
-    assert "Frechet distance: not measured (all 100 pictures are the same)" in cards.figures(model)
+    assert "Frechet distance: not measured (all 100 pictures are the same)" in model_card.figures(model)
     newest = {f.metric: f for f in figures_of(collapsed)}
     assert newest["frechet"].note == "all 100 pictures are the same"
     assert math.isnan(compare(newest["frechet"], newest["frechet"]))
@@ -323,10 +336,10 @@ def test_a_collapsed_candidate_is_not_the_best(
 def test_a_value_found_before_stays_on_the_card(collapsed: Path) -> None:
     measured(collapsed)
     path = collapsed / "model.safetensors"
-    row = next(row for row in sample.load(collapsed).card["metrics"] if row["metric"] == "frechet")
+    row = next(row for row in generate_model.load(collapsed).card["metrics"] if row["metric"] == "frechet")
     checkpoint.annotate(path, metrics=[{**row, "value": 3.5, "note": ""}, {"metric": "no figure"}])
     measured(collapsed)
-    rows = {row["metric"]: row for row in sample.load(collapsed).card["metrics"]}
+    rows = {row["metric"]: row for row in generate_model.load(collapsed).card["metrics"]}
     assert rows["frechet"]["value"] == 3.5
 
 
@@ -334,7 +347,7 @@ def test_the_user_sees_which_data_a_run_names(collapsed: Path, place: Path) -> N
     assert sources.reading(collapsed, None) == f"reading the data that {collapsed} names: {place}"
     assert sources.reading(collapsed, place) == ""
     first = next(evaluation.evaluate(collapsed))
-    assert isinstance(first, evaluation.Doing)
+    assert isinstance(first, Doing)
     assert (first.text, first.stays) == (sources.reading(collapsed, None), True)
 
 
@@ -395,12 +408,12 @@ def test_odd_figures_are_passed_over(odd: dict[str, Any], tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("value", [None, "3", True, math.nan, math.inf, 10**400, [1], {}])
 def test_what_is_no_number_of_a_log(value: Any) -> None:
-    assert doctor.number({"x": value}, "x") is None
+    assert diagnosis.number({"x": value}, "x") is None
     rows = [
         {"images": 16 * i, "loss_d": 1.0, "loss_g": 1.0, "accuracy_real": 0.7, "accuracy_fake": 0.7} for i in range(12)
     ]
     odd = {"images": 999, **dict.fromkeys(("loss_d", "loss_g", "accuracy_real", "accuracy_fake", "lr_d"), value)}
-    assert doctor.remarks([*rows, odd, {"images": value}], [{"images": value}, {"images": 1, "diversity": value}])
+    assert diagnosis.remarks([*rows, odd, {"images": value}], [{"images": value}, {"images": 1, "diversity": value}])
 
 
 # -------------------- the cache of real images
@@ -462,10 +475,10 @@ def test_the_limits_of_what_is_looked_at_are_part_of_the_key(place: Path, monkey
 # -------------------- models that mend, and that translate
 
 
-def judged(whole: Tensor, labels: Tensor | None = None) -> judging.Answer:
+def judged(whole: Tensor, labels: Tensor | None = None) -> restore_evaluate.Answer:
     model: Any = SimpleNamespace(plan=SimpleNamespace(masked=False))
     looks = extractors.pixels(evaluation.sources.ImageSpec(1, 8))
-    found = judging._Judged(whole, whole.float() / 127.5 - 1, labels, model, looks)
+    found = restore_evaluate._Judged(whole, whole.float() / 127.5 - 1, labels, model, looks)
     found.look()
     return found.answer("x", (whole.float() * 0.9).to(torch.uint8))
 
@@ -503,18 +516,20 @@ def test_a_restorer_with_pieces_enough() -> None:
 def test_too_little_to_weigh_a_translator() -> None:
     start, features = noise(N), random(N, 6)
     same = torch.full((N, 1, 8, 8), 9, dtype=torch.uint8)
-    good = weighing._way("B", "translated", (start, features), (start, features + 1), (start, start, start))
+    good = translate_evaluate._way("B", "translated", (start, features), (start, features + 1), (start, start, start))
     assert good.note == ""
     assert good.cycle == 100  # not infinite: that is no JSON
     assert good.middle == pytest.approx(1)
-    made = weighing._way("B", "translated", (same, torch.zeros(N, 6)), (start, features), (start, same, start))
+    made = translate_evaluate._way(
+        "B", "translated", (same, torch.zeros(N, 6)), (start, features), (start, same, start)
+    )
     assert math.isnan(made.frechet)
     assert made.note == (
         "Not measured: Frechet distance (all 240 pictures are the same). "
         "Not measured: colours (all pictures, or all that became of them, have the same colours)."
     )
     few = [x[:4] for x in (start, features)]
-    found = weighing._way("B", "translated", (few[0], few[1]), (start, features), (few[0], few[0], few[0]))
+    found = translate_evaluate._way("B", "translated", (few[0], few[1]), (start, features), (few[0], few[0], few[0]))
     assert found.note == (
         "Not measured: Frechet distance (it needs 100 pictures, and there are 4). "
         "Not measured: there and back (it needs 5 pictures, and there are 4). "

@@ -18,15 +18,23 @@ from conftest import quick, write_idx
 from PIL import Image
 from torch import Tensor
 
-from ganvas import checkpoint, cli, data, evaluation, pictures, reference, sample, sources
-from ganvas.data import ImageData
-from ganvas.errors import UserError
-from ganvas.evaluation import Doing, Written
-from ganvas.figures import Figure, Protocol, compare, figures_of
-from ganvas.metrics import METRICS, expert, extractors
-from ganvas.run import Run
-from ganvas.tables import Measuring
-from ganvas.terminal import Console
+from ganvas import cli
+from ganvas.core import checkpoint
+from ganvas.core.errors import UserError
+from ganvas.core.progress import Doing, Written
+from ganvas.core.run import Run
+from ganvas.core.terminal import Console
+from ganvas.images import data
+from ganvas.images import files as image_files
+from ganvas.images.data import ImageData
+from ganvas.images.features import extractors
+from ganvas.metrics import METRICS, two_sample
+from ganvas.metrics.figures import Figure, Protocol, compare, figures_of
+from ganvas.tasks.generate import model as generate_model
+from ganvas.tasks.generate.evaluate import evaluate as evaluation
+from ganvas.tasks.generate.evaluate import reference
+from ganvas.tasks.generate.evaluate import source as sources
+from ganvas.tasks.generate.show import Measuring
 
 QUICK = "frechet,precision"
 
@@ -99,8 +107,8 @@ def refused(words: str, source: Path, metrics: Any = QUICK, **more: Any) -> None
 def test_every_metric_has_a_finite_value_and_a_floor(
     real: ImageData, mini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = expert.judge
-    monkeypatch.setattr(expert, "judge", lambda *given: judge(*(x[:200, :, ::2, ::2] for x in given[:2]), epochs=1))
+    judge = two_sample.judge
+    monkeypatch.setattr(two_sample, "judge", lambda *given: judge(*(x[:200, :, ::2, ::2] for x in given[:2]), epochs=1))
     assert real.held_out.labels is not None
     labels = real.held_out.labels.numpy()
     path = save(tmp_path / "real.npz", real.held_out.images, labels=labels)
@@ -204,12 +212,12 @@ def test_classes_are_drawn_as_often_as_they_come(run: Path) -> None:
     lopsided = dataclasses.replace(
         images, train=data.Split(images.train.images[:50], torch.tensor([3] * 40 + [7] * 10))
     )
-    drawn, labels = sources.draw(sample.load(run), lopsided, 200, 0, 0)
+    drawn, labels = sources.draw(generate_model.load(run), lopsided, 200, 0, 0)
     assert labels is not None
     assert drawn.shape == (200, 1, 28, 28)
     assert set(labels.tolist()) == {3, 7}
     assert 0.7 < float((labels == 3).double().mean()) < 0.9
-    after, others = sources.draw(sample.load(run), lopsided, 200, 0, 1)
+    after, others = sources.draw(generate_model.load(run), lopsided, 200, 0, 1)
     assert not torch.equal(after, drawn)
     assert others is not None
 
@@ -468,17 +476,17 @@ def random(*shape: int) -> Tensor:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_a_folder_of_pictures(channels: int, tmp_path: Path) -> None:
     images = random(5, channels, 9, 9)
-    found = pictures.load(write(tmp_path / "p", images))
+    found = image_files.load(write(tmp_path / "p", images))
     assert torch.equal(found.images, images)
     assert found.labels is None
-    assert pictures.is_pictures(tmp_path / "p")
+    assert image_files.is_pictures(tmp_path / "p")
 
 
 def test_a_sub_folder_is_a_class(real: ImageData, mini: Path, tmp_path: Path) -> None:
     assert real.held_out.labels is not None
     for c in (3, 7):
         write(tmp_path / "p" / str(c), real.held_out.images[real.held_out.labels == c])
-    found = pictures.load(tmp_path / "p").named(real.class_names)
+    found = image_files.load(tmp_path / "p").named(real.class_names)
     assert found.labels is not None
     assert set(found.labels.tolist()) == {3, 7}
     count = len(found.images)
@@ -488,7 +496,7 @@ def test_a_sub_folder_is_a_class(real: ImageData, mini: Path, tmp_path: Path) ->
     wrong = measured(tmp_path / "p", "class-accuracy", data=mini, count=count)["class-accuracy"].value
     assert wrong == pytest.approx(float((real.held_out.labels == 7).sum()) / count, abs=0.06)
     (tmp_path / "p" / "5").rename(tmp_path / "p" / "boots")
-    assert pictures.load(tmp_path / "p").named(real.class_names).labels is None
+    assert image_files.load(tmp_path / "p").named(real.class_names).labels is None
 
 
 def test_folders_that_cannot_be_read(mini: Path, tmp_path: Path) -> None:
@@ -508,14 +516,14 @@ def test_folders_that_cannot_be_read(mini: Path, tmp_path: Path) -> None:
 
 def test_pictures_that_are_not_square(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="square"):
-        pictures.load(write(tmp_path / "p", random(2, 1, 8, 9)))
+        image_files.load(write(tmp_path / "p", random(2, 1, 8, 9)))
 
 
 @pytest.mark.parametrize("shape", [(6, 8, 8), (6, 8, 8, 1), (6, 8, 8, 3), (6, 3, 8, 8), (6, 4, 8, 8)])
 def test_npz_of_any_usual_shape(shape: tuple[int, ...], tmp_path: Path) -> None:
     array = random(*shape).numpy()
     np.savez(tmp_path / "x.npz", samples=array)
-    found = pictures.load(tmp_path / "x.npz").images.numpy()
+    found = image_files.load(tmp_path / "x.npz").images.numpy()
     if array.ndim == 3:
         assert (found[:, 0] == array).all()
     else:
@@ -528,7 +536,7 @@ def test_floats_of_both_ranges(tmp_path: Path) -> None:
     images[0, 0, 0, :2] = torch.tensor([0, 255], dtype=torch.uint8)
     for name, floats in (("unit", images.numpy() / 255.0), ("signed", images.numpy() / 127.5 - 1)):
         np.savez(tmp_path / f"{name}.npz", images=floats.astype(np.float32))
-        assert torch.equal(pictures.load(tmp_path / f"{name}.npz").images, images)
+        assert torch.equal(image_files.load(tmp_path / f"{name}.npz").images, images)
 
 
 def values(**arrays: Any) -> dict[str, np.ndarray]:
@@ -554,29 +562,29 @@ GREY = np.zeros((4, 8, 8))
 def test_npz_that_holds_no_pictures(arrays: dict[str, np.ndarray], words: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", **arrays)  # pyright: ignore[reportArgumentType]
     with pytest.raises(UserError, match=words):
-        pictures.load(tmp_path / "x.npz")
+        image_files.load(tmp_path / "x.npz")
 
 
 def test_npz_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_text("no archive")
     for name, words in (("x.npz", "x.npz cannot be read"), ("missing.npz", "missing.npz: it does not exist")):
         with pytest.raises(UserError, match=words):
-            pictures.load(tmp_path / name)
+            image_files.load(tmp_path / name)
 
 
 def test_labels_of_an_npz(tmp_path: Path) -> None:
-    found = pictures.load(save(tmp_path / "x.npz", random(4, 1, 8, 8), labels=np.array([1, 0, 1, 2])))
+    found = image_files.load(save(tmp_path / "x.npz", random(4, 1, 8, 8), labels=np.array([1, 0, 1, 2])))
     named = found.named(("2", "1", "0"))
     assert named.labels is not None
     assert named.labels.tolist() == [1, 2, 1, 0]
     assert found.named(("0", "1")).labels is None
     with pytest.raises(UserError, match="'labels' has 3 labels for the 4 pictures of 'images'"):
-        pictures.load(save(tmp_path / "y.npz", random(4, 1, 8, 8), labels=np.arange(3)))
+        image_files.load(save(tmp_path / "y.npz", random(4, 1, 8, 8), labels=np.arange(3)))
 
 
 def test_some_pictures_keep_their_labels() -> None:
     images = torch.arange(50, dtype=torch.uint8).view(50, 1, 1, 1).expand(-1, 1, 2, 2)
-    base = pictures.Pictures(images, torch.arange(50), tuple(map(str, range(50))))
+    base = image_files.Pictures(images, torch.arange(50), tuple(map(str, range(50))))
     some, labels = base.some(20, 3)
     assert labels is not None
     assert some[:, 0, 0, 0].tolist() == labels.tolist()

@@ -11,12 +11,15 @@ import torch
 from torch import Tensor, nn
 
 import ganvas
-from ganvas import cli, data, expanding, sample
-from ganvas import images as im
-from ganvas.data import Split, idx
-from ganvas.errors import UserError
-from ganvas.expanding import Lesson, conclusion, judge
-from ganvas.metrics import extractors
+from ganvas import cli
+from ganvas.core.errors import UserError
+from ganvas.images import data
+from ganvas.images import tensors as im
+from ganvas.images.data import Split, idx
+from ganvas.images.features import extractors
+from ganvas.tasks.generate import expand as expanding
+from ganvas.tasks.generate import model as generate_model
+from ganvas.tasks.generate.expand import Lesson, conclusion, judge
 
 
 def lesson(size: int, gain: float, spread: float = 0.01) -> Lesson:
@@ -84,7 +87,7 @@ def test_a_stratified_part_has_all_classes_alike() -> None:
 def test_expand_writes_the_form_of_the_data(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lenient = dataclasses.replace(sample.load(run), detector=None)  # it would let nothing pass so early
+    lenient = dataclasses.replace(generate_model.load(run), detector=None)  # it would let nothing pass so early
     monkeypatch.setattr(expanding, "load", lambda _: lenient)
     cli.app(["expand", str(run), "--out", str(tmp_path / "more"), "--count", "30"], result_action="return_value")
     shown = capsys.readouterr().out
@@ -110,7 +113,7 @@ class Replay(nn.Module):
 
 
 def test_copies_and_rejects_are_dropped(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = sample.load(run)
+    model = generate_model.load(run)
     seen = data.load(str(run.parent)).train.images
     monkeypatch.setattr(expanding, "TRIES", 2)
     for drawn, words in ((seen, r"(\d+) are near copies"), (255 - seen, r"detector rejects (\d+)")):

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganvas import data
-from ganvas.errors import UserError
-from ganvas.metrics import efficientnet, extractors
-from ganvas.spec import ImageSpec
+from ganvas.core.errors import UserError
+from ganvas.images import data
+from ganvas.images.features import efficientnet, extractors
+from ganvas.images.spec import ImageSpec
 
 WEIGHTS = Path(extractors.__file__).with_name("digits.safetensors")
 scripting = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganvas.metrics import fidelity
-from ganvas.metrics.fidelity import psnr, ssim
+from ganvas.images import fidelity
+from ganvas.images.fidelity import psnr, ssim
 
 
 def picture(*shape: int, seed: int = 0) -> Tensor:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ganvas import files
-from ganvas.errors import UserError
-from ganvas.text import one_line, printable
+from ganvas.core import files
+from ganvas.core.errors import UserError
+from ganvas.core.text import one_line, printable
 
 
 def test_only_regular_files_of_a_limited_size_are_read(tmp_path: Path) -> None:

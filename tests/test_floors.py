@@ -1,8 +1,10 @@
-"""Imports go down only."""
+"""The house: imports go down only, there is no circle, and general code names no task."""
 
 from __future__ import annotations
 
 import ast
+import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,113 +13,34 @@ from pathlib import Path
 import pytest
 
 import ganvas
+from ganvas.core import registry
 
 SOURCE = Path(ganvas.__file__).parent
-FLOORS = [  # lowest first; a floor's files do not know each other, except those of one package
-    ["errors", "processes", "text"],
-    ["files", "config", "seeds", "events", "distributed", "spec", "damages", "naming", "terminal"],
-    ["images", "losses", "augment", "degrade", "classical", "ema", "checkpoint", "fitting", "cache", "locate", "rows"],
-    ["data", "networks", "networks.dropout", "run", "metrics"],
-    ["strangers", "pictures", "originals"],
-    ["selection", "figures", "detection", "holes"],
-    ["tasks", "tasks.base", "tasks.generate", "tasks.restore", "tasks.translate", "background", "reference"],
-    ["trainer", "sample", "doctor"],
-    [
-        "training",
-        "sources",
-        "charts",
-        "outputs",
-        "restoring",
-        "lettering",
-        "walks",
-        "inversion",
-        "cards",
-        "finetuning",
-    ],
-    ["restored", "translating"],
-    ["translated", "exporting", "loading"],
-    ["report", "hub"],
-    ["evaluation", "modes", "inspection"],
-    ["experiment", "expanding", "judging", "mending", "weighing"],
-    ["recipes"],
+FLOORS = [  # lowest first; the folders of one floor do not know each other
+    ["core"],
+    ["images", "metrics"],
+    ["networks", "report", "export"],
+    ["training"],
+    ["tasks"],
     ["api"],
-    ["display", "checking"],
-    ["tables"],
-    [
-        "studio",
-        *(
-            f"studio.{name}"
-            for name in (
-                "app",
-                "asking",
-                "events",
-                "games",
-                "guard",
-                "jobs",
-                "loaded",
-                "models",
-                "patience",
-                "places",
-                "runs",
-                "state",
-                "stopping",
-                "tasks",
-                "watching",
-                "working",
-            )
-        ),
-    ],
-    [
-        "cli",
-        *(f"cli.{name}" for name in ("app", "data", "drawing", "measuring", "mending", "studio", "training", "using")),
-    ],
-    ["__init__", "__main__"],
+    ["studio", "__init__"],
+    ["cli"],
+    ["__main__"],
 ]
-NETWORKS = {"classic_dcgan", "classic_mlp", "dcgan", "pyramid", "shuffle", "translator", "unet"}
-METRICS = {
-    "colours",
-    "copies",
-    "damage",
-    "digits",
-    "distances",
-    "efficientnet",
-    "enough",
-    "expert",
-    "extractors",
-    "fidelity",
-    "neighbours",
-}
-DATA = {
-    "archives",
-    "arrays",
-    "batches",
-    "checks",
-    "depth",
-    "idx",
-    "label_arrays",
-    "labelling",
-    "layout",
-    "listing",
-    "matching",
-    "npz",
-    "pack",
-    "photos",
-    "sets",
-    "stored",
-    "survey",
-}
-FLOORS[3] += [f"data.{name}" for name in sorted(DATA)]
-FLOORS[3] += [f"networks.{name}" for name in sorted(NETWORKS)] + [f"metrics.{name}" for name in sorted(METRICS)]
-PACKAGES = {"cli", "data", "networks", "studio", "tasks", "metrics"}
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
+GENERAL = ("core", "metrics", "report", "training")  # folders that know no task and no kind of sample
 
 
 def module_name(path: Path) -> str:
     parts = path.relative_to(SOURCE).with_suffix("").parts
-    return ".".join(parts[:-1]) if parts[-1] == "__init__" and len(parts) > 1 else ".".join(parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
 FILES = {module_name(path): path for path in sorted(SOURCE.rglob("*.py"))}
+
+
+def folder(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def is_type_checking(node: ast.AST) -> bool:
@@ -148,12 +71,12 @@ def imports(tree: ast.AST) -> set[str]:
 
 
 def inside(names: set[str]) -> set[str]:
-    """The files of Ganvas among imported names: 'ganvas.data.idx.read' -> 'data.idx'."""
+    """The files of Ganvas among imported names: 'ganvas.images.data.idx.read' -> 'images.data.idx'."""
     found = set()
-    for name in names:
+    for name in names - {"ganvas.__version__"}:
         if name.split(".")[0] == "ganvas":
             rest = name.removeprefix("ganvas").removeprefix(".")
-            while rest and rest not in FLOOR:
+            while rest and rest not in FILES:
                 rest = rest.rpartition(".")[0]
             found.add(rest or "__init__")
     return found
@@ -164,83 +87,82 @@ def tree(name: str) -> ast.AST:
 
 
 def may_import(importer: str, imported: str) -> bool:
-    if FLOOR[imported] != FLOOR[importer]:
-        return FLOOR[imported] < FLOOR[importer]
-    package = importer.split(".")[0]
-    return importer != imported and package in PACKAGES and imported.split(".")[0] == package
+    here, there = folder(importer), folder(imported)
+    if here == there == "tasks":  # a task does not know another
+        return importer.split(".")[1] == imported.split(".")[1]
+    return here == there or FLOOR[there] < FLOOR[here]
 
 
-def test_every_file_has_a_floor() -> None:
-    assert set(FILES) == set(FLOOR)
+KNOWN = {name: inside(imports(tree(name))) - {name} for name in FILES}
 
 
-def test_no_floor_is_listed_twice() -> None:
+def test_every_folder_has_a_floor() -> None:
+    assert {folder(name) for name in FILES} == set(FLOOR)
     assert sum(map(len, FLOORS)) == len(FLOOR)
+    assert len(FLOORS) <= 9
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_imports_go_down_only(name: str) -> None:
-    found = inside(imports(tree(name)) - {"ganvas.__version__"})
-    assert {other for other in found if not may_import(name, other)} == set()
+    assert {other for other in KNOWN[name] if not may_import(name, other)} == set()
+
+
+def test_there_is_no_circle() -> None:
+    list(graphlib.TopologicalSorter(KNOWN).static_order())
 
 
 def test_the_walker_sees_what_it_must() -> None:
     code = """
-import ganvas.data.idx
-from ganvas import losses as l, networks
+import ganvas.images.data.idx
+from ganvas import images as l, networks
 from ganvas.networks import shuffle
-from ganvas.config import knob
+from ganvas.core.config import knob
 if TYPE_CHECKING:
     from ganvas.api import train
 else:
-    from ganvas.run import Run
+    from ganvas.core.run import Run
 def f():
     from ganvas import cli
     import torch.optim
 """
     found = imports(ast.parse(code))
-    assert inside(found) == {"data.idx", "losses", "networks", "networks.shuffle", "config", "run", "cli"}
+    there = {"images.data.idx", "images", "networks", "networks.shuffle", "core.config", "core.run", "cli"}
+    assert inside(found) == there
     assert "torch.optim" in found
 
 
 def test_what_may_import_what() -> None:
-    assert may_import("training", "data")
+    assert may_import("training.loop", "images.data")
     assert may_import("networks", "networks.shuffle")
-    assert may_import("tasks.generate", "tasks.base")
-    assert not may_import("data", "training")
-    assert not may_import("data", "run")
-    assert not may_import("images", "losses")
-    assert not may_import("cli", "__init__")
+    assert may_import("tasks.restore.report", "tasks.restore.task")
+    assert not may_import("tasks.restore.report", "tasks.generate.report")
+    assert not may_import("images.data.pack", "training.loop")
+    assert not may_import("images.tensors", "metrics")
+    assert not may_import("cli.main", "__main__")
 
 
-@pytest.mark.parametrize("name", [n for n in FILES if n.split(".")[0] == "networks"])
+@pytest.mark.parametrize("name", [n for n in FILES if folder(n) == "networks"])
 def test_networks_know_no_losses_and_no_optimisers(name: str) -> None:
     found = imports(tree(name))
-    assert "losses" not in inside(found)
     assert not {n for n in found if n.startswith("torch.optim")}
     assert "optim" not in {n.attr for n in ast.walk(tree(name)) if isinstance(n, ast.Attribute)}
 
 
-@pytest.mark.parametrize("name", [n for n in FILES if n.split(".")[0] == "tasks"])
-def test_tasks_know_no_networks(name: str) -> None:
-    assert not {n for n in inside(imports(tree(name))) if n.split(".")[0] == "networks"}
+def words(name: str) -> set[str]:
+    """Every name, and every string that is one word, in a file."""
+    found = {n.value for n in ast.walk(tree(name)) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    found |= {n.id for n in ast.walk(tree(name)) if isinstance(n, ast.Name)}
+    return found | {n.attr for n in ast.walk(tree(name)) if isinstance(n, ast.Attribute)}
 
 
-WORDS = {"images", "few"}  # recipes whose names are words of any text
-
-
-def test_the_loop_knows_no_task_recipe_or_network_by_name() -> None:
-    from ganvas.networks import NETWORKS as TABLE
-    from ganvas.recipes import RECIPES
-    from ganvas.tasks import TASKS
-
-    classes = {task.__name__ for task in TASKS.values()}
-    modules = {f"tasks.{name}" for name in TASKS} | {f"networks.{n}" for n in NETWORKS}
-    text = FILES["training"].read_text()
-    strings = {n.value for n in ast.walk(tree("training")) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
-    assert not {name for name in classes | modules if name in text}
-    assert not strings & ({*RECIPES, *TASKS, *TABLE} - WORDS | {name.replace("_", "-") for name in NETWORKS})
-    assert not {n for n in (*RECIPES, *TABLE) if n in text and n not in WORDS}
+@pytest.mark.parametrize("name", [n for n in FILES if folder(n) in GENERAL])
+def test_general_code_names_no_task_and_no_picture(name: str) -> None:
+    tasks = {registry.find(task) for task in registry.names()}
+    own = {task.name for task in tasks} | {task.__name__ for task in tasks} | {n for t in tasks for n in t.networks}
+    assert not words(name) & (own - {"restore"})  # the trainer restores a snapshot
+    text = FILES[name].read_text()
+    assert not re.search(r"\[[NnBb], (C|channels), (H|size)", text), "a shape of pictures"
+    assert not {n for n in KNOWN[name] if folder(n) in ("images", "tasks")}
 
 
 def test_the_command_line_starts_without_torch() -> None:

@@ -19,14 +19,18 @@ import pytest
 import torch
 from conftest import quick
 
-from ganvas import api, checkpoint, config, files, loading, recipes, report, trainer
-from ganvas.cli import training as cli
-from ganvas.display import Lines
-from ganvas.errors import UserError
-from ganvas.events import Event, Logged, Warned
-from ganvas.experiment import Experiment
-from ganvas.run import Run
-from ganvas.tasks.generate import GenerateTask
+from ganvas import api
+from ganvas.cli import train as cli
+from ganvas.cli.display import Lines
+from ganvas.core import checkpoint, config, files
+from ganvas.core import model as models
+from ganvas.core.errors import UserError
+from ganvas.core.run import Run
+from ganvas.report import page
+from ganvas.tasks.generate.task import GenerateTask
+from ganvas.training import trainer
+from ganvas.training.events import Event, Logged, Warned
+from ganvas.training.experiment import Experiment
 
 
 def small(blobs: Path, images: int = 160) -> Experiment:
@@ -155,13 +159,13 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_user_without_a_home(nobody: Path, blobs: Path) -> None:
     for _ in small(blobs, 32).run("run"):
         pass
-    report.write(Run(nobody / "run"))
-    assert loading.load("run").sample(1).shape == (1, 1, 12, 12)  # pyright: ignore[reportAttributeAccessIssue]
+    page.write(Run(nobody / "run"))
+    assert models.load("run").sample(1).shape == (1, 1, 12, 12)  # pyright: ignore[reportAttributeAccessIssue]
     assert files.cache_folder().is_absolute()
     for call in (
-        lambda: loading.load("~/run"),
+        lambda: models.load("~/run"),
         lambda: list(small(blobs).run("~/run")),
-        lambda: recipes.find("~/mine.py:x"),
+        lambda: api.find("~/mine.py:x"),
         lambda: api.experiment("images", "~/pictures").load_data(),
     ):
         with pytest.raises(UserError, match=r"~|home"):
@@ -269,6 +273,6 @@ def test_a_detector_gone_wrong_does_not_spoil_the_model(
     monkeypatch.setattr(GenerateTask, "finish", finish)
     told = [e.text for e in small(blobs, 32).run(tmp_path / "run") if isinstance(e, Warned)]
     assert told == ["The detector came to values that are infinite or not numbers (NaN): the model is kept without it."]
-    found = loading.load(tmp_path / "run")
+    found = models.load(tmp_path / "run")
     assert found.card["finished"]
     assert "detector" not in found.card

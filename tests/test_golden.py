@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ganvas import data
-from ganvas.recipes import RECIPES
-from ganvas.trainer import Trainer
+from ganvas.api import RECIPES
+from ganvas.images import data
+from ganvas.training.trainer import Trainer
 
 FOLDER = Path(__file__).parent / "golden"
 NAMES = ("loss_d", "loss_g", "d_real", "d_fake", "psnr", "loss_cycle", "loss_identity")

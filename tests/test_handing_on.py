@@ -21,12 +21,14 @@ import torch
 from conftest import ganvas as command
 
 import ganvas
-from ganvas import cards, checkpoint, exporting, hub
-from ganvas import images as im
-from ganvas.errors import UserError
+from ganvas.core import checkpoint
+from ganvas.core.errors import UserError
+from ganvas.core.run import Run
+from ganvas.export import hub, model_card
+from ganvas.export import onnx as exporting
+from ganvas.images import tensors as im
+from ganvas.images.spec import ImageSpec
 from ganvas.networks import NETWORKS, build
-from ganvas.run import Run
-from ganvas.spec import ImageSpec
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -49,7 +51,7 @@ def onnx_folder(model: ganvas.Model, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def test_the_generator_draws_the_same_elsewhere(model: ganvas.Model, onnx_folder: Path) -> None:
-    from ganvas import seeds
+    from ganvas.core import seeds
 
     session = onnxruntime.InferenceSession(onnx_folder / "generator.onnx")
     z, labels = seeds.latents(range(11), model.latent_dim), torch.arange(11) % 2
@@ -286,7 +288,7 @@ def test_no_card_makes_anything_but_a_sentence(model: ganvas.Model, tmp_path: Pa
         try:
             odd_model = ganvas.load(path)
             odd_model.sample(1)
-            cards.markdown(odd_model, "x")
+            model_card.markdown(odd_model, "x")
         except UserError:
             refused += 1
     assert refused > 20

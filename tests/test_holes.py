@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from ganvas import holes
-from ganvas.errors import UserError
+from ganvas.core.errors import UserError
+from ganvas.tasks.restore import holes
 
 HOLE = (slice(10, 20), slice(15, 30))  # 150 of 2,000 pixels, 7.5%
 

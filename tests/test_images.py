@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganvas import images as im
+from ganvas.images import sheets
+from ganvas.images import tensors as im
 
 
 def numbered(count: int, channels: int = 1, height: int = 2, width: int = 3) -> Tensor:
@@ -64,7 +65,7 @@ def test_to_uint8_takes_any_float(kind: torch.dtype) -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_grid_lays_out_row_by_row(channels: int) -> None:
-    sheet = im.grid(numbered(5, channels), columns=3)
+    sheet = sheets.grid(numbered(5, channels), columns=3)
     assert sheet.shape == (4, 9, channels)
     assert sheet.dtype == np.uint8
     for i in range(5):
@@ -75,18 +76,18 @@ def test_grid_lays_out_row_by_row(channels: int) -> None:
 
 def test_grid_does_not_turn_or_mirror() -> None:
     image = torch.arange(6, dtype=torch.uint8).view(1, 1, 2, 3)
-    assert im.grid(image, 1)[:, :, 0].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert sheets.grid(image, 1)[:, :, 0].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 @pytest.mark.parametrize(("count", "columns", "shape"), [(4, 2, (4, 6, 1)), (4, 4, (2, 12, 1)), (1, 3, (2, 9, 1))])
 def test_grid_size(count: int, columns: int, shape: tuple[int, ...]) -> None:
-    assert im.grid(numbered(count), columns).shape == shape
+    assert sheets.grid(numbered(count), columns).shape == shape
 
 
 def test_grid_takes_channels_last_memory() -> None:
     images = torch.arange(36).to(torch.uint8).view(2, 3, 2, 3)
     turned = images.contiguous(memory_format=torch.channels_last)
-    assert np.array_equal(im.grid(turned, 2), im.grid(images, 2))
+    assert np.array_equal(sheets.grid(turned, 2), sheets.grid(images, 2))
 
 
 # -------------------- PNG files
@@ -95,19 +96,19 @@ def test_grid_takes_channels_last_memory() -> None:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_png_holds_the_same_pixels(channels: int) -> None:
     array = np.random.default_rng(0).integers(0, 256, (5, 7, channels)).astype(np.uint8)
-    found = decoded(im.png(array))
+    found = decoded(sheets.png(array))
     assert np.array_equal(found, array[:, :, 0] if channels == 1 else array)
 
 
 def test_png_draws_pixels_as_squares() -> None:
     array = np.array([[[10], [20]], [[30], [40]]], np.uint8)
-    found = decoded(im.png(array, scale=3))
+    found = decoded(sheets.png(array, scale=3))
     assert np.array_equal(found, np.kron(array[:, :, 0], np.ones((3, 3), np.uint8)))
 
 
 def test_save_grid(tmp_path: Path) -> None:
-    im.save_grid(tmp_path / "sheet.png", numbered(4, 3), columns=2)
-    assert np.array_equal(decoded((tmp_path / "sheet.png").read_bytes()), im.grid(numbered(4, 3), 2))
+    sheets.save_grid(tmp_path / "sheet.png", numbered(4, 3), columns=2)
+    assert np.array_equal(decoded((tmp_path / "sheet.png").read_bytes()), sheets.grid(numbered(4, 3), 2))
     assert [p.name for p in tmp_path.iterdir()] == ["sheet.png"]
 
 
@@ -119,18 +120,18 @@ def test_save_grid(tmp_path: Path) -> None:
     [(10, 5, 28, 14, 14, 70), (3, 2, 28, 14, 14, 28), (1, 1, 12, 12, 6, 12), (4, 4, 32, 2, 1, 8)],
 )
 @pytest.mark.parametrize("channels", [1, 3])
-def test_blocks_shape(count: int, columns: int, side: int, height: int, lines: int, cells: int, channels: int) -> None:
-    drawing = im.blocks(numbered(count, channels, side, side), columns, height)
-    assert len(drawing) == lines
-    assert {len(line) for line in drawing} == {cells}
-    assert {len(pixel) for line in drawing for cell in line for pixel in cell} == {3}
+def test_halves_shape(count: int, columns: int, side: int, height: int, lines: int, cells: int, channels: int) -> None:
+    for half in sheets.halves(numbered(count, channels, side, side), columns, height):
+        assert half.shape == (lines, cells, 3)
 
 
-def test_blocks_show_the_upper_pixel_above_the_lower() -> None:
+def test_halves_show_the_upper_pixel_above_the_lower() -> None:
     image = torch.tensor([[1, 2], [3, 4]], dtype=torch.uint8).view(1, 1, 2, 2)
-    assert im.blocks(image, 1, 2) == [[((1, 1, 1), (3, 3, 3)), ((2, 2, 2), (4, 4, 4))]]
+    upper, lower = sheets.halves(image, 1, 2)
+    assert upper.tolist() == [[[1, 1, 1], [2, 2, 2]]]
+    assert lower.tolist() == [[[3, 3, 3], [4, 4, 4]]]
 
 
-def test_blocks_keep_colours() -> None:
+def test_halves_keep_colours() -> None:
     image = torch.tensor([10, 20, 30], dtype=torch.uint8).view(1, 3, 1, 1).expand(1, 3, 4, 4)
-    assert im.blocks(image, 1, 2)[0][0] == ((10, 20, 30), (10, 20, 30))
+    assert {tuple(half[0, 0].tolist()) for half in sheets.halves(image, 1, 2)} == {(10, 20, 30)}

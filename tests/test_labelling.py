@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ganvas.data import labelling, listing
-from ganvas.data.listing import Listing
-from ganvas.errors import UserError
+from ganvas.core.errors import UserError
+from ganvas.images.data import labels as labelling
+from ganvas.images.data import listing
+from ganvas.images.data.listing import Listing
 
 NAMES = [f"{i:02}.png" for i in range(12)]
 KINDS = ["disc" if i % 2 else "square" for i in range(12)]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ganvas.data import layout, listing
-from ganvas.data.listing import Listing
-from ganvas.errors import UserError
-from ganvas.fitting import SUFFIXES
+from ganvas.core.errors import UserError
+from ganvas.images.data import layout, listing
+from ganvas.images.data.listing import Listing
+from ganvas.images.decode import SUFFIXES
 from ganvas.studio.state import Studio
 
 

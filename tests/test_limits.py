@@ -19,13 +19,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganvas import data, files, fitting, originals, pictures
-from ganvas import images as im
-from ganvas.data import archives, idx, listing
-from ganvas.data.listing import Listing
-from ganvas.errors import UserError
-from ganvas.metrics import extractors
-from ganvas.spec import ImageSpec
+from ganvas.core import files
+from ganvas.core.errors import UserError
+from ganvas.images import data, decode, originals, sheets
+from ganvas.images import files as image_files
+from ganvas.images import tensors as im
+from ganvas.images.data import archives, idx, listing
+from ganvas.images.data.listing import Listing
+from ganvas.images.features import extractors
+from ganvas.images.spec import ImageSpec
 
 BOMB = bytes(48_000_000)
 LITTLE = 12_000_000  # bytes of memory that reading a small file may take at most
@@ -84,7 +86,7 @@ def test_a_file_that_is_too_large_is_named_and_the_others_are_read(
             (place / name).write_bytes(content)
     else:
         (as_zip if form == "x.zip" else as_tar)(place, members)
-    monkeypatch.setattr(fitting, "BYTES", 4_000)
+    monkeypatch.setattr(decode, "BYTES", 4_000)
     monkeypatch.setattr(listing, "BYTES", 4_000)
     found = data.load(str(place))
     assert len(found.train.images) + len(found.held_out.images) == 30
@@ -193,11 +195,11 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     for name in ("b/x.npz", "b/x.npy", "b/x.zip", "b/x.tar", "b/train-images-idx3-ubyte"):
         os.mkfifo(tmp_path / name)
     for read in (
-        lambda: pictures.fit(place / "pipe.png", ImageSpec(1, 8)),
+        lambda: image_files.fit(place / "pipe.png", ImageSpec(1, 8)),
         lambda: originals.read(place / "pipe.png"),
-        lambda: im.read(place / "pipe.png"),
-        lambda: pictures.load(tmp_path / "b" / "x.npz"),
-        lambda: pictures.load(tmp_path / "b" / "x.npy"),
+        lambda: sheets.read(place / "pipe.png"),
+        lambda: image_files.load(tmp_path / "b" / "x.npz"),
+        lambda: image_files.load(tmp_path / "b" / "x.npy"),
         lambda: archives.of_zip(tmp_path / "b" / "x.zip"),
         lambda: archives.of_tar(tmp_path / "b" / "x.tar"),
         lambda: idx.read(tmp_path / "b" / "train-images-idx3-ubyte"),
@@ -234,14 +236,14 @@ def test_an_idx_file_that_does_not_fit_into_memory(tmp_path: Path, monkeypatch: 
 
 def test_single_files_that_are_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "x.png").write_bytes(png(0))
-    monkeypatch.setattr(fitting, "BYTES", 100)
+    monkeypatch.setattr(decode, "BYTES", 100)
     monkeypatch.setattr(im, "BYTES", 100)
     monkeypatch.setattr(extractors, "INCEPTION_BYTES", 100)
     for read in (
-        lambda: pictures.fit(tmp_path / "x.png", ImageSpec(3, 16)),
-        lambda: pictures.load(tmp_path),
+        lambda: image_files.fit(tmp_path / "x.png", ImageSpec(3, 16)),
+        lambda: image_files.load(tmp_path),
         lambda: originals.read(tmp_path / "x.png"),
-        lambda: im.read(tmp_path / "x.png"),
+        lambda: sheets.read(tmp_path / "x.png"),
         lambda: extractors.load(str(tmp_path / "x.png"), ImageSpec(3, 16)),
     ):
         with pytest.raises(UserError, match="such a file has 100 at most"):
@@ -266,10 +268,10 @@ def test_whatever_pillow_raises_is_a_sentence(
                 patch.setattr(Image.Image, "__array_interface__", property(refuse))
                 patch.setattr("PIL.ImageFile.ImageFile.load", refuse)
             for read in (
-                lambda: pictures.fit(tmp_path / "x.png", ImageSpec(3, 16)),
-                lambda: pictures.load(tmp_path),
+                lambda: image_files.fit(tmp_path / "x.png", ImageSpec(3, 16)),
+                lambda: image_files.load(tmp_path),
                 lambda: originals.read(tmp_path / "x.png"),
-                lambda: im.read(tmp_path / "x.png"),
+                lambda: sheets.read(tmp_path / "x.png"),
             ):
                 with pytest.raises(UserError, match=r"x\.png cannot be read as a picture"):
                     read()
@@ -280,10 +282,10 @@ def test_a_picture_of_many_pixels_is_not_decoded(tmp_path: Path, monkeypatch: py
     (tmp_path / "x.png").write_bytes(png(0))
     monkeypatch.setattr(im, "PIXELS", 200)
     with pytest.raises(UserError, match=r"x\.png cannot be read as a picture"):
-        im.read(tmp_path / "x.png")
+        sheets.read(tmp_path / "x.png")
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "deep.png")
     with pytest.raises(UserError, match="no picture that Ganvas wrote"):
-        im.read(tmp_path / "deep.png")
+        sheets.read(tmp_path / "deep.png")
 
 
 def test_every_kind_of_packing_is_read_alike(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganvas import losses
-from ganvas.losses import LOSSES
+from ganvas.training import losses
+from ganvas.training.losses import LOSSES
 
 REAL, FAKE = [2.0, -1.0, 0.5], [-0.5, 1.5, 0.25]
 PAIRWISE = {"wasserstein", "relativistic"}

@@ -20,19 +20,28 @@ from PIL import Image, ImageCms
 from torch import Tensor, nn
 
 import ganvas as package
-from ganvas import api, augment, cards, data, exporting, judging, mending, networks, originals, restoring
-from ganvas import images as im
-from ganvas.errors import UserError
-from ganvas.events import Evaluated, Sampled, Warned
-from ganvas.experiment import Experiment
-from ganvas.fitting import Shape
-from ganvas.metrics import damage
-from ganvas.networks import unet
-from ganvas.originals import Original
-from ganvas.recipes import RECIPES
-from ganvas.spec import ImageSpec
-from ganvas.tasks import restore
-from ganvas.trainer import Trainer
+from ganvas import api
+from ganvas.api import RECIPES
+from ganvas.core.errors import UserError
+from ganvas.core.progress import last
+from ganvas.core.run import Run
+from ganvas.export import model_card
+from ganvas.export import onnx as exporting
+from ganvas.images import augment, data, originals
+from ganvas.images import tensors as im
+from ganvas.images.decode import Shape
+from ganvas.images.originals import Original
+from ganvas.images.spec import ImageSpec
+from ganvas.tasks.restore import evaluate as restore_evaluate
+from ganvas.tasks.restore import files as restore_files
+from ganvas.tasks.restore import model as restore_model
+from ganvas.tasks.restore import signs, unet
+from ganvas.tasks.restore import task as restore
+from ganvas.tasks.restore.task import RestoreTask
+from ganvas.training.events import Evaluated, Sampled, Warned
+from ganvas.training.experiment import Experiment
+from ganvas.training.task import build
+from ganvas.training.trainer import Trainer
 
 SMALL = unet.Config(width=8, depth=2, d_width=8)
 MENDERS = ("denoise", "derain", "superres", "inpaint")
@@ -153,8 +162,8 @@ def test_one_photograph_is_too_few(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_decoding_goes_on(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ganvas.data import listing
-    from ganvas.data import photos as ph
+    from ganvas.images.data import listing
+    from ganvas.images.data import photos as ph
 
     whole = pieces(photos).fingerprint
     found = listing.find(photos)
@@ -238,12 +247,16 @@ def test_it_learns_from_pairs(photos: Path, twins: Path, tmp_path: Path) -> None
     list(experiment.run(tmp_path / "run"))
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["psnr"] > rows[-1]["psnr_damaged"] + 4
-    assert str(photos) not in json.dumps(restoring.load(tmp_path / "run").card)
-    answers = [e for e in judging.judge(tmp_path / "run", extractor="pixels") if isinstance(e, judging.Answer)]
+    assert str(photos) not in json.dumps(restore_model.load(tmp_path / "run").card)
+    answers = [
+        e
+        for e in restore_evaluate.judge(tmp_path / "run", extractor="pixels")
+        if isinstance(e, restore_evaluate.Answer)
+    ]
     assert answers[-1].psnr > answers[0].psnr + 4
-    assert str(tmp_path) not in json.dumps(restoring.load(tmp_path / "run").card)
+    assert str(tmp_path) not in json.dumps(restore_model.load(tmp_path / "run").card)
     with pytest.raises(UserError, match="with their damaged twins"):
-        list(judging.judge(tmp_path / "run", data=photos, extractor="pixels"))
+        list(restore_evaluate.judge(tmp_path / "run", data=photos, extractor="pixels"))
     list(Experiment.load(tmp_path / "run").override({"images": "808"}).run(tmp_path / "run"))  # it goes on
 
 
@@ -254,7 +267,7 @@ def test_it_learns_from_pairs(photos: Path, twins: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_the_network_begins_as_the_trivial_answer(scale: int, masked: bool, channels: int) -> None:
     spec = ImageSpec(channels, 32, 0, scale, masked)
-    generator, discriminator = networks.build(SMALL, spec)
+    generator, discriminator = build(RestoreTask, SMALL, spec)
     x = torch.rand(2, channels, 22, 37) * 2 - 1
     mask = (torch.rand(2, 1, 22, 37) < 0.3).float()
     made = generator.eval()(torch.cat([x, mask], 1) if masked else x)
@@ -279,7 +292,7 @@ def test_holes_are_filled_smoothly_at_first() -> None:
 
 
 def test_known_pixels_stay_as_they_are() -> None:
-    generator, _ = networks.build(SMALL, ImageSpec(3, 32, 0, 1, True))
+    generator, _ = build(RestoreTask, SMALL, ImageSpec(3, 32, 0, 1, True))
     for weight in generator.parameters():
         nn.init.normal_(weight, std=0.1)
     x, mask = torch.rand(1, 3, 32, 32) * 2 - 1, torch.zeros(1, 1, 32, 32)
@@ -291,7 +304,7 @@ def test_known_pixels_stay_as_they_are() -> None:
 
 
 def test_gradients_reach_every_weight_of_the_pair() -> None:
-    generator, discriminator = networks.build(SMALL, ImageSpec(3, 32))
+    generator, discriminator = build(RestoreTask, SMALL, ImageSpec(3, 32))
     optimizer = torch.optim.SGD(generator.parameters(), 0.1)
     for _ in range(2):  # the head begins at zero
         optimizer.zero_grad()
@@ -323,7 +336,7 @@ def test_every_recipe_learns_and_tells(recipe: str, lively: float, photos: Path,
     assert ("loss_d" in row) == bool(lively)
     assert "psnr" in row
     assert (tmp_path / "run" / "report.html").read_text()
-    assert restoring.load(tmp_path / "run").card["signs_from"] == 10  # too few to tell strangers by
+    assert restore_model.load(tmp_path / "run").card["signs_from"] == 10  # too few to tell strangers by
     assert "not enough pictures to tell" in (tmp_path / "run" / "report.html").read_text()
 
 
@@ -393,7 +406,7 @@ def test_a_wrong_damage_is_refused_before_anything_is_read() -> None:
 @pytest.mark.parametrize("stride", [16, 32])
 def test_tiles_cover_everything_evenly(length: int, stride: int) -> None:
     total = torch.zeros(length)
-    for place, weight in restoring.tiles(length, stride):
+    for place, weight in restore_model.tiles(length, stride):
         assert place.start % stride == 0
         assert place.stop <= length
         assert (weight >= 0).all()
@@ -403,7 +416,7 @@ def test_tiles_cover_everything_evenly(length: int, stride: int) -> None:
 
 def test_tiles_leave_no_seams(mender: Path) -> None:
     """The largest step across the borders of tiles is not above that elsewhere, and it is as in one piece."""
-    model = restoring.load(mender)
+    model = restore_model.load(mender)
     picture = torch.from_numpy(photo(5, 700, 600)).permute(2, 0, 1)[None].float() / 127.5 - 1
     noisy = (picture + torch.randn(picture.shape, generator=torch.Generator().manual_seed(0)) * 0.2).clamp(-1, 1)
     made = model.restore(noisy)
@@ -416,8 +429,8 @@ def as_original(array: np.ndarray, alpha: np.ndarray | None = None) -> Original:
     return Original(array, alpha)
 
 
-def mend(model: restoring.Restorer, original: Original, mask: np.ndarray | None = None) -> Original:
-    return restoring.last(model.mend(original, mask))
+def mend(model: restore_model.Restorer, original: Original, mask: np.ndarray | None = None) -> Original:
+    return last(model.mend(original, mask))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -426,7 +439,7 @@ def mend(model: restoring.Restorer, original: Original, mask: np.ndarray | None 
 def test_grey_colour_alpha_and_depth_are_kept(mender: Path, channels: int, alpha: bool, depth: Any) -> None:
     array = photo(3, 41, 30, channels).astype(depth) * (257 if depth is np.uint16 else 1)
     transparent = array[:, :, 0].copy() if alpha else None
-    made = mend(restoring.load(mender), as_original(array, transparent))
+    made = mend(restore_model.load(mender), as_original(array, transparent))
     assert made.pixels.shape == array.shape
     assert made.pixels.dtype == depth
     assert (made.alpha is None) == (transparent is None)
@@ -436,7 +449,7 @@ def test_grey_colour_alpha_and_depth_are_kept(mender: Path, channels: int, alpha
 
 
 def test_enlarging_gives_twice_the_size_and_alpha_too(enlarger: Path) -> None:
-    made = mend(restoring.load(enlarger), as_original(photo(3, 41, 30), photo(3, 41, 30)[:, :, 0]))
+    made = mend(restore_model.load(enlarger), as_original(photo(3, 41, 30), photo(3, 41, 30)[:, :, 0]))
     assert made.pixels.shape == (60, 82, 3)
     assert made.alpha is not None
     assert made.alpha.shape == (60, 82)
@@ -446,12 +459,12 @@ def test_only_what_is_missing_is_filled(filler: Path) -> None:
     array = photo(2, 50, 40)
     mask = np.zeros((40, 50), bool)
     mask[10:20, 15:30] = True
-    made = mend(restoring.load(filler), as_original(array), mask)
+    made = mend(restore_model.load(filler), as_original(array), mask)
     assert np.array_equal(made.pixels[~mask], array[~mask])
 
 
 def test_the_map_of_inventions_is_white_where_something_was_missing(filler: Path) -> None:
-    model, array = restoring.load(filler), photo(2, 50, 40)
+    model, array = restore_model.load(filler), photo(2, 50, 40)
     mask = np.zeros((40, 50), bool)
     mask[10:20, 15:30] = True
     found = model.invented(as_original(array), mend(model, as_original(array), mask), mask)
@@ -461,8 +474,8 @@ def test_the_map_of_inventions_is_white_where_something_was_missing(filler: Path
 
 def test_the_map_is_dark_where_the_output_follows_the_input(photos: Path) -> None:
     """A network that leaves everything as it is invents nothing; one that ignores its input invents all it draws."""
-    generator, discriminator = networks.build(SMALL, ImageSpec(3, 32))
-    model = restoring.Restorer(
+    generator, discriminator = build(RestoreTask, SMALL, ImageSpec(3, 32))
+    model = restore_model.Restorer(
         Path("x"), generator.eval(), discriminator, ImageSpec(3, 32), restore.degrade.parse("noise:25"), {}
     )
     original = as_original(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
@@ -485,18 +498,18 @@ def test_the_map_is_dark_where_the_output_follows_the_input(photos: Path) -> Non
 
 def known(recipe: str, source: Path, least: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What a model of a recipe notes of its damage, where so many pictures are enough."""
-    monkeypatch.setattr(damage, "ENOUGH", least)
+    monkeypatch.setattr(signs, "ENOUGH", least)
     experiment = short(recipe, source)
     images = experiment.load_data()
     task = experiment.build(images.spec)
-    list(task.finish(task.generator, experiment.batches(images), torch.empty(0)))
+    list(task.finish(task.generator, experiment.batches(images), Run(source)))
     return task.findings
 
 
 def test_a_stranger_to_the_training_is_told(mender: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, clean = restoring.load(mender), photo(4, 120, 100)
+    model, clean = restore_model.load(mender), photo(4, 120, 100)
     model = dataclasses.replace(model, card={**model.card, **known("denoise", photos, 10, monkeypatch)})
-    assert model.card["signs"].keys() == set(damage.SIGNS)
+    assert model.card["signs"].keys() == set(signs.SIGNS)
     noisy = (clean + np.random.default_rng(0).normal(0, 25, clean.shape)).clip(0, 255).astype(np.uint8)
     assert not [text for text in model.unlike(as_original(noisy)) if "noise" in text]
     assert [text for text in model.unlike(as_original(clean)) if "noise" in text]
@@ -510,7 +523,7 @@ def test_no_picture_of_the_training_is_a_stranger(
         (tmp_path / path.name).write_bytes(path.read_bytes())
     grainy = photo(20, 90, 80) + np.random.default_rng(0).normal(0, 30, (80, 90, 3))
     Image.fromarray(grainy.clip(0, 255).astype(np.uint8)).save(tmp_path / "grainy.png")
-    model = restoring.load(filler)
+    model = restore_model.load(filler)
     model = dataclasses.replace(model, card={**model.card, **known("inpaint", tmp_path, 11, monkeypatch)})
     assert model.card["signs_from"] == 11
     assert {path.name: model.unlike(originals.read(path)) for path in tmp_path.iterdir()} == {
@@ -522,15 +535,15 @@ def test_no_picture_of_the_training_is_a_stranger(
 
 def test_of_too_few_pictures_no_range_is_told(mender: Path) -> None:
     """Also where the card is of an older version, which did not say of how many."""
-    model, wrong = restoring.load(mender), {name: [0.0, 1e-9] for name in damage.SIGNS}
+    model, wrong = restore_model.load(mender), {name: [0.0, 1e-9] for name in signs.SIGNS}
     for card, told in (
-        ({"signs_from": 39}, f"not enough pictures to tell those of another damage (39; {damage.ENOUGH} are needed)"),
+        ({"signs_from": 39}, f"not enough pictures to tell those of another damage (39; {signs.ENOUGH} are needed)"),
         ({}, "trained before Ganvas kept"),
     ):
         few = dataclasses.replace(model, card={k: v for k, v in model.card.items() if k != "signs_from"} | card)
         few.card["signs"] = wrong
         assert few.unlike(as_original(photo(4, 120, 100))) == []
-        assert told in cards.facts(few)["strangers"]
+        assert told in model_card.facts(few)["strangers"]
     many = dataclasses.replace(model, card={**model.card, "signs": wrong, "signs_from": 40})
     assert len(many.unlike(as_original(photo(4, 120, 100)))) == 3
 
@@ -539,7 +552,7 @@ def test_of_too_few_pictures_no_range_is_told(mender: Path) -> None:
 def test_the_sign_of_noise_measures_it(sigma: float) -> None:
     flat = torch.full((4, 3, 64, 64), 120.0)
     noise = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * sigma
-    assert damage.signs(flat + noise)[:, 0].mean() == pytest.approx(sigma, rel=0.25)
+    assert signs.signs(flat + noise)[:, 0].mean() == pytest.approx(sigma, rel=0.25)
 
 
 def test_the_sign_of_blocks_sees_jpeg() -> None:
@@ -549,7 +562,7 @@ def test_the_sign_of_blocks_sees_jpeg() -> None:
         torch.from_numpy(np.asarray(x).copy()).permute(2, 0, 1)[None].float()
         for x in (photo(1, 128, 128), Image.open(buffer))
     )
-    assert damage.signs(squeezed)[0, 2] > 1.5 * damage.signs(clean)[0, 2]
+    assert signs.signs(squeezed)[0, 2] > 1.5 * signs.signs(clean)[0, 2]
 
 
 # ---- files
@@ -560,8 +573,8 @@ def test_exif_orientation_and_profile_come_back(mender: Path, tmp_path: Path) ->
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "a picture"
     Image.fromarray(photo(0, 64, 40)).save(tmp_path / "a.jpg", exif=exif, icc_profile=profile, quality=95)
-    found = list(mending.restore(mender, [tmp_path / "a.jpg"], tmp_path / "out"))
-    assert next(e for e in found if isinstance(e, mending.Mended)).path == tmp_path / "out" / "a.jpg"
+    found = list(restore_files.restore(mender, [tmp_path / "a.jpg"], tmp_path / "out"))
+    assert next(e for e in found if isinstance(e, restore_files.Mended)).path == tmp_path / "out" / "a.jpg"
     with Image.open(tmp_path / "out" / "a.jpg") as made:
         assert made.size == (40, 64)  # upright now
         assert made.getexif().get(0x0112, 1) == 1
@@ -577,7 +590,7 @@ def test_greys_and_colours_of_16_bits_stay_of_16(mender: Path, tmp_path: Path) -
     (tmp_path / "deep.png").write_bytes(originals._png_of_16(tmp_path, deep, Original(deep, None)))
     assert np.array_equal(originals.read(tmp_path / "grey.png").pixels[:, :, 0], grey)
     assert np.array_equal(originals.read(tmp_path / "deep.png").pixels, deep)
-    list(mending.restore(mender, [tmp_path / "grey.png", tmp_path / "deep.png"], tmp_path / "out"))
+    list(restore_files.restore(mender, [tmp_path / "grey.png", tmp_path / "deep.png"], tmp_path / "out"))
     for name, before in (("grey.png", grey[:, :, None]), ("deep.png", deep)):
         made = originals.read(tmp_path / "out" / name)
         assert made.pixels.dtype == np.uint16
@@ -622,10 +635,10 @@ def test_every_kind_of_file_comes_back_whole(kind: str, request: pytest.FixtureR
     picture.save(tmp_path / "b.bmp")
     clear = Image.fromarray(np.concatenate([photo(0, 60, 40), photo(1, 60, 40, 1)], 2))
     clear.save(tmp_path / "clear.jpg", "PNG")  # by its name it could hold no transparency
-    events = list(mending.restore(model, [tmp_path], tmp_path / "out"))
+    events = list(restore_files.restore(model, [tmp_path], tmp_path / "out"))
     assert not failures(events)
     size = (60, 40) if kind == "mender" else (120, 80)
-    for path in [e.path for e in events if isinstance(e, mending.Mended)]:
+    for path in [e.path for e in events if isinstance(e, restore_files.Mended)]:
         with Image.open(path) as made:
             made.load()
             assert made.size == size, path
@@ -660,11 +673,11 @@ def test_of_two_files_that_would_be_one_the_second_gets_another_name(mender: Pat
     Image.fromarray(photo(1, 30, 20)).save(tmp_path / "in" / "a.png")
     Image.fromarray(photo(2, 30, 20)).save(tmp_path / "in" / "A.png")
     Image.fromarray(photo(3, 30, 20)).save(tmp_path / "in" / "deeper" / "a.png")
-    events = list(mending.restore(mender, [tmp_path / "in"], tmp_path / "out", invented=True))
+    events = list(restore_files.restore(mender, [tmp_path / "in"], tmp_path / "out", invented=True))
     names = ["A.png", "a-2.png", "a.tif.png", "a-3.png"]
     assert sorted(p.name for p in (tmp_path / "out").iterdir() if "invented" not in p.name) == sorted(names)
     assert originals.read(tmp_path / "out" / "a.tif.png").pixels.dtype == np.uint16
-    told = {e.path.name: " ".join(e.warnings) for e in events if isinstance(e, mending.Mended)}
+    told = {e.path.name: " ".join(e.warnings) for e in events if isinstance(e, restore_files.Mended)}
     assert f"{tmp_path / 'in' / 'a.tif'} is written as a.tif.png: a.png is another picture's name." in told["a.tif.png"]
     assert "is written as" not in told["A.png"]
 
@@ -675,15 +688,17 @@ def test_what_is_there_is_overwritten_only_when_asked_for(mender: Path, tmp_path
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.png.invented.png").write_text("mine")
     with pytest.raises(UserError, match=r"invented.png is there already"):
-        list(mending.restore(mender, [tmp_path / "a.png"], tmp_path / "out", invented=True))
+        list(restore_files.restore(mender, [tmp_path / "a.png"], tmp_path / "out", invented=True))
     assert (tmp_path / "out" / "a.png.invented.png").read_text() == "mine"
     assert not (tmp_path / "out" / "a.png").exists()
-    list(mending.restore(mender, [tmp_path / "a.png"], tmp_path / "out", invented=True, force=True))
+    list(restore_files.restore(mender, [tmp_path / "a.png"], tmp_path / "out", invented=True, force=True))
     assert originals.read(tmp_path / "out" / "a.png.invented.png").pixels.shape == (20, 30, 1)
     with pytest.raises(UserError, match="one of the pictures themselves"):
-        list(mending.restore(mender, [tmp_path / "a.png"], tmp_path, force=True))
+        list(restore_files.restore(mender, [tmp_path / "a.png"], tmp_path, force=True))
     with pytest.raises(UserError, match="is the name of one of the pictures"):
-        list(mending.restore(mender, [tmp_path / "a.png"], tmp_path / "new", sheet=tmp_path / "a.png", force=True))
+        list(
+            restore_files.restore(mender, [tmp_path / "a.png"], tmp_path / "new", sheet=tmp_path / "a.png", force=True)
+        )
     assert (tmp_path / "a.png").read_bytes() == before
 
 
@@ -694,16 +709,20 @@ def test_a_mask_is_the_one_of_just_this_name(filler: Path, tmp_path: Path) -> No
     Image.fromarray(photo(2, 50, 40)).save(tmp_path / "a [1].png")
     Image.fromarray(mask).save(tmp_path / "masks" / "a [1].png")
     Image.fromarray(255 - mask).save(tmp_path / "masks" / "a [1].2.png")
-    assert not failures(mending.restore(filler, [tmp_path / "a [1].png"], tmp_path / "out", mask=tmp_path / "masks"))
+    assert not failures(
+        restore_files.restore(filler, [tmp_path / "a [1].png"], tmp_path / "out", mask=tmp_path / "masks")
+    )
     made = originals.read(tmp_path / "out" / "a [1].png").pixels
     assert np.array_equal(made[mask == 0], photo(2, 50, 40)[mask == 0])
     Image.fromarray(mask).save(tmp_path / "masks" / "a [1].bmp")
-    told = failures(mending.restore(filler, [tmp_path / "a [1].png"], tmp_path / "other", mask=tmp_path / "masks"))
+    told = failures(
+        restore_files.restore(filler, [tmp_path / "a [1].png"], tmp_path / "other", mask=tmp_path / "masks")
+    )
     assert "2 masks of its name" in told[0]
 
 
 def failures(events: Any) -> list[str]:
-    return [e.why for e in events if isinstance(e, mending.Failed)]
+    return [e.why for e in events if isinstance(e, restore_files.Failed)]
 
 
 def test_animated_and_broken_files_are_passed_over_in_words(mender: Path, tmp_path: Path) -> None:
@@ -711,7 +730,7 @@ def test_animated_and_broken_files_are_passed_over_in_words(mender: Path, tmp_pa
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
     Image.fromarray(photo(9, 30, 20)).save(tmp_path / "good.png")
-    events = list(mending.restore(mender, [tmp_path], tmp_path / "out"))
+    events = list(restore_files.restore(mender, [tmp_path], tmp_path / "out"))
     told = " ".join(failures(events))
     assert "moving.gif is animated (3 pictures)" in told
     assert "broken.png cannot be read as a picture" in told
@@ -720,10 +739,10 @@ def test_animated_and_broken_files_are_passed_over_in_words(mender: Path, tmp_pa
 
 def test_nothing_is_overwritten(mender: Path, tmp_path: Path) -> None:
     Image.fromarray(photo(0, 30, 20)).save(tmp_path / "a.png")
-    list(mending.restore(mender, [tmp_path / "a.png"], tmp_path / "out"))
+    list(restore_files.restore(mender, [tmp_path / "a.png"], tmp_path / "out"))
     before = (tmp_path / "out" / "a.png").read_bytes()
     with pytest.raises(UserError, match=r"a\.png is there already"):
-        list(mending.restore(mender, [tmp_path / "a.png"], tmp_path / "out"))
+        list(restore_files.restore(mender, [tmp_path / "a.png"], tmp_path / "out"))
     assert (tmp_path / "out" / "a.png").read_bytes() == before
 
 
@@ -754,7 +773,9 @@ def marked_by_a_colour(folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("mark", [marked_by_alpha, marked_by_a_mask, marked_by_a_colour])
 def test_holes_are_named_in_three_ways(mark: Callable[[Path], dict[str, Any]], filler: Path, tmp_path: Path) -> None:
     how = mark(tmp_path)
-    events = list(mending.restore(filler, [tmp_path / "a.png"], tmp_path / "out", sheet=tmp_path / "sheet.png", **how))
+    events = list(
+        restore_files.restore(filler, [tmp_path / "a.png"], tmp_path / "out", sheet=tmp_path / "sheet.png", **how)
+    )
     assert not failures(events)
     made = originals.read(tmp_path / "out" / "a.png")
     known = np.ones((40, 50), bool)
@@ -769,17 +790,17 @@ def test_what_is_missing_must_be_said_and_fit(filler: Path, mender: Path, tmp_pa
     Image.fromarray(np.eye(9, dtype=np.uint8) * 255).save(tmp_path / "mask.png")
     Image.fromarray(np.zeros((40, 50), np.uint8)).save(tmp_path / "black.png")
     picture, out = [tmp_path / "a.png"], tmp_path / "out"
-    assert "say which pixels are missing" in failures(mending.restore(filler, picture, out))[0]
+    assert "say which pixels are missing" in failures(restore_files.restore(filler, picture, out))[0]
     with pytest.raises(UserError, match=r"mask.png has 9x9 pixels, the picture .*a.png 50x40"):
-        list(mending.restore(filler, picture, out, mask=tmp_path / "mask.png"))
+        list(restore_files.restore(filler, picture, out, mask=tmp_path / "mask.png"))
     with pytest.raises(UserError, match="nothing is missing"):
-        list(mending.restore(filler, picture, out, mask=tmp_path / "black.png"))
+        list(restore_files.restore(filler, picture, out, mask=tmp_path / "black.png"))
     with pytest.raises(UserError, match="not trained to fill holes"):
-        list(mending.restore(mender, picture, out, mask=tmp_path / "mask.png"))
+        list(restore_files.restore(mender, picture, out, mask=tmp_path / "mask.png"))
     with pytest.raises(UserError, match="'reddish' is no colour"):
-        list(mending.restore(filler, picture, out, colour="reddish"))
+        list(restore_files.restore(filler, picture, out, colour="reddish"))
     with pytest.raises(UserError, match="no file or folder"):
-        list(mending.restore(filler, picture, out, mask=tmp_path / "nowhere.png"))
+        list(restore_files.restore(filler, picture, out, mask=tmp_path / "nowhere.png"))
 
 
 def test_what_is_not_for_menders_says_so(mender: Path, tmp_path: Path) -> None:
@@ -803,7 +824,7 @@ def test_a_mender_is_fine_tuned(mender: Path, photos: Path, tmp_path: Path) -> N
 
 def test_models_of_another_task_are_refused(run: Path, mender: Path) -> None:
     with pytest.raises(UserError, match="draws pictures from noise: use `ganvas sample`"):
-        restoring.load(run)
+        restore_model.load(run)
     with pytest.raises(UserError, match="mends pictures and draws none from noise: use `ganvas restore"):
         package.load(mender)
 
@@ -824,7 +845,9 @@ def test_a_restorer_is_judged_beside_what_costs_nothing(mender: Path, filler: Pa
         (filler, ["as it was damaged", "diffusion fill"]),
         (enlarger, ["bicubic"]),
     ):
-        answers = [e for e in judging.judge(model, extractor="pixels") if isinstance(e, judging.Answer)]
+        answers = [
+            e for e in restore_evaluate.judge(model, extractor="pixels") if isinstance(e, restore_evaluate.Answer)
+        ]
         assert answers[-1].name == str(model)
         names = " ".join(a.name for a in answers)
         assert all(name in names for name in others), names
@@ -837,21 +860,23 @@ def test_a_restorer_is_judged_beside_what_costs_nothing(mender: Path, filler: Pa
 
 def test_models_of_other_damages_are_not_set_beside_each_other(mender: Path, enlarger: Path) -> None:
     with pytest.raises(UserError, match="mends another damage"):
-        list(judging.judge(mender, [enlarger], extractor="pixels"))
+        list(restore_evaluate.judge(mender, [enlarger], extractor="pixels"))
     with pytest.raises(UserError, match="needs pictures of 3 channels"):
-        list(judging.judge(mender, data="mnist", extractor="pixels"))
+        list(restore_evaluate.judge(mender, data="mnist", extractor="pixels"))
 
 
 def test_the_median_takes_the_best_of_its_settings() -> None:
     """On pictures with single white pixels the smallest median is the best, and restores nearly all of them."""
-    model = restoring.Restorer(
+    model = restore_model.Restorer(
         Path("x"), nn.Identity(), nn.Identity(), ImageSpec(3, 32), restore.degrade.parse("noise:9"), {}
     )
     whole = torch.from_numpy(np.stack([photo(i, 64, 64) for i in range(4)])).permute(0, 3, 1, 2)
     salted = whole.clone()
     salted[:, :, ::7, ::7] = 255
-    judged = judging._Judged(whole, im.to_float(salted), None, model, judging.extractors.pixels(ImageSpec(3, 64)))
-    name, made = judging._filtered("median")(judged)
+    judged = restore_evaluate._Judged(
+        whole, im.to_float(salted), None, model, restore_evaluate.extractors.pixels(ImageSpec(3, 64))
+    )
+    name, made = restore_evaluate._filtered("median")(judged)
     assert name == "median, radius 1"
     assert judged.answer(name, made).psnr > judged.answer("damaged", salted).psnr + 5
 
@@ -889,7 +914,7 @@ def test_small_pictures_are_noted_before_the_training(photos: Path, tmp_path: Pa
 def test_a_restorer_is_exported_for_any_size(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
-    model = restoring.load(request.getfixturevalue(kind))
+    model = restore_model.load(request.getfixturevalue(kind))
     (file,) = exporting.export(model, tmp_path)
     assert file.difference <= 1e-4
     session = onnxruntime.InferenceSession(file.path)
@@ -958,13 +983,13 @@ def test_a_restorer_is_trained_by_two_processes(photos: Path, tmp_path: Path) ->
     ],
 )
 def test_the_number_of_weights_is_pinned(spec: ImageSpec, weights: tuple[int, int]) -> None:
-    built = networks.build(unet.Config(), spec)
+    built = build(RestoreTask, unet.Config(), spec)
     assert tuple(sum(p.numel() for p in network.parameters()) for network in built) == weights
 
 
 def test_a_fill_has_no_side(filler: Path) -> None:
     """The mean of mirrored fills is the same, mirrored, for the mirrored picture; while it learns there is one fill."""
-    model = restoring.load(filler)
+    model = restore_model.load(filler)
     stride = int(model.generator.stride)  # pyright: ignore[reportArgumentType]
     given = torch.rand(1, 4, 4 * stride, 6 * stride, generator=torch.Generator().manual_seed(0)) * 2 - 1
     given[:, 3] = (given[:, 3] > 0.5).float()
@@ -979,14 +1004,14 @@ def test_a_fill_has_no_side(filler: Path) -> None:
 
 
 def test_tiles_without_a_hole_are_passed_over(filler: Path) -> None:
-    model = restoring.load(filler)
+    model = restore_model.load(filler)
     seen: list[torch.Size] = []
     model.generator.register_forward_hook(lambda module, given, made: seen.append(given[0].shape))
     images = torch.rand(1, 3, 600, 600, generator=torch.Generator().manual_seed(0)) * 2 - 1
     masks = torch.zeros(1, 1, 600, 600, dtype=torch.bool)
     masks[:, :, 5:20, 5:20] = True
     made = model.restore(images, masks)
-    assert len(restoring.tiles(600, int(model.generator.stride))) == 2  # pyright: ignore[reportArgumentType]
+    assert len(restore_model.tiles(600, int(model.generator.stride))) == 2  # pyright: ignore[reportArgumentType]
     assert len(seen) == 1  # of four
     known = ~masks.expand(1, 3, -1, -1)
     torch.testing.assert_close(made[known], images[known], rtol=0, atol=1e-5)

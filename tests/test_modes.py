@@ -10,12 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganvas import data, losses, modes
-from ganvas.cli.measuring import modes as show_modes
-from ganvas.data import ImageData
-from ganvas.errors import UserError
-from ganvas.sample import Model
-from ganvas.spec import ImageSpec
+from ganvas.cli.evaluate import modes as show_modes
+from ganvas.core.errors import UserError
+from ganvas.images import data
+from ganvas.images.data import ImageData
+from ganvas.images.spec import ImageSpec
+from ganvas.tasks.generate.evaluate import modes
+from ganvas.tasks.generate.model import Model
+from ganvas.training import losses
 
 
 def reads_a_pixel(images: Tensor) -> Tensor:
@@ -228,7 +230,7 @@ def test_the_tables_of_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert [line.split()[0] for line in lines[-len(losses.LOSSES) :]] == list(losses.LOSSES)
     verdict = modes.Verdict(modes.Score(999, 0.031, 26_000), modes.Score(1000, 0.0241, 26_000), 0.0193, 0.0237, 0.0032)
     monkeypatch.setattr(modes, "judge", lambda *_: verdict)
-    monkeypatch.setattr("ganvas.sample.load", lambda _: None)
+    monkeypatch.setattr("ganvas.tasks.generate.model.load", lambda _: None)
     assert show_modes(Path("run")) == 0
     shown = capsys.readouterr().out
     for text in ("999   0.0310", "1,000   0.0241", "0.0237", "0.0193", "0.32%"):

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ganvas import networks
-from ganvas.errors import UserError
+from ganvas.core.errors import UserError
+from ganvas.images.spec import ImageSpec
 from ganvas.networks import NETWORKS, pyramid, shuffle
-from ganvas.spec import ImageSpec
 
 BATCH = 4
 SPECS = {"grey28": ImageSpec(1, 28, 10), "unlabelled28": ImageSpec(1, 28, 0), "colour32": ImageSpec(3, 32, 3)}

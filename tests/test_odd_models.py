@@ -19,13 +19,17 @@ from conftest import quick, write_blobs
 from torch import Tensor
 
 import ganvas
-from ganvas import cards, checkpoint, finetuning, loading, sample
-from ganvas.errors import UserError
-from ganvas.events import Started, Warned
-from ganvas.experiment import Experiment
-from ganvas.locate import locate
-from ganvas.run import Run
-from ganvas.trainer import Trainer
+from ganvas.core import checkpoint
+from ganvas.core import model as models
+from ganvas.core.errors import UserError
+from ganvas.core.locate import locate
+from ganvas.core.run import Run
+from ganvas.export import model_card
+from ganvas.tasks.generate import model as generate_model
+from ganvas.training import finetune
+from ganvas.training.events import Started, Warned
+from ganvas.training.experiment import Experiment
+from ganvas.training.trainer import Trainer
 
 TASKS = ["mnist", "denoise", "translate"]
 
@@ -61,7 +65,7 @@ def refused(path: Path, tensors: dict[str, Tensor], card: Any, words: str | None
     """Save it, and see that it is refused with one sentence of bearable length that names the file."""
     checkpoint.save(path, tensors, card)
     with pytest.raises(UserError, match=words) as caught:
-        loading.load(path)
+        models.load(path)
     assert str(path) in str(caught.value)
     assert len(str(caught.value)) < 1_000
     return str(caught.value)
@@ -98,7 +102,7 @@ def test_a_beginning_that_is_not_finite(runs: dict[str, Path], blobs: Path, tmp_
     for odd in (None, [], "x", {"name": [1]}):
         checkpoint.save(tmp_path / "bad.safetensors", {"generator.x": torch.ones(1)}, {**card, "network": odd})
         with pytest.raises(UserError, match="nothing in this model"):
-            finetuning.take({"generator": torch.nn.Linear(1, 1)}, str(tmp_path / "bad.safetensors"))
+            finetune.take({"generator": torch.nn.Linear(1, 1)}, str(tmp_path / "bad.safetensors"))
 
 
 # -------------------- numbers of other kinds
@@ -112,7 +116,7 @@ def test_weights_of_another_precision(recipe: str, kind: torch.dtype, runs: dict
     tensors, card = model(runs, recipe)
     turned = {k: v.to(kind) if v.is_floating_point() else v for k, v in tensors.items()}
     checkpoint.save(tmp_path / "other.safetensors", turned, card)
-    found = loading.load(tmp_path / "other.safetensors")
+    found = models.load(tmp_path / "other.safetensors")
     for name, weight in checkpoint.module_tensors("generator", found.generator).items():
         assert weight.dtype == tensors[name].dtype
         assert torch.equal(weight, turned[name].to(weight.dtype))
@@ -175,12 +179,12 @@ def test_cards_that_are_none(text: str, runs: dict[str, Path], tmp_path: Path) -
     tensors, _ = model(runs, "mnist")
     path = tmp_path / "odd.safetensors"
     raw(path, tensors, text)
-    for load in (checkpoint.load, sample.load, loading.load):
+    for load in (checkpoint.load, generate_model.load, models.load):
         with pytest.raises(UserError) as caught:
             load(path)
         assert str(path) in str(caught.value)
         assert len(str(caught.value)) < 500
-    assert loading.task(path) == ""
+    assert models.task_of(path) == ""
 
 
 @pytest.mark.parametrize(
@@ -211,7 +215,7 @@ def test_cards_that_are_none(text: str, runs: dict[str, Path], tmp_path: Path) -
     ],
 )
 def test_entries_of_a_card(section: str, entry: str, values: list[Any], runs: dict[str, Path], tmp_path: Path) -> None:
-    for recipe in TASKS:
+    for recipe in TASKS if entry != "signs" else ("denoise",):  # only such models have them
         tensors, card = model(runs, recipe)
         for value in values:
             group = {**card[section], entry: value} if section else value
@@ -238,13 +242,19 @@ def test_mutations(recipe: str, runs: dict[str, Path], tmp_path: Path) -> None:
             place[key] = dice.choice(odd)
         checkpoint.save(path, tensors, changed)
         try:
-            found = loading.load(path)
-            cards.facts(found), cards.figures(found), cards.detection(found), cards.markdown(found, "x")
+            found = models.load(path)
+            (
+                model_card.facts(found),
+                model_card.figures(found),
+                model_card.detection(found),
+                model_card.markdown(found, "x"),
+            )
             if isinstance(found, ganvas.Model):
                 found.sample(1)
             elif isinstance(found, ganvas.Restorer):
                 found.restore(torch.zeros(1, found.spec.channels, 16, 16))
             else:
+                assert isinstance(found, ganvas.Translator)
                 found.translate(torch.zeros(1, found.spec.channels, found.spec.size, found.spec.size))
         except UserError as error:
             assert len(str(error)) < 1_000  # noqa: PT017
@@ -290,13 +300,13 @@ def test_what_is_no_regular_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"pipe\.safetensors.*a pipe"):
         checkpoint.load(tmp_path / "pipe.safetensors")
     with pytest.raises(UserError, match=r"pipe\.safetensors"):
-        loading.load(tmp_path / "pipe.safetensors")
+        models.load(tmp_path / "pipe.safetensors")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "model.safetensors").mkdir()
     with pytest.raises(UserError, match=r"model\.safetensors is a folder"):
-        loading.load(tmp_path / "run")
+        models.load(tmp_path / "run")
     with pytest.raises(UserError):
-        loading.load("a\0b")
+        models.load("a\0b")
 
 
 def test_what_may_not_be_read_is_not_called_missing(runs: dict[str, Path], tmp_path: Path) -> None:
@@ -317,7 +327,7 @@ def test_what_may_not_be_read_is_not_called_missing(runs: dict[str, Path], tmp_p
     try:
         for place in places:
             with pytest.raises(UserError, match="no permission to read"):
-                loading.load(place)
+                models.load(place)
         with pytest.raises(UserError, match="no permission to read"):
             Run(tmp_path / "shut" / "run").settings()
         with pytest.raises(UserError, match="no permission to read"):

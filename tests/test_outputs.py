@@ -12,11 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from ganvas import data, outputs, pictures
-from ganvas.data import idx
-from ganvas.errors import UserError
-from ganvas.outputs import Portion
-from ganvas.spec import ImageSpec
+from ganvas.core.errors import UserError
+from ganvas.images import data
+from ganvas.images import files as image_files
+from ganvas.images.data import idx
+from ganvas.images.spec import ImageSpec
+from ganvas.tasks.generate import save as outputs
+from ganvas.tasks.generate.save import Portion
 
 GREY, COLOUR = ImageSpec(1, 6, 3), ImageSpec(3, 6, 3)
 NAMES = ("0", "one", "a/b")
@@ -49,7 +51,7 @@ def test_npz_holds_pictures_labels_and_seeds(spec: ImageSpec, tmp_path: Path) ->
         assert file["seeds"].tolist() == list(range(10, 17))
         assert file["labels"].tolist() == labels.tolist()
         assert tuple(file["class_names"]) == NAMES
-    assert torch.equal(pictures.load(tmp_path / "x.npz").images, images)
+    assert torch.equal(image_files.load(tmp_path / "x.npz").images, images)
 
 
 @pytest.mark.parametrize("spec", [GREY, COLOUR])

@@ -18,12 +18,15 @@ import torch
 from conftest import quick
 from PIL import Image
 
-from ganvas import data, files, fitting, pictures
-from ganvas.data import ImageData, labelling, listing
-from ganvas.errors import UserError
-from ganvas.events import Started, Warned
-from ganvas.fitting import Shape
-from ganvas.spec import ImageSpec
+from ganvas.core import files
+from ganvas.core.errors import UserError
+from ganvas.images import data, decode
+from ganvas.images import files as image_files
+from ganvas.images.data import ImageData, labels, listing
+from ganvas.images.decode import Shape
+from ganvas.images.spec import ImageSpec
+from ganvas.training.batches import Batches
+from ganvas.training.events import Started, Warned
 
 
 @pytest.fixture(autouse=True)
@@ -242,8 +245,8 @@ def test_tables_that_are_damaged(tmp_path: Path) -> None:
     (place / "metadata.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match=r"metadata.jsonl is damaged"):
         data.load(str(place))
-    assert labelling.is_table("a/Metadata.JSONL")
-    assert not labelling.is_table("a/config.json")
+    assert labels.is_table("a/Metadata.JSONL")
+    assert not labels.is_table("a/config.json")
 
 
 def test_classes_that_differ_by_case_and_classes_only_in_the_test(tmp_path: Path) -> None:
@@ -261,7 +264,7 @@ def test_classes_that_differ_by_case_and_classes_only_in_the_test(tmp_path: Path
 
 def shaped(picture: Image.Image, **more: object) -> np.ndarray:
     shape = Shape(**{"size": 8, "channels": 3, **more})  # pyright: ignore[reportArgumentType]
-    return fitting.fitted(fitting.plain(picture), shape)
+    return decode.fitted(decode.plain(picture), shape)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +309,7 @@ def test_linear_light_keeps_the_brightness_of_fine_detail() -> None:
     assert abs(int(shaped(Image.fromarray(fine), channels=1)[inside].mean()) - 127) <= 2
     assert abs(int(shaped(Image.fromarray(fine), channels=1, linear=True)[inside].mean()) - 188) <= 2
     flat = np.arange(256, dtype=np.uint8)[:, None].repeat(256, 1)
-    same = fitting._scaled(Image.fromarray(flat), (256, 256), (0, 0, 256, 256), True)
+    same = decode._scaled(Image.fromarray(flat), (256, 256), (0, 0, 256, 256), True)
     assert np.array_equal(np.asarray(same), flat)
 
 
@@ -329,13 +332,13 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
     assert np.array_equal(shaped(Image.fromarray(ramp), channels=1)[0], expected)
     assert np.array_equal(shaped(Image.fromarray(ramp.astype(np.int32)), channels=1)[0], expected)
     assert shaped(Image.fromarray((ramp / 65520).astype(np.float32)), channels=1).max() == 255
-    with pytest.raises(fitting.Unreadable, match="not numbers"):
+    with pytest.raises(decode.Unreadable, match="not numbers"):
         shaped(Image.fromarray(np.full((8, 8), np.nan, np.float32)))
 
 
 def test_cmyk_and_a_turned_camera(tmp_path: Path) -> None:
     Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "ink.jpg", quality=95)
-    red = shaped(fitting.opened((tmp_path / "ink.jpg").read_bytes()))
+    red = shaped(decode.opened((tmp_path / "ink.jpg").read_bytes()))
     assert red[0].min() > 230
     assert red[1:].max() < 30
     upright = np.zeros((8, 8, 3), np.uint8)
@@ -343,24 +346,24 @@ def test_cmyk_and_a_turned_camera(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # it is to be turned clockwise: the file has it bright at the left
     Image.fromarray(np.rot90(upright).copy()).save(tmp_path / "turned.png", exif=exif)
-    assert np.array_equal(shaped(fitting.opened((tmp_path / "turned.png").read_bytes())), upright.transpose(2, 0, 1))
+    assert np.array_equal(shaped(decode.opened((tmp_path / "turned.png").read_bytes())), upright.transpose(2, 0, 1))
 
 
 def test_a_large_jpeg_is_decoded_at_a_fraction(tmp_path: Path) -> None:
     y, x = np.mgrid[:512, :512] / 512
     array = np.stack([127 + 100 * np.sin(9 * x), 127 + 100 * np.cos(7 * y), 255 * x * y], 2).astype(np.uint8)
     save(tmp_path / "x.jpg", array, quality=95)
-    raw = fitting.opened((tmp_path / "x.jpg").read_bytes())
-    assert fitting.plain(raw, 32).size == (64, 64)
-    whole = fitting.plain(fitting.opened((tmp_path / "x.jpg").read_bytes()))
-    a, b = (fitting.fitted(p, Shape(32, 3)).astype(int) for p in (fitting.plain(raw, 32), whole))
+    raw = decode.opened((tmp_path / "x.jpg").read_bytes())
+    assert decode.plain(raw, 32).size == (64, 64)
+    whole = decode.plain(decode.opened((tmp_path / "x.jpg").read_bytes()))
+    a, b = (decode.fitted(p, Shape(32, 3)).astype(int) for p in (decode.plain(raw, 32), whole))
     assert np.abs(a - b).mean() < 1
 
 
 def test_the_same_conversion_serves_single_pictures(tmp_path: Path) -> None:
     ramp = (np.arange(64, dtype=np.uint16) * 1040).reshape(8, 8)
     Image.fromarray(ramp).save(tmp_path / "x.png")
-    found, told = pictures.fit(tmp_path / "x.png", ImageSpec(1, 8))
+    found, told = image_files.fit(tmp_path / "x.png", ImageSpec(1, 8))
     assert np.array_equal(found[0].numpy(), np.rint(ramp / 257))
     assert told == "values of 0 to 65,535 scaled to 0 to 255"
 
@@ -389,7 +392,7 @@ def test_broken_pictures_are_named_and_left_out(tree: Path, monkeypatch: pytest.
     (tree / "b" / "cut.png").write_bytes((tree / "b" / "001.png").read_bytes()[:200])
     (tree / "b" / "empty.jpg").write_bytes(b"")
     save(tree / "c" / "bomb.png", noise(0, 40, 40))
-    monkeypatch.setattr(fitting, "LIMIT", 1_000)
+    monkeypatch.setattr(decode, "LIMIT", 1_000)
     (note,) = data.load(str(tree)).notes
     assert "4 of 63 pictures could not be read" in note
     for words in (
@@ -477,26 +480,26 @@ def test_archives_that_are_damaged_or_unsafe(tree: Path, tmp_path: Path) -> None
 
 def test_a_batch_that_is_too_large_says_what_to_do(tree: Path) -> None:
     with pytest.raises(UserError, match=r"choose less: batch=\d"):
-        data.Batches(data.load(str(tree)), 64, 0, torch.device("cpu"))
+        Batches(data.load(str(tree)), 64, 0, torch.device("cpu"))
 
 
-@pytest.mark.skipif(".avif" not in fitting.SUFFIXES, reason="this Pillow reads no AVIF")
+@pytest.mark.skipif(".avif" not in decode.SUFFIXES, reason="this Pillow reads no AVIF")
 def test_avif_is_read(tmp_path: Path) -> None:
     array = np.full((16, 16, 3), (200, 40, 90), np.uint8)
-    found = shaped(fitting.opened(save(tmp_path / "x.avif", array, quality=95).read_bytes()), size=16)
+    found = shaped(decode.opened(save(tmp_path / "x.avif", array, quality=95).read_bytes()), size=16)
     assert np.abs(found.astype(int) - array.transpose(2, 0, 1)).max() < 12
 
 
 def test_heif_is_read_where_what_reads_it_is_installed(tmp_path: Path) -> None:
     heif = pytest.importorskip("pillow_heif")
     array = np.full((64, 64, 3), (200, 40, 90), np.uint8)
-    assert {".heic", ".heif"} <= fitting.SUFFIXES
+    assert {".heic", ".heif"} <= decode.SUFFIXES
     heif.from_pillow(Image.fromarray(array)).save(tmp_path / "x.heic", quality=95)
-    found = shaped(fitting.opened((tmp_path / "x.heic").read_bytes()), size=64)
+    found = shaped(decode.opened((tmp_path / "x.heic").read_bytes()), size=64)
     assert np.abs(found.astype(int) - array.transpose(2, 0, 1)).max() < 12
     whole = (tmp_path / "x.heic").read_bytes()
-    with pytest.raises(fitting.Unreadable):
-        fitting.plain(fitting.opened(whole[: len(whole) - 20]))
+    with pytest.raises(decode.Unreadable):
+        decode.plain(decode.opened(whole[: len(whole) - 20]))
 
 
 def test_a_png_with_one_bit_turned_is_named_or_right() -> None:
@@ -509,8 +512,8 @@ def test_a_png_with_one_bit_turned_is_named_or_right() -> None:
         changed = bytearray(data)
         changed[at] ^= 1 << at % 8
         try:
-            found = fitting.plain(fitting.opened(bytes(changed)))
-        except fitting.Unreadable:
+            found = decode.plain(decode.opened(bytes(changed)))
+        except decode.Unreadable:
             refused += 1
         else:
             assert np.array_equal(np.asarray(found), np.asarray(picture))

@@ -12,14 +12,17 @@ import pytest
 import torch
 from conftest import ganvas
 
-from ganvas import cli, data
-from ganvas.data import Batches, Split, pack, stored
-from ganvas.data.listing import Listing
-from ganvas.data.sets import HELD_OUT
-from ganvas.data.stored import Stored
-from ganvas.errors import UserError
-from ganvas.fitting import Shape
-from ganvas.spec import ImageSpec
+from ganvas import cli
+from ganvas.core import memmap
+from ganvas.core.errors import UserError
+from ganvas.core.memmap import Stored
+from ganvas.images import data
+from ganvas.images.data import Split, pack
+from ganvas.images.data.dataset import HELD_OUT
+from ganvas.images.data.listing import Listing
+from ganvas.images.decode import Shape
+from ganvas.images.spec import ImageSpec
+from ganvas.training.batches import Batches
 
 CPU = torch.device("cpu")
 
@@ -61,7 +64,7 @@ def test_a_pack_holds_every_picture_once_with_its_label(tmp_path: Path) -> None:
     assert found.train.labels is not None
     for x, label in zip(found.train.images[:], found.train.labels.tolist(), strict=True):
         assert labels[x.numpy().tobytes()] == label
-    assert len(found.examples(5, 4)) == 20
+    assert len(found.some(5, 4)) == 20
     card = json.loads((tmp_path / "p" / "pack.json").read_text())
     assert card["train"] + card["held_out"] == 200
     assert json.loads((tmp_path / "p" / "names.json").read_text())[7] == "7.png"
@@ -76,7 +79,7 @@ def test_a_pack_holds_every_picture_once_with_its_label(tmp_path: Path) -> None:
 def test_several_shards_are_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = data.load(str(make(tmp_path / "one")))
     monkeypatch.setattr(pack, "SHARD", 64 * 192)
-    monkeypatch.setattr(stored, "FRESH", 10_000)  # the maps' memory is given back all the time
+    monkeypatch.setattr(memmap, "FRESH", 10_000)  # the maps' memory is given back all the time
     parts = data.load(str(make(tmp_path / "many")))
     assert len(list((tmp_path / "many").glob("pixels-*.bin"))) == 4
     assert parts.fingerprint == whole.fingerprint
@@ -96,12 +99,12 @@ def test_batches_from_the_disk_are_those_from_memory(tmp_path: Path) -> None:
     one, other = Batches(found, 48, 3, CPU), Batches(memory, 48, 3, CPU)
     for seen in (0, 48, 96, 144, 192, 48, 7, 55, 4800, 4848):
         a, b = one.at(seen), other.at(seen)
-        assert torch.equal(a.images, b.images)
+        assert torch.equal(a.real, b.real)
         assert a.labels is not None
         assert b.labels is not None
         assert torch.equal(a.labels, b.labels)
-    assert torch.equal(one.held_out(5).images, other.held_out(5).images)
-    assert torch.equal(one.seen(9).images, other.seen(9).images)
+    assert torch.equal(one.held_out(5).real, other.held_out(5).real)
+    assert torch.equal(one.seen(9).real, other.seen(9).real)
 
 
 def test_an_interrupted_packing_goes_on(tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ import torch
 from PIL import Image
 
 import ganvas
-from ganvas import images as im
-from ganvas import lettering, seeds, walks
-from ganvas.errors import UserError
-from ganvas.run import Run
+from ganvas.core import seeds
+from ganvas.core.errors import UserError
+from ganvas.core.run import Run
+from ganvas.images import tensors as im
+from ganvas.tasks.generate.latent import walk as walks
+from ganvas.tasks.generate.latent import write as lettering
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +136,7 @@ def test_animations_that_cannot_be_written(model: ganvas.Model, tmp_path: Path) 
 
 
 def test_a_time_lapse_shows_every_sheet(run: Path, tmp_path: Path) -> None:
-    sheets = Run(run).pictures()
+    sheets = Run(run).previews()
     frames = list(walks.growth(Run(run)))
     assert len(frames) == len(sheets) + walks.HOLD - 1
     with Image.open(sheets[1][1]) as picture:

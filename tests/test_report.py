@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 import torch
 
-from ganvas import charts, checkpoint, report
-from ganvas.run import Run
+from ganvas.core import checkpoint
+from ganvas.core.run import Run
+from ganvas.images.sheets import Sheet
+from ganvas.report import charts
+from ganvas.report import page as report
 
 VOID = {"meta", "img", "input", "br", "link"}
 HOSTILE = '<script>alert("1")</script>&\'"'
@@ -73,11 +76,11 @@ def make(folder: Path, rows: int = 20, pictures: int = 3, **changes: Any) -> Run
     for i in range(rows):
         run.append(row(2000 * (i + 1)))
     torch.manual_seed(0)
-    sheet = torch.randint(0, 256, (20, 1, 8, 8), dtype=torch.uint8)
+    sheet = Sheet(torch.randint(0, 256, (20, 1, 8, 8), dtype=torch.uint8))
     for i in range(pictures):
-        run.save_picture("fakes_init" if i == 0 else f"fakes_{10 * i:06d}", sheet)
+        run.save_sample("fakes_init" if i == 0 else f"fakes_{10 * i:06d}", sheet.files())
     if pictures:
-        run.save_picture("reals", sheet)
+        run.save_sample("reals", sheet.files())
     return run
 
 

@@ -16,12 +16,12 @@ import pytest
 import torch
 from conftest import ganvas, quick
 
-from ganvas import checkpoint
-from ganvas.errors import UserError
-from ganvas.events import Saved, Started, Stepped, Warned
-from ganvas.experiment import Experiment
-from ganvas.recipes import RECIPES
-from ganvas.run import Run
+from ganvas.api import RECIPES
+from ganvas.core import checkpoint
+from ganvas.core.errors import UserError
+from ganvas.core.run import Run
+from ganvas.training.events import Saved, Started, Stepped, Warned
+from ganvas.training.experiment import Experiment
 
 TIMES = {"seconds", "images_per_second"}
 
@@ -69,7 +69,7 @@ def test_kill_9_at_any_moment(recipe: str, blobs: Path, tmp_path: Path) -> None:
     train(experiment, tmp_path / "whole")
     (tmp_path / "mine.py").write_text(
         "import json, time, torch\ntorch.set_num_threads(int(open('threads').read()))\n"
-        "from ganvas.experiment import Experiment\n"
+        "from ganvas.training.experiment import Experiment\n"
         "for event in Experiment.from_dict(json.load(open('experiment.json'))).run('killed'):\n"
         "    print(event.images, flush=True)\n"
         "    time.sleep(0.01)\n"
@@ -190,7 +190,7 @@ def test_too_little_space_is_said_before_the_training(
     blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = type("usage", (), {"free": 1_000_000})
-    monkeypatch.setattr("ganvas.run.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("ganvas.core.run.shutil.disk_usage", lambda _: usage)
     with pytest.raises(UserError, match="1 MB free"):
         train(quick("mnist", blobs), tmp_path / "run")
 

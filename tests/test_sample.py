@@ -9,8 +9,8 @@ import torch
 from conftest import quick
 
 import ganvas
-from ganvas import checkpoint
-from ganvas.errors import UserError
+from ganvas.core import checkpoint
+from ganvas.core.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import itertools
 
 import torch
 
-from ganvas import seeds
+from ganvas.core import seeds
 
 PINNED_KEY = 2276613576414004355
 PINNED_VECTOR = [0.24877949, 0.31356987, -1.05649376]

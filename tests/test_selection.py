@@ -11,10 +11,12 @@ from conftest import quick
 from torch import Tensor, nn
 
 import ganvas
-from ganvas import checkpoint, seeds, selection
-from ganvas.data import Batches, ImageData, Split
-from ganvas.experiment import Experiment
-from ganvas.selection import CANDIDATES, Selector, pick
+from ganvas.core import checkpoint, seeds
+from ganvas.images.data import ImageData, Split
+from ganvas.tasks.generate import rejection
+from ganvas.tasks.generate.rejection import CANDIDATES, Selector, pick
+from ganvas.training.batches import Batches
+from ganvas.training.experiment import Experiment
 
 NUMBERS = [0, 1, 5, 77, 78, 79]
 
@@ -63,7 +65,7 @@ def test_where_none_passes_the_first_is_taken(selector: Selector) -> None:
 
 def test_the_first_candidate_that_passes_is_taken(selector: Selector) -> None:
     with torch.no_grad():
-        drawn = [Half()(selection.candidates(NUMBERS, 4, c)) for c in range(CANDIDATES)]
+        drawn = [Half()(rejection.candidates(NUMBERS, 4, c)) for c in range(CANDIDATES)]
         logits = torch.stack([selector(d) for d in drawn])
     middle = float(logits.median())
     luck = torch.stack([torch.rand(CANDIDATES, generator=seeds.generator(n, "luck")) for n in NUMBERS])
@@ -89,9 +91,9 @@ def test_candidates_of_a_seed_differ_and_the_first_is_the_seed_itself() -> None:
     assert not torch.equal(first, second)
     assert not torch.equal(second, seeds.latents([3], 4, 2))
     many = range(2_000)
-    pairs = torch.stack([selection.candidates(many, 1, c).flatten() for c in (0, 1)])
+    pairs = torch.stack([rejection.candidates(many, 1, c).flatten() for c in (0, 1)])
     assert torch.equal(pairs[0], seeds.latents(many, 1).flatten())
-    assert float(torch.corrcoef(pairs)[0, 1]) == pytest.approx(selection.NEARNESS, abs=0.03)
+    assert float(torch.corrcoef(pairs)[0, 1]) == pytest.approx(rejection.NEARNESS, abs=0.03)
     assert float(pairs[1].std()) == pytest.approx(1, abs=0.06)
 
 
@@ -101,7 +103,7 @@ def test_what_gives_the_forger_away_is_passed_over() -> None:
     batches = Batches(data, 32, 0, torch.device("cpu"))
     torch.manual_seed(0)
     selector = Selector(1, 8)
-    losses = [float(loss) for loss in selection.learn(selector, Half(), batches, 4, 6_400)]
+    losses = [float(loss) for loss in rejection.learn(selector, Half(), batches, 4, 6_400)]
     assert len(losses) == 200
     assert not selector.training
     assert torch.isfinite(selector.shift)

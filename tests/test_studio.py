@@ -36,16 +36,18 @@ from PIL import Image
 pytest.importorskip("fastapi")
 import uvicorn
 
-from ganvas import files, sample, seeds
-from ganvas import images as im
-from ganvas.errors import UserError
-from ganvas.run import Run
-from ganvas.studio import events, games, guard, jobs, tasks, watching, working
+from ganvas.core import files, seeds
+from ganvas.core.errors import UserError
+from ganvas.core.run import Run
+from ganvas.images import sheets
+from ganvas.studio import games, index, jobs, live, requests, security
+from ganvas.studio import worker as working
 from ganvas.studio.app import configured, create
-from ganvas.studio.events import Cursor
-from ganvas.studio.guard import Guard
+from ganvas.studio.index import NotThere, Runs
 from ganvas.studio.jobs import Jobs
-from ganvas.studio.watching import NotThere, Runs
+from ganvas.studio.live import Cursor
+from ganvas.studio.security import Guard
+from ganvas.tasks.generate import model as generate_model
 
 OWN = {"X-Ganvas": "1"}
 
@@ -289,16 +291,16 @@ def test_a_token_opens_the_studio_and_leaves_the_address() -> None:
 def test_too_much_is_not_taken() -> None:
     own = {k.lower(): v for k, v in OWN.items()}
     app = Guard(welcome)
-    for length in (str(guard.BYTES + 1), "-1", "1e3", "many"):
+    for length in (str(security.BYTES + 1), "-1", "1e3", "many"):
         assert answer(app, "POST", headers={**own, "content-length": length})[0] == 413
-    assert answer(app, "POST", headers=own, body=bytes(guard.BYTES + 1))[0] == 413  # without saying how much it is
-    assert answer(app, "POST", headers=own, body=bytes(guard.BYTES))[2] == str(guard.BYTES).encode()
+    assert answer(app, "POST", headers=own, body=bytes(security.BYTES + 1))[0] == 413  # without saying how much it is
+    assert answer(app, "POST", headers=own, body=bytes(security.BYTES))[2] == str(security.BYTES).encode()
 
 
 def test_too_much_is_not_taken_by_any_page(studio: Served) -> None:
     own = {k.lower(): v for k, v in OWN.items()}
     for path in ("/api/runs/00000-blobs/judge", "/api/runs/00000-blobs/sheet"):
-        assert answer(studio.app, "POST", path, own, bytes(guard.BYTES + 1))[0] == 413
+        assert answer(studio.app, "POST", path, own, bytes(security.BYTES + 1))[0] == 413
 
 
 def test_every_answer_keeps_the_page_to_itself(studio: Served) -> None:
@@ -312,7 +314,7 @@ def test_every_answer_keeps_the_page_to_itself(studio: Served) -> None:
 
 
 def test_the_page_asks_nothing_of_other_servers() -> None:
-    for path in (Path(tasks.__file__).parent / "static").iterdir():
+    for path in (Path(requests.__file__).parent / "static").iterdir():
         text = path.read_text()
         if path.suffix in (".html", ".css", ".js") and not path.name.startswith("uPlot"):
             assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
@@ -328,14 +330,14 @@ def test_the_page_asks_nothing_of_other_servers() -> None:
 def test_lines_that_are_not_whole_wait(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"images": 1}\n{"images": 2}\nnot json\n{"ima')
-    found = events.lines(path, 0)
-    assert [watching.parsed(line) for line, _ in found] == [{"images": 1}, {"images": 2}, None]
+    found = live.lines(path, 0)
+    assert [index.parsed(line) for line, _ in found] == [{"images": 1}, {"images": 2}, None]
     assert found[-1][1] == path.stat().st_size - 5
-    assert watching.last_line(path) == {"images": 2}
+    assert index.last_line(path) == {"images": 2}
     with open(path, "ab") as file:
         file.write(b'ges": 3}\n')
-    assert [watching.parsed(line) for line, _ in events.lines(path, found[-1][1])] == [{"images": 3}]
-    assert watching.last_line(tmp_path / "none") == {}
+    assert [index.parsed(line) for line, _ in live.lines(path, found[-1][1])] == [{"images": 3}]
+    assert index.last_line(tmp_path / "none") == {}
 
 
 def a_run(folder: Path, rows: int = 0) -> Run:
@@ -351,25 +353,25 @@ def test_a_viewer_goes_on_where_it_stopped(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", 3)
     (run.samples / "fakes_init.png").write_bytes(b"x")
     run.append({"images": 5, "metric": "x"}, run.metrics)
-    first = events.news(run, Cursor())
+    first = live.news(run, Cursor())
     assert [kind for kind, _, _ in first] == ["row", "row", "row", "check", "picture"]
     for i, (_, _, seen) in enumerate(first):  # from any of them on the rest comes, once
-        again = events.news(run, Cursor.of(str(seen)))
+        again = live.news(run, Cursor.of(str(seen)))
         assert [(k, d) for k, d, _ in again] == [(k, d) for k, d, _ in first[i + 1 :]]
     run.append({"images": 30})
-    assert [d for _, d, _ in events.news(run, first[-1][2])] == [{"images": 30}]
+    assert [d for _, d, _ in live.news(run, first[-1][2])] == [{"images": 30}]
     for bad in (None, "", "1-2", "a-b-c", "1-1-1-1", "-1-0-0", "9" * 20 + "-0-0"):
         assert Cursor.of(bad) == Cursor()
 
 
 def test_a_run_that_was_taken_up_from_an_earlier_moment_is_told_anew(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", 5)
-    seen = events.news(run, Cursor())[-1][2]
+    seen = live.news(run, Cursor())[-1][2]
     run.rewind(20)
-    assert [kind for kind, _, _ in events.news(run, seen)] == ["again", "row", "row", "row"]
+    assert [kind for kind, _, _ in live.news(run, seen)] == ["again", "row", "row", "row"]
     shutil.rmtree(run.folder)
     with pytest.raises(NotThere):
-        events.news(run, seen)
+        live.news(run, seen)
 
 
 @pytest.mark.parametrize(
@@ -388,7 +390,7 @@ def test_names_lead_nowhere_else(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("told", [True, False])  # False: a system that does not tell who holds a lock
 def test_a_training_is_seen_by_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
     if not told:
-        monkeypatch.setattr("ganvas.run.LOCKS", tmp_path / "nowhere")
+        monkeypatch.setattr("ganvas.core.run.LOCKS", tmp_path / "nowhere")
     run = a_run(tmp_path / "run", 2)
     assert Runs(tmp_path).summary("run")["state"] == "stopped"
     with run.locked():
@@ -425,24 +427,24 @@ def test_a_training_of_the_command_line_is_stopped_and_a_notebooks_is_not(studio
 def test_a_run_that_was_taken_up_earlier_is_told_anew(tmp_path: Path) -> None:
     """Its log is rewound and grows again, past what a viewer has seen, or to the very same length."""
     run = a_run(tmp_path / "run", 10)
-    seen = events.news(run, Cursor())[-1][2]
+    seen = live.news(run, Cursor())[-1][2]
     whole = run.log.read_bytes()
-    assert events.news(run, seen) == []
+    assert live.news(run, seen) == []
     for last in (b'{"images": 91}\n', b'{"images": 85}\n{"images": 1000}\n', b'{"images": 1000}\n', b'{"images": 9}\n'):
         other = whole[: whole.rindex(b'{"images"')] + last
         run.log.write_bytes(other)
-        kinds = [kind for kind, _, _ in events.news(run, seen)]
+        kinds = [kind for kind, _, _ in live.news(run, seen)]
         assert kinds == ["again", *["row"] * other.count(b"\n")]
 
 
 def test_a_long_log_comes_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "PORTION", 100)
+    monkeypatch.setattr(live, "PORTION", 100)
     run = a_run(tmp_path / "run", 25)
     run.log.write_text(run.log.read_text() + "no line at all\n" * 20)
     for i in range(25, 50):
         run.append({"images": 10 * i})
     got, cursor = [], Cursor()
-    while found := events.news(run, cursor):
+    while found := live.news(run, cursor):
         assert len(found) <= 100 / len('{"images": 0}\n')
         got += [d["images"] for kind, d, _ in found if kind == "row"]
         cursor = found[-1][2]
@@ -453,7 +455,7 @@ def test_viewers_who_leave_together_take_nothing_with_them(tmp_path: Path) -> No
     run = a_run(tmp_path / "run", 2)
 
     async def scene() -> None:
-        watch = events.Watch(run, threading.Event())
+        watch = live.Watch(run, threading.Event())
 
         async def view() -> None:
             async for _ in watch.follow(Cursor()):
@@ -740,14 +742,14 @@ def test_paths_lead_nowhere_else(studio: Served, path: str) -> None:
 
 
 def test_the_forger_draws_what_python_draws(studio: Served, root: Path) -> None:
-    model = sample.load(root / "runs" / "00000-blobs")
+    model = generate_model.load(root / "runs" / "00000-blobs")
     path = "/api/runs/00000-blobs"
     about = studio.get(f"{path}/model")
     assert about["classes"] == ["0", "1"]
     assert about["detector"]
     wanted = model.pictures([5, 9, 7], "1")
     sheet = studio.picture(f"{path}/sheet", {"seeds": [5, 9, 7], "kind": "1", "columns": 3})
-    assert np.array_equal(sheet, im.grid(wanted, 3)[:, :, 0])
+    assert np.array_equal(sheet, sheets.grid(wanted, 3)[:, :, 0])
     status, _, content = studio.ask(f"{path}/zip", {"seeds": [5, 9, 7], "kind": "1"})
     archive = zipfile.ZipFile(io.BytesIO(content))
     assert archive.namelist() == ["seed000005-1.png", "seed000009-1.png", "seed000007-1.png"]
@@ -771,8 +773,8 @@ def test_the_map_keeps_its_distance_from_the_middle() -> None:
     corners = torch.randn(4, 4000, generator=torch.Generator().manual_seed(0))
     for x, y in ((0.0, 0.0), (0.5, 0.5), (0.3, 0.9), (1.0, 0.5)):
         weights = torch.tensor([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y])
-        assert tasks.blend(corners, weights).norm().item() == pytest.approx(4000**0.5, rel=0.05)
-    torch.testing.assert_close(tasks.blend(corners, torch.tensor([0.0, 0.0, 0.0, 1.0])), corners[3])
+        assert requests.blend(corners, weights).norm().item() == pytest.approx(4000**0.5, rel=0.05)
+    torch.testing.assert_close(requests.blend(corners, torch.tensor([0.0, 0.0, 0.0, 1.0])), corners[3])
 
 
 def test_a_generator_for_the_browser(studio: Served, root: Path) -> None:
@@ -781,7 +783,7 @@ def test_a_generator_for_the_browser(studio: Served, root: Path) -> None:
     assert status == 200
     z = seeds.latents([3], 64).numpy()
     (found,) = session(content).run(None, {"z": z, "labels": np.array([1])})
-    model = sample.load(root / "runs" / "00000-blobs")
+    model = generate_model.load(root / "runs" / "00000-blobs")
     wanted = model.sample(1, 1, seed=3).numpy() if model.selector is None else found
     assert np.abs(found - wanted).max() < 1e-3
     status, headers, packed = studio.ask("/static/ort/ort-wasm-simd-threaded.wasm")
@@ -790,7 +792,7 @@ def test_a_generator_for_the_browser(studio: Served, root: Path) -> None:
 
 
 def test_the_expert_judges_a_picture(studio: Served, root: Path) -> None:
-    model = sample.load(root / "runs" / "00000-blobs")
+    model = generate_model.load(root / "runs" / "00000-blobs")
     drawn = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
     found = studio.post("/api/runs/00000-blobs/judge", png(drawn))
     assert found["verdict"] in ("yes", "no", "not sure")
@@ -801,7 +803,7 @@ def test_the_expert_judges_a_picture(studio: Served, root: Path) -> None:
     heat = np.asarray(Image.open(io.BytesIO(base64.b64decode(found["heat"].partition(",")[2]))))
     assert heat.shape == (12, 12, 3)
     assert heat.std() > 0
-    assert len(found["nearest"]) == tasks.NEAREST
+    assert len(found["nearest"]) == requests.NEAREST
     status, _, content = studio.ask("/api/runs/00001-denoise/judge", png(drawn))
     assert status == 400
     assert "mends pictures" in content.decode()
@@ -853,17 +855,17 @@ def test_pictures_are_mended_and_translated(studio: Served) -> None:
 
 
 def test_masks_come_behind_the_picture() -> None:
-    original = tasks._original(png(np.zeros((20, 30, 3), np.uint8)))
+    original = requests._original(png(np.zeros((20, 30, 3), np.uint8)))
     mask = np.zeros((10, 15), np.uint8)
     mask[2:5, 3:6] = 255
-    found = tasks._mask(png(mask), original)
+    found = requests._mask(png(mask), original)
     assert found.shape == (20, 30)
     assert found[4:10, 6:12].all()
     assert found.sum() == 36
     with pytest.raises(UserError, match="Nothing is marked"):
-        tasks._mask(png(mask * 0), original)
+        requests._mask(png(mask * 0), original)
     with pytest.raises(UserError, match="paint over what is missing"):
-        tasks._mask(None, original)
+        requests._mask(None, original)
 
 
 def test_a_game_is_played_to_its_end(studio: Served) -> None:

@@ -17,9 +17,10 @@ pytest.importorskip("fastapi")
 import uvicorn
 from test_studio import OWN, a_run, welcome
 
-from ganvas.studio import guard, patience, working
+from ganvas.studio import patience, security
+from ganvas.studio import worker as working
 from ganvas.studio.app import configured, create
-from ganvas.studio.guard import Guard
+from ganvas.studio.security import Guard
 
 HERE = {k.lower(): v for k, v in OWN.items()} | {"host": "localhost:1"}
 HEAD = b"GET /api HTTP/1.1\r\nhost: localhost\r\n"
@@ -166,13 +167,13 @@ def whole(body: bytes = b"") -> Any:
 
 def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     app = Guard(welcome)
-    monkeypatch.setattr(guard, "STALL", 0.05)
-    for receive in (pieces(1, count=0), pieces(1_000, count=3), pieces(1, 0.001), pieces(guard.LEAST, count=3)):
+    monkeypatch.setattr(security, "STALL", 0.05)
+    for receive in (pieces(1, count=0), pieces(1_000, count=3), pieces(1, 0.001), pieces(security.LEAST, count=3)):
         assert asyncio.run(sent(app, receive)) == 408
         assert app.held == 0
-    monkeypatch.setattr(guard, "STALL", 60)
-    monkeypatch.setattr(guard, "LONG", 0.05)
-    monkeypatch.setattr(guard, "LEAST", 1)
+    monkeypatch.setattr(security, "STALL", 60)
+    monkeypatch.setattr(security, "LONG", 0.05)
+    monkeypatch.setattr(security, "LEAST", 1)
     assert asyncio.run(sent(app, pieces(1, 0.001))) == 408  # quick enough, but too long on its way
     assert asyncio.run(sent(app, whole(bytes(10)))) == 200
     assert app.held == 0
@@ -180,7 +181,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyP
 
 def test_who_reads_on_after_a_body_waits_as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream of events asks whether its viewer has gone: that is no slow body."""
-    monkeypatch.setattr(guard, "STALL", 0.01)
+    monkeypatch.setattr(security, "STALL", 0.01)
 
     async def streams(scope: Any, receive: Any, send: Any) -> None:
         assert not (await receive())["more_body"]
@@ -198,7 +199,7 @@ def test_who_reads_on_after_a_body_waits_as_long_as_it_takes(monkeypatch: pytest
 
 
 def test_all_bodies_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "HELD", 2_500)
+    monkeypatch.setattr(security, "HELD", 2_500)
     app = Guard(welcome)
 
     async def scene() -> None:

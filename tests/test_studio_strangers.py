@@ -19,15 +19,15 @@ from conftest import moved
 pytest.importorskip("fastapi")
 from test_studio import OWN, a_run, answer, png
 
-from ganvas.errors import UserError
-from ganvas.processes import began
-from ganvas.recipes import RECIPES
-from ganvas.run import Run
-from ganvas.studio import asking, events, jobs, places, stopping, watching
+from ganvas.api import RECIPES
+from ganvas.core.errors import UserError
+from ganvas.core.processes import began
+from ganvas.core.run import Run
+from ganvas.studio import index, jobs, judge, live, places, stopping
 from ganvas.studio.app import create
-from ganvas.studio.events import Cursor
 from ganvas.studio.games import PICTURES, Games
 from ganvas.studio.jobs import Job, Jobs
+from ganvas.studio.live import Cursor
 
 HERE = {k.lower(): v for k, v in OWN.items()} | {"content-type": "application/json"}
 
@@ -185,7 +185,7 @@ def test_results_of_games_are_counted_only_where_they_can_be(tmp_path: Path) -> 
 @pytest.mark.parametrize("told", [True, False])  # False: a system that does not tell who holds a lock
 def test_a_copy_of_a_run_is_not_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
     if not told:
-        monkeypatch.setattr("ganvas.run.LOCKS", tmp_path / "nowhere")
+        monkeypatch.setattr("ganvas.core.run.LOCKS", tmp_path / "nowhere")
     run = a_run(tmp_path / "run", 2)
     with run.locked():
         shutil.copytree(run.folder, tmp_path / "copy")
@@ -198,7 +198,7 @@ def test_a_copy_of_a_run_is_not_at_work(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_locks_of_odd_content_are_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganvas.run.LOCKS", tmp_path / "nowhere")
+    monkeypatch.setattr("ganvas.core.run.LOCKS", tmp_path / "nowhere")
     run, me = a_run(tmp_path / "run"), os.getpid()
     lock = run.folder / ".lock"
     lock.write_text("x")
@@ -226,7 +226,7 @@ def test_a_process_is_never_stopped_for_its_number_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
 ) -> None:
     """Neither that of a job in the list nor that in a lock, though number and time of its start are right."""
-    monkeypatch.setattr("ganvas.run.LOCKS", tmp_path / "nowhere")
+    monkeypatch.setattr("ganvas.core.run.LOCKS", tmp_path / "nowhere")
     runs = tmp_path / "runs"
     run = a_run(runs / "a", 2)
     queue = Jobs(runs)
@@ -347,10 +347,10 @@ def test_the_expert_and_the_game_read_no_pictures_outside(run: Path, tmp_path: P
         card["data"] |= named
         (copy / "experiment.json").write_text(json.dumps(card))
         model = str(copy / "model.safetensors")
-        found = asking.judge(model, picture, str(data))
+        found = judge.judge(model, picture, str(data))
         assert (found["nearest"], "the studio may not read" in found["missing"]) == ([], True)
         with pytest.raises(UserError, match="the studio may not read"):
-            asking.game(model, 0, str(data))
+            judge.game(model, 0, str(data))
 
 
 def test_a_run_that_names_data_outside_does_not_go_on(tmp_path: Path, started: list[Any]) -> None:
@@ -363,7 +363,7 @@ def test_a_run_that_names_data_outside_does_not_go_on(tmp_path: Path, started: l
         ({"data": {"source": "mnist", "twins": 5}, "training": {}}, "damaged"),
         ({"data": {"source": "mnist"}, "training": {"from_": "hf://user/name"}}, "on the command line"),
         ({"data": {"source": "mnist"}, "training": {"from_": str(tmp_path)}}, "on the command line"),
-        ({"data": {"source": "mnist"}, "training": {}, "more": "x" * watching.CARD}, "cannot be read"),
+        ({"data": {"source": "mnist"}, "training": {}, "more": "x" * index.CARD}, "cannot be read"),
         ([], "cannot be read"),
     ]
     for card, told in cards:
@@ -473,26 +473,26 @@ def test_one_bad_run_does_not_take_the_list_away(tmp_path: Path, monkeypatch: py
     for name in ("pipe-picture/samples/fakes_000001.png", "pipe-report/report"):
         assert ask(app, f"/api/runs/{name}")[0] == 404
     for name in ("names", "figures", "long-log", "surrogates", "digits"):
-        for _ in events.news(watching.Runs(runs).run(name), Cursor()):
+        for _ in live.news(index.Runs(runs).run(name), Cursor()):
             pass
 
     def breaks(*_: object) -> None:
         raise ZeroDivisionError("a fault that nobody thought of")
 
-    monkeypatch.setattr(watching, "best_figure", breaks)
+    monkeypatch.setattr(index, "best_figure", breaks)
     status, said = ask(create(runs, tmp_path), "/api/runs")
     assert status == 200
     assert "a fault that nobody thought of" in next(r["error"] for r in said["runs"] if r["name"] == "good")
 
 
 def test_a_line_without_end_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "PORTION", 100)
+    monkeypatch.setattr(live, "PORTION", 100)
     run = a_run(tmp_path / "run", 3)
     with open(run.log, "a") as file:
         file.write("x" * 1_000 + "\n")
     run.append({"images": 30})
     got, cursor = [], Cursor()
-    while found := events.news(run, cursor):
+    while found := live.news(run, cursor):
         got += [data["images"] for kind, data, _ in found if kind == "row"]
         assert all(kind != "again" for kind, _, _ in found)
         cursor = found[-1][2]
@@ -533,7 +533,7 @@ def test_what_is_wrong_with_a_body_is_said(tmp_path: Path, started: list[Any]) -
 
 def test_answers_can_always_be_written(tmp_path: Path) -> None:
     odd = {"\ud800": float("nan"), "a": [float("inf"), "\udfff", 10**90], "é": ({"x": "ü"},)}
-    assert watching.tellable(odd) == {"\\ud800": None, "a": [None, "\\udfff", 10**90], "é": [{"x": "ü"}]}
+    assert index.tellable(odd) == {"\\ud800": None, "a": [None, "\\udfff", 10**90], "é": [{"x": "ü"}]}
     app = create(tmp_path, tmp_path)
     app.get("/odd")(lambda: odd)
-    assert ask(app, "/odd") == (200, watching.tellable(odd))
+    assert ask(app, "/odd") == (200, index.tellable(odd))

@@ -14,13 +14,15 @@ import pytest
 import torch
 from PIL import Image
 
-from ganvas import checking, cli, data, fitting
-from ganvas.checking import Checked
-from ganvas.data import pack, photos, survey
-from ganvas.errors import UserError
-from ganvas.fitting import Shape
-from ganvas.recipes import RECIPES
-from ganvas.tables import findings
+from ganvas import cli
+from ganvas.api import RECIPES
+from ganvas.core.errors import UserError
+from ganvas.images import data, decode
+from ganvas.images.data import pack, photos, survey
+from ganvas.images.decode import Shape
+from ganvas.tasks.generate import data_check
+from ganvas.tasks.generate.data_check import Checked
+from ganvas.tasks.generate.show import findings
 
 MIRROR = functools.partial(survey.mirror, steps=100)  # by default it learns for longer
 
@@ -29,7 +31,7 @@ MIRROR = functools.partial(survey.mirror, steps=100)  # by default it learns for
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(survey, "mirror", functools.partial(MIRROR, steps=2))
-    monkeypatch.setattr(checking, "speed", functools.partial(checking.speed, seconds=0.05))
+    monkeypatch.setattr(data_check, "speed", functools.partial(data_check.speed, seconds=0.05))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
 
@@ -49,7 +51,7 @@ def folder(tmp_path: Path, count: int = 120, side: int = 32, channels: int = 3) 
 
 
 def checked(source: Path | str, out: Path | None = None) -> Checked:
-    steps = checking.check(str(source), out)
+    steps = data_check.check(str(source), out)
     while True:
         try:
             next(steps)
@@ -142,8 +144,8 @@ def test_whatever_pillow_raises_is_a_broken_file(tmp_path: Path, monkeypatch: py
             raise MemoryError("too much")
         return fitted(picture, shape)
 
-    fitted = fitting.fitted
-    monkeypatch.setattr(fitting, "fitted", refuse)
+    fitted = decode.fitted
+    monkeypatch.setattr(decode, "fitted", refuse)
     found = checked(place, tmp_path / "here" / "x.png")
     assert found.survey.broken == [("a/wide.png", "too much")]
     assert found.preview == tmp_path / "here" / "x.png"
@@ -254,7 +256,7 @@ def test_the_recipe_that_fits(tmp_path: Path, blobs: Path, monkeypatch: pytest.M
     assert timed.images_per_second > 0
     assert timed.images == RECIPES["classic-mlp"]().training.images
     assert not timed.note
-    monkeypatch.setattr(checking, "FEW", 100)
+    monkeypatch.setattr(data_check, "FEW", 100)
     assert checked(tmp_path / "mine").forecast.recipe == "images"
     for i in range(130):
         path = tmp_path / "digits" / "01"[i % 2] / f"{i}.png"
@@ -296,7 +298,7 @@ def test_words_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_packs_and_names_are_checked_too(tmp_path: Path) -> None:
-    for _ in data.pack_into(str(folder(tmp_path)), tmp_path / "pack", data.Shape()):
+    for _ in data.pack_into(str(folder(tmp_path)), tmp_path / "pack", Shape()):
         pass
     found = checked(tmp_path / "pack")
     assert found.survey.total == 120

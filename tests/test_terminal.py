@@ -15,12 +15,16 @@ import pytest
 import torch
 from PIL import Image
 
-from ganvas import cards, checkpoint, cli, naming, sample, terminal, walks
-from ganvas.cli.app import as_settings, main
-from ganvas.errors import UserError
-from ganvas.evaluation import Doing
-from ganvas.tables import Progressing
-from ganvas.text import command
+from ganvas import cli
+from ganvas.core import checkpoint, naming, terminal
+from ganvas.core.console import as_settings, main
+from ganvas.core.errors import UserError
+from ganvas.core.progress import Doing
+from ganvas.core.text import command
+from ganvas.export import model_card
+from ganvas.tasks.generate import model as generate_model
+from ganvas.tasks.generate.latent import walk as walks
+from ganvas.tasks.generate.show import Progressing
 
 HOSTILE = ("../up\x1b]0;title\x07[red]x\n\x9b2J", "größe [bold]\u202e\x1b[2J")
 
@@ -83,7 +87,7 @@ def test_printed_commands_can_be_pasted(name: str, tmp_path: Path) -> None:
 
 
 def test_commands_of_windows_are_quoted_as_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganvas.text.os.name", "nt")
+    monkeypatch.setattr("ganvas.core.text.os.name", "nt")
     assert command("ganvas", "info", "my run") == 'ganvas info "my run"'
 
 
@@ -203,7 +207,7 @@ def test_names_of_classes_never_leave_the_folder(hostile: Path, tmp_path: Path, 
 
 
 def test_the_page_of_a_model_holds_no_words_of_command(hostile: Path) -> None:
-    text = cards.markdown(sample.load(hostile), 'a "place" \x1b')
+    text = model_card.markdown(generate_model.load(hostile), 'a "place" \x1b')
     assert "<script>" not in text
     assert "[x](http" not in text
     assert "\n## x" not in text

@@ -9,14 +9,14 @@ import pytest
 import torch
 from conftest import quick
 
-from ganvas import data
-from ganvas.events import Evaluated, Logged, Sampled, Saved, Started, Stepped
-from ganvas.experiment import Experiment
-from ganvas.losses import LOSSES
-from ganvas.trainer import Config, Trainer, choose_precision, frozen
+from ganvas.training.batches import Batches
+from ganvas.training.events import Evaluated, Logged, Sampled, Saved, Started, Stepped
+from ganvas.training.experiment import Experiment
+from ganvas.training.losses import LOSSES
+from ganvas.training.trainer import Config, Trainer, choose_precision, frozen
 
 
-def trainer_of(experiment: Experiment) -> tuple[Trainer, data.Batches]:
+def trainer_of(experiment: Experiment) -> tuple[Trainer, Batches]:
     images = experiment.load_data()
     return Trainer(experiment.build(images.spec), experiment.training), experiment.batches(images)
 

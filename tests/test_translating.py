@@ -16,22 +16,32 @@ from PIL import Image
 from torch import Tensor, nn
 
 import ganvas as package
-from ganvas import api, data, exporting, loading, mending, networks, originals, sample, translating, weighing
-from ganvas import images as im
-from ganvas.data import Batch
-from ganvas.errors import UserError
-from ganvas.events import Evaluated, Logged, Sampled
-from ganvas.experiment import Experiment
-from ganvas.fitting import Shape
-from ganvas.metrics import colours
-from ganvas.networks import translator
-from ganvas.recipes import RECIPES
-from ganvas.run import Run
-from ganvas.spec import ImageSpec
-from ganvas.tasks import translate
-from ganvas.trainer import Trainer
+from ganvas import api
+from ganvas.api import RECIPES
+from ganvas.core import model as models
+from ganvas.core.errors import UserError
+from ganvas.core.model import networks_of
+from ganvas.core.run import Run
+from ganvas.export import onnx as exporting
+from ganvas.images import data, originals
+from ganvas.images import tensors as im
+from ganvas.images.decode import Shape
+from ganvas.images.sheets import Sheet
+from ganvas.images.spec import ImageSpec
+from ganvas.tasks.generate import model as generate_model
+from ganvas.tasks.restore import files as restore_files
+from ganvas.tasks.translate import colours, network
+from ganvas.tasks.translate import evaluate as translate_evaluate
+from ganvas.tasks.translate import model as translate_model
+from ganvas.tasks.translate import task as translate
+from ganvas.tasks.translate.task import TranslateTask
+from ganvas.training.batches import Batch, Batches
+from ganvas.training.events import Evaluated, Logged, Sampled
+from ganvas.training.experiment import Experiment
+from ganvas.training.task import build
+from ganvas.training.trainer import Trainer
 
-SMALL = translator.Config(width=8, depth=1, blocks=1, colours=6, d_width=16, features=16)
+SMALL = network.Config(width=8, depth=1, blocks=1, colours=6, d_width=16, features=16)
 SPEC = ImageSpec(3, 16)
 
 
@@ -142,16 +152,16 @@ def test_partners_change_from_epoch_to_epoch(kinds: tuple[Path, Path]) -> None:
     for i in range(0, 160, 8):
         batch = batches.at(i)
         assert batch.other is not None
-        assert batch.other.shape == batch.images.shape
-        met += [(a.sum().item(), b.sum().item()) for a, b in zip(batch.images, batch.other, strict=True)]
+        assert batch.other.shape == batch.real.shape
+        met += [(a.sum().item(), b.sum().item()) for a, b in zip(batch.real, batch.other, strict=True)]
     assert len(set(met)) > 150  # pairs, of 80 x 80 that there may be, in two epochs
     assert len({b for _, b in met}) == len({b for _, b in met[:80]}) <= 80
 
 
 def test_ranks_share_the_other_kind_too(kinds: tuple[Path, Path]) -> None:
     images = data.load(str(kinds[0]), to=str(kinds[1]))
-    whole = data.Batches(images, 8, 0, torch.device("cpu")).at(64).other
-    parts = [data.Batches(images, 8, 0, torch.device("cpu"), rank, 2).at(64).other for rank in range(2)]
+    whole = Batches(images, 8, 0, torch.device("cpu")).at(64).other
+    parts = [Batches(images, 8, 0, torch.device("cpu"), rank, 2).at(64).other for rank in range(2)]
     assert whole is not None
     assert torch.equal(torch.cat([p for p in parts if p is not None]), whole)
 
@@ -167,9 +177,9 @@ def test_fixed_pictures_come_in_two_kinds(kinds: tuple[Path, Path], what: str) -
 def test_the_sheet_of_real_pictures_shows_both(kinds: tuple[Path, Path]) -> None:
     images = data.load(str(kinds[0]), to=str(kinds[1]))
     assert images.other is not None
-    shown = images.examples()
+    shown = images.some()
     assert shown.shape == (100, 3, 16, 16)
-    assert torch.equal(shown[50:], images.other.examples(rows=5))
+    assert torch.equal(shown[50:], images.other.some(rows=5))
 
 
 # ---- the networks
@@ -181,7 +191,7 @@ def pictures(count: int = 3, height: int = 16, width: int = 16, channels: int = 
 
 def built(spec: ImageSpec = SPEC, **knobs: Any) -> tuple[nn.Module, nn.Module]:
     torch.manual_seed(0)
-    return networks.build(dataclasses.replace(SMALL, **knobs), spec)
+    return build(TranslateTask, dataclasses.replace(SMALL, **knobs), spec)
 
 
 @pytest.mark.parametrize("colours", [0, 6])
@@ -212,7 +222,7 @@ def test_colours_are_those_of_the_input() -> None:
     nn.init.zeros_(generator.to_b.shift.weight)  # pyright: ignore
     nn.init.zeros_(generator.to_b.shift.bias)  # pyright: ignore
     plain = torch.tensor([0.5, -0.3, 0.9])[None, :, None, None].expand(1, 3, 16, 16)
-    torch.testing.assert_close(generator(plain, "b"), plain * translator.NEARLY, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(generator(plain, "b"), plain * network.NEARLY, rtol=1e-4, atol=1e-4)
     half = plain.clone()
     half[:, :, :, 8:] = torch.tensor([-0.5, 0.3, 0.1])[None, :, None, None]
     made = generator(half, "b")
@@ -230,10 +240,10 @@ def test_each_kind_has_its_own_expert() -> None:
     assert [tuple(f.shape) for f in layers] == [(4, 2 * f.shape[1], *f.shape[2:]) for f in own]
 
 
-@pytest.mark.parametrize("config", [translator.Config(), SMALL])
-def test_pictures_of_a_size_that_experts_cannot_judge_are_refused(config: translator.Config) -> None:
+@pytest.mark.parametrize("config", [network.Config(), SMALL])
+def test_pictures_of_a_size_that_experts_cannot_judge_are_refused(config: network.Config) -> None:
     with pytest.raises(UserError, match="4, 5, 6 or 7 times a power of two"):
-        networks.build(config, ImageSpec(3, 18))
+        build(TranslateTask, config, ImageSpec(3, 18))
 
 
 # ---- the task
@@ -294,7 +304,7 @@ def test_losses_are_those_of_the_paper() -> None:
     assert given.other is not None
     task = task_of(Brighten(), Bright(), hide=0.0, pool=0, loss="least-squares", cycle=10.0, identity=5.0)
     expert, forger = task.discriminator_loss(given), task.generator_loss(given)
-    a, b = given.images.mean((1, 2, 3)), given.other.mean((1, 2, 3))
+    a, b = given.real.mean((1, 2, 3)), given.other.mean((1, 2, 3))
     judged = [a, 2 * b, b - 0.1, 2 * (a + 0.3)]  # D_A(a), D_B(b), D_A(to A of b), D_B(to B of a)
     real, fake = torch.cat(judged[:2]), torch.cat(judged[2:])
     torch.testing.assert_close(expert["loss_d"], 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean())
@@ -330,20 +340,20 @@ def test_the_expert_is_shown_pictures_of_the_pool() -> None:
     seen: list[Tensor] = []
     for step in range(40):
         given = batch(step, seed=step, count=8)
-        shown = task._pooled("b", given.images, given)
+        shown = task._pooled("b", given.real, given)
         pool = task.dials["pool_b"]
         assert pool.shape == (min(16, 8 * (step + 1)), 3, 16, 16)
         if step < 2:  # it is filled
-            assert torch.equal(shown, given.images)
+            assert torch.equal(shown, given.real)
         else:
-            same = (shown == given.images).flatten(1).all(1)
+            same = (shown == given.real).flatten(1).all(1)
             old = {x.sum().item() for x in seen}
             assert all(x.sum().item() in old for x in shown[~same])
             kept = {x.sum().item() for x in pool}
-            assert all(x.sum().item() in kept for x in given.images[~same]) or len(set(kept)) < 16 + (~same).sum()
-        seen += list(given.images)
+            assert all(x.sum().item() in kept for x in given.real[~same]) or len(set(kept)) < 16 + (~same).sum()
+        seen += list(given.real)
     swapped = sum(1 for step in range(50) for x in [batch(step, seed=step, count=8)]
-                  if (task._pooled("b", x.images, x) != x.images).any())  # fmt: skip
+                  if (task._pooled("b", x.real, x) != x.real).any())  # fmt: skip
     assert 45 <= swapped <= 50
     assert not len(task.dials["pool_a"])
 
@@ -351,16 +361,14 @@ def test_the_expert_is_shown_pictures_of_the_pool() -> None:
 def test_without_a_pool_nothing_is_kept() -> None:
     task = task_of(Same(), Bright(), pool=0)
     given = batch()
-    assert task._pooled("a", given.images, given) is given.images
+    assert task._pooled("a", given.real, given) is given.real
     assert not task.dials
 
 
 def test_every_second_picture_is_mirrored_where_that_is_wished() -> None:
     given = batch(count=64)
     assert given.other is not None
-    for kind, shown in zip(
-        (given.images, given.other), task_of(Same(), Bright(), mirror=True)._real(given), strict=True
-    ):
+    for kind, shown in zip((given.real, given.other), task_of(Same(), Bright(), mirror=True)._real(given), strict=True):
         turned = (shown == kind.flip(3)).flatten(1).all(1)
         assert ((shown == kind).flatten(1).all(1) ^ turned).all()
         assert 16 < turned.sum() < 48
@@ -380,14 +388,16 @@ def test_the_preview_shows_inputs_translations_and_the_way_back(kinds: tuple[Pat
     experiment = short(kinds)
     images = experiment.load_data()
     task, batches = experiment.build(images.spec), experiment.batches(images)
-    sheet = task.preview(task.generator.eval(), batches).unflatten(0, (12, 10))
+    shown = task.preview(task.generator.eval(), batches)
+    assert isinstance(shown, Sheet)
+    sheet = shown.pictures.unflatten(0, (12, 10))
     held_out = batches.held_out(20)
     assert held_out.other is not None
-    count = len(held_out.images)  # 12 or so of 120
-    assert torch.equal(sheet[0], im.to_uint8(held_out.images[torch.arange(10) % count]))
+    count = len(held_out.real)  # 12 or so of 120
+    assert torch.equal(sheet[0], im.to_uint8(held_out.real[torch.arange(10) % count]))
     assert torch.equal(sheet[6], im.to_uint8(held_out.other[torch.arange(10) % len(held_out.other)]))
     with torch.no_grad():
-        there = task.generator(held_out.images, "b")
+        there = task.generator(held_out.real, "b")
         assert torch.equal(sheet[1], im.to_uint8(there[torch.arange(10) % count]))
         assert torch.equal(sheet[2], im.to_uint8(task.generator(there, "a")[torch.arange(10) % count]))
 
@@ -427,11 +437,11 @@ def test_it_learns_the_other_kind_and_keeps_the_colours(kinds: tuple[Path, Path]
     for _ in range(300):
         trainer.step(batches.at(trainer.images))
     with torch.no_grad():
-        made = trainer.average.eval()(held_out.images, "b")
+        made = trainer.average.eval()(held_out.real, "b")
     assert frame(held_out.other) < -0.95
-    assert frame(held_out.images) > -0.3
+    assert frame(held_out.real) > -0.3
     assert frame(made) < -0.6
-    follow = colours.followed(im.levels(held_out.images), im.levels(made))
+    follow = colours.followed(im.levels(held_out.real), im.levels(made))
     assert follow["border"] > 0.6
 
 
@@ -484,13 +494,13 @@ def test_a_model_translates_both_ways(run: Path) -> None:
 
 
 def test_models_of_other_tasks_are_told_apart(run: Path) -> None:
-    assert isinstance(loading.load(run), translating.Translator)
-    assert loading.task(run) == "translate"
-    assert loading.task(run / "nothing") == ""
+    assert isinstance(models.load(run), translate_model.Translator)
+    assert models.task_of(run) == "translate"
+    assert models.task_of(run / "nothing") == ""
     with pytest.raises(UserError, match="use `ganvas translate MODEL FILES"):
-        sample.load(run)
+        generate_model.load(run)
     with pytest.raises(UserError, match="use `ganvas translate MODEL FILES"):
-        list(mending.restore(run, [run], run / "out"))
+        list(restore_files.restore(run, [run], run / "out"))
 
 
 def test_files_of_any_kind_are_translated(run: Path, tmp_path: Path) -> None:
@@ -516,7 +526,7 @@ def test_files_of_any_kind_are_translated(run: Path, tmp_path: Path) -> None:
         with Image.open(path) as picture:
             assert picture.size == (16, 16)
             assert picture.mode == "RGB"
-    model = translating.load(run)
+    model = translate_model.load(run)
     wanted = im.to_uint8(model.translate(im.to_float(torch.from_numpy(disc(0)).permute(2, 0, 1)[None])))
     made = np.asarray(Image.open(tmp_path / "out" / "same.png"))
     assert np.array_equal(made, wanted[0].permute(1, 2, 0).numpy())
@@ -538,14 +548,18 @@ def test_a_model_of_pieces_keeps_size_depth_and_transparency(tmp_path: Path) -> 
             Image.fromarray(draw(i, 40)).resize((56, 44)).save(tmp_path / name / f"{i}.png")
     experiment = short((tmp_path / "a", tmp_path / "b"), 4).override({"fit": "pieces", "size": "16", "colours": "0"})
     list(experiment.run(tmp_path / "run"))
-    model = translating.load(tmp_path / "run")
+    model = translate_model.load(tmp_path / "run")
     assert model.any_size
     assert model.translate(pictures(1, 30, 50)).shape == (1, 3, 30, 50)
     deep = np.asarray(Image.fromarray(disc(9, 50)).resize((70, 50)))[:, :, 0].astype(np.uint16) * 257
     Image.fromarray(deep).save(tmp_path / "deep.png")
     clear = np.dstack([disc(3, 33), np.arange(33 * 33, dtype=np.uint8).reshape(33, 33)])
     Image.fromarray(clear).save(tmp_path / "clear.png")
-    list(mending.translate(tmp_path / "run", [tmp_path / "deep.png", tmp_path / "clear.png"], tmp_path / "out", "a"))
+    list(
+        restore_files.translate(
+            tmp_path / "run", [tmp_path / "deep.png", tmp_path / "clear.png"], tmp_path / "out", "a"
+        )
+    )
     assert originals.read(tmp_path / "out" / "deep.png").pixels.shape == (50, 70, 1)
     assert originals.read(tmp_path / "out" / "deep.png").top == 65535
     assert np.array_equal(originals.read(tmp_path / "out" / "clear.png").alpha, clear[:, :, 3])  # pyright: ignore
@@ -553,9 +567,9 @@ def test_a_model_of_pieces_keeps_size_depth_and_transparency(tmp_path: Path) -> 
 
 def test_both_directions_are_exported(run: Path, tmp_path: Path) -> None:
     session = pytest.importorskip("onnxruntime").InferenceSession
-    written = exporting.export(translating.load(run), tmp_path)
+    written = exporting.export(translate_model.load(run), tmp_path)
     assert [w.path.name for w in written] == ["to_a.onnx", "to_b.onnx"]
-    model = translating.load(run)
+    model = translate_model.load(run)
     for kind in "ab":
         for height, width in ((16, 16), (24, 40)):
             x = pictures(2, height, width)
@@ -566,10 +580,10 @@ def test_both_directions_are_exported(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_translator_is_measured(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = dataclasses.replace(weighing.METRICS["frechet"], least=5)
-    monkeypatch.setitem(weighing.METRICS, "frechet", few)
-    found = list(weighing.weigh(run, extractor="pixels"))
-    ways = [w for w in found if isinstance(w, weighing.Way)]
+    few = dataclasses.replace(translate_evaluate.METRICS["frechet"], least=5)
+    monkeypatch.setitem(translate_evaluate.METRICS, "frechet", few)
+    found = list(translate_evaluate.weigh(run, extractor="pixels"))
+    ways = [w for w in found if isinstance(w, translate_evaluate.Way)]
     assert [(w.to, w.name) for w in ways] == [
         ("squares", "discs as it is"),
         ("squares", "translated"),
@@ -582,7 +596,7 @@ def test_a_translator_is_measured(run: Path, monkeypatch: pytest.MonkeyPatch) ->
     for way in ways:
         assert way.frechet > 0
         assert math.isnan(way.cycle) == (way.name != "translated")
-    model = translating.load(run)
+    model = translate_model.load(run)
     assert model.card["translation"]["ways"][1]["cycle"] == ways[1].cycle
     assert (run / "evaluation" / "translated.png").is_file()
     page = (run / "report.html").read_text()
@@ -596,8 +610,8 @@ def test_a_translator_is_measured(run: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_figures_agree_with_plain_ones(run: Path, kinds: tuple[Path, Path]) -> None:
-    ways = [w for w in weighing.weigh(run, extractor="pixels") if isinstance(w, weighing.Way)]
-    model, images = translating.load(run), data.load(str(kinds[0]), to=str(kinds[1]))
+    ways = [w for w in translate_evaluate.weigh(run, extractor="pixels") if isinstance(w, translate_evaluate.Way)]
+    model, images = translate_model.load(run), data.load(str(kinds[0]), to=str(kinds[1]))
     start = images.held_out.images[:]
     there = im.to_uint8(model.translate(im.to_float(start)))
     back = im.to_uint8(model.translate(im.to_float(there), "a"))
@@ -652,7 +666,7 @@ def test_the_command_line_trains_and_says_what_is_next(kinds: tuple[Path, Path],
     assert "of squares" in forecast.stdout
     card = json.loads((tmp_path / "run" / "experiment.json").read_text())
     assert card["data"]["to"] == str(kinds[1])
-    assert sample.networks_of(tmp_path / "run", "translate").card["data"]["to"] == "squares"
+    assert networks_of(tmp_path / "run", "translate").card["data"]["to"] == "squares"
 
 
 def test_a_run_is_taken_up_where_its_pictures_lie_now(kinds: tuple[Path, Path], tmp_path: Path) -> None:
@@ -690,9 +704,7 @@ def test_weights_of_another_run_are_taken(kinds: tuple[Path, Path], run: Path, t
     experiment = short(kinds, 1).override({"from": str(run), "freeze": "2"})
     assert not list((tmp_path).iterdir())
     list(experiment.run(tmp_path / "run"))
-    old, new = (
-        sample.networks_of(path, "translate").parts["discriminator"].state_dict() for path in (run, tmp_path / "run")
-    )
+    old, new = (networks_of(path, "translate").parts["discriminator"].state_dict() for path in (run, tmp_path / "run"))
     frozen = [name for name in old if torch.equal(old[name], new[name])]
     assert {name.split(".")[1] for name in frozen} >= {"first", "downs"}
     assert all(not torch.equal(old[f"{kind}.head.weight"], new[f"{kind}.head.weight"]) for kind in ("of_a", "of_b"))

@@ -11,28 +11,42 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ganvas.core.registry import TASKS
+
 if TYPE_CHECKING:
     from ganvas.api import train
-    from ganvas.errors import UserError
-    from ganvas.evaluation import evaluate
-    from ganvas.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
-    from ganvas.expanding import expand
-    from ganvas.experiment import Experiment
-    from ganvas.exporting import export
-    from ganvas.figures import Figure, compare
-    from ganvas.hub import push
-    from ganvas.inversion import Inverted, invert
-    from ganvas.lettering import write
-    from ganvas.mending import restore, translate
-    from ganvas.restoring import Restorer
-    from ganvas.restoring import load as restorer
-    from ganvas.sample import Model, Verdict, load
-    from ganvas.translating import Translator
-    from ganvas.translating import load as translator
-    from ganvas.walks import walk
+    from ganvas.core.errors import UserError
+    from ganvas.export.hub import push
+    from ganvas.export.onnx import export
+    from ganvas.metrics.figures import Figure, compare
+    from ganvas.tasks.generate.evaluate.evaluate import evaluate
+    from ganvas.tasks.generate.expand import expand
+    from ganvas.tasks.generate.latent.invert import Inverted, invert
+    from ganvas.tasks.generate.latent.walk import walk
+    from ganvas.tasks.generate.latent.write import write
+    from ganvas.tasks.generate.model import Model, Verdict, load
+    from ganvas.tasks.restore.files import restore, translate
+    from ganvas.tasks.restore.model import Restorer
+    from ganvas.tasks.restore.model import load as restorer
+    from ganvas.tasks.translate.model import Translator
+    from ganvas.tasks.translate.model import load as translator
+    from ganvas.training.events import (
+        Evaluated,
+        Event,
+        Logged,
+        Measured,
+        Noted,
+        Sampled,
+        Saved,
+        Started,
+        Stepped,
+        Warned,
+    )
+    from ganvas.training.experiment import Experiment
 
 __version__ = "0.1.0"
 __all__ = [
+    "TASKS",
     "Evaluated",
     "Event",
     "Experiment",
@@ -66,17 +80,40 @@ __all__ = [
     "walk",
     "write",
 ]
-HOMES = {"Experiment": "experiment", "Model": "sample", "load": "sample", "UserError": "errors", "train": "api"}
-HOMES |= {"Verdict": "sample", "write": "lettering", "walk": "walks", "invert": "inversion", "Inverted": "inversion"}
-HOMES |= {"expand": "expanding", "export": "exporting", "push": "hub"}
-HOMES |= {"restore": "mending", "Restorer": "restoring", "restorer": "restoring"}
-HOMES |= {"translate": "mending", "Translator": "translating", "translator": "translating"}
-HOMES |= {"evaluate": "evaluation", "Figure": "figures", "compare": "figures"}
+TASKS |= {
+    "generate": "ganvas.tasks.generate.task:GenerateTask",
+    "restore": "ganvas.tasks.restore.task:RestoreTask",
+    "translate": "ganvas.tasks.translate.task:TranslateTask",
+}
+HOMES = {
+    "UserError": "core.errors",
+    "Experiment": "training.experiment",
+    "train": "api",
+    "Model": "tasks.generate.model",
+    "Verdict": "tasks.generate.model",
+    "load": "tasks.generate.model",
+    "write": "tasks.generate.latent.write",
+    "walk": "tasks.generate.latent.walk",
+    "Inverted": "tasks.generate.latent.invert",
+    "invert": "tasks.generate.latent.invert",
+    "expand": "tasks.generate.expand",
+    "export": "export.onnx",
+    "push": "export.hub",
+    "restore": "tasks.restore.files",
+    "translate": "tasks.restore.files",
+    "Restorer": "tasks.restore.model",
+    "Translator": "tasks.translate.model",
+    "evaluate": "tasks.generate.evaluate.evaluate",
+    "Figure": "metrics.figures",
+    "compare": "metrics.figures",
+    "restorer": "tasks.restore.model:load",
+    "translator": "tasks.translate.model:load",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import torch only when something is used that needs it: `ganvas --help` answers at once."""
     if name not in __all__:
         raise AttributeError(f"module 'ganvas' has no attribute {name!r}")
-    home = importlib.import_module(f"ganvas.{HOMES.get(name, 'events')}")
-    return getattr(home, "load" if name in ("restorer", "translator") else name)
+    home, _, inner = HOMES.get(name, "training.events").partition(":")
+    return getattr(importlib.import_module(f"ganvas.{home}"), inner or name)

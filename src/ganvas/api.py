@@ -1,15 +1,81 @@
-"""Training in Python: the same as on the command line."""
+"""Training and loading in Python, for all tasks: the same as on the command line."""
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from ganvas import recipes
-from ganvas.data import DATASETS
-from ganvas.events import Event
-from ganvas.experiment import Experiment
+from ganvas.core import registry
+from ganvas.core.errors import UserError, unknown
+from ganvas.core.files import place
+from ganvas.core.model import load
+from ganvas.images.data import DATASETS
+from ganvas.training.events import Event
+from ganvas.training.experiment import Experiment
+from ganvas.training.task import recipes_of
+
+__all__ = ["RECIPES", "experiment", "find", "load", "train"]
+
+
+class Recipes(Mapping[str, Callable[[], Experiment]]):
+    """The recipes of all tasks by name, in the order of the tasks; a package that cannot be imported has none."""
+
+    def _tables(self) -> Iterator[dict[str, Callable[[], Experiment]]]:
+        for name in registry.names():
+            with contextlib.suppress(UserError):  # whoever asks for this task by its name is told
+                yield recipes_of(registry.find(name))
+
+    def __getitem__(self, name: str) -> Callable[[], Experiment]:
+        for table in self._tables():
+            if name in table:
+                return table[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name for table in self._tables() for name in table))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+RECIPES = Recipes()
+
+
+def find(name: str) -> Experiment:
+    """The experiment of a recipe's name, or of a function in a file, `my_recipes.py:mine`.
+
+    Raises:
+        UserError: there is no such recipe, file or function, or the function makes no Experiment.
+    """
+    if name in RECIPES:
+        return RECIPES[name]()
+    file, _, function = name.rpartition(":")
+    if not file.endswith(".py"):
+        raise unknown("recipe", name, RECIPES)
+    path = place(file)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise UserError(f"There is no file {path}.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"{path} fails with {type(error).__name__}: {error} (--debug shows where).") from error
+    if not callable(getattr(module, function, None)):
+        names = [n for n, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == path.stem]
+        raise unknown(f"function in {path}", function, names)
+    try:
+        experiment = getattr(module, function)()
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{name} fails with {type(error).__name__}: {error} (--debug shows where).") from error
+    if not isinstance(experiment, Experiment):
+        raise UserError(f"{name} returned {type(experiment).__name__}; a recipe returns a ganvas.Experiment.")
+    return experiment
 
 
 def experiment(
@@ -23,17 +89,17 @@ def experiment(
     Raises:
         UserError: an unknown recipe or setting, or a value of the wrong type or out of range.
     """
-    chosen = recipes.find(recipe) if isinstance(recipe, str) else recipe
+    chosen = find(recipe) if isinstance(recipe, str) else recipe
     wanted = dict(settings or {})
     for key, named in (("source", data), ("to", to)):
         if named is not None:
-            place = os.path.expanduser(named)  # as it is where there is no such home
-            is_name = str(named) in DATASETS or (os.sep not in str(named) and not os.path.exists(place))
-            wanted[key] = str(named) if is_name else os.path.abspath(place)  # a resume finds it from anywhere
+            there = os.path.expanduser(named)  # as it is where there is no such home
+            is_name = str(named) in DATASETS or (os.sep not in str(named) and not os.path.exists(there))
+            wanted[key] = str(named) if is_name else os.path.abspath(there)  # a resume finds it from anywhere
     for key in ("from", "twins"):
-        place = os.path.expanduser(wanted.get(key, ""))
-        if os.path.exists(place):
-            wanted[key] = os.path.abspath(place)
+        there = os.path.expanduser(wanted.get(key, ""))
+        if os.path.exists(there):
+            wanted[key] = os.path.abspath(there)
     return chosen.override(wanted)
 
 
@@ -44,7 +110,7 @@ def train(
     to: str | os.PathLike[str] | None = None,
     **settings: object,
 ) -> Iterator[Event]:
-    """Train a recipe, and yield what happens: the events of `ganvas.events`.
+    """Train a recipe, and yield what happens: the events of `ganvas.training.events`.
 
     Nothing is computed before the first event is asked for. Leaving the loop ends the training with a snapshot; the
     same call goes on from there. PyTorch's global random numbers are seeded anew at every step.

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ganvas import checkpoint
+from ganvas.core import checkpoint
 
 DEEP = "lists in lists in lists"  # stands for so many that no program can write them
 LEVELS = 100_000

@@ -23,12 +23,16 @@ import numpy as np
 from conftest import write_idx
 from PIL import Image
 
-from ganvas import cards, data, doctor, report, sample
-from ganvas.data import ImageData
-from ganvas.experiment import Experiment
-from ganvas.run import Run
-from ganvas.studio import jobs, watching
-from ganvas.trainer import Trainer
+from ganvas.core.run import Run
+from ganvas.export import model_card
+from ganvas.images import data
+from ganvas.images.data import ImageData
+from ganvas.images.decode import Shape
+from ganvas.report import diagnosis, page
+from ganvas.studio import index, jobs
+from ganvas.tasks.generate import model as generate_model
+from ganvas.training.experiment import Experiment
+from ganvas.training.trainer import Trainer
 
 SIDE, COUNT = 12, 24  # pixels and number of the pictures in the data sets
 
@@ -75,8 +79,8 @@ def copied(*names: str) -> Callable[[Path, Path], list[str]]:
 
 
 def drawn(folder: Path) -> Any:
-    model = sample.load(folder / "model.safetensors")
-    told = (cards.facts(model), cards.figures(model), cards.detection(model))
+    model = generate_model.load(folder / "model.safetensors")
+    told = (model_card.facts(model), model_card.figures(model), model_card.detection(model))
     return model.pictures(range(3)).numpy().tobytes(), model.class_names, told
 
 
@@ -110,8 +114,8 @@ def lines(folder: Path) -> tuple[Counter[str], set[bytes]]:
     run = Run(folder)
     rows, checks = run.rows(), run.rows(run.metrics)
     run.figures()
-    doctor.remarks(rows, checks)
-    watching.last_line(run.log), watching.best_figure(run)
+    diagnosis.remarks(rows, checks)
+    index.last_line(run.log), index.best_figure(run)
     whole = b"".join(path.read_bytes() for path in (run.log, run.metrics))
     return Counter(json.dumps(row) for row in (*rows, *checks)), set(whole.split(b"\n"))
 
@@ -124,7 +128,7 @@ def whole_lines_are_there(before: tuple[Counter[str], set[bytes]], after: tuple[
 
 def reported(folder: Path) -> str:
     run = Run(folder)
-    report.write(run)
+    page.write(run)
     text = run.report.read_text()
     assert "<script>alert" not in text
     return text
@@ -134,7 +138,7 @@ def settings(folder: Path) -> Any:
     found = Experiment.load(folder)
     again = Experiment.from_dict(json.loads(json.dumps(found.to_dict())))
     assert again.to_dict() == found.to_dict()
-    watching.settings(Run(folder)), watching.Runs(folder.parent).summary(folder.name)
+    index.settings(Run(folder)), index.Runs(folder.parent).summary(folder.name)
     return None
 
 
@@ -270,7 +274,7 @@ def make_npz(folder: Path, run: Path) -> list[str]:
 
 def make_pack(folder: Path, run: Path) -> list[str]:
     make_zip(folder, run)
-    for _ in data.pack_into(str(folder / "set.zip"), folder / "pack", data.Shape(SIDE, 3)):
+    for _ in data.pack_into(str(folder / "set.zip"), folder / "pack", Shape(SIDE, 3)):
         pass
     return sorted(str(p.relative_to(folder)) for p in (folder / "pack").iterdir() if p.is_file() and p.name[0] != ".")
 

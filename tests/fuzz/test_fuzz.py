@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from subjects import SUBJECTS
 
-from ganvas.errors import UserError
+from ganvas.core.errors import UserError
 
 TIMES = int(os.environ.get("FUZZ", "50"))
 FIRST = int(os.environ.get("FUZZ_FIRST", "0"))  # to see one case again: FUZZ_FIRST=1234 FUZZ=1

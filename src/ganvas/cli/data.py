@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import App, Parameter
 
-from ganvas.cli.app import Force, app, as_settings, command
-from ganvas.terminal import Console, say, say_json
+from ganvas.core.console import Force, app, as_settings, command
+from ganvas.core.terminal import Console, say, say_json
 
 if TYPE_CHECKING:
-    from ganvas.data import Packing
+    from ganvas.images.data import Packing
 
 T = TypeVar("T")
 data = App(name="data", help="Look at your own images before a training, and prepare them once.")
@@ -37,13 +37,13 @@ def check(
     force
         Overwrite what is there.
     """
-    from ganvas import checking
-    from ganvas.files import check_free
-    from ganvas.tables import findings
+    from ganvas.core.files import check_free
+    from ganvas.tasks.generate import data_check
+    from ganvas.tasks.generate.show import findings
 
     if out is not None:
         check_free(out, force=force)
-    checked = _watched(checking.check(path, out), "looking at pictures")
+    checked = _watched(data_check.check(path, out), "looking at pictures")
     if json:
         say_json(checked.to_dict())
     else:
@@ -68,11 +68,11 @@ def pack(path: str, out: Path, *settings: str) -> int:
     """
     import dataclasses
 
-    from ganvas import config
-    from ganvas import data as datasets
-    from ganvas.errors import unknown
-    from ganvas.experiment import DataConfig
-    from ganvas.files import place as file_place
+    from ganvas.core import config
+    from ganvas.core.errors import unknown
+    from ganvas.core.files import place as file_place
+    from ganvas.images import data as datasets
+    from ganvas.images.data.config import DataConfig
 
     kinds, wanted = config.types_of(DataConfig), DataConfig(path)
     for key, text in as_settings(settings).items():
@@ -102,8 +102,8 @@ def cache(*, clear: Annotated[bool, Parameter(negative=())] = False) -> int:
     clear
         Remove all of it, but what a training uses just now. It is made anew when it is needed.
     """
-    from ganvas import cache as kept
-    from ganvas.text import one_line
+    from ganvas.core import cache as kept
+    from ganvas.core.text import one_line
 
     found = kept.entries()
     if clear:

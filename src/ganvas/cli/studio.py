@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ganvas.cli.app import app
-from ganvas.errors import UserError
-from ganvas.files import locked, make_folder
-from ganvas.terminal import say
+from ganvas.core.console import app
+from ganvas.core.errors import UserError
+from ganvas.core.files import locked, make_folder
+from ganvas.core.terminal import say
 
 PORT = 8_760
 LOCAL = ("127.0.0.1", "localhost", "::1")

@@ -14,10 +14,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ganvas.metrics import copies, distances, enough, expert, neighbours
+from ganvas.metrics import copies, distances, enough, neighbours, two_sample
 from ganvas.metrics.copies import Nearest
-from ganvas.metrics.expert import Verdict
 from ganvas.metrics.neighbours import Neighbourhood
+from ganvas.metrics.two_sample import Verdict
 
 CLASS_LEAST = 20  # images of a class without which its own distance is not taken
 CLASSED = 0.5  # share of the real images whose classes must have so many
@@ -108,7 +108,7 @@ class Pair:
 
     @cached_property
     def verdict(self) -> Verdict:
-        return expert.judge(self.real.images, self.other.images, self.seed)
+        return two_sample.judge(self.real.images, self.other.images, self.seed)
 
 
 def frechet(pair: Pair) -> float:
@@ -232,7 +232,7 @@ def near_copies_features(pair: Pair) -> float:
 def fresh_expert(pair: Pair) -> tuple[float, float]:
     """Accuracy and half its 95% interval, as a standard error."""
     low, high = pair.verdict.interval
-    return pair.verdict.accuracy, (high - low) / (2 * expert.Z)
+    return pair.verdict.accuracy, (high - low) / (2 * two_sample.Z)
 
 
 def _anything(pair: Pair) -> str:

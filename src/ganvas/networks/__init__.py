@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import nn
 
-from ganvas.networks import classic_dcgan, classic_mlp, dcgan, pyramid, shuffle, translator, unet
-from ganvas.spec import ImageSpec
+from ganvas.images.spec import ImageSpec
+from ganvas.networks import classic_dcgan, classic_mlp, dcgan, pyramid, shuffle
 
 NETWORKS: dict[str, ModuleType] = {
     "shuffle": shuffle,
@@ -22,19 +22,11 @@ NETWORKS: dict[str, ModuleType] = {
     "classic-mlp": classic_mlp,
     "classic-dcgan": classic_dcgan,
 }
-FROM_IMAGES: dict[str, ModuleType] = {  # whose generator is given pictures
-    "unet": unet,
-}
-BETWEEN: dict[str, ModuleType] = {  # pairs of networks, for both directions between two kinds of pictures
-    "translator": translator,
-}
-BY_TASK = {"generate": NETWORKS, "restore": FROM_IMAGES, "translate": BETWEEN}
-ALL = NETWORKS | FROM_IMAGES | BETWEEN
 
 
 def name_of(config: Any) -> str:
-    """The name in `ALL` of the architecture that a config's knobs belong to."""
-    return next(name for name, module in ALL.items() if isinstance(config, module.Config))
+    """The name in `NETWORKS` of the architecture that a config belongs to."""
+    return next(name for name, module in NETWORKS.items() if isinstance(config, module.Config))
 
 
 def build(config: Any, spec: ImageSpec) -> tuple[nn.Module, nn.Module]:
@@ -43,5 +35,5 @@ def build(config: Any, spec: ImageSpec) -> tuple[nn.Module, nn.Module]:
     Raises:
         UserError: the architecture cannot draw images of this size.
     """
-    module = ALL[name_of(config)]
+    module = NETWORKS[name_of(config)]
     return module.Generator(spec, config), module.Discriminator(spec, config)

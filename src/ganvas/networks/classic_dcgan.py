@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganvas.config import knob
-from ganvas.errors import UserError
+from ganvas.core.config import knob
+from ganvas.core.errors import UserError
+from ganvas.images.spec import ImageSpec
 from ganvas.networks.dropout import Dropout
-from ganvas.spec import ImageSpec
 
 
 @dataclass(frozen=True)

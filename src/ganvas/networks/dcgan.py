@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from ganvas.config import knob
-from ganvas.spec import ImageSpec
+from ganvas.core.config import knob
+from ganvas.images.spec import ImageSpec
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ganvas.config import knob
+from ganvas.core.config import knob
+from ganvas.images.spec import ImageSpec
 from ganvas.networks.shuffle import SLOPE, ClassNorm, initialise, judged
-from ganvas.spec import ImageSpec
 
 SMALLEST = 8  # pixels a side, at most, of the smallest map
 MOST = 4  # times the dial's channels, which no map exceeds

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ganvas.config import knob
-from ganvas.errors import UserError
-from ganvas.spec import ImageSpec
+from ganvas.core.config import knob
+from ganvas.core.errors import UserError
+from ganvas.images.spec import ImageSpec
 
 SLOPE = 0.2
 

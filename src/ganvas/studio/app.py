@@ -20,17 +20,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ganvas import __version__
-from ganvas.errors import UserError
-from ganvas.studio import models, runs
-from ganvas.studio.guard import Guard, NotTaken
+from ganvas.core.errors import UserError
+from ganvas.studio import api_models, api_runs
+from ganvas.studio.index import NotThere, Unfit, tellable
 from ganvas.studio.patience import Patient
+from ganvas.studio.security import Guard, NotTaken
 from ganvas.studio.state import Studio
-from ganvas.studio.watching import NotThere, Unfit, tellable
-from ganvas.studio.working import Broken, Busy
+from ganvas.studio.worker import Broken, Busy
 
 LOG = logging.getLogger("ganvas.studio")
 STATIC = Path(__file__).parent / "static"
-WEB = Path(__file__).parent.parent / "web"
+WEB = Path(__file__).parent.parent / "export" / "web"
 RUNTIME = {"ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"}
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".mjs": "text/javascript"}
 KINDS |= {".svg": "image/svg+xml"}
@@ -117,13 +117,13 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
 
     app.state.studio = studio
     _pages(app)
-    runs.of_runs(app, studio)
-    runs.of_files(app, studio)
-    runs.of_events(app, studio)
-    runs.of_trainings(app, studio)
-    models.of_models(app, studio)
-    models.of_pictures(app, studio)
-    models.of_data(app, studio)
+    api_runs.of_runs(app, studio)
+    api_runs.of_files(app, studio)
+    api_runs.of_events(app, studio)
+    api_runs.of_trainings(app, studio)
+    api_models.of_models(app, studio)
+    api_models.of_pictures(app, studio)
+    api_models.of_data(app, studio)
     app.add_middleware(Guard, token=token)  # pyright: ignore[reportArgumentType]
     return app
 

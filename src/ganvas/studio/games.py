@@ -8,10 +8,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from ganvas.errors import UserError
-from ganvas.files import cannot, json_line, make_folder
-from ganvas.metrics import expert
-from ganvas.studio.watching import read, size
+from ganvas.core.errors import UserError
+from ganvas.core.files import cannot, json_line, make_folder
+from ganvas.metrics import two_sample
+from ganvas.studio.index import read, size
 
 PICTURES = 20  # of a game, half of them real
 OPEN = 200  # games that may be open at once; older ones are given up
@@ -98,5 +98,5 @@ def interval(count: int, total: int) -> tuple[float, float]:
     """95% interval of a share; all of it where nothing was counted."""
     if not total:
         return 0.0, 1.0
-    low, high = expert.interval(count / total, total)
+    low, high = two_sample.interval(count / total, total)
     return max(0.0, low), min(1.0, high)

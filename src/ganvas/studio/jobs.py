@@ -26,15 +26,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from ganvas.data import DATASETS
-from ganvas.errors import UserError
-from ganvas.experiment import SECTIONS
-from ganvas.files import make_folder, parse_json, read_bytes, state_folder, write_whole
-from ganvas.processes import began, is_alive
-from ganvas.recipes import RECIPES
+from ganvas.api import RECIPES
+from ganvas.core.errors import UserError
+from ganvas.core.files import make_folder, parse_json, read_bytes, state_folder, write_whole
+from ganvas.core.processes import began, is_alive
+from ganvas.images.data import DATASETS
 from ganvas.studio import stopping
-from ganvas.studio.watching import NAME, read, size
-from ganvas.studio.working import Busy
+from ganvas.studio.index import NAME, read, size
+from ganvas.studio.worker import Busy
+from ganvas.training.experiment import SECTIONS
 
 LOG = logging.getLogger("ganvas.studio")
 WAITING = 20  # jobs that may wait

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ganvas import files
-from ganvas.data import DATASETS
-from ganvas.errors import UserError
+from ganvas.core import files
+from ganvas.core.errors import UserError
+from ganvas.images.data import DATASETS
 
 
 def is_text(name: str) -> bool:

@@ -9,14 +9,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ganvas.errors import UserError
-from ganvas.run import Run
+from ganvas.core.errors import UserError
+from ganvas.core.run import Run
 from ganvas.studio import places
-from ganvas.studio.events import Watch
 from ganvas.studio.games import Games
+from ganvas.studio.index import NAME, Runs, settings
 from ganvas.studio.jobs import Jobs
-from ganvas.studio.watching import NAME, Runs, settings
-from ganvas.studio.working import Worker
+from ganvas.studio.live import Watch
+from ganvas.studio.worker import Worker
 
 Name = Annotated[str, Field(pattern=NAME)]
 

@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from ganvas.errors import UserError
+from ganvas.core.errors import UserError
 
 PROC = Path("/proc")
 

@@ -1,0 +1,155 @@
+"""What a person sees while a training runs: a live display in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ganvas.core.progress import duration
+from ganvas.core.terminal import Console
+from ganvas.metrics.figures import number
+from ganvas.report import diagnosis
+from ganvas.training.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Started, Stepped, Warned
+
+NAMES = {
+    "loss_d": ("Loss_D", ".3f"),
+    "loss_g": ("Loss_G", ".3f"),
+    "d_real": ("D(x)", ".3f"),
+    "d_fake": ("D(G(z))", ".3f"),
+    "accuracy_real": ("accuracy: real", ".0%"),
+    "accuracy_fake": ("fake", ".0%"),
+    "accuracy_held_out": ("held-out", ".0%"),
+    "psnr": ("PSNR", ".2f"),
+    "loss_cycle": ("Cycle", ".3f"),
+    "loss_identity": ("Identity", ".3f"),
+}
+
+
+def time_left(row: dict[str, Any], total: int) -> float:
+    """Seconds that the rest takes at the speed of the last tick."""
+    return max(0, total - row["images"]) / max(row["images_per_second"], 1e-9)
+
+
+def line(row: dict[str, Any], total: int) -> str:
+    """One log row as the line that readers of GAN tutorials know."""
+    so_far = f"[{row['images']:,}/{total:,} images, epoch {row['epoch']:.2f}]"
+    timing = f"{row['images_per_second']:.0f} images/s  {duration(time_left(row, total))} left"
+    if not {"psnr", "loss_cycle"}.isdisjoint(row):
+        told = "  ".join(f"{title} {format(row[key], form)}" for key, (title, form) in NAMES.items() if key in row)
+        return f"{so_far}  {told}  {timing}"
+    expert = f"Loss_D {row.get('loss_d', 0):.4f}  Loss_G {row.get('loss_g', 0):.4f}"
+    scores = f"D(x) {row.get('d_real', 0):.4f}  D(G(z)) {row.get('d_fake', 0):.4f} / {row.get('d_fake_after', 0):.4f}"
+    right = f"real {row.get('accuracy_real', 0):.0%} fake {row.get('accuracy_fake', 0):.0%}"
+    held_out = f"held-out {row.get('accuracy_held_out', 0):.0%}"
+    return f"{so_far}  {expert}  {scores}  accuracy {right} {held_out}  {timing}"
+
+
+class Lines:
+    """Plain lines, for files and pipes."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self.console, self.total = console, total
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show(self, event: Event) -> None:
+        text = describe(event)
+        if isinstance(event, Logged):
+            text = line(event.row, self.total)
+        if text:
+            self.console.print(text, soft_wrap=True)
+
+
+def describe(event: Event) -> str:
+    """An event in words; empty for those that need none."""
+    if isinstance(event, Started):
+        return f"{'Training' if not event.images else f'Going on after {event.images:,} images'} in {event.folder}"
+    if isinstance(event, Sampled):
+        return f"Picture after {event.images:,} images: {event.path}"
+    if isinstance(event, Evaluated):
+        return event.text
+    if isinstance(event, Measured):
+        told = ", ".join(f"{r['title']} {number(r['value'], r['share'])}" for r in event.rows if r["value"] is not None)
+        told = told or "nothing, since each figure needs other pictures (metrics.jsonl says why)"
+        return f"Measured after {event.images:,} images: {told} ({event.rows[0]['protocol']['count']:,} pictures)"
+    if isinstance(event, Noted):
+        return event.text
+    if isinstance(event, Warned):
+        return f"Warning: {event.text}"
+    return ""
+
+
+class Screen:
+    """A live display: progress, losses, the discriminator's accuracy, and the latest pictures."""
+
+    def __init__(self, console: Console, total: int, title: str) -> None:
+        self.console, self.total, self.title = console, total, title
+        self.images = 0
+        self.rows: list[dict[str, Any]] = []
+        self.checks: list[dict[str, Any]] = []
+        self.checked = ""
+        self.drawing: RenderableType = Text("")
+        self.live = Live(console=console, refresh_per_second=4, get_renderable=self.render)
+
+    def __enter__(self) -> Screen:
+        self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.live.stop()
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, Stepped):
+            self.images = event.images
+        elif isinstance(event, Logged):
+            self.rows.append(event.row)
+        elif isinstance(event, Evaluated):
+            self.checks.append({"images": event.images, **event.figures})
+            self.checked = event.text
+        elif isinstance(event, Sampled):
+            self.drawing = Group(
+                Text(f"after {event.images:,} images", style="dim"),
+                *event.preview.lines(self.console.width, _is_plain(self.console)),
+            )
+        elif isinstance(event, Started | Warned | Measured | Noted):
+            self.images = max(self.images, event.images)
+            self.console.print(describe(event))
+
+    def render(self) -> RenderableType:
+        row = self.rows[-1] if self.rows else {}
+        head = Table.grid(padding=(0, 2))
+        timing = "warming up"
+        if row:
+            ahead = duration(time_left({**row, "images": self.images}, self.total))
+            timing = f"{row['images_per_second']:.0f} images/s   {duration(row['seconds'])} so far   {ahead} left"
+        epoch = f"epoch {self.images / self.rows[-1]['images'] * row['epoch']:.1f}" if row else ""
+        bar = ProgressBar(total=self.total, completed=min(self.images, self.total), width=30)
+        head.add_row(Text(self.title, style="bold"), bar, f"{self.images:,} of {self.total:,} images  {epoch}")
+        parts: list[RenderableType] = [head, Text(timing, style="dim")]
+        if row:
+            told = diagnosis.headline(self.rows, self.checks)
+            if not {"psnr", "loss_cycle"}.isdisjoint(row):
+                told = self.checked
+            parts += [self.figures(row), Text(told, style="italic")]
+        return Group(*parts, self.drawing, Text("Ctrl-C saves and stops.", style="dim"))
+
+    def figures(self, row: dict[str, Any]) -> Table:
+        table = Table.grid(padding=(0, 3))
+        shown = {key: value for key, value in NAMES.items() if key in row}
+        table.add_row(*(Text(title, style="dim") for title, _ in shown.values()))
+        table.add_row(*(format(row[key], form) for key, (_, form) in shown.items()))
+        return table
+
+
+def _is_plain(console: Console) -> bool:
+    """Has this terminal no colours, or no characters beside ASCII?"""
+    return console.color_system is None or console.options.ascii_only

@@ -1,0 +1,234 @@
+"""`ganvas train`, `resume` and `recipes`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+from cyclopts import Parameter
+
+from ganvas.core.console import app, as_settings, command, is_first, show_settings
+from ganvas.core.errors import UserError
+from ganvas.core.terminal import Console, say
+from ganvas.core.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ganvas.training.events import Event
+    from ganvas.training.experiment import Experiment
+
+
+HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
+
+
+@app.command
+def train(
+    recipe: str,
+    *settings: str,
+    run: Path | None = None,
+    data: str | None = None,
+    to: str | None = None,
+    smoke: Annotated[bool, Parameter(negative=())] = False,
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Train a recipe, in a new folder below runs/ or in the one that --run names.
+
+    The same command on the same folder goes on where it stopped.
+
+    Parameters
+    ----------
+    recipe
+        A recipe's name (see `ganvas recipes`), or a function of your own: my_recipes.py:mine.
+    settings
+        key=value, such as images=2M seed=1 lr_g=5e-4; --dry-run lists them all.
+    run
+        The run's folder.
+    data
+        A data set's name, or your own: a folder of pictures (a sub-folder a class), .zip, .tar, .npz, IDX files, pack.
+    to
+        For translate: the pictures of the other kind, as --data.
+    smoke
+        Twenty steps only: shows in seconds that everything works. What you set yourself stays as you set it.
+    dry_run
+        Show settings, size and a forecast of the time; write nothing.
+    """
+    from ganvas import api
+
+    chosen = as_settings(settings)
+    experiment = api.experiment(recipe, data, chosen, to)
+    if smoke:
+        experiment = api.experiment(experiment.smoke(), data, chosen, to)
+    if dry_run:
+        return forecast(experiment)
+    return watch(experiment, run)
+
+
+@app.command
+def resume(folder: Path, *settings: str, data: str | None = None, to: str | None = None) -> int:
+    """Go on with a run that was stopped, or extend a finished one with images=N.
+
+    Parameters
+    ----------
+    folder
+        The run's folder.
+    settings
+        images=N makes the run longer; nothing else may change.
+    data
+        Where the same images lie now, if they were moved.
+    to
+        For translate: where the pictures of the other kind lie now.
+    """
+    from ganvas import api
+    from ganvas.training.experiment import Experiment
+
+    experiment = api.experiment(Experiment.load(folder), data, as_settings(settings), to)
+    places = experiment.data
+    for place, way in ((places.source, "--data"), (places.to, "--to"), (places.twins, "twins=")):
+        if os.path.isabs(place) and not os.path.exists(place):
+            raise UserError(
+                f"{folder} learns from {place}, where there is nothing now. Say where these images are: "
+                f"{command('resume', folder)} {way}{'' if way.endswith('=') else ' '}PLACE"
+            )
+    return watch(experiment, folder)
+
+
+@app.command
+def recipes(name: str | None = None) -> int:
+    """List the recipes, or show one recipe's card.
+
+    Parameters
+    ----------
+    name
+        A recipe's name.
+    """
+    import inspect
+
+    from ganvas.api import RECIPES
+    from ganvas.core.errors import unknown
+
+    if name is not None:
+        if name not in RECIPES:
+            raise unknown("recipe", name, RECIPES)
+        say(inspect.getdoc(RECIPES[name]))
+        return 0
+    width = max(map(len, RECIPES))
+    for title, function in RECIPES.items():
+        say(f"{title:<{width}}  {(inspect.getdoc(function) or '').splitlines()[0]}")
+    return 0
+
+
+def forecast(experiment: Experiment) -> int:
+    """Print what a training would be."""
+    if not is_first():
+        return 0
+    from ganvas.core.progress import duration
+    from ganvas.training.trainer import Trainer, speed
+
+    images = experiment.load_data()
+    task = experiment.build(images.spec)
+    config = experiment.training
+    batches = experiment.batches(images)
+    sizes = [sum(p.numel() for p in n.parameters()) for n in (task.generator, task.discriminator)]
+    with experiment.enough_memory(images.spec):
+        trainer = Trainer(task, config)
+    say(f"Settings of {experiment.recipe} (change them with key=value, without the part before the dot)")
+    show_settings(experiment.to_dict())
+    with experiment.enough_memory(images.spec):
+        rate = speed(trainer, batches)
+    what = "pieces" if experiment.data.fit == "pieces" else "images"
+    say()
+    for title, kind in (("Data", images), ("And", images.other)):
+        if kind is not None:
+            count, out = len(kind.train.images), len(kind.held_out.images)
+            say(f"{title:<9} {count:,} {what} of {one_line(kind.name)}, {out:,} held out")
+    say(f"Networks  generator {sizes[0]:,} weights, discriminator {sizes[1]:,}")
+    say(f"Machine   {trainer.device.type}, {trainer.precision}")
+    say(f"Forecast  {duration(config.images / rate)} for {config.images:,} images at {rate:.0f} images a second")
+    return 0
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[list[int]]:
+    """A list that fills when the user (Ctrl-C) or the system (SIGTERM; SIGHUP, when a terminal is closed) asks to stop;
+    a second Ctrl-C stops at once.
+
+    The wish is also told to the other processes of the training, where there are some.
+    """
+    from ganvas.core import distributed
+
+    asked: list[int] = []
+
+    def ask(number: int, _: object) -> None:
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(number)
+        distributed.wish("stop")
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:  # nohup: it shall outlive its terminal
+        numbers.append(HANGUP)
+    before = {number: signal.signal(number, ask) for number in numbers}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _without_terminal(asked: list[int]) -> Iterator[None]:
+    """When the terminal was closed there is nowhere to write to: what is said then goes nowhere, and is no error."""
+    try:
+        yield
+    except OSError:
+        if HANGUP not in asked:
+            raise
+        with contextlib.suppress(OSError):  # no file of the system's
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def watch(experiment: Experiment, folder: Path | None) -> int:
+    """Train, show what happens, and say at the end what there is and what to type next."""
+    from ganvas.cli.display import Lines, Screen
+    from ganvas.core import distributed
+    from ganvas.core.run import Run
+    from ganvas.training.events import Started
+
+    console, total = Console(quiet=not is_first()), experiment.training.images
+    display = Screen(console, total, experiment.recipe) if console.is_terminal else Lines(console, total)
+    events = cast("Generator[Event]", experiment.run(folder))
+    place, last, stopped = Path(), None, False
+    with stop_on_signal() as asked, _without_terminal(asked):
+        with contextlib.closing(events), display:  # a generator: it saves as it closes, whatever happens here
+            for event in events:
+                last = event
+                if isinstance(event, Started):
+                    place = event.folder
+                display.show(event)
+                if distributed.granted("stop"):
+                    stopped = True
+                    break
+            events.close()
+        if stopped and is_first():
+            say(f"\nStopped and saved. Go on with:\n  {command('resume', place)}")
+    if stopped or HANGUP in asked:
+        distributed.granted("stop")
+        return 128 + (asked or [signal.SIGTERM])[0]
+    if not is_first():
+        return 0
+    if isinstance(last, Started):
+        say(f"This run is finished. Make it longer with:\n  {command('resume', place, f'images={2 * total}')}")
+        return 0
+    newest = next((path for _, path in reversed(Run(place).previews())), place / "samples")
+    say(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
+    _, use = experiment.kind.next_steps[0]
+    say(f"Next:\n  {command(*(place if word == '{place}' else word for word in use))}\n  {command('info', place)}")
+    say(f"  {command('resume', place, f'images={2 * total}')}    # train on, to twice the length")
+    return 0

@@ -1,0 +1,190 @@
+"""The user's cache: what can be worked out again, kept within a limit; the longest unused goes first."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import time
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganvas.core.errors import UserError
+from ganvas.core.files import cache_folder, cannot
+from ganvas.core.text import one_line
+
+try:
+    import fcntl
+except ImportError:  # Windows, which lets nobody remove what is open
+    fcntl = None
+
+MOST = 20_000_000_000  # bytes, or a quarter of the disk where that is less
+KINDS = {  # by the name, in the order in which they are tried
+    "unfinished": r"packs/.+\.part",
+    "photographs": r"packs/(?P<name>.+)-photos-[0-9a-f]{20}",
+    "pack": r"packs/(?P<name>.+)-[0-9a-f]{20}",
+    "reference": r"(?P<name>reference-[0-9a-f]{20})\.safetensors",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something in the cache: a folder of pixels, or a file; `used`: seconds since 1970."""
+
+    kind: str
+    name: str
+    bytes: int
+    used: float
+    place: Path
+
+    def __str__(self) -> str:
+        day = time.strftime("%Y-%m-%d", time.localtime(self.used))
+        return f"{self.name} ({self.kind}, {self.bytes / 1e6:,.0f} MB, last used {day})"
+
+
+def entries() -> list[Entry]:
+    """What is in the cache, the longest unused first."""
+    root, found = cache_folder(), []
+    for place in [*_children(root), *_children(root / "packs")]:
+        path = place.relative_to(root).as_posix()
+        for kind, pattern in KINDS.items():
+            if match := re.fullmatch(pattern, path, re.DOTALL):
+                name = match.groupdict().get("name") or place.name
+                with contextlib.suppress(OSError):  # removed just now
+                    found.append(Entry(kind, name, _bytes(place), place.stat().st_mtime, place))
+                break
+    return sorted(found, key=lambda entry: entry.used)
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _bytes(place: Path) -> int:
+    if not place.is_dir():
+        return place.stat().st_size
+    return sum(path.stat().st_size for path in _children(place) if path.is_file())
+
+
+def limit() -> int:
+    """The bytes that the cache may take."""
+    with contextlib.suppress(OSError):
+        return min(MOST, _disk().total // 4)
+    return MOST
+
+
+def used(place: Path) -> None:
+    """Note that something in the cache was used now."""
+    with contextlib.suppress(OSError):
+        os.utime(place)
+
+
+def _lock(place: Path, kind: int) -> int | None:
+    """A descriptor that holds a folder or file; None where somebody else does. Raises an OSError."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        if fcntl is not None:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError:  # a file system without locks
+        pass
+    return descriptor
+
+
+def _shared(place: Path) -> int | None:
+    """A descriptor that keeps something from being removed; None where it cannot be held."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            return _lock(place, fcntl.LOCK_SH)
+    return None
+
+
+def hold(owner: object, place: Path) -> None:
+    """Keep something from being removed as long as `owner` lives."""
+    descriptor = _shared(place)
+    if descriptor is not None:
+        weakref.finalize(owner, os.close, descriptor)
+
+
+@contextlib.contextmanager
+def held(place: Path) -> Iterator[None]:
+    """Keep something from being removed meanwhile."""
+    descriptor = _shared(place)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def remove(place: Path, in_use: bool = False) -> bool:
+    """Remove something from the cache, and say whether it is gone; it is not where somebody uses it.
+
+    Args:
+        in_use: remove it all the same. Who has it open keeps what was read (not on Windows).
+
+    Raises:
+        UserError: the system refused.
+    """
+    away = place.with_name(f".{place.name}.{os.getpid()}.part")
+    descriptor = None
+    try:
+        if fcntl is not None and not place.is_symlink():
+            descriptor = _lock(place, fcntl.LOCK_EX)
+            if descriptor is None and not in_use:
+                return False
+        if place.is_symlink() or not place.is_dir():
+            place.unlink()
+        else:
+            os.replace(place, away)  # at once: nobody finds half of it
+            shutil.rmtree(away)
+    except FileNotFoundError:
+        return True
+    except PermissionError as error:
+        if os.name == "nt" and not in_use:
+            return False
+        raise cannot("remove", place, error) from error
+    except OSError as error:
+        raise cannot("remove", place, error) from error
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+    return True
+
+
+def trim(keep: Path, coming: int = 0) -> list[str]:
+    """Remove what was not used for longest, until the cache keeps its limit; say what was removed.
+
+    What the system does not let go of stays.
+
+    Args:
+        keep: what stays in any case, finished or not.
+        coming: bytes that will be added, for which there must be room on the disk as well.
+    """
+    all_, most, told = entries(), limit(), []
+    total = sum(entry.bytes for entry in all_)
+    for entry in all_:
+        if total + coming <= most and (not coming or _disk().free >= 1.02 * coming):
+            break
+        if entry.place in (keep, keep.with_name(f"{keep.name}.part")):
+            continue
+        with contextlib.suppress(UserError):
+            if remove(entry.place):
+                total -= entry.bytes
+                told.append(f"Removed from the cache, which may take {most / 1e9:,.1f} GB: {one_line(entry)}.")
+    return told
+
+
+def _disk() -> Any:
+    """Total and free bytes of the disk that the cache is on, also before there is a cache. Raises an OSError."""
+    folder = cache_folder()
+    return shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists()))

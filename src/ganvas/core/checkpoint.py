@@ -1,0 +1,217 @@
+"""Tensors with a JSON card in one safetensors file, checked by a digest. No pickle is ever read or written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from ganvas.core.errors import UserError, first_line
+from ganvas.core.files import cannot, parse_json, write_whole
+
+FORMAT = 1
+STATE = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of a weight
+PLACE = Path("a snapshot")  # of tensors that come from no file
+
+
+class Damaged(UserError):
+    """A checkpoint that cannot be trusted: cut short, changed, or not a file of Ganvas."""
+
+
+def digest(tensors: dict[str, Tensor], card: str) -> str:
+    """A fingerprint of the card and of every tensor: name, type, shape and bytes."""
+    state = hashlib.blake2b(card.encode(), digest_size=16)
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        state.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return state.hexdigest()
+
+
+def save(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
+    """Write tensors and card as one safetensors file, whole.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    text = json.dumps({"format": FORMAT, **card})
+    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}  # none share their memory
+    write_whole(path, safetensors.torch.save(tensors, {"ganvas": f"{digest(tensors, text)} {text}"}))
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save` wrote.
+
+    Returns:
+        The tensors by name, on the CPU, and the card.
+
+    Raises:
+        Damaged: the file is cut short, was changed, or is not a file of Ganvas.
+        UserError: the file cannot be read, or was written by a newer version.
+    """
+    said, text, tensors = _read(path, with_tensors=True)
+    if said != digest(tensors, text):
+        raise Damaged(f"{path} is damaged: its content does not match its own digest.")
+    card = _parsed(path, text)
+    version = card.pop("format", None)
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise Damaged(f"{path} is damaged: its card names no format.")
+    if version > FORMAT:
+        raise UserError(f"{path} has format {version}; this Ganvas reads up to {FORMAT}. Install a newer Ganvas.")
+    return tensors, card
+
+
+def annotate(path: Path, **more: Any) -> None:
+    """Put more into the card of a file, and leave its tensors as they are.
+
+    Raises:
+        Damaged, UserError: as `load` and `save`.
+    """
+    tensors, card = load(path)
+    save(path, tensors, {**card, **more})
+
+
+def head(path: Path) -> dict[str, Any]:
+    """The card alone, quickly and unchecked.
+
+    Raises:
+        Damaged: the file is not one of Ganvas, or its card cannot be read.
+        UserError: the file cannot be read.
+    """
+    return _parsed(path, _read(path, with_tensors=False)[1])
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        card = parse_json(text)
+    except ValueError as error:
+        raise Damaged(f"{path} is damaged: its card is not JSON ({error}).") from error
+    if not isinstance(card, dict):
+        raise Damaged(f"{path} is damaged: its card is no group of entries.")
+    return card
+
+
+def _read(path: Path, with_tensors: bool) -> tuple[str, str, dict[str, Tensor]]:
+    """Digest, card's text and tensors as they stand in the file."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode) and not path.is_dir():
+            raise UserError(f"Cannot read {path}: it is a pipe or a device, not a file.")
+        with open(path, "rb"):  # the library calls all that cannot be opened missing
+            pass
+        with safetensors.safe_open(path, "pt") as file:  # pyright: ignore[reportPrivateImportUsage]
+            said, _, text = (file.metadata() or {}).get("ganvas", "").partition(" ")
+            tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise UserError(f"There is no file {path}.") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path} is a folder, not a file.") from error
+    except OSError as error:
+        raise cannot("read", path, error) from error
+    except MemoryError as error:
+        raise UserError(f"{path} is too large for this machine's memory.") from error
+    except (safetensors.SafetensorError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        # the others: a path with a zero byte, and kinds of numbers that torch does not have
+        raise Damaged(f"{path} is damaged or is no safetensors file ({first_line(error)}).") from error
+    if not said:
+        raise Damaged(f"{path} is a safetensors file, but not one that Ganvas wrote.")
+    return said, text, tensors
+
+
+def part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors below `name.`, with that prefix taken off."""
+    return {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(name + ".")}
+
+
+def module_tensors(name: str, module: nn.Module) -> dict[str, Tensor]:
+    """A network's parameters and buffers under `name.`."""
+    return {f"{name}.{key}": value for key, value in module.state_dict().items()}
+
+
+def load_module(name: str, module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Put the tensors under `name.` into a network; floats of another precision are converted to the network's.
+
+    Raises:
+        Damaged: they are not those of this network.
+        UserError: one of them is not finite.
+    """
+    theirs, own = part(tensors, name), module.state_dict()
+    for key in theirs.keys() & own.keys():
+        if theirs[key].dtype != own[key].dtype:
+            if not (theirs[key].is_floating_point() and own[key].is_floating_point()):
+                raise Damaged(f"{path}: {name}.{key} holds {_kind(theirs[key])} where {_kind(own[key])} belong.")
+            theirs[key] = theirs[key].to(own[key].dtype)
+    check_finite(path, {f"{name}.{key}": value for key, value in theirs.items()})
+    unlike = [key for key in own if key not in theirs or theirs[key].shape != own[key].shape]
+    if unlike or theirs.keys() != own.keys():
+        told = ", ".join(key[:60] for key in [*unlike, *sorted(theirs.keys() - own.keys())][:3])
+        raise Damaged(f"{path}: its {name} does not fit the network that its settings describe ({told} ...).")
+    try:
+        module.load_state_dict(theirs, assign=any(weight.is_meta for weight in module.parameters()))
+    except RuntimeError as error:
+        raise Damaged(
+            f"{path}: its {name} does not fit the network that its settings describe ({first_line(error)})."
+        ) from error
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} numbers"
+
+
+def check_finite(path: Path, tensors: dict[str, Tensor]) -> None:
+    """
+    Raises:
+        UserError: a value is infinite or not a number; it names the first tensor and says how many there are.
+    """
+    bad = {name: n for name, x in tensors.items() if x.is_floating_point() and (n := _not_finite(x))}
+    if bad:
+        name, count = next(iter(bad.items()))
+        more = f", and so do {len(bad) - 1} other tensors" if len(bad) > 1 else ""
+        raise UserError(
+            f"{path} is of no use: {name} holds {count:,} of {tensors[name].numel():,} values that are infinite or "
+            f"not numbers (NaN){more}. Take an earlier model or snapshot of this run, or train anew."
+        )
+
+
+def _not_finite(x: Tensor) -> int:
+    return int((~torch.isfinite(x.float() if x.element_size() == 1 else x)).sum())
+
+
+def optimizer_tensors(name: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimiser's state as tensors under `name.INDEX.KEY`."""
+    state = optimizer.state_dict()["state"]
+    return {f"{name}.{i}.{key}": torch.as_tensor(v) for i, values in state.items() for key, v in values.items()}
+
+
+def load_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], path: Path = PLACE) -> None:
+    """Put the tensors that `optimizer_tensors` made back into an optimiser (Adam) of the same parameters.
+
+    Raises:
+        Damaged: they are not those of this optimiser, or one of them is no number.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in part(tensors, name).items():
+        index, _, entry = key.partition(".")
+        number = int(index) if re.fullmatch(r"\d{1,9}", index, re.ASCII) else len(weights)
+        weight = weights[number] if number < len(weights) else None
+        wanted = None if weight is None else torch.Size() if entry == "step" else weight.shape
+        if weight is None or entry not in STATE or value.shape != wanted or not value.is_floating_point():
+            raise Damaged(f"{path}: {name}.{key[:60]} does not fit the optimiser of this training.")
+        if bool(value.isnan().any()):  # an infinite square is no harm: that weight rests
+            raise Damaged(f"{path} is of no use: {name}.{key} holds values that are not numbers (NaN).")
+        # fused steps walk through memory: the layout must be the weight's
+        value = torch.empty_like(weight, dtype=value.dtype, device="cpu").copy_(value) if value.dim() else value
+        state.setdefault(number, {})[entry] = value
+    for number, entries in state.items():
+        if entries.keys() != set(STATE):
+            raise Damaged(f"{path}: {name}.{number} lacks a part of the optimiser's state.")
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

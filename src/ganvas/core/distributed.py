@@ -1,0 +1,349 @@
+"""Many processes as one: what the ranks that a launcher (torchrun) started tell each other.
+
+Without a launcher there is one rank, and all of this does nothing. Gradients are averaged by the CPU's gloo or the
+GPU's NCCL; words between the ranks go through gloo and through the launcher's own store. Where a rank may take long
+alone, the others ask the store from time to time and no time limit holds; within a step a silent rank is given up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+from torch.distributed.rendezvous import rendezvous
+
+from ganvas.core.errors import UserError, first_line
+
+LAUNCH = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # what a launcher says to each process
+SILENCE = timedelta(minutes=5)  # after which a rank that does not answer within a step is given up
+PAUSES = (0.01, 0.5)  # seconds between two questions to the store: the first and the longest
+Something = TypeVar("Something")
+
+_store: Any = None  # the launcher's, below a prefix of our own
+_counts: dict[str, int] = {}  # of meetings and the like so far: every rank counts alike
+_wishes: set[str] = set()  # of this rank
+_granted: set[str] = set()  # known to all ranks
+_heard: list[Tensor] = []  # how many ranks have each wish, not yet read: that waits for a GPU
+NAMES = ("stop", "save")  # of wishes
+
+
+def rank() -> int:
+    """The number of this process among all."""
+    return dist.get_rank() if _store is not None else 0
+
+
+def size() -> int:
+    """How many processes work together."""
+    return dist.get_world_size() if _store is not None else 1
+
+
+def local_rank() -> int:
+    """The number of this process on its machine: its GPU."""
+    return int(os.environ.get("LOCAL_RANK", "0")) if _store is not None else 0
+
+
+def is_first() -> bool:
+    """Is this the rank that writes and speaks?"""
+    return rank() == 0
+
+
+@contextlib.contextmanager
+def joined() -> Iterator[None]:
+    """Work together with the other processes of the launch; nothing where there is no launcher, or within itself.
+
+    Raises:
+        UserError: the others cannot be reached.
+    """
+    global _store
+    if _store is not None or not all(name in os.environ for name in LAUNCH):
+        yield
+        return
+    try:
+        store, number, count = next(rendezvous("env://", timeout=SILENCE))
+        below = dist.PrefixStore  # pyright: ignore[reportPrivateImportUsage]
+        store = below(_meeting_place(store, number, count), store)
+        dist.init_process_group(store=below("group", store), rank=number, world_size=count, timeout=SILENCE)
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f"The other processes cannot be reached at {os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} "
+            f"({_reason(error)}). Start all machines with the same torchrun command."
+        ) from error
+    _store = store
+    _heard.clear()
+    _wishes.update(_granted)  # of the time before
+    _granted.clear()
+    try:
+        yield
+        meet()
+    except UserError:
+        with contextlib.suppress(RuntimeError):
+            _store.set("failed", str(number))  # for those who wait
+        raise
+    finally:
+        with contextlib.suppress(RuntimeError):
+            dist.destroy_process_group()
+        _store = None
+
+
+def _meeting_place(store: Any, number: int, count: int) -> str:
+    """A name in the store that only the processes have which are alive now.
+
+    torchrun keeps one store through all restarts, in which words of dead processes stand; and its machines count
+    restarts each by itself. So the first rank answers whoever greets it, until all have taken its answer.
+    """
+    mine, deadline = secrets.token_hex(8), time.monotonic() + SILENCE.total_seconds()
+
+    def until(ready: Callable[[], bool]) -> None:
+        while not ready():
+            if time.monotonic() > deadline:
+                raise RuntimeError("no answer")
+            time.sleep(PAUSES[0])
+
+    if number:
+        store.set(f"hello {number}", mine)
+        until(lambda: store.check([f"welcome {mine}"]))
+        place = store.get(f"welcome {mine}").decode()
+        store.set(f"{place} {number}", "here")
+        until(lambda: store.check([f"{place} all"]))
+        return place
+
+    def answered(other: int) -> bool:
+        if store.check([f"hello {other}"]):
+            store.set(f"welcome {store.get(f'hello {other}').decode()}", mine)
+        return store.check([f"{mine} {other}"])
+
+    for other in range(1, count):
+        until(lambda other=other: answered(other))
+    store.set(f"{mine} all", "here")
+    return mine
+
+
+@contextlib.contextmanager
+def _talk() -> Iterator[None]:
+    """Around all that needs the others: a lost one becomes a sentence."""
+    try:
+        yield
+    except RuntimeError as error:  # the store's and the group's errors are of this kind
+        raise UserError(
+            f"Rank {rank()} has lost the others ({_reason(error)}): a process has ended, or the network failed. "
+            "What was saved is kept: the same command goes on from there, as does torchrun --max-restarts 3 by itself."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What the library says, without its own source file and without its advice."""
+    return re.sub(r"\[/\S+\] ?", "", first_line(error)).split(". ")[0]
+
+
+def share(batch: int) -> int:
+    """How many images of a step's batch each rank takes.
+
+    Raises:
+        UserError: the batch cannot be divided among the ranks.
+    """
+    if batch % size():
+        below = batch - batch % size()
+        raise UserError(
+            f"batch={batch} is the batch of all {size()} processes together and must divide by {size()}: choose "
+            f"{f'batch={below} or ' if below else ''}batch={below + size()}, or another number of processes."
+        )
+    return batch // size()
+
+
+def wish(what: str) -> None:
+    """Ask for something ('stop', 'save') that all ranks must do after the same step."""
+    _wishes.add(what)
+    if size() == 1:
+        decide()
+
+
+def decide() -> None:
+    """Grant this rank's wishes at once, where no other rank has a say."""
+    _granted.update(_wishes)
+    _wishes.clear()
+
+
+def granted(what: str) -> bool:
+    """Do all ranks know of the wish? True once: with that it is done."""
+    while _heard:
+        _granted.update(name for name, count in zip(NAMES, _heard.pop().tolist(), strict=True) if count)
+    known = what in _granted
+    _granted.discard(what)
+    return known
+
+
+@torch.no_grad()
+def average(tensors: Iterable[Tensor]) -> None:
+    """Replace tensors of floats by their means over all ranks, in place and in one message; wishes travel along."""
+    if size() == 1:
+        return
+    tensors = list(tensors)
+    sent = set(_wishes)  # a signal may bring one more at any moment
+    flags = torch.tensor([float(name in sent) for name in NAMES])
+    with _talk():
+        together = torch.cat([*(t.reshape(-1).float() for t in tensors), flags.to(tensors[0].device)])
+        dist.all_reduce(together)
+    *means, flags = together.div_(size()).split([*(t.numel() for t in tensors), len(NAMES)])
+    for tensor, mean in zip(tensors, means, strict=True):
+        tensor.copy_(mean.view(tensor.shape))
+    _heard.append(flags.clone())  # a view would keep the whole message
+    _wishes.difference_update(sent)
+
+
+def gather(value: Something) -> list[Something]:
+    """The value of each rank, known to all."""
+    if size() == 1:
+        return [value]
+    found: list[Any] = [None] * size()
+    with _talk():
+        dist.all_gather_object(found, value)
+    return found
+
+
+def broadcast(value: Something) -> Something:
+    """The first rank's value."""
+    if size() == 1:
+        return value
+    box: list[Any] = [value]
+    with _talk():
+        dist.broadcast_object_list(box, 0)
+    return box[0]
+
+
+def agree(facts: dict[str, Any], what: str) -> None:
+    """Make sure that all ranks hold the same facts.
+
+    Raises:
+        UserError: they do not; it names the first fact in which they differ, and the ranks.
+    """
+    answers = gather(facts)
+    for key in facts:
+        values = [answer.get(key) for answer in answers]
+        others = [i for i, value in enumerate(values) if value != values[0]]
+        if others:
+            which = f"rank{'s' * (len(others) > 1)} {', '.join(map(str, others))}"
+            raise UserError(
+                f"The ranks have different {what}: {key} is {str(values[0])[:60]} on rank 0 and "
+                f"{str(values[others[0]])[:60]} on {which}. Start all with one command, one version and the same files."
+            )
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """A UserError of one rank becomes one of all: nobody goes on alone. A rank may take as long as it likes."""
+    if size() == 1:
+        yield
+        return
+    problem = ""
+    try:
+        yield
+    except UserError as error:
+        problem = str(error)
+    meet()
+    problems = gather(problem)
+    if any(problems):
+        who = next(i for i, text in enumerate(problems) if text)
+        raise UserError(problems[who] + (f" (So says rank {who}.)" if who else ""))
+
+
+@contextlib.contextmanager
+def in_turn() -> Iterator[None]:
+    """The first rank of each machine goes through this before its others: it may prepare files for them."""
+    if size() == 1:
+        yield
+        return
+    key = f"turn {os.environ.get('GROUP_RANK', '0')} {_number('turn')}"
+    if local_rank() != 0:
+        _wait(key)
+    try:
+        yield
+    finally:
+        if local_rank() == 0:
+            tell(key)
+
+
+def tell(what: str) -> None:
+    """Let those go on who wait for `what`."""
+    if _store is not None:
+        with _talk():
+            _store.set(what, "1")
+
+
+def waiting(what: str) -> Generator[None, None, None]:
+    """Yield, again and again, until a rank tells `what`.
+
+    Raises:
+        UserError: a rank has ended meanwhile.
+    """
+    pause = PAUSES[0]
+    while size() > 1:
+        with _talk():
+            if _store.check([what]):
+                return
+            if _store.check(["failed"]):
+                raise UserError(f"Rank {rank()} ends, because rank {_store.get('failed').decode()} has ended.")
+        yield
+        time.sleep(pause)
+        pause = min(2 * pause, PAUSES[1])
+
+
+def meet() -> None:
+    """Wait until all ranks are here, however long they take."""
+    if size() == 1:
+        return
+    key = f"meeting {_number('meeting')}"
+    with _talk():
+        if _store.add(f"{key} arrived", 1) == size():
+            _store.set(key, "1")
+    _wait(key)
+
+
+def _wait(key: str) -> None:
+    for _ in waiting(key):
+        if "stop" in _wishes:
+            raise UserError("Stopped while waiting for the other processes; what was saved before is kept.")
+
+
+def _number(what: str) -> int:
+    _counts[what] = _counts.get(what, 0) + 1
+    return _counts[what]
+
+
+def once(what: str, make: Callable[[], str]) -> str:
+    """What `make` gives, made once a launch: a restarted worker gets what was made before its restart."""
+    if _store is None:
+        return make()
+    key, store = f"{what} {_number(what)}", _store
+    while hasattr(store, "underlying_store"):  # below the prefixes, where all attempts meet
+        store = store.underlying_store
+    with _talk():
+        if store.check([key]):
+            return store.get(key).decode()
+    made = make()
+    with _talk():
+        store.set(key, made)
+    return made
+
+
+def spread(parts: Sequence[Something], work: Callable[[Something], Tensor]) -> Iterator[Tensor]:
+    """`work` on each part, dealt to the ranks in turn; the first rank gets all results in order, the others none."""
+    if size() == 1:
+        yield from map(work, parts)
+        return
+    meet()
+    for start in range(0, len(parts), size()):
+        mine = start + rank()
+        done = work(parts[mine]) if mine < len(parts) else None
+        found: list[Any] | None = [None] * size() if is_first() else None
+        with _talk():
+            dist.gather_object(done, found)
+        yield from (tensor for tensor in found or () if tensor is not None)

@@ -1,0 +1,80 @@
+"""Where a model lies: in a run's folder, at a path, or on the hub."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from ganvas.core.errors import UserError, first_line
+from ganvas.core.files import cache_folder, cannot, place
+
+
+def remote_name(path: str | os.PathLike[str]) -> str:
+    """'user/name' of hf://user/name (of which a Path makes hf:/user/name).
+
+    Raises:
+        UserError: it is written otherwise.
+    """
+    found = re.fullmatch(r"hf:/+([\w.-]+/[\w.-]+)", str(path))
+    if found is None:
+        raise UserError(f"{path}: a place on the hub is written hf://user/name.")
+    return found[1]
+
+
+def is_remote(path: str | os.PathLike[str]) -> bool:
+    """Is this a name on the hub, hf://user/name?"""
+    return re.match(r"hf:/", str(path)) is not None
+
+
+def locate(path: str | os.PathLike[str]) -> Path:
+    """The model file that a run's folder, a model's path or a name on the hub means.
+
+    Raises:
+        UserError: there is none.
+    """
+    if is_remote(path):
+        return _download(str(path))
+    there = place(path)
+    if not exists(there):
+        raise UserError(f"There is no run or model {there}.")
+    if not there.is_dir():
+        return there
+    if exists(there / "model.safetensors"):
+        return there / "model.safetensors"
+    if exists(there / "experiment.json"):
+        raise UserError(f"The run {there} has no model yet: it is written with the first snapshot.")
+    raise UserError(f"{there} is not a run's folder: it has no model.safetensors.")
+
+
+def exists(path: Path) -> bool:
+    """Is there something of this name?
+
+    Raises:
+        UserError: that may not be seen, which is not the same as no.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:  # the second: a zero byte in the name
+        raise cannot("read", path, error if isinstance(error, OSError) else OSError(str(error))) from error
+    return True
+
+
+def _download(name: str) -> Path:
+    """The model file of hf://user/name, from the hub or from its own cache."""
+    repository = remote_name(name)
+    try:
+        import huggingface_hub
+        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+    except ImportError as error:
+        raise UserError(f"{name} is on the hub, which needs its library: pip install 'ganvas[hub]'.") from error
+    try:
+        at_home = os.path.isabs(os.path.expanduser("~")) or "HF_HOME" in os.environ or "HF_HUB_CACHE" in os.environ
+        cache = None if at_home else cache_folder() / "hub"  # else it would make a folder named ~
+        return Path(
+            huggingface_hub.hf_hub_download(repository, "model.safetensors", library_name="ganvas", cache_dir=cache)
+        )
+    except (HfHubHTTPError, HFValidationError, EntryNotFoundError, OSError, ValueError) as error:
+        raise UserError(f"hf://{repository} cannot be had from the hub: {first_line(error)}") from error

@@ -1,0 +1,119 @@
+"""Samples that stay on the disk: selections of them are gathered from memory maps."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ganvas.core import cache
+from ganvas.core.files import cannot
+
+FRESH = 32_000_000  # bytes gathered from one release of the maps' memory to the next
+
+
+class Source(Protocol):
+    """Where the samples of rows are gathered from."""
+
+    shape: tuple[int, ...]  # of a sample
+
+    def gather(self, rows: Tensor) -> Tensor: ...
+
+
+def release(maps: Sequence[mmap.mmap]) -> None:
+    """Give the pages of these maps back to the system, which keeps them in its cache."""
+    advice = getattr(mmap, "MADV_DONTNEED", None)  # not on Windows
+    if advice is not None:
+        for m in maps:
+            m.madvise(advice)
+
+
+class Shards:
+    """Files of raw bytes, each mapped into memory as uint8 [n, *shape]."""
+
+    def __init__(self, paths: Sequence[Path], shape: tuple[int, ...], rows: int) -> None:
+        """
+        Args:
+            paths: each with `rows` samples, the last one with what is left.
+            shape: of a sample.
+
+        Raises:
+            UserError: a file cannot be read.
+        """
+        self.shape, self.rows, self.gathered = shape, rows, 0
+        self.maps: list[mmap.mmap] = []
+        cache.hold(self, paths[0].parent)
+        for path in paths:
+            try:
+                with open(path, "rb") as file:
+                    self.maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+            except (OSError, ValueError) as error:
+                raise cannot("read", path, error if isinstance(error, OSError) else OSError(str(error))) from error
+        self.parts = [torch.frombuffer(m, dtype=torch.uint8).view(-1, *shape) for m in self.maps]
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """The samples of these rows, uint8 [n, *shape]."""
+        if len(self.parts) == 1:
+            found = self.parts[0].index_select(0, rows)
+        else:
+            found = torch.empty(len(rows), *self.shape, dtype=torch.uint8)
+            homes = rows // self.rows
+            for home in homes.unique().tolist():
+                mine = (homes == home).nonzero().flatten()
+                found[mine] = self.parts[home].index_select(0, rows[mine] - home * self.rows)
+        self.gathered += found.numel()
+        if self.gathered >= FRESH:
+            self.gathered = 0
+            self.release()
+        return found
+
+    def release(self) -> None:
+        """Give the pages back: they stay in the system's cache, and no longer count as memory of this process."""
+        release(self.maps)
+
+
+class Stored:
+    """Some samples of a source; indexed and sliced as a tensor uint8 [N, ...] is, it gives true tensors."""
+
+    dtype = torch.uint8
+
+    def __init__(self, source: Source, rows: Tensor) -> None:
+        """`rows`: int64 [N], where each sample lies."""
+        self.source, self.rows = source, rows
+        self.shape = torch.Size((len(rows), *source.shape))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Tensor | slice) -> Tensor:
+        return self.source.gather(self.rows[index])
+
+    def pick(self, index: Tensor) -> Stored:
+        """Those of these numbers, still on the disk."""
+        return Stored(self.source, self.rows[index])
+
+    def split(self, size: int) -> list[Stored]:
+        """Portions of `size` samples, as `Tensor.split` gives them."""
+        return [Stored(self.source, rows) for rows in self.rows.split(size)]
+
+
+class Ahead:
+    """Gathers the next selection in a thread while this one is worked on, so that no step waits for the disk."""
+
+    def __init__(self, samples: Stored) -> None:
+        self.samples = samples
+        self.pool = ThreadPoolExecutor(1, "ganvas-samples")
+        self.index = torch.empty(0, dtype=torch.int64)
+        self.future: Future[Tensor] | None = None
+
+    def take(self, index: Tensor, following: Tensor) -> Tensor:
+        """The samples of `index`; those of `following` are begun."""
+        there = self.future is not None and torch.equal(index, self.index)
+        found = self.future.result() if there and self.future is not None else self.samples[index]
+        self.index, self.future = following, self.pool.submit(self.samples.__getitem__, following)
+        return found

@@ -1,0 +1,219 @@
+"""Trained models of any task: the networks in a model file, and what is known of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.core import checkpoint, distributed, registry
+from ganvas.core import config as cf
+from ganvas.core.errors import UserError, first_line, unknown
+from ganvas.core.locate import locate
+
+NEEDED: dict[str, type] = {  # in a model's card
+    "recipe": str,
+    "images": int,
+    "training": dict,
+    "task": dict,
+    "network": dict,
+    "data": dict,
+    "machine": dict,
+    "data_name": str,
+    "licence": str,
+    "fingerprint": str,
+    "classes": list,
+}
+OPTIONAL: dict[str, type] = {"log": dict, "metrics": list, "other_name": str}
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How others use a model: commands (the words after `ganvas`), and lines of Python after `import ganvas`."""
+
+    commands: tuple[tuple[str, ...], ...]
+    python: str
+
+
+class TrainedModel(ABC):
+    """A trained pair of networks and the card that explains them. Subclasses are frozen dataclasses with these fields.
+
+    `optional`: entries of the card that this task may have written, each of its type.
+    """
+
+    path: Path
+    generator: nn.Module
+    discriminator: nn.Module
+    spec: Any
+    card: dict[str, Any]
+    optional: ClassVar[dict[str, type]] = {}
+    abilities: ClassVar[tuple[str, ...]] = ()  # what the studio may ask of it
+
+    @classmethod
+    @abstractmethod
+    def from_parts(cls, parts: Loaded) -> Self:
+        """The model of these networks."""
+
+    def facts(self) -> dict[str, str]:
+        """What only this task says of the model, a line each; it takes the place of general lines of the same name."""
+        return {}
+
+    def figures(self) -> list[str]:
+        """What evaluations found that are of this task alone, a line each."""
+        return []
+
+    def remarks(self) -> dict[str, list[str]]:
+        """More for people who look at the model, by title."""
+        return {}
+
+    def usage(self, place: str) -> Usage:
+        """How others use the model that they find at `place`, written as Python writes a string in the second part."""
+        return Usage((), "")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model file's networks with their weights, before anything is made of them."""
+
+    path: Path
+    parts: dict[str, nn.Module]
+    spec: Any
+    config: Any  # of the networks
+    card: dict[str, Any]
+
+
+def load(path: str | os.PathLike[str], device: str = "auto") -> TrainedModel:
+    """A model of any task, from a run's folder, a model file or hf://user/name; nothing else is needed.
+
+    Args:
+        device: where to compute; auto: a CUDA device where there is one, else the CPU.
+
+    Raises:
+        UserError: there is no such file, it is damaged, it was written by a newer version, or it is no model.
+    """
+    found = networks_of(path, None, device)
+    return registry.find(task_name(found.card)).Model.from_parts(found)
+
+
+def task_of(path: str | os.PathLike[str]) -> str:
+    """What a run or a model was trained to do; '' where that cannot be read: whoever reads it next says why."""
+    try:
+        return task_name(checkpoint.head(locate(path)))
+    except (UserError, KeyError, TypeError, AttributeError):
+        return ""
+
+
+def task_name(card: dict[str, Any]) -> str:
+    """What a model of this card was trained to do."""
+    return str(card["task"].get("name", registry.first().name))  # once there was no other
+
+
+def networks_of(path: str | os.PathLike[str], task: str | None, device: str = "auto") -> Loaded:
+    """The networks of a model file that was trained for this task (None: for any).
+
+    Raises:
+        UserError: as `load`; or the model is of another task.
+    """
+    if device == "auto":
+        device = f"cuda:{distributed.local_rank()}" if torch.cuda.is_available() else "cpu"
+    file = locate(path)
+    tensors, card = checkpoint.load(file)
+    _check(file, card)
+    name = task_name(card)
+    if task is not None and name != task and name in registry.names():
+        raise UserError(f"{file} {registry.find(name).usage}.")
+    try:
+        kind = registry.find(name)
+        _check_entries(card, kind.Model.optional)
+        _fill_in(card, kind)
+        kind.check_card(card)
+        with torch.device("meta"):  # nothing is computed, and no card can ask for more memory than its file has
+            parts, spec, config = _build(card, tensors, kind)
+        if len(card["classes"]) != spec.classes:
+            raise UserError(f"it names {len(card['classes'])} classes and draws {spec.classes}.")
+    except Incomplete as error:
+        raise UserError(f"{file} is no whole model: {error}") from error
+    except UserError as error:
+        raise UserError(f"{file} describes no model that this Ganvas knows: {str(error)[:400]}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError, MemoryError) as error:
+        text = first_line(error)[:400]
+        raise UserError(f"{file} describes no network that this version of Ganvas knows ({text}).") from error
+    strange = sorted({name.partition(".")[0] for name in tensors} - parts.keys())
+    if strange:
+        raise checkpoint.Damaged(f"{file} holds weights of no network that it describes ({strange[0][:40]} ...).")
+    for name, network in parts.items():
+        checkpoint.load_module(name, network, tensors, file)
+        network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return Loaded(file, parts, spec, config, card)
+
+
+class Incomplete(UserError):
+    """A model's card lacks an entry, or has one of another kind; the text names it."""
+
+
+def _check(file: Path, card: dict[str, Any]) -> None:
+    """Make sure that a card has what every model's card has, each of its kind.
+
+    Raises:
+        UserError: it has not; it names the first that is amiss.
+    """
+    try:
+        _check_entries(card, OPTIONAL, NEEDED)
+        if not all(isinstance(name, str) for name in card["classes"]):
+            raise Incomplete("its card lacks the names of its classes.")
+        if not all(isinstance(row, dict) and isinstance(row.get("metric"), str) for row in card.get("metrics") or []):
+            raise Incomplete("the metrics in its card are no figures.")
+        trained = card["training"]
+        numbers = {"images": card["images"], "images of training": trained.get("images"), "seed": trained.get("seed")}
+        for name, value in numbers.items():
+            if type(value) is not int or not 0 <= value <= cf.LARGEST:
+                raise Incomplete(f"the {name} in its card is {str(value)[:40]}.")
+    except Incomplete as error:
+        raise UserError(f"{file} is no whole model: {error}") from error
+
+
+def _check_entries(card: dict[str, Any], optional: dict[str, type], needed: dict[str, type] | None = None) -> None:
+    """Raise an Incomplete where an entry that is needed is missing, or one is of another type."""
+    needed = needed or {}
+    for name, kind in (needed | optional).items():
+        value = card.get(name)
+        if value is None and name in optional:
+            continue
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            lacks = f"its card lacks {name}" if name not in card else f"{name} in its card is {str(value)[:40]}"
+            raise Incomplete(f"{lacks}.")
+
+
+def _fill_in(card: dict[str, Any], kind: Any) -> None:
+    """Check the settings of the task and of the data, and put those that an older card lacks in.
+
+    Raises:
+        UserError: a setting of another type or out of range.
+    """
+    known = {key: value for key, value in card["task"].items() if key in cf.types_of(kind.Config)}  # some are no longer
+    card["task"] = {**dataclasses.asdict(cf.from_dict(kind.Config, known, "task")), **card["task"]}
+    for name, text in cf.types_of(kind.Data).items():
+        value = card["data"].get(name)
+        if text in (str, bool) and value is not None and not isinstance(value, text):
+            raise Incomplete(f"{name} in its card is {str(value)[:40]}.")
+
+
+def _build(card: dict[str, Any], tensors: dict[str, Tensor], kind: Any) -> tuple[dict[str, nn.Module], Any, Any]:
+    """The networks that a card describes, without their weights; the samples' shape; the networks' config."""
+    spec, values = kind.Spec.from_dict(card.get("spec")), dict(card["network"])
+    name = str(values.pop("name", ""))
+    if name not in kind.networks:
+        raise unknown("network", name, kind.networks)
+    architecture = kind.networks[name]
+    config = cf.from_dict(architecture.Config, values, "network")
+    parts: dict[str, nn.Module] = {
+        "generator": architecture.Generator(spec, config),
+        "discriminator": architecture.Discriminator(spec, config),
+    }
+    return {**parts, **kind.extras(spec, tensors)}, spec, config

@@ -1,0 +1,66 @@
+"""The tasks that there are: Ganvas's own, which `ganvas/__init__.py` lists, and those of other packages.
+
+A package adds a task by an entry point of the group `ganvas.tasks`, a script by `ganvas.TASKS["name"] = ...`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import TYPE_CHECKING, cast
+
+from ganvas.core.errors import UserError, first_line, unknown
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from ganvas.training.task import Task
+
+GROUP = "ganvas.tasks"
+TASKS: dict[str, str | type[Task]] = {}
+"""A task's name, and its class or where that is: 'package.module:Class'. It is imported when it is needed."""
+
+
+@functools.cache
+def _outside() -> dict[str, EntryPoint]:
+    """The tasks of installed packages."""
+    from importlib.metadata import entry_points  # it takes as long as all else of `ganvas --help`
+
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def names() -> list[str]:
+    """The names of all tasks, Ganvas's own first."""
+    return [*TASKS, *(name for name in _outside() if name not in TASKS)]
+
+
+def find(name: str) -> type[Task]:
+    """The task of this name.
+
+    Raises:
+        UserError: there is none, or the package that it comes from cannot be imported.
+    """
+    place = TASKS[name] if name in TASKS else _outside().get(name)
+    if place is None:
+        raise unknown("task", name, names())
+    if isinstance(place, type):
+        return place
+    text = place if isinstance(place, str) else place.value
+    module, _, attribute = text.partition(":")
+    try:
+        return cast("type[Task]", getattr(importlib.import_module(module), attribute))
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"The task {name} cannot be imported from {text}: {first_line(error)}.") from error
+
+
+def first() -> type[Task]:
+    """The task of experiments that name none."""
+    return find(next(iter(TASKS)))
+
+
+def command_modules() -> list[str]:
+    """Where the tasks' commands may be: a module `commands` beside each task's own, which must not import torch."""
+    places = [place for place in TASKS.values() if isinstance(place, str)]
+    places += [point.value for name, point in _outside().items() if name not in TASKS]
+    packages = [place.partition(":")[0].rpartition(".")[0] for place in places]
+    return [f"{package}.commands" for package in packages if package]

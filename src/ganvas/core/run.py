@@ -1,0 +1,303 @@
+"""A run's folder: the interface between a training and everyone else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ganvas.core import checkpoint, processes
+from ganvas.core.errors import UserError
+from ganvas.core.files import cannot, locked, make_folder, open_regular, parse_json, part_of, read_bytes, write_whole
+from ganvas.core.locate import exists
+from ganvas.core.naming import safe
+from ganvas.core.rows import LINE, is_figure, moment, parsed, read_end
+
+KEEP = 3  # snapshots that are kept
+CARD = 10_000_000  # bytes of experiment.json at most: the names of its classes are in it
+TAIL = 32_000_000  # bytes of a log that are read at most: its last ones
+LOCKS = Path("/proc/locks")
+
+
+class Run:
+    """Reads and writes one run's folder. Every file is written whole; log.jsonl grows a line at a time."""
+
+    def __init__(self, folder: Path, card: dict[str, Any] | None = None, writes: bool = True) -> None:
+        """
+        Args:
+            card: what every model file of this run says of itself besides its state.
+            writes: False where another process writes: what a training writes is then passed over.
+        """
+        self.folder, self.base_card, self.writes = folder, card or {}, writes
+        self.experiment = folder / "experiment.json"
+        self.log = folder / "log.jsonl"
+        self.metrics = folder / "metrics.jsonl"
+        self.samples = folder / "samples"
+        self.checkpoints = folder / "checkpoints"
+        self.models = folder / "models"
+        self.model = folder / "model.safetensors"
+        self.best = self.checkpoints / "best.safetensors"
+        self.report = folder / "report.html"
+
+    @classmethod
+    def create(cls, root: Path, name: str) -> Run:
+        """Make the next numbered folder, `root/00007-name`.
+
+        Raises:
+            UserError: the folder cannot be made.
+        """
+        make_folder(root)
+        name = safe(name)
+        taken = [int(p.name[:5]) for p in root.iterdir() if p.name[:5].isdecimal()]
+        number = max(taken, default=-1) + 1
+        while True:
+            try:
+                (root / f"{number:05d}-{name}").mkdir()
+                return cls(root / f"{number:05d}-{name}")
+            except FileExistsError:  # another training was quicker
+                number += 1
+            except OSError as error:
+                raise cannot("make the folder", root / f"{number:05d}-{name}", error) from error
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for one training; the system lets go of it when the process ends, however it ends.
+
+        Raises:
+            UserError: another training holds it, or the folder cannot be written.
+        """
+        refusal = f"Another training is at work in {self.folder}. Wait for it, stop it, or choose another --run."
+        with locked(self.folder / ".lock", refusal) as file:
+            told = os.fstat(file.fileno())  # so that a copy of the file says nothing of the copy's folder
+            words = (os.getpid(), processes.began(os.getpid()) or "-", told.st_ino, told.st_dev)
+            with contextlib.suppress(OSError):  # for systems that do not tell who holds a lock: see `holder`
+                os.ftruncate(file.fileno(), 0)
+                os.write(file.fileno(), " ".join(map(str, words)).encode())
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(file.fileno(), 0)
+
+    def holder(self) -> int | None:
+        """The process that trains here, 0 where its number cannot be seen from here; None: nobody does.
+
+        Nothing is touched: a look must not be in the way of a training that begins.
+        """
+        path = self.folder / ".lock"
+        try:
+            own = path.lstat()
+            if not stat.S_ISREG(own.st_mode):
+                return None
+            said = read_bytes(path, 200).decode("ascii", "replace")
+        except (OSError, UserError):
+            return None
+        with contextlib.suppress(OSError):
+            where = f"{os.major(own.st_dev):02x}:{os.minor(own.st_dev):02x}:{own.st_ino}"
+            for line in LOCKS.read_text().splitlines():
+                words = line.split()
+                if len(words) > 5 and words[1] == "FLOCK" and words[5] == where:
+                    return max(0, int(words[4]))
+        # no such file, or a file system whose numbers are others there (btrfs)
+        found = re.fullmatch(r"(\d{1,10}) (\d{1,20}|-) (\d{1,20}) (\d{1,20})", said, re.ASCII)
+        if found is None or (int(found[3]), int(found[4])) != (own.st_ino, own.st_dev):
+            return None  # nobody's, or a copy of another run's
+        return int(found[1]) if processes.is_alive(int(found[1]), found[2].strip("-")) else None
+
+    def check_space(self, needed: int) -> None:
+        """Raise a UserError where the disk has less than `needed` bytes free."""
+        if not self.writes:
+            return
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise UserError(
+                f"The disk of {self.folder} has {free / 1e6:.0f} MB free; this run needs about {needed / 1e6:.0f} MB. "
+                "Free some space, or choose another folder with --run."
+            )
+
+    def append(self, row: dict[str, Any], path: Path | None = None) -> None:
+        """Add one line to the log (or to the file that `path` names).
+
+        Raises:
+            UserError: the system refused.
+        """
+        path = path or self.log
+        if not self.writes:
+            return
+        try:
+            with open(path, "a") as file:  # one write, so that lines of two processes do not mix
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise cannot("write", path, error) from error
+
+    def rows(self, path: Path | None = None) -> list[dict[str, Any]]:
+        """The log so far (or the file that `path` names), oldest first; lines that are damaged are passed over.
+
+        Every row has `images`, a number. Of a file above TAIL bytes these are the last ones. See `remarks`.
+        """
+        return read_end(path or self.log, TAIL)[0]
+
+    def last_row(self) -> dict[str, Any]:
+        """The last line of the log; nothing where there is none."""
+        return next(reversed(read_end(self.log, LINE)[0]), {})
+
+    def remarks(self) -> list[str]:
+        """What is passed over in the log and in the metrics, a sentence each; mostly nothing."""
+        told = []
+        for path in (self.log, self.metrics):
+            rows, bad, skipped = read_end(path, TAIL)
+            bad += sum("protocol" in row and not is_figure(row) for row in rows)
+            if bad:
+                told.append(f"{path.name}: {bad:,} damaged line{'s' * (bad > 1)} passed over.")
+            if skipped:
+                told.append(f"{path.name}: of its {skipped + TAIL:,} bytes the last {TAIL:,} are looked at.")
+        return told
+
+    def figures(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl that an evaluation wrote, oldest first."""
+        return [row for row in self.rows(self.metrics) if is_figure(row)]
+
+    def settings(self) -> dict[str, Any]:
+        """What experiment.json says.
+
+        Raises:
+            UserError: there is none, or it cannot be read.
+        """
+        path = self.experiment
+        if not exists(path):
+            raise UserError(f"{path.parent} is not a run's folder: it has no {path.name}.")
+        try:
+            card = parse_json(read_bytes(path, CARD))
+        except ValueError as error:  # not UTF-8, or not JSON
+            raise UserError(f"{path} is damaged: it is not JSON ({error}).") from error
+        if not isinstance(card, dict):
+            raise UserError(f"{path} is damaged: it is no group of settings.")
+        return card
+
+    def rewind(self, images: int) -> None:
+        """Drop what was logged, drawn and saved after `images` images: a resumed training makes it again.
+
+        Damaged lines stay where they are.
+
+        Raises:
+            UserError: the system refused.
+        """
+        if not self.writes:
+            return
+        for path in (self.log, self.metrics):
+            if path.is_file():
+                self._rewind_file(path, images)
+        for folder in (self.samples, self.models):
+            for path in folder.iterdir() if folder.is_dir() else []:
+                seen = moment(path)
+                if seen is not None and seen > images:
+                    path.unlink()
+        for path in [*self.folder.rglob(".*.part"), *self.checkpoints.glob("candidate_*")]:
+            path.unlink(missing_ok=True)
+
+    def _rewind_file(self, path: Path, images: int) -> None:
+        """Leave the lines after `images` images out, one by one: a log may be larger than the memory."""
+        try:
+            with open_regular(path) as file, part_of(path) as part, open(part, "wb") as out:
+                begins = True  # a part of a line that is longer than LINE may not
+                while line := file.readline(LINE):
+                    ends = line.endswith(b"\n")
+                    row = parsed(line) if begins and ends else None
+                    half = begins and not ends and len(line) < LINE  # written so in a crash
+                    if not half and (row is None or row["images"] <= images):
+                        out.write(line)
+                    begins = ends
+                out.flush()
+                os.fsync(out.fileno())
+                os.replace(part, path)
+        except OSError as error:
+            raise cannot("write", path, error) from error
+
+    def save_sample(self, name: str, files: dict[str, bytes]) -> Path:
+        """Write a preview's files below samples/, by suffix; returns the path of the first.
+
+        Raises:
+            UserError: the system refused.
+        """
+        paths = [self.samples / f"{name}{suffix}" for suffix in files]
+        if self.writes:
+            make_folder(self.samples)
+            for path, content in zip(paths, files.values(), strict=True):
+                write_whole(path, content)
+        return paths[0]
+
+    def previews(self, suffix: str = ".png") -> list[tuple[int, Path]]:
+        """The previews of the generator so far: (images seen, path of the file with this suffix), oldest first.
+
+        Those that are named by thousands of images count as of the beginning of their thousand.
+        """
+        first = self.samples / f"fakes_init{suffix}"
+        found = [(0, first)] if first.is_file() else []
+        named = ((moment(path), path) for path in sorted(self.samples.glob(f"fakes_*{suffix}")))
+        return found + sorted((seen, path) for seen, path in named if seen is not None)
+
+    def save_snapshot(self, images: int, tensors: dict[str, Tensor], card: dict[str, Any]) -> Path:
+        """Write all that a resume needs, and remove the oldest snapshots."""
+        path = self.checkpoints / f"snapshot_{images:012d}.safetensors"
+        if not self.writes:
+            return path
+        make_folder(self.checkpoints)
+        checkpoint.save(path, tensors, card)
+        for old in self.snapshots()[KEEP:]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def save_model(self, path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
+        """Write a model file: all that using the networks needs."""
+        if not self.writes:
+            return
+        make_folder(path.parent)
+        checkpoint.save(path, tensors, {**self.base_card, **card})
+
+    def candidate(self, images: int) -> Path:
+        """The model after so many images, while it is being measured."""
+        return self.checkpoints / f"candidate_{images:012d}.safetensors"
+
+    def is_finished(self) -> bool:
+        """Is the model that of a training which came to its end?"""
+        try:
+            card = checkpoint.head(self.model)
+        except UserError:
+            return False
+        return bool(card.get("finished"))
+
+    def snapshots(self) -> list[Path]:
+        """The snapshots, newest first."""
+        return sorted(self.checkpoints.glob("snapshot_*.safetensors"), reverse=True)
+
+    def last_snapshot(
+        self, take: Callable[[Path, dict[str, Tensor], dict[str, Any]], None] | None = None
+    ) -> tuple[Path | None, dict[str, Tensor], dict[str, Any], list[str]]:
+        """The newest snapshot that is whole, and that `take` does not refuse with a UserError.
+
+        Returns:
+            Its path (None: there is no snapshot), tensors and card, and a sentence for each bad one passed over.
+
+        Raises:
+            UserError: there are snapshots, but none of them can be taken.
+        """
+        bad: list[str] = []
+        for path in self.snapshots():
+            try:
+                tensors, card = checkpoint.load(path)
+                if take is not None:
+                    take(path, tensors, card)
+                return path, tensors, card, bad
+            except UserError as error:  # damaged, unreadable, of a newer version, or of another training
+                bad.append(str(error))
+        if bad:
+            raise UserError(f"No snapshot in {self.checkpoints} can be read. {' '.join(bad)} Start a new run.")
+        return None, {}, {}, bad

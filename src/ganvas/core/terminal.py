@@ -1,0 +1,53 @@
+"""The terminal: all that Ganvas says goes through here; no name in it can command the terminal, or end the call.
+
+Names of files and classes and the texts of model cards come from others: their control and escape characters are
+written out, square brackets are no markup, and a letter that the terminal has not is written as `\\xe9`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from rich import console as rich
+from rich.segment import Segment
+from rich.text import Text
+
+from ganvas.core.text import printable
+
+
+class Console(rich.Console):
+    """rich's console for texts from outside: square brackets are no markup, and control characters are written out."""
+
+    def __init__(self, *, stderr: bool = False, quiet: bool = False, markup: bool = False) -> None:
+        super().__init__(stderr=stderr, quiet=quiet, markup=markup, emoji=False, highlight=False)
+
+    def render_str(self, text: str, **how: Any) -> Text:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return super().render_str(printable(text), **how)  # rich itself would drop some of these characters
+
+    def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
+def say(*texts: object, error: bool = False, end: str = "\n", flush: bool = False) -> None:
+    """Print texts with a space between them; `error`: where errors go."""
+    print(*map(printable, texts), end=end, flush=flush, file=sys.stderr if error else sys.stdout)
+
+
+def say_json(found: object) -> None:
+    """Print a value as one line of JSON, in ASCII."""
+    print(json.dumps(found).replace("\x7f", "\\u007f"))
+
+
+def prepare() -> None:
+    """Let nothing that is printed end the call: whatever letters the terminal has, and where nobody listens."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller: the next file that is opened must not get its number
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

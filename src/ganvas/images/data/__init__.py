@@ -1,0 +1,30 @@
+"""Pictures to train on: the sets that come with Ganvas, and the user's own."""
+
+from ganvas.images.data.checks import Packing
+from ganvas.images.data.dataset import ImageData, Split
+from ganvas.images.data.readers import (
+    DATASETS,
+    STACKED,
+    has_own_shape,
+    listed,
+    load,
+    loading,
+    mnist,
+    pack_into,
+    stacked_mnist,
+)
+
+__all__ = [
+    "DATASETS",
+    "STACKED",
+    "ImageData",
+    "Packing",
+    "Split",
+    "has_own_shape",
+    "listed",
+    "load",
+    "loading",
+    "mnist",
+    "pack_into",
+    "stacked_mnist",
+]

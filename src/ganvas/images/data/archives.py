@@ -1,0 +1,195 @@
+"""Archives of pictures, read where they lie and within limits: what they state is not trusted."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import lzma
+import os
+import tarfile
+import weakref
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, cast
+
+from ganvas.core import files
+from ganvas.core.errors import UserError, first_line
+from ganvas.core.files import cannot
+from ganvas.images import decode
+
+MEMBERS = 2_000_000  # of an archive, at most
+LISTED = 200_000_000  # bytes of a zip's list of its members, at most
+HEADER = 1_000_000  # bytes of what a tar tells of a member, at most
+UNFOLDED = 100_000_000  # bytes from which a member of a zip must have a hundredth of them in the archive
+END = 66_000  # bytes, at most, in which the end of a zip lies, with its comment
+PORTION = 1_000_000  # bytes that are read or unpacked at a time
+UNPACK: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+Reading = Callable[[list[str]], Iterator[bytes | Exception]]
+
+
+def _safe(path: Path, name: str) -> str:
+    clean = name.replace("\\", "/").removeprefix("./")
+    if clean.startswith("/") or ".." in clean.split("/") or clean[1:2] == ":":
+        raise UserError(f"{path} has a member named '{name}', which points out of the archive: do not trust this file.")
+    return clean
+
+
+class Bounded:
+    """A file of which no more than `most` bytes are read at a time, whatever is written in it."""
+
+    def __init__(self, file: Any, most: int) -> None:
+        self.file, self.most, self.last = file, most, b""
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, count: int = -1) -> bytes:
+        wanted, parts = self.most + 1 if count < 0 else min(count, self.most + 1), []
+        while wanted and (part := self.file.read(min(wanted, PORTION))):  # a file makes room for all that is asked for
+            parts.append(part)
+            wanted -= len(part)
+        found = b"".join(parts)
+        if len(found) > self.most:
+            raise ValueError(f"it has more than {self.most:,} bytes where a picture or a list of names should be")
+        self.last = found
+        return found
+
+
+def _too_large(size: int) -> UserError:
+    return UserError(f"it has {size:,} bytes; a picture has {decode.BYTES:,} at most")
+
+
+def _too_many(path: Path) -> UserError:
+    return UserError(f"{path} has more than {MEMBERS:,} members. Unpack it, and name the folder.")
+
+
+def of_zip(path: Path) -> tuple[dict[str, str], Reading]:
+    """What a zip file holds: of each member a text that changes when it does, and what reads members.
+
+    Raises:
+        UserError: it is damaged, no zip file, locked, has too many members, or is not to be trusted.
+    """
+    with contextlib.ExitStack() as stack:
+        raw = Bounded(stack.enter_context(files.open_regular(path)), LISTED)  # the list of members is read at once
+        try:
+            file = stack.enter_context(zipfile.ZipFile(cast(IO[bytes], raw)))
+            listed = file.infolist()
+            check_list(file, [i for i in listed if not i.filename.lower().endswith(tuple(decode.SUFFIXES))])
+            infos = {_safe(path, i.filename): i for i in listed if not i.is_dir()}
+        except OSError as error:
+            raise cannot("read", path, error) from error
+        except UserError:
+            raise
+        except Exception as error:  # zipfile raises what its parts raise: BadZipFile, NotImplementedError, struct.error
+            raise UserError(
+                f"{path} is damaged, or no zip file ({first_line(error)[:200]}). Fetch it again."
+            ) from error
+        if len(infos) > MEMBERS:
+            raise _too_many(path)
+        if any(i.flag_bits & 1 for i in infos.values()):
+            raise UserError(f"{path} is locked with a password. Unpack it, and name the folder.")
+        raw.most = decode.BYTES
+        opened = stack.pop_all()  # it stays open as long as someone may read
+
+    def read(names: list[str]) -> Iterator[bytes | Exception]:
+        for name in names:
+            try:
+                yield _member(file, infos[name])
+            except Exception as error:  # see above
+                yield error
+
+    weakref.finalize(read, opened.close)
+    return {name: f"{i.file_size} {i.CRC}" for name, i in infos.items()}, read
+
+
+def check_list(file: zipfile.ZipFile, passed_over: Iterable[zipfile.ZipInfo]) -> None:
+    """Look whether a zip's list is whole: what a damaged one leaves out or calls otherwise would be missing silently.
+
+    Args:
+        passed_over: members that nobody reads; of the others zipfile itself compares list and head.
+
+    Raises:
+        ValueError, zipfile.BadZipFile: it names fewer members than its end says, or other ones than their own heads.
+    """
+    raw, found = cast(Bounded, file.fp), len(file.infolist())
+    raw.seek(max(0, raw.seek(0, os.SEEK_END) - END))
+    tail = raw.read(END)
+    at = tail.rfind(b"PK\5\6") + 10
+    stated = int.from_bytes(tail[at : at + 2], "little")
+    if stated not in (0xFFFF, found % 2**16):  # the first: a larger number stands elsewhere
+        raise ValueError(f"its list names {found:,} members, and its end says {stated:,}")
+    for info in passed_over:
+        with contextlib.suppress(NotImplementedError, RuntimeError):  # packed in a way that is not known, or locked
+            file.open(info).close()
+
+
+def _member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """A member's bytes, no more than it states."""
+    if info.file_size > decode.BYTES:
+        raise _too_large(info.file_size)
+    if info.file_size > max(UNFOLDED, files.RATIO * info.compress_size):
+        raise UserError(f"its {info.compress_size:,} bytes unfold to {info.file_size:,}: no picture is packed so small")
+    # of BZ2 and LZMA Python unpacks at once whatever it has read
+    step = PORTION if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else 4_096
+    with file.open(info) as member:
+        return b"".join(iter(lambda: member.read(step), b""))
+
+
+def _check_end(file: Bounded) -> None:
+    """Raise a ValueError where a tar does not end as it should: Python takes a damaged head for the end."""
+    if file.last.strip(b"\0"):
+        raise ValueError("what should be the head of a member is none")
+    if not file.last:
+        raise ValueError("it ends without its mark for the end: it may be cut short")
+    while part := file.read(min(PORTION, file.most)):
+        if part.strip(b"\0"):
+            raise ValueError("behind its mark for the end there is more; if several were joined, unpack it: tar -i -xf")
+
+
+def of_tar(path: Path) -> tuple[dict[str, str], Reading]:
+    """As `of_zip`, of a tar file, packed or not."""
+    infos: dict[str, tarfile.TarInfo] = {}
+    with contextlib.ExitStack() as stack:
+        raw = stack.enter_context(files.open_regular(path))
+        try:
+            head = raw.read(6)
+            raw.seek(0)
+            unpack = next((f for sign, f in UNPACK.items() if head.startswith(sign)), None)
+            bounded = Bounded(stack.enter_context(unpack(raw)) if unpack else raw, HEADER)
+            file = stack.enter_context(tarfile.TarFile(fileobj=cast(IO[bytes], bounded)))
+            for _ in range(MEMBERS + 1):
+                info = file.next()
+                if info is None:
+                    _check_end(bounded)
+                    break
+                file.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  # what it keeps would add up
+                if info.isfile():
+                    info.pax_headers = {}
+                    infos[_safe(path, info.name)] = info
+            else:
+                raise _too_many(path)
+        except (tarfile.TarError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+            told = first_line(error)[:200]
+            raise UserError(
+                f"{path} is damaged, or no tar file ({told}). Fetch it again, or unpack it and name the folder."
+            ) from error
+        except OSError as error:
+            if error.errno is None:  # what gzip says of a broken stream
+                raise UserError(f"{path} is damaged ({error}). Fetch it again.") from error
+            raise cannot("read", path, error) from error
+        bounded.most = decode.BYTES
+        opened = stack.pop_all()
+
+    def read(names: list[str]) -> Iterator[bytes | Exception]:
+        for name in names:  # in the archive's order: a compressed one is read from its beginning once
+            try:
+                if infos[name].size > decode.BYTES:
+                    raise _too_large(infos[name].size)
+                member = file.extractfile(infos[name])
+                yield member.read() if member is not None else b""
+            except Exception as error:  # see above
+                yield error
+
+    weakref.finalize(read, opened.close)
+    return {name: f"{i.size} {i.mtime}" for name, i in infos.items()}, read

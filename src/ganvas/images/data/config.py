@@ -1,0 +1,90 @@
+"""The settings of a training's images."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from ganvas.core.config import knob
+from ganvas.core.errors import UserError
+from ganvas.images.data import listing, readers
+from ganvas.images.data.checks import Packing
+from ganvas.images.data.dataset import ImageData
+from ganvas.images.decode import Shape
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images."""
+
+    places: ClassVar[tuple[str, ...]] = ("source", "twins", "to")
+
+    source: str = knob("mnist", "a data set's name, or a folder, archive or .npz file of pictures")
+    labels: bool = knob(True, "use the labels where the data has them")
+    size: int = knob(
+        0,
+        "pixels a side (0: as the pictures are where all are square, of one size and at most 256; else 64, or smaller "
+        "where most are smaller)",
+        low=0,
+        high=1024,
+    )
+    channels: int = knob(
+        0,
+        "1 grey, 3 colour, 4 colour with transparency (0: grey where all are stored as grey, else colour)",
+        low=0,
+        high=4,
+    )
+    fit: str = knob(
+        "crop",
+        "of pictures that are not square: cut out the middle, or pad them with their border's colour; pieces: leave "
+        "them as they are, and learn from pieces of `size` pixels",
+        choices=("crop", "pad", "pieces"),
+    )
+    twins: str = knob("", "a folder of the damaged twins of the pictures, of the same names, for degrade=pairs")
+    to: str = knob("", "the pictures of the other kind, for translate: as source")
+    linear: bool = knob(False, "scale in linear light: slower, and fine bright details stay bright")
+
+    def shape(self) -> Shape:
+        """The shape that pictures get.
+
+        Raises:
+            UserError: there are no pictures of two channels, or of fewer than four pixels.
+        """
+        if self.channels == 2:
+            raise UserError(
+                "channels=2: choose 1 (grey), 3 (colour), 4 (with transparency) or 0 (as the pictures are)."
+            )
+        if 0 < self.size < 4:
+            raise UserError(f"size={self.size}: pictures of 4 pixels a side are the smallest; 0 means as they are.")
+        return Shape(self.size, self.channels, self.fit, self.linear)
+
+    def loading(self) -> Generator[Packing, None, ImageData]:
+        """Read the images, and tell how far their conversion is.
+
+        Raises:
+            UserError: they cannot be found or read.
+        """
+        return readers.loading(self.source, self.shape(), self.labels, self.twins, self.to)
+
+    def bare_name(self) -> str:
+        """What the data is called, without its place."""
+        return listing.bare_name(Path(self.source))
+
+    def bare(self, images: ImageData) -> dict[str, str]:
+        """The places by their names alone: a model keeps no paths."""
+        other = images.other.name if images.other is not None else ""
+        return {"source": images.name, "twins": Path(self.twins).name, "to": other}
+
+    def one_kind(self, task: str) -> None:
+        """Raise a UserError where a second kind of pictures is named, for a task that learns from one."""
+        if self.to:
+            raise UserError(f"--to {self.to} is for translate alone: {task} learns from one kind of pictures.")
+
+    def no_pairs(self) -> None:
+        """Raise a UserError where damaged twins are named, for a task that needs none."""
+        if self.twins:
+            raise UserError(
+                "twins=FOLDER and degrade=pairs belong together: damage that you have, beside damage that is made."
+            )

@@ -1,0 +1,127 @@
+"""What a data set is, wherever its pictures lie."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas.core.errors import UserError
+from ganvas.core.memmap import Stored
+from ganvas.images import tensors as im
+from ganvas.images.decode import Depth
+from ganvas.images.sheets import Sheet
+from ganvas.images.spec import ImageSpec
+
+HELD_OUT = 0.1  # share of the images that is held out where the data set has no test images
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images uint8 [N, C, H, W] and labels int64 [N] (None: unlabelled).
+
+    `images` may be a `Stored`, which is indexed, sliced and split as a tensor is: to a type checker it is one.
+    """
+
+    images: Tensor
+    labels: Tensor | None
+
+    @property
+    def samples(self) -> Tensor:
+        """The images, by the name that general code knows."""
+        return self.images
+
+    @classmethod
+    def on_disk(cls, images: Stored, labels: Tensor | None) -> Split:
+        return cls(cast(Tensor, images), labels)
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A data set: what is trained on, what is held out, names, and fingerprint (SHA-256 of both splits).
+
+    `notes`: what the user should know, such as pictures that could not be read.
+    """
+
+    name: str
+    train: Split
+    held_out: Split
+    class_names: tuple[str, ...]
+    fingerprint: str
+    licence: str = "not stated"
+    notes: tuple[str, ...] = ()
+    twins: bool = False  # behind the channels of each picture come those of its damaged twin
+    depth: Depth = Depth()  # how greys of more than 8 bits became 8
+    other: ImageData | None = None  # the other kind of pictures, where one kind is to be turned into another
+
+    @property
+    def spec(self) -> ImageSpec:
+        _, channels, height, _ = self.train.images.shape
+        return ImageSpec(channels // 2 if self.twins else channels, height, len(self.class_names))
+
+    def unlabelled(self) -> ImageData:
+        """The same images without their labels."""
+        train, held_out = Split(self.train.images, None), Split(self.held_out.images, None)
+        return replace(self, train=train, held_out=held_out, class_names=())
+
+    def decode(self, samples: Tensor) -> Tensor:
+        """uint8 [B, C, H, W] -> float [B, C, H, W] in [-1, 1]."""
+        return im.to_float(samples)
+
+    def facts(self) -> dict[str, Any]:
+        """How greys of more than 8 bits became 8, where that was so."""
+        return {"depth": list(self.depth)} if any(self.depth) else {}
+
+    def examples(self) -> Sheet:
+        """A sheet of real images."""
+        return Sheet(self.some())
+
+    def some(self, columns: int = 10, rows: int = 10) -> Tensor:
+        """Real images for a sheet, uint8 [n, C, H, W]: a class a row where there are classes, or half of each kind."""
+        if self.other is not None:
+            first, second = (d.some(columns, rows // 2) for d in (replace(self, other=None), self.other))
+            return torch.cat([first[: len(first) // columns * columns or None], second])
+        pool = self.train
+        if pool.labels is None:
+            count = min(rows * columns, len(pool.images))  # evenly spread: neighbours may be pieces of one photograph
+            return pool.images[torch.arange(count) * len(pool.images) // count][:, : self.spec.channels]
+        picked = [(pool.labels == c).nonzero().flatten()[:columns] for c in range(len(self.class_names))]
+        full = [p if len(p) == columns else p[torch.arange(columns) % len(p)] for p in picked if len(p)]
+        return pool.images[torch.cat(full)]
+
+
+def fingerprint(*arrays: np.ndarray | None) -> str:
+    """SHA-256 of arrays: shapes, types and bytes."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        if array is not None:
+            digest.update(f"{array.shape}{array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def too_few(count: int, different: int, place: str = "") -> UserError:
+    """The error where none can be held out, which is decided by content."""
+    where = f"{place}: " if place else ""
+    if count > 1 and different == 1:
+        return UserError(f"{where}all {count:,} pictures are the same, so that none can be held out. Add other ones.")
+    return UserError(f"{where}{different:,} different pictures are too few to hold some out. Add pictures.")
+
+
+def hold_out(
+    images: np.ndarray, labels: np.ndarray | None, place: str = ""
+) -> tuple[tuple[np.ndarray, np.ndarray | None], tuple[np.ndarray, np.ndarray | None]]:
+    """Images and labels to train on, and those that are held out: a tenth, chosen by content; `place` is for errors."""
+    digests = (hashlib.blake2b(image.tobytes(), digest_size=4).digest() for image in images)
+    numbers = np.frombuffer(b"".join(digests), np.uint32)
+    out = numbers < HELD_OUT * 2**32
+    if not out.any() or out.all():
+        raise too_few(len(images), len(set(numbers.tolist())), place)
+    return (
+        (images[~out], None if labels is None else labels[~out]),
+        (images[out], None if labels is None else labels[out]),
+    )

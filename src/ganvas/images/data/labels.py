@@ -1,0 +1,347 @@
+"""Labels in tables: what spreadsheets write, the metadata files of Hugging Face, the dataset.json of StyleGAN."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Collection, Iterator
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from ganvas.core.errors import UserError
+from ganvas.core.files import parse_json
+from ganvas.core.text import one_line
+from ganvas.images.data.matching import Names
+
+FILE = (
+    "file_name",
+    "filename",
+    "file",
+    "file_path",
+    "filepath",
+    "image",
+    "image_name",
+    "image_path",
+    "img",
+    "img_name",
+)
+NUMBERS = ("image_id", "img_id", "id")  # of pictures, where they name them
+FILE += ("path", "picture", "photo", *NUMBERS)
+LABEL = ("label", "class", "category", "class_name", "label_name", "labels", "target", "breed", "species", "kind")
+LABEL += ("class_id", "category_id", "y")
+CAPTIONS = ("text", "caption", "captions", "prompt", "description", "title")
+LARGEST = 200_000_000  # bytes of a table
+LONGEST = 200  # characters of a class's name
+LOOKED = 200  # lines that are looked at for what a table without known columns is
+MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+Open = Callable[[list[str]], Iterator[bytes | Exception]]
+Line = tuple[str, dict[str, Any]]  # where it stands, such as "line 3", and its cells by column
+
+
+class NoTable(Exception):
+    """The file is no table of labels of these pictures; the text says what it is."""
+
+
+class Unclear(UserError):
+    """A table names these pictures, and it is not clear which of its columns holds the classes."""
+
+
+class Row(NamedTuple):
+    """A line of a table: where it stands, such as 'line 3', a picture, and its label."""
+
+    line: str
+    file: str
+    label: Any
+
+
+def is_table(name: str) -> bool:
+    """May this be a table of labels, by its name?"""
+    base = name.rpartition("/")[2].lower()
+    return base.endswith((".csv", ".tsv")) or base in ("metadata.jsonl", "dataset.json")
+
+
+def check_names(place: str, names: Collection[str]) -> None:
+    """Raise a UserError where two classes differ by case alone: one of them is a slip."""
+    seen: dict[str, str] = {}
+    for name in sorted(names):
+        twin = seen.setdefault(name.strip().lower(), name)
+        if twin != name:
+            raise UserError(
+                f"{place} has the classes '{one_line(twin)}' and '{one_line(name)}', which differ by case alone. "
+                "Rename one."
+            )
+
+
+def from_tables(
+    place: str, names: list[str], tables: dict[str, Open], beside: Collection[str] = (), tests: list[bool] | None = None
+) -> tuple[list[str | None] | None, list[str]]:
+    """The class of each picture, and notes about what was passed over or guessed.
+
+    Args:
+        place: what the user calls the folder or archive.
+        names: of the pictures, as the folder or archive has them.
+        tables: name of each file that may be a table, and what reads it.
+        beside: pictures that are not used, which tables may name all the same.
+        tests: which are test images. Where none of these has a label, as in a contest, theirs are None.
+
+    Returns:
+        None where the tables state no class.
+
+    Raises:
+        Unclear: it is not clear which column of the only table holds the classes.
+        UserError: a table cannot be read, contradicts itself or another one, names files that are not there, or leaves
+            pictures without a label.
+    """
+    known, notes = Names(names, beside), []
+    stated: dict[int, tuple[str, str]] = {}  # of a picture: its label, and where that stands
+    used, unclear = [], None
+    for table, read in tables.items():
+        where = one_line(f"{place}/{table}")
+        try:
+            rows, told = _rows(where, table, next(read([table])), known)
+        except NoTable as error:
+            notes.append(f"{where} is no table of labels and is passed over: {error}.")
+            continue
+        except Unclear as error:  # it does not matter where the others say all
+            unclear = error
+            continue
+        notes += told
+        used += [table] if rows else []
+        _take(where, PurePosixPath(table).parent, rows, known, stated)
+    if not used:
+        if unclear is not None:
+            raise unclear
+        return None, notes
+    labels = [stated[i][0] if i in stated else None for i in range(len(names))]
+    bare = [i for i, label in enumerate(labels) if label is None]
+    if tests and bare == [i for i, test in enumerate(tests) if test]:
+        notes.append(f"{len(bare):,} test images without a label in {', '.join(map(one_line, used))} are left out.")
+    elif bare:
+        raise UserError(
+            f"{place}: {len(bare):,} pictures have no label in {', '.join(map(one_line, used))} (the first: "
+            f"{one_line(names[bare[0]])}). Add them, or train with labels=false."
+        )
+    if unclear is not None:
+        notes.append(f"Passed over, since other tables name all classes: {unclear}")
+    check_names(place, {label for label in labels if label is not None})
+    return labels, notes
+
+
+def _take(where: str, below: PurePosixPath, rows: list[Row], known: Names, stated: dict[int, tuple[str, str]]) -> None:
+    """Add the labels of a table to those that are stated already."""
+    missing = []
+    for row in rows:
+        at = f"{where}, {row.line}"
+        found = known.find(below, row.file)
+        if not found:
+            missing.append(row)
+            continue
+        if len(found) > 1:
+            one, other = (one_line(known.names[i]) for i in found[:2])
+            raise UserError(
+                f"{at}: {one_line(row.file)} may be {one} or {other}. Write the path, from the table's folder."
+            )
+        if found[0] in known.beside:
+            continue
+        label = _label(at, row.label)
+        before, there = stated.setdefault(found[0], (label, at))
+        if before != label:
+            raise UserError(
+                f"{one_line(known.names[found[0]])} has two labels: '{one_line(before)}' ({there}) and "
+                f"'{one_line(label)}' ({at}). Remove one of these lines."
+            )
+    if missing:
+        first = one_line(missing[0].file[:LONGEST])
+        raise UserError(
+            f"{where} names {len(missing):,} files that are not there (the first: {first}, {missing[0].line}). Remove "
+            "these lines, or add the files."
+        )
+
+
+def _label(where: str, value: Any) -> str:
+    """The name of a class as a table has it; of a list in which a single 1 stands among zeros, the place of the 1."""
+    if isinstance(value, list):
+        numbers = [v for v in value if isinstance(v, int | float)]
+        if len(numbers) == len(value) and sorted(numbers)[-1:] == [1] and not any(sorted(numbers)[:-1]):
+            return str(numbers.index(1))
+        raise UserError(
+            f"{where}: the label {one_line(json.dumps(value))[:80]} is a list. One class for each picture is needed, "
+            "or a list of zeros with a single 1."
+        )
+    if isinstance(value, dict):
+        raise UserError(f"{where}: the label is an object. One class for each picture is needed.")
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+    if len(text) > LONGEST:
+        raise UserError(
+            f"{where}: the label has {len(text):,} characters; the name of a class has {LONGEST} at most. Train with "
+            "labels=false if these are no classes."
+        )
+    return text
+
+
+def _rows(where: str, table: str, data: bytes | Exception, known: Names) -> tuple[list[Row], list[str]]:
+    """File and label of each line, and notes.
+
+    Raises:
+        NoTable: it is something else.
+        UserError: it cannot be read, or a line lacks something.
+    """
+    if isinstance(data, Exception):
+        raise UserError(f"{where} cannot be read ({data}).") from data
+    kind = PurePosixPath(table).suffix.lower()
+    notes: list[str] = []
+    encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except ValueError as error:
+        if encoding != "utf-8" or kind.startswith(".json"):
+            raise UserError(f"{where} is damaged: it is no text ({error}).") from error
+        text = data.decode("cp1252", "replace")
+        notes.append(f"{where} is not in UTF-8: it is read as Windows-1252. Look at the names of the classes.")
+    if "\0" in text:
+        raise UserError(f"{where} is damaged: there are zero bytes in it.")
+    if kind == ".json":
+        return _of_json(where, text, table, known), notes
+    below = PurePosixPath(table).parent
+    lines = _of_lines(where, text) if kind == ".jsonl" else _of_csv(where, text, below, known, notes)
+    return _chosen(where, lines, below, known, notes), notes
+
+
+def _parsed(where: str, line: int, text: str) -> Any:
+    try:
+        return parse_json(text)
+    except json.JSONDecodeError as error:
+        at = f"line {error.lineno + line - 1}, column {error.colno}"
+        raise UserError(f"{where} is damaged: it is no well-formed JSON ({at}: {error.msg}).") from error
+    except ValueError as error:
+        raise UserError(f"{where} is damaged: line {line} is no well-formed JSON ({error}).") from error
+
+
+def _of_json(where: str, text: str, table: str, known: Names) -> list[Row]:
+    """The rows of a dataset.json: pairs, objects of a name and a label each, or one object of labels by name."""
+    found = _parsed(where, 1, text)
+    stated = isinstance(found, dict) and "labels" in found
+    found = found["labels"] if stated else found
+    if stated and found is None:  # StyleGAN writes null where there are none
+        return []
+    if isinstance(found, dict):
+        rows = [Row(f"entry {n}", name, label) for n, (name, label) in enumerate(found.items(), 1)]
+        if not stated and not any(known.find(PurePosixPath(table).parent, row.file) for row in rows[:LOOKED]):
+            raise NoTable("it names none of these pictures")
+    elif isinstance(found, list) and found and all(isinstance(entry, dict) for entry in found):
+        lines = [(f"entry {n}", entry) for n, entry in enumerate(found, 1)]
+        return _chosen(where, lines, PurePosixPath(table).parent, known, [])
+    elif isinstance(found, list):
+        rows = []
+        for n, entry in enumerate(found, 1):
+            if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[0], str):
+                raise UserError(
+                    f"{where}: entry {n} is {one_line(json.dumps(entry))[:80]}; a file's name and its label are "
+                    'needed, as in ["1.png", 0].'
+                )
+            rows.append(Row(f"entry {n}", *entry))
+    else:
+        raise UserError(f'{where} has no labels; a list is needed, as in {{"labels": [["1.png", 0]]}}.')
+    empty = next((row for row in rows if row.label in (None, "") or not row.file), None)
+    if empty:
+        raise UserError(f"{where}: {empty.line} lacks its file or its label.")
+    return rows
+
+
+def _of_lines(where: str, text: str) -> list[Line]:
+    lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+    found = [(f"line {n}", _parsed(where, n, line)) for n, line in lines]
+    other = next((at for at, row in found if not isinstance(row, dict)), None)
+    if other:
+        raise UserError(f"{where} is damaged, or no table of labels: {other} is no JSON object.")
+    if not found:
+        raise NoTable("it is empty")
+    return found
+
+
+def _of_csv(where: str, text: str, below: PurePosixPath, known: Names, notes: list[str]) -> list[Line]:
+    """The lines of a table as spreadsheets write it, by the columns of its heading; blank lines are passed over.
+
+    Raises:
+        NoTable: it is no such table.
+        UserError: a line has more cells than the heading.
+    """
+    told = re.match(r"\"?sep=(.)\"?[ \t]*(\r\n|\r|\n)", text, re.IGNORECASE)  # for Excel: not part of the table
+    body = text[told.end() :] if told else text
+    head = re.sub(r'"[^"]*"', "", re.split(r"[\r\n]", body.lstrip("\r\n"), maxsplit=1)[0])
+    mark = told[1] if told else max(",;\t|", key=head.count)
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=mark, skipinitialspace=True)
+    lines, start = [], 1 + bool(told)
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                lines.append((f"line {start}", [cell.strip() for cell in cells]))
+            start = reader.line_num + 1 + bool(told)
+    except csv.Error as error:
+        if any(known.find(below, cell, True) for _, cells in lines[:LOOKED] for cell in cells):
+            raise UserError(f"{where} is damaged: {error} (line {start}).") from error
+        raise NoTable(f"{error} (line {start})") from error
+    if not lines:
+        raise NoTable("it is empty")
+    columns = lines[0][1]
+    if not {*map(_plain, columns)} & {*FILE, *LABEL} and any(known.find(below, cell, True) for cell in columns):
+        columns = [f"column {n}" for n in range(1, len(columns) + 1)]
+        notes.append(f"{where} has no heading: its first line is taken for a picture like the others.")
+    else:
+        lines = lines[1:]
+    wide = next((at for at, cells in lines if any(cells[len(columns) :])), None)
+    rows = [(at, dict(zip(columns, cells, strict=False))) for at, cells in lines]
+    if wide and any(known.find(below, str(cell), True) for _, row in rows[:LOOKED] for cell in row.values()):
+        raise UserError(f"{where}: {wide} has more cells than the heading. Put what holds a '{mark}' into quotes.")
+    if not rows:
+        raise NoTable("it has a heading and no lines")
+    return rows
+
+
+def _plain(column: str) -> str:
+    """A column's name in small letters, words joined by underscores."""
+    return re.sub(r"[\s_-]+", "_", column.strip().lower())
+
+
+def _chosen(where: str, lines: list[Line], below: PurePosixPath, known: Names, notes: list[str]) -> list[Row]:
+    """The cells of the files and of the labels.
+
+    Raises:
+        NoTable: no column names these pictures, or none beside it holds classes.
+        UserError: a line lacks its file or its label, or it is not clear which column holds the classes.
+    """
+    columns = list(dict.fromkeys(c for _, row in lines[:LOOKED] for c in row))
+    plain = {_plain(c): c for c in reversed(columns)}
+    file, label = (next((plain[n] for n in wanted if n in plain), None) for wanted in (FILE, LABEL))
+    first = [row for _, row in lines[:LOOKED]]
+    if file is None or label is None or _plain(file) in NUMBERS:
+        naming = {c: sum(bool(known.find(below, str(row.get(c) or ""), c != file)) for row in first) for c in columns}
+        file = file if file is not None and naming[file] else max(columns, key=lambda c: naming[c], default=None)
+        if file is None or not naming[file]:
+            raise NoTable(f"it names none of these pictures; its columns are {', '.join(map(one_line, columns[:20]))}")
+    if label is None or label == file:
+        label = _guessed(where, [c for c in columns if c != file], file, lines)
+        notes.append(f"{where}: '{one_line(file)}' is taken for the files and '{one_line(label)}' for the classes.")
+    rows = [Row(at, str(row.get(file) or ""), row.get(label)) for at, row in lines]
+    empty = next((row for row in rows if not row.file or row.label in (None, "")), None)
+    if empty:
+        raise UserError(f"{where}: {empty.line} lacks its {one_line(file)} or its {one_line(label)}.")
+    return rows
+
+
+def _guessed(where: str, others: list[str], file: str, lines: list[Line]) -> str:
+    """The column of the classes of a table that has no column of such a name: the only other one, if values repeat."""
+    captions = [c for c in others if _plain(c) in CAPTIONS]
+    if captions:
+        raise NoTable(f"its column '{one_line(captions[0])}' holds captions, no classes")
+    values = [str(row.get(others[0]) or "") for _, row in lines] if len(others) == 1 else []
+    if not values or 2 * len(set(values)) > len(values):
+        told = ", ".join(map(one_line, [file, *others][:20]))
+        raise Unclear(
+            f"{where} has the columns {told}; one of {', '.join(LABEL[:6])} is needed beside '{one_line(file)}'. "
+            "Rename the column of the classes, or train with labels=false."
+        )
+    return others[0]

@@ -1,0 +1,156 @@
+"""What the names in a folder of pictures say: litter, kinds of files that are not read, splits and classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+
+from ganvas.core.text import one_line
+from ganvas.images.data import labels
+from ganvas.images.decode import SUFFIXES
+
+TRAIN = ("train", "training")
+TEST = ("test", "testing", "valid", "val", "validation", "eval")
+UNLABELLED = ("unlabeled", "unlabelled")  # what STL-10 and others put beside them
+LITTER = {  # what systems, network disks and programs leave behind, in small letters; so is every name with a dot first
+    *("__macosx", "@eadir", "@recycle", "@recently-snapshot", "@sharebin", "@tmp", "#recycle", "#snapshot"),
+    *("$recycle.bin", "recycler", "recycled", "system volume information", "lost+found", "lost.dir", "found.000"),
+    *("network trash folder", "temporary items", "~snapshot", "__pycache__"),
+    *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
+}
+NAMED = 5  # names in a note
+KINDS = {  # how pictures of these kinds come to be read
+    "pip install 'ganvas[heif]'": (".heic", ".heif", ".hif"),
+    "convert them to PNG, for instance with a newer Pillow": (".avif",),
+    "develop these raw photographs to JPEG or TIFF, for instance with darktable or RawTherapee": (
+        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".iiq", ".mrw", ".nef", ".nrw", ".orf", ".pef"),
+        *(".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+    ),
+    "save them as PNG, for instance with GIMP or ImageMagick": (
+        *(".ai", ".cdr", ".dds", ".djvu", ".emf", ".eps", ".exr", ".fits", ".hdr", ".ico", ".jxl", ".jxr", ".pcx"),
+        *(".pdf", ".ps", ".psb", ".psd", ".qoi", ".sgi", ".svg", ".svgz", ".wdp", ".wmf", ".xcf"),
+    ),
+    "save the pictures in them as PNG": (".dcm", ".nii", ".parquet", ".tfrecord"),
+    "take pictures out of them: ffmpeg -i VIDEO -r 1 pictures/%06d.png": (
+        *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm", ".wmv"),
+    ),
+    "unpack them": (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"),
+}  # fmt: skip
+ADVICE = {suffix: how for how, suffixes in KINDS.items() for suffix in suffixes if suffix not in SUFFIXES}
+
+
+def suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def is_picture(name: str) -> bool:
+    """Is this a picture, by the ending of its name?"""
+    return suffix(name) in SUFFIXES
+
+
+def is_litter(part: str) -> bool:
+    """Is this name of a file or folder one that no user gave: hidden, or left by a system or a network disk?"""
+    return part[:1] == "." or part.lower() in LITTER
+
+
+def litter_in(name: str) -> str:
+    """The first part of a path that is litter; '' where none is."""
+    return next((part for part in name.split("/") if is_litter(part)), "")
+
+
+def some(names: Iterable[str]) -> str:
+    """Some names in a row, fit to be shown."""
+    all_ = list(names)
+    return ", ".join(map(one_line, all_[:NAMED])) + (", ..." if len(all_) > NAMED else "")
+
+
+def of_litter(names: Iterable[str]) -> list[str]:
+    """A note that these folders were passed over though pictures lie in them."""
+    found = sorted(dict.fromkeys(names))
+    return [f"Passed over, since they are hidden or left behind by a system: {some(found)}."] if found else []
+
+
+def of_kinds(others: Counter[str]) -> tuple[list[str], Counter[str]]:
+    """Notes about files of kinds that are not read but hold pictures; and the counts that remain."""
+    notes = []
+    for how in KINDS:
+        told = [f"{count:,} {s}" for s, count in others.most_common() if ADVICE.get(s) == how]
+        if told:
+            notes.append(f"Left out, since Ganvas cannot read such files: {', '.join(told)}. What to do: {how}.")
+    return notes, Counter({s: count for s, count in others.items() if s not in ADVICE})
+
+
+def split(names: Sequence[str]) -> tuple[list[int], list[bool] | None, list[list[str]], list[str]]:
+    """Which pictures are used, which are test images, the parts of the names that may be classes, and notes.
+
+    One rule: where pictures lie in a folder of a name of TRAIN and in one of a name of TEST beside it, these are the
+    splits, and what lies beside them is passed over. Around them there may be folders, each the only one at its place;
+    or folders of classes, each with such splits of its own and nothing else.
+
+    Returns:
+        numbers of the pictures that are used; for each of them whether it is a test image (None: no split was found);
+        the parts of its path below the folders that are around everything and without its split; notes.
+    """
+    every = list(range(len(names)))
+    parts = [name.split("/") for name in names]
+    depth = 0
+    while len(tops := {p[depth] for p in parts if len(p) > depth + 1}) == 1:
+        low = next(iter(tops)).lower()
+        if low in TRAIN + TEST:
+            break
+        depth += 1
+    kinds = {top.lower() for top in tops}
+    tested = bool(kinds & {*TRAIN} and kinds & {*TEST})
+    if tested or (kinds & {*TRAIN} and kinds & {*UNLABELLED} and kinds <= {*TRAIN, *UNLABELLED}):
+        known = [len(p) > depth + 1 and p[depth].lower() in TRAIN + TEST for p in parts]
+        used = [i for i in every if known[i]]
+        beside = Counter("/".join(parts[i][: depth + 1]) for i in every if not known[i])
+        told = f"Passed over, since they lie beside {some(sorted(t for t in tops if t.lower() in TRAIN + TEST))}"
+        notes = [f"{told}: {sum(beside.values()):,} pictures ({some(beside)})."] if beside else []
+        tests = [parts[i][depth].lower() in TEST for i in used] if tested else None
+        return used, tests, _bare([parts[i][depth + 1 :] for i in used]), notes
+    inner = [p[depth + 1].lower() if len(p) > depth + 2 else "" for p in parts]
+    if len(tops) > 1 and {*inner} <= {*TRAIN, *TEST} and {*inner} & {*TRAIN} and {*inner} & {*TEST}:
+        return every, [i in TEST for i in inner], [[p[depth], *p[depth + 2 :]] for p in parts], []
+    return every, None, _bare(parts), []
+
+
+def _bare(parts: list[list[str]]) -> list[list[str]]:
+    """The paths without the folders that are around everything."""
+    while all(len(p) > 1 for p in parts) and len({p[0] for p in parts}) == 1:
+        parts = [p[1:] for p in parts]
+    return parts
+
+
+def classes(place: str, parts: list[list[str]]) -> tuple[list[str] | None, list[str]]:
+    """The class of each picture, by the folder that it lies in; None where there are not two such folders.
+
+    Raises:
+        UserError: two classes differ by case alone.
+    """
+    folders = {p[0] for p in parts if len(p) > 1}
+    loose = sum(len(p) == 1 for p in parts)
+    if len(folders) < 2:
+        return None, []
+    if loose:
+        return None, [
+            f"{loose:,} pictures lie beside the folders of classes in {place}: the labels are left out. Move these "
+            "pictures into a folder of their class."
+        ]
+    labels.check_names(place, folders)
+    return [p[0] for p in parts], []
+
+
+def empty_classes(folders: Iterable[str], names: Sequence[str], parts: Sequence[Sequence[str]]) -> list[str]:
+    """A note where folders beside those of the classes hold no pictures.
+
+    Args:
+        folders: all there are.
+        names, parts: as `split` takes and gives them, for pictures whose class is their folder.
+    """
+    own = ["/".join(name.split("/")[: -len(part) + 1]) for name, part in zip(names, parts, strict=True)]
+    around = {place.rpartition("/")[0] for place in own}
+    filled = {*own} | {str(place) for name in {*own} for place in PurePosixPath(name).parents}
+    empty = [f for f in folders if f and f.rpartition("/")[0] in around and f not in filled]
+    return [f"Folders without pictures make no classes: {some(sorted(empty))}."] if empty else []

@@ -1,0 +1,307 @@
+"""What pictures there are: the files of a folder or of an archive, which are test images, and how to read them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import stat
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ganvas.core import files
+from ganvas.core.errors import UserError
+from ganvas.core.files import cannot
+from ganvas.core.text import one_line
+from ganvas.images.data import archives, layout
+from ganvas.images.data import labels as labelling
+from ganvas.images.data.archives import Reading
+from ganvas.images.decode import BYTES, SUFFIXES
+
+HELD = 200_000_000  # bytes of pictures' files that are in memory at a time, but for one that has more by itself
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+PEEKED = 200  # files of a folder of litter that are looked at
+T = TypeVar("T")
+Read = Callable[[Sequence[int]], Iterator[bytes | np.ndarray | Exception]]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Pictures that wait to be read: names, and of each a text that changes when it does.
+
+    `read(numbers)` gives the bytes of these pictures (or arrays uint8 [C, H, W]), or why one cannot be read.
+    `labels`: the name of each one's class; `tests`: which are test images (None: those that are held out are chosen by
+    content); `notes`: what the user should know.
+    """
+
+    name: str
+    place: str
+    names: list[str]
+    stamps: list[str]
+    read: Read
+    labels: list[str] | None = None
+    tests: list[bool] | None = None
+    notes: tuple[str, ...] = ()
+    licence: str = "not stated"
+    others: tuple[tuple[str, int], ...] = ()  # suffixes of files that are no pictures, with counts
+    origin: str = ""  # where they lie, of an archive also its stamp; '' where the stamps say what they are
+
+
+def spread(listing: Listing, most: int) -> list[int]:
+    """Numbers of up to `most` pictures, evenly spread over the listing."""
+    total = len(listing.names)
+    return sorted({i * total // min(most, total) for i in range(min(most, total))})
+
+
+def mapped(listing: Listing, chunks: Sequence[range], work: Callable[[range, Collection[Any]], T]) -> Iterator[T]:
+    """What `work` makes of each chunk of pictures, given their numbers and what `read` gave, in order.
+
+    The files are read here, one after the other, and worked on in threads: Pillow lets go of Python's lock while it
+    decodes and scales. Of pictures so large that a chunk has more than HELD bytes one is held at a time.
+    """
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    waiting: deque[tuple[Future[T], int]] = deque()
+    with ThreadPoolExecutor(workers, "ganvas-pictures") as pool:
+        try:
+            for numbers in chunks:
+                chunk = OneByOne(listing.read(numbers), len(numbers))
+                while waiting and (len(waiting) > workers or sum(size for _, size in waiting) + chunk.size > HELD):
+                    yield waiting.popleft()[0].result()
+                if chunk.whole:
+                    waiting.append((pool.submit(work, numbers, chunk), chunk.size))
+                else:
+                    yield work(numbers, chunk)
+            while waiting:
+                yield waiting.popleft()[0].result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class OneByOne(Collection[Any]):
+    """What was read of a chunk, to be gone through once; beyond HELD bytes the rest is read when its turn comes."""
+
+    def __init__(self, reading: Iterator[Any], count: int) -> None:
+        self.reading, self.count, self.size, self.held = reading, count, 0, deque[Any]()
+        while self.size <= HELD and len(self.held) < count:
+            self.held.append(next(reading))
+            self.size += _bytes(self.held[-1])
+
+    @property
+    def whole(self) -> bool:
+        """Is all of it in memory, so that another thread may go through it?"""
+        return len(self.held) == self.count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Any]:
+        for _ in range(self.count):
+            yield self.held.popleft() if self.held else next(self.reading)
+
+    def __contains__(self, item: object) -> bool:
+        raise NotImplementedError("it can be gone through only once")
+
+
+def _bytes(found: Any) -> int:
+    if isinstance(found, tuple):  # a picture and its twin
+        return sum(map(_bytes, found))
+    return found.nbytes if isinstance(found, np.ndarray) else len(found) if isinstance(found, bytes) else 0
+
+
+def is_archive(path: Path) -> bool:
+    return path.name.lower().endswith(ARCHIVES)
+
+
+def bare_name(path: Path) -> str:
+    """The name of a folder or file of pictures, without the ending that says how it is packed."""
+    endings = (*ARCHIVES, ".npz", ".npy")
+    return next((path.name[: -len(e)] for e in endings if path.name.lower().endswith(e)), path.name)
+
+
+def find(path: Path, labelled: bool = True) -> Listing:
+    """The pictures in a folder or in an archive; nothing is written to disk.
+
+    Args:
+        labelled: look for classes.
+
+    Raises:
+        UserError: there are none, the archive is damaged, or labels do not fit the files.
+    """
+    if path.is_dir():
+        members, read, told = _folder(path)
+    else:
+        members, read = (archives.of_zip if path.name.lower().endswith(".zip") else archives.of_tar)(path)
+        told = Told()
+    litter = {name: layout.litter_in(name) for name in members}
+    kept = [name for name in members if not litter[name]]
+    pictures = [name for name in kept if layout.is_picture(name)]
+    told.litter += [part for name, part in litter.items() if part and layout.is_picture(name)]
+    kinds, others = layout.of_kinds(
+        Counter(one_line(layout.suffix(n)) or "(none)" for n in kept if not layout.is_picture(n))
+    )
+    if not pictures:
+        raise _nothing(path, others, kinds)
+    used, tests, parts, beside = layout.split(pictures)
+    names = [pictures[i] for i in used]
+    notes = [*beside, *layout.of_litter(told.litter), *kinds, *told.notes()]
+    labels: list[str] | None = None
+    if labelled:
+        tables = {n: read for n in kept if labelling.is_table(n) and _size(members[n]) <= labelling.LARGEST}
+        large = layout.some(n for n in kept if labelling.is_table(n) and n not in tables)
+        notes += [f"No tables of labels are as large as these, which are passed over: {large}."] if large else []
+        stated, more = _stated(path, names, tables, {*pictures} - {*names}, tests, parts, told.folders)
+        notes += more
+        names = [name for name, label in zip(names, stated or names, strict=True) if label is not None]
+        if stated:
+            labels = [label for label in stated if label is not None]
+            tests = tests if len(labels) == len(stated) else None
+
+    def by_number(numbers: Sequence[int]) -> Iterator[bytes | np.ndarray | Exception]:
+        return read([names[i] for i in numbers])
+
+    return Listing(
+        bare_name(path.resolve()),
+        str(path),
+        names,
+        [members[n] for n in names],
+        by_number,
+        labels,
+        tests,
+        tuple(notes),
+        others=tuple(sorted(others.items())),
+        origin=f"{path.resolve()} {'' if path.is_dir() else stamp(path.stat())}",
+    )
+
+
+def _nothing(path: Path, others: Counter[str], kinds: list[str]) -> UserError:
+    if others["(none)"] > 1 and others["(none)"] == max(others.values()):
+        kinds = [*kinds, "Pictures are known by the ending of their names: add it, such as .png or .jpg."]
+    seen = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(8)) or "nothing"
+    seen = f": it has {seen}" if others or not kinds else ""
+    return UserError(
+        " ".join([f"{path} holds no pictures{seen}. Pictures end in {', '.join(sorted(SUFFIXES))}.", *kinds])
+    )
+
+
+def _stated(
+    path: Path,
+    names: list[str],
+    tables: dict[str, Reading],
+    beside: set[str],
+    tests: list[bool] | None,
+    parts: list[list[str]],
+    folders: list[str],
+) -> tuple[list[str | None] | None, list[str]]:
+    """The classes: of tables where there are some, else of the folders; and notes."""
+    notes: list[str] = []
+    unclear: labelling.Unclear | None = None
+    try:
+        stated, notes = labelling.from_tables(str(path), names, tables, beside, tests)
+        if stated is not None:
+            return stated, notes
+    except labelling.Unclear as error:
+        unclear = error
+    labels, more = layout.classes(str(path), parts)
+    if unclear is not None:
+        if labels is None:
+            raise unclear
+        notes = [f"Passed over, since the folders name the classes: {unclear}"]
+    if labels is None:
+        return None, [*more, *notes]
+    return [*labels], [*more, *notes, *layout.empty_classes(folders, names, parts)]
+
+
+@dataclass
+class Told:
+    """What was met on the way through a folder: folders, litter that has pictures, links that lead nowhere or back."""
+
+    folders: list[str] = field(default_factory=list)
+    litter: list[str] = field(default_factory=list)
+    nowhere: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+
+    def notes(self) -> list[str]:
+        found = []
+        if self.nowhere:
+            found.append(f"Links that lead nowhere are passed over: {layout.some(sorted(self.nowhere))}.")
+        if self.again:
+            found.append(
+                "Links to folders that are read already, or that lie around these, are passed over: "
+                f"{layout.some(sorted(self.again))}."
+            )
+        return found
+
+
+def _size(stamp: str) -> int:
+    """The bytes of a file: every stamp begins with them."""
+    return int(stamp.partition(" ")[0])
+
+
+def stamp(state: os.stat_result) -> str:
+    """A text that changes when a file does, or when another one comes to its place: also where size and time agree."""
+    return f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns} {state.st_ino}"
+
+
+def _folder(path: Path) -> tuple[dict[str, str], Reading, Told]:
+    """All files below a folder, also in folders that links lead to; each folder once."""
+    members: dict[str, str] = {}
+    told = Told()
+    try:
+        root = path.resolve()
+        seen = {(s.st_dev, s.st_ino) for s in (os.stat(place) for place in (root, *root.parents))}
+        waiting, linked = [""], deque[str]()
+        while waiting or linked:
+            below = waiting.pop() if waiting else linked.popleft()  # links last: a folder goes by its own name
+            state = os.stat(path / below)
+            if below and (state.st_dev, state.st_ino) in seen:
+                told.again.append(below)
+                continue
+            seen.add((state.st_dev, state.st_ino))
+            told.folders.append(below)
+            with os.scandir(path / below) as entries:
+                for entry in entries:
+                    name = f"{below}/{entry.name}" if below else entry.name
+                    if layout.is_litter(entry.name):
+                        told.litter += [entry.name] if _has_pictures(entry) else []
+                        continue
+                    try:
+                        state = entry.stat()
+                    except OSError as error:  # a loop of links has no place either
+                        if not entry.is_symlink() or error.errno not in (errno.ENOENT, errno.ELOOP):
+                            raise
+                        told.nowhere.append(name)
+                        continue
+                    if not stat.S_ISDIR(state.st_mode):
+                        members[name] = stamp(os.stat(entry.path) if os.name == "nt" else state)
+                    elif entry.is_symlink():
+                        linked.append(name)
+                    else:
+                        waiting.append(name)
+    except OSError as error:
+        raise cannot("read", Path(error.filename or path), error) from error
+
+    def read(names: list[str]) -> Iterator[bytes | Exception]:
+        for name in names:
+            try:
+                yield files.read_bytes(path / name, BYTES)
+            except UserError as error:
+                yield error
+
+    return dict(sorted(members.items())), read, told
+
+
+def _has_pictures(entry: os.DirEntry[str]) -> bool:
+    """Is there a picture among the first files of this litter? What cannot be read has none."""
+    with contextlib.suppress(OSError):
+        if not entry.is_dir(follow_symlinks=False):
+            return layout.is_picture(entry.name)
+        places = ((place, name) for place, _, names in os.walk(entry.path) for name in names)
+        return any(layout.is_picture(name) for _, name in itertools.islice(places, PEEKED))
+    return False

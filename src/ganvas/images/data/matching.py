@@ -1,0 +1,69 @@
+"""Pictures found by what a table calls them."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Collection
+from pathlib import PurePosixPath
+
+from ganvas.images.decode import SUFFIXES
+
+
+class Names:
+    """The pictures' names, found by what a table calls them."""
+
+    def __init__(self, names: list[str], beside: Collection[str]) -> None:
+        """`beside`: pictures that are not used, which tables may name all the same."""
+        self.beside = frozenset(range(len(names), len(names) + len(beside)))
+        self.names = [*names, *beside]
+        self.exact = {name: i for i, name in enumerate(self.names)}
+        self.indexes: dict[str, dict[str, list[int]]] = {}
+
+    def find(self, below: PurePosixPath, text: str, whole: bool = False) -> list[int]:
+        """The numbers of the pictures that may be meant: one where it is clear.
+
+        It is tried by the path (from the table's folder, or from the top), by the bare name, by the name without its
+        ending, and both without regard to case. Of pictures of one name those whose folders agree most with the text
+        are taken. `whole`: only by the path and the bare name, as they are.
+        """
+        clean = text.removeprefix("./")
+        for path in (str(below / clean), clean):
+            if path in self.exact:
+                return [self.exact[path]]
+        if "\\" in text:
+            return self.find(below, text.replace("\\", "/"), whole)
+        base = clean.rpartition("/")[2]
+        stem, dot, ending = base.rpartition(".")
+        tries = [("name", base)] if whole else [("name", base), ("stem", base)]
+        if dot and "." + ending.lower() in SUFFIXES and not whole:
+            tries.append(("stem", stem))
+        if not whole:
+            tries += [(f"{kind} in any case", key.casefold()) for kind, key in tries]
+        for kind, key in tries:
+            found = self._index(kind).get(key, []) if key else []
+            if found:
+                return found if len(found) == 1 else self._nearest(found, clean)
+        return []
+
+    def _index(self, kind: str) -> dict[str, list[int]]:
+        if kind not in self.indexes:
+            index: dict[str, list[int]] = defaultdict(list)
+            for i, name in enumerate(self.names):
+                base = name.rpartition("/")[2]
+                key = base.rpartition(".")[0] if kind.startswith("stem") else base
+                index[key.casefold() if kind.endswith("case") else key].append(i)
+            self.indexes[kind] = dict(index)
+        return self.indexes[kind]
+
+    def _nearest(self, found: list[int], text: str) -> list[int]:
+        found = [i for i in found if i not in self.beside] or found
+        folders = [part.casefold() for part in text.split("/")[-2::-1]]
+
+        def agreeing(number: int) -> int:
+            own = [part.casefold() for part in self.names[number].split("/")[-2::-1]]
+            pairs = zip(own, folders, strict=False)
+            return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+        most = max(map(agreeing, found))
+        return [i for i in found if agreeing(i) == most]

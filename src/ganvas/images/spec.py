@@ -1,0 +1,83 @@
+"""What kind of picture a network draws or judges."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganvas.core.errors import UserError
+
+LIMITS = {"channels": (1, 4), "size": (4, 1024), "classes": (0, 100_000), "scale": (1, 16)}
+
+
+def drawable(size: int) -> int:
+    """The largest side up to `size` (8 at least) that is 4, 5, 6 or 7 times a power of two: all networks draw it."""
+    return max([8, *(first << n for first in (4, 5, 6, 7) for n in range(1, 12) if first << n <= size)])
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """The shape of the images: channels (1 grey, 3 colour), side in pixels, number of classes (0: unlabelled).
+
+    Where the generator is given pictures: how many times smaller they are, whether a mask comes with them, and whether
+    turned and mirrored ones are of the same kind.
+    """
+
+    channels: int
+    size: int
+    classes: int = 0
+    scale: int = 1
+    masked: bool = False
+    turned: bool = False
+
+    @classmethod
+    def from_dict(cls, values: Any) -> ImageSpec:
+        """The shape that a card names; what it leaves out is as usual.
+
+        Raises:
+            UserError: an entry that there is not, of another type or out of range.
+        """
+        if not isinstance(values, dict):
+            raise UserError("'spec' is no group of entries.")
+        known = {field.name for field in dataclasses.fields(cls)}
+        odd = [str(name)[:40] for name in values if name not in known]
+        lacking = [name for name in ("channels", "size") if name not in values]
+        if odd or lacking:
+            raise UserError(f"'spec' has no {lacking[0]}." if lacking else f"'spec' has an unknown entry '{odd[0]}'.")
+        for name, value in values.items():
+            low, high = LIMITS.get(name, (False, True))
+            if type(value) is not type(low) or not low <= value <= high:
+                raise UserError(f"'spec' has {name}={str(value)[:40]}; it must be {low} to {high}.")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return dataclasses.asdict(self)
+
+    def zeros(self, count: int) -> Tensor:
+        """Grey images, float [count, C, H, W]."""
+        return torch.zeros(count, self.channels, self.size, self.size)
+
+    def settings(self) -> dict[str, int]:
+        """The setting that makes images large."""
+        return {"size": self.size}
+
+    def ladder(self) -> list[int]:
+        """The sides from the smallest map (4 to 7 pixels) to the image, each twice the one before.
+
+        Raises:
+            UserError: the size is not 4, 5, 6 or 7 times a power of two, from 8 on.
+        """
+        sides = [self.size]
+        while sides[0] > 7 and sides[0] % 2 == 0:
+            sides.insert(0, sides[0] // 2)
+        if not 4 <= sides[0] <= 7 or len(sides) < 2:
+            raise UserError(
+                "This network draws sizes that are 4, 5, 6 or 7 times a power of two (28, 32, 48, 64, 96, 128, 256 "
+                f"...); the images have {self.size} pixels. Choose size=64, or another of these."
+            )
+        return sides

@@ -1,0 +1,138 @@
+"""Figures: what a metric found, with all that it depends on. Figures of unlike protocols refuse to be compared."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganvas.core.errors import UserError
+from ganvas.core.run import Run
+from ganvas.core.text import command
+
+VERSION = 2  # of the protocol: raised when the same images would give other figures
+MOST = 1e100  # no figure is larger: what is was not measured
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """All that a figure depends on besides the generator."""
+
+    extractor: str
+    mark: str
+    count: int
+    split: str
+    seed: int
+    repeats: int
+    labels: str
+    data: str
+    fingerprint: str
+    form: str = "8 bits, lossless"
+    version: int = VERSION
+
+    def differences(self, other: Protocol) -> list[str]:
+        """What keeps figures of two protocols from being compared: 'count (10,000 and 2,000)'."""
+        pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
+        return [f"{name} ({a} and {b})" for name, a, b in pairs if a != b]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A metric's value (mean over repeats), its spread, and the floor.
+
+    `spread` is the standard deviation over the repeats, or, for a metric that is taken once, its standard error; NaN
+    where it is not known. `note` says why there is no value (then it is NaN).
+    """
+
+    metric: str
+    title: str
+    value: float
+    spread: float
+    floor: float
+    floor_spread: float
+    better: str
+    share: bool
+    protocol: Protocol
+    images: int = 0
+    note: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """The line of metrics.jsonl."""
+        values = {k: (None if isinstance(v, float) and math.isnan(v) else v) for k, v in vars(self).items()}
+        return {**values, "protocol": vars(self.protocol)}
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Figure:
+        """What `row` made.
+
+        Raises:
+            ValueError: it is not such a line.
+        """
+        values = _checked(cls, {k: math.nan if v is None else v for k, v in row.items() if k != "protocol"})
+        return cls(**values, protocol=Protocol(**_checked(Protocol, row.get("protocol"))))
+
+    @property
+    def times_floor(self) -> float:
+        return self.value / self.floor if self.better == "lower" and self.floor > 0 else math.nan
+
+
+def number(value: float | None, share: bool = False) -> str:
+    """A figure as people read it: '1.07', '98.6%', '-'."""
+    if value is None or value != value:
+        return "-"
+    return f"{value:.1%}" if share else f"{value:.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
+
+
+def _checked(kind: type[Any], values: Any) -> dict[str, Any]:
+    """Values for the plain fields of a dataclass, from a file that anyone may have written.
+
+    Raises:
+        ValueError: one is missing, unknown, or of another kind.
+    """
+    fields = {f.name: f for f in dataclasses.fields(kind) if f.name != "protocol"}
+    needed = {name for name, f in fields.items() if f.default is dataclasses.MISSING}
+    if not isinstance(values, dict) or not needed <= values.keys() <= fields.keys():
+        raise ValueError("its fields are others")
+    for name, value in values.items():
+        wanted = str(fields[name].type)
+        fits = type(value).__name__ == wanted or (wanted == "float" and type(value) is int)
+        if not fits or (wanted in ("float", "int") and not abs(value) < MOST and value == value):
+            raise ValueError(f"{name} is {str(value)[:40]}")
+    return values
+
+
+def readable(rows: object) -> list[Figure]:
+    """The figures in lines of metrics.jsonl, or of a card; what is no figure is passed over."""
+    found: list[Figure] = []
+    for row in rows if isinstance(rows, list) else []:
+        with contextlib.suppress(ValueError, AttributeError):
+            found.append(Figure.from_row(row))
+    return found
+
+
+def figures_of(folder: str | os.PathLike[str]) -> list[Figure]:
+    """The newest figure of each metric in a run's folder.
+
+    Raises:
+        UserError: the run was not evaluated yet.
+    """
+    found = readable(Run(Path(folder)).figures())
+    if not found:
+        raise UserError(f"{folder} has no figures yet. Measure it first: {command('ganvas', 'evaluate', folder)}")
+    return list({figure.metric: figure for figure in found}.values())
+
+
+def compare(a: Figure, b: Figure) -> float:
+    """a's value divided by b's; NaN where one of them has none (its `note` says why).
+
+    Raises:
+        UserError: they are figures of different metrics or protocols.
+    """
+    unlike = [f"metric ({a.metric} and {b.metric})"] if a.metric != b.metric else a.protocol.differences(b.protocol)
+    if unlike:
+        raise UserError(f"These figures cannot be compared; they differ in {', '.join(unlike)}. Measure both alike.")
+    return a.value / b.value if b.value else math.nan

@@ -1,0 +1,1 @@
+"""report.html: a run's folder told to a person."""

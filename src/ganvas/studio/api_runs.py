@@ -1,0 +1,293 @@
+"""The API of runs and of trainings: lists, live events, start, stop, resume."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from pydantic import BaseModel, Field
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+
+from ganvas import api
+from ganvas.api import RECIPES
+from ganvas.core import config as cf
+from ganvas.core.errors import UserError
+from ganvas.core.files import read_bytes
+from ganvas.core.run import Run
+from ganvas.report import diagnosis
+from ganvas.studio import stopping
+from ganvas.studio.index import NotThere, section, settings, text
+from ganvas.studio.jobs import FIXED
+from ganvas.studio.live import Cursor
+from ganvas.studio.state import Name, Studio, told
+from ganvas.studio.worker import Busy
+from ganvas.training.experiment import SECTIONS
+
+VIEWERS = 200  # of live events at once
+LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # no proxy shall hold events back
+SHEET = 200_000_000  # bytes of a sheet of pictures, at most
+LOG = logging.getLogger("ganvas.studio")
+
+
+class Start(BaseModel):
+    """A training to begin."""
+
+    recipe: str = Field(max_length=60)
+    data: str = Field(default="", max_length=400)
+    to: str = Field(default="", max_length=400)
+    settings: dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=200)]] = Field(
+        default={}, max_length=60
+    )
+
+
+class Longer(BaseModel):
+    """A training to go on with; `images` makes it longer."""
+
+    images: int | None = Field(default=None, ge=1, le=10**12)
+
+
+def of_runs(app: FastAPI, studio: Studio) -> None:
+    @app.get("/api/runs")
+    def runs() -> dict[str, Any]:
+        """All runs, the newest first, and the jobs."""
+        return {"runs": studio.runs.all(), "jobs": studio.jobs.told()}
+
+    @app.get("/api/runs/{name}", responses=told(404))
+    def run(name: Name) -> dict[str, Any]:
+        """A run with all its settings, its networks in numbers, and remarks on how the contest stands.
+
+        One that has not begun is only its job.
+        """
+        job = next((job for job in studio.jobs.told() if job["run"] == name), None)
+        try:
+            found = studio.runs.run(name)
+        except NotThere:
+            if job is None:
+                raise
+            return {"name": name, "begun": False, "job": job}
+        card = settings(found)
+        return {
+            **studio.runs.summary(name),
+            "begun": True,
+            "settings": {key: section(card, key) for key in SECTIONS},
+            "other": text(card.get("other_name")) or None,
+            "licence": text(card.get("licence")) or None,
+            "remarks": remarks(found, card),
+            "report": found.report.is_file(),
+            "reals": (found.samples / "reals.png").is_file(),
+            "guess": diagnosis.GUESS.get(str(section(card, "task").get("loss"))),
+            "games": studio.games.all(name),
+            "job": job,
+        }
+
+    @app.get("/api/runs/{name}/remarks", responses=told(404))
+    def said(name: Name) -> list[str]:
+        """How the contest stands, in plain words."""
+        found = studio.runs.run(name)
+        return remarks(found, settings(found))
+
+
+def of_files(app: FastAPI, studio: Studio) -> None:
+    @app.get("/api/runs/{name}/samples/{file}", responses=told(404))
+    def picture(
+        name: Name, file: Annotated[str, Field(pattern=r"^(reals|fakes_init|fakes_\d{1,9})\.png$")]
+    ) -> Response:
+        """A sheet of pictures."""
+        path = studio.runs.run(name).samples / file
+        try:
+            content = b"" if path.is_symlink() else read_bytes(path, SHEET)
+        except UserError:
+            content = b""
+        if not content:
+            return JSONResponse({"detail": "There is no such picture."}, 404)
+        return Response(content, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
+
+    @app.get("/api/runs/{name}/report", responses=told(404))
+    def report(name: Name) -> Response:
+        """The run's report, to keep."""
+        path = studio.runs.run(name).report
+        if not path.is_file():
+            return JSONResponse({"detail": "There is no report yet."}, 404)
+        return FileResponse(path, media_type="text/html", filename=f"{name}.html")
+
+
+def of_events(app: FastAPI, studio: Studio) -> None:
+    watching = 0
+
+    @app.get("/api/runs/{name}/events", responses=told(404, 429))
+    async def events(
+        request: Request, name: Name, after: Annotated[str, Query(max_length=60)] = ""
+    ) -> StreamingResponse:
+        """Server-sent events: `row`, `check`, `picture`, `state`, `again`, `gone`.
+
+        Last-Event-ID goes on from there; `after` is the same for a new connection.
+        """
+        nonlocal watching
+        found = await run_in_threadpool(studio.runs.run, name)
+        if watching >= VIEWERS:
+            raise Busy
+        cursor = Cursor.of(request.headers.get("last-event-id") or after)
+
+        watching += 1
+        left = False
+
+        def leave() -> None:
+            nonlocal watching, left
+            watching -= not left
+            left = True
+
+        async def stream() -> AsyncIterator[str]:
+            try:
+                yield "retry: 1000\n\n"
+                async for event in studio.watch(found).follow(cursor):
+                    if event is None:
+                        yield ": still here\n\n"
+                        continue
+                    kind, data, seen = event
+                    yield f"id: {seen}\nevent: {kind}\ndata: {json.dumps(data, allow_nan=False)}\n\n"
+            finally:
+                leave()
+
+        away = BackgroundTask(leave)  # for a viewer who goes before the first word
+        return StreamingResponse(stream(), media_type="text/event-stream", headers=LIVE, background=away)
+
+
+def remarks(run: Run, card: dict[str, Any]) -> list[str]:
+    """How the contest stands; of tasks in which the generator is given pictures, what the last check found."""
+    try:
+        found = _remarks(card, run.rows(), run.rows(run.metrics))
+    except Exception as error:  # figures of any kind may stand in a file
+        LOG.warning("No remarks on %s", run.folder.name, exc_info=True)
+        found = [f"Nothing can be said: the log holds figures that make no sense ({type(error).__name__})."]
+    return [*found, *run.remarks()]
+
+
+def _remarks(card: dict[str, Any], rows: list[dict[str, Any]], checks: list[dict[str, Any]]) -> list[str]:
+    if section(card, "task").get("name", "generate") == "generate":
+        return diagnosis.remarks(rows, checks)
+    last = next((c for c in reversed(checks) if c.get("metric") in ("fidelity", "round-trip")), None)
+    if last is None:
+        return ["Nothing was checked yet: that comes with the first picture."]
+    said = []
+    psnr, damaged, cycle = (diagnosis.number(last, key) for key in ("psnr", "psnr_damaged", "cycle_a"))
+    if psnr is not None and damaged is not None:
+        said.append(
+            f"Mended pieces are at {psnr:.1f} dB, damaged ones at {damaged:.1f} dB: higher is nearer to the true ones. "
+            "1 dB more is a fifth less of squared error."
+        )
+    if cycle is not None:
+        said.append(f"There and back pictures come to themselves at {cycle:.1f} dB.")
+    follow = [
+        f"{value:.2f} {where}" for key, where in _WHERE.items() if (value := diagnosis.number(last, key)) is not None
+    ]
+    if follow:
+        scale = "(1: the order of all pictures is kept; 0: not at all)"
+        said.append(f"Colours follow the input by {', '.join(follow)} {scale}.")
+    return said
+
+
+_WHERE = {"middle_b": "in the middle", "border_b": "at the border"}
+
+
+def of_trainings(app: FastAPI, studio: Studio) -> None:
+    @app.get("/api/recipes")
+    def recipes() -> list[dict[str, Any]]:
+        """The recipes with their cards, and every setting with its help and its value."""
+        return [_recipe(name) for name in RECIPES]
+
+    @app.post("/api/train", status_code=201, responses=told(400, 429))
+    def train(wanted: Start) -> dict[str, Any]:
+        """Put a training into the queue."""
+        data, to = _asked(studio, wanted)
+        experiment = api.experiment(wanted.recipe, data, wanted.settings, to)
+        experiment.ready()
+        folder = experiment.new_folder(studio.root)
+        arguments = ["train", wanted.recipe, "--run", str(folder)]
+        arguments += [*(["--data", data] if data else []), *(["--to", to] if to else [])]
+        arguments += [f"{key}={value}" for key, value in wanted.settings.items()]
+        try:
+            job = studio.jobs.add("train", folder.name, arguments)
+        except (UserError, Busy):
+            folder.rmdir()  # nothing is in it yet
+            raise
+        return {"run": folder.name, "job": job.number, "state": job.state}
+
+    @app.post("/api/forecast", responses=told(400, 429))
+    def forecast(wanted: Start) -> dict[str, Any]:
+        """How long a training would take: a few true steps."""
+        data, to = _asked(studio, wanted)
+        return studio.looking.call("forecast", recipe=wanted.recipe, data=data, settings=wanted.settings, to=to)
+
+    @app.post("/api/runs/{name}/stop", responses=told(400, 404))
+    def stop(name: Name) -> dict[str, bool]:
+        """Stop a training (it saves), or take it out of the queue."""
+        if not studio.jobs.stop(name):
+            found = studio.runs.run(name)
+            pid = found.holder()
+            if pid is None:
+                raise UserError("This run is not being trained.")
+            stopping.stop(pid, found.folder)
+        return {"stopped": True}
+
+    @app.post("/api/runs/{name}/resume", status_code=201, responses=told(400, 404, 429))
+    def resume(name: Name, wanted: Longer) -> dict[str, Any]:
+        """Go on with a run."""
+        found = studio.runs.run(name)
+        if studio.runs.summary(name)["state"] == "running":
+            raise UserError("This run is being trained already.")
+        studio.may_go_on(found)
+        more = [f"images={wanted.images}"] if wanted.images is not None else []
+        job = studio.jobs.add("resume", name, ["resume", str(found.folder), *more])
+        return {"run": name, "job": job.number, "state": job.state}
+
+
+def _asked(studio: Studio, wanted: Start) -> tuple[str | None, str | None]:
+    """The data of a training that is asked for, where it may be."""
+    if wanted.recipe not in RECIPES:
+        raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
+    for key in (*FIXED, "from"):
+        if key in wanted.settings:
+            raise UserError(f"{key} cannot be set here.")
+    data, to = (studio.source(text) if text else None for text in (wanted.data, wanted.to))
+    return data, to
+
+
+@functools.cache
+def _recipe(name: str) -> dict[str, Any]:
+    experiment = RECIPES[name]()
+    card = inspect.getdoc(RECIPES[name]) or ""
+    known: list[dict[str, Any]] = []
+    for home in SECTIONS:
+        config = getattr(experiment, home)
+        for field in dataclasses.fields(config):
+            value, meta = getattr(config, field.name), field.metadata
+            if field.name in FIXED:
+                continue
+            shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+            kind = getattr(cf.types_of(config)[field.name], "__name__", "list")
+            known.append(
+                {
+                    "section": home,
+                    "name": field.name.rstrip("_"),
+                    "value": str(shown).lower() if isinstance(shown, bool) else shown,
+                    "kind": kind,
+                    "help": meta.get("help", ""),
+                    "choices": list(meta.get("choices") or []),
+                }
+            )
+    return {
+        "name": name,
+        "about": card.splitlines()[0],
+        "card": card,
+        "task": experiment.kind.name,
+        "needs_data": not experiment.data.source,
+        "settings": known,
+    }

@@ -1,0 +1,1 @@
+"""Generate: draw new pictures from noise."""

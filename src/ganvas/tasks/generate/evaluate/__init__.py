@@ -1,0 +1,1 @@
+"""How good the drawings of a generator are."""

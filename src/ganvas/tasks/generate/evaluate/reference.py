@@ -1,0 +1,189 @@
+"""What real images look like to an extractor: worked out once for a data set and kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganvas.core import cache, checkpoint, seeds
+from ganvas.core.errors import UserError
+from ganvas.core.files import cache_folder, make_folder
+from ganvas.images.data import ImageData, Split
+from ganvas.images.features.extractors import Extractor, is_fid
+from ganvas.metrics import METRICS, Pair, Seen, Side, copies, neighbours
+from ganvas.metrics.figures import VERSION
+
+MOST = 60_000  # images of a split that are looked at: near copies are looked for among so many training images
+BYTES = 800_000_000  # of a split's pixels that are looked at, at most
+RECOGNISED = 0.8  # share of the real images whose class a classifier must see to be asked about others
+
+
+@dataclass
+class Reference:
+    """`real`: what is compared with; `blocks`: other real images, as many each; `seen`: training images.
+
+    `floors` has the values that the blocks get for each metric asked for so far.
+    """
+
+    real: Side
+    blocks: list[Side]
+    seen: Seen
+    class_names: tuple[str, ...]
+    seed: int
+    inception: bool = False
+    floors: dict[str, list[float]] = field(default_factory=dict)
+
+    def floor(self, name: str) -> list[float]:
+        """The values of a metric between real images and each block of other real images."""
+        if name not in self.floors:
+            metric, found = METRICS[name], []
+            for pair in self.pairs[: 1 if metric.once else None]:
+                value = metric.function(pair)
+                found.append(value[0] if isinstance(value, tuple) else value)
+            self.floors[name] = found
+        return self.floors[name]
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """The real images with each block of other ones."""
+        return [self.pair(block, other_is_real=True) for block in self.blocks]
+
+    def pair(self, other: Side, other_is_real: bool = False) -> Pair:
+        return Pair(self.real, other, self.seen, self.class_names, other_is_real, self.seed, self.inception)
+
+
+class Looked:
+    """Both splits of a data set as an extractor sees them, in an order that the seed gives."""
+
+    def __init__(self, data: ImageData, extractor: Extractor, seed: int) -> None:
+        """Take it from the cache, or look (a minute for MNIST on two cores)."""
+        looked = VERSION, MOST, BYTES, copies.WIDE, extractor.name, extractor.mark, seed
+        of = data.fingerprint, data.class_names, tuple(data.train.images.shape), tuple(data.held_out.images.shape)
+        digest = hashlib.sha256(repr((*looked, *of)).encode()).hexdigest()
+        self.path = cache_folder() / f"reference-{digest[:20]}.safetensors"
+        self.class_names, self.seed, self.inception = data.class_names, seed, is_fid(extractor.name)
+        splits = {"train": data.train, "held": data.held_out}
+        self.splits = {name: _shuffled(split, seed, name) for name, split in splits.items()}
+        tensors, card = _read(self.path)
+        cache.used(self.path)
+        if not self._sound(tensors, card, len(extractor.classes)):
+            tensors, card = self._look(extractor), {"floors": {}}
+            self._write(tensors, card)
+        self.tensors, self.card, self.saved = tensors, card, json.dumps(card)
+        self.knows_classes = extractor.classes == data.class_names and self._recognises()
+
+    def _look(self, extractor: Extractor) -> dict[str, Tensor]:
+        tensors: dict[str, Tensor] = {}
+        for name, split in self.splits.items():
+            tensors[f"{name}.features"], opinions = extractor.look(split.images)
+            if opinions is not None:
+                tensors[f"{name}.opinions"] = opinions
+        train, held = tensors["train.features"], tensors["held.features"]
+        found = {
+            "pixels": copies.in_pixels(self.splits["held"].images, self.splits["train"].images),
+            "features": copies.in_features(held, train),
+        }
+        for kind, nearest in found.items():
+            tensors |= {f"{kind}.distance": nearest.distance, f"{kind}.index": nearest.index}
+        tensors["angle"] = neighbours.cosine_to_nearest(held, train).double().mean()
+        return tensors
+
+    def _sound(self, tensors: dict[str, Tensor], card: dict[str, Any], classes: int) -> bool:
+        """Is this what `_look` makes of these images? A whole file need not be one of these, nor of this version."""
+        width = tensors["train.features"].shape[1:] if "train.features" in tensors else ()
+        train, held = (len(self.splits[name].images) for name in ("train", "held"))
+        shapes: dict[str, tuple[int, ...]] = {"angle": ()}
+        for name, count in (("train", train), ("held", held)):
+            shapes[f"{name}.features"] = (count, *width)
+            if classes:
+                shapes[f"{name}.opinions"] = (count, classes)
+        for kind in ("pixels", "features"):
+            shapes |= {f"{kind}.distance": (held,), f"{kind}.index": (held,)}
+        numbered = {name for name in shapes if name.endswith(".index")}
+        return (
+            len(width) == 1
+            and {name: tuple(x.shape) for name, x in tensors.items()} == shapes
+            and all((x.dtype == torch.int64) if n in numbered else x.is_floating_point() for n, x in tensors.items())
+            and all(int(tensors[n].min()) >= 0 and int(tensors[n].max()) < train for n in numbered)
+            and _are_floors(card.get("floors"))
+        )
+
+    def _recognises(self) -> bool:
+        """Does the classifier know these images, or have their classes only the same names as its own?"""
+        opinions, labels = self.tensors.get("held.opinions"), self.splits["held"].labels
+        return (
+            opinions is not None
+            and labels is not None
+            and bool((opinions.argmax(1) == labels).float().mean() >= RECOGNISED)
+        )
+
+    def _write(self, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
+        """Keep it for the next time; where the cache cannot be written there is none."""
+        try:
+            make_folder(self.path.parent)
+            checkpoint.save(self.path, tensors, card)
+            cache.trim(self.path)
+        except UserError:
+            return
+
+    def side(self, name: str, start: int, stop: int) -> Side:
+        """Some images of a split, 'train' or 'held'."""
+        split = self.splits[name]
+        opinions = self.tensors.get(f"{name}.opinions") if self.knows_classes else None
+        return Side(
+            split.images[start:stop],
+            self.tensors[f"{name}.features"][start:stop],
+            None if opinions is None else opinions[start:stop],
+            None if split.labels is None else split.labels[start:stop],
+        )
+
+    def reference(self, count: int, split: str, repeats: int) -> Reference:
+        """`count` images of `split` ('held-out' or 'train'), and up to `repeats` blocks of the other one."""
+        main, rest = ("held", "train") if split == "held-out" else ("train", "held")
+        total = len(self.splits[rest].images)
+        starts = range(0, min(total - count, (repeats - 1) * count) + 1, count) if total >= count else [0]
+        blocks = [self.side(rest, start, min(start + count, total)) for start in starts]
+        kinds = ("pixels", "features")
+        near = [copies.Nearest(self.tensors[f"{k}.distance"], self.tensors[f"{k}.index"]) for k in kinds]
+        features = self.tensors["train.features"]
+        seen = Seen(self.splits["train"].images, features, near[0], near[1], float(self.tensors["angle"]))
+        floors = self.card["floors"].setdefault(f"{count} {split} {repeats}", {})
+        real = self.side(main, 0, count)
+        return Reference(real, blocks, seen, self.class_names, self.seed, self.inception, floors)
+
+    def save(self) -> None:
+        """Keep the floors that were worked out since."""
+        if json.dumps(self.card) != self.saved:
+            self._write(self.tensors, self.card)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What the cache holds; a damaged file is as none."""
+    try:
+        return checkpoint.load(path) if path.is_file() else ({}, {})
+    except (UserError, ValueError, KeyError, AttributeError, TypeError, RecursionError):  # a card that is none
+        return {}, {}
+
+
+def _are_floors(found: object) -> bool:
+    """Values by metric, by the protocol that they were taken with?"""
+    return isinstance(found, dict) and all(
+        isinstance(values, dict)
+        and all(isinstance(v, list) and v and all(isinstance(x, float) for x in v) for v in values.values())
+        for values in found.values()
+    )
+
+
+def _shuffled(split: Split, seed: int, what: str) -> Split:
+    """At most MOST images and BYTES in an order that means nothing (MNIST's own order goes by writer)."""
+    most = min(MOST, BYTES // math.prod(split.images.shape[1:]))
+    index = torch.randperm(len(split.images), generator=seeds.generator(seed, "reference", what))[:most]
+    return Split(split.images[index], None if split.labels is None else split.labels[index])

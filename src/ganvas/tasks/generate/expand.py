@@ -1,0 +1,261 @@
+"""`ganvas expand`: scale a labelled data set by generated pictures, and find out whether that helps.
+
+Near copies of training images and pictures that the detector rejects are dropped. Whether the rest is of use is then
+tried: the same small classifier learns from real images, from generated ones and from both, and is asked about
+held-out images. It is said to help only where the mean gain exceeds its own spread.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from ganvas.core import seeds
+from ganvas.core.errors import UserError
+from ganvas.core.progress import Doing
+from ganvas.core.text import command
+from ganvas.images import tensors as im
+from ganvas.images.data import Split
+from ganvas.images.features import extractors
+from ganvas.metrics import Seen, copies
+from ganvas.tasks.generate import save as saving
+from ganvas.tasks.generate.evaluate import reference
+from ganvas.tasks.generate.evaluate import source as sources
+from ganvas.tasks.generate.model import Model, load
+from ganvas.tasks.generate.save import Portion
+
+PORTION = 200  # candidates at a time
+TRIES = 8  # candidates a wanted picture, at most
+ALARM = 0.05  # the detector's false-alarm rate below which a picture is rejected
+SIZES = (100, 1_000, 10_000)  # real images that a classifier learns from; and all
+BATCH, RATE = 64, 2e-3
+PASSES, LEAST_STEPS, MOST_STEPS = 10, 250, 1_000  # of a classifier: ten passes over what it has, within these
+
+
+@dataclass(frozen=True)
+class Expanded:
+    """What was written: pictures a class, and how many candidates were dropped as near copies and as rejects."""
+
+    path: Path
+    kept: int
+    copies: int
+    rejected: int
+    short: tuple[str, ...]  # classes that did not come to what was asked for
+    renamed: str = ""  # a sentence about classes whose folders have other names
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Accuracy on held-out images after learning from so many real images; a value a repeat."""
+
+    size: int
+    real: tuple[float, ...]
+    both: tuple[float, ...]
+    synthetic: tuple[float, ...]
+
+    @property
+    def gains(self) -> tuple[float, ...]:
+        return tuple(b - a for a, b in zip(self.real, self.both, strict=True))
+
+    @property
+    def verdict(self) -> str:
+        return judge(self.gains)
+
+
+def judge(gains: Sequence[float]) -> str:
+    """'helps' or 'hurts' where the mean gain exceeds its spread (standard deviation) over five repeats or more."""
+    if len(gains) < 5:
+        return "too few repeats"
+    mean, spread = statistics.fmean(gains), statistics.stdev(gains)
+    return "helps" if mean > spread else "hurts" if mean < -spread else "makes no difference"
+
+
+def conclusion(lessons: Sequence[Lesson]) -> str:
+    """One plain sentence about all sizes."""
+    helped = [f"{lesson.size:,}" for lesson in lessons if lesson.verdict == "helps"]
+    hurt = [f"{lesson.size:,}" for lesson in lessons if lesson.verdict == "hurts"]
+    if lessons and lessons[0].verdict == "too few repeats":
+        return "Five repeats are the least from which anything can be said."
+    told = f"The extra pictures help beside {_and(helped)} real images" if helped else "The extra pictures do not help"
+    if helped and len(helped) < len(lessons):
+        rest = [f"{lesson.size:,}" for lesson in lessons if lesson.verdict != "helps"]
+        told += f", and do not beside {_and(rest)}"
+    return told + (f" (beside {_and(hurt)} they hurt)." if hurt else ".")
+
+
+def expand(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    count: int = 1_000,
+    data: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    repeats: int = 5,
+    force: bool = False,
+) -> Iterator[Doing | Expanded | Lesson]:
+    """Write `count` new pictures of each class, then try whether they help a classifier.
+
+    Args:
+        source: a run's folder or a model file, trained on a labelled data set.
+        out: NAME.npz, NAME.zip, an IDX file's name, or a folder, which gets IDX files as the data set has them.
+        count: pictures a class.
+        data: a data set's name or folder, where it is not what the run says.
+        repeats: of each classifier, with other real images each time; 0: none is tried.
+        force: overwrite what an earlier call wrote there.
+
+    Raises:
+        UserError: a model without classes, other images than it was trained on, or a place that cannot be written.
+    """
+    model = load(source)
+    if not model.class_names:
+        raise UserError(f"{model.path} was trained without labels; only a labelled data set can be expanded.")
+    if count < 1 or repeats < 0:
+        raise UserError(f"--count {count}, --repeats {repeats}: at least 1 picture a class and 0 repeats are needed.")
+    place = Path(out)
+    if not place.suffix and not place.name.endswith("ubyte"):
+        place = place / "train-images-idx3-ubyte.gz" if model.spec.channels == 1 else place
+    saving.check(place, model.spec, force)
+    if told := sources.reading(source, data):
+        yield Doing(told, 0.0, stays=True)
+    real = sources.trained_on(model, source, data)
+    if real.class_names != model.class_names:
+        raise UserError(f"{real.name} has other classes than {model.path} draws: {', '.join(model.class_names)}.")
+    yield Doing("looking at the real images", 0.0)
+    looks = extractors.load("auto", model.spec)
+    seen = reference.Looked(real, looks, seed).reference(1, "held-out", 1).seen
+    portions, counts = [], {"copies": 0, "rejected": 0}
+    total = len(model.class_names)
+    for kind in range(total):
+        yield Doing(f"drawing {count:,} of class {model.class_names[kind]}", (0.1 + 0.9 * kind / total) * 0.5)
+        portions += _draw(model, looks, seen, kind, count, seed, counts)
+    made = Split(torch.cat([p.images for p in portions]), torch.cat([p.labels for p in portions]))
+    if not len(made.images):
+        raise UserError(
+            f"None of the drawings could be kept: {counts['copies']:,} are near copies of training images, and the "
+            f"detector rejects {counts['rejected']:,}. Train longer. How good it is now: "
+            f"{command('ganvas', 'evaluate', source)}"
+        )
+    for _ in saving.save(place, portions, len(made.images), model.spec, model.class_names, force):
+        pass
+    assert made.labels is not None
+    have = torch.bincount(made.labels, minlength=total)
+    short = tuple(f"{model.class_names[i]} ({int(n):,})" for i, n in enumerate(have) if n < count)
+    renamed = saving.renamed(place, model.spec, model.class_names)
+    yield Expanded(place, len(made.images), counts["copies"], counts["rejected"], short, renamed)
+    if repeats:
+        yield from _lessons(real.train, real.held_out, made, total, seed, repeats)
+
+
+def _draw(
+    model: Model, looks: extractors.Extractor, seen: Seen, kind: int, count: int, seed: int, counts: dict[str, int]
+) -> Iterator[Portion]:
+    """`count` pictures of a class without near copies and rejects, or what can be had of `TRIES` times as many."""
+    limits = copies.limit(seen.held_out_pixels), copies.limit(seen.held_out_features)
+    kept = 0
+    for start in range(0, TRIES * count, PORTION):
+        numbers = [seeds.key(seed, "expand", kind, start + i) for i in range(PORTION)]
+        pictures = model.pictures(numbers, kind)
+        near = copies.in_pixels(pictures, seen.images).distance <= limits[0]
+        near |= copies.in_features(looks.look(pictures)[0], seen.features).distance <= limits[1]
+        rejected = torch.zeros(PORTION, dtype=torch.bool)
+        if model.detector is not None:
+            rejected = torch.tensor([v.kind == "no" for v in model.detect(pictures, ALARM)])
+        good = (~near & ~rejected).nonzero().flatten()[: count - kept]
+        counts["copies"] += int(near.sum())
+        counts["rejected"] += int((rejected & ~near).sum())
+        kept += len(good)
+        yield Portion(pictures[good], torch.full((len(good),), kind), [numbers[i] for i in good.tolist()])
+        if kept >= count:
+            return
+
+
+def _lessons(
+    train: Split, held_out: Split, made: Split, classes: int, seed: int, repeats: int
+) -> Iterator[Doing | Lesson]:
+    sizes = [n for n in SIZES if n < len(train.images)] + [len(train.images)]
+    jobs, done = (2 * len(sizes) + 1) * repeats, 0
+
+    def doing(text: str) -> Doing:
+        return Doing(text, 0.5 + 0.5 * done / jobs)
+
+    alone = []
+    for r in range(repeats):
+        yield doing("a classifier learns from the new pictures")
+        alone.append(_accuracy([made], held_out, classes, seeds.key(seed, "alone", r)))
+        done += 1
+    for size in sizes:
+        found: dict[str, list[float]] = {"real": [], "both": []}
+        for r in range(repeats):
+            some = _stratified(train, size, seeds.generator(seed, "lesson", size, r))
+            for name, parts in (("real", [some]), ("both", [some, made])):
+                yield doing(f"a classifier learns from {size:,} real images{' and the new ones' * (name == 'both')}")
+                found[name].append(_accuracy(parts, held_out, classes, seeds.key(seed, "classifier", size, r)))
+                done += 1
+        yield Lesson(size, tuple(found["real"]), tuple(found["both"]), tuple(alone))
+
+
+def _stratified(split: Split, size: int, random: torch.Generator) -> Split:
+    """`size` images, of each class as nearly equal a share as the data has."""
+    assert split.labels is not None
+    order = torch.randperm(len(split.images), generator=random)
+    labels = split.labels[order]
+    place = torch.empty(len(order), dtype=torch.double)  # the how many-th of its class, as a share of the class
+    for c in labels.unique():
+        mine = labels == c
+        place[mine] = (torch.arange(int(mine.sum())) + 0.5).double() / int(mine.sum())
+    chosen = order[place.argsort(stable=True)[:size]]
+    return Split(split.images[chosen], split.labels[chosen])
+
+
+class _Classifier(nn.Module):
+    """Three convolutions of stride 2 or 1 with batch norm, their mean over 2 x 2 places or so, a linear layer."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inside, outside, stride in (channels, 24, 2), (24, 48, 2), (48, 64, 1):
+            layers += [nn.Conv2d(inside, outside, 3, stride, 1, bias=False), nn.BatchNorm2d(outside), nn.ReLU()]
+        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Dropout(0.2))
+        self.head = nn.Linear(9 * 64, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.body(images))
+
+
+def _accuracy(parts: Sequence[Split], held_out: Split, classes: int, seed: int) -> float:
+    """Accuracy on held-out images of a fresh classifier; of two parts a half or more of each batch is the first."""
+    counts = [len(part.images) for part in parts]
+    steps = min(MOST_STEPS, max(LEAST_STEPS, PASSES * sum(counts) // BATCH))
+    first = BATCH if len(parts) == 1 else round(BATCH * max(0.5, counts[0] / sum(counts)))
+    shares = [first, BATCH - first]
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = _Classifier(parts[0].images.shape[1], classes).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=0.02)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps, pct_start=0.2)
+        for _ in range(steps):
+            index = [torch.randint(n, (share,)) for n, share in zip(counts, shares, strict=False)]
+            images = torch.cat([part.images[i] for part, i in zip(parts, index, strict=True)])
+            labels = torch.cat(
+                [part.labels[i] for part, i in zip(parts, index, strict=True) if part.labels is not None]
+            )
+            loss = F.cross_entropy(network(im.to_float(images)), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        network.eval()
+        with torch.inference_mode():
+            guesses = torch.cat([network(im.to_float(x)).argmax(1) for x in held_out.images.split(500)])
+    assert held_out.labels is not None
+    return float((guesses == held_out.labels).double().mean())
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

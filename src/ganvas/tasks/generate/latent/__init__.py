@@ -1,0 +1,1 @@
+"""What is done with the latent space: walks, nearest points, writing."""

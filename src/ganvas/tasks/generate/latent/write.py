@@ -1,0 +1,95 @@
+"""Text written by a generator: each character a new drawing of the class of that name."""
+
+from __future__ import annotations
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from ganvas.core import seeds
+from ganvas.core.errors import UserError
+from ganvas.images import tensors as im
+from ganvas.tasks.generate.model import Model
+
+FINE = 8  # marks are drawn so many times larger and scaled down
+INK = 0.25  # difference from the background, in [-1, 1], from which a pixel counts as written
+MARKS = " -.:/,+"
+
+
+def write(model: Model, text: str, seed: int = 0, truncation: float | None = None) -> Tensor:
+    """Write a text of class names as one picture, each character in another hand.
+
+    Args:
+        text: names of the model's classes one after the other, with spaces and the marks - . : / , + between them.
+        seed: another seed, other hands.
+        truncation: see `Model.sample`.
+
+    Returns:
+        uint8 [1, C, H, W], as high as the model's pictures.
+
+    Raises:
+        UserError: the model has no classes, or the text has something else in it.
+    """
+    names = _parse(model, text)
+    kinds = [name for name in names if name not in MARKS]
+    numbers = [seeds.key(seed, "write", i) for i in range(len(kinds))]
+    drawn = iter(torch.cat(list(model.draw(numbers, kinds, truncation))))
+    pictures = [next(drawn) if name not in MARKS else None for name in names]
+    written = torch.stack([p for p in pictures if p is not None])
+    paper = torch.stack([written[..., 0, :], written[..., -1, :]]).median()
+    ink = 1.0 if float(written.max() - paper) >= float(paper - written.min()) else -1.0
+    gap = paper.expand(model.spec.channels, model.spec.size, max(1, model.spec.size // 9))
+    row = [gap]
+    for name, picture in zip(names, pictures, strict=True):
+        cell = _trim(picture, paper) if picture is not None else _mark(name, model, float(paper), ink)
+        row += [cell, gap]
+    return im.to_uint8(torch.cat(row, -1)[None])
+
+
+def _parse(model: Model, text: str) -> list[str]:
+    """The class names and marks of a text; a longer name goes before a shorter one."""
+    if not model.class_names:
+        raise UserError(f"{model.path} was trained without labels: it cannot write, for it draws whatever it likes.")
+    names, found, at = sorted(model.class_names, key=len, reverse=True), [], 0
+    while at < len(text):
+        name = next((n for n in names if text.startswith(n, at)), text[at] if text[at] in MARKS else "")
+        if not name:
+            raise UserError(
+                f"'{text[at]}' in '{text}' is no class of {model.path.name}. It can write "
+                f"{', '.join(model.class_names)}, spaces and the marks{MARKS.replace('', ' ').rstrip()}"
+            )
+        found.append(name)
+        at += len(name)
+    if all(name in MARKS for name in found):
+        raise UserError(
+            f"'{text}' has no class of {model.path.name} in it. It can write {', '.join(model.class_names)}."
+        )
+    return found
+
+
+def _trim(picture: Tensor, paper: Tensor) -> Tensor:
+    """[C, H, W] without the blank columns at its sides; whole where it has none (a photograph)."""
+    written = ((picture - paper).abs() > INK).any(0).any(0).nonzero().flatten()
+    return picture[..., int(written[0]) : int(written[-1]) + 1] if len(written) else picture
+
+
+def _mark(name: str, model: Model, paper: float, ink: float) -> Tensor:
+    """A space or a mark, [C, H, W], drawn on the paper of the pictures."""
+    size = model.spec.size
+    width = {" ": size // 2, "-": size // 3, "+": size // 2, "/": size // 2}.get(name, max(3, size // 8))
+    canvas = Image.new("L", (width * FINE, size * FINE), 0)
+    pen, w, h = ImageDraw.Draw(canvas), width * FINE, size * FINE
+    thick = h // 11
+    if name in "-+":
+        pen.line([(thick // 2, h // 2), (w - thick // 2, h // 2)], 255, thick)
+    if name == "+":
+        pen.line([(w // 2, h // 2 - w // 2 + thick // 2), (w // 2, h // 2 + w // 2 - thick // 2)], 255, thick)
+    if name == "/":
+        pen.line([(w - thick, h // 6), (thick, h - h // 6)], 255, thick)
+    if name == ",":
+        pen.line([(w // 2, h * 3 // 4), (w // 3, h * 7 // 8)], 255, thick)
+    for y in {".": (0.79,), ":": (0.35, 0.7)}.get(name, ()):
+        pen.ellipse([(w - thick * 1.3) / 2, h * y - thick * 0.65, (w + thick * 1.3) / 2, h * y + thick * 0.65], 255)
+    small = canvas.resize((width, size), Image.Resampling.BOX)
+    share = torch.frombuffer(bytearray(small.tobytes()), dtype=torch.uint8).view(1, size, width).float() / 255
+    return (paper + (ink - paper) * share).expand(model.spec.channels, -1, -1)

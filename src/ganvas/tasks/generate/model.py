@@ -1,0 +1,236 @@
+"""The generator and the discriminator of a trained model, used on their own."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.core import distributed
+from ganvas.core.errors import UserError, unknown
+from ganvas.core.model import Loaded, TrainedModel, networks_of
+from ganvas.images import tensors as im
+from ganvas.images.spec import ImageSpec
+from ganvas.tasks.generate.detect.detector import Detector, probabilities, smallest_alarm, why_none_in
+from ganvas.tasks.generate.rejection import Selector, kept
+
+BATCH = 256  # pictures that are drawn at a time
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How probable it is (0..1) that an image is of the kind that was trained on, and 'yes', 'no' or 'not sure'.
+
+    The probability holds where as many images of this kind as others come.
+    """
+
+    probability: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class Model(TrainedModel):
+    """A trained pair of networks and the card that explains them."""
+
+    optional = {"detector": dict}  # noqa: RUF012
+
+    path: Path
+    generator: nn.Module
+    discriminator: nn.Module
+    spec: ImageSpec
+    latent_dim: int
+    class_names: tuple[str, ...]
+    card: dict[str, Any]
+    selector: Selector | None = None
+    detector: Detector | None = None
+
+    @classmethod
+    def from_parts(cls, parts: Loaded) -> Model:
+        found, names = parts.parts, tuple(parts.card["classes"])
+        selector, detector = found.get("selector"), found.get("detector")
+        assert selector is None or isinstance(selector, Selector)
+        assert detector is None or isinstance(detector, Detector)
+        latent_dim = parts.config.latent_dim
+        return cls(
+            parts.path,
+            found["generator"],
+            found["discriminator"],
+            parts.spec,
+            latent_dim,
+            names,
+            parts.card,
+            selector,
+            detector,
+        )
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        n: int = 16,
+        classes: int | str | Sequence[int | str] | None = None,
+        seed: int = 0,
+        truncation: float | None = None,
+    ) -> Tensor:
+        """Draw n pictures: the seeds `seed`, `seed` + 1, ...
+
+        Args:
+            n: how many.
+            classes: a class (its number or name) for all of them, or a list of n; None takes the classes in turn.
+            seed: of the first picture; a seed and a class are one picture, however many are drawn with it.
+            truncation: limit of the latent numbers (1 to 2 is usual): fewer odd pictures, less variety.
+
+        Returns:
+            float [n, C, H, W] in [-1, 1] on the CPU.
+
+        Raises:
+            UserError: a class that the model does not have, a list of another length than n, or a truncation of 0.
+        """
+        return torch.cat(
+            [
+                torch.empty(0, self.spec.channels, self.spec.size, self.spec.size),
+                *self.draw(range(seed, seed + n), classes, truncation),
+            ]
+        )
+
+    def draw(
+        self,
+        numbers: Sequence[int],
+        classes: int | str | Sequence[int | str] | None = None,
+        truncation: float | None = None,
+    ) -> Iterator[Tensor]:
+        """As `sample`, for any list of seeds, in portions of up to 256 pictures.
+
+        Processes that work together (`distributed.joined`) draw a portion each, and the first of them gets all.
+
+        Raises:
+            UserError: a class or a truncation that there is not, or the generator draws values that are no numbers.
+        """
+        if truncation is not None and not truncation > 0:
+            raise UserError(f"truncation is {truncation:g}; it must be above 0 (1 to 2 is usual; none: leave it out).")
+        device = next(self.generator.parameters()).device
+        labels = self.labels(classes, len(numbers))
+
+        @torch.inference_mode()
+        def portion(i: int) -> Tensor:
+            y = None if labels is None else labels[i : i + BATCH].to(device)
+            return kept(self.generator, self.selector, numbers[i : i + BATCH], self.latent_dim, y, truncation).cpu()
+
+        done = 0
+        for drawn in distributed.spread(range(0, len(numbers), BATCH), portion):
+            bad = (~drawn.isfinite()).flatten(1).any(1).nonzero()[:, 0].tolist()
+            if bad:
+                seed = numbers[done + bad[0]]
+                raise UserError(
+                    f"{self.path} draws values that are not numbers (seed {seed}): its training went wrong."
+                )
+            done += len(drawn)
+            yield drawn
+
+    def pictures(
+        self,
+        numbers: Sequence[int],
+        classes: int | str | Sequence[int | str] | None = None,
+        truncation: float | None = None,
+    ) -> Tensor:
+        """As `draw`, all at once, in 8 bits: uint8 [n, C, H, W]."""
+        return im.join(map(im.to_uint8, self.draw(numbers, classes, truncation)), self.spec.channels, self.spec.size)
+
+    def detect(self, images: Tensor, alarm: float = 0.05) -> list[Verdict]:
+        """Ask the discriminator whether images are of the kind that it was trained on.
+
+        Args:
+            images: uint8 [n, C, H, W], or float in [-1, 1] (rounded to 8 bits first).
+            alarm: the share of images of this kind that may be called 'no' (0 to 0.5).
+
+        Raises:
+            UserError: images of another shape, an alarm rate out of range, or a model without a detector.
+        """
+        detector = self.detector_for(alarm)
+        shape = (self.spec.channels, self.spec.size, self.spec.size)
+        if tuple(images.shape[1:]) != shape:
+            raise UserError(f"The images have the shape {tuple(images.shape[1:])}; {shape} is needed.")
+        pixels = images if images.dtype == torch.uint8 else im.to_uint8(images)
+        if not len(pixels):
+            return []
+        no, yes = detector.thresholds(alarm)
+        found = probabilities(self.discriminator, detector, pixels).tolist()
+        return [Verdict(p, "no" if p < no else "yes" if p >= yes else "not sure") for p in found]
+
+    def detector_for(self, alarm: float) -> Detector:
+        """The detector, where it can be asked with this false-alarm rate.
+
+        Raises:
+            UserError: the model has none, or the rate is out of range.
+        """
+        if self.detector is None:
+            raise UserError(f"{self.path} has no detector: {self.no_detector}.")
+        if not 0 < alarm <= 0.5:
+            raise UserError(f"The false-alarm rate is {alarm:g}; it must be above 0 and at most 0.5.")
+        if alarm < self.smallest_alarm:
+            raise UserError(
+                f"The false-alarm rate is {alarm:g}; the detector of {self.path} was calibrated on few real images and "
+                f"can promise {math.ceil(1e4 * self.smallest_alarm) / 1e4:g} at best. Take that or a larger one."
+            )
+        return self.detector
+
+    @property
+    def no_detector(self) -> str:
+        """Why there is no detector, without a full stop; empty where there is one."""
+        return "" if self.detector is not None else why_none_in(self.card)
+
+    @property
+    def smallest_alarm(self) -> float:
+        """The smallest false-alarm rate that the detector can promise; 0 where the card does not tell."""
+        found = self.card.get("detector")
+        counts = [found.get(key) for key in ("calibrated", "real")] if isinstance(found, dict) else []  # older: as many
+        count = next((n for n in counts if type(n) is int and n > 0), None)
+        return smallest_alarm(count) if count else 0.0
+
+    def labels(self, classes: int | str | Sequence[int | str] | None, n: int) -> Tensor | None:
+        """Class numbers int64 [n] for `classes` as `sample` takes them; None for a model without classes.
+
+        Raises:
+            UserError: a class that the model does not have, or a list of another length than n.
+        """
+        if not self.class_names:
+            if classes is not None:
+                raise UserError(f"{self.path} was trained without labels: it draws whatever it likes, no class.")
+            return None
+        if classes is None:
+            return torch.arange(n) % len(self.class_names)
+        if isinstance(classes, int | str):
+            return torch.full((n,), self.class_number(classes))
+        numbers = [self.class_number(c) for c in classes]
+        if len(numbers) != n:
+            raise UserError(f"{len(numbers)} classes were given for {n} pictures; give one class, or {n}.")
+        return torch.tensor(numbers)
+
+    def class_number(self, name: int | str) -> int:
+        """The number of a class given by number or name.
+
+        Raises:
+            UserError: the model has no such class.
+        """
+        if str(name) in self.class_names:
+            return self.class_names.index(str(name))
+        if isinstance(name, int) and 0 <= name < len(self.class_names):
+            return name
+        raise unknown(f"class in {self.path.name}", str(name), self.class_names)
+
+
+def load(path: str | os.PathLike[str], device: str = "auto") -> Model:
+    """Load a trained model from a run's folder, a model file or hf://user/name; nothing else is needed.
+
+    Args:
+        device: where to draw and judge; auto: a CUDA device where there is one, else the CPU.
+
+    Raises:
+        UserError: there is no such file, it is damaged, it was written by a newer version, or it draws nothing.
+    """
+    return Model.from_parts(networks_of(path, "generate", device))

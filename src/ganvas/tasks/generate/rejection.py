@@ -1,0 +1,126 @@
+"""Discriminator rejection sampling (Azadi et al. 2019): a selector learns which drawings give the forger away.
+
+The discriminator of the contest is as old as its generator and misses what they both got used to. The selector is new:
+it is trained on training images against drawings of the finished generator, and then keeps a drawing with a
+probability that grows with how real it looks. Other candidates of a seed lie near it in latent space, so that the
+pictures change in what gives them away and not in kind. A seed still is one picture: all follows from it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.core import seeds
+from ganvas.images import tensors as im
+from ganvas.metrics.two_sample import teach
+from ganvas.training.batches import Batches
+
+CANDIDATES = 8  # drawings of a seed at most: where none is kept, the first is taken
+NEARNESS = 0.85  # correlation of a candidate's latent vector with that of its seed
+EASE = 0.7  # share of the drawings that are kept with a probability below a half
+TRIAL = 2_000  # drawings, at most, from which the ease is set
+
+
+class Selector(nn.Module):
+    """Convolutions with batch norm (the two kinds together in a batch) and two linear layers."""
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inside, outside, kernel, stride in (channels, 16, 3, 1), (16, 32, 4, 2), (32, 32, 3, 1):
+            layers += [nn.Conv2d(inside, outside, kernel, stride, 1, bias=False), nn.BatchNorm2d(outside), nn.ReLU()]
+        size //= 2
+        while size > 8:
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))
+            size = -(-size // 2)
+        layers += [nn.Conv2d(32, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.Flatten(), nn.Dropout(0.3)]
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Sequential(nn.Linear(64 * size**2, 128), nn.BatchNorm1d(128), nn.ReLU(), nn.Linear(128, 1))
+        self.shift = nn.Buffer(torch.zeros(()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """images [B, C, H, W] in [-1, 1] -> logits [B], positive for real; they are rounded to 8 bits first."""
+        return self.head(self.body(im.to_float(im.levels(images)))).squeeze(1)
+
+
+def learn(selector: Selector, generator: nn.Module, batches: Batches, latent_dim: int, images: int) -> Iterator[Tensor]:
+    """Train a selector on so many training images and as many new drawings; yields the loss of each step."""
+    total = max(1, images // batches.batch)
+
+    def contest() -> Iterator[tuple[Tensor, Tensor]]:
+        for step in range(total):
+            seeds.plant(seeds.key(batches.seed, "selector", step), batches.device)
+            real = batches.at(step * batches.batch)
+            fake = draw(generator, torch.randn(len(real.real), latent_dim), real.labels)
+            both = torch.cat([real.real, fake])
+            yield both, torch.arange(len(both), device=both.device) < len(real.real)
+
+    yield from teach(selector, contest(), total)
+    seen = batches.seen(TRIAL)
+    numbers = [seeds.key(batches.seed, "selector trial", i) for i in range(len(seen.real))]
+    parts = torch.arange(len(numbers)).split(256)
+    with torch.no_grad():
+        logits = []
+        for part in parts:
+            kinds = None if seen.labels is None else seen.labels[part.to(seen.labels.device)]
+            logits.append(selector(draw(generator, seeds.latents([numbers[i] for i in part], latent_dim), kinds)))
+        selector.shift.copy_(torch.cat(logits).quantile(EASE))
+
+
+@torch.no_grad()
+def draw(generator: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
+    return generator(z.to(next(generator.parameters()).device), labels).float()
+
+
+def candidates(numbers: Sequence[int], latent_dim: int, candidate: int, truncation: float | None = None) -> Tensor:
+    """Latent vectors [n, latent_dim] of a candidate of each seed; candidate 0 is the seed's own."""
+    z = seeds.latents(numbers, latent_dim)
+    if candidate:
+        z = NEARNESS * z + math.sqrt(1 - NEARNESS**2) * seeds.latents(numbers, latent_dim, candidate)
+    return z if truncation is None else seeds.truncate(z, truncation)
+
+
+def pick(
+    generator: nn.Module,
+    selector: Selector,
+    numbers: Sequence[int],
+    latent_dim: int,
+    labels: Tensor | None,
+    truncation: float | None = None,
+) -> Tensor:
+    """The kept picture of each seed, [n, C, H, W]: its first candidate that the selector lets pass.
+
+    Candidate 0 is what the generator alone draws for the seed; it is kept where none passes.
+    """
+    pictures, left = torch.empty(0), torch.arange(len(numbers))
+    luck = torch.stack([torch.rand(CANDIDATES, generator=seeds.generator(number, "luck")) for number in numbers])
+    for candidate in range(CANDIDATES):
+        z = candidates([numbers[i] for i in left.tolist()], latent_dim, candidate, truncation)
+        drawn = draw(generator, z, None if labels is None else labels[left.to(labels.device)])
+        passed = luck[left, candidate] < torch.sigmoid(selector(drawn) - selector.shift).cpu()
+        if candidate == 0:
+            pictures = drawn
+        else:
+            pictures[left[passed].to(drawn.device)] = drawn[passed.to(drawn.device)]
+        left = left[~passed]
+        if not len(left):
+            break
+    return pictures
+
+
+def kept(
+    generator: nn.Module,
+    selector: nn.Module | None,
+    numbers: Sequence[int],
+    latent_dim: int,
+    labels: Tensor | None,
+    truncation: float | None = None,
+) -> Tensor:
+    """The picture of each seed that people see, [n, C, H, W]: as `pick`, or as drawn where there is no selector."""
+    if isinstance(selector, Selector):
+        return pick(generator, selector, numbers, latent_dim, labels, truncation)
+    return draw(generator, seeds.latents(numbers, latent_dim, truncation=truncation), labels)

@@ -1,0 +1,241 @@
+"""Many pictures as files, a portion at a time: a folder or zip of PNGs (a sub-folder a class), .npz, or IDX.
+
+What is written is first written beside its place and then renamed: whoever stops leaves nothing half-written behind.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import shutil
+import struct
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from torch import Tensor
+
+from ganvas.core.errors import UserError
+from ganvas.core.files import cannot, check_free, make_folder, part_of
+from ganvas.core.naming import apart
+from ganvas.images import sheets
+from ganvas.images import tensors as im
+from ganvas.images.spec import ImageSpec
+from ganvas.tasks.generate.model import Model
+
+OURS = re.compile(r"seed-?\d+(-\d+)?\.png")  # the pictures of a folder, as they are written here
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Some pictures: uint8 [n, C, H, W], their class numbers [n] (None: no classes), and their seeds."""
+
+    images: Tensor
+    labels: Tensor | None
+    seeds: Sequence[int]
+
+
+def portions(
+    model: Model,
+    numbers: Sequence[int],
+    classes: int | str | Sequence[int | str] | None = None,
+    truncation: float | None = None,
+) -> Iterator[Portion]:
+    """What a model draws for these seeds, as `Model.draw` takes them, a portion at a time."""
+    labels, start = model.labels(classes, len(numbers)), 0
+    for drawn in model.draw(numbers, classes, truncation):
+        end = start + len(drawn)
+        yield Portion(im.to_uint8(drawn), None if labels is None else labels[start:end], numbers[start:end])
+        start = end
+
+
+Add = Callable[[Portion], None]
+
+
+def check(path: Path, spec: ImageSpec, force: bool = False) -> None:
+    """Can pictures be saved there? To be asked before any are drawn.
+
+    Args:
+        force: as `save` has it.
+
+    Raises:
+        UserError: the form cannot hold such pictures, or there is something already.
+    """
+    form = _form(path, spec)
+    if form is not _folder:
+        check_free(*([path, _labels_beside(path)] if form is _idx and spec.classes else [path]), force=force)
+    elif os.path.lexists(path):
+        if not path.is_dir():
+            check_free(path)
+        others = sorted(p for p in path.rglob("*") if not (p.is_dir() or OURS.fullmatch(p.name)))
+        if others and force:
+            raise UserError(f"{path} holds other files, such as {others[0].relative_to(path)}: choose a new folder.")
+        if any(path.iterdir()) and not force:
+            raise UserError(f"{path} is there already and holds files. Choose a new folder, or --force to replace it.")
+
+
+def save(
+    path: Path,
+    portions: Iterable[Portion],
+    count: int,
+    spec: ImageSpec,
+    class_names: Sequence[str],
+    force: bool = False,
+) -> Iterator[int]:
+    """Write pictures as they come, in the form that the name asks for; yields how many are written.
+
+    Args:
+        path: `NAME.npz`, `NAME.zip`, `train-images-idx3-ubyte[.gz]` (labels beside it); other names: a new folder.
+        count: pictures in all portions together.
+        force: overwrite a file that is there, and replace a folder that holds nothing but pictures saved before.
+
+    Raises:
+        UserError: the place is taken, the form cannot hold such pictures, or the system refused; nothing is left.
+    """
+    check(path, spec, force)
+    form = _form(path, spec)
+    make_folder(path.parent)
+    try:
+        with ExitStack() as stack:
+            places = [(stack.enter_context(part_of(path, folder=form is _folder)), path)]
+            if form is _idx and spec.classes:
+                places.append((stack.enter_context(part_of(_labels_beside(path))), _labels_beside(path)))
+            done = 0
+            with form([part for part, _ in places], count, spec, class_names) as add:
+                for portion in portions:
+                    add(portion)
+                    done += len(portion.images)
+                    yield done
+            for made, place in places:
+                if made.is_dir() and place.is_dir():
+                    shutil.rmtree(place)
+                os.replace(made, place)
+    except OSError as error:
+        raise cannot("write", path, error) from error
+
+
+def renamed(path: Path, spec: ImageSpec, class_names: Sequence[str]) -> str:
+    """A sentence where classes cannot be called in a folder or an archive what they are called; mostly ''."""
+    if not spec.classes or _form(path, spec) not in (_folder, _zip):
+        return ""
+    pairs = [f"{old!r} is {new}" for old, new in zip(class_names, apart(class_names), strict=True) if old != new]
+    return f"Not every class can give its name to a folder: {', '.join(pairs)}." if pairs else ""
+
+
+def _labels_beside(path: Path) -> Path:
+    return path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+
+
+def _form(path: Path, spec: ImageSpec) -> Any:
+    if path.suffix.lower() == ".npz":
+        return _npz
+    if path.suffix.lower() == ".zip":
+        return _zip
+    if path.name.removesuffix(".gz").endswith("ubyte"):
+        if "images" not in path.name or spec.channels != 1 or spec.classes > 256:
+            raise UserError(
+                f"{path.name}: the IDX form is for grey pictures of at most 256 classes, and its name is written "
+                "train-images-idx3-ubyte.gz (the labels go beside it). Or choose NAME.npz, NAME.zip or a folder."
+            )
+        return _idx
+    if path.suffix.lower() in (".gz", ".tar", ".pkl", ".pt", ".npy", ".jpg", ".jpeg", ".webp", ".gif"):
+        raise UserError(f"{path.name}: Ganvas writes NAME.png (one sheet), NAME.npz, NAME.zip, IDX files or a folder.")
+    return _folder
+
+
+@contextmanager
+def _npz(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
+    """images uint8 [N, H, W] or [N, H, W, C], labels, seeds, class_names; not compressed, as `numpy.savez` has it."""
+    shape = (count, spec.size, spec.size) + ((spec.channels,) if spec.channels > 1 else ())
+    labels: list[np.ndarray] = []
+    numbers: list[int] = []
+    with zipfile.ZipFile(parts[0], "w") as archive:
+        with archive.open("images.npy", "w", force_zip64=True) as file:
+            head = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, head)
+
+            def add(portion: Portion) -> None:
+                pixels = portion.images.permute(0, 2, 3, 1).contiguous().numpy()
+                file.write(pixels.tobytes())
+                numbers.extend(portion.seeds)
+                if portion.labels is not None:
+                    labels.append(portion.labels.numpy())
+
+            yield add
+        arrays = {"seeds": np.array(numbers, np.int64)}
+        if labels:
+            arrays |= {"labels": np.concatenate(labels), "class_names": np.array(list(names))}
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w") as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+
+
+def _pngs(portion: Portion, folders: Sequence[str], used: Counter[str]) -> Iterator[tuple[str, bytes]]:
+    """Each picture's name, below its class's folder, and its PNG; `used`: how often each name came before."""
+    for i, number in enumerate(portion.seeds):
+        name = f"seed{number:06d}"
+        if portion.labels is not None:
+            name = f"{folders[int(portion.labels[i])]}/{name}"
+        used[name] += 1
+        again = f"-{used[name]}" if used[name] > 1 else ""  # a seed that was asked for twice
+        yield f"{name}{again}.png", sheets.png(sheets.grid(portion.images[i : i + 1], 1))
+
+
+@contextmanager
+def _zip(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
+    folders, used = apart(names), Counter[str]()
+    with zipfile.ZipFile(parts[0], "w") as archive:
+
+        def add(portion: Portion) -> None:
+            for name, png in _pngs(portion, folders, used):
+                archive.writestr(name, png)
+
+        yield add
+
+
+@contextmanager
+def _folder(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
+    folders, used = apart(names), Counter[str]()
+
+    def add(portion: Portion) -> None:
+        for name, png in _pngs(portion, folders, used):
+            path = parts[0] / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(png)
+
+    yield add
+
+
+@contextmanager
+def _idx(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
+    """Two files, as MNIST comes: pictures, and labels (the class's own number where its name is one)."""
+    own = {int(name) for name in names if name.isdecimal() and len(name) < 9 and int(name) < 256}
+    by_name = len(own) == len(names)  # '3' and '03' are two classes
+    values = np.array([int(name) if by_name else i for i, name in enumerate(names)], np.uint8)
+    packed = ".gz." in parts[0].name
+
+    def begin(place: Path, *shape: int) -> IO[bytes]:
+        file = gzip.open(place, "wb", compresslevel=6) if packed else open(place, "wb")  # noqa: SIM115
+        file.write(bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape))
+        return file  # pyright: ignore[reportReturnType]
+
+    files = [begin(parts[0], count, spec.size, spec.size)]
+    try:
+        if spec.classes:
+            files.append(begin(parts[1], count))
+
+        def add(portion: Portion) -> None:
+            files[0].write(portion.images.numpy().tobytes())
+            if portion.labels is not None:
+                files[1].write(values[portion.labels.numpy()].tobytes())
+
+        yield add
+    finally:
+        for file in files:
+            file.close()

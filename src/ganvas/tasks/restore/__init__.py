@@ -1,0 +1,1 @@
+"""Restore: clean pictures from degraded ones."""

@@ -1,0 +1,139 @@
+"""Damages that a restoring network learns to undo: noise, blur, rain, scratches, holes, and plans that combine them.
+
+A plan is written as text. Parts separated by `,` follow one another; parts joined by `+` are applied in an order that
+is drawn anew for each picture (Zhang et al. 2021, "Designing a practical degradation model for deep blind image
+super-resolution"): `blur:0-2+down:2,jpeg:60-95`. A part is a name with a value or a range, from which an
+amount is drawn for each picture; a name alone takes its usual range.
+
+A picture's damage follows from its own row of random numbers alone, whatever else is in the batch.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganvas.core.errors import UserError, unknown
+from ganvas.tasks.restore.degradations import DEGRADATIONS, Draw
+
+NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A damage by its name in DEGRADATIONS; each picture's amount is uniform in low..high."""
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Groups of steps: the groups follow one another, the steps of a group come in an order drawn for each picture."""
+
+    groups: tuple[tuple[Step, ...], ...]
+
+    @property
+    def scale(self) -> int:
+        """How many times smaller the pictures become; 1: they keep their size."""
+        return math.prod(int(step.low) for group in self.groups for step in group if step.name == "down")
+
+    @property
+    def masked(self) -> bool:
+        """Do the pictures get a mask of what is missing as one more channel?"""
+        return any(step.name == "holes" for group in self.groups for step in group)
+
+
+def parse(text: str) -> Plan:
+    """Read a plan such as `noise:5-50` or `blur:0-2+down:2,noise:0-10,jpeg:60-95`.
+
+    Raises:
+        UserError: an unknown name, a range that is none or beyond the limits, or steps that do not go together.
+    """
+    if not text.strip():
+        raise UserError(f"degrade='{text}' is empty; name a damage, such as noise:25, of: {', '.join(DEGRADATIONS)}.")
+    plan = Plan(tuple(tuple(_step(part.strip(), text) for part in group.split("+")) for group in text.split(",")))
+    if plan.scale > 4:
+        raise UserError(f"degrade={text} makes pictures {plan.scale} times smaller; leave a down away: 4 is the most.")
+    names = [[step.name for step in group] for group in plan.groups]
+    if plan.masked and (names[-1] != ["holes"] or any("holes" in group for group in names[:-1]) or plan.scale > 1):
+        raise UserError(f"degrade={text}: holes comes alone or last, without + and down, such as noise:10,holes:25.")
+    return plan
+
+
+def _step(part: str, text: str) -> Step:
+    name, colon, amount = (piece.strip() for piece in part.partition(":"))
+    if not part:
+        raise UserError(f"degrade={text} has an empty part; remove the needless comma or plus sign.")
+    if name not in DEGRADATIONS:
+        raise unknown("damage", name, DEGRADATIONS)
+    kind = DEGRADATIONS[name]
+    if not colon:
+        return Step(name, kind.low, kind.high)
+    usual = f"{name}:{kind.low:g}" + (f"-{kind.high:g}" if kind.high > kind.low else "")
+    found = re.fullmatch(rf"{NUMBER}(?:\s*-\s*{NUMBER})?", amount)
+    if found is None:
+        raise UserError(f"degrade: '{part}' needs a number or low-high after the colon, such as {usual}.")
+    low, high = float(found[1]), float(found[2] or found[1])
+    if name == "down" and (low != high or low not in (2, 4)):
+        raise UserError(f"degrade: '{part}' is not possible; pictures get smaller by a whole factor: down:2 or down:4.")
+    if low > high:
+        raise UserError(f"degrade: '{part}' begins above its end; write {name}:{high:g}-{low:g}.")
+    least, most = kind.limits
+    if low < least or high > most:
+        raise UserError(
+            f"degrade: '{part}' is not within {least:g} and {most:g}, the limits of {name}; usual is {usual}."
+        )
+    return Step(name, low, high)
+
+
+def apply(plan: Plan, images: Tensor, draw: Draw) -> Tensor:
+    """Damage pictures as the plan says; after each step they are clamped to [-1, 1], as a stored picture is.
+
+    A fourth channel, transparency, keeps its values, except that `down` scales it too and `holes` hides it too.
+
+    Args:
+        images: float [B, C, H, W] in [-1, 1] with 1, 3 or 4 channels.
+        draw: draw(torch.rand, n) -> [B, n] on the CPU, such as `Batch.draw`. It is called once: a picture's row seeds
+            a random generator of its own, from which all else follows.
+
+    Returns:
+        float [B, C, H / scale, W / scale] in [-1, 1], rounded down; with `holes` [B, C + 1, H, W], where the last
+        channel is 1 for missing pixels, whose other channels are 0, and 0 for known ones.
+    """
+    key = (draw(torch.rand, 2).double() * 2**16).long()  # PyTorch's generator takes 32 bits; a float holds but 24
+    generators = [torch.Generator().manual_seed(seed) for seed in (key[:, 0] * 2**16 + key[:, 1]).tolist()]
+    x = images.detach().float()
+    for group in plan.groups:
+        x = _grouped(group, x, generators)
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _grouped(group: tuple[Step, ...], images: Tensor, generators: list[torch.Generator]) -> Tensor:
+    """The steps in an order drawn for each picture; pictures with the same order are done together."""
+    by_order: dict[tuple[int, ...], list[int]] = {}
+    for row, generator in enumerate(generators):
+        by_order.setdefault(tuple(torch.randperm(len(group), generator=generator).tolist()), []).append(row)
+    done: dict[int, Tensor] = {}
+    for order, rows in by_order.items():
+        x, own = images[rows], [generators[row] for row in rows]
+        for place in order:
+            x = _one(group[place], x, own)
+        done.update(zip(rows, x, strict=True))
+    return torch.stack([done[row] for row in range(len(images))])
+
+
+def _one(step: Step, images: Tensor, generators: list[torch.Generator]) -> Tensor:
+    def draw(function: Draw, *shape: int) -> Tensor:
+        return torch.stack([function(shape, generator=own) for own in generators]).to(images.device)
+
+    kind = DEGRADATIONS[step.name]
+    amount = step.low + (step.high - step.low) * draw(torch.rand)
+    if kind.transparency or images.shape[1] < 4:
+        return kind.function(images, amount, draw).clamp(-1, 1)
+    return torch.cat([kind.function(images[:, :3], amount, draw).clamp(-1, 1), images[:, 3:]], 1)

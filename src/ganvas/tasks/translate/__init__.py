@@ -1,0 +1,1 @@
+"""Translate: pictures of one kind into another, in both directions."""

@@ -1,0 +1,65 @@
+"""Evaluation during training: a process of its own at low priority, for which the training never waits."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+from ganvas.core import distributed
+from ganvas.core.files import make_folder
+from ganvas.core.run import Run
+
+LIMIT = 900  # seconds after which an evaluation is given up
+LEFT: list[subprocess.Popen[bytes]] = []  # the last one outlives its training: Python would complain of dropping it
+
+
+class Background:
+    """At most one evaluation at a time; while one is under way, the next is left out."""
+
+    def __init__(self, run: Run, count: int, module: str) -> None:
+        """`module` measures: `python -m module MODEL COUNT SECONDS`."""
+        self.run, self.count, self.module = run, count, module
+        self.images = 0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def start(self, images: int) -> None:
+        """Begin to measure the run's candidate, its model after so many images; what is under way is given up."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.run.candidate(self.images).unlink(missing_ok=True)
+        command = [
+            sys.executable,
+            "-m",
+            self.module,
+            str(self.run.candidate(images)),
+            str(self.count),
+            str(LIMIT),
+        ]
+        quiet = {
+            "OMP_NUM_THREADS": "1",
+            "MKL_NUM_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        }
+        alone = {k: v for k, v in os.environ.items() if k not in distributed.LAUNCH}  # no rank among the training's own
+        make_folder(self.run.folder / "evaluation")
+        with open(self.run.folder / "evaluation" / "log.txt", "wb") as log:
+            self.process = subprocess.Popen(  # a group of its own: Ctrl-C stops the training, not the measuring
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0, env={**alone, **quiet}
+            )
+        LEFT.append(self.process)
+        self.images = images
+
+    def collect(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl that a finished evaluation has written; each is given once."""
+        if self.process is None or self.busy:
+            return []
+        self.process = None
+        self.run.candidate(self.images).unlink(missing_ok=True)  # left over where the evaluation failed
+        return [row for row in self.run.figures() if row["images"] == self.images]

@@ -1,0 +1,348 @@
+"""The state of a training and its single step: networks, average, optimisers, clock, running means of the log."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import itertools
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.core import checkpoint, distributed, seeds
+from ganvas.core.config import LARGEST, knob
+from ganvas.core.errors import UserError
+from ganvas.core.samples import Spec
+from ganvas.training import ema
+from ganvas.training.batches import Batch, Batches
+from ganvas.training.task import Task
+
+PROBE = 32  # held-out images that the discriminator judges in a probe
+
+
+@dataclass(frozen=True)
+class Config:
+    """Length, optimisers and rhythm. The clock is images seen: real images that the discriminator was shown."""
+
+    images: int = knob(150_000, "length of the training in images seen (150k, 2M)", low=1, high=10**12)
+    batch: int = knob(128, "images a step, of all processes together", low=2, high=10**6)
+    lr_g: float = knob(1e-3, "learning rate of the generator", low=0, high=100)
+    lr_d: float = knob(1e-3, "learning rate of the discriminator", low=0, high=100)
+    beta1: float = knob(0.0, "Adam's first decay rate", low=0, high=0.9999)
+    beta2: float = knob(0.99, "Adam's second decay rate", low=0, high=0.999999)
+    beta2_from: float = knob(
+        0.0, "where it begins, to rise to beta2 in burn_in (0: beta2 from the start)", low=0, high=1
+    )
+    burn_in: float = knob(0.1, "share of the training in which beta2 rises", low=0, high=1)
+    decay_from: float = knob(1.0, "share of the training after which the learning rates fall to 0", low=0, high=1)
+    ema: int = knob(0, "half-life of the averaged generator's weights in images (0: no average)", low=0, high=10**12)
+    ema_ramp: float = knob(0.05, "upper limit of that half-life as a share of the images seen", low=0, high=1)
+    seed: int = knob(0, "start of all random numbers", low=0)
+    device: str = knob("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
+    precision: str = knob("auto", "of the multiplications", choices=("auto", "fp32", "bf16"))
+    from_: str = knob("", "a trained model (a run, a model file, hf://user/name) whose weights are the first ones")
+    freeze: int = knob(
+        0, "layers of the discriminator, from the pixels on, that stay as they are in that model", low=0, high=1000
+    )
+    tick_every: int = knob(2_000, "images from one log line to the next", low=1, high=10**12)
+    sample_every: int = knob(10_000, "images from one picture to the next (0: only sample_at)", low=0, high=10**12)
+    sample_at: tuple[int, ...] = knob((), "more pictures, after so many images", low=1, high=10**12)
+    keep_models: bool = knob(False, "keep the model of each picture in models/")
+    evaluate_every: int = knob(
+        0, "images from one evaluation (Frechet distance ...) to the next, beside it", low=0, high=10**12
+    )
+    evaluate_count: int = knob(2_000, "pictures that such an evaluation draws", low=100, high=10**6)
+    save_seconds: float = knob(60.0, "seconds from one snapshot to the next", low=0, high=10**12)
+
+
+NO_MEMORY = ("DefaultCPUAllocator", "not enough memory", "out of memory", "Storage size calculation overflowed")
+
+
+@contextlib.contextmanager
+def enough_memory(batch: int, spec: Spec, network: Any) -> Iterator[None]:
+    """Where the memory does not suffice for what is done within, the error says what to lower.
+
+    Raises:
+        UserError: as said.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in NO_MEMORY):
+            raise
+        raise lacking(batch, spec, network) from error
+
+
+def lacking(batch: int, spec: Spec, network: Any) -> UserError:
+    """The error for a training that the memory does not suffice for."""
+    large, sizes = (
+        ", ".join(f"{name}={value}" for name, value in found.items() if type(value) is int)
+        for found in ({"batch": batch, **spec.settings()}, vars(network))
+    )
+    return UserError(
+        f"This machine has not enough memory for such a training. Lower {large}, or what makes the "
+        f"networks large: {sizes}. What was saved before is kept."
+    )
+
+
+def check_memory(networks: Sequence[nn.Module]) -> None:
+    """
+    Raises:
+        MemoryError: the weights of these networks (which may be on `meta`), their gradients and averages alone are
+            more than the machine's memory: the system would end the process without a word.
+    """
+    needed = 5 * sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
+    with contextlib.suppress(ValueError, OSError, AttributeError):  # a system that does not tell
+        if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+            raise MemoryError(f"{needed:,} bytes")
+
+
+def choose_device(config: Config) -> torch.device:
+    """The device that `device=auto` means here.
+
+    Raises:
+        UserError: the device that was asked for is not there.
+    """
+    alone = distributed.size() == 1  # processes on MPS cannot talk to each other
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available() and alone, "cpu": True}
+    name = next(name for name, ok in there.items() if ok) if config.device == "auto" else config.device
+    if not there[name]:
+        raise UserError(f"device={name}: PyTorch finds no such device here. Take device=auto or device=cpu.")
+    if name != "cuda" or alone:
+        return torch.device(name)
+    number, count = distributed.local_rank(), torch.cuda.device_count()
+    if number >= count:
+        raise UserError(
+            f"Process {number} of this machine has no GPU: there are {count}. Start --nproc-per-node {count}."
+        )
+    torch.cuda.set_device(number)
+    return torch.device("cuda", number)
+
+
+def choose_precision(config: Config, device: torch.device) -> str:
+    """'bf16' where the hardware multiplies it natively, else 'fp32' (emulated bf16 is hundreds of times slower)."""
+    if config.precision != "auto":
+        return config.precision
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        caps = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+        native = bool(caps.get("avx512_bf16") or caps.get("amx_bf16"))
+    return "bf16" if native else "fp32"
+
+
+@contextlib.contextmanager
+def frozen(weights: Sequence[nn.Parameter]) -> Iterator[None]:
+    """No gradients for these weights: they would be computed only to be thrown away."""
+    for weight in weights:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)
+
+
+def gradients(network: nn.Module) -> Iterator[Tensor]:
+    return (p.grad for p in network.parameters() if p.grad is not None)
+
+
+class Trainer:
+    """The mutable state of a training: networks, average, optimisers, clock and the running means of the log."""
+
+    def __init__(self, task: Task, config: Config) -> None:
+        self.task, self.config = task, config
+        self.device = choose_device(config)
+        self.precision = choose_precision(config, self.device)
+        for network in (task.generator, task.discriminator):
+            network.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.average = copy.deepcopy(task.generator).requires_grad_(False).eval()
+        self.trained_d = [w for w in task.discriminator.parameters() if w.requires_grad]
+        self.optimizer_g = torch.optim.Adam(task.generator.parameters(), config.lr_g, self.betas(0), fused=True)
+        self.optimizer_d = torch.optim.Adam(self.trained_d, config.lr_d, self.betas(0), fused=True)
+        self.images = self.probed = 0
+        self.seconds = 0.0
+        self.tick_seconds = 0.0
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def step(self, batch: Batch) -> None:
+        """One discriminator step and one generator step on a batch of real images, or on this rank's part of it."""
+        config, task = self.config, self.task
+        number = seeds.key(config.seed, "step", self.images)
+        seeds.plant(number if batch.ranks == 1 else seeds.key(number, batch.rank), self.device)  # dropout: unlike masks
+        rate = self.rate()
+        for optimizer, lr in ((self.optimizer_d, config.lr_d), (self.optimizer_g, config.lr_g)):
+            optimizer.param_groups[0] |= {"lr": lr * rate, "betas": self.betas(self.images)}
+
+        with self.autocast():
+            expert = task.discriminator_loss(batch)
+        if expert is not None:
+            self.optimizer_d.zero_grad()
+            expert["total"].backward()
+            distributed.average(gradients(task.discriminator))
+            self.optimizer_d.step()
+
+        with frozen(self.trained_d):
+            with self.autocast():
+                forger = task.generator_loss(batch)
+            if forger is not None:
+                self.optimizer_g.zero_grad()
+                forger["total"].backward()
+            logged = {k: v.detach() for k, v in {**(expert or {}), **(forger or {})}.items() if k != "total"}
+            moving = gradients(task.generator) if forger is not None else ()
+            distributed.average(itertools.chain(moving, self.statistics(), logged.values()))
+            task.heed(logged)
+            if forger is not None:
+                self.optimizer_g.step()
+
+        self.images += config.batch
+        if config.ema:
+            ema.update(self.average, task.generator, config.batch, self.images, config.ema, config.ema_ramp)
+        for name, value in logged.items():
+            self.note(name, value)
+
+    def probe(self, batches: Batches) -> None:
+        """The discriminator's accuracy on some held-out images, in the same mode as it has in training."""
+        seeds.plant(seeds.key(self.config.seed, "probe", self.images), self.device)
+        with self.autocast():
+            held_out = batches.held_out(PROBE, start=self.images)
+            figures = self.task.accuracy(held_out, self.drawer())
+            seen, since = batches.seen(PROBE, start=self.images), self.images - self.probed
+            told = self.task.adapt(self.drawer(), seen, held_out, since)
+        self.probed = self.images
+        seen_right = {"accuracy_held_out": figures["real"]} if figures else {}
+        for name, value in {**seen_right, **told}.items():
+            self.note(name, value)
+
+    def statistics(self) -> Iterator[Tensor]:
+        """The running statistics of batch norms and their like, which each rank takes of its own part."""
+        networks = (self.task.generator, self.task.discriminator)
+        return (b for network in networks for b in network.buffers() if b.is_floating_point())
+
+    def note(self, name: str, value: Tensor) -> None:
+        """Add a value to the running means."""
+        self.sums[name] = self.sums.get(name, 0) + value
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+    def rate(self) -> float:
+        """Factor of the learning rates: 1, then falling in a straight line to 0 at the end."""
+        start, end = self.config.decay_from * self.config.images, self.config.images
+        return 1.0 if self.images <= start else max(0.0, (end - self.images) / (end - start))
+
+    def betas(self, images: int) -> tuple[float, float]:
+        """Adam's decay rates after so many images; the second rises in a cosine. Source: Huang et al. 2024, app. B."""
+        c = self.config
+        way = min(1.0, images / (c.burn_in * c.images)) if c.burn_in and c.beta2_from else 1.0
+        return float(c.beta1), c.beta2 + (c.beta2_from - c.beta2) * (1 + math.cos(math.pi * way)) / 2
+
+    def drawer(self) -> nn.Module:
+        """The network that draws for people: the averaged generator, or where there is none the generator itself."""
+        return self.average if self.config.ema else self.task.generator
+
+    def means(self) -> dict[str, float]:
+        """The means of all logged values since the last call."""
+        means = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
+        self.sums, self.counts = {}, {}
+        return means
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors that a resume needs."""
+        return {
+            **checkpoint.module_tensors("generator", self.task.generator),
+            **checkpoint.module_tensors("discriminator", self.task.discriminator),
+            **checkpoint.module_tensors("average", self.average),
+            **checkpoint.optimizer_tensors("optimizer_g", self.optimizer_g),
+            **checkpoint.optimizer_tensors("optimizer_d", self.optimizer_d),
+            **{f"sums.{name}": value for name, value in self.sums.items()},
+            **{f"dials.{name}": value for name, value in self.task.dials.items()},
+        }
+
+    def digest(self) -> str:
+        """A fingerprint of both networks and the average."""
+        modules = {"g": self.task.generator, "d": self.task.discriminator, "average": self.average}
+        tensors = {k: t.cpu() for name, m in modules.items() for k, t in checkpoint.module_tensors(name, m).items()}
+        return checkpoint.digest(tensors, "")
+
+    def card(self) -> dict[str, Any]:
+        """All that a resume needs besides tensors."""
+        return {
+            "images": self.images,
+            "probed": self.probed,
+            "seconds": self.seconds,
+            "tick_seconds": self.tick_seconds,
+            "counts": self.counts,
+            "machine": self.machine(),
+        }
+
+    def machine(self) -> dict[str, Any]:
+        """What bitwise repetition depends on besides the settings."""
+        return {
+            "device": self.device.type,
+            "precision": self.precision,
+            "threads": torch.get_num_threads(),
+            "ranks": distributed.size(),
+            "torch": torch.__version__,
+        }
+
+    def restore(self, path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
+        """Go back to the state that a snapshot holds.
+
+        Raises:
+            UserError: it is not one of this training; what was there is then of no use.
+        """
+        clock: dict[str, Any] = {name: card.get(name) for name in ("images", "seconds", "tick_seconds")}
+        clock |= {"probed": card.get("probed", clock["images"])}  # once there was none
+        for name, value in clock.items():
+            kinds = (int, float) if "seconds" in name else (int,)
+            if type(value) not in kinds or not 0 <= value <= LARGEST:
+                raise checkpoint.Damaged(f"{path} is no whole snapshot: {name} in its card is {str(value)[:40]}.")
+        counts, sums = card.get("counts"), checkpoint.part(tensors, "sums")
+        if not isinstance(counts, dict) or counts.keys() != sums.keys() or not isinstance(card.get("machine"), dict):
+            raise checkpoint.Damaged(f"{path} is no whole snapshot: its card lacks counts or machine.")
+        if any(type(n) is not int or n < 1 for n in counts.values()) or any(t.numel() != 1 for t in sums.values()):
+            raise checkpoint.Damaged(f"{path} is no whole snapshot: its running means are none.")
+        dials, own = checkpoint.part(tensors, "dials"), self.task.dials
+        if any(
+            name not in own or (own[name].dim(), own[name].shape[1:]) != (t.dim(), t.shape[1:])  # pools grow
+            for name, t in dials.items()
+        ):
+            raise checkpoint.Damaged(f"{path} is no snapshot of this task: its dials are {', '.join(dials)[:60]}.")
+        checkpoint.check_finite(path, {f"dials.{name}": t for name, t in dials.items()})
+        checkpoint.load_module("generator", self.task.generator, tensors, path)
+        checkpoint.load_module("discriminator", self.task.discriminator, tensors, path)
+        checkpoint.load_module("average", self.average, tensors, path)
+        checkpoint.load_optimizer("optimizer_g", self.optimizer_g, tensors, path)
+        checkpoint.load_optimizer("optimizer_d", self.optimizer_d, tensors, path)
+        self.images, self.probed = clock["images"], clock["probed"]
+        self.seconds, self.tick_seconds, self.counts = clock["seconds"], clock["tick_seconds"], dict(counts)
+        own.update(dials)
+        self.sums = {name: sums[name].reshape(()).to(self.device) for name in counts}  # in the log's order
+
+    def is_finite(self) -> bool:
+        return all(map(is_finite, (self.task.generator, self.task.discriminator, self.average)))
+
+
+def is_finite(network: nn.Module) -> bool:
+    """Are all weights and statistics of a network finite numbers?"""
+    return all(bool(torch.isfinite(t).all()) for t in network.state_dict().values())
+
+
+def speed(trainer: Trainer, batches: Batches, seconds: float = 3.0) -> float:
+    """Images a second of a few true steps (the trainer is of no use afterwards)."""
+    trainer.step(batches.at(trainer.images))
+    before, start = trainer.images, time.monotonic()
+    while time.monotonic() - start < seconds:
+        trainer.step(batches.at(trainer.images))
+    trainer.means()  # waits for a GPU to finish
+    return (trainer.images - before) / (time.monotonic() - start)
