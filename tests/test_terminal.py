@@ -16,8 +16,9 @@ import torch
 from PIL import Image
 
 from ganvas import cli
+from ganvas.cli.main import main
 from ganvas.core import checkpoint, naming, terminal
-from ganvas.core.console import as_settings, main
+from ganvas.core.console import as_settings
 from ganvas.core.errors import UserError
 from ganvas.core.progress import Doing
 from ganvas.core.text import command
