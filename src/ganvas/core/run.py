@@ -16,8 +16,9 @@ from torch import Tensor
 
 from ganvas.core import checkpoint, processes
 from ganvas.core.errors import UserError
-from ganvas.core.files import cannot, locked, make_folder, open_regular, parse_json, part_of, read_bytes, write_whole
+from ganvas.core.files import cannot, make_folder, open_regular, parse_json, part_of, read_bytes, write_whole
 from ganvas.core.locate import exists
+from ganvas.core.locks import locked_file
 from ganvas.core.naming import safe
 from ganvas.core.rows import LINE, is_figure, moment, parsed, read_end
 
@@ -75,7 +76,7 @@ class Run:
             UserError: another training holds it, or the folder cannot be written.
         """
         refusal = f"Another training is at work in {self.folder}. Wait for it, stop it, or choose another --run."
-        with locked(self.folder / ".lock", refusal) as file:
+        with locked_file(self.folder / ".lock", refusal) as file:
             told = os.fstat(file.fileno())  # so that a copy of the file says nothing of the copy's folder
             words = (os.getpid(), processes.began(os.getpid()) or "-", told.st_ino, told.st_dev)
             with contextlib.suppress(OSError):  # for systems that do not tell who holds a lock: see `holder`
