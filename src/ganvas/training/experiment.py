@@ -19,7 +19,7 @@ from ganvas.core.errors import UserError, unknown
 from ganvas.core.progress import Counted, last
 from ganvas.core.run import Run
 from ganvas.core.samples import Dataset, Spec
-from ganvas.training import finetune, start, trainer
+from ganvas.training import finetune, memory, start, trainer
 from ganvas.training.batches import Batches
 from ganvas.training.events import Event
 from ganvas.training.task import Task, build, network_of, task_of
@@ -179,7 +179,7 @@ class Experiment:
         spec = kind.network_spec(spec, self.task)
         with self.enough_memory(spec):
             with torch.device("meta"):  # computes nothing: only shows how large they are
-                trainer.check_memory(build(kind, self.network, spec))
+                memory.check_memory(build(kind, self.network, spec))
             torch.manual_seed(seeds.key(self.training.seed, "init"))
             generator, discriminator = build(kind, self.network, spec)
             if self.training.freeze:
@@ -188,7 +188,7 @@ class Experiment:
 
     def enough_memory(self, spec: Spec) -> contextlib.AbstractContextManager[None]:
         """A context in which running out of memory becomes a UserError that says which settings to lower."""
-        return trainer.enough_memory(self.training.batch, spec, self.network)
+        return memory.enough_memory(self.training.batch, spec, self.network)
 
     def batches(self, images: Dataset) -> Batches:
         """The batches of the training, in their order.
