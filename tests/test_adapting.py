@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganvas.images import augment
 from ganvas.images.spec import ImageSpec
+from ganvas.tasks.generate import adaptive
 from ganvas.tasks.generate import task as generate
 from ganvas.tasks.generate.task import GenerateTask
 from ganvas.training.batches import Batch
@@ -55,7 +56,7 @@ def batch(level: float, step: int = 0, count: int = 16) -> Batch:
 def test_the_first_weight_follows_from_pixels_and_batch() -> None:
     made = task(penalty_share=0.1)
     made.discriminator_loss(batch(0.5))
-    assert float(made.dials["gamma"]) == pytest.approx(generate.GAMMA * 64 / 16)
+    assert float(made.dials["gamma"]) == pytest.approx(adaptive.GAMMA * 64 / 16)
     fixed = task()
     fixed.discriminator_loss(batch(0.5))
     assert float(fixed.dials["gamma"]) == 1
@@ -74,7 +75,7 @@ def test_the_weight_moves_until_the_share_is_in_its_band(slope: float, larger: b
         if step % 4 == 0:
             made.adapt(made.generator, batch(-1.0), batch(-1.0), 64)
     assert (float(made.dials["gamma"]) > 1) == larger
-    assert 0.2 / generate.BAND**2 < float(made.dials["share"]) < 0.2 * generate.BAND**2
+    assert 0.2 / adaptive.BAND**2 < float(made.dials["share"]) < 0.2 * adaptive.BAND**2
 
 
 def test_a_weight_that_is_not_to_follow_stays() -> None:
@@ -90,7 +91,7 @@ def test_disturbances_follow_overfitting_and_are_clamped() -> None:
     by_heart = batch(0.9), batch(-0.9)  # held-out images look to D as fakes do
     told = made.adapt(made.generator, *by_heart, images=3_000)
     assert float(told["overfit"]) == pytest.approx(1.8 / 1.9, rel=1e-3)
-    assert float(told["augment"]) == pytest.approx(3_000 / generate.PACE)
+    assert float(told["augment"]) == pytest.approx(3_000 / adaptive.PACE)
     for _ in range(20):
         made.adapt(made.generator, *by_heart, images=3_000)
     assert float(made.dials["augment"]) == pytest.approx(0.3)

@@ -275,8 +275,8 @@ def test_write_whole(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from ganvas.errors import UserError
-from ganvas.files import write_whole
+from ganvas.core.errors import UserError
+from ganvas.core.files import write_whole
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     write_whole(Path(sys.argv[1]), b"n" * 5000)

@@ -52,7 +52,7 @@ def test_parts_of_killed_processes_are_removed(tmp_path: Path) -> None:
     code = """
 import os, signal, sys
 from pathlib import Path
-from ganvas.files import part_of
+from ganvas.core.files import part_of
 with part_of(Path(sys.argv[1]), folder=sys.argv[2] == "folder") as part:
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -368,7 +368,7 @@ def test_clamped_subpixels_reach_black_and_white(spec: ImageSpec) -> None:
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
-    from ganvas.networks.dropout import Dropout
+    from ganvas.networks.layers import Dropout
 
     torch.manual_seed(0)
     layer, x = Dropout(0.3), torch.ones(1000, 401, requires_grad=True)  # 401,000 is no multiple of four a row

@@ -21,11 +21,11 @@ __all__ = ["RECIPES", "experiment", "find", "load", "train"]
 
 
 class Recipes(Mapping[str, Callable[[], Experiment]]):
-    """The recipes of all tasks by name, in the order of the tasks; a package that cannot be imported has none."""
+    """The recipes of all tasks by name, in the order of the tasks; none of packages that cannot be imported."""
 
     def _tables(self) -> Iterator[dict[str, Callable[[], Experiment]]]:
         for name in registry.names():
-            with contextlib.suppress(UserError):  # whoever asks for this task by its name is told
+            with contextlib.suppress(UserError):  # reported where somebody asks for this task by name
                 yield recipes_of(registry.find(name))
 
     def __getitem__(self, name: str) -> Callable[[], Experiment]:
@@ -45,10 +45,10 @@ RECIPES = Recipes()
 
 
 def find(name: str) -> Experiment:
-    """The experiment of a recipe's name, or of a function in a file, `my_recipes.py:mine`.
+    """The experiment of a recipe, by its name or as a function in a file: `my_recipes.py:mine`.
 
     Raises:
-        UserError: there is no such recipe, file or function, or the function makes no Experiment.
+        UserError: there is no such recipe, file or function, or the function does not return an Experiment.
     """
     if name in RECIPES:
         return RECIPES[name]()
@@ -84,7 +84,7 @@ def experiment(
     settings: dict[str, str] | None = None,
     to: str | os.PathLike[str] | None = None,
 ) -> Experiment:
-    """A recipe with the user's data (and those of the other kind, for translate) and settings.
+    """The experiment of a recipe with the user's data and settings; see `train` for the arguments.
 
     Raises:
         UserError: an unknown recipe or setting, or a value of the wrong type or out of range.
@@ -93,13 +93,13 @@ def experiment(
     wanted = dict(settings or {})
     for key, named in (("source", data), ("to", to)):
         if named is not None:
-            there = os.path.expanduser(named)  # as it is where there is no such home
-            is_name = str(named) in DATASETS or (os.sep not in str(named) and not os.path.exists(there))
-            wanted[key] = str(named) if is_name else os.path.abspath(there)  # a resume finds it from anywhere
+            path = os.path.expanduser(named)  # unchanged if there is no such home
+            is_name = str(named) in DATASETS or (os.sep not in str(named) and not os.path.exists(path))
+            wanted[key] = str(named) if is_name else os.path.abspath(path)  # so that a resume finds it from anywhere
     for key in ("from", "twins"):
-        there = os.path.expanduser(wanted.get(key, ""))
-        if os.path.exists(there):
-            wanted[key] = os.path.abspath(there)
+        path = os.path.expanduser(wanted.get(key, ""))
+        if os.path.exists(path):
+            wanted[key] = os.path.abspath(path)
     return chosen.override(wanted)
 
 
@@ -112,15 +112,15 @@ def train(
 ) -> Iterator[Event]:
     """Train a recipe, and yield what happens: the events of `ganvas.training.events`.
 
-    Nothing is computed before the first event is asked for. Leaving the loop ends the training with a snapshot; the
-    same call goes on from there. PyTorch's global random numbers are seeded anew at every step.
+    Nothing is computed before the first event is requested. Leaving the loop ends the training with a snapshot, from
+    which the same call goes on. PyTorch's global random numbers are seeded anew at every step.
 
     Args:
         recipe: a recipe's name, `my_recipes.py:mine`, or an `Experiment`.
         data: a data set's name or a folder; None takes the recipe's own.
-        run: the run's folder; None takes the next numbered one below `runs/`.
-        to: for `translate`, the pictures of the other kind, as `data`.
-        settings: what `key=value` is on the command line: `images=300_000`, `seed=1`.
+        run: the run's folder; None makes the next numbered one in `runs/`.
+        to: for `translate`, the images of the other domain, as `data`.
+        settings: as `key=value` on the command line: `images=300_000`, `seed=1`.
 
     Raises:
         UserError: on the first event; see `Experiment.run`.

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ganvas.core.console import app
 from ganvas.core.errors import UserError
-from ganvas.core.files import locked, make_folder
+from ganvas.core.files import make_folder
+from ganvas.core.locks import locked
 from ganvas.core.terminal import say
 
 PORT = 8_760

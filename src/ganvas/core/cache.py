@@ -1,4 +1,4 @@
-"""The user's cache: what can be worked out again, kept within a limit; the longest unused goes first."""
+"""The user's cache: what can be made again, kept within a limit; what was unused for longest is removed first."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KINDS = {  # by the name, in the order in which they are tried
 
 @dataclass(frozen=True)
 class Entry:
-    """Something in the cache: a folder of pixels, or a file; `used`: seconds since 1970."""
+    """An entry of the cache, a folder or a file; `used` is when it was last used, in seconds since 1970."""
 
     kind: str
     name: str
@@ -47,7 +47,7 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """What is in the cache, the longest unused first."""
+    """The entries of the cache, the longest unused first."""
     root, found = cache_folder(), []
     for place in [*_children(root), *_children(root / "packs")]:
         path = place.relative_to(root).as_posix()
@@ -74,20 +74,20 @@ def _bytes(place: Path) -> int:
 
 
 def limit() -> int:
-    """The bytes that the cache may take."""
+    """The bytes that the cache may take up."""
     with contextlib.suppress(OSError):
         return min(MOST, _disk().total // 4)
     return MOST
 
 
 def used(place: Path) -> None:
-    """Note that something in the cache was used now."""
+    """Mark an entry of the cache as used now."""
     with contextlib.suppress(OSError):
         os.utime(place)
 
 
 def _lock(place: Path, kind: int) -> int | None:
-    """A descriptor that holds a folder or file; None where somebody else does. Raises an OSError."""
+    """A descriptor that locks a folder or file; None if another process has locked it. Raises an OSError."""
     descriptor = os.open(place, os.O_RDONLY)
     try:
         if fcntl is not None:
@@ -101,7 +101,7 @@ def _lock(place: Path, kind: int) -> int | None:
 
 
 def _shared(place: Path) -> int | None:
-    """A descriptor that keeps something from being removed; None where it cannot be held."""
+    """A descriptor with a shared lock, which prevents removal; None if it cannot be had."""
     if fcntl is not None:
         with contextlib.suppress(OSError):
             return _lock(place, fcntl.LOCK_SH)
@@ -109,7 +109,7 @@ def _shared(place: Path) -> int | None:
 
 
 def hold(owner: object, place: Path) -> None:
-    """Keep something from being removed as long as `owner` lives."""
+    """Keep an entry from being removed as long as the object `owner` exists."""
     descriptor = _shared(place)
     if descriptor is not None:
         weakref.finalize(owner, os.close, descriptor)
@@ -117,7 +117,7 @@ def hold(owner: object, place: Path) -> None:
 
 @contextlib.contextmanager
 def held(place: Path) -> Iterator[None]:
-    """Keep something from being removed meanwhile."""
+    """A context in which an entry is not removed."""
     descriptor = _shared(place)
     try:
         yield
@@ -127,10 +127,10 @@ def held(place: Path) -> Iterator[None]:
 
 
 def remove(place: Path, in_use: bool = False) -> bool:
-    """Remove something from the cache, and say whether it is gone; it is not where somebody uses it.
+    """Remove an entry from the cache, unless it is in use; returns whether it is gone.
 
     Args:
-        in_use: remove it all the same. Who has it open keeps what was read (not on Windows).
+        in_use: remove it even then. Processes that have it open can go on reading (not on Windows).
 
     Raises:
         UserError: the system refused.
@@ -145,7 +145,7 @@ def remove(place: Path, in_use: bool = False) -> bool:
         if place.is_symlink() or not place.is_dir():
             place.unlink()
         else:
-            os.replace(place, away)  # at once: nobody finds half of it
+            os.replace(place, away)  # in one step: nobody sees half of it
             shutil.rmtree(away)
     except FileNotFoundError:
         return True
@@ -162,15 +162,15 @@ def remove(place: Path, in_use: bool = False) -> bool:
 
 
 def trim(keep: Path, coming: int = 0) -> list[str]:
-    """Remove what was not used for longest, until the cache keeps its limit; say what was removed.
+    """Remove the entries that were unused for longest, until the cache is within its limit; returns sentences on them.
 
-    What the system does not let go of stays.
+    Entries that are in use, or that the system does not remove, stay.
 
     Args:
-        keep: what stays in any case, finished or not.
-        coming: bytes that will be added, for which there must be room on the disk as well.
+        keep: an entry that stays in any case, finished or not.
+        coming: bytes that will be added, which must fit on the disk as well.
     """
-    all_, most, told = entries(), limit(), []
+    all_, most, removed = entries(), limit(), []
     total = sum(entry.bytes for entry in all_)
     for entry in all_:
         if total + coming <= most and (not coming or _disk().free >= 1.02 * coming):
@@ -180,11 +180,11 @@ def trim(keep: Path, coming: int = 0) -> list[str]:
         with contextlib.suppress(UserError):
             if remove(entry.place):
                 total -= entry.bytes
-                told.append(f"Removed from the cache, which may take {most / 1e9:,.1f} GB: {one_line(entry)}.")
-    return told
+                removed.append(f"Removed from the cache, which may take {most / 1e9:,.1f} GB: {one_line(entry)}.")
+    return removed
 
 
 def _disk() -> Any:
-    """Total and free bytes of the disk that the cache is on, also before there is a cache. Raises an OSError."""
+    """Total and free bytes of the disk of the cache, which need not exist yet. Raises an OSError."""
     folder = cache_folder()
     return shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists()))

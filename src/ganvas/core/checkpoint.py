@@ -1,4 +1,4 @@
-"""Tensors with a JSON card in one safetensors file, checked by a digest. No pickle is ever read or written."""
+"""Tensors and a JSON card in one safetensors file, protected by a digest. No pickle is ever read or written."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ PLACE = Path("a snapshot")  # of tensors that come from no file
 
 
 class Damaged(UserError):
-    """A checkpoint that cannot be trusted: cut short, changed, or not a file of Ganvas."""
+    """A checkpoint that is cut short, was changed, or is not a file of Ganvas."""
 
 
 def digest(tensors: dict[str, Tensor], card: str) -> str:
-    """A fingerprint of the card and of every tensor: name, type, shape and bytes."""
+    """A digest of the card and of every tensor's name, type, shape and bytes, 32 hexadecimal digits."""
     state = hashlib.blake2b(card.encode(), digest_size=16)
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -38,7 +38,7 @@ def digest(tensors: dict[str, Tensor], card: str) -> str:
 
 
 def save(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
-    """Write tensors and card as one safetensors file, whole.
+    """Write tensors and card as one safetensors file, atomically.
 
     Raises:
         UserError: the file cannot be written.
@@ -58,8 +58,8 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         Damaged: the file is cut short, was changed, or is not a file of Ganvas.
         UserError: the file cannot be read, or was written by a newer version.
     """
-    said, text, tensors = _read(path, with_tensors=True)
-    if said != digest(tensors, text):
+    stated, text, tensors = _read(path, with_tensors=True)
+    if stated != digest(tensors, text):
         raise Damaged(f"{path} is damaged: its content does not match its own digest.")
     card = _parsed(path, text)
     version = card.pop("format", None)
@@ -71,7 +71,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def annotate(path: Path, **more: Any) -> None:
-    """Put more into the card of a file, and leave its tensors as they are.
+    """Add entries to the card of a file; its tensors stay the same.
 
     Raises:
         Damaged, UserError: as `load` and `save`.
@@ -81,7 +81,7 @@ def annotate(path: Path, **more: Any) -> None:
 
 
 def head(path: Path) -> dict[str, Any]:
-    """The card alone, quickly and unchecked.
+    """The card alone: quick, but not checked against the digest.
 
     Raises:
         Damaged: the file is not one of Ganvas, or its card cannot be read.
@@ -101,14 +101,14 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
 
 
 def _read(path: Path, with_tensors: bool) -> tuple[str, str, dict[str, Tensor]]:
-    """Digest, card's text and tensors as they stand in the file."""
+    """The digest, the card's text and the tensors in a file, unchecked."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode) and not path.is_dir():
             raise UserError(f"Cannot read {path}: it is a pipe or a device, not a file.")
-        with open(path, "rb"):  # the library calls all that cannot be opened missing
+        with open(path, "rb"):  # safetensors calls every file missing that it cannot open
             pass
         with safetensors.safe_open(path, "pt") as file:  # pyright: ignore[reportPrivateImportUsage]
-            said, _, text = (file.metadata() or {}).get("ganvas", "").partition(" ")
+            stated, _, text = (file.metadata() or {}).get("ganvas", "").partition(" ")
             tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118
     except FileNotFoundError as error:
         raise UserError(f"There is no file {path}.") from error
@@ -119,15 +119,15 @@ def _read(path: Path, with_tensors: bool) -> tuple[str, str, dict[str, Tensor]]:
     except MemoryError as error:
         raise UserError(f"{path} is too large for this machine's memory.") from error
     except (safetensors.SafetensorError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        # the others: a path with a zero byte, and kinds of numbers that torch does not have
+        # also for a path with a zero byte, and for types that torch does not have
         raise Damaged(f"{path} is damaged or is no safetensors file ({first_line(error)}).") from error
-    if not said:
+    if not stated:
         raise Damaged(f"{path} is a safetensors file, but not one that Ganvas wrote.")
-    return said, text, tensors
+    return stated, text, tensors
 
 
 def part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors below `name.`, with that prefix taken off."""
+    """The tensors whose names begin with `name.`, without that prefix."""
     return {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(name + ".")}
 
 
@@ -137,25 +137,25 @@ def module_tensors(name: str, module: nn.Module) -> dict[str, Tensor]:
 
 
 def load_module(name: str, module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Put the tensors under `name.` into a network; floats of another precision are converted to the network's.
+    """Load the tensors under `name.` into a network; floats of another precision are converted.
 
     Raises:
-        Damaged: they are not those of this network.
+        Damaged: they do not fit this network.
         UserError: one of them is not finite.
     """
-    theirs, own = part(tensors, name), module.state_dict()
-    for key in theirs.keys() & own.keys():
-        if theirs[key].dtype != own[key].dtype:
-            if not (theirs[key].is_floating_point() and own[key].is_floating_point()):
-                raise Damaged(f"{path}: {name}.{key} holds {_kind(theirs[key])} where {_kind(own[key])} belong.")
-            theirs[key] = theirs[key].to(own[key].dtype)
-    check_finite(path, {f"{name}.{key}": value for key, value in theirs.items()})
-    unlike = [key for key in own if key not in theirs or theirs[key].shape != own[key].shape]
-    if unlike or theirs.keys() != own.keys():
-        told = ", ".join(key[:60] for key in [*unlike, *sorted(theirs.keys() - own.keys())][:3])
-        raise Damaged(f"{path}: its {name} does not fit the network that its settings describe ({told} ...).")
+    saved, current = part(tensors, name), module.state_dict()
+    for key in saved.keys() & current.keys():
+        if saved[key].dtype != current[key].dtype:
+            if not (saved[key].is_floating_point() and current[key].is_floating_point()):
+                raise Damaged(f"{path}: {name}.{key} holds {_kind(saved[key])} where {_kind(current[key])} belong.")
+            saved[key] = saved[key].to(current[key].dtype)
+    check_finite(path, {f"{name}.{key}": value for key, value in saved.items()})
+    unlike = [key for key in current if key not in saved or saved[key].shape != current[key].shape]
+    if unlike or saved.keys() != current.keys():
+        names = ", ".join(key[:60] for key in [*unlike, *sorted(saved.keys() - current.keys())][:3])
+        raise Damaged(f"{path}: its {name} does not fit the network that its settings describe ({names} ...).")
     try:
-        module.load_state_dict(theirs, assign=any(weight.is_meta for weight in module.parameters()))
+        module.load_state_dict(saved, assign=any(weight.is_meta for weight in module.parameters()))
     except RuntimeError as error:
         raise Damaged(
             f"{path}: its {name} does not fit the network that its settings describe ({first_line(error)})."
@@ -186,16 +186,16 @@ def _not_finite(x: Tensor) -> int:
 
 
 def optimizer_tensors(name: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """An optimiser's state as tensors under `name.INDEX.KEY`."""
+    """The state of an optimiser as tensors under `name.INDEX.KEY`."""
     state = optimizer.state_dict()["state"]
     return {f"{name}.{i}.{key}": torch.as_tensor(v) for i, values in state.items() for key, v in values.items()}
 
 
 def load_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], path: Path = PLACE) -> None:
-    """Put the tensors that `optimizer_tensors` made back into an optimiser (Adam) of the same parameters.
+    """Load the tensors of `optimizer_tensors` into an Adam optimiser of the same parameters.
 
     Raises:
-        Damaged: they are not those of this optimiser, or one of them is no number.
+        Damaged: they do not fit this optimiser, or hold values that are not numbers.
     """
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
@@ -206,9 +206,9 @@ def load_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: dict[st
         wanted = None if weight is None else torch.Size() if entry == "step" else weight.shape
         if weight is None or entry not in STATE or value.shape != wanted or not value.is_floating_point():
             raise Damaged(f"{path}: {name}.{key[:60]} does not fit the optimiser of this training.")
-        if bool(value.isnan().any()):  # an infinite square is no harm: that weight rests
+        if bool(value.isnan().any()):  # an infinite mean square does no harm: that weight stays as it is
             raise Damaged(f"{path} is of no use: {name}.{key} holds values that are not numbers (NaN).")
-        # fused steps walk through memory: the layout must be the weight's
+        # fused steps need the memory layout of the weight
         value = torch.empty_like(weight, dtype=value.dtype, device="cpu").copy_(value) if value.dim() else value
         state.setdefault(number, {})[entry] = value
     for number, entries in state.items():

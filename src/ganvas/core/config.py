@@ -15,12 +15,12 @@ from ganvas.core.errors import UserError, unknown
 
 T = TypeVar("T")
 SUFFIXES = {"k": 1_000, "m": 1_000_000}
-FAR = 1e5  # a bound that is there to keep nonsense out
+FAR = 1e5  # bounds from here on only keep out nonsense
 LARGEST = 2**63 - 1  # of a whole number
 
 
 class TooLarge(ValueError):
-    """A number that no setting can have."""
+    """A number that is too large for any setting."""
 
 
 def knob(
@@ -31,7 +31,7 @@ def knob(
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
 ) -> Any:
-    """A dataclass field with a help text and the values that it may take (`low` and `high` are allowed values)."""
+    """A dataclass field with a help text and the values that it may take (`low` and `high` are included)."""
     return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
 
@@ -42,10 +42,10 @@ def types_of(config: Any) -> dict[str, Any]:
 
 
 def number(text: str) -> Decimal:
-    """A number as people write it: '2M', '150k', '60_000', '2e-4'.
+    """The value of a number such as '2M', '150k', '60_000' or '2e-4'.
 
     Raises:
-        ValueError: it is none; TooLarge where it is one.
+        ValueError: it is not a number; TooLarge if it is one that is too large.
     """
     clean = text.strip().replace("_", "")
     if len(clean) > 1_000:
@@ -63,10 +63,10 @@ def number(text: str) -> Decimal:
 
 
 def shown(value: Any) -> str:
-    """A value as an error names it: short, however large it is."""
+    """A value for an error message, short however large it is."""
     try:
         text = repr(value)
-    except ValueError:  # Python writes no number of so many digits
+    except ValueError:  # Python does not convert numbers of so many digits
         return "a number of thousands of digits"
     return text if len(text) <= 60 else f"{text[:50]}... ({len(text):,} characters)"
 
@@ -75,7 +75,7 @@ def parse(text: str, kind: Any, name: str) -> Any:
     """The value that `text` means for a setting of type `kind`.
 
     Raises:
-        UserError: the text is no value of that type, or too large.
+        UserError: the text is not a value of that type, or is too large.
     """
     try:
         if kind is bool:
@@ -124,7 +124,9 @@ def check(config: Any) -> None:
             if kinds[field.name] is not float and isinstance(v, int) and abs(v) > LARGEST:
                 raise UserError(f"{field.name}={shown(v)} is out of range: {LARGEST:,} is the most.")
             if (low is not None and v < low) or (high is not None and v > high):
-                far = high is None or (high >= FAR and low is not None and v < low)  # then only the low one is of use
+                far = high is None or (
+                    high >= FAR and low is not None and v < low
+                )  # then only the lower bound is of interest
                 bounds = f"at least {_plain(low)}" if far else f"between {_plain(low)} and {_plain(high)}"
                 raise UserError(f"{field.name}={shown(v)} is out of range: it must be {bounds}.")
         if choices and value not in choices:
@@ -132,7 +134,7 @@ def check(config: Any) -> None:
 
 
 def _plain(bound: float | None) -> str:
-    """A bound as people write it."""
+    """A bound for an error message."""
     return f"{bound or 0:g}" if bound is None or bound < FAR else f"{bound:,.0f}"
 
 
@@ -147,7 +149,7 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def from_dict(cls: type[T], values: dict[str, Any], where: str) -> T:
-    """A config from its JSON form; a key that is missing keeps its default, an unknown one is an error.
+    """A config from its JSON form; missing keys keep their defaults, unknown ones are an error.
 
     Raises:
         UserError: an unknown key, or a value of the wrong type or out of range.

@@ -1,16 +1,14 @@
-"""Many processes as one: what the ranks that a launcher (torchrun) started tell each other.
+"""Several processes that train as one: what the ranks that a launcher (torchrun) started exchange.
 
-Without a launcher there is one rank, and all of this does nothing. Gradients are averaged by the CPU's gloo or the
-GPU's NCCL; words between the ranks go through gloo and through the launcher's own store. Where a rank may take long
-alone, the others ask the store from time to time and no time limit holds; within a step a silent rank is given up.
+Without a launcher there is one rank, and all of this does nothing. Gradients are averaged by gloo on CPUs and by NCCL
+on GPUs; messages go through gloo and through the launcher's store. Where one rank may take long by itself, the others
+poll the store without a time limit; within a step, a rank that stays silent is given up.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
-import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -21,23 +19,29 @@ from torch import Tensor
 from torch import distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
-from ganvas.core.errors import UserError, first_line
+from ganvas.core.errors import UserError
+from ganvas.core.rendezvous import meeting_place, reason
 
-LAUNCH = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # what a launcher says to each process
-SILENCE = timedelta(minutes=5)  # after which a rank that does not answer within a step is given up
-PAUSES = (0.01, 0.5)  # seconds between two questions to the store: the first and the longest
+LAUNCH = (
+    "RANK",
+    "WORLD_SIZE",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+)  # environment variables that a launcher sets for each process
+SILENCE = timedelta(minutes=5)  # after which a rank that does not answer is given up
+PAUSES = (0.01, 0.5)  # seconds between two questions to the store: at first, and at most
 Something = TypeVar("Something")
 
-_store: Any = None  # the launcher's, below a prefix of our own
-_counts: dict[str, int] = {}  # of meetings and the like so far: every rank counts alike
+_store: Any = None  # the launcher's, under a prefix of this attempt
+_counts: dict[str, int] = {}  # how many meetings and the like there were so far; every rank counts the same
 _wishes: set[str] = set()  # of this rank
 _granted: set[str] = set()  # known to all ranks
-_heard: list[Tensor] = []  # how many ranks have each wish, not yet read: that waits for a GPU
-NAMES = ("stop", "save")  # of wishes
+_heard: list[Tensor] = []  # how many ranks have each wish; read later, because reading waits for the GPU
+NAMES = ("stop", "save")  # of the wishes that can be made
 
 
 def rank() -> int:
-    """The number of this process among all."""
+    """The number of this process among all: 0 to size() - 1."""
     return dist.get_rank() if _store is not None else 0
 
 
@@ -52,13 +56,13 @@ def local_rank() -> int:
 
 
 def is_first() -> bool:
-    """Is this the rank that writes and speaks?"""
+    """Is this the rank that writes files and prints?"""
     return rank() == 0
 
 
 @contextlib.contextmanager
 def joined() -> Iterator[None]:
-    """Work together with the other processes of the launch; nothing where there is no launcher, or within itself.
+    """Join the other processes of the launch; does nothing without a launcher, or inside another `joined`.
 
     Raises:
         UserError: the others cannot be reached.
@@ -70,23 +74,23 @@ def joined() -> Iterator[None]:
     try:
         store, number, count = next(rendezvous("env://", timeout=SILENCE))
         below = dist.PrefixStore  # pyright: ignore[reportPrivateImportUsage]
-        store = below(_meeting_place(store, number, count), store)
+        store = below(meeting_place(store, number, count, SILENCE.total_seconds()), store)
         dist.init_process_group(store=below("group", store), rank=number, world_size=count, timeout=SILENCE)
     except (RuntimeError, ValueError) as error:
         raise UserError(
             f"The other processes cannot be reached at {os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} "
-            f"({_reason(error)}). Start all machines with the same torchrun command."
+            f"({reason(error)}). Start all machines with the same torchrun command."
         ) from error
     _store = store
     _heard.clear()
-    _wishes.update(_granted)  # of the time before
+    _wishes.update(_granted)  # from before a restart
     _granted.clear()
     try:
         yield
         meet()
     except UserError:
         with contextlib.suppress(RuntimeError):
-            _store.set("failed", str(number))  # for those who wait
+            _store.set("failed", str(number))  # for the ranks that wait
         raise
     finally:
         with contextlib.suppress(RuntimeError):
@@ -94,58 +98,20 @@ def joined() -> Iterator[None]:
         _store = None
 
 
-def _meeting_place(store: Any, number: int, count: int) -> str:
-    """A name in the store that only the processes have which are alive now.
-
-    torchrun keeps one store through all restarts, in which words of dead processes stand; and its machines count
-    restarts each by itself. So the first rank answers whoever greets it, until all have taken its answer.
-    """
-    mine, deadline = secrets.token_hex(8), time.monotonic() + SILENCE.total_seconds()
-
-    def until(ready: Callable[[], bool]) -> None:
-        while not ready():
-            if time.monotonic() > deadline:
-                raise RuntimeError("no answer")
-            time.sleep(PAUSES[0])
-
-    if number:
-        store.set(f"hello {number}", mine)
-        until(lambda: store.check([f"welcome {mine}"]))
-        place = store.get(f"welcome {mine}").decode()
-        store.set(f"{place} {number}", "here")
-        until(lambda: store.check([f"{place} all"]))
-        return place
-
-    def answered(other: int) -> bool:
-        if store.check([f"hello {other}"]):
-            store.set(f"welcome {store.get(f'hello {other}').decode()}", mine)
-        return store.check([f"{mine} {other}"])
-
-    for other in range(1, count):
-        until(lambda other=other: answered(other))
-    store.set(f"{mine} all", "here")
-    return mine
-
-
 @contextlib.contextmanager
 def _talk() -> Iterator[None]:
-    """Around all that needs the others: a lost one becomes a sentence."""
+    """A context for all that needs the other ranks: losing one becomes a UserError."""
     try:
         yield
     except RuntimeError as error:  # the store's and the group's errors are of this kind
         raise UserError(
-            f"Rank {rank()} has lost the others ({_reason(error)}): a process has ended, or the network failed. "
+            f"Rank {rank()} has lost the others ({reason(error)}): a process has ended, or the network failed. "
             "What was saved is kept: the same command goes on from there, as does torchrun --max-restarts 3 by itself."
         ) from error
 
 
-def _reason(error: Exception) -> str:
-    """What the library says, without its own source file and without its advice."""
-    return re.sub(r"\[/\S+\] ?", "", first_line(error)).split(". ")[0]
-
-
 def share(batch: int) -> int:
-    """How many images of a step's batch each rank takes.
+    """How many images of a step's batch each rank gets.
 
     Raises:
         UserError: the batch cannot be divided among the ranks.
@@ -160,20 +126,20 @@ def share(batch: int) -> int:
 
 
 def wish(what: str) -> None:
-    """Ask for something ('stop', 'save') that all ranks must do after the same step."""
+    """Ask for something ('stop' or 'save') that all ranks must do after the same step."""
     _wishes.add(what)
     if size() == 1:
         decide()
 
 
 def decide() -> None:
-    """Grant this rank's wishes at once, where no other rank has a say."""
+    """Grant this rank's wishes at once, when no other rank has a say."""
     _granted.update(_wishes)
     _wishes.clear()
 
 
 def granted(what: str) -> bool:
-    """Do all ranks know of the wish? True once: with that it is done."""
+    """Do all ranks know of the wish? This is true once: asking fulfils the wish."""
     while _heard:
         _granted.update(name for name, count in zip(NAMES, _heard.pop().tolist(), strict=True) if count)
     known = what in _granted
@@ -183,11 +149,11 @@ def granted(what: str) -> bool:
 
 @torch.no_grad()
 def average(tensors: Iterable[Tensor]) -> None:
-    """Replace tensors of floats by their means over all ranks, in place and in one message; wishes travel along."""
+    """Replace float tensors by their means over all ranks, in place and in one message, which also carries wishes."""
     if size() == 1:
         return
     tensors = list(tensors)
-    sent = set(_wishes)  # a signal may bring one more at any moment
+    sent = set(_wishes)  # a signal may add one at any moment
     flags = torch.tensor([float(name in sent) for name in NAMES])
     with _talk():
         together = torch.cat([*(t.reshape(-1).float() for t in tensors), flags.to(tensors[0].device)])
@@ -200,17 +166,17 @@ def average(tensors: Iterable[Tensor]) -> None:
 
 
 def gather(value: Something) -> list[Something]:
-    """The value of each rank, known to all."""
+    """The values of all ranks, in order, on every rank."""
     if size() == 1:
         return [value]
-    found: list[Any] = [None] * size()
+    values: list[Any] = [None] * size()
     with _talk():
-        dist.all_gather_object(found, value)
-    return found
+        dist.all_gather_object(values, value)
+    return values
 
 
 def broadcast(value: Something) -> Something:
-    """The first rank's value."""
+    """The first rank's value, on every rank."""
     if size() == 1:
         return value
     box: list[Any] = [value]
@@ -220,10 +186,10 @@ def broadcast(value: Something) -> Something:
 
 
 def agree(facts: dict[str, Any], what: str) -> None:
-    """Make sure that all ranks hold the same facts.
+    """Make sure that all ranks have the same facts; `what` names them in the error.
 
     Raises:
-        UserError: they do not; it names the first fact in which they differ, and the ranks.
+        UserError: they differ; it names the first fact that does, and the ranks.
     """
     answers = gather(facts)
     for key in facts:
@@ -239,7 +205,7 @@ def agree(facts: dict[str, Any], what: str) -> None:
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """A UserError of one rank becomes one of all: nobody goes on alone. A rank may take as long as it likes."""
+    """A context in which a UserError on one rank is raised on all: none goes on alone. There is no time limit."""
     if size() == 1:
         yield
         return
@@ -257,7 +223,7 @@ def together() -> Iterator[None]:
 
 @contextlib.contextmanager
 def in_turn() -> Iterator[None]:
-    """The first rank of each machine goes through this before its others: it may prepare files for them."""
+    """A context that the first rank of each machine passes before the others there, to prepare files for them."""
     if size() == 1:
         yield
         return
@@ -272,17 +238,17 @@ def in_turn() -> Iterator[None]:
 
 
 def tell(what: str) -> None:
-    """Let those go on who wait for `what`."""
+    """Let the ranks that wait for `what` go on."""
     if _store is not None:
         with _talk():
             _store.set(what, "1")
 
 
 def waiting(what: str) -> Generator[None, None, None]:
-    """Yield, again and again, until a rank tells `what`.
+    """Yield again and again until some rank calls `tell(what)`.
 
     Raises:
-        UserError: a rank has ended meanwhile.
+        UserError: a rank has ended in the meantime.
     """
     pause = PAUSES[0]
     while size() > 1:
@@ -297,7 +263,7 @@ def waiting(what: str) -> Generator[None, None, None]:
 
 
 def meet() -> None:
-    """Wait until all ranks are here, however long they take."""
+    """Wait until all ranks are here, however long that takes."""
     if size() == 1:
         return
     key = f"meeting {_number('meeting')}"
@@ -319,11 +285,11 @@ def _number(what: str) -> int:
 
 
 def once(what: str, make: Callable[[], str]) -> str:
-    """What `make` gives, made once a launch: a restarted worker gets what was made before its restart."""
+    """What `make` returns, called once per launch: a restarted worker gets what was made before its restart."""
     if _store is None:
         return make()
     key, store = f"{what} {_number(what)}", _store
-    while hasattr(store, "underlying_store"):  # below the prefixes, where all attempts meet
+    while hasattr(store, "underlying_store"):  # without prefixes: the store that all attempts share
         store = store.underlying_store
     with _talk():
         if store.check([key]):
@@ -335,15 +301,15 @@ def once(what: str, make: Callable[[], str]) -> str:
 
 
 def spread(parts: Sequence[Something], work: Callable[[Something], Tensor]) -> Iterator[Tensor]:
-    """`work` on each part, dealt to the ranks in turn; the first rank gets all results in order, the others none."""
+    """The results of `work` on each part, computed by the ranks in turn; only the first rank gets them, in order."""
     if size() == 1:
         yield from map(work, parts)
         return
     meet()
     for start in range(0, len(parts), size()):
-        mine = start + rank()
-        done = work(parts[mine]) if mine < len(parts) else None
-        found: list[Any] | None = [None] * size() if is_first() else None
+        number = start + rank()
+        result = work(parts[number]) if number < len(parts) else None
+        results: list[Any] | None = [None] * size() if is_first() else None
         with _talk():
-            dist.gather_object(done, found)
-        yield from (tensor for tensor in found or () if tensor is not None)
+            dist.gather_object(result, results)
+        yield from (tensor for tensor in results or () if tensor is not None)

@@ -1,20 +1,41 @@
-"""The one kind of error that is meant for the person at the keyboard."""
+"""Errors that are meant for the user: one class, and the sentences that are needed everywhere."""
 
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
+from pathlib import Path
+
+READING = {
+    errno.EACCES: "there is no permission to read it",
+    errno.EPERM: "there is no permission to read it",
+    errno.ENOENT: "it does not exist",
+    errno.EISDIR: "it is a folder",
+    errno.ENOTDIR: "a part of that path is a file, not a folder",
+}
+WRITING = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "your disk quota is used up; free some space",
+    errno.EFBIG: "the file is larger than this place allows; choose another folder",
+    errno.EACCES: "there is no permission to write there; choose another folder",
+    errno.EPERM: "there is no permission to write there; choose another folder",
+    errno.EROFS: "that disk is read-only; choose another folder",
+    errno.ENOENT: "that folder does not exist (any more)",
+    errno.EISDIR: "that is a folder; give a file's name",
+    errno.ENOTDIR: "a part of that path is a file, not a folder",
+}
 
 
 class UserError(Exception):
-    """Something the user can mend: one clear sentence with the value, the place and the way out.
+    """An error that the user can fix: one clear sentence with the value, the place and the way out.
 
-    The command line prints it without a traceback and ends with exit code 2.
+    The command line prints it without a traceback and exits with code 2.
     """
 
 
 def unknown(kind: str, name: str, valid: Iterable[str]) -> UserError:
-    """The error for a name that is not in a table: says what was meant, perhaps, and what there is."""
+    """The error for a name that is not in a table: suggests the closest one and lists all `valid` names."""
     names = sorted(valid)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
@@ -22,5 +43,12 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UserError:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what a library says of its error, or the error's name where it says nothing."""
+    """The first line of an error's message, or the name of its class if it has no message."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def cannot(what: str, path: Path, error: OSError) -> UserError:
+    """The error for a file operation ('read', 'write', ...) that the system refused."""
+    reading = what == "read"
+    reason = (READING if reading else WRITING).get(error.errno or 0, error.strerror or str(error))
+    return UserError(f"Cannot {what} {path}: {reason}." + ("" if reading else " What was saved before is intact."))

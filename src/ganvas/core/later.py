@@ -7,9 +7,9 @@ from typing import Any
 
 
 class Later:
-    """A class attribute that stands in another module: 'package.module', or 'package.module:name' in it.
+    """A class attribute that is a module, 'package.module', or something in a module, 'package.module:name'.
 
-    A task's folder so names all its rooms in one place, without importing them, and they may import the task.
+    A task can so name all modules of its folder in one place without importing them, and they can import the task.
     """
 
     def __init__(self, place: str) -> None:
@@ -17,5 +17,5 @@ class Later:
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         module, _, name = self.place.partition(":")
-        found = importlib.import_module(module)
-        return getattr(found, name) if name else found
+        imported = importlib.import_module(module)
+        return getattr(imported, name) if name else imported

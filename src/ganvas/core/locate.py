@@ -1,4 +1,4 @@
-"""Where a model lies: in a run's folder, at a path, or on the hub."""
+"""Finding a model: in a run's folder, at a path, or on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def remote_name(path: str | os.PathLike[str]) -> str:
     """'user/name' of hf://user/name (of which a Path makes hf:/user/name).
 
     Raises:
-        UserError: it is written otherwise.
+        UserError: it is not of this form.
     """
     found = re.fullmatch(r"hf:/+([\w.-]+/[\w.-]+)", str(path))
     if found is None:
@@ -23,12 +23,12 @@ def remote_name(path: str | os.PathLike[str]) -> str:
 
 
 def is_remote(path: str | os.PathLike[str]) -> bool:
-    """Is this a name on the hub, hf://user/name?"""
+    """Is this the name of a model on the hub, hf://user/name?"""
     return re.match(r"hf:/", str(path)) is not None
 
 
 def locate(path: str | os.PathLike[str]) -> Path:
-    """The model file that a run's folder, a model's path or a name on the hub means.
+    """The model file that is meant by a run's folder, a model's path or a name on the hub.
 
     Raises:
         UserError: there is none.
@@ -48,10 +48,10 @@ def locate(path: str | os.PathLike[str]) -> Path:
 
 
 def exists(path: Path) -> bool:
-    """Is there something of this name?
+    """Does this path exist?
 
     Raises:
-        UserError: that may not be seen, which is not the same as no.
+        UserError: the system does not say, for lack of permission.
     """
     try:
         path.stat()
@@ -63,7 +63,7 @@ def exists(path: Path) -> bool:
 
 
 def _download(name: str) -> Path:
-    """The model file of hf://user/name, from the hub or from its own cache."""
+    """The model file of hf://user/name, from the hub or from the hub's cache."""
     repository = remote_name(name)
     try:
         import huggingface_hub
@@ -72,7 +72,7 @@ def _download(name: str) -> Path:
         raise UserError(f"{name} is on the hub, which needs its library: pip install 'ganvas[hub]'.") from error
     try:
         at_home = os.path.isabs(os.path.expanduser("~")) or "HF_HOME" in os.environ or "HF_HUB_CACHE" in os.environ
-        cache = None if at_home else cache_folder() / "hub"  # else it would make a folder named ~
+        cache = None if at_home else cache_folder() / "hub"  # the library would make a folder named ~
         return Path(
             huggingface_hub.hf_hub_download(repository, "model.safetensors", library_name="ganvas", cache_dir=cache)
         )

@@ -1,4 +1,4 @@
-"""Samples that stay on the disk: selections of them are gathered from memory maps."""
+"""Samples that stay on the disk: batches of them are gathered from memory maps."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch import Tensor
 from ganvas.core import cache
 from ganvas.core.files import cannot
 
-FRESH = 32_000_000  # bytes gathered from one release of the maps' memory to the next
+FRESH = 32_000_000  # bytes gathered between two releases of the maps' memory
 
 
 class Source(Protocol):
-    """Where the samples of rows are gathered from."""
+    """What gives the samples of some rows."""
 
     shape: tuple[int, ...]  # of a sample
 
@@ -26,7 +26,7 @@ class Source(Protocol):
 
 
 def release(maps: Sequence[mmap.mmap]) -> None:
-    """Give the pages of these maps back to the system, which keeps them in its cache."""
+    """Release the memory of these maps; the system keeps their pages in its own cache."""
     advice = getattr(mmap, "MADV_DONTNEED", None)  # not on Windows
     if advice is not None:
         for m in maps:
@@ -39,7 +39,7 @@ class Shards:
     def __init__(self, paths: Sequence[Path], shape: tuple[int, ...], rows: int) -> None:
         """
         Args:
-            paths: each with `rows` samples, the last one with what is left.
+            paths: files of `rows` samples each; the last one has the rest.
             shape: of a sample.
 
         Raises:
@@ -73,17 +73,17 @@ class Shards:
         return found
 
     def release(self) -> None:
-        """Give the pages back: they stay in the system's cache, and no longer count as memory of this process."""
+        """Release the memory of the maps, which then no longer counts as memory of this process."""
         release(self.maps)
 
 
 class Stored:
-    """Some samples of a source; indexed and sliced as a tensor uint8 [N, ...] is, it gives true tensors."""
+    """Some samples of a source, uint8 [N, ...]; indexing and slicing read them from the disk, as tensors."""
 
     dtype = torch.uint8
 
     def __init__(self, source: Source, rows: Tensor) -> None:
-        """`rows`: int64 [N], where each sample lies."""
+        """`rows`: int64 [N], the row of each sample in the source."""
         self.source, self.rows = source, rows
         self.shape = torch.Size((len(rows), *source.shape))
 
@@ -94,16 +94,16 @@ class Stored:
         return self.source.gather(self.rows[index])
 
     def pick(self, index: Tensor) -> Stored:
-        """Those of these numbers, still on the disk."""
+        """The samples of these numbers, which stay on the disk."""
         return Stored(self.source, self.rows[index])
 
     def split(self, size: int) -> list[Stored]:
-        """Portions of `size` samples, as `Tensor.split` gives them."""
+        """Parts of `size` samples, like `Tensor.split`."""
         return [Stored(self.source, rows) for rows in self.rows.split(size)]
 
 
 class Ahead:
-    """Gathers the next selection in a thread while this one is worked on, so that no step waits for the disk."""
+    """Reads the next batch in a thread while the current one is used, so that no step waits for the disk."""
 
     def __init__(self, samples: Stored) -> None:
         self.samples = samples
@@ -112,7 +112,7 @@ class Ahead:
         self.future: Future[Tensor] | None = None
 
     def take(self, index: Tensor, following: Tensor) -> Tensor:
-        """The samples of `index`; those of `following` are begun."""
+        """The samples of `index`; starts reading those of `following`."""
         there = self.future is not None and torch.equal(index, self.index)
         found = self.future.result() if there and self.future is not None else self.samples[index]
         self.index, self.future = following, self.pool.submit(self.samples.__getitem__, following)

@@ -1,4 +1,4 @@
-"""Names from outside as names of files and folders: never elsewhere, never two as one, on any system."""
+"""Names from outside as names of files and folders: valid on any system, in one folder, and never the same twice."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from collections.abc import Iterable, Sequence
 
 from ganvas.core.text import UNFIT
 
-LONGEST = 200  # bytes of a name; file systems hold 255, and something is put before or behind it
-FORBIDDEN = re.compile(f'[/\\\\:*?"<>|\t\n]|{UNFIT.pattern}')  # a path's separators, and what Windows refuses
+LONGEST = 200  # bytes of a name; file systems allow 255, and prefixes and suffixes are added
+FORBIDDEN = re.compile(f'[/\\\\:*?"<>|\t\n]|{UNFIT.pattern}')  # separators of paths, and what Windows does not allow
 RESERVED = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]|__macosx)\s*(\..*)?", re.IGNORECASE
-)  # of Windows, and of Mac archives
+)  # by Windows, and in archives from a Mac
 
 
 def safe(name: str) -> str:
-    """A name that can be that of a file or a folder, in one folder: an ordinary one stays as it is."""
+    """The name, changed where it could not be the name of a file or folder; ordinary names stay the same."""
     text = FORBIDDEN.sub("_", name)
-    text = re.sub(r"^[.\s]+|[.\s]+$", lambda found: "_" * len(found[0]), text)  # hidden; lost on Windows
+    text = re.sub(r"^[.\s]+|[.\s]+$", lambda found: "_" * len(found[0]), text)  # hidden on Unix; dropped by Windows
     if RESERVED.fullmatch(text):
         text = f"_{text}"
     return _cut(text, LONGEST) or "_"
 
 
 def apart(names: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
-    """`safe` names of unlike names, one for each, and no two alike, also where large and small letters are the same.
+    """Different `safe` names for different names, even on file systems that ignore case.
 
-    Names that can stay as they are come first; of the others that would meet one, each gets a number: `a_b-2`.
+    Names that are safe already stay the same; others that would collide get a number: `a_b-2`.
 
     Args:
-        taken: names that are used already.
+        taken: names that are in use already.
     """
     used = {key(name) for name in taken}
     found: dict[int, str] = {}
@@ -55,11 +55,11 @@ def unused(name: str, used: set[str]) -> str:
 
 
 def key(name: str) -> str:
-    """The same for names that some file systems take for one."""
+    """The same text for names that some file systems do not distinguish."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _cut(text: str, most: int) -> str:
-    """The text, or what of it fits into so many bytes; no trailing dots or spaces."""
+    """The text, cut to so many bytes of UTF-8, without trailing dots or spaces."""
     data = text.encode()
     return text if len(data) <= most else data[: max(0, most)].decode(errors="ignore").rstrip(". ")

@@ -1,4 +1,4 @@
-"""How long work tells of itself: generators that yield how far they are and return what they made."""
+"""The progress of long work: generators that yield how far they are and return their result."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Doing:
-    """What is being done now, and how much of everything is done (0..1)."""
+    """What is being done now, and which share of everything is done, 0 to 1."""
 
     text: str
     share: float
-    stays: bool = False  # it is for people to read afterwards, too
+    stays: bool = False  # worth reading afterwards, too
 
 
 @dataclass(frozen=True)
 class Counted:
-    """So many of a total are done; `text` says what is done with them."""
+    """How many of a total are done; `text` says what is being done."""
 
     done: int
     total: int
@@ -31,14 +31,14 @@ class Counted:
 
 @dataclass(frozen=True)
 class Written:
-    """A file was written for people to look at; `text` says what it shows."""
+    """A file was written for the user; `text` says what it shows."""
 
     path: Path
     text: str
 
 
 def last(steps: Generator[Step, None, Made], seen: Callable[[Step], object] | None = None) -> Made:
-    """What a generator returns when it is done; `seen` is told each of its steps."""
+    """Run a generator to its end and return its result; `seen` is called with each of its steps."""
     while True:
         try:
             step = next(steps)
@@ -49,7 +49,7 @@ def last(steps: Generator[Step, None, Made], seen: Callable[[Step], object] | No
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: '2m05s', '3h10m'."""
+    """Seconds in a short form: '2m05s', '3h10m'."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

@@ -1,4 +1,4 @@
-"""Lines of log.jsonl and metrics.jsonl, and how what is made along the way is named after its moment."""
+"""Lines of log.jsonl and metrics.jsonl, and the names of previews and models by the images seen."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from typing import Any
 from ganvas.core.errors import UserError
 from ganvas.core.files import json_line, open_regular
 
-MOST = 2**63  # images that a row can be of
+MOST = 2**63  # images seen, at most
 LINE = 1_000_000  # bytes of a line at most
 
 
 def read_end(path: Path, most: int) -> tuple[list[dict[str, Any]], int, int]:
-    """The rows of a file's last `most` bytes, how many lines there are none, and the bytes before them."""
+    """The rows in a file's last `most` bytes, the number of damaged lines, and the number of bytes before them."""
     rows: list[dict[str, Any]] = []
     bad, skipped, line, row = 0, 0, b"", None
-    with contextlib.suppress(UserError, OSError), open_regular(path) as file:  # not there yet, or not to be read
+    with contextlib.suppress(UserError, OSError), open_regular(path) as file:  # missing, or not readable
         skipped = max(0, os.fstat(file.fileno()).st_size - most)
         if skipped:
             file.seek(skipped - 1)
-            file.readline(most)  # up to the end of a line that began before
+            file.readline(most)  # skips the rest of a line
         for line in file.read(most).split(b"\n"):
             row = parsed(line)
             if row is not None:
                 rows.append(row)
             elif line.strip():
                 bad += 1
-        bad -= bool(line.strip() and row is None)  # the last one has no end: it was half written in a crash
+        bad -= bool(line.strip() and row is None)  # not the last one without an end: a crash cut it short
     return rows, bad, skipped
 
 
 def parsed(line: bytes) -> dict[str, Any] | None:
-    """A line of a log; None where it is none: no object of JSON, or without a number of images."""
+    """The row in a line of a log; None if it is not a JSON object with a number of images."""
     row = json_line(line) if len(line) <= LINE else None
     seen = None if row is None else row.get("images")
     whole = isinstance(seen, int | float) and not isinstance(seen, bool) and 0 <= seen <= MOST
@@ -48,7 +48,7 @@ VALUES = ("value", "spread", "floor", "floor_spread")
 
 
 def is_figure(row: dict[str, Any]) -> bool:
-    """Is this line of metrics.jsonl a figure of an evaluation, each entry of its kind?"""
+    """Is this line of metrics.jsonl a figure of an evaluation, with entries of the right types?"""
     protocol, entries = row.get("protocol"), {"metric": str, "title": str, "better": str, "share": bool, "note": str}
     if not isinstance(protocol, dict) or not set(row) <= {*entries, *VALUES, "protocol", "images"}:
         return False
@@ -62,15 +62,15 @@ def is_figure(row: dict[str, Any]) -> bool:
 
 
 def stamp(images: int, alone: bool) -> str:
-    """How a sheet or a model is named after a moment: `alone` in its thousand of images by thousands, else by images.
+    """The number in the name of a preview or model: thousands of images seen if it is `alone` in them, else images.
 
-    Nine digits are images and fewer are thousands: names stay apart, and older versions of Ganvas can read them.
+    Nine digits are images, six are thousands, which older versions of Ganvas can read as well.
     """
     return f"{images // 1000:06d}" if alone else f"{images:09d}"
 
 
 def moment(path: Path) -> int | None:
-    """The images seen when a sheet or a model was made that `stamp` named; None: it is none of these."""
+    """The images seen when a preview or model was made, from its name by `stamp`; None for other files."""
     named = re.fullmatch(r"(?:fakes|model)_(\d{1,15})", path.stem, re.ASCII)
     if named is None:
         return None

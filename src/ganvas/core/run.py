@@ -1,4 +1,4 @@
-"""A run's folder: the interface between a training and everyone else."""
+"""A run's folder: the interface between a training and everything else."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from torch import Tensor
 
 from ganvas.core import checkpoint, processes
 from ganvas.core.errors import UserError
-from ganvas.core.files import cannot, locked, make_folder, open_regular, parse_json, part_of, read_bytes, write_whole
+from ganvas.core.files import cannot, make_folder, open_regular, parse_json, part_of, read_bytes, write_whole
 from ganvas.core.locate import exists
+from ganvas.core.locks import locked_file
 from ganvas.core.naming import safe
 from ganvas.core.rows import LINE, is_figure, moment, parsed, read_end
 
 KEEP = 3  # snapshots that are kept
-CARD = 10_000_000  # bytes of experiment.json at most: the names of its classes are in it
-TAIL = 32_000_000  # bytes of a log that are read at most: its last ones
+CARD = 10_000_000  # bytes of experiment.json at most; it holds the names of the classes
+TAIL = 32_000_000  # bytes at the end of a log that are read at most
 LOCKS = Path("/proc/locks")
 
 
 class Run:
-    """Reads and writes one run's folder. Every file is written whole; log.jsonl grows a line at a time."""
+    """Reads and writes the folder of one run. Files are written atomically; log.jsonl grows line by line."""
 
     def __init__(self, folder: Path, card: dict[str, Any] | None = None, writes: bool = True) -> None:
         """
         Args:
-            card: what every model file of this run says of itself besides its state.
-            writes: False where another process writes: what a training writes is then passed over.
+            card: the entries that all model files of this run share.
+            writes: False if another process does the writing; then nothing is written.
         """
         self.folder, self.base_card, self.writes = folder, card or {}, writes
         self.experiment = folder / "experiment.json"
@@ -69,16 +70,16 @@ class Run:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for one training; the system lets go of it when the process ends, however it ends.
+        """Lock the folder for one training; the system frees it when the process ends, even if it is killed.
 
         Raises:
-            UserError: another training holds it, or the folder cannot be written.
+            UserError: another training has locked it, or the folder cannot be written.
         """
         refusal = f"Another training is at work in {self.folder}. Wait for it, stop it, or choose another --run."
-        with locked(self.folder / ".lock", refusal) as file:
-            told = os.fstat(file.fileno())  # so that a copy of the file says nothing of the copy's folder
-            words = (os.getpid(), processes.began(os.getpid()) or "-", told.st_ino, told.st_dev)
-            with contextlib.suppress(OSError):  # for systems that do not tell who holds a lock: see `holder`
+        with locked_file(self.folder / ".lock", refusal) as file:
+            status = os.fstat(file.fileno())  # with the file's number, so that a copied folder does not look locked
+            words = (os.getpid(), processes.began(os.getpid()) or "-", status.st_ino, status.st_dev)
+            with contextlib.suppress(OSError):  # for systems that do not say who holds a lock: see `holder`
                 os.ftruncate(file.fileno(), 0)
                 os.write(file.fileno(), " ".join(map(str, words)).encode())
             try:
@@ -88,32 +89,32 @@ class Run:
                     os.ftruncate(file.fileno(), 0)
 
     def holder(self) -> int | None:
-        """The process that trains here, 0 where its number cannot be seen from here; None: nobody does.
+        """The id of the process that trains here, 0 if it is not visible from here; None if there is none.
 
-        Nothing is touched: a look must not be in the way of a training that begins.
+        This locks nothing, so that it cannot get in the way of a training that starts.
         """
         path = self.folder / ".lock"
         try:
-            own = path.lstat()
-            if not stat.S_ISREG(own.st_mode):
+            status = path.lstat()
+            if not stat.S_ISREG(status.st_mode):
                 return None
-            said = read_bytes(path, 200).decode("ascii", "replace")
+            text = read_bytes(path, 200).decode("ascii", "replace")
         except (OSError, UserError):
             return None
         with contextlib.suppress(OSError):
-            where = f"{os.major(own.st_dev):02x}:{os.minor(own.st_dev):02x}:{own.st_ino}"
+            where = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
             for line in LOCKS.read_text().splitlines():
                 words = line.split()
                 if len(words) > 5 and words[1] == "FLOCK" and words[5] == where:
                     return max(0, int(words[4]))
-        # no such file, or a file system whose numbers are others there (btrfs)
-        found = re.fullmatch(r"(\d{1,10}) (\d{1,20}|-) (\d{1,20}) (\d{1,20})", said, re.ASCII)
-        if found is None or (int(found[3]), int(found[4])) != (own.st_ino, own.st_dev):
-            return None  # nobody's, or a copy of another run's
+        # there is no such file, or the file system has other numbers there (btrfs)
+        found = re.fullmatch(r"(\d{1,10}) (\d{1,20}|-) (\d{1,20}) (\d{1,20})", text, re.ASCII)
+        if found is None or (int(found[3]), int(found[4])) != (status.st_ino, status.st_dev):
+            return None  # empty, or copied from another run
         return int(found[1]) if processes.is_alive(int(found[1]), found[2].strip("-")) else None
 
     def check_space(self, needed: int) -> None:
-        """Raise a UserError where the disk has less than `needed` bytes free."""
+        """Raise a UserError if the disk has less than `needed` bytes free."""
         if not self.writes:
             return
         free = shutil.disk_usage(self.folder).free
@@ -133,40 +134,40 @@ class Run:
         if not self.writes:
             return
         try:
-            with open(path, "a") as file:  # one write, so that lines of two processes do not mix
+            with open(path, "a") as file:  # a single write, so that lines of two processes do not mix
                 file.write(json.dumps(row) + "\n")
         except OSError as error:
             raise cannot("write", path, error) from error
 
     def rows(self, path: Path | None = None) -> list[dict[str, Any]]:
-        """The log so far (or the file that `path` names), oldest first; lines that are damaged are passed over.
+        """The rows of the log (or of the file that `path` names), oldest first, without damaged lines.
 
-        Every row has `images`, a number. Of a file above TAIL bytes these are the last ones. See `remarks`.
+        Every row has the number `images`. Only the last TAIL bytes of a file are read. See `remarks`.
         """
         return read_end(path or self.log, TAIL)[0]
 
     def last_row(self) -> dict[str, Any]:
-        """The last line of the log; nothing where there is none."""
+        """The last row of the log; empty if there is none."""
         return next(reversed(read_end(self.log, LINE)[0]), {})
 
     def remarks(self) -> list[str]:
-        """What is passed over in the log and in the metrics, a sentence each; mostly nothing."""
-        told = []
+        """Sentences on what is ignored in the log and the metrics; usually none."""
+        sentences = []
         for path in (self.log, self.metrics):
             rows, bad, skipped = read_end(path, TAIL)
             bad += sum("protocol" in row and not is_figure(row) for row in rows)
             if bad:
-                told.append(f"{path.name}: {bad:,} damaged line{'s' * (bad > 1)} passed over.")
+                sentences.append(f"{path.name}: {bad:,} damaged line{'s' * (bad > 1)} passed over.")
             if skipped:
-                told.append(f"{path.name}: of its {skipped + TAIL:,} bytes the last {TAIL:,} are looked at.")
-        return told
+                sentences.append(f"{path.name}: of its {skipped + TAIL:,} bytes the last {TAIL:,} are looked at.")
+        return sentences
 
     def figures(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl that an evaluation wrote, oldest first."""
         return [row for row in self.rows(self.metrics) if is_figure(row)]
 
     def settings(self) -> dict[str, Any]:
-        """What experiment.json says.
+        """The content of experiment.json.
 
         Raises:
             UserError: there is none, or it cannot be read.
@@ -183,9 +184,9 @@ class Run:
         return card
 
     def rewind(self, images: int) -> None:
-        """Drop what was logged, drawn and saved after `images` images: a resumed training makes it again.
+        """Remove what was logged and saved after `images` images, because a resumed training makes it again.
 
-        Damaged lines stay where they are.
+        Damaged lines stay.
 
         Raises:
             UserError: the system refused.
@@ -204,14 +205,14 @@ class Run:
             path.unlink(missing_ok=True)
 
     def _rewind_file(self, path: Path, images: int) -> None:
-        """Leave the lines after `images` images out, one by one: a log may be larger than the memory."""
+        """Remove the rows after `images` images, line by line, because a log may be larger than the memory."""
         try:
             with open_regular(path) as file, part_of(path) as part, open(part, "wb") as out:
-                begins = True  # a part of a line that is longer than LINE may not
+                begins = True  # False for the rest of a line that is longer than LINE
                 while line := file.readline(LINE):
                     ends = line.endswith(b"\n")
                     row = parsed(line) if begins and ends else None
-                    half = begins and not ends and len(line) < LINE  # written so in a crash
+                    half = begins and not ends and len(line) < LINE  # cut short by a crash
                     if not half and (row is None or row["images"] <= images):
                         out.write(line)
                     begins = ends
@@ -235,9 +236,9 @@ class Run:
         return paths[0]
 
     def previews(self, suffix: str = ".png") -> list[tuple[int, Path]]:
-        """The previews of the generator so far: (images seen, path of the file with this suffix), oldest first.
+        """The previews of the generator: (images seen, path of the file with this suffix), oldest first.
 
-        Those that are named by thousands of images count as of the beginning of their thousand.
+        Names in thousands of images are rounded down.
         """
         first = self.samples / f"fakes_init{suffix}"
         found = [(0, first)] if first.is_file() else []
@@ -245,7 +246,7 @@ class Run:
         return found + sorted((seen, path) for seen, path in named if seen is not None)
 
     def save_snapshot(self, images: int, tensors: dict[str, Tensor], card: dict[str, Any]) -> Path:
-        """Write all that a resume needs, and remove the oldest snapshots."""
+        """Write a snapshot, from which a training can be resumed, and remove the oldest ones."""
         path = self.checkpoints / f"snapshot_{images:012d}.safetensors"
         if not self.writes:
             return path
@@ -256,18 +257,18 @@ class Run:
         return path
 
     def save_model(self, path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
-        """Write a model file: all that using the networks needs."""
+        """Write a model file, with all that is needed for using the networks."""
         if not self.writes:
             return
         make_folder(path.parent)
         checkpoint.save(path, tensors, {**self.base_card, **card})
 
     def candidate(self, images: int) -> Path:
-        """The model after so many images, while it is being measured."""
+        """The file of the model after so many images, while it is being evaluated."""
         return self.checkpoints / f"candidate_{images:012d}.safetensors"
 
     def is_finished(self) -> bool:
-        """Is the model that of a training which came to its end?"""
+        """Is the training of this run complete?"""
         try:
             card = checkpoint.head(self.model)
         except UserError:
@@ -281,13 +282,13 @@ class Run:
     def last_snapshot(
         self, take: Callable[[Path, dict[str, Tensor], dict[str, Any]], None] | None = None
     ) -> tuple[Path | None, dict[str, Tensor], dict[str, Any], list[str]]:
-        """The newest snapshot that is whole, and that `take` does not refuse with a UserError.
+        """The newest snapshot that is in order and that `take` accepts, that is, raises no UserError for.
 
         Returns:
-            Its path (None: there is no snapshot), tensors and card, and a sentence for each bad one passed over.
+            Its path (None: there is no snapshot), tensors and card, and a sentence for each snapshot that was skipped.
 
         Raises:
-            UserError: there are snapshots, but none of them can be taken.
+            UserError: there are snapshots, but none of them can be used.
         """
         bad: list[str] = []
         for path in self.snapshots():

@@ -1,6 +1,6 @@
-"""What general code knows of a kind of sample: pictures, rows of a table, points, sounds.
+"""The contract of a kind of sample: pictures, rows of a table, points, sounds.
 
-A kind of sample brings a class of each; nothing below `tasks/` and beside its own folder asks which kind it is.
+Each kind of sample has a class for each of these protocols; general code uses nothing else of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CHECK = 100  # samples of the check beside each preview
 
 
 class Spec(Protocol):
-    """The shape of a kind of sample: what a generator draws and a discriminator judges."""
+    """The shape of samples: what a generator makes and a discriminator takes."""
 
     @property
     def classes(self) -> int:
@@ -27,7 +27,7 @@ class Spec(Protocol):
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:
-        """The shape that a model's card names. Raises a UserError where it names none."""
+        """The shape in a model's card. Raises a UserError if it is not in order."""
         ...
 
     def to_dict(self) -> dict[str, Any]:
@@ -35,16 +35,16 @@ class Spec(Protocol):
         ...
 
     def zeros(self, count: int) -> Tensor:
-        """Samples [count, ...] of nothing but zeros, as a discriminator takes them."""
+        """Samples [count, ...] of zeros, as a discriminator takes them."""
         ...
 
     def settings(self) -> dict[str, int]:
-        """The settings that make a sample large, and their values: what to lower where memory lacks."""
+        """The settings that determine the size of a sample, and their values: what to lower if memory is short."""
         ...
 
 
 class Stored(Protocol):
-    """Samples [N, ...] that stay on the disk; an index gives those rows as a tensor. See `core.memmap.Stored`."""
+    """Samples [N, ...] that stay on the disk; indexing reads them as a tensor. See `core.memmap.Stored`."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: Any) -> Tensor: ...
@@ -60,19 +60,19 @@ class Split(Protocol):
 
 
 class Preview(Protocol):
-    """What people are shown of a generator at a moment, or of the training data."""
+    """What the user is shown of a generator at some moment, or of the training data."""
 
     def files(self) -> dict[str, bytes]:
-        """What is kept in samples/, by suffix, the most telling first: {'.png': ...}."""
+        """The files for samples/, by suffix, the most informative first: {'.png': ...}."""
         ...
 
     def lines(self, width: int, plain: bool) -> list[Text]:
-        """A small form for a terminal of `width` characters, without colours where it is `plain`; may be empty."""
+        """A small version for a terminal of `width` characters, without colours if `plain`; may be empty."""
         ...
 
 
 class Dataset(Protocol):
-    """What is trained on, and what is held out."""
+    """A data set: samples to train on, and held-out ones."""
 
     @property
     def name(self) -> str: ...
@@ -101,39 +101,39 @@ class Dataset(Protocol):
 
     @property
     def other(self) -> Any:
-        """A second data set, for tasks that learn from two kinds of samples; else None."""
+        """The data set of the other domain, for tasks that learn from two; else None."""
         ...
 
     def decode(self, samples: Tensor) -> Tensor:
-        """Samples as they are stored -> float, as networks take them."""
+        """Samples as they are stored -> float samples as the networks take them."""
         ...
 
     def examples(self) -> Preview:
-        """Real samples, for people."""
+        """A preview of real samples."""
         ...
 
     def facts(self) -> dict[str, Any]:
-        """More that a model's card says of the data."""
+        """More entries on the data for a model's card."""
         ...
 
 
 class DataConfig(Protocol):
     """The settings of the data: a frozen dataclass with `source` among its fields, and no field without a default."""
 
-    places: ClassVar[tuple[str, ...]]  # the fields that say where data lies: a run may find it elsewhere later
+    places: ClassVar[tuple[str, ...]]  # the fields that hold paths: they may differ when a run is resumed
 
     @property
     def source(self) -> str: ...
     def bare_name(self) -> str:
-        """What the data is called: a part of the name of a run's folder."""
+        """A short name of the data, for the name of a run's folder."""
         ...
 
     def bare(self, data: Any) -> dict[str, str]:
-        """`places` by their names alone, for a model's card: it keeps no paths."""
+        """`places` without their folders, for a model's card, which keeps no paths."""
         ...
 
     def loading(self) -> Generator[Counted, None, Any]:
-        """Read the data, and tell how far it is; returns a Dataset. Raises a UserError where that cannot be done."""
+        """Read the data, yielding how far it is; returns a Dataset. Raises a UserError if that is not possible."""
         ...
 
 

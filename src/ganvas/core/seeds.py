@@ -1,4 +1,4 @@
-"""Counted randomness: every random number follows from (seed, what for, which one), so nothing needs to be stored."""
+"""Counted randomness: each random number follows from (seed, purpose, number), so no generator's state is stored."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ from torch import Tensor
 
 
 def key(seed: int, *what: str | int) -> int:
-    """A 63-bit number that depends on the seed and on each part of `what`."""
+    """A 63-bit number that depends on the seed and on every part of `what`."""
     text = "/".join(str(part) for part in (seed, *what))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
 
-def plant(number: int, device: torch.device) -> None:
-    """Seed PyTorch's own random numbers: on a CPU only its own, for `torch.manual_seed` takes a millisecond there."""
+def seed_all(number: int, device: torch.device) -> None:
+    """Seed PyTorch's global random numbers, for a CPU only its own: `torch.manual_seed` would take a millisecond."""
     (torch.default_generator.manual_seed if device.type == "cpu" else torch.manual_seed)(number)
 
 
 def generator(seed: int, *what: str | int) -> torch.Generator:
-    """A random number generator of the CPU for one purpose."""
+    """A random number generator on the CPU, for one purpose."""
     return torch.Generator().manual_seed(key(seed, *what))
 
 
 def latents(seeds: Iterable[int], dim: int, candidate: int = 0, truncation: float | None = None) -> Tensor:
-    """The latent vector of each seed, standard normal, [n, dim] on the CPU: a seed is one picture, in any batch.
+    """The latent vector of each seed, standard normal, [n, dim] on the CPU: a seed gives one image in any batch.
 
-    A seed has further candidates, 1 and up, for those who choose among them. `truncation`: see `truncate`.
+    Args:
+        dim: numbers in a latent vector.
+        candidate: 0 is the seed's own vector; 1 and up are alternatives to choose among.
+        truncation: the limit of `truncate`; None: none.
     """
     which = (candidate,) if candidate else ()
     source, rows = torch.Generator(), []
@@ -39,10 +42,10 @@ def latents(seeds: Iterable[int], dim: int, candidate: int = 0, truncation: floa
 
 
 def truncate(z: Tensor, limit: float) -> Tensor:
-    """Standard normal numbers -> normal numbers within [-limit, limit]: fewer odd pictures, and less variety.
+    """Standard normal numbers -> truncated normal numbers in [-limit, limit]: fewer odd images, and less variety.
 
-    Each number keeps its rank, so that a seed's picture changes gradually with the limit. Source: the truncation trick
-    of Brock et al. 2019, section 3.1, without its redrawing.
+    Each number keeps its quantile, so a seed's image changes gradually with the limit. Source: the truncation trick of
+    Brock et al. 2019, section 3.1, but without drawing again.
     """
     below = torch.special.ndtr(torch.tensor(-limit, dtype=torch.float64))
     share = below + (1 - 2 * below) * torch.special.ndtr(z.double())

@@ -1,7 +1,7 @@
-"""The terminal: all that Ganvas says goes through here; no name in it can command the terminal, or end the call.
+"""Printing: everything that Ganvas prints goes through here, so that no text from outside can do harm.
 
 Names of files and classes and the texts of model cards come from others: their control and escape characters are
-written out, square brackets are no markup, and a letter that the terminal has not is written as `\\xe9`.
+written out, square brackets are not markup, and a letter that the terminal does not have becomes `\\xe9`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ganvas.core.text import printable
 
 
 class Console(rich.Console):
-    """rich's console for texts from outside: square brackets are no markup, and control characters are written out."""
+    """rich's console for texts from outside: square brackets are not markup, and control characters are written out."""
 
     def __init__(self, *, stderr: bool = False, quiet: bool = False, markup: bool = False) -> None:
         super().__init__(stderr=stderr, quiet=quiet, markup=markup, emoji=False, highlight=False)
@@ -34,7 +34,7 @@ class Console(rich.Console):
 
 
 def say(*texts: object, error: bool = False, end: str = "\n", flush: bool = False) -> None:
-    """Print texts with a space between them; `error`: where errors go."""
+    """Print texts with spaces between them; `error`: to stderr."""
     print(*map(printable, texts), end=end, flush=flush, file=sys.stderr if error else sys.stdout)
 
 
@@ -44,7 +44,7 @@ def say_json(found: object) -> None:
 
 
 def prepare() -> None:
-    """Let nothing that is printed end the call: whatever letters the terminal has, and where nobody listens."""
+    """Make sure that printing never fails, whatever the encoding, and even if stdout or stderr is closed."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller: the next file that is opened must not get its number

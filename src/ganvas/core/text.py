@@ -1,4 +1,4 @@
-"""Text from outside, made fit to be shown."""
+"""Text from outside, made safe to print."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import shlex
 import subprocess
 from pathlib import PurePath
 
-# control characters but the line's end and the tab; what turns the direction of writing; halves of surrogate pairs
+# control characters except newline and tab; changes of the direction of writing; lone surrogates
 UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: object) -> str:
-    """A text without what would command a terminal or cannot be written: `\\x1b` stands for an escape character."""
+    """The text with control characters, and what cannot be encoded, written out: `\\x1b` for an escape character."""
     return UNFIT.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), str(text))
 
 
 def one_line(text: object) -> str:
-    """As `printable`, with line ends and tabs written out too: for names."""
+    """As `printable`, with newlines and tabs written out as well, for names."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def command(*words: object) -> str:
-    """A command that can be pasted into a shell of this system as it stands, whatever its words hold."""
-    # a path that begins with a dash would be an option
+    """The words as a command that can be pasted into a shell of this system, quoted where needed."""
+    # a path that begins with a dash would be taken for an option
     texts = [f".{os.sep}{word}" if isinstance(word, PurePath) and str(word)[:1] == "-" else str(word) for word in words]
     return subprocess.list2cmdline(texts) if os.name == "nt" else shlex.join(texts)

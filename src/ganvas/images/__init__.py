@@ -1,1 +1,1 @@
-"""Pictures: their shape, decoding, files, sheets, data sets and features."""
+"""Images: their shape, decoding, files, sheets, data sets and features."""

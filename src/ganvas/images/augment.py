@@ -1,7 +1,7 @@
-"""Augmentation before the discriminator: with few images it would soon know each of them by heart.
+"""Augmentation of what the discriminator sees: of few images it would soon know each one by heart.
 
-Real and generated images are changed alike, each by each change with a probability below 1, so that undisturbed images
-remain the most frequent ones and the generator does not learn the changes (Karras et al. 2020, "Training generative
+Real and generated images are changed in the same way, with a probability below 1 for each change, so that unchanged
+images remain the most frequent and the generator does not learn the changes (Karras et al. 2020, "Training generative
 adversarial networks with limited data", section 2.2). The changes are differentiable, so that the generator learns
 through them; translation, colour and cutout are those of Zhao et al. 2020, "Differentiable augmentation".
 """
@@ -11,19 +11,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-CHANCES = 10  # numbers an image that decide what happens to it
-SHIFT = 1 / 8  # of the side, at most
+CHANCES = 10  # random numbers per image that decide what happens to it
+SHIFT = 1 / 8  # largest shift, of the image's side
 HOLE = 1 / 2  # side of the cut-out square, of the image's side
-BRIGHTNESS, CONTRAST, SATURATION = 0.5, 0.5, 1.0  # largest change: added in [-1, 1], and as a share
+BRIGHTNESS, CONTRAST, SATURATION = 0.5, 0.5, 1.0  # largest changes: the first is added, the others are factors
 
 
 def disturb(images: Tensor, probability: Tensor | float, chance: Tensor) -> Tensor:
-    """Shift, recolour and cut each image, each with this probability, as the image's row of `chance` says.
+    """Shift, recolour and cut out a square of each image, each with this probability; the shape stays the same.
 
     Args:
-        images: [B, C, H, W] in [-1, 1]; a fourth channel is transparency, which keeps its values.
+        images: [B, C, H, W] in [-1, 1]; a fourth channel is transparency, which is not recoloured.
         probability: of each of the three changes, 0 to 1.
-        chance: [B, CHANCES], uniform in [0, 1): which of the changes an image gets, and how much of each.
+        chance: [B, CHANCES], uniform in [0, 1): decides which changes an image gets, and how large they are.
     """
     chance = chance.to(images.device)
     hit = chance[:, :3] < probability
@@ -34,20 +34,24 @@ def disturb(images: Tensor, probability: Tensor | float, chance: Tensor) -> Tens
 
 
 def shifted(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
-    """Move whole pixels, down and right [B] in -1..1 times the largest shift; the border's values go on."""
+    """Shift images [B, C, H, W] by whole pixels; the border is repeated.
+
+    Args:
+        down, right: [B] in -1..1, times the largest shift.
+    """
     size = x.shape[-1]
     places = torch.arange(size, device=x.device)
     rows, columns = (
         (places - (move * SHIFT * size).round().long()[:, None]).clamp(0, size - 1) for move in (down, right)
     )
     flat = (rows[:, :, None] * size + columns[:, None, :]).flatten(1)  # [B, H * W]
-    by_pixel = x.permute(0, 2, 3, 1).reshape(len(x), size * size, -1)  # as it lies in memory
+    by_pixel = x.permute(0, 2, 3, 1).reshape(len(x), size * size, -1)  # as the memory is laid out
     moved = by_pixel.gather(1, flat[:, :, None].expand(-1, -1, by_pixel.shape[2]))
     return moved.view(len(x), size, size, -1).permute(0, 3, 1, 2)
 
 
 def coloured(x: Tensor, bright: Tensor, saturated: Tensor, contrast: Tensor) -> Tensor:
-    """Change brightness, saturation and contrast, each [B] in -1..1 times its largest change."""
+    """Change brightness, saturation and contrast of images [B, C, H, W], each [B] in -1..1 times its largest change."""
     colour, rest = (x[:, :3], x[:, 3:]) if x.shape[1] > 3 else (x, x[:, :0])
     bright, saturated, contrast = (t.to(x.dtype)[:, None, None, None] for t in (bright, saturated, contrast))
     colour = colour + BRIGHTNESS * bright
@@ -60,7 +64,7 @@ def coloured(x: Tensor, bright: Tensor, saturated: Tensor, contrast: Tensor) -> 
 
 
 def cut(x: Tensor, down: Tensor, right: Tensor, hit: Tensor) -> Tensor:
-    """Make a square grey, its middle at (down, right), [B] in -1..1 from edge to edge, where `hit` [B] says so."""
+    """Make a square of each image grey where `hit` [B] is true; its centre is (down, right), each [B] in -1..1."""
     places = torch.linspace(-1, 1, x.shape[-1], device=x.device)
     rows, columns = ((places - at[:, None]).abs() < HOLE for at in (down, right))
     hole = rows[:, :, None] & columns[:, None, :] & hit[:, None, None]
@@ -68,12 +72,12 @@ def cut(x: Tensor, down: Tensor, right: Tensor, hit: Tensor) -> Tensor:
 
 
 def mirrored(images: Tensor, chance: Tensor) -> Tensor:
-    """Every second image as in a mirror; `chance` [B] in [0, 1)."""
+    """Images [B, C, H, W], mirrored where `chance` [B], uniform in [0, 1), is below a half."""
     return torch.where((chance < 0.5).to(images.device)[:, None, None, None], images.flip(3), images)
 
 
 def turned(images: Tensor, chance: Tensor) -> Tensor:
-    """Each picture in one of the eight ways in which a square lies on itself; `chance` [B, 3] in [0, 1)."""
+    """Square images [B, C, H, W], each in one of its eight rotations and reflections; `chance` [B, 3] in [0, 1)."""
     rows, columns, swapped = (chance < 0.5).to(images.device).T[:, :, None, None, None]
     x = torch.where(rows, images.flip(2), images)
     x = torch.where(columns, x.flip(3), x)

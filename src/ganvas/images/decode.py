@@ -1,4 +1,4 @@
-"""One picture of any kind as pixels of a wanted shape: upright, 8 bits, cut or padded to a square, scaled."""
+"""Decoding: an image file of any format as pixels of one shape: upright, 8 bits, cropped or padded, scaled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, features
 
 from ganvas.core.errors import first_line
 
-warnings.filterwarnings("ignore", module=r"PIL\.")  # what is amiss with a picture Ganvas says itself
+warnings.filterwarnings("ignore", module=r"PIL\.")  # Ganvas reports problems of images itself
 SUFFIXES = {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
 SUFFIXES |= {".tga", ".ppm", ".pgm", ".pbm", ".pnm"}
 FORMATS = ("PNG", "JPEG", "JPEG2000", "WEBP", "GIF", "BMP", "DIB", "TIFF", "TGA", "PPM")  # no other is decoded
@@ -22,22 +22,24 @@ if "avif" in features.modules and features.check("avif"):  # Pillow 11.3 and lat
     SUFFIXES, FORMATS = SUFFIXES | {".avif"}, (*FORMATS, "AVIF")
 if find_spec("pillow_heif"):
     SUFFIXES |= {".heic", ".heif", ".hif"}
-LIMIT = 200_000_000  # pixels of a file: more is a bomb, or no picture to train on
-BYTES = 500_000_000  # of a picture's file, or of a member of an archive: more is not read
-SPARE = 2  # a large JPEG may be decoded at a half, a quarter or an eighth, down to so many times the wanted size
+LIMIT = 200_000_000  # pixels of an image: more is a decompression bomb, or no use for training
+BYTES = 500_000_000  # bytes of an image file, or of a member of an archive, that are read at most
+SPARE = 2  # a large JPEG is decoded at 1/2, 1/4 or 1/8, but at least at so many times the wanted size
 WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # modes of more than 8 bits
 WHITES = (255, 1023, 4095, 16383, 65535)  # the largest values of 8, 10, 12, 14 and 16 bits
-SLACK = 0.1  # of the range: so far scaling and sharpening overshoot, and what lies beyond it is clipped
+SLACK = 0.1  # of the range: scaling and sharpening overshoot by so much, which is clipped
 LEVELS = np.arange(256, dtype=np.float32) / 255
-LIGHT = np.where(LEVELS <= 0.04045, LEVELS / 12.92, ((LEVELS + 0.055) / 1.055) ** 2.4)  # of each level: sRGB
+LIGHT = np.where(
+    LEVELS <= 0.04045, LEVELS / 12.92, ((LEVELS + 0.055) / 1.055) ** 2.4
+)  # linear light of each sRGB level
 Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, LIMIT)  # photographs of 100 megapixels are no bombs
 
 
-Range = tuple[float, float]  # the values that become 0 and 255
+Range = tuple[float, float]  # the values that become 0 and 255: black and white
 
 
 class Depth(NamedTuple):
-    """How greys of more than 8 bits become 8, one way for a whole set; None: as each picture's own values suggest."""
+    """How greys of more than 8 bits become 8, for a whole data set; None: as each image's values suggest."""
 
     whole: Range | None = None  # of whole numbers
     floats: Range | None = None
@@ -45,9 +47,9 @@ class Depth(NamedTuple):
 
 @dataclass(frozen=True)
 class Shape:
-    """The shape that pictures get; a 0 is filled in from what the pictures are (see `data.DataConfig`).
+    """The shape that images get; zeros are filled in from the images (see `data.config.DataConfig`).
 
-    `depth`: how greys of more than 8 bits become 8; None: there are some, and their range is not known yet.
+    `depth` says how greys of more than 8 bits become 8; None: there are some, but their range is not known yet.
     """
 
     size: int = 0
@@ -58,19 +60,19 @@ class Shape:
 
 
 class Unreadable(Exception):
-    """A file that is no picture, or a damaged one; the text says why."""
+    """A file that is damaged or not an image; the message says why."""
 
 
 def opened(data: bytes | np.ndarray | Exception) -> Image.Image:
-    """A picture from the bytes of a file, or from an array uint8 [C, H, W]; it is not decoded yet.
+    """The image in the bytes of a file, or in an array uint8 [C, H, W]; it is not decoded yet.
 
-    Of PNG files all checksums are looked at: Pillow decodes changed pixels without a word.
+    The checksums of PNG files are checked, because Pillow decodes changed pixels without an error.
 
     Args:
-        data: may also be why the bytes could not be had.
+        data: an exception is the reason why there are no bytes.
 
     Raises:
-        Unreadable: it is no picture, a PNG file with a wrong checksum, or one of too many pixels.
+        Unreadable: it is not an image, a PNG file with a wrong checksum, or has too many pixels.
     """
     if isinstance(data, Exception):
         raise Unreadable(str(data)) from data
@@ -84,7 +86,7 @@ def opened(data: bytes | np.ndarray | Exception) -> Image.Image:
         raise Unreadable("it is no picture" if data else "it is empty") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Unreadable(f"it has more than {LIMIT // 1_000_000} million pixels") from error
-    except Exception as error:  # Pillow raises what its parts raise: OSError, SyntaxError, struct.error ...
+    except Exception as error:  # Pillow passes on all kinds: OSError, SyntaxError, struct.error ...
         raise Unreadable(first_line(error)) from error
     if picture.width * picture.height > LIMIT:
         raise Unreadable(f"it has more than {LIMIT // 1_000_000} million pixels")
@@ -92,7 +94,7 @@ def opened(data: bytes | np.ndarray | Exception) -> Image.Image:
 
 
 def _formats(data: bytes) -> tuple[str, ...]:
-    """What a file may be; what reads HEIF is loaded when the first file of that family comes."""
+    """The formats that a file may have; the reader of HEIF is only loaded for a file of that family."""
     if data[4:8] != b"ftyp" or ".heic" not in SUFFIXES:
         return FORMATS
     importlib.import_module("pillow_heif").register_heif_opener()
@@ -100,12 +102,12 @@ def _formats(data: bytes) -> tuple[str, ...]:
 
 
 def plain(picture: Image.Image, size: int = 0, depth: Depth | None = None) -> Image.Image:
-    """The picture upright, as one of the modes L, RGB and RGBA, 8 bits a channel.
+    """The image decoded and upright, in one of the modes L, RGB and RGBA, with 8 bits a channel.
 
     Args:
-        picture: as `opened` gives it.
-        size: side in pixels that it will be scaled to; a large JPEG is then decoded at less than its full size.
-        depth: how greys of more than 8 bits become 8; None: as their own values suggest.
+        picture: from `opened`.
+        size: pixels a side to which it will be scaled; large JPEGs are then not decoded at full size. 0: full size.
+        depth: how greys of more than 8 bits become 8; None: as the image's values suggest.
 
     Raises:
         Unreadable: the file is damaged.
@@ -114,7 +116,7 @@ def plain(picture: Image.Image, size: int = 0, depth: Depth | None = None) -> Im
         if size:
             picture.draft(None, (SPARE * size, SPARE * size))  # pyright: ignore[reportArgumentType]  # None: as it is
         picture.load()
-        if picture.info or picture.format == "TIFF":  # only there can it say how the camera was held
+        if picture.info or picture.format == "TIFF":  # only there can the orientation be stated
             ImageOps.exif_transpose(picture, in_place=True)
         if picture.mode in WIDE:
             return _eight_bits(picture, depth)
@@ -127,9 +129,9 @@ def plain(picture: Image.Image, size: int = 0, depth: Depth | None = None) -> Im
 
 
 def fitted(picture: Image.Image, shape: Shape) -> np.ndarray:
-    """A picture of `plain` as uint8 [C, size, size].
+    """An image of `plain` as uint8 [C, size, size].
 
-    What is transparent becomes white unless the shape has four channels.
+    Transparent pixels become white unless the shape has four channels.
     """
     picture = _coloured(picture, shape.channels)
     width, height = picture.size
@@ -149,7 +151,7 @@ def fitted(picture: Image.Image, shape: Shape) -> np.ndarray:
 
 
 def channelled(picture: Image.Image, channels: int) -> np.ndarray:
-    """A picture of `plain` at its own size, as uint8 [H, W, channels]."""
+    """An image of `plain` at its own size, as uint8 [H, W, channels]."""
     array = np.asarray(_coloured(picture, channels))
     return array[:, :, None] if array.ndim == 2 else array
 
@@ -167,15 +169,15 @@ def _array(picture: Image.Image) -> np.ndarray:
 
 
 def natural(low: float, high: float, floats: bool, whole: bool) -> Range:
-    """The values that stand for black and white where values go from `low` to `high`.
+    """The values of black and white, guessed from values that go from `low` to `high`.
 
-    Floats of about 0 to 1 or -1 to 1 are taken for such, what overshoots a little is clipped; whole numbers, and floats
-    that may be levels of 8 bits, for as many bits as hold them. Else the largest value is white; black is 0, or the
-    lowest value where that lies clearly below.
+    Floats in about 0 to 1, or -1 to 1, have that range, and a small overshoot is clipped. Whole numbers, and floats
+    that may be 8-bit levels, have the range of as many bits as are needed. Otherwise white is the largest value, and
+    black is 0, or the lowest value if that is clearly below 0.
 
     Args:
-        floats: are they kept as floats?
-        whole: are all whole numbers, however they are kept?
+        floats: are the values stored as floats?
+        whole: are all values whole numbers, however they are stored?
     """
     if floats and high <= 1 + SLACK and low >= -1 - SLACK:
         return (0.0 if low >= -SLACK else -1.0), 1.0
@@ -185,7 +187,7 @@ def natural(low: float, high: float, floats: bool, whole: bool) -> Range:
 
 
 def depth_of(stated: Any) -> Depth:
-    """What a card states as `Depth`; of a card that states none, or nonsense, the default."""
+    """The `Depth` that a card states; the default if it states none, or nonsense."""
     try:
         ranges = [None if r is None else (float(r[0]), float(r[1])) for r in stated]
         return Depth(*ranges) if all(r is None or -np.inf < r[0] < r[1] < np.inf for r in ranges) else Depth()
@@ -194,12 +196,12 @@ def depth_of(stated: Any) -> Depth:
 
 
 def is_wide(picture: Image.Image) -> bool:
-    """Has it more than 8 bits a value, as `opened` gives it?"""
+    """Does an image of `opened` have more than 8 bits a value?"""
     return picture.mode in WIDE
 
 
 def values_of(picture: Image.Image) -> tuple[float, float, bool]:
-    """The lowest and the highest value of a wide picture, and whether they are kept as floats.
+    """The lowest and the highest value of an image of more than 8 bits, and whether it stores floats.
 
     Raises:
         Unreadable: it is damaged, or holds values that are not numbers.
@@ -215,7 +217,7 @@ def values_of(picture: Image.Image) -> tuple[float, float, bool]:
 
 
 def range_of(picture: Image.Image, depth: Depth | None = None) -> tuple[Range, Range]:
-    """The range of a wide picture that becomes 0..255, and the one that its values lie in."""
+    """The range that becomes 0..255, and the range of the values, of an image of more than 8 bits."""
     low, high, floats = values_of(picture)
     known = None if depth is None else depth.floats if floats else depth.whole
     return known or natural(low, high, floats, not floats or is_whole(np.asarray(picture))), (low, high)
@@ -227,12 +229,12 @@ def is_whole(values: np.ndarray) -> bool:
 
 
 def _strips(values: np.ndarray) -> list[np.ndarray]:
-    """Some rows at a time, so that what is worked out of them stays small."""
+    """The rows in parts, so that intermediate results stay small."""
     return np.array_split(values, max(1, values.size // 4_000_000)) if len(values) else []
 
 
 def scaled(values: np.ndarray, black: float, white: float) -> np.ndarray:
-    """Values of any kind as uint8: black becomes 0, white 255, and what lies beyond is clipped."""
+    """Values of any type as uint8: `black` becomes 0, `white` 255, and the rest is clipped."""
     found = np.empty(values.shape, np.uint8)
     start = 0
     for part in _strips(values):
@@ -243,20 +245,22 @@ def scaled(values: np.ndarray, black: float, white: float) -> np.ndarray:
 
 
 def _eight_bits(picture: Image.Image, depth: Depth | None) -> Image.Image:
-    """Greys of 16 bits, of 32 and floats: the range that is known, or that its values suggest, becomes 0..255."""
+    """An image of more than 8 bits with 8: the known range, or the one that its values suggest, becomes 0..255."""
     (black, white), _ = range_of(picture, depth)
     return Image.fromarray(scaled(np.asarray(picture), black, white))
 
 
 class Seen:
-    """The values of wide pictures, from which one `Depth` for all of them is chosen."""
+    """The values of images of more than 8 bits, from which one `Depth` for all of them follows."""
 
     def __init__(self) -> None:
         self.pictures = 0
-        self.kinds: dict[bool, tuple[float, float, bool]] = {}  # of floats, and not: lowest, highest, are all whole?
+        self.kinds: dict[
+            bool, tuple[float, float, bool]
+        ] = {}  # by 'stored as floats': lowest and highest value, and whether all are whole
 
     def add(self, picture: Image.Image) -> None:
-        """Look at a picture of `opened`; one of 8 bits is passed over.
+        """Count the values of an image of `opened`, unless it has 8 bits.
 
         Raises:
             Unreadable: it is damaged, or holds values that are not numbers.
@@ -268,7 +272,7 @@ class Seen:
         self.pictures += 1
 
     def join(self, other: Seen) -> None:
-        """Count what another one has seen."""
+        """Add the counts of another one."""
         for floats, values in other.kinds.items():
             self._count(floats, *values)
         self.pictures += other.pictures
@@ -283,7 +287,7 @@ class Seen:
         return Depth(ranges.get(False), ranges.get(True))
 
     def told(self) -> list[str]:
-        """What becomes black and white, for each kind of values."""
+        """Sentences on which values became black and white, for whole numbers and floats."""
         words = []
         for floats, known in ((False, self.depth.whole), (True, self.depth.floats)):
             if known is not None:
@@ -294,19 +298,19 @@ class Seen:
 
 
 def told(found: Range) -> str:
-    """A range in words: '0 to 4,095'."""
+    """A range as text: '0 to 4,095'."""
     return " to ".join(f"{v:,.0f}" if float(v).is_integer() else f"{v:.4g}" for v in found)
 
 
 def extremes(picture: Image.Image) -> tuple[int, int]:
-    """The lowest and the highest value of a picture of `plain`, on white where it is transparent."""
+    """The lowest and the highest value, 0 to 255, of an image of `plain`, on white where it is transparent."""
     bands = _coloured(picture, 3 if picture.mode == "RGBA" else len(picture.getbands())).getextrema()
     flat = np.ravel(bands)
     return int(flat.min()), int(flat.max())
 
 
 def _border(picture: Image.Image) -> tuple[int, ...]:
-    """The middle colour of a picture's outermost pixels."""
+    """The median colour of an image's outermost pixels."""
     array = np.asarray(picture).reshape(picture.height, picture.width, -1)
     edges = np.concatenate([array[0], array[-1], array[:, 0], array[:, -1]])
     return tuple(int(v) for v in np.median(edges, axis=0))
@@ -315,7 +319,7 @@ def _border(picture: Image.Image) -> tuple[int, ...]:
 def _scaled(
     picture: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float], linear: bool
 ) -> Image.Image:
-    """Lanczos, on the stored values or in linear light (IEC 61966-2-1, sRGB)."""
+    """Scale by Lanczos, in the stored values or in linear light (IEC 61966-2-1, sRGB)."""
     if not linear:
         return picture.resize(size, Image.Resampling.LANCZOS, box)
     values = np.atleast_3d(np.asarray(picture))

@@ -1,4 +1,4 @@
-"""Pictures that lie in files, whoever drew them: folders of images (a sub-folder a class), .npz files, single ones."""
+"""Images in files, real or generated: folders (a sub-folder per class), .npz files and single images."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ MODES |= {"CMYK": "printers' colours", "LA": "grey with transparency"}
 
 @dataclass(frozen=True)
 class Pictures:
-    """Images uint8 [N, C, H, W] and, where there are sub-folders, labels int64 [N] with their names.
+    """Images uint8 [N, C, H, W] and, if there are sub-folders, labels int64 [N] with their names.
 
-    `form`: their depth, and what was converted.
+    `form` says in words how they were stored, and what was converted.
     """
 
     images: Tensor
@@ -47,20 +47,20 @@ class Pictures:
         return ImageSpec(self.images.shape[1], self.images.shape[2], len(self.class_names))
 
     def named(self, class_names: tuple[str, ...]) -> Pictures:
-        """The same with the class numbers of a data set; without labels where it does not have all these classes."""
+        """The same with the class numbers of a data set; without labels if that does not have all these classes."""
         if self.labels is None or not set(self.class_names) <= set(class_names):
             return replace(self, labels=None, class_names=())
         numbers = torch.tensor([class_names.index(name) for name in self.class_names])
         return replace(self, labels=numbers[self.labels], class_names=class_names)
 
     def some(self, count: int, seed: int, repeat: int = 0) -> tuple[Tensor, Tensor | None]:
-        """`count` of them in an order chosen by the seed."""
+        """Up to `count` images [n, C, H, W] and labels, in an order that follows from the seed."""
         index = torch.randperm(len(self.images), generator=seeds.generator(seed, "pictures"))[:count]
         return self.images[index], None if self.labels is None else self.labels[index]
 
 
 class Fitted(NamedTuple):
-    """A picture from a file as a model needs it, uint8 [C, H, W], and what had to be changed."""
+    """An image from a file in the shape that a model needs, uint8 [C, H, W], and what had to be changed."""
 
     path: Path
     image: Tensor
@@ -68,7 +68,7 @@ class Fitted(NamedTuple):
 
 
 def is_pictures(source: str | os.PathLike[str]) -> bool:
-    """Is this a folder of pictures or a file of NumPy, and no run or model?"""
+    """Is this a folder of images or a NumPy file, and not a run or a model?"""
     place = files.place(source)
     if place.is_dir():
         return not (place / "model.safetensors").exists() and not (place / "experiment.json").exists()
@@ -76,17 +76,17 @@ def is_pictures(source: str | os.PathLike[str]) -> bool:
 
 
 def load(source: str | os.PathLike[str]) -> Pictures:
-    """Read all pictures.
+    """Read all images of a folder or a NumPy file.
 
     Raises:
-        UserError: there are none, one cannot be read, or they are of unlike sizes or hold values that are no pixels.
+        UserError: there are none, one cannot be read, or they differ in size or are not square.
     """
     place = files.place(source)
     return _from_numpy(place) if npz.is_numpy(place) and not place.is_dir() else _from_folder(place)
 
 
 def gather(places: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """The image files that paths of files and of folders mean, each once.
+    """The image files at these paths and in these folders, each once.
 
     Raises:
         UserError: there is no such file, or a folder has no pictures in it.
@@ -104,12 +104,12 @@ def gather(places: Sequence[str | os.PathLike[str]]) -> list[Path]:
 
 
 def fit(path: Path, spec: ImageSpec, depth: Depth | None = None) -> tuple[Tensor, str]:
-    """One picture as a model needs it, uint8 [C, H, W], and what had to be changed, in words ('' for nothing).
+    """An image in the shape that a model needs, uint8 [C, H, W], and what had to be changed, in words ('': nothing).
 
-    It is cut to its middle square, scaled, and turned grey or coloured; what is transparent becomes white.
+    It is cropped to the middle square, scaled, and converted to grey or colour; transparent pixels become white.
 
     Args:
-        depth: how greys of more than 8 bits become 8, where the model's card knows it (`fitting.depth_of`).
+        depth: how greys of more than 8 bits become 8, if the model's card says so (`decode.depth_of`).
 
     Raises:
         UserError: the file cannot be read as a picture.
@@ -145,7 +145,7 @@ def fit_all(
     spec: ImageSpec,
     depth: Depth | None = None,
 ) -> tuple[list[Fitted], list[str]]:
-    """All pictures of files and folders as a model needs them (see `fit`), and a sentence for each file that is none.
+    """All images of files and folders (see `fit`), and a sentence for each file that is not an image.
 
     Raises:
         UserError: there is no such file, an empty folder, or nothing that can be read.
@@ -163,7 +163,7 @@ def fit_all(
 
 
 def _inside(folder: Path) -> list[Path]:
-    """All image files in a folder and below it, in the order of their names, without what systems leave behind."""
+    """All image files in a folder and below it, sorted by name, without the hidden files of operating systems."""
     try:
         found = (p for p in folder.rglob("*") if p.suffix.lower() in decode.SUFFIXES and p.is_file())
         return sorted(p for p in found if not litter_in(p.relative_to(folder).as_posix()))
@@ -172,7 +172,7 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def _from_folder(place: Path) -> Pictures:
-    """All pictures upright and with 8 bits, as a training would take them; they are neither scaled nor recoloured."""
+    """All images, upright and with 8 bits as in a training, but neither scaled nor recoloured."""
     paths = _inside(place)
     if not paths:
         raise UserError(
@@ -206,10 +206,10 @@ def _from_folder(place: Path) -> Pictures:
 
 
 def depth_of(paths: Sequence[Path]) -> tuple[Depth, list[str]]:
-    """One range for all pictures of more than 8 bits, and what it is, in words."""
+    """One range for all images of more than 8 bits, and sentences on it."""
     seen = decode.Seen()
     for path in paths:
-        with contextlib.suppress(decode.Unreadable):  # it will be said when it is read
+        with contextlib.suppress(decode.Unreadable):  # reported when it is read
             seen.add(decode.opened(_content(path)))
     return seen.depth, seen.told()
 

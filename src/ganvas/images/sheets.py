@@ -1,4 +1,4 @@
-"""Sheets: many images laid out in one picture, as a PNG file and in a terminal."""
+"""Sheets: many images laid out in one, as a PNG file and in a terminal."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ganvas.core.files import read_bytes, write_whole
 from ganvas.images import tensors as im
 from ganvas.images.spec import ImageSpec
 
-BYTES, PIXELS = 500_000_000, 200_000_000  # of a PNG that Ganvas wrote, at most
-COLUMNS = 10  # images a row
+BYTES, PIXELS = 500_000_000, 200_000_000  # of a PNG file that Ganvas wrote, at most
+COLUMNS = 10  # images in a row
 SHADES = " .:-=+*#%@"
-SIDE = 14  # pixels, and so characters, that an image is wide in a terminal
+SIDE = 14  # width of an image in a terminal, in characters
 
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """Images uint8 [n, C, H, W], ten a row: the preview of tasks that draw pictures."""
+    """Images uint8 [n, C, H, W], ten in a row: the preview of tasks that make images."""
 
     pictures: Tensor
 
@@ -36,7 +36,7 @@ class Sheet:
         return {".png": png(grid(self.pictures, COLUMNS))}
 
     def lines(self, width: int, plain: bool) -> list[Text]:
-        """The first image of each row, two pixels in each character."""
+        """The first image of each row, with two pixels in each character."""
         chosen = self.pictures[::COLUMNS][:10]
         rows = -(-len(chosen) // max(1, min(len(chosen), width // SIDE)))
         columns = -(-len(chosen) // rows)  # rows of equal length
@@ -63,7 +63,7 @@ def halves(images: Tensor, columns: int, side: int = SIDE) -> tuple[np.ndarray, 
 
 
 def cut(paths: Iterable[Path], spec: ImageSpec) -> Tensor:
-    """The images of these sheets, cut apart, uint8 [n, C, H, W]; empty where there are none."""
+    """The single images of these sheets, uint8 [n, C, H, W]; empty if there are no sheets."""
     sheets = [read(path) for path in paths]
     parts = [sheet.unfold(1, spec.size, spec.size).unfold(2, spec.size, spec.size) for sheet in sheets]
     return im.join((x.flatten(1, 2).transpose(0, 1) for x in parts), spec.channels, spec.size)
@@ -74,7 +74,7 @@ def grid(images: Tensor, columns: int) -> np.ndarray:
 
     Args:
         images: uint8 [B, C, H, W].
-        columns: images a row; the last row is filled up with black.
+        columns: images in a row; the last row is filled up with black.
 
     Returns:
         uint8 array [rows * H, columns * W, C].
@@ -105,7 +105,7 @@ def read(path: Path) -> Tensor:
             array = np.array(picture)
     except UserError:
         raise
-    except Exception as error:  # Pillow raises what its parts raise
+    except Exception as error:  # Pillow passes on all kinds
         raise UserError(f"{path} cannot be read as a picture ({first_line(error)}).") from error
     if (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or array.dtype != np.uint8:
         raise UserError(f"{path} is no picture that Ganvas wrote.")
@@ -113,7 +113,7 @@ def read(path: Path) -> Tensor:
 
 
 def png(array: np.ndarray, scale: int = 1) -> bytes:
-    """uint8 array [H, W, C] -> the bytes of a PNG file, each pixel drawn as a square of `scale` pixels."""
+    """uint8 array [H, W, C] -> the bytes of a PNG file in which each pixel is a square of `scale` pixels."""
     image = to_pil(array)
     if scale > 1:
         image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)

@@ -1,4 +1,4 @@
-"""What kind of picture a network draws or judges."""
+"""The shape of the images that a generator makes and a discriminator takes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIMITS = {"channels": (1, 4), "size": (4, 1024), "classes": (0, 100_000), "scale
 
 
 def drawable(size: int) -> int:
-    """The largest side up to `size` (8 at least) that is 4, 5, 6 or 7 times a power of two: all networks draw it."""
+    """The largest side up to `size` (at least 8) that is 4, 5, 6 or 7 times a power of two: all networks make it."""
     return max([8, *(first << n for first in (4, 5, 6, 7) for n in range(1, 12) if first << n <= size)])
 
 
@@ -23,8 +23,8 @@ def drawable(size: int) -> int:
 class ImageSpec:
     """The shape of the images: channels (1 grey, 3 colour), side in pixels, number of classes (0: unlabelled).
 
-    Where the generator is given pictures: how many times smaller they are, whether a mask comes with them, and whether
-    turned and mirrored ones are of the same kind.
+    For generators that take images: `scale` is how many times smaller their input is, `masked` whether a mask comes
+    with it, and `turned` whether images may be rotated and mirrored.
     """
 
     channels: int
@@ -36,10 +36,10 @@ class ImageSpec:
 
     @classmethod
     def from_dict(cls, values: Any) -> ImageSpec:
-        """The shape that a card names; what it leaves out is as usual.
+        """The shape in a model's card; missing entries keep their defaults.
 
         Raises:
-            UserError: an entry that there is not, of another type or out of range.
+            UserError: an entry is unknown, missing, of the wrong type or out of range.
         """
         if not isinstance(values, dict):
             raise UserError("'spec' is no group of entries.")
@@ -67,10 +67,10 @@ class ImageSpec:
         return {"size": self.size}
 
     def ladder(self) -> list[int]:
-        """The sides from the smallest map (4 to 7 pixels) to the image, each twice the one before.
+        """The sides of a network's maps, from the smallest (4 to 7 pixels) to the image, each twice the one before.
 
         Raises:
-            UserError: the size is not 4, 5, 6 or 7 times a power of two, from 8 on.
+            UserError: the size is not 4, 5, 6 or 7 times a power of two, or is below 8.
         """
         sides = [self.size]
         while sides[0] > 7 and sides[0] % 2 == 0:

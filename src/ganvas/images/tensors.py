@@ -1,4 +1,4 @@
-"""Images as tensors. The one place where ranges are converted."""
+"""Images as tensors: the only place where ranges of values are converted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def to_float(images: Tensor) -> Tensor:
 
 
 def levels(images: Tensor) -> Tensor:
-    """float [B, C, H, W] in [-1, 1] (clamped) -> float [B, C, H, W] with the whole numbers of 0..255."""
+    """float [B, C, H, W] in [-1, 1] (clamped) -> float [B, C, H, W] of whole numbers in 0..255."""
     return images.float().clamp(-1, 1).add(1).mul(127.5).round()
 
 
@@ -24,5 +24,5 @@ def to_uint8(images: Tensor) -> Tensor:
 
 
 def join(portions: Iterable[Tensor], channels: int, size: int) -> Tensor:
-    """uint8 [n, C, H, W] of each portion -> uint8 [N, C, H, W], also where there is none."""
+    """uint8 [n, C, H, W] of each portion -> uint8 [N, C, H, W], even if there are no portions."""
     return torch.cat([torch.empty(0, channels, size, size, dtype=torch.uint8), *portions])

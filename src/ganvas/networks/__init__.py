@@ -1,8 +1,8 @@
-"""Architectures: each one complete file with its knobs, its generator and its discriminator, and one line here.
+"""Network architectures: each is one file, with its settings, its generator and its discriminator, and one line here.
 
-Every generator maps z [B, latent_dim] and labels [B] (int64, or None) to images [B, C, H, W] in [-1, 1]; instead of
-labels it takes shares of the classes, float [B, classes]. Every discriminator maps images and labels to logits [B],
-without a sigmoid; its `features` give what each of its layers sees, the last one last.
+A generator maps z [B, latent_dim] and labels (int64 [B], class weights float [B, classes], or None) to images
+[B, C, H, W] in [-1, 1]. A discriminator maps images and labels to logits [B], without a sigmoid; its `features` gives
+the activations of each layer, the last layer last. What several networks share is in `layers`.
 """
 
 from __future__ import annotations

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from ganvas.core.config import knob
 from ganvas.core.errors import UserError
 from ganvas.images.spec import ImageSpec
-from ganvas.networks.dropout import Dropout
+from ganvas.networks.layers import Dropout, activations
 
 
 @dataclass(frozen=True)
 class Config:
-    """Knobs of the small convolutional pair."""
+    """Settings of the small convolutional pair."""
 
     latent_dim: int = knob(100, "numbers that the generator draws from", low=1, high=2**16)
     g_width: int = knob(128, "channels of the generator", low=1, high=2**14)
@@ -68,13 +68,8 @@ class Discriminator(nn.Module):
         )
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """images [B, C, H, W] -> what each layer sees in them, [B, c, h, w]."""
-        found, x = [], images
-        for layer in list(self.layers)[:-1]:
-            x = layer(x)
-            if isinstance(layer, nn.LeakyReLU):
-                found.append(x)
-        return found
+        """images [B, C, H, W] -> the activations of each hidden layer, [B, c, h, w]."""
+        return activations(self.layers, images)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """images [B, C, H, W] -> logits [B]; labels are not used."""

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from ganvas.core.config import knob
 from ganvas.images.spec import ImageSpec
-from ganvas.networks.dropout import Dropout
+from ganvas.networks.layers import Dropout, activations
 
 
 @dataclass(frozen=True)
 class Config:
-    """Knobs of the fully connected pair."""
+    """Settings of the fully connected pair."""
 
     latent_dim: int = knob(100, "numbers that the generator draws from", low=1, high=2**16)
     width: int = knob(
@@ -69,13 +69,8 @@ class Discriminator(nn.Module):
         )
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """images [B, C, H, W] -> what each layer sees in them, [B, c]."""
-        found, x = [], torch.flatten(images, 1)
-        for layer in list(self.layers)[:-1]:
-            x = layer(x)
-            if isinstance(layer, nn.LeakyReLU):
-                found.append(x)
-        return found
+        """images [B, C, H, W] -> the activations of each hidden layer, [B, c]."""
+        return activations(self.layers, torch.flatten(images, 1))
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """images [B, C, H, W] -> logits [B]; labels are not used."""

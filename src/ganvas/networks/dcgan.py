@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from ganvas.core.config import knob
 from ganvas.images.spec import ImageSpec
+from ganvas.networks.layers import activations
 
 
 @dataclass(frozen=True)
 class Config:
-    """Knobs of the pair."""
+    """Settings of the pair."""
 
     latent_dim: int = knob(100, "numbers that the generator draws from", low=1, high=2**16)
     width: int = knob(64, "channels at half of the image's size; each halving doubles them", low=1, high=2**12)
@@ -61,13 +62,8 @@ class Discriminator(nn.Module):
         self.layers = layers.append(nn.Conv2d(inside, 1, spec.ladder()[0], bias=False)).apply(_initialise)
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """images [B, C, H, W] -> what each layer sees in them, [B, c, h, w]."""
-        found, x = [], images
-        for layer in list(self.layers)[:-1]:
-            x = layer(x)
-            if isinstance(layer, nn.LeakyReLU):
-                found.append(x)
-        return found
+        """images [B, C, H, W] -> the activations of each hidden layer, [B, c, h, w]."""
+        return activations(self.layers, images)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """images [B, C, H, W] -> logits [B]; labels are not used."""

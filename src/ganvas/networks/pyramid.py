@@ -1,13 +1,13 @@
-"""The pair for images of one's own: 28 to 256 pixels, any number of channels, with labels or without.
+"""The pair for your own images: 28 to 256 pixels, any number of channels, with or without labels.
 
-The flagship's pair grown to any size. The generator's linear layer draws a map of 4 to 8 pixels a side; each step
+The flagship's pair, grown to any size. The generator's linear layer makes a map of 4 to 8 pixels a side; each step
 after it is a convolution with batch norm (a scale and a shift for each class: Dumoulin et al. 2017) and a pixel
-shuffle (Shi et al. 2016), so that nothing but the last convolution works at full size. It draws as a painter does:
-some colours for the picture, and for each pixel a mixture of them, so that a plain area comes out plain; the ReLU,
-which shuts off what is not wanted there, helps with that (decision 11). The discriminator folds 2x2 pixels into
-channels and goes down to a map of the same size, whose every place has weights of its own; labels enter by projection
-(Miyato and Koyama 2018), and one feature tells how much the batch varies (Karras et al. 2018). On two CPU cores this
-learned in minutes what residual blocks without normalisation had not begun to in the same time (decision 11).
+shuffle (Shi et al. 2016), so only the last convolution works at full size. The image is then mixed from a palette: the
+network picks some colours for the image and, for each pixel, a mixture of them, which keeps plain areas plain; the
+ReLU, which can switch a colour off completely, helps with that (decision 11). The discriminator folds 2x2 pixels into
+channels and goes down to a map of the smallest size, in which every position has weights of its own. Labels enter by
+projection (Miyato and Koyama 2018), and one feature measures how much the batch varies (Karras et al. 2018). On two CPU
+cores this pair learned in minutes what residual blocks without normalisation had not begun to learn (decision 11).
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from torch.nn import functional as F  # noqa: N812
 
 from ganvas.core.config import knob
 from ganvas.images.spec import ImageSpec
-from ganvas.networks.shuffle import SLOPE, ClassNorm, initialise, judged
+from ganvas.networks.layers import SLOPE, ClassNorm, initialise, projection_logits, with_labels
 
 SMALLEST = 8  # pixels a side, at most, of the smallest map
-MOST = 4  # times the dial's channels, which no map exceeds
-COLOURS = 16  # of a picture's palette
+MOST = 4  # times `width`: no map has more channels
+COLOURS = 16  # in an image's palette
 
 
 @dataclass(frozen=True)
 class Config:
-    """Knobs of the pair; `width` is the dial of its size."""
+    """Settings of the pair; `width` sets its size."""
 
     latent_dim: int = knob(64, "numbers that the generator draws from", low=1, high=2**16)
     width: int = knob(
@@ -58,7 +58,7 @@ def channels(width: int, count: int) -> list[int]:
 
 
 class Residual(nn.Module):
-    """x + a 3x3 convolution of what the nonlinearity leaves of x; it begins small. Source: He et al. 2016b."""
+    """x + a 3x3 convolution of the activated x (pre-activation residual block). Source: He et al. 2016b."""
 
     def __init__(self, width: int, norm: nn.Module) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Residual(nn.Module):
 
 
 class Generator(nn.Module):
-    """A linear layer to the smallest map, steps of convolution and pixel shuffle, a mixture of a palette's colours."""
+    """A linear layer to the smallest map, convolutions with pixel shuffle, then a mixture of a palette's colours."""
 
     def __init__(self, spec: ImageSpec, config: Config) -> None:
         super().__init__()
@@ -91,27 +91,25 @@ class Generator(nn.Module):
         self.head = nn.Conv2d(widths[-1], COLOURS, 5, padding=2)
         self.palette = nn.Linear(config.latent_dim + spec.classes, spec.channels * COLOURS)
         initialise(self)
-        _begin_small(self)
+        _scale_down(self)
         nn.init.normal_(self.head.weight, std=1 / math.sqrt(self.head.weight[0].numel()))
         nn.init.normal_(self.palette.weight, std=0.3 / math.sqrt(self.palette.in_features))
-        nn.init.normal_(self.palette.bias, std=0.7)  # the colours differ more than the pictures do
+        nn.init.normal_(self.palette.bias, std=0.7)  # colours vary more within an image than between images
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """z [B, latent_dim], labels int64 [B] (or shares of the classes, float [B, classes]) -> images in [-1, 1]."""
-        if self.classes:
-            assert labels is not None, "this generator was made for labelled images"
-            z = torch.cat([z, (F.one_hot(labels, self.classes) if labels.dim() == 1 else labels).to(z.dtype)], 1)
+        """z [B, latent_dim], labels int64 [B] or class weights [B, classes] -> images [B, C, H, W] in [-1, 1]."""
+        z = with_labels(z, labels, self.classes)
         x = self.foot(z).view(z.shape[0], self.start, self.start, -1).permute(0, 3, 1, 2)  # channels last from here on
         x = self.foot_norm(x, labels)
         for blocks, up, norm in zip(self.blocks, self.ups, self.norms, strict=True):
             x = F.pixel_shuffle(norm(up(blocks(x)), labels), 2)
         parts = self.head(x).float().softmax(1)
         colours = torch.tanh(self.palette(z).float()).unflatten(1, (-1, COLOURS))
-        return torch.bmm(colours, parts.flatten(2)).unflatten(2, parts.shape[2:]).clamp(-1, 1)  # rounding
+        return torch.bmm(colours, parts.flatten(2)).unflatten(2, parts.shape[2:]).clamp(-1, 1)  # against rounding
 
 
 class Discriminator(nn.Module):
-    """Convolutions down to the smallest map, a linear layer to features, their logit, and the label's projection."""
+    """Convolutions down to the smallest map, a linear layer to features, and a logit with the label's projection."""
 
     def __init__(self, spec: ImageSpec, config: Config) -> None:
         super().__init__()
@@ -126,13 +124,13 @@ class Discriminator(nn.Module):
         self.head = nn.Linear(config.features + 1, 1)
         self.by_class = nn.Embedding(spec.classes, config.features + 1) if spec.classes else None
         initialise(self)
-        _begin_small(self)
+        _scale_down(self)
         for layer in (self.head, self.by_class):
             if layer is not None:
                 nn.init.normal_(layer.weight, std=1 / math.sqrt(config.features + 1))
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """images [B, C, H, W] -> what is seen at each size, [B, c, h, w], and the last layer, [B, c]."""
+        """images [B, C, H, W] -> the activations at each size, [B, c, h, w], and the features, [B, c]."""
         x = self.blocks[0](F.leaky_relu(self.first(F.pixel_unshuffle(images, 2)), SLOPE))
         found = [x]
         for down, blocks in zip(self.downs, self.blocks[1:], strict=True):  # pyright: ignore[reportArgumentType]
@@ -142,10 +140,11 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """images [B, C, H, W], labels int64 [B] -> logits [B]."""
-        return judged(self.features(images)[-1], self.head, self.by_class, labels)
+        return projection_logits(self.features(images)[-1], self.head, self.by_class, labels)
 
 
-def _begin_small(network: nn.Module) -> None:
+def _scale_down(network: nn.Module) -> None:
+    """Make the residual blocks' weights small, so that each block starts close to the identity."""
     for module in network.modules():
         if isinstance(module, Residual):
             module.conv.weight.data.mul_(0.3)

@@ -1,10 +1,10 @@
 """The flagship's pair: convolutions at a quarter and at half of the image's size, where they are cheap.
 
-The generator doubles the size twice by pixel shuffle (Shi et al. 2016), so that no convolution but the last works at
-full size; its batch norms have a scale and a shift for each class (Dumoulin et al. 2017; Miyato and Koyama 2018). The
-discriminator folds 2x2 pixels into channels first; labels enter by projection (Miyato and Koyama 2018), and one more
-feature tells how much the batch varies (minibatch standard deviation, Karras et al. 2018). Channels are multiples of
-16 wherever the work is, which vector units like.
+The generator doubles the size twice by pixel shuffle (Shi et al. 2016), so only its last convolution works at full
+size; its batch norms have a scale and a shift for each class (Dumoulin et al. 2017; Miyato and Koyama 2018). The
+discriminator first folds 2x2 pixels into channels. Labels enter by projection (Miyato and Koyama 2018), and one more
+feature measures how much the batch varies (minibatch standard deviation, Karras et al. 2018). Where most of the work
+is done, channel counts are multiples of 16, which suits vector units.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas.core.config import knob
 from ganvas.core.errors import UserError
 from ganvas.images.spec import ImageSpec
-
-SLOPE = 0.2
+from ganvas.networks.layers import SLOPE, ClassNorm, initialise, projection_logits, with_labels
 
 
 @dataclass(frozen=True)
 class Config:
-    """Knobs of the pair; channels are those at a quarter of the image's size, at half of it, and at full size."""
+    """Settings of the pair; channels are those at a quarter of the image's size, at half of it, and at full size."""
 
     latent_dim: int = knob(64, "numbers that the generator draws from", low=1, high=2**16)
     g_quarter: int = knob(96, "channels of the generator at a quarter of the size", low=1, high=2**14)
@@ -36,26 +35,6 @@ class Config:
     d_features: int = knob(64, "features from which the discriminator makes its logit", low=1, high=2**16)
     head: str = knob("tanh", "what bounds the pixels; clamp reaches plain black and white", choices=("tanh", "clamp"))
     subpixels: int = knob(1, "parts of a pixel that the generator draws; the pixel is their mean", low=1, high=256)
-
-
-class ClassNorm(nn.Module):
-    """Batch norm with a scale and a shift a class (classes=0: the same for all)."""
-
-    def __init__(self, channels: int, classes: int, slope: float = SLOPE) -> None:
-        super().__init__()
-        self.slope = slope
-        self.norm = nn.BatchNorm2d(channels)
-        self.by_class = nn.Embedding(classes, 2 * channels) if classes else None
-        if self.by_class is not None:
-            nn.init.zeros_(self.by_class.weight)
-
-    def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        """x [B, C, h, w], labels [B] or [B, classes] -> [B, C, h, w], after the leaky ReLU."""
-        x = self.norm(x)
-        if self.by_class is not None and labels is not None:
-            scale, shift = _by_class(self.by_class, labels)[:, :, None, None].chunk(2, 1)
-            x = torch.addcmul(shift, x, 1 + scale)
-        return F.leaky_relu(x, self.slope, inplace=True)
 
 
 class Generator(nn.Module):
@@ -76,21 +55,19 @@ class Generator(nn.Module):
         self.bound = torch.tanh if c.head == "tanh" else F.hardtanh
         self.subpixels = c.subpixels
         initialise(self)
-        nn.init.normal_(self.head.weight, std=0.5 / math.sqrt(self.head.weight[0].numel()))  # starts grey, not clipped
+        nn.init.normal_(
+            self.head.weight, std=0.5 / math.sqrt(self.head.weight[0].numel())
+        )  # the first images are grey, not clipped
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """z [B, latent_dim], labels int64 [B] (or shares of the classes, float [B, classes]) -> images in [-1, 1]."""
-        if self.classes:
-            assert labels is not None, "this generator was made for labelled images"
-            z = torch.cat([z, (F.one_hot(labels, self.classes) if labels.dim() == 1 else labels).to(z.dtype)], 1)
-        x = (
-            self.foot(z).view(z.shape[0], self.start, self.start, -1).permute(0, 3, 1, 2)
-        )  # channels last from the start
+        """z [B, latent_dim], labels int64 [B] or class weights [B, classes] -> images [B, C, H, W] in [-1, 1]."""
+        z = with_labels(z, labels, self.classes)
+        x = self.foot(z).view(z.shape[0], self.start, self.start, -1).permute(0, 3, 1, 2)  # channels last from here on
         x = self.norm0(x, labels)
         x = F.pixel_shuffle(self.norm1(self.up1(x), labels), 2)
         x = F.pixel_shuffle(self.norm2(self.up2(x), labels), 2)
         x = self.bound(self.head(x))
-        if self.subpixels > 1:  # each part is bounded by itself: its mean draws the edge of a stroke as a scanner does
+        if self.subpixels > 1:  # each part is bounded, then averaged: edges of strokes get a scanner's greys
             x = x.unflatten(1, (-1, self.subpixels)).mean(2)
         return x
 
@@ -112,7 +89,7 @@ class Discriminator(nn.Module):
             nn.init.normal_(self.by_class.weight, std=1 / math.sqrt(c.d_features + 1))
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """images [B, C, H, W] -> what each layer sees in them, [B, c, h, w] or [B, c]."""
+        """images [B, C, H, W] -> the activations of each layer, [B, c, h, w] or [B, c]; the last are the features."""
         first = F.leaky_relu(self.first(F.pixel_unshuffle(images, 2)), SLOPE)
         down = F.leaky_relu(self.down(first), SLOPE)
         foot = F.leaky_relu(self.foot(down.permute(0, 2, 3, 1).flatten(1)), SLOPE).float()
@@ -120,29 +97,4 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """images [B, C, H, W], labels int64 [B] -> logits [B]."""
-        return judged(self.features(images)[-1], self.head, self.by_class, labels)
-
-
-def judged(x: Tensor, head: nn.Linear, by_class: nn.Embedding | None, labels: Tensor | None) -> Tensor:
-    """Features [B, c] -> logits [B]: a feature for the batch's spread is added, and the label's projection."""
-    spread = (x - x.mean(0)).square().mean(0).add(1e-4).sqrt().mean()  # torch's own var is ten times slower
-    x = torch.cat([x, spread.expand(len(x), 1)], 1)
-    logits = head(x).squeeze(1)
-    if by_class is not None:
-        assert labels is not None, "this discriminator was made for labelled images"
-        logits = logits + (by_class(labels) * x).sum(1)
-    return logits
-
-
-def _by_class(table: nn.Embedding, labels: Tensor) -> Tensor:
-    """A row a label; the mean of the rows where labels are shares of the classes (a picture between two of them)."""
-    return table(labels) if labels.dim() == 1 else labels @ table.weight
-
-
-def initialise(network: nn.Module) -> None:
-    """The weights of layers that a leaky ReLU follows."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight, SLOPE)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+        return projection_logits(self.features(images)[-1], self.head, self.by_class, labels)

@@ -1,1 +1,1 @@
-"""Training: the loop, its state, batches, losses, and what a task owes the loop."""
+"""Training: the loop, its state, batches and losses, and the contract that every task fulfils."""

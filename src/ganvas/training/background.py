@@ -1,4 +1,4 @@
-"""Evaluation during training: a process of its own at low priority, for which the training never waits."""
+"""Evaluation during training: a separate process on one thread, for which the training never waits."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ from ganvas.core import distributed
 from ganvas.core.files import make_folder
 from ganvas.core.run import Run
 
-LIMIT = 900  # seconds after which an evaluation is given up
-LEFT: list[subprocess.Popen[bytes]] = []  # the last one outlives its training: Python would complain of dropping it
+LIMIT = 900  # seconds that an evaluation may take
+LEFT: list[
+    subprocess.Popen[bytes]
+] = []  # the last one outlives its training: Python warns if a running process is dropped
 
 
 class Background:
-    """At most one evaluation at a time; while one is under way, the next is left out."""
+    """At most one evaluation at a time; while one is running, others are skipped."""
 
     def __init__(self, run: Run, count: int, module: str) -> None:
-        """`module` measures: `python -m module MODEL COUNT SECONDS`."""
+        """
+        Args:
+            count: samples that an evaluation draws.
+            module: what evaluates: `python -m module MODEL COUNT SECONDS`.
+        """
         self.run, self.count, self.module = run, count, module
         self.images = 0
         self.process: subprocess.Popen[bytes] | None = None
@@ -29,7 +35,7 @@ class Background:
         return self.process is not None and self.process.poll() is None
 
     def start(self, images: int) -> None:
-        """Begin to measure the run's candidate, its model after so many images; what is under way is given up."""
+        """Start evaluating the run's candidate, the model after so many images; a running evaluation is stopped."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -42,22 +48,29 @@ class Background:
             str(self.count),
             str(LIMIT),
         ]
-        quiet = {
+        one_thread = {
             "OMP_NUM_THREADS": "1",
             "MKL_NUM_THREADS": "1",
             "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
         }
-        alone = {k: v for k, v in os.environ.items() if k not in distributed.LAUNCH}  # no rank among the training's own
+        environment = {
+            k: v for k, v in os.environ.items() if k not in distributed.LAUNCH
+        }  # it is no rank of the training
         make_folder(self.run.folder / "evaluation")
         with open(self.run.folder / "evaluation" / "log.txt", "wb") as log:
-            self.process = subprocess.Popen(  # a group of its own: Ctrl-C stops the training, not the measuring
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0, env={**alone, **quiet}
+            self.process = subprocess.Popen(  # a group of its own: Ctrl-C stops only the training
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                process_group=0,
+                env={**environment, **one_thread},
             )
         LEFT.append(self.process)
         self.images = images
 
     def collect(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl that a finished evaluation has written; each is given once."""
+        """The lines of metrics.jsonl that a finished evaluation has written; each is returned once."""
         if self.process is None or self.busy:
             return []
         self.process = None

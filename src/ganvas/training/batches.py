@@ -1,4 +1,4 @@
-"""The order in which real samples are seen, and the batches that a step gets."""
+"""Batches of real samples, in an order that follows from the seed."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from ganvas.core.samples import Dataset, Split
 
 @dataclass(frozen=True)
 class Batch:
-    """Real samples as the networks take them, labels int64 [B] or None, and the number of the training step.
+    """A batch of one training step: real samples [B, ...] as the networks take them, and labels int64 [B] or None.
 
     With several processes (ranks) it is one of `ranks` equal parts of the step's batch.
     """
 
     real: Tensor
     labels: Tensor | None
-    step: int
+    step: int  # number of the training step
     rank: int = 0
     ranks: int = 1
-    other: Tensor | None = None  # as `real`, of the other kind, where there are two
-    random: torch.Generator | None = None  # for numbers of the whole batch, the same on all ranks (None: PyTorch's own)
+    other: Tensor | None = None  # samples of the other domain, if there are two
+    random: torch.Generator | None = None  # of the step, the same on all ranks (None: PyTorch's global one)
 
     def draw(self, function: Callable[..., Tensor], *shape: int) -> Tensor:
-        """This part's rows [B, *shape] of random numbers that are drawn for the whole batch, on the CPU.
+        """Random numbers [B, *shape] for this part, drawn on the CPU for the whole batch, so that ranks do not matter.
 
         Args:
             function: torch.randn or torch.rand.
@@ -41,9 +41,9 @@ class Batch:
 
 
 class Batches:
-    """The training samples in an order that follows from the seed alone: a new permutation each epoch.
+    """The training samples in an order that follows from the seed alone: a new permutation in each epoch.
 
-    Of `ranks` processes each reads its own part of every batch.
+    With several processes, each reads its own part of every batch.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class Batches:
         self._epochs: dict[int, Tensor] = {}
         self._ahead = Ahead(data.train.samples) if isinstance(data.train.samples, Stored) else None
         self._other: Batches | None = None
-        if data.other is not None:  # in an order of its own: nobody meets the same partner again and again
+        if data.other is not None:  # in an order of its own, so that pairs differ in each epoch
             self._other = Batches(data.other, batch, seeds.key(seed, "other"), device, rank, ranks)
 
     def at(self, images_seen: int) -> Batch:
-        """This rank's part of the batch that follows after `images_seen` images."""
+        """This rank's part of the batch that comes after `images_seen` images."""
         step, index = images_seen // self.batch, self._index(images_seen)
         if self._ahead is None:
             part = self._take(self.data.train, index, step)
@@ -79,10 +79,11 @@ class Batches:
             part = replace(part, other=self._other.at(images_seen).real)
         if self.ranks == 1:
             return part
-        random = seeds.generator(self.seed, "step", images_seen)  # as the trainer plants it where there is one rank
+        random = seeds.generator(self.seed, "step", images_seen)  # as the trainer seeds PyTorch with one rank
         return replace(part, rank=self.rank, ranks=self.ranks, random=random)
 
     def _index(self, images_seen: int) -> Tensor:
+        """Numbers int64 [B] of the samples in this rank's part of a batch."""
         share = self.batch // self.ranks
         positions = range(images_seen + self.rank * share, images_seen + (self.rank + 1) * share)
         epochs = sorted({positions[0] // self.count, positions[-1] // self.count})
@@ -91,31 +92,33 @@ class Batches:
         )
 
     def whole(self) -> Batches:
-        """The same with whole batches, for what one rank does alone."""
+        """The same data in whole batches, for what one rank does by itself."""
         return Batches(self.data, self.batch, self.seed, self.device)
 
     def held_out(self, count: int, start: int = 0) -> Batch:
-        """The held-out samples from `start` on, in a fixed order that begins anew at its end."""
-        found = self._fixed(self.data.held_out, count, "held out", start)
-        return found if self._other is None else replace(found, other=self._other.held_out(count, start).real)
+        """Up to `count` held-out samples from `start` on, in a fixed order that wraps around."""
+        batch = self._fixed(self.data.held_out, count, "held out", start)
+        return batch if self._other is None else replace(batch, other=self._other.held_out(count, start).real)
 
     def seen(self, count: int, start: int = 0) -> Batch:
-        """The training samples from `start` on, in a fixed order that begins anew at its end."""
-        found = self._fixed(self.data.train, count, "seen", start)
-        return found if self._other is None else replace(found, other=self._other.seen(count, start).real)
+        """Up to `count` training samples from `start` on, in a fixed order that wraps around."""
+        batch = self._fixed(self.data.train, count, "seen", start)
+        return batch if self._other is None else replace(batch, other=self._other.seen(count, start).real)
 
     def some(self, count: int) -> Tensor:
-        """Up to `count` training samples [n, ...] as they are stored; those on the disk stay there until indexed."""
+        """Up to `count` training samples [n, ...] as they are stored; those on the disk are read when indexed."""
         order = torch.randperm(self.count, generator=seeds.generator(self.seed, "some"))[:count]
         samples = self.data.train.samples
         return samples.pick(order) if isinstance(samples, Stored) else samples[order]  # pyright: ignore[reportReturnType]
 
     def _fixed(self, split: Split, count: int, what: str, start: int = 0) -> Batch:
+        """Samples of a split in a fixed order that follows from the seed and `what`."""
         total = len(split.samples)
         order = torch.randperm(total, generator=seeds.generator(self.seed, what))
         return self._take(split, order[(start + torch.arange(min(count, total))) % total], 0)
 
     def _order(self, epoch: int) -> Tensor:
+        """The permutation of an epoch; the last two are kept."""
         if epoch not in self._epochs:
             order = torch.randperm(self.count, generator=seeds.generator(self.seed, "order", epoch))
             self._epochs = {e: o for e, o in self._epochs.items() if e == epoch - 1} | {epoch: order}

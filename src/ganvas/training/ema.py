@@ -8,23 +8,23 @@ from torch import nn
 
 @torch.no_grad()
 def update(average: nn.Module, network: nn.Module, batch: int, images: int, half_life: int, ramp: float) -> None:
-    """Move `average` a little towards `network`.
+    """Move `average` a little towards `network`, in place.
 
-    The half-life is at most `ramp` times the images seen so far: early pictures would otherwise be those of the
-    untrained network for a long time. Source: Karras et al. 2020 (StyleGAN2-ADA), appendix C, EMA ramp-up.
+    The half-life is at most `ramp` times the images seen so far: otherwise the untrained network would dominate the
+    average for a long time. Source: Karras et al. 2020 (StyleGAN2-ADA), appendix C, EMA ramp-up.
 
     Args:
         batch: images since the last update.
         images: images seen so far.
-        half_life: images after which a weight's past counts half; 0 copies the network.
+        half_life: images after which the past counts half; 0 copies the network.
         ramp: upper limit of the half-life as a share of `images`.
     """
     limit = min(float(half_life), ramp * images)
     step = 1.0 - 0.5 ** (batch / limit) if limit > 0 else 1.0
-    for ours, theirs in zip(average.parameters(), network.parameters(), strict=True):
-        ours.lerp_(theirs, step)
-    for mine, other in zip(average.buffers(), network.buffers(), strict=True):
-        if mine.is_floating_point():
-            mine.lerp_(other, step)
+    for averaged, current in zip(average.parameters(), network.parameters(), strict=True):
+        averaged.lerp_(current, step)
+    for averaged, current in zip(average.buffers(), network.buffers(), strict=True):
+        if averaged.is_floating_point():
+            averaged.lerp_(current, step)
         else:
-            mine.copy_(other)
+            averaged.copy_(current)

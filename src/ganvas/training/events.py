@@ -1,4 +1,4 @@
-"""What happens in a training, one event at a time."""
+"""The events of a training, as `ganvas.train` yields them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganvas.core.samples import Preview
 
 @dataclass(frozen=True)
 class Started:
-    """The training is set up in this folder, after so many images (0: a new run)."""
+    """The training begins in this folder, after so many images (0: a new run)."""
 
     images: int
     folder: Path
@@ -19,7 +19,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Stepped:
-    """One step was made (nothing was logged)."""
+    """A training step is done."""
 
     images: int
 
@@ -34,7 +34,7 @@ class Logged:
 
 @dataclass(frozen=True)
 class Sampled:
-    """A preview of the generator was written; `path` is its first file."""
+    """A preview of the generator was written; `path` is the first of its files."""
 
     images: int
     path: Path
@@ -42,13 +42,13 @@ class Sampled:
 
     @property
     def pictures(self) -> Any:
-        """Of tasks that draw pictures: uint8 [n, C, H, W], ten a row."""
+        """For tasks whose previews have such: the samples as one uint8 tensor, ten in a row; else None."""
         return getattr(self.preview, "pictures", None)
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The networks were checked beside a preview; `text` says in a sentence what the figures mean."""
+    """The networks were checked together with a preview; `text` sums up the figures in a sentence."""
 
     images: int
     figures: dict[str, float]
@@ -57,7 +57,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Measured:
-    """An evaluation that ran beside the training has ended: lines of metrics.jsonl for the model after `images`."""
+    """A background evaluation is done: its lines of metrics.jsonl, on the model after `images` images."""
 
     images: int
     rows: list[dict[str, Any]]
@@ -65,7 +65,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Saved:
-    """A snapshot was written: training can go on from here after any accident."""
+    """A snapshot was written, from which the training can be resumed."""
 
     images: int
     path: Path
@@ -73,7 +73,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class Warned:
-    """Something that the user should know."""
+    """A warning: something that the user should know."""
 
     images: int
     text: str
@@ -81,7 +81,7 @@ class Warned:
 
 @dataclass(frozen=True)
 class Noted:
-    """Good news, or how far long work is."""
+    """A note: something is done, or how far a long task is."""
 
     images: int
     text: str

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 import re
-import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,26 +16,24 @@ import torch
 from ganvas.core import config as cf
 from ganvas.core import distributed, registry, seeds
 from ganvas.core.errors import UserError, unknown
-from ganvas.core.files import make_folder, write_whole
-from ganvas.core.files import place as file_place
 from ganvas.core.progress import Counted, last
 from ganvas.core.run import Run
 from ganvas.core.samples import Dataset, Spec
-from ganvas.core.text import command
-from ganvas.report import page
-from ganvas.training import finetune, loop, trainer
+from ganvas.training import finetune, memory, start, trainer
 from ganvas.training.batches import Batches
-from ganvas.training.events import Event, Noted, Saved, Warned
+from ganvas.training.events import Event
 from ganvas.training.task import Task, build, network_of, task_of
 
-SECTIONS = ("data", "network", "task", "training")
-EXTENDS = {"training.images"}  # the settings that a resume may change (to more)
-SAY_EVERY = 10.0  # seconds from one word about the reading of the data to the next
+SECTIONS = ("data", "network", "task", "training")  # of an experiment: each a frozen dataclass of settings
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Data, network, task and training of a run; `recipe` is only the name that it came from."""
+    """Data, network, task and training of a run.
+
+    `recipe` is only the name of the recipe that it came from. `network` and `task` are the `Config` of an architecture
+    and of a task; a task of None means generating from noise, data of None that task's own default.
+    """
 
     recipe: str
     network: Any
@@ -45,7 +42,7 @@ class Experiment:
     training: trainer.Config = trainer.Config()
 
     def __post_init__(self) -> None:
-        """Fill in what was left out: drawing from noise, and that task's data.
+        """Fill in the defaults of task and data, and check all settings.
 
         Raises:
             UserError: a value is of the wrong type or out of range, or settings do not go together.
@@ -73,10 +70,10 @@ class Experiment:
         return task_of(self.task)
 
     def _network_name(self) -> str:
-        """The network's name, of whatever task; else that of its class."""
-        kinds = [self.kind, *(registry.find(name) for name in registry.names())]
-        found = (network_of(kind, self.network) for kind in kinds)
-        return next((pair[0] for pair in found if pair is not None), type(self.network).__name__)
+        """The network's name in its task's table (any task's), or the name of its class."""
+        tasks = [self.kind, *(registry.find(name) for name in registry.names())]
+        entries = (network_of(task, self.network) for task in tasks)
+        return next((entry[0] for entry in entries if entry is not None), type(self.network).__name__)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -87,7 +84,7 @@ class Experiment:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str = "these settings") -> Experiment:
-        """The experiment of a JSON form; `where` names its place in errors.
+        """The experiment that a JSON form describes; errors name `where` it is from.
 
         Raises:
             UserError: an unknown architecture or setting, or a value of the wrong type or out of range.
@@ -105,7 +102,7 @@ class Experiment:
             if not isinstance(section, dict):
                 raise UserError(f"'{name}' is {cf.shown(section)}, not a group of settings.")
             parts[name] = dict(section)
-        task = registry.find(str(parts["task"].pop("name", registry.first().name))[:60])  # once there was no other
+        task = registry.find(str(parts["task"].pop("name", registry.first().name))[:60])  # old files name no task
         name = str(parts["network"].pop("name", ""))[:60]
         if name not in task.networks:
             others = {n for other in registry.names() for n in registry.find(other).networks}
@@ -124,10 +121,10 @@ class Experiment:
 
     @classmethod
     def load(cls, folder: Path) -> Experiment:
-        """The experiment of a run's folder.
+        """The experiment of the run in a folder.
 
         Raises:
-            UserError: there is none, or it cannot be read.
+            UserError: the folder holds no run, or its settings cannot be read.
         """
         path = folder / "experiment.json"
         return cls.from_dict(Run(folder).settings(), str(path))
@@ -138,46 +135,51 @@ class Experiment:
         Raises:
             UserError: an unknown setting, or a value of the wrong type or out of range.
         """
-        homes = {field: name for name in SECTIONS for field in cf.types_of(getattr(self, name))}
+        section_of = {field: name for name in SECTIONS for field in cf.types_of(getattr(self, name))}
         changed = {name: getattr(self, name) for name in SECTIONS}
         for key, text in settings.items():
-            key = f"{key}_" if f"{key}_" in homes else key  # `from` is a word of Python's own
-            if key not in homes:
-                raise unknown("setting", key, homes)
-            section = changed[homes[key]]
+            key = f"{key}_" if f"{key}_" in section_of else key  # `from` is a keyword in Python
+            if key not in section_of:
+                raise unknown("setting", key, section_of)
+            section = changed[section_of[key]]
             section = dataclasses.replace(section, **{key: cf.parse(text, cf.types_of(section)[key], key)})
-            changed[homes[key]] = section
+            changed[section_of[key]] = section
         return dataclasses.replace(self, **changed)
 
     def load_data(self) -> Any:
         """The data of this experiment, a `core.samples.Dataset`.
 
         Raises:
-            UserError: it is still to be named, or cannot be found or read.
+            UserError: the data is not named yet, or cannot be found or read.
         """
-        return last(self._steps())
+        return last(self.loading())
 
     def ready(self) -> None:
-        """Raise a UserError where the data is still to be named."""
+        """Raise a UserError if the data is not named yet."""
         if not self.data.source:
             raise UserError(f"The recipe {self.recipe} is for images of your own: name them with --data FOLDER.")
         self.kind.ready(self)
 
-    def _steps(self) -> Generator[Counted, None, Any]:
+    def loading(self) -> Generator[Counted, None, Any]:
+        """As `load_data`; yields how far it is."""
         self.ready()
         return self.data.loading()
 
     def build(self, spec: Any) -> Task:
-        """The task with fresh networks; equal for equal seeds.
+        """The task with newly initialised networks, the same for the same seed.
+
+        Args:
+            spec: the shape of the data's samples, a `core.samples.Spec`.
 
         Raises:
-            UserError: the network cannot draw images of this kind, or has fewer layers than shall be frozen.
+            UserError: the network cannot draw samples of this shape, has fewer layers than `freeze` asks for, or does
+                not fit into the machine's memory.
         """
         kind = self.kind
         spec = kind.network_spec(spec, self.task)
         with self.enough_memory(spec):
-            with torch.device("meta"):  # nothing is computed: only to see how large they are
-                trainer.check_memory(build(kind, self.network, spec))
+            with torch.device("meta"):  # computes nothing: only shows how large they are
+                memory.check_memory(build(kind, self.network, spec))
             torch.manual_seed(seeds.key(self.training.seed, "init"))
             generator, discriminator = build(kind, self.network, spec)
             if self.training.freeze:
@@ -185,21 +187,21 @@ class Experiment:
         return kind.of(generator, discriminator, spec, self.task, self.network)
 
     def enough_memory(self, spec: Spec) -> contextlib.AbstractContextManager[None]:
-        """Within it a lack of memory becomes a UserError that says which settings to lower."""
-        return trainer.enough_memory(self.training.batch, spec, self.network)
+        """A context in which running out of memory becomes a UserError that says which settings to lower."""
+        return memory.enough_memory(self.training.batch, spec, self.network)
 
     def batches(self, images: Dataset) -> Batches:
-        """The order in which the samples are seen.
+        """The batches of the training, in their order.
 
         Raises:
-            UserError: there are fewer images than a batch, or it cannot be divided among the processes.
+            UserError: there are fewer samples than a batch, or the batch cannot be divided among the processes.
         """
         config, (rank, ranks) = self.training, (distributed.rank(), distributed.size())
         distributed.share(config.batch)
         return Batches(images, config.batch, config.seed, trainer.choose_device(config), rank, ranks)
 
     def smoke(self) -> Experiment:
-        """The same experiment for twenty steps, with pictures and log lines in between."""
+        """The same experiment cut down to twenty steps, with previews and log lines in between."""
         batch = self.training.batch
         training = dataclasses.replace(
             self.training, images=20 * batch, tick_every=5 * batch, sample_every=10 * batch, sample_at=()
@@ -207,7 +209,7 @@ class Experiment:
         return dataclasses.replace(self, training=training, task=self.kind.smoke(self.task, 20 * batch))
 
     def new_folder(self, root: Path = Path("runs")) -> Path:
-        """Make the next numbered folder below `root`, named after data and recipe.
+        """Make the next numbered folder in `root`, named after data and recipe.
 
         Raises:
             UserError: it cannot be made.
@@ -217,114 +219,21 @@ class Experiment:
         return Run.create(root, re.sub(r"[^\w.-]+", "-", label)[:80]).folder
 
     def run(self, folder: str | Path | None = None) -> Iterator[Event]:
-        """Train in a folder (None: the next numbered one below `runs/`); see `training.fit` for the events.
+        """Train in a folder; see `training.loop.fit` for the events.
 
-        The first events name the folder. A folder that holds a run of the same settings is resumed; more `images`
-        extend it.
+        The first events name the folder. A run of the same settings in that folder is resumed; more `images` extend it.
+
+        Args:
+            folder: of the run; None makes the next numbered one in `runs/`.
 
         Raises:
-            UserError: the folder belongs to a run of other settings or of other data, another training is at work in
-                it, it cannot be written, or what `fit` raises.
+            UserError: the folder holds a run of other settings or data, another training is using it, or it cannot be
+                written; or what `fit` raises.
         """
-        with distributed.joined(), contextlib.ExitStack() as held:
-            with distributed.together():
-                with distributed.in_turn():
-                    images = yield from self._loading()
-                task = self.build(images.spec)
-                batches = self.batches(images)
-            card, first = self.card(images), distributed.is_first()
-            self._agree(card)
-            place, told = Path(), ""
-            with distributed.together():
-                if first:
-                    place = Path(distributed.once("folder", lambda: str(self._place(folder))))
-                    make_folder(place)
-                    held.enter_context(Run(place).locked())
-                    self._claim(Run(place), images, card)
-                    if self.training.from_ and not Run(place).snapshots():
-                        parts = {"generator": task.generator, "discriminator": task.discriminator}
-                        told = finetune.take(parts, self.training.from_)
-            place = distributed.broadcast(place)
-            run = Run(place, {**card, "data": {**card["data"], **self.data.bare(images)}}, first)
-            if first:
-                yield from (Warned(0, note) for note in images.notes)
-                yield from (Noted(0, text) for text in [told] if text)
-            with self.enough_memory(images.spec):
-                yield from self._events(loop.fit(task, batches, self.training, run), run)
-
-    def _place(self, folder: str | Path | None) -> Path:
-        return file_place(folder) if folder is not None else self.new_folder()
-
-    def _agree(self, card: dict[str, Any]) -> None:
-        """Raise a UserError where the processes have unlike settings or see unlike data."""
-        distributed.agree({"the fingerprint": card["fingerprint"], "kind": card["spec"]}, "data")
-        settings = {f"{name}.{key}": value for name in SECTIONS for key, value in card[name].items()}
-        for name in self._places():  # known by its fingerprint, wherever it lies
-            settings.pop(name)
-        distributed.agree(settings, "settings")
-
-    def _places(self) -> list[str]:
-        return [f"data.{name}" for name in self.data.places]
-
-    def _loading(self) -> Generator[Event, None, Any]:
-        """As `load_data`; says now and then how far the data is read."""
-        steps = self._steps()
-        last_words = -SAY_EVERY
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                return end.value
-            if time.monotonic() - last_words >= SAY_EVERY and distributed.is_first():
-                last_words = time.monotonic()
-                yield Noted(0, f"{step.text}: {step.done:,} of {step.total:,} done.")
-
-    def _events(self, events: Iterator[Event], run: Run) -> Iterator[Event]:
-        try:
-            for event in events:
-                if isinstance(event, Saved):
-                    page.write(run)
-                yield event
-            if run.writes:  # what came after the last snapshot is told too
-                page.write(run)
-        except GeneratorExit:
-            events.close()  # pyright: ignore[reportAttributeAccessIssue]  # fit is a generator: it saves as it closes
-            if run.writes:
-                page.write(run)
-            raise
-
-    def _claim(self, run: Run, images: Dataset, card: dict[str, Any]) -> None:
-        """Write the experiment into a new folder, or check that an old one is the same run."""
-        if not run.experiment.is_file():
-            others = [p for p in run.folder.iterdir() if not p.name.startswith(".")]  # the lock, an unfinished file
-            if others:
-                raise UserError(
-                    f"{run.folder} holds other files ({others[0].name}) and no run. Choose an empty or new folder."
-                )
-            write_whole(run.experiment, json.dumps(card, indent=1) + "\n")
-            return
-        old = run.settings()
-        changes = cf.differences(self.from_dict(old, str(run.experiment)).to_dict(), self.to_dict())
-        for name in ("recipe", *self._places()):  # the data is known by its fingerprint, wherever it lies now
-            changes.pop(name, None)
-        grows = {k for k, (a, b) in changes.items() if k in EXTENDS and b > a}
-        refused = {k: v for k, v in changes.items() if k not in grows}
-        if refused:
-            rows = "".join(f"\n  {key}: {a} in the folder, {b} now" for key, (a, b) in refused.items())
-            raise UserError(
-                f"{run.folder} holds a run of other settings:{rows}\n"
-                f"Resume it as it was ({command('ganvas', 'resume', run.folder)}), or choose another --run folder."
-            )
-        if old.get("fingerprint") != images.fingerprint:
-            raise UserError(
-                f"{run.folder} was trained on other images than {self.data.source} holds now (fingerprints "
-                f"{str(old.get('fingerprint'))[:12]} and {images.fingerprint[:12]}). Name the right ones with "
-                "--data, or choose another --run folder."
-            )
-        write_whole(run.experiment, json.dumps(card, indent=1) + "\n")
+        yield from start.train(self, folder)
 
     def card(self, images: Dataset) -> dict[str, Any]:
-        """What a model file says of itself: settings, shape of the samples, classes, data."""
+        """The card of the run's model files: settings, shape of the samples, classes, data."""
         return {
             **self.to_dict(),
             "spec": self.kind.network_spec(images.spec, self.task).to_dict(),

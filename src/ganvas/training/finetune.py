@@ -1,4 +1,4 @@
-"""Fine-tuning: a training that begins with the weights of a trained model in place of fresh ones."""
+"""Fine-tuning: a training that starts from the weights of a trained model."""
 
 from __future__ import annotations
 
@@ -13,45 +13,48 @@ from ganvas.core.samples import Spec
 
 @torch.no_grad()
 def take(networks: dict[str, nn.Module], source: str) -> str:
-    """Put a model's weights into networks, by name: those of the same shape; the others stay fresh.
+    """Copy a model's weights into networks, by name; those of other shapes keep their initial values.
+
+    Args:
+        networks: by the name of the part that they are in the model: 'generator', 'discriminator'.
+        source: a run, a model file, or hf://user/name.
 
     Returns:
-        What was taken, in a sentence.
+        A sentence that says what was copied.
 
     Raises:
         UserError: there is no such model, it is damaged, nothing in it fits, or a weight is not finite.
     """
     path = locate(source)
     tensors, card = checkpoint.load(path)
-    found: list[tuple[Tensor, str]] = []  # of both networks, before any is changed
+    matching: list[tuple[Tensor, str]] = []  # of all networks, before any is changed
     fresh = []
     for part, network in networks.items():
         for name, weight in network.state_dict().items():
-            theirs = tensors.get(f"{part}.{name}")
-            kind, shape = weight.is_floating_point(), weight.shape
-            if theirs is not None and (theirs.is_floating_point(), theirs.shape) == (kind, shape):
-                found.append((weight, f"{part}.{name}"))
+            trained = tensors.get(f"{part}.{name}")
+            form = weight.is_floating_point(), weight.shape
+            if trained is not None and (trained.is_floating_point(), trained.shape) == form:
+                matching.append((weight, f"{part}.{name}"))
             else:
                 fresh.append(f"{part}.{name}")
-    checkpoint.check_finite(path, {name: tensors[name] for _, name in found})
-    for weight, name in found:
+    checkpoint.check_finite(path, {name: tensors[name] for _, name in matching})
+    for weight, name in matching:
         weight.copy_(tensors[name])
-    taken = len(found)
-    if not taken:
+    if not matching:
         network = card.get("network")
         kind = str(network.get("name"))[:40] if isinstance(network, dict) else "not known"
         raise UserError(
             f"from={source}: nothing in this model ({kind}) fits the networks of this training. Take its recipe and "
             "size, or leave from= out."
         )
-    told = f"Beginning with {taken} tensors of {path}"
-    return f"{told}." if not fresh else f"{told}; {len(fresh)} of other shapes begin anew: {', '.join(fresh[:4])} ..."
+    text = f"Beginning with {len(matching)} tensors of {path}"
+    return f"{text}." if not fresh else f"{text}; {len(fresh)} of other shapes begin anew: {', '.join(fresh[:4])} ..."
 
 
 def freeze(discriminator: nn.Module, count: int, spec: Spec) -> None:
-    """Keep the weights behind the discriminator's first `count` layers as they are.
+    """Freeze the weights that the discriminator's first `count` layers depend on, as the gradients show.
 
-    Source: Mo et al. 2020, "Freeze the discriminator". Which weights these are is asked of the gradients.
+    Source: Mo et al. 2020, "Freeze the discriminator".
 
     Raises:
         UserError: it has fewer layers.
@@ -62,7 +65,7 @@ def freeze(discriminator: nn.Module, count: int, spec: Spec) -> None:
             f"freeze={count}: this discriminator has {len(layers)} layers; freeze {len(layers) - 1} at most."
         )
     weights = list(discriminator.parameters())
-    found = torch.autograd.grad(layers[count - 1].float().sum(), weights, allow_unused=True)
-    for weight, gradient in zip(weights, found, strict=True):
+    gradients = torch.autograd.grad(layers[count - 1].float().sum(), weights, allow_unused=True)
+    for weight, gradient in zip(weights, gradients, strict=True):
         if gradient is not None:
             weight.requires_grad_(False)

@@ -1,4 +1,4 @@
-"""The training loop: a Python generator of events. Whoever wants to stop no longer asks for the next one."""
+"""The training loop: a Python generator of events. To stop a training, stop asking for the next event."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from ganvas.training.events import Evaluated, Event, Logged, Measured, Noted, Sa
 from ganvas.training.task import Task
 from ganvas.training.trainer import Config, Trainer, is_finite
 
-PROBES = 8  # probes of the discriminator a tick, since its opinion sways from step to step
+PROBES = 8  # probes of the discriminator per log line, because its accuracy varies from step to step
 
 
 def crossed(before: int, after: int, every: int) -> bool:
-    """Did the clock pass a multiple of `every` (0: never)?"""
+    """Did the images seen pass a multiple of `every` (0: never)?"""
     return every > 0 and before // every < after // every
 
 
 def pictured(config: Config, after: int) -> bool:
-    """Does a picture belong to the step that ends after so many images? (One belongs to the end as well.)"""
+    """Is a preview due in the step that ends after so many images? (The end of the training has one, too.)"""
     before = after - config.batch
     listed = any(before < at <= after for at in config.sample_at)
     return listed or crossed(before, after, config.sample_every)
 
 
 def first_in_thousand(config: Config, after: int) -> bool:
-    """Is the picture of this step the first one in its thousand of images, wherever the training may end?
+    """Is the preview of this step the first one in its thousand images?
 
-    It follows from the settings alone, so that a resumed training gives its pictures the same names.
+    This depends on the settings alone, so that a resumed training gives its previews the same names.
     """
     start = -(-(after // 1000 * 1000) // config.batch) * config.batch  # the thousand's first step
     return pictured(config, after) and not any(pictured(config, n) for n in range(start, after, config.batch) if n)
 
 
 def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Event]:
-    """Train until `config.images` images were seen, from the run's last snapshot where it has one.
+    """Train until `config.images` images were seen, starting from the run's last snapshot if there is one.
 
-    Every step is announced with an event. Closing the iterator (or leaving a `for` loop over it) ends the training
+    There is at least one event per step. Closing the iterator (or leaving a `for` loop over it) ends the training
     after the step that was just made, with a snapshot: a later `fit` on the same run goes on bit for bit.
 
-    With several processes each works on its part of every batch, and all hold the same state after every step. Only
-    the first one writes and tells; the others' events are `Stepped`.
+    With several processes, each works on its part of every batch, and all have the same state after every step. Only
+    the first one writes files and yields all events; the others yield only `Stepped`.
 
     Raises:
         UserError: a file cannot be written, all snapshots are damaged, or a loss is no longer a finite number.
@@ -67,15 +67,15 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
             if done or crossed(before, after, max(1, config.tick_every // PROBES)):
                 trainer.probe(batches)
             if time.monotonic() - saved >= config.save_seconds and run.writes:
-                distributed.wish("save")  # granted at once, or with the next step where others must know of it
-            events: list[Event] = [Stepped(after)]  # all work of a step is done before anyone can stop us
+                distributed.wish("save")  # granted at once, or with the next step if there are other ranks
+            events: list[Event] = [Stepped(after)]  # yielded only when all work of the step is done
             if done or crossed(before, after, config.tick_every):
                 events.append(_log(trainer, batches, run))
                 events += [Measured(background.images, rows) for rows in [background.collect()] if rows]
             if done or pictured(config, after):
                 name = stamp(after, first_in_thousand(config, after))
-                drawn = _sample(trainer, batches, run, f"fakes_{name}")
-                events += [drawn, _check(trainer, batches, run, drawn.preview)]
+                sampled = _sample(trainer, batches, run, f"fakes_{name}")
+                events += [sampled, _check(trainer, batches, run, sampled.preview)]
                 if config.keep_models:
                     _save_model(trainer, run, run.models / f"model_{name}.safetensors")
             if crossed(before, after, config.evaluate_every) and run.writes and not (done or background.busy):
@@ -92,7 +92,7 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
         raise
     if not run.writes:
         yield from _wait(trainer)
-    elif not run.is_finished():  # whoever leaves here loses nothing: the last snapshot holds the whole contest
+    elif not run.is_finished():  # leaving here loses nothing: the last snapshot holds the whole training
         yield from _finish(trainer, batches.whole(), run)
         if config.evaluate_every:
             _save_model(trainer, run, run.candidate(trainer.images), finished=True)
@@ -101,14 +101,14 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
 
 
 def _wait(trainer: Trainer) -> Iterator[Event]:
-    """The first rank learns alone what there is to be learned after the contest; the others wait for it."""
+    """Wait while the first rank alone does what comes after the training."""
     for _ in distributed.waiting("finished"):
         distributed.decide()
         yield Stepped(trainer.images)
 
 
 def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, None, float]:
-    """Take up the run's last snapshot, or make the first one; returns when the training would have begun."""
+    """Restore the run's last snapshot, or make the first one; returns when the training would have begun."""
     tensors, card = {}, {}
     with distributed.together():
         path, tensors, card, bad = run.last_snapshot(trainer.restore) if run.writes else (None, {}, {}, [])
@@ -116,14 +116,14 @@ def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, Non
         yield Warned(0, f"{sentence} The snapshot before it is taken.")
     for sentence in run.remarks() if run.writes else []:
         yield Warned(0, sentence)
-    if distributed.size() > 1:  # the other machines need not have the folder
+    if distributed.size() > 1:  # other machines may not have the folder
         _share(trainer, run)
     if path is not None:
         for key, new in trainer.machine().items():
             old = card["machine"].get(key, new)
             if old != new:
-                told = f"{key} was {str(old)[:60]} and is {new}: the run goes on, but not bit for bit."
-                yield Warned(trainer.images, told)
+                text = f"{key} was {str(old)[:60]} and is {new}: the run goes on, but not bit for bit."
+                yield Warned(trainer.images, text)
     del tensors
     run.rewind(trainer.images)
     if run.writes:
@@ -139,7 +139,7 @@ def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, Non
 
 
 def _share(trainer: Trainer, run: Run) -> None:
-    """Give the first rank's state to all."""
+    """Copy the first rank's state to all ranks."""
     state = {name: t.cpu() for name, t in trainer.tensors().items()} if run.writes else {}
     tensors, card = distributed.broadcast((state, trainer.card()))
     if not run.writes:
@@ -147,13 +147,13 @@ def _share(trainer: Trainer, run: Run) -> None:
 
 
 def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
-    """What the task learns after the contest; begun anew where it was interrupted."""
-    told = ""
-    for text in trainer.task.finish(trainer.drawer(), batches, run):
-        if told:
-            yield Noted(trainer.images, told)
-        told = text
-        distributed.decide()  # the others wait
+    """What the task does after the training; it starts over if it is interrupted."""
+    last_text = ""
+    for text in trainer.task.finish(trainer.sampler(), batches, run):
+        if last_text:
+            yield Noted(trainer.images, last_text)
+        last_text = text
+        distributed.decide()  # the other ranks only wait
         yield Stepped(trainer.images)
     task = trainer.task
     for name in [name for name, network in task.learned.items() if not is_finite(network)]:
@@ -162,12 +162,16 @@ def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
         text = f"The {name} came to values that are infinite or not numbers (NaN): the model is kept without it."
         yield Warned(trainer.images, text)
     _save_model(trainer, run, run.model, finished=True)
-    if told:  # the last word is said when all is kept
-        yield Noted(trainer.images, told)
+    if last_text:  # only once the model is written
+        yield Noted(trainer.images, last_text)
 
 
 def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:
-    """Write the means since the last line."""
+    """Write the means since the last log line.
+
+    Raises:
+        UserError: one of them is not a finite number.
+    """
     steps = max(trainer.counts.values(), default=0)
     means = trainer.means()
     for name, value in means.items():
@@ -193,26 +197,25 @@ def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:
 
 
 def _sample(trainer: Trainer, batches: Batches, run: Run, name: str) -> Sampled:
-    """Draw the fixed samples."""
-    drawer = trainer.drawer().eval()
-    preview = trainer.task.preview(drawer, batches)
+    """Write a preview of the generator."""
+    preview = trainer.task.preview(trainer.sampler().eval(), batches)
     trainer.task.generator.train()
     return Sampled(trainer.images, run.save_sample(name, preview.files()), preview)
 
 
 def _check(trainer: Trainer, batches: Batches, run: Run, preview: Preview) -> Evaluated:
-    """The task's figures beside a sheet, the networks in evaluation mode."""
+    """The task's figures for a preview, with the networks in evaluation mode."""
     task = trainer.task
-    seeds.plant(seeds.key(trainer.config.seed, "check", trainer.images), trainer.device)
+    seeds.seed_all(seeds.key(trainer.config.seed, "check", trainer.images), trainer.device)
     task.generator.eval(), task.discriminator.eval()
-    figures = task.check(trainer.drawer(), batches, preview)
+    figures = task.check(trainer.sampler(), batches, preview)
     task.generator.train(), task.discriminator.train()
     run.append({"images": trainer.images, "metric": task.checks, "n": CHECK, **figures}, run.metrics)
     return Evaluated(trainer.images, figures, task.describe(figures))
 
 
 def _save(trainer: Trainer, run: Run) -> Saved:
-    """Write a snapshot, and the model that people use.
+    """Write a snapshot and the model.
 
     Raises:
         UserError: a weight is not a finite number, or a file cannot be written.
@@ -227,7 +230,7 @@ def _save(trainer: Trainer, run: Run) -> Saved:
 
 def _save_model(trainer: Trainer, run: Run, path: Path, finished: bool = False) -> None:
     task = trainer.task
-    parts = {"generator": trainer.drawer(), "discriminator": task.discriminator, **(task.learned if finished else {})}
+    parts = {"generator": trainer.sampler(), "discriminator": task.discriminator, **(task.learned if finished else {})}
     run.save_model(
         path,
         {key: t for name, module in parts.items() for key, t in checkpoint.module_tensors(name, module).items()},

@@ -1,7 +1,7 @@
 """Adversarial losses as plain functions on logits, and the gradient penalties.
 
 An objective is a pair `d_loss(real, fake)`, `g_loss(real, fake)`; both take the discriminator's raw logits for real and
-generated images, of equal shape, and return a scalar. Ordinary and relativistic objectives so share one shape.
+generated images, of equal shape, and return a scalar, so that ordinary and relativistic objectives look alike.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def logistic_d(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def nonsaturating_g(real: Tensor, fake: Tensor) -> Tensor:
-    """-log D(G(z)): strong gradients while the forger is still poor. Source: Goodfellow et al. 2014, section 3."""
+    """-log D(G(z)): strong gradients while the generator is still poor. Source: Goodfellow et al. 2014, section 3."""
     return softplus(-fake).mean()
 
 
 def minimax_g(real: Tensor, fake: Tensor) -> Tensor:
-    """log(1 - D(G(z))): the game of the theory. Source: Goodfellow et al. 2014, equation 1."""
+    """log(1 - D(G(z))): the minimax game of the theory. Source: Goodfellow et al. 2014, equation 1."""
     return -softplus(fake).mean()
 
 
@@ -79,13 +79,13 @@ def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def _same_shape(one: Tensor, other: Tensor) -> None:
-    """Pairs are judged one by one: [B, 1] beside [B] would silently be all B x B of them."""
+    """Raise a ValueError for different shapes: [B, 1] and [B] would silently be broadcast to [B, B]."""
     if one.shape != other.shape:
         raise ValueError(f"the shapes {tuple(one.shape)} and {tuple(other.shape)} are unlike")
 
 
 def _rows(x: Tensor) -> tuple[Tensor, tuple[int, ...]]:
-    """[B, ...] and all its dimensions but the first; [B] becomes [B, 1], for without any the sum would be of all."""
+    """[B, ...] and the numbers of its dimensions except the first; [B] becomes [B, 1], so that there is one."""
     x = x if x.dim() > 1 else x[:, None]
     return x, tuple(range(1, x.dim()))
 
@@ -107,7 +107,7 @@ LOSSES = {
 
 
 def squared_gradient(logits: Tensor, images: Tensor) -> Tensor:
-    """Mean over the batch of the squared norm of the gradient of each logit with respect to its image.
+    """The squared norm of the gradient of each image's logit, mean over the batch, a scalar.
 
     On real images this is R1, on generated ones R2. Source: Mescheder et al. 2018, equation 9.
 
@@ -128,7 +128,7 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fa
         mix: B numbers in any shape, uniform in [0, 1].
 
     Raises:
-        ValueError: unlike shapes, which would be spread over one another, or other than B numbers.
+        ValueError: the shapes differ, or `mix` does not have B numbers.
     """
     _same_shape(real, fake)
     if mix.numel() != len(real):
@@ -141,9 +141,9 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fa
 
 
 def accuracy(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """Share of real images taken for real and of fakes taken for fake; 0.5 means that the expert is guessing.
+    """The shares of real images taken for real and of fakes taken for fake; 0.5 means that D is guessing.
 
-    Where a single logit has no zero point both are the share of pairs in which the real image scores higher.
+    If single logits have no zero point, both are the share of pairs in which the real image has the higher logit.
     """
     if objective.threshold is None:
         _same_shape(real, fake)
@@ -153,12 +153,12 @@ def accuracy(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, 
 
 
 def score(objective: Objective, logits: Tensor) -> Tensor:
-    """D(x) as people know it: the mean probability where the loss has one, else the mean logit."""
+    """D(x): the mean probability if the loss has one, else the mean logit."""
     return torch.sigmoid(logits).mean() if objective.d_loss is logistic_d else logits.mean()
 
 
 def verdicts(objective: Objective, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-    """What the log tells of the discriminator's step besides its loss."""
+    """What is logged of the discriminator's step besides its loss."""
     accuracy_real, accuracy_fake = accuracy(objective, real, fake)
     return {
         "accuracy_real": accuracy_real,
@@ -169,16 +169,17 @@ def verdicts(objective: Objective, real: Tensor, fake: Tensor) -> dict[str, Tens
 
 
 def charbonnier(made: Tensor, true: Tensor, smooth: float, even: float = 0) -> Tensor:
-    """Mean of sqrt(difference^2 + smooth^2): absolute differences, round at zero. Source: Charbonnier et al. 1994.
+    """Mean of sqrt(difference^2 + smooth^2), a smooth absolute difference. Source: Charbonnier et al. 1994.
 
     Args:
         made, true: [B, ...], of one shape and any rank.
-        even: where it is not 0 a picture whose own mean is e gets a weight in proportion to 1 / (e - smooth + even):
-            nearly a mean of logarithms, as PSNR is, except for pictures that are better than `even` already.
+        smooth: differences much smaller than this count as squares.
+        even: if not 0, an image whose own mean is e is weighted by 1 / (e - smooth + even): nearly a mean of
+            logarithms, as PSNR is, except for images that are better than `even` already.
     """
     _same_shape(made, true)
-    apart, rest = _rows(((made - true).square() + smooth**2).sqrt())
-    each = apart.mean(rest)
+    difference, rest = _rows(((made - true).square() + smooth**2).sqrt())
+    each = difference.mean(rest)
     if not even:
         return each.mean()
     weight = 1 / (each.detach() - smooth + even)

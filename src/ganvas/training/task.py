@@ -1,4 +1,4 @@
-"""The contract of a task: what the loop, the report, the command line and the studio know of it."""
+"""The contract of a task: what the loop, the report, the command line and the studio use of it."""
 
 from __future__ import annotations
 
@@ -22,37 +22,36 @@ BY_CONFIG: dict[type[Any], type[Task]] = {}
 
 
 class Task(ABC):
-    """Two networks and the losses by which they contest, and all else that only this task knows.
+    """A generator, a discriminator and their losses, and everything else that is particular to one kind of training.
 
-    The loop calls `discriminator_loss` and then `generator_loss` with the same batch, in that order; a dictionary of
-    losses has the entry 'total', of which the loop takes the gradient, and others that it only logs.
+    For each batch the loop calls `discriminator_loss` and then `generator_loss`. Both return a dictionary of scalars:
+    'total', which is differentiated, and others, which are only logged.
 
-    Whatever is large stands in other files of the task's folder and is named here by a `core.later.Later`.
+    Larger parts are in other files of the task's folder; a class attribute names each of them by a `core.later.Later`.
     """
 
     name: ClassVar[str]  # as in `registry.TASKS`
     Config: ClassVar[type[Any]]  # its settings, a frozen dataclass of `config.knob`
     Data: ClassVar[Any]  # the settings of the data: see `core.samples.DataConfig`
     Spec: ClassVar[Any]  # the shape of its samples: see `core.samples.Spec`
-    networks: ClassVar[
-        dict[str, Any]
-    ]  # by name, each with Config, Generator(spec, config), Discriminator(spec, config)
-    recipes: ClassVar[Any] = {}  # by name functions that give an Experiment; or a module: all its public functions
+    networks: ClassVar[dict[str, Any]]
+    """Architectures by name: modules with Config, Generator(spec, config) and Discriminator(spec, config)."""
+    recipes: ClassVar[Any] = {}  # functions that return an Experiment, by name; or a module of them
     Model: ClassVar[Any]  # the class of trained models: see `core.model.TrainedModel`
-    report: ClassVar[Any] = None  # what the report says of it: see `report.page.Part`
+    report: ClassVar[Any] = None  # its part of the report: see `report.page.Part`
     evaluate: ClassVar[Any] = None  # how its models are measured: see `metrics.figures.Evaluate`
-    measures_beside: ClassVar[str] = ""  # a module that measures a model in a process beside a training; may be none
-    checks: ClassVar[str] = "discriminator-accuracy"  # the name in metrics.jsonl of what `check` finds
+    measures_beside: ClassVar[str] = ""  # module that evaluates models in the background, if there is one
+    checks: ClassVar[str] = "discriminator-accuracy"  # the name in metrics.jsonl of the figures that `check` returns
     next_steps: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
-    """What people may do with a model: a title, and the words of the command after `ganvas`; '{place}' is the run."""
+    """What can be done with a model: a title, and the arguments of `ganvas`; '{place}' stands for the run."""
     usage: ClassVar[str] = "is of another kind"
-    """What a model of this task is for, where it was given to a command of another: '{file} {usage}.'"""
+    """What a model of this task is for; said where another task's command is given one: '{file} {usage}.'"""
 
     generator: nn.Module
     discriminator: nn.Module
-    learned: dict[str, nn.Module]  # what `finish` has learned, by name: part of the model from then on
-    findings: dict[str, Any]  # what it found out, for the model's card
-    dials: dict[str, Tensor]  # what it sets by itself as the training goes; part of a snapshot
+    learned: dict[str, nn.Module]  # networks trained by `finish`, by name; part of the finished model
+    findings: dict[str, Any]  # what `finish` found out: entries of the model's card
+    dials: dict[str, Tensor]  # quantities that the task adjusts during the training; part of a snapshot
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
@@ -64,21 +63,27 @@ class Task(ABC):
     @classmethod
     @abstractmethod
     def of(cls, generator: nn.Module, discriminator: nn.Module, spec: Any, config: Any, network: Any) -> Task:
-        """The task with these networks and its config; `network`: the networks' own."""
+        """Make the task.
+
+        Args:
+            spec: the shape of the samples that the networks were made for.
+            config: the task's settings, of class `Config`.
+            network: the settings of the networks.
+        """
 
     @classmethod
     def verify(cls, experiment: Experiment) -> None:
-        """Raise a UserError where settings of unlike sections do not go together."""
+        """Raise a UserError if settings of different sections do not go together."""
         return
 
     @classmethod
     def ready(cls, experiment: Experiment) -> None:
-        """Raise a UserError where something is still to be named before the data can be read."""
+        """Raise a UserError if something must still be named before the data can be read."""
         return
 
     @classmethod
     def network_spec(cls, spec: Any, config: Any) -> Any:
-        """The shape that the networks are made for, where the data has this one.
+        """The shape that the networks are made for, given the shape of the data.
 
         Raises:
             UserError: they do not go together.
@@ -87,72 +92,88 @@ class Task(ABC):
 
     @classmethod
     def smoke(cls, config: Any, images: int) -> Any:
-        """The config for a training of so few images that it only shows that everything works."""
+        """The config for a smoke test: a training of so few images that it only shows that everything works."""
         return config
 
     @classmethod
     def extras(cls, spec: Any, tensors: dict[str, Tensor]) -> dict[str, nn.Module]:
-        """The networks that `finish` had learned and that a model file holds, by name, without their weights."""
+        """New networks for those of `finish` whose weights are among a model file's tensors, by name."""
         return {}
 
     @classmethod
     def check_card(cls, card: dict[str, Any]) -> None:
-        """Raise a UserError where entries of a model's card that only this task writes are amiss."""
+        """Raise a UserError if entries of a model's card that only this task writes are wrong."""
         return
 
     # The training
 
     @abstractmethod
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
-        """The discriminator's loss on a batch of real samples and as many generated; None where it does not learn."""
+        """The discriminator's losses on real and as many generated samples; None if it is not trained now."""
 
     @abstractmethod
     def generator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
-        """The generator's loss; None where it pauses in this step."""
+        """The generator's losses; None if it is not trained in this step."""
 
     @abstractmethod
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
-        """The discriminator's accuracy ('real', 'fake') on these real samples and as many generated ones.
+        """The discriminator's accuracy, 0 to 1, on real samples ('real') and as many generated ones ('fake').
 
-        Empty where there is no discriminator. Neither network's mode (training or evaluation) is changed.
+        Empty if there is no discriminator. The networks stay in the mode (training or evaluation) in which they are.
+
+        Args:
+            generator: what generates; None: the task's own.
         """
 
     def heed(self, logged: dict[str, Tensor]) -> None:
-        """Take note of what a step logged, means over all processes."""
+        """Update the task's state with what a step logged, scalars averaged over all processes."""
         return
 
     def adapt(self, generator: nn.Module, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:
-        """Set the dials anew, `images` images after the last time, by some training and held-out samples.
+        """Adjust the `dials`.
 
-        `generator` draws for people. Returns what is logged.
+        Args:
+            generator: the averaged one, if there is averaging.
+            train, held_out: some training and some held-out samples.
+            images: images seen since the last call.
+
+        Returns:
+            Scalars to be logged, by name.
         """
         return {}
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
-        """What is to be learned once the training is over, a step at a time, equal for equal seeds; mostly nothing.
+        """Work to be done when the training is over, step by step; by default there is none.
 
-        `run` holds the previews of many moments. Yields what a person should know ('': nothing).
+        The results are the same for the same seed; they go to `learned` and `findings`.
+
+        Args:
+            generator: the averaged one, if there is averaging.
+            run: has the previews that were made during the training.
+
+        Yields:
+            A sentence for the user after each step, '' for none.
         """
         yield from ()
 
-    # What people see
+    # What the user sees
 
     @abstractmethod
     def check(self, generator: nn.Module, batches: Batches, preview: Any) -> dict[str, float]:
-        """Figures that are worth a look beside each `preview`; both networks are in evaluation mode."""
+        """Figures that are reported with each `preview`; both networks are in evaluation mode."""
 
     @abstractmethod
     def preview(self, generator: nn.Module, batches: Batches) -> Preview:
-        """Fixed samples of `generator`, the same latents at every moment."""
+        """Samples of `generator`, always from the same latents or inputs."""
 
     @classmethod
     def describe(cls, figures: dict[str, float]) -> str:
-        """What `check` found, in a sentence."""
+        """The figures of `check` in a sentence."""
         return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
 def task_of(config: Any) -> type[Task]:
-    """The task that a config belongs to.
+    """The task whose `Config` a config is.
 
     Raises:
         UserError: it belongs to none.
@@ -164,29 +185,29 @@ def task_of(config: Any) -> type[Task]:
 
 
 def network_of(task: type[Task], config: Any) -> tuple[str, Any] | None:
-    """The name and the architecture that a network's config belongs to; None where it is none of the task's."""
+    """Name and architecture of a network's config; None if it is not one of the task's networks."""
     return next(((n, network) for n, network in task.networks.items() if type(config) is network.Config), None)
 
 
 def recipes_of(task: type[Task]) -> dict[str, Callable[[], Experiment]]:
-    """The task's recipes by name: of a module its public functions, in order, with '-' for '_'."""
-    found: ModuleType | dict[str, Callable[[], Experiment]] = task.recipes
-    if isinstance(found, dict):
-        return found
-    functions = {n: f for n, f in vars(found).items() if inspect.isfunction(f) and f.__module__ == found.__name__}
+    """The task's recipes by name; those of a module are its public functions, with '-' for '_'."""
+    recipes: ModuleType | dict[str, Callable[[], Experiment]] = task.recipes
+    if isinstance(recipes, dict):
+        return recipes
+    functions = {n: f for n, f in vars(recipes).items() if inspect.isfunction(f) and f.__module__ == recipes.__name__}
     return {n.replace("_", "-"): f for n, f in functions.items() if not n.startswith("_")}
 
 
 def build(task: type[Task], config: Any, spec: Any) -> tuple[nn.Module, nn.Module]:
-    """A generator and a discriminator with fresh weights, from torch's global random numbers.
+    """A new generator and discriminator, initialised from torch's global random numbers.
 
     Raises:
-        UserError: the architecture is none of the task's, or cannot draw samples of this shape.
+        UserError: the architecture is not one of the task's, or cannot make samples of this shape.
     """
-    found = network_of(task, config)
-    if found is None:
+    entry = network_of(task, config)
+    if entry is None:
         raise UserError(f"{type(config).__name__} is no network's settings for the task {task.name}.")
-    return found[1].Generator(spec, config), found[1].Discriminator(spec, config)
+    return entry[1].Generator(spec, config), entry[1].Discriminator(spec, config)
 
 
 __all__ = ["Dataset", "Task", "build", "network_of", "recipes_of", "task_of"]

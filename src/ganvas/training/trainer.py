@@ -6,7 +6,6 @@ import contextlib
 import copy
 import itertools
 import math
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,17 +18,16 @@ from torch import Tensor, nn
 from ganvas.core import checkpoint, distributed, seeds
 from ganvas.core.config import LARGEST, knob
 from ganvas.core.errors import UserError
-from ganvas.core.samples import Spec
 from ganvas.training import ema
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.task import Task
 
-PROBE = 32  # held-out images that the discriminator judges in a probe
+PROBE = 32  # held-out images in a probe of the discriminator
 
 
 @dataclass(frozen=True)
 class Config:
-    """Length, optimisers and rhythm. The clock is images seen: real images that the discriminator was shown."""
+    """Length, optimisers and rhythm of a training. Its clock is images seen: real images shown to the discriminator."""
 
     images: int = knob(150_000, "length of the training in images seen (150k, 2M)", low=1, high=10**12)
     batch: int = knob(128, "images a step, of all processes together", low=2, high=10**6)
@@ -62,58 +60,16 @@ class Config:
     save_seconds: float = knob(60.0, "seconds from one snapshot to the next", low=0, high=10**12)
 
 
-NO_MEMORY = ("DefaultCPUAllocator", "not enough memory", "out of memory", "Storage size calculation overflowed")
-
-
-@contextlib.contextmanager
-def enough_memory(batch: int, spec: Spec, network: Any) -> Iterator[None]:
-    """Where the memory does not suffice for what is done within, the error says what to lower.
-
-    Raises:
-        UserError: as said.
-    """
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(words in str(error) for words in NO_MEMORY):
-            raise
-        raise lacking(batch, spec, network) from error
-
-
-def lacking(batch: int, spec: Spec, network: Any) -> UserError:
-    """The error for a training that the memory does not suffice for."""
-    large, sizes = (
-        ", ".join(f"{name}={value}" for name, value in found.items() if type(value) is int)
-        for found in ({"batch": batch, **spec.settings()}, vars(network))
-    )
-    return UserError(
-        f"This machine has not enough memory for such a training. Lower {large}, or what makes the "
-        f"networks large: {sizes}. What was saved before is kept."
-    )
-
-
-def check_memory(networks: Sequence[nn.Module]) -> None:
-    """
-    Raises:
-        MemoryError: the weights of these networks (which may be on `meta`), their gradients and averages alone are
-            more than the machine's memory: the system would end the process without a word.
-    """
-    needed = 5 * sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
-    with contextlib.suppress(ValueError, OSError, AttributeError):  # a system that does not tell
-        if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
-            raise MemoryError(f"{needed:,} bytes")
-
-
 def choose_device(config: Config) -> torch.device:
     """The device that `device=auto` means here.
 
     Raises:
-        UserError: the device that was asked for is not there.
+        UserError: there is no such device.
     """
-    alone = distributed.size() == 1  # processes on MPS cannot talk to each other
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available() and alone, "cpu": True}
-    name = next(name for name, ok in there.items() if ok) if config.device == "auto" else config.device
-    if not there[name]:
+    alone = distributed.size() == 1  # PyTorch has no communication between processes on MPS
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available() and alone, "cpu": True}
+    name = next(name for name, ok in available.items() if ok) if config.device == "auto" else config.device
+    if not available[name]:
         raise UserError(f"device={name}: PyTorch finds no such device here. Take device=auto or device=cpu.")
     if name != "cuda" or alone:
         return torch.device(name)
@@ -140,7 +96,7 @@ def choose_precision(config: Config, device: torch.device) -> str:
 
 @contextlib.contextmanager
 def frozen(weights: Sequence[nn.Parameter]) -> Iterator[None]:
-    """No gradients for these weights: they would be computed only to be thrown away."""
+    """A context in which no gradients of these weights are computed."""
     for weight in weights:
         weight.requires_grad_(False)
     try:
@@ -151,11 +107,12 @@ def frozen(weights: Sequence[nn.Parameter]) -> Iterator[None]:
 
 
 def gradients(network: nn.Module) -> Iterator[Tensor]:
+    """The gradients of a network's weights, as far as there are any."""
     return (p.grad for p in network.parameters() if p.grad is not None)
 
 
 class Trainer:
-    """The mutable state of a training: networks, average, optimisers, clock and the running means of the log."""
+    """The state of a training: networks, average, optimisers, images seen, and the running means of the log."""
 
     def __init__(self, task: Task, config: Config) -> None:
         self.task, self.config = task, config
@@ -174,36 +131,38 @@ class Trainer:
         self.counts: dict[str, int] = {}
 
     def autocast(self) -> torch.autocast:
+        """The context for the forward passes: bf16 where that is chosen."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def step(self, batch: Batch) -> None:
-        """One discriminator step and one generator step on a batch of real images, or on this rank's part of it."""
+        """One discriminator step and one generator step on a batch, or on this rank's part of it."""
         config, task = self.config, self.task
         number = seeds.key(config.seed, "step", self.images)
-        seeds.plant(number if batch.ranks == 1 else seeds.key(number, batch.rank), self.device)  # dropout: unlike masks
+        # each rank has its own numbers, so that dropout masks differ
+        seeds.seed_all(number if batch.ranks == 1 else seeds.key(number, batch.rank), self.device)
         rate = self.rate()
         for optimizer, lr in ((self.optimizer_d, config.lr_d), (self.optimizer_g, config.lr_g)):
             optimizer.param_groups[0] |= {"lr": lr * rate, "betas": self.betas(self.images)}
 
         with self.autocast():
-            expert = task.discriminator_loss(batch)
-        if expert is not None:
+            losses_d = task.discriminator_loss(batch)
+        if losses_d is not None:
             self.optimizer_d.zero_grad()
-            expert["total"].backward()
+            losses_d["total"].backward()
             distributed.average(gradients(task.discriminator))
             self.optimizer_d.step()
 
         with frozen(self.trained_d):
             with self.autocast():
-                forger = task.generator_loss(batch)
-            if forger is not None:
+                losses_g = task.generator_loss(batch)
+            if losses_g is not None:
                 self.optimizer_g.zero_grad()
-                forger["total"].backward()
-            logged = {k: v.detach() for k, v in {**(expert or {}), **(forger or {})}.items() if k != "total"}
-            moving = gradients(task.generator) if forger is not None else ()
-            distributed.average(itertools.chain(moving, self.statistics(), logged.values()))
+                losses_g["total"].backward()
+            logged = {k: v.detach() for k, v in {**(losses_d or {}), **(losses_g or {})}.items() if k != "total"}
+            gradients_g = gradients(task.generator) if losses_g is not None else ()
+            distributed.average(itertools.chain(gradients_g, self.statistics(), logged.values()))
             task.heed(logged)
-            if forger is not None:
+            if losses_g is not None:
                 self.optimizer_g.step()
 
         self.images += config.batch
@@ -213,51 +172,51 @@ class Trainer:
             self.note(name, value)
 
     def probe(self, batches: Batches) -> None:
-        """The discriminator's accuracy on some held-out images, in the same mode as it has in training."""
-        seeds.plant(seeds.key(self.config.seed, "probe", self.images), self.device)
+        """Log the discriminator's accuracy on some held-out images, in training mode, and let the task adapt."""
+        seeds.seed_all(seeds.key(self.config.seed, "probe", self.images), self.device)
         with self.autocast():
             held_out = batches.held_out(PROBE, start=self.images)
-            figures = self.task.accuracy(held_out, self.drawer())
-            seen, since = batches.seen(PROBE, start=self.images), self.images - self.probed
-            told = self.task.adapt(self.drawer(), seen, held_out, since)
+            accuracy = self.task.accuracy(held_out, self.sampler())
+            train, since = batches.seen(PROBE, start=self.images), self.images - self.probed
+            adapted = self.task.adapt(self.sampler(), train, held_out, since)
         self.probed = self.images
-        seen_right = {"accuracy_held_out": figures["real"]} if figures else {}
-        for name, value in {**seen_right, **told}.items():
+        measured = {"accuracy_held_out": accuracy["real"]} if accuracy else {}
+        for name, value in {**measured, **adapted}.items():
             self.note(name, value)
 
     def statistics(self) -> Iterator[Tensor]:
-        """The running statistics of batch norms and their like, which each rank takes of its own part."""
+        """Running statistics such as those of batch norm, which each rank computes from its own part of the batch."""
         networks = (self.task.generator, self.task.discriminator)
         return (b for network in networks for b in network.buffers() if b.is_floating_point())
 
     def note(self, name: str, value: Tensor) -> None:
-        """Add a value to the running means."""
+        """Add a value to a running mean of the log."""
         self.sums[name] = self.sums.get(name, 0) + value
         self.counts[name] = self.counts.get(name, 0) + 1
 
     def rate(self) -> float:
-        """Factor of the learning rates: 1, then falling in a straight line to 0 at the end."""
+        """The factor of the learning rates now: 1, then falling linearly to 0 at the end."""
         start, end = self.config.decay_from * self.config.images, self.config.images
         return 1.0 if self.images <= start else max(0.0, (end - self.images) / (end - start))
 
     def betas(self, images: int) -> tuple[float, float]:
-        """Adam's decay rates after so many images; the second rises in a cosine. Source: Huang et al. 2024, app. B."""
+        """Adam's decay rates after so many images; the second one rises. Source: Huang et al. 2024, appendix B."""
         c = self.config
-        way = min(1.0, images / (c.burn_in * c.images)) if c.burn_in and c.beta2_from else 1.0
-        return float(c.beta1), c.beta2 + (c.beta2_from - c.beta2) * (1 + math.cos(math.pi * way)) / 2
+        progress = min(1.0, images / (c.burn_in * c.images)) if c.burn_in and c.beta2_from else 1.0
+        return float(c.beta1), c.beta2 + (c.beta2_from - c.beta2) * (1 + math.cos(math.pi * progress)) / 2
 
-    def drawer(self) -> nn.Module:
-        """The network that draws for people: the averaged generator, or where there is none the generator itself."""
+    def sampler(self) -> nn.Module:
+        """The network for previews and models: the averaged generator, or without averaging the generator itself."""
         return self.average if self.config.ema else self.task.generator
 
     def means(self) -> dict[str, float]:
-        """The means of all logged values since the last call."""
+        """The means of all values noted since the last call."""
         means = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
         self.sums, self.counts = {}, {}
         return means
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors that a resume needs."""
+        """All tensors of a snapshot."""
         return {
             **checkpoint.module_tensors("generator", self.task.generator),
             **checkpoint.module_tensors("discriminator", self.task.discriminator),
@@ -269,13 +228,13 @@ class Trainer:
         }
 
     def digest(self) -> str:
-        """A fingerprint of both networks and the average."""
+        """A digest of both networks and the average."""
         modules = {"g": self.task.generator, "d": self.task.discriminator, "average": self.average}
         tensors = {k: t.cpu() for name, m in modules.items() for k, t in checkpoint.module_tensors(name, m).items()}
         return checkpoint.digest(tensors, "")
 
     def card(self) -> dict[str, Any]:
-        """All that a resume needs besides tensors."""
+        """What a snapshot holds besides tensors."""
         return {
             "images": self.images,
             "probed": self.probed,
@@ -286,7 +245,7 @@ class Trainer:
         }
 
     def machine(self) -> dict[str, Any]:
-        """What bitwise repetition depends on besides the settings."""
+        """What bitwise repeatability depends on besides the settings."""
         return {
             "device": self.device.type,
             "precision": self.precision,
@@ -296,25 +255,26 @@ class Trainer:
         }
 
     def restore(self, path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
-        """Go back to the state that a snapshot holds.
+        """Restore the state of a snapshot.
 
         Raises:
-            UserError: it is not one of this training; what was there is then of no use.
+            UserError: it is damaged or belongs to another training; the trainer must then not be used.
         """
         clock: dict[str, Any] = {name: card.get(name) for name in ("images", "seconds", "tick_seconds")}
-        clock |= {"probed": card.get("probed", clock["images"])}  # once there was none
+        clock |= {"probed": card.get("probed", clock["images"])}  # older snapshots have none
         for name, value in clock.items():
-            kinds = (int, float) if "seconds" in name else (int,)
-            if type(value) not in kinds or not 0 <= value <= LARGEST:
+            types = (int, float) if "seconds" in name else (int,)
+            if type(value) not in types or not 0 <= value <= LARGEST:
                 raise checkpoint.Damaged(f"{path} is no whole snapshot: {name} in its card is {str(value)[:40]}.")
         counts, sums = card.get("counts"), checkpoint.part(tensors, "sums")
         if not isinstance(counts, dict) or counts.keys() != sums.keys() or not isinstance(card.get("machine"), dict):
             raise checkpoint.Damaged(f"{path} is no whole snapshot: its card lacks counts or machine.")
         if any(type(n) is not int or n < 1 for n in counts.values()) or any(t.numel() != 1 for t in sums.values()):
             raise checkpoint.Damaged(f"{path} is no whole snapshot: its running means are none.")
-        dials, own = checkpoint.part(tensors, "dials"), self.task.dials
+        dials, current = checkpoint.part(tensors, "dials"), self.task.dials
         if any(
-            name not in own or (own[name].dim(), own[name].shape[1:]) != (t.dim(), t.shape[1:])  # pools grow
+            name not in current
+            or (current[name].dim(), current[name].shape[1:]) != (t.dim(), t.shape[1:])  # pools grow in length
             for name, t in dials.items()
         ):
             raise checkpoint.Damaged(f"{path} is no snapshot of this task: its dials are {', '.join(dials)[:60]}.")
@@ -326,10 +286,11 @@ class Trainer:
         checkpoint.load_optimizer("optimizer_d", self.optimizer_d, tensors, path)
         self.images, self.probed = clock["images"], clock["probed"]
         self.seconds, self.tick_seconds, self.counts = clock["seconds"], clock["tick_seconds"], dict(counts)
-        own.update(dials)
+        current.update(dials)
         self.sums = {name: sums[name].reshape(()).to(self.device) for name in counts}  # in the log's order
 
     def is_finite(self) -> bool:
+        """Are all weights and statistics of the networks and the average finite numbers?"""
         return all(map(is_finite, (self.task.generator, self.task.discriminator, self.average)))
 
 
@@ -339,7 +300,7 @@ def is_finite(network: nn.Module) -> bool:
 
 
 def speed(trainer: Trainer, batches: Batches, seconds: float = 3.0) -> float:
-    """Images a second of a few true steps (the trainer is of no use afterwards)."""
+    """Images per second, measured on a few real steps; the trainer must not be used afterwards."""
     trainer.step(batches.at(trainer.images))
     before, start = trainer.images, time.monotonic()
     while time.monotonic() - start < seconds:

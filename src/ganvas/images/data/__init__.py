@@ -1,4 +1,4 @@
-"""Pictures to train on: the sets that come with Ganvas, and the user's own."""
+"""Images to train on: the data sets that come with Ganvas, and the user's own."""
 
 from ganvas.images.data.checks import Packing
 from ganvas.images.data.dataset import ImageData, Split

@@ -1,4 +1,4 @@
-"""Archives of pictures, read where they lie and within limits: what they state is not trusted."""
+"""Archives of images, read without unpacking and within limits: nothing that they state is trusted."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from ganvas.images import decode
 
 MEMBERS = 2_000_000  # of an archive, at most
 LISTED = 200_000_000  # bytes of a zip's list of its members, at most
-HEADER = 1_000_000  # bytes of what a tar tells of a member, at most
-UNFOLDED = 100_000_000  # bytes from which a member of a zip must have a hundredth of them in the archive
+HEADER = 1_000_000  # bytes of a tar's header of a member, at most
+UNFOLDED = 100_000_000  # members of a zip of so many bytes must take up a hundredth of that in the archive
 END = 66_000  # bytes, at most, in which the end of a zip lies, with its comment
 PORTION = 1_000_000  # bytes that are read or unpacked at a time
 UNPACK: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
@@ -38,7 +38,7 @@ def _safe(path: Path, name: str) -> str:
 
 
 class Bounded:
-    """A file of which no more than `most` bytes are read at a time, whatever is written in it."""
+    """A file of which at most `most` bytes are read at a time, whatever it states."""
 
     def __init__(self, file: Any, most: int) -> None:
         self.file, self.most, self.last = file, most, b""
@@ -46,7 +46,7 @@ class Bounded:
 
     def read(self, count: int = -1) -> bytes:
         wanted, parts = self.most + 1 if count < 0 else min(count, self.most + 1), []
-        while wanted and (part := self.file.read(min(wanted, PORTION))):  # a file makes room for all that is asked for
+        while wanted and (part := self.file.read(min(wanted, PORTION))):  # read() allocates all that it is asked for
             parts.append(part)
             wanted -= len(part)
         found = b"".join(parts)
@@ -65,10 +65,10 @@ def _too_many(path: Path) -> UserError:
 
 
 def of_zip(path: Path) -> tuple[dict[str, str], Reading]:
-    """What a zip file holds: of each member a text that changes when it does, and what reads members.
+    """The members of a zip file, each with a text that changes if it does, and a function that reads members.
 
     Raises:
-        UserError: it is damaged, no zip file, locked, has too many members, or is not to be trusted.
+        UserError: it is damaged, not a zip file, encrypted, has too many members, or cannot be trusted.
     """
     with contextlib.ExitStack() as stack:
         raw = Bounded(stack.enter_context(files.open_regular(path)), LISTED)  # the list of members is read at once
@@ -81,7 +81,7 @@ def of_zip(path: Path) -> tuple[dict[str, str], Reading]:
             raise cannot("read", path, error) from error
         except UserError:
             raise
-        except Exception as error:  # zipfile raises what its parts raise: BadZipFile, NotImplementedError, struct.error
+        except Exception as error:  # zipfile passes on all kinds: BadZipFile, NotImplementedError, struct.error
             raise UserError(
                 f"{path} is damaged, or no zip file ({first_line(error)[:200]}). Fetch it again."
             ) from error
@@ -90,7 +90,7 @@ def of_zip(path: Path) -> tuple[dict[str, str], Reading]:
         if any(i.flag_bits & 1 for i in infos.values()):
             raise UserError(f"{path} is locked with a password. Unpack it, and name the folder.")
         raw.most = decode.BYTES
-        opened = stack.pop_all()  # it stays open as long as someone may read
+        opened = stack.pop_all()  # stays open as long as `read` exists
 
     def read(names: list[str]) -> Iterator[bytes | Exception]:
         for name in names:
@@ -104,40 +104,40 @@ def of_zip(path: Path) -> tuple[dict[str, str], Reading]:
 
 
 def check_list(file: zipfile.ZipFile, passed_over: Iterable[zipfile.ZipInfo]) -> None:
-    """Look whether a zip's list is whole: what a damaged one leaves out or calls otherwise would be missing silently.
+    """Check that a zip's list of members is complete: what a damaged list leaves out would be missing silently.
 
     Args:
-        passed_over: members that nobody reads; of the others zipfile itself compares list and head.
+        passed_over: members that will not be read; zipfile itself compares list and header of the others.
 
     Raises:
-        ValueError, zipfile.BadZipFile: it names fewer members than its end says, or other ones than their own heads.
+        ValueError, zipfile.BadZipFile: it names fewer members than its end says, or other ones than their headers.
     """
     raw, found = cast(Bounded, file.fp), len(file.infolist())
     raw.seek(max(0, raw.seek(0, os.SEEK_END) - END))
     tail = raw.read(END)
     at = tail.rfind(b"PK\5\6") + 10
     stated = int.from_bytes(tail[at : at + 2], "little")
-    if stated not in (0xFFFF, found % 2**16):  # the first: a larger number stands elsewhere
+    if stated not in (0xFFFF, found % 2**16):  # 0xFFFF: the number is larger, and elsewhere
         raise ValueError(f"its list names {found:,} members, and its end says {stated:,}")
     for info in passed_over:
-        with contextlib.suppress(NotImplementedError, RuntimeError):  # packed in a way that is not known, or locked
+        with contextlib.suppress(NotImplementedError, RuntimeError):  # an unknown compression, or encrypted
             file.open(info).close()
 
 
 def _member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """A member's bytes, no more than it states."""
+    """The bytes of a member, at most as many as it states."""
     if info.file_size > decode.BYTES:
         raise _too_large(info.file_size)
     if info.file_size > max(UNFOLDED, files.RATIO * info.compress_size):
         raise UserError(f"its {info.compress_size:,} bytes unfold to {info.file_size:,}: no picture is packed so small")
-    # of BZ2 and LZMA Python unpacks at once whatever it has read
+    # for BZ2 and LZMA, Python unpacks all that it has read at once
     step = PORTION if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else 4_096
     with file.open(info) as member:
         return b"".join(iter(lambda: member.read(step), b""))
 
 
 def _check_end(file: Bounded) -> None:
-    """Raise a ValueError where a tar does not end as it should: Python takes a damaged head for the end."""
+    """Raise a ValueError if a tar does not end properly: Python takes a damaged header for the end."""
     if file.last.strip(b"\0"):
         raise ValueError("what should be the head of a member is none")
     if not file.last:
@@ -148,7 +148,7 @@ def _check_end(file: Bounded) -> None:
 
 
 def of_tar(path: Path) -> tuple[dict[str, str], Reading]:
-    """As `of_zip`, of a tar file, packed or not."""
+    """As `of_zip`, for a tar file, compressed or not."""
     infos: dict[str, tarfile.TarInfo] = {}
     with contextlib.ExitStack() as stack:
         raw = stack.enter_context(files.open_regular(path))
@@ -163,26 +163,26 @@ def of_tar(path: Path) -> tuple[dict[str, str], Reading]:
                 if info is None:
                     _check_end(bounded)
                     break
-                file.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  # what it keeps would add up
+                file.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  # otherwise they add up
                 if info.isfile():
                     info.pax_headers = {}
                     infos[_safe(path, info.name)] = info
             else:
                 raise _too_many(path)
         except (tarfile.TarError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-            told = first_line(error)[:200]
+            reason = first_line(error)[:200]
             raise UserError(
-                f"{path} is damaged, or no tar file ({told}). Fetch it again, or unpack it and name the folder."
+                f"{path} is damaged, or no tar file ({reason}). Fetch it again, or unpack it and name the folder."
             ) from error
         except OSError as error:
-            if error.errno is None:  # what gzip says of a broken stream
+            if error.errno is None:  # a broken stream, according to gzip
                 raise UserError(f"{path} is damaged ({error}). Fetch it again.") from error
             raise cannot("read", path, error) from error
         bounded.most = decode.BYTES
         opened = stack.pop_all()
 
     def read(names: list[str]) -> Iterator[bytes | Exception]:
-        for name in names:  # in the archive's order: a compressed one is read from its beginning once
+        for name in names:  # in the order of the archive: a compressed one is read once, from its beginning
             try:
                 if infos[name].size > decode.BYTES:
                     raise _too_large(infos[name].size)

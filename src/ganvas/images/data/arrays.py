@@ -1,4 +1,4 @@
-"""Images in memory: NumPy's .npz and .npy files, as `ganvas sample --out NAME.npz` gives them, and sets as listings."""
+"""Images in memory: NumPy's .npz and .npy files, as `ganvas sample --out NAME.npz` writes them, and their listings."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ganvas.core.errors import UserError
 from ganvas.core.text import one_line
 from ganvas.images import decode
 from ganvas.images.data import label_arrays, npz
-from ganvas.images.data.dataset import ImageData
+from ganvas.images.data.dataset import ImageData, Split, fingerprint, hold_out
 from ganvas.images.data.listing import Listing
 from ganvas.images.data.npz import Member
 
@@ -25,14 +26,14 @@ NAMES = ("classnames", "labelnames", "targetnames", "categories", "classes")
 PASSED = ("seeds",)  # what `ganvas sample` writes beside the pictures
 CHANNELS = (1, 3, 4)
 NEEDED = "[N, H, W], [N, H, W, C] or [N, C, H, W] is needed"
-NAMED = 8  # arrays that are passed over, in a note
+NAMED = 8  # arrays that a note or an error names at most
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """The pictures of a file, uint8 [N, C, H, W], with labels int64 [N] (None: there are none), perhaps of two splits.
+    """The images of a file, uint8 [N, C, H, W], and labels int64 [N] (None: unlabelled); without splits `test` is None.
 
-    `class_names`: of the labels 0..K-1; `notes`: what was converted, chosen and passed over.
+    `class_names` belong to the labels 0..K-1; `notes` say what was converted, chosen and ignored.
     """
 
     train: tuple[np.ndarray, np.ndarray | None]
@@ -43,24 +44,24 @@ class Arrays:
 
 @dataclass
 class _Side:
-    """What may be the pictures of a split, and what their labels."""
+    """The arrays of one split that may be its images, and those that may be its labels."""
 
     images: list[Member] = field(default_factory=list)
     labels: list[Member] = field(default_factory=list)
 
 
 def read(place: Path, labelled: bool = True, split: bool = True) -> Arrays:
-    """The pictures of an .npz or .npy file, with their labels and splits where it has such.
+    """The images of an .npz or .npy file, with labels and splits if it has them.
 
-    Known are the names that Keras, MedMNIST, scikit-learn and Ganvas give (x_train, train_images, data, images ...,
-    and y_train, train_labels, target, labels ...), and a file with a single array of three dimensions or more.
+    Arrays are known by the names that Keras, MedMNIST, scikit-learn and Ganvas use (x_train, train_images, data,
+    images ...; y_train, train_labels, target, labels ...); a single array of three dimensions or more needs no name.
 
     Args:
         labelled: look for labels.
-        split: are splits wanted? A file with several is refused where they are not.
+        split: accept several splits; otherwise a file with more than one is refused.
 
     Raises:
-        UserError: the file cannot be read, or it is not clear what are its pictures and what their labels.
+        UserError: the file cannot be read, or it is not clear which arrays are images and which are labels.
     """
     sides, named, rest, notes = _sorted(place, npz.members(place), labelled)
     if not split and len(sides) > 1:
@@ -86,6 +87,19 @@ def read(place: Path, labelled: bool = True, split: bool = True) -> Arrays:
     return Arrays((images[first], numbers[first]), test, class_names, (*converted, *notes))
 
 
+def data_set(path: Path, labelled: bool = True) -> ImageData:
+    """A data set of an .npz or .npy file; if it has no splits, a tenth is held out, chosen by content.
+
+    Raises:
+        UserError: as `read`; or there are too few images to hold some out.
+    """
+    found = read(path, labelled)
+    train, test = (found.train, found.test) if found.test is not None else hold_out(*found.train, place=str(path))
+    as_split = [Split(torch.from_numpy(x), None if y is None else torch.from_numpy(y)) for x, y in (train, test)]
+    digest = fingerprint(*train, *test)
+    return ImageData(path.stem, as_split[0], as_split[1], found.class_names, digest, notes=found.notes)
+
+
 def _listed(members: Sequence[Member]) -> str:
     return ", ".join(map(str, members[:NAMED])) + (", ..." if len(members) > NAMED else "") or "nothing"
 
@@ -94,7 +108,7 @@ def _listed(members: Sequence[Member]) -> str:
 
 
 def _role(member: Member) -> tuple[str, str]:
-    """Split ('' for none) and 'images', 'labels' or 'names', by an array's name; ('', '') for an unknown one."""
+    """Split ('' for none) and 'images', 'labels' or 'names', by an array's name; ('', '') if it is unknown."""
     if member.key in NAMES and member.dtype.kind in "USO" and len(member.shape) == 1 and member.key not in LABELS:
         return "", "names"
     for word in ("", *SPLITS):
@@ -110,7 +124,7 @@ def _role(member: Member) -> tuple[str, str]:
 def _sorted(
     place: Path, members: Sequence[Member], labelled: bool
 ) -> tuple[dict[str, tuple[Member, Member | None]], Member | None, list[Member], list[str]]:
-    """The pictures of each split ('train' first) with their labels, names of classes, what is left over, and notes."""
+    """The images and labels of each split ('train' first), the names of the classes, the other arrays, and notes."""
     sides: dict[str, _Side] = {}
     names: list[Member] = []
     rest: list[Member] = []
@@ -141,7 +155,7 @@ def _sorted(
             notes.append(f"{place.name}: '{images.name}' is taken for pictures, '{second[0].name}' for their labels.")
     for side in sides.values():
         deep = [m for m in side.images if len(m.shape) > 2]
-        if deep and len(side.images) > 1:  # beside pictures, flat rows of numbers are something else
+        if deep and len(side.images) > 1:  # beside images, flat rows of numbers are no images
             rest += [m for m in side.images if m not in deep]
             side.images = deep
         lists = [m for m in side.labels if m.key in NAMES and m.dtype.kind in "US"]
@@ -160,7 +174,7 @@ def _sorted(
 
 
 def _only(place: Path, members: Sequence[Member], rest: Sequence[Member]) -> Member:
-    """The array of pictures where none is called so: the only one of three dimensions or more."""
+    """The array of images where no name says so: the only one of three dimensions or more."""
     deep = [m for m in rest if len(m.shape) > 2]
     if len(deep) == 1:
         return deep[0]
@@ -170,12 +184,12 @@ def _only(place: Path, members: Sequence[Member], rest: Sequence[Member]) -> Mem
             "x_test, and their labels labels, or y_train and y_test."
         )
     if len(rest) == 1:
-        return rest[0]  # what is wrong with it will be said
+        return rest[0]  # `_check_form` will say what is wrong with it
     raise UserError(f"{place} has no array of images (it has {_listed(members)}); {NEEDED}.")
 
 
 def _chosen(place: Path, sides: dict[str, _Side]) -> dict[str, tuple[Member, Member | None]]:
-    """The one array of pictures of each split, and the one of labels, if any; 'train' first."""
+    """The one array of images of each split and, if there is one, that of labels; 'train' first."""
     if "" in sides:
         both = [m for side in sides.values() for m in side.images + side.labels]
         raise UserError(f"{place} has arrays with and without a split in their names: {_listed(both)}. Keep one kind.")
@@ -195,7 +209,7 @@ def _chosen(place: Path, sides: dict[str, _Side]) -> dict[str, tuple[Member, Mem
 
 
 def _pixels(sides: Mapping[str, Member]) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The pictures of each split as uint8 [N, C, H, W], all in one way, and what was converted."""
+    """The images of each split as uint8 [N, C, H, W], all converted alike, and notes on that."""
     for member in sides.values():
         if not member.dtype.hasobject:
             _check_form(member)
@@ -235,7 +249,7 @@ def _pixels(sides: Mapping[str, Member]) -> tuple[dict[str, np.ndarray], list[st
 
 
 def _check_form(member: Member) -> None:
-    """Raise a UserError, with the way out, where it is not certain how the pictures lie in an array."""
+    """Raise a UserError, with the way out, if it is not certain how the images lie in an array."""
     shape, called = member.shape, member.called
     if member.dtype.kind not in "fiub":
         raise UserError(f"{called} holds {member.dtype}, no numbers.")
@@ -259,16 +273,16 @@ def _check_form(member: Member) -> None:
             "else save the pictures as files."
         )
     if not (first or last):
-        told = f"There are {shape[3]} channels, it seems; 1 (grey), 3 (colour) or 4 (with transparency) are taken."
+        reason = f"There are {shape[3]} channels, it seems; 1 (grey), 3 (colour) or 4 (with transparency) are taken."
         if 2 in (shape[1], shape[3]):
-            told = "There are two channels, it seems: keep one (x[..., :1]), or add a third."
+            reason = "There are two channels, it seems: keep one (x[..., :1]), or add a third."
         if shape[2] in CHANNELS:
-            told = "It is [H, W, C, N], it seems: save x.transpose(3, 0, 1, 2)."
-        raise UserError(f"{wrong}. {told}")
+            reason = "It is [H, W, C, N], it seems: save x.transpose(3, 0, 1, 2)."
+        raise UserError(f"{wrong}. {reason}")
 
 
 def _flat(values: int) -> str:
-    """How flat rows of so many values may be given their shape again."""
+    """Advice on how to reshape flat rows of so many values."""
     ways = [
         (c, math.isqrt(values // c)) for c in CHANNELS if values % c == 0 and math.isqrt(values // c) ** 2 * c == values
     ]
@@ -290,7 +304,7 @@ def _channels_first(x: np.ndarray) -> np.ndarray:
 
 
 def listed(data: ImageData) -> Listing:
-    """A data set in memory as a listing, so that it can be brought into another shape."""
+    """A data set in memory as a listing, so that it can be converted to another shape."""
     splits = {"train": data.train, "test": data.held_out}
     names = [f"{name}/{i}" for name, split in splits.items() for i in range(len(split.images))]
     labels = [data.class_names[i] for split in splits.values() if split.labels is not None for i in split.labels]
@@ -302,5 +316,5 @@ def listed(data: ImageData) -> Listing:
             yield split.images[row : row + 1][0].numpy()
 
     tests = [i >= count for i in range(len(names))]
-    stamps = [data.fingerprint]  # it stands for all of them
+    stamps = [data.fingerprint]  # one for all images
     return Listing(data.name, data.name, names, stamps, read, labels or None, tests, data.notes, data.licence)

@@ -1,4 +1,4 @@
-"""Are the pixels on the disk those that were written? They are looked at when their files have changed since."""
+"""Checks that pixels on the disk are those that were written; only changed files are read again."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from ganvas.core.progress import Counted
 
 CARD = 1_000_000_000  # bytes of a card, at most
 KEPT = 1_000  # folders whose last check is remembered
-PORTION = 4_000_000  # bytes that are looked at in one go, about
+PORTION = 4_000_000  # bytes that are checked at a time, about
 
 
 @dataclass(frozen=True)
 class Packing(Counted):
-    """So many pictures of a pack are done; `text` says what is done with them."""
+    """How many images of a pack are done; `text` says what is being done."""
 
     text: str = "Converting the pictures, once for all trainings"
 
 
 def digest(pixels: np.ndarray) -> bytes:
-    """What a picture's pixels are known by, uint8 in one piece."""
+    """The digest of an image's pixels, contiguous uint8: 16 bytes."""
     return hashlib.blake2b(pixels.data, digest_size=16).digest()
 
 
 def card(path: Path) -> dict[str, Any]:
-    """The object in a file of JSON.
+    """The object in a JSON file.
 
     Raises:
         Damaged: there is none.
@@ -55,7 +55,7 @@ def card(path: Path) -> dict[str, Any]:
 
 
 def fields(found: dict[str, Any], kinds: dict[str, type], texts: Sequence[str]) -> None:
-    """Raise a ValueError where a card lacks a field or has one of another kind; `texts`: lists of texts."""
+    """Raise a ValueError if a card lacks a field or has one of another type; `texts`: lists of strings."""
     for name, kind in kinds.items():
         if type(found.get(name)) is not kind:
             raise ValueError(f"its '{name}' is {str(found.get(name))[:40]!r}")
@@ -70,12 +70,12 @@ def is_due(place: Path, names: Sequence[str]) -> bool:
 
 
 def remember(place: Path, names: Sequence[str]) -> None:
-    """Keep in mind that these files are as they should be."""
+    """Note that these files are in order."""
     _keep(place, _state(place, names))
 
 
 def _keep(place: Path, state: list[list[Any]]) -> None:
-    """Where the cache cannot be written, the files are checked each time."""
+    """Note the state of checked files; if the cache cannot be written, they are checked each time."""
     kept = {folder: state for folder, state in _remembered().items() if os.path.isdir(folder)}
     kept.pop(str(place.resolve()), None)
     kept = dict([*kept.items(), (str(place.resolve()), state)][-KEPT:])
@@ -103,18 +103,18 @@ def check(
     digests: Sequence[bytes] | np.ndarray,
     pixels: Callable[[range], list[np.ndarray]],
 ) -> Iterator[Packing]:
-    """Compare the pixels of all pictures with their digests, unless the files are as they were at the last check.
+    """Compare the pixels of all images with their digests, unless the files are unchanged since the last check.
 
-    About 1 GB a second and core (blake2b), where the disk is as fast.
+    This reads about 1 GB a second per core (blake2b), if the disk is as fast.
 
     Args:
-        names: of the files whose change is looked for.
-        digests: of each picture, 16 bytes.
-        each: bytes of a picture, about.
-        pixels: gives those of some pictures, in one piece each.
+        names: of the files that may have changed.
+        digests: of each image, 16 bytes.
+        each: bytes of an image, about.
+        pixels: gives the contiguous pixels of some images.
 
     Raises:
-        Damaged: some are others.
+        Damaged: some pixels have changed.
     """
     if not is_due(place, names):
         return

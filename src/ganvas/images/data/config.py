@@ -1,4 +1,4 @@
-"""The settings of a training's images."""
+"""The settings of the data of a training on images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganvas.images.decode import Shape
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which images."""
+    """Which images to train on, and in what shape."""
 
     places: ClassVar[tuple[str, ...]] = ("source", "twins", "to")
 
@@ -47,10 +47,10 @@ class DataConfig:
     linear: bool = knob(False, "scale in linear light: slower, and fine bright details stay bright")
 
     def shape(self) -> Shape:
-        """The shape that pictures get.
+        """The shape that images get.
 
         Raises:
-            UserError: there are no pictures of two channels, or of fewer than four pixels.
+            UserError: `channels` is 2, or `size` is below 4.
         """
         if self.channels == 2:
             raise UserError(
@@ -61,7 +61,7 @@ class DataConfig:
         return Shape(self.size, self.channels, self.fit, self.linear)
 
     def loading(self) -> Generator[Packing, None, ImageData]:
-        """Read the images, and tell how far their conversion is.
+        """Read the images, yielding how far their conversion is.
 
         Raises:
             UserError: they cannot be found or read.
@@ -69,21 +69,21 @@ class DataConfig:
         return readers.loading(self.source, self.shape(), self.labels, self.twins, self.to)
 
     def bare_name(self) -> str:
-        """What the data is called, without its place."""
+        """A short name of the data, without its folder."""
         return listing.bare_name(Path(self.source))
 
     def bare(self, images: ImageData) -> dict[str, str]:
-        """The places by their names alone: a model keeps no paths."""
+        """The places without their folders, for a model's card, which keeps no paths."""
         other = images.other.name if images.other is not None else ""
         return {"source": images.name, "twins": Path(self.twins).name, "to": other}
 
     def one_kind(self, task: str) -> None:
-        """Raise a UserError where a second kind of pictures is named, for a task that learns from one."""
+        """Raise a UserError if there is a second domain, for a task that learns from one."""
         if self.to:
             raise UserError(f"--to {self.to} is for translate alone: {task} learns from one kind of pictures.")
 
     def no_pairs(self) -> None:
-        """Raise a UserError where damaged twins are named, for a task that needs none."""
+        """Raise a UserError if there are pairs, for a task that needs none."""
         if self.twins:
             raise UserError(
                 "twins=FOLDER and degrade=pairs belong together: damage that you have, beside damage that is made."

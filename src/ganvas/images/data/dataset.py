@@ -1,4 +1,4 @@
-"""What a data set is, wherever its pictures lie."""
+"""A data set of images, in memory or on the disk."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ganvas.images.decode import Depth
 from ganvas.images.sheets import Sheet
 from ganvas.images.spec import ImageSpec
 
-HELD_OUT = 0.1  # share of the images that is held out where the data set has no test images
+HELD_OUT = 0.1  # share of the images that is held out if there are no test images
 
 
 @dataclass(frozen=True)
 class Split:
     """Images uint8 [N, C, H, W] and labels int64 [N] (None: unlabelled).
 
-    `images` may be a `Stored`, which is indexed, sliced and split as a tensor is: to a type checker it is one.
+    `images` may be a `Stored`, which can be indexed, sliced and split like a tensor; type checkers take it for one.
     """
 
     images: Tensor
@@ -32,7 +32,7 @@ class Split:
 
     @property
     def samples(self) -> Tensor:
-        """The images, by the name that general code knows."""
+        """The images, under the name that general code uses."""
         return self.images
 
     @classmethod
@@ -42,9 +42,9 @@ class Split:
 
 @dataclass(frozen=True)
 class ImageData:
-    """A data set: what is trained on, what is held out, names, and fingerprint (SHA-256 of both splits).
+    """A data set: training and held-out images, names, and a fingerprint (SHA-256 of both splits).
 
-    `notes`: what the user should know, such as pictures that could not be read.
+    `notes` are for the user, for example on images that could not be read.
     """
 
     name: str
@@ -54,9 +54,9 @@ class ImageData:
     fingerprint: str
     licence: str = "not stated"
     notes: tuple[str, ...] = ()
-    twins: bool = False  # behind the channels of each picture come those of its damaged twin
+    twins: bool = False  # each image has twice the channels: the clean ones, then the degraded ones
     depth: Depth = Depth()  # how greys of more than 8 bits became 8
-    other: ImageData | None = None  # the other kind of pictures, where one kind is to be turned into another
+    other: ImageData | None = None  # the other domain, for image-to-image translation
 
     @property
     def spec(self) -> ImageSpec:
@@ -73,7 +73,7 @@ class ImageData:
         return im.to_float(samples)
 
     def facts(self) -> dict[str, Any]:
-        """How greys of more than 8 bits became 8, where that was so."""
+        """Entries for a model's card: how greys of more than 8 bits became 8, if there were some."""
         return {"depth": list(self.depth)} if any(self.depth) else {}
 
     def examples(self) -> Sheet:
@@ -81,13 +81,13 @@ class ImageData:
         return Sheet(self.some())
 
     def some(self, columns: int = 10, rows: int = 10) -> Tensor:
-        """Real images for a sheet, uint8 [n, C, H, W]: a class a row where there are classes, or half of each kind."""
+        """Real images for a sheet, uint8 [n, C, H, W]: one class per row, or half from each domain."""
         if self.other is not None:
             first, second = (d.some(columns, rows // 2) for d in (replace(self, other=None), self.other))
             return torch.cat([first[: len(first) // columns * columns or None], second])
         pool = self.train
         if pool.labels is None:
-            count = min(rows * columns, len(pool.images))  # evenly spread: neighbours may be pieces of one photograph
+            count = min(rows * columns, len(pool.images))  # spread evenly: neighbours may be patches of one photograph
             return pool.images[torch.arange(count) * len(pool.images) // count][:, : self.spec.channels]
         picked = [(pool.labels == c).nonzero().flatten()[:columns] for c in range(len(self.class_names))]
         full = [p if len(p) == columns else p[torch.arange(columns) % len(p)] for p in picked if len(p)]
@@ -95,7 +95,7 @@ class ImageData:
 
 
 def fingerprint(*arrays: np.ndarray | None) -> str:
-    """SHA-256 of arrays: shapes, types and bytes."""
+    """SHA-256 of the shapes, types and bytes of arrays."""
     digest = hashlib.sha256()
     for array in arrays:
         if array is not None:
@@ -105,7 +105,7 @@ def fingerprint(*arrays: np.ndarray | None) -> str:
 
 
 def too_few(count: int, different: int, place: str = "") -> UserError:
-    """The error where none can be held out, which is decided by content."""
+    """The error if no image can be held out; which ones are is decided by their content."""
     where = f"{place}: " if place else ""
     if count > 1 and different == 1:
         return UserError(f"{where}all {count:,} pictures are the same, so that none can be held out. Add other ones.")
@@ -115,7 +115,14 @@ def too_few(count: int, different: int, place: str = "") -> UserError:
 def hold_out(
     images: np.ndarray, labels: np.ndarray | None, place: str = ""
 ) -> tuple[tuple[np.ndarray, np.ndarray | None], tuple[np.ndarray, np.ndarray | None]]:
-    """Images and labels to train on, and those that are held out: a tenth, chosen by content; `place` is for errors."""
+    """Split images [N, ...] and labels [N]: a tenth is held out, chosen by content.
+
+    Returns:
+        Images and labels to train on, and the held-out ones.
+
+    Raises:
+        UserError: there are too few different images; it names `place`.
+    """
     digests = (hashlib.blake2b(image.tobytes(), digest_size=4).digest() for image in images)
     numbers = np.frombuffer(b"".join(digests), np.uint32)
     out = numbers < HELD_OUT * 2**32

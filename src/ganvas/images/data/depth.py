@@ -1,4 +1,4 @@
-"""Greys of more than 8 bits: one range of values for a whole set, which becomes 0 to 255."""
+"""Greys of more than 8 bits: one range of values for the whole data set becomes 0 to 255."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ganvas.images.data.checks import Packing
 from ganvas.images.data.listing import Listing, mapped
 from ganvas.images.decode import Seen, Shape, Unreadable
 
-CHUNK = 32  # pictures that a thread looks at
+CHUNK = 32  # images per thread at a time
 
 
 def measured(listing: Listing, shape: Shape) -> Generator[Packing, None, tuple[Shape, tuple[str, ...]]]:
-    """The shape with the range of the set's wide pictures, all of which are looked at, and what is to be said of it.
+    """The shape with the range of all images of more than 8 bits, and notes on it; yields how far it is.
 
-    Nothing is read where the shape has a depth.
+    Nothing is read if the shape has a depth already.
     """
     if shape.depth is not None:
         return shape, ()
@@ -27,17 +27,17 @@ def measured(listing: Listing, shape: Shape) -> Generator[Packing, None, tuple[S
         seen.join(part)
         done = min(total, done + CHUNK)
         yield Packing(done, total, "Looking at the range of values")
-    told = [f"values of {words} became 0 to 255" for words in seen.told()]
-    note = f"{seen.pictures:,} pictures have more than 8 bits a pixel: {', '.join(told)}."
-    return replace(shape, depth=seen.depth), (note,) if told else ()
+    ranges = [f"values of {words} became 0 to 255" for words in seen.told()]
+    note = f"{seen.pictures:,} pictures have more than 8 bits a pixel: {', '.join(ranges)}."
+    return replace(shape, depth=seen.depth), (note,) if ranges else ()
 
 
 def _seen(numbers: range, found: Collection[Any]) -> Seen:
     seen = Seen()
     for data in found:
-        for one in data if isinstance(data, tuple) else (data,):  # a picture, perhaps with its twin
+        for one in data if isinstance(data, tuple) else (data,):  # an image, or a pair
             try:
                 seen.add(decode.opened(one))
-            except Unreadable:  # it is left out when it is read
+            except Unreadable:  # left out when it is read
                 continue
     return seen

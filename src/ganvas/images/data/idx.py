@@ -1,4 +1,4 @@
-"""IDX files, as MNIST, Fashion-MNIST, KMNIST and EMNIST come: `*-images-idx3-ubyte[.gz]` with labels beside them."""
+"""IDX files, the format of MNIST, Fashion-MNIST, KMNIST and EMNIST: `*-images-idx3-ubyte[.gz]`, labels beside them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ganvas.core import files
 from ganvas.core.errors import UserError
 from ganvas.core.files import cannot
+from ganvas.images.data.dataset import ImageData, Split, fingerprint, hold_out
 
-NAMES = ("images-idx3-ubyte", "images.idx3-ubyte")  # both spellings are about
+NAMES = ("images-idx3-ubyte", "images.idx3-ubyte")  # both spellings are common
 PORTION = 16_000_000  # bytes read at a time
 MAPPING = 1_000_000  # bytes of a list of classes, at most
 
 
 def read(path: Path) -> np.ndarray:
-    """Read one IDX file of unsigned bytes, raw or gzipped; no more of it than its head states is unpacked.
+    """Read one IDX file of unsigned bytes, raw or gzipped; no more than its header states is unpacked.
 
     Returns:
-        uint8 array with the dimensions that the file states.
+        uint8 array of the shape that the header states.
 
     Raises:
         UserError: the file is missing, cut short, not IDX of unsigned bytes, or larger than the memory.
@@ -60,7 +63,7 @@ def _array(path: Path, file: BinaryIO, stored: int) -> np.ndarray:
     values, done = np.empty(total, np.uint8), 0
     while done < total and (got := file.readinto(memoryview(values)[done : done + PORTION])):  # pyright: ignore
         done += got
-    more = file.read(1)  # of a gzip stream: its checksum is looked at here
+    more = file.read(1)  # of a gzip stream: this checks its checksum
     if more or done < total:
         there = f"more than {total}" if more else done
         raise UserError(f"{path} is cut short or too long: {there} bytes for the shape {shape} it states.")
@@ -68,13 +71,13 @@ def _array(path: Path, file: BinaryIO, stored: int) -> np.ndarray:
 
 
 def find(source: Path) -> dict[str, tuple[Path, Path | None]]:
-    """The sets of IDX files in a folder (or with a prefix, `folder/emnist-letters`).
+    """The IDX files of one data set in a folder, or with a prefix such as `folder/emnist-letters`.
 
     Returns:
-        'train' and, where there is one, 'test': each (images, labels or None).
+        'train' and, if there are test images, 'test': (path of the images, path of the labels or None).
 
     Raises:
-        UserError: there are none, or several sets to choose from.
+        UserError: there are none, or those of several data sets.
     """
     folder, prefix = (source, "") if source.is_dir() else (source.parent, source.name)
     found: dict[str, dict[str, tuple[Path, Path | None]]] = {}
@@ -114,7 +117,7 @@ def _labels(folder: Path, start: str, ending: str) -> Path | None:
 
 
 def class_names(images: Path, labels: np.ndarray) -> dict[int, str]:
-    """Label value -> class name; EMNIST brings a mapping of values to characters, other sets name them by number."""
+    """The class name of each label: a character where EMNIST's mapping lies beside the images, else the number."""
     mapping = next(iter(sorted(images.parent.glob(images.name.split("-train-")[0] + "-mapping.txt"))), None)
     if mapping is None:
         return {int(v): str(int(v)) for v in np.unique(labels)}
@@ -127,5 +130,66 @@ def class_names(images: Path, labels: np.ndarray) -> dict[int, str]:
 
 
 def is_transposed(images: Path) -> bool:
-    """EMNIST stores its images with rows and columns exchanged."""
+    """Are rows and columns exchanged, as in EMNIST?"""
     return images.name.lower().startswith("emnist")
+
+
+def data_set(path: Path, name: str, licence: str = "not stated") -> ImageData:
+    """A data set of IDX files; if there are no test images, a tenth is held out, chosen by content.
+
+    Args:
+        path: a folder, or a prefix (see `find`).
+
+    Raises:
+        UserError: files are missing or damaged, or do not go together.
+    """
+    splits = find(path)
+    train = _split(*splits["train"])
+    test = _split(*splits["test"]) if "test" in splits else None
+    names: dict[int, str] = {}
+    if test is not None and (train[1] is None) != (test[1] is None):
+        raise UserError(
+            f"{path}: only one of training and test images has labels; add the other labels' file, or remove these."
+        )
+    if train[1] is not None:
+        names = class_names(splits["train"][0], train[1])
+        train = (train[0], _renumber(train[1], names, path))
+        if test is not None:
+            test = (test[0], None if test[1] is None else _renumber(test[1], names, path))
+    if test is None:
+        train, test = hold_out(*train, place=str(path))
+    elif test[0].shape[1:] != train[0].shape[1:]:
+        raise UserError(f"{path}: training images are {train[0].shape[1:]}, test images {test[0].shape[1:]}.")
+    digest = fingerprint(*train, *test)
+    as_split = [Split(_tensor(i), None if y is None else torch.from_numpy(y)) for i, y in (train, test)]
+    alone = splits["train"][0] if train[1] is None else None
+    notes = () if alone is None else (f"There is no file of labels beside {alone}: these pictures have no classes.",)
+    return ImageData(name, as_split[0], as_split[1], tuple(names.values()), digest, licence, notes)
+
+
+def _split(images: Path, labels: Path | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """The images uint8 [N, H, W] and labels int64 [N] of two files."""
+    pixels = read(images)
+    if pixels.ndim != 3 or pixels.shape[1] != pixels.shape[2] or not len(pixels):
+        raise UserError(f"{images} holds an array of shape {pixels.shape}; square images [N, H, H] are needed.")
+    if is_transposed(images):
+        pixels = np.ascontiguousarray(pixels.transpose(0, 2, 1))
+    if labels is None:
+        return pixels, None
+    values = read(labels)
+    if values.shape != (len(pixels),):
+        raise UserError(f"{labels} has labels of shape {values.shape} for {len(pixels)} images in {images.name}.")
+    return pixels, values.astype(np.int64)
+
+
+def _renumber(labels: np.ndarray, names: dict[int, str], path: Path) -> np.ndarray:
+    """Labels of any values as 0..K-1, in the order of the values that have names."""
+    values = np.array(sorted(names))
+    index = np.searchsorted(values, labels).clip(max=len(values) - 1)
+    if (values[index] != labels).any():
+        raise UserError(f"{path}: the test images have labels that the training images do not have.")
+    return index
+
+
+def _tensor(images: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(images[:, None]))

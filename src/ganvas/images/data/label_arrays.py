@@ -1,4 +1,4 @@
-"""Labels in arrays, in the forms that they come in: numbers, texts, booleans, a column, one-hot rows."""
+"""Labels in arrays, in all common forms: numbers, strings, booleans, a column, one-hot rows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ WAY_OUT = "Save one whole number or text a picture; a training without them: lab
 
 
 def read(labels: Member, images: Member, count: int) -> np.ndarray:
-    """Labels of `count` pictures.
+    """The labels of `count` images.
 
     Returns:
-        int64 [N], bool [N], or texts [N] of any length.
+        int64 [N], bool [N], or strings [N].
 
     Raises:
         UserError: they are more or fewer than the pictures, or no classes.
@@ -69,7 +69,7 @@ def _texts(labels: Member, y: np.ndarray) -> np.ndarray:
 def unite(
     place: Path, sides: Mapping[str, np.ndarray | None], named: Member | None
 ) -> tuple[dict[str, np.ndarray | None], tuple[str, ...]]:
-    """The labels of all splits as numbers 0..K-1 in the order of the classes, int64, and the classes' names.
+    """The labels of all splits as int64 numbers 0..K-1, in the order of the classes, and the names of the classes.
 
     Args:
         sides: what `read` gave of each split, the training's first.
@@ -103,7 +103,7 @@ def _by_number(name: str) -> tuple[bool, int, str]:
 
 
 def _named(place: Path, values: np.ndarray, named: Member) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The labels that occur and their names, both in the order of a file's list of classes."""
+    """The labels that occur and their names, in the order of a file's list of classes."""
     names, called = _texts(named, named.read()).tolist(), one_line(named.name)
     if len({*names}) < len(names):
         raise UserError(f"{place}: '{called}' names two classes alike.")

@@ -1,4 +1,4 @@
-"""Labels in tables: what spreadsheets write, the metadata files of Hugging Face, the dataset.json of StyleGAN."""
+"""Labels in tables: CSV files of spreadsheets, metadata files of Hugging Face, the dataset.json of StyleGAN."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ Line = tuple[str, dict[str, Any]]  # where it stands, such as "line 3", and its 
 
 
 class NoTable(Exception):
-    """The file is no table of labels of these pictures; the text says what it is."""
+    """The file is not a table of labels of these images; the message says what it is."""
 
 
 class Unclear(UserError):
-    """A table names these pictures, and it is not clear which of its columns holds the classes."""
+    """A table names these images, but it is not clear which of its columns holds the classes."""
 
 
 class Row(NamedTuple):
-    """A line of a table: where it stands, such as 'line 3', a picture, and its label."""
+    """A row of a table: its place, such as 'line 3', an image, and its label."""
 
     line: str
     file: str
@@ -58,13 +58,13 @@ class Row(NamedTuple):
 
 
 def is_table(name: str) -> bool:
-    """May this be a table of labels, by its name?"""
+    """Is this the name of a file that may be a table of labels?"""
     base = name.rpartition("/")[2].lower()
     return base.endswith((".csv", ".tsv")) or base in ("metadata.jsonl", "dataset.json")
 
 
 def check_names(place: str, names: Collection[str]) -> None:
-    """Raise a UserError where two classes differ by case alone: one of them is a slip."""
+    """Raise a UserError if two classes differ only in case: one of them is a typing error."""
     seen: dict[str, str] = {}
     for name in sorted(names):
         twin = seen.setdefault(name.strip().lower(), name)
@@ -78,12 +78,12 @@ def check_names(place: str, names: Collection[str]) -> None:
 def from_tables(
     place: str, names: list[str], tables: dict[str, Open], beside: Collection[str] = (), tests: list[bool] | None = None
 ) -> tuple[list[str | None] | None, list[str]]:
-    """The class of each picture, and notes about what was passed over or guessed.
+    """The class of each image, and notes on what was ignored or guessed.
 
     Args:
         place: what the user calls the folder or archive.
-        names: of the pictures, as the folder or archive has them.
-        tables: name of each file that may be a table, and what reads it.
+        names: of the images, as in the folder or archive.
+        tables: the names of files that may be tables, each with a function that reads it.
         beside: pictures that are not used, which tables may name all the same.
         tests: which are test images. Where none of these has a label, as in a contest, theirs are None.
 
@@ -131,7 +131,7 @@ def from_tables(
 
 
 def _take(where: str, below: PurePosixPath, rows: list[Row], known: Names, stated: dict[int, tuple[str, str]]) -> None:
-    """Add the labels of a table to those that are stated already."""
+    """Add the labels of a table to those that are known already."""
     missing = []
     for row in rows:
         at = f"{where}, {row.line}"
@@ -162,7 +162,7 @@ def _take(where: str, below: PurePosixPath, rows: list[Row], known: Names, state
 
 
 def _label(where: str, value: Any) -> str:
-    """The name of a class as a table has it; of a list in which a single 1 stands among zeros, the place of the 1."""
+    """The name of a class in a table; for a one-hot list, the position of the 1."""
     if isinstance(value, list):
         numbers = [v for v in value if isinstance(v, int | float)]
         if len(numbers) == len(value) and sorted(numbers)[-1:] == [1] and not any(sorted(numbers)[:-1]):
@@ -183,11 +183,11 @@ def _label(where: str, value: Any) -> str:
 
 
 def _rows(where: str, table: str, data: bytes | Exception, known: Names) -> tuple[list[Row], list[str]]:
-    """File and label of each line, and notes.
+    """The file and the label in each row, and notes.
 
     Raises:
         NoTable: it is something else.
-        UserError: it cannot be read, or a line lacks something.
+        UserError: it cannot be read, or a row lacks something.
     """
     if isinstance(data, Exception):
         raise UserError(f"{where} cannot be read ({data}).") from data
@@ -221,7 +221,7 @@ def _parsed(where: str, line: int, text: str) -> Any:
 
 
 def _of_json(where: str, text: str, table: str, known: Names) -> list[Row]:
-    """The rows of a dataset.json: pairs, objects of a name and a label each, or one object of labels by name."""
+    """The rows of a dataset.json: pairs, objects with a name and a label, or one object of labels by name."""
     found = _parsed(where, 1, text)
     stated = isinstance(found, dict) and "labels" in found
     found = found["labels"] if stated else found
@@ -263,23 +263,23 @@ def _of_lines(where: str, text: str) -> list[Line]:
 
 
 def _of_csv(where: str, text: str, below: PurePosixPath, known: Names, notes: list[str]) -> list[Line]:
-    """The lines of a table as spreadsheets write it, by the columns of its heading; blank lines are passed over.
+    """The rows of a CSV table by its column names; blank lines are skipped.
 
     Raises:
-        NoTable: it is no such table.
+        NoTable: it is not such a table.
         UserError: a line has more cells than the heading.
     """
-    told = re.match(r"\"?sep=(.)\"?[ \t]*(\r\n|\r|\n)", text, re.IGNORECASE)  # for Excel: not part of the table
-    body = text[told.end() :] if told else text
+    separator = re.match(r"\"?sep=(.)\"?[ \t]*(\r\n|\r|\n)", text, re.IGNORECASE)  # for Excel: not part of the table
+    body = text[separator.end() :] if separator else text
     head = re.sub(r'"[^"]*"', "", re.split(r"[\r\n]", body.lstrip("\r\n"), maxsplit=1)[0])
-    mark = told[1] if told else max(",;\t|", key=head.count)
+    mark = separator[1] if separator else max(",;\t|", key=head.count)
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=mark, skipinitialspace=True)
-    lines, start = [], 1 + bool(told)
+    lines, start = [], 1 + bool(separator)
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 lines.append((f"line {start}", [cell.strip() for cell in cells]))
-            start = reader.line_num + 1 + bool(told)
+            start = reader.line_num + 1 + bool(separator)
     except csv.Error as error:
         if any(known.find(below, cell, True) for _, cells in lines[:LOOKED] for cell in cells):
             raise UserError(f"{where} is damaged: {error} (line {start}).") from error
@@ -302,16 +302,16 @@ def _of_csv(where: str, text: str, below: PurePosixPath, known: Names, notes: li
 
 
 def _plain(column: str) -> str:
-    """A column's name in small letters, words joined by underscores."""
+    """A column's name in lower case, with words joined by underscores."""
     return re.sub(r"[\s_-]+", "_", column.strip().lower())
 
 
 def _chosen(where: str, lines: list[Line], below: PurePosixPath, known: Names, notes: list[str]) -> list[Row]:
-    """The cells of the files and of the labels.
+    """The cells with the files and the labels.
 
     Raises:
-        NoTable: no column names these pictures, or none beside it holds classes.
-        UserError: a line lacks its file or its label, or it is not clear which column holds the classes.
+        NoTable: no column names these images, or no other one holds classes.
+        UserError: a row has no file or no label, or it is not clear which column holds the classes.
     """
     columns = list(dict.fromkeys(c for _, row in lines[:LOOKED] for c in row))
     plain = {_plain(c): c for c in reversed(columns)}
@@ -333,7 +333,7 @@ def _chosen(where: str, lines: list[Line], below: PurePosixPath, known: Names, n
 
 
 def _guessed(where: str, others: list[str], file: str, lines: list[Line]) -> str:
-    """The column of the classes of a table that has no column of such a name: the only other one, if values repeat."""
+    """The column of classes if no name says so: the only other column, if its values repeat."""
     captions = [c for c in others if _plain(c) in CAPTIONS]
     if captions:
         raise NoTable(f"its column '{one_line(captions[0])}' holds captions, no classes")

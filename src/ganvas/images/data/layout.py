@@ -1,4 +1,4 @@
-"""What the names in a folder of pictures say: litter, kinds of files that are not read, splits and classes."""
+"""What the names in a folder of images say: litter, unsupported files, splits and classes."""
 
 from __future__ import annotations
 
@@ -45,48 +45,48 @@ def suffix(name: str) -> str:
 
 
 def is_picture(name: str) -> bool:
-    """Is this a picture, by the ending of its name?"""
+    """Does this name have the suffix of an image?"""
     return suffix(name) in SUFFIXES
 
 
 def is_litter(part: str) -> bool:
-    """Is this name of a file or folder one that no user gave: hidden, or left by a system or a network disk?"""
+    """Is this the name of a file or folder that is hidden, or was left by a system or a network disk?"""
     return part[:1] == "." or part.lower() in LITTER
 
 
 def litter_in(name: str) -> str:
-    """The first part of a path that is litter; '' where none is."""
+    """The first part of a path that is litter; '' if there is none."""
     return next((part for part in name.split("/") if is_litter(part)), "")
 
 
 def some(names: Iterable[str]) -> str:
-    """Some names in a row, fit to be shown."""
+    """The first names of a list, safe to print."""
     all_ = list(names)
     return ", ".join(map(one_line, all_[:NAMED])) + (", ..." if len(all_) > NAMED else "")
 
 
 def of_litter(names: Iterable[str]) -> list[str]:
-    """A note that these folders were passed over though pictures lie in them."""
+    """A note that these folders were ignored although there are images in them."""
     found = sorted(dict.fromkeys(names))
     return [f"Passed over, since they are hidden or left behind by a system: {some(found)}."] if found else []
 
 
 def of_kinds(others: Counter[str]) -> tuple[list[str], Counter[str]]:
-    """Notes about files of kinds that are not read but hold pictures; and the counts that remain."""
+    """Notes on image files of kinds that cannot be read, and the counts of all others."""
     notes = []
     for how in KINDS:
-        told = [f"{count:,} {s}" for s, count in others.most_common() if ADVICE.get(s) == how]
-        if told:
-            notes.append(f"Left out, since Ganvas cannot read such files: {', '.join(told)}. What to do: {how}.")
+        counts = [f"{count:,} {s}" for s, count in others.most_common() if ADVICE.get(s) == how]
+        if counts:
+            notes.append(f"Left out, since Ganvas cannot read such files: {', '.join(counts)}. What to do: {how}.")
     return notes, Counter({s: count for s, count in others.items() if s not in ADVICE})
 
 
 def split(names: Sequence[str]) -> tuple[list[int], list[bool] | None, list[list[str]], list[str]]:
-    """Which pictures are used, which are test images, the parts of the names that may be classes, and notes.
+    """Which images are used, which are test images, the parts of the names that may be classes, and notes.
 
-    One rule: where pictures lie in a folder of a name of TRAIN and in one of a name of TEST beside it, these are the
-    splits, and what lies beside them is passed over. Around them there may be folders, each the only one at its place;
-    or folders of classes, each with such splits of its own and nothing else.
+    One rule: if there are images in a folder with a name of TRAIN and in one beside it with a name of TEST, these are
+    the splits, and everything beside them is ignored. They may be inside other folders, each the only one in its
+    folder; or inside folders of classes, each of which has such splits and nothing else.
 
     Returns:
         numbers of the pictures that are used; for each of them whether it is a test image (None: no split was found);
@@ -117,17 +117,17 @@ def split(names: Sequence[str]) -> tuple[list[int], list[bool] | None, list[list
 
 
 def _bare(parts: list[list[str]]) -> list[list[str]]:
-    """The paths without the folders that are around everything."""
+    """The paths without the folders that contain everything."""
     while all(len(p) > 1 for p in parts) and len({p[0] for p in parts}) == 1:
         parts = [p[1:] for p in parts]
     return parts
 
 
 def classes(place: str, parts: list[list[str]]) -> tuple[list[str] | None, list[str]]:
-    """The class of each picture, by the folder that it lies in; None where there are not two such folders.
+    """The class of each image, from its folder; None if there are fewer than two such folders.
 
     Raises:
-        UserError: two classes differ by case alone.
+        UserError: two classes differ only in case.
     """
     folders = {p[0] for p in parts if len(p) > 1}
     loose = sum(len(p) == 1 for p in parts)
@@ -143,11 +143,11 @@ def classes(place: str, parts: list[list[str]]) -> tuple[list[str] | None, list[
 
 
 def empty_classes(folders: Iterable[str], names: Sequence[str], parts: Sequence[Sequence[str]]) -> list[str]:
-    """A note where folders beside those of the classes hold no pictures.
+    """A note if folders beside those of the classes hold no images.
 
     Args:
-        folders: all there are.
-        names, parts: as `split` takes and gives them, for pictures whose class is their folder.
+        folders: all folders.
+        names, parts: as `split` takes and returns them, for images whose class is their folder.
     """
     own = ["/".join(name.split("/")[: -len(part) + 1]) for name, part in zip(names, parts, strict=True)]
     around = {place.rpartition("/")[0] for place in own}

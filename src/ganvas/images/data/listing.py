@@ -1,4 +1,4 @@
-"""What pictures there are: the files of a folder or of an archive, which are test images, and how to read them."""
+"""Listings of images: the files of a folder or an archive, their classes and splits, and how to read them."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ Read = Callable[[Sequence[int]], Iterator[bytes | np.ndarray | Exception]]
 
 @dataclass(frozen=True)
 class Listing:
-    """Pictures that wait to be read: names, and of each a text that changes when it does.
+    """Images that are not read yet: their names, and for each a text (`stamps`) that changes if it does.
 
-    `read(numbers)` gives the bytes of these pictures (or arrays uint8 [C, H, W]), or why one cannot be read.
-    `labels`: the name of each one's class; `tests`: which are test images (None: those that are held out are chosen by
-    content); `notes`: what the user should know.
+    `read(numbers)` gives the bytes of these images (or arrays uint8 [C, H, W]), or the error why one cannot be read.
+    `labels` are the names of their classes; `tests` says which are test images (None: held-out ones are chosen by
+    content); `notes` are for the user.
     """
 
     name: str
@@ -55,16 +55,16 @@ class Listing:
 
 
 def spread(listing: Listing, most: int) -> list[int]:
-    """Numbers of up to `most` pictures, evenly spread over the listing."""
+    """Numbers of up to `most` images, spread evenly over the listing."""
     total = len(listing.names)
     return sorted({i * total // min(most, total) for i in range(min(most, total))})
 
 
 def mapped(listing: Listing, chunks: Sequence[range], work: Callable[[range, Collection[Any]], T]) -> Iterator[T]:
-    """What `work` makes of each chunk of pictures, given their numbers and what `read` gave, in order.
+    """The results of `work` for each chunk of images, in order; it gets their numbers and what `read` gave.
 
-    The files are read here, one after the other, and worked on in threads: Pillow lets go of Python's lock while it
-    decodes and scales. Of pictures so large that a chunk has more than HELD bytes one is held at a time.
+    The files are read here, one after the other, and processed in threads: Pillow releases Python's lock while it
+    decodes and scales. If a chunk has more than HELD bytes, only one image at a time is in memory.
     """
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     waiting: deque[tuple[Future[T], int]] = deque()
@@ -85,7 +85,7 @@ def mapped(listing: Listing, chunks: Sequence[range], work: Callable[[range, Col
 
 
 class OneByOne(Collection[Any]):
-    """What was read of a chunk, to be gone through once; beyond HELD bytes the rest is read when its turn comes."""
+    """The images of a chunk, to be iterated once; beyond HELD bytes they are read only when they are needed."""
 
     def __init__(self, reading: Iterator[Any], count: int) -> None:
         self.reading, self.count, self.size, self.held = reading, count, 0, deque[Any]()
@@ -95,7 +95,7 @@ class OneByOne(Collection[Any]):
 
     @property
     def whole(self) -> bool:
-        """Is all of it in memory, so that another thread may go through it?"""
+        """Is all of it in memory, so that another thread can iterate it?"""
         return len(self.held) == self.count
 
     def __len__(self) -> int:
@@ -120,13 +120,13 @@ def is_archive(path: Path) -> bool:
 
 
 def bare_name(path: Path) -> str:
-    """The name of a folder or file of pictures, without the ending that says how it is packed."""
+    """The name of a folder or file of images, without the suffix of an archive or array file."""
     endings = (*ARCHIVES, ".npz", ".npy")
     return next((path.name[: -len(e)] for e in endings if path.name.lower().endswith(e)), path.name)
 
 
 def find(path: Path, labelled: bool = True) -> Listing:
-    """The pictures in a folder or in an archive; nothing is written to disk.
+    """The images in a folder or an archive; nothing is written to disk.
 
     Args:
         labelled: look for classes.
@@ -199,7 +199,7 @@ def _stated(
     parts: list[list[str]],
     folders: list[str],
 ) -> tuple[list[str | None] | None, list[str]]:
-    """The classes: of tables where there are some, else of the folders; and notes."""
+    """The classes, from tables if there are some, else from the folders; and notes."""
     notes: list[str] = []
     unclear: labelling.Unclear | None = None
     try:
@@ -220,7 +220,7 @@ def _stated(
 
 @dataclass
 class Told:
-    """What was met on the way through a folder: folders, litter that has pictures, links that lead nowhere or back."""
+    """What was found in a folder: folders, litter with images in it, links that are broken or lead back."""
 
     folders: list[str] = field(default_factory=list)
     litter: list[str] = field(default_factory=list)
@@ -240,17 +240,17 @@ class Told:
 
 
 def _size(stamp: str) -> int:
-    """The bytes of a file: every stamp begins with them."""
+    """The size of a file in bytes, with which its stamp begins."""
     return int(stamp.partition(" ")[0])
 
 
 def stamp(state: os.stat_result) -> str:
-    """A text that changes when a file does, or when another one comes to its place: also where size and time agree."""
+    """A text that changes if a file changes or is replaced, even by one of the same size and time."""
     return f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns} {state.st_ino}"
 
 
 def _folder(path: Path) -> tuple[dict[str, str], Reading, Told]:
-    """All files below a folder, also in folders that links lead to; each folder once."""
+    """All files below a folder, following links to folders; each folder once."""
     members: dict[str, str] = {}
     told = Told()
     try:
@@ -298,7 +298,7 @@ def _folder(path: Path) -> tuple[dict[str, str], Reading, Told]:
 
 
 def _has_pictures(entry: os.DirEntry[str]) -> bool:
-    """Is there a picture among the first files of this litter? What cannot be read has none."""
+    """Is there an image among the first files of this litter? Not if it cannot be read."""
     with contextlib.suppress(OSError):
         if not entry.is_dir(follow_symlinks=False):
             return layout.is_picture(entry.name)

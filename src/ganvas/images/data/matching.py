@@ -1,4 +1,4 @@
-"""Pictures found by what a table calls them."""
+"""Finding images by the names that a table gives them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from ganvas.images.decode import SUFFIXES
 
 
 class Names:
-    """The pictures' names, found by what a table calls them."""
+    """The names of images, which can be found by the texts of a table."""
 
     def __init__(self, names: list[str], beside: Collection[str]) -> None:
-        """`beside`: pictures that are not used, which tables may name all the same."""
+        """`beside`: images that are not used, but may be named in tables."""
         self.beside = frozenset(range(len(names), len(names) + len(beside)))
         self.names = [*names, *beside]
         self.exact = {name: i for i, name in enumerate(self.names)}
         self.indexes: dict[str, dict[str, list[int]]] = {}
 
     def find(self, below: PurePosixPath, text: str, whole: bool = False) -> list[int]:
-        """The numbers of the pictures that may be meant: one where it is clear.
+        """The numbers of the images that a text may mean; only one if it is clear.
 
-        It is tried by the path (from the table's folder, or from the top), by the bare name, by the name without its
-        ending, and both without regard to case. Of pictures of one name those whose folders agree most with the text
-        are taken. `whole`: only by the path and the bare name, as they are.
+        A text can be a path (from the table's folder, or from the top), a file name, or a file name without suffix, in
+        any case. Of several images with that name, those whose folders match the text best are returned.
+
+        Args:
+            whole: accept only paths and file names that match exactly.
         """
         clean = text.removeprefix("./")
         for path in (str(below / clean), clean):

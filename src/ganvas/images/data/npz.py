@@ -1,4 +1,4 @@
-"""NumPy's files, .npz and .npy: what arrays they hold is read from their heads, and only what is wanted beyond that."""
+"""NumPy files, .npz and .npy: the headers say which arrays they hold, and only the wanted ones are read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HEADER = 10_000  # bytes of what an array tells of itself, at most
 
 @dataclass(frozen=True)
 class Member:
-    """An array of a file, not read yet."""
+    """An array in a file, not read yet."""
 
     place: Path
     name: str
@@ -39,16 +39,16 @@ class Member:
 
     @property
     def called(self) -> str:
-        """The array in a sentence."""
+        """A description of the array for errors and notes."""
         return f"{self.place}: '{one_line(self.name)}'"
 
     @property
     def key(self) -> str:
-        """The name without what people write differently: 'X_train' and 'x-train' are one."""
+        """The name without case and separators: the same for 'X_train' and 'x-train'."""
         return re.sub(r"[^a-z0-9]", "", self.name.lower())
 
     def read(self) -> np.ndarray:
-        """The array itself.
+        """Read the array.
 
         Raises:
             UserError: it is damaged, larger than the memory, or holds Python objects.
@@ -71,7 +71,7 @@ def is_numpy(path: Path) -> bool:
 
 
 def members(place: Path) -> list[Member]:
-    """The arrays of a file, by their heads.
+    """The arrays of a file, from their headers.
 
     Raises:
         UserError: it cannot be read, or is damaged.
@@ -124,7 +124,7 @@ def _archive(place: Path) -> Iterator[zipfile.ZipFile]:
 
 @contextlib.contextmanager
 def _opened(place: Path, name: str) -> Iterator[tuple[IO[bytes], int, int]]:
-    """An array's bytes, how many they are, and how many they are on the disk."""
+    """An array's bytes, their number, and the number of bytes that they take up on the disk."""
     if _is_npy(place):
         with files.open_regular(place) as file:
             size = os.fstat(file.fileno()).st_size

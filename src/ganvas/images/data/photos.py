@@ -1,14 +1,12 @@
-"""Whole photographs at their own scale, from which a training cuts its pieces."""
+"""Whole photographs at their own scale, from which a training cuts patches."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import json
 import mmap
 import os
-import shutil
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import replace
@@ -31,31 +29,33 @@ from ganvas.images.data import checks, depth
 from ganvas.images.data.checks import Packing
 from ganvas.images.data.dataset import too_few
 from ganvas.images.data.listing import Listing, mapped
-from ganvas.images.data.pack import FORMAT, NAMED, Pack, key
+from ganvas.images.data.pack import NAMED, key
+from ganvas.images.data.pack_format import FORMAT, Pack
+from ganvas.images.data.unfinished import unfinished
 from ganvas.images.decode import Depth, Shape, Unreadable
 from ganvas.images.spec import drawable
 
 LONGEST = 2_048  # pixels of the longer side; larger photographs are scaled down
-STEP = 4  # pixels from one place of a piece to the next
-PLACES = 4_000_000  # of all pieces, about: with more photographs the steps are longer
-HELD_OUT = 0.15  # share of the photographs that is held out: of each there are many pieces
-USUAL = 64  # pixels a side of a piece that is chosen for the user
+STEP = 4  # pixels from one patch to the next
+PLACES = 4_000_000  # patches in all, about: with more photographs the steps are longer
+HELD_OUT = 0.15  # share of the photographs that is held out: each has many patches
+USUAL = 64  # pixels a side of a patch whose size is chosen automatically
 FILES = ("pixels.bin", "photos.json")
 
 
 class TooSmall(UserError):
-    """No piece can be cut from the photographs; there is nothing wrong with what is on the disk."""
+    """No patch can be cut from the photographs; what is on the disk is in order."""
 
 
 class Photos:
-    """A file of photographs of many sizes, mapped into memory; a row is the place of a piece in one of them."""
+    """A file of photographs of many sizes, mapped into memory; a row is the place of a patch in one of them."""
 
     def __init__(self, path: Path, sizes: Sequence[tuple[int, int]], channels: int, size: int) -> None:
         """
         Args:
             path: pixels [H, W, C] of each photograph, one after the other.
             sizes: (H, W) of each.
-            size: pixels a side of a piece; photographs that are smaller have none.
+            size: pixels a side of a patch; smaller photographs have none.
 
         Raises:
             UserError: the file cannot be read.
@@ -78,7 +78,7 @@ class Photos:
         self.ends = np.cumsum([rows * columns for rows, columns in self.grids])
 
     def rows(self, photos: Sequence[int], apart: bool) -> Tensor:
-        """The rows of all pieces of these photographs, int64 [n]; `apart`: of such as do not overlap."""
+        """The rows of all patches of these photographs, int64 [n]; `apart`: only of patches that do not overlap."""
         stride = -(-self.shape[1] // self.step) if apart else 1
         found = [torch.empty(0, dtype=torch.int64)]
         for i in photos:
@@ -88,7 +88,7 @@ class Photos:
         return torch.cat(found)
 
     def gather(self, rows: Tensor) -> Tensor:
-        """The pieces of these rows, uint8 [n, C, size, size]."""
+        """The patches of these rows, uint8 [n, C, size, size]."""
         channels, size, _ = self.shape
         found = np.empty((len(rows), size, size, channels), np.uint8)
         homes = np.searchsorted(self.ends, rows.numpy(), "right").tolist()
@@ -105,10 +105,10 @@ class Photos:
 
 
 def paired(whole: Listing, damaged: Listing) -> Listing:
-    """The pictures of a listing, each together with its damaged twin: the file of the same name but for its ending.
+    """The images of a listing, each with its degraded version: the file of the same name, up to its suffix.
 
     Raises:
-        UserError: no picture has a twin.
+        UserError: no image has a degraded version, or names are ambiguous.
     """
     sides = [[PurePosixPath(name).with_suffix("") for name in listing.names] for listing in (whole, damaged)]
     for listing, side in zip((whole, damaged), sides, strict=True):
@@ -131,8 +131,8 @@ def paired(whole: Listing, damaged: Listing) -> Listing:
 
     notes = [*whole.notes, *(note for note in damaged.notes if note not in whole.notes)]
     if alone:
-        told = ", ".join(map(one_line, alone[:NAMED])) + (", ..." if len(alone) > NAMED else "")
-        notes.append(f"{len(alone):,} pictures have no twin in {damaged.place} and are left out: {told}.")
+        named = ", ".join(map(one_line, alone[:NAMED])) + (", ..." if len(alone) > NAMED else "")
+        notes.append(f"{len(alone):,} pictures have no twin in {damaged.place} and are left out: {named}.")
     return replace(
         whole,
         names=[whole.names[i] for i, _ in pairs],
@@ -145,34 +145,32 @@ def paired(whole: Listing, damaged: Listing) -> Listing:
 
 
 def key_of(listing: Listing, shape: Shape) -> str:
-    """As `pack.key`: pieces of any size are cut from one copy."""
+    """As `pack.key`, but the same for all patch sizes: they are cut from one copy."""
     return key(listing, Shape(LONGEST, shape.channels, "pieces"))
 
 
 def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
-    """Decode the photographs once, into `place`, unless it is there; what was interrupted goes on.
+    """Decode the photographs into the folder `place`, unless it is there; goes on where an interrupted call stopped.
+
+    Yields:
+        How many photographs are done.
 
     Raises:
-        UserError: none can be read, they are too few to hold some out, or the disk is full.
+        UserError: none can be read, there are too few to hold some out, or the disk is full.
     """
-    work = place.with_name(place.name + ".part")
-    files.make_folder(work)
-    with files.locked(work / ".lock"), cache.held(work):  # others who want the same wait for it
-        if (place / "photos.json").exists():
-            with contextlib.suppress(OSError):
-                shutil.rmtree(work)
+    with unfinished(place, "photos.json") as work:
+        if work is None:
             return
         channels = shape.channels
         name, total = key_of(listing, Shape(channels=channels)), len(listing.names)
         shape, converted = yield from depth.measured(listing, shape)
-        done = _taken_up(work, name)
+        done = _resume(work, name)
+        left = [range(i, i + 1) for i in range(len(done), total)]
+        convert = functools.partial(_decoded, channels=channels, values=shape.depth)
         try:
             with open(work / "journal.jsonl", "a", encoding="utf-8") as journal, open(work / "pixels.bin", "ab") as out:
-                left = [range(i, i + 1) for i in range(len(done), total)]
                 yield Packing(len(done), total)
-                for line, pixels in mapped(
-                    listing, left, functools.partial(_decoded, channels=channels, values=shape.depth)
-                ):
+                for line, pixels in mapped(listing, left, convert):
                     if pixels is not None:
                         out.write(pixels.data)
                         out.flush()
@@ -183,24 +181,23 @@ def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
                 os.fsync(out.fileno())
             _finish(work, listing, done, converted, shape.depth)
             (work / "journal.jsonl").unlink()
-            (work / ".lock").unlink(missing_ok=True)
             os.replace(work, place)
         except OSError as error:
             raise cannot("write", work, error) from error
         checks.remember(place, FILES)
 
 
-def _taken_up(work: Path, name: str) -> list[dict[str, Any]]:
-    """The journal of an interrupted call as far as it is as it should be, with its pixels; or a new one."""
+def _resume(work: Path, name: str) -> list[dict[str, Any]]:
+    """The lines of an interrupted call's journal that are in order and match the pixels; else a new journal."""
     journal, pixels, done, end = work / "journal.jsonl", work / "pixels.bin", [], 0
     lines = journal.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] if journal.exists() else []
     if lines and lines[0] == name and pixels.is_file():
         with open(pixels, "rb") as file:
             for line in lines[1:]:
-                found = files.json_line(line)  # None: one that a crash cut short
-                if not found or not _is_photograph(found, file):
+                entry = files.json_line(line)  # None if a crash cut it short
+                if not entry or not _is_photograph(entry, file):
                     break
-                done.append(found)
+                done.append(entry)
                 end = file.tell()
         os.truncate(pixels, end)
         write_whole(journal, "\n".join([name, *map(json.dumps, done)]) + "\n")
@@ -211,7 +208,7 @@ def _taken_up(work: Path, name: str) -> list[dict[str, Any]]:
 
 
 def _is_photograph(line: dict[str, Any], pixels: IO[bytes]) -> bool:
-    """Is a line of the journal as it should be, and do the next pixels of the file belong to it?"""
+    """Is a line of the journal in order, and do the next pixels of the file match its digest?"""
     if "digest" not in line:
         return isinstance(line.get("broken"), str)
     size, depth = line.get("size"), line.get("depth")
@@ -226,18 +223,21 @@ def _is_photograph(line: dict[str, Any], pixels: IO[bytes]) -> bool:
 
 
 def _decoded(
-    numbers: range, found: Collection[Any], channels: int, values: Depth | None = None
+    numbers: range, images: Collection[Any], channels: int, values: Depth | None = None
 ) -> tuple[dict[str, Any], np.ndarray | None]:
-    """The journal's line of a photograph (with its twin), and its pixels uint8 [H, W, C]; None where it is left out."""
+    """A photograph's line of the journal, and its pixels uint8 [H, W, C]; with its degraded version, twice as many C.
+
+    The pixels are None if it cannot be read.
+    """
     try:
-        (data,) = found
-        paired = isinstance(data, tuple)  # scaled down they would have another damage
+        (data,) = images
+        paired = isinstance(data, tuple)  # not scaled: that would change the degradation
         both = [_pixels(one, channels, not paired, values) for one in (data if paired else (data,))]
         (height, width, _), other = both[0].shape, both[-1].shape
         if other[:2] != (height, width):
             raise Unreadable(f"it has {width}x{height} pixels and its twin {other[1]}x{other[0]}")
         pixels = np.concatenate(both, 2) if len(both) > 1 else both[0]
-    except Exception as error:  # Pillow raises what its parts raise, also MemoryError
+    except Exception as error:  # Pillow passes on all kinds, MemoryError too
         return {"broken": first_line(error)}, None
     digest = checks.digest(pixels).hex()
     return {"size": [height, width], "depth": pixels.shape[2], "bytes": pixels.nbytes, "digest": digest}, pixels
@@ -255,14 +255,14 @@ def _pixels(data: bytes | np.ndarray | Exception, channels: int, smaller: bool, 
 def _finish(
     work: Path, listing: Listing, lines: list[dict[str, Any]], converted: tuple[str, ...], values: Depth | None
 ) -> None:
-    """Split by file, and write what the photographs are read by."""
+    """Split the photographs, and write the card by which they are read."""
     good = [i for i, line in enumerate(lines) if "digest" in line]
     broken = [one_line(f"{listing.names[i]} ({line['broken']})") for i, line in enumerate(lines) if "broken" in line]
     if not good:
         raise UserError(f"None of the {len(lines):,} pictures of {listing.place} can be read. The first: {broken[0]}.")
     digests = {i: lines[i]["digest"] for i in good}
     out = {i for i in good if listing.tests[i]} if listing.tests else set()
-    if not out:  # the same pictures are held out wherever they lie; equal ones on one side
+    if not out:  # by content: the same ones in any folder, and equal ones on one side
         wanted = max(1, round(HELD_OUT * len(set(digests.values()))))
         last = sorted(set(digests.values()))[wanted - 1]
         out = {i for i in good if digests[i] <= last}
@@ -271,7 +271,7 @@ def _finish(
     card = {
         "format": FORMAT,
         "name": listing.name,
-        "channels": lines[good[0]]["depth"],  # twice as many where each picture has a twin
+        "channels": lines[good[0]]["depth"],  # twice as many if there are pairs
         "names": [listing.names[i] for i in good],
         "sizes": [lines[i]["size"] for i in good],
         "digests": [digests[i] for i in good],
@@ -286,17 +286,18 @@ def _finish(
     write_whole(work / "photos.json", json.dumps({**card, "digest": _digest(card)}, indent=1) + "\n")
 
 
-def read(place: Path, size: int, told: tuple[str, ...] | None = None) -> Generator[Packing, None, Pack]:
-    """Pieces of `size` pixels a side (0: as fits most) of the photographs at a place; the pixels stay on the disk.
+def read(place: Path, size: int, notes: tuple[str, ...] | None = None) -> Generator[Packing, None, Pack]:
+    """Patches of the photographs in a folder, yielding how much of them is checked; the pixels stay on the disk.
 
-    They are checked where the files have changed.
+    Only files that have changed since they were last checked are read in full.
 
     Args:
-        told: what is said of the photographs now, instead of the notes of the time when they were decoded.
+        size: pixels a side of a patch; 0: one that most photographs have room for.
+        notes: on the photographs, in place of the notes that were made when they were decoded.
 
     Raises:
-        Damaged: it is of another version, cut short, or its content is not what it says of itself.
-        TooSmall: all photographs are smaller than the pieces.
+        Damaged: it is of another version, cut short, or its content does not match its digests.
+        TooSmall: all photographs are smaller than the patches.
         UserError: it cannot be read.
     """
     path = place / "photos.json"
@@ -313,7 +314,7 @@ def read(place: Path, size: int, told: tuple[str, ...] | None = None) -> Generat
     each = card["bytes"] // len(sizes)
     yield from checks.check(place, FILES, each, digests, lambda numbers: [photos.photos[i] for i in numbers])
     small = [i for i, s in enumerate(sizes) if min(s) < size]
-    notes = [*(card["notes"] if told is None else told), *card.get("converted", [])]
+    remarks = [*(card["notes"] if notes is None else notes), *card.get("converted", [])]
     for which, why in (
         (card["broken"], "could not be read"),
         ([names[i] for i in small], f"have less than {size} pixels a side"),
@@ -321,7 +322,7 @@ def read(place: Path, size: int, told: tuple[str, ...] | None = None) -> Generat
         if which:
             named = ", ".join(map(one_line, which[:NAMED])) + (", ..." if len(which) > NAMED else "")
             total = len(names) + len(card["broken"])
-            notes.append(f"{len(which):,} of {total:,} pictures {why} and are left out: {named}.")
+            remarks.append(f"{len(which):,} of {total:,} pictures {why} and are left out: {named}.")
     train = photos.rows([i for i in range(len(sizes)) if i not in held], apart=False)
     held_out = photos.rows(sorted(held), apart=True)
     if not len(train) or not len(held_out):
@@ -333,7 +334,7 @@ def read(place: Path, size: int, told: tuple[str, ...] | None = None) -> Generat
     content = hashlib.sha256(json.dumps([card["channels"], card["digests"], card["held_out"]]).encode())
     sides = [(Stored(photos, rows), None) for rows in (train, held_out)]
     values = decode.depth_of(card.get("depth"))
-    return Pack(card["name"], sides[0], sides[1], (), content.hexdigest(), card["licence"], tuple(notes), values)
+    return Pack(card["name"], sides[0], sides[1], (), content.hexdigest(), card["licence"], tuple(remarks), values)
 
 
 def _digest(card: dict[str, Any]) -> str:

@@ -53,7 +53,7 @@ def learn(selector: Selector, generator: nn.Module, batches: Batches, latent_dim
 
     def contest() -> Iterator[tuple[Tensor, Tensor]]:
         for step in range(total):
-            seeds.plant(seeds.key(batches.seed, "selector", step), batches.device)
+            seeds.seed_all(seeds.key(batches.seed, "selector", step), batches.device)
             real = batches.at(step * batches.batch)
             fake = draw(generator, torch.randn(len(real.real), latent_dim), real.labels)
             both = torch.cat([real.real, fake])

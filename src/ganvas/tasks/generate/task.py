@@ -1,4 +1,4 @@
-"""Generate: draw new images from noise, of a class that is asked for where the data has classes."""
+"""Generate: draw new images from noise, of a chosen class where the data has classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ganvas.core import distributed, seeds
+from ganvas.core import seeds
 from ganvas.core.config import knob
 from ganvas.core.later import Later
 from ganvas.core.run import Run
@@ -23,6 +23,7 @@ from ganvas.images.spec import ImageSpec
 from ganvas.metrics import copies
 from ganvas.networks import NETWORKS
 from ganvas.tasks.generate import rejection
+from ganvas.tasks.generate.adaptive import Augment, Gamma
 from ganvas.tasks.generate.detect import detector as detection
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
@@ -32,18 +33,14 @@ from ganvas.training.task import Task
 if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
 
-MAX_ROWS = 32
-FAKES = 7_500  # pictures of the finished generator that the detector learns from, or is asked about
-PORTION = 250
-GAMMA = 1e-3  # first weight of the penalties, times pixels and by images a step (the rule of Karras et al. 2020)
-BAND, NUDGE = 1.5, 1.05  # how far the penalties' share may be off, as a factor; by how much their weight then moves
-OVERFIT = 0.4  # training images as far above held-out ones as this share of their way to fakes: D knows them by heart
-PACE = 30_000  # images in which the probability of a disturbance would go from 0 to 1
+MAX_ROWS = 32  # of a preview, one row per class
+FAKES = 7_500  # images of the finished generator that the detector learns from or is tested on
+PORTION = 250  # images drawn at a time
 
 
 @dataclass(frozen=True)
 class Config:
-    """Loss, penalties and rhythm of the contest."""
+    """Loss, penalties and rhythm of the training, and what is learned when it ends."""
 
     loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
     r1: float = knob(0.0, "weight (gamma) of the squared gradient of D on real images", low=0, high=10**9)
@@ -79,7 +76,7 @@ class Config:
 
 
 class GenerateTask(Task):
-    """The classic contest: G draws from z (and a label), D judges."""
+    """The classic GAN: G maps z (and a label) to an image, D tells generated images from real ones."""
 
     name = "generate"
     Config, Data, Spec = Config, DataConfig, ImageSpec
@@ -99,16 +96,14 @@ class GenerateTask(Task):
         self.generator, self.discriminator = generator, discriminator
         self.spec, self.config, self.latent_dim = spec, config, latent_dim
         self.objective = LOSSES[config.loss]
-        self.guessing = float(self.objective.d_loss(torch.zeros(1), torch.zeros(1))) or 1.0  # loss of a D that guesses
+        self.guessing = float(self.objective.d_loss(torch.zeros(1), torch.zeros(1))) or 1.0  # loss of a guessing D
         self.learned: dict[str, nn.Module] = {}
         self.findings: dict[str, Any] = {}
-        self.dials = {
-            "gamma": torch.tensor(1.0),
-            "share": torch.tensor(config.penalty_share),
-            "augment": torch.tensor(0.0),
-        }
+        self.dials: dict[str, Tensor] = {}
+        self.gamma = Gamma(self.dials, config.penalty_share)
+        self.augment = Augment(self.dials, config.augment)
         self._watch: copies.Watch | None = None
-        self._fakes: Tensor | None = None  # drawn in the discriminator's step, used again in the generator's
+        self._fakes: Tensor | None = None  # drawn in the discriminator's step, reused in the generator's
 
     @classmethod
     def of(
@@ -135,118 +130,130 @@ class GenerateTask(Task):
         return found
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        c, gamma = self.config, self.dials["gamma"]
-        if c.penalty_share and batch.step == 0:
-            gamma.fill_(GAMMA * self.spec.size**2 / (len(batch.real) * batch.ranks))
-        pauses = (batch.step + 1) % c.d_steps != 0
-        with torch.set_grad_enabled(not pauses):
-            fakes = self._draw(self.generator, batch)
-        self._fakes = None if pauses else fakes
-        fakes, real_images = self._disturbed(fakes.detach(), batch), self._disturbed(self._turned(batch), batch)
-        penalised = batch.step % c.penalty_every == 0
-        if penalised and c.r1:
-            real_images.requires_grad_(True)
-        if penalised and c.r2:
-            fakes.requires_grad_(True)
-        real, fake = self._judge(real_images, fakes, batch.labels)
-        total = loss = self.objective.d_loss(real, fake)
-        logged: dict[str, Tensor] = {}
-        penalty = loss.new_zeros(())
-        for name, weight, logits, images in (("r1", c.r1, real, real_images), ("r2", c.r2, fake, fakes)):
-            if penalised and weight:
-                logged[name] = losses.squared_gradient(logits, images)
-                penalty = penalty + 0.5 * weight * gamma * logged[name]
-        if penalised and c.penalty_share:
-            logged |= {"gamma": gamma.clone(), "penalty_share": penalty / (penalty + self.guessing)}
-        total = total + c.penalty_every * penalty
-        if c.gradient_penalty:
+        if batch.step == 0:
+            self.gamma.start(self.spec.size**2, len(batch.real) * batch.ranks)
+        fakes = self._draw_fakes(batch)
+        fakes, real_images = self.augment(fakes, batch), self.augment(self._mirrored(batch), batch)
+        weights = self._penalty_weights(batch.step)
+        for name, images in (("r1", real_images), ("r2", fakes)):
+            if name in weights:
+                images.requires_grad_(True)
+        real, fake = self._logits(real_images, fakes, batch.labels)
+        loss = self.objective.d_loss(real, fake)
+        penalty, logged = self._penalties(weights, loss, {"r1": (real, real_images), "r2": (fake, fakes)}, batch.step)
+        total = loss + self.config.penalty_every * penalty
+        if self.config.gradient_penalty:
             mix = batch.draw(torch.rand, 1, 1, 1).to(fakes.device)
             logged["gradient_penalty"] = losses.gradient_penalty(
                 lambda x: self.discriminator(x, batch.labels), real_images, fakes, mix
             )
-            total = total + c.gradient_penalty * logged["gradient_penalty"]
+            total = total + self.config.gradient_penalty * logged["gradient_penalty"]
         return {"total": total, "loss_d": loss, **losses.verdicts(self.objective, real, fake), **logged}
+
+    def _draw_fakes(self, batch: Batch) -> Tensor:
+        """Generated images for D, without gradients; kept for G's step, unless G pauses in this one."""
+        pauses = (batch.step + 1) % self.config.d_steps != 0
+        with torch.set_grad_enabled(not pauses):
+            fakes = self._draw(self.generator, batch)
+        self._fakes = None if pauses else fakes
+        return fakes.detach()
+
+    def _penalty_weights(self, step: int) -> dict[str, float]:
+        """The weights of the gradient penalties R1 and R2 that this step has."""
+        if step % self.config.penalty_every:
+            return {}
+        return {name: weight for name, weight in (("r1", self.config.r1), ("r2", self.config.r2)) if weight}
+
+    def _penalties(
+        self, weights: dict[str, float], loss: Tensor, sides: dict[str, tuple[Tensor, Tensor]], step: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum of this step's R1 and R2 penalties, and what is logged of them.
+
+        Args:
+            sides: logits [B] and the images [B, C, H, W] that they are of, by the penalty's name.
+        """
+        penalty, logged = loss.new_zeros(()), {}
+        for name, weight in weights.items():
+            logged[name] = losses.squared_gradient(*sides[name])
+            penalty = penalty + 0.5 * weight * self.gamma.weight * logged[name]
+        if self.config.penalty_share and step % self.config.penalty_every == 0:
+            logged |= {"gamma": self.gamma.weight.clone(), "penalty_share": penalty / (penalty + self.guessing)}
+        return penalty, logged
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
         fakes, self._fakes = self._fakes, None
         if fakes is None:
             return None
-        fake = self.discriminator(self._disturbed(fakes, batch), batch.labels).float()
+        fake = self.discriminator(self.augment(fakes, batch), batch.labels).float()
         real = fake
-        if self.objective.threshold is None:  # only pairwise losses look at the real images here
+        if self.objective.threshold is None:  # only pairwise losses need the real images here
             with torch.no_grad():
-                real = self.discriminator(self._disturbed(self._turned(batch), batch), batch.labels).float()
+                real = self.discriminator(self.augment(self._mirrored(batch), batch), batch.labels).float()
         loss = self.objective.g_loss(real, fake)
         return {"total": loss, "loss_g": loss, "d_fake_after": losses.score(self.objective, fake)}
 
     def heed(self, logged: dict[str, Tensor]) -> None:
-        if "penalty_share" in logged:
-            share = logged["penalty_share"]
-            self.dials["share"] = torch.lerp(self.dials["share"].to(share.device), share, 0.1)
+        self.gamma.heed(logged)
 
     @torch.no_grad()
     def adapt(self, generator: nn.Module, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:
-        c, dials = self.config, self.dials
-        told: dict[str, Tensor] = {}
-        if c.penalty_share:
-            share = float(dials["share"])
-            dials["gamma"] *= (
-                NUDGE if share < c.penalty_share / BAND else 1 / NUDGE if share > c.penalty_share * BAND else 1
-            )
-        if c.augment:
-            fakes = self._draw(generator, train)
-            logits = [
-                self.discriminator(self._disturbed(images, batch), batch.labels).float().mean()
-                for images, batch in ((train.real, train), (held_out.real, held_out), (fakes, train))
-            ]
-            distributed.average(logits)
-            seen, new, fake = logits
-            told["overfit"] = (seen - new) / (seen - fake).abs().clamp_min(1e-3)
-            move = images / PACE if told["overfit"] > OVERFIT else -images / PACE
-            dials["augment"].add_(move).clamp_(0, c.augment)
-            told["augment"] = dials["augment"].clone()
-        return told
+        self.gamma.adapt()
+        if not self.config.augment:
+            return {}
+        fakes = self._draw(generator, train)
+
+        def mean_logit(images: Tensor, batch: Batch) -> Tensor:
+            return self.discriminator(self.augment(images, batch), batch.labels).float().mean()
+
+        logits = mean_logit(train.real, train), mean_logit(held_out.real, held_out), mean_logit(fakes, train)
+        return self.augment.adapt(*logits, images)
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
         generator.eval()
         self.discriminator.eval()
         if self.config.select:
-            yield "The contest is over. Now a selector learns which drawings to keep (minutes)."
-            torch.manual_seed(seeds.key(batches.seed, "selector"))
-            selector = rejection.Selector(self.spec.channels, self.spec.size).to(batches.device)
-            selector.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-            for _ in rejection.learn(selector, generator, batches, self.latent_dim, self.config.select):
-                yield ""
-            self.learned["selector"] = selector
-            yield "The selector has learned."
-        held_out = batches.data.held_out.samples
-        if none := detection.why_none(len(held_out), self.config.detect):
-            self.findings["no_detector"] = none
-            if self.config.detect:
-                yield f"No detector: {none}."
-        else:
-            yield "Now a detector learns to know such images from others (seconds)."
-            train, seed = batches.data.train.samples, batches.seed
-            fresh = [self._kept(generator, batches, i, train) for i in range(0, min(FAKES, len(train)), PORTION)]
-            fakes = torch.cat(fresh)
-            yield ""
-            drawn = cut((path for _, path in run.previews()), self.spec)
-            learn, left = fakes[: -len(fakes) // 3], fakes[-len(fakes) // 3 :]
-            detector = detection.learn(self.discriminator, train, held_out, learn, drawn, seed, self.config.detect)
-            found = detection.report(self.discriminator, detector, held_out, left, seed, self.config.detect)
-            self.learned["detector"], self.findings["detector"] = detector, dataclasses.asdict(found)
-            yield (
-                f"The detector lets {1 - found.false_alarm:.1%} of {found.real:,} new real images pass, and "
-                f"{found.rows[0].passed:.1%} of this generator's pictures (ganvas detect)."
-            )
+            yield from self._learn_selector(generator, batches)
+        reason = detection.why_none(len(batches.data.held_out.samples), self.config.detect)
+        if not reason:
+            yield from self._learn_detector(generator, batches, run)
+            return
+        self.findings["no_detector"] = reason
+        if self.config.detect:
+            yield f"No detector: {reason}."
 
-    def _kept(self, generator: nn.Module, batches: Batches, start: int, train: Tensor) -> Tensor:
-        """Some of the pictures that people will see, of classes as they come in the data, uint8."""
+    def _learn_selector(self, generator: nn.Module, batches: Batches) -> Iterator[str]:
+        yield "The contest is over. Now a selector learns which drawings to keep (minutes)."
+        torch.manual_seed(seeds.key(batches.seed, "selector"))
+        selector = rejection.Selector(self.spec.channels, self.spec.size).to(batches.device)
+        selector.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        for _ in rejection.learn(selector, generator, batches, self.latent_dim, self.config.select):
+            yield ""
+        self.learned["selector"] = selector
+        yield "The selector has learned."
+
+    def _learn_detector(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
+        yield "Now a detector learns to know such images from others (seconds)."
+        train, held_out, seed = batches.data.train.samples, batches.data.held_out.samples, batches.seed
+        starts = range(0, min(FAKES, len(train)), PORTION)
+        fakes = torch.cat([self._shown(generator, batches, start, train) for start in starts])
+        yield ""
+        earlier = cut((path for _, path in run.previews()), self.spec)
+        learn, test = fakes[: -len(fakes) // 3], fakes[-len(fakes) // 3 :]
+        detector = detection.learn(self.discriminator, train, held_out, learn, earlier, seed, self.config.detect)
+        found = detection.report(self.discriminator, detector, held_out, test, seed, self.config.detect)
+        self.learned["detector"], self.findings["detector"] = detector, dataclasses.asdict(found)
+        yield (
+            f"The detector lets {1 - found.false_alarm:.1%} of {found.real:,} new real images pass, and "
+            f"{found.rows[0].passed:.1%} of this generator's pictures (ganvas detect)."
+        )
+
+    def _shown(self, generator: nn.Module, batches: Batches, start: int, train: Tensor) -> Tensor:
+        """Some images as users will get them, uint8 [n, C, H, W], with the classes of as many training images."""
         count = min(PORTION, FAKES - start, len(train) - start)
         numbers = [seeds.key(batches.seed, "detector", start + i) for i in range(count)]
         labels = batches.data.train.labels
-        kinds = None if labels is None else labels[start : start + count].to(batches.device)
-        drawn = rejection.kept(generator, self.learned.get("selector"), numbers, self.latent_dim, kinds)
+        chosen = None if labels is None else labels[start : start + count].to(batches.device)
+        drawn = rejection.kept(generator, self.learned.get("selector"), numbers, self.latent_dim, chosen)
         return im.to_uint8(drawn)
 
     @torch.no_grad()
@@ -279,30 +286,23 @@ class GenerateTask(Task):
     def preview(self, generator: nn.Module, batches: Batches) -> Sheet:
         rows = min(self.spec.classes, MAX_ROWS) or COLUMNS
         device = next(generator.parameters()).device
-        z = seeds.latents((seeds.key(batches.seed, "preview", i) for i in range(rows * COLUMNS)), self.latent_dim).to(
-            device
-        )
+        numbers = (seeds.key(batches.seed, "preview", i) for i in range(rows * COLUMNS))
+        z = seeds.latents(numbers, self.latent_dim).to(device)
         labels = torch.arange(rows, device=device).repeat_interleave(COLUMNS) if self.spec.classes else None
         return Sheet(im.to_uint8(generator(z, labels)))
 
-    def _disturbed(self, images: Tensor, batch: Batch) -> Tensor:
-        """What D sees of these images, as many as the batch has."""
-        if not self.config.augment:
-            return images
-        chance = batch.draw(torch.rand, augment.CHANCES)
-        return augment.disturb(images, self.dials["augment"].to(images.device), chance)
-
-    def _turned(self, batch: Batch) -> Tensor:
+    def _mirrored(self, batch: Batch) -> Tensor:
+        """The real images, every second one mirrored where that is wanted."""
         return augment.mirrored(batch.real, batch.draw(torch.rand)) if self.config.mirror else batch.real
 
-    def _judge(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _logits(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         """Logits of real and generated images, each [B]."""
         if not self.config.joint:
             return self.discriminator(real, labels).float(), self.discriminator(fake, labels).float()
         twice = None if labels is None else torch.cat([labels, labels])
-        judged_real, judged_fake = self.discriminator(torch.cat([real, fake]), twice).float().chunk(2)
-        return judged_real, judged_fake
+        real, fake = self.discriminator(torch.cat([real, fake]), twice).float().chunk(2)
+        return real, fake
 
     def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
-        z = batch.draw(torch.randn, self.latent_dim).to(batch.real.device)  # on the CPU: one z on any device
+        z = batch.draw(torch.randn, self.latent_dim).to(batch.real.device)  # drawn on the CPU: the same z on any device
         return generator(z, batch.labels)

@@ -1,0 +1,141 @@
+"""Starting a training: read the data, agree with the other processes, claim the run's folder, pass on the events."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganvas.core import config as cf
+from ganvas.core import distributed
+from ganvas.core.errors import UserError
+from ganvas.core.files import make_folder, place, write_whole
+from ganvas.core.run import Run
+from ganvas.core.samples import Dataset
+from ganvas.core.text import command
+from ganvas.report import page
+from ganvas.training import finetune, loop
+from ganvas.training.events import Event, Noted, Saved, Warned
+
+if TYPE_CHECKING:
+    from ganvas.training.experiment import Experiment
+
+EXTENDS = {"training.images"}  # settings that a resume may increase
+NOTE_EVERY = 10.0  # seconds between two notes on how far the data is read
+
+
+def train(experiment: Experiment, folder: str | Path | None) -> Iterator[Event]:
+    """Train an experiment: see `Experiment.run`."""
+    with distributed.joined(), contextlib.ExitStack() as held:
+        with distributed.together():
+            with distributed.in_turn():
+                data = yield from _load(experiment)
+            task = experiment.build(data.spec)
+            batches = experiment.batches(data)
+        card, first = experiment.card(data), distributed.is_first()
+        _agree(experiment, card)
+        path, note = Path(), ""
+        with distributed.together():
+            if first:
+                path = Path(distributed.once("folder", lambda: str(_folder(experiment, folder))))
+                make_folder(path)
+                held.enter_context(Run(path).locked())
+                _claim(experiment, Run(path), data, card)
+                if experiment.training.from_ and not Run(path).snapshots():
+                    networks = {"generator": task.generator, "discriminator": task.discriminator}
+                    note = finetune.take(networks, experiment.training.from_)
+        path = distributed.broadcast(path)
+        # a model's card keeps no paths of the data
+        run = Run(path, {**card, "data": {**card["data"], **experiment.data.bare(data)}}, first)
+        if first:
+            yield from (Warned(0, text) for text in data.notes)
+            if note:
+                yield Noted(0, note)
+        with experiment.enough_memory(data.spec):
+            yield from _report(loop.fit(task, batches, experiment.training, run), run)
+
+
+def _load(experiment: Experiment) -> Generator[Event, None, Any]:
+    """The data of the experiment, with a note now and then on how far it is read."""
+    steps = experiment.loading()
+    noted = -NOTE_EVERY
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value
+        if time.monotonic() - noted >= NOTE_EVERY and distributed.is_first():
+            noted = time.monotonic()
+            yield Noted(0, f"{step.text}: {step.done:,} of {step.total:,} done.")
+
+
+def _agree(experiment: Experiment, card: dict[str, Any]) -> None:
+    """Raise a UserError if the processes have different settings or data."""
+    distributed.agree({"the fingerprint": card["fingerprint"], "kind": card["spec"]}, "data")
+    sections = {name: values for name, values in experiment.to_dict().items() if isinstance(values, dict)}
+    settings = {f"{name}.{key}": value for name, values in sections.items() for key, value in values.items()}
+    for name in _places(experiment):  # the fingerprint identifies the data, wherever it lies
+        settings.pop(name)
+    distributed.agree(settings, "settings")
+
+
+def _places(experiment: Experiment) -> list[str]:
+    """The settings that say where data lies."""
+    return [f"data.{name}" for name in experiment.data.places]
+
+
+def _folder(experiment: Experiment, folder: str | Path | None) -> Path:
+    return place(folder) if folder is not None else experiment.new_folder()
+
+
+def _claim(experiment: Experiment, run: Run, data: Dataset, card: dict[str, Any]) -> None:
+    """Write the experiment into a new folder, or check that the run in an old one is the same."""
+    if run.experiment.is_file():
+        _check_same(experiment, run, data)
+    else:
+        others = [p for p in run.folder.iterdir() if not p.name.startswith(".")]  # not the lock or an unfinished file
+        if others:
+            raise UserError(
+                f"{run.folder} holds other files ({others[0].name}) and no run. Choose an empty or new folder."
+            )
+    write_whole(run.experiment, json.dumps(card, indent=1) + "\n")
+
+
+def _check_same(experiment: Experiment, run: Run, data: Dataset) -> None:
+    """Raise a UserError if the folder's run has other settings (more `images` are fine) or other data."""
+    old = run.settings()
+    changes = cf.differences(experiment.from_dict(old, str(run.experiment)).to_dict(), experiment.to_dict())
+    for name in ("recipe", *_places(experiment)):
+        changes.pop(name, None)
+    refused = {key: (was, now) for key, (was, now) in changes.items() if key not in EXTENDS or now <= was}
+    if refused:
+        rows = "".join(f"\n  {key}: {was} in the folder, {now} now" for key, (was, now) in refused.items())
+        raise UserError(
+            f"{run.folder} holds a run of other settings:{rows}\n"
+            f"Resume it as it was ({command('ganvas', 'resume', run.folder)}), or choose another --run folder."
+        )
+    if old.get("fingerprint") != data.fingerprint:
+        raise UserError(
+            f"{run.folder} was trained on other images than {experiment.data.source} holds now (fingerprints "
+            f"{str(old.get('fingerprint'))[:12]} and {data.fingerprint[:12]}). Name the right ones with "
+            "--data, or choose another --run folder."
+        )
+
+
+def _report(events: Iterator[Event], run: Run) -> Iterator[Event]:
+    """Pass on the events of a training, and write the run's report after each snapshot and at the end."""
+    try:
+        for event in events:
+            if isinstance(event, Saved):
+                page.write(run)
+            yield event
+        if run.writes:  # with what came after the last snapshot
+            page.write(run)
+    except GeneratorExit:
+        events.close()  # pyright: ignore[reportAttributeAccessIssue]  # fit is a generator: it saves as it closes
+        if run.writes:
+            page.write(run)
+        raise
