@@ -19,6 +19,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import cannot, locked, make_folder, open_regular, parse_json, part_of, read_bytes, write_whole
 from ganvas.core.locate import exists
 from ganvas.core.naming import safe
+from ganvas.core.old_names import warn
 from ganvas.core.rows import LINE, is_figure, moment, parsed, read_end
 
 KEEP = 3  # snapshots that are kept
@@ -243,6 +244,11 @@ class Run:
         found = [(0, first)] if first.is_file() else []
         named = ((moment(path), path) for path in sorted(self.samples.glob(f"fakes_*{suffix}")))
         return found + sorted((seen, path) for seen, path in named if seen is not None)
+
+    def pictures(self) -> list[tuple[int, Path]]:
+        """`previews`, as scripts of before version 0.2 call them."""
+        warn("Run.pictures()", "Run.previews()")
+        return self.previews()
 
     def save_snapshot(self, images: int, tensors: dict[str, Tensor], card: dict[str, Any]) -> Path:
         """Write all that a resume needs, and remove the oldest snapshots."""

@@ -19,6 +19,7 @@ from ganvas.core import distributed, registry, seeds
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import make_folder, write_whole
 from ganvas.core.files import place as file_place
+from ganvas.core.old_names import warn
 from ganvas.core.progress import Counted, last
 from ganvas.core.run import Run
 from ganvas.core.samples import Dataset, Spec
@@ -162,6 +163,16 @@ class Experiment:
         if not self.data.source:
             raise UserError(f"The recipe {self.recipe} is for images of your own: name them with --data FOLDER.")
         self.kind.ready(self)
+
+    def source(self) -> str:
+        """`data.source`, as scripts of before version 0.2 ask for it.
+
+        Raises:
+            UserError: it is still to be named.
+        """
+        warn("Experiment.source()", "Experiment.data.source")
+        self.ready()
+        return self.data.source
 
     def _steps(self) -> Generator[Counted, None, Any]:
         self.ready()
