@@ -227,7 +227,7 @@ def all_tasks() -> dict[str, Any]:
     """The class of each task, by name."""
     from ganvas.core import registry
 
-    return {name: registry.find(name) for name in registry.names()}
+    return {task.name: task for task in registry.importable()}
 
 
 def networks_by_task() -> dict[str, dict[str, Any]]:

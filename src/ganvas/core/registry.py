@@ -5,8 +5,10 @@ A package adds a task by an entry point of the group `ganvas.tasks`, a script by
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from ganvas.core.errors import UserError, first_line, unknown
@@ -51,6 +53,13 @@ def find(name: str) -> type[Task]:
         return cast("type[Task]", getattr(importlib.import_module(module), attribute))
     except (ImportError, AttributeError) as error:
         raise UserError(f"The task {name} cannot be imported from {text}: {first_line(error)}.") from error
+
+
+def importable() -> Iterator[type[Task]]:
+    """All tasks but those whose packages cannot be imported: whoever asks for one of these by its name is told."""
+    for name in names():
+        with contextlib.suppress(UserError):
+            yield find(name)
 
 
 def first() -> type[Task]:

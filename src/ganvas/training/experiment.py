@@ -75,7 +75,7 @@ class Experiment:
 
     def _network_name(self) -> str:
         """The network's name, of whatever task; else that of its class."""
-        kinds = [self.kind, *(registry.find(name) for name in registry.names())]
+        kinds = [self.kind, *registry.importable()]
         found = (network_of(kind, self.network) for kind in kinds)
         return next((pair[0] for pair in found if pair is not None), type(self.network).__name__)
 
@@ -109,7 +109,7 @@ class Experiment:
         task = registry.find(str(parts["task"].pop("name", registry.first().name))[:60])  # once there was no other
         name = str(parts["network"].pop("name", ""))[:60]
         if name not in task.networks:
-            others = {n for other in registry.names() for n in registry.find(other).networks}
+            others = {n for other in registry.importable() for n in other.networks}
             if name not in others:
                 raise unknown("network", name, task.networks)
             raise UserError(

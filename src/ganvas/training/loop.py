@@ -7,6 +7,8 @@ import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import torch
+
 from ganvas.core import checkpoint, distributed, seeds
 from ganvas.core.errors import UserError
 from ganvas.core.rows import stamp
@@ -195,7 +197,8 @@ def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:
 def _sample(trainer: Trainer, batches: Batches, run: Run, name: str) -> Sampled:
     """Draw the fixed samples."""
     drawer = trainer.drawer().eval()
-    preview = trainer.task.preview(drawer, batches)
+    with torch.no_grad():
+        preview = trainer.task.preview(drawer, batches)
     trainer.task.generator.train()
     return Sampled(trainer.images, run.save_sample(name, preview.files()), preview)
 
@@ -205,7 +208,8 @@ def _check(trainer: Trainer, batches: Batches, run: Run, preview: Preview) -> Ev
     task = trainer.task
     seeds.plant(seeds.key(trainer.config.seed, "check", trainer.images), trainer.device)
     task.generator.eval(), task.discriminator.eval()
-    figures = task.check(trainer.drawer(), batches, preview)
+    with torch.no_grad():
+        figures = task.check(trainer.drawer(), batches, preview)
     task.generator.train(), task.discriminator.train()
     run.append({"images": trainer.images, "metric": task.checks, "n": CHECK, **figures}, run.metrics)
     return Evaluated(trainer.images, figures, task.describe(figures))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganvas.core.errors import UserError
 from ganvas.core.run import Run
-from ganvas.core.samples import Dataset, Preview
+from ganvas.core.samples import CHECK, Dataset, Preview
 from ganvas.training.batches import Batch, Batches
 
 if TYPE_CHECKING:
@@ -61,10 +61,15 @@ class Task(ABC):
 
     # Before a training
 
+    def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: Any, config: Any, network: Any) -> None:
+        self.generator, self.discriminator = generator, discriminator
+        self.spec, self.config, self.network = spec, config, network
+        self.learned, self.findings, self.dials = {}, {}, {}
+
     @classmethod
-    @abstractmethod
     def of(cls, generator: nn.Module, discriminator: nn.Module, spec: Any, config: Any, network: Any) -> Task:
         """The task with these networks and its config; `network`: the networks' own."""
+        return cls(generator, discriminator, spec, config, network)
 
     @classmethod
     def verify(cls, experiment: Experiment) -> None:
@@ -114,7 +119,8 @@ class Task(ABC):
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
         """The discriminator's accuracy ('real', 'fake') on these real samples and as many generated ones.
 
-        Empty where there is no discriminator. Neither network's mode (training or evaluation) is changed.
+        Empty where there is no discriminator. Neither network's mode (training or evaluation) is changed. The loop
+        asks without gradients, as for all that follows.
         """
 
     def heed(self, logged: dict[str, Tensor]) -> None:
@@ -137,9 +143,14 @@ class Task(ABC):
 
     # What people see
 
-    @abstractmethod
     def check(self, generator: nn.Module, batches: Batches, preview: Any) -> dict[str, float]:
-        """Figures that are worth a look beside each `preview`; both networks are in evaluation mode."""
+        """Figures that are worth a look beside each `preview`; both networks are in evaluation mode.
+
+        By default the discriminator's accuracy on training samples, generated and held-out ones.
+        """
+        seen, held_out = (self.accuracy(batch(CHECK), generator) for batch in (batches.seen, batches.held_out))
+        figures = {name: float(value) for name, value in seen.items()}
+        return {**figures, "held_out": float(held_out["real"])} if held_out else figures
 
     @abstractmethod
     def preview(self, generator: nn.Module, batches: Batches) -> Preview:

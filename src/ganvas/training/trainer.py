@@ -215,7 +215,7 @@ class Trainer:
     def probe(self, batches: Batches) -> None:
         """The discriminator's accuracy on some held-out images, in the same mode as it has in training."""
         seeds.plant(seeds.key(self.config.seed, "probe", self.images), self.device)
-        with self.autocast():
+        with torch.no_grad(), self.autocast():
             held_out = batches.held_out(PROBE, start=self.images)
             figures = self.task.accuracy(held_out, self.drawer())
             seen, since = batches.seen(PROBE, start=self.images), self.images - self.probed
