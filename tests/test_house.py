@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
 import test_floors
 
 SCRIPT = Path(__file__).parents[1] / "docs" / "make_house.py"
 
 
-def test_the_picture_names_every_file_and_draws_every_import_between_boxes() -> None:
-    spec = importlib.util.spec_from_file_location("make_house", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    make = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make)
+def test_the_picture_names_every_file_and_draws_every_import_between_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    make = importlib.import_module(SCRIPT.stem)
     text = make.picture()
     assert text == make.picture()
     ElementTree.fromstring(text)  # whole XML
