@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import ganvas
-from ganvas.core import samples, seeds
-from ganvas.core.config import knob
+from ganvas.core import config, samples, seeds
 from ganvas.core.model import TrainedModel
 from ganvas.training import losses, trainer
 from ganvas.training.batches import Batch, Batches
@@ -43,8 +42,8 @@ class PointData(samples.InMemory):
 
 @dataclass(frozen=True)
 class Data(samples.DataConfigBase):
-    source: str = knob("ring", "a name for the points")
-    count: int = knob(2_000, "points to train on; as many are held out", low=10, high=10**6)
+    source: str = config.knob("ring", "a name for the points")
+    count: int = config.knob(2_000, "points to train on; as many are held out", low=10, high=10**6)
 
     def loading(self) -> Generator[samples.Counted, None, PointData]:
         yield from ()
@@ -56,7 +55,7 @@ class Data(samples.DataConfigBase):
 
 @dataclass(frozen=True)
 class Layers:
-    width: int = knob(32, "units of the hidden layers", low=1, high=4096)
+    width: int = config.knob(32, "units of the hidden layers", low=1, high=4096)
 
 
 def network(width: int, outside: int, *end: nn.Module) -> nn.Sequential:
@@ -66,13 +65,13 @@ def network(width: int, outside: int, *end: nn.Module) -> nn.Sequential:
 
 class Architecture:
     Config = Layers
-    Generator = staticmethod(lambda _, config: network(config.width, 2))
-    Discriminator = staticmethod(lambda _, config: network(config.width, 1, nn.Flatten(0)))
+    Generator = staticmethod(lambda _, layers: network(layers.width, 2))
+    Discriminator = staticmethod(lambda _, layers: network(layers.width, 1, nn.Flatten(0)))
 
 
 @dataclass(frozen=True)
 class Config:
-    r1: float = knob(0.1, "weight of the squared gradient of D on real points", low=0, high=100)
+    r1: float = config.knob(0.1, "weight of the squared gradient of D on real points", low=0, high=100)
 
 
 class Points(TrainedModel):
