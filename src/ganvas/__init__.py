@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ganvas.core import old_names
 from ganvas.core.registry import TASKS
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ HOMES = {
     "restorer": "tasks.restore.model:load",
     "translator": "tasks.translate.model:load",
 }
+
+old_names.install()
 
 
 def __getattr__(name: str) -> Any:

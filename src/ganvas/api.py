@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -24,9 +23,7 @@ class Recipes(Mapping[str, Callable[[], Experiment]]):
     """The recipes of all tasks by name, in the order of the tasks; none of packages that cannot be imported."""
 
     def _tables(self) -> Iterator[dict[str, Callable[[], Experiment]]]:
-        for name in registry.names():
-            with contextlib.suppress(UserError):  # reported where somebody asks for this task by name
-                yield recipes_of(registry.find(name))
+        yield from map(recipes_of, registry.importable())
 
     def __getitem__(self, name: str) -> Callable[[], Experiment]:
         for table in self._tables():

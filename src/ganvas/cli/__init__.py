@@ -1,5 +1,6 @@
 """The command `ganvas`. Importing this does not import torch: the help answers at once."""
 
+import contextlib
 import importlib
 import importlib.util
 
@@ -9,7 +10,8 @@ from ganvas.core import registry
 from ganvas.core.console import app
 
 for name in registry.command_modules():  # each task adds its own
-    if importlib.util.find_spec(name):
-        importlib.import_module(name)
+    with contextlib.suppress(ModuleNotFoundError):  # a package that is not there: whoever asks for its task is told
+        if importlib.util.find_spec(name):
+            importlib.import_module(name)
 
 __all__ = ["app", "main"]

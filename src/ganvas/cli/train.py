@@ -89,8 +89,8 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
     from ganvas.training.experiment import Experiment
 
     experiment = api.experiment(Experiment.load(folder), data, as_settings(settings), to)
-    places = experiment.data
-    for place, way in ((places.source, "--data"), (places.to, "--to"), (places.twins, "twins=")):
+    for setting in experiment.data.places:
+        place, way = getattr(experiment.data, setting), {"source": "--data", "to": "--to"}.get(setting, f"{setting}=")
         if os.path.isabs(place) and not os.path.exists(place):
             raise UserError(
                 f"{folder} learns from {place}, where there is nothing now. Say where these images are: "
@@ -198,19 +198,20 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     """Train, show what happens, and say at the end what there is and what to type next."""
     from ganvas.cli.display import Lines, Screen
     from ganvas.core import distributed
-    from ganvas.core.run import Run
-    from ganvas.training.events import Started
+    from ganvas.training.events import Sampled, Started
 
     console, total = Console(quiet=not is_first()), experiment.training.images
     display = Screen(console, total, experiment.recipe) if console.is_terminal else Lines(console, total)
     events = cast("Generator[Event]", experiment.run(folder))
-    place, last, stopped = Path(), None, False
+    place, last, newest, stopped = Path(), None, Path(), False
     with stop_on_signal() as asked, _without_terminal(asked):
         with contextlib.closing(events), display:  # a generator: it saves as it closes, whatever happens here
             for event in events:
                 last = event
                 if isinstance(event, Started):
                     place = event.folder
+                elif isinstance(event, Sampled):
+                    newest = event.path
                 display.show(event)
                 if distributed.granted("stop"):
                     stopped = True
@@ -226,9 +227,10 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     if isinstance(last, Started):
         say(f"This run is finished. Make it longer with:\n  {command('resume', place, f'images={2 * total}')}")
         return 0
-    newest = next((path for _, path in reversed(Run(place).previews())), place / "samples")
     say(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
-    _, use = experiment.kind.next_steps[0]
-    say(f"Next:\n  {command(*(place if word == '{place}' else word for word in use))}\n  {command('info', place)}")
+    say("Next:")
+    for _, use in experiment.kind.next_steps[:1]:
+        say(f"  {command(*(place if word == '{place}' else word for word in use))}")
+    say(f"  {command('info', place)}")
     say(f"  {command('resume', place, f'images={2 * total}')}    # train on, to twice the length")
     return 0

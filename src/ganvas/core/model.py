@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from abc import ABC, abstractmethod
+from abc import ABC
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -42,7 +42,9 @@ class Usage:
 
 
 class TrainedModel(ABC):
-    """A trained pair of networks and the card that explains them. Subclasses are frozen dataclasses with these fields.
+    """A trained pair of networks and the card that explains them.
+
+    Subclasses with more fields are frozen dataclasses with these and their own.
 
     `optional`: entries of the card that this task may have written, each of its type.
     """
@@ -55,10 +57,16 @@ class TrainedModel(ABC):
     optional: ClassVar[dict[str, type]] = {}
     abilities: ClassVar[tuple[str, ...]] = ()  # what the studio may ask of it
 
+    def __init__(
+        self, path: Path, generator: nn.Module, discriminator: nn.Module, spec: Any, card: dict[str, Any]
+    ) -> None:
+        self.path, self.generator, self.discriminator, self.spec, self.card = path, generator, discriminator, spec, card
+
     @classmethod
-    @abstractmethod
     def from_parts(cls, parts: Loaded) -> Self:
-        """The model of these networks."""
+        """The model of these networks; subclasses with more fields say where those come from."""
+        networks = parts.parts["generator"], parts.parts["discriminator"]
+        return cls(parts.path, *networks, parts.spec, parts.card)
 
     def facts(self) -> dict[str, str]:
         """What only this task says of the model, a line each; it takes the place of general lines of the same name."""

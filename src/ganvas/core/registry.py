@@ -10,6 +10,7 @@ import functools
 import importlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -66,6 +67,13 @@ def find(name: str) -> type[Task]:
         return cast("type[Task]", getattr(importlib.import_module(module), attribute))
     except (ImportError, AttributeError) as error:
         raise UserError(f"The task {name} cannot be imported from {text}: {first_line(error)}.") from error
+
+
+def importable() -> Iterator[type[Task]]:
+    """All tasks but those whose packages cannot be imported: whoever asks for one of these by its name is told."""
+    for name in names():
+        with contextlib.suppress(UserError):
+            yield find(name)
 
 
 def first() -> type[Task]:

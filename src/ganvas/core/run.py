@@ -20,6 +20,7 @@ from ganvas.core.files import cannot, make_folder, open_regular, parse_json, par
 from ganvas.core.locate import exists
 from ganvas.core.locks import locked_file
 from ganvas.core.naming import safe
+from ganvas.core.old_names import warn
 from ganvas.core.rows import LINE, is_figure, moment, parsed, read_end
 
 KEEP = 3  # snapshots that are kept
@@ -244,6 +245,11 @@ class Run:
         found = [(0, first)] if first.is_file() else []
         named = ((moment(path), path) for path in sorted(self.samples.glob(f"fakes_*{suffix}")))
         return found + sorted((seen, path) for seen, path in named if seen is not None)
+
+    def pictures(self) -> list[tuple[int, Path]]:
+        """`previews`, as scripts of before version 0.2 call them."""
+        warn("Run.pictures()", "Run.previews()")
+        return self.previews()
 
     def save_snapshot(self, images: int, tensors: dict[str, Tensor], card: dict[str, Any]) -> Path:
         """Write a snapshot, from which a training can be resumed, and remove the oldest ones."""

@@ -1,17 +1,25 @@
 """The contract of a kind of sample: pictures, rows of a table, points, sounds.
 
-Each kind of sample has a class for each of these protocols; general code uses nothing else of it.
+Each kind of sample has a class for each of these protocols; general code uses nothing else of it. `SpecBase`,
+`DataConfigBase` and `InMemory` are bases with what most kinds have in common.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
 from rich.text import Text
 from torch import Tensor
 
+from ganvas.core import config as cf
+from ganvas.core.errors import UserError
 from ganvas.core.progress import Counted
 
 CHECK = 100  # samples of the check beside each preview
@@ -68,7 +76,7 @@ class Preview(Protocol):
 
     def lines(self, width: int, plain: bool) -> list[Text]:
         """A small version for a terminal of `width` characters, without colours if `plain`; may be empty."""
-        ...
+        return []
 
 
 class Dataset(Protocol):
@@ -143,3 +151,64 @@ class Rows:
 
     samples: Tensor
     labels: Tensor | None = None
+
+
+class SpecBase:
+    """The base of a frozen dataclass that is a `Spec`; it has `classes` and `zeros`."""
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self:
+        if not isinstance(values, dict):
+            raise UserError(f"the shape of its samples is {cf.shown(values)}, no group of settings.")
+        return cf.from_dict(cls, values, "spec")
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)  # pyright: ignore[reportArgumentType]
+
+    def settings(self) -> dict[str, int]:
+        return {}
+
+
+class DataConfigBase:
+    """The base of a frozen dataclass that is a `DataConfig`; it has `source` and `loading`."""
+
+    places: ClassVar[tuple[str, ...]] = ("source",)
+
+    def bare_name(self) -> str:
+        return Path(getattr(self, "source")).stem  # noqa: B009
+
+    def bare(self, data: Any) -> dict[str, str]:
+        return {place: Path(getattr(self, place)).name for place in self.places}
+
+
+@dataclass(frozen=True)
+class InMemory(ABC):
+    """A data set whose samples are in memory as networks take them: a `Dataset` but for its `examples`."""
+
+    name: str
+    spec: Any
+    train: Rows
+    held_out: Rows
+    class_names: tuple[str, ...] = ()
+    licence: str = "not stated"
+    notes: tuple[str, ...] = ()
+    other: Any = None
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for tensor in (self.train.samples, self.train.labels, self.held_out.samples, self.held_out.labels):
+            if tensor is not None:
+                digest.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
+                digest.update(tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def decode(self, samples: Tensor) -> Tensor:
+        return samples.float()
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+    @abstractmethod
+    def examples(self) -> Preview:
+        """Real samples, for people."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from ganvas.core.old_names import getattr_of
 from ganvas.images.spec import ImageSpec
 from ganvas.networks import classic_dcgan, classic_mlp, dcgan, pyramid, shuffle
 
@@ -37,3 +38,6 @@ def build(config: Any, spec: ImageSpec) -> tuple[nn.Module, nn.Module]:
     """
     module = NETWORKS[name_of(config)]
     return module.Generator(spec, config), module.Discriminator(spec, config)
+
+
+__getattr__ = getattr_of(__name__)

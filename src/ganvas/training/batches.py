@@ -11,6 +11,7 @@ from torch import Tensor
 from ganvas.core import seeds
 from ganvas.core.errors import UserError
 from ganvas.core.memmap import Ahead, Stored
+from ganvas.core.old_names import warn
 from ganvas.core.samples import Dataset, Split
 
 
@@ -28,6 +29,12 @@ class Batch:
     ranks: int = 1
     other: Tensor | None = None  # samples of the other domain, if there are two
     random: torch.Generator | None = None  # of the step, the same on all ranks (None: PyTorch's global one)
+
+    @property
+    def images(self) -> Tensor:
+        """`real`, as scripts of before version 0.2 call it."""
+        warn("Batch.images", "Batch.real")
+        return self.real
 
     def draw(self, function: Callable[..., Tensor], *shape: int) -> Tensor:
         """Random numbers [B, *shape] for this part, drawn on the CPU for the whole batch, so that ranks do not matter.

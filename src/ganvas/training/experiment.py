@@ -16,6 +16,7 @@ import torch
 from ganvas.core import config as cf
 from ganvas.core import distributed, registry, seeds
 from ganvas.core.errors import UserError, unknown
+from ganvas.core.old_names import warn
 from ganvas.core.progress import Counted, last
 from ganvas.core.run import Run
 from ganvas.core.samples import Dataset, Spec
@@ -71,8 +72,7 @@ class Experiment:
 
     def _network_name(self) -> str:
         """The network's name in its task's table (any task's), or the name of its class."""
-        tasks = [self.kind, *(registry.find(name) for name in registry.names())]
-        entries = (network_of(task, self.network) for task in tasks)
+        entries = (network_of(task, self.network) for task in (self.kind, *registry.importable()))
         return next((entry[0] for entry in entries if entry is not None), type(self.network).__name__)
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class Experiment:
         task = registry.find(str(parts["task"].pop("name", registry.first().name))[:60])  # old files name no task
         name = str(parts["network"].pop("name", ""))[:60]
         if name not in task.networks:
-            others = {n for other in registry.names() for n in registry.find(other).networks}
+            others = {n for other in registry.importable() for n in other.networks}
             if name not in others:
                 raise unknown("network", name, task.networks)
             raise UserError(
@@ -159,6 +159,16 @@ class Experiment:
         if not self.data.source:
             raise UserError(f"The recipe {self.recipe} is for images of your own: name them with --data FOLDER.")
         self.kind.ready(self)
+
+    def source(self) -> str:
+        """`data.source`, as scripts of before version 0.2 ask for it.
+
+        Raises:
+            UserError: it is still to be named.
+        """
+        warn("Experiment.source()", "Experiment.data.source")
+        self.ready()
+        return self.data.source
 
     def loading(self) -> Generator[Counted, None, Any]:
         """As `load_data`; yields how far it is."""

@@ -7,6 +7,8 @@ import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import torch
+
 from ganvas.core import checkpoint, distributed, seeds
 from ganvas.core.errors import UserError
 from ganvas.core.rows import stamp
@@ -198,7 +200,9 @@ def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:
 
 def _sample(trainer: Trainer, batches: Batches, run: Run, name: str) -> Sampled:
     """Write a preview of the generator."""
-    preview = trainer.task.preview(trainer.sampler().eval(), batches)
+    sampler = trainer.sampler().eval()
+    with torch.no_grad():
+        preview = trainer.task.preview(sampler, batches)
     trainer.task.generator.train()
     return Sampled(trainer.images, run.save_sample(name, preview.files()), preview)
 
@@ -208,7 +212,8 @@ def _check(trainer: Trainer, batches: Batches, run: Run, preview: Preview) -> Ev
     task = trainer.task
     seeds.seed_all(seeds.key(trainer.config.seed, "check", trainer.images), trainer.device)
     task.generator.eval(), task.discriminator.eval()
-    figures = task.check(trainer.sampler(), batches, preview)
+    with torch.no_grad():
+        figures = task.check(trainer.sampler(), batches, preview)
     task.generator.train(), task.discriminator.train()
     run.append({"images": trainer.images, "metric": task.checks, "n": CHECK, **figures}, run.metrics)
     return Evaluated(trainer.images, figures, task.describe(figures))

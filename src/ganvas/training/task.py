@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganvas.core.errors import UserError
 from ganvas.core.run import Run
-from ganvas.core.samples import Dataset, Preview
+from ganvas.core.samples import CHECK, Dataset, Preview
 from ganvas.training.batches import Batch, Batches
 
 if TYPE_CHECKING:
@@ -60,8 +60,12 @@ class Task(ABC):
 
     # Before a training
 
+    def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: Any, config: Any, network: Any) -> None:
+        self.generator, self.discriminator = generator, discriminator
+        self.spec, self.config, self.network = spec, config, network
+        self.learned, self.findings, self.dials = {}, {}, {}
+
     @classmethod
-    @abstractmethod
     def of(cls, generator: nn.Module, discriminator: nn.Module, spec: Any, config: Any, network: Any) -> Task:
         """Make the task.
 
@@ -70,6 +74,7 @@ class Task(ABC):
             config: the task's settings, of class `Config`.
             network: the settings of the networks.
         """
+        return cls(generator, discriminator, spec, config, network)
 
     @classmethod
     def verify(cls, experiment: Experiment) -> None:
@@ -120,6 +125,7 @@ class Task(ABC):
         """The discriminator's accuracy, 0 to 1, on real samples ('real') and as many generated ones ('fake').
 
         Empty if there is no discriminator. The networks stay in the mode (training or evaluation) in which they are.
+        The loop asks without gradients, as for all that follows.
 
         Args:
             generator: what generates; None: the task's own.
@@ -158,9 +164,14 @@ class Task(ABC):
 
     # What the user sees
 
-    @abstractmethod
     def check(self, generator: nn.Module, batches: Batches, preview: Any) -> dict[str, float]:
-        """Figures that are reported with each `preview`; both networks are in evaluation mode."""
+        """Figures that are reported with each `preview`; both networks are in evaluation mode.
+
+        By default the discriminator's accuracy on training samples, generated and held-out ones.
+        """
+        seen, held_out = (self.accuracy(batch(CHECK), generator) for batch in (batches.seen, batches.held_out))
+        figures = {name: float(value) for name, value in seen.items()}
+        return {**figures, "held_out": float(held_out["real"])} if held_out else figures
 
     @abstractmethod
     def preview(self, generator: nn.Module, batches: Batches) -> Preview:

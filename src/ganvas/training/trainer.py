@@ -174,7 +174,7 @@ class Trainer:
     def probe(self, batches: Batches) -> None:
         """Log the discriminator's accuracy on some held-out images, in training mode, and let the task adapt."""
         seeds.seed_all(seeds.key(self.config.seed, "probe", self.images), self.device)
-        with self.autocast():
+        with torch.no_grad(), self.autocast():
             held_out = batches.held_out(PROBE, start=self.images)
             accuracy = self.task.accuracy(held_out, self.sampler())
             train, since = batches.seen(PROBE, start=self.images), self.images - self.probed

@@ -1,1 +1,5 @@
 """Restore: clean pictures from degraded ones."""
+
+from ganvas.core.old_names import getattr_of
+
+__getattr__ = getattr_of(__name__)
