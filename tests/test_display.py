@@ -41,7 +41,7 @@ EVENTS = [
 def shown(terminal: bool, width: int, colour: bool = True) -> str:
     system = "truecolor" if terminal and colour else None
     console = Console(file=io.StringIO(), force_terminal=terminal, width=width, height=60, color_system=system)
-    display = Screen(console, 4000, "mnist") if terminal else Lines(console, 4000)  # pyright: ignore[reportArgumentType]
+    display = Screen(console, 4000, GenerateTask, "mnist") if terminal else Lines(console, 4000, GenerateTask)  # pyright: ignore[reportArgumentType]
     with display:
         for event in EVENTS:
             display.show(event)
