@@ -202,8 +202,8 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     from ganvas.training.events import Started
 
     console, total = Console(quiet=not is_first()), experiment.training.images
-    task = experiment.kind
-    display = Screen(console, total, task, experiment.recipe) if console.is_terminal else Lines(console, total, task)
+    task, title = experiment.kind, experiment.recipe
+    display = Screen(console, total, task, title) if console.is_terminal else Lines(console, total, task)
     events = cast("Generator[Event]", experiment.run(folder))
     place, last, stopped = Path(), None, False
     with stop_on_signal() as asked, _without_terminal(asked):
@@ -229,7 +229,7 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
         return 0
     newest = next((path for _, path in reversed(Run(place).previews())), place / "samples")
     say(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
-    _, use = task.next_steps[0]
+    _, use = experiment.kind.next_steps[0]
     say(f"Next:\n  {command(*(place if word == '{place}' else word for word in use))}\n  {command('info', place)}")
     say(f"  {command('resume', place, f'images={2 * total}')}    # train on, to twice the length")
     return 0

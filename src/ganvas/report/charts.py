@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from ganvas.report.markup import ELEMENTS
-from ganvas.report.quantities import QUANTITIES, Quantities, Rows, mean
+from ganvas.report.quantities import GENERAL, Quantities, Rows, mean
 
 POINTS = 200  # of a curve
 Ends = tuple[float, float] | None
@@ -50,7 +50,7 @@ def chart(
     ends: Ends,
     mark: Mark,
     form: str = "{:.3g}",
-    quantities: Quantities = QUANTITIES,
+    quantities: Quantities = GENERAL,
 ) -> Markup:
     """Curves of `keys` over images seen: heading, legend and SVG; empty where the rows hold none of them.
 

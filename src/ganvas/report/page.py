@@ -19,7 +19,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import read_bytes, write_whole
 from ganvas.core.run import Run
 from ganvas.report import curves, markup
-from ganvas.report.quantities import QUANTITIES, Quantities, Quantity, Rows, group, number
+from ganvas.report.quantities import GENERAL, Quantities, Quantity, Rows, group, number
 
 if TYPE_CHECKING:
     from ganvas.training.task import Task
@@ -95,14 +95,14 @@ def plain_part(checks: str, quantities: Quantities) -> Part:
 
     Args:
         checks: the name of the checks in metrics.jsonl.
-        quantities: what the task logs beside `QUANTITIES`.
+        quantities: what the task logs beside `GENERAL`.
     """
 
     def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
         drawn = [curves.losses(rows, None), curves.accuracy(rows, None), curves.speed(rows)]
         parts = [markup.section("The curves", drawn)] if any(drawn) else []
         last = next((row for row in reversed(run.rows(run.metrics)) if row.get("metric") == checks), {})
-        lines = figure_rows(last, {**_others(last), **QUANTITIES, **quantities})
+        lines = figure_rows(last, {**_others(last), **GENERAL, **quantities})
         if lines:
             caption = f"After {last['images']:,.0f} images"
             parts.append(markup.section("The last check", [markup.table(lines, caption, soft=True)]))
@@ -113,7 +113,7 @@ def plain_part(checks: str, quantities: Quantities) -> Part:
 
 def _others(row: dict[str, Any]) -> Quantities:
     """The numbers in a check's row that nobody has named."""
-    known = {"images", "n", *QUANTITIES}
+    known = {"images", "n", *GENERAL}
     return {key: Quantity(key, ".4g", "") for key in row if key not in known}
 
 

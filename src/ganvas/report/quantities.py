@@ -21,7 +21,7 @@ class Quantity(NamedTuple):
 
 Quantities = Mapping[str, Quantity]
 
-QUANTITIES: dict[str, Quantity] = {
+GENERAL: dict[str, Quantity] = {
     "loss_d": Quantity("Expert's loss", ".3g", "its own penalty; low when it is right and sure"),
     "loss_g": Quantity("Forger's loss", ".3g", "its own penalty; low when its forgeries pass for real"),
     "accuracy_real": Quantity("Accuracy, real", ".1%", "training images that the expert takes for real"),

@@ -96,13 +96,13 @@ class Batches:
 
     def held_out(self, count: int, start: int = 0) -> Batch:
         """The held-out samples from `start` on, in a fixed order that begins anew at its end."""
-        found = self._fixed(self.data.held_out, count, "held out", start)
-        return found if self._other is None else replace(found, other=self._other.held_out(count, start).real)
+        batch = self._fixed(self.data.held_out, count, "held out", start)
+        return batch if self._other is None else replace(batch, other=self._other.held_out(count, start).real)
 
     def seen(self, count: int, start: int = 0) -> Batch:
         """The training samples from `start` on, in a fixed order that begins anew at its end."""
-        found = self._fixed(self.data.train, count, "seen", start)
-        return found if self._other is None else replace(found, other=self._other.seen(count, start).real)
+        batch = self._fixed(self.data.train, count, "seen", start)
+        return batch if self._other is None else replace(batch, other=self._other.seen(count, start).real)
 
     def some(self, count: int) -> Tensor:
         """Up to `count` training samples [n, ...] as they are stored; those on the disk stay there until indexed."""

@@ -42,7 +42,7 @@ class Sampled:
 
     @property
     def pictures(self) -> Any:
-        """Of tasks that draw pictures: uint8 [n, C, H, W], ten a row."""
+        """The samples themselves where the preview keeps them, as `images.sheets.Sheet` does; else None."""
         return getattr(self.preview, "pictures", None)
 
 

@@ -23,20 +23,20 @@ def take(networks: dict[str, nn.Module], source: str) -> str:
     """
     path = locate(source)
     tensors, card = checkpoint.load(path)
-    found: list[tuple[Tensor, str]] = []  # of both networks, before any is changed
+    fitting: list[tuple[Tensor, str]] = []  # of both networks, before any is changed
     fresh = []
     for part, network in networks.items():
         for name, weight in network.state_dict().items():
             theirs = tensors.get(f"{part}.{name}")
             kind, shape = weight.is_floating_point(), weight.shape
             if theirs is not None and (theirs.is_floating_point(), theirs.shape) == (kind, shape):
-                found.append((weight, f"{part}.{name}"))
+                fitting.append((weight, f"{part}.{name}"))
             else:
                 fresh.append(f"{part}.{name}")
-    checkpoint.check_finite(path, {name: tensors[name] for _, name in found})
-    for weight, name in found:
+    checkpoint.check_finite(path, {name: tensors[name] for _, name in fitting})
+    for weight, name in fitting:
         weight.copy_(tensors[name])
-    taken = len(found)
+    taken = len(fitting)
     if not taken:
         network = card.get("network")
         kind = str(network.get("name"))[:40] if isinstance(network, dict) else "not known"
@@ -44,8 +44,8 @@ def take(networks: dict[str, nn.Module], source: str) -> str:
             f"from={source}: nothing in this model ({kind}) fits the networks of this training. Take its recipe and "
             "size, or leave from= out."
         )
-    told = f"Beginning with {taken} tensors of {path}"
-    return f"{told}." if not fresh else f"{told}; {len(fresh)} of other shapes begin anew: {', '.join(fresh[:4])} ..."
+    text = f"Beginning with {taken} tensors of {path}"
+    return f"{text}." if not fresh else f"{text}; {len(fresh)} of other shapes begin anew: {', '.join(fresh[:4])} ..."
 
 
 def freeze(discriminator: nn.Module, count: int, spec: Spec) -> None:
@@ -62,7 +62,7 @@ def freeze(discriminator: nn.Module, count: int, spec: Spec) -> None:
             f"freeze={count}: this discriminator has {len(layers)} layers; freeze {len(layers) - 1} at most."
         )
     weights = list(discriminator.parameters())
-    found = torch.autograd.grad(layers[count - 1].float().sum(), weights, allow_unused=True)
-    for weight, gradient in zip(weights, found, strict=True):
+    gradients = torch.autograd.grad(layers[count - 1].float().sum(), weights, allow_unused=True)
+    for weight, gradient in zip(weights, gradients, strict=True):
         if gradient is not None:
             weight.requires_grad_(False)

@@ -122,8 +122,8 @@ def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, Non
         for key, new in trainer.machine().items():
             old = card["machine"].get(key, new)
             if old != new:
-                told = f"{key} was {str(old)[:60]} and is {new}: the run goes on, but not bit for bit."
-                yield Warned(trainer.images, told)
+                text = f"{key} was {str(old)[:60]} and is {new}: the run goes on, but not bit for bit."
+                yield Warned(trainer.images, text)
     del tensors
     run.rewind(trainer.images)
     if run.writes:
@@ -147,12 +147,12 @@ def _share(trainer: Trainer, run: Run) -> None:
 
 
 def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
-    """What the task learns after the contest; begun anew where it was interrupted."""
-    told = ""
+    """What the task learns after the last step; begun anew where it was interrupted."""
+    last = ""
     for text in trainer.task.finish(trainer.drawer(), batches, run):
-        if told:
-            yield Noted(trainer.images, told)
-        told = text
+        if last:
+            yield Noted(trainer.images, last)
+        last = text
         distributed.decide()  # the others wait
         yield Stepped(trainer.images)
     task = trainer.task
@@ -162,8 +162,8 @@ def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
         text = f"The {name} came to values that are infinite or not numbers (NaN): the model is kept without it."
         yield Warned(trainer.images, text)
     _save_model(trainer, run, run.model, finished=True)
-    if told:  # the last word is said when all is kept
-        yield Noted(trainer.images, told)
+    if last:  # the last word is said when all is kept
+        yield Noted(trainer.images, last)
 
 
 def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:

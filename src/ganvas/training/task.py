@@ -32,7 +32,7 @@ SHOWN = {
 
 
 class Task(ABC):
-    """Two networks and the losses by which they contest, and all else that only this task knows.
+    """Two networks and the losses by which they compete, and all else that only this task knows.
 
     The loop calls `discriminator_loss` and then `generator_loss` with the same batch, in that order; a dictionary of
     losses has the entry 'total', of which the loop takes the gradient, and others that it only logs.
@@ -199,10 +199,10 @@ def network_of(task: type[Task], config: Any) -> tuple[str, Any] | None:
 
 def recipes_of(task: type[Task]) -> dict[str, Callable[[], Experiment]]:
     """The task's recipes by name: of a module its public functions, in order, with '-' for '_'."""
-    found: ModuleType | dict[str, Callable[[], Experiment]] = task.recipes
-    if isinstance(found, dict):
-        return found
-    functions = {n: f for n, f in vars(found).items() if inspect.isfunction(f) and f.__module__ == found.__name__}
+    recipes: ModuleType | dict[str, Callable[[], Experiment]] = task.recipes
+    if isinstance(recipes, dict):
+        return recipes
+    functions = {n: f for n, f in vars(recipes).items() if inspect.isfunction(f) and f.__module__ == recipes.__name__}
     return {n.replace("_", "-"): f for n, f in functions.items() if not n.startswith("_")}
 
 
@@ -212,10 +212,11 @@ def build(task: type[Task], config: Any, spec: Any) -> tuple[nn.Module, nn.Modul
     Raises:
         UserError: the architecture is none of the task's, or cannot draw samples of this shape.
     """
-    found = network_of(task, config)
-    if found is None:
+    named = network_of(task, config)
+    if named is None:
         raise UserError(f"{type(config).__name__} is no network's settings for the task {task.name}.")
-    return found[1].Generator(spec, config), found[1].Discriminator(spec, config)
+    _, network = named
+    return network.Generator(spec, config), network.Discriminator(spec, config)
 
 
 __all__ = ["Dataset", "Task", "build", "network_of", "recipes_of", "task_of"]

@@ -83,8 +83,8 @@ def enough_memory(batch: int, spec: Spec, network: Any) -> Iterator[None]:
 def lacking(batch: int, spec: Spec, network: Any) -> UserError:
     """The error for a training that the memory does not suffice for."""
     large, sizes = (
-        ", ".join(f"{name}={value}" for name, value in found.items() if type(value) is int)
-        for found in ({"batch": batch, **spec.settings()}, vars(network))
+        ", ".join(f"{name}={value}" for name, value in settings.items() if type(value) is int)
+        for settings in ({"batch": batch, **spec.settings()}, vars(network))
     )
     return UserError(
         f"This machine has not enough memory for such a training. Lower {large}, or what makes the "
@@ -186,24 +186,24 @@ class Trainer:
             optimizer.param_groups[0] |= {"lr": lr * rate, "betas": self.betas(self.images)}
 
         with self.autocast():
-            expert = task.discriminator_loss(batch)
-        if expert is not None:
+            losses_d = task.discriminator_loss(batch)
+        if losses_d is not None:
             self.optimizer_d.zero_grad()
-            expert["total"].backward()
+            losses_d["total"].backward()
             distributed.average(gradients(task.discriminator))
             self.optimizer_d.step()
 
         with frozen(self.trained_d):
             with self.autocast():
-                forger = task.generator_loss(batch)
-            if forger is not None:
+                losses_g = task.generator_loss(batch)
+            if losses_g is not None:
                 self.optimizer_g.zero_grad()
-                forger["total"].backward()
-            logged = {k: v.detach() for k, v in {**(expert or {}), **(forger or {})}.items() if k != "total"}
-            moving = gradients(task.generator) if forger is not None else ()
+                losses_g["total"].backward()
+            logged = {k: v.detach() for k, v in {**(losses_d or {}), **(losses_g or {})}.items() if k != "total"}
+            moving = gradients(task.generator) if losses_g is not None else ()
             distributed.average(itertools.chain(moving, self.statistics(), logged.values()))
             task.heed(logged)
-            if forger is not None:
+            if losses_g is not None:
                 self.optimizer_g.step()
 
         self.images += config.batch
@@ -219,10 +219,10 @@ class Trainer:
             held_out = batches.held_out(PROBE, start=self.images)
             figures = self.task.accuracy(held_out, self.drawer())
             seen, since = batches.seen(PROBE, start=self.images), self.images - self.probed
-            told = self.task.adapt(self.drawer(), seen, held_out, since)
+            adapted = self.task.adapt(self.drawer(), seen, held_out, since)
         self.probed = self.images
         seen_right = {"accuracy_held_out": figures["real"]} if figures else {}
-        for name, value in {**seen_right, **told}.items():
+        for name, value in {**seen_right, **adapted}.items():
             self.note(name, value)
 
     def statistics(self) -> Iterator[Tensor]:

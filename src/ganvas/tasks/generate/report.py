@@ -10,11 +10,11 @@ from ganvas.core.run import Run
 from ganvas.report import curves, diagnosis, markup
 from ganvas.report.charts import chart
 from ganvas.report.page import Part, figure_rows, model_card
-from ganvas.report.quantities import QUANTITIES, Quantity, Rows, group, number
+from ganvas.report.quantities import GENERAL, Quantity, Rows, group, number
 from ganvas.tasks.generate.detect.detector import why_none_in
 from ganvas.training.losses import LOSSES, Objective
 
-OWN = {
+QUANTITIES = {
     "frechet": Quantity(
         "Frechet distance", ".3g", "how far features of generated images are from those of held-out real ones"
     ),
@@ -62,7 +62,7 @@ def _curves(rows: Rows, objective: Objective | None) -> list[Markup]:
 def _latest(rows: Rows, checks: Rows) -> list[Markup]:
     """The last line of the log, and the diversity of the last check."""
     last = {**(rows[-1] if rows else {}), "diversity": checks[-1].get("diversity") if checks else None}
-    lines = figure_rows(last, {**QUANTITIES, **OWN})
+    lines = figure_rows(last, {**GENERAL, **QUANTITIES})
     where = f"At {rows[-1]['images']:,.0f} images: means since the line before" if rows else "The latest check"
     return [markup.section("The latest figures", [markup.table(lines, where, soft=True)])] if lines else []
 
@@ -105,7 +105,7 @@ def _distances(rows: Rows) -> Markup:
     if len(points) < 2:
         return Markup()
     title = f"Frechet distance ({count:,} pictures)"
-    return chart(list(points.values()), ("frechet", "real"), title, None, None, quantities=OWN)
+    return chart(list(points.values()), ("frechet", "real"), title, None, None, quantities=QUANTITIES)
 
 
 def _no_detector(run: Run) -> list[Markup]:

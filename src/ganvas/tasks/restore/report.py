@@ -15,7 +15,7 @@ from ganvas.report.quantities import Quantity, Rows, count, entries, group, numb
 from ganvas.tasks.restore import signs
 from ganvas.training.losses import LOSSES
 
-OWN = {
+QUANTITIES = {
     "psnr": Quantity("PSNR", ".2f", "of mended pieces, in dB; higher is nearer to the true ones"),
     "psnr_damaged": Quantity("PSNR of the damaged", ".2f", "the same of the damaged pieces as they are"),
     "loss_pixel": Quantity("Pixel loss", ".3g", "mean distance of mended pixels from the true ones, in a range of 2"),
@@ -28,7 +28,7 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
     lines = run.rows(run.metrics)
     checks = [row for row in lines if row.get("metric") == "fidelity" and number(row, "psnr") is not None]
     cards = [_evaluated(row) for row in [row for row in lines if row.get("metric") == "restoration"][-1:]]
-    curve = chart(checks, ("psnr", "psnr_damaged"), "PSNR of held-out pieces, dB", None, None, quantities=OWN)
+    curve = chart(checks, ("psnr", "psnr_damaged"), "PSNR of held-out pieces, dB", None, None, quantities=QUANTITIES)
     words = (
         "How near the pieces are to the true ones; the lower curve is the damaged input. 1 dB more is a fifth less of "
         "squared error. Good: it rises and then levels out. Blurred pictures can have a high PSNR: look at them."

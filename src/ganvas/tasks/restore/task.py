@@ -77,7 +77,7 @@ class RestoreTask(Task):
     recipes = Later("ganvas.tasks.restore.recipes")
     Model = Later("ganvas.tasks.restore.model:Restorer")
     report = Later("ganvas.tasks.restore.report:PART")
-    quantities = Later("ganvas.tasks.restore.report:OWN")
+    quantities = Later("ganvas.tasks.restore.report:QUANTITIES")
     shown = {**SHOWN, "psnr": ("PSNR", ".2f")}  # noqa: RUF012
     checks = "fidelity"
     usage = "mends pictures and draws none from noise: use `ganvas restore MODEL FILES... --out DIR`"

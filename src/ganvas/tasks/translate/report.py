@@ -14,7 +14,7 @@ from ganvas.report.page import Part
 from ganvas.report.quantities import Quantity, Rows, count, entries, group, number
 from ganvas.training.losses import LOSSES
 
-OWN = {
+QUANTITIES = {
     "loss_cycle": Quantity(
         "There and back", ".3g", "mean distance of pixels after the way there and back, in a range of 2"
     ),
@@ -39,7 +39,7 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
     lines = run.rows(run.metrics)
     checks = [row for row in lines if row.get("metric") == "round-trip"]
     cards = [_evaluated(row) for row in [row for row in lines if row.get("metric") == "translation"][-1:]]
-    cycle = chart(checks, ("cycle_a", "cycle_b"), "There and back, dB", None, None, quantities=OWN)
+    cycle = chart(checks, ("cycle_a", "cycle_b"), "There and back, dB", None, None, quantities=QUANTITIES)
     words = (
         f"How near held-out pictures come to themselves by way of the other kind: A ({card.get('data_name')}) and B "
         f"({card.get('other_name')}). It rises as the networks learn; where the other kind cannot hold all that a "
@@ -47,10 +47,12 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
     )
     cards.append(markup.explained(cycle, words))
     mark = (0, "not at all")
-    colours = chart(checks, ("middle_b", "border_b"), "Do colours follow the input?", (-1, 1), mark, quantities=OWN)
+    colours = chart(
+        checks, ("middle_b", "border_b"), "Do colours follow the input?", (-1, 1), mark, quantities=QUANTITIES
+    )
     words = "Rank correlation of mean colours of A and of what became of it; 1: the order of all pictures is kept."
     cards.append(markup.explained(colours, words))
-    lost = chart(rows, ("loss_cycle", "loss_identity"), "What is lost on the way", None, None, quantities=OWN)
+    lost = chart(rows, ("loss_cycle", "loss_identity"), "What is lost on the way", None, None, quantities=QUANTITIES)
     words = (
         "Mean distance of pixels, in a range of 2: of pictures that were there and back, and of pictures of the wanted "
         "kind that should have been left alone."

@@ -65,7 +65,7 @@ class TranslateTask(Task):
     recipes = Later("ganvas.tasks.translate.recipes")
     Model = Later("ganvas.tasks.translate.model:Translator")
     report = Later("ganvas.tasks.translate.report:PART")
-    quantities = Later("ganvas.tasks.translate.report:OWN")
+    quantities = Later("ganvas.tasks.translate.report:QUANTITIES")
     shown = {**SHOWN, "loss_cycle": ("Cycle", ".3f"), "loss_identity": ("Identity", ".3f")}  # noqa: RUF012
     checks = "round-trip"
     usage = "turns pictures into another kind: use `ganvas translate MODEL FILES... --to B --out DIR`"
