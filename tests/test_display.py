@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from rich.console import Console
 
-from ganvas.cli.display import Lines, Screen
+from ganvas.cli.display import Lines, Screen, line
 from ganvas.core.progress import duration
 from ganvas.images.sheets import Sheet
 from ganvas.tasks.generate.task import GenerateTask
-from ganvas.training.events import Evaluated, Logged, Sampled, Stepped, Warned
+from ganvas.tasks.restore.task import RestoreTask
+from ganvas.tasks.translate.task import TranslateTask
+from ganvas.training.events import Evaluated, Event, Logged, Sampled, Stepped, Warned
+from ganvas.training.task import Task
 
 ROW = {
     "images": 2000,
@@ -41,7 +46,7 @@ EVENTS = [
 def shown(terminal: bool, width: int, colour: bool = True) -> str:
     system = "truecolor" if terminal and colour else None
     console = Console(file=io.StringIO(), force_terminal=terminal, width=width, height=60, color_system=system)
-    display = Screen(console, 4000, "mnist") if terminal else Lines(console, 4000)  # pyright: ignore[reportArgumentType]
+    display = Screen(console, 4000, GenerateTask, "mnist") if terminal else Lines(console, 4000, GenerateTask)  # pyright: ignore[reportArgumentType]
     with display:
         for event in EVENTS:
             display.show(event)
@@ -75,6 +80,50 @@ def test_lines_are_the_ones_that_people_know() -> None:
     assert "fakes.png" in text
     assert "100 real images: 80%" in text
     assert "\x1b" not in text
+
+
+PROGRESS, SPEED = "[2,000/4,000 images, epoch 0.50]", "500 images/s  4s left"
+RIGHT = "accuracy: real 70%  fake 60%  held-out 65%"
+BOTH = "Loss_D 1.250  Loss_G 0.750  D(x) 0.610  D(G(z)) 0.390"
+FAITHFUL = {key: ROW[key] for key in ("images", "epoch", "loss_g", "seconds", "images_per_second")}
+
+
+@pytest.mark.parametrize(
+    ("task", "row", "words"),
+    [
+        (
+            GenerateTask,
+            ROW,
+            "Loss_D 1.2500  Loss_G 0.7500  D(x) 0.6100  D(G(z)) 0.3900 / 0.4100  "
+            "accuracy real 70% fake 60% held-out 65%",
+        ),
+        (RestoreTask, {**FAITHFUL, "loss_pixel": 0.1, "psnr": 25.678}, "Loss_G 0.750  PSNR 25.68"),
+        (RestoreTask, {**ROW, "loss_pixel": 0.1, "psnr": 25.678}, f"{BOTH}  {RIGHT}  PSNR 25.68"),
+        (
+            TranslateTask,
+            {**ROW, "loss_cycle": 0.1234, "loss_identity": 0.5},
+            f"{BOTH}  {RIGHT}  Cycle 0.123  Identity 0.500",
+        ),
+    ],
+)
+def test_each_task_shows_its_own_figures(task: type[Task], row: dict[str, Any], words: str) -> None:
+    assert line(row, 4000, task) == f"{PROGRESS}  {words}  {SPEED}"
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_the_screen_says_how_the_training_stands(checked: bool) -> None:
+    figures = {"psnr": 25.0, "ssim": 0.9, "psnr_damaged": 20.0, "ssim_damaged": 0.7}
+    events: list[Event] = [Logged(2000, {**FAITHFUL, "psnr": 25.678})]
+    events += [Evaluated(2000, figures, RestoreTask.describe(figures))] * checked
+    console = Console(file=io.StringIO(), force_terminal=True, width=150, height=60)
+    display = Screen(console, 4000, RestoreTask, "denoise")  # pyright: ignore[reportArgumentType]
+    with display:
+        for event in events:
+            display.show(event)
+    text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    assert "25.68" in text
+    assert ("Held-out pieces: 25.00 dB" in text) == checked
+    assert "Too early" not in text
 
 
 def test_durations() -> None:

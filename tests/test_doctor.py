@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ganvas.report import diagnosis
+from ganvas.training.losses import LOSSES
 
 
 def log(n: int = 20, **fields: float) -> list[dict[str, Any]]:
@@ -147,10 +148,10 @@ def test_a_pairwise_loss_has_equal_accuracies() -> None:
 
 
 def test_explanations_fit_the_loss() -> None:
-    assert "probability" in diagnosis.explain("minimax")["verdicts"]
-    assert "raw score" in diagnosis.explain("hinge")["verdicts"]
-    assert "pairs" in diagnosis.explain("relativistic")["accuracy"]
-    assert "pairs" not in diagnosis.explain("hinge")["accuracy"]
+    assert "probability" in diagnosis.explain(LOSSES["minimax"])["verdicts"]
+    assert "raw score" in diagnosis.explain(LOSSES["hinge"])["verdicts"]
+    assert "pairs" in diagnosis.explain(LOSSES["relativistic"])["accuracy"]
+    assert "pairs" not in diagnosis.explain(LOSSES["hinge"])["accuracy"]
 
 
 def test_needs_no_torch() -> None:

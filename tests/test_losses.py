@@ -289,3 +289,21 @@ def test_unlike_shapes_are_not_spread_over_one_another() -> None:
         losses.gradient_penalty(weighted, real, real, torch.rand(2))
     with pytest.raises(ValueError, match="unlike"):
         losses.charbonnier(real, fake, 1.0)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_guess_is_the_lowest_loss_of_a_discriminator_that_cannot_tell(name: str) -> None:
+    """It gives real and generated samples the same logit, whichever is best."""
+    lowest = min(LOSSES[name].d_loss(x, x).item() for x in torch.linspace(-4, 4, 161)[:, None])
+    assert lowest == pytest.approx(LOSSES[name].guess or 0, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_probability_is_where_the_loss_is_minus_its_logarithm(name: str) -> None:
+    """-log sigmoid of real logits: only then is sigmoid(logit) a probability, and the score."""
+    real, fake = logits()
+    objective = LOSSES[name]
+    assert objective.probability == (objective.d_loss(real, fake).item() == pytest.approx(logistic(), abs=1e-6))
+    wanted = torch.sigmoid(real).mean() if objective.probability else real.mean()
+    assert losses.score(objective, real).item() == wanted.item()
+    assert objective.pairs == (name in PAIRWISE)

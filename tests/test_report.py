@@ -13,11 +13,16 @@ from typing import Any
 import pytest
 import torch
 
-from ganvas.core import checkpoint
+from ganvas.core import checkpoint, registry
 from ganvas.core.run import Run
 from ganvas.images.sheets import Sheet
 from ganvas.report import charts
 from ganvas.report import page as report
+from ganvas.report.quantities import Quantity
+from ganvas.tasks.restore.task import RestoreTask
+from ganvas.tasks.translate.task import TranslateTask
+from ganvas.training.losses import LOSSES, Objective, critic_g, hinge_d
+from ganvas.training.task import Task
 
 VOID = {"meta", "img", "input", "br", "link"}
 HOSTILE = '<script>alert("1")</script>&\'"'
@@ -241,3 +246,87 @@ def test_card_of_a_model_is_read_from_its_head_alone(tmp_path: Path) -> None:
     run = make(tmp_path / "run")
     checkpoint.save(run.model, {"w": torch.zeros(4)}, {"machine": {"device": "made-up-device"}})
     assert "made-up-device" in read(run)[1].words
+
+
+class PointsTask(Task):
+    """A task of another package that hands over no part of the report."""
+
+    name = "points"
+    checks = "spread"
+    quantities = {"width": Quantity("Width <b>", ".1f", "how far the points are apart")}  # noqa: RUF012
+    next_steps = (("Draw points:", ("points", "{place}", "--out", "a file.csv")),)
+
+
+def test_a_task_without_a_part_gets_curves_and_its_last_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.TASKS, "points", PointsTask)
+    run = make(tmp_path / "run", pictures=0, task={"name": "points", "loss": "hinge"})
+    for width in (1.0, 2.5):
+        run.append({"images": 40_000, "metric": "spread", "n": 100, "width": width, HOSTILE: 0.123456}, run.metrics)
+    text, page = read(run)
+    assert "picture yet" not in page.words
+    assert len(page.all("svg")) == 3
+    for words in (
+        "Width <b>",
+        "2.5",
+        "how far the points are apart",
+        HOSTILE,
+        "0.1235",
+        "points ",
+        "--out 'a file.csv'",
+    ):
+        assert words in page.words
+    assert "<b>" not in text
+    assert "sample" not in page.words.split("How to go on")[1].split("The exact settings")[0]
+
+
+def test_previews_of_a_task_without_a_part_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.TASKS, "points", PointsTask)
+    _, page = read(make(tmp_path / "run", task={"name": "points"}))
+    assert len(page.all("img")) == 1 + 1 + 3
+    assert "Before the training" in page.words
+    assert "noise" not in page.words
+
+
+@pytest.mark.parametrize("name", ["no-such-task", HOSTILE, 3, None, ["generate"], {}])
+def test_a_card_of_no_known_task_gives_a_report(tmp_path: Path, name: object) -> None:
+    _, page = read(make(tmp_path / "run", task={"name": name, "loss": ["x"]}))
+    assert len(page.all("svg")) >= 3
+    assert "40,000 of 40,000" in page.words
+
+
+def test_a_new_loss_says_itself_what_its_curves_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LOSSES, "own", Objective(hinge_d, critic_g, None, guess=1.75, probability=True))
+    _, page = read(make(tmp_path / "run", task={"loss": "own"}))
+    for words in ("an expert that guesses (1.75)", "a probability of being real", "undecided (0.5)", "judges pairs"):
+        assert words in page.words
+
+
+def test_what_was_measured_of_a_restoring_model_is_a_table(tmp_path: Path) -> None:
+    run = make(tmp_path / "run", task={"name": "restore", "degrade": HOSTILE, "lively": 0.1, "loss": "nonsaturating"})
+    answers = [{"name": HOSTILE, "psnr": 20.123, "read": 0.912, "note": HOSTILE}, {"name": "it", "psnr": 100.0}, "no"]
+    found = {"n": 1000, "size": 28, "data": HOSTILE, "extractor": HOSTILE, "answers": answers}
+    run.append({"images": 40_000, "metric": "restoration", **found}, run.metrics)
+    run.append({"images": 40_000, "metric": "fidelity", "psnr": 21.0, "psnr_damaged": 18.0}, run.metrics)
+    text, page = read(run)
+    for words in ("20.12", "91.2%", "1,000 held-out pieces of 28 px", "The damage: " + HOSTILE, "PSNR of the damaged"):
+        assert words in page.words
+    assert RestoreTask.report.rule in page.words
+    assert "<script>alert" not in text
+    assert len(page.all("svg")) == 3
+
+
+def test_what_was_measured_of_a_translating_model_is_a_table(tmp_path: Path) -> None:
+    task = {"name": "translate", "loss": "relativistic"}
+    run = make(tmp_path / "run", rows=0, task=task, other_name=HOSTILE)
+    for i in range(3):
+        run.append(row(1000 * (i + 1), loss_cycle=0.5, loss_identity=0.4))
+        run.append({"images": 1000 * (i + 1), "metric": "round-trip", "cycle_a": 9.0, "middle_b": 0.5}, run.metrics)
+    ways = [{"to": HOSTILE, "name": HOSTILE, "frechet": 3.0, "cycle": 12.34, "note": HOSTILE}, {"to": "B"}, 3]
+    found = {"n": [100, "x"], "extractor": HOSTILE, "ways": ways}
+    run.append({"images": 3000, "metric": "translation", **found}, run.metrics)
+    text, page = read(run)
+    for words in ("12.3", "100 and some held-out pictures", f"B ({HOSTILE})", "Left alone 0.4", "judges pairs"):
+        assert words in page.words
+    assert TranslateTask.report.rule in page.words
+    assert "<script>alert" not in text
+    assert len(page.all("svg")) == 5

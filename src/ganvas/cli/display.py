@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -13,21 +13,10 @@ from rich.text import Text
 from ganvas.core.progress import duration
 from ganvas.core.terminal import Console
 from ganvas.metrics.figures import number
-from ganvas.report import diagnosis
 from ganvas.training.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Started, Stepped, Warned
 
-NAMES = {
-    "loss_d": ("Loss_D", ".3f"),
-    "loss_g": ("Loss_G", ".3f"),
-    "d_real": ("D(x)", ".3f"),
-    "d_fake": ("D(G(z))", ".3f"),
-    "accuracy_real": ("accuracy: real", ".0%"),
-    "accuracy_fake": ("fake", ".0%"),
-    "accuracy_held_out": ("held-out", ".0%"),
-    "psnr": ("PSNR", ".2f"),
-    "loss_cycle": ("Cycle", ".3f"),
-    "loss_identity": ("Identity", ".3f"),
-}
+if TYPE_CHECKING:
+    from ganvas.training.task import Task
 
 
 def time_left(row: dict[str, Any], total: int) -> float:
@@ -35,25 +24,22 @@ def time_left(row: dict[str, Any], total: int) -> float:
     return max(0, total - row["images"]) / max(row["images_per_second"], 1e-9)
 
 
-def line(row: dict[str, Any], total: int) -> str:
-    """One log row as the line that readers of GAN tutorials know."""
+def line(row: dict[str, Any], total: int, task: type[Task]) -> str:
+    """One log row as a line: progress, what the task shows of it, and speed."""
     so_far = f"[{row['images']:,}/{total:,} images, epoch {row['epoch']:.2f}]"
     timing = f"{row['images_per_second']:.0f} images/s  {duration(time_left(row, total))} left"
-    if not {"psnr", "loss_cycle"}.isdisjoint(row):
-        told = "  ".join(f"{title} {format(row[key], form)}" for key, (title, form) in NAMES.items() if key in row)
-        return f"{so_far}  {told}  {timing}"
-    expert = f"Loss_D {row.get('loss_d', 0):.4f}  Loss_G {row.get('loss_g', 0):.4f}"
-    scores = f"D(x) {row.get('d_real', 0):.4f}  D(G(z)) {row.get('d_fake', 0):.4f} / {row.get('d_fake_after', 0):.4f}"
-    right = f"real {row.get('accuracy_real', 0):.0%} fake {row.get('accuracy_fake', 0):.0%}"
-    held_out = f"held-out {row.get('accuracy_held_out', 0):.0%}"
-    return f"{so_far}  {expert}  {scores}  accuracy {right} {held_out}  {timing}"
+    return f"{so_far}  {task.log_line(row)}  {timing}"
 
 
 class Lines:
     """Plain lines, for files and pipes."""
 
-    def __init__(self, console: Console, total: int) -> None:
-        self.console, self.total = console, total
+    def __init__(self, console: Console, total: int, task: type[Task]) -> None:
+        """
+        Args:
+            total: images of the whole training.
+        """
+        self.console, self.total, self.task = console, total, task
 
     def __enter__(self) -> Lines:
         return self
@@ -64,7 +50,7 @@ class Lines:
     def show(self, event: Event) -> None:
         text = describe(event)
         if isinstance(event, Logged):
-            text = line(event.row, self.total)
+            text = line(event.row, self.total, self.task)
         if text:
             self.console.print(text, soft_wrap=True)
 
@@ -78,9 +64,9 @@ def describe(event: Event) -> str:
     if isinstance(event, Evaluated):
         return event.text
     if isinstance(event, Measured):
-        told = ", ".join(f"{r['title']} {number(r['value'], r['share'])}" for r in event.rows if r["value"] is not None)
-        told = told or "nothing, since each figure needs other pictures (metrics.jsonl says why)"
-        return f"Measured after {event.images:,} images: {told} ({event.rows[0]['protocol']['count']:,} pictures)"
+        figures = [f"{r['title']} {number(r['value'], r['share'])}" for r in event.rows if r["value"] is not None]
+        text = ", ".join(figures) or "nothing, since each figure needs other pictures (metrics.jsonl says why)"
+        return f"Measured after {event.images:,} images: {text} ({event.rows[0]['protocol']['count']:,} pictures)"
     if isinstance(event, Noted):
         return event.text
     if isinstance(event, Warned):
@@ -89,15 +75,18 @@ def describe(event: Event) -> str:
 
 
 class Screen:
-    """A live display: progress, losses, the discriminator's accuracy, and the latest pictures."""
+    """A live display: progress, losses, the discriminator's accuracy, and the latest preview."""
 
-    def __init__(self, console: Console, total: int, title: str) -> None:
-        self.console, self.total, self.title = console, total, title
+    def __init__(self, console: Console, total: int, task: type[Task], title: str) -> None:
+        """
+        Args:
+            total: images of the whole training.
+        """
+        self.console, self.total, self.task, self.title = console, total, task, title
         self.images = 0
         self.rows: list[dict[str, Any]] = []
         self.checks: list[dict[str, Any]] = []
-        self.checked = ""
-        self.drawing: RenderableType = Text("")
+        self.preview: RenderableType = Text("")
         self.live = Live(console=console, refresh_per_second=4, get_renderable=self.render)
 
     def __enter__(self) -> Screen:
@@ -114,9 +103,8 @@ class Screen:
             self.rows.append(event.row)
         elif isinstance(event, Evaluated):
             self.checks.append({"images": event.images, **event.figures})
-            self.checked = event.text
         elif isinstance(event, Sampled):
-            self.drawing = Group(
+            self.preview = Group(
                 Text(f"after {event.images:,} images", style="dim"),
                 *event.preview.lines(self.console.width, _is_plain(self.console)),
             )
@@ -136,15 +124,13 @@ class Screen:
         head.add_row(Text(self.title, style="bold"), bar, f"{self.images:,} of {self.total:,} images  {epoch}")
         parts: list[RenderableType] = [head, Text(timing, style="dim")]
         if row:
-            told = diagnosis.headline(self.rows, self.checks)
-            if not {"psnr", "loss_cycle"}.isdisjoint(row):
-                told = self.checked
-            parts += [self.figures(row), Text(told, style="italic")]
-        return Group(*parts, self.drawing, Text("Ctrl-C saves and stops.", style="dim"))
+            headline = self.task.headline(self.rows, self.checks)
+            parts += [self.figures(row), Text(headline, style="italic")]
+        return Group(*parts, self.preview, Text("Ctrl-C saves and stops.", style="dim"))
 
     def figures(self, row: dict[str, Any]) -> Table:
         table = Table.grid(padding=(0, 3))
-        shown = {key: value for key, value in NAMES.items() if key in row}
+        shown = {key: value for key, value in self.task.shown.items() if key in row}
         table.add_row(*(Text(title, style="dim") for title, _ in shown.values()))
         table.add_row(*(format(row[key], form) for key, (_, form) in shown.items()))
         return table

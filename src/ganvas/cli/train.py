@@ -201,7 +201,8 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     from ganvas.training.events import Sampled, Started
 
     console, total = Console(quiet=not is_first()), experiment.training.images
-    display = Screen(console, total, experiment.recipe) if console.is_terminal else Lines(console, total)
+    task, title = experiment.kind, experiment.recipe
+    display = Screen(console, total, task, title) if console.is_terminal else Lines(console, total, task)
     events = cast("Generator[Event]", experiment.run(folder))
     place, last, newest, stopped = Path(), None, Path(), False
     with stop_on_signal() as asked, _without_terminal(asked):

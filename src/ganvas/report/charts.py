@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ganvas.report.diagnosis import FIGURES, Rows, mean
+from markupsafe import Markup
+
+from ganvas.report.markup import ELEMENTS
+from ganvas.report.quantities import GENERAL, Quantities, Rows, mean
 
 POINTS = 200  # of a curve
 Ends = tuple[float, float] | None
@@ -33,52 +36,70 @@ class Plane(NamedTuple):
     def y(self, value: float) -> str:
         return f"{242 - 228 * (value - self.rungs[0]) / (self.rungs[-1] - self.rungs[0]):.1f}"
 
-    def rule(self, kind: str, value: float) -> str:
-        return f'<line class="{kind}" x1="60" x2="548" y1="{self.y(value)}" y2="{self.y(value)}"/>'
-
-    def frame(self, form: str) -> str:
-        """Grid, ticks and what they stand for."""
-        text = '<text x="548" y="286" text-anchor="end">images seen</text>'
-        for v in self.rungs:
-            place = f'x="52" y="{self.y(v)}" dy="4" text-anchor="end"'
-            text += f"{self.rule('rule', v)}<text {place}>{form.format(v)}</text>"
+    def times(self) -> list[dict[str, str]]:
+        """Where the ticks below the chart are, and their texts."""
         unit, name = (1e6, "M") if self.end >= 2e6 else (1e3, "k") if self.end >= 2e3 else (1, "")
-        for v in (v for v in ticks(0, self.end, 6) if v <= self.end):
-            text += f'<text x="{self.x(v)}" y="264" text-anchor="middle">{v / unit:g}{name * bool(v)}</text>'
-        return text + self.rule("axis", self.rungs[0])
+        ends = [v for v in ticks(0, self.end, 6) if v <= self.end]
+        return [{"x": self.x(v), "text": f"{v / unit:g}{name * bool(v)}"} for v in ends]
 
 
-def chart(rows: Rows, keys: tuple[str, ...], title: str, ends: Ends, mark: Mark, form: str = "{:.3g}") -> str:
+def chart(
+    rows: Rows,
+    keys: tuple[str, ...],
+    title: str,
+    ends: Ends,
+    mark: Mark,
+    form: str = "{:.3g}",
+    quantities: Quantities = GENERAL,
+) -> Markup:
     """Curves of `keys` over images seen: heading, legend and SVG; empty where the rows hold none of them.
 
-    `ends` are those of the upright axis (None: from the values), `mark` is a height to mark and its meaning.
+    Args:
+        ends: of the upright axis (None: from the values).
+        mark: a height to mark and its meaning.
+        form: a format of the values.
+        quantities: the titles of `keys`.
     """
     rows = [row for row in _thin(rows, keys) if len(row) > 1]
     if not rows:
-        return ""
+        return Markup()
     values = [row[key] for row in rows for key in keys if key in row] + ([mark[0]] if mark else [])
     end = rows[-1]["images"] or 1
     plane = Plane(end, ticks(*(ends or (min(values), max(values)))))
-    drawn, legend, spoken = plane.frame(form), "", ""
-    if mark:
-        drawn += plane.rule("mark", mark[0])
-        legend = f'<li class="mark"><i></i><span>{mark[1]} ({form.format(mark[0])})</span></li>'
-    for i, key in reversed(list(enumerate(keys))):
-        line = [(row["images"], row[key]) for row in rows if key in row]
-        for images, value in line[-1:]:
-            points = " ".join(f"{plane.x(a)},{plane.y(b)}" for a, b in line)
-            drawn += f'<g class="s{i}"><polyline class="curve" points="{points}"/>'
-            drawn += f'<circle class="dot" cx="{plane.x(images)}" cy="{plane.y(value)}" r="3.5"/></g>'
-            legend = f'<li class="s{i}"><i></i><span>{FIGURES[key][0]} {form.format(value)}</span></li>{legend}'
-            spoken = f"; {FIGURES[key][0]} from {form.format(line[0][1])} to {form.format(value)}{spoken}"
-    for row in rows:
-        told = ", ".join(f"{FIGURES[key][0]} {form.format(row[key])}" for key in keys if key in row)
-        left = plane.x(row["images"] - end / len(rows) / 2)
-        drawn += f'<rect class="hit" x="{left}" y="14" width="{488 / len(rows):.1f}" height="228">'
-        drawn += f"<title>{row['images']:,.0f} images: {told}</title></rect>"
-    return (
-        f'<h3>{title}</h3><ul class="legend">{legend}</ul><svg viewBox="0 0 560 292" role="img" '
-        f'aria-label="{title} over {end:,.0f} images{spoken}">{drawn}</svg>'
+    lines: list[dict[str, Any]] = []
+    for i, key in enumerate(keys):
+        points = [(row["images"], row[key]) for row in rows if key in row]
+        if points:
+            lines.append(
+                {
+                    "style": f"s{i}",
+                    "title": quantities[key].title,
+                    "first": form.format(points[0][1]),
+                    "last": form.format(points[-1][1]),
+                    "points": " ".join(f"{plane.x(a)},{plane.y(b)}" for a, b in points),
+                    "x": plane.x(points[-1][0]),
+                    "y": plane.y(points[-1][1]),
+                }
+            )
+    curves = "".join(f"; {line['title']} from {line['first']} to {line['last']}" for line in lines)
+    width = end / len(rows)
+    hits = [
+        {
+            "x": plane.x(row["images"] - width / 2),
+            "width": f"{488 / len(rows):.1f}",
+            "text": f"{row['images']:,.0f} images: "
+            + ", ".join(f"{quantities[key].title} {form.format(row[key])}" for key in keys if key in row),
+        }
+        for row in rows
+    ]
+    return ELEMENTS.chart(
+        title=title,
+        summary=f"{title} over {end:,.0f} images{curves}",
+        lines=lines,
+        mark={"y": plane.y(mark[0]), "text": f"{mark[1]} ({form.format(mark[0])})"} if mark else None,
+        rungs=[{"y": plane.y(v), "text": form.format(v)} for v in plane.rungs],
+        times=plane.times(),
+        hits=hits,
     )
 
 

@@ -1,5 +1,6 @@
-"""How the contest stands and what its figures mean, in plain words: the forger is the generator, the expert the
-discriminator.
+"""How an adversarial training stands and what its figures mean, in plain words.
+
+In texts for people the generator is the forger, the discriminator the expert.
 
 Every remark names the window it looks at and the numbers it rests on. Nothing here touches a network or a file.
 """
@@ -7,58 +8,36 @@ Every remark names the window it looks at and the numbers it rests on. Nothing h
 from __future__ import annotations
 
 import itertools
-from statistics import fmean, median
-from typing import Any, NamedTuple
+from statistics import median
+from typing import NamedTuple, Protocol
 
-Rows = list[dict[str, Any]]
+from ganvas.report.quantities import Rows, mean, number, series
 
 ENOUGH = 10  # log lines: before that, one unlucky line would decide
 WINDOW = 5  # the last fifth of the log is 'now': short enough to be current, long enough to be calm
-REPLAYED = 0.05  # share of the drawings that may lie on a training image: five times what chance does
-WINNING = 0.95  # right nearly always: most forgeries are refused whatever the forger changes
-LEADING = 0.85  # one error in seven or fewer: no longer an even contest
-GUESSING = 0.55  # a coin gets 0.50; so close to it, the expert's answers say little
+COPIED = 0.05  # share of the generated images that may lie on a training image: five times what chance does
+WINNING = 0.95  # right nearly always: most generated images are refused whatever the generator changes
+LEADING = 0.85  # one error in seven or fewer: no longer balanced
+GUESSING = 0.55  # a coin gets 0.50; so close to it, the discriminator's answers say little
 MISLED = 0.45  # clearly worse than a coin
-BY_HEART = 0.10  # training images above held-out ones: three standard errors of one held-out check of 256 images
-ALIKE = 0.6  # spread of the generated images relative to the real ones: a good forger comes near 1
+OVERFITTING = 0.10  # training images above held-out ones: three standard errors of one held-out check of 256 images
+DIVERSE = 0.6  # spread of the generated images relative to the real ones: a good generator comes near 1
 RISING = 0.05  # more than that between two checks is a change, less is chance
 HISTORY = 8  # log lines that say what a usual step of a loss is
 JUMP = 8.0  # usual steps: chance alone makes such a step about never
 LOOK_BACK = 100  # log lines in which a jump is looked for: older ones no longer matter
 CHECK = "discriminator-accuracy"
-MOST = 1e100  # sums of such numbers are still numbers
 
-GUESS = {"nonsaturating": 1.386, "minimax": 1.386, "hinge": 2.0, "least-squares": 0.25, "relativistic": 0.693}
-"""The lowest loss_d of an expert that cannot tell real from generated."""
 
-FIGURES = {  # of log.jsonl and metrics.jsonl: name, format, meaning
-    "loss_d": ("Expert's loss", ".3g", "its own penalty; low when it is right and sure"),
-    "loss_g": ("Forger's loss", ".3g", "its own penalty; low when its forgeries pass for real"),
-    "accuracy_real": ("Accuracy, real", ".1%", "training images that the expert takes for real"),
-    "accuracy_fake": ("Accuracy, generated", ".1%", "forgeries that it finds out"),
-    "accuracy_held_out": ("Accuracy, held-out", ".1%", "real images it never trained on that it takes for real"),
-    "d_real": ("D(x)", ".3g", "its mean verdict on real images"),
-    "d_fake": ("D(G(z))", ".3g", "its mean verdict on forgeries"),
-    "d_fake_after": ("D(G(z)), after", ".3g", "the same once it has learned from the batch"),
-    "r1": ("R1", ".3g", "how steeply its verdict changes around real images (squared)"),
-    "r2": ("R2", ".3g", "the same around forgeries"),
-    "gradient_penalty": ("Gradient penalty", ".3g", "how far that steepness is from 1 (squared)"),
-    "lr_g": ("Learning rate, G", ".3g", "of the forger (generator)"),
-    "lr_d": ("Learning rate, D", ".3g", "of the expert (discriminator)"),
-    "images_per_second": ("Images a second", ",.0f", "real images shown to the expert"),
-    "frechet": ("Frechet distance", ".3g", "how far features of generated images are from those of held-out real ones"),
-    "real": ("Frechet distance of real images", ".3g", "the same for other real images"),
-    "psnr": ("PSNR", ".2f", "of mended pieces, in dB; higher is nearer to the true ones"),
-    "psnr_damaged": ("PSNR of the damaged", ".2f", "the same of the damaged pieces as they are"),
-    "loss_pixel": ("Pixel loss", ".3g", "mean distance of mended pixels from the true ones, in a range of 2"),
-    "loss_cycle": ("There and back", ".3g", "mean distance of pixels after the way there and back, in a range of 2"),
-    "loss_identity": ("Left alone", ".3g", "the same of pictures that are of the wanted kind already"),
-    "cycle_a": ("A, to B and back", ".1f", "PSNR in dB of held-out pictures that were there and back"),
-    "cycle_b": ("B, to A and back", ".1f", "the same the other way round"),
-    "middle_b": ("In the middle", ".2f", "rank correlation of mean colours of inputs and outputs, central part"),
-    "border_b": ("At the border", ".2f", "the same at the border"),
-    "diversity": ("Diversity", ".2f", "spread of 100 generated images relative to 100 real ones; near 1 is good"),
-}
+class Objective(Protocol):
+    """What a training's loss says of its figures: see `training.losses.Objective`."""
+
+    @property
+    def guess(self) -> float | None: ...
+    @property
+    def probability(self) -> bool: ...
+    @property
+    def pairs(self) -> bool: ...
 
 
 class Finding(NamedTuple):
@@ -70,7 +49,7 @@ class Finding(NamedTuple):
 
 
 def remarks(rows: Rows, checks: Rows) -> list[str]:
-    """How the contest stands, the most urgent first.
+    """How the training stands, the most urgent first.
 
     Args:
         rows: lines of log.jsonl, oldest first; any field may be missing.
@@ -87,18 +66,18 @@ def headline(rows: Rows, checks: Rows) -> str:
     return _findings(rows, checks)[0].short
 
 
-def is_probability(loss: str) -> bool:
-    """Are D(x) and D(G(z)) of this loss logged as probabilities (else as raw scores)?"""
-    return loss in ("nonsaturating", "minimax")
+def explain(objective: Objective | None) -> dict[str, str]:
+    """What the curves of a training with this objective (None: not known) mean and what good looks like.
 
-
-def explain(loss: str) -> dict[str, str]:
-    """What the curves of a training with this loss mean and what good looks like."""
+    Returns:
+        A text each for 'losses', 'accuracy', 'verdicts' (D(x) and D(G(z))) and 'speed'.
+    """
+    probability = objective is not None and objective.probability
     pairs = " This loss judges pairs: both sides are the share of pairs whose real image scores higher."
     verdicts = (
         "a probability of being real. Good: D(x) above D(G(z)), and the gap narrows as the forgeries improve. Stuck "
         "near 1 and 0, the expert is sure of itself and the forger learns little."
-        if is_probability(loss)
+        if probability
         else "a raw score: only the gap counts. Good: it stays small or narrows. A gap that keeps growing means that "
         "the expert is winning."
     )
@@ -108,7 +87,7 @@ def explain(loss: str) -> dict[str, str]:
         "is winning. How good the pictures are cannot be read here.",
         "accuracy": "50% is a coin; 100% leaves the forger little to learn from; good is between. Held-out images are "
         "real ones that the expert never trained on: if it does much better on its training images, it knows them by "
-        "heart." + pairs * (loss in ("relativistic", "wasserstein")),
+        "heart." + pairs * (objective is not None and objective.pairs),
         "verdicts": f"The expert's mean verdict on real images, D(x), and on forgeries, D(G(z)), as {verdicts}",
         "speed": "It changes nothing in the pictures; a dip means that the computer was busy.",
     }
@@ -121,11 +100,11 @@ def _findings(rows: Rows, checks: Rows) -> list[Finding]:
         count = f"{len(rows)} of the {ENOUGH} log lines"
         text = f"There are {count} that a judgement needs. Let the training go on, and look again."
         return [Finding(0, f"Too early to say: {count}.", f"Too early to say. {text}")]
-    found = [_balance(rows), _by_heart(rows), _replay(checks), _diversity(rows, checks), _jump(rows)]
-    there = [finding for finding in found if finding is not None]
-    there.sort(key=lambda finding: -finding.weight)  # stable: the balance comes first among equals
+    all_findings = [_balance(rows), _overfitting(rows), _copies(checks), _diversity(rows, checks), _jump(rows)]
+    findings = [finding for finding in all_findings if finding is not None]
+    findings.sort(key=lambda finding: -finding.weight)  # stable: the balance comes first among equals
     silent = "The log holds no accuracy of the expert: nothing can be said."
-    return there or [Finding(0, silent, silent)]
+    return findings or [Finding(0, silent, silent)]
 
 
 def _balance(rows: Rows) -> Finding | None:
@@ -162,11 +141,11 @@ def _balance(rows: Rows) -> Finding | None:
     return Finding(0, f"Balanced: the expert is right {share} of the time.", text)
 
 
-def _by_heart(rows: Rows) -> Finding | None:
-    """Does the expert know its training images?"""
+def _overfitting(rows: Rows) -> Finding | None:
+    """Does the discriminator know its training images by heart?"""
     window, when = _window(rows)
     real, held_out = mean(window, "accuracy_real"), mean(window, "accuracy_held_out")
-    if real is None or held_out is None or real - held_out < BY_HEART:
+    if real is None or held_out is None or real - held_out < OVERFITTING:
         return None
     figures = f"{_percent(real)} of its training images and {_percent(held_out)} of held-out ones"
     text = (
@@ -176,10 +155,10 @@ def _by_heart(rows: Rows) -> Finding | None:
     return Finding(3, f"The expert overfits: right on {figures}.", text)
 
 
-def _replay(checks: Rows) -> Finding | None:
-    """Are drawings copies of training images?"""
+def _copies(checks: Rows) -> Finding | None:
+    """Are generated images copies of training images?"""
     share = mean(checks[-2:], "copied")
-    if share is None or share <= REPLAYED:
+    if share is None or share <= COPIED:
         return None
     short = f"The forger replays its training images: {_percent(share)} of the drawings."
     text = (
@@ -192,17 +171,17 @@ def _replay(checks: Rows) -> Finding | None:
 
 def _diversity(rows: Rows, checks: Rows) -> Finding | None:
     """Do the generated images differ from each other as real ones do?"""
-    series = _series(checks, "diversity")
-    if not series:
+    values = series(checks, "diversity")
+    if not values:
         return None
-    images, value = series[-1]
+    images, value = values[-1]
     figure = f"generated images differ from each other {value:.2f} times as much as real ones"
-    if value >= ALIKE:
+    if value >= DIVERSE:
         text = f"At {images:,.0f} images {figure}: no sign of mode collapse here (a missing kind can still hide)."
         return Finding(0, f"The pictures vary {value:.2f} times as much as real ones.", text)
     trend = ""
-    if len(series) > 1:
-        at, before = series[-2]
+    if len(values) > 1:
+        at, before = values[-2]
         trend = f", after {before:.2f} at {at:,.0f}"
         if value - before > RISING:
             text = f"At {images:,.0f} images {figure}{trend}. That is little but rising: wait for the next check."
@@ -218,24 +197,25 @@ def _jump(rows: Rows) -> Finding | None:
     """The newest step of a loss that is far above its usual steps."""
     newest: tuple[float, str, float, float, float, float] | None = None
     for key in ("loss_d", "loss_g"):
-        series = _series(rows[-LOOK_BACK:], key)
-        for i in range(HISTORY, len(series)):
-            past = [value for _, value in series[i - HISTORY : i]]
+        values = series(rows[-LOOK_BACK:], key)
+        for i in range(HISTORY, len(values)):
+            past = [value for _, value in values[i - HISTORY : i]]
             steps = [abs(b - a) for a, b in itertools.pairwise(past)]
-            usual = max(median(steps), 0.05 * abs(median(past)), 1e-3)  # a flat past makes no mole-hill a mountain
-            (_, old), (images, value) = series[i - 1 : i + 1]
+            usual = max(
+                median(steps), 0.05 * abs(median(past)), 1e-3
+            )  # where the loss was flat, a small step is no jump
+            (_, old), (images, value) = values[i - 1 : i + 1]
             away = abs(value - median(past)) > abs(old - median(past))  # and not the way back
             if away and abs(value - old) > JUMP * usual and (newest is None or images > newest[0]):
-                newest = (images, key, old, value, abs(value - old) / usual, series[-1][1])
+                newest = (images, key, old, value, abs(value - old) / usual, values[-1][1])
     if newest is None:
         return None
     images, key, old, value, times, now = newest
-    who = "expert" if key == "loss_d" else "forger"
+    who, lr = ("expert", "lr_d") if key == "loss_d" else ("forger", "lr_g")
     what = f"The {who}'s loss ({key}) jumped from {old:.3g} to {value:.3g} at {images:,.0f} images"
     evidence = f"{what}, {times:.0f} times its usual step"
     if abs(now - old) < abs(value - old) / 2:
         return Finding(0, f"{what}; it came back.", f"{evidence}; it has come back since ({now:.3g} now).")
-    lr = "lr_d" if who == "expert" else "lr_g"
     text = f"{evidence}, and is at {now:.3g} now. If the pictures are worse since then, try a smaller {lr}"
     return Finding(2, f"{what}.", f"{text}{_smaller(rows, lr)} in a new run.")
 
@@ -247,26 +227,9 @@ def _window(rows: Rows) -> tuple[Rows, str]:
     return rows[-count:], f"over the last fifth of the log ({since:,.0f} to {last:,.0f} images seen)"
 
 
-def number(row: dict[str, Any], key: str) -> float | None:
-    """The value of a field; None where it is missing, no number, or one that nobody measured (NaN, 10^100 and more)."""
-    value = row.get(key)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST else None
-
-
-def _series(rows: Rows, key: str) -> list[tuple[float, float]]:
-    """(images seen, value) where there is a value."""
-    return [(row["images"], value) for row in rows if (value := number(row, key)) is not None]
-
-
-def mean(rows: Rows, key: str) -> float | None:
-    """The mean of a field over the rows that have it."""
-    values = [value for _, value in _series(rows, key)]
-    return fmean(values) if values else None
-
-
 def _smaller(rows: Rows, key: str) -> str:
-    """Half of the learning rate that the run had, as a setting; empty where the log does not tell it."""
-    rates = [value for _, value in _series(rows, key) if value > 0]
+    """Half of the learning rate that the run had, as a setting; empty where it was not logged."""
+    rates = [value for _, value in series(rows, key) if value > 0]
     return f" (such as {key}={max(rates) / 2:.2g})" if rates else ""
 
 

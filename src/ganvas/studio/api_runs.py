@@ -30,6 +30,7 @@ from ganvas.studio.live import Cursor
 from ganvas.studio.state import Name, Studio, told
 from ganvas.studio.worker import Busy
 from ganvas.training.experiment import SECTIONS
+from ganvas.training.losses import LOSSES
 
 VIEWERS = 200  # of live events at once
 LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # no proxy shall hold events back
@@ -83,7 +84,7 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
             "remarks": remarks(found, card),
             "report": found.report.is_file(),
             "reals": (found.samples / "reals.png").is_file(),
-            "guess": diagnosis.GUESS.get(str(section(card, "task").get("loss"))),
+            "guess": getattr(LOSSES.get(str(section(card, "task").get("loss"))), "guess", None),
             "games": studio.games.all(name),
             "job": job,
         }

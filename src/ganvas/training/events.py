@@ -42,7 +42,7 @@ class Sampled:
 
     @property
     def pictures(self) -> Any:
-        """For tasks whose previews have such: the samples as one uint8 tensor, ten in a row; else None."""
+        """The samples themselves where the preview keeps them, as `images.sheets.Sheet` does; else None."""
         return getattr(self.preview, "pictures", None)
 
 

@@ -17,13 +17,24 @@ from torch.nn.functional import relu, softplus
 class Objective(NamedTuple):
     """A pair of losses, and what the discriminator's logit means under it.
 
-    `threshold` is the logit above which the discriminator says 'real'; None where a single logit has no zero point, so
-    that only pairs can be judged (real above fake).
+    Attributes:
+        d_loss, g_loss: logits of real and of generated samples, of equal shape -> a scalar.
+        threshold: the logit above which the discriminator says 'real'; None where a single logit has no zero point, so
+            that only pairs can be judged (real above fake).
+        guess: the lowest d_loss of a discriminator that cannot tell real from generated; None where there is none.
+        probability: whether sigmoid(logit) is the probability of being real.
     """
 
     d_loss: Callable[[Tensor, Tensor], Tensor]
     g_loss: Callable[[Tensor, Tensor], Tensor]
     threshold: float | None
+    guess: float | None = None
+    probability: bool = False
+
+    @property
+    def pairs(self) -> bool:
+        """Can only pairs of a real and a generated sample be judged?"""
+        return self.threshold is None
 
 
 def logistic_d(real: Tensor, fake: Tensor) -> Tensor:
@@ -97,12 +108,12 @@ def _norms(gradient: Tensor) -> Tensor:
 
 
 LOSSES = {
-    "nonsaturating": Objective(logistic_d, nonsaturating_g, 0.0),
-    "minimax": Objective(logistic_d, minimax_g, 0.0),
-    "hinge": Objective(hinge_d, critic_g, 0.0),
-    "least-squares": Objective(least_squares_d, least_squares_g, 0.5),
+    "nonsaturating": Objective(logistic_d, nonsaturating_g, 0.0, guess=1.386, probability=True),
+    "minimax": Objective(logistic_d, minimax_g, 0.0, guess=1.386, probability=True),
+    "hinge": Objective(hinge_d, critic_g, 0.0, guess=2.0),
+    "least-squares": Objective(least_squares_d, least_squares_g, 0.5, guess=0.25),
     "wasserstein": Objective(wasserstein_d, critic_g, None),
-    "relativistic": Objective(relativistic_d, relativistic_g, None),
+    "relativistic": Objective(relativistic_d, relativistic_g, None, guess=0.693),
 }
 
 
@@ -154,7 +165,7 @@ def accuracy(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, 
 
 def score(objective: Objective, logits: Tensor) -> Tensor:
     """D(x): the mean probability if the loss has one, else the mean logit."""
-    return torch.sigmoid(logits).mean() if objective.d_loss is logistic_d else logits.mean()
+    return torch.sigmoid(logits).mean() if objective.probability else logits.mean()
 
 
 def verdicts(objective: Objective, real: Tensor, fake: Tensor) -> dict[str, Tensor]:

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
 
 BY_CONFIG: dict[type[Any], type[Task]] = {}
+SHOWN = {
+    "loss_d": ("Loss_D", ".3f"),
+    "loss_g": ("Loss_G", ".3f"),
+    "d_real": ("D(x)", ".3f"),
+    "d_fake": ("D(G(z))", ".3f"),
+    "accuracy_real": ("accuracy: real", ".0%"),
+    "accuracy_fake": ("fake", ".0%"),
+    "accuracy_held_out": ("held-out", ".0%"),
+}
+"""What people see of a log row while a training runs, in this order: a short title and a format."""
 
 
 class Task(ABC):
@@ -38,7 +48,9 @@ class Task(ABC):
     """Architectures by name: modules with Config, Generator(spec, config) and Discriminator(spec, config)."""
     recipes: ClassVar[Any] = {}  # functions that return an Experiment, by name; or a module of them
     Model: ClassVar[Any]  # the class of trained models: see `core.model.TrainedModel`
-    report: ClassVar[Any] = None  # its part of the report: see `report.page.Part`
+    report: ClassVar[Any] = None  # its part of the report, a `report.page.Part`; None: that of any task
+    quantities: ClassVar[Any] = {}  # a `report.quantities.Quantity` by name: what only this task logs or checks
+    shown: ClassVar[dict[str, tuple[str, str]]] = SHOWN  # as SHOWN, with its own
     evaluate: ClassVar[Any] = None  # how its models are measured: see `metrics.figures.Evaluate`
     measures_beside: ClassVar[str] = ""  # module that evaluates models in the background, if there is one
     checks: ClassVar[str] = "discriminator-accuracy"  # the name in metrics.jsonl of the figures that `check` returns
@@ -181,6 +193,23 @@ class Task(ABC):
     def describe(cls, figures: dict[str, float]) -> str:
         """The figures of `check` in a sentence."""
         return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+
+    @classmethod
+    def log_line(cls, row: dict[str, Any]) -> str:
+        """What a line for people shows of a log row, besides progress and speed."""
+        shown = ((title, form, row[key]) for key, (title, form) in cls.shown.items() if key in row)
+        return "  ".join(f"{title} {value:{form}}" for title, form, value in shown)
+
+    @classmethod
+    def headline(cls, rows: list[dict[str, Any]], checks: list[dict[str, Any]]) -> str:
+        """How a training stands, in a sentence; empty where nothing can be said.
+
+        Args:
+            rows: log rows so far, oldest first.
+            checks: what `check` found so far, oldest first, each with 'images', the images seen.
+        """
+        figures = {name: value for name, value in checks[-1].items() if name != "images"} if checks else {}
+        return cls.describe(figures) if figures else ""
 
 
 def task_of(config: Any) -> type[Task]:

@@ -22,6 +22,7 @@ from ganvas.images.sheets import COLUMNS, Sheet, cut
 from ganvas.images.spec import ImageSpec
 from ganvas.metrics import copies
 from ganvas.networks import NETWORKS
+from ganvas.report import diagnosis
 from ganvas.tasks.generate import rejection
 from ganvas.tasks.generate.adaptive import Augment, Gamma
 from ganvas.tasks.generate.detect import detector as detection
@@ -83,7 +84,8 @@ class GenerateTask(Task):
     networks = NETWORKS
     recipes = Later("ganvas.tasks.generate.recipes")
     Model = Later("ganvas.tasks.generate.model:Model")
-    report = Later("ganvas.tasks.generate.report")
+    report = Later("ganvas.tasks.generate.report:PART")
+    quantities = Later("ganvas.tasks.generate.report:QUANTITIES")
     measures_beside = "ganvas.tasks.generate.evaluate.evaluate"
     usage = "draws pictures from noise: use `ganvas sample`, and `ganvas train denoise` for a model that mends"
     next_steps = (
@@ -281,6 +283,19 @@ class GenerateTask(Task):
     @classmethod
     def describe(cls, figures: dict[str, float]) -> str:
         return f"Accuracy on 100 real images: {figures['real']:.0%}, on 100 generated ones: {figures['fake']:.0%}"
+
+    @classmethod
+    def log_line(cls, row: dict[str, Any]) -> str:
+        """The line that readers of GAN tutorials know."""
+        both = f"Loss_D {row.get('loss_d', 0):.4f}  Loss_G {row.get('loss_g', 0):.4f}"
+        before, after = f"{row.get('d_fake', 0):.4f}", f"{row.get('d_fake_after', 0):.4f}"
+        scores = f"D(x) {row.get('d_real', 0):.4f}  D(G(z)) {before} / {after}"
+        right = f"real {row.get('accuracy_real', 0):.0%} fake {row.get('accuracy_fake', 0):.0%}"
+        return f"{both}  {scores}  accuracy {right} held-out {row.get('accuracy_held_out', 0):.0%}"
+
+    @classmethod
+    def headline(cls, rows: list[dict[str, Any]], checks: list[dict[str, Any]]) -> str:
+        return diagnosis.headline(rows, checks)
 
     @torch.no_grad()
     def preview(self, generator: nn.Module, batches: Batches) -> Sheet:

@@ -31,7 +31,7 @@ from ganvas.tasks.restore.degradations import Draw
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.losses import LOSSES
-from ganvas.training.task import Task
+from ganvas.training.task import SHOWN, Task
 
 if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
@@ -76,12 +76,14 @@ class RestoreTask(Task):
     networks = {"unet": unet}  # noqa: RUF012
     recipes = Later("ganvas.tasks.restore.recipes")
     Model = Later("ganvas.tasks.restore.model:Restorer")
-    report = Later("ganvas.tasks.restore.report")
+    report = Later("ganvas.tasks.restore.report:PART")
+    quantities = Later("ganvas.tasks.restore.report:QUANTITIES")
+    shown = {**SHOWN, "psnr": ("PSNR", ".2f")}  # noqa: RUF012
     checks = "fidelity"
     usage = "mends pictures and draws none from noise: use `ganvas restore MODEL FILES... --out DIR`"
     next_steps = (
         (
-            "Mend pictures of your own:",
+            "Mend pictures of any size:",
             ("restore", "{place}", "my-pictures/", "--out", "mended/"),
         ),
     )

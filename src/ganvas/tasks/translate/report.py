@@ -2,77 +2,98 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
-from ganvas.core.run import Run
-from ganvas.metrics.figures import number as shown
-from ganvas.report.charts import chart
-from ganvas.report.diagnosis import Rows, number
-from ganvas.tasks.restore import report as restore_report
+from markupsafe import Markup
 
+from ganvas.core.run import Run
+from ganvas.metrics import figures
+from ganvas.report import curves, markup
+from ganvas.report.charts import chart
+from ganvas.report.page import Part
+from ganvas.report.quantities import Quantity, Rows, count, entries, group, number
+from ganvas.training.losses import LOSSES
+
+QUANTITIES = {
+    "loss_cycle": Quantity(
+        "There and back", ".3g", "mean distance of pixels after the way there and back, in a range of 2"
+    ),
+    "loss_identity": Quantity("Left alone", ".3g", "the same of pictures that are of the wanted kind already"),
+    "cycle_a": Quantity("A, to B and back", ".1f", "PSNR in dB of held-out pictures that were there and back"),
+    "cycle_b": Quantity("B, to A and back", ".1f", "the same the other way round"),
+    "middle_b": Quantity(
+        "In the middle", ".2f", "rank correlation of mean colours of inputs and outputs, central part"
+    ),
+    "border_b": Quantity("At the border", ".2f", "the same at the border"),
+}
 COLUMNS = {
     "frechet": "Frechet distance",
     "middle": "Colours follow: middle",
     "border": "border",
     "cycle": "There and back, dB",
 }
-TITLE, NAME = "From one kind to the other", "Translated"
-RULE = "Rows of three from above: held-out pictures of one kind, as the other kind, and taken back."
-NEXT = (
-    "Turn your own pictures into the other kind (--to A: the other way):",
-    "translate {place} my-pictures/ --to B --out translated/",
-)
 
 
-def section(run: Run, card: dict[str, Any], rows: Rows) -> str:
-    """How like the wanted kind the pictures are, what they keep of the input, and the contest."""
+def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
+    """How like the wanted kind the pictures are, what they keep of the input, and the discriminator."""
     lines = run.rows(run.metrics)
-    checks = [r for r in lines if r.get("metric") == "round-trip"]
-    cards = [_weighed(r) for r in [r for r in lines if r.get("metric") == "translation"][-1:]]
-    kinds = escape(str(card.get("data_name"))), escape(str(card.get("other_name")))
-    there = chart(checks, ("cycle_a", "cycle_b"), "There and back, dB", None, None)
-    follow = chart(checks, ("middle_b", "border_b"), "Do colours follow the input?", (-1, 1), (0, "not at all"))
+    checks = [row for row in lines if row.get("metric") == "round-trip"]
+    cards = [_evaluated(row) for row in [row for row in lines if row.get("metric") == "translation"][-1:]]
+    cycle = chart(checks, ("cycle_a", "cycle_b"), "There and back, dB", None, None, quantities=QUANTITIES)
     words = (
-        f"How near held-out pictures come to themselves by way of the other kind: A ({kinds[0]}) and B ({kinds[1]}). "
-        "It rises as the networks learn; where the other kind cannot hold all that a picture shows it levels out early."
+        f"How near held-out pictures come to themselves by way of the other kind: A ({card.get('data_name')}) and B "
+        f"({card.get('other_name')}). It rises as the networks learn; where the other kind cannot hold all that a "
+        "picture shows it levels out early."
     )
-    cards.append(f"{there}<p>{words}</p>" if there else "")
-    told = "Rank correlation of mean colours of A and of what became of it; 1: the order of all pictures is kept."
-    cards.append(f"{follow}<p>{told}</p>" if follow else "")
-    losses = chart(rows, ("loss_cycle", "loss_identity"), "What is lost on the way", None, None)
-    told = (
+    cards.append(markup.explained(cycle, words))
+    mark = (0, "not at all")
+    colours = chart(
+        checks, ("middle_b", "border_b"), "Do colours follow the input?", (-1, 1), mark, quantities=QUANTITIES
+    )
+    words = "Rank correlation of mean colours of A and of what became of it; 1: the order of all pictures is kept."
+    cards.append(markup.explained(colours, words))
+    lost = chart(rows, ("loss_cycle", "loss_identity"), "What is lost on the way", None, None, quantities=QUANTITIES)
+    words = (
         "Mean distance of pixels, in a range of 2: of pictures that were there and back, and of pictures of the wanted "
         "kind that should have been left alone."
     )
-    cards.append(f"{losses}<p>{told}</p>" if losses else "")
-    grid = "".join(f'<div class="card">{text}</div>' for text in cards if text)
-    task = card.get("task")
-    loss = str(task.get("loss")) if isinstance(task, dict) else ""
-    title, expert = "Is it the other kind, and still the same?", restore_report.contest(rows, loss)
-    return f'<section><h2>{title}</h2><div class="grid">{grid}</div></section>{expert}'
+    cards.append(markup.explained(lost, words))
+    objective = LOSSES.get(str(group(card, "task").get("loss")))
+    title = "Is it the other kind, and still the same?"
+    return [markup.section(title, cards), *curves.discriminator(rows, objective)]
 
 
-def _weighed(row: dict[str, Any]) -> str:
+def _evaluated(row: dict[str, Any]) -> Markup:
     """The table of `ganvas evaluate`."""
-    ways = restore_report.groups(row, "ways")
-    known = [key for key in COLUMNS if any(number(w, key) is not None for w in ways)]
-    head = "".join(f"<th>{COLUMNS[key]}</th>" for key in known)
-    body = ""
-    for way in ways:
-        cells = "".join(f"<td>{cell(key, number(way, key))}</td>" for key in known)
-        body += f'<tr><th scope="row">To {escape(str(way.get("to")))}: {escape(str(way.get("name")))}</th>{cells}</tr>'
+    ways = entries(row, "ways")
+    known = [key for key in COLUMNS if any(number(way, key) is not None for way in ways)]
+    cells = [
+        [f"To {way.get('to')}: {way.get('name')}", *(cell(key, number(way, key)) for key in known)] for way in ways
+    ]
     both = row["n"] if isinstance(row.get("n"), list) else []
-    counts = " and ".join(restore_report.plain({"n": n}, "n") for n in both)
-    told = (
-        f"{counts} held-out pictures; features of {escape(str(row.get('extractor')))}; after {row['images']:,} images."
-    )
-    told += "".join(f" {escape(note)}" for note in dict.fromkeys(str(x.get("note") or "") for x in ways))
-    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table><p class=soft>{told}</p>"
+    counts = " and ".join(count({"n": n}, "n") for n in both)
+    notes = [
+        f"{counts} held-out pictures; features of {row.get('extractor')}; after {row['images']:,} images.",
+        *dict.fromkeys(str(way.get("note") or "") for way in ways),
+    ]
+    return markup.table(cells, heads=("", *(COLUMNS[key] for key in known)), note=" ".join(notes).strip())
 
 
 def cell(key: str, value: float | None) -> str:
     """A figure of a column as text."""
     if value is None or value != value:
         return "-"
-    return f"{value:.1f}" if key == "cycle" else f"{value:.2f}" if key in ("middle", "border") else shown(value)
+    return (
+        f"{value:.1f}" if key == "cycle" else f"{value:.2f}" if key in ("middle", "border") else figures.number(value)
+    )
+
+
+PART = Part(
+    sections,
+    title="From one kind to the other",
+    name="Translated",
+    rule="Rows of three from above: held-out pictures of one kind, as the other kind, and taken back.",
+    empty="There is no picture yet.",
+    samples="images",
+    shape={"size": "pixels a side", "channels": "channels"},
+)

@@ -22,7 +22,7 @@ from ganvas.tasks.translate import colours, network
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.losses import LOSSES
-from ganvas.training.task import Task
+from ganvas.training.task import SHOWN, Task
 
 if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
@@ -64,7 +64,9 @@ class TranslateTask(Task):
     networks = {"translator": network}  # noqa: RUF012
     recipes = Later("ganvas.tasks.translate.recipes")
     Model = Later("ganvas.tasks.translate.model:Translator")
-    report = Later("ganvas.tasks.translate.report")
+    report = Later("ganvas.tasks.translate.report:PART")
+    quantities = Later("ganvas.tasks.translate.report:QUANTITIES")
+    shown = {**SHOWN, "loss_cycle": ("Cycle", ".3f"), "loss_identity": ("Identity", ".3f")}  # noqa: RUF012
     checks = "round-trip"
     usage = "turns pictures into another kind: use `ganvas translate MODEL FILES... --to B --out DIR`"
     next_steps = (
