@@ -18,6 +18,7 @@ from PIL import Image
 from ganvas import cli
 from ganvas.cli.main import main
 from ganvas.core import checkpoint, naming, terminal
+from ganvas.core.bars import Progressing
 from ganvas.core.console import as_settings
 from ganvas.core.errors import UserError
 from ganvas.core.progress import Doing
@@ -25,7 +26,6 @@ from ganvas.core.text import command
 from ganvas.export import model_card
 from ganvas.tasks.generate import model as generate_model
 from ganvas.tasks.generate.latent import walk as walks
-from ganvas.tasks.generate.show import Progressing
 
 HOSTILE = ("../up\x1b]0;title\x07[red]x\n\x9b2J", "größe [bold]\u202e\x1b[2J")
 

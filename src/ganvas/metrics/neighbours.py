@@ -33,7 +33,7 @@ def radii(x: Tensor) -> tuple[Tensor, Tensor]:
     return near[:, BALLS].clone(), near[:, WIDE_BALLS].clone()  # the nearest of all is the row itself
 
 
-def look(real: Tensor, other: Tensor, real_radii: tuple[Tensor, Tensor], other_radii: Tensor) -> Neighbourhood:
+def neighbourhood(real: Tensor, other: Tensor, real_radii: tuple[Tensor, Tensor], other_radii: Tensor) -> Neighbourhood:
     """How the balls around real and other features, each as large as to its k-th neighbour, enclose the others.
 
     Args:

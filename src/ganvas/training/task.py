@@ -16,6 +16,7 @@ from ganvas.core.samples import Dataset, Preview
 from ganvas.training.batches import Batch, Batches
 
 if TYPE_CHECKING:
+    from ganvas.metrics.figures import Figure
     from ganvas.training.experiment import Experiment
 
 BY_CONFIG: dict[type[Any], type[Task]] = {}
@@ -40,7 +41,10 @@ class Task(ABC):
     recipes: ClassVar[Any] = {}  # by name functions that give an Experiment; or a module: all its public functions
     Model: ClassVar[Any]  # the class of trained models: see `core.model.TrainedModel`
     report: ClassVar[Any] = None  # what the report says of it: see `report.page.Part`
-    evaluate: ClassVar[Any] = None  # how its models are measured: see `metrics.figures.Evaluate`
+    evaluate: ClassVar[Any] = None
+    """What `ganvas evaluate` does with its models: a function (source: Path, options: Options) -> exit code, which
+    prints all that people read (see `training.evaluate.Options`). None: `measure` is asked for its figures."""
+    not_compared: ClassVar[str] = ""  # why `ganvas compare` does not take its models, after the name of one
     measures_beside: ClassVar[str] = ""  # a module that measures a model in a process beside a training; may be none
     checks: ClassVar[str] = "discriminator-accuracy"  # the name in metrics.jsonl of what `check` finds
     next_steps: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
@@ -149,6 +153,23 @@ class Task(ABC):
     def describe(cls, figures: dict[str, float]) -> str:
         """What `check` found, in a sentence."""
         return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+
+    @classmethod
+    def measure(cls, model: Any, data: Dataset, count: int, seed: int) -> Iterator[Figure]:
+        """Figures of a trained model, for `ganvas evaluate` of a task without an `evaluate` of its own.
+
+        Each is printed in a table and appended to metrics.jsonl with its protocol; `metrics.figures.figure` makes one.
+
+        Args:
+            model: the task's `Model`, loaded from a file.
+            data: what it was trained on, or what the user names with --data.
+            count: samples to draw, at most (--count).
+            seed: of the first sample, and of every choice of real ones (--seed).
+
+        Raises:
+            UserError: the data does not go with the model, or there is too little of it.
+        """
+        raise UserError(f"The task {cls.name} has no metrics of its own: its models cannot be measured.")
 
 
 def task_of(config: Any) -> type[Task]:

@@ -77,6 +77,8 @@ class RestoreTask(Task):
     recipes = Later("ganvas.tasks.restore.recipes")
     Model = Later("ganvas.tasks.restore.model:Restorer")
     report = Later("ganvas.tasks.restore.report")
+    evaluate = Later("ganvas.tasks.restore.evaluate:command")
+    not_compared = "mends pictures. Set others beside it with: ganvas evaluate RUN --against RUN"
     checks = "fidelity"
     usage = "mends pictures and draws none from noise: use `ganvas restore MODEL FILES... --out DIR`"
     next_steps = (

@@ -65,6 +65,8 @@ class TranslateTask(Task):
     recipes = Later("ganvas.tasks.translate.recipes")
     Model = Later("ganvas.tasks.translate.model:Translator")
     report = Later("ganvas.tasks.translate.report")
+    evaluate = Later("ganvas.tasks.translate.evaluate:command")
+    not_compared = "translates pictures. Measure each with: ganvas evaluate RUN"
     checks = "round-trip"
     usage = "turns pictures into another kind: use `ganvas translate MODEL FILES... --to B --out DIR`"
     next_steps = (
