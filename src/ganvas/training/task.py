@@ -169,7 +169,7 @@ class Task(ABC):
         Raises:
             UserError: the data does not go with the model, or there is too little of it.
         """
-        raise UserError(f"The task {cls.name} has no metrics of its own: its models cannot be measured.")
+        raise UserError(f"Models cannot be measured: the task {cls.name} has no metrics of its own.")
 
 
 def task_of(config: Any) -> type[Task]:
