@@ -113,7 +113,7 @@ def test_every_metric_has_a_finite_value_and_a_floor(
     distinguish = two_sample.distinguish
 
     def quickly(real: Tensor, fake: Tensor, network: Any, _: int) -> two_sample.Verdict:
-        return distinguish(*(x[:200, :, ::2, ::2] for x in (real, fake)), network, epochs=1)
+        return distinguish(real[:200, :, ::2, ::2], fake[:200, :, ::2, ::2], network, epochs=1)
 
     monkeypatch.setattr(two_sample, "distinguish", quickly)
     assert real.held_out.labels is not None

@@ -152,11 +152,11 @@ def _checked(kind: type[Any], values: Any) -> dict[str, Any]:
 
 def readable(rows: object) -> list[Figure]:
     """The figures in lines of metrics.jsonl, or of a card; what is no figure is passed over."""
-    found: list[Figure] = []
+    figures: list[Figure] = []
     for row in rows if isinstance(rows, list) else []:
         with contextlib.suppress(ValueError, AttributeError):
-            found.append(Figure.from_row(row))
-    return found
+            figures.append(Figure.from_row(row))
+    return figures
 
 
 def figures_of(folder: str | os.PathLike[str]) -> list[Figure]:
@@ -165,10 +165,10 @@ def figures_of(folder: str | os.PathLike[str]) -> list[Figure]:
     Raises:
         UserError: the run was not evaluated yet.
     """
-    found = readable(Run(Path(folder)).figures())
-    if not found:
+    figures = readable(Run(Path(folder)).figures())
+    if not figures:
         raise UserError(f"{folder} has no figures yet. Measure it first: {command('ganvas', 'evaluate', folder)}")
-    return list({figure.metric: figure for figure in found}.values())
+    return list({figure.metric: figure for figure in figures}.values())
 
 
 def compare(a: Figure, b: Figure) -> float:

@@ -34,17 +34,17 @@ def show_verdicts(judged: list[Judged], detector: Detector | None, alarm: float,
         say(f"\n'no' below {no:.1%}: so {alarm:.1%} of images of the kind are called. 'yes' from {yes:.1%} on.")
 
 
-def show_report(found: Report, title: str) -> None:
+def show_report(report: Report, title: str) -> None:
     """What a detector is worth, as a table."""
     say(
-        f"{title}: {found.real:,} real images that nothing has learned from. Asked for {found.alarm:.1%} false alarms, "
-        f"it calls {found.false_alarm:.1%} of them 'no'.\nCalibration error {found.calibration_error:.3f} (expected, "
+        f"{title}: {report.real:,} real images that nothing has learned from. "
+        f"Asked for {report.alarm:.1%} false alarms, it calls {report.false_alarm:.1%} of them 'no'.\nCalibration error {report.calibration_error:.3f} (expected, "
         "15 bins; half real images, half others).\n"
     )
     table = Table(box=None, pad_edge=False)
     for head in ("real images against", "AUROC", "let pass", "pictures", "others of this kind learned"):
         table.add_column(head, justify="left" if head == "real images against" else "right")
-    for r in found.rows:
+    for r in report.rows:
         table.add_row(
             Text(one_line(r.name)), f"{r.auroc:.3f}", f"{r.passed:.1%}", f"{r.count:,}", "yes" if r.learned else "no"
         )
