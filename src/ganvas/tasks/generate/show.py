@@ -38,8 +38,8 @@ def show_report(report: Report, title: str) -> None:
     """What a detector is worth, as a table."""
     say(
         f"{title}: {report.real:,} real images that nothing has learned from. "
-        f"Asked for {report.alarm:.1%} false alarms, it calls {report.false_alarm:.1%} of them 'no'.\nCalibration error {report.calibration_error:.3f} (expected, "
-        "15 bins; half real images, half others).\n"
+        f"Asked for {report.alarm:.1%} false alarms, it calls {report.false_alarm:.1%} of them 'no'.\n"
+        f"Calibration error {report.calibration_error:.3f} (expected, 15 bins; half real images, half others).\n"
     )
     table = Table(box=None, pad_edge=False)
     for head in ("real images against", "AUROC", "let pass", "pictures", "others of this kind learned"):
