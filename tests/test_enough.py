@@ -113,7 +113,7 @@ def test_too_few(name: str) -> None:
 @pytest.mark.parametrize("count", [60, N])
 def test_constant_pictures(name: str, count: int) -> None:
     plain = torch.full((count, 1, 8, 8), 255, dtype=torch.uint8)
-    same = side(count, images=plain, features=torch.zeros(count, 6))
+    same = side(count, samples=plain, features=torch.zeros(count, 6))
     assert METRICS[name].missing(pair(same)) == f"all {count} pictures are the same"
     assert METRICS[name].missing(pair(side(seed=1), real=same)) == f"all {count} real images are the same"
     assert METRICS[name].missing(pair(same, other_is_real=True)) == f"all {count} other real images are the same"
@@ -121,7 +121,7 @@ def test_constant_pictures(name: str, count: int) -> None:
 
 @pytest.mark.parametrize("name", METRICS)
 def test_pictures_that_come_many_times(name: str) -> None:
-    again = side(images=noise(N, 1)[torch.arange(N) % 20])
+    again = side(samples=noise(N, 1)[torch.arange(N) % 20])
     wanted = f"only 20 of the {N} pictures differ from each other, and it needs {LEAST[name]}"
     assert METRICS[name].missing(pair(again)) == wanted
 
@@ -130,7 +130,7 @@ def test_pictures_that_come_many_times(name: str) -> None:
 def test_nearly_constant_pictures(name: str) -> None:
     """No two are the same, and there is next to nothing between them."""
     real = side()
-    alike = side(images=noise(N, 1, spread=3.0), features=0.05 * real.features)
+    alike = side(samples=noise(N, 1, spread=3.0), features=0.05 * real.features)
     share = alike.raw_variance / real.raw_variance if METRICS[name].raw else 0.0025
     assert share < 0.01
     assert METRICS[name].missing(pair(alike)) == (
