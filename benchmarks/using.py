@@ -65,7 +65,7 @@ def inversion(model: ganvas.Model, count: int) -> tuple[float, float, float]:
     begun = time.perf_counter()
     found = ganvas.invert(model, im.to_float(images))
     took = (time.perf_counter() - begun) / count
-    _, opinions = extractors.load("digits", model.spec).look(im.to_uint8(found.pictures))
+    _, opinions = extractors.load("digits", model.spec).extract(im.to_uint8(found.pictures))
     assert opinions is not None
     right = float((opinions.argmax(1) == labels[index]).float().mean())
     return right, float(found.distance.mean()), took

@@ -219,7 +219,7 @@ def test_from_is_written_as_people_write_it() -> None:
 
 
 def test_the_watch_knows_copies_from_new_pictures() -> None:
-    from ganvas.metrics.copies import Watch
+    from ganvas.tasks.generate.copies import Watch
 
     random = torch.Generator().manual_seed(0)
     seen = torch.randint(0, 256, (300, 3, 16, 16), generator=random).to(torch.uint8)

@@ -25,13 +25,14 @@ from ganvas.export import model_card
 from ganvas.images import data
 from ganvas.images.data import ImageData
 from ganvas.images.features import extractors
-from ganvas.metrics import METRICS, Pair, Seen, Side, copies, distances, enough
+from ganvas.metrics import Pair, Seen, Side, copies, distances, enough
 from ganvas.metrics.figures import Figure, Protocol, compare, figures_of, readable
 from ganvas.report import diagnosis
 from ganvas.tasks.generate import model as generate_model
 from ganvas.tasks.generate.evaluate import evaluate as evaluation
 from ganvas.tasks.generate.evaluate import reference
 from ganvas.tasks.generate.evaluate import source as sources
+from ganvas.tasks.generate.evaluate.metrics import METRICS, RAW
 from ganvas.tasks.restore import evaluate as restore_evaluate
 from ganvas.tasks.translate import colours
 from ganvas.tasks.translate import evaluate as translate_evaluate
@@ -72,7 +73,8 @@ def noise(count: int, seed: int = 0, spread: float = 60.0) -> Tensor:
 
 
 def side(count: int = N, seed: int = 0, **changes: Any) -> Side:
-    whole = Side(noise(count, seed), random(count, 6, seed=seed), random(count, 3, seed=seed), torch.arange(count) % 3)
+    features, opinions = random(count, 6, seed=seed), random(count, 3, seed=seed)
+    whole = Side(noise(count, seed), features, opinions, torch.arange(count) % 3, RAW)
     return dataclasses.replace(whole, **changes)
 
 
@@ -111,7 +113,7 @@ def test_too_few(name: str) -> None:
 @pytest.mark.parametrize("count", [60, N])
 def test_constant_pictures(name: str, count: int) -> None:
     plain = torch.full((count, 1, 8, 8), 255, dtype=torch.uint8)
-    same = side(count, images=plain, features=torch.zeros(count, 6))
+    same = side(count, samples=plain, features=torch.zeros(count, 6))
     assert METRICS[name].missing(pair(same)) == f"all {count} pictures are the same"
     assert METRICS[name].missing(pair(side(seed=1), real=same)) == f"all {count} real images are the same"
     assert METRICS[name].missing(pair(same, other_is_real=True)) == f"all {count} other real images are the same"
@@ -119,7 +121,7 @@ def test_constant_pictures(name: str, count: int) -> None:
 
 @pytest.mark.parametrize("name", METRICS)
 def test_pictures_that_come_many_times(name: str) -> None:
-    again = side(images=noise(N, 1)[torch.arange(N) % 20])
+    again = side(samples=noise(N, 1)[torch.arange(N) % 20])
     wanted = f"only 20 of the {N} pictures differ from each other, and it needs {LEAST[name]}"
     assert METRICS[name].missing(pair(again)) == wanted
 
@@ -128,8 +130,8 @@ def test_pictures_that_come_many_times(name: str) -> None:
 def test_nearly_constant_pictures(name: str) -> None:
     """No two are the same, and there is next to nothing between them."""
     real = side()
-    alike = side(images=noise(N, 1, spread=3.0), features=0.05 * real.features)
-    share = alike.variance_of_pixels / real.variance_of_pixels if METRICS[name].pixels else 0.0025
+    alike = side(samples=noise(N, 1, spread=3.0), features=0.05 * real.features)
+    share = alike.raw_variance / real.raw_variance if METRICS[name].raw else 0.0025
     assert share < 0.01
     assert METRICS[name].missing(pair(alike)) == (
         f"the pictures are nearly all the same: they vary {share:.2%} as much as real images, and 1% is the least"
@@ -141,7 +143,7 @@ def test_nearly_constant_pictures(name: str) -> None:
 def test_features_that_are_no_numbers(name: str, bad: float) -> None:
     features = random(N, 6, seed=1)
     features[[3, 50, 111], 2] = bad
-    wanted = "" if METRICS[name].pixels else f"the extractor gives no finite numbers for 3 of the {N} pictures"
+    wanted = "" if METRICS[name].raw else f"the extractor gives no finite numbers for 3 of the {N} pictures"
     assert METRICS[name].missing(pair(side(seed=1, features=features))) == wanted
     wanted = wanted.replace("pictures", "real images")
     assert METRICS[name].missing(pair(side(seed=1), real=side(features=features))) == wanted
@@ -453,12 +455,12 @@ def test_a_whole_cache_of_something_else_is_made_anew(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     real = data.load(str(place))
     looks = extractors.pixels(real.spec)
-    path = reference.Looked(real, looks, 0).path
+    path = reference.ReferenceFeatures(real, looks, 0).path
     whole = path.read_bytes()
     tensors, card = checkpoint.load(path)
     spoil(tensors, card)
     checkpoint.save(path, tensors, card)
-    again = reference.Looked(real, looks, 0)
+    again = reference.ReferenceFeatures(real, looks, 0)
     assert path.read_bytes() == whole
     assert again.reference(100, "held-out", 1).floor("frechet")[0] > 0
 
@@ -466,9 +468,9 @@ def test_a_whole_cache_of_something_else_is_made_anew(
 def test_the_limits_of_what_is_looked_at_are_part_of_the_key(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real: ImageData = data.load(str(place))
     looks = extractors.pixels(real.spec)
-    paths = {reference.Looked(real, looks, 0).path}
+    paths = {reference.ReferenceFeatures(real, looks, 0).path}
     monkeypatch.setattr(reference, "MOST", 150)
-    paths.add(reference.Looked(real, looks, 0).path)
+    paths.add(reference.ReferenceFeatures(real, looks, 0).path)
     assert len(paths) == 2
 
 
@@ -478,8 +480,8 @@ def test_the_limits_of_what_is_looked_at_are_part_of_the_key(place: Path, monkey
 def judged(whole: Tensor, labels: Tensor | None = None) -> restore_evaluate.Answer:
     model: Any = SimpleNamespace(plan=SimpleNamespace(masked=False))
     looks = extractors.pixels(evaluation.sources.ImageSpec(1, 8))
-    found = restore_evaluate._Judged(whole, whole.float() / 127.5 - 1, labels, model, looks)
-    found.look()
+    found = restore_evaluate._Pieces(whole, whole.float() / 127.5 - 1, labels, model, looks)
+    found.prepare()
     return found.answer("x", (whole.float() * 0.9).to(torch.uint8))
 
 

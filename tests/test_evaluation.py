@@ -28,13 +28,16 @@ from ganvas.images import data
 from ganvas.images import files as image_files
 from ganvas.images.data import ImageData
 from ganvas.images.features import extractors
-from ganvas.metrics import METRICS, two_sample
+from ganvas.metrics import figures as fg
+from ganvas.metrics import two_sample
 from ganvas.metrics.figures import Figure, Protocol, compare, figures_of
+from ganvas.metrics.show import Measuring
 from ganvas.tasks.generate import model as generate_model
 from ganvas.tasks.generate.evaluate import evaluate as evaluation
 from ganvas.tasks.generate.evaluate import reference
 from ganvas.tasks.generate.evaluate import source as sources
-from ganvas.tasks.generate.show import Measuring
+from ganvas.tasks.generate.evaluate.metrics import METRICS
+from ganvas.tasks.generate.task import GenerateTask
 
 QUICK = "frechet,precision"
 
@@ -107,8 +110,12 @@ def refused(words: str, source: Path, metrics: Any = QUICK, **more: Any) -> None
 def test_every_metric_has_a_finite_value_and_a_floor(
     real: ImageData, mini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = two_sample.judge
-    monkeypatch.setattr(two_sample, "judge", lambda *given: judge(*(x[:200, :, ::2, ::2] for x in given[:2]), epochs=1))
+    distinguish = two_sample.distinguish
+
+    def quickly(real: Tensor, fake: Tensor, network: Any, _: int) -> two_sample.Verdict:
+        return distinguish(real[:200, :, ::2, ::2], fake[:200, :, ::2, ::2], network, epochs=1)
+
+    monkeypatch.setattr(two_sample, "distinguish", quickly)
     assert real.held_out.labels is not None
     labels = real.held_out.labels.numpy()
     path = save(tmp_path / "real.npz", real.held_out.images, labels=labels)
@@ -212,12 +219,12 @@ def test_classes_are_drawn_as_often_as_they_come(run: Path) -> None:
     lopsided = dataclasses.replace(
         images, train=data.Split(images.train.images[:50], torch.tensor([3] * 40 + [7] * 10))
     )
-    drawn, labels = sources.draw(generate_model.load(run), lopsided, 200, 0, 0)
+    drawn, labels = sources.sample(generate_model.load(run), lopsided, 200, 0, 0)
     assert labels is not None
     assert drawn.shape == (200, 1, 28, 28)
     assert set(labels.tolist()) == {3, 7}
     assert 0.7 < float((labels == 3).double().mean()) < 0.9
-    after, others = sources.draw(generate_model.load(run), lopsided, 200, 0, 1)
+    after, others = sources.sample(generate_model.load(run), lopsided, 200, 0, 1)
     assert not torch.equal(after, drawn)
     assert others is not None
 
@@ -393,33 +400,33 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_real_images_are_looked_at_once(tiny: ImageData, empty_cache: Path) -> None:
     counted = Counted(tiny.spec)
-    first = reference.Looked(tiny, counted.extractor, 0)
+    first = reference.ReferenceFeatures(tiny, counted.extractor, 0)
     assert counted.seen == 400
     assert first.path.parent == empty_cache
-    second = reference.Looked(tiny, counted.extractor, 0)
+    second = reference.ReferenceFeatures(tiny, counted.extractor, 0)
     assert counted.seen == 400
     assert first.tensors.keys() == second.tensors.keys()
     assert all(torch.equal(first.tensors[k], second.tensors[k]) for k in first.tensors)
 
 
 def test_floors_are_kept_too(tiny: ImageData, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked = reference.Looked(tiny, extractors.pixels(tiny.spec), 0)
+    looked = reference.ReferenceFeatures(tiny, extractors.pixels(tiny.spec), 0)
     values = looked.reference(100, "held-out", 3).floor("frechet")
     assert len(values) == 3
     looked.save()
     broken = dataclasses.replace(METRICS["frechet"], function=lambda _: pytest.fail("taken again"))
     monkeypatch.setitem(METRICS, "frechet", broken)
-    again = reference.Looked(tiny, extractors.pixels(tiny.spec), 0)
+    again = reference.ReferenceFeatures(tiny, extractors.pixels(tiny.spec), 0)
     assert again.reference(100, "held-out", 3).floor("frechet") == values
 
 
 @pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda _: b""])
 def test_a_damaged_cache_is_made_anew(spoil: Any, tiny: ImageData, empty_cache: Path) -> None:
     counted = Counted(tiny.spec)
-    path = reference.Looked(tiny, counted.extractor, 0).path
+    path = reference.ReferenceFeatures(tiny, counted.extractor, 0).path
     whole = path.read_bytes()
     path.write_bytes(spoil(whole))
-    reference.Looked(tiny, counted.extractor, 0)
+    reference.ReferenceFeatures(tiny, counted.extractor, 0)
     assert counted.seen == 800
     assert path.read_bytes() == whole
 
@@ -434,7 +441,7 @@ def test_what_gives_other_figures_is_another_file(tiny: ImageData, empty_cache: 
         (tiny, dataclasses.replace(base, mark="other"), 0),
         (tiny, dataclasses.replace(base, name="other"), 0),
     ]
-    assert len({reference.Looked(*d).path for d in different}) == len(different)
+    assert len({reference.ReferenceFeatures(*d).path for d in different}) == len(different)
     assert len(list(empty_cache.iterdir())) == len(different)
 
 
@@ -443,13 +450,13 @@ def test_a_cache_that_cannot_be_written_is_no_error(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    looked = reference.Looked(tiny, extractors.pixels(tiny.spec), 0)
+    looked = reference.ReferenceFeatures(tiny, extractors.pixels(tiny.spec), 0)
     looked.save()
     assert looked.reference(100, "held-out", 1).floor("frechet")[0] > 0
 
 
 def test_blocks_are_other_images_and_share_none(tiny: ImageData, empty_cache: Path) -> None:
-    looked = reference.Looked(tiny, extractors.pixels(tiny.spec), 0)
+    looked = reference.ReferenceFeatures(tiny, extractors.pixels(tiny.spec), 0)
     base = looked.reference(90, "held-out", 3)
     assert [len(b) for b in base.blocks] == [90, 90, 90]
     rows = torch.cat([base.real.features, *(b.features for b in base.blocks)])
@@ -632,10 +639,40 @@ def test_the_table_of_figures(run: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_the_fresh_expert_is_told_with_its_interval(
     value: float, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = Measuring(Console())
+    told = Measuring(Console(), "pictures", "real images")
     told.show(Figure("fresh-expert", "fresh expert", value, 0.0046, 0.52, math.nan, "lower", True, protocol()))
     told.table("a run")
     assert words in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("wide")
+def test_a_task_without_a_command_gives_its_own_figures(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+
+    def measure(model: Any, data: Any, count: int, seed: int) -> Iterator[Figure]:
+        assert (model.path, data.name, count, seed) == (run / "model.safetensors", "mini0", 70, 3)
+        yield fg.figure("distance", 2.0, data, count, seed, floor=0.5)
+        yield fg.figure("share", math.nan, data, count, seed, title="a share", share=True, note="there is too little")
+
+    monkeypatch.setattr(GenerateTask, "evaluate", None)
+    with pytest.raises(UserError, match="the task generate has no metrics of its own"):
+        command("evaluate", str(run))
+    monkeypatch.setattr(GenerateTask, "measure", measure)
+    with pytest.raises(UserError, match="does not know --metrics, --time-limit"):
+        command("evaluate", str(run), "--metrics", "distance", "--time-limit", "3")
+    assert command("evaluate", str(run), "--count", "70", "--seed", "3") == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[1].split() == ["distance", "2", "0.5", "4.00", "lower"]
+    assert "Not measured: a share (there is too little)." in out
+    assert "1 x 70 samples from seed 3 on" in out
+    distance, share = figures_of(run)
+    assert (distance.value, distance.images, distance.protocol.count) == (2.0, 32, 70)
+    assert math.isnan(share.value)
+    card = checkpoint.head(run / "model.safetensors")
+    assert [row["metric"] for row in card["metrics"]] == ["distance", "share"]
+    assert "distance" in (run / "report.html").read_text()
 
 
 @pytest.mark.usefixtures("wide")

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from ganvas import metrics
-from ganvas.images import data
+from ganvas.images import classifier, data
 from ganvas.metrics import Pair, Seen, Side, copies, two_sample
 from ganvas.metrics.two_sample import Verdict
+from ganvas.tasks.generate.evaluate.metrics import RAW
 
 
 def noise(count: int, channels: int = 1, size: int = 8, seed: int = 0) -> Tensor:
@@ -23,16 +24,16 @@ def black(count: int, channels: int = 1, size: int = 8) -> Tensor:
 
 @pytest.mark.parametrize(("channels", "size"), [(1, 8), (3, 12)])
 def test_black_is_told_from_noise(channels: int, size: int) -> None:
-    found = two_sample.judge(noise(256, channels, size), black(256, channels, size))
+    found = two_sample.distinguish(noise(256, channels, size), black(256, channels, size), classifier.fresh)
     assert found.accuracy > 0.98
-    assert found.judged == 256
+    assert found.tested == 256
     assert found.interval[0] > 0.9
 
 
 def test_real_images_are_not_told_from_real_images() -> None:
     mnist = data.mnist()
     images = mnist.train.images[torch.randperm(60_000, generator=torch.Generator().manual_seed(0))[:600], :, ::2, ::2]
-    found = two_sample.judge(images[:300], images[300:], epochs=3)
+    found = two_sample.distinguish(images[:300], images[300:], classifier.fresh, epochs=3)
     low, high = found.interval
     assert low <= 0.5 <= high or 0.4 < found.accuracy < 0.6
 
@@ -50,7 +51,7 @@ def test_wilsons_interval_by_hand() -> None:
 
 def test_a_seed_is_a_verdict() -> None:
     real, fake = noise(128), noise(128, seed=1) // 2 + 40
-    once, twice, other = (two_sample.judge(real, fake, seed, epochs=1) for seed in (3, 3, 4))
+    once, twice, other = (two_sample.distinguish(real, fake, classifier.fresh, seed, epochs=1) for seed in (3, 3, 4))
     assert once.accuracy == twice.accuracy
     assert torch.equal(once.fakes, twice.fakes)
     assert not torch.equal(once.fakes, other.fakes)
@@ -60,9 +61,11 @@ def test_nobody_elses_random_numbers_change() -> None:
     torch.manual_seed(7)
     wanted = torch.rand(3)
     torch.manual_seed(7)
-    first = two_sample.judge(noise(64), black(64), epochs=1)
+    first = two_sample.distinguish(noise(64), black(64), classifier.fresh, epochs=1)
     assert torch.equal(torch.rand(3), wanted)
-    again = two_sample.judge(noise(64), black(64), epochs=1)  # and they have no say in the verdict
+    again = two_sample.distinguish(
+        noise(64), black(64), classifier.fresh, epochs=1
+    )  # and they have no say in the verdict
     assert torch.equal(first.fakes, again.fakes)
 
 
@@ -71,7 +74,7 @@ def test_the_easiest_fakes_come_first() -> None:
     fake = noise(400, size=12, seed=1)
     plain = torch.arange(400) % 2 == 0
     fake[plain] = 0  # half of the fakes are black, the others are as the real ones
-    order = two_sample.judge(real, fake, epochs=4).fakes
+    order = two_sample.distinguish(real, fake, classifier.fresh, epochs=4).fakes
     assert len(order) == 200
     assert len(order.unique()) == 200
     count = int(plain[order].sum())
@@ -79,17 +82,17 @@ def test_the_easiest_fakes_come_first() -> None:
 
 
 def test_the_rest_of_the_longer_set_is_left_out() -> None:
-    found = two_sample.judge(noise(101), black(300), epochs=1)
-    assert found.judged == 2 * 51
+    found = two_sample.distinguish(noise(101), black(300), classifier.fresh, epochs=1)
+    assert found.tested == 2 * 51
     assert len(found.fakes) == 51
     assert found.fakes.max() < 300
 
 
 def test_the_metric_is_the_accuracy_with_half_the_interval_in_standard_errors() -> None:
     nowhere = copies.Nearest(torch.zeros(1), torch.zeros(1, dtype=torch.long))
-    real, fake = (Side(x, torch.zeros(len(x), 1)) for x in (noise(200), black(200)))
-    pair = Pair(real, fake, Seen(fake.images, fake.features, nowhere, nowhere, 0.5))
-    accuracy, error = metrics.fresh_expert(pair)
+    real, fake = (Side(x, torch.zeros(len(x), 1), raw=RAW) for x in (noise(200), black(200)))
+    pair = Pair(real, fake, Seen(fake.samples, fake.features, nowhere, nowhere, 0.5))
+    accuracy, error = metrics.fresh_classifier(pair)
     low, high = pair.verdict.interval
     assert accuracy == pair.verdict.accuracy
     assert 2 * 1.96 * error == pytest.approx(high - low)

@@ -32,7 +32,7 @@ def test_digits_are_read_right() -> None:
     assert mnist.held_out.labels is not None
     index = torch.randperm(10_000, generator=torch.Generator().manual_seed(1))[:2_000]
     found = extractors.load("digits", mnist.spec)
-    features, opinions = found.look(mnist.held_out.images[index])
+    features, opinions = found.extract(mnist.held_out.images[index])
     assert opinions is not None
     assert features.shape == (2_000, 128)
     assert features.dtype == torch.float32
@@ -74,9 +74,9 @@ def test_digits_look_at_nothing_else(spec: ImageSpec) -> None:
 
 def test_looking_goes_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     found, images = extractors.load("digits", GREY), noise(11, 1, 28, 28)
-    whole = found.look(images)
+    whole = found.extract(images)
     monkeypatch.setattr(extractors, "PORTION", 4)
-    parts = found.look(images)
+    parts = found.extract(images)
     assert parts[1] is not None
     assert whole[1] is not None
     assert torch.allclose(whole[0], parts[0], atol=1e-4)
@@ -88,15 +88,15 @@ def test_looking_goes_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_pixels_are_the_pixels() -> None:
     images = noise(3, 1, 12, 12)
-    features, opinions = extractors.load("pixels", ImageSpec(1, 12)).look(images)
+    features, opinions = extractors.load("pixels", ImageSpec(1, 12)).extract(images)
     assert opinions is None
     assert torch.allclose(features, images.flatten(1) / 255)
 
 
 def test_large_pictures_are_shrunk_to_1024_numbers_at_most() -> None:
-    features, _ = extractors.load("pixels", ImageSpec(1, 64)).look(noise(2, 1, 64, 64))
+    features, _ = extractors.load("pixels", ImageSpec(1, 64)).extract(noise(2, 1, 64, 64))
     assert torch.allclose(features, noise(2, 1, 64, 64).float().view(2, 32, 2, 32, 2).mean((2, 4)).flatten(1) / 255)
-    colour = extractors.load("pixels", ImageSpec(3, 32)).look(noise(2, 3, 32, 32))[0]
+    colour = extractors.load("pixels", ImageSpec(3, 32)).extract(noise(2, 3, 32, 32))[0]
     assert 3 * 17**2 < colour.shape[1] <= 1_024
 
 
@@ -115,7 +115,7 @@ def lite() -> extractors.Extractor:
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_efficientnet_takes_grey_colour_and_alpha(channels: int, lite: extractors.Extractor) -> None:
-    features, opinions = lite.look(noise(3, channels, 32, 32))
+    features, opinions = lite.extract(noise(3, channels, 32, 32))
     assert features.shape == (3, 1280)
     assert torch.isfinite(features).all()
     assert opinions is None
@@ -124,7 +124,7 @@ def test_efficientnet_takes_grey_colour_and_alpha(channels: int, lite: extractor
 
 def test_grey_is_colour_thrice_and_what_is_clear_is_white(lite: extractors.Extractor) -> None:
     grey = noise(2, 1, 32, 32)
-    assert torch.allclose(lite.look(grey)[0], lite.look(grey.expand(-1, 3, -1, -1))[0], atol=1e-4)
+    assert torch.allclose(lite.extract(grey)[0], lite.extract(grey.expand(-1, 3, -1, -1))[0], atol=1e-4)
     white = torch.full((1, 3, 8, 8), 255, dtype=torch.uint8)
     clear = torch.cat([noise(1, 3, 8, 8), torch.zeros(1, 1, 8, 8, dtype=torch.uint8)], 1)
     assert torch.allclose(extractors.colour(clear, 16), extractors.colour(white, 16), atol=1e-6)
@@ -208,7 +208,7 @@ def scripted(network: nn.Module, path: Path) -> Path:
 def test_only_2048_features_are_inceptions(width: int, is_fid: bool, tmp_path: Path) -> None:
     path = scripted(Own(width), tmp_path / "own.pt")
     found = extractors.load(str(path), GREY)
-    assert found.look(noise(5, 1, 28, 28))[0].shape == (5, width)
+    assert found.extract(noise(5, 1, 28, 28))[0].shape == (5, width)
     assert extractors.is_fid(found.name) == is_fid
     assert (found.name == "inception") == is_fid
     assert is_fid or str(width) in found.name
@@ -221,7 +221,7 @@ def test_torchscript_gets_bytes_of_three_channels(channels: int, tmp_path: Path)
     images = noise(4, channels, 6, 6)
     found = extractors.load(str(scripted(Plain(), tmp_path / "plain.pt")), ImageSpec(channels, 6))
     means = images[:, :3].float().mean((2, 3))
-    assert torch.allclose(found.look(images)[0], means.expand(-1, 3), atol=1e-3)
+    assert torch.allclose(found.extract(images)[0], means.expand(-1, 3), atol=1e-3)
 
 
 @scripting
@@ -269,7 +269,7 @@ def onnx_mean(path: Path, kind: str, size: int | str) -> Path:
 def test_onnx_with_bytes(tmp_path: Path) -> None:
     found = extractors.load(str(onnx_mean(tmp_path / "bytes.onnx", "UINT8", "side")), ImageSpec(3, 6))
     images = noise(4, 3, 6, 6)
-    assert torch.allclose(found.look(images)[0], images.float().mean((2, 3)), atol=1e-3)
+    assert torch.allclose(found.extract(images)[0], images.float().mean((2, 3)), atol=1e-3)
     assert "3 features" in found.name
 
 
@@ -278,7 +278,7 @@ def test_onnx_with_floats_of_a_fixed_size(tmp_path: Path) -> None:
     images = torch.full((3, 1, 28, 28), 51, dtype=torch.uint8)
     images[1], images[2] = 0, 255
     wanted = torch.tensor([0.2, 0.0, 1.0]).unsqueeze(1).expand(3, 3)
-    assert torch.allclose(found.look(images)[0], wanted, atol=1e-5)
+    assert torch.allclose(found.extract(images)[0], wanted, atol=1e-5)
 
 
 def test_onnx_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -250,13 +250,13 @@ def test_it_learns_from_pairs(photos: Path, twins: Path, tmp_path: Path) -> None
     assert str(photos) not in json.dumps(restore_model.load(tmp_path / "run").card)
     answers = [
         e
-        for e in restore_evaluate.judge(tmp_path / "run", extractor="pixels")
+        for e in restore_evaluate.evaluate(tmp_path / "run", extractor="pixels")
         if isinstance(e, restore_evaluate.Answer)
     ]
     assert answers[-1].psnr > answers[0].psnr + 4
     assert str(tmp_path) not in json.dumps(restore_model.load(tmp_path / "run").card)
     with pytest.raises(UserError, match="with their damaged twins"):
-        list(restore_evaluate.judge(tmp_path / "run", data=photos, extractor="pixels"))
+        list(restore_evaluate.evaluate(tmp_path / "run", data=photos, extractor="pixels"))
     list(Experiment.load(tmp_path / "run").override({"images": "808"}).run(tmp_path / "run"))  # it goes on
 
 
@@ -846,7 +846,7 @@ def test_a_restorer_is_judged_beside_what_costs_nothing(mender: Path, filler: Pa
         (enlarger, ["bicubic"]),
     ):
         answers = [
-            e for e in restore_evaluate.judge(model, extractor="pixels") if isinstance(e, restore_evaluate.Answer)
+            e for e in restore_evaluate.evaluate(model, extractor="pixels") if isinstance(e, restore_evaluate.Answer)
         ]
         assert answers[-1].name == str(model)
         names = " ".join(a.name for a in answers)
@@ -860,9 +860,9 @@ def test_a_restorer_is_judged_beside_what_costs_nothing(mender: Path, filler: Pa
 
 def test_models_of_other_damages_are_not_set_beside_each_other(mender: Path, enlarger: Path) -> None:
     with pytest.raises(UserError, match="mends another damage"):
-        list(restore_evaluate.judge(mender, [enlarger], extractor="pixels"))
+        list(restore_evaluate.evaluate(mender, [enlarger], extractor="pixels"))
     with pytest.raises(UserError, match="needs pictures of 3 channels"):
-        list(restore_evaluate.judge(mender, data="mnist", extractor="pixels"))
+        list(restore_evaluate.evaluate(mender, data="mnist", extractor="pixels"))
 
 
 def test_the_median_takes_the_best_of_its_settings() -> None:
@@ -873,7 +873,7 @@ def test_the_median_takes_the_best_of_its_settings() -> None:
     whole = torch.from_numpy(np.stack([photo(i, 64, 64) for i in range(4)])).permute(0, 3, 1, 2)
     salted = whole.clone()
     salted[:, :, ::7, ::7] = 255
-    judged = restore_evaluate._Judged(
+    judged = restore_evaluate._Pieces(
         whole, im.to_float(salted), None, model, restore_evaluate.extractors.pixels(ImageSpec(3, 64))
     )
     name, made = restore_evaluate._filtered("median")(judged)

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganvas.cli.evaluate import modes as show_modes
 from ganvas.core.errors import UserError
 from ganvas.images import data
 from ganvas.images.data import ImageData
 from ganvas.images.spec import ImageSpec
-from ganvas.tasks.generate.evaluate import modes
+from ganvas.tasks.generate.bench import modes as show_modes
+from ganvas.tasks.generate.evaluate import modes, toys
 from ganvas.tasks.generate.model import Model
 from ganvas.training import losses
 
@@ -127,7 +127,7 @@ def model(generator: torch.nn.Module, spec: ImageSpec, name: str) -> Model:
 def test_real_triplets_have_all_kinds_at_the_floor(real: ImageData, by_heart: modes.Classify) -> None:
     """A model that returns real pictures, read by one who knows each digit by heart."""
     copier = model(Copier(real.train.images[30_000:]), ImageSpec(3, 28), "stacked-mnist")
-    found = modes.judge(copier, classify=by_heart)
+    found = modes.score_model(copier, classify=by_heart)
     for score in (found.model, found.control):
         assert (score.modes, score.count) == (1000, 26_000)
         assert score.kl == pytest.approx(found.floor_copy, abs=0.003)
@@ -159,31 +159,31 @@ def test_the_classifier_that_comes_with_ganvas_sees_what_there_is(real: ImageDat
 )
 def test_what_is_refused(spec: ImageSpec, name: str, count: int, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        modes.judge(model(torch.nn.Identity(), spec, name), count)
+        modes.score_model(model(torch.nn.Identity(), spec, name), count)
 
 
 # -------------------- the toys
 
 
 def test_real_points_are_98_9_per_cent_good() -> None:
-    for make in modes.TOYS.values():
+    for make in toys.TOYS.values():
         toy = make()
-        found = modes.toy_score(toy.draw(50_000, torch.Generator().manual_seed(0)), toy)
+        found = toys.toy_score(toy.draw(50_000, torch.Generator().manual_seed(0)), toy)
         assert found.modes == len(toy.centres)
         assert found.quality == pytest.approx(1 - math.exp(-4.5), abs=0.003)
 
 
 def test_a_toys_score_by_hand() -> None:
-    toy = modes.ring()
+    toy = toys.ring()
     points = toy.centres[[0, 0, 1, 2, 3]] + torch.tensor(
         [[0.0, 0.0], [0.0, 0.029], [0.031, 0.0], [9.0, 9.0], [0.0, 0.0]]
     )
-    found = modes.toy_score(points, toy)
+    found = toys.toy_score(points, toy)
     assert (found.modes, found.quality) == (2, pytest.approx(3 / 5))
 
 
 def test_the_sizes_are_those_of_the_papers() -> None:
-    ring, grid = modes.ring(), modes.grid()
+    ring, grid = toys.ring(), toys.grid()
     assert ring.centres.norm(dim=1).tolist() == pytest.approx([1] * 8)
     assert grid.centres.shape == (25, 2)
     spacing = torch.pdist(grid.centres).min()
@@ -191,45 +191,45 @@ def test_the_sizes_are_those_of_the_papers() -> None:
 
 
 def test_every_loss_has_its_settings() -> None:
-    assert list(modes.TASKS) == list(losses.LOSSES)
-    assert {name: task.loss for name, task in modes.TASKS.items()} == {name: name for name in losses.LOSSES}
+    assert list(toys.TASKS) == list(losses.LOSSES)
+    assert {name: task.loss for name, task in toys.TASKS.items()} == {name: name for name in losses.LOSSES}
 
 
 def test_networks_side_by_side_know_nothing_of_each_other() -> None:
     torch.manual_seed(0)
-    layers, x = modes.Layers(2, 3), torch.randn(4 * modes.RUNS, 2)
+    layers, x = toys.Layers(2, 3), torch.randn(4 * toys.RUNS, 2)
     before = layers(x)
-    assert before.shape == (4 * modes.RUNS, 3)
+    assert before.shape == (4 * toys.RUNS, 3)
     changed = x.clone()
     changed[4:8] += 1
     moved = (layers(changed) != before).any(1)
-    assert moved.tolist() == [False] * 4 + [True] * 4 + [False] * 4 * (modes.RUNS - 2)
+    assert moved.tolist() == [False] * 4 + [True] * 4 + [False] * 4 * (toys.RUNS - 2)
     one = torch.nn.functional.leaky_relu(x[:4] @ layers.weights[0][0] + layers.biases[0][0], 0.2)
     one = torch.nn.functional.leaky_relu(one @ layers.weights[1][0] + layers.biases[1][0], 0.2)
     assert torch.allclose(before[:4], one @ layers.weights[2][0] + layers.biases[2][0], atol=1e-5)
 
 
 def test_a_good_loss_finds_the_whole_ring() -> None:
-    found = modes.train_toy(dataclasses.replace(modes.ring(), steps=300), modes.TASKS["relativistic"])
-    assert [score.modes for score in found] == [8] * modes.RUNS
-    assert len({score.quality for score in found}) == modes.RUNS  # three different pairs
+    found = toys.train_toy(dataclasses.replace(toys.ring(), steps=300), toys.TASKS["relativistic"])
+    assert [score.modes for score in found] == [8] * toys.RUNS
+    assert len({score.quality for score in found}) == toys.RUNS  # three different pairs
 
 
 def test_every_loss_trains_the_toys_and_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modes, "TOYS", {"ring": lambda: dataclasses.replace(modes.ring(), steps=6)})
-    rows = list(modes.toys())
+    monkeypatch.setattr(toys, "TOYS", {"ring": lambda: dataclasses.replace(toys.ring(), steps=6)})
+    rows = list(toys.train_all())
     assert [name for name, _ in rows] == list(losses.LOSSES)
-    assert all(len(scores["ring"]) == modes.RUNS for _, scores in rows)
-    assert rows == list(modes.toys())
+    assert all(len(scores["ring"]) == toys.RUNS for _, scores in rows)
+    assert rows == list(toys.train_all())
 
 
 def test_the_tables_of_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(modes, "TOYS", {"ring": lambda: dataclasses.replace(modes.ring(), steps=2)})
+    monkeypatch.setattr(toys, "TOYS", {"ring": lambda: dataclasses.replace(toys.ring(), steps=2)})
     assert show_modes() == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[-len(losses.LOSSES) :]] == list(losses.LOSSES)
-    verdict = modes.Verdict(modes.Score(999, 0.031, 26_000), modes.Score(1000, 0.0241, 26_000), 0.0193, 0.0237, 0.0032)
-    monkeypatch.setattr(modes, "judge", lambda *_: verdict)
+    verdict = modes.Scores(modes.Score(999, 0.031, 26_000), modes.Score(1000, 0.0241, 26_000), 0.0193, 0.0237, 0.0032)
+    monkeypatch.setattr(modes, "score_model", lambda *_: verdict)
     monkeypatch.setattr("ganvas.tasks.generate.model.load", lambda _: None)
     assert show_modes(Path("run")) == 0
     shown = capsys.readouterr().out

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from ganvas.metrics import copies, neighbours
 from ganvas.metrics.neighbours import Neighbourhood
+from ganvas.tasks.generate import copies as pixels
 
 
 def look(real: Tensor, other: Tensor) -> Neighbourhood:
-    return neighbours.look(real, other, neighbours.radii(real), neighbours.radii(other)[0])
+    return neighbours.neighbourhood(real, other, neighbours.radii(real), neighbours.radii(other)[0])
 
 
 def line(*numbers: float) -> Tensor:
@@ -135,7 +136,7 @@ def pictures(*values: int, side: int = 28) -> Tensor:
 
 
 def test_distance_of_pixels_is_euclidean_in_0_to_1() -> None:
-    found = copies.in_pixels(pictures(0, 100, 255), pictures(90, 250))
+    found = pixels.in_pixels(pictures(0, 100, 255), pictures(90, 250))
     assert found.index.tolist() == [0, 0, 1]
     assert found.distance.tolist() == pytest.approx([28 * 90 / 255, 28 * 10 / 255, 28 * 5 / 255], rel=1e-4)
 
@@ -143,8 +144,8 @@ def test_distance_of_pixels_is_euclidean_in_0_to_1() -> None:
 def test_larger_pictures_are_compared_at_28_pixels() -> None:
     board = torch.zeros(1, 1, 56, 56, dtype=torch.uint8)
     board[..., ::2, ::2] = 200  # its mean over 2x2 is 50 all over
-    assert copies.flat(board).tolist() == copies.flat(pictures(50)).tolist()
-    assert copies.flat(pictures(50, side=12)).shape == (1, 144)
+    assert pixels.flat(board).tolist() == pixels.flat(pictures(50)).tolist()
+    assert pixels.flat(pictures(50, side=12)).shape == (1, 144)
 
 
 def test_the_limit_lets_one_in_a_hundred_held_out_images_pass() -> None:
@@ -157,22 +158,22 @@ def test_the_limit_lets_one_in_a_hundred_held_out_images_pass() -> None:
 
 def test_pairs_begin_with_the_nearest() -> None:
     images, seen = pictures(0, 100, 200, side=4), pictures(95, 199, 30, side=4)
-    found = copies.in_pixels(images, seen)
-    sheet = copies.worst_pairs(images, found, seen, count=2)
+    found = pixels.in_pixels(images, seen)
+    sheet = pixels.worst_pairs(images, found, seen, count=2)
     assert sheet[:, 0, 0, 0].tolist() == [200, 199, 100, 95]
-    assert len(copies.worst_pairs(images, found, seen)) == 6
+    assert len(pixels.worst_pairs(images, found, seen)) == 6
 
 
 def test_pairs_take_the_nearest_of_each_class_first() -> None:
     images, seen = pictures(10, 20, 30, 200, side=4), pictures(11, 22, 33, 150, side=4)
-    found = copies.in_pixels(images, seen)
-    sheet = copies.worst_pairs(images, found, seen, torch.tensor([0, 0, 0, 1]))
+    found = pixels.in_pixels(images, seen)
+    sheet = pixels.worst_pairs(images, found, seen, torch.tensor([0, 0, 0, 1]))
     assert sheet[::2, 0, 0, 0].tolist() == [10, 200, 20, 30]
 
 
 def test_replayed_training_images_are_copies_and_new_ones_are_not() -> None:
     seen, held_out, fresh = (random(n, 64, seed=n) for n in (400, 300, 200))
-    limit = copies.limit(copies.in_features(held_out, seen))
-    assert copies.in_features(seen[:100], seen).share_below(limit) == 1
-    assert copies.in_features(seen[:100] + 0.01 * random(100, 64), seen).share_below(limit) == 1
-    assert copies.in_features(fresh, seen).share_below(limit) < 0.05
+    limit = copies.limit(copies.nearest(held_out, seen))
+    assert copies.nearest(seen[:100], seen).share_below(limit) == 1
+    assert copies.nearest(seen[:100] + 0.01 * random(100, 64), seen).share_below(limit) == 1
+    assert copies.nearest(fresh, seen).share_below(limit) < 0.05

@@ -22,7 +22,7 @@ from ganvas.images.data import pack, photos, survey
 from ganvas.images.decode import Shape
 from ganvas.tasks.generate import data_check
 from ganvas.tasks.generate.data_check import Checked
-from ganvas.tasks.generate.show import findings
+from ganvas.tasks.generate.data_findings import findings
 
 MIRROR = functools.partial(survey.mirror, steps=100)  # by default it learns for longer
 

@@ -18,6 +18,7 @@ from PIL import Image
 from ganvas import cli
 from ganvas.cli.main import main
 from ganvas.core import checkpoint, naming, terminal
+from ganvas.core.bars import Progressing
 from ganvas.core.console import as_settings
 from ganvas.core.errors import UserError
 from ganvas.core.progress import Doing
@@ -25,7 +26,6 @@ from ganvas.core.text import command
 from ganvas.export import model_card
 from ganvas.tasks.generate import model as generate_model
 from ganvas.tasks.generate.latent import walk as walks
-from ganvas.tasks.generate.show import Progressing
 
 HOSTILE = ("../up\x1b]0;title\x07[red]x\n\x9b2J", "größe [bold]\u202e\x1b[2J")
 
@@ -323,7 +323,9 @@ def test_with_a_closed_output_nothing_that_is_said_gets_into_a_file(
 def test_all_is_said_through_one_door() -> None:
     """No print() and no console of rich's own in what the command line is made of."""
     source = Path(cli.__file__).parent
-    for path in [*source.glob("*.py"), source.parent / "tables.py", source.parent / "display.py"]:
+    shown = [source.parent / "core" / "bars.py", *source.parent.glob("**/*show*.py")]
+    tasks = source.parent / "tasks"
+    for path in [*source.glob("*.py"), *shown, *tasks.glob("*/commands.py"), *tasks.glob("*/evaluate.py")]:
         text = path.read_text()
         assert " print(" not in text.replace("def print(", ""), path
         assert "rich.console import Console" not in text, path

@@ -582,7 +582,7 @@ def test_both_directions_are_exported(run: Path, tmp_path: Path) -> None:
 def test_a_translator_is_measured(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = dataclasses.replace(translate_evaluate.METRICS["frechet"], least=5)
     monkeypatch.setitem(translate_evaluate.METRICS, "frechet", few)
-    found = list(translate_evaluate.weigh(run, extractor="pixels"))
+    found = list(translate_evaluate.evaluate(run, extractor="pixels"))
     ways = [w for w in found if isinstance(w, translate_evaluate.Way)]
     assert [(w.to, w.name) for w in ways] == [
         ("squares", "discs as it is"),
@@ -610,7 +610,7 @@ def test_a_translator_is_measured(run: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_figures_agree_with_plain_ones(run: Path, kinds: tuple[Path, Path]) -> None:
-    ways = [w for w in translate_evaluate.weigh(run, extractor="pixels") if isinstance(w, translate_evaluate.Way)]
+    ways = [w for w in translate_evaluate.evaluate(run, extractor="pixels") if isinstance(w, translate_evaluate.Way)]
     model, images = translate_model.load(run), data.load(str(kinds[0]), to=str(kinds[1]))
     start = images.held_out.images[:]
     there = im.to_uint8(model.translate(im.to_float(start)))

@@ -39,7 +39,7 @@ def check(
     """
     from ganvas.core.files import check_free
     from ganvas.tasks.generate import data_check
-    from ganvas.tasks.generate.show import findings
+    from ganvas.tasks.generate.data_findings import findings
 
     if out is not None:
         check_free(out, force=force)

@@ -106,9 +106,10 @@ def expand(
     force
         Overwrite what an earlier call wrote there.
     """
+    from ganvas.core.bars import Progressing
     from ganvas.core.progress import Doing
     from ganvas.tasks.generate import expand as ex
-    from ganvas.tasks.generate.show import Progressing, show_lessons
+    from ganvas.tasks.generate.show import show_lessons
 
     lessons: list[ex.Lesson] = []
     with Progressing(Console()) as progress:

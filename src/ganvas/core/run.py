@@ -308,3 +308,11 @@ class Run:
         if bad:
             raise UserError(f"No snapshot in {self.checkpoints} can be read. {' '.join(bad)} Start a new run.")
         return None, {}, {}, bad
+
+
+def run_of(model: Path) -> Run | None:
+    """The run that a model file lies in."""
+    for folder in (model.parent, model.parent.parent):
+        if (folder / "experiment.json").is_file():
+            return Run(folder)
+    return None

@@ -1,41 +1,57 @@
-"""Metrics: how far generated images are from real ones. A metric is one function here and one line in METRICS.
+"""Metrics: how far generated samples are from real ones. A metric is one function here and one line in METRICS.
 
-Each function takes a `Pair` of real images (the reference) and others beside them, generated or real, and gives a
-value, or a value with its standard error. What a value means depends on the extractor, the number of images and the
-split: `ganvas.evaluate` states them, with the value that other real images get by the same code (the floor).
+Each function takes a `Pair` of real samples (the reference) and others beside them, generated or real, and gives a
+value, or a value with its standard error. What a value means depends on the extractor, the number of samples and the
+split: `ganvas.evaluate` states them, with the value that other real samples get by the same code (the floor).
+
+Nothing here knows what a sample is: a task that measures more than features hands in what is needed, as `Raw`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganvas.metrics import copies, distances, enough, neighbours, two_sample
 from ganvas.metrics.copies import Nearest
 from ganvas.metrics.neighbours import Neighbourhood
 from ganvas.metrics.two_sample import Verdict
 
-CLASS_LEAST = 20  # images of a class without which its own distance is not taken
-CLASSED = 0.5  # share of the real images whose classes must have so many
-HELD_OUT = round(1 / copies.NEAR)  # held-out images without which nobody knows how near one in so many comes
+CLASS_LEAST = 20  # samples of a class without which its own distance is not taken
+CLASSED = 0.5  # share of the real samples whose classes must have so many
+HELD_OUT = round(1 / copies.NEAR)  # held-out samples without which nobody knows how near one in so many comes
+
+
+@dataclass(frozen=True)
+class Raw:
+    """How samples themselves are compared, and not features of them.
+
+    flat: samples [N, ...] -> vectors [N, D], whose Euclidean distance says how near a sample is to another; network:
+    makes a fresh classifier for samples such as the given ones, see `two_sample.distinguish`.
+    """
+
+    flat: Callable[[Tensor], Tensor]
+    network: Callable[[Tensor], nn.Module]
 
 
 @dataclass(frozen=True)
 class Side:
-    """Images of one kind as the metrics see them.
+    """Samples of one side as the metrics see them.
 
-    images uint8 [N, C, H, W]; features float [N, D]; opinions: the classifier's logits [N, K] where the extractor knows
-    the data's classes; labels int64 [N]: the true class, or the class that was asked for.
+    samples [N, ...]; features float [N, D]; opinions: the classifier's logits [N, K] where the extractor knows the
+    data's classes; labels int64 [N]: the true class, or the class that was asked for.
     """
 
-    images: Tensor
+    samples: Tensor
     features: Tensor
     opinions: Tensor | None = None
     labels: Tensor | None = None
+    raw: Raw | None = None  # None: metrics of the samples themselves are not taken
 
     def __len__(self) -> int:
         return len(self.features)
@@ -49,27 +65,36 @@ class Side:
         return enough.variance(self.features)
 
     @cached_property
-    def variance_of_pixels(self) -> float:
-        return enough.variance(copies.flat(self.images))
+    def raw_variance(self) -> float:
+        return enough.variance(self.flat)
+
+    @property
+    def flat(self) -> Tensor:
+        """The samples themselves as vectors [N, D]."""
+        assert self.raw is not None
+        return self.raw.flat(self.samples)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Training images uint8 [M, C, H, W], their features [M, D], and the distances of held-out images to them."""
+    """Training samples [M, ...], their features [M, D], and the distances of held-out samples to them.
 
-    images: Tensor
+    `held_out_raw`: by the samples themselves (see `Raw`).
+    """
+
+    samples: Tensor
     features: Tensor
-    held_out_pixels: Nearest
+    held_out_raw: Nearest
     held_out_features: Nearest
     held_out_angle: float  # mean cosine distance
 
 
 @dataclass(frozen=True)
 class Pair:
-    """`real`: the reference; `other`: what is measured, or, for the floor (`other_is_real`), other real images.
+    """`real`: the reference; `other`: what is measured, or, for the floor (`other_is_real`), other real samples.
 
-    Training images are as near as can be to themselves: for the floor, the held-out images stand in wherever nearness
-    to training images is asked for.
+    Training samples are as near as can be to themselves: for the floor, the held-out ones stand in wherever nearness
+    to training samples is asked for.
     """
 
     real: Side
@@ -86,19 +111,20 @@ class Pair:
 
     @cached_property
     def near(self) -> Neighbourhood:
-        return neighbours.look(self.real.features, self.other.features, self.real.radii, self.other.radii[0])
+        return neighbours.neighbourhood(self.real.features, self.other.features, self.real.radii, self.other.radii[0])
 
     @cached_property
-    def pixels_to_seen(self) -> Nearest:
+    def raw_to_seen(self) -> Nearest:
         if self.other_is_real:
-            return self.seen.held_out_pixels
-        return copies.in_pixels(self.other.images, self.seen.images)
+            return self.seen.held_out_raw
+        assert self.other.raw is not None
+        return copies.nearest(self.other.flat, self.other.raw.flat(self.seen.samples))
 
     @cached_property
     def features_to_seen(self) -> Nearest:
         if self.other_is_real:
             return self.seen.held_out_features
-        return copies.in_features(self.other.features, self.seen.features)
+        return copies.nearest(self.other.features, self.seen.features)
 
     @cached_property
     def angle_to_seen(self) -> float:
@@ -108,7 +134,8 @@ class Pair:
 
     @cached_property
     def verdict(self) -> Verdict:
-        return two_sample.judge(self.real.images, self.other.images, self.seed)
+        assert self.other.raw is not None
+        return two_sample.distinguish(self.real.samples, self.other.samples, self.other.raw.network, self.seed)
 
 
 def frechet(pair: Pair) -> float:
@@ -171,11 +198,11 @@ def class_accuracy(pair: Pair) -> float:
 def class_frechet(pair: Pair) -> float:
     """Mean over the classes of the Frechet distance between the images of one class (classes of 20 images on)."""
     real, other = pair.real, pair.other
-    found = [
+    values = [
         distances.frechet(real.features[real.labels == c], other.features[other.labels == c])
         for c in _classes_of_both(pair)
     ]
-    return sum(found) / len(found) if found else float("nan")
+    return sum(values) / len(values) if values else math.nan
 
 
 def _classes_of_both(pair: Pair) -> list[int]:
@@ -187,11 +214,11 @@ def _classes_of_both(pair: Pair) -> list[int]:
 
 
 def _has_classes(pair: Pair) -> str:
-    found = _classes_of_both(pair)
+    classes = _classes_of_both(pair)
     assert pair.real.labels is not None
-    if torch.isin(pair.real.labels, torch.tensor(found)).double().mean() >= CLASSED:
+    if torch.isin(pair.real.labels, torch.tensor(classes)).double().mean() >= CLASSED:
         return ""
-    return f"{CLASS_LEAST} images of each kind are there in only {len(found)} of the {len(pair.class_names)} classes"
+    return f"{CLASS_LEAST} images of each kind are there in only {len(classes)} of the {len(pair.class_names)} classes"
 
 
 def label_balance(pair: Pair) -> float:
@@ -205,23 +232,9 @@ def label_balance(pair: Pair) -> float:
     return float((shares(pair.real.opinions) - shares(pair.other.opinions)).abs().sum() / 2)
 
 
-def near_copies_pixels(pair: Pair) -> float:
-    """Share of the pictures nearer to a training image than 99% of the held-out images are, by their pixels."""
-    return pair.pixels_to_seen.share_below(copies.limit(pair.seen.held_out_pixels))
-
-
-def _knows_near(nearest: Callable[[Seen], Nearest]) -> Callable[[Pair], str]:
-    """Is it known how near real images come to training images?"""
-
-    def check(pair: Pair) -> str:
-        found = nearest(pair.seen)
-        if len(found.distance) < HELD_OUT:
-            return f"it needs {HELD_OUT} held-out images, and there are {len(found.distance)}"
-        if copies.limit(found) > 0:
-            return ""
-        return f"more than {copies.NEAR:.0%} of the held-out images are copies of training images themselves"
-
-    return check
+def near_copies_raw(pair: Pair) -> float:
+    """Share of the samples nearer to a training sample than 99% of the held-out ones are, by the samples themselves."""
+    return pair.raw_to_seen.share_below(copies.limit(pair.seen.held_out_raw))
 
 
 def near_copies_features(pair: Pair) -> float:
@@ -229,8 +242,22 @@ def near_copies_features(pair: Pair) -> float:
     return pair.features_to_seen.share_below(copies.limit(pair.seen.held_out_features))
 
 
-def fresh_expert(pair: Pair) -> tuple[float, float]:
-    """Accuracy and half its 95% interval, as a standard error."""
+def knows_near(held_out: Callable[[Seen], Nearest]) -> Callable[[Pair], str]:
+    """Is it known how near real samples come to training samples?"""
+
+    def check(pair: Pair) -> str:
+        nearest = held_out(pair.seen)
+        if len(nearest.distance) < HELD_OUT:
+            return f"it needs {HELD_OUT} held-out images, and there are {len(nearest.distance)}"
+        if copies.limit(nearest) > 0:
+            return ""
+        return f"more than {copies.NEAR:.0%} of the held-out images are copies of training images themselves"
+
+    return check
+
+
+def fresh_classifier(pair: Pair) -> tuple[float, float]:
+    """Accuracy of a fresh classifier and half its 95% interval, as a standard error."""
     low, high = pair.verdict.interval
     return pair.verdict.accuracy, (high - low) / (2 * two_sample.Z)
 
@@ -246,20 +273,20 @@ class Metric:
     function: Callable[[Pair], float | tuple[float, float]]
     title: str
     better: str  # 'lower', 'higher', or 'near' (to the value that real images get)
-    least: int = 50  # images on each side that differ from each other
-    needs: tuple[str, ...] = ()  # 'opinions': a classifier of these classes; 'labels': pictures of known class
+    least: int = 50  # samples on each side that differ from each other
+    needs: tuple[str, ...] = ()  # 'opinions': a classifier of these classes; 'labels': samples of known class
     check: Callable[[Pair], str] = _anything  # what else keeps it from meaning something; empty: nothing
-    once: bool = False  # taken of the first repeat only: its error comes from the number of images
+    once: bool = False  # taken of the first repeat only: its error comes from the number of samples
     slow: bool = False  # left out unless it is asked for
     share: bool = False  # shown as a percentage
-    pixels: bool = False  # it looks at the images alone: what their features are does not matter
+    raw: bool = False  # it is taken of the samples themselves: what their features are does not matter
 
     def missing(self, pair: Pair) -> str:
         """Why it cannot be measured of this pair: a sentence without its end; empty where it can."""
         real, other = pair.real, pair.other
         sides = (real, "real images"), (other, "other real images" if pair.other_is_real else "pictures")
         for side, what in sides:
-            if lack := enough.too_few(side.images, min(2, len(side)), what):
+            if lack := enough.too_few(side.samples, min(2, len(side)), what):
                 return lack
         fewest = min(len(real), len(other))
         if fewest < self.least:
@@ -269,19 +296,19 @@ class Metric:
         if "labels" in self.needs and (other.labels is None or real.labels is None):
             return "the pictures were not asked for by class"
         for side, what in sides:
-            if lack := enough.too_few(side.images, self.least, what) or self._odd(side, real, what):
+            if lack := enough.too_few(side.samples, self.least, what) or self._odd(pair, side, what):
                 return lack
         return self.check(pair)
 
-    def _odd(self, side: Side, real: Side, what: str) -> str:
-        """Why these images have no figures on their features, or on their pixels."""
-        if self.pixels:
-            return enough.too_alike(side.variance_of_pixels, real.variance_of_pixels, what)
+    def _odd(self, pair: Pair, side: Side, what: str) -> str:
+        """Why these samples have no figures on their features, or on themselves."""
+        if self.raw:
+            return enough.too_alike(side.raw_variance, pair.real.raw_variance, what)
         opinions = side.opinions if "opinions" in self.needs else None
         return (
             enough.not_finite(side.features, what)
             or enough.not_finite(opinions, what)
-            or enough.too_alike(side.variance, real.variance, what)
+            or enough.too_alike(side.variance, pair.real.variance, what)
         )
 
 
@@ -299,24 +326,12 @@ METRICS: dict[str, Metric] = {
     "class-frechet": Metric(
         class_frechet, "Frechet dist. in class", "lower", least=200, needs=("labels",), check=_has_classes
     ),
-    "near-copies-pixels": Metric(
-        near_copies_pixels,
-        "near copies by pixels",
-        "lower",
-        check=_knows_near(lambda seen: seen.held_out_pixels),
-        once=True,
-        share=True,
-        pixels=True,
-    ),
     "near-copies-features": Metric(
         near_copies_features,
         "near copies by features",
         "lower",
-        check=_knows_near(lambda seen: seen.held_out_features),
+        check=knows_near(lambda seen: seen.held_out_features),
         once=True,
         share=True,
-    ),
-    "fresh-expert": Metric(
-        fresh_expert, "fresh expert's accuracy", "lower", least=200, once=True, slow=True, share=True, pixels=True
     ),
 }

@@ -48,8 +48,8 @@ def kernel(a: Tensor, b: Tensor, block: int = BLOCK) -> tuple[float, float]:
     """
     count = min(len(a), len(b))
     size = min(block, count // 2)
-    found = [_mmd(a[i : i + size], b[i : i + size]) for i in range(0, count - size + 1, size)]
-    values = 1000 * torch.tensor(found, dtype=torch.float64)
+    estimates = [_mmd(a[i : i + size], b[i : i + size]) for i in range(0, count - size + 1, size)]
+    values = 1000 * torch.tensor(estimates, dtype=torch.float64)
     return float(values.mean()), float(values.std() / math.sqrt(len(values)))
 
 

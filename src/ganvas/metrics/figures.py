@@ -1,4 +1,4 @@
-"""Figures: what a metric found, with all that it depends on. Figures of unlike protocols refuse to be compared."""
+"""Figures: the value of a metric, with all that it depends on. Figures of unlike protocols refuse to be compared."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any
 
 from ganvas.core.errors import UserError
 from ganvas.core.run import Run
+from ganvas.core.samples import Dataset
 from ganvas.core.text import command
 
+NO_EXTRACTOR = "none"  # of figures that are taken of the samples themselves
 VERSION = 2  # of the protocol: raised when the same images would give other figures
 MOST = 1e100  # no figure is larger: what is was not measured
 
@@ -62,8 +64,7 @@ class Figure:
 
     def row(self) -> dict[str, Any]:
         """The line of metrics.jsonl."""
-        values = {k: (None if isinstance(v, float) and math.isnan(v) else v) for k, v in vars(self).items()}
-        return {**values, "protocol": vars(self.protocol)}
+        return {**row_of(self), "protocol": vars(self.protocol)}
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Figure:
@@ -80,9 +81,53 @@ class Figure:
         return self.value / self.floor if self.better == "lower" and self.floor > 0 else math.nan
 
 
+def figure(
+    metric: str,
+    value: float,
+    data: Dataset,
+    count: int,
+    seed: int,
+    *,
+    title: str = "",
+    spread: float = math.nan,
+    floor: float = math.nan,
+    floor_spread: float = math.nan,
+    better: str = "lower",
+    share: bool = False,
+    note: str = "",
+    split: str = "held-out",
+    repeats: int = 1,
+    extractor: str = NO_EXTRACTOR,
+    mark: str = "-",
+    form: str = "as they are drawn",
+) -> Figure:
+    """A figure with its protocol, for tasks that take their own (see `Task.measure`).
+
+    Args:
+        metric: its name in metrics.jsonl, and for people its `title` (empty: the name).
+        value: NaN, with a `note` that says why, where there is none.
+        data: what the samples are compared with.
+        count: samples that were drawn, from `seed` on.
+        spread, floor, floor_spread: see `Figure`; NaN: not known.
+        better: 'lower', 'higher' or 'near' (to the floor).
+        share: it is shown as a percentage.
+        split: 'held-out' or 'train': of `data`.
+        extractor: what turned samples into features, and its `mark`, which tells apart what would give other figures.
+        form: how the samples were compared, such as '8 bits, lossless'.
+    """
+    labels = "as often as in the data" if data.class_names else "none"
+    protocol = Protocol(extractor, mark, count, split, seed, repeats, labels, data.name, data.fingerprint, form)
+    return Figure(metric, title or metric, value, spread, floor, floor_spread, better, share, protocol, note=note)
+
+
+def row_of(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass for a JSON file, where NaN is null."""
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in vars(record).items()}
+
+
 def number(value: float | None, share: bool = False) -> str:
     """A figure as people read it: '1.07', '98.6%', '-'."""
-    if value is None or value != value:
+    if value is None or math.isnan(value):
         return "-"
     return f"{value:.1%}" if share else f"{value:.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
 
@@ -100,18 +145,18 @@ def _checked(kind: type[Any], values: Any) -> dict[str, Any]:
     for name, value in values.items():
         wanted = str(fields[name].type)
         fits = type(value).__name__ == wanted or (wanted == "float" and type(value) is int)
-        if not fits or (wanted in ("float", "int") and not abs(value) < MOST and value == value):
+        if not fits or (wanted in ("float", "int") and not abs(value) < MOST and not math.isnan(value)):
             raise ValueError(f"{name} is {str(value)[:40]}")
     return values
 
 
 def readable(rows: object) -> list[Figure]:
     """The figures in lines of metrics.jsonl, or of a card; what is no figure is passed over."""
-    found: list[Figure] = []
+    figures: list[Figure] = []
     for row in rows if isinstance(rows, list) else []:
         with contextlib.suppress(ValueError, AttributeError):
-            found.append(Figure.from_row(row))
-    return found
+            figures.append(Figure.from_row(row))
+    return figures
 
 
 def figures_of(folder: str | os.PathLike[str]) -> list[Figure]:
@@ -120,10 +165,10 @@ def figures_of(folder: str | os.PathLike[str]) -> list[Figure]:
     Raises:
         UserError: the run was not evaluated yet.
     """
-    found = readable(Run(Path(folder)).figures())
-    if not found:
+    figures = readable(Run(Path(folder)).figures())
+    if not figures:
         raise UserError(f"{folder} has no figures yet. Measure it first: {command('ganvas', 'evaluate', folder)}")
-    return list({figure.metric: figure for figure in found}.values())
+    return list({figure.metric: figure for figure in figures}.values())
 
 
 def compare(a: Figure, b: Figure) -> float:

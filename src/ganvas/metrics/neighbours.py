@@ -1,4 +1,4 @@
-"""Nearest neighbours in feature space, found in portions that fit into memory."""
+"""Nearest neighbours in feature space, sought in portions that fit into memory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def radii(x: Tensor) -> tuple[Tensor, Tensor]:
     return near[:, BALLS].clone(), near[:, WIDE_BALLS].clone()  # the nearest of all is the row itself
 
 
-def look(real: Tensor, other: Tensor, real_radii: tuple[Tensor, Tensor], other_radii: Tensor) -> Neighbourhood:
+def neighbourhood(real: Tensor, other: Tensor, real_radii: tuple[Tensor, Tensor], other_radii: Tensor) -> Neighbourhood:
     """How the balls around real and other features, each as large as to its k-th neighbour, enclose the others.
 
     Args:
@@ -60,12 +60,12 @@ def look(real: Tensor, other: Tensor, real_radii: tuple[Tensor, Tensor], other_r
 
 def nearest(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Distance [N] and index [N] of the nearest row of y [M, D] for each row of x [N, D]."""
-    lengths, index = y.square().sum(1), []
+    lengths, parts = y.square().sum(1), []
     for part in x.split(PORTION // 4):
-        index.append(torch.addmm(lengths, part, y.T, alpha=-2).argmin(1))
-    found = torch.cat(index)
-    exact = [(a - y[i]).square().sum(1).sqrt() for a, i in zip(x.split(PORTION), found.split(PORTION), strict=True)]
-    return torch.cat(exact), found  # taken anew: the matrix product blurs small distances
+        parts.append(torch.addmm(lengths, part, y.T, alpha=-2).argmin(1))
+    index = torch.cat(parts)
+    exact = [(a - y[i]).square().sum(1).sqrt() for a, i in zip(x.split(PORTION), index.split(PORTION), strict=True)]
+    return torch.cat(exact), index  # taken anew: the matrix product blurs small distances
 
 
 def cosine_to_nearest(x: Tensor, y: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from ganvas.core import seeds
 from ganvas.core.errors import UserError
 from ganvas.images import sheets
 from ganvas.images import tensors as im
+from ganvas.images.classifier import Classifier
 from ganvas.images.data import ImageData
 from ganvas.metrics import two_sample
 from ganvas.studio import games, places
@@ -136,7 +137,7 @@ def _expert(path: str, changed: int, data: str) -> tuple[Any, Tensor, Tensor, li
     mean, spread = both.float().mean(), both.float().std().clamp_min(1e-6)
     with torch.random.fork_rng():
         torch.manual_seed(seeds.key(0, "expert of the game"))
-        network = two_sample.Expert(model.spec.channels, model.spec.size)
+        network = Classifier(model.spec.channels, model.spec.size)
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         rounds = max(1, 2 * count // two_sample.BATCH)
         epochs = max(4, -(-two_sample.STEPS // rounds))

@@ -16,6 +16,7 @@ from ganvas.core.samples import CHECK, Dataset, Preview
 from ganvas.training.batches import Batch, Batches
 
 if TYPE_CHECKING:
+    from ganvas.metrics.figures import Figure
     from ganvas.training.experiment import Experiment
 
 BY_CONFIG: dict[type[Any], type[Task]] = {}
@@ -51,7 +52,10 @@ class Task(ABC):
     report: ClassVar[Any] = None  # its part of the report, a `report.page.Part`; None: that of any task
     quantities: ClassVar[Any] = {}  # a `report.quantities.Quantity` by name: what only this task logs or checks
     shown: ClassVar[dict[str, tuple[str, str]]] = SHOWN  # as SHOWN, with its own
-    evaluate: ClassVar[Any] = None  # how its models are measured: see `metrics.figures.Evaluate`
+    evaluate: ClassVar[Any] = None
+    """What `ganvas evaluate` does with its models: a function (source: Path, options: Options) -> exit code, which
+    prints all that people read (see `training.evaluate.Options`). None: `measure` is asked for its figures."""
+    not_compared: ClassVar[str] = ""  # why `ganvas compare` does not take its models, after the name of one
     measures_beside: ClassVar[str] = ""  # module that evaluates models in the background, if there is one
     checks: ClassVar[str] = "discriminator-accuracy"  # the name in metrics.jsonl of the figures that `check` returns
     next_steps: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
@@ -210,6 +214,23 @@ class Task(ABC):
         """
         figures = {name: value for name, value in checks[-1].items() if name != "images"} if checks else {}
         return cls.describe(figures) if figures else ""
+
+    @classmethod
+    def measure(cls, model: Any, data: Dataset, count: int, seed: int) -> Iterator[Figure]:
+        """Figures of a trained model, for `ganvas evaluate` of a task without an `evaluate` of its own.
+
+        Each is printed in a table and appended to metrics.jsonl with its protocol; `metrics.figures.figure` makes one.
+
+        Args:
+            model: the task's `Model`, loaded from a file.
+            data: what it was trained on, or what the user names with --data.
+            count: samples to draw, at most (--count).
+            seed: of the first sample, and of every choice of real ones (--seed).
+
+        Raises:
+            UserError: the data does not go with the model, or there is too little of it.
+        """
+        raise UserError(f"Models cannot be measured: the task {cls.name} has no metrics of its own.")
 
 
 def task_of(config: Any) -> type[Task]:

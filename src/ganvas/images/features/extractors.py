@@ -32,24 +32,26 @@ SIDE = 128  # pixels that EfficientNet-Lite0 is shown
 INCEPTION = 2_048  # features of an Inception network
 INCEPTION_BYTES = 4_000_000_000  # of the file of one, at most
 
-Look = Callable[[Tensor], tuple[Tensor, Tensor | None]]  # uint8 [N, C, H, W] -> features [N, D], logits [N, K] or None
+Extract = Callable[
+    [Tensor], tuple[Tensor, Tensor | None]
+]  # uint8 [N, C, H, W] -> features [N, D], logits [N, K] or None
 
 
 @dataclass(frozen=True)
 class Extractor:
-    """`look` takes a few images at a time; `mark` tells apart what would give other figures; `classes` names logits."""
+    """`portion` takes a few images at a time; `mark` tells apart what would give other figures; `classes` of logits."""
 
     name: str
     mark: str
-    portion: Look
+    portion: Extract
     classes: tuple[str, ...] = ()
 
     @torch.inference_mode()
-    def look(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+    def extract(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """uint8 [N, C, H, W] -> features float [N, D] and logits [N, K] (None: it knows no classes)."""
-        found = [self.portion(part) for part in images.split(PORTION)]
-        opinions = [logits.float() for _, logits in found if logits is not None]
-        return torch.cat([features.float() for features, _ in found]), torch.cat(opinions) if opinions else None
+        parts = [self.portion(part) for part in images.split(PORTION)]
+        opinions = [logits.float() for _, logits in parts if logits is not None]
+        return torch.cat([features.float() for features, _ in parts]), torch.cat(opinions) if opinions else None
 
 
 def digits(spec: ImageSpec) -> Extractor:
@@ -104,7 +106,7 @@ def colour(images: Tensor, side: int) -> Tensor:
     return x.clamp(0, 1).mul(2).sub(1).contiguous(memory_format=torch.channels_last)
 
 
-def torchscript(path: Path) -> Look:
+def torchscript(path: Path) -> Extract:
     """A scripted network that takes uint8 [N, 3, H, W] and resizes by itself, as the usual Inception file does."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it is what the usual files of Inception are made with
@@ -113,7 +115,7 @@ def torchscript(path: Path) -> Look:
     return lambda x: (network(rgb(x), **options).flatten(1), None)
 
 
-def onnx(path: Path) -> Look:
+def onnx(path: Path) -> Extract:
     """An ONNX network: an input of type uint8 gets 0..255, one of floats [0, 1]; a fixed size is resized to."""
     try:
         import onnxruntime
@@ -128,12 +130,12 @@ def onnx(path: Path) -> Look:
         if isinstance(side, int) and side != x.shape[-1]:
             x = F.interpolate(x, (side, side), mode="bilinear", antialias=True, align_corners=False)
         x = x.round().to(torch.uint8) if bytes_wanted else x / 255
-        found = []
+        features = []
         for part in x.split(batch if isinstance(batch, int) else len(x)):
             missing = batch - len(part) if isinstance(batch, int) else 0
             whole = torch.cat([part, part[:1].expand(missing, -1, -1, -1)])
-            found.append(torch.from_numpy(session.run(None, {entry.name: whole.numpy()})[0])[: len(part)])
-        return torch.cat(found).flatten(1), None
+            features.append(torch.from_numpy(session.run(None, {entry.name: whole.numpy()})[0])[: len(part)])
+        return torch.cat(features).flatten(1), None
 
     return portion
 

@@ -13,6 +13,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import check_free, free
 from ganvas.core.terminal import say
 from ganvas.core.text import one_line
+from ganvas.tasks.generate import bench  # noqa: F401  # adds its command
 
 if TYPE_CHECKING:
     from ganvas.tasks.generate.model import Model
@@ -101,8 +102,8 @@ def _draw(
         pictures = loaded.pictures(numbers, classes, truncation)
         sheets.save_grid(out, pictures, min(len(numbers), max(1, min(columns, 32))), scale=2)
     else:
+        from ganvas.core.bars import counted
         from ganvas.tasks.generate import save as outputs
-        from ganvas.tasks.generate.show import counted  # which knows much that a single picture need not wait for
 
         portions = outputs.portions(loaded, numbers, classes, truncation)
         saving = outputs.save(out, portions, len(numbers), loaded.spec, loaded.class_names, force)
@@ -190,9 +191,9 @@ def walk(
     force
         Overwrite what is there.
     """
+    from ganvas.core.bars import counted
     from ganvas.tasks.generate.latent import walk as walks
     from ganvas.tasks.generate.model import load
-    from ganvas.tasks.generate.show import counted
 
     out = out or free(Path("walk.webp"))
     walks.check(out, min(rate, 6) if time_lapse else rate, force)

@@ -26,6 +26,7 @@ from ganvas.images.data import Split
 from ganvas.images.features import extractors
 from ganvas.metrics import Seen, copies
 from ganvas.tasks.generate import save as saving
+from ganvas.tasks.generate.copies import in_pixels
 from ganvas.tasks.generate.evaluate import reference
 from ganvas.tasks.generate.evaluate import source as sources
 from ganvas.tasks.generate.model import Model, load
@@ -127,13 +128,13 @@ def expand(
     if real.class_names != model.class_names:
         raise UserError(f"{real.name} has other classes than {model.path} draws: {', '.join(model.class_names)}.")
     yield Doing("looking at the real images", 0.0)
-    looks = extractors.load("auto", model.spec)
-    seen = reference.Looked(real, looks, seed).reference(1, "held-out", 1).seen
+    extractor = extractors.load("auto", model.spec)
+    seen = reference.ReferenceFeatures(real, extractor, seed).reference(1, "held-out", 1).seen
     portions, counts = [], {"copies": 0, "rejected": 0}
     total = len(model.class_names)
     for kind in range(total):
         yield Doing(f"drawing {count:,} of class {model.class_names[kind]}", (0.1 + 0.9 * kind / total) * 0.5)
-        portions += _draw(model, looks, seen, kind, count, seed, counts)
+        portions += _draw(model, extractor, seen, kind, count, seed, counts)
     made = Split(torch.cat([p.images for p in portions]), torch.cat([p.labels for p in portions]))
     if not len(made.images):
         raise UserError(
@@ -153,16 +154,16 @@ def expand(
 
 
 def _draw(
-    model: Model, looks: extractors.Extractor, seen: Seen, kind: int, count: int, seed: int, counts: dict[str, int]
+    model: Model, extractor: extractors.Extractor, seen: Seen, kind: int, count: int, seed: int, counts: dict[str, int]
 ) -> Iterator[Portion]:
     """`count` pictures of a class without near copies and rejects, or what can be had of `TRIES` times as many."""
-    limits = copies.limit(seen.held_out_pixels), copies.limit(seen.held_out_features)
+    limits = copies.limit(seen.held_out_raw), copies.limit(seen.held_out_features)
     kept = 0
     for start in range(0, TRIES * count, PORTION):
         numbers = [seeds.key(seed, "expand", kind, start + i) for i in range(PORTION)]
         pictures = model.pictures(numbers, kind)
-        near = copies.in_pixels(pictures, seen.images).distance <= limits[0]
-        near |= copies.in_features(looks.look(pictures)[0], seen.features).distance <= limits[1]
+        near = in_pixels(pictures, seen.samples).distance <= limits[0]
+        near |= copies.nearest(extractor.extract(pictures)[0], seen.features).distance <= limits[1]
         rejected = torch.zeros(PORTION, dtype=torch.bool)
         if model.detector is not None:
             rejected = torch.tensor([v.kind == "no" for v in model.detect(pictures, ALARM)])

@@ -20,10 +20,9 @@ from ganvas.images import tensors as im
 from ganvas.images.data.config import DataConfig
 from ganvas.images.sheets import COLUMNS, Sheet, cut
 from ganvas.images.spec import ImageSpec
-from ganvas.metrics import copies
 from ganvas.networks import NETWORKS
 from ganvas.report import diagnosis
-from ganvas.tasks.generate import rejection
+from ganvas.tasks.generate import copies, rejection
 from ganvas.tasks.generate.adaptive import Augment, Gamma
 from ganvas.tasks.generate.detect import detector as detection
 from ganvas.training import losses
@@ -86,6 +85,7 @@ class GenerateTask(Task):
     Model = Later("ganvas.tasks.generate.model:Model")
     report = Later("ganvas.tasks.generate.report:PART")
     quantities = Later("ganvas.tasks.generate.report:QUANTITIES")
+    evaluate = Later("ganvas.tasks.generate.evaluate.command:evaluate")
     measures_beside = "ganvas.tasks.generate.evaluate.evaluate"
     usage = "draws pictures from noise: use `ganvas sample`, and `ganvas train denoise` for a model that mends"
     next_steps = (

@@ -101,8 +101,8 @@ def _named(command: str, images: tuple[Path, ...]) -> tuple[Path, ...]:
 
 def _watch(events: Iterator[Doing | Mended | Failed | Written]) -> int:
     """Show what is done to picture files; the exit code."""
+    from ganvas.core.bars import Progressing
     from ganvas.core.progress import Doing
-    from ganvas.tasks.generate.show import Progressing
     from ganvas.tasks.restore.files import Failed, Mended
 
     broken, good = [], 0

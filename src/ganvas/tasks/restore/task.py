@@ -79,6 +79,8 @@ class RestoreTask(Task):
     report = Later("ganvas.tasks.restore.report:PART")
     quantities = Later("ganvas.tasks.restore.report:QUANTITIES")
     shown = {**SHOWN, "psnr": ("PSNR", ".2f")}  # noqa: RUF012
+    evaluate = Later("ganvas.tasks.restore.evaluate:command")
+    not_compared = "mends pictures. Set others beside it with: ganvas evaluate RUN --against RUN"
     checks = "fidelity"
     usage = "mends pictures and draws none from noise: use `ganvas restore MODEL FILES... --out DIR`"
     next_steps = (

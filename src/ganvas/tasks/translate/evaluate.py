@@ -8,30 +8,34 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
+from rich.table import Table
 from torch import Tensor
 
-from ganvas.core import checkpoint, seeds
+from ganvas.core import seeds
+from ganvas.core.console import is_first
 from ganvas.core.errors import UserError
 from ganvas.core.files import make_folder
 from ganvas.core.progress import Doing, Written
-from ganvas.core.run import Run
+from ganvas.core.run import run_of
+from ganvas.core.terminal import Console
 from ganvas.images import fidelity, sheets
 from ganvas.images import tensors as im
-from ganvas.images.data import ImageData
+from ganvas.images.data import Split
+from ganvas.images.data.trained_on import reading, some, trained_on
 from ganvas.images.features import extractors
 from ganvas.metrics import METRICS, distances, enough
-from ganvas.report import page
-from ganvas.tasks.generate.evaluate import source as sources
+from ganvas.metrics.figures import row_of
+from ganvas.metrics.show import known_columns, rows_table, show_rows
 from ganvas.tasks.translate import colours
 from ganvas.tasks.translate import model as translate_model
-from ganvas.tasks.translate.model import Translator
+from ganvas.tasks.translate.report import cell
 from ganvas.tasks.translate.task import KINDS
+from ganvas.training.evaluate import Options, folder_for, keep
 
 MOST = 2_000  # pictures of each kind
 COLUMNS = 20  # pictures a row of the sheet
@@ -55,7 +59,17 @@ class Way:
     note: str = ""
 
 
-def weigh(
+@dataclass(frozen=True)
+class _Side:
+    """Held-out pictures of one kind, uint8 [n, C, H, W], with their features, and others that were trained on."""
+
+    name: str
+    images: Tensor
+    features: Tensor
+    trained_on: Tensor
+
+
+def evaluate(
     source: str | os.PathLike[str],
     data: str | os.PathLike[str] | None = None,
     to: str | os.PathLike[str] | None = None,
@@ -63,7 +77,7 @@ def weigh(
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
 ) -> Iterator[Doing | Way | Written]:
-    """Judge a translator; yields what is done, the rows of both directions, and a sheet.
+    """Measure a translator; yields what is done, the rows of both directions, and a sheet.
 
     Args:
         source: a run's folder or a model file.
@@ -75,51 +89,54 @@ def weigh(
     Raises:
         UserError: a model of another task, data that is not there, or only one of both kinds.
     """
-    told = sources.reading(source, data)
-    yield Doing(told or "reading", 0.0, stays=bool(told))
+    message = reading(source, data)
+    yield Doing(message or "reading", 0.0, stays=bool(message))
     model = translate_model.load(source)
-    real = sources.trained_on(model, source, data, to=to)
+    real = trained_on(model, source, data, to=to)
     if real.other is None or real.spec.channels != model.spec.channels:
         raise UserError(
             f"{source} needs pictures of two kinds, of {model.spec.channels} channels: name --data and --to."
         )
-    looks = extractors.load(extractor, model.spec)
-    held_out = [_some(kind, seed, held_out=True) for kind in (real, real.other)]
-    features = []
-    for i, pictures in enumerate(held_out):
-        yield Doing(f"looking at {model.kinds[i]} with {looks.name}", 0.05 + 0.1 * i)
-        features.append(looks.look(pictures)[0])
+    network = extractors.load(extractor, model.spec)
+    sides: list[_Side] = []
+    for i, kind in enumerate((real, real.other)):
+        yield Doing(f"looking at {model.kinds[i]} with {network.name}", 0.05 + 0.1 * i)
+        images = _some(kind.held_out, seed)
+        sides.append(_Side(model.kinds[i], images, network.extract(images)[0], _some(kind.train, seed)))
     rows: list[Way] = []
     shown: list[tuple[str, Tensor]] = []
-    for i, wanted in ((0, 1), (1, 0)):
-        name, start = model.kinds[wanted], held_out[i]
-        yield Doing(f"to {name}", 0.25 + 0.35 * i)
-        there = im.to_uint8(model.translate(im.to_float(start), KINDS[wanted]))
+    for i, (start, wanted) in enumerate((sides, sides[::-1])):
+        yield Doing(f"to {wanted.name}", 0.25 + 0.35 * i)
+        there = im.to_uint8(model.translate(im.to_float(start.images), KINDS[1 - i]))
         back = im.to_uint8(model.translate(im.to_float(there), KINDS[i]))
-        true = _some((real, real.other)[wanted], seed, held_out=False)[: len(start)]
-        made, others = (looks.look(x)[0] for x in (there, true))
-        wanted_ones = held_out[wanted], features[wanted]
-        for row in (
-            _way(name, f"{model.kinds[i]} as it is", (start, features[i]), wanted_ones),
-            _way(name, "translated", (there, made), wanted_ones, (start, there, back)),
-            _way(name, f"true {name}, trained on", (true, others), wanted_ones),
-        ):
-            rows.append(row)
-            yield row
-        shown += [(model.kinds[i], start), (f"as {name}", there), ("and back", back)]
-    run = sources.run_of(model.path)
+        ways = _ways(start, wanted, there, back, network)
+        rows += ways
+        yield from ways
+        shown += [(start.name, start.images), (f"as {wanted.name}", there), ("and back", back)]
+    run = run_of(model.path)
     if run is not None:
-        about = {"n": [len(x) for x in held_out], "extractor": looks.name, "seed": seed, "kinds": list(model.kinds)}
-        _keep(model, run, {**about, "ways": [_row(way) for way in rows]})
-    folder = Path(out) if out is not None else run.folder / "evaluation" if run is not None else None
+        facts = {"n": [len(side.images) for side in sides], "extractor": network.name, "seed": seed}
+        kept = {"kinds": list(model.kinds), "ways": [row_of(way) for way in rows]}
+        keep(model, run, "translation", {**facts, **kept})
+    folder = folder_for(out, run)
     if folder is not None:
         yield _sheet(folder, shown)
 
 
-def _some(kind: ImageData, seed: int, held_out: bool) -> Tensor:
-    split = kind.held_out if held_out else kind.train
-    order = torch.randperm(len(split.images), generator=seeds.generator(seed, "weighed"))[:MOST]
-    return split.images[order]
+def _some(split: Split, seed: int) -> Tensor:
+    return some(split, MOST, seeds.generator(seed, "weighed"))[0]
+
+
+def _ways(start: _Side, wanted: _Side, there: Tensor, back: Tensor, network: extractors.Extractor) -> list[Way]:
+    """The rows of one direction: the inputs as they are, what became of them, and other true pictures."""
+    name, true = wanted.name, wanted.trained_on[: len(start.images)]
+    features = [network.extract(x)[0] for x in (there, true)]
+    target = wanted.images, wanted.features
+    return [
+        _way(name, f"{start.name} as it is", (start.images, start.features), target),
+        _way(name, "translated", (there, features[0]), target, (start.images, there, back)),
+        _way(name, f"true {name}, trained on", (true, features[1]), target),
+    ]
 
 
 def _way(
@@ -132,30 +149,55 @@ def _way(
     """Figures of pictures and their features beside true ones; with the way there and back, how they follow."""
     least = METRICS["frechet"].least
     lack = enough.lacking(*true, true[1], least, f"pictures of {to}") or enough.lacking(*made, true[1], least)
-    reasons, found = {"Frechet distance": lack}, {}
+    reasons, values = {"Frechet distance": lack}, {}
     if round_trip is not None:
         start, there, back = round_trip
-        found = colours.followed(start, there)
+        values = colours.followed(start, there)
         if lost := enough.nothing_to_see(start, fidelity.LEAST, "pictures"):
             reasons["there and back"] = lost
         else:
-            found["cycle"] = float(fidelity.psnr(back, start).clamp_max(fidelity.MOST).mean())
-        if all(found[key] != found[key] for key in ("middle", "border")):
+            values["cycle"] = float(fidelity.psnr(back, start).clamp_max(fidelity.MOST).mean())
+        if all(math.isnan(values[key]) for key in ("middle", "border")):
             plain = "all pictures, or all that became of them, have the same colours"
             reasons["colours"] = enough.too_few(start, colours.LEAST, "pictures") or plain
     note = " ".join(f"Not measured: {what} ({why})." for what, why in reasons.items() if why)
-    return Way(to, name, math.nan if lack else distances.frechet(made[1], true[1]), **found, note=note)
+    return Way(to, name, math.nan if lack else distances.frechet(made[1], true[1]), **values, note=note)
 
 
-def _row(way: Way) -> dict[str, Any]:
-    return {k: None if v != v else v for k, v in vars(way).items()}
+def command(source: Path, options: Options) -> int:
+    """`ganvas evaluate` of a translator: measure and print; the exit code.
+
+    Raises:
+        UserError: as `evaluate`; or options of other tasks.
+    """
+    if options.against:
+        raise UserError("--against is for models that mend pictures; of others: ganvas compare RUN RUN.")
+    if options.to is not None and options.data is None:
+        raise UserError("--to belongs to --data, and to a model that turns one kind of pictures into another.")
+    if options.metrics is not None or options.time_limit is not None:
+        raise UserError(
+            f"{source} is given pictures, and all its figures are measured: leave out --metrics, --time-limit."
+        )
+    events = evaluate(source, options.data, options.to, options.extractor, options.seed, options.out)
+    show_rows(Console(quiet=not is_first()), events, table, Way)
+    return 0
 
 
-def _keep(model: Translator, run: Run, found: dict[str, Any]) -> None:
-    if checkpoint.head(model.path).get("images") == model.card["images"]:  # the training may have gone on
-        checkpoint.annotate(model.path, translation=found)
-    run.append({"images": model.card["images"], "metric": "translation", **found}, run.metrics)
-    page.write(run)
+TITLES = {
+    "frechet": "Frechet distance",
+    "middle": "colours: middle",
+    "border": "border",
+    "cycle": "there and back",
+}
+
+
+def table(ways: Sequence[Way]) -> Table:
+    """What each set of pictures is worth as pictures of the wanted kind."""
+    known = known_columns(TITLES, ways)
+    rows = rows_table(TITLES, known)
+    for way in ways:
+        rows.add_row(f"to {way.to}: {way.name}", *(cell(key, getattr(way, key)) for key in known))
+    return rows
 
 
 def _sheet(folder: Path, shown: list[tuple[str, Tensor]]) -> Written:

@@ -67,6 +67,8 @@ class TranslateTask(Task):
     report = Later("ganvas.tasks.translate.report:PART")
     quantities = Later("ganvas.tasks.translate.report:QUANTITIES")
     shown = {**SHOWN, "loss_cycle": ("Cycle", ".3f"), "loss_identity": ("Identity", ".3f")}  # noqa: RUF012
+    evaluate = Later("ganvas.tasks.translate.evaluate:command")
+    not_compared = "translates pictures. Measure each with: ganvas evaluate RUN"
     checks = "round-trip"
     usage = "turns pictures into another kind: use `ganvas translate MODEL FILES... --to B --out DIR`"
     next_steps = (

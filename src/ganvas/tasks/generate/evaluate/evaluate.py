@@ -14,30 +14,55 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
-from ganvas.core import checkpoint, distributed
+from ganvas.core import distributed
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import make_folder
 from ganvas.core.progress import Doing, Written
-from ganvas.core.run import Run
+from ganvas.core.run import Run, run_of
 from ganvas.images import sheets
 from ganvas.images.data import ImageData
 from ganvas.images.features import extractors
+from ganvas.images.features.extractors import Extractor
 from ganvas.images.files import Pictures
-from ganvas.metrics import METRICS, Metric, Pair, Side, copies
+from ganvas.metrics import Metric, Pair, Side
 from ganvas.metrics.figures import Figure, Protocol, readable
 from ganvas.report import page
-from ganvas.tasks.generate.evaluate import reference
+from ganvas.tasks.generate import copies
 from ganvas.tasks.generate.evaluate import source as sources
-from ganvas.tasks.generate.evaluate.reference import Reference
-from ganvas.tasks.generate.evaluate.source import Drawer
+from ganvas.tasks.generate.evaluate.metrics import METRICS, RAW
+from ganvas.tasks.generate.evaluate.reference import Reference, ReferenceFeatures
+from ganvas.tasks.generate.evaluate.source import Sampler
+from ganvas.training.evaluate import folder_for, into_card
 
 INCEPTION_NAMES = {"frechet": "FID", "kernel": "KID x 1000", "mifid": "MiFID"}  # on no other network's features
 LEAST = 50  # pictures without which nothing is measured
 SHEET = 100  # pictures of a sheet of the fresh expert
+
+
+@dataclass
+class Measurement:
+    """What is measured, and what it is measured with.
+
+    `strict`: a metric that cannot be measured is an error; `ends`: when the time is over, in seconds of
+    `time.monotonic`, and the `time_limit` that says so.
+    """
+
+    sampler: Pictures | Sampler
+    run: Run | None
+    names: list[str]  # of METRICS
+    strict: bool
+    extractor: Extractor
+    protocol: Protocol
+    features: ReferenceFeatures
+    base: Reference
+    pairs: list[Pair] = field(default_factory=list)  # one a repeat
+    time_limit: float | None = None
+    ends: float = math.inf
 
 
 def evaluate(
@@ -72,77 +97,92 @@ def evaluate(
     """
     started = time.monotonic()
     names = choose(metrics)
-    strict = isinstance(metrics, str) and metrics != "all"
-    told = sources.reading(source, data)
-    yield Doing(told or "reading", 0.0, stays=bool(told))
-    drawer, run, real = sources.find(source, data)
-    count, repeats = _agree(drawer, real, source, count, split, repeats)
+    message = sources.reading(source, data)
+    yield Doing(message or "reading", 0.0, stays=bool(message))
+    sampler, run, real = sources.find(source, data)
+    count, repeats = _agree(sampler, real, source, count, split, repeats)
     if not distributed.is_first():  # it helps to draw, and that is all
-        for r in range(repeats if isinstance(drawer, Drawer) else 0):
-            drawer.some(count, seed, r)
+        for r in range(repeats if isinstance(sampler, Sampler) else 0):
+            sampler.some(count, seed, r)
         return
-    looks = extractors.load(extractor, drawer.spec)
-    protocol = Protocol(
-        extractor=looks.name,
-        mark=looks.mark,
+    network = extractors.load(extractor, sampler.spec)
+    protocol = _protocol(sampler, real, network, count, split, seed, repeats)
+    yield Doing(f"looking at real images with {network.name}", 0.02)
+    features = ReferenceFeatures(real, network, seed)
+    base = features.reference(count, split, repeats)
+    strict = isinstance(metrics, str) and metrics != "all"
+    m = Measurement(sampler, run, names, strict, network, protocol, features, base)
+    if time_limit is not None:
+        m.time_limit, m.ends = time_limit, started + time_limit
+    yield from _sample(m)
+    figures: list[Figure] = []
+    for event in _measure_all(m):
+        if isinstance(event, Figure):
+            figures.append(event)
+        yield event
+    yield from _keep(m, figures, out)
+
+
+def _protocol(
+    sampler: Pictures | Sampler, real: ImageData, network: Extractor, count: int, split: str, seed: int, repeats: int
+) -> Protocol:
+    return Protocol(
+        extractor=network.name,
+        mark=network.mark,
         count=count,
         split=split,
         seed=seed,
         repeats=repeats,
-        labels=drawer.order if real.class_names and drawer.class_names == real.class_names else "none",
+        labels=sampler.order if real.class_names and sampler.class_names == real.class_names else "none",
         data=real.name,
         fingerprint=real.fingerprint,
-        form=drawer.form,
+        form=sampler.form,
     )
-    yield Doing(f"looking at real images with {looks.name}", 0.02)
-    looked = reference.Looked(real, looks, seed)
-    base = looked.reference(count, split, repeats)
-    pairs: list[Pair] = []
-    for r in range(repeats):
-        yield Doing(drawer.doing, 0.1 + 0.3 * r / repeats)
-        images, labels = drawer.some(count, seed, r)
-        features, opinions = looks.look(images)
-        pairs.append(base.pair(Side(images, features, opinions if looked.knows_classes else None, labels)))
 
-    late, figures = False, []
-    for i, name in enumerate(names):
-        yield Doing(METRICS[name].title, 0.4 + 0.6 * i / len(names))
-        note = missing(METRICS[name], pairs, base)
-        late = late or (time_limit is not None and time.monotonic() - started > time_limit)
+
+def _sample(m: Measurement) -> Iterator[Doing]:
+    """Draw the pictures of every repeat, and extract their features."""
+    p = m.protocol
+    for r in range(p.repeats):
+        yield Doing(m.sampler.doing, 0.1 + 0.3 * r / p.repeats)
+        images, labels = m.sampler.some(p.count, p.seed, r)
+        features, opinions = m.extractor.extract(images)
+        side = Side(images, features, opinions if m.features.knows_classes else None, labels, RAW)
+        m.pairs.append(m.base.pair(side))
+
+
+def _measure_all(m: Measurement) -> Iterator[Doing | Figure]:
+    """Take the metrics in turn, and append each figure to the run's metrics.jsonl.
+
+    Raises:
+        UserError: a metric that must be possible is not.
+    """
+    late = False
+    for i, name in enumerate(m.names):
+        yield Doing(METRICS[name].title, 0.4 + 0.6 * i / len(m.names))
+        note = missing(METRICS[name], m.pairs, m.base)
+        late = late or time.monotonic() > m.ends
         if late and not note:
-            note = f"passed over: the time limit of {time_limit:.0f} s had run out"
-        figure = measure(name, pairs, base, protocol, drawer.trained, note)
-        if figure.note and strict and not late:
+            note = f"passed over: the time limit of {m.time_limit:.0f} s had run out"
+        figure = measure(name, m.pairs, m.base, m.protocol, m.sampler.trained, note)
+        if figure.note and m.strict and not late:
             raise UserError(f"{figure.title} cannot be measured: {figure.note}.")
-        figures.append(figure)
-        if run is not None:
-            run.append(figure.row(), run.metrics)
+        if m.run is not None:
+            m.run.append(figure.row(), m.run.metrics)
         yield figure
-    looked.save()
-    if isinstance(drawer, Drawer):
-        _note(drawer, run, figures)
-    folder = Path(out) if out is not None else run.folder / "evaluation" if run is not None else None
-    if run is not None:
-        page.write(run)
+
+
+def _keep(m: Measurement, figures: Sequence[Figure], out: str | os.PathLike[str] | None) -> Iterator[Written]:
+    """Keep the floors, and put the figures into the model's card and the run's report; write sheets of pictures."""
+    m.features.save()
+    if isinstance(m.sampler, Sampler):
+        into_card(m.sampler.model, m.run, figures)
+    folder = folder_for(out, m.run)
+    if m.run is not None:
+        page.write(m.run)
     if folder is not None:
         make_folder(folder)
-        yield from draw_sheets(folder, pairs[0], names)
-
-
-def _note(drawer: Drawer, run: Run | None, figures: Sequence[Figure]) -> None:
-    """Put the figures into the card of the model that was measured; the newest of a metric counts.
-
-    Why there is no value stands there too, unless another evaluation found one.
-
-    Not where the file may not be written, or a training is at work that writes newer ones.
-    """
-    model = drawer.model
-    rows = {figure.metric: figure.row() for figure in readable(model.card.get("metrics"))}
-    rows |= {f.metric: f.row() for f in figures if not f.note or rows.get(f.metric, {}).get("value") is None}
-    with contextlib.suppress(UserError), run.locked() if run is not None else contextlib.nullcontext():
-        now = checkpoint.head(model.path)
-        if (now.get("images"), now.get("finished")) == (model.card.get("images"), model.card.get("finished")):
-            checkpoint.annotate(model.path, metrics=list(rows.values()))
+        yield from draw_sheets(folder, m.pairs[0], m.names)
 
 
 def choose(metrics: Sequence[str] | str | None) -> list[str]:
@@ -172,67 +212,68 @@ def measure(
     metric = METRICS[name]
     title = INCEPTION_NAMES.get(name, metric.title) if extractors.is_fid(protocol.extractor) else metric.title
     value = spread = floor = floor_spread = math.nan
-    found: list[float | tuple[float, float]] = []
+    results: list[float | tuple[float, float]] = []
     floors: list[float] = []
     if not note:
         with contextlib.suppress(torch.linalg.LinAlgError):  # pyright: ignore[reportPrivateImportUsage]
-            found = [metric.function(pair) for pair in pairs[: 1 if metric.once else None]]
+            results = [metric.function(pair) for pair in pairs[: 1 if metric.once else None]]
             floors = base.floor(name)
-        values = [f[0] if isinstance(f, tuple) else f for f in found]
+        values = [r[0] if isinstance(r, tuple) else r for r in results]
         if floors and all(map(math.isfinite, (*values, *floors))):
             value, floor = statistics.fmean(values), statistics.fmean(floors)
-            spread = statistics.stdev(values) if len(values) > 1 else _error(metric, found[0], protocol.count)
+            spread = statistics.stdev(values) if len(values) > 1 else _error(metric, results[0], protocol.count)
             floor_spread = statistics.stdev(floors) if len(floors) > 1 else math.nan
         else:
             note = "no finite number came out"
     return Figure(name, title, value, spread, floor, floor_spread, metric.better, metric.share, protocol, images, note)
 
 
-def _error(metric: Metric, found: float | tuple[float, float], count: int) -> float:
+def _error(metric: Metric, result: float | tuple[float, float], count: int) -> float:
     """The standard error of a value that was taken once; NaN where it is not known."""
-    if isinstance(found, tuple):
-        return found[1]
-    return math.sqrt(found * (1 - found) / count) if metric.share and 0 <= found <= 1 else math.nan
+    if isinstance(result, tuple):
+        return result[1]
+    return math.sqrt(result * (1 - result) / count) if metric.share and 0 <= result <= 1 else math.nan
 
 
 def draw_sheets(folder: Path, pair: Pair, names: Sequence[str]) -> Iterator[Written]:
     """Pictures that show what the figures mean: pairs nearest to training images; fakes easy and hard to tell."""
     if {"near-copies-pixels", "near-copies-features"} & set(names):
-        for kind in ("pixels", "features"):
-            found = pair.pixels_to_seen if kind == "pixels" else pair.features_to_seen
-            path = folder / f"nearest_by_{kind}.png"
-            kinds = pair.other.labels
-            if kinds is None and pair.other.opinions is not None:
-                kinds = pair.other.opinions.argmax(1)
-            sheets.save_grid(path, copies.worst_pairs(pair.other.images, found, pair.seen.images, kinds), 10, scale=2)
-            told = "the pictures" if kinds is None else "those of each class"
-            yield Written(path, f"{told} nearest to a training image by {kind}, each with that image to its right")
+        for by in ("pixels", "features"):
+            nearest = pair.raw_to_seen if by == "pixels" else pair.features_to_seen
+            path = folder / f"nearest_by_{by}.png"
+            classes = pair.other.labels
+            if classes is None and pair.other.opinions is not None:
+                classes = pair.other.opinions.argmax(1)
+            pairs = copies.worst_pairs(pair.other.samples, nearest, pair.seen.samples, classes)
+            sheets.save_grid(path, pairs, 10, scale=2)
+            which = "the pictures" if classes is None else "those of each class"
+            yield Written(path, f"{which} nearest to a training image by {by}, each with that image to its right")
     if "fresh-expert" in names and "verdict" in vars(pair):
         order = pair.verdict.fakes
         for what, chosen in (("easiest", order[:SHEET]), ("hardest", order.flip(0)[:SHEET])):
             path = folder / f"fresh_expert_{what}.png"
-            sheets.save_grid(path, pair.other.images[chosen], 10, scale=2)
+            sheets.save_grid(path, pair.other.samples[chosen], 10, scale=2)
             yield Written(path, f"the generated pictures that the fresh expert found {what} to tell from real ones")
 
 
 def _agree(
-    drawer: Pictures | Drawer, real: ImageData, source: object, count: int, split: str, repeats: int
+    sampler: Pictures | Sampler, real: ImageData, source: object, count: int, split: str, repeats: int
 ) -> tuple[int, int]:
     """How many pictures are measured, and how often.
 
     Raises:
         UserError: the two sides are of unlike sizes, or there are too few images.
     """
-    spec = drawer.spec
+    spec = sampler.spec
     if (spec.channels, spec.size) != (real.spec.channels, real.spec.size):
-        way = "Make them alike, or name other" if isinstance(drawer, Pictures) else "Name the right"
+        way = "Make them alike, or name other" if isinstance(sampler, Pictures) else "Name the right"
         raise UserError(
             f"{source} has pictures of {spec.size}x{spec.size} pixels and {spec.channels} channels; those of "
             f"{real.name} have {real.spec.size}x{real.spec.size} and {real.spec.channels}. {way} --data."
         )
     _check_numbers(count, repeats, split)
-    if isinstance(drawer, Pictures):
-        repeats, most = 1, len(drawer.images)
+    if isinstance(sampler, Pictures):
+        repeats, most = 1, len(sampler.images)
     else:
         most = count
     available = min(len(real.held_out.images), len(real.train.images))  # the floor is taken of as many
@@ -257,13 +298,13 @@ BRIEF = ("frechet", "precision", "recall", "density", "coverage", "class-accurac
 
 def beside(model: Path, count: int) -> None:
     """What a training starts beside itself: measure its candidate, and keep it as `best` if none before was better."""
-    run = sources.run_of(model)
+    run = run_of(model)
     assert run is not None, "a candidate lies in a run's folder"
     figures = [f for f in evaluate(model, BRIEF, count=count, repeats=1) if isinstance(f, Figure)]
-    mine = next(f for f in figures if f.metric == "frechet")
+    own = next(f for f in figures if f.metric == "frechet")
     before = [f for f in readable(run.figures()) if f.metric == "frechet" and not math.isnan(f.value)]
-    alike = [f.value for f in before if not f.protocol.differences(mine.protocol)]
-    if mine.value <= min(alike, default=math.inf):  # never where there is no value
+    alike = [f.value for f in before if not f.protocol.differences(own.protocol)]
+    if own.value <= min(alike, default=math.inf):  # never where there is no value
         os.replace(model, run.best)
     else:
         model.unlink()

@@ -1,4 +1,4 @@
-"""What real images look like to an extractor: worked out once for a data set and kept in the user's cache."""
+"""The features of real images: worked out once for a data set and an extractor, and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import cache_folder, make_folder
 from ganvas.images.data import ImageData, Split
 from ganvas.images.features.extractors import Extractor, is_fid
-from ganvas.metrics import METRICS, Pair, Seen, Side, copies, neighbours
+from ganvas.metrics import Pair, Seen, Side, copies, neighbours
 from ganvas.metrics.figures import VERSION
+from ganvas.tasks.generate.copies import WIDE, in_pixels
+from ganvas.tasks.generate.evaluate.metrics import METRICS, RAW
 
-MOST = 60_000  # images of a split that are looked at: near copies are looked for among so many training images
-BYTES = 800_000_000  # of a split's pixels that are looked at, at most
+MOST = 60_000  # images of a split that are used: near copies are looked for among so many training images
+BYTES = 800_000_000  # of a split's pixels that are used, at most
 RECOGNISED = 0.8  # share of the real images whose class a classifier must see to be asked about others
 
 
@@ -44,11 +46,11 @@ class Reference:
     def floor(self, name: str) -> list[float]:
         """The values of a metric between real images and each block of other real images."""
         if name not in self.floors:
-            metric, found = METRICS[name], []
+            metric, values = METRICS[name], []
             for pair in self.pairs[: 1 if metric.once else None]:
                 value = metric.function(pair)
-                found.append(value[0] if isinstance(value, tuple) else value)
-            self.floors[name] = found
+                values.append(value[0] if isinstance(value, tuple) else value)
+            self.floors[name] = values
         return self.floors[name]
 
     @cached_property
@@ -60,44 +62,44 @@ class Reference:
         return Pair(self.real, other, self.seen, self.class_names, other_is_real, self.seed, self.inception)
 
 
-class Looked:
-    """Both splits of a data set as an extractor sees them, in an order that the seed gives."""
+class ReferenceFeatures:
+    """The features of both splits of a data set, in an order that the seed gives."""
 
     def __init__(self, data: ImageData, extractor: Extractor, seed: int) -> None:
-        """Take it from the cache, or look (a minute for MNIST on two cores)."""
-        looked = VERSION, MOST, BYTES, copies.WIDE, extractor.name, extractor.mark, seed
+        """Take them from the cache, or extract them (a minute for MNIST on two cores)."""
+        protocol = VERSION, MOST, BYTES, WIDE, extractor.name, extractor.mark, seed
         of = data.fingerprint, data.class_names, tuple(data.train.images.shape), tuple(data.held_out.images.shape)
-        digest = hashlib.sha256(repr((*looked, *of)).encode()).hexdigest()
+        digest = hashlib.sha256(repr((*protocol, *of)).encode()).hexdigest()
         self.path = cache_folder() / f"reference-{digest[:20]}.safetensors"
         self.class_names, self.seed, self.inception = data.class_names, seed, is_fid(extractor.name)
         splits = {"train": data.train, "held": data.held_out}
         self.splits = {name: _shuffled(split, seed, name) for name, split in splits.items()}
         tensors, card = _read(self.path)
         cache.used(self.path)
-        if not self._sound(tensors, card, len(extractor.classes)):
-            tensors, card = self._look(extractor), {"floors": {}}
+        if not self._fits(tensors, card, len(extractor.classes)):
+            tensors, card = self._extract(extractor), {"floors": {}}
             self._write(tensors, card)
         self.tensors, self.card, self.saved = tensors, card, json.dumps(card)
         self.knows_classes = extractor.classes == data.class_names and self._recognises()
 
-    def _look(self, extractor: Extractor) -> dict[str, Tensor]:
+    def _extract(self, extractor: Extractor) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = {}
         for name, split in self.splits.items():
-            tensors[f"{name}.features"], opinions = extractor.look(split.images)
+            tensors[f"{name}.features"], opinions = extractor.extract(split.images)
             if opinions is not None:
                 tensors[f"{name}.opinions"] = opinions
         train, held = tensors["train.features"], tensors["held.features"]
-        found = {
-            "pixels": copies.in_pixels(self.splits["held"].images, self.splits["train"].images),
-            "features": copies.in_features(held, train),
+        nearest = {
+            "pixels": in_pixels(self.splits["held"].images, self.splits["train"].images),
+            "features": copies.nearest(held, train),
         }
-        for kind, nearest in found.items():
-            tensors |= {f"{kind}.distance": nearest.distance, f"{kind}.index": nearest.index}
+        for kind, by_kind in nearest.items():
+            tensors |= {f"{kind}.distance": by_kind.distance, f"{kind}.index": by_kind.index}
         tensors["angle"] = neighbours.cosine_to_nearest(held, train).double().mean()
         return tensors
 
-    def _sound(self, tensors: dict[str, Tensor], card: dict[str, Any], classes: int) -> bool:
-        """Is this what `_look` makes of these images? A whole file need not be one of these, nor of this version."""
+    def _fits(self, tensors: dict[str, Tensor], card: dict[str, Any], classes: int) -> bool:
+        """Is this what `_extract` makes of these images? A whole file need not be one of these, nor of this version."""
         width = tensors["train.features"].shape[1:] if "train.features" in tensors else ()
         train, held = (len(self.splits[name].images) for name in ("train", "held"))
         shapes: dict[str, tuple[int, ...]] = {"angle": ()}
@@ -143,6 +145,7 @@ class Looked:
             self.tensors[f"{name}.features"][start:stop],
             None if opinions is None else opinions[start:stop],
             None if split.labels is None else split.labels[start:stop],
+            RAW,
         )
 
     def reference(self, count: int, split: str, repeats: int) -> Reference:
@@ -173,12 +176,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return {}, {}
 
 
-def _are_floors(found: object) -> bool:
+def _are_floors(entry: object) -> bool:
     """Values by metric, by the protocol that they were taken with?"""
-    return isinstance(found, dict) and all(
+    return isinstance(entry, dict) and all(
         isinstance(values, dict)
         and all(isinstance(v, list) and v and all(isinstance(x, float) for x in v) for v in values.values())
-        for values in found.values()
+        for values in entry.values()
     )
 
 

@@ -1,0 +1,166 @@
+"""What a person reads of figures: a progress bar while they are taken, then tables and sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from rich.table import Table
+from rich.text import Text
+
+from ganvas.core.bars import Progressing
+from ganvas.core.progress import Doing, Written
+from ganvas.core.terminal import Console
+from ganvas.core.text import one_line
+from ganvas.metrics.figures import NO_EXTRACTOR, Figure, number
+from ganvas.metrics.two_sample import Z
+
+MANY = 1_000  # samples: with fewer a distance is mostly what chance adds to it
+
+
+def spread(value: float, by: float, share: bool) -> str:
+    """A figure with its spread: '1.07 ± 0.02'."""
+    return number(value, share) + ("" if math.isnan(by) else f" ± {by:.1%}" if share else f" ± {by:.2g}")
+
+
+def not_measured(notes: Iterable[tuple[str, str]]) -> list[str]:
+    """A line for each reason why there is no figure, from titles and reasons ('': there is one)."""
+    titles: dict[str, list[str]] = {}
+    for title, note in notes:
+        if note:
+            titles.setdefault(note, []).append(title)
+    return [f"Not measured: {'; '.join(names)} ({note})." for note, names in titles.items()]
+
+
+class Measuring(Progressing):
+    """A progress bar while metrics are computed, and their table afterwards.
+
+    `samples`: what they are measured of, `real`: what that is held against, as people call them.
+    """
+
+    def __init__(self, console: Console, samples: str = "samples", real: str = "real samples") -> None:
+        super().__init__(console)
+        self.samples, self.real = samples, real
+        self.figures: list[Figure] = []
+        self.written: list[Written] = []
+
+    def show(self, event: Doing | Figure | Written) -> None:
+        """Take in what an evaluation yields."""
+        if isinstance(event, Doing):
+            self.doing(event)
+        elif isinstance(event, Figure):
+            self.figures.append(event)
+        else:
+            self.written.append(event)
+
+    def table(self, title: str) -> None:
+        """Print all figures, and what they rest on."""
+        table = _table_of(self.figures, self.real)
+        if table.row_count:
+            self.console.print(table)
+        for figure in self.figures:
+            if figure.metric == "fresh-expert" and not figure.note:
+                self.print(f"\n{_accuracy(figure)}")
+        for line in not_measured((f.title, f.note) for f in self.figures):
+            self.print(line)
+        if self.figures:
+            self._rests_on(title, bool(table.row_count))
+        for sheet in self.written:
+            self.print(f"Sheet {sheet.path}: {sheet.text}")
+
+    def _rests_on(self, title: str, any_value: bool) -> None:
+        p = self.figures[0].protocol
+        extractor = "" if p.extractor == NO_EXTRACTOR else f"; extractor {p.extractor} ({p.mark[:8]})"
+        self.print(
+            f"\n{title}: {p.repeats} x {p.count:,} {self.samples} from seed {p.seed} on (classes: {p.labels}) against "
+            f"as many of {p.data} ({p.split}), {p.form}{extractor}."
+        )
+        if any_value and any(not math.isnan(f.floor) for f in self.figures):
+            self.print(
+                f"'{self.real}': what other {self.real} get by the same code; ±: standard deviation over the repeats, "
+                "or the standard error of a single one."
+            )
+        if any_value and p.count < MANY:
+            self.print(
+                f"{p.count:,} {self.samples} are few: such figures sway from one set of {self.samples} to the next, "
+                f"and a distance is far larger than of many. Hold them against '{self.real}' alone."
+            )
+
+
+def _table_of(figures: Sequence[Figure], real: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for head in ("metric", "value", real, "times", "better"):
+        table.add_column(head, justify="left" if head in ("metric", "better") else "right", no_wrap=True)
+    for f in figures:
+        if not f.note:
+            times = "" if math.isnan(f.times_floor) else f"{f.times_floor:.2f}"
+            better = "near to real" if f.better == "near" else f.better
+            value, floor = (spread(*pair, f.share) for pair in ((f.value, f.spread), (f.floor, f.floor_spread)))
+            table.add_row(f.title, value, floor, times, better)
+    return table
+
+
+def _accuracy(figure: Figure) -> str:
+    """What the accuracy of a fresh classifier means."""
+    low, high = (max(0.0, min(1.0, figure.value + side * Z * figure.spread)) for side in (-1, 1))
+    meaning = "it cannot tell them apart" if low <= 0.5 else "50% would be a coin"
+    return (
+        f"The fresh expert is right {figure.value:.1%} of the time (95% interval {low:.1%} to {high:.1%}); {meaning}."
+    )
+
+
+def comparison(names: list[str], rows: list[list[Figure]]) -> Table:
+    """A column a run, a line a metric."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("metric")
+    for name in [*names, "real images"]:
+        table.add_column(Text(one_line(name)), justify="right")
+    for figures in rows:
+        cells = [spread(f.value, f.spread, f.share) for f in figures]
+        table.add_row(figures[0].title, *cells, spread(figures[0].floor, figures[0].floor_spread, figures[0].share))
+    return table
+
+
+class Noted(Protocol):
+    """A row of figures; `note`: why one of them is not known, in sentences."""
+
+    @property
+    def note(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=Noted)
+
+
+def show_rows(
+    console: Console, events: Iterator[Doing | Written | Row], table: Callable[[list[Row]], Table], row: type[Row]
+) -> None:
+    """Show an evaluation that yields rows of figures (of the class `row`): progress, their table, notes, sheets."""
+    rows: list[Row] = []
+    sheets: list[Written] = []
+    with Progressing(console) as progress:
+        for event in events:
+            if isinstance(event, row):
+                rows.append(event)
+            elif isinstance(event, Doing):
+                progress.doing(event)
+            elif isinstance(event, Written):
+                sheets.append(event)
+    console.print(table(rows))
+    for note in dict.fromkeys(r.note for r in rows if r.note):
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
+    for sheet in sheets:
+        console.print(f"Sheet {sheet.path}; {sheet.text}", soft_wrap=True)
+
+
+def known_columns(columns: Mapping[str, str], rows: Sequence[object]) -> list[str]:
+    """The names of those columns in which at least one row has a value."""
+    return [key for key in columns if any(not math.isnan(getattr(row, key)) for row in rows)]
+
+
+def rows_table(columns: Mapping[str, str], known: Sequence[str]) -> Table:
+    """An empty table: the names of the rows at the left, then the titles of the `known` columns."""
+    table = Table(box=None, pad_edge=False)
+    for head in ("", *(columns[key] for key in known)):
+        table.add_column(head, justify="right" if head else "left", no_wrap=bool(head))
+    return table

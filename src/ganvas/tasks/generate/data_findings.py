@@ -1,0 +1,44 @@
+"""What a person reads of their data before a training: the findings, the forecast, and the next command."""
+
+from __future__ import annotations
+
+from ganvas.core.progress import duration
+from ganvas.core.text import one_line
+from ganvas.images.data.survey import SHOWN
+from ganvas.tasks.generate.data_check import FIRST_LOOK, Checked, Finding
+
+
+def findings(checked: Checked, source: str, train: str) -> list[str]:
+    """What a person reads: what there is, the findings with what to do, the forecast; `train`: the next command."""
+    s, f = checked.survey, checked.forecast
+    lines = [f"{s.total:,} pictures in {source}" + (f", {s.tests:,} of them test images" if s.tests else "")]
+    if s.sides:
+        least, middle, most = s.sides["short"]
+        formats = ", ".join(f"{n:,} {kind}" for kind, n in s.formats.items())
+        modes = ", ".join(f"{n:,} {mode}" for mode, n in s.modes.items())
+        lines.append(f"Files     {formats}; {modes}")
+        lines.append(f"Shorter side {least} to {most} pixels, half of them up to {middle}; {s.square:,} are square")
+    if s.classes:
+        top = sorted(s.classes.items(), key=lambda item: -item[1])[:SHOWN]
+        names = ", ".join(f"{one_line(name)} {n:,}" for name, n in top) + (", ..." if len(s.classes) > SHOWN else "")
+        lines.append(f"Classes   {len(s.classes)}: {names}")
+    lines += ["", "Findings, the most important first"]
+    marks = ("!", "-", " ")
+    for finding in checked.findings or [Finding(2, "Nothing that would spoil a training.")]:
+        lines.append(f" {marks[finding.level]} {finding.text}" + (f" {finding.todo}" if finding.todo else ""))
+    if checked.preview is not None:
+        lines.append(f"   Preview {checked.preview}: each picture with its middle cut out, and below it padded.")
+    kind = {1: "grey", 3: "colour", 4: "colour with transparency"}[f.channels]
+    lines += [
+        "",
+        f"Forecast  recipe {f.recipe}, {f.size} pixels, {kind}; the pack takes {f.pack_bytes / 1e6:,.0f} MB of disk",
+    ]
+    if f.images_per_second:
+        first, all_ = (duration(f.images / share / f.images_per_second) for share in (FIRST_LOOK, 1))
+        lines.append(
+            f"          {f.images_per_second:.0f} images a second here: a first look after {first}, all {f.images:,} "
+            f"images after {all_}; {f.memory_bytes / 1e9:.1f} GB of memory"
+        )
+    if f.note:
+        lines.append(f"          {f.note}")
+    return [*lines, "", "Nothing was changed. Next:", f"  {train}"]

@@ -1,0 +1,42 @@
+"""`ganvas evaluate` of a model that draws pictures, or of pictures in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganvas.core import distributed
+from ganvas.core.console import is_first
+from ganvas.core.errors import UserError
+from ganvas.core.terminal import Console
+from ganvas.metrics.show import Measuring
+from ganvas.tasks.generate.evaluate import evaluate as evaluation
+from ganvas.training.evaluate import Options
+
+
+def evaluate(source: Path, options: Options) -> int:
+    """Measure and print; the exit code. See `evaluation.evaluate`.
+
+    Raises:
+        UserError: as there; or options of other tasks.
+    """
+    if options.against:
+        raise UserError("--against is for models that mend pictures; of others: ganvas compare RUN RUN.")
+    if options.to is not None:
+        raise UserError("--to belongs to --data, and to a model that turns one kind of pictures into another.")
+    with distributed.joined(), Measuring(Console(quiet=not is_first()), "pictures", "real images") as display:
+        for event in evaluation.evaluate(
+            source,
+            options.metrics,
+            options.extractor,
+            options.count,
+            options.split,
+            options.seed,
+            options.repeats,
+            data=options.data,
+            out=options.out,
+            time_limit=options.time_limit,
+        ):
+            display.show(event)
+    if is_first():
+        display.table(str(source))
+    return 0
