@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
-import os
 import shutil
 import struct
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import ganvas  # noqa: F401  # for the tests, which take it from here
 
 from ganvas.api import RECIPES
 from ganvas.tasks.restore import unet
@@ -103,10 +101,3 @@ def moved(run: Path, source: Path, place: Path) -> Path:
     card["data"]["source"] = str(source)
     (place / "experiment.json").write_text(json.dumps(card))
     return place
-
-
-def ganvas(*arguments: str, cwd: Path, **more: object) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
-    command = [sys.executable, "-m", "ganvas", *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=900, **more)  # pyright: ignore
