@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+import os
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command import ganvas  # noqa: F401  # for the tests, which take it from here
+from filelock import FileLock
 
 from ganvas.api import RECIPES
 from ganvas.tasks.restore import unet
@@ -57,10 +59,27 @@ def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run of the flagship's kind on 600 + 400 such pictures: enough for a detector."""
-    place = tmp_path_factory.mktemp("run")
-    for _ in quick("mnist", write_blobs(place, 600, 400), steps=60).run(place / "run"):
-        pass
-    return place / "run"
+
+    def make(place: Path) -> None:
+        for _ in quick("mnist", write_blobs(place, 600, 400), steps=60).run(place / "run"):
+            pass
+
+    return once("run", make, tmp_path_factory) / "run"
+
+
+def once(name: str, make: Callable[[Path], None], factory: pytest.TempPathFactory) -> Path:
+    """A folder that one of xdist's workers fills, and of which each gets a copy: some tests add to it."""
+    mine = factory.mktemp(name)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        make(mine)
+        return mine
+    shared = factory.getbasetemp().parent / name  # the folder that all workers of a call have in common
+    with FileLock(f"{shared}.lock"):
+        if not shared.is_dir():
+            make(mine)
+            shutil.copytree(mine, shared.with_suffix(".part"))
+            shared.with_suffix(".part").rename(shared)
+    return shutil.copytree(shared, mine, dirs_exist_ok=True)
 
 
 def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:

@@ -1,4 +1,4 @@
-"""The README's commands and the examples run as they stand (trainings cut short, on a small MNIST; `slow`: the true)."""
+"""The README's commands and the examples run as they stand: trainings cut short, MNIST too but where marked slow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from PIL import Image
 from ganvas.images.data import DATASETS
 
 ROOT = Path(__file__).parent.parent
-pytestmark = pytest.mark.xdist_group("readme")
+pytestmark = pytest.mark.long
 
 
 def commands(page: str) -> list[str]:
