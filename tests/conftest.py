@@ -17,6 +17,7 @@ from command import ganvas  # noqa: F401  # for the tests, which take it from he
 from filelock import FileLock
 
 from ganvas.api import RECIPES
+from ganvas.networks import classic_dcgan, classic_mlp, dcgan
 from ganvas.tasks.restore import unet
 from ganvas.tasks.translate import network as translator
 from ganvas.training.experiment import Experiment
@@ -106,6 +107,9 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
     task = experiment.task
     task = dataclasses.replace(task, **{k: min(getattr(task, k), v) for k, v in most.items() if hasattr(task, k)})
     small = {
+        classic_mlp.Config: classic_mlp.Config(width=16),
+        classic_dcgan.Config: classic_dcgan.Config(g_width=16, d_width=16),
+        dcgan.Config: dcgan.Config(width=8),
         unet.Config: unet.Config(width=8, depth=2, d_width=8),
         translator.Config: translator.Config(width=8, depth=1, blocks=1, d_width=16, features=16),
     }
