@@ -4,9 +4,12 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # Linux only: the address of PyTorch's CPU index (pytorch.org, "Get started", CPU) avoids several GB of CUDA.
 TORCH_INDEX ?=
+# The tests of one file share a worker, and so what their fixtures train.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations 40 --durations-min 2
+TESTS =
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test check fix docs fuzz golden screenshots bench bench-quality clean
+.PHONY: help demo test test-all quick check fix docs fuzz golden screenshots bench bench-quality clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -14,7 +17,7 @@ help: ## show the targets
 demo: $(VENV)/.demo ## install into .venv and train the flagship on MNIST
 	$(BIN)/ganvas train mnist
 
-test: $(VENV)/.test ## install what the checks need and run them all
+test: $(VENV)/.test ## install what the checks need and run them all but the slow tests
 	@$(MAKE) --no-print-directory check
 
 check: ## format, lint, types, generated docs, tests (after make test has installed them once)
@@ -22,7 +25,13 @@ check: ## format, lint, types, generated docs, tests (after make test has instal
 	$(BIN)/ruff check
 	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
 	$(BIN)/python docs/make_cli.py --check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations 15
+	$(PYTEST) $(TESTS)
+
+quick: ## the tests that end soon, in a minute (after make test has installed them once)
+	$(PYTEST) -m 'not slow and not long'
+
+test-all: ## like test, and the slow tests as well: every recipe killed, the README on the whole of MNIST
+	@$(MAKE) --no-print-directory test TESTS="-m ''"
 
 fix: ## format and mend what can be mended by program
 	$(BIN)/ruff format

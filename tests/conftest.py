@@ -8,15 +8,16 @@ import json
 import os
 import shutil
 import struct
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import ganvas  # noqa: F401  # for the tests, which take it from here
+from filelock import FileLock
 
 from ganvas.api import RECIPES
+from ganvas.networks import classic_dcgan, classic_mlp, dcgan
 from ganvas.tasks.restore import unet
 from ganvas.tasks.translate import network as translator
 from ganvas.training.experiment import Experiment
@@ -59,10 +60,27 @@ def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run of the flagship's kind on 600 + 400 such pictures: enough for a detector."""
-    place = tmp_path_factory.mktemp("run")
-    for _ in quick("mnist", write_blobs(place, 600, 400), steps=60).run(place / "run"):
-        pass
-    return place / "run"
+
+    def make(place: Path) -> None:
+        for _ in quick("mnist", write_blobs(place, 600, 400), steps=60).run(place / "run"):
+            pass
+
+    return once("run", make, tmp_path_factory) / "run"
+
+
+def once(name: str, make: Callable[[Path], None], factory: pytest.TempPathFactory) -> Path:
+    """A folder that one of xdist's workers fills, and of which each gets a copy: some tests add to it."""
+    mine = factory.mktemp(name)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        make(mine)
+        return mine
+    shared = factory.getbasetemp().parent / name  # the folder that all workers of a call have in common
+    with FileLock(f"{shared}.lock"):
+        if not shared.is_dir():
+            make(mine)
+            shutil.copytree(mine, shared.with_suffix(".part"))
+            shared.with_suffix(".part").rename(shared)
+    return shutil.copytree(shared, mine, dirs_exist_ok=True)
 
 
 def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
@@ -89,6 +107,9 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
     task = experiment.task
     task = dataclasses.replace(task, **{k: min(getattr(task, k), v) for k, v in most.items() if hasattr(task, k)})
     small = {
+        classic_mlp.Config: classic_mlp.Config(width=16),
+        classic_dcgan.Config: classic_dcgan.Config(g_width=16, d_width=16),
+        dcgan.Config: dcgan.Config(width=8),
         unet.Config: unet.Config(width=8, depth=2, d_width=8),
         translator.Config: translator.Config(width=8, depth=1, blocks=1, d_width=16, features=16),
     }
@@ -103,10 +124,3 @@ def moved(run: Path, source: Path, place: Path) -> Path:
     card["data"]["source"] = str(source)
     (place / "experiment.json").write_text(json.dumps(card))
     return place
-
-
-def ganvas(*arguments: str, cwd: Path, **more: object) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
-    command = [sys.executable, "-m", "ganvas", *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=900, **more)  # pyright: ignore

@@ -260,7 +260,7 @@ def assert_ever_worse(pairs: list[Pair]) -> None:
 
 
 def test_the_more_noise_the_farther(digits: Digits) -> None:
-    pairs = [digits.extract(noisy(digits.images, sigma)) for sigma in (0, 10, 20, 40, 80)]
+    pairs = [digits.look(noisy(digits.images, sigma)) for sigma in (0, 10, 20, 40, 80)]
     assert_ever_worse(pairs)
     precisions = [metrics.precision(p) for p in pairs]
     assert precisions[0] > 0.8
@@ -269,7 +269,7 @@ def test_the_more_noise_the_farther(digits: Digits) -> None:
 
 
 def test_the_more_blur_the_farther(digits: Digits) -> None:
-    assert_ever_worse([digits.extract(blurred(digits.images, width)) for width in (1, 3, 5, 9)])
+    assert_ever_worse([digits.look(blurred(digits.images, width)) for width in (1, 3, 5, 9)])
 
 
 def test_the_fewer_distinct_images_the_farther(digits: Digits) -> None:

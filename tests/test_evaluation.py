@@ -107,6 +107,7 @@ def refused(words: str, source: Path, metrics: Any = QUICK, **more: Any) -> None
 # every metric on real digits
 
 
+@pytest.mark.long
 def test_every_metric_has_a_finite_value_and_a_floor(
     real: ImageData, mini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ from ganvas.images import tensors as im
 from ganvas.images.spec import ImageSpec
 from ganvas.networks import NETWORKS, build
 
+pytestmark = pytest.mark.long
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 

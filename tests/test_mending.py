@@ -237,6 +237,7 @@ def test_pairs_are_asked_for_in_two_settings(photos: Path, twins: Path) -> None:
     assert found.load_data().twins
 
 
+@pytest.mark.long
 def test_it_learns_from_pairs(photos: Path, twins: Path, tmp_path: Path) -> None:
     base = short("denoise", photos, 100)
     experiment = dataclasses.replace(
@@ -910,8 +911,17 @@ def test_small_pictures_are_noted_before_the_training(photos: Path, tmp_path: Pa
 # ---- handed on
 
 
-@pytest.mark.parametrize("kind", ["mender", "filler", "enlarger"])
-def test_a_restorer_is_exported_for_any_size(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("kind", "whole"),
+    [("mender", True), ("filler", False), pytest.param("filler", True, marks=pytest.mark.slow), ("enlarger", True)],
+)
+def test_a_restorer_is_exported_for_any_size(
+    kind: str, whole: bool, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not whole:  # each sweep over each level is a part of the filler's graph, which has 56 of them
+        monkeypatch.setattr(unet, "LEVELS", 3)
+        monkeypatch.setattr(unet, "SWEEPS", 2)
     onnxruntime = pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
     model = restore_model.load(request.getfixturevalue(kind))
@@ -942,6 +952,7 @@ def test_info_and_a_page_on_a_hub_know_a_restorer(mender: Path, tmp_path: Path) 
     assert "draws none from noise" in done.stderr
 
 
+@pytest.mark.long
 def test_a_restorer_is_trained_by_two_processes(photos: Path, tmp_path: Path) -> None:
     """Losses and pictures are those of one process with the whole batch."""
     settings = ["images=80", "batch=8", "width=8", "depth=2", "size=32", "lively=0.3", "tick_every=8", "sample_every=0"]

@@ -1,9 +1,10 @@
-"""The README's commands and the examples run as they stand (trainings cut short)."""
+"""The README's commands and the examples run as they stand: trainings cut short, MNIST too but where marked slow."""
 
 from __future__ import annotations
 
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -11,10 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ganvas
+import small_mnist
+import torch
+from command import ganvas, process
 from PIL import Image
 
+from ganvas.images.data import DATASETS
+
 ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.long
 
 
 def commands(page: str) -> list[str]:
@@ -24,47 +30,93 @@ def commands(page: str) -> list[str]:
     return [line for line in lines if line.startswith("ganvas ")]
 
 
-def test_readme_commands_run_in_their_order(blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+COMMANDS = commands((ROOT / "README.md").read_text())
+UNTIL_STOPPED = "ganvas studio"  # it does not end: test_studio.py and test_deploy.py talk to it
+TO_RUN = [command for command in COMMANDS if command != UNTIL_STOPPED]
+
+
+def write_pictures(place: Path) -> None:
+    """The folders of pictures that the README speaks of."""
     random = np.random.default_rng(0)
     for i in range(60):
-        place = tmp_path / "my-pictures" / ("cats", "dogs")[i % 2]
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(random.integers(0, 256, (40, 40, 3), np.uint8)).save(place / f"{i}.png")
+        folder = place / "my-pictures" / ("cats", "dogs")[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (40, 40, 3), np.uint8)).save(folder / f"{i}.png")
     for name, light in (("faces", 0), ("emoji", 100)):
-        (tmp_path / name).mkdir()
+        (place / name).mkdir()
         for i in range(30):
-            Image.fromarray(random.integers(light, light + 100, (32, 32, 3), np.uint8)).save(
-                tmp_path / name / f"{i}.png"
-            )
-    found = commands((ROOT / "README.md").read_text())
-    assert any(c.startswith("ganvas train mnist") for c in found)
-    assert any(c.startswith("ganvas sample") for c in found)
-    for command in found:
-        if command == "ganvas studio":  # it does not end: test_studio.py and test_deploy.py talk to it
-            continue
-        words = [str(blobs) if word == "path/to/fashion" else word for word in shlex.split(command)[1:]]
-        if words[0] == "train":
-            words += ["--smoke"]
-        if words[0] == "resume":
-            words = words[:2]  # the length that the smoke test has
+            Image.fromarray(random.integers(light, light + 100, (32, 32, 3), np.uint8)).save(place / name / f"{i}.png")
+
+
+def shortened(command: str, blobs: Path) -> list[str]:
+    """The words of a command, its training cut short."""
+    words = [str(blobs) if word == "path/to/fashion" else word for word in shlex.split(command)[1:]]
+    if words[0] == "train":
+        words += ["--smoke"]
+    return words[:2] if words[0] == "resume" else words  # the length that the smoke test has
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DATASETS, "mnist", small_mnist.small)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the README's commands are given, one after the other."""
+    place = tmp_path_factory.mktemp("readme")
+    write_pictures(place)
+    return place
+
+
+def test_the_readme_trains_and_draws() -> None:
+    assert any(c.startswith("ganvas train mnist") for c in COMMANDS)
+    assert any(c.startswith("ganvas sample") for c in COMMANDS)
+    assert UNTIL_STOPPED in COMMANDS
+    assert len({*COMMANDS}) == len(COMMANDS)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("number", range(len(TO_RUN)), ids=TO_RUN)
+def test_readme_commands_run_in_their_order(
+    number: int, place: Path, blobs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each where those before it have run: one by itself begins with them."""
+    done_file, before = place / "done", 0
+    if done_file.exists():
+        before = int(done_file.read_text())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    for n in range(min(before, number), number + 1):
+        done_file.write_text(str(n + 1))
+        done = ganvas(*shortened(TO_RUN[n], blobs), cwd=place)
+        assert done.returncode == 0, f"{TO_RUN[n]}: {done.stderr}"
+
+
+@pytest.mark.slow
+def test_readme_commands_run_in_processes_of_their_own_on_all_of_mnist(
+    blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path)
+    for command in TO_RUN:
         with monkeypatch.context() as patch:
-            if (
-                "my-pictures" in command or "faces" in command
-            ):  # what is cached of MNIST may be used, these need not be kept
+            if "my-pictures" in command or "faces" in command:  # the cache of MNIST may be used, these need not be kept
                 patch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-            done = ganvas(*words, cwd=tmp_path)
+            done = process(*shortened(command, blobs), cwd=tmp_path)
         assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
-def test_quickstart_runs(tmp_path: Path) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(ROOT / "examples" / "quickstart.py"), "640"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.usefixtures("small")
+def test_quickstart_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    script = str(ROOT / "examples" / "quickstart.py")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [script, "640"])
+    with torch.random.fork_rng(devices=[]):
+        runpy.run_path(script, run_name="__main__")
     assert (tmp_path / "sevens.png").is_file()
-    assert "Loss_D" in done.stdout
+    assert "Loss_D" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("small")
 def test_own_recipe_runs(tmp_path: Path) -> None:
     recipe = f"{ROOT / 'examples' / 'my_recipes.py'}:hinge"
     done = ganvas("train", recipe, "--smoke", cwd=tmp_path)
@@ -72,7 +124,8 @@ def test_own_recipe_runs(tmp_path: Path) -> None:
     assert "mnist-hinge" in done.stdout
 
 
-def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["small", "whole"])
+def test_the_notebook_runs_from_top_to_bottom(whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import nbformat
     from nbclient import NotebookClient
 
@@ -80,6 +133,9 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     notebook = nbformat.read(ROOT / "examples" / "digits.ipynb", as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells), "outputs are not committed"
+    if not whole:
+        cut = f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r}); import small_mnist; small_mnist.use()"
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(cut))
     NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [o for cell in notebook.cells for o in cell.get("outputs", [])]
     assert sum("image/png" in o.get("data", {}) for o in shown) >= 4

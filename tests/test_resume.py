@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,6 +25,12 @@ from ganvas.training.events import Saved, Started, Stepped, Warned
 from ganvas.training.experiment import Experiment
 
 TIMES = {"seconds", "images_per_second"}
+BY_TASK = ("mnist", "denoise", "translate")  # one of each task: what a snapshot holds is the task's
+
+
+def marked(mark: pytest.MarkDecorator) -> list[Any]:
+    """All recipes, of which those beside BY_TASK bear a mark."""
+    return [recipe if recipe in BY_TASK else pytest.param(recipe, marks=mark) for recipe in RECIPES]
 
 
 def train(experiment: Experiment, folder: Path, steps: int | None = None) -> list[object]:
@@ -51,7 +58,11 @@ def results(folder: Path) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_task_is_killed() -> None:
+    assert {RECIPES[recipe]().kind for recipe in BY_TASK} == {recipe().kind for recipe in RECIPES.values()}
+
+
+@pytest.mark.parametrize("recipe", marked(pytest.mark.long))
 def test_leaving_the_loop_and_coming_back_changes_nothing(recipe: str, blobs: Path, tmp_path: Path) -> None:
     experiment = quick(recipe, blobs)
     train(experiment, tmp_path / "whole")
@@ -61,7 +72,8 @@ def test_leaving_the_loop_and_coming_back_changes_nothing(recipe: str, blobs: Pa
     assert results(tmp_path / "parts") == results(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.long
+@pytest.mark.parametrize("recipe", marked(pytest.mark.slow))
 def test_kill_9_at_any_moment(recipe: str, blobs: Path, tmp_path: Path) -> None:
     """The same with a process that is killed without warning, several times."""
     experiment = quick(recipe, blobs, steps=60)
@@ -213,6 +225,7 @@ def test_snapshots_are_pruned_and_come_by_the_clock(blobs: Path, tmp_path: Path)
     assert len(Run(tmp_path / "run").snapshots()) == 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_saves_and_names_the_command_that_resumes(number: int, blobs: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ganvas", "train", "classic-mlp", "--data", str(blobs), "--run", "run"]

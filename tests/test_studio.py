@@ -50,6 +50,7 @@ from ganvas.studio.security import Guard
 from ganvas.tasks.generate import model as generate_model
 
 OWN = {"X-Ganvas": "1"}
+pytestmark = pytest.mark.long
 
 
 class Served:

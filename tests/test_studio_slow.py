@@ -24,6 +24,7 @@ from ganvas.studio.security import Guard
 
 HERE = {k.lower(): v for k, v in OWN.items()} | {"host": "localhost:1"}
 HEAD = b"GET /api HTTP/1.1\r\nhost: localhost\r\n"
+pytestmark = pytest.mark.long
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from ganvas.core.errors import UserError
 
 TIMES = int(os.environ.get("FUZZ", "50"))
 FIRST = int(os.environ.get("FUZZ_FIRST", "0"))  # to see one case again: FUZZ_FIRST=1234 FUZZ=1
+pytestmark = pytest.mark.long
 GROWTH = 2_000_000  # kB that the process may grow by, whatever a file asks for
 
 
