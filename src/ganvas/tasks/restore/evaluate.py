@@ -191,16 +191,12 @@ Make = Callable[[_Judged], tuple[str, Tensor]]
 def _makers(model: Restorer, others: Sequence[Restorer], names: Sequence[str]) -> list[tuple[str, Make]]:
     """Who mends the pictures: the trivial answers for this damage, then the models."""
     plan = model.plan
-    kinds = {step.name for group in plan.groups for step in group}
     makers: list[tuple[str, Make]] = [("damaged", lambda j: ("as it was damaged", j.levels.byte()))]
     if plan.scale > 1:
         makers = [("bicubic", lambda j: ("bicubic", classical.bicubic(j.levels, plan.scale).round().byte()))]
     if plan.masked:
         makers.append(("diffusion", _filled))
-    elif kinds & {"noise", "poisson", "jpeg"} and plan.scale == 1:
-        makers += [(kind, _filtered(kind)) for kind in classical.FILTERS]
-    elif plan.scale == 1:
-        makers.append(("median", _filtered("median")))
+    makers += [(name, _filtered(name)) for name in plan.baselines]
     return makers + [(name, _mended(m, name)) for m, name in zip((model, *others), names, strict=True)]
 
 
