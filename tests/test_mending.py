@@ -27,7 +27,7 @@ from ganvas.core.progress import last
 from ganvas.core.run import Run
 from ganvas.export import model_card
 from ganvas.export import onnx as exporting
-from ganvas.images import augment, data, originals
+from ganvas.images import apply, augment, data, originals, tiling
 from ganvas.images import tensors as im
 from ganvas.images.decode import Shape
 from ganvas.images.originals import Original
@@ -407,7 +407,7 @@ def test_a_wrong_damage_is_refused_before_anything_is_read() -> None:
 @pytest.mark.parametrize("stride", [16, 32])
 def test_tiles_cover_everything_evenly(length: int, stride: int) -> None:
     total = torch.zeros(length)
-    for place, weight in restore_model.tiles(length, stride):
+    for place, weight in tiling.tiles(length, stride):
         assert place.start % stride == 0
         assert place.stop <= length
         assert (weight >= 0).all()
@@ -431,7 +431,14 @@ def as_original(array: np.ndarray, alpha: np.ndarray | None = None) -> Original:
 
 
 def mend(model: restore_model.Restorer, original: Original, mask: np.ndarray | None = None) -> Original:
-    return last(model.mend(original, mask))
+    return last(model.restore_picture(original, mask))
+
+
+def test_the_name_of_earlier_versions_still_works(mender: Path) -> None:
+    model, original = restore_model.load(mender), as_original(photo(3, 41, 30))
+    with pytest.warns(FutureWarning, match="restore_picture"):
+        made = last(model.mend(original))
+    assert np.array_equal(made.pixels, mend(model, original).pixels)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -575,7 +582,7 @@ def test_exif_orientation_and_profile_come_back(mender: Path, tmp_path: Path) ->
     exif[0x0112], exif[0x010E] = 6, "a picture"
     Image.fromarray(photo(0, 64, 40)).save(tmp_path / "a.jpg", exif=exif, icc_profile=profile, quality=95)
     found = list(restore_files.restore(mender, [tmp_path / "a.jpg"], tmp_path / "out"))
-    assert next(e for e in found if isinstance(e, restore_files.Mended)).path == tmp_path / "out" / "a.jpg"
+    assert next(e for e in found if isinstance(e, apply.Applied)).path == tmp_path / "out" / "a.jpg"
     with Image.open(tmp_path / "out" / "a.jpg") as made:
         assert made.size == (40, 64)  # upright now
         assert made.getexif().get(0x0112, 1) == 1
@@ -639,7 +646,7 @@ def test_every_kind_of_file_comes_back_whole(kind: str, request: pytest.FixtureR
     events = list(restore_files.restore(model, [tmp_path], tmp_path / "out"))
     assert not failures(events)
     size = (60, 40) if kind == "mender" else (120, 80)
-    for path in [e.path for e in events if isinstance(e, restore_files.Mended)]:
+    for path in [e.path for e in events if isinstance(e, apply.Applied)]:
         with Image.open(path) as made:
             made.load()
             assert made.size == size, path
@@ -678,7 +685,7 @@ def test_of_two_files_that_would_be_one_the_second_gets_another_name(mender: Pat
     names = ["A.png", "a-2.png", "a.tif.png", "a-3.png"]
     assert sorted(p.name for p in (tmp_path / "out").iterdir() if "invented" not in p.name) == sorted(names)
     assert originals.read(tmp_path / "out" / "a.tif.png").pixels.dtype == np.uint16
-    told = {e.path.name: " ".join(e.warnings) for e in events if isinstance(e, restore_files.Mended)}
+    told = {e.path.name: " ".join(e.warnings) for e in events if isinstance(e, apply.Applied)}
     assert f"{tmp_path / 'in' / 'a.tif'} is written as a.tif.png: a.png is another picture's name." in told["a.tif.png"]
     assert "is written as" not in told["A.png"]
 
@@ -723,7 +730,7 @@ def test_a_mask_is_the_one_of_just_this_name(filler: Path, tmp_path: Path) -> No
 
 
 def failures(events: Any) -> list[str]:
-    return [e.why for e in events if isinstance(e, restore_files.Failed)]
+    return [e.why for e in events if isinstance(e, apply.Failed)]
 
 
 def test_animated_and_broken_files_are_passed_over_in_words(mender: Path, tmp_path: Path) -> None:
@@ -1022,7 +1029,7 @@ def test_tiles_without_a_hole_are_passed_over(filler: Path) -> None:
     masks = torch.zeros(1, 1, 600, 600, dtype=torch.bool)
     masks[:, :, 5:20, 5:20] = True
     made = model.restore(images, masks)
-    assert len(restore_model.tiles(600, int(model.generator.stride))) == 2  # pyright: ignore[reportArgumentType]
+    assert len(tiling.tiles(600, int(model.generator.stride))) == 2  # pyright: ignore[reportArgumentType]
     assert len(seen) == 1  # of four
     known = ~masks.expand(1, 3, -1, -1)
     torch.testing.assert_close(made[known], images[known], rtol=0, atol=1e-5)

@@ -32,6 +32,7 @@ from ganvas.tasks.generate import model as generate_model
 from ganvas.tasks.restore import files as restore_files
 from ganvas.tasks.translate import colours, network
 from ganvas.tasks.translate import evaluate as translate_evaluate
+from ganvas.tasks.translate import files as translate_files
 from ganvas.tasks.translate import model as translate_model
 from ganvas.tasks.translate import task as translate
 from ganvas.tasks.translate.task import TranslateTask
@@ -559,7 +560,7 @@ def test_a_model_of_pieces_keeps_size_depth_and_transparency(tmp_path: Path) -> 
     clear = np.dstack([disc(3, 33), np.arange(33 * 33, dtype=np.uint8).reshape(33, 33)])
     Image.fromarray(clear).save(tmp_path / "clear.png")
     list(
-        restore_files.translate(
+        translate_files.translate(
             tmp_path / "run", [tmp_path / "deep.png", tmp_path / "clear.png"], tmp_path / "out", "a"
         )
     )

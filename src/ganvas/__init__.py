@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from ganvas.tasks.generate.latent.walk import walk
     from ganvas.tasks.generate.latent.write import write
     from ganvas.tasks.generate.model import Model, Verdict, load
-    from ganvas.tasks.restore.files import restore, translate
+    from ganvas.tasks.restore.files import restore
     from ganvas.tasks.restore.model import Restorer
     from ganvas.tasks.restore.model import load as restorer
+    from ganvas.tasks.translate.files import translate
     from ganvas.tasks.translate.model import Translator
     from ganvas.tasks.translate.model import load as translator
     from ganvas.training.events import (
@@ -101,7 +102,7 @@ HOMES = {
     "export": "export.onnx",
     "push": "export.hub",
     "restore": "tasks.restore.files",
-    "translate": "tasks.restore.files",
+    "translate": "tasks.translate.files",
     "Restorer": "tasks.restore.model",
     "Translator": "tasks.translate.model",
     "evaluate": "tasks.generate.evaluate.evaluate",

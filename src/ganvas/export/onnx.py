@@ -28,7 +28,7 @@ from ganvas.core.model import TrainedModel
 from ganvas.images import tensors as im
 from ganvas.tasks.generate.detect.detector import Detector, summary
 from ganvas.tasks.generate.model import Model
-from ganvas.tasks.translate.model import Translator
+from ganvas.tasks.translate.model import OneWay, Translator
 from ganvas.tasks.translate.task import KINDS
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _generator(model: Model, folder: Path) -> Exported:
     return _write(model.generator, inputs, names, "images", folder / "generator.onnx", about(model))
 
 
-def _mender(model: TrainedModel, path: Path) -> Exported:
+def _mender(model: TrainedModel | OneWay, path: Path) -> Exported:
     spec, stride = model.spec, int(model.generator.stride)  # pyright: ignore[reportArgumentType]
 
     def inputs(n: int) -> tuple[Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganvas.tasks.restore.classical import bell, windowed
+from ganvas.images.windows import bell, windowed
 
 PEAK = 255.0
 LEAST = 5  # pictures over which a mean is taken

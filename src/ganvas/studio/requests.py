@@ -147,15 +147,17 @@ def mend(path: str, content: bytes, to: str, mask: bytes | None) -> dict[str, An
     if isinstance(model, Translator) and not model.any_size:
         fitted = cut(content, model.spec).transpose(1, 2, 0)
         square = originals.Original(fitted[:, :, :3], fitted[:, :, 3] if fitted.shape[2] == 4 else None)
-        after = last(model.one_way(to).mend(square))
+        after = last(model.translate_picture(square, to))
         return {"before": _as_png(square), "after": _as_png(after), "warnings": []}
     original = _original(content)
     missing = None
     if isinstance(model, Restorer) and model.spec.masked:
         missing = _mask(mask, original)
-    worker = model.one_way(to) if isinstance(model, Translator) else model
-    after = last(worker.mend(original, missing))
-    told = [f"It is unlike the pictures of the training: {text}." for text in worker.unlike(original)]
+    if isinstance(model, Translator):
+        after, told = last(model.translate_picture(original, to)), []
+    else:
+        after = last(model.restore_picture(original, missing))
+        told = [f"It is unlike the pictures of the training: {text}." for text in model.unlike(original)]
     if missing is not None:  # what was painted over is seen as a hole
         original = replace(original, pixels=np.where(missing[:, :, None], np.uint8(127), original.pixels))
     return {"before": _as_png(original), "after": _as_png(after), "warnings": told}

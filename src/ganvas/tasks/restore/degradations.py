@@ -243,7 +243,11 @@ def _tone(uniform: Tensor) -> Tensor:
 
 
 class Degradation(NamedTuple):
-    """A damage, its usual range, the limits of both ends, and what it is, with the amount's unit."""
+    """A degradation, its usual range, the limits of both ends, and what it is, with the amount's unit.
+
+    `baselines`: the classical filters of `classical.FILTERS` that a trained restorer has to beat; for those that
+    shrink or mark the pictures it is bicubic enlargement or a smooth fill.
+    """
 
     function: Callable[[Tensor, Tensor, Draw], Tensor]
     low: float
@@ -251,16 +255,26 @@ class Degradation(NamedTuple):
     limits: tuple[float, float]
     about: str
     transparency: bool = False  # does a fourth channel go through it too?
+    baselines: tuple[str, ...] = ("median",)
+    shrinks: bool = False  # do pictures become smaller, by the amount?
+    marks: bool = False  # does a mask of what is missing come as one more channel? Nothing may follow it
 
 
+AVERAGING = ("median", "Gaussian", "bilateral", "non-local means")  # baselines against noise in every pixel
 DEGRADATIONS = {
-    "noise": Degradation(noise, 5, 50, (0, 255), "Gaussian noise, standard deviation in levels of 255"),
-    "poisson": Degradation(poisson, 20, 200, (20, 10000), "photon noise, photons at white: fewer are worse"),
-    "jpeg": Degradation(jpeg, 10, 70, (1, 100), "JPEG compression, quality: lower is worse"),
+    "noise": Degradation(
+        noise, 5, 50, (0, 255), "Gaussian noise, standard deviation in levels of 255", baselines=AVERAGING
+    ),
+    "poisson": Degradation(
+        poisson, 20, 200, (20, 10000), "photon noise, photons at white: fewer are worse", baselines=AVERAGING
+    ),
+    "jpeg": Degradation(jpeg, 10, 70, (1, 100), "JPEG compression, quality: lower is worse", baselines=AVERAGING),
     "blur": Degradation(blur, 0.5, 3, (0, 20), "Gaussian blur, standard deviation in pixels"),
-    "down": Degradation(down, 2, 2, (2, 4), "smaller by a whole factor, 2 or 4", True),
+    "down": Degradation(down, 2, 2, (2, 4), "smaller by a whole factor, 2 or 4", True, (), shrinks=True),
     "rain": Degradation(rain, 5, 16, (0, 60), "rain, percent of the light that streaks cover"),
     "scratches": Degradation(scratches, 10, 40, (0, 100), "scratches, how many on 256x256, as dense on other sizes"),
     "spots": Degradation(spots, 20, 150, (0, 1000), "dust and stains, how many on 256x256, as dense on other sizes"),
-    "holes": Degradation(holes, 10, 40, (1, 90), "missing blocks and strokes, percent of the picture", True),
+    "holes": Degradation(
+        holes, 10, 40, (1, 90), "missing blocks and strokes, percent of the picture", True, (), marks=True
+    ),
 }

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ganvas.core.errors import UserError, unknown
-from ganvas.tasks.restore.degradations import DEGRADATIONS, Draw
+from ganvas.tasks.restore.degradations import AVERAGING, DEGRADATIONS, Degradation, Draw
 
 NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
 
@@ -31,6 +31,10 @@ class Step:
     low: float
     high: float
 
+    @property
+    def kind(self) -> Degradation:
+        return DEGRADATIONS[self.name]
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -39,14 +43,27 @@ class Plan:
     groups: tuple[tuple[Step, ...], ...]
 
     @property
+    def steps(self) -> list[Step]:
+        """The steps of all groups."""
+        return [step for group in self.groups for step in group]
+
+    @property
     def scale(self) -> int:
         """How many times smaller the pictures become; 1: they keep their size."""
-        return math.prod(int(step.low) for group in self.groups for step in group if step.name == "down")
+        return math.prod(int(step.low) for step in self.steps if step.kind.shrinks)
 
     @property
     def masked(self) -> bool:
         """Do the pictures get a mask of what is missing as one more channel?"""
-        return any(step.name == "holes" for group in self.groups for step in group)
+        return any(step.kind.marks for step in self.steps)
+
+    @property
+    def baselines(self) -> list[str]:
+        """The classical filters that a restorer has to beat; none where pictures are enlarged or holes filled."""
+        if self.masked or self.scale > 1:
+            return []
+        wanted = {name for step in self.steps for name in step.kind.baselines} or {"median"}
+        return [name for name in AVERAGING if name in wanted]
 
 
 def parse(text: str) -> Plan:
@@ -60,9 +77,10 @@ def parse(text: str) -> Plan:
     plan = Plan(tuple(tuple(_step(part.strip(), text) for part in group.split("+")) for group in text.split(",")))
     if plan.scale > 4:
         raise UserError(f"degrade={text} makes pictures {plan.scale} times smaller; leave a down away: 4 is the most.")
-    names = [[step.name for step in group] for group in plan.groups]
-    if plan.masked and (names[-1] != ["holes"] or any("holes" in group for group in names[:-1]) or plan.scale > 1):
-        raise UserError(f"degrade={text}: holes comes alone or last, without + and down, such as noise:10,holes:25.")
+    marking = [step for step in plan.steps if step.kind.marks]
+    if marking and (len(marking) > 1 or plan.groups[-1] != tuple(marking) or plan.scale > 1):
+        name = marking[0].name
+        raise UserError(f"degrade={text}: {name} comes alone or last, without + and down, such as noise:10,{name}:25.")
     return plan
 
 
@@ -80,8 +98,10 @@ def _step(part: str, text: str) -> Step:
     if found is None:
         raise UserError(f"degrade: '{part}' needs a number or low-high after the colon, such as {usual}.")
     low, high = float(found[1]), float(found[2] or found[1])
-    if name == "down" and (low != high or low not in (2, 4)):
-        raise UserError(f"degrade: '{part}' is not possible; pictures get smaller by a whole factor: down:2 or down:4.")
+    if kind.shrinks and (low != high or low not in (2, 4)):
+        raise UserError(
+            f"degrade: '{part}' is not possible; pictures get smaller by a whole factor: {name}:2 or {name}:4."
+        )
     if low > high:
         raise UserError(f"degrade: '{part}' begins above its end; write {name}:{high:g}-{low:g}.")
     least, most = kind.limits
@@ -132,7 +152,7 @@ def _one(step: Step, images: Tensor, generators: list[torch.Generator]) -> Tenso
     def draw(function: Draw, *shape: int) -> Tensor:
         return torch.stack([function(shape, generator=own) for own in generators]).to(images.device)
 
-    kind = DEGRADATIONS[step.name]
+    kind = step.kind
     amount = step.low + (step.high - step.low) * draw(torch.rand)
     if kind.transparency or images.shape[1] < 4:
         return kind.function(images, amount, draw).clamp(-1, 1)

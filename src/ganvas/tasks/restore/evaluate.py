@@ -250,16 +250,12 @@ Restore = Callable[[_Pieces], tuple[str, Tensor]]  # its name, and what it makes
 def _restorers(model: Restorer, others: Sequence[Restorer], names: Sequence[str]) -> list[tuple[str, Restore]]:
     """What restores the pictures: the trivial answers for this damage, then the models."""
     plan = model.plan
-    steps = {step.name for group in plan.groups for step in group}
     restorers: list[tuple[str, Restore]] = [("damaged", lambda p: ("as it was damaged", p.levels.byte()))]
     if plan.scale > 1:
         restorers = [("bicubic", lambda p: ("bicubic", classical.bicubic(p.levels, plan.scale).round().byte()))]
     if plan.masked:
         restorers.append(("diffusion", _filled))
-    elif steps & {"noise", "poisson", "jpeg"} and plan.scale == 1:
-        restorers += [(kind, _filtered(kind)) for kind in classical.FILTERS]
-    elif plan.scale == 1:
-        restorers.append(("median", _filtered("median")))
+    restorers += [(name, _filtered(name)) for name in plan.baselines]
     return restorers + [(name, _by_model(m, name)) for m, name in zip((model, *others), names, strict=True)]
 
 

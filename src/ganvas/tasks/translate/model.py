@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,31 @@ from torch import Tensor, nn
 
 from ganvas.core.errors import UserError
 from ganvas.core.model import Loaded, TrainedModel, networks_of
+from ganvas.images.originals import Original
 from ganvas.images.spec import ImageSpec
-from ganvas.tasks.restore import degrade
-from ganvas.tasks.restore.model import Restorer
+from ganvas.images.tiling import Tiled
 from ganvas.tasks.translate.task import KINDS
 
 BATCH = 256  # pictures that are translated at a time
+
+
+@dataclass(frozen=True)
+class OneWay:
+    """The network of one direction, and the card of the whole model."""
+
+    path: Path
+    generator: nn.Module
+    spec: ImageSpec
+    card: dict[str, Any]
+
+    @property
+    def tiled(self) -> Tiled:
+        return Tiled(self.generator, self.spec)
+
+    def mend(self, original: Original, mask: None = None) -> Generator[float, None, Original]:
+        """What `Translator.translate_picture` does, under the name of earlier versions."""
+        warnings.warn("mend is now Translator.translate_picture.", FutureWarning, stacklevel=2)
+        return self.tiled.on_original(original, mask)
 
 
 @dataclass(frozen=True)
@@ -76,10 +97,19 @@ class Translator(TrainedModel):
         device = next(self.generator.parameters()).device
         return torch.cat([self.generator(part.to(device), kind).cpu() for part in images.split(BATCH)])
 
-    def one_way(self, to: str) -> Restorer:
-        """The network of one direction, as one that works on pictures of any size."""
-        network = getattr(self.generator, f"to_{self.kind(to)}")
-        return Restorer(self.path, network, self.discriminator, self.spec, degrade.Plan(()), self.card)
+    def translate_picture(self, original: Original, to: str = "b") -> Generator[float, None, Original]:
+        """Turn a picture from a file into the other kind; yields the share that is done.
+
+        Its colours, depth and transparency are those of the original, see `Planes`.
+
+        Raises:
+            UserError: a kind that it does not know.
+        """
+        return (yield from self.one_way(to).tiled.on_original(original))
+
+    def one_way(self, to: str) -> OneWay:
+        """The network of one direction."""
+        return OneWay(self.path, getattr(self.generator, f"to_{self.kind(to)}"), self.spec, self.card)
 
 
 def load(path: str | os.PathLike[str], device: str = "auto") -> Translator:

@@ -1,0 +1,169 @@
+"""Some work on picture files: where the results go, before and after on one sheet, files that cannot be read."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from ganvas.core import files, naming
+from ganvas.core.errors import UserError
+from ganvas.core.files import check_free, make_folder, write_whole
+from ganvas.core.progress import Doing, Written
+from ganvas.images import files as image_files
+from ganvas.images import originals
+from ganvas.images.originals import Original
+from ganvas.images.sheets import png
+
+SHOWN, SIDE = 20, 384  # pictures on a sheet, and pixels of their longer side there
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A picture was written; `warnings`: what the user should know of it."""
+
+    path: Path
+    seconds: float
+    warnings: tuple[str, ...]
+    hole: str = ""  # what was taken for the hole, and its share of the pixels
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A picture was passed over."""
+
+    why: str
+
+
+class Result(NamedTuple):
+    """What came of a picture: before and after, what the user should know, and perhaps a map, uint8 [H, W]."""
+
+    before: Original
+    after: Original
+    warnings: tuple[str, ...] = ()
+    map: np.ndarray | None = None
+    hole: str = ""
+
+
+Work = Callable[[Path, Original], Generator[float, None, Result]]  # yields the share that is done
+
+
+def each(
+    images: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    work: Work,
+    mapped: bool = False,
+    sheet: str | os.PathLike[str] | None = None,
+    force: bool = False,
+) -> Iterator[Doing | Applied | Failed | Written]:
+    """Do some work to picture files, into a folder, and yield what is done; what cannot be read is passed over.
+
+    Args:
+        images: files, or folders of them.
+        out: the folder; files that are there are not overwritten.
+        mapped: does the work give a map, which is written beside each picture?
+        sheet: a PNG with each picture before and after.
+        force: overwrite files in `out`, though never the pictures themselves.
+
+    Raises:
+        UserError: a file that would be overwritten, or there are no pictures.
+    """
+    paths, folder = image_files.gather(images), files.place(out)
+    places = _places(paths, folder, mapped)
+    written = [file for target, _ in places.values() for file in ((target, _map_of(target)) if mapped else (target,))]
+    _check_places(paths, written, force)
+    if sheet is not None:
+        if files.place(sheet).absolute() in {file.absolute() for file in [*written, *paths]}:
+            raise UserError(f"--sheet {sheet} is the name of one of the pictures. Choose another name.")
+        check_free(files.place(sheet), force=force)
+    make_folder(folder)
+    shown: list[tuple[Original, Original]] = []
+    for i, (path, (target, note)) in enumerate(places.items()):
+        yield Doing(path.name, i / len(places))
+        started = time.monotonic()
+        try:
+            original = originals.read(path)
+            done = yield from _steps(work(path, original), path.name, i, len(places))
+            originals.write(target, original, done.after.pixels, done.after.alpha, force)
+            if done.map is not None:
+                write_whole(_map_of(target), png(done.map[:, :, None]))
+        except UserError as error:
+            yield Failed(str(error))
+            continue
+        warnings = (note, *done.warnings) if note else done.warnings
+        yield Applied(target, time.monotonic() - started, warnings, done.hole)
+        if len(shown) < SHOWN:
+            shown.append((_small(done.before), _small(done.after)))
+    if sheet is not None and shown:
+        place = files.place(sheet)
+        make_folder(place.parent)
+        write_whole(place, png(_sheet(shown)))
+        yield Written(place, "before and after")
+
+
+def _places(paths: Sequence[Path], folder: Path, mapped: bool) -> dict[Path, tuple[Path, str]]:
+    """Where each picture is written, and a sentence where that is another name than one would look for.
+
+    Those that keep their names come first; x.tif, which would become x.png too, is then x.tif.png.
+    """
+    wanted = {path: originals.place(folder, path).name for path in paths}
+    used: set[str] = set()
+    found: dict[Path, tuple[Path, str]] = {}
+    for path in sorted(paths, key=lambda path: wanted[path] != path.name):
+        name = wanted[path]
+        if naming.key(name) in used:
+            name = naming.unused(name if name == path.name else f"{path.name}.png", used)
+        note = "" if name == wanted[path] else f"{path} is written as {name}: {wanted[path]} is another picture's name."
+        found[path] = (folder / name, note)
+        used |= {naming.key(name)} | ({naming.key(_map_of(folder / name).name)} if mapped else set())
+    return {path: found[path] for path in paths}
+
+
+def _check_places(paths: Sequence[Path], written: Sequence[Path], force: bool) -> None:
+    """Nothing is overwritten unasked, and never a picture that is to be read."""
+    own = {path.resolve() for path in paths} if force else set()
+    for file in written:
+        if file.resolve() in own:
+            raise UserError(f"{file} is one of the pictures themselves. Choose another --out.")
+        check_free(file, force=force, way="Choose another --out, or --force to overwrite it")
+
+
+def _map_of(target: Path) -> Path:
+    """Where the map of what was invented lies."""
+    return target.with_name(f"{target.name}.invented.png")
+
+
+def _steps(work: Generator[float, None, Result], name: str, number: int, count: int) -> Generator[Doing, None, Result]:
+    while True:
+        try:
+            share = next(work)
+        except StopIteration as end:
+            return end.value
+        yield Doing(name, (number + share) / count)
+
+
+def _small(original: Original) -> Original:
+    """For the sheet: 8 bits, and no larger than it is shown."""
+    eight = originals.as_8_bits(original)
+    pixels = eight.pixels if eight.pixels.shape[2] == 3 else eight.pixels.repeat(3, 2)
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return Original(np.asarray(picture), None)
+
+
+def _sheet(shown: Sequence[tuple[Original, Original]]) -> np.ndarray:
+    """Before on the left, after on the right, a row a picture, at equal sizes."""
+    rows = []
+    for before, after in shown:
+        height, width = after.pixels.shape[:2]
+        left = np.asarray(Image.fromarray(before.pixels).resize((width, height), Image.Resampling.BICUBIC))
+        row = np.zeros((height, 2 * SIDE, 3), np.uint8)
+        row[:, :width], row[:, SIDE : SIDE + width] = left, after.pixels
+        rows.append(row)
+    return np.concatenate(rows)

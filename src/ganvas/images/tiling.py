@@ -1,0 +1,92 @@
+"""A network at work on pictures of any size, tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganvas.images.originals import Original
+from ganvas.images.planes import Planes, with_mask
+from ganvas.images.spec import ImageSpec
+
+TILE = 512  # pixels a side of a tile of the input
+MARGIN, RAMP = 16, 48  # pixels of a tile that its neighbour draws alone, and then that they draw together
+Cut = Callable[[slice, slice], Tensor]  # rows and columns of the input -> what the network is given of them
+
+
+def tiles(length: int, stride: int, tile: int = TILE) -> list[tuple[slice, Tensor]]:
+    """Tiles along one axis: where each lies, and its pixels' weights; the weights of all tiles add up to 1 everywhere.
+
+    Tiles begin at multiples of `stride`, so that the network sees what it would see of the whole picture.
+    """
+    if length <= tile:
+        return [(slice(0, length), torch.ones(length))]
+    step = (tile - 2 * MARGIN - RAMP) // stride * stride
+    starts = [*range(0, length - tile, step), -(-(length - tile) // stride) * stride]
+    weights = []
+    for start in starts:
+        size = min(tile, length - start)
+        there = torch.arange(size)
+        ramp = torch.ones(size)
+        if start > 0:
+            ramp = torch.minimum(ramp, ((there - MARGIN + 0.5) / RAMP).clamp(0, 1))
+        if start + size < length:
+            ramp = torch.minimum(ramp, ((size - 1 - there - MARGIN + 0.5) / RAMP).clamp(0, 1))
+        weights.append(ramp)
+    total = torch.zeros(length)
+    for start, weight in zip(starts, weights, strict=True):
+        total[start : start + len(weight)] += weight
+    return [(slice(s, s + len(w)), w / total[s : s + len(w)]) for s, w in zip(starts, weights, strict=True)]
+
+
+class Tiled(NamedTuple):
+    """A network that takes pictures of any size, and the spec that says how it changes their size."""
+
+    network: nn.Module
+    spec: ImageSpec
+
+    @torch.inference_mode()
+    def run(self, cut: Cut, count: int, height: int, width: int) -> Generator[float, None, Tensor]:
+        """The network's answer to `count` pictures of this size; yields the share that is done.
+
+        Args:
+            cut: gives the network's input for a tile, float [count, C (+ 1: mask), h, w] in [-1, 1].
+
+        Returns:
+            float [count, C, scale * height, scale * width] on the CPU.
+        """
+        device, scale = next(self.network.parameters()).device, self.spec.scale
+        stride = int(self.network.stride)  # pyright: ignore[reportArgumentType]
+        made = torch.zeros(count, self.spec.channels, scale * height, scale * width)
+        down, across = tiles(height, stride), tiles(width, stride)
+        for i, (rows, rise) in enumerate(down):
+            for columns, run in across:
+                given = cut(rows, columns)
+                if self.spec.masked and not given[:, -1].any():  # nothing is missing here
+                    tile = given[:, :-1]
+                else:
+                    tile = self.network(given.to(device)).float().cpu()
+                weight = torch.outer(rise.repeat_interleave(scale), run.repeat_interleave(scale))
+                into = made[:, :, scale * rows.start : scale * rows.stop, scale * columns.start : scale * columns.stop]
+                into += tile * weight
+            yield (i + 1) / len(down)
+        return made
+
+    def on_tensors(self, images: Tensor, masks: Tensor | None = None) -> Generator[float, None, Tensor]:
+        """As `run`, of float [B, C, H, W] in [-1, 1] and bool masks [B, 1, H, W], True where a pixel is missing."""
+
+        def cut(rows: slice, columns: slice) -> Tensor:
+            part = images[:, :, rows, columns]
+            return part if masks is None else with_mask(part, masks[:, :, rows, columns])
+
+        return (yield from self.run(cut, len(images), images.shape[2], images.shape[3]))
+
+    def on_original(self, original: Original, mask: np.ndarray | None = None) -> Generator[float, None, Original]:
+        """As `run`, of a picture from a file and a bool mask [H, W]; colours, depth and transparency as in `Planes`."""
+        planes = Planes(original, self.spec.channels, mask)
+        height, width = original.pixels.shape[:2]
+        return planes.back((yield from self.run(planes.cut, planes.count, height, width)), self.spec.scale)
