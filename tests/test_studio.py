@@ -39,15 +39,16 @@ import uvicorn
 from ganvas.core import files, seeds
 from ganvas.core.errors import UserError
 from ganvas.core.run import Run
-from ganvas.images import sheets
+from ganvas.images import sheets, uploads
 from ganvas.studio import games, index, jobs, live, requests, security
 from ganvas.studio import worker as working
 from ganvas.studio.app import configured, create
 from ganvas.studio.index import NotThere, Runs
 from ganvas.studio.jobs import Jobs
 from ganvas.studio.live import Cursor
-from ganvas.studio.security import Guard
+from ganvas.studio.security import Security
 from ganvas.tasks.generate import model as generate_model
+from ganvas.tasks.generate.studio import draw, judge
 
 OWN = {"X-Ganvas": "1"}
 
@@ -214,7 +215,7 @@ async def welcome(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8760", "127.0.0.1:9", "[::1]:9", "LOCALHOST:1"])
 def test_this_machine_is_served_under_its_own_names(host: str) -> None:
-    assert answer(Guard(welcome), headers={"host": host})[0] == 200
+    assert answer(Security(welcome), headers={"host": host})[0] == 200
 
 
 NOT_HERE = """
@@ -231,7 +232,7 @@ evil@localhost localhost@evil localhost. localhost.:1 127.0.0.1.:1 127.1 ::1 ::1
 def test_a_name_that_was_made_to_point_here_is_turned_away(host: str) -> None:
     for method in ("GET", "POST"):
         status, headers, _ = answer(
-            Guard(welcome), method, headers={"host": host, **{k.lower(): v for k, v in OWN.items()}}
+            Security(welcome), method, headers={"host": host, **{k.lower(): v for k, v in OWN.items()}}
         )
         assert status == 403
         assert "default-src 'none'" in headers["content-security-policy"]
@@ -252,15 +253,17 @@ def test_a_name_that_was_made_to_point_here_is_turned_away(host: str) -> None:
 )
 def test_pages_elsewhere_change_nothing(headers: dict[str, str]) -> None:
     for method in ("POST", "PUT", "DELETE", "PATCH"):
-        assert answer(Guard(welcome), method, headers=headers)[0] == 403
-    assert answer(Guard(welcome), "POST", headers={"x-ganvas": "1", "origin": "http://localhost:1"})[0] == 200
+        assert answer(Security(welcome), method, headers=headers)[0] == 403
+    assert answer(Security(welcome), "POST", headers={"x-ganvas": "1", "origin": "http://localhost:1"})[0] == 200
     for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)):
-        assert answer(Guard(welcome), path="/api/runs", headers={"sec-fetch-site": site})[0] == status
-    assert answer(Guard(welcome), path="/", headers={"sec-fetch-site": "cross-site"})[0] == 200  # a link to it is fine
+        assert answer(Security(welcome), path="/api/runs", headers={"sec-fetch-site": site})[0] == status
+    assert (
+        answer(Security(welcome), path="/", headers={"sec-fetch-site": "cross-site"})[0] == 200
+    )  # a link to it is fine
 
 
 def test_a_token_opens_the_studio_and_leaves_the_address() -> None:
-    app = Guard(welcome, "correct horse battery")
+    app = Security(welcome, "correct horse battery")
     elsewhere = {"host": "studio.example"}
     wrong = [("", {}), ("token=wrong", {}), ("token=", {}), ("", {"authorization": "Bearer no"})]
     wrong += [("", {"cookie": f"ganvas{text}"}) for text in ("=correct horse battery", "; ;=\x00")]
@@ -280,7 +283,7 @@ def test_a_token_opens_the_studio_and_leaves_the_address() -> None:
         assert headers["location"] == "/"
     assert answer(app, headers={**elsewhere, "authorization": "Bearer correct horse battery"})[0] == 200
     assert answer(app, "POST", headers={**elsewhere, "cookie": entry})[0] == 403  # also with it: only from its own page
-    assert answer(Guard(welcome, "another token"), headers={**elsewhere, "cookie": entry})[0] == 401
+    assert answer(Security(welcome, "another token"), headers={**elsewhere, "cookie": entry})[0] == 401
     secure = answer(
         app, path="/", headers={**elsewhere, "x-forwarded-proto": "https"}, query="token=correct+horse+battery"
     )
@@ -290,7 +293,7 @@ def test_a_token_opens_the_studio_and_leaves_the_address() -> None:
 
 def test_too_much_is_not_taken() -> None:
     own = {k.lower(): v for k, v in OWN.items()}
-    app = Guard(welcome)
+    app = Security(welcome)
     for length in (str(security.BYTES + 1), "-1", "1e3", "many"):
         assert answer(app, "POST", headers={**own, "content-length": length})[0] == 413
     assert answer(app, "POST", headers=own, body=bytes(security.BYTES + 1))[0] == 413  # without saying how much it is
@@ -314,7 +317,8 @@ def test_every_answer_keeps_the_page_to_itself(studio: Served) -> None:
 
 
 def test_the_page_asks_nothing_of_other_servers() -> None:
-    for path in (Path(requests.__file__).parent / "static").iterdir():
+    home = Path(requests.__file__).parent
+    for path in [*(home / "static").iterdir(), *home.parent.glob("tasks/*/studio/*.js")]:
         text = path.read_text()
         if path.suffix in (".html", ".css", ".js") and not path.name.startswith("uPlot"):
             assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
@@ -584,7 +588,7 @@ def sleeper(seconds: float = 30) -> list[str]:
 @pytest.fixture
 def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
     """A queue whose jobs are lines of Python."""
-    monkeypatch.setattr(jobs, "can_be_asked", lambda *_: True)
+    monkeypatch.setattr(jobs, "is_of_the_page", lambda *_: True)
     plain = subprocess.Popen
 
     def start(command: list[str], **more: Any) -> Any:
@@ -611,14 +615,14 @@ def test_one_job_is_at_work_and_the_rest_wait(queue: Jobs) -> None:
         queue.add("train", "b", sleeper())
     assert finished(queue, second.number, 900).state == "done"
     assert queue.jobs[0].state == "done"
-    assert queue.words(queue.jobs[1]) == "done\n"
+    assert queue.output(queue.jobs[1]) == "done\n"
     assert first.number == 1
 
 
 def test_a_job_that_fails_says_why(queue: Jobs) -> None:
     job = queue.add("train", "a", ["-c", "import sys; print('no such recipe'); sys.exit(2)"])
     assert finished(queue, job.number, 900).state == "failed"
-    assert "no such recipe" in queue.told()[0]["words"]
+    assert "no such recipe" in queue.rows()[0]["words"]
     after = queue.add("train", "a", ["-c", "pass"])
     assert finished(queue, after.number, 900).state == "done"
 
@@ -629,7 +633,7 @@ def test_jobs_are_stopped_or_taken_out(queue: Jobs) -> None:
         queue.add("train", name, sleeper())
     assert queue.stop("b")
     assert queue.stop("a")
-    assert queue.told()[1]["state"] == "ending"
+    assert queue.rows()[1]["state"] == "ending"
     queue.add("resume", "a", sleeper())  # it may wait for the end of the one before ...
     assert queue.stop("a")  # ... but to stop means both
     assert [finished(queue, number, 900).state for number in (1, 2, 3)] == ["stopped"] * 3
@@ -676,23 +680,23 @@ def test_the_queue_has_an_end(queue: Jobs) -> None:
 def test_a_worker_that_dies_costs_one_request(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = working.Worker()
     try:
-        assert len(worker.call("table", dim=4, count=3)) == 4 * 3 * 4
+        assert len(worker.call("latents", dim=4, count=3)) == 4 * 3 * 4
         before = worker.process.pid
         with pytest.raises(UserError, match="no model yet"):
             worker.call("describe", path=str(root / "nothing"))
         with pytest.raises(working.Broken, match="That went wrong"):
-            worker.call("table", dim="x", count=3)
+            worker.call("latents", dim="x", count=3)
         assert worker.process.pid == before
         os.kill(before, signal.SIGKILL)
         worker.process.join()
-        assert len(worker.call("table", dim=4, count=3)) == 48
+        assert len(worker.call("latents", dim=4, count=3)) == 48
         with pytest.raises(working.Broken, match="longer than"):
-            worker.call("table", dim=64, count=2_000_000, patience=0.01)
-        assert len(worker.call("table", dim=4, count=3)) == 48
+            worker.call("latents", dim=64, count=2_000_000, timeout=0.01)
+        assert len(worker.call("latents", dim=4, count=3)) == 48
     finally:
         worker.close()
     with pytest.raises(working.Broken, match="ending"):  # no new process begins while the studio ends
-        worker.call("table", dim=4, count=3)
+        worker.call("latents", dim=4, count=3)
 
 
 def test_too_many_at_once_are_told_to_come_again(studio: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -773,8 +777,8 @@ def test_the_map_keeps_its_distance_from_the_middle() -> None:
     corners = torch.randn(4, 4000, generator=torch.Generator().manual_seed(0))
     for x, y in ((0.0, 0.0), (0.5, 0.5), (0.3, 0.9), (1.0, 0.5)):
         weights = torch.tensor([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y])
-        assert requests.blend(corners, weights).norm().item() == pytest.approx(4000**0.5, rel=0.05)
-    torch.testing.assert_close(requests.blend(corners, torch.tensor([0.0, 0.0, 0.0, 1.0])), corners[3])
+        assert draw.blend(corners, weights).norm().item() == pytest.approx(4000**0.5, rel=0.05)
+    torch.testing.assert_close(draw.blend(corners, torch.tensor([0.0, 0.0, 0.0, 1.0])), corners[3])
 
 
 def test_a_generator_for_the_browser(studio: Served, root: Path) -> None:
@@ -803,7 +807,7 @@ def test_the_expert_judges_a_picture(studio: Served, root: Path) -> None:
     heat = np.asarray(Image.open(io.BytesIO(base64.b64decode(found["heat"].partition(",")[2]))))
     assert heat.shape == (12, 12, 3)
     assert heat.std() > 0
-    assert len(found["nearest"]) == requests.NEAREST
+    assert len(found["nearest"]) == judge.NEAREST
     status, _, content = studio.ask("/api/runs/00001-denoise/judge", png(drawn))
     assert status == 400
     assert "mends pictures" in content.decode()
@@ -855,17 +859,17 @@ def test_pictures_are_mended_and_translated(studio: Served) -> None:
 
 
 def test_masks_come_behind_the_picture() -> None:
-    original = requests._original(png(np.zeros((20, 30, 3), np.uint8)))
+    original = uploads.original(png(np.zeros((20, 30, 3), np.uint8)))
     mask = np.zeros((10, 15), np.uint8)
     mask[2:5, 3:6] = 255
-    found = requests._mask(png(mask), original)
+    found = uploads.mask(png(mask), original)
     assert found.shape == (20, 30)
     assert found[4:10, 6:12].all()
     assert found.sum() == 36
     with pytest.raises(UserError, match="Nothing is marked"):
-        requests._mask(png(mask * 0), original)
+        uploads.mask(png(mask * 0), original)
     with pytest.raises(UserError, match="paint over what is missing"):
-        requests._mask(None, original)
+        uploads.mask(None, original)
 
 
 def test_a_game_is_played_to_its_end(studio: Served) -> None:

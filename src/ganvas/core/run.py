@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -19,7 +18,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import cannot, locked, make_folder, open_regular, parse_json, part_of, read_bytes, write_whole
 from ganvas.core.locate import exists
 from ganvas.core.naming import safe
-from ganvas.core.rows import LINE, is_figure, moment, parsed, read_end
+from ganvas.core.rows import LINE, append, is_figure, moment, parsed, read_end
 
 KEEP = 3  # snapshots that are kept
 CARD = 10_000_000  # bytes of experiment.json at most: the names of its classes are in it
@@ -129,14 +128,8 @@ class Run:
         Raises:
             UserError: the system refused.
         """
-        path = path or self.log
-        if not self.writes:
-            return
-        try:
-            with open(path, "a") as file:  # one write, so that lines of two processes do not mix
-                file.write(json.dumps(row) + "\n")
-        except OSError as error:
-            raise cannot("write", path, error) from error
+        if self.writes:
+            append(path or self.log, row)
 
     def rows(self, path: Path | None = None) -> list[dict[str, Any]]:
         """The log so far (or the file that `path` names), oldest first; lines that are damaged are passed over.

@@ -14,6 +14,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.run import Run
 from ganvas.core.samples import Dataset, Preview
 from ganvas.training.batches import Batch, Batches
+from ganvas.training.studio import Part
 
 if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
@@ -42,6 +43,7 @@ class Task(ABC):
     report: ClassVar[Any] = None  # what the report says of it: see `report.page.Part`
     evaluate: ClassVar[Any] = None  # how its models are measured: see `metrics.figures.Evaluate`
     measures_beside: ClassVar[str] = ""  # a module that measures a model in a process beside a training; may be none
+    studio: ClassVar[Any] = Part()  # what the web studio shows of it: see `training.studio.Part`
     checks: ClassVar[str] = "discriminator-accuracy"  # the name in metrics.jsonl of what `check` finds
     next_steps: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
     """What people may do with a model: a title, and the words of the command after `ganvas`; '{place}' is the run."""

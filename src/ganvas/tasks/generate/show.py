@@ -15,10 +15,11 @@ from ganvas.core.progress import Doing, Written, duration
 from ganvas.core.terminal import Console, say, say_json
 from ganvas.core.text import one_line
 from ganvas.images import fidelity
+from ganvas.images.data.findings import Finding
 from ganvas.images.data.survey import SHOWN
 from ganvas.metrics.figures import Figure, number
 from ganvas.metrics.two_sample import Z
-from ganvas.tasks.generate.data_check import FIRST_LOOK, Checked, Finding
+from ganvas.tasks.generate.data_check import FIRST_LOOK, Checked
 from ganvas.tasks.generate.detect.detector import Detector, Report
 from ganvas.tasks.generate.detect_files import Judged
 from ganvas.tasks.generate.evaluate import modes as md

@@ -87,6 +87,7 @@ class GenerateTask(Task):
     recipes = Later("ganvas.tasks.generate.recipes")
     Model = Later("ganvas.tasks.generate.model:Model")
     report = Later("ganvas.tasks.generate.report")
+    studio = Later("ganvas.tasks.generate.studio:PART")
     measures_beside = "ganvas.tasks.generate.evaluate.evaluate"
     usage = "draws pictures from noise: use `ganvas sample`, and `ganvas train denoise` for a model that mends"
     next_steps = (

@@ -77,6 +77,7 @@ class RestoreTask(Task):
     recipes = Later("ganvas.tasks.restore.recipes")
     Model = Later("ganvas.tasks.restore.model:Restorer")
     report = Later("ganvas.tasks.restore.report")
+    studio = Later("ganvas.tasks.restore.studio:PART")
     checks = "fidelity"
     usage = "mends pictures and draws none from noise: use `ganvas restore MODEL FILES... --out DIR`"
     next_steps = (

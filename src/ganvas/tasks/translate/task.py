@@ -65,6 +65,7 @@ class TranslateTask(Task):
     recipes = Later("ganvas.tasks.translate.recipes")
     Model = Later("ganvas.tasks.translate.model:Translator")
     report = Later("ganvas.tasks.translate.report")
+    studio = Later("ganvas.tasks.translate.studio:PART")
     checks = "round-trip"
     usage = "turns pictures into another kind: use `ganvas translate MODEL FILES... --to B --out DIR`"
     next_steps = (
