@@ -10,6 +10,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -36,7 +37,7 @@ from PIL import Image
 pytest.importorskip("fastapi")
 import uvicorn
 
-from ganvas.core import files, seeds
+from ganvas.core import files, registry, seeds
 from ganvas.core.errors import UserError
 from ganvas.core.run import Run
 from ganvas.images import sheets, uploads
@@ -326,6 +327,34 @@ def test_the_page_asks_nothing_of_other_servers() -> None:
             assert "<script>" not in text
             assert " style=" not in text
             assert "innerHTML" not in text  # names and sentences are text, never markup
+
+
+def test_the_studio_asks_no_task_s_name() -> None:
+    home, names = Path(requests.__file__).parent, "|".join(registry.names())
+    for path in [*home.glob("*.py"), *(home / "static").glob("*.js")]:
+        if not path.name.startswith("uPlot"):
+            found = re.findall(rf"""['"`](?:{names})['"`]|ganvas\.tasks""", path.read_text())
+            assert not found, f"{path.name}: {found}"
+
+
+def test_every_task_can_do_what_its_models_say() -> None:
+    for name in registry.names():
+        part = index.part_of(name)
+        assert part.name == name
+        assert set(part.functions) == set(registry.find(name).Model.abilities) == set(index.abilities(name))
+        assert all((part.scripts / page.script).is_file() for page in part.pages if part.scripts is not None)
+        json.dumps(part.shown())
+
+
+def test_a_run_of_a_task_that_is_not_installed_is_shown(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "runs" / "a", 3)
+    run.experiment.write_text(json.dumps({"recipe": "x", "task": {"name": "elsewhere"}, "training": {"images": 100}}))
+    own = {"host": "localhost"}
+    status, _, content = answer(create(tmp_path / "runs", tmp_path), path="/api/runs/a", headers=own)
+    found = json.loads(content)
+    assert (status, found["abilities"], found["part"]["pages"]) == (200, [], [])
+    assert found["part"]["charts"]
+    assert [file["name"] for file in found["files"]] == ["experiment.json", "log.jsonl"]
 
 
 # ---- what it reads
@@ -732,6 +761,7 @@ OUTSIDE = """
 /api/runs/.. /api/runs/%2e%2e /api/runs/..%2f.. /api/runs/none
 /static/..%2fapp.py /static/../app.py /static/%2e%2e/app.py
 /api/runs/00000-blobs/samples/..%2fexperiment.json /api/runs/00000-blobs/samples/experiment.json /static/.hidden
+/static/tasks/generate/..%2ftask.py /static/tasks/generate/judge.py /static/tasks/none/game.js
 /static/ort/..%2f..%2fapp.py /api/data?path=.. /api/data?path=/etc /api/data?path=leads-out
 /api/data?path=pictures/../.. /api/data?path=leads-out/secret.txt /api/data?path=%00
 """
