@@ -10,6 +10,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -36,18 +37,19 @@ from PIL import Image
 pytest.importorskip("fastapi")
 import uvicorn
 
-from ganvas.core import files, seeds
+from ganvas.core import files, registry, seeds
 from ganvas.core.errors import UserError
 from ganvas.core.run import Run
-from ganvas.images import sheets
+from ganvas.images import sheets, uploads
 from ganvas.studio import games, index, jobs, live, requests, security
 from ganvas.studio import worker as working
 from ganvas.studio.app import configured, create
 from ganvas.studio.index import NotThere, Runs
 from ganvas.studio.jobs import Jobs
 from ganvas.studio.live import Cursor
-from ganvas.studio.security import Guard
+from ganvas.studio.security import Security
 from ganvas.tasks.generate import model as generate_model
+from ganvas.tasks.generate.studio import draw, judge
 
 OWN = {"X-Ganvas": "1"}
 pytestmark = pytest.mark.long
@@ -215,7 +217,7 @@ async def welcome(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8760", "127.0.0.1:9", "[::1]:9", "LOCALHOST:1"])
 def test_this_machine_is_served_under_its_own_names(host: str) -> None:
-    assert answer(Guard(welcome), headers={"host": host})[0] == 200
+    assert answer(Security(welcome), headers={"host": host})[0] == 200
 
 
 NOT_HERE = """
@@ -232,7 +234,7 @@ evil@localhost localhost@evil localhost. localhost.:1 127.0.0.1.:1 127.1 ::1 ::1
 def test_a_name_that_was_made_to_point_here_is_turned_away(host: str) -> None:
     for method in ("GET", "POST"):
         status, headers, _ = answer(
-            Guard(welcome), method, headers={"host": host, **{k.lower(): v for k, v in OWN.items()}}
+            Security(welcome), method, headers={"host": host, **{k.lower(): v for k, v in OWN.items()}}
         )
         assert status == 403
         assert "default-src 'none'" in headers["content-security-policy"]
@@ -253,15 +255,17 @@ def test_a_name_that_was_made_to_point_here_is_turned_away(host: str) -> None:
 )
 def test_pages_elsewhere_change_nothing(headers: dict[str, str]) -> None:
     for method in ("POST", "PUT", "DELETE", "PATCH"):
-        assert answer(Guard(welcome), method, headers=headers)[0] == 403
-    assert answer(Guard(welcome), "POST", headers={"x-ganvas": "1", "origin": "http://localhost:1"})[0] == 200
+        assert answer(Security(welcome), method, headers=headers)[0] == 403
+    assert answer(Security(welcome), "POST", headers={"x-ganvas": "1", "origin": "http://localhost:1"})[0] == 200
     for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)):
-        assert answer(Guard(welcome), path="/api/runs", headers={"sec-fetch-site": site})[0] == status
-    assert answer(Guard(welcome), path="/", headers={"sec-fetch-site": "cross-site"})[0] == 200  # a link to it is fine
+        assert answer(Security(welcome), path="/api/runs", headers={"sec-fetch-site": site})[0] == status
+    assert (
+        answer(Security(welcome), path="/", headers={"sec-fetch-site": "cross-site"})[0] == 200
+    )  # a link to it is fine
 
 
 def test_a_token_opens_the_studio_and_leaves_the_address() -> None:
-    app = Guard(welcome, "correct horse battery")
+    app = Security(welcome, "correct horse battery")
     elsewhere = {"host": "studio.example"}
     wrong = [("", {}), ("token=wrong", {}), ("token=", {}), ("", {"authorization": "Bearer no"})]
     wrong += [("", {"cookie": f"ganvas{text}"}) for text in ("=correct horse battery", "; ;=\x00")]
@@ -281,7 +285,7 @@ def test_a_token_opens_the_studio_and_leaves_the_address() -> None:
         assert headers["location"] == "/"
     assert answer(app, headers={**elsewhere, "authorization": "Bearer correct horse battery"})[0] == 200
     assert answer(app, "POST", headers={**elsewhere, "cookie": entry})[0] == 403  # also with it: only from its own page
-    assert answer(Guard(welcome, "another token"), headers={**elsewhere, "cookie": entry})[0] == 401
+    assert answer(Security(welcome, "another token"), headers={**elsewhere, "cookie": entry})[0] == 401
     secure = answer(
         app, path="/", headers={**elsewhere, "x-forwarded-proto": "https"}, query="token=correct+horse+battery"
     )
@@ -291,7 +295,7 @@ def test_a_token_opens_the_studio_and_leaves_the_address() -> None:
 
 def test_too_much_is_not_taken() -> None:
     own = {k.lower(): v for k, v in OWN.items()}
-    app = Guard(welcome)
+    app = Security(welcome)
     for length in (str(security.BYTES + 1), "-1", "1e3", "many"):
         assert answer(app, "POST", headers={**own, "content-length": length})[0] == 413
     assert answer(app, "POST", headers=own, body=bytes(security.BYTES + 1))[0] == 413  # without saying how much it is
@@ -315,7 +319,8 @@ def test_every_answer_keeps_the_page_to_itself(studio: Served) -> None:
 
 
 def test_the_page_asks_nothing_of_other_servers() -> None:
-    for path in (Path(requests.__file__).parent / "static").iterdir():
+    home = Path(requests.__file__).parent
+    for path in [*(home / "static").iterdir(), *home.parent.glob("tasks/*/studio/*.js")]:
         text = path.read_text()
         if path.suffix in (".html", ".css", ".js") and not path.name.startswith("uPlot"):
             assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
@@ -323,6 +328,34 @@ def test_the_page_asks_nothing_of_other_servers() -> None:
             assert "<script>" not in text
             assert " style=" not in text
             assert "innerHTML" not in text  # names and sentences are text, never markup
+
+
+def test_the_studio_asks_no_task_s_name() -> None:
+    home, names = Path(requests.__file__).parent, "|".join(registry.names())
+    for path in [*home.glob("*.py"), *(home / "static").glob("*.js")]:
+        if not path.name.startswith("uPlot"):
+            found = re.findall(rf"""['"`](?:{names})['"`]|ganvas\.tasks""", path.read_text())
+            assert not found, f"{path.name}: {found}"
+
+
+def test_every_task_can_do_what_its_models_say() -> None:
+    for name in registry.names():
+        part = index.part_of(name)
+        assert part.name == name
+        assert set(part.functions) == set(registry.find(name).Model.abilities) == set(index.abilities(name))
+        assert all((part.scripts / page.script).is_file() for page in part.pages if part.scripts is not None)
+        json.dumps(part.shown())
+
+
+def test_a_run_of_a_task_that_is_not_installed_is_shown(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "runs" / "a", 3)
+    run.experiment.write_text(json.dumps({"recipe": "x", "task": {"name": "elsewhere"}, "training": {"images": 100}}))
+    own = {"host": "localhost"}
+    status, _, content = answer(create(tmp_path / "runs", tmp_path), path="/api/runs/a", headers=own)
+    found = json.loads(content)
+    assert (status, found["abilities"], found["part"]["pages"]) == (200, [], [])
+    assert found["part"]["charts"]
+    assert [file["name"] for file in found["files"]] == ["experiment.json", "log.jsonl"]
 
 
 # ---- what it reads
@@ -585,7 +618,7 @@ def sleeper(seconds: float = 30) -> list[str]:
 @pytest.fixture
 def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
     """A queue whose jobs are lines of Python."""
-    monkeypatch.setattr(jobs, "can_be_asked", lambda *_: True)
+    monkeypatch.setattr(jobs, "is_of_the_page", lambda *_: True)
     plain = subprocess.Popen
 
     def start(command: list[str], **more: Any) -> Any:
@@ -612,14 +645,14 @@ def test_one_job_is_at_work_and_the_rest_wait(queue: Jobs) -> None:
         queue.add("train", "b", sleeper())
     assert finished(queue, second.number, 900).state == "done"
     assert queue.jobs[0].state == "done"
-    assert queue.words(queue.jobs[1]) == "done\n"
+    assert queue.output(queue.jobs[1]) == "done\n"
     assert first.number == 1
 
 
 def test_a_job_that_fails_says_why(queue: Jobs) -> None:
     job = queue.add("train", "a", ["-c", "import sys; print('no such recipe'); sys.exit(2)"])
     assert finished(queue, job.number, 900).state == "failed"
-    assert "no such recipe" in queue.told()[0]["words"]
+    assert "no such recipe" in queue.rows()[0]["words"]
     after = queue.add("train", "a", ["-c", "pass"])
     assert finished(queue, after.number, 900).state == "done"
 
@@ -630,7 +663,7 @@ def test_jobs_are_stopped_or_taken_out(queue: Jobs) -> None:
         queue.add("train", name, sleeper())
     assert queue.stop("b")
     assert queue.stop("a")
-    assert queue.told()[1]["state"] == "ending"
+    assert queue.rows()[1]["state"] == "ending"
     queue.add("resume", "a", sleeper())  # it may wait for the end of the one before ...
     assert queue.stop("a")  # ... but to stop means both
     assert [finished(queue, number, 900).state for number in (1, 2, 3)] == ["stopped"] * 3
@@ -677,23 +710,23 @@ def test_the_queue_has_an_end(queue: Jobs) -> None:
 def test_a_worker_that_dies_costs_one_request(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = working.Worker()
     try:
-        assert len(worker.call("table", dim=4, count=3)) == 4 * 3 * 4
+        assert len(worker.call("latents", dim=4, count=3)) == 4 * 3 * 4
         before = worker.process.pid
         with pytest.raises(UserError, match="no model yet"):
             worker.call("describe", path=str(root / "nothing"))
         with pytest.raises(working.Broken, match="That went wrong"):
-            worker.call("table", dim="x", count=3)
+            worker.call("latents", dim="x", count=3)
         assert worker.process.pid == before
         os.kill(before, signal.SIGKILL)
         worker.process.join()
-        assert len(worker.call("table", dim=4, count=3)) == 48
+        assert len(worker.call("latents", dim=4, count=3)) == 48
         with pytest.raises(working.Broken, match="longer than"):
-            worker.call("table", dim=64, count=2_000_000, patience=0.01)
-        assert len(worker.call("table", dim=4, count=3)) == 48
+            worker.call("latents", dim=64, count=2_000_000, timeout=0.01)
+        assert len(worker.call("latents", dim=4, count=3)) == 48
     finally:
         worker.close()
     with pytest.raises(working.Broken, match="ending"):  # no new process begins while the studio ends
-        worker.call("table", dim=4, count=3)
+        worker.call("latents", dim=4, count=3)
 
 
 def test_too_many_at_once_are_told_to_come_again(studio: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -729,6 +762,7 @@ OUTSIDE = """
 /api/runs/.. /api/runs/%2e%2e /api/runs/..%2f.. /api/runs/none
 /static/..%2fapp.py /static/../app.py /static/%2e%2e/app.py
 /api/runs/00000-blobs/samples/..%2fexperiment.json /api/runs/00000-blobs/samples/experiment.json /static/.hidden
+/static/tasks/generate/..%2ftask.py /static/tasks/generate/judge.py /static/tasks/none/game.js
 /static/ort/..%2f..%2fapp.py /api/data?path=.. /api/data?path=/etc /api/data?path=leads-out
 /api/data?path=pictures/../.. /api/data?path=leads-out/secret.txt /api/data?path=%00
 """
@@ -774,8 +808,8 @@ def test_the_map_keeps_its_distance_from_the_middle() -> None:
     corners = torch.randn(4, 4000, generator=torch.Generator().manual_seed(0))
     for x, y in ((0.0, 0.0), (0.5, 0.5), (0.3, 0.9), (1.0, 0.5)):
         weights = torch.tensor([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y])
-        assert requests.blend(corners, weights).norm().item() == pytest.approx(4000**0.5, rel=0.05)
-    torch.testing.assert_close(requests.blend(corners, torch.tensor([0.0, 0.0, 0.0, 1.0])), corners[3])
+        assert draw.blend(corners, weights).norm().item() == pytest.approx(4000**0.5, rel=0.05)
+    torch.testing.assert_close(draw.blend(corners, torch.tensor([0.0, 0.0, 0.0, 1.0])), corners[3])
 
 
 def test_a_generator_for_the_browser(studio: Served, root: Path) -> None:
@@ -804,7 +838,7 @@ def test_the_expert_judges_a_picture(studio: Served, root: Path) -> None:
     heat = np.asarray(Image.open(io.BytesIO(base64.b64decode(found["heat"].partition(",")[2]))))
     assert heat.shape == (12, 12, 3)
     assert heat.std() > 0
-    assert len(found["nearest"]) == requests.NEAREST
+    assert len(found["nearest"]) == judge.NEAREST
     status, _, content = studio.ask("/api/runs/00001-denoise/judge", png(drawn))
     assert status == 400
     assert "mends pictures" in content.decode()
@@ -856,17 +890,17 @@ def test_pictures_are_mended_and_translated(studio: Served) -> None:
 
 
 def test_masks_come_behind_the_picture() -> None:
-    original = requests._original(png(np.zeros((20, 30, 3), np.uint8)))
+    original = uploads.original(png(np.zeros((20, 30, 3), np.uint8)))
     mask = np.zeros((10, 15), np.uint8)
     mask[2:5, 3:6] = 255
-    found = requests._mask(png(mask), original)
+    found = uploads.mask(png(mask), original)
     assert found.shape == (20, 30)
     assert found[4:10, 6:12].all()
     assert found.sum() == 36
     with pytest.raises(UserError, match="Nothing is marked"):
-        requests._mask(png(mask * 0), original)
+        uploads.mask(png(mask * 0), original)
     with pytest.raises(UserError, match="paint over what is missing"):
-        requests._mask(None, original)
+        uploads.mask(None, original)
 
 
 def test_a_game_is_played_to_its_end(studio: Served) -> None:

@@ -139,7 +139,7 @@ def test_a_training_is_started_watched_stopped_and_taken_up(page: Any, studio: S
     ):
         page.fill(f"#set-{name}", value)
     page.click("button:has-text('Start')")
-    until(page, "document.body.dataset.page === 'contest' && document.querySelector('.sheet')?.naturalWidth > 0")
+    until(page, "document.body.dataset.page === 'training' && document.querySelector('.sheet')?.naturalWidth > 0")
     until(page, "document.querySelectorAll('.chart canvas').length === 2")
     until(page, "document.querySelector('.pill').textContent === 'training now'")
     first = page.text_content(".tiles dd")

@@ -17,10 +17,10 @@ pytest.importorskip("fastapi")
 import uvicorn
 from test_studio import OWN, a_run, welcome
 
-from ganvas.studio import patience, security
+from ganvas.studio import security, timeouts
 from ganvas.studio import worker as working
 from ganvas.studio.app import configured, create
-from ganvas.studio.security import Guard
+from ganvas.studio.security import Security
 
 HERE = {k.lower(): v for k, v in OWN.items()} | {"host": "localhost:1"}
 HEAD = b"GET /api HTTP/1.1\r\nhost: localhost\r\n"
@@ -70,10 +70,10 @@ def until_closed(line: socket.socket, piece: bytes = b"") -> bytes:
 def test_a_head_that_does_not_come_is_not_waited_for(
     begun: bytes, piece: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with served(Guard(welcome)) as (port, _), socket.create_connection(("127.0.0.1", port), timeout=900) as line:
+    with served(Security(welcome)) as (port, _), socket.create_connection(("127.0.0.1", port), timeout=900) as line:
         line.sendall(HEAD + b"\r\n")  # a whole one first: a connection that is kept is watched, too
         assert line.recv(1_000).startswith(b"HTTP/1.1 200 OK\r\n")
-        monkeypatch.setattr(patience, "HEAD", 0.1)
+        monkeypatch.setattr(timeouts, "HEAD", 0.1)
         line.sendall(begun or HEAD[:1])
         assert b"200 OK" not in until_closed(line, piece)
         with socket.create_connection(("127.0.0.1", port), timeout=900) as other:
@@ -90,10 +90,10 @@ def test_a_request_at_work_is_not_cut_off() -> None:
         await asyncio.to_thread(go_on.wait, 60)
         await welcome(scope, receive, send)
 
-    with served(Guard(slow)) as (port, server), socket.create_connection(("127.0.0.1", port), timeout=900) as line:
+    with served(Security(slow)) as (port, server), socket.create_connection(("127.0.0.1", port), timeout=900) as line:
         line.sendall(HEAD + b"\r\n")
         assert reached.wait(900)
-        assert [one.clock for one in server.server_state.connections] == [None]  # pyright: ignore
+        assert [one.head for one in server.server_state.connections] == [None]  # pyright: ignore
         go_on.set()
         assert line.recv(1_000).startswith(b"HTTP/1.1 200 OK\r\n")
 
@@ -108,7 +108,7 @@ def test_an_answer_that_nobody_reads_is_given_up(monkeypatch: pytest.MonkeyPatch
         for left in (3, 2, 1, 0):
             await send({"type": "http.response.body", "body": part, "more_body": left > 0})
 
-    with served(Guard(large)) as (port, server), socket.socket() as line:
+    with served(Security(large)) as (port, server), socket.socket() as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         line.settimeout(30)
         line.connect(("127.0.0.1", port))
@@ -118,7 +118,7 @@ def test_an_answer_that_nobody_reads_is_given_up(monkeypatch: pytest.MonkeyPatch
         count -= head.index(b"\r\n\r\n") + 4 - len(head)
         while count < 4 * len(part):
             count += len(line.recv(1_000_000))
-        monkeypatch.setattr(patience, "READ", 0.05)
+        monkeypatch.setattr(timeouts, "READ", 0.05)
         line.sendall(HEAD + b"\r\n")
         assert line.recv(4) == b"HTTP"  # and no more
         for _ in range(1_500):
@@ -167,7 +167,7 @@ def whole(body: bytes = b"") -> Any:
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = Guard(welcome)
+    app = Security(welcome)
     monkeypatch.setattr(security, "STALL", 0.05)
     for receive in (pieces(1, count=0), pieces(1_000, count=3), pieces(1, 0.001), pieces(security.LEAST, count=3)):
         assert asyncio.run(sent(app, receive)) == 408
@@ -196,12 +196,12 @@ def test_who_reads_on_after_a_body_waits_as_long_as_it_takes(monkeypatch: pytest
         await asyncio.sleep(after)
         return {"more_body": False, **message}
 
-    assert asyncio.run(sent(Guard(streams), receive)) == 200
+    assert asyncio.run(sent(Security(streams), receive)) == 200
 
 
 def test_all_bodies_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(security, "HELD", 2_500)
-    app = Guard(welcome)
+    app = Security(welcome)
 
     async def scene() -> None:
         waiting = [asyncio.create_task(sent(app, pieces(1_000, count=1))) for _ in range(2)]
@@ -223,7 +223,9 @@ def test_slow_uploads_take_no_places(tmp_path: Path, monkeypatch: pytest.MonkeyP
     a_run(tmp_path / "runs" / "a", 1)
     app = create(tmp_path / "runs", tmp_path)
     worker = app.state.studio.worker
-    monkeypatch.setattr(worker, "ask", lambda *_, **more: {"nearest": [], "picture": more["content"], "heat": b""})
+    monkeypatch.setattr(
+        worker, "call_in_place", lambda *_, **more: {"nearest": [], "picture": more["content"], "heat": b""}
+    )
     path = "/api/runs/a/judge"
 
     async def scene() -> None:

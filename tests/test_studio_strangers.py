@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,11 @@ pytest.importorskip("fastapi")
 from test_studio import OWN, a_run, answer, png
 
 from ganvas.api import RECIPES
+from ganvas.core import processes
 from ganvas.core.errors import UserError
 from ganvas.core.processes import began
 from ganvas.core.run import Run
-from ganvas.studio import index, jobs, judge, live, places, stopping
+from ganvas.studio import index, jobs, live, places, requests, stopping
 from ganvas.studio.app import create
 from ganvas.studio.games import PICTURES, Games
 from ganvas.studio.jobs import Job, Jobs
@@ -275,7 +277,7 @@ def test_a_process_is_stopped_where_its_command_names_the_run(
     (home / "cwd").symlink_to(tmp_path)
     (home / "cmdline").write_bytes(b"".join(word.format(run=run).encode() + b"\0" for word in words))
     sent: list[Any] = []
-    monkeypatch.setattr(stopping, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(processes, "PROC", tmp_path / "proc")
     monkeypatch.setattr(os, "kill", lambda *told: sent.append(told))
     if right:
         stopping.stop(77, run)
@@ -290,9 +292,74 @@ def test_a_process_is_stopped_where_its_command_names_the_run(
     for pid, told in ((0, "cannot be seen from here"), (-1, "cannot be seen from here"), (78, "not being trained")):
         with pytest.raises(UserError, match=told):
             stopping.stop(pid, run)
-    monkeypatch.setattr(stopping, "PROC", tmp_path / "nowhere")  # macOS
+    monkeypatch.setattr(processes, "PROC", tmp_path / "nowhere")  # macOS
+    monkeypatch.setattr(processes, "psutil", lambda: None)
     with pytest.raises(UserError, match="does not tell what process 77 is"):
         stopping.stop(77, run)
+
+
+def test_psutil_says_what_a_process_is_where_there_is_no_proc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
+) -> None:
+    """macOS and Windows: a training is known by its command, and a process by when it began."""
+    pytest.importorskip("psutil")
+    run = tmp_path / "runs" / "a"
+    run.mkdir(parents=True)
+    monkeypatch.setattr(processes, "PROC", tmp_path / "nowhere")
+    monkeypatch.setattr("ganvas.core.run.LOCKS", tmp_path / "nowhere")
+    when = began(sleeper.pid)
+    assert when.isdecimal()
+    assert processes.is_alive(sleeper.pid, when)
+    assert processes.is_alive(sleeper.pid, "")
+    assert not processes.is_alive(sleeper.pid, str(int(when) + 5_000))
+    with pytest.raises(UserError, match="part of another program"):
+        stopping.stop(sleeper.pid, run)
+    (tmp_path / "ganvas").write_text("import time\nprint(flush=True)\ntime.sleep(900)\n")
+    for words, right in (
+        (["resume", "runs/b"], False),
+        (["resume", "runs/a"], True),
+        (["train", f"--run={run}"], True),
+    ):
+        command = [sys.executable, str(tmp_path / "ganvas"), *words]
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        try:
+            process.stdout.readline()  # it has begun
+            if right:
+                stopping.stop(process.pid, run)
+                assert process.wait(900) == -signal.SIGTERM
+                assert not processes.is_alive(process.pid, "")
+                with pytest.raises(UserError, match="not being trained"):
+                    stopping.stop(process.pid, run)
+            else:
+                with pytest.raises(UserError, match="works in another folder"):
+                    stopping.stop(process.pid, run)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+    (run / "experiment.json").write_text("{}")
+    with Run(run).locked():
+        assert Run(run).holder() == os.getpid()
+    assert Run(run).holder() is None
+    process = subprocess.Popen([sys.executable, "-c", ""])  # one that has ended and was not waited for
+    end = time.monotonic() + 900
+    while processes.is_alive(process.pid, ""):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    process.wait()
+
+
+def test_without_psutil_a_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "PROC", tmp_path / "nowhere")
+    monkeypatch.setattr("ganvas.core.run.LOCKS", tmp_path / "nowhere")
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert processes.psutil() is None
+    assert began(os.getpid()) == ""
+    (tmp_path / "a").mkdir()
+    with Run(tmp_path / "a").locked():
+        assert Run(tmp_path / "a").holder() == os.getpid()
+    assert Run(tmp_path / "a").holder() is None
 
 
 # ---- what is read
@@ -347,10 +414,10 @@ def test_the_expert_and_the_game_read_no_pictures_outside(run: Path, tmp_path: P
         card["data"] |= named
         (copy / "experiment.json").write_text(json.dumps(card))
         model = str(copy / "model.safetensors")
-        found = judge.judge(model, picture, str(data))
+        found = requests.use(model, "judge", str(data), content=picture)
         assert (found["nearest"], "the studio may not read" in found["missing"]) == ([], True)
         with pytest.raises(UserError, match="the studio may not read"):
-            judge.game(model, 0, str(data))
+            requests.use(model, "play", str(data), seed=0, count=PICTURES)
 
 
 def test_a_run_that_names_data_outside_does_not_go_on(tmp_path: Path, started: list[Any]) -> None:
@@ -533,7 +600,7 @@ def test_what_is_wrong_with_a_body_is_said(tmp_path: Path, started: list[Any]) -
 
 def test_answers_can_always_be_written(tmp_path: Path) -> None:
     odd = {"\ud800": float("nan"), "a": [float("inf"), "\udfff", 10**90], "é": ({"x": "ü"},)}
-    assert index.tellable(odd) == {"\\ud800": None, "a": [None, "\\udfff", 10**90], "é": [{"x": "ü"}]}
+    assert index.as_json(odd) == {"\\ud800": None, "a": [None, "\\udfff", 10**90], "é": [{"x": "ü"}]}
     app = create(tmp_path, tmp_path)
     app.get("/odd")(lambda: odd)
-    assert ask(app, "/odd") == (200, index.tellable(odd))
+    assert ask(app, "/odd") == (200, index.as_json(odd))

@@ -21,8 +21,9 @@ from ganvas.images import data, decode
 from ganvas.images.data import pack, photos, survey
 from ganvas.images.decode import Shape
 from ganvas.tasks.generate import data_check
-from ganvas.tasks.generate.data_check import Checked
+from ganvas.tasks.generate.data_check import Checked, Recipes
 from ganvas.tasks.generate.data_findings import findings
+from ganvas.training import forecast
 
 MIRROR = functools.partial(survey.mirror, steps=100)  # by default it learns for longer
 
@@ -31,7 +32,7 @@ MIRROR = functools.partial(survey.mirror, steps=100)  # by default it learns for
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(survey, "mirror", functools.partial(MIRROR, steps=2))
-    monkeypatch.setattr(data_check, "speed", functools.partial(data_check.speed, seconds=0.05))
+    monkeypatch.setattr(forecast, "SECONDS", 0.05)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
 
@@ -50,8 +51,8 @@ def folder(tmp_path: Path, count: int = 120, side: int = 32, channels: int = 3) 
     return tmp_path / "mine"
 
 
-def checked(source: Path | str, out: Path | None = None) -> Checked:
-    steps = data_check.check(str(source), out)
+def checked(source: Path | str, out: Path | None = None, recipes: Recipes = RECIPES) -> Checked:
+    steps = data_check.check(str(source), out, recipes)
     while True:
         try:
             next(steps)
@@ -251,8 +252,8 @@ def test_the_recipe_that_fits(tmp_path: Path, blobs: Path, monkeypatch: pytest.M
     small = checked(folder(tmp_path))
     assert small.forecast.recipe == "few"
     assert small.forecast.pack_bytes == 120 * 3 * 32 * 32
-    monkeypatch.setitem(RECIPES, "few", RECIPES["classic-mlp"])
-    timed = checked(tmp_path / "mine").forecast
+    recipes = {**RECIPES, "few": RECIPES["classic-mlp"]}
+    timed = checked(tmp_path / "mine", recipes=recipes).forecast
     assert timed.images_per_second > 0
     assert timed.images == RECIPES["classic-mlp"]().training.images
     assert not timed.note

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganvas.core import registry
 from ganvas.core.errors import UserError, unknown
@@ -16,7 +17,11 @@ from ganvas.training.events import Event
 from ganvas.training.experiment import Experiment
 from ganvas.training.task import recipes_of
 
-__all__ = ["RECIPES", "experiment", "find", "load", "train"]
+if TYPE_CHECKING:
+    from ganvas.images.data import Packing
+    from ganvas.tasks.generate.data_check import Checked
+
+__all__ = ["RECIPES", "check_data", "experiment", "find", "load", "train"]
 
 
 class Recipes(Mapping[str, Callable[[], Experiment]]):
@@ -124,6 +129,13 @@ def train(
     """
     chosen = experiment(recipe, data, {key: _text(value) for key, value in settings.items()}, to)
     yield from chosen.run(None if run is None else Path(run))
+
+
+def check_data(source: str, out: Path | None = None) -> Generator[Packing, None, Checked]:
+    """What is in the user's pictures, and how long the recipe that fits them would take; see `data_check.check`."""
+    from ganvas.tasks.generate import data_check
+
+    return data_check.check(source, out, RECIPES)
 
 
 def _text(value: object) -> str:

@@ -37,13 +37,13 @@ def check(
     force
         Overwrite what is there.
     """
+    from ganvas import api
     from ganvas.core.files import check_free
-    from ganvas.tasks.generate import data_check
     from ganvas.tasks.generate.data_findings import findings
 
     if out is not None:
         check_free(out, force=force)
-    checked = _watched(data_check.check(path, out), "looking at pictures")
+    checked = _watched(api.check_data(path, out), "looking at pictures")
     if json:
         say_json(checked.to_dict())
     else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from ganvas.core.console import app
 from ganvas.core.errors import UserError
-from ganvas.core.files import make_folder
-from ganvas.core.locks import locked
+from ganvas.core.files import cannot, make_folder
 from ganvas.core.terminal import say
 
 PORT = 8_760
@@ -44,10 +45,10 @@ def studio(
     if not data.is_dir():
         raise UserError(f"There is no folder {data} (--data).")
     if port is None:
-        told = os.environ.get("PORT", str(PORT))
-        if not told.isdecimal():
-            raise UserError(f"PORT={told} is no number.")
-        port = int(told)
+        text = os.environ.get("PORT", str(PORT))
+        if not text.isdecimal():
+            raise UserError(f"PORT={text} is no number.")
+        port = int(text)
     if not 0 < port < 65_536:
         raise UserError(f"--port {port}: choose one from 1 to 65535.")
     token = None
@@ -61,7 +62,7 @@ def studio(
     make_folder(runs)
     home = home_of(runs)
     make_folder(home)
-    with locked(home / "lock", f"Another studio is open on {runs}/. Close it, or choose other --runs."):
+    with _alone(home, f"Another studio is open on {runs}/. Close it, or choose other --runs."):
         say(
             f"Ganvas Studio: {place}\n"
             f"Runs in {runs}/, pictures below {data.resolve()}. Ctrl-C ends it; trainings go on.",
@@ -72,3 +73,25 @@ def studio(
         if not serve(create(runs, data, token), host, port):
             raise UserError(f"The studio could not listen at {host}:{port}: is it in use? Choose another --port.")
     return 0
+
+
+@contextlib.contextmanager
+def _alone(home: Path, refusal: str) -> Iterator[None]:
+    """Hold the studio's queue and games; the system lets go when this process ends, however it ends.
+
+    Raises:
+        UserError: the refusal, where another studio holds them; or the lock cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(home / "lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(refusal) from error
+    except OSError as error:
+        raise cannot("write", home / "lock", error) from error
+    try:
+        yield
+    finally:
+        lock.release()

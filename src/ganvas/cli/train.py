@@ -129,28 +129,23 @@ def forecast(experiment: Experiment) -> int:
     if not is_first():
         return 0
     from ganvas.core.progress import duration
-    from ganvas.training.trainer import Trainer, speed
+    from ganvas.training.forecast import Trial
 
     images = experiment.load_data()
-    task = experiment.build(images.spec)
-    config = experiment.training
-    batches = experiment.batches(images)
-    sizes = [sum(p.numel() for p in n.parameters()) for n in (task.generator, task.discriminator)]
-    with experiment.enough_memory(images.spec):
-        trainer = Trainer(task, config)
+    trial = Trial(experiment, images)
+    total, trainer, (generator, discriminator) = experiment.training.images, trial.trainer, trial.weights
     say(f"Settings of {experiment.recipe} (change them with key=value, without the part before the dot)")
     show_settings(experiment.to_dict())
-    with experiment.enough_memory(images.spec):
-        rate = speed(trainer, batches)
-    what = "pieces" if experiment.data.fit == "pieces" else "images"
+    rate = trial.speed()
+    what = "pieces" if getattr(experiment.data, "fit", "") == "pieces" else "images"
     say()
     for title, kind in (("Data", images), ("And", images.other)):
         if kind is not None:
-            count, out = len(kind.train.images), len(kind.held_out.images)
+            count, out = len(kind.train.samples), len(kind.held_out.samples)
             say(f"{title:<9} {count:,} {what} of {one_line(kind.name)}, {out:,} held out")
-    say(f"Networks  generator {sizes[0]:,} weights, discriminator {sizes[1]:,}")
+    say(f"Networks  generator {generator:,} weights, discriminator {discriminator:,}")
     say(f"Machine   {trainer.device.type}, {trainer.precision}")
-    say(f"Forecast  {duration(config.images / rate)} for {config.images:,} images at {rate:.0f} images a second")
+    say(f"Forecast  {duration(total / rate)} for {total:,} images at {rate:.0f} images a second")
     return 0
 
 

@@ -1,19 +1,62 @@
-"""Which process is which: a number alone is given again when its process has ended."""
+"""Which process is which: a number alone is given again when its process has ended.
+
+Linux says it in /proc; elsewhere the library psutil does, which the extra `studio` brings. Without both it is unknown.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PROC = Path("/proc")
+
+
+def psutil() -> ModuleType | None:
+    """The library, where it is installed and needed."""
+    try:
+        import psutil as library
+    except ImportError:
+        return None
+    return library
+
+
+def has_proc() -> bool:
+    """Does this system say in /proc what its processes are?"""
+    return (PROC / "self").exists()
 
 
 def began(pid: int) -> str:
-    """When a process began, in the system's own ticks; '' where it is not told (no such process, no /proc)."""
-    return (_fields(pid) or [""] * 20)[19]
+    """When a process began: in the system's own ticks, or milliseconds; '' where it is not told, or there is none."""
+    if has_proc():
+        return (_fields(pid) or [""] * 20)[19]
+    library = psutil()
+    if library is None:
+        return ""
+    try:
+        return str(round(1000 * library.Process(pid).create_time()))
+    except (library.Error, ValueError):
+        return ""
 
 
 def is_alive(pid: int, when: str) -> bool:
     """Is this still the process that began then? One that has ended and was not waited for is not."""
     if pid <= 0:
+        return False
+    if not has_proc() and (library := psutil()) is not None:
+        try:
+            process = library.Process(pid)
+            return process.status() != library.STATUS_ZOMBIE and (not when or began(pid) == when)
+        except library.AccessDenied:
+            return not when or began(pid) == when  # another user's
+        except (library.Error, ValueError, OverflowError):
+            return False
+    if os.name == "nt":  # there os.kill would be no question: it ends the process
         return False
     try:
         os.kill(pid, 0)
@@ -25,9 +68,59 @@ def is_alive(pid: int, when: str) -> bool:
     return not when or (bool(fields) and fields[0] != "Z" and fields[19] == when)
 
 
+@dataclass(frozen=True)
+class Described:
+    """What a process is: the words of its command; functions for its folder and for the files that it has open."""
+
+    command: list[str]
+    folder: Callable[[], str]
+    open_files: Callable[[], list[str]]
+
+
+def describe(pid: int) -> Described | None:
+    """What a process is; None where the system does not tell.
+
+    Raises (its functions too):
+        ProcessLookupError: there is none (any more).
+        PermissionError: it is another user's.
+    """
+    if has_proc():
+        return _from_proc(PROC / str(pid))
+    library = psutil()
+    if library is None:
+        return None
+
+    def asked(question: Callable[[], T]) -> T:
+        try:
+            return question()
+        except library.AccessDenied as error:
+            raise PermissionError(str(error)) from error
+        except (library.Error, ValueError, OverflowError) as error:
+            raise ProcessLookupError(str(error)) from error
+
+    process = asked(lambda: library.Process(pid))
+    return Described(
+        asked(process.cmdline),
+        lambda: asked(process.cwd),
+        lambda: asked(lambda: [file.path for file in process.open_files()]),
+    )
+
+
+def _from_proc(home: Path) -> Described:
+    try:
+        command = [os.fsdecode(word) for word in (home / "cmdline").read_bytes().split(b"\0")]
+    except FileNotFoundError as error:
+        raise ProcessLookupError(str(error)) from error
+    return Described(
+        command,
+        lambda: os.readlink(home / "cwd"),
+        lambda: [os.path.realpath(path) for path in (home / "fd").iterdir()],
+    )
+
+
 def _fields(pid: int) -> list[str]:
     """What /proc tells of a process after its name: state first."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 from pathlib import Path
 from typing import Any
 
 from ganvas.core.errors import UserError
-from ganvas.core.files import json_line, open_regular
+from ganvas.core.files import cannot, json_line, open_regular
 
 MOST = 2**63  # images seen, at most
 LINE = 1_000_000  # bytes of a line at most
@@ -40,6 +41,19 @@ def parsed(line: bytes) -> dict[str, Any] | None:
     seen = None if row is None else row.get("images")
     whole = isinstance(seen, int | float) and not isinstance(seen, bool) and 0 <= seen <= MOST
     return row if whole else None
+
+
+def append(path: Path, row: dict[str, Any]) -> None:
+    """Add a line to a file of JSON lines.
+
+    Raises:
+        UserError: the system refused.
+    """
+    try:
+        with open(path, "a") as file:  # one write, so that lines of two processes do not mix
+            file.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise cannot("write", path, error) from error
 
 
 PROTOCOL = {"extractor": str, "mark": str, "count": int, "split": str, "seed": int, "repeats": int, "labels": str}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -21,7 +20,7 @@ from ganvas.core.locate import exists
 from ganvas.core.locks import locked_file
 from ganvas.core.naming import safe
 from ganvas.core.old_names import warn
-from ganvas.core.rows import LINE, is_figure, moment, parsed, read_end
+from ganvas.core.rows import LINE, append, is_figure, moment, parsed, read_end
 
 KEEP = 3  # snapshots that are kept
 CARD = 10_000_000  # bytes of experiment.json at most; it holds the names of the classes
@@ -131,14 +130,8 @@ class Run:
         Raises:
             UserError: the system refused.
         """
-        path = path or self.log
-        if not self.writes:
-            return
-        try:
-            with open(path, "a") as file:  # a single write, so that lines of two processes do not mix
-                file.write(json.dumps(row) + "\n")
-        except OSError as error:
-            raise cannot("write", path, error) from error
+        if self.writes:
+            append(path or self.log, row)
 
     def rows(self, path: Path | None = None) -> list[dict[str, Any]]:
         """The rows of the log (or of the file that `path` names), oldest first, without damaged lines.

@@ -1,4 +1,4 @@
-"""The API of trained models and of the user's pictures: draw, judge, play, mend, look."""
+"""The API of trained models and of the user's pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ganvas.studio import places
 from ganvas.studio.games import PICTURES
 from ganvas.studio.places import is_text
 from ganvas.studio.security import BYTES
-from ganvas.studio.state import Name, Studio, told
+from ganvas.studio.state import Name, Studio, failures
 from ganvas.studio.worker import Worker
 
 SEEDS = 4_096  # whose latent vectors a page can ask for
@@ -38,8 +38,8 @@ class Draw(BaseModel):
     truncation: float | None = Field(default=None, gt=0, le=10)
     columns: int = Field(default=8, ge=1, le=64)
 
-    def seen(self) -> dict[str, Any]:
-        """What the worker's functions want to know."""
+    def arguments(self) -> dict[str, Any]:
+        """As the function takes them that draws."""
         return {"numbers": self.seeds, "kind": self.kind, "truncation": self.truncation}
 
 
@@ -72,38 +72,34 @@ class Folder(BaseModel):
 
 
 def of_models(app: FastAPI, studio: Studio) -> None:
-    @app.get("/api/runs/{name}/model", responses=told(400, 404, 429, 503))
+    @app.get("/api/runs/{name}/model", responses=failures(400, 404, 429, 503))
     def about(name: Name) -> dict[str, Any]:
         """What the model of a run can do."""
         return studio.worker.call("describe", path=studio.model(name))
 
-    @app.post("/api/runs/{name}/sheet", responses=told(400, 404, 429, 503))
+    @app.post("/api/runs/{name}/sheet", responses=failures(400, 404, 429, 503))
     def sheet(name: Name, wanted: Draw) -> Response:
         """Pictures of seeds on one PNG."""
-        content = studio.worker.call("sheet", path=studio.model(name), columns=wanted.columns, **wanted.seen())
+        content = _use(studio, name, "draw", columns=wanted.columns, **wanted.arguments())
         return Response(content, media_type="image/png")
 
-    @app.post("/api/runs/{name}/zip", responses=told(400, 404, 429, 503))
+    @app.post("/api/runs/{name}/zip", responses=failures(400, 404, 429, 503))
     def archive(name: Name, wanted: Draw) -> Response:
         """Pictures of seeds as PNG files in a zip."""
-        content = studio.worker.call("archive", path=studio.model(name), **wanted.seen())
+        content = _use(studio, name, "draw", columns=0, **wanted.arguments())
         return Response(content, media_type="application/zip")
 
-    @app.post("/api/runs/{name}/point", responses=told(400, 404, 429, 503))
+    @app.post("/api/runs/{name}/point", responses=failures(400, 404, 429, 503))
     def point(name: Name, wanted: Place) -> Response:
         """The picture at a place of the map."""
-        return Response(
-            studio.worker.call("point", path=studio.model(name), **wanted.model_dump()), media_type="image/png"
-        )
+        return Response(_use(studio, name, "walk", **wanted.model_dump()), media_type="image/png")
 
-    @app.post("/api/runs/{name}/write", responses=told(400, 404, 429, 503))
+    @app.post("/api/runs/{name}/write", responses=failures(400, 404, 429, 503))
     def write(name: Name, wanted: Text) -> Response:
         """A text in the model's hand."""
-        return Response(
-            studio.worker.call("written", path=studio.model(name), **wanted.model_dump()), media_type="image/png"
-        )
+        return Response(_use(studio, name, "write", **wanted.model_dump()), media_type="image/png")
 
-    @app.get("/api/runs/{name}/generator.onnx", responses=told(400, 404, 429, 503))
+    @app.get("/api/runs/{name}/generator.onnx", responses=failures(400, 404, 429, 503))
     def onnx(name: Name) -> Response:
         """The generator for the browser. The page adds a mark of the model's state, so the browser may keep it."""
         found = studio.runs.run(name)
@@ -115,67 +111,67 @@ def of_models(app: FastAPI, studio: Studio) -> None:
         for old in folder.parent.glob(f"{name}@*"):
             if old != folder:
                 shutil.rmtree(old, ignore_errors=True)
-        place = studio.long.call("onnx", path=str(found.model), folder=str(folder))
+        place = studio.long.call("use", path=str(found.model), ability="export", folder=str(folder))
         return FileResponse(
             place, media_type="application/octet-stream", headers={"cache-control": "private, max-age=604800"}
         )
 
-    @app.get("/api/latents", responses=told(400, 429, 503))
+    @app.get("/api/latents", responses=failures(400, 429, 503))
     def latents(
         dim: Annotated[int, Query(ge=1, le=4096)] = 64, count: Annotated[int, Query(ge=1, le=SEEDS)] = 1024
     ) -> Response:
         """The latent vectors of the first seeds: float32, little-endian."""
-        return Response(studio.worker.call("table", dim=dim, count=count), media_type="application/octet-stream")
+        return Response(studio.worker.call("latents", dim=dim, count=count), media_type="application/octet-stream")
 
 
 def of_pictures(app: FastAPI, studio: Studio) -> None:
-    @app.post("/api/runs/{name}/judge", responses=told(400, 404, 429, 503))
+    @app.post("/api/runs/{name}/judge", responses=failures(400, 404, 429, 503))
     async def judge(name: Name, request: Request) -> dict[str, Any]:
         """What the expert says of the picture in the body."""
         path = await run_in_threadpool(studio.model, name)
 
-        def given(content: bytes) -> dict[str, Any]:
-            return {"path": path, "content": content, "data": str(studio.data)}
+        def arguments(content: bytes) -> dict[str, Any]:
+            return {"path": path, "ability": "judge", "content": content, "data": str(studio.data)}
 
-        found = await _answered(studio.worker, request, "judge", given)
+        found = await _on_body(studio.worker, request, arguments)
         found["nearest"] = [_data(x) for x in found["nearest"]]
         return {**found, "picture": _data(found["picture"]), "heat": _data(found["heat"])}
 
-    @app.post("/api/runs/{name}/game", status_code=201, responses=told(400, 404, 429, 503))
+    @app.post("/api/runs/{name}/game", status_code=201, responses=failures(400, 404, 429, 503))
     def game(name: Name) -> dict[str, Any]:
         """Twenty pictures, half of them real. The first game of a model waits for its expert to learn."""
         found = studio.runs.run(name)
-        seed, data = secrets.randbelow(2**31), str(studio.data)
-        dealt = studio.long.call("game", path=str(found.model), seed=seed, data=data, patience=300)
+        options = {"seed": secrets.randbelow(2**31), "count": PICTURES, "data": str(studio.data)}
+        dealt = studio.long.call("use", 300, path=str(found.model), ability="play", **options)
         images = studio.runs.summary(name)["images"]
         return {"game": studio.games.begin(name, images, dealt), "pictures": [_data(x) for x in dealt["pictures"]]}
 
-    @app.post("/api/games/{number}", responses=told(400, 404, 429, 503))
+    @app.post("/api/games/{number}", responses=failures(400, 404, 429, 503))
     def answers(number: Annotated[str, Field(pattern=r"^[\w-]{1,40}$")], wanted: Answers) -> dict[str, Any]:
         """The result of a game."""
         return studio.games.end(number, wanted.real)
 
-    @app.post("/api/runs/{name}/mend", responses=told(400, 404, 429, 503))
-    async def mend(
+    @app.post("/api/runs/{name}/mend", responses=failures(400, 404, 429, 503))
+    async def apply(
         name: Name,
         request: Request,
         to: Annotated[str, Query(pattern="^[abAB]$")] = "b",
         mask: Annotated[int, Query(ge=0, le=BYTES)] = 0,
     ) -> dict[str, Any]:
-        """The picture in the body, mended or translated; the last `mask` bytes of the body are a mask of its holes."""
+        """The model applied to the picture in the body; the last `mask` bytes of the body are a mask of its holes."""
         path = await run_in_threadpool(studio.model, name)
 
-        def given(content: bytes) -> dict[str, Any]:
+        def arguments(content: bytes) -> dict[str, Any]:
             cut = max(0, len(content) - mask)
             holes = content[cut:] if mask else None
-            return {"path": path, "content": content[:cut], "to": to.lower(), "mask": holes}
+            return {"path": path, "ability": "apply", "content": content[:cut], "to": to.lower(), "mask": holes}
 
-        found = await _answered(studio.long, request, "mend", given)
+        found = await _on_body(studio.long, request, arguments)
         return {**found, "before": _data(found["before"]), "after": _data(found["after"])}
 
 
 def of_data(app: FastAPI, studio: Studio) -> None:
-    @app.get("/api/data", responses=told(400, 429, 503))
+    @app.get("/api/data", responses=failures(400, 429, 503))
     def folder(path: Annotated[str, Query(max_length=400)] = "") -> dict[str, Any]:
         """What lies in a folder: sub-folders and archives, and how many pictures."""
         place = places.inside(studio.data, path)
@@ -204,26 +200,29 @@ def of_data(app: FastAPI, studio: Studio) -> None:
             "sets": sets,
         }
 
-    @app.post("/api/data/check", responses=told(400, 429, 503))
+    @app.post("/api/data/check", responses=failures(400, 429, 503))
     def check(wanted: Folder) -> dict[str, Any]:
-        """What the data doctor says of a folder, and how its pictures would be cut."""
+        """What a check of a folder finds, and how its pictures would be cut."""
         place = studio.source(wanted.path)
         out = studio.home / f"check-{secrets.token_hex(8)}.png"
         make_folder(out.parent)
         try:
-            found = studio.looking.call("look", place=place, out=str(out), patience=600)
+            found = studio.tries.call("check_data", 600, place=place, out=str(out))
         finally:
             out.unlink(missing_ok=True)
         return {**found, "sheet": _data(found["sheet"]) if found.get("sheet") else None}
 
 
-async def _answered(
-    worker: Worker, request: Request, function: str, given: Callable[[bytes], dict[str, Any]]
-) -> dict[str, Any]:
-    """What a worker says of the picture in a request's body; `given` makes the function's arguments of it."""
-    content = await request.body()  # first, so that who sends slowly takes no place of others; the guard bounds it
+def _use(studio: Studio, name: str, ability: str, **arguments: Any) -> bytes:
+    """What the model of a run makes, at once."""
+    return studio.worker.call("use", path=studio.model(name), ability=ability, **arguments)
+
+
+async def _on_body(worker: Worker, request: Request, arguments: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
+    """What a model makes of the picture in a request's body; `arguments` are those of `requests.use`."""
+    content = await request.body()  # first, so that who sends slowly takes no place of others; its size has a limit
     with worker.place():
-        return await run_in_threadpool(worker.ask, function, **given(content))
+        return await run_in_threadpool(worker.call_in_place, "use", **arguments(content))
 
 
 def _data(content: bytes) -> str:

@@ -22,12 +22,11 @@ from ganvas.core import config as cf
 from ganvas.core.errors import UserError
 from ganvas.core.files import read_bytes
 from ganvas.core.run import Run
-from ganvas.report import diagnosis
 from ganvas.studio import stopping
-from ganvas.studio.index import NotThere, section, settings, text
+from ganvas.studio.index import NotThere, files, part_of, section, settings, task_of, text
 from ganvas.studio.jobs import FIXED
 from ganvas.studio.live import Cursor
-from ganvas.studio.state import Name, Studio, told
+from ganvas.studio.state import Name, Studio, failures
 from ganvas.studio.worker import Busy
 from ganvas.training.experiment import SECTIONS
 from ganvas.training.losses import LOSSES
@@ -59,15 +58,15 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/runs")
     def runs() -> dict[str, Any]:
         """All runs, the newest first, and the jobs."""
-        return {"runs": studio.runs.all(), "jobs": studio.jobs.told()}
+        return {"runs": studio.runs.all(), "jobs": studio.jobs.rows()}
 
-    @app.get("/api/runs/{name}", responses=told(404))
+    @app.get("/api/runs/{name}", responses=failures(404))
     def run(name: Name) -> dict[str, Any]:
         """A run with all its settings, its networks in numbers, and remarks on how the contest stands.
 
         One that has not begun is only its job.
         """
-        job = next((job for job in studio.jobs.told() if job["run"] == name), None)
+        job = next((job for job in studio.jobs.rows() if job["run"] == name), None)
         try:
             found = studio.runs.run(name)
         except NotThere:
@@ -78,6 +77,8 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
         return {
             **studio.runs.summary(name),
             "begun": True,
+            "part": part_of(task_of(card)).shown(),
+            "files": files(found),
             "settings": {key: section(card, key) for key in SECTIONS},
             "other": text(card.get("other_name")) or None,
             "licence": text(card.get("licence")) or None,
@@ -89,15 +90,15 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
             "job": job,
         }
 
-    @app.get("/api/runs/{name}/remarks", responses=told(404))
-    def said(name: Name) -> list[str]:
+    @app.get("/api/runs/{name}/remarks", responses=failures(404))
+    def current_remarks(name: Name) -> list[str]:
         """How the contest stands, in plain words."""
         found = studio.runs.run(name)
         return remarks(found, settings(found))
 
 
 def of_files(app: FastAPI, studio: Studio) -> None:
-    @app.get("/api/runs/{name}/samples/{file}", responses=told(404))
+    @app.get("/api/runs/{name}/samples/{file}", responses=failures(404))
     def picture(
         name: Name, file: Annotated[str, Field(pattern=r"^(reals|fakes_init|fakes_\d{1,9})\.png$")]
     ) -> Response:
@@ -111,7 +112,7 @@ def of_files(app: FastAPI, studio: Studio) -> None:
             return JSONResponse({"detail": "There is no such picture."}, 404)
         return Response(content, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
 
-    @app.get("/api/runs/{name}/report", responses=told(404))
+    @app.get("/api/runs/{name}/report", responses=failures(404))
     def report(name: Name) -> Response:
         """The run's report, to keep."""
         path = studio.runs.run(name).report
@@ -121,9 +122,9 @@ def of_files(app: FastAPI, studio: Studio) -> None:
 
 
 def of_events(app: FastAPI, studio: Studio) -> None:
-    watching = 0
+    viewers = 0
 
-    @app.get("/api/runs/{name}/events", responses=told(404, 429))
+    @app.get("/api/runs/{name}/events", responses=failures(404, 429))
     async def events(
         request: Request, name: Name, after: Annotated[str, Query(max_length=60)] = ""
     ) -> StreamingResponse:
@@ -131,18 +132,18 @@ def of_events(app: FastAPI, studio: Studio) -> None:
 
         Last-Event-ID goes on from there; `after` is the same for a new connection.
         """
-        nonlocal watching
+        nonlocal viewers
         found = await run_in_threadpool(studio.runs.run, name)
-        if watching >= VIEWERS:
+        if viewers >= VIEWERS:
             raise Busy
         cursor = Cursor.of(request.headers.get("last-event-id") or after)
 
-        watching += 1
+        viewers += 1
         left = False
 
         def leave() -> None:
-            nonlocal watching, left
-            watching -= not left
+            nonlocal viewers, left
+            viewers -= not left
             left = True
 
         async def stream() -> AsyncIterator[str]:
@@ -162,40 +163,13 @@ def of_events(app: FastAPI, studio: Studio) -> None:
 
 
 def remarks(run: Run, card: dict[str, Any]) -> list[str]:
-    """How the contest stands; of tasks in which the generator is given pictures, what the last check found."""
+    """How the contest stands, in plain words."""
     try:
-        found = _remarks(card, run.rows(), run.rows(run.metrics))
+        found = part_of(task_of(card)).remarks(run.rows(), run.rows(run.metrics))
     except Exception as error:  # figures of any kind may stand in a file
         LOG.warning("No remarks on %s", run.folder.name, exc_info=True)
         found = [f"Nothing can be said: the log holds figures that make no sense ({type(error).__name__})."]
     return [*found, *run.remarks()]
-
-
-def _remarks(card: dict[str, Any], rows: list[dict[str, Any]], checks: list[dict[str, Any]]) -> list[str]:
-    if section(card, "task").get("name", "generate") == "generate":
-        return diagnosis.remarks(rows, checks)
-    last = next((c for c in reversed(checks) if c.get("metric") in ("fidelity", "round-trip")), None)
-    if last is None:
-        return ["Nothing was checked yet: that comes with the first picture."]
-    said = []
-    psnr, damaged, cycle = (diagnosis.number(last, key) for key in ("psnr", "psnr_damaged", "cycle_a"))
-    if psnr is not None and damaged is not None:
-        said.append(
-            f"Mended pieces are at {psnr:.1f} dB, damaged ones at {damaged:.1f} dB: higher is nearer to the true ones. "
-            "1 dB more is a fifth less of squared error."
-        )
-    if cycle is not None:
-        said.append(f"There and back pictures come to themselves at {cycle:.1f} dB.")
-    follow = [
-        f"{value:.2f} {where}" for key, where in _WHERE.items() if (value := diagnosis.number(last, key)) is not None
-    ]
-    if follow:
-        scale = "(1: the order of all pictures is kept; 0: not at all)"
-        said.append(f"Colours follow the input by {', '.join(follow)} {scale}.")
-    return said
-
-
-_WHERE = {"middle_b": "in the middle", "border_b": "at the border"}
 
 
 def of_trainings(app: FastAPI, studio: Studio) -> None:
@@ -204,10 +178,10 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
         """The recipes with their cards, and every setting with its help and its value."""
         return [_recipe(name) for name in RECIPES]
 
-    @app.post("/api/train", status_code=201, responses=told(400, 429))
+    @app.post("/api/train", status_code=201, responses=failures(400, 429))
     def train(wanted: Start) -> dict[str, Any]:
         """Put a training into the queue."""
-        data, to = _asked(studio, wanted)
+        data, to = _places(studio, wanted)
         experiment = api.experiment(wanted.recipe, data, wanted.settings, to)
         experiment.ready()
         folder = experiment.new_folder(studio.root)
@@ -221,13 +195,13 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
             raise
         return {"run": folder.name, "job": job.number, "state": job.state}
 
-    @app.post("/api/forecast", responses=told(400, 429))
+    @app.post("/api/forecast", responses=failures(400, 429))
     def forecast(wanted: Start) -> dict[str, Any]:
         """How long a training would take: a few true steps."""
-        data, to = _asked(studio, wanted)
-        return studio.looking.call("forecast", recipe=wanted.recipe, data=data, settings=wanted.settings, to=to)
+        data, to = _places(studio, wanted)
+        return studio.tries.call("forecast", recipe=wanted.recipe, data=data, settings=wanted.settings, to=to)
 
-    @app.post("/api/runs/{name}/stop", responses=told(400, 404))
+    @app.post("/api/runs/{name}/stop", responses=failures(400, 404))
     def stop(name: Name) -> dict[str, bool]:
         """Stop a training (it saves), or take it out of the queue."""
         if not studio.jobs.stop(name):
@@ -238,7 +212,7 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
             stopping.stop(pid, found.folder)
         return {"stopped": True}
 
-    @app.post("/api/runs/{name}/resume", status_code=201, responses=told(400, 404, 429))
+    @app.post("/api/runs/{name}/resume", status_code=201, responses=failures(400, 404, 429))
     def resume(name: Name, wanted: Longer) -> dict[str, Any]:
         """Go on with a run."""
         found = studio.runs.run(name)
@@ -250,7 +224,7 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
         return {"run": name, "job": job.number, "state": job.state}
 
 
-def _asked(studio: Studio, wanted: Start) -> tuple[str | None, str | None]:
+def _places(studio: Studio, wanted: Start) -> tuple[str | None, str | None]:
     """The data of a training that is asked for, where it may be."""
     if wanted.recipe not in RECIPES:
         raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
@@ -289,6 +263,7 @@ def _recipe(name: str) -> dict[str, Any]:
         "about": card.splitlines()[0],
         "card": card,
         "task": experiment.kind.name,
+        "two_sources": part_of(experiment.kind.name).two_sources,
         "needs_data": not experiment.data.source,
         "settings": known,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -20,12 +21,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ganvas import __version__
+from ganvas.core import registry
 from ganvas.core.errors import UserError
 from ganvas.studio import api_models, api_runs
-from ganvas.studio.index import NotThere, Unfit, tellable
-from ganvas.studio.patience import Patient
-from ganvas.studio.security import Guard, NotTaken
+from ganvas.studio.index import NotThere, Unfit, as_json, part_of
+from ganvas.studio.security import NotTaken, Security
 from ganvas.studio.state import Studio
+from ganvas.studio.timeouts import TimedProtocol
 from ganvas.studio.worker import Broken, Busy
 
 LOG = logging.getLogger("ganvas.studio")
@@ -34,14 +36,14 @@ WEB = Path(__file__).parent.parent / "export" / "web"
 RUNTIME = {"ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"}
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".mjs": "text/javascript"}
 KINDS |= {".svg": "image/svg+xml"}
-WORDS = 200_000  # bytes of JSON that are sent, at most
+JSON_BYTES = 200_000  # bytes of JSON that are sent, at most
 
 
 class Answer(JSONResponse):
     """JSON that can always be written: files of others hold numbers that are none, and halves of characters."""
 
     def render(self, content: Any) -> bytes:
-        return super().render(tellable(content))
+        return super().render(as_json(content))
 
 
 class Route(APIRoute):
@@ -55,8 +57,8 @@ class Route(APIRoute):
 
         async def answered(request: Request) -> Response:
             try:
-                if self.body_field is not None and len(await request.body()) > WORDS:
-                    return _sorry(413, f"At most {WORDS // 1000} kB of JSON can be sent at once.")
+                if self.body_field is not None and len(await request.body()) > JSON_BYTES:
+                    return _sorry(413, f"At most {JSON_BYTES // 1000} kB of JSON can be sent at once.")
                 return await handler(request)
             except UserError as error:
                 return _sorry(400, str(error))
@@ -124,7 +126,7 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
     api_models.of_models(app, studio)
     api_models.of_pictures(app, studio)
     api_models.of_data(app, studio)
-    app.add_middleware(Guard, token=token)  # pyright: ignore[reportArgumentType]
+    app.add_middleware(Security, token=token)  # pyright: ignore[reportArgumentType]
     return app
 
 
@@ -134,7 +136,7 @@ def configured(app: FastAPI, host: str, port: int, **more: Any) -> uvicorn.Confi
         app,
         host=host,
         port=port,
-        http=Patient,
+        http=TimedProtocol,
         ws="none",
         access_log=False,  # the first address holds the token
         log_level="warning",
@@ -176,6 +178,11 @@ def _pages(app: FastAPI) -> None:
             return _sorry(404, "There is no such file.")
         return _file(request, STATIC / name)
 
+    @app.get("/static/tasks/{task}/{name}", include_in_schema=False)
+    def script(request: Request, task: str, name: str) -> Response:
+        path = _scripts().get((task, name))
+        return _sorry(404, "There is no such file.") if path is None else _file(request, path)
+
     @app.get("/static/ort/{name}", include_in_schema=False)
     async def runtime(request: Request, name: str) -> Response:
         if name not in RUNTIME:
@@ -183,6 +190,16 @@ def _pages(app: FastAPI) -> None:
         if name.endswith(".wasm"):
             return _file(request, WEB / f"{name}.gz", {"content-type": "application/wasm", "content-encoding": "gzip"})
         return _file(request, WEB / name)
+
+
+@functools.cache
+def _scripts() -> dict[tuple[str, str], Path]:
+    """The scripts of the tasks' own pages, by task and name."""
+    found = {}
+    for part in map(part_of, registry.names()):
+        if part.scripts is not None:
+            found |= {(part.name, path.name): path for path in part.scripts.glob("*.js")}
+    return found
 
 
 def _file(request: Request, path: Path, more: dict[str, str] | None = None) -> Response:

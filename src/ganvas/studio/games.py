@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 from pathlib import Path
 from typing import Any
 
 from ganvas.core.errors import UserError
-from ganvas.core.files import cannot, json_line, make_folder
+from ganvas.core.files import json_line, make_folder
+from ganvas.core.rows import append
 from ganvas.metrics import two_sample
 from ganvas.studio.index import read, size
 
@@ -41,38 +41,34 @@ class Games:
             self.open[number] = {"run": run, "images": images, "real": dealt["real"], "expert": dealt["expert"]}
         return number
 
-    def end(self, number: str, said: list[bool]) -> dict[str, Any]:
+    def end(self, number: str, answers: list[bool]) -> dict[str, Any]:
         """The result of a game: both scores, the truth, and how often people have been fooled on this machine.
 
         Args:
-            said: for each picture whether the player takes it for real.
+            answers: for each picture whether the player takes it for real.
 
         Raises:
             UserError: there is no such game (any more), or the result cannot be kept.
         """
         with self.lock:
-            return self._end(number, said)
+            return self._end(number, answers)
 
-    def _end(self, number: str, said: list[bool]) -> dict[str, Any]:
+    def _end(self, number: str, answers: list[bool]) -> dict[str, Any]:
         if number not in self.open:
             raise UserError("This game is over, or it was given up. Begin a new one.")
         game = self.open[number]
-        real, theirs = game["real"], game["expert"]
+        real, machine = game["real"], game["expert"]
         row = {
             "run": game["run"],
             "images": game["images"],
-            "you": sum(a == b for a, b in zip(said, real, strict=True)),
-            "expert": sum(a == b for a, b in zip(theirs, real, strict=True)),
-            "fooled": sum(s and not r for s, r in zip(said, real, strict=True)),
+            "you": sum(a == b for a, b in zip(answers, real, strict=True)),
+            "expert": sum(a == b for a, b in zip(machine, real, strict=True)),
+            "fooled": sum(s and not r for s, r in zip(answers, real, strict=True)),
         }
         make_folder(self.file.parent)
-        try:
-            with open(self.file, "a") as file:
-                file.write(json.dumps(row) + "\n")
-        except OSError as error:
-            raise cannot("write", self.file, error) from error
+        append(self.file, row)
         self.open.pop(number, None)
-        return {**row, "real": real, "of": PICTURES, "expert_said": theirs, "all": self.all(game["run"])}
+        return {**row, "real": real, "of": PICTURES, "expert_said": machine, "all": self.all(game["run"])}
 
     def all(self, run: str) -> dict[str, Any]:
         """Over all games with this run: how often forged pictures were taken for real, with its 95% interval."""

@@ -11,11 +11,13 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from ganvas.core import registry
 from ganvas.core.errors import UserError
 from ganvas.core.files import json_line, parse_json, read_bytes
 from ganvas.core.run import Run
 from ganvas.core.text import one_line
 from ganvas.report import diagnosis
+from ganvas.training.studio import Part
 
 LOG = logging.getLogger("ganvas.studio")
 NAME = r"^[\w-][\w.-]{0,119}$"  # of a run that can be asked for
@@ -24,6 +26,7 @@ CARD = 1_000_000  # bytes: a larger experiment.json is none
 DEPTH = 20  # of what a file says, groups in groups; what is deeper is left out
 TEXT = 200  # characters of a name that are shown
 CLASSES = 1_000  # whose names are shown
+LISTED = 200  # files of a run
 
 
 class NotThere(Exception):
@@ -40,7 +43,7 @@ class Runs:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.known: dict[str, tuple[Any, dict[str, Any]]] = {}  # summaries, and of which state of the files
-        self.odd: set[str] = set()  # runs of which the log has told that they cannot be shown
+        self.reported: set[str] = set()  # runs of which the log says already that they cannot be shown
 
     def run(self, name: str) -> Run:
         """The run of a name.
@@ -79,9 +82,9 @@ class Runs:
                         _unshown(name, "Rename it: at most 120 letters, digits, points, hyphens and underscores.")
                     )
             except Exception as error:  # one run never takes the list of all away
-                if name not in self.odd:
+                if name not in self.reported:
                     LOG.warning("The run %s cannot be shown", one_line(name), exc_info=True)
-                self.odd.add(name)
+                self.reported.add(name)
                 found.append(_unshown(name, f"It cannot be read ({type(error).__name__}: {error})."))
         return found
 
@@ -111,13 +114,15 @@ class Runs:
 
     def _summary(self, run: Run) -> dict[str, Any]:
         card = settings(run)
+        task = task_of(card)
         row = last_line(run.log)
         sheets = pictures(run)
         total = section(card, "training").get("images")
         return {
             "name": run.folder.name,
             "recipe": text(card.get("recipe")),
-            "task": text(section(card, "task").get("name", "generate")),
+            "task": task,
+            "abilities": abilities(task),
             "data": text(card.get("data_name")),
             "classes": classes(card),
             "size": diagnosis.number(section(card, "spec"), "size"),
@@ -126,7 +131,7 @@ class Runs:
             "seconds": diagnosis.number(row, "seconds") or 0,
             "images_per_second": diagnosis.number(row, "images_per_second"),
             "picture": marked(sheets[-1][1]) if sheets else None,
-            "figure": best_figure(run),
+            "figure": best_figure(run, part_of(task)),
             "state": state(run, row, total),
             "model": run.model.is_file(),
             "error": None,
@@ -147,7 +152,17 @@ def _check(path: Path, kind: Any, called: str) -> None:
 
 def _unshown(name: str, why: str) -> dict[str, Any]:
     """What stands for a run that cannot be shown: as a summary."""
-    empty = {"recipe": "", "task": "", "data": "", "classes": [], "size": None, "images": 0, "total": 0, "seconds": 0}
+    empty = {
+        "recipe": "",
+        "task": "",
+        "abilities": [],
+        "data": "",
+        "classes": [],
+        "size": None,
+        "images": 0,
+        "total": 0,
+        "seconds": 0,
+    }
     rest = {"images_per_second": None, "picture": None, "figure": None, "state": "stopped", "model": False}
     return {"name": one_line(name), **empty, **rest, "error": one_line(why)[:500]}
 
@@ -158,11 +173,11 @@ def settings(run: Run) -> dict[str, Any]:
         card = parse_json(read_bytes(run.experiment, CARD))
     except (UserError, ValueError):
         return {}
-    return tellable(card) if isinstance(card, dict) else {}
+    return as_json(card) if isinstance(card, dict) else {}
 
 
-def tellable(value: Any, depth: int = DEPTH) -> Any:
-    """The same as JSON can tell it.
+def as_json(value: Any, depth: int = DEPTH) -> Any:
+    """The same as JSON can hold it.
 
     None stands for numbers that are none and for what lies too deep, `\\ud800` for half of a surrogate pair.
     """
@@ -171,9 +186,9 @@ def tellable(value: Any, depth: int = DEPTH) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {tellable(str(k)): tellable(v, depth - 1) for k, v in value.items()} if depth else None
+        return {as_json(str(k)): as_json(v, depth - 1) for k, v in value.items()} if depth else None
     if isinstance(value, list | tuple):
-        return [tellable(v, depth - 1) for v in value] if depth else None
+        return [as_json(v, depth - 1) for v in value] if depth else None
     return value
 
 
@@ -191,6 +206,19 @@ def classes(card: dict[str, Any]) -> list[str]:
 def pictures(run: Run) -> list[tuple[int, Path]]:
     """The sheets of a run that can be asked for, as `Run.pictures`."""
     return [(seen, path) for seen, path in run.previews() if len(path.stem) <= len("fakes_") + 9]
+
+
+def files(run: Run) -> list[dict[str, Any]]:
+    """The files of a run and of its folders, each with its bytes; links are left out."""
+    found: list[dict[str, Any]] = []
+    for folder in (run.folder, run.samples, run.checkpoints, run.models):
+        with contextlib.suppress(OSError):
+            entries = [] if folder.is_symlink() else sorted(os.scandir(folder), key=lambda entry: entry.name)
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False) and not entry.name.startswith("."):
+                    name = one_line(Path(entry.path).relative_to(run.folder))
+                    found.append({"name": name, "bytes": entry.stat(follow_symlinks=False).st_size})
+    return found[:LISTED]
 
 
 def section(card: dict[str, Any], name: str) -> dict[str, Any]:
@@ -219,29 +247,45 @@ def read(path: Path, start: int, most: int) -> bytes:
 def parsed(line: bytes) -> dict[str, Any] | None:
     """A line's object, without numbers that are none; None where it is none, or only half of one."""
     found = json_line(line)
-    return tellable(found) if found is not None and diagnosis.number(found, "images") is not None else None
+    return as_json(found) if found is not None and diagnosis.number(found, "images") is not None else None
 
 
-def best_figure(run: Run) -> dict[str, Any] | None:
+def part_of(task: str) -> Part:
+    """What the studio shows of a task's runs; what all have in common where it is not installed here."""
+    try:
+        part = registry.find(task).studio
+    except UserError:
+        return Part()
+    return part if isinstance(part, Part) else Part()
+
+
+def abilities(task: str) -> list[str]:
+    """What the models of a task can be asked for; nothing where it is not installed here."""
+    try:
+        return list(registry.find(task).Model.abilities)
+    except UserError:
+        return []
+
+
+def task_of(card: dict[str, Any]) -> str:
+    """The task that a run's settings name."""
+    return text(section(card, "task").get("name", registry.first().name))
+
+
+def best_figure(run: Run, part: Part) -> dict[str, Any] | None:
     """The figure that tells most of a run: its name, its value with its unit, and whether lower is better.
 
     Where nothing was measured but the contest, it is how often the expert was right at the end.
     """
-    best: dict[str, Any] | None = None
-    contest: dict[str, Any] | None = None
-    for row in run.rows(run.metrics):
+    rows = run.rows(run.metrics)
+    best = None if part.best is None else part.best.of(rows)
+    if best is not None:
+        return best
+    for row in reversed(rows):
         real, fake = diagnosis.number(row, "real"), diagnosis.number(row, "fake")
         if real is not None and fake is not None:
-            contest = {"title": "expert right", "value": 50 * (real + fake), "unit": "%", "lower": True}
-        key = {"frechet": "value", "fidelity": "psnr", "round-trip": "cycle_a"}.get(str(row.get("metric")))
-        value = diagnosis.number(row, key) if key else None
-        if value is None:
-            continue
-        lower = key == "value"
-        title = {"value": "Frechet distance", "psnr": "PSNR", "cycle_a": "there and back"}[str(key)]
-        if best is None or (value < best["value"] if lower else value > best["value"]) or lower != best["lower"]:
-            best = {"title": title, "value": value, "unit": "" if lower else " dB", "lower": lower}
-    return best or contest
+            return {"title": "expert right", "value": 50 * (real + fake), "unit": "%", "lower": True}
+    return None
 
 
 def state(run: Run, row: dict[str, Any], total: Any) -> str:
@@ -272,8 +316,8 @@ def marks(run: Run) -> tuple[Any, ...]:
     found: list[Any] = []
     for path in (run.experiment, run.log, run.metrics, run.samples, run.model):
         try:
-            told = path.stat()
-            found += [told.st_mtime_ns, told.st_size]
+            status = path.stat()
+            found += [status.st_mtime_ns, status.st_size]
         except OSError:
             found.append(None)
     return *found, run.holder()

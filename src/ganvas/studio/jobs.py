@@ -40,7 +40,7 @@ LOG = logging.getLogger("ganvas.studio")
 WAITING = 20  # jobs that may wait
 KEPT = 50  # jobs that are remembered when they are done
 SPARE = 1_000_000  # bytes: with fewer, a disk is full
-WORDS = 4_000  # characters of what a job said that are shown
+OUTPUT = 4_000  # characters at the end of what a job printed that are kept
 LIST = 5_000_000  # bytes of the list, at most
 FIXED = ("source", "to", "twins", "from_", "device")  # settings that are not for the page
 
@@ -82,7 +82,7 @@ def settable(recipe: str) -> frozenset[str]:
     return frozenset(name.rstrip("_") for name in fields if name not in FIXED)
 
 
-def can_be_asked(root: Path, kind: str, run: str, arguments: Sequence[str]) -> bool:
+def is_of_the_page(root: Path, kind: str, run: str, arguments: Sequence[str]) -> bool:
     """Are these the words of a job that the page can ask for: of Ganvas's own recipes, in that run's folder?"""
     rest = list(arguments)
     if kind == "resume":
@@ -108,7 +108,7 @@ class Jobs:
         self.file = self.home / "jobs.json"
         self.lock = threading.RLock()
         self.process: subprocess.Popen[bytes] | None = None
-        self.asked: set[int] = set()  # numbers of jobs that were asked to stop
+        self.stopping: set[int] = set()  # numbers of jobs that were asked to stop
         self.jobs = self._read()
 
     def add(self, kind: Kind, run: str, arguments: list[str]) -> Job:
@@ -123,7 +123,7 @@ class Jobs:
             if len(active) > WAITING:
                 raise Busy(f"{len(active)} jobs wait already. Wait until some are done, or take some out.")
             for job in active:
-                ending = job.state == "running" and (job.number in self.asked or not is_alive(job.pid, job.began))
+                ending = job.state == "running" and (job.number in self.stopping or not is_alive(job.pid, job.began))
                 if job.run == run and not ending:
                     raise UserError(f"{run} {'waits' if job.state == 'waiting' else 'is being trained'} already.")
             number = max((j.number for j in self.jobs), default=0) + 1
@@ -156,7 +156,7 @@ class Jobs:
                         self.process.terminate()  # this server's own child
                     else:
                         stopping.stop(job.pid, self.root / run)
-                    self.asked.add(job.number)
+                    self.stopping.add(job.number)
                     found = True
         return found
 
@@ -172,24 +172,24 @@ class Jobs:
             if waiting is not None:
                 self._start(waiting)
 
-    def words(self, job: Job) -> str:
-        """The last that a job said."""
+    def output(self, job: Job) -> str:
+        """The end of what a job printed."""
         path = self.log_of(job)
-        return read(path, max(0, size(path) - 4 * WORDS), 4 * WORDS).decode(errors="replace")[-WORDS:]
+        return read(path, max(0, size(path) - 4 * OUTPUT), 4 * OUTPUT).decode(errors="replace")[-OUTPUT:]
 
     def log_of(self, job: Job) -> Path:
         return self.home / f"job-{job.number:05d}.txt"
 
-    def told(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, Any]]:
         """The newest job of each run for the page, the newest first; those that failed with their last words."""
         with self.lock:
             jobs = {job.run: job for job in self.jobs}
         found = []
         for job in sorted(jobs.values(), key=lambda job: -job.number):
-            state = "ending" if job.state == "running" and job.number in self.asked else job.state
+            state = "ending" if job.state == "running" and job.number in self.stopping else job.state
             row = {"number": job.number, "kind": job.kind, "run": job.run, "state": state}
             if job.state == "failed":
-                row["words"] = self.words(job)[-600:] or self._why_silent()
+                row["words"] = self.output(job)[-600:] or self._why_silent()
             found.append(row)
         return found
 
@@ -226,8 +226,8 @@ class Jobs:
     def _end(self, job: Job, code: int | None) -> None:
         stopped = code in (128 + signal.SIGTERM, 128 + signal.SIGINT, -signal.SIGTERM)
         if code is None:  # another server's child: what it said last must do
-            said = self.words(job)
-            stopped, code = "Stopped and saved." in said, 0 if "Report   " in said or "This run is" in said else 1
+            output = self.output(job)
+            stopped, code = "Stopped and saved." in output, 0 if "Report   " in output or "This run is" in output else 1
         self._change(job, state="stopped" if stopped else "done" if code == 0 else "failed", code=code)
         self._tidy(job)
         self.process = None
@@ -264,7 +264,7 @@ class Jobs:
                 job = JOB.validate_python(row)
             except ValueError:
                 job = None
-            if job is None or not can_be_asked(self.root, job.kind, job.run, job.arguments):
+            if job is None or not is_of_the_page(self.root, job.kind, job.run, job.arguments):
                 LOG.warning("A job in %s is passed over: the studio did not write it.", self.file)
             else:
                 found[job.number] = job

@@ -17,7 +17,7 @@ from ganvas.core.run import Run
 from ganvas.studio.index import NotThere, last_line, marked, marks, parsed, pictures, read, section, settings, state
 
 PAUSE = 0.4  # seconds between two looks at a run's files, however many watch it
-SILENCE = 15.0  # seconds after which a viewer is told that all is well
+SILENCE = 15.0  # seconds after which a viewer hears that all is well
 BEFORE = "fakes_init.png"  # the picture from before the training
 PORTION = 262_144  # bytes of a log that are read at once
 LINE = 64_000_000  # bytes among which the end of a line is looked for
@@ -155,7 +155,7 @@ class Watch:
         self.viewers += 1
         if self.task is None:
             self.task = asyncio.create_task(self._look())
-        told: str | None = None
+        sent: str | None = None
         try:
             while not self.ending.is_set():
                 moved = self.moved  # what comes after this is told in the next round
@@ -165,8 +165,8 @@ class Watch:
                     yield event
                 if found:
                     continue  # there may be more of it
-                if now != told:
-                    told = now
+                if now != sent:
+                    sent = now
                     yield "state", {"state": now}, cursor
                 try:
                     await asyncio.wait_for(moved.wait(), SILENCE)

@@ -47,7 +47,7 @@ class NotTaken(Exception):
     """More was sent than is taken, or too slowly."""
 
 
-class Guard:
+class Security:
     """ASGI middleware before everything else.
 
     Without a token only this machine is served, and only under its own names: a foreign name that was made to point
@@ -75,7 +75,7 @@ class Guard:
             if self.token and scope["method"] == "GET" and "token" in parse_qs(scope["query_string"].decode("latin-1")):
                 secure = "; Secure" if headers.get("x-forwarded-proto", scope.get("scheme")) == "https" else ""
                 own = f"{_cookie(headers)}={self._pass()}"
-                # Lax, not Strict: a link in a letter leads in, too; what changes something is guarded by its header
+                # Lax, not Strict: a link in a letter leads in, too; what changes something needs its header
                 cookie = f"{own}; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000{secure}"
                 await _answer(send, 303, "", {"location": "/", "set-cookie": cookie})
                 return
@@ -113,7 +113,7 @@ class Guard:
                 raise NotTaken
             return message
 
-        async def told(message: MutableMapping[str, Any]) -> None:
+        async def send_on(message: MutableMapping[str, Any]) -> None:
             nonlocal started
             if refusal is not None and not started:
                 return  # what a reader of the body makes of it is not the reason
@@ -126,7 +126,7 @@ class Guard:
 
         try:
             with contextlib.suppress(NotTaken):
-                await self.app(scope, counted, told)
+                await self.app(scope, counted, send_on)
         finally:
             self.held -= seen
         if refusal is not None and not started:

@@ -21,7 +21,7 @@ from ganvas.studio.worker import Worker
 Name = Annotated[str, Field(pattern=NAME)]
 
 
-def told(*codes: int) -> dict[int | str, dict[str, Any]]:
+def failures(*codes: int) -> dict[int | str, dict[str, Any]]:
     """What the API's description says of answers that are no success."""
     words = {
         400: "a sentence that says what is wrong",
@@ -41,13 +41,13 @@ class Studio:
         self.home = self.jobs.home
         self.games = Games(self.home, self.root / ".studio")
         self.worker = Worker(threads=1)  # for what a person waits for at every click
-        self.long = Worker()  # for games and mending, which take longer
-        self.looking = Worker(memory=0)  # for the user's own folders, and a few steps of a training
+        self.long = Worker()  # for games and whole pictures, which take longer
+        self.tries = Worker(memory=0)  # for the user's own folders, and a few steps of a training
         self.watches: dict[str, Watch] = {}
         self.ending = threading.Event()  # the server is about to end
 
     def close(self) -> None:
-        for worker in (self.worker, self.long, self.looking):
+        for worker in (self.worker, self.long, self.tries):
             worker.close()
 
     def watch(self, run: Run) -> Watch:

@@ -1,4 +1,4 @@
-"""Stopping a training from outside: the process is asked what it is before it is sent a signal."""
+"""Stopping a training from outside: what its process is is looked up before it is sent a signal."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 import signal
 from pathlib import Path
 
+from ganvas.core import processes
 from ganvas.core.errors import UserError
-
-PROC = Path("/proc")
+from ganvas.core.processes import Described
 
 
 def stop(pid: int, folder: Path) -> None:
@@ -24,11 +24,11 @@ def stop(pid: int, folder: Path) -> None:
     """
     if pid <= 0:
         raise UserError("This training is at work where it cannot be seen from here: stop it there.")
-    home = PROC / str(pid)
-    if not (PROC / "self").exists():
-        raise UserError(f"This system does not tell what process {pid} is: stop the training where it was started.")
     try:
-        if not _is_training(home, folder):
+        process = processes.describe(pid)
+        if process is None:
+            raise UserError(f"This system does not tell what process {pid} is: stop the training where it was started.")
+        if not is_training(process, folder):
             # a notebook, say, would just die
             raise UserError("This training is part of another program, or works in another folder: stop it there.")
         os.kill(pid, signal.SIGTERM)
@@ -38,10 +38,10 @@ def stop(pid: int, folder: Path) -> None:
         raise UserError("This run is not being trained any more.") from error
 
 
-def _is_training(home: Path, folder: Path) -> bool:
+def is_training(process: Described, folder: Path) -> bool:
     """Is this process a `ganvas train` or `resume` that names this folder, or that holds its lock?"""
-    words = [os.fsdecode(word) for word in (home / "cmdline").read_bytes().split(b"\0")]
-    names = [os.path.basename(word) for word in words]
+    words = process.command
+    names = [os.path.basename(word).removesuffix(".exe") for word in words]
     at = next((i for i in range(len(words) - 1) if names[i] == "ganvas" and words[i + 1] in ("train", "resume")), None)
     if at is None:
         return False
@@ -49,8 +49,8 @@ def _is_training(home: Path, folder: Path) -> bool:
     paths = [path for word in words[at + 2 :] for path in (word, word.partition("=")[2]) if path]
     if any(os.path.isabs(path) and os.path.realpath(path) == place for path in paths):
         return True
-    cwd = os.readlink(home / "cwd")
-    if any(os.path.realpath(os.path.join(cwd, os.path.expanduser(path))) == place for path in paths):
+    folder_of_it = process.folder()
+    if any(os.path.realpath(os.path.join(folder_of_it, os.path.expanduser(path))) == place for path in paths):
         return True
     # `train` without --run makes a folder of its own, whose lock it has open
-    return any(os.path.realpath(path) == os.path.join(place, ".lock") for path in (home / "fd").iterdir())
+    return os.path.join(place, ".lock") in map(os.path.realpath, process.open_files())

@@ -9,13 +9,13 @@ import contextlib
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
 from ganvas.core.errors import UserError
 
-PATIENCE = 120.0  # seconds for one request
+TIMEOUT = 120.0  # seconds for one request
 QUEUE = 8  # requests that may wait for the worker
 MEMORY = 4_000_000_000  # bytes beyond what the process has after its start
 NICE = 5  # a training goes first
@@ -53,7 +53,7 @@ def serve(connection: Connection, memory: int, threads: int) -> None:
         except EOFError:
             return
         try:
-            connection.send((None, getattr(requests, name)(**arguments)))
+            connection.send((None, requests.FUNCTIONS[name](**arguments)))
         except UserError as error:
             connection.send((UserError, str(error)))
         except MemoryError:
@@ -74,7 +74,7 @@ def _limit_memory(most: int) -> None:
 
 
 class Worker:
-    """The server's side: one request at a time, a few may wait. `call` and `ask` block: use them from a thread.
+    """The server's side: one request at a time, a few may wait. Its calls block: use them from a thread.
 
     Args:
         memory: bytes that the process may take beyond what it has after its start; 0: all (a GPU needs that).
@@ -82,14 +82,14 @@ class Worker:
             wait for each other, and one of them for the training's.
     """
 
-    def __init__(self, patience: float = PATIENCE, memory: int = MEMORY, threads: int = 0) -> None:
-        self.patience, self.memory, self.threads, self.closed = patience, memory, threads, False
+    def __init__(self, timeout: float = TIMEOUT, memory: int = MEMORY, threads: int = 0) -> None:
+        self.timeout, self.memory, self.threads, self.closed = timeout, memory, threads, False
         self.turn, self.waiting, self.count = threading.Lock(), 0, threading.Lock()
         self.process: Any = None
         self.connection: Any = None
 
-    def call(self, function: Callable[..., Any] | str, patience: float | None = None, **arguments: Any) -> Any:
-        """Have a function of `tasks` called.
+    def call(self, function: str, timeout: float | None = None, **arguments: Any) -> Any:
+        """Have a function of `requests.FUNCTIONS` called, within so many seconds (None: the worker's usual ones).
 
         Raises:
             UserError: what it raises.
@@ -97,7 +97,7 @@ class Worker:
             Broken: the worker died, or it took too long.
         """
         with self.place():
-            return self.ask(function, patience, **arguments)
+            return self.call_in_place(function, timeout, **arguments)
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
@@ -112,11 +112,10 @@ class Worker:
             with self.count:
                 self.waiting -= 1
 
-    def ask(self, function: Callable[..., Any] | str, patience: float | None = None, **arguments: Any) -> Any:
+    def call_in_place(self, function: str, timeout: float | None = None, **arguments: Any) -> Any:
         """As `call`, for those who have a place."""
-        name = function if isinstance(function, str) else function.__name__
         with self.turn:
-            return self._ask(name, arguments, patience or self.patience)
+            return self._send(function, arguments, timeout or self.timeout)
 
     def close(self) -> None:
         """End, for good."""
@@ -131,7 +130,7 @@ class Worker:
             self.process.join()
         self.process = self.connection = None
 
-    def _ask(self, name: str, arguments: dict[str, Any], patience: float) -> Any:
+    def _send(self, name: str, arguments: dict[str, Any], timeout: float) -> Any:
         if self.closed:
             raise Broken("The studio is ending.")
         if self.process is None or not self.process.is_alive():
@@ -146,9 +145,9 @@ class Worker:
             self.connection = ours
         try:
             self.connection.send((name, arguments))
-            if not self.connection.poll(patience):
+            if not self.connection.poll(timeout):
                 self._end()
-                raise Broken(f"That took longer than {patience:.0f} seconds and was given up.")
+                raise Broken(f"That took longer than {timeout:.0f} seconds and was given up.")
             wrong, result = self.connection.recv()
         except (EOFError, OSError) as error:
             self._end()

@@ -14,6 +14,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.run import Run
 from ganvas.core.samples import CHECK, Dataset, Preview
 from ganvas.training.batches import Batch, Batches
+from ganvas.training.studio import Part
 
 if TYPE_CHECKING:
     from ganvas.metrics.figures import Figure
@@ -57,6 +58,7 @@ class Task(ABC):
     prints all that people read (see `training.evaluate.Options`). None: `measure` is asked for its figures."""
     not_compared: ClassVar[str] = ""  # why `ganvas compare` does not take its models, after the name of one
     measures_beside: ClassVar[str] = ""  # module that evaluates models in the background, if there is one
+    studio: ClassVar[Any] = Part()  # what the web studio shows of it: see `training.studio.Part`
     checks: ClassVar[str] = "discriminator-accuracy"  # the name in metrics.jsonl of the figures that `check` returns
     next_steps: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
     """What can be done with a model: a title, and the arguments of `ganvas`; '{place}' stands for the run."""

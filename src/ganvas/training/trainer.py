@@ -6,7 +6,6 @@ import contextlib
 import copy
 import itertools
 import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -297,13 +296,3 @@ class Trainer:
 def is_finite(network: nn.Module) -> bool:
     """Are all weights and statistics of a network finite numbers?"""
     return all(bool(torch.isfinite(t).all()) for t in network.state_dict().values())
-
-
-def speed(trainer: Trainer, batches: Batches, seconds: float = 3.0) -> float:
-    """Images per second, measured on a few real steps; the trainer must not be used afterwards."""
-    trainer.step(batches.at(trainer.images))
-    before, start = trainer.images, time.monotonic()
-    while time.monotonic() - start < seconds:
-        trainer.step(batches.at(trainer.images))
-    trainer.means()  # waits for a GPU to finish
-    return (trainer.images - before) / (time.monotonic() - start)

@@ -1,5 +1,5 @@
 // Curves over images seen.
-import { h, short, figure } from './kit.js';
+import { h, short, figure } from './dom.js';
 
 const HEIGHT = 210;
 const dark = matchMedia('(prefers-color-scheme: dark)');

@@ -1,16 +1,9 @@
 // Two or three runs side by side.
-import { h, get, at, short, best, duration, table } from './kit.js';
+import { h, get, at, short, bestFigure, duration, table } from './dom.js';
 import { chart } from './chart.js';
 import { follow } from './events.js';
 
 const COLOURS = ['--expert', '--forger', '--held'];
-const KINDS = [
-  ['loss_g', 'Forger’s loss'],
-  ['loss_d', 'Expert’s loss'],
-  ['accuracy_held_out', 'Accuracy on held-out images'],
-  ['psnr', 'PSNR of training pieces, dB'],
-  ['loss_cycle', 'There and back'],
-];
 
 export async function compare(place, names) {
   const runs = await Promise.all(
@@ -20,7 +13,8 @@ export async function compare(place, names) {
       .map((name) => get(at(name))),
   );
   const logs = runs.map(() => []);
-  const charts = KINDS.map(([key, title]) => ({
+  const compared = new Map(runs.flatMap((run) => run.part.compared)); // of each column its title
+  const charts = [...compared].map(([key, title]) => ({
     key,
     drawn: chart(
       title,
@@ -78,7 +72,7 @@ export async function compare(place, names) {
   const differ = keys.filter((key) => new Set(settings.map((known) => known.get(key))).size > 1);
   const rows = differ.map((key) => [key, ...settings.map((known) => known.get(key) ?? '–')]);
   const about = (run) => {
-    return `${run.recipe}, ${short(run.images)} images, ${duration(run.seconds)}${best(run, ', ')}`;
+    return `${run.recipe}, ${short(run.images)} images, ${duration(run.seconds)}${bestFigure(run, ', ')}`;
   };
   const panels = runs.map((run, i) => {
     const link = h('a', { href: `#/run/${encodeURIComponent(run.name)}` }, run.name);

@@ -1,5 +1,5 @@
 // A folder of pictures: look at it, and train on it.
-import { h, get, post, whole, duration, busy, table, turns } from './kit.js';
+import { h, get, post, whole, duration, busy, table, turns } from './dom.js';
 
 const RECIPES = ['images', 'few', 'denoise', 'superres'];
 const link = (path) => `#/data?path=${encodeURIComponent(path)}`;

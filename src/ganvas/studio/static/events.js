@@ -1,5 +1,5 @@
 // A run's live events.
-import { at, get } from './kit.js';
+import { at, get } from './dom.js';
 
 const AGAIN = 3000; // milliseconds before a lost server is asked again
 

@@ -1,10 +1,10 @@
 // The pictures of a run over time.
-import { h, at, whole } from './kit.js';
+import { h, at, whole } from './dom.js';
 
 const FRAME = 450; // milliseconds of a picture while time plays
 
-/** The pictures of a run on a slider of time; `update(pictures)` when there are more. */
-export function film(name, draws) {
+/** The pictures of a run on a slider of time, `before` says what the first shows; `update(pictures)` when there are more. */
+export function film(name, before) {
   const image = h('img.sheet', { alt: 'Pictures that the network makes', width: 560, height: 560 }),
     when = h('p.soft', {}, 'The first picture comes in a moment.');
   const range = h('input', {
@@ -23,8 +23,7 @@ export function film(name, draws) {
     if (!found) return;
     const source = at(name, `/samples/${found.file}`);
     if (image.getAttribute('src') !== source) image.src = source;
-    const first = draws ? 'Before the training: noise.' : 'Before the training.';
-    when.textContent = found.file.startsWith('fakes_init') ? first : `After ${whole(found.images)} images.`;
+    when.textContent = found.file.startsWith('fakes_init') ? before : `After ${whole(found.images)} images.`;
     range.value = i;
     range.setAttribute('aria-valuetext', when.textContent);
   };

@@ -1,25 +1,25 @@
 // A new training.
-import { h, get, post, whole, duration, figure, busy, marked, say, turns } from './kit.js';
+import { h, get, post, whole, duration, figure, busy, marked, say, turns } from './dom.js';
 
 const TITLES = { data: 'Pictures', network: 'Networks', task: 'The contest', training: 'Training' };
 
-export async function fresh(place, _, query) {
+export async function newTraining(place, _, query) {
   const recipes = await get('/api/recipes'),
     turn = turns();
   let recipe = recipes.find((r) => r.name === (query.get('recipe') ?? 'mnist')) ?? recipes[0];
   let started = false;
   const about = h('.card'),
-    told = h('p', { 'aria-live': 'polite' }),
+    message = h('p', { 'aria-live': 'polite' }),
     fields = h('div'),
     summary = h('summary');
   const inputs = new Map(); // of each setting: its field, and what the recipe says
   const kept = new Map(); // what was changed, so that another recipe gets it too
-  const unsay = () => {
+  const forget = () => {
     turn(); // an answer that is still on its way is of what was asked before
-    told.replaceChildren();
+    message.replaceChildren();
   };
   const field = (id, placeholder) =>
-    h('input', { id, value: query.get(id) ?? '', placeholder, class: 'grow', autocomplete: 'off', input: unsay });
+    h('input', { id, value: query.get(id) ?? '', placeholder, class: 'grow', autocomplete: 'off', input: forget });
   const data = field('data', ''),
     to = field('to', 'a folder of the other kind (needed)');
   const where = h(
@@ -35,7 +35,7 @@ export async function fresh(place, _, query) {
       help = `help-${knob.name}`,
       options = knob.kind === 'bool' ? ['true', 'false'] : knob.choices;
     const change = () => {
-      unsay();
+      forget();
       if (input.value === String(knob.value)) kept.delete(knob.name);
       else kept.set(knob.name, input.value);
       count();
@@ -58,10 +58,10 @@ export async function fresh(place, _, query) {
     summary.textContent = n ? `All settings (${n} changed)` : 'All settings';
   };
   function choose() {
-    unsay();
+    forget();
     about.replaceChildren(h('h2', {}, recipe.name), ...marked(recipe.card));
     data.placeholder = recipe.needs_data ? 'a folder of pictures (needed)' : 'as the recipe says';
-    other.hidden = recipe.task !== 'translate';
+    other.hidden = !recipe.two_sources;
     inputs.clear();
     const groups = {};
     for (const knob of recipe.settings) (groups[knob.section] ??= []).push(knob);
@@ -72,10 +72,10 @@ export async function fresh(place, _, query) {
   const wanted = () => ({
     recipe: recipe.name,
     data: data.value.trim(),
-    to: recipe.task === 'translate' ? to.value.trim() : '',
+    to: recipe.two_sources ? to.value.trim() : '',
     settings: Object.fromEntries(changed().map(([name, [input]]) => [name, input.value])),
   });
-  const wrong = (error) => told.replaceChildren(h('span.error', { role: 'alert' }, error.message));
+  const wrong = (error) => message.replaceChildren(h('span.error', { role: 'alert' }, error.message));
 
   const start = h(
     'button.main',
@@ -101,12 +101,12 @@ export async function fresh(place, _, query) {
       click: () =>
         busy(forecast, async () => {
           const isNewest = turn();
-          told.textContent = 'A few true steps are tried …';
+          message.textContent = 'A few true steps are tried …';
           try {
             const f = await post('/api/forecast', wanted());
             if (!isNewest()) return;
             const rate = f.images_per_second < 10 ? figure(f.images_per_second) : whole(f.images_per_second);
-            told.textContent = `${duration(f.seconds)} for ${whole(f.images)} images at ${rate} a second (${f.data}), if nothing else is at work.`;
+            message.textContent = `${duration(f.seconds)} for ${whole(f.images)} images at ${rate} a second (${f.data}), if nothing else is at work.`;
           } catch (error) {
             if (isNewest()) wrong(error);
           }
@@ -139,7 +139,7 @@ export async function fresh(place, _, query) {
         other,
         h('details', {}, summary, fields),
         h('.row', {}, start, forecast),
-        told,
+        message,
       ),
       about,
     ),

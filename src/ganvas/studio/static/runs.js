@@ -1,5 +1,5 @@
 // All runs.
-import { h, get, post, at, short, percent, best, say, busy } from './kit.js';
+import { h, get, post, at, short, percent, bestFigure, say, busy } from './dom.js';
 
 const PAUSE = 2500; // milliseconds between two looks
 const SHOWN = 60; // cards at first
@@ -199,7 +199,7 @@ function card(run, now, isChosen, choose, look) {
   const picture = run.picture
     ? h('img.thumb', { src: at(run.name, `/samples/${run.picture}`), alt: '', loading: 'lazy' })
     : h('.thumb');
-  const about = `${run.recipe || 'recipe not known'} · ${short(run.images)} of ${short(run.total)} images${best(run, ' · ')}`;
+  const about = `${run.recipe || 'recipe not known'} · ${short(run.images)} of ${short(run.total)} images${bestFigure(run, ' · ')}`;
   const done = {
     role: 'progressbar',
     'aria-label': `${run.name}: share that is done`,

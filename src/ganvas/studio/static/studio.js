@@ -1,19 +1,17 @@
 // The address after # says which page is shown. Each page is a function that fills `place` and may return what ends it.
-import { h, say } from './kit.js';
+import { h, get, at, say } from './dom.js';
 
 const main = document.getElementById('main');
 const PAGES = [
   [/^$/, 'runs', 'runs', 'Runs'],
-  [/^new$/, 'new', 'fresh', 'New training'],
+  [/^new$/, 'new', 'newTraining', 'New training'],
   [/^compare\/([^/]+)$/, 'compare', 'compare', 'Compare'],
-  [/^run\/([^/]+)$/, 'contest', 'contest', 'Contest'],
-  [/^run\/([^/]+)\/forger$/, 'forger', 'forger', 'Forger'],
-  [/^run\/([^/]+)\/expert$/, 'expert', 'expert', 'Expert'],
-  [/^run\/([^/]+)\/game$/, 'game', 'game', 'You against the machine'],
-  [/^mend(?:\/([^/]+))?$/, 'mend', 'mend', 'Mend'],
+  [/^run\/([^/]+)$/, 'run', 'training', 'Contest'],
+  [/^run\/([^/]+)\/([\w-]+)$/, '', 'page', 'Run'], // of the run's task, which says where its script is
+  [/^mend(?:\/([^/]+))?$/, 'apply', 'apply', 'Mend'],
   [/^data$/, 'data', 'data', 'Data'],
 ];
-const PATIENCE = 150; // milliseconds before a page that is on its way says so
+const SLOW = 150; // milliseconds before a page that is on its way says so
 let end = null,
   shown = 0;
 
@@ -24,7 +22,14 @@ function wanted() {
     const address = decodeURIComponent(path);
     for (const [pattern, file, name, title] of PAGES) {
       const match = address.match(pattern);
-      if (match) return { file, name, title, argument: match[1], query: new URLSearchParams(query ?? '') };
+      if (match)
+        return {
+          section: address.split('/')[0],
+          page: { script: file && `./${file}.js`, name, title },
+          argument: match[1],
+          own: match[2],
+          query: new URLSearchParams(query ?? ''),
+        };
     }
   } catch {
     // no address at all
@@ -41,41 +46,65 @@ function put(focus, ...content) {
   if (focus) title.focus({ preventScroll: true });
 }
 
+/** A page that a run's task brings; the queue where the run has not begun; null where there is none. */
+async function ownPage(run, address) {
+  const { begun, part } = await get(at(run));
+  if (!begun) return { script: './queued.js', name: 'queued', title: 'Contest' };
+  const page = part.pages.find((one) => one.address === address);
+  return page ? { ...page, name: 'page' } : null;
+}
+
+function showNone(focus) {
+  put(focus, h('h1', {}, 'There is no such page'), h('p', {}, h('a', { href: '#/' }, 'All runs')));
+}
+
 async function show(focus = true) {
   const mine = (shown += 1),
     found = wanted();
   end?.();
   end = null;
   main.setAttribute('aria-busy', 'true');
-  const section = found && ['mend', 'data', 'new'].includes(found.file) ? found.file : found ? '' : null;
+  const section = found && (['mend', 'data', 'new'].includes(found.section) ? found.section : '');
   document.querySelectorAll('#nav a').forEach((link) => {
     if (link.hash.replace(/^#\/?/, '') === section) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   });
   if (!found) {
-    put(focus, h('h1', {}, 'There is no such page'), h('p', {}, h('a', { href: '#/' }, 'All runs')));
+    showNone(focus);
     return;
   }
-  document.title = `${found.argument ? `${found.argument} · ` : ''}${found.title} · Ganvas Studio`;
-  const slow = setTimeout(() => main.replaceChildren(h('h1', {}, found.title), h('p.soft', {}, 'Loading …')), PATIENCE);
+  let { title } = found.page;
+  const named = () => {
+    document.title = `${found.argument ? `${found.argument} · ` : ''}${title} · Ganvas Studio`;
+  };
+  named();
+  const slow = setTimeout(() => main.replaceChildren(h('h1', {}, title), h('p.soft', {}, 'Loading …')), SLOW);
   try {
-    const module = await import(`./${found.file}.js`).catch(() => {
+    const page = found.page.script ? found.page : await ownPage(found.argument, found.own);
+    if (mine !== shown) return;
+    if (!page) {
+      showNone(focus);
+      return;
+    }
+    ({ title } = page);
+    named();
+    const module = await import(page.script).catch(() => {
       throw new Error('The studio does not answer. Is it still running?');
     });
     const place = h('div.page');
-    const stop = await module[found.name](place, found.argument, found.query);
+    const stop = await module[page.name](place, found.argument, found.query);
     if (mine !== shown) {
       stop?.();
       return;
     }
     end = stop ?? null;
-    document.body.dataset.page = found.name;
+    document.body.dataset.page = page.name;
     put(focus, place);
   } catch (error) {
     if (mine !== shown) return;
     const again = h('button.main', { click: () => show() }, 'Try again');
     const what = h('p.error', { role: 'alert' }, error.message);
-    put(focus, h('h1', {}, found.title), what, h('.row', {}, again, h('a', { href: '#/' }, 'All runs')));
+    put(focus, h('h1', {}, title), what, h('.row', {}, again, h('a', { href: '#/' }, 'All runs')));
     say(error.message);
   } finally {
     clearTimeout(slow);

@@ -1,47 +1,30 @@
-"""`ganvas data check`: what was found in the user's pictures in plain words, and a forecast of their training."""
+"""`ganvas data check`: what was found in the user's pictures, and a forecast of the training that fits them."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from ganvas.api import RECIPES
-from ganvas.core import files
 from ganvas.core.errors import UserError
-from ganvas.core.files import free
-from ganvas.core.text import one_line
-from ganvas.images import data, decode, sheets
-from ganvas.images.data import ImageData, Packing, Split, depth, pack
-from ganvas.images.data import survey as sv
-from ganvas.images.data.listing import Listing
+from ganvas.images.data import ImageData, Packing, Split
+from ganvas.images.data import findings as fd
+from ganvas.images.data.findings import Finding
 from ganvas.images.data.survey import Mirror, Survey
 from ganvas.images.decode import Shape
 from ganvas.images.spec import ImageSpec
-from ganvas.training.trainer import Trainer, speed
+from ganvas.training.experiment import Experiment
+from ganvas.training.forecast import Trial
 
 FEW = 2_000  # pictures up to which the recipe `few` is the right one
-LEAST = 100  # pictures below which a training only learns them by heart
-RARE = 20  # pictures of a class below which it is not learned
-MANY = 100  # classes from which their labels rather hinder
-UNEVEN = 10  # times that the largest class may be larger than the smallest
-PREVIEW, COLUMNS, SIDE = 12, 6, 128  # pictures of a preview, a row, pixels of each
 FIRST_LOOK = 10  # a tenth of the training shows what it will come to
 
-
-@dataclass(frozen=True)
-class Finding:
-    """Something about the pictures, and what to do. level 0: a problem; 1: to think about; 2: good to know."""
-
-    level: int
-    text: str
-    todo: str = ""
+Recipes = Mapping[str, Callable[[], Experiment]]
 
 
 @dataclass(frozen=True)
@@ -80,231 +63,54 @@ class Checked:
         }
 
 
-def check(source: str, out: Path | None = None) -> Generator[Packing, None, Checked]:
+def check(source: str, out: Path | None, recipes: Recipes) -> Generator[Packing, None, Checked]:
     """Look at pictures and change nothing: findings, whether they may be mirrored, a forecast, a preview of the cut.
 
     Args:
         source: what `ganvas.images.data.load` takes.
         out: where the preview is written; without it data-check.png, and only where pictures are not square.
+        recipes: those that may be recommended, by name.
 
     Raises:
         UserError: there are no pictures, or the preview cannot be written there.
     """
-    place = files.place(source)
-    sheet = out or free(Path("data-check.png"))
-    if out is not None and place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
-        raise UserError(f"--out {out} lies in {source}, and nothing there is changed. Choose another place.")
-    wrong: list[Finding] = []
-    try:
-        listing = data.listed(source)
-    except UserError as error:
-        listing = data.listed(source, labelled=False)  # it was the labels, or else this says what it is
-        wrong.append(Finding(0, str(error), "Mend the labels, or train with labels=false."))
-    shape, converted = yield from depth.measured(listing, pack.resolve(listing, Shape()))
-    found = yield from sv.survey(listing, shape.size, shape.depth)
-    mirror = sv.mirror(found.thumbs)
-    findings = [*wrong, *(Finding(1, note) for note in listing.notes), *_findings(found, mirror, shape)]
-    findings += [Finding(2, note) for note in converted]
-    written = None
-    if (out is not None or found.oblong) and len(found.thumbs):
-        if place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
-            findings.append(Finding(2, "You are in the folder of the pictures: no preview was written.", "Use --out."))
-        else:
-            broken = {name for name, _ in found.broken}
-            whole = [i for i, name in enumerate(listing.names) if one_line(name) not in broken]
-            preview(listing, found.oblong or whole, sheet, shape.depth)
-            written = sheet
-    forecast = _forecast(found, shape)
-    return Checked(found, mirror, sorted(findings, key=lambda f: f.level), forecast, written)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-
-
-def _findings(found: Survey, mirror: Mirror, shape: Shape) -> list[Finding]:
-    """Findings in the order of the code; the caller sorts them by level."""
-    looked, rows = found.looked, []
-
-    def add(level: int, count: int, text: str, todo: str = "") -> None:
-        if count:
-            rows.append(Finding(level, text, todo))
-
-    broken, good = len(found.broken), len(found.thumbs)
-    named = _some([f"{name} ({why})" for name, why in found.broken])
-    add(0, broken, f"{broken:,} of {looked:,} files cannot be read: {named}.", "They are left out. Fetch them again.")
-    fewer = good < LEAST and found.total == looked
-    add(
-        0,
-        fewer,
-        f"{good:,} pictures are few: a network learns them by heart.",
-        f"Find {LEAST} or more, 1,000 to be at ease.",
+    found = yield from fd.look(source, out)
+    return Checked(
+        found.survey, found.mirror, found.findings, forecast(found.survey, found.shape, recipes), found.preview
     )
-    doubles = sum(len(names) - 1 for names in found.duplicates)
-    pair = _some([" = ".join(names[:2]) for names in found.duplicates])
-    same = good > 1 and doubles == good - 1
-    add(
-        0,
-        same,
-        f"All {good:,} pictures are the same: none can be held out, and nothing is to be learned.",
-        "Add others.",
-    )
-    add(
-        1,
-        doubles and not same,
-        f"{doubles:,} files are copies of others: {pair}.",
-        "Remove them: what comes twice is drawn twice.",
-    )
-    near = _some([" ~ ".join(names) for names in found.near])
-    add(
-        1,
-        len(found.near),
-        f"{len(found.near):,} pictures are nearly another one: {near}.",
-        "Look at some; remove those that add nothing.",
-    )
-    rows += _of_light(found)
-    rows += _of_classes(found)
-    rows += _of_shapes(found, shape)
-    if mirror.verdict == "wrong":
-        text = (
-            f"a small classifier tells them from their mirror images: {mirror.accuracy:.0%} ± {mirror.error:.0%} right"
-        )
-        rows.append(
-            Finding(1, f"Do not mirror these pictures: {text}.", "Mirroring would teach pictures that do not exist.")
-        )
-    elif mirror.verdict == "safe":
-        text = f"told from its mirror image {mirror.accuracy:.0%} ± {mirror.error:.0%} of the time, a coin's 50%"
-        rows.append(
-            Finding(
-                2,
-                f"Mirroring is safe: a picture is {text}, or nearly.",
-                "mirror=true doubles what there is to learn from.",
-            )
-        )
-    add(2, looked < found.total, f"{looked:,} of {found.total:,} pictures, evenly spread, were looked at.", "")
-    return rows
 
 
-def _of_light(found: Survey) -> list[Finding]:
-    """Pictures in which next to nothing is to be seen: mostly their values mean something else than levels of 255."""
-    good, rows = len(found.thumbs), []
-    for names, word, values in (
-        (found.dark, "black", f"above {sv.DARK}"),
-        (found.bright, "white", f"below {sv.BRIGHT}"),
-    ):
-        if names:
-            text = f"{len(names):,} of {good:,} pictures are nearly {word}: none of their values is {values} of 255"
-            todo = "Scale their values so that they go from 0 to 255, or remove these pictures."
-            rows.append(Finding(int(2 * len(names) < good), f"{text}: {_some(names)}.", todo))
-    return rows
+def recommended(found: Survey, shape: Shape) -> str:
+    """The name of the recipe that fits these pictures."""
+    if (shape.size, shape.channels) == (28, 1) and found.classes:
+        return "mnist"
+    return "few" if found.total - len(found.broken) <= FEW else "images"
 
 
-def _of_classes(found: Survey) -> list[Finding]:
-    if not found.classes:
-        return []
-    counts = sorted(found.classes.items(), key=lambda item: item[1])
-    (rarest, least), (commonest, most), rows = counts[0], counts[-1], []
-    if least < RARE:
-        rare = _some([f"{name} ({n:,})" for name, n in counts if n < RARE])
-        rows.append(
-            Finding(
-                1, f"Classes of too few pictures to be learned: {rare}.", "Add pictures, join classes, or labels=false."
-            )
-        )
-    elif most > UNEVEN * least:
-        text = f"{commonest} has {most:,} pictures, {rarest} {least:,}"
-        rows.append(
-            Finding(
-                1, f"The classes are uneven: {text}.", "The rare ones will be drawn worse; labels=false ignores them."
-            )
-        )
-    if len(counts) > MANY:
-        rows.append(
-            Finding(1, f"{len(counts):,} classes are many.", "If the folders are no kinds of pictures: labels=false.")
-        )
-    return rows
-
-
-def _of_shapes(found: Survey, shape: Shape) -> list[Finding]:
-    good = len(found.thumbs)
-    wide = sum(n for mode, n in found.modes.items() if mode in decode.WIDE) if not any(shape.depth or ()) else 0
-    cmyk, palette = found.modes.get("CMYK", 0), found.modes.get("P", 0)
-    rare = {s: n for s, n in found.suffixes.items() if s and s not in sv.USUAL}
-    kinds = ", ".join(f"{n:,} {s}" for s, n in rare.items())
-    other = ", ".join(f"{n:,} {s}" for s, n in sorted(found.others.items(), key=lambda item: -item[1])[:5])
-    all_grey = found.grey == good and shape.channels == 3
-    oblong = f"{len(found.oblong):,} of {good:,} pictures are not square: the middle is cut out."
-    tiny = f"{found.tiny:,} pictures are smaller than {shape.size} pixels and are scaled up: they look soft."
-    see_through = f"{found.transparent:,} pictures are transparent in places: these become white."
-    inks = f"{cmyk:,} pictures are in printers' colours (CMYK): they are converted roughly."
-    turned = f"{found.rotated:,} photographs were taken with a turned camera: they are set upright."
-    told = [
-        (1, len(found.oblong), oblong, "fit=pad keeps all of each, with a border: look at the preview."),
-        (1, found.tiny, tiny, "Remove them, or take a smaller size=N."),
-        (1, all_grey, "All pictures are grey, though stored in colour.", "Train with channels=1: it is quicker."),
-        (2, found.transparent, see_through, "channels=4 keeps the transparency."),
-        (2, wide, f"{wide:,} pictures have more than 8 bits a pixel: each is scaled to 8 by its own values.", ""),
-        (2, cmyk, inks, "Convert them yourself if colours matter."),
-        (2, palette, f"{palette:,} pictures have a palette: they become true colour.", ""),
-        (2, found.rotated, turned, ""),
-        (2, found.upper_case, f"{found.upper_case:,} names end in capitals (.JPG): they are read as well.", ""),
-        (2, len(rare), f"Rarer kinds of files: {kinds}. They are read as well; of moving pictures the first.", ""),
-        (2, len(found.others), f"Files that are no pictures are passed over: {other}.", ""),
-    ]
-    return [Finding(level, text, todo) for level, count, text, todo in told if count]
-
-
-def preview(listing: Listing, numbers: list[int], out: Path, depth: decode.Depth | None = None) -> None:
-    """Write a sheet of some pictures: a row cut to the middle, below it the same ones padded.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    chosen = [numbers[i * len(numbers) // min(PREVIEW, len(numbers))] for i in range(min(PREVIEW, len(numbers)))]
-    rows: dict[str, list[np.ndarray]] = {"crop": [], "pad": []}
-    for found in listing.read(chosen):
-        try:
-            picture = decode.plain(decode.opened(found), SIDE, depth)
-            both = {fit: decode.fitted(picture, Shape(SIDE, 3, fit)) for fit in rows}
-        except Exception:  # a damaged one, which was named already
-            continue
-        for fit, row in rows.items():
-            row.append(both[fit])
-    sheet = []
-    for start in range(0, len(rows["crop"]), COLUMNS):
-        for row in rows.values():
-            part = row[start : start + COLUMNS]
-            white = np.full((COLUMNS - len(part), 3, SIDE, SIDE), 255, np.uint8)
-            sheet += [np.pad(p, ((0, 0), (2, 2), (2, 2)), constant_values=255) for p in [*part, *white]]
-    sheets.save_grid(out, torch.from_numpy(np.stack(sheet)), COLUMNS)
-
-
-def _forecast(found: Survey, shape: Shape) -> Forecast:
+def forecast(found: Survey, shape: Shape, recipes: Recipes) -> Forecast:
     """Try the recipe that fits these pictures for some seconds, with random ones of their shape."""
-    total = found.total - len(found.broken)
-    digits = (shape.size, shape.channels) == (28, 1) and len(found.classes) > 0
-    recipe = "mnist" if digits else "few" if total <= FEW else "images"
+    total, recipe = found.total - len(found.broken), recommended(found, shape)
     known = Forecast(recipe, shape.size, shape.channels, len(found.classes), total * shape.channels * shape.size**2)
-    if recipe not in RECIPES:
+    if recipe not in recipes:
         return dataclasses.replace(known, note=f"This Ganvas has no recipe '{recipe}': no time was measured.")
-    experiment = RECIPES[recipe]()
+    experiment = recipes[recipe]()
     classes = len(found.classes) if experiment.data.labels else 0
-    spec, batch = ImageSpec(shape.channels, shape.size, classes), experiment.training.batch
-    random = torch.Generator().manual_seed(0)
-    pixels = torch.randint(
-        0, 256, (2 * batch, spec.channels, spec.size, spec.size), dtype=torch.uint8, generator=random
-    )
-    labels = torch.arange(2 * batch) % classes if classes else None
-    synthetic = Split(pixels, labels)
-    images = ImageData("random pixels", synthetic, synthetic, tuple(map(str, range(classes))), "")
+    images = _random_pixels(2 * experiment.training.batch, ImageSpec(shape.channels, shape.size, classes))
     try:
-        trainer = Trainer(experiment.build(spec), experiment.training)
-        rate = speed(trainer, experiment.batches(images))
+        rate = Trial(experiment, images).speed()
     except UserError as error:
         return dataclasses.replace(known, note=f"No time was measured: {error}")
     return dataclasses.replace(
         known, memory_bytes=_peak(), images=experiment.training.images, images_per_second=rate, classes=classes
     )
+
+
+def _random_pixels(count: int, spec: ImageSpec) -> ImageData:
+    """Data of this shape in which nothing is to be seen."""
+    random = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (count, spec.channels, spec.size, spec.size), dtype=torch.uint8, generator=random)
+    split = Split(pixels, torch.arange(count) % spec.classes if spec.classes else None)
+    return ImageData("random pixels", split, split, tuple(map(str, range(spec.classes))), "")
 
 
 def _peak() -> int:

@@ -39,6 +39,7 @@ class Model(TrainedModel):
     """A trained pair of networks and the card that explains them."""
 
     optional = {"detector": dict}  # noqa: RUF012
+    abilities = ("draw", "walk", "write", "export", "judge", "play")
 
     path: Path
     generator: nn.Module

@@ -85,6 +85,7 @@ class GenerateTask(Task):
     Model = Later("ganvas.tasks.generate.model:Model")
     report = Later("ganvas.tasks.generate.report:PART")
     quantities = Later("ganvas.tasks.generate.report:QUANTITIES")
+    studio = Later("ganvas.tasks.generate.studio:PART")
     evaluate = Later("ganvas.tasks.generate.evaluate.command:evaluate")
     measures_beside = "ganvas.tasks.generate.evaluate.evaluate"
     usage = "draws pictures from noise: use `ganvas sample`, and `ganvas train denoise` for a model that mends"

@@ -40,6 +40,7 @@ class Restorer(TrainedModel):
     card: dict[str, Any]
 
     optional = {"signs": dict, "restoration": dict}  # noqa: RUF012
+    abilities = ("apply",)
 
     @classmethod
     def from_parts(cls, parts: Loaded) -> Restorer:

@@ -78,6 +78,7 @@ class RestoreTask(Task):
     Model = Later("ganvas.tasks.restore.model:Restorer")
     report = Later("ganvas.tasks.restore.report:PART")
     quantities = Later("ganvas.tasks.restore.report:QUANTITIES")
+    studio = Later("ganvas.tasks.restore.studio:PART")
     shown = {**SHOWN, "psnr": ("PSNR", ".2f")}  # noqa: RUF012
     evaluate = Later("ganvas.tasks.restore.evaluate:command")
     not_compared = "mends pictures. Set others beside it with: ganvas evaluate RUN --against RUN"

@@ -53,6 +53,7 @@ class Translator(TrainedModel):
     card: dict[str, Any]
 
     optional = {"translation": dict}  # noqa: RUF012
+    abilities = ("apply",)
 
     @classmethod
     def from_parts(cls, parts: Loaded) -> Translator:

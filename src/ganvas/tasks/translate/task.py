@@ -66,6 +66,7 @@ class TranslateTask(Task):
     Model = Later("ganvas.tasks.translate.model:Translator")
     report = Later("ganvas.tasks.translate.report:PART")
     quantities = Later("ganvas.tasks.translate.report:QUANTITIES")
+    studio = Later("ganvas.tasks.translate.studio:PART")
     shown = {**SHOWN, "loss_cycle": ("Cycle", ".3f"), "loss_identity": ("Identity", ".3f")}  # noqa: RUF012
     evaluate = Later("ganvas.tasks.translate.evaluate:command")
     not_compared = "translates pictures. Measure each with: ganvas evaluate RUN"

@@ -1,6 +1,6 @@
-// The expert alone, as a detector.
-import { brush } from './brush.js';
-import { h, ask, get, at, percent, busy, dropping, turns, tabs } from './kit.js';
+// The discriminator alone, as a detector.
+import { penOn } from '/static/pen.js';
+import { h, ask, get, at, percent, busy, dropping, turns, tabs } from '/static/dom.js';
 
 const SIDE = 280; // pixels of the pad: ten of each of MNIST's
 const INK = 40; // levels above which a pixel was drawn on
@@ -9,7 +9,7 @@ const INK = 40; // levels above which a pixel was drawn on
 function drawingPad() {
   const label = 'Draw here with the mouse or a finger';
   const pad = h('canvas.pad', { width: SIDE, height: SIDE, role: 'img', 'aria-label': label });
-  const pen = brush(pad, (own) => {
+  const pen = penOn(pad, (own) => {
     own.strokeStyle = '#fff';
     own.lineWidth = SIDE / 10;
   });
@@ -89,7 +89,7 @@ function verdict(v, data) {
   ];
 }
 
-export async function expert(place, name) {
+export async function page(place, name) {
   const run = await get(at(name)),
     model = await get(at(name, '/model')),
     turn = turns();

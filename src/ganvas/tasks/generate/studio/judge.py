@@ -1,52 +1,70 @@
-"""What the worker does with a model's expert: judge a picture, deal a game."""
+"""The discriminator in the studio: it judges a picture, and a game is dealt whose pictures a fresh one judges."""
 
 from __future__ import annotations
 
 import functools
 import random
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ganvas.core import seeds
 from ganvas.core.errors import UserError
-from ganvas.images import sheets
+from ganvas.images import sheets, uploads
 from ganvas.images import tensors as im
 from ganvas.images.classifier import Classifier
 from ganvas.images.data import ImageData
 from ganvas.metrics import two_sample
-from ganvas.studio import games, places
-from ganvas.studio.models_cache import as_png, cut, drawer
 from ganvas.tasks.generate.detect import detector as detection
 from ganvas.tasks.generate.evaluate import source as sources
 from ganvas.tasks.generate.model import Model
 
 NEAREST = 4  # training images that are shown beside a judged picture
 PORTION = 1_000  # of them at once
-LOOKED = 20_000  # training images among which they are looked for
-EXPERT = 2_000  # pictures of each kind from which the fresh expert of the game learns
+SEARCHED = 20_000  # training images among which the nearest are searched
+LEARNED = 2_000  # pictures of each kind from which the fresh classifier of the game learns
+
+Allowed = Callable[[object], None]  # raises a UserError where data that a card names may not be read
 
 
-def judge(path: str, content: bytes, data: str) -> dict[str, Any]:
-    """What the detector thinks of a picture, the nearest training images, and where it looked.
+@dataclass(frozen=True)
+class _Source:
+    """A model and which data may be read: equal for the same state of the same file."""
+
+    path: str
+    changed: int
+    allowed: Allowed
+    model: Model = field(compare=False)
+
+    @classmethod
+    def of(cls, model: Model, allowed: Allowed) -> _Source:
+        return cls(str(model.path), model.path.stat().st_mtime_ns, allowed, model)
+
+    def data(self) -> ImageData:
+        """The images that the model was trained on, where they may be read."""
+        return sources.trained_on(self.model, self.model.path, allowed=self.allowed)
+
+
+def judge(model: Model, content: bytes, allowed: Allowed) -> dict[str, Any]:
+    """What the detector says of a picture, the nearest training images, and which places matter.
 
     Args:
-        data: the folder whose pictures may be read.
+        allowed: which data may be read, as `source.trained_on` takes it.
     """
-    model = drawer(path)
     detector = model.detector_for(0.05)
-    picture = torch.from_numpy(cut(content, model.spec).copy())
+    picture = torch.from_numpy(uploads.fitted(content, model.spec).copy())
     verdict = model.detect(picture[None])[0]
-    near, why = _nearest(model, picture, data)
+    near, why = _nearest(_Source.of(model, allowed), picture)
     return {
         "probability": verdict.probability,
         "verdict": verdict.kind,
         "thresholds": detector.thresholds(0.05),
-        "picture": as_png(picture),
+        "picture": uploads.tensor_png(picture),
         "heat": _heat(model, detector, picture),
         "nearest": near,
         "missing": why,
@@ -69,45 +87,41 @@ def _heat(model: Model, detector: detection.Detector, picture: Tensor) -> bytes:
     return sheets.png(mixed.clip(0, 255).astype(np.uint8))
 
 
-def _nearest(model: Model, picture: Tensor, data: str) -> tuple[list[bytes], str]:
+def _nearest(source: _Source, picture: Tensor) -> tuple[list[bytes], str]:
     """The training images that are nearest by pixels; where they cannot be had, none, and why."""
     try:
-        pool = _pool(str(model.path), model.path.stat().st_mtime_ns, data)
+        pool = _pool(source)
     except UserError as error:
         return [], str(error)
     flat = picture.float().flatten()
     parts = [(part.float().flatten(1) - flat).square().sum(1) for part in pool.split(PORTION)]
     distance = torch.cat(parts)
-    return [as_png(pool[i]) for i in distance.topk(min(NEAREST, len(pool)), largest=False).indices], ""
-
-
-def _real(model: Model, data: str) -> ImageData:
-    """The images that a model was trained on, where they lie below the folder that may be read."""
-    return sources.trained_on(model, model.path, allowed=functools.partial(places.check_card, Path(data)))
+    nearest = distance.topk(min(NEAREST, len(pool)), largest=False).indices
+    return [uploads.tensor_png(pool[i]) for i in nearest], ""
 
 
 @functools.lru_cache(maxsize=2)
-def _pool(path: str, changed: int, data: str) -> Tensor:
-    real = _real(drawer(path), data)
-    most = min(len(real.train.images), LOOKED, 400_000_000 // real.train.images[:1].numel())
+def _pool(source: _Source) -> Tensor:
+    real = source.data()
+    most = min(len(real.train.images), SEARCHED, 400_000_000 // real.train.images[:1].numel())
     return real.train.images[:most]
 
 
-def game(path: str, seed: int, data: str) -> dict[str, Any]:
-    """Twenty pictures, ten of each kind in a chance order, and what a fresh expert says of them.
+def game(model: Model, seed: int, count: int, allowed: Allowed) -> dict[str, Any]:
+    """`count` pictures, half of each kind in a random order, and what a fresh classifier says of them.
 
     Args:
-        data: the folder whose pictures may be read.
+        allowed: as for `judge`.
     """
-    model = drawer(path)
-    real = _real(model, data)
+    source = _Source.of(model, allowed)
+    real = source.data()
     held_out, labels = real.held_out.images, real.held_out.labels
     if len(held_out) < 40:
         raise UserError(f"{len(held_out)} held-out pictures are too few for a game; 40 are needed.")
     chance = random.Random(seed)
-    network, mean, spread, kept_back = _expert(path, model.path.stat().st_mtime_ns, data)
-    chosen = chance.sample(kept_back, games.PICTURES // 2)
-    numbers = [chance.randrange(1_000_000, 2_000_000) for _ in chosen]  # seeds that the expert has not learned from
+    network, mean, spread, kept_back = _classifier(source)
+    chosen = chance.sample(kept_back, count // 2)
+    numbers = [chance.randrange(1_000_000, 2_000_000) for _ in chosen]  # seeds that it has not learned from
     kinds = None if labels is None or not model.class_names else [int(labels[i]) for i in chosen]
     fakes = model.pictures(numbers, kinds)
     mixed = torch.cat([held_out[chosen], fakes])
@@ -116,20 +130,19 @@ def game(path: str, seed: int, data: str) -> dict[str, Any]:
     with torch.inference_mode():
         logits = network(((mixed[order].float() - mean) / spread).contiguous(memory_format=torch.channels_last))
     return {
-        "pictures": [as_png(mixed[i]) for i in order],
+        "pictures": [uploads.tensor_png(mixed[i]) for i in order],
         "real": [i < len(chosen) for i in order],
         "expert": [bool(logit > 0) for logit in logits],
     }
 
 
 @functools.lru_cache(maxsize=1)
-def _expert(path: str, changed: int, data: str) -> tuple[Any, Tensor, Tensor, list[int]]:
+def _classifier(source: _Source) -> tuple[nn.Module, Tensor, Tensor, list[int]]:
     """A network that was trained just now to tell this model's pictures from held-out ones, and those it never saw."""
-    model = drawer(path)
-    real = _real(model, data)
+    model, real = source.model, source.data()
     held_out, labels = real.held_out.images, real.held_out.labels
     order = torch.randperm(len(held_out), generator=seeds.generator(0, "game"))
-    count = min(EXPERT, len(held_out) * 2 // 3)
+    count = min(LEARNED, len(held_out) * 2 // 3)
     learned, kept_back = order[:count], order[count:].tolist()
     kinds = None if labels is None or not model.class_names else labels[learned].tolist()
     fakes = model.pictures(range(count), kinds)
@@ -142,7 +155,7 @@ def _expert(path: str, changed: int, data: str) -> tuple[Any, Tensor, Tensor, li
         rounds = max(1, 2 * count // two_sample.BATCH)
         epochs = max(4, -(-two_sample.STEPS // rounds))
 
-        def batches() -> Any:
+        def batches() -> Iterator[tuple[Tensor, Tensor]]:
             for _ in range(epochs):
                 for index in torch.randperm(2 * count).split(two_sample.BATCH)[:rounds]:
                     yield (both[index].float() - mean) / spread, is_real[index]

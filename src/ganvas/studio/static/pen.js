@@ -1,7 +1,7 @@
 // Drawing on a canvas with a mouse, a pen or a finger.
 
 /** Let people draw on a canvas; `dress(pen)` is called before each stroke and says how it looks. Returns the pen. */
-export function brush(canvas, dress) {
+export function penOn(canvas, dress) {
   const pen = canvas.getContext('2d', { willReadFrequently: true });
   let last = null;
   const stroke = (event) => {

@@ -40,14 +40,14 @@ export async function ask(path, body, type = 'application/json') {
   }
   if (answer.ok) return answer;
   const text = await answer.text();
-  let told = /^[^<]{1,300}$/.test(text) ? text : ''; // a proxy's page says nothing to a person
+  let message = /^[^<]{1,300}$/.test(text) ? text : ''; // a proxy's page says nothing to a person
   try {
     const { detail } = JSON.parse(text);
-    told = typeof detail === 'string' ? detail : detail.map((d) => `${d.loc?.at(-1)}: ${d.msg}`).join('; ');
+    message = typeof detail === 'string' ? detail : detail.map((d) => `${d.loc?.at(-1)}: ${d.msg}`).join('; ');
   } catch {
     /* plain text */
   }
-  const error = new Error(told || `The studio answers ${answer.status}.`);
+  const error = new Error(message || `The studio answers ${answer.status}.`);
   error.status = answer.status;
   throw error;
 }
@@ -65,7 +65,7 @@ export const figure = (x) =>
   x === null || x === undefined ? '–' : Math.abs(x) >= 100 ? x.toFixed(0) : +x.toPrecision(3) + '';
 
 /** A run's best figure in words, after `before`; nothing where there is none. */
-export const best = (run, before) =>
+export const bestFigure = (run, before) =>
   run.figure ? `${before}${run.figure.title} ${figure(run.figure.value)}${run.figure.unit}` : '';
 
 /** Seconds as people say them. */
@@ -177,10 +177,8 @@ export function dropping(text, take) {
 
 /** The pages of a run; `here` is the title of the one that is shown. */
 export function tabs(name, run, here) {
-  const draws = run.task === 'generate',
-    to = encodeURIComponent(name);
-  const pages = [['', 'Contest']];
-  if (draws) pages.push(['/forger', 'Forger'], ['/expert', 'Expert'], ['/game', 'You against the machine']);
+  const to = encodeURIComponent(name),
+    pages = [['', 'Contest'], ...run.part.pages.map((page) => [`/${page.address}`, page.title])];
   const links = pages.map(([path, title]) =>
     h('a', { href: `#/run/${to}${path}`, 'aria-current': title === here ? 'page' : null }, title),
   );
@@ -188,6 +186,6 @@ export function tabs(name, run, here) {
     'nav.tabs',
     { 'aria-label': `Pages of ${name}` },
     links,
-    draws ? null : h('a', { href: `#/mend/${to}` }, 'Use it'),
+    run.abilities.includes('apply') ? h('a', { href: `#/mend/${to}` }, 'Use it') : null,
   );
 }

@@ -1,46 +1,27 @@
 // One run, live: pictures out of the noise, both losses, the expert's accuracy, and what it all means.
-import { h, get, post, at, whole, percent, figure, duration, say, busy, tabs } from './kit.js';
+import { h, get, post, at, whole, short, percent, figure, duration, say, busy, table, tabs } from './dom.js';
 import { chart } from './chart.js';
 import { follow } from './events.js';
 import { film } from './film.js';
-import { networks, tug } from './scheme.js';
-import { waiting } from './waiting.js';
+import { accuracyBars, networks } from './diagram.js';
+import { queued } from './queued.js';
 import { WORDS, standing } from './runs.js';
 
 const SETTLE = 800; // milliseconds after a training's end before it is asked how it ended
 const WAITING = 2000; // milliseconds between two looks at a queue
+const LINES = 10; // of a log that are shown
 
-/** The charts of a task: each with the columns of the log that it shows. */
-function charts(task) {
-  const losses = {
-    generate: () => [
-      chart(
-        'Losses',
-        [
-          ['expert', '--expert'],
-          ['forger', '--forger'],
-        ],
-        { words: 'Each network’s own penalty. They pull against each other: level is good, falling is not the aim.' },
-      ),
-      ['loss_d', 'loss_g'],
-    ],
-    restore: () => [
-      chart('PSNR of training pieces, dB', [['PSNR', '--held']], { words: 'Higher is nearer to the true pictures.' }),
-      ['psnr'],
-    ],
-    translate: () => [
-      chart(
-        'What is lost on the way',
-        [
-          ['there and back', '--forger'],
-          ['left alone', '--held'],
-        ],
-        { words: 'Distance of pixels, in a range of 2. Lower is better.' },
-      ),
-      ['loss_cycle', 'loss_identity'],
-    ],
-  };
-  const rightly = chart(
+/** The charts of a run: each with the columns of the log that it shows. */
+function charts(part) {
+  const own = part.charts.map(({ title, curves, words }) => [
+    chart(
+      title,
+      curves.map((curve) => [curve.title, curve.colour]),
+      { words },
+    ),
+    curves.map((curve) => curve.key),
+  ]);
+  const accuracy = chart(
     'How often the expert is right',
     [
       ['real', '--expert'],
@@ -53,8 +34,41 @@ function charts(task) {
       words: '50% is a coin. Held-out images are real ones that it never trained on.',
     },
   );
-  return [losses[task](), [rightly, ['accuracy_real', 'accuracy_fake', 'accuracy_held_out']]];
+  return [...own, [accuracy, ['accuracy_real', 'accuracy_fake', 'accuracy_held_out']]];
 }
+
+/** A tile's text with the figures of a check; nothing where the first of them is missing. */
+function tileText({ text }, check) {
+  const keys = [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+  return check?.[keys[0]] ? text.replace(/\{(\w+)\}/g, (_, key) => figure(check[key])) : '';
+}
+
+/** The last lines of the log, for runs without pages of their own. */
+function logTable() {
+  const place = h('div');
+  return {
+    element: h('section.card', {}, h('h2', {}, 'Log'), place),
+    update(rows) {
+      const shown = rows.slice(-LINES),
+        keys = [...new Set(shown.flatMap((row) => Object.keys(row)))];
+      const cells = shown.map((row) => keys.map((key) => (typeof row[key] === 'number' ? figure(row[key]) : '–')));
+      place.replaceChildren(table('Log', keys, cells));
+    },
+  };
+}
+
+/** The files of a run. */
+const fileTable = (files) =>
+  h(
+    'section.card',
+    {},
+    h('h2', {}, 'Files'),
+    table(
+      'Files',
+      ['Name', 'Size'],
+      files.map(({ name, bytes }) => [name, `${short(bytes)} bytes`]),
+    ),
+  );
 
 /** What can be done with a run, and how it stands. */
 function controls(name, run, changed) {
@@ -140,10 +154,10 @@ function controls(name, run, changed) {
   };
 }
 
-export async function contest(place, name) {
+export async function training(place, name) {
   const run = await get(at(name));
-  if (!run.begun) return waiting(place, name);
-  const draws = run.task === 'generate',
+  if (!run.begun) return queued(place, name);
+  const { part } = run,
     rows = [],
     checks = [],
     pictures = [];
@@ -155,10 +169,11 @@ export async function contest(place, name) {
       { role: 'alert', hidden: true },
       'The studio does not answer: what is shown here is no longer live.',
     );
-  const movie = film(name, draws),
-    drawn = charts(run.task),
-    pull = tug(),
-    scheme = networks(run.task),
+  const movie = film(name, part.before),
+    drawn = charts(part),
+    bars = accuracyBars(),
+    diagram = part.diagram && networks(part.diagram),
+    log = part.pages.length || run.abilities.includes('apply') ? null : logTable(),
     panel = controls(name, run, () => paint());
   let due = 0,
     asked = 0;
@@ -175,8 +190,10 @@ export async function contest(place, name) {
       'time left': run.state === 'running' ? duration(left) : '–',
     };
     const check = checks.at(-1);
-    if (check?.psnr) shown['PSNR, held out'] = `${figure(check.psnr)} dB (damaged ${figure(check.psnr_damaged)})`;
-    if (check?.cycle_a) shown['there and back'] = `${figure(check.cycle_a)} dB`;
+    for (const tile of part.tiles) {
+      const text = tileText(tile, check);
+      if (text) shown[tile.title] = text;
+    }
     tiles.replaceChildren(...Object.entries(shown).map(([k, v]) => h('div', {}, h('dt', {}, k), h('dd', {}, v))));
     bar.style.width = percent(run.total ? Math.min(1, last.images / run.total) : 0);
   }
@@ -191,13 +208,14 @@ export async function contest(place, name) {
         keys.map((key) => rows.map((row) => row[key] ?? null)),
       );
     if (last) {
-      pull.update(last);
-      scheme.update(last);
+      bars.update(last);
+      diagram?.update(last);
+      log?.update(rows);
     }
     clearTimeout(asked);
     asked = setTimeout(async () => {
-      const told = await get(at(name, '/remarks')).catch(() => null); // it is gone
-      if (told) remarks.replaceChildren(...told.map((text) => h('li', {}, text)));
+      const texts = await get(at(name, '/remarks')).catch(() => null); // it is gone
+      if (texts) remarks.replaceChildren(...texts.map((text) => h('li', {}, text)));
     }, 250);
   }
   const soon = () => {
@@ -250,15 +268,15 @@ export async function contest(place, name) {
       h(
         'section.card',
         {},
-        h('h2', {}, draws ? 'From noise to pictures' : 'How it grows'),
+        h('h2', {}, part.preview),
         movie.parts,
         h('details', {}, h('summary', {}, 'Beside real pictures'), reals),
       ),
       h(
         '.stack',
         {},
-        h('section.card', {}, h('h2', {}, 'How does the contest stand?'), remarks, pull.element),
-        scheme.element,
+        h('section.card', {}, h('h2', {}, 'How does the contest stand?'), remarks, bars.element),
+        diagram?.element,
       ),
     ),
     h(
@@ -266,6 +284,7 @@ export async function contest(place, name) {
       {},
       drawn.map(([plot]) => plot.element),
     ),
+    ...(log ? [log.element, fileTable(run.files)] : []),
   );
   panel.status(run.state);
   return () => {

@@ -1,5 +1,5 @@
 // Pictures from places between seeds, many a second.
-import { ask, at, say } from './kit.js';
+import { ask, at, say } from '/static/dom.js';
 
 const TABLE = 1024; // seeds whose latent vectors the browser has
 const BUSY = 300; // milliseconds before a server that has too much to do is asked again

@@ -1,8 +1,7 @@
-// A picture through a model that mends or translates.
-import { brush } from './brush.js';
-import { h, ask, get, at, say, busy, save, dropping, turns } from './kit.js';
+// A model applied to a picture.
+import { penOn } from './pen.js';
+import { h, ask, get, at, say, busy, save, dropping, turns } from './dom.js';
 
-const SMALL = 128; // pixels of a side up to which a translated picture is shown in squares
 const BRUSH = 120; // the brush is so many parts of the picture's width
 
 /** A picture to paint on; `mask()` gives what was painted as a PNG, null where nothing was. */
@@ -18,7 +17,7 @@ async function painting(blob, send) {
   const canvas = h('canvas', { width, height, role: 'img', 'aria-label': 'Paint over what is missing' });
   const wide = h('input', { id: 'wide', type: 'range', min: 1, max: 12, value: 4 });
   let touched = false;
-  const pen = brush(canvas, (own) => {
+  const pen = penOn(canvas, (own) => {
     own.strokeStyle = '#f33';
     own.lineWidth = (width * wide.value) / BRUSH;
     touched = true;
@@ -69,7 +68,7 @@ function result(done, model) {
   const cut = () => {
     over.style.clipPath = `inset(0 ${100 - range.value}% 0 0)`;
   };
-  const pixels = model.size <= SMALL && model.task === 'translate' ? '.pixels' : '';
+  const pixels = model.squares ? '.pixels' : '';
   cut();
   return [
     h('h2', { tabindex: -1 }, 'Before and after'),
@@ -80,18 +79,9 @@ function result(done, model) {
   ];
 }
 
-function words(model) {
-  if (model.task === 'translate') {
-    const size = model.any_size ? '' : `, in ${model.size}x${model.size} pixels`;
-    return `Turns ${model.kinds[0]} into ${model.kinds[1]} and back${size}.`;
-  }
-  const larger = model.scale > 1 ? `; pictures get ${model.scale} times as large` : '';
-  return `Its damage: ${model.damage}${larger}.${model.masked ? ' Paint over what is missing.' : ''}`;
-}
-
-export async function mend(place, chosen) {
+export async function apply(place, chosen) {
   const { runs } = await get('/api/runs'),
-    able = runs.filter((run) => run.task !== 'generate' && run.model);
+    able = runs.filter((run) => run.abilities.includes('apply') && run.model);
   place.append(h('h1', {}, 'Mend'));
   if (!able.length) {
     place.append(
@@ -123,12 +113,12 @@ export async function mend(place, chosen) {
       found = await get(at(pick.value, '/model'));
     if (!isNewest()) return;
     model = found;
-    into.hidden = model.task !== 'translate';
+    into.hidden = !model.kinds;
     if (model.kinds)
       [...way.options].forEach((option, i) => {
         option.textContent = model.kinds[1 - i];
       });
-    about.textContent = words(model);
+    about.textContent = model.about ?? '';
     if (file) await take(file);
   }
   async function take(blob) {

@@ -1,5 +1,5 @@
 // You against the machine.
-import { h, get, post, at, percent, busy, tabs } from './kit.js';
+import { h, get, post, at, percent, busy, tabs } from '/static/dom.js';
 
 /** Over all games on this machine. */
 function tally(all) {
@@ -47,7 +47,7 @@ function pick(src, i, changed) {
   };
 }
 
-export async function game(place, name) {
+export async function page(place, name) {
   const run = await get(at(name));
   const board = h('section.card'),
     score = h('.stack', { 'aria-live': 'polite' }),

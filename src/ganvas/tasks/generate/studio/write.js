@@ -1,5 +1,5 @@
 // Writing in the forger's hand.
-import { h, picture, at, busy, save } from './kit.js';
+import { h, picture, at, busy, save } from '/static/dom.js';
 
 /** A text in the forger's hand; `write()` writes what stands there. */
 export function writing(name, classes) {

@@ -1,11 +1,11 @@
 // A run that has not begun.
-import { h, get, post, at, busy } from './kit.js';
+import { h, get, post, at, busy } from './dom.js';
 
 const PAUSE = 1000; // milliseconds between two looks
 
 /** A run that waits in the queue, or whose training has not made its folder yet. */
-export async function waiting(place, name) {
-  const told = h('p', { 'aria-live': 'polite' }),
+export async function queued(place, name) {
+  const message = h('p', { 'aria-live': 'polite' }),
     row = h('.row');
   let timer = 0,
     over = false,
@@ -22,7 +22,7 @@ export async function waiting(place, name) {
     },
     'Take it out of the queue',
   );
-  place.append(h('h1', {}, name), told, row, h('p', {}, h('a', { href: '#/' }, 'All runs')));
+  place.append(h('h1', {}, name), message, row, h('p', {}, h('a', { href: '#/' }, 'All runs')));
   const words = {
     waiting: 'Another training is at work; this one waits for it.',
     stopped: 'It was stopped before it began.',
@@ -43,16 +43,16 @@ export async function waiting(place, name) {
     if (now === shown) return open;
     shown = now;
     row.replaceChildren(...(now === 'waiting' ? [out] : []));
-    if (now === 'failed') told.replaceChildren(h('strong.error', { role: 'alert' }, 'It could not begin. '), job.words);
-    else told.textContent = words[now];
+    if (now === 'failed') message.replaceChildren(h('strong.error', { role: 'alert' }, 'It could not begin. '), job.words);
+    else message.textContent = words[now];
     return open;
   }
-  const again = (pause) => {
+  const lookAgain = (pause) => {
     timer = setTimeout(async () => {
-      if (await look().catch(() => true)) again(PAUSE);
+      if (await look().catch(() => true)) lookAgain(PAUSE);
     }, pause);
   };
-  if (await look()) again(PAUSE);
+  if (await look()) lookAgain(PAUSE);
   return () => {
     over = true;
     clearTimeout(timer);

@@ -1,8 +1,8 @@
-// The contest as two pictures: the tug-of-war of the expert's accuracy, and the networks with what flows between them.
-import { h, s, percent, figure } from './kit.js';
+// The contest as two pictures: bars of the expert's accuracy, and the networks with what flows between them.
+import { h, s, percent, figure } from './dom.js';
 
 /** The expert's accuracy on each kind of picture, as bars that are pulled away from 50%. */
-export function tug() {
+export function accuracyBars() {
   const keys = [
     ['accuracy_real', 'real', 'Real'],
     ['accuracy_fake', 'fake', 'Forged'],
@@ -30,38 +30,13 @@ export function tug() {
   };
 }
 
-// of each task: what goes in, who draws, what comes out, what it is compared with, and all of it in words
-const TASKS = {
-  generate: [
-    'noise',
-    'Forger',
-    'forged pictures',
-    'true pictures',
-    'Noise goes into the forger (generator), who makes a picture of it. The expert (discriminator) sees forged and real pictures in turn and says which is which. Whoever is wrong learns from it: the expert to look more closely, the forger to fool it.',
-  ],
-  restore: [
-    'damaged',
-    'Mender',
-    'mended pictures',
-    'true pictures',
-    'Damaged pictures go into the mender (generator), who must come near to the true ones. Where lively is above 0 an expert (discriminator) also says whether a patch looks true.',
-  ],
-  translate: [
-    'kind A',
-    'Forger',
-    'as kind B',
-    'true pictures of kind B',
-    'A picture of one kind goes into the forger (generator), who turns it into the other. The expert (discriminator) compares it with true ones; another forger takes it back, and it must be what it was.',
-  ],
-};
 const IN = 'M62 56h32',
   FORGED = 'M188 58h58q20 0 30 22l10 12h36',
   TRUE = 'M236 134h20q20 0 30-18l10-14h26',
   LESSON = 'M372 68V20H142v12';
 
-/** The two networks and what flows between them; `update(row)` writes their losses into them. */
-export function networks(task) {
-  const [given, maker, made, real, words] = TASKS[task];
+/** The two networks and what flows between them, in the words of a task; `update(row)` writes their losses into them. */
+export function networks({ given, generator, made, real, words }) {
   const text = (x, y, content, kind = '') => s('text', { x, y, 'text-anchor': 'middle', class: kind }, content);
   const dot = (path, begin) => {
     const move = s('animateMotion', { dur: '2.4s', repeatCount: 'indefinite', begin: `${begin}s`, path });
@@ -76,7 +51,7 @@ export function networks(task) {
     text(32, 60, given),
     s('path', { d: IN }),
     s('rect', { x: 96, y: 34, width: 92, height: 48, rx: 8, class: 'g' }),
-    text(142, 56, maker),
+    text(142, 56, generator),
     lossG,
     s('path', { d: FORGED }),
     text(252, 46, made, 's'),

@@ -1,7 +1,7 @@
-// The forger alone: pictures of any seed and class, a map of its latent space, a morph, and writing.
-import { h, ask, get, picture, at, whole, say, busy, save, turns, tabs } from './kit.js';
+// The generator alone: pictures of any seed and class, a map of its latent space, a morph, and writing.
+import { h, ask, get, picture, at, whole, say, busy, save, turns, tabs } from '/static/dom.js';
 import { Painter, local } from './painter.js';
-import { writing } from './writing.js';
+import { writing } from './write.js';
 
 const COLUMNS = 8;
 const SEEDS = 1024; // from which the corners of the map are taken
@@ -264,7 +264,7 @@ function morphOf(name, model) {
   };
 }
 
-export async function forger(place, name) {
+export async function page(place, name) {
   const run = await get(at(name)),
     model = await get(at(name, '/model'));
   const morph = morphOf(name, model);

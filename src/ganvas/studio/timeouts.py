@@ -1,4 +1,4 @@
-"""The server's patience with clients that send a request's head slowly, or read no answer; the guard sees to bodies."""
+"""Time limits for clients that send a request's head slowly, or read no answer; `security` limits bodies."""
 
 from __future__ import annotations
 
@@ -10,53 +10,53 @@ HEAD = 10.0  # seconds in which the whole head of a request must come
 READ = 60.0  # seconds in which something of a waiting answer must be read
 
 
-class Patient(H11Protocol):
+class TimedProtocol(H11Protocol):
     """uvicorn's own protocol, with clocks: it would wait for ever for the rest of a head, and for a reader."""
 
-    clock: asyncio.TimerHandle | None = None  # of a head
+    head: asyncio.TimerHandle | None = None  # of a head
     reading: asyncio.TimerHandle | None = None  # of an answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # pyright: ignore[reportArgumentType]
-        self._mind_the_clock()
+        self._time_head()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        self._mind_the_clock()
+        self._time_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_the_clock()
+        self._stop_head()
         self._stop_reading()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._see_that_it_reads()
+        self._time_reading()
 
     def resume_writing(self) -> None:
         self._stop_reading()
         super().resume_writing()
 
-    def _mind_the_clock(self) -> None:
+    def _time_head(self) -> None:
         """Set it where a head is awaited (or the rest of a request that has been answered already)."""
         at_work = self.cycle is not None and not self.cycle.response_complete
         if at_work:
-            self._stop_the_clock()
-        elif self.clock is None:
-            self.clock = self.loop.call_later(HEAD, self.transport.close)
+            self._stop_head()
+        elif self.head is None:
+            self.head = self.loop.call_later(HEAD, self.transport.close)
 
-    def _stop_the_clock(self) -> None:
-        if self.clock is not None:
-            self.clock.cancel()
-            self.clock = None
+    def _stop_head(self) -> None:
+        if self.head is not None:
+            self.head.cancel()
+            self.head = None
 
-    def _see_that_it_reads(self, before: int | None = None) -> None:
+    def _time_reading(self, before: int | None = None) -> None:
         """Give up a client that has read nothing of what waits for it; `before`: bytes that waited then."""
         waiting = self.transport.get_write_buffer_size()
         if before is not None and waiting >= before:
             self.transport.abort()
         else:
-            self.reading = self.loop.call_later(READ, self._see_that_it_reads, waiting)
+            self.reading = self.loop.call_later(READ, self._time_reading, waiting)
 
     def _stop_reading(self) -> None:
         if self.reading is not None:

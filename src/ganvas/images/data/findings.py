@@ -1,0 +1,236 @@
+"""What was found in the user's pictures, in plain words, and a preview of how they would be cut."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ganvas.core import files
+from ganvas.core.errors import UserError
+from ganvas.core.files import free
+from ganvas.core.text import one_line
+from ganvas.images import data, decode, sheets
+from ganvas.images.data import Packing, depth, pack
+from ganvas.images.data import survey as sv
+from ganvas.images.data.listing import Listing
+from ganvas.images.data.survey import Mirror, Survey
+from ganvas.images.decode import Shape
+
+LEAST = 100  # pictures below which a training only learns them by heart
+RARE = 20  # pictures of a class below which it is not learned
+MANY = 100  # classes from which their labels rather hinder
+UNEVEN = 10  # times that the largest class may be larger than the smallest
+PREVIEW, COLUMNS, SIDE = 12, 6, 128  # pictures of a preview, a row, pixels of each
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about the pictures, and what to do. level 0: a problem; 1: to think about; 2: good to know."""
+
+    level: int
+    text: str
+    todo: str = ""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What a look at pictures found: `shape` is theirs in a training, `preview` the sheet that was written."""
+
+    survey: Survey
+    mirror: Mirror
+    findings: list[Finding]
+    shape: Shape
+    preview: Path | None
+
+
+def look(source: str, out: Path | None = None) -> Generator[Packing, None, Pictures]:
+    """Look at pictures and change nothing: findings, whether they may be mirrored, a preview of the cut.
+
+    Args:
+        source: what `ganvas.images.data.load` takes.
+        out: where the preview is written; without it data-check.png, and only where pictures are not square.
+
+    Raises:
+        UserError: there are no pictures, or the preview cannot be written there.
+    """
+    place = files.place(source)
+    sheet = out or free(Path("data-check.png"))
+    if out is not None and place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
+        raise UserError(f"--out {out} lies in {source}, and nothing there is changed. Choose another place.")
+    wrong: list[Finding] = []
+    try:
+        listing = data.listed(source)
+    except UserError as error:
+        listing = data.listed(source, labelled=False)  # it was the labels, or else this says what it is
+        wrong.append(Finding(0, str(error), "Mend the labels, or train with labels=false."))
+    shape, converted = yield from depth.measured(listing, pack.resolve(listing, Shape()))
+    found = yield from sv.survey(listing, shape.size, shape.depth)
+    mirror = sv.mirror(found.thumbs)
+    findings = [*wrong, *(Finding(1, note) for note in listing.notes), *_findings(found, mirror, shape)]
+    findings += [Finding(2, note) for note in converted]
+    written = None
+    if (out is not None or found.oblong) and len(found.thumbs):
+        if place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
+            findings.append(Finding(2, "You are in the folder of the pictures: no preview was written.", "Use --out."))
+        else:
+            broken = {name for name, _ in found.broken}
+            whole = [i for i, name in enumerate(listing.names) if one_line(name) not in broken]
+            preview(listing, found.oblong or whole, sheet, shape.depth)
+            written = sheet
+    return Pictures(found, mirror, sorted(findings, key=lambda f: f.level), shape, written)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def _findings(found: Survey, mirror: Mirror, shape: Shape) -> list[Finding]:
+    """Findings in the order of the code; the caller sorts them by level."""
+    rows = [*_of_files(found), *_of_copies(found), *_of_light(found), *_of_classes(found), *_of_shapes(found, shape)]
+    rows += _of_mirror(mirror)
+    if found.looked < found.total:
+        rows.append(Finding(2, f"{found.looked:,} of {found.total:,} pictures, evenly spread, were looked at."))
+    return rows
+
+
+def _of_files(found: Survey) -> list[Finding]:
+    """Files that cannot be read, and too few that can."""
+    broken, good, rows = len(found.broken), len(found.thumbs), []
+    if broken:
+        named = _some([f"{name} ({why})" for name, why in found.broken])
+        text = f"{broken:,} of {found.looked:,} files cannot be read: {named}."
+        rows.append(Finding(0, text, "They are left out. Fetch them again."))
+    if good < LEAST and found.total == found.looked:
+        text = f"{good:,} pictures are few: a network learns them by heart."
+        rows.append(Finding(0, text, f"Find {LEAST} or more, 1,000 to be at ease."))
+    return rows
+
+
+def _of_copies(found: Survey) -> list[Finding]:
+    """Pictures that are there more than once, or nearly."""
+    good, rows = len(found.thumbs), []
+    copies = sum(len(names) - 1 for names in found.duplicates)
+    if good > 1 and copies == good - 1:
+        text = f"All {good:,} pictures are the same: none can be held out, and nothing is to be learned."
+        rows.append(Finding(0, text, "Add others."))
+    elif copies:
+        pairs = _some([" = ".join(names[:2]) for names in found.duplicates])
+        text = f"{copies:,} files are copies of others: {pairs}."
+        rows.append(Finding(1, text, "Remove them: what comes twice is drawn twice."))
+    if found.near:
+        near = _some([" ~ ".join(names) for names in found.near])
+        text = f"{len(found.near):,} pictures are nearly another one: {near}."
+        rows.append(Finding(1, text, "Look at some; remove those that add nothing."))
+    return rows
+
+
+def _of_mirror(mirror: Mirror) -> list[Finding]:
+    """Whether pictures may be mirrored."""
+    shares = f"{mirror.accuracy:.0%} ± {mirror.error:.0%}"
+    if mirror.verdict == "wrong":
+        text = f"Do not mirror these pictures: a small classifier tells them from their mirror images: {shares} right."
+        return [Finding(1, text, "Mirroring would teach pictures that do not exist.")]
+    if mirror.verdict == "safe":
+        text = (
+            f"Mirroring is safe: a picture is told from its mirror image {shares} of the time, a coin's 50%, or nearly."
+        )
+        return [Finding(2, text, "mirror=true doubles what there is to learn from.")]
+    return []
+
+
+def _of_light(found: Survey) -> list[Finding]:
+    """Pictures in which next to nothing is to be seen: mostly their values mean something else than levels of 255."""
+    good, rows = len(found.thumbs), []
+    for names, word, values in (
+        (found.dark, "black", f"above {sv.DARK}"),
+        (found.bright, "white", f"below {sv.BRIGHT}"),
+    ):
+        if names:
+            text = f"{len(names):,} of {good:,} pictures are nearly {word}: none of their values is {values} of 255"
+            todo = "Scale their values so that they go from 0 to 255, or remove these pictures."
+            rows.append(Finding(int(2 * len(names) < good), f"{text}: {_some(names)}.", todo))
+    return rows
+
+
+def _of_classes(found: Survey) -> list[Finding]:
+    if not found.classes:
+        return []
+    counts = sorted(found.classes.items(), key=lambda item: item[1])
+    (rarest, least), (commonest, most), rows = counts[0], counts[-1], []
+    if least < RARE:
+        rare = _some([f"{name} ({n:,})" for name, n in counts if n < RARE])
+        rows.append(
+            Finding(
+                1, f"Classes of too few pictures to be learned: {rare}.", "Add pictures, join classes, or labels=false."
+            )
+        )
+    elif most > UNEVEN * least:
+        text = f"{commonest} has {most:,} pictures, {rarest} {least:,}"
+        rows.append(
+            Finding(
+                1, f"The classes are uneven: {text}.", "The rare ones will be drawn worse; labels=false ignores them."
+            )
+        )
+    if len(counts) > MANY:
+        rows.append(
+            Finding(1, f"{len(counts):,} classes are many.", "If the folders are no kinds of pictures: labels=false.")
+        )
+    return rows
+
+
+def _of_shapes(found: Survey, shape: Shape) -> list[Finding]:
+    good = len(found.thumbs)
+    wide = sum(n for mode, n in found.modes.items() if mode in decode.WIDE) if not any(shape.depth or ()) else 0
+    cmyk, palette = found.modes.get("CMYK", 0), found.modes.get("P", 0)
+    rare = {s: n for s, n in found.suffixes.items() if s and s not in sv.USUAL}
+    kinds = ", ".join(f"{n:,} {s}" for s, n in rare.items())
+    other = ", ".join(f"{n:,} {s}" for s, n in sorted(found.others.items(), key=lambda item: -item[1])[:5])
+    all_grey = found.grey == good and shape.channels == 3
+    oblong = f"{len(found.oblong):,} of {good:,} pictures are not square: the middle is cut out."
+    tiny = f"{found.tiny:,} pictures are smaller than {shape.size} pixels and are scaled up: they look soft."
+    see_through = f"{found.transparent:,} pictures are transparent in places: these become white."
+    inks = f"{cmyk:,} pictures are in printers' colours (CMYK): they are converted roughly."
+    turned = f"{found.rotated:,} photographs were taken with a turned camera: they are set upright."
+    rows = [
+        (1, len(found.oblong), oblong, "fit=pad keeps all of each, with a border: look at the preview."),
+        (1, found.tiny, tiny, "Remove them, or take a smaller size=N."),
+        (1, all_grey, "All pictures are grey, though stored in colour.", "Train with channels=1: it is quicker."),
+        (2, found.transparent, see_through, "channels=4 keeps the transparency."),
+        (2, wide, f"{wide:,} pictures have more than 8 bits a pixel: each is scaled to 8 by its own values.", ""),
+        (2, cmyk, inks, "Convert them yourself if colours matter."),
+        (2, palette, f"{palette:,} pictures have a palette: they become true colour.", ""),
+        (2, found.rotated, turned, ""),
+        (2, found.upper_case, f"{found.upper_case:,} names end in capitals (.JPG): they are read as well.", ""),
+        (2, len(rare), f"Rarer kinds of files: {kinds}. They are read as well; of moving pictures the first.", ""),
+        (2, len(found.others), f"Files that are no pictures are passed over: {other}.", ""),
+    ]
+    return [Finding(level, text, todo) for level, count, text, todo in rows if count]
+
+
+def preview(listing: Listing, numbers: list[int], out: Path, depth: decode.Depth | None = None) -> None:
+    """Write a sheet of some pictures: a row cut to the middle, below it the same ones padded.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    chosen = [numbers[i * len(numbers) // min(PREVIEW, len(numbers))] for i in range(min(PREVIEW, len(numbers)))]
+    rows: dict[str, list[np.ndarray]] = {"crop": [], "pad": []}
+    for found in listing.read(chosen):
+        try:
+            picture = decode.plain(decode.opened(found), SIDE, depth)
+            both = {fit: decode.fitted(picture, Shape(SIDE, 3, fit)) for fit in rows}
+        except Exception:  # a damaged one, which was named already
+            continue
+        for fit, row in rows.items():
+            row.append(both[fit])
+    sheet = []
+    for start in range(0, len(rows["crop"]), COLUMNS):
+        for row in rows.values():
+            part = row[start : start + COLUMNS]
+            white = np.full((COLUMNS - len(part), 3, SIDE, SIDE), 255, np.uint8)
+            sheet += [np.pad(p, ((0, 0), (2, 2), (2, 2)), constant_values=255) for p in [*part, *white]]
+    sheets.save_grid(out, torch.from_numpy(np.stack(sheet)), COLUMNS)

@@ -1,0 +1,89 @@
+"""Pictures that somebody sends over the network, and the PNGs that are sent back."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from ganvas.core.errors import UserError
+from ganvas.images import decode, sheets
+from ganvas.images.originals import Original
+from ganvas.images.spec import ImageSpec
+
+PIXELS = 40_000_000  # of a picture that is sent
+LONGEST = 4_096  # pixels of the longer side of a picture that a model is applied to
+
+
+def picture(content: bytes, size: int = 0) -> Image.Image:
+    """A picture that somebody sent, as `decode.plain` gives it; `size`: as there.
+
+    Raises:
+        UserError: it is no picture, a damaged one, or too large.
+    """
+    try:
+        raw = decode.opened(content)
+        if raw.width * raw.height > PIXELS:
+            raise UserError(
+                f"That picture has {raw.width}x{raw.height} pixels; {PIXELS // 1_000_000} million are the most."
+            )
+        return decode.plain(raw, size)
+    except decode.Unreadable as error:
+        raise UserError(f"That cannot be read as a picture ({error}).") from error
+
+
+def fitted(content: bytes, spec: ImageSpec) -> np.ndarray:
+    """A picture that somebody sent, as a model's pictures are: uint8 [C, size, size]. Raises as `picture`."""
+    return decode.fitted(picture(content, spec.size), decode.Shape(spec.size, spec.channels))
+
+
+def square(content: bytes, spec: ImageSpec) -> Original:
+    """The same as an Original."""
+    pixels = fitted(content, spec).transpose(1, 2, 0)
+    return Original(pixels[:, :, :3], pixels[:, :, 3] if pixels.shape[2] == 4 else None)
+
+
+def original(content: bytes) -> Original:
+    """An upright picture of 8 bits, no larger than a model can be applied to while someone waits.
+
+    Raises:
+        UserError: as `picture`.
+    """
+    found = picture(content)
+    found.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
+    array = np.asarray(found)
+    if array.ndim == 2:
+        return Original(array[:, :, None], None)
+    if array.shape[2] == 4:
+        return Original(array[:, :, :3], array[:, :, 3])
+    return Original(array, None)
+
+
+def mask(content: bytes | None, of: Original) -> np.ndarray:
+    """Where a picture has holes: bool [H, W]. Without a mask, where it is transparent.
+
+    Raises:
+        UserError: nothing is marked, or the mask is no picture.
+    """
+    height, width, _ = of.pixels.shape
+    if content is None:
+        if of.alpha is None:
+            raise UserError("This model fills holes: paint over what is missing first.")
+        return of.alpha < 128
+    drawn = np.asarray(picture(content).convert("L").resize((width, height), Image.Resampling.NEAREST))
+    if not (drawn > 127).any():
+        raise UserError("Nothing is marked as missing: paint over what shall be filled.")
+    return drawn > 127
+
+
+def tensor_png(pixels: Tensor) -> bytes:
+    """uint8 [C, H, W] -> PNG."""
+    return sheets.png(pixels.permute(1, 2, 0).contiguous().numpy())
+
+
+def original_png(of: Original) -> bytes:
+    """An Original of 8 bits -> PNG."""
+    pixels = of.pixels if of.alpha is None else np.dstack([of.pixels, of.alpha])
+    if pixels.shape[2] == 2:
+        pixels = np.dstack([pixels[:, :, [0, 0, 0]], pixels[:, :, 1]])
+    return sheets.png(np.ascontiguousarray(pixels))

@@ -1,0 +1,47 @@
+"""How long a training would take: a few true steps of it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ganvas.training.experiment import Experiment
+from ganvas.training.trainer import Trainer
+
+SECONDS = 3.0  # of true steps
+
+
+class Trial:
+    """The networks and the trainer of an experiment, for a few steps that are kept nowhere.
+
+    Raises:
+        UserError: the data and the networks do not go together, or the memory is too small.
+    """
+
+    def __init__(self, experiment: Experiment, data: Any) -> None:
+        """
+        Args:
+            data: a `core.samples.Dataset`, as the experiment loads it.
+        """
+        self.experiment, self.spec = experiment, data.spec
+        task = experiment.build(data.spec)
+        self.batches = experiment.batches(data)
+        self.weights = tuple(sum(p.numel() for p in n.parameters()) for n in (task.generator, task.discriminator))
+        with experiment.enough_memory(data.spec):
+            self.trainer = Trainer(task, experiment.training)
+
+    def speed(self, seconds: float | None = None) -> float:
+        """Images a second, from so many seconds (None: SECONDS) of true steps; once for a trial.
+
+        Raises:
+            UserError: the memory is too small.
+        """
+        trainer, batches = self.trainer, self.batches
+        seconds = SECONDS if seconds is None else seconds
+        with self.experiment.enough_memory(self.spec):
+            trainer.step(batches.at(trainer.images))
+            before, start = trainer.images, time.monotonic()
+            while time.monotonic() - start < seconds:
+                trainer.step(batches.at(trainer.images))
+            trainer.means()  # waits for a GPU to finish
+            return (trainer.images - before) / (time.monotonic() - start)

@@ -1,0 +1,122 @@
+"""What a task hands over to the web studio: the figures, curves, pages and functions of its runs and models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ganvas.report import diagnosis
+from ganvas.report.diagnosis import Rows
+
+Colour = Literal["--expert", "--forger", "--held"]  # of the style sheet
+
+
+@dataclass(frozen=True)
+class Best:
+    """A figure of metrics.jsonl by which runs are compared: the entry `key` of lines of this metric."""
+
+    metric: str
+    key: str
+    title: str
+    unit: str = ""
+    lower: bool = False  # is better
+
+    def of(self, rows: Rows) -> dict[str, Any] | None:
+        """The best value among lines of metrics.jsonl, for the page; None where there is none."""
+        values = [diagnosis.number(row, self.key) for row in rows if row.get("metric") == self.metric]
+        known = [value for value in values if value is not None]
+        if not known:
+            return None
+        value = min(known) if self.lower else max(known)
+        return {"title": self.title, "value": value, "unit": self.unit, "lower": self.lower}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A column of log.jsonl as a curve."""
+
+    key: str
+    title: str
+    colour: Colour
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Curves over the images seen; `words` say what they mean."""
+
+    title: str
+    curves: tuple[Curve, ...]
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Figures of the last line of metrics.jsonl as text: '{psnr} dB'. Not shown where the first of them is missing."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """The words in the drawing of both networks, and all of it in a paragraph."""
+
+    given: str
+    generator: str
+    made: str
+    real: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a run: its address below the run's, its title, and the file in `Part.scripts` that exports `page`."""
+
+    address: str
+    title: str
+    script: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the studio shows of a task's runs. One without pages of its own is shown with its log and its files."""
+
+    name: str = ""  # the task's, in the addresses of its scripts
+    best: Best | None = None
+    remarks: Callable[[Rows, Rows], list[str]] = diagnosis.remarks  # from lines of log.jsonl and of metrics.jsonl
+    charts: tuple[Chart, ...] = (
+        Chart("Losses", (Curve("loss_d", "expert", "--expert"), Curve("loss_g", "forger", "--forger"))),
+    )
+    compared: tuple[tuple[str, str], ...] = (  # columns of the log whose curves of several runs lie over each other
+        ("loss_g", "Forger’s loss"),
+        ("loss_d", "Expert’s loss"),
+        ("accuracy_held_out", "Accuracy on held-out images"),
+    )
+    tiles: tuple[Tile, ...] = ()
+    diagram: Diagram | None = None
+    preview: str = "How it grows"  # the title above the previews
+    before: str = "Before the training."  # what the first of them shows
+    two_sources: bool = False  # does it learn from a second set of data, `to`?
+    pages: tuple[Page, ...] = ()
+    scripts: Path | None = None  # the folder of the pages' scripts
+    functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    """What its models can be asked for, by the words of `TrainedModel.abilities`: each takes the model first."""
+    facts: Callable[[Any], dict[str, Any]] | None = None
+    """What pages need to know of a model besides its size, channels and classes."""
+
+    def shown(self) -> dict[str, Any]:
+        """What the pages need to know, as JSON."""
+        return {
+            "charts": [asdict(chart) for chart in self.charts],
+            "compared": [list(pair) for pair in self.compared],
+            "tiles": [asdict(tile) for tile in self.tiles],
+            "diagram": None if self.diagram is None else asdict(self.diagram),
+            "preview": self.preview,
+            "before": self.before,
+            "pages": [
+                {"address": page.address, "title": page.title, "script": f"/static/tasks/{self.name}/{page.script}"}
+                for page in self.pages
+            ],
+        }
