@@ -27,7 +27,7 @@ from ganvas.charts import chart
 from ganvas.checkpoint import Damaged, digest, load
 from ganvas.classical import FILTERS, bicubic, bilateral, diffusion_fill, gaussian, median, non_local_means
 from ganvas.config import knob
-from ganvas.data import Batch, Batches, DATASETS, ImageData, Split, from_idx, from_numpy, load, loading
+from ganvas.data import Batch, Batches, DATASETS, ImageData, Split, load, loading
 from ganvas.data.idx import read
 from ganvas.data.listing import Listing
 from ganvas.data.pack import Pack
@@ -56,7 +56,7 @@ from ganvas.metrics.digits import DigitClassifier
 from ganvas.metrics.expert import Verdict
 from ganvas.metrics.fidelity import psnr, ssim
 from ganvas.mending import restore
-from ganvas.modes import TOYS, Toy, ring, score, toy_score, toys
+from ganvas.modes import TOYS, Toy, ring, score, toy_score
 from ganvas.networks import ALL, BETWEEN, BY_TASK, FROM_IMAGES, NETWORKS, build, pyramid, shuffle, translator, unet
 from ganvas.networks.translator import Config, Discriminator, Generator, Translator
 from ganvas.networks.unet import Config, Discriminator, Generator

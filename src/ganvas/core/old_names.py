@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.machinery
 import sys
@@ -39,7 +40,7 @@ MODULES = {
     "data.listing": "images.data.listing",
     "data.matching": "images.data.matching",
     "data.npz": "images.data.npz",
-    "data.pack": "images.data.pack",
+    "data.pack": "images.data.pack images.data.pack_format",
     "data.photos": "images.data.photos",
     "data.sets": "images.data.dataset",
     "data.stored": "core.memmap",
@@ -96,7 +97,7 @@ MODULES = {
     "sources": "tasks.generate.evaluate.source images.data.trained_on",
     "spec": "images.spec",
     "strangers": "tasks.generate.detect.outliers",
-    "tables": "tasks.generate.show tasks.restore.show cli.tables",
+    "tables": "tasks.generate.show tasks.restore.show metrics.show core.bars",
     "tasks.base": "training.task core.samples",
     "terminal": "core.terminal",
     "text": "core.text",
@@ -126,6 +127,9 @@ NAMES = {
     "recipes.classic_dcgan_64_recipe": "tasks.generate.recipes:classic_dcgan_64",
     "recipes.translate_recipe": "tasks.translate.recipes:translate",
     "loading.task": "core.model:task_of",
+    "judging.judge": "tasks.restore.evaluate:evaluate",
+    "weighing.weigh": "tasks.translate.evaluate:evaluate",
+    "seeds.plant": "core.seeds:seed_all",
     "report.CSS": "report.page:CSS",
     "report.SCRIPT": "report.page:SCRIPT",
     "report.write": "report.page:write",
@@ -154,11 +158,8 @@ def _found(old: str, name: str) -> tuple[str, Any]:
     if name.startswith("__"):
         raise AttributeError(f"module 'ganvas.{old}' has no attribute {name!r}")
     if target := NAMES.get(f"{old}.{name}"):
-        module, _, path = target.partition(":")
-        value: Any = importlib.import_module(f"ganvas.{module}")
-        for part in path.removesuffix("()").split("."):
-            value = getattr(value, part)
-        return ("ganvas.TASKS and each task's `networks`", value()) if path.endswith("()") else (_dotted(target), value)
+        with contextlib.suppress(AttributeError, ModuleNotFoundError):
+            return _named(target)
     for module in MODULES.get(old, "").split():
         try:
             value = getattr(importlib.import_module(f"ganvas.{module}"), name)
@@ -172,8 +173,15 @@ def _found(old: str, name: str) -> tuple[str, Any]:
     raise AttributeError(f"module 'ganvas.{old}' has no attribute {name!r}")
 
 
-def _dotted(target: str) -> str:
-    return f"ganvas.{target.replace(':', '.')}"
+def _named(target: str) -> tuple[str, Any]:
+    """The place of a target in NAMES for people, and what it is."""
+    module, _, path = target.partition(":")
+    value: Any = importlib.import_module(f"ganvas.{module}")
+    for part in path.removesuffix("()").split("."):
+        value = getattr(value, part)
+    if path.endswith("()"):
+        return "ganvas.TASKS and each task's `networks`", value()
+    return f"ganvas.{module}.{path}", value
 
 
 def getattr_of(package: str) -> Callable[[str], Any]:
