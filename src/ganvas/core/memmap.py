@@ -64,8 +64,8 @@ class Shards:
             found = torch.empty(len(rows), *self.shape, dtype=torch.uint8)
             homes = rows // self.rows
             for home in homes.unique().tolist():
-                mine = (homes == home).nonzero().flatten()
-                found[mine] = self.parts[home].index_select(0, rows[mine] - home * self.rows)
+                chosen = (homes == home).nonzero().flatten()
+                found[chosen] = self.parts[home].index_select(0, rows[chosen] - home * self.rows)
         self.gathered += found.numel()
         if self.gathered >= FRESH:
             self.gathered = 0

@@ -286,20 +286,20 @@ class Seen:
         ranges = {floats: natural(low, high, floats, whole) for floats, (low, high, whole) in self.kinds.items()}
         return Depth(ranges.get(False), ranges.get(True))
 
-    def told(self) -> list[str]:
+    def summary(self) -> list[str]:
         """Sentences on which values became black and white, for whole numbers and floats."""
         words = []
         for floats, known in ((False, self.depth.whole), (True, self.depth.floats)):
             if known is not None:
                 low, high, _ = self.kinds[floats]
-                beyond = f" (values go from {told((low, high))}: what lies beyond is clipped)"
-                words.append(told(known) + (beyond if low < known[0] or high > known[1] else ""))
+                beyond = f" (values go from {range_text((low, high))}: what lies beyond is clipped)"
+                words.append(range_text(known) + (beyond if low < known[0] or high > known[1] else ""))
         return words
 
 
-def told(found: Range) -> str:
+def range_text(values: Range) -> str:
     """A range as text: '0 to 4,095'."""
-    return " to ".join(f"{v:,.0f}" if float(v).is_integer() else f"{v:.4g}" for v in found)
+    return " to ".join(f"{v:,.0f}" if float(v).is_integer() else f"{v:.4g}" for v in values)
 
 
 def extremes(picture: Image.Image) -> tuple[int, int]:

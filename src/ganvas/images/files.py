@@ -120,8 +120,8 @@ def fit(path: Path, spec: ImageSpec, depth: Depth | None = None) -> tuple[Tensor
         changes = [f"{size[0]}x{size[1]} to {spec.size}x{spec.size} pixels"] if size != (spec.size, spec.size) else []
         if decode.is_wide(raw):
             (black, white), (low, high) = decode.range_of(raw, depth)
-            beyond = f" (its values are {decode.told((low, high))})" if low < black or high > white else ""
-            changes.append(f"values of {decode.told((black, white))} scaled to 0 to 255{beyond}")
+            beyond = f" (its values are {decode.range_text((low, high))})" if low < black or high > white else ""
+            changes.append(f"values of {decode.range_text((black, white))} scaled to 0 to 255{beyond}")
             mode = "L"
         picture = decode.plain(raw, spec.size, depth)
         array = decode.fitted(picture, decode.Shape(spec.size, spec.channels))
@@ -195,7 +195,7 @@ def _from_folder(place: Path) -> Pictures:
                 "pictures of one size and one kind are needed."
             )
     kinds = [MODES.get(mode, mode) for mode in modes if mode not in ("L", "RGB", "RGBA", *decode.WIDE)]
-    changed = [f"from {', '.join(kinds)}"] * bool(kinds) + [f"from values of {told}" for told in wide]
+    changed = [f"from {', '.join(kinds)}"] * bool(kinds) + [f"from values of {text}" for text in wide]
     form = f"8 bits, converted {' and '.join(changed)}" if changed else "8 bits, as in the files"
     names = tuple(sorted({p.relative_to(place).parts[0] for p in paths if len(p.relative_to(place).parts) > 1}))
     images = torch.from_numpy(np.stack(found))
@@ -211,7 +211,7 @@ def depth_of(paths: Sequence[Path]) -> tuple[Depth, list[str]]:
     for path in paths:
         with contextlib.suppress(decode.Unreadable):  # reported when it is read
             seen.add(decode.opened(_content(path)))
-    return seen.depth, seen.told()
+    return seen.depth, seen.summary()
 
 
 def _from_numpy(place: Path) -> Pictures:

@@ -241,8 +241,8 @@ def _pixels(sides: Mapping[str, Member]) -> tuple[dict[str, np.ndarray], list[st
         )
     beyond = ", and what lies beyond was clipped" if low < black or high > white else ""
     note = (
-        f"{members[0].place.name}: pixels of {first.dtype} from {decode.told((low, high))}: "
-        f"{decode.told((black, white))} became 0 to 255{beyond}."
+        f"{members[0].place.name}: pixels of {first.dtype} from {decode.range_text((low, high))}: "
+        f"{decode.range_text((black, white))} became 0 to 255{beyond}."
     )
     plain = kind != "f" and white == 255
     return {name: decode.scaled(x, black, white) for name, x in raw.items()}, [] if plain else [note]

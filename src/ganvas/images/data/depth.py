@@ -27,7 +27,7 @@ def measured(listing: Listing, shape: Shape) -> Generator[Packing, None, tuple[S
         seen.join(part)
         done = min(total, done + CHUNK)
         yield Packing(done, total, "Looking at the range of values")
-    ranges = [f"values of {words} became 0 to 255" for words in seen.told()]
+    ranges = [f"values of {words} became 0 to 255" for words in seen.summary()]
     note = f"{seen.pictures:,} pictures have more than 8 bits a pixel: {', '.join(ranges)}."
     return replace(shape, depth=seen.depth), (note,) if ranges else ()
 

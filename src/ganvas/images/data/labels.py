@@ -101,14 +101,14 @@ def from_tables(
     for table, read in tables.items():
         where = one_line(f"{place}/{table}")
         try:
-            rows, told = _rows(where, table, next(read([table])), known)
+            rows, found = _rows(where, table, next(read([table])), known)
         except NoTable as error:
             notes.append(f"{where} is no table of labels and is passed over: {error}.")
             continue
         except Unclear as error:  # it does not matter where the others say all
             unclear = error
             continue
-        notes += told
+        notes += found
         used += [table] if rows else []
         _take(where, PurePosixPath(table).parent, rows, known, stated)
     if not used:
@@ -339,9 +339,9 @@ def _guessed(where: str, others: list[str], file: str, lines: list[Line]) -> str
         raise NoTable(f"its column '{one_line(captions[0])}' holds captions, no classes")
     values = [str(row.get(others[0]) or "") for _, row in lines] if len(others) == 1 else []
     if not values or 2 * len(set(values)) > len(values):
-        told = ", ".join(map(one_line, [file, *others][:20]))
+        columns = ", ".join(map(one_line, [file, *others][:20]))
         raise Unclear(
-            f"{where} has the columns {told}; one of {', '.join(LABEL[:6])} is needed beside '{one_line(file)}'. "
+            f"{where} has the columns {columns}; one of {', '.join(LABEL[:6])} is needed beside '{one_line(file)}'. "
             "Rename the column of the classes, or train with labels=false."
         )
     return others[0]

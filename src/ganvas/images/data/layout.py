@@ -106,8 +106,8 @@ def split(names: Sequence[str]) -> tuple[list[int], list[bool] | None, list[list
         known = [len(p) > depth + 1 and p[depth].lower() in TRAIN + TEST for p in parts]
         used = [i for i in every if known[i]]
         beside = Counter("/".join(parts[i][: depth + 1]) for i in every if not known[i])
-        told = f"Passed over, since they lie beside {some(sorted(t for t in tops if t.lower() in TRAIN + TEST))}"
-        notes = [f"{told}: {sum(beside.values()):,} pictures ({some(beside)})."] if beside else []
+        text = f"Passed over, since they lie beside {some(sorted(t for t in tops if t.lower() in TRAIN + TEST))}"
+        notes = [f"{text}: {sum(beside.values()):,} pictures ({some(beside)})."] if beside else []
         tests = [parts[i][depth].lower() in TEST for i in used] if tested else None
         return used, tests, _bare([parts[i][depth + 1 :] for i in used]), notes
     inner = [p[depth + 1].lower() if len(p) > depth + 2 else "" for p in parts]

@@ -135,14 +135,14 @@ def find(path: Path, labelled: bool = True) -> Listing:
         UserError: there are none, the archive is damaged, or labels do not fit the files.
     """
     if path.is_dir():
-        members, read, told = _folder(path)
+        members, read, walk = _folder(path)
     else:
         members, read = (archives.of_zip if path.name.lower().endswith(".zip") else archives.of_tar)(path)
-        told = Told()
+        walk = Walk()
     litter = {name: layout.litter_in(name) for name in members}
     kept = [name for name in members if not litter[name]]
     pictures = [name for name in kept if layout.is_picture(name)]
-    told.litter += [part for name, part in litter.items() if part and layout.is_picture(name)]
+    walk.litter += [part for name, part in litter.items() if part and layout.is_picture(name)]
     kinds, others = layout.of_kinds(
         Counter(one_line(layout.suffix(n)) or "(none)" for n in kept if not layout.is_picture(n))
     )
@@ -150,13 +150,13 @@ def find(path: Path, labelled: bool = True) -> Listing:
         raise _nothing(path, others, kinds)
     used, tests, parts, beside = layout.split(pictures)
     names = [pictures[i] for i in used]
-    notes = [*beside, *layout.of_litter(told.litter), *kinds, *told.notes()]
+    notes = [*beside, *layout.of_litter(walk.litter), *kinds, *walk.notes()]
     labels: list[str] | None = None
     if labelled:
         tables = {n: read for n in kept if labelling.is_table(n) and _size(members[n]) <= labelling.LARGEST}
         large = layout.some(n for n in kept if labelling.is_table(n) and n not in tables)
         notes += [f"No tables of labels are as large as these, which are passed over: {large}."] if large else []
-        stated, more = _stated(path, names, tables, {*pictures} - {*names}, tests, parts, told.folders)
+        stated, more = _stated(path, names, tables, {*pictures} - {*names}, tests, parts, walk.folders)
         notes += more
         names = [name for name, label in zip(names, stated or names, strict=True) if label is not None]
         if stated:
@@ -219,7 +219,7 @@ def _stated(
 
 
 @dataclass
-class Told:
+class Walk:
     """What was found in a folder: folders, litter with images in it, links that are broken or lead back."""
 
     folders: list[str] = field(default_factory=list)
@@ -249,10 +249,10 @@ def stamp(state: os.stat_result) -> str:
     return f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns} {state.st_ino}"
 
 
-def _folder(path: Path) -> tuple[dict[str, str], Reading, Told]:
+def _folder(path: Path) -> tuple[dict[str, str], Reading, Walk]:
     """All files below a folder, following links to folders; each folder once."""
     members: dict[str, str] = {}
-    told = Told()
+    walk = Walk()
     try:
         root = path.resolve()
         seen = {(s.st_dev, s.st_ino) for s in (os.stat(place) for place in (root, *root.parents))}
@@ -261,22 +261,22 @@ def _folder(path: Path) -> tuple[dict[str, str], Reading, Told]:
             below = waiting.pop() if waiting else linked.popleft()  # links last: a folder goes by its own name
             state = os.stat(path / below)
             if below and (state.st_dev, state.st_ino) in seen:
-                told.again.append(below)
+                walk.again.append(below)
                 continue
             seen.add((state.st_dev, state.st_ino))
-            told.folders.append(below)
+            walk.folders.append(below)
             with os.scandir(path / below) as entries:
                 for entry in entries:
                     name = f"{below}/{entry.name}" if below else entry.name
                     if layout.is_litter(entry.name):
-                        told.litter += [entry.name] if _has_pictures(entry) else []
+                        walk.litter += [entry.name] if _has_pictures(entry) else []
                         continue
                     try:
                         state = entry.stat()
                     except OSError as error:  # a loop of links has no place either
                         if not entry.is_symlink() or error.errno not in (errno.ENOENT, errno.ELOOP):
                             raise
-                        told.nowhere.append(name)
+                        walk.nowhere.append(name)
                         continue
                     if not stat.S_ISDIR(state.st_mode):
                         members[name] = stamp(os.stat(entry.path) if os.name == "nt" else state)
@@ -294,7 +294,7 @@ def _folder(path: Path) -> tuple[dict[str, str], Reading, Told]:
             except UserError as error:
                 yield error
 
-    return dict(sorted(members.items())), read, told
+    return dict(sorted(members.items())), read, walk
 
 
 def _has_pictures(entry: os.DirEntry[str]) -> bool:
