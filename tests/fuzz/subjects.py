@@ -31,6 +31,7 @@ from ganvas.images.decode import Shape
 from ganvas.report import diagnosis, page
 from ganvas.studio import index, jobs
 from ganvas.tasks.generate import model as generate_model
+from ganvas.tasks.generate.task import GenerateTask
 from ganvas.training.experiment import Experiment
 from ganvas.training.trainer import Trainer
 
@@ -115,7 +116,7 @@ def lines(folder: Path) -> tuple[Counter[str], set[bytes]]:
     rows, checks = run.rows(), run.rows(run.metrics)
     run.figures()
     diagnosis.remarks(rows, checks)
-    index.last_line(run.log), index.best_figure(run)
+    index.last_line(run.log), index.best_figure(run, GenerateTask.studio)
     whole = b"".join(path.read_bytes() for path in (run.log, run.metrics))
     return Counter(json.dumps(row) for row in (*rows, *checks)), set(whole.split(b"\n"))
 
@@ -338,7 +339,7 @@ def make_jobs(folder: Path, run: Path) -> list[str]:
 def queued(folder: Path) -> Any:
     os.environ["XDG_STATE_HOME"] = str(folder / "state")
     queue = jobs.Jobs(folder / "runs")
-    json.dumps(queue.told(), ensure_ascii=False).encode()
+    json.dumps(queue.rows(), ensure_ascii=False).encode()
     return folder / "runs", [job.arguments for job in queue.jobs if job.state == "waiting"]
 
 
