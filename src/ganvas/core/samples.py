@@ -42,6 +42,15 @@ class Spec(Protocol):
         """The settings that make a sample large, and their values: what to lower where memory lacks."""
         ...
 
+    @property
+    def noun(self) -> str:
+        """What many samples are called: 'images'."""
+        ...
+
+    def words(self) -> str:
+        """What a sample is like, for people: '28x28 grey'."""
+        ...
+
 
 class Stored(Protocol):
     """Samples [N, ...] that stay on the disk; an index gives those rows as a tensor. See `core.memmap.Stored`."""

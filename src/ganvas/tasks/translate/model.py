@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.core.errors import UserError
-from ganvas.core.model import Loaded, TrainedModel, networks_of
+from ganvas.core.exports import Exports
+from ganvas.core.model import Loaded, TrainedModel, Usage, networks_of
 from ganvas.images.spec import ImageSpec
 from ganvas.tasks.restore import degrade
 from ganvas.tasks.restore.model import Restorer
@@ -32,12 +33,33 @@ class Translator(TrainedModel):
     card: dict[str, Any]
 
     optional = {"translation": dict}  # noqa: RUF012
+    hub_tags = ("image-generation",)
 
     @classmethod
     def from_parts(cls, parts: Loaded) -> Translator:
         kinds = parts.card["data_name"], str(parts.card.get("other_name", ""))
         networks = parts.parts
         return cls(parts.path, networks["generator"], networks["discriminator"], parts.spec, kinds, parts.card)
+
+    def facts(self) -> dict[str, str]:
+        from ganvas.tasks.translate import card
+
+        return card.facts(self)
+
+    def figures(self) -> list[str]:
+        from ganvas.tasks.translate import card
+
+        return card.figures(self)
+
+    def usage(self, place: str) -> Usage:
+        from ganvas.tasks.translate import card
+
+        return card.usage(self, place)
+
+    def exports(self) -> Exports:
+        from ganvas.tasks.translate import export
+
+        return export.exports(self)
 
     @property
     def any_size(self) -> bool:
