@@ -246,7 +246,7 @@ def test_mutations(recipe: str, runs: dict[str, Path], tmp_path: Path) -> None:
             (
                 model_card.facts(found),
                 model_card.figures(found),
-                model_card.detection(found),
+                model_card.sections(found),
                 model_card.markdown(found, "x"),
             )
             if isinstance(found, ganvas.Model):

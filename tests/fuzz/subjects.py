@@ -81,7 +81,7 @@ def copied(*names: str) -> Callable[[Path, Path], list[str]]:
 
 def drawn(folder: Path) -> Any:
     model = generate_model.load(folder / "model.safetensors")
-    told = (model_card.facts(model), model_card.figures(model), model_card.detection(model))
+    told = (model_card.facts(model), model_card.figures(model), model_card.sections(model))
     return model.pictures(range(3)).numpy().tobytes(), model.class_names, told
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ganvas.core import checkpoint, distributed, registry
 from ganvas.core import config as cf
 from ganvas.core.errors import UserError, first_line, unknown
+from ganvas.core.exports import Exports
 from ganvas.core.locate import locate
 
 NEEDED: dict[str, type] = {  # in a model's card
@@ -41,6 +42,15 @@ class Usage:
     python: str
 
 
+@dataclass(frozen=True)
+class Section:
+    """More that is said of a model: its title on the terminal, its heading on a hub's page, and a sentence a line."""
+
+    title: str
+    heading: str
+    lines: list[str]
+
+
 class TrainedModel(ABC):
     """A trained pair of networks and the card that explains them.
 
@@ -56,6 +66,7 @@ class TrainedModel(ABC):
     card: dict[str, Any]
     optional: ClassVar[dict[str, type]] = {}
     abilities: ClassVar[tuple[str, ...]] = ()  # what the studio may ask of it
+    hub_tags: ClassVar[tuple[str, ...]] = ()  # what people find such models by on a hub
 
     def __init__(
         self, path: Path, generator: nn.Module, discriminator: nn.Module, spec: Any, card: dict[str, Any]
@@ -76,13 +87,17 @@ class TrainedModel(ABC):
         """What evaluations found that are of this task alone, a line each."""
         return []
 
-    def remarks(self) -> dict[str, list[str]]:
-        """More for people who look at the model, by title."""
-        return {}
+    def sections(self) -> list[Section]:
+        """More for people who look at the model."""
+        return []
 
     def usage(self, place: str) -> Usage:
-        """How others use the model that they find at `place`, written as Python writes a string in the second part."""
+        """How others use the model that they find at `place`; see `core.text.quoted` for its place in Python."""
         return Usage((), "")
+
+    def exports(self) -> Exports:
+        """What the model can be exported as: nothing, unless its task says so."""
+        return Exports()
 
 
 @dataclass(frozen=True)

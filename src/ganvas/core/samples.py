@@ -50,6 +50,15 @@ class Spec(Protocol):
         """The settings that determine the size of a sample, and their values: what to lower if memory is short."""
         ...
 
+    @property
+    def noun(self) -> str:
+        """What many samples are called: 'images'."""
+        ...
+
+    def words(self) -> str:
+        """What a sample is like, for people: '28x28 grey'."""
+        ...
+
 
 class Stored(Protocol):
     """Samples [N, ...] that stay on the disk; indexing reads them as a tensor. See `core.memmap.Stored`."""

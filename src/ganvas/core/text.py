@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -20,6 +21,11 @@ def printable(text: object) -> str:
 def one_line(text: object) -> str:
     """As `printable`, with newlines and tabs written out as well, for names."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def quoted(text: object) -> str:
+    """A text as a string of Python, on one line."""
+    return json.dumps(one_line(text), ensure_ascii=False)
 
 
 def command(*words: object) -> str:

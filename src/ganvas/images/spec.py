@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -33,6 +33,7 @@ class ImageSpec:
     scale: int = 1
     masked: bool = False
     turned: bool = False
+    noun: ClassVar[str] = "images"
 
     @classmethod
     def from_dict(cls, values: Any) -> ImageSpec:
@@ -65,6 +66,16 @@ class ImageSpec:
     def settings(self) -> dict[str, int]:
         """The setting that makes images large."""
         return {"size": self.size}
+
+    @property
+    def colours(self) -> str:
+        """What the channels are, in words."""
+        kinds = {1: "grey", 3: "colour", 4: "colour with transparency"}
+        return kinds.get(self.channels, f"{self.channels} channels")
+
+    def words(self) -> str:
+        """Size and colours: '28x28 grey'."""
+        return f"{self.size}x{self.size} {self.colours}"
 
     def ladder(self) -> list[int]:
         """The sides of a network's maps, from the smallest (4 to 7 pixels) to the image, each twice the one before.

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.core.errors import UserError
-from ganvas.core.model import Loaded, TrainedModel, networks_of
+from ganvas.core.exports import Exports
+from ganvas.core.model import Loaded, TrainedModel, Usage, networks_of
 from ganvas.images.originals import Original
 from ganvas.images.spec import ImageSpec
 from ganvas.images.tiling import Tiled
@@ -54,12 +55,33 @@ class Translator(TrainedModel):
 
     optional = {"translation": dict}  # noqa: RUF012
     abilities = ("apply",)
+    hub_tags = ("image-generation",)
 
     @classmethod
     def from_parts(cls, parts: Loaded) -> Translator:
         kinds = parts.card["data_name"], str(parts.card.get("other_name", ""))
         networks = parts.parts
         return cls(parts.path, networks["generator"], networks["discriminator"], parts.spec, kinds, parts.card)
+
+    def facts(self) -> dict[str, str]:
+        from ganvas.tasks.translate import card
+
+        return card.facts(self)
+
+    def figures(self) -> list[str]:
+        from ganvas.tasks.translate import card
+
+        return card.figures(self)
+
+    def usage(self, place: str) -> Usage:
+        from ganvas.tasks.translate import card
+
+        return card.usage(self, place)
+
+    def exports(self) -> Exports:
+        from ganvas.tasks.translate import export
+
+        return export.exports(self)
 
     @property
     def any_size(self) -> bool:

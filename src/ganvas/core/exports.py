@@ -1,0 +1,51 @@
+"""What a trained model can be handed on as: networks for other programs, and a page for browsers.
+
+A task says what there is; `ganvas.export` writes the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class OnnxNetwork:
+    """A network that is written as an ONNX file.
+
+    `inputs`: example inputs of a batch of n, the same for equal n; they are traced, and compared with torch.
+    `names`: of these inputs. `output`: the name of what comes out.
+    `card`: what another program must know, kept as JSON in the file's metadata.
+    `open_axes`: the axes of each input that may have other sizes, as torch.export takes them; None: the batch alone.
+    """
+
+    file: str
+    network: nn.Module
+    inputs: Callable[[int], tuple[Tensor, ...]]
+    names: tuple[str, ...]
+    output: str
+    card: dict[str, Any]
+    open_axes: dict[int, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A static page that runs networks in the visitor's browser.
+
+    `files`: the content of all its other files by name; `model.json` is among them and marks the folder as a page.
+    """
+
+    networks: tuple[OnnxNetwork, ...]
+    files: Callable[[], dict[str, bytes]]
+
+
+@dataclass(frozen=True)
+class Exports:
+    """All that a model can be exported as; `note` says what an export lacks, in a sentence."""
+
+    networks: tuple[OnnxNetwork, ...] = ()
+    page: Page | None = None
+    note: str = ""

@@ -1,0 +1,46 @@
+"""What a trained generator says of itself, beside what every model says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganvas.core.model import Section, Usage
+from ganvas.core.text import quoted
+
+if TYPE_CHECKING:
+    from ganvas.tasks.generate.model import Model
+
+
+def facts(model: Model) -> dict[str, str]:
+    """Whether it has a selector and a detector."""
+    selector = "yes: it passes over drawings that give themselves away" if model.selector is not None else "none"
+    detector = "yes" if model.detector is not None else f"none: {model.no_detector}"
+    return {"selector": selector, "detector": detector}
+
+
+def sections(model: Model) -> list[Section]:
+    """How good the detector is, and what it does not know."""
+    report = model.card.get("detector")
+    if not report:
+        return []
+    rows = ", ".join(f"{r['name']} {r['auroc']:.3f}{'' if r['learned'] else ' (never seen)'}" for r in report["rows"])
+    lines = [
+        f"Of {report['real']:,} held-out real images it calls {report['false_alarm']:.1%} 'no' at a threshold set for "
+        f"{report['alarm']:.1%}; expected calibration error {report['calibration_error']:.3f}.",
+        f"AUROC against: {rows}.",
+        "It does not know kinds of pictures that resemble none of these, and images of the kind that were prepared in "
+        "another way may look strange to it. Of this generator's own pictures it lets "
+        f"{report['rows'][0]['passed']:.1%} pass.",
+    ]
+    return [Section("Detector", "The discriminator as a detector", lines)]
+
+
+def usage(model: Model, place: str) -> Usage:
+    """Draw pictures, and ask the detector."""
+    spec, names = model.spec, model.card["classes"]
+    one_class = ("--class", names[-1]) if names else ()
+    return Usage(
+        (("sample", place, "--count", "64", *one_class), ("detect", place, "my-images/")),
+        f"pictures = ganvas.load({quoted(place)}).sample(16)"
+        f"  # [16, {spec.channels}, {spec.size}, {spec.size}] in [-1, 1]",
+    )

@@ -1,0 +1,114 @@
+"""What a trained generator is exported as: its networks as ONNX files, and a page that draws in a browser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.core import seeds
+from ganvas.core.exports import Exports, OnnxNetwork, Page
+from ganvas.export.onnx import LOADER, RUNTIME, runtime_files
+from ganvas.images import tensors as im
+from ganvas.tasks.generate.detect.detector import Detector, summary
+
+if TYPE_CHECKING:
+    from ganvas.tasks.generate.model import Model
+
+SEEDS = 1_000  # whose latent vectors a page knows
+WEB = Path(__file__).parent / "web"
+KNOWN = ("recipe", "images", "data_name", "fingerprint", "licence", "network", "detector")  # of the model's card
+ALARMS = (0.01, 0.05, 0.1)  # false-alarm rates whose thresholds a detector's file has
+
+
+class _CalibratedDetector(nn.Module):
+    """images [B, C, H, W] in [-1, 1] -> the probability [B] that each is of the kind that was trained on."""
+
+    def __init__(self, discriminator: nn.Module, detector: Detector) -> None:
+        super().__init__()
+        self.discriminator, self.detector = discriminator, detector
+
+    def forward(self, images: Tensor) -> Tensor:
+        pixels = im.levels(images) / 127.5 - 1
+        return torch.sigmoid(self.detector(summary(self.discriminator.features(pixels))))  # pyright: ignore[reportCallIssue]
+
+
+def exports(model: Model) -> Exports:
+    """`generator.onnx`, `detector.onnx` where the model has a detector, and a page with the generator.
+
+    The generator's inputs: z float [B, latent_dim] and, for a model with classes, labels int64 [B]; its output: images
+    float [B, C, H, W] in [-1, 1]. The detector's: images as these; probability float [B].
+    """
+    generator = _generator(model)
+    networks = (generator,) if model.detector is None else (generator, _detector(model, model.detector))
+    note = "Without the selector: the pictures are those of the generator alone." if model.selector is not None else ""
+    return Exports(networks, Page((generator,), lambda: _page_files(model)), note)
+
+
+def _generator(model: Model) -> OnnxNetwork:
+    count = len(model.class_names)
+
+    def inputs(n: int) -> tuple[Tensor, ...]:
+        z = seeds.latents(range(n), model.latent_dim)
+        return (z, torch.arange(n) % count) if count else (z,)
+
+    names = ("z", "labels") if count else ("z",)
+    return OnnxNetwork("generator.onnx", model.generator, inputs, names, "images", card_of(model))
+
+
+def _detector(model: Model, detector: Detector) -> OnnxNetwork:
+    shape = (model.spec.channels, model.spec.size, model.spec.size)
+
+    def inputs(n: int) -> tuple[Tensor]:
+        images = model.sample(n).clone()
+        images[n // 2 :] = torch.rand(n - n // 2, *shape, generator=seeds.generator(n, "export")) * 2 - 1
+        return (images,)
+
+    alarms = [alarm for alarm in ALARMS if alarm >= model.smallest_alarm]
+    card = {**card_of(model), "thresholds": {f"{alarm:g}": detector.thresholds(alarm) for alarm in alarms}}
+    network = _CalibratedDetector(model.discriminator, detector)
+    return OnnxNetwork("detector.onnx", network, inputs, ("images",), "probability", card)
+
+
+def card_of(model: Model) -> dict[str, Any]:
+    """What another program must know of a model."""
+    spec = model.spec
+    return {
+        **{name: model.card[name] for name in KNOWN if name in model.card},
+        "classes": list(model.class_names),
+        "latent_dim": model.latent_dim,
+        "channels": spec.channels,
+        "size": spec.size,
+        "range": [-1, 1],
+        "selector": "not part of this file" if model.selector is not None else "none",
+    }
+
+
+def _page_files(model: Model) -> dict[str, bytes]:
+    """The files of the page beside its generator."""
+    spec, card, runtime = model.spec, model.card, runtime_files()
+    about = (
+        f"{spec.size}x{spec.size} pictures by a network that saw {card['images']:,} images of {card['data_name']} "
+        f"(licence: {card['licence']}). It runs on your own machine; nothing is sent anywhere."
+    )
+    settings = {
+        "title": f"{card['recipe']}: a generator in your browser",
+        "about": about,
+        "classes": list(model.class_names),
+        "latent_dim": model.latent_dim,
+        "size": spec.size,
+        "channels": spec.channels,
+        "seeds": SEEDS,
+    }
+    return {
+        "model.json": json.dumps(settings, indent=1).encode(),
+        "latents.bin": seeds.latents(range(SEEDS), model.latent_dim).numpy().astype("<f4").tobytes(),
+        RUNTIME: runtime[RUNTIME],
+        "index.html": (WEB / "index.html").read_bytes(),
+        "page.js": (WEB / "page.js").read_bytes(),
+        LOADER: runtime[LOADER],
+        "NOTICE": runtime["NOTICE"],
+    }

@@ -1,0 +1,51 @@
+"""What a trained restorer says of itself, beside what every model says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganvas.core.model import Usage
+from ganvas.core.text import quoted
+from ganvas.metrics.figures import number
+from ganvas.tasks.restore import signs
+
+if TYPE_CHECKING:
+    from ganvas.tasks.restore.model import Restorer
+
+
+def facts(model: Restorer) -> dict[str, str]:
+    """The damage that it restores, and whether it knows pictures of another damage."""
+    card, spec = model.card, model.spec
+    lines = {
+        spec.noun: f"pieces of {spec.size} pixels, {spec.colours}; it mends pictures of any size",
+        "damage": f"{card['task']['degrade']} (lively {card['task']['lively']:g})",
+        "strangers": signs.told(card),
+    }
+    log = card.get("log", {})
+    return lines | ({"psnr": f"{log['psnr']:.3f}"} if "psnr" in log else {})
+
+
+def figures(model: Restorer) -> list[str]:
+    """How good it is beside the classical methods, a line a method."""
+    lines = []
+    evaluation = model.card.get("restoration", {})
+    for row in evaluation.get("answers", []):
+        if row["psnr"] is None:
+            lines.append(f"{row['name']}: {row['note']}")
+            continue
+        values = f"{row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}, Frechet distance {number(row['frechet'])}"
+        read = f", digits read {row['read']:.1%}" if row.get("read") is not None else ""
+        pieces = f"{evaluation['n']:,} held-out pieces of {evaluation['size']} px of {evaluation['data']}"
+        note = f". {row['note']}" if row.get("note") else ""
+        lines.append(f"{row['name']}: {values}{read}; {pieces}{note}")
+    return lines
+
+
+def usage(model: Restorer, place: str) -> Usage:
+    """Restore a folder of pictures, and tensors."""
+    given = "images, masks" if model.spec.masked else "images"
+    return Usage(
+        (("restore", place, "my-pictures/", "--out", "mended/"),),
+        f"model = ganvas.restorer({quoted(place)})\nmended = model.restore({given})"
+        f"  # [n, {model.spec.channels}, height, width] in [-1, 1]",
+    )
