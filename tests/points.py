@@ -11,6 +11,7 @@ from torch import Tensor, nn
 import ganvas
 from ganvas.core import config, samples, seeds
 from ganvas.core.model import TrainedModel
+from ganvas.metrics.figures import Figure, figure
 from ganvas.training import losses, trainer
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.task import Task
@@ -111,9 +112,7 @@ class PointsTask(Task):
         return Plot(generator(seeds.latents(range(200), 2).to(batches.device)).cpu())
 
     @classmethod
-    def measure(cls, model: Points, data: PointData, count: int, seed: int) -> Iterator[object]:
-        from ganvas.metrics.figures import figure
-
+    def measure(cls, model: Points, data: PointData, count: int, seed: int) -> Iterator[Figure]:
         far, real = (torch.cdist(x.cpu(), CENTRES) for x in (model.sample(count, seed), data.held_out.samples[:count]))
         value, floor = (float((x.amin(0) < 0.15).sum()) for x in (far, real))
         yield figure("centres", value, data, count, seed, title="Gaussians found", floor=floor, better="higher")

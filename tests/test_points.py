@@ -9,7 +9,7 @@ from pathlib import Path
 import points
 import pytest
 import torch
-from conftest import ganvas as command
+from command import process
 
 import ganvas
 from ganvas import cli
@@ -19,7 +19,6 @@ from ganvas.core.run import Run
 from ganvas.core.samples import Dataset, Preview, Spec
 from ganvas.studio.index import Runs
 
-BESIDE = pytest.mark.xfail(strict=False, reason="the shares report, measure, models and studio do it")
 SETTINGS = {"images": 1000, "batch": 50, "device": "cpu", "tick_every": 100, "sample_every": 400, "save_seconds": 1e9}
 
 
@@ -111,7 +110,6 @@ def test_the_command_line_trains_resumes_and_tells(tmp_path: Path, capsys: pytes
     assert said("train", "points", "--run", tmp_path / "short", "--smoke", "device=cpu") == 0
 
 
-@BESIDE
 def test_info_says_what_it_is(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said("info", run) == 0
     out = capsys.readouterr().out
@@ -119,7 +117,6 @@ def test_info_says_what_it_is(run: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "1,000 of 1,000" in out
 
 
-@BESIDE
 def test_the_command_line_forecasts(capsys: pytest.CaptureFixture[str]) -> None:
     assert said("train", "points", "--dry-run", "device=cpu") == 0
     assert "2,000" in capsys.readouterr().out
@@ -141,14 +138,12 @@ def test_there_is_a_report_with_curves(run: Path) -> None:
     assert "<polyline" in text or "<path" in text
 
 
-@BESIDE
 def test_the_report_shows_the_previews(run: Path) -> None:
     text = (run / "report.html").read_text()
     assert "data:image/svg+xml" in text
     assert "There is no picture yet" not in text
 
 
-@BESIDE
 def test_evaluate_measures_it(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(run, tmp_path / "run")
     assert said("evaluate", tmp_path / "run", "--count", "200") == 0
@@ -177,15 +172,15 @@ def test_an_installed_package_adds_it(tmp_path: Path, monkeypatch: pytest.Monkey
     shutil.copy(points.__file__, site)
     source = Path(ganvas.__file__).parents[1]
     monkeypatch.setenv("PYTHONPATH", f"{site}:{source}")
-    done = command("train", "points", "--run", "run", "images=500", "device=cpu", cwd=tmp_path)
+    done = process("train", "points", "--run", "run", "images=500", "device=cpu", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "model.safetensors").is_file()
     assert (tmp_path / "run" / "report.html").is_file()
-    done = command("resume", "run", "images=600", cwd=tmp_path)
+    done = process("resume", "run", "images=600", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    done = command("recipes", cwd=tmp_path)  # a package that is broken takes nothing away
+    done = process("recipes", cwd=tmp_path)  # a package that is broken takes nothing away
     assert "Eight Gaussians on a ring" in done.stdout, done.stderr
     monkeypatch.setenv("PYTHONPATH", str(source))  # without the package
-    done = command("info", "run", cwd=tmp_path)
+    done = process("info", "run", cwd=tmp_path)
     assert done.returncode == 2
     assert "points" in done.stderr

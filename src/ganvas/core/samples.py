@@ -7,7 +7,6 @@ Each kind of sample has a class for each of these protocols; general code uses n
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Generator
@@ -50,10 +49,7 @@ class Spec(Protocol):
         """The settings that determine the size of a sample, and their values: what to lower if memory is short."""
         ...
 
-    @property
-    def noun(self) -> str:
-        """What many samples are called: 'images'."""
-        ...
+    noun: ClassVar[str]  # what many samples are called: 'images'
 
     def words(self) -> str:
         """What a sample is like, for people: '28x28 grey'."""
@@ -165,6 +161,8 @@ class Rows:
 class SpecBase:
     """The base of a frozen dataclass that is a `Spec`; it has `classes` and `zeros`."""
 
+    noun: ClassVar[str] = "samples"
+
     @classmethod
     def from_dict(cls, values: Any) -> Self:
         if not isinstance(values, dict):
@@ -176,6 +174,9 @@ class SpecBase:
 
     def settings(self) -> dict[str, int]:
         return {}
+
+    def words(self) -> str:
+        return type(self).__name__
 
 
 class DataConfigBase:
@@ -203,7 +204,7 @@ class InMemory(ABC):
     notes: tuple[str, ...] = ()
     other: Any = None
 
-    @functools.cached_property
+    @property
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
         for tensor in (self.train.samples, self.train.labels, self.held_out.samples, self.held_out.labels):

@@ -218,14 +218,14 @@ class Task(ABC):
         return cls.describe(figures) if figures else ""
 
     @classmethod
-    def measure(cls, model: Any, data: Dataset, count: int, seed: int) -> Iterator[Figure]:
+    def measure(cls, model: Any, data: Any, count: int, seed: int) -> Iterator[Figure]:
         """Figures of a trained model, for `ganvas evaluate` of a task without an `evaluate` of its own.
 
         Each is printed in a table and appended to metrics.jsonl with its protocol; `metrics.figures.figure` makes one.
 
         Args:
             model: the task's `Model`, loaded from a file.
-            data: what it was trained on, or what the user names with --data.
+            data: the data set that it was trained on, or what the user names with --data.
             count: samples to draw, at most (--count).
             seed: of the first sample, and of every choice of real ones (--seed).
 

@@ -41,9 +41,9 @@ def expand(
     force
         Overwrite what an earlier call wrote there.
     """
+    from ganvas.core.bars import Progressing
     from ganvas.core.progress import Doing
     from ganvas.tasks.generate import expand as ex
-    from ganvas.core.bars import Progressing
     from ganvas.tasks.generate.show import show_lessons
 
     lessons: list[ex.Lesson] = []

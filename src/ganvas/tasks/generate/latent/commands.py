@@ -60,9 +60,9 @@ def walk(
     force
         Overwrite what is there.
     """
+    from ganvas.core.bars import counted
     from ganvas.tasks.generate.latent import walk as walks
     from ganvas.tasks.generate.model import load
-    from ganvas.core.bars import counted
 
     out = out or free(Path("walk.webp"))
     walks.check(out, min(rate, 6) if time_lapse else rate, force)
