@@ -24,7 +24,9 @@ from ganvas.report.quantities import GENERAL, Quantities, Quantity, Rows, group,
 if TYPE_CHECKING:
     from ganvas.training.task import Task
 
-PICTURES, BYTES = 40, 12_000_000  # sheets in the slider, what they may take
+PICTURES, BYTES = 40, 12_000_000  # previews in the slider, what they may take
+WIDTH = 560  # CSS pixels of a preview
+SHOWN = (".png", ".svg")  # files of previews that a page can show
 CSS = (markup.TEMPLATES / "report.css").read_text()
 SCRIPT = (markup.TEMPLATES / "report.js").read_text()
 
@@ -33,7 +35,7 @@ SCRIPT = (markup.TEMPLATES / "report.js").read_text()
 class Part:
     """What a task says in the report of a run beside what is the same for all tasks.
 
-    The report shows its previews over time, where these are PNG files, then its sections.
+    The report shows its previews over time, where these are PNG or SVG files, then its sections.
     """
 
     sections: Callable[[Run, dict[str, Any], Rows], list[Markup]]  # from the run, its card and its log
@@ -48,7 +50,7 @@ class Part:
 
 
 class Image(NamedTuple):
-    """A PNG file inside the page."""
+    """A picture inside the page."""
 
     source: str
     width: int  # of its place at most, in CSS pixels
@@ -80,7 +82,7 @@ def write(run: Run) -> None:
         part=part,
         by_class=part.by_class if card.get("classes") else "",
         film=_film(run, part),
-        real=_image(run.samples / "reals.png"),
+        real=next(filter(None, (_image(run.samples / f"reals{suffix}") for suffix in SHOWN)), None),
         sections=part.sections(run, card, rows),
         remarks=run.remarks(),
         steps=_steps(run, card, task),
@@ -167,7 +169,7 @@ def _status(card: dict[str, Any], rows: Rows) -> dict[str, Any]:
 def _film(run: Run, part: Part) -> list[Shown]:
     """The previews over time, the oldest first; the page has a slider, and without scripts shows them all."""
     film: list[Shown] = []
-    for seen, path in _spread(run.previews()):
+    for seen, path in _spread(next(filter(None, map(run.previews, SHOWN)), [])):
         when = f"After {seen:,} images" if seen else "After fewer than 1,000 images"
         if path.stem == "fakes_init":
             when = part.before
@@ -229,15 +231,17 @@ def _spread(pictures: list[tuple[int, Path]]) -> list[tuple[int, Path]]:
 
 
 def _image(path: Path) -> Image | None:
-    """A PNG, shown at a whole multiple of its size where that fits; None where there is no such file."""
+    """A PNG, shown at a whole multiple of its size where that fits, or an SVG; None where there is no such file."""
     try:
         data = read_bytes(path, BYTES)
     except UserError:
         return None
+    if path.suffix == ".svg":  # as an image it can neither run scripts nor load anything
+        return Image(f"data:image/svg+xml;base64,{base64.b64encode(data).decode()}", WIDTH, False)
     if not data.startswith(b"\x89PNG") or len(data) < 24:
         return None
     width = max(1, int.from_bytes(data[16:20], "big"))
-    scale = max(1, 560 // width)
+    scale = max(1, WIDTH // width)
     return Image(f"data:image/png;base64,{base64.b64encode(data).decode()}", scale * width, scale > 1)
 
 

@@ -196,7 +196,7 @@ class Trainer:
     def rate(self) -> float:
         """The factor of the learning rates now: 1, then falling linearly to 0 at the end."""
         start, end = self.config.decay_from * self.config.images, self.config.images
-        return 1.0 if self.images <= start else max(0.0, (end - self.images) / (end - start))
+        return 1.0 if self.images <= start else max(0.0, (end - self.images) / ((end - start) or 1))
 
     def betas(self, images: int) -> tuple[float, float]:
         """Adam's decay rates after so many images; the second one rises. Source: Huang et al. 2024, appendix B."""
