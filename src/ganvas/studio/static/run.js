@@ -284,7 +284,7 @@ export async function training(place, name) {
       {},
       drawn.map(([plot]) => plot.element),
     ),
-    ...(log ? [log.element, fileTable(run.files)] : []),
+    log ? h('.stack', {}, log.element, fileTable(run.files)) : '',
   );
   panel.status(run.state);
   return () => {
