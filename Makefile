@@ -43,8 +43,8 @@ docs: ## write the generated pages anew
 fuzz: $(VENV)/.test ## damage each kind of file that Ganvas reads in 5,000 ways (half an hour)
 	FUZZ=5000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/fuzz
 
-golden: ## write tests/golden anew (a change of the losses must be meant)
-	GANVAS_GOLDEN=write OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_golden.py
+golden: ## write tests/training/golden anew (a change of the losses must be meant)
+	GANVAS_GOLDEN=write OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/training/test_golden.py
 
 screenshots: $(VENV)/.test ## take the pictures of the studio anew (minutes; needs Chromium)
 	$(BIN)/python docs/make_screenshots.py

@@ -21,7 +21,7 @@ from ganvas.report import page
 from ganvas.training.events import Noted, Started
 from ganvas.training.experiment import Experiment
 
-OLD = Path(__file__).parent / "data" / "old"
+OLD = Path(__file__).parents[1] / "data" / "old"
 FIGURE = ("value", "floor", "spread")
 TIMES = {"seconds", "images_per_second"}
 RUNS = ("generate", "selected", "restore", "translate")

@@ -19,7 +19,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 TOKEN = "a token of more than sixteen"
 

@@ -284,7 +284,7 @@ def test_a_launch_without_the_others_is_said(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_examples_for_clusters_are_well_formed() -> None:
-    folder = Path(__file__).parent.parent / "examples" / "cluster"
+    folder = Path(__file__).parents[2] / "examples" / "cluster"
     done = subprocess.run(["bash", "-n", str(folder / "slurm.sh")], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     job = yaml.safe_load((folder / "kubernetes.yaml").read_text())
