@@ -25,6 +25,7 @@ check: ## format, lint, types, generated docs, tests (after make test has instal
 	$(BIN)/ruff check
 	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
 	$(BIN)/python docs/make_cli.py --check
+	$(BIN)/python docs/make_house.py --check
 	$(PYTEST) $(TESTS)
 
 quick: ## the tests that end soon, in a minute (after make test has installed them once)
@@ -37,8 +38,9 @@ fix: ## format and mend what can be mended by program
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-docs: ## write the generated pages anew
+docs: ## write the generated pages and the picture of the house anew
 	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_house.py
 
 fuzz: $(VENV)/.test ## damage each kind of file that Ganvas reads in 5,000 ways (half an hour)
 	FUZZ=5000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/fuzz

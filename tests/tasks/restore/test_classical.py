@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 from PIL import Image
+from skimage import filters, restoration
 from torch import Tensor
 
+from ganvas.images import fidelity
 from ganvas.images.fidelity import psnr
 from ganvas.tasks.restore import classical
 from ganvas.tasks.restore.classical import (
@@ -236,3 +240,46 @@ def test_fill_of_small_pictures_stays_between_the_known_levels(shape: tuple[int,
     low, high = (torch.where(mask != 0, end, x).flatten(2) for end in (256.0, -1.0))
     assert (filled.flatten(2) >= low.amin(2, keepdim=True) - 0.01).all()
     assert (filled.flatten(2) <= high.amax(2, keepdim=True) + 0.01).all()
+
+
+# -------------------- beside scikit-image, whose filters people know
+
+
+def noisy_camera() -> tuple[Tensor, Tensor]:
+    """A piece of the photographer that comes with scikit-image, and the same with noise of 25 levels."""
+    clean = torch.from_numpy(skimage.data.camera()[64:160, 192:288].copy())[None, None].float()
+    noise = 25 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    return clean, (clean + noise).clamp(0, 255).round()
+
+
+def test_median_and_gaussian_are_those_of_scikit_image() -> None:
+    _, noisy = noisy_camera()
+    plain = noisy[0, 0].numpy()
+    theirs = filters.median(plain, np.ones((5, 5)), mode="nearest")
+    assert torch.equal(classical.median(noisy, 2)[0, 0], torch.from_numpy(theirs).float())
+    theirs = filters.gaussian(plain, 1.0, mode="nearest", preserve_range=True, truncate=4)
+    inside = (slice(8, -8), slice(8, -8))  # at the border ours takes the mean of what is there
+    assert (classical.gaussian(noisy, 1.0)[0, 0].numpy() - theirs)[inside] == pytest.approx(0, abs=0.01)
+
+
+def test_the_stronger_filters_are_no_weaker_than_those_of_scikit_image() -> None:
+    """A model that beats a baseline of ours would beat the library's too (figures of 25 pictures: docs/log.md)."""
+    clean, noisy = noisy_camera()
+    unit = noisy[0, 0].numpy().astype(np.float64) / 255
+    bilateral = [
+        restoration.denoise_bilateral(unit, win_size=2 * math.ceil(2.5 * s) + 1, sigma_color=t / 255, sigma_spatial=s)
+        for s in classical.NEAR[:3]
+        for t in classical.ALIKE
+    ]
+    means = [
+        restoration.denoise_nl_means(
+            unit, patch_size=2 * r + 1, patch_distance=7, h=s * h / 255, sigma=s / 255, fast_mode=False
+        )
+        for s in (15, 20, 25)
+        for r, h in classical.PATCHES
+    ]
+    for name, theirs in (("bilateral", bilateral), ("non-local means", means)):
+        ours = [setting.apply(noisy) for setting in classical.FILTERS[name]]
+        best = max(float(fidelity.psnr(x.round().clamp(0, 255), clean).mean()) for x in ours)
+        others = [torch.from_numpy(255 * x)[None, None].float().round().clamp(0, 255) for x in theirs]
+        assert best > max(float(fidelity.psnr(x, clean).mean()) for x in others) - 0.2, name
