@@ -23,7 +23,6 @@ from ganvas.core import files
 from ganvas.core.errors import UserError
 from ganvas.images import data, decode, originals, sheets
 from ganvas.images import files as image_files
-from ganvas.images import tensors as im
 from ganvas.images.data import archives, idx, listing
 from ganvas.images.data.listing import Listing
 from ganvas.images.features import extractors
@@ -237,7 +236,7 @@ def test_an_idx_file_that_does_not_fit_into_memory(tmp_path: Path, monkeypatch: 
 def test_single_files_that_are_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "x.png").write_bytes(png(0))
     monkeypatch.setattr(decode, "BYTES", 100)
-    monkeypatch.setattr(im, "BYTES", 100)
+    monkeypatch.setattr(sheets, "BYTES", 100)
     monkeypatch.setattr(extractors, "INCEPTION_BYTES", 100)
     for read in (
         lambda: image_files.fit(tmp_path / "x.png", ImageSpec(3, 16)),
@@ -280,7 +279,7 @@ def test_whatever_pillow_raises_is_a_sentence(
 
 def test_a_picture_of_many_pixels_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "x.png").write_bytes(png(0))
-    monkeypatch.setattr(im, "PIXELS", 200)
+    monkeypatch.setattr(sheets, "PIXELS", 200)
     with pytest.raises(UserError, match=r"x\.png cannot be read as a picture"):
         sheets.read(tmp_path / "x.png")
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "deep.png")
