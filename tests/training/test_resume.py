@@ -66,7 +66,7 @@ def test_every_task_is_killed() -> None:
 def test_leaving_the_loop_and_coming_back_changes_nothing(recipe: str, blobs: Path, tmp_path: Path) -> None:
     experiment = quick(recipe, blobs)
     train(experiment, tmp_path / "whole")
-    for steps in (7, 1, 5):  # stops off the beat of log lines and pictures
+    for steps in (7, 1, 5) if recipe in BY_TASK else (7,):  # stops off the beat of log lines and pictures
         train(experiment, tmp_path / "parts", steps)
     train(experiment, tmp_path / "parts")
     assert results(tmp_path / "parts") == results(tmp_path / "whole")
@@ -76,7 +76,7 @@ def test_leaving_the_loop_and_coming_back_changes_nothing(recipe: str, blobs: Pa
 @pytest.mark.parametrize("recipe", marked(pytest.mark.slow))
 def test_kill_9_at_any_moment(recipe: str, blobs: Path, tmp_path: Path) -> None:
     """The same with a process that is killed without warning, several times."""
-    experiment = quick(recipe, blobs, steps=60)
+    experiment = quick(recipe, blobs, steps=36)
     experiment = dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, save_seconds=0.05))
     train(experiment, tmp_path / "whole")
     (tmp_path / "mine.py").write_text(
@@ -88,7 +88,7 @@ def test_kill_9_at_any_moment(recipe: str, blobs: Path, tmp_path: Path) -> None:
     )
     (tmp_path / "threads").write_text(str(torch.get_num_threads()))
     (tmp_path / "experiment.json").write_text(json.dumps(experiment.to_dict()))
-    for images in (200, 500):
+    for images in (150, 350):
         with open(tmp_path / "errors", "w") as errors:
             process = subprocess.Popen(
                 [sys.executable, "mine.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=errors, text=True
@@ -99,7 +99,7 @@ def test_kill_9_at_any_moment(recipe: str, blobs: Path, tmp_path: Path) -> None:
         process.stdout.close()
         process.wait()
         assert reached is not None, (tmp_path / "errors").read_text()
-    assert 200 <= Run(tmp_path / "killed").rows()[-1]["images"] < experiment.training.images
+    assert 150 <= Run(tmp_path / "killed").rows()[-1]["images"] < experiment.training.images
     train(experiment, tmp_path / "killed")
     assert results(tmp_path / "killed") == results(tmp_path / "whole")
 
