@@ -254,7 +254,7 @@ def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
         (["resume", "."], "not a run's folder"),
         (["resume", "RUN", "lr_g=1"], "training.lr_g"),
         (["recipes", "flagship"], "no recipe"),
-        (["bench", "modes", "RUN"], "1x12x12 pictures of blobs0"),
+        (["bench", "modes", "RUN"], "1x12x12 pictures of blobs"),
         (["bench", "modes", "nothing"], "no run or model nothing"),
         (["bench", "mods"], "Did you mean"),
         (["data", "check", "no/such/folder"], "no/such/folder"),

@@ -31,6 +31,8 @@ from ganvas.training.events import Started, Warned
 from ganvas.training.experiment import Experiment
 from ganvas.training.trainer import Trainer
 
+pytestmark = pytest.mark.long
+
 TASKS = ["mnist", "denoise", "translate"]
 
 

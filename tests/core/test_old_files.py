@@ -21,6 +21,8 @@ from ganvas.report import page
 from ganvas.training.events import Noted, Started
 from ganvas.training.experiment import Experiment
 
+pytestmark = pytest.mark.long
+
 OLD = Path(__file__).parents[1] / "data" / "old"
 FIGURE = ("value", "floor", "spread")
 TIMES = {"seconds", "images_per_second"}

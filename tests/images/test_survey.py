@@ -25,6 +25,8 @@ from ganvas.tasks.generate.data_check import Checked, Recipes
 from ganvas.tasks.generate.data_findings import findings
 from ganvas.training import forecast
 
+pytestmark = pytest.mark.long
+
 MIRROR = functools.partial(survey.mirror, steps=100)  # by default it learns for longer
 
 

@@ -12,6 +12,8 @@ from ganvas.metrics import Pair, Seen, Side, copies, two_sample
 from ganvas.metrics.two_sample import Verdict
 from ganvas.tasks.generate.evaluate.metrics import RAW
 
+pytestmark = pytest.mark.long
+
 
 def noise(count: int, channels: int = 1, size: int = 8, seed: int = 0) -> Tensor:
     random = torch.Generator().manual_seed(seed)

@@ -31,6 +31,8 @@ from ganvas.studio.games import PICTURES, Games
 from ganvas.studio.jobs import Job, Jobs
 from ganvas.studio.live import Cursor
 
+pytestmark = pytest.mark.long
+
 HERE = {k.lower(): v for k, v in OWN.items()} | {"content-type": "application/json"}
 
 

@@ -19,6 +19,8 @@ from ganvas.core.run import Run
 from ganvas.core.samples import Dataset, Preview, Spec
 from ganvas.studio.index import Runs
 
+pytestmark = pytest.mark.long
+
 SETTINGS = {"images": 1000, "batch": 50, "device": "cpu", "tick_every": 100, "sample_every": 400, "save_seconds": 1e9}
 
 

@@ -19,6 +19,8 @@ from ganvas.training.batches import Batch
 from ganvas.training.experiment import Experiment
 from ganvas.training.trainer import Config, Trainer
 
+pytestmark = pytest.mark.long
+
 SPEC = ImageSpec(1, 8, 0)
 
 

@@ -21,6 +21,8 @@ from ganvas.training.background import Background
 from ganvas.training.events import Event, Measured
 from ganvas.training.experiment import Experiment
 
+pytestmark = pytest.mark.long
+
 DEADLINE = 900  # seconds for an evaluation in a process of its own, on however busy a machine
 
 

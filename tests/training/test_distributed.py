@@ -30,6 +30,8 @@ from ganvas.training.batches import Batches
 from ganvas.training.events import Logged, Warned
 from ganvas.training.experiment import Experiment
 
+pytestmark = pytest.mark.long
+
 TIMES = {"seconds", "images_per_second"}
 SETTINGS = {  # without layers that look at a whole batch, so that two halves are one batch
     "batch": "16",
@@ -90,7 +92,6 @@ def two(source: Path, experiment: Experiment, tmp_path_factory: pytest.TempPathF
     return place / "run", done.stdout
 
 
-@pytest.mark.long
 def test_two_ranks_are_one_process_with_the_whole_batch(
     two: tuple[Path, str], experiment: Experiment, tmp_path: Path
 ) -> None:
@@ -106,7 +107,6 @@ def test_two_ranks_are_one_process_with_the_whole_batch(
             assert torch.allclose(value.float(), together[name].float(), atol=1e-3), name
 
 
-@pytest.mark.long
 def test_only_the_first_rank_writes_and_speaks(two: tuple[Path, str]) -> None:
     folder, said = two
     assert said.count("Training in run") == 1
@@ -117,14 +117,12 @@ def test_only_the_first_rank_writes_and_speaks(two: tuple[Path, str]) -> None:
     assert checkpoint.head(Run(folder).model)["machine"]["ranks"] == 2
 
 
-@pytest.mark.long
 def test_another_number_of_processes_is_noted(two: tuple[Path, str], experiment: Experiment, tmp_path: Path) -> None:
     shutil.copytree(two[0], tmp_path / "run")
     warned = [e.text for e in experiment.run(tmp_path / "run") if isinstance(e, Warned)]
     assert "ranks was 2 and is 1: the run goes on, but not bit for bit." in warned
 
 
-@pytest.mark.long
 def test_kill_9_of_a_rank_is_mended_by_the_launcher(
     two: tuple[Path, str], experiment: Experiment, tmp_path: Path
 ) -> None:
@@ -150,7 +148,6 @@ def test_kill_9_of_a_rank_is_mended_by_the_launcher(
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
 
-@pytest.mark.long
 def test_sigterm_stops_all_ranks_after_the_same_step(two: tuple[Path, str], tmp_path: Path) -> None:
     arguments = ["-m", "ganvas", "--", "train", "mine.py:mine", "--run", str(tmp_path / "run"), "images=1M"]
     process = subprocess.Popen(
@@ -212,7 +209,6 @@ def several(
     return place, done.stdout
 
 
-@pytest.mark.long
 def test_unlike_ranks_are_refused(several: tuple[Path, str]) -> None:
     """Other data, other settings, a batch that cannot be shared, an error on one rank only, and weights that drift."""
     said = (several[0] / "said0").read_text()
@@ -227,7 +223,6 @@ def test_unlike_ranks_are_refused(several: tuple[Path, str]) -> None:
     assert re.match(r"The ranks have different weights after \d+ images: .* and drifted on rank 1\.", weights)
 
 
-@pytest.mark.long
 def test_drawing_and_measuring_are_shared(several: tuple[Path, str], run: Path) -> None:
     """The same pictures, bit for bit, and the same figures; the last portion is drawn by one rank only."""
     folder, said = several

@@ -21,7 +21,7 @@ def mnist() -> data.ImageData:
     return data.mnist()
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", [r if r == "mnist" else pytest.param(r, marks=pytest.mark.long) for r in RECIPES])
 def test_first_five_steps(recipe: str, mnist: data.ImageData) -> None:
     experiment = RECIPES[recipe]().override({"device": "cpu", "precision": "fp32"})
     images = mnist if experiment.data.labels else mnist.unlabelled()

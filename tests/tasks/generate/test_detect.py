@@ -26,6 +26,8 @@ from ganvas.tasks.generate.detect import outliers
 from ganvas.tasks.generate.detect.detector import Detector, auroc, calibration_error, parts
 from ganvas.training.events import Noted
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def model(run: Path) -> ganvas.Model:

@@ -39,6 +39,8 @@ from ganvas.tasks.generate.evaluate import source as sources
 from ganvas.tasks.generate.evaluate.metrics import METRICS
 from ganvas.tasks.generate.task import GenerateTask
 
+pytestmark = pytest.mark.long
+
 QUICK = "frechet,precision"
 
 
@@ -107,7 +109,6 @@ def refused(words: str, source: Path, metrics: Any = QUICK, **more: Any) -> None
 # every metric on real digits
 
 
-@pytest.mark.long
 def test_every_metric_has_a_finite_value_and_a_floor(
     real: ImageData, mini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,8 @@ from ganvas.tasks.generate import expand as expanding
 from ganvas.tasks.generate import model as generate_model
 from ganvas.tasks.generate.expand import Lesson, conclusion, judge
 
+pytestmark = pytest.mark.long
+
 
 def lesson(size: int, gain: float, spread: float = 0.01) -> Lesson:
     gains = [gain - spread, gain, gain + spread, gain, gain]

@@ -19,6 +19,8 @@ from ganvas.tasks.generate.evaluate import modes, toys
 from ganvas.tasks.generate.model import Model
 from ganvas.training import losses
 
+pytestmark = pytest.mark.long
+
 
 def reads_a_pixel(images: Tensor) -> Tensor:
     """A classifier for pictures that carry their digit in the first pixel."""

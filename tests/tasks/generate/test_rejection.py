@@ -18,6 +18,8 @@ from ganvas.tasks.generate.rejection import CANDIDATES, Selector, pick
 from ganvas.training.batches import Batches
 from ganvas.training.experiment import Experiment
 
+pytestmark = pytest.mark.long
+
 NUMBERS = [0, 1, 5, 77, 78, 79]
 
 

@@ -262,6 +262,7 @@ def test_median_and_gaussian_are_those_of_scikit_image() -> None:
     assert (classical.gaussian(noisy, 1.0)[0, 0].numpy() - theirs)[inside] == pytest.approx(0, abs=0.01)
 
 
+@pytest.mark.long
 def test_the_stronger_filters_are_no_weaker_than_those_of_scikit_image() -> None:
     """A model that beats a baseline of ours would beat the library's too (figures of 25 pictures: docs/log.md)."""
     clean, noisy = noisy_camera()

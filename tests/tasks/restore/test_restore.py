@@ -43,6 +43,8 @@ from ganvas.training.experiment import Experiment
 from ganvas.training.task import build
 from ganvas.training.trainer import Trainer
 
+pytestmark = pytest.mark.long
+
 SMALL = unet.Config(width=8, depth=2, d_width=8)
 MENDERS = ("denoise", "derain", "superres", "inpaint")
 
@@ -237,7 +239,6 @@ def test_pairs_are_asked_for_in_two_settings(photos: Path, twins: Path) -> None:
     assert found.load_data().twins
 
 
-@pytest.mark.long
 def test_it_learns_from_pairs(photos: Path, twins: Path, tmp_path: Path) -> None:
     base = short("denoise", photos, 100)
     experiment = dataclasses.replace(
@@ -918,7 +919,6 @@ def test_small_pictures_are_noted_before_the_training(photos: Path, tmp_path: Pa
 # ---- handed on
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "whole"),
     [("mender", True), ("filler", False), pytest.param("filler", True, marks=pytest.mark.slow), ("enlarger", True)],
@@ -959,7 +959,6 @@ def test_info_and_a_page_on_a_hub_know_a_restorer(mender: Path, tmp_path: Path) 
     assert "draws none from noise" in done.stderr
 
 
-@pytest.mark.long
 def test_a_restorer_is_trained_by_two_processes(photos: Path, tmp_path: Path) -> None:
     """Losses and pictures are those of one process with the whole batch."""
     settings = ["images=80", "batch=8", "width=8", "depth=2", "size=32", "lively=0.3", "tick_every=8", "sample_every=0"]

@@ -42,6 +42,8 @@ from ganvas.training.experiment import Experiment
 from ganvas.training.task import build
 from ganvas.training.trainer import Trainer
 
+pytestmark = pytest.mark.long
+
 SMALL = network.Config(width=8, depth=1, blocks=1, colours=6, d_width=16, features=16)
 SPEC = ImageSpec(3, 16)
 
@@ -126,7 +128,6 @@ def test_both_kinds_come_in_one_shape(kinds: tuple[Path, Path], tmp_path: Path) 
     assert grey.spec == grey.other.spec == ImageSpec(1, 8)
 
 
-@pytest.mark.long
 def test_sets_by_name_are_a_kind_too(kinds: tuple[Path, Path]) -> None:
     both = data.load("mnist", to=str(kinds[0]))
     assert both.other is not None
@@ -376,7 +377,6 @@ def test_every_second_picture_is_mirrored_where_that_is_wished() -> None:
         assert 16 < turned.sum() < 48
 
 
-@pytest.mark.long
 def test_a_run_says_how_it_goes(kinds: tuple[Path, Path], run: Path) -> None:
     rows = Run(run).rows()
     assert {"loss_d", "loss_g", "loss_cycle", "loss_identity", "accuracy_real", "accuracy_held_out"} <= set(rows[-1])
@@ -421,7 +421,6 @@ def test_a_resumed_run_is_the_same_bit_for_bit(kinds: tuple[Path, Path], tmp_pat
         assert torch.equal(tensor, parts[name]), name
 
 
-@pytest.mark.long
 def test_it_learns_the_other_kind_and_keeps_the_colours(kinds: tuple[Path, Path]) -> None:
     """Discs become squares with a frame: 300 steps of the small networks."""
     experiment = short(kinds, 300).override({"lr_g": "2e-3", "ema": "800"})
@@ -569,7 +568,6 @@ def test_a_model_of_pieces_keeps_size_depth_and_transparency(tmp_path: Path) -> 
     assert np.array_equal(originals.read(tmp_path / "out" / "clear.png").alpha, clear[:, :, 3])  # pyright: ignore
 
 
-@pytest.mark.long
 def test_both_directions_are_exported(run: Path, tmp_path: Path) -> None:
     session = pytest.importorskip("onnxruntime").InferenceSession
     written = exporting.export(translate_model.load(run), tmp_path)
