@@ -23,6 +23,8 @@ from ganvas.images import data
 from ganvas.images.data import ImageData, checks, listing, pack
 from ganvas.images.decode import Shape
 
+pytestmark = pytest.mark.long
+
 WHOLE, PIECES = Shape(8, 3), Shape(8, 3, "pieces")
 TIME = 1_700_000_000
 

@@ -21,6 +21,8 @@ from ganvas.training import loop
 from ganvas.training.events import Logged, Sampled, Warned
 from ganvas.training.experiment import Experiment
 
+pytestmark = pytest.mark.long
+
 DEEP = '{"images":' * 100_000
 ODD = [  # lines in place of a good one
     '{"imagez": 48, "loss_d": 1.0}',

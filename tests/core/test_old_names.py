@@ -20,6 +20,8 @@ from ganvas.core import old_names, registry
 from ganvas.core.run import Run
 from ganvas.training.batches import Batch
 
+pytestmark = pytest.mark.long
+
 SOURCE = Path(ganvas.__file__).parent
 SAID = """
 from ganvas.api import train

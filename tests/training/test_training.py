@@ -146,6 +146,7 @@ def test_events_come_at_their_images(blobs: Path, tmp_path: Path) -> None:
     assert sheet.shape == (100, 1, 12, 12)
 
 
+@pytest.mark.long
 def test_the_first_sheet_is_noise_and_rows_are_classes(blobs: Path, tmp_path: Path) -> None:
     experiment = quick("mnist", blobs, steps=300).override({"sample_every": "0"})
     events = [e for e in experiment.run(tmp_path / "run") if isinstance(e, Sampled)]
