@@ -128,7 +128,8 @@ def about(value: float | None) -> object:
     return value if value is None else pytest.approx(value, rel=1e-3, abs=1e-3)
 
 
-@pytest.mark.parametrize("name", RUNS)
+# the evaluation of each task once; "selected" is of the first task too
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n == "selected" else n for n in RUNS])
 def test_evaluate_finds_the_same_figures(name: str, old: Path, tmp_path: Path) -> None:
     shutil.copytree(old / "runs" / name, tmp_path / name)
     before = Run(old / "runs" / name).rows(Run(old / "runs" / name).metrics)

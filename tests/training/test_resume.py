@@ -88,7 +88,7 @@ def test_kill_9_at_any_moment(recipe: str, blobs: Path, tmp_path: Path) -> None:
     )
     (tmp_path / "threads").write_text(str(torch.get_num_threads()))
     (tmp_path / "experiment.json").write_text(json.dumps(experiment.to_dict()))
-    for images in (150, 350):
+    for images in (150, 350) if recipe == "mnist" else (250,):
         with open(tmp_path / "errors", "w") as errors:
             process = subprocess.Popen(
                 [sys.executable, "mine.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=errors, text=True

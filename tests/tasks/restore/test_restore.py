@@ -921,7 +921,10 @@ def test_small_pictures_are_noted_before_the_training(photos: Path, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("kind", "whole"),
-    [("mender", True), ("filler", False), pytest.param("filler", True, marks=pytest.mark.slow), ("enlarger", True)],
+    [
+        ("filler", False),
+        *(pytest.param(kind, True, marks=pytest.mark.slow) for kind in ("mender", "filler", "enlarger")),
+    ],
 )
 def test_a_restorer_is_exported_for_any_size(
     kind: str, whole: bool, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
