@@ -86,6 +86,7 @@ TASKS |= {
     "generate": "ganvas.tasks.generate.task:GenerateTask",
     "restore": "ganvas.tasks.restore.task:RestoreTask",
     "translate": "ganvas.tasks.translate.task:TranslateTask",
+    "table": "ganvas.tasks.table.task:TableTask",
 }
 HOMES = {
     "UserError": "core.errors",

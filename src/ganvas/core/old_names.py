@@ -98,7 +98,6 @@ MODULES = {
     "sources": "tasks.generate.evaluate.source images.data.trained_on",
     "spec": "images.spec",
     "strangers": "tasks.generate.detect.outliers",
-    "tables": "metrics.show core.bars tasks.generate.show tasks.restore.show metrics.show core.bars",
     "tasks.base": "training.task core.samples",
     "terminal": "core.terminal",
     "text": "core.text",

@@ -29,6 +29,7 @@ class Batch:
     ranks: int = 1
     other: Tensor | None = None  # samples of the other domain, if there are two
     random: torch.Generator | None = None  # of the step, the same on all ranks (None: PyTorch's global one)
+    progress: float = 0.0  # of the training when the step begins, 0 to 1
 
     @property
     def images(self) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -136,6 +137,7 @@ class Trainer:
     def step(self, batch: Batch) -> None:
         """One discriminator step and one generator step on a batch, or on this rank's part of it."""
         config, task = self.config, self.task
+        batch = dataclasses.replace(batch, progress=self.images / config.images)
         number = seeds.key(config.seed, "step", self.images)
         # each rank has its own numbers, so that dropout masks differ
         seeds.seed_all(number if batch.ranks == 1 else seeds.key(number, batch.rank), self.device)

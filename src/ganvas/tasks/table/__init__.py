@@ -1,0 +1,1 @@
+"""Rows of a table: `ganvas train table`."""

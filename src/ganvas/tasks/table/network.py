@@ -1,0 +1,163 @@
+"""A generator that draws a row's columns one after the other, and a discriminator that sees whole rows.
+
+The generator turns uniform noise into a row: each token is the quantile, at one of the noise's numbers, of a
+distribution that a small network of its own computes from the tokens before it. Any columns may be given: the networks
+learn to draw from what is before a token and from given tokens after it (orderless training: Uria et al. 2014,
+Hoogeboom et al. 2022; the sums over what is known: MADE, Germain et al. 2015). So a condition costs no time, and
+missing cells are filled in as new rows are drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as f
+
+from ganvas.core.config import knob
+from ganvas.tables.cells import NEVER
+from ganvas.tables.spec import TableSpec
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes of both networks."""
+
+    width: int = knob(128, "units of the generator's network for each token", low=8, high=4096)
+    dropout: float = knob(0.2, "share of these units that is left out in training", low=0, high=0.9)
+    d_width: int = knob(256, "units of the discriminator's layers", low=8, high=4096)
+
+
+class Generator(nn.Module):
+    """Noise -> rows, all columns or those that are not given."""
+
+    def __init__(self, spec: TableSpec, config: Config) -> None:
+        super().__init__()
+        sizes, width = spec.sizes, config.width
+        self.sizes, self.dropout = sizes, config.dropout
+        count = len(sizes)
+        self.first = _first(spec)
+        self.values = nn.Embedding(sum(sizes), width)
+        nn.init.normal_(self.values.weight, std=0.3)
+        self.given = nn.Parameter(torch.zeros(count, width))  # added where a token after this one is given
+        self.start = nn.Parameter(torch.zeros(count, width))
+        self.weight1 = nn.Parameter(torch.randn(count, width, width) / width**0.5)
+        self.bias1 = nn.Parameter(torch.zeros(count, width))
+        self.weight2 = nn.Parameter(torch.randn(count, width, width) / width**0.5)
+        self.bias2 = nn.Parameter(torch.zeros(count, width))
+        self.heads = nn.ParameterList(nn.Parameter(torch.zeros(width, size)) for size in sizes)
+        priors = [torch.from_numpy(p) for column in spec.learned for part in column.parts for p in part.priors()]
+        self.priors = nn.ParameterList(nn.Parameter(p.clone()) for p in priors)
+        self.depth = [level for c in spec.learned for part in c.parts for level in range(len(part.sizes))]
+        self.rare = [_rare(part, level) for c in spec.learned for part in c.parts for level in range(len(part.sizes))]
+
+    def known(self, rows: Tensor, given: Tensor) -> Tensor:
+        """What each token's network is told of the others, [B, tokens, width].
+
+        Args:
+            rows: int64 [B, tokens].
+            given: bool [B, tokens]: which tokens are given from the outset.
+        """
+        values = self.values(rows + self.first.to(rows.device))
+        before = values.cumsum(1) - values
+        ahead = (values + self.given) * given[..., None]
+        after = ahead.flip(1).cumsum(1).flip(1) - ahead
+        return before + after + self.start
+
+    def forward(self, rows: Tensor, given: Tensor) -> list[Tensor]:
+        """The logits [B, size] of each token, given those before it and the given ones; see `known`."""
+        hidden = f.dropout(f.silu(self.known(rows, given)), self.dropout, self.training).transpose(0, 1)
+        inner = f.dropout(f.silu(torch.baddbmm(self.bias1[:, None], hidden, self.weight1)), self.dropout, self.training)
+        hidden = hidden + f.silu(torch.baddbmm(self.bias2[:, None], inner, self.weight2))
+        return [hidden[i] @ head + self._prior(i, rows) for i, head in enumerate(self.heads)]
+
+    def _prior(self, i: int, rows: Tensor) -> Tensor:
+        """The bias of a token's logits, which for the later tokens of a column depends on its first ones."""
+        prior = self.priors[i]
+        if self.depth[i]:
+            place = rows[:, i - 1] if self.depth[i] == 1 else rows[:, i - 2] * self.sizes[i - 1] + rows[:, i - 1]
+            prior = prior[place]
+        return prior.masked_fill(prior <= NEVER / 2, NEVER)  # what cannot be stays so: no gradient reaches it
+
+    def surprise(self, rows: Tensor, given: Tensor) -> Tensor:
+        """-log of the probability of each token, given those before it and the given ones, [B, tokens]; given: 0."""
+        logits = self(rows, given)
+        each = [f.cross_entropy(x.float(), rows[:, i], reduction="none") for i, x in enumerate(logits)]
+        return torch.stack(each, 1).masked_fill(given, 0.0)
+
+    @torch.no_grad()
+    def draw(
+        self, noise: Tensor, rows: Tensor | None = None, given: Tensor | None = None, rare: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Rows, int64 [B, tokens], and where in the cell of each token their values lie, float [B, tokens] in 0 to 1.
+
+        Args:
+            noise: uniform in [0, 1), [B, tokens].
+            rows, given: tokens that are given, and which; see `known`.
+            rare: whether values may be drawn that few rows have.
+        """
+        count = len(noise)
+        out = torch.zeros(count, len(self.sizes), dtype=torch.int64, device=noise.device)
+        place = torch.zeros_like(noise)
+        known = noise.new_zeros(count, self.values.embedding_dim)
+        fixed = None
+        if rows is not None and given is not None:
+            out = torch.where(given, rows, out)
+            fixed = given
+            ahead = (self.values(out + self.first.to(out.device)) + self.given) * given[..., None]
+            known = known + ahead.sum(1)
+        for i, size in enumerate(self.sizes):
+            if fixed is not None and bool(fixed[:, i].any()):
+                known = known - (self.values.weight[out[:, i] + int(self.first[i])] + self.given[i]) * fixed[:, i : i + 1]
+            if fixed is None or not bool(fixed[:, i].all()):
+                hidden = f.silu(known + self.start[i])
+                inner = f.silu(torch.addmm(self.bias1[i], hidden, self.weight1[i]))
+                hidden = hidden + f.silu(torch.addmm(self.bias2[i], inner, self.weight2[i]))
+                logits = (hidden @ self.heads[i]).float() + self._prior(i, out)
+                if self.rare[i] is not None and not rare:
+                    logits[:, self.rare[i]] = NEVER
+                shares = logits.softmax(1).cumsum(1)
+                mark = noise[:, i : i + 1] * shares[:, -1:]
+                token = (shares <= mark).sum(1, keepdim=True).clamp_max(size - 1)
+                below = torch.where(token > 0, shares.gather(1, (token - 1).clamp_min(0)), 0.0)
+                inside = (mark - below) / (shares.gather(1, token) - below).clamp_min(1e-9)
+                place[:, i] = inside[:, 0].clamp(0, 1 - 1e-6)
+                token = token[:, 0]
+                out[:, i] = token if fixed is None else torch.where(fixed[:, i], out[:, i], token)
+            known = known + self.values.weight[out[:, i] + int(self.first[i])]
+        return out, place
+
+
+def _first(spec: TableSpec) -> Tensor:
+    """The number of each token's first value among the values of all tokens, int64 [tokens]; no buffer: it is known."""
+    return torch.from_numpy(np.cumsum([0, *spec.sizes[:-1]]))
+
+
+def _rare(part: object, level: int) -> int | None:
+    """The first token of values that few rows have; None where there are none or for later tokens."""
+    from ganvas.tables.cells import Cells
+
+    assert isinstance(part, Cells)
+    if level or "rare" not in part.specials:
+        return None
+    return len(part.starts) - 1 + part.specials.index("rare")
+
+
+class Discriminator(nn.Module):
+    """Rows int64 [B, tokens] -> logits [B] that they are real."""
+
+    def __init__(self, spec: TableSpec, config: Config) -> None:
+        super().__init__()
+        self.first = _first(spec)
+        self.values = nn.EmbeddingBag(sum(spec.sizes), config.d_width, mode="sum")
+        nn.init.normal_(self.values.weight, std=0.3)
+        self.bias = nn.Parameter(torch.zeros(config.d_width))
+        width = config.d_width
+        self.layers = nn.Sequential(
+            nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1)
+        )
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.layers(self.values(rows + self.first.to(rows.device)) + self.bias)[:, 0]

@@ -1,0 +1,31 @@
+"""Recipes for tables: each public function is one, and its docstring its result card."""
+
+from __future__ import annotations
+
+from ganvas.tables.data import DataConfig
+from ganvas.tasks.table import network, task
+from ganvas.training import trainer
+from ganvas.training.experiment import Experiment
+
+
+def table() -> Experiment:
+    """Draw rows like those of a table: `ganvas train table --data customers.csv`."""
+    return Experiment(
+        recipe="table",
+        network=network.Config(),
+        data=DataConfig(),
+        task=task.Config(),
+        training=trainer.Config(
+            images=400_000,
+            batch=256,
+            lr_g=2e-3,
+            lr_d=1e-3,
+            beta1=0.9,
+            beta2=0.99,
+            decay_from=0.0,
+            ema=5_000,
+            tick_every=10_000,
+            sample_every=50_000,
+            precision="fp32",
+        ),
+    )

@@ -1,0 +1,115 @@
+"""Rows from noise: a generator that draws columns one after the other, in a contest with a discriminator.
+
+The generator first learns from the real rows alone, by likelihood. Then both train in turn: the discriminator tells
+real rows from drawn ones, and the generator draws more often what the discriminator takes for real.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.core import seeds
+from ganvas.core.config import knob
+from ganvas.core.later import Later
+from ganvas.tables.data import DataConfig
+from ganvas.tables.preview import Preview
+from ganvas.tables.spec import TableSpec
+from ganvas.tasks.table import network
+from ganvas.training import losses
+from ganvas.training.batches import Batch, Batches
+from ganvas.training.task import SHOWN, Task
+
+LOOKED_AT = 4_000  # rows of a check
+
+
+@dataclass(frozen=True)
+class Config:
+    """The contest."""
+
+    warmup: float = knob(0.5, "share of the training in which the generator learns without a discriminator", low=0, high=1)
+    contest: float = knob(1.0, "weight of the discriminator's verdict in the generator's loss", low=0, high=100)
+    conditions: float = knob(0.3, "share of the rows in which the generator is given some columns", low=0, high=1)
+    clip: float = knob(4.0, "how many times as often the generator is to draw a row at most", low=1, high=100)
+
+
+class TableTask(Task):
+    """Rows of a table from noise."""
+
+    name, Config, Data, Spec = "table", Config, DataConfig, TableSpec
+    networks = {"columns": network}  # noqa: RUF012
+    recipes = Later("ganvas.tasks.table.recipes")
+    Model = Later("ganvas.tasks.table.model:TableModel")
+    shown = {"nll": ("-log p", ".3f"), **SHOWN}  # noqa: RUF012
+    checks = "likelihood"
+    usage = "draws rows of a table: ganvas sample RUN"
+    loss = losses.LOSSES["nonsaturating"]
+
+    def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: TableSpec, config: Config, network: object) -> None:
+        super().__init__(generator, discriminator, spec, config, network)
+        self.progress = 0.0  # of the training; the trainer says how far it is
+
+    def contests(self, batch: Batch) -> bool:
+        return batch.progress >= self.config.warmup and self.config.contest > 0
+
+    def noise(self, batch: Batch) -> Tensor:
+        return batch.draw(torch.rand, len(self.spec.sizes)).to(batch.real.device)
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
+        if not self.contests(batch):
+            return None
+        self.generator.eval()
+        self.fake, _ = self.generator.draw(self.noise(batch), rare=True)
+        self.generator.train()
+        real, fake = self.discriminator(batch.real), self.discriminator(self.fake)
+        loss = self.loss.d_loss(real, fake)
+        return {"total": loss, "loss_d": loss, **losses.verdicts(self.loss, real, fake)}
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """The mean over real rows of -log of their probability; in the contest also of drawn rows, weighted.
+
+        The weight of a drawn row is its density ratio of real to drawn as the discriminator sees it, less 1.
+        Source: Che et al. 2017, equation 7.
+        """
+        rows = batch.real
+        given = self.some_given(batch)
+        nll = self.generator.surprise(rows, given).sum(1).mean()
+        if not self.contests(batch):
+            return {"total": nll, "nll": nll}
+        with torch.no_grad():
+            ratio = self.discriminator(self.fake).float().clamp(-20, 20).exp()
+            weight = (ratio / ratio.mean()).clamp_max(self.config.clip)
+            weight = weight - weight.mean()
+        none = torch.zeros_like(given)
+        contest = (weight * self.generator.surprise(self.fake, none).sum(1)).mean()
+        return {"total": nll + self.config.contest * contest, "nll": nll, "loss_g": contest}
+
+    def some_given(self, batch: Batch) -> Tensor:
+        """Which tokens are given, bool [B, tokens]: whole columns, a random share of them in some rows."""
+        columns = torch.tensor(
+            [i for i, c in enumerate(self.spec.learned) for _ in c.sizes], device=batch.real.device
+        )
+        draws = batch.draw(torch.rand, len(self.spec.learned) + 2).to(batch.real.device)
+        rate = draws[:, :1] * (draws[:, 1:2] < self.config.conditions)
+        return (draws[:, 2:] < rate)[:, columns]
+
+    def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
+        drawing = (generator or self.generator).eval()
+        fake, _ = drawing.draw(self.noise(batch), rare=True)
+        (self.generator if generator is None else drawing).train(generator is None)
+        logits = self.discriminator(batch.real), self.discriminator(fake)
+        return dict(zip(("real", "fake"), losses.accuracy(self.loss, *logits), strict=True))
+
+    def check(self, generator: nn.Module, batches: Batches, preview: object) -> dict[str, float]:
+        """-log of the probability of training and of held-out rows, a row's mean, and the discriminator's accuracy."""
+        figures = {}
+        for name, batch in (("nll", batches.held_out(LOOKED_AT)), ("nll_train", batches.seen(LOOKED_AT))):
+            none = torch.zeros_like(batch.real, dtype=torch.bool)
+            figures[name] = float(generator.surprise(batch.real, none).sum(1).mean())
+        return {**figures, **super().check(generator, batches, preview)}
+
+    def preview(self, generator: nn.Module, batches: Batches) -> Preview:
+        noise = torch.rand(2_000, len(self.spec.sizes), generator=seeds.generator(0, "preview")).to(batches.device)
+        return Preview.of(self.spec, *generator.draw(noise))
