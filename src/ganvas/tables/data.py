@@ -18,8 +18,11 @@ from ganvas.core.errors import UserError
 from ganvas.core.progress import Counted
 from ganvas.core.samples import DataConfigBase, Rows
 from ganvas.tables import read
+from ganvas.tables.assemble import assemble
+from ganvas.tables.find_rules import find
 from ganvas.tables.preview import Preview
 from ganvas.tables.recognise import recognise
+from ganvas.tables.rules import Rule
 from ganvas.tables.spec import TableSpec, check
 
 if TYPE_CHECKING:
@@ -74,8 +77,12 @@ class DataConfig(DataConfigBase):
     columns: str = knob("", "a file that says of which kind the columns are; `ganvas data check` writes one")
     held_out: float = knob(0.1, "share of the rows that is held out", low=0.01, high=0.9)
     rare: int = knob(
-        5, "fewest rows that a value must have to be drawn: rarer ones could give a person away (1: any)", low=1, high=10**6
+        5,
+        "fewest rows that a value must have to be drawn: rarer ones could give a person away (1: any)",
+        low=1,
+        high=10**6,
     )
+    rules: bool = knob(True, "find rules that hold in all rows, and keep them in drawn ones")
 
     def loading(self) -> Generator[Counted, None, TableData]:
         """Read the table.
@@ -106,10 +113,19 @@ def of_frame(frame: pd.DataFrame, name: str, config: DataConfig) -> TableData:
     count = max(1, round(len(frame) * config.held_out))
     held_out, train = order[:count].sort().values, order[count:].sort().values
     first = frame.iloc[train.numpy()]
-    spec = TableSpec(check([column.fitted(first[column.name], config.rare) for column in columns]))
-    notes = tuple(f"{c.name}: {c.doubt}." for c in columns if c.doubt)
+    fitted = check([column.fitted(first[column.name], config.rare) for column in columns])
+    notes = [f"{c.name}: {c.doubt}." for c in columns if c.doubt]
+    rules: tuple[Rule, ...] = ()
+    if config.rules:
+        found = find(frame, columns, config.rare)
+        rules = assemble(found.rules, {c.name: c for c in fitted}, first, config.rare)
+        if found.rules:
+            notes.append(
+                f"{len(found.rules)} rules hold in every row, and drawn rows keep them (rules=false: they need not)."
+            )
+    spec = TableSpec(fitted, rules)
     samples = spec.encode(frame)
-    return TableData(name, spec, Rows(samples[train]), Rows(samples[held_out]), held_out, notes)
+    return TableData(name, spec, Rows(samples[train]), Rows(samples[held_out]), held_out, tuple(notes))
 
 
 def with_spec(data: TableData, **changes: Any) -> TableData:

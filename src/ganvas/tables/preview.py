@@ -10,6 +10,7 @@ from rich.text import Text
 from torch import Tensor
 
 from ganvas.core import samples
+from ganvas.tables.columns import Column
 from ganvas.tables.spec import TableSpec
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Preview(samples.Preview):
         across, wide, high = 4, 180, 90
         parts = []
         for i, column in enumerate(self.spec.learned):
-            real, made = self._frequencies(column.name)
+            real, made = self._frequencies(column)
             top, x, y = max(real.max(), made.max(), 1e-9), i % across * wide, i // across * high
             step = (wide - 20) / len(real)
             bars = "".join(
@@ -67,12 +68,12 @@ class Preview(samples.Preview):
             f'width="{across * wide}">{"".join(parts)}</svg>'
         )
 
-    def _frequencies(self, name: str, most: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    def _frequencies(self, column: Column, most: int = 40) -> tuple[np.ndarray, np.ndarray]:
         """Shares of the real rows and of these in a column's first tokens, with neighbours together if there are many."""
-        part = self.spec.column(name).parts[0]
+        part = column.parts[0]
         logs = part.priors()[0]
         real = np.exp(logs.astype(np.float64))
-        first = self.tokens[:, self.spec.places[name].start].cpu().numpy().astype(np.int64)
+        first = self.tokens[:, self.spec.places[column.name].start].cpu().numpy().astype(np.int64)
         made = np.bincount(first, minlength=len(real)) / max(1, len(first))
         edges = np.linspace(0, len(real), min(most, len(real)) + 1).astype(int)[:-1]
         return np.add.reduceat(real, edges), np.add.reduceat(made, edges)

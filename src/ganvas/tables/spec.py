@@ -13,7 +13,10 @@ from torch import Tensor
 
 from ganvas.core.errors import UserError
 from ganvas.core.samples import SpecBase
+from ganvas.tables.assemble import check_rules
 from ganvas.tables.columns import Column
+from ganvas.tables.rule_text import rules_of
+from ganvas.tables.rules import Rule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,18 +28,26 @@ MOST = 2_000  # columns of a table
 class TableSpec(SpecBase):
     """Rows as tokens uint8 [N, tokens], one to three tokens a number or a category.
 
-    `columns` are in the order of the table; those that are learned have `parts`.
+    `columns` are in the order of the table; those that are learned have `parts`. `rules` hold in every row; they say
+    which columns are learned otherwise than as they stand in the table, or not at all, and are applied in their order.
     """
 
     noun: ClassVar[str] = "rows"
     classes: ClassVar[int] = 0  # what is to be set is said column by column
 
     columns: tuple[Column, ...]
+    rules: tuple[Rule, ...] = ()
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
 
     @cached_property
     def learned(self) -> tuple[Column, ...]:
-        """The columns that the networks see."""
-        return tuple(column for column in self.columns if column.parts)
+        """The columns that the networks see, as they see them."""
+        forms = {name: form for rule in self.rules for name, form in rule.forms.items()}
+        each = (forms.get(column.name, column) for column in self.columns)
+        return tuple(column for column in each if column is not None and column.parts)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -67,18 +78,24 @@ class TableSpec(SpecBase):
 
     def encode(self, frame: pd.DataFrame) -> Tensor:
         """Rows -> tokens uint8 [N, tokens]."""
-        parts = [column.encode(frame[column.name]) for column in self.learned]
+        changed: dict[str, pd.Series] = {}
+        for rule in self.rules:
+            changed |= rule.encode(frame, self.by_name)
+        parts = [c.encode(changed[c.name] if c.name in changed else frame[c.name]) for c in self.learned]
         return torch.from_numpy(np.concatenate(parts, 1) if parts else np.zeros((len(frame), 0), np.uint8))
 
     def decode(self, tokens: Tensor, place: Tensor) -> dict[str, pd.Series]:
-        """Tokens -> the values of the learned columns, by name.
+        """Tokens -> the values of the learned columns and of those that follow from them, by name.
 
         Args:
             tokens: [N, tokens].
             place: float [N, tokens] in 0 to 1: where in the cell of its token a number lies.
         """
         numbers, where = tokens.to(torch.uint8).cpu().numpy(), place.cpu().numpy()
-        return {c.name: c.decode(numbers[:, self.places[c.name]], where[:, self.places[c.name]]) for c in self.learned}
+        found = {c.name: c.decode(numbers[:, self.places[c.name]], where[:, self.places[c.name]]) for c in self.learned}
+        for rule in self.rules:
+            rule.decode(found, self.by_name)
+        return {column.name: found[column.name] for column in self.columns if column.name in found}
 
     def zeros(self, count: int) -> Tensor:
         return torch.zeros(count, len(self.sizes), dtype=torch.int64)
@@ -90,14 +107,17 @@ class TableSpec(SpecBase):
         return f"{len(self.columns)} columns"
 
     def to_dict(self) -> dict[str, Any]:
-        return {"columns": [column.to_dict() for column in self.columns]}
+        rules = {"rules": [rule.to_dict() for rule in self.rules]} if self.rules else {}
+        return {"columns": [column.to_dict() for column in self.columns]} | rules
 
     @classmethod
     def from_dict(cls, values: Any) -> TableSpec:
         columns = values.get("columns") if isinstance(values, dict) else None
         if not isinstance(columns, list) or not 0 < len(columns) <= MOST:
             raise UserError("the shape of its samples names no columns.")
-        return cls(check(tuple(map(Column.from_dict, columns))))
+        known = check(tuple(map(Column.from_dict, columns)))
+        rules = check_rules(rules_of(values.get("rules", [])), {column.name: column for column in known})
+        return cls(known, rules)
 
 
 def check(columns: Sequence[Column]) -> tuple[Column, ...]:

@@ -1,0 +1,271 @@
+"""What a token may be, given those drawn or given before: combinations that occur, and cells that are missing together.
+
+The generator asks for each token and takes no other, so a rule of these kinds needs no second try.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ganvas.tables.columns import Column
+from ganvas.tables.spec import TableSpec
+from ganvas.tables.together import Missing, Together
+
+
+class Tree:
+    """Combinations of tokens as a tree: a level a token, a node for each beginning that occurs."""
+
+    def __init__(self, tokens: np.ndarray) -> None:
+        """Args: tokens: uint8 [combinations, tokens], in the order in which they are drawn."""
+        rows = np.unique(tokens, axis=0).astype(np.int64)
+        node = np.zeros(len(rows), np.int64)
+        self.keys: list[Tensor] = []  # node * 256 + token of each node of the next level, ascending
+        self.starts: list[Tensor] = []  # of each node, its first child
+        nodes = 1
+        for level in range(rows.shape[1]):
+            keys, node = np.unique(node * 256 + rows[:, level], return_inverse=True)
+            starts = np.searchsorted(keys, np.arange(nodes + 1) * 256)
+            self.keys.append(torch.from_numpy(keys))
+            self.starts.append(torch.from_numpy(starts))
+            nodes = len(keys)
+
+    def allowed(self, level: int, node: Tensor, size: int) -> Tensor:
+        """Which tokens can follow, bool [B, size]; a row that left the tree (node -1): all."""
+        starts, keys = self.starts[level].to(node.device), self.keys[level].to(node.device)
+        inside = node >= 0
+        safe = node.clamp_min(0)
+        first, count = starts[safe], torch.where(inside, starts[safe + 1] - starts[safe], 0)
+        out = (~inside)[:, None].repeat(1, size)
+        row = torch.repeat_interleave(torch.arange(len(node), device=node.device), count)
+        place = torch.arange(len(row), device=node.device) - torch.repeat_interleave(count.cumsum(0) - count, count)
+        out[row, keys[first[row] + place] & 255] = True
+        return out
+
+    def follow(self, level: int, node: Tensor, token: Tensor) -> Tensor:
+        """The nodes of the next level, int64 [B]; -1: there is none."""
+        keys = self.keys[level].to(node.device)
+        key = node * 256 + token
+        at = torch.searchsorted(keys, key).clamp_max(len(keys) - 1)
+        return torch.where((node >= 0) & (keys[at] == key), at, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Tokens of which only some combinations may be: `places` [t] and `tokens` uint8 [combinations, t]."""
+
+    places: tuple[int, ...]
+    tokens: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """Columns that are missing together: for a column's first tokens, which of their values say that it is so.
+
+    `members`: the place of a token, and bool [size]; a date with a time has two tokens that say it.
+    """
+
+    members: tuple[tuple[int, Tensor], ...]
+
+
+class Limits:
+    """The limits of a table's rules."""
+
+    def __init__(self, groups: tuple[Group, ...] = (), gaps: tuple[Gaps, ...] = ()) -> None:
+        self.groups, self.gaps = groups, gaps
+        self.places = {p for g in groups for p in g.places} | {p for g in gaps for p, _ in g.members}
+        self.trees: dict[tuple[int, tuple[int, ...]], Tree] = {}
+
+    @classmethod
+    def of(cls, spec: TableSpec) -> Limits:
+        groups = tuple(
+            group_of(spec, rule, rule.table) for rule in spec.rules if isinstance(rule, Together) and not rule.targets
+        )
+        missing = [_gaps(spec, rule) for rule in spec.rules if isinstance(rule, Missing)]
+        return cls(groups, _joined([g for g in missing if g is not None]))
+
+    def tree(self, group: int, order: tuple[int, ...]) -> Tree:
+        """The combinations of a group by its tokens in this order."""
+        if (group, order) not in self.trees:
+            if len(self.trees) > 64:  # conditions of many kinds: those used first go
+                self.trees.pop(next(iter(self.trees)))
+            self.trees[group, order] = Tree(self.groups[group].tokens[:, order])
+        return self.trees[group, order]
+
+    def start(self, rows: Tensor, given: Tensor | None) -> Walk:
+        """Begin to draw rows.
+
+        Args:
+            rows: int64 [B, tokens]: given tokens where `given` is true.
+            given: bool [B, tokens]; None: none is.
+        """
+        return Walk(self, rows, given)
+
+
+class Walk:
+    """What the rows that are being drawn may still become."""
+
+    def __init__(self, limits: Limits, rows: Tensor, given: Tensor | None) -> None:
+        self.limits = limits
+        self.parts: dict[int, list[_Part]] = {}
+        self.gaps: dict[int, list[tuple[_State, Tensor]]] = {}
+        for number, group in enumerate(limits.groups):
+            for part in _parts(limits, number, group, rows, given):
+                for place in group.places:
+                    self.parts.setdefault(place, []).append(part)
+        for gaps in limits.gaps:
+            state = _State(torch.full((len(rows),), -1, dtype=torch.int64, device=rows.device))
+            for place, says in gaps.members:
+                says = says.to(rows.device)
+                self.gaps.setdefault(place, []).append((state, says))
+                if given is not None:
+                    state.learn(torch.where(given[:, place], says[rows[:, place]].long(), -1))
+
+    def allowed(self, place: int, size: int) -> Tensor | None:
+        """Which values the token at a place may have, bool [B, size]; None: all."""
+        if place not in self.limits.places:
+            return None
+        mask = None
+        for part in self.parts.get(place, []):
+            level = part.level(place)
+            if level is None:
+                continue
+            found = part.tree.allowed(level, part.node, size)
+            if part.rows is None:
+                mask = found
+            else:
+                mask = torch.ones(part.count, size, dtype=torch.bool, device=found.device) if mask is None else mask
+                mask[part.rows] = found
+        for state, says in self.gaps.get(place, []):
+            known = state.value[:, None]
+            fits = (known < 0) | (known == says.long()[None])
+            both = fits if mask is None else mask & fits
+            mask = both if mask is None else torch.where(both.any(1, keepdim=True), both, mask)
+        return mask
+
+    def drawn(self, place: int, tokens: Tensor) -> None:
+        """Take note of the tokens int64 [B] that were drawn (or given) at a place."""
+        for part in self.parts.get(place, []):
+            level = part.level(place)
+            if level is not None:
+                part.node = part.tree.follow(level, part.node, tokens if part.rows is None else tokens[part.rows])
+        for state, says in self.gaps.get(place, []):
+            state.learn(says[tokens].long())
+
+
+class _State:
+    """Of each row, whether columns are missing: 0, 1, or -1: not known yet."""
+
+    def __init__(self, value: Tensor) -> None:
+        self.value = value
+
+    def learn(self, value: Tensor) -> None:
+        self.value = torch.where(self.value < 0, value, self.value)
+
+
+class _Part:
+    """Rows in which the same tokens of a group are given: these come first in its tree."""
+
+    def __init__(
+        self, tree: Tree, places: list[int], given: int, node: Tensor, rows: Tensor | None, count: int
+    ) -> None:
+        self.tree, self.node, self.rows, self.count = tree, node, rows, count
+        self.levels = {place: level for level, place in enumerate(places) if level >= given}
+
+    def level(self, place: int) -> int | None:
+        return self.levels.get(place)
+
+
+def _parts(limits: Limits, number: int, group: Group, rows: Tensor, given: Tensor | None) -> list[_Part]:
+    count, width = len(rows), len(group.places)
+    if given is None:
+        node = torch.zeros(count, dtype=torch.int64, device=rows.device)
+        return [_Part(limits.tree(number, tuple(range(width))), list(group.places), 0, node, None, count)]
+    known = given[:, list(group.places)]
+    patterns, which = torch.unique(known, dim=0, return_inverse=True)
+    parts = []
+    for i, pattern in enumerate(patterns.tolist()):
+        order = (*(j for j in range(width) if pattern[j]), *(j for j in range(width) if not pattern[j]))
+        tree, places = limits.tree(number, order), [group.places[j] for j in order]
+        chosen = None if len(patterns) == 1 else (which == i).nonzero()[:, 0]
+        mine = rows if chosen is None else rows[chosen]
+        node = torch.zeros(len(mine), dtype=torch.int64, device=rows.device)
+        for level in range(sum(pattern)):
+            node = tree.follow(level, node, mine[:, places[level]])
+        parts.append(_Part(tree, places, sum(pattern), node, chosen, count))
+    return parts
+
+
+def group_of(spec: TableSpec, rule: Together, table: np.ndarray) -> Group:
+    """The tokens of a rule's free columns, in the order of the tokens of a row.
+
+    Args:
+        table: those of the rule's combinations that may be, int64 [combinations, columns].
+    """
+    import pandas as pd
+
+    learned = {column.name: column for column in spec.learned}
+    parts: list[tuple[int, np.ndarray]] = []
+    kept = np.ones(len(table), bool)
+    for i, name in enumerate(rule.free):
+        part = learned[name].parts[0]
+        cells = np.append(
+            pd.Index(list(part.values), dtype=object).get_indexer(pd.Index(rule.values[i], dtype=object)), -1
+        )
+        if part.missing:
+            cells[-1] = part.cell_of("missing")
+        cell = cells[table[:, i]]
+        kept &= cell >= 0
+        parts.append((spec.places[name].start, part.tokens(np.maximum(cell, 0))))
+    parts.sort(key=lambda p: p[0])
+    places = tuple(start + j for start, tokens in parts for j in range(tokens.shape[1]))
+    return Group(places, np.concatenate([tokens for _, tokens in parts], 1)[kept])
+
+
+def _gaps(spec: TableSpec, rule: Missing) -> Gaps | None:
+    """The tokens of a rule's columns that say that they are missing; None: it is not about what is drawn."""
+    learned = {column.name: column for column in spec.learned}
+    members: list[tuple[int, Tensor]] = []
+    for name in rule.names:
+        if name in learned:
+            members += _missing(spec, learned[name])
+    if rule.leader in learned and rule.when != "is":
+        leaders = _missing(spec, learned[rule.leader])
+        members += [(place, says if rule.when == "missing" else ~says) for place, says in leaders]
+    elif rule.leader in learned:
+        part = learned[rule.leader].parts[0]
+        if part.base or not part.is_category:
+            return None
+        says = torch.zeros(part.sizes[0], dtype=torch.bool)
+        for value in rule.values:
+            if value in part.values:
+                says[part.values.index(value)] = True
+        members.append((spec.places[rule.leader].start, says))
+    return Gaps(tuple(members)) if len(members) > 1 else None
+
+
+def _missing(spec: TableSpec, column: Column) -> list[tuple[int, Tensor]]:
+    members, place = [], spec.places[column.name].start
+    for part in column.parts:
+        says = torch.zeros(part.sizes[0], dtype=torch.bool)
+        if part.missing:
+            says[len(part.starts) - 1 + part.specials.index("missing")] = True
+        members.append((place, says))
+        place += len(part.sizes)
+    return members
+
+
+def _joined(gaps: list[Gaps]) -> tuple[Gaps, ...]:
+    """Rules that share a token which says the same in both, as one."""
+    joined: list[dict[int, Tensor]] = []
+    for each in gaps:
+        members = dict(each.members)
+        for other in [o for o in joined if any(p in o and torch.equal(o[p], says) for p, says in members.items())]:
+            members |= other
+            joined = [o for o in joined if o is not other]
+        joined.append(members)
+    return tuple(Gaps(tuple(members.items())) for members in joined)
