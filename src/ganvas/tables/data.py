@@ -18,11 +18,11 @@ from ganvas.core.errors import UserError
 from ganvas.core.progress import Counted
 from ganvas.core.samples import DataConfigBase, Rows
 from ganvas.tables import read
-from ganvas.tables.assemble import assemble
-from ganvas.tables.find_rules import find
 from ganvas.tables.preview import Preview
 from ganvas.tables.recognise import recognise
-from ganvas.tables.rules import Rule
+from ganvas.tables.rules.assemble import assemble
+from ganvas.tables.rules.base import Rule
+from ganvas.tables.rules.find import find
 from ganvas.tables.spec import TableSpec, check
 
 if TYPE_CHECKING:
@@ -77,10 +77,7 @@ class DataConfig(DataConfigBase):
     columns: str = knob("", "a file that says of which kind the columns are; `ganvas data check` writes one")
     held_out: float = knob(0.1, "share of the rows that is held out", low=0.01, high=0.9)
     rare: int = knob(
-        5,
-        "fewest rows that a value must have to be drawn: rarer ones could give a person away (1: any)",
-        low=1,
-        high=10**6,
+        5, "fewest rows that a value must have to be drawn: rarer ones could give a person away (1: any)", low=1, high=10**6
     )
     rules: bool = knob(True, "find rules that hold in all rows, and keep them in drawn ones")
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ganvas.core.errors import UserError
 from ganvas.core.samples import SpecBase
-from ganvas.tables.assemble import check_rules
 from ganvas.tables.columns import Column
-from ganvas.tables.rule_text import rules_of
-from ganvas.tables.rules import Rule
+from ganvas.tables.rules.assemble import check_rules
+from ganvas.tables.rules.base import Rule
+from ganvas.tables.rules.text import rules_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from torch.nn import functional as f
 
 from ganvas.core.config import knob
 from ganvas.tables.cells import NEVER
-from ganvas.tables.limits import Limits
+from ganvas.tables.rules.limits import Limits
 from ganvas.tables.spec import TableSpec
 
 
@@ -119,9 +119,7 @@ class Generator(nn.Module):
         walk = None if rare and limits is None else (limits or self.limits).start(out, fixed)
         for i, size in enumerate(self.sizes):
             if fixed is not None and bool(fixed[:, i].any()):
-                known = (
-                    known - (self.values.weight[out[:, i] + int(self.first[i])] + self.given[i]) * fixed[:, i : i + 1]
-                )
+                known = known - (self.values.weight[out[:, i] + int(self.first[i])] + self.given[i]) * fixed[:, i : i + 1]
             if fixed is None or not bool(fixed[:, i].all()):
                 hidden = f.silu(known + self.start[i])
                 inner = f.silu(torch.addmm(self.bias1[i], hidden, self.weight1[i]))

@@ -29,9 +29,7 @@ LOOKED_AT = 4_000  # rows of a check
 class Config:
     """The contest."""
 
-    warmup: float = knob(
-        0.5, "share of the training in which the generator learns without a discriminator", low=0, high=1
-    )
+    warmup: float = knob(0.5, "share of the training in which the generator learns without a discriminator", low=0, high=1)
     contest: float = knob(1.0, "weight of the discriminator's verdict in the generator's loss", low=0, high=100)
     conditions: float = knob(0.3, "share of the rows in which the generator is given some columns", low=0, high=1)
     clip: float = knob(4.0, "how many times as often the generator is to draw a row at most", low=1, high=100)
@@ -49,9 +47,7 @@ class TableTask(Task):
     usage = "draws rows of a table: ganvas sample RUN"
     loss = losses.LOSSES["nonsaturating"]
 
-    def __init__(
-        self, generator: nn.Module, discriminator: nn.Module, spec: TableSpec, config: Config, network: object
-    ) -> None:
+    def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: TableSpec, config: Config, network: object) -> None:
         super().__init__(generator, discriminator, spec, config, network)
         self.progress = 0.0  # of the training; the trainer says how far it is
 
@@ -92,7 +88,9 @@ class TableTask(Task):
 
     def some_given(self, batch: Batch) -> Tensor:
         """Which tokens are given, bool [B, tokens]: whole columns, a random share of them in some rows."""
-        columns = torch.tensor([i for i, c in enumerate(self.spec.learned) for _ in c.sizes], device=batch.real.device)
+        columns = torch.tensor(
+            [i for i, c in enumerate(self.spec.learned) for _ in c.sizes], device=batch.real.device
+        )
         draws = batch.draw(torch.rand, len(self.spec.learned) + 2).to(batch.real.device)
         rate = draws[:, :1] * (draws[:, 1:2] < self.config.conditions)
         return (draws[:, 2:] < rate)[:, columns]

@@ -1,18 +1,15 @@
-"""Columns that follow from others, combinations that occur, cells that are missing together, and pairs that are unique."""
+"""Columns that follow from others, combinations that occur, cells missing together, and pairs that are unique."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ganvas.tables.rules import Unique
-from ganvas.tables.together import MOST, Missing, Together
-
-if TYPE_CHECKING:
-    from ganvas.tables.find_rules import Look
+from ganvas.tables.rules.base import Unique
+from ganvas.tables.rules.look import NEARLY, SURE, Look
+from ganvas.tables.rules.together import MOST, Missing, Together
 
 FEWER = 0.5  # combinations that occur, of those that would by chance
 UNSEEN = 0.002  # estimated share of rows to come with a combination that was not seen (Good 1953)
@@ -32,7 +29,6 @@ def dependencies(
     Returns:
         Rules, and for columns whose missing cells follow from a category: that and its values with missing cells.
     """
-    from ganvas.tables.find_rules import NEARLY
 
     names = [n for n in look.names if n not in computed]
     listed = [n for n in names if look.is_listed(n)]
@@ -72,7 +68,6 @@ def _changes(codes: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _nearly(look: Look, x: str, y: str, nearly: list[str]) -> None:
-    from ganvas.tables.find_rules import NEARLY
 
     pairs = look.codes[x] * (look.codes[y].max() + 1) + look.codes[y]
     found, counts = np.unique(pairs, return_counts=True)
@@ -154,7 +149,7 @@ def _joint(look: Look, names: Sequence[str]) -> np.ndarray:
 
 
 def _few(look: Look, a: np.ndarray, b: np.ndarray) -> float | None:
-    """The share of combinations that occur, of those that would by chance; None: too many, or too many are yet unseen."""
+    """The share of combinations that occur, of those that would by chance; None: too many, or many are yet unseen."""
     rows = len(look)
     _, counts = np.unique(a * (b.max() + 1) + b, return_counts=True)
     if (counts == 1).sum() > UNSEEN * rows or counts[counts < look.rare].sum() > LEFT_OUT * rows or len(counts) > MOST:
@@ -168,7 +163,6 @@ def _few(look: Look, a: np.ndarray, b: np.ndarray) -> float | None:
 
 def _pairs_followed(look: Look, names: Sequence[str], computed: set[str]) -> list[Together]:
     """Columns that follow from two others, each from the pair with the fewest combinations."""
-    from ganvas.tables.find_rules import SURE
 
     targets = [n for n in look.names if n not in computed and look.columns[n].kind in ("number", "category")]
     table = np.stack([look.codes[n] for n in targets], 1) if targets else np.zeros((len(look), 0), np.int64)
@@ -205,7 +199,6 @@ def missing(
     look: Look, computed: set[str], flags: dict[str, tuple[str, tuple[str, ...]]], nearly: list[str]
 ) -> list[Missing]:
     """Columns that are missing in the same rows, exactly where another has a value, or where a category says so."""
-    from ganvas.tables.find_rules import NEARLY, SURE
 
     names = [n for n in look.names if n not in computed]
     names = [n for n in names if SURE <= look.missing[n].sum() <= len(look) - SURE]
@@ -236,7 +229,6 @@ def missing(
 
 def unique(look: Look) -> list[Unique]:
     """Pairs of columns that no two rows have the same of, though each alone often is the same."""
-    from ganvas.tables.find_rules import SURE
 
     names = [
         n

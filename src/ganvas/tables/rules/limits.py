@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ganvas.tables.columns import Column
+from ganvas.tables.rules.together import Missing, Together
 from ganvas.tables.spec import TableSpec
-from ganvas.tables.together import Missing, Together
 
 
 class Tree:
@@ -206,7 +206,6 @@ def group_of(spec: TableSpec, rule: Together, table: np.ndarray) -> Group:
     Args:
         table: those of the rule's combinations that may be, int64 [combinations, columns].
     """
-    import pandas as pd
 
     learned = {column.name: column for column in spec.learned}
     parts: list[tuple[int, np.ndarray]] = []

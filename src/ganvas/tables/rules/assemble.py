@@ -11,8 +11,10 @@ from ganvas.core.errors import UserError
 from ganvas.tables import cells as cl
 from ganvas.tables import values as vl
 from ganvas.tables.columns import Column
-from ganvas.tables.rules import Columns, Formula, Frame, Order, Rule, span
-from ganvas.tables.together import Missing, Together
+from ganvas.tables.rules.base import Columns, Frame, Rule, span
+from ganvas.tables.rules.formula import Formula
+from ganvas.tables.rules.order import Order
+from ganvas.tables.rules.together import Missing, Together
 
 
 def assemble(rules: Iterable[Rule], columns: Columns, frame: Frame, rare: int) -> tuple[Rule, ...]:

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ganvas.tables.rules import PARTS, DatePart, part_of
+from ganvas.tables.rules.dates import PARTS, DatePart, part_of
+from ganvas.tables.rules.look import SURE, Look
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ganvas.tables.find_rules import Look
 
 TRIED = 2_000  # rows that show first what cannot be
 ZONES = (
-    "Europe/London", "Europe/Berlin", "Europe/Paris", "Europe/Athens", "Europe/Moscow", "America/New_York", "America/Chicago",
-    "America/Denver", "America/Los_Angeles", "America/Toronto", "America/Sao_Paulo", "Asia/Kolkata", "Asia/Shanghai",
-    "Asia/Tokyo", "Asia/Singapore", "Asia/Dubai", "Australia/Sydney", "Africa/Johannesburg",
+    "Europe/London", "Europe/Berlin", "Europe/Paris", "Europe/Athens", "Europe/Moscow", "America/New_York",
+    "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Toronto", "America/Sao_Paulo", "Asia/Kolkata",
+    "Asia/Shanghai", "Asia/Tokyo", "Asia/Singapore", "Asia/Dubai", "Australia/Sydney", "Africa/Johannesburg",
 )  # fmt: skip  # of zones whose clocks agree, the first of these is named
 
 
@@ -55,7 +55,6 @@ def parts(look: Look) -> list[DatePart]:
 
 
 def _could(look: Look, name: str) -> bool:
-    from ganvas.tables.find_rules import SURE
 
     column = look.columns[name]
     whole = column.type == "int" or (column.kind == "date" and column.type == "date")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ganvas.tables import values as vl
-from ganvas.tables.rules import EXACT, Columns, Formula
-
-if TYPE_CHECKING:
-    from ganvas.tables.find_rules import Look
+from ganvas.tables.rules.base import EXACT, Columns
+from ganvas.tables.rules.formula import Formula
+from ganvas.tables.rules.look import NEARLY, SURE, Look
 
 TRIED = 256  # rows in which all pairs of columns are tried
 FEW = 3  # different values that a column needs for a formula
@@ -58,7 +56,6 @@ def formulas(look: Look, computed: set[str], nearly: list[str]) -> list[Formula]
 
 def _share(look: Look, formula: Formula) -> float | None:
     """The share of rows in which a formula holds; None: not in nearly all, or it might by chance."""
-    from ganvas.tables.find_rules import NEARLY, SURE
 
     for rows in (look.first, np.arange(len(look))):
         frame = {n: look.frame[n].iloc[rows] for n in formula.columns}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ganvas.tables.rules import Formula, Order, Rule
-
-if TYPE_CHECKING:
-    from ganvas.tables.find_rules import Look
+from ganvas.tables.rules.base import Rule
+from ganvas.tables.rules.formula import Formula
+from ganvas.tables.rules.look import NEARLY, SURE, Look
+from ganvas.tables.rules.order import Order
 
 USUAL = 0.95  # share of shuffled rows that keep an order which the columns' ranges alone nearly see to
 
@@ -25,7 +24,6 @@ def orders(look: Look, others: Sequence[Rule], nearly: list[str]) -> list[Order]
         others: rules that are known already.
         nearly: gets sentences about what nearly holds.
     """
-    from ganvas.tables.find_rules import NEARLY, SURE
 
     names = [n for n in look.numbers if look.columns[n].kind in ("number", "date")]
     shuffled = np.random.default_rng(1).permutation(len(look))

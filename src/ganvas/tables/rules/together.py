@@ -1,4 +1,4 @@
-"""Rules that are tables: combinations that occur, columns that follow from others, and cells that are missing together."""
+"""Rules that are tables: combinations that occur, columns that follow from others, and cells missing together."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganvas.core.errors import UserError
 from ganvas.tables import cells as cl
 from ganvas.tables import values as vl
 from ganvas.tables.columns import Column
-from ganvas.tables.rules import Columns, Frame, Rule, is_missing, quoted
+from ganvas.tables.rules.base import Columns, Frame, Rule, is_missing, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +23,9 @@ MOST = 1_000_000  # combinations of a rule
 
 @dataclass(frozen=True)
 class Together(Rule):
-    """`city, country occur together`: drawn rows have only combinations of values that the table has; or, where only the
-    first `by` columns are free, `country from city`: the others are looked up.
+    """`city, country occur together`: drawn rows have only combinations of values that the table has.
+
+    Where only the first `by` columns are free it is `country from city`: the others are looked up.
 
     `values`: the texts of each column's values. `rows`: for each column, which of its values the combinations have (the
     number of values: missing). Combinations that fewer rows have than may be drawn are left out.
@@ -81,7 +82,7 @@ class Together(Rule):
 
     @property
     def forms(self) -> dict[str, Column | None]:
-        return {**{name: None for name in self.targets}, **{c.name: c for c in self.learned}}
+        return {**dict.fromkeys(self.targets), **{c.name: c for c in self.learned}}
 
     @property
     def text(self) -> str:
@@ -90,7 +91,8 @@ class Together(Rule):
 
     def words(self) -> str:
         if self.targets:
-            return f"{', '.join(self.targets)} always follow{'s' * (len(self.targets) == 1)} from {' and '.join(self.free)}."
+            follow = "follows" if len(self.targets) == 1 else "follow"
+            return f"{', '.join(self.targets)} always {follow} from {' and '.join(self.free)}."
         count = f"{len(self.rows[0]):,} combinations" if self.rows else "only some combinations"
         return f"Of {' and '.join(self.names)}, {count} occur, and no others."
 

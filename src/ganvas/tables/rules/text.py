@@ -8,21 +8,24 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from ganvas.core.errors import UserError, unknown
-from ganvas.tables.rules import PARTS, DatePart, Formula, Order, Range, Rule, Unique
-from ganvas.tables.together import Missing, Together
+from ganvas.tables.rules.base import Range, Rule, Unique
+from ganvas.tables.rules.dates import PARTS, DatePart
+from ganvas.tables.rules.formula import Formula
+from ganvas.tables.rules.order import Order
+from ganvas.tables.rules.together import Missing, Together
 
 KINDS = {kind.kind: kind for kind in (Formula, Order, DatePart, Range, Unique, Together, Missing)}
 MOST_RULES = 2_000
 EXAMPLES = (
     "total = net + tax; tax = 0.19 * net; shipped >= ordered; month = month of ordered; country from city; "
-    "brand, category occur together; from, to missing together; end missing where status is open; age between 18 and 90; "
-    "order, line unique"
+    "brand, category occur together; start, end missing together; end missing where status is open; "
+    "age between 18 and 90; order, line unique"
 )
 TOKEN = re.compile(r"`([^`]+)`|(,)|([^\s,`]+)")
 
 
 def to_toml(found: Iterable[Rule], refused: Iterable[str] = ()) -> dict[str, list[str]]:
-    """The table [rules] of a file: `keep`, the rules that drawn rows keep, and `refuse`, what is true only by chance."""
+    """The table [rules] of a file: `keep`, what drawn rows keep, and `refuse`, the texts of what is true by chance."""
     return {"keep": [rule.text for rule in found], "refuse": list(refused)}
 
 

@@ -1,0 +1,107 @@
+"""Columns that are a part of a date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from ganvas.core.errors import UserError
+from ganvas.tables import values as vl
+from ganvas.tables.columns import Column
+from ganvas.tables.rules.base import Columns, Frame, Rule, quoted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+PARTS = ("date", "year", "quarter", "month", "week", "day", "day of year", "weekday", "hour", "minute", "second")
+
+
+@dataclass(frozen=True)
+class DatePart(Rule):
+    """`month = month of ordered`: a part of a date, in a zone of its own where one is named.
+
+    Weekdays count from Monday, 0; `plus` is added to the part (a weekday that counts from 1).
+    """
+
+    kind: ClassVar[str] = "part"
+    target: str
+    part: str
+    source: str
+    zone: str = ""
+    plus: int = 0
+
+    def __post_init__(self) -> None:
+        if self.part not in PARTS:
+            raise UserError(f"a rule takes the part {self.part[:40]!r} of a date: there is {', '.join(PARTS)}.")
+        if self.zone:
+            import zoneinfo
+
+            if self.zone not in zoneinfo.available_timezones():
+                raise UserError(f"a rule names the time zone {self.zone[:40]!r}: there is none of this name.")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.target, self.source)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return (self.target,)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.source,)
+
+    @property
+    def forms(self) -> dict[str, Column | None]:
+        return {self.target: None}
+
+    @property
+    def text(self) -> str:
+        plus = f" + {self.plus}" if self.plus > 0 else f" - {-self.plus}" if self.plus else ""
+        zone = f" in {self.zone}" if self.zone else ""
+        return f"{quoted(self.target)} = {self.part} of {quoted(self.source)}{zone}{plus}"
+
+    def words(self) -> str:
+        plus = f" plus {self.plus}" if self.plus else ""
+        return (
+            f"{self.target} is always the {self.part} of {self.source}{plus}{f', in {self.zone}' if self.zone else ''}."
+        )
+
+    def value(self, frame: Frame, columns: Columns) -> np.ndarray:
+        """The part, float64 [N]; NaN: the date is missing."""
+        return part_of(frame[self.source], self.part, self.zone) + self.plus
+
+    def broken(self, frame: Frame, columns: Columns) -> int:
+        have, due = vl.numbers(columns[self.target], frame[self.target]), self.value(frame, columns)
+        return int((~((have == due) | (np.isnan(have) & np.isnan(due)))).sum())
+
+    def decode(self, frame: dict[str, pd.Series], columns: Columns) -> None:
+        column, value = columns[self.target], self.value(frame, columns)
+        if column.kind == "category":
+            known = ~np.isnan(value)
+            names = np.unique(value[known])
+            places = np.where(known, np.searchsorted(names, np.where(known, value, 0)), -1)
+            frame[self.target] = vl.from_codes(column, [str(int(v)) for v in names], places)
+        else:
+            frame[self.target] = vl.series_of(column, value)
+
+
+def part_of(series: pd.Series, part: str, zone: str = "") -> np.ndarray:
+    """A part of dates, float64 [N]; NaN: missing. Dates without a zone count as UTC where one is asked for."""
+    times = series
+    if zone:
+        times = times.dt.tz_localize("UTC") if times.dt.tz is None else times
+        times = times.dt.tz_convert(zone)
+    clock = times.dt
+    if part == "date":
+        days = times.dt.tz_localize(None) if times.dt.tz is not None else times
+        seconds = days.to_numpy(dtype="datetime64[s]")
+        return np.where(np.isnat(seconds), np.nan, seconds.astype(np.int64) // vl.DAY).astype(np.float64)
+    if part == "week":
+        values = clock.isocalendar().week
+    else:
+        values = getattr(clock, {"day of year": "dayofyear"}.get(part, part))
+    return values.to_numpy(dtype=np.float64, na_value=np.nan)
