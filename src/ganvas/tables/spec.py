@@ -91,10 +91,18 @@ class TableSpec(SpecBase):
             tokens: [N, tokens].
             place: float [N, tokens] in 0 to 1: where in the cell of its token a number lies.
         """
-        numbers, where = tokens.to(torch.uint8).cpu().numpy(), place.cpu().numpy()
-        found = {c.name: c.decode(numbers[:, self.places[c.name]], where[:, self.places[c.name]]) for c in self.learned}
+        found = self.decode_learned(tokens, place)
         for rule in self.rules:
             rule.decode(found, self.by_name)
+        return self.in_order(found)
+
+    def decode_learned(self, tokens: Tensor, place: Tensor) -> dict[str, pd.Series]:
+        """As `decode`: the columns as they are learned, before rules are applied."""
+        numbers, where = tokens.to(torch.uint8).cpu().numpy(), place.cpu().numpy()
+        return {c.name: c.decode(numbers[:, self.places[c.name]], where[:, self.places[c.name]]) for c in self.learned}
+
+    def in_order(self, found: dict[str, pd.Series]) -> dict[str, pd.Series]:
+        """Columns in the order of the table."""
         return {column.name: found[column.name] for column in self.columns if column.name in found}
 
     def zeros(self, count: int) -> Tensor:

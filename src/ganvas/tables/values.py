@@ -36,9 +36,10 @@ def numbers(column: Column, series: pd.Series) -> np.ndarray:
         seconds = times.to_numpy(dtype="datetime64[s]")
         return np.where(np.isnat(seconds), np.nan, seconds.astype(np.int64) / DAY)
     if isinstance(series.dtype, pd.CategoricalDtype):
-        known = np.append(pd.to_numeric(series.cat.categories, errors="coerce").to_numpy(dtype=np.float64), np.nan)
-        return known[series.cat.codes.to_numpy()]
-    values = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        each: Any = pd.to_numeric(series.cat.categories, errors="coerce")
+        return np.append(each.to_numpy(dtype=np.float64), np.nan)[series.cat.codes.to_numpy()]
+    found: Any = pd.to_numeric(series, errors="coerce")
+    values = found.to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(np.isfinite(values), values, np.nan)
 
 

@@ -149,8 +149,11 @@ def _bits(values: np.ndarray, width: float) -> float:
     return float(-(share * np.log2(share)).sum())
 
 
-def check_rules(rules: Iterable[Rule], columns: Columns) -> tuple[Rule, ...]:
+def check_rules(rules: Iterable[Rule], columns: Columns, drawn: bool = False) -> tuple[Rule, ...]:
     """The rules in the order in which they are to be applied: what a rule needs before what it computes.
+
+    Args:
+        drawn: they are for rows with given values, in which what else is computed may be limited.
 
     Raises:
         UserError: a rule speaks of a column that there is not, two rules compute one column, or they go in a circle.
@@ -175,7 +178,7 @@ def check_rules(rules: Iterable[Rule], columns: Columns) -> tuple[Rule, ...]:
             raise UserError(
                 f"The rule '{rule.text}' speaks of {name}, which another rule computes: refuse one of them."
             )
-        if isinstance(rule, Order) and rule.target in computed:
+        if isinstance(rule, Order) and rule.target in computed and not drawn:
             raise UserError(f"The rule '{rule.text}' limits {rule.target}, which another rule computes.")
     done: list[Rule] = []
     # a column is there once no rule is left that sets it
@@ -191,8 +194,8 @@ def check_rules(rules: Iterable[Rule], columns: Columns) -> tuple[Rule, ...]:
 
 
 def _first(rules: Iterable[Rule], target: str) -> bool:
-    """Whether a column's distance from another must be added before it is limited."""
-    return any(isinstance(r, Order) and r.form and r.target == target for r in rules)
+    """Whether a column must be computed before it is limited."""
+    return any(target in r.targets and (r.form if isinstance(r, Order) else True) for r in rules)
 
 
 def broken(rules: Iterable[Rule], frame: Frame, columns: Mapping[str, Column]) -> dict[str, int]:

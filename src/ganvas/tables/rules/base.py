@@ -1,8 +1,8 @@
 """Rules that hold in every row of a table, and that drawn rows keep exactly because they are made so.
 
 A rule is a short text (`total = net + tax`), which a user may write, confirm or refuse. Fitted to rows, it knows how
-the columns that it determines are learned (`forms`; a column without a form is not learned at all) and computes them from
-the others once a row is drawn (`decode`). The other files beside this one have the kinds of rules.
+the columns that it determines are learned (`forms`; a column without a form is not learned at all) and computes them
+from the others once a row is drawn (`decode`). The other files beside this one have the kinds of rules.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ganvas.tables.columns import Column
 if TYPE_CHECKING:
     import pandas as pd
 
-Frame: TypeAlias = "Mapping[str, pd.Series]"
+Frame: TypeAlias = Any  # columns by name, as a DataFrame or a dict of Series
 Columns: TypeAlias = Mapping[str, Column]
 
 EXACT = 1e-3  # of a value's last digit: what the arithmetic of floats may be off by
@@ -133,22 +133,7 @@ def quoted(name: str) -> str:
     return name if plain and name not in WORDS and name not in SIGNS else f"`{name}`"
 
 
-WORDS = {
-    "from",
-    "in",
-    "of",
-    "and",
-    "where",
-    "is",
-    "has",
-    "a",
-    "value",
-    "missing",
-    "together",
-    "occur",
-    "unique",
-    "between",
-}
+WORDS = {"from", "of", "where", "missing", "together", "occur", "unique", "between"}
 SIGNS = {"=", "+", "-", "*", ">=", ">", "<", "<="}
 
 

@@ -103,5 +103,5 @@ def part_of(series: pd.Series, part: str, zone: str = "") -> np.ndarray:
     if part == "week":
         values = clock.isocalendar().week
     else:
-        values = getattr(clock, {"day of year": "dayofyear"}.get(part, part))
+        values = getattr(clock, {"day of year": "day_of_year", "weekday": "day_of_week"}.get(part, part))
     return values.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from ganvas.tables import values as vl
 from ganvas.tables.rules.base import EXACT, Columns
-from ganvas.tables.rules.formula import Formula
+from ganvas.tables.rules.formula import Formula, solved
 from ganvas.tables.rules.look import NEARLY, SURE, Look
 
 TRIED = 256  # rows in which all pairs of columns are tried
@@ -35,7 +35,8 @@ def formulas(look: Look, computed: set[str], nearly: list[str]) -> list[Formula]
     known: list[np.ndarray] = []
     taken = set(computed)
     for formula in candidates:
-        vector = np.array([dict((n, c) for c, n in formula.terms).get(n, 0.0) - (n == formula.target) for n in names])
+        factors = {n: c for c, n in formula.terms}
+        vector = np.array([factors.get(n, 0.0) - (n == formula.target) for n in names])
         if not formula.product and known and np.linalg.matrix_rank(np.stack([*known, vector])) == len(known):
             continue  # it follows from others
         holds = _share(look, formula)
@@ -127,14 +128,16 @@ def simplest(value: float, off: float) -> float:
     return value
 
 
-def _pairs(look: Look, names: Sequence[str]) -> list[Formula]:
+def _pairs(look: Look, names: list[str]) -> list[Formula]:
     """y = a + b and y = a * b, all pairs in a few rows; differences are sums of others."""
     rows = look.first[np.linspace(0, len(look.first) - 1, min(TRIED, len(look.first))).astype(int)]
     values = np.stack([look.numbers[n][rows] for n in names])
     first, second = np.triu_indices(len(names), 1)
     found = []
     tables = ((values[first] + values[second], False), (values[first] * values[second], True))
-    for (table, product), (i, y) in itertools.product(tables, enumerate(names)):
+    pairs: Iterable[tuple[tuple[np.ndarray, bool], int]] = itertools.product(tables, range(len(names)))
+    for (table, product), i in pairs:
+        y = names[i]
         date = look.columns[y].kind == "date"
         if product and date:
             continue
@@ -201,19 +204,6 @@ def _best(look: Look, formula: Formula, taken: set[str], done: Sequence[Formula]
     return max(
         close, key=lambda f: (sum(c > 0 for c, _ in f.terms) == len(f.terms), look.columns[f.target].kind == "number")
     )
-
-
-def solved(formula: Formula, name: str, columns: Columns) -> Formula | None:
-    """A sum solved for one of its terms; None: that would lose digits."""
-    factor = next(c for c, n in formula.terms if n == name)
-    if formula.product or (abs(factor) != 1 and len(formula.terms) > 1) or not float(1 / factor).is_integer():
-        return None
-    target, column = columns[formula.target], columns[name]
-    if vl.unit(column) > vl.unit(target) * (1 + EXACT) and column.kind == target.kind:
-        return None
-    terms = [(1 / factor, formula.target), *((-c / factor, n) for c, n in formula.terms if n != name)]
-    terms.sort(key=lambda term: term[0] < 0)
-    return Formula(name, tuple(terms), -formula.constant / factor or 0.0, False)
 
 
 def _circle(formula: Formula, done: Sequence[Formula]) -> bool:

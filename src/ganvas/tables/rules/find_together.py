@@ -56,7 +56,10 @@ def dependencies(
                 follow.setdefault(name, []).append(x)
             elif name != x and name not in flags and look.columns[x].kind == "category" and look.sizes(x) <= 100:
                 flags[name] = (x, _values(look, x, name))
-    return _roots(look, follow), flags
+    for name, (leader, values) in flags.items():  # whether a cell is missing says the leader: that is one rule, not two
+        if values and look.sizes(leader) == 2 and name in follow.get(leader, []):
+            follow[leader].remove(name)
+    return _roots(look, {name: sources for name, sources in follow.items() if sources}), flags
 
 
 def _changes(codes: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, int]:
@@ -151,6 +154,10 @@ def _joint(look: Look, names: Sequence[str]) -> np.ndarray:
 def _few(look: Look, a: np.ndarray, b: np.ndarray) -> float | None:
     """The share of combinations that occur, of those that would by chance; None: too many, or many are yet unseen."""
     rows = len(look)
+    first, mixed = look.first, np.random.default_rng(4).permutation(look.first)
+    seen = [len(np.unique(a[first] * (b.max() + 1) + b[other])) for other in (first, mixed)]
+    if seen[0] > 1.2 * FEWER * seen[1]:
+        return None
     _, counts = np.unique(a * (b.max() + 1) + b, return_counts=True)
     if (counts == 1).sum() > UNSEEN * rows or counts[counts < look.rare].sum() > LEFT_OUT * rows or len(counts) > MOST:
         return None
@@ -172,9 +179,14 @@ def _pairs_followed(look: Look, names: Sequence[str], computed: set[str]) -> lis
         if look.sizes(a) * look.sizes(b) > MOST_PAIRS:
             continue
         joint = look.codes[a] * (look.codes[b].max() + 1) + look.codes[b]
-        wrong, repeats = _changes(joint[look.first], table[look.first])
-        places = np.array([i for i in np.flatnonzero(wrong == 0) if targets[i] not in (a, b)], np.int64)
-        if not len(places) or repeats < len(look.first) / 2:
+        order = look.first[np.argsort(joint[look.first], kind="stable")]
+        again = np.flatnonzero(np.diff(joint[order]) == 0)
+        if len(again) < len(order) / 2:
+            continue
+        some = again[np.linspace(0, len(again) - 1, 300).astype(int)]
+        wrong = (table[order[some]] != table[order[some + 1]]).any(0)
+        places = np.array([i for i in np.flatnonzero(~wrong) if targets[i] not in (a, b)], np.int64)
+        if not len(places):
             continue
         wrong, repeats = _changes(joint, table[:, places])
         size = len(np.unique(joint))

@@ -146,3 +146,16 @@ def pd_series(values: np.ndarray) -> pd.Series:
     import pandas as pd
 
     return pd.Series(values)
+
+
+def solved(formula: Formula, name: str, columns: Columns) -> Formula | None:
+    """A sum solved for one of its terms; None: that would lose digits."""
+    factor = next(c for c, n in formula.terms if n == name)
+    if formula.product or (abs(factor) != 1 and not float(factor).is_integer() and not float(1 / factor).is_integer()):
+        return None
+    target, column = columns[formula.target], columns[name]
+    if vl.unit(column) > vl.unit(target) * (1 + EXACT) and column.kind == target.kind:
+        return None
+    terms = [(1 / factor, formula.target), *((-c / factor, n) for c, n in formula.terms if n != name)]
+    terms.sort(key=lambda term: term[0] < 0)
+    return Formula(name, tuple(terms), -formula.constant / factor or 0.0, False)

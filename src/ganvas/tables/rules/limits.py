@@ -70,6 +70,7 @@ class Gaps:
     """
 
     members: tuple[tuple[int, Tensor], ...]
+    state: int = -1  # 1: they are missing, 0: they are not; -1: either
 
 
 class Limits:
@@ -118,7 +119,7 @@ class Walk:
                 for place in group.places:
                     self.parts.setdefault(place, []).append(part)
         for gaps in limits.gaps:
-            state = _State(torch.full((len(rows),), -1, dtype=torch.int64, device=rows.device))
+            state = _State(torch.full((len(rows),), gaps.state, dtype=torch.int64, device=rows.device))
             for place, says in gaps.members:
                 says = says.to(rows.device)
                 self.gaps.setdefault(place, []).append((state, says))
@@ -231,9 +232,9 @@ def _gaps(spec: TableSpec, rule: Missing) -> Gaps | None:
     members: list[tuple[int, Tensor]] = []
     for name in rule.names:
         if name in learned:
-            members += _missing(spec, learned[name])
+            members += gaps_of(spec, learned[name])
     if rule.leader in learned and rule.when != "is":
-        leaders = _missing(spec, learned[rule.leader])
+        leaders = gaps_of(spec, learned[rule.leader])
         members += [(place, says if rule.when == "missing" else ~says) for place, says in leaders]
     elif rule.leader in learned:
         part = learned[rule.leader].parts[0]
@@ -247,7 +248,8 @@ def _gaps(spec: TableSpec, rule: Missing) -> Gaps | None:
     return Gaps(tuple(members)) if len(members) > 1 else None
 
 
-def _missing(spec: TableSpec, column: Column) -> list[tuple[int, Tensor]]:
+def gaps_of(spec: TableSpec, column: Column) -> list[tuple[int, Tensor]]:
+    """The places of a learned column's first tokens, and which of their values say that it is missing, bool [size]."""
     members, place = [], spec.places[column.name].start
     for part in column.parts:
         says = torch.zeros(part.sizes[0], dtype=torch.bool)

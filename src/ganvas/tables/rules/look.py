@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from ganvas.tables import values as vl
 from ganvas.tables.columns import Column
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FIRST = 5_000  # rows that show first what cannot be a rule
 SURE = 30  # rows that a rule would be broken in if it were none
@@ -24,12 +21,12 @@ class Look:
     """What the search for rules knows of a table.
 
     Attributes:
-        frame: rows, LOOKED_AT at most.
+        frame: rows of a DataFrame, LOOKED_AT at most.
         columns: those that can be in a rule, by name.
         rare: fewest rows that a value must have to be drawn.
     """
 
-    frame: pd.DataFrame
+    frame: Any
     columns: dict[str, Column]
     rare: int
 

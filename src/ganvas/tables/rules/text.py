@@ -58,7 +58,7 @@ def rules_of(entries: Any) -> tuple[Rule, ...]:
         raise UserError("its rules are none.")
     rules = []
     for entry in entries:
-        if not isinstance(entry, dict) or entry.get("kind") not in KINDS:
+        if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str) or entry["kind"] not in KINDS:
             raise UserError("it has a rule of a kind that there is not.")
         rules.append(KINDS[entry["kind"]].read({k: v for k, v in entry.items() if k != "kind"}))
     return tuple(rules)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ganvas.core import seeds
 from ganvas.core.model import TrainedModel, networks_of
+from ganvas.tables.rules import conditions
 from ganvas.tables.spec import TableSpec
 
 if TYPE_CHECKING:
@@ -24,29 +25,39 @@ class TableModel(TrainedModel):
 
     spec: TableSpec
 
-    def sample(self, n: int = 1_000, seed: int = 0) -> pd.DataFrame:
+    def sample(self, n: int = 1_000, seed: int = 0, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Draw n rows.
 
         Args:
             n: how many.
             seed: another seed, other rows; the same seed, the same rows.
+            where: values that all rows are to have, by column; None or '': missing.
 
         Returns:
             A DataFrame with the columns of the table.
+
+        Raises:
+            UserError: no row can have these values.
         """
         import pandas as pd
 
-        parts = list(self.portions(n, seed))
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[c.name for c in self.spec.columns])
+        parts = list(self.portions(n, seed, where))
+        names = [column.name for column in self.spec.columns]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
 
-    def portions(self, n: int, seed: int = 0) -> Iterator[pd.DataFrame]:
+    def portions(self, n: int, seed: int = 0, where: Mapping[str, Any] | None = None) -> Iterator[pd.DataFrame]:
         """As `sample`, in portions of up to 8,000 rows."""
         import pandas as pd
 
+        draw: Any = self.generator.draw
+        limits: Any = self.generator.limits
+        chosen = conditions.condition(self.spec, limits, where) if where else None
         with torch.inference_mode():
             for noise in self.noise(n, seed):
-                tokens, place = self.generator.draw(noise)  # pyright: ignore[reportCallIssue]
-                yield pd.DataFrame(self.spec.decode(tokens, place))
+                if chosen:
+                    yield pd.DataFrame(conditions.drawn(draw, self.spec, noise, chosen))
+                else:
+                    yield pd.DataFrame(self.spec.decode(*draw(noise)))
 
     def noise(self, n: int, seed: int, blocks: int = 8) -> Iterator[Tensor]:
         """Uniform noise [rows, tokens] of rows 0 to n - 1, in portions."""

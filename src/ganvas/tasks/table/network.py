@@ -10,6 +10,7 @@ missing cells are filled in as new rows are drawn.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -52,8 +53,13 @@ class Generator(nn.Module):
         priors = [torch.from_numpy(p) for column in spec.learned for part in column.parts for p in part.priors()]
         self.priors = nn.ParameterList(nn.Parameter(p.clone()) for p in priors)
         self.depth = [level for c in spec.learned for part in c.parts for level in range(len(part.sizes))]
-        self.limits = Limits.of(spec)
+        self.spec = spec
         self.rare = [_rare(part, level) for c in spec.learned for part in c.parts for level in range(len(part.sizes))]
+
+    @cached_property
+    def limits(self) -> Limits:
+        """Which combinations of tokens may be drawn."""
+        return Limits.of(self.spec)
 
     def known(self, rows: Tensor, given: Tensor) -> Tensor:
         """What each token's network is told of the others, [B, tokens, width].
