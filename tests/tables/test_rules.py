@@ -132,9 +132,9 @@ def test_what_nearly_holds_is_said_and_not_kept() -> None:
     frame.loc[[7, 9], "country"] = "FR"
     frame.loc[11, "total"] = 0.5
     found = find(frame, [recognise(frame[name]) for name in frame])
-    texts = " ".join(rule.text for rule in found.rules)
-    assert "shipped" not in texts and "total" not in texts
-    assert not any(t.startswith("country") for t in texts.split(" from "))
+    texts = "; ".join(rule.text for rule in found.rules)
+    for gone in ("shipped", "total", "country from", "country, currency from"):
+        assert gone not in texts
     said = "\n".join(found.nearly)
     assert "shipped >= ordered but for 1 of 4,000 rows" in said
     assert "country from city but for" in said
@@ -146,7 +146,8 @@ def test_computed_columns_are_not_learned(data: TableData) -> None:
     assert not learned & {"country", "currency", "month", "weekday", "amount"}
     assert len(learned & {"net", "tax", "total", "cents"}) == 2
     distance = next(column for column in data.spec.learned if column.name == "shipped")
-    assert distance.kind == "number" and distance.parts[0].low[0] == 0  # days from ordered
+    assert distance.kind == "number"
+    assert distance.parts[0].low[0] == 0  # days from ordered
 
 
 def test_there_and_back(data: TableData) -> None:
@@ -169,9 +170,11 @@ def test_drawn_rows_keep_all_rules(data: TableData, generator: network.Generator
     assert wrong(data.spec, drawn) == {}
     assert set(drawn["shipped"].dt.date) & set(orders()["shipped"].dt.date)
     for name in ("total", "tax", "shipped"):  # rules keep values within what the table has
-        assert drawn[name].max() <= orders()[name].max() and drawn[name].min() >= orders()[name].min(), name
+        assert drawn[name].max() <= orders()[name].max(), name
+        assert drawn[name].min() >= orders()[name].min(), name
     sets = set(map(tuple, pd.DataFrame(drawn)[["brand", "sort"]].astype(str).to_numpy()))
-    assert sets <= set(map(tuple, orders()[["brand", "sort"]].to_numpy())) and len(sets) == 36
+    assert sets <= set(map(tuple, orders()[["brand", "sort"]].to_numpy()))
+    assert len(sets) == 36
 
 
 def test_without_rules_they_are_broken(generator: network.Generator) -> None:
@@ -269,7 +272,8 @@ def test_text_and_back() -> None:
     assert text.parse("b <= tax", names).text == "tax >= b"
     assert text.to_toml([text.parse("tax > b", names)], ["net > b"]) == {"keep": ["tax > b"], "refuse": ["net > b"]}
     kept, refused = text.from_toml({"keep": ["tax > b"], "refuse": ["net > b"]}, names)
-    assert [rule.text for rule in kept] == ["tax > b"] and refused == ("net > b",)
+    assert [rule.text for rule in kept] == ["tax > b"]
+    assert refused == ("net > b",)
 
 
 @pytest.mark.parametrize(
@@ -312,7 +316,7 @@ def test_damaged_rules_are_refused(data: TableData) -> None:
     rng = np.random.default_rng(0)
     good = json.dumps(data.spec.to_dict())
     strange = [None, -1, 10**9, "x", [], {}, True, 1e308, "month", [["a"]]]
-    for _ in range(300):
+    for _ in range(60):
         entries = json.loads(good)
         rule = entries["rules"][rng.integers(len(entries["rules"]))]
         name = rng.choice(list(rule))
@@ -367,9 +371,9 @@ def test_orders_in_a_chain_are_kept() -> None:
 
 def test_a_wide_table_takes_seconds() -> None:
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({f"n{i}": rng.integers(0, 10 ** (i % 5 + 1), 20_000) for i in range(30)})
+    frame = pd.DataFrame({f"n{i}": rng.integers(0, 10 ** (i % 5 + 1), 8_000) for i in range(30)})
     for i in range(25):
-        frame[f"c{i}"] = rng.choice(list("abcdefgh"[: i % 7 + 2]), 20_000)
+        frame[f"c{i}"] = rng.choice(list("abcdefgh"[: i % 7 + 2]), 8_000)
     columns = [recognise(frame[name]) for name in frame]
     start = time.process_time()
     assert find(frame, columns).rules == ()

@@ -71,9 +71,9 @@ def _follows(look: Look, low: str, high: str, others: Sequence[Rule]) -> bool:
                 return True
             continue
         terms = {name: factor for factor, name in rule.terms}
-        if rule.product and rule.target == high and low in terms and terms[rule.needs[0]] >= 1:
-            if all(np.nanmin(look.numbers[n]) >= (0 if n == low else 1) for n in terms):
-                return True
+        times = rule.product and rule.target == high and low in terms and terms[rule.needs[0]] >= 1
+        if times and all(np.nanmin(look.numbers[n]) >= (0 if n == low else 1) for n in terms):
+            return True
         if rule.product or not {low, high} <= {*rule.columns}:
             continue
         if rule.target == high:  # high - low = the other terms

@@ -192,7 +192,8 @@ def _pairs_followed(look: Look, names: Sequence[str], computed: set[str]) -> lis
         size = len(np.unique(joint))
         for place, changes in zip(places, wrong, strict=True):
             name = targets[place]
-            if not changes and repeats * mixed[place] >= 10 * SURE and (name not in best or size < best[name][0]):
+            sure = not changes and repeats * mixed[place] >= 10 * SURE and (name not in best or size < best[name][0])
+            if sure and all(_changes(look.codes[x], table[:, [place]])[0][0] for x in (a, b)):  # one is not enough
                 best[name] = (size, (a, b))
     pairs: dict[tuple[str, str], list[str]] = {}
     used: set[str] = set()
