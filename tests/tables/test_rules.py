@@ -16,7 +16,7 @@ pd = pytest.importorskip("pandas")
 
 from ganvas.tables.data import DataConfig, TableData, of_frame  # noqa: E402
 from ganvas.tables.recognise import recognise  # noqa: E402
-from ganvas.tables.rules import conditions, text  # noqa: E402
+from ganvas.tables.rules import conditions, drawing, text  # noqa: E402
 from ganvas.tables.rules.assemble import assemble, broken  # noqa: E402
 from ganvas.tables.rules.find import find  # noqa: E402
 from ganvas.tables.rules.limits import Limits, Tree  # noqa: E402
@@ -101,7 +101,7 @@ def noise(spec: TableSpec, rows: int, seed: int = 0) -> torch.Tensor:
 
 def rows_of(spec: TableSpec, generator: network.Generator, where: dict[str, Any], count: int = 3_000) -> dict[str, Any]:
     chosen = conditions.condition(spec, generator.limits, where)
-    return conditions.drawn(generator.draw, spec, noise(spec, count), chosen)
+    return drawing.drawn(generator.draw, spec, noise(spec, count), chosen)
 
 
 def wrong(spec: TableSpec, frame: Any) -> dict[str, int]:

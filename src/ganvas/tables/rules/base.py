@@ -62,9 +62,13 @@ class Rule:
         """A sentence for people."""
         raise NotImplementedError
 
+    def wrong(self, frame: Frame, columns: Columns) -> np.ndarray:
+        """Which rows do not keep it, bool [N]."""
+        raise NotImplementedError
+
     def broken(self, frame: Frame, columns: Columns) -> int:
         """How many rows do not keep it."""
-        raise NotImplementedError
+        return int(self.wrong(frame, columns).sum())
 
     def encode(self, frame: Frame, columns: Columns) -> dict[str, pd.Series]:
         """The columns that have forms, as they are learned."""
@@ -170,11 +174,11 @@ class Range(Rule):
     def words(self) -> str:
         return f"{self.column} is always between {self.least:.15g} and {self.most:.15g}."
 
-    def broken(self, frame: Frame, columns: Columns) -> int:
+    def wrong(self, frame: Frame, columns: Columns) -> np.ndarray:
         value = vl.numbers(columns[self.column], frame[self.column])
         slack = 1e-9 * max(abs(self.least), abs(self.most), 1.0)
         with np.errstate(invalid="ignore"):
-            return int(((value < self.least - slack) | (value > self.most + slack)).sum())
+            return (value < self.least - slack) | (value > self.most + slack)
 
 
 @dataclass(frozen=True)
@@ -195,7 +199,9 @@ class Unique(Rule):
     def words(self) -> str:
         return f"No two rows have the same {' and '.join(self.names)}."
 
-    def broken(self, frame: Frame, columns: Columns) -> int:
+    def wrong(self, frame: Frame, columns: Columns) -> np.ndarray:
+        """Which rows repeat an earlier one; drawn rows are not made unique."""
         import pandas as pd
 
-        return int(pd.DataFrame({n: frame[n] for n in self.names}).dropna().duplicated().sum())
+        rows = pd.DataFrame({n: frame[n] for n in self.names})
+        return (rows.duplicated() & rows.notna().all(axis=1)).to_numpy(dtype=bool)

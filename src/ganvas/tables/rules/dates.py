@@ -74,9 +74,9 @@ class DatePart(Rule):
         """The part, float64 [N]; NaN: the date is missing."""
         return part_of(frame[self.source], self.part, self.zone) + self.plus
 
-    def broken(self, frame: Frame, columns: Columns) -> int:
+    def wrong(self, frame: Frame, columns: Columns) -> np.ndarray:
         have, due = vl.numbers(columns[self.target], frame[self.target]), self.value(frame, columns)
-        return int((~((have == due) | (np.isnan(have) & np.isnan(due)))).sum())
+        return ~((have == due) | (np.isnan(have) & np.isnan(due)))
 
     def decode(self, frame: dict[str, pd.Series], columns: Columns) -> None:
         column, value = columns[self.target], self.value(frame, columns)

@@ -86,8 +86,9 @@ def _values(look: Look, x: str, name: str) -> tuple[str, ...]:
     from ganvas.tables import values as vl
 
     series = look.frame[x][look.missing[name]]
-    texts, _ = vl.distinct(look.columns[x], series)
-    return () if series.isna().any() else texts
+    texts, places = vl.distinct(look.columns[x], series)
+    counts = np.bincount(places, minlength=1)
+    return () if series.isna().any() or counts.max() < look.rare else texts
 
 
 def _roots(look: Look, follow: dict[str, list[str]]) -> list[Together]:

@@ -88,9 +88,9 @@ class Formula(Rule):
         have, step = vl.numbers(columns[self.target], frame[self.target]), vl.unit(columns[self.target]) or 1e-9
         return np.maximum(np.abs(have - self.value(frame, columns)) - 1e-12 * np.abs(have), 0) / step
 
-    def broken(self, frame: Frame, columns: Columns) -> int:
+    def wrong(self, frame: Frame, columns: Columns) -> np.ndarray:
         alone = np.isnan(self.value(frame, columns)) & ~is_missing(frame[self.target])
-        return int((self.distance(frame, columns) > self.tolerance).sum() + alone.sum())
+        return (self.distance(frame, columns) > self.tolerance) | alone
 
     def encode(self, frame: Frame, columns: Columns) -> dict[str, pd.Series]:
         import pandas as pd

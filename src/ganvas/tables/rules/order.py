@@ -68,11 +68,11 @@ class Order(Rule):
         fine = min((u for u in (vl.unit(columns[self.low]), vl.unit(columns[self.high])) if u), default=0.0)
         return (np.round(low / fine) * fine, np.round(high / fine) * fine) if fine else (low, high)
 
-    def broken(self, frame: Frame, columns: Columns) -> int:
+    def wrong(self, frame: Frame, columns: Columns) -> np.ndarray:
         low, high = self.numbers(frame, columns)
         slack = (min(vl.unit(columns[self.low]), vl.unit(columns[self.high])) or 0.0) * EXACT
         with np.errstate(invalid="ignore"):
-            return int((high <= low + slack).sum() if self.strict else (high < low - slack).sum())
+            return high <= low + slack if self.strict else high < low - slack
 
     def distance(self, frame: Frame, columns: Columns) -> np.ndarray:
         """The target's distance from the other, in steps; from its own span's end where the other is missing."""

@@ -127,14 +127,14 @@ class Together(Rule):
         at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
         return np.where(known[at] == keys, order[at], -1)
 
-    def broken(self, frame: Frame, columns: Columns) -> int:
-        """Rows with a combination that is not in the rule; rare values, which no rule holds, do not count."""
+    def wrong(self, frame: Frame, columns: Columns) -> np.ndarray:
+        """Rows with a combination that is not in the rule; those with rare values, which no rule holds, are not."""
         places = np.stack([vl.codes(columns[n], frame[n], v) for n, v in zip(self.names, self.values, strict=True)], 1)
         row = self.find_places(places)
         wrong = (row < 0) & (places >= 0).all(1)
         if self.targets and len(self.table):
             wrong = (row >= 0) & (self.table[row, self.by :] != places[:, self.by :]).any(1)
-        return int(wrong.sum())
+        return wrong
 
     def decode(self, frame: dict[str, pd.Series], columns: Columns) -> None:
         if self.targets:
@@ -232,16 +232,22 @@ class Missing(Rule):
             return (places >= 0) & (places < len(self.values))
         return is_missing(series) == (self.when == "missing")
 
-    def broken(self, frame: Frame, columns: Columns) -> int:
+    def wrong(self, frame: Frame, columns: Columns) -> np.ndarray:
         state = self.state(frame, columns)
-        return int(np.logical_or.reduce([is_missing(frame[n]) != state for n in self.names]).sum())
+        return np.logical_or.reduce([is_missing(frame[n]) != state for n in self.names])
 
     def fitted(self, frame: Frame, columns: Columns, rare: int) -> Missing:
-        """The rule itself.
+        """The rule, without values that fewer than `rare` rows have.
 
         Raises:
-            UserError: it does not hold in the rows.
+            UserError: it does not hold in the rows, or only by such values.
         """
         if wrong := self.broken(frame, columns):
             raise UserError(f"The rule '{self.text}' does not hold in {wrong:,} rows: change or refuse it.")
-        return self
+        if self.when != "is":
+            return self
+        places = vl.codes(columns[self.leader], frame[self.leader], self.values)
+        kept = tuple(v for i, v in enumerate(self.values) if (places == i).sum() >= rare)
+        if not kept:
+            raise UserError(f"The rule '{self.text}' speaks of values that fewer than {rare} rows have: refuse it.")
+        return dataclasses.replace(self, values=kept)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganvas.core import seeds
 from ganvas.core.model import TrainedModel, networks_of
-from ganvas.tables.rules import conditions
+from ganvas.tables.rules import conditions, drawing
 from ganvas.tables.spec import TableSpec
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class TableModel(TrainedModel):
         with torch.inference_mode():
             for noise in self.noise(n, seed):
                 if chosen:
-                    yield pd.DataFrame(conditions.drawn(draw, self.spec, noise, chosen))
+                    yield pd.DataFrame(drawing.drawn(draw, self.spec, noise, chosen))
                 else:
                     yield pd.DataFrame(self.spec.decode(*draw(noise)))
 

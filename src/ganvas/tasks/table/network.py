@@ -120,8 +120,8 @@ class Generator(nn.Module):
         if rows is not None and given is not None:
             out = torch.where(given, rows, out)
             fixed = given
-            ahead = (self.values(out + self.first.to(out.device)) + self.given) * given[..., None]
-            known = known + ahead.sum(1)
+            for i in given.any(0).nonzero()[:, 0].tolist():
+                known = known + (self.values.weight[out[:, i] + int(self.first[i])] + self.given[i]) * given[:, i : i + 1]
         walk = None if rare and limits is None else (limits or self.limits).start(out, fixed)
         for i, size in enumerate(self.sizes):
             if fixed is not None and bool(fixed[:, i].any()):
@@ -139,7 +139,7 @@ class Generator(nn.Module):
                 shares = logits.softmax(1).cumsum(1)
                 mark = noise[:, i : i + 1] * shares[:, -1:]
                 token = (shares <= mark).sum(1, keepdim=True).clamp_max(size - 1)
-                if allowed is not None:  # the last sum may be rounded to a number below the mark
+                if allowed is not None and not bool(allowed.gather(1, token).all()):  # the last sum was rounded down
                     token = torch.where(allowed.gather(1, token), token, logits.argmax(1, keepdim=True))
                 below = torch.where(token > 0, shares.gather(1, (token - 1).clamp_min(0)), 0.0)
                 inside = (mark - below) / (shares.gather(1, token) - below).clamp_min(1e-9)
