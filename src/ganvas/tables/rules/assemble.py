@@ -12,6 +12,7 @@ from ganvas.tables import cells as cl
 from ganvas.tables import values as vl
 from ganvas.tables.columns import Column
 from ganvas.tables.rules.base import Columns, Frame, Rule, span
+from ganvas.tables.rules.find_orders import can_limit
 from ganvas.tables.rules.formula import Formula
 from ganvas.tables.rules.order import Order
 from ganvas.tables.rules.together import Missing, Together
@@ -74,35 +75,22 @@ def _with_free(rule: Rule, rules: Sequence[Rule]) -> Rule:
     return dataclasses.replace(rule, free=tuple(name for name in rule.needs if name not in others))
 
 
-def computed_by(rules: Iterable[Rule]) -> dict[str, tuple[str, ...]]:
-    """The columns that are computed entirely from others, and from which."""
-    return {target: rule.needs for rule in rules if not isinstance(rule, Order) for target in rule.targets}
-
-
 def _orders(orders: Sequence[Order], fitted: Sequence[Rule], columns: Columns, frame: Frame, rare: int) -> list[Order]:
     """Which column of each order is limited by the other: the one with more different values; how it is learned.
 
     A round price is not the sum of two that are none: so the finer column of the two is the one that is moved.
     """
-    computed = computed_by(fitted)
-    bound = {name for rule in fitted if isinstance(rule, Together) for name in rule.columns}
     related: dict[str, list[Order]] = {}
     names = list(dict.fromkeys(name for order in orders for name in order.columns))
     numbers = {name: vl.numbers(columns[name], frame[name]) for name in names}
     rank = {name: (len(np.unique(numbers[name])), list(columns).index(name)) for name in names}
-
-    def follows(name: str, other: str, seen: frozenset[str] = frozenset()) -> bool:
-        """Whether `name` is computed from `other`."""
-        sources = computed.get(name, ())
-        return name == other or any(follows(s, other, seen | {name}) for s in sources if s not in seen)
-
     done: list[Order] = []
     for order in _closed(orders, columns, frame):
-        free = [n for n in order.columns if n not in computed and n not in bound]
-        free = [n for n in free if not follows(order.low if n == order.high else order.high, n)]
-        if not free:  # both are computed, or from tables of what occurs: nothing is left to limit
-            done.append(order)
+        free = can_limit(order, fitted)
+        if not free and order not in orders:
             continue
+        if not free:
+            raise UserError(f"The rule '{order.text}' cannot be seen to: both follow from other columns. Refuse it.")
         target = max(free, key=lambda n: rank[n])
         related.setdefault(target, []).append(dataclasses.replace(order, target=target))
     for target, limits in related.items():

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ganvas.tables.columns import Column
 from ganvas.tables.rules import find_dates, find_formulas, find_orders, find_together
 from ganvas.tables.rules.base import Rule
+from ganvas.tables.rules.formula import Formula
 from ganvas.tables.rules.look import Look
 
 if TYPE_CHECKING:
@@ -52,12 +55,18 @@ def find(frame: pd.DataFrame, columns: Sequence[Column], rare: int = 5) -> Found
         computed |= {t for rule in follows for t in rule.targets}
         combined, more = find_together.combinations(look, computed)
         computed |= {t for rule in more for t in rule.targets}
-        missing = find_together.missing(look, computed - {f.target for f in formulas}, flags, nearly)
+        missing = find_together.missing(look, computed - _own_gaps(look, formulas), flags, nearly)
         orders = find_orders.orders(look, [*rules, *follows, *formulas, *more], nearly)
         unique = find_together.unique(look)
     rules += [*follows, *formulas, *combined, *more, *missing, *orders, *unique]
     held = tuple(rule for rule in rules if _holds(rule, frame, sample, usable))
     return Found(held, tuple(nearly))
+
+
+def _own_gaps(look: Look, formulas: Sequence[Formula]) -> set[str]:
+    """The targets that are also missing where no term is."""
+    terms = {f.target: np.logical_or.reduce([look.missing[n] for n in f.needs]) for f in formulas}
+    return {target for target, gaps in terms.items() if (look.missing[target] != gaps).any()}
 
 
 def _holds(rule: Rule, frame: pd.DataFrame, sample: pd.DataFrame, columns: dict[str, Column]) -> bool:

@@ -81,6 +81,8 @@ def _share(look: Look, formula: Formula) -> float | None:
 def allowed(formula: Formula, columns: Columns, target: np.ndarray) -> float:
     """Last digits that the target may be off by: none in whole numbers of things, one where money is rounded."""
     step = vl.unit(columns[formula.target])
+    if columns[formula.target].kind == "date":
+        return EXACT
     units = [vl.unit(columns[n]) for _, n in formula.terms]
     whole = not formula.product and all(float(c).is_integer() for c, _ in formula.terms)
     if whole and all(u and u >= step * (1 - EXACT) for u in units) and (step == 1.0 or np.nanstd(target) < 100 * step):

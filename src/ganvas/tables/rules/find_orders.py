@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ganvas.tables.rules.base import Rule
+from ganvas.tables.rules.dates import DatePart
 from ganvas.tables.rules.formula import Formula
 from ganvas.tables.rules.look import NEARLY, SURE, Look
 from ganvas.tables.rules.order import Order
+from ganvas.tables.rules.together import Together
 
 USUAL = 0.95  # share of shuffled rows that keep an order which the columns' ranges alone nearly see to
 
@@ -53,7 +55,16 @@ def orders(look: Look, others: Sequence[Rule], nearly: list[str]) -> list[Order]
             if (a == b).all():
                 continue
             found[low, high] = Order(low, high, strict=bool((a < b).all()))
-    return [order for pair, order in found.items() if not _between(look, pair, found)]
+    days = {r.target: r.source for r in others if isinstance(r, DatePart) and r.part == "date" and not r.zone}
+    rules = []
+    for pair, order in found.items():
+        if (days.get(order.low), order.high) in found:  # what is after a time is after its day
+            continue
+        if can_limit(order, others):
+            rules += [order] if not _between(look, pair, found) else []
+        else:
+            nearly.append(f"{order.text} in all rows, but both follow from other columns: it is not seen to")
+    return rules
 
 
 def _between(look: Look, pair: tuple[str, str], found: dict[tuple[str, str], Order]) -> bool:
@@ -64,26 +75,40 @@ def _between(look: Look, pair: tuple[str, str], found: dict[tuple[str, str], Ord
 
 
 def _follows(look: Look, low: str, high: str, others: Sequence[Rule]) -> bool:
-    """Whether an order follows from a sum of parts none of which is negative, or from a table of what follows."""
+    """Whether an order follows from sums of parts none of which is negative, or from a table of what follows."""
+    if any({low, high} <= {*rule.columns} for rule in others if not isinstance(rule, Formula)):
+        return True
     for rule in others:
-        if not isinstance(rule, Formula):
-            if {low, high} <= {*rule.columns}:
+        if isinstance(rule, Formula) and rule.product and rule.target == high and low in rule.needs:
+            least = {n: np.nanmin(look.numbers[n]) for n in rule.needs}
+            if rule.terms[0][0] >= 1 and all(v >= (0 if n == low else 1) for n, v in least.items()):
                 return True
-            continue
-        terms = {name: factor for factor, name in rule.terms}
-        times = rule.product and rule.target == high and low in terms and terms[rule.needs[0]] >= 1
-        if times and all(np.nanmin(look.numbers[n]) >= (0 if n == low else 1) for n in terms):
-            return True
-        if rule.product or not {low, high} <= {*rule.columns}:
-            continue
-        if rule.target == high:  # high - low = the other terms
-            rest, sign = {**terms, low: terms[low] - 1}, 1
-        elif rule.target == low and terms[high] == 1:  # high - low = what is taken from high
-            rest, sign = {**terms, high: 0.0}, -1
-        else:
-            continue
-        if sign * rule.constant >= 0 and all(
-            sign * c >= 0 and np.nanmin(look.numbers[n]) >= 0 for n, c in rest.items() if c
-        ):
-            return True
-    return False
+    sums = {rule.target: rule for rule in others if isinstance(rule, Formula) and not rule.product}
+    if not {low, high} & sums.keys():
+        return False
+    parts, constant = {}, 0.0
+    for name, sign in ((high, 1.0), (low, -1.0)):
+        constant += sign * _parts(name, sign, sums, parts)
+    return constant >= 0 and all(
+        c >= -1e-12 and np.nanmin(look.numbers[n]) >= 0 for n, c in parts.items() if abs(c) > 1e-12
+    )
+
+
+def _parts(name: str, factor: float, sums: dict[str, Formula], parts: dict[str, float]) -> float:
+    """Add a column's parts to `parts`, through all sums that it is computed by; their constants, in all."""
+    if name not in sums:
+        parts[name] = parts.get(name, 0.0) + factor
+        return 0.0
+    return sums[name].constant + sum(c * _parts(n, factor * c, sums, parts) for c, n in sums[name].terms)
+
+
+def can_limit(order: Order, others: Sequence[Rule]) -> list[str]:
+    """Which of its columns can be moved so that it holds: those that nothing computes, and not from the other."""
+    sources = {target: rule.needs for rule in others if not isinstance(rule, Order) for target in rule.targets}
+    bound = {name for rule in others if isinstance(rule, Together) for name in rule.columns}
+
+    def follows(name: str, other: str, seen: frozenset[str] = frozenset()) -> bool:
+        return name == other or any(follows(s, other, seen | {name}) for s in sources.get(name, ()) if s not in seen)
+
+    free = [n for n in order.columns if n not in sources and n not in bound]
+    return [n for n in free if not follows(order.low if n == order.high else order.high, n)]

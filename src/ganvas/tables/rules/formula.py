@@ -126,11 +126,12 @@ class Formula(Rule):
         """
         distance = self.distance(frame, columns)
         steps = np.nanmax(distance, initial=0.0)
-        tolerance = next((t for t in (EXACT, 0.5 + EXACT, 1 + EXACT) if steps <= t), None)
+        allowed = (EXACT,) if columns[self.target].kind == "date" else (EXACT, 0.5 + EXACT, 1 + EXACT)
+        tolerance = next((t for t in allowed if steps <= t), None)
         value_missing = np.isnan(self.value(frame, columns))
         missing = is_missing(frame[self.target])
         if tolerance is None or (value_missing & ~missing).any():
-            wrong = int(((distance > 1 + EXACT) | (value_missing & ~missing)).sum())
+            wrong = int(((distance > allowed[-1]) | (value_missing & ~missing)).sum())
             raise UserError(f"The rule '{self.text}' does not hold in {wrong:,} rows: change or refuse it.")
         form = None
         if (missing != value_missing).any():
