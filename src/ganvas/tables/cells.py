@@ -21,6 +21,7 @@ from ganvas.core.errors import UserError
 ONE_LEVEL = 128  # cells up to which one token is enough
 GROUPS = 96  # groups of cells otherwise, for 65,000 cells at most; more groups for more
 LARGEST = 200 * 200 * 200  # cells of a column at most
+WAVES = 8  # lengths of waves that a number is shown in
 NEVER = -1e4  # the logarithm of the frequency of what cannot be
 
 
@@ -140,6 +141,34 @@ class Cells:
             priors.append((logs if level else logs[0]).astype(np.float32))
             before, combinations = before * size + tokens[:, level], combinations * size
         return priors
+
+    def features(self, days: bool = False) -> np.ndarray:
+        """Features of the number in the middle of each cell, float32 [product of the tokens' sizes, n], within -5 to 5.
+
+        Its distance from the mean in standard deviations and the share of rows below it, both as they are and as waves
+        of shorter and shorter length, so that small differences can be seen: Tancik et al. 2020.
+
+        Args:
+            days: the numbers are days since 1970: their weekday and day of the year are features too.
+        """
+        count = len(self.counts)
+        middle = (np.array(self.low) + np.array(self.high)) / 2
+        rows = np.maximum(np.array(self.counts, np.float64), 1e-9)
+        share = (np.cumsum(rows) - rows / 2) / rows.sum()
+        mean = (middle * rows).sum() / rows.sum()
+        spread = max(((middle - mean) ** 2 * rows).sum() / rows.sum(), 1e-30) ** 0.5
+        far = np.clip((middle - mean) / spread, -5, 5)
+        columns = [far, 2 * share - 1]
+        for value in (far, 2 * share - 1):
+            for k in range(WAVES):
+                columns += [np.sin(np.pi * 2.0**k * value / 2), np.cos(np.pi * 2.0**k * value / 2)]
+        if days:
+            columns += [(np.floor(middle) % 7 == day).astype(np.float64) for day in range(7)]
+            columns += [np.sin(2 * np.pi * middle / 365.25), np.cos(2 * np.pi * middle / 365.25)]
+        digits = self.tokens(np.arange(count)).astype(np.int64)
+        table = np.zeros((math.prod(self.sizes), len(columns)), np.float32)
+        table[np.ravel_multi_index(tuple(digits.T), self.sizes)] = np.stack(columns, 1)
+        return table
 
     def numbers(self, cells: np.ndarray, place: np.ndarray, whole: bool) -> np.ndarray:
         """A number of each cell, float64 [N].

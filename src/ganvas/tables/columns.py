@@ -193,6 +193,15 @@ class Column:
         ordered = bool(self.order)
         return pd.Series(pd.Categorical.from_codes(codes, categories=values, ordered=ordered), name=self.name)
 
+    def features(self) -> list[np.ndarray]:
+        """What networks are told of the number in each cell, float32 [tokens' values, n] a part; 0 where there is none.
+
+        The rows are numbered by the part's tokens as digits. Categories have no features.
+        """
+        if self.kind == "category":
+            return [np.zeros((0, 0), np.float32) for _ in self.parts]
+        return [part.features(days=self.kind == "date" and i == 0) for i, part in enumerate(self.parts)]
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: only what is not as it is by itself."""
         entries = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "parts"}
