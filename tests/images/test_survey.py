@@ -131,7 +131,7 @@ def test_files_cut_short_at_any_place_are_named_and_not_fatal() -> None:
         smooth(1, 12).save(buffer, kind, **more)
         whole = buffer.getvalue()
         parts: list[bytes | np.ndarray | Exception] = [whole[:n] for n in range(len(whole))]
-        looks = survey._look(range(len(parts)), parts)
+        looks = survey._examine(range(len(parts)), parts)
         broken = pack._converted(range(len(parts)), parts, Shape(8, 3))[2]["broken"]
         assert sum(bool(look.why) for look in looks) > len(parts) // 3
         assert {str(look.number) for look in looks if not look.why} >= {str(n) for n in range(len(parts))} - {*broken}

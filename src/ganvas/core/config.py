@@ -169,11 +169,11 @@ def from_dict(cls: type[T], values: dict[str, Any], where: str) -> T:
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:
     """The settings in which two nested JSON forms differ: name -> (old, new)."""
-    found: dict[str, tuple[Any, Any]] = {}
+    changed: dict[str, tuple[Any, Any]] = {}
     for key in [*old, *(k for k in new if k not in old)]:
         a, b = old.get(key), new.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
-            found |= differences(a, b, f"{prefix}{key}.")
+            changed |= differences(a, b, f"{prefix}{key}.")
         elif a != b:
-            found[prefix + key] = (a, b)
-    return found
+            changed[prefix + key] = (a, b)
+    return changed

@@ -101,8 +101,8 @@ def memory_left() -> int:
     """About how many bytes of memory are available; 2**62 on systems that do not say."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
-            found = re.search(r"MemAvailable:\s*(\d{1,15}) kB", file.read(10_000))
-        return int(found[1]) * 1024 if found else 1 << 62
+            match = re.search(r"MemAvailable:\s*(\d{1,15}) kB", file.read(10_000))
+        return int(match[1]) * 1024 if match else 1 << 62
     except (OSError, ValueError):  # not Linux
         return 1 << 62
 
@@ -212,11 +212,11 @@ def check_free(*paths: Path, force: bool = False, way: str = "Choose another nam
 
 def free(path: Path) -> Path:
     """This path if nothing is there, else the first free one of `NAME-2.png`, `NAME-3.png` ..."""
-    number, found = 1, path
-    while os.path.lexists(found):
+    number, unused = 1, path
+    while os.path.lexists(unused):
         number += 1
-        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return found
+        unused = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return unused
 
 
 def make_folder(path: Path) -> None:
@@ -274,7 +274,7 @@ def _user_folder(kind: str, variable: str) -> Path:
 def json_line(line: bytes | str) -> dict[str, Any] | None:
     """The object in a line of JSON; None if it holds none, such as a line that a crash cut short."""
     try:
-        found = parse_json(line)
+        value = parse_json(line)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None

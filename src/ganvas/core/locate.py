@@ -16,10 +16,10 @@ def remote_name(path: str | os.PathLike[str]) -> str:
     Raises:
         UserError: it is not of this form.
     """
-    found = re.fullmatch(r"hf:/+([\w.-]+/[\w.-]+)", str(path))
-    if found is None:
+    match = re.fullmatch(r"hf:/+([\w.-]+/[\w.-]+)", str(path))
+    if match is None:
         raise UserError(f"{path}: a place on the hub is written hf://user/name.")
-    return found[1]
+    return match[1]
 
 
 def is_remote(path: str | os.PathLike[str]) -> bool:

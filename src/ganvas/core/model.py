@@ -120,8 +120,8 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> TrainedModel:
     Raises:
         UserError: there is no such file, it is damaged, it was written by a newer version, or it is no model.
     """
-    found = networks_of(path, None, device)
-    return registry.find(task_name(found.card)).Model.from_parts(found)
+    loaded = networks_of(path, None, device)
+    return registry.find(task_name(loaded.card)).Model.from_parts(loaded)
 
 
 def task_of(path: str | os.PathLike[str]) -> str:

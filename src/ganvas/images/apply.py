@@ -114,22 +114,22 @@ def _places(paths: Sequence[Path], folder: Path, mapped: bool) -> dict[Path, tup
     """
     wanted = {path: originals.place(folder, path).name for path in paths}
     used: set[str] = set()
-    found: dict[Path, tuple[Path, str]] = {}
+    targets: dict[Path, tuple[Path, str]] = {}
     for path in sorted(paths, key=lambda path: wanted[path] != path.name):
         name = wanted[path]
         if naming.key(name) in used:
             name = naming.unused(name if name == path.name else f"{path.name}.png", used)
         note = "" if name == wanted[path] else f"{path} is written as {name}: {wanted[path]} is another picture's name."
-        found[path] = (folder / name, note)
+        targets[path] = (folder / name, note)
         used |= {naming.key(name)} | ({naming.key(_map_of(folder / name).name)} if mapped else set())
-    return {path: found[path] for path in paths}
+    return {path: targets[path] for path in paths}
 
 
 def _check_places(paths: Sequence[Path], written: Sequence[Path], force: bool) -> None:
     """Nothing is overwritten unasked, and never a picture that is to be read."""
-    own = {path.resolve() for path in paths} if force else set()
+    sources = {path.resolve() for path in paths} if force else set()
     for file in written:
-        if file.resolve() in own:
+        if file.resolve() in sources:
             raise UserError(f"{file} is one of the pictures themselves. Choose another --out.")
         check_free(file, force=force, way="Choose another --out, or --force to overwrite it")
 

@@ -235,13 +235,13 @@ def _strips(values: np.ndarray) -> list[np.ndarray]:
 
 def scaled(values: np.ndarray, black: float, white: float) -> np.ndarray:
     """Values of any type as uint8: `black` becomes 0, `white` 255, and the rest is clipped."""
-    found = np.empty(values.shape, np.uint8)
+    result = np.empty(values.shape, np.uint8)
     start = 0
     for part in _strips(values):
         levels = (part.astype(np.float64) - black) * (255 / (white - black))
-        found[start : start + len(part)] = np.rint(levels).clip(0, 255)
+        result[start : start + len(part)] = np.rint(levels).clip(0, 255)
         start += len(part)
-    return found
+    return result
 
 
 def _eight_bits(picture: Image.Image, depth: Depth | None) -> Image.Image:
@@ -288,13 +288,13 @@ class Seen:
 
     def summary(self) -> list[str]:
         """Sentences on which values became black and white, for whole numbers and floats."""
-        words = []
+        sentences = []
         for floats, known in ((False, self.depth.whole), (True, self.depth.floats)):
             if known is not None:
                 low, high, _ = self.kinds[floats]
                 beyond = f" (values go from {range_text((low, high))}: what lies beyond is clipped)"
-                words.append(range_text(known) + (beyond if low < known[0] or high > known[1] else ""))
-        return words
+                sentences.append(range_text(known) + (beyond if low < known[0] or high > known[1] else ""))
+        return sentences
 
 
 def range_text(values: Range) -> str:

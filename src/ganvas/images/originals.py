@@ -64,14 +64,14 @@ def read(path: Path) -> Original:
         if frames > 1 and picture.format != "MPO":  # a camera's file with a preview in it
             raise UserError(f"{path} is animated ({frames} pictures). Take out the one that you mean.")
         deep = _is_deep(picture)
-        found = (
+        original = (
             _colours_of_16(path, content, picture)
             if deep and picture.mode[0] != "I"
             else _of_pillow(picture, deep, path)
         )
     except decode.Unreadable as error:
         raise UserError(f"{path} cannot be read as a picture ({error}).") from error
-    return _with_white(found)
+    return _with_white(original)
 
 
 def _with_white(original: Original) -> Original:
@@ -91,9 +91,9 @@ def _frames(picture: Image.Image) -> int:
 
 def _is_deep(picture: Image.Image) -> bool:
     """Has it 16 bits a colour, which Pillow would cut to 8?"""
-    told = str(getattr(picture, "tile", ""))
+    tiles = str(getattr(picture, "tile", ""))
     return (
-        ";16" in told or picture.mode[0] == "I" or (picture.format == "PPM" and bool(re.search(r", \d{4,5}\)", told)))
+        ";16" in tiles or picture.mode[0] == "I" or (picture.format == "PPM" and bool(re.search(r", \d{4,5}\)", tiles)))
     )
 
 
@@ -197,15 +197,15 @@ def write(path: Path, original: Original, pixels: np.ndarray, alpha: np.ndarray 
     """
     form = KEPT[path.suffix.lower()]
     check_free(path, force=force, way="Choose another --out, or --force to overwrite it")
-    whole = pixels if alpha is None else np.concatenate([pixels, alpha[:, :, None]], 2)
-    if whole.dtype == np.uint16 and whole.shape[2] > 1:
-        write_whole(path, _png_of_16(path, whole, original))
+    combined = pixels if alpha is None else np.concatenate([pixels, alpha[:, :, None]], 2)
+    if combined.dtype == np.uint16 and combined.shape[2] > 1:
+        write_whole(path, _png_of_16(path, combined, original))
         return
     buffer = io.BytesIO()
     more = {"icc_profile": original.profile} if original.profile else {}
     more |= {"exif": original.exif} if original.exif else {}
     try:
-        picture = Image.fromarray(whole[:, :, 0] if whole.shape[2] == 1 else whole)
+        picture = Image.fromarray(combined[:, :, 0] if combined.shape[2] == 1 else combined)
         picture.save(buffer, form, **SAVING.get(form, {}), **more)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be written as {form} ({error}).") from error

@@ -49,11 +49,11 @@ class Bounded:
         while wanted and (part := self.file.read(min(wanted, PORTION))):  # read() allocates all that it is asked for
             parts.append(part)
             wanted -= len(part)
-        found = b"".join(parts)
-        if len(found) > self.most:
+        data = b"".join(parts)
+        if len(data) > self.most:
             raise ValueError(f"it has more than {self.most:,} bytes where a picture or a list of names should be")
-        self.last = found
-        return found
+        self.last = data
+        return data
 
 
 def _too_large(size: int) -> UserError:
@@ -112,13 +112,13 @@ def check_list(file: zipfile.ZipFile, passed_over: Iterable[zipfile.ZipInfo]) ->
     Raises:
         ValueError, zipfile.BadZipFile: it names fewer members than its end says, or other ones than their headers.
     """
-    raw, found = cast(Bounded, file.fp), len(file.infolist())
+    raw, count = cast(Bounded, file.fp), len(file.infolist())
     raw.seek(max(0, raw.seek(0, os.SEEK_END) - END))
     tail = raw.read(END)
     at = tail.rfind(b"PK\5\6") + 10
     stated = int.from_bytes(tail[at : at + 2], "little")
-    if stated not in (0xFFFF, found % 2**16):  # 0xFFFF: the number is larger, and elsewhere
-        raise ValueError(f"its list names {found:,} members, and its end says {stated:,}")
+    if stated not in (0xFFFF, count % 2**16):  # 0xFFFF: the number is larger, and elsewhere
+        raise ValueError(f"its list names {count:,} members, and its end says {stated:,}")
     for info in passed_over:
         with contextlib.suppress(NotImplementedError, RuntimeError):  # an unknown compression, or encrypted
             file.open(info).close()

@@ -101,14 +101,14 @@ def from_tables(
     for table, read in tables.items():
         where = one_line(f"{place}/{table}")
         try:
-            rows, found = _rows(where, table, next(read([table])), known)
+            rows, table_notes = _rows(where, table, next(read([table])), known)
         except NoTable as error:
             notes.append(f"{where} is no table of labels and is passed over: {error}.")
             continue
         except Unclear as error:  # it does not matter where the others say all
             unclear = error
             continue
-        notes += found
+        notes += table_notes
         used += [table] if rows else []
         _take(where, PurePosixPath(table).parent, rows, known, stated)
     if not used:
@@ -135,22 +135,22 @@ def _take(where: str, below: PurePosixPath, rows: list[Row], known: Names, state
     missing = []
     for row in rows:
         at = f"{where}, {row.line}"
-        found = known.find(below, row.file)
-        if not found:
+        matches = known.find(below, row.file)
+        if not matches:
             missing.append(row)
             continue
-        if len(found) > 1:
-            one, other = (one_line(known.names[i]) for i in found[:2])
+        if len(matches) > 1:
+            one, other = (one_line(known.names[i]) for i in matches[:2])
             raise UserError(
                 f"{at}: {one_line(row.file)} may be {one} or {other}. Write the path, from the table's folder."
             )
-        if found[0] in known.beside:
+        if matches[0] in known.beside:
             continue
         label = _label(at, row.label)
-        before, there = stated.setdefault(found[0], (label, at))
+        before, before_at = stated.setdefault(matches[0], (label, at))
         if before != label:
             raise UserError(
-                f"{one_line(known.names[found[0]])} has two labels: '{one_line(before)}' ({there}) and "
+                f"{one_line(known.names[matches[0]])} has two labels: '{one_line(before)}' ({before_at}) and "
                 f"'{one_line(label)}' ({at}). Remove one of these lines."
             )
     if missing:
@@ -222,21 +222,21 @@ def _parsed(where: str, line: int, text: str) -> Any:
 
 def _of_json(where: str, text: str, table: str, known: Names) -> list[Row]:
     """The rows of a dataset.json: pairs, objects with a name and a label, or one object of labels by name."""
-    found = _parsed(where, 1, text)
-    stated = isinstance(found, dict) and "labels" in found
-    found = found["labels"] if stated else found
-    if stated and found is None:  # StyleGAN writes null where there are none
+    parsed = _parsed(where, 1, text)
+    stated = isinstance(parsed, dict) and "labels" in parsed
+    parsed = parsed["labels"] if stated else parsed
+    if stated and parsed is None:  # StyleGAN writes null where there are none
         return []
-    if isinstance(found, dict):
-        rows = [Row(f"entry {n}", name, label) for n, (name, label) in enumerate(found.items(), 1)]
+    if isinstance(parsed, dict):
+        rows = [Row(f"entry {n}", name, label) for n, (name, label) in enumerate(parsed.items(), 1)]
         if not stated and not any(known.find(PurePosixPath(table).parent, row.file) for row in rows[:LOOKED]):
             raise NoTable("it names none of these pictures")
-    elif isinstance(found, list) and found and all(isinstance(entry, dict) for entry in found):
-        lines = [(f"entry {n}", entry) for n, entry in enumerate(found, 1)]
+    elif isinstance(parsed, list) and parsed and all(isinstance(entry, dict) for entry in parsed):
+        lines = [(f"entry {n}", entry) for n, entry in enumerate(parsed, 1)]
         return _chosen(where, lines, PurePosixPath(table).parent, known, [])
-    elif isinstance(found, list):
+    elif isinstance(parsed, list):
         rows = []
-        for n, entry in enumerate(found, 1):
+        for n, entry in enumerate(parsed, 1):
             if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[0], str):
                 raise UserError(
                     f"{where}: entry {n} is {one_line(json.dumps(entry))[:80]}; a file's name and its label are "
@@ -253,13 +253,13 @@ def _of_json(where: str, text: str, table: str, known: Names) -> list[Row]:
 
 def _of_lines(where: str, text: str) -> list[Line]:
     lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
-    found = [(f"line {n}", _parsed(where, n, line)) for n, line in lines]
-    other = next((at for at, row in found if not isinstance(row, dict)), None)
+    entries = [(f"line {n}", _parsed(where, n, line)) for n, line in lines]
+    other = next((at for at, row in entries if not isinstance(row, dict)), None)
     if other:
         raise UserError(f"{where} is damaged, or no table of labels: {other} is no JSON object.")
-    if not found:
+    if not entries:
         raise NoTable("it is empty")
-    return found
+    return entries
 
 
 def _of_csv(where: str, text: str, below: PurePosixPath, known: Names, notes: list[str]) -> list[Line]:

@@ -67,8 +67,8 @@ def some(names: Iterable[str]) -> str:
 
 def of_litter(names: Iterable[str]) -> list[str]:
     """A note that these folders were ignored although there are images in them."""
-    found = sorted(dict.fromkeys(names))
-    return [f"Passed over, since they are hidden or left behind by a system: {some(found)}."] if found else []
+    folders = sorted(dict.fromkeys(names))
+    return [f"Passed over, since they are hidden or left behind by a system: {some(folders)}."] if folders else []
 
 
 def of_kinds(others: Counter[str]) -> tuple[list[str], Counter[str]]:
@@ -149,8 +149,8 @@ def empty_classes(folders: Iterable[str], names: Sequence[str], parts: Sequence[
         folders: all folders.
         names, parts: as `split` takes and returns them, for images whose class is their folder.
     """
-    own = ["/".join(name.split("/")[: -len(part) + 1]) for name, part in zip(names, parts, strict=True)]
-    around = {place.rpartition("/")[0] for place in own}
-    filled = {*own} | {str(place) for name in {*own} for place in PurePosixPath(name).parents}
+    used = ["/".join(name.split("/")[: -len(part) + 1]) for name, part in zip(names, parts, strict=True)]
+    around = {place.rpartition("/")[0] for place in used}
+    filled = {*used} | {str(place) for name in {*used} for place in PurePosixPath(name).parents}
     empty = [f for f in folders if f and f.rpartition("/")[0] in around and f not in filled]
     return [f"Folders without pictures make no classes: {some(sorted(empty))}."] if empty else []

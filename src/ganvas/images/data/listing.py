@@ -109,10 +109,10 @@ class OneByOne(Collection[Any]):
         raise NotImplementedError("it can be gone through only once")
 
 
-def _bytes(found: Any) -> int:
-    if isinstance(found, tuple):  # a picture and its twin
-        return sum(map(_bytes, found))
-    return found.nbytes if isinstance(found, np.ndarray) else len(found) if isinstance(found, bytes) else 0
+def _bytes(content: Any) -> int:
+    if isinstance(content, tuple):  # a picture and its twin
+        return sum(map(_bytes, content))
+    return content.nbytes if isinstance(content, np.ndarray) else len(content) if isinstance(content, bytes) else 0
 
 
 def is_archive(path: Path) -> bool:
@@ -228,15 +228,15 @@ class Walk:
     again: list[str] = field(default_factory=list)
 
     def notes(self) -> list[str]:
-        found = []
+        notes = []
         if self.nowhere:
-            found.append(f"Links that lead nowhere are passed over: {layout.some(sorted(self.nowhere))}.")
+            notes.append(f"Links that lead nowhere are passed over: {layout.some(sorted(self.nowhere))}.")
         if self.again:
-            found.append(
+            notes.append(
                 "Links to folders that are read already, or that lie around these, are passed over: "
                 f"{layout.some(sorted(self.again))}."
             )
-        return found
+        return notes
 
 
 def _size(stamp: str) -> int:

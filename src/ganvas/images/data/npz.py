@@ -86,7 +86,7 @@ def members(place: Path) -> list[Member]:
                 raise _damaged(place, error) from error
         if len(names) > MEMBERS:
             raise UserError(f"{place} holds {len(names):,} arrays; a file of pictures has a few.")
-    found = []
+    arrays = []
     for name in names:
         with _opened(place, name) as (file, size, _):
             try:
@@ -96,8 +96,8 @@ def members(place: Path) -> list[Member]:
                 raise _damaged(place, error) from error
             if not dtype.hasobject and needed != size:
                 raise _damaged(place, ValueError(f"'{one_line(name)}' states {needed:,} bytes and has {size:,}"))
-        found.append(Member(place, name, shape, dtype))
-    return found
+        arrays.append(Member(place, name, shape, dtype))
+    return arrays
 
 
 def _head(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
