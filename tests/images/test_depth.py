@@ -206,11 +206,11 @@ def test_twelve_bits_in_sixteen_are_restored_within_their_range(tmp_path: Path) 
     found = originals.read(tmp_path / "a.tif")
     assert found.top == 4095
     assert np.array_equal(found.pixels[:, :, 0], grey(0, 4000))
-    assert found.told == "its values of 16 bits go up to 4,000 only: 4,095 is taken for white"
+    assert found.assumption == "its values of 16 bits go up to 4,000 only: 4,095 is taken for white"
     assert originals.as_8_bits(found).pixels.max() == 249
     Image.fromarray(grey(0, 65_000)).save(tmp_path / "b.tif")
     assert originals.read(tmp_path / "b.tif").top == 65_535
-    assert originals.read(tmp_path / "b.tif").told == ""
+    assert originals.read(tmp_path / "b.tif").assumption == ""
     Image.fromarray(grey(0).astype(np.int32) * 1000).save(tmp_path / "c.tif")
     with pytest.raises(UserError, match=r"has values from 0 to 255,000\. Convert it"):
         originals.read(tmp_path / "c.tif")

@@ -214,7 +214,7 @@ def test_few_grey_and_uneven(tmp_path: Path) -> None:
 
 
 def test_large_sets_are_looked_at_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(survey, "LOOKED", 40)
+    monkeypatch.setattr(survey, "MOST_DECODED", 40)
     place = folder(tmp_path)
     found = checked(place)
     assert "2 40 of 120 pictures, evenly spread, were looked at." in texts(found)

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, read within limits; and the folders of the user's own."""
+"""Files: written completely or not at all, read within limits; and the user's own folders."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The names that things had before version 0.2, for scripts that still say them: they work, and warn.
+"""The names that things had before version 0.2, for scripts that still use them: they work, with a warning.
 
 `import ganvas.losses` gives a module that looks its names up in the new places. Packages whose name was a module's
-(`ganvas.images`) hand over what was in it by a module's `__getattr__`. All this goes with the version after 0.2.
+(`ganvas.images`) serve its names by a `__getattr__`. All this will be removed in the version after 0.2.
 """
 
 from __future__ import annotations

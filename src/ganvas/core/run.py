@@ -240,7 +240,7 @@ class Run:
         return before + sorted((seen, path) for seen, path in named if seen is not None)
 
     def pictures(self) -> list[tuple[int, Path]]:
-        """`previews`, as scripts of before version 0.2 call them."""
+        """The old name of `previews`, for scripts from before version 0.2."""
         warn("Run.pictures()", "Run.previews()")
         return self.previews()
 

@@ -1,4 +1,4 @@
-"""Picture files as their owners keep them: depth, transparency, colour profile and EXIF come back as they were."""
+"""The user's own picture files: depth, transparency, colour profile and EXIF are preserved."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Original:
         return self.white or float(np.iinfo(self.pixels.dtype).max)
 
     @property
-    def told(self) -> str:
-        """What was assumed of its values, in words; mostly nothing."""
+    def assumption(self) -> str:
+        """What was assumed about its values, as text; mostly ''."""
         if self.white is None:
             return ""
         return f"its values of 16 bits go up to {int(self.pixels.max()):,} only: {self.white:,.0f} is taken for white"
@@ -75,7 +75,7 @@ def read(path: Path) -> Original:
 
 
 def _with_white(original: Original) -> Original:
-    """The same; where its 16 bits hold fewer, with the largest value of so many as its white."""
+    """The same; where its values use fewer than 16 bits, the largest value of that many is its white."""
     if original.pixels.dtype != np.uint16 or original.alpha is not None:  # transparency has the full range
         return original
     _, white = decode.natural(0, float(original.pixels.max(initial=0)), False, True)
@@ -90,7 +90,7 @@ def _frames(picture: Image.Image) -> int:
 
 
 def _is_deep(picture: Image.Image) -> bool:
-    """Has it 16 bits a colour, which Pillow would cut to 8?"""
+    """Does it have 16 bits a colour, which Pillow would cut to 8?"""
     tiles = str(getattr(picture, "tile", ""))
     return (
         ";16" in tiles or picture.mode[0] == "I" or (picture.format == "PPM" and bool(re.search(r", \d{4,5}\)", tiles)))
@@ -98,7 +98,7 @@ def _is_deep(picture: Image.Image) -> bool:
 
 
 def _kept(picture: Image.Image) -> bytes | None:
-    """EXIF without what tells how this very file is laid out, as that of a TIFF does."""
+    """EXIF without the tags on the layout of this very file, which a TIFF has."""
     exif = picture.getexif()
     if picture.format == "TIFF":
         kept = Image.Exif()
@@ -183,7 +183,7 @@ def place(folder: Path, path: Path) -> Path:
     try:
         with files.open_regular(path) as file, Image.open(file, formats=decode.FORMATS) as picture:
             deep, clear = _is_deep(picture), "A" in picture.getbands() or "transparency" in picture.info
-    except Exception:  # it will be said when it is read
+    except Exception:  # reported when it is read
         deep = clear = False
     fits = form is not None and not (deep and form != "PNG") and not (clear and form == "JPEG")
     return folder / (path.name if fits else f"{path.stem}.png")

@@ -52,16 +52,16 @@ class Planes:
             return x
         return with_mask(x, torch.from_numpy(self.mask[rows, columns].copy())[None, None].expand(len(x), -1, -1, -1))
 
-    def back(self, made: Tensor, scale: int) -> Original:
+    def back(self, output: Tensor, scale: int) -> Original:
         """The network's answer, float [count, channels, scale * H, scale * W] in [-1, 1], as a picture from a file."""
         original, top, colours = self.original, self.original.top, self.original.pixels.shape[2]
-        made = made.transpose(0, 1) if self.apart else made
+        output = output.transpose(0, 1) if self.apart else output
         kind, alpha = original.pixels.dtype, original.alpha
         grey = colours == 1 and self.channels >= 3
-        shown = made[:, :3].mean(1, keepdim=True) if grey else made[:, : max(3, colours)]
-        pixels = _whole(shown, top).permute(1, 2, 0).numpy().astype(kind)
+        shown = output[:, :3].mean(1, keepdim=True) if grey else output[:, : max(3, colours)]
+        pixels = _levels(shown, top).permute(1, 2, 0).numpy().astype(kind)
         if alpha is not None and self.channels == 4:
-            alpha = _whole(made[:, 3:], top)[0].numpy().astype(kind)
+            alpha = _levels(output[:, 3:], top)[0].numpy().astype(kind)
         elif alpha is not None and scale > 1:
             large = torch.from_numpy(alpha.astype(np.float32))[None, None]
             large = interpolate(large, scale_factor=float(scale), mode="bicubic")
@@ -70,10 +70,10 @@ class Planes:
 
 
 def with_mask(images: Tensor, mask: Tensor) -> Tensor:
-    """What a network that fills holes is given: missing pixels are grey, and the mask is the last channel."""
+    """The input of a network that fills holes: missing pixels are grey, and the mask is the last channel."""
     return torch.cat([images * ~mask, mask.to(images.dtype)], 1)
 
 
-def _whole(made: Tensor, top: float) -> Tensor:
+def _levels(output: Tensor, top: float) -> Tensor:
     """float [1, C, H, W] in [-1, 1] -> whole numbers 0..top, [C, H, W]."""
-    return made[0].clamp(-1, 1).add(1).mul(top / 2).round()
+    return output[0].clamp(-1, 1).add(1).mul(top / 2).round()

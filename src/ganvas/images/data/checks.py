@@ -1,4 +1,4 @@
-"""Checks that pixels on the disk are those that were written; only changed files are read again."""
+"""Checks that the pixels on the disk are the ones that were written; only changed files are read again."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ def is_due(place: Path, names: Sequence[str]) -> bool:
 
 
 def remember(place: Path, names: Sequence[str]) -> None:
-    """Note that these files are in order."""
+    """Record that these files are intact."""
     _keep(place, _state(place, names))
 
 
 def _keep(place: Path, state: list[list[Any]]) -> None:
-    """Note the state of checked files; if the cache cannot be written, they are checked each time."""
+    """Record the state of checked files; if the cache cannot be written, they are checked each time."""
     kept = {folder: state for folder, state in _remembered().items() if os.path.isdir(folder)}
     kept.pop(str(place.resolve()), None)
     kept = dict([*kept.items(), (str(place.resolve()), state)][-KEPT:])

@@ -1,4 +1,4 @@
-"""Images that are decoded and scaled once, into the user's cache, and read from there ever after."""
+"""Images that are decoded and scaled once, into the user's cache, and read from there afterwards."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _cached(
     write: Callable[[], Iterator[Packing]],
     read: Callable[[], Generator[Packing, None, Pack]],
 ) -> Generator[Packing, None, ImageData]:
-    """Read a folder of the cache; it is made first if it is missing, and anew if it is damaged.
+    """Read a folder of the cache; it is made first if it is missing, and again if it is damaged.
 
     Args:
         size: bytes that it takes, 0 if that is not known.

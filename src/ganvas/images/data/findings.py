@@ -20,7 +20,7 @@ from ganvas.images.data.listing import Listing
 from ganvas.images.data.survey import Mirror, Survey
 from ganvas.images.decode import Shape
 
-LEAST = 100  # pictures below which a training only learns them by heart
+LEAST = 100  # pictures below which a training only memorises them
 RARE = 20  # pictures of a class below which it is not learned
 MANY = 100  # classes from which their labels rather hinder
 UNEVEN = 10  # times that the largest class may be larger than the smallest
@@ -38,7 +38,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a look at pictures found: `shape` is theirs in a training, `preview` the sheet that was written."""
+    """What a check of pictures found: `shape` is the one a training would use, `preview` the sheet written."""
 
     survey: Survey
     mirror: Mirror
@@ -48,7 +48,7 @@ class Pictures:
 
 
 def look(source: str, out: Path | None = None) -> Generator[Packing, None, Pictures]:
-    """Look at pictures and change nothing: findings, whether they may be mirrored, a preview of the cut.
+    """Examine pictures and change nothing: findings, whether they may be mirrored, a preview of the cut.
 
     Args:
         source: what `ganvas.images.data.load` takes.
@@ -117,7 +117,7 @@ def _of_files(survey: Survey) -> list[Finding]:
 
 
 def _of_copies(survey: Survey) -> list[Finding]:
-    """Pictures that are there more than once, or nearly."""
+    """Pictures that occur more than once, exactly or nearly."""
     good, rows = len(survey.thumbs), []
     copies = sum(len(names) - 1 for names in survey.duplicates)
     if good > 1 and copies == good - 1:
@@ -149,7 +149,7 @@ def _of_mirror(mirror: Mirror) -> list[Finding]:
 
 
 def _of_light(survey: Survey) -> list[Finding]:
-    """Pictures in which next to nothing is to be seen: mostly their values mean something else than levels of 255."""
+    """Pictures that are almost black or white: mostly their values have another range than 0 to 255."""
     good, rows = len(survey.thumbs), []
     for names, word, values in (
         (survey.dark, "black", f"above {sv.DARK}"),

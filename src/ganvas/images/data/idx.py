@@ -65,8 +65,8 @@ def _array(path: Path, file: BinaryIO, stored: int) -> np.ndarray:
         done += got
     more = file.read(1)  # of a gzip stream: this checks its checksum
     if more or done < total:
-        there = f"more than {total}" if more else done
-        raise UserError(f"{path} is cut short or too long: {there} bytes for the shape {shape} it states.")
+        actual = f"more than {total}" if more else done
+        raise UserError(f"{path} is cut short or too long: {actual} bytes for the shape {shape} it states.")
     return values.reshape(shape)
 
 

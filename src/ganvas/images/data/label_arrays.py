@@ -120,9 +120,9 @@ def _named(place: Path, values: np.ndarray, named: Member) -> tuple[np.ndarray, 
 
 def _numbered(place: Path, labels: np.ndarray, values: np.ndarray) -> np.ndarray:
     order = np.argsort(values)
-    at = np.searchsorted(values, labels, sorter=order).clip(max=len(values) - 1)
-    index = order[at]
+    positions = np.searchsorted(values, labels, sorter=order).clip(max=len(values) - 1)
+    index = order[positions]
     if (values[index] != labels).any():
-        strange = labels[values[index] != labels][0]
-        raise UserError(f"{place}: a held-out picture has the label {strange}, which no training picture has.")
+        unknown = labels[values[index] != labels][0]
+        raise UserError(f"{place}: a held-out picture has the label {unknown}, which no training picture has.")
     return index.astype(np.int64)

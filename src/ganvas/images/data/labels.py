@@ -35,7 +35,7 @@ LABEL += ("class_id", "category_id", "y")
 CAPTIONS = ("text", "caption", "captions", "prompt", "description", "title")
 LARGEST = 200_000_000  # bytes of a table
 LONGEST = 200  # characters of a class's name
-LOOKED = 200  # lines that are looked at for what a table without known columns is
+FIRST_LINES = 200  # lines that are looked at for what a table without known columns is
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 Open = Callable[[list[str]], Iterator[bytes | Exception]]
 Line = tuple[str, dict[str, Any]]  # where it stands, such as "line 3", and its cells by column
@@ -110,7 +110,7 @@ def from_tables(
             continue
         notes += table_notes
         used += [table] if rows else []
-        _take(where, PurePosixPath(table).parent, rows, known, stated)
+        _add_labels(where, PurePosixPath(table).parent, rows, known, stated)
     if not used:
         if unclear is not None:
             raise unclear
@@ -130,7 +130,9 @@ def from_tables(
     return labels, notes
 
 
-def _take(where: str, below: PurePosixPath, rows: list[Row], known: Names, stated: dict[int, tuple[str, str]]) -> None:
+def _add_labels(
+    where: str, below: PurePosixPath, rows: list[Row], known: Names, stated: dict[int, tuple[str, str]]
+) -> None:
     """Add the labels of a table to those that are known already."""
     missing = []
     for row in rows:
@@ -229,7 +231,7 @@ def _of_json(where: str, text: str, table: str, known: Names) -> list[Row]:
         return []
     if isinstance(parsed, dict):
         rows = [Row(f"entry {n}", name, label) for n, (name, label) in enumerate(parsed.items(), 1)]
-        if not stated and not any(known.find(PurePosixPath(table).parent, row.file) for row in rows[:LOOKED]):
+        if not stated and not any(known.find(PurePosixPath(table).parent, row.file) for row in rows[:FIRST_LINES]):
             raise NoTable("it names none of these pictures")
     elif isinstance(parsed, list) and parsed and all(isinstance(entry, dict) for entry in parsed):
         lines = [(f"entry {n}", entry) for n, entry in enumerate(parsed, 1)]
@@ -281,7 +283,7 @@ def _of_csv(where: str, text: str, below: PurePosixPath, known: Names, notes: li
                 lines.append((f"line {start}", [cell.strip() for cell in cells]))
             start = reader.line_num + 1 + bool(separator)
     except csv.Error as error:
-        if any(known.find(below, cell, True) for _, cells in lines[:LOOKED] for cell in cells):
+        if any(known.find(below, cell, True) for _, cells in lines[:FIRST_LINES] for cell in cells):
             raise UserError(f"{where} is damaged: {error} (line {start}).") from error
         raise NoTable(f"{error} (line {start})") from error
     if not lines:
@@ -294,7 +296,7 @@ def _of_csv(where: str, text: str, below: PurePosixPath, known: Names, notes: li
         lines = lines[1:]
     wide = next((at for at, cells in lines if any(cells[len(columns) :])), None)
     rows = [(at, dict(zip(columns, cells, strict=False))) for at, cells in lines]
-    if wide and any(known.find(below, str(cell), True) for _, row in rows[:LOOKED] for cell in row.values()):
+    if wide and any(known.find(below, str(cell), True) for _, row in rows[:FIRST_LINES] for cell in row.values()):
         raise UserError(f"{where}: {wide} has more cells than the heading. Put what holds a '{mark}' into quotes.")
     if not rows:
         raise NoTable("it has a heading and no lines")
@@ -313,10 +315,10 @@ def _chosen(where: str, lines: list[Line], below: PurePosixPath, known: Names, n
         NoTable: no column names these images, or no other one holds classes.
         UserError: a row has no file or no label, or it is not clear which column holds the classes.
     """
-    columns = list(dict.fromkeys(c for _, row in lines[:LOOKED] for c in row))
+    columns = list(dict.fromkeys(c for _, row in lines[:FIRST_LINES] for c in row))
     plain = {_plain(c): c for c in reversed(columns)}
     file, label = (next((plain[n] for n in wanted if n in plain), None) for wanted in (FILE, LABEL))
-    first = [row for _, row in lines[:LOOKED]]
+    first = [row for _, row in lines[:FIRST_LINES]]
     if file is None or label is None or _plain(file) in NUMBERS:
         naming = {c: sum(bool(known.find(below, str(row.get(c) or ""), c != file)) for row in first) for c in columns}
         file = file if file is not None and naming[file] else max(columns, key=lambda c: naming[c], default=None)
@@ -332,16 +334,16 @@ def _chosen(where: str, lines: list[Line], below: PurePosixPath, known: Names, n
     return rows
 
 
-def _guessed(where: str, others: list[str], file: str, lines: list[Line]) -> str:
+def _guessed(where: str, other_columns: list[str], file: str, lines: list[Line]) -> str:
     """The column of classes if no name says so: the only other column, if its values repeat."""
-    captions = [c for c in others if _plain(c) in CAPTIONS]
+    captions = [c for c in other_columns if _plain(c) in CAPTIONS]
     if captions:
         raise NoTable(f"its column '{one_line(captions[0])}' holds captions, no classes")
-    values = [str(row.get(others[0]) or "") for _, row in lines] if len(others) == 1 else []
+    values = [str(row.get(other_columns[0]) or "") for _, row in lines] if len(other_columns) == 1 else []
     if not values or 2 * len(set(values)) > len(values):
-        columns = ", ".join(map(one_line, [file, *others][:20]))
+        columns = ", ".join(map(one_line, [file, *other_columns][:20]))
         raise Unclear(
             f"{where} has the columns {columns}; one of {', '.join(LABEL[:6])} is needed beside '{one_line(file)}'. "
             "Rename the column of the classes, or train with labels=false."
         )
-    return others[0]
+    return other_columns[0]

@@ -71,14 +71,14 @@ def of_litter(names: Iterable[str]) -> list[str]:
     return [f"Passed over, since they are hidden or left behind by a system: {some(folders)}."] if folders else []
 
 
-def of_kinds(others: Counter[str]) -> tuple[list[str], Counter[str]]:
+def of_kinds(suffixes: Counter[str]) -> tuple[list[str], Counter[str]]:
     """Notes on image files of kinds that cannot be read, and the counts of all others."""
     notes = []
     for how in KINDS:
-        counts = [f"{count:,} {s}" for s, count in others.most_common() if ADVICE.get(s) == how]
+        counts = [f"{count:,} {s}" for s, count in suffixes.most_common() if ADVICE.get(s) == how]
         if counts:
             notes.append(f"Left out, since Ganvas cannot read such files: {', '.join(counts)}. What to do: {how}.")
-    return notes, Counter({s: count for s, count in others.items() if s not in ADVICE})
+    return notes, Counter({s: count for s, count in suffixes.items() if s not in ADVICE})
 
 
 def split(names: Sequence[str]) -> tuple[list[int], list[bool] | None, list[list[str]], list[str]]:
@@ -100,9 +100,9 @@ def split(names: Sequence[str]) -> tuple[list[int], list[bool] | None, list[list
         if low in TRAIN + TEST:
             break
         depth += 1
-    kinds = {top.lower() for top in tops}
-    tested = bool(kinds & {*TRAIN} and kinds & {*TEST})
-    if tested or (kinds & {*TRAIN} and kinds & {*UNLABELLED} and kinds <= {*TRAIN, *UNLABELLED}):
+    top_names = {top.lower() for top in tops}
+    tested = bool(top_names & {*TRAIN} and top_names & {*TEST})
+    if tested or (top_names & {*TRAIN} and top_names & {*UNLABELLED} and top_names <= {*TRAIN, *UNLABELLED}):
         known = [len(p) > depth + 1 and p[depth].lower() in TRAIN + TEST for p in parts]
         used = [i for i in every if known[i]]
         beside = Counter("/".join(parts[i][: depth + 1]) for i in every if not known[i])

@@ -25,16 +25,16 @@ from ganvas.images.data import labels as labelling
 from ganvas.images.data.archives import Reading
 from ganvas.images.decode import BYTES, SUFFIXES
 
-HELD = 200_000_000  # bytes of pictures' files that are in memory at a time, but for one that has more by itself
+HELD = 200_000_000  # bytes of picture files in memory at a time, unless a single one has more
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-PEEKED = 200  # files of a folder of litter that are looked at
+PEEKED = 200  # files of a litter folder that are examined
 T = TypeVar("T")
 Read = Callable[[Sequence[int]], Iterator[bytes | np.ndarray | Exception]]
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Images that are not read yet: their names, and for each a text (`stamps`) that changes if it does.
+    """Images that are not read yet: their names, and for each a text (`stamps`) that changes when the image does.
 
     `read(numbers)` gives the bytes of these images (or arrays uint8 [C, H, W]), or the error why one cannot be read.
     `labels` are the names of their classes; `tests` says which are test images (None: held-out ones are chosen by
@@ -51,7 +51,7 @@ class Listing:
     notes: tuple[str, ...] = ()
     licence: str = "not stated"
     others: tuple[tuple[str, int], ...] = ()  # suffixes of files that are no pictures, with counts
-    origin: str = ""  # where they lie, of an archive also its stamp; '' where the stamps say what they are
+    origin: str = ""  # their place, for an archive also its stamp; '' where the stamps identify them
 
 
 def spread(listing: Listing, most: int) -> list[int]:
@@ -110,7 +110,7 @@ class OneByOne(Collection[Any]):
 
 
 def _bytes(content: Any) -> int:
-    if isinstance(content, tuple):  # a picture and its twin
+    if isinstance(content, tuple):  # a pair of pictures
         return sum(map(_bytes, content))
     return content.nbytes if isinstance(content, np.ndarray) else len(content) if isinstance(content, bytes) else 0
 
@@ -143,14 +143,14 @@ def find(path: Path, labelled: bool = True) -> Listing:
     kept = [name for name in members if not litter[name]]
     pictures = [name for name in kept if layout.is_picture(name)]
     walk.litter += [part for name, part in litter.items() if part and layout.is_picture(name)]
-    kinds, others = layout.of_kinds(
+    kind_notes, others = layout.of_kinds(
         Counter(one_line(layout.suffix(n)) or "(none)" for n in kept if not layout.is_picture(n))
     )
     if not pictures:
-        raise _nothing(path, others, kinds)
+        raise _nothing(path, others, kind_notes)
     used, tests, parts, beside = layout.split(pictures)
     names = [pictures[i] for i in used]
-    notes = [*beside, *layout.of_litter(walk.litter), *kinds, *walk.notes()]
+    notes = [*beside, *layout.of_litter(walk.litter), *kind_notes, *walk.notes()]
     labels: list[str] | None = None
     if labelled:
         tables = {n: read for n in kept if labelling.is_table(n) and _size(members[n]) <= labelling.LARGEST}
@@ -180,13 +180,13 @@ def find(path: Path, labelled: bool = True) -> Listing:
     )
 
 
-def _nothing(path: Path, others: Counter[str], kinds: list[str]) -> UserError:
+def _nothing(path: Path, others: Counter[str], kind_notes: list[str]) -> UserError:
     if others["(none)"] > 1 and others["(none)"] == max(others.values()):
-        kinds = [*kinds, "Pictures are known by the ending of their names: add it, such as .png or .jpg."]
+        kind_notes = [*kind_notes, "Pictures are known by the ending of their names: add it, such as .png or .jpg."]
     seen = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(8)) or "nothing"
-    seen = f": it has {seen}" if others or not kinds else ""
+    seen = f": it has {seen}" if others or not kind_notes else ""
     return UserError(
-        " ".join([f"{path} holds no pictures{seen}. Pictures end in {', '.join(sorted(SUFFIXES))}.", *kinds])
+        " ".join([f"{path} holds no pictures{seen}. Pictures end in {', '.join(sorted(SUFFIXES))}.", *kind_notes])
     )
 
 

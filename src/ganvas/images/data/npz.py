@@ -22,7 +22,7 @@ from ganvas.images.data.archives import Bounded, check_list
 SUFFIXES = (".npz", ".npy")
 MEMBERS = 10_000  # arrays of a file, at most
 LISTED = 16_000_000  # bytes of the list of a file's arrays, and of what NumPy reads at a time, at most
-HEADER = 10_000  # bytes of what an array tells of itself, at most
+HEADER = 10_000  # bytes of the header of an array, at most
 
 
 @dataclass(frozen=True)

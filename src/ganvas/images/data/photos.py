@@ -304,9 +304,11 @@ def read(place: Path, size: int, notes: tuple[str, ...] | None = None) -> Genera
     card = checks.card(path)
     if card.get("format") != FORMAT or card.get("digest") != _digest(card):
         raise Damaged(f"{path} is of another version, or was changed. Remove {place}: it is made anew.")
-    there = (place / "pixels.bin").stat().st_size if (place / "pixels.bin").is_file() else 0
-    if there != card["bytes"]:
-        raise Damaged(f"{place} is cut short: it has {there:,} bytes of {card['bytes']:,}. Remove it: it is made anew.")
+    size_on_disk = (place / "pixels.bin").stat().st_size if (place / "pixels.bin").is_file() else 0
+    if size_on_disk != card["bytes"]:
+        raise Damaged(
+            f"{place} is cut short: it has {size_on_disk:,} bytes of {card['bytes']:,}. Remove it: it is made anew."
+        )
     sizes, names, held = [tuple(s) for s in card["sizes"]], card["names"], set(card["held_out"])
     size = size or drawable(min(USUAL, int(np.median([min(s) for s in sizes]))))
     photos = Photos(place / "pixels.bin", sizes, card["channels"], size)

@@ -1,4 +1,4 @@
-"""The data doctor: what is in a folder of pictures, and what of it would spoil a training. Nothing is changed."""
+"""The data doctor: what a folder of pictures contains, and what in it would harm a training. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ganvas.images.data.checks import Packing
 from ganvas.images.data.listing import Listing, mapped, spread
 from ganvas.images.decode import Depth, Shape
 
-LOOKED = 20_000  # pictures, spread over all, that are decoded
+MOST_DECODED = 20_000  # pictures, spread over all, that are decoded
 CHUNK = 32
 THUMB = 32  # pixels a side of what is kept of each picture
 NEAR = 3.0  # levels (of 255, root mean square over 8 x 8 places) below which two pictures are near duplicates
@@ -87,13 +87,13 @@ class Survey:
 
 
 def survey(listing: Listing, tiny: int, depth: Depth | None = None) -> Generator[Packing, None, Survey]:
-    """Examine the pictures, at most LOOKED of them.
+    """Examine the pictures, at most MOST_DECODED of them.
 
     Args:
         tiny: pixels of the shorter side below which a picture is counted as tiny.
         depth: how greys of more than 8 bits become 8.
     """
-    numbers = spread(listing, LOOKED)
+    numbers = spread(listing, MOST_DECODED)
     shown = [one_line(name) for name in listing.names]
     result = Survey(
         listing.place,

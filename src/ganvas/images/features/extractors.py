@@ -39,7 +39,7 @@ Extract = Callable[
 
 @dataclass(frozen=True)
 class Extractor:
-    """`portion` takes a few images at a time; `mark` tells apart what would give other figures; `classes` of logits."""
+    """`portion` extracts from a few images; `mark` differs where figures would; `classes` are those of the logits."""
 
     name: str
     mark: str
@@ -50,8 +50,8 @@ class Extractor:
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """uint8 [N, C, H, W] -> features float [N, D] and logits [N, K] (None: it knows no classes)."""
         parts = [self.portion(part) for part in images.split(PORTION)]
-        opinions = [logits.float() for _, logits in parts if logits is not None]
-        return torch.cat([features.float() for features, _ in parts]), torch.cat(opinions) if opinions else None
+        all_logits = [logits.float() for _, logits in parts if logits is not None]
+        return torch.cat([features.float() for features, _ in parts]), torch.cat(all_logits) if all_logits else None
 
 
 def digits(spec: ImageSpec) -> Extractor:
@@ -133,8 +133,8 @@ def onnx(path: Path) -> Extract:
         features = []
         for part in x.split(batch if isinstance(batch, int) else len(x)):
             missing = batch - len(part) if isinstance(batch, int) else 0
-            whole = torch.cat([part, part[:1].expand(missing, -1, -1, -1)])
-            features.append(torch.from_numpy(session.run(None, {entry.name: whole.numpy()})[0])[: len(part)])
+            padded = torch.cat([part, part[:1].expand(missing, -1, -1, -1)])
+            features.append(torch.from_numpy(session.run(None, {entry.name: padded.numpy()})[0])[: len(part)])
         return torch.cat(features).flatten(1), None
 
     return portion

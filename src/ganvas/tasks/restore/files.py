@@ -75,7 +75,7 @@ def restore(
         warnings = [
             f"{path.name} is unlike what {restorer.path} was trained on: {t}." for t in restorer.unlike(original)
         ]
-        warnings += [f"{path.name}: {original.told}."] if original.told else []
+        warnings += [f"{path.name}: {original.assumption}."] if original.assumption else []
         found = restorer.invented(original, made, missing) if invented else None
         return Result(original, made, tuple(warnings), found, "" if hole is None else hole.told)
 
