@@ -67,8 +67,8 @@ def test_tensors_and_card_come_back(tmp_path: Path) -> None:
 
 def test_not_a_number_comes_back(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "x", {"x": torch.tensor([float("nan"), float("inf"), -0.0])}, {})
-    found = checkpoint.load(tmp_path / "x")[0]["x"]
-    assert str(found.tolist()) == "[nan, inf, -0.0]"
+    result = checkpoint.load(tmp_path / "x")[0]["x"]
+    assert str(result.tolist()) == "[nan, inf, -0.0]"
 
 
 def test_any_memory_layout_comes_back(tmp_path: Path) -> None:
@@ -93,8 +93,8 @@ def test_digest_sees_everything() -> None:
         ({"a": base["a"]}, "{}"),
         (base, '{"x": 1}'),
     ]
-    found = {checkpoint.digest(tensors, card) for tensors, card in [(base, "{}"), *others]}
-    assert len(found) == 1 + len(others)
+    result = {checkpoint.digest(tensors, card) for tensors, card in [(base, "{}"), *others]}
+    assert len(result) == 1 + len(others)
 
 
 # -------------------- damage

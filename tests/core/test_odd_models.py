@@ -118,13 +118,13 @@ def test_weights_of_another_precision(recipe: str, kind: torch.dtype, runs: dict
     tensors, card = model(runs, recipe)
     turned = {k: v.to(kind) if v.is_floating_point() else v for k, v in tensors.items()}
     checkpoint.save(tmp_path / "other.safetensors", turned, card)
-    found = models.load(tmp_path / "other.safetensors")
-    for name, weight in checkpoint.module_tensors("generator", found.generator).items():
+    loaded = models.load(tmp_path / "other.safetensors")
+    for name, weight in checkpoint.module_tensors("generator", loaded.generator).items():
         assert weight.dtype == tensors[name].dtype
         assert torch.equal(weight, turned[name].to(weight.dtype))
-    if isinstance(found, ganvas.Model):
-        assert bool(found.sample(2).isfinite().all())
-        assert len(found.detect(found.sample(2))) == 2
+    if isinstance(loaded, ganvas.Model):
+        assert bool(loaded.sample(2).isfinite().all())
+        assert len(loaded.detect(loaded.sample(2))) == 2
 
 
 def change(name: str, to: Callable[[Tensor], Tensor]) -> Callable[[dict[str, Tensor]], None]:
@@ -244,20 +244,20 @@ def test_mutations(recipe: str, runs: dict[str, Path], tmp_path: Path) -> None:
             place[key] = dice.choice(odd)
         checkpoint.save(path, tensors, changed)
         try:
-            found = models.load(path)
+            loaded = models.load(path)
             (
-                model_card.facts(found),
-                model_card.figures(found),
-                model_card.sections(found),
-                model_card.markdown(found, "x"),
+                model_card.facts(loaded),
+                model_card.figures(loaded),
+                model_card.sections(loaded),
+                model_card.markdown(loaded, "x"),
             )
-            if isinstance(found, ganvas.Model):
-                found.sample(1)
-            elif isinstance(found, ganvas.Restorer):
-                found.restore(torch.zeros(1, found.spec.channels, 16, 16))
+            if isinstance(loaded, ganvas.Model):
+                loaded.sample(1)
+            elif isinstance(loaded, ganvas.Restorer):
+                loaded.restore(torch.zeros(1, loaded.spec.channels, 16, 16))
             else:
-                assert isinstance(found, ganvas.Translator)
-                found.translate(torch.zeros(1, found.spec.channels, found.spec.size, found.spec.size))
+                assert isinstance(loaded, ganvas.Translator)
+                loaded.translate(torch.zeros(1, loaded.spec.channels, loaded.spec.size, loaded.spec.size))
         except UserError as error:
             assert len(str(error)) < 1_000  # noqa: PT017
 

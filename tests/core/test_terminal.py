@@ -52,10 +52,10 @@ def test_names_are_safe_and_stay_apart(names: list[str], wanted: list[str] | Non
 
 def test_long_names_are_cut_and_stay_apart() -> None:
     names = ["ü" * 150, "ü" * 151, "x" * 300, "ü" * 100]
-    found = naming.apart(names)
-    assert found[3] == names[3]
-    assert len({name.casefold() for name in found}) == 4
-    assert all(len(name.encode()) <= naming.LONGEST for name in found)
+    apart = naming.apart(names)
+    assert apart[3] == names[3]
+    assert len({name.casefold() for name in apart}) == 4
+    assert all(len(name.encode()) <= naming.LONGEST for name in apart)
 
 
 @pytest.mark.parametrize("count", [300])
@@ -202,9 +202,9 @@ def test_names_of_classes_never_leave_the_folder(hostile: Path, tmp_path: Path, 
     code, out, _ = call("sample", str(hostile), "--seeds", "0-3", "--out", "in/pictures", encoding="utf-8")
     assert code == 0
     assert "is ___up_]0;title_[red]x__2J" in out
-    found = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.png"))
+    paths = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.png"))
     folders = naming.apart(HOSTILE)
-    assert found == sorted(f"in/pictures/{folders[i % 2]}/seed{i:06d}.png" for i in range(4))
+    assert paths == sorted(f"in/pictures/{folders[i % 2]}/seed{i:06d}.png" for i in range(4))
 
 
 def test_the_page_of_a_model_holds_no_words_of_command(hostile: Path) -> None:

@@ -62,17 +62,17 @@ def checked(source: Path | str, out: Path | None = None, recipes: Recipes = RECI
             return end.value
 
 
-def texts(found: Checked) -> str:
-    return "\n".join(f"{f.level} {f.text} {f.todo}" for f in found.findings)
+def texts(report: Checked) -> str:
+    return "\n".join(f"{f.level} {f.text} {f.todo}" for f in report.findings)
 
 
 def test_a_clean_set_has_no_problems(tmp_path: Path) -> None:
-    found = checked(folder(tmp_path))
-    assert not [f for f in found.findings if f.level < 2], texts(found)
-    assert found.survey.classes == {"a": 60, "b": 60}
-    assert found.survey.sides["short"] == [32, 32, 32]
-    assert found.preview is None
-    assert "Preview" not in "\n".join(findings(found, "mine", "ganvas train images --data mine"))
+    report = checked(folder(tmp_path))
+    assert not [f for f in report.findings if f.level < 2], texts(report)
+    assert report.survey.classes == {"a": 60, "b": 60}
+    assert report.survey.sides["short"] == [32, 32, 32]
+    assert report.preview is None
+    assert "Preview" not in "\n".join(findings(report, "mine", "ganvas train images --data mine"))
     assert list(Path.cwd().iterdir()) == []
 
 
@@ -97,8 +97,8 @@ def test_what_was_put_there_is_found(tmp_path: Path) -> None:
     (place / "c").mkdir()
     smooth(307).save(place / "c" / "only.png")
     (place / "notes.txt").write_text("x")
-    found = checked(place)
-    told = texts(found)
+    report = checked(place)
+    told = texts(report)
     for words in (
         "0 1 of 140 files cannot be read: a/0.png (it is no picture).",
         "1 1 files are copies of others: a/twin.png = b/1.png",
@@ -116,8 +116,8 @@ def test_what_was_put_there_is_found(tmp_path: Path) -> None:
         "passed over: 1 .txt",
     ):
         assert words in told, told
-    assert [f.level for f in found.findings] == sorted(f.level for f in found.findings)
-    assert found.preview == Path("data-check.png")
+    assert [f.level for f in report.findings] == sorted(f.level for f in report.findings)
+    assert report.preview == Path("data-check.png")
     with Image.open("data-check.png") as sheet:
         assert sheet.size == (6 * 132, 2 * 132)
 
@@ -149,9 +149,9 @@ def test_whatever_pillow_raises_is_a_broken_file(tmp_path: Path, monkeypatch: py
 
     fitted = decode.fitted
     monkeypatch.setattr(decode, "fitted", refuse)
-    found = checked(place, tmp_path / "here" / "x.png")
-    assert found.survey.broken == [("a/wide.png", "too much")]
-    assert found.preview == tmp_path / "here" / "x.png"
+    report = checked(place, tmp_path / "here" / "x.png")
+    assert report.survey.broken == [("a/wide.png", "too much")]
+    assert report.preview == tmp_path / "here" / "x.png"
     assert "a/wide.png (too much)" in data.load(str(place)).notes[0]
 
 
@@ -173,10 +173,10 @@ def test_nothing_but_damaged_files(tmp_path: Path) -> None:
     for i in range(3):
         (tmp_path / "mine").mkdir(exist_ok=True)
         (tmp_path / "mine" / f"{i}.png").write_bytes(b"no picture")
-    found = checked(tmp_path / "mine", tmp_path / "here" / "x.png")
-    assert len(found.survey.broken) == 3
-    assert found.preview is None
-    assert findings(found, "mine", "ganvas")
+    report = checked(tmp_path / "mine", tmp_path / "here" / "x.png")
+    assert len(report.survey.broken) == 3
+    assert report.preview is None
+    assert findings(report, "mine", "ganvas")
 
 
 def test_copies_of_one_picture_are_called_so(tmp_path: Path) -> None:
@@ -195,10 +195,10 @@ def test_copies_of_one_picture_are_called_so(tmp_path: Path) -> None:
 def test_labels_that_do_not_fit_are_a_finding(tmp_path: Path) -> None:
     place = folder(tmp_path)
     (place / "labels.csv").write_text("file,label\na/0.png,x\na/0.png,y\n")
-    found = checked(place)
-    assert found.findings[0].level == 0
-    assert "a/0.png has two labels: 'x'" in found.findings[0].text
-    assert found.survey.classes == {}
+    report = checked(place)
+    assert report.findings[0].level == 0
+    assert "a/0.png has two labels: 'x'" in report.findings[0].text
+    assert report.survey.classes == {}
 
 
 def test_few_grey_and_uneven(tmp_path: Path) -> None:
@@ -216,8 +216,8 @@ def test_few_grey_and_uneven(tmp_path: Path) -> None:
 def test_large_sets_are_looked_at_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "MOST_DECODED", 40)
     place = folder(tmp_path)
-    found = checked(place)
-    assert "2 40 of 120 pictures, evenly spread, were looked at." in texts(found)
+    report = checked(place)
+    assert "2 40 of 120 pictures, evenly spread, were looked at." in texts(report)
     (place / "a" / "0.png").write_bytes(b"no picture")  # the first is one of those looked at
     assert checked(place).survey.broken == [("a/0.png", "it is no picture")]
 
@@ -230,10 +230,10 @@ def test_pictures_that_look_one_way_are_not_to_be_mirrored() -> None:
     thumbs = random.integers(0, 100, (300, 3, 32, 32)).astype(np.uint8)
     assert MIRROR(torch.from_numpy(thumbs)).verdict == "safe"
     thumbs[:, :, 8:24, 2:14] += 100
-    found = MIRROR(torch.from_numpy(thumbs))
-    assert found.verdict == "wrong"
-    assert found.accuracy > 0.95
-    assert found.pictures == 100
+    result = MIRROR(torch.from_numpy(thumbs))
+    assert result.verdict == "wrong"
+    assert result.accuracy > 0.95
+    assert result.pictures == 100
     assert MIRROR(torch.from_numpy(thumbs[:90])).verdict == "unknown"
     symmetric = np.concatenate([thumbs, thumbs[..., ::-1]], -1)[..., ::2]
     assert MIRROR(torch.from_numpy((symmetric // 2 + symmetric[..., ::-1] // 2).copy())).accuracy == 0.5
@@ -282,8 +282,8 @@ def test_nothing_is_written_into_the_pictures_folder(tmp_path: Path, monkeypatch
 
 def test_words_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = folder(tmp_path, 60)
-    found = checked(place, Path("sheet.png"))
-    told = "\n".join(findings(found, "mine", "ganvas train images --data mine"))
+    report = checked(place, Path("sheet.png"))
+    told = "\n".join(findings(report, "mine", "ganvas train images --data mine"))
     for words in (
         "60 pictures in mine",
         "60 PNG; 60 RGB",
@@ -303,6 +303,6 @@ def test_words_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_packs_and_names_are_checked_too(tmp_path: Path) -> None:
     for _ in data.pack_into(str(folder(tmp_path)), tmp_path / "pack", Shape()):
         pass
-    found = checked(tmp_path / "pack")
-    assert found.survey.total == 120
-    assert found.survey.classes == {"a": 60, "b": 60}
+    report = checked(tmp_path / "pack")
+    assert report.survey.total == 120
+    assert report.survey.classes == {"a": 60, "b": 60}

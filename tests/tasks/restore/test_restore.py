@@ -236,7 +236,7 @@ def test_names_that_come_twice_are_no_pairs(photos: Path, twins: Path, tmp_path:
 
 def test_pairs_are_asked_for_in_two_settings(photos: Path, twins: Path) -> None:
     found = api.experiment("denoise", photos, {"degrade": "pairs", "twins": str(twins)})
-    assert found.load_data().twins
+    assert found.load_data().has_pairs
 
 
 def test_it_learns_from_pairs(photos: Path, twins: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def photographs(images: Listing, shape: Shape, pairs: str = "") -> Generator[Pac
         lambda: photos.write(images, wanted, place),
         lambda: photos.read(place, shape.size, images.notes),
     )
-    return replace((yield from steps), twins=bool(pairs))
+    return replace((yield from steps), has_pairs=bool(pairs))
 
 
 def _place(name: str, ending: str) -> Path:

@@ -148,7 +148,7 @@ def _real(model: Restorer, source: str | os.PathLike[str], data: str | os.PathLi
         real = trained_on(model, source, data, size=0 if model.plan.masked else PIECE)
     except UserError:
         real = trained_on(model, source, data)
-    if real.spec.channels != model.spec.channels or real.twins != (not model.plan.groups):
+    if real.spec.channels != model.spec.channels or real.has_pairs != (not model.plan.groups):
         pairs = "" if model.plan.groups else " with their damaged twins (those of its training, where it still lies)"
         raise UserError(f"{source} needs pictures of {model.spec.channels} channels{pairs}; {real.name} has none.")
     return real
