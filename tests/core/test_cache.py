@@ -121,16 +121,16 @@ def test_one_changed_byte_of_one_s_own_pack_is_an_error(tmp_path: Path) -> None:
 def test_pixels_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: Shape) -> None:
     place = str(pictures(tmp_path / "pics"))
     expected = seen(data.load(place, shape))
-    looked, digest = [], checks.digest
-    monkeypatch.setattr(checks, "digest", lambda pixels: looked.append(1) or digest(pixels))
+    checked, digest = [], checks.digest
+    monkeypatch.setattr(checks, "digest", lambda pixels: checked.append(1) or digest(pixels))
     assert seen(data.load(place, shape)) == expected
-    assert looked == []
+    assert checked == []
     (tmp_path / "cache" / "ganvas" / "checked.json").write_text("[" * 100_000)
     steps = data.loading(place, shape, True)
     assert [step.text[:8] for step in steps] == ["Checking"]
-    assert len(looked) == 30
+    assert len(checked) == 30
     data.load(place, shape)
-    assert len(looked) == 30
+    assert len(checked) == 30
 
 
 def change(**more: Any) -> Callable[[Path], None]:

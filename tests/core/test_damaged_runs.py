@@ -126,14 +126,14 @@ def test_a_run_with_damaged_lines_goes_on_and_says_so(made: Path, blobs: Path, t
             "\n".join([*(lines if path == saved.log else path.read_text().splitlines()), *ODD, *STRANGE]) + "\n"
         )
     events = list(small(blobs, images=240).run(tmp_path / "run"))
-    told = [event.text for event in events if isinstance(event, Warned)]
-    assert told == [
+    warnings = [event.text for event in events if isinstance(event, Warned)]
+    assert warnings == [
         f"log.jsonl: {len(ODD) + 1} damaged lines passed over.",
         f"metrics.jsonl: {len(ODD)} damaged lines passed over.",
     ]
     assert [row["images"] for row in saved.rows() if "epoch" in row and row["images"] != 48][-1] == 240
     page = saved.report.read_text()
-    assert all(sentence in page for sentence in told)
+    assert all(sentence in page for sentence in warnings)
     assert before[0]["images"] == 48
 
 

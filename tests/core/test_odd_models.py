@@ -80,14 +80,14 @@ def refused(path: Path, tensors: dict[str, Tensor], card: Any, words: str | None
 def test_weights_that_are_not_finite(recipe: str, bad: float, runs: dict[str, Path], tmp_path: Path) -> None:
     tensors, card = model(runs, recipe)
     for part in {name.partition(".")[0] for name in tensors}:
-        spoilt = copy.deepcopy(tensors)
-        name = next(k for k in spoilt if k.startswith(f"{part}.") and spoilt[k].is_floating_point())
-        spoilt[name].view(-1)[0] = bad
-        told = refused(
-            tmp_path / "bad.safetensors", spoilt, card, r"1 of [\d,]+ values that are infinite or not numbers"
+        damaged = copy.deepcopy(tensors)
+        name = next(k for k in damaged if k.startswith(f"{part}.") and damaged[k].is_floating_point())
+        damaged[name].view(-1)[0] = bad
+        message = refused(
+            tmp_path / "bad.safetensors", damaged, card, r"1 of [\d,]+ values that are infinite or not numbers"
         )
-        assert f"{name} holds" in told
-        assert "earlier model or snapshot" in told
+        assert f"{name} holds" in message
+        assert "earlier model or snapshot" in message
     if recipe == "mnist":
         assert {name.partition(".")[0] for name in tensors} == {"generator", "discriminator", "selector", "detector"}
 
@@ -381,12 +381,12 @@ def test_a_snapshot_that_does_not_fit(odd: str, runs: dict[str, Path], blobs: Pa
     ODD_SNAPSHOTS[odd](tensors)
     bad = path.with_name("snapshot_000000009999.safetensors")
     checkpoint.save(bad, tensors, card)
-    said, begun = [], None
+    warnings, begun = [], None
     for event in small("mnist", blobs).run(tmp_path / "run"):
-        said += [event.text] if isinstance(event, Warned) else []
+        warnings += [event.text] if isinstance(event, Warned) else []
         begun = event.images if isinstance(event, Started) else begun
     assert begun == card["images"]
-    assert any(str(bad) in text and "The snapshot before it is taken" in text for text in said)
+    assert any(str(bad) in text and "The snapshot before it is taken" in text for text in warnings)
     for good in Run(tmp_path / "run").snapshots():
         if good != bad:
             good.unlink()

@@ -112,9 +112,9 @@ def test_a_snapshot_goes_on_to_the_same_end(name: str, old: Path, exact: bool, t
 @pytest.mark.parametrize("name", RUNS)
 def test_info_and_report_read_them(name: str, old: Path, tmp_path: Path) -> None:
     shutil.copytree(old / "runs" / name, tmp_path / name)
-    told = ganvas("info", str(tmp_path / name), cwd=tmp_path)
-    assert told.returncode == 0, told.stderr
-    assert str(make.RUNS[name]["images"]) in told.stdout.replace(",", "")
+    output = ganvas("info", str(tmp_path / name), cwd=tmp_path)
+    assert output.returncode == 0, output.stderr
+    assert str(make.RUNS[name]["images"]) in output.stdout.replace(",", "")
     run = Run(tmp_path / name)
     page.write(run)
     text = run.report.read_text()

@@ -105,9 +105,9 @@ def test_a_setting_is_given_once() -> None:
 def test_what_is_said_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.say(f"a {HOSTILE[0]}", "\x9b", "\udce9")
     terminal.say("wrong \x1b[2J", error=True)
-    told = capsys.readouterr()
-    assert told.out == "a ../up\\x1b]0;title\\x07[red]x\n\\x9b2J \\x9b \\udce9\n"
-    assert told.err == "wrong \\x1b[2J\n"
+    printed = capsys.readouterr()
+    assert printed.out == "a ../up\\x1b]0;title\\x07[red]x\n\\x9b2J \\x9b \\udce9\n"
+    assert printed.err == "wrong \\x1b[2J\n"
     terminal.say_json({"file": "a\x7f\x1b\udce9é"})
     line = capsys.readouterr().out
     assert line.isascii()
@@ -124,10 +124,10 @@ def test_tables_and_bars_show_names_as_they_are(monkeypatch: pytest.MonkeyPatch)
         progress.doing(Doing(f"drawing of class {HOSTILE[1]}", 0.5))
         progress.progress.refresh()
         progress.print(f"kept [red]{HOSTILE[0]}")
-    told = out.getvalue()
-    assert "größe [bold]\\u202e\\x1b[2J" in told
-    assert "kept [red]../up\\x1b]0;title\\x07[red]x" in told
-    assert not [sign for sign in ("\x1b[2J\x1b", "\x07", "\x1b]0") if sign in told]
+    printed = out.getvalue()
+    assert "größe [bold]\\u202e\\x1b[2J" in printed
+    assert "kept [red]../up\\x1b]0;title\\x07[red]x" in printed
+    assert not [sign for sign in ("\x1b[2J\x1b", "\x07", "\x1b]0") if sign in printed]
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +266,7 @@ def test_a_folder_is_replaced_only_where_it_holds_such_pictures(run: Path, call:
 
 
 def test_exports_and_pages_and_pushes_are_overwritten_only_with_force(run: Path, call: Call, tmp_path: Path) -> None:
-    for words, file in (
+    for args, file in (
         (["export", str(run), "--out", "x"], "x/detector.onnx"),
         (["export", str(run), "--web", "x"], "x/index.html"),
         (["push", str(run), "x"], "x/README.md"),
@@ -279,8 +279,8 @@ def test_exports_and_pages_and_pushes_are_overwritten_only_with_force(run: Path,
     ):
         (tmp_path / "x").mkdir()
         (tmp_path / file).write_text("mine")
-        code, _, err = call(*words)
-        assert (code, "--force" in err or "Choose a new folder" in err) == (2, True), words
+        code, _, err = call(*args)
+        assert (code, "--force" in err or "Choose a new folder" in err) == (2, True), args
         assert [p.read_text() for p in (tmp_path / "x").iterdir()] == ["mine"]
         (tmp_path / file).unlink()
         (tmp_path / "x").rmdir()

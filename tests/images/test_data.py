@@ -127,14 +127,14 @@ def test_stacked_mnist_is_made_of_all_digits_in_equal_shares(stacked: ImageData,
     digits = torch.cat([mnist.train.images, mnist.held_out.images]).numpy()
     classes = torch.cat([mnist.train.labels, mnist.held_out.labels]).tolist()
     known = {digit.tobytes(): n for n, digit in enumerate(digits)}  # MNIST has no two equal digits
-    drawn = [known[channel.tobytes()] for picture in stacked.train.images[:20_000].numpy() for channel in picture]
-    assert len(set(drawn)) == pytest.approx(70_000 * (1 - np.exp(-60_000 / 70_000)), rel=0.01)
-    assert sum(n >= 60_000 for n in drawn) / len(drawn) == pytest.approx(1 / 7, rel=0.03)
-    kinds = np.array([classes[n] for n in drawn]).reshape(-1, 3)
+    numbers = [known[channel.tobytes()] for picture in stacked.train.images[:20_000].numpy() for channel in picture]
+    assert len(set(numbers)) == pytest.approx(70_000 * (1 - np.exp(-60_000 / 70_000)), rel=0.01)
+    assert sum(n >= 60_000 for n in numbers) / len(numbers) == pytest.approx(1 / 7, rel=0.03)
+    triples = np.array([classes[n] for n in numbers]).reshape(-1, 3)
     for channel in range(3):
-        shares = np.bincount(kinds[:, channel], minlength=10) / len(kinds)
+        shares = np.bincount(triples[:, channel], minlength=10) / len(triples)
         assert shares == pytest.approx(np.bincount(classes) / 70_000, abs=0.01)
-    assert np.abs(np.corrcoef(kinds.T) - np.eye(3)).max() < 0.03  # the channels know nothing of each other
+    assert np.abs(np.corrcoef(triples.T) - np.eye(3)).max() < 0.03  # the channels know nothing of each other
 
 
 # -------------------- IDX files
@@ -200,16 +200,16 @@ def test_a_set_without_labels_is_unlabelled(folder: Path) -> None:
 
 
 def cut_gzip(folder: Path) -> Path:
-    whole = gzip.compress((folder / TRAIN).read_bytes())
+    content = gzip.compress((folder / TRAIN).read_bytes())
     (folder / TRAIN).unlink()
-    (folder / f"{TRAIN}.gz").write_bytes(whole[: len(whole) // 2])
+    (folder / f"{TRAIN}.gz").write_bytes(content[: len(content) // 2])
     return folder / f"{TRAIN}.gz"
 
 
 def broken_gzip(folder: Path) -> Path:
-    whole = bytearray(gzip.compress((folder / TRAIN).read_bytes()))
-    whole[-6] ^= 0xFF  # its checksum
-    (folder / TRAIN).write_bytes(whole)
+    content = bytearray(gzip.compress((folder / TRAIN).read_bytes()))
+    content[-6] ^= 0xFF  # its checksum
+    (folder / TRAIN).write_bytes(content)
     return folder / TRAIN
 
 

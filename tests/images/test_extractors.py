@@ -59,8 +59,8 @@ def test_the_fused_classifier_is_the_same_classifier() -> None:
 def test_the_digits_file_is_small_and_the_one_that_was_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert WEIGHTS.stat().st_size < 1_500_000
     assert extractors.load("digits", GREY).mark == extractors.DIGITS
-    spoilt = tmp_path / "digits.safetensors"
-    spoilt.write_bytes(WEIGHTS.read_bytes()[:-1] + b"\0")
+    damaged = tmp_path / "digits.safetensors"
+    damaged.write_bytes(WEIGHTS.read_bytes()[:-1] + b"\0")
     monkeypatch.setattr(extractors, "__file__", str(tmp_path / "extractors.py"))
     with pytest.raises(UserError, match=r"digits\.safetensors is not the file"):
         extractors.load("digits", GREY)
@@ -74,13 +74,13 @@ def test_digits_look_at_nothing_else(spec: ImageSpec) -> None:
 
 def test_looking_goes_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     extractor, images = extractors.load("digits", GREY), noise(11, 1, 28, 28)
-    whole = extractor.extract(images)
+    together = extractor.extract(images)
     monkeypatch.setattr(extractors, "PORTION", 4)
     parts = extractor.extract(images)
     assert parts[1] is not None
-    assert whole[1] is not None
-    assert torch.allclose(whole[0], parts[0], atol=1e-4)
-    assert torch.allclose(whole[1], parts[1], atol=1e-3)
+    assert together[1] is not None
+    assert torch.allclose(together[0], parts[0], atol=1e-4)
+    assert torch.allclose(together[1], parts[1], atol=1e-3)
 
 
 # pixels

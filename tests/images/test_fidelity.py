@@ -96,10 +96,10 @@ def test_ssim_is_the_mean_over_all_windows_inside(height: int, width: int, size:
 
 def test_ssim_in_bands_is_ssim_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = picture(2, 3, 41, 18), picture(2, 3, 41, 18, seed=1)
-    whole = ssim(x, y)
+    expected = ssim(x, y)
     for rows in (1, 7, 31, 40):
         monkeypatch.setattr(fidelity, "BAND", rows)
-        torch.testing.assert_close(ssim(x, y), whole)
+        torch.testing.assert_close(ssim(x, y), expected)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -108,7 +108,7 @@ def test_ssim_agrees_with_torchmetrics(channels: int) -> None:
     clean = picture(3, channels, 4, 6).repeat_interleave(8, 2).repeat_interleave(8, 3)
     noisy = (clean + 30 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(2))).clamp(0, 255)
     everywhere = functional._ssim_update(noisy, clean, data_range=255.0, return_full_image=True)[1]
-    theirs = everywhere[..., 5:-5, 5:-5].mean((1, 2, 3))  # without the windows that hold padding
-    torch.testing.assert_close(ssim(noisy, clean), theirs, rtol=1e-4, atol=1e-5)
-    assert (theirs > 0.2).all()
-    assert (theirs < 0.8).all()
+    reference = everywhere[..., 5:-5, 5:-5].mean((1, 2, 3))  # without the windows that hold padding
+    torch.testing.assert_close(ssim(noisy, clean), reference, rtol=1e-4, atol=1e-5)
+    assert (reference > 0.2).all()
+    assert (reference < 0.8).all()

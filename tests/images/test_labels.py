@@ -133,7 +133,7 @@ def test_files_are_found_by_their_path_before_their_name(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "words"),
+    ("name", "content", "text"),
     [
         ("history.csv", "epoch,loss\n1,0.5\n", "names none of these pictures; its columns are epoch, loss"),
         ("empty.csv", "", "it is empty"),
@@ -144,12 +144,12 @@ def test_files_are_found_by_their_path_before_their_name(tmp_path: Path) -> None
         ("sizes.csv", "file,width,height\na/0.png,5,7\na/1.png,7,7\n", "has the columns file, width, height; one of"),
     ],
 )
-def test_what_is_no_table_of_labels_is_passed_over(tmp_path: Path, name: str, content: str, words: str) -> None:
+def test_what_is_no_table_of_labels_is_passed_over(tmp_path: Path, name: str, content: str, text: str) -> None:
     folder(tmp_path, [f"{kind}/{i}.png" for kind in ("a", "b") for i in range(6)])
     (tmp_path / name).write_text(content)
     images = listing.find(tmp_path)
     assert set(labels(images)) == {"a", "b"}
-    assert words in images.notes[0]
+    assert text in images.notes[0]
     assert f"{tmp_path}/{name} " in images.notes[0]
 
 

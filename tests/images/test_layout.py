@@ -151,15 +151,15 @@ def test_folders_without_pictures_are_named(tmp_path: Path) -> None:
 def test_kinds_of_files_that_are_not_read_are_counted(tmp_path: Path) -> None:
     fill(tmp_path, "1.png", "a.HEIC", "b.heic", "c.CR2", "d.dng", "e.mp4", "f.psd", "g.txt", "h.zip")
     images = listing.find(tmp_path)
-    told = "\n".join(images.notes)
-    for words in (
+    notes = "\n".join(images.notes)
+    for text in (
         "1 .cr2, 1 .dng. What to do: develop",
         "1 .mp4. What to do: take",
         "1 .psd. What to do: save",
         "1 .zip",
     ):
-        assert words in told
-    assert ("2 .heic. What to do: pip install 'ganvas[heif]'." in told) == (".heic" not in SUFFIXES)
+        assert text in notes
+    assert ("2 .heic. What to do: pip install 'ganvas[heif]'." in notes) == (".heic" not in SUFFIXES)
     assert images.others == ((".txt", 1),)
     (tmp_path / "1.png").unlink()
     for path in tmp_path.glob("*.[hH]*"):

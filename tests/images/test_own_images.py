@@ -355,8 +355,8 @@ def test_a_large_jpeg_is_decoded_at_a_fraction(tmp_path: Path) -> None:
     save(tmp_path / "x.jpg", array, quality=95)
     raw = decode.opened((tmp_path / "x.jpg").read_bytes())
     assert decode.plain(raw, 32).size == (64, 64)
-    whole = decode.plain(decode.opened((tmp_path / "x.jpg").read_bytes()))
-    a, b = (decode.fitted(p, Shape(32, 3)).astype(int) for p in (decode.plain(raw, 32), whole))
+    full = decode.plain(decode.opened((tmp_path / "x.jpg").read_bytes()))
+    a, b = (decode.fitted(p, Shape(32, 3)).astype(int) for p in (decode.plain(raw, 32), full))
     assert np.abs(a - b).mean() < 1
 
 
@@ -395,22 +395,22 @@ def test_broken_pictures_are_named_and_left_out(tree: Path, monkeypatch: pytest.
     monkeypatch.setattr(decode, "LIMIT", 1_000)
     (note,) = data.load(str(tree)).notes
     assert "4 of 63 pictures could not be read" in note
-    for words in (
+    for text in (
         "a/000.png (it is no picture)",
         "b/cut.png (",
         "b/empty.jpg (it is empty)",
         "bomb.png (it has more than",
     ):
-        assert words in note
+        assert text in note
 
 
 def test_a_training_warns_of_broken_pictures(tree: Path, tmp_path: Path) -> None:
     (tree / "a" / "000.png").write_bytes(b"no picture")
     events = quick("classic-mlp", tree, steps=2).run(tmp_path / "run")
-    told = [e for e in events if isinstance(e, Warned | Started)]
-    assert isinstance(told[0], Warned)
-    assert "a/000.png" in told[0].text
-    assert isinstance(told[1], Started)
+    messages = [e for e in events if isinstance(e, Warned | Started)]
+    assert isinstance(messages[0], Warned)
+    assert "a/000.png" in messages[0].text
+    assert isinstance(messages[1], Started)
 
 
 def test_a_file_without_permission_is_left_out(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -452,8 +452,8 @@ def test_folders_without_pictures(tmp_path: Path) -> None:
 
 
 def test_archives_that_are_damaged_or_unsafe(tree: Path, tmp_path: Path) -> None:
-    whole = as_zip(tree).read_bytes()
-    (tmp_path / "cut.zip").write_bytes(whole[:-100])
+    content = as_zip(tree).read_bytes()
+    (tmp_path / "cut.zip").write_bytes(content[:-100])
     (tmp_path / "cut.tar.gz").write_bytes(as_tar(tree).read_bytes()[:-2000])
     (tmp_path / "no.tar").write_bytes(b"no tar file")
     for name in ("cut.zip", "cut.tar.gz", "no.tar"):
@@ -464,10 +464,10 @@ def test_archives_that_are_damaged_or_unsafe(tree: Path, tmp_path: Path) -> None
             file.writestr(bad, b"x")
         with pytest.raises(UserError, match="points out of the archive"):
             data.load(str(tmp_path / "bad.zip"))
-    spoilt = bytearray(whole)
-    spoilt[60:64] = b"\0\0\0\0"  # inside the first member
-    (tmp_path / "spoilt.zip").write_bytes(spoilt)
-    assert "1 of 60 pictures could not be read" in data.load(str(tmp_path / "spoilt.zip")).notes[0]
+    damaged = bytearray(content)
+    damaged[60:64] = b"\0\0\0\0"  # inside the first member
+    (tmp_path / "damaged.zip").write_bytes(damaged)
+    assert "1 of 60 pictures could not be read" in data.load(str(tmp_path / "damaged.zip")).notes[0]
     with tarfile.open(tmp_path / "link.tar", "w") as file:
         for name in ("link.png", "x/../../y.png"):
             member = tarfile.TarInfo(name)
@@ -497,9 +497,9 @@ def test_heif_is_read_where_what_reads_it_is_installed(tmp_path: Path) -> None:
     heif.from_pillow(Image.fromarray(array)).save(tmp_path / "x.heic", quality=95)
     result = shaped(decode.opened((tmp_path / "x.heic").read_bytes()), size=64)
     assert np.abs(result.astype(int) - array.transpose(2, 0, 1)).max() < 12
-    whole = (tmp_path / "x.heic").read_bytes()
+    content = (tmp_path / "x.heic").read_bytes()
     with pytest.raises(decode.Unreadable):
-        decode.plain(decode.opened(whole[: len(whole) - 20]))
+        decode.plain(decode.opened(content[: len(content) - 20]))
 
 
 def test_a_png_with_one_bit_turned_is_named_or_right() -> None:

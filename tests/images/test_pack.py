@@ -77,17 +77,17 @@ def test_a_pack_holds_every_picture_once_with_its_label(tmp_path: Path) -> None:
 
 
 def test_several_shards_are_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = data.load(str(make(tmp_path / "one")))
+    single = data.load(str(make(tmp_path / "one")))
     monkeypatch.setattr(pack, "SHARD", 64 * 192)
     monkeypatch.setattr(memmap, "FRESH", 10_000)  # the maps' memory is given back all the time
     parts = data.load(str(make(tmp_path / "many")))
     assert len(list((tmp_path / "many").glob("pixels-*.bin"))) == 4
-    assert parts.fingerprint == whole.fingerprint
-    index = torch.randperm(len(whole.train.images))[:70]
-    for chosen in (slice(3, 90), index, torch.arange(len(whole.train.images)) % 3 == 0, index[:0]):
-        assert torch.equal(parts.train.images[chosen], whole.train.images[chosen])
-    assert torch.equal(torch.cat([p[:] for p in parts.train.images.split(50)]), whole.train.images[:])
-    assert parts.train.images.shape == whole.train.images[:].shape
+    assert parts.fingerprint == single.fingerprint
+    index = torch.randperm(len(single.train.images))[:70]
+    for chosen in (slice(3, 90), index, torch.arange(len(single.train.images)) % 3 == 0, index[:0]):
+        assert torch.equal(parts.train.images[chosen], single.train.images[chosen])
+    assert torch.equal(torch.cat([p[:] for p in parts.train.images.split(50)]), single.train.images[:])
+    assert parts.train.images.shape == single.train.images[:].shape
 
 
 def test_batches_from_the_disk_are_those_from_memory(tmp_path: Path) -> None:

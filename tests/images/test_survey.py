@@ -98,8 +98,8 @@ def test_what_was_put_there_is_found(tmp_path: Path) -> None:
     smooth(307).save(place / "c" / "only.png")
     (place / "notes.txt").write_text("x")
     report = checked(place)
-    told = texts(report)
-    for words in (
+    printed = texts(report)
+    for text in (
         "0 1 of 140 files cannot be read: a/0.png (it is no picture).",
         "1 1 files are copies of others: a/twin.png = b/1.png",
         "1 1 pictures are nearly another one: b/3.png ~ a/near.png",
@@ -115,7 +115,7 @@ def test_what_was_put_there_is_found(tmp_path: Path) -> None:
         "1 .tiff",
         "passed over: 1 .txt",
     ):
-        assert words in told, told
+        assert text in printed, printed
     assert [f.level for f in report.findings] == sorted(f.level for f in report.findings)
     assert report.preview == Path("data-check.png")
     with Image.open("data-check.png") as sheet:
@@ -129,12 +129,14 @@ def test_files_cut_short_at_any_place_are_named_and_not_fatal() -> None:
         buffer = io.BytesIO()
         more = {} if suffixes is None else {"exif": suffixes}
         smooth(1, 12).save(buffer, kind, **more)
-        whole = buffer.getvalue()
-        parts: list[bytes | np.ndarray | Exception] = [whole[:n] for n in range(len(whole))]
-        looks = survey._examine(range(len(parts)), parts)
+        content = buffer.getvalue()
+        parts: list[bytes | np.ndarray | Exception] = [content[:n] for n in range(len(content))]
+        entries = survey._examine(range(len(parts)), parts)
         broken = pack._converted(range(len(parts)), parts, Shape(8, 3))[2]["broken"]
-        assert sum(bool(look.why) for look in looks) > len(parts) // 3
-        assert {str(look.number) for look in looks if not look.why} >= {str(n) for n in range(len(parts))} - {*broken}
+        assert sum(bool(entry.why) for entry in entries) > len(parts) // 3
+        assert {str(entry.number) for entry in entries if not entry.why} >= {str(n) for n in range(len(parts))} - {
+            *broken
+        }
         assert all("broken" in photos._decoded(range(1), [part], 3)[0] for part in parts[: len(parts) // 3])
 
 
@@ -162,10 +164,10 @@ def test_names_that_are_no_text_can_be_shown(tmp_path: Path, capsys: pytest.Capt
             file.write(b"no picture")
     shutil.copytree(place / "b", os.path.join(os.fsencode(place), b"c\xe9").decode("utf-8", "surrogateescape"))
     assert cli.app(["data", "check", str(place), "--out", "x.png"], result_action="return_value") == 0
-    told = capsys.readouterr().out
-    assert told.encode()
-    for words in ("a/\\x1b[31m.png (it is no picture)", "a/caf\\udce9.png (", "a/new\\nline.png (", "c\\udce9 3"):
-        assert words in told
+    printed = capsys.readouterr().out
+    assert printed.encode()
+    for text in ("a/\\x1b[31m.png (it is no picture)", "a/caf\\udce9.png (", "a/new\\nline.png (", "c\\udce9 3"):
+        assert text in printed
     assert json.dumps(checked(place).to_dict(), ensure_ascii=False).encode()
 
 
@@ -205,9 +207,9 @@ def test_few_grey_and_uneven(tmp_path: Path) -> None:
     place = folder(tmp_path, 60)
     for path in place.rglob("*.png"):
         Image.open(path).convert("L").convert("RGB").save(path)
-    told = texts(checked(place))
-    assert "0 60 pictures are few" in told
-    assert "All pictures are grey, though stored in colour" in told
+    printed = texts(checked(place))
+    assert "0 60 pictures are few" in printed
+    assert "All pictures are grey, though stored in colour" in printed
     for i in range(1000, 1280):
         smooth(i, 12).save(place / "a" / f"{i}.png")
     assert "The classes are uneven: a has 310 pictures, b 30" in texts(checked(place))
@@ -283,15 +285,15 @@ def test_nothing_is_written_into_the_pictures_folder(tmp_path: Path, monkeypatch
 def test_words_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = folder(tmp_path, 60)
     report = checked(place, Path("sheet.png"))
-    told = "\n".join(findings(report, "mine", "ganvas train images --data mine"))
-    for words in (
+    printed = "\n".join(findings(report, "mine", "ganvas train images --data mine"))
+    for text in (
         "60 pictures in mine",
         "60 PNG; 60 RGB",
         "a 30, b 30",
         "Preview sheet.png",
         "recipe few, 32 pixels, colour",
     ):
-        assert words in told
+        assert text in printed
     assert cli.app(["data", "check", str(place), "--json"], result_action="return_value") == 0
     card = json.loads(capsys.readouterr().out)
     assert card["total"] == 60
