@@ -19,7 +19,7 @@ from ganvas.core.text import one_line
 
 try:
     import fcntl
-except ImportError:  # Windows, which lets nobody remove what is open
+except ImportError:  # Windows, where open files cannot be removed
     fcntl = None
 
 MOST = 20_000_000_000  # bytes, or a quarter of the disk where that is less

@@ -15,7 +15,7 @@ from ganvas.core.errors import UserError, unknown
 
 T = TypeVar("T")
 SUFFIXES = {"k": 1_000, "m": 1_000_000}
-FAR = 1e5  # bounds from here on only keep out nonsense
+FAR = 1e5  # bounds beyond this only exclude nonsense
 LARGEST = 2**63 - 1  # of a whole number
 
 
@@ -124,9 +124,7 @@ def check(config: Any) -> None:
             if kinds[field.name] is not float and isinstance(v, int) and abs(v) > LARGEST:
                 raise UserError(f"{field.name}={shown(v)} is out of range: {LARGEST:,} is the most.")
             if (low is not None and v < low) or (high is not None and v > high):
-                far = high is None or (
-                    high >= FAR and low is not None and v < low
-                )  # then only the lower bound is of interest
+                far = high is None or (high >= FAR and low is not None and v < low)  # then only the lower bound matters
                 bounds = f"at least {_plain(low)}" if far else f"between {_plain(low)} and {_plain(high)}"
                 raise UserError(f"{field.name}={shown(v)} is out of range: it must be {bounds}.")
         if choices and value not in choices:

@@ -16,7 +16,7 @@ from ganvas.core.terminal import Console, say
 from ganvas.core.text import command as as_command
 from ganvas.core.text import one_line
 
-Force = Annotated[bool, Parameter(negative=())]  # of every command that writes where the user says
+Force = Annotated[bool, Parameter(negative=())]  # for every command that writes to a place the user names
 app = App(
     name="ganvas",
     help="Train generative adversarial networks on your images, and use both networks afterwards.",
@@ -65,12 +65,12 @@ def passed_over(broken: Sequence[str], good: int) -> int:
 
 
 def is_first() -> bool:
-    """Is this the process that speaks, of all that torchrun started?"""
+    """Is this the one process that prints, of all that torchrun started?"""
     return "WORLD_SIZE" not in os.environ or os.environ.get("RANK", "0") == "0"
 
 
 def command(*args: object) -> str:
-    """A command of this program as the user can paste it where they are, for those that are printed."""
+    """A command of this program, to be printed in a form that the user can paste."""
     called = Path(sys.argv[0])
     if shutil.which("ganvas"):
         program = ["ganvas"]

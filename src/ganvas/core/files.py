@@ -17,7 +17,7 @@ from ganvas.core.errors import UserError, cannot
 from ganvas.core.locks import held
 from ganvas.core.processes import is_alive
 
-UNFOLDED, RATIO = 1_000_000_000, 100  # a file that unfolds to so many bytes must have a hundredth of them on the disk
+UNFOLDED, RATIO = 1_000_000_000, 100  # a file that unpacks to so many bytes must take a hundredth on the disk
 DEPTH = 100  # levels of nested lists and objects at most: walking through them is recursive
 DIGITS = 100  # of a whole number in JSON at most: beyond the largest float a conversion would raise OverflowError
 
@@ -144,7 +144,7 @@ def part_of(path: Path, folder: bool = False) -> Iterator[Path]:
         OSError: the system refused.
     """
     _remove_left_parts(path.parent)
-    name = path.name.encode(errors="ignore")[:220].decode(errors="ignore")  # 255 at most with what is added
+    name = path.name.encode(errors="ignore")[:220].decode(errors="ignore")  # at most 255 bytes with the additions
     part = path.with_name(f".{name}.{os.getpid()}.part")
     if folder:
         part.mkdir()

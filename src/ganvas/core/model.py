@@ -65,8 +65,8 @@ class TrainedModel(ABC):
     spec: Any
     card: dict[str, Any]
     optional: ClassVar[dict[str, type]] = {}
-    abilities: ClassVar[tuple[str, ...]] = ()  # what the studio may ask of it
-    hub_tags: ClassVar[tuple[str, ...]] = ()  # what people find such models by on a hub
+    abilities: ClassVar[tuple[str, ...]] = ()  # what the studio can do with it
+    hub_tags: ClassVar[tuple[str, ...]] = ()  # tags of such models on a hub
 
     def __init__(
         self, path: Path, generator: nn.Module, discriminator: nn.Module, spec: Any, card: dict[str, Any]

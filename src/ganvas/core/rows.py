@@ -31,7 +31,7 @@ def read_end(path: Path, most: int) -> tuple[list[dict[str, Any]], int, int]:
                 rows.append(row)
             elif line.strip():
                 bad += 1
-        bad -= bool(line.strip() and row is None)  # not the last one without an end: a crash cut it short
+        bad -= bool(line.strip() and row is None)  # a last line without an end does not count: a crash cut it short
     return rows, bad, skipped
 
 

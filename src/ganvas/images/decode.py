@@ -22,9 +22,9 @@ if "avif" in features.modules and features.check("avif"):  # Pillow 11.3 and lat
     SUFFIXES, FORMATS = SUFFIXES | {".avif"}, (*FORMATS, "AVIF")
 if find_spec("pillow_heif"):
     SUFFIXES |= {".heic", ".heif", ".hif"}
-LIMIT = 200_000_000  # pixels of an image: more is a decompression bomb, or no use for training
+LIMIT = 200_000_000  # pixels of an image: more is a decompression bomb, or useless for training
 BYTES = 500_000_000  # bytes of an image file, or of a member of an archive, that are read at most
-SPARE = 2  # a large JPEG is decoded at 1/2, 1/4 or 1/8, but at least at so many times the wanted size
+SPARE = 2  # a large JPEG is decoded at 1/2, 1/4 or 1/8, but at least at this multiple of the wanted size
 WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # modes of more than 8 bits
 WHITES = (255, 1023, 4095, 16383, 65535)  # the largest values of 8, 10, 12, 14 and 16 bits
 SLACK = 0.1  # of the range: scaling and sharpening overshoot by so much, which is clipped
@@ -86,7 +86,7 @@ def opened(data: bytes | np.ndarray | Exception) -> Image.Image:
         raise Unreadable("it is no picture" if data else "it is empty") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Unreadable(f"it has more than {LIMIT // 1_000_000} million pixels") from error
-    except Exception as error:  # Pillow passes on all kinds: OSError, SyntaxError, struct.error ...
+    except Exception as error:  # Pillow raises many kinds: OSError, SyntaxError, struct.error ...
         raise Unreadable(first_line(error)) from error
     if picture.width * picture.height > LIMIT:
         raise Unreadable(f"it has more than {LIMIT // 1_000_000} million pixels")
@@ -211,7 +211,7 @@ def values_of(picture: Image.Image) -> tuple[float, float, bool]:
         low, high = float(values.min()), float(values.max())
     except Exception as error:  # see `opened`
         raise Unreadable(first_line(error)) from error
-    if not np.isfinite([low, high]).all():  # NaN goes through both
+    if not np.isfinite([low, high]).all():  # min and max pass NaN on
         raise Unreadable("it holds values that are not numbers")
     return low, high, values.dtype.kind == "f"
 

@@ -85,7 +85,7 @@ def _with_white(original: Original) -> Original:
 def _frames(picture: Image.Image) -> int:
     try:
         return getattr(picture, "n_frames", 1)
-    except Exception as error:  # Pillow raises what its parts raise
+    except Exception as error:  # Pillow passes on any error of its codecs
         raise decode.Unreadable(first_line(error)) from error
 
 
@@ -133,7 +133,7 @@ def _of_pillow(picture: Image.Image, deep: bool, path: Path) -> Original:
         return Original(array if array.ndim == 3 else array[:, :, None], None, profile, kept)
     except UserError:
         raise
-    except Exception as error:  # Pillow raises what its parts raise
+    except Exception as error:  # Pillow passes on any error of its codecs
         raise decode.Unreadable(first_line(error)) from error
 
 

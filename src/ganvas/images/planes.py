@@ -16,7 +16,7 @@ from ganvas.images.originals import Original
 class Planes:
     """A picture for a network of 1, 3 or 4 channels.
 
-    A grey picture stays grey, and the depth stays as it is; a network of grey pictures is given each colour by itself;
+    A grey picture stays grey, and the depth stays as it is; a network of grey pictures gets each colour separately;
     transparency is kept (and enlarged), or goes through the network too where that has four channels.
 
     `mask`: bool [H, W], True where a pixel is missing.
@@ -27,14 +27,14 @@ class Planes:
     mask: np.ndarray | None = None
 
     @property
-    def apart(self) -> bool:
-        """Is each colour a grey picture of its own?"""
+    def by_colour(self) -> bool:
+        """Does the network get each colour as a separate grey picture?"""
         return self.channels == 1 and self.original.pixels.shape[2] == 3
 
     @property
     def count(self) -> int:
         """How many pictures the network is given at a time."""
-        return 3 if self.apart else 1
+        return 3 if self.by_colour else 1
 
     def cut(self, rows: slice, columns: slice) -> Tensor:
         """The network's input for a part of the picture, float [count, channels (+ 1: mask), h, w] in [-1, 1]."""
@@ -47,7 +47,7 @@ class Planes:
             last = torch.full_like(x[:, :1], top) if alpha is None else torch.from_numpy(alpha)[None, None]
             x = torch.cat([x, last], 1)
         x = x / (top / 2) - 1
-        x = x.transpose(0, 1) if self.apart else x
+        x = x.transpose(0, 1) if self.by_colour else x
         if self.mask is None:
             return x
         return with_mask(x, torch.from_numpy(self.mask[rows, columns].copy())[None, None].expand(len(x), -1, -1, -1))
@@ -55,7 +55,7 @@ class Planes:
     def back(self, output: Tensor, scale: int) -> Original:
         """The network's answer, float [count, channels, scale * H, scale * W] in [-1, 1], as a picture from a file."""
         original, top, colours = self.original, self.original.top, self.original.pixels.shape[2]
-        output = output.transpose(0, 1) if self.apart else output
+        output = output.transpose(0, 1) if self.by_colour else output
         kind, alpha = original.pixels.dtype, original.alpha
         grey = colours == 1 and self.channels >= 3
         shown = output[:, :3].mean(1, keepdim=True) if grey else output[:, : max(3, colours)]

@@ -23,7 +23,7 @@ from ganvas.images import decode
 MEMBERS = 2_000_000  # of an archive, at most
 LISTED = 200_000_000  # bytes of a zip's list of its members, at most
 HEADER = 1_000_000  # bytes of a tar's header of a member, at most
-UNFOLDED = 100_000_000  # members of a zip of so many bytes must take up a hundredth of that in the archive
+UNFOLDED = 100_000_000  # a member of a zip of more bytes must take up a hundredth of them in the archive
 END = 66_000  # bytes, at most, in which the end of a zip lies, with its comment
 PORTION = 1_000_000  # bytes that are read or unpacked at a time
 UNPACK: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
@@ -81,7 +81,7 @@ def of_zip(path: Path) -> tuple[dict[str, str], Reading]:
             raise cannot("read", path, error) from error
         except UserError:
             raise
-        except Exception as error:  # zipfile passes on all kinds: BadZipFile, NotImplementedError, struct.error
+        except Exception as error:  # zipfile raises many kinds: BadZipFile, NotImplementedError, struct.error
             raise UserError(
                 f"{path} is damaged, or no zip file ({first_line(error)[:200]}). Fetch it again."
             ) from error
@@ -117,7 +117,7 @@ def check_list(file: zipfile.ZipFile, passed_over: Iterable[zipfile.ZipInfo]) ->
     tail = raw.read(END)
     at = tail.rfind(b"PK\5\6") + 10
     stated = int.from_bytes(tail[at : at + 2], "little")
-    if stated not in (0xFFFF, count % 2**16):  # 0xFFFF: the number is larger, and elsewhere
+    if stated not in (0xFFFF, count % 2**16):  # 0xFFFF: the number is larger, and stored elsewhere
         raise ValueError(f"its list names {count:,} members, and its end says {stated:,}")
     for info in passed_over:
         with contextlib.suppress(NotImplementedError, RuntimeError):  # an unknown compression, or encrypted

@@ -184,7 +184,7 @@ def _only(place: Path, members: Sequence[Member], rest: Sequence[Member]) -> Mem
             "x_test, and their labels labels, or y_train and y_test."
         )
     if len(rest) == 1:
-        return rest[0]  # `_check_form` will say what is wrong with it
+        return rest[0]  # `_check_form` reports what is wrong with it
     raise UserError(f"{place} has no array of images (it has {_listed(members)}); {NEEDED}.")
 
 
@@ -249,7 +249,7 @@ def _pixels(sides: Mapping[str, Member]) -> tuple[dict[str, np.ndarray], list[st
 
 
 def _check_form(member: Member) -> None:
-    """Raise a UserError, with the way out, if it is not certain how the images lie in an array."""
+    """Raise a UserError, with the way out, if the layout of the images in an array is not certain."""
     shape, called = member.shape, member.called
     if member.dtype.kind not in "fiub":
         raise UserError(f"{called} holds {member.dtype}, no numbers.")

@@ -22,7 +22,7 @@ from ganvas.images.decode import Shape
 
 LEAST = 100  # pictures below which a training only memorises them
 RARE = 20  # pictures of a class below which it is not learned
-MANY = 100  # classes from which their labels rather hinder
+MANY = 100  # classes above which labels tend to hurt
 UNEVEN = 10  # times that the largest class may be larger than the smallest
 PREVIEW, COLUMNS, SIDE = 12, 6, 128  # pictures of a preview, a row, pixels of each
 
@@ -65,7 +65,7 @@ def look(source: str, out: Path | None = None) -> Generator[Packing, None, Pictu
     try:
         listing = data.listed(source)
     except UserError as error:
-        listing = data.listed(source, labelled=False)  # it was the labels, or else this says what it is
+        listing = data.listed(source, labelled=False)  # if the labels were not the problem, this raises the error again
         wrong.append(Finding(0, str(error), "Mend the labels, or train with labels=false."))
     shape, converted = yield from depth.measured(listing, pack.resolve(listing, Shape()))
     survey = yield from sv.survey(listing, shape.size, shape.depth)
@@ -229,7 +229,7 @@ def preview(listing: Listing, numbers: list[int], out: Path, depth: decode.Depth
         try:
             picture = decode.plain(decode.opened(content), SIDE, depth)
             both = {fit: decode.fitted(picture, Shape(SIDE, 3, fit)) for fit in rows}
-        except Exception:  # a damaged one, which was named already
+        except Exception:  # a damaged one, which was reported already
             continue
         for fit, row in rows.items():
             row.append(both[fit])

@@ -28,17 +28,17 @@ FILE = (
     "img",
     "img_name",
 )
-NUMBERS = ("image_id", "img_id", "id")  # of pictures, where they name them
+NUMBERS = ("image_id", "img_id", "id")  # columns that only count where their values name pictures
 FILE += ("path", "picture", "photo", *NUMBERS)
 LABEL = ("label", "class", "category", "class_name", "label_name", "labels", "target", "breed", "species", "kind")
 LABEL += ("class_id", "category_id", "y")
 CAPTIONS = ("text", "caption", "captions", "prompt", "description", "title")
 LARGEST = 200_000_000  # bytes of a table
 LONGEST = 200  # characters of a class's name
-FIRST_LINES = 200  # lines that are looked at for what a table without known columns is
+FIRST_LINES = 200  # lines that are examined to understand a table without known columns
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 Open = Callable[[list[str]], Iterator[bytes | Exception]]
-Line = tuple[str, dict[str, Any]]  # where it stands, such as "line 3", and its cells by column
+Line = tuple[str, dict[str, Any]]  # its place, such as "line 3", and its cells by column
 
 
 class NoTable(Exception):
@@ -96,7 +96,7 @@ def from_tables(
             pictures without a label.
     """
     known, notes = Names(names, beside), []
-    stated: dict[int, tuple[str, str]] = {}  # of a picture: its label, and where that stands
+    stated: dict[int, tuple[str, str]] = {}  # by picture: its label, and the line with it
     used, unclear = [], None
     for table, read in tables.items():
         where = one_line(f"{place}/{table}")
@@ -105,7 +105,7 @@ def from_tables(
         except NoTable as error:
             notes.append(f"{where} is no table of labels and is passed over: {error}.")
             continue
-        except Unclear as error:  # it does not matter where the others say all
+        except Unclear as error:  # no matter if the other tables name all classes
             unclear = error
             continue
         notes += table_notes

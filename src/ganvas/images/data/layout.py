@@ -12,15 +12,15 @@ from ganvas.images.decode import SUFFIXES
 
 TRAIN = ("train", "training")
 TEST = ("test", "testing", "valid", "val", "validation", "eval")
-UNLABELLED = ("unlabeled", "unlabelled")  # what STL-10 and others put beside them
-LITTER = {  # what systems, network disks and programs leave behind, in small letters; so is every name with a dot first
+UNLABELLED = ("unlabeled", "unlabelled")  # folders that STL-10 and others have beside these
+LITTER = {  # left by systems, network disks and programs, in lower case; names with a leading dot are litter too
     *("__macosx", "@eadir", "@recycle", "@recently-snapshot", "@sharebin", "@tmp", "#recycle", "#snapshot"),
     *("$recycle.bin", "recycler", "recycled", "system volume information", "lost+found", "lost.dir", "found.000"),
     *("network trash folder", "temporary items", "~snapshot", "__pycache__"),
     *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
 }
 NAMED = 5  # names in a note
-KINDS = {  # how pictures of these kinds come to be read
+KINDS = {  # what to do about files of these kinds
     "pip install 'ganvas[heif]'": (".heic", ".heif", ".hif"),
     "convert them to PNG, for instance with a newer Pillow": (".avif",),
     "develop these raw photographs to JPEG or TIFF, for instance with darktable or RawTherapee": (

@@ -62,7 +62,7 @@ class Member:
             files.check_unfolded(self.place, math.prod(self.shape) * self.dtype.itemsize, stored)
             try:
                 return np.lib.format.read_array(file, allow_pickle=False, max_header_size=HEADER)
-            except Exception as error:  # numpy and zipfile raise what their parts raise
+            except Exception as error:  # numpy and zipfile pass on errors of any kind
                 raise _damaged(self.place, error) from error
 
 
@@ -116,7 +116,7 @@ def _archive(place: Path) -> Iterator[zipfile.ZipFile]:
     with files.open_regular(place) as raw:
         try:
             archive = zipfile.ZipFile(cast(IO[bytes], Bounded(raw, LISTED)))
-        except Exception as error:  # zipfile raises what its parts raise
+        except Exception as error:  # zipfile passes on errors of any kind
             raise _damaged(place, error) from error
         with archive:
             yield archive

@@ -237,7 +237,7 @@ def _decoded(
         if other[:2] != (height, width):
             raise Unreadable(f"it has {width}x{height} pixels and its twin {other[1]}x{other[0]}")
         pixels = np.concatenate(both, 2) if len(both) > 1 else both[0]
-    except Exception as error:  # Pillow passes on all kinds, MemoryError too
+    except Exception as error:  # Pillow raises many kinds, MemoryError too
         return {"broken": first_line(error)}, None
     digest = checks.digest(pixels).hex()
     return {"size": [height, width], "depth": pixels.shape[2], "bytes": pixels.nbytes, "digest": digest}, pixels

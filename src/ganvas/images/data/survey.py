@@ -24,16 +24,16 @@ from ganvas.images.decode import Depth, Shape
 
 MOST_DECODED = 20_000  # pictures, spread over all, that are decoded
 CHUNK = 32
-THUMB = 32  # pixels a side of what is kept of each picture
+THUMB = 32  # pixels a side of the thumbnails
 NEAR = 3.0  # levels (of 255, root mean square over 8 x 8 places) below which two pictures are near duplicates
-DARK, BRIGHT = 24, 231  # levels of 255: a picture whose values all lie below, or above, has nearly nothing to be seen
+DARK, BRIGHT = 24, 231  # levels of 255: a picture with all values below, or above, is nearly black or white
 USUAL = {".png", ".jpg", ".jpeg", ".webp"}
 SHOWN = 10  # names in a list
 ROTATION = 0x0112  # the EXIF tag that says how a camera was held
 
 
 class Entry(NamedTuple):
-    """One picture: what its file says, and a thumbnail; `why` it cannot be read."""
+    """One picture: facts from its file, and a thumbnail; `why`: the reason if it cannot be read."""
 
     number: int
     why: str = ""
@@ -154,7 +154,7 @@ def _examine(
             transparent = picture.mode == "RGBA" and picture.getextrema()[3][0] < 255  # pyright: ignore[reportIndexIssue, reportGeneralTypeIssues]
             thumb = decode.fitted(picture, Shape(THUMB, 3)).copy()
             least, most = decode.extremes(picture)
-        except Exception as error:  # Pillow raises what its parts raise, each time that it is asked for something
+        except Exception as error:  # Pillow passes on any error of its codecs, at any access
             entries.append(Entry(number, first_line(error)))
             continue
         grey = bool((thumb == thumb[:1]).all())

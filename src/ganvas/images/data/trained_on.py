@@ -54,7 +54,7 @@ def trained_on(
     if run is not None:
         settings = _named_by(run)
     name, twins, other = settings["source"], settings["twins"] if run is not None else "", settings["to"]
-    if run is None and not {name, other or name} <= set(datasets.DATASETS):  # a card alone leads to no files
+    if run is None and not {name, other or name} <= set(datasets.DATASETS):  # a card alone must not lead to files
         names = " and ".join(one_line(x) for x in (name, other) if x)
         raise UserError(f"{source} was trained on '{names}', which is not here. Name these images with --data.")
     for place in (name, twins, other):

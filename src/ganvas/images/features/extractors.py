@@ -27,8 +27,8 @@ from ganvas.images.spec import ImageSpec
 
 PORTION = 250  # images at a time
 DIGITS = "c9554e198279b148264da8e58cfd8076f851e849957d828eb573505252c515d1"  # SHA-256 of digits.safetensors
-PIXELS = 1_024  # at most so many numbers an image
-SIDE = 128  # pixels that EfficientNet-Lite0 is shown
+PIXELS = 1_024  # numbers per image, at most
+SIDE = 128  # pixels a side of the input of EfficientNet-Lite0
 INCEPTION = 2_048  # features of an Inception network
 INCEPTION_BYTES = 4_000_000_000  # of the file of one, at most
 
@@ -109,7 +109,7 @@ def colour(images: Tensor, side: int) -> Tensor:
 def torchscript(path: Path) -> Extract:
     """A scripted network that takes uint8 [N, 3, H, W] and resizes by itself, as the usual Inception file does."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # it is what the usual files of Inception are made with
+        warnings.simplefilter("ignore", DeprecationWarning)  # the usual Inception files are of this format
         network = torch.jit.load(str(path), map_location="cpu").eval()
     options = {"return_features": True} if "return_features" in str(network.forward.schema) else {}
     return lambda x: (network(rgb(x), **options).flatten(1), None)
