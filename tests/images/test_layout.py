@@ -122,7 +122,7 @@ def test_litter_makes_no_classes(tmp_path: Path) -> None:
     for source in (place, zipped(place)):
         images = listing.find(source)
         assert kinds(images) == {"a": 3, "b": 3}
-        assert images.others == ()
+        assert images.other_suffixes == ()
         (note,) = images.notes
         assert note.startswith("Passed over, since they are hidden or left behind by a system: #Recycle, $RECYCLE.BIN,")
         assert ".git" not in note
@@ -160,7 +160,7 @@ def test_kinds_of_files_that_are_not_read_are_counted(tmp_path: Path) -> None:
     ):
         assert text in notes
     assert ("2 .heic. What to do: pip install 'ganvas[heif]'." in notes) == (".heic" not in SUFFIXES)
-    assert images.others == ((".txt", 1),)
+    assert images.other_suffixes == ((".txt", 1),)
     (tmp_path / "1.png").unlink()
     for path in tmp_path.glob("*.[hH]*"):
         path.unlink()

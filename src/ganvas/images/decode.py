@@ -255,7 +255,7 @@ class Seen:
 
     def __init__(self) -> None:
         self.pictures = 0
-        self.kinds: dict[
+        self.extents: dict[
             bool, tuple[float, float, bool]
         ] = {}  # by 'stored as floats': lowest and highest value, and whether all are whole
 
@@ -273,17 +273,17 @@ class Seen:
 
     def join(self, other: Seen) -> None:
         """Add the counts of another one."""
-        for floats, values in other.kinds.items():
+        for floats, values in other.extents.items():
             self._count(floats, *values)
         self.pictures += other.pictures
 
     def _count(self, floats: bool, low: float, high: float, whole: bool) -> None:
-        least, most, all_whole = self.kinds.get(floats, (low, high, whole))
-        self.kinds[floats] = min(least, low), max(most, high), all_whole and whole
+        least, most, all_whole = self.extents.get(floats, (low, high, whole))
+        self.extents[floats] = min(least, low), max(most, high), all_whole and whole
 
     @property
     def depth(self) -> Depth:
-        ranges = {floats: natural(low, high, floats, whole) for floats, (low, high, whole) in self.kinds.items()}
+        ranges = {floats: natural(low, high, floats, whole) for floats, (low, high, whole) in self.extents.items()}
         return Depth(ranges.get(False), ranges.get(True))
 
     def summary(self) -> list[str]:
@@ -291,7 +291,7 @@ class Seen:
         sentences = []
         for floats, known in ((False, self.depth.whole), (True, self.depth.floats)):
             if known is not None:
-                low, high, _ = self.kinds[floats]
+                low, high, _ = self.extents[floats]
                 beyond = f" (values go from {range_text((low, high))}: what lies beyond is clipped)"
                 sentences.append(range_text(known) + (beyond if low < known[0] or high > known[1] else ""))
         return sentences

@@ -194,8 +194,8 @@ def _from_folder(place: Path) -> Pictures:
                 f"{path} is a picture of {_words(array)} and {paths[0].name} of {_words(loaded[0])}; square "
                 "pictures of one size and one kind are needed."
             )
-    kinds = [MODES.get(mode, mode) for mode in modes if mode not in ("L", "RGB", "RGBA", *decode.WIDE)]
-    changed = [f"from {', '.join(kinds)}"] * bool(kinds) + [f"from values of {text}" for text in wide]
+    unusual = [MODES.get(mode, mode) for mode in modes if mode not in ("L", "RGB", "RGBA", *decode.WIDE)]
+    changed = [f"from {', '.join(unusual)}"] * bool(unusual) + [f"from values of {text}" for text in wide]
     form = f"8 bits, converted {' and '.join(changed)}" if changed else "8 bits, as in the files"
     names = tuple(sorted({p.relative_to(place).parts[0] for p in paths if len(p.relative_to(place).parts) > 1}))
     images = torch.from_numpy(np.stack(loaded))

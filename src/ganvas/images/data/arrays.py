@@ -74,16 +74,16 @@ def read(place: Path, labelled: bool = True, split: bool = True) -> Arrays:
     images, converted = _pixels({name: images for name, (images, _) in sides.items()})
     by_split = {n: y and label_arrays.read(y, i, len(images[n])) for n, (i, y) in sides.items()}
     numbers, class_names = label_arrays.unite(place, by_split, named)
-    first, *others = sides
-    if others:
-        held = " and ".join(f"{len(images[o]):,} pictures of '{one_line(sides[o][0].name)}'" for o in others)
+    first, *other_splits = sides
+    if other_splits:
+        held = " and ".join(f"{len(images[o]):,} pictures of '{one_line(sides[o][0].name)}'" for o in other_splits)
         notes.append(f"{place.name}: {held} are held out.")
     if rest:
         notes.append(f"{place.name}: passed over {'are' if len(rest) > 1 else 'is'} {_listed(rest)}.")
     test = None
-    if others:
-        labels = [y for o in others if (y := numbers[o]) is not None]
-        test = np.concatenate([images[o] for o in others]), np.concatenate(labels) if labels else None
+    if other_splits:
+        labels = [y for o in other_splits if (y := numbers[o]) is not None]
+        test = np.concatenate([images[o] for o in other_splits]), np.concatenate(labels) if labels else None
     return Arrays((images[first], numbers[first]), test, class_names, (*converted, *notes))
 
 

@@ -54,10 +54,10 @@ def card(path: Path) -> dict[str, Any]:
     return value
 
 
-def fields(card: dict[str, Any], kinds: dict[str, type], texts: Sequence[str]) -> None:
+def fields(card: dict[str, Any], types: dict[str, type], texts: Sequence[str]) -> None:
     """Raise a ValueError if a card lacks a field or has one of another type; `texts`: lists of strings."""
-    for name, kind in kinds.items():
-        if type(card.get(name)) is not kind:
+    for name, expected in types.items():
+        if type(card.get(name)) is not expected:
             raise ValueError(f"its '{name}' is {str(card.get(name))[:40]!r}")
     for name in texts:
         if not isinstance(card.get(name), list) or not all(isinstance(text, str) for text in card[name]):

@@ -50,7 +50,7 @@ class Listing:
     tests: list[bool] | None = None
     notes: tuple[str, ...] = ()
     licence: str = "not stated"
-    others: tuple[tuple[str, int], ...] = ()  # suffixes of files that are no pictures, with counts
+    other_suffixes: tuple[tuple[str, int], ...] = ()  # suffixes of files that are no pictures, with counts
     origin: str = ""  # their place, for an archive also its stamp; '' where the stamps identify them
 
 
@@ -143,11 +143,11 @@ def find(path: Path, labelled: bool = True) -> Listing:
     kept = [name for name in members if not litter[name]]
     pictures = [name for name in kept if layout.is_picture(name)]
     walk.litter += [part for name, part in litter.items() if part and layout.is_picture(name)]
-    kind_notes, others = layout.of_kinds(
+    kind_notes, other_suffixes = layout.of_kinds(
         Counter(one_line(layout.suffix(n)) or "(none)" for n in kept if not layout.is_picture(n))
     )
     if not pictures:
-        raise _nothing(path, others, kind_notes)
+        raise _nothing(path, other_suffixes, kind_notes)
     used, tests, parts, beside = layout.split(pictures)
     names = [pictures[i] for i in used]
     notes = [*beside, *layout.of_litter(walk.litter), *kind_notes, *walk.notes()]
@@ -175,16 +175,16 @@ def find(path: Path, labelled: bool = True) -> Listing:
         labels,
         tests,
         tuple(notes),
-        others=tuple(sorted(others.items())),
+        other_suffixes=tuple(sorted(other_suffixes.items())),
         origin=f"{path.resolve()} {'' if path.is_dir() else stamp(path.stat())}",
     )
 
 
-def _nothing(path: Path, others: Counter[str], kind_notes: list[str]) -> UserError:
-    if others["(none)"] > 1 and others["(none)"] == max(others.values()):
+def _nothing(path: Path, other_suffixes: Counter[str], kind_notes: list[str]) -> UserError:
+    if other_suffixes["(none)"] > 1 and other_suffixes["(none)"] == max(other_suffixes.values()):
         kind_notes = [*kind_notes, "Pictures are known by the ending of their names: add it, such as .png or .jpg."]
-    seen = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(8)) or "nothing"
-    seen = f": it has {seen}" if others or not kind_notes else ""
+    seen = ", ".join(f"{count} {suffix}" for suffix, count in other_suffixes.most_common(8)) or "nothing"
+    seen = f": it has {seen}" if other_suffixes or not kind_notes else ""
     return UserError(
         " ".join([f"{path} holds no pictures{seen}. Pictures end in {', '.join(sorted(SUFFIXES))}.", *kind_notes])
     )

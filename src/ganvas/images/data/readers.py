@@ -35,7 +35,7 @@ def stacked_mnist() -> ImageData:
     """Stacked MNIST: 128,000 + 10,000 colour images of three digits, one per channel: 1,000 kinds, unlabelled.
 
     The digits are drawn uniformly with replacement from all 70,000 of MNIST, test images included, as for the published
-    figures: it measures how many kinds a generator draws, not how well it does on unseen digits. Source: Metz et al.
+    figures: it measures how many kinds a generator makes, not how well it does on unseen digits. Source: Metz et al.
     2017, section 3.3; Srivastava et al. 2017, section 4.2; Lin et al. 2018, section 4.2 (the 128,000).
     """
     digits = mnist()

@@ -101,7 +101,7 @@ def survey(listing: Listing, tiny: int, depth: Depth | None = None) -> Generator
         len(numbers),
         sum(listing.tests or []),
         dict(Counter(map(one_line, listing.labels or []))),
-        dict(listing.others),
+        dict(listing.other_suffixes),
     )
     entries: list[Entry] = []
     chosen = replace(listing, read=lambda places: listing.read([numbers[i] for i in places]))
