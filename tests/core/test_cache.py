@@ -91,7 +91,7 @@ def test_pictures_that_changed_in_their_place_are_read_anew(tmp_path: Path, shap
 
 
 @pytest.mark.parametrize(("shape", "file"), [(WHOLE, "pixels-000.bin"), (PIECES, "pixels.bin")])
-def test_one_changed_byte_is_found_and_mended(tmp_path: Path, shape: Shape, file: str) -> None:
+def test_one_changed_byte_is_found_and_made_again(tmp_path: Path, shape: Shape, file: str) -> None:
     place = str(pictures(tmp_path / "pics"))
     before = data.load(place, shape)
     expected = seen(before)
