@@ -69,7 +69,7 @@ class Task(ABC):
     discriminator: nn.Module
     learned: dict[str, nn.Module]  # networks trained by `finish`, by name; part of the finished model
     findings: dict[str, Any]  # what `finish` found out: entries of the model's card
-    dials: dict[str, Tensor]  # quantities that the task adjusts during the training; part of a snapshot
+    state: dict[str, Tensor]  # quantities that the task adjusts during the training; saved in snapshots
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
@@ -81,7 +81,7 @@ class Task(ABC):
     def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: Any, config: Any, network: Any) -> None:
         self.generator, self.discriminator = generator, discriminator
         self.spec, self.config, self.network = spec, config, network
-        self.learned, self.findings, self.dials = {}, {}, {}
+        self.learned, self.findings, self.state = {}, {}, {}
 
     @classmethod
     def of(cls, generator: nn.Module, discriminator: nn.Module, spec: Any, config: Any, network: Any) -> Task:
@@ -149,12 +149,12 @@ class Task(ABC):
             generator: what generates; None: the task's own.
         """
 
-    def heed(self, logged: dict[str, Tensor]) -> None:
-        """Update the task's state with what a step logged, scalars averaged over all processes."""
+    def update(self, logged: dict[str, Tensor]) -> None:
+        """Update the `state` from the scalars that a step logged, averaged over all processes."""
         return
 
     def adapt(self, generator: nn.Module, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:
-        """Adjust the `dials`.
+        """Adjust the task's `state`.
 
         Args:
             generator: the averaged one, if there is averaging.

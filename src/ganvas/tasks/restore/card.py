@@ -19,7 +19,7 @@ def facts(model: Restorer) -> dict[str, str]:
     lines = {
         spec.noun: f"pieces of {spec.size} pixels, {spec.colours}; it mends pictures of any size",
         "damage": f"{card['task']['degrade']} (lively {card['task']['lively']:g})",
-        "strangers": signs.told(card),
+        "strangers": signs.describe(card),
     }
     log = card.get("log", {})
     return lines | ({"psnr": f"{log['psnr']:.3f}"} if "psnr" in log else {})

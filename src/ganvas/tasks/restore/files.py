@@ -77,7 +77,7 @@ def restore(
         ]
         warnings += [f"{path.name}: {original.told}."] if original.told else []
         found = restorer.invented(original, made, missing) if invented else None
-        return Result(original, made, tuple(warnings), found, "" if hole is None else hole.told)
+        return Result(original, made, tuple(warnings), found, "" if hole is None else hole.description)
 
     yield from each(paths, out, restored, invented, sheet, force)
 

@@ -38,7 +38,7 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
     about = f"The damage: {config.get('degrade')}. Lively: {config.get('lively')}."
     model = model_card(run)
     if model.get("finished"):
-        about += f" Other damage: {signs.told(model)}."
+        about += f" Other damage: {signs.describe(model)}."
     objective = LOSSES.get(str(config.get("loss")))
     return [markup.section("How near is it?", cards, about), *curves.discriminator(rows, objective)]
 

@@ -86,7 +86,7 @@ class TranslateTask(Task):
         self.learned: dict[str, nn.Module] = {}
         self.findings: dict[str, Any] = {}
         empty = torch.empty(0, spec.channels, spec.size, spec.size)
-        self.dials = {f"pool_{kind}": empty for kind in KINDS} if config.pool else {}
+        self.state = {f"pool_{kind}": empty for kind in KINDS} if config.pool else {}
         self._step: tuple[Sides, Sides] | None = None  # real and translated pictures of D's step, for G's
 
     @classmethod
@@ -215,15 +215,15 @@ class TranslateTask(Task):
         if not self.config.pool:
             return made
         name, chance = f"pool_{kind}", batch.draw(torch.rand, 2)
-        pool = self.dials[name].to(made)
+        pool = self.state[name].to(made)
         if len(pool) < self.config.pool:
-            self.dials[name] = torch.cat([pool, made])[: self.config.pool]
+            self.state[name] = torch.cat([pool, made])[: self.config.pool]
             return made
         swapped, place = chance[:, 0] < 0.5, (chance[:, 1] * len(pool)).long()
         shown = torch.where(swapped.to(made.device)[:, None, None, None], pool[place], made)
         pool = pool.clone()
         pool[place[swapped]] = made[swapped]
-        self.dials[name] = pool
+        self.state[name] = pool
         return shown
 
 
