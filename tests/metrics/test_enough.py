@@ -150,7 +150,7 @@ def test_features_that_are_no_numbers(name: str, bad: float) -> None:
 
 
 def test_opinions_that_are_no_numbers() -> None:
-    broken = side(seed=1, opinions=torch.full((N, 3), math.nan))
+    broken = side(seed=1, logits=torch.full((N, 3), math.nan))
     found = {name for name, metric in METRICS.items() if metric.missing(pair(broken))}
     assert found == {"classifier-score", "label-balance", "class-accuracy"}
 
