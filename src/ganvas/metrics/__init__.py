@@ -1,8 +1,8 @@
 """Metrics: how far generated samples are from real ones. A metric is one function here and one line in METRICS.
 
 Each function takes a `Pair`: real samples (the reference) and others to compare with them, generated or real. It
-returns a value, or a value with its standard error. What it means depends on the extractor, the number of samples and the
-split: `ganvas.evaluate` states them, with the value that other real samples get by the same code (the floor).
+returns a value, or a value with its standard error. What it means depends on the extractor, the number of samples and
+the split: `ganvas.evaluate` states them, with the value that other real samples get by the same code (the floor).
 
 Nothing here depends on the kind of sample: a task that measures more than features passes what is needed as `Raw`.
 """
