@@ -26,7 +26,7 @@ PROBE = 32  # held-out images in a probe of the discriminator
 
 @dataclass(frozen=True)
 class Config:
-    """Length, optimisers and rhythm of a training. Its clock is images seen: real images shown to the discriminator."""
+    """Length, optimisers and schedule of a training, in images seen: real images shown to the discriminator."""
 
     images: int = knob(150_000, "length of the training in images seen (150k, 2M)", low=1, high=10**12)
     batch: int = knob(128, "images a step, of all processes together", low=2, high=10**6)
@@ -137,7 +137,7 @@ class Trainer:
         """One discriminator step and one generator step on a batch, or on this rank's part of it."""
         config, task = self.config, self.task
         number = seeds.key(config.seed, "step", self.images)
-        # each rank has its own numbers, so that dropout masks differ
+        # each rank has its own random numbers, so that dropout masks differ
         seeds.seed_all(number if batch.ranks == 1 else seeds.key(number, batch.rank), self.device)
         rate = self.rate()
         for optimizer, lr in ((self.optimizer_d, config.lr_d), (self.optimizer_g, config.lr_g)):
