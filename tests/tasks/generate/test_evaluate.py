@@ -118,6 +118,7 @@ def test_every_metric_has_a_finite_value_and_a_floor(
         return distinguish(real[:200, :, ::2, ::2], fake[:200, :, ::2, ::2], network, epochs=1)
 
     monkeypatch.setattr(two_sample, "distinguish", quickly)
+    monkeypatch.setattr(two_sample, "STEPS", 20)
     assert real.held_out.labels is not None
     labels = real.held_out.labels.numpy()
     path = save(tmp_path / "real.npz", real.held_out.images, labels=labels)

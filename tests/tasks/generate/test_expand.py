@@ -89,6 +89,8 @@ def test_a_stratified_part_has_all_classes_alike() -> None:
 def test_expand_writes_the_form_of_the_data(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("LEAST_STEPS", "MOST_STEPS"):
+        monkeypatch.setattr(expanding, name, 4)
     lenient = dataclasses.replace(generate_model.load(run), detector=None)  # it would let nothing pass so early
     monkeypatch.setattr(expanding, "load", lambda _: lenient)
     cli.app(["expand", str(run), "--out", str(tmp_path / "more"), "--count", "30"], result_action="return_value")

@@ -102,9 +102,9 @@ class GenerateTask(Task):
         self.guessing = float(self.objective.d_loss(torch.zeros(1), torch.zeros(1))) or 1.0  # loss of a guessing D
         self.learned: dict[str, nn.Module] = {}
         self.findings: dict[str, Any] = {}
-        self.dials: dict[str, Tensor] = {}
-        self.gamma = Gamma(self.dials, config.penalty_share)
-        self.augment = Augment(self.dials, config.augment)
+        self.state: dict[str, Tensor] = {}
+        self.gamma = Gamma(self.state, config.penalty_share)
+        self.augment = Augment(self.state, config.augment)
         self._watch: copies.Watch | None = None
         self._fakes: Tensor | None = None  # drawn in the discriminator's step, reused in the generator's
 
@@ -195,8 +195,8 @@ class GenerateTask(Task):
         loss = self.objective.g_loss(real, fake)
         return {"total": loss, "loss_g": loss, "d_fake_after": losses.score(self.objective, fake)}
 
-    def heed(self, logged: dict[str, Tensor]) -> None:
-        self.gamma.heed(logged)
+    def update(self, logged: dict[str, Tensor]) -> None:
+        self.gamma.update(logged)
 
     @torch.no_grad()
     def adapt(self, generator: nn.Module, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:

@@ -242,8 +242,8 @@ def draw_sheets(folder: Path, pair: Pair, names: Sequence[str]) -> Iterator[Writ
             nearest = pair.raw_to_seen if by == "pixels" else pair.features_to_seen
             path = folder / f"nearest_by_{by}.png"
             classes = pair.other.labels
-            if classes is None and pair.other.opinions is not None:
-                classes = pair.other.opinions.argmax(1)
+            if classes is None and pair.other.logits is not None:
+                classes = pair.other.logits.argmax(1)
             pairs = copies.worst_pairs(pair.other.samples, nearest, pair.seen.samples, classes)
             sheets.save_grid(path, pairs, 10, scale=2)
             which = "the pictures" if classes is None else "those of each class"
