@@ -277,6 +277,4 @@ def of_category(values: Any, rare: int, order: tuple[str, ...] = ()) -> Cells:
     names = [v for v in order if v in enough.index] if order else sorted(enough.index)
     names += [v for v in sorted(enough.index) if v not in set(names)] if order else []
     kept = tuple(int(enough[name]) for name in names)
-    return Cells(
-        kept, values=tuple(names), missing=int(values.isna().sum()), rare=int(counts.sum()) - sum(kept)
-    )
+    return Cells(kept, values=tuple(names), missing=int(values.isna().sum()), rare=int(counts.sum()) - sum(kept))

@@ -60,7 +60,9 @@ class Column:
             UserError: an entry that there is not.
         """
         if self.kind not in KINDS or self.type not in TYPES:
-            raise UserError(f"the column {self.name[:60]!r} is of the kind {self.kind[:60]!r} and type {self.type[:60]!r}.")
+            raise UserError(
+                f"the column {self.name[:60]!r} is of the kind {self.kind[:60]!r} and type {self.type[:60]!r}."
+            )
         if not -1 <= self.decimals <= 18 or not 1 <= self.step <= DAY:
             raise UserError(f"the column {self.name[:60]!r} has {self.decimals} decimals and a step of {self.step}.")
         learned = {"number": 1, "category": 1, "date": 2 if self.type == "time" else 1}.get(self.kind, 0)
@@ -90,7 +92,11 @@ class Column:
     def as_text(self, series: pd.Series) -> pd.Series:
         """The values of a category as text; missing ones as NaN."""
         known = series.notna()
-        texts = series[known].map({True: "true", False: "false"}.get) if self.type == "bool" else series[known].map(self._text)
+        texts = (
+            series[known].map({True: "true", False: "false"}.get)
+            if self.type == "bool"
+            else series[known].map(self._text)
+        )
         return texts.reindex(series.index)
 
     def _text(self, value: Any) -> str:

@@ -74,7 +74,10 @@ class DataConfig(DataConfigBase):
     columns: str = knob("", "a file that says of which kind the columns are; `ganvas data check` writes one")
     held_out: float = knob(0.1, "share of the rows that is held out", low=0.01, high=0.9)
     rare: int = knob(
-        5, "fewest rows that a value must have to be drawn: rarer ones could give a person away (1: any)", low=1, high=10**6
+        5,
+        "fewest rows that a value must have to be drawn: rarer ones could give a person away (1: any)",
+        low=1,
+        high=10**6,
     )
 
     def loading(self) -> Generator[Counted, None, TableData]:

@@ -106,7 +106,9 @@ def _text(texts: pd.Series, name: str, distinct: int, complete: bool) -> Column:
         return Column(name, "id", "text", form=pattern_of(texts))
     if distinct > 0.5 * len(texts) and len(texts) > 100 and (lengths.mean() > 40 or spaced > 0.9):
         return Column(name, "text", "text", doubt="nearly every row has other words: passed over" if complete else "")
-    doubt = "nearly every row has another value: a category?" if distinct > 0.9 * len(texts) and len(texts) > 100 else ""
+    doubt = (
+        "nearly every row has another value: a category?" if distinct > 0.9 * len(texts) and len(texts) > 100 else ""
+    )
     return Column(name, "category", "text", doubt=doubt)
 
 
@@ -127,7 +129,9 @@ def pattern_of(texts: pd.Series) -> str:
         if len(seen) == 1:
             out += f"\\{place[0]}"
             continue
-        out += next((sign for test, sign in classes if all(map(test, seen))), "*" if all(c.isalnum() for c in seen) else "")
+        out += next(
+            (sign for test, sign in classes if all(map(test, seen))), "*" if all(c.isalnum() for c in seen) else ""
+        )
         if not out or (out[-1] not in "9Aa*"):
             return ""
     return out
