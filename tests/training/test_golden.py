@@ -1,4 +1,4 @@
-"""GOLDEN: the first five steps of every recipe, on MNIST where it is for pictures, kept as text. `make golden` writes them anew."""
+"""GOLDEN: the first five steps of every recipe, most on MNIST, kept as text. `make golden` writes them anew."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Column:
     Attributes:
         name: as in the table.
         kind: number; category (also yes or no, and categories that have an order); date (with or without a time); id
-            (its values are made anew, not learned); text (free text: left empty, or drawn from what was seen); constant.
+            (made anew, not learned); text (free text: left empty, or drawn from what was seen); constant.
         type: int, float, text, bool, date (a day) or time (a day and a time of day).
         decimals: of a number, digits after the point; -1: as many as there are.
         form: of dates, how they are written, as for `strftime` ('' : ISO 8601); of an id, its pattern.
@@ -91,15 +91,11 @@ class Column:
 
     def as_text(self, series: pd.Series) -> pd.Series:
         """The values of a category as text; missing ones as NaN."""
-        known = series.notna()
-        texts = (
-            series[known].map({True: "true", False: "false"}.get)
-            if self.type == "bool"
-            else series[known].map(self._text)
-        )
-        return texts.reindex(series.index)
+        return series.dropna().map(self._text).reindex(series.index)
 
     def _text(self, value: Any) -> str:
+        if self.type == "bool":
+            return "true" if value else "false"
         if self.type == "int":
             return str(int(value))
         return repr(float(value)) if self.type == "float" else str(value)
@@ -112,7 +108,8 @@ class Column:
         import pandas as pd
 
         if self.kind == "number":
-            numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+            known: Any = pd.to_numeric(series, errors="coerce")
+            numbers = known.to_numpy(dtype=np.float64, na_value=np.nan)
             numbers = np.where(np.isfinite(numbers), numbers, np.nan)
             return [np.round(numbers * 10.0**self.decimals) if self.decimals >= 0 else numbers]
         times = series

@@ -103,7 +103,7 @@ def of_frame(frame: pd.DataFrame, name: str, config: DataConfig) -> TableData:
         twice = next(str(c) for c in frame.columns if list(map(str, frame.columns)).count(str(c)) > 1)
         raise UserError(f"{name} has two columns that are called {twice!r}: give each a name of its own.")
     frame = frame.rename(columns=str)
-    columns = [recognise(frame[name]) for name in frame]
+    columns = [recognise(series) for _, series in frame.items()]
     frame = read.dates(frame, columns)
     order = torch.randperm(len(frame), generator=seeds.generator(0, "held out rows"))
     count = max(1, round(len(frame) * config.held_out))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganvas.core.errors import UserError, first_line
 from ganvas.tables.columns import Column
@@ -39,7 +39,7 @@ def dates(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
 
     changed = {}
     for column in columns:
-        series = frame[column.name]
+        series: Any = frame[column.name]
         if column.kind == "date" and not types.is_datetime64_any_dtype(series):
             known = parse_dates(series.dropna().astype(str))
             assert known is not None

@@ -20,6 +20,7 @@ from ganvas.tables.data import DataConfig
 from ganvas.tables.preview import Preview
 from ganvas.tables.spec import TableSpec
 from ganvas.tasks.table import network
+from ganvas.tasks.table.network import Generator
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.task import SHOWN, Task
@@ -51,6 +52,8 @@ class TableTask(Task):
     checks = "likelihood"
     usage = "draws rows of a table: ganvas sample RUN"
     loss = losses.LOSSES["nonsaturating"]
+
+    generator: Generator  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self, generator: nn.Module, discriminator: nn.Module, spec: TableSpec, config: Config, network: object
@@ -107,6 +110,7 @@ class TableTask(Task):
 
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
         drawing = (generator or self.generator).eval()
+        assert isinstance(drawing, Generator)
         fake, _ = drawing.draw(self.noise(batch), rare=True)
         (self.generator if generator is None else drawing).train(generator is None)
         logits = self.discriminator(batch.real), self.discriminator(fake)
@@ -114,6 +118,7 @@ class TableTask(Task):
 
     def check(self, generator: nn.Module, batches: Batches, preview: object) -> dict[str, float]:
         """-log of the probability of training and of held-out rows, a row's mean, and the discriminator's accuracy."""
+        assert isinstance(generator, Generator)
         figures = {}
         for name, batch in (("nll", batches.held_out(LOOKED_AT)), ("nll_train", batches.seen(LOOKED_AT))):
             none = torch.zeros_like(batch.real, dtype=torch.bool)
@@ -133,5 +138,6 @@ class TableTask(Task):
         yield ""
 
     def preview(self, generator: nn.Module, batches: Batches) -> Preview:
+        assert isinstance(generator, Generator)
         noise = torch.rand(2_000, len(self.spec.sizes), generator=seeds.generator(0, "preview")).to(batches.device)
         return Preview.of(self.spec, *generator.draw(noise))
