@@ -41,12 +41,12 @@ def real(run: Path) -> torch.Tensor:
     return held_out[parts(len(held_out), 0, 800).report]
 
 
-# -------------------- strangers
+# -------------------- outliers
 
 
 @pytest.mark.parametrize("name", [*outliers.LEARNED, *outliers.UNSEEN])
 @pytest.mark.parametrize(("channels", "size"), [(1, 28), (3, 16)])
-def test_a_family_of_strangers(name: str, channels: int, size: int) -> None:
+def test_a_family_of_outliers(name: str, channels: int, size: int) -> None:
     given = torch.randint(0, 256, (7, channels, size, size), dtype=torch.uint8)
     given[:, :, :4] = 0
     before = given.clone()

@@ -19,7 +19,7 @@ from ganvas.images.data import Split, idx
 from ganvas.images.features import extractors
 from ganvas.tasks.generate import expand as expanding
 from ganvas.tasks.generate import model as generate_model
-from ganvas.tasks.generate.expand import Lesson, conclusion, judge
+from ganvas.tasks.generate.expand import Lesson, conclusion, verdict_on
 
 pytestmark = pytest.mark.long
 
@@ -31,11 +31,11 @@ def lesson(size: int, gain: float, spread: float = 0.01) -> Lesson:
 
 def test_it_helps_only_where_the_gain_exceeds_its_spread() -> None:
     # gains 1, 2, 3: mean 2, standard deviation 1; with -2 and 6 added: mean 2, standard deviation 2.92
-    assert judge([0.01, 0.02, 0.03, 0.02, 0.02]) == "helps"
-    assert judge([-0.02, 0.01, 0.02, 0.03, 0.06]) == "makes no difference"
-    assert judge([-0.01, -0.02, -0.03, -0.02, -0.02]) == "hurts"
-    assert judge([0.0] * 5) == "makes no difference"
-    assert judge([0.02] * 4) == "too few repeats"
+    assert verdict_on([0.01, 0.02, 0.03, 0.02, 0.02]) == "helps"
+    assert verdict_on([-0.02, 0.01, 0.02, 0.03, 0.06]) == "makes no difference"
+    assert verdict_on([-0.01, -0.02, -0.03, -0.02, -0.02]) == "hurts"
+    assert verdict_on([0.0] * 5) == "makes no difference"
+    assert verdict_on([0.02] * 4) == "too few repeats"
 
 
 def test_the_conclusion_says_from_where_on_it_does_not_help() -> None:

@@ -137,13 +137,13 @@ def test_animations_that_cannot_be_written(model: ganvas.Model, tmp_path: Path) 
 
 def test_a_time_lapse_shows_every_sheet(run: Path, tmp_path: Path) -> None:
     sheets = Run(run).previews()
-    frames = list(walks.growth(Run(run)))
+    frames = list(walks.training_sheets(Run(run)))
     assert len(frames) == len(sheets) + walks.HOLD - 1
     with Image.open(sheets[1][1]) as picture:
         assert np.array_equal(np.array(picture), frames[1][0, 0].numpy())
     (tmp_path / "samples").mkdir()
     with pytest.raises(UserError, match="needs two"):
-        next(walks.growth(Run(tmp_path)))
+        next(walks.training_sheets(Run(tmp_path)))
 
 
 # -------------------- inversion
