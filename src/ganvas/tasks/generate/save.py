@@ -73,9 +73,9 @@ def check(path: Path, spec: ImageSpec, force: bool = False) -> None:
     elif os.path.lexists(path):
         if not path.is_dir():
             check_free(path)
-        others = sorted(p for p in path.rglob("*") if not (p.is_dir() or OUR_NAMES.fullmatch(p.name)))
-        if others and force:
-            raise UserError(f"{path} holds other files, such as {others[0].relative_to(path)}: choose a new folder.")
+        foreign = sorted(p for p in path.rglob("*") if not (p.is_dir() or OUR_NAMES.fullmatch(p.name)))
+        if foreign and force:
+            raise UserError(f"{path} holds other files, such as {foreign[0].relative_to(path)}: choose a new folder.")
         if any(path.iterdir()) and not force:
             raise UserError(f"{path} is there already and holds files. Choose a new folder, or --force to replace it.")
 

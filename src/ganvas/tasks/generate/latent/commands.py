@@ -13,7 +13,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import free
 from ganvas.core.terminal import say
 from ganvas.core.text import one_line
-from ganvas.tasks.generate.options import Class, classes_of, named, png_at, seed_list
+from ganvas.tasks.generate.options import Class, classes_of, parse_classes, png_at, seed_list
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,7 +98,7 @@ def _between_seeds(
     """The frames of a walk between seeds or classes, and how many there are."""
     from ganvas.tasks.generate.latent import walk as walks
 
-    classes = None if class_ is None else named(model, class_)
+    classes = None if class_ is None else parse_classes(model, class_)
     pictures = walks.walk(model, numbers, classes, frames, loop, truncation)
     return pictures, len(walks.positions(max(len(numbers), len(classes or ())), frames, loop))
 
