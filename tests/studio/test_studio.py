@@ -44,7 +44,7 @@ from ganvas.images import sheets, uploads
 from ganvas.studio import games, index, jobs, live, requests, security
 from ganvas.studio import worker as working
 from ganvas.studio.app import configured, create
-from ganvas.studio.index import NotThere, Runs
+from ganvas.studio.index import RunNotFound, Runs
 from ganvas.studio.jobs import Jobs
 from ganvas.studio.live import Cursor
 from ganvas.studio.security import Security
@@ -365,12 +365,12 @@ def test_lines_that_are_not_whole_wait(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"images": 1}\n{"images": 2}\nnot json\n{"ima')
     found = live.lines(path, 0)
-    assert [index.parsed(line) for line, _ in found] == [{"images": 1}, {"images": 2}, None]
+    assert [index.parse_line(line) for line, _ in found] == [{"images": 1}, {"images": 2}, None]
     assert found[-1][1] == path.stat().st_size - 5
     assert index.last_line(path) == {"images": 2}
     with open(path, "ab") as file:
         file.write(b'ges": 3}\n')
-    assert [index.parsed(line) for line, _ in live.lines(path, found[-1][1])] == [{"images": 3}]
+    assert [index.parse_line(line) for line, _ in live.lines(path, found[-1][1])] == [{"images": 3}]
     assert index.last_line(tmp_path / "none") == {}
 
 
@@ -387,25 +387,25 @@ def test_a_viewer_goes_on_where_it_stopped(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", 3)
     (run.samples / "fakes_init.png").write_bytes(b"x")
     run.append({"images": 5, "metric": "x"}, run.metrics)
-    first = live.news(run, Cursor())
+    first = live.new_events(run, Cursor())
     assert [kind for kind, _, _ in first] == ["row", "row", "row", "check", "picture"]
     for i, (_, _, seen) in enumerate(first):  # from any of them on the rest comes, once
-        again = live.news(run, Cursor.of(str(seen)))
+        again = live.new_events(run, Cursor.of(str(seen)))
         assert [(k, d) for k, d, _ in again] == [(k, d) for k, d, _ in first[i + 1 :]]
     run.append({"images": 30})
-    assert [d for _, d, _ in live.news(run, first[-1][2])] == [{"images": 30}]
+    assert [d for _, d, _ in live.new_events(run, first[-1][2])] == [{"images": 30}]
     for bad in (None, "", "1-2", "a-b-c", "1-1-1-1", "-1-0-0", "9" * 20 + "-0-0"):
         assert Cursor.of(bad) == Cursor()
 
 
 def test_a_run_that_was_taken_up_from_an_earlier_moment_is_told_anew(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", 5)
-    seen = live.news(run, Cursor())[-1][2]
+    seen = live.new_events(run, Cursor())[-1][2]
     run.rewind(20)
-    assert [kind for kind, _, _ in live.news(run, seen)] == ["again", "row", "row", "row"]
+    assert [kind for kind, _, _ in live.new_events(run, seen)] == ["again", "row", "row", "row"]
     shutil.rmtree(run.folder)
-    with pytest.raises(NotThere):
-        live.news(run, seen)
+    with pytest.raises(RunNotFound):
+        live.new_events(run, seen)
 
 
 @pytest.mark.parametrize(
@@ -417,7 +417,7 @@ def test_names_lead_nowhere_else(tmp_path: Path, name: str) -> None:
     (tmp_path / "runs" / "leads").symlink_to(tmp_path / "outside")
     runs = Runs(tmp_path / "runs")
     assert runs.run("own").folder == tmp_path / "runs" / "own"
-    with pytest.raises(NotThere):
+    with pytest.raises(RunNotFound):
         runs.run(name)
 
 
@@ -461,13 +461,13 @@ def test_a_training_of_the_command_line_is_stopped_and_a_notebooks_is_not(studio
 def test_a_run_that_was_taken_up_earlier_is_told_anew(tmp_path: Path) -> None:
     """Its log is rewound and grows again, past what a viewer has seen, or to the very same length."""
     run = a_run(tmp_path / "run", 10)
-    seen = live.news(run, Cursor())[-1][2]
+    seen = live.new_events(run, Cursor())[-1][2]
     whole = run.log.read_bytes()
-    assert live.news(run, seen) == []
+    assert live.new_events(run, seen) == []
     for last in (b'{"images": 91}\n', b'{"images": 85}\n{"images": 1000}\n', b'{"images": 1000}\n', b'{"images": 9}\n'):
         other = whole[: whole.rindex(b'{"images"')] + last
         run.log.write_bytes(other)
-        kinds = [kind for kind, _, _ in live.news(run, seen)]
+        kinds = [kind for kind, _, _ in live.new_events(run, seen)]
         assert kinds == ["again", *["row"] * other.count(b"\n")]
 
 
@@ -478,7 +478,7 @@ def test_a_long_log_comes_in_portions(tmp_path: Path, monkeypatch: pytest.Monkey
     for i in range(25, 50):
         run.append({"images": 10 * i})
     got, cursor = [], Cursor()
-    while found := live.news(run, cursor):
+    while found := live.new_events(run, cursor):
         assert len(found) <= 100 / len('{"images": 0}\n')
         got += [d["images"] for kind, d, _ in found if kind == "row"]
         cursor = found[-1][2]
@@ -618,7 +618,7 @@ def sleeper(seconds: float = 30) -> list[str]:
 @pytest.fixture
 def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
     """A queue whose jobs are lines of Python."""
-    monkeypatch.setattr(jobs, "is_of_the_page", lambda *_: True)
+    monkeypatch.setattr(jobs, "is_allowed", lambda *_: True)
     plain = subprocess.Popen
 
     def start(command: list[str], **more: Any) -> Any:

@@ -224,7 +224,7 @@ def test_slow_uploads_take_no_places(tmp_path: Path, monkeypatch: pytest.MonkeyP
     app = create(tmp_path / "runs", tmp_path)
     worker = app.state.studio.worker
     monkeypatch.setattr(
-        worker, "call_in_place", lambda *_, **more: {"nearest": [], "picture": more["content"], "heat": b""}
+        worker, "call_in_slot", lambda *_, **more: {"nearest": [], "picture": more["content"], "heat": b""}
     )
     path = "/api/runs/a/judge"
 

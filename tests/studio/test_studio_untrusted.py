@@ -542,7 +542,7 @@ def test_one_bad_run_does_not_take_the_list_away(tmp_path: Path, monkeypatch: py
     for name in ("pipe-picture/samples/fakes_000001.png", "pipe-report/report"):
         assert ask(app, f"/api/runs/{name}")[0] == 404
     for name in ("names", "figures", "long-log", "surrogates", "digits"):
-        for _ in live.news(index.Runs(runs).run(name), Cursor()):
+        for _ in live.new_events(index.Runs(runs).run(name), Cursor()):
             pass
 
     def breaks(*_: object) -> None:
@@ -561,7 +561,7 @@ def test_a_line_without_end_is_passed_over(tmp_path: Path, monkeypatch: pytest.M
         file.write("x" * 1_000 + "\n")
     run.append({"images": 30})
     got, cursor = [], Cursor()
-    while found := live.news(run, cursor):
+    while found := live.new_events(run, cursor):
         got += [data["images"] for kind, data, _ in found if kind == "row"]
         assert all(kind != "again" for kind, _, _ in found)
         cursor = found[-1][2]
