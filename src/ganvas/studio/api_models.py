@@ -44,7 +44,7 @@ class Draw(BaseModel):
 
 
 class Place(BaseModel):
-    """A place on the map between four seeds."""
+    """A position on the map between four seeds."""
 
     corners: list[Annotated[int, Field(ge=0, le=2**53)]] = Field(min_length=4, max_length=4)
     kinds: list[Annotated[str, Field(max_length=100)]] | None = Field(default=None, min_length=4, max_length=4)
@@ -60,7 +60,7 @@ class Text(BaseModel):
 
 
 class Answers(BaseModel):
-    """Which of the pictures the player takes for real."""
+    """For each picture, whether the player takes it for real."""
 
     real: list[bool] = Field(min_length=PICTURES, max_length=PICTURES)
 
@@ -91,17 +91,17 @@ def of_models(app: FastAPI, studio: Studio) -> None:
 
     @app.post("/api/runs/{name}/point", responses=failures(400, 404, 429, 503))
     def point(name: Name, body: Place) -> Response:
-        """The picture at a place of the map."""
+        """The picture at a position on the map."""
         return Response(_use(studio, name, "walk", **body.model_dump()), media_type="image/png")
 
     @app.post("/api/runs/{name}/write", responses=failures(400, 404, 429, 503))
     def write(name: Name, body: Text) -> Response:
-        """A text in the model's hand."""
+        """A text written by the model."""
         return Response(_use(studio, name, "write", **body.model_dump()), media_type="image/png")
 
     @app.get("/api/runs/{name}/generator.onnx", responses=failures(400, 404, 429, 503))
     def onnx(name: Name) -> Response:
-        """The generator for the browser. The page adds a mark of the model's state, so the browser may keep it."""
+        """The generator for the browser. The page adds the model's version to the address, so that it may be cached."""
         run = studio.runs.run(name)
         try:
             version = run.model.stat().st_mtime_ns
@@ -127,7 +127,7 @@ def of_models(app: FastAPI, studio: Studio) -> None:
 def of_pictures(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/runs/{name}/judge", responses=failures(400, 404, 429, 503))
     async def judge(name: Name, request: Request) -> dict[str, Any]:
-        """What the expert says of the picture in the body."""
+        """The discriminator's verdict on the picture in the body."""
         path = await run_in_threadpool(studio.model, name)
 
         def arguments(content: bytes) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def of_pictures(app: FastAPI, studio: Studio) -> None:
 
     @app.post("/api/runs/{name}/game", status_code=201, responses=failures(400, 404, 429, 503))
     def game(name: Name) -> dict[str, Any]:
-        """Twenty pictures, half of them real. The first game of a model waits for its expert to learn."""
+        """Twenty pictures, half of them real. The first game of a model waits until a fresh classifier is trained."""
         run = studio.runs.run(name)
         options = {"seed": secrets.randbelow(2**31), "count": PICTURES, "data": str(studio.data)}
         dealt = studio.long.call("use", 300, path=str(run.model), ability="play", **options)
@@ -173,7 +173,7 @@ def of_pictures(app: FastAPI, studio: Studio) -> None:
 def of_data(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/data", responses=failures(400, 429, 503))
     def folder(path: Annotated[str, Query(max_length=400)] = "") -> dict[str, Any]:
-        """What lies in a folder: sub-folders and archives, and how many pictures."""
+        """The content of a folder: sub-folders and archives, and the number of pictures."""
         place = places.inside(studio.data, path)
         entries, count = [], 0
         if place.is_dir():

@@ -62,9 +62,9 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
 
     @app.get("/api/runs/{name}", responses=failures(404))
     def run(name: Name) -> dict[str, Any]:
-        """A run with all its settings, its networks in numbers, and remarks on how the contest stands.
+        """A run with all its settings and files, and remarks on how the contest stands.
 
-        One that has not begun is only its job.
+        A run that has not begun has only its job.
         """
         job = next((job for job in studio.jobs.rows() if job["run"] == name), None)
         try:
@@ -130,7 +130,7 @@ def of_events(app: FastAPI, studio: Studio) -> None:
     ) -> StreamingResponse:
         """Server-sent events: `row`, `check`, `picture`, `state`, `again`, `gone`.
 
-        Last-Event-ID goes on from there; `after` is the same for a new connection.
+        Last-Event-ID continues from that event; `after` does the same for a new connection.
         """
         nonlocal viewers
         run = await run_in_threadpool(studio.runs.run, name)
@@ -197,7 +197,7 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
 
     @app.post("/api/forecast", responses=failures(400, 429))
     def forecast(body: Start) -> dict[str, Any]:
-        """How long a training would take: a few true steps."""
+        """How long a training would take, measured with a few real steps."""
         data, to = _sources(studio, body)
         return studio.tries.call("forecast", recipe=body.recipe, data=data, settings=body.settings, to=to)
 

@@ -21,10 +21,10 @@ from ganvas.report import diagnosis
 from ganvas.training.studio import Part
 
 LOG = logging.getLogger("ganvas.studio")
-NAME = r"^[\w-][\w.-]{0,119}$"  # of a run that can be asked for
-TAIL = 16_384  # bytes at the end of a log in which its last line lies
+NAME = r"^[\w-][\w.-]{0,119}$"  # of a run that can be requested
+TAIL = 16_384  # bytes at the end of a log that are searched for its last line
 CARD = 1_000_000  # bytes: a larger experiment.json is not read
-DEPTH = 20  # of nested groups in a file; deeper ones are left out
+DEPTH = 20  # levels of nesting in a file; deeper ones are left out
 TEXT = 200  # characters of a name that are shown
 CLASSES = 1_000  # classes whose names are shown
 LISTED = 200  # files of a run that are listed
@@ -47,7 +47,7 @@ class Runs:
         self.reported: set[str] = set()  # runs that cannot be shown and were logged already
 
     def run(self, name: str) -> Run:
-        """The run of a name.
+        """The run with a name.
 
         Raises:
             RunNotFound: there is none, or it cannot be shown because a part of it is a link, a pipe or a device.
@@ -169,7 +169,7 @@ def _unshown(name: str, why: str) -> dict[str, Any]:
 
 
 def settings(run: Run) -> dict[str, Any]:
-    """experiment.json, or nothing where it cannot be read."""
+    """The content of experiment.json; empty where it cannot be read."""
     try:
         card = parse_json(read_bytes(run.experiment, CARD))
     except (UserError, ValueError):
@@ -236,7 +236,7 @@ def last_line(path: Path) -> dict[str, Any]:
 
 
 def read(path: Path, start: int, most: int) -> bytes:
-    """Up to so many bytes of a file; nothing where there is no file."""
+    """Up to `most` bytes of a file from `start` on; empty where there is no file."""
     with contextlib.suppress(OSError):
         if stat.S_ISREG(path.lstat().st_mode):  # reading a pipe would wait for ever
             with open(path, "rb") as file:

@@ -40,7 +40,7 @@ LOG = logging.getLogger("ganvas.studio")
 WAITING = 20  # jobs that may wait
 KEPT = 50  # finished jobs that stay in the list
 SPARE = 1_000_000  # free bytes below which a disk counts as full
-OUTPUT = 4_000  # characters at the end of what a job printed that are kept
+OUTPUT = 4_000  # characters at the end of a job's output that are shown
 LIST = 5_000_000  # bytes of the list's file, at most
 FIXED = ("source", "to", "twins", "from_", "device")  # settings that the page may not change
 

@@ -60,7 +60,7 @@ class Cursor:
         return f"{self.log}-{self.metrics}-{self.picture}-{self.checksums[0]}-{self.checksums[1]}"
 
 
-Event = tuple[str, dict[str, Any], Cursor]  # kind, data, and what has been seen after it
+Event = tuple[str, dict[str, Any], Cursor]  # kind, data, and the cursor after it
 
 
 def new_events(run: Run, cursor: Cursor) -> list[Event]:
@@ -162,7 +162,7 @@ class Watch:
         return events, state(self.run, last_line(self.run.log), total)
 
     async def follow(self, cursor: Cursor) -> AsyncIterator[Event | None]:
-        """What happens from `cursor` on, until the run is gone or the server ends; None now and then in silence."""
+        """The events from `cursor` on, until the run is gone or the server ends; None after each silence."""
         self.viewers += 1
         if self.task is None:
             self.task = asyncio.create_task(self._poll())

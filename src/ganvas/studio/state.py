@@ -1,4 +1,4 @@
-"""What the server holds between requests."""
+"""The state that the server keeps between requests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def failures(*codes: int) -> dict[int | str, dict[str, Any]]:
 
 
 class Studio:
-    """What the server holds between requests."""
+    """The state of the server: runs, jobs, games and workers."""
 
     def __init__(self, root: Path, data: Path) -> None:
         self.root, self.data = root.resolve(), data.resolve()
@@ -52,7 +52,7 @@ class Studio:
 
     def watch(self, run: Run) -> Watch:
         name = run.folder.name
-        self.watches = {known: watch for known, watch in self.watches.items() if watch.viewers}
+        self.watches = {key: watch for key, watch in self.watches.items() if watch.viewers}
         return self.watches.setdefault(name, Watch(run, self.ending))
 
     def model(self, name: str) -> str:
@@ -70,7 +70,7 @@ class Studio:
             UserError: its settings name another place or cannot be read, or a folder in it is a link.
         """
         for path in (run.checkpoints, run.models):
-            if path.is_symlink():  # a training removes old files there
+            if path.is_symlink():  # a training removes old files in these folders
                 raise UserError(f"{path.name} of this run is a link: go on with it on the command line.")
         card = settings(run)
         data, training = card.get("data", {}), card.get("training", {})

@@ -13,7 +13,7 @@ export async function compare(place, names) {
       .map((name) => get(at(name))),
   );
   const logs = runs.map(() => []);
-  const compared = new Map(runs.flatMap((run) => run.part.compared)); // of each column its title
+  const compared = new Map(runs.flatMap((run) => run.part.compared)); // column -> title
   const charts = [...compared].map(([key, title]) => ({
     key,
     drawn: chart(
@@ -33,7 +33,7 @@ export async function compare(place, names) {
       if (!drawn.element.hidden) drawn.update(xs, ys);
     }
   };
-  const soon = () => {
+  const schedulePaint = () => {
     cancelAnimationFrame(due);
     due = requestAnimationFrame(paint);
   };
@@ -43,11 +43,11 @@ export async function compare(place, names) {
       src: run.picture ? at(run.name, `/samples/${run.picture}`) : null,
     }),
   );
-  const ends = runs.map((run, i) => {
+  const sources = runs.map((run, i) => {
     const source = follow(run.name, {
       row: (row) => {
         logs[i].push(row);
-        soon();
+        schedulePaint();
       },
       picture: ({ file }) => {
         pictures[i].src = at(run.name, `/samples/${file}`);
@@ -56,7 +56,7 @@ export async function compare(place, names) {
         logs[i].length = 0;
       },
       state: ({ state }) => {
-        if (state !== 'running') source.close(); // all that there is has come
+        if (state !== 'running') source.close(); // all events have come
       },
     });
     return source;
@@ -97,7 +97,7 @@ export async function compare(place, names) {
   );
   return () => {
     cancelAnimationFrame(due);
-    ends.forEach((source) => source.close());
+    sources.forEach((source) => source.close());
     charts.forEach(({ drawn }) => drawn.close());
   };
 }

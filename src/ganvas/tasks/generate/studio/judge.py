@@ -1,4 +1,4 @@
-"""The discriminator in the studio: it judges a picture, and a game is dealt whose pictures a fresh one judges."""
+"""The discriminator in the studio: it rates a picture; in the game a fresh classifier plays against a person."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from ganvas.tasks.generate.detect import detector as detection
 from ganvas.tasks.generate.evaluate import source as sources
 from ganvas.tasks.generate.model import Model
 
-NEAREST = 4  # training images that are shown beside a judged picture
-PORTION = 1_000  # of them at once
-SEARCHED = 20_000  # training images among which the nearest are searched
-LEARNED = 2_000  # pictures of each kind from which the fresh classifier of the game learns
+NEAREST = 4  # training images that are shown beside a rated picture
+PORTION = 1_000  # training images that are compared at once
+SEARCHED = 20_000  # training images that are searched for the nearest
+LEARNED = 2_000  # real and generated pictures each that the game's fresh classifier learns from
 
 Allowed = Callable[[object], None]  # raises a UserError where data that a card names may not be read
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A model and which data may be read: equal for the same state of the same file."""
+    """A model and the check of which data may be read, as a cache key: equal for the same state of the same file."""
 
     path: str
     changed: int
@@ -51,7 +51,7 @@ class _Source:
 
 
 def judge(model: Model, content: bytes, allowed: Allowed) -> dict[str, Any]:
-    """What the detector says of a picture, the nearest training images, and which places matter.
+    """The detector's verdict on a picture, the nearest training images, and a map of the places that matter.
 
     Args:
         allowed: which data may be read, as `source.trained_on` takes it.
@@ -59,20 +59,20 @@ def judge(model: Model, content: bytes, allowed: Allowed) -> dict[str, Any]:
     detector = model.detector_for(0.05)
     picture = torch.from_numpy(uploads.fitted(content, model.spec).copy())
     verdict = model.detect(picture[None])[0]
-    near, why = _nearest(_Source.of(model, allowed), picture)
+    nearest, missing = _nearest(_Source.of(model, allowed), picture)
     return {
         "probability": verdict.probability,
         "verdict": verdict.kind,
         "thresholds": detector.thresholds(0.05),
         "picture": uploads.tensor_png(picture),
         "heat": _heat(model, detector, picture),
-        "nearest": near,
-        "missing": why,
+        "nearest": nearest,
+        "missing": missing,
     }
 
 
 def _heat(model: Model, detector: detection.Detector, picture: Tensor) -> bytes:
-    """Where a small change would move the verdict most: the gradient's size, over the picture in grey."""
+    """Where a small change moves the verdict most: the gradient's size, drawn over the picture in grey."""
     device = next(model.discriminator.parameters()).device
     x = im.to_float(picture[None].to(device)).requires_grad_(True)
     with torch.enable_grad():
@@ -88,7 +88,7 @@ def _heat(model: Model, detector: detection.Detector, picture: Tensor) -> bytes:
 
 
 def _nearest(source: _Source, picture: Tensor) -> tuple[list[bytes], str]:
-    """The training images that are nearest by pixels; where they cannot be had, none, and why."""
+    """The training images nearest by pixels; none, and the reason, where they cannot be read."""
     try:
         pool = _pool(source)
     except UserError as error:
@@ -103,12 +103,12 @@ def _nearest(source: _Source, picture: Tensor) -> tuple[list[bytes], str]:
 @functools.lru_cache(maxsize=2)
 def _pool(source: _Source) -> Tensor:
     real = source.data()
-    most = min(len(real.train.images), SEARCHED, 400_000_000 // real.train.images[:1].numel())
-    return real.train.images[:most]
+    count = min(len(real.train.images), SEARCHED, 400_000_000 // real.train.images[:1].numel())
+    return real.train.images[:count]
 
 
 def game(model: Model, seed: int, count: int, allowed: Allowed) -> dict[str, Any]:
-    """`count` pictures, half of each kind in a random order, and what a fresh classifier says of them.
+    """`count` pictures in random order, half of them real, and the answers of a fresh classifier.
 
     Args:
         allowed: as for `judge`.
@@ -118,15 +118,15 @@ def game(model: Model, seed: int, count: int, allowed: Allowed) -> dict[str, Any
     held_out, labels = real.held_out.images, real.held_out.labels
     if len(held_out) < 40:
         raise UserError(f"{len(held_out)} held-out pictures are too few for a game; 40 are needed.")
-    chance = random.Random(seed)
-    network, mean, spread, kept_back = _classifier(source)
-    chosen = chance.sample(kept_back, count // 2)
-    numbers = [chance.randrange(1_000_000, 2_000_000) for _ in chosen]  # seeds that it has not learned from
+    rng = random.Random(seed)
+    network, mean, spread, unseen = _classifier(source)
+    chosen = rng.sample(unseen, count // 2)
+    numbers = [rng.randrange(1_000_000, 2_000_000) for _ in chosen]  # seeds that the classifier has not learned from
     kinds = None if labels is None or not model.class_names else [int(labels[i]) for i in chosen]
     fakes = model.pictures(numbers, kinds)
     mixed = torch.cat([held_out[chosen], fakes])
     order = list(range(len(mixed)))
-    chance.shuffle(order)
+    rng.shuffle(order)
     with torch.inference_mode():
         logits = network(((mixed[order].float() - mean) / spread).contiguous(memory_format=torch.channels_last))
     return {
@@ -138,12 +138,12 @@ def game(model: Model, seed: int, count: int, allowed: Allowed) -> dict[str, Any
 
 @functools.lru_cache(maxsize=1)
 def _classifier(source: _Source) -> tuple[nn.Module, Tensor, Tensor, list[int]]:
-    """A network that was trained just now to tell this model's pictures from held-out ones, and those it never saw."""
+    """A classifier of this model's and held-out pictures, its scaling, and the held-out pictures it never saw."""
     model, real = source.model, source.data()
     held_out, labels = real.held_out.images, real.held_out.labels
     order = torch.randperm(len(held_out), generator=seeds.generator(0, "game"))
     count = min(LEARNED, len(held_out) * 2 // 3)
-    learned, kept_back = order[:count], order[count:].tolist()
+    learned, unseen = order[:count], order[count:].tolist()
     kinds = None if labels is None or not model.class_names else labels[learned].tolist()
     fakes = model.pictures(range(count), kinds)
     both, is_real = torch.cat([held_out[learned], fakes]), torch.arange(2 * count) < count
@@ -162,4 +162,4 @@ def _classifier(source: _Source) -> tuple[nn.Module, Tensor, Tensor, list[int]]:
 
         for _ in two_sample.teach(network, batches(), epochs * rounds):
             pass
-    return network, mean, spread, kept_back
+    return network, mean, spread, unseen

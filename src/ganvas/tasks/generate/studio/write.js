@@ -1,10 +1,10 @@
-// Writing in the forger's hand.
+// Writing a text with the generator.
 import { h, picture, at, busy, save } from '/static/dom.js';
 
-/** A text in the forger's hand; `write()` writes what stands there. */
+/** A text written by the generator; `write()` writes the field's text. */
 export function writing(name, classes) {
-  const some = ['2', '0', '2', '6'].every((c) => classes.includes(c)) ? '2026' : classes.slice(0, 4).join('');
-  const text = h('input', { id: 'text', value: some, maxlength: 60, class: 'grow' }),
+  const example = ['2', '0', '2', '6'].every((c) => classes.includes(c)) ? '2026' : classes.slice(0, 4).join('');
+  const text = h('input', { id: 'text', value: example, maxlength: 60, class: 'grow' }),
     hand = h('input', { id: 'hand', type: 'number', min: 0, value: 0 }),
     written = h('img.written', { alt: '' });
   let made = '';
