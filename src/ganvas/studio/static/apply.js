@@ -1,6 +1,6 @@
 // A model applied to a picture.
 import { penOn } from './pen.js';
-import { h, ask, get, at, say, busy, save, dropping, turns } from './dom.js';
+import { h, send, get, runPath, say, busy, save, dropZone, turns } from './dom.js';
 
 const BRUSH = 120; // one step of the brush's width is the picture's width divided by this
 
@@ -110,7 +110,7 @@ export async function apply(place, chosen) {
 
   async function loadModel() {
     const isNewest = turn(),
-      loaded = await get(at(pick.value, '/model'));
+      loaded = await get(runPath(pick.value, '/model'));
     if (!isNewest()) return;
     model = loaded;
     into.hidden = !model.kinds;
@@ -143,8 +143,8 @@ export async function apply(place, chosen) {
     const isNewest = turn();
     bench.replaceChildren(h('p', { role: 'status' }, 'It works …'));
     try {
-      const path = at(pick.value, `/mend?to=${way.value}&mask=${mask?.size ?? 0}`);
-      const answer = await ask(path, mask ? new Blob([blob, mask]) : blob, 'application/octet-stream');
+      const path = runPath(pick.value, `/mend?to=${way.value}&mask=${mask?.size ?? 0}`);
+      const answer = await send(path, mask ? new Blob([blob, mask]) : blob, 'application/octet-stream');
       const done = await answer.json();
       if (!isNewest()) return;
       bench.replaceChildren(...result(done, model));
@@ -160,7 +160,7 @@ export async function apply(place, chosen) {
     h('.row', {}, h('label.grow', { for: 'model' }, 'Model', pick)),
     about,
     h('.row', {}, into),
-    dropping('Drop a picture here, or choose one.', use),
+    dropZone('Drop a picture here, or choose one.', use),
   );
   place.append(
     h(

@@ -1,5 +1,5 @@
 // Two or three runs side by side.
-import { h, get, at, short, bestFigure, duration, table } from './dom.js';
+import { h, get, runPath, short, bestFigure, duration, table } from './dom.js';
 import { chart } from './chart.js';
 import { follow } from './events.js';
 
@@ -10,7 +10,7 @@ export async function compare(place, names) {
     names
       .split(',')
       .slice(0, 3)
-      .map((name) => get(at(name))),
+      .map((name) => get(runPath(name))),
   );
   const logs = runs.map(() => []);
   const compared = new Map(runs.flatMap((run) => run.part.compared)); // column -> title
@@ -40,7 +40,7 @@ export async function compare(place, names) {
   const pictures = runs.map((run) =>
     h('img.sheet', {
       alt: `Newest pictures of ${run.name}`,
-      src: run.picture ? at(run.name, `/samples/${run.picture}`) : null,
+      src: run.picture ? runPath(run.name, `/samples/${run.picture}`) : null,
     }),
   );
   const sources = runs.map((run, i) => {
@@ -50,7 +50,7 @@ export async function compare(place, names) {
         schedulePaint();
       },
       picture: ({ file }) => {
-        pictures[i].src = at(run.name, `/samples/${file}`);
+        pictures[i].src = runPath(run.name, `/samples/${file}`);
       },
       again: () => {
         logs[i].length = 0;

@@ -23,7 +23,7 @@ export function s(tag, properties = {}, ...children) {
 }
 
 /** A request; an unsuccessful answer becomes an error with the server's message. */
-export async function ask(path, body, type = 'application/json') {
+export async function send(path, body, type = 'application/json') {
   const options =
     body === undefined
       ? {}
@@ -52,10 +52,11 @@ export async function ask(path, body, type = 'application/json') {
   throw error;
 }
 
-export const get = async (path) => (await ask(path)).json();
-export const post = async (path, body = {}) => (await ask(path, body)).json();
-export const picture = async (path, body) => URL.createObjectURL(await (await ask(path, body)).blob());
-export const at = (name, rest = '') => `/api/runs/${encodeURIComponent(name)}${rest}`;
+export const get = async (path) => (await send(path)).json();
+export const post = async (path, body = {}) => (await send(path, body)).json();
+export const picture = async (path, body) => URL.createObjectURL(await (await send(path, body)).blob());
+/** The API's address of a run. */
+export const runPath = (name, rest = '') => `/api/runs/${encodeURIComponent(name)}${rest}`;
 
 export const whole = (n) => Math.round(n ?? 0).toLocaleString('en');
 export const short = (n) =>
@@ -126,7 +127,7 @@ export function table(title, head, rows, named = false) {
 }
 
 /** The subset of Markdown in a recipe's card: paragraphs, tables, `code` and **bold**. */
-export function marked(text) {
+export function markdown(text) {
   const styled = (part) => {
     if (part.startsWith('`')) return h('code', {}, part.slice(1, -1));
     return part.startsWith('**') ? h('strong', {}, part.slice(2, -2)) : part;
@@ -145,7 +146,7 @@ export function marked(text) {
 }
 
 /** An area to drop a picture on, with a button to choose one. `take(file)` gets a Blob. */
-export function dropping(text, take) {
+export function dropZone(text, take) {
   const receive = (files) => {
     if (files.length > 1) say('One picture at a time: the first is taken.');
     if (files[0]) take(files[0]);

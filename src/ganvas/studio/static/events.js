@@ -1,5 +1,5 @@
 // A run's live events.
-import { at, get } from './dom.js';
+import { runPath, get } from './dom.js';
 
 const RETRY = 3000; // milliseconds before a lost server is tried again
 
@@ -20,7 +20,7 @@ export function follow(name, { link, ...handlers }) {
   };
   const open = () => {
     close();
-    source = new EventSource(at(name, `/events${seen && `?after=${seen}`}`));
+    source = new EventSource(runPath(name, `/events${seen && `?after=${seen}`}`));
     for (const [kind, handle] of Object.entries(handlers)) {
       source.addEventListener(kind, (event) => {
         seen = event.lastEventId || seen;
@@ -35,7 +35,7 @@ export function follow(name, { link, ...handlers }) {
   };
   const reconnect = async () => {
     try {
-      await get(at(name));
+      await get(runPath(name));
       open();
     } catch (error) {
       if (error.status === 404) handlers.gone?.({});

@@ -1,5 +1,5 @@
 // The pictures of a run over time.
-import { h, at, whole } from './dom.js';
+import { h, runPath, whole } from './dom.js';
 
 const FRAME = 450; // milliseconds per picture during playback
 
@@ -21,7 +21,7 @@ export function film(name, before) {
   const show = (i) => {
     const picture = pictures[Math.max(0, Math.min(pictures.length - 1, i))];
     if (!picture) return;
-    const source = at(name, `/samples/${picture.file}`);
+    const source = runPath(name, `/samples/${picture.file}`);
     if (image.getAttribute('src') !== source) image.src = source;
     when.textContent = picture.file.startsWith('fakes_init') ? before : `After ${whole(picture.images)} images.`;
     range.value = i;

@@ -1,5 +1,5 @@
 // A new training.
-import { h, get, post, whole, duration, figure, busy, marked, say, turns } from './dom.js';
+import { h, get, post, whole, duration, figure, busy, markdown, say, turns } from './dom.js';
 
 const TITLES = { data: 'Pictures', network: 'Networks', task: 'The contest', training: 'Training' };
 
@@ -59,7 +59,7 @@ export async function newTraining(place, _, query) {
   };
   function choose() {
     forget();
-    about.replaceChildren(h('h2', {}, recipe.name), ...marked(recipe.card));
+    about.replaceChildren(h('h2', {}, recipe.name), ...markdown(recipe.card));
     data.placeholder = recipe.needs_data ? 'a folder of pictures (needed)' : 'as the recipe says';
     other.hidden = !recipe.two_sources;
     inputs.clear();

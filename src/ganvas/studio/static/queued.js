@@ -1,5 +1,5 @@
 // A run that has not begun.
-import { h, get, post, at, busy } from './dom.js';
+import { h, get, post, runPath, busy } from './dom.js';
 
 const PAUSE = 1000; // milliseconds between two requests
 
@@ -16,7 +16,7 @@ export async function queued(place, name) {
       id: 'out',
       click: () =>
         busy(out, async () => {
-          await post(at(name, '/stop'));
+          await post(runPath(name, '/stop'));
           await update();
         }),
     },
@@ -32,7 +32,7 @@ export async function queued(place, name) {
   };
   /** Returns whether the state may still change. */
   async function update() {
-    const { begun, job } = await get(at(name)),
+    const { begun, job } = await get(runPath(name)),
       now = job.state;
     if (over) return false;
     if (begun) {

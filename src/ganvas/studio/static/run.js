@@ -1,5 +1,5 @@
 // One run, live: pictures out of the noise, both losses, the expert's accuracy, and what it all means.
-import { h, get, post, at, whole, short, percent, figure, duration, say, busy, table, tabs } from './dom.js';
+import { h, get, post, runPath, whole, short, percent, figure, duration, say, busy, table, tabs } from './dom.js';
 import { chart } from './chart.js';
 import { follow } from './events.js';
 import { film } from './film.js';
@@ -84,17 +84,17 @@ function controls(name, run, changed) {
     return made;
   };
   const stop = async () => {
-    await post(at(name, '/stop'));
+    await post(runPath(name, '/stop'));
     stopping = true;
     say('It saves and stops.');
     refresh();
   };
   const leaveQueue = async () => {
-    await post(at(name, '/stop'));
+    await post(runPath(name, '/stop'));
     refresh();
   };
   const resume = (body) => async () => {
-    const made = await post(at(name, '/resume'), body);
+    const made = await post(runPath(name, '/resume'), body);
     if (body.images) run.total = body.images;
     starting = true;
     say(made.state === 'waiting' ? 'Another training is at work; this one waits for it.' : 'It goes on.');
@@ -123,7 +123,9 @@ function controls(name, run, changed) {
       main.textContent = 'It saves and stops …';
       main.setAttribute('aria-disabled', 'true');
     }
-    const report = run.report ? h('a.button', { href: at(name, '/report'), download: `${name}.html` }, 'Report') : null;
+    const report = run.report
+      ? h('a.button', { href: runPath(name, '/report'), download: `${name}.html` }, 'Report')
+      : null;
     actions.replaceChildren(...[main, report].filter(Boolean));
     wrong.replaceChildren(...(now === 'failed' ? [h('p.error', { role: 'alert' }, 'It failed. ', run.job.words)] : []));
     if (focus) main.focus();
@@ -132,7 +134,7 @@ function controls(name, run, changed) {
   function refresh(pause = 0) {
     clearTimeout(timer);
     timer = setTimeout(async () => {
-      const newest = await get(at(name)).catch(() => null);
+      const newest = await get(runPath(name)).catch(() => null);
       if (!newest) return;
       Object.assign(run, { state: newest.state, job: newest.job, report: newest.report });
       paint();
@@ -155,7 +157,7 @@ function controls(name, run, changed) {
 }
 
 export async function training(place, name) {
-  const run = await get(at(name));
+  const run = await get(runPath(name));
   if (!run.begun) return queued(place, name);
   const { part } = run,
     rows = [],
@@ -214,7 +216,7 @@ export async function training(place, name) {
     }
     clearTimeout(remarksTimer);
     remarksTimer = setTimeout(async () => {
-      const texts = await get(at(name, '/remarks')).catch(() => null); // the run is gone
+      const texts = await get(runPath(name, '/remarks')).catch(() => null); // the run is gone
       if (texts) remarks.replaceChildren(...texts.map((text) => h('li', {}, text)));
     }, 250);
   }
@@ -251,7 +253,11 @@ export async function training(place, name) {
     },
   });
   const reals = run.reals
-    ? h('img.sheet', { src: at(name, '/samples/reals.png'), alt: 'Real pictures of the training set', loading: 'lazy' })
+    ? h('img.sheet', {
+        src: runPath(name, '/samples/reals.png'),
+        alt: 'Real pictures of the training set',
+        loading: 'lazy',
+      })
     : 'There are none.';
   place.append(
     h('.row', {}, h('h1', {}, name), panel.state),

@@ -1,5 +1,5 @@
 // All runs.
-import { h, get, post, at, short, percent, bestFigure, say, busy } from './dom.js';
+import { h, get, post, runPath, short, percent, bestFigure, say, busy } from './dom.js';
 
 const PAUSE = 2500; // milliseconds between two requests
 const SHOWN = 60; // cards at first
@@ -151,7 +151,8 @@ function note(job, all, reload) {
   }
   if (all.some((run) => run.name === job.run) || !['waiting', 'running'].includes(job.state)) return null;
   const link = h('a', { href: `#/run/${encodeURIComponent(job.run)}` }, job.run);
-  const out = h('button', { click: () => busy(out, () => post(at(job.run, '/stop')).then(reload)) }, 'Take it out');
+  const stop = () => post(runPath(job.run, '/stop')).then(reload);
+  const out = h('button', { click: () => busy(out, stop) }, 'Take it out');
   const text = job.state === 'waiting' ? ' waits' : ' is about to begin';
   return h('.note.level2', {}, h('strong', {}, link, text), h('.row', {}, job.state === 'waiting' ? out : null));
 }
@@ -166,7 +167,7 @@ function action(run, now, reload) {
         id,
         click: () =>
           busy(made, async () => {
-            await post(at(run.name, path));
+            await post(runPath(run.name, path));
             say(message);
             await reload();
           }),
@@ -197,7 +198,7 @@ function card(run, now, isChosen, choose, reload) {
   const box = h('input', { type: 'checkbox', id: `mark-${run.name}`, change: () => choose(box, run.name) });
   box.checked = isChosen;
   const picture = run.picture
-    ? h('img.thumb', { src: at(run.name, `/samples/${run.picture}`), alt: '', loading: 'lazy' })
+    ? h('img.thumb', { src: runPath(run.name, `/samples/${run.picture}`), alt: '', loading: 'lazy' })
     : h('.thumb');
   const about = `${run.recipe || 'recipe not known'} · ${short(run.images)} of ${short(run.total)} images${bestFigure(run, ' · ')}`;
   const done = {

@@ -1,6 +1,6 @@
 // The address after # says which page is shown. Each page is a function that fills `place` and may return a function
 // that ends it.
-import { h, get, at, say } from './dom.js';
+import { h, get, runPath, say } from './dom.js';
 
 const main = document.getElementById('main');
 const PAGES = [
@@ -49,7 +49,7 @@ function put(focus, ...content) {
 
 /** A page of a run's task; the queue where the run has not begun; null where there is none. */
 async function taskPage(run, address) {
-  const { begun, part } = await get(at(run));
+  const { begun, part } = await get(runPath(run));
   if (!begun) return { script: './queued.js', name: 'queued', title: 'Contest' };
   const page = part.pages.find((one) => one.address === address);
   return page ? { ...page, name: 'page' } : null;

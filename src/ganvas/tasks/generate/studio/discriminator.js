@@ -1,6 +1,6 @@
 // The discriminator alone, as a detector.
 import { penOn } from '/static/pen.js';
-import { h, ask, get, at, percent, busy, dropping, turns, tabs } from '/static/dom.js';
+import { h, send, get, runPath, percent, busy, dropZone, turns, tabs } from '/static/dom.js';
 
 const SIDE = 280; // pixels of the pad: ten of each of MNIST's
 const INK = 40; // levels above which a pixel counts as drawn on
@@ -90,8 +90,8 @@ function verdict(v, data) {
 }
 
 export async function page(place, name) {
-  const run = await get(at(name)),
-    model = await get(at(name, '/model')),
+  const run = await get(runPath(name)),
+    model = await get(runPath(name, '/model')),
     turn = turns();
   place.append(
     h('h1', {}, 'The expert'),
@@ -114,7 +114,7 @@ export async function page(place, name) {
     const isNewest = turn();
     result.replaceChildren(h('h2', {}, 'Verdict'), h('p.soft', {}, 'It looks …'));
     try {
-      const answer = await ask(at(name, '/judge'), blob, 'application/octet-stream');
+      const answer = await send(runPath(name, '/judge'), blob, 'application/octet-stream');
       const scored = await answer.json();
       if (isNewest()) result.replaceChildren(...verdict(scored, run.data));
     } catch (error) {
@@ -143,7 +143,7 @@ export async function page(place, name) {
     'section.card',
     {},
     h('h2', {}, 'Show it a picture'),
-    dropping('Drop a picture here, or choose one.', judge),
+    dropZone('Drop a picture here, or choose one.', judge),
     h('h3', {}, 'Or draw one'),
     pad,
     h('.row', {}, button, h('button', { click: wipe }, 'Wipe')),

@@ -1,5 +1,5 @@
 // You against the machine.
-import { h, get, post, at, percent, busy, tabs } from '/static/dom.js';
+import { h, get, post, runPath, percent, busy, tabs } from '/static/dom.js';
 
 /** The results of all games on this machine. */
 function tally(all) {
@@ -48,7 +48,7 @@ function pick(src, i, changed) {
 }
 
 export async function page(place, name) {
-  const run = await get(at(name));
+  const run = await get(runPath(name));
   const board = h('section.card'),
     score = h('.stack', { 'aria-live': 'polite' }),
     stats = h('p.soft', {}, tally(run.games));
@@ -63,7 +63,7 @@ export async function page(place, name) {
       ),
     );
     try {
-      play(await post(at(name, '/game')));
+      play(await post(runPath(name, '/game')));
     } catch (error) {
       showError(error);
     }

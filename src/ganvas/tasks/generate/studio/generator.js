@@ -1,5 +1,5 @@
 // The generator alone: pictures of any seed and class, a map of its latent space, a morph, and writing.
-import { h, ask, get, picture, at, whole, say, busy, save, turns, tabs } from '/static/dom.js';
+import { h, send, get, picture, runPath, whole, say, busy, save, turns, tabs } from '/static/dom.js';
 import { Painter, local } from './painter.js';
 import { writing } from './write.js';
 
@@ -50,7 +50,7 @@ function sheetOf(name, model, taken, changed) {
     const isNewest = turn(),
       now = { first: number(seed), n: +count.value, kind: kinds.value };
     try {
-      const made = await picture(at(name, '/sheet'), request(now));
+      const made = await picture(runPath(name, '/sheet'), request(now));
       if (!isNewest()) {
         URL.revokeObjectURL(made);
         return;
@@ -86,7 +86,7 @@ function sheetOf(name, model, taken, changed) {
       click: () =>
         busy(zip, async () => {
           if (!shown) return;
-          const made = URL.createObjectURL(await (await ask(at(name, '/zip'), request(shown))).blob());
+          const made = URL.createObjectURL(await (await send(runPath(name, '/zip'), request(shown))).blob());
           save(made, file('zip'));
           setTimeout(() => URL.revokeObjectURL(made), 60_000);
         }),
@@ -265,8 +265,8 @@ function morphOf(name, model) {
 }
 
 export async function page(place, name) {
-  const run = await get(at(name)),
-    model = await get(at(name, '/model'));
+  const run = await get(runPath(name)),
+    model = await get(runPath(name, '/model'));
   const morph = morphOf(name, model);
   const sheet = sheetOf(name, model, morph.take, () => map.move());
   const map = mapOf(name, model, sheet.kind);

@@ -1,5 +1,5 @@
 // Pictures at positions between seeds, many a second.
-import { ask, at, say } from '/static/dom.js';
+import { send, runPath, say } from '/static/dom.js';
 
 const TABLE = 1024; // seeds whose latent vectors the browser has
 const BUSY = 300; // milliseconds before a busy server is tried again
@@ -9,9 +9,9 @@ export async function local(name, model) {
   const ort = await import('/static/ort/ort.wasm.bundle.min.mjs');
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmPaths = { wasm: '/static/ort/ort-wasm-simd-threaded.wasm' };
-  const load = (path) => ask(path).then((answer) => answer.arrayBuffer());
+  const load = (path) => send(path).then((answer) => answer.arrayBuffer());
   const [net, table] = await Promise.all([
-    load(at(name, `/generator.onnx?${model.mark}`)),
+    load(runPath(name, `/generator.onnx?${model.mark}`)),
     load(`/api/latents?dim=${model.latent_dim}&count=${TABLE}`),
   ]);
   const session = await ort.InferenceSession.create(net, { executionProviders: ['wasm'] });
@@ -79,7 +79,7 @@ export class Painter {
 
   async paintByServer({ corners, kinds, x, y }) {
     const body = { corners, x, y, kinds: kinds.length ? kinds : null };
-    const image = await createImageBitmap(await (await ask(at(this.name, '/point'), body)).blob());
+    const image = await createImageBitmap(await (await send(runPath(this.name, '/point'), body)).blob());
     this.canvas.width = image.width;
     this.canvas.height = image.height;
     this.canvas.getContext('2d').drawImage(image, 0, 0);

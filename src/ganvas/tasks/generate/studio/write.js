@@ -1,5 +1,5 @@
 // Writing a text with the generator.
-import { h, picture, at, busy, save } from '/static/dom.js';
+import { h, picture, runPath, busy, save } from '/static/dom.js';
 
 /** A text written by the generator; `write()` writes the field's text. */
 export function writing(name, classes) {
@@ -11,7 +11,7 @@ export function writing(name, classes) {
   const write = async () => {
     if (!text.value) return;
     const now = text.value;
-    written.src = await picture(at(name, '/write'), { text: now, seed: Math.max(0, +hand.value || 0) });
+    written.src = await picture(runPath(name, '/write'), { text: now, seed: Math.max(0, +hand.value || 0) });
     URL.revokeObjectURL(made);
     made = written.src;
     written.alt = `“${now}”, written by the forger`;
