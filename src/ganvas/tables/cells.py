@@ -50,7 +50,7 @@ class Cells:
         """
         numbers = bool(self.low) or bool(self.high)
         lengths = {len(self.counts), *((len(self.low), len(self.high)) if numbers else (len(self.values),))}
-        if len(lengths) != 1 or not 0 < len(self.counts) + self.missing + self.rare or len(self.counts) > LARGEST:
+        if len(lengths) != 1 or not len(self.counts) + self.missing + self.rare > 0 or len(self.counts) > LARGEST:
             raise UserError(f"it has {len(self.counts)} cells, and other numbers of values for them.")
         if min((*self.counts, self.missing, self.rare)) < 0 or (numbers and self.values):
             raise UserError("its cells are of no kind that there is.")

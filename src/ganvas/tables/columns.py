@@ -1,5 +1,8 @@
 """A table's columns: of which kind each is, and how its values become tokens and come back."""
 
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import dataclasses
