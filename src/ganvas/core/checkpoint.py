@@ -20,7 +20,7 @@ from ganvas.core.files import cannot, parse_json, write_whole
 
 FORMAT = 1
 STATE = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of a weight
-PLACE = Path("a snapshot")  # of tensors that come from no file
+PLACE = Path("a snapshot")  # in messages on tensors that were not read from a file
 
 
 class Damaged(UserError):
@@ -44,7 +44,7 @@ def save(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
         UserError: the file cannot be written.
     """
     text = json.dumps({"format": FORMAT, **card})
-    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}  # none share their memory
+    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}  # no two share memory
     write_whole(path, safetensors.torch.save(tensors, {"ganvas": f"{digest(tensors, text)} {text}"}))
 
 
@@ -105,7 +105,7 @@ def _read(path: Path, with_tensors: bool) -> tuple[str, str, dict[str, Tensor]]:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode) and not path.is_dir():
             raise UserError(f"Cannot read {path}: it is a pipe or a device, not a file.")
-        with open(path, "rb"):  # safetensors calls every file missing that it cannot open
+        with open(path, "rb"):  # safetensors reports any file that it cannot open as missing
             pass
         with safetensors.safe_open(path, "pt") as file:  # pyright: ignore[reportPrivateImportUsage]
             stated, _, text = (file.metadata() or {}).get("ganvas", "").partition(" ")

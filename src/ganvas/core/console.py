@@ -16,7 +16,7 @@ from ganvas.core.terminal import Console, say
 from ganvas.core.text import command as as_command
 from ganvas.core.text import one_line
 
-Force = Annotated[bool, Parameter(negative=())]  # of every command that writes where the user says
+Force = Annotated[bool, Parameter(negative=())]  # for every command that writes to a place the user names
 app = App(
     name="ganvas",
     help="Train generative adversarial networks on your images, and use both networks afterwards.",
@@ -35,16 +35,16 @@ def as_settings(texts: tuple[str, ...]) -> dict[str, str]:
     Raises:
         UserError: a text without '=', or a setting that is given twice.
     """
-    found: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
             raise UserError(f"'{text}' is no setting: settings are written key=value, such as images=2M.")
         key = key if "." in key else key.removesuffix("_")  # `from_` is the same setting as `from`
-        if key in found:
-            raise UserError(f"{key} is set twice: {key}={found[key]} and {key}={value}. Keep one of them.")
-        found[key] = value
-    return found
+        if key in settings:
+            raise UserError(f"{key} is set twice: {key}={settings[key]} and {key}={value}. Keep one of them.")
+        settings[key] = value
+    return settings
 
 
 def show_settings(card: dict[str, Any]) -> None:
@@ -65,12 +65,12 @@ def passed_over(broken: Sequence[str], good: int) -> int:
 
 
 def is_first() -> bool:
-    """Is this the process that speaks, of all that torchrun started?"""
+    """Is this the one process that prints, of all that torchrun started?"""
     return "WORLD_SIZE" not in os.environ or os.environ.get("RANK", "0") == "0"
 
 
-def command(*words: object) -> str:
-    """A command of this program as the user can paste it where they are, for those that are printed."""
+def command(*args: object) -> str:
+    """A command of this program, to be printed in a form that the user can paste."""
     called = Path(sys.argv[0])
     if shutil.which("ganvas"):
         program = ["ganvas"]
@@ -78,4 +78,4 @@ def command(*words: object) -> str:
         program = [Path(sys.executable).name, "-m", "ganvas"]
     else:
         program = [os.path.relpath(called)]
-    return as_command(*program, *words)
+    return as_command(*program, *args)

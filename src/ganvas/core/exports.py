@@ -1,4 +1,4 @@
-"""What a trained model can be handed on as: networks for other programs, and a page for browsers.
+"""What a trained model can be exported as: networks for other programs, and a page for browsers.
 
 A task says what there is; `ganvas.export` writes the files.
 """

@@ -33,7 +33,7 @@ class Experiment:
     """Data, network, task and training of a run.
 
     `recipe` is only the name of the recipe that it came from. `network` and `task` are the `Config` of an architecture
-    and of a task; a task of None means generating from noise, data of None that task's own default.
+    and of a task; without a task it generates from noise; without data it has the task's default.
     """
 
     recipe: str
@@ -106,8 +106,7 @@ class Experiment:
         task = registry.find(str(parts["task"].pop("name", registry.first().name))[:60])  # old files name no task
         name = str(parts["network"].pop("name", ""))[:60]
         if name not in task.networks:
-            others = {n for other in registry.importable() for n in other.networks}
-            if name not in others:
+            if not any(name in other.networks for other in registry.importable()):
                 raise unknown("network", name, task.networks)
             raise UserError(
                 f"The network {name} is none for the task {task.name}: choose among {', '.join(task.networks)}."
@@ -176,7 +175,7 @@ class Experiment:
         self.kind.ready(self)
 
     def source(self) -> str:
-        """`data.source`, as scripts of before version 0.2 ask for it.
+        """`data.source`, the way scripts for versions before 0.2 get it.
 
         Raises:
             UserError: it is still to be named.
@@ -186,7 +185,7 @@ class Experiment:
         return self.data.source
 
     def loading(self) -> Generator[Counted, None, Any]:
-        """As `load_data`; yields how far it is."""
+        """As `load_data`; yields progress."""
         self.ready()
         return self.data.loading()
 
@@ -197,13 +196,13 @@ class Experiment:
             spec: the shape of the data's samples, a `core.samples.Spec`.
 
         Raises:
-            UserError: the network cannot draw samples of this shape, has fewer layers than `freeze` asks for, or does
+            UserError: the network cannot generate samples of this shape, has fewer layers than `freeze`, or does
                 not fit into the machine's memory.
         """
         kind = self.kind
         spec = kind.network_spec(spec, self.task)
         with self.enough_memory(spec):
-            with torch.device("meta"):  # computes nothing: only shows how large they are
+            with torch.device("meta"):  # computes nothing, only the sizes
                 memory.check_memory(build(kind, self.network, spec))
             torch.manual_seed(seeds.key(self.training.seed, "init"))
             generator, discriminator = build(kind, self.network, spec)

@@ -37,7 +37,9 @@ class TableModel(TrainedModel):
         import pandas as pd
 
         parts = list(self.portions(n, seed))
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[c.name for c in self.spec.columns])
+        return (
+            pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[c.name for c in self.spec.columns])
+        )
 
     def portions(self, n: int, seed: int = 0) -> Iterator[pd.DataFrame]:
         """As `sample`, in portions of up to 8,000 rows."""

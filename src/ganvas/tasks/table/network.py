@@ -30,6 +30,39 @@ class Config:
     d_width: int = knob(256, "units of the discriminator's layers", low=8, high=4096)
 
 
+class Numbers(nn.Module):
+    """What follows from the numbers in a row's cells beside their tokens, [B, tokens, width]; see `Cells.features`."""
+
+    def __init__(self, spec: TableSpec, width: int) -> None:
+        super().__init__()
+        self.parts: list[tuple[int, tuple[int, ...], Tensor]] = []  # first token, sizes, features; no buffers: known
+        end = 0
+        for column in spec.learned:
+            for part, table in zip(column.parts, column.features(), strict=True):
+                start, end = end, end + len(part.sizes)
+                if table.size:
+                    self.parts.append((start, part.sizes, torch.from_numpy(table)))
+        self.last = {start + len(sizes) - 1: i for i, (start, sizes, _) in enumerate(self.parts)}
+        self.weights = nn.ParameterList(
+            nn.Parameter(torch.randn(table.shape[1], width) * 0.1) for _, _, table in self.parts
+        )
+
+    def part(self, i: int, rows: Tensor) -> Tensor:
+        """What the i-th number adds, [B, width]."""
+        start, sizes, table = self.parts[i]
+        place = rows[:, start]
+        for level, size in enumerate(sizes[1:], start + 1):
+            place = place * size + rows[:, level]
+        return f.embedding(place, table.to(rows.device)) @ self.weights[i]
+
+    def add(self, values: Tensor, rows: Tensor) -> Tensor:
+        """`values` [B, tokens, width] with what each number adds at its last token."""
+        if not self.last:
+            return values
+        places = torch.tensor(list(self.last), device=rows.device)
+        return values.index_add(1, places, torch.stack([self.part(i, rows) for i in self.last.values()], 1))
+
+
 class Generator(nn.Module):
     """Noise -> rows, all columns or those that are not given."""
 
@@ -41,6 +74,7 @@ class Generator(nn.Module):
         self.first = _first(spec)
         self.values = nn.Embedding(sum(sizes), width)
         nn.init.normal_(self.values.weight, std=0.3)
+        self.numbers = Numbers(spec, width)
         self.given = nn.Parameter(torch.zeros(count, width))  # added where a token after this one is given
         self.start = nn.Parameter(torch.zeros(count, width))
         self.weight1 = nn.Parameter(torch.randn(count, width, width) / width**0.5)
@@ -53,6 +87,10 @@ class Generator(nn.Module):
         self.depth = [level for c in spec.learned for part in c.parts for level in range(len(part.sizes))]
         self.rare = [_rare(part, level) for c in spec.learned for part in c.parts for level in range(len(part.sizes))]
 
+    def of(self, rows: Tensor) -> Tensor:
+        """What each token says, [B, tokens, width]."""
+        return self.numbers.add(self.values(rows + self.first.to(rows.device)), rows)
+
     def known(self, rows: Tensor, given: Tensor) -> Tensor:
         """What each token's network is told of the others, [B, tokens, width].
 
@@ -60,7 +98,7 @@ class Generator(nn.Module):
             rows: int64 [B, tokens].
             given: bool [B, tokens]: which tokens are given from the outset.
         """
-        values = self.values(rows + self.first.to(rows.device))
+        values = self.of(rows)
         before = values.cumsum(1) - values
         ahead = (values + self.given) * given[..., None]
         after = ahead.flip(1).cumsum(1).flip(1) - ahead
@@ -102,15 +140,15 @@ class Generator(nn.Module):
         out = torch.zeros(count, len(self.sizes), dtype=torch.int64, device=noise.device)
         place = torch.zeros_like(noise)
         known = noise.new_zeros(count, self.values.embedding_dim)
-        fixed = None
+        fixed, ahead = None, known
         if rows is not None and given is not None:
             out = torch.where(given, rows, out)
             fixed = given
-            ahead = (self.values(out + self.first.to(out.device)) + self.given) * given[..., None]
+            ahead = (self.of(out) + self.given) * given[..., None]
             known = known + ahead.sum(1)
         for i, size in enumerate(self.sizes):
             if fixed is not None and bool(fixed[:, i].any()):
-                known = known - (self.values.weight[out[:, i] + int(self.first[i])] + self.given[i]) * fixed[:, i : i + 1]
+                known = known - ahead[:, i]
             if fixed is None or not bool(fixed[:, i].all()):
                 hidden = f.silu(known + self.start[i])
                 inner = f.silu(torch.addmm(self.bias1[i], hidden, self.weight1[i]))
@@ -127,6 +165,8 @@ class Generator(nn.Module):
                 token = token[:, 0]
                 out[:, i] = token if fixed is None else torch.where(fixed[:, i], out[:, i], token)
             known = known + self.values.weight[out[:, i] + int(self.first[i])]
+            if i in self.numbers.last:
+                known = known + self.numbers.part(self.numbers.last[i], out)
         return out, place
 
 
@@ -154,6 +194,7 @@ class Discriminator(nn.Module):
         self.values = nn.EmbeddingBag(sum(spec.sizes), config.d_width, mode="sum")
         nn.init.normal_(self.values.weight, std=0.3)
         self.bias = nn.Parameter(torch.zeros(config.d_width))
+        self.numbers = Numbers(spec, config.d_width)
         width = config.d_width
         self.layers = nn.Sequential(
             nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1)
