@@ -101,10 +101,10 @@ def test_cells_that_mean_missing_are_said(tmp_path: Path) -> None:
     lines = [f"{i},{'?' if i % 5 == 0 else 'NULL' if i % 7 == 0 else 'x' if i % 2 else 'y'},NA" for i in range(60)]
     path = write(tmp_path / "a.csv", "n,word,country\n" + "\n".join(lines) + "\n")
     found = read.Rows(read.opened(str(path)))
-    (frame,) = found.portions()
+    frame = pd.concat(found.portions())
     assert frame["word"].isna().sum() == 12 + 7
     assert found.sentences()[0].startswith('word: 12 cells hold "?", 7 cells hold "NULL": taken for missing (missing=')
-    (frame,) = read.Rows(read.opened(str(path)), "?,NULL").portions()
+    frame = pd.concat(read.Rows(read.opened(str(path)), "?,NULL").portions())
     assert frame["country"].eq("NA").all()
 
 

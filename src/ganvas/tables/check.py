@@ -20,7 +20,7 @@ from ganvas.core.progress import Counted
 from ganvas.core.text import one_line
 from ganvas.tables import columns_file, databases, pack, read
 from ganvas.tables.columns import Column
-from ganvas.tables.data import FEWEST, DataConfig, columns_of
+from ganvas.tables.data import FEWEST, DataConfig, columns_of, doubted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +89,7 @@ def check(
         found.close()
     columns, notes = columns_of(looked, config)
     seen = [_seen(column, looked.frame[column.name], looked.missing.get(column.name, 0)) for column in columns]
-    doubts = {f"{one_line(c.name)}: {c.doubt}." for c in columns if c.doubt}
+    doubts = {doubted(c) for c in columns if c.doubt}
     notes = [note for note in (*looked.notes, *notes) if note not in doubts]
     if file is not None:
         remarks = {s.column.name: _remark(s) for s in seen}
@@ -143,7 +143,7 @@ def _seen(column: Column, series: pd.Series, missing: int) -> Seen:
 
 
 def _remark(seen: Seen) -> str:
-    shown = ", ".join(seen.examples)
+    shown = ", ".join(seen.examples) if seen.column.kind in LEARNED else ""  # no ids and texts: they are of one row
     parts = [f"{seen.distinct:,} different" if seen.distinct > 1 else ""]
     parts += [f"{seen.missing:,} missing" * bool(seen.missing), f"such as {shown[:60]}" * bool(shown)]
     return "; ".join(filter(None, parts))
@@ -166,7 +166,7 @@ def _lines(place: str, count: int, seen: list[Seen], notes: list[str]) -> list[s
     doubtful = [s for s in seen if s.column.doubt]
     if doubtful:
         lines += ["", "Doubtful (?): say what is right with column.NAME=KIND"]
-        lines += [f" ? {one_line(s.column.name)}: {s.column.doubt}." for s in doubtful]
+        lines += [f" ? {doubted(s.column)}" for s in doubtful]
     passed = [s for s in seen if s.column.kind not in LEARNED]
     if passed:
         lines += ["", "Passed over (-), not learned"]

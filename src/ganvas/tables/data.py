@@ -207,7 +207,7 @@ def _packed(name: str, found: pack.Pack, config: DataConfig) -> TableData:
 def columns_of(looked: Looked, config: DataConfig) -> tuple[list[Column], list[str]]:
     """What the columns are, by what was seen and what the user says, and sentences on what is doubtful or left out."""
     columns = chosen.columns(looked.frame, config.said())
-    notes = [f"{one_line(c.name)}: {c.doubt}." for c in columns if c.doubt]
+    notes = [doubted(c) for c in columns if c.doubt]
     left = [str(name) for name in looked.frame if str(name) not in {c.name for c in columns}]
     if left:
         notes.append(f"Left out, as you say: {', '.join(map(one_line, left))}.")
@@ -216,6 +216,11 @@ def columns_of(looked: Looked, config: DataConfig) -> tuple[list[Column], list[s
             f"What the columns are was read from {len(looked.frame):,} of the {looked.count:,} rows, drawn at random."
         )
     return columns, notes
+
+
+def doubted(column: Column) -> str:
+    """A sentence on what is doubtful of a column."""
+    return f"{one_line(column.name)}: {column.doubt}{'' if column.doubt.endswith('?') else '.'}"
 
 
 def fitted(
