@@ -18,7 +18,7 @@ from ganvas.core import registry
 SOURCE = Path(ganvas.__file__).parent
 FLOORS = [  # lowest first; the folders of one floor do not know each other
     ["core"],
-    ["images", "metrics"],
+    ["images", "tables", "metrics"],
     ["networks", "report", "export"],
     ["training"],
     ["tasks"],

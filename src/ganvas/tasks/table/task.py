@@ -45,6 +45,9 @@ class TableTask(Task):
     shown = {"nll": ("-log p", ".3f"), **SHOWN}  # noqa: RUF012
     checks = "likelihood"
     usage = "draws rows of a table: ganvas sample RUN"
+    next_steps = (
+        ("Draw rows; the same seed gives the same rows again:", ("sample", "{place}", "--count", "1000")),
+    )
     loss = losses.LOSSES["nonsaturating"]
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: TableSpec, config: Config, network: object) -> None:
