@@ -34,6 +34,7 @@ def train(
     *settings: str,
     run: Path | None = None,
     data: str | None = None,
+    table: str | None = None,
     to: str | None = None,
     smoke: Annotated[bool, Parameter(negative=())] = False,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
@@ -51,7 +52,10 @@ def train(
     run
         The run's folder.
     data
-        A data set's name, or your own: a folder of pictures (a sub-folder a class), .zip, .tar, .npz, IDX files, pack.
+        A data set's name, or your own: a folder of pictures (a sub-folder a class), .zip, .tar, .npz, IDX files, pack;
+        for table: a CSV or Parquet file, or a database, such as sqlite:///shop.db.
+    table
+        For table: which of the database's tables.
     to
         For translate: the pictures of the other kind, as --data.
     smoke
@@ -62,6 +66,8 @@ def train(
     from ganvas import api
 
     chosen = as_settings(settings)
+    if table is not None:
+        chosen["table"] = table
     experiment = api.experiment(recipe, data, chosen, to)
     if smoke:
         experiment = api.experiment(experiment.smoke(), data, chosen, to)

@@ -107,7 +107,7 @@ def as_settings(texts: tuple[str, ...]) -> dict[str, str]:
         key, equals, value = text.partition("=")
         if not equals:
             raise UserError(f"'{text}' is no setting: settings are written key=value, such as images=2M.")
-        key = key.removesuffix("_")  # `from_` is the same setting as `from`
+        key = key if "." in key else key.removesuffix("_")  # `from_` is the same setting as `from`
         if key in settings:
             raise UserError(f"{key} is set twice: {key}={settings[key]} and {key}={value}. Keep one of them.")
         settings[key] = value

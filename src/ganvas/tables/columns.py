@@ -29,12 +29,13 @@ class Column:
     Attributes:
         name: as in the table.
         kind: number; category (also yes or no, and categories that have an order); date (with or without a time); id
-            (its values are made anew, not learned); text (free text: left empty, or drawn from what was seen); constant.
-        type: int, float, text, bool, date (a day), time (a day and a time of day), clock (a time of day alone) or span (a
-            duration); the last two are numbers of seconds.
+            (its values are made anew, not learned); text (free text: left empty, or drawn from what was seen);
+            constant.
+        type: int, float, text, bool, date (a day), time (a day and a time of day), clock (a time of day alone) or span
+            (a duration); the last two are numbers of seconds.
         decimals: of a number, digits after the point; -1: as many as there are.
-        form: how the source writes its values. Of dates and times of day as for `strftime` ('': ISO 8601), of numbers how
-            1234.5 would be written ('': so), of durations one of `forms.SPANS`; of an id, its pattern.
+        form: how the source writes its values. Of dates and times of day as for `strftime` ('': ISO 8601), of numbers
+            how 1234.5 would be written ('': so), of durations one of `forms.SPANS`; of an id, its pattern.
         zone: of times, their zone; '': none is stated.
         step: of times, seconds between one and the next that can be.
         order: of a category, its values in their order if they have one.
@@ -62,7 +63,9 @@ class Column:
             UserError: an entry that there is not.
         """
         if self.kind not in KINDS or self.type not in TYPES:
-            raise UserError(f"the column {self.name[:60]!r} is of the kind {self.kind[:60]!r} and type {self.type[:60]!r}.")
+            raise UserError(
+                f"the column {self.name[:60]!r} is of the kind {self.kind[:60]!r} and type {self.type[:60]!r}."
+            )
         if not -1 <= self.decimals <= 18 or not 1 <= self.step <= DAY:
             raise UserError(f"the column {self.name[:60]!r} has {self.decimals} decimals and a step of {self.step}.")
         learned = {"number": 1, "category": 1, "date": 2 if self.type == "time" else 1}.get(self.kind, 0)
@@ -94,7 +97,11 @@ class Column:
         if self.type == "text" and series.dtype == "str":
             return series
         known = series.notna()
-        texts = series[known].map({True: "true", False: "false"}.get) if self.type == "bool" else series[known].map(self._text)
+        texts = (
+            series[known].map({True: "true", False: "false"}.get)
+            if self.type == "bool"
+            else series[known].map(self._text)
+        )
         return texts.reindex(series.index)
 
     def _text(self, value: Any) -> str:

@@ -137,7 +137,9 @@ class DatabaseTable(Database):
 
 def _no_twins(name: str, columns: Sequence[str]) -> None:
     if twice := next((c for c, count in Counter(columns).items() if count > 1), None):
-        raise UserError(f"{name} has two columns that are called {one_line(twice)[:60]!r}: give each a name of its own.")
+        raise UserError(
+            f"{name} has two columns that are called {one_line(twice)[:60]!r}: give each a name of its own."
+        )
 
 
 def named(frame: Any) -> str:
@@ -187,14 +189,14 @@ def opened(source: str, table: str = "", encoding: str = "", delimiter: str = ""
     if table:
         raise UserError(f"--table {table} is for databases, and {path} is a file: leave it out.")
     with csv_files.opened(path) as file:
-        try:
-            start = file.read(16)
-        except (OSError, EOFError, ValueError) as error:
-            raise csv_files.broken(path, error) from error
+        start = file.read(16)
     if start[:4] == b"PAR1":
         return ParquetFile(path)
-    known = {b"SQLite format 3\0": f"a database of SQLite: name it as sqlite:///{path}", b"PK\3\4": "a ZIP archive or an Excel "
-             "file: save it as CSV or Parquet", b"%PDF": "a PDF"}  # fmt: skip
+    known = {
+        b"SQLite format 3\0": f"a database of SQLite: name it as sqlite:///{path}",
+        b"PK\3\4": "a ZIP archive or an Excel file: save it as CSV or Parquet",
+        b"%PDF": "a PDF",
+    }
     for magic, what in known.items():
         if start.startswith(magic):
             raise UserError(f"{path} is no CSV file but {what}.")
@@ -366,9 +368,9 @@ def values(series: pd.Series, column: Column) -> pd.Series | None:
     if column.kind == "date" and not types.is_datetime64_any_dtype(series):
         texts = series if is_text else whole_texts(series)
         times = forms.read_dates(texts.astype("str"), column.form or "ISO8601")
-        if times.dt.tz is None and column.zone:
-            return times.dt.tz_localize("UTC")
-        return times if column.zone or times.dt.tz is None else times.dt.tz_localize(None)
+        if not column.zone:
+            return times if times.dt.tz is None else times.dt.tz_localize(None)
+        return times.dt.tz_localize(column.zone) if times.dt.tz is None else times.dt.tz_convert(column.zone)
     if not is_text:
         return None
     if column.type == "clock":
