@@ -265,10 +265,10 @@ def _shown(address: str) -> str:
 
 
 def _engine(address: str) -> Any:
+    url = databases.url_of(address)  # says what to install where SQLAlchemy is missing
     from sqlalchemy import create_engine
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-    url = databases.url_of(address)
     try:
         return create_engine(url)
     except ImportError as error:
