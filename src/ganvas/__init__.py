@@ -118,7 +118,7 @@ old_names.install()
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch only when something is used that needs it: `ganvas --help` answers at once."""
+    """Import torch only when something that needs it is used, so that `ganvas --help` answers at once."""
     if name not in __all__:
         raise AttributeError(f"module 'ganvas' has no attribute {name!r}")
     home, _, inner = HOMES.get(name, "training.events").partition(":")

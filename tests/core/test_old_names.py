@@ -76,7 +76,6 @@ from ganvas.seeds import generator, key, latents, plant
 from ganvas.selection import Selector, pick
 from ganvas.sources import trained_on
 from ganvas.spec import ImageSpec, drawable
-from ganvas.tables import Measuring, Progressing
 from ganvas.tasks import TASKS, generate, restore, translate
 from ganvas.tasks.base import Task
 from ganvas.tasks.generate import Config, GenerateTask

@@ -327,7 +327,7 @@ def test_a_collapsed_candidate_is_not_the_best(
     run = Run(collapsed)
     candidate = run.candidate(16)
     candidate.write_bytes(run.model.read_bytes())
-    evaluation.beside(candidate, 100)
+    evaluation.measure_candidate(candidate, 100)
     assert not candidate.exists()
     assert not run.best.exists()
     assert readable(run.figures())[-1].note

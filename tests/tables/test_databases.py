@@ -1,5 +1,10 @@
 """Tables in databases: SQLite, and PostgreSQL with a server of the test's own."""
 
+# ruff: noqa: E402  # pandas is an extra
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import gc
@@ -130,7 +135,7 @@ def test_a_table_that_changes_while_it_is_read_is_refused(shop: Path, monkeypatc
     table = read.DatabaseTable(f"sqlite:///{shop}", "orders")
     counts = iter([401])
     monkeypatch.setattr(table, "_count", lambda: next(counts))
-    with pytest.raises(UserError, match="orders of sqlite:.* changes while it is read: 400 rows at first, 401 now"):
+    with pytest.raises(UserError, match=r"orders of sqlite:.* changes while it is read: 400 rows at first, 401 now"):
         list(table.portions())
     table.close()
 
@@ -269,7 +274,7 @@ def test_what_is_written_meanwhile_is_not_seen_in_postgresql(server: Server, mon
 
 
 def test_a_wrong_password_or_database_is_said_without_the_password(server: Server) -> None:
-    with pytest.raises(UserError, match="cannot be reached: .*gone.* does not exist") as caught:
+    with pytest.raises(UserError, match=r"cannot be reached: .*gone.* does not exist") as caught:
         data(server.address.replace("/postgres", "/gone"), table="orders")
     assert "s3cret" not in str(caught.value)
     with pytest.raises(UserError, match="cannot be reached: "):

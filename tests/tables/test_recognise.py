@@ -1,5 +1,10 @@
 """Of which kind a column is taken for, from its values."""
 
+# ruff: noqa: E402  # pandas is an extra
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import datetime as dt
@@ -50,10 +55,10 @@ CASES = {
     "with unit": ((f"{p:.1f} kg" for p in PRICES), "number float 1234.5 kg", ""),
     "per cent": ((f"{i % 101}%" for i in range(N)), "number int 1234.5%", ""),
     "powers": ((f"{p:.3e}" for p in PRICES / 1e7), "number", ""),
-    "three places": ((f"{i % 900 + 1},{i % 1000:03d}" for i in range(N)), "number int 1,234.5", "1,234 is read as 1234"),
+    "three places": ((f"{i % 900 + 1},{i % 1000:03d}" for i in range(N)), "number int 1,234.5", "1,234 is read as"),
     "some words": (["unknown" if i % 50 == 7 else str(i % 90) for i in range(N)], "number int", "row"),
     "several units": (some(["10 kg", "500 g", "3 lb", "12 kg", "80 g"]), "category text", "several units"),
-    "numbers and words": ([str(i % 40) if i % 3 else f"word {i % 9}" for i in range(N)], "category text", "row 2 holds"),
+    "numbers and words": ([str(i % 40) if i % 3 else f"w {i % 9}" for i in range(N)], "category text", "row 2 holds"),
     "zip codes": ((f"{i:05d}" for i in R.integers(501, 99_000, N) // 900 * 900), "category text", ""),
     "phone numbers": ((f"+49 170 {i:07d}" for i in R.permutation(N)), "id text", ""),
     "phones as digits": ((f"0170{i:07d}" for i in R.permutation(N)), "id text", ""),
@@ -82,8 +87,8 @@ CASES = {
     "days as numbers": ([int(d.strftime("%Y%m%d")) for d in DAYS], "date date %Y%m%d", "eight digits"),
     "no real days": (["2020-02-30" if i % 90 == 5 else str(d) for i, d in enumerate(DAYS)], "date date", "no date"),
     "times": ((s.strftime("%Y-%m-%d %H:%M:%S") for s in SECONDS), "date time %Y-%m-%d %H:%M:%S", ""),
-    "times with zones": ((s.strftime("%Y-%m-%dT%H:%M:%S+02:00") for s in SECONDS), "date time %Y-%m-%dT%H:%M:%S%:z", ""),
-    "offsets that differ": ((f"{s:%Y-%m-%d %H:%M:%S}+0{i % 2 + 1}00" for i, s in enumerate(SECONDS)), "date time", "differ"),
+    "times with zones": ((f"{s:%Y-%m-%dT%H:%M:%S}+02:00" for s in SECONDS), "date time %Y-%m-%dT%H:%M:%S%:z", ""),
+    "offsets that differ": ((f"{s:%Y-%m-%d %H:%M:%S}+0{s.month % 2 + 1}00" for s in SECONDS), "date time", "differ"),
     "times of twelve hours": ((s.strftime("%m/%d/%Y %I:%M %p") for s in SECONDS), "date time %m/%d/%Y %I:%M %p", ""),
     "parts of seconds": ((f"{s:%Y-%m-%d %H:%M:%S}.25" for s in SECONDS), "date time", "fractions"),
     "times of day": ((s.strftime("%H:%M") for s in SECONDS), "number clock %H:%M", ""),
@@ -182,13 +187,17 @@ def test_kinds_are_set_by_hand() -> None:
     assert columns(frame, code="id")[0].kind == "id"
     assert columns(frame, day="text")[1].kind == "text"
     ordered = columns(frame, code={"kind": "category", "order": ["8010", "1020", "1010"]})[0]
-    assert ordered.fitted(read.values(frame["code"].astype("str"), ordered), 5).parts[0].values == ("8010", "1020", "1010")
+    assert ordered.fitted(read.values(frame["code"].astype("str"), ordered), 5).parts[0].values == (
+        "8010",
+        "1020",
+        "1010",
+    )
 
 
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ({"word": "number"}, "The column word cannot be a number: row 1 holds \"red\""),
+        ({"word": "number"}, 'The column word cannot be a number: row 1 holds "red"'),
         ({"word": "date"}, "The column word cannot be a date: row 1 holds"),
         ({"word": "constant"}, "cannot be constant: it has 2 different values"),
         ({"gone": "number"}, "There is no column 'gone'."),
@@ -198,7 +207,9 @@ def test_kinds_are_set_by_hand() -> None:
     ],
 )
 def test_a_kind_that_cannot_be_is_refused(said: dict[str, Any], sentence: str) -> None:
-    frame = pd.DataFrame({"word": pd.Series(["red", "blue"] * 30, dtype="str"), "number": range(60), "empty": [None] * 60})
+    frame = pd.DataFrame(
+        {"word": pd.Series(["red", "blue"] * 30, dtype="str"), "number": range(60), "empty": [None] * 60}
+    )
     with pytest.raises(UserError) as caught:
         columns(frame, **said)
     assert sentence in str(caught.value)

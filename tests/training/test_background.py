@@ -129,7 +129,7 @@ def test_the_better_of_two_candidates_stays(blobs: Path, tmp_path: Path, monkeyp
         content = run.model.read_bytes()
         run.candidate(images).write_bytes(content)
         before = run.best.stat().st_ino if run.best.exists() else 0
-        evaluation.beside(run.candidate(images), 100)
+        evaluation.measure_candidate(run.candidate(images), 100)
         kept.append(run.best.stat().st_ino != before)
         assert not run.candidate(images).exists()
     assert kept == [True, False, True, False]
@@ -137,7 +137,7 @@ def test_the_better_of_two_candidates_stays(blobs: Path, tmp_path: Path, monkeyp
     protocol = dataclasses.replace(protocol, count=50)
     run.candidate(50).write_bytes(run.model.read_bytes())
     before = run.best.stat().st_ino
-    evaluation.beside(run.candidate(50), 50)
+    evaluation.measure_candidate(run.candidate(50), 50)
     assert run.best.stat().st_ino != before
 
 

@@ -26,7 +26,7 @@ from ganvas.training.events import Saved, Started, Stepped, Warned
 from ganvas.training.experiment import Experiment
 
 TIMES = {"seconds", "images_per_second"}
-BY_TASK = ("mnist", "denoise", "translate")  # one of each task: what a snapshot holds is the task's
+BY_TASK = ("mnist", "denoise", "translate", "table")  # one of each task: what a snapshot holds is the task's
 
 
 def marked(mark: pytest.MarkDecorator) -> list[Any]:

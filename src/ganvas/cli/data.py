@@ -58,7 +58,7 @@ def check(
             check_free(place, force=force)
     task = next((t for t in registry.importable() if t.check_data is not None and t.Data.takes(path)), None)
     if task is not None:
-        lines, found = _watched(task.check_data(path, as_settings(settings), columns), "looking at the rows")
+        lines, found = _with_progress(task.check_data(path, as_settings(settings), columns), "looking at the rows")
         if json:
             say_json(found)
         else:
@@ -66,7 +66,7 @@ def check(
         return 0
     if settings or columns is not None:
         raise UserError(f"{path} is no table: settings and --columns are for tables.")
-    checked = _watched(api.check_data(path, out), "looking at pictures")
+    checked = _with_progress(api.check_data(path, out), "looking at pictures")
     if json:
         say_json(checked.to_dict())
     else:
@@ -97,17 +97,17 @@ def pack(path: str, out: Path, *settings: str) -> int:
     from ganvas.images import data as datasets
     from ganvas.images.data.config import DataConfig
 
-    kinds, wanted = config.types_of(DataConfig), DataConfig(path)
+    types, chosen = config.types_of(DataConfig), DataConfig(path)
     for key, text in as_settings(settings).items():
-        if key not in kinds or key == "source":
-            raise unknown("setting", key, [k for k in kinds if k != "source"])
-        wanted = dataclasses.replace(wanted, **{key: config.parse(text, kinds[key], key)})
-    config.check(wanted)
-    steps = datasets.pack_into(path, file_place(out), wanted.shape(), wanted.labels)
-    found = _watched(steps, "converting pictures")
-    for note in found.notes:
+        if key not in types or key == "source":
+            raise unknown("setting", key, [k for k in types if k != "source"])
+        chosen = dataclasses.replace(chosen, **{key: config.parse(text, types[key], key)})
+    config.check(chosen)
+    steps = datasets.pack_into(path, file_place(out), chosen.shape(), chosen.labels)
+    packed = _with_progress(steps, "converting pictures")
+    for note in packed.notes:
         say(note)
-    spec, counts = found.spec, (len(found.train.images), len(found.held_out.images))
+    spec, counts = packed.spec, (len(packed.train.images), len(packed.held_out.images))
     say(
         f"{out}: {counts[0]:,} pictures to train on and {counts[1]:,} held out, {spec.size}x{spec.size} pixels, "
         f"{spec.channels} channels, {spec.classes or 'no'} classes.\n\n"
@@ -125,27 +125,27 @@ def cache(*, clear: Annotated[bool, Parameter(negative=())] = False) -> int:
     clear
         Remove all of it, but what a training uses just now. It is made anew when it is needed.
     """
-    from ganvas.core import cache as kept
+    from ganvas.core import cache as caches
     from ganvas.core.text import one_line
 
-    found = kept.entries()
+    entries = caches.entries()
     if clear:
-        left = [entry for entry in found if not kept.remove(entry.place)]
-        gone = sum(entry.bytes for entry in found) - sum(entry.bytes for entry in left)
-        say(f"Removed {len(found) - len(left):,} of {len(found):,} things from the cache, {gone / 1e6:,.0f} MB.")
+        left = [entry for entry in entries if not caches.remove(entry.place)]
+        freed = sum(entry.bytes for entry in entries) - sum(entry.bytes for entry in left)
+        say(f"Removed {len(entries) - len(left):,} of {len(entries):,} things from the cache, {freed / 1e6:,.0f} MB.")
         for entry in left:
             say(f"  in use: {one_line(entry)}")
         return 0
-    for entry in reversed(found):
+    for entry in reversed(entries):
         say(f"{one_line(entry)}\n  {one_line(entry.place)}")
-    total = sum(entry.bytes for entry in found)
-    say(f"{total / 1e6:,.0f} MB in {len(found):,} things; the cache may take {kept.limit() / 1e9:,.1f} GB.")
-    say(f"Empty it with:\n  {command('data', 'cache', '--clear')}" if found else "It is empty.")
+    total = sum(entry.bytes for entry in entries)
+    say(f"{total / 1e6:,.0f} MB in {len(entries):,} things; the cache may take {caches.limit() / 1e9:,.1f} GB.")
+    say(f"Empty it with:\n  {command('data', 'cache', '--clear')}" if entries else "It is empty.")
     return 0
 
 
-def _watched(steps: Generator[Counted, None, T], text: str) -> T:
-    """Show a progress bar while data is worked on; returns what comes of it."""
+def _with_progress(steps: Generator[Counted, None, T], text: str) -> T:
+    """Show a progress bar while the steps run; returns the generator's result."""
     from rich.progress import Progress
 
     console = Console(stderr=True)

@@ -1,4 +1,4 @@
-"""What a person sees while a training runs: a live display in a terminal, plain lines elsewhere."""
+"""The display of a running training: live in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def time_left(row: dict[str, Any], total: int) -> float:
-    """Seconds that the rest takes at the speed of the last tick."""
+    """Seconds until the end at the speed of the last tick."""
     return max(0, total - row["images"]) / max(row["images_per_second"], 1e-9)
 
 
 def line(row: dict[str, Any], total: int, task: type[Task]) -> str:
-    """One log row as a line: progress, what the task shows of it, and speed."""
+    """A log row as a line: progress, the task's figures, and speed."""
     so_far = f"[{row['images']:,}/{total:,} {task.Spec.noun}, epoch {row['epoch']:.2f}]"
     timing = f"{row['images_per_second']:.0f} {task.Spec.noun}/s  {duration(time_left(row, total))} left"
     return f"{so_far}  {task.log_line(row)}  {timing}"
@@ -56,7 +56,7 @@ class Lines:
 
 
 def describe(event: Event, task: type[Task]) -> str:
-    """An event in words; empty for those that need none."""
+    """An event as a line of text; empty for events that are not shown."""
     noun = task.Spec.noun
     if isinstance(event, Started):
         return f"{'Training' if not event.images else f'Going on after {event.images:,} {noun}'} in {event.folder}"
@@ -138,5 +138,5 @@ class Screen:
 
 
 def _is_plain(console: Console) -> bool:
-    """Has this terminal no colours, or no characters beside ASCII?"""
+    """Does this terminal lack colours, or characters beyond ASCII?"""
     return console.color_system is None or console.options.ascii_only

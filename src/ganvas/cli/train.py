@@ -131,7 +131,7 @@ def recipes(name: str | None = None) -> int:
 
 
 def forecast(experiment: Experiment) -> int:
-    """Print what a training would be."""
+    """Print the settings and size of a training, and a forecast of its time."""
     if not is_first():
         return 0
     from ganvas.core.progress import duration
@@ -145,10 +145,10 @@ def forecast(experiment: Experiment) -> int:
     rate, noun = trial.speed(), experiment.kind.Spec.noun
     what = "pieces" if getattr(experiment.data, "fit", "") == "pieces" else noun
     say()
-    for title, kind in (("Data", images), ("And", images.other)):
-        if kind is not None:
-            count, out = len(kind.train.samples), len(kind.held_out.samples)
-            say(f"{title:<9} {count:,} {what} of {one_line(kind.name)}, {out:,} held out")
+    for title, domain in (("Data", images), ("And", images.other)):
+        if domain is not None:
+            count, held_out = len(domain.train.samples), len(domain.held_out.samples)
+            say(f"{title:<9} {count:,} {what} of {one_line(domain.name)}, {held_out:,} held out")
     say(f"Networks  generator {generator:,} weights, discriminator {discriminator:,}")
     say(f"Machine   {trainer.device.type}, {trainer.precision}")
     say(f"Forecast  {duration(total / rate)} for {total:,} {noun} at {rate:.0f} {noun} a second")
@@ -157,46 +157,45 @@ def forecast(experiment: Experiment) -> int:
 
 @contextmanager
 def stop_on_signal() -> Iterator[list[int]]:
-    """A list that fills when the user (Ctrl-C) or the system (SIGTERM; SIGHUP, when a terminal is closed) asks to stop;
-    a second Ctrl-C stops at once.
+    """A list of the signals to stop that have come: Ctrl-C, SIGTERM, or SIGHUP when a terminal is closed.
 
-    The wish is also told to the other processes of the training, where there are some.
+    A second Ctrl-C stops at once. The request also reaches the other processes of the training, if there are any.
     """
     from ganvas.core import distributed
 
-    asked: list[int] = []
+    received: list[int] = []
 
-    def ask(number: int, _: object) -> None:
-        if asked and number == signal.SIGINT:
+    def handle(number: int, _: object) -> None:
+        if received and number == signal.SIGINT:
             raise KeyboardInterrupt
-        asked.append(number)
+        received.append(number)
         distributed.wish("stop")
 
     numbers = [signal.SIGINT, signal.SIGTERM]
-    if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:  # nohup: it shall outlive its terminal
+    if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:  # ignored under nohup: keep it so
         numbers.append(HANGUP)
-    before = {number: signal.signal(number, ask) for number in numbers}
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
-        yield asked
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 @contextmanager
-def _without_terminal(asked: list[int]) -> Iterator[None]:
-    """When the terminal was closed there is nowhere to write to: what is said then goes nowhere, and is no error."""
+def _without_terminal(received: list[int]) -> Iterator[None]:
+    """After the terminal was closed, drop all output and ignore the errors of writing to it."""
     try:
         yield
     except OSError:
-        if HANGUP not in asked:
+        if HANGUP not in received:
             raise
-        with contextlib.suppress(OSError):  # no file of the system's
+        with contextlib.suppress(OSError):  # stdout has no file descriptor
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def watch(experiment: Experiment, folder: Path | None) -> int:
-    """Train, show what happens, and say at the end what there is and what to type next."""
+    """Train, show the progress, and print at the end where the results are and what to type next."""
     from ganvas.cli.display import Lines, Screen
     from ganvas.core import distributed
     from ganvas.training.events import Sampled, Started
@@ -206,8 +205,8 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     display = Screen(console, total, task, title) if console.is_terminal else Lines(console, total, task)
     events = cast("Generator[Event]", experiment.run(folder))
     place, last, newest, stopped = Path(), None, Path(), False
-    with stop_on_signal() as asked, _without_terminal(asked):
-        with contextlib.closing(events), display:  # a generator: it saves as it closes, whatever happens here
+    with stop_on_signal() as received, _without_terminal(received):
+        with contextlib.closing(events), display:  # closing the generator saves a snapshot, whatever happens here
             for event in events:
                 last = event
                 if isinstance(event, Started):
@@ -221,9 +220,9 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
             events.close()
         if stopped and is_first():
             say(f"\nStopped and saved. Go on with:\n  {command('resume', place)}")
-    if stopped or HANGUP in asked:
+    if stopped or HANGUP in received:
         distributed.granted("stop")
-        return 128 + (asked or [signal.SIGTERM])[0]
+        return 128 + (received or [signal.SIGTERM])[0]
     if not is_first():
         return 0
     if isinstance(last, Started):

@@ -31,9 +31,9 @@ class Cells:
 
     `low`, `high`: the smallest and the largest value of each cell of numbers, ascending; empty for categories.
     `values`: the value of each cell of a category; empty for numbers.
-    `counts`: training rows in each cell. `missing`, `rare`: training rows without a value, and rows of a category with a
-    value that fewer rows have than may be drawn; each has a cell of its own after the others if there are such rows,
-    and categories always have one for rare and unknown values.
+    `counts`: training rows in each cell. `missing`: training rows without a value. `rare`: those with a value that too
+    few rows have for it to be drawn. Missing values have a cell of their own after the others if there are some;
+    categories always have one for rare and unknown values.
     """
 
     counts: tuple[int, ...]
@@ -51,7 +51,7 @@ class Cells:
         """
         numbers = bool(self.low) or bool(self.high)
         lengths = {len(self.counts), *((len(self.low), len(self.high)) if numbers else (len(self.values),))}
-        if len(lengths) != 1 or not 0 < len(self.counts) + self.missing + self.rare or len(self.counts) > LARGEST:
+        if len(lengths) != 1 or not (self.counts or self.missing or self.rare) or len(self.counts) > LARGEST:
             raise UserError(f"it has {len(self.counts)} cells, and other numbers of values for them.")
         if min((*self.counts, self.missing, self.rare)) < 0 or (numbers and self.values):
             raise UserError("its cells are of no kind that there is.")
@@ -214,7 +214,8 @@ class Cells:
                 raise UserError(f"the entry {name} of its cells is none.")
         if any(type(entries.get(name, 0)) is not int for name in ("missing", "rare")):
             raise UserError("its cells count missing rows wrongly.")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()}
+        return cls(**values)
 
 
 def of_numbers(numbers: np.ndarray, rare: int, most: int = 4_096) -> Cells:
@@ -277,6 +278,4 @@ def of_category(values: Any, rare: int, order: tuple[str, ...] = ()) -> Cells:
     names = [v for v in order if v in enough.index] if order else sorted(enough.index)
     names += [v for v in sorted(enough.index) if v not in set(names)] if order else []
     kept = tuple(int(enough[name]) for name in names)
-    return Cells(
-        kept, values=tuple(names), missing=int(values.isna().sum()), rare=int(counts.sum()) - sum(kept)
-    )
+    return Cells(kept, values=tuple(names), missing=int(values.isna().sum()), rare=int(counts.sum()) - sum(kept))

@@ -1,5 +1,9 @@
 """`ganvas data check` of a table: what its columns are, what is doubtful, what is passed over; and columns.toml."""
 
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import dataclasses

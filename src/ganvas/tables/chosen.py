@@ -1,5 +1,9 @@
 """Kinds of columns that the user sets, in columns.toml or by column.NAME=kind."""
 
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import dataclasses

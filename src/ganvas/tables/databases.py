@@ -172,8 +172,8 @@ class Database:
         if after != self.rows or self.done != self.rows:
             now = after if after != self.rows else self.done
             raise UserError(
-                f"The table {self.name} of {self.place} changes while it is read: {self.rows:,} rows at first, {now:,} now. "
-                "Read it when nobody writes, or a copy of it."
+                f"The table {self.name} of {self.place} changes while it is read: {self.rows:,} rows at first, "
+                f"{now:,} now. Read it when nobody writes, or a copy of it."
             )
 
     @contextlib.contextmanager

@@ -4,6 +4,10 @@ What does not fit into IN_MEMORY is written to the user's cache and read from th
 same file finds it again.
 """
 
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import hashlib
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
-IN_MEMORY = 256_000_000  # bytes of tokens
+IN_MEMORY = 100_000_000  # bytes of tokens
 CELLS = 10_000_000  # cells of the sample that kinds and cells are learned from, about
 FEWEST, MOST = 100_000, 1_000_000  # rows of it
 CARD = 1_000_000_000  # bytes of a pack's card at most
@@ -75,7 +79,7 @@ def look(rows: Rows, most: int = 0) -> Generator[Counted, None, Looked]:
         UserError: the table has no rows or no columns, or cannot be read.
     """
 
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seeds.key(0, "rows to look at"))  # as no program that made the table would
     parts: list[tuple[pd.DataFrame, np.ndarray]] = []
     count, held, below, missing = 0, 0, 1.0, {}
     columns: list[str] = []
@@ -142,8 +146,9 @@ def encoded(frame: pd.DataFrame, spec: TableSpec, unread: dict[str, int]) -> Ten
             continue
         if not column.parts[0].missing:
             row, title = frame.index[lost.to_numpy()][0], one_line(column.name)
+            value = quoted(str(frame[column.name][row])[:40])
             raise UserError(
-                f"Row {int(row) + 1:,} of the column {title} holds {quoted(str(frame[column.name][row])[:40])}, which is no "
+                f"Row {int(row) + 1:,} of the column {title} holds {value}, which is no "
                 f"{column.kind} as in the rows that were looked at. Correct it, or say column.{title}=category."
             )
         unread[column.name] = unread.get(column.name, 0) + int(lost.sum())

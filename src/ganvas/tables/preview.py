@@ -67,7 +67,7 @@ class Preview(samples.Preview):
         )
 
     def _frequencies(self, name: str, most: int = 40) -> tuple[np.ndarray, np.ndarray]:
-        """Shares of the real rows and of these in a column's first tokens, with neighbours together if there are many."""
+        """Shares of real rows and of these in a column's first tokens, neighbours together if there are many."""
         part = self.spec.column(name).parts[0]
         logs = part.priors()[0]
         real = np.exp(logs.astype(np.float64))

@@ -1,16 +1,17 @@
 """Tables from files, databases and DataFrames, in portions: pandas DataFrames whose index has the rows' numbers."""
 
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import contextlib
-import json
 import weakref
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
 
 from ganvas.core.errors import UserError, cannot, first_line
 from ganvas.core.files import place
@@ -18,6 +19,7 @@ from ganvas.core.text import one_line, quoted
 from ganvas.tables import csv_files, forms
 from ganvas.tables.columns import Column
 from ganvas.tables.databases import Database, is_address
+from ganvas.tables.plain import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +52,8 @@ class _File:
     """A file, which must not change while it is read."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.name, self.rows = path, path.name, None
+        self.path, self.name = path, path.name
+        self.rows: int | None = None
         self.notes: list[str] = []
 
     def stamp(self) -> str:
@@ -113,7 +116,8 @@ class Frame:
     """A DataFrame of the caller's."""
 
     def __init__(self, frame: pd.DataFrame, name: str = "DataFrame") -> None:
-        self.frame, self.name, self.rows = frame, name, len(frame)
+        self.frame, self.name = frame, name
+        self.rows: int | None = len(frame)
         self.notes: list[str] = []
         _no_twins(name, list(map(str, frame.columns)))
 
@@ -249,66 +253,6 @@ class Rows:
             f"{one_line(name)}: {', '.join(words)}: taken for missing (missing= says which texts are)."
             for name, words in found.items()
         ]
-
-
-def plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with columns of objects as numbers, booleans, dates or text."""
-    changed = {name: _plain(frame[name]) for name in frame if _is_odd(frame[name])}
-    return frame.assign(**changed) if changed else frame
-
-
-def _is_odd(series: pd.Series) -> bool:
-    import pandas as pd
-
-    dtype = series.dtype
-    simple = dtype.kind in "biufmM" or dtype == "str" or isinstance(dtype, pd.CategoricalDtype | pd.DatetimeTZDtype)
-    return not simple or isinstance(dtype, pd.ArrowDtype)
-
-
-def _plain(series: pd.Series) -> pd.Series:
-    import pandas as pd
-    from pandas.api import types
-
-    if types.is_string_dtype(series.dtype) and series.dtype != object:
-        return series.astype("str")
-    if isinstance(series.dtype, pd.ArrowDtype) or series.dtype != object:
-        if series.dtype.kind in "iuf":
-            return series.astype("float64") if series.isna().any() else series.astype(series.dtype.kind + "8")
-        series = series.astype(object)
-    known = series.dropna()
-    kind = types.infer_dtype(known, skipna=True)
-    if kind == "integer" and len(known) == len(series):
-        return _integers(series)
-    if kind in ("decimal", "floating", "mixed-integer-float", "integer"):
-        return pd.to_numeric(series.where(series.notna(), np.nan)).astype("float64")
-    if kind in ("date", "datetime", "datetime64"):
-        mixed = any(getattr(v, "tzinfo", None) is not None for v in known.iloc[:1_000])
-        return pd.to_datetime(series, utc=mixed, errors="coerce")
-    if kind in ("timedelta", "timedelta64"):
-        return pd.to_timedelta(series)
-    if kind == "boolean":
-        return series
-    texts = known.map(_as_text).astype("str")
-    return texts.reindex(series.index)
-
-
-def _integers(series: pd.Series) -> pd.Series:
-    try:
-        return series.astype("int64")
-    except OverflowError:
-        return series.astype("str")
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value)[:100].hex()
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list | dict | tuple):
-        return json.dumps(value, default=str)
-    return str(value)
 
 
 def table(source: str, name: str = "", columns: Sequence[Column] = ()) -> pd.DataFrame:

@@ -1,5 +1,9 @@
 """Of which kind each column of a table is: a number, a category, a date, an id, free text or a constant."""
 
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import dataclasses

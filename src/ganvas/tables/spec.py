@@ -67,7 +67,8 @@ class TableSpec(SpecBase):
 
     def encode(self, frame: pd.DataFrame) -> Tensor:
         """Rows -> tokens uint8 [N, tokens]."""
-        parts = [column.encode(frame[column.name]) for column in self.learned]
+        series: dict[Any, Any] = dict(frame.items())
+        parts = [column.encode(series[column.name]) for column in self.learned]
         return torch.from_numpy(np.concatenate(parts, 1) if parts else np.zeros((len(frame), 0), np.uint8))
 
     def decode(self, tokens: Tensor, place: Tensor) -> dict[str, pd.Series]:

@@ -21,14 +21,14 @@ PACE = 30_000  # images in which the augmentation's probability would go from 0 
 class Gamma:
     """The weight that multiplies the R1 and R2 penalties: it follows their share of the discriminator's loss."""
 
-    def __init__(self, state: dict[str, Tensor], wanted: float) -> None:
+    def __init__(self, state: dict[str, Tensor], target: float) -> None:
         """
         Args:
             state: the task's state; 'gamma' and 'share' are added.
-            wanted: share of the penalties in their sum with the loss of a guessing D; 0: the weight stays 1.
+            target: share of the penalties in their sum with the loss of a guessing D; 0: the weight stays 1.
         """
-        self.state, self.wanted = state, wanted
-        state |= {"gamma": torch.tensor(1.0), "share": torch.tensor(wanted)}
+        self.state, self.target = state, target
+        state |= {"gamma": torch.tensor(1.0), "share": torch.tensor(target)}
 
     @property
     def weight(self) -> Tensor:
@@ -37,7 +37,7 @@ class Gamma:
 
     def start(self, pixels: int, batch: int) -> None:
         """Set the first weight, for images of so many pixels and so many images per step."""
-        if self.wanted:
+        if self.target:
             self.weight.fill_(GAMMA * pixels / batch)
 
     def update(self, logged: dict[str, Tensor]) -> None:
@@ -48,9 +48,9 @@ class Gamma:
 
     def adapt(self) -> None:
         """Raise or lower the weight where the share is out of its band."""
-        if self.wanted:
+        if self.target:
             share, gamma = float(self.state["share"]), self.weight
-            gamma *= NUDGE if share < self.wanted / BAND else 1 / NUDGE if share > self.wanted * BAND else 1
+            gamma *= NUDGE if share < self.target / BAND else 1 / NUDGE if share > self.target * BAND else 1
 
 
 class Augment:
@@ -69,14 +69,14 @@ class Augment:
         state["augment"] = torch.tensor(0.0)
 
     def __call__(self, images: Tensor, batch: Batch) -> Tensor:
-        """Images [B, C, H, W], as many as the batch has, as D gets to see them."""
+        """Augment images [B, C, H, W], as many as the batch has, before D sees them."""
         if not self.most:
             return images
         chance = batch.draw(torch.rand, augment.CHANCES)
         return augment.disturb(images, self.state["augment"].to(images.device), chance)
 
     def adapt(self, train: Tensor, held_out: Tensor, fake: Tensor, images: int) -> dict[str, Tensor]:
-        """Move the probability, `images` images after the last time; returns what is logged.
+        """Adjust the probability, `images` images after the last call; returns what is logged.
 
         Args:
             train, held_out, fake: mean logit of training, held-out and generated images on this rank.

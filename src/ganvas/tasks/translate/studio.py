@@ -42,7 +42,7 @@ def apply(model: Translator, content: bytes, to: str, mask: bytes | None) -> dic
     """A picture before and after, as PNG, and warnings.
 
     Args:
-        to: the wanted kind, 'a' or 'b'.
+        to: the kind of the result, 'a' or 'b'.
         mask: not used.
 
     Raises:

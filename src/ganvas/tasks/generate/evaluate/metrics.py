@@ -1,4 +1,4 @@
-"""The metrics of pictures: those of features, and what only the pixels show."""
+"""The metrics of pictures: those of features, and those that need the pixels."""
 
 from __future__ import annotations
 
