@@ -42,6 +42,7 @@ class TableTask(Task):
     networks = {"columns": network}  # noqa: RUF012
     recipes = Later("ganvas.tasks.table.recipes")
     Model = Later("ganvas.tasks.table.model:TableModel")
+    evaluate = Later("ganvas.tasks.table.evaluate.command:evaluate")
     shown = {"nll": ("-log p", ".3f"), **SHOWN}  # noqa: RUF012
     checks = "likelihood"
     usage = "draws rows of a table: ganvas sample RUN"
