@@ -7,6 +7,7 @@ real rows from drawn ones, and the generator draws more often what the discrimin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from ganvas.core.later import Later
 from ganvas.tables.data import DataConfig
 from ganvas.tables.preview import Preview
 from ganvas.tables.spec import TableSpec
-from ganvas.tasks.table import network
+from ganvas.tasks.table import network, standing
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.task import SHOWN, Task
@@ -43,6 +44,8 @@ class TableTask(Task):
     recipes = Later("ganvas.tasks.table.recipes")
     Model = Later("ganvas.tasks.table.model:TableModel")
     evaluate = Later("ganvas.tasks.table.evaluate.command:evaluate")
+    report = Later("ganvas.tasks.table.report:PART")
+    quantities = Later("ganvas.tasks.table.standing:QUANTITIES")
     shown = {"nll": ("-log p", ".3f"), **SHOWN}  # noqa: RUF012
     checks = "likelihood"
     usage = "draws rows of a table: ganvas sample RUN"
@@ -110,6 +113,14 @@ class TableTask(Task):
             none = torch.zeros_like(batch.real, dtype=torch.bool)
             figures[name] = float(generator.surprise(batch.real, none).sum(1).mean())
         return {**figures, **super().check(generator, batches, preview)}
+
+    @classmethod
+    def describe(cls, figures: dict[str, float]) -> str:
+        return standing.describe(figures)
+
+    @classmethod
+    def headline(cls, rows: list[dict[str, Any]], checks: list[dict[str, Any]]) -> str:
+        return standing.headline(rows, checks)
 
     def preview(self, generator: nn.Module, batches: Batches) -> Preview:
         noise = torch.rand(2_000, len(self.spec.sizes), generator=seeds.generator(0, "preview")).to(batches.device)

@@ -96,8 +96,8 @@ def _category(sides: Sides, column: Column, real: np.ndarray, drawn: np.ndarray)
     bars = [[round(float((x == code).mean()), 4) for code in codes] for x in (real, drawn)]
     rest = [round(max(0.0, 1 - sum(b) - float(np.isnan(x).mean())), 4) for b, x in zip(bars, (real, drawn), strict=True)]
     others = len(np.unique(real[~np.isnan(real)])) - len(codes)
-    if others > 0 or max(rest) > 0:
-        labels.append(f"{max(others, 0):,} other values")
+    if others > 0 or max(rest) > 0.0005:
+        labels.append(f"{others:,} other values" if others > 1 else "other values")
         bars = [[*b, r] for b, r in zip(bars, rest, strict=True)]
     return {"labels": labels, "real": bars[0], "drawn": bars[1]}
 

@@ -26,7 +26,7 @@ def quality(figures: Mapping[str, Read]) -> list[str]:
     """Sentences on how good the rows are."""
     lines = []
     if f := _known(figures, "c2st-accuracy"):
-        also = f" Other real rows it takes for drawn ones as well: {f.floor * 100:.0f} of 100." if f.floor == f.floor else ""
+        also = "" if math.isnan(f.floor) else f" With other real rows in place of the drawn ones: {f.floor * 100:.0f}."
         lines.append(
             f"A fresh expert that learns to tell drawn rows from real ones is right in {f.value * 100:.0f} of 100 cases; 50 "
             f"is guessing.{also}"
@@ -55,7 +55,7 @@ def quality(figures: Mapping[str, Read]) -> list[str]:
 
 
 def _expert(value: float, floor: float) -> str:
-    above = value - (floor if floor == floor else 0.5)
+    above = value - (0.5 if math.isnan(floor) else floor)
     if above <= GUESSING:
         return "It tells them apart no better than real rows from real rows."
     words = "hardly" if above <= 0.1 else "somewhat" if above <= 0.2 else "clearly" if above <= 0.35 else "nearly always"
@@ -85,7 +85,7 @@ def privacy(figures: Mapping[str, Read]) -> list[str]:
             right = 50 + 50 * f.value
             lines.append(
                 f"An attacker {how}, and asks whether a certain row was among the training rows, is right in {right:.0f} of "
-                f"100 cases; 50 is guessing{_danger(f.value - (f.floor if f.floor == f.floor else 0))}."
+                f"100 cases; 50 is guessing{_danger(f.value - (0 if math.isnan(f.floor) else f.floor))}."
             )
     return lines
 
