@@ -16,7 +16,7 @@ from ganvas.core import seeds
 from ganvas.core.progress import Doing
 from ganvas.tables.spec import TableSpec
 from ganvas.tasks.table.evaluate import experts, nearness, shapes, sound
-from ganvas.tasks.table.evaluate.metrics import METRICS, NEIGHBOURS
+from ganvas.tasks.table.evaluate.metrics import METRICS, NEIGHBOURS, TRAINING
 from ganvas.tasks.table.evaluate.source import Real
 from ganvas.tasks.table.evaluate.values import Values
 
@@ -250,11 +250,12 @@ def _private(sides: Sides) -> dict[str, Found]:
     """How near drawn rows are to training rows, and how near other real rows are to them."""
     n = min(sides.count, NEIGHBOURS)
     train, held_out = (sides.space(side.take(slice(n))) for side in (sides.real.train, sides.real.held_out))
-    shares, ratios = Found(), Found([], [nearness.ratio(held_out, train)])
+    every = sides.space(sides.real.train.take(slice(TRAINING)))
+    shares, ratios = Found(), Found([], [nearness.ratio(held_out, every)])
     for drawn, _ in sides.pairs:
         rows = sides.space(drawn.take(slice(n)))
         shares.values.append(nearness.nearer(rows, train, held_out))
-        ratios.values.append(nearness.ratio(rows, train))
+        ratios.values.append(nearness.ratio(rows, every))
     others = sides.real.train.take(slice(n, 2 * n))
     if len(others):
         shares.floors.append(nearness.nearer(sides.space(others), train, held_out))

@@ -9,6 +9,7 @@ from ganvas.core.errors import unknown
 from ganvas.tasks.table.evaluate import experts, shapes
 
 NEIGHBOURS = 5_000  # rows of each side whose neighbours are sought, at most
+TRAINING = 20_000  # training rows among which the nearest is sought where there may be more of them, at most
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ METRICS: dict[str, Metric] = {
     ),
     "neighbour-ratio": Metric(
         "nearest-neighbour ratio", "near", "private", "mean distance to the nearest over that to the second nearest "
-        f"training row; {_NEAR}", 20, private=True,
+        f"of {TRAINING:,} training rows at most; {_NEAR}", 20, private=True,
     ),
     "copies": Metric(
         "copies of training rows", "near", "copies", "share of rows that are in the training data, in all columns but ids, "
