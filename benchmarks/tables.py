@@ -4,8 +4,8 @@
     python benchmarks/tables.py adult.csv --set images=400000      # our task alone
 
 SDV is a program of others under a licence of its own: install it where you like (`python -m venv sdv; sdv/bin/pip
-install 'sdv>=2'`) and name that environment's Python; without it our task is measured alone. Each method trains and draws in
-a process of its own, on the same training rows, on one thread, and is judged by the code of `ganvas evaluate`.
+install 'sdv>=2'`) and name that environment's Python; without it our task is measured alone. Each method trains and
+draws in a process of its own, on the same training rows, on one thread, and is judged by the code of `ganvas evaluate`.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ rows = model.sample(num_rows=int(count))
 print(json.dumps({"fit": fitted, "draw": time.process_time() - fitted}))
 """
 ROWS = (
-    "c2st", "c2st-accuracy", "c2st-linear", "shape", "shape-worst", "trend", "correlations", "tstr", "tstr-auc", "precision",
-    "recall", "density", "coverage", "nearer-training", "neighbour-ratio", "copies", "repeats", "membership-distance",
-    "impossible",
+    "c2st", "c2st-accuracy", "c2st-linear", "shape", "shape-worst", "trend", "correlations", "tstr", "tstr-auc",
+    "precision", "recall", "density", "coverage", "nearer-training", "neighbour-ratio", "copies", "repeats",
+    "membership-distance", "impossible",
 )  # fmt: skip
 
 
@@ -98,7 +98,9 @@ def in_process(words: list[str], out: Path) -> Made:
     return Made(out, times["fit"], times["draw"], time.monotonic() - began, usage.ru_maxrss / unit)
 
 
-def judge(data: TableData, train: pd.DataFrame, held_out: pd.DataFrame, made: Made, seed: int, target: str) -> dict[str, Any]:
+def judge(
+    data: TableData, train: pd.DataFrame, held_out: pd.DataFrame, made: Made, seed: int, target: str
+) -> dict[str, Any]:
     """The figures of what a method drew: value and floor by name; 'target': of the column to be predicted."""
     real = source.of_frames(data.spec, train, held_out, seed)
     drawn = read.dates(pd.read_csv(made.rows), data.spec.columns)
@@ -129,7 +131,12 @@ def table(found: dict[str, dict[str, Any]], made: dict[str, Made], target: str) 
         row = first["target"]
         cells = [shown(of["target"]["drawn"]) for of in found.values()] + [shown(row["real"])]
         lines.append(f"| {target} learned from drawn rows, {row['measure']} | {' | '.join(cells)} |")
-    for title, of in (("CPU s to train", "fit"), ("CPU s to draw", "draw"), ("wall s", "wall"), ("peak memory, MB", "memory")):
+    for title, of in (
+        ("CPU s to train", "fit"),
+        ("CPU s to draw", "draw"),
+        ("wall s", "wall"),
+        ("peak memory, MB", "memory"),
+    ):
         lines.append(f"| {title} | {' | '.join(f'{getattr(m, of):,.0f}' for m in made.values())} | |")
     return "\n".join(lines)
 
@@ -144,7 +151,9 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], help="settings of our training: images=400000")
     parser.add_argument("--target", default="", help="a column whose prediction is shown by itself")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="a folder for the drawn rows and table.md; without it they are removed")
+    parser.add_argument(
+        "--out", type=Path, help="a folder for the drawn rows and table.md; without it they are removed"
+    )
     a = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = a.out or Path(scratch)
@@ -155,7 +164,10 @@ def main() -> None:
         train, held_out = frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
         train_csv = folder / "train.csv"
         train.to_csv(train_csv, index=False)
-        print(f"{a.csv.name}: {len(train):,} training rows, {len(held_out):,} held-out ones, {frame.shape[1]} columns", flush=True)
+        print(
+            f"{a.csv.name}: {len(train):,} training rows, {len(held_out):,} held-out ones, {frame.shape[1]} columns",
+            flush=True,
+        )
         made: dict[str, Made] = {}
         found: dict[str, dict[str, Any]] = {}
         for method in a.methods.split(","):
@@ -165,7 +177,17 @@ def main() -> None:
                 settings = [f"held_out={a.held_out}", *a.set]
                 words = [sys.executable, "-c", OURS, str(a.csv), str(out), run, str(len(train)), str(a.seed), *settings]
             elif a.sdv_python:
-                words = [a.sdv_python, "-c", THEIRS, str(train_csv), str(out), method, str(len(train)), str(a.seed), str(a.epochs)]
+                words = [
+                    a.sdv_python,
+                    "-c",
+                    THEIRS,
+                    str(train_csv),
+                    str(out),
+                    method,
+                    str(len(train)),
+                    str(a.seed),
+                    str(a.epochs),
+                ]
             else:
                 continue
             made[method] = in_process(words, out)

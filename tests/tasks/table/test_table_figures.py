@@ -121,6 +121,13 @@ def test_a_column_that_another_one_tells_is_learned(spec: TableSpec) -> None:
     assert abs(experts.learned(Target(2, False), train, test, train, 0)) < 0.2
 
 
+def test_a_column_without_values_is_no_obstacle(spec: TableSpec) -> None:
+    coder = Coder.of(spec)
+    real, empty = coder(people(300)), coder(people(300, 1).assign(plan=None))
+    assert experts.distinguish(empty, empty, 0).auc < 0.7
+    assert np.isfinite(experts.learned(Target(0, False), empty, real, real, 0))
+
+
 def test_copies_of_training_rows_are_found_by_every_measure(spec: TableSpec) -> None:
     real = people(1_200)
     names = ("nearer-training", "neighbour-ratio", "copies", "membership-distance")
@@ -147,7 +154,14 @@ def test_real_rows_are_as_good_as_real_rows(spec: TableSpec) -> None:
     """Every figure of real rows is near its floor."""
     of = sides(spec, people(500, 5), people(500, 6))
     out = found(of, *[name for name in METRICS if METRICS[name].group not in ("sound", "likelihood")])
-    for name, tolerance in {"shape": 0.03, "trend": 0.05, "correlations": 0.02, "c2st": 0.08, "tstr": 0.15, "coverage": 0.07}.items():
+    for name, tolerance in {
+        "shape": 0.03,
+        "trend": 0.05,
+        "correlations": 0.02,
+        "c2st": 0.08,
+        "tstr": 0.15,
+        "coverage": 0.07,
+    }.items():
         assert out[name].value == pytest.approx(out[name].floor, abs=tolerance), name
         assert len(out[name].values) == 2
 

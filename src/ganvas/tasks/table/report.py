@@ -59,8 +59,10 @@ def _standing(rows: Rows, checks: Rows) -> list[Markup]:
         return []
     verdict = markup.verdict(remarks[0][0], [text for _, text in remarks])
     intro = (
-        "The generator first learns from the real rows how probable each value is, given the others. Then it plays against an "
-        "expert (the discriminator) that tells real rows from drawn ones, and draws more often what the expert takes for real."
+        "The generator first learns from the real rows how probable each value is, given the others. Then it "
+        "plays against an "
+        "expert (the discriminator) that tells real rows from drawn ones, and draws more often what the expert "
+        "takes for real."
     )
     return [markup.section("How does it stand?", [verdict], intro)]
 
@@ -70,12 +72,17 @@ def _quality(run: Run, figures: dict[str, Figure], found: dict[str, Any]) -> lis
     if not wanted:
         if not run.is_finished():
             return []
-        text = "Nothing was measured yet: ganvas evaluate and this run's folder write figures, columns and pairs into this report."
+        text = (
+            "Nothing was measured yet: ganvas evaluate and this run's folder write figures, columns and "
+            "pairs into this report."
+        )
         return [markup.section("How good are the rows?", [], text)]
     newest = max(f.images for f in wanted)
     note = (
-        f"{wanted[0].protocol.count:,} drawn rows against as many held-out ones of {wanted[0].protocol.data}, which the model "
-        f"never saw; mean of {wanted[0].protocol.repeats}, after {newest:,} rows of training. Real rows: what other real rows "
+        f"{wanted[0].protocol.count:,} drawn rows against as many held-out ones of {wanted[0].protocol.data}, "
+        "which the model "
+        f"never saw; mean of {wanted[0].protocol.repeats}, after {newest:,} rows of training. Real rows: what "
+        "other real rows "
         "get by the same code; nothing can be better than that, but by chance."
     )
     cards = [_said(words.quality(figures)), _table(wanted, note), _wrong(found) + _away(found) + _targets(found)]
@@ -93,8 +100,14 @@ def _table(figures: list[Figure], note: str) -> Markup:
         if f.note:
             lines.append((f.title, "-", "-", f"not measured: {f.note}"))
             continue
-        best = {"near": "like real rows", "higher": "high", "lower": "low"}[f.better] if f.better in ("near", "higher", "lower") else ""
-        lines.append((f.title, spread(f.value, f.spread, f.share).replace(" ", "\u00a0"), number(f.floor, f.share), best))
+        best = (
+            {"near": "like real rows", "higher": "high", "lower": "low"}[f.better]
+            if f.better in ("near", "higher", "lower")
+            else ""
+        )
+        lines.append(
+            (f.title, spread(f.value, f.spread, f.share).replace(" ", "\u00a0"), number(f.floor, f.share), best)
+        )
     return markup.table(lines, heads=("Figure", "Drawn rows", "Real rows", "Good is"), note=note, soft=True)
 
 
@@ -103,7 +116,9 @@ def _away(found: dict[str, Any]) -> Markup:
 
     def make() -> Markup:
         rows = [(str(name), f"{_share(fall):.3f}") for name, fall in found["gives_away"]]
-        note = "By how much the fresh expert's AUC falls where it cannot use a column: what is still unlike the real rows."
+        note = (
+            "By how much the fresh expert's AUC falls where it cannot use a column: what is still unlike the real rows."
+        )
         return markup.table(rows, "What gives drawn rows away", ("Column", "AUC less"), note) if rows else Markup()
 
     return _safely(make)
@@ -116,7 +131,8 @@ def _targets(found: dict[str, Any]) -> Markup:
             for t in found["targets"]
         ]
         note = (
-            "Boosted trees predict each column from the others: they learn from drawn rows, from as many real rows, or from as many "
+            "Boosted trees predict each column from the others: they learn from drawn rows, from as many real "
+            "rows, or from as many "
             "other real rows, and are tested on held-out ones. AUC: 0.5 is guessing; R2 (of ranks): 0 is guessing."
         )
         if skipped := [str(name) for name in found.get("not_predicted", [])]:
@@ -143,10 +159,14 @@ def _privacy(figures: dict[str, Figure]) -> list[Markup]:
     if not wanted:
         return []
     note = (
-        "Nearer to training rows: than to as many held-out ones, ties half. An attack gains the share of training rows that it "
+        "Nearer to training rows: than to as many held-out ones, ties half. An attack gains the share of "
+        "training rows that it "
         "recognises less the share of other rows that it takes for such: 0% is guessing, 100% knows all."
     )
-    intro = "Do drawn rows give away who was in the training data? Held-out rows, which no one could copy, say what is chance."
+    intro = (
+        "Do drawn rows give away who was in the training data? Held-out rows, which no one could copy, "
+        "say what is chance."
+    )
     return [markup.section("Privacy", [_said(words.privacy(figures), wide=False), _table(wanted, note)], intro)]
 
 
@@ -157,7 +177,8 @@ def _columns(found: dict[str, Any]) -> list[Markup]:
         return []
     cards.sort(key=lambda made: made["order"])
     intro = (
-        "The columns that are least like the real ones come first. Below the bars of numbers and dates, half of the rows lie in "
+        "The columns that are least like the real ones come first. Below the bars of numbers and dates, half of "
+        "the rows lie in "
         "the thick line, nine of ten in the thin one. Values that few rows have are not shown."
     )
     return [PARTS.section("Column by column", intro, PARTS.columns(cards))]
@@ -185,7 +206,12 @@ def _column(entry: Any) -> dict[str, Any]:
         top = max((*real, *drawn, 1e-9))
         if entry["kind"] == "category":
             made["bars"] = [
-                {"label": t, "real": f"{100 * a / top:.1f}", "drawn": f"{100 * b / top:.1f}", "text": f"{a:.1%} | {b:.1%}"}
+                {
+                    "label": t,
+                    "real": f"{100 * a / top:.1f}",
+                    "drawn": f"{100 * b / top:.1f}",
+                    "text": f"{a:.1%} | {b:.1%}",
+                }
                 for t, a, b in bars
             ]
         elif bars:
@@ -205,7 +231,12 @@ def _steps(entry: Any, bars: list[tuple[str, float, float]], top: float) -> dict
     for i, (label, real, drawn) in enumerate(bars):
         x, text = 10 + i * wide, f"from {label}: {real:.1%} real, {drawn:.1%} drawn"
         high, line = (HEIGHT * min(1.0, v / top) for v in (real, drawn))
-        rect = {"x": f"{x:.1f}", "y": f"{120 - high:.1f}", "width": f"{max(wide - 1, 0.5):.1f}", "height": f"{high:.1f}"}
+        rect = {
+            "x": f"{x:.1f}",
+            "y": f"{120 - high:.1f}",
+            "width": f"{max(wide - 1, 0.5):.1f}",
+            "height": f"{high:.1f}",
+        }
         steps.append({**rect, "text": text})
         path += f"V{120 - line:.1f}H{x + wide:.1f}"
         if max(real, drawn) > top:
@@ -236,7 +267,9 @@ def _pairs(found: dict[str, Any]) -> list[Markup]:
     made = [pair for entry in entries if (pair := _pair(entry))] if isinstance(entries, list) else []
     if not made:
         return []
-    intro = "The pairs of columns whose tables are least like the real ones, beside the real ones. Other pairs are nearer."
+    intro = (
+        "The pairs of columns whose tables are least like the real ones, beside the real ones. Other pairs are nearer."
+    )
     return [PARTS.section("The pairs that differ most", intro, PARTS.heat(made))]
 
 
@@ -245,7 +278,10 @@ def _pair(entry: Any) -> dict[str, Any]:
 
     def make() -> dict[str, Any]:
         names, (down, along) = [str(v) for v in entry["names"]], entry["labels"]
-        tables = {title: [[_share(v) for v in row] for row in entry[key]] for title, key in (("real rows", "real"), ("drawn rows", "drawn"))}
+        tables = {
+            title: [[_share(v) for v in row] for row in entry[key]]
+            for title, key in (("real rows", "real"), ("drawn rows", "drawn"))
+        }
         if any(len(table) != len(down) or any(len(row) != len(along) for row in table) for table in tables.values()):
             raise ValueError("the tables are of other sizes than their labels")
         wide, high = 200 / len(along), 200 / len(down)
@@ -256,15 +292,19 @@ def _pair(entry: Any) -> dict[str, Any]:
                 "title": title,
                 "cells": [
                     {
-                        "x": f"{left + j * wide:.1f}", "y": f"{i * high:.1f}", "width": f"{wide:.1f}", "height": f"{high:.1f}",
+                        "x": f"{left + j * wide:.1f}",
+                        "y": f"{i * high:.1f}",
+                        "width": f"{wide:.1f}",
+                        "height": f"{high:.1f}",
                         "depth": f"{0.03 + 0.97 * (v / top) ** 0.5:.3f}",
                         "text": f"{names[0]} {down[i]}, {names[1]} {along[j]}: {v:.2%}",
                     }
-                    for i, row in enumerate(table) for j, v in enumerate(row)
+                    for i, row in enumerate(table)
+                    for j, v in enumerate(row)
                 ],
             }
             for title, table in tables.items()
-        ]  # fmt: skip
+        ]
         return {
             "title": f"{names[0]} and {names[1]}",
             "across": names[1],
@@ -275,7 +315,9 @@ def _pair(entry: Any) -> dict[str, Any]:
             "width": round(left + 204, 1),
             "height": round(214 + 0.8 * below, 1),
             "down": [{"y": f"{(i + 0.5) * high + 4:.1f}", "text": _short(v)} for i, v in enumerate(down)],
-            "along": [{"x": f"{left + (j + 0.6) * wide:.1f}", "y": 212, "text": _short(v)} for j, v in enumerate(along)],
+            "along": [
+                {"x": f"{left + (j + 0.6) * wide:.1f}", "y": 212, "text": _short(v)} for j, v in enumerate(along)
+            ],
         }
 
     return _safely(make, {})
@@ -289,8 +331,10 @@ def _short(label: object) -> str:
 def _curves(rows: Rows, checks: Rows) -> list[Markup]:
     likelihood = chart(checks, ("nll", "nll_train"), "-log p of a row", None, None, "{:.2f}", standing.QUANTITIES)
     meaning = (
-        "How improbable rows are to the generator; lower is better. Both curves fall together while it learns what holds in "
-        "general. A widening gap, held-out rows above training rows, means that it learns rows by heart. In the contest both may "
+        "How improbable rows are to the generator; lower is better. Both curves fall together while it learns "
+        "what holds in "
+        "general. A widening gap, held-out rows above training rows, means that it learns rows by heart. In the "
+        "contest both may "
         "rise a little: it then looks at whole rows."
     )
     cards = [

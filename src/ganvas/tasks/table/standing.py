@@ -9,9 +9,13 @@ from ganvas.report.quantities import Quantity, Rows, mean, number
 
 QUANTITIES = {
     "nll": Quantity(
-        "-log p, held-out", ".2f", "how improbable held-out rows are to the generator; falls while it learns what holds in general"
+        "-log p, held-out",
+        ".2f",
+        "how improbable held-out rows are to the generator; falls while it learns what holds in general",
     ),
-    "nll_train": Quantity("-log p, training", ".2f", "the same of training rows; far below the other: learned by heart"),
+    "nll_train": Quantity(
+        "-log p, training", ".2f", "the same of training rows; far below the other: learned by heart"
+    ),
     "real": Quantity("Expert on real rows", ".0%", "training rows that it takes for real; 50% is guessing"),
     "fake": Quantity("Expert on drawn rows", ".0%", "drawn rows that it finds out"),
     "held_out": Quantity("Expert on held-out rows", ".0%", "real rows that it never trained on and takes for real"),
@@ -61,12 +65,18 @@ def remarks(rows: Rows, checks: Rows) -> list[tuple[str, str]]:
     last, found = checks[-1], []
     between, best = gap(last), min(checks, key=lambda check: check["nll"])
     if between >= WIDE:
-        text = f"-log p is {last['nll']:.2f} on held-out rows and {last['nll_train']:.2f} on training rows: {by_heart(between)}."
+        text = (
+            f"-log p is {last['nll']:.2f} on held-out rows and {last['nll_train']:.2f} on training rows: "
+            f"{by_heart(between)}."
+        )
         advice = " A shorter training, more rows or a larger dropout= help." if between >= TOO_WIDE else ""
         found.append((3 if between >= TOO_WIDE else 1, "It learns rows by heart.", text + advice))
     worse = last["nll"] - best["nll"]
     if worse > RISING and number(last, "loss_g") is None and not _contests(rows):
-        text = f"-log p of held-out rows was {best['nll']:.2f} after {best['images']:,.0f} rows and is {last['nll']:.2f} now."
+        text = (
+            f"-log p of held-out rows was {best['nll']:.2f} after {best['images']:,.0f} rows and is "
+            f"{last['nll']:.2f} now."
+        )
         found.append((2, "Held-out rows become less probable again.", f"{text} A shorter training would do."))
     if (right := _right(last)) is not None and _contests(rows):
         found.append((0, *_contest(right)))
@@ -75,7 +85,9 @@ def remarks(rows: Rows, checks: Rows) -> list[tuple[str, str]]:
         found.append((0, "The generator learns from the rows alone; the contest is yet to come.", text))
     if between < WIDE:
         text = f"-log p is {last['nll']:.2f} on held-out rows and {last['nll_train']:.2f} on training rows"
-        found.append((0, "Nothing is learned by heart.", f"{text}: what it knows of training rows holds for others as well."))
+        found.append(
+            (0, "Nothing is learned by heart.", f"{text}: what it knows of training rows holds for others as well.")
+        )
     return [(short, text) for _, short, text in sorted(found, key=lambda entry: -entry[0])]
 
 
@@ -87,9 +99,15 @@ def _contests(rows: Rows) -> bool:
 def _contest(right: float) -> tuple[str, str]:
     share = f"{100 * right:.0f} of 100 rows"
     if right > 0.7:
-        return f"The expert is ahead: right on {share}.", f"In the contest the expert is right on {share}; 50 is guessing."
+        return (
+            f"The expert is ahead: right on {share}.",
+            f"In the contest the expert is right on {share}; 50 is guessing.",
+        )
     more = "it hardly tells real rows from drawn ones" if right < 0.6 else "the generator still has something to learn"
-    return f"The contest is on: the expert is right on {share}.", f"The expert is right on {share}; 50 is guessing: {more}."
+    return (
+        f"The contest is on: the expert is right on {share}.",
+        f"The expert is right on {share}; 50 is guessing: {more}.",
+    )
 
 
 def _right(figures: dict[str, Any]) -> float | None:

@@ -37,7 +37,9 @@ def evaluate(source: Path, options: Options) -> int:
             display.print(f"\n{title}")
         for line in lines:
             display.print(f"- {line}")
-    for what, count in measured.found["impossible"].parts.get("cells", {}).items() if "impossible" in measured.found else ():
+    for what, count in (
+        measured.found["impossible"].parts.get("cells", {}).items() if "impossible" in measured.found else ()
+    ):
         display.print(f"  {what}: {count:,}")
     for line in _targets(measured):
         display.print(line)

@@ -84,17 +84,30 @@ def columns(sides: Sides, parts: dict[str, Any]) -> list[dict[str, Any]]:
     drawn, out = sides.drawn[0], []
     for j, column in enumerate(sides.held_out.columns[:MOST]):
         real_x, drawn_x = sides.real.train.numbers[:, j], drawn.numbers[:, j]
-        entry = _category(sides, column, real_x, drawn_x) if column.kind == "category" else _number(column, real_x, drawn_x)
+        entry = (
+            _category(sides, column, real_x, drawn_x) if column.kind == "category" else _number(column, real_x, drawn_x)
+        )
         shape, floor = (round(float(parts[k][j]), 4) for k in ("columns", "floors"))
         missing = [round(float(np.isnan(x).mean()), 4) for x in (real_x, drawn_x)]
-        out.append({"name": one_line(column.name), "kind": column.kind, "shape": shape, "floor": floor, "missing": missing, **entry})
+        out.append(
+            {
+                "name": one_line(column.name),
+                "kind": column.kind,
+                "shape": shape,
+                "floor": floor,
+                "missing": missing,
+                **entry,
+            }
+        )
     return out
 
 
 def _category(sides: Sides, column: Column, real: np.ndarray, drawn: np.ndarray) -> dict[str, Any]:
     labels, codes = _commonest(sides, column, real, VALUES)
     bars = [[round(float((x == code).mean()), 4) for code in codes] for x in (real, drawn)]
-    rest = [round(max(0.0, 1 - sum(b) - float(np.isnan(x).mean())), 4) for b, x in zip(bars, (real, drawn), strict=True)]
+    rest = [
+        round(max(0.0, 1 - sum(b) - float(np.isnan(x).mean())), 4) for b, x in zip(bars, (real, drawn), strict=True)
+    ]
     others = len(np.unique(real[~np.isnan(real)])) - len(codes)
     if others > 0 or max(rest) > 0.0005:
         labels.append(f"{others:,} other values" if others > 1 else "other values")
@@ -121,13 +134,14 @@ def _number(column: Column, real: np.ndarray, drawn: np.ndarray) -> dict[str, An
     low, high = sides[0][FEWEST - 1], sides[0][-FEWEST]
     edges, logarithmic = _edges(sides[0], low, high)
     clipped = [np.clip(x, low, high) for x in sides]
-    bars = [
-        [round(float(c) / len(x), 4) for c in np.bincount(np.clip(np.searchsorted(edges, y, "right") - 1, 0, len(edges) - 2), minlength=len(edges) - 1)]
-        for x, y in zip((real, drawn), clipped, strict=True)
-    ]  # fmt: skip
+    bars = []
+    for x, y in zip((real, drawn), clipped, strict=True):
+        bins = np.clip(np.searchsorted(edges, y, "right") - 1, 0, len(edges) - 2)
+        bars.append([round(float(c) / len(x), 4) for c in np.bincount(bins, minlength=len(edges) - 1)])
     marks = [[sound.told(column, _quantile(column, y, q)) for q in MARKS] for y in clipped]
     places = [[round(_place(edges, _quantile(column, y, q)), 4) for q in MARKS] for y in clipped]
-    labels = [sound.told(column, edges[i] if column.kind == "date" else math.ceil(edges[i])) if column.decimals >= 0 else f"{edges[i]:.4g}" for i in range(len(edges) - 1)]  # fmt: skip
+    whole = column.kind == "date" or column.decimals >= 0
+    labels = [sound.told(column, math.ceil(edge)) if whole else f"{edge:.4g}" for edge in edges[:-1]]
     ends = [sound.told(column, low), sound.told(column, high)]
     return {
         "labels": labels, "real": bars[0], "drawn": bars[1], "marks": marks, "places": places, "ends": ends,
@@ -192,7 +206,9 @@ def _whole(sides: Sides) -> Values:
     return sides.real.train
 
 
-def _axis(sides: Sides, column: Column, real: np.ndarray, drawn: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _axis(
+    sides: Sides, column: Column, real: np.ndarray, drawn: np.ndarray
+) -> tuple[list[str], np.ndarray, np.ndarray]:
     """The bins of one side of a heat map: labels, and the bin of each real and drawn row, -1 for none."""
     if column.kind == "category":
         labels, codes = _commonest(sides, column, real, CELLS - 1)
@@ -203,7 +219,7 @@ def _axis(sides: Sides, column: Column, real: np.ndarray, drawn: np.ndarray) -> 
         labels = [*labels, "others"]
     else:
         known = np.sort(real[~np.isnan(real)])
-        low, high = (known[min(FEWEST, len(known)) - 1], known[-min(FEWEST, len(known))]) if len(known) else (0.0, 0.0)
+        low = known[min(FEWEST, len(known)) - 1] if len(known) else 0.0
         inner = np.unique(np.quantile(known, np.linspace(0, 1, shapes.BINS + 1)[1:-1])) if len(known) else np.zeros(0)
         inner = inner[inner > low]
         placed = [np.searchsorted(inner, x, "right") for x in (real, drawn)]

@@ -146,7 +146,9 @@ def _protocol(name: str, sides: Sides, data: TableData, options: Options, versio
     """All that a figure depends on; where something learns, the version of scikit-learn."""
     metric = METRICS[name]
     learns = metric.group in ("c2st", "c2st-linear", "tstr")
-    count = {"tstr": sides.taught, "sound": len(sides.frames[0]), "copies": len(sides.frames[0])}.get(metric.group, sides.count)
+    count = {"tstr": sides.taught, "sound": len(sides.frames[0]), "copies": len(sides.frames[0])}.get(
+        metric.group, sides.count
+    )
     once = metric.group == "likelihood"
     return Protocol(
         extractor="scikit-learn" if learns else NO_EXTRACTOR,
@@ -174,6 +176,3 @@ def _keep(model: TableModel, run: Run | None, sides: Sides, found: dict[str, Fou
     if run is not None:
         details.write(run, sides, found)
         page.write(run)
-
-
-

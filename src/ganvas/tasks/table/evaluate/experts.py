@@ -101,7 +101,7 @@ def folds(count: int, seed: int) -> np.ndarray:
 
 
 def distinguish(real: Values, other: Values, seed: int, linear: bool = False) -> Verdict:
-    """Train a classifier to tell as many rows of both sides apart, each third of them after learning from the others."""
+    """Train a classifier to tell as many rows of both sides apart; each third is tested after learning the others."""
     n = min(len(real), len(other))
     real, other = real.take(slice(n)), other.take(slice(n))
     if linear:
@@ -165,6 +165,8 @@ def _line() -> Any:
 
 
 def _fitted(model: Any, x: np.ndarray, y: np.ndarray) -> Any:
+    """The model after learning; a column without any value tells it nothing, and scikit-learn takes none."""
+    x = np.where(np.isnan(x).all(0), 0.0, x)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a regression that could go on for longer, and of columns without values
         return model.fit(x, y)

@@ -62,7 +62,9 @@ class Sides:
         """As many drawn and other real rows, training ones, for each repeat."""
         n, blocks = self.count, max(1, len(self.real.train) // self.count)
         starts = [r % blocks * n for r in range(len(self.drawn))]
-        return [(d.take(slice(n)), self.real.train.take(slice(s, s + n))) for d, s in zip(self.drawn, starts, strict=True)]
+        return [
+            (d.take(slice(n)), self.real.train.take(slice(s, s + n))) for d, s in zip(self.drawn, starts, strict=True)
+        ]
 
     @cached_property
     def space(self) -> nearness.Space:
@@ -102,7 +104,9 @@ class Found:
 Group = Callable[[Sides], dict[str, Found]]
 
 
-def measure(sides: Sides, names: Sequence[str], ends: float = math.inf, limit: str = "") -> Iterator[Doing | dict[str, Found]]:
+def measure(
+    sides: Sides, names: Sequence[str], ends: float = math.inf, limit: str = ""
+) -> Iterator[Doing | dict[str, Found]]:
     """Take figures; yields what is done, and each group's figures by name as soon as they are there.
 
     Args:
@@ -220,17 +224,29 @@ def _tstr(sides: Sides) -> dict[str, Found]:
 
     parts = {
         "targets": [
-            {"column": t.column, "measure": "AUC" if t.is_category else "R2", "real": b, "floor": f, "drawn": float(np.mean(x))}
+            {
+                "column": t.column,
+                "measure": "AUC" if t.is_category else "R2",
+                "real": b,
+                "floor": f,
+                "drawn": float(np.mean(x)),
+            }
             for t, b, f, x in rows
         ],
         "skipped": skipped,
         "count": count,
     }
     repeats = range(len(sides.drawn))
-    whole = Found([float(np.mean(ratios(r, True, True))) for r in repeats], [float(np.mean(ratios(None, True, True)))], parts=parts)
+    whole = Found(
+        [float(np.mean(ratios(r, True, True))) for r in repeats],
+        [float(np.mean(ratios(None, True, True)))],
+        parts=parts,
+    )
     auc = Found(note="no category can be predicted from the others")
     if any(target.is_category for target, *_ in rows):
-        auc = Found([float(np.mean(ratios(r, False, True))) for r in repeats], [float(np.mean(ratios(None, False, True)))])
+        auc = Found(
+            [float(np.mean(ratios(r, False, True))) for r in repeats], [float(np.mean(ratios(None, False, True)))]
+        )
     return {"tstr": whole, "tstr-auc": auc}
 
 

@@ -53,7 +53,11 @@ def _column(column: Column, series: pd.Series, known: Known) -> dict[str, int]:
     low, high = known.spans.get(column.name, (-np.inf, np.inf))
     with np.errstate(invalid="ignore"):
         outside = int(((numbers < low - NEAR) | (numbers > high + NEAR)).sum())
-    wrong = {"missing": missing, f"no {column.kind}": unparsable, f"outside {told(column, low)} to {told(column, high)}": outside}
+    wrong = {
+        "missing": missing,
+        f"no {column.kind}": unparsable,
+        f"outside {told(column, low)} to {told(column, high)}": outside,
+    }
     if column.kind == "number" and column.decimals >= 0:
         wrong["too many digits"] = _too_many_digits(column, series)
     return wrong

@@ -137,4 +137,3 @@ def id_hashes(series: pd.Series) -> np.ndarray:
 
     texts = series.map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else str(v))
     return pd.util.hash_array(texts.to_numpy(dtype=object), categorize=False)
-

@@ -63,7 +63,7 @@ class Coder:
 
     @classmethod
     def of(cls, spec: TableSpec) -> Coder:
-        """For all columns but ids, texts and constants; the values of categories that can be drawn are numbered first, in their order."""
+        """For all columns but ids, texts and constants; values of categories that can be drawn are numbered first."""
         columns = tuple(column for column in spec.columns if column.kind in ("number", "category", "date"))
         values = {c.name: c.parts[0].values if c.parts else () for c in columns if c.kind == "category"}
         return cls(columns, {name: {v: i for i, v in enumerate(each)} for name, each in values.items()})

@@ -28,19 +28,22 @@ def quality(figures: Mapping[str, Read]) -> list[str]:
     if f := _known(figures, "c2st-accuracy"):
         also = "" if math.isnan(f.floor) else f" With other real rows in place of the drawn ones: {f.floor * 100:.0f}."
         lines.append(
-            f"A fresh expert that learns to tell drawn rows from real ones is right in {f.value * 100:.0f} of 100 cases; 50 "
+            f"A fresh expert that learns to tell drawn rows from real ones is right in {f.value * 100:.0f} of 100 "
+            "cases; 50 "
             f"is guessing.{also}"
         )
     if f := _known(figures, "c2st"):
         lines.append(_expert(f.value, f.floor))
     if f := _known(figures, "tstr"):
         lines.append(
-            f"What boosted trees learn from drawn rows is worth {f.value:.0%} of what they learn from as many real ones, over "
+            f"What boosted trees learn from drawn rows is worth {f.value:.0%} of what they learn from as many "
+            "real ones, over "
             f"all columns that can be predicted (other real rows: {f.floor:.0%})."
         )
     if (f := _known(figures, "coverage")) and (g := _known(figures, "precision")):
         lines.append(
-            f"{f.value:.0%} of the real rows have a drawn one close by (other real rows: {f.floor:.0%}), and {g.value:.0%} "
+            f"{f.value:.0%} of the real rows have a drawn one close by (other real rows: {f.floor:.0%}), and "
+            f"{g.value:.0%} "
             f"of the drawn rows are close to a real one ({g.floor:.0%})."
         )
     if f := _known(figures, "impossible"):
@@ -58,8 +61,12 @@ def _expert(value: float, floor: float) -> str:
     above = value - (0.5 if math.isnan(floor) else floor)
     if above <= GUESSING:
         return "It tells them apart no better than real rows from real rows."
-    words = "hardly" if above <= 0.1 else "somewhat" if above <= 0.2 else "clearly" if above <= 0.35 else "nearly always"
-    return f"It can {words} tell them apart: given a drawn and a real row, it picks the real one {value:.0%} of the time."
+    words = (
+        "hardly" if above <= 0.1 else "somewhat" if above <= 0.2 else "clearly" if above <= 0.35 else "nearly always"
+    )
+    return (
+        f"It can {words} tell them apart: given a drawn and a real row, it picks the real one {value:.0%} of the time."
+    )
 
 
 def privacy(figures: Mapping[str, Read]) -> list[str]:
@@ -67,12 +74,17 @@ def privacy(figures: Mapping[str, Read]) -> list[str]:
     lines = []
     if f := _known(figures, "nearer-training"):
         low, high = 0.5 - 3 * max(f.spread, 0.005), 0.5 + 3 * max(f.spread, 0.005)
-        meaning = "as it should be" if low <= f.value <= high else "they lean towards training rows" if f.value > high else ""
-        text = f"{f.value:.0%} of the drawn rows are nearer to a training row than to a held-out row that was never seen"
+        meaning = (
+            "as it should be" if low <= f.value <= high else "they lean towards training rows" if f.value > high else ""
+        )
+        text = (
+            f"{f.value:.0%} of the drawn rows are nearer to a training row than to a held-out row that was never seen"
+        )
         lines.append(f"{text}; 50% is no difference{': ' + meaning if meaning else ''}.")
     if f := _known(figures, "copies"):
         lines.append(
-            f"{f.value:.1%} of the drawn rows are in the training data as they are; of the held-out rows, which no one copied, "
+            f"{f.value:.1%} of the drawn rows are in the training data as they are; of the held-out rows, which "
+            "no one copied, "
             f"{f.floor:.1%} are: {_beyond(f.value - f.floor)}."
         )
     if f := _known(figures, "repeats"):
@@ -84,7 +96,8 @@ def privacy(figures: Mapping[str, Read]) -> list[str]:
         if f := _known(figures, name):
             right = 50 + 50 * f.value
             lines.append(
-                f"An attacker {how}, and asks whether a certain row was among the training rows, is right in {right:.0f} of "
+                f"An attacker {how}, and asks whether a certain row was among the training rows, is right in "
+                f"{right:.0f} of "
                 f"100 cases; 50 is guessing{_danger(f.value - (0 if math.isnan(f.floor) else f.floor))}."
             )
     return lines
