@@ -161,7 +161,7 @@ def main() -> None:
         data = last(DataConfig(source=str(a.csv), held_out=a.held_out).loading())
         frame = read.dates(read.table(str(a.csv)), data.spec.columns)
         held = frame.index.isin(data.held_out_rows.tolist())
-        train, held_out = frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
+        train, held_out = (frame.loc[rows].reset_index(drop=True) for rows in (~held, held))
         train_csv = folder / "train.csv"
         train.to_csv(train_csv, index=False)
         print(

@@ -19,7 +19,6 @@ from ganvas.core.text import one_line
 from ganvas.tables.columns import Column
 from ganvas.tasks.table.evaluate import shapes, sound
 from ganvas.tasks.table.evaluate.measure import Found, Sides
-from ganvas.tasks.table.evaluate.values import Values
 
 FILE = "table.json"
 BYTES = 20_000_000
@@ -177,24 +176,24 @@ def _place(edges: np.ndarray, value: float) -> float:
 def pairs(sides: Sides, parts: dict[str, Any]) -> list[dict[str, Any]]:
     """The pairs of columns whose tables differ most from the real ones, beyond what other real rows differ."""
     order = np.argsort(parts["made"] - parts["floors"])[:PAIRS]
-    real = _whole(sides)
+    real = sides.real.train
     out = []
     for i in order:
         a, b = parts["pairs"][i]
-        axes = [_axis(sides, real.columns[j], real.numbers[:, j], sides.drawn[0].numbers[:, j]) for j in (a, b)]
-        tables = []
-        for side in (0, 1):
-            rows, columns_ = axes[0][1 + side], axes[1][1 + side]
-            size = (len(axes[0][0]), len(axes[1][0]))
-            both = (rows >= 0) & (columns_ >= 0)
-            table = np.bincount(rows[both] * size[1] + columns_[both], minlength=size[0] * size[1]) / len(rows)
+        drawn = sides.drawn[0].numbers
+        down, *rows = _axis(sides, real.columns[a], real.numbers[:, a], drawn[:, a])
+        along, *places = _axis(sides, real.columns[b], real.numbers[:, b], drawn[:, b])
+        size, tables = (len(down), len(along)), []
+        for row, place in zip(rows, places, strict=True):
+            both = (row >= 0) & (place >= 0)
+            table = np.bincount(row[both] * size[1] + place[both], minlength=size[0] * size[1]) / len(row)
             tables.append([[round(float(v), 5) for v in row] for row in table.reshape(size)])
         out.append(
             {
                 "names": [_name(sides, a), _name(sides, b)],
                 "trend": round(float(parts["made"][i]), 4),
                 "floor": round(float(parts["floors"][i]), 4),
-                "labels": [axes[0][0], axes[1][0]],
+                "labels": [down, along],
                 "real": tables[0],
                 "drawn": tables[1],
             }
@@ -202,13 +201,7 @@ def pairs(sides: Sides, parts: dict[str, Any]) -> list[dict[str, Any]]:
     return out
 
 
-def _whole(sides: Sides) -> Values:
-    return sides.real.train
-
-
-def _axis(
-    sides: Sides, column: Column, real: np.ndarray, drawn: np.ndarray
-) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _axis(sides: Sides, column: Column, real: np.ndarray, drawn: np.ndarray) -> tuple[Any, ...]:
     """The bins of one side of a heat map: labels, and the bin of each real and drawn row, -1 for none."""
     if column.kind == "category":
         labels, codes = _commonest(sides, column, real, CELLS - 1)

@@ -120,8 +120,8 @@ def _sides(model: TableModel, data: TableData, real: source.Real, options: Optio
     chances = None
     if not strange:
         yield Doing("asking the model how probable rows are", 0.1)
-        both = (_some(side.samples, options.seed) for side in (data.train, data.held_out))
-        chances = tuple(_surprise(model, data, rows) for rows in both)
+        rows = [_some(side.samples, options.seed) for side in (data.train, data.held_out)]
+        chances = _surprise(model, data, rows[0]), _surprise(model, data, rows[1])
     return Sides(model.spec, real, frames, options.seed, chances, strange)
 
 

@@ -153,9 +153,13 @@ def _trees(categories: np.ndarray | None, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(
-        max_iter=TREES, max_leaf_nodes=LEAVES, learning_rate=RATE, categorical_features=categories,
-        early_stopping=False, random_state=seed % 2**32,
-    )  # fmt: skip
+        max_iter=TREES, max_leaf_nodes=LEAVES, learning_rate=RATE, **_plain(categories, seed)
+    )
+
+
+def _plain(categories: np.ndarray | None, seed: int) -> dict[str, Any]:
+    """The settings of all boosted trees."""
+    return {"categorical_features": categories, "early_stopping": False, "random_state": seed % 2**32}
 
 
 def _line() -> Any:
@@ -219,9 +223,7 @@ def learned(target: Target, train: Values, test: Values, among: Values, seed: in
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     y, y_test = (ranks(v, among.numbers[:, j]) for v in (y, y_test))
-    model = HistGradientBoostingRegressor(
-        max_iter=100, categorical_features=categories, early_stopping=False, random_state=seed % 2**32
-    )
+    model = HistGradientBoostingRegressor(max_iter=100, **_plain(categories, seed))
     said = _fitted(model, x, y).predict(x_test)
     return float(1 - np.square(y_test - said).sum() / np.square(y_test - y_test.mean()).sum())
 
@@ -233,9 +235,8 @@ def _classes(
 
     kinds = len(np.unique(y))
     model = HistGradientBoostingClassifier(
-        max_iter=max(20, 300 // max(3, kinds)), max_leaf_nodes=8, l2_regularization=10.0, early_stopping=False,
-        categorical_features=categories, random_state=seed % 2**32,
-    )  # fmt: skip
+        max_iter=max(20, 300 // max(3, kinds)), max_leaf_nodes=8, l2_regularization=10.0, **_plain(categories, seed)
+    )
     # without the regularization the steps for rare values are so large that a value told by another column is lost
     said = _fitted(model, x, y).predict_proba(x_test)
     areas = []

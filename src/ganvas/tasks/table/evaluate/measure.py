@@ -164,13 +164,17 @@ def _trend(sides: Sides) -> dict[str, Found]:
             found["correlations"][side].append(shapes.correlations(sides.held_out, values, pairs))
     made, floor = (np.mean(x, 0) for x in found["trend"])
     out = {
-        "trend": Found(*([float(x.mean()) for x in side] for side in found["trend"])),
+        "trend": _means(*found["trend"]),
         "correlations": Found(note="there are no two numbers that vary"),
     }
     out["trend"].parts = {"pairs": pairs, "made": made, "floors": floor}
     if all(len(x) for side in found["correlations"] for x in side):
-        out["correlations"] = Found(*([float(x.mean()) for x in side] for side in found["correlations"]))
+        out["correlations"] = _means(*found["correlations"])
     return out
+
+
+def _means(made: list[np.ndarray], floors: list[np.ndarray]) -> Found:
+    return Found([float(x.mean()) for x in made], [float(x.mean()) for x in floors])
 
 
 def _c2st(sides: Sides) -> dict[str, Found]:
@@ -283,10 +287,12 @@ def _copies(sides: Sides) -> dict[str, Found]:
     training, held_out = sides.real.known.training, sides.real.known.held_out
     hashes = [drawn.hashes() for drawn in sides.drawn]
     copied = [float(np.isin(h, training).mean()) for h in hashes]
-    repeated = [[_repeated(side.hashes()) for side in pair] for pair in sides.pairs]
     return {
         "copies": Found(copied, [float(np.isin(held_out, training).mean())]),
-        "repeats": Found(*map(list, zip(*repeated, strict=True))),
+        "repeats": Found(
+            [_repeated(drawn.hashes()) for drawn, _ in sides.pairs],
+            [_repeated(other.hashes()) for _, other in sides.pairs],
+        ),
     }
 
 
@@ -301,8 +307,8 @@ def _attack(sides: Sides) -> dict[str, Found]:
 
     def gain(drawn: Values) -> float:
         rows = sides.space(drawn)
-        scores = (-nearness.distance(side, rows) for side in (members, others))
-        return nearness.advantage(*scores, seeds.key(sides.seed, "attack"))
+        near, far = (-nearness.distance(side, rows) for side in (members, others))
+        return nearness.advantage(near, far, seeds.key(sides.seed, "attack"))
 
     as_many = sides.real.train.take(slice(k, k + max(map(len, sides.drawn))))
     return {"membership-distance": Found([gain(drawn) for drawn in sides.drawn], [gain(as_many)], _error(k))}

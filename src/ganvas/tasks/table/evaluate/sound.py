@@ -34,9 +34,9 @@ def impossible(frame: pd.DataFrame, spec: TableSpec, known: Known) -> dict[str, 
     return found
 
 
-def _column(column: Column, series: pd.Series, known: Known) -> dict[str, int]:
+def _column(column: Column, series: Any, known: Known) -> dict[str, int]:
     if column.kind == "id":
-        ids = id_hashes(series.dropna())
+        ids = id_hashes(series)
         return {
             "repeated ids": len(ids) - len(np.unique(ids)),
             "ids of real rows": int(np.isin(ids, known.ids.get(column.name, np.zeros(0, np.uint64))).sum()),
@@ -101,5 +101,5 @@ def broken(frame: pd.DataFrame, spec: TableSpec) -> dict[str, int] | None:
     if not rules:
         return None
     columns = {column.name: column for column in spec.columns}
-    series: dict[str, pd.Series] = {str(name): frame[name] for name in frame}
+    series: dict[str, Any] = {str(name): frame[name] for name in frame}
     return {str(rule.text): int(rule.broken(series, columns)) for rule in rules if set(rule.columns) <= series.keys()}

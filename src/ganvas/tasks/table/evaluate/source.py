@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -116,7 +116,7 @@ def _collect(spec: TableSpec, portions: Iterator[pd.DataFrame], is_train: np.nda
         kept.append(values.numbers[wanted[start : start + len(frame)]])
         for name, parts in ids.items():
             if name in frame:
-                parts.append(id_hashes(frame[name].dropna()))
+                parts.append(id_hashes(frame[name]))
         start += len(frame)
     every = np.concatenate(hashes)
     known.training, known.held_out = np.unique(every[is_train]), every[~is_train]
@@ -128,12 +128,12 @@ def _collect(spec: TableSpec, portions: Iterator[pd.DataFrame], is_train: np.nda
         own = rows[is_train[wanted] == side]
         order = np.random.default_rng(seeds.key(seed, "their order", int(side))).permutation(len(own))
         sides.append(Values(coder.columns, own[order]))
-    return Real(coder, *sides, known, int(is_train.sum()))
+    return Real(coder, sides[0], sides[1], known, int(is_train.sum()))
 
 
-def id_hashes(series: pd.Series) -> np.ndarray:
-    """A 64-bit number for each id, as text."""
-    import pandas as pd
+def id_hashes(series: Any) -> np.ndarray:
+    """A 64-bit number for each id of a Series, as text, but for missing ones."""
+    from pandas.util import hash_array
 
-    texts = series.map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else str(v))
-    return pd.util.hash_array(texts.to_numpy(dtype=object), categorize=False)
+    texts = series.dropna().map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else str(v))
+    return hash_array(texts.to_numpy(dtype=object), categorize=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -85,7 +85,7 @@ class Coder:
                 raise UserError(f"{what}: {str(error)[:200]}.") from error
         return Values(self.columns, out)
 
-    def _column(self, column: Column, series: pd.Series) -> np.ndarray:
+    def _column(self, column: Column, series: Any) -> np.ndarray:
         import pandas as pd
 
         if column.kind != "category":
