@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from ganvas.core.run import Run
 from ganvas.tables.data import DataConfig
 from ganvas.tables.preview import Preview
 from ganvas.tables.spec import TableSpec
-from ganvas.tasks.table import network
+from ganvas.tasks.table import network, standing
 from ganvas.tasks.table.network import Generator
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
@@ -49,12 +50,13 @@ class TableTask(Task):
     recipes = Later("ganvas.tasks.table.recipes")
     check_data = Later("ganvas.tables.check:check")
     Model = Later("ganvas.tasks.table.model:TableModel")
+    evaluate = Later("ganvas.tasks.table.evaluate.command:evaluate")
+    report = Later("ganvas.tasks.table.report:PART")
+    quantities = Later("ganvas.tasks.table.standing:QUANTITIES")
     shown = {"nll": ("-log p", ".3f"), **SHOWN}  # noqa: RUF012
     checks = "likelihood"
     usage = "draws rows of a table: ganvas sample RUN"
-    next_steps = (
-        ("Draw rows; the same seed gives the same rows again:", ("sample", "{place}", "--count", "1000")),
-    )
+    next_steps = (("Draw rows; the same seed gives the same rows again:", ("sample", "{place}", "--count", "1000")),)
     loss = losses.LOSSES["nonsaturating"]
 
     generator: Generator  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -140,6 +142,14 @@ class TableTask(Task):
                 for name, weight in weights.items():
                     weight.copy_(self.state[f"best.{name}"])
         yield ""
+
+    @classmethod
+    def describe(cls, figures: dict[str, float]) -> str:
+        return standing.describe(figures)
+
+    @classmethod
+    def headline(cls, rows: list[dict[str, Any]], checks: list[dict[str, Any]]) -> str:
+        return standing.headline(rows, checks)
 
     def preview(self, generator: nn.Module, batches: Batches) -> Preview:
         assert isinstance(generator, Generator)
