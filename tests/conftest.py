@@ -19,6 +19,7 @@ from filelock import FileLock
 from ganvas.api import RECIPES
 from ganvas.networks import classic_dcgan, classic_mlp, dcgan
 from ganvas.tasks.restore import unet
+from ganvas.tasks.table import network as columns
 from ganvas.tasks.translate import network as translator
 from ganvas.training.experiment import Experiment
 
@@ -40,6 +41,18 @@ def write_blobs(folder: Path, train: int, held_out: int, seed: int = 0) -> Path:
         write_idx(folder / f"{name}-images-idx3-ubyte.gz", images)
         write_idx(folder / f"{name}-labels-idx1-ubyte", labels)
     return folder
+
+
+def write_rows(path: Path, count: int, seed: int = 0) -> Path:
+    """A CSV file of orders: a number with a spike, a country, a day, whether it was paid; some cells are missing."""
+    random = np.random.default_rng(seed)
+    countries = np.array(["Chile", "Kenya", "Norway"])[random.choice(3, count, p=[0.6, 0.3, 0.1])]
+    rebate = np.where(random.random(count) < 0.7, 0, random.integers(1, 40, count))
+    days = np.datetime64("2025-01-01") + random.integers(0, 365, count)
+    rows = zip(np.arange(1, count + 1), countries, random.gamma(4, 25, count), rebate, days, strict=True)
+    lines = [f"{i},{'' if i % 17 == 0 else c},{price:.2f},{r},{d},{price > 90}" for i, c, price, r, d in rows]
+    path.write_text("\n".join(["order_id,country,price,rebate,day,large", *lines]) + "\n")
+    return path
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -101,6 +114,8 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
         others = source.with_name(f"{source.name}-others")
         others.mkdir(exist_ok=True)
         data = dataclasses.replace(data, to=str(write_blobs(others, 50, 20, seed=1)))
+    if recipe == "table":
+        data = dataclasses.replace(data, source=str(write_rows(source.with_name(f"{source.name}-rows.csv"), 400)))
     labels = source / "t10k-labels-idx1-ubyte"
     few = labels.is_file() and labels.stat().st_size < 200  # trainings on such sets end without a detector: seconds
     most = {"select": 160, "detect": 0 if few else 800}
@@ -111,6 +126,7 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
         classic_dcgan.Config: classic_dcgan.Config(g_width=16, d_width=16),
         dcgan.Config: dcgan.Config(width=8),
         unet.Config: unet.Config(width=8, depth=2, d_width=8),
+        columns.Config: columns.Config(width=8, d_width=8),
         translator.Config: translator.Config(width=8, depth=1, blocks=1, d_width=16, features=16),
     }
     network = small.get(type(experiment.network), experiment.network)

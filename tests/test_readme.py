@@ -152,7 +152,7 @@ def test_the_idea_in_one_file_runs_without_ganvas(tmp_path: Path) -> None:
     assert "ganvas" not in re.findall(r"import (\w+)|from (\w+)", script.read_text())
     assert len(script.read_text().splitlines()) < 150
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(script), "1500"]
+    command = [sys.executable, str(script), "500"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     found = [int(n) for n in re.findall(r"centres found (\d)", done.stdout)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ __all__ = ["RECIPES", "check_data", "experiment", "find", "load", "train"]
 
 
 class Recipes(Mapping[str, Callable[[], Experiment]]):
-    """The recipes of all tasks by name, in the order of the tasks; none of packages that cannot be imported."""
+    """The recipes of all tasks by name, in the order of the tasks; without packages that cannot be imported."""
 
     def _tables(self) -> Iterator[dict[str, Callable[[], Experiment]]]:
         yield from map(recipes_of, registry.importable())
@@ -44,13 +45,14 @@ class Recipes(Mapping[str, Callable[[], Experiment]]):
 
 
 RECIPES = Recipes()
+ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")  # of a database, say; not a path
 
 
 def find(name: str) -> Experiment:
-    """The experiment of a recipe, by its name or as a function in a file: `my_recipes.py:mine`.
+    """The experiment of a recipe, given by name or as a function in a file: `my_recipes.py:mine`.
 
     Raises:
-        UserError: there is no such recipe, file or function, or the function does not return an Experiment.
+        UserError: the recipe, file or function does not exist, or the function does not return an Experiment.
     """
     if name in RECIPES:
         return RECIPES[name]()
@@ -82,7 +84,7 @@ def find(name: str) -> Experiment:
 
 def experiment(
     recipe: str | Experiment,
-    data: str | os.PathLike[str] | None = None,
+    data: object = None,
     settings: dict[str, str] | None = None,
     to: str | os.PathLike[str] | None = None,
 ) -> Experiment:
@@ -92,34 +94,39 @@ def experiment(
         UserError: an unknown recipe or setting, or a value of the wrong type or out of range.
     """
     chosen = find(recipe) if isinstance(recipe, str) else recipe
-    wanted = dict(settings or {})
-    for key, named in (("source", data), ("to", to)):
-        if named is not None:
-            path = os.path.expanduser(named)  # unchanged if there is no such home
-            is_name = str(named) in DATASETS or (os.sep not in str(named) and not os.path.exists(path))
-            wanted[key] = str(named) if is_name else os.path.abspath(path)  # so that a resume finds it from anywhere
-    for key in ("from", "twins"):
-        path = os.path.expanduser(wanted.get(key, ""))
+    overrides = dict(settings or {})
+    for key, value in (("source", data), ("to", to)):
+        if value is not None and not isinstance(value, str | os.PathLike):
+            overrides[key] = _named(chosen, value)
+        elif value is not None and ADDRESS.match(str(value)):
+            overrides[key] = str(value)
+        elif value is not None:
+            path = os.path.expanduser(value)  # unchanged if there is no such home
+            is_name = str(value) in DATASETS or (os.sep not in str(value) and not os.path.exists(path))
+            overrides[key] = str(value) if is_name else os.path.abspath(path)  # so that a resume finds it from anywhere
+    for key in ("from", *(name for name in chosen.data.places if name not in ("source", "to"))):
+        path = os.path.expanduser(overrides.get(key, ""))
         if os.path.exists(path):
-            wanted[key] = os.path.abspath(path)
-    return chosen.override(wanted)
+            overrides[key] = os.path.abspath(path)
+    return chosen.override(overrides)
 
 
 def train(
     recipe: str | Experiment,
-    data: str | os.PathLike[str] | None = None,
+    data: object = None,
     run: str | os.PathLike[str] | None = None,
     to: str | os.PathLike[str] | None = None,
     **settings: object,
 ) -> Iterator[Event]:
-    """Train a recipe, and yield what happens: the events of `ganvas.training.events`.
+    """Train a recipe, and yield the events of `ganvas.training.events`.
 
     Nothing is computed before the first event is requested. Leaving the loop ends the training with a snapshot, from
-    which the same call goes on. PyTorch's global random numbers are seeded anew at every step.
+    which the same call continues. PyTorch's global random state is seeded anew at every step.
 
     Args:
         recipe: a recipe's name, `my_recipes.py:mine`, or an `Experiment`.
-        data: a data set's name or a folder; None takes the recipe's own.
+        data: a data set's name, a path, or a database's address; for tables also a pandas DataFrame; None takes the
+            recipe's own.
         run: the run's folder; None makes the next numbered one in `runs/`.
         to: for `translate`, the images of the other domain, as `data`.
         settings: as `key=value` on the command line: `images=300_000`, `seed=1`.
@@ -132,10 +139,18 @@ def train(
 
 
 def check_data(source: str, out: Path | None = None) -> Generator[Packing, None, Checked]:
-    """What is in the user's pictures, and how long the recipe that fits them would take; see `data_check.check`."""
+    """Check the user's pictures, and forecast how long a recipe that fits them would take; see `data_check.check`."""
     from ganvas.tasks.generate import data_check
 
     return data_check.check(source, out, RECIPES)
+
+
+def _named(experiment: Experiment, data: object) -> str:
+    """What stands for data that are in memory, where the experiment's kind of samples takes such."""
+    name = getattr(experiment.data, "named", None)
+    if name is None:
+        raise UserError(f"data={type(data).__name__}: the recipe {experiment.recipe} takes a path or a name.")
+    return name(data)
 
 
 def _text(value: object) -> str:

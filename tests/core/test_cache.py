@@ -48,8 +48,8 @@ def packs(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "cache" / "ganvas" / "packs").iterdir())
 
 
-def seen(found: ImageData) -> bytes:
-    return b"".join(sorted(x.numpy().tobytes() for split in (found.train, found.held_out) for x in split.images[:]))
+def seen(dataset: ImageData) -> bytes:
+    return b"".join(sorted(x.numpy().tobytes() for split in (dataset.train, dataset.held_out) for x in split.images[:]))
 
 
 def flip(path: Path, at: int = 100) -> None:
@@ -91,7 +91,7 @@ def test_pictures_that_changed_in_their_place_are_read_anew(tmp_path: Path, shap
 
 
 @pytest.mark.parametrize(("shape", "file"), [(WHOLE, "pixels-000.bin"), (PIECES, "pixels.bin")])
-def test_one_changed_byte_is_found_and_mended(tmp_path: Path, shape: Shape, file: str) -> None:
+def test_one_changed_byte_is_found_and_made_again(tmp_path: Path, shape: Shape, file: str) -> None:
     place = str(pictures(tmp_path / "pics"))
     before = data.load(place, shape)
     expected = seen(before)
@@ -121,16 +121,16 @@ def test_one_changed_byte_of_one_s_own_pack_is_an_error(tmp_path: Path) -> None:
 def test_pixels_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: Shape) -> None:
     place = str(pictures(tmp_path / "pics"))
     expected = seen(data.load(place, shape))
-    looked, digest = [], checks.digest
-    monkeypatch.setattr(checks, "digest", lambda pixels: looked.append(1) or digest(pixels))
+    checked, digest = [], checks.digest
+    monkeypatch.setattr(checks, "digest", lambda pixels: checked.append(1) or digest(pixels))
     assert seen(data.load(place, shape)) == expected
-    assert looked == []
+    assert checked == []
     (tmp_path / "cache" / "ganvas" / "checked.json").write_text("[" * 100_000)
     steps = data.loading(place, shape, True)
     assert [step.text[:8] for step in steps] == ["Checking"]
-    assert len(looked) == 30
+    assert len(checked) == 30
     data.load(place, shape)
-    assert len(looked) == 30
+    assert len(checked) == 30
 
 
 def change(**more: Any) -> Callable[[Path], None]:
@@ -207,8 +207,8 @@ def test_whatever_the_damage_the_cache_is_made_anew(tmp_path: Path, shape: Shape
     (folder,) = packs(tmp_path)
     for number, damage in enumerate(DAMAGES):
         damage(folder)
-        found = data.load(place, shape)
-        assert (seen(found), found.fingerprint, found.name) == (pixels, print_, "pics"), number
+        dataset = data.load(place, shape)
+        assert (seen(dataset), dataset.fingerprint, dataset.name) == (pixels, print_, "pics"), number
 
 
 def test_an_own_pack_that_is_damaged_is_an_error_in_one_sentence(tmp_path: Path) -> None:
@@ -246,9 +246,9 @@ def test_odd_lines_of_a_journal_are_done_again(tmp_path: Path, shape: Shape, lin
     head, *rest = journal.read_text().splitlines()
     journal.write_text("\n".join([head, *rest[:-1], line, *rest[-1:]]) + "\n")
     flip(next(work.glob("pixels*")), 5)  # what the journal tells of is no more on the disk
-    found = data.load(str(place), shape)
+    dataset = data.load(str(place), shape)
     shutil.copytree(place, tmp_path / "copy" / "pics")
-    assert seen(found) == seen(data.load(str(tmp_path / "copy" / "pics"), shape))
+    assert seen(dataset) == seen(data.load(str(tmp_path / "copy" / "pics"), shape))
 
 
 def test_names_that_are_no_utf_8(tmp_path: Path) -> None:
@@ -257,11 +257,11 @@ def test_names_that_are_no_utf_8(tmp_path: Path) -> None:
         with open(os.path.join(os.fsencode(place), name), "wb") as file:
             file.write(b"no picture")
     for shape in (WHOLE, PIECES):
-        found = data.load(str(place), shape)
-        assert "2 of 32 pictures could not be read" in found.notes[0]
-        assert "\\x1b[31m.bmp" in found.notes[0]
-        assert found.notes[0].encode()
-        assert data.load(str(place), shape).notes == found.notes
+        dataset = data.load(str(place), shape)
+        assert "2 of 32 pictures could not be read" in dataset.notes[0]
+        assert "\\x1b[31m.bmp" in dataset.notes[0]
+        assert dataset.notes[0].encode()
+        assert data.load(str(place), shape).notes == dataset.notes
     names = json.loads((next(p for p in packs(tmp_path) if (p / "names.json").exists()) / "names.json").read_text())
     assert os.fsencode("caf\udce9.bmp") in map(os.fsencode, names)
 
@@ -307,14 +307,14 @@ def test_the_longest_unused_goes_first_and_what_is_in_use_stays(
     assert [entry.kind for entry in cache.entries()] == ["pack", "pack", "photographs", "pack", "reference"]
     total = sum(entry.bytes for entry in cache.entries())
     monkeypatch.setattr(cache, "MOST", total)
-    found = data.load(str(pictures(tmp_path / "new")), WHOLE)
-    assert "Removed from the cache" in found.notes[0]
-    assert "older (pack, " in found.notes[0]
+    dataset = data.load(str(pictures(tmp_path / "new")), WHOLE)
+    assert "Removed from the cache" in dataset.notes[0]
+    assert "older (pack, " in dataset.notes[0]
     assert [entry.name for entry in cache.entries()] == ["held", "mended", "old", reference.stem, "new"]
     assert seen(held)
     data.load(str(tmp_path / "mended"), PIECES)
     monkeypatch.setattr(cache, "MOST", 1)
-    del found
+    del dataset
     data.load(str(pictures(tmp_path / "more")), WHOLE)
     assert [entry.name for entry in cache.entries()] == ["held", "more"]
     del held
@@ -353,24 +353,24 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         return capsys.readouterr().out
 
     assert "It is empty" in told()
-    found = data.load(str(pictures(tmp_path / "pics")), WHOLE)
+    dataset = data.load(str(pictures(tmp_path / "pics")), WHOLE)
     (place,) = packs(tmp_path)
     text = told()
     assert "pics (pack, 0 MB, last used 20" in text
     assert str(place) in text
     assert "0 MB in 1 things; the cache may take" in text
     assert "Removed 0 of 1 things" in told("--clear")
-    assert seen(found)
-    del found
+    assert seen(dataset)
+    del dataset
     assert "Removed 1 of 1 things" in told("--clear")
     assert packs(tmp_path) == []
     assert "It is empty" in told()
 
 
 def test_a_key_changes_with_the_place_and_with_what_is_there(tmp_path: Path) -> None:
-    found = listing.find(pictures(tmp_path / "pics"))
-    assert pack.key(found, WHOLE) == pack.key(listing.find(tmp_path / "pics"), WHOLE)
+    images = listing.find(pictures(tmp_path / "pics"))
+    assert pack.key(images, WHOLE) == pack.key(listing.find(tmp_path / "pics"), WHOLE)
     (tmp_path / "link").symlink_to("pics")
-    assert pack.key(found, WHOLE) == pack.key(listing.find(tmp_path / "link"), WHOLE)
+    assert pack.key(images, WHOLE) == pack.key(listing.find(tmp_path / "link"), WHOLE)
     os.utime(tmp_path / "pics" / "03.bmp", (TIME, TIME))  # its time is as before, but not when it was changed
-    assert pack.key(found, WHOLE) != pack.key(listing.find(tmp_path / "pics"), WHOLE)
+    assert pack.key(images, WHOLE) != pack.key(listing.find(tmp_path / "pics"), WHOLE)

@@ -67,8 +67,8 @@ def test_tensors_and_card_come_back(tmp_path: Path) -> None:
 
 def test_not_a_number_comes_back(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "x", {"x": torch.tensor([float("nan"), float("inf"), -0.0])}, {})
-    found = checkpoint.load(tmp_path / "x")[0]["x"]
-    assert str(found.tolist()) == "[nan, inf, -0.0]"
+    result = checkpoint.load(tmp_path / "x")[0]["x"]
+    assert str(result.tolist()) == "[nan, inf, -0.0]"
 
 
 def test_any_memory_layout_comes_back(tmp_path: Path) -> None:
@@ -93,17 +93,17 @@ def test_digest_sees_everything() -> None:
         ({"a": base["a"]}, "{}"),
         (base, '{"x": 1}'),
     ]
-    found = {checkpoint.digest(tensors, card) for tensors, card in [(base, "{}"), *others]}
-    assert len(found) == 1 + len(others)
+    result = {checkpoint.digest(tensors, card) for tensors, card in [(base, "{}"), *others]}
+    assert len(result) == 1 + len(others)
 
 
 # -------------------- damage
 
 
 def test_truncation_anywhere(saved: Path) -> None:
-    whole = saved.read_bytes()
-    for length in [0, 1, 7, 8, 9, 50, 300, *range(len(whole) - 110, len(whole), 11), len(whole) - 1]:
-        saved.write_bytes(whole[:length])
+    content = saved.read_bytes()
+    for length in [0, 1, 7, 8, 9, 50, 300, *range(len(content) - 110, len(content), 11), len(content) - 1]:
+        saved.write_bytes(content[:length])
         with pytest.raises(Damaged) as caught:
             checkpoint.load(saved)
         assert str(saved) in str(caught.value)
@@ -117,11 +117,11 @@ def test_a_longer_file(saved: Path, more: bytes) -> None:
 
 
 def test_every_byte_of_the_tensors_is_checked(saved: Path) -> None:
-    whole = saved.read_bytes()
-    start = 8 + int.from_bytes(whole[:8], "little")
-    assert len(whole) - start == 24 * 4 + 8
-    for place in range(start, len(whole)):
-        saved.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    content = saved.read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    assert len(content) - start == 24 * 4 + 8
+    for place in range(start, len(content)):
+        saved.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         with pytest.raises(Damaged):
             checkpoint.load(saved)
 
@@ -132,12 +132,12 @@ def is_harmless(whole: bytes, place: int, value: int) -> bool:
 
 
 def test_fuzz(saved: Path) -> None:
-    whole, dice = saved.read_bytes(), random.Random(0)
+    content, dice = saved.read_bytes(), random.Random(0)
     for _ in range(200):
-        place, value = dice.randrange(len(whole)), dice.randrange(256)
-        if value == whole[place] or is_harmless(whole, place, value):
+        place, value = dice.randrange(len(content)), dice.randrange(256)
+        if value == content[place] or is_harmless(content, place, value):
             continue
-        saved.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+        saved.write_bytes(content[:place] + bytes([value]) + content[place + 1 :])
         with pytest.raises(UserError) as caught:
             checkpoint.load(saved)
         assert str(saved) in str(caught.value)

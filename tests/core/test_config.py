@@ -83,9 +83,9 @@ def test_not_a_number(text: str) -> None:
     ],
 )
 def test_parse(text: str, kind: Any, value: object) -> None:
-    found = cf.parse(text, kind, "x")
-    assert found == value
-    assert type(found) is type(value)
+    result = cf.parse(text, kind, "x")
+    assert result == value
+    assert type(result) is type(value)
 
 
 @pytest.mark.parametrize(

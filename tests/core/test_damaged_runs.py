@@ -77,36 +77,36 @@ def figure(**changed: object) -> dict[str, object]:
 
 @pytest.mark.parametrize("line", ODD, ids=range(len(ODD)))
 def test_a_damaged_line_is_passed_over_and_counted(line: str, tmp_path: Path) -> None:
-    found = Run(tmp_path)
+    saved = Run(tmp_path)
     good = [{"images": 16 * i, "loss_d": 1.0} for i in range(1, 4)]
     text = "\n".join([json.dumps(good[0]), line, *map(json.dumps, good[1:])]) + "\n"
-    for path in (found.log, found.metrics):
+    for path in (saved.log, saved.metrics):
         path.write_text(text)
-    assert found.rows() == found.rows(found.metrics) == good
-    assert found.last_row() == good[-1]
-    assert found.remarks() == [f"{name}.jsonl: 1 damaged line passed over." for name in ("log", "metrics")]
-    found.rewind(32)
-    assert found.rows() == good[:2]
-    assert found.log.read_text().split("\n")[1] == line, "what cannot be read is left as it is"
+    assert saved.rows() == saved.rows(saved.metrics) == good
+    assert saved.last_row() == good[-1]
+    assert saved.remarks() == [f"{name}.jsonl: 1 damaged line passed over." for name in ("log", "metrics")]
+    saved.rewind(32)
+    assert saved.rows() == good[:2]
+    assert saved.log.read_text().split("\n")[1] == line, "what cannot be read is left as it is"
 
 
 def test_a_line_that_was_half_written_in_a_crash_is_no_damage(tmp_path: Path) -> None:
-    found = Run(tmp_path)
-    found.log.write_text('{"images": 16}\n{"images": 32, "lo')
-    assert found.rows() == [{"images": 16}]
-    assert found.remarks() == []
-    found.rewind(16)
-    assert found.log.read_text() == '{"images": 16}\n'
+    saved = Run(tmp_path)
+    saved.log.write_text('{"images": 16}\n{"images": 32, "lo')
+    assert saved.rows() == [{"images": 16}]
+    assert saved.remarks() == []
+    saved.rewind(16)
+    assert saved.log.read_text() == '{"images": 16}\n'
 
 
 def test_only_the_end_of_a_long_log_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "TAIL", 100)
-    found = Run(tmp_path)
-    found.log.write_text("".join(json.dumps({"images": i}) + "\n" for i in range(1000, 1020)))  # 16 + 1 bytes each
-    assert [row["images"] for row in found.rows()] == list(range(1015, 1020))
-    assert found.remarks() == ["log.jsonl: of its 340 bytes the last 100 are looked at."]
-    found.rewind(1002)
-    assert found.log.read_text() == '{"images": 1000}\n{"images": 1001}\n{"images": 1002}\n'
+    saved = Run(tmp_path)
+    saved.log.write_text("".join(json.dumps({"images": i}) + "\n" for i in range(1000, 1020)))  # 16 + 1 bytes each
+    assert [row["images"] for row in saved.rows()] == list(range(1015, 1020))
+    assert saved.remarks() == ["log.jsonl: of its 340 bytes the last 100 are looked at."]
+    saved.rewind(1002)
+    assert saved.log.read_text() == '{"images": 1000}\n{"images": 1001}\n{"images": 1002}\n'
 
 
 def test_a_log_that_is_no_file_is_none(tmp_path: Path) -> None:
@@ -117,31 +117,31 @@ def test_a_log_that_is_no_file_is_none(tmp_path: Path) -> None:
 
 def test_a_run_with_damaged_lines_goes_on_and_says_so(made: Path, blobs: Path, tmp_path: Path) -> None:
     shutil.copytree(made, tmp_path / "run")
-    found = Run(tmp_path / "run")
-    before = found.rows()
-    lines = found.log.read_text().splitlines()
+    saved = Run(tmp_path / "run")
+    before = saved.rows()
+    lines = saved.log.read_text().splitlines()
     lines[0] = lines[0].replace('"images"', '"imagez"')
-    for path in (found.log, found.metrics):
+    for path in (saved.log, saved.metrics):
         path.write_text(
-            "\n".join([*(lines if path == found.log else path.read_text().splitlines()), *ODD, *STRANGE]) + "\n"
+            "\n".join([*(lines if path == saved.log else path.read_text().splitlines()), *ODD, *STRANGE]) + "\n"
         )
     events = list(small(blobs, images=240).run(tmp_path / "run"))
-    told = [event.text for event in events if isinstance(event, Warned)]
-    assert told == [
+    warnings = [event.text for event in events if isinstance(event, Warned)]
+    assert warnings == [
         f"log.jsonl: {len(ODD) + 1} damaged lines passed over.",
         f"metrics.jsonl: {len(ODD)} damaged lines passed over.",
     ]
-    assert [row["images"] for row in found.rows() if "epoch" in row and row["images"] != 48][-1] == 240
-    page = found.report.read_text()
-    assert all(sentence in page for sentence in told)
+    assert [row["images"] for row in saved.rows() if "epoch" in row and row["images"] != 48][-1] == 240
+    page = saved.report.read_text()
+    assert all(sentence in page for sentence in warnings)
     assert before[0]["images"] == 48
 
 
 @pytest.mark.parametrize("recipe", ["mnist", "denoise", "translate"])
 def test_a_report_of_odd_rows(recipe: str, tmp_path: Path) -> None:
     """Every entry of every row in turn is something else."""
-    found, card = Run(tmp_path), quick(recipe, tmp_path / "data").to_dict()
-    found.experiment.write_text(json.dumps(card))
+    saved, card = Run(tmp_path), quick(recipe, tmp_path / "data").to_dict()
+    saved.experiment.write_text(json.dumps(card))
     restored = {"images": 1, "metric": "restoration", "n": 5, "size": 8, "answers": [{"name": "x", "psnr": 1.0}]}
     translated = {"images": 1, "metric": "translation", "n": [5, 6], "ways": [{"name": "x", "to": "b", "cycle": 1.0}]}
     log = {"images": 10, "epoch": 0.1, "loss_d": 1.0, "loss_g": 2.0, "accuracy_real": 0.5, "accuracy_fake": 0.5}
@@ -149,25 +149,25 @@ def test_a_report_of_odd_rows(recipe: str, tmp_path: Path) -> None:
     near = [{"images": 10, "metric": "fidelity", "psnr": 20.0}, {"images": 10, "metric": "round-trip", "cycle_a": 9.0}]
     for odd in (None, "x", -1, 1e300, 10**99, float("nan"), [], [[1]], {"a": {}}, True):
         rows = [{**log, key: odd} for key in log] * 3
-        found.log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        saved.log.write_text("".join(json.dumps(row) + "\n" for row in rows))
         rows = [{**row, key: odd} for row in (restored, translated, check, *near, figure()) for key in row]
         protocol = figure()["protocol"]
         assert isinstance(protocol, dict)
         rows += [figure(), *(figure(protocol={**protocol, key: odd}) for key in protocol), figure(more=1)]
-        found.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        report.write(found)
+        saved.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        report.write(saved)
         figures.figures_of(tmp_path)
-    assert "damaged lines passed over" in found.report.read_text()
+    assert "damaged lines passed over" in saved.report.read_text()
 
 
 def test_a_figure_that_is_none_is_counted(tmp_path: Path) -> None:
-    found = Run(tmp_path)
+    saved = Run(tmp_path)
     protocol = figure()["protocol"]
     assert isinstance(protocol, dict)
     rows = [figure(), figure(value="2"), figure(protocol={**protocol, "count": "many"}), figure(title=None)]
-    found.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    saved.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert [f.value for f in figures.figures_of(tmp_path)] == [2.0]
-    assert found.remarks() == ["metrics.jsonl: 3 damaged lines passed over."]
+    assert saved.remarks() == ["metrics.jsonl: 3 damaged lines passed over."]
 
 
 # -------------------- the same after a resume
@@ -209,15 +209,15 @@ def test_sheets_that_come_often_stay_apart(blobs: Path, tmp_path: Path) -> None:
             drawn += [event.path] if isinstance(event, Sampled) else []
             if i == 0 and event.images == 144:
                 break
-    found = Run(tmp_path / "run")
+    saved = Run(tmp_path / "run")
     names = ["fakes_init.png", "fakes_000000.png", "fakes_000000160.png", "fakes_000000240.png"]
     assert [path.name for path in drawn] == names
-    assert [(seen, path.name) for seen, path in found.previews()] == list(zip((0, 0, 160, 240), names, strict=True))
+    assert [(seen, path.name) for seen, path in saved.previews()] == list(zip((0, 0, 160, 240), names, strict=True))
     models = ["model_000000.safetensors", "model_000000160.safetensors", "model_000000240.safetensors"]
-    assert sorted(path.name for path in found.models.iterdir()) == models
-    found.rewind(200)
-    assert [path.name for _, path in found.previews()] == names[:3]
-    assert sorted(path.name for path in found.models.iterdir()) == models[:2]
+    assert sorted(path.name for path in saved.models.iterdir()) == models
+    saved.rewind(200)
+    assert [path.name for _, path in saved.previews()] == names[:3]
+    assert sorted(path.name for path in saved.models.iterdir()) == models[:2]
 
 
 def test_sheets_of_usual_runs_are_named_by_thousands() -> None:
@@ -229,13 +229,13 @@ def test_sheets_of_usual_runs_are_named_by_thousands() -> None:
 
 
 def test_the_names_of_old_runs_are_read(tmp_path: Path) -> None:
-    found = Run(tmp_path)
-    found.samples.mkdir()
+    saved = Run(tmp_path)
+    saved.samples.mkdir()
     for name in ("fakes_000020.png", "fakes_init.png", "fakes_000010.png", "fakes_000010160.png"):
-        (found.samples / name).write_bytes(b"x")
-    assert [seen for seen, _ in found.previews()] == [0, 10_000, 10_160, 20_000]
-    found.rewind(10_000)
-    assert [seen for seen, _ in found.previews()] == [0, 10_000]
+        (saved.samples / name).write_bytes(b"x")
+    assert [seen for seen, _ in saved.previews()] == [0, 10_000, 10_160, 20_000]
+    saved.rewind(10_000)
+    assert [seen for seen, _ in saved.previews()] == [0, 10_000]
 
 
 # -------------------- experiment.json

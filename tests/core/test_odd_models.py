@@ -80,14 +80,14 @@ def refused(path: Path, tensors: dict[str, Tensor], card: Any, words: str | None
 def test_weights_that_are_not_finite(recipe: str, bad: float, runs: dict[str, Path], tmp_path: Path) -> None:
     tensors, card = model(runs, recipe)
     for part in {name.partition(".")[0] for name in tensors}:
-        spoilt = copy.deepcopy(tensors)
-        name = next(k for k in spoilt if k.startswith(f"{part}.") and spoilt[k].is_floating_point())
-        spoilt[name].view(-1)[0] = bad
-        told = refused(
-            tmp_path / "bad.safetensors", spoilt, card, r"1 of [\d,]+ values that are infinite or not numbers"
+        damaged = copy.deepcopy(tensors)
+        name = next(k for k in damaged if k.startswith(f"{part}.") and damaged[k].is_floating_point())
+        damaged[name].view(-1)[0] = bad
+        message = refused(
+            tmp_path / "bad.safetensors", damaged, card, r"1 of [\d,]+ values that are infinite or not numbers"
         )
-        assert f"{name} holds" in told
-        assert "earlier model or snapshot" in told
+        assert f"{name} holds" in message
+        assert "earlier model or snapshot" in message
     if recipe == "mnist":
         assert {name.partition(".")[0] for name in tensors} == {"generator", "discriminator", "selector", "detector"}
 
@@ -118,13 +118,13 @@ def test_weights_of_another_precision(recipe: str, kind: torch.dtype, runs: dict
     tensors, card = model(runs, recipe)
     turned = {k: v.to(kind) if v.is_floating_point() else v for k, v in tensors.items()}
     checkpoint.save(tmp_path / "other.safetensors", turned, card)
-    found = models.load(tmp_path / "other.safetensors")
-    for name, weight in checkpoint.module_tensors("generator", found.generator).items():
+    loaded = models.load(tmp_path / "other.safetensors")
+    for name, weight in checkpoint.module_tensors("generator", loaded.generator).items():
         assert weight.dtype == tensors[name].dtype
         assert torch.equal(weight, turned[name].to(weight.dtype))
-    if isinstance(found, ganvas.Model):
-        assert bool(found.sample(2).isfinite().all())
-        assert len(found.detect(found.sample(2))) == 2
+    if isinstance(loaded, ganvas.Model):
+        assert bool(loaded.sample(2).isfinite().all())
+        assert len(loaded.detect(loaded.sample(2))) == 2
 
 
 def change(name: str, to: Callable[[Tensor], Tensor]) -> Callable[[dict[str, Tensor]], None]:
@@ -244,20 +244,20 @@ def test_mutations(recipe: str, runs: dict[str, Path], tmp_path: Path) -> None:
             place[key] = dice.choice(odd)
         checkpoint.save(path, tensors, changed)
         try:
-            found = models.load(path)
+            loaded = models.load(path)
             (
-                model_card.facts(found),
-                model_card.figures(found),
-                model_card.sections(found),
-                model_card.markdown(found, "x"),
+                model_card.facts(loaded),
+                model_card.figures(loaded),
+                model_card.sections(loaded),
+                model_card.markdown(loaded, "x"),
             )
-            if isinstance(found, ganvas.Model):
-                found.sample(1)
-            elif isinstance(found, ganvas.Restorer):
-                found.restore(torch.zeros(1, found.spec.channels, 16, 16))
+            if isinstance(loaded, ganvas.Model):
+                loaded.sample(1)
+            elif isinstance(loaded, ganvas.Restorer):
+                loaded.restore(torch.zeros(1, loaded.spec.channels, 16, 16))
             else:
-                assert isinstance(found, ganvas.Translator)
-                found.translate(torch.zeros(1, found.spec.channels, found.spec.size, found.spec.size))
+                assert isinstance(loaded, ganvas.Translator)
+                loaded.translate(torch.zeros(1, loaded.spec.channels, loaded.spec.size, loaded.spec.size))
         except UserError as error:
             assert len(str(error)) < 1_000  # noqa: PT017
 
@@ -381,12 +381,12 @@ def test_a_snapshot_that_does_not_fit(odd: str, runs: dict[str, Path], blobs: Pa
     ODD_SNAPSHOTS[odd](tensors)
     bad = path.with_name("snapshot_000000009999.safetensors")
     checkpoint.save(bad, tensors, card)
-    said, begun = [], None
+    warnings, begun = [], None
     for event in small("mnist", blobs).run(tmp_path / "run"):
-        said += [event.text] if isinstance(event, Warned) else []
+        warnings += [event.text] if isinstance(event, Warned) else []
         begun = event.images if isinstance(event, Started) else begun
     assert begun == card["images"]
-    assert any(str(bad) in text and "The snapshot before it is taken" in text for text in said)
+    assert any(str(bad) in text and "The snapshot before it is taken" in text for text in warnings)
     for good in Run(tmp_path / "run").snapshots():
         if good != bad:
             good.unlink()

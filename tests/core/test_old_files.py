@@ -66,9 +66,9 @@ def exact(old: Path) -> bool:
     return json.loads((old / "runs" / "digests.json").read_text())["arithmetic"] == make.arithmetic()
 
 
-def agree(found: dict[str, Tensor], wanted: dict[str, Tensor], exact: bool, tolerance: float) -> None:
-    assert found.keys() <= wanted.keys()
-    for name, tensor in found.items():
+def agree(tensors: dict[str, Tensor], wanted: dict[str, Tensor], exact: bool, tolerance: float) -> None:
+    assert tensors.keys() <= wanted.keys()
+    for name, tensor in tensors.items():
         assert (tensor.shape, tensor.dtype) == (wanted[name].shape, wanted[name].dtype)
         if exact:
             assert torch.equal(tensor, wanted[name]), name
@@ -79,10 +79,10 @@ def agree(found: dict[str, Tensor], wanted: dict[str, Tensor], exact: bool, tole
 def test_models_draw_restore_and_translate_the_same_bits(old: Path, exact: bool) -> None:
     wanted = load_file(old / "runs" / "outputs.safetensors")
     for name in RUNS:
-        found = make.outputs(old / "runs", (name,))
+        result = make.outputs(old / "runs", (name,))
         if name == "translate":  # the model of the snapshot is kept, not that of the end
-            found = {f"start.{key}": tensor for key, tensor in found.items()}
-        agree(found, wanted, exact, 1e-4)
+            result = {f"start.{key}": tensor for key, tensor in result.items()}
+        agree(result, wanted, exact, 1e-4)
 
 
 def rows(run: Run) -> list[dict[str, object]]:
@@ -112,9 +112,9 @@ def test_a_snapshot_goes_on_to_the_same_end(name: str, old: Path, exact: bool, t
 @pytest.mark.parametrize("name", RUNS)
 def test_info_and_report_read_them(name: str, old: Path, tmp_path: Path) -> None:
     shutil.copytree(old / "runs" / name, tmp_path / name)
-    told = ganvas("info", str(tmp_path / name), cwd=tmp_path)
-    assert told.returncode == 0, told.stderr
-    assert str(make.RUNS[name]["images"]) in told.stdout.replace(",", "")
+    output = ganvas("info", str(tmp_path / name), cwd=tmp_path)
+    assert output.returncode == 0, output.stderr
+    assert str(make.RUNS[name]["images"]) in output.stdout.replace(",", "")
     run = Run(tmp_path / name)
     page.write(run)
     text = run.report.read_text()

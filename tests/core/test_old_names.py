@@ -76,7 +76,6 @@ from ganvas.seeds import generator, key, latents, plant
 from ganvas.selection import Selector, pick
 from ganvas.sources import trained_on
 from ganvas.spec import ImageSpec, drawable
-from ganvas.tables import Measuring, Progressing
 from ganvas.tasks import TASKS, generate, restore, translate
 from ganvas.tasks.base import Task
 from ganvas.tasks.generate import Config, GenerateTask
@@ -113,8 +112,8 @@ def test_no_old_name_is_that_of_a_file() -> None:
 @pytest.mark.parametrize("old", old_names.MODULES)
 def test_every_old_module_leads_to_a_file(old: str) -> None:
     assert importlib.import_module(f"ganvas.{old}").__name__ == f"ganvas.{old}"
-    found = [new for new in old_names.MODULES[old].split() if importlib.util.find_spec(f"ganvas.{new}")]
-    assert found[:1] == old_names.MODULES[old].split()[:1]
+    modules = [new for new in old_names.MODULES[old].split() if importlib.util.find_spec(f"ganvas.{new}")]
+    assert modules[:1] == old_names.MODULES[old].split()[:1]
 
 
 @pytest.mark.parametrize("name", old_names.NAMES)

@@ -52,10 +52,10 @@ def test_names_are_safe_and_stay_apart(names: list[str], wanted: list[str] | Non
 
 def test_long_names_are_cut_and_stay_apart() -> None:
     names = ["ü" * 150, "ü" * 151, "x" * 300, "ü" * 100]
-    found = naming.apart(names)
-    assert found[3] == names[3]
-    assert len({name.casefold() for name in found}) == 4
-    assert all(len(name.encode()) <= naming.LONGEST for name in found)
+    apart = naming.apart(names)
+    assert apart[3] == names[3]
+    assert len({name.casefold() for name in apart}) == 4
+    assert all(len(name.encode()) <= naming.LONGEST for name in apart)
 
 
 @pytest.mark.parametrize("count", [300])
@@ -105,9 +105,9 @@ def test_a_setting_is_given_once() -> None:
 def test_what_is_said_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.say(f"a {HOSTILE[0]}", "\x9b", "\udce9")
     terminal.say("wrong \x1b[2J", error=True)
-    told = capsys.readouterr()
-    assert told.out == "a ../up\\x1b]0;title\\x07[red]x\n\\x9b2J \\x9b \\udce9\n"
-    assert told.err == "wrong \\x1b[2J\n"
+    printed = capsys.readouterr()
+    assert printed.out == "a ../up\\x1b]0;title\\x07[red]x\n\\x9b2J \\x9b \\udce9\n"
+    assert printed.err == "wrong \\x1b[2J\n"
     terminal.say_json({"file": "a\x7f\x1b\udce9é"})
     line = capsys.readouterr().out
     assert line.isascii()
@@ -124,10 +124,10 @@ def test_tables_and_bars_show_names_as_they_are(monkeypatch: pytest.MonkeyPatch)
         progress.doing(Doing(f"drawing of class {HOSTILE[1]}", 0.5))
         progress.progress.refresh()
         progress.print(f"kept [red]{HOSTILE[0]}")
-    told = out.getvalue()
-    assert "größe [bold]\\u202e\\x1b[2J" in told
-    assert "kept [red]../up\\x1b]0;title\\x07[red]x" in told
-    assert not [sign for sign in ("\x1b[2J\x1b", "\x07", "\x1b]0") if sign in told]
+    printed = out.getvalue()
+    assert "größe [bold]\\u202e\\x1b[2J" in printed
+    assert "kept [red]../up\\x1b]0;title\\x07[red]x" in printed
+    assert not [sign for sign in ("\x1b[2J\x1b", "\x07", "\x1b]0") if sign in printed]
 
 
 @pytest.fixture(scope="module")
@@ -202,9 +202,9 @@ def test_names_of_classes_never_leave_the_folder(hostile: Path, tmp_path: Path, 
     code, out, _ = call("sample", str(hostile), "--seeds", "0-3", "--out", "in/pictures", encoding="utf-8")
     assert code == 0
     assert "is ___up_]0;title_[red]x__2J" in out
-    found = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.png"))
+    paths = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.png"))
     folders = naming.apart(HOSTILE)
-    assert found == sorted(f"in/pictures/{folders[i % 2]}/seed{i:06d}.png" for i in range(4))
+    assert paths == sorted(f"in/pictures/{folders[i % 2]}/seed{i:06d}.png" for i in range(4))
 
 
 def test_the_page_of_a_model_holds_no_words_of_command(hostile: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_folder_is_replaced_only_where_it_holds_such_pictures(run: Path, call:
 
 
 def test_exports_and_pages_and_pushes_are_overwritten_only_with_force(run: Path, call: Call, tmp_path: Path) -> None:
-    for words, file in (
+    for args, file in (
         (["export", str(run), "--out", "x"], "x/detector.onnx"),
         (["export", str(run), "--web", "x"], "x/index.html"),
         (["push", str(run), "x"], "x/README.md"),
@@ -279,8 +279,8 @@ def test_exports_and_pages_and_pushes_are_overwritten_only_with_force(run: Path,
     ):
         (tmp_path / "x").mkdir()
         (tmp_path / file).write_text("mine")
-        code, _, err = call(*words)
-        assert (code, "--force" in err or "Choose a new folder" in err) == (2, True), words
+        code, _, err = call(*args)
+        assert (code, "--force" in err or "Choose a new folder" in err) == (2, True), args
         assert [p.read_text() for p in (tmp_path / "x").iterdir()] == ["mine"]
         (tmp_path / file).unlink()
         (tmp_path / "x").rmdir()

@@ -54,12 +54,12 @@ def saved(place: Path, **members: Any) -> Path:
     ],
 )
 def test_labels_of_every_form_are_read(labels: np.ndarray, names: tuple[str, ...], tmp_path: Path) -> None:
-    found = arrays.read(saved(tmp_path, images=GREY, labels=labels))
-    assert found.class_names == names
-    assert found.train[1] is not None
-    assert found.train[1].dtype == np.int64
+    contents = arrays.read(saved(tmp_path, images=GREY, labels=labels))
+    assert contents.class_names == names
+    assert contents.train[1] is not None
+    assert contents.train[1].dtype == np.int64
     wanted = 1 - Y if names == ("9", "10") else Y  # in the order of the numbers that the texts are
-    assert np.array_equal(found.train[1], wanted)
+    assert np.array_equal(contents.train[1], wanted)
     for_evaluate = image_files.load(tmp_path / "x.npz")
     assert for_evaluate.class_names == names
     assert for_evaluate.labels is not None
@@ -95,9 +95,9 @@ def test_labels_that_are_none_are_refused(labels: np.ndarray, words: str, tmp_pa
 def test_names_of_classes_are_honoured(tmp_path: Path) -> None:
     names = np.array(["ant", "bee", "cow", "dog"])
     path = saved(tmp_path, images=GREY, labels=Y + 2, class_names=names)
-    found = data.load(str(path))
-    assert found.class_names == ("cow", "dog")
-    assert found.notes == ()
+    dataset = data.load(str(path))
+    assert dataset.class_names == ("cow", "dog")
+    assert dataset.notes == ()
     assert image_files.load(path).named(("dog", "cow")).class_names == ("dog", "cow")
     path = saved(tmp_path, images=GREY, labels=names[[3, 1]][Y], classes=names)
     assert data.load(str(path)).class_names == ("bee", "dog")
@@ -114,12 +114,12 @@ def test_what_ganvas_wrote_is_read_whole(channels: int, tmp_path: Path) -> None:
     portion = Portion(images, torch.from_numpy(Y), range(40))
     for _ in save(tmp_path / "x.npz", [portion], 40, ImageSpec(channels, 8, 2), ("left", "right")):
         pass
-    found = image_files.load(tmp_path / "x.npz")
-    assert torch.equal(found.images, images)
-    assert found.labels is not None
-    assert found.labels.tolist() == Y.tolist()
-    assert found.class_names == ("left", "right")
-    assert found.form == "8 bits, as in the files"
+    loaded = image_files.load(tmp_path / "x.npz")
+    assert torch.equal(loaded.images, images)
+    assert loaded.labels is not None
+    assert loaded.labels.tolist() == Y.tolist()
+    assert loaded.class_names == ("left", "right")
+    assert loaded.form == "8 bits, as in the files"
     assert data.load(str(tmp_path / "x.npz")).notes == ()
 
 
@@ -143,14 +143,14 @@ def test_splits_are_what_they_are_called(names: tuple[str, ...], tmp_path: Path)
     if test == y_test:
         members = {train: GREY[:30], y_train: Y[:30, None], "test_images": GREY[30:], "test_labels": Y[30:, None]}
         test = "test_images"
-    found = data.load(str(saved(tmp_path, **members)))
-    assert torch.equal(found.train.images[:, 0], torch.from_numpy(GREY[:30]))
-    assert torch.equal(found.held_out.images[:, 0], torch.from_numpy(GREY[30:]))
-    assert found.train.labels is not None
-    assert found.held_out.labels is not None
-    assert found.train.labels.tolist() == Y[:30].tolist()
-    assert found.held_out.labels.tolist() == Y[30:].tolist()
-    assert found.notes == (f"x.npz: 10 pictures of '{test}' are held out.",)
+    dataset = data.load(str(saved(tmp_path, **members)))
+    assert torch.equal(dataset.train.images[:, 0], torch.from_numpy(GREY[:30]))
+    assert torch.equal(dataset.held_out.images[:, 0], torch.from_numpy(GREY[30:]))
+    assert dataset.train.labels is not None
+    assert dataset.held_out.labels is not None
+    assert dataset.train.labels.tolist() == Y[:30].tolist()
+    assert dataset.held_out.labels.tolist() == Y[30:].tolist()
+    assert dataset.notes == (f"x.npz: 10 pictures of '{test}' are held out.",)
     with pytest.raises(UserError, match="holds several sets of pictures"):
         image_files.load(tmp_path / "x.npz")
 
@@ -158,10 +158,10 @@ def test_splits_are_what_they_are_called(names: tuple[str, ...], tmp_path: Path)
 def test_validation_and_test_are_both_held_out(tmp_path: Path) -> None:
     members = {"train_images": GREY[:20], "val_images": GREY[20:25], "test_images": GREY[25:]}
     labels = {f"{s}_labels": y[:, None] for s, y in (("train", Y[:20]), ("val", Y[20:25]), ("test", Y[25:]))}
-    found = data.load(str(saved(tmp_path, **members, **labels)))  # as MedMNIST has it
-    assert found.class_names == ("0", "1")
-    assert torch.equal(found.held_out.images[:, 0], torch.from_numpy(np.concatenate([GREY[25:], GREY[20:25]])))
-    assert found.notes == ("x.npz: 15 pictures of 'test_images' and 5 pictures of 'val_images' are held out.",)
+    dataset = data.load(str(saved(tmp_path, **members, **labels)))  # as MedMNIST has it
+    assert dataset.class_names == ("0", "1")
+    assert torch.equal(dataset.held_out.images[:, 0], torch.from_numpy(np.concatenate([GREY[25:], GREY[20:25]])))
+    assert dataset.notes == ("x.npz: 15 pictures of 'test_images' and 5 pictures of 'val_images' are held out.",)
 
 
 def test_what_is_passed_over_is_said(tmp_path: Path) -> None:
@@ -169,17 +169,17 @@ def test_what_is_passed_over_is_said(tmp_path: Path) -> None:
     path = saved(
         tmp_path, data=flat, target=Y, images=GREY, feature_names=np.array(["a"]), target_names=np.array(["n", "y"])
     )
-    found = data.load(str(path))
-    assert found.class_names == ("n", "y")
-    assert len(found.train.images) + len(found.held_out.images) == 40
-    assert found.notes == ("x.npz: passed over are feature_names [1], data [40, 64].",)
+    dataset = data.load(str(path))
+    assert dataset.class_names == ("n", "y")
+    assert len(dataset.train.images) + len(dataset.held_out.images) == 40
+    assert dataset.notes == ("x.npz: passed over are feature_names [1], data [40, 64].",)
 
 
 def test_arrays_without_names(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", COLOUR, Y)
-    found = data.load(str(tmp_path / "x.npz"))
-    assert found.spec == ImageSpec(3, 8, 2)
-    assert found.notes == ("x.npz: 'arr_0' is taken for pictures, 'arr_1' for their labels.",)
+    dataset = data.load(str(tmp_path / "x.npz"))
+    assert dataset.spec == ImageSpec(3, 8, 2)
+    assert dataset.notes == ("x.npz: 'arr_0' is taken for pictures, 'arr_1' for their labels.",)
     np.savez(tmp_path / "x.npz", GREY[:30], Y[:30], GREY[30:], Y[30:])
     with pytest.raises(UserError, match=r"several arrays that may be pictures: arr_0 \[30, 8, 8\], arr_2 \[10, 8, 8\]"):
         data.load(str(tmp_path / "x.npz"))
@@ -254,12 +254,12 @@ def test_forms_that_are_refused_say_the_way_out(images: np.ndarray, words: str, 
     ],
 )  # fmt: skip
 def test_pixels_of_every_range_are_read_and_told(images: np.ndarray, note: str | None, tmp_path: Path) -> None:
-    found = arrays.read(saved(tmp_path, images=images))
-    assert found.notes == (() if note is None else (f"x.npz: {note}",))
+    contents = arrays.read(saved(tmp_path, images=images))
+    assert contents.notes == (() if note is None else (f"x.npz: {note}",))
     wanted = GREY.astype(int)
     if note is not None and "clipped" in note:
         wanted = np.rint((wanted * 1.06 - 0.03 * 255).clip(0, 255)).astype(int)
-    assert np.abs(found.train[0][:, 0] - wanted).max() <= (1 if "4,095" in (note or "") else 0)
+    assert np.abs(contents.train[0][:, 0] - wanted).max() <= (1 if "4,095" in (note or "") else 0)
     assert image_files.load(tmp_path / "x.npz").form == (
         f"8 bits (x.npz: {note})" if note else "8 bits, as in the files"
     )
@@ -267,18 +267,18 @@ def test_pixels_of_every_range_are_read_and_told(images: np.ndarray, note: str |
 
 def test_one_range_for_both_splits(tmp_path: Path) -> None:
     train = np.minimum(GREY[:30], 200) / 255.0  # dim, and without the negative values that the test pictures have
-    found = arrays.read(saved(tmp_path, x_train=train, x_test=GREY[30:] / 127.5 - 1))
-    assert found.train[0].min() == 128
-    assert found.test is not None
-    assert found.test[0].min() == 0
+    contents = arrays.read(saved(tmp_path, x_train=train, x_test=GREY[30:] / 127.5 - 1))
+    assert contents.train[0].min() == 128
+    assert contents.test is not None
+    assert contents.test[0].min() == 0
 
 
 def test_pictures_that_are_not_square_are_cut_with_a_word(tmp_path: Path) -> None:
     path = saved(tmp_path, images=np.concatenate([GREY, GREY], 2))
-    found = data.load(str(path))
-    assert found.spec == ImageSpec(1, 8)
-    assert found.train.images[:].shape[2:] == (8, 8)
-    assert any("16x8 pixels: the middle square is cut out (fit=pad keeps all)" in note for note in found.notes)
+    dataset = data.load(str(path))
+    assert dataset.spec == ImageSpec(1, 8)
+    assert dataset.train.images[:].shape[2:] == (8, 8)
+    assert any("16x8 pixels: the middle square is cut out (fit=pad keeps all)" in note for note in dataset.notes)
     padded = data.load(str(path), Shape(fit="pad"))
     assert padded.train.images[:].shape[2:] == (8, 8)
     assert not any("cut out" in note for note in padded.notes)

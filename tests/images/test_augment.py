@@ -39,10 +39,10 @@ def test_a_share_of_the_images_is_left_alone() -> None:
 
 def test_what_happens_follows_from_the_plan_alone() -> None:
     x = some()
-    whole = augment.disturb(x, 0.8, plan())
-    assert torch.equal(whole, augment.disturb(x, 0.8, plan()))
-    assert torch.allclose(augment.disturb(x[2:4], 0.8, plan()[2:4]), whole[2:4], atol=1e-6)
-    assert not torch.allclose(whole, augment.disturb(x, 0.8, plan(seed=2)))
+    together = augment.disturb(x, 0.8, plan())
+    assert torch.equal(together, augment.disturb(x, 0.8, plan()))
+    assert torch.allclose(augment.disturb(x[2:4], 0.8, plan()[2:4]), together[2:4], atol=1e-6)
+    assert not torch.allclose(together, augment.disturb(x, 0.8, plan(seed=2)))
 
 
 def test_a_shift_moves_whole_pixels_and_repeats_the_border() -> None:

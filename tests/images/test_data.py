@@ -127,14 +127,14 @@ def test_stacked_mnist_is_made_of_all_digits_in_equal_shares(stacked: ImageData,
     digits = torch.cat([mnist.train.images, mnist.held_out.images]).numpy()
     classes = torch.cat([mnist.train.labels, mnist.held_out.labels]).tolist()
     known = {digit.tobytes(): n for n, digit in enumerate(digits)}  # MNIST has no two equal digits
-    drawn = [known[channel.tobytes()] for picture in stacked.train.images[:20_000].numpy() for channel in picture]
-    assert len(set(drawn)) == pytest.approx(70_000 * (1 - np.exp(-60_000 / 70_000)), rel=0.01)
-    assert sum(n >= 60_000 for n in drawn) / len(drawn) == pytest.approx(1 / 7, rel=0.03)
-    kinds = np.array([classes[n] for n in drawn]).reshape(-1, 3)
+    numbers = [known[channel.tobytes()] for picture in stacked.train.images[:20_000].numpy() for channel in picture]
+    assert len(set(numbers)) == pytest.approx(70_000 * (1 - np.exp(-60_000 / 70_000)), rel=0.01)
+    assert sum(n >= 60_000 for n in numbers) / len(numbers) == pytest.approx(1 / 7, rel=0.03)
+    triples = np.array([classes[n] for n in numbers]).reshape(-1, 3)
     for channel in range(3):
-        shares = np.bincount(kinds[:, channel], minlength=10) / len(kinds)
+        shares = np.bincount(triples[:, channel], minlength=10) / len(triples)
         assert shares == pytest.approx(np.bincount(classes) / 70_000, abs=0.01)
-    assert np.abs(np.corrcoef(kinds.T) - np.eye(3)).max() < 0.03  # the channels know nothing of each other
+    assert np.abs(np.corrcoef(triples.T) - np.eye(3)).max() < 0.03  # the channels know nothing of each other
 
 
 # -------------------- IDX files
@@ -145,9 +145,9 @@ def test_stacked_mnist_is_made_of_all_digits_in_equal_shares(stacked: ImageData,
 def test_idx_is_read_raw_and_gzipped(tmp_path: Path, shape: tuple[int, ...], ending: str) -> None:
     array = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     write_idx(tmp_path / f"x{ending}", array)
-    found = idx.read(tmp_path / f"x{ending}")
-    assert found.dtype == np.uint8
-    assert np.array_equal(found, array)
+    contents = idx.read(tmp_path / f"x{ending}")
+    assert contents.dtype == np.uint8
+    assert np.array_equal(contents, array)
 
 
 def test_raw_and_gzipped_folders_are_one_set(folder: Path, tmp_path: Path) -> None:
@@ -161,15 +161,15 @@ def test_raw_and_gzipped_folders_are_one_set(folder: Path, tmp_path: Path) -> No
 
 
 def test_folder_is_read_as_it_is(folder: Path) -> None:
-    found = data.load(str(folder))
-    assert found.name == "tiny"
-    assert found.spec == ImageSpec(1, 6, 3)
-    assert np.array_equal(found.train.images[:, 0].numpy(), pictures(40))
-    assert np.array_equal(found.held_out.images[:, 0].numpy(), pictures(12, seed=1))
-    assert found.train.labels is not None
-    assert found.held_out.labels is not None
-    assert np.array_equal(found.train.labels.numpy(), some_labels(40))
-    assert np.array_equal(found.held_out.labels.numpy(), some_labels(12))
+    dataset = data.load(str(folder))
+    assert dataset.name == "tiny"
+    assert dataset.spec == ImageSpec(1, 6, 3)
+    assert np.array_equal(dataset.train.images[:, 0].numpy(), pictures(40))
+    assert np.array_equal(dataset.held_out.images[:, 0].numpy(), pictures(12, seed=1))
+    assert dataset.train.labels is not None
+    assert dataset.held_out.labels is not None
+    assert np.array_equal(dataset.train.labels.numpy(), some_labels(40))
+    assert np.array_equal(dataset.held_out.labels.numpy(), some_labels(12))
 
 
 def test_dotted_spelling(folder: Path) -> None:
@@ -190,26 +190,26 @@ def test_fingerprint_follows_the_content(folder: Path) -> None:
 def test_a_set_without_labels_is_unlabelled(folder: Path) -> None:
     (folder / LABELS).unlink()
     (folder / TEST_LABELS).unlink()
-    found = data.load(str(folder))
-    assert found.spec.classes == 0
-    assert found.train.labels is None
-    assert found.held_out.labels is None
+    dataset = data.load(str(folder))
+    assert dataset.spec.classes == 0
+    assert dataset.train.labels is None
+    assert dataset.held_out.labels is None
 
 
 # -------------------- damage
 
 
 def cut_gzip(folder: Path) -> Path:
-    whole = gzip.compress((folder / TRAIN).read_bytes())
+    content = gzip.compress((folder / TRAIN).read_bytes())
     (folder / TRAIN).unlink()
-    (folder / f"{TRAIN}.gz").write_bytes(whole[: len(whole) // 2])
+    (folder / f"{TRAIN}.gz").write_bytes(content[: len(content) // 2])
     return folder / f"{TRAIN}.gz"
 
 
 def broken_gzip(folder: Path) -> Path:
-    whole = bytearray(gzip.compress((folder / TRAIN).read_bytes()))
-    whole[-6] ^= 0xFF  # its checksum
-    (folder / TRAIN).write_bytes(whole)
+    content = bytearray(gzip.compress((folder / TRAIN).read_bytes()))
+    content[-6] ^= 0xFF  # its checksum
+    (folder / TRAIN).write_bytes(content)
     return folder / TRAIN
 
 
@@ -484,17 +484,17 @@ def emnist(tmp_path: Path) -> Path:
 
 
 def test_emnist_set_is_chosen_by_prefix(emnist: Path) -> None:
-    found = data.load(str(emnist / "emnist-letters"))
-    assert found.name == "emnist-letters"
-    assert found.spec == ImageSpec(1, 6, 3)
-    assert len(found.train.images) == 30
-    assert len(found.held_out.images) == 9
+    dataset = data.load(str(emnist / "emnist-letters"))
+    assert dataset.name == "emnist-letters"
+    assert dataset.spec == ImageSpec(1, 6, 3)
+    assert len(dataset.train.images) == 30
+    assert len(dataset.held_out.images) == 9
 
 
 def test_emnist_is_turned_upright(emnist: Path) -> None:
-    found = data.load(str(emnist / "emnist-letters"))
-    assert np.array_equal(found.train.images[:, 0].numpy(), pictures(30))
-    assert np.array_equal(found.held_out.images[:, 0].numpy(), pictures(9))
+    dataset = data.load(str(emnist / "emnist-letters"))
+    assert np.array_equal(dataset.train.images[:, 0].numpy(), pictures(30))
+    assert np.array_equal(dataset.held_out.images[:, 0].numpy(), pictures(9))
 
 
 def test_emnist_mapping_names_the_classes(emnist: Path) -> None:
@@ -503,11 +503,11 @@ def test_emnist_mapping_names_the_classes(emnist: Path) -> None:
 
 
 def test_labels_from_one_are_numbered_from_zero(emnist: Path) -> None:
-    found = data.load(str(emnist / "emnist-letters"))
-    assert found.train.labels is not None
-    assert found.held_out.labels is not None
-    assert np.array_equal(found.train.labels.numpy(), some_labels(30))
-    assert np.array_equal(found.held_out.labels.numpy(), some_labels(9))
+    dataset = data.load(str(emnist / "emnist-letters"))
+    assert dataset.train.labels is not None
+    assert dataset.held_out.labels is not None
+    assert np.array_equal(dataset.train.labels.numpy(), some_labels(30))
+    assert np.array_equal(dataset.held_out.labels.numpy(), some_labels(9))
 
 
 def test_emnist_folder_asks_for_a_choice(emnist: Path) -> None:
@@ -544,13 +544,13 @@ def as_set(split: Split) -> set[tuple[bytes, int]]:
 def test_holding_out_follows_from_content_alone(tmp_path: Path) -> None:
     images, labels = pictures(300), some_labels(300)
     order = np.random.default_rng(5).permutation(300)
-    found = []
+    result = []
     for name, index in (("first", np.arange(300)), ("shuffled", order)):
         (tmp_path / name).mkdir()
         write_idx(tmp_path / name / TRAIN, images[index])
         write_idx(tmp_path / name / LABELS, labels[index])
-        found.append(data.load(str(tmp_path / name)))
-    first, shuffled = found
+        result.append(data.load(str(tmp_path / name)))
+    first, shuffled = result
     assert as_set(first.train) == as_set(shuffled.train)
     assert as_set(first.held_out) == as_set(shuffled.held_out)
     assert not as_set(first.train) & as_set(first.held_out)
@@ -559,12 +559,12 @@ def test_holding_out_follows_from_content_alone(tmp_path: Path) -> None:
 
 
 def test_holding_out_is_stable_when_images_are_added(tmp_path: Path) -> None:
-    found = []
+    result = []
     for count in (200, 300):
         write_idx(tmp_path / TRAIN, pictures(300)[:count])
         write_idx(tmp_path / LABELS, some_labels(count))
-        found.append(data.load(str(tmp_path)))
-    assert as_set(found[0].held_out) <= as_set(found[1].held_out)
+        result.append(data.load(str(tmp_path)))
+    assert as_set(result[0].held_out) <= as_set(result[1].held_out)
 
 
 def test_a_class_whose_images_are_all_held_out(tmp_path: Path) -> None:

@@ -31,14 +31,14 @@ def test_digits_are_read_right() -> None:
     mnist = data.mnist()
     assert mnist.held_out.labels is not None
     index = torch.randperm(10_000, generator=torch.Generator().manual_seed(1))[:2_000]
-    found = extractors.load("digits", mnist.spec)
-    features, opinions = found.extract(mnist.held_out.images[index])
+    extractor = extractors.load("digits", mnist.spec)
+    features, opinions = extractor.extract(mnist.held_out.images[index])
     assert opinions is not None
     assert features.shape == (2_000, 128)
     assert features.dtype == torch.float32
     assert features.min() >= 0
     assert float((opinions.argmax(1) == mnist.held_out.labels[index]).double().mean()) >= 0.99
-    assert found.classes == mnist.class_names
+    assert extractor.classes == mnist.class_names
 
 
 def test_the_fused_classifier_is_the_same_classifier() -> None:
@@ -59,8 +59,8 @@ def test_the_fused_classifier_is_the_same_classifier() -> None:
 def test_the_digits_file_is_small_and_the_one_that_was_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert WEIGHTS.stat().st_size < 1_500_000
     assert extractors.load("digits", GREY).mark == extractors.DIGITS
-    spoilt = tmp_path / "digits.safetensors"
-    spoilt.write_bytes(WEIGHTS.read_bytes()[:-1] + b"\0")
+    damaged = tmp_path / "digits.safetensors"
+    damaged.write_bytes(WEIGHTS.read_bytes()[:-1] + b"\0")
     monkeypatch.setattr(extractors, "__file__", str(tmp_path / "extractors.py"))
     with pytest.raises(UserError, match=r"digits\.safetensors is not the file"):
         extractors.load("digits", GREY)
@@ -73,14 +73,14 @@ def test_digits_look_at_nothing_else(spec: ImageSpec) -> None:
 
 
 def test_looking_goes_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, images = extractors.load("digits", GREY), noise(11, 1, 28, 28)
-    whole = found.extract(images)
+    extractor, images = extractors.load("digits", GREY), noise(11, 1, 28, 28)
+    together = extractor.extract(images)
     monkeypatch.setattr(extractors, "PORTION", 4)
-    parts = found.extract(images)
+    parts = extractor.extract(images)
     assert parts[1] is not None
-    assert whole[1] is not None
-    assert torch.allclose(whole[0], parts[0], atol=1e-4)
-    assert torch.allclose(whole[1], parts[1], atol=1e-3)
+    assert together[1] is not None
+    assert torch.allclose(together[0], parts[0], atol=1e-4)
+    assert torch.allclose(together[1], parts[1], atol=1e-3)
 
 
 # pixels
@@ -207,21 +207,21 @@ def scripted(network: nn.Module, path: Path) -> Path:
 @pytest.mark.parametrize(("width", "is_fid"), [(2048, True), (2047, False), (512, False)])
 def test_only_2048_features_are_inceptions(width: int, is_fid: bool, tmp_path: Path) -> None:
     path = scripted(Own(width), tmp_path / "own.pt")
-    found = extractors.load(str(path), GREY)
-    assert found.extract(noise(5, 1, 28, 28))[0].shape == (5, width)
-    assert extractors.is_fid(found.name) == is_fid
-    assert (found.name == "inception") == is_fid
-    assert is_fid or str(width) in found.name
-    assert found.classes == ()
+    extractor = extractors.load(str(path), GREY)
+    assert extractor.extract(noise(5, 1, 28, 28))[0].shape == (5, width)
+    assert extractors.is_fid(extractor.name) == is_fid
+    assert (extractor.name == "inception") == is_fid
+    assert is_fid or str(width) in extractor.name
+    assert extractor.classes == ()
 
 
 @scripting
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_torchscript_gets_bytes_of_three_channels(channels: int, tmp_path: Path) -> None:
     images = noise(4, channels, 6, 6)
-    found = extractors.load(str(scripted(Plain(), tmp_path / "plain.pt")), ImageSpec(channels, 6))
+    extractor = extractors.load(str(scripted(Plain(), tmp_path / "plain.pt")), ImageSpec(channels, 6))
     means = images[:, :3].float().mean((2, 3))
-    assert torch.allclose(found.extract(images)[0], means.expand(-1, 3), atol=1e-3)
+    assert torch.allclose(extractor.extract(images)[0], means.expand(-1, 3), atol=1e-3)
 
 
 @scripting
@@ -267,18 +267,18 @@ def onnx_mean(path: Path, kind: str, size: int | str) -> Path:
 
 
 def test_onnx_with_bytes(tmp_path: Path) -> None:
-    found = extractors.load(str(onnx_mean(tmp_path / "bytes.onnx", "UINT8", "side")), ImageSpec(3, 6))
+    extractor = extractors.load(str(onnx_mean(tmp_path / "bytes.onnx", "UINT8", "side")), ImageSpec(3, 6))
     images = noise(4, 3, 6, 6)
-    assert torch.allclose(found.extract(images)[0], images.float().mean((2, 3)), atol=1e-3)
-    assert "3 features" in found.name
+    assert torch.allclose(extractor.extract(images)[0], images.float().mean((2, 3)), atol=1e-3)
+    assert "3 features" in extractor.name
 
 
 def test_onnx_with_floats_of_a_fixed_size(tmp_path: Path) -> None:
-    found = extractors.load(str(onnx_mean(tmp_path / "floats.onnx", "FLOAT", 16)), GREY)
+    extractor = extractors.load(str(onnx_mean(tmp_path / "floats.onnx", "FLOAT", 16)), GREY)
     images = torch.full((3, 1, 28, 28), 51, dtype=torch.uint8)
     images[1], images[2] = 0, 255
     wanted = torch.tensor([0.2, 0.0, 1.0]).unsqueeze(1).expand(3, 3)
-    assert torch.allclose(found.extract(images)[0], wanted, atol=1e-5)
+    assert torch.allclose(extractor.extract(images)[0], wanted, atol=1e-5)
 
 
 def test_onnx_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

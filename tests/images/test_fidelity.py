@@ -21,10 +21,10 @@ def picture(*shape: int, seed: int = 0) -> Tensor:
 
 def test_psnr_of_constant_offsets_is_a_closed_form_for_each_picture() -> None:
     clean = torch.full((3, 3, 8, 12), 100.0)
-    found = psnr(clean + torch.tensor([5.0, -20.0, 0.0]).view(3, 1, 1, 1), clean)
-    assert found.shape == (3,)
-    assert found[:2].tolist() == pytest.approx([20 * math.log10(255 / 5), 20 * math.log10(255 / 20)])
-    assert found[2] == math.inf
+    values = psnr(clean + torch.tensor([5.0, -20.0, 0.0]).view(3, 1, 1, 1), clean)
+    assert values.shape == (3,)
+    assert values[:2].tolist() == pytest.approx([20 * math.log10(255 / 5), 20 * math.log10(255 / 20)])
+    assert values[2] == math.inf
 
 
 def test_psnr_is_of_the_mean_over_channels_not_the_mean_of_channels() -> None:
@@ -46,9 +46,9 @@ def test_psnr_under_a_mask_sees_those_pixels_only(dtype: torch.dtype) -> None:
     restored[:, :, 3:] = math.nan  # what does not count may hold anything
     mask = torch.zeros(2, 1, 6, 9, dtype=dtype)
     mask[0, :, :3] = 1
-    found = psnr(restored, clean, mask)
-    assert float(found[0]) == pytest.approx(20 * math.log10(255 / 7), rel=1e-5)
-    assert math.isnan(found[1])
+    values = psnr(restored, clean, mask)
+    assert float(values[0]) == pytest.approx(20 * math.log10(255 / 7), rel=1e-5)
+    assert math.isnan(values[1])
 
 
 def test_psnr_under_a_full_mask_is_that_without() -> None:
@@ -67,23 +67,23 @@ def test_ssim_of_identical_pictures_is_1() -> None:
 
 def test_ssim_of_flat_pictures_is_its_first_factor() -> None:
     a, b, c1 = 60.0, 180.0, (0.01 * 255) ** 2
-    found = ssim(torch.full((1, 3, 16, 13), a), torch.full((1, 3, 16, 13), b))
-    assert float(found) == pytest.approx((2 * a * b + c1) / (a * a + b * b + c1), rel=1e-4)
+    value = ssim(torch.full((1, 3, 16, 13), a), torch.full((1, 3, 16, 13), b))
+    assert float(value) == pytest.approx((2 * a * b + c1) / (a * a + b * b + c1), rel=1e-4)
 
 
 def plain_ssim(x: Tensor, y: Tensor, size: int) -> float:
     """[H, W] twice; equation by equation, window by window."""
     at = torch.arange(size).double() - size // 2
     w = torch.exp(-(at[:, None] ** 2 + at**2) / (2 * 1.5**2))
-    w, found = w / w.sum(), []
+    w, result = w / w.sum(), []
     for i in range(x.shape[0] - size + 1):
         for j in range(x.shape[1] - size + 1):
             p, q = (z[i : i + size, j : j + size].double() for z in (x, y))
             m, n = (w * p).sum(), (w * q).sum()
             vp, vq, cov = (w * (p - m) ** 2).sum(), (w * (q - n) ** 2).sum(), (w * (p - m) * (q - n)).sum()
             light = (2 * m * n + 6.5025) / (m**2 + n**2 + 6.5025)
-            found.append(light * (2 * cov + 58.5225) / (vp + vq + 58.5225))
-    return float(torch.stack(found).mean())
+            result.append(light * (2 * cov + 58.5225) / (vp + vq + 58.5225))
+    return float(torch.stack(result).mean())
 
 
 @pytest.mark.parametrize(("height", "width", "size"), [(17, 14, 11), (11, 12, 11), (10, 13, 9), (9, 6, 5), (1, 4, 1)])
@@ -96,10 +96,10 @@ def test_ssim_is_the_mean_over_all_windows_inside(height: int, width: int, size:
 
 def test_ssim_in_bands_is_ssim_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = picture(2, 3, 41, 18), picture(2, 3, 41, 18, seed=1)
-    whole = ssim(x, y)
+    expected = ssim(x, y)
     for rows in (1, 7, 31, 40):
         monkeypatch.setattr(fidelity, "BAND", rows)
-        torch.testing.assert_close(ssim(x, y), whole)
+        torch.testing.assert_close(ssim(x, y), expected)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -108,7 +108,7 @@ def test_ssim_agrees_with_torchmetrics(channels: int) -> None:
     clean = picture(3, channels, 4, 6).repeat_interleave(8, 2).repeat_interleave(8, 3)
     noisy = (clean + 30 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(2))).clamp(0, 255)
     everywhere = functional._ssim_update(noisy, clean, data_range=255.0, return_full_image=True)[1]
-    theirs = everywhere[..., 5:-5, 5:-5].mean((1, 2, 3))  # without the windows that hold padding
-    torch.testing.assert_close(ssim(noisy, clean), theirs, rtol=1e-4, atol=1e-5)
-    assert (theirs > 0.2).all()
-    assert (theirs < 0.8).all()
+    reference = everywhere[..., 5:-5, 5:-5].mean((1, 2, 3))  # without the windows that hold padding
+    torch.testing.assert_close(ssim(noisy, clean), reference, rtol=1e-4, atol=1e-5)
+    assert (reference > 0.2).all()
+    assert (reference < 0.8).all()

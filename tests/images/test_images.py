@@ -55,9 +55,9 @@ def test_to_uint8_clamps_and_rounds() -> None:
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float16])
 def test_to_uint8_takes_any_float(kind: torch.dtype) -> None:
     floats = torch.tensor([-1.0, 0.5, 1.0, -0.5], dtype=kind).view(1, 1, 2, 2).requires_grad_(True)
-    found = im.to_uint8(floats)
-    assert found.dtype == torch.uint8
-    assert found.flatten().tolist() == [0, 191, 255, 64]
+    result = im.to_uint8(floats)
+    assert result.dtype == torch.uint8
+    assert result.flatten().tolist() == [0, 191, 255, 64]
 
 
 # -------------------- grids
@@ -96,14 +96,14 @@ def test_grid_takes_channels_last_memory() -> None:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_png_holds_the_same_pixels(channels: int) -> None:
     array = np.random.default_rng(0).integers(0, 256, (5, 7, channels)).astype(np.uint8)
-    found = decoded(sheets.png(array))
-    assert np.array_equal(found, array[:, :, 0] if channels == 1 else array)
+    pixels = decoded(sheets.png(array))
+    assert np.array_equal(pixels, array[:, :, 0] if channels == 1 else array)
 
 
 def test_png_draws_pixels_as_squares() -> None:
     array = np.array([[[10], [20]], [[30], [40]]], np.uint8)
-    found = decoded(sheets.png(array, scale=3))
-    assert np.array_equal(found, np.kron(array[:, :, 0], np.ones((3, 3), np.uint8)))
+    pixels = decoded(sheets.png(array, scale=3))
+    assert np.array_equal(pixels, np.kron(array[:, :, 0], np.ones((3, 3), np.uint8)))
 
 
 def test_save_grid(tmp_path: Path) -> None:

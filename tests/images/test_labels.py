@@ -29,8 +29,8 @@ def text(rows: list[tuple[str, str]] = ROWS, head: tuple[str, str] = ("file_name
     return "".join(mark.join(row) + "\n" for row in [head, *rows])
 
 
-def labels(found: Listing) -> list[str]:
-    return [label for _, label in sorted(zip(found.names, found.labels or [], strict=True))]
+def labels(images: Listing) -> list[str]:
+    return [label for _, label in sorted(zip(images.names, images.labels or [], strict=True))]
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_tables_as_spreadsheets_write_them(tmp_path: Path, content: bytes) -> No
 def test_another_code_page_is_read_and_said(tmp_path: Path) -> None:
     rows = [(name, "Möwe" if i % 2 else "Wal") for i, name in enumerate(NAMES)]
     (folder(tmp_path) / "table.csv").write_bytes(text(rows).encode("cp1252"))
-    found = listing.find(tmp_path)
-    assert set(labels(found)) == {"Möwe", "Wal"}
-    assert "is not in UTF-8: it is read as Windows-1252" in found.notes[0]
+    images = listing.find(tmp_path)
+    assert set(labels(images)) == {"Möwe", "Wal"}
+    assert "is not in UTF-8: it is read as Windows-1252" in images.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -81,10 +81,10 @@ def test_another_code_page_is_read_and_said(tmp_path: Path) -> None:
 )
 def test_the_forms_of_dataset_json(tmp_path: Path, content: object) -> None:
     (folder(tmp_path) / "dataset.json").write_text(json.dumps(content))
-    found = labels(listing.find(tmp_path))
-    assert len(set(found)) == 2
-    assert set(found) <= {"disc", "square", "0", "1", "True", "False"}
-    assert all((kind == "disc") == (label in ("disc", "1", "True")) for kind, label in zip(KINDS, found, strict=True))
+    classes = labels(listing.find(tmp_path))
+    assert len(set(classes)) == 2
+    assert set(classes) <= {"disc", "square", "0", "1", "True", "False"}
+    assert all((kind == "disc") == (label in ("disc", "1", "True")) for kind, label in zip(KINDS, classes, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_files_are_found_by_their_path_before_their_name(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "words"),
+    ("name", "content", "text"),
     [
         ("history.csv", "epoch,loss\n1,0.5\n", "names none of these pictures; its columns are epoch, loss"),
         ("empty.csv", "", "it is empty"),
@@ -144,13 +144,13 @@ def test_files_are_found_by_their_path_before_their_name(tmp_path: Path) -> None
         ("sizes.csv", "file,width,height\na/0.png,5,7\na/1.png,7,7\n", "has the columns file, width, height; one of"),
     ],
 )
-def test_what_is_no_table_of_labels_is_passed_over(tmp_path: Path, name: str, content: str, words: str) -> None:
+def test_what_is_no_table_of_labels_is_passed_over(tmp_path: Path, name: str, content: str, text: str) -> None:
     folder(tmp_path, [f"{kind}/{i}.png" for kind in ("a", "b") for i in range(6)])
     (tmp_path / name).write_text(content)
-    found = listing.find(tmp_path)
-    assert set(labels(found)) == {"a", "b"}
-    assert words in found.notes[0]
-    assert f"{tmp_path}/{name} " in found.notes[0]
+    images = listing.find(tmp_path)
+    assert set(labels(images)) == {"a", "b"}
+    assert text in images.notes[0]
+    assert f"{tmp_path}/{name} " in images.notes[0]
 
 
 def test_a_table_may_name_pictures_that_are_passed_over(tmp_path: Path) -> None:
@@ -158,9 +158,9 @@ def test_a_table_may_name_pictures_that_are_passed_over(tmp_path: Path) -> None:
     folder(tmp_path, names)
     rows = [(name, "ab"[i % 2]) for i, name in enumerate(names)]
     (tmp_path / "table.csv").write_text(text(rows))
-    found = listing.find(tmp_path)
-    assert len(found.names) == 8
-    assert set(labels(found)) == {"a", "b"}
+    images = listing.find(tmp_path)
+    assert len(images.names) == 8
+    assert set(labels(images)) == {"a", "b"}
 
 
 def test_a_contest_leaves_its_test_images_without_labels(tmp_path: Path) -> None:
@@ -168,11 +168,11 @@ def test_a_contest_leaves_its_test_images_without_labels(tmp_path: Path) -> None
     folder(tmp_path, names)
     (tmp_path / "labels.csv").write_text(text([(f"{i:02}", "ab"[i % 2]) for i in range(8)], ("id", "breed")))
     (tmp_path / "sample_submission.csv").write_text("id,a,b\n" + "".join(f"{i:02},0.5,0.5\n" for i in range(8, 12)))
-    found = listing.find(tmp_path)
-    assert labels(found) == ["a", "b"] * 4
-    assert found.tests is None
-    assert "4 test images without a label in labels.csv are left out." in found.notes
-    assert "sample_submission.csv has the columns id, a, b" in found.notes[-1]
+    images = listing.find(tmp_path)
+    assert labels(images) == ["a", "b"] * 4
+    assert images.tests is None
+    assert "4 test images without a label in labels.csv are left out." in images.notes
+    assert "sample_submission.csv has the columns id, a, b" in images.notes[-1]
     (tmp_path / "labels.csv").unlink()
     with pytest.raises(UserError, match=r"sample_submission\.csv has the columns id, a, b; one of label"):
         listing.find(tmp_path)
@@ -181,6 +181,6 @@ def test_a_contest_leaves_its_test_images_without_labels(tmp_path: Path) -> None
 def test_a_table_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder(tmp_path) / "table.csv").write_text(text())
     monkeypatch.setattr(labelling, "LARGEST", 50)
-    found = listing.find(tmp_path)
-    assert found.labels is None
-    assert found.notes == ("No tables of labels are as large as these, which are passed over: table.csv.",)
+    images = listing.find(tmp_path)
+    assert images.labels is None
+    assert images.notes == ("No tables of labels are as large as these, which are passed over: table.csv.",)

@@ -28,8 +28,8 @@ def both(place: Path, *folders: str, count: int = 3) -> Path:
     return fill(place, *(f"{folder}/{i}.png" for folder in folders for i in range(count)))
 
 
-def kinds(found: Listing) -> dict[str, int]:
-    return dict(Counter(found.labels or []))
+def kinds(images: Listing) -> dict[str, int]:
+    return dict(Counter(images.labels or []))
 
 
 def zipped(place: Path) -> Path:
@@ -45,9 +45,9 @@ def test_classes_that_are_links_are_classes(tmp_path: Path) -> None:
     (tmp_path / "mine" / "cats").symlink_to("../store/cats")
     (tmp_path / "mine" / "dogs").symlink_to(tmp_path / "store" / "dogs")
     (tmp_path / "mine" / "birds" / "9.png").symlink_to(tmp_path / "store" / "cats" / "0.png")
-    found = listing.find(tmp_path / "mine")
-    assert kinds(found) == {"birds": 4, "cats": 3, "dogs": 3}
-    assert found.notes == ()
+    images = listing.find(tmp_path / "mine")
+    assert kinds(images) == {"birds": 4, "cats": 3, "dogs": 3}
+    assert images.notes == ()
 
 
 def test_links_in_a_circle_and_to_nowhere(tmp_path: Path) -> None:
@@ -59,9 +59,9 @@ def test_links_in_a_circle_and_to_nowhere(tmp_path: Path) -> None:
     (place / "second").symlink_to("first")
     (place / "gone.png").symlink_to("nowhere.png")
     (place / "lost").symlink_to("/no/such/folder")
-    found = listing.find(place)
-    assert kinds(found) == {"a": 3, "b": 3}
-    assert found.notes == (
+    images = listing.find(place)
+    assert kinds(images) == {"a": 3, "b": 3}
+    assert images.notes == (
         "Links that lead nowhere are passed over: first, gone.png, lost, second.",
         "Links to folders that are read already, or that lie around these, are passed over: a-again, a/up, me.",
     )
@@ -83,15 +83,15 @@ def test_what_lies_beside_the_splits_is_passed_over(
     place = both(tmp_path / "x", *(f"{around}{split}/{kind}" for split in ("train", "test") for kind in "ab"))
     fill(place, *(around + name for name in beside))
     for source in (place, zipped(place)):
-        found = listing.find(source)
-        assert kinds(found) == {"a": 6, "b": 6}
-        assert found.tests is not None
-        tests = {name for name, test in zip(found.names, found.tests, strict=True) if test}
+        images = listing.find(source)
+        assert kinds(images) == {"a": 6, "b": 6}
+        assert images.tests is not None
+        tests = {name for name, test in zip(images.names, images.tests, strict=True) if test}
         assert tests == {f"{around}test/{kind}/{i}.png" for kind in "ab" for i in range(3)}
         if words is None:
-            assert found.notes == ()
+            assert images.notes == ()
         else:
-            assert words.replace("{}test, {}train", "test, train").replace("{}", around) in found.notes[0]
+            assert words.replace("{}test, {}train", "test, train").replace("{}", around) in images.notes[0]
         assert sum(listing.find(source, labelled=False).tests or []) == 6
 
 
@@ -110,9 +110,9 @@ def test_what_lies_beside_the_splits_is_passed_over(
     ],
 )
 def test_where_splits_are(tmp_path: Path, folders: list[str], tests: int | None, classes: dict[str, int]) -> None:
-    found = listing.find(both(tmp_path, *folders))
-    assert (None if found.tests is None else sum(found.tests)) == tests
-    assert kinds(found) == classes
+    images = listing.find(both(tmp_path, *folders))
+    assert (None if images.tests is None else sum(images.tests)) == tests
+    assert kinds(images) == classes
 
 
 def test_litter_makes_no_classes(tmp_path: Path) -> None:
@@ -120,10 +120,10 @@ def test_litter_makes_no_classes(tmp_path: Path) -> None:
     both(place, "System Volume Information", ".Trash-1000/files", "b/@eaDir", "lost+found", "__MACOSX/a", ".hidden")
     fill(place, "Thumbs.db", "a/desktop.ini", "a/._0.png", ".git/config")
     for source in (place, zipped(place)):
-        found = listing.find(source)
-        assert kinds(found) == {"a": 3, "b": 3}
-        assert found.others == ()
-        (note,) = found.notes
+        images = listing.find(source)
+        assert kinds(images) == {"a": 3, "b": 3}
+        assert images.other_suffixes == ()
+        (note,) = images.notes
         assert note.startswith("Passed over, since they are hidden or left behind by a system: #Recycle, $RECYCLE.BIN,")
         assert ".git" not in note
 
@@ -150,17 +150,17 @@ def test_folders_without_pictures_are_named(tmp_path: Path) -> None:
 
 def test_kinds_of_files_that_are_not_read_are_counted(tmp_path: Path) -> None:
     fill(tmp_path, "1.png", "a.HEIC", "b.heic", "c.CR2", "d.dng", "e.mp4", "f.psd", "g.txt", "h.zip")
-    found = listing.find(tmp_path)
-    told = "\n".join(found.notes)
-    for words in (
+    images = listing.find(tmp_path)
+    notes = "\n".join(images.notes)
+    for text in (
         "1 .cr2, 1 .dng. What to do: develop",
         "1 .mp4. What to do: take",
         "1 .psd. What to do: save",
         "1 .zip",
     ):
-        assert words in told
-    assert ("2 .heic. What to do: pip install 'ganvas[heif]'." in told) == (".heic" not in SUFFIXES)
-    assert found.others == ((".txt", 1),)
+        assert text in notes
+    assert ("2 .heic. What to do: pip install 'ganvas[heif]'." in notes) == (".heic" not in SUFFIXES)
+    assert images.other_suffixes == ((".txt", 1),)
     (tmp_path / "1.png").unlink()
     for path in tmp_path.glob("*.[hH]*"):
         path.unlink()
@@ -187,8 +187,8 @@ def test_names_in_notes_are_fit_to_be_shown(tmp_path: Path) -> None:
 def test_a_pipe_among_the_pictures_is_not_waited_for(tmp_path: Path) -> None:
     fill(tmp_path, "1.png")
     os.mkfifo(tmp_path / "2.png")
-    found = listing.find(tmp_path)
-    assert "is a pipe or a device" in str(next(found.read([1])))
+    images = listing.find(tmp_path)
+    assert "is a pipe or a device" in str(next(images.read([1])))
 
 
 def test_no_suffix_is_both_read_and_refused() -> None:

@@ -87,11 +87,11 @@ def test_a_file_that_is_too_large_is_named_and_the_others_are_read(
         (as_zip if form == "x.zip" else as_tar)(place, members)
     monkeypatch.setattr(decode, "BYTES", 4_000)
     monkeypatch.setattr(listing, "BYTES", 4_000)
-    found = data.load(str(place))
-    assert len(found.train.images) + len(found.held_out.images) == 30
-    assert "1 of 31 pictures could not be read and are left out: large.png (" in found.notes[-1]
-    assert "5,004 bytes" in found.notes[-1]
-    assert "4,000 at most" in found.notes[-1]
+    dataset = data.load(str(place))
+    assert len(dataset.train.images) + len(dataset.held_out.images) == 30
+    assert "1 of 31 pictures could not be read and are left out: large.png (" in dataset.notes[-1]
+    assert "5,004 bytes" in dataset.notes[-1]
+    assert "4,000 at most" in dataset.notes[-1]
 
 
 def test_a_member_that_is_larger_than_it_states_is_unpacked_no_further(tmp_path: Path, peak: Callable[[], int]) -> None:
@@ -101,16 +101,16 @@ def test_a_member_that_is_larger_than_it_states_is_unpacked_no_further(tmp_path:
     path.write_bytes(raw.replace(struct.pack("<I", len(BOMB)), struct.pack("<I", 1_000)))
     tracemalloc.reset_peak()
     members, read = archives.of_zip(path)
-    (found,) = read([*members])
+    (contents,) = read([*members])
     assert peak() < LITTLE
-    assert isinstance(found, Exception)
+    assert isinstance(contents, Exception)
 
 
 def test_a_member_that_unfolds_beyond_measure_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "UNFOLDED", 100_000)
     members = {f"{i:02}.png": png(i) for i in range(30)} | {"bomb.png": bytes(1_000_000)}
-    found = data.load(str(as_zip(tmp_path / "x.zip", members)))
-    assert "bytes unfold to 1,000,000: no picture is packed so small" in found.notes[-1]
+    dataset = data.load(str(as_zip(tmp_path / "x.zip", members)))
+    assert "bytes unfold to 1,000,000: no picture is packed so small" in dataset.notes[-1]
     stored = data.load(str(as_zip(tmp_path / "y.zip", members, zipfile.ZIP_STORED)))
     assert "bomb.png (it is no picture)" in stored.notes[-1]
 
@@ -146,8 +146,8 @@ def test_a_sparse_member_states_its_true_size(tmp_path: Path, peak: Callable[[],
     (tmp_path / "x.tar").write_bytes(bytes(head) + bytes(1_024))
     members, read = archives.of_tar(tmp_path / "x.tar")
     assert list(members) == ["hole.png"]
-    (found,) = read([*members])
-    assert "it has 4,000,000,000 bytes; a picture has 500,000,000 at most" in str(found)
+    (contents,) = read([*members])
+    assert "it has 4,000,000,000 bytes; a picture has 500,000,000 at most" in str(contents)
     assert peak() < LITTLE
 
 
@@ -163,9 +163,9 @@ def test_few_of_large_pictures_are_in_memory_at_a_time(size: int, monkeypatch: p
                 most[0] = max(most[0], held[0])
             yield bytes([number]) * size
 
-    def work(numbers: range, found: Any) -> list[int]:
+    def work(numbers: range, result: Any) -> list[int]:
         seen = []
-        for one in found:
+        for one in result:
             seen.append(one[0])
             with lock:
                 held[0] -= 1

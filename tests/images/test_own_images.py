@@ -52,12 +52,12 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path / "mine"
 
 
-def known(found: ImageData) -> dict[bytes, tuple[str, str]]:
+def known(dataset: ImageData) -> dict[bytes, tuple[str, str]]:
     """Pixels -> split and class."""
     rows = {}
-    for name, split in (("train", found.train), ("held out", found.held_out)):
+    for name, split in (("train", dataset.train), ("held out", dataset.held_out)):
         kinds = [
-            "" if split.labels is None else found.class_names[int(i)]
+            "" if split.labels is None else dataset.class_names[int(i)]
             for i in (split.labels if split.labels is not None else torch.zeros(len(split.images)))
         ]
         rows |= {x.numpy().tobytes(): (name, kind) for x, kind in zip(split.images[:], kinds, strict=True)}
@@ -85,17 +85,17 @@ def as_tar(tree: Path) -> Path:
 
 
 def test_a_folder_a_zip_and_a_tar_are_one_set(tree: Path) -> None:
-    found = data.load(str(tree))
-    assert found.spec == ImageSpec(3, 16, 3)
-    assert found.class_names == ("a", "b", "c")
-    assert found.name == "mine"
-    rows = known(found)
+    dataset = data.load(str(tree))
+    assert dataset.spec == ImageSpec(3, 16, 3)
+    assert dataset.class_names == ("a", "b", "c")
+    assert dataset.name == "mine"
+    rows = known(dataset)
     assert len(rows) == 60
     assert {rows[pixels(noise(i))][1] for i in range(0, 60, 3)} == {"a"}
     for other in (as_zip(tree), as_zip(tree, "mine/"), as_tar(tree)):
         again = data.load(str(other))
-        assert (again.fingerprint, again.spec, again.name) == (found.fingerprint, found.spec, "mine")
-        assert torch.equal(again.train.images[:], found.train.images[:])
+        assert (again.fingerprint, again.spec, again.name) == (dataset.fingerprint, dataset.spec, "mine")
+        assert torch.equal(again.train.images[:], dataset.train.images[:])
 
 
 def test_content_alone_decides(tree: Path) -> None:
@@ -127,9 +127,9 @@ def test_more_pictures_move_none(tree: Path) -> None:
 def test_splits_are_honoured(tmp_path: Path, train: str, test: str) -> None:
     for i in range(20):
         save(tmp_path / "x" / (test if i < 5 else train) / "ab"[i % 2] / f"{i}.png", noise(i))
-    found = data.load(str(tmp_path / "x"))
-    assert found.class_names == ("a", "b")
-    assert {i for i in range(20) if known(found)[pixels(noise(i))][0] == "held out"} == set(range(5))
+    dataset = data.load(str(tmp_path / "x"))
+    assert dataset.class_names == ("a", "b")
+    assert {i for i in range(20) if known(dataset)[pixels(noise(i))][0] == "held out"} == set(range(5))
 
 
 def test_a_set_with_one_folder_or_loose_pictures_has_no_classes(tmp_path: Path) -> None:
@@ -138,9 +138,9 @@ def test_a_set_with_one_folder_or_loose_pictures_has_no_classes(tmp_path: Path) 
     assert data.load(str(tmp_path / "x")).spec.classes == 0
     save(tmp_path / "x" / "more" / "1.png", noise(20))
     save(tmp_path / "x" / "loose.png", noise(21))
-    found = data.load(str(tmp_path / "x"))
-    assert found.spec.classes == 0
-    assert "1 pictures lie beside the folders" in found.notes[0]
+    dataset = data.load(str(tmp_path / "x"))
+    assert dataset.spec.classes == 0
+    assert "1 pictures lie beside the folders" in dataset.notes[0]
 
 
 def test_numbered_classes_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
@@ -153,9 +153,9 @@ def test_few_pictures_have_one_held_out(tmp_path: Path) -> None:
     for count in (2, 3, 5):
         for i in range(count):
             save(tmp_path / str(count) / f"{i}.png", noise(i))
-        found = data.load(str(tmp_path / str(count)))
-        assert len(found.held_out.images) >= 1
-        assert len(found.train.images) + len(found.held_out.images) == count
+        dataset = data.load(str(tmp_path / str(count)))
+        assert len(dataset.held_out.images) >= 1
+        assert len(dataset.train.images) + len(dataset.held_out.images) == count
     save(tmp_path / "one" / "1.png", noise(1))
     with pytest.raises(UserError, match="1 different pictures are too few"):
         data.load(str(tmp_path / "one"))
@@ -206,10 +206,10 @@ def as_stylegan(place: Path) -> None:
 def test_labels_in_a_table(tmp_path: Path, write: Callable[[Path], None]) -> None:
     write(flat(tmp_path))
     assert data.load(str(tmp_path / "x"), labelled=False).class_names == ()
-    found = data.load(str(tmp_path / "x"))
+    dataset = data.load(str(tmp_path / "x"))
     odd = "1" if write is as_stylegan else "odd"
-    assert len(found.class_names) == 2
-    assert all((known(found)[pixels(noise(i))][1] == odd) == bool(i % 2) for i in range(20))
+    assert len(dataset.class_names) == 2
+    assert all((known(dataset)[pixels(noise(i))][1] == odd) == bool(i % 2) for i in range(20))
     assert data.load(str(tmp_path / "x"), labelled=False).spec.classes == 0
 
 
@@ -355,16 +355,16 @@ def test_a_large_jpeg_is_decoded_at_a_fraction(tmp_path: Path) -> None:
     save(tmp_path / "x.jpg", array, quality=95)
     raw = decode.opened((tmp_path / "x.jpg").read_bytes())
     assert decode.plain(raw, 32).size == (64, 64)
-    whole = decode.plain(decode.opened((tmp_path / "x.jpg").read_bytes()))
-    a, b = (decode.fitted(p, Shape(32, 3)).astype(int) for p in (decode.plain(raw, 32), whole))
+    full = decode.plain(decode.opened((tmp_path / "x.jpg").read_bytes()))
+    a, b = (decode.fitted(p, Shape(32, 3)).astype(int) for p in (decode.plain(raw, 32), full))
     assert np.abs(a - b).mean() < 1
 
 
 def test_the_same_conversion_serves_single_pictures(tmp_path: Path) -> None:
     ramp = (np.arange(64, dtype=np.uint16) * 1040).reshape(8, 8)
     Image.fromarray(ramp).save(tmp_path / "x.png")
-    found, told = image_files.fit(tmp_path / "x.png", ImageSpec(1, 8))
-    assert np.array_equal(found[0].numpy(), np.rint(ramp / 257))
+    image, told = image_files.fit(tmp_path / "x.png", ImageSpec(1, 8))
+    assert np.array_equal(image[0].numpy(), np.rint(ramp / 257))
     assert told == "values of 0 to 65,535 scaled to 0 to 255"
 
 
@@ -376,10 +376,10 @@ def test_idx_files_and_arrays_in_another_shape(blobs: Path, tmp_path: Path) -> N
     assert native.fingerprint == data.load(str(blobs), Shape(12, 1)).fingerprint != larger.fingerprint
     images = np.stack([noise(i, 8, 8) for i in range(40)])
     np.savez(tmp_path / "x.npz", images=images, labels=np.arange(40) % 3 + 4)
-    found = data.load(str(tmp_path / "x.npz"))
-    assert found.class_names == ("4", "5", "6")
-    assert isinstance(found.train.images, torch.Tensor)
-    assert known(found)[pixels(noise(4, 8, 8))][1] == "5"
+    dataset = data.load(str(tmp_path / "x.npz"))
+    assert dataset.class_names == ("4", "5", "6")
+    assert isinstance(dataset.train.images, torch.Tensor)
+    assert known(dataset)[pixels(noise(4, 8, 8))][1] == "5"
     np.savez(tmp_path / "y.npz", images=np.stack([noise(i, 8, 10) for i in range(40)]))
     assert data.load(str(tmp_path / "y.npz"), Shape(8)).spec == ImageSpec(3, 8)
 
@@ -395,22 +395,22 @@ def test_broken_pictures_are_named_and_left_out(tree: Path, monkeypatch: pytest.
     monkeypatch.setattr(decode, "LIMIT", 1_000)
     (note,) = data.load(str(tree)).notes
     assert "4 of 63 pictures could not be read" in note
-    for words in (
+    for text in (
         "a/000.png (it is no picture)",
         "b/cut.png (",
         "b/empty.jpg (it is empty)",
         "bomb.png (it has more than",
     ):
-        assert words in note
+        assert text in note
 
 
 def test_a_training_warns_of_broken_pictures(tree: Path, tmp_path: Path) -> None:
     (tree / "a" / "000.png").write_bytes(b"no picture")
     events = quick("classic-mlp", tree, steps=2).run(tmp_path / "run")
-    told = [e for e in events if isinstance(e, Warned | Started)]
-    assert isinstance(told[0], Warned)
-    assert "a/000.png" in told[0].text
-    assert isinstance(told[1], Started)
+    messages = [e for e in events if isinstance(e, Warned | Started)]
+    assert isinstance(messages[0], Warned)
+    assert "a/000.png" in messages[0].text
+    assert isinstance(messages[1], Started)
 
 
 def test_a_file_without_permission_is_left_out(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -452,8 +452,8 @@ def test_folders_without_pictures(tmp_path: Path) -> None:
 
 
 def test_archives_that_are_damaged_or_unsafe(tree: Path, tmp_path: Path) -> None:
-    whole = as_zip(tree).read_bytes()
-    (tmp_path / "cut.zip").write_bytes(whole[:-100])
+    content = as_zip(tree).read_bytes()
+    (tmp_path / "cut.zip").write_bytes(content[:-100])
     (tmp_path / "cut.tar.gz").write_bytes(as_tar(tree).read_bytes()[:-2000])
     (tmp_path / "no.tar").write_bytes(b"no tar file")
     for name in ("cut.zip", "cut.tar.gz", "no.tar"):
@@ -464,10 +464,10 @@ def test_archives_that_are_damaged_or_unsafe(tree: Path, tmp_path: Path) -> None
             file.writestr(bad, b"x")
         with pytest.raises(UserError, match="points out of the archive"):
             data.load(str(tmp_path / "bad.zip"))
-    spoilt = bytearray(whole)
-    spoilt[60:64] = b"\0\0\0\0"  # inside the first member
-    (tmp_path / "spoilt.zip").write_bytes(spoilt)
-    assert "1 of 60 pictures could not be read" in data.load(str(tmp_path / "spoilt.zip")).notes[0]
+    damaged = bytearray(content)
+    damaged[60:64] = b"\0\0\0\0"  # inside the first member
+    (tmp_path / "damaged.zip").write_bytes(damaged)
+    assert "1 of 60 pictures could not be read" in data.load(str(tmp_path / "damaged.zip")).notes[0]
     with tarfile.open(tmp_path / "link.tar", "w") as file:
         for name in ("link.png", "x/../../y.png"):
             member = tarfile.TarInfo(name)
@@ -486,8 +486,8 @@ def test_a_batch_that_is_too_large_says_what_to_do(tree: Path) -> None:
 @pytest.mark.skipif(".avif" not in decode.SUFFIXES, reason="this Pillow reads no AVIF")
 def test_avif_is_read(tmp_path: Path) -> None:
     array = np.full((16, 16, 3), (200, 40, 90), np.uint8)
-    found = shaped(decode.opened(save(tmp_path / "x.avif", array, quality=95).read_bytes()), size=16)
-    assert np.abs(found.astype(int) - array.transpose(2, 0, 1)).max() < 12
+    result = shaped(decode.opened(save(tmp_path / "x.avif", array, quality=95).read_bytes()), size=16)
+    assert np.abs(result.astype(int) - array.transpose(2, 0, 1)).max() < 12
 
 
 def test_heif_is_read_where_what_reads_it_is_installed(tmp_path: Path) -> None:
@@ -495,11 +495,11 @@ def test_heif_is_read_where_what_reads_it_is_installed(tmp_path: Path) -> None:
     array = np.full((64, 64, 3), (200, 40, 90), np.uint8)
     assert {".heic", ".heif"} <= decode.SUFFIXES
     heif.from_pillow(Image.fromarray(array)).save(tmp_path / "x.heic", quality=95)
-    found = shaped(decode.opened((tmp_path / "x.heic").read_bytes()), size=64)
-    assert np.abs(found.astype(int) - array.transpose(2, 0, 1)).max() < 12
-    whole = (tmp_path / "x.heic").read_bytes()
+    result = shaped(decode.opened((tmp_path / "x.heic").read_bytes()), size=64)
+    assert np.abs(result.astype(int) - array.transpose(2, 0, 1)).max() < 12
+    content = (tmp_path / "x.heic").read_bytes()
     with pytest.raises(decode.Unreadable):
-        decode.plain(decode.opened(whole[: len(whole) - 20]))
+        decode.plain(decode.opened(content[: len(content) - 20]))
 
 
 def test_a_png_with_one_bit_turned_is_named_or_right() -> None:
@@ -512,9 +512,9 @@ def test_a_png_with_one_bit_turned_is_named_or_right() -> None:
         changed = bytearray(data)
         changed[at] ^= 1 << at % 8
         try:
-            found = decode.plain(decode.opened(bytes(changed)))
+            result = decode.plain(decode.opened(bytes(changed)))
         except decode.Unreadable:
             refused += 1
         else:
-            assert np.array_equal(np.asarray(found), np.asarray(picture))
+            assert np.array_equal(np.asarray(result), np.asarray(picture))
     assert refused > 0.9 * len(data)

@@ -52,19 +52,19 @@ def make(place: Path, count: int = 200) -> Path:
     return place
 
 
-def all_pictures(found: data.ImageData) -> set[bytes]:
-    return {x.numpy().tobytes() for split in (found.train, found.held_out) for x in split.images[:]}
+def all_pictures(dataset: data.ImageData) -> set[bytes]:
+    return {x.numpy().tobytes() for split in (dataset.train, dataset.held_out) for x in split.images[:]}
 
 
 def test_a_pack_holds_every_picture_once_with_its_label(tmp_path: Path) -> None:
-    found = data.load(str(make(tmp_path / "p")))
-    assert all_pictures(found) == {picture(i).tobytes() for i in range(200)}
-    assert 0 < len(found.held_out.images) < 3 * HELD_OUT * 200
+    dataset = data.load(str(make(tmp_path / "p")))
+    assert all_pictures(dataset) == {picture(i).tobytes() for i in range(200)}
+    assert 0 < len(dataset.held_out.images) < 3 * HELD_OUT * 200
     labels = {picture(i).tobytes(): i % 4 for i in range(200)}
-    assert found.train.labels is not None
-    for x, label in zip(found.train.images[:], found.train.labels.tolist(), strict=True):
+    assert dataset.train.labels is not None
+    for x, label in zip(dataset.train.images[:], dataset.train.labels.tolist(), strict=True):
         assert labels[x.numpy().tobytes()] == label
-    assert len(found.some(5, 4)) == 20
+    assert len(dataset.some(5, 4)) == 20
     card = json.loads((tmp_path / "p" / "pack.json").read_text())
     assert card["train"] + card["held_out"] == 200
     assert json.loads((tmp_path / "p" / "names.json").read_text())[7] == "7.png"
@@ -77,26 +77,26 @@ def test_a_pack_holds_every_picture_once_with_its_label(tmp_path: Path) -> None:
 
 
 def test_several_shards_are_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = data.load(str(make(tmp_path / "one")))
+    single = data.load(str(make(tmp_path / "one")))
     monkeypatch.setattr(pack, "SHARD", 64 * 192)
     monkeypatch.setattr(memmap, "FRESH", 10_000)  # the maps' memory is given back all the time
     parts = data.load(str(make(tmp_path / "many")))
     assert len(list((tmp_path / "many").glob("pixels-*.bin"))) == 4
-    assert parts.fingerprint == whole.fingerprint
-    index = torch.randperm(len(whole.train.images))[:70]
-    for chosen in (slice(3, 90), index, torch.arange(len(whole.train.images)) % 3 == 0, index[:0]):
-        assert torch.equal(parts.train.images[chosen], whole.train.images[chosen])
-    assert torch.equal(torch.cat([p[:] for p in parts.train.images.split(50)]), whole.train.images[:])
-    assert parts.train.images.shape == whole.train.images[:].shape
+    assert parts.fingerprint == single.fingerprint
+    index = torch.randperm(len(single.train.images))[:70]
+    for chosen in (slice(3, 90), index, torch.arange(len(single.train.images)) % 3 == 0, index[:0]):
+        assert torch.equal(parts.train.images[chosen], single.train.images[chosen])
+    assert torch.equal(torch.cat([p[:] for p in parts.train.images.split(50)]), single.train.images[:])
+    assert parts.train.images.shape == single.train.images[:].shape
 
 
 def test_batches_from_the_disk_are_those_from_memory(tmp_path: Path) -> None:
-    found = data.load(str(make(tmp_path / "p")))
-    assert isinstance(found.train.images, Stored)
+    dataset = data.load(str(make(tmp_path / "p")))
+    assert isinstance(dataset.train.images, Stored)
     memory = data.ImageData(
-        "memory", Split(found.train.images[:], found.train.labels), found.held_out, found.class_names, ""
+        "memory", Split(dataset.train.images[:], dataset.train.labels), dataset.held_out, dataset.class_names, ""
     )
-    one, other = Batches(found, 48, 3, CPU), Batches(memory, 48, 3, CPU)
+    one, other = Batches(dataset, 48, 3, CPU), Batches(memory, 48, 3, CPU)
     for seen in (0, 48, 96, 144, 192, 48, 7, 55, 4800, 4848):
         a, b = one.at(seen), other.at(seen)
         assert torch.equal(a.real, b.real)

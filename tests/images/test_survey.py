@@ -62,17 +62,17 @@ def checked(source: Path | str, out: Path | None = None, recipes: Recipes = RECI
             return end.value
 
 
-def texts(found: Checked) -> str:
-    return "\n".join(f"{f.level} {f.text} {f.todo}" for f in found.findings)
+def texts(report: Checked) -> str:
+    return "\n".join(f"{f.level} {f.text} {f.todo}" for f in report.findings)
 
 
 def test_a_clean_set_has_no_problems(tmp_path: Path) -> None:
-    found = checked(folder(tmp_path))
-    assert not [f for f in found.findings if f.level < 2], texts(found)
-    assert found.survey.classes == {"a": 60, "b": 60}
-    assert found.survey.sides["short"] == [32, 32, 32]
-    assert found.preview is None
-    assert "Preview" not in "\n".join(findings(found, "mine", "ganvas train images --data mine"))
+    report = checked(folder(tmp_path))
+    assert not [f for f in report.findings if f.level < 2], texts(report)
+    assert report.survey.classes == {"a": 60, "b": 60}
+    assert report.survey.sides["short"] == [32, 32, 32]
+    assert report.preview is None
+    assert "Preview" not in "\n".join(findings(report, "mine", "ganvas train images --data mine"))
     assert list(Path.cwd().iterdir()) == []
 
 
@@ -97,9 +97,9 @@ def test_what_was_put_there_is_found(tmp_path: Path) -> None:
     (place / "c").mkdir()
     smooth(307).save(place / "c" / "only.png")
     (place / "notes.txt").write_text("x")
-    found = checked(place)
-    told = texts(found)
-    for words in (
+    report = checked(place)
+    printed = texts(report)
+    for text in (
         "0 1 of 140 files cannot be read: a/0.png (it is no picture).",
         "1 1 files are copies of others: a/twin.png = b/1.png",
         "1 1 pictures are nearly another one: b/3.png ~ a/near.png",
@@ -115,9 +115,9 @@ def test_what_was_put_there_is_found(tmp_path: Path) -> None:
         "1 .tiff",
         "passed over: 1 .txt",
     ):
-        assert words in told, told
-    assert [f.level for f in found.findings] == sorted(f.level for f in found.findings)
-    assert found.preview == Path("data-check.png")
+        assert text in printed, printed
+    assert [f.level for f in report.findings] == sorted(f.level for f in report.findings)
+    assert report.preview == Path("data-check.png")
     with Image.open("data-check.png") as sheet:
         assert sheet.size == (6 * 132, 2 * 132)
 
@@ -129,12 +129,14 @@ def test_files_cut_short_at_any_place_are_named_and_not_fatal() -> None:
         buffer = io.BytesIO()
         more = {} if suffixes is None else {"exif": suffixes}
         smooth(1, 12).save(buffer, kind, **more)
-        whole = buffer.getvalue()
-        parts: list[bytes | np.ndarray | Exception] = [whole[:n] for n in range(len(whole))]
-        looks = survey._look(range(len(parts)), parts)
+        content = buffer.getvalue()
+        parts: list[bytes | np.ndarray | Exception] = [content[:n] for n in range(len(content))]
+        entries = survey._examine(range(len(parts)), parts)
         broken = pack._converted(range(len(parts)), parts, Shape(8, 3))[2]["broken"]
-        assert sum(bool(look.why) for look in looks) > len(parts) // 3
-        assert {str(look.number) for look in looks if not look.why} >= {str(n) for n in range(len(parts))} - {*broken}
+        assert sum(bool(entry.why) for entry in entries) > len(parts) // 3
+        assert {str(entry.number) for entry in entries if not entry.why} >= {str(n) for n in range(len(parts))} - {
+            *broken
+        }
         assert all("broken" in photos._decoded(range(1), [part], 3)[0] for part in parts[: len(parts) // 3])
 
 
@@ -149,9 +151,9 @@ def test_whatever_pillow_raises_is_a_broken_file(tmp_path: Path, monkeypatch: py
 
     fitted = decode.fitted
     monkeypatch.setattr(decode, "fitted", refuse)
-    found = checked(place, tmp_path / "here" / "x.png")
-    assert found.survey.broken == [("a/wide.png", "too much")]
-    assert found.preview == tmp_path / "here" / "x.png"
+    report = checked(place, tmp_path / "here" / "x.png")
+    assert report.survey.broken == [("a/wide.png", "too much")]
+    assert report.preview == tmp_path / "here" / "x.png"
     assert "a/wide.png (too much)" in data.load(str(place)).notes[0]
 
 
@@ -162,10 +164,10 @@ def test_names_that_are_no_text_can_be_shown(tmp_path: Path, capsys: pytest.Capt
             file.write(b"no picture")
     shutil.copytree(place / "b", os.path.join(os.fsencode(place), b"c\xe9").decode("utf-8", "surrogateescape"))
     assert cli.app(["data", "check", str(place), "--out", "x.png"], result_action="return_value") == 0
-    told = capsys.readouterr().out
-    assert told.encode()
-    for words in ("a/\\x1b[31m.png (it is no picture)", "a/caf\\udce9.png (", "a/new\\nline.png (", "c\\udce9 3"):
-        assert words in told
+    printed = capsys.readouterr().out
+    assert printed.encode()
+    for text in ("a/\\x1b[31m.png (it is no picture)", "a/caf\\udce9.png (", "a/new\\nline.png (", "c\\udce9 3"):
+        assert text in printed
     assert json.dumps(checked(place).to_dict(), ensure_ascii=False).encode()
 
 
@@ -173,10 +175,10 @@ def test_nothing_but_damaged_files(tmp_path: Path) -> None:
     for i in range(3):
         (tmp_path / "mine").mkdir(exist_ok=True)
         (tmp_path / "mine" / f"{i}.png").write_bytes(b"no picture")
-    found = checked(tmp_path / "mine", tmp_path / "here" / "x.png")
-    assert len(found.survey.broken) == 3
-    assert found.preview is None
-    assert findings(found, "mine", "ganvas")
+    report = checked(tmp_path / "mine", tmp_path / "here" / "x.png")
+    assert len(report.survey.broken) == 3
+    assert report.preview is None
+    assert findings(report, "mine", "ganvas")
 
 
 def test_copies_of_one_picture_are_called_so(tmp_path: Path) -> None:
@@ -195,29 +197,29 @@ def test_copies_of_one_picture_are_called_so(tmp_path: Path) -> None:
 def test_labels_that_do_not_fit_are_a_finding(tmp_path: Path) -> None:
     place = folder(tmp_path)
     (place / "labels.csv").write_text("file,label\na/0.png,x\na/0.png,y\n")
-    found = checked(place)
-    assert found.findings[0].level == 0
-    assert "a/0.png has two labels: 'x'" in found.findings[0].text
-    assert found.survey.classes == {}
+    report = checked(place)
+    assert report.findings[0].level == 0
+    assert "a/0.png has two labels: 'x'" in report.findings[0].text
+    assert report.survey.classes == {}
 
 
 def test_few_grey_and_uneven(tmp_path: Path) -> None:
     place = folder(tmp_path, 60)
     for path in place.rglob("*.png"):
         Image.open(path).convert("L").convert("RGB").save(path)
-    told = texts(checked(place))
-    assert "0 60 pictures are few" in told
-    assert "All pictures are grey, though stored in colour" in told
+    printed = texts(checked(place))
+    assert "0 60 pictures are few" in printed
+    assert "All pictures are grey, though stored in colour" in printed
     for i in range(1000, 1280):
         smooth(i, 12).save(place / "a" / f"{i}.png")
     assert "The classes are uneven: a has 310 pictures, b 30" in texts(checked(place))
 
 
 def test_large_sets_are_looked_at_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(survey, "LOOKED", 40)
+    monkeypatch.setattr(survey, "MOST_DECODED", 40)
     place = folder(tmp_path)
-    found = checked(place)
-    assert "2 40 of 120 pictures, evenly spread, were looked at." in texts(found)
+    report = checked(place)
+    assert "2 40 of 120 pictures, evenly spread, were looked at." in texts(report)
     (place / "a" / "0.png").write_bytes(b"no picture")  # the first is one of those looked at
     assert checked(place).survey.broken == [("a/0.png", "it is no picture")]
 
@@ -230,10 +232,10 @@ def test_pictures_that_look_one_way_are_not_to_be_mirrored() -> None:
     thumbs = random.integers(0, 100, (300, 3, 32, 32)).astype(np.uint8)
     assert MIRROR(torch.from_numpy(thumbs)).verdict == "safe"
     thumbs[:, :, 8:24, 2:14] += 100
-    found = MIRROR(torch.from_numpy(thumbs))
-    assert found.verdict == "wrong"
-    assert found.accuracy > 0.95
-    assert found.pictures == 100
+    result = MIRROR(torch.from_numpy(thumbs))
+    assert result.verdict == "wrong"
+    assert result.accuracy > 0.95
+    assert result.pictures == 100
     assert MIRROR(torch.from_numpy(thumbs[:90])).verdict == "unknown"
     symmetric = np.concatenate([thumbs, thumbs[..., ::-1]], -1)[..., ::2]
     assert MIRROR(torch.from_numpy((symmetric // 2 + symmetric[..., ::-1] // 2).copy())).accuracy == 0.5
@@ -282,16 +284,16 @@ def test_nothing_is_written_into_the_pictures_folder(tmp_path: Path, monkeypatch
 
 def test_words_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = folder(tmp_path, 60)
-    found = checked(place, Path("sheet.png"))
-    told = "\n".join(findings(found, "mine", "ganvas train images --data mine"))
-    for words in (
+    report = checked(place, Path("sheet.png"))
+    printed = "\n".join(findings(report, "mine", "ganvas train images --data mine"))
+    for text in (
         "60 pictures in mine",
         "60 PNG; 60 RGB",
         "a 30, b 30",
         "Preview sheet.png",
         "recipe few, 32 pixels, colour",
     ):
-        assert words in told
+        assert text in printed
     assert cli.app(["data", "check", str(place), "--json"], result_action="return_value") == 0
     card = json.loads(capsys.readouterr().out)
     assert card["total"] == 60
@@ -303,6 +305,6 @@ def test_words_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_packs_and_names_are_checked_too(tmp_path: Path) -> None:
     for _ in data.pack_into(str(folder(tmp_path)), tmp_path / "pack", Shape()):
         pass
-    found = checked(tmp_path / "pack")
-    assert found.survey.total == 120
-    assert found.survey.classes == {"a": 60, "b": 60}
+    report = checked(tmp_path / "pack")
+    assert report.survey.total == 120
+    assert report.survey.classes == {"a": 60, "b": 60}

@@ -217,7 +217,7 @@ def test_class_frechet_is_the_mean_over_classes_with_enough_images() -> None:
 
 def test_each_metric_says_which_way_is_better() -> None:
     assert {m.better for m in METRICS.values()} == {"lower", "higher", "near"}
-    assert all(set(m.needs) <= {"opinions", "labels"} for m in METRICS.values())
+    assert all(set(m.needs) <= {"logits", "labels"} for m in METRICS.values())
     assert len({m.title for m in METRICS.values()}) == len(METRICS)
 
 

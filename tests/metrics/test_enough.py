@@ -150,7 +150,7 @@ def test_features_that_are_no_numbers(name: str, bad: float) -> None:
 
 
 def test_opinions_that_are_no_numbers() -> None:
-    broken = side(seed=1, opinions=torch.full((N, 3), math.nan))
+    broken = side(seed=1, logits=torch.full((N, 3), math.nan))
     found = {name for name, metric in METRICS.items() if metric.missing(pair(broken))}
     assert found == {"classifier-score", "label-balance", "class-accuracy"}
 
@@ -327,7 +327,7 @@ def test_a_collapsed_candidate_is_not_the_best(
     run = Run(collapsed)
     candidate = run.candidate(16)
     candidate.write_bytes(run.model.read_bytes())
-    evaluation.beside(candidate, 100)
+    evaluation.measure_candidate(candidate, 100)
     assert not candidate.exists()
     assert not run.best.exists()
     assert readable(run.figures())[-1].note
@@ -480,7 +480,7 @@ def test_the_limits_of_what_is_looked_at_are_part_of_the_key(place: Path, monkey
 def judged(whole: Tensor, labels: Tensor | None = None) -> restore_evaluate.Answer:
     model: Any = SimpleNamespace(plan=SimpleNamespace(masked=False))
     looks = extractors.pixels(evaluation.sources.ImageSpec(1, 8))
-    found = restore_evaluate._Pieces(whole, whole.float() / 127.5 - 1, labels, model, looks)
+    found = restore_evaluate._TestSet(whole, whole.float() / 127.5 - 1, labels, model, looks)
     found.prepare()
     return found.answer("x", (whole.float() * 0.9).to(torch.uint8))
 

@@ -24,15 +24,24 @@ def black(count: int, channels: int = 1, size: int = 8) -> Tensor:
     return torch.zeros(count, channels, size, size, dtype=torch.uint8)
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hardly any training, for what is so whatever the expert has learned."""
+    monkeypatch.setattr(two_sample, "STEPS", 12)
+
+
 @pytest.mark.parametrize(("channels", "size"), [(1, 8), (3, 12)])
-def test_black_is_told_from_noise(channels: int, size: int) -> None:
+def test_black_is_told_from_noise(channels: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    if channels > 1:  # the other case is learned as long as it is by default
+        monkeypatch.setattr(two_sample, "STEPS", 60)
     found = two_sample.distinguish(noise(256, channels, size), black(256, channels, size), classifier.fresh)
     assert found.accuracy > 0.98
     assert found.tested == 256
     assert found.interval[0] > 0.9
 
 
-def test_real_images_are_not_told_from_real_images() -> None:
+def test_real_images_are_not_told_from_real_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(two_sample, "STEPS", 100)  # 25 epochs: it knows by heart what it learns from
     mnist = data.mnist()
     images = mnist.train.images[torch.randperm(60_000, generator=torch.Generator().manual_seed(0))[:600], :, ::2, ::2]
     found = two_sample.distinguish(images[:300], images[300:], classifier.fresh, epochs=3)
@@ -51,6 +60,7 @@ def test_wilsons_interval_by_hand() -> None:
             assert (p - end) ** 2 == pytest.approx(1.96**2 * end * (1 - end) / 50, abs=1e-12)
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_seed_is_a_verdict() -> None:
     real, fake = noise(128), noise(128, seed=1) // 2 + 40
     once, twice, other = (two_sample.distinguish(real, fake, classifier.fresh, seed, epochs=1) for seed in (3, 3, 4))
@@ -59,6 +69,7 @@ def test_a_seed_is_a_verdict() -> None:
     assert not torch.equal(once.fakes, other.fakes)
 
 
+@pytest.mark.usefixtures("hasty")
 def test_nobody_elses_random_numbers_change() -> None:
     torch.manual_seed(7)
     wanted = torch.rand(3)
@@ -71,7 +82,8 @@ def test_nobody_elses_random_numbers_change() -> None:
     assert torch.equal(first.fakes, again.fakes)
 
 
-def test_the_easiest_fakes_come_first() -> None:
+def test_the_easiest_fakes_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(two_sample, "STEPS", 100)
     real = noise(400, size=12)
     fake = noise(400, size=12, seed=1)
     plain = torch.arange(400) % 2 == 0
@@ -83,6 +95,7 @@ def test_the_easiest_fakes_come_first() -> None:
     assert plain[order][:count].double().mean() > 0.95
 
 
+@pytest.mark.usefixtures("hasty")
 def test_the_rest_of_the_longer_set_is_left_out() -> None:
     found = two_sample.distinguish(noise(101), black(300), classifier.fresh, epochs=1)
     assert found.tested == 2 * 51
@@ -90,6 +103,7 @@ def test_the_rest_of_the_longer_set_is_left_out() -> None:
     assert found.fakes.max() < 300
 
 
+@pytest.mark.usefixtures("hasty")
 def test_the_metric_is_the_accuracy_with_half_the_interval_in_standard_errors() -> None:
     nowhere = copies.Nearest(torch.zeros(1), torch.zeros(1, dtype=torch.long))
     real, fake = (Side(x, torch.zeros(len(x), 1), raw=RAW) for x in (noise(200), black(200)))

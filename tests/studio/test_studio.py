@@ -44,7 +44,7 @@ from ganvas.images import sheets, uploads
 from ganvas.studio import games, index, jobs, live, requests, security
 from ganvas.studio import worker as working
 from ganvas.studio.app import configured, create
-from ganvas.studio.index import NotThere, Runs
+from ganvas.studio.index import RunNotFound, Runs
 from ganvas.studio.jobs import Jobs
 from ganvas.studio.live import Cursor
 from ganvas.studio.security import Security
@@ -89,11 +89,11 @@ class Served:
         """Status, headers and content; a body makes it a POST from the studio's own page."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
-        own = {**OWN, "Content-Type": kind} if body is not None else {}
+        defaults = {**OWN, "Content-Type": kind} if body is not None else {}
         url = f"http://127.0.0.1:{self.port}{path}"
-        asked = urllib.request.Request(url, data, {**own, **(headers or {})}, method=method)
+        request = urllib.request.Request(url, data, {**defaults, **(headers or {})}, method=method)
         try:
-            with urllib.request.urlopen(asked, timeout=900) as answer:
+            with urllib.request.urlopen(request, timeout=900) as answer:
                 return answer.status, dict(answer.headers), answer.read()
         except urllib.error.HTTPError as error:
             return error.code, dict(error.headers), error.read()
@@ -104,8 +104,8 @@ class Served:
         return json.loads(content)
 
     def post(self, path: str, body: Any, status: int = 200) -> Any:
-        found, _, content = self.ask(path, body)
-        assert found == status, content
+        received, _, content = self.ask(path, body)
+        assert received == status, content
         return json.loads(content)
 
     def picture(self, path: str, body: Any) -> np.ndarray:
@@ -117,8 +117,8 @@ class Served:
     def events(self, name: str, last: str | None = None) -> Iterator[tuple[str, dict[str, Any], str]]:
         """Kind, data and id of each event; for ever."""
         headers = {"Last-Event-ID": last} if last else {}
-        asked = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/runs/{name}/events", headers=headers)
-        with urllib.request.urlopen(asked, timeout=900) as answer:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/runs/{name}/events", headers=headers)
+        with urllib.request.urlopen(request, timeout=900) as answer:
             fields: dict[str, str] = {}
             for raw in answer:
                 line = raw.decode().rstrip("\n")
@@ -201,8 +201,8 @@ def answer(
         sent.append(message)
 
     asyncio.run(app(scope, receive, send))
-    found = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
-    return sent[0]["status"], found, b"".join(m.get("body", b"") for m in sent[1:])
+    headers_sent = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
+    return sent[0]["status"], headers_sent, b"".join(m.get("body", b"") for m in sent[1:])
 
 
 async def welcome(scope: Any, receive: Any, send: Any) -> None:
@@ -294,18 +294,19 @@ def test_a_token_opens_the_studio_and_leaves_the_address() -> None:
 
 
 def test_too_much_is_not_taken() -> None:
-    own = {k.lower(): v for k, v in OWN.items()}
+    headers = {k.lower(): v for k, v in OWN.items()}
     app = Security(welcome)
     for length in (str(security.BYTES + 1), "-1", "1e3", "many"):
-        assert answer(app, "POST", headers={**own, "content-length": length})[0] == 413
-    assert answer(app, "POST", headers=own, body=bytes(security.BYTES + 1))[0] == 413  # without saying how much it is
-    assert answer(app, "POST", headers=own, body=bytes(security.BYTES))[2] == str(security.BYTES).encode()
+        assert answer(app, "POST", headers={**headers, "content-length": length})[0] == 413
+    too_much = bytes(security.BYTES + 1)  # of a length that no header gives
+    assert answer(app, "POST", headers=headers, body=too_much)[0] == 413
+    assert answer(app, "POST", headers=headers, body=bytes(security.BYTES))[2] == str(security.BYTES).encode()
 
 
 def test_too_much_is_not_taken_by_any_page(studio: Served) -> None:
-    own = {k.lower(): v for k, v in OWN.items()}
+    headers = {k.lower(): v for k, v in OWN.items()}
     for path in ("/api/runs/00000-blobs/judge", "/api/runs/00000-blobs/sheet"):
-        assert answer(studio.app, "POST", path, own, bytes(security.BYTES + 1))[0] == 413
+        assert answer(studio.app, "POST", path, headers, bytes(security.BYTES + 1))[0] == 413
 
 
 def test_every_answer_keeps_the_page_to_itself(studio: Served) -> None:
@@ -334,8 +335,8 @@ def test_the_studio_asks_no_task_s_name() -> None:
     home, names = Path(requests.__file__).parent, "|".join(registry.names())
     for path in [*home.glob("*.py"), *(home / "static").glob("*.js")]:
         if not path.name.startswith("uPlot"):
-            found = re.findall(rf"""['"`](?:{names})['"`]|ganvas\.tasks""", path.read_text())
-            assert not found, f"{path.name}: {found}"
+            matches = re.findall(rf"""['"`](?:{names})['"`]|ganvas\.tasks""", path.read_text())
+            assert not matches, f"{path.name}: {matches}"
 
 
 def test_every_task_can_do_what_its_models_say() -> None:
@@ -350,12 +351,12 @@ def test_every_task_can_do_what_its_models_say() -> None:
 def test_a_run_of_a_task_that_is_not_installed_is_shown(tmp_path: Path) -> None:
     run = a_run(tmp_path / "runs" / "a", 3)
     run.experiment.write_text(json.dumps({"recipe": "x", "task": {"name": "elsewhere"}, "training": {"images": 100}}))
-    own = {"host": "localhost"}
-    status, _, content = answer(create(tmp_path / "runs", tmp_path), path="/api/runs/a", headers=own)
-    found = json.loads(content)
-    assert (status, found["abilities"], found["part"]["pages"]) == (200, [], [])
-    assert found["part"]["charts"]
-    assert [file["name"] for file in found["files"]] == ["experiment.json", "log.jsonl"]
+    headers = {"host": "localhost"}
+    status, _, content = answer(create(tmp_path / "runs", tmp_path), path="/api/runs/a", headers=headers)
+    shown = json.loads(content)
+    assert (status, shown["abilities"], shown["part"]["pages"]) == (200, [], [])
+    assert shown["part"]["charts"]
+    assert [file["name"] for file in shown["files"]] == ["experiment.json", "log.jsonl"]
 
 
 # ---- what it reads
@@ -364,13 +365,13 @@ def test_a_run_of_a_task_that_is_not_installed_is_shown(tmp_path: Path) -> None:
 def test_lines_that_are_not_whole_wait(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"images": 1}\n{"images": 2}\nnot json\n{"ima')
-    found = live.lines(path, 0)
-    assert [index.parsed(line) for line, _ in found] == [{"images": 1}, {"images": 2}, None]
-    assert found[-1][1] == path.stat().st_size - 5
+    lines = live.lines(path, 0)
+    assert [index.parse_line(line) for line, _ in lines] == [{"images": 1}, {"images": 2}, None]
+    assert lines[-1][1] == path.stat().st_size - 5
     assert index.last_line(path) == {"images": 2}
     with open(path, "ab") as file:
         file.write(b'ges": 3}\n')
-    assert [index.parsed(line) for line, _ in live.lines(path, found[-1][1])] == [{"images": 3}]
+    assert [index.parse_line(line) for line, _ in live.lines(path, lines[-1][1])] == [{"images": 3}]
     assert index.last_line(tmp_path / "none") == {}
 
 
@@ -387,25 +388,25 @@ def test_a_viewer_goes_on_where_it_stopped(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", 3)
     (run.samples / "fakes_init.png").write_bytes(b"x")
     run.append({"images": 5, "metric": "x"}, run.metrics)
-    first = live.news(run, Cursor())
+    first = live.new_events(run, Cursor())
     assert [kind for kind, _, _ in first] == ["row", "row", "row", "check", "picture"]
     for i, (_, _, seen) in enumerate(first):  # from any of them on the rest comes, once
-        again = live.news(run, Cursor.of(str(seen)))
+        again = live.new_events(run, Cursor.of(str(seen)))
         assert [(k, d) for k, d, _ in again] == [(k, d) for k, d, _ in first[i + 1 :]]
     run.append({"images": 30})
-    assert [d for _, d, _ in live.news(run, first[-1][2])] == [{"images": 30}]
+    assert [d for _, d, _ in live.new_events(run, first[-1][2])] == [{"images": 30}]
     for bad in (None, "", "1-2", "a-b-c", "1-1-1-1", "-1-0-0", "9" * 20 + "-0-0"):
         assert Cursor.of(bad) == Cursor()
 
 
 def test_a_run_that_was_taken_up_from_an_earlier_moment_is_told_anew(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", 5)
-    seen = live.news(run, Cursor())[-1][2]
+    seen = live.new_events(run, Cursor())[-1][2]
     run.rewind(20)
-    assert [kind for kind, _, _ in live.news(run, seen)] == ["again", "row", "row", "row"]
+    assert [kind for kind, _, _ in live.new_events(run, seen)] == ["again", "row", "row", "row"]
     shutil.rmtree(run.folder)
-    with pytest.raises(NotThere):
-        live.news(run, seen)
+    with pytest.raises(RunNotFound):
+        live.new_events(run, seen)
 
 
 @pytest.mark.parametrize(
@@ -417,13 +418,13 @@ def test_names_lead_nowhere_else(tmp_path: Path, name: str) -> None:
     (tmp_path / "runs" / "leads").symlink_to(tmp_path / "outside")
     runs = Runs(tmp_path / "runs")
     assert runs.run("own").folder == tmp_path / "runs" / "own"
-    with pytest.raises(NotThere):
+    with pytest.raises(RunNotFound):
         runs.run(name)
 
 
-@pytest.mark.parametrize("told", [True, False])  # False: a system that does not tell who holds a lock
-def test_a_training_is_seen_by_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
-    if not told:
+@pytest.mark.parametrize("known", [True, False])  # False: a system that does not tell who holds a lock
+def test_a_training_is_seen_by_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
+    if not known:
         monkeypatch.setattr("ganvas.core.run.LOCKS", tmp_path / "nowhere")
     run = a_run(tmp_path / "run", 2)
     assert Runs(tmp_path).summary("run")["state"] == "stopped"
@@ -440,8 +441,8 @@ def test_a_training_of_the_command_line_is_stopped_and_a_notebooks_is_not(studio
     shutil.rmtree(run.folder)
     number = 1 + max(int(path.name[:5]) for path in (root / "runs").glob("[0-9]*"))
     place = root / "runs" / f"{number:05d}-mnist"  # which the command does not name: it has its lock open
-    words = ["train", "mnist", "images=20k"]
-    process = subprocess.Popen([sys.executable, "-m", "ganvas", *words], cwd=root, stdout=subprocess.PIPE)
+    arguments = ["train", "mnist", "images=20k"]
+    process = subprocess.Popen([sys.executable, "-m", "ganvas", *arguments], cwd=root, stdout=subprocess.PIPE)
     try:
         log = place / "log.jsonl"
         end = time.monotonic() + 900
@@ -461,13 +462,13 @@ def test_a_training_of_the_command_line_is_stopped_and_a_notebooks_is_not(studio
 def test_a_run_that_was_taken_up_earlier_is_told_anew(tmp_path: Path) -> None:
     """Its log is rewound and grows again, past what a viewer has seen, or to the very same length."""
     run = a_run(tmp_path / "run", 10)
-    seen = live.news(run, Cursor())[-1][2]
+    seen = live.new_events(run, Cursor())[-1][2]
     whole = run.log.read_bytes()
-    assert live.news(run, seen) == []
+    assert live.new_events(run, seen) == []
     for last in (b'{"images": 91}\n', b'{"images": 85}\n{"images": 1000}\n', b'{"images": 1000}\n', b'{"images": 9}\n'):
         other = whole[: whole.rindex(b'{"images"')] + last
         run.log.write_bytes(other)
-        kinds = [kind for kind, _, _ in live.news(run, seen)]
+        kinds = [kind for kind, _, _ in live.new_events(run, seen)]
         assert kinds == ["again", *["row"] * other.count(b"\n")]
 
 
@@ -477,12 +478,12 @@ def test_a_long_log_comes_in_portions(tmp_path: Path, monkeypatch: pytest.Monkey
     run.log.write_text(run.log.read_text() + "no line at all\n" * 20)
     for i in range(25, 50):
         run.append({"images": 10 * i})
-    got, cursor = [], Cursor()
-    while found := live.news(run, cursor):
-        assert len(found) <= 100 / len('{"images": 0}\n')
-        got += [d["images"] for kind, d, _ in found if kind == "row"]
-        cursor = found[-1][2]
-    assert got == [10 * i for i in range(50)]
+    images, cursor = [], Cursor()
+    while events := live.new_events(run, cursor):
+        assert len(events) <= 100 / len('{"images": 0}\n')
+        images += [d["images"] for kind, d, _ in events if kind == "row"]
+        cursor = events[-1][2]
+    assert images == [10 * i for i in range(50)]
 
 
 def test_viewers_who_leave_together_take_nothing_with_them(tmp_path: Path) -> None:
@@ -529,8 +530,8 @@ def test_odd_runs_spoil_nothing(studio: Served, root: Path) -> None:
     (root / "runs" / "loop").symlink_to("loop")
     for card in ("[" * 100_000, '{"training": {"images": 1e999}}', '{"task": {"name": "restore"}}', "\x00", "[]"):
         run.experiment.write_text(card)
-        found = {r["name"]: r for r in studio.get("/api/runs")["runs"]}
-        assert {"00000-blobs", "odd"} <= set(found)
+        by_name = {r["name"]: r for r in studio.get("/api/runs")["runs"]}
+        assert {"00000-blobs", "odd"} <= set(by_name)
         assert studio.get("/api/runs/odd")["images"] == 40
         rows = []
         for kind, data, _ in studio.events("odd"):
@@ -555,8 +556,8 @@ def test_no_link_leads_out_of_a_run_or_of_the_data(studio: Served, root: Path) -
     inside.mkdir(parents=True)
     (inside / "labels.csv").symlink_to(secret)
     for path in ("/api/data/check", "/api/train", "/api/forecast"):
-        told = studio.post(path, {"path": "linked", "recipe": "images", "data": "linked"}, 400)["detail"]
-        assert "labels.csv is a link that leads out" in told
+        message = studio.post(path, {"path": "linked", "recipe": "images", "data": "linked"}, 400)["detail"]
+        assert "labels.csv is a link that leads out" in message
     assert [e["name"] for e in studio.get("/api/data?path=linked")["entries"]] == ["deep"]
     shutil.rmtree(root / "linked")
     os.mkdir(os.fsencode(root) + b"/no-\xff-text")
@@ -566,11 +567,11 @@ def test_no_link_leads_out_of_a_run_or_of_the_data(studio: Served, root: Path) -
 
 def test_events_come_as_they_happen_to_all_viewers(studio: Served, root: Path) -> None:
     run = a_run(root / "runs" / "live", 2)
-    got: list[list[Any]] = [[] for _ in range(3)]
+    received: list[list[Any]] = [[] for _ in range(3)]
 
     def view(i: int) -> None:
         for kind, data, _ in studio.events("live"):
-            got[i].append((kind, data))
+            received[i].append((kind, data))
             if kind == "gone":
                 return
 
@@ -586,9 +587,9 @@ def test_events_come_as_they_happen_to_all_viewers(studio: Served, root: Path) -
     for viewer in viewers:
         viewer.join(10)
         assert not viewer.is_alive()
-    for found in got:
-        assert [d["images"] for kind, d in found if kind == "row"] == [10 * i for i in range(12)]
-        assert found[-1][0] == "gone"
+    for events in received:
+        assert [d["images"] for kind, d in events if kind == "row"] == [10 * i for i in range(12)]
+        assert events[-1][0] == "gone"
     assert studio.ask("/api/runs/live")[0] == 404
     assert studio.ask("/api/runs/live/events")[0] == 404
 
@@ -618,21 +619,21 @@ def sleeper(seconds: float = 30) -> list[str]:
 @pytest.fixture
 def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
     """A queue whose jobs are lines of Python."""
-    monkeypatch.setattr(jobs, "is_of_the_page", lambda *_: True)
+    monkeypatch.setattr(jobs, "is_allowed", lambda *_: True)
     plain = subprocess.Popen
 
     def start(command: list[str], **more: Any) -> Any:
         return plain([sys.executable, *command[4:]], **more)  # without -P -m ganvas
 
     monkeypatch.setattr(subprocess, "Popen", start)
-    found = Jobs(tmp_path)
-    yield found
-    for job in found.jobs:
+    queued = Jobs(tmp_path)
+    yield queued
+    for job in queued.jobs:
         if job.state == "running":
             with contextlib.suppress(ProcessLookupError):
                 os.kill(job.pid, signal.SIGKILL)
-    if found.process is not None:
-        found.process.wait()
+    if queued.process is not None:
+        queued.process.wait()
 
 
 def test_one_job_is_at_work_and_the_rest_wait(queue: Jobs) -> None:
@@ -743,12 +744,12 @@ def test_too_many_at_once_are_told_to_come_again(studio: Served, monkeypatch: py
 
 
 def test_runs_are_listed_with_what_they_are(studio: Served) -> None:
-    found = {r["name"]: r for r in studio.get("/api/runs")["runs"]}
-    assert {"00000-blobs", "00001-denoise", "00002-translate"} <= set(found)
-    blobs = found["00000-blobs"]
+    by_name = {r["name"]: r for r in studio.get("/api/runs")["runs"]}
+    assert {"00000-blobs", "00001-denoise", "00002-translate"} <= set(by_name)
+    blobs = by_name["00000-blobs"]
     assert (blobs["recipe"], blobs["task"], blobs["state"], blobs["images"]) == ("mnist", "generate", "finished", 960)
-    assert found["00001-denoise"]["figure"]["title"] == "PSNR"
-    for name in found:
+    assert by_name["00001-denoise"]["figure"]["title"] == "PSNR"
+    for name in by_name:
         run = studio.get(f"/api/runs/{name}")
         assert run["remarks"]
         status, headers, content = studio.ask(f"/api/runs/{name}/samples/{run['picture']}")
@@ -796,10 +797,10 @@ def test_the_forger_draws_what_python_draws(studio: Served, root: Path) -> None:
     table = np.frombuffer(content, "<f4").reshape(4, -1)
     assert np.array_equal(table, seeds.latents(range(4), model.latent_dim).numpy())
     assert studio.picture(f"{path}/write", {"text": "01 10", "seed": 3}).shape[0] == 12
-    for body, told in (({"seeds": [1], "kind": "7"}, "no class"), ({"seeds": [1], "truncation": 0}, "truncation")):
+    for body, message in (({"seeds": [1], "kind": "7"}, "no class"), ({"seeds": [1], "truncation": 0}, "truncation")):
         status, _, content = studio.ask(f"{path}/sheet", body)
         assert status in (400, 422)
-        assert told in content.decode()
+        assert message in content.decode()
     assert studio.ask(f"{path}/sheet", {"seeds": list(range(257))})[0] == 422
     assert studio.ask("/api/runs/00001-denoise/sheet", {"seeds": [1]})[0] == 400
 
@@ -817,10 +818,10 @@ def test_a_generator_for_the_browser(studio: Served, root: Path) -> None:
     status, _, content = studio.ask("/api/runs/00000-blobs/generator.onnx")
     assert status == 200
     z = seeds.latents([3], 64).numpy()
-    (found,) = session(content).run(None, {"z": z, "labels": np.array([1])})
+    (picture,) = session(content).run(None, {"z": z, "labels": np.array([1])})
     model = generate_model.load(root / "runs" / "00000-blobs")
-    wanted = model.sample(1, 1, seed=3).numpy() if model.selector is None else found
-    assert np.abs(found - wanted).max() < 1e-3
+    expected = model.sample(1, 1, seed=3).numpy() if model.selector is None else picture
+    assert np.abs(picture - expected).max() < 1e-3
     status, headers, packed = studio.ask("/static/ort/ort-wasm-simd-threaded.wasm")
     assert headers["content-encoding"] == "gzip"
     assert zlib.decompress(packed, 31).startswith(b"\0asm")
@@ -829,16 +830,16 @@ def test_a_generator_for_the_browser(studio: Served, root: Path) -> None:
 def test_the_expert_judges_a_picture(studio: Served, root: Path) -> None:
     model = generate_model.load(root / "runs" / "00000-blobs")
     drawn = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
-    found = studio.post("/api/runs/00000-blobs/judge", png(drawn))
-    assert found["verdict"] in ("yes", "no", "not sure")
-    assert 0 <= found["probability"] <= 1
-    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(found["picture"].partition(",")[2]))))
+    verdict = studio.post("/api/runs/00000-blobs/judge", png(drawn))
+    assert verdict["verdict"] in ("yes", "no", "not sure")
+    assert 0 <= verdict["probability"] <= 1
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(verdict["picture"].partition(",")[2]))))
     again = model.detect(torch.from_numpy(shown.copy())[None, None])[0]
-    assert again.probability == pytest.approx(found["probability"], abs=1e-4)
-    heat = np.asarray(Image.open(io.BytesIO(base64.b64decode(found["heat"].partition(",")[2]))))
+    assert again.probability == pytest.approx(verdict["probability"], abs=1e-4)
+    heat = np.asarray(Image.open(io.BytesIO(base64.b64decode(verdict["heat"].partition(",")[2]))))
     assert heat.shape == (12, 12, 3)
     assert heat.std() > 0
-    assert len(found["nearest"]) == judge.NEAREST
+    assert len(verdict["nearest"]) == judge.NEAREST
     status, _, content = studio.ask("/api/runs/00001-denoise/judge", png(drawn))
     assert status == 400
     assert "mends pictures" in content.decode()
@@ -860,7 +861,7 @@ def bomb(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "cannot be read as a picture"),
         (b"GIF89a nothing", "cannot be read as a picture"),
@@ -871,16 +872,16 @@ def bomb(width: int, height: int) -> bytes:
     ],
 )
 @pytest.mark.parametrize("path", ["/api/runs/00000-blobs/judge", "/api/runs/00001-denoise/mend"])
-def test_what_is_no_picture_or_too_large_is_refused(studio: Served, path: str, content: bytes, told: str) -> None:
-    status, _, answered = studio.ask(path, content)
-    assert status == 400, answered
-    assert told in json.loads(answered)["detail"]
+def test_what_is_no_picture_or_too_large_is_refused(studio: Served, path: str, content: bytes, message: str) -> None:
+    status, _, reply = studio.ask(path, content)
+    assert status == 400, reply
+    assert message in json.loads(reply)["detail"]
 
 
 def test_pictures_are_mended_and_translated(studio: Served) -> None:
     picture = np.random.default_rng(0).integers(0, 255, (30, 44, 3), np.uint8)
-    found = studio.post("/api/runs/00001-denoise/mend", png(picture))
-    before, after = (Image.open(io.BytesIO(base64.b64decode(found[k].partition(",")[2]))) for k in ("before", "after"))
+    result = studio.post("/api/runs/00001-denoise/mend", png(picture))
+    before, after = (Image.open(io.BytesIO(base64.b64decode(result[k].partition(",")[2]))) for k in ("before", "after"))
     assert np.array_equal(np.asarray(before), picture)
     assert after.size == (44, 30)
     turned = studio.post("/api/runs/00002-translate/mend?to=a", png(picture))
@@ -893,10 +894,10 @@ def test_masks_come_behind_the_picture() -> None:
     original = uploads.original(png(np.zeros((20, 30, 3), np.uint8)))
     mask = np.zeros((10, 15), np.uint8)
     mask[2:5, 3:6] = 255
-    found = uploads.mask(png(mask), original)
-    assert found.shape == (20, 30)
-    assert found[4:10, 6:12].all()
-    assert found.sum() == 36
+    missing = uploads.mask(png(mask), original)
+    assert missing.shape == (20, 30)
+    assert missing[4:10, 6:12].all()
+    assert missing.sum() == 36
     with pytest.raises(UserError, match="Nothing is marked"):
         uploads.mask(png(mask * 0), original)
     with pytest.raises(UserError, match="paint over what is missing"):
@@ -925,10 +926,10 @@ def test_shares_have_their_interval() -> None:
 
 
 def test_folders_are_shown_and_checked(studio: Served) -> None:
-    found = studio.get("/api/data")
-    assert {"name": "pictures", "folder": True} in found["entries"]
-    assert all(e["name"] != "leads-out" for e in found["entries"])
-    assert "mnist" in found["sets"]
+    listing = studio.get("/api/data")
+    assert {"name": "pictures", "folder": True} in listing["entries"]
+    assert all(e["name"] != "leads-out" for e in listing["entries"])
+    assert "mnist" in listing["sets"]
     assert studio.get("/api/data?path=pictures")["pictures"] == 120
     checked = studio.post("/api/data/check", {"path": "pictures"})
     assert checked["total"] == 120
@@ -941,9 +942,9 @@ def test_folders_are_shown_and_checked(studio: Served) -> None:
 def until(studio: Served, name: str, ready: Callable[[dict[str, Any]], bool], seconds: float = 900) -> dict[str, Any]:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        found = {r["name"]: r for r in studio.get("/api/runs")["runs"]}
-        if name in found and ready(found[name]):
-            return found[name]
+        by_name = {r["name"]: r for r in studio.get("/api/runs")["runs"]}
+        if name in by_name and ready(by_name[name]):
+            return by_name[name]
         time.sleep(0.2)
     raise TimeoutError(studio.get("/api/runs"))
 
@@ -970,7 +971,7 @@ def test_a_training_is_started_stopped_and_taken_up(studio: Served, root: Path) 
     studio.post(f"/api/runs/{name}/stop", {})
     until(studio, name, lambda r: r["state"] == "stopped")
     assert studio.ask("/api/runs/00000-blobs/stop", {})[0] == 400
-    for body, told in (
+    for body, message in (
         ({"recipe": "none"}, "no recipe"),
         ({"recipe": "images"}, "images of your own"),
         ({"recipe": "mnist", "data": "../.."}, "There is no"),
@@ -980,22 +981,22 @@ def test_a_training_is_started_stopped_and_taken_up(studio: Served, root: Path) 
     ):
         status, _, content = studio.ask("/api/train", body)
         assert status == 400, content
-        assert told in json.loads(content)["detail"]
+        assert message in json.loads(content)["detail"]
 
 
 def test_a_forecast_is_a_few_true_steps(studio: Served) -> None:
-    found = studio.post(
+    result = studio.post(
         "/api/forecast", {"recipe": "mnist", "data": "denoise", "settings": {"batch": "16", "images": "5000"}}
     )
-    assert found["images"] == 5000
-    assert found["seconds"] == pytest.approx(5000 / found["images_per_second"])
+    assert result["images"] == 5000
+    assert result["seconds"] == pytest.approx(5000 / result["images_per_second"])
 
 
 def test_recipes_come_with_all_their_settings(studio: Served) -> None:
-    found = {r["name"]: r for r in studio.get("/api/recipes")}
-    assert not found["mnist"]["needs_data"]
-    assert found["translate"]["needs_data"]
-    knobs = {k["name"]: k for k in found["mnist"]["settings"]}
+    recipes = {r["name"]: r for r in studio.get("/api/recipes")}
+    assert not recipes["mnist"]["needs_data"]
+    assert recipes["translate"]["needs_data"]
+    knobs = {k["name"]: k for k in recipes["mnist"]["settings"]}
     assert knobs["images"]["value"] == 100_000
     assert all(k["help"] for k in knobs.values())
 
@@ -1014,19 +1015,19 @@ class Line:
         for again in (True, False):
             fresh = self.socket is None
             self.socket = self.socket or socket.create_connection(("127.0.0.1", self.port), timeout=900)
-            found = http.client.HTTPResponse(self.socket, method=method)
+            response = http.client.HTTPResponse(self.socket, method=method)
             try:
                 self.socket.sendall(content)
-                found.begin()
-                body = found.read()
+                response.begin()
+                body = response.read()
             except (http.client.HTTPException, ConnectionError):
                 self.close()
                 if fresh or not again:
                     return 0, b""
                 continue
-            if found.will_close:
+            if response.will_close:
                 self.close()
-            return found.status, body
+            return response.status, body
         raise AssertionError
 
     def close(self) -> None:
@@ -1038,22 +1039,22 @@ class Line:
 def test_ten_thousand_odd_requests(studio: Served, root: Path) -> None:
     """Random methods, paths, headers, bodies and noise by the socket: no answer but a proper one, and it lives on."""
     chance = random.Random(0)
-    words = (
+    parts = (
         "api runs 00000-blobs .. %2e%2e sheet point events samples fakes_init.png train stop static judge mend games"
     )
-    pieces = [*words.split(), "data", "check", "%00", "%C3%A9", "\x00", "é", "a" * 300, "?path=..", "?dim=-1"]
+    pieces = [*parts.split(), "data", "check", "%00", "%C3%A9", "\x00", "é", "a" * 300, "?path=..", "?dim=-1"]
     pieces += ["?count=1e9", "//", "."]
     bodies = [b"", b"{}", b"[]", b"null", b'{"seeds": [1e400]}', b'{"seeds": "x"}', b"\xff\xfe", b'{"recipe": {}}']
     bodies += [b"{" * 50, b'"' * 99]
     counts: dict[int, int] = {}
     before = {path.name for path in (root / "runs").iterdir()}
     places = list(studio.get("/api/openapi.json")["paths"])
-    line, asked = Line(studio.port), 0
-    while asked < 10_000:
+    line, count = Line(studio.port), 0
+    while count < 10_000:
         path = "/" + "/".join(chance.choice(pieces) for _ in range(chance.randrange(1, 6)))
         if chance.random() < 0.5:  # a true place, mostly of a true run
-            own = chance.choice(["00000-blobs", "00000-blobs", chance.choice(pieces)])
-            path = chance.choice(places).replace("{name}", own).replace("{file}", chance.choice(pieces))
+            name = chance.choice(["00000-blobs", "00000-blobs", chance.choice(pieces)])
+            path = chance.choice(places).replace("{name}", name).replace("{file}", chance.choice(pieces))
             path = path.replace("{number}", chance.choice(pieces)) + chance.choice(
                 ["", "", "?path=..", "?dim=1e9", "?to=c"]
             )
@@ -1076,11 +1077,11 @@ def test_ten_thousand_odd_requests(studio: Served, root: Path) -> None:
             content = chance.randbytes(200) + b"\r\n\r\n"  # else the server waits for the rest
         elif noise < 0.02:
             content = content.replace(b"HTTP/1.1", b"HTTP/9.9").replace(b"content-length: ", b"content-length: -")
-        status, answered = line.ask(content, method)
-        asked += 1
+        status, reply = line.ask(content, method)
+        count += 1
         counts[status] = counts.get(status, 0) + 1
-        assert status < 500 or status == 503, (content, status, answered)
-        assert b"nobody may read" not in answered
+        assert status < 500 or status == 503, (content, status, reply)
+        assert b"nobody may read" not in reply
         if noise < 0.02:
             line.close()
     line.close()
@@ -1110,11 +1111,11 @@ def test_the_api_is_what_it_says_it_is(studio: Served) -> None:
     def one(case: Any) -> None:
         response = case.call(headers=OWN)
         seen.add(case.operation.path)
-        told = {int(code) for code in case.operation.definition.raw["responses"] if code.isdecimal()}
-        assert response.status_code in told | {403, 404, 405, 413, 422}, (case.operation.path, response.text)
+        documented = {int(code) for code in case.operation.definition.raw["responses"] if code.isdecimal()}
+        assert response.status_code in documented | {403, 404, 405, 413, 422}, (case.operation.path, response.text)
 
-    for found in schema.get_all_operations():
-        operation = found.ok()
+    for result in schema.get_all_operations():
+        operation = result.ok()
         if not operation.path.endswith(long):
             quietly(given(case=operation.as_strategy())(one))()
     assert len(seen) > 12
@@ -1145,8 +1146,8 @@ def test_a_disk_that_is_full_is_said_and_survived(studio: Served, root: Path) ->
     open_games = studio.app.state.studio.games
     number = open_games.begin("00000-blobs", 1, {"real": [True] * 20, "expert": [True] * 20})
     for _ in range(2):  # and the game can be ended later
-        told = studio.post(f"/api/games/{number}", {"real": [True] * 20}, 400)
-        assert "the disk is full; free some space" in told["detail"]
+        reply = studio.post(f"/api/games/{number}", {"real": [True] * 20}, 400)
+        assert "the disk is full; free some space" in reply["detail"]
     results.unlink()
     assert studio.post(f"/api/games/{number}", {"real": [True] * 20})["you"] == 20
     results.unlink()
@@ -1192,7 +1193,7 @@ def test_the_command_says_where_it_is_and_ends_with_viewers(root: Path, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "message"),
     [
         (["--port", "0"], "choose one from 1 to 65535"),
         (["--data", "nowhere"], "There is no folder nowhere"),
@@ -1200,9 +1201,9 @@ def test_the_command_says_where_it_is_and_ends_with_viewers(root: Path, tmp_path
     ],
 )
 def test_what_cannot_be_is_said_before_it_starts(
-    words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GANVAS_TOKEN", "short")
-    done = command("studio", *words, cwd=tmp_path)
+    done = command("studio", *arguments, cwd=tmp_path)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr

@@ -52,24 +52,24 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        found = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
+        launched = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
 
 
 @pytest.fixture
 def page(browser: Any, studio: Served) -> Iterator[Any]:
     """A page whose errors are the test's."""
-    found = browser.new_page(viewport={"width": 1200, "height": 900}, accept_downloads=True)
-    found.set_default_timeout(WAIT)
+    tab = browser.new_page(viewport={"width": 1200, "height": 900}, accept_downloads=True)
+    tab.set_default_timeout(WAIT)
     wrong: list[str] = []
-    found.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-    found.on("pageerror", lambda e: wrong.append(str(e)))
+    tab.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    tab.on("pageerror", lambda e: wrong.append(str(e)))
     foreign: list[str] = []
-    own = (f"http://127.0.0.1:{studio.port}/", "data:", "blob:")
-    found.on("request", lambda r: None if r.url.startswith(own) else foreign.append(r.url))
-    yield found
-    found.close()
+    allowed = (f"http://127.0.0.1:{studio.port}/", "data:", "blob:")
+    tab.on("request", lambda r: None if r.url.startswith(allowed) else foreign.append(r.url))
+    yield tab
+    tab.close()
     assert not wrong
     assert not foreign
 
@@ -94,8 +94,10 @@ def check_access(page: Any) -> None:
         pytest.skip("axe-core is not installed")
     if not page.evaluate("typeof axe !== 'undefined'"):
         page.evaluate((Path(spec.origin).parent / "axe.min.js").read_text())
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    bad = [f"{v['id']}: {v['nodes'][0]['html']}" for v in found["violations"] if v["impact"] in ("serious", "critical")]
+    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    bad = [
+        f"{v['id']}: {v['nodes'][0]['html']}" for v in result["violations"] if v["impact"] in ("serious", "critical")
+    ]
     assert not bad
 
 
@@ -172,9 +174,9 @@ def test_the_forger_draws_and_writes(page: Any, studio: Served) -> None:
     page.select_option("#kind", "1")
     page.select_option("#count", "16")
     until(page, "document.querySelector('.sheet').naturalHeight === 2 * 12")
-    with page.expect_download() as kept:
+    with page.expect_download() as download:
         page.click("#zip")
-    assert kept.value.suggested_filename == "00000-blobs-seed0.zip"
+    assert download.value.suggested_filename == "00000-blobs-seed0.zip"
     look = "() => document.querySelector('.big').toDataURL()"
     until(page, "document.querySelector('.big').width === 12")
     before = page.evaluate(look)

@@ -48,21 +48,21 @@ def served(app: Any) -> Iterator[tuple[int, uvicorn.Server]]:
 
 def until_closed(line: socket.socket, piece: bytes = b"") -> bytes:
     """What comes before the server closes the connection, while a piece is sent again and again."""
-    said, tries = b"", 500 if piece else 0
+    received, tries = b"", 500 if piece else 0
     line.settimeout(0.02 if piece else 30)
     while True:
         try:
             part = line.recv(1_000)
             if not part:
-                return said
-            said += part
+                return received
+            received += part
         except TimeoutError:
             assert tries, "it is still open"
             tries -= 1
             with contextlib.suppress(ConnectionError):
                 line.sendall(piece)
         except ConnectionError:
-            return said
+            return received
 
 
 @pytest.mark.parametrize("piece", [b"", b"x: y\r\n"])  # silent, or a line of the head now and then
@@ -133,17 +133,17 @@ def test_an_answer_that_nobody_reads_is_given_up(monkeypatch: pytest.MonkeyPatch
 
 async def sent(app: Any, receive: Any, path: str = "/api") -> int:
     """The status of the answer to a POST whose body comes from `receive`."""
-    said: list[Any] = []
+    messages: list[Any] = []
     scope = {
         "type": "http", "method": "POST", "path": path, "query_string": b"", "scheme": "http",
         "headers": [(k.encode(), v.encode()) for k, v in HERE.items()],
     }  # fmt: skip
 
     async def send(message: Any) -> None:
-        said.append(message)
+        messages.append(message)
 
     await asyncio.wait_for(app(scope, receive, send), 60)
-    return said[0]["status"]
+    return messages[0]["status"]
 
 
 def pieces(size: int, pause: float = 0, count: int = 10**9) -> Any:
@@ -224,7 +224,7 @@ def test_slow_uploads_take_no_places(tmp_path: Path, monkeypatch: pytest.MonkeyP
     app = create(tmp_path / "runs", tmp_path)
     worker = app.state.studio.worker
     monkeypatch.setattr(
-        worker, "call_in_place", lambda *_, **more: {"nearest": [], "picture": more["content"], "heat": b""}
+        worker, "call_in_slot", lambda *_, **more: {"nearest": [], "picture": more["content"], "heat": b""}
     )
     path = "/api/runs/a/judge"
 

@@ -39,8 +39,8 @@ HERE = {k.lower(): v for k, v in OWN.items()} | {"content-type": "application/js
 def ask(app: Any, path: str, body: Any = None) -> tuple[int, Any]:
     """Status and JSON of an answer; a body makes it a POST."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    status, _, said = answer(app, "GET" if body is None else "POST", path, HERE, b"" if body is None else content)
-    return status, json.loads(said)
+    status, _, reply = answer(app, "GET" if body is None else "POST", path, HERE, b"" if body is None else content)
+    return status, json.loads(reply)
 
 
 @pytest.fixture
@@ -55,14 +55,14 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, Any]]]:
     """What would have been started: nothing is."""
-    found: list[tuple[list[str], dict[str, Any]]] = []
+    calls: list[tuple[list[str], dict[str, Any]]] = []
 
     def start(command: list[str], **more: Any) -> Any:
-        found.append((command, more))
+        calls.append((command, more))
         raise OSError("not in a test")
 
     monkeypatch.setattr(subprocess, "Popen", start)
-    return found
+    return calls
 
 
 # ---- what is started
@@ -81,12 +81,12 @@ def test_a_queue_that_came_with_a_folder_starts_nothing(tmp_path: Path, started:
     queue.tend()
     assert queue.jobs == []
     assert started == []
-    own = Jobs(tmp_path)  # and what the page asks for runs in no folder that came from elsewhere
-    own.add("train", "a", ["train", "mnist", "--run", str(tmp_path / "a")])
+    restarted = Jobs(tmp_path)  # and what the page asks for runs in no folder that came from elsewhere
+    restarted.add("train", "a", ["train", "mnist", "--run", str(tmp_path / "a")])
     ((command, more),) = started
     assert command[1:] == ["-P", "-m", "ganvas", "train", "mnist", "--run", str(tmp_path / "a")]
-    assert Path(more["cwd"]) == own.home
-    assert not own.home.is_relative_to(tmp_path)
+    assert Path(more["cwd"]) == restarted.home
+    assert not restarted.home.is_relative_to(tmp_path)
 
 
 def test_only_what_the_page_can_ask_for_is_read_from_the_queue(tmp_path: Path) -> None:
@@ -150,17 +150,17 @@ def test_nothing_is_written_where_a_foreign_folder_leads(tmp_path: Path, monkeyp
     studio = create(runs, tmp_path).state.studio
     number = studio.games.begin("a", 1, {"real": [True] * PICTURES, "expert": [True] * PICTURES})
     assert studio.games.end(number, [True] * PICTURES)["all"]["games"] == 1
-    asked: list[str] = []
+    folders: list[str] = []
 
     def call(function: str, **more: Any) -> str:
-        asked.append(more["folder"])
+        folders.append(more["folder"])
         raise UserError("no worker in this test")
 
     monkeypatch.setattr(studio.long, "call", call)
     app = create(runs, tmp_path)
     monkeypatch.setattr(app.state.studio.long, "call", call)
     assert ask(app, "/api/runs/a/generator.onnx")[0] == 400
-    assert not Path(asked[0]).is_relative_to(runs)  # no network that came along is taken for this model's
+    assert not Path(folders[0]).is_relative_to(runs)  # no network that came along is taken for this model's
     for lock in ("link", "pipe"):
         path = runs / "a" / ".lock"
         path.symlink_to(secret) if lock == "link" else os.mkfifo(path)
@@ -176,19 +176,19 @@ def test_results_of_games_are_counted_only_where_they_can_be(tmp_path: Path) -> 
     odd: list[Any] = [{**good, key: value} for key in ("you", "fooled") for value in (None, "1", -1, 99, 1.5, True, [])]
     lines = [json.dumps(x) for x in [good, *odd, {"run": "a"}, [], None]] + ["[" * 9_999, '{"you": ' + "9" * 5_000]
     (tmp_path / "games.jsonl").write_text("\n".join(lines) + "\n")
-    kept = Games(tmp_path / "own", tmp_path)
-    assert (kept.all("a")["games"], kept.all("a")["fooled"], kept.all("a")["right"]) == (1, 3, 12)
+    games = Games(tmp_path / "own", tmp_path)
+    assert (games.all("a")["games"], games.all("a")["fooled"], games.all("a")["right"]) == (1, 3, 12)
     (tmp_path / "games.jsonl").unlink()
     os.mkfifo(tmp_path / "games.jsonl")
-    assert kept.all("a")["games"] == 0
+    assert games.all("a")["games"] == 0
 
 
 # ---- what is stopped
 
 
-@pytest.mark.parametrize("told", [True, False])  # False: a system that does not tell who holds a lock
-def test_a_copy_of_a_run_is_not_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool) -> None:
-    if not told:
+@pytest.mark.parametrize("known", [True, False])  # False: a system that does not tell who holds a lock
+def test_a_copy_of_a_run_is_not_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
+    if not known:
         monkeypatch.setattr("ganvas.core.run.LOCKS", tmp_path / "nowhere")
     run = a_run(tmp_path / "run", 2)
     with run.locked():
@@ -206,15 +206,24 @@ def test_locks_of_odd_content_are_nobodys(tmp_path: Path, monkeypatch: pytest.Mo
     run, me = a_run(tmp_path / "run"), os.getpid()
     lock = run.folder / ".lock"
     lock.write_text("x")
-    own = f"{lock.stat().st_ino} {lock.stat().st_dev}"
-    lock.write_text(f"{me} - {own}")
+    file_id = f"{lock.stat().st_ino} {lock.stat().st_dev}"
+    lock.write_text(f"{me} - {file_id}")
     assert run.holder() == me
-    odd = ["", f"{me}", f"{me} -", f"{me} {began(me)}", f"{me} 1 {own}", f"-{me} - {own}", f"0 - {own}", "9" * 199]
+    odd = [
+        "",
+        f"{me}",
+        f"{me} -",
+        f"{me} {began(me)}",
+        f"{me} 1 {file_id}",
+        f"-{me} - {file_id}",
+        f"0 - {file_id}",
+        "9" * 199,
+    ]
     odd += [
         f"{me} - 1 1",
-        f"{me} - {own} 1",
-        f"{'9' * 10} - {own}",
-        f"² - {own}",
+        f"{me} - {file_id} 1",
+        f"{'9' * 10} - {file_id}",
+        f"² - {file_id}",
         "\x00" * 100,
         "1 " * 90,
         f"{me}\n" * 9,
@@ -234,16 +243,16 @@ def test_a_process_is_never_stopped_for_its_number_alone(
     runs = tmp_path / "runs"
     run = a_run(runs / "a", 2)
     queue = Jobs(runs)
-    words = ("resume", str(runs / "a"))
-    queue.jobs = [Job(1, "resume", "a", words, "running", sleeper.pid, began(sleeper.pid))]
+    arguments = ("resume", str(runs / "a"))
+    queue.jobs = [Job(1, "resume", "a", arguments, "running", sleeper.pid, began(sleeper.pid))]
     with pytest.raises(UserError, match="part of another program"):
         queue.stop("a")
     lock = run.folder / ".lock"
     lock.write_text("x")
     lock.write_text(f"{sleeper.pid} {began(sleeper.pid)} {lock.stat().st_ino} {lock.stat().st_dev}")
     assert run.holder() == sleeper.pid
-    status, said = ask(create(runs, tmp_path), "/api/runs/a/stop", {})
-    assert (status, "part of another program" in said["detail"]) == (400, True)
+    status, reply = ask(create(runs, tmp_path), "/api/runs/a/stop", {})
+    assert (status, "part of another program" in reply["detail"]) == (400, True)
     assert sleeper.poll() is None
 
 
@@ -266,9 +275,9 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize(("words", "right"), COMMANDS)
+@pytest.mark.parametrize(("arguments", "right"), COMMANDS)
 def test_a_process_is_stopped_where_its_command_names_the_run(
-    words: list[str], right: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], right: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, home = tmp_path / "runs" / "a", tmp_path / "proc" / "77"
     run.mkdir(parents=True)
@@ -277,10 +286,10 @@ def test_a_process_is_stopped_where_its_command_names_the_run(
     (home / "fd").mkdir(parents=True)
     (tmp_path / "proc" / "self").mkdir()
     (home / "cwd").symlink_to(tmp_path)
-    (home / "cmdline").write_bytes(b"".join(word.format(run=run).encode() + b"\0" for word in words))
+    (home / "cmdline").write_bytes(b"".join(word.format(run=run).encode() + b"\0" for word in arguments))
     sent: list[Any] = []
     monkeypatch.setattr(processes, "PROC", tmp_path / "proc")
-    monkeypatch.setattr(os, "kill", lambda *told: sent.append(told))
+    monkeypatch.setattr(os, "kill", lambda *call: sent.append(call))
     if right:
         stopping.stop(77, run)
     else:
@@ -288,11 +297,11 @@ def test_a_process_is_stopped_where_its_command_names_the_run(
             stopping.stop(77, run)
     assert sent == [(77, signal.SIGTERM)] * right
     (home / "fd" / "5").symlink_to(run / ".lock")  # it holds the lock: a command that named no folder
-    if words[:2] == ["ganvas", "train"]:
+    if arguments[:2] == ["ganvas", "train"]:
         stopping.stop(77, run)
         assert sent == [(77, signal.SIGTERM)]
-    for pid, told in ((0, "cannot be seen from here"), (-1, "cannot be seen from here"), (78, "not being trained")):
-        with pytest.raises(UserError, match=told):
+    for pid, message in ((0, "cannot be seen from here"), (-1, "cannot be seen from here"), (78, "not being trained")):
+        with pytest.raises(UserError, match=message):
             stopping.stop(pid, run)
     monkeypatch.setattr(processes, "PROC", tmp_path / "nowhere")  # macOS
     monkeypatch.setattr(processes, "psutil", lambda: None)
@@ -317,12 +326,12 @@ def test_psutil_says_what_a_process_is_where_there_is_no_proc(
     with pytest.raises(UserError, match="part of another program"):
         stopping.stop(sleeper.pid, run)
     (tmp_path / "ganvas").write_text("import time\nprint(flush=True)\ntime.sleep(900)\n")
-    for words, right in (
+    for arguments, right in (
         (["resume", "runs/b"], False),
         (["resume", "runs/a"], True),
         (["train", f"--run={run}"], True),
     ):
-        command = [sys.executable, str(tmp_path / "ganvas"), *words]
+        command = [sys.executable, str(tmp_path / "ganvas"), *arguments]
         process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE)
         assert process.stdout is not None
         try:
@@ -416,8 +425,8 @@ def test_the_expert_and_the_game_read_no_pictures_outside(run: Path, tmp_path: P
         card["data"] |= named
         (copy / "experiment.json").write_text(json.dumps(card))
         model = str(copy / "model.safetensors")
-        found = requests.use(model, "judge", str(data), content=picture)
-        assert (found["nearest"], "the studio may not read" in found["missing"]) == ([], True)
+        verdict = requests.use(model, "judge", str(data), content=picture)
+        assert (verdict["nearest"], "the studio may not read" in verdict["missing"]) == ([], True)
         with pytest.raises(UserError, match="the studio may not read"):
             requests.use(model, "play", str(data), seed=0, count=PICTURES)
 
@@ -435,10 +444,10 @@ def test_a_run_that_names_data_outside_does_not_go_on(tmp_path: Path, started: l
         ({"data": {"source": "mnist"}, "training": {}, "more": "x" * index.CARD}, "cannot be read"),
         ([], "cannot be read"),
     ]
-    for card, told in cards:
+    for card, message in cards:
         run.experiment.write_text(json.dumps(card))
-        status, said = ask(app, "/api/runs/a/resume", {})
-        assert (status, told in said["detail"]) == (400, True), said
+        status, reply = ask(app, "/api/runs/a/resume", {})
+        assert (status, message in reply["detail"]) == (400, True), reply
     run.experiment.write_text(json.dumps({"data": {"source": "mnist"}, "training": {"from_": ""}}))
     for path in (run.checkpoints, run.models):  # old files are removed there
         path.symlink_to(tmp_path)
@@ -453,10 +462,10 @@ def test_a_run_that_names_data_outside_does_not_go_on(tmp_path: Path, started: l
 
 def strange_runs(root: Path) -> dict[str, str]:
     """Runs of which something is odd; what is said of those that cannot be shown ('': they can)."""
-    told: dict[str, str] = {}
+    reasons: dict[str, str] = {}
 
     def one(name: str, why: str = "") -> Run:
-        told[name] = why
+        reasons[name] = why
         return a_run(root / name, 2)
 
     for part in ("experiment", "log", "metrics", "model", "report", "samples"):
@@ -515,43 +524,43 @@ def strange_runs(root: Path) -> dict[str, str]:
     one("line\nend", "Rename it")
     one("\udcff", "Rename it")
     (root / "elsewhere").symlink_to(a_run(root.parent / "other").folder)
-    told["elsewhere"] = "is a link"
-    return told
+    reasons["elsewhere"] = "is a link"
+    return reasons
 
 
 def test_one_bad_run_does_not_take_the_list_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = tmp_path / "runs"
-    told = strange_runs(runs)
+    reasons = strange_runs(runs)
     a_run(runs / "good", 3)
     app = create(runs, tmp_path)
-    status, said = ask(app, "/api/runs")
-    found = {run["name"]: run for run in said["runs"]}
+    status, reply = ask(app, "/api/runs")
+    by_name = {run["name"]: run for run in reply["runs"]}
     assert status == 200
-    assert found["good"]["images"] == 20
-    assert {name.replace("\n", "\\n").replace("\udcff", "\\udcff") for name in told} | {"good"} == set(found)
-    for name, why in told.items():
-        run = found[name.replace("\n", "\\n").replace("\udcff", "\\udcff")]
-        assert run.keys() == found["good"].keys()
+    assert by_name["good"]["images"] == 20
+    assert {name.replace("\n", "\\n").replace("\udcff", "\\udcff") for name in reasons} | {"good"} == set(by_name)
+    for name, why in reasons.items():
+        run = by_name[name.replace("\n", "\\n").replace("\udcff", "\\udcff")]
+        assert run.keys() == by_name["good"].keys()
         assert (why in run["error"]) if why else run["error"] is None, (name, run["error"])
         for path in (f"/api/runs/{name}", f"/api/runs/{name}/remarks"):
-            status, answered = ask(app, path)
-            assert status == (200 if not why else 422 if why == "Rename it" else 404), (path, answered)
+            status, content = ask(app, path)
+            assert status == (200 if not why else 422 if why == "Rename it" else 404), (path, content)
     assert "is no file" in ask(app, "/api/runs/pipe-log")[1]["detail"]
-    assert found["surrogates"]["recipe"] == "\\ud800"
+    assert by_name["surrogates"]["recipe"] == "\\ud800"
     assert "1,500,000,000 bytes the last 32,000,000 are looked at" in ask(app, "/api/runs/long-log/remarks")[1][-1]
     for name in ("pipe-picture/samples/fakes_000001.png", "pipe-report/report"):
         assert ask(app, f"/api/runs/{name}")[0] == 404
     for name in ("names", "figures", "long-log", "surrogates", "digits"):
-        for _ in live.news(index.Runs(runs).run(name), Cursor()):
+        for _ in live.new_events(index.Runs(runs).run(name), Cursor()):
             pass
 
     def breaks(*_: object) -> None:
         raise ZeroDivisionError("a fault that nobody thought of")
 
     monkeypatch.setattr(index, "best_figure", breaks)
-    status, said = ask(create(runs, tmp_path), "/api/runs")
+    status, reply = ask(create(runs, tmp_path), "/api/runs")
     assert status == 200
-    assert "a fault that nobody thought of" in next(r["error"] for r in said["runs"] if r["name"] == "good")
+    assert "a fault that nobody thought of" in next(r["error"] for r in reply["runs"] if r["name"] == "good")
 
 
 def test_a_line_without_end_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -560,12 +569,12 @@ def test_a_line_without_end_is_passed_over(tmp_path: Path, monkeypatch: pytest.M
     with open(run.log, "a") as file:
         file.write("x" * 1_000 + "\n")
     run.append({"images": 30})
-    got, cursor = [], Cursor()
-    while found := live.news(run, cursor):
-        got += [data["images"] for kind, data, _ in found if kind == "row"]
-        assert all(kind != "again" for kind, _, _ in found)
-        cursor = found[-1][2]
-    assert got == [0, 10, 20, 30]
+    images, cursor = [], Cursor()
+    while events := live.new_events(run, cursor):
+        images += [data["images"] for kind, data, _ in events if kind == "row"]
+        assert all(kind != "again" for kind, _, _ in events)
+        cursor = events[-1][2]
+    assert images == [0, 10, 20, 30]
 
 
 # ---- what is sent
@@ -594,8 +603,8 @@ def test_what_is_wrong_with_a_body_is_said(tmp_path: Path, started: list[Any]) -
     before = sorted(path.name for path in (tmp_path / "runs").iterdir())
     for place in PLACES.split():
         for body in BODIES:
-            status, said = ask(app, f"/api/{place}", body)
-            assert 400 <= status < 500, (place, body[:60], said)
+            status, reply = ask(app, f"/api/{place}", body)
+            assert 400 <= status < 500, (place, body[:60], reply)
     assert started == []
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == before
 

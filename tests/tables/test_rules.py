@@ -19,7 +19,7 @@ from ganvas.tables.recognise import recognise  # noqa: E402
 from ganvas.tables.rules import conditions, drawing, text  # noqa: E402
 from ganvas.tables.rules.assemble import assemble, broken  # noqa: E402
 from ganvas.tables.rules.find import find  # noqa: E402
-from ganvas.tables.rules.limits import Limits, Tree  # noqa: E402
+from ganvas.tables.rules.limits import RuleLimits, Tree  # noqa: E402
 from ganvas.tables.spec import TableSpec  # noqa: E402
 from ganvas.tasks.table import network  # noqa: E402
 
@@ -325,7 +325,7 @@ def test_damaged_rules_are_refused(data: TableData) -> None:
             spec = TableSpec.from_dict(entries)
         except UserError:
             continue
-        Limits.of(spec)
+        RuleLimits.of(spec)
 
 
 def test_a_tree_of_combinations() -> None:

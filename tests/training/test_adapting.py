@@ -58,26 +58,26 @@ def batch(level: float, step: int = 0, count: int = 16) -> Batch:
 def test_the_first_weight_follows_from_pixels_and_batch() -> None:
     made = task(penalty_share=0.1)
     made.discriminator_loss(batch(0.5))
-    assert float(made.dials["gamma"]) == pytest.approx(adaptive.GAMMA * 64 / 16)
+    assert float(made.state["gamma"]) == pytest.approx(adaptive.GAMMA * 64 / 16)
     fixed = task()
     fixed.discriminator_loss(batch(0.5))
-    assert float(fixed.dials["gamma"]) == 1
+    assert float(fixed.state["gamma"]) == 1
 
 
 @pytest.mark.parametrize(("slope", "larger"), [(0.1, True), (30.0, False)])
 def test_the_weight_moves_until_the_share_is_in_its_band(slope: float, larger: bool) -> None:
     """A flat D pays hardly any penalty, a steep one nothing else."""
     made = task(slope, penalty_share=0.2)
-    made.dials["gamma"].fill_(1e-9)
+    made.state["gamma"].fill_(1e-9)
     made.discriminator_loss(batch(-1.0))  # real images as black as the fakes: the loss stays at log 2
-    made.dials["gamma"].fill_(1.0)
+    made.state["gamma"].fill_(1.0)
     for step in range(1, 1_200):
         logged = made.discriminator_loss(batch(-1.0, step))
-        made.heed({name: value.detach() for name, value in logged.items()})
+        made.update({name: value.detach() for name, value in logged.items()})
         if step % 4 == 0:
             made.adapt(made.generator, batch(-1.0), batch(-1.0), 64)
-    assert (float(made.dials["gamma"]) > 1) == larger
-    assert 0.2 / adaptive.BAND**2 < float(made.dials["share"]) < 0.2 * adaptive.BAND**2
+    assert (float(made.state["gamma"]) > 1) == larger
+    assert 0.2 / adaptive.BAND**2 < float(made.state["share"]) < 0.2 * adaptive.BAND**2
 
 
 def test_a_weight_that_is_not_to_follow_stays() -> None:
@@ -85,7 +85,7 @@ def test_a_weight_that_is_not_to_follow_stays() -> None:
     for step in range(8):
         made.discriminator_loss(batch(-0.5, step))
         made.adapt(made.generator, batch(0.5), batch(0.5), 64)
-    assert float(made.dials["gamma"]) == 1
+    assert float(made.state["gamma"]) == 1
 
 
 def test_disturbances_follow_overfitting_and_are_clamped() -> None:
@@ -96,11 +96,11 @@ def test_disturbances_follow_overfitting_and_are_clamped() -> None:
     assert float(told["augment"]) == pytest.approx(3_000 / adaptive.PACE)
     for _ in range(20):
         made.adapt(made.generator, *by_heart, images=3_000)
-    assert float(made.dials["augment"]) == pytest.approx(0.3)
+    assert float(made.state["augment"]) == pytest.approx(0.3)
     torch.manual_seed(0)
     for _ in range(20):
         told = made.adapt(made.generator, batch(0.9), batch(0.9), images=3_000)
-    assert float(made.dials["augment"]) == 0
+    assert float(made.state["augment"]) == 0
     assert abs(float(told["overfit"])) < 1e-6
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
-from conftest import quick
+from conftest import quick, write_idx
 
 import ganvas
 from ganvas.core.run import Run
@@ -77,10 +78,13 @@ def train(experiment: Experiment, folder: Path) -> list[Event]:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the child outlives the training
-def test_a_training_is_measured_and_its_best_model_kept(
-    blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_training_is_measured_and_its_best_model_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Background] = []
+    source, random = tmp_path / "source", np.random.default_rng(0)
+    source.mkdir()
+    for name in ("train", "t10k"):  # of the size of digits: a small extractor looks at them
+        write_idx(source / f"{name}-images-idx3-ubyte", random.integers(0, 256, (120, 28, 28)).astype(np.uint8))
+        write_idx(source / f"{name}-labels-idx1-ubyte", random.integers(0, 2, 120).astype(np.uint8))
 
     class Watched(Background):
         def __init__(self, run: Run, count: int, module: str) -> None:
@@ -88,7 +92,7 @@ def test_a_training_is_measured_and_its_best_model_kept(
             made.append(self)
 
     monkeypatch.setattr(loop, "Background", Watched)
-    train(measuring(blobs, steps=2, every=1_000), tmp_path / "run")
+    train(measuring(source, steps=2, every=1_000), tmp_path / "run")
     process = made[0].process
     assert process is not None
     assert process.wait(DEADLINE) == 0, (tmp_path / "run" / "evaluation" / "log.txt").read_text()
@@ -125,7 +129,7 @@ def test_the_better_of_two_candidates_stays(blobs: Path, tmp_path: Path, monkeyp
         content = run.model.read_bytes()
         run.candidate(images).write_bytes(content)
         before = run.best.stat().st_ino if run.best.exists() else 0
-        evaluation.beside(run.candidate(images), 100)
+        evaluation.measure_candidate(run.candidate(images), 100)
         kept.append(run.best.stat().st_ino != before)
         assert not run.candidate(images).exists()
     assert kept == [True, False, True, False]
@@ -133,7 +137,7 @@ def test_the_better_of_two_candidates_stays(blobs: Path, tmp_path: Path, monkeyp
     protocol = dataclasses.replace(protocol, count=50)
     run.candidate(50).write_bytes(run.model.read_bytes())
     before = run.best.stat().st_ino
-    evaluation.beside(run.candidate(50), 50)
+    evaluation.measure_candidate(run.candidate(50), 50)
     assert run.best.stat().st_ino != before
 
 

@@ -79,17 +79,9 @@ def experiment(source: Path) -> Experiment:
 
 
 @pytest.fixture(scope="module")
-def two(source: Path, experiment: Experiment, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def two(several: tuple[Path, str]) -> tuple[Path, str]:
     """The folder of a run of two ranks, and what they printed."""
-    place = tmp_path_factory.mktemp("two")
-    (place / "experiment.json").write_text(json.dumps(experiment.to_dict()))
-    (place / "mine.py").write_text(
-        "import json\nfrom ganvas.training.experiment import Experiment\n"
-        "def mine():\n    return Experiment.from_dict(json.load(open('experiment.json')))\n"
-    )
-    done = torchrun("-m", "ganvas", "--", "train", "mine.py:mine", "--run", "run", cwd=place)
-    assert done.returncode == 0, done.stderr
-    return place / "run", done.stdout
+    return several[0] / "whole", several[1]
 
 
 def test_two_ranks_are_one_process_with_the_whole_batch(
@@ -109,7 +101,7 @@ def test_two_ranks_are_one_process_with_the_whole_batch(
 
 def test_only_the_first_rank_writes_and_speaks(two: tuple[Path, str]) -> None:
     folder, said = two
-    assert said.count("Training in run") == 1
+    assert said.count("Training in whole") == 1
     assert said.count("[80/640 images") == 1
     assert said.count("The detector lets") == 1
     assert len(Run(folder).rows()) == 8
@@ -174,7 +166,7 @@ def test_sigterm_stops_all_ranks_after_the_same_step(two: tuple[Path, str], tmp_
 def several(
     run: Path, source: Path, experiment: Experiment, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:
-    """One launch that does several things after each other; its folder, and what it printed."""
+    """One launch that trains and then does several other things; its folder, and what it printed."""
     place = tmp_path_factory.mktemp("several")
     (place / "other").mkdir()
     for path in source.iterdir():
@@ -184,10 +176,16 @@ def several(
     (place / "other" / "train-labels-idx1-ubyte").write_bytes(raw)
     (place / "experiment.json").write_text(json.dumps(experiment.to_dict()))
     (place / "mine.py").write_text(
-        "import json, os\nfrom pathlib import Path\nfrom ganvas.tasks.generate.commands import sample\n"
-        "from ganvas.cli.evaluate import evaluate\nfrom ganvas.core.errors import UserError\n"
-        "from ganvas.training.experiment import Experiment\nfrom ganvas.training.trainer import Trainer\nsaid = 0\n"
-        "mine, second = Experiment.from_dict(json.load(open('experiment.json'))), os.environ['RANK'] == '1'\n"
+        "import json\nfrom ganvas.training.experiment import Experiment\n"
+        "def mine():\n    return Experiment.from_dict(json.load(open('experiment.json')))\n"
+    )
+    (place / "all.py").write_text(
+        "import os\nfrom pathlib import Path\nfrom ganvas.tasks.generate.commands import sample\n"
+        "from ganvas.cli import app\nfrom ganvas.cli.evaluate import evaluate\n"
+        "from ganvas.core.errors import UserError\nfrom mine import mine\n"
+        "from ganvas.training.trainer import Trainer\nsaid = 0\n"
+        "assert not app(['train', 'mine.py:mine', '--run', 'whole'], result_action='return_value')\n"
+        "mine, second = mine(), os.environ['RANK'] == '1'\n"
         "for settings in ({'source': 'other'} if second else {}, {'lr_g': '0.5'} if second else {}, {'batch': '17'},\n"
         "                 {'source': 'no/where'} if second else {}, {}):\n"
         "    if settings == {} and said == 4 and second:\n"
@@ -204,7 +202,7 @@ def several(
         "sample(run, seeds='0-11', out=Path('two.png'))\n"
         "evaluate(run, metrics='frechet', extractor='pixels', count=300, repeats=2, out=Path('sheets'))\n"
     )
-    done = torchrun("mine.py", cwd=place)
+    done = torchrun("all.py", cwd=place)
     assert done.returncode == 0, done.stderr
     return place, done.stdout
 

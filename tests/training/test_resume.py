@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from ganvas.training.events import Saved, Started, Stepped, Warned
 from ganvas.training.experiment import Experiment
 
 TIMES = {"seconds", "images_per_second"}
-BY_TASK = ("mnist", "denoise", "translate")  # one of each task: what a snapshot holds is the task's
+BY_TASK = ("mnist", "denoise", "translate", "table")  # one of each task: what a snapshot holds is the task's
 
 
 def marked(mark: pytest.MarkDecorator) -> list[Any]:
@@ -72,33 +73,63 @@ def test_leaving_the_loop_and_coming_back_changes_nothing(recipe: str, blobs: Pa
     assert results(tmp_path / "parts") == results(tmp_path / "whole")
 
 
+NURSERY = """
+import os, sys
+import torch
+torch.set_num_threads(int(sys.argv[1]))
+torch.optim.Adam([torch.zeros(1)])  # what torch imports late
+import json, time
+from ganvas.training.experiment import Experiment
+while folder := sys.stdin.readline().strip():
+    child = os.fork()
+    if not child:
+        os.chdir(folder)
+        print(os.getpid(), flush=True)
+        for event in Experiment.from_dict(json.load(open("experiment.json"))).run("killed"):
+            print(event.images, flush=True)
+            time.sleep(0.01)
+        os._exit(0)
+    os.waitpid(child, 0)
+    print("ended", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A process that has imported all there is, and forks another for each folder it is told; where errors go."""
+    errors = tmp_path_factory.mktemp("nursery") / "errors"
+    command = [sys.executable, "-c", NURSERY, str(torch.get_num_threads())]
+    with open(errors, "w") as file:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, text=True)
+    with process:
+        yield process, errors
+        assert process.stdin is not None
+        process.stdin.close()
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("recipe", marked(pytest.mark.slow))
-def test_kill_9_at_any_moment(recipe: str, blobs: Path, tmp_path: Path) -> None:
+def test_kill_9_at_any_moment(
+    recipe: str, blobs: Path, tmp_path: Path, nursery: tuple[subprocess.Popen[str], Path]
+) -> None:
     """The same with a process that is killed without warning, several times."""
     experiment = quick(recipe, blobs, steps=36)
     experiment = dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, save_seconds=0.05))
     train(experiment, tmp_path / "whole")
-    (tmp_path / "mine.py").write_text(
-        "import json, time, torch\ntorch.set_num_threads(int(open('threads').read()))\n"
-        "from ganvas.training.experiment import Experiment\n"
-        "for event in Experiment.from_dict(json.load(open('experiment.json'))).run('killed'):\n"
-        "    print(event.images, flush=True)\n"
-        "    time.sleep(0.01)\n"
-    )
-    (tmp_path / "threads").write_text(str(torch.get_num_threads()))
     (tmp_path / "experiment.json").write_text(json.dumps(experiment.to_dict()))
+    process, errors = nursery
+    assert process.stdin is not None
+    assert process.stdout is not None
     for images in (150, 350) if recipe == "mnist" else (250,):
-        with open(tmp_path / "errors", "w") as errors:
-            process = subprocess.Popen(
-                [sys.executable, "mine.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=errors, text=True
-            )
-        assert process.stdout is not None
-        reached = next((int(text) for text in process.stdout if int(text) >= images), None)
-        process.kill()
-        process.stdout.close()
-        process.wait()
-        assert reached is not None, (tmp_path / "errors").read_text()
+        process.stdin.write(f"{tmp_path}\n")
+        process.stdin.flush()
+        child = int(process.stdout.readline())
+        told = iter(process.stdout.readline, "ended\n")
+        reached = next((int(text or -1) for text in told if not text or int(text) >= images), -1)
+        assert reached >= images, errors.read_text()
+        os.kill(child, signal.SIGKILL)
+        for text in told:  # until its end is known
+            assert text, errors.read_text()
     assert 150 <= Run(tmp_path / "killed").rows()[-1]["images"] < experiment.training.images
     train(experiment, tmp_path / "killed")
     assert results(tmp_path / "killed") == results(tmp_path / "whole")

@@ -10,7 +10,7 @@ from ganvas.core import registry
 from ganvas.core.console import app
 
 for name in registry.command_modules():  # each task adds its own
-    with contextlib.suppress(ModuleNotFoundError):  # a package that is not there: whoever asks for its task is told
+    with contextlib.suppress(ModuleNotFoundError):  # a missing package: an error comes when its task is used
         if importlib.util.find_spec(name):
             importlib.import_module(name)
 

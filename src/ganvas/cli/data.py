@@ -12,7 +12,7 @@ from ganvas.core.console import Force, app, as_settings, command
 from ganvas.core.terminal import Console, say, say_json
 
 if TYPE_CHECKING:
-    from ganvas.images.data import Packing
+    from ganvas.core.progress import Counted
 
 T = TypeVar("T")
 data = App(name="data", help="Look at your own images before a training, and prepare them once.")
@@ -21,16 +21,26 @@ app.command(data)
 
 @data.command
 def check(
-    path: str, *, json: Annotated[bool, Parameter(negative=())] = False, out: Path | None = None, force: Force = False
+    path: str,
+    *settings: str,
+    json: Annotated[bool, Parameter(negative=())] = False,
+    columns: Path | None = None,
+    out: Path | None = None,
+    force: Force = False,
 ) -> int:
-    """Say what is in your pictures, what would spoil a training, and how long one would take. Nothing is changed.
+    """Say what is in your data, and what would spoil a training. Nothing is changed.
 
     Parameters
     ----------
     path
-        A folder of pictures (a sub-folder a class), a .zip or .tar, an .npz file, IDX files, or a pack.
+        A folder of pictures (a sub-folder a class), a .zip or .tar, an .npz file, IDX files, or a pack; or a table: a
+        CSV or Parquet file, or a database, such as sqlite:///shop.db.
+    settings
+        For tables: the settings of a training's data, such as table=orders column.zip=category missing=none.
     json
         One JSON object with everything.
+    columns
+        For tables: a new file, columns.toml, that says of which kind each column is; change it and train with it.
     out
         A file for the sheet that shows the middles cut out against padded pictures; without it data-check.png, and
         only where pictures are not square.
@@ -38,12 +48,25 @@ def check(
         Overwrite what is there.
     """
     from ganvas import api
+    from ganvas.core import registry
+    from ganvas.core.errors import UserError
     from ganvas.core.files import check_free
     from ganvas.tasks.generate.data_findings import findings
 
-    if out is not None:
-        check_free(out, force=force)
-    checked = _watched(api.check_data(path, out), "looking at pictures")
+    for place in (out, columns):
+        if place is not None:
+            check_free(place, force=force)
+    task = next((t for t in registry.importable() if t.check_data is not None and t.Data.takes(path)), None)
+    if task is not None:
+        lines, found = _with_progress(task.check_data(path, as_settings(settings), columns), "looking at the rows")
+        if json:
+            say_json(found)
+        else:
+            say("\n".join(lines))
+        return 0
+    if settings or columns is not None:
+        raise UserError(f"{path} is no table: settings and --columns are for tables.")
+    checked = _with_progress(api.check_data(path, out), "looking at pictures")
     if json:
         say_json(checked.to_dict())
     else:
@@ -74,17 +97,17 @@ def pack(path: str, out: Path, *settings: str) -> int:
     from ganvas.images import data as datasets
     from ganvas.images.data.config import DataConfig
 
-    kinds, wanted = config.types_of(DataConfig), DataConfig(path)
+    types, chosen = config.types_of(DataConfig), DataConfig(path)
     for key, text in as_settings(settings).items():
-        if key not in kinds or key == "source":
-            raise unknown("setting", key, [k for k in kinds if k != "source"])
-        wanted = dataclasses.replace(wanted, **{key: config.parse(text, kinds[key], key)})
-    config.check(wanted)
-    steps = datasets.pack_into(path, file_place(out), wanted.shape(), wanted.labels)
-    found = _watched(steps, "converting pictures")
-    for note in found.notes:
+        if key not in types or key == "source":
+            raise unknown("setting", key, [k for k in types if k != "source"])
+        chosen = dataclasses.replace(chosen, **{key: config.parse(text, types[key], key)})
+    config.check(chosen)
+    steps = datasets.pack_into(path, file_place(out), chosen.shape(), chosen.labels)
+    packed = _with_progress(steps, "converting pictures")
+    for note in packed.notes:
         say(note)
-    spec, counts = found.spec, (len(found.train.images), len(found.held_out.images))
+    spec, counts = packed.spec, (len(packed.train.images), len(packed.held_out.images))
     say(
         f"{out}: {counts[0]:,} pictures to train on and {counts[1]:,} held out, {spec.size}x{spec.size} pixels, "
         f"{spec.channels} channels, {spec.classes or 'no'} classes.\n\n"
@@ -102,27 +125,27 @@ def cache(*, clear: Annotated[bool, Parameter(negative=())] = False) -> int:
     clear
         Remove all of it, but what a training uses just now. It is made anew when it is needed.
     """
-    from ganvas.core import cache as kept
+    from ganvas.core import cache as caches
     from ganvas.core.text import one_line
 
-    found = kept.entries()
+    entries = caches.entries()
     if clear:
-        left = [entry for entry in found if not kept.remove(entry.place)]
-        gone = sum(entry.bytes for entry in found) - sum(entry.bytes for entry in left)
-        say(f"Removed {len(found) - len(left):,} of {len(found):,} things from the cache, {gone / 1e6:,.0f} MB.")
+        left = [entry for entry in entries if not caches.remove(entry.place)]
+        freed = sum(entry.bytes for entry in entries) - sum(entry.bytes for entry in left)
+        say(f"Removed {len(entries) - len(left):,} of {len(entries):,} things from the cache, {freed / 1e6:,.0f} MB.")
         for entry in left:
             say(f"  in use: {one_line(entry)}")
         return 0
-    for entry in reversed(found):
+    for entry in reversed(entries):
         say(f"{one_line(entry)}\n  {one_line(entry.place)}")
-    total = sum(entry.bytes for entry in found)
-    say(f"{total / 1e6:,.0f} MB in {len(found):,} things; the cache may take {kept.limit() / 1e9:,.1f} GB.")
-    say(f"Empty it with:\n  {command('data', 'cache', '--clear')}" if found else "It is empty.")
+    total = sum(entry.bytes for entry in entries)
+    say(f"{total / 1e6:,.0f} MB in {len(entries):,} things; the cache may take {caches.limit() / 1e9:,.1f} GB.")
+    say(f"Empty it with:\n  {command('data', 'cache', '--clear')}" if entries else "It is empty.")
     return 0
 
 
-def _watched(steps: Generator[Packing, None, T], text: str) -> T:
-    """Show a progress bar while pictures are worked on; returns what comes of it."""
+def _with_progress(steps: Generator[Counted, None, T], text: str) -> T:
+    """Show a progress bar while the steps run; returns the generator's result."""
     from rich.progress import Progress
 
     console = Console(stderr=True)

@@ -68,21 +68,21 @@ def evaluate(
         raise UserError(f"{out} is there already and holds files. Choose a new folder, or --force to overwrite them.")
     options = Options(metrics, extractor, count, split, seed, repeats, data, out, time_limit, against, to)
     name = models.task_of(source)
-    task = registry.find(name) if name in registry.names() else registry.first()  # which says what it is instead
+    task = registry.find(name) if name in registry.names() else registry.first()  # which raises the error
     if task.evaluate is not None:
         return task.evaluate(source, options)
-    return _by_its_own_metrics(source, options)
+    return _by_task_metrics(source, options)
 
 
-def _by_its_own_metrics(source: Path, options: object) -> int:
-    """Measure a model of a task that has no `evaluate`, by `Task.measure`."""
+def _by_task_metrics(source: Path, options: object) -> int:
+    """Measure a model by `Task.measure`, for a task that has no `evaluate`."""
     from ganvas.metrics.show import Measuring
     from ganvas.training.evaluate import Options
-    from ganvas.training.evaluate import evaluate as measured
+    from ganvas.training.evaluate import evaluate as evaluate_by_task
 
     assert isinstance(options, Options)
     with Measuring(Console(quiet=not is_first())) as display:
-        for event in measured(source, options):
+        for event in evaluate_by_task(source, options):
             display.show(event)
     display.table(str(source))
     return 0

@@ -1,4 +1,4 @@
-"""How the command starts and ends."""
+"""The entry point of the command line."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def main() -> None:
         code = app(arguments, result_action="return_value")
         sys.stdout.flush()
         sys.exit(code)
-    except BrokenPipeError:  # whoever reads our output has read enough: `| head`
+    except BrokenPipeError:  # the reader of our output has closed it, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (UserError, OSError) as error:
         if debug:
             raise
-        if os.environ.get("LOCAL_RANK", "0") == "0":  # of many processes, one a machine says it
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # only one process on each machine prints it
             say(f"ganvas: {error}", error=True)
-        if isinstance(error, OSError):  # perhaps the output itself cannot be written: it is not tried again at the end
+        if isinstance(error, OSError):  # perhaps stdout itself cannot be written: do not try again at exit
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         sys.exit(2)
     except KeyboardInterrupt:

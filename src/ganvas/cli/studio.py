@@ -57,15 +57,14 @@ def studio(
         if len(token) < 16:
             raise UserError("GANVAS_TOKEN has fewer than 16 characters: a guess would open the studio.")
     name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    shown = f"http://{name}:{port}/"
-    place = shown if token is None or os.environ.get("GANVAS_TOKEN") else f"{shown}?token={token}"
+    url = f"http://{name}:{port}/"
+    url = url if token is None or os.environ.get("GANVAS_TOKEN") else f"{url}?token={token}"
     make_folder(runs)
     home = home_of(runs)
     make_folder(home)
-    with _alone(home, f"Another studio is open on {runs}/. Close it, or choose other --runs."):
+    with _locked(home, f"Another studio is open on {runs}/. Close it, or choose other --runs."):
         say(
-            f"Ganvas Studio: {place}\n"
-            f"Runs in {runs}/, pictures below {data.resolve()}. Ctrl-C ends it; trainings go on.",
+            f"Ganvas Studio: {url}\nRuns in {runs}/, pictures below {data.resolve()}. Ctrl-C ends it; trainings go on.",
             flush=True,
         )
         if (runs / ".studio" / "jobs.json").exists():
@@ -76,11 +75,11 @@ def studio(
 
 
 @contextlib.contextmanager
-def _alone(home: Path, refusal: str) -> Iterator[None]:
-    """Hold the studio's queue and games; the system lets go when this process ends, however it ends.
+def _locked(home: Path, refusal: str) -> Iterator[None]:
+    """Lock the studio's queue and games; the system releases the lock when this process ends, however it ends.
 
     Raises:
-        UserError: the refusal, where another studio holds them; or the lock cannot be written.
+        UserError: `refusal`, if another studio holds the lock; or the lock cannot be written.
     """
     from filelock import FileLock, Timeout
 

@@ -34,6 +34,7 @@ def train(
     *settings: str,
     run: Path | None = None,
     data: str | None = None,
+    table: str | None = None,
     to: str | None = None,
     smoke: Annotated[bool, Parameter(negative=())] = False,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
@@ -51,7 +52,10 @@ def train(
     run
         The run's folder.
     data
-        A data set's name, or your own: a folder of pictures (a sub-folder a class), .zip, .tar, .npz, IDX files, pack.
+        A data set's name, or your own: a folder of pictures (a sub-folder a class), .zip, .tar, .npz, IDX files, pack;
+        for table: a CSV or Parquet file, or a database, such as sqlite:///shop.db.
+    table
+        For table: which of the database's tables.
     to
         For translate: the pictures of the other kind, as --data.
     smoke
@@ -62,6 +66,8 @@ def train(
     from ganvas import api
 
     chosen = as_settings(settings)
+    if table is not None:
+        chosen["table"] = table
     experiment = api.experiment(recipe, data, chosen, to)
     if smoke:
         experiment = api.experiment(experiment.smoke(), data, chosen, to)
@@ -81,7 +87,7 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
     settings
         images=N makes the run longer; nothing else may change.
     data
-        Where the same images lie now, if they were moved.
+        Where the same data lie now, if they were moved.
     to
         For translate: where the pictures of the other kind lie now.
     """
@@ -93,7 +99,7 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
         place, way = getattr(experiment.data, setting), {"source": "--data", "to": "--to"}.get(setting, f"{setting}=")
         if os.path.isabs(place) and not os.path.exists(place):
             raise UserError(
-                f"{folder} learns from {place}, where there is nothing now. Say where these images are: "
+                f"{folder} learns from {place}, where there is nothing now. Say where these {experiment.kind.Spec.noun} are: "
                 f"{command('resume', folder)} {way}{'' if way.endswith('=') else ' '}PLACE"
             )
     return watch(experiment, folder)
@@ -125,7 +131,7 @@ def recipes(name: str | None = None) -> int:
 
 
 def forecast(experiment: Experiment) -> int:
-    """Print what a training would be."""
+    """Print the settings and size of a training, and a forecast of its time."""
     if not is_first():
         return 0
     from ganvas.core.progress import duration
@@ -136,61 +142,60 @@ def forecast(experiment: Experiment) -> int:
     total, trainer, (generator, discriminator) = experiment.training.images, trial.trainer, trial.weights
     say(f"Settings of {experiment.recipe} (change them with key=value, without the part before the dot)")
     show_settings(experiment.to_dict())
-    rate = trial.speed()
-    what = "pieces" if getattr(experiment.data, "fit", "") == "pieces" else "images"
+    rate, noun = trial.speed(), experiment.kind.Spec.noun
+    what = "pieces" if getattr(experiment.data, "fit", "") == "pieces" else noun
     say()
-    for title, kind in (("Data", images), ("And", images.other)):
-        if kind is not None:
-            count, out = len(kind.train.samples), len(kind.held_out.samples)
-            say(f"{title:<9} {count:,} {what} of {one_line(kind.name)}, {out:,} held out")
+    for title, domain in (("Data", images), ("And", images.other)):
+        if domain is not None:
+            count, held_out = len(domain.train.samples), len(domain.held_out.samples)
+            say(f"{title:<9} {count:,} {what} of {one_line(domain.name)}, {held_out:,} held out")
     say(f"Networks  generator {generator:,} weights, discriminator {discriminator:,}")
     say(f"Machine   {trainer.device.type}, {trainer.precision}")
-    say(f"Forecast  {duration(total / rate)} for {total:,} images at {rate:.0f} images a second")
+    say(f"Forecast  {duration(total / rate)} for {total:,} {noun} at {rate:.0f} {noun} a second")
     return 0
 
 
 @contextmanager
 def stop_on_signal() -> Iterator[list[int]]:
-    """A list that fills when the user (Ctrl-C) or the system (SIGTERM; SIGHUP, when a terminal is closed) asks to stop;
-    a second Ctrl-C stops at once.
+    """A list of the signals to stop that have come: Ctrl-C, SIGTERM, or SIGHUP when a terminal is closed.
 
-    The wish is also told to the other processes of the training, where there are some.
+    A second Ctrl-C stops at once. The request also reaches the other processes of the training, if there are any.
     """
     from ganvas.core import distributed
 
-    asked: list[int] = []
+    received: list[int] = []
 
-    def ask(number: int, _: object) -> None:
-        if asked and number == signal.SIGINT:
+    def handle(number: int, _: object) -> None:
+        if received and number == signal.SIGINT:
             raise KeyboardInterrupt
-        asked.append(number)
+        received.append(number)
         distributed.wish("stop")
 
     numbers = [signal.SIGINT, signal.SIGTERM]
-    if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:  # nohup: it shall outlive its terminal
+    if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:  # ignored under nohup: keep it so
         numbers.append(HANGUP)
-    before = {number: signal.signal(number, ask) for number in numbers}
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
-        yield asked
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 @contextmanager
-def _without_terminal(asked: list[int]) -> Iterator[None]:
-    """When the terminal was closed there is nowhere to write to: what is said then goes nowhere, and is no error."""
+def _without_terminal(received: list[int]) -> Iterator[None]:
+    """After the terminal was closed, drop all output and ignore the errors of writing to it."""
     try:
         yield
     except OSError:
-        if HANGUP not in asked:
+        if HANGUP not in received:
             raise
-        with contextlib.suppress(OSError):  # no file of the system's
+        with contextlib.suppress(OSError):  # stdout has no file descriptor
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def watch(experiment: Experiment, folder: Path | None) -> int:
-    """Train, show what happens, and say at the end what there is and what to type next."""
+    """Train, show the progress, and print at the end where the results are and what to type next."""
     from ganvas.cli.display import Lines, Screen
     from ganvas.core import distributed
     from ganvas.training.events import Sampled, Started
@@ -200,8 +205,8 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     display = Screen(console, total, task, title) if console.is_terminal else Lines(console, total, task)
     events = cast("Generator[Event]", experiment.run(folder))
     place, last, newest, stopped = Path(), None, Path(), False
-    with stop_on_signal() as asked, _without_terminal(asked):
-        with contextlib.closing(events), display:  # a generator: it saves as it closes, whatever happens here
+    with stop_on_signal() as received, _without_terminal(received):
+        with contextlib.closing(events), display:  # closing the generator saves a snapshot, whatever happens here
             for event in events:
                 last = event
                 if isinstance(event, Started):
@@ -215,15 +220,15 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
             events.close()
         if stopped and is_first():
             say(f"\nStopped and saved. Go on with:\n  {command('resume', place)}")
-    if stopped or HANGUP in asked:
+    if stopped or HANGUP in received:
         distributed.granted("stop")
-        return 128 + (asked or [signal.SIGTERM])[0]
+        return 128 + (received or [signal.SIGTERM])[0]
     if not is_first():
         return 0
     if isinstance(last, Started):
         say(f"This run is finished. Make it longer with:\n  {command('resume', place, f'images={2 * total}')}")
         return 0
-    say(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
+    say(f"\n{task.Spec.shown_as:<8} {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
     say("Next:")
     for _, use in experiment.kind.next_steps[:1]:
         say(f"  {command(*(place if word == '{place}' else word for word in use))}")

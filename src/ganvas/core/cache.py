@@ -19,7 +19,7 @@ from ganvas.core.text import one_line
 
 try:
     import fcntl
-except ImportError:  # Windows, which lets nobody remove what is open
+except ImportError:  # Windows, where open files cannot be removed
     fcntl = None
 
 MOST = 20_000_000_000  # bytes, or a quarter of the disk where that is less
@@ -48,16 +48,16 @@ class Entry:
 
 def entries() -> list[Entry]:
     """The entries of the cache, the longest unused first."""
-    root, found = cache_folder(), []
+    root, listed = cache_folder(), []
     for place in [*_children(root), *_children(root / "packs")]:
         path = place.relative_to(root).as_posix()
         for kind, pattern in KINDS.items():
             if match := re.fullmatch(pattern, path, re.DOTALL):
                 name = match.groupdict().get("name") or place.name
                 with contextlib.suppress(OSError):  # removed just now
-                    found.append(Entry(kind, name, _bytes(place), place.stat().st_mtime, place))
+                    listed.append(Entry(kind, name, _bytes(place), place.stat().st_mtime, place))
                 break
-    return sorted(found, key=lambda entry: entry.used)
+    return sorted(listed, key=lambda entry: entry.used)
 
 
 def _children(folder: Path) -> list[Path]:

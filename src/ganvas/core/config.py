@@ -15,7 +15,7 @@ from ganvas.core.errors import UserError, unknown
 
 T = TypeVar("T")
 SUFFIXES = {"k": 1_000, "m": 1_000_000}
-FAR = 1e5  # bounds from here on only keep out nonsense
+FAR = 1e5  # bounds beyond this only exclude nonsense
 LARGEST = 2**63 - 1  # of a whole number
 
 
@@ -113,20 +113,18 @@ def check(config: Any) -> None:
     Raises:
         UserError: a value is of the wrong type or out of range.
     """
-    kinds = types_of(config)
+    types = types_of(config)
     for field in dataclasses.fields(config):
-        value, meta, kind = getattr(config, field.name), field.metadata, kinds[field.name]
+        value, meta, kind = getattr(config, field.name), field.metadata, types[field.name]
         if not _fits(value, kind):
             name = kind if not isinstance(kind, type) else kind.__name__
             raise UserError(f"{field.name}={shown(value)} is not of type {name}.")
         low, high, choices = meta.get("low"), meta.get("high"), meta.get("choices")
         for v in value if isinstance(value, tuple) else (value,):
-            if kinds[field.name] is not float and isinstance(v, int) and abs(v) > LARGEST:
+            if types[field.name] is not float and isinstance(v, int) and abs(v) > LARGEST:
                 raise UserError(f"{field.name}={shown(v)} is out of range: {LARGEST:,} is the most.")
             if (low is not None and v < low) or (high is not None and v > high):
-                far = high is None or (
-                    high >= FAR and low is not None and v < low
-                )  # then only the lower bound is of interest
+                far = high is None or (high >= FAR and low is not None and v < low)  # then only the lower bound matters
                 bounds = f"at least {_plain(low)}" if far else f"between {_plain(low)} and {_plain(high)}"
                 raise UserError(f"{field.name}={shown(v)} is out of range: it must be {bounds}.")
         if choices and value not in choices:
@@ -154,10 +152,10 @@ def from_dict(cls: type[T], values: dict[str, Any], where: str) -> T:
     Raises:
         UserError: an unknown key, or a value of the wrong type or out of range.
     """
-    kinds = types_of(cls)
+    types = types_of(cls)
     for name in values:
-        if name not in kinds:
-            raise unknown(f"setting in {where}", _short(str(name)), kinds)
+        if name not in types:
+            raise unknown(f"setting in {where}", _short(str(name)), types)
     fixed = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     try:
         config = cls(**fixed)
@@ -169,11 +167,11 @@ def from_dict(cls: type[T], values: dict[str, Any], where: str) -> T:
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:
     """The settings in which two nested JSON forms differ: name -> (old, new)."""
-    found: dict[str, tuple[Any, Any]] = {}
+    changed: dict[str, tuple[Any, Any]] = {}
     for key in [*old, *(k for k in new if k not in old)]:
         a, b = old.get(key), new.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
-            found |= differences(a, b, f"{prefix}{key}.")
+            changed |= differences(a, b, f"{prefix}{key}.")
         elif a != b:
-            found[prefix + key] = (a, b)
-    return found
+            changed[prefix + key] = (a, b)
+    return changed

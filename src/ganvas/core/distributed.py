@@ -30,14 +30,14 @@ LAUNCH = (
 )  # environment variables that a launcher sets for each process
 SILENCE = timedelta(minutes=5)  # after which a rank that does not answer is given up
 PAUSES = (0.01, 0.5)  # seconds between two questions to the store: at first, and at most
-Something = TypeVar("Something")
+Value = TypeVar("Value")
 
 _store: Any = None  # the launcher's, under a prefix of this attempt
-_counts: dict[str, int] = {}  # how many meetings and the like there were so far; every rank counts the same
-_wishes: set[str] = set()  # of this rank
+_counts: dict[str, int] = {}  # how often each kind of meeting took place; the same on every rank
+_requests: set[str] = set()  # of this rank
 _granted: set[str] = set()  # known to all ranks
-_heard: list[Tensor] = []  # how many ranks have each wish; read later, because reading waits for the GPU
-NAMES = ("stop", "save")  # of the wishes that can be made
+_received: list[Tensor] = []  # how many ranks have each request; read later, because reading waits for the GPU
+NAMES = ("stop", "save")  # of the possible requests
 
 
 def rank() -> int:
@@ -82,8 +82,8 @@ def joined() -> Iterator[None]:
             f"({reason(error)}). Start all machines with the same torchrun command."
         ) from error
     _store = store
-    _heard.clear()
-    _wishes.update(_granted)  # from before a restart
+    _received.clear()
+    _requests.update(_granted)  # from before a restart
     _granted.clear()
     try:
         yield
@@ -100,7 +100,7 @@ def joined() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _talk() -> Iterator[None]:
-    """A context for all that needs the other ranks: losing one becomes a UserError."""
+    """A context for communication with the other ranks: losing one becomes a UserError."""
     try:
         yield
     except RuntimeError as error:  # the store's and the group's errors are of this kind
@@ -127,21 +127,21 @@ def share(batch: int) -> int:
 
 def wish(what: str) -> None:
     """Ask for something ('stop' or 'save') that all ranks must do after the same step."""
-    _wishes.add(what)
+    _requests.add(what)
     if size() == 1:
         decide()
 
 
 def decide() -> None:
-    """Grant this rank's wishes at once, when no other rank has a say."""
-    _granted.update(_wishes)
-    _wishes.clear()
+    """Grant this rank's requests at once, where no other rank is involved."""
+    _granted.update(_requests)
+    _requests.clear()
 
 
 def granted(what: str) -> bool:
-    """Do all ranks know of the wish? This is true once: asking fulfils the wish."""
-    while _heard:
-        _granted.update(name for name, count in zip(NAMES, _heard.pop().tolist(), strict=True) if count)
+    """Do all ranks know of this request? True only once: the call clears the request."""
+    while _received:
+        _granted.update(name for name, count in zip(NAMES, _received.pop().tolist(), strict=True) if count)
     known = what in _granted
     _granted.discard(what)
     return known
@@ -149,11 +149,11 @@ def granted(what: str) -> bool:
 
 @torch.no_grad()
 def average(tensors: Iterable[Tensor]) -> None:
-    """Replace float tensors by their means over all ranks, in place and in one message, which also carries wishes."""
+    """Replace float tensors by their means over all ranks, in place and in one message, which also carries requests."""
     if size() == 1:
         return
     tensors = list(tensors)
-    sent = set(_wishes)  # a signal may add one at any moment
+    sent = set(_requests)  # a signal may add one at any moment
     flags = torch.tensor([float(name in sent) for name in NAMES])
     with _talk():
         together = torch.cat([*(t.reshape(-1).float() for t in tensors), flags.to(tensors[0].device)])
@@ -161,11 +161,11 @@ def average(tensors: Iterable[Tensor]) -> None:
     *means, flags = together.div_(size()).split([*(t.numel() for t in tensors), len(NAMES)])
     for tensor, mean in zip(tensors, means, strict=True):
         tensor.copy_(mean.view(tensor.shape))
-    _heard.append(flags.clone())  # a view would keep the whole message
-    _wishes.difference_update(sent)
+    _received.append(flags.clone())  # a view would keep the whole message
+    _requests.difference_update(sent)
 
 
-def gather(value: Something) -> list[Something]:
+def gather(value: Value) -> list[Value]:
     """The values of all ranks, in order, on every rank."""
     if size() == 1:
         return [value]
@@ -175,7 +175,7 @@ def gather(value: Something) -> list[Something]:
     return values
 
 
-def broadcast(value: Something) -> Something:
+def broadcast(value: Value) -> Value:
     """The first rank's value, on every rank."""
     if size() == 1:
         return value
@@ -194,12 +194,13 @@ def agree(facts: dict[str, Any], what: str) -> None:
     answers = gather(facts)
     for key in facts:
         values = [answer.get(key) for answer in answers]
-        others = [i for i, value in enumerate(values) if value != values[0]]
-        if others:
-            which = f"rank{'s' * (len(others) > 1)} {', '.join(map(str, others))}"
+        differing = [i for i, value in enumerate(values) if value != values[0]]
+        if differing:
+            which = f"rank{'s' * (len(differing) > 1)} {', '.join(map(str, differing))}"
             raise UserError(
                 f"The ranks have different {what}: {key} is {str(values[0])[:60]} on rank 0 and "
-                f"{str(values[others[0]])[:60]} on {which}. Start all with one command, one version and the same files."
+                f"{str(values[differing[0]])[:60]} on {which}. Start all with one command, one version and the same "
+                "files."
             )
 
 
@@ -275,7 +276,7 @@ def meet() -> None:
 
 def _wait(key: str) -> None:
     for _ in waiting(key):
-        if "stop" in _wishes:
+        if "stop" in _requests:
             raise UserError("Stopped while waiting for the other processes; what was saved before is kept.")
 
 
@@ -300,7 +301,7 @@ def once(what: str, make: Callable[[], str]) -> str:
     return made
 
 
-def spread(parts: Sequence[Something], work: Callable[[Something], Tensor]) -> Iterator[Tensor]:
+def spread(parts: Sequence[Value], work: Callable[[Value], Tensor]) -> Iterator[Tensor]:
     """The results of `work` on each part, computed by the ranks in turn; only the first rank gets them, in order."""
     if size() == 1:
         yield from map(work, parts)

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, read within limits; and the folders of the user's own."""
+"""Files: written completely or not at all, read within limits; and the user's own folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganvas.core.errors import UserError, cannot
 from ganvas.core.locks import held
 from ganvas.core.processes import is_alive
 
-UNFOLDED, RATIO = 1_000_000_000, 100  # a file that unfolds to so many bytes must have a hundredth of them on the disk
+UNFOLDED, RATIO = 1_000_000_000, 100  # a file that unpacks to so many bytes must take a hundredth on the disk
 DEPTH = 100  # levels of nested lists and objects at most: walking through them is recursive
 DIGITS = 100  # of a whole number in JSON at most: beyond the largest float a conversion would raise OverflowError
 
@@ -101,8 +101,8 @@ def memory_left() -> int:
     """About how many bytes of memory are available; 2**62 on systems that do not say."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
-            found = re.search(r"MemAvailable:\s*(\d{1,15}) kB", file.read(10_000))
-        return int(found[1]) * 1024 if found else 1 << 62
+            match = re.search(r"MemAvailable:\s*(\d{1,15}) kB", file.read(10_000))
+        return int(match[1]) * 1024 if match else 1 << 62
     except (OSError, ValueError):  # not Linux
         return 1 << 62
 
@@ -144,7 +144,7 @@ def part_of(path: Path, folder: bool = False) -> Iterator[Path]:
         OSError: the system refused.
     """
     _remove_left_parts(path.parent)
-    name = path.name.encode(errors="ignore")[:220].decode(errors="ignore")  # 255 at most with what is added
+    name = path.name.encode(errors="ignore")[:220].decode(errors="ignore")  # at most 255 bytes with the additions
     part = path.with_name(f".{name}.{os.getpid()}.part")
     if folder:
         part.mkdir()
@@ -212,11 +212,11 @@ def check_free(*paths: Path, force: bool = False, way: str = "Choose another nam
 
 def free(path: Path) -> Path:
     """This path if nothing is there, else the first free one of `NAME-2.png`, `NAME-3.png` ..."""
-    number, found = 1, path
-    while os.path.lexists(found):
+    number, unused = 1, path
+    while os.path.lexists(unused):
         number += 1
-        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return found
+        unused = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return unused
 
 
 def make_folder(path: Path) -> None:
@@ -274,7 +274,7 @@ def _user_folder(kind: str, variable: str) -> Path:
 def json_line(line: bytes | str) -> dict[str, Any] | None:
     """The object in a line of JSON; None if it holds none, such as a line that a crash cut short."""
     try:
-        found = parse_json(line)
+        value = parse_json(line)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None

@@ -9,7 +9,7 @@ from typing import Any
 class Later:
     """A class attribute that is a module, 'package.module', or something in a module, 'package.module:name'.
 
-    A task can so name all modules of its folder in one place without importing them, and they can import the task.
+    So a task can name all modules of its folder in one place without importing them, while they can import the task.
     """
 
     def __init__(self, place: str) -> None:

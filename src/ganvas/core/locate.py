@@ -16,10 +16,10 @@ def remote_name(path: str | os.PathLike[str]) -> str:
     Raises:
         UserError: it is not of this form.
     """
-    found = re.fullmatch(r"hf:/+([\w.-]+/[\w.-]+)", str(path))
-    if found is None:
+    match = re.fullmatch(r"hf:/+([\w.-]+/[\w.-]+)", str(path))
+    if match is None:
         raise UserError(f"{path}: a place on the hub is written hf://user/name.")
-    return found[1]
+    return match[1]
 
 
 def is_remote(path: str | os.PathLike[str]) -> bool:
@@ -35,16 +35,16 @@ def locate(path: str | os.PathLike[str]) -> Path:
     """
     if is_remote(path):
         return _download(str(path))
-    there = place(path)
-    if not exists(there):
-        raise UserError(f"There is no run or model {there}.")
-    if not there.is_dir():
-        return there
-    if exists(there / "model.safetensors"):
-        return there / "model.safetensors"
-    if exists(there / "experiment.json"):
-        raise UserError(f"The run {there} has no model yet: it is written with the first snapshot.")
-    raise UserError(f"{there} is not a run's folder: it has no model.safetensors.")
+    target = place(path)
+    if not exists(target):
+        raise UserError(f"There is no run or model {target}.")
+    if not target.is_dir():
+        return target
+    if exists(target / "model.safetensors"):
+        return target / "model.safetensors"
+    if exists(target / "experiment.json"):
+        raise UserError(f"The run {target} has no model yet: it is written with the first snapshot.")
+    raise UserError(f"{target} is not a run's folder: it has no model.safetensors.")
 
 
 def exists(path: Path) -> bool:

@@ -42,8 +42,8 @@ def locked(path: Path, refusal: str = "") -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # Windows does not remove what is open
-            path.unlink()  # while it is locked: whoever waits for it notices, and makes it anew
+        with contextlib.suppress(OSError):  # Windows cannot remove an open file
+            path.unlink()  # while it is locked: a process waiting for it notices, and makes it again
         lock.release()
 
 

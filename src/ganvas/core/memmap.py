@@ -59,18 +59,18 @@ class Shards:
     def gather(self, rows: Tensor) -> Tensor:
         """The samples of these rows, uint8 [n, *shape]."""
         if len(self.parts) == 1:
-            found = self.parts[0].index_select(0, rows)
+            samples = self.parts[0].index_select(0, rows)
         else:
-            found = torch.empty(len(rows), *self.shape, dtype=torch.uint8)
+            samples = torch.empty(len(rows), *self.shape, dtype=torch.uint8)
             homes = rows // self.rows
             for home in homes.unique().tolist():
                 chosen = (homes == home).nonzero().flatten()
-                found[chosen] = self.parts[home].index_select(0, rows[chosen] - home * self.rows)
-        self.gathered += found.numel()
+                samples[chosen] = self.parts[home].index_select(0, rows[chosen] - home * self.rows)
+        self.gathered += samples.numel()
         if self.gathered >= FRESH:
             self.gathered = 0
             self.release()
-        return found
+        return samples
 
     def release(self) -> None:
         """Release the memory of the maps, which then no longer counts as memory of this process."""
@@ -113,7 +113,7 @@ class Ahead:
 
     def take(self, index: Tensor, following: Tensor) -> Tensor:
         """The samples of `index`; starts reading those of `following`."""
-        there = self.future is not None and torch.equal(index, self.index)
-        found = self.future.result() if there and self.future is not None else self.samples[index]
+        is_ready = self.future is not None and torch.equal(index, self.index)
+        batch = self.future.result() if is_ready and self.future is not None else self.samples[index]
         self.index, self.future = following, self.pool.submit(self.samples.__getitem__, following)
-        return found
+        return batch

@@ -16,8 +16,10 @@ from ganvas.core import checkpoint, distributed, registry
 from ganvas.core import config as cf
 from ganvas.core.errors import UserError, first_line, unknown
 from ganvas.core.exports import Exports
+from ganvas.core.head import task_name, task_of
 from ganvas.core.locate import locate
 
+__all__ = ["Incomplete", "Loaded", "Section", "TrainedModel", "Usage", "load", "networks_of", "task_name", "task_of"]
 NEEDED: dict[str, type] = {  # in a model's card
     "recipe": str,
     "images": int,
@@ -44,7 +46,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Section:
-    """More that is said of a model: its title on the terminal, its heading on a hub's page, and a sentence a line."""
+    """A further section on a model: its title on the terminal, its heading on a hub's page, a sentence per line."""
 
     title: str
     heading: str
@@ -54,7 +56,7 @@ class Section:
 class TrainedModel(ABC):
     """A trained pair of networks and the card that explains them.
 
-    Subclasses with more fields are frozen dataclasses with these and their own.
+    A subclass with more fields is a frozen dataclass with these fields and its own.
 
     `optional`: entries of the card that this task may have written, each of its type.
     """
@@ -65,8 +67,8 @@ class TrainedModel(ABC):
     spec: Any
     card: dict[str, Any]
     optional: ClassVar[dict[str, type]] = {}
-    abilities: ClassVar[tuple[str, ...]] = ()  # what the studio may ask of it
-    hub_tags: ClassVar[tuple[str, ...]] = ()  # what people find such models by on a hub
+    abilities: ClassVar[tuple[str, ...]] = ()  # what the studio can do with it
+    hub_tags: ClassVar[tuple[str, ...]] = ()  # tags of such models on a hub
 
     def __init__(
         self, path: Path, generator: nn.Module, discriminator: nn.Module, spec: Any, card: dict[str, Any]
@@ -80,15 +82,15 @@ class TrainedModel(ABC):
         return cls(parts.path, *networks, parts.spec, parts.card)
 
     def facts(self) -> dict[str, str]:
-        """What only this task says of the model, a line each; it takes the place of general lines of the same name."""
+        """Facts that only this task states, one line each; they replace general lines of the same name."""
         return {}
 
     def figures(self) -> list[str]:
-        """What evaluations found that are of this task alone, a line each."""
+        """The results of evaluations that only this task has, one line each."""
         return []
 
     def sections(self) -> list[Section]:
-        """More for people who look at the model."""
+        """Further sections for people who look at the model."""
         return []
 
     def usage(self, place: str) -> Usage:
@@ -96,7 +98,7 @@ class TrainedModel(ABC):
         return Usage((), "")
 
     def exports(self) -> Exports:
-        """What the model can be exported as: nothing, unless its task says so."""
+        """What the model can be exported as: nothing, unless its task overrides this."""
         return Exports()
 
 
@@ -111,30 +113,20 @@ class Loaded:
     card: dict[str, Any]
 
 
-def load(path: str | os.PathLike[str], device: str = "auto") -> TrainedModel:
+def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
     """A model of any task, from a run's folder, a model file or hf://user/name; nothing else is needed.
 
     Args:
         device: where to compute; auto: a CUDA device where there is one, else the CPU.
 
+    Returns:
+        A TrainedModel: of which class is up to the task (`Model` of pictures from noise, `TableModel` of a table).
+
     Raises:
         UserError: there is no such file, it is damaged, it was written by a newer version, or it is no model.
     """
-    found = networks_of(path, None, device)
-    return registry.find(task_name(found.card)).Model.from_parts(found)
-
-
-def task_of(path: str | os.PathLike[str]) -> str:
-    """What a run or a model was trained to do; '' where that cannot be read: whoever reads it next says why."""
-    try:
-        return task_name(checkpoint.head(locate(path)))
-    except (UserError, KeyError, TypeError, AttributeError):
-        return ""
-
-
-def task_name(card: dict[str, Any]) -> str:
-    """What a model of this card was trained to do."""
-    return str(card["task"].get("name", registry.first().name))  # once there was no other
+    loaded = networks_of(path, None, device)
+    return registry.find(task_name(loaded.card)).Model.from_parts(loaded)
 
 
 def networks_of(path: str | os.PathLike[str], task: str | None, device: str = "auto") -> Loaded:
@@ -177,14 +169,14 @@ def networks_of(path: str | os.PathLike[str], task: str | None, device: str = "a
 
 
 class Incomplete(UserError):
-    """A model's card lacks an entry, or has one of another kind; the text names it."""
+    """A model's card lacks an entry, or has one of the wrong type; the message names it."""
 
 
 def _check(file: Path, card: dict[str, Any]) -> None:
-    """Make sure that a card has what every model's card has, each of its kind.
+    """Check that a card has the entries that every model's card has, each of the right type.
 
     Raises:
-        UserError: it has not; it names the first that is amiss.
+        UserError: it has not; the message names the first problem.
     """
     try:
         _check_entries(card, OPTIONAL, NEEDED)
@@ -214,12 +206,14 @@ def _check_entries(card: dict[str, Any], optional: dict[str, type], needed: dict
 
 
 def _fill_in(card: dict[str, Any], kind: Any) -> None:
-    """Check the settings of the task and of the data, and put those that an older card lacks in.
+    """Check the settings of the task and of the data, and add those that an older card lacks.
 
     Raises:
         UserError: a setting of another type or out of range.
     """
-    known = {key: value for key, value in card["task"].items() if key in cf.types_of(kind.Config)}  # some are no longer
+    known = {
+        key: value for key, value in card["task"].items() if key in cf.types_of(kind.Config)
+    }  # some no longer exist
     card["task"] = {**dataclasses.asdict(cf.from_dict(kind.Config, known, "task")), **card["task"]}
     for name, text in cf.types_of(kind.Data).items():
         value = card["data"].get(name)

@@ -18,7 +18,7 @@ RESERVED = re.compile(
 def safe(name: str) -> str:
     """The name, changed where it could not be the name of a file or folder; ordinary names stay the same."""
     text = FORBIDDEN.sub("_", name)
-    text = re.sub(r"^[.\s]+|[.\s]+$", lambda found: "_" * len(found[0]), text)  # hidden on Unix; dropped by Windows
+    text = re.sub(r"^[.\s]+|[.\s]+$", lambda match: "_" * len(match[0]), text)  # hidden on Unix; dropped by Windows
     if RESERVED.fullmatch(text):
         text = f"_{text}"
     return _cut(text, LONGEST) or "_"
@@ -33,11 +33,11 @@ def apart(names: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
         taken: names that are in use already.
     """
     used = {key(name) for name in taken}
-    found: dict[int, str] = {}
+    result: dict[int, str] = {}
     for i in sorted(range(len(names)), key=lambda i: safe(names[i]) != names[i]):  # sorted() keeps the order
-        found[i] = unused(safe(names[i]), used)
-        used.add(key(found[i]))
-    return [found[i] for i in range(len(names))]
+        result[i] = unused(safe(names[i]), used)
+        used.add(key(result[i]))
+    return [result[i] for i in range(len(names))]
 
 
 def unused(name: str, used: set[str]) -> str:
@@ -46,12 +46,12 @@ def unused(name: str, used: set[str]) -> str:
     An ending such as `.png` stays the ending.
     """
     stem, dot, ending = name.rpartition(".") if "." in name.strip(".") else (name, "", "")
-    number, found = 1, name
-    while key(found) in used:
+    number, candidate = 1, name
+    while key(candidate) in used:
         number += 1
         end = f"-{number}{dot}{ending}"
-        found = _cut(stem, LONGEST - len(end.encode())) + end
-    return found
+        candidate = _cut(stem, LONGEST - len(end.encode())) + end
+    return candidate
 
 
 def key(name: str) -> str:

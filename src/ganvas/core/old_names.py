@@ -1,7 +1,7 @@
-"""The names that things had before version 0.2, for scripts that still say them: they work, and warn.
+"""The names that things had before version 0.2, for scripts that still use them: they work, with a warning.
 
 `import ganvas.losses` gives a module that looks its names up in the new places. Packages whose name was a module's
-(`ganvas.images`) hand over what was in it by a module's `__getattr__`. All this goes with the version after 0.2.
+(`ganvas.images`) serve its names by a `__getattr__`. All this will be removed in the version after 0.2.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ MODULES = {
     "walks": "tasks.generate.latent.walk",
     "weighing": "tasks.translate.evaluate",
 }
-# what was in a module whose name is a package's now, or is called otherwise: 'module:name', 'module:function()'
+# names of modules that are packages now, and names that have changed: 'module:name', 'module:function()'
 NAMES = {
     "images.to_float": "images.tensors:to_float",
     "images.levels": "images.tensors:levels",
@@ -156,7 +156,7 @@ def warn(old: str, new: str, level: int = 3) -> None:
     warnings.warn(text, FutureWarning, stacklevel=level)
 
 
-def _found(old: str, name: str) -> tuple[str, Any]:
+def _look_up(old: str, name: str) -> tuple[str, Any]:
     """The new place of `name` of the old module `old`, and what it is. Raises an AttributeError where it has none."""
     if name.startswith("__"):
         raise AttributeError(f"module 'ganvas.{old}' has no attribute {name!r}")
@@ -194,7 +194,7 @@ def getattr_of(package: str) -> Callable[[str], Any]:
     def get(name: str) -> Any:
         if f"{old}.{name}" not in NAMES:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        place, value = _found(old, name)
+        place, value = _look_up(old, name)
         warn(f"{package}.{name}", place)
         return value
 
@@ -205,7 +205,7 @@ class OldModule(ModuleType):
     """A module of the old layout: it has no names of its own."""
 
     def __getattr__(self, name: str) -> Any:
-        place, value = _found(self.__name__.removeprefix("ganvas."), name)
+        place, value = _look_up(self.__name__.removeprefix("ganvas."), name)
         warn(f"{self.__name__}.{name}", place)
         return value
 
@@ -229,7 +229,7 @@ class Finder:
 
 
 def install() -> None:
-    """Let the import system find the old modules: first of all, since an old folder may still lie about, empty."""
+    """Let the import system find the old modules, before all others: an empty folder of the old layout may remain."""
     if not any(type(finder).__name__ == Finder.__name__ for finder in sys.meta_path):
         sys.meta_path.insert(0, Finder())  # pyright: ignore[reportArgumentType]
 

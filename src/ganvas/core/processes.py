@@ -1,6 +1,6 @@
-"""Which process is which: a number alone is given again when its process has ended.
+"""Which process is which: the system reuses the id of a process that has ended.
 
-Linux says it in /proc; elsewhere the library psutil does, which the extra `studio` brings. Without both it is unknown.
+Linux shows it in /proc; elsewhere psutil does, from the extra `studio`. Without either it is unknown.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def has_proc() -> bool:
 
 
 def began(pid: int) -> str:
-    """When a process began: in the system's own ticks, or milliseconds; '' where it is not told, or there is none."""
+    """When a process began, in the system's own ticks or in milliseconds; '' where that is unknown, or it has ended."""
     if has_proc():
         return (_fields(pid) or [""] * 20)[19]
     library = psutil()
@@ -45,7 +45,7 @@ def began(pid: int) -> str:
 
 
 def is_alive(pid: int, when: str) -> bool:
-    """Is this still the process that began then? One that has ended and was not waited for is not."""
+    """Is this still the process that began then? A zombie, which has ended but was not waited for, is not."""
     if pid <= 0:
         return False
     if not has_proc() and (library := psutil()) is not None:
@@ -56,7 +56,7 @@ def is_alive(pid: int, when: str) -> bool:
             return not when or began(pid) == when  # another user's
         except (library.Error, ValueError, OverflowError):
             return False
-    if os.name == "nt":  # there os.kill would be no question: it ends the process
+    if os.name == "nt":  # there os.kill would end the process
         return False
     try:
         os.kill(pid, 0)
@@ -70,7 +70,7 @@ def is_alive(pid: int, when: str) -> bool:
 
 @dataclass(frozen=True)
 class Described:
-    """What a process is: the words of its command; functions for its folder and for the files that it has open."""
+    """What a process is: the arguments of its command; functions for its folder and for its open files."""
 
     command: list[str]
     folder: Callable[[], str]
@@ -78,7 +78,7 @@ class Described:
 
 
 def describe(pid: int) -> Described | None:
-    """What a process is; None where the system does not tell.
+    """What a process is; None where the system cannot say.
 
     Raises (its functions too):
         ProcessLookupError: there is none (any more).
@@ -90,19 +90,19 @@ def describe(pid: int) -> Described | None:
     if library is None:
         return None
 
-    def asked(question: Callable[[], T]) -> T:
+    def call(function: Callable[[], T]) -> T:
         try:
-            return question()
+            return function()
         except library.AccessDenied as error:
             raise PermissionError(str(error)) from error
         except (library.Error, ValueError, OverflowError) as error:
             raise ProcessLookupError(str(error)) from error
 
-    process = asked(lambda: library.Process(pid))
+    process = call(lambda: library.Process(pid))
     return Described(
-        asked(process.cmdline),
-        lambda: asked(process.cwd),
-        lambda: asked(lambda: [file.path for file in process.open_files()]),
+        call(process.cmdline),
+        lambda: call(process.cwd),
+        lambda: call(lambda: [file.path for file in process.open_files()]),
     )
 
 
@@ -119,7 +119,7 @@ def _from_proc(home: Path) -> Described:
 
 
 def _fields(pid: int) -> list[str]:
-    """What /proc tells of a process after its name: state first."""
+    """The fields in /proc after the name of a process: its state first."""
     try:
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -17,7 +17,7 @@ class Doing:
 
     text: str
     share: float
-    stays: bool = False  # worth reading afterwards, too
+    stays: bool = False  # stays on the screen afterwards
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The tasks that there are: Ganvas's own, which `ganvas/__init__.py` lists, and those of other packages.
+"""The available tasks: Ganvas's own, which `ganvas/__init__.py` lists, and those of other packages.
 
 A package adds a task by an entry point of the group `ganvas.tasks`, a script by `ganvas.TASKS["name"] = ...`.
 """
@@ -70,7 +70,7 @@ def find(name: str) -> type[Task]:
 
 
 def importable() -> Iterator[type[Task]]:
-    """All tasks but those whose packages cannot be imported: whoever asks for one of these by its name is told."""
+    """All tasks except those whose packages cannot be imported; `find` raises an error for these."""
     for name in names():
         with contextlib.suppress(UserError):
             yield find(name)

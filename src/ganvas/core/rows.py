@@ -31,7 +31,7 @@ def read_end(path: Path, most: int) -> tuple[list[dict[str, Any]], int, int]:
                 rows.append(row)
             elif line.strip():
                 bad += 1
-        bad -= bool(line.strip() and row is None)  # not the last one without an end: a crash cut it short
+        bad -= bool(line.strip() and row is None)  # a last line without an end does not count: a crash cut it short
     return rows, bad, skipped
 
 
@@ -39,8 +39,8 @@ def parsed(line: bytes) -> dict[str, Any] | None:
     """The row in a line of a log; None if it is not a JSON object with a number of images."""
     row = json_line(line) if len(line) <= LINE else None
     seen = None if row is None else row.get("images")
-    whole = isinstance(seen, int | float) and not isinstance(seen, bool) and 0 <= seen <= MOST
-    return row if whole else None
+    is_valid = isinstance(seen, int | float) and not isinstance(seen, bool) and 0 <= seen <= MOST
+    return row if is_valid else None
 
 
 def append(path: Path, row: dict[str, Any]) -> None:
@@ -66,7 +66,7 @@ def is_figure(row: dict[str, Any]) -> bool:
     protocol, entries = row.get("protocol"), {"metric": str, "title": str, "better": str, "share": bool, "note": str}
     if not isinstance(protocol, dict) or not set(row) <= {*entries, *VALUES, "protocol", "images"}:
         return False
-    optional = {"form", "version", "note"}  # once there were none of these
+    optional = {"form", "version", "note"}  # older versions did not write these
     return (
         all(type(row.get(k)) is kind for k, kind in entries.items() if k in row or k not in optional)
         and all(type(row.get(k)) in (int, float, type(None)) and abs(row.get(k) or 0) < 1e100 for k in VALUES)

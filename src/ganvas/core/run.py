@@ -78,10 +78,10 @@ class Run:
         refusal = f"Another training is at work in {self.folder}. Wait for it, stop it, or choose another --run."
         with locked_file(self.folder / ".lock", refusal) as file:
             status = os.fstat(file.fileno())  # with the file's number, so that a copied folder does not look locked
-            words = (os.getpid(), processes.began(os.getpid()) or "-", status.st_ino, status.st_dev)
+            fields = (os.getpid(), processes.began(os.getpid()) or "-", status.st_ino, status.st_dev)
             with contextlib.suppress(OSError):  # for systems that do not say who holds a lock: see `holder`
                 os.ftruncate(file.fileno(), 0)
-                os.write(file.fileno(), " ".join(map(str, words)).encode())
+                os.write(file.fileno(), " ".join(map(str, fields)).encode())
             try:
                 yield
             finally:
@@ -104,14 +104,14 @@ class Run:
         with contextlib.suppress(OSError):
             where = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
             for line in LOCKS.read_text().splitlines():
-                words = line.split()
-                if len(words) > 5 and words[1] == "FLOCK" and words[5] == where:
-                    return max(0, int(words[4]))
+                fields = line.split()
+                if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == where:
+                    return max(0, int(fields[4]))
         # there is no such file, or the file system has other numbers there (btrfs)
-        found = re.fullmatch(r"(\d{1,10}) (\d{1,20}|-) (\d{1,20}) (\d{1,20})", text, re.ASCII)
-        if found is None or (int(found[3]), int(found[4])) != (status.st_ino, status.st_dev):
+        match = re.fullmatch(r"(\d{1,10}) (\d{1,20}|-) (\d{1,20}) (\d{1,20})", text, re.ASCII)
+        if match is None or (int(match[3]), int(match[4])) != (status.st_ino, status.st_dev):
             return None  # empty, or copied from another run
-        return int(found[1]) if processes.is_alive(int(found[1]), found[2].strip("-")) else None
+        return int(match[1]) if processes.is_alive(int(match[1]), match[2].strip("-")) else None
 
     def check_space(self, needed: int) -> None:
         """Raise a UserError if the disk has less than `needed` bytes free."""
@@ -235,12 +235,12 @@ class Run:
         Names in thousands of images are rounded down.
         """
         first = self.samples / f"fakes_init{suffix}"
-        found = [(0, first)] if first.is_file() else []
+        before = [(0, first)] if first.is_file() else []
         named = ((moment(path), path) for path in sorted(self.samples.glob(f"fakes_*{suffix}")))
-        return found + sorted((seen, path) for seen, path in named if seen is not None)
+        return before + sorted((seen, path) for seen, path in named if seen is not None)
 
     def pictures(self) -> list[tuple[int, Path]]:
-        """`previews`, as scripts of before version 0.2 call them."""
+        """The old name of `previews`, for scripts from before version 0.2."""
         warn("Run.pictures()", "Run.previews()")
         return self.previews()
 

@@ -16,7 +16,7 @@ def key(seed: int, *what: str | int) -> int:
 
 
 def seed_all(number: int, device: torch.device) -> None:
-    """Seed PyTorch's global random numbers, for a CPU only its own: `torch.manual_seed` would take a millisecond."""
+    """Seed PyTorch's global generators, for a CPU only that of the CPU: `torch.manual_seed` takes a millisecond."""
     (torch.default_generator.manual_seed if device.type == "cpu" else torch.manual_seed)(number)
 
 

@@ -38,9 +38,9 @@ def say(*texts: object, error: bool = False, end: str = "\n", flush: bool = Fals
     print(*map(printable, texts), end=end, flush=flush, file=sys.stderr if error else sys.stdout)
 
 
-def say_json(found: object) -> None:
+def say_json(value: object) -> None:
     """Print a value as one line of JSON, in ASCII."""
-    print(json.dumps(found).replace("\x7f", "\\u007f"))
+    print(json.dumps(value).replace("\x7f", "\\u007f"))
 
 
 def prepare() -> None:

@@ -15,7 +15,7 @@ UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800
 
 def printable(text: object) -> str:
     """The text with control characters, and what cannot be encoded, written out: `\\x1b` for an escape character."""
-    return UNFIT.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), str(text))
+    return UNFIT.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), str(text))
 
 
 def one_line(text: object) -> str:
@@ -28,8 +28,8 @@ def quoted(text: object) -> str:
     return json.dumps(one_line(text), ensure_ascii=False)
 
 
-def command(*words: object) -> str:
-    """The words as a command that can be pasted into a shell of this system, quoted where needed."""
+def command(*args: object) -> str:
+    """These arguments as a command that can be pasted into a shell of this system, quoted where needed."""
     # a path that begins with a dash would be taken for an option
-    texts = [f".{os.sep}{word}" if isinstance(word, PurePath) and str(word)[:1] == "-" else str(word) for word in words]
+    texts = [f".{os.sep}{arg}" if isinstance(arg, PurePath) and str(arg)[:1] == "-" else str(arg) for arg in args]
     return subprocess.list2cmdline(texts) if os.name == "nt" else shlex.join(texts)

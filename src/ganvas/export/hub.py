@@ -18,13 +18,13 @@ FILES = ("model.safetensors", "README.md")
 
 
 def check(model: TrainedModel, target: str | os.PathLike[str], force: bool = False) -> None:
-    """Can the model go there? To be asked before the work; see `push`."""
+    """Raise a UserError if the model cannot be pushed there, before any work; see `push`."""
     if is_remote(target):
         remote_name(target)
         return
     folder = files.place(target)
-    named = isinstance(target, str) and re.fullmatch(r"(?!\.\.?/)[\w.-]+/[\w.-]+", target)
-    if named and not folder.exists():
+    like_hub_name = isinstance(target, str) and re.fullmatch(r"(?!\.\.?/)[\w.-]+/[\w.-]+", target)
+    if like_hub_name and not folder.exists():
         raise UserError(f"Did you mean hf://{target}? For a folder write ./{target}.")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is there already and is no folder. Choose another name.")
@@ -35,12 +35,12 @@ def check(model: TrainedModel, target: str | os.PathLike[str], force: bool = Fal
 
 
 def push(model: TrainedModel, target: str | os.PathLike[str], force: bool = False) -> str:
-    """Upload a model with its card as README; returns where it is now.
+    """Upload a model with its card as README; returns its address.
 
     Args:
         target: `hf://user/name`, or a folder (which then holds what would be uploaded); `user/name` is no folder unless
             there is one, or it is written `./user/name`.
-        force: overwrite what lies in that folder.
+        force: overwrite files in that folder.
 
     Raises:
         UserError: no such form of a name, files that are there, the extra `hub` is missing, the hub refused, or the

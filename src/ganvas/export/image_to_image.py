@@ -20,10 +20,10 @@ def image_to_image(
 
     Args:
         file: the file's name.
-        stride: what height and width are multiples of; twice as much at least, 4096 times at most.
+        stride: height and width are multiples of it, 2 to 4096 times.
         channels: of the images, without the mask.
-        masked: does a mask come last, 1 where a pixel is missing and 0 elsewhere?
-        card: of the model; what other programs need of it goes into the file.
+        masked: is the last channel a mask, 1 where a pixel is missing and 0 elsewhere?
+        card: of the model; the entries that other programs need are written into the file.
     """
 
     def inputs(n: int) -> tuple[Tensor]:

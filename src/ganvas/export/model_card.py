@@ -1,6 +1,6 @@
-"""What a model says of itself, for people: on the terminal, and as the README of its page on a hub.
+"""The description of a model, on the terminal and as the README of its page on a hub.
 
-What only one task has to say comes from its model: see `core.model.TrainedModel`.
+Parts that are specific to a task come from its model: see `core.model.TrainedModel`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from ganvas.core.text import command, one_line
 from ganvas.metrics.figures import number
 
 LICENCES = {"CC BY-SA 3.0": "cc-by-sa-3.0", "CC BY 4.0": "cc-by-4.0", "CC0": "cc0-1.0", "Apache-2.0": "apache-2.0"}
-LOGGED = ("loss_d", "loss_g", "accuracy_real", "accuracy_fake", "accuracy_held_out")  # what every task's log may have
+LOGGED = (
+    "loss_d",
+    "loss_g",
+    "accuracy_real",
+    "accuracy_fake",
+    "accuracy_held_out",
+)  # what the log of any task may hold
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -66,23 +72,23 @@ def figures(model: TrainedModel) -> list[str]:
     Raises:
         UserError: the model's card is damaged.
     """
-    lines = model.figures()
+    lines, noun = model.figures(), model.spec.noun
     for row in model.card.get("metrics", []):
         if row.get("value") is None:
             lines += [f"{row['title']}: not measured ({row['note']})"] if row.get("note") else []
             continue
         p, share = row["protocol"], row["share"]
-        values = f"{number(row['value'], share)} (real images {number(row.get('floor'), share)})"
+        values = f"{number(row['value'], share)} (real {noun} {number(row.get('floor'), share)})"
         lines.append(
-            f"{row['title']}: {values}; {p['repeats']} x {p['count']:,} pictures against {p['split']} {p['data']}, "
-            f"extractor {p['extractor']}, after {row['images']:,} images"
+            f"{row['title']}: {values}; {p['repeats']} x {p['count']:,} {noun} against {p['split']} {p['data']}, "
+            f"extractor {p['extractor']}, after {row['images']:,} {noun}"
         )
     return lines
 
 
 @checked_card
 def sections(model: TrainedModel) -> list[Section]:
-    """More that the model's task says of it.
+    """Further sections by the model's task.
 
     Raises:
         UserError: the model's card is damaged.
@@ -91,7 +97,7 @@ def sections(model: TrainedModel) -> list[Section]:
 
 
 def remarks(model: TrainedModel) -> list[str]:
-    """What is damaged in the logs of the run that the model lies in, a sentence each."""
+    """Sentences on damage in the logs of the model's run."""
     return Run(model.path.parent).remarks() if (model.path.parent / "experiment.json").is_file() else []
 
 
@@ -100,7 +106,7 @@ def markdown(model: TrainedModel, place: str) -> str:
     """The README of a model's page.
 
     Args:
-        place: how others load the model, such as hf://user/name.
+        place: the name by which users load the model, such as hf://user/name.
 
     Raises:
         UserError: the model's card is damaged.
@@ -125,9 +131,9 @@ def markdown(model: TrainedModel, place: str) -> str:
 
 
 def _usage(model: TrainedModel, place: str) -> str:
-    """Commands, and lines of Python."""
+    """The section on how to use the model: commands, and lines of Python."""
     usage = model.usage(place)
-    commands = [one_line(f"$ {command('ganvas', *words)}") for words in usage.commands]
+    commands = [one_line(f"$ {command('ganvas', *arguments)}") for arguments in usage.commands]
     text = "\n".join(["## Use\n", "```console", "$ pip install 'ganvas[hub]'", *commands, "```\n"])
     return text + (f"\n```python\nimport ganvas\n\n{usage.python}\n```\n" if usage.python else "")
 
@@ -137,5 +143,5 @@ def _list(lines: Sequence[str]) -> str:
 
 
 def _plain(text: object) -> str:
-    """One line of a card's words for Markdown: no links, pictures or HTML that someone wrote into a class's name."""
+    """A card's text as one line of Markdown, with links, pictures and HTML (in a class's name, say) escaped."""
     return re.sub(r"[\\`*\[\]]", r"\\\g<0>", html.escape(one_line(text), quote=False))

@@ -1,7 +1,7 @@
-"""`ganvas export`: the networks for other programs (ONNX), and a static page that draws in the visitor's browser.
+"""`ganvas export`: the networks for other programs (ONNX), and a static page that generates in the visitor's browser.
 
-What there is to export a model says itself: see `core.exports`. Every network is compared with torch before its file
-is kept. A selector is no part of an export: the pictures are those of the generator alone.
+`core.exports` says what a model can export. Every network is compared with torch before its file is written. A selector
+is not exported: the pictures are those of the generator alone.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from ganvas.core.model import TrainedModel, task_name
 if TYPE_CHECKING:
     import onnx
 
-CLOSE = 1e-4  # largest difference from torch that is allowed
 WEB = Path(__file__).parent / "web"
+CLOSE = 1e-4  # largest difference from torch that is usually allowed
 OTHER = "Choose another folder, or --force to overwrite it"
-RUNTIME = "ort-wasm-simd-threaded.wasm"  # the runtime of a page's networks,
-LOADER = "ort.wasm.bundle.min.mjs"  # and what starts it
+RUNTIME = "ort-wasm-simd-threaded.wasm"  # the runtime of a page's networks
+LOADER = "ort.wasm.bundle.min.mjs"  # the script that starts it
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,12 @@ class Exported:
 def export(model: TrainedModel, folder: Path, force: bool = False) -> list[Exported]:
     """Write a model's networks as ONNX files; the card of the model is in their metadata, under `ganvas`.
 
-    A model that draws gives `generator.onnx`, and `detector.onnx` where it has a detector. The generator's inputs: z
-    float [B, latent_dim] and, for a model with classes, labels int64 [B]; its output: images float [B, C, H, W] in
-    [-1, 1]. The detector's: images as these; probability float [B].
+    A model that generates from noise gives `generator.onnx`, and `detector.onnx` if it has a detector. The generator's
+    inputs: z float [B, latent_dim] and, for a model with classes, labels int64 [B]; its output: images float
+    [B, C, H, W] in [-1, 1]. The detector's: such images -> probability float [B].
+
+    A model of a table gives `generator.onnx` (noise, rows and given tokens -> tokens and places), `columns.json` with what
+    the tokens mean, and a README with a program for them.
 
     A model that restores gives `generator.onnx`, one that translates `to_a.onnx` and `to_b.onnx`: images float
     [B, C (+ 1: mask), H, W] of any size whose sides are multiples of the card's `stride` -> images
@@ -63,11 +66,16 @@ def export(model: TrainedModel, folder: Path, force: bool = False) -> list[Expor
     """
     check(model, folder, None, force)
     make_folder(folder)
-    return [_write(network, folder) for network in model.exports().networks]
+    exports = model.exports()
+    written = [_write(network, folder) for network in exports.networks]
+    for name, content in exports.files().items():
+        write_whole(folder / name, content)
+        written.append(Exported(folder / name))
+    return written
 
 
 def check(model: TrainedModel, folder: Path | None, page: Path | None, force: bool = False) -> None:
-    """Can the model be exported there? To be asked before the work; see `export` and `web`.
+    """Raise a UserError if the model cannot be exported there, before any work; see `export` and `web`.
 
     Raises:
         UserError: there are files already, or there is nothing of that kind to export.
@@ -76,7 +84,8 @@ def check(model: TrainedModel, folder: Path | None, page: Path | None, force: bo
     if folder is not None:
         if not exports.networks:
             raise UserError(f"{model.path}: models of the task {task_name(model.card)} have no ONNX form.")
-        check_free(*(folder / network.file for network in exports.networks), force=force, way=OTHER)
+        names = [*(network.file for network in exports.networks), *exports.files()]
+        check_free(*(folder / name for name in names), force=force, way=OTHER)
     if page is None:
         return
     if exports.page is None:
@@ -91,7 +100,7 @@ def check(model: TrainedModel, folder: Path | None, page: Path | None, force: bo
 
 
 def web(model: TrainedModel, folder: Path, force: bool = False) -> list[Exported]:
-    """Write a static page that draws with this generator in the visitor's browser; any static host will do.
+    """Write a static page that runs this generator in the visitor's browser, for any static host.
 
     Args:
         force: overwrite such a page that is there.
@@ -101,7 +110,7 @@ def web(model: TrainedModel, folder: Path, force: bool = False) -> list[Exported
     """
     check(model, None, folder, force)
     page = model.exports().page
-    assert page is not None  # `check` has seen to it
+    assert page is not None  # ensured by `check`
     make_folder(folder)
     written = [_write(network, folder) for network in page.networks]
     files = page.files()
@@ -116,7 +125,7 @@ def runtime_files() -> dict[str, bytes]:
     return {RUNTIME: gzip.decompress(packed), **{name: (WEB / name).read_bytes() for name in (LOADER, "NOTICE")}}
 
 
-def _write(wanted: OnnxNetwork, folder: Path) -> Exported:
+def _write(spec: OnnxNetwork, folder: Path) -> Exported:
     """Export a network, compare it with torch, and write it."""
     try:
         import onnx
@@ -124,41 +133,43 @@ def _write(wanted: OnnxNetwork, folder: Path) -> Exported:
         import onnxscript  # noqa: F401  # torch needs it
     except ImportError as error:
         raise UserError(f"Exporting needs {error.name}: pip install 'ganvas[export]'.") from error
-    network = copy.deepcopy(wanted.network).cpu().eval()  # the model itself stays on its device
-    proto = _trace(network, wanted)
-    onnx.helper.set_model_props(proto, {"ganvas": json.dumps(wanted.card)})
+    network = copy.deepcopy(spec.network).cpu().eval()  # the model itself stays on its device
+    proto = _trace(network, spec)
+    onnx.helper.set_model_props(proto, {"ganvas": json.dumps(spec.card)})
     content = proto.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     difference = 0.0
     for n in (1, 2, 37):
-        values = wanted.inputs(n)
-        feeds = {name: value.numpy() for name, value in zip(wanted.names, values, strict=True)}
+        values = spec.inputs(n)
+        feeds = {name: value.numpy() for name, value in zip(spec.names, values, strict=True)}
         feeds = {name: feeds[name] for name in {i.name for i in session.get_inputs()}}
         with torch.inference_mode():
-            expected = network(*values).numpy()
-        actual = session.run(None, feeds)[0]
-        difference = max(difference, float(np.abs(actual - expected).max()))
-    if not difference <= CLOSE:
-        raise UserError(f"{wanted.file} differs from torch by {difference:.2g} ({CLOSE:g} is allowed); not written.")
-    write_whole(folder / wanted.file, content)
-    return Exported(folder / wanted.file, difference)
+            expected = network(*values)
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        for one, other in zip(session.run(None, feeds), expected, strict=True):
+            difference = max(difference, float(np.abs(np.asarray(one) - other.numpy()).max()))
+    close = spec.close or CLOSE
+    if not difference <= close:
+        raise UserError(f"{spec.file} differs from torch by {difference:.2g} ({close:g} is allowed); not written.")
+    write_whole(folder / spec.file, content)
+    return Exported(folder / spec.file, difference)
 
 
-def _trace(network: nn.Module, wanted: OnnxNetwork) -> onnx.ModelProto:
-    """The network as ONNX, of any batch size or of what `open_axes` leaves open."""
-    example: tuple[Tensor, ...] = wanted.inputs(3)
-    axes: dict[int, Any] = wanted.open_axes or {0: torch.export.Dim("batch", min=1)}
+def _trace(network: nn.Module, spec: OnnxNetwork) -> onnx.ModelProto:
+    """The network as ONNX, with the batch size, or the axes in `open_axes`, left open."""
+    example: tuple[Tensor, ...] = spec.inputs(3)
+    axes: dict[int, Any] = spec.open_axes or {0: torch.export.Dim("batch", min=1)}
     log = logging.getLogger("torch.onnx")
     level = log.level
     try:
         log.setLevel(logging.ERROR)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what torch says of its own exporter is of no use here
+            warnings.simplefilter("ignore")  # torch warns about its own exporter
             program = torch.onnx.export(
                 network,
                 example,
-                input_names=list(wanted.names),
-                output_names=[wanted.output],
+                input_names=list(spec.names),
+                output_names=[spec.output] if isinstance(spec.output, str) else [*spec.output],
                 dynamic_shapes=tuple(axes for _ in example),
                 dynamo=True,
                 verbose=False,

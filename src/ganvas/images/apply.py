@@ -1,4 +1,4 @@
-"""Some work on picture files: where the results go, before and after on one sheet, files that cannot be read."""
+"""Applying a function to picture files: where the results go, a sheet of before and after, unreadable files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Failed:
 
 
 class Result(NamedTuple):
-    """What came of a picture: before and after, what the user should know, and perhaps a map, uint8 [H, W]."""
+    """The result for a picture: before and after, what the user should know, and perhaps a map, uint8 [H, W]."""
 
     before: Original
     after: Original
@@ -62,7 +62,7 @@ def each(
     sheet: str | os.PathLike[str] | None = None,
     force: bool = False,
 ) -> Iterator[Doing | Applied | Failed | Written]:
-    """Do some work to picture files, into a folder, and yield what is done; what cannot be read is passed over.
+    """Apply `work` to picture files, write the results into a folder, and yield events; unreadable files are skipped.
 
     Args:
         images: files, or folders of them.
@@ -108,34 +108,34 @@ def each(
 
 
 def _places(paths: Sequence[Path], folder: Path, mapped: bool) -> dict[Path, tuple[Path, str]]:
-    """Where each picture is written, and a sentence where that is another name than one would look for.
+    """Where each picture is written, and a note where its name is not the expected one.
 
     Those that keep their names come first; x.tif, which would become x.png too, is then x.tif.png.
     """
     wanted = {path: originals.place(folder, path).name for path in paths}
     used: set[str] = set()
-    found: dict[Path, tuple[Path, str]] = {}
+    targets: dict[Path, tuple[Path, str]] = {}
     for path in sorted(paths, key=lambda path: wanted[path] != path.name):
         name = wanted[path]
         if naming.key(name) in used:
             name = naming.unused(name if name == path.name else f"{path.name}.png", used)
         note = "" if name == wanted[path] else f"{path} is written as {name}: {wanted[path]} is another picture's name."
-        found[path] = (folder / name, note)
+        targets[path] = (folder / name, note)
         used |= {naming.key(name)} | ({naming.key(_map_of(folder / name).name)} if mapped else set())
-    return {path: found[path] for path in paths}
+    return {path: targets[path] for path in paths}
 
 
 def _check_places(paths: Sequence[Path], written: Sequence[Path], force: bool) -> None:
     """Nothing is overwritten unasked, and never a picture that is to be read."""
-    own = {path.resolve() for path in paths} if force else set()
+    sources = {path.resolve() for path in paths} if force else set()
     for file in written:
-        if file.resolve() in own:
+        if file.resolve() in sources:
             raise UserError(f"{file} is one of the pictures themselves. Choose another --out.")
         check_free(file, force=force, way="Choose another --out, or --force to overwrite it")
 
 
 def _map_of(target: Path) -> Path:
-    """Where the map of what was invented lies."""
+    """The path of the map that shows what was invented."""
     return target.with_name(f"{target.name}.invented.png")
 
 

@@ -1,4 +1,4 @@
-"""Augmentation of what the discriminator sees: of few images it would soon know each one by heart.
+"""Augmentation of what the discriminator sees: with few images it would soon memorise each one.
 
 Real and generated images are changed in the same way, with a probability below 1 for each change, so that unchanged
 images remain the most frequent and the generator does not learn the changes (Karras et al. 2020, "Training generative

@@ -22,9 +22,9 @@ if "avif" in features.modules and features.check("avif"):  # Pillow 11.3 and lat
     SUFFIXES, FORMATS = SUFFIXES | {".avif"}, (*FORMATS, "AVIF")
 if find_spec("pillow_heif"):
     SUFFIXES |= {".heic", ".heif", ".hif"}
-LIMIT = 200_000_000  # pixels of an image: more is a decompression bomb, or no use for training
+LIMIT = 200_000_000  # pixels of an image: more is a decompression bomb, or useless for training
 BYTES = 500_000_000  # bytes of an image file, or of a member of an archive, that are read at most
-SPARE = 2  # a large JPEG is decoded at 1/2, 1/4 or 1/8, but at least at so many times the wanted size
+SPARE = 2  # a large JPEG is decoded at 1/2, 1/4 or 1/8, but at least at this multiple of the wanted size
 WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # modes of more than 8 bits
 WHITES = (255, 1023, 4095, 16383, 65535)  # the largest values of 8, 10, 12, 14 and 16 bits
 SLACK = 0.1  # of the range: scaling and sharpening overshoot by so much, which is clipped
@@ -86,7 +86,7 @@ def opened(data: bytes | np.ndarray | Exception) -> Image.Image:
         raise Unreadable("it is no picture" if data else "it is empty") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Unreadable(f"it has more than {LIMIT // 1_000_000} million pixels") from error
-    except Exception as error:  # Pillow passes on all kinds: OSError, SyntaxError, struct.error ...
+    except Exception as error:  # Pillow raises many kinds: OSError, SyntaxError, struct.error ...
         raise Unreadable(first_line(error)) from error
     if picture.width * picture.height > LIMIT:
         raise Unreadable(f"it has more than {LIMIT // 1_000_000} million pixels")
@@ -211,7 +211,7 @@ def values_of(picture: Image.Image) -> tuple[float, float, bool]:
         low, high = float(values.min()), float(values.max())
     except Exception as error:  # see `opened`
         raise Unreadable(first_line(error)) from error
-    if not np.isfinite([low, high]).all():  # NaN goes through both
+    if not np.isfinite([low, high]).all():  # min and max pass NaN on
         raise Unreadable("it holds values that are not numbers")
     return low, high, values.dtype.kind == "f"
 
@@ -235,13 +235,13 @@ def _strips(values: np.ndarray) -> list[np.ndarray]:
 
 def scaled(values: np.ndarray, black: float, white: float) -> np.ndarray:
     """Values of any type as uint8: `black` becomes 0, `white` 255, and the rest is clipped."""
-    found = np.empty(values.shape, np.uint8)
+    result = np.empty(values.shape, np.uint8)
     start = 0
     for part in _strips(values):
         levels = (part.astype(np.float64) - black) * (255 / (white - black))
-        found[start : start + len(part)] = np.rint(levels).clip(0, 255)
+        result[start : start + len(part)] = np.rint(levels).clip(0, 255)
         start += len(part)
-    return found
+    return result
 
 
 def _eight_bits(picture: Image.Image, depth: Depth | None) -> Image.Image:
@@ -255,7 +255,7 @@ class Seen:
 
     def __init__(self) -> None:
         self.pictures = 0
-        self.kinds: dict[
+        self.extents: dict[
             bool, tuple[float, float, bool]
         ] = {}  # by 'stored as floats': lowest and highest value, and whether all are whole
 
@@ -273,28 +273,28 @@ class Seen:
 
     def join(self, other: Seen) -> None:
         """Add the counts of another one."""
-        for floats, values in other.kinds.items():
+        for floats, values in other.extents.items():
             self._count(floats, *values)
         self.pictures += other.pictures
 
     def _count(self, floats: bool, low: float, high: float, whole: bool) -> None:
-        least, most, all_whole = self.kinds.get(floats, (low, high, whole))
-        self.kinds[floats] = min(least, low), max(most, high), all_whole and whole
+        least, most, all_whole = self.extents.get(floats, (low, high, whole))
+        self.extents[floats] = min(least, low), max(most, high), all_whole and whole
 
     @property
     def depth(self) -> Depth:
-        ranges = {floats: natural(low, high, floats, whole) for floats, (low, high, whole) in self.kinds.items()}
+        ranges = {floats: natural(low, high, floats, whole) for floats, (low, high, whole) in self.extents.items()}
         return Depth(ranges.get(False), ranges.get(True))
 
     def summary(self) -> list[str]:
         """Sentences on which values became black and white, for whole numbers and floats."""
-        words = []
+        sentences = []
         for floats, known in ((False, self.depth.whole), (True, self.depth.floats)):
             if known is not None:
-                low, high, _ = self.kinds[floats]
+                low, high, _ = self.extents[floats]
                 beyond = f" (values go from {range_text((low, high))}: what lies beyond is clipped)"
-                words.append(range_text(known) + (beyond if low < known[0] or high > known[1] else ""))
-        return words
+                sentences.append(range_text(known) + (beyond if low < known[0] or high > known[1] else ""))
+        return sentences
 
 
 def range_text(values: Range) -> str:

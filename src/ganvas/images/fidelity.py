@@ -8,7 +8,7 @@ from torch import Tensor
 from ganvas.images.windows import bell, windowed
 
 PEAK = 255.0
-LEAST = 5  # pictures over which a mean is taken
+LEAST = 5  # pictures needed for a mean, at least
 MOST = 100.0  # dB, at which means over pictures are cut off: equal ones would make them infinite
 WINDOW, SIGMA = 11, 1.5  # pixels
 K1, K2 = 0.01, 0.03

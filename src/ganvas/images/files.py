@@ -91,7 +91,7 @@ def gather(places: Sequence[str | os.PathLike[str]]) -> list[Path]:
     Raises:
         UserError: there is no such file, or a folder has no pictures in it.
     """
-    found: list[Path] = []
+    paths: list[Path] = []
     for name in places:
         place = files.place(name)
         inside = _inside(place) if place.is_dir() else [place]
@@ -99,8 +99,8 @@ def gather(places: Sequence[str | os.PathLike[str]]) -> list[Path]:
             raise UserError(f"{place} holds no pictures: there is no {', '.join(sorted(decode.SUFFIXES))} file in it.")
         if not place.exists():
             raise UserError(f"There is no file or folder {place}.")
-        found += inside
-    return list(dict.fromkeys(found))
+        paths += inside
+    return list(dict.fromkeys(paths))
 
 
 def fit(path: Path, spec: ImageSpec, depth: Depth | None = None) -> tuple[Tensor, str]:
@@ -165,8 +165,8 @@ def fit_all(
 def _inside(folder: Path) -> list[Path]:
     """All image files in a folder and below it, sorted by name, without the hidden files of operating systems."""
     try:
-        found = (p for p in folder.rglob("*") if p.suffix.lower() in decode.SUFFIXES and p.is_file())
-        return sorted(p for p in found if not litter_in(p.relative_to(folder).as_posix()))
+        paths = (p for p in folder.rglob("*") if p.suffix.lower() in decode.SUFFIXES and p.is_file())
+        return sorted(p for p in paths if not litter_in(p.relative_to(folder).as_posix()))
     except OSError as error:
         raise cannot("read", folder, error) from error
 
@@ -179,7 +179,7 @@ def _from_folder(place: Path) -> Pictures:
             f"{place} holds no pictures (and no run): there is no {', '.join(sorted(decode.SUFFIXES))} file in it."
         )
     depth, wide = depth_of(paths)
-    found, modes = [], Counter[str]()
+    loaded, modes = [], Counter[str]()
     for path in paths:
         try:
             raw = decode.opened(_content(path))
@@ -188,17 +188,17 @@ def _from_folder(place: Path) -> Pictures:
         except decode.Unreadable as error:
             raise UserError(f"{path} cannot be read as a picture ({error}). Remove it.") from error
         array = decode.channelled(picture, len(picture.getbands())).transpose(2, 0, 1)
-        found.append(array)
-        if array.shape != found[0].shape or array.shape[1] != array.shape[2]:
+        loaded.append(array)
+        if array.shape != loaded[0].shape or array.shape[1] != array.shape[2]:
             raise UserError(
-                f"{path} is a picture of {_words(array)} and {paths[0].name} of {_words(found[0])}; square "
+                f"{path} is a picture of {_words(array)} and {paths[0].name} of {_words(loaded[0])}; square "
                 "pictures of one size and one kind are needed."
             )
-    kinds = [MODES.get(mode, mode) for mode in modes if mode not in ("L", "RGB", "RGBA", *decode.WIDE)]
-    changed = [f"from {', '.join(kinds)}"] * bool(kinds) + [f"from values of {text}" for text in wide]
+    unusual = [MODES.get(mode, mode) for mode in modes if mode not in ("L", "RGB", "RGBA", *decode.WIDE)]
+    changed = [f"from {', '.join(unusual)}"] * bool(unusual) + [f"from values of {text}" for text in wide]
     form = f"8 bits, converted {' and '.join(changed)}" if changed else "8 bits, as in the files"
     names = tuple(sorted({p.relative_to(place).parts[0] for p in paths if len(p.relative_to(place).parts) > 1}))
-    images = torch.from_numpy(np.stack(found))
+    images = torch.from_numpy(np.stack(loaded))
     if not names or any(p.parent == place for p in paths):
         return Pictures(images, None, (), form)
     labels = torch.tensor([names.index(p.relative_to(place).parts[0]) for p in paths])
@@ -215,13 +215,13 @@ def depth_of(paths: Sequence[Path]) -> tuple[Depth, list[str]]:
 
 
 def _from_numpy(place: Path) -> Pictures:
-    found = arrays.read(place, split=False)
-    images, labels = found.train
+    stored = arrays.read(place, split=False)
+    images, labels = stored.train
     if images.shape[2] != images.shape[3]:
         raise UserError(f"{place} holds pictures of {_words(images[0])}; square ones are needed.")
-    form = f"8 bits ({' '.join(found.notes)})" if found.notes else "8 bits, as in the files"
+    form = f"8 bits ({' '.join(stored.notes)})" if stored.notes else "8 bits, as in the files"
     return Pictures(
-        torch.from_numpy(images), None if labels is None else torch.from_numpy(labels), found.class_names, form
+        torch.from_numpy(images), None if labels is None else torch.from_numpy(labels), stored.class_names, form
     )
 
 

@@ -1,4 +1,4 @@
-"""Picture files as their owners keep them: depth, transparency, colour profile and EXIF come back as they were."""
+"""The user's own picture files: depth, transparency, colour profile and EXIF are preserved."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Original:
         return self.white or float(np.iinfo(self.pixels.dtype).max)
 
     @property
-    def told(self) -> str:
-        """What was assumed of its values, in words; mostly nothing."""
+    def assumption(self) -> str:
+        """What was assumed about its values, as text; mostly ''."""
         if self.white is None:
             return ""
         return f"its values of 16 bits go up to {int(self.pixels.max()):,} only: {self.white:,.0f} is taken for white"
@@ -64,18 +64,18 @@ def read(path: Path) -> Original:
         if frames > 1 and picture.format != "MPO":  # a camera's file with a preview in it
             raise UserError(f"{path} is animated ({frames} pictures). Take out the one that you mean.")
         deep = _is_deep(picture)
-        found = (
+        original = (
             _colours_of_16(path, content, picture)
             if deep and picture.mode[0] != "I"
             else _of_pillow(picture, deep, path)
         )
     except decode.Unreadable as error:
         raise UserError(f"{path} cannot be read as a picture ({error}).") from error
-    return _with_white(found)
+    return _with_white(original)
 
 
 def _with_white(original: Original) -> Original:
-    """The same; where its 16 bits hold fewer, with the largest value of so many as its white."""
+    """The same; where its values use fewer than 16 bits, the largest value of that many is its white."""
     if original.pixels.dtype != np.uint16 or original.alpha is not None:  # transparency has the full range
         return original
     _, white = decode.natural(0, float(original.pixels.max(initial=0)), False, True)
@@ -85,20 +85,20 @@ def _with_white(original: Original) -> Original:
 def _frames(picture: Image.Image) -> int:
     try:
         return getattr(picture, "n_frames", 1)
-    except Exception as error:  # Pillow raises what its parts raise
+    except Exception as error:  # Pillow passes on any error of its codecs
         raise decode.Unreadable(first_line(error)) from error
 
 
 def _is_deep(picture: Image.Image) -> bool:
-    """Has it 16 bits a colour, which Pillow would cut to 8?"""
-    told = str(getattr(picture, "tile", ""))
+    """Does it have 16 bits a colour, which Pillow would cut to 8?"""
+    tiles = str(getattr(picture, "tile", ""))
     return (
-        ";16" in told or picture.mode[0] == "I" or (picture.format == "PPM" and bool(re.search(r", \d{4,5}\)", told)))
+        ";16" in tiles or picture.mode[0] == "I" or (picture.format == "PPM" and bool(re.search(r", \d{4,5}\)", tiles)))
     )
 
 
 def _kept(picture: Image.Image) -> bytes | None:
-    """EXIF without what tells how this very file is laid out, as that of a TIFF does."""
+    """EXIF without the tags on the layout of this very file, which a TIFF has."""
     exif = picture.getexif()
     if picture.format == "TIFF":
         kept = Image.Exif()
@@ -133,7 +133,7 @@ def _of_pillow(picture: Image.Image, deep: bool, path: Path) -> Original:
         return Original(array if array.ndim == 3 else array[:, :, None], None, profile, kept)
     except UserError:
         raise
-    except Exception as error:  # Pillow raises what its parts raise
+    except Exception as error:  # Pillow passes on any error of its codecs
         raise decode.Unreadable(first_line(error)) from error
 
 
@@ -183,7 +183,7 @@ def place(folder: Path, path: Path) -> Path:
     try:
         with files.open_regular(path) as file, Image.open(file, formats=decode.FORMATS) as picture:
             deep, clear = _is_deep(picture), "A" in picture.getbands() or "transparency" in picture.info
-    except Exception:  # it will be said when it is read
+    except Exception:  # reported when it is read
         deep = clear = False
     fits = form is not None and not (deep and form != "PNG") and not (clear and form == "JPEG")
     return folder / (path.name if fits else f"{path.stem}.png")
@@ -197,15 +197,15 @@ def write(path: Path, original: Original, pixels: np.ndarray, alpha: np.ndarray 
     """
     form = KEPT[path.suffix.lower()]
     check_free(path, force=force, way="Choose another --out, or --force to overwrite it")
-    whole = pixels if alpha is None else np.concatenate([pixels, alpha[:, :, None]], 2)
-    if whole.dtype == np.uint16 and whole.shape[2] > 1:
-        write_whole(path, _png_of_16(path, whole, original))
+    combined = pixels if alpha is None else np.concatenate([pixels, alpha[:, :, None]], 2)
+    if combined.dtype == np.uint16 and combined.shape[2] > 1:
+        write_whole(path, _png_of_16(path, combined, original))
         return
     buffer = io.BytesIO()
     more = {"icc_profile": original.profile} if original.profile else {}
     more |= {"exif": original.exif} if original.exif else {}
     try:
-        picture = Image.fromarray(whole[:, :, 0] if whole.shape[2] == 1 else whole)
+        picture = Image.fromarray(combined[:, :, 0] if combined.shape[2] == 1 else combined)
         picture.save(buffer, form, **SAVING.get(form, {}), **more)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be written as {form} ({error}).") from error

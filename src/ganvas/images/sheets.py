@@ -105,7 +105,7 @@ def read(path: Path) -> Tensor:
             array = np.array(picture)
     except UserError:
         raise
-    except Exception as error:  # Pillow passes on all kinds
+    except Exception as error:  # Pillow raises many kinds
         raise UserError(f"{path} cannot be read as a picture ({first_line(error)}).") from error
     if (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or array.dtype != np.uint8:
         raise UserError(f"{path} is no picture that Ganvas wrote.")

@@ -34,6 +34,7 @@ class ImageSpec:
     masked: bool = False
     turned: bool = False
     noun: ClassVar[str] = "images"
+    shown_as: ClassVar[str] = "Picture"
 
     @classmethod
     def from_dict(cls, values: Any) -> ImageSpec:
@@ -70,8 +71,8 @@ class ImageSpec:
     @property
     def colours(self) -> str:
         """What the channels are, in words."""
-        kinds = {1: "grey", 3: "colour", 4: "colour with transparency"}
-        return kinds.get(self.channels, f"{self.channels} channels")
+        names = {1: "grey", 3: "colour", 4: "colour with transparency"}
+        return names.get(self.channels, f"{self.channels} channels")
 
     def words(self) -> str:
         """Size and colours: '28x28 grey'."""

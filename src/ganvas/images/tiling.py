@@ -1,4 +1,4 @@
-"""A network at work on pictures of any size, tile by tile."""
+"""Applying a network to pictures of any size, tile by tile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganvas.images.planes import Planes, with_mask
 from ganvas.images.spec import ImageSpec
 
 TILE = 512  # pixels a side of a tile of the input
-MARGIN, RAMP = 16, 48  # pixels of a tile that its neighbour draws alone, and then that they draw together
+MARGIN, RAMP = 16, 48  # pixels at a tile's edge that come from its neighbour, and then that are blended
 Cut = Callable[[slice, slice], Tensor]  # rows and columns of the input -> what the network is given of them
 
 
@@ -30,12 +30,12 @@ def tiles(length: int, stride: int, tile: int = TILE) -> list[tuple[slice, Tenso
     weights = []
     for start in starts:
         size = min(tile, length - start)
-        there = torch.arange(size)
+        position = torch.arange(size)
         ramp = torch.ones(size)
         if start > 0:
-            ramp = torch.minimum(ramp, ((there - MARGIN + 0.5) / RAMP).clamp(0, 1))
+            ramp = torch.minimum(ramp, ((position - MARGIN + 0.5) / RAMP).clamp(0, 1))
         if start + size < length:
-            ramp = torch.minimum(ramp, ((size - 1 - there - MARGIN + 0.5) / RAMP).clamp(0, 1))
+            ramp = torch.minimum(ramp, ((size - 1 - position - MARGIN + 0.5) / RAMP).clamp(0, 1))
         weights.append(ramp)
     total = torch.zeros(length)
     for start, weight in zip(starts, weights, strict=True):
@@ -61,20 +61,22 @@ class Tiled(NamedTuple):
         """
         device, scale = next(self.network.parameters()).device, self.spec.scale
         stride = int(self.network.stride)  # pyright: ignore[reportArgumentType]
-        made = torch.zeros(count, self.spec.channels, scale * height, scale * width)
+        result = torch.zeros(count, self.spec.channels, scale * height, scale * width)
         down, across = tiles(height, stride), tiles(width, stride)
         for i, (rows, rise) in enumerate(down):
             for columns, run in across:
-                given = cut(rows, columns)
-                if self.spec.masked and not given[:, -1].any():  # nothing is missing here
-                    tile = given[:, :-1]
+                part = cut(rows, columns)
+                if self.spec.masked and not part[:, -1].any():  # nothing is missing here
+                    tile = part[:, :-1]
                 else:
-                    tile = self.network(given.to(device)).float().cpu()
+                    tile = self.network(part.to(device)).float().cpu()
                 weight = torch.outer(rise.repeat_interleave(scale), run.repeat_interleave(scale))
-                into = made[:, :, scale * rows.start : scale * rows.stop, scale * columns.start : scale * columns.stop]
+                into = result[
+                    :, :, scale * rows.start : scale * rows.stop, scale * columns.start : scale * columns.stop
+                ]
                 into += tile * weight
             yield (i + 1) / len(down)
-        return made
+        return result
 
     def on_tensors(self, images: Tensor, masks: Tensor | None = None) -> Generator[float, None, Tensor]:
         """As `run`, of float [B, C, H, W] in [-1, 1] and bool masks [B, 1, H, W], True where a pixel is missing."""

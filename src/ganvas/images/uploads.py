@@ -49,9 +49,9 @@ def original(content: bytes) -> Original:
     Raises:
         UserError: as `picture`.
     """
-    found = picture(content)
-    found.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
-    array = np.asarray(found)
+    image = picture(content)
+    image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
+    array = np.asarray(image)
     if array.ndim == 2:
         return Original(array[:, :, None], None)
     if array.shape[2] == 4:
@@ -70,10 +70,10 @@ def mask(content: bytes | None, of: Original) -> np.ndarray:
         if of.alpha is None:
             raise UserError("This model fills holes: paint over what is missing first.")
         return of.alpha < 128
-    drawn = np.asarray(picture(content).convert("L").resize((width, height), Image.Resampling.NEAREST))
-    if not (drawn > 127).any():
+    marked = np.asarray(picture(content).convert("L").resize((width, height), Image.Resampling.NEAREST))
+    if not (marked > 127).any():
         raise UserError("Nothing is marked as missing: paint over what shall be filled.")
-    return drawn > 127
+    return marked > 127
 
 
 def tensor_png(pixels: Tensor) -> bytes:

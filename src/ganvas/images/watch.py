@@ -1,4 +1,4 @@
-"""The terminal while work is done to picture files. Nothing here imports torch before that begins."""
+"""What the terminal shows while picture files are processed. Nothing here imports torch before that begins."""
 
 from __future__ import annotations
 

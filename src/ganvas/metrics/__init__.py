@@ -1,10 +1,10 @@
 """Metrics: how far generated samples are from real ones. A metric is one function here and one line in METRICS.
 
-Each function takes a `Pair` of real samples (the reference) and others beside them, generated or real, and gives a
-value, or a value with its standard error. What a value means depends on the extractor, the number of samples and the
-split: `ganvas.evaluate` states them, with the value that other real samples get by the same code (the floor).
+Each function takes a `Pair`: real samples (the reference) and others to compare with them, generated or real. It
+returns a value, or a value with its standard error. What it means depends on the extractor, the number of samples and
+the split: `ganvas.evaluate` states them, with the value that other real samples get by the same code (the floor).
 
-Nothing here knows what a sample is: a task that measures more than features hands in what is needed, as `Raw`.
+Nothing here depends on the kind of sample: a task that measures more than features passes what is needed as `Raw`.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from ganvas.metrics.copies import Nearest
 from ganvas.metrics.neighbours import Neighbourhood
 from ganvas.metrics.two_sample import Verdict
 
-CLASS_LEAST = 20  # samples of a class without which its own distance is not taken
-CLASSED = 0.5  # share of the real samples whose classes must have so many
-HELD_OUT = round(1 / copies.NEAR)  # held-out samples without which nobody knows how near one in so many comes
+CLASS_LEAST = 20  # samples of a class needed for a distance within the class
+CLASSED = 0.5  # share of the real samples whose classes must have that many
+HELD_OUT = round(1 / copies.NEAR)  # held-out samples needed to estimate the quantile `copies.NEAR`
 
 
 @dataclass(frozen=True)
 class Raw:
-    """How samples themselves are compared, and not features of them.
+    """How the samples themselves are compared, rather than their features.
 
-    flat: samples [N, ...] -> vectors [N, D], whose Euclidean distance says how near a sample is to another; network:
-    makes a fresh classifier for samples such as the given ones, see `two_sample.distinguish`.
+    flat: samples [N, ...] -> vectors [N, D], whose Euclidean distances are compared; network: makes a fresh
+    classifier for samples like the given ones, see `two_sample.distinguish`.
     """
 
     flat: Callable[[Tensor], Tensor]
@@ -41,17 +41,17 @@ class Raw:
 
 @dataclass(frozen=True)
 class Side:
-    """Samples of one side as the metrics see them.
+    """The samples of one side, with what the metrics need.
 
-    samples [N, ...]; features float [N, D]; opinions: the classifier's logits [N, K] where the extractor knows the
-    data's classes; labels int64 [N]: the true class, or the class that was asked for.
+    samples [N, ...]; features float [N, D]; logits [N, K] of the classifier, if the extractor
+    knows the data's classes; labels int64 [N]: the true class, or the class that was requested.
     """
 
     samples: Tensor
     features: Tensor
-    opinions: Tensor | None = None
+    logits: Tensor | None = None
     labels: Tensor | None = None
-    raw: Raw | None = None  # None: metrics of the samples themselves are not taken
+    raw: Raw | None = None  # None: no metrics of the samples themselves
 
     def __len__(self) -> int:
         return len(self.features)
@@ -93,8 +93,8 @@ class Seen:
 class Pair:
     """`real`: the reference; `other`: what is measured, or, for the floor (`other_is_real`), other real samples.
 
-    Training samples are as near as can be to themselves: for the floor, the held-out ones stand in wherever nearness
-    to training samples is asked for.
+    Training samples have distance 0 to themselves: for the floor, distances to training samples are those of the
+    held-out ones.
     """
 
     real: Side
@@ -168,7 +168,8 @@ def mifid(pair: Pair) -> float:
     return distances.memory_informed(pair.distance, pair.angle_to_seen, pair.seen.held_out_angle)
 
 
-def _knows_copies(pair: Pair) -> str:
+def _can_detect_copies(pair: Pair) -> str:
+    """Why the features cannot show copies of training samples; empty where they can."""
     usual = pair.seen.held_out_angle
     if not usual > 1e-6:
         return "the held-out images are the training images, to the extractor"
@@ -182,21 +183,21 @@ def _knows_copies(pair: Pair) -> str:
 
 def classifier_score(pair: Pair) -> float:
     """exp of the mean KL divergence of an image's class probabilities from all images' (Salimans et al. 2016)."""
-    assert pair.other.opinions is not None
-    log_each = pair.other.opinions.double().log_softmax(1)
+    assert pair.other.logits is not None
+    log_each = pair.other.logits.double().log_softmax(1)
     log_all = (torch.logsumexp(log_each, 0) - torch.tensor(len(log_each)).log()).unsqueeze(0)
     return float((log_each.exp() * (log_each - log_all)).sum(1).mean().exp())
 
 
 def class_accuracy(pair: Pair) -> float:
-    """Share of the images in which the classifier sees the class that was asked for."""
-    assert pair.other.opinions is not None
+    """Share of the images that the classifier assigns to the requested class."""
+    assert pair.other.logits is not None
     assert pair.other.labels is not None
-    return float((pair.other.opinions.argmax(1) == pair.other.labels).double().mean())
+    return float((pair.other.logits.argmax(1) == pair.other.labels).double().mean())
 
 
 def class_frechet(pair: Pair) -> float:
-    """Mean over the classes of the Frechet distance between the images of one class (classes of 20 images on)."""
+    """Mean over the classes of the Frechet distance between the images of one class (classes of at least 20 images)."""
     real, other = pair.real, pair.other
     values = [
         distances.frechet(real.features[real.labels == c], other.features[other.labels == c])
@@ -206,7 +207,7 @@ def class_frechet(pair: Pair) -> float:
 
 
 def _classes_of_both(pair: Pair) -> list[int]:
-    """The classes of which both sides have images enough."""
+    """The classes of which both sides have enough images."""
     assert pair.real.labels is not None
     assert pair.other.labels is not None
     counts = [torch.bincount(x, minlength=len(pair.class_names)) for x in (pair.real.labels, pair.other.labels)]
@@ -214,6 +215,7 @@ def _classes_of_both(pair: Pair) -> list[int]:
 
 
 def _has_classes(pair: Pair) -> str:
+    """Why too few classes have enough images; empty where enough of them do."""
     classes = _classes_of_both(pair)
     assert pair.real.labels is not None
     if torch.isin(pair.real.labels, torch.tensor(classes)).double().mean() >= CLASSED:
@@ -222,28 +224,28 @@ def _has_classes(pair: Pair) -> str:
 
 
 def label_balance(pair: Pair) -> float:
-    """Half the summed difference between the shares of the classes that the classifier sees (total variation)."""
+    """Total variation distance between the shares of the classes, as the classifier assigns them."""
 
-    def shares(opinions: Tensor) -> Tensor:
-        return torch.bincount(opinions.argmax(1), minlength=opinions.shape[1]) / len(opinions)
+    def shares(logits: Tensor) -> Tensor:
+        return torch.bincount(logits.argmax(1), minlength=logits.shape[1]) / len(logits)
 
-    assert pair.real.opinions is not None
-    assert pair.other.opinions is not None
-    return float((shares(pair.real.opinions) - shares(pair.other.opinions)).abs().sum() / 2)
+    assert pair.real.logits is not None
+    assert pair.other.logits is not None
+    return float((shares(pair.real.logits) - shares(pair.other.logits)).abs().sum() / 2)
 
 
 def near_copies_raw(pair: Pair) -> float:
-    """Share of the samples nearer to a training sample than 99% of the held-out ones are, by the samples themselves."""
+    """Share of the samples that are nearer to a training sample than 99% of the held-out ones, without features."""
     return pair.raw_to_seen.share_below(copies.limit(pair.seen.held_out_raw))
 
 
 def near_copies_features(pair: Pair) -> float:
-    """The same by their features."""
+    """The same by features."""
     return pair.features_to_seen.share_below(copies.limit(pair.seen.held_out_features))
 
 
-def knows_near(held_out: Callable[[Seen], Nearest]) -> Callable[[Pair], str]:
-    """Is it known how near real samples come to training samples?"""
+def check_near(held_out: Callable[[Seen], Nearest]) -> Callable[[Pair], str]:
+    """A check that the distance of real samples to training samples is known."""
 
     def check(pair: Pair) -> str:
         nearest = held_out(pair.seen)
@@ -257,7 +259,7 @@ def knows_near(held_out: Callable[[Seen], Nearest]) -> Callable[[Pair], str]:
 
 
 def fresh_classifier(pair: Pair) -> tuple[float, float]:
-    """Accuracy of a fresh classifier and half its 95% interval, as a standard error."""
+    """Accuracy of a fresh classifier, and its standard error from the 95% interval."""
     low, high = pair.verdict.interval
     return pair.verdict.accuracy, (high - low) / (2 * two_sample.Z)
 
@@ -268,21 +270,21 @@ def _anything(pair: Pair) -> str:
 
 @dataclass(frozen=True)
 class Metric:
-    """A function of a pair, what it is called, which way is better, and what it needs."""
+    """A function of a pair, its title, which direction is better, and what it needs."""
 
     function: Callable[[Pair], float | tuple[float, float]]
     title: str
     better: str  # 'lower', 'higher', or 'near' (to the value that real images get)
     least: int = 50  # samples on each side that differ from each other
-    needs: tuple[str, ...] = ()  # 'opinions': a classifier of these classes; 'labels': samples of known class
-    check: Callable[[Pair], str] = _anything  # what else keeps it from meaning something; empty: nothing
-    once: bool = False  # taken of the first repeat only: its error comes from the number of samples
-    slow: bool = False  # left out unless it is asked for
+    needs: tuple[str, ...] = ()  # 'logits': a classifier of these classes; 'labels': samples of known class
+    check: Callable[[Pair], str] = _anything  # another reason why it would be meaningless; empty: none
+    once: bool = False  # computed for the first repeat only: its error follows from the number of samples
+    slow: bool = False  # left out unless requested
     share: bool = False  # shown as a percentage
-    raw: bool = False  # it is taken of the samples themselves: what their features are does not matter
+    raw: bool = False  # computed from the samples themselves, not from features
 
     def missing(self, pair: Pair) -> str:
-        """Why it cannot be measured of this pair: a sentence without its end; empty where it can."""
+        """Why it cannot be measured for this pair, as a clause; empty where it can."""
         real, other = pair.real, pair.other
         sides = (real, "real images"), (other, "other real images" if pair.other_is_real else "pictures")
         for side, what in sides:
@@ -291,23 +293,23 @@ class Metric:
         fewest = min(len(real), len(other))
         if fewest < self.least:
             return f"it needs {self.least} images of each kind, and there are {fewest}"
-        if "opinions" in self.needs and other.opinions is None:
+        if "logits" in self.needs and other.logits is None:
             return "this extractor does not know the classes of these images"
         if "labels" in self.needs and (other.labels is None or real.labels is None):
             return "the pictures were not asked for by class"
         for side, what in sides:
-            if lack := enough.too_few(side.samples, self.least, what) or self._odd(pair, side, what):
+            if lack := enough.too_few(side.samples, self.least, what) or self._unusable(pair, side, what):
                 return lack
         return self.check(pair)
 
-    def _odd(self, pair: Pair, side: Side, what: str) -> str:
-        """Why these samples have no figures on their features, or on themselves."""
+    def _unusable(self, pair: Pair, side: Side, what: str) -> str:
+        """Why the features of these samples, or the samples themselves, cannot be measured; empty where they can."""
         if self.raw:
             return enough.too_alike(side.raw_variance, pair.real.raw_variance, what)
-        opinions = side.opinions if "opinions" in self.needs else None
+        logits = side.logits if "logits" in self.needs else None
         return (
             enough.not_finite(side.features, what)
-            or enough.not_finite(opinions, what)
+            or enough.not_finite(logits, what)
             or enough.too_alike(side.variance, pair.real.variance, what)
         )
 
@@ -319,10 +321,10 @@ METRICS: dict[str, Metric] = {
     "recall": Metric(recall, "recall", "near"),
     "density": Metric(density, "density", "near"),
     "coverage": Metric(coverage, "coverage", "near"),
-    "mifid": Metric(mifid, "Frechet, memory-informed", "lower", least=100, check=_knows_copies, once=True),
-    "classifier-score": Metric(classifier_score, "classifier score", "near", least=100, needs=("opinions",)),
-    "label-balance": Metric(label_balance, "class shares, apart", "lower", least=100, needs=("opinions",), share=True),
-    "class-accuracy": Metric(class_accuracy, "class accuracy", "higher", needs=("opinions", "labels"), share=True),
+    "mifid": Metric(mifid, "Frechet, memory-informed", "lower", least=100, check=_can_detect_copies, once=True),
+    "classifier-score": Metric(classifier_score, "classifier score", "near", least=100, needs=("logits",)),
+    "label-balance": Metric(label_balance, "class shares, apart", "lower", least=100, needs=("logits",), share=True),
+    "class-accuracy": Metric(class_accuracy, "class accuracy", "higher", needs=("logits", "labels"), share=True),
     "class-frechet": Metric(
         class_frechet, "Frechet dist. in class", "lower", least=200, needs=("labels",), check=_has_classes
     ),
@@ -330,7 +332,7 @@ METRICS: dict[str, Metric] = {
         near_copies_features,
         "near copies by features",
         "lower",
-        check=knows_near(lambda seen: seen.held_out_features),
+        check=check_near(lambda seen: seen.held_out_features),
         once=True,
         share=True,
     ),

@@ -1,4 +1,4 @@
-"""The copy check: how near samples come to training samples, beside how near held-out real ones come to them."""
+"""The copy check: distances of samples to training samples, compared with those of held-out real ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ganvas.metrics import neighbours
 
-NEAR = 0.01  # share of the held-out samples that lie so near to a training sample: nearer than that is a near copy
+NEAR = 0.01  # quantile of the held-out samples' distances to training samples; a smaller distance is a near copy
 
 
 @dataclass(frozen=True)

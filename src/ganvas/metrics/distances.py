@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-NEAR = 0.1  # mean cosine distance of Inception's features below which images are taken for remembered ones
+NEAR = 0.1  # mean cosine distance of Inception's features below which images count as memorised
 TINY = 1e-12
 BLOCK = 1_000  # images of one estimate of the kernel distance, as in its paper
 
@@ -40,10 +40,10 @@ def kernel(a: Tensor, b: Tensor, block: int = BLOCK) -> tuple[float, float]:
     """Kernel distance x 1000 and its standard error: the unbiased squared MMD with the kernel (x'y / D + 1)^3.
 
     On Inception features this is KID (Binkowski et al. 2018). It is estimated on blocks of up to 1,000 images that
-    share none, so that the error of their mean is an honest one.
+    do not overlap, so that the error of their mean is unbiased.
 
     Args:
-        a, b: [N, D] and [M, D], in an order that means nothing; at least four rows each.
+        a, b: [N, D] and [M, D], in random order; at least four rows each.
         block: images of a block.
     """
     count = min(len(a), len(b))
@@ -61,9 +61,9 @@ def _mmd(a: Tensor, b: Tensor) -> float:
 
 
 def mifid(distance: float, nearest: float) -> float:
-    """MiFID: the Frechet distance, divided by how near the images come to training images, where that is below NEAR.
+    """MiFID: the Frechet distance, divided by the mean distance to training images where that is below NEAR.
 
-    Bai et al. 2021, equations 2 to 4, with their threshold for Inception's features; on no others does it hold.
+    Bai et al. 2021, equations 2 to 4, with their threshold, which holds for Inception's features only.
 
     Args:
         distance: the Frechet distance.
@@ -75,8 +75,8 @@ def mifid(distance: float, nearest: float) -> float:
 def memory_informed(distance: float, nearest: float, usual: float) -> float:
     """The Frechet distance, as many times larger as the images are nearer to training images than held-out ones are.
 
-    The same thought for features whose distances are others than Inception's. With a fixed threshold held-out real
-    images lie below it themselves, and whatever is unlike them is the only thing that goes without a penalty.
+    A form of MiFID for other features than Inception's, for which held-out real images may themselves lie below the
+    fixed threshold, so that only images unlike them would go without a penalty.
 
     Args:
         distance, nearest: as for `mifid`.

@@ -1,7 +1,7 @@
-"""Is there enough to measure? What keeps a set of samples from having figures, in words for the one who reads them.
+"""Checks that a set of samples can be measured; each returns the reason why not, for the user to read.
 
-A sample that comes a hundred times, or a hundred samples that are all but the same, give numbers that mean nothing,
-and some of them look good: what is nowhere near a training sample is no copy either.
+Samples that are all the same, or nearly, give meaningless numbers, some of which seem good: samples that are far from
+all training samples have no near copies either.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import hashlib
 
 from torch import Tensor
 
-SPREAD = 0.01  # of the variance of real samples: such ones differ a tenth as much from each other, or less
+SPREAD = 0.01  # least variance, relative to that of real samples: a tenth of their standard deviation
 
 
 def too_few(samples: Tensor, least: int, what: str) -> str:
-    """Why there are not enough samples that differ from each other; empty where there are.
+    """Why there are too few samples that differ from each other; empty where there are enough.
 
     Args:
         samples: [N, ...].
-        least: so many must differ in a value at least.
+        least: the number of different samples that is needed.
         what: 'pictures', 'real images'.
     """
     digests: set[bytes] = set()
@@ -34,7 +34,7 @@ def too_few(samples: Tensor, least: int, what: str) -> str:
 
 
 def not_finite(values: Tensor | None, what: str) -> str:
-    """For how many samples [N, D] an extractor gives no finite numbers; empty where there is none (or no values)."""
+    """How many rows of [N, D] are not finite, as a reason; empty where all are finite (or there are no values)."""
     if values is None:
         return ""
     bad = int((~values.isfinite()).flatten(1).any(1).sum())
@@ -42,42 +42,42 @@ def not_finite(values: Tensor | None, what: str) -> str:
 
 
 def variance(values: Tensor) -> float:
-    """Summed over the columns of [N, D]; NaN for one row, or where a value is not finite."""
+    """The variance summed over the columns of [N, D]; NaN for one row, or where a value is not finite."""
     return float(values.double().var(0).sum()) if len(values) > 1 else float("nan")
 
 
-def too_alike(own: float, real: float, what: str) -> str:
-    """Why samples of this `variance` have no figure beside real ones of that `variance`; empty where they have."""
+def too_alike(value: float, real: float, what: str) -> str:
+    """Why samples of the variance `value` differ too little, compared with real ones; empty where they do not."""
     if not real > 0:
         return "the real images are all the same to the extractor"
-    if own >= SPREAD * real:
+    if value >= SPREAD * real:
         return ""
     return (
-        f"the {what} are nearly all the same: they vary {own / real:.2%} as much as real images, and {SPREAD:.0%} is "
+        f"the {what} are nearly all the same: they vary {value / real:.2%} as much as real images, and {SPREAD:.0%} is "
         "the least"
     )
 
 
 def lacking(
-    samples: Tensor, features: Tensor, real: Tensor, least: int, what: str = "pictures", opinions: Tensor | None = None
+    samples: Tensor, features: Tensor, real: Tensor, least: int, what: str = "pictures", logits: Tensor | None = None
 ) -> str:
-    """All of these in turn: the first reason why samples have no figures on their features; empty where they have.
+    """All these checks in turn: the first reason why features cannot be measured; empty where they can.
 
     Args:
-        samples: [N, ...]; features: [N, D] of theirs; real: [M, D] of real samples.
-        opinions: [N, K], where these are to be finite too.
+        samples: [N, ...]; features: their features [N, D]; real: features [M, D] of real samples.
+        logits: [N, K], if these must be finite too.
     """
     return (
         too_few(samples, least, what)
         or not_finite(features, what)
-        or not_finite(opinions, what)
+        or not_finite(logits, what)
         or too_alike(variance(features), variance(real), what)
     )
 
 
 def nothing_to_see(samples: Tensor, least: int, what: str) -> str:
-    """Why there is too little in samples uint8 [N, ...] that could be kept or lost; empty where there is enough."""
+    """Why too few samples uint8 [N, ...] have any contrast; empty where enough have."""
     if lack := too_few(samples, least, what):
         return lack
-    busy = samples.float().std(tuple(range(1, samples.dim()))) >= 1  # levels
-    return too_few(samples[busy], least, f"{what} with something to see in them")
+    textured = samples.float().std(tuple(range(1, samples.dim()))) >= 1  # levels
+    return too_few(samples[textured], least, f"{what} with something to see in them")

@@ -1,4 +1,4 @@
-"""Figures: the value of a metric, with all that it depends on. Figures of unlike protocols refuse to be compared."""
+"""Figures: the value of a metric, with all that it depends on. Only figures of the same protocol can be compared."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ganvas.core.run import Run
 from ganvas.core.samples import Dataset
 from ganvas.core.text import command
 
-NO_EXTRACTOR = "none"  # of figures that are taken of the samples themselves
+NO_EXTRACTOR = "none"  # for figures of the samples themselves
 VERSION = 2  # of the protocol: raised when the same images would give other figures
-MOST = 1e100  # no figure is larger: what is was not measured
+MOST = 1e100  # a larger value counts as not measured
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Protocol:
     version: int = VERSION
 
     def differences(self, other: Protocol) -> list[str]:
-        """What keeps figures of two protocols from being compared: 'count (10,000 and 2,000)'."""
+        """What differs between two protocols, so that figures cannot be compared: 'count (10,000 and 2,000)'."""
         pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
         return [f"{name} ({a} and {b})" for name, a, b in pairs if a != b]
 
@@ -46,7 +46,7 @@ class Protocol:
 class Figure:
     """A metric's value (mean over repeats), its spread, and the floor.
 
-    `spread` is the standard deviation over the repeats, or, for a metric that is taken once, its standard error; NaN
+    `spread` is the standard deviation over the repeats, or, for a metric that is computed once, its standard error; NaN
     where it is not known. `note` says why there is no value (then it is NaN).
     """
 
@@ -63,15 +63,15 @@ class Figure:
     note: str = ""
 
     def row(self) -> dict[str, Any]:
-        """The line of metrics.jsonl."""
+        """The row for metrics.jsonl."""
         return {**row_of(self), "protocol": vars(self.protocol)}
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Figure:
-        """What `row` made.
+        """The figure of a `row`.
 
         Raises:
-            ValueError: it is not such a line.
+            ValueError: it is not such a row.
         """
         values = _checked(cls, {k: math.nan if v is None else v for k, v in row.items() if k != "protocol"})
         return cls(**values, protocol=Protocol(**_checked(Protocol, row.get("protocol"))))
@@ -101,7 +101,7 @@ def figure(
     mark: str = "-",
     form: str = "as they are drawn",
 ) -> Figure:
-    """A figure with its protocol, for tasks that take their own (see `Task.measure`).
+    """A figure with its protocol, for tasks that compute their own (see `Task.measure`).
 
     Args:
         metric: its name in metrics.jsonl, and for people its `title` (empty: the name).
@@ -112,7 +112,7 @@ def figure(
         better: 'lower', 'higher' or 'near' (to the floor).
         share: it is shown as a percentage.
         split: 'held-out' or 'train': of `data`.
-        extractor: what turned samples into features, and its `mark`, which tells apart what would give other figures.
+        extractor: what turned samples into features; `mark`: identifies its version.
         form: how the samples were compared, such as '8 bits, lossless'.
     """
     labels = "as often as in the data" if data.class_names else "none"
@@ -136,22 +136,22 @@ def _checked(kind: type[Any], values: Any) -> dict[str, Any]:
     """Values for the plain fields of a dataclass, from a file that anyone may have written.
 
     Raises:
-        ValueError: one is missing, unknown, or of another kind.
+        ValueError: one is missing, unknown, or of another type.
     """
     fields = {f.name: f for f in dataclasses.fields(kind) if f.name != "protocol"}
     needed = {name for name, f in fields.items() if f.default is dataclasses.MISSING}
     if not isinstance(values, dict) or not needed <= values.keys() <= fields.keys():
         raise ValueError("its fields are others")
     for name, value in values.items():
-        wanted = str(fields[name].type)
-        fits = type(value).__name__ == wanted or (wanted == "float" and type(value) is int)
-        if not fits or (wanted in ("float", "int") and not abs(value) < MOST and not math.isnan(value)):
+        expected = str(fields[name].type)
+        fits = type(value).__name__ == expected or (expected == "float" and type(value) is int)
+        if not fits or (expected in ("float", "int") and not abs(value) < MOST and not math.isnan(value)):
             raise ValueError(f"{name} is {str(value)[:40]}")
     return values
 
 
 def readable(rows: object) -> list[Figure]:
-    """The figures in lines of metrics.jsonl, or of a card; what is no figure is passed over."""
+    """The figures in rows of metrics.jsonl or of a card; other entries are skipped."""
     figures: list[Figure] = []
     for row in rows if isinstance(rows, list) else []:
         with contextlib.suppress(ValueError, AttributeError):
@@ -177,7 +177,11 @@ def compare(a: Figure, b: Figure) -> float:
     Raises:
         UserError: they are figures of different metrics or protocols.
     """
-    unlike = [f"metric ({a.metric} and {b.metric})"] if a.metric != b.metric else a.protocol.differences(b.protocol)
-    if unlike:
-        raise UserError(f"These figures cannot be compared; they differ in {', '.join(unlike)}. Measure both alike.")
+    differences = (
+        [f"metric ({a.metric} and {b.metric})"] if a.metric != b.metric else a.protocol.differences(b.protocol)
+    )
+    if differences:
+        raise UserError(
+            f"These figures cannot be compared; they differ in {', '.join(differences)}. Measure both alike."
+        )
     return a.value / b.value if b.value else math.nan

@@ -1,4 +1,4 @@
-"""Nearest neighbours in feature space, sought in portions that fit into memory."""
+"""Nearest neighbours in feature space, searched in portions that fit into memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def radii(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def neighbourhood(real: Tensor, other: Tensor, real_radii: tuple[Tensor, Tensor], other_radii: Tensor) -> Neighbourhood:
-    """How the balls around real and other features, each as large as to its k-th neighbour, enclose the others.
+    """How the balls around real and other features, each with its k-th neighbour on the surface, enclose the others.
 
     Args:
         real, other: [N, D] and [M, D]; more than WIDE_BALLS rows each.
@@ -65,7 +65,7 @@ def nearest(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         parts.append(torch.addmm(lengths, part, y.T, alpha=-2).argmin(1))
     index = torch.cat(parts)
     exact = [(a - y[i]).square().sum(1).sqrt() for a, i in zip(x.split(PORTION), index.split(PORTION), strict=True)]
-    return torch.cat(exact), index  # taken anew: the matrix product blurs small distances
+    return torch.cat(exact), index  # recomputed: the matrix product is inexact for small distances
 
 
 def cosine_to_nearest(x: Tensor, y: Tensor) -> Tensor:

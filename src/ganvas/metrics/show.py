@@ -1,4 +1,4 @@
-"""What a person reads of figures: a progress bar while they are taken, then tables and sentences."""
+"""Figures on the terminal: a progress bar while they are computed, then tables and sentences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganvas.core.text import one_line
 from ganvas.metrics.figures import NO_EXTRACTOR, Figure, number
 from ganvas.metrics.two_sample import Z
 
-MANY = 1_000  # samples: with fewer a distance is mostly what chance adds to it
+MANY = 1_000  # samples: with fewer, chance makes up most of a distance
 
 
 def spread(value: float, by: float, share: bool) -> str:
@@ -36,7 +36,7 @@ def not_measured(notes: Iterable[tuple[str, str]]) -> list[str]:
 class Measuring(Progressing):
     """A progress bar while metrics are computed, and their table afterwards.
 
-    `samples`: what they are measured of, `real`: what that is held against, as people call them.
+    `samples` and `real`: what is measured, and what it is compared with, as named in the output.
     """
 
     def __init__(self, console: Console, samples: str = "samples", real: str = "real samples") -> None:
@@ -46,7 +46,7 @@ class Measuring(Progressing):
         self.written: list[Written] = []
 
     def show(self, event: Doing | Figure | Written) -> None:
-        """Take in what an evaluation yields."""
+        """Handle an event of an evaluation."""
         if isinstance(event, Doing):
             self.doing(event)
         elif isinstance(event, Figure):
@@ -55,7 +55,7 @@ class Measuring(Progressing):
             self.written.append(event)
 
     def table(self, title: str) -> None:
-        """Print all figures, and what they rest on."""
+        """Print all figures, and how they were measured."""
         table = _table_of(self.figures, self.real)
         if table.row_count:
             self.console.print(table)
@@ -65,11 +65,11 @@ class Measuring(Progressing):
         for line in not_measured((f.title, f.note) for f in self.figures):
             self.print(line)
         if self.figures:
-            self._rests_on(title, bool(table.row_count))
+            self._print_protocol(title, bool(table.row_count))
         for sheet in self.written:
             self.print(f"Sheet {sheet.path}: {sheet.text}")
 
-    def _rests_on(self, title: str, any_value: bool) -> None:
+    def _print_protocol(self, title: str, any_value: bool) -> None:
         p = self.figures[0].protocol
         extractor = "" if p.extractor == NO_EXTRACTOR else f"; extractor {p.extractor} ({p.mark[:8]})"
         self.print(

@@ -1,7 +1,7 @@
 """The classifier two-sample test: a fresh network is trained to tell generated samples from real ones.
 
-Lopez-Paz and Oquab 2017: where even a network made for it is right only half of the time, the two sets of samples are
-alike to it. Half of each set is learned from, the other half is tested on.
+Lopez-Paz and Oquab 2017: if even a network trained for it is right only half of the time, it cannot tell the two sets
+of samples apart. It is trained on half of each set and tested on the other half.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas.core import seeds
 
 EPOCHS, BATCH, RATE, DECAY = 8, 64, 3e-3, 0.05
-STEPS = 300  # at least: with few samples there are more epochs
+STEPS = 300  # of training at least: with few samples there are more epochs
 Z = 1.96  # standard deviations of a 95% interval
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Accuracy on samples it has not learned from, of how many, and the order of the fakes among them.
+    """Accuracy on test samples, their number, and the order of the fakes among them.
 
-    `fakes` are the numbers of these fakes, from the one it found easiest to tell to the one it found hardest.
+    `fakes`: indices of the generated test samples, from the easiest to recognise to the hardest.
     """
 
     accuracy: float
@@ -53,7 +53,7 @@ def distinguish(
 
     Args:
         real, fake: [N, ...], as many of each (the rest of the longer is left out).
-        network: makes the classifier of such samples: float [B, ...] of mean 0 and standard deviation 1 -> logits [B],
+        network: makes the classifier for such samples: float [B, ...] of mean 0 and standard deviation 1 -> logits [B],
             positive for real.
     """
     count = min(len(real), len(fake))
@@ -61,18 +61,18 @@ def distinguish(
         torch.manual_seed(seeds.key(seed, "fresh expert"))
         orders = torch.randperm(len(real))[:count], torch.randperm(len(fake))[:count]
         half = count // 2
-        learned = torch.cat([real[orders[0][:half]], fake[orders[1][:half]]])
+        trained = torch.cat([real[orders[0][:half]], fake[orders[1][:half]]])
         tested = torch.cat([real[orders[0][half:]], fake[orders[1][half:]]])
-        mean, spread = learned.float().mean(), learned.float().std().clamp_min(1e-6)
+        mean, spread = trained.float().mean(), trained.float().std().clamp_min(1e-6)
         classifier = network(real)
-        rounds = max(1, len(learned) // BATCH)
+        rounds = max(1, len(trained) // BATCH)
         epochs = max(epochs, -(-STEPS // rounds))
-        is_real = torch.arange(len(learned)) < half
+        is_real = torch.arange(len(trained)) < half
 
         def batches() -> Iterator[tuple[Tensor, Tensor]]:
             for _ in range(epochs):
-                for index in torch.randperm(len(learned)).split(BATCH)[:rounds]:
-                    yield (learned[index].float() - mean) / spread, is_real[index]
+                for index in torch.randperm(len(trained)).split(BATCH)[:rounds]:
+                    yield (trained[index].float() - mean) / spread, is_real[index]
 
         for _ in teach(classifier, batches(), epochs * rounds):
             pass

@@ -57,8 +57,8 @@ class Dropout(nn.Module):
         if x.device.type != "cpu":
             return F.dropout(x, self.share)
         dropped = round(self.share * LEVELS)
-        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)  # four units per word
-        bits = words.view(torch.int16)[: x.numel()].view(x.shape)
+        integers = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)  # four units each
+        bits = integers.view(torch.int16)[: x.numel()].view(x.shape)
         keep = (bits >= dropped - LEVELS // 2).to(x.dtype)
         return x * keep.mul_(LEVELS / (LEVELS - dropped))
 
@@ -102,13 +102,13 @@ def projection_logits(x: Tensor, head: nn.Linear, by_class: nn.Embedding | None,
 
 
 def activations(layers: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
-    """What each leaky ReLU of a chain of layers gives for the input `x`, first to last; the last layer is skipped."""
-    found = []
+    """The outputs of the leaky ReLUs in a chain of layers for the input `x`, in order; the last layer is skipped."""
+    activations = []
     for layer in list(layers)[:-1]:
         x = layer(x)
         if isinstance(layer, nn.LeakyReLU):
-            found.append(x)
-    return found
+            activations.append(x)
+    return activations
 
 
 def initialise(network: nn.Module) -> None:

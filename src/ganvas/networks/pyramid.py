@@ -132,11 +132,11 @@ class Discriminator(nn.Module):
     def features(self, images: Tensor) -> list[Tensor]:
         """images [B, C, H, W] -> the activations at each size, [B, c, h, w], and the features, [B, c]."""
         x = self.blocks[0](F.leaky_relu(self.first(F.pixel_unshuffle(images, 2)), SLOPE))
-        found = [x]
+        activations = [x]
         for down, blocks in zip(self.downs, self.blocks[1:], strict=True):  # pyright: ignore[reportArgumentType]
             x = blocks(F.leaky_relu(down(x), SLOPE))
-            found.append(x)
-        return [*found, F.leaky_relu(self.foot(x.permute(0, 2, 3, 1).flatten(1)), SLOPE).float()]
+            activations.append(x)
+        return [*activations, F.leaky_relu(self.foot(x.permute(0, 2, 3, 1).flatten(1)), SLOPE).float()]
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """images [B, C, H, W], labels int64 [B] -> logits [B]."""

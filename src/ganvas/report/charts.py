@@ -17,7 +17,7 @@ Mark = tuple[float, str] | None  # a height and what it means
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Round numbers in about `count` even steps that enclose low and high."""
-    if high - low <= 1e-9 * max(abs(low), abs(high)):  # nearer to each other than the digits of a rung
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # closer than the digits of a tick show
         low, high = low - 0.5 * (abs(low) or 1), low + 0.5 * (abs(low) or 1)
     unit = 10.0 ** math.floor(math.log10(max((high - low) / count, 1e-200)))
     step = next(unit * m for m in (1, 2, 5, 10) if (high - low) / (unit * m) <= count + 1e-9)
@@ -25,7 +25,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 class Plane(NamedTuple):
-    """Where a value lies in a chart: images from 0 to `end`, values from the first rung to the last."""
+    """The coordinates of a chart: images from 0 to `end`, values from the first rung to the last."""
 
     end: float
     rungs: list[float]
@@ -37,7 +37,7 @@ class Plane(NamedTuple):
         return f"{242 - 228 * (value - self.rungs[0]) / (self.rungs[-1] - self.rungs[0]):.1f}"
 
     def times(self) -> list[dict[str, str]]:
-        """Where the ticks below the chart are, and their texts."""
+        """The ticks of the horizontal axis: positions and texts."""
         unit, name = (1e6, "M") if self.end >= 2e6 else (1e3, "k") if self.end >= 2e3 else (1, "")
         ends = [v for v in ticks(0, self.end, 6) if v <= self.end]
         return [{"x": self.x(v), "text": f"{v / unit:g}{name * bool(v)}"} for v in ends]
@@ -55,7 +55,7 @@ def chart(
     """Curves of `keys` over images seen: heading, legend and SVG; empty where the rows hold none of them.
 
     Args:
-        ends: of the upright axis (None: from the values).
+        ends: of the vertical axis (None: from the values).
         mark: a height to mark and its meaning.
         form: a format of the values.
         quantities: the titles of `keys`.

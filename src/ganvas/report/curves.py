@@ -1,4 +1,4 @@
-"""The curves of an adversarial training, each with what it means and what good looks like."""
+"""The curves of an adversarial training, each with its meaning and what a good one is like."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ def losses(rows: Rows, objective: Objective | None, title: str = "Losses", mark:
 def accuracy(rows: Rows, objective: Objective | None) -> Markup:
     """How often the discriminator is right on real, generated and held-out samples; empty where it was not logged."""
     keys = ("accuracy_real", "accuracy_fake", "accuracy_held_out")
-    drawn = chart(rows, keys, "How often the expert is right", (0, 1), (0.5, "guessing"), "{:.0%}")
-    return markup.explained(drawn, explain(objective)["accuracy"])
+    curves = chart(rows, keys, "How often the expert is right", (0, 1), (0.5, "guessing"), "{:.0%}")
+    return markup.explained(curves, explain(objective)["accuracy"])
 
 
 def verdicts(rows: Rows, objective: Objective | None) -> Markup:
     """D(x) and D(G(z)); empty where they were not logged."""
     keys, title = ("d_real", "d_fake"), "The expert's verdicts"
     if objective is not None and objective.probability:
-        drawn = chart(rows, keys, title, (0, 1), (0.5, "undecided"))
+        curves = chart(rows, keys, title, (0, 1), (0.5, "undecided"))
     else:
-        drawn = chart(rows, keys, title, None, None)
-    return markup.explained(drawn, explain(objective)["verdicts"])
+        curves = chart(rows, keys, title, None, None)
+    return markup.explained(curves, explain(objective)["verdicts"])
 
 
 def speed(rows: Rows) -> Markup:
     """Images a second; empty where it was not logged."""
     ends = (0, max((number(row, "images_per_second") or 0 for row in rows), default=0))
-    drawn = chart(rows, ("images_per_second",), "Speed", ends, None, "{:,.0f}")
-    return markup.explained(drawn, explain(None)["speed"])
+    curves = chart(rows, ("images_per_second",), "Speed", ends, None, "{:,.0f}")
+    return markup.explained(curves, explain(None)["speed"])
 
 
 def discriminator(rows: Rows, objective: Objective | None) -> list[Markup]:

@@ -1,8 +1,8 @@
-"""How an adversarial training stands and what its figures mean, in plain words.
+"""The state of an adversarial training and the meaning of its figures, in plain words.
 
-In texts for people the generator is the forger, the discriminator the expert.
+Texts for users call the generator the forger and the discriminator the expert.
 
-Every remark names the window it looks at and the numbers it rests on. Nothing here touches a network or a file.
+Every remark names its window and its numbers. Nothing here uses a network or a file.
 """
 
 from __future__ import annotations
@@ -13,24 +13,26 @@ from typing import NamedTuple, Protocol
 
 from ganvas.report.quantities import Rows, mean, number, series
 
-ENOUGH = 10  # log lines: before that, one unlucky line would decide
-WINDOW = 5  # the last fifth of the log is 'now': short enough to be current, long enough to be calm
-COPIED = 0.05  # share of the generated images that may lie on a training image: five times what chance does
-WINNING = 0.95  # right nearly always: most generated images are refused whatever the generator changes
+ENOUGH = 10  # log lines: with fewer, a single unlucky line would decide
+WINDOW = 5  # the last fifth of the log is 'now': short enough to be current, long enough to be stable
+COPIED = 0.05  # share of the generated images that may be copies of training images: five times that by chance
+WINNING = 0.95  # nearly always right: most generated images are recognised whatever the generator changes
 LEADING = 0.85  # one error in seven or fewer: no longer balanced
-GUESSING = 0.55  # a coin gets 0.50; so close to it, the discriminator's answers say little
-MISLED = 0.45  # clearly worse than a coin
-OVERFITTING = 0.10  # training images above held-out ones: three standard errors of one held-out check of 256 images
-DIVERSE = 0.6  # spread of the generated images relative to the real ones: a good generator comes near 1
-RISING = 0.05  # more than that between two checks is a change, less is chance
-HISTORY = 8  # log lines that say what a usual step of a loss is
-JUMP = 8.0  # usual steps: chance alone makes such a step about never
-LOOK_BACK = 100  # log lines in which a jump is looked for: older ones no longer matter
+GUESSING = 0.55  # chance is 0.50; so close to it, the discriminator's outputs say little
+MISLED = 0.45  # clearly worse than chance
+OVERFITTING = (
+    0.10  # accuracy on training minus held-out images: three standard errors of a held-out check of 256 images
+)
+DIVERSE = 0.6  # spread of the generated images relative to the real ones: for a good generator close to 1
+RISING = 0.05  # a larger difference between two checks is a change, a smaller one chance
+HISTORY = 8  # log lines from which the usual step of a loss is estimated
+JUMP = 8.0  # usual steps: such a step hardly ever happens by chance
+LOOK_BACK = 100  # log lines that are searched for a jump: older ones no longer matter
 CHECK = "discriminator-accuracy"
 
 
 class Objective(Protocol):
-    """What a training's loss says of its figures: see `training.losses.Objective`."""
+    """What the loss of a training tells about its figures: see `training.losses.Objective`."""
 
     @property
     def guess(self) -> float | None: ...
@@ -41,7 +43,7 @@ class Objective(Protocol):
 
 
 class Finding(NamedTuple):
-    """One statement: how urgent it is (0: all is well), its short form and the remark with the evidence."""
+    """One statement: its urgency (0: all is well), its short form, and the remark with the evidence."""
 
     weight: int
     short: str
@@ -49,11 +51,11 @@ class Finding(NamedTuple):
 
 
 def remarks(rows: Rows, checks: Rows) -> list[str]:
-    """How the training stands, the most urgent first.
+    """Remarks on the state of the training, the most urgent first.
 
     Args:
         rows: lines of log.jsonl, oldest first; any field may be missing.
-        checks: lines of metrics.jsonl, oldest first; other metrics than the discriminator's check are passed over.
+        checks: lines of metrics.jsonl, oldest first; metrics other than the discriminator's check are ignored.
 
     Returns:
         At least one remark, each of one or two sentences with its numbers.
@@ -103,12 +105,12 @@ def _findings(rows: Rows, checks: Rows) -> list[Finding]:
     all_findings = [_balance(rows), _overfitting(rows), _copies(checks), _diversity(rows, checks), _jump(rows)]
     findings = [finding for finding in all_findings if finding is not None]
     findings.sort(key=lambda finding: -finding.weight)  # stable: the balance comes first among equals
-    silent = "The log holds no accuracy of the expert: nothing can be said."
-    return findings or [Finding(0, silent, silent)]
+    unknown = "The log holds no accuracy of the expert: nothing can be said."
+    return findings or [Finding(0, unknown, unknown)]
 
 
 def _balance(rows: Rows) -> Finding | None:
-    """Who is ahead?"""
+    """A finding on the accuracy of the discriminator: is one network ahead?"""
     window, when = _window(rows)
     real, fake = mean(window, "accuracy_real"), mean(window, "accuracy_fake")
     if real is None or fake is None:
@@ -142,7 +144,7 @@ def _balance(rows: Rows) -> Finding | None:
 
 
 def _overfitting(rows: Rows) -> Finding | None:
-    """Does the discriminator know its training images by heart?"""
+    """A finding if the discriminator has memorised its training images."""
     window, when = _window(rows)
     real, held_out = mean(window, "accuracy_real"), mean(window, "accuracy_held_out")
     if real is None or held_out is None or real - held_out < OVERFITTING:
@@ -156,7 +158,7 @@ def _overfitting(rows: Rows) -> Finding | None:
 
 
 def _copies(checks: Rows) -> Finding | None:
-    """Are generated images copies of training images?"""
+    """A finding if generated images are copies of training images."""
     share = mean(checks[-2:], "copied")
     if share is None or share <= COPIED:
         return None
@@ -170,7 +172,7 @@ def _copies(checks: Rows) -> Finding | None:
 
 
 def _diversity(rows: Rows, checks: Rows) -> Finding | None:
-    """Do the generated images differ from each other as real ones do?"""
+    """A finding on whether the generated images vary as much as real ones."""
     values = series(checks, "diversity")
     if not values:
         return None
@@ -194,7 +196,7 @@ def _diversity(rows: Rows, checks: Rows) -> Finding | None:
 
 
 def _jump(rows: Rows) -> Finding | None:
-    """The newest step of a loss that is far above its usual steps."""
+    """A finding on the newest step of a loss that is far larger than its usual steps."""
     newest: tuple[float, str, float, float, float, float] | None = None
     for key in ("loss_d", "loss_g"):
         values = series(rows[-LOOK_BACK:], key)
@@ -203,16 +205,16 @@ def _jump(rows: Rows) -> Finding | None:
             steps = [abs(b - a) for a, b in itertools.pairwise(past)]
             usual = max(
                 median(steps), 0.05 * abs(median(past)), 1e-3
-            )  # where the loss was flat, a small step is no jump
+            )  # where the loss was flat, a small step is not a jump
             (_, old), (images, value) = values[i - 1 : i + 1]
-            away = abs(value - median(past)) > abs(old - median(past))  # and not the way back
-            if away and abs(value - old) > JUMP * usual and (newest is None or images > newest[0]):
+            leaves = abs(value - median(past)) > abs(old - median(past))  # and not a return
+            if leaves and abs(value - old) > JUMP * usual and (newest is None or images > newest[0]):
                 newest = (images, key, old, value, abs(value - old) / usual, values[-1][1])
     if newest is None:
         return None
     images, key, old, value, times, now = newest
-    who, lr = ("expert", "lr_d") if key == "loss_d" else ("forger", "lr_g")
-    what = f"The {who}'s loss ({key}) jumped from {old:.3g} to {value:.3g} at {images:,.0f} images"
+    name, lr = ("expert", "lr_d") if key == "loss_d" else ("forger", "lr_g")
+    what = f"The {name}'s loss ({key}) jumped from {old:.3g} to {value:.3g} at {images:,.0f} images"
     evidence = f"{what}, {times:.0f} times its usual step"
     if abs(now - old) < abs(value - old) / 2:
         return Finding(0, f"{what}; it came back.", f"{evidence}; it has come back since ({now:.3g} now).")
@@ -221,7 +223,7 @@ def _jump(rows: Rows) -> Finding | None:
 
 
 def _window(rows: Rows) -> tuple[Rows, str]:
-    """The last fifth of the log, and its name."""
+    """The last fifth of the log, and a description of it."""
     count = len(rows) // WINDOW
     since, last = rows[-count - 1]["images"], rows[-1]["images"]
     return rows[-count:], f"over the last fifth of the log ({since:,.0f} to {last:,.0f} images seen)"

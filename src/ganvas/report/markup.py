@@ -1,4 +1,4 @@
-"""Parts of a page as HTML, from the templates beside this file; whatever is put into them is escaped."""
+"""Parts of a page as HTML, from the templates beside this file; all values are escaped."""
 
 from __future__ import annotations
 

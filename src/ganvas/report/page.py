@@ -1,4 +1,4 @@
-"""report.html: what there is to see in a run's folder. One file that needs no network and nothing beside it."""
+"""report.html: the contents of a run's folder on one page, in a single file that needs no network or other files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ganvas.report.quantities import GENERAL, Quantities, Quantity, Rows, group,
 if TYPE_CHECKING:
     from ganvas.training.task import Task
 
-PICTURES, BYTES = 40, 12_000_000  # previews in the slider, what they may take
+PICTURES, BYTES = 40, 12_000_000  # previews in the slider, and their total size, at most
 WIDTH = 560  # CSS pixels of a preview
 SHOWN = (".png", ".svg")  # files of previews that a page can show
 CSS = (markup.TEMPLATES / "report.css").read_text()
@@ -33,18 +33,18 @@ SCRIPT = (markup.TEMPLATES / "report.js").read_text()
 
 @dataclass(frozen=True)
 class Part:
-    """What a task says in the report of a run beside what is the same for all tasks.
+    """A task's part of the report of a run, beside what is the same for all tasks.
 
-    The report shows its previews over time, where these are PNG or SVG files, then its sections.
+    The report shows the previews over time, if they are PNG or SVG files, then the sections.
     """
 
     sections: Callable[[Run, dict[str, Any], Rows], list[Markup]]  # from the run, its card and its log
     title: str = "Over the training"  # of the section with the previews
     name: str = "Generated"  # above the newest preview
-    rule: str = ""  # how to read a preview: a sentence
-    by_class: str = ""  # the same where there are classes, of real samples too
+    rule: str = ""  # a sentence on how to read a preview
+    by_class: str = ""  # the same for previews of labelled samples, generated and real
     before: str = "Before the training"  # below the first preview
-    empty: str = ""  # a sentence where there is no preview yet (without one there is no section then)
+    empty: str = ""  # a sentence shown while there is no preview; if empty, there is no section then
     samples: str = "samples"  # what is generated
     shape: Mapping[str, str] = field(default_factory=dict)  # entries of the card's 'spec' and their titles; none: all
 
@@ -58,14 +58,14 @@ class Image(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A preview and its moment in words."""
+    """A preview and the time it was made, as text."""
 
     when: str
     image: Image
 
 
 def write(run: Run) -> None:
-    """Write report.html from what the run's folder holds; whatever is missing there is left out.
+    """Write report.html from the files in the run's folder; what is missing there is left out.
 
     Raises:
         UserError: the file cannot be written.
@@ -93,7 +93,7 @@ def write(run: Run) -> None:
 
 
 def plain_part(checks: str, quantities: Quantities) -> Part:
-    """The part of a task that hands over none: the curves, and what was checked last.
+    """The part for a task without its own: the curves, and the last check.
 
     Args:
         checks: the name of the checks in metrics.jsonl.
@@ -101,10 +101,10 @@ def plain_part(checks: str, quantities: Quantities) -> Part:
     """
 
     def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
-        drawn = [curves.losses(rows, None), curves.accuracy(rows, None), curves.speed(rows)]
-        parts = [markup.section("The curves", drawn)] if any(drawn) else []
+        charts = [curves.losses(rows, None), curves.accuracy(rows, None), curves.speed(rows)]
+        parts = [markup.section("The curves", charts)] if any(charts) else []
         last = next((row for row in reversed(run.rows(run.metrics)) if row.get("metric") == checks), {})
-        lines = figure_rows(last, {**_others(last), **GENERAL, **quantities})
+        lines = figure_rows(last, {**_unnamed(last), **GENERAL, **quantities})
         if lines:
             caption = f"After {last['images']:,.0f} images"
             parts.append(markup.section("The last check", [markup.table(lines, caption, soft=True)]))
@@ -113,14 +113,14 @@ def plain_part(checks: str, quantities: Quantities) -> Part:
     return Part(sections)
 
 
-def _others(row: dict[str, Any]) -> Quantities:
-    """The numbers in a check's row that nobody has named."""
+def _unnamed(row: dict[str, Any]) -> Quantities:
+    """The numbers in a check's row without a title of their own."""
     known = {"images", "n", *GENERAL}
     return {key: Quantity(key, ".4g", "") for key in row if key not in known}
 
 
 def figure_rows(row: dict[str, Any], quantities: Quantities) -> list[tuple[str, str, str]]:
-    """Title, value and meaning of each quantity that a row has a number of."""
+    """Title, value and meaning of each quantity that a row has."""
     return [
         (quantity.title, format(value, quantity.form), quantity.meaning)
         for key, quantity in quantities.items()
@@ -146,7 +146,7 @@ def _task(card: dict[str, Any]) -> type[Task] | None:
 
 
 def _status(card: dict[str, Any], rows: Rows) -> dict[str, Any]:
-    """How far the run is: a sentence, a share in percent (None: not known), and numbers by title."""
+    """The progress of the run: a sentence, a share in percent (None: not known), and numbers by title."""
     last = rows[-1] if rows else {"images": 0}
     seen, total = last["images"], number(group(card, "training"), "images") or 0
     tiles, state, share = {"images seen": f"{seen:,.0f}"}, "", None
@@ -179,7 +179,7 @@ def _film(run: Run, part: Part) -> list[Shown]:
 
 
 def _steps(run: Run, card: dict[str, Any], task: type[Task] | None) -> list[tuple[str, str]]:
-    """What to do next: a text, and the words of the command after `ganvas`."""
+    """The next steps: a text, and the arguments of `ganvas`."""
     place = _home(str(run.folder))
     place = "~/" + shlex.quote(place[2:]) if place.startswith("~/") else shlex.quote(place)
     total = number(group(card, "training"), "images")
@@ -187,8 +187,8 @@ def _steps(run: Run, card: dict[str, Any], task: type[Task] | None) -> list[tupl
         ("Go on after a stop, as if it had never been:", f"resume {place}"),
         ("Train longer:", f"resume {place} images={f'{2 * total:.0f}' if total else '2M'}"),
     ]
-    for text, words in task.next_steps if task else ():
-        steps.append((text, " ".join(place if word == "{place}" else shlex.quote(word) for word in words)))
+    for text, arguments in task.next_steps if task else ():
+        steps.append((text, " ".join(place if word == "{place}" else shlex.quote(word) for word in arguments)))
     return steps
 
 
@@ -218,15 +218,15 @@ def _card(run: Run) -> dict[str, Any]:
 
 
 def _spread(pictures: list[tuple[int, Path]]) -> list[tuple[int, Path]]:
-    """PICTURES of them (fewer where they are large), even in the logarithm of the images, both ends among them."""
+    """Up to PICTURES of them (fewer if they are large), evenly spaced in log(images), including both ends."""
     count = max(2, min(PICTURES, int(BYTES / fmean([path.stat().st_size or 1 for _, path in pictures] or [1]))))
     if len(pictures) <= count:
         return pictures
     chosen = [0]
     for i in range(1, count - 1):
-        wanted = math.expm1(math.log1p(pictures[-1][0]) * i / (count - 1))
+        target = math.expm1(math.log1p(pictures[-1][0]) * i / (count - 1))
         ahead = range(chosen[-1] + 1, len(pictures) - (count - 1 - i))
-        chosen.append(min(ahead, key=lambda j: abs(pictures[j][0] - wanted)))
+        chosen.append(min(ahead, key=lambda j: abs(pictures[j][0] - target)))
     return [pictures[j] for j in [*chosen, -1]]
 
 
@@ -254,10 +254,10 @@ def _text(value: object) -> str:
 
 
 def _home(text: str) -> str:
-    """A path without the name of its owner: reports are shown to others."""
+    """A path with ~ for the home folder, whose name would identify its owner."""
     try:
         home = f"{Path.home()}/"
-    except RuntimeError:  # this user has none
+    except RuntimeError:  # this user has no home folder
         return text
     return "~/" + text.removeprefix(home) if text.startswith(home) else text
 

@@ -1,4 +1,4 @@
-"""The quantities that a training logs, what they are called and what they mean; numbers and means from log rows."""
+"""The quantities that a training logs, with titles and meanings; numbers and means from log rows."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 Rows = list[dict[str, Any]]
 
-MOST = 1e100  # sums of such numbers are still numbers
+MOST = 1e100  # sums of such numbers are still finite
 
 
 class Quantity(NamedTuple):
-    """A number of log.jsonl or metrics.jsonl as people read it."""
+    """How a number of log.jsonl or metrics.jsonl is shown."""
 
     title: str
     form: str  # a format: '.3g'
@@ -43,13 +43,13 @@ GENERAL: dict[str, Quantity] = {
 
 
 def number(row: Mapping[str, Any], key: str) -> float | None:
-    """The value of a field; None where it is missing, no number, or one that nobody measured (NaN, 10^100 and more)."""
+    """The value of a field; None where it is missing, not a number, or not measured (NaN, 10^100 and more)."""
     value = row.get(key)
     return value if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST else None
 
 
 def count(row: Mapping[str, Any], key: str) -> str:
-    """A whole number as people read it, '10,000'; 'some' where there is none."""
+    """A whole number as text, '10,000'; 'some' where there is none."""
     value = number(row, key)
     return "some" if value is None else f"{value:,.0f}"
 

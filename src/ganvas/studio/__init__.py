@@ -1,4 +1,4 @@
-"""Ganvas Studio: a door in the browser. It starts the command line, reads the runs' folders, and uses trained models.
+"""Ganvas Studio, the web interface. It starts the command line, reads the runs' folders, and uses trained models.
 
-Nothing in the library knows of it: without this folder all the rest works.
+Nothing else in the library depends on it.
 """

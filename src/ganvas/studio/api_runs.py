@@ -1,4 +1,4 @@
-"""The API of runs and of trainings: lists, live events, start, stop, resume."""
+"""The API of runs and trainings: lists, live events, start, stop, resume."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import read_bytes
 from ganvas.core.run import Run
 from ganvas.studio import stopping
-from ganvas.studio.index import NotThere, files, part_of, section, settings, task_of, text
+from ganvas.studio.index import RunNotFound, files, part_of, section, settings, task_of, text
 from ganvas.studio.jobs import FIXED
 from ganvas.studio.live import Cursor
 from ganvas.studio.state import Name, Studio, failures
@@ -31,8 +31,8 @@ from ganvas.studio.worker import Busy
 from ganvas.training.experiment import SECTIONS
 from ganvas.training.losses import LOSSES
 
-VIEWERS = 200  # of live events at once
-LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # no proxy shall hold events back
+VIEWERS = 200  # connections for live events at once
+LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # no proxy may buffer events
 SHEET = 200_000_000  # bytes of a sheet of pictures, at most
 LOG = logging.getLogger("ganvas.studio")
 
@@ -62,29 +62,29 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
 
     @app.get("/api/runs/{name}", responses=failures(404))
     def run(name: Name) -> dict[str, Any]:
-        """A run with all its settings, its networks in numbers, and remarks on how the contest stands.
+        """A run with all its settings and files, and remarks on how the contest stands.
 
-        One that has not begun is only its job.
+        A run that has not begun has only its job.
         """
         job = next((job for job in studio.jobs.rows() if job["run"] == name), None)
         try:
-            found = studio.runs.run(name)
-        except NotThere:
+            opened = studio.runs.run(name)
+        except RunNotFound:
             if job is None:
                 raise
             return {"name": name, "begun": False, "job": job}
-        card = settings(found)
+        card = settings(opened)
         return {
             **studio.runs.summary(name),
             "begun": True,
             "part": part_of(task_of(card)).shown(),
-            "files": files(found),
+            "files": files(opened),
             "settings": {key: section(card, key) for key in SECTIONS},
             "other": text(card.get("other_name")) or None,
             "licence": text(card.get("licence")) or None,
-            "remarks": remarks(found, card),
-            "report": found.report.is_file(),
-            "reals": (found.samples / "reals.png").is_file(),
+            "remarks": remarks(opened, card),
+            "report": opened.report.is_file(),
+            "reals": (opened.samples / "reals.png").is_file(),
             "guess": getattr(LOSSES.get(str(section(card, "task").get("loss"))), "guess", None),
             "games": studio.games.all(name),
             "job": job,
@@ -93,8 +93,8 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/runs/{name}/remarks", responses=failures(404))
     def current_remarks(name: Name) -> list[str]:
         """How the contest stands, in plain words."""
-        found = studio.runs.run(name)
-        return remarks(found, settings(found))
+        run = studio.runs.run(name)
+        return remarks(run, settings(run))
 
 
 def of_files(app: FastAPI, studio: Studio) -> None:
@@ -130,10 +130,10 @@ def of_events(app: FastAPI, studio: Studio) -> None:
     ) -> StreamingResponse:
         """Server-sent events: `row`, `check`, `picture`, `state`, `again`, `gone`.
 
-        Last-Event-ID goes on from there; `after` is the same for a new connection.
+        Last-Event-ID continues from that event; `after` does the same for a new connection.
         """
         nonlocal viewers
-        found = await run_in_threadpool(studio.runs.run, name)
+        run = await run_in_threadpool(studio.runs.run, name)
         if viewers >= VIEWERS:
             raise Busy
         cursor = Cursor.of(request.headers.get("last-event-id") or after)
@@ -149,45 +149,45 @@ def of_events(app: FastAPI, studio: Studio) -> None:
         async def stream() -> AsyncIterator[str]:
             try:
                 yield "retry: 1000\n\n"
-                async for event in studio.watch(found).follow(cursor):
+                async for event in studio.watch(run).follow(cursor):
                     if event is None:
                         yield ": still here\n\n"
                         continue
-                    kind, data, seen = event
-                    yield f"id: {seen}\nevent: {kind}\ndata: {json.dumps(data, allow_nan=False)}\n\n"
+                    kind, data, position = event
+                    yield f"id: {position}\nevent: {kind}\ndata: {json.dumps(data, allow_nan=False)}\n\n"
             finally:
                 leave()
 
-        away = BackgroundTask(leave)  # for a viewer who goes before the first word
-        return StreamingResponse(stream(), media_type="text/event-stream", headers=LIVE, background=away)
+        cleanup = BackgroundTask(leave)  # for a viewer who disconnects before the first event
+        return StreamingResponse(stream(), media_type="text/event-stream", headers=LIVE, background=cleanup)
 
 
 def remarks(run: Run, card: dict[str, Any]) -> list[str]:
     """How the contest stands, in plain words."""
     try:
-        found = part_of(task_of(card)).remarks(run.rows(), run.rows(run.metrics))
-    except Exception as error:  # figures of any kind may stand in a file
+        texts = part_of(task_of(card)).remarks(run.rows(), run.rows(run.metrics))
+    except Exception as error:  # a file may hold any figures
         LOG.warning("No remarks on %s", run.folder.name, exc_info=True)
-        found = [f"Nothing can be said: the log holds figures that make no sense ({type(error).__name__})."]
-    return [*found, *run.remarks()]
+        texts = [f"Nothing can be said: the log holds figures that make no sense ({type(error).__name__})."]
+    return [*texts, *run.remarks()]
 
 
 def of_trainings(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/recipes")
     def recipes() -> list[dict[str, Any]]:
         """The recipes with their cards, and every setting with its help and its value."""
-        return [_recipe(name) for name in RECIPES]
+        return [_recipe_row(name) for name in RECIPES]
 
     @app.post("/api/train", status_code=201, responses=failures(400, 429))
-    def train(wanted: Start) -> dict[str, Any]:
+    def train(body: Start) -> dict[str, Any]:
         """Put a training into the queue."""
-        data, to = _places(studio, wanted)
-        experiment = api.experiment(wanted.recipe, data, wanted.settings, to)
+        data, to = _sources(studio, body)
+        experiment = api.experiment(body.recipe, data, body.settings, to)
         experiment.ready()
         folder = experiment.new_folder(studio.root)
-        arguments = ["train", wanted.recipe, "--run", str(folder)]
+        arguments = ["train", body.recipe, "--run", str(folder)]
         arguments += [*(["--data", data] if data else []), *(["--to", to] if to else [])]
-        arguments += [f"{key}={value}" for key, value in wanted.settings.items()]
+        arguments += [f"{key}={value}" for key, value in body.settings.items()]
         try:
             job = studio.jobs.add("train", folder.name, arguments)
         except (UserError, Busy):
@@ -196,61 +196,61 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
         return {"run": folder.name, "job": job.number, "state": job.state}
 
     @app.post("/api/forecast", responses=failures(400, 429))
-    def forecast(wanted: Start) -> dict[str, Any]:
-        """How long a training would take: a few true steps."""
-        data, to = _places(studio, wanted)
-        return studio.tries.call("forecast", recipe=wanted.recipe, data=data, settings=wanted.settings, to=to)
+    def forecast(body: Start) -> dict[str, Any]:
+        """How long a training would take, measured with a few real steps."""
+        data, to = _sources(studio, body)
+        return studio.tries.call("forecast", recipe=body.recipe, data=data, settings=body.settings, to=to)
 
     @app.post("/api/runs/{name}/stop", responses=failures(400, 404))
     def stop(name: Name) -> dict[str, bool]:
         """Stop a training (it saves), or take it out of the queue."""
         if not studio.jobs.stop(name):
-            found = studio.runs.run(name)
-            pid = found.holder()
+            run = studio.runs.run(name)
+            pid = run.holder()
             if pid is None:
                 raise UserError("This run is not being trained.")
-            stopping.stop(pid, found.folder)
+            stopping.stop(pid, run.folder)
         return {"stopped": True}
 
     @app.post("/api/runs/{name}/resume", status_code=201, responses=failures(400, 404, 429))
-    def resume(name: Name, wanted: Longer) -> dict[str, Any]:
+    def resume(name: Name, body: Longer) -> dict[str, Any]:
         """Go on with a run."""
-        found = studio.runs.run(name)
+        run = studio.runs.run(name)
         if studio.runs.summary(name)["state"] == "running":
             raise UserError("This run is being trained already.")
-        studio.may_go_on(found)
-        more = [f"images={wanted.images}"] if wanted.images is not None else []
-        job = studio.jobs.add("resume", name, ["resume", str(found.folder), *more])
+        studio.check_resume(run)
+        more = [f"images={body.images}"] if body.images is not None else []
+        job = studio.jobs.add("resume", name, ["resume", str(run.folder), *more])
         return {"run": name, "job": job.number, "state": job.state}
 
 
-def _places(studio: Studio, wanted: Start) -> tuple[str | None, str | None]:
-    """The data of a training that is asked for, where it may be."""
-    if wanted.recipe not in RECIPES:
-        raise UserError(f"There is no recipe '{wanted.recipe[:60]}'.")
+def _sources(studio: Studio, body: Start) -> tuple[str | None, str | None]:
+    """Both sets of data of a requested training, checked. Raises UserError where one may not be read."""
+    if body.recipe not in RECIPES:
+        raise UserError(f"There is no recipe '{body.recipe[:60]}'.")
     for key in (*FIXED, "from"):
-        if key in wanted.settings:
+        if key in body.settings:
             raise UserError(f"{key} cannot be set here.")
-    data, to = (studio.source(text) if text else None for text in (wanted.data, wanted.to))
+    data, to = (studio.source(text) if text else None for text in (body.data, body.to))
     return data, to
 
 
 @functools.cache
-def _recipe(name: str) -> dict[str, Any]:
+def _recipe_row(name: str) -> dict[str, Any]:
     experiment = RECIPES[name]()
     card = inspect.getdoc(RECIPES[name]) or ""
-    known: list[dict[str, Any]] = []
-    for home in SECTIONS:
-        config = getattr(experiment, home)
+    rows: list[dict[str, Any]] = []
+    for part in SECTIONS:
+        config = getattr(experiment, part)
         for field in dataclasses.fields(config):
             value, meta = getattr(config, field.name), field.metadata
             if field.name in FIXED:
                 continue
             shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
             kind = getattr(cf.types_of(config)[field.name], "__name__", "list")
-            known.append(
+            rows.append(
                 {
-                    "section": home,
+                    "section": part,
                     "name": field.name.rstrip("_"),
                     "value": str(shown).lower() if isinstance(shown, bool) else shown,
                     "kind": kind,
@@ -265,5 +265,5 @@ def _recipe(name: str) -> dict[str, Any]:
         "task": experiment.kind.name,
         "two_sources": part_of(experiment.kind.name).two_sources,
         "needs_data": not experiment.data.source,
-        "settings": known,
+        "settings": rows,
     }

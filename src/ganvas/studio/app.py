@@ -24,8 +24,8 @@ from ganvas import __version__
 from ganvas.core import registry
 from ganvas.core.errors import UserError
 from ganvas.studio import api_models, api_runs
-from ganvas.studio.index import NotThere, Unfit, as_json, part_of
-from ganvas.studio.security import NotTaken, Security
+from ganvas.studio.index import RunNotFound, Unfit, as_json, part_of
+from ganvas.studio.security import BodyRefused, Security
 from ganvas.studio.state import Studio
 from ganvas.studio.timeouts import TimedProtocol
 from ganvas.studio.worker import Broken, Busy
@@ -36,18 +36,18 @@ WEB = Path(__file__).parent.parent / "export" / "web"
 RUNTIME = {"ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"}
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".mjs": "text/javascript"}
 KINDS |= {".svg": "image/svg+xml"}
-JSON_BYTES = 200_000  # bytes of JSON that are sent, at most
+JSON_BYTES = 200_000  # bytes of JSON in a request, at most
 
 
 class Answer(JSONResponse):
-    """JSON that can always be written: files of others hold numbers that are none, and halves of characters."""
+    """JSON that can always be written: foreign files may hold undefined numbers and halves of characters."""
 
     def render(self, content: Any) -> bytes:
         return super().render(as_json(content))
 
 
 class Route(APIRoute):
-    """Errors for people: 400 with a sentence, 404 where a run is gone, 429 where too much is asked at once."""
+    """Errors for people: 400 with a message, 404 where a run is gone, 429 for too many requests at once."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
         super().__init__(path, endpoint, **{**more, "response_model": None, "response_class": Answer})
@@ -55,44 +55,44 @@ class Route(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Any]:
         handler = super().get_route_handler()
 
-        async def answered(request: Request) -> Response:
+        async def handle(request: Request) -> Response:
             try:
                 if self.body_field is not None and len(await request.body()) > JSON_BYTES:
-                    return _sorry(413, f"At most {JSON_BYTES // 1000} kB of JSON can be sent at once.")
+                    return _error(413, f"At most {JSON_BYTES // 1000} kB of JSON can be sent at once.")
                 return await handler(request)
             except UserError as error:
-                return _sorry(400, str(error))
+                return _error(400, str(error))
             except Unfit as error:
-                return _sorry(404, f"This run cannot be shown. {error}")
-            except (NotThere, FileNotFoundError):
-                return _sorry(404, "There is no such run (any more).")
+                return _error(404, f"This run cannot be shown. {error}")
+            except (RunNotFound, FileNotFoundError):
+                return _error(404, "There is no such run (any more).")
             except Busy as error:
-                return _sorry(429, str(error), {"retry-after": "1"})
+                return _error(429, str(error), {"retry-after": "1"})
             except Broken as error:
-                return _sorry(503, str(error), {"retry-after": "1"})
+                return _error(503, str(error), {"retry-after": "1"})
             except OSError as error:
-                return _sorry(503, f"The disk does not answer as it should ({error.strerror}).", {"retry-after": "1"})
-            except (HTTPException, RequestValidationError, NotTaken):
+                return _error(503, f"The disk does not answer as it should ({error.strerror}).", {"retry-after": "1"})
+            except (HTTPException, RequestValidationError, BodyRefused):
                 raise
             except ClientDisconnect:
-                return Response(status_code=400)  # nobody hears it
+                return Response(status_code=400)  # nobody receives it
             except Exception:
                 LOG.exception("%s %s", request.method, request.url.path)
-                return _sorry(500, "That went wrong in the studio; what is known of it is where it was started.")
+                return _error(500, "That went wrong in the studio; what is known of it is where it was started.")
 
-        return answered
+        return handle
 
 
-def _sorry(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+def _error(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
     return Answer({"detail": text}, status, headers)
 
 
 def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
-    """The server of a folder of runs; `data`: the folder whose pictures may be looked at and trained on."""
+    """The server of a folder of runs; `data`: the folder whose pictures may be viewed and trained on."""
     studio = Studio(root, data)
 
     @contextlib.asynccontextmanager
-    async def living(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async def tend() -> None:
             while True:
                 with contextlib.suppress(UserError, OSError):
@@ -107,14 +107,14 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
             studio.close()
 
     app = FastAPI(
-        title="Ganvas Studio", version=__version__, lifespan=living, docs_url=None, redoc_url=None,
+        title="Ganvas Studio", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None,
         openapi_url="/api/openapi.json",
     )  # fmt: skip
     app.router.route_class = Route
 
     @app.exception_handler(RequestValidationError)
-    async def wrong(_: Request, error: RequestValidationError) -> Response:
-        """What is wrong with a request, without what was sent: that may be no text at all."""
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        """What is wrong with a request, without its content, which may not be text."""
         return Answer({"detail": [{k: e[k] for k in ("type", "loc", "msg")} for e in error.errors()]}, 422)
 
     app.state.studio = studio
@@ -131,14 +131,14 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
 
 
 def configured(app: FastAPI, host: str, port: int, **more: Any) -> uvicorn.Config:
-    """How the studio listens."""
+    """The server's configuration."""
     return uvicorn.Config(
         app,
         host=host,
         port=port,
         http=TimedProtocol,
         ws="none",
-        access_log=False,  # the first address holds the token
+        access_log=False,  # the first request's address holds the token
         log_level="warning",
         server_header=False,
         **more,
@@ -146,16 +146,16 @@ def configured(app: FastAPI, host: str, port: int, **more: Any) -> uvicorn.Confi
 
 
 def serve(app: FastAPI, host: str, port: int) -> bool:
-    """Listen until Ctrl-C or SIGTERM; False: the address could not be had."""
+    """Listen until Ctrl-C or SIGTERM; False: the address is not available."""
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            app.state.studio.ending.set()  # viewers of live events would stay for ever
+            app.state.studio.ending.set()  # connections for live events would stay open for ever
             super().handle_exit(sig, frame)
 
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     server = Server(configured(app, host, port, timeout_graceful_shutdown=2))
-    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the second: uvicorn's way to say that it cannot begin
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):  # SystemExit: uvicorn cannot start
         server.run()
     return server.started
 
@@ -175,18 +175,18 @@ def _pages(app: FastAPI) -> None:
     @app.get("/static/{name}", include_in_schema=False)
     async def static(request: Request, name: str) -> Response:
         if name not in files:
-            return _sorry(404, "There is no such file.")
+            return _error(404, "There is no such file.")
         return _file(request, STATIC / name)
 
     @app.get("/static/tasks/{task}/{name}", include_in_schema=False)
     def script(request: Request, task: str, name: str) -> Response:
         path = _scripts().get((task, name))
-        return _sorry(404, "There is no such file.") if path is None else _file(request, path)
+        return _error(404, "There is no such file.") if path is None else _file(request, path)
 
     @app.get("/static/ort/{name}", include_in_schema=False)
     async def runtime(request: Request, name: str) -> Response:
         if name not in RUNTIME:
-            return _sorry(404, "There is no such file.")
+            return _error(404, "There is no such file.")
         if name.endswith(".wasm"):
             return _file(request, WEB / f"{name}.gz", {"content-type": "application/wasm", "content-encoding": "gzip"})
         return _file(request, WEB / name)
@@ -195,15 +195,15 @@ def _pages(app: FastAPI) -> None:
 @functools.cache
 def _scripts() -> dict[tuple[str, str], Path]:
     """The scripts of the tasks' own pages, by task and name."""
-    found = {}
+    scripts = {}
     for part in map(part_of, registry.names()):
         if part.scripts is not None:
-            found |= {(part.name, path.name): path for path in part.scripts.glob("*.js")}
-    return found
+            scripts |= {(part.name, path.name): path for path in part.scripts.glob("*.js")}
+    return scripts
 
 
 def _file(request: Request, path: Path, more: dict[str, str] | None = None) -> Response:
-    """A file of the page; asked again, the browser is told that it has it already."""
+    """A file of the page; a browser that has it already gets 304."""
     content = path.read_bytes()
     tag = f'"{hashlib.sha256(content).hexdigest()[:20]}"'
     headers = {"etag": tag, "cache-control": "no-cache", **(more or {})}

@@ -1,4 +1,4 @@
-"""You against the machine: games that are being played, and the results of all that were played here."""
+"""You against the machine: open games, and the results of all games played on this machine."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ganvas.metrics import two_sample
 from ganvas.studio.index import read, size
 
 PICTURES = 20  # of a game, half of them real
-OPEN = 200  # games that may be open at once; older ones are given up
-KEPT = 4_000_000  # bytes of results, the newest, that are counted
+OPEN = 200  # games that may be open at once; the oldest are dropped
+KEPT = 4_000_000  # bytes of the newest results that are counted
 
 
 class Games:
@@ -23,17 +23,17 @@ class Games:
 
     Args:
         home: the folder of that file.
-        before: the folder where earlier versions kept it, in the folder of the runs; it is only read.
+        old_home: the folder where earlier versions kept it, below the runs; it is only read.
     """
 
-    def __init__(self, home: Path, before: Path | None = None) -> None:
+    def __init__(self, home: Path, old_home: Path | None = None) -> None:
         self.file = home / "games.jsonl"
-        self.files = [self.file] if before is None else [before / "games.jsonl", self.file]
+        self.files = [self.file] if old_home is None else [old_home / "games.jsonl", self.file]
         self.open: dict[str, dict[str, Any]] = {}
         self.lock = threading.Lock()
 
     def begin(self, run: str, images: int, dealt: dict[str, Any]) -> str:
-        """Keep a game's answers until the player has given theirs; returns its number."""
+        """Keep a game's solution until the player answers; returns the game's number."""
         number = secrets.token_urlsafe(12)
         with self.lock:
             while len(self.open) >= OPEN:
@@ -42,7 +42,7 @@ class Games:
         return number
 
     def end(self, number: str, answers: list[bool]) -> dict[str, Any]:
-        """The result of a game: both scores, the truth, and how often people have been fooled on this machine.
+        """The result of a game: both scores, the solution, and how often people were fooled on this machine.
 
         Args:
             answers: for each picture whether the player takes it for real.
@@ -57,21 +57,21 @@ class Games:
         if number not in self.open:
             raise UserError("This game is over, or it was given up. Begin a new one.")
         game = self.open[number]
-        real, machine = game["real"], game["expert"]
+        real, classified = game["real"], game["expert"]
         row = {
             "run": game["run"],
             "images": game["images"],
             "you": sum(a == b for a, b in zip(answers, real, strict=True)),
-            "expert": sum(a == b for a, b in zip(machine, real, strict=True)),
-            "fooled": sum(s and not r for s, r in zip(answers, real, strict=True)),
+            "expert": sum(a == b for a, b in zip(classified, real, strict=True)),
+            "fooled": sum(a and not b for a, b in zip(answers, real, strict=True)),
         }
         make_folder(self.file.parent)
         append(self.file, row)
         self.open.pop(number, None)
-        return {**row, "real": real, "of": PICTURES, "expert_said": machine, "all": self.all(game["run"])}
+        return {**row, "real": real, "of": PICTURES, "expert_said": classified, "all": self.all(game["run"])}
 
     def all(self, run: str) -> dict[str, Any]:
-        """Over all games with this run: how often forged pictures were taken for real, with its 95% interval."""
+        """Over all games of a run: how often generated pictures were taken for real, with a 95% interval."""
         rows = [r for r in self.rows() if r.get("run") == run]
         shown = len(rows) * (PICTURES // 2)
         fooled = sum(r["fooled"] for r in rows)
@@ -80,7 +80,7 @@ class Games:
         return {"games": len(rows), "shown": shown, "fooled": fooled, "low": low, "high": high, "right": right}
 
     def rows(self) -> list[dict[str, Any]]:
-        """All results; lines that are none are passed over."""
+        """All results; invalid lines are skipped."""
         lines = (line for path in self.files for line in read(path, max(0, size(path) - KEPT), KEPT).split(b"\n"))
         return [row for row in map(json_line, lines) if row is not None and _is_result(row)]
 
@@ -91,7 +91,7 @@ def _is_result(row: dict[str, Any]) -> bool:
 
 
 def interval(count: int, total: int) -> tuple[float, float]:
-    """95% interval of a share; all of it where nothing was counted."""
+    """The 95% interval of a share; 0 to 1 where nothing was counted."""
     if not total:
         return 0.0, 1.0
     low, high = two_sample.interval(count / total, total)

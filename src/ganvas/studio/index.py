@@ -1,4 +1,4 @@
-"""The runs' folder as the studio sees it: what there is, and how far each run is."""
+"""The runs' folder as the studio sees it: which runs exist, and how far each one is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,21 @@ from ganvas.report import diagnosis
 from ganvas.training.studio import Part
 
 LOG = logging.getLogger("ganvas.studio")
-NAME = r"^[\w-][\w.-]{0,119}$"  # of a run that can be asked for
-TAIL = 16_384  # bytes at the end of a log in which its last line lies
-CARD = 1_000_000  # bytes: a larger experiment.json is none
-DEPTH = 20  # of what a file says, groups in groups; what is deeper is left out
+NAME = r"^[\w-][\w.-]{0,119}$"  # of a run that can be requested
+TAIL = 16_384  # bytes at the end of a log that are searched for its last line
+CARD = 1_000_000  # bytes: a larger experiment.json is not read
+DEPTH = 20  # levels of nesting in a file; deeper ones are left out
 TEXT = 200  # characters of a name that are shown
-CLASSES = 1_000  # whose names are shown
-LISTED = 200  # files of a run
+CLASSES = 1_000  # classes whose names are shown
+LISTED = 200  # files of a run that are listed
 
 
-class NotThere(Exception):
+class RunNotFound(Exception):
     """No such run, or it has been removed."""
 
 
-class Unfit(NotThere):
-    """There is a run, but it cannot be shown; the text says why."""
+class Unfit(RunNotFound):
+    """The run exists but cannot be shown; the text says why."""
 
 
 class Runs:
@@ -42,18 +43,18 @@ class Runs:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.known: dict[str, tuple[Any, dict[str, Any]]] = {}  # summaries, and of which state of the files
-        self.reported: set[str] = set()  # runs of which the log says already that they cannot be shown
+        self.summaries: dict[str, tuple[Any, dict[str, Any]]] = {}  # by name, with the files' fingerprint
+        self.reported: set[str] = set()  # runs that cannot be shown and were logged already
 
     def run(self, name: str) -> Run:
-        """The run of a name.
+        """The run with a name.
 
         Raises:
-            NotThere: there is none, or it is none that can be shown: a part of it is a link, a pipe, a device.
+            RunNotFound: there is none, or it cannot be shown because a part of it is a link, a pipe or a device.
         """
         run = Run(self.root / name)
         if not re.fullmatch(NAME, name):
-            raise NotThere(name)
+            raise RunNotFound(name)
         try:
             if run.folder.resolve().parent != self.root.resolve():
                 raise Unfit(f"{name} is a link that leads to another place.")
@@ -61,56 +62,56 @@ class Runs:
                 _check(path, stat.S_ISREG, "file")
             _check(run.samples, stat.S_ISDIR, "folder")
             if not run.experiment.exists():
-                raise NotThere(name)
+                raise RunNotFound(name)
         except PermissionError as error:
             raise Unfit("There is no permission to read it.") from error
-        except (OSError, RuntimeError) as error:  # the second: links in a circle
-            raise NotThere(name) from error
+        except (OSError, RuntimeError) as error:  # RuntimeError: circular links
+            raise RunNotFound(name) from error
         return run
 
     def all(self) -> list[dict[str, Any]]:
-        """The summaries of all runs, the newest first; of one that cannot be shown its name, and why (`error`)."""
-        found = []
+        """The summaries of all runs, the newest first; one that cannot be shown has only its name and `error`."""
+        summaries = []
         for name in self.names():
             try:
-                found.append(self.summary(name))
+                summaries.append(self.summary(name))
             except Unfit as error:
-                found.append(_unshown(name, str(error)))
-            except NotThere:
+                summaries.append(_unshown(name, str(error)))
+            except RunNotFound:
                 if not re.fullmatch(NAME, name):
-                    found.append(
+                    summaries.append(
                         _unshown(name, "Rename it: at most 120 letters, digits, points, hyphens and underscores.")
                     )
-            except Exception as error:  # one run never takes the list of all away
+            except Exception as error:  # one broken run must not hide all others
                 if name not in self.reported:
                     LOG.warning("The run %s cannot be shown", one_line(name), exc_info=True)
                 self.reported.add(name)
-                found.append(_unshown(name, f"It cannot be read ({type(error).__name__}: {error})."))
-        return found
+                summaries.append(_unshown(name, f"It cannot be read ({type(error).__name__}: {error})."))
+        return summaries
 
     def names(self) -> list[str]:
         """All runs, the newest first, also those that cannot be shown."""
-        found: list[tuple[float, str]] = []
+        dated: list[tuple[float, str]] = []
         with contextlib.suppress(OSError):
             for folder in os.scandir(self.root):
-                with contextlib.suppress(OSError):  # none of a run's, or just removed
+                with contextlib.suppress(OSError):  # not a run's folder, or just removed
                     if not folder.name.startswith("."):
-                        found.append((os.lstat(os.path.join(folder.path, "experiment.json")).st_mtime, folder.name))
-        names = [name for _, name in sorted(found, reverse=True)]
-        self.known = {name: self.known[name] for name in names if name in self.known}
+                        dated.append((os.lstat(os.path.join(folder.path, "experiment.json")).st_mtime, folder.name))
+        names = [name for _, name in sorted(dated, reverse=True)]
+        self.summaries = {name: self.summaries[name] for name in names if name in self.summaries}
         return names
 
     def summary(self, name: str) -> dict[str, Any]:
         """A run in short: recipe, progress, newest picture, best figure.
 
         Raises:
-            NotThere: there is no such run.
+            RunNotFound: there is no such run.
         """
         run = self.run(name)
-        now = marks(run)
-        if self.known.get(name, (None,))[0] != now:
-            self.known[name] = now, self._summary(run)
-        return self.known[name][1]
+        now = fingerprint(run)
+        if self.summaries.get(name, (None,))[0] != now:
+            self.summaries[name] = now, self._summary(run)
+        return self.summaries[name][1]
 
     def _summary(self, run: Run) -> dict[str, Any]:
         card = settings(run)
@@ -130,7 +131,7 @@ class Runs:
             "total": total if isinstance(total, int) else 0,
             "seconds": diagnosis.number(row, "seconds") or 0,
             "images_per_second": diagnosis.number(row, "images_per_second"),
-            "picture": marked(sheets[-1][1]) if sheets else None,
+            "picture": versioned(sheets[-1][1]) if sheets else None,
             "figure": best_figure(run, part_of(task)),
             "state": state(run, row, total),
             "model": run.model.is_file(),
@@ -138,20 +139,20 @@ class Runs:
         }
 
 
-def _check(path: Path, kind: Any, called: str) -> None:
-    """Raises Unfit where this is neither of the kind that it should be nor missing."""
+def _check(path: Path, is_kind: Callable[[int], bool], kind: str) -> None:
+    """Raises Unfit where this exists but is not of this kind."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
     if stat.S_ISLNK(mode):
-        raise Unfit(f"{path.name} is a link; the studio follows none. Put a true {called} there, or remove it.")
-    if not kind(mode):
-        raise Unfit(f"{path.name} is no {called}. Remove it, or put a true one there.")
+        raise Unfit(f"{path.name} is a link; the studio follows none. Put a true {kind} there, or remove it.")
+    if not is_kind(mode):
+        raise Unfit(f"{path.name} is no {kind}. Remove it, or put a true one there.")
 
 
 def _unshown(name: str, why: str) -> dict[str, Any]:
-    """What stands for a run that cannot be shown: as a summary."""
+    """The summary of a run that cannot be shown."""
     empty = {
         "recipe": "",
         "task": "",
@@ -168,7 +169,7 @@ def _unshown(name: str, why: str) -> dict[str, Any]:
 
 
 def settings(run: Run) -> dict[str, Any]:
-    """experiment.json, or nothing where it cannot be read."""
+    """The content of experiment.json; empty where it cannot be read."""
     try:
         card = parse_json(read_bytes(run.experiment, CARD))
     except (UserError, ValueError):
@@ -177,9 +178,9 @@ def settings(run: Run) -> dict[str, Any]:
 
 
 def as_json(value: Any, depth: int = DEPTH) -> Any:
-    """The same as JSON can hold it.
+    """The same value, made valid for JSON.
 
-    None stands for numbers that are none and for what lies too deep, `\\ud800` for half of a surrogate pair.
+    None replaces infinite and undefined numbers and what is nested too deep, `\\ud800` half of a surrogate pair.
     """
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
@@ -193,32 +194,32 @@ def as_json(value: Any, depth: int = DEPTH) -> Any:
 
 
 def text(value: Any) -> str:
-    """A name in a card; '' where it is none."""
+    """A name in a card, shortened; '' where it is not a string."""
     return value[:TEXT] if isinstance(value, str) else ""
 
 
 def classes(card: dict[str, Any]) -> list[str]:
     """The names of the classes in a card."""
-    found = card.get("classes")
-    return [str(name)[:TEXT] for name in found[:CLASSES]] if isinstance(found, list) else []
+    names = card.get("classes")
+    return [str(name)[:TEXT] for name in names[:CLASSES]] if isinstance(names, list) else []
 
 
 def pictures(run: Run) -> list[tuple[int, Path]]:
-    """The sheets of a run that can be asked for, as `Run.pictures`."""
+    """The sheets of a run that can be requested, as (images seen, path)."""
     return [(seen, path) for seen, path in run.previews() if len(path.stem) <= len("fakes_") + 9]
 
 
 def files(run: Run) -> list[dict[str, Any]]:
     """The files of a run and of its folders, each with its bytes; links are left out."""
-    found: list[dict[str, Any]] = []
+    listed: list[dict[str, Any]] = []
     for folder in (run.folder, run.samples, run.checkpoints, run.models):
         with contextlib.suppress(OSError):
             entries = [] if folder.is_symlink() else sorted(os.scandir(folder), key=lambda entry: entry.name)
             for entry in entries:
                 if entry.is_file(follow_symlinks=False) and not entry.name.startswith("."):
                     name = one_line(Path(entry.path).relative_to(run.folder))
-                    found.append({"name": name, "bytes": entry.stat(follow_symlinks=False).st_size})
-    return found[:LISTED]
+                    listed.append({"name": name, "bytes": entry.stat(follow_symlinks=False).st_size})
+    return listed[:LISTED]
 
 
 def section(card: dict[str, Any], name: str) -> dict[str, Any]:
@@ -226,16 +227,16 @@ def section(card: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def last_line(path: Path) -> dict[str, Any]:
-    """The last whole line of a file of JSON lines; nothing where there is none."""
+    """The last complete line of a file of JSON lines; empty where there is none."""
     for line in reversed(read(path, max(0, size(path) - TAIL), TAIL).split(b"\n")[:-1]):
-        found = parsed(line)
-        if found is not None:
-            return found
+        row = parse_line(line)
+        if row is not None:
+            return row
     return {}
 
 
 def read(path: Path, start: int, most: int) -> bytes:
-    """Up to so many bytes of a file; nothing where there is no file."""
+    """Up to `most` bytes of a file from `start` on; empty where there is no file."""
     with contextlib.suppress(OSError):
         if stat.S_ISREG(path.lstat().st_mode):  # reading a pipe would wait for ever
             with open(path, "rb") as file:
@@ -244,14 +245,14 @@ def read(path: Path, start: int, most: int) -> bytes:
     return b""
 
 
-def parsed(line: bytes) -> dict[str, Any] | None:
-    """A line's object, without numbers that are none; None where it is none, or only half of one."""
-    found = json_line(line)
-    return as_json(found) if found is not None and diagnosis.number(found, "images") is not None else None
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """The object on a line, made valid for JSON; None where the line is broken or has no number of images."""
+    row = json_line(line)
+    return as_json(row) if row is not None and diagnosis.number(row, "images") is not None else None
 
 
 def part_of(task: str) -> Part:
-    """What the studio shows of a task's runs; what all have in common where it is not installed here."""
+    """What the studio shows of a task's runs; the common part where the task is not installed."""
     try:
         part = registry.find(task).studio
     except UserError:
@@ -260,7 +261,7 @@ def part_of(task: str) -> Part:
 
 
 def abilities(task: str) -> list[str]:
-    """What the models of a task can be asked for; nothing where it is not installed here."""
+    """What the models of a task can do; nothing where the task is not installed."""
     try:
         return list(registry.find(task).Model.abilities)
     except UserError:
@@ -273,9 +274,9 @@ def task_of(card: dict[str, Any]) -> str:
 
 
 def best_figure(run: Run, part: Part) -> dict[str, Any] | None:
-    """The figure that tells most of a run: its name, its value with its unit, and whether lower is better.
+    """The most telling figure of a run: its name, its value with its unit, and whether lower is better.
 
-    Where nothing was measured but the contest, it is how often the expert was right at the end.
+    Where only the contest was measured, it is how often the discriminator was right at the end.
     """
     rows = run.rows(run.metrics)
     best = None if part.best is None else part.best.of(rows)
@@ -296,8 +297,8 @@ def state(run: Run, row: dict[str, Any], total: Any) -> str:
     return "finished" if done and run.is_finished() else "stopped"
 
 
-def marked(path: Path) -> str:
-    """A picture's name with a mark that changes when the file does, so that a browser may keep what it has."""
+def versioned(path: Path) -> str:
+    """A picture's name with a version that changes when the file does, so that a browser may cache it."""
     try:
         return f"{path.name}?{path.stat().st_mtime_ns // 1_000_000}"
     except OSError:
@@ -311,13 +312,13 @@ def size(path: Path) -> int:
         return 0
 
 
-def marks(run: Run) -> tuple[Any, ...]:
-    """What changes when something happens to a run."""
-    found: list[Any] = []
+def fingerprint(run: Run) -> tuple[Any, ...]:
+    """A value that changes when something happens to a run."""
+    values: list[Any] = []
     for path in (run.experiment, run.log, run.metrics, run.samples, run.model):
         try:
             status = path.stat()
-            found += [status.st_mtime_ns, status.st_size]
+            values += [status.st_mtime_ns, status.st_size]
         except OSError:
-            found.append(None)
-    return *found, run.holder()
+            values.append(None)
+    return *values, run.holder()

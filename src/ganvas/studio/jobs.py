@@ -1,7 +1,7 @@
-"""Trainings and other long work, one at a time, each a command line in a process of its own.
+"""Trainings, one at a time, each a command line in its own process.
 
-The list lies in a file in the user's own state folder; a server that starts again finds the process that is at work,
-and those that wait. Nothing that lies in a folder of runs is ever started: such folders come from others, too.
+The list is a file in the user's own state folder; a restarted server finds the running process and the waiting jobs in
+it. Nothing from a folder of runs is ever started: such folders may come from other people.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from ganvas.training.experiment import SECTIONS
 
 LOG = logging.getLogger("ganvas.studio")
 WAITING = 20  # jobs that may wait
-KEPT = 50  # jobs that are remembered when they are done
-SPARE = 1_000_000  # bytes: with fewer, a disk is full
-OUTPUT = 4_000  # characters at the end of what a job printed that are kept
-LIST = 5_000_000  # bytes of the list, at most
-FIXED = ("source", "to", "twins", "from_", "device")  # settings that are not for the page
+KEPT = 50  # finished jobs that stay in the list
+SPARE = 1_000_000  # free bytes below which a disk counts as full
+OUTPUT = 4_000  # characters at the end of a job's output that are shown
+LIST = 5_000_000  # bytes of the list's file, at most
+FIXED = ("source", "to", "twins", "from_", "device")  # settings that the page may not change
 
 Kind = Literal["train", "resume"]
 
@@ -57,7 +57,7 @@ class Job:
     arguments: tuple[str, ...]
     state: Literal["waiting", "running", "done", "failed", "stopped"] = "waiting"
     pid: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    # of the process, as the system tells: another process may get the same number later
+    # the process's start time as the system reports it: another process may get the same number later
     began: Annotated[str, Field(max_length=20)] = ""
     code: int | None = None
 
@@ -66,10 +66,10 @@ JOB = TypeAdapter(Job)
 
 
 def home_of(root: Path) -> Path:
-    """Where this user's studio keeps what is its own of a folder of runs, wherever that folder came from.
+    """The folder where this user's studio keeps its own files on a folder of runs.
 
     Raises:
-        UserError: this user has no such place.
+        UserError: this user has no state folder.
     """
     return state_folder() / "studio" / hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:24]
 
@@ -82,8 +82,8 @@ def settable(recipe: str) -> frozenset[str]:
     return frozenset(name.rstrip("_") for name in fields if name not in FIXED)
 
 
-def is_of_the_page(root: Path, kind: str, run: str, arguments: Sequence[str]) -> bool:
-    """Are these the words of a job that the page can ask for: of Ganvas's own recipes, in that run's folder?"""
+def is_allowed(root: Path, kind: str, run: str, arguments: Sequence[str]) -> bool:
+    """Can the page request a job with these arguments: with one of Ganvas's own recipes, in that run's folder?"""
     rest = list(arguments)
     if kind == "resume":
         return rest[:2] == ["resume", str(root / run)] and (
@@ -97,26 +97,26 @@ def is_of_the_page(root: Path, kind: str, run: str, arguments: Sequence[str]) ->
             if not (rest[1:] and (rest[1] in DATASETS or os.path.isabs(rest[1]))):
                 return False
             rest = rest[2:]
-    return all("=" in word and word.partition("=")[0] in settable(recipe) for word in rest)
+    return all("=" in setting and setting.partition("=")[0] in settable(recipe) for setting in rest)
 
 
 class Jobs:
-    """The list, and the process that is at work."""
+    """The list of jobs, and the running process."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.home = root, home_of(root)
         self.file = self.home / "jobs.json"
         self.lock = threading.RLock()
         self.process: subprocess.Popen[bytes] | None = None
-        self.stopping: set[int] = set()  # numbers of jobs that were asked to stop
+        self.stopping: set[int] = set()  # numbers of the jobs that are stopping
         self.jobs = self._read()
 
     def add(self, kind: Kind, run: str, arguments: list[str]) -> Job:
         """Put a job at the end of the queue.
 
         Raises:
-            Busy: too many wait.
-            UserError: the same run waits or is at work already, or the list cannot be written.
+            Busy: too many jobs wait.
+            UserError: the same run waits or is being trained already, or the list cannot be written.
         """
         with self.lock:
             active = [j for j in self.jobs if j.state in ("waiting", "running")]
@@ -130,38 +130,38 @@ class Jobs:
             job = Job(number, kind, run, tuple(arguments))
             before = self.jobs
             try:
-                self._keep([*before, job])
+                self._save([*before, job])
             except UserError:
                 self.jobs = before
                 raise
-        with contextlib.suppress(UserError):  # the next look tries again
+        with contextlib.suppress(UserError):  # the next call of `tend` tries again
             self.tend()
         return next(j for j in self.jobs if j.number == number)
 
     def stop(self, run: str) -> bool:
-        """Stop a run's job (it saves), or take it out of the queue; False: it has none.
+        """Stop a run's job (it saves), or take it out of the queue; False: the run has no job.
 
         Raises:
-            UserError: the process is not to be stopped from here.
+            UserError: the process may not be stopped from here.
         """
-        found = False
+        stopped = False
         with self.lock:
             for job in self.jobs:
                 if job.run == run and job.state == "waiting":
                     self._change(job, state="stopped")
-                    self._tidy(job)
-                    found = True
+                    self._remove_empty(job)
+                    stopped = True
                 if job.run == run and job.state == "running" and is_alive(job.pid, job.began):
                     if self.process is not None and self.process.pid == job.pid:
                         self.process.terminate()  # this server's own child
                     else:
                         stopping.stop(job.pid, self.root / run)
                     self.stopping.add(job.number)
-                    found = True
-        return found
+                    stopped = True
+        return stopped
 
     def tend(self) -> None:
-        """See whether the running job is done, and start the next one."""
+        """Check whether the running job has ended, and start the next one."""
         with self.lock:
             for job in [j for j in self.jobs if j.state == "running"]:
                 code = self.process.poll() if self.process is not None and self.process.pid == job.pid else None
@@ -181,20 +181,20 @@ class Jobs:
         return self.home / f"job-{job.number:05d}.txt"
 
     def rows(self) -> list[dict[str, Any]]:
-        """The newest job of each run for the page, the newest first; those that failed with their last words."""
+        """The newest job of each run for the page, the newest first; failed ones with the end of their output."""
         with self.lock:
             jobs = {job.run: job for job in self.jobs}
-        found = []
+        rows = []
         for job in sorted(jobs.values(), key=lambda job: -job.number):
             state = "ending" if job.state == "running" and job.number in self.stopping else job.state
             row = {"number": job.number, "kind": job.kind, "run": job.run, "state": state}
             if job.state == "failed":
-                row["words"] = self.output(job)[-600:] or self._why_silent()
-            found.append(row)
-        return found
+                row["words"] = self.output(job)[-600:] or self._silent_failure()
+            rows.append(row)
+        return rows
 
-    def _why_silent(self) -> str:
-        """Why a job may have failed without a word."""
+    def _silent_failure(self) -> str:
+        """Why a job may have failed without any output."""
         with contextlib.suppress(OSError):
             if shutil.disk_usage(self.root).free < SPARE:
                 return f"The disk of {self.root} is full: free some space, then go on."
@@ -202,13 +202,13 @@ class Jobs:
 
     def _start(self, job: Job) -> None:
         make_folder(self.home)
-        # -P, and a folder of the user's own to be in: no module comes from the runs' folder
+        # -P and a working folder of the user's own: no module is imported from the runs' folder
         command = [sys.executable, "-P", "-m", "ganvas", *job.arguments]
         before = self.jobs
         try:
-            self._change(job, state="running")  # first, so that no server after this one starts it too
+            self._change(job, state="running")  # first, so that no later server starts it again
         except UserError:
-            self.jobs = before  # it waits until the list can be written
+            self.jobs = before  # the job waits until the list can be written
             raise
         try:
             with open(self.log_of(job), "wb") as log:
@@ -225,22 +225,22 @@ class Jobs:
 
     def _end(self, job: Job, code: int | None) -> None:
         stopped = code in (128 + signal.SIGTERM, 128 + signal.SIGINT, -signal.SIGTERM)
-        if code is None:  # another server's child: what it said last must do
+        if code is None:  # another server's child: only its output is known
             output = self.output(job)
             stopped, code = "Stopped and saved." in output, 0 if "Report   " in output or "This run is" in output else 1
         self._change(job, state="stopped" if stopped else "done" if code == 0 else "failed", code=code)
-        self._tidy(job)
+        self._remove_empty(job)
         self.process = None
 
-    def _tidy(self, job: Job) -> None:
-        """Remove the folder of a run that ended before it began."""
+    def _remove_empty(self, job: Job) -> None:
+        """Remove the folder of a run that ended before its training began."""
         with contextlib.suppress(OSError):
             (self.root / job.run).rmdir()  # only where it is empty
 
     def _change(self, job: Job, **fields: Any) -> None:
-        self._keep([replace(j, **fields) if j.number == job.number else j for j in self.jobs])
+        self._save([replace(j, **fields) if j.number == job.number else j for j in self.jobs])
 
-    def _keep(self, jobs: list[Job]) -> None:
+    def _save(self, jobs: list[Job]) -> None:
         old = [j for j in jobs if j.state not in ("waiting", "running")][:-KEPT]
         for job in old:
             with contextlib.suppress(OSError):
@@ -250,7 +250,7 @@ class Jobs:
         write_whole(self.file, json.dumps([asdict(j) for j in self.jobs], indent=1))
 
     def _read(self) -> list[Job]:
-        """The jobs that the list names; those that the page could not have asked for are passed over."""
+        """The jobs in the list's file; those that the page could not have requested are skipped."""
         if not os.path.lexists(self.file):
             return []
         try:
@@ -258,14 +258,14 @@ class Jobs:
         except (UserError, ValueError) as error:
             LOG.warning("The list of jobs is passed over: %s", error)
             return []
-        found: dict[int, Job] = {}
+        jobs: dict[int, Job] = {}
         for row in rows if isinstance(rows, list) else []:
             try:
                 job = JOB.validate_python(row)
             except ValueError:
                 job = None
-            if job is None or not is_of_the_page(self.root, job.kind, job.run, job.arguments):
+            if job is None or not is_allowed(self.root, job.kind, job.run, job.arguments):
                 LOG.warning("A job in %s is passed over: the studio did not write it.", self.file)
             else:
-                found[job.number] = job
-        return list(found.values())
+                jobs[job.number] = job
+        return list(jobs.values())

@@ -1,4 +1,4 @@
-"""Live events of a run: what has come since a viewer looked last, and many viewers at once."""
+"""Live events of a run: what is new for each viewer, with many viewers at once."""
 
 from __future__ import annotations
 
@@ -14,81 +14,92 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from ganvas.core.run import Run
-from ganvas.studio.index import NotThere, last_line, marked, marks, parsed, pictures, read, section, settings, state
+from ganvas.studio.index import (
+    RunNotFound,
+    fingerprint,
+    last_line,
+    parse_line,
+    pictures,
+    read,
+    section,
+    settings,
+    state,
+    versioned,
+)
 
-PAUSE = 0.4  # seconds between two looks at a run's files, however many watch it
-SILENCE = 15.0  # seconds after which a viewer hears that all is well
-BEFORE = "fakes_init.png"  # the picture from before the training
+PAUSE = 0.4  # seconds between two checks of a run's files, however many watch it
+SILENCE = 15.0  # seconds without an event after which a viewer gets a sign of life
+INITIAL = "fakes_init.png"  # the picture from before the training
 PORTION = 262_144  # bytes of a log that are read at once
-LINE = 64_000_000  # bytes among which the end of a line is looked for
+LINE = 64_000_000  # bytes that are searched for the end of a line
 
 
 @dataclass(frozen=True)
 class Cursor:
     """How much a viewer has seen: bytes of log.jsonl and metrics.jsonl, images before the newest picture.
 
-    The picture from before the training counts as -1. `marks`: of the last lines that were seen, since a run that is
-    taken up again from an earlier moment writes others in their places.
+    The picture from before the training counts as -1. `checksums` are those of the last lines that were seen: a run
+    that resumes from an earlier snapshot overwrites lines.
     """
 
     log: int = 0
     metrics: int = 0
     picture: int = -2
-    marks: tuple[int, int] = (0, 0)
+    checksums: tuple[int, int] = (0, 0)
 
     @classmethod
     def of(cls, text: str | None) -> Cursor:
-        """Of an event's id; a new viewer's where it is none."""
-        found = re.fullmatch(r"(\d{1,15})-(\d{1,15})-(-?\d{1,15})-(\d{1,10})-(\d{1,10})", text or "")
-        if not found:
+        """Parse an event's id; an invalid one gives the cursor of a new viewer."""
+        match = re.fullmatch(r"(\d{1,15})-(\d{1,15})-(-?\d{1,15})-(\d{1,10})-(\d{1,10})", text or "")
+        if not match:
             return cls()
-        log, metrics, picture, *marks = map(int, found.groups())
-        return cls(log, metrics, picture, (marks[0], marks[1]))
+        log, metrics, picture, *checksums = map(int, match.groups())
+        return cls(log, metrics, picture, (checksums[0], checksums[1]))
 
     def __str__(self) -> str:
-        return f"{self.log}-{self.metrics}-{self.picture}-{self.marks[0]}-{self.marks[1]}"
+        return f"{self.log}-{self.metrics}-{self.picture}-{self.checksums[0]}-{self.checksums[1]}"
 
 
-Event = tuple[str, dict[str, Any], Cursor]  # kind, data, and what has been seen after it
+Event = tuple[str, dict[str, Any], Cursor]  # kind, data, and the cursor after it
 
 
-def news(run: Run, cursor: Cursor) -> list[Event]:
-    """What has come since: lines of the log ('row') and of the metrics ('check'), pictures; oldest first, a portion.
+def new_events(run: Run, cursor: Cursor) -> list[Event]:
+    """The events after a cursor, oldest first, a portion at most: log lines ('row'), metrics ('check'), pictures.
 
-    A run that was taken up from an earlier moment has other lines: then 'again' comes first, and all anew.
+    A run that resumed from an earlier snapshot has other lines: then 'again' comes first, and everything follows anew.
 
     Raises:
-        NotThere: the run's folder is gone.
+        RunNotFound: the run's folder is gone.
     """
     if not run.experiment.is_file():
-        raise NotThere(run.folder.name)
-    found: list[Event] = []
+        raise RunNotFound(run.folder.name)
+    events: list[Event] = []
     before = cursor
-    sheets = [(-1 if path.name == BEFORE else images, path) for images, path in pictures(run)]
+    sheets = [(-1 if path.name == INITIAL else images, path) for images, path in pictures(run)]
     newest = sheets[-1][0] if sheets else -2
-    seen = (mark_before(run.log, cursor.log), mark_before(run.metrics, cursor.metrics))
-    if seen != cursor.marks or newest < cursor.picture:
+    checksums = (checksum_before(run.log, cursor.log), checksum_before(run.metrics, cursor.metrics))
+    if checksums != cursor.checksums or newest < cursor.picture:
         cursor = Cursor()
-        found.append(("again", {}, cursor))
+        events.append(("again", {}, cursor))
     for line, end in lines(run.log, cursor.log):
-        cursor = replace(cursor, log=end, marks=(zlib.crc32(line), cursor.marks[1]))
-        row = parsed(line)
-        found += [("row", row, cursor)] if row is not None else []
+        cursor = replace(cursor, log=end, checksums=(zlib.crc32(line), cursor.checksums[1]))
+        row = parse_line(line)
+        events += [("row", row, cursor)] if row is not None else []
     for line, end in lines(run.metrics, cursor.metrics):
-        cursor = replace(cursor, metrics=end, marks=(cursor.marks[0], zlib.crc32(line)))
-        row = parsed(line)
-        found += [("check", row, cursor)] if row is not None else []
+        cursor = replace(cursor, metrics=end, checksums=(cursor.checksums[0], zlib.crc32(line)))
+        row = parse_line(line)
+        events += [("check", row, cursor)] if row is not None else []
     for images, path in sheets:
         if images > cursor.picture:
             cursor = replace(cursor, picture=images)
-            found.append(("picture", {"images": max(0, images), "file": marked(path)}, cursor))
-    if not found and cursor != before:
-        found.append(("passed", {}, cursor))  # lines that are none
-    return found
+            events.append(("picture", {"images": max(0, images), "file": versioned(path)}, cursor))
+    if not events and cursor != before:
+        events.append(("passed", {}, cursor))  # only invalid lines were read
+    return events
 
 
-def mark_before(path: Path, end: int) -> int:
-    """The mark of the line that ends at a place; 0 at the beginning, -1 where no line ends there."""
+def checksum_before(path: Path, end: int) -> int:
+    """The checksum of the line that ends at a position; 0 at the beginning, -1 where no line ends there."""
     if not end:
         return 0
     start = max(0, end - PORTION)
@@ -99,23 +110,23 @@ def mark_before(path: Path, end: int) -> int:
 
 
 def lines(path: Path, start: int) -> list[tuple[bytes, int]]:
-    """The whole lines from a place on, up to a portion of them, and where each ends; a half-written last one waits.
+    """The complete lines from a position on, up to a portion, and where each ends; a half-written last one waits.
 
-    Of a line that is longer than a portion (no line of a training is) its end stands there.
+    A line longer than a portion (a training writes none) is represented by its end.
     """
-    found, end = [], start
+    result, end = [], start
     content = read(path, start, PORTION)
     for line in content.split(b"\n")[:-1]:
         end += len(line) + 1
-        found.append((line, end))
-    if not found and len(content) == PORTION:
+        result.append((line, end))
+    if not result and len(content) == PORTION:
         end = _end_of_line(path, start + PORTION)
-        found = [(read(path, end - PORTION, PORTION - 1), end)] if end else []
-    return found
+        result = [(read(path, end - PORTION, PORTION - 1), end)] if end else []
+    return result
 
 
 def _end_of_line(path: Path, start: int) -> int:
-    """Where the line ends that goes on at a place; 0 where it has no end, or one that is too far away."""
+    """Where the line that contains a position ends; 0 where it has no end, or one that is too far away."""
     for at in range(start, start + LINE, PORTION):
         part = read(path, at, PORTION)
         if b"\n" in part:
@@ -126,53 +137,53 @@ def _end_of_line(path: Path, start: int) -> int:
 
 
 class Watch:
-    """Many viewers of one run: its files are looked at once for all of them."""
+    """Many viewers of one run: its files are checked once for all of them."""
 
     def __init__(self, run: Run, ending: threading.Event) -> None:
         self.run, self.ending = run, ending
         self.viewers = 0
-        self.moved = asyncio.Event()  # something has happened; then there is a new one
+        self.changed = asyncio.Event()  # set when something has happened, and then replaced by a new one
         self.task: asyncio.Task[None] | None = None
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         before: Any = None
         while True:
-            now = await run_in_threadpool(marks, self.run)
+            now = await run_in_threadpool(fingerprint, self.run)
             if now != before or self.ending.is_set():
                 before = now
-                self.moved.set()
-                self.moved = asyncio.Event()
+                self.changed.set()
+                self.changed = asyncio.Event()
             await asyncio.sleep(PAUSE)
 
-    def _news(self, cursor: Cursor) -> tuple[list[Event], str]:
-        """What has come since, and how the run stands."""
-        found = news(self.run, cursor)
+    def _read(self, cursor: Cursor) -> tuple[list[Event], str]:
+        """The events after a cursor, and the run's state."""
+        events = new_events(self.run, cursor)
         total = section(settings(self.run), "training").get("images")
-        return found, state(self.run, last_line(self.run.log), total)
+        return events, state(self.run, last_line(self.run.log), total)
 
     async def follow(self, cursor: Cursor) -> AsyncIterator[Event | None]:
-        """What happens from `cursor` on, until the run is gone or the server ends; None now and then in silence."""
+        """The events from `cursor` on, until the run is gone or the server ends; None after each silence."""
         self.viewers += 1
         if self.task is None:
-            self.task = asyncio.create_task(self._look())
+            self.task = asyncio.create_task(self._poll())
         sent: str | None = None
         try:
             while not self.ending.is_set():
-                moved = self.moved  # what comes after this is told in the next round
-                found, now = await run_in_threadpool(self._news, cursor)
-                for event in found:
+                changed = self.changed  # later changes are reported in the next round
+                events, now = await run_in_threadpool(self._read, cursor)
+                for event in events:
                     cursor = event[2]
                     yield event
-                if found:
-                    continue  # there may be more of it
+                if events:
+                    continue  # there may be more
                 if now != sent:
                     sent = now
                     yield "state", {"state": now}, cursor
                 try:
-                    await asyncio.wait_for(moved.wait(), SILENCE)
+                    await asyncio.wait_for(changed.wait(), SILENCE)
                 except TimeoutError:
                     yield None
-        except NotThere:
+        except RunNotFound:
             yield "gone", {}, cursor
         finally:
             self.viewers -= 1

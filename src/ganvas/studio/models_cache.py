@@ -1,4 +1,4 @@
-"""Models that the worker holds."""
+"""The worker's cache of models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganvas.core.model import TrainedModel
 
 @functools.lru_cache(maxsize=3)
 def _cached(path: str, changed: int) -> TrainedModel:
-    return models.load(path, "cpu")  # a limit of memory and a GPU's own addresses do not go together
+    return models.load(path, "cpu")  # a GPU needs more address space than the memory limit allows
 
 
 def load(path: str) -> TrainedModel:

@@ -1,4 +1,4 @@
-"""Which places on the disk may be read as data: those below one folder, and no link leads out."""
+"""Paths that may be read as data: those below one folder, from which no link leads out."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ganvas.core.errors import UserError
 from ganvas.images.data import DATASETS
 
 
-def is_text(name: str) -> bool:
-    """Can a file's name be told to a browser? On some disks there are names that are no UTF-8."""
+def is_utf8(name: str) -> bool:
+    """Can a file's name be sent to a browser? Some disks hold names that are not UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -23,14 +23,14 @@ def inside(root: Path, path: str) -> Path:
     """A path below `root`.
 
     Raises:
-        UserError: it leads out of it, also by links, or there is nothing.
+        UserError: the path leads out of it, also by links, or does not exist.
     """
     try:
         place = (root / path).resolve()
-        there = place.exists()
+        exists = place.exists()
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"{path[:80]!r} is no path here.") from error
-    if not place.is_relative_to(root) or not there or not is_text(str(place)):
+    if not place.is_relative_to(root) or not exists or not is_utf8(str(place)):
         raise UserError(f"There is no {path or 'folder'} below {root.name}/, the folder that may be used.")
     return place
 
@@ -44,28 +44,28 @@ def source(root: Path, text: str) -> str:
     """A data set's name, or a path below `root` from which no link leads out.
 
     Raises:
-        UserError: as `inside`; or a link does.
+        UserError: as for `inside`, or a link below it leads out.
     """
     if text in DATASETS:
         return text
     place = inside(root, text)
-    waiting = [str(place)]
-    for start in waiting:  # folders that links lead to are read as well: they are looked at in their turn
+    starts = [str(place)]
+    for start in starts:  # it grows: folders that links lead to are read as well, so they are checked in turn
         for folder, folders, names in os.walk(start):
             for name in (*folders, *names):
                 path = os.path.join(folder, name)
                 if leads_out(root, path):
                     raise UserError(f"{text}: {name} is a link that leads out of {root.name}/.")
-                if name in folders and os.path.islink(path) and os.path.realpath(path) not in waiting:
-                    waiting.append(os.path.realpath(path))
+                if name in folders and os.path.islink(path) and os.path.realpath(path) not in starts:
+                    starts.append(os.path.realpath(path))
     return str(place)
 
 
 def check_card(root: Path, text: object) -> None:
-    """See that what a run's card names as its data may be read: the card may be anybody's.
+    """Check that the data named in a run's card may be read: the card may come from anyone.
 
     Raises:
-        UserError: it lies elsewhere.
+        UserError: the data lies elsewhere.
     """
     if not isinstance(text, str):
         raise UserError(f"The run's settings are damaged: {str(text)[:80]!r} names no data.")

@@ -1,4 +1,4 @@
-"""What the worker does for the studio: use a model, look at data, try a training. Results are plain values and PNGs."""
+"""The worker's functions: use a model, check data, try a training. Results are plain values and PNGs."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def describe(path: str) -> dict[str, Any]:
 
 
 def use(path: str, ability: str, data: str | None = None, **arguments: Any) -> Any:
-    """Have a model do what its task's part of the studio offers by the name of this ability.
+    """Call the function for this ability that the model's task provides for the studio.
 
     Args:
-        data: for what reads pictures of the training, the folder whose pictures may be read.
+        data: the folder whose pictures may be read, for functions that read pictures of the training.
 
     Raises:
-        UserError: the model cannot do that, or as that function.
+        UserError: the model cannot do that, or the function raises it.
     """
     model = load(path)
     task = task_name(model.card)
@@ -53,7 +53,7 @@ def use(path: str, ability: str, data: str | None = None, **arguments: Any) -> A
     return function(model, **arguments, **({} if data is None else {"allowed": _allowed(data)}))
 
 
-@functools.lru_cache(maxsize=8)  # the same function for the same folder: what rests on it is kept
+@functools.lru_cache(maxsize=8)  # the same object for the same folder, so that caches keyed by it work
 def _allowed(data: str) -> Callable[[object], None]:
     return functools.partial(places.check_card, Path(data))
 
@@ -64,16 +64,16 @@ def latents(dim: int, count: int) -> bytes:
 
 
 def check_data(place: str, out: str) -> dict[str, Any]:
-    """What a check of a folder found, and a sheet of pictures as they would be cut."""
+    """The result of a check of a folder, and a sheet of pictures as they would be cut."""
     checked = last(api.check_data(place, Path(out)))
-    found = checked.to_dict()
+    report = checked.to_dict()
     sheet = checked.preview.read_bytes() if checked.preview is not None else None
     names = ("total", "looked", "classes", "findings", "forecast", "mirror")
-    return {**{name: found[name] for name in names if name in found}, "sheet": sheet}
+    return {**{name: report[name] for name in names if name in report}, "sheet": sheet}
 
 
 def forecast(recipe: str, data: str | None, settings: dict[str, str], to: str | None) -> dict[str, Any]:
-    """How long a training would take, by a few true steps."""
+    """How long a training would take, measured with a few real steps."""
     experiment = api.experiment(recipe, data, settings, to)
     images = experiment.load_data()
     rate = Trial(experiment, images).speed(2.0)
@@ -89,4 +89,4 @@ def forecast(recipe: str, data: str | None, settings: dict[str, str], to: str | 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function for function in (describe, use, latents, check_data, forecast)
 }
-"""What the server may ask for, by name."""
+"""The functions that the server may call, by name."""

@@ -1,4 +1,4 @@
-"""What the server holds between requests."""
+"""The state that the server keeps between requests."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ Name = Annotated[str, Field(pattern=NAME)]
 
 
 def failures(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """What the API's description says of answers that are no success."""
-    words = {
+    """The responses of the API's description for these error codes."""
+    descriptions = {
         400: "a sentence that says what is wrong",
         404: "no such run, or nothing of that name in it",
         429: "too many at once",
         503: "the worker died or was too slow",
     }
-    return {code: {"description": words[code]} for code in codes}
+    return {code: {"description": descriptions[code]} for code in codes}
 
 
 class Studio:
-    """What the server holds between requests."""
+    """The state of the server: runs, jobs, games and workers."""
 
     def __init__(self, root: Path, data: Path) -> None:
         self.root, self.data = root.resolve(), data.resolve()
         self.runs, self.jobs = Runs(self.root), Jobs(self.root)
         self.home = self.jobs.home
         self.games = Games(self.home, self.root / ".studio")
-        self.worker = Worker(threads=1)  # for what a person waits for at every click
-        self.long = Worker()  # for games and whole pictures, which take longer
-        self.tries = Worker(memory=0)  # for the user's own folders, and a few steps of a training
+        self.worker = Worker(threads=1)  # for quick answers to clicks
+        self.long = Worker()  # for games and large pictures, which take longer
+        self.tries = Worker(memory=0)  # for checks of the user's folders and forecasts of trainings
         self.watches: dict[str, Watch] = {}
         self.ending = threading.Event()  # the server is about to end
 
@@ -52,25 +52,25 @@ class Studio:
 
     def watch(self, run: Run) -> Watch:
         name = run.folder.name
-        self.watches = {known: watch for known, watch in self.watches.items() if watch.viewers}
+        self.watches = {key: watch for key, watch in self.watches.items() if watch.viewers}
         return self.watches.setdefault(name, Watch(run, self.ending))
 
     def model(self, name: str) -> str:
-        """The file of a run's model. Raises NotThere where there is no such run."""
+        """The file of a run's model. Raises RunNotFound where there is no such run."""
         return str(self.runs.run(name).model)
 
     def source(self, text: str) -> str:
-        """What somebody names as data, where it may be read. Raises a UserError where it may not."""
+        """A data set's name or the path of data, checked. Raises UserError where it may not be read."""
         return places.source(self.data, text)
 
-    def may_go_on(self, run: Run) -> None:
-        """See that a run leads to no place that the studio may not read or write: the run may be anybody's.
+    def check_resume(self, run: Run) -> None:
+        """Check that resuming a run reads and writes only permitted places: the run may come from anyone.
 
         Raises:
-            UserError: its settings do or cannot be read, or a folder in it is a link.
+            UserError: its settings name another place or cannot be read, or a folder in it is a link.
         """
         for path in (run.checkpoints, run.models):
-            if path.is_symlink():  # a training removes old files there
+            if path.is_symlink():  # a training removes old files in these folders
                 raise UserError(f"{path.name} of this run is a link: go on with it on the command line.")
         card = settings(run)
         data, training = card.get("data", {}), card.get("training", {})
@@ -78,7 +78,7 @@ class Studio:
             raise UserError(f"{run.experiment.name} of this run cannot be read: it cannot go on.")
         for key in ("source", "twins", "to"):
             places.check_card(self.data, data.get(key, ""))
-        base = training.get("from_", "")  # it is read where there is no snapshot yet
+        base = training.get("from_", "")  # only read where there is no snapshot yet
         if base and not run.snapshots():
             place = Path(os.path.abspath(str(base)))
             if not any(place.resolve().is_relative_to(root) for root in (self.root, self.data)):

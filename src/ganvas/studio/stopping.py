@@ -1,4 +1,4 @@
-"""Stopping a training from outside: what its process is is looked up before it is sent a signal."""
+"""Stop a training from outside: its process is identified before it is sent a signal."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ganvas.core.processes import Described
 def stop(pid: int, folder: Path) -> None:
     """Ask the `ganvas train` or `resume` that works in a run's folder to save and to end.
 
-    A number from a file is not enough: files are copied, and a number is given again when its process has ended.
+    A process number from a file is not enough: files are copied, and numbers are reused when processes have ended.
 
     Args:
-        pid: 0 where the system says that somebody is at work, but not who.
+        pid: 0 where the system reports that the run is being trained, but not by which process.
 
     Raises:
-        UserError: it is another process, part of another program or another user's, or the system does not tell.
+        UserError: it is another process, part of another program or another user's, or the system cannot identify it.
     """
     if pid <= 0:
         raise UserError("This training is at work where it cannot be seen from here: stop it there.")
@@ -29,7 +29,7 @@ def stop(pid: int, folder: Path) -> None:
         if process is None:
             raise UserError(f"This system does not tell what process {pid} is: stop the training where it was started.")
         if not is_training(process, folder):
-            # a notebook, say, would just die
+            # a notebook, for example, would be killed by the signal
             raise UserError("This training is part of another program, or works in another folder: stop it there.")
         os.kill(pid, signal.SIGTERM)
     except PermissionError as error:
@@ -40,17 +40,18 @@ def stop(pid: int, folder: Path) -> None:
 
 def is_training(process: Described, folder: Path) -> bool:
     """Is this process a `ganvas train` or `resume` that names this folder, or that holds its lock?"""
-    words = process.command
-    names = [os.path.basename(word).removesuffix(".exe") for word in words]
-    at = next((i for i in range(len(words) - 1) if names[i] == "ganvas" and words[i + 1] in ("train", "resume")), None)
-    if at is None:
+    arguments = process.command
+    names = [os.path.basename(x).removesuffix(".exe") for x in arguments]
+    positions = range(len(arguments) - 1)
+    start = next((i for i in positions if names[i] == "ganvas" and arguments[i + 1] in ("train", "resume")), None)
+    if start is None:
         return False
     place = os.path.realpath(folder)
-    paths = [path for word in words[at + 2 :] for path in (word, word.partition("=")[2]) if path]
+    paths = [path for x in arguments[start + 2 :] for path in (x, x.partition("=")[2]) if path]
     if any(os.path.isabs(path) and os.path.realpath(path) == place for path in paths):
         return True
-    folder_of_it = process.folder()
-    if any(os.path.realpath(os.path.join(folder_of_it, os.path.expanduser(path))) == place for path in paths):
+    working_folder = process.folder()
+    if any(os.path.realpath(os.path.join(working_folder, os.path.expanduser(path))) == place for path in paths):
         return True
-    # `train` without --run makes a folder of its own, whose lock it has open
+    # `train` without --run makes a new folder, whose lock it holds open
     return os.path.join(place, ".lock") in map(os.path.realpath, process.open_files())

@@ -7,14 +7,14 @@ import asyncio
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD = 10.0  # seconds in which the whole head of a request must come
-READ = 60.0  # seconds in which something of a waiting answer must be read
+READ = 60.0  # seconds in which some of a pending answer must be read
 
 
 class TimedProtocol(H11Protocol):
-    """uvicorn's own protocol, with clocks: it would wait for ever for the rest of a head, and for a reader."""
+    """uvicorn's protocol with time limits: by itself it waits for ever for the rest of a head, and for a reader."""
 
-    head: asyncio.TimerHandle | None = None  # of a head
-    reading: asyncio.TimerHandle | None = None  # of an answer
+    head: asyncio.TimerHandle | None = None  # timer of a request's head
+    reading: asyncio.TimerHandle | None = None  # timer of an answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # pyright: ignore[reportArgumentType]
@@ -38,7 +38,7 @@ class TimedProtocol(H11Protocol):
         super().resume_writing()
 
     def _time_head(self) -> None:
-        """Set it where a head is awaited (or the rest of a request that has been answered already)."""
+        """Start the timer where a head is expected (or the rest of a request that was answered already)."""
         at_work = self.cycle is not None and not self.cycle.response_complete
         if at_work:
             self._stop_head()
@@ -51,7 +51,7 @@ class TimedProtocol(H11Protocol):
             self.head = None
 
     def _time_reading(self, before: int | None = None) -> None:
-        """Give up a client that has read nothing of what waits for it; `before`: bytes that waited then."""
+        """Drop a client that has read nothing since; `before`: bytes that were pending then."""
         waiting = self.transport.get_write_buffer_size()
         if before is not None and waiting >= before:
             self.transport.abort()

@@ -1,6 +1,6 @@
-"""The worker: a process that holds the models and does all that needs torch or decodes what strangers send.
+"""The worker: a process that holds the models and does all that needs torch or decodes uploads.
 
-A request that takes too long, or that kills the process, costs that request; the next one finds a fresh worker.
+A request that takes too long or kills the process fails alone; the next one gets a fresh worker.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from ganvas.core.errors import UserError
 
 TIMEOUT = 120.0  # seconds for one request
 QUEUE = 8  # requests that may wait for the worker
-MEMORY = 4_000_000_000  # bytes beyond what the process has after its start
-NICE = 5  # a training goes first
+MEMORY = 4_000_000_000  # bytes on top of what the process uses after its start
+NICE = 5  # a training has priority
 
 
 class Busy(Exception):
-    """Too many wait: come again in a moment."""
+    """Too many requests wait: try again in a moment."""
 
     def __init__(self, text: str = "Many are asking at once. Try again.") -> None:
         super().__init__(text)
 
 
 class Broken(Exception):
-    """The worker died over this request, or was too slow."""
+    """The worker died during this request, or was too slow."""
 
 
 def serve(connection: Connection, memory: int, threads: int) -> None:
-    """The process: requests (function's name, arguments) in, (error's type or None, result or sentence) out."""
+    """The process's loop: receives (function's name, arguments), sends (error's type or None, result or message)."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
@@ -62,13 +62,13 @@ def serve(connection: Connection, memory: int, threads: int) -> None:
             connection.send((Broken, f"That went wrong ({type(error).__name__}: {error})."))
 
 
-def _limit_memory(most: int) -> None:
+def _limit_memory(extra: int) -> None:
     try:
         import resource
 
         with open("/proc/self/statm") as file:
             now = int(file.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (now + most, now + most))
+        resource.setrlimit(resource.RLIMIT_AS, (now + extra, now + extra))
     except (ImportError, OSError, ValueError):  # a system without such limits
         return
 
@@ -77,9 +77,9 @@ class Worker:
     """The server's side: one request at a time, a few may wait. Its calls block: use them from a thread.
 
     Args:
-        memory: bytes that the process may take beyond what it has after its start; 0: all (a GPU needs that).
-        threads: of torch; 0: as many as there are cores. With one, small work is done sooner beside a training: two
-            wait for each other, and one of them for the training's.
+        memory: bytes that the process may use on top of what it has after its start; 0: no limit (a GPU needs that).
+        threads: threads of torch; 0: as many as there are cores. One is faster for small work beside a training: two
+            would wait for each other, and one of them for the training.
     """
 
     def __init__(self, timeout: float = TIMEOUT, memory: int = MEMORY, threads: int = 0) -> None:
@@ -89,19 +89,19 @@ class Worker:
         self.connection: Any = None
 
     def call(self, function: str, timeout: float | None = None, **arguments: Any) -> Any:
-        """Have a function of `requests.FUNCTIONS` called, within so many seconds (None: the worker's usual ones).
+        """Call a function of `requests.FUNCTIONS` in the process, within so many seconds (None: the worker's limit).
 
         Raises:
-            UserError: what it raises.
-            Busy: too many wait already.
+            UserError: the function raised it.
+            Busy: too many requests wait already.
             Broken: the worker died, or it took too long.
         """
-        with self.place():
-            return self.call_in_place(function, timeout, **arguments)
+        with self.slot():
+            return self.call_in_slot(function, timeout, **arguments)
 
     @contextlib.contextmanager
-    def place(self) -> Iterator[None]:
-        """A place in the queue, for the length of a request. Raises Busy where there is none."""
+    def slot(self) -> Iterator[None]:
+        """Hold a slot of the queue for one request. Raises Busy where none is free."""
         with self.count:
             if self.waiting >= QUEUE:
                 raise Busy
@@ -112,13 +112,13 @@ class Worker:
             with self.count:
                 self.waiting -= 1
 
-    def call_in_place(self, function: str, timeout: float | None = None, **arguments: Any) -> Any:
-        """As `call`, for those who have a place."""
+    def call_in_slot(self, function: str, timeout: float | None = None, **arguments: Any) -> Any:
+        """The same as `call`, for a caller that holds a slot."""
         with self.turn:
             return self._send(function, arguments, timeout or self.timeout)
 
     def close(self) -> None:
-        """End, for good."""
+        """End the process for good."""
         self.closed = True
         self._end()
 
@@ -136,22 +136,22 @@ class Worker:
         if self.process is None or not self.process.is_alive():
             self._end()
             context = multiprocessing.get_context("spawn")
-            ours, theirs = context.Pipe()
+            server_end, process_end = context.Pipe()
             self.process = context.Process(
-                target=serve, args=(theirs, self.memory, self.threads), daemon=True, name="ganvas-studio-worker"
+                target=serve, args=(process_end, self.memory, self.threads), daemon=True, name="ganvas-studio-worker"
             )
             self.process.start()
-            theirs.close()
-            self.connection = ours
+            process_end.close()
+            self.connection = server_end
         try:
             self.connection.send((name, arguments))
             if not self.connection.poll(timeout):
                 self._end()
                 raise Broken(f"That took longer than {timeout:.0f} seconds and was given up.")
-            wrong, result = self.connection.recv()
+            error_type, result = self.connection.recv()
         except (EOFError, OSError) as error:
             self._end()
             raise Broken("The worker died over this request; the next one gets a fresh one.") from error
-        if wrong is not None:
-            raise wrong(result)
+        if error_type is not None:
+            raise error_type(result)
         return result

@@ -21,6 +21,7 @@ from ganvas.core.errors import UserError
 ONE_LEVEL = 128  # cells up to which one token is enough
 GROUPS = 96  # groups of cells otherwise, for 65,000 cells at most; more groups for more
 LARGEST = 200 * 200 * 200  # cells of a column at most
+WAVES = 8  # lengths of waves that a number is shown in
 NEVER = -1e4  # the logarithm of the frequency of what cannot be
 
 
@@ -30,9 +31,9 @@ class Cells:
 
     `low`, `high`: the smallest and the largest value of each cell of numbers, ascending; empty for categories.
     `values`: the value of each cell of a category; empty for numbers.
-    `counts`: training rows in each cell. `missing`, `rare`: training rows without a value, and rows of a category with a
-    value that fewer rows have than may be drawn; each has a cell of its own after the others if there are such rows,
-    and categories always have one for rare and unknown values.
+    `counts`: training rows in each cell. `missing`: training rows without a value. `rare`: those with a value that too
+    few rows have for it to be drawn. Missing values have a cell of their own after the others if there are some;
+    categories always have one for rare and unknown values.
     """
 
     counts: tuple[int, ...]
@@ -50,7 +51,7 @@ class Cells:
         """
         numbers = bool(self.low) or bool(self.high)
         lengths = {len(self.counts), *((len(self.low), len(self.high)) if numbers else (len(self.values),))}
-        if len(lengths) != 1 or not len(self.counts) + self.missing + self.rare > 0 or len(self.counts) > LARGEST:
+        if len(lengths) != 1 or not (self.counts or self.missing or self.rare) or len(self.counts) > LARGEST:
             raise UserError(f"it has {len(self.counts)} cells, and other numbers of values for them.")
         if min((*self.counts, self.missing, self.rare)) < 0 or (numbers and self.values):
             raise UserError("its cells are of no kind that there is.")
@@ -141,6 +142,34 @@ class Cells:
             before, combinations = before * size + tokens[:, level], combinations * size
         return priors
 
+    def features(self, days: bool = False) -> np.ndarray:
+        """Features of the number in the middle of each cell, float32 [product of the tokens' sizes, n], within -5 to 5.
+
+        Its distance from the mean in standard deviations and the share of rows below it, both as they are and as waves
+        of shorter and shorter length, so that small differences can be seen: Tancik et al. 2020.
+
+        Args:
+            days: the numbers are days since 1970: their weekday and day of the year are features too.
+        """
+        count = len(self.counts)
+        middle = (np.array(self.low) + np.array(self.high)) / 2
+        rows = np.maximum(np.array(self.counts, np.float64), 1e-9)
+        share = (np.cumsum(rows) - rows / 2) / rows.sum()
+        mean = (middle * rows).sum() / rows.sum()
+        spread = max(((middle - mean) ** 2 * rows).sum() / rows.sum(), 1e-30) ** 0.5
+        far = np.clip((middle - mean) / spread, -5, 5)
+        columns = [far, 2 * share - 1]
+        for value in (far, 2 * share - 1):
+            for k in range(WAVES):
+                columns += [np.sin(np.pi * 2.0**k * value / 2), np.cos(np.pi * 2.0**k * value / 2)]
+        if days:
+            columns += [(np.floor(middle) % 7 == day).astype(np.float64) for day in range(7)]
+            columns += [np.sin(2 * np.pi * middle / 365.25), np.cos(2 * np.pi * middle / 365.25)]
+        digits = self.tokens(np.arange(count)).astype(np.int64)
+        table = np.zeros((math.prod(self.sizes), len(columns)), np.float32)
+        table[np.ravel_multi_index(tuple(digits.T), self.sizes)] = np.stack(columns, 1)
+        return table
+
     def numbers(self, cells: np.ndarray, place: np.ndarray, whole: bool) -> np.ndarray:
         """A number of each cell, float64 [N].
 
@@ -185,7 +214,8 @@ class Cells:
                 raise UserError(f"the entry {name} of its cells is none.")
         if any(type(entries.get(name, 0)) is not int for name in ("missing", "rare")):
             raise UserError("its cells count missing rows wrongly.")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()}
+        return cls(**values)
 
 
 def of_numbers(numbers: np.ndarray, rare: int, most: int = 4_096) -> Cells:
@@ -248,6 +278,4 @@ def of_category(values: Any, rare: int, order: tuple[str, ...] = ()) -> Cells:
     names = [v for v in order if v in enough.index] if order else sorted(enough.index)
     names += [v for v in sorted(enough.index) if v not in set(names)] if order else []
     kept = tuple(int(enough[name]) for name in names)
-    return Cells(
-        kept, values=tuple(names), missing=int(values.isna().sum()), rare=int(counts.sum()) - sum(kept)
-    )
+    return Cells(kept, values=tuple(names), missing=int(values.isna().sum()), rare=int(counts.sum()) - sum(kept))

@@ -1,5 +1,8 @@
 """A table's columns: of which kind each is, and how its values become tokens and come back."""
 
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import dataclasses
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KINDS = ("number", "category", "date", "id", "text", "constant")
-TYPES = ("int", "float", "text", "bool", "date", "time")  # of values: how they are written
+TYPES = ("int", "float", "text", "bool", "date", "time", "clock", "span")  # of values: how they are written
 DAY = 86_400
 
 
@@ -29,14 +32,16 @@ class Column:
     Attributes:
         name: as in the table.
         kind: number; category (also yes or no, and categories that have an order); date (with or without a time); id
-            (its values are made anew, not learned); text (free text: left empty, or drawn from what was seen); constant.
-        type: int, float, text, bool, date (a day) or time (a day and a time of day).
+            (made anew, not learned); text (free text: left empty, or drawn from what was seen); constant.
+        type: int, float, text, bool, date (a day), time (a day and a time of day), clock (a time of day alone) or span
+            (a duration); the last two are numbers of seconds.
         decimals: of a number, digits after the point; -1: as many as there are.
-        form: of dates, how they are written, as for `strftime` ('' : ISO 8601); of an id, its pattern.
+        form: how the source writes its values. Of dates and times of day as for `strftime` ('': ISO 8601), of numbers
+            how 1234.5 would be written ('': so), of durations one of `forms.SPANS`; of an id, its pattern.
         zone: of times, their zone; '': none is stated.
         step: of times, seconds between one and the next that can be.
         order: of a category, its values in their order if they have one.
-        value: of a constant; '' where every row misses it.
+        value: of a constant; '' where every row misses it. Of an id, what is free: see `ids`.
         doubt: why the kind is a guess, for the user; '': it is not.
         parts: what is learned: one, or for times day and time of day; none for ids, texts and constants.
     """
@@ -60,7 +65,9 @@ class Column:
             UserError: an entry that there is not.
         """
         if self.kind not in KINDS or self.type not in TYPES:
-            raise UserError(f"the column {self.name[:60]!r} is of the kind {self.kind[:60]!r} and type {self.type[:60]!r}.")
+            raise UserError(
+                f"the column {self.name[:60]!r} is of the kind {self.kind[:60]!r} and type {self.type[:60]!r}."
+            )
         if not -1 <= self.decimals <= 18 or not 1 <= self.step <= DAY:
             raise UserError(f"the column {self.name[:60]!r} has {self.decimals} decimals and a step of {self.step}.")
         learned = {"number": 1, "category": 1, "date": 2 if self.type == "time" else 1}.get(self.kind, 0)
@@ -89,11 +96,13 @@ class Column:
 
     def as_text(self, series: pd.Series) -> pd.Series:
         """The values of a category as text; missing ones as NaN."""
-        known = series.notna()
-        texts = series[known].map({True: "true", False: "false"}.get) if self.type == "bool" else series[known].map(self._text)
-        return texts.reindex(series.index)
+        if self.type == "text" and series.dtype == "str":
+            return series
+        return series.dropna().map(self._text).reindex(series.index)
 
     def _text(self, value: Any) -> str:
+        if self.type == "bool":
+            return "true" if value else "false"
         if self.type == "int":
             return str(int(value))
         return repr(float(value)) if self.type == "float" else str(value)
@@ -101,12 +110,17 @@ class Column:
     def as_numbers(self, series: pd.Series) -> list[np.ndarray]:
         """The values of each part in its own unit, float64 [N] each; NaN where they are missing.
 
-        A number with decimals counts in units of its last digit, a day in days and a time of day in steps since 1970.
+        A number with decimals counts in units of its last digit, a day in days since 1970 and a time of day in steps.
         """
         import pandas as pd
 
+        if self.type in ("clock", "span"):
+            spans = series.to_numpy(dtype="timedelta64[s]")
+            missing = np.isnat(spans)
+            return [np.where(missing, np.nan, np.where(missing, 0, spans.astype(np.int64)) // self.step)]
         if self.kind == "number":
-            numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+            known: Any = pd.to_numeric(series, errors="coerce")
+            numbers = known.to_numpy(dtype=np.float64, na_value=np.nan)
             numbers = np.where(np.isfinite(numbers), numbers, np.nan)
             return [np.round(numbers * 10.0**self.decimals) if self.decimals >= 0 else numbers]
         times = series
@@ -175,9 +189,13 @@ class Column:
     def _numbers(self, numbers: np.ndarray, missing: np.ndarray) -> Any:
         import pandas as pd
 
+        if self.type in ("clock", "span"):
+            spans = (numbers * self.step).astype(np.int64).astype("timedelta64[s]")
+            spans[missing] = np.timedelta64("NaT")
+            return spans
         if self.type == "int":
             whole = numbers.astype(np.int64)
-            return pd.array(whole, dtype="Int64") if not missing.any() else pd.arrays.IntegerArray(whole, missing)
+            return pd.arrays.IntegerArray(whole, missing) if self.parts[0].missing else whole
         numbers = np.round(numbers / 10.0**self.decimals, self.decimals) if self.decimals >= 0 else numbers
         return np.where(missing, np.nan, numbers)
 
@@ -192,6 +210,15 @@ class Column:
             values = [int(v) if self.type == "int" else float(v) for v in values]
         ordered = bool(self.order)
         return pd.Series(pd.Categorical.from_codes(codes, categories=values, ordered=ordered), name=self.name)
+
+    def features(self) -> list[np.ndarray]:
+        """What networks are told of the number in each cell, float32 [tokens' values, n] a part; 0 where there is none.
+
+        The rows are numbered by the part's tokens as digits. Categories have no features.
+        """
+        if self.kind == "category":
+            return [np.zeros((0, 0), np.float32) for _ in self.parts]
+        return [part.features(days=self.kind == "date" and i == 0) for i, part in enumerate(self.parts)]
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: only what is not as it is by itself."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganvas.core import samples
 from ganvas.tables.columns import Column
+from ganvas.tables.rows import frame_of
 from ganvas.tables.spec import TableSpec
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ class Preview(samples.Preview):
     @classmethod
     def of(cls, spec: TableSpec, tokens: Tensor, place: Tensor) -> Preview:
         """The preview of these rows; `place` as for `TableSpec.decode`."""
-        import pandas as pd
-
-        return cls(spec, tokens, pd.DataFrame(spec.decode(tokens, place.expand(tokens.shape))))
+        return cls(spec, tokens, frame_of(spec, tokens, place.expand(tokens.shape)))
 
     def files(self) -> dict[str, bytes]:
         return {".svg": self.svg().encode(), ".csv": self.frame.head(100).to_csv(index=False).encode()}
@@ -69,7 +68,7 @@ class Preview(samples.Preview):
         )
 
     def _frequencies(self, column: Column, most: int = 40) -> tuple[np.ndarray, np.ndarray]:
-        """Shares of the real rows and of these in a column's first tokens, with neighbours together if there are many."""
+        """Shares of real rows and of these in a column's first tokens, neighbours together if there are many."""
         part = column.parts[0]
         logs = part.priors()[0]
         real = np.exp(logs.astype(np.float64))

@@ -50,6 +50,11 @@ class TableSpec(SpecBase):
         return tuple(column for column in each if column is not None and column.parts)
 
     @cached_property
+    def read(self) -> tuple[Column, ...]:
+        """The columns as they stand in the table, but for those that are made up: what is read of it."""
+        return tuple(column for column in self.columns if column.parts)
+
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """How many values each token may have."""
         return tuple(size for column in self.learned for size in column.sizes)
@@ -78,10 +83,11 @@ class TableSpec(SpecBase):
 
     def encode(self, frame: pd.DataFrame) -> Tensor:
         """Rows -> tokens uint8 [N, tokens]."""
+        series: dict[Any, Any] = dict(frame.items())
         changed: dict[str, pd.Series] = {}
         for rule in self.rules:
             changed |= rule.encode(frame, self.by_name)
-        parts = [c.encode(changed[c.name] if c.name in changed else frame[c.name]) for c in self.learned]
+        parts = [c.encode(changed[c.name] if c.name in changed else series[c.name]) for c in self.learned]
         return torch.from_numpy(np.concatenate(parts, 1) if parts else np.zeros((len(frame), 0), np.uint8))
 
     def decode(self, tokens: Tensor, place: Tensor) -> dict[str, pd.Series]:

@@ -14,7 +14,7 @@ from ganvas.core.run import Run
 LIMIT = 900  # seconds that an evaluation may take
 LEFT: list[
     subprocess.Popen[bytes]
-] = []  # the last one outlives its training: Python warns if a running process is dropped
+] = []  # keeps running evaluations referenced: Python warns when one is garbage-collected
 
 
 class Background:
@@ -23,8 +23,8 @@ class Background:
     def __init__(self, run: Run, count: int, module: str) -> None:
         """
         Args:
-            count: samples that an evaluation draws.
-            module: what evaluates: `python -m module MODEL COUNT SECONDS`.
+            count: samples that an evaluation generates.
+            module: the evaluation: `python -m module MODEL COUNT SECONDS`.
         """
         self.run, self.count, self.module = run, count, module
         self.images = 0
@@ -55,10 +55,10 @@ class Background:
         }
         environment = {
             k: v for k, v in os.environ.items() if k not in distributed.LAUNCH
-        }  # it is no rank of the training
+        }  # it is not a rank of the training
         make_folder(self.run.folder / "evaluation")
         with open(self.run.folder / "evaluation" / "log.txt", "wb") as log:
-            self.process = subprocess.Popen(  # a group of its own: Ctrl-C stops only the training
+            self.process = subprocess.Popen(  # in its own process group: Ctrl-C stops only the training
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -44,8 +44,8 @@ class Batch:
             function: torch.randn or torch.rand.
         """
         count = len(self.real)
-        whole = function(count * self.ranks, *shape, generator=self.random)
-        return whole[count * self.rank : count * (self.rank + 1)]
+        numbers = function(count * self.ranks, *shape, generator=self.random)
+        return numbers[count * self.rank : count * (self.rank + 1)]
 
 
 class Batches:
@@ -72,7 +72,7 @@ class Batches:
         self._epochs: dict[int, Tensor] = {}
         self._ahead = Ahead(data.train.samples) if isinstance(data.train.samples, Stored) else None
         self._other: Batches | None = None
-        if data.other is not None:  # in an order of its own, so that pairs differ in each epoch
+        if data.other is not None:  # in its own order, so that pairs differ in each epoch
             self._other = Batches(data.other, batch, seeds.key(seed, "other"), device, rank, ranks)
 
     def at(self, images_seen: int) -> Batch:
@@ -100,7 +100,7 @@ class Batches:
         )
 
     def whole(self) -> Batches:
-        """The same data in whole batches, for what one rank does by itself."""
+        """The same data in whole batches, for work that one rank does alone."""
         return Batches(self.data, self.batch, self.seed, self.device)
 
     def held_out(self, count: int, start: int = 0) -> Batch:
@@ -119,10 +119,10 @@ class Batches:
         samples = self.data.train.samples
         return samples.pick(order) if isinstance(samples, Stored) else samples[order]  # pyright: ignore[reportReturnType]
 
-    def _fixed(self, split: Split, count: int, what: str, start: int = 0) -> Batch:
-        """Samples of a split in a fixed order that follows from the seed and `what`."""
+    def _fixed(self, split: Split, count: int, name: str, start: int = 0) -> Batch:
+        """Samples of a split in a fixed order that follows from the seed and `name`."""
         total = len(split.samples)
-        order = torch.randperm(total, generator=seeds.generator(self.seed, what))
+        order = torch.randperm(total, generator=seeds.generator(self.seed, name))
         return self._take(split, order[(start + torch.arange(min(count, total))) % total], 0)
 
     def _order(self, epoch: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The evaluation of any task's models: the options of `ganvas evaluate`, and what is kept of what was measured."""
+"""The evaluation of any task's models: the options of `ganvas evaluate`, and where results are saved."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Options:
     to: str | None = None
 
     def given(self) -> list[str]:
-        """The names of those that are not as they are by themselves."""
+        """The names of the options that differ from their defaults."""
         return [f.name for f in dataclasses.fields(self) if getattr(self, f.name) != f.default]
 
 
@@ -47,12 +47,12 @@ KNOWN = ("count", "seed", "data")  # the options that `Task.measure` knows
 
 
 def evaluate(source: str | os.PathLike[str], options: Options) -> Iterator[Doing | Figure]:
-    """Measure a model by its task's own `measure`; yields what is done and each figure.
+    """Measure a model by its task's own `measure`; yields progress and each figure.
 
     The figures are appended to the run's metrics.jsonl, and put into the model's card and the run's report.
 
     Raises:
-        UserError: an option that the task does not know, the data is not there or is other data than in the training,
+        UserError: an option that the task does not know, the data does not exist or is not that of the training,
             or as `Task.measure`.
     """
     model = models.load(source)
@@ -77,13 +77,13 @@ def evaluate(source: str | os.PathLike[str], options: Options) -> Iterator[Doing
 
 
 def trained_on(model: TrainedModel, source: str | os.PathLike[str], named: str | None = None) -> Dataset:
-    """The data that a model was trained on, or that the user names; of any kind of sample.
+    """The data that a model was trained on, or that the user names.
 
     Args:
         source: what the user calls the model.
 
     Raises:
-        UserError: it is not there, or holds other samples now.
+        UserError: it does not exist, or holds other samples now.
     """
     task, run = registry.find(models.task_name(model.card)), run_of(model.path)
     values = model.card["data"] if run is None else run.settings().get("data")
@@ -101,10 +101,10 @@ def trained_on(model: TrainedModel, source: str | os.PathLike[str], named: str |
 
 
 def into_card(model: TrainedModel, run: Run | None, figures: Sequence[Figure]) -> None:
-    """Put figures into the card of the model that was measured; the newest of a metric counts.
+    """Write figures into the card of the model that was measured; the newest of each metric replaces older ones.
 
-    Why there is no value stands there too, unless another evaluation found one. Not where the file may not be written,
-    or a training is at work that writes newer ones.
+    A figure without a value does not replace one with a value. Nothing is written where the file is not writable or a
+    running training writes newer models.
     """
     rows = {figure.metric: figure.row() for figure in readable(model.card.get("metrics"))}
     rows |= {f.metric: f.row() for f in figures if not f.note or rows.get(f.metric, {}).get("value") is None}
@@ -115,10 +115,10 @@ def into_card(model: TrainedModel, run: Run | None, figures: Sequence[Figure]) -
 
 
 def keep(model: TrainedModel, run: Run, entry: str, findings: dict[str, Any]) -> None:
-    """Keep what an evaluation of a task's own kind found: in the model's card, metrics.jsonl and the run's report.
+    """Save the results of a task's own evaluation in the model's card, metrics.jsonl and the run's report.
 
     Args:
-        entry: what it is called in the card, and as a metric.
+        entry: their name in the card, and as a metric.
     """
     if checkpoint.head(model.path).get("images") == model.card["images"]:  # the training may have gone on
         checkpoint.annotate(model.path, **{entry: findings})
@@ -127,7 +127,7 @@ def keep(model: TrainedModel, run: Run, entry: str, findings: dict[str, Any]) ->
 
 
 def folder_for(out: str | os.PathLike[str] | None, run: Run | None) -> Path | None:
-    """Where what people look at is written: `out`, or evaluation/ in the run's folder; None: nowhere."""
+    """The folder for sheets: `out`, or evaluation/ in the run's folder; None: nowhere."""
     if out is not None:
         return Path(out)
     return None if run is None else run.folder / "evaluation"

@@ -33,7 +33,7 @@ class Experiment:
     """Data, network, task and training of a run.
 
     `recipe` is only the name of the recipe that it came from. `network` and `task` are the `Config` of an architecture
-    and of a task; a task of None means generating from noise, data of None that task's own default.
+    and of a task; without a task it generates from noise; without data it has the task's default.
     """
 
     recipe: str
@@ -78,6 +78,7 @@ class Experiment:
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
         sections: dict[str, Any] = {name: dataclasses.asdict(getattr(self, name)) for name in SECTIONS}
+        sections["data"] |= getattr(self.data, "kept", dict)()
         sections["network"] = {"name": self._network_name(), **sections["network"]}
         sections["task"] = {"name": self.kind.name, **sections["task"]}
         return json.loads(json.dumps({"recipe": self.recipe, **sections}))
@@ -105,8 +106,7 @@ class Experiment:
         task = registry.find(str(parts["task"].pop("name", registry.first().name))[:60])  # old files name no task
         name = str(parts["network"].pop("name", ""))[:60]
         if name not in task.networks:
-            others = {n for other in registry.importable() for n in other.networks}
-            if name not in others:
+            if not any(name in other.networks for other in registry.importable()):
                 raise unknown("network", name, task.networks)
             raise UserError(
                 f"The network {name} is none for the task {task.name}: choose among {', '.join(task.networks)}."
@@ -140,11 +140,25 @@ class Experiment:
         for key, text in settings.items():
             key = f"{key}_" if f"{key}_" in section_of else key  # `from` is a keyword in Python
             if key not in section_of:
+                key, text = self._of_family(key, text, changed)
+            if key not in section_of:
                 raise unknown("setting", key, section_of)
             section = changed[section_of[key]]
             section = dataclasses.replace(section, **{key: cf.parse(text, cf.types_of(section)[key], key)})
             changed[section_of[key]] = section
         return dataclasses.replace(self, **changed)
+
+    def _of_family(self, key: str, text: str, sections: dict[str, Any]) -> tuple[str, str]:
+        """For a setting of a family, such as `column.NAME`, the one that holds them all, and its new value.
+
+        A section names its families: `families = {"column": "kinds"}`. The holder is a JSON object with values by name.
+        """
+        family, _, name = key.partition(".")
+        for section in sections.values():
+            if name and family in getattr(section, "families", {}):
+                holder = section.families[family]
+                return holder, json.dumps({**json.loads(getattr(section, holder) or "{}"), name: text})
+        return key, text
 
     def load_data(self) -> Any:
         """The data of this experiment, a `core.samples.Dataset`.
@@ -161,7 +175,7 @@ class Experiment:
         self.kind.ready(self)
 
     def source(self) -> str:
-        """`data.source`, as scripts of before version 0.2 ask for it.
+        """`data.source`, the way scripts for versions before 0.2 get it.
 
         Raises:
             UserError: it is still to be named.
@@ -171,7 +185,7 @@ class Experiment:
         return self.data.source
 
     def loading(self) -> Generator[Counted, None, Any]:
-        """As `load_data`; yields how far it is."""
+        """As `load_data`; yields progress."""
         self.ready()
         return self.data.loading()
 
@@ -182,13 +196,13 @@ class Experiment:
             spec: the shape of the data's samples, a `core.samples.Spec`.
 
         Raises:
-            UserError: the network cannot draw samples of this shape, has fewer layers than `freeze` asks for, or does
+            UserError: the network cannot generate samples of this shape, has fewer layers than `freeze`, or does
                 not fit into the machine's memory.
         """
         kind = self.kind
         spec = kind.network_spec(spec, self.task)
         with self.enough_memory(spec):
-            with torch.device("meta"):  # computes nothing: only shows how large they are
+            with torch.device("meta"):  # computes nothing, only the sizes
                 memory.check_memory(build(kind, self.network, spec))
             torch.manual_seed(seeds.key(self.training.seed, "init"))
             generator, discriminator = build(kind, self.network, spec)

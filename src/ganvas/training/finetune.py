@@ -16,7 +16,7 @@ def take(networks: dict[str, nn.Module], source: str) -> str:
     """Copy a model's weights into networks, by name; those of other shapes keep their initial values.
 
     Args:
-        networks: by the name of the part that they are in the model: 'generator', 'discriminator'.
+        networks: by the name of their part of the model: 'generator', 'discriminator'.
         source: a run, a model file, or hf://user/name.
 
     Returns:

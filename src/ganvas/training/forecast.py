@@ -1,4 +1,4 @@
-"""How long a training would take: a few true steps of it."""
+"""How long a training would take, estimated by a few real steps."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from ganvas.training.experiment import Experiment
 from ganvas.training.trainer import Trainer
 
-SECONDS = 3.0  # of true steps
+SECONDS = 3.0  # of real steps
 
 
 class Trial:
-    """The networks and the trainer of an experiment, for a few steps that are kept nowhere.
+    """The networks and the trainer of an experiment, for a few steps that are not saved.
 
     Raises:
-        UserError: the data and the networks do not go together, or the memory is too small.
+        UserError: the data does not suit the networks, or the memory is too small.
     """
 
     def __init__(self, experiment: Experiment, data: Any) -> None:
@@ -31,7 +31,7 @@ class Trial:
             self.trainer = Trainer(task, experiment.training)
 
     def speed(self, seconds: float | None = None) -> float:
-        """Images a second, from so many seconds (None: SECONDS) of true steps; once for a trial.
+        """Images a second, measured for so many seconds (None: SECONDS); to be called once.
 
         Raises:
             UserError: the memory is too small.

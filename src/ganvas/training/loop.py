@@ -1,4 +1,4 @@
-"""The training loop: a Python generator of events. To stop a training, stop asking for the next event."""
+"""The training loop: a Python generator of events. To stop a training, stop iterating."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
     """Train until `config.images` images were seen, starting from the run's last snapshot if there is one.
 
     There is at least one event per step. Closing the iterator (or leaving a `for` loop over it) ends the training
-    after the step that was just made, with a snapshot: a later `fit` on the same run goes on bit for bit.
+    after the step that was just made, with a snapshot: a later `fit` on the same run continues bit for bit.
 
     With several processes, each works on its part of every batch, and all have the same state after every step. Only
     the first one writes files and yields all events; the others yield only `Stepped`.
@@ -110,7 +110,7 @@ def _wait(trainer: Trainer) -> Iterator[Event]:
 
 
 def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, None, float]:
-    """Restore the run's last snapshot, or make the first one; returns when the training would have begun."""
+    """Restore the run's last snapshot, or make the first one; returns when an unbroken training would have begun."""
     tensors, card = {}, {}
     with distributed.together():
         path, tensors, card, bad = run.last_snapshot(trainer.restore) if run.writes else (None, {}, {}, [])
@@ -149,7 +149,7 @@ def _share(trainer: Trainer, run: Run) -> None:
 
 
 def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
-    """What the task does after the training; it starts over if it is interrupted."""
+    """The task's work after the training; it starts over if it is interrupted."""
     last_text = ""
     for text in trainer.task.finish(trainer.sampler(), batches, run):
         if last_text:

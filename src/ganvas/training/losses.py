@@ -1,7 +1,7 @@
 """Adversarial losses as plain functions on logits, and the gradient penalties.
 
 An objective is a pair `d_loss(real, fake)`, `g_loss(real, fake)`; both take the discriminator's raw logits for real and
-generated images, of equal shape, and return a scalar, so that ordinary and relativistic objectives look alike.
+generated images, of equal shape, and return a scalar, so that ordinary and relativistic objectives have the same form.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Objective(NamedTuple):
     Attributes:
         d_loss, g_loss: logits of real and of generated samples, of equal shape -> a scalar.
         threshold: the logit above which the discriminator says 'real'; None where a single logit has no zero point, so
-            that only pairs can be judged (real above fake).
+            that only pairs can be compared (real above fake).
         guess: the lowest d_loss of a discriminator that cannot tell real from generated; None where there is none.
         probability: whether sigmoid(logit) is the probability of being real.
     """
@@ -33,7 +33,7 @@ class Objective(NamedTuple):
 
     @property
     def pairs(self) -> bool:
-        """Can only pairs of a real and a generated sample be judged?"""
+        """Can only pairs of a real and a generated sample be compared?"""
         return self.threshold is None
 
 
@@ -96,7 +96,7 @@ def _same_shape(one: Tensor, other: Tensor) -> None:
 
 
 def _rows(x: Tensor) -> tuple[Tensor, tuple[int, ...]]:
-    """[B, ...] and the numbers of its dimensions except the first; [B] becomes [B, 1], so that there is one."""
+    """[B, ...] and the indices of its dimensions except the first; [B] becomes [B, 1], so that there is one."""
     x = x if x.dim() > 1 else x[:, None]
     return x, tuple(range(1, x.dim()))
 
@@ -152,7 +152,7 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fa
 
 
 def accuracy(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """The shares of real images taken for real and of fakes taken for fake; 0.5 means that D is guessing.
+    """The shares of real images classified as real and of fakes as fake; 0.5 means that D is guessing.
 
     If single logits have no zero point, both are the share of pairs in which the real image has the higher logit.
     """
@@ -169,7 +169,7 @@ def score(objective: Objective, logits: Tensor) -> Tensor:
 
 
 def verdicts(objective: Objective, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-    """What is logged of the discriminator's step besides its loss."""
+    """The values that the discriminator's step logs besides its loss."""
     accuracy_real, accuracy_fake = accuracy(objective, real, fake)
     return {
         "accuracy_real": accuracy_real,
@@ -179,17 +179,17 @@ def verdicts(objective: Objective, real: Tensor, fake: Tensor) -> dict[str, Tens
     }
 
 
-def charbonnier(made: Tensor, true: Tensor, smooth: float, even: float = 0) -> Tensor:
+def charbonnier(made: Tensor, clean: Tensor, smooth: float, even: float = 0) -> Tensor:
     """Mean of sqrt(difference^2 + smooth^2), a smooth absolute difference. Source: Charbonnier et al. 1994.
 
     Args:
-        made, true: [B, ...], of one shape and any rank.
-        smooth: differences much smaller than this count as squares.
-        even: if not 0, an image whose own mean is e is weighted by 1 / (e - smooth + even): nearly a mean of
+        made, clean: [B, ...], of one shape and any rank.
+        smooth: differences much smaller than this are squared.
+        even: if not 0, an image with mean difference e is weighted by 1 / (e - smooth + even): nearly a mean of
             logarithms, as PSNR is, except for images that are better than `even` already.
     """
-    _same_shape(made, true)
-    difference, rest = _rows(((made - true).square() + smooth**2).sqrt())
+    _same_shape(made, clean)
+    difference, rest = _rows(((made - clean).square() + smooth**2).sqrt())
     each = difference.mean(rest)
     if not even:
         return each.mean()

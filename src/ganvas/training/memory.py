@@ -1,4 +1,4 @@
-"""Trainings that do not fit into the machine's memory: seen beforehand where possible, and said in a sentence."""
+"""Trainings that do not fit into the machine's memory: detected beforehand where possible, with a clear message."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def enough_memory(batch: int, spec: Spec, network: Any) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(words in str(error) for words in NO_MEMORY):
+        if not isinstance(error, MemoryError) and not any(text in str(error) for text in NO_MEMORY):
             raise
         raise lacking(batch, spec, network) from error
 
@@ -49,6 +49,6 @@ def check_memory(networks: Sequence[nn.Module]) -> None:
             than the machine's memory: the system would kill the process without a message.
     """
     needed = 5 * sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
-    with contextlib.suppress(ValueError, OSError, AttributeError):  # systems that do not say
+    with contextlib.suppress(ValueError, OSError, AttributeError):  # not all systems report it
         if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
             raise MemoryError(f"{needed:,} bytes")

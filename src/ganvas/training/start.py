@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
 
 EXTENDS = {"training.images"}  # settings that a resume may increase
-NOTE_EVERY = 10.0  # seconds between two notes on how far the data is read
+NOTE_EVERY = 10.0  # seconds between two notes on the progress of reading
 
 
 def train(experiment: Experiment, folder: str | Path | None) -> Iterator[Event]:
@@ -59,7 +59,7 @@ def train(experiment: Experiment, folder: str | Path | None) -> Iterator[Event]:
 
 
 def _load(experiment: Experiment) -> Generator[Event, None, Any]:
-    """The data of the experiment, with a note now and then on how far it is read."""
+    """The data of the experiment, with an occasional note on the progress."""
     steps = experiment.loading()
     noted = -NOTE_EVERY
     while True:
@@ -77,13 +77,13 @@ def _agree(experiment: Experiment, card: dict[str, Any]) -> None:
     distributed.agree({"the fingerprint": card["fingerprint"], "kind": card["spec"]}, "data")
     sections = {name: values for name, values in experiment.to_dict().items() if isinstance(values, dict)}
     settings = {f"{name}.{key}": value for name, values in sections.items() for key, value in values.items()}
-    for name in _places(experiment):  # the fingerprint identifies the data, wherever it lies
+    for name in _path_settings(experiment):  # the fingerprint identifies the data wherever it is
         settings.pop(name)
     distributed.agree(settings, "settings")
 
 
-def _places(experiment: Experiment) -> list[str]:
-    """The settings that say where data lies."""
+def _path_settings(experiment: Experiment) -> list[str]:
+    """The settings that are paths of data."""
     return [f"data.{name}" for name in experiment.data.places]
 
 
@@ -92,14 +92,14 @@ def _folder(experiment: Experiment, folder: str | Path | None) -> Path:
 
 
 def _claim(experiment: Experiment, run: Run, data: Dataset, card: dict[str, Any]) -> None:
-    """Write the experiment into a new folder, or check that the run in an old one is the same."""
+    """Write the experiment into a new folder, or check that the run in an existing one is the same."""
     if run.experiment.is_file():
         _check_same(experiment, run, data)
     else:
-        others = [p for p in run.folder.iterdir() if not p.name.startswith(".")]  # not the lock or an unfinished file
-        if others:
+        files = [p for p in run.folder.iterdir() if not p.name.startswith(".")]  # not the lock or an unfinished file
+        if files:
             raise UserError(
-                f"{run.folder} holds other files ({others[0].name}) and no run. Choose an empty or new folder."
+                f"{run.folder} holds other files ({files[0].name}) and no run. Choose an empty or new folder."
             )
     write_whole(run.experiment, json.dumps(card, indent=1) + "\n")
 
@@ -108,7 +108,7 @@ def _check_same(experiment: Experiment, run: Run, data: Dataset) -> None:
     """Raise a UserError if the folder's run has other settings (more `images` are fine) or other data."""
     old = run.settings()
     changes = cf.differences(experiment.from_dict(old, str(run.experiment)).to_dict(), experiment.to_dict())
-    for name in ("recipe", *_places(experiment)):
+    for name in ("recipe", *_path_settings(experiment)):
         changes.pop(name, None)
     refused = {key: (was, now) for key, (was, now) in changes.items() if key not in EXTENDS or now <= was}
     if refused:

@@ -1,4 +1,4 @@
-"""What a task hands over to the web studio: the figures, curves, pages and functions of its runs and models."""
+"""What a task provides to the web studio: the figures, curves, pages and functions of its runs and models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ganvas.report import diagnosis
 from ganvas.report.diagnosis import Rows
 
-Colour = Literal["--expert", "--forger", "--held"]  # of the style sheet
+Colour = Literal["--expert", "--forger", "--held"]  # variables of the style sheet
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Best:
     key: str
     title: str
     unit: str = ""
-    lower: bool = False  # is better
+    lower: bool = False  # are lower values better?
 
     def of(self, rows: Rows) -> dict[str, Any] | None:
-        """The best value among lines of metrics.jsonl, for the page; None where there is none."""
+        """The best value among rows of metrics.jsonl, for the page; None where there is none."""
         values = [diagnosis.number(row, self.key) for row in rows if row.get("metric") == self.metric]
         known = [value for value in values if value is not None]
         if not known:
@@ -44,7 +44,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over the images seen; `words` say what they mean."""
+    """Curves over the images seen; `words` explain them."""
 
     title: str
     curves: tuple[Curve, ...]
@@ -61,7 +61,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Diagram:
-    """The words in the drawing of both networks, and all of it in a paragraph."""
+    """The labels in the drawing of both networks, and a paragraph that explains it (`words`)."""
 
     given: str
     generator: str
@@ -81,7 +81,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Part:
-    """What the studio shows of a task's runs. One without pages of its own is shown with its log and its files."""
+    """What the studio shows of a task's runs. A task without its own pages is shown with its log and its files."""
 
     name: str = ""  # the task's, in the addresses of its scripts
     best: Best | None = None
@@ -89,7 +89,7 @@ class Part:
     charts: tuple[Chart, ...] = (
         Chart("Losses", (Curve("loss_d", "expert", "--expert"), Curve("loss_g", "forger", "--forger"))),
     )
-    compared: tuple[tuple[str, str], ...] = (  # columns of the log whose curves of several runs lie over each other
+    compared: tuple[tuple[str, str], ...] = (  # columns of the log whose curves are overlaid for several runs
         ("loss_g", "Forger’s loss"),
         ("loss_d", "Expert’s loss"),
         ("accuracy_held_out", "Accuracy on held-out images"),
@@ -102,7 +102,7 @@ class Part:
     pages: tuple[Page, ...] = ()
     scripts: Path | None = None  # the folder of the pages' scripts
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
-    """What its models can be asked for, by the words of `TrainedModel.abilities`: each takes the model first."""
+    """The functions behind `TrainedModel.abilities`, by name; the first argument is the model."""
     facts: Callable[[Any], dict[str, Any]] | None = None
     """What pages need to know of a model besides its size, channels and classes."""
 

@@ -1,4 +1,4 @@
-"""The contract of a task: what the loop, the report, the command line and the studio use of it."""
+"""The interface of a task: what the loop, the report, the command line and the studio use."""
 
 from __future__ import annotations
 
@@ -30,46 +30,49 @@ SHOWN = {
     "accuracy_fake": ("fake", ".0%"),
     "accuracy_held_out": ("held-out", ".0%"),
 }
-"""What people see of a log row while a training runs, in this order: a short title and a format."""
+"""The values of a log row that are printed while a training runs, in this order: a short title and a format."""
 
 
 class Task(ABC):
-    """A generator, a discriminator and their losses, and everything else that is particular to one kind of training.
+    """A generator, a discriminator, their losses, and everything else that is specific to one kind of training.
 
     For each batch the loop calls `discriminator_loss` and then `generator_loss`. Both return a dictionary of scalars:
     'total', which is differentiated, and others, which are only logged.
 
-    Larger parts are in other files of the task's folder; a class attribute names each of them by a `core.later.Later`.
+    Larger parts are in other files of the task's folder; class attributes refer to them by `core.later.Later`.
     """
 
     name: ClassVar[str]  # as in `registry.TASKS`
-    Config: ClassVar[type[Any]]  # its settings, a frozen dataclass of `config.knob`
+    Config: ClassVar[type[Any]]  # its settings, a frozen dataclass with fields of `config.knob`
     Data: ClassVar[Any]  # the settings of the data: see `core.samples.DataConfig`
     Spec: ClassVar[Any]  # the shape of its samples: see `core.samples.Spec`
     networks: ClassVar[dict[str, Any]]
     """Architectures by name: modules with Config, Generator(spec, config) and Discriminator(spec, config)."""
     recipes: ClassVar[Any] = {}  # functions that return an Experiment, by name; or a module of them
     Model: ClassVar[Any]  # the class of trained models: see `core.model.TrainedModel`
-    report: ClassVar[Any] = None  # its part of the report, a `report.page.Part`; None: that of any task
-    quantities: ClassVar[Any] = {}  # a `report.quantities.Quantity` by name: what only this task logs or checks
-    shown: ClassVar[dict[str, tuple[str, str]]] = SHOWN  # as SHOWN, with its own
+    report: ClassVar[Any] = None  # its part of the report, a `report.page.Part`; None: the general one
+    quantities: ClassVar[Any] = {}  # `report.quantities.Quantity` by name, of values that only this task logs or checks
+    shown: ClassVar[dict[str, tuple[str, str]]] = SHOWN  # as SHOWN, with those of the task
     evaluate: ClassVar[Any] = None
     """What `ganvas evaluate` does with its models: a function (source: Path, options: Options) -> exit code, which
-    prints all that people read (see `training.evaluate.Options`). None: `measure` is asked for its figures."""
-    not_compared: ClassVar[str] = ""  # why `ganvas compare` does not take its models, after the name of one
+    prints its results (see `training.evaluate.Options`). None: the figures of `measure` are printed."""
+    check_data: ClassVar[Any] = None
+    """What `ganvas data check` does with sources that `Data.takes`: a generator (source, settings as texts, a file to
+    write or None) that yields how far it is, and returns lines for people and the JSON form."""
+    not_compared: ClassVar[str] = ""  # why `ganvas compare` refuses its models; printed after the name of one
     measures_beside: ClassVar[str] = ""  # module that evaluates models in the background, if there is one
     studio: ClassVar[Any] = Part()  # what the web studio shows of it: see `training.studio.Part`
     checks: ClassVar[str] = "discriminator-accuracy"  # the name in metrics.jsonl of the figures that `check` returns
     next_steps: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
     """What can be done with a model: a title, and the arguments of `ganvas`; '{place}' stands for the run."""
     usage: ClassVar[str] = "is of another kind"
-    """What a model of this task is for; said where another task's command is given one: '{file} {usage}.'"""
+    """What its models are for; the message of another task's command that is given one is '{file} {usage}.'"""
 
     generator: nn.Module
     discriminator: nn.Module
     learned: dict[str, nn.Module]  # networks trained by `finish`, by name; part of the finished model
-    findings: dict[str, Any]  # what `finish` found out: entries of the model's card
-    dials: dict[str, Tensor]  # quantities that the task adjusts during the training; part of a snapshot
+    findings: dict[str, Any]  # results of `finish`: entries of the model's card
+    state: dict[str, Tensor]  # quantities that the task adjusts during the training; saved in snapshots
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
@@ -81,7 +84,7 @@ class Task(ABC):
     def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: Any, config: Any, network: Any) -> None:
         self.generator, self.discriminator = generator, discriminator
         self.spec, self.config, self.network = spec, config, network
-        self.learned, self.findings, self.dials = {}, {}, {}
+        self.learned, self.findings, self.state = {}, {}, {}
 
     @classmethod
     def of(cls, generator: nn.Module, discriminator: nn.Module, spec: Any, config: Any, network: Any) -> Task:
@@ -96,12 +99,12 @@ class Task(ABC):
 
     @classmethod
     def verify(cls, experiment: Experiment) -> None:
-        """Raise a UserError if settings of different sections do not go together."""
+        """Raise a UserError if settings of different sections contradict each other."""
         return
 
     @classmethod
     def ready(cls, experiment: Experiment) -> None:
-        """Raise a UserError if something must still be named before the data can be read."""
+        """Raise a UserError if a setting is missing that is needed to read the data."""
         return
 
     @classmethod
@@ -109,18 +112,18 @@ class Task(ABC):
         """The shape that the networks are made for, given the shape of the data.
 
         Raises:
-            UserError: they do not go together.
+            UserError: the settings do not suit the data.
         """
         return spec
 
     @classmethod
     def smoke(cls, config: Any, images: int) -> Any:
-        """The config for a smoke test: a training of so few images that it only shows that everything works."""
+        """The config for a smoke test: a training of so few images that it only shows that nothing fails."""
         return config
 
     @classmethod
     def extras(cls, spec: Any, tensors: dict[str, Tensor]) -> dict[str, nn.Module]:
-        """New networks for those of `finish` whose weights are among a model file's tensors, by name."""
+        """New networks, by name, for those of `learned` whose weights are among a model file's tensors."""
         return {}
 
     @classmethod
@@ -142,19 +145,19 @@ class Task(ABC):
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
         """The discriminator's accuracy, 0 to 1, on real samples ('real') and as many generated ones ('fake').
 
-        Empty if there is no discriminator. The networks stay in the mode (training or evaluation) in which they are.
-        The loop asks without gradients, as for all that follows.
+        Empty if there is no discriminator. The networks stay in their mode (training or evaluation). The loop
+        calls this and all methods that follow without gradients.
 
         Args:
-            generator: what generates; None: the task's own.
+            generator: the generator to use; None: the task's.
         """
 
-    def heed(self, logged: dict[str, Tensor]) -> None:
-        """Update the task's state with what a step logged, scalars averaged over all processes."""
+    def update(self, logged: dict[str, Tensor]) -> None:
+        """Update the `state` from the scalars that a step logged, averaged over all processes."""
         return
 
     def adapt(self, generator: nn.Module, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:
-        """Adjust the `dials`.
+        """Adjust the task's `state`.
 
         Args:
             generator: the averaged one, if there is averaging.
@@ -167,13 +170,13 @@ class Task(ABC):
         return {}
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
-        """Work to be done when the training is over, step by step; by default there is none.
+        """Work to be done after the training, step by step; by default none.
 
-        The results are the same for the same seed; they go to `learned` and `findings`.
+        The results depend on the seed alone; they are stored in `learned` and `findings`.
 
         Args:
             generator: the averaged one, if there is averaging.
-            run: has the previews that were made during the training.
+            run: holds the previews of the training.
 
         Yields:
             A sentence for the user after each step, '' for none.
@@ -202,35 +205,35 @@ class Task(ABC):
 
     @classmethod
     def log_line(cls, row: dict[str, Any]) -> str:
-        """What a line for people shows of a log row, besides progress and speed."""
+        """The values of a log row for a printed line, after progress and speed."""
         shown = ((title, form, row[key]) for key, (title, form) in cls.shown.items() if key in row)
         return "  ".join(f"{title} {value:{form}}" for title, form, value in shown)
 
     @classmethod
     def headline(cls, rows: list[dict[str, Any]], checks: list[dict[str, Any]]) -> str:
-        """How a training stands, in a sentence; empty where nothing can be said.
+        """The state of a training, in a sentence; empty where none is known.
 
         Args:
             rows: log rows so far, oldest first.
-            checks: what `check` found so far, oldest first, each with 'images', the images seen.
+            checks: results of `check` so far, oldest first, each with 'images', the images seen.
         """
         figures = {name: value for name, value in checks[-1].items() if name != "images"} if checks else {}
         return cls.describe(figures) if figures else ""
 
     @classmethod
     def measure(cls, model: Any, data: Any, count: int, seed: int) -> Iterator[Figure]:
-        """Figures of a trained model, for `ganvas evaluate` of a task without an `evaluate` of its own.
+        """Figures of a trained model, for `ganvas evaluate` of a task without `evaluate`.
 
         Each is printed in a table and appended to metrics.jsonl with its protocol; `metrics.figures.figure` makes one.
 
         Args:
             model: the task's `Model`, loaded from a file.
-            data: the data set that it was trained on, or what the user names with --data.
-            count: samples to draw, at most (--count).
-            seed: of the first sample, and of every choice of real ones (--seed).
+            data: the data set that it was trained on, or that the user names with --data.
+            count: samples to generate, at most (--count).
+            seed: of the first sample, and of all choices of real ones (--seed).
 
         Raises:
-            UserError: the data does not go with the model, or there is too little of it.
+            UserError: the data does not suit the model, or there is too little of it.
         """
         raise UserError(f"Models cannot be measured: the task {cls.name} has no metrics of its own.")
 

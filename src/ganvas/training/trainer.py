@@ -27,7 +27,7 @@ PROBE = 32  # held-out images in a probe of the discriminator
 
 @dataclass(frozen=True)
 class Config:
-    """Length, optimisers and rhythm of a training. Its clock is images seen: real images shown to the discriminator."""
+    """Length, optimisers and schedule of a training, in images seen: real images shown to the discriminator."""
 
     images: int = knob(150_000, "length of the training in images seen (150k, 2M)", low=1, high=10**12)
     batch: int = knob(128, "images a step, of all processes together", low=2, high=10**6)
@@ -139,7 +139,7 @@ class Trainer:
         config, task = self.config, self.task
         batch = dataclasses.replace(batch, progress=self.images / config.images)
         number = seeds.key(config.seed, "step", self.images)
-        # each rank has its own numbers, so that dropout masks differ
+        # each rank has its own random numbers, so that dropout masks differ
         seeds.seed_all(number if batch.ranks == 1 else seeds.key(number, batch.rank), self.device)
         rate = self.rate()
         for optimizer, lr in ((self.optimizer_d, config.lr_d), (self.optimizer_g, config.lr_g)):
@@ -162,7 +162,7 @@ class Trainer:
             logged = {k: v.detach() for k, v in {**(losses_d or {}), **(losses_g or {})}.items() if k != "total"}
             gradients_g = gradients(task.generator) if losses_g is not None else ()
             distributed.average(itertools.chain(gradients_g, self.statistics(), logged.values()))
-            task.heed(logged)
+            task.update(logged)
             if losses_g is not None:
                 self.optimizer_g.step()
 
@@ -225,7 +225,7 @@ class Trainer:
             **checkpoint.optimizer_tensors("optimizer_g", self.optimizer_g),
             **checkpoint.optimizer_tensors("optimizer_d", self.optimizer_d),
             **{f"sums.{name}": value for name, value in self.sums.items()},
-            **{f"dials.{name}": value for name, value in self.task.dials.items()},
+            **{f"dials.{name}": value for name, value in self.task.state.items()},
         }
 
     def digest(self) -> str:
@@ -272,14 +272,14 @@ class Trainer:
             raise checkpoint.Damaged(f"{path} is no whole snapshot: its card lacks counts or machine.")
         if any(type(n) is not int or n < 1 for n in counts.values()) or any(t.numel() != 1 for t in sums.values()):
             raise checkpoint.Damaged(f"{path} is no whole snapshot: its running means are none.")
-        dials, current = checkpoint.part(tensors, "dials"), self.task.dials
+        saved, current = checkpoint.part(tensors, "dials"), self.task.state
         if any(
             name not in current
             or (current[name].dim(), current[name].shape[1:]) != (t.dim(), t.shape[1:])  # pools grow in length
-            for name, t in dials.items()
+            for name, t in saved.items()
         ):
-            raise checkpoint.Damaged(f"{path} is no snapshot of this task: its dials are {', '.join(dials)[:60]}.")
-        checkpoint.check_finite(path, {f"dials.{name}": t for name, t in dials.items()})
+            raise checkpoint.Damaged(f"{path} is no snapshot of this task: its dials are {', '.join(saved)[:60]}.")
+        checkpoint.check_finite(path, {f"dials.{name}": t for name, t in saved.items()})
         checkpoint.load_module("generator", self.task.generator, tensors, path)
         checkpoint.load_module("discriminator", self.task.discriminator, tensors, path)
         checkpoint.load_module("average", self.average, tensors, path)
@@ -287,7 +287,7 @@ class Trainer:
         checkpoint.load_optimizer("optimizer_d", self.optimizer_d, tensors, path)
         self.images, self.probed = clock["images"], clock["probed"]
         self.seconds, self.tick_seconds, self.counts = clock["seconds"], clock["tick_seconds"], dict(counts)
-        current.update(dials)
+        current.update(saved)
         self.sums = {name: sums[name].reshape(()).to(self.device) for name in counts}  # in the log's order
 
     def is_finite(self) -> bool:

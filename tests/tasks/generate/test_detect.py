@@ -41,12 +41,12 @@ def real(run: Path) -> torch.Tensor:
     return held_out[parts(len(held_out), 0, 800).report]
 
 
-# -------------------- strangers
+# -------------------- outliers
 
 
 @pytest.mark.parametrize("name", [*outliers.LEARNED, *outliers.UNSEEN])
 @pytest.mark.parametrize(("channels", "size"), [(1, 28), (3, 16)])
-def test_a_family_of_strangers(name: str, channels: int, size: int) -> None:
+def test_a_family_of_outliers(name: str, channels: int, size: int) -> None:
     given = torch.randint(0, 256, (7, channels, size, size), dtype=torch.uint8)
     given[:, :, :4] = 0
     before = given.clone()
@@ -96,11 +96,11 @@ def test_calibration_error_by_hand() -> None:
 
 
 def test_held_out_images_have_one_use_each() -> None:
-    found = parts(1_000, 3, 20_000)
-    every = torch.cat([found.learn, found.calibrate, found.report])
+    split = parts(1_000, 3, 20_000)
+    every = torch.cat([split.learn, split.calibrate, split.report])
     assert every.sort().values.tolist() == list(range(1_000))
-    assert torch.equal(found.report, parts(1_000, 3, 20_000).report)
-    assert not torch.equal(found.report, parts(1_000, 4, 20_000).report)
+    assert torch.equal(split.report, parts(1_000, 3, 20_000).report)
+    assert not torch.equal(split.report, parts(1_000, 4, 20_000).report)
     assert len(parts(1_000, 3, 800).learn) == 80
 
 
@@ -127,7 +127,7 @@ def test_a_run_ends_with_a_detector_that_knows_its_kind(model: ganvas.Model, rea
         assert sum(v.kind == "no" for v in made) > 0.9 * len(made)
 
 
-def test_floats_are_judged_as_their_eight_bits(model: ganvas.Model, real: torch.Tensor) -> None:
+def test_floats_are_rounded_to_eight_bits(model: ganvas.Model, real: torch.Tensor) -> None:
     assert model.detect(real) == model.detect(im.to_float(real)) == model.detect(im.to_float(real) + 1e-4)
     assert model.detect(real[:0]) == []
 
@@ -145,10 +145,10 @@ def test_a_stricter_alarm_rate_calls_fewer(model: ganvas.Model, real: torch.Tens
 
 
 def test_the_report_says_what_was_learned(run: Path, model: ganvas.Model) -> None:
-    found = detect_files.report(run, model, alarm=0.1)
-    rows = {row.name: row for row in found.rows}
-    assert found.real == 160
-    assert 0 <= found.false_alarm <= 0.25
+    report = detect_files.report(run, model, alarm=0.1)
+    rows = {row.name: row for row in report.rows}
+    assert report.real == 160
+    assert 0 <= report.false_alarm <= 0.25
     assert rows["own pictures, new seeds"].count == detect_files.OWN
     assert rows["noise"].auroc > 0.95
     assert not rows["noise"].learned
@@ -234,8 +234,8 @@ def test_why_there_is_none(card: dict[str, Any], words: str) -> None:
 
 def test_a_new_image_is_below_the_levels_no_more_often_than_they_say() -> None:
     levels = detection._levels(torch.tensor([0.4, 0.1, 0.3, 0.2]))  # each of 5 is the lowest with a chance of 1/5
-    found = [round(float(levels[round(share * (detection.LEVELS - 1))]), 3) for share in (0, 0.19, 0.2, 0.399, 0.4, 1)]
-    assert found == [0, 0, 0.1, 0.1, 0.2, 0.4]
+    values = [round(float(levels[round(share * (detection.LEVELS - 1))]), 3) for share in (0, 0.19, 0.2, 0.399, 0.4, 1)]
+    assert values == [0, 0, 0.1, 0.1, 0.2, 0.4]
     count, called = 40, 0
     for i in range(2_000):
         scores = torch.rand(count + 1, generator=torch.Generator().manual_seed(i))

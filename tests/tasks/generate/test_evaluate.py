@@ -118,23 +118,24 @@ def test_every_metric_has_a_finite_value_and_a_floor(
         return distinguish(real[:200, :, ::2, ::2], fake[:200, :, ::2, ::2], network, epochs=1)
 
     monkeypatch.setattr(two_sample, "distinguish", quickly)
+    monkeypatch.setattr(two_sample, "STEPS", 20)
     assert real.held_out.labels is not None
     labels = real.held_out.labels.numpy()
     path = save(tmp_path / "real.npz", real.held_out.images, labels=labels)
-    found = measured(path, "all", data=mini, count=300)
-    assert list(found) == list(METRICS)
-    for name, figure in found.items():
+    figures = measured(path, "all", data=mini, count=300)
+    assert list(figures) == list(METRICS)
+    for name, figure in figures.items():
         assert not figure.note
         assert math.isfinite(figure.value), name
         assert math.isfinite(figure.floor), name
         assert figure.better == METRICS[name].better
         assert figure.title == METRICS[name].title
-    assert found["frechet"].value == pytest.approx(0, abs=1e-4)  # the reference itself, in another order
-    assert found["precision"].value == found["recall"].value == found["coverage"].value == 1
-    assert found["class-accuracy"].value > 0.95
-    assert found["class-frechet"].value == pytest.approx(0, abs=1e-4)
-    assert found["label-balance"].value == pytest.approx(0, abs=1e-6)
-    assert found["frechet"].floor > found["frechet"].value
+    assert figures["frechet"].value == pytest.approx(0, abs=1e-4)  # the reference itself, in another order
+    assert figures["precision"].value == figures["recall"].value == figures["coverage"].value == 1
+    assert figures["class-accuracy"].value > 0.95
+    assert figures["class-frechet"].value == pytest.approx(0, abs=1e-4)
+    assert figures["label-balance"].value == pytest.approx(0, abs=1e-6)
+    assert figures["frechet"].floor > figures["frechet"].value
 
 
 def test_a_memoriser_is_caught_and_held_out_images_are_not(real: ImageData, mini: Path, replay: Path) -> None:
@@ -238,11 +239,11 @@ def source_of(run: Path) -> str:
 def test_what_cannot_be_measured(run: Path) -> None:
     refused("Frechet dist. in class cannot be measured: it needs 200 images", run, "class-frechet")
     refused("classifier score cannot be measured: this extractor", run, "classifier-score", extractor="pixels")
-    found = measured(run, None, extractor="pixels")
-    assert found["classifier-score"].note.startswith("this extractor does not know the classes")
-    assert math.isnan(found["classifier-score"].value)
-    assert found["class-frechet"].note.startswith("it needs 200")
-    assert math.isfinite(found["frechet"].value)
+    figures = measured(run, None, extractor="pixels")
+    assert figures["classifier-score"].note.startswith("this extractor does not know the classes")
+    assert math.isnan(figures["classifier-score"].value)
+    assert figures["class-frechet"].note.startswith("it needs 200")
+    assert math.isfinite(figures["frechet"].value)
 
 
 def test_pictures_without_classes(mini: Path, replay: Path) -> None:
@@ -256,10 +257,10 @@ def test_pictures_without_classes(mini: Path, replay: Path) -> None:
 
 
 def test_a_time_limit_passes_over_what_is_left(run: Path) -> None:
-    found = measured(run, None, time_limit=0)
-    notes = {f.note for f in found.values() if "it needs" not in f.note}
+    figures = measured(run, None, time_limit=0)
+    notes = {f.note for f in figures.values() if "it needs" not in f.note}
     assert notes == {"passed over: the time limit of 0 s had run out"}
-    assert all(math.isnan(f.value) for f in found.values())
+    assert all(math.isnan(f.value) for f in figures.values())
 
 
 def test_numbers_and_names_that_make_no_sense(run: Path, mini: Path) -> None:
@@ -293,8 +294,8 @@ def test_a_damaged_experiment(run: Path, mini: Path) -> None:
 def test_a_model_on_its_own(run: Path, mini: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone.safetensors"
     shutil.copy(run / "model.safetensors", alone)
-    found = measured(alone, "frechet", data=mini)["frechet"]
-    assert found.value == measured(run, "frechet", data=mini)["frechet"].value
+    figure = measured(alone, "frechet", data=mini)["frechet"]
+    assert figure.value == measured(run, "frechet", data=mini)["frechet"].value
     assert not (tmp_path / "metrics.jsonl").exists()
 
 
@@ -309,9 +310,9 @@ def test_a_generator_gone_wrong(run: Path) -> None:
 
 
 def test_the_split_that_is_compared_with(run: Path) -> None:
-    found = measured(run, "frechet", split="train")["frechet"]
-    assert found.protocol.split == "train"
-    assert found.value != measured(run, "frechet")["frechet"].value
+    figure = measured(run, "frechet", split="train")["frechet"]
+    assert figure.protocol.split == "train"
+    assert figure.value != measured(run, "frechet")["frechet"].value
 
 
 def test_more_pictures_than_real_images(run: Path) -> None:
@@ -363,11 +364,11 @@ def test_a_run_without_figures(run: Path, tmp_path: Path) -> None:
 
 def test_only_inception_gives_fid() -> None:
     base = reference.Reference  # the title rests on the protocol alone: a note stands for the values
-    found = [
+    titles = [
         evaluation.measure("frechet", [], base, protocol(extractor=name), note="-").title  # pyright: ignore[reportArgumentType]
         for name in ("inception", "digits", "efficientnet-lite0", "net.pt (2047 features)")
     ]
-    assert found == ["FID", "Frechet distance", "Frechet distance", "Frechet distance"]
+    assert titles == ["FID", "Frechet distance", "Frechet distance", "Frechet distance"]
     kernel = evaluation.measure("kernel", [], base, protocol(extractor="inception"), note="-")  # pyright: ignore[reportArgumentType]
     assert "FID" not in kernel.title
 
@@ -412,10 +413,10 @@ def test_real_images_are_looked_at_once(tiny: ImageData, empty_cache: Path) -> N
 
 
 def test_floors_are_kept_too(tiny: ImageData, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked = reference.ReferenceFeatures(tiny, extractors.pixels(tiny.spec), 0)
-    values = looked.reference(100, "held-out", 3).floor("frechet")
+    features = reference.ReferenceFeatures(tiny, extractors.pixels(tiny.spec), 0)
+    values = features.reference(100, "held-out", 3).floor("frechet")
     assert len(values) == 3
-    looked.save()
+    features.save()
     broken = dataclasses.replace(METRICS["frechet"], function=lambda _: pytest.fail("taken again"))
     monkeypatch.setitem(METRICS, "frechet", broken)
     again = reference.ReferenceFeatures(tiny, extractors.pixels(tiny.spec), 0)
@@ -452,19 +453,19 @@ def test_a_cache_that_cannot_be_written_is_no_error(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    looked = reference.ReferenceFeatures(tiny, extractors.pixels(tiny.spec), 0)
-    looked.save()
-    assert looked.reference(100, "held-out", 1).floor("frechet")[0] > 0
+    features = reference.ReferenceFeatures(tiny, extractors.pixels(tiny.spec), 0)
+    features.save()
+    assert features.reference(100, "held-out", 1).floor("frechet")[0] > 0
 
 
 def test_blocks_are_other_images_and_share_none(tiny: ImageData, empty_cache: Path) -> None:
-    looked = reference.ReferenceFeatures(tiny, extractors.pixels(tiny.spec), 0)
-    base = looked.reference(90, "held-out", 3)
+    features = reference.ReferenceFeatures(tiny, extractors.pixels(tiny.spec), 0)
+    base = features.reference(90, "held-out", 3)
     assert [len(b) for b in base.blocks] == [90, 90, 90]
     rows = torch.cat([base.real.features, *(b.features for b in base.blocks)])
     assert len(rows.unique(dim=0)) == 360
-    assert len(looked.reference(90, "held-out", 9).blocks) == 3  # 300 training images hold no fourth
-    assert len(looked.reference(50, "train", 9).blocks) == 2
+    assert len(features.reference(90, "held-out", 9).blocks) == 3  # 300 training images hold no fourth
+    assert len(features.reference(50, "train", 9).blocks) == 2
 
 
 # pictures in files
@@ -485,9 +486,9 @@ def random(*shape: int) -> Tensor:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_a_folder_of_pictures(channels: int, tmp_path: Path) -> None:
     images = random(5, channels, 9, 9)
-    found = image_files.load(write(tmp_path / "p", images))
-    assert torch.equal(found.images, images)
-    assert found.labels is None
+    pictures = image_files.load(write(tmp_path / "p", images))
+    assert torch.equal(pictures.images, images)
+    assert pictures.labels is None
     assert image_files.is_pictures(tmp_path / "p")
 
 
@@ -495,10 +496,10 @@ def test_a_sub_folder_is_a_class(real: ImageData, mini: Path, tmp_path: Path) ->
     assert real.held_out.labels is not None
     for c in (3, 7):
         write(tmp_path / "p" / str(c), real.held_out.images[real.held_out.labels == c])
-    found = image_files.load(tmp_path / "p").named(real.class_names)
-    assert found.labels is not None
-    assert set(found.labels.tolist()) == {3, 7}
-    count = len(found.images)
+    pictures = image_files.load(tmp_path / "p").named(real.class_names)
+    assert pictures.labels is not None
+    assert set(pictures.labels.tolist()) == {3, 7}
+    count = len(pictures.images)
     assert count >= 50
     assert measured(tmp_path / "p", "class-accuracy", data=mini, count=count)["class-accuracy"].value > 0.9
     (tmp_path / "p" / "3").rename(tmp_path / "p" / "5")  # all threes are now called fives
@@ -532,12 +533,12 @@ def test_pictures_that_are_not_square(tmp_path: Path) -> None:
 def test_npz_of_any_usual_shape(shape: tuple[int, ...], tmp_path: Path) -> None:
     array = random(*shape).numpy()
     np.savez(tmp_path / "x.npz", samples=array)
-    found = image_files.load(tmp_path / "x.npz").images.numpy()
+    loaded = image_files.load(tmp_path / "x.npz").images.numpy()
     if array.ndim == 3:
-        assert (found[:, 0] == array).all()
+        assert (loaded[:, 0] == array).all()
     else:
         last = shape[-1] in (1, 3)
-        assert (found == (array.transpose(0, 3, 1, 2) if last else array)).all()
+        assert (loaded == (array.transpose(0, 3, 1, 2) if last else array)).all()
 
 
 def test_floats_of_both_ranges(tmp_path: Path) -> None:
@@ -582,11 +583,11 @@ def test_npz_files_that_are_none(tmp_path: Path) -> None:
 
 
 def test_labels_of_an_npz(tmp_path: Path) -> None:
-    found = image_files.load(save(tmp_path / "x.npz", random(4, 1, 8, 8), labels=np.array([1, 0, 1, 2])))
-    named = found.named(("2", "1", "0"))
+    pictures = image_files.load(save(tmp_path / "x.npz", random(4, 1, 8, 8), labels=np.array([1, 0, 1, 2])))
+    named = pictures.named(("2", "1", "0"))
     assert named.labels is not None
     assert named.labels.tolist() == [1, 2, 1, 0]
-    assert found.named(("0", "1")).labels is None
+    assert pictures.named(("0", "1")).labels is None
     with pytest.raises(UserError, match="'labels' has 3 labels for the 4 pictures of 'images'"):
         image_files.load(save(tmp_path / "y.npz", random(4, 1, 8, 8), labels=np.arange(3)))
 
@@ -622,9 +623,9 @@ def shrink(run: Path, *more: str) -> list[str]:
 def test_the_table_of_figures(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(*shrink(run)) == 0
     out = capsys.readouterr().out
-    found = {f.metric: f for f in figures_of(run)}
+    figures = {f.metric: f for f in figures_of(run)}
     row = next(line for line in out.splitlines() if line.startswith("Frechet distance"))
-    assert f"{found['frechet'].times_floor:.2f}" in row
+    assert f"{figures['frechet'].times_floor:.2f}" in row
     assert "lower" in row
     assert "±" in row
     assert "2 x 100 pictures from seed 0 on" in out
@@ -641,9 +642,9 @@ def test_the_table_of_figures(run: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_the_fresh_expert_is_told_with_its_interval(
     value: float, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = Measuring(Console(), "pictures", "real images")
-    told.show(Figure("fresh-expert", "fresh expert", value, 0.0046, 0.52, math.nan, "lower", True, protocol()))
-    told.table("a run")
+    display = Measuring(Console(), "pictures", "real images")
+    display.show(Figure("fresh-expert", "fresh expert", value, 0.0046, 0.52, math.nan, "lower", True, protocol()))
+    display.table("a run")
     assert words in capsys.readouterr().out
 
 

@@ -19,7 +19,7 @@ from ganvas.images.data import Split, idx
 from ganvas.images.features import extractors
 from ganvas.tasks.generate import expand as expanding
 from ganvas.tasks.generate import model as generate_model
-from ganvas.tasks.generate.expand import Lesson, conclusion, judge
+from ganvas.tasks.generate.expand import Lesson, conclusion, verdict_on
 
 pytestmark = pytest.mark.long
 
@@ -31,16 +31,16 @@ def lesson(size: int, gain: float, spread: float = 0.01) -> Lesson:
 
 def test_it_helps_only_where_the_gain_exceeds_its_spread() -> None:
     # gains 1, 2, 3: mean 2, standard deviation 1; with -2 and 6 added: mean 2, standard deviation 2.92
-    assert judge([0.01, 0.02, 0.03, 0.02, 0.02]) == "helps"
-    assert judge([-0.02, 0.01, 0.02, 0.03, 0.06]) == "makes no difference"
-    assert judge([-0.01, -0.02, -0.03, -0.02, -0.02]) == "hurts"
-    assert judge([0.0] * 5) == "makes no difference"
-    assert judge([0.02] * 4) == "too few repeats"
+    assert verdict_on([0.01, 0.02, 0.03, 0.02, 0.02]) == "helps"
+    assert verdict_on([-0.02, 0.01, 0.02, 0.03, 0.06]) == "makes no difference"
+    assert verdict_on([-0.01, -0.02, -0.03, -0.02, -0.02]) == "hurts"
+    assert verdict_on([0.0] * 5) == "makes no difference"
+    assert verdict_on([0.02] * 4) == "too few repeats"
 
 
 def test_the_conclusion_says_from_where_on_it_does_not_help() -> None:
-    told = conclusion([lesson(100, 0.1), lesson(1_000, 0.03), lesson(60_000, 0.0)])
-    assert told == "The extra pictures help beside 100 and 1,000 real images, and do not beside 60,000."
+    sentence = conclusion([lesson(100, 0.1), lesson(1_000, 0.03), lesson(60_000, 0.0)])
+    assert sentence == "The extra pictures help beside 100 and 1,000 real images, and do not beside 60,000."
     assert conclusion([lesson(100, 0.0)]) == "The extra pictures do not help."
     assert "hurt" in conclusion([lesson(100, -0.1)])
     assert "Five repeats" in conclusion([Lesson(100, (0.5,), (0.9,), (0.9,))])
@@ -67,14 +67,14 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_more_true_images_help_and_noise_does_not() -> None:
     held_out, few = halves(400, 1), halves(2_000, 2)
     nonsense = Split(torch.randint(0, 256, (400, 1, 12, 12), dtype=torch.uint8), torch.arange(400) % 2)
-    found = {}
+    by_kind = {}
     for name, made in (("true", halves(2_000, 3)), ("nonsense", nonsense)):
         lessons = expanding._lessons(Split(few.images, few.labels), held_out, made, 2, 0, 5)
-        found[name] = next(e for e in lessons if isinstance(e, Lesson))
-    assert found["true"].size == 100
-    assert found["true"].verdict == "helps"
-    assert found["nonsense"].verdict != "helps"
-    assert max(found["nonsense"].synthetic) < 0.75
+        by_kind[name] = next(e for e in lessons if isinstance(e, Lesson))
+    assert by_kind["true"].size == 100
+    assert by_kind["true"].verdict == "helps"
+    assert by_kind["nonsense"].verdict != "helps"
+    assert max(by_kind["nonsense"].synthetic) < 0.75
 
 
 def test_a_stratified_part_has_all_classes_alike() -> None:
@@ -89,6 +89,8 @@ def test_a_stratified_part_has_all_classes_alike() -> None:
 def test_expand_writes_the_form_of_the_data(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("LEAST_STEPS", "MOST_STEPS"):
+        monkeypatch.setattr(expanding, name, 4)
     lenient = dataclasses.replace(generate_model.load(run), detector=None)  # it would let nothing pass so early
     monkeypatch.setattr(expanding, "load", lambda _: lenient)
     cli.app(["expand", str(run), "--out", str(tmp_path / "more"), "--count", "30"], result_action="return_value")
@@ -123,9 +125,9 @@ def test_copies_and_rejects_are_dropped(run: Path, tmp_path: Path, monkeypatch: 
         monkeypatch.setattr(expanding, "load", lambda _, planted=planted: planted)
         with pytest.raises(UserError, match=words) as error:
             list(expanding.expand(run, tmp_path / "none", 100, repeats=0))
-        found = re.search(words, str(error.value))
-        assert found is not None
-        assert int(found[1]) >= 300
+        match = re.search(words, str(error.value))
+        assert match is not None
+        assert int(match[1]) >= 300
     assert not (tmp_path / "none").exists()
 
 

@@ -137,13 +137,13 @@ def test_animations_that_cannot_be_written(model: ganvas.Model, tmp_path: Path) 
 
 def test_a_time_lapse_shows_every_sheet(run: Path, tmp_path: Path) -> None:
     sheets = Run(run).previews()
-    frames = list(walks.growth(Run(run)))
+    frames = list(walks.training_sheets(Run(run)))
     assert len(frames) == len(sheets) + walks.HOLD - 1
     with Image.open(sheets[1][1]) as picture:
         assert np.array_equal(np.array(picture), frames[1][0, 0].numpy())
     (tmp_path / "samples").mkdir()
     with pytest.raises(UserError, match="needs two"):
-        next(walks.growth(Run(tmp_path)))
+        next(walks.training_sheets(Run(tmp_path)))
 
 
 # -------------------- inversion
@@ -151,17 +151,17 @@ def test_a_time_lapse_shows_every_sheet(run: Path, tmp_path: Path) -> None:
 
 def test_inversion_finds_a_picture_that_the_generator_draws(model: ganvas.Model) -> None:
     wanted = model.sample(4, classes=[0, 1, 0, 1], seed=50).clone()
-    found = ganvas.invert(model, wanted)
+    inverted = ganvas.invert(model, wanted)
     apart = (wanted - model.sample(4, classes=[0, 1, 0, 1], seed=900)).square().flatten(1).mean(1).sqrt()
-    assert (found.distance < 0.5 * apart).all()
-    again = model.generator(found.latents, found.labels)
-    assert torch.allclose(again, found.pictures, atol=1e-5)
-    assert torch.allclose(found.distance, (found.pictures - wanted).square().flatten(1).mean(1).sqrt(), atol=1e-5)
+    assert (inverted.distance < 0.5 * apart).all()
+    again = model.generator(inverted.latents, inverted.labels)
+    assert torch.allclose(again, inverted.pictures, atol=1e-5)
+    assert torch.allclose(inverted.distance, (inverted.pictures - wanted).square().flatten(1).mean(1).sqrt(), atol=1e-5)
 
 
 def test_inversion_as_a_class_that_was_named(model: ganvas.Model) -> None:
-    found = ganvas.invert(model, model.sample(2, classes=0).clone(), classes="1", steps=8)
-    assert found.labels is not None
-    assert found.labels.tolist() == [1, 1]
+    inverted = ganvas.invert(model, model.sample(2, classes=0).clone(), classes="1", steps=8)
+    assert inverted.labels is not None
+    assert inverted.labels.tolist() == [1, 1]
     with pytest.raises(UserError, match="no class"):
         ganvas.invert(model, model.sample(2).clone(), classes=5)

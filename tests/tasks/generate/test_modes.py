@@ -42,10 +42,10 @@ def as_tuple(score: modes.Score) -> tuple[float, ...]:
 
 
 def test_counts_by_hand() -> None:
-    found = modes.from_counts(torch.tensor([5, 0, 3, 2]))
+    score = modes.from_counts(torch.tensor([5, 0, 3, 2]))
     by_hand = 0.5 * math.log(0.5 * 4) + 0.3 * math.log(0.3 * 4) + 0.2 * math.log(0.2 * 4)
-    assert (found.modes, found.count) == (3, 10)
-    assert found.kl == pytest.approx(by_hand, rel=1e-12)
+    assert (score.modes, score.count) == (3, 10)
+    assert score.kl == pytest.approx(by_hand, rel=1e-12)
     assert modes.from_counts(torch.full((1000,), 26)).kl == pytest.approx(0, abs=1e-12)
 
 
@@ -59,8 +59,8 @@ def test_the_channels_are_the_digits_of_the_kind() -> None:
 
 
 def test_a_collapsed_generator() -> None:
-    found = modes.score(stacked([(7, 7, 7)] * 500), reads_a_pixel)
-    assert as_tuple(found) == pytest.approx((1, math.log(1000), 500))
+    score = modes.score(stacked([(7, 7, 7)] * 500), reads_a_pixel)
+    assert as_tuple(score) == pytest.approx((1, math.log(1000), 500))
     grey = modes.score(stacked([(n % 10, n % 10, n % 10) for n in range(1000)]), reads_a_pixel)  # three equal channels
     assert as_tuple(grey) == pytest.approx((10, math.log(100), 1000))
 
@@ -69,9 +69,9 @@ def test_even_sampling_scores_its_floor() -> None:
     kls = []
     for seed in range(20):
         drawn = torch.randint(1000, (26_000,), generator=torch.Generator().manual_seed(seed))
-        found = modes.from_counts(torch.bincount(drawn, minlength=1000))
-        assert found.modes == 1000
-        kls.append(found.kl)
+        score = modes.from_counts(torch.bincount(drawn, minlength=1000))
+        assert score.modes == 1000
+        kls.append(score.kl)
     assert sum(kls) / 20 == pytest.approx(0.0193, abs=0.0006)
     assert modes.expected_kl(torch.ones(10), 26_000) == pytest.approx(999 / 52_000, abs=2e-4)
     assert modes.expected_kl(torch.ones(10), 1) == pytest.approx(math.log(1000))  # a single picture is one kind
@@ -82,10 +82,10 @@ def test_even_sampling_scores_its_floor() -> None:
 def test_uneven_sampling_scores_its_floor() -> None:
     shares = torch.arange(5, 15).double() / 95
     drawn = [torch.multinomial(shares, 26_000, True, generator=torch.Generator().manual_seed(c)) for c in range(3)]
-    found = modes.from_counts(torch.bincount(100 * drawn[0] + 10 * drawn[1] + drawn[2], minlength=1000))
+    score = modes.from_counts(torch.bincount(100 * drawn[0] + 10 * drawn[1] + drawn[2], minlength=1000))
     expected = 3 * sum(p * math.log(10 * p) for p in shares.tolist()) + 999 / 52_000
     assert modes.expected_kl(95 * shares, 26_000) == pytest.approx(expected, abs=5e-4)
-    assert found.kl == pytest.approx(expected, abs=0.005)
+    assert score.kl == pytest.approx(expected, abs=0.005)
 
 
 # -------------------- a model of stacked MNIST
@@ -129,21 +129,21 @@ def model(generator: torch.nn.Module, spec: ImageSpec, name: str) -> Model:
 def test_real_triplets_have_all_kinds_at_the_floor(real: ImageData, by_heart: modes.Classify) -> None:
     """A model that returns real pictures, read by one who knows each digit by heart."""
     copier = model(Copier(real.train.images[30_000:]), ImageSpec(3, 28), "stacked-mnist")
-    found = modes.score_model(copier, classify=by_heart)
-    for score in (found.model, found.control):
+    scores = modes.score_model(copier, classify=by_heart)
+    for score in (scores.model, scores.control):
         assert (score.modes, score.count) == (1000, 26_000)
-        assert score.kl == pytest.approx(found.floor_copy, abs=0.003)
-    assert found.model.kl != found.control.kl  # other pictures, not the same ones twice
-    assert found.floor_uniform == pytest.approx(0.0193, abs=1e-4)
-    assert found.floor_copy == pytest.approx(0.0237, abs=1e-4)
-    assert found.errors == 0
+        assert score.kl == pytest.approx(scores.floor_copy, abs=0.003)
+    assert scores.model.kl != scores.control.kl  # other pictures, not the same ones twice
+    assert scores.floor_uniform == pytest.approx(0.0193, abs=1e-4)
+    assert scores.floor_copy == pytest.approx(0.0237, abs=1e-4)
+    assert scores.errors == 0
 
 
 def test_the_classifier_that_comes_with_ganvas_sees_what_there_is(real: ImageData, by_heart: modes.Classify) -> None:
     pictures, classify = real.held_out.images[:1_000], modes.classifier()
-    found, true = modes.score(pictures, classify), modes.score(pictures, by_heart)
-    assert found.kl == pytest.approx(true.kl, abs=0.02)
-    assert found.modes == pytest.approx(true.modes, abs=10)
+    measured, exact = modes.score(pictures, classify), modes.score(pictures, by_heart)
+    assert measured.kl == pytest.approx(exact.kl, abs=0.02)
+    assert measured.modes == pytest.approx(exact.modes, abs=10)
     digits = pictures[:300].flatten(0, 1)[:, None]
     assert float((classify(digits) == by_heart(digits)).float().mean()) > 0.99
 
@@ -170,9 +170,9 @@ def test_what_is_refused(spec: ImageSpec, name: str, count: int, words: str) -> 
 def test_real_points_are_98_9_per_cent_good() -> None:
     for make in toys.TOYS.values():
         toy = make()
-        found = toys.toy_score(toy.draw(50_000, torch.Generator().manual_seed(0)), toy)
-        assert found.modes == len(toy.centres)
-        assert found.quality == pytest.approx(1 - math.exp(-4.5), abs=0.003)
+        score = toys.toy_score(toy.draw(50_000, torch.Generator().manual_seed(0)), toy)
+        assert score.modes == len(toy.centres)
+        assert score.quality == pytest.approx(1 - math.exp(-4.5), abs=0.003)
 
 
 def test_a_toys_score_by_hand() -> None:
@@ -180,8 +180,8 @@ def test_a_toys_score_by_hand() -> None:
     points = toy.centres[[0, 0, 1, 2, 3]] + torch.tensor(
         [[0.0, 0.0], [0.0, 0.029], [0.031, 0.0], [9.0, 9.0], [0.0, 0.0]]
     )
-    found = toys.toy_score(points, toy)
-    assert (found.modes, found.quality) == (2, pytest.approx(3 / 5))
+    score = toys.toy_score(points, toy)
+    assert (score.modes, score.quality) == (2, pytest.approx(3 / 5))
 
 
 def test_the_sizes_are_those_of_the_papers() -> None:
@@ -212,9 +212,9 @@ def test_networks_side_by_side_know_nothing_of_each_other() -> None:
 
 
 def test_a_good_loss_finds_the_whole_ring() -> None:
-    found = toys.train_toy(dataclasses.replace(toys.ring(), steps=300), toys.TASKS["relativistic"])
-    assert [score.modes for score in found] == [8] * toys.RUNS
-    assert len({score.quality for score in found}) == toys.RUNS  # three different pairs
+    scores = toys.train_toy(dataclasses.replace(toys.ring(), steps=300), toys.TASKS["relativistic"])
+    assert [score.modes for score in scores] == [8] * toys.RUNS
+    assert len({score.quality for score in scores}) == toys.RUNS  # three different pairs
 
 
 def test_every_loss_trains_the_toys_and_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:

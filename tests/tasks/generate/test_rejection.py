@@ -72,10 +72,10 @@ def test_the_first_candidate_that_passes_is_taken(selector: Selector) -> None:
     middle = float(logits.median())
     luck = torch.stack([torch.rand(CANDIDATES, generator=seeds.generator(n, "luck")) for n in NUMBERS])
     passes = torch.sigmoid(logits - middle) > luck.T
-    found = kept(selector, middle)
+    pictures = kept(selector, middle)
     for i in range(len(NUMBERS)):
         first = next((c for c in range(CANDIDATES) if passes[c, i]), 0)
-        assert torch.allclose(found[i], drawn[first][i], atol=1e-5)
+        assert torch.allclose(pictures[i], drawn[first][i], atol=1e-5)
 
 
 def test_a_seed_is_one_picture_whatever_is_drawn_with_it(selector: Selector) -> None:
@@ -99,7 +99,7 @@ def test_candidates_of_a_seed_differ_and_the_first_is_the_seed_itself() -> None:
     assert float(pairs[1].std()) == pytest.approx(1, abs=0.06)
 
 
-def test_what_gives_the_forger_away_is_passed_over() -> None:
+def test_samples_that_look_generated_are_rejected() -> None:
     real = ((squares(400) + 1) * 127.5).to(torch.uint8)
     data = ImageData("squares", Split(real, None), Split(real[:50], None), (), "f")
     batches = Batches(data, 32, 0, torch.device("cpu"))

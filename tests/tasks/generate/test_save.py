@@ -26,12 +26,12 @@ NAMES = ("0", "one", "a/b")
 
 def portions(spec: ImageSpec, labelled: bool = True) -> list[Portion]:
     random = torch.Generator().manual_seed(0)
-    found = []
+    parts = []
     for start, n in ((0, 4), (4, 3)):
         images = torch.randint(0, 256, (n, spec.channels, 6, 6), generator=random, dtype=torch.uint8)
         labels = torch.randint(0, 3, (n,), generator=random) if labelled else None
-        found.append(Portion(images, labels, list(range(10 + start, 10 + start + n))))
-    return found
+        parts.append(Portion(images, labels, list(range(10 + start, 10 + start + n))))
+    return parts
 
 
 def written(path: Path, spec: ImageSpec, labelled: bool = True) -> tuple[torch.Tensor, torch.Tensor]:

@@ -40,7 +40,7 @@ def test_the_hole_is_found_and_told(
     wanted = np.zeros((40, 50), bool)
     wanted[HOLE] = True
     assert np.array_equal(found.missing, wanted)
-    assert found.told == told
+    assert found.description == told
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ def test_names_that_come_twice_are_no_pairs(photos: Path, twins: Path, tmp_path:
 
 def test_pairs_are_asked_for_in_two_settings(photos: Path, twins: Path) -> None:
     found = api.experiment("denoise", photos, {"degrade": "pairs", "twins": str(twins)})
-    assert found.load_data().twins
+    assert found.load_data().has_pairs
 
 
 def test_it_learns_from_pairs(photos: Path, twins: Path, tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ def test_damage_is_done_in_full_precision(degrade: str, photos: Path) -> None:
         batch = experiment.batches(images).at(0)
         torch.manual_seed(0)
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            lessons.append(task._lesson(batch)[1])
+            lessons.append(task._pairs(batch)[1])
     assert torch.equal(*lessons)
 
 
@@ -882,10 +882,10 @@ def test_the_median_takes_the_best_of_its_settings() -> None:
     whole = torch.from_numpy(np.stack([photo(i, 64, 64) for i in range(4)])).permute(0, 3, 1, 2)
     salted = whole.clone()
     salted[:, :, ::7, ::7] = 255
-    judged = restore_evaluate._Pieces(
+    judged = restore_evaluate._TestSet(
         whole, im.to_float(salted), None, model, restore_evaluate.extractors.pixels(ImageSpec(3, 64))
     )
-    name, made = restore_evaluate._filtered("median")(judged)
+    name, made = restore_evaluate._by_filter("median")(judged)
     assert name == "median, radius 1"
     assert judged.answer(name, made).psnr > judged.answer("damaged", salted).psnr + 5
 

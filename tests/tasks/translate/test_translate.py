@@ -344,7 +344,7 @@ def test_the_expert_is_shown_pictures_of_the_pool() -> None:
     for step in range(40):
         given = batch(step, seed=step, count=8)
         shown = task._pooled("b", given.real, given)
-        pool = task.dials["pool_b"]
+        pool = task.state["pool_b"]
         assert pool.shape == (min(16, 8 * (step + 1)), 3, 16, 16)
         if step < 2:  # it is filled
             assert torch.equal(shown, given.real)
@@ -358,14 +358,14 @@ def test_the_expert_is_shown_pictures_of_the_pool() -> None:
     swapped = sum(1 for step in range(50) for x in [batch(step, seed=step, count=8)]
                   if (task._pooled("b", x.real, x) != x.real).any())  # fmt: skip
     assert 45 <= swapped <= 50
-    assert not len(task.dials["pool_a"])
+    assert not len(task.state["pool_a"])
 
 
 def test_without_a_pool_nothing_is_kept() -> None:
     task = task_of(Same(), Bright(), pool=0)
     given = batch()
     assert task._pooled("a", given.real, given) is given.real
-    assert not task.dials
+    assert not task.state
 
 
 def test_every_second_picture_is_mirrored_where_that_is_wished() -> None:
@@ -422,8 +422,8 @@ def test_a_resumed_run_is_the_same_bit_for_bit(kinds: tuple[Path, Path], tmp_pat
 
 
 def test_it_learns_the_other_kind_and_keeps_the_colours(kinds: tuple[Path, Path]) -> None:
-    """Discs become squares with a frame: 300 steps of the small networks."""
-    experiment = short(kinds, 300).override({"lr_g": "2e-3", "ema": "800"})
+    """Discs become squares with a frame: 150 steps of the small networks."""
+    experiment = short(kinds, 300).override({"lr_g": "2e-3", "ema": "400"})
     images = experiment.load_data()
     batches = experiment.batches(images)
     trainer = Trainer(experiment.build(images.spec), experiment.training)
@@ -437,7 +437,7 @@ def test_it_learns_the_other_kind_and_keeps_the_colours(kinds: tuple[Path, Path]
         ring[4:12, 4:12] = False
         return float(x[:, :, ring].mean())
 
-    for _ in range(300):
+    for _ in range(150):
         trainer.step(batches.at(trainer.images))
     with torch.no_grad():
         made = trainer.average.eval()(held_out.real, "b")

@@ -23,7 +23,7 @@ from ganvas.images import decode
 MEMBERS = 2_000_000  # of an archive, at most
 LISTED = 200_000_000  # bytes of a zip's list of its members, at most
 HEADER = 1_000_000  # bytes of a tar's header of a member, at most
-UNFOLDED = 100_000_000  # members of a zip of so many bytes must take up a hundredth of that in the archive
+UNFOLDED = 100_000_000  # a member of a zip of more bytes must take up a hundredth of them in the archive
 END = 66_000  # bytes, at most, in which the end of a zip lies, with its comment
 PORTION = 1_000_000  # bytes that are read or unpacked at a time
 UNPACK: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
@@ -49,11 +49,11 @@ class Bounded:
         while wanted and (part := self.file.read(min(wanted, PORTION))):  # read() allocates all that it is asked for
             parts.append(part)
             wanted -= len(part)
-        found = b"".join(parts)
-        if len(found) > self.most:
+        data = b"".join(parts)
+        if len(data) > self.most:
             raise ValueError(f"it has more than {self.most:,} bytes where a picture or a list of names should be")
-        self.last = found
-        return found
+        self.last = data
+        return data
 
 
 def _too_large(size: int) -> UserError:
@@ -81,7 +81,7 @@ def of_zip(path: Path) -> tuple[dict[str, str], Reading]:
             raise cannot("read", path, error) from error
         except UserError:
             raise
-        except Exception as error:  # zipfile passes on all kinds: BadZipFile, NotImplementedError, struct.error
+        except Exception as error:  # zipfile raises many kinds: BadZipFile, NotImplementedError, struct.error
             raise UserError(
                 f"{path} is damaged, or no zip file ({first_line(error)[:200]}). Fetch it again."
             ) from error
@@ -112,13 +112,13 @@ def check_list(file: zipfile.ZipFile, passed_over: Iterable[zipfile.ZipInfo]) ->
     Raises:
         ValueError, zipfile.BadZipFile: it names fewer members than its end says, or other ones than their headers.
     """
-    raw, found = cast(Bounded, file.fp), len(file.infolist())
+    raw, count = cast(Bounded, file.fp), len(file.infolist())
     raw.seek(max(0, raw.seek(0, os.SEEK_END) - END))
     tail = raw.read(END)
     at = tail.rfind(b"PK\5\6") + 10
     stated = int.from_bytes(tail[at : at + 2], "little")
-    if stated not in (0xFFFF, found % 2**16):  # 0xFFFF: the number is larger, and elsewhere
-        raise ValueError(f"its list names {found:,} members, and its end says {stated:,}")
+    if stated not in (0xFFFF, count % 2**16):  # 0xFFFF: the number is larger, and stored elsewhere
+        raise ValueError(f"its list names {count:,} members, and its end says {stated:,}")
     for info in passed_over:
         with contextlib.suppress(NotImplementedError, RuntimeError):  # an unknown compression, or encrypted
             file.open(info).close()

@@ -72,18 +72,18 @@ def read(place: Path, labelled: bool = True, split: bool = True) -> Arrays:
     if split and "train" not in sides:
         raise UserError(f"{place} has pictures of a {next(iter(sides))} split, and none to train on (x_train).")
     images, converted = _pixels({name: images for name, (images, _) in sides.items()})
-    found = {n: y and label_arrays.read(y, i, len(images[n])) for n, (i, y) in sides.items()}
-    numbers, class_names = label_arrays.unite(place, found, named)
-    first, *others = sides
-    if others:
-        held = " and ".join(f"{len(images[o]):,} pictures of '{one_line(sides[o][0].name)}'" for o in others)
+    by_split = {n: y and label_arrays.read(y, i, len(images[n])) for n, (i, y) in sides.items()}
+    numbers, class_names = label_arrays.unite(place, by_split, named)
+    first, *other_splits = sides
+    if other_splits:
+        held = " and ".join(f"{len(images[o]):,} pictures of '{one_line(sides[o][0].name)}'" for o in other_splits)
         notes.append(f"{place.name}: {held} are held out.")
     if rest:
         notes.append(f"{place.name}: passed over {'are' if len(rest) > 1 else 'is'} {_listed(rest)}.")
     test = None
-    if others:
-        labels = [y for o in others if (y := numbers[o]) is not None]
-        test = np.concatenate([images[o] for o in others]), np.concatenate(labels) if labels else None
+    if other_splits:
+        labels = [y for o in other_splits if (y := numbers[o]) is not None]
+        test = np.concatenate([images[o] for o in other_splits]), np.concatenate(labels) if labels else None
     return Arrays((images[first], numbers[first]), test, class_names, (*converted, *notes))
 
 
@@ -93,11 +93,11 @@ def data_set(path: Path, labelled: bool = True) -> ImageData:
     Raises:
         UserError: as `read`; or there are too few images to hold some out.
     """
-    found = read(path, labelled)
-    train, test = (found.train, found.test) if found.test is not None else hold_out(*found.train, place=str(path))
+    arrays = read(path, labelled)
+    train, test = (arrays.train, arrays.test) if arrays.test is not None else hold_out(*arrays.train, place=str(path))
     as_split = [Split(torch.from_numpy(x), None if y is None else torch.from_numpy(y)) for x, y in (train, test)]
     digest = fingerprint(*train, *test)
-    return ImageData(path.stem, as_split[0], as_split[1], found.class_names, digest, notes=found.notes)
+    return ImageData(path.stem, as_split[0], as_split[1], arrays.class_names, digest, notes=arrays.notes)
 
 
 def _listed(members: Sequence[Member]) -> str:
@@ -165,12 +165,12 @@ def _sorted(
     sides = {name: side for name, side in sides.items() if side.images or side.labels}
     if "" in sides and "train" not in sides:
         sides["train"] = sides.pop("")
-    found = _chosen(place, sides)
+    chosen = _chosen(place, sides)
     if len(names) > 1:
         raise UserError(f"{place} has several lists of classes: {_listed(names)}. Keep one.")
-    if names and not any(labels for _, labels in found.values()):
-        return found, None, rest + names, notes
-    return found, names[0] if names else None, rest, notes
+    if names and not any(labels for _, labels in chosen.values()):
+        return chosen, None, rest + names, notes
+    return chosen, names[0] if names else None, rest, notes
 
 
 def _only(place: Path, members: Sequence[Member], rest: Sequence[Member]) -> Member:
@@ -184,7 +184,7 @@ def _only(place: Path, members: Sequence[Member], rest: Sequence[Member]) -> Mem
             "x_test, and their labels labels, or y_train and y_test."
         )
     if len(rest) == 1:
-        return rest[0]  # `_check_form` will say what is wrong with it
+        return rest[0]  # `_check_form` reports what is wrong with it
     raise UserError(f"{place} has no array of images (it has {_listed(members)}); {NEEDED}.")
 
 
@@ -193,7 +193,7 @@ def _chosen(place: Path, sides: dict[str, _Side]) -> dict[str, tuple[Member, Mem
     if "" in sides:
         both = [m for side in sides.values() for m in side.images + side.labels]
         raise UserError(f"{place} has arrays with and without a split in their names: {_listed(both)}. Keep one kind.")
-    found: dict[str, tuple[Member, Member | None]] = {}
+    chosen: dict[str, tuple[Member, Member | None]] = {}
     for name in sorted(sides, key=["train", "test", "val"].index):
         side = sides[name]
         for what, members in (("pictures", side.images), ("labels", side.labels)):
@@ -201,8 +201,8 @@ def _chosen(place: Path, sides: dict[str, _Side]) -> dict[str, tuple[Member, Mem
                 raise UserError(f"{place} has several arrays that may be {what}: {_listed(members)}. Keep one of them.")
         if not side.images:
             raise UserError(f"{place} has {_listed(side.labels)} and no pictures that belong to it.")
-        found[name] = side.images[0], side.labels[0] if side.labels else None
-    return found
+        chosen[name] = side.images[0], side.labels[0] if side.labels else None
+    return chosen
 
 
 # -------------------- pixels
@@ -249,7 +249,7 @@ def _pixels(sides: Mapping[str, Member]) -> tuple[dict[str, np.ndarray], list[st
 
 
 def _check_form(member: Member) -> None:
-    """Raise a UserError, with the way out, if it is not certain how the images lie in an array."""
+    """Raise a UserError, with the way out, if the layout of the images in an array is not certain."""
     shape, called = member.shape, member.called
     if member.dtype.kind not in "fiub":
         raise UserError(f"{called} holds {member.dtype}, no numbers.")

@@ -1,4 +1,4 @@
-"""Checks that pixels on the disk are those that were written; only changed files are read again."""
+"""Checks that the pixels on the disk are the ones that were written; only changed files are read again."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ def card(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise Damaged(f"{path} is missing.")
     try:
-        found = parse_json(read_bytes(path, CARD))
+        value = parse_json(read_bytes(path, CARD))
     except ValueError as error:
         raise Damaged(f"{path} is damaged ({error}).") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise Damaged(f"{path} is damaged: it holds no JSON object.")
-    return found
+    return value
 
 
-def fields(found: dict[str, Any], kinds: dict[str, type], texts: Sequence[str]) -> None:
+def fields(card: dict[str, Any], types: dict[str, type], texts: Sequence[str]) -> None:
     """Raise a ValueError if a card lacks a field or has one of another type; `texts`: lists of strings."""
-    for name, kind in kinds.items():
-        if type(found.get(name)) is not kind:
-            raise ValueError(f"its '{name}' is {str(found.get(name))[:40]!r}")
+    for name, expected in types.items():
+        if type(card.get(name)) is not expected:
+            raise ValueError(f"its '{name}' is {str(card.get(name))[:40]!r}")
     for name in texts:
-        if not isinstance(found.get(name), list) or not all(isinstance(text, str) for text in found[name]):
+        if not isinstance(card.get(name), list) or not all(isinstance(text, str) for text in card[name]):
             raise ValueError(f"its '{name}' is no list of texts")
 
 
@@ -70,12 +70,12 @@ def is_due(place: Path, names: Sequence[str]) -> bool:
 
 
 def remember(place: Path, names: Sequence[str]) -> None:
-    """Note that these files are in order."""
+    """Record that these files are intact."""
     _keep(place, _state(place, names))
 
 
 def _keep(place: Path, state: list[list[Any]]) -> None:
-    """Note the state of checked files; if the cache cannot be written, they are checked each time."""
+    """Record the state of checked files; if the cache cannot be written, they are checked each time."""
     kept = {folder: state for folder, state in _remembered().items() if os.path.isdir(folder)}
     kept.pop(str(place.resolve()), None)
     kept = dict([*kept.items(), (str(place.resolve()), state)][-KEPT:])
@@ -86,8 +86,8 @@ def _keep(place: Path, state: list[list[Any]]) -> None:
 
 def _remembered() -> dict[str, Any]:
     with contextlib.suppress(UserError, ValueError):
-        found = parse_json(read_bytes(cache_folder() / "checked.json", CARD))
-        return found if isinstance(found, dict) else {}
+        states = parse_json(read_bytes(cache_folder() / "checked.json", CARD))
+        return states if isinstance(states, dict) else {}
     return {}
 
 

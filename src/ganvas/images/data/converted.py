@@ -1,4 +1,4 @@
-"""Images that are decoded and scaled once, into the user's cache, and read from there ever after."""
+"""Images that are decoded and scaled once, into the user's cache, and read from there afterwards."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ from ganvas.images.data.pack_format import Pack
 from ganvas.images.decode import Shape
 
 
-def converted(found: Listing, shape: Shape) -> Generator[Packing, None, ImageData]:
+def converted(images: Listing, shape: Shape) -> Generator[Packing, None, ImageData]:
     """The images of a listing in one shape, or patches of them where `fit` is 'pieces'."""
-    return (yield from (photographs if shape.fit == "pieces" else packed)(found, shape))
+    return (yield from (photographs if shape.fit == "pieces" else packed)(images, shape))
 
 
-def packed(found: Listing, shape: Shape) -> Generator[Packing, None, ImageData]:
+def packed(images: Listing, shape: Shape) -> Generator[Packing, None, ImageData]:
     """The images of a listing in one shape, converted into a pack in the cache if it is not there yet."""
-    wanted = pack.resolve(found, shape)
-    place = _place(found.name, "-" + pack.key(found, wanted)[:20])
-    size = len(found.names) * wanted.channels * wanted.size**2
+    wanted = pack.resolve(images, shape)
+    place = _place(images.name, "-" + pack.key(images, wanted)[:20])
+    size = len(images.names) * wanted.channels * wanted.size**2
     return (
         yield from _cached(
-            place, size, lambda: pack.write(found, wanted, place), lambda: pack_format.read(place, found.notes)
+            place, size, lambda: pack.write(images, wanted, place), lambda: pack_format.read(place, images.notes)
         )
     )
 
 
-def photographs(found: Listing, shape: Shape, pairs: str = "") -> Generator[Packing, None, ImageData]:
+def photographs(images: Listing, shape: Shape, pairs: str = "") -> Generator[Packing, None, ImageData]:
     """Patches of the images of a listing, which are decoded into the cache if they are not there yet.
 
     Args:
         pairs: a folder or archive with a degraded version of each image, of the same name; '' for none.
     """
-    known = pack.resolve(found, shape)
+    known = pack.resolve(images, shape)
     wanted = replace(shape, channels=known.channels, depth=known.depth)
     if pairs:
-        damaged = listing.find(files.place(pairs), False)
-        found = photos.paired(found, damaged)
-        wanted = replace(wanted, depth=wanted.depth and pack.resolve(damaged, shape).depth)
-    place = _place(found.name, "-photos-" + photos.key_of(found, wanted)[:20])
+        degraded = listing.find(files.place(pairs), False)
+        images = photos.paired(images, degraded)
+        wanted = replace(wanted, depth=wanted.depth and pack.resolve(degraded, shape).depth)
+    place = _place(images.name, "-photos-" + photos.key_of(images, wanted)[:20])
     steps = _cached(
         place,
         0,
-        lambda: photos.write(found, wanted, place),
-        lambda: photos.read(place, shape.size, found.notes),
+        lambda: photos.write(images, wanted, place),
+        lambda: photos.read(place, shape.size, images.notes),
     )
-    return replace((yield from steps), twins=bool(pairs))
+    return replace((yield from steps), has_pairs=bool(pairs))
 
 
 def _place(name: str, ending: str) -> Path:
@@ -68,7 +68,7 @@ def _cached(
     write: Callable[[], Iterator[Packing]],
     read: Callable[[], Generator[Packing, None, Pack]],
 ) -> Generator[Packing, None, ImageData]:
-    """Read a folder of the cache; it is made first if it is missing, and anew if it is damaged.
+    """Read a folder of the cache; it is made first if it is missing, and again if it is damaged.
 
     Args:
         size: bytes that it takes, 0 if that is not known.
@@ -76,9 +76,9 @@ def _cached(
     notes: list[str] = []
     if place.exists() or place.is_symlink():
         try:
-            found = as_data((yield from read()))
+            data = as_data((yield from read()))
             cache.used(place)
-            return found
+            return data
         except photos.TooSmall:
             raise
         except UserError as error:
@@ -88,20 +88,20 @@ def _cached(
     notes += cache.trim(place, size)
     yield from write()
     notes += cache.trim(place)
-    found = as_data((yield from read()))
-    return replace(found, notes=(*found.notes, *notes))
+    data = as_data((yield from read()))
+    return replace(data, notes=(*data.notes, *notes))
 
 
-def as_data(found: Pack) -> ImageData:
+def as_data(stored: Pack) -> ImageData:
     """The data set of a pack."""
-    train, held_out = Split.on_disk(*found.train), Split.on_disk(*found.held_out)
+    train, held_out = Split.on_disk(*stored.train), Split.on_disk(*stored.held_out)
     return ImageData(
-        found.name,
+        stored.name,
         train,
         held_out,
-        found.class_names,
-        found.fingerprint,
-        found.licence,
-        found.notes,
-        depth=found.depth,
+        stored.class_names,
+        stored.fingerprint,
+        stored.licence,
+        stored.notes,
+        depth=stored.depth,
     )

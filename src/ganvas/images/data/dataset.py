@@ -54,14 +54,14 @@ class ImageData:
     fingerprint: str
     licence: str = "not stated"
     notes: tuple[str, ...] = ()
-    twins: bool = False  # each image has twice the channels: the clean ones, then the degraded ones
+    has_pairs: bool = False  # each image has twice the channels: the clean ones, then the degraded ones
     depth: Depth = Depth()  # how greys of more than 8 bits became 8
     other: ImageData | None = None  # the other domain, for image-to-image translation
 
     @property
     def spec(self) -> ImageSpec:
         _, channels, height, _ = self.train.images.shape
-        return ImageSpec(channels // 2 if self.twins else channels, height, len(self.class_names))
+        return ImageSpec(channels // 2 if self.has_pairs else channels, height, len(self.class_names))
 
     def unlabelled(self) -> ImageData:
         """The same images without their labels."""

@@ -27,14 +27,14 @@ def measured(listing: Listing, shape: Shape) -> Generator[Packing, None, tuple[S
         seen.join(part)
         done = min(total, done + CHUNK)
         yield Packing(done, total, "Looking at the range of values")
-    ranges = [f"values of {words} became 0 to 255" for words in seen.summary()]
+    ranges = [f"values of {text} became 0 to 255" for text in seen.summary()]
     note = f"{seen.pictures:,} pictures have more than 8 bits a pixel: {', '.join(ranges)}."
     return replace(shape, depth=seen.depth), (note,) if ranges else ()
 
 
-def _seen(numbers: range, found: Collection[Any]) -> Seen:
+def _seen(numbers: range, images: Collection[Any]) -> Seen:
     seen = Seen()
-    for data in found:
+    for data in images:
         for one in data if isinstance(data, tuple) else (data,):  # an image, or a pair
             try:
                 seen.add(decode.opened(one))

@@ -20,9 +20,9 @@ from ganvas.images.data.listing import Listing
 from ganvas.images.data.survey import Mirror, Survey
 from ganvas.images.decode import Shape
 
-LEAST = 100  # pictures below which a training only learns them by heart
+LEAST = 100  # pictures below which a training only memorises them
 RARE = 20  # pictures of a class below which it is not learned
-MANY = 100  # classes from which their labels rather hinder
+MANY = 100  # classes above which labels tend to hurt
 UNEVEN = 10  # times that the largest class may be larger than the smallest
 PREVIEW, COLUMNS, SIDE = 12, 6, 128  # pictures of a preview, a row, pixels of each
 
@@ -38,7 +38,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a look at pictures found: `shape` is theirs in a training, `preview` the sheet that was written."""
+    """What a check of pictures found: `shape` is the one a training would use, `preview` the sheet written."""
 
     survey: Survey
     mirror: Mirror
@@ -48,7 +48,7 @@ class Pictures:
 
 
 def look(source: str, out: Path | None = None) -> Generator[Packing, None, Pictures]:
-    """Look at pictures and change nothing: findings, whether they may be mirrored, a preview of the cut.
+    """Examine pictures and change nothing: findings, whether they may be mirrored, a preview of the cut.
 
     Args:
         source: what `ganvas.images.data.load` takes.
@@ -65,65 +65,71 @@ def look(source: str, out: Path | None = None) -> Generator[Packing, None, Pictu
     try:
         listing = data.listed(source)
     except UserError as error:
-        listing = data.listed(source, labelled=False)  # it was the labels, or else this says what it is
+        listing = data.listed(source, labelled=False)  # if the labels were not the problem, this raises the error again
         wrong.append(Finding(0, str(error), "Mend the labels, or train with labels=false."))
     shape, converted = yield from depth.measured(listing, pack.resolve(listing, Shape()))
-    found = yield from sv.survey(listing, shape.size, shape.depth)
-    mirror = sv.mirror(found.thumbs)
-    findings = [*wrong, *(Finding(1, note) for note in listing.notes), *_findings(found, mirror, shape)]
+    survey = yield from sv.survey(listing, shape.size, shape.depth)
+    mirror = sv.mirror(survey.thumbs)
+    findings = [*wrong, *(Finding(1, note) for note in listing.notes), *_findings(survey, mirror, shape)]
     findings += [Finding(2, note) for note in converted]
     written = None
-    if (out is not None or found.oblong) and len(found.thumbs):
+    if (out is not None or survey.oblong) and len(survey.thumbs):
         if place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
             findings.append(Finding(2, "You are in the folder of the pictures: no preview was written.", "Use --out."))
         else:
-            broken = {name for name, _ in found.broken}
-            whole = [i for i, name in enumerate(listing.names) if one_line(name) not in broken]
-            preview(listing, found.oblong or whole, sheet, shape.depth)
+            broken = {name for name, _ in survey.broken}
+            readable = [i for i, name in enumerate(listing.names) if one_line(name) not in broken]
+            preview(listing, survey.oblong or readable, sheet, shape.depth)
             written = sheet
-    return Pictures(found, mirror, sorted(findings, key=lambda f: f.level), shape, written)
+    return Pictures(survey, mirror, sorted(findings, key=lambda f: f.level), shape, written)
 
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
-def _findings(found: Survey, mirror: Mirror, shape: Shape) -> list[Finding]:
+def _findings(survey: Survey, mirror: Mirror, shape: Shape) -> list[Finding]:
     """Findings in the order of the code; the caller sorts them by level."""
-    rows = [*_of_files(found), *_of_copies(found), *_of_light(found), *_of_classes(found), *_of_shapes(found, shape)]
+    rows = [
+        *_of_files(survey),
+        *_of_copies(survey),
+        *_of_light(survey),
+        *_of_classes(survey),
+        *_of_shapes(survey, shape),
+    ]
     rows += _of_mirror(mirror)
-    if found.looked < found.total:
-        rows.append(Finding(2, f"{found.looked:,} of {found.total:,} pictures, evenly spread, were looked at."))
+    if survey.looked < survey.total:
+        rows.append(Finding(2, f"{survey.looked:,} of {survey.total:,} pictures, evenly spread, were looked at."))
     return rows
 
 
-def _of_files(found: Survey) -> list[Finding]:
+def _of_files(survey: Survey) -> list[Finding]:
     """Files that cannot be read, and too few that can."""
-    broken, good, rows = len(found.broken), len(found.thumbs), []
+    broken, good, rows = len(survey.broken), len(survey.thumbs), []
     if broken:
-        named = _some([f"{name} ({why})" for name, why in found.broken])
-        text = f"{broken:,} of {found.looked:,} files cannot be read: {named}."
+        named = _some([f"{name} ({why})" for name, why in survey.broken])
+        text = f"{broken:,} of {survey.looked:,} files cannot be read: {named}."
         rows.append(Finding(0, text, "They are left out. Fetch them again."))
-    if good < LEAST and found.total == found.looked:
+    if good < LEAST and survey.total == survey.looked:
         text = f"{good:,} pictures are few: a network learns them by heart."
         rows.append(Finding(0, text, f"Find {LEAST} or more, 1,000 to be at ease."))
     return rows
 
 
-def _of_copies(found: Survey) -> list[Finding]:
-    """Pictures that are there more than once, or nearly."""
-    good, rows = len(found.thumbs), []
-    copies = sum(len(names) - 1 for names in found.duplicates)
+def _of_copies(survey: Survey) -> list[Finding]:
+    """Pictures that occur more than once, exactly or nearly."""
+    good, rows = len(survey.thumbs), []
+    copies = sum(len(names) - 1 for names in survey.duplicates)
     if good > 1 and copies == good - 1:
         text = f"All {good:,} pictures are the same: none can be held out, and nothing is to be learned."
         rows.append(Finding(0, text, "Add others."))
     elif copies:
-        pairs = _some([" = ".join(names[:2]) for names in found.duplicates])
+        pairs = _some([" = ".join(names[:2]) for names in survey.duplicates])
         text = f"{copies:,} files are copies of others: {pairs}."
         rows.append(Finding(1, text, "Remove them: what comes twice is drawn twice."))
-    if found.near:
-        near = _some([" ~ ".join(names) for names in found.near])
-        text = f"{len(found.near):,} pictures are nearly another one: {near}."
+    if survey.near:
+        near = _some([" ~ ".join(names) for names in survey.near])
+        text = f"{len(survey.near):,} pictures are nearly another one: {near}."
         rows.append(Finding(1, text, "Look at some; remove those that add nothing."))
     return rows
 
@@ -142,12 +148,12 @@ def _of_mirror(mirror: Mirror) -> list[Finding]:
     return []
 
 
-def _of_light(found: Survey) -> list[Finding]:
-    """Pictures in which next to nothing is to be seen: mostly their values mean something else than levels of 255."""
-    good, rows = len(found.thumbs), []
+def _of_light(survey: Survey) -> list[Finding]:
+    """Pictures that are almost black or white: mostly their values have another range than 0 to 255."""
+    good, rows = len(survey.thumbs), []
     for names, word, values in (
-        (found.dark, "black", f"above {sv.DARK}"),
-        (found.bright, "white", f"below {sv.BRIGHT}"),
+        (survey.dark, "black", f"above {sv.DARK}"),
+        (survey.bright, "white", f"below {sv.BRIGHT}"),
     ):
         if names:
             text = f"{len(names):,} of {good:,} pictures are nearly {word}: none of their values is {values} of 255"
@@ -156,10 +162,10 @@ def _of_light(found: Survey) -> list[Finding]:
     return rows
 
 
-def _of_classes(found: Survey) -> list[Finding]:
-    if not found.classes:
+def _of_classes(survey: Survey) -> list[Finding]:
+    if not survey.classes:
         return []
-    counts = sorted(found.classes.items(), key=lambda item: item[1])
+    counts = sorted(survey.classes.items(), key=lambda item: item[1])
     (rarest, least), (commonest, most), rows = counts[0], counts[-1], []
     if least < RARE:
         rare = _some([f"{name} ({n:,})" for name, n in counts if n < RARE])
@@ -182,31 +188,31 @@ def _of_classes(found: Survey) -> list[Finding]:
     return rows
 
 
-def _of_shapes(found: Survey, shape: Shape) -> list[Finding]:
-    good = len(found.thumbs)
-    wide = sum(n for mode, n in found.modes.items() if mode in decode.WIDE) if not any(shape.depth or ()) else 0
-    cmyk, palette = found.modes.get("CMYK", 0), found.modes.get("P", 0)
-    rare = {s: n for s, n in found.suffixes.items() if s and s not in sv.USUAL}
+def _of_shapes(survey: Survey, shape: Shape) -> list[Finding]:
+    good = len(survey.thumbs)
+    wide = sum(n for mode, n in survey.modes.items() if mode in decode.WIDE) if not any(shape.depth or ()) else 0
+    cmyk, palette = survey.modes.get("CMYK", 0), survey.modes.get("P", 0)
+    rare = {s: n for s, n in survey.suffixes.items() if s and s not in sv.USUAL}
     kinds = ", ".join(f"{n:,} {s}" for s, n in rare.items())
-    other = ", ".join(f"{n:,} {s}" for s, n in sorted(found.others.items(), key=lambda item: -item[1])[:5])
-    all_grey = found.grey == good and shape.channels == 3
-    oblong = f"{len(found.oblong):,} of {good:,} pictures are not square: the middle is cut out."
-    tiny = f"{found.tiny:,} pictures are smaller than {shape.size} pixels and are scaled up: they look soft."
-    see_through = f"{found.transparent:,} pictures are transparent in places: these become white."
+    other = ", ".join(f"{n:,} {s}" for s, n in sorted(survey.others.items(), key=lambda item: -item[1])[:5])
+    all_grey = survey.grey == good and shape.channels == 3
+    oblong = f"{len(survey.oblong):,} of {good:,} pictures are not square: the middle is cut out."
+    tiny = f"{survey.tiny:,} pictures are smaller than {shape.size} pixels and are scaled up: they look soft."
+    see_through = f"{survey.transparent:,} pictures are transparent in places: these become white."
     inks = f"{cmyk:,} pictures are in printers' colours (CMYK): they are converted roughly."
-    turned = f"{found.rotated:,} photographs were taken with a turned camera: they are set upright."
+    turned = f"{survey.rotated:,} photographs were taken with a turned camera: they are set upright."
     rows = [
-        (1, len(found.oblong), oblong, "fit=pad keeps all of each, with a border: look at the preview."),
-        (1, found.tiny, tiny, "Remove them, or take a smaller size=N."),
+        (1, len(survey.oblong), oblong, "fit=pad keeps all of each, with a border: look at the preview."),
+        (1, survey.tiny, tiny, "Remove them, or take a smaller size=N."),
         (1, all_grey, "All pictures are grey, though stored in colour.", "Train with channels=1: it is quicker."),
-        (2, found.transparent, see_through, "channels=4 keeps the transparency."),
+        (2, survey.transparent, see_through, "channels=4 keeps the transparency."),
         (2, wide, f"{wide:,} pictures have more than 8 bits a pixel: each is scaled to 8 by its own values.", ""),
         (2, cmyk, inks, "Convert them yourself if colours matter."),
         (2, palette, f"{palette:,} pictures have a palette: they become true colour.", ""),
-        (2, found.rotated, turned, ""),
-        (2, found.upper_case, f"{found.upper_case:,} names end in capitals (.JPG): they are read as well.", ""),
+        (2, survey.rotated, turned, ""),
+        (2, survey.upper_case, f"{survey.upper_case:,} names end in capitals (.JPG): they are read as well.", ""),
         (2, len(rare), f"Rarer kinds of files: {kinds}. They are read as well; of moving pictures the first.", ""),
-        (2, len(found.others), f"Files that are no pictures are passed over: {other}.", ""),
+        (2, len(survey.others), f"Files that are no pictures are passed over: {other}.", ""),
     ]
     return [Finding(level, text, todo) for level, count, text, todo in rows if count]
 
@@ -219,11 +225,11 @@ def preview(listing: Listing, numbers: list[int], out: Path, depth: decode.Depth
     """
     chosen = [numbers[i * len(numbers) // min(PREVIEW, len(numbers))] for i in range(min(PREVIEW, len(numbers)))]
     rows: dict[str, list[np.ndarray]] = {"crop": [], "pad": []}
-    for found in listing.read(chosen):
+    for content in listing.read(chosen):
         try:
-            picture = decode.plain(decode.opened(found), SIDE, depth)
+            picture = decode.plain(decode.opened(content), SIDE, depth)
             both = {fit: decode.fitted(picture, Shape(SIDE, 3, fit)) for fit in rows}
-        except Exception:  # a damaged one, which was named already
+        except Exception:  # a damaged one, which was reported already
             continue
         for fit, row in rows.items():
             row.append(both[fit])

@@ -65,8 +65,8 @@ def _array(path: Path, file: BinaryIO, stored: int) -> np.ndarray:
         done += got
     more = file.read(1)  # of a gzip stream: this checks its checksum
     if more or done < total:
-        there = f"more than {total}" if more else done
-        raise UserError(f"{path} is cut short or too long: {there} bytes for the shape {shape} it states.")
+        actual = f"more than {total}" if more else done
+        raise UserError(f"{path} is cut short or too long: {actual} bytes for the shape {shape} it states.")
     return values.reshape(shape)
 
 
@@ -80,7 +80,7 @@ def find(source: Path) -> dict[str, tuple[Path, Path | None]]:
         UserError: there are none, or those of several data sets.
     """
     folder, prefix = (source, "") if source.is_dir() else (source.parent, source.name)
-    found: dict[str, dict[str, tuple[Path, Path | None]]] = {}
+    groups: dict[str, dict[str, tuple[Path, Path | None]]] = {}
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
@@ -94,18 +94,18 @@ def find(source: Path) -> dict[str, tuple[Path, Path | None]]:
         is_test = "train" not in start.lower() and any(word in start.lower() for word in ("t10k", "test"))
         split = "test" if is_test else "train"
         group = start.replace("train", "").replace("t10k", "").replace("test", "").strip("-_. ")
-        found.setdefault(group, {}).setdefault(split, (path, _labels(folder, start, ending)))
-    if not found and not source.exists():
+        groups.setdefault(group, {}).setdefault(split, (path, _labels(folder, start, ending)))
+    if not groups and not source.exists():
         raise UserError(f"There is no file or folder {source}, and there are no IDX files whose names begin so.")
-    if not found:
+    if not groups:
         raise UserError(
             f"There are no IDX files in {source}: Ganvas looks for train-images-idx3-ubyte and "
             "train-labels-idx1-ubyte, raw or .gz, as MNIST, Fashion-MNIST, KMNIST and EMNIST come."
         )
-    if len(found) > 1:
-        names = ", ".join(f"{folder / group}" for group in sorted(found))
-        raise UserError(f"{source} holds {len(found)} sets. Choose one with --data: {names}.")
-    (splits,) = found.values()
+    if len(groups) > 1:
+        names = ", ".join(f"{folder / group}" for group in sorted(groups))
+        raise UserError(f"{source} holds {len(groups)} sets. Choose one with --data: {names}.")
+    (splits,) = groups.values()
     if "train" not in splits:
         raise UserError(f"{source} has test images, but no training images (train-images-idx3-ubyte).")
     return splits

@@ -60,10 +60,10 @@ def _texts(labels: Member, y: np.ndarray) -> np.ndarray:
         texts = [t.decode() if isinstance(t, bytes) else t for t in y.reshape(-1).tolist()]
     except UnicodeDecodeError as error:
         raise UserError(f"{labels.called} holds texts that are not UTF-8 ({error}). {WAY_OUT}") from error
-    found = [one_line(t.strip()) for t in texts]
-    if "" in found:
-        raise UserError(f"{labels.called} has no text for picture {found.index('')}, counted from 0. {WAY_OUT}")
-    return np.array(found)
+    stripped = [one_line(t.strip()) for t in texts]
+    if "" in stripped:
+        raise UserError(f"{labels.called} has no text for picture {stripped.index('')}, counted from 0. {WAY_OUT}")
+    return np.array(stripped)
 
 
 def unite(
@@ -78,15 +78,15 @@ def unite(
     Raises:
         UserError: one split has no labels, they are of unlike kinds, a class has no name or no training pictures.
     """
-    found = {name: y for name, y in sides.items() if y is not None}
-    if not found:
+    labelled = {name: y for name, y in sides.items() if y is not None}
+    if not labelled:
         return dict.fromkeys(sides), ()
-    if len(found) < len(sides):
-        (without, *_) = sides.keys() - found.keys()
+    if len(labelled) < len(sides):
+        (without, *_) = sides.keys() - labelled.keys()
         raise UserError(f"{place}: the pictures of {without} have no labels, and others have. {WAY_OUT}")
-    if len({y.dtype.kind for y in found.values()}) > 1:
+    if len({y.dtype.kind for y in labelled.values()}) > 1:
         raise UserError(f"{place}: the labels of the splits are of unlike kinds, such as numbers and texts. {WAY_OUT}")
-    values = np.unique(next(iter(found.values())))
+    values = np.unique(next(iter(labelled.values())))
     if values.dtype.kind == "U":
         labelling.check_names(str(place), values.tolist())
     class_names = tuple(str(v) for v in values.tolist())
@@ -95,7 +95,7 @@ def unite(
     elif values.dtype.kind == "U":
         class_names = tuple(sorted(class_names, key=_by_number))
         values = np.array(class_names)
-    return {name: _numbered(place, y, values) for name, y in found.items()}, class_names
+    return {name: _numbered(place, y, values) for name, y in labelled.items()}, class_names
 
 
 def _by_number(name: str) -> tuple[bool, int, str]:
@@ -120,9 +120,9 @@ def _named(place: Path, values: np.ndarray, named: Member) -> tuple[np.ndarray, 
 
 def _numbered(place: Path, labels: np.ndarray, values: np.ndarray) -> np.ndarray:
     order = np.argsort(values)
-    at = np.searchsorted(values, labels, sorter=order).clip(max=len(values) - 1)
-    index = order[at]
+    positions = np.searchsorted(values, labels, sorter=order).clip(max=len(values) - 1)
+    index = order[positions]
     if (values[index] != labels).any():
-        strange = labels[values[index] != labels][0]
-        raise UserError(f"{place}: a held-out picture has the label {strange}, which no training picture has.")
+        unknown = labels[values[index] != labels][0]
+        raise UserError(f"{place}: a held-out picture has the label {unknown}, which no training picture has.")
     return index.astype(np.int64)

@@ -28,17 +28,17 @@ FILE = (
     "img",
     "img_name",
 )
-NUMBERS = ("image_id", "img_id", "id")  # of pictures, where they name them
+NUMBERS = ("image_id", "img_id", "id")  # columns that only count where their values name pictures
 FILE += ("path", "picture", "photo", *NUMBERS)
 LABEL = ("label", "class", "category", "class_name", "label_name", "labels", "target", "breed", "species", "kind")
 LABEL += ("class_id", "category_id", "y")
 CAPTIONS = ("text", "caption", "captions", "prompt", "description", "title")
 LARGEST = 200_000_000  # bytes of a table
 LONGEST = 200  # characters of a class's name
-LOOKED = 200  # lines that are looked at for what a table without known columns is
+FIRST_LINES = 200  # lines that are examined to understand a table without known columns
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 Open = Callable[[list[str]], Iterator[bytes | Exception]]
-Line = tuple[str, dict[str, Any]]  # where it stands, such as "line 3", and its cells by column
+Line = tuple[str, dict[str, Any]]  # its place, such as "line 3", and its cells by column
 
 
 class NoTable(Exception):
@@ -96,21 +96,21 @@ def from_tables(
             pictures without a label.
     """
     known, notes = Names(names, beside), []
-    stated: dict[int, tuple[str, str]] = {}  # of a picture: its label, and where that stands
+    stated: dict[int, tuple[str, str]] = {}  # by picture: its label, and the line with it
     used, unclear = [], None
     for table, read in tables.items():
         where = one_line(f"{place}/{table}")
         try:
-            rows, found = _rows(where, table, next(read([table])), known)
+            rows, table_notes = _rows(where, table, next(read([table])), known)
         except NoTable as error:
             notes.append(f"{where} is no table of labels and is passed over: {error}.")
             continue
-        except Unclear as error:  # it does not matter where the others say all
+        except Unclear as error:  # no matter if the other tables name all classes
             unclear = error
             continue
-        notes += found
+        notes += table_notes
         used += [table] if rows else []
-        _take(where, PurePosixPath(table).parent, rows, known, stated)
+        _add_labels(where, PurePosixPath(table).parent, rows, known, stated)
     if not used:
         if unclear is not None:
             raise unclear
@@ -130,27 +130,29 @@ def from_tables(
     return labels, notes
 
 
-def _take(where: str, below: PurePosixPath, rows: list[Row], known: Names, stated: dict[int, tuple[str, str]]) -> None:
+def _add_labels(
+    where: str, below: PurePosixPath, rows: list[Row], known: Names, stated: dict[int, tuple[str, str]]
+) -> None:
     """Add the labels of a table to those that are known already."""
     missing = []
     for row in rows:
         at = f"{where}, {row.line}"
-        found = known.find(below, row.file)
-        if not found:
+        matches = known.find(below, row.file)
+        if not matches:
             missing.append(row)
             continue
-        if len(found) > 1:
-            one, other = (one_line(known.names[i]) for i in found[:2])
+        if len(matches) > 1:
+            one, other = (one_line(known.names[i]) for i in matches[:2])
             raise UserError(
                 f"{at}: {one_line(row.file)} may be {one} or {other}. Write the path, from the table's folder."
             )
-        if found[0] in known.beside:
+        if matches[0] in known.beside:
             continue
         label = _label(at, row.label)
-        before, there = stated.setdefault(found[0], (label, at))
+        before, before_at = stated.setdefault(matches[0], (label, at))
         if before != label:
             raise UserError(
-                f"{one_line(known.names[found[0]])} has two labels: '{one_line(before)}' ({there}) and "
+                f"{one_line(known.names[matches[0]])} has two labels: '{one_line(before)}' ({before_at}) and "
                 f"'{one_line(label)}' ({at}). Remove one of these lines."
             )
     if missing:
@@ -222,21 +224,21 @@ def _parsed(where: str, line: int, text: str) -> Any:
 
 def _of_json(where: str, text: str, table: str, known: Names) -> list[Row]:
     """The rows of a dataset.json: pairs, objects with a name and a label, or one object of labels by name."""
-    found = _parsed(where, 1, text)
-    stated = isinstance(found, dict) and "labels" in found
-    found = found["labels"] if stated else found
-    if stated and found is None:  # StyleGAN writes null where there are none
+    parsed = _parsed(where, 1, text)
+    stated = isinstance(parsed, dict) and "labels" in parsed
+    parsed = parsed["labels"] if stated else parsed
+    if stated and parsed is None:  # StyleGAN writes null where there are none
         return []
-    if isinstance(found, dict):
-        rows = [Row(f"entry {n}", name, label) for n, (name, label) in enumerate(found.items(), 1)]
-        if not stated and not any(known.find(PurePosixPath(table).parent, row.file) for row in rows[:LOOKED]):
+    if isinstance(parsed, dict):
+        rows = [Row(f"entry {n}", name, label) for n, (name, label) in enumerate(parsed.items(), 1)]
+        if not stated and not any(known.find(PurePosixPath(table).parent, row.file) for row in rows[:FIRST_LINES]):
             raise NoTable("it names none of these pictures")
-    elif isinstance(found, list) and found and all(isinstance(entry, dict) for entry in found):
-        lines = [(f"entry {n}", entry) for n, entry in enumerate(found, 1)]
+    elif isinstance(parsed, list) and parsed and all(isinstance(entry, dict) for entry in parsed):
+        lines = [(f"entry {n}", entry) for n, entry in enumerate(parsed, 1)]
         return _chosen(where, lines, PurePosixPath(table).parent, known, [])
-    elif isinstance(found, list):
+    elif isinstance(parsed, list):
         rows = []
-        for n, entry in enumerate(found, 1):
+        for n, entry in enumerate(parsed, 1):
             if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[0], str):
                 raise UserError(
                     f"{where}: entry {n} is {one_line(json.dumps(entry))[:80]}; a file's name and its label are "
@@ -253,13 +255,13 @@ def _of_json(where: str, text: str, table: str, known: Names) -> list[Row]:
 
 def _of_lines(where: str, text: str) -> list[Line]:
     lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
-    found = [(f"line {n}", _parsed(where, n, line)) for n, line in lines]
-    other = next((at for at, row in found if not isinstance(row, dict)), None)
+    entries = [(f"line {n}", _parsed(where, n, line)) for n, line in lines]
+    other = next((at for at, row in entries if not isinstance(row, dict)), None)
     if other:
         raise UserError(f"{where} is damaged, or no table of labels: {other} is no JSON object.")
-    if not found:
+    if not entries:
         raise NoTable("it is empty")
-    return found
+    return entries
 
 
 def _of_csv(where: str, text: str, below: PurePosixPath, known: Names, notes: list[str]) -> list[Line]:
@@ -281,7 +283,7 @@ def _of_csv(where: str, text: str, below: PurePosixPath, known: Names, notes: li
                 lines.append((f"line {start}", [cell.strip() for cell in cells]))
             start = reader.line_num + 1 + bool(separator)
     except csv.Error as error:
-        if any(known.find(below, cell, True) for _, cells in lines[:LOOKED] for cell in cells):
+        if any(known.find(below, cell, True) for _, cells in lines[:FIRST_LINES] for cell in cells):
             raise UserError(f"{where} is damaged: {error} (line {start}).") from error
         raise NoTable(f"{error} (line {start})") from error
     if not lines:
@@ -294,7 +296,7 @@ def _of_csv(where: str, text: str, below: PurePosixPath, known: Names, notes: li
         lines = lines[1:]
     wide = next((at for at, cells in lines if any(cells[len(columns) :])), None)
     rows = [(at, dict(zip(columns, cells, strict=False))) for at, cells in lines]
-    if wide and any(known.find(below, str(cell), True) for _, row in rows[:LOOKED] for cell in row.values()):
+    if wide and any(known.find(below, str(cell), True) for _, row in rows[:FIRST_LINES] for cell in row.values()):
         raise UserError(f"{where}: {wide} has more cells than the heading. Put what holds a '{mark}' into quotes.")
     if not rows:
         raise NoTable("it has a heading and no lines")
@@ -313,10 +315,10 @@ def _chosen(where: str, lines: list[Line], below: PurePosixPath, known: Names, n
         NoTable: no column names these images, or no other one holds classes.
         UserError: a row has no file or no label, or it is not clear which column holds the classes.
     """
-    columns = list(dict.fromkeys(c for _, row in lines[:LOOKED] for c in row))
+    columns = list(dict.fromkeys(c for _, row in lines[:FIRST_LINES] for c in row))
     plain = {_plain(c): c for c in reversed(columns)}
     file, label = (next((plain[n] for n in wanted if n in plain), None) for wanted in (FILE, LABEL))
-    first = [row for _, row in lines[:LOOKED]]
+    first = [row for _, row in lines[:FIRST_LINES]]
     if file is None or label is None or _plain(file) in NUMBERS:
         naming = {c: sum(bool(known.find(below, str(row.get(c) or ""), c != file)) for row in first) for c in columns}
         file = file if file is not None and naming[file] else max(columns, key=lambda c: naming[c], default=None)
@@ -332,16 +334,16 @@ def _chosen(where: str, lines: list[Line], below: PurePosixPath, known: Names, n
     return rows
 
 
-def _guessed(where: str, others: list[str], file: str, lines: list[Line]) -> str:
+def _guessed(where: str, other_columns: list[str], file: str, lines: list[Line]) -> str:
     """The column of classes if no name says so: the only other column, if its values repeat."""
-    captions = [c for c in others if _plain(c) in CAPTIONS]
+    captions = [c for c in other_columns if _plain(c) in CAPTIONS]
     if captions:
         raise NoTable(f"its column '{one_line(captions[0])}' holds captions, no classes")
-    values = [str(row.get(others[0]) or "") for _, row in lines] if len(others) == 1 else []
+    values = [str(row.get(other_columns[0]) or "") for _, row in lines] if len(other_columns) == 1 else []
     if not values or 2 * len(set(values)) > len(values):
-        columns = ", ".join(map(one_line, [file, *others][:20]))
+        columns = ", ".join(map(one_line, [file, *other_columns][:20]))
         raise Unclear(
             f"{where} has the columns {columns}; one of {', '.join(LABEL[:6])} is needed beside '{one_line(file)}'. "
             "Rename the column of the classes, or train with labels=false."
         )
-    return others[0]
+    return other_columns[0]

@@ -12,15 +12,15 @@ from ganvas.images.decode import SUFFIXES
 
 TRAIN = ("train", "training")
 TEST = ("test", "testing", "valid", "val", "validation", "eval")
-UNLABELLED = ("unlabeled", "unlabelled")  # what STL-10 and others put beside them
-LITTER = {  # what systems, network disks and programs leave behind, in small letters; so is every name with a dot first
+UNLABELLED = ("unlabeled", "unlabelled")  # folders that STL-10 and others have beside these
+LITTER = {  # left by systems, network disks and programs, in lower case; names with a leading dot are litter too
     *("__macosx", "@eadir", "@recycle", "@recently-snapshot", "@sharebin", "@tmp", "#recycle", "#snapshot"),
     *("$recycle.bin", "recycler", "recycled", "system volume information", "lost+found", "lost.dir", "found.000"),
     *("network trash folder", "temporary items", "~snapshot", "__pycache__"),
     *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
 }
 NAMED = 5  # names in a note
-KINDS = {  # how pictures of these kinds come to be read
+KINDS = {  # what to do about files of these kinds
     "pip install 'ganvas[heif]'": (".heic", ".heif", ".hif"),
     "convert them to PNG, for instance with a newer Pillow": (".avif",),
     "develop these raw photographs to JPEG or TIFF, for instance with darktable or RawTherapee": (
@@ -67,18 +67,18 @@ def some(names: Iterable[str]) -> str:
 
 def of_litter(names: Iterable[str]) -> list[str]:
     """A note that these folders were ignored although there are images in them."""
-    found = sorted(dict.fromkeys(names))
-    return [f"Passed over, since they are hidden or left behind by a system: {some(found)}."] if found else []
+    folders = sorted(dict.fromkeys(names))
+    return [f"Passed over, since they are hidden or left behind by a system: {some(folders)}."] if folders else []
 
 
-def of_kinds(others: Counter[str]) -> tuple[list[str], Counter[str]]:
+def of_kinds(suffixes: Counter[str]) -> tuple[list[str], Counter[str]]:
     """Notes on image files of kinds that cannot be read, and the counts of all others."""
     notes = []
     for how in KINDS:
-        counts = [f"{count:,} {s}" for s, count in others.most_common() if ADVICE.get(s) == how]
+        counts = [f"{count:,} {s}" for s, count in suffixes.most_common() if ADVICE.get(s) == how]
         if counts:
             notes.append(f"Left out, since Ganvas cannot read such files: {', '.join(counts)}. What to do: {how}.")
-    return notes, Counter({s: count for s, count in others.items() if s not in ADVICE})
+    return notes, Counter({s: count for s, count in suffixes.items() if s not in ADVICE})
 
 
 def split(names: Sequence[str]) -> tuple[list[int], list[bool] | None, list[list[str]], list[str]]:
@@ -100,9 +100,9 @@ def split(names: Sequence[str]) -> tuple[list[int], list[bool] | None, list[list
         if low in TRAIN + TEST:
             break
         depth += 1
-    kinds = {top.lower() for top in tops}
-    tested = bool(kinds & {*TRAIN} and kinds & {*TEST})
-    if tested or (kinds & {*TRAIN} and kinds & {*UNLABELLED} and kinds <= {*TRAIN, *UNLABELLED}):
+    top_names = {top.lower() for top in tops}
+    tested = bool(top_names & {*TRAIN} and top_names & {*TEST})
+    if tested or (top_names & {*TRAIN} and top_names & {*UNLABELLED} and top_names <= {*TRAIN, *UNLABELLED}):
         known = [len(p) > depth + 1 and p[depth].lower() in TRAIN + TEST for p in parts]
         used = [i for i in every if known[i]]
         beside = Counter("/".join(parts[i][: depth + 1]) for i in every if not known[i])
@@ -149,8 +149,8 @@ def empty_classes(folders: Iterable[str], names: Sequence[str], parts: Sequence[
         folders: all folders.
         names, parts: as `split` takes and returns them, for images whose class is their folder.
     """
-    own = ["/".join(name.split("/")[: -len(part) + 1]) for name, part in zip(names, parts, strict=True)]
-    around = {place.rpartition("/")[0] for place in own}
-    filled = {*own} | {str(place) for name in {*own} for place in PurePosixPath(name).parents}
+    used = ["/".join(name.split("/")[: -len(part) + 1]) for name, part in zip(names, parts, strict=True)]
+    around = {place.rpartition("/")[0] for place in used}
+    filled = {*used} | {str(place) for name in {*used} for place in PurePosixPath(name).parents}
     empty = [f for f in folders if f and f.rpartition("/")[0] in around and f not in filled]
     return [f"Folders without pictures make no classes: {some(sorted(empty))}."] if empty else []

@@ -25,16 +25,16 @@ from ganvas.images.data import labels as labelling
 from ganvas.images.data.archives import Reading
 from ganvas.images.decode import BYTES, SUFFIXES
 
-HELD = 200_000_000  # bytes of pictures' files that are in memory at a time, but for one that has more by itself
+HELD = 200_000_000  # bytes of picture files in memory at a time, unless a single one has more
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-PEEKED = 200  # files of a folder of litter that are looked at
+PEEKED = 200  # files of a litter folder that are examined
 T = TypeVar("T")
 Read = Callable[[Sequence[int]], Iterator[bytes | np.ndarray | Exception]]
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Images that are not read yet: their names, and for each a text (`stamps`) that changes if it does.
+    """Images that are not read yet: their names, and for each a text (`stamps`) that changes when the image does.
 
     `read(numbers)` gives the bytes of these images (or arrays uint8 [C, H, W]), or the error why one cannot be read.
     `labels` are the names of their classes; `tests` says which are test images (None: held-out ones are chosen by
@@ -50,8 +50,8 @@ class Listing:
     tests: list[bool] | None = None
     notes: tuple[str, ...] = ()
     licence: str = "not stated"
-    others: tuple[tuple[str, int], ...] = ()  # suffixes of files that are no pictures, with counts
-    origin: str = ""  # where they lie, of an archive also its stamp; '' where the stamps say what they are
+    other_suffixes: tuple[tuple[str, int], ...] = ()  # suffixes of files that are no pictures, with counts
+    origin: str = ""  # their place, for an archive also its stamp; '' where the stamps identify them
 
 
 def spread(listing: Listing, most: int) -> list[int]:
@@ -109,10 +109,10 @@ class OneByOne(Collection[Any]):
         raise NotImplementedError("it can be gone through only once")
 
 
-def _bytes(found: Any) -> int:
-    if isinstance(found, tuple):  # a picture and its twin
-        return sum(map(_bytes, found))
-    return found.nbytes if isinstance(found, np.ndarray) else len(found) if isinstance(found, bytes) else 0
+def _bytes(content: Any) -> int:
+    if isinstance(content, tuple):  # a pair of pictures
+        return sum(map(_bytes, content))
+    return content.nbytes if isinstance(content, np.ndarray) else len(content) if isinstance(content, bytes) else 0
 
 
 def is_archive(path: Path) -> bool:
@@ -143,14 +143,14 @@ def find(path: Path, labelled: bool = True) -> Listing:
     kept = [name for name in members if not litter[name]]
     pictures = [name for name in kept if layout.is_picture(name)]
     walk.litter += [part for name, part in litter.items() if part and layout.is_picture(name)]
-    kinds, others = layout.of_kinds(
+    kind_notes, other_suffixes = layout.of_kinds(
         Counter(one_line(layout.suffix(n)) or "(none)" for n in kept if not layout.is_picture(n))
     )
     if not pictures:
-        raise _nothing(path, others, kinds)
+        raise _nothing(path, other_suffixes, kind_notes)
     used, tests, parts, beside = layout.split(pictures)
     names = [pictures[i] for i in used]
-    notes = [*beside, *layout.of_litter(walk.litter), *kinds, *walk.notes()]
+    notes = [*beside, *layout.of_litter(walk.litter), *kind_notes, *walk.notes()]
     labels: list[str] | None = None
     if labelled:
         tables = {n: read for n in kept if labelling.is_table(n) and _size(members[n]) <= labelling.LARGEST}
@@ -175,18 +175,18 @@ def find(path: Path, labelled: bool = True) -> Listing:
         labels,
         tests,
         tuple(notes),
-        others=tuple(sorted(others.items())),
+        other_suffixes=tuple(sorted(other_suffixes.items())),
         origin=f"{path.resolve()} {'' if path.is_dir() else stamp(path.stat())}",
     )
 
 
-def _nothing(path: Path, others: Counter[str], kinds: list[str]) -> UserError:
-    if others["(none)"] > 1 and others["(none)"] == max(others.values()):
-        kinds = [*kinds, "Pictures are known by the ending of their names: add it, such as .png or .jpg."]
-    seen = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(8)) or "nothing"
-    seen = f": it has {seen}" if others or not kinds else ""
+def _nothing(path: Path, other_suffixes: Counter[str], kind_notes: list[str]) -> UserError:
+    if other_suffixes["(none)"] > 1 and other_suffixes["(none)"] == max(other_suffixes.values()):
+        kind_notes = [*kind_notes, "Pictures are known by the ending of their names: add it, such as .png or .jpg."]
+    seen = ", ".join(f"{count} {suffix}" for suffix, count in other_suffixes.most_common(8)) or "nothing"
+    seen = f": it has {seen}" if other_suffixes or not kind_notes else ""
     return UserError(
-        " ".join([f"{path} holds no pictures{seen}. Pictures end in {', '.join(sorted(SUFFIXES))}.", *kinds])
+        " ".join([f"{path} holds no pictures{seen}. Pictures end in {', '.join(sorted(SUFFIXES))}.", *kind_notes])
     )
 
 
@@ -228,15 +228,15 @@ class Walk:
     again: list[str] = field(default_factory=list)
 
     def notes(self) -> list[str]:
-        found = []
+        notes = []
         if self.nowhere:
-            found.append(f"Links that lead nowhere are passed over: {layout.some(sorted(self.nowhere))}.")
+            notes.append(f"Links that lead nowhere are passed over: {layout.some(sorted(self.nowhere))}.")
         if self.again:
-            found.append(
+            notes.append(
                 "Links to folders that are read already, or that lie around these, are passed over: "
                 f"{layout.some(sorted(self.again))}."
             )
-        return found
+        return notes
 
 
 def _size(stamp: str) -> int:

@@ -43,9 +43,9 @@ class Names:
         if not whole:
             tries += [(f"{kind} in any case", key.casefold()) for kind, key in tries]
         for kind, key in tries:
-            found = self._index(kind).get(key, []) if key else []
-            if found:
-                return found if len(found) == 1 else self._nearest(found, clean)
+            matches = self._index(kind).get(key, []) if key else []
+            if matches:
+                return matches if len(matches) == 1 else self._nearest(matches, clean)
         return []
 
     def _index(self, kind: str) -> dict[str, list[int]]:
@@ -58,14 +58,14 @@ class Names:
             self.indexes[kind] = dict(index)
         return self.indexes[kind]
 
-    def _nearest(self, found: list[int], text: str) -> list[int]:
-        found = [i for i in found if i not in self.beside] or found
+    def _nearest(self, numbers: list[int], text: str) -> list[int]:
+        numbers = [i for i in numbers if i not in self.beside] or numbers
         folders = [part.casefold() for part in text.split("/")[-2::-1]]
 
         def agreeing(number: int) -> int:
-            own = [part.casefold() for part in self.names[number].split("/")[-2::-1]]
-            pairs = zip(own, folders, strict=False)
+            parents = [part.casefold() for part in self.names[number].split("/")[-2::-1]]
+            pairs = zip(parents, folders, strict=False)
             return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
-        most = max(map(agreeing, found))
-        return [i for i in found if agreeing(i) == most]
+        most = max(map(agreeing, numbers))
+        return [i for i in numbers if agreeing(i) == most]

@@ -22,7 +22,7 @@ from ganvas.images.data.archives import Bounded, check_list
 SUFFIXES = (".npz", ".npy")
 MEMBERS = 10_000  # arrays of a file, at most
 LISTED = 16_000_000  # bytes of the list of a file's arrays, and of what NumPy reads at a time, at most
-HEADER = 10_000  # bytes of what an array tells of itself, at most
+HEADER = 10_000  # bytes of the header of an array, at most
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Member:
             files.check_unfolded(self.place, math.prod(self.shape) * self.dtype.itemsize, stored)
             try:
                 return np.lib.format.read_array(file, allow_pickle=False, max_header_size=HEADER)
-            except Exception as error:  # numpy and zipfile raise what their parts raise
+            except Exception as error:  # numpy and zipfile pass on errors of any kind
                 raise _damaged(self.place, error) from error
 
 
@@ -86,7 +86,7 @@ def members(place: Path) -> list[Member]:
                 raise _damaged(place, error) from error
         if len(names) > MEMBERS:
             raise UserError(f"{place} holds {len(names):,} arrays; a file of pictures has a few.")
-    found = []
+    arrays = []
     for name in names:
         with _opened(place, name) as (file, size, _):
             try:
@@ -96,8 +96,8 @@ def members(place: Path) -> list[Member]:
                 raise _damaged(place, error) from error
             if not dtype.hasobject and needed != size:
                 raise _damaged(place, ValueError(f"'{one_line(name)}' states {needed:,} bytes and has {size:,}"))
-        found.append(Member(place, name, shape, dtype))
-    return found
+        arrays.append(Member(place, name, shape, dtype))
+    return arrays
 
 
 def _head(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -116,7 +116,7 @@ def _archive(place: Path) -> Iterator[zipfile.ZipFile]:
     with files.open_regular(place) as raw:
         try:
             archive = zipfile.ZipFile(cast(IO[bytes], Bounded(raw, LISTED)))
-        except Exception as error:  # zipfile raises what its parts raise
+        except Exception as error:  # zipfile passes on errors of any kind
             raise _damaged(place, error) from error
         with archive:
             yield archive

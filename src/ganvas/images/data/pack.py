@@ -173,7 +173,7 @@ def _converted(
         try:
             picture = decode.plain(decode.opened(data), 0 if shape.linear else shape.size, shape.depth)
             pixels[i] = decode.fitted(picture, shape)
-        except Exception as error:  # Pillow passes on all kinds, MemoryError too
+        except Exception as error:  # Pillow raises many kinds, MemoryError too
             broken[str(number)] = first_line(error)
         digests.append(checks.digest(pixels[i]).hex())
     return numbers.start, pixels, {"digests": digests, "broken": broken}

@@ -125,9 +125,9 @@ def _shards(place: Path, card: dict[str, Any]) -> Shards:
         if Path(shard["file"]).name != shard["file"]:  # a pack's files lie beside its card
             raise ValueError(f"its file {shard['file'][:40]!r} is elsewhere")
         file = place / shard["file"]
-        there = file.stat().st_size if file.is_file() else 0
-        if there != shard["bytes"]:
-            raise Damaged(f"{file} is cut short: it has {there:,} bytes of {shard['bytes']:,}. {ANEW}")
+        size_on_disk = file.stat().st_size if file.is_file() else 0
+        if size_on_disk != shard["bytes"]:
+            raise Damaged(f"{file} is cut short: it has {size_on_disk:,} bytes of {shard['bytes']:,}. {ANEW}")
     return Shards([place / shard["file"] for shard in card["shards"]], (channels, size, size), rows)
 
 

@@ -80,67 +80,67 @@ class Photos:
     def rows(self, photos: Sequence[int], apart: bool) -> Tensor:
         """The rows of all patches of these photographs, int64 [n]; `apart`: only of patches that do not overlap."""
         stride = -(-self.shape[1] // self.step) if apart else 1
-        found = [torch.empty(0, dtype=torch.int64)]
+        parts = [torch.empty(0, dtype=torch.int64)]
         for i in photos:
             rows, columns = self.grids[i]
             numbers = torch.arange(int(self.ends[i]) - rows * columns, int(self.ends[i])).view(rows, columns)
-            found.append(numbers[::stride, ::stride].flatten())
-        return torch.cat(found)
+            parts.append(numbers[::stride, ::stride].flatten())
+        return torch.cat(parts)
 
     def gather(self, rows: Tensor) -> Tensor:
         """The patches of these rows, uint8 [n, C, size, size]."""
         channels, size, _ = self.shape
-        found = np.empty((len(rows), size, size, channels), np.uint8)
+        patches = np.empty((len(rows), size, size, channels), np.uint8)
         homes = np.searchsorted(self.ends, rows.numpy(), "right").tolist()
         for i, (row, photo) in enumerate(zip(rows.tolist(), homes, strict=True)):
             many, columns = self.grids[photo]
             y, x = divmod(row - int(self.ends[photo]) + many * columns, columns)
             top, left = y * self.step, x * self.step
-            found[i] = self.photos[photo][top : top + size, left : left + size]
-        self.gathered += found.size
+            patches[i] = self.photos[photo][top : top + size, left : left + size]
+        self.gathered += patches.size
         if self.gathered >= FRESH:
             self.gathered = 0
             release([self.map])
-        return torch.from_numpy(found).permute(0, 3, 1, 2)
+        return torch.from_numpy(patches).permute(0, 3, 1, 2)
 
 
-def paired(whole: Listing, damaged: Listing) -> Listing:
+def paired(clean: Listing, degraded: Listing) -> Listing:
     """The images of a listing, each with its degraded version: the file of the same name, up to its suffix.
 
     Raises:
         UserError: no image has a degraded version, or names are ambiguous.
     """
-    sides = [[PurePosixPath(name).with_suffix("") for name in listing.names] for listing in (whole, damaged)]
-    for listing, side in zip((whole, damaged), sides, strict=True):
+    sides = [[PurePosixPath(name).with_suffix("") for name in listing.names] for listing in (clean, degraded)]
+    for listing, side in zip((clean, degraded), sides, strict=True):
         if len(set(side)) < len(side):
             twice = Counter(side).most_common(1)[0][0]
             raise UserError(f"{listing.place} has two pictures of the name {twice}: pairs are known by their names.")
-    twins = {name: i for i, name in enumerate(sides[1])}
-    found = [(i, twins.get(name)) for i, name in enumerate(sides[0])]
-    pairs = [(i, twin) for i, twin in found if twin is not None]
-    alone = [whole.names[i] for i, twin in found if twin is None]
+    by_name = {name: i for i, name in enumerate(sides[1])}
+    matched = [(i, by_name.get(name)) for i, name in enumerate(sides[0])]
+    pairs = [(i, match) for i, match in matched if match is not None]
+    alone = [clean.names[i] for i, match in matched if match is None]
     if not pairs:
         raise UserError(
-            f"No picture of {damaged.place} has the name of one of {whole.place} (the first are {damaged.names[0]} and "
-            f"{whole.names[0]}). Twins have the same name, in the same sub-folder."
+            f"No picture of {degraded.place} has the name of one of {clean.place} (the first are {degraded.names[0]} "
+            f"and {clean.names[0]}). Twins have the same name, in the same sub-folder."
         )
 
     def read(numbers: Sequence[int]) -> Iterator[Any]:
         chosen = [pairs[n] for n in numbers]
-        return zip(whole.read([i for i, _ in chosen]), damaged.read([i for _, i in chosen]), strict=True)
+        return zip(clean.read([i for i, _ in chosen]), degraded.read([i for _, i in chosen]), strict=True)
 
-    notes = [*whole.notes, *(note for note in damaged.notes if note not in whole.notes)]
+    notes = [*clean.notes, *(note for note in degraded.notes if note not in clean.notes)]
     if alone:
         named = ", ".join(map(one_line, alone[:NAMED])) + (", ..." if len(alone) > NAMED else "")
-        notes.append(f"{len(alone):,} pictures have no twin in {damaged.place} and are left out: {named}.")
+        notes.append(f"{len(alone):,} pictures have no twin in {degraded.place} and are left out: {named}.")
     return replace(
-        whole,
-        names=[whole.names[i] for i, _ in pairs],
-        stamps=[f"{whole.stamps[i]} {damaged.stamps[j]}" for i, j in pairs],
-        tests=None if whole.tests is None else [whole.tests[i] for i, _ in pairs],
+        clean,
+        names=[clean.names[i] for i, _ in pairs],
+        stamps=[f"{clean.stamps[i]} {degraded.stamps[j]}" for i, j in pairs],
+        tests=None if clean.tests is None else [clean.tests[i] for i, _ in pairs],
         read=read,
         notes=tuple(notes),
-        origin=f"{whole.origin} {damaged.origin}",
+        origin=f"{clean.origin} {degraded.origin}",
     )
 
 
@@ -237,7 +237,7 @@ def _decoded(
         if other[:2] != (height, width):
             raise Unreadable(f"it has {width}x{height} pixels and its twin {other[1]}x{other[0]}")
         pixels = np.concatenate(both, 2) if len(both) > 1 else both[0]
-    except Exception as error:  # Pillow passes on all kinds, MemoryError too
+    except Exception as error:  # Pillow raises many kinds, MemoryError too
         return {"broken": first_line(error)}, None
     digest = checks.digest(pixels).hex()
     return {"size": [height, width], "depth": pixels.shape[2], "bytes": pixels.nbytes, "digest": digest}, pixels
@@ -304,9 +304,11 @@ def read(place: Path, size: int, notes: tuple[str, ...] | None = None) -> Genera
     card = checks.card(path)
     if card.get("format") != FORMAT or card.get("digest") != _digest(card):
         raise Damaged(f"{path} is of another version, or was changed. Remove {place}: it is made anew.")
-    there = (place / "pixels.bin").stat().st_size if (place / "pixels.bin").is_file() else 0
-    if there != card["bytes"]:
-        raise Damaged(f"{place} is cut short: it has {there:,} bytes of {card['bytes']:,}. Remove it: it is made anew.")
+    size_on_disk = (place / "pixels.bin").stat().st_size if (place / "pixels.bin").is_file() else 0
+    if size_on_disk != card["bytes"]:
+        raise Damaged(
+            f"{place} is cut short: it has {size_on_disk:,} bytes of {card['bytes']:,}. Remove it: it is made anew."
+        )
     sizes, names, held = [tuple(s) for s in card["sizes"]], card["names"], set(card["held_out"])
     size = size or drawable(min(USUAL, int(np.median([min(s) for s in sizes]))))
     photos = Photos(place / "pixels.bin", sizes, card["channels"], size)

@@ -35,7 +35,7 @@ def stacked_mnist() -> ImageData:
     """Stacked MNIST: 128,000 + 10,000 colour images of three digits, one per channel: 1,000 kinds, unlabelled.
 
     The digits are drawn uniformly with replacement from all 70,000 of MNIST, test images included, as for the published
-    figures: it measures how many kinds a generator draws, not how well it does on unseen digits. Source: Metz et al.
+    figures: it measures how many kinds a generator makes, not how well it does on unseen digits. Source: Metz et al.
     2017, section 3.3; Srivastava et al. 2017, section 4.2; Lin et al. 2018, section 4.2 (the 128,000).
     """
     digits = mnist()
@@ -111,15 +111,15 @@ def _read_named(source: str, shape: Shape, labelled: bool) -> Reading:
 
 
 def _read_pack(source: str, shape: Shape, labelled: bool) -> Reading:
-    found = as_data((yield from pack_format.read(_existing(source))))
-    native = Shape(found.spec.size, found.spec.channels)
+    data = as_data((yield from pack_format.read(_existing(source))))
+    native = Shape(data.spec.size, data.spec.channels)
     wanted = Shape(_side(shape, native.size), shape.channels or native.channels)
     if wanted != native:
         raise UserError(
             f"{source} is a pack of {native.size} px with channels={native.channels}; size={wanted.size} and "
             f"channels={wanted.channels} need the pictures that it was made from."
         )
-    return found if labelled else found.unlabelled()
+    return data if labelled else data.unlabelled()
 
 
 def _read_images(source: str, shape: Shape, labelled: bool) -> Reading:
@@ -202,18 +202,18 @@ def _side(shape: Shape, native: int) -> int:
     return native if shape.fit == "pieces" and native <= shape.size else shape.size or native
 
 
-def _in_shape(source: str, found: ImageData, shape: Shape, labelled: bool) -> Reading:
+def _in_shape(source: str, data: ImageData, shape: Shape, labelled: bool) -> Reading:
     """A data set in memory, converted if it does not have the wanted shape."""
-    found = found if labelled else found.unlabelled()
-    spec = found.spec
+    data = data if labelled else data.unlabelled()
+    spec = data.spec
     wanted = replace(shape, size=_side(shape, spec.size), channels=shape.channels or spec.channels)
-    height, width = found.train.images.shape[2:]
+    height, width = data.train.images.shape[2:]
     if (wanted.size, wanted.channels) == (spec.size, spec.channels) and height == width:
-        return found
+        return data
     if height != width and shape.fit == "crop":
         note = f"{source} has pictures of {width}x{height} pixels: the middle square is cut out (fit=pad keeps all)."
-        found, wanted = replace(found, notes=(*found.notes, note)), replace(wanted, size=shape.size)
-    return (yield from converted(arrays.listed(found), wanted))
+        data, wanted = replace(data, notes=(*data.notes, note)), replace(wanted, size=shape.size)
+    return (yield from converted(arrays.listed(data), wanted))
 
 
 # -------------------- what the data check and `ganvas data` need
@@ -245,6 +245,6 @@ def pack_into(source: str, out: Path, shape: Shape, labelled: bool = True) -> Re
         raise UserError(f"{out} is there already. Choose another place, or remove it.")
     if kind_of(source) == "pack":
         raise UserError(f"{source} is a pack already. Name the pictures that it was made from.")
-    found = listed(source, labelled)
-    yield from pack.write(found, pack.resolve(found, shape), out)
+    images = listed(source, labelled)
+    yield from pack.write(images, pack.resolve(images, shape), out)
     return as_data((yield from pack_format.read(out)))

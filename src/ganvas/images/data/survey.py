@@ -1,4 +1,4 @@
-"""The data doctor: what is in a folder of pictures, and what of it would spoil a training. Nothing is changed."""
+"""The data doctor: what a folder of pictures contains, and what in it would harm a training. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from ganvas.images.data.checks import Packing
 from ganvas.images.data.listing import Listing, mapped, spread
 from ganvas.images.decode import Depth, Shape
 
-LOOKED = 20_000  # pictures, spread over all, that are decoded
+MOST_DECODED = 20_000  # pictures, spread over all, that are decoded
 CHUNK = 32
-THUMB = 32  # pixels a side of what is kept of each picture
+THUMB = 32  # pixels a side of the thumbnails
 NEAR = 3.0  # levels (of 255, root mean square over 8 x 8 places) below which two pictures are near duplicates
-DARK, BRIGHT = 24, 231  # levels of 255: a picture whose values all lie below, or above, has nearly nothing to be seen
+DARK, BRIGHT = 24, 231  # levels of 255: a picture with all values below, or above, is nearly black or white
 USUAL = {".png", ".jpg", ".jpeg", ".webp"}
 SHOWN = 10  # names in a list
 ROTATION = 0x0112  # the EXIF tag that says how a camera was held
 
 
-class Look(NamedTuple):
-    """One picture: what its file says, and a thumbnail; `why` it cannot be read."""
+class Entry(NamedTuple):
+    """One picture: facts from its file, and a thumbnail; `why`: the reason if it cannot be read."""
 
     number: int
     why: str = ""
@@ -87,61 +87,63 @@ class Survey:
 
 
 def survey(listing: Listing, tiny: int, depth: Depth | None = None) -> Generator[Packing, None, Survey]:
-    """Look at the pictures, at most at LOOKED of them.
+    """Examine the pictures, at most MOST_DECODED of them.
 
     Args:
         tiny: pixels of the shorter side below which a picture is counted as tiny.
         depth: how greys of more than 8 bits become 8.
     """
-    numbers = spread(listing, LOOKED)
+    numbers = spread(listing, MOST_DECODED)
     shown = [one_line(name) for name in listing.names]
-    found = Survey(
+    result = Survey(
         listing.place,
         len(listing.names),
         len(numbers),
         sum(listing.tests or []),
         dict(Counter(map(one_line, listing.labels or []))),
-        dict(listing.others),
+        dict(listing.other_suffixes),
     )
-    looks: list[Look] = []
+    entries: list[Entry] = []
     chosen = replace(listing, read=lambda places: listing.read([numbers[i] for i in places]))
     chunks = [range(i, min(i + CHUNK, len(numbers))) for i in range(0, len(numbers), CHUNK)]
-    for chunk in mapped(chosen, chunks, functools.partial(_look, depth=depth)):
-        looks += [look._replace(number=numbers[look.number]) for look in chunk]
-        yield Packing(len(looks), len(numbers))
-    good = [look for look in looks if not look.why]
-    found.broken = [(shown[look.number], look.why) for look in looks if look.why]
-    found.formats = dict(Counter(look.format for look in good).most_common())
-    found.modes = dict(Counter(look.mode for look in good).most_common())
-    suffixes = [PurePosixPath(listing.names[look.number]).suffix for look in looks]
-    found.suffixes = dict(Counter(s.lower() for s in suffixes).most_common())
-    found.upper_case = sum(s != s.lower() for s in suffixes)
+    for chunk in mapped(chosen, chunks, functools.partial(_examine, depth=depth)):
+        entries += [entry._replace(number=numbers[entry.number]) for entry in chunk]
+        yield Packing(len(entries), len(numbers))
+    good = [entry for entry in entries if not entry.why]
+    result.broken = [(shown[entry.number], entry.why) for entry in entries if entry.why]
+    result.formats = dict(Counter(entry.format for entry in good).most_common())
+    result.modes = dict(Counter(entry.mode for entry in good).most_common())
+    suffixes = [PurePosixPath(listing.names[entry.number]).suffix for entry in entries]
+    result.suffixes = dict(Counter(s.lower() for s in suffixes).most_common())
+    result.upper_case = sum(s != s.lower() for s in suffixes)
     if good:
-        width, height = zip(*(look.size for look in good), strict=True)
-        sides = {"width": width, "height": height, "short": [min(look.size) for look in good]}
-        found.sides = {k: [min(v), int(statistics.median(v)), max(v)] for k, v in sides.items()}
-    found.oblong = [look.number for look in good if look.size[0] != look.size[1]]
-    found.square = len(good) - len(found.oblong)
-    found.tiny = sum(min(look.size) < tiny for look in good)
-    found.rotated = sum(look.rotated for look in good)
-    found.transparent = sum(look.transparent for look in good)
-    found.grey = sum(look.grey for look in good)
-    found.dark = [shown[look.number] for look in good if look.dark]
-    found.bright = [shown[look.number] for look in good if look.bright]
+        width, height = zip(*(entry.size for entry in good), strict=True)
+        sides = {"width": width, "height": height, "short": [min(entry.size) for entry in good]}
+        result.sides = {k: [min(v), int(statistics.median(v)), max(v)] for k, v in sides.items()}
+    result.oblong = [entry.number for entry in good if entry.size[0] != entry.size[1]]
+    result.square = len(good) - len(result.oblong)
+    result.tiny = sum(min(entry.size) < tiny for entry in good)
+    result.rotated = sum(entry.rotated for entry in good)
+    result.transparent = sum(entry.transparent for entry in good)
+    result.grey = sum(entry.grey for entry in good)
+    result.dark = [shown[entry.number] for entry in good if entry.dark]
+    result.bright = [shown[entry.number] for entry in good if entry.bright]
     groups: dict[bytes, list[str]] = defaultdict(list)
-    for look in good:
-        groups[look.digest].append(shown[look.number])
-    found.duplicates = [names for names in groups.values() if len(names) > 1]
+    for entry in good:
+        groups[entry.digest].append(shown[entry.number])
+    result.duplicates = [names for names in groups.values() if len(names) > 1]
     if good:
-        found.thumbs = torch.from_numpy(np.stack([look.thumb for look in good]))
-        names, digests = [shown[look.number] for look in good], [look.digest for look in good]
-        found.near = [[names[a], names[b]] for a, b in near(found.thumbs) if digests[a] != digests[b]]
-    return found
+        result.thumbs = torch.from_numpy(np.stack([entry.thumb for entry in good]))
+        names, digests = [shown[entry.number] for entry in good], [entry.digest for entry in good]
+        result.near = [[names[a], names[b]] for a, b in near(result.thumbs) if digests[a] != digests[b]]
+    return result
 
 
-def _look(numbers: range, found: Collection[bytes | np.ndarray | Exception], depth: Depth | None = None) -> list[Look]:
-    looks = []
-    for number, data in zip(numbers, found, strict=True):
+def _examine(
+    numbers: range, contents: Collection[bytes | np.ndarray | Exception], depth: Depth | None = None
+) -> list[Entry]:
+    entries = []
+    for number, data in zip(numbers, contents, strict=True):
         try:
             picture = decode.opened(data)
             rotated = picture.getexif().get(ROTATION, 1) not in (1, None)
@@ -152,15 +154,15 @@ def _look(numbers: range, found: Collection[bytes | np.ndarray | Exception], dep
             transparent = picture.mode == "RGBA" and picture.getextrema()[3][0] < 255  # pyright: ignore[reportIndexIssue, reportGeneralTypeIssues]
             thumb = decode.fitted(picture, Shape(THUMB, 3)).copy()
             least, most = decode.extremes(picture)
-        except Exception as error:  # Pillow raises what its parts raise, each time that it is asked for something
-            looks.append(Look(number, first_line(error)))
+        except Exception as error:  # Pillow passes on any error of its codecs, at any access
+            entries.append(Entry(number, first_line(error)))
             continue
         grey = bool((thumb == thumb[:1]).all())
         raw = data.tobytes() if isinstance(data, np.ndarray) else data
         digest = hashlib.blake2b(raw, digest_size=16).digest()  # pyright: ignore[reportArgumentType]
         dark, bright = most <= DARK, least >= BRIGHT
-        looks.append(Look(number, "", kind, size, mode, rotated, transparent, grey, dark, bright, digest, thumb))
-    return looks
+        entries.append(Entry(number, "", kind, size, mode, rotated, transparent, grey, dark, bright, digest, thumb))
+    return entries
 
 
 def near(thumbs: Tensor, portion: int = 2_000) -> list[tuple[int, int]]:

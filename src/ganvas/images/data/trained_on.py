@@ -1,4 +1,4 @@
-"""The images that a model was trained on, where they still are; for all that measures a model on them."""
+"""The images that a model was trained on, where they still exist; for everything that measures a model on them."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def trained_on(
     to: str | os.PathLike[str] | None = None,
     allowed: Callable[[object], None] = lambda _: None,
 ) -> ImageData:
-    """The images that a model was trained on, where they still are; or those that the user names.
+    """The images that a model was trained on, where they still exist; or those that the user names.
 
     Args:
         source: what the user calls the model.
-        size: of pieces, where they shall be of another size than in the training.
+        size: of patches, if it should differ from that of the training.
         to: with `data`, the pictures of the other kind.
-        allowed: raises a UserError for what the run or the model names as its data and shall not be read.
+        allowed: raises a UserError for data named by the run or the model that must not be read.
 
     Raises:
-        UserError: they are not there, or are others now.
+        UserError: they are missing, or have changed.
     """
     settings = _checked(model.card.get("data", {}), f"The card of {model.path}")
     fit, labelled = settings["fit"], settings["labels"]
@@ -54,7 +54,7 @@ def trained_on(
     if run is not None:
         settings = _named_by(run)
     name, twins, other = settings["source"], settings["twins"] if run is not None else "", settings["to"]
-    if run is None and not {name, other or name} <= set(datasets.DATASETS):  # a card alone leads to no files
+    if run is None and not {name, other or name} <= set(datasets.DATASETS):  # a card alone must not lead to files
         names = " and ".join(one_line(x) for x in (name, other) if x)
         raise UserError(f"{source} was trained on '{names}', which is not here. Name these images with --data.")
     for place in (name, twins, other):
@@ -66,7 +66,7 @@ def trained_on(
 
 
 def reading(source: str | os.PathLike[str], data: str | os.PathLike[str] | None) -> str:
-    """What is about to be read because a run names it and not the user: a sentence; empty where nothing is."""
+    """A sentence on the data about to be read because a run, not the user, names it; empty where there is none."""
     if data is not None or image_files.is_pictures(source):
         return ""
     run = run_of(locate(source))

@@ -25,7 +25,7 @@ def unfinished(place: Path, card: str) -> Iterator[Path | None]:
     """
     work, lock = place.with_name(f"{place.name}.part"), place.with_name(f".{place.name}.lock")
     files.make_folder(work)
-    with locked(lock):  # beside the folder: Windows renames no folder with an open file in it
+    with locked(lock):  # beside the folder: Windows cannot rename a folder with an open file in it
         if (place / card).exists():  # another process made it meanwhile
             shutil.rmtree(work, ignore_errors=True)
             yield None

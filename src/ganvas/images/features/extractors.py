@@ -27,8 +27,8 @@ from ganvas.images.spec import ImageSpec
 
 PORTION = 250  # images at a time
 DIGITS = "c9554e198279b148264da8e58cfd8076f851e849957d828eb573505252c515d1"  # SHA-256 of digits.safetensors
-PIXELS = 1_024  # at most so many numbers an image
-SIDE = 128  # pixels that EfficientNet-Lite0 is shown
+PIXELS = 1_024  # numbers per image, at most
+SIDE = 128  # pixels a side of the input of EfficientNet-Lite0
 INCEPTION = 2_048  # features of an Inception network
 INCEPTION_BYTES = 4_000_000_000  # of the file of one, at most
 
@@ -39,7 +39,7 @@ Extract = Callable[
 
 @dataclass(frozen=True)
 class Extractor:
-    """`portion` takes a few images at a time; `mark` tells apart what would give other figures; `classes` of logits."""
+    """`portion` extracts from a few images; `mark` differs where figures would; `classes` are those of the logits."""
 
     name: str
     mark: str
@@ -50,8 +50,8 @@ class Extractor:
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """uint8 [N, C, H, W] -> features float [N, D] and logits [N, K] (None: it knows no classes)."""
         parts = [self.portion(part) for part in images.split(PORTION)]
-        opinions = [logits.float() for _, logits in parts if logits is not None]
-        return torch.cat([features.float() for features, _ in parts]), torch.cat(opinions) if opinions else None
+        all_logits = [logits.float() for _, logits in parts if logits is not None]
+        return torch.cat([features.float() for features, _ in parts]), torch.cat(all_logits) if all_logits else None
 
 
 def digits(spec: ImageSpec) -> Extractor:
@@ -109,7 +109,7 @@ def colour(images: Tensor, side: int) -> Tensor:
 def torchscript(path: Path) -> Extract:
     """A scripted network that takes uint8 [N, 3, H, W] and resizes by itself, as the usual Inception file does."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # it is what the usual files of Inception are made with
+        warnings.simplefilter("ignore", DeprecationWarning)  # the usual Inception files are of this format
         network = torch.jit.load(str(path), map_location="cpu").eval()
     options = {"return_features": True} if "return_features" in str(network.forward.schema) else {}
     return lambda x: (network(rgb(x), **options).flatten(1), None)
@@ -133,8 +133,8 @@ def onnx(path: Path) -> Extract:
         features = []
         for part in x.split(batch if isinstance(batch, int) else len(x)):
             missing = batch - len(part) if isinstance(batch, int) else 0
-            whole = torch.cat([part, part[:1].expand(missing, -1, -1, -1)])
-            features.append(torch.from_numpy(session.run(None, {entry.name: whole.numpy()})[0])[: len(part)])
+            padded = torch.cat([part, part[:1].expand(missing, -1, -1, -1)])
+            features.append(torch.from_numpy(session.run(None, {entry.name: padded.numpy()})[0])[: len(part)])
         return torch.cat(features).flatten(1), None
 
     return portion

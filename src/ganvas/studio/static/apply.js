@@ -1,11 +1,11 @@
 // A model applied to a picture.
 import { penOn } from './pen.js';
-import { h, ask, get, at, say, busy, save, dropping, turns } from './dom.js';
+import { h, send, get, runPath, say, busy, save, dropZone, turns } from './dom.js';
 
-const BRUSH = 120; // the brush is so many parts of the picture's width
+const BRUSH = 120; // one step of the brush's width is the picture's width divided by this
 
 /** A picture to paint on; `mask()` gives what was painted as a PNG, null where nothing was. */
-async function painting(blob, send) {
+async function painting(blob, submit) {
   const url = URL.createObjectURL(blob),
     image = h('img', { src: url, alt: 'Your picture' });
   try {
@@ -17,9 +17,9 @@ async function painting(blob, send) {
   const canvas = h('canvas', { width, height, role: 'img', 'aria-label': 'Paint over what is missing' });
   const wide = h('input', { id: 'wide', type: 'range', min: 1, max: 12, value: 4 });
   let touched = false;
-  const pen = penOn(canvas, (own) => {
-    own.strokeStyle = '#f33';
-    own.lineWidth = (width * wide.value) / BRUSH;
+  const pen = penOn(canvas, (context) => {
+    context.strokeStyle = '#f33';
+    context.lineWidth = (width * wide.value) / BRUSH;
     touched = true;
   });
   const wipe = () => {
@@ -31,11 +31,11 @@ async function painting(blob, send) {
     const made = h('canvas', { width, height }),
       ink = made.getContext('2d');
     ink.drawImage(canvas, 0, 0);
-    for (const [how, fill] of [
+    for (const [operation, fill] of [
       ['source-in', '#fff'],
       ['destination-over', '#000'],
     ]) {
-      ink.globalCompositeOperation = how;
+      ink.globalCompositeOperation = operation;
       ink.fillStyle = fill;
       ink.fillRect(0, 0, width, height);
     }
@@ -43,7 +43,7 @@ async function painting(blob, send) {
       made.toBlob(done, 'image/png');
     });
   };
-  const go = h('button.main', { id: 'fill', click: () => busy(go, async () => send(await mask())) }, 'Fill it');
+  const go = h('button.main', { id: 'fill', click: () => busy(go, async () => submit(await mask())) }, 'Fill it');
   return h(
     'section.card',
     {},
@@ -81,9 +81,9 @@ function result(done, model) {
 
 export async function apply(place, chosen) {
   const { runs } = await get('/api/runs'),
-    able = runs.filter((run) => run.abilities.includes('apply') && run.model);
+    usable = runs.filter((run) => run.abilities.includes('apply') && run.model);
   place.append(h('h1', {}, 'Mend'));
-  if (!able.length) {
+  if (!usable.length) {
     place.append(
       h('p', {}, 'There is no model yet that mends or turns pictures into another kind.'),
       h('p', {}, h('a.button.main', { href: '#/new?recipe=denoise' }, 'Train one')),
@@ -91,13 +91,13 @@ export async function apply(place, chosen) {
     return;
   }
   const turn = turns();
-  const options = able.map((run) =>
+  const options = usable.map((run) =>
     h('option', { value: run.name, selected: run.name === chosen }, `${run.name} (${run.recipe})`),
   );
-  const pick = h('select', { id: 'model', change: () => know().catch((error) => say(error.message)) }, options);
+  const pick = h('select', { id: 'model', change: () => loadModel().catch((error) => say(error.message)) }, options);
   const way = h(
     'select',
-    { id: 'way', change: () => file && take(file) },
+    { id: 'way', change: () => file && use(file) },
     h('option', { value: 'b' }),
     h('option', { value: 'a' }),
   );
@@ -108,50 +108,50 @@ export async function apply(place, chosen) {
   let model = null,
     file = null;
 
-  async function know() {
+  async function loadModel() {
     const isNewest = turn(),
-      found = await get(at(pick.value, '/model'));
+      loaded = await get(runPath(pick.value, '/model'));
     if (!isNewest()) return;
-    model = found;
+    model = loaded;
     into.hidden = !model.kinds;
     if (model.kinds)
       [...way.options].forEach((option, i) => {
         option.textContent = model.kinds[1 - i];
       });
     about.textContent = model.about ?? '';
-    if (file) await take(file);
+    if (file) await use(file);
   }
-  async function take(blob) {
+  async function use(blob) {
     file = blob;
     paint.replaceChildren();
     if (!model.masked) {
-      await work(blob, null);
+      await run(blob, null);
       return;
     }
     const isNewest = turn();
     try {
-      const made = await painting(blob, (mask) => work(blob, mask));
+      const made = await painting(blob, (mask) => run(blob, mask));
       if (!isNewest()) return;
       paint.replaceChildren(made);
       bench.replaceChildren(h('p.soft', {}, 'Nothing was filled yet.'));
     } catch (error) {
-      wrong(error);
+      showError(error);
     }
   }
-  const wrong = (error) => bench.replaceChildren(h('p.error', { role: 'alert' }, error.message));
-  async function work(blob, mask) {
+  const showError = (error) => bench.replaceChildren(h('p.error', { role: 'alert' }, error.message));
+  async function run(blob, mask) {
     const isNewest = turn();
     bench.replaceChildren(h('p', { role: 'status' }, 'It works …'));
     try {
-      const path = at(pick.value, `/mend?to=${way.value}&mask=${mask?.size ?? 0}`);
-      const answer = await ask(path, mask ? new Blob([blob, mask]) : blob, 'application/octet-stream');
+      const path = runPath(pick.value, `/mend?to=${way.value}&mask=${mask?.size ?? 0}`);
+      const answer = await send(path, mask ? new Blob([blob, mask]) : blob, 'application/octet-stream');
       const done = await answer.json();
       if (!isNewest()) return;
       bench.replaceChildren(...result(done, model));
       bench.querySelector('h2').focus({ preventScroll: true });
       bench.scrollIntoView({ block: 'nearest' });
     } catch (error) {
-      if (isNewest()) wrong(error);
+      if (isNewest()) showError(error);
     }
   }
   const side = h(
@@ -160,7 +160,7 @@ export async function apply(place, chosen) {
     h('.row', {}, h('label.grow', { for: 'model' }, 'Model', pick)),
     about,
     h('.row', {}, into),
-    dropping('Drop a picture here, or choose one.', take),
+    dropZone('Drop a picture here, or choose one.', use),
   );
   place.append(
     h(
@@ -170,5 +170,5 @@ export async function apply(place, chosen) {
     ),
     h('.grid.wide', {}, h('.stack', {}, paint, bench), side),
   );
-  await know();
+  await loadModel();
 }

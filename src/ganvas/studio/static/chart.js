@@ -61,9 +61,9 @@ export function chart(title, curves, options = {}) {
       sizes.observe(place);
     })
     .catch(() => place.append('The chart could not be drawn.'));
-  const words = options.words ? h('figcaption.soft', {}, options.words) : null;
+  const caption = options.words ? h('figcaption.soft', {}, options.words) : null;
   return {
-    element: h('figure.card', {}, h('h3', {}, title), place, words),
+    element: h('figure.card', {}, h('h3', {}, title), place, caption),
     update(xs, ys) {
       data = [xs, ...ys];
       plot?.setData(data);

@@ -1,5 +1,5 @@
 // Two or three runs side by side.
-import { h, get, at, short, bestFigure, duration, table } from './dom.js';
+import { h, get, runPath, short, bestFigure, duration, table } from './dom.js';
 import { chart } from './chart.js';
 import { follow } from './events.js';
 
@@ -10,10 +10,10 @@ export async function compare(place, names) {
     names
       .split(',')
       .slice(0, 3)
-      .map((name) => get(at(name))),
+      .map((name) => get(runPath(name))),
   );
   const logs = runs.map(() => []);
-  const compared = new Map(runs.flatMap((run) => run.part.compared)); // of each column its title
+  const compared = new Map(runs.flatMap((run) => run.part.compared)); // column -> title
   const charts = [...compared].map(([key, title]) => ({
     key,
     drawn: chart(
@@ -33,30 +33,30 @@ export async function compare(place, names) {
       if (!drawn.element.hidden) drawn.update(xs, ys);
     }
   };
-  const soon = () => {
+  const schedulePaint = () => {
     cancelAnimationFrame(due);
     due = requestAnimationFrame(paint);
   };
   const pictures = runs.map((run) =>
     h('img.sheet', {
       alt: `Newest pictures of ${run.name}`,
-      src: run.picture ? at(run.name, `/samples/${run.picture}`) : null,
+      src: run.picture ? runPath(run.name, `/samples/${run.picture}`) : null,
     }),
   );
-  const ends = runs.map((run, i) => {
+  const sources = runs.map((run, i) => {
     const source = follow(run.name, {
       row: (row) => {
         logs[i].push(row);
-        soon();
+        schedulePaint();
       },
       picture: ({ file }) => {
-        pictures[i].src = at(run.name, `/samples/${file}`);
+        pictures[i].src = runPath(run.name, `/samples/${file}`);
       },
       again: () => {
         logs[i].length = 0;
       },
       state: ({ state }) => {
-        if (state !== 'running') source.close(); // all that there is has come
+        if (state !== 'running') source.close(); // all events have come
       },
     });
     return source;
@@ -97,7 +97,7 @@ export async function compare(place, names) {
   );
   return () => {
     cancelAnimationFrame(due);
-    ends.forEach((source) => source.close());
+    sources.forEach((source) => source.close());
     charts.forEach(({ drawn }) => drawn.close());
   };
 }

@@ -1,7 +1,7 @@
-// The contest as two pictures: bars of the expert's accuracy, and the networks with what flows between them.
+// The contest as two drawings: bars of the discriminator's accuracy, and the networks with what flows between them.
 import { h, s, percent, figure } from './dom.js';
 
-/** The expert's accuracy on each kind of picture, as bars that are pulled away from 50%. */
+/** The discriminator's accuracy on each kind of picture, as bars that grow from 50%. */
 export function accuracyBars() {
   const keys = [
     ['accuracy_real', 'real', 'Real'],
@@ -35,13 +35,13 @@ const IN = 'M62 56h32',
   TRUE = 'M236 134h20q20 0 30-18l10-14h26',
   LESSON = 'M372 68V20H142v12';
 
-/** The two networks and what flows between them, in the words of a task; `update(row)` writes their losses into them. */
+/** The two networks and what flows between them, labelled for a task; `update(row)` writes their losses into them. */
 export function networks({ given, generator, made, real, words }) {
   const text = (x, y, content, kind = '') => s('text', { x, y, 'text-anchor': 'middle', class: kind }, content);
   const dot = (path, begin) => {
     const move = s('animateMotion', { dur: '2.4s', repeatCount: 'indefinite', begin: `${begin}s`, path });
-    const seen = s('set', { attributeName: 'opacity', to: 1, begin: `${begin}s` }); // not before it flows
-    return s('circle', { r: 4, opacity: 0 }, move, seen);
+    const appear = s('set', { attributeName: 'opacity', to: 1, begin: `${begin}s` }); // hidden until it moves
+    return s('circle', { r: 4, opacity: 0 }, move, appear);
   };
   const lossG = text(142, 74, '', 's'),
     lossD = text(372, 109, '', 's');

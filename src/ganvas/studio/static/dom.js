@@ -1,4 +1,4 @@
-// What all pages share: elements, requests, words for numbers.
+// What all pages share: elements, requests, numbers as text.
 
 /** An element: h('a', { href: '#/' }, 'Runs'); a function as a property is a listener, null children are left out. */
 export function h(tag, properties = {}, ...children) {
@@ -22,9 +22,9 @@ export function s(tag, properties = {}, ...children) {
   return element;
 }
 
-/** A request; an answer that is no success becomes an error with the server's sentence. */
-export async function ask(path, body, type = 'application/json') {
-  const given =
+/** A request; an unsuccessful answer becomes an error with the server's message. */
+export async function send(path, body, type = 'application/json') {
+  const options =
     body === undefined
       ? {}
       : {
@@ -34,13 +34,13 @@ export async function ask(path, body, type = 'application/json') {
         };
   let answer;
   try {
-    answer = await fetch(path, given);
+    answer = await fetch(path, options);
   } catch {
     throw new Error('The studio does not answer. Is it still running?');
   }
   if (answer.ok) return answer;
   const text = await answer.text();
-  let message = /^[^<]{1,300}$/.test(text) ? text : ''; // a proxy's page says nothing to a person
+  let message = /^[^<]{1,300}$/.test(text) ? text : ''; // not a proxy's HTML page
   try {
     const { detail } = JSON.parse(text);
     message = typeof detail === 'string' ? detail : detail.map((d) => `${d.loc?.at(-1)}: ${d.msg}`).join('; ');
@@ -52,10 +52,11 @@ export async function ask(path, body, type = 'application/json') {
   throw error;
 }
 
-export const get = async (path) => (await ask(path)).json();
-export const post = async (path, body = {}) => (await ask(path, body)).json();
-export const picture = async (path, body) => URL.createObjectURL(await (await ask(path, body)).blob());
-export const at = (name, rest = '') => `/api/runs/${encodeURIComponent(name)}${rest}`;
+export const get = async (path) => (await send(path)).json();
+export const post = async (path, body = {}) => (await send(path, body)).json();
+export const picture = async (path, body) => URL.createObjectURL(await (await send(path, body)).blob());
+/** The API's address of a run. */
+export const runPath = (name, rest = '') => `/api/runs/${encodeURIComponent(name)}${rest}`;
 
 export const whole = (n) => Math.round(n ?? 0).toLocaleString('en');
 export const short = (n) =>
@@ -64,11 +65,11 @@ export const percent = (x, digits = 0) => (x === null || x === undefined ? '–'
 export const figure = (x) =>
   x === null || x === undefined ? '–' : Math.abs(x) >= 100 ? x.toFixed(0) : +x.toPrecision(3) + '';
 
-/** A run's best figure in words, after `before`; nothing where there is none. */
+/** A run's best figure as text, after `before`; nothing where there is none. */
 export const bestFigure = (run, before) =>
   run.figure ? `${before}${run.figure.title} ${figure(run.figure.value)}${run.figure.unit}` : '';
 
-/** Seconds as people say them. */
+/** Seconds as text for people. */
 export function duration(seconds) {
   const minutes = Math.round(seconds / 60);
   if (seconds < 100) return `${Math.round(seconds)} s`;
@@ -77,7 +78,7 @@ export function duration(seconds) {
     : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
 }
 
-/** Say something at the bottom of the page, also to a screen reader. */
+/** Show a message at the bottom of the page, also to screen readers. */
 let fade = 0;
 export function say(text) {
   const toast = document.getElementById('toast');
@@ -88,7 +89,7 @@ export function say(text) {
   }, 6000);
 }
 
-/** Do something while a button does nothing more (and keeps the focus); what goes wrong is said. */
+/** Disable a button during some work (it keeps the focus); an error is shown as a message. */
 export async function busy(button, work) {
   if (button.getAttribute('aria-disabled') === 'true') return undefined;
   button.setAttribute('aria-disabled', 'true');
@@ -102,12 +103,12 @@ export async function busy(button, work) {
   }
 }
 
-/** Of several answers on their way only the newest counts: `const isNewest = turn();` before, `isNewest()` after. */
+/** Only the newest of several requests counts: `const isNewest = turn();` before the request, `isNewest()` after. */
 export function turns() {
   let newest = 0;
   return () => {
-    const mine = (newest += 1);
-    return () => mine === newest;
+    const number = (newest += 1);
+    return () => number === newest;
   };
 }
 
@@ -125,13 +126,13 @@ export function table(title, head, rows, named = false) {
   return h('.scroll', { tabindex: 0, role: 'region', 'aria-label': title }, box);
 }
 
-/** The little Markdown of a recipe's card: paragraphs, tables, `code` and **bold**. */
-export function marked(text) {
-  const piece = (part) => {
+/** The subset of Markdown in a recipe's card: paragraphs, tables, `code` and **bold**. */
+export function markdown(text) {
+  const styled = (part) => {
     if (part.startsWith('`')) return h('code', {}, part.slice(1, -1));
     return part.startsWith('**') ? h('strong', {}, part.slice(2, -2)) : part;
   };
-  const inline = (line) => line.split(/(`[^`]+`|\*\*[^*]+\*\*)/).map(piece);
+  const inline = (line) => line.split(/(`[^`]+`|\*\*[^*]+\*\*)/).map(styled);
   const cells = (line) =>
     line
       .slice(1, -1)
@@ -144,9 +145,9 @@ export function marked(text) {
   });
 }
 
-/** A place to drop a picture, with a button for those who do not drop. `take(file)` gets a Blob. */
-export function dropping(text, take) {
-  const given = (files) => {
+/** An area to drop a picture on, with a button to choose one. `take(file)` gets a Blob. */
+export function dropZone(text, take) {
+  const receive = (files) => {
     if (files.length > 1) say('One picture at a time: the first is taken.');
     if (files[0]) take(files[0]);
   };
@@ -155,18 +156,18 @@ export function dropping(text, take) {
     accept: 'image/*',
     id: `file${Math.random().toString(36).slice(2)}`,
     change: () => {
-      given([...input.files]);
+      receive([...input.files]);
       input.value = ''; // the same file can be chosen again
     },
   });
   const zone = h(
     'div.drop',
     {
-      dragover: () => zone.classList.add('over'), // what a browser does with a file by itself is off on all pages
+      dragover: () => zone.classList.add('over'), // the browser's own handling of files is off on all pages
       dragleave: () => zone.classList.remove('over'),
       drop: (event) => {
         zone.classList.remove('over');
-        given([...event.dataTransfer.files]);
+        receive([...event.dataTransfer.files]);
       },
     },
     h('label', { for: input.id }, text),
@@ -175,12 +176,12 @@ export function dropping(text, take) {
   return zone;
 }
 
-/** The pages of a run; `here` is the title of the one that is shown. */
-export function tabs(name, run, here) {
+/** The pages of a run; `current` is the title of the one that is shown. */
+export function tabs(name, run, current) {
   const to = encodeURIComponent(name),
     pages = [['', 'Contest'], ...run.part.pages.map((page) => [`/${page.address}`, page.title])];
   const links = pages.map(([path, title]) =>
-    h('a', { href: `#/run/${to}${path}`, 'aria-current': title === here ? 'page' : null }, title),
+    h('a', { href: `#/run/${to}${path}`, 'aria-current': title === current ? 'page' : null }, title),
   );
   return h(
     'nav.tabs',

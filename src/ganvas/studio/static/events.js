@@ -1,12 +1,12 @@
 // A run's live events.
-import { at, get } from './dom.js';
+import { runPath, get } from './dom.js';
 
-const AGAIN = 3000; // milliseconds before a lost server is asked again
+const RETRY = 3000; // milliseconds before a lost server is tried again
 
 /**
- * Follow a run's events; what goes on is taken up where it broke off.
+ * Follow a run's events; a lost connection goes on where it broke off.
  *
- * A browser holds only six connections to a server: a page that is not seen gives its own back.
+ * A browser holds only six connections to a server: a hidden page closes its own.
  * @param handlers a function for each kind of event, and `link(isUp)`
  */
 export function follow(name, { link, ...handlers }) {
@@ -20,7 +20,7 @@ export function follow(name, { link, ...handlers }) {
   };
   const open = () => {
     close();
-    source = new EventSource(at(name, `/events${seen && `?after=${seen}`}`));
+    source = new EventSource(runPath(name, `/events${seen && `?after=${seen}`}`));
     for (const [kind, handle] of Object.entries(handlers)) {
       source.addEventListener(kind, (event) => {
         seen = event.lastEventId || seen;
@@ -30,24 +30,24 @@ export function follow(name, { link, ...handlers }) {
     source.addEventListener('open', () => link?.(true));
     source.addEventListener('error', () => {
       link?.(false);
-      if (source?.readyState === EventSource.CLOSED) retry = setTimeout(look, AGAIN); // the browser has given up
+      if (source?.readyState === EventSource.CLOSED) retry = setTimeout(reconnect, RETRY); // the browser has given up
     });
   };
-  const look = async () => {
+  const reconnect = async () => {
     try {
-      await get(at(name));
+      await get(runPath(name));
       open();
     } catch (error) {
       if (error.status === 404) handlers.gone?.({});
-      else retry = setTimeout(look, AGAIN);
+      else retry = setTimeout(reconnect, RETRY);
     }
   };
-  const turn = () => (document.hidden ? close() : open());
-  document.addEventListener('visibilitychange', turn);
+  const toggle = () => (document.hidden ? close() : open());
+  document.addEventListener('visibilitychange', toggle);
   open();
   return {
     close() {
-      document.removeEventListener('visibilitychange', turn);
+      document.removeEventListener('visibilitychange', toggle);
       close();
     },
   };

@@ -1,9 +1,9 @@
 // The pictures of a run over time.
-import { h, at, whole } from './dom.js';
+import { h, runPath, whole } from './dom.js';
 
-const FRAME = 450; // milliseconds of a picture while time plays
+const FRAME = 450; // milliseconds per picture during playback
 
-/** The pictures of a run on a slider of time, `before` says what the first shows; `update(pictures)` when there are more. */
+/** A run's pictures on a time slider; `before` describes the first one, `update(pictures)` shows new ones. */
 export function film(name, before) {
   const image = h('img.sheet', { alt: 'Pictures that the network makes', width: 560, height: 560 }),
     when = h('p.soft', {}, 'The first picture comes in a moment.');
@@ -18,40 +18,40 @@ export function film(name, before) {
   let pictures = [],
     newest = true,
     timer = 0;
-  const look = (i) => {
-    const found = pictures[Math.max(0, Math.min(pictures.length - 1, i))];
-    if (!found) return;
-    const source = at(name, `/samples/${found.file}`);
+  const show = (i) => {
+    const picture = pictures[Math.max(0, Math.min(pictures.length - 1, i))];
+    if (!picture) return;
+    const source = runPath(name, `/samples/${picture.file}`);
     if (image.getAttribute('src') !== source) image.src = source;
-    when.textContent = found.file.startsWith('fakes_init') ? before : `After ${whole(found.images)} images.`;
+    when.textContent = picture.file.startsWith('fakes_init') ? before : `After ${whole(picture.images)} images.`;
     range.value = i;
     range.setAttribute('aria-valuetext', when.textContent);
   };
-  const halt = () => {
+  const stop = () => {
     clearInterval(timer);
     timer = 0;
     play.textContent = 'Play from the start';
   };
   range.addEventListener('input', () => {
-    halt();
+    stop();
     newest = +range.value === pictures.length - 1;
-    look(+range.value);
+    show(+range.value);
   });
   play.addEventListener('click', () => {
     if (timer) {
-      halt();
+      stop();
       return;
     }
     let i = 0;
     newest = false;
     play.textContent = 'Stop playing';
-    look(0);
+    show(0);
     timer = setInterval(() => {
       i += 1;
-      look(i);
+      show(i);
       if (i < pictures.length - 1) return;
       newest = true;
-      halt();
+      stop();
     }, FRAME);
   });
   return {
@@ -59,8 +59,8 @@ export function film(name, before) {
     update(now) {
       pictures = now;
       range.max = Math.max(0, pictures.length - 1);
-      if (newest) look(pictures.length - 1);
+      if (newest) show(pictures.length - 1);
     },
-    halt,
+    stop,
   };
 }

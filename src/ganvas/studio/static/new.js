@@ -1,5 +1,5 @@
 // A new training.
-import { h, get, post, whole, duration, figure, busy, marked, say, turns } from './dom.js';
+import { h, get, post, whole, duration, figure, busy, markdown, say, turns } from './dom.js';
 
 const TITLES = { data: 'Pictures', network: 'Networks', task: 'The contest', training: 'Training' };
 
@@ -12,10 +12,10 @@ export async function newTraining(place, _, query) {
     message = h('p', { 'aria-live': 'polite' }),
     fields = h('div'),
     summary = h('summary');
-  const inputs = new Map(); // of each setting: its field, and what the recipe says
-  const kept = new Map(); // what was changed, so that another recipe gets it too
+  const inputs = new Map(); // setting -> its field, and the recipe's value
+  const kept = new Map(); // changed settings, carried over to another recipe
   const forget = () => {
-    turn(); // an answer that is still on its way is of what was asked before
+    turn(); // a pending answer belongs to the earlier request
     message.replaceChildren();
   };
   const field = (id, placeholder) =>
@@ -30,27 +30,27 @@ export async function newTraining(place, _, query) {
   );
   const other = h('.row', {}, h('label.grow', { for: 'to' }, 'Of the other kind', to));
 
-  function setting(knob) {
-    const id = `set-${knob.name}`,
-      help = `help-${knob.name}`,
-      options = knob.kind === 'bool' ? ['true', 'false'] : knob.choices;
+  function setting(entry) {
+    const id = `set-${entry.name}`,
+      help = `help-${entry.name}`,
+      options = entry.kind === 'bool' ? ['true', 'false'] : entry.choices;
     const change = () => {
       forget();
-      if (input.value === String(knob.value)) kept.delete(knob.name);
-      else kept.set(knob.name, input.value);
+      if (input.value === String(entry.value)) kept.delete(entry.name);
+      else kept.set(entry.name, input.value);
       count();
     };
-    const given = { id, 'aria-describedby': help, input: change };
+    const properties = { id, 'aria-describedby': help, input: change };
     const input = options.length
       ? h(
           'select',
-          given,
-          options.map((o) => h('option', { selected: o === String(knob.value) }, o)),
+          properties,
+          options.map((o) => h('option', { selected: o === String(entry.value) }, o)),
         )
-      : h('input', { ...given, value: knob.value, autocomplete: 'off' });
-    if (kept.has(knob.name)) input.value = kept.get(knob.name);
-    inputs.set(knob.name, [input, String(knob.value)]);
-    return [h('label', { for: id }, knob.name), input, h('span.soft', { id: help }, knob.help)];
+      : h('input', { ...properties, value: entry.value, autocomplete: 'off' });
+    if (kept.has(entry.name)) input.value = kept.get(entry.name);
+    inputs.set(entry.name, [input, String(entry.value)]);
+    return [h('label', { for: id }, entry.name), input, h('span.soft', { id: help }, entry.help)];
   }
   const changed = () => [...inputs].filter(([, [input, first]]) => input.value !== first);
   const count = () => {
@@ -59,23 +59,23 @@ export async function newTraining(place, _, query) {
   };
   function choose() {
     forget();
-    about.replaceChildren(h('h2', {}, recipe.name), ...marked(recipe.card));
+    about.replaceChildren(h('h2', {}, recipe.name), ...markdown(recipe.card));
     data.placeholder = recipe.needs_data ? 'a folder of pictures (needed)' : 'as the recipe says';
     other.hidden = !recipe.two_sources;
     inputs.clear();
     const groups = {};
-    for (const knob of recipe.settings) (groups[knob.section] ??= []).push(knob);
-    const group = ([section, knobs]) => [h('h3', {}, TITLES[section]), h('.settings', {}, knobs.map(setting))];
+    for (const entry of recipe.settings) (groups[entry.section] ??= []).push(entry);
+    const group = ([section, entries]) => [h('h3', {}, TITLES[section]), h('.settings', {}, entries.map(setting))];
     fields.replaceChildren(...Object.entries(groups).flatMap(group));
     count();
   }
-  const wanted = () => ({
+  const request = () => ({
     recipe: recipe.name,
     data: data.value.trim(),
     to: recipe.two_sources ? to.value.trim() : '',
     settings: Object.fromEntries(changed().map(([name, [input]]) => [name, input.value])),
   });
-  const wrong = (error) => message.replaceChildren(h('span.error', { role: 'alert' }, error.message));
+  const showError = (error) => message.replaceChildren(h('span.error', { role: 'alert' }, error.message));
 
   const start = h(
     'button.main',
@@ -84,12 +84,12 @@ export async function newTraining(place, _, query) {
         busy(start, async () => {
           if (started) return;
           try {
-            const made = await post('/api/train', wanted());
+            const made = await post('/api/train', request());
             started = true; // this page stays until the next one has come
             location.hash = `#/run/${encodeURIComponent(made.run)}`;
             say(made.state === 'waiting' ? 'Another training is at work; this one waits for it.' : 'It begins.');
           } catch (error) {
-            wrong(error);
+            showError(error);
           }
         }),
     },
@@ -103,12 +103,12 @@ export async function newTraining(place, _, query) {
           const isNewest = turn();
           message.textContent = 'A few true steps are tried …';
           try {
-            const f = await post('/api/forecast', wanted());
+            const f = await post('/api/forecast', request());
             if (!isNewest()) return;
             const rate = f.images_per_second < 10 ? figure(f.images_per_second) : whole(f.images_per_second);
             message.textContent = `${duration(f.seconds)} for ${whole(f.images)} images at ${rate} a second (${f.data}), if nothing else is at work.`;
           } catch (error) {
-            if (isNewest()) wrong(error);
+            if (isNewest()) showError(error);
           }
         }),
     },
@@ -120,9 +120,9 @@ export async function newTraining(place, _, query) {
       recipe = r;
       choose();
     };
-    const words = r.about.replace(/: `ganvas [^`]*`.*$/, '.').replaceAll('`', '');
-    const dial = h('input', { type: 'radio', name: 'recipe', value: r.name, checked: r === recipe, change });
-    return h('label', {}, dial, h('span', {}, h('strong', {}, r.name), h('small', {}, words)));
+    const text = r.about.replace(/: `ganvas [^`]*`.*$/, '.').replaceAll('`', '');
+    const radio = h('input', { type: 'radio', name: 'recipe', value: r.name, checked: r === recipe, change });
+    return h('label', {}, radio, h('span', {}, h('strong', {}, r.name), h('small', {}, text)));
   };
   place.append(
     h('h1', {}, 'New training'),

@@ -1,7 +1,7 @@
 // Drawing on a canvas with a mouse, a pen or a finger.
 
-/** Let people draw on a canvas; `dress(pen)` is called before each stroke and says how it looks. Returns the pen. */
-export function penOn(canvas, dress) {
+/** Let people draw on a canvas; `style(pen)` is called before each stroke to set its style. Returns the pen. */
+export function penOn(canvas, style) {
   const pen = canvas.getContext('2d', { willReadFrequently: true });
   let last = null;
   const stroke = (event) => {
@@ -10,7 +10,7 @@ export function penOn(canvas, dress) {
       ((event.clientX - box.left) / box.width) * canvas.width,
       ((event.clientY - box.top) / box.height) * canvas.height,
     ];
-    dress(pen);
+    style(pen);
     pen.lineCap = pen.lineJoin = 'round';
     pen.beginPath();
     pen.moveTo(...(last ?? now));

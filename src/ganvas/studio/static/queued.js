@@ -1,7 +1,7 @@
 // A run that has not begun.
-import { h, get, post, at, busy } from './dom.js';
+import { h, get, post, runPath, busy } from './dom.js';
 
-const PAUSE = 1000; // milliseconds between two looks
+const PAUSE = 1000; // milliseconds between two requests
 
 /** A run that waits in the queue, or whose training has not made its folder yet. */
 export async function queued(place, name) {
@@ -16,23 +16,23 @@ export async function queued(place, name) {
       id: 'out',
       click: () =>
         busy(out, async () => {
-          await post(at(name, '/stop'));
-          await look();
+          await post(runPath(name, '/stop'));
+          await update();
         }),
     },
     'Take it out of the queue',
   );
   place.append(h('h1', {}, name), message, row, h('p', {}, h('a', { href: '#/' }, 'All runs')));
-  const words = {
+  const texts = {
     waiting: 'Another training is at work; this one waits for it.',
     stopped: 'It was stopped before it began.',
     ending: 'It is being stopped.',
     running: 'It is about to begin: pictures are read, networks are built …',
     done: 'It is done.',
   };
-  /** Returns whether to look again. */
-  async function look() {
-    const { begun, job } = await get(at(name)),
+  /** Returns whether the state may still change. */
+  async function update() {
+    const { begun, job } = await get(runPath(name)),
       now = job.state;
     if (over) return false;
     if (begun) {
@@ -44,15 +44,15 @@ export async function queued(place, name) {
     shown = now;
     row.replaceChildren(...(now === 'waiting' ? [out] : []));
     if (now === 'failed') message.replaceChildren(h('strong.error', { role: 'alert' }, 'It could not begin. '), job.words);
-    else message.textContent = words[now];
+    else message.textContent = texts[now];
     return open;
   }
-  const lookAgain = (pause) => {
+  const updateLater = (pause) => {
     timer = setTimeout(async () => {
-      if (await look().catch(() => true)) lookAgain(PAUSE);
+      if (await update().catch(() => true)) updateLater(PAUSE);
     }, pause);
   };
-  if (await look()) lookAgain(PAUSE);
+  if (await update()) updateLater(PAUSE);
   return () => {
     over = true;
     clearTimeout(timer);

@@ -1,19 +1,19 @@
 // One run, live: pictures out of the noise, both losses, the expert's accuracy, and what it all means.
-import { h, get, post, at, whole, short, percent, figure, duration, say, busy, table, tabs } from './dom.js';
+import { h, get, post, runPath, whole, short, percent, figure, duration, say, busy, table, tabs } from './dom.js';
 import { chart } from './chart.js';
 import { follow } from './events.js';
 import { film } from './film.js';
 import { accuracyBars, networks } from './diagram.js';
 import { queued } from './queued.js';
-import { WORDS, standing } from './runs.js';
+import { STATE_TEXTS, overallState } from './runs.js';
 
-const SETTLE = 800; // milliseconds after a training's end before it is asked how it ended
-const WAITING = 2000; // milliseconds between two looks at a queue
+const SETTLE = 800; // milliseconds after a training's end before its result is requested
+const WAITING = 2000; // milliseconds between two requests while a run is in the queue
 const LINES = 10; // of a log that are shown
 
 /** The charts of a run: each with the columns of the log that it shows. */
 function charts(part) {
-  const own = part.charts.map(({ title, curves, words }) => [
+  const taskCharts = part.charts.map(({ title, curves, words }) => [
     chart(
       title,
       curves.map((curve) => [curve.title, curve.colour]),
@@ -34,7 +34,7 @@ function charts(part) {
       words: '50% is a coin. Held-out images are real ones that it never trained on.',
     },
   );
-  return [...own, [accuracy, ['accuracy_real', 'accuracy_fake', 'accuracy_held_out']]];
+  return [...taskCharts, [accuracy, ['accuracy_real', 'accuracy_fake', 'accuracy_held_out']]];
 }
 
 /** A tile's text with the figures of a check; nothing where the first of them is missing. */
@@ -70,7 +70,7 @@ const fileTable = (files) =>
     ),
   );
 
-/** What can be done with a run, and how it stands. */
+/** A run's state, and the buttons for what can be done with it. */
 function controls(name, run, changed) {
   const state = h('span.pill', { 'aria-live': 'polite' }),
     actions = h('.row'),
@@ -84,17 +84,17 @@ function controls(name, run, changed) {
     return made;
   };
   const stop = async () => {
-    await post(at(name, '/stop'));
+    await post(runPath(name, '/stop'));
     stopping = true;
     say('It saves and stops.');
     refresh();
   };
-  const out = async () => {
-    await post(at(name, '/stop'));
+  const leaveQueue = async () => {
+    await post(runPath(name, '/stop'));
     refresh();
   };
-  const go = (body) => async () => {
-    const made = await post(at(name, '/resume'), body);
+  const resume = (body) => async () => {
+    const made = await post(runPath(name, '/resume'), body);
     if (body.images) run.total = body.images;
     starting = true;
     say(made.state === 'waiting' ? 'Another training is at work; this one waits for it.' : 'It goes on.');
@@ -103,38 +103,40 @@ function controls(name, run, changed) {
 
   function paint() {
     if (run.state === 'running' || run.job?.state !== 'running') starting = false;
-    const now = starting ? 'begins' : standing(run.state, run.job);
+    const now = starting ? 'begins' : overallState(run.state, run.job);
     if (now !== 'running' && now !== 'begins') stopping = false;
     const key = JSON.stringify([now, run.total, run.report, run.job?.number, stopping]);
     if (key === shown) return;
     shown = key;
     const focus = actions.contains(document.activeElement);
     state.className = `pill ${now}`;
-    state.textContent = WORDS[now];
+    state.textContent = STATE_TEXTS[now];
     const main = {
       running: () => button('button', 'stop', 'Stop', stop),
       begins: () => button('button', 'stop', 'Stop', stop),
-      waiting: () => button('button', 'out', 'Take it out of the queue', out),
-      finished: () => button('button', 'longer', 'Train to twice the length', go({ images: 2 * run.total })),
-      stopped: () => button('button.main', 'resume', 'Go on', go({})),
-      failed: () => button('button.main', 'resume', 'Go on', go({})),
+      waiting: () => button('button', 'out', 'Take it out of the queue', leaveQueue),
+      finished: () => button('button', 'longer', 'Train to twice the length', resume({ images: 2 * run.total })),
+      stopped: () => button('button.main', 'resume', 'Go on', resume({})),
+      failed: () => button('button.main', 'resume', 'Go on', resume({})),
     }[now]();
     if (stopping) {
       main.textContent = 'It saves and stops …';
       main.setAttribute('aria-disabled', 'true');
     }
-    const report = run.report ? h('a.button', { href: at(name, '/report'), download: `${name}.html` }, 'Report') : null;
+    const report = run.report
+      ? h('a.button', { href: runPath(name, '/report'), download: `${name}.html` }, 'Report')
+      : null;
     actions.replaceChildren(...[main, report].filter(Boolean));
     wrong.replaceChildren(...(now === 'failed' ? [h('p.error', { role: 'alert' }, 'It failed. ', run.job.words)] : []));
     if (focus) main.focus();
   }
-  /** Ask the server how the run stands; again while that may change without an event. */
+  /** Request the run's state; repeatedly while it may change without an event. */
   function refresh(pause = 0) {
     clearTimeout(timer);
     timer = setTimeout(async () => {
-      const found = await get(at(name)).catch(() => null);
-      if (!found) return;
-      Object.assign(run, { state: found.state, job: found.job, report: found.report });
+      const newest = await get(runPath(name)).catch(() => null);
+      if (!newest) return;
+      Object.assign(run, { state: newest.state, job: newest.job, report: newest.report });
       paint();
       changed();
       if (run.state !== 'running' && ['running', 'waiting'].includes(run.job?.state)) refresh(WAITING);
@@ -155,7 +157,7 @@ function controls(name, run, changed) {
 }
 
 export async function training(place, name) {
-  const run = await get(at(name));
+  const run = await get(runPath(name));
   if (!run.begun) return queued(place, name);
   const { part } = run,
     rows = [],
@@ -176,7 +178,7 @@ export async function training(place, name) {
     log = part.pages.length || run.abilities.includes('apply') ? null : logTable(),
     panel = controls(name, run, () => paint());
   let due = 0,
-    asked = 0;
+    remarksTimer = 0;
 
   function paint() {
     const last = rows.at(-1);
@@ -212,13 +214,13 @@ export async function training(place, name) {
       diagram?.update(last);
       log?.update(rows);
     }
-    clearTimeout(asked);
-    asked = setTimeout(async () => {
-      const texts = await get(at(name, '/remarks')).catch(() => null); // it is gone
+    clearTimeout(remarksTimer);
+    remarksTimer = setTimeout(async () => {
+      const texts = await get(runPath(name, '/remarks')).catch(() => null); // the run is gone
       if (texts) remarks.replaceChildren(...texts.map((text) => h('li', {}, text)));
     }, 250);
   }
-  const soon = () => {
+  const schedulePaint = () => {
     cancelAnimationFrame(due); // many events come at once when the page opens
     due = requestAnimationFrame(paintAll);
   };
@@ -226,17 +228,17 @@ export async function training(place, name) {
   const source = follow(name, {
     row: (row) => {
       rows.push(row);
-      soon();
+      schedulePaint();
     },
     check: (row) => {
       checks.push(row);
-      soon();
+      schedulePaint();
     },
-    picture: (found) => {
-      pictures.push(found);
-      soon();
+    picture: (picture) => {
+      pictures.push(picture);
+      schedulePaint();
     },
-    state: (found) => panel.status(found.state),
+    state: ({ state }) => panel.status(state),
     again: () => {
       rows.length = checks.length = pictures.length = 0;
     },
@@ -251,7 +253,11 @@ export async function training(place, name) {
     },
   });
   const reals = run.reals
-    ? h('img.sheet', { src: at(name, '/samples/reals.png'), alt: 'Real pictures of the training set', loading: 'lazy' })
+    ? h('img.sheet', {
+        src: runPath(name, '/samples/reals.png'),
+        alt: 'Real pictures of the training set',
+        loading: 'lazy',
+      })
     : 'There are none.';
   place.append(
     h('.row', {}, h('h1', {}, name), panel.state),
@@ -289,9 +295,9 @@ export async function training(place, name) {
   panel.status(run.state);
   return () => {
     source.close();
-    movie.halt();
+    movie.stop();
     panel.close();
-    clearTimeout(asked);
+    clearTimeout(remarksTimer);
     cancelAnimationFrame(due);
     drawn.forEach(([plot]) => plot.close());
   };

@@ -1,10 +1,10 @@
 // All runs.
-import { h, get, post, at, short, percent, bestFigure, say, busy } from './dom.js';
+import { h, get, post, runPath, short, percent, bestFigure, say, busy } from './dom.js';
 
-const PAUSE = 2500; // milliseconds between two looks
+const PAUSE = 2500; // milliseconds between two requests
 const SHOWN = 60; // cards at first
-const AWAY = 'ganvas-put-away'; // failures that this browser's user has read
-export const WORDS = {
+const AWAY = 'ganvas-put-away'; // storage key: failures that the user has dismissed
+export const STATE_TEXTS = {
   running: 'training now',
   finished: 'finished',
   stopped: 'stopped',
@@ -13,8 +13,8 @@ export const WORDS = {
   failed: 'failed',
 };
 
-/** How a run stands, its newest job taken into account. */
-export function standing(state, job) {
+/** A run's state, with its newest job taken into account. */
+export function overallState(state, job) {
   if (state === 'running' || !job) return state;
   if (job.state === 'waiting') return 'waiting';
   if (job.state === 'running') return state === 'finished' ? state : 'begins';
@@ -24,7 +24,7 @@ export function standing(state, job) {
 export async function runs(place) {
   const chosen = new Set(),
     cards = new Map();
-  let found = null,
+  let answer = null,
     before = '',
     jobsBefore = '',
     most = SHOWN,
@@ -58,12 +58,12 @@ export async function runs(place) {
     mark();
   };
 
-  /** Cards that have not changed stay as they are: with their focus, and with what is being pressed. */
+  /** Unchanged cards stay as they are, so that they keep their focus and a button that is being pressed. */
   function paint() {
-    const jobs = new Map(found.jobs.map((job) => [job.run, job]));
-    const words = search.value.toLowerCase();
-    const some = found.runs.filter((run) => `${run.name} ${run.recipe}`.toLowerCase().includes(words));
-    const wanted = some.slice(0, most).map((run) => {
+    const jobs = new Map(answer.jobs.map((job) => [job.run, job]));
+    const query = search.value.toLowerCase();
+    const matching = answer.runs.filter((run) => `${run.name} ${run.recipe}`.toLowerCase().includes(query));
+    const elements = matching.slice(0, most).map((run) => {
       const job = jobs.get(run.name),
         key = JSON.stringify([run, job]),
         known = cards.get(run.name);
@@ -71,35 +71,35 @@ export async function runs(place) {
       const element = known?.element ?? h('li');
       const focus = element.contains(document.activeElement) ? document.activeElement.id : '';
       element.replaceChildren(
-        run.error ? unfit(run) : card(run, standing(run.state, job), chosen.has(run.name), choose, look),
+        run.error ? unfit(run) : card(run, overallState(run.state, job), chosen.has(run.name), choose, reload),
       );
       if (focus) document.getElementById(focus)?.focus();
       cards.set(run.name, { key, element });
       return element;
     });
-    if (!found.runs.length) wanted.push(empty());
-    else if (!some.length) wanted.push(h('li', {}, h('p', {}, 'No run has such a name.')));
-    if (wanted.length !== list.children.length || wanted.some((element, i) => element !== list.children[i]))
-      list.replaceChildren(...wanted);
-    filter.hidden = found.runs.length <= 8;
-    more.hidden = some.length <= most;
-    more.textContent = `Show more (${some.length - most} are left)`;
-    const told = JSON.stringify(found.jobs);
-    if (told !== jobsBefore)
-      notes.replaceChildren(...found.jobs.map((job) => note(job, found.runs, look)).filter(Boolean));
-    jobsBefore = told;
+    if (!answer.runs.length) elements.push(empty());
+    else if (!matching.length) elements.push(h('li', {}, h('p', {}, 'No run has such a name.')));
+    if (elements.length !== list.children.length || elements.some((element, i) => element !== list.children[i]))
+      list.replaceChildren(...elements);
+    filter.hidden = answer.runs.length <= 8;
+    more.hidden = matching.length <= most;
+    more.textContent = `Show more (${matching.length - most} are left)`;
+    const jobsNow = JSON.stringify(answer.jobs);
+    if (jobsNow !== jobsBefore)
+      notes.replaceChildren(...answer.jobs.map((job) => note(job, answer.runs, reload)).filter(Boolean));
+    jobsBefore = jobsNow;
   }
-  async function look() {
-    found = await get('/api/runs');
-    const text = JSON.stringify(found);
+  async function reload() {
+    answer = await get('/api/runs');
+    const text = JSON.stringify(answer);
     if (text !== before && !over) paint();
     before = text;
   }
-  const again = () => {
+  const poll = () => {
     if (over) return;
     timer = setTimeout(async () => {
-      if (!document.hidden) await look().catch((error) => say(error.message));
-      again();
+      if (!document.hidden) await reload().catch((error) => say(error.message));
+      poll();
     }, PAUSE);
   };
 
@@ -112,8 +112,8 @@ export async function runs(place) {
     list,
     h('.row', {}, more),
   );
-  await look();
-  again();
+  await reload();
+  poll();
   return () => {
     over = true;
     clearTimeout(timer);
@@ -132,15 +132,15 @@ const empty = () =>
     ),
   );
 
-/** What is to be said of a job that has no card to say it, or that failed. */
-function note(job, all, look) {
-  const put = JSON.parse(localStorage.getItem(AWAY) ?? '[]');
-  if (job.state === 'failed' && !put.includes(job.number)) {
+/** A note on a job that failed, or whose run has no card yet. */
+function note(job, all, reload) {
+  const dismissed = JSON.parse(localStorage.getItem(AWAY) ?? '[]');
+  if (job.state === 'failed' && !dismissed.includes(job.number)) {
     const away = h(
       'button',
       {
         click: () => {
-          localStorage.setItem(AWAY, JSON.stringify([...put, job.number].slice(-50)));
+          localStorage.setItem(AWAY, JSON.stringify([...dismissed, job.number].slice(-50)));
           box.remove();
         },
       },
@@ -151,24 +151,25 @@ function note(job, all, look) {
   }
   if (all.some((run) => run.name === job.run) || !['waiting', 'running'].includes(job.state)) return null;
   const link = h('a', { href: `#/run/${encodeURIComponent(job.run)}` }, job.run);
-  const out = h('button', { click: () => busy(out, () => post(at(job.run, '/stop')).then(look)) }, 'Take it out');
-  const words = job.state === 'waiting' ? ' waits' : ' is about to begin';
-  return h('.note.level2', {}, h('strong', {}, link, words), h('.row', {}, job.state === 'waiting' ? out : null));
+  const stop = () => post(runPath(job.run, '/stop')).then(reload);
+  const out = h('button', { click: () => busy(out, stop) }, 'Take it out');
+  const text = job.state === 'waiting' ? ' waits' : ' is about to begin';
+  return h('.note.level2', {}, h('strong', {}, link, text), h('.row', {}, job.state === 'waiting' ? out : null));
 }
 
-/** The button that fits how a run stands. */
-function action(run, now, look) {
+/** The button that fits a run's state. */
+function action(run, now, reload) {
   const id = `act-${run.name}`;
-  const button = (text, path, told) => {
+  const button = (text, path, message) => {
     const made = h(
       'button',
       {
         id,
         click: () =>
           busy(made, async () => {
-            await post(at(run.name, path));
-            say(told);
-            await look();
+            await post(runPath(run.name, path));
+            say(message);
+            await reload();
           }),
       },
       text,
@@ -189,7 +190,7 @@ const unfit = (run) =>
     h('p.error', {}, run.error),
   );
 
-function card(run, now, isChosen, choose, look) {
+function card(run, now, isChosen, choose, reload) {
   const share = run.total ? Math.min(1, run.images / run.total) : 0,
     href = `#/run/${encodeURIComponent(run.name)}`;
   const bar = h('i');
@@ -197,7 +198,7 @@ function card(run, now, isChosen, choose, look) {
   const box = h('input', { type: 'checkbox', id: `mark-${run.name}`, change: () => choose(box, run.name) });
   box.checked = isChosen;
   const picture = run.picture
-    ? h('img.thumb', { src: at(run.name, `/samples/${run.picture}`), alt: '', loading: 'lazy' })
+    ? h('img.thumb', { src: runPath(run.name, `/samples/${run.picture}`), alt: '', loading: 'lazy' })
     : h('.thumb');
   const about = `${run.recipe || 'recipe not known'} · ${short(run.images)} of ${short(run.total)} images${bestFigure(run, ' · ')}`;
   const done = {
@@ -215,10 +216,10 @@ function card(run, now, isChosen, choose, look) {
       '.row',
       {},
       h('h2.grow', {}, h('a', { href, id: `name-${run.name}` }, run.name)),
-      h(`span.pill.${now}`, {}, WORDS[now]),
+      h(`span.pill.${now}`, {}, STATE_TEXTS[now]),
     ),
     h('.soft', {}, about),
     h('.bar', done, bar),
-    h('.row', {}, action(run, now, look), h('label', {}, box, 'Compare')),
+    h('.row', {}, action(run, now, reload), h('label', {}, box, 'Compare')),
   );
 }

@@ -1,5 +1,6 @@
-// The address after # says which page is shown. Each page is a function that fills `place` and may return what ends it.
-import { h, get, at, say } from './dom.js';
+// The address after # says which page is shown. Each page is a function that fills `place` and may return a function
+// that ends it.
+import { h, get, runPath, say } from './dom.js';
 
 const main = document.getElementById('main');
 const PAGES = [
@@ -7,16 +8,16 @@ const PAGES = [
   [/^new$/, 'new', 'newTraining', 'New training'],
   [/^compare\/([^/]+)$/, 'compare', 'compare', 'Compare'],
   [/^run\/([^/]+)$/, 'run', 'training', 'Contest'],
-  [/^run\/([^/]+)\/([\w-]+)$/, '', 'page', 'Run'], // of the run's task, which says where its script is
+  [/^run\/([^/]+)\/([\w-]+)$/, '', 'page', 'Run'], // a page of the run's task, which names its script
   [/^mend(?:\/([^/]+))?$/, 'apply', 'apply', 'Mend'],
   [/^data$/, 'data', 'data', 'Data'],
 ];
-const SLOW = 150; // milliseconds before a page that is on its way says so
+const SLOW = 150; // milliseconds before a page shows that it is loading
 let end = null,
   shown = 0;
 
-/** What the address asks for: the page, its argument, and what stands after a question mark. */
-function wanted() {
+/** The page that the address names, its argument, and its query; null where there is no such page. */
+function parseAddress() {
   const [path, query] = location.hash.replace(/^#\/?/, '').split(/\?(.*)/s);
   try {
     const address = decodeURIComponent(path);
@@ -27,17 +28,17 @@ function wanted() {
           section: address.split('/')[0],
           page: { script: file && `./${file}.js`, name, title },
           argument: match[1],
-          own: match[2],
+          subpage: match[2],
           query: new URLSearchParams(query ?? ''),
         };
     }
   } catch {
-    // no address at all
+    // not a valid address
   }
   return null;
 }
 
-/** Put something on the page, and tell a screen reader where it is now. */
+/** Show something on the page, and move the focus to its title for screen readers. */
 function put(focus, ...content) {
   main.replaceChildren(...content);
   main.setAttribute('aria-busy', 'false');
@@ -46,9 +47,9 @@ function put(focus, ...content) {
   if (focus) title.focus({ preventScroll: true });
 }
 
-/** A page that a run's task brings; the queue where the run has not begun; null where there is none. */
-async function ownPage(run, address) {
-  const { begun, part } = await get(at(run));
+/** A page of a run's task; the queue where the run has not begun; null where there is none. */
+async function taskPage(run, address) {
+  const { begun, part } = await get(runPath(run));
   if (!begun) return { script: './queued.js', name: 'queued', title: 'Contest' };
   const page = part.pages.find((one) => one.address === address);
   return page ? { ...page, name: 'page' } : null;
@@ -59,41 +60,41 @@ function showNone(focus) {
 }
 
 async function show(focus = true) {
-  const mine = (shown += 1),
-    found = wanted();
+  const number = (shown += 1),
+    target = parseAddress();
   end?.();
   end = null;
   main.setAttribute('aria-busy', 'true');
-  const section = found && (['mend', 'data', 'new'].includes(found.section) ? found.section : '');
+  const section = target && (['mend', 'data', 'new'].includes(target.section) ? target.section : '');
   document.querySelectorAll('#nav a').forEach((link) => {
     if (link.hash.replace(/^#\/?/, '') === section) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   });
-  if (!found) {
+  if (!target) {
     showNone(focus);
     return;
   }
-  let { title } = found.page;
-  const named = () => {
-    document.title = `${found.argument ? `${found.argument} · ` : ''}${title} · Ganvas Studio`;
+  let { title } = target.page;
+  const setTitle = () => {
+    document.title = `${target.argument ? `${target.argument} · ` : ''}${title} · Ganvas Studio`;
   };
-  named();
+  setTitle();
   const slow = setTimeout(() => main.replaceChildren(h('h1', {}, title), h('p.soft', {}, 'Loading …')), SLOW);
   try {
-    const page = found.page.script ? found.page : await ownPage(found.argument, found.own);
-    if (mine !== shown) return;
+    const page = target.page.script ? target.page : await taskPage(target.argument, target.subpage);
+    if (number !== shown) return;
     if (!page) {
       showNone(focus);
       return;
     }
     ({ title } = page);
-    named();
+    setTitle();
     const module = await import(page.script).catch(() => {
       throw new Error('The studio does not answer. Is it still running?');
     });
     const place = h('div.page');
-    const stop = await module[page.name](place, found.argument, found.query);
-    if (mine !== shown) {
+    const stop = await module[page.name](place, target.argument, target.query);
+    if (number !== shown) {
       stop?.();
       return;
     }
@@ -101,7 +102,7 @@ async function show(focus = true) {
     document.body.dataset.page = page.name;
     put(focus, place);
   } catch (error) {
-    if (mine !== shown) return;
+    if (number !== shown) return;
     const again = h('button.main', { click: () => show() }, 'Try again');
     const what = h('p.error', { role: 'alert' }, error.message);
     put(focus, h('h1', {}, title), what, h('.row', {}, again, h('a', { href: '#/' }, 'All runs')));
@@ -116,7 +117,7 @@ addEventListener('hashchange', () => {
   show();
 });
 document.querySelector('.skip').addEventListener('click', (event) => {
-  event.preventDefault(); // its address would be taken for a page's
+  event.preventDefault(); // its address would be read as a page's
   main.focus();
 });
 for (const kind of ['dragover', 'drop']) addEventListener(kind, (event) => event.preventDefault()); // else it is opened

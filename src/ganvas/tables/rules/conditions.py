@@ -23,7 +23,7 @@ from ganvas.tables.rules.base import Rule
 from ganvas.tables.rules.dates import DatePart
 from ganvas.tables.rules.drawing import RAW, Back, Condition, text_of, value_of
 from ganvas.tables.rules.formula import Formula, solved
-from ganvas.tables.rules.limits import Gaps, Group, Limits, gaps_of, group_of
+from ganvas.tables.rules.limits import Gaps, Group, RuleLimits, gaps_of, group_of
 from ganvas.tables.rules.order import Order
 from ganvas.tables.rules.together import Together
 from ganvas.tables.spec import TableSpec
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
 MOST = 1_000_000  # days and times of day that are looked through for a part of a date
 
 
-def condition(spec: TableSpec, limits: Limits, values: Mapping[str, Any]) -> Condition:
+def condition(spec: TableSpec, limits: RuleLimits | None, values: Mapping[str, Any]) -> Condition:
     """What draws rows that have these values.
 
     Args:
-        limits: the generator's.
+        limits: the generator's; None: there are none.
         values: by column; None or '': missing.
 
     Raises:
         UserError: there is no such column or value, no row can have these values, or a rule cannot be turned round.
     """
-    return _Making(spec, limits, values).done()
+    return _Making(spec, limits or RuleLimits(), values).done()
 
 
 @dataclass(eq=False)
@@ -52,7 +52,7 @@ class _Making:
     """A condition as it is put together."""
 
     spec: TableSpec
-    limits: Limits
+    limits: RuleLimits
     values: Mapping[str, Any]
     fixed: dict[str, pd.Series] = field(default_factory=dict)
     kept: dict[str, np.ndarray] = field(default_factory=dict)  # by a rule's text, which of its combinations may be
@@ -85,7 +85,7 @@ class _Making:
                 self.give(rows, given, name, series)
         groups = self.groups()
         rules = self.turned()
-        limits = Limits(groups, (*self.limits.gaps, *self.there()))
+        limits = RuleLimits(groups, (*self.limits.gaps, *self.there()))
         self.check(limits, rows, given)
         return Condition(rows, given, limits, self.fixed, rules, tuple(self.guessed))
 
@@ -331,7 +331,7 @@ class _Making:
             return (part.low[0], part.high[-1] + (1 - scale if column.type == "time" else 0))
         return (part.low[0] * scale, part.high[-1] * scale)
 
-    def check(self, limits: Limits, rows: Tensor, given: Tensor) -> None:
+    def check(self, limits: RuleLimits, rows: Tensor, given: Tensor) -> None:
         """Raises: UserError: the values that are given never occur together."""
         walk = limits.start(rows[None], given[None])
         if any((part.node < 0).any() for parts in walk.parts.values() for part in parts):

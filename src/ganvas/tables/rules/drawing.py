@@ -15,7 +15,7 @@ from ganvas.core.errors import UserError
 from ganvas.tables import values as vl
 from ganvas.tables.columns import Column
 from ganvas.tables.rules.base import Columns, Rule
-from ganvas.tables.rules.limits import Limits
+from ganvas.tables.rules.limits import RuleLimits
 from ganvas.tables.rules.order import Order
 from ganvas.tables.spec import TableSpec
 
@@ -37,7 +37,7 @@ class Condition:
 
     rows: Tensor
     given: Tensor
-    limits: Limits
+    limits: RuleLimits
     fixed: dict[str, pd.Series]
     rules: tuple[Rule, ...]
     guessed: tuple[str, ...]

@@ -73,7 +73,7 @@ class Gaps:
     state: int = -1  # 1: they are missing, 0: they are not; -1: either
 
 
-class Limits:
+class RuleLimits:
     """The limits of a table's rules."""
 
     def __init__(self, groups: tuple[Group, ...] = (), gaps: tuple[Gaps, ...] = ()) -> None:
@@ -82,7 +82,7 @@ class Limits:
         self.trees: dict[tuple[int, tuple[int, ...]], Tree] = {}
 
     @classmethod
-    def of(cls, spec: TableSpec) -> Limits:
+    def of(cls, spec: TableSpec) -> RuleLimits:
         groups = tuple(
             group_of(spec, rule, rule.table) for rule in spec.rules if isinstance(rule, Together) and not rule.targets
         )
@@ -97,20 +97,20 @@ class Limits:
             self.trees[group, order] = Tree(self.groups[group].tokens[:, order])
         return self.trees[group, order]
 
-    def start(self, rows: Tensor, given: Tensor | None) -> Walk:
+    def start(self, rows: Tensor, given: Tensor | None) -> RuleWalk:
         """Begin to draw rows.
 
         Args:
             rows: int64 [B, tokens]: given tokens where `given` is true.
             given: bool [B, tokens]; None: none is.
         """
-        return Walk(self, rows, given)
+        return RuleWalk(self, rows, given)
 
 
-class Walk:
+class RuleWalk:
     """What the rows that are being drawn may still become."""
 
-    def __init__(self, limits: Limits, rows: Tensor, given: Tensor | None) -> None:
+    def __init__(self, limits: RuleLimits, rows: Tensor, given: Tensor | None) -> None:
         self.limits = limits
         self.parts: dict[int, list[_Part]] = {}
         self.gaps: dict[int, list[tuple[_State, Tensor]]] = {}
@@ -181,7 +181,7 @@ class _Part:
         return self.levels.get(place)
 
 
-def _parts(limits: Limits, number: int, group: Group, rows: Tensor, given: Tensor | None) -> list[_Part]:
+def _parts(limits: RuleLimits, number: int, group: Group, rows: Tensor, given: Tensor | None) -> list[_Part]:
     count, width = len(rows), len(group.places)
     if given is None:
         node = torch.zeros(count, dtype=torch.int64, device=rows.device)

@@ -1,6 +1,6 @@
 """Two quantities that a training adjusts by itself: the weight of the penalties and the strength of the augmentation.
 
-Both live in the task's `dials`, tensors that are part of a snapshot, so that a resumed training goes on with them.
+Both are tensors in the task's `state`, which is part of a snapshot, so that a resumed training continues with them.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ PACE = 30_000  # images in which the augmentation's probability would go from 0 
 class Gamma:
     """The weight that multiplies the R1 and R2 penalties: it follows their share of the discriminator's loss."""
 
-    def __init__(self, dials: dict[str, Tensor], wanted: float) -> None:
+    def __init__(self, state: dict[str, Tensor], target: float) -> None:
         """
         Args:
-            dials: the task's adjusted tensors; 'gamma' and 'share' are added.
-            wanted: share of the penalties in their sum with the loss of a guessing D; 0: the weight stays 1.
+            state: the task's state; 'gamma' and 'share' are added.
+            target: share of the penalties in their sum with the loss of a guessing D; 0: the weight stays 1.
         """
-        self.dials, self.wanted = dials, wanted
-        dials |= {"gamma": torch.tensor(1.0), "share": torch.tensor(wanted)}
+        self.state, self.target = state, target
+        state |= {"gamma": torch.tensor(1.0), "share": torch.tensor(target)}
 
     @property
     def weight(self) -> Tensor:
         """The present weight, a scalar."""
-        return self.dials["gamma"]
+        return self.state["gamma"]
 
     def start(self, pixels: int, batch: int) -> None:
         """Set the first weight, for images of so many pixels and so many images per step."""
-        if self.wanted:
+        if self.target:
             self.weight.fill_(GAMMA * pixels / batch)
 
-    def heed(self, logged: dict[str, Tensor]) -> None:
+    def update(self, logged: dict[str, Tensor]) -> None:
         """Update the running mean of the share with what a step logged."""
         if "penalty_share" in logged:
             share = logged["penalty_share"]
-            self.dials["share"] = torch.lerp(self.dials["share"].to(share.device), share, 0.1)
+            self.state["share"] = torch.lerp(self.state["share"].to(share.device), share, 0.1)
 
     def adapt(self) -> None:
         """Raise or lower the weight where the share is out of its band."""
-        if self.wanted:
-            share, gamma = float(self.dials["share"]), self.weight
-            gamma *= NUDGE if share < self.wanted / BAND else 1 / NUDGE if share > self.wanted * BAND else 1
+        if self.target:
+            share, gamma = float(self.state["share"]), self.weight
+            gamma *= NUDGE if share < self.target / BAND else 1 / NUDGE if share > self.target * BAND else 1
 
 
 class Augment:
@@ -59,24 +59,24 @@ class Augment:
     Source: Karras et al. 2020, "Training generative adversarial networks with limited data", section 3.
     """
 
-    def __init__(self, dials: dict[str, Tensor], most: float) -> None:
+    def __init__(self, state: dict[str, Tensor], most: float) -> None:
         """
         Args:
-            dials: the task's adjusted tensors; 'augment' is added.
+            state: the task's state; 'augment' is added.
             most: highest probability of each change; 0: images stay as they are.
         """
-        self.dials, self.most = dials, most
-        dials["augment"] = torch.tensor(0.0)
+        self.state, self.most = state, most
+        state["augment"] = torch.tensor(0.0)
 
     def __call__(self, images: Tensor, batch: Batch) -> Tensor:
-        """Images [B, C, H, W], as many as the batch has, as D gets to see them."""
+        """Augment images [B, C, H, W], as many as the batch has, before D sees them."""
         if not self.most:
             return images
         chance = batch.draw(torch.rand, augment.CHANCES)
-        return augment.disturb(images, self.dials["augment"].to(images.device), chance)
+        return augment.disturb(images, self.state["augment"].to(images.device), chance)
 
     def adapt(self, train: Tensor, held_out: Tensor, fake: Tensor, images: int) -> dict[str, Tensor]:
-        """Move the probability, `images` images after the last time; returns what is logged.
+        """Adjust the probability, `images` images after the last call; returns what is logged.
 
         Args:
             train, held_out, fake: mean logit of training, held-out and generated images on this rank.
@@ -85,6 +85,6 @@ class Augment:
         distributed.average(logits)
         train, held_out, fake = logits
         overfit = (train - held_out) / (train - fake).abs().clamp_min(1e-3)
-        probability = self.dials["augment"]
+        probability = self.state["augment"]
         probability.add_(images / PACE if overfit > OVERFIT else -images / PACE).clamp_(0, self.most)
         return {"overfit": overfit, "augment": probability.clone()}

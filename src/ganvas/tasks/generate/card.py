@@ -1,4 +1,4 @@
-"""What a trained generator says of itself, beside what every model says."""
+"""The parts of a model card that only generators have."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def facts(model: Model) -> dict[str, str]:
 
 
 def sections(model: Model) -> list[Section]:
-    """How good the detector is, and what it does not know."""
+    """How good the detector is, and what its limits are."""
     report = model.card.get("detector")
     if not report:
         return []
@@ -36,7 +36,7 @@ def sections(model: Model) -> list[Section]:
 
 
 def usage(model: Model, place: str) -> Usage:
-    """Draw pictures, and ask the detector."""
+    """How to generate pictures, and to use the detector."""
     spec, names = model.spec, model.card["classes"]
     one_class = ("--class", names[-1]) if names else ()
     return Usage(

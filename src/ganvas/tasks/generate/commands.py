@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganvas.core.console import Force, app, is_first
+from ganvas.core.console import Force, app, is_first, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free, free
 from ganvas.core.terminal import say
@@ -18,10 +18,10 @@ from ganvas.tasks.generate.options import Class, classes_of, numbers_of, png_at
 if TYPE_CHECKING:
     from ganvas.tasks.generate.model import Model
 
-SHEET = 4_096  # pictures of a sheet at most
+SHEET = 4_096  # pictures on a sheet at most
 
 
-@app.command
+@verb("generate")
 def sample(
     model: Path,
     *,
@@ -75,14 +75,14 @@ def sample(
             if is_first() and (sentence := outputs.renamed(out, loaded.spec, loaded.class_names)):
                 say(sentence)
         if is_first():
-            _draw(loaded, numbers, classes, class_ is None, truncation, out, force)
+            _save_pictures(loaded, numbers, classes, class_ is None, truncation, out, force)
             say(f"Drew {len(numbers):,} pictures of {model}: {out}")
         else:
             loaded.pictures(numbers, classes, truncation)
     return 0
 
 
-def _draw(
+def _save_pictures(
     loaded: Model,
     numbers: Sequence[int],
     classes: Any,
@@ -91,7 +91,7 @@ def _draw(
     out: Path,
     force: bool,
 ) -> None:
-    """Draw pictures into a file or folder; `in_turn`: all classes in turn."""
+    """Generate pictures and save them to a file or folder; `in_turn`: all classes in turn."""
     from ganvas.core.files import make_folder
     from ganvas.images import sheets
 

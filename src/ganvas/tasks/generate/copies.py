@@ -11,19 +11,19 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas.metrics import copies, neighbours
 from ganvas.metrics.copies import Nearest
 
-WIDE = 28  # pixels a side at which pictures are compared
-SMALL = 14  # the same while a training runs
-WATCHED = 20_000  # training images among which copies are looked for while it runs
+SIDE = 28  # pixels a side to which pictures are reduced before they are compared
+SMALL_SIDE = 14  # the same while a training runs
+WATCHED = 20_000  # training images among which copies are searched while it runs
 
 
-def flat(images: Tensor, wide: int = WIDE) -> Tensor:
-    """uint8 [N, C, H, W] -> float [N, D] in [0, 1], at most `wide` pixels a side."""
-    small = [F.adaptive_avg_pool2d(x, wide) if x.shape[-1] > wide else x for x in _portions(images)]
+def flat(images: Tensor, side: int = SIDE) -> Tensor:
+    """uint8 [N, C, H, W] -> float [N, D] in [0, 1], at most `side` pixels a side."""
+    small = [F.adaptive_avg_pool2d(x, side) if x.shape[-1] > side else x for x in _portions(images)]
     return torch.cat(small).flatten(1)
 
 
 def _portions(images: Tensor) -> Iterator[Tensor]:
-    """float in [0, 1], so many at a time that memory does not matter."""
+    """float in [0, 1], a thousand at a time to save memory."""
     yield from (part[:].float().div_(255) for part in images.split(1_000))
 
 
@@ -33,19 +33,20 @@ def in_pixels(images: Tensor, seen: Tensor) -> Nearest:
 
 
 class Watch:
-    """The copy check that is quick enough for every picture of a training: among some training images, at 14 pixels."""
+    """A copy check that is quick enough for a running training: among some training images, at 14 pixels a side."""
 
     def __init__(self, seen: Tensor) -> None:
-        """`seen`: training images uint8 [N, C, H, W]; their distances to each other say what is near."""
-        self.seen = flat(seen, SMALL)
-        own = self.seen[: 2 * WATCHED // 10]
-        closest = [neighbours.squared(part, self.seen).topk(2, largest=False).indices[:, 1] for part in own.split(500)]
-        distances = (own - self.seen[torch.cat(closest)]).square().sum(1).sqrt()  # the nearest of all is itself
+        """`seen`: training images uint8 [N, C, H, W]; the limit comes from their distances to each other."""
+        self.seen = flat(seen, SMALL_SIDE)
+        some = self.seen[: 2 * WATCHED // 10]
+        # the second nearest: the nearest of all is the image itself
+        nearest = [neighbours.squared(part, self.seen).topk(2, largest=False).indices[:, 1] for part in some.split(500)]
+        distances = (some - self.seen[torch.cat(nearest)]).square().sum(1).sqrt()
         self.limit = float(distances.quantile(copies.NEAR))
 
     def share(self, pictures: Tensor) -> float:
-        """Share of pictures, uint8 [n, C, H, W], that are nearer to a training image than 99% of those to another."""
-        return float((neighbours.nearest(flat(pictures, SMALL), self.seen)[0] <= self.limit).double().mean())
+        """Share of pictures, uint8 [n, C, H, W], nearer to a training image than 99% of these are to each other."""
+        return float((neighbours.nearest(flat(pictures, SMALL_SIDE), self.seen)[0] <= self.limit).double().mean())
 
 
 def worst_pairs(
@@ -53,14 +54,14 @@ def worst_pairs(
 ) -> Tensor:
     """The pictures nearest to a training image, each followed by that image: uint8 [2 * count, C, H, W].
 
-    With labels they come from all classes alike: plain shapes (the digit 1) are near to each other and no copies.
+    With labels all classes are shown equally: plain shapes (the digit 1) are close to each other without being copies.
     """
     chosen = nearest.distance.argsort()
     if labels is not None:
-        place = torch.empty(len(chosen), dtype=torch.long)  # the how many-th of its class
+        rank = torch.empty(len(chosen), dtype=torch.long)  # each picture's place within its class
         for c in labels.unique():
             of_class = labels[chosen] == c
-            place[of_class] = torch.arange(int(of_class.sum()))
-        chosen = chosen[place.argsort(stable=True)]
+            rank[of_class] = torch.arange(int(of_class.sum()))
+        chosen = chosen[rank.argsort(stable=True)]
     chosen = chosen[:count]
     return torch.stack([images[chosen], seen[nearest.index[chosen]]], 1).flatten(0, 1)

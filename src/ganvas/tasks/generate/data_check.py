@@ -1,4 +1,4 @@
-"""`ganvas data check`: what was found in the user's pictures, and a forecast of the training that fits them."""
+"""`ganvas data check`: findings about the user's pictures, and a forecast of a training that fits them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from ganvas.images.spec import ImageSpec
 from ganvas.training.experiment import Experiment
 from ganvas.training.forecast import Trial
 
-FEW = 2_000  # pictures up to which the recipe `few` is the right one
-FIRST_LOOK = 10  # a tenth of the training shows what it will come to
+FEW = 2_000  # pictures up to which the recipe `few` is recommended
+FIRST_LOOK = 10  # after a tenth of the training its results can be foreseen
 
 Recipes = Mapping[str, Callable[[], Experiment]]
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a training of these pictures would be; the figures are 0 where they could not be measured."""
+    """A training that fits these pictures; figures that could not be measured are 0."""
 
     recipe: str
     size: int
@@ -44,7 +44,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Checked:
-    """All that a check found; `preview` is the sheet that was written."""
+    """The results of a check; `preview` is the sheet that was written."""
 
     survey: Survey
     mirror: Mirror
@@ -64,57 +64,56 @@ class Checked:
 
 
 def check(source: str, out: Path | None, recipes: Recipes) -> Generator[Packing, None, Checked]:
-    """Look at pictures and change nothing: findings, whether they may be mirrored, a forecast, a preview of the cut.
+    """Check pictures without changing them: findings, whether they may be mirrored, a forecast, a preview of the cut.
 
     Args:
-        source: what `ganvas.images.data.load` takes.
-        out: where the preview is written; without it data-check.png, and only where pictures are not square.
-        recipes: those that may be recommended, by name.
+        source: see `ganvas.images.data.load`.
+        out: where to write the preview; None: to data-check.png, but only if pictures are not square.
+        recipes: the recipes that can be recommended, by name.
 
     Raises:
         UserError: there are no pictures, or the preview cannot be written there.
     """
-    found = yield from fd.look(source, out)
-    return Checked(
-        found.survey, found.mirror, found.findings, forecast(found.survey, found.shape, recipes), found.preview
-    )
+    pictures = yield from fd.look(source, out)
+    expected = forecast(pictures.survey, pictures.shape, recipes)
+    return Checked(pictures.survey, pictures.mirror, pictures.findings, expected, pictures.preview)
 
 
-def recommended(found: Survey, shape: Shape) -> str:
+def recommended(survey: Survey, shape: Shape) -> str:
     """The name of the recipe that fits these pictures."""
-    if (shape.size, shape.channels) == (28, 1) and found.classes:
+    if (shape.size, shape.channels) == (28, 1) and survey.classes:
         return "mnist"
-    return "few" if found.total - len(found.broken) <= FEW else "images"
+    return "few" if survey.total - len(survey.broken) <= FEW else "images"
 
 
-def forecast(found: Survey, shape: Shape, recipes: Recipes) -> Forecast:
-    """Try the recipe that fits these pictures for some seconds, with random ones of their shape."""
-    total, recipe = found.total - len(found.broken), recommended(found, shape)
-    known = Forecast(recipe, shape.size, shape.channels, len(found.classes), total * shape.channels * shape.size**2)
+def forecast(survey: Survey, shape: Shape, recipes: Recipes) -> Forecast:
+    """Run the recipe that fits these pictures for a few seconds, on random pixels of the same shape."""
+    total, recipe = survey.total - len(survey.broken), recommended(survey, shape)
+    untimed = Forecast(recipe, shape.size, shape.channels, len(survey.classes), total * shape.channels * shape.size**2)
     if recipe not in recipes:
-        return dataclasses.replace(known, note=f"This Ganvas has no recipe '{recipe}': no time was measured.")
+        return dataclasses.replace(untimed, note=f"This Ganvas has no recipe '{recipe}': no time was measured.")
     experiment = recipes[recipe]()
-    classes = len(found.classes) if experiment.data.labels else 0
+    classes = len(survey.classes) if experiment.data.labels else 0
     images = _random_pixels(2 * experiment.training.batch, ImageSpec(shape.channels, shape.size, classes))
     try:
         rate = Trial(experiment, images).speed()
     except UserError as error:
-        return dataclasses.replace(known, note=f"No time was measured: {error}")
+        return dataclasses.replace(untimed, note=f"No time was measured: {error}")
     return dataclasses.replace(
-        known, memory_bytes=_peak(), images=experiment.training.images, images_per_second=rate, classes=classes
+        untimed, memory_bytes=_peak_memory(), images=experiment.training.images, images_per_second=rate, classes=classes
     )
 
 
 def _random_pixels(count: int, spec: ImageSpec) -> ImageData:
-    """Data of this shape in which nothing is to be seen."""
+    """A data set of random pixels in this shape."""
     random = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (count, spec.channels, spec.size, spec.size), dtype=torch.uint8, generator=random)
     split = Split(pixels, torch.arange(count) % spec.classes if spec.classes else None)
     return ImageData("random pixels", split, split, tuple(map(str, range(spec.classes))), "")
 
 
-def _peak() -> int:
-    """The most bytes of memory that this process has had; 0 where the system does not tell."""
+def _peak_memory() -> int:
+    """The most bytes of memory that this process has used; 0 if the system does not say."""
     try:
         resource = importlib.import_module("resource")
     except ImportError:  # Windows

@@ -1,4 +1,4 @@
-"""What a person reads of their data before a training: the findings, the forecast, and the next command."""
+"""The printed result of `ganvas data check`: the findings, the forecast, and the next command."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ganvas.tasks.generate.data_check import FIRST_LOOK, Checked, Finding
 
 
 def findings(checked: Checked, source: str, train: str) -> list[str]:
-    """What a person reads: what there is, the findings with what to do, the forecast; `train`: the next command."""
+    """The lines to print: an overview, the findings with advice, the forecast, and `train`, the next command."""
     s, f = checked.survey, checked.forecast
     lines = [f"{s.total:,} pictures in {source}" + (f", {s.tests:,} of them test images" if s.tests else "")]
     if s.sides:

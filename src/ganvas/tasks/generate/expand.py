@@ -1,8 +1,8 @@
-"""`ganvas expand`: scale a labelled data set by generated pictures, and find out whether that helps.
+"""`ganvas expand`: enlarge a labelled data set with generated pictures, and find out whether that helps.
 
-Near copies of training images and pictures that the detector rejects are dropped. Whether the rest is of use is then
-tried: the same small classifier learns from real images, from generated ones and from both, and is asked about
-held-out images. It is said to help only where the mean gain exceeds its own spread.
+Near copies of training images and pictures that the detector rejects are dropped. Whether the rest is useful is then
+tried: the same small classifier learns from real images, from generated ones and from both, and is tested on held-out
+images. The pictures are said to help only if the mean gain exceeds its own spread.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from ganvas.tasks.generate.model import Model, load
 from ganvas.tasks.generate.save import Portion
 
 PORTION = 200  # candidates at a time
-TRIES = 8  # candidates a wanted picture, at most
-ALARM = 0.05  # the detector's false-alarm rate below which a picture is rejected
-SIZES = (100, 1_000, 10_000)  # real images that a classifier learns from; and all
+TRIES = 8  # candidates for each picture that is wanted, at most
+ALARM = 0.05  # the false-alarm rate of the threshold below which the detector rejects a picture
+SIZES = (100, 1_000, 10_000)  # numbers of real images that a classifier learns from, beside all of them
 BATCH, RATE = 64, 2e-3
-PASSES, LEAST_STEPS, MOST_STEPS = 10, 250, 1_000  # of a classifier: ten passes over what it has, within these
+PASSES, LEAST_STEPS, MOST_STEPS = 10, 250, 1_000  # of a classifier: ten passes over its images, within these limits
 
 
 @dataclass(frozen=True)
 class Expanded:
-    """What was written: pictures a class, and how many candidates were dropped as near copies and as rejects."""
+    """What was written: the number of pictures, and how many candidates were dropped as near copies and as rejects."""
 
     path: Path
     kept: int
     copies: int
     rejected: int
-    short: tuple[str, ...]  # classes that did not come to what was asked for
-    renamed: str = ""  # a sentence about classes whose folders have other names
+    short: tuple[str, ...]  # classes with fewer pictures than requested
+    renamed: str = ""  # a sentence about classes whose folders are named differently
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """Accuracy on held-out images after learning from so many real images; a value a repeat."""
+    """Accuracy on held-out images after learning from `size` real images; one value for each repeat."""
 
     size: int
     real: tuple[float, ...]
@@ -67,11 +67,11 @@ class Lesson:
 
     @property
     def verdict(self) -> str:
-        return judge(self.gains)
+        return verdict_on(self.gains)
 
 
-def judge(gains: Sequence[float]) -> str:
-    """'helps' or 'hurts' where the mean gain exceeds its spread (standard deviation) over five repeats or more."""
+def verdict_on(gains: Sequence[float]) -> str:
+    """'helps' or 'hurts' if the mean gain exceeds its spread (standard deviation) over five repeats or more."""
     if len(gains) < 5:
         return "too few repeats"
     mean, spread = statistics.fmean(gains), statistics.stdev(gains)
@@ -79,16 +79,18 @@ def judge(gains: Sequence[float]) -> str:
 
 
 def conclusion(lessons: Sequence[Lesson]) -> str:
-    """One plain sentence about all sizes."""
+    """One sentence about all sizes."""
     helped = [f"{lesson.size:,}" for lesson in lessons if lesson.verdict == "helps"]
     hurt = [f"{lesson.size:,}" for lesson in lessons if lesson.verdict == "hurts"]
     if lessons and lessons[0].verdict == "too few repeats":
         return "Five repeats are the least from which anything can be said."
-    told = f"The extra pictures help beside {_and(helped)} real images" if helped else "The extra pictures do not help"
+    sentence = (
+        f"The extra pictures help beside {_and(helped)} real images" if helped else "The extra pictures do not help"
+    )
     if helped and len(helped) < len(lessons):
         rest = [f"{lesson.size:,}" for lesson in lessons if lesson.verdict != "helps"]
-        told += f", and do not beside {_and(rest)}"
-    return told + (f" (beside {_and(hurt)} they hurt)." if hurt else ".")
+        sentence += f", and do not beside {_and(rest)}"
+    return sentence + (f" (beside {_and(hurt)} they hurt)." if hurt else ".")
 
 
 def expand(
@@ -106,12 +108,12 @@ def expand(
         source: a run's folder or a model file, trained on a labelled data set.
         out: NAME.npz, NAME.zip, an IDX file's name, or a folder, which gets IDX files as the data set has them.
         count: pictures a class.
-        data: a data set's name or folder, where it is not what the run says.
-        repeats: of each classifier, with other real images each time; 0: none is tried.
+        data: the training data's name or folder, if it is not where the run says.
+        repeats: trials of each classifier, each with other real images; 0: none.
         force: overwrite what an earlier call wrote there.
 
     Raises:
-        UserError: a model without classes, other images than it was trained on, or a place that cannot be written.
+        UserError: a model without classes, images that it was not trained on, or a place that cannot be written.
     """
     model = load(source)
     if not model.class_names:
@@ -122,8 +124,8 @@ def expand(
     if not place.suffix and not place.name.endswith("ubyte"):
         place = place / "train-images-idx3-ubyte.gz" if model.spec.channels == 1 else place
     saving.check(place, model.spec, force)
-    if told := sources.reading(source, data):
-        yield Doing(told, 0.0, stays=True)
+    if message := sources.reading(source, data):
+        yield Doing(message, 0.0, stays=True)
     real = sources.trained_on(model, source, data)
     if real.class_names != model.class_names:
         raise UserError(f"{real.name} has other classes than {model.path} draws: {', '.join(model.class_names)}.")
@@ -132,9 +134,9 @@ def expand(
     seen = reference.ReferenceFeatures(real, extractor, seed).reference(1, "held-out", 1).seen
     portions, counts = [], {"copies": 0, "rejected": 0}
     total = len(model.class_names)
-    for kind in range(total):
-        yield Doing(f"drawing {count:,} of class {model.class_names[kind]}", (0.1 + 0.9 * kind / total) * 0.5)
-        portions += _draw(model, extractor, seen, kind, count, seed, counts)
+    for number, name in enumerate(model.class_names):
+        yield Doing(f"drawing {count:,} of class {name}", (0.1 + 0.9 * number / total) * 0.5)
+        portions += _draw(model, extractor, seen, number, count, seed, counts)
     made = Split(torch.cat([p.images for p in portions]), torch.cat([p.labels for p in portions]))
     if not len(made.images):
         raise UserError(
@@ -145,8 +147,8 @@ def expand(
     for _ in saving.save(place, portions, len(made.images), model.spec, model.class_names, force):
         pass
     assert made.labels is not None
-    have = torch.bincount(made.labels, minlength=total)
-    short = tuple(f"{model.class_names[i]} ({int(n):,})" for i, n in enumerate(have) if n < count)
+    of_class = torch.bincount(made.labels, minlength=total)
+    short = tuple(f"{model.class_names[i]} ({int(n):,})" for i, n in enumerate(of_class) if n < count)
     renamed = saving.renamed(place, model.spec, model.class_names)
     yield Expanded(place, len(made.images), counts["copies"], counts["rejected"], short, renamed)
     if repeats:
@@ -154,14 +156,14 @@ def expand(
 
 
 def _draw(
-    model: Model, extractor: extractors.Extractor, seen: Seen, kind: int, count: int, seed: int, counts: dict[str, int]
+    model: Model, extractor: extractors.Extractor, seen: Seen, label: int, count: int, seed: int, counts: dict[str, int]
 ) -> Iterator[Portion]:
-    """`count` pictures of a class without near copies and rejects, or what can be had of `TRIES` times as many."""
+    """`count` pictures of a class without near copies and rejects, or those among `TRIES` times as many candidates."""
     limits = copies.limit(seen.held_out_raw), copies.limit(seen.held_out_features)
     kept = 0
     for start in range(0, TRIES * count, PORTION):
-        numbers = [seeds.key(seed, "expand", kind, start + i) for i in range(PORTION)]
-        pictures = model.pictures(numbers, kind)
+        numbers = [seeds.key(seed, "expand", label, start + i) for i in range(PORTION)]
+        pictures = model.pictures(numbers, label)
         near = in_pixels(pictures, seen.samples).distance <= limits[0]
         near |= copies.nearest(extractor.extract(pictures)[0], seen.features).distance <= limits[1]
         rejected = torch.zeros(PORTION, dtype=torch.bool)
@@ -171,7 +173,7 @@ def _draw(
         counts["copies"] += int(near.sum())
         counts["rejected"] += int((rejected & ~near).sum())
         kept += len(good)
-        yield Portion(pictures[good], torch.full((len(good),), kind), [numbers[i] for i in good.tolist()])
+        yield Portion(pictures[good], torch.full((len(good),), label), [numbers[i] for i in good.tolist()])
         if kept >= count:
             return
 
@@ -185,37 +187,37 @@ def _lessons(
     def doing(text: str) -> Doing:
         return Doing(text, 0.5 + 0.5 * done / jobs)
 
-    alone = []
+    synthetic = []
     for r in range(repeats):
         yield doing("a classifier learns from the new pictures")
-        alone.append(_accuracy([made], held_out, classes, seeds.key(seed, "alone", r)))
+        synthetic.append(_accuracy([made], held_out, classes, seeds.key(seed, "alone", r)))
         done += 1
     for size in sizes:
-        found: dict[str, list[float]] = {"real": [], "both": []}
+        accuracies: dict[str, list[float]] = {"real": [], "both": []}
         for r in range(repeats):
             some = _stratified(train, size, seeds.generator(seed, "lesson", size, r))
             for name, parts in (("real", [some]), ("both", [some, made])):
                 yield doing(f"a classifier learns from {size:,} real images{' and the new ones' * (name == 'both')}")
-                found[name].append(_accuracy(parts, held_out, classes, seeds.key(seed, "classifier", size, r)))
+                accuracies[name].append(_accuracy(parts, held_out, classes, seeds.key(seed, "classifier", size, r)))
                 done += 1
-        yield Lesson(size, tuple(found["real"]), tuple(found["both"]), tuple(alone))
+        yield Lesson(size, tuple(accuracies["real"]), tuple(accuracies["both"]), tuple(synthetic))
 
 
 def _stratified(split: Split, size: int, random: torch.Generator) -> Split:
-    """`size` images, of each class as nearly equal a share as the data has."""
+    """`size` images, with each class's share as near as possible to its share of the data."""
     assert split.labels is not None
     order = torch.randperm(len(split.images), generator=random)
     labels = split.labels[order]
-    place = torch.empty(len(order), dtype=torch.double)  # the how many-th of its class, as a share of the class
+    rank = torch.empty(len(order), dtype=torch.double)  # each image's place within its class, from 0 to 1
     for c in labels.unique():
-        mine = labels == c
-        place[mine] = (torch.arange(int(mine.sum())) + 0.5).double() / int(mine.sum())
-    chosen = order[place.argsort(stable=True)[:size]]
+        of_class = labels == c
+        rank[of_class] = (torch.arange(int(of_class.sum())) + 0.5).double() / int(of_class.sum())
+    chosen = order[rank.argsort(stable=True)[:size]]
     return Split(split.images[chosen], split.labels[chosen])
 
 
 class _Classifier(nn.Module):
-    """Three convolutions of stride 2 or 1 with batch norm, their mean over 2 x 2 places or so, a linear layer."""
+    """Three convolutions with batch norm, average pooling to 3 x 3, and a linear layer."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
@@ -230,7 +232,7 @@ class _Classifier(nn.Module):
 
 
 def _accuracy(parts: Sequence[Split], held_out: Split, classes: int, seed: int) -> float:
-    """Accuracy on held-out images of a fresh classifier; of two parts a half or more of each batch is the first."""
+    """A fresh classifier's accuracy on held-out images; with two parts, at least half of each batch is the first."""
     counts = [len(part.images) for part in parts]
     steps = min(MOST_STEPS, max(LEAST_STEPS, PASSES * sum(counts) // BATCH))
     first = BATCH if len(parts) == 1 else round(BATCH * max(0.5, counts[0] / sum(counts)))
@@ -258,5 +260,5 @@ def _accuracy(parts: Sequence[Split], held_out: Split, classes: int, seed: int) 
     return float((guesses == held_out.labels).double().mean())
 
 
-def _and(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def _and(items: Sequence[str]) -> str:
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

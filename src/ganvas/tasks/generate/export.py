@@ -1,4 +1,4 @@
-"""What a trained generator is exported as: its networks as ONNX files, and a page that draws in a browser."""
+"""The exports of a trained generator: its networks as ONNX files, and a page that generates in a browser."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ganvas.tasks.generate.detect.detector import Detector, summary
 if TYPE_CHECKING:
     from ganvas.tasks.generate.model import Model
 
-SEEDS = 1_000  # whose latent vectors a page knows
+SEEDS = 1_000  # seeds whose latent vectors come with a page
 WEB = Path(__file__).parent / "web"
-KNOWN = ("recipe", "images", "data_name", "fingerprint", "licence", "network", "detector")  # of the model's card
-ALARMS = (0.01, 0.05, 0.1)  # false-alarm rates whose thresholds a detector's file has
+ENTRIES = ("recipe", "images", "data_name", "fingerprint", "licence", "network", "detector")  # of the model's card
+ALARMS = (0.01, 0.05, 0.1)  # false-alarm rates whose thresholds are in a detector's file
 
 
 class _CalibratedDetector(nn.Module):
-    """images [B, C, H, W] in [-1, 1] -> the probability [B] that each is of the kind that was trained on."""
+    """images [B, C, H, W] in [-1, 1] -> the probability [B] that each is like the training images."""
 
     def __init__(self, discriminator: nn.Module, detector: Detector) -> None:
         super().__init__()
@@ -37,10 +37,10 @@ class _CalibratedDetector(nn.Module):
 
 
 def exports(model: Model) -> Exports:
-    """`generator.onnx`, `detector.onnx` where the model has a detector, and a page with the generator.
+    """`generator.onnx`, `detector.onnx` if the model has a detector, and a page with the generator.
 
     The generator's inputs: z float [B, latent_dim] and, for a model with classes, labels int64 [B]; its output: images
-    float [B, C, H, W] in [-1, 1]. The detector's: images as these; probability float [B].
+    float [B, C, H, W] in [-1, 1]. The detector's input: such images; its output: probability float [B].
     """
     generator = _generator(model)
     networks = (generator,) if model.detector is None else (generator, _detector(model, model.detector))
@@ -74,10 +74,10 @@ def _detector(model: Model, detector: Detector) -> OnnxNetwork:
 
 
 def card_of(model: Model) -> dict[str, Any]:
-    """What another program must know of a model."""
+    """What another program must know about a model."""
     spec = model.spec
     return {
-        **{name: model.card[name] for name in KNOWN if name in model.card},
+        **{name: model.card[name] for name in ENTRIES if name in model.card},
         "classes": list(model.class_names),
         "latent_dim": model.latent_dim,
         "channels": spec.channels,
@@ -88,15 +88,15 @@ def card_of(model: Model) -> dict[str, Any]:
 
 
 def _page_files(model: Model) -> dict[str, bytes]:
-    """The files of the page beside its generator."""
+    """The files of the page, except its generator."""
     spec, card, runtime = model.spec, model.card, runtime_files()
-    about = (
+    description = (
         f"{spec.size}x{spec.size} pictures by a network that saw {card['images']:,} images of {card['data_name']} "
         f"(licence: {card['licence']}). It runs on your own machine; nothing is sent anywhere."
     )
     settings = {
         "title": f"{card['recipe']}: a generator in your browser",
-        "about": about,
+        "about": description,
         "classes": list(model.class_names),
         "latent_dim": model.latent_dim,
         "size": spec.size,

@@ -19,16 +19,16 @@ from ganvas.core.model import Loaded, Section, TrainedModel, Usage, networks_of
 from ganvas.images import tensors as im
 from ganvas.images.spec import ImageSpec
 from ganvas.tasks.generate.detect.detector import Detector, probabilities, smallest_alarm, why_none_in
-from ganvas.tasks.generate.rejection import Selector, kept
+from ganvas.tasks.generate.rejection import Selector, generate
 
 BATCH = 256  # pictures that are drawn at a time
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How probable it is (0..1) that an image is of the kind that was trained on, and 'yes', 'no' or 'not sure'.
+    """The probability (0..1) that an image is of the kind that was trained on, and 'yes', 'no' or 'not sure'.
 
-    The probability holds where as many images of this kind as others come.
+    The probability assumes that images of this kind and others come equally often.
     """
 
     probability: float
@@ -37,7 +37,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Model(TrainedModel):
-    """A trained pair of networks and the card that explains them."""
+    """A trained pair of networks and the card that describes them."""
 
     optional = {"detector": dict}  # noqa: RUF012
     abilities = ("draw", "walk", "write", "export", "judge", "play")
@@ -55,15 +55,15 @@ class Model(TrainedModel):
 
     @classmethod
     def from_parts(cls, parts: Loaded) -> Model:
-        found, names = parts.parts, tuple(parts.card["classes"])
-        selector, detector = found.get("selector"), found.get("detector")
+        modules, names = parts.parts, tuple(parts.card["classes"])
+        selector, detector = modules.get("selector"), modules.get("detector")
         assert selector is None or isinstance(selector, Selector)
         assert detector is None or isinstance(detector, Detector)
         latent_dim = parts.config.latent_dim
         return cls(
             parts.path,
-            found["generator"],
-            found["discriminator"],
+            modules["generator"],
+            modules["discriminator"],
             parts.spec,
             latent_dim,
             names,
@@ -105,14 +105,14 @@ class Model(TrainedModel):
         Args:
             n: how many.
             classes: a class (its number or name) for all of them, or a list of n; None takes the classes in turn.
-            seed: of the first picture; a seed and a class are one picture, however many are drawn with it.
+            seed: of the first picture; a seed and a class always give the same picture, however many are drawn.
             truncation: limit of the latent numbers (1 to 2 is usual): fewer odd pictures, less variety.
 
         Returns:
             float [n, C, H, W] in [-1, 1] on the CPU.
 
         Raises:
-            UserError: a class that the model does not have, a list of another length than n, or a truncation of 0.
+            UserError: a class that the model does not have, a list whose length is not n, or a truncation of 0.
         """
         return torch.cat(
             [
@@ -129,10 +129,10 @@ class Model(TrainedModel):
     ) -> Iterator[Tensor]:
         """As `sample`, for any list of seeds, in portions of up to 256 pictures.
 
-        Processes that work together (`distributed.joined`) draw a portion each, and the first of them gets all.
+        Processes that work together (`distributed.joined`) share the portions, and the first process gets them all.
 
         Raises:
-            UserError: a class or a truncation that there is not, or the generator draws values that are no numbers.
+            UserError: an unknown class, an impossible truncation, or the generator returns values that are not numbers.
         """
         if truncation is not None and not truncation > 0:
             raise UserError(f"truncation is {truncation:g}; it must be above 0 (1 to 2 is usual; none: leave it out).")
@@ -142,18 +142,18 @@ class Model(TrainedModel):
         @torch.inference_mode()
         def portion(i: int) -> Tensor:
             y = None if labels is None else labels[i : i + BATCH].to(device)
-            return kept(self.generator, self.selector, numbers[i : i + BATCH], self.latent_dim, y, truncation).cpu()
+            return generate(self.generator, self.selector, numbers[i : i + BATCH], self.latent_dim, y, truncation).cpu()
 
         done = 0
-        for drawn in distributed.spread(range(0, len(numbers), BATCH), portion):
-            bad = (~drawn.isfinite()).flatten(1).any(1).nonzero()[:, 0].tolist()
+        for pictures in distributed.spread(range(0, len(numbers), BATCH), portion):
+            bad = (~pictures.isfinite()).flatten(1).any(1).nonzero()[:, 0].tolist()
             if bad:
                 seed = numbers[done + bad[0]]
                 raise UserError(
                     f"{self.path} draws values that are not numbers (seed {seed}): its training went wrong."
                 )
-            done += len(drawn)
-            yield drawn
+            done += len(pictures)
+            yield pictures
 
     def pictures(
         self,
@@ -165,7 +165,7 @@ class Model(TrainedModel):
         return im.join(map(im.to_uint8, self.draw(numbers, classes, truncation)), self.spec.channels, self.spec.size)
 
     def detect(self, images: Tensor, alarm: float = 0.05) -> list[Verdict]:
-        """Ask the discriminator whether images are of the kind that it was trained on.
+        """Check whether images are of the kind that the discriminator was trained on.
 
         Args:
             images: uint8 [n, C, H, W], or float in [-1, 1] (rounded to 8 bits first).
@@ -182,11 +182,11 @@ class Model(TrainedModel):
         if not len(pixels):
             return []
         no, yes = detector.thresholds(alarm)
-        found = probabilities(self.discriminator, detector, pixels).tolist()
-        return [Verdict(p, "no" if p < no else "yes" if p >= yes else "not sure") for p in found]
+        chances = probabilities(self.discriminator, detector, pixels).tolist()
+        return [Verdict(p, "no" if p < no else "yes" if p >= yes else "not sure") for p in chances]
 
     def detector_for(self, alarm: float) -> Detector:
-        """The detector, where it can be asked with this false-alarm rate.
+        """The detector, if it can be used with this false-alarm rate.
 
         Raises:
             UserError: the model has none, or the rate is out of range.
@@ -204,14 +204,15 @@ class Model(TrainedModel):
 
     @property
     def no_detector(self) -> str:
-        """Why there is no detector, without a full stop; empty where there is one."""
+        """Why there is no detector, without a full stop; empty if there is one."""
         return "" if self.detector is not None else why_none_in(self.card)
 
     @property
     def smallest_alarm(self) -> float:
-        """The smallest false-alarm rate that the detector can promise; 0 where the card does not tell."""
-        found = self.card.get("detector")
-        counts = [found.get(key) for key in ("calibrated", "real")] if isinstance(found, dict) else []  # older: as many
+        """The smallest false-alarm rate that the detector can promise; 0 if the card does not say."""
+        report = self.card.get("detector")
+        # older cards have only "real", which was the same number
+        counts = [report.get(key) for key in ("calibrated", "real")] if isinstance(report, dict) else []
         count = next((n for n in counts if type(n) is int and n > 0), None)
         return smallest_alarm(count) if count else 0.0
 
@@ -219,7 +220,7 @@ class Model(TrainedModel):
         """Class numbers int64 [n] for `classes` as `sample` takes them; None for a model without classes.
 
         Raises:
-            UserError: a class that the model does not have, or a list of another length than n.
+            UserError: a class that the model does not have, or a list whose length is not n.
         """
         if not self.class_names:
             if classes is not None:
@@ -235,7 +236,7 @@ class Model(TrainedModel):
         return torch.tensor(numbers)
 
     def class_number(self, name: int | str) -> int:
-        """The number of a class given by number or name.
+        """The number of a class that is given by number or name.
 
         Raises:
             UserError: the model has no such class.
@@ -251,9 +252,9 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Model:
     """Load a trained model from a run's folder, a model file or hf://user/name; nothing else is needed.
 
     Args:
-        device: where to draw and judge; auto: a CUDA device where there is one, else the CPU.
+        device: where the networks run; auto: a CUDA device if there is one, else the CPU.
 
     Raises:
-        UserError: there is no such file, it is damaged, it was written by a newer version, or it draws nothing.
+        UserError: the file is missing, damaged, from a newer version, or not of a model that draws from noise.
     """
     return Model.from_parts(networks_of(path, "generate", device))

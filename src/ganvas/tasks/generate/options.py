@@ -1,4 +1,4 @@
-"""What the commands of this task make of the user's words: seeds, classes, names of files."""
+"""Command-line arguments of this task's commands: seeds, classes, names of files."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ Class = Annotated[str | None, Parameter(name="--class")]
 
 
 def classes_of(model: Model, text: str | None, count: int) -> list[int | str] | None:
-    """'3,8' -> these classes in turn, `count` of them; None stays None.
+    """'3,8' -> `count` classes, these two in turn; None stays None.
 
     Raises:
         UserError: the model has no such class, or none at all.
     """
     if text is None:
         return None
-    chosen = named(model, text)
+    chosen = parse_classes(model, text)
     return [chosen[i % len(chosen)] for i in range(count)]
 
 
-def named(model: Model, text: str) -> list[int | str]:
-    """'3,8' -> the numbers of these classes; a class whose own name has a comma in it may be named alone.
+def parse_classes(model: Model, text: str) -> list[int | str]:
+    """'3,8' -> the numbers of these classes; a class with a comma in its name can only be given alone.
 
     Raises:
         UserError: the model has no such class.
     """
     if not model.class_names:
-        return [text]  # the model itself says that it has none
+        return [text]  # the model raises an error later
     names = [text] if text in model.class_names else [name.strip() for name in text.split(",")]
     return [model.class_number(name) for name in names]
 
 
 def png_at(out: Path | None, usual: str, force: bool) -> Path:
-    """Where a PNG is to be written: what --out says, else the usual name with the first number that is free.
+    """The path for a PNG: --out, or else the usual name with the first free number.
 
     Raises:
-        UserError: --out is another form, or is there already.
+        UserError: --out is not a PNG, or exists already.
     """
     if out is None:
         return free(Path(usual))
@@ -56,10 +56,10 @@ def png_at(out: Path | None, usual: str, force: bool) -> Path:
 
 
 def numbers_of(seeds: str | None, count: int | None) -> Sequence[int]:
-    """The seeds that --seeds and --count mean together.
+    """The seeds that --seeds and --count stand for.
 
     Raises:
-        UserError: they contradict each other, or are no numbers.
+        UserError: they contradict each other, or are not numbers.
     """
     listed = seed_list(seeds or ("0" if count is not None else "0-63"))
     if count is None:
@@ -77,7 +77,7 @@ def seed_list(text: str) -> Sequence[int]:
     """'0,5,10-12' -> [0, 5, 10, 11, 12].
 
     Raises:
-        UserError: the text is no list of seeds.
+        UserError: the text is not a list of seeds.
     """
     numbers: list[range] = []
     try:

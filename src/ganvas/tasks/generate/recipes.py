@@ -1,7 +1,7 @@
-"""Recipes for drawing from noise: each public function is one, and its docstring its result card.
+"""Recipes for drawing from noise: each public function is a recipe, and its docstring lists results.
 
-`ganvas train NAME` runs one, with '-' for '_'. Your own need no fork:
-write such a function in a file and say `ganvas train my_recipes.py:mine`.
+`ganvas train NAME` runs one, with '-' for '_'. You can write your own without a fork:
+put such a function in a file and run `ganvas train my_recipes.py:mine`.
 """
 
 from __future__ import annotations

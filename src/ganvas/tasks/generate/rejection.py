@@ -1,9 +1,9 @@
-"""Discriminator rejection sampling (Azadi et al. 2019): a selector learns which drawings give the forger away.
+"""Discriminator rejection sampling (Azadi et al. 2019): a selector learns which samples look generated.
 
-The discriminator of the contest is as old as its generator and misses what they both got used to. The selector is new:
-it is trained on training images against drawings of the finished generator, and then keeps a drawing with a
-probability that grows with how real it looks. Other candidates of a seed lie near it in latent space, so that the
-pictures change in what gives them away and not in kind. A seed still is one picture: all follows from it.
+The discriminator was trained along with its generator and overlooks flaws that both grew used to. The selector is a
+fresh network: it is trained on training images against samples of the finished generator, and then keeps a sample with
+a probability that grows with how real it looks. The other candidates of a seed lie near it in latent space: they differ
+in their flaws and not in what they show. A seed still gives one picture: everything is derived from it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ganvas.images import tensors as im
 from ganvas.metrics.two_sample import teach
 from ganvas.training.batches import Batches
 
-CANDIDATES = 8  # drawings of a seed at most: where none is kept, the first is taken
+CANDIDATES = 8  # samples that are tried for a seed at most: if none is kept, the first is taken
 NEARNESS = 0.85  # correlation of a candidate's latent vector with that of its seed
-EASE = 0.7  # share of the drawings that are kept with a probability below a half
-TRIAL = 2_000  # drawings, at most, from which the ease is set
+EASE = 0.7  # share of the samples that are kept with a probability below a half
+TRIAL = 2_000  # samples, at most, from which the threshold is set
 
 
 class Selector(nn.Module):
-    """Convolutions with batch norm (the two kinds together in a batch) and two linear layers."""
+    """Convolutions with batch norm (real and generated images share a batch) and two linear layers."""
 
     def __init__(self, channels: int, size: int) -> None:
         super().__init__()
@@ -43,41 +43,41 @@ class Selector(nn.Module):
         self.shift = nn.Buffer(torch.zeros(()))
 
     def forward(self, images: Tensor) -> Tensor:
-        """images [B, C, H, W] in [-1, 1] -> logits [B], positive for real; they are rounded to 8 bits first."""
+        """images [B, C, H, W] in [-1, 1], rounded to 8 bits first -> logits [B], positive for real."""
         return self.head(self.body(im.to_float(im.levels(images)))).squeeze(1)
 
 
 def learn(selector: Selector, generator: nn.Module, batches: Batches, latent_dim: int, images: int) -> Iterator[Tensor]:
-    """Train a selector on so many training images and as many new drawings; yields the loss of each step."""
+    """Train a selector on `images` training images and as many new samples; yields the loss of each step."""
     total = max(1, images // batches.batch)
 
-    def contest() -> Iterator[tuple[Tensor, Tensor]]:
+    def labelled_batches() -> Iterator[tuple[Tensor, Tensor]]:
         for step in range(total):
             seeds.seed_all(seeds.key(batches.seed, "selector", step), batches.device)
             real = batches.at(step * batches.batch)
-            fake = draw(generator, torch.randn(len(real.real), latent_dim), real.labels)
+            fake = sample(generator, torch.randn(len(real.real), latent_dim), real.labels)
             both = torch.cat([real.real, fake])
             yield both, torch.arange(len(both), device=both.device) < len(real.real)
 
-    yield from teach(selector, contest(), total)
+    yield from teach(selector, labelled_batches(), total)
     seen = batches.seen(TRIAL)
     numbers = [seeds.key(batches.seed, "selector trial", i) for i in range(len(seen.real))]
     parts = torch.arange(len(numbers)).split(256)
     with torch.no_grad():
         logits = []
         for part in parts:
-            kinds = None if seen.labels is None else seen.labels[part.to(seen.labels.device)]
-            logits.append(selector(draw(generator, seeds.latents([numbers[i] for i in part], latent_dim), kinds)))
+            labels = None if seen.labels is None else seen.labels[part.to(seen.labels.device)]
+            logits.append(selector(sample(generator, seeds.latents([numbers[i] for i in part], latent_dim), labels)))
         selector.shift.copy_(torch.cat(logits).quantile(EASE))
 
 
 @torch.no_grad()
-def draw(generator: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
+def sample(generator: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
     return generator(z.to(next(generator.parameters()).device), labels).float()
 
 
 def candidates(numbers: Sequence[int], latent_dim: int, candidate: int, truncation: float | None = None) -> Tensor:
-    """Latent vectors [n, latent_dim] of a candidate of each seed; candidate 0 is the seed's own."""
+    """The latent vector of one candidate for each seed, [n, latent_dim]; candidate 0 is the seed's own."""
     z = seeds.latents(numbers, latent_dim)
     if candidate:
         z = NEARNESS * z + math.sqrt(1 - NEARNESS**2) * seeds.latents(numbers, latent_dim, candidate)
@@ -92,27 +92,27 @@ def pick(
     labels: Tensor | None,
     truncation: float | None = None,
 ) -> Tensor:
-    """The kept picture of each seed, [n, C, H, W]: its first candidate that the selector lets pass.
+    """One picture for each seed, [n, C, H, W]: its first candidate that the selector accepts.
 
-    Candidate 0 is what the generator alone draws for the seed; it is kept where none passes.
+    Candidate 0 is what the generator alone makes of the seed; it is used if none is accepted.
     """
     pictures, left = torch.empty(0), torch.arange(len(numbers))
-    luck = torch.stack([torch.rand(CANDIDATES, generator=seeds.generator(number, "luck")) for number in numbers])
+    chances = torch.stack([torch.rand(CANDIDATES, generator=seeds.generator(number, "luck")) for number in numbers])
     for candidate in range(CANDIDATES):
         z = candidates([numbers[i] for i in left.tolist()], latent_dim, candidate, truncation)
-        drawn = draw(generator, z, None if labels is None else labels[left.to(labels.device)])
-        passed = luck[left, candidate] < torch.sigmoid(selector(drawn) - selector.shift).cpu()
+        samples = sample(generator, z, None if labels is None else labels[left.to(labels.device)])
+        accepted = chances[left, candidate] < torch.sigmoid(selector(samples) - selector.shift).cpu()
         if candidate == 0:
-            pictures = drawn
+            pictures = samples
         else:
-            pictures[left[passed].to(drawn.device)] = drawn[passed.to(drawn.device)]
-        left = left[~passed]
+            pictures[left[accepted].to(samples.device)] = samples[accepted.to(samples.device)]
+        left = left[~accepted]
         if not len(left):
             break
     return pictures
 
 
-def kept(
+def generate(
     generator: nn.Module,
     selector: nn.Module | None,
     numbers: Sequence[int],
@@ -120,7 +120,7 @@ def kept(
     labels: Tensor | None,
     truncation: float | None = None,
 ) -> Tensor:
-    """The picture of each seed that people see, [n, C, H, W]: as `pick`, or as drawn where there is no selector."""
+    """The final picture of each seed, [n, C, H, W]: by `pick`, or by the generator alone if there is no selector."""
     if isinstance(selector, Selector):
         return pick(generator, selector, numbers, latent_dim, labels, truncation)
-    return draw(generator, seeds.latents(numbers, latent_dim, truncation=truncation), labels)
+    return sample(generator, seeds.latents(numbers, latent_dim, truncation=truncation), labels)

@@ -1,4 +1,4 @@
-"""What a run's report says of a model that draws from noise."""
+"""The report of a run that trains a generator."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUANTITIES = {
 
 
 def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
-    """Who is ahead, what `ganvas evaluate` found, the curves, and the latest figures."""
+    """Which network is ahead, the figures of `ganvas evaluate`, the curves, and the latest figures."""
     checks = [row for row in run.rows(run.metrics) if row.get("metric") == diagnosis.CHECK]
     objective = LOSSES.get(str(group(card, "task").get("loss")))
     return [
@@ -61,16 +61,16 @@ def _curves(rows: Rows, objective: Objective | None) -> list[Markup]:
 
 def _latest(rows: Rows, checks: Rows) -> list[Markup]:
     """The last line of the log, and the diversity of the last check."""
-    last = {**(rows[-1] if rows else {}), "diversity": checks[-1].get("diversity") if checks else None}
-    lines = figure_rows(last, {**GENERAL, **QUANTITIES})
+    latest = {**(rows[-1] if rows else {}), "diversity": checks[-1].get("diversity") if checks else None}
+    lines = figure_rows(latest, {**GENERAL, **QUANTITIES})
     where = f"At {rows[-1]['images']:,.0f} images: means since the line before" if rows else "The latest check"
     return [markup.section("The latest figures", [markup.table(lines, where, soft=True)])] if lines else []
 
 
 def _measured(run: Run) -> list[Markup]:
-    """What `ganvas evaluate` found: the newest figure of each metric, and the distance over the training."""
+    """The figures of `ganvas evaluate`: the newest of each metric, and the distance over the training."""
     rows = run.figures()
-    newest = {str(row["metric"]): row for row in rows}  # of some there may be only why there is no figure
+    newest = {str(row["metric"]): row for row in rows}  # some may hold only the reason why there is no figure
     newest = [row for row in newest.values() if number(row, "value") is not None]
     rows = [row for row in rows if number(row, "value") is not None]
     if not newest:
@@ -91,7 +91,7 @@ def _measured(run: Run) -> list[Markup]:
 
 
 def _distances(rows: Rows) -> Markup:
-    """The Frechet distance over the training, of the number of pictures that was measured most often."""
+    """The Frechet distance over the training, for the number of pictures that was measured most often."""
     rows = [row for row in rows if row["metric"] == "frechet"]
     counts = [row["protocol"].get("count") for row in rows]
     if not counts:
@@ -99,7 +99,7 @@ def _distances(rows: Rows) -> Markup:
     count = max(set(counts), key=counts.count)
     points = {
         row["images"]: {"images": row["images"], "frechet": row["value"], "real": row["floor"]}
-        for row in rows  # the newest figure of a model
+        for row in rows  # for each model its newest figure
         if row["protocol"].get("count") == count
     }
     if len(points) < 2:
@@ -109,7 +109,7 @@ def _distances(rows: Rows) -> Markup:
 
 
 def _no_detector(run: Run) -> list[Markup]:
-    """Why a finished training left no detector."""
+    """Why a finished training has no detector."""
     card = model_card(run)
     if not card.get("finished") or "detector" in card:
         return []

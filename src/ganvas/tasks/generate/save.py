@@ -1,6 +1,6 @@
-"""Many pictures as files, a portion at a time: a folder or zip of PNGs (a sub-folder a class), .npz, or IDX.
+"""Save many pictures, a portion at a time: a folder or zip of PNGs (one sub-folder per class), .npz, or IDX files.
 
-What is written is first written beside its place and then renamed: whoever stops leaves nothing half-written behind.
+Everything is written under a temporary name and then renamed, so that nothing half-written is left after a stop.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from ganvas.images import tensors as im
 from ganvas.images.spec import ImageSpec
 from ganvas.tasks.generate.model import Model
 
-OURS = re.compile(r"seed-?\d+(-\d+)?\.png")  # the pictures of a folder, as they are written here
+OUR_NAMES = re.compile(r"seed-?\d+(-\d+)?\.png")  # names of the pictures that are written to a folder here
 
 
 @dataclass(frozen=True)
 class Portion:
-    """Some pictures: uint8 [n, C, H, W], their class numbers [n] (None: no classes), and their seeds."""
+    """Pictures uint8 [n, C, H, W], their class numbers [n] (None: no classes), and their seeds."""
 
     images: Tensor
     labels: Tensor | None
@@ -47,11 +47,11 @@ def portions(
     classes: int | str | Sequence[int | str] | None = None,
     truncation: float | None = None,
 ) -> Iterator[Portion]:
-    """What a model draws for these seeds, as `Model.draw` takes them, a portion at a time."""
+    """A model's pictures of these seeds, a portion at a time; see `Model.draw`."""
     labels, start = model.labels(classes, len(numbers)), 0
-    for drawn in model.draw(numbers, classes, truncation):
-        end = start + len(drawn)
-        yield Portion(im.to_uint8(drawn), None if labels is None else labels[start:end], numbers[start:end])
+    for pictures in model.draw(numbers, classes, truncation):
+        end = start + len(pictures)
+        yield Portion(im.to_uint8(pictures), None if labels is None else labels[start:end], numbers[start:end])
         start = end
 
 
@@ -59,13 +59,13 @@ Add = Callable[[Portion], None]
 
 
 def check(path: Path, spec: ImageSpec, force: bool = False) -> None:
-    """Can pictures be saved there? To be asked before any are drawn.
+    """Check that pictures can be saved there; called before any are generated.
 
     Args:
-        force: as `save` has it.
+        force: see `save`.
 
     Raises:
-        UserError: the form cannot hold such pictures, or there is something already.
+        UserError: the form cannot hold such pictures, or something is there already.
     """
     form = _form(path, spec)
     if form is not _folder:
@@ -73,9 +73,9 @@ def check(path: Path, spec: ImageSpec, force: bool = False) -> None:
     elif os.path.lexists(path):
         if not path.is_dir():
             check_free(path)
-        others = sorted(p for p in path.rglob("*") if not (p.is_dir() or OURS.fullmatch(p.name)))
-        if others and force:
-            raise UserError(f"{path} holds other files, such as {others[0].relative_to(path)}: choose a new folder.")
+        foreign = sorted(p for p in path.rglob("*") if not (p.is_dir() or OUR_NAMES.fullmatch(p.name)))
+        if foreign and force:
+            raise UserError(f"{path} holds other files, such as {foreign[0].relative_to(path)}: choose a new folder.")
         if any(path.iterdir()) and not force:
             raise UserError(f"{path} is there already and holds files. Choose a new folder, or --force to replace it.")
 
@@ -88,40 +88,40 @@ def save(
     class_names: Sequence[str],
     force: bool = False,
 ) -> Iterator[int]:
-    """Write pictures as they come, in the form that the name asks for; yields how many are written.
+    """Write pictures as they come, in the form that the name implies; yields how many are written so far.
 
     Args:
         path: `NAME.npz`, `NAME.zip`, `train-images-idx3-ubyte[.gz]` (labels beside it); other names: a new folder.
-        count: pictures in all portions together.
-        force: overwrite a file that is there, and replace a folder that holds nothing but pictures saved before.
+        count: number of pictures in all portions.
+        force: overwrite an existing file, and replace a folder that holds only pictures saved by an earlier call.
 
     Raises:
-        UserError: the place is taken, the form cannot hold such pictures, or the system refused; nothing is left.
+        UserError: the path is taken, the form cannot hold such pictures, or writing failed; nothing is left behind.
     """
     check(path, spec, force)
     form = _form(path, spec)
     make_folder(path.parent)
     try:
         with ExitStack() as stack:
-            places = [(stack.enter_context(part_of(path, folder=form is _folder)), path)]
+            outputs = [(stack.enter_context(part_of(path, folder=form is _folder)), path)]
             if form is _idx and spec.classes:
-                places.append((stack.enter_context(part_of(_labels_beside(path))), _labels_beside(path)))
+                outputs.append((stack.enter_context(part_of(_labels_beside(path))), _labels_beside(path)))
             done = 0
-            with form([part for part, _ in places], count, spec, class_names) as add:
+            with form([part for part, _ in outputs], count, spec, class_names) as add:
                 for portion in portions:
                     add(portion)
                     done += len(portion.images)
                     yield done
-            for made, place in places:
-                if made.is_dir() and place.is_dir():
-                    shutil.rmtree(place)
-                os.replace(made, place)
+            for part, final in outputs:
+                if part.is_dir() and final.is_dir():
+                    shutil.rmtree(final)
+                os.replace(part, final)
     except OSError as error:
         raise cannot("write", path, error) from error
 
 
 def renamed(path: Path, spec: ImageSpec, class_names: Sequence[str]) -> str:
-    """A sentence where classes cannot be called in a folder or an archive what they are called; mostly ''."""
+    """A sentence that lists the classes whose folders must have other names than they; '' if there are none."""
     if not spec.classes or _form(path, spec) not in (_folder, _zip):
         return ""
     pairs = [f"{old!r} is {new}" for old, new in zip(class_names, apart(class_names), strict=True) if old != new]
@@ -151,14 +151,14 @@ def _form(path: Path, spec: ImageSpec) -> Any:
 
 @contextmanager
 def _npz(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
-    """images uint8 [N, H, W] or [N, H, W, C], labels, seeds, class_names; not compressed, as `numpy.savez` has it."""
+    """images uint8 [N, H, W] or [N, H, W, C], labels, seeds, class_names; not compressed, as by `numpy.savez`."""
     shape = (count, spec.size, spec.size) + ((spec.channels,) if spec.channels > 1 else ())
     labels: list[np.ndarray] = []
     numbers: list[int] = []
     with zipfile.ZipFile(parts[0], "w") as archive:
         with archive.open("images.npy", "w", force_zip64=True) as file:
-            head = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, head)
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
 
             def add(portion: Portion) -> None:
                 pixels = portion.images.permute(0, 2, 3, 1).contiguous().numpy()
@@ -177,14 +177,14 @@ def _npz(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -
 
 
 def _pngs(portion: Portion, folders: Sequence[str], used: Counter[str]) -> Iterator[tuple[str, bytes]]:
-    """Each picture's name, below its class's folder, and its PNG; `used`: how often each name came before."""
+    """Each picture's path, within its class's folder, and its PNG; `used`: how often each name came before."""
     for i, number in enumerate(portion.seeds):
         name = f"seed{number:06d}"
         if portion.labels is not None:
             name = f"{folders[int(portion.labels[i])]}/{name}"
         used[name] += 1
-        again = f"-{used[name]}" if used[name] > 1 else ""  # a seed that was asked for twice
-        yield f"{name}{again}.png", sheets.png(sheets.grid(portion.images[i : i + 1], 1))
+        suffix = f"-{used[name]}" if used[name] > 1 else ""  # a seed that was requested twice
+        yield f"{name}{suffix}.png", sheets.png(sheets.grid(portion.images[i : i + 1], 1))
 
 
 @contextmanager
@@ -214,21 +214,21 @@ def _folder(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]
 
 @contextmanager
 def _idx(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
-    """Two files, as MNIST comes: pictures, and labels (the class's own number where its name is one)."""
-    own = {int(name) for name in names if name.isdecimal() and len(name) < 9 and int(name) < 256}
-    by_name = len(own) == len(names)  # '3' and '03' are two classes
+    """Two files like MNIST's: pictures, and labels (the class names if all are numbers, else the class numbers)."""
+    numbers = {int(name) for name in names if name.isdecimal() and len(name) < 9 and int(name) < 256}
+    by_name = len(numbers) == len(names)  # '3' and '03' are two classes
     values = np.array([int(name) if by_name else i for i, name in enumerate(names)], np.uint8)
-    packed = ".gz." in parts[0].name
+    compressed = ".gz." in parts[0].name
 
-    def begin(place: Path, *shape: int) -> IO[bytes]:
-        file = gzip.open(place, "wb", compresslevel=6) if packed else open(place, "wb")  # noqa: SIM115
+    def create(path: Path, *shape: int) -> IO[bytes]:
+        file = gzip.open(path, "wb", compresslevel=6) if compressed else open(path, "wb")  # noqa: SIM115
         file.write(bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape))
         return file  # pyright: ignore[reportReturnType]
 
-    files = [begin(parts[0], count, spec.size, spec.size)]
+    files = [create(parts[0], count, spec.size, spec.size)]
     try:
         if spec.classes:
-            files.append(begin(parts[1], count))
+            files.append(create(parts[1], count))
 
         def add(portion: Portion) -> None:
             files[0].write(portion.images.numpy().tobytes())

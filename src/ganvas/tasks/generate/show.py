@@ -1,4 +1,4 @@
-"""What a person reads of what a detector and an expanded data set are worth: tables and sentences."""
+"""Printed tables and sentences about a detector and an expanded data set."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from ganvas.core.terminal import Console, say, say_json
 from ganvas.core.text import one_line
 from ganvas.metrics.show import spread
 from ganvas.tasks.generate.detect.detector import Detector, Report
-from ganvas.tasks.generate.detect_files import Judged
+from ganvas.tasks.generate.detect_files import Detected
 from ganvas.tasks.generate.expand import Lesson, conclusion
 
 
-def show_verdicts(judged: list[Judged], detector: Detector | None, alarm: float, as_json: bool) -> None:
-    """A line an image: how probable it is that it is of the kind, and the verdict."""
+def show_verdicts(detected: list[Detected], detector: Detector | None, alarm: float, as_json: bool) -> None:
+    """Print one row for each image: its probability of being of the kind, and the verdict."""
     if as_json:
-        for j in judged:
-            row = {"file": str(j.path), "probability": round(j.verdict.probability, 4), "verdict": j.verdict.kind}
-            say_json({**row, **({"converted": j.changes} if j.changes else {})})
+        for d in detected:
+            row = {"file": str(d.path), "probability": round(d.verdict.probability, 4), "verdict": d.verdict.kind}
+            say_json({**row, **({"converted": d.changes} if d.changes else {})})
         return
     table = Table(box=None, pad_edge=False)
     for head in ("image", "of the kind", "verdict", "converted"):
         table.add_column(head, justify="right" if head == "of the kind" else "left", overflow="fold")
-    for j in judged:
-        table.add_row(Text(one_line(j.path)), f"{j.verdict.probability:.1%}", j.verdict.kind, j.changes)
+    for d in detected:
+        table.add_row(Text(one_line(d.path)), f"{d.verdict.probability:.1%}", d.verdict.kind, d.changes)
     Console().print(table)
-    if detector is not None and judged:
+    if detector is not None and detected:
         no, yes = detector.thresholds(alarm)
         say(f"\n'no' below {no:.1%}: so {alarm:.1%} of images of the kind are called. 'yes' from {yes:.1%} on.")
 
 
 def show_report(report: Report, title: str) -> None:
-    """What a detector is worth, as a table."""
+    """Print how good a detector is, as a table."""
     say(
         f"{title}: {report.real:,} real images that nothing has learned from. "
         f"Asked for {report.alarm:.1%} false alarms, it calls {report.false_alarm:.1%} of them 'no'.\n"
@@ -57,7 +57,7 @@ def show_report(report: Report, title: str) -> None:
 
 
 def show_lessons(lessons: list[Lesson]) -> None:
-    """What a classifier learns from real images, new ones and both, as a table and a sentence."""
+    """Print how well a classifier learns from real images, new ones and both, as a table and a sentence."""
     table = Table(box=None, pad_edge=False)
     for head in ("images", "real alone", "new alone", "both", "gain", "the new ones"):
         table.add_column(head, justify="left" if head == "the new ones" else "right", no_wrap=True)

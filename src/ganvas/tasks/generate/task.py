@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 32  # of a preview, one row per class
 FAKES = 7_500  # images of the finished generator that the detector learns from or is tested on
-PORTION = 250  # images drawn at a time
+PORTION = 250  # images generated at a time
 
 
 @dataclass(frozen=True)
 class Config:
-    """Loss, penalties and rhythm of the training, and what is learned when it ends."""
+    """Loss, penalties and schedule of the training, and what is learned when it ends."""
 
     loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
     r1: float = knob(0.0, "weight (gamma) of the squared gradient of D on real images", low=0, high=10**9)
@@ -102,11 +102,11 @@ class GenerateTask(Task):
         self.guessing = float(self.objective.d_loss(torch.zeros(1), torch.zeros(1))) or 1.0  # loss of a guessing D
         self.learned: dict[str, nn.Module] = {}
         self.findings: dict[str, Any] = {}
-        self.dials: dict[str, Tensor] = {}
-        self.gamma = Gamma(self.dials, config.penalty_share)
-        self.augment = Augment(self.dials, config.augment)
+        self.state: dict[str, Tensor] = {}
+        self.gamma = Gamma(self.state, config.penalty_share)
+        self.augment = Augment(self.state, config.augment)
         self._watch: copies.Watch | None = None
-        self._fakes: Tensor | None = None  # drawn in the discriminator's step, reused in the generator's
+        self._fakes: Tensor | None = None  # generated in the discriminator's step, reused in the generator's
 
     @classmethod
     def of(
@@ -125,17 +125,17 @@ class GenerateTask(Task):
 
     @classmethod
     def extras(cls, spec: ImageSpec, tensors: dict[str, Tensor]) -> dict[str, nn.Module]:
-        found: dict[str, nn.Module] = {}
+        modules: dict[str, nn.Module] = {}
         if any(name.startswith("selector.") for name in tensors):
-            found["selector"] = rejection.Selector(spec.channels, spec.size)
+            modules["selector"] = rejection.Selector(spec.channels, spec.size)
         if any(name.startswith("detector.") for name in tensors):
-            found["detector"] = detection.Detector(len(tensors["detector.mean"]))
-        return found
+            modules["detector"] = detection.Detector(len(tensors["detector.mean"]))
+        return modules
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         if batch.step == 0:
             self.gamma.start(self.spec.size**2, len(batch.real) * batch.ranks)
-        fakes = self._draw_fakes(batch)
+        fakes = self._generate_fakes(batch)
         fakes, real_images = self.augment(fakes, batch), self.augment(self._mirrored(batch), batch)
         weights = self._penalty_weights(batch.step)
         for name, images in (("r1", real_images), ("r2", fakes)):
@@ -153,16 +153,16 @@ class GenerateTask(Task):
             total = total + self.config.gradient_penalty * logged["gradient_penalty"]
         return {"total": total, "loss_d": loss, **losses.verdicts(self.objective, real, fake), **logged}
 
-    def _draw_fakes(self, batch: Batch) -> Tensor:
-        """Generated images for D, without gradients; kept for G's step, unless G pauses in this one."""
+    def _generate_fakes(self, batch: Batch) -> Tensor:
+        """Generated images for D, without gradients; stored for G's step, unless G pauses in this one."""
         pauses = (batch.step + 1) % self.config.d_steps != 0
         with torch.set_grad_enabled(not pauses):
-            fakes = self._draw(self.generator, batch)
+            fakes = self._generate(self.generator, batch)
         self._fakes = None if pauses else fakes
         return fakes.detach()
 
     def _penalty_weights(self, step: int) -> dict[str, float]:
-        """The weights of the gradient penalties R1 and R2 that this step has."""
+        """The weights of the gradient penalties R1 and R2 in this step."""
         if step % self.config.penalty_every:
             return {}
         return {name: weight for name, weight in (("r1", self.config.r1), ("r2", self.config.r2)) if weight}
@@ -170,10 +170,10 @@ class GenerateTask(Task):
     def _penalties(
         self, weights: dict[str, float], loss: Tensor, sides: dict[str, tuple[Tensor, Tensor]], step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted sum of this step's R1 and R2 penalties, and what is logged of them.
+        """The weighted sum of this step's R1 and R2 penalties, and what is logged about them.
 
         Args:
-            sides: logits [B] and the images [B, C, H, W] that they are of, by the penalty's name.
+            sides: logits [B] and their images [B, C, H, W], by the penalty's name.
         """
         penalty, logged = loss.new_zeros(()), {}
         for name, weight in weights.items():
@@ -195,15 +195,15 @@ class GenerateTask(Task):
         loss = self.objective.g_loss(real, fake)
         return {"total": loss, "loss_g": loss, "d_fake_after": losses.score(self.objective, fake)}
 
-    def heed(self, logged: dict[str, Tensor]) -> None:
-        self.gamma.heed(logged)
+    def update(self, logged: dict[str, Tensor]) -> None:
+        self.gamma.update(logged)
 
     @torch.no_grad()
     def adapt(self, generator: nn.Module, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:
         self.gamma.adapt()
         if not self.config.augment:
             return {}
-        fakes = self._draw(generator, train)
+        fakes = self._generate(generator, train)
 
         def mean_logit(images: Tensor, batch: Batch) -> Tensor:
             return self.discriminator(self.augment(images, batch), batch.labels).float().mean()
@@ -238,30 +238,30 @@ class GenerateTask(Task):
         yield "Now a detector learns to know such images from others (seconds)."
         train, held_out, seed = batches.data.train.samples, batches.data.held_out.samples, batches.seed
         starts = range(0, min(FAKES, len(train)), PORTION)
-        fakes = torch.cat([self._shown(generator, batches, start, train) for start in starts])
+        fakes = torch.cat([self._final_pictures(generator, batches, start, train) for start in starts])
         yield ""
         earlier = cut((path for _, path in run.previews()), self.spec)
         learn, test = fakes[: -len(fakes) // 3], fakes[-len(fakes) // 3 :]
         detector = detection.learn(self.discriminator, train, held_out, learn, earlier, seed, self.config.detect)
-        found = detection.report(self.discriminator, detector, held_out, test, seed, self.config.detect)
-        self.learned["detector"], self.findings["detector"] = detector, dataclasses.asdict(found)
+        report = detection.report(self.discriminator, detector, held_out, test, seed, self.config.detect)
+        self.learned["detector"], self.findings["detector"] = detector, dataclasses.asdict(report)
         yield (
-            f"The detector lets {1 - found.false_alarm:.1%} of {found.real:,} new real images pass, and "
-            f"{found.rows[0].passed:.1%} of this generator's pictures (ganvas detect)."
+            f"The detector lets {1 - report.false_alarm:.1%} of {report.real:,} new real images pass, and "
+            f"{report.rows[0].passed:.1%} of this generator's pictures (ganvas detect)."
         )
 
-    def _shown(self, generator: nn.Module, batches: Batches, start: int, train: Tensor) -> Tensor:
-        """Some images as users will get them, uint8 [n, C, H, W], with the classes of as many training images."""
+    def _final_pictures(self, generator: nn.Module, batches: Batches, start: int, train: Tensor) -> Tensor:
+        """Some pictures as users will get them, uint8 [n, C, H, W], with the classes of as many training images."""
         count = min(PORTION, FAKES - start, len(train) - start)
         numbers = [seeds.key(batches.seed, "detector", start + i) for i in range(count)]
         labels = batches.data.train.labels
         chosen = None if labels is None else labels[start : start + count].to(batches.device)
-        drawn = rejection.kept(generator, self.learned.get("selector"), numbers, self.latent_dim, chosen)
-        return im.to_uint8(drawn)
+        pictures = rejection.generate(generator, self.learned.get("selector"), numbers, self.latent_dim, chosen)
+        return im.to_uint8(pictures)
 
     @torch.no_grad()
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
-        fakes = self._draw(generator or self.generator, batch)
+        fakes = self._generate(generator or self.generator, batch)
         real = self.discriminator(batch.real, batch.labels).float()
         fake = self.discriminator(fakes, batch.labels).float()
         right_real, right_fake = losses.accuracy(self.objective, real, fake)
@@ -287,7 +287,7 @@ class GenerateTask(Task):
 
     @classmethod
     def log_line(cls, row: dict[str, Any]) -> str:
-        """The line that readers of GAN tutorials know."""
+        """A line in the form that is usual in GAN tutorials."""
         both = f"Loss_D {row.get('loss_d', 0):.4f}  Loss_G {row.get('loss_g', 0):.4f}"
         before, after = f"{row.get('d_fake', 0):.4f}", f"{row.get('d_fake_after', 0):.4f}"
         scores = f"D(x) {row.get('d_real', 0):.4f}  D(G(z)) {before} / {after}"
@@ -308,7 +308,7 @@ class GenerateTask(Task):
         return Sheet(im.to_uint8(generator(z, labels)))
 
     def _mirrored(self, batch: Batch) -> Tensor:
-        """The real images, every second one mirrored where that is wanted."""
+        """The real images, every second one mirrored if the config asks for it."""
         return augment.mirrored(batch.real, batch.draw(torch.rand)) if self.config.mirror else batch.real
 
     def _logits(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -319,6 +319,6 @@ class GenerateTask(Task):
         real, fake = self.discriminator(torch.cat([real, fake]), twice).float().chunk(2)
         return real, fake
 
-    def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
-        z = batch.draw(torch.randn, self.latent_dim).to(batch.real.device)  # drawn on the CPU: the same z on any device
+    def _generate(self, generator: nn.Module, batch: Batch) -> Tensor:
+        z = batch.draw(torch.randn, self.latent_dim).to(batch.real.device)  # from the CPU: the same z on any device
         return generator(z, batch.labels)

@@ -1,4 +1,4 @@
-"""What a trained restorer says of itself, beside what every model says."""
+"""The facts about a trained restorer, beside those of every model."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 def facts(model: Restorer) -> dict[str, str]:
-    """The damage that it restores, and whether it knows pictures of another damage."""
+    """The degradation that it undoes, and whether it recognises pictures with another one."""
     card, spec = model.card, model.spec
     lines = {
         spec.noun: f"pieces of {spec.size} pixels, {spec.colours}; it mends pictures of any size",
         "damage": f"{card['task']['degrade']} (lively {card['task']['lively']:g})",
-        "strangers": signs.told(card),
+        "strangers": signs.describe(card),
     }
     log = card.get("log", {})
     return lines | ({"psnr": f"{log['psnr']:.3f}"} if "psnr" in log else {})
 
 
 def figures(model: Restorer) -> list[str]:
-    """How good it is beside the classical methods, a line a method."""
+    """Its quality and that of the classical methods, a line for each."""
     lines = []
     evaluation = model.card.get("restoration", {})
     for row in evaluation.get("answers", []):

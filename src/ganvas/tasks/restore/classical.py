@@ -1,7 +1,7 @@
-"""Restoring pictures as it was done before networks: the plain answers that a trained restorer has to beat.
+"""Classical methods of restoring pictures, which a trained restorer has to beat.
 
 All work on float pictures [B, C, H, W] with levels 0..255 and return float32 without gradients. The averaging filters
-use only those neighbours that lie inside the picture.
+use only neighbours inside the picture.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ganvas.images.windows import bell, windowed
 
 MEMORY = 2**22  # levels held at a time where each pixel needs its whole window
 SETTLED = 1e-3  # levels: how much a filled pixel may differ from the mean of its neighbours, times 4
-ROUNDS = 500  # far more than it takes
+ROUNDS = 500  # far more than are needed
 TINY = 1e-30
 
 
@@ -60,7 +60,7 @@ def _smoothed(x: Tensor, weights: list[float]) -> Tensor:
 
 @torch.no_grad()
 def bilateral(x: Tensor, sigma_space: float, sigma_level: float) -> Tensor:
-    """Mean of the near pixels of a similar colour. Source: Tomasi and Manduchi 1998.
+    """Mean of nearby pixels of similar colour. Source: Tomasi and Manduchi 1998.
 
     Args:
         x: [B, C, H, W].
@@ -76,7 +76,7 @@ def bilateral(x: Tensor, sigma_space: float, sigma_level: float) -> Tensor:
 
 @torch.no_grad()
 def non_local_means(x: Tensor, patch_radius: int, search_radius: int, strength: float, sigma: float = 0.0) -> Tensor:
-    """Mean of the pixels around which the picture looks similar. Source: Buades et al. 2005.
+    """Mean of the pixels whose surroundings are similar. Source: Buades et al. 2005.
 
     A pixel's weight is exp(-max(d - 2 sigma^2, 0) / strength^2), where d is the mean squared difference of the
     patches around it and around the pixel to restore, over all channels; noise alone makes d equal to 2 sigma^2.
@@ -84,7 +84,7 @@ def non_local_means(x: Tensor, patch_radius: int, search_radius: int, strength: 
     Args:
         x: [B, C, H, W].
         patch_radius: patches have 2 patch_radius + 1 pixels a side.
-        search_radius: pixels up to which similar patches are looked for, in both directions.
+        search_radius: distance in pixels, in both directions, within which similar patches are sought.
         strength: in levels.
         sigma: expected standard deviation of the noise, in levels.
     """
@@ -113,7 +113,7 @@ def _averaged(x: Tensor, radius: int, weigh: Callable[[Tensor, int], Tensor]) ->
         here = (..., slice(0, height - down), slice(max(0, -right), width - max(0, right)))
         there = (..., slice(down, height), slice(max(0, right), width - max(0, -right)))
         log = weigh((x[here] - x[there]).square().mean(1, keepdim=True), down * down + right * right)
-        weight = log.clamp_min_(-80).exp_()  # nothing; but still smaller numbers are several times slower
+        weight = log.clamp_min_(-80).exp_()  # as good as 0; smaller, denormal numbers are several times slower
         for one, other in ((here, there), (there, here)):
             total[one].addcmul_(weight.expand_as(x[other]), x[other])
             weights[one] += weight
@@ -128,13 +128,13 @@ def bicubic(x: Tensor, scale: int) -> Tensor:
 
 @torch.no_grad()
 def diffusion_fill(x: Tensor, mask: Tensor) -> Tensor:
-    """Fill holes as heat would: each missing pixel is the mean of its neighbours, and no heat leaves the picture.
+    """Fill holes by heat diffusion: each missing pixel is the mean of its neighbours, and no heat leaves the picture.
 
     Laplace's equation, by conjugate gradients with all resolutions at once (Bramble, Pasciak and Xu 1990).
 
     Args:
-        x: [B, C, H, W]; what it holds where it is missing means nothing.
-        mask: [B, 1, H, W], other than 0 where a pixel is missing. A picture without any known pixel becomes grey.
+        x: [B, C, H, W]; its values at missing pixels do not matter.
+        mask: [B, 1, H, W], nonzero where a pixel is missing. A picture without any known pixel becomes grey.
 
     Returns:
         [B, C, H, W]; known pixels are those of x.
@@ -144,45 +144,45 @@ def diffusion_fill(x: Tensor, mask: Tensor) -> Tensor:
     x = x.float().masked_fill(hole, 0)
     x = torch.where(hole, torch.where(known == 0, 127.5, x.sum((2, 3), keepdim=True) / known), x)
 
-    def bend(y: Tensor) -> Tensor:
+    def laplacian(y: Tensor) -> Tensor:
         p = pad(y, (1, 1, 1, 1), mode="replicate")
         around = p[..., :-2, 1:-1] + p[..., 2:, 1:-1] + p[..., 1:-1, :-2] + p[..., 1:-1, 2:]
         return torch.where(hole, 4 * y - around, 0)
 
-    rest = -bend(x)  # what is still to be explained; x, rest and step differ by channel, and so do their lengths
+    residual = -laplacian(x)  # every channel has its own step length
     step, size = torch.zeros_like(x), torch.ones_like(x[:, :, :1, :1])
     for _ in range(ROUNDS):
-        if float(rest.abs().max()) < SETTLED:
+        if float(residual.abs().max()) < SETTLED:
             break
-        guess = _guessed(rest, hole)
-        before, size = size, (rest * guess).sum((2, 3), keepdim=True)
+        guess = _precondition(residual, hole)
+        before, size = size, (residual * guess).sum((2, 3), keepdim=True)
         step = guess + size / before.clamp_min(TINY) * step
-        bent = bend(step)
-        length = size / (step * bent).sum((2, 3), keepdim=True).clamp_min(TINY)
-        x, rest = x + length * step, rest - length * bent
+        applied = laplacian(step)
+        length = size / (step * applied).sum((2, 3), keepdim=True).clamp_min(TINY)
+        x, residual = x + length * step, residual - length * applied
     return x
 
 
-def _guessed(rest: Tensor, hole: Tensor) -> Tensor:
-    """About the change of the hole's pixels that explains `rest`: the sum of what each resolution says of it.
+def _precondition(residual: Tensor, hole: Tensor) -> Tensor:
+    """About the change of the hole's pixels that solves for `residual`: the sum of an estimate at each resolution.
 
-    All count the same: on a plane the energy of a bump does not depend on its width.
+    All have the same weight: in two dimensions the energy of a bump does not depend on its width.
     """
-    batch, channels, height, width = rest.shape
-    found = rest
+    batch, channels, height, width = residual.shape
+    change = residual
     if min(height, width) > 1 and bool(hole.any()):
-        kernel = torch.tensor([1.0, 3, 3, 1], device=rest.device) / 4
+        kernel = torch.tensor([1.0, 3, 3, 1], device=residual.device) / 4
         kernel = torch.outer(kernel, kernel).expand(1, 1, 4, 4)
-        coarse = conv2d(rest.reshape(-1, 1, height, width), kernel, stride=2, padding=1)
+        coarse = conv2d(residual.reshape(-1, 1, height, width), kernel, stride=2, padding=1)
         within = max_pool2d((~hole).float(), 2) == 0  # where all four pixels are missing
-        coarse = _guessed(coarse.view(batch, channels, height // 2, width // 2) * within, within)
+        coarse = _precondition(coarse.view(batch, channels, height // 2, width // 2) * within, within)
         odd = (height % 2, width % 2)
-        found = found + conv_transpose2d(coarse.flatten(0, 1).unsqueeze(1), kernel, None, 2, 1, odd).view_as(rest)
-    return found * hole
+        change = change + conv_transpose2d(coarse.flatten(0, 1).unsqueeze(1), kernel, None, 2, 1, odd).view_as(residual)
+    return change * hole
 
 
 class Setting(NamedTuple):
-    """A filter with its settings: `apply` takes pictures [B, C, H, W] and returns as many."""
+    """A filter with its settings: `apply` takes and returns pictures [B, C, H, W]."""
 
     name: str
     apply: Callable[[Tensor], Tensor]
@@ -192,7 +192,7 @@ SIGMAS = (0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0)
 NEAR, ALIKE = (1.0, 1.5, 2.0, 3.0, 4.0), (10, 15, 20, 30, 45, 70, 100, 150)
 NOISE, PATCHES = (10, 15, 20, 25, 30, 40, 50, 60), ((1, 0.5), (1, 0.8), (2, 0.4), (2, 0.6))  # radius, strength / noise
 
-# By filter, settings around the best ones for Gaussian noise of 10 to 50 levels; to be compared by their best.
+# Settings of each filter around the best ones for Gaussian noise of 10 to 50 levels; the best result counts.
 FILTERS: dict[str, list[Setting]] = {
     "median": [Setting(f"median, radius {r}", partial(median, radius=r)) for r in (1, 2, 3, 4, 5)],
     "Gaussian": [Setting(f"Gaussian, sigma {s}", partial(gaussian, sigma=s)) for s in SIGMAS],

@@ -1,8 +1,8 @@
-"""The damages: noise, blur, rain, scratches, holes ..., each one function and one line of DEGRADATIONS.
+"""The degradations: noise, blur, rain, scratches, holes ..., each one function and one line of DEGRADATIONS.
 
-Each takes float images [B, C, H, W] in [-1, 1], where C is 1 or 3 unless it says otherwise, an amount
-[B], and a draw that gives [B, *shape] on the device of the images; which numbers are drawn follows from C, H and W
-alone. What is returned may lie slightly outside of [-1, 1].
+Each takes float images [B, C, H, W] in [-1, 1], where C is 1 or 3 unless it says otherwise, an amount [B], and a `draw`
+that returns random numbers [B, *shape] on the device of the images; how many are drawn depends on C, H and W alone. The
+result may lie slightly outside of [-1, 1].
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from torch.nn.functional import conv2d, interpolate, pad
 
 Draw = Callable[..., Tensor]  # draw(torch.rand or torch.randn, *shape) -> [B, *shape]
 
-SIDE = 256  # pixels of the side of the picture that numbers of scratches and spots are meant for
-LEAN, LIGHT = math.radians(35), 0.8  # rain: from the vertical, at most, and its tone in [-1, 1]
-STREAKS = (  # layers of rain, far to near: length and width in pixels, opacity, part of the light
+SIDE = 256  # pixels a side of the picture for which numbers of scratches and spots are given
+LEAN, LIGHT = math.radians(35), 0.8  # rain: largest angle from the vertical, and its tone in [-1, 1]
+STREAKS = (  # layers of rain, far to near: length and width in pixels, opacity, share of the amount
     ((6, 14), (0.5, 0.9), (0.25, 0.5), 0.4),
     ((12, 28), (0.7, 1.3), (0.4, 0.7), 0.35),
     ((20, 44), (0.9, 1.9), (0.4, 0.8), 0.25),
 )
 REACH = 11  # pixels from a spot's middle to the edge of what it can cover
-BLOCKS, STROKES, BENDS = 5, 3, 6  # holes: at most so many shapes a picture, and segments of a stroke
+BLOCKS, STROKES, BENDS = 5, 3, 6  # holes: most blocks and strokes in a picture, and segments of a stroke
 
 
 def noise(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
@@ -46,7 +46,7 @@ def poisson(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
 
 
 def jpeg(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
-    """Compressed and read again; amount: quality, 1 to 100, rounded. Colours at half resolution, as is usual."""
+    """JPEG compression; amount: quality, 1 to 100, rounded. Colours at half resolution, as is usual."""
     levels = images.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu()
     for pixels, quality in zip(levels.numpy(), amount.round().int().tolist(), strict=True):
         buffer = io.BytesIO()
@@ -60,43 +60,45 @@ def blur(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
     """Gaussian blur, mirrored at the borders; amount: standard deviation in pixels."""
     count, channels, height, width = images.shape
     reach = math.ceil(3 * float(amount.max()))
-    places = torch.arange(-reach, reach + 1, device=images.device)
+    offsets = torch.arange(-reach, reach + 1, device=images.device)
     sigma = amount.clamp(min=1e-3)[:, None]
-    kernel = (-0.5 * (places / sigma).square()).exp() * (places.abs() <= (3 * sigma).ceil())
+    kernel = (-0.5 * (offsets / sigma).square()).exp() * (offsets.abs() <= (3 * sigma).ceil())
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)  # [B * C, taps]
     x = images.reshape(1, count * channels, height, width)
     for dim, weight in ((2, kernel[:, None, :, None]), (3, kernel[:, None, None])):
         last = x.shape[dim] - 1
         index = torch.arange(-reach, last + reach + 1, device=x.device) % max(2 * last, 1)
-        x = x.index_select(dim, torch.minimum(index, 2 * last - index))  # mirrored however small the picture is
+        x = x.index_select(
+            dim, torch.minimum(index, 2 * last - index)
+        )  # mirrored, even if the picture is smaller than the kernel
         x = conv2d(x, weight, groups=count * channels)
     return x.view(images.shape)
 
 
 def down(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
-    """Smaller by a whole factor, the amount, the same for all; bicubic without aliasing; any channels.
+    """Smaller by an integer factor, the amount, the same for all; bicubic with antialiasing; any number of channels.
 
-    Rows at the bottom and columns at the right that fill no whole pixel are left out.
+    Rows at the bottom and columns at the right that do not fill a whole pixel are cropped.
     """
     factor = int(amount[0])
     size = [side // factor for side in images.shape[2:]]
-    whole = images[:, :, : size[0] * factor, : size[1] * factor]
-    return interpolate(whole, size=size, mode="bicubic", antialias=True)
+    cropped = images[:, :, : size[0] * factor, : size[1] * factor]
+    return interpolate(cropped, size=size, mode="bicubic", antialias=True)
 
 
 def rain(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
-    """Streaks of light grey in three layers, far to near, that lighten only; amount: percent of the light covered.
+    """Streaks of light grey in three layers, far to near, that only lighten; amount: percent of the light covered.
 
     A layer is sparse noise convolved with one streak (as in Garg and Nayar 2006, "Photorealistic rendering of rain
-    streaks", a drop is smeared by its motion), around the borders, where it does not show.
+    streaks", where motion smears a drop); it wraps around at the borders, where that is not visible.
     """
     height, width = images.shape[2:]
     chance = draw(torch.rand, 1 + 4 * len(STREAKS))
     lean, middle = _between(chance[:, 0], -LEAN, LEAN), chance.new_tensor([height // 2, width // 2])
     cover = images.new_zeros(len(images), height, width)
-    for (lengths, widths, strengths, part), own in zip(STREAKS, chance[:, 1:].split(4, 1), strict=True):
-        length, wide, strength = (_between(own[:, i], *r) for i, r in enumerate((lengths, widths, strengths)))
-        angle = lean + (own[:, 3] - 0.5) * 0.12
+    for (lengths, widths, strengths, part), uniform in zip(STREAKS, chance[:, 1:].split(4, 1), strict=True):
+        length, wide, strength = (_between(uniform[:, i], *r) for i, r in enumerate((lengths, widths, strengths)))
+        angle = lean + (uniform[:, 3] - 0.5) * 0.12
         half = (length.clamp(max=min(height, width) - 2) / 2)[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
         away = _squared_distance(middle - half, middle + half, images.shape[2:]).sqrt()
         streak = _over(strength, 3) * (_over(wide, 3) / 2 + 0.5 - away).clamp(0, 1)
@@ -115,14 +117,14 @@ def scratches(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
     for k in range(int(number.max())):
         y, x, turn, length, bend, thick, tone, strength, wave, phase = _over(chance[:, k].T, 3)
         y, x, half, angle = y * size[0], x * size[1], _between(length, 0.08, 0.5) * side, turn * math.pi
-        reach = 1.2 * half + 2  # with a box around the lines a large picture takes less time
+        reach = 1.2 * half + 2  # only this box around the lines is computed: faster for large pictures
         box = [slice(max(0, int((at - reach).min())), int((at + reach).max())) for at in (y, x)]
         down, right = rows[box[0]] - y, columns[:, box[1]] - x
         along = (down * angle.cos() + right * angle.sin()) / half  # -1 to 1 from end to end
         across = right * angle.cos() - down * angle.sin() - (bend - 0.5) * 0.3 * half * along.square()
         worn = 0.5 * (9 * phase + _between(wave, 1, 5) * along).sin() + 0.5 * (9 * wave + 11 * along).sin()
         line = (_between(thick, 0.2, 1.4) * (1 + 0.4 * worn) / 2 + 0.5 - across.abs()).clamp(0, 1)
-        line = line * ((1 - along.abs()) * 4).clamp(0, 1) * (1 + worn).clamp(0, 1)  # thin and faint here and there
+        line = line * ((1 - along.abs()) * 4).clamp(0, 1) * (1 + worn).clamp(0, 1)  # thin and faint in places
         line = line * _between(strength, 0.4, 1) * _over(k < number, 3)
         for layer, end in ((cover, 1), (paint, _tone(tone))):
             part = layer[:, box[0], box[1]]
@@ -138,7 +140,7 @@ def spots(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
     flat, window = pad(images, (REACH,) * 4).flatten(2), (places[:, None] * wide + places).flatten()
     for k in range(int(number.max())):
         y, x, size, soft, tone, strength, turn, twist = _over(chance[:, k].T, 3)
-        y, x, radius = y * (height - 1), x * (width - 1), 0.7 * 8 ** size.square()  # most of them small
+        y, x, radius = y * (height - 1), x * (width - 1), 0.7 * 8 ** size.square()  # most are small
         down, right = places[:, None] - y.frac(), places - x.frac()
         angle = torch.atan2(down, right)
         edge = radius * (1 + 0.18 * (2 * angle + 7 * turn).sin() + 0.07 * (3 * angle + 7 * twist).sin())
@@ -152,13 +154,13 @@ def spots(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
 
 
 def holes(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
-    """Blocks and brush strokes are missing, about half and half; amount: percent of the picture; any channels.
+    """Missing blocks and brush strokes, about half each; amount: percent of the picture; any number of channels.
 
-    A picture's shapes grow together until they cover the amount. Kinds of holes as in Yu et al. 2019, "Free-form image
-    inpainting with gated convolution".
+    The shapes grow until together they cover the amount. The kinds of holes are those of Yu et al. 2019,
+    "Free-form image inpainting with gated convolution".
 
     Returns:
-        [B, C + 1, H, W]: the last channel is 1 where the others are missing, which is 0 there.
+        [B, C + 1, H, W]: the last channel is 1 where a pixel is missing, and the others are 0 there.
     """
     chance, share = draw(torch.rand, 3 + BLOCKS * 4 + STROKES * (4 + BENDS * 2)), amount / 100
     blocks, strokes = chance[:, 3:].split([BLOCKS * 4, STROKES * (4 + BENDS * 2)], 1)
@@ -170,7 +172,7 @@ def holes(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
 
 
 def _block_field(chance: Tensor, some: Tensor, size: torch.Size) -> Tensor:
-    """By how much rectangles, as many as `some` [B] in [0, 1) says, must grow to reach each pixel [B, H, W]."""
+    """How far rectangles must grow to reach each pixel, [B, H, W]; `some` [B] in [0, 1) determines their number."""
     rows, columns = _pixels(size, chance.device)
     field = chance.new_full((len(chance), *size), math.inf)
     for k in range(BLOCKS):
@@ -181,10 +183,12 @@ def _block_field(chance: Tensor, some: Tensor, size: torch.Size) -> Tensor:
 
 
 def _stroke_field(chance: Tensor, some: Tensor, share: Tensor, size: torch.Size) -> Tensor:
-    """The same of strokes with bends, squared; they are longer where they shall cover a larger share [B]."""
+    """The same for strokes with bends, squared; they are longer where they must cover a larger share [B]."""
     sizes, number = chance.new_tensor(size), (some * STROKES).floor() + 1
     field = chance.new_full((len(chance), *size), math.inf)
-    usual = share * math.sqrt(math.prod(size)) / (0.1 * BENDS * number)  # pixels from bend to bend: wide by a tenth
+    usual = (
+        share * math.sqrt(math.prod(size)) / (0.1 * BENDS * number)
+    )  # pixels between bends; strokes are a tenth as wide
     for k in range(STROKES):
         y, x, turn, thick = chance[:, k, :4].T
         bends, lengths = chance[:, k, 4:].split(BENDS, 1)
@@ -193,7 +197,7 @@ def _stroke_field(chance: Tensor, some: Tensor, share: Tensor, size: torch.Size)
         points = _between(torch.stack([y, x], 1), 0.1, 0.9)[:, None] * sizes + torch.cat(
             [moves[:, :1] * 0, moves.cumsum(1)], 1
         )
-        points = sizes - (points % (2 * sizes) - sizes).abs()  # thrown back at the borders
+        points = sizes - (points % (2 * sizes) - sizes).abs()  # reflected at the borders
         for i in range(BENDS):
             reach = _squared_distance(points[:, i], points[:, i + 1], size) / _over(_between(thick, 0.5, 1.7), 3)
             field = torch.minimum(field, reach.masked_fill(_over(number <= k, 3), math.inf))
@@ -201,14 +205,14 @@ def _stroke_field(chance: Tensor, some: Tensor, share: Tensor, size: torch.Size)
 
 
 def _smallest(field: Tensor, share: Tensor) -> Tensor:
-    """Mask [B, H, W] of the smallest values of each field; their share [B] is rounded up to a pixel and ties."""
+    """Mask [B, H, W] of the smallest values of each field, a share [B] of it, at least one pixel; ties are included."""
     count = (share * field[0].numel()).round().int().tolist()
     edges = [row.kthvalue(max(k, 1)).values for row, k in zip(field.flatten(1), count, strict=True)]
     return field <= _over(torch.stack(edges), 3)
 
 
 def _squared_distance(start: Tensor, end: Tensor, size: torch.Size) -> Tensor:
-    """From each pixel to the picture's segment, whose ends are [B, 2], row and column: pixels squared, [B, H, W]."""
+    """Squared distance [B, H, W] of each pixel to a segment whose ends are [B, 2], row and column."""
     (y, x), (tall, broad) = _over(start.T, 3), _over((end - start).T, 3)
     rows, columns = _pixels(size, start.device)
     down, right = rows - y, columns - x
@@ -238,15 +242,15 @@ def _between(uniform: Tensor, low: float, high: float) -> Tensor:
 
 
 def _tone(uniform: Tensor) -> Tensor:
-    """Of dirt, in [-1, 1]: three in four are light, the others dark."""
+    """The tone of dirt, in [-1, 1]: three in four are light, the others dark."""
     return torch.where(uniform < 0.75, 1 - 0.8 * uniform, 2 * uniform - 2.5)
 
 
 class Degradation(NamedTuple):
-    """A degradation, its usual range, the limits of both ends, and what it is, with the amount's unit.
+    """A degradation: its usual range, the limits of that range, and a description with the amount's unit.
 
-    `baselines`: the classical filters of `classical.FILTERS` that a trained restorer has to beat; for those that
-    shrink or mark the pictures it is bicubic enlargement or a smooth fill.
+    `baselines`: the filters of `classical.FILTERS` that a trained restorer has to beat; for degradations that
+    shrink or mark the pictures, bicubic enlargement or a smooth fill instead.
     """
 
     function: Callable[[Tensor, Tensor, Draw], Tensor]
@@ -254,10 +258,10 @@ class Degradation(NamedTuple):
     high: float
     limits: tuple[float, float]
     about: str
-    transparency: bool = False  # does a fourth channel go through it too?
+    transparency: bool = False  # does it apply to a fourth channel too?
     baselines: tuple[str, ...] = ("median",)
-    shrinks: bool = False  # do pictures become smaller, by the amount?
-    marks: bool = False  # does a mask of what is missing come as one more channel? Nothing may follow it
+    shrinks: bool = False  # are pictures made smaller, by the amount?
+    marks: bool = False  # does it append a mask of missing pixels as a channel? Then it must come last
 
 
 AVERAGING = ("median", "Gaussian", "bilateral", "non-local means")  # baselines against noise in every pixel

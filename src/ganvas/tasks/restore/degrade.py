@@ -1,11 +1,11 @@
-"""Damages that a restoring network learns to undo: noise, blur, rain, scratches, holes, and plans that combine them.
+"""Degradations that a restorer learns to undo, and plans that combine them.
 
 A plan is written as text. Parts separated by `,` follow one another; parts joined by `+` are applied in an order that
 is drawn anew for each picture (Zhang et al. 2021, "Designing a practical degradation model for deep blind image
 super-resolution"): `blur:0-2+down:2,jpeg:60-95`. A part is a name with a value or a range, from which an
 amount is drawn for each picture; a name alone takes its usual range.
 
-A picture's damage follows from its own row of random numbers alone, whatever else is in the batch.
+A picture's degradation follows from its own row of random numbers alone, whatever else is in the batch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
 
 @dataclass(frozen=True)
 class Step:
-    """A damage by its name in DEGRADATIONS; each picture's amount is uniform in low..high."""
+    """A degradation by its name in DEGRADATIONS; each picture's amount is uniform in low..high."""
 
     name: str
     low: float
@@ -59,18 +59,18 @@ class Plan:
 
     @property
     def baselines(self) -> list[str]:
-        """The classical filters that a restorer has to beat; none where pictures are enlarged or holes filled."""
+        """The classical filters that a restorer has to beat; none where pictures are enlarged or holes are filled."""
         if self.masked or self.scale > 1:
             return []
-        wanted = {name for step in self.steps for name in step.kind.baselines} or {"median"}
-        return [name for name in AVERAGING if name in wanted]
+        names = {name for step in self.steps for name in step.kind.baselines} or {"median"}
+        return [name for name in AVERAGING if name in names]
 
 
 def parse(text: str) -> Plan:
     """Read a plan such as `noise:5-50` or `blur:0-2+down:2,noise:0-10,jpeg:60-95`.
 
     Raises:
-        UserError: an unknown name, a range that is none or beyond the limits, or steps that do not go together.
+        UserError: an unknown name, an invalid range or one beyond the limits, or steps that cannot be combined.
     """
     if not text.strip():
         raise UserError(f"degrade='{text}' is empty; name a damage, such as noise:25, of: {', '.join(DEGRADATIONS)}.")
@@ -94,10 +94,10 @@ def _step(part: str, text: str) -> Step:
     if not colon:
         return Step(name, kind.low, kind.high)
     usual = f"{name}:{kind.low:g}" + (f"-{kind.high:g}" if kind.high > kind.low else "")
-    found = re.fullmatch(rf"{NUMBER}(?:\s*-\s*{NUMBER})?", amount)
-    if found is None:
+    match = re.fullmatch(rf"{NUMBER}(?:\s*-\s*{NUMBER})?", amount)
+    if match is None:
         raise UserError(f"degrade: '{part}' needs a number or low-high after the colon, such as {usual}.")
-    low, high = float(found[1]), float(found[2] or found[1])
+    low, high = float(match[1]), float(match[2] or match[1])
     if kind.shrinks and (low != high or low not in (2, 4)):
         raise UserError(
             f"degrade: '{part}' is not possible; pictures get smaller by a whole factor: {name}:2 or {name}:4."
@@ -113,44 +113,44 @@ def _step(part: str, text: str) -> Step:
 
 
 def apply(plan: Plan, images: Tensor, draw: Draw) -> Tensor:
-    """Damage pictures as the plan says; after each step they are clamped to [-1, 1], as a stored picture is.
+    """Degrade pictures by a plan; after each step they are clamped to [-1, 1], as stored pictures are.
 
-    A fourth channel, transparency, keeps its values, except that `down` scales it too and `holes` hides it too.
+    A fourth channel, transparency, keeps its values, except that `down` scales it and `holes` hides it.
 
     Args:
         images: float [B, C, H, W] in [-1, 1] with 1, 3 or 4 channels.
-        draw: draw(torch.rand, n) -> [B, n] on the CPU, such as `Batch.draw`. It is called once: a picture's row seeds
-            a random generator of its own, from which all else follows.
+        draw: draw(torch.rand, n) -> [B, n] on the CPU, such as `Batch.draw`. It is called once: each
+            picture's row seeds its own random generator.
 
     Returns:
         float [B, C, H / scale, W / scale] in [-1, 1], rounded down; with `holes` [B, C + 1, H, W], where the last
         channel is 1 for missing pixels, whose other channels are 0, and 0 for known ones.
     """
-    key = (draw(torch.rand, 2).double() * 2**16).long()  # PyTorch's generator takes 32 bits; a float holds but 24
+    key = (draw(torch.rand, 2).double() * 2**16).long()  # PyTorch's generator takes 32 bits; a float holds only 24
     generators = [torch.Generator().manual_seed(seed) for seed in (key[:, 0] * 2**16 + key[:, 1]).tolist()]
     x = images.detach().float()
     for group in plan.groups:
-        x = _grouped(group, x, generators)
+        x = _apply_group(group, x, generators)
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def _grouped(group: tuple[Step, ...], images: Tensor, generators: list[torch.Generator]) -> Tensor:
-    """The steps in an order drawn for each picture; pictures with the same order are done together."""
+def _apply_group(group: tuple[Step, ...], images: Tensor, generators: list[torch.Generator]) -> Tensor:
+    """Apply the steps in a random order for each picture; pictures with the same order are processed together."""
     by_order: dict[tuple[int, ...], list[int]] = {}
     for row, generator in enumerate(generators):
         by_order.setdefault(tuple(torch.randperm(len(group), generator=generator).tolist()), []).append(row)
     done: dict[int, Tensor] = {}
     for order, rows in by_order.items():
-        x, own = images[rows], [generators[row] for row in rows]
+        x, randoms = images[rows], [generators[row] for row in rows]
         for place in order:
-            x = _one(group[place], x, own)
+            x = _apply_step(group[place], x, randoms)
         done.update(zip(rows, x, strict=True))
     return torch.stack([done[row] for row in range(len(images))])
 
 
-def _one(step: Step, images: Tensor, generators: list[torch.Generator]) -> Tensor:
+def _apply_step(step: Step, images: Tensor, generators: list[torch.Generator]) -> Tensor:
     def draw(function: Draw, *shape: int) -> Tensor:
-        return torch.stack([function(shape, generator=own) for own in generators]).to(images.device)
+        return torch.stack([function(shape, generator=generator) for generator in generators]).to(images.device)
 
     kind = step.kind
     amount = step.low + (step.high - step.low) * draw(torch.rand)

@@ -1,4 +1,4 @@
-"""Restore picture files: what is missing in each, and what the user should know of it."""
+"""Restore picture files: find what is missing in each, and the warnings for the user."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def restore(
     mask_hole: str | None = None,
     force: bool = False,
 ) -> Iterator[Doing | Applied | Failed | Written]:
-    """Restore picture files into a folder, and yield what is done; what cannot be read is passed over.
+    """Restore picture files into a folder, and yield progress and results; unreadable files are skipped.
 
     Args:
         model: a run's folder or a model file.
@@ -47,26 +47,26 @@ def restore(
         force: overwrite files in `out`, though never the pictures themselves.
 
     Raises:
-        UserError: a model of another task, a file that would be overwritten, a mask or colour that means nothing here,
-            one mask that does not fit all of the pictures.
+        UserError: a model of another task, a file that would be overwritten, a mask or colour that cannot be used,
+            or a single mask that does not fit all of the pictures.
     """
     restorer = restore_model.load(model)
-    marked = _marked(restorer, mask, colour, mask_hole)
+    marker = _marker(restorer, mask, colour, mask_hole)
     paths = image_files.gather(images)
-    one = None if mask is None or files.place(mask).is_dir() else holes.of_mask(files.place(mask), mask_hole)
-    if one is not None and mask is not None:
-        _check_size(one, files.place(mask), paths)
+    common = None if mask is None or files.place(mask).is_dir() else holes.of_mask(files.place(mask), mask_hole)
+    if common is not None and mask is not None:
+        _check_size(common, files.place(mask), paths)
 
     def hole_in(path: Path, original: Original) -> holes.Hole:
-        if one is not None:
-            return one
+        if common is not None:
+            return common
         if mask is not None:
             return holes.of_mask(holes.beside(files.place(mask), path), mask_hole)
-        if marked is not None and colour is not None:
-            return holes.of_colour(original, marked, colour, path)
+        if marker is not None and colour is not None:
+            return holes.of_colour(original, marker, colour, path)
         return holes.of_alpha(original, path)
 
-    def restored(path: Path, original: Original) -> Generator[float, None, Result]:
+    def restore_one(path: Path, original: Original) -> Generator[float, None, Result]:
         hole = hole_in(path, original) if restorer.spec.masked else None
         missing = None if hole is None else hole.missing
         made = yield from restorer.restore_picture(original, missing)
@@ -75,21 +75,21 @@ def restore(
         warnings = [
             f"{path.name} is unlike what {restorer.path} was trained on: {t}." for t in restorer.unlike(original)
         ]
-        warnings += [f"{path.name}: {original.told}."] if original.told else []
-        found = restorer.invented(original, made, missing) if invented else None
-        return Result(original, made, tuple(warnings), found, "" if hole is None else hole.told)
+        warnings += [f"{path.name}: {original.assumption}."] if original.assumption else []
+        detail = restorer.invented(original, made, missing) if invented else None
+        return Result(original, made, tuple(warnings), detail, "" if hole is None else hole.description)
 
-    yield from each(paths, out, restored, invented, sheet, force)
+    yield from each(paths, out, restore_one, invented, sheet, force)
 
 
 def _check_size(hole: holes.Hole, mask: Path, paths: Sequence[Path]) -> None:
-    """Does one mask fit all the pictures? Of those that cannot be read it is said when they are."""
+    """Raise a UserError if the mask does not fit all pictures; unreadable ones are reported when they are restored."""
     height, width = hole.missing.shape
     for path in paths:
         try:
             with Image.open(path) as picture:
                 size = picture.size[::-1] if picture.getexif().get(0x0112, 1) > 4 else picture.size
-        except Exception:  # Pillow raises what its parts raise
+        except Exception:  # Pillow may raise anything
             continue
         if size != (width, height):
             raise UserError(
@@ -98,7 +98,7 @@ def _check_size(hole: holes.Hole, mask: Path, paths: Sequence[Path]) -> None:
             )
 
 
-def _marked(
+def _marker(
     restorer: Restorer, mask: str | os.PathLike[str] | None, colour: str | None, hole: str | None
 ) -> tuple[int, ...] | None:
     """The colour that marks holes, as three levels."""

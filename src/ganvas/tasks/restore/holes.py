@@ -1,4 +1,4 @@
-"""Which pixels of a picture are missing, and what was taken for the hole, in words."""
+"""Which pixels of a picture are missing: the hole, from a mask, a colour or the transparent part."""
 
 from __future__ import annotations
 
@@ -16,28 +16,31 @@ from ganvas.images import originals
 from ganvas.images.decode import SUFFIXES
 from ganvas.images.originals import Original
 
-KINDS = ("white", "black", "transparent")  # what can be the hole in a mask
-NEAR = 24  # levels that a pixel may be away from the colour that marks holes: JPEG blurs it
-DARK, LIGHT = 64, 191  # levels between which a pixel of a mask is neither black nor white, and neither clear nor opaque
-BETWEEN = 0.005  # share of a mask's pixels that may be so, besides those at the hole's edge
-EDGE = 3  # pixels about which a drawing program, or JPEG, blurs an edge
+KINDS = ("white", "black", "transparent")  # what can mark the hole in a mask
+NEAR = 24  # levels by which a pixel may differ from the colour that marks holes: JPEG changes it
+DARK, LIGHT = (
+    64,
+    191,
+)  # a mask's pixel between these levels is neither black nor white, or neither transparent nor opaque
+BETWEEN = 0.005  # largest share of such pixels in a mask, besides those at the hole's edge
+EDGE = 3  # pixels by which a drawing program or JPEG blurs an edge
 SAY = "Say what is to be filled: --mask-hole white, black or transparent."
 
 
 @dataclass(frozen=True)
 class Hole:
-    """Which pixels are missing, bool [H, W], and what was taken for the hole: 'the white of mask.png'."""
+    """Which pixels are missing, bool [H, W], and by what they are marked: 'the white of mask.png'."""
 
     missing: np.ndarray
     what: str
 
     @property
-    def told(self) -> str:
-        """What was taken for the hole, and how large it is."""
+    def description(self) -> str:
+        """What marks the hole, and how large it is."""
         return f"{self.what}, {self.missing.mean():.1%} of the pixels"
 
     def checked(self, path: str | os.PathLike[str]) -> Hole:
-        """The same, where there is something to fill, and something to fill it from.
+        """The same hole, if some pixels are missing and some are not.
 
         Raises:
             UserError: nothing of the picture, or all of it, is missing.
@@ -54,18 +57,18 @@ def of_mask(path: Path, hole: str | None = None) -> Hole:
 
     Args:
         path: a picture: white is missing, black (or transparent) is not.
-        hole: 'white', 'black' or 'transparent': what is missing instead. Such a mask may be of any greys: what is
+        hole: 'white', 'black' or 'transparent': what is missing instead. Such a mask may have any greys: what is
             darker than half is black.
 
     Raises:
-        UserError: no such kind; or none is named, and the mask is of one colour, has much between black and white, or
-            would have more than half of the picture filled.
+        UserError: no such kind; or none is named, and the mask has a single colour, many greys, or marks more than half
+            of the picture.
     """
     if hole is not None and hole not in KINDS:
         raise unknown("kind of hole", hole, KINDS)
-    drawn = originals.as_8_bits(originals.read(path))
-    level = drawn.pixels.mean(2)
-    alpha = np.full(level.shape, 255, np.uint8) if drawn.alpha is None else drawn.alpha
+    mask = originals.as_8_bits(originals.read(path))
+    level = mask.pixels.mean(2)
+    alpha = np.full(level.shape, 255, np.uint8) if mask.alpha is None else mask.alpha
     light, clear = level > 127.5, alpha < 127.5
     parts = {"white": light & ~clear, "black": ~light & ~clear, "transparent": clear}
     if hole is None:
@@ -76,9 +79,9 @@ def of_mask(path: Path, hole: str | None = None) -> Hole:
 
 
 def _check(path: Path, parts: dict[str, np.ndarray], values: tuple[np.ndarray, np.ndarray]) -> None:
-    """Is it beyond doubt that the white of a mask is what is missing?"""
+    """Raise a UserError if it is in doubt that the white of a mask is what is missing."""
     shares = {name: float(part.mean()) for name, part in parts.items() if part.any()}
-    found = ", ".join(f"{share:.1%} {name}" for name, share in shares.items())
+    listed = ", ".join(f"{share:.1%} {name}" for name, share in shares.items())
     between = _between(parts, *values)
     if between > BETWEEN:
         raise UserError(
@@ -91,13 +94,13 @@ def _check(path: Path, parts: dict[str, np.ndarray], values: tuple[np.ndarray, n
         what = "everything" if name == "white" else "nothing"
         raise UserError(f"By the mask {path} {what} is missing: it is all {name}. White is what is to be filled.")
     if "white" not in shares:
-        raise UserError(f"The mask {path} has no white, which is what is missing ({found}). {SAY}")
+        raise UserError(f"The mask {path} has no white, which is what is missing ({listed}). {SAY}")
     if shares["white"] > 0.5:
-        raise UserError(f"By the mask {path} more than half of the picture would be filled ({found}). {SAY}")
+        raise UserError(f"By the mask {path} more than half of the picture would be filled ({listed}). {SAY}")
 
 
 def _between(parts: dict[str, np.ndarray], level: np.ndarray, alpha: np.ndarray) -> float:
-    """The share of pixels that are neither one thing nor the other, and do not lie where two of them meet."""
+    """The share of pixels that are clearly in none of the parts, and do not lie where two parts meet."""
     unclear = ((level >= DARK) & (level <= LIGHT) & ~parts["transparent"]) | ((alpha >= DARK) & (alpha <= LIGHT))
     near = torch.stack([torch.from_numpy(part & ~unclear) for part in parts.values()])[None].float()
     meets = F.max_pool2d(near, 2 * EDGE + 1, 1, EDGE)[0].sum(0) > 1
@@ -134,8 +137,8 @@ def beside(folder: Path, path: Path) -> Path:
     Raises:
         UserError: there is none, or more than one.
     """
-    found = [p for p in place(folder).iterdir() if p.stem == path.stem and p.suffix.lower() in SUFFIXES]
-    if len(found) != 1:
-        count = f"{len(found)} masks" if found else "no mask"
-        raise UserError(f"{path}: there {'are' if found else 'is'} {count} of its name in {folder}.")
-    return found[0]
+    masks = [p for p in place(folder).iterdir() if p.stem == path.stem and p.suffix.lower() in SUFFIXES]
+    if len(masks) != 1:
+        count = f"{len(masks)} masks" if masks else "no mask"
+        raise UserError(f"{path}: there {'are' if masks else 'is'} {count} of its name in {folder}.")
+    return masks[0]

@@ -1,4 +1,4 @@
-"""A trained restorer at work on pictures of any size."""
+"""A trained restorer, for pictures of any size."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from ganvas.images.tiling import Tiled
 from ganvas.tasks.restore import degrade, signs
 from ganvas.tasks.restore.task import plan_of
 
-NUDGE = 2.0  # levels of the change by which it is found out what follows the input
+NUDGE = 2.0  # levels of the noise added to the input to see which details depend on it
 DETAIL = 4.0  # levels of contrast that count as a detail
-PATCHES = 64  # of a picture whose degradation is compared with that of the training
+PATCHES = 64  # number of patches of a picture that are compared with the training
 
 
 @dataclass(frozen=True)
 class Restorer(TrainedModel):
-    """A trained restorer and the card that explains it."""
+    """A trained restorer and its card."""
 
     path: Path
     generator: nn.Module
@@ -80,7 +80,7 @@ class Restorer(TrainedModel):
             float [B, C, scale * H, scale * W] in [-1, 1] on the CPU.
 
         Raises:
-            UserError: another number of channels, a mask that is missing, not wanted or of another size.
+            UserError: another number of channels, a mask that is missing, not expected, or of another size.
         """
         if images.shape[1] != self.spec.channels:
             raise UserError(f"The pictures have {images.shape[1]} channels; {self.spec.channels} are needed.")
@@ -107,8 +107,8 @@ class Restorer(TrainedModel):
         return self.restore_picture(original, mask)
 
     def invented(self, original: Original, made: Original, mask: np.ndarray | None = None) -> np.ndarray:
-        """A map of what was invented, uint8 [scale * H, scale * W]: white where there is detail that the input hardly
-        moves, found by changing the input a little at random; missing pixels are invented throughout.
+        """A map of invented detail, uint8 [scale * H, scale * W]: white where detail hardly changes when a little noise
+        is added to the input; missing pixels count as invented.
         """
         noise = np.random.default_rng(0).normal(0, NUDGE * original.top / 255, original.pixels.shape)
         nudged = (original.pixels + noise).clip(0, original.top).round().astype(original.pixels.dtype)
@@ -125,9 +125,9 @@ class Restorer(TrainedModel):
         return levels
 
     def unlike(self, original: Original) -> list[str]:
-        """How the picture's degradation differs from that which was trained on, a sentence each; mostly none.
+        """How the picture's degradation differs from that of the training, a clause for each difference; usually none.
 
-        Nothing too where the range in the training rests on too few pictures, or nobody knows on how many.
+        Also none where the ranges come from too few pictures, or from an unknown number.
         """
         known = self.card.get("signs", {})
         if not isinstance(known, dict) or not signs.is_enough(self.card):

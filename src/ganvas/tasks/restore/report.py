@@ -24,21 +24,21 @@ COLUMNS = {"psnr": "PSNR, dB", "ssim": "SSIM", "frechet": "Frechet distance", "r
 
 
 def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
-    """How near the restored pictures are to the true ones: what `ganvas evaluate` found, and the way there."""
+    """How close the restored pictures are to the clean ones: results of `ganvas evaluate` and a curve."""
     lines = run.rows(run.metrics)
     checks = [row for row in lines if row.get("metric") == "fidelity" and number(row, "psnr") is not None]
     cards = [_evaluated(row) for row in [row for row in lines if row.get("metric") == "restoration"][-1:]]
     curve = chart(checks, ("psnr", "psnr_damaged"), "PSNR of held-out pieces, dB", None, None, quantities=QUANTITIES)
-    words = (
+    text = (
         "How near the pieces are to the true ones; the lower curve is the damaged input. 1 dB more is a fifth less of "
         "squared error. Good: it rises and then levels out. Blurred pictures can have a high PSNR: look at them."
     )
-    cards.append(markup.explained(curve, words))
+    cards.append(markup.explained(curve, text))
     config = group(card, "task")
     about = f"The damage: {config.get('degrade')}. Lively: {config.get('lively')}."
     model = model_card(run)
     if model.get("finished"):
-        about += f" Other damage: {signs.told(model)}."
+        about += f" Other damage: {signs.describe(model)}."
     objective = LOSSES.get(str(config.get("loss")))
     return [markup.section("How near is it?", cards, about), *curves.discriminator(rows, objective)]
 

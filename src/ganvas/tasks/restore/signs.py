@@ -1,4 +1,4 @@
-"""Signs of what was done to a picture: is its damage of the kind that a restorer was trained on?"""
+"""Measures of a picture's degradation, by which a restorer recognises pictures unlike those it was trained on."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from torch.nn.functional import conv2d
 
 SIGNS = ("noise in levels", "fine contrast beside coarse", "edges of 8x8 blocks")
 LEAST = 16  # pixels a side
-ENOUGH = 40  # pictures without which no range is told: one more of the same kind lies beyond all n in 2 of n + 1 cases
-HALF = 0.6745  # deviations within which half of all normal numbers lie
+ENOUGH = 40  # least pictures for a range; one more of the same kind lies outside of that of n in 2 of n + 1 cases
+HALF = 0.6745  # standard deviations within which half of a normal distribution lies
 
 
 @torch.no_grad()
 def signs(images: Tensor) -> Tensor:
     """Three figures of each picture, [B, 3], named by SIGNS.
 
-    Noise: deviation of what a difference of Laplacians leaves (Immerkaer 1996), by its median, which edges move little;
-    mean over the channels. Contrast: mean step between neighbours over that between pixels four apart. Edges: mean step
-    between 8x8 blocks, as JPEG leaves them, over that of all neighbours.
+    Noise: standard deviation of the response to a difference of Laplacians (Immerkaer 1996), estimated by the median,
+    which edges hardly affect; mean over the channels. Contrast: mean step between neighbours over that between pixels
+    four apart. Edges: mean step between 8x8 blocks, as JPEG leaves them, over that of all neighbours.
 
     Args:
         images: float [B, C, H, W] with levels 0..255, LEAST pixels a side or more.
     """
     grey = images.float().mean(1, keepdim=True)
     kernel = grey.new_tensor([[1, -2, 1], [-2, 4, -2], [1, -2, 1]])[None, None]
-    rough = conv2d(images.float().flatten(0, 1)[:, None], kernel).abs().flatten(1).median(1).values
-    noise = rough.view(images.shape[:2]).mean(1) / (6 * HALF)
+    response = conv2d(images.float().flatten(0, 1)[:, None], kernel).abs().flatten(1).median(1).values
+    noise = response.view(images.shape[:2]).mean(1) / (6 * HALF)
     across = (grey[:, :, :, 1:] - grey[:, :, :, :-1]).abs()
     far = (grey[:, :, :, 4:] - grey[:, :, :, :-4]).abs().mean((1, 2, 3)).clamp_min(1e-3)
     by_column = across.mean((1, 2))
@@ -36,13 +36,13 @@ def signs(images: Tensor) -> Tensor:
 
 
 def is_enough(card: dict[str, Any]) -> bool:
-    """Does what a model's card says of signs rest on enough pictures?"""
+    """Were the signs in a model's card measured on enough pictures?"""
     count = card.get("signs_from")
     return isinstance(count, int) and count >= ENOUGH
 
 
-def told(card: dict[str, Any]) -> str:
-    """Whether the model of this card can say that a picture is a stranger to it, in words."""
+def describe(card: dict[str, Any]) -> str:
+    """A clause: can the model of this card recognise pictures with another degradation?"""
     if is_enough(card) and card.get("signs"):
         return f"it tells pictures of another damage, by {card['signs_from']:,} pictures"
     if not isinstance(card.get("signs_from"), int):
@@ -51,6 +51,6 @@ def told(card: dict[str, Any]) -> str:
 
 
 def _blocks(steps: Tensor) -> Tensor:
-    """[B, W - 1] -> the largest of the eight means of every eighth step, over the mean of all: a grid anywhere."""
+    """[B, W - 1] -> the largest mean over every eighth step, of the eight offsets, divided by the mean of all steps."""
     phases = torch.stack([steps[:, i::8].mean(1) for i in range(8)], 1)
     return phases.max(1).values / steps.mean(1).clamp_min(1e-3)

@@ -1,4 +1,4 @@
-"""What the web studio shows of models that mend pictures."""
+"""What the web studio shows of models that restore pictures."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ HOLE = 127  # the grey level that is shown where a pixel is missing
 
 
 def remarks(rows: Rows, checks: Rows) -> list[str]:
-    """What the last check says."""
+    """Remarks on the last check."""
     check = next((c for c in reversed(checks) if c.get("metric") == "fidelity"), None)
     if check is None:
         return ["Nothing was checked yet: that comes with the first picture."]
-    psnr, damaged = number(check, "psnr"), number(check, "psnr_damaged")
-    if psnr is None or damaged is None:
+    psnr, degraded = number(check, "psnr"), number(check, "psnr_damaged")
+    if psnr is None or degraded is None:
         return []
     return [
-        f"Mended pieces are at {psnr:.1f} dB, damaged ones at {damaged:.1f} dB: higher is nearer to the true ones. "
+        f"Mended pieces are at {psnr:.1f} dB, damaged ones at {degraded:.1f} dB: higher is nearer to the true ones. "
         "1 dB more is a fifth less of squared error."
     ]
 
 
 def facts(model: Restorer) -> dict[str, Any]:
-    """What the page that applies a model needs to know of it."""
-    spec, damage = model.spec, model.card["task"]["degrade"]
+    """Facts for the page that applies a model."""
+    spec, degradation = model.spec, model.card["task"]["degrade"]
     larger = f"; pictures get {spec.scale} times as large" if spec.scale > 1 else ""
-    about = f"Its damage: {damage}{larger}.{' Paint over what is missing.' if spec.masked else ''}"
-    return {"damage": damage, "scale": spec.scale, "masked": spec.masked, "about": about}
+    about = f"Its damage: {degradation}{larger}.{' Paint over what is missing.' if spec.masked else ''}"
+    return {"damage": degradation, "scale": spec.scale, "masked": spec.masked, "about": about}
 
 
 def apply(model: Restorer, content: bytes, to: str, mask: bytes | None) -> dict[str, Any]:
-    """A picture before and after, as PNG; and what the user should know.
+    """A picture before and after, as PNG, and warnings.
 
     Args:
         mask: a picture that is bright where pixels are missing, for models that fill holes.
 
     Raises:
-        UserError: it is no picture, or none that this model takes.
+        UserError: it is not a picture, or one that this model cannot restore.
     """
     original = uploads.original(content)
     missing = uploads.mask(mask, original) if model.spec.masked else None

@@ -1,4 +1,4 @@
-"""Restore: undo damage to pictures that is done to whole ones for the lesson: noise, rain, loss of detail, holes."""
+"""Restore pictures: training degrades clean pictures by noise, rain, loss of detail or holes, and learns to undo it."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ from ganvas.training.task import SHOWN, Task
 if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
 
-PAIRS = "pairs"  # the `degrade` of pictures whose damaged twins the user has
-ROWS, COLUMNS = 2, 10  # of pieces in a preview, each shown damaged, restored and whole
-PICTURES, PIECES = 200, 16  # whose damage is looked at when the training ends, at most, and pieces of each
-SMOOTH = 1e-3  # of the Charbonnier loss, in a range of 2
+PAIRS = "pairs"  # the value of `degrade` where the user has the degraded pictures too
+ROWS, COLUMNS = 2, 10  # of patches in a preview, each shown degraded, restored and clean
+PICTURES, PATCHES = 200, 16  # pictures measured for `signs` when the training ends, at most; patches of each
+SMOOTH = 1e-3  # epsilon of the Charbonnier loss, for pixels in [-1, 1]
 
 
 @dataclass(frozen=True)
 class Config:
-    """The damage, and how much the discriminator has to say."""
+    """The degradation, and the weight of the discriminator."""
 
     degrade: str = knob(
         "noise:25",
@@ -69,7 +69,7 @@ class Config:
 
 
 class RestoreTask(Task):
-    """G mends damaged pictures, as near to the true ones as it can; D judges patches of what it made."""
+    """G restores degraded pictures, as close to the clean ones as it can; D rates patches of its output."""
 
     name = "restore"
     Config, Data, Spec = Config, DataConfig, ImageSpec
@@ -98,8 +98,8 @@ class RestoreTask(Task):
         self.objective = LOSSES[config.loss]
         self.learned: dict[str, nn.Module] = {}
         self.findings: dict[str, Any] = {}
-        self.dials: dict[str, Tensor] = {}
-        self._made: tuple[Tensor, Tensor] | None = None  # whole and restored, from D's step for G's
+        self.state: dict[str, Tensor] = {}
+        self._made: tuple[Tensor, Tensor] | None = None  # clean and restored pictures of D's step, reused in G's
 
     @classmethod
     def of(
@@ -109,7 +109,7 @@ class RestoreTask(Task):
 
     @classmethod
     def verify(cls, experiment: Experiment) -> None:
-        plan_of(experiment.task.degrade)  # what its words mean is found out before anything is read
+        plan_of(experiment.task.degrade)  # raises on a wrong `degrade` before any data is read
         if bool(experiment.data.twins) != (experiment.task.degrade == PAIRS):
             raise UserError(
                 "twins=FOLDER and degrade=pairs belong together: damage that you have, beside damage that is made."
@@ -131,28 +131,28 @@ class RestoreTask(Task):
             raise Incomplete("the signs of damage in its card are no ranges.")
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
-        whole, damaged = self._lesson(batch)
-        restored = self.generator(damaged)
-        self._made = whole, restored
+        clean, degraded = self._pairs(batch)
+        restored = self.generator(degraded)
+        self._made = clean, restored
         if not self.config.lively:
             return None
-        real, fake = self.discriminator(whole).float(), self.discriminator(restored.detach()).float()
+        real, fake = self.discriminator(clean).float(), self.discriminator(restored.detach()).float()
         loss = self.objective.d_loss(real, fake)
         return {"total": loss, "loss_d": loss, **losses.verdicts(self.objective, real, fake)}
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         assert self._made is not None, "the discriminator's step comes first"
-        (whole, restored), self._made = self._made, None
-        pixel = losses.charbonnier(restored, whole, SMOOTH, self.config.even)
+        (clean, restored), self._made = self._made, None
+        pixel = losses.charbonnier(restored, clean, SMOOTH, self.config.even)
         logged = {
             "loss_pixel": pixel,
-            "psnr": fidelity.psnr(im.levels(restored.detach()), im.levels(whole)).clamp_max(fidelity.MOST).mean(),
+            "psnr": fidelity.psnr(im.levels(restored.detach()), im.levels(clean)).clamp_max(fidelity.MOST).mean(),
         }
         if not self.config.lively:
             return {"total": pixel, "loss_g": pixel, **logged}
         fake = self.discriminator(restored).float()
         with torch.no_grad():  # only pairwise losses look at the real pictures here
-            real = self.discriminator(whole).float() if self.objective.threshold is None else fake
+            real = self.discriminator(clean).float() if self.objective.threshold is None else fake
         loss = self.objective.g_loss(real, fake)
         total = pixel + self.config.lively * loss
         return {"total": total, "loss_g": loss, "d_fake_after": losses.score(self.objective, fake), **logged}
@@ -161,44 +161,44 @@ class RestoreTask(Task):
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
         if not self.config.lively:
             return {}
-        whole, damaged = self._lesson(batch)
-        real = self.discriminator(whole).float()
-        fake = self.discriminator((generator or self.generator)(damaged)).float()
+        clean, degraded = self._pairs(batch)
+        real = self.discriminator(clean).float()
+        fake = self.discriminator((generator or self.generator)(degraded)).float()
         right_real, right_fake = losses.accuracy(self.objective, real, fake)
         return {"real": right_real, "fake": right_fake}
 
     @torch.no_grad()
     def check(self, generator: nn.Module, batches: Batches, preview: Sheet) -> dict[str, float]:
-        whole, damaged = self._fixed(batches, CHECK)
+        clean, degraded = self._check_pairs(batches, CHECK)
         values = {}
-        for name, made in (("psnr", generator(damaged)), ("psnr_damaged", self.trivial(damaged))):
-            mask = damaged[:, -1:] if self.plan.masked else None
-            values[name] = fidelity.psnr(im.levels(made), im.levels(whole), mask).clamp_max(fidelity.MOST).mean()
-            values[name.replace("psnr", "ssim")] = fidelity.ssim(im.levels(made), im.levels(whole)).mean()
+        for name, made in (("psnr", generator(degraded)), ("psnr_damaged", self.trivial(degraded))):
+            mask = degraded[:, -1:] if self.plan.masked else None
+            values[name] = fidelity.psnr(im.levels(made), im.levels(clean), mask).clamp_max(fidelity.MOST).mean()
+            values[name.replace("psnr", "ssim")] = fidelity.ssim(im.levels(made), im.levels(clean)).mean()
         return {name: round(float(value), 4) for name, value in values.items()}
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
-        """Note what the damage looks like: a picture with other signs will be a stranger to this model."""
-        homes = [homes_of(split.samples) for split in (batches.data.train, batches.data.held_out)]
-        self.findings["signs_from"] = sum(len(home.unique()) for home in homes)
+        """Measure the signs of the degradation, so that pictures with another degradation can be recognised."""
+        pictures_of_rows = [picture_of_rows(split.samples) for split in (batches.data.train, batches.data.held_out)]
+        self.findings["signs_from"] = sum(len(picture.unique()) for picture in pictures_of_rows)
         if self.findings["signs_from"] < signs.ENOUGH:
-            yield f"No warning will be given of other damage: {signs.told(self.findings)}."
+            yield f"No warning will be given of other damage: {signs.describe(self.findings)}."
             return
         if self.spec.size // self.spec.scale < signs.LEAST:
             return
         random = seeds.generator(batches.seed, "signs")
-        found, middles = [], []
-        for split, home in zip((batches.data.train, batches.data.held_out), homes, strict=True):
-            for rows in _of_each(home, random):  # those of one picture
+        measured, medians = [], []
+        for split, picture in zip((batches.data.train, batches.data.held_out), pictures_of_rows, strict=True):
+            for rows in _sampled_rows(picture, random):  # those of one picture
                 images = im.to_float(split.samples[rows])
-                whole, spoilt = damaged(self.plan, images, functools.partial(_drawn, len(images), random))
-                seen = whole if self.plan.masked else spoilt  # holes are marked: no sign
-                found.append(signs.signs(im.levels(seen[:, : min(3, self.spec.channels)])))
-                middles.append(found[-1].median(0).values)
-        # most pieces, and every picture as a whole: none of those that were trained on is a stranger
-        pieces, pictures = torch.cat(found), torch.stack(middles)
-        low = torch.minimum(pieces.quantile(0.02, 0), pictures.amin(0)).tolist()
-        high = torch.maximum(pieces.quantile(0.98, 0), pictures.amax(0)).tolist()
+                clean, degraded = make_pairs(self.plan, images, functools.partial(_draw, len(images), random))
+                seen = clean if self.plan.masked else degraded  # the mask marks holes
+                measured.append(signs.signs(im.levels(seen[:, : min(3, self.spec.channels)])))
+                medians.append(measured[-1].median(0).values)
+        # the ranges hold most patches and every picture's median: no training picture is an outlier
+        patches, pictures = torch.cat(measured), torch.stack(medians)
+        low = torch.minimum(patches.quantile(0.02, 0), pictures.amin(0)).tolist()
+        high = torch.maximum(patches.quantile(0.98, 0), pictures.amax(0)).tolist()
         self.findings["signs"] = {name: pair for name, *pair in zip(signs.SIGNS, low, high, strict=True)}
         yield from ()
 
@@ -210,57 +210,57 @@ class RestoreTask(Task):
 
     @torch.no_grad()
     def preview(self, generator: nn.Module, batches: Batches) -> Sheet:
-        whole, damaged = self._fixed(batches, CHECK)
-        most = whole.std((1, 2, 3)).argsort(descending=True, stable=True)[: ROWS * COLUMNS]  # those with most to see
+        clean, degraded = self._check_pairs(batches, CHECK)
+        most = clean.std((1, 2, 3)).argsort(descending=True, stable=True)[: ROWS * COLUMNS]  # those with most contrast
         most = most[torch.arange(ROWS * COLUMNS) % len(most)]  # rows are always full
-        whole, damaged = whole[most], damaged[most]
-        shown = [self.trivial(damaged), generator(damaged), whole]
+        clean, degraded = clean[most], degraded[most]
+        shown = [self.trivial(degraded), generator(degraded), clean]
         rows = zip(*(im.to_uint8(x).split(COLUMNS) for x in shown), strict=True)
         return Sheet(torch.cat([part for row in rows for part in row]))
 
-    def trivial(self, damaged: Tensor) -> Tensor:
-        """What costs nothing, float [B, C, H, W]: the damaged picture itself, or its bicubic enlargement."""
-        seen = damaged[:, : self.spec.channels]
+    def trivial(self, degraded: Tensor) -> Tensor:
+        """The trivial restoration, float [B, C, H, W]: the degraded picture itself, or its bicubic enlargement."""
+        seen = degraded[:, : self.spec.channels]
         if self.plan.scale == 1:
             return seen
         return F.interpolate(seen, scale_factor=float(self.plan.scale), mode="bicubic").clamp(-1, 1)
 
-    def _fixed(self, batches: Batches, count: int) -> tuple[Tensor, Tensor]:
-        """Held-out pieces, whole and damaged, the same ones at each call."""
+    def _check_pairs(self, batches: Batches, count: int) -> tuple[Tensor, Tensor]:
+        """Held-out patches, clean and degraded, the same ones at each call."""
         held_out = batches.held_out(count).real
         random = seeds.generator(batches.seed, "damage")
-        return damaged(self.plan, held_out, lambda f, *shape: f(len(held_out), *shape, generator=random))
+        return make_pairs(self.plan, held_out, lambda f, *shape: f(len(held_out), *shape, generator=random))
 
-    def _lesson(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The batch's pictures, turned at random, and the same damaged, in full precision as when it is used."""
+    def _pairs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The batch's pictures, randomly turned, and the same degraded; in full precision, as at inference."""
         with torch.autocast(batch.real.device.type, enabled=False):
-            whole = augment.turned(batch.real, batch.draw(torch.rand, 3)) if self.config.turn else batch.real
-            return damaged(self.plan, whole, batch.draw)
+            clean = augment.turned(batch.real, batch.draw(torch.rand, 3)) if self.config.turn else batch.real
+            return make_pairs(self.plan, clean, batch.draw)
 
 
-def homes_of(images: Tensor) -> Tensor:
-    """Of which picture each row of a split is a piece, int64 [N]."""
+def picture_of_rows(images: Tensor) -> Tensor:
+    """The number of the picture that each row of a split is a patch of, int64 [N]."""
     source = images.source if isinstance(images, Stored) else None
     if isinstance(source, Photos):
         return torch.from_numpy(np.searchsorted(source.ends, images.rows.numpy(), "right"))  # pyright: ignore[reportAttributeAccessIssue]
     return torch.arange(len(images))
 
 
-def _of_each(homes: Tensor, random: torch.Generator) -> list[Tensor]:
-    """The rows of up to PICTURES pictures, up to PIECES of each, chosen at random."""
-    order = torch.randperm(len(homes), generator=random)
-    order = order[homes[order].argsort(stable=True)]
-    groups = order.split(homes.unique(return_counts=True)[1].tolist())
+def _sampled_rows(pictures: Tensor, random: torch.Generator) -> list[Tensor]:
+    """The rows of up to PICTURES pictures, up to PATCHES of each, chosen at random."""
+    order = torch.randperm(len(pictures), generator=random)
+    order = order[pictures[order].argsort(stable=True)]
+    groups = order.split(pictures.unique(return_counts=True)[1].tolist())
     chosen = torch.randperm(len(groups), generator=random)[:PICTURES].tolist()
-    return [groups[i][:PIECES] for i in chosen]
+    return [groups[i][:PATCHES] for i in chosen]
 
 
-def _drawn(count: int, random: torch.Generator, function: Callable[..., Tensor], *shape: int) -> Tensor:
+def _draw(count: int, random: torch.Generator, function: Callable[..., Tensor], *shape: int) -> Tensor:
     return function(count, *shape, generator=random)
 
 
 def plan_of(text: str) -> degrade.Plan:
-    """The plan that `degrade` means; one without a step where the user has the damaged pictures.
+    """The plan that `degrade` stands for; an empty one for pairs, where the user has the degraded pictures.
 
     Raises:
         UserError: as `degrade.parse`.
@@ -268,9 +268,9 @@ def plan_of(text: str) -> degrade.Plan:
     return degrade.Plan(()) if text == PAIRS else degrade.parse(text)
 
 
-def damaged(plan: degrade.Plan, images: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-    """Pictures as a data set has them -> whole, float [B, C, H, W], and damaged: by the plan, or their twins."""
+def make_pairs(plan: degrade.Plan, images: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """Pictures of a data set -> clean ones, float [B, C, H, W], and degraded ones: by the plan, or from the pairs."""
     if not plan.groups:
-        whole, twin = images.chunk(2, 1)
-        return whole, twin
+        clean, degraded = images.chunk(2, 1)
+        return clean, degraded
     return images, degrade.apply(plan, images, draw)

@@ -1,10 +1,10 @@
-"""The pair that mends pictures: a residual U-net of any input size, and a discriminator of patches.
+"""The networks that restore pictures: a residual U-net for any input size, and a discriminator of patches.
 
 The U-net (Ronneberger et al. 2015) works at half of the picture's size and below, so that little is computed at full
-size, and learns only what is to be changed of its input (Zhang et al. 2017, "Beyond a Gaussian denoiser"). Its blocks
-have no normalisation, which would forget how bright and how rough a picture is (Lim et al. 2017). It begins as the
-trivial answer: the input itself, its bicubic enlargement, or a smooth fill of what is missing. The discriminator
-judges patches (Isola et al. 2017) and is kept smooth by spectral norm (Miyato et al. 2018).
+size, and learns only the change of its input (Zhang et al. 2017, "Beyond a Gaussian denoiser"). Its blocks
+have no normalisation, which would lose brightness and contrast (Lim et al. 2017). Its initial output is the trivial
+restoration: the input itself, its bicubic enlargement, or a smooth fill of what is missing. The discriminator
+rates patches (Isola et al. 2017) and is kept smooth by spectral norm (Miyato et al. 2018).
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from ganvas.core.config import knob
 from ganvas.images.spec import ImageSpec
 
 SLOPE = 0.2
-LEVELS, SWEEPS = 6, 8  # halvings of a picture by which its holes are filled at first, and sweeps at each size
-SLOWEST = 0.98  # what a plain sweep leaves of the error that fades most slowly, about
+LEVELS, SWEEPS = 6, 8  # halvings of a picture for the first fill of its holes, and sweeps at each size
+SLOWEST = 0.98  # approximate factor of a plain sweep on the slowest component of the error
 MIRRORS = ((2,), (3,), (2, 3))  # of a picture, whose fills are averaged with its own (Lim et al. 2017, section 3.4)
-MOST = 4  # times the dial's channels, which no map exceeds
+MOST = 4  # times `width`: no map has more channels
 
 
 @dataclass(frozen=True)
 class Config:
-    """Knobs of the pair; `width` is the dial of its size."""
+    """Settings of the pair; `width` sets its size."""
 
     width: int = knob(32, "channels at half of the picture's size; smaller maps have more", low=4, high=2**12)
     depth: int = knob(3, "how often the generator halves that size", low=0, high=6)
@@ -38,7 +38,7 @@ class Config:
 
 
 class Residual(nn.Module):
-    """x + convolution, ReLU, convolution; it begins small. Source: Lim et al. 2017, figure 2c."""
+    """x + convolution, ReLU, convolution, with small initial weights. Source: Lim et al. 2017, figure 2c."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -52,14 +52,14 @@ class Residual(nn.Module):
 
 
 class Generator(nn.Module):
-    """A U-net from a damaged picture to a whole one `scale` times as large."""
+    """A U-net from a degraded picture to a clean one `scale` times as large."""
 
     def __init__(self, spec: ImageSpec, config: Config) -> None:
         super().__init__()
         self.channels, self.scale, self.masked, self.turned = spec.channels, spec.scale, spec.masked, spec.turned
-        self.fold = 2 if spec.scale == 1 else 1  # pixels of the input, a side, that become channels
+        self.fold = 2 if spec.scale == 1 else 1  # pixels a side of the input that become channels
         widths = [config.width * min(MOST, 2**i) for i in range(config.depth + 1)]
-        self.stride = self.fold * 2**config.depth  # sides of the input are multiples of it inside
+        self.stride = self.fold * 2**config.depth  # the input is padded to multiples of it
         self.first = nn.Conv2d((spec.channels + spec.masked) * self.fold**2, widths[0], 3, padding=1)
 
         def stage(width: int) -> nn.Module:
@@ -70,7 +70,7 @@ class Generator(nn.Module):
         self.middle = nn.Sequential(stage(widths[-1]), stage(widths[-1]))
         self.ups = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in pairwise(widths))
         self.afters = nn.ModuleList(map(stage, widths[:-1]))
-        last = self.fold * spec.scale  # each place of the largest map draws so many pixels a side
+        last = self.fold * spec.scale  # pixels a side that each position of the largest map produces
         self.head = nn.Conv2d(widths[0], spec.channels * last**2, 3, padding=1)
         self.last = last
         nn.init.zeros_(self.head.weight)
@@ -79,15 +79,15 @@ class Generator(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """images [B, C (+ 1 with a mask, 1: missing), H, W] -> [B, C, scale * H, scale * W] in [-1, 1].
 
-        What is not missing is left as it is. While it trains it may leave the range, so that it learns not to.
+        Known pixels are left as they are. In training the output is not clamped, so that it learns to stay in range.
         """
         if self.masked:
-            whole = filled(images[:, : self.channels], images[:, self.channels :])
-            images = torch.cat([whole, images[:, self.channels :]], 1)
+            filled_images = filled(images[:, : self.channels], images[:, self.channels :])
+            images = torch.cat([filled_images, images[:, self.channels :]], 1)
         height, width = images.shape[2:]
         down, right = -height % self.stride, -width % self.stride
         padded = F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images
-        if self.masked and self.turned and not self.training:  # the mean of mirrored fills is nearer than one of them
+        if self.masked and self.turned and not self.training:  # the mean of mirrored fills is closer than a single one
             fills = self._change(torch.cat([padded, *(padded.flip(sides) for sides in MIRRORS)]))
             fills = fills.unflatten(0, (1 + len(MIRRORS), images.shape[0]))
             change = (fills[0] + sum(fill.flip(s) for fill, s in zip(fills[1:], MIRRORS, strict=True))) / len(fills)
@@ -103,16 +103,16 @@ class Generator(nn.Module):
         return made if self.training else made.clamp(-1, 1)
 
     def _change(self, images: Tensor) -> Tensor:
-        """What is to be added to the trivial answer, of pictures whose sides are multiples of `stride`."""
+        """The change of the trivial restoration, for pictures whose sides are multiples of `stride`."""
         x = self.first(F.pixel_unshuffle(images, self.fold))
-        kept = []
+        skips = []
         for before, down_by in zip(self.befores, self.downs, strict=True):
             x = before(x)
-            kept.append(x)
+            skips.append(x)
             x = down_by(x)
         x = self.middle(x)
-        for i in reversed(range(len(kept))):
-            x = self.afters[i](F.pixel_shuffle(self.ups[i](x), 2) + kept[i])
+        for i in reversed(range(len(skips))):
+            x = self.afters[i](F.pixel_shuffle(self.ups[i](x), 2) + skips[i])
         return F.pixel_shuffle(self.head(x), self.last).float()
 
 
@@ -131,23 +131,23 @@ def filled(images: Tensor, mask: Tensor) -> Tensor:
         counts.append(F.avg_pool2d(counts[-1], 2, ceil_mode=True))
     fill = sums[-1].mean((2, 3), keepdim=True) / counts[-1].mean((2, 3), keepdim=True).clamp_min(1e-6)
     for total, count in zip(sums[::-1], counts[::-1], strict=True):
-        own = total / count.clamp_min(1e-6) * count  # a place that is half known is half its own mean
-        before = fill = own + F.interpolate(fill, size=total.shape[2:], mode="bilinear") * (1 - count)
+        known_part = total / count.clamp_min(1e-6) * count  # a half-known position counts half
+        before = fill = known_part + F.interpolate(fill, size=total.shape[2:], mode="bilinear") * (1 - count)
         step = 1.0
-        for sweep in range(SWEEPS):  # and evens out, in steps that grow (Chebyshev; Golub and Varga 1961)
+        for sweep in range(SWEEPS):  # smooth it, in growing steps (Chebyshev; Golub and Varga 1961)
             padded = F.pad(fill, (1, 1, 1, 1), mode="replicate")
             with torch.autocast(images.device.type, enabled=False):
                 around = F.conv2d(padded, cross, groups=images.shape[1])
-            before, fill = fill, before + step * (own + around / 4 * (1 - count) - before)
+            before, fill = fill, before + step * (known_part + around / 4 * (1 - count) - before)
             step = 1 / (1 - SLOWEST**2 * step / (4 if sweep else 2))
     return fill
 
 
 class Discriminator(nn.Module):
-    """Convolutions, each place of whose last map judges a patch of 46 pixels a side.
+    """Convolutions; each position of the last map rates a patch of 46 pixels a side.
 
-    The layers between the first and the last have spectral norm. With it in all of them no judgement could change by
-    more than the picture does, and good restorations differ from true pictures by very little.
+    The layers between the first and the last have spectral norm. With it in all of them no logit could change by
+    more than the picture does, and good restorations differ very little from clean pictures.
     """
 
     def __init__(self, spec: ImageSpec, config: Config) -> None:
@@ -159,15 +159,15 @@ class Discriminator(nn.Module):
         self.head = nn.Conv2d(widths[-1], 1, 3, padding=1)
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """images [B, C, H, W] -> what is seen at each size, [B, c, h, w]."""
+        """images [B, C, H, W] -> the activations at each size, [B, c, h, w]."""
         even = F.pad(images, (0, images.shape[3] % 2, 0, images.shape[2] % 2), mode="replicate")
         x = F.leaky_relu(self.first(F.pixel_unshuffle(even, 2)), SLOPE)
-        found = [x]
+        layers = [x]
         for down in self.downs:
             x = F.leaky_relu(down(x), SLOPE)
-            found.append(x)
-        return [*found, F.leaky_relu(self.last(x), SLOPE)]
+            layers.append(x)
+        return [*layers, F.leaky_relu(self.last(x), SLOPE)]
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """images [B, C, H, W] -> logits [B, 1, h, w]; labels are not looked at."""
+        """images [B, C, H, W] -> logits [B, 1, h, w]; labels are not used."""
         return self.head(self.features(images)[-1]).float()

@@ -19,7 +19,8 @@ from torch.nn import functional as f
 
 from ganvas.core.config import knob
 from ganvas.tables.cells import NEVER
-from ganvas.tables.rules.limits import Limits
+from ganvas.tables.limits import Limits
+from ganvas.tables.rules.limits import RuleLimits
 from ganvas.tables.spec import TableSpec
 
 
@@ -30,6 +31,39 @@ class Config:
     width: int = knob(128, "units of the generator's network for each token", low=8, high=4096)
     dropout: float = knob(0.2, "share of these units that is left out in training", low=0, high=0.9)
     d_width: int = knob(256, "units of the discriminator's layers", low=8, high=4096)
+
+
+class Numbers(nn.Module):
+    """What follows from the numbers in a row's cells beside their tokens, [B, tokens, width]; see `Cells.features`."""
+
+    def __init__(self, spec: TableSpec, width: int) -> None:
+        super().__init__()
+        self.parts: list[tuple[int, tuple[int, ...], Tensor]] = []  # first token, sizes, features; no buffers: known
+        end = 0
+        for column in spec.learned:
+            for part, table in zip(column.parts, column.features(), strict=True):
+                start, end = end, end + len(part.sizes)
+                if table.size:
+                    self.parts.append((start, part.sizes, torch.from_numpy(table)))
+        self.last = {start + len(sizes) - 1: i for i, (start, sizes, _) in enumerate(self.parts)}
+        self.weights = nn.ParameterList(
+            nn.Parameter(torch.randn(table.shape[1], width) * 0.1) for _, _, table in self.parts
+        )
+
+    def part(self, i: int, rows: Tensor) -> Tensor:
+        """What the i-th number adds, [B, width]."""
+        start, sizes, table = self.parts[i]
+        place = rows[:, start]
+        for level, size in enumerate(sizes[1:], start + 1):
+            place = place * size + rows[:, level]
+        return f.embedding(place, table.to(rows.device)) @ self.weights[i]
+
+    def add(self, values: Tensor, rows: Tensor) -> Tensor:
+        """`values` [B, tokens, width] with what each number adds at its last token."""
+        if not self.last:
+            return values
+        places = torch.tensor(list(self.last), device=rows.device)
+        return values.index_add(1, places, torch.stack([self.part(i, rows) for i in self.last.values()], 1))
 
 
 class Generator(nn.Module):
@@ -43,6 +77,7 @@ class Generator(nn.Module):
         self.first = _first(spec)
         self.values = nn.Embedding(sum(sizes), width)
         nn.init.normal_(self.values.weight, std=0.3)
+        self.numbers = Numbers(spec, width)
         self.given = nn.Parameter(torch.zeros(count, width))  # added where a token after this one is given
         self.start = nn.Parameter(torch.zeros(count, width))
         self.weight1 = nn.Parameter(torch.randn(count, width, width) / width**0.5)
@@ -57,9 +92,14 @@ class Generator(nn.Module):
         self.rare = [_rare(part, level) for c in spec.learned for part in c.parts for level in range(len(part.sizes))]
 
     @cached_property
-    def limits(self) -> Limits:
-        """Which combinations of tokens may be drawn."""
-        return Limits.of(self.spec)
+    def limits(self) -> RuleLimits | None:
+        """What the rules of the table allow; None: anything."""
+        limits = RuleLimits.of(self.spec)
+        return limits if limits.places else None
+
+    def of(self, rows: Tensor) -> Tensor:
+        """What each token says, [B, tokens, width]."""
+        return self.numbers.add(self.values(rows + self.first.to(rows.device)), rows)
 
     def known(self, rows: Tensor, given: Tensor) -> Tensor:
         """What each token's network is told of the others, [B, tokens, width].
@@ -68,7 +108,7 @@ class Generator(nn.Module):
             rows: int64 [B, tokens].
             given: bool [B, tokens]: which tokens are given from the outset.
         """
-        values = self.values(rows + self.first.to(rows.device))
+        values = self.of(rows)
         before = values.cumsum(1) - values
         ahead = (values + self.given) * given[..., None]
         after = ahead.flip(1).cumsum(1).flip(1) - ahead
@@ -110,22 +150,23 @@ class Generator(nn.Module):
             noise: uniform in [0, 1), [B, tokens].
             rows, given: tokens that are given, and which; see `known`.
             rare: whether values and combinations may be drawn that few rows have.
-            limits: which combinations may be drawn; None: those of the table.
+            limits: what may be drawn; None: what the rules of the table allow, or anything with `rare`.
         """
         count = len(noise)
         out = torch.zeros(count, len(self.sizes), dtype=torch.int64, device=noise.device)
         place = torch.zeros_like(noise)
         known = noise.new_zeros(count, self.values.embedding_dim)
-        fixed = None
+        fixed, ahead = None, known
         if rows is not None and given is not None:
             out = torch.where(given, rows, out)
             fixed = given
-            for i in given.any(0).nonzero()[:, 0].tolist():
-                known = known + (self.values.weight[out[:, i] + int(self.first[i])] + self.given[i]) * given[:, i : i + 1]
-        walk = None if rare and limits is None else (limits or self.limits).start(out, fixed)
+            ahead = (self.of(out) + self.given) * given[..., None]
+            known = known + ahead.sum(1)
+        limits = limits or (None if rare else self.limits)
+        walk = None if limits is None else limits.start(out, fixed)
         for i, size in enumerate(self.sizes):
             if fixed is not None and bool(fixed[:, i].any()):
-                known = known - (self.values.weight[out[:, i] + int(self.first[i])] + self.given[i]) * fixed[:, i : i + 1]
+                known = known - ahead[:, i]
             if fixed is None or not bool(fixed[:, i].all()):
                 hidden = f.silu(known + self.start[i])
                 inner = f.silu(torch.addmm(self.bias1[i], hidden, self.weight1[i]))
@@ -139,8 +180,9 @@ class Generator(nn.Module):
                 shares = logits.softmax(1).cumsum(1)
                 mark = noise[:, i : i + 1] * shares[:, -1:]
                 token = (shares <= mark).sum(1, keepdim=True).clamp_max(size - 1)
-                if allowed is not None and not bool(allowed.gather(1, token).all()):  # the last sum was rounded down
-                    token = torch.where(allowed.gather(1, token), token, logits.argmax(1, keepdim=True))
+                if allowed is not None:  # the last sum may be rounded to a number below the mark
+                    inside = allowed.expand(logits.shape).gather(1, token)
+                    token = torch.where(inside, token, logits.argmax(1, keepdim=True))
                 below = torch.where(token > 0, shares.gather(1, (token - 1).clamp_min(0)), 0.0)
                 inside = (mark - below) / (shares.gather(1, token) - below).clamp_min(1e-9)
                 place[:, i] = inside[:, 0].clamp(0, 1 - 1e-6)
@@ -149,6 +191,8 @@ class Generator(nn.Module):
             if walk:
                 walk.drawn(i, out[:, i])
             known = known + self.values.weight[out[:, i] + int(self.first[i])]
+            if i in self.numbers.last:
+                known = known + self.numbers.part(self.numbers.last[i], out)
         return out, place
 
 
@@ -176,6 +220,7 @@ class Discriminator(nn.Module):
         self.values = nn.EmbeddingBag(sum(spec.sizes), config.d_width, mode="sum")
         nn.init.normal_(self.values.weight, std=0.3)
         self.bias = nn.Parameter(torch.zeros(config.d_width))
+        self.numbers = Numbers(spec, config.d_width)
         width = config.d_width
         self.layers = nn.Sequential(
             nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1)

@@ -6,7 +6,9 @@ real rows from drawn ones, and the generator draws more often what the discrimin
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,22 +16,27 @@ from torch import Tensor, nn
 from ganvas.core import seeds
 from ganvas.core.config import knob
 from ganvas.core.later import Later
+from ganvas.core.run import Run
 from ganvas.tables.data import DataConfig
 from ganvas.tables.preview import Preview
 from ganvas.tables.spec import TableSpec
-from ganvas.tasks.table import network
+from ganvas.tasks.table import network, standing
+from ganvas.tasks.table.network import Generator
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.task import SHOWN, Task
 
 LOOKED_AT = 4_000  # rows of a check
+UNKNOWN = 1e9  # the best figure before there is one
 
 
 @dataclass(frozen=True)
 class Config:
     """The contest."""
 
-    warmup: float = knob(0.5, "share of the training in which the generator learns without a discriminator", low=0, high=1)
+    warmup: float = knob(
+        0.75, "share of the training in which the generator learns without a discriminator", low=0, high=1
+    )
     contest: float = knob(1.0, "weight of the discriminator's verdict in the generator's loss", low=0, high=100)
     conditions: float = knob(0.3, "share of the rows in which the generator is given some columns", low=0, high=1)
     clip: float = knob(4.0, "how many times as often the generator is to draw a row at most", low=1, high=100)
@@ -39,17 +46,31 @@ class TableTask(Task):
     """Rows of a table from noise."""
 
     name, Config, Data, Spec = "table", Config, DataConfig, TableSpec
-    networks = {"columns": network}  # noqa: RUF012
+    networks = {"tabular": network}  # noqa: RUF012
     recipes = Later("ganvas.tasks.table.recipes")
+    check_data = Later("ganvas.tables.check:check")
     Model = Later("ganvas.tasks.table.model:TableModel")
+    evaluate = Later("ganvas.tasks.table.evaluate.command:evaluate")
+    report = Later("ganvas.tasks.table.report:PART")
+    quantities = Later("ganvas.tasks.table.standing:QUANTITIES")
     shown = {"nll": ("-log p", ".3f"), **SHOWN}  # noqa: RUF012
     checks = "likelihood"
     usage = "draws rows of a table: ganvas sample RUN"
+    next_steps = (("Draw rows; the same seed gives the same rows again:", ("sample", "{place}", "--count", "1000")),)
     loss = losses.LOSSES["nonsaturating"]
 
-    def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: TableSpec, config: Config, network: object) -> None:
+    generator: Generator  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __init__(
+        self, generator: nn.Module, discriminator: nn.Module, spec: TableSpec, config: Config, network: object
+    ) -> None:
         super().__init__(generator, discriminator, spec, config, network)
-        self.progress = 0.0  # of the training; the trainer says how far it is
+        self.state = {"best_nll": torch.tensor(UNKNOWN), **self._weights(generator)}
+
+    @staticmethod
+    def _weights(generator: nn.Module) -> dict[str, Tensor]:
+        """A copy of the generator's weights, as entries of the state."""
+        return {f"best.{name}": w.detach().clone() for name, w in generator.named_parameters()}
 
     def contests(self, batch: Batch) -> bool:
         return batch.progress >= self.config.warmup and self.config.contest > 0
@@ -88,15 +109,14 @@ class TableTask(Task):
 
     def some_given(self, batch: Batch) -> Tensor:
         """Which tokens are given, bool [B, tokens]: whole columns, a random share of them in some rows."""
-        columns = torch.tensor(
-            [i for i, c in enumerate(self.spec.learned) for _ in c.sizes], device=batch.real.device
-        )
+        columns = torch.tensor([i for i, c in enumerate(self.spec.learned) for _ in c.sizes], device=batch.real.device)
         draws = batch.draw(torch.rand, len(self.spec.learned) + 2).to(batch.real.device)
         rate = draws[:, :1] * (draws[:, 1:2] < self.config.conditions)
         return (draws[:, 2:] < rate)[:, columns]
 
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
         drawing = (generator or self.generator).eval()
+        assert isinstance(drawing, Generator)
         fake, _ = drawing.draw(self.noise(batch), rare=True)
         (self.generator if generator is None else drawing).train(generator is None)
         logits = self.discriminator(batch.real), self.discriminator(fake)
@@ -104,12 +124,34 @@ class TableTask(Task):
 
     def check(self, generator: nn.Module, batches: Batches, preview: object) -> dict[str, float]:
         """-log of the probability of training and of held-out rows, a row's mean, and the discriminator's accuracy."""
+        assert isinstance(generator, Generator)
         figures = {}
         for name, batch in (("nll", batches.held_out(LOOKED_AT)), ("nll_train", batches.seen(LOOKED_AT))):
             none = torch.zeros_like(batch.real, dtype=torch.bool)
             figures[name] = float(generator.surprise(batch.real, none).sum(1).mean())
+        if figures["nll"] < float(self.state["best_nll"]):
+            self.state |= {"best_nll": torch.tensor(figures["nll"]), **self._weights(generator)}
         return {**figures, **super().check(generator, batches, preview)}
 
+    def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
+        """Take the weights with which held-out rows were most probable: later ones may know rows by heart."""
+        best = float(self.state["best_nll"])
+        if best < UNKNOWN:
+            weights = dict(generator.named_parameters())
+            with torch.no_grad():
+                for name, weight in weights.items():
+                    weight.copy_(self.state[f"best.{name}"])
+        yield ""
+
+    @classmethod
+    def describe(cls, figures: dict[str, float]) -> str:
+        return standing.describe(figures)
+
+    @classmethod
+    def headline(cls, rows: list[dict[str, Any]], checks: list[dict[str, Any]]) -> str:
+        return standing.headline(rows, checks)
+
     def preview(self, generator: nn.Module, batches: Batches) -> Preview:
+        assert isinstance(generator, Generator)
         noise = torch.rand(2_000, len(self.spec.sizes), generator=seeds.generator(0, "preview")).to(batches.device)
         return Preview.of(self.spec, *generator.draw(noise))

@@ -1,4 +1,4 @@
-"""What a trained translator says of itself, beside what every model says."""
+"""The facts about a trained translator, beside those of every model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def facts(model: Translator) -> dict[str, str]:
-    """Both kinds of pictures, and which sizes it takes."""
+    """Both kinds of pictures, and the sizes that it accepts."""
     card, spec = model.card, model.spec
     size = "pictures of any size" if model.any_size else f"{spec.size}x{spec.size}"
     lines = {
@@ -25,7 +25,7 @@ def facts(model: Translator) -> dict[str, str]:
 
 
 def figures(model: Translator) -> list[str]:
-    """How good each direction is, a line a method."""
+    """The quality of each direction and of its alternatives, a line for each."""
     lines = []
     evaluation = model.card.get("translation", {})
     for way in evaluation.get("ways", []):

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-LEAST = 10  # pictures: the ranks of fewer agree by chance alone
+LEAST = 10  # pictures: the ranks of fewer may agree by chance
 
 
 def ranks(values: Tensor) -> Tensor:
@@ -28,20 +28,20 @@ def followed(inputs: Tensor, outputs: Tensor) -> dict[str, float]:
 
     The middle is the central part of half the side, where a face's skin mostly is; the border is the outermost
     sixteenth on the left, on the right and above, where the background is. Each is the mean over red, green and blue
-    (a channel that is the same in all inputs or all outputs is left out). NaN: all channels are, or there are fewer
-    than LEAST pictures.
+    (a channel that is the same in all inputs or all outputs is left out). NaN where all are left out, or there are
+    fewer than LEAST pictures.
 
     Args:
         inputs, outputs: [n, C, H, W].
     """
     if len(inputs) < LEAST:
         return {"middle": math.nan, "border": math.nan}
-    found = {}
+    correlations = {}
     for name, part in (("middle", _middle), ("border", _border)):
         pairs = zip(part(inputs).unbind(1), part(outputs).unbind(1), strict=True)
         values = torch.stack([spearman(a, b) for a, b in pairs])
-        found[name] = float(values.nanmean())
-    return found
+        correlations[name] = float(values.nanmean())
+    return correlations
 
 
 def _middle(images: Tensor) -> Tensor:
@@ -53,6 +53,6 @@ def _middle(images: Tensor) -> Tensor:
 def _border(images: Tensor) -> Tensor:
     height, width = images.shape[2:]
     edge = max(1, min(height, width) // 16)
-    there = torch.zeros(height, width, dtype=torch.bool)
-    there[:edge] = there[: height // 2, :edge] = there[: height // 2, width - edge :] = True
-    return images[:, :3].double()[:, :, there].mean(2).round(decimals=6)
+    mask = torch.zeros(height, width, dtype=torch.bool)
+    mask[:edge] = mask[: height // 2, :edge] = mask[: height // 2, width - edge :] = True
+    return images[:, :3].double()[:, :, mask].mean(2).round(decimals=6)

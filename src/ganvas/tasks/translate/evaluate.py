@@ -1,7 +1,7 @@
-"""`ganvas evaluate` of a translator: how like the wanted kind its pictures are, and what of the input they keep.
+"""`ganvas evaluate` of a translator: how close its pictures are to the other kind, and what they keep of the input.
 
-Each direction stands beside what costs nothing, the pictures as they are, and beside other true pictures of the wanted
-kind. Only pictures that were held out are translated and compared with.
+Each direction is compared with the unchanged pictures and with other real pictures of the wanted kind. Only held-out
+pictures are translated and used as the reference.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ COLUMNS = 20  # pictures a row of the sheet
 
 @dataclass(frozen=True)
 class Way:
-    """What one set of pictures is worth as pictures of the wanted kind; NaN: not known.
+    """How good a set of pictures is as pictures of the wanted kind; NaN: not known.
 
     `frechet`: distance to the held-out pictures of that kind; `middle`, `border`: rank correlation of mean colours with
-    those of the inputs; `cycle`: PSNR in dB of the way there and back. `note`: why one of these is not known, in
-    sentences.
+    those of the inputs; `cycle`: PSNR in dB of the way there and back. `note`: sentences that
+    say why one of these is not known.
     """
 
     to: str
@@ -61,7 +61,7 @@ class Way:
 
 @dataclass(frozen=True)
 class _Side:
-    """Held-out pictures of one kind, uint8 [n, C, H, W], with their features, and others that were trained on."""
+    """Held-out pictures of one kind, uint8 [n, C, H, W], their features, and pictures that were trained on."""
 
     name: str
     images: Tensor
@@ -77,17 +77,17 @@ def evaluate(
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
 ) -> Iterator[Doing | Way | Written]:
-    """Measure a translator; yields what is done, the rows of both directions, and a sheet.
+    """Measure a translator; yields progress, the rows of both directions, and a sheet.
 
     Args:
         source: a run's folder or a model file.
-        data, to: pictures of both kinds, where they are not those of the training.
+        data, to: pictures of both kinds; None: those of the training.
         extractor: see `extractors.load`.
         seed: of the choice of pictures.
         out: folder for the sheet; None: `evaluation/` in a run's folder, else none is written.
 
     Raises:
-        UserError: a model of another task, data that is not there, or only one of both kinds.
+        UserError: a model of another task, data that does not exist, or only one of both kinds.
     """
     message = reading(source, data)
     yield Doing(message or "reading", 0.0, stays=bool(message))
@@ -128,14 +128,14 @@ def _some(split: Split, seed: int) -> Tensor:
 
 
 def _ways(start: _Side, wanted: _Side, there: Tensor, back: Tensor, network: extractors.Extractor) -> list[Way]:
-    """The rows of one direction: the inputs as they are, what became of them, and other true pictures."""
-    name, true = wanted.name, wanted.trained_on[: len(start.images)]
-    features = [network.extract(x)[0] for x in (there, true)]
+    """The rows of one direction: the unchanged inputs, the translated ones, and other real pictures."""
+    name, real = wanted.name, wanted.trained_on[: len(start.images)]
+    features = [network.extract(x)[0] for x in (there, real)]
     target = wanted.images, wanted.features
     return [
         _way(name, f"{start.name} as it is", (start.images, start.features), target),
         _way(name, "translated", (there, features[0]), target, (start.images, there, back)),
-        _way(name, f"true {name}, trained on", (true, features[1]), target),
+        _way(name, f"true {name}, trained on", (real, features[1]), target),
     ]
 
 
@@ -143,25 +143,25 @@ def _way(
     to: str,
     name: str,
     made: tuple[Tensor, Tensor],
-    true: tuple[Tensor, Tensor],
+    real: tuple[Tensor, Tensor],
     round_trip: tuple[Tensor, Tensor, Tensor] | None = None,
 ) -> Way:
-    """Figures of pictures and their features beside true ones; with the way there and back, how they follow."""
+    """Figures of pictures and their features beside real ones; with `round_trip` also how they follow the input."""
     least = METRICS["frechet"].least
-    lack = enough.lacking(*true, true[1], least, f"pictures of {to}") or enough.lacking(*made, true[1], least)
+    lack = enough.lacking(*real, real[1], least, f"pictures of {to}") or enough.lacking(*made, real[1], least)
     reasons, values = {"Frechet distance": lack}, {}
     if round_trip is not None:
         start, there, back = round_trip
         values = colours.followed(start, there)
-        if lost := enough.nothing_to_see(start, fidelity.LEAST, "pictures"):
-            reasons["there and back"] = lost
+        if reason := enough.nothing_to_see(start, fidelity.LEAST, "pictures"):
+            reasons["there and back"] = reason
         else:
             values["cycle"] = float(fidelity.psnr(back, start).clamp_max(fidelity.MOST).mean())
         if all(math.isnan(values[key]) for key in ("middle", "border")):
             plain = "all pictures, or all that became of them, have the same colours"
             reasons["colours"] = enough.too_few(start, colours.LEAST, "pictures") or plain
     note = " ".join(f"Not measured: {what} ({why})." for what, why in reasons.items() if why)
-    return Way(to, name, math.nan if lack else distances.frechet(made[1], true[1]), **values, note=note)
+    return Way(to, name, math.nan if lack else distances.frechet(made[1], real[1]), **values, note=note)
 
 
 def command(source: Path, options: Options) -> int:
@@ -192,7 +192,7 @@ TITLES = {
 
 
 def table(ways: Sequence[Way]) -> Table:
-    """What each set of pictures is worth as pictures of the wanted kind."""
+    """How good each set of pictures is as pictures of the wanted kind."""
     known = known_columns(TITLES, ways)
     rows = rows_table(TITLES, known)
     for way in ways:
@@ -201,7 +201,7 @@ def table(ways: Sequence[Way]) -> Table:
 
 
 def _sheet(folder: Path, shown: list[tuple[str, Tensor]]) -> Written:
-    """Both directions; two rows of inputs each, what became of them, and the way back."""
+    """Both directions, with two rows of inputs each, the translated pictures, and those translated back."""
     make_folder(folder)
     path, rows = folder / "translated.png", []
     for first in range(0, len(shown), 3):

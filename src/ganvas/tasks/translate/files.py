@@ -22,7 +22,7 @@ def translate(
     sheet: str | os.PathLike[str] | None = None,
     force: bool = False,
 ) -> Iterator[Doing | Applied | Failed | Written]:
-    """Turn picture files into the other kind, into a folder, and yield what is done; the unreadable is passed over.
+    """Translate picture files into a folder, and yield progress and results; unreadable files are skipped.
 
     A model of whole pictures is given the middle square of each, in the size that it was trained on; a model that
     learned from pieces works on pictures of any size; depth, transparency and colour profile come back as they were.

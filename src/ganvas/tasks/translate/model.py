@@ -1,4 +1,4 @@
-"""A trained translator at work: pictures of one kind turned into another."""
+"""A trained translator: turns pictures of one kind into another."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class OneWay:
 
 @dataclass(frozen=True)
 class Translator(TrainedModel):
-    """A trained pair of generators and the card that explains it; `kinds`: the names of both kinds of pictures."""
+    """A trained pair of generators and its card; `kinds`: the names of both kinds of pictures."""
 
     path: Path
     generator: nn.Module
@@ -85,7 +85,7 @@ class Translator(TrainedModel):
 
     @property
     def any_size(self) -> bool:
-        """Was it trained on pieces of pictures, so that it takes whole ones of any size?"""
+        """Was it trained on pieces of pictures, so that it accepts whole ones of any size?"""
         return self.card["data"].get("fit") == "pieces"
 
     def kind(self, to: str) -> str:
@@ -112,7 +112,7 @@ class Translator(TrainedModel):
             float [B, C, H, W] in [-1, 1] on the CPU.
 
         Raises:
-            UserError: pictures of another shape, or a kind that it does not know.
+            UserError: pictures of another shape, or an unknown kind.
         """
         kind, shape = self.kind(to), (self.spec.channels, self.spec.size, self.spec.size)
         if tuple(images.shape[1:]) != shape and (not self.any_size or images.shape[1] != shape[0]):
@@ -126,7 +126,7 @@ class Translator(TrainedModel):
         Its colours, depth and transparency are those of the original, see `Planes`.
 
         Raises:
-            UserError: a kind that it does not know.
+            UserError: an unknown kind.
         """
         return (yield from self.one_way(to).tiled.on_original(original))
 

@@ -1,12 +1,12 @@
 """Two generators that turn pictures of one kind into another and back, and a discriminator for each kind.
 
-A generator folds 2x2 pixels into channels, goes down to a small map, thinks there in residual blocks (Johnson et al.
-2016; Zhu et al. 2017), and comes up by pixel shuffle without short cuts: what it draws may have another shape than its
-input. Each place is normalised by itself over its channels (Ba et al. 2016), which forgets neither the colours of a
-picture nor depends on its size. It paints with a palette as the pair for images of one's own does (decision 11), but
-its colours come from the input: each is the mean of the input's pixels at places of the network's choice, and then
-shifted. So a skin or a background keeps its colour unless there is a reason to change it. The discriminators are those
-of the pair for images of one's own.
+A generator folds 2x2 pixels into channels, goes down to a small map, processes it in residual blocks (Johnson et al.
+2016; Zhu et al. 2017), and comes up by pixel shuffle without skip connections: the output may have another shape than
+the input. Each position is normalised over its channels (Ba et al. 2016), which keeps the colours of a picture and does
+not depend on its size. The output is a mixture of a palette's colours as in `networks.pyramid` (decision 11), but the
+colours come from the input: each is a weighted mean of the input's pixels, with weights chosen by the network, and then
+shifted. So skin or background keeps its colour unless there is a reason to change it. The discriminators are those of
+`networks.pyramid`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ganvas.images.spec import ImageSpec
 from ganvas.networks import pyramid
 from ganvas.networks.shuffle import initialise
 
-MOST = 4  # times the dial's channels, which no map exceeds
-NEARLY = 0.98  # of the range of pixels: where the colours of the input begin
+MOST = 4  # times `width`: no map has more channels
+NEARLY = 0.98  # scale of the input's colours, so that atanh stays finite
 
 
 @dataclass(frozen=True)
 class Config:
-    """Knobs of both directions; `width` is the dial of their size."""
+    """Settings of both directions; `width` sets their size."""
 
     width: int = knob(
         32, "channels of the generators at half of the picture's size; smaller maps have more", low=8, high=2**12
@@ -47,7 +47,7 @@ class Config:
 
 
 class Norm(nn.LayerNorm):
-    """Each place's channels have mean 0 and variance 1, then a scale and a shift. Source: Ba et al. 2016."""
+    """Normalises the channels at each position, then scales and shifts them. Source: Ba et al. 2016."""
 
     def forward(self, input: Tensor) -> Tensor:
         """[B, C, h, w] -> [B, C, h, w]."""
@@ -55,7 +55,7 @@ class Norm(nn.LayerNorm):
 
 
 class Residual(nn.Module):
-    """x + two convolutions of it, each after a norm and a ReLU; it begins small. Source: He et al. 2016b."""
+    """x + two convolutions of it, each after a norm and a ReLU, with small initial weights. Source: He et al. 2016b."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -109,17 +109,17 @@ class Translator(nn.Module):
         made = self.head(x).float()
         if self.colours:
             places, shift = self.places(seen).float(), self.shift(seen.mean((2, 3))).float()
-            with torch.autocast(made.device.type, enabled=False):  # a picture in bf16 would be a coarse one
+            with torch.autocast(made.device.type, enabled=False):  # bf16 would be too coarse for pixels
                 made = self._painted(made, padded.float(), places, shift.unflatten(1, (-1, self.colours)))
         else:
             made = torch.tanh(made)
         return made[:, :, :height, :width]
 
     def _painted(self, parts: Tensor, images: Tensor, places: Tensor, shift: Tensor) -> Tensor:
-        """A mixture of the palette's colours at each pixel, of logits `parts` [B, colours, H, W].
+        """A mixture of the palette's colours at each pixel, by logits `parts` [B, colours, H, W].
 
         Args:
-            places: logits [B, colours, h, w], of where each colour is taken from `images`.
+            places: logits [B, colours, h, w] of the positions in `images` from which each colour is taken.
             shift: [B, C, colours], of each colour.
         """
         around = F.avg_pool2d(images, self.stride).flatten(2)
@@ -141,18 +141,18 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """An expert for each kind of pictures."""
+    """A discriminator for each kind of pictures."""
 
     def __init__(self, spec: ImageSpec, config: Config) -> None:
         super().__init__()
-        own = pyramid.Config(width=config.d_width, features=config.features)
-        self.of_a, self.of_b = pyramid.Discriminator(spec, own), pyramid.Discriminator(spec, own)
+        settings = pyramid.Config(width=config.d_width, features=config.features)
+        self.of_a, self.of_b = pyramid.Discriminator(spec, settings), pyramid.Discriminator(spec, settings)
 
     def forward(self, images: Tensor, kind: str) -> Tensor:
-        """images [B, C, H, W] -> logits [B]: are they true pictures of this kind ('a', 'b')?"""
+        """images [B, C, H, W] -> logits [B]: are they real pictures of this kind ('a', 'b')?"""
         return (self.of_a if kind == "a" else self.of_b)(images)
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """images [B, C, H, W] -> what each layer of both sees in them, side by side."""
+        """images [B, C, H, W] -> the activations of each layer of both, concatenated."""
         both = zip(self.of_a.features(images), self.of_b.features(images), strict=True)
         return [torch.cat(layers, 1) for layers in both]

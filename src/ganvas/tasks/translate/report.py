@@ -1,4 +1,4 @@
-"""What a run's report says of a model that turns pictures of one kind into another."""
+"""The report's sections for a model that turns pictures of one kind into another."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ COLUMNS = {
 
 
 def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
-    """How like the wanted kind the pictures are, what they keep of the input, and the discriminator."""
+    """How close the pictures are to the wanted kind, what they keep of the input, and the discriminator."""
     lines = run.rows(run.metrics)
     checks = [row for row in lines if row.get("metric") == "round-trip"]
     cards = [_evaluated(row) for row in [row for row in lines if row.get("metric") == "translation"][-1:]]
     cycle = chart(checks, ("cycle_a", "cycle_b"), "There and back, dB", None, None, quantities=QUANTITIES)
-    words = (
+    text = (
         f"How near held-out pictures come to themselves by way of the other kind: A ({card.get('data_name')}) and B "
         f"({card.get('other_name')}). It rises as the networks learn; where the other kind cannot hold all that a "
         "picture shows it levels out early."
     )
-    cards.append(markup.explained(cycle, words))
+    cards.append(markup.explained(cycle, text))
     mark = (0, "not at all")
     colours = chart(
         checks, ("middle_b", "border_b"), "Do colours follow the input?", (-1, 1), mark, quantities=QUANTITIES
     )
-    words = "Rank correlation of mean colours of A and of what became of it; 1: the order of all pictures is kept."
-    cards.append(markup.explained(colours, words))
+    text = "Rank correlation of mean colours of A and of what became of it; 1: the order of all pictures is kept."
+    cards.append(markup.explained(colours, text))
     lost = chart(rows, ("loss_cycle", "loss_identity"), "What is lost on the way", None, None, quantities=QUANTITIES)
-    words = (
+    text = (
         "Mean distance of pixels, in a range of 2: of pictures that were there and back, and of pictures of the wanted "
         "kind that should have been left alone."
     )
-    cards.append(markup.explained(lost, words))
+    cards.append(markup.explained(lost, text))
     objective = LOSSES.get(str(group(card, "task").get("loss")))
     title = "Is it the other kind, and still the same?"
     return [markup.section(title, cards), *curves.discriminator(rows, objective)]

@@ -15,7 +15,7 @@ PLACES = {"middle_b": "in the middle", "border_b": "at the border"}
 
 
 def remarks(rows: Rows, checks: Rows) -> list[str]:
-    """What the last check says."""
+    """Remarks on the last check."""
     check = next((c for c in reversed(checks) if c.get("metric") == "round-trip"), None)
     if check is None:
         return ["Nothing was checked yet: that comes with the first picture."]
@@ -31,7 +31,7 @@ def remarks(rows: Rows, checks: Rows) -> list[str]:
 
 
 def facts(model: Translator) -> dict[str, Any]:
-    """What the page that applies a model needs to know of it."""
+    """Facts for the page that applies a model."""
     size = model.spec.size
     about = f"Turns {model.kinds[0]} into {model.kinds[1]} and back"
     about += "." if model.any_size else f", in {size}x{size} pixels."
@@ -39,14 +39,14 @@ def facts(model: Translator) -> dict[str, Any]:
 
 
 def apply(model: Translator, content: bytes, to: str, mask: bytes | None) -> dict[str, Any]:
-    """A picture before and after, as PNG; and what the user should know.
+    """A picture before and after, as PNG, and warnings.
 
     Args:
-        to: the wanted kind, 'a' or 'b'.
+        to: the kind of the result, 'a' or 'b'.
         mask: not used.
 
     Raises:
-        UserError: it is no picture, or none that this model takes.
+        UserError: it is not a picture, or one that this model cannot translate.
     """
     original = uploads.original(content) if model.any_size else uploads.square(content, model.spec)
     after = last(model.translate_picture(original, to))

@@ -1,4 +1,4 @@
-"""Translate: turn pictures of one kind into another, and back, from two heaps of pictures without pairs."""
+"""Translate: turn pictures of one kind into another, and back, from two sets of pictures without pairs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from ganvas.training.task import SHOWN, Task
 if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
 
-BLOCKS, COLUMNS = 2, 10  # of a preview: each block has a row of pictures, of translated ones, and of those taken back
+BLOCKS, COLUMNS = 2, 10  # of a preview: a block has rows of pictures, of translated ones, and of those translated back
 KINDS = ("a", "b")
 Sides = tuple[Tensor, Tensor]  # pictures of kind A, and of kind B
 
 
 @dataclass(frozen=True)
 class Config:
-    """Weights of the losses beside the adversarial one, and what steadies the contest."""
+    """Weights of the losses beside the adversarial one, and what stabilises the training."""
 
     cycle: float = knob(5.0, "weight of the way there and back, which should end where it began", low=0, high=10**6)
     identity: float = knob(
@@ -54,7 +54,7 @@ class Config:
 
 
 class TranslateTask(Task):
-    """Two forgers, A to B and B to A, before an expert for each kind; what went there must come back as it was.
+    """Two generators, A to B and B to A, and a discriminator for each kind; there and back must be the identity.
 
     Source: Zhu et al. 2017, "Unpaired image-to-image translation using cycle-consistent adversarial networks".
     """
@@ -86,8 +86,8 @@ class TranslateTask(Task):
         self.learned: dict[str, nn.Module] = {}
         self.findings: dict[str, Any] = {}
         empty = torch.empty(0, spec.channels, spec.size, spec.size)
-        self.dials = {f"pool_{kind}": empty for kind in KINDS} if config.pool else {}
-        self._step: tuple[Sides, Sides] | None = None  # real and translated pictures of D's step, for G's
+        self.state = {f"pool_{kind}": empty for kind in KINDS} if config.pool else {}
+        self._step: tuple[Sides, Sides] | None = None  # real and translated pictures of D's step, reused in G's
 
     @classmethod
     def of(
@@ -115,7 +115,7 @@ class TranslateTask(Task):
         penalised = batch.step % c.penalty_every == 0
         for images in (*(real if c.r1 else ()), *(shown if c.r2 else ())):
             images.requires_grad_(penalised)
-        right, wrong = self._judge(real), self._judge(shown)
+        right, wrong = self._logits(real), self._logits(shown)
         total = loss = self.objective.d_loss(torch.cat(right), torch.cat(wrong))
         logged: dict[str, Tensor] = {}
         for name, weight, logits, pictures in (("r1", c.r1, right, real), ("r2", c.r2, wrong, shown)):
@@ -132,18 +132,18 @@ class TranslateTask(Task):
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         assert self._step is not None, "the discriminator's step comes first"
         c, g, (real, made), self._step = self.config, self.generator, self._step, None
-        fake = torch.cat(self._judge(made))
+        fake = torch.cat(self._logits(made))
         with torch.no_grad():  # only pairwise losses look at the real pictures here
-            right = torch.cat(self._judge(real)) if self.objective.threshold is None else fake
+            right = torch.cat(self._logits(real)) if self.objective.threshold is None else fake
         loss = self.objective.g_loss(right, fake)
         noisy = (
             [x + c.hide * batch.draw(torch.randn, *x.shape[1:]).to(x.device) for x in made] if c.hide else list(made)
         )
         cycles, same = [], []
-        for kind, other, own in zip(KINDS, reversed(noisy), real, strict=True):
-            returned, kept = g(torch.cat([other, own]), kind).chunk(2) if c.identity else (g(other, kind), own)
-            cycles.append((returned - own).abs().mean())
-            same.append((kept - own).abs().mean())
+        for kind, other, start in zip(KINDS, reversed(noisy), real, strict=True):
+            returned, kept = g(torch.cat([other, start]), kind).chunk(2) if c.identity else (g(other, kind), start)
+            cycles.append((returned - start).abs().mean())
+            same.append((kept - start).abs().mean())
         cycle, identity = (torch.stack(terms).mean() for terms in (cycles, same))
         return {
             "total": loss + c.cycle * cycle + c.identity * identity,
@@ -159,7 +159,7 @@ class TranslateTask(Task):
         count = min(len(batch.real), len(batch.other))
         a, b = batch.real[:count], batch.other[:count]
         g = generator or self.generator
-        real, fake = torch.cat(self._judge((a, b))), torch.cat(self._judge((g(b, "a"), g(a, "b"))))
+        real, fake = torch.cat(self._logits((a, b))), torch.cat(self._logits((g(b, "a"), g(a, "b"))))
         right_real, right_fake = losses.accuracy(self.objective, real, fake)
         return {"real": right_real, "fake": right_fake}
 
@@ -203,35 +203,35 @@ class TranslateTask(Task):
         chance = batch.draw(torch.rand, 2)
         return augment.mirrored(batch.real, chance[:, 0]), augment.mirrored(batch.other, chance[:, 1])
 
-    def _judge(self, pictures: Sequence[Tensor]) -> list[Tensor]:
+    def _logits(self, pictures: Sequence[Tensor]) -> list[Tensor]:
         """Logits of pictures of kind A, and of kind B."""
         return [self.discriminator(x, kind).float() for kind, x in zip(KINDS, pictures, strict=True)]
 
     def _pooled(self, kind: str, made: Tensor, batch: Batch) -> Tensor:
         """What D is shown: about half of the pictures are exchanged for earlier ones. Source: Shrivastava et al. 2017.
 
-        With several processes each has a pool of its own; after a resume all go on with that of the first.
+        With several processes each has its own pool; after a resume all continue with that of the first.
         """
         if not self.config.pool:
             return made
         name, chance = f"pool_{kind}", batch.draw(torch.rand, 2)
-        pool = self.dials[name].to(made)
+        pool = self.state[name].to(made)
         if len(pool) < self.config.pool:
-            self.dials[name] = torch.cat([pool, made])[: self.config.pool]
+            self.state[name] = torch.cat([pool, made])[: self.config.pool]
             return made
         swapped, place = chance[:, 0] < 0.5, (chance[:, 1] * len(pool)).long()
         shown = torch.where(swapped.to(made.device)[:, None, None, None], pool[place], made)
         pool = pool.clone()
         pool[place[swapped]] = made[swapped]
-        self.dials[name] = pool
+        self.state[name] = pool
         return shown
 
 
 def both_ways(generator: nn.Module, batch: Batch) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """For pictures of kind A, and of kind B: they themselves, translated, and taken back."""
+    """For both kinds, A and B: the pictures, the translated ones, and those translated back."""
     assert batch.other is not None
-    found = []
-    for start, own, other in zip((batch.real, batch.other), KINDS, reversed(KINDS), strict=True):
+    results = []
+    for start, kind, other in zip((batch.real, batch.other), KINDS, reversed(KINDS), strict=True):
         there = generator(start, other)
-        found.append((start, there, generator(there, own)))
-    return found
+        results.append((start, there, generator(there, kind)))
+    return results

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ganvas.core.console import Force, app, passed_over
+from ganvas.core.console import Force, passed_over, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free
 from ganvas.core.terminal import say
 
 
-@app.command
+@verb("generate")
 def detect(
     model: Path,
     *images: Path,
@@ -59,15 +59,15 @@ def detect(
         check_free(out, force=force)
     loaded = load(model)
     if report:
-        if reading := sources.reading(model, data):
-            say(reading, error=True)
+        if message := sources.reading(model, data):
+            say(message, error=True)
         show_report(detect_files.report(model, loaded, alarm, against, data), str(model))
         return 0
     if not images:
         raise UserError("Name one image or more, or a folder: ganvas detect MODEL FILES... (or take --report).")
-    judged, broken = detect_files.judge(loaded, images, alarm)
-    show_verdicts(judged, loaded.detector, alarm, json)
+    detected, broken = detect_files.detect(loaded, images, alarm)
+    show_verdicts(detected, loaded.detector, alarm, json)
     if out is not None:
-        detect_files.sheet(out, judged)
+        detect_files.save_sheet(out, detected)
         say(f"Those first that look least like the kind: {out}", error=True)
-    return passed_over(broken, len(judged))
+    return passed_over(broken, len(detected))

@@ -1,7 +1,7 @@
-"""Pictures that are not of the kind that a model was trained on: real images spoilt, and things drawn by program.
+"""Pictures unlike those that a model was trained on: degraded real images, and shapes drawn by program.
 
 A detector learns from some of these families and is tested on the others. Each function takes real images, uint8
-[n, C, H, W], and a random number generator, and gives as many strangers of the same shape.
+[n, C, H, W], and a random number generator, and returns as many outliers of the same shape.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-LETTERS = "ACEHKMPRUXadfhkrwx&?", "FJLNTVWYcejmnptuv@#%"  # to learn from, and to be asked about; none like a digit
+LETTERS = "ACEHKMPRUXadfhkrwx&?", "FJLNTVWYcejmnptuv@#%"  # to learn from, and to be tested on; none looks like a digit
 
 
-def _whole(x: Tensor) -> Tensor:
+def _to_uint8(x: Tensor) -> Tensor:
     return x.round().clamp(0, 255).to(torch.uint8)
 
 
-def _some(random: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
+def _uniform(random: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
     return low + (high - low) * torch.rand(*shape, generator=random)
 
 
@@ -30,18 +30,18 @@ def blurred(real: Tensor, random: torch.Generator) -> Tensor:
     x = real.float()
     for _ in range(3):
         x = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
-    return _whole(x)
+    return _to_uint8(x)
 
 
 def grainy(real: Tensor, random: torch.Generator) -> Tensor:
     """Gaussian noise of 15 to 60 levels."""
-    spread = _some(random, 15, 60, len(real), 1, 1, 1)
-    return _whole(real + spread * torch.randn(real.shape, generator=random))
+    spread = _uniform(random, 15, 60, len(real), 1, 1, 1)
+    return _to_uint8(real + spread * torch.randn(real.shape, generator=random))
 
 
 def specks(real: Tensor, random: torch.Generator) -> Tensor:
     """3 to 20% of the pixels black or white."""
-    share = _some(random, 0.03, 0.2, len(real), 1, 1, 1)
+    share = _uniform(random, 0.03, 0.2, len(real), 1, 1, 1)
     hit = torch.rand(len(real), 1, *real.shape[2:], generator=random)
     x = torch.where(hit < share / 2, 0, real)
     return torch.where(hit > 1 - share / 2, 255, x).to(torch.uint8)
@@ -52,23 +52,23 @@ def inverted(real: Tensor, random: torch.Generator) -> Tensor:
 
 
 def shifted(real: Tensor, random: torch.Generator) -> Tensor:
-    """Moved by a seventh to a third of the side; what leaves at one side comes in at the other."""
+    """Moved by a seventh to a third of the side; what leaves on one side comes back on the other."""
     side = real.shape[-1]
     low, high = math.ceil(side / 7), max(math.ceil(side / 7) + 1, side // 3)
     moves = torch.randint(low, high + 1, (len(real), 2), generator=random)
     signs = torch.randint(0, 2, moves.shape, generator=random) * 2 - 1
-    only = torch.randint(0, 3, (len(real),), generator=random)  # along one axis, the other, or both
-    moves = moves * signs * torch.stack([only != 0, only != 1], 1)
+    axes = torch.randint(0, 3, (len(real),), generator=random)  # one axis, the other, or both
+    moves = moves * signs * torch.stack([axes != 0, axes != 1], 1)
     return torch.stack([x.roll(m.tolist(), (1, 2)) for x, m in zip(real, moves, strict=True)])
 
 
 def turned(real: Tensor, random: torch.Generator) -> Tensor:
-    """By a quarter, or upside down and mirrored at once."""
+    """Turned by a quarter; every second one to the other side, and mirrored."""
     return torch.cat([real[0::2].rot90(1, (2, 3)), real[1::2].rot90(-1, (2, 3)).flip(3)])
 
 
 def shuffled(real: Tensor, random: torch.Generator) -> Tensor:
-    """Cut into 4 x 4 patches (of the largest square that allows it), and these exchanged."""
+    """Cut into 4 x 4 patches (of the largest square that allows it), which are shuffled."""
     side = real.shape[-1] // 4
     x = real.clone()
     patches = real[..., : 4 * side, : 4 * side].unfold(2, side, side).unfold(3, side, side).flatten(2, 3)
@@ -91,29 +91,29 @@ def covered(real: Tensor, random: torch.Generator) -> Tensor:
 
 
 def doubled(real: Tensor, random: torch.Generator) -> Tensor:
-    """Two real images over each other."""
+    """Two real images on top of each other."""
     return torch.maximum(real, real[torch.randperm(len(real), generator=random)])
 
 
 def faded(real: Tensor, random: torch.Generator) -> Tensor:
     """A third of the contrast or less, at any brightness."""
-    gain = _some(random, 0.1, 0.35, len(real), 1, 1, 1)
+    gain = _uniform(random, 0.1, 0.35, len(real), 1, 1, 1)
     x = real * gain
-    return _whole(x + _some(random, 0, 1, len(real), 1, 1, 1) * (255 - 255 * gain))
+    return _to_uint8(x + _uniform(random, 0, 1, len(real), 1, 1, 1) * (255 - 255 * gain))
 
 
 def coarse(real: Tensor, random: torch.Generator) -> Tensor:
-    """As of a quarter of the resolution."""
+    """At a quarter of the resolution."""
     small = F.adaptive_avg_pool2d(real.float(), max(2, real.shape[-1] // 4))
-    return _whole(F.interpolate(small, real.shape[-1], mode="nearest"))
+    return _to_uint8(F.interpolate(small, real.shape[-1], mode="nearest"))
 
 
 def noise(real: Tensor, random: torch.Generator) -> Tensor:
-    """Pixels without any order; a half of them binary, some of little contrast."""
+    """Random pixels; in half of the pictures black or white, in some of low contrast."""
     x = torch.rand(real.shape, generator=random)
-    x[1::2] = (x[1::2] < _some(random, 0.05, 0.95, len(x[1::2]), 1, 1, 1)).float()
-    gain = _some(random, 0.2, 1, len(x), 1, 1, 1)
-    return _whole(255 * (x * gain + (1 - gain) * _some(random, 0, 1, len(x), 1, 1, 1)))
+    x[1::2] = (x[1::2] < _uniform(random, 0.05, 0.95, len(x[1::2]), 1, 1, 1)).float()
+    gain = _uniform(random, 0.2, 1, len(x), 1, 1, 1)
+    return _to_uint8(255 * (x * gain + (1 - gain) * _uniform(random, 0, 1, len(x), 1, 1, 1)))
 
 
 def clouds(real: Tensor, random: torch.Generator) -> Tensor:
@@ -122,24 +122,24 @@ def clouds(real: Tensor, random: torch.Generator) -> Tensor:
     for part, cells in zip(torch.arange(len(real)).tensor_split(3), (3, 5, 9), strict=True):
         small = torch.rand(len(part), real.shape[1], cells, cells, generator=random)
         parts.append(F.interpolate(small, real.shape[-1], mode="bicubic", align_corners=True))
-    return _whole(255 * (1.4 * torch.cat(parts) - 0.2))
+    return _to_uint8(255 * (1.4 * torch.cat(parts) - 0.2))
 
 
 def stripes(real: Tensor, random: torch.Generator) -> Tensor:
     """Waves and bars of any direction and width."""
     n, side = len(real), real.shape[-1]
-    angle, length = _some(random, 0, math.pi, n, 1, 1, 1), _some(random, 3, side, n, 1, 1, 1)
+    angle, length = _uniform(random, 0, math.pi, n, 1, 1, 1), _uniform(random, 3, side, n, 1, 1, 1)
     rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     wave = torch.sin((rows * angle.sin() + columns * angle.cos()) * 2 * math.pi / length)
     wave[1::2] = wave[1::2].sign()
-    colour = _some(random, -1, 1, n, real.shape[1], 1, 1)
-    return _whole(127.5 + 127.5 * wave * colour.sign() * colour.abs().sqrt())
+    colour = _uniform(random, -1, 1, n, real.shape[1], 1, 1)
+    return _to_uint8(127.5 + 127.5 * wave * colour.sign() * colour.abs().sqrt())
 
 
-def _drawn(
+def _painted(
     real: Tensor, random: torch.Generator, draw: Callable[[ImageDraw.ImageDraw, int, np.random.Generator], None]
 ):
-    """Shapes of one colour on paper of another, drawn four times larger and scaled down; colours as in real images."""
+    """Shapes in one colour on another, drawn four times larger and scaled down; the colours are from real images."""
     n, channels, side = len(real), real.shape[1], real.shape[-1]
     numbers = np.random.default_rng(int(torch.randint(2**62, (1,), generator=random)))
     share = torch.empty(n, 1, side, side)
@@ -152,11 +152,11 @@ def _drawn(
     usual = ((flat.median(2).values - dark) <= (light - flat.median(2).values))[..., None, None]
     paper = torch.where(usual, dark[..., None, None], light[..., None, None]).view(n, channels, 1, 1)
     ink = torch.where(usual, light[..., None, None], dark[..., None, None]).view(n, channels, 1, 1)
-    return _whole(paper + (ink - paper) * share)
+    return _to_uint8(paper + (ink - paper) * share)
 
 
 def shapes(real: Tensor, random: torch.Generator) -> Tensor:
-    """Filled and empty ellipses, boxes and polygons."""
+    """Filled and outlined ellipses, boxes and polygons."""
 
     def draw(pen: ImageDraw.ImageDraw, side: int, numbers: np.random.Generator) -> None:
         for _ in range(numbers.integers(1, 4)):
@@ -170,11 +170,11 @@ def shapes(real: Tensor, random: torch.Generator) -> Tensor:
             else:
                 (pen.ellipse, pen.rectangle)[kind](box, fill=255 if filled else None, outline=255, width=wide)
 
-    return _drawn(real, random, draw)
+    return _painted(real, random, draw)
 
 
 def scribbles(real: Tensor, random: torch.Generator) -> Tensor:
-    """Pen strokes through random points: like handwriting, and no character."""
+    """Pen strokes through random points: like handwriting, but no characters."""
 
     def draw(pen: ImageDraw.ImageDraw, side: int, numbers: np.random.Generator) -> None:
         wide = numbers.uniform(0.05, 0.13) * side
@@ -184,7 +184,7 @@ def scribbles(real: Tensor, random: torch.Generator) -> Tensor:
             way = np.stack([np.convolve(np.interp(at, range(len(p)), c), np.ones(9) / 9, "valid") for c in p.T], 1)
             pen.line([tuple(q) for q in way], 255, round(wide), "curve")
 
-    return _drawn(real, random, draw)
+    return _painted(real, random, draw)
 
 
 def letters(real: Tensor, random: torch.Generator, signs: str = LETTERS[0]) -> Tensor:
@@ -195,7 +195,7 @@ def letters(real: Tensor, random: torch.Generator, signs: str = LETTERS[0]) -> T
         text, bold = signs[numbers.integers(len(signs))], int(numbers.integers(0, max(1, side // 30)))
         pen.text((side / 2, side / 2), text, 255, font, anchor="mm", stroke_width=bold)
 
-    return _drawn(real, random, draw)
+    return _painted(real, random, draw)
 
 
 def other_letters(real: Tensor, random: torch.Generator) -> Tensor:
@@ -220,7 +220,7 @@ def clothes(real: Tensor, random: torch.Generator) -> Tensor:
         for y in numbers.uniform(0.2, 0.8, numbers.integers(0, 3)):
             pen.line([(0.35 * side, y * side), (0.65 * side, y * side)], int(numbers.integers(0, 256)), side // 20)
 
-    return _drawn(real, random, draw)
+    return _painted(real, random, draw)
 
 
 Family = Callable[[Tensor, torch.Generator], Tensor]
@@ -240,7 +240,7 @@ LEARNED: dict[str, Family] = {  # what a detector learns to reject
     "scribbles": scribbles,
     "letters": letters,
 }
-UNSEEN: dict[str, Family] = {  # what it never saw, and is asked about in its report
+UNSEEN: dict[str, Family] = {  # what it never learns from, and is tested on in its report
     "noise": noise,
     "specks": specks,
     "shuffled patches": shuffled,

@@ -1,1 +1,1 @@
-"""How good the drawings of a generator are."""
+"""Evaluation of the pictures of a generator."""

@@ -14,10 +14,10 @@ from ganvas.training.evaluate import Options
 
 
 def evaluate(source: Path, options: Options) -> int:
-    """Measure and print; the exit code. See `evaluation.evaluate`.
+    """Measure and print the figures; returns the exit code. See `evaluation.evaluate`.
 
     Raises:
-        UserError: as there; or options of other tasks.
+        UserError: as in `evaluation.evaluate`, or an option of another task.
     """
     if options.against:
         raise UserError("--against is for models that mend pictures; of others: ganvas compare RUN RUN.")

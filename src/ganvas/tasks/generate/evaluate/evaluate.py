@@ -1,7 +1,7 @@
-"""`ganvas evaluate`: how good generated pictures are, in figures that say what they mean.
+"""`ganvas evaluate`: measure how good generated pictures are.
 
-Each figure names its protocol (extractor, number of images, split, seed, file format), its spread over repeats, and the
-floor: the value that other real images get by the same code. Figures of unlike protocols refuse to be compared.
+Each figure comes with its protocol (extractor, number of images, split, seed, file format), its spread over repeats,
+and the floor: the value that other real images get by the same code. Figures of different protocols cannot be compared.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ from ganvas.tasks.generate.evaluate.reference import Reference, ReferenceFeature
 from ganvas.tasks.generate.evaluate.source import Sampler
 from ganvas.training.evaluate import folder_for, into_card
 
-INCEPTION_NAMES = {"frechet": "FID", "kernel": "KID x 1000", "mifid": "MiFID"}  # on no other network's features
-LEAST = 50  # pictures without which nothing is measured
-SHEET = 100  # pictures of a sheet of the fresh expert
+INCEPTION_NAMES = {"frechet": "FID", "kernel": "KID x 1000", "mifid": "MiFID"}  # only for features of Inception
+LEAST = 50  # pictures that a measurement needs
+SHEET = 100  # pictures on a sheet of the fresh classifier
 
 
 @dataclass
 class Measurement:
     """What is measured, and what it is measured with.
 
-    `strict`: a metric that cannot be measured is an error; `ends`: when the time is over, in seconds of
-    `time.monotonic`, and the `time_limit` that says so.
+    `strict`: a metric that cannot be measured is an error; `time_limit` in seconds, and when it `ends` by
+    `time.monotonic`.
     """
 
     sampler: Pictures | Sampler
@@ -60,7 +60,7 @@ class Measurement:
     protocol: Protocol
     features: ReferenceFeatures
     base: Reference
-    pairs: list[Pair] = field(default_factory=list)  # one a repeat
+    pairs: list[Pair] = field(default_factory=list)  # one for each repeat
     time_limit: float | None = None
     ends: float = math.inf
 
@@ -77,23 +77,23 @@ def evaluate(
     out: str | os.PathLike[str] | None = None,
     time_limit: float | None = None,
 ) -> Iterator[Doing | Figure | Written]:
-    """Measure a model's pictures, or pictures in files, and yield what is done and each figure.
+    """Measure a model's pictures, or pictures in files, and yield progress and each figure.
 
     Args:
-        source: a run's folder, a model file, a folder of pictures (a sub-folder a class) or an .npz file.
-        metrics: names of METRICS in a list; 'all'; None: all but the slow ones. What is not possible is passed over
-            with a note. Names in a text with commas between them must be possible.
+        source: a run's folder, a model file, a folder of pictures (one sub-folder per class) or an .npz file.
+        metrics: a list of names from METRICS; 'all'; None: all but the slow ones. Those that cannot be measured are
+            skipped with a note. In a string of names separated by commas, one that cannot be measured is an error.
         extractor: see `extractors.load`.
-        count: pictures to draw for each repeat; no more than there are real images of `split`.
-        split: the real images that are the reference, 'held-out' or 'train'; the floor comes from the other ones.
+        count: pictures to generate for each repeat; at most as many as there are real images of `split`.
+        split: the real images that are the reference, 'held-out' or 'train'; the floor comes from the other split.
         seed: of the first picture, and of every choice of real images.
-        repeats: so many times, with new pictures each time, and as many blocks of real images for the floor.
-        data: a data set's name or folder, where it is not what the model was trained on.
-        out: folder for sheets of pictures; None: `evaluation/` in a run's folder, else none are written.
-        time_limit: seconds after which the metrics that are left are passed over.
+        repeats: how often to measure, with new pictures each time, and how many blocks of real images give the floor.
+        data: the real images' name or folder, if they are not those that the model was trained on.
+        out: folder for sheets of pictures; None: `evaluation/` in a run's folder, otherwise none are written.
+        time_limit: seconds after which the remaining metrics are skipped.
 
     Raises:
-        UserError: a name that there is not, too few images, images of another size, values that are not numbers.
+        UserError: an unknown name, too few images, images of another size, values that are not numbers.
     """
     started = time.monotonic()
     names = choose(metrics)
@@ -101,7 +101,7 @@ def evaluate(
     yield Doing(message or "reading", 0.0, stays=bool(message))
     sampler, run, real = sources.find(source, data)
     count, repeats = _agree(sampler, real, source, count, split, repeats)
-    if not distributed.is_first():  # it helps to draw, and that is all
+    if not distributed.is_first():  # other processes only help to generate pictures
         for r in range(repeats if isinstance(sampler, Sampler) else 0):
             sampler.some(count, seed, r)
         return
@@ -120,7 +120,7 @@ def evaluate(
         if isinstance(event, Figure):
             figures.append(event)
         yield event
-    yield from _keep(m, figures, out)
+    yield from _store(m, figures, out)
 
 
 def _protocol(
@@ -141,7 +141,7 @@ def _protocol(
 
 
 def _sample(m: Measurement) -> Iterator[Doing]:
-    """Draw the pictures of every repeat, and extract their features."""
+    """Generate the pictures of every repeat, and extract their features."""
     p = m.protocol
     for r in range(p.repeats):
         yield Doing(m.sampler.doing, 0.1 + 0.3 * r / p.repeats)
@@ -152,10 +152,10 @@ def _sample(m: Measurement) -> Iterator[Doing]:
 
 
 def _measure_all(m: Measurement) -> Iterator[Doing | Figure]:
-    """Take the metrics in turn, and append each figure to the run's metrics.jsonl.
+    """Measure one metric after the other, and append each figure to the run's metrics.jsonl.
 
     Raises:
-        UserError: a metric that must be possible is not.
+        UserError: a metric that was requested by name cannot be measured.
     """
     late = False
     for i, name in enumerate(m.names):
@@ -172,8 +172,8 @@ def _measure_all(m: Measurement) -> Iterator[Doing | Figure]:
         yield figure
 
 
-def _keep(m: Measurement, figures: Sequence[Figure], out: str | os.PathLike[str] | None) -> Iterator[Written]:
-    """Keep the floors, and put the figures into the model's card and the run's report; write sheets of pictures."""
+def _store(m: Measurement, figures: Sequence[Figure], out: str | os.PathLike[str] | None) -> Iterator[Written]:
+    """Save the floors, put the figures into the model's card and the run's report, and write sheets of pictures."""
     m.features.save()
     if isinstance(m.sampler, Sampler):
         into_card(m.sampler.model, m.run, figures)
@@ -182,26 +182,26 @@ def _keep(m: Measurement, figures: Sequence[Figure], out: str | os.PathLike[str]
         page.write(m.run)
     if folder is not None:
         make_folder(folder)
-        yield from draw_sheets(folder, m.pairs[0], m.names)
+        yield from save_sheets(folder, m.pairs[0], m.names)
 
 
 def choose(metrics: Sequence[str] | str | None) -> list[str]:
-    """Names of METRICS for what `evaluate` takes.
+    """Names of METRICS for the `metrics` of `evaluate`.
 
     Raises:
-        UserError: a name that there is not.
+        UserError: an unknown name.
     """
     if metrics is None or metrics == "all":
         return [name for name, metric in METRICS.items() if metrics == "all" or not metric.slow]
-    wanted = [m.strip() for m in (metrics.split(",") if isinstance(metrics, str) else metrics)]
-    for name in wanted:
+    names = [m.strip() for m in (metrics.split(",") if isinstance(metrics, str) else metrics)]
+    for name in names:
         if name not in METRICS:
             raise unknown("metric", name, [*METRICS, "all"])
-    return wanted
+    return names
 
 
 def missing(metric: Metric, pairs: Sequence[Pair], base: Reference) -> str:
-    """Why a metric cannot be measured here, on the pictures or for the floor; empty where it can."""
+    """Why a metric cannot be measured here, on the pictures or for the floor; empty if it can."""
     return next(filter(None, map(metric.missing, (*pairs, *base.pairs))), "")
 
 
@@ -229,21 +229,21 @@ def measure(
 
 
 def _error(metric: Metric, result: float | tuple[float, float], count: int) -> float:
-    """The standard error of a value that was taken once; NaN where it is not known."""
+    """The standard error of a value that was measured once; NaN if it is not known."""
     if isinstance(result, tuple):
         return result[1]
     return math.sqrt(result * (1 - result) / count) if metric.share and 0 <= result <= 1 else math.nan
 
 
-def draw_sheets(folder: Path, pair: Pair, names: Sequence[str]) -> Iterator[Written]:
-    """Pictures that show what the figures mean: pairs nearest to training images; fakes easy and hard to tell."""
+def save_sheets(folder: Path, pair: Pair, names: Sequence[str]) -> Iterator[Written]:
+    """Write sheets that illustrate the figures: the nearest pairs; generated pictures that are easy or hard to tell."""
     if {"near-copies-pixels", "near-copies-features"} & set(names):
         for by in ("pixels", "features"):
             nearest = pair.raw_to_seen if by == "pixels" else pair.features_to_seen
             path = folder / f"nearest_by_{by}.png"
             classes = pair.other.labels
-            if classes is None and pair.other.opinions is not None:
-                classes = pair.other.opinions.argmax(1)
+            if classes is None and pair.other.logits is not None:
+                classes = pair.other.logits.argmax(1)
             pairs = copies.worst_pairs(pair.other.samples, nearest, pair.seen.samples, classes)
             sheets.save_grid(path, pairs, 10, scale=2)
             which = "the pictures" if classes is None else "those of each class"
@@ -262,7 +262,7 @@ def _agree(
     """How many pictures are measured, and how often.
 
     Raises:
-        UserError: the two sides are of unlike sizes, or there are too few images.
+        UserError: the pictures' size is not that of the real images, or there are too few.
     """
     spec = sampler.spec
     if (spec.channels, spec.size) != (real.spec.channels, real.spec.size):
@@ -276,7 +276,7 @@ def _agree(
         repeats, most = 1, len(sampler.images)
     else:
         most = count
-    available = min(len(real.held_out.images), len(real.train.images))  # the floor is taken of as many
+    available = min(len(real.held_out.images), len(real.train.images))  # the floor needs as many
     count = min(most, count, available)
     if count < LEAST:
         where = source if most < LEAST else real.name
@@ -296,15 +296,15 @@ def _check_numbers(count: int, repeats: int, split: str) -> None:
 BRIEF = ("frechet", "precision", "recall", "density", "coverage", "class-accuracy")
 
 
-def beside(model: Path, count: int) -> None:
-    """What a training starts beside itself: measure its candidate, and keep it as `best` if none before was better."""
+def measure_candidate(model: Path, count: int) -> None:
+    """Run by a training in a process beside it: measure its candidate, and keep it as `best` if it is the best yet."""
     run = run_of(model)
     assert run is not None, "a candidate lies in a run's folder"
     figures = [f for f in evaluate(model, BRIEF, count=count, repeats=1) if isinstance(f, Figure)]
-    own = next(f for f in figures if f.metric == "frechet")
-    before = [f for f in readable(run.figures()) if f.metric == "frechet" and not math.isnan(f.value)]
-    alike = [f.value for f in before if not f.protocol.differences(own.protocol)]
-    if own.value <= min(alike, default=math.inf):  # never where there is no value
+    distance = next(f for f in figures if f.metric == "frechet")
+    earlier = [f for f in readable(run.figures()) if f.metric == "frechet" and not math.isnan(f.value)]
+    comparable = [f.value for f in earlier if not f.protocol.differences(distance.protocol)]
+    if distance.value <= min(comparable, default=math.inf):  # False if the value is NaN
         os.replace(model, run.best)
     else:
         model.unlink()
@@ -316,4 +316,4 @@ if __name__ == "__main__":
     limit = threading.Timer(float(sys.argv[3]), os._exit, (3,))  # an evaluation that hangs ends all the same
     limit.daemon = True
     limit.start()
-    beside(Path(sys.argv[1]), int(sys.argv[2]))
+    measure_candidate(Path(sys.argv[1]), int(sys.argv[2]))

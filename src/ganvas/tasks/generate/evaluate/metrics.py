@@ -1,10 +1,10 @@
-"""The metrics of pictures: those of features, and what only the pixels show."""
+"""The metrics of pictures: those of features, and those that need the pixels."""
 
 from __future__ import annotations
 
 from ganvas.images import classifier
 from ganvas.metrics import METRICS as OF_FEATURES
-from ganvas.metrics import Metric, Raw, fresh_classifier, knows_near, near_copies_raw
+from ganvas.metrics import Metric, Raw, check_near, fresh_classifier, near_copies_raw
 from ganvas.tasks.generate import copies
 
 RAW = Raw(copies.flat, classifier.fresh)
@@ -14,7 +14,7 @@ METRICS: dict[str, Metric] = {
         near_copies_raw,
         "near copies by pixels",
         "lower",
-        check=knows_near(lambda seen: seen.held_out_raw),
+        check=check_near(lambda seen: seen.held_out_raw),
         once=True,
         share=True,
         raw=True,

@@ -1,4 +1,4 @@
-"""The features of real images: worked out once for a data set and an extractor, and kept in the user's cache."""
+"""The features of real images: computed once for a data set and an extractor, and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from ganvas.images.data import ImageData, Split
 from ganvas.images.features.extractors import Extractor, is_fid
 from ganvas.metrics import Pair, Seen, Side, copies, neighbours
 from ganvas.metrics.figures import VERSION
-from ganvas.tasks.generate.copies import WIDE, in_pixels
+from ganvas.tasks.generate.copies import SIDE, in_pixels
 from ganvas.tasks.generate.evaluate.metrics import METRICS, RAW
 
-MOST = 60_000  # images of a split that are used: near copies are looked for among so many training images
-BYTES = 800_000_000  # of a split's pixels that are used, at most
-RECOGNISED = 0.8  # share of the real images whose class a classifier must see to be asked about others
+MOST = 60_000  # images of a split that are used at most; near copies are searched among these training images
+BYTES = 800_000_000  # of a split's pixels that are used at most
+RECOGNISED = 0.8  # accuracy on the real images that a classifier needs to be used on generated ones
 
 
 @dataclass
 class Reference:
-    """`real`: what is compared with; `blocks`: other real images, as many each; `seen`: training images.
+    """`real`: the images to compare with; `blocks`: other real images, as many in each; `seen`: training images.
 
-    `floors` has the values that the blocks get for each metric asked for so far.
+    `floors` has the blocks' values for each metric that was needed so far.
     """
 
     real: Side
@@ -55,7 +55,7 @@ class Reference:
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        """The real images with each block of other ones."""
+        """The real images paired with each block of other real images."""
         return [self.pair(block, other_is_real=True) for block in self.blocks]
 
     def pair(self, other: Side, other_is_real: bool = False) -> Pair:
@@ -67,9 +67,9 @@ class ReferenceFeatures:
 
     def __init__(self, data: ImageData, extractor: Extractor, seed: int) -> None:
         """Take them from the cache, or extract them (a minute for MNIST on two cores)."""
-        protocol = VERSION, MOST, BYTES, WIDE, extractor.name, extractor.mark, seed
-        of = data.fingerprint, data.class_names, tuple(data.train.images.shape), tuple(data.held_out.images.shape)
-        digest = hashlib.sha256(repr((*protocol, *of)).encode()).hexdigest()
+        protocol = VERSION, MOST, BYTES, SIDE, extractor.name, extractor.mark, seed
+        content = data.fingerprint, data.class_names, tuple(data.train.images.shape), tuple(data.held_out.images.shape)
+        digest = hashlib.sha256(repr((*protocol, *content)).encode()).hexdigest()
         self.path = cache_folder() / f"reference-{digest[:20]}.safetensors"
         self.class_names, self.seed, self.inception = data.class_names, seed, is_fid(extractor.name)
         splits = {"train": data.train, "held": data.held_out}
@@ -93,13 +93,13 @@ class ReferenceFeatures:
             "pixels": in_pixels(self.splits["held"].images, self.splits["train"].images),
             "features": copies.nearest(held, train),
         }
-        for kind, by_kind in nearest.items():
-            tensors |= {f"{kind}.distance": by_kind.distance, f"{kind}.index": by_kind.index}
+        for name, result in nearest.items():
+            tensors |= {f"{name}.distance": result.distance, f"{name}.index": result.index}
         tensors["angle"] = neighbours.cosine_to_nearest(held, train).double().mean()
         return tensors
 
     def _fits(self, tensors: dict[str, Tensor], card: dict[str, Any], classes: int) -> bool:
-        """Is this what `_extract` makes of these images? A whole file need not be one of these, nor of this version."""
+        """Is this what `_extract` returns for these images? An intact file may still be from another version."""
         width = tensors["train.features"].shape[1:] if "train.features" in tensors else ()
         train, held = (len(self.splits[name].images) for name in ("train", "held"))
         shapes: dict[str, tuple[int, ...]] = {"angle": ()}
@@ -107,19 +107,19 @@ class ReferenceFeatures:
             shapes[f"{name}.features"] = (count, *width)
             if classes:
                 shapes[f"{name}.opinions"] = (count, classes)
-        for kind in ("pixels", "features"):
-            shapes |= {f"{kind}.distance": (held,), f"{kind}.index": (held,)}
-        numbered = {name for name in shapes if name.endswith(".index")}
+        for name in ("pixels", "features"):
+            shapes |= {f"{name}.distance": (held,), f"{name}.index": (held,)}
+        indices = {name for name in shapes if name.endswith(".index")}
         return (
             len(width) == 1
             and {name: tuple(x.shape) for name, x in tensors.items()} == shapes
-            and all((x.dtype == torch.int64) if n in numbered else x.is_floating_point() for n, x in tensors.items())
-            and all(int(tensors[n].min()) >= 0 and int(tensors[n].max()) < train for n in numbered)
+            and all((x.dtype == torch.int64) if n in indices else x.is_floating_point() for n, x in tensors.items())
+            and all(int(tensors[n].min()) >= 0 and int(tensors[n].max()) < train for n in indices)
             and _are_floors(card.get("floors"))
         )
 
     def _recognises(self) -> bool:
-        """Does the classifier know these images, or have their classes only the same names as its own?"""
+        """Does the classifier know these images? Their classes may have the same names and still be others."""
         opinions, labels = self.tensors.get("held.opinions"), self.splits["held"].labels
         return (
             opinions is not None
@@ -128,7 +128,7 @@ class ReferenceFeatures:
         )
 
     def _write(self, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
-        """Keep it for the next time; where the cache cannot be written there is none."""
+        """Store the features in the cache; nothing happens if the cache cannot be written."""
         try:
             make_folder(self.path.parent)
             checkpoint.save(self.path, tensors, card)
@@ -137,7 +137,7 @@ class ReferenceFeatures:
             return
 
     def side(self, name: str, start: int, stop: int) -> Side:
-        """Some images of a split, 'train' or 'held'."""
+        """The images `start` to `stop` of a split, 'train' or 'held'."""
         split = self.splits[name]
         opinions = self.tensors.get(f"{name}.opinions") if self.knows_classes else None
         return Side(
@@ -149,35 +149,37 @@ class ReferenceFeatures:
         )
 
     def reference(self, count: int, split: str, repeats: int) -> Reference:
-        """`count` images of `split` ('held-out' or 'train'), and up to `repeats` blocks of the other one."""
+        """`count` images of `split` ('held-out' or 'train'), and up to `repeats` blocks of the other split."""
         main, rest = ("held", "train") if split == "held-out" else ("train", "held")
         total = len(self.splits[rest].images)
         starts = range(0, min(total - count, (repeats - 1) * count) + 1, count) if total >= count else [0]
         blocks = [self.side(rest, start, min(start + count, total)) for start in starts]
-        kinds = ("pixels", "features")
-        near = [copies.Nearest(self.tensors[f"{k}.distance"], self.tensors[f"{k}.index"]) for k in kinds]
+        by_pixels, by_features = (
+            copies.Nearest(self.tensors[f"{name}.distance"], self.tensors[f"{name}.index"])
+            for name in ("pixels", "features")
+        )
         features = self.tensors["train.features"]
-        seen = Seen(self.splits["train"].images, features, near[0], near[1], float(self.tensors["angle"]))
+        seen = Seen(self.splits["train"].images, features, by_pixels, by_features, float(self.tensors["angle"]))
         floors = self.card["floors"].setdefault(f"{count} {split} {repeats}", {})
         real = self.side(main, 0, count)
         return Reference(real, blocks, seen, self.class_names, self.seed, self.inception, floors)
 
     def save(self) -> None:
-        """Keep the floors that were worked out since."""
+        """Store the floors that were computed since the file was read."""
         if json.dumps(self.card) != self.saved:
             self._write(self.tensors, self.card)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What the cache holds; a damaged file is as none."""
+    """The tensors and the card of a cached file; both empty if there is none or it is damaged."""
     try:
         return checkpoint.load(path) if path.is_file() else ({}, {})
-    except (UserError, ValueError, KeyError, AttributeError, TypeError, RecursionError):  # a card that is none
+    except (UserError, ValueError, KeyError, AttributeError, TypeError, RecursionError):  # not a card
         return {}, {}
 
 
 def _are_floors(entry: object) -> bool:
-    """Values by metric, by the protocol that they were taken with?"""
+    """Is this a card's entry of floors: by protocol and metric, lists of values?"""
     return isinstance(entry, dict) and all(
         isinstance(values, dict)
         and all(isinstance(v, list) and v and all(isinstance(x, float) for x in v) for v in values.values())
@@ -185,8 +187,8 @@ def _are_floors(entry: object) -> bool:
     )
 
 
-def _shuffled(split: Split, seed: int, what: str) -> Split:
-    """At most MOST images and BYTES in an order that means nothing (MNIST's own order goes by writer)."""
+def _shuffled(split: Split, seed: int, name: str) -> Split:
+    """At most MOST images and BYTES of a split, in random order (MNIST is ordered by writer)."""
     most = min(MOST, BYTES // math.prod(split.images.shape[1:]))
-    index = torch.randperm(len(split.images), generator=seeds.generator(seed, "reference", what))[:most]
+    index = torch.randperm(len(split.images), generator=seeds.generator(seed, "reference", name))[:most]
     return Split(split.images[index], None if split.labels is None else split.labels[index])

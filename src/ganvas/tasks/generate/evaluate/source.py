@@ -1,4 +1,4 @@
-"""What `ganvas evaluate` measures: a model that draws or pictures in files, and the real images beside them."""
+"""What `ganvas evaluate` measures: a generator or pictures in files, and the real images to compare them with."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ganvas.tasks.generate.model import Model, load
 
 @dataclass(frozen=True)
 class Sampler:
-    """A model that draws pictures to be compared with `real`; `Pictures` are its counterpart."""
+    """A model whose pictures are compared with `real`; `Pictures` is the same for pictures in files."""
 
     model: Model
     real: ImageData
@@ -48,9 +48,9 @@ class Sampler:
 
 
 def sample(model: Model, real: ImageData, count: int, seed: int, repeat: int) -> tuple[Tensor, Tensor | None]:
-    """Pictures of the seeds that belong to a repeat, uint8 [count, C, H, W], and the classes asked for.
+    """The pictures of a repeat's seeds, uint8 [count, C, H, W], and their classes.
 
-    Classes come as often as in the training images, for the reference has them as often as they come.
+    Classes are as frequent as in the training images, because they are so in the reference.
 
     Raises:
         UserError: the generator draws values that are not numbers.
@@ -60,17 +60,17 @@ def sample(model: Model, real: ImageData, count: int, seed: int, repeat: int) ->
     if model.class_names and real.train.labels is not None and model.class_names == real.class_names:
         order = torch.randint(len(real.train.labels), (count,), generator=seeds.generator(seed, "classes", repeat))
         labels = real.train.labels[order]
-    numbers = range(first, first + count)  # all are drawn on the first rank, none on others
+    numbers = range(first, first + count)  # the first process gets all pictures, the others none
     return model.pictures(numbers, None if labels is None else labels.tolist()), labels
 
 
 def find(
     source: str | os.PathLike[str], data: str | os.PathLike[str] | None
 ) -> tuple[Pictures | Sampler, Run | None, ImageData]:
-    """What is measured, the run that it lies in, and the real images to compare with.
+    """What is measured, the run that it belongs to, and the real images to compare with.
 
     Raises:
-        UserError: there is nothing of the kind, or the real images are not known or are others than in training.
+        UserError: there is no such source, or the real images are not known or not those of the training.
     """
     if image_files.is_pictures(source):
         pictures = image_files.load(source)

@@ -1,4 +1,4 @@
-"""Two plane toys: mixtures of narrow Gaussians, of which a weak loss forgets some within seconds.
+"""Two toy data sets in the plane: mixtures of narrow Gaussians, some of which a weak loss forgets within seconds.
 
 Source: Srivastava et al. 2017, section 4.1, with the sizes of Lin et al. 2018, section 4.1.
 """
@@ -22,19 +22,19 @@ from ganvas.training.batches import Batch
 from ganvas.training.losses import LOSSES
 from ganvas.training.trainer import Config, Trainer
 
-STEPS = 800  # of a toy: few, so that all toys are done in about a minute
+STEPS = 800  # of training on a toy: few, so that all toys take about a minute
 
 
 @dataclass(frozen=True)
 class Toy:
-    """A mixture of equal Gaussians: their centres [K, 2], their standard deviation, and steps to train."""
+    """A mixture of equal Gaussians: their centres [K, 2], their standard deviation, and the training steps."""
 
     centres: Tensor
     sd: float
     steps: int
 
     def draw(self, count: int, random: torch.Generator | None = None) -> Tensor:
-        """Points [count, 2] of the mixture."""
+        """Random points [count, 2] of the mixture."""
         which = torch.randint(len(self.centres), (count,), generator=random)
         return self.centres[which] + self.sd * torch.randn(count, 2, generator=random)
 
@@ -46,7 +46,7 @@ def ring() -> Toy:
 
 
 def grid() -> Toy:
-    """25 Gaussians of standard deviation 0.05 on a grid of spacing 2, all drawn at a quarter of that size."""
+    """25 Gaussians of standard deviation 0.05 on a grid of spacing 2, all scaled to a quarter."""
     line = torch.arange(-2, 3) / 2
     return Toy(torch.cartesian_prod(line, line), 0.05 / 4, STEPS)
 
@@ -56,7 +56,7 @@ TOYS: dict[str, Callable[[], Toy]] = {
     "grid": grid,
 }
 
-# What a loss wants: R1 (Mescheder et al. 2018), or else R1 and R2 (Huang et al. 2024), or the gradient penalty and more
+# What a loss needs: R1 (Mescheder et al. 2018); or R1 and R2 (Huang et al. 2024); or the gradient penalty and more
 # steps of the discriminator (Gulrajani et al. 2017). The weights are small because the Gaussians are narrow.
 USUAL: dict[str, Any] = {"r1": 0.01}
 OTHERS: dict[str, dict[str, Any]] = {
@@ -64,13 +64,13 @@ OTHERS: dict[str, dict[str, Any]] = {
     "relativistic": {"r1": 0.01, "r2": 0.01},
 }
 TASKS = {loss: generate.Config(loss=loss, **OTHERS.get(loss, USUAL)) for loss in LOSSES}
-RUNS = 3  # pairs of networks a toy and loss, each from its own random numbers
+RUNS = 3  # pairs of networks for each toy and loss, each with its own random numbers
 LATENT, WIDTH, TOY_BATCH = 2, 64, 128
-POINTS = 2_500  # of one generator, for its score
+POINTS = 2_500  # from one generator, for its score
 
 
 class Layers(nn.Module):
-    """RUNS small networks side by side, two hidden layers each: in one pass, and none knows of the others."""
+    """RUNS small, independent networks with two hidden layers each, computed in one pass."""
 
     def __init__(self, inside: int, outside: int) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Layers(nn.Module):
         self.biases = nn.ParameterList([torch.empty(RUNS, 1, b).uniform_(-1, 1) / math.sqrt(a) for a, b in pairs])
 
     def forward(self, x: Tensor) -> Tensor:
-        """[RUNS * B, inside] -> [RUNS * B, outside]; the rows of a network follow each other."""
+        """[RUNS * B, inside] -> [RUNS * B, outside]; the rows of a network are consecutive."""
         x = x.view(RUNS, -1, x.shape[1])
         for weight, bias in zip(self.weights, self.biases, strict=True):
             x = torch.baddbmm(bias, x, weight)
@@ -89,19 +89,19 @@ class Layers(nn.Module):
 
 
 class ToyGenerator(nn.Module):
-    """From z to points; points are pictures of one pixel with two channels."""
+    """Maps z to points; a point is a picture of one pixel with two channels."""
 
     def __init__(self) -> None:
         super().__init__()
         self.layers = Layers(LATENT, 2)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """z [B, LATENT] -> points [B, 2, 1, 1], in no fixed range."""
+        """z [B, LATENT] -> points [B, 2, 1, 1], without a fixed range."""
         return self.layers(z)[:, :, None, None]
 
 
 class ToyDiscriminator(nn.Module):
-    """From points to logits."""
+    """Maps points to logits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class ToyDiscriminator(nn.Module):
 
 @dataclass(frozen=True)
 class ToyScore:
-    """Gaussians that were found, and the share of points within 3 standard deviations of one (real points: 98.9%)."""
+    """Gaussians found, and the share of points within 3 standard deviations of one (real points: 98.9%)."""
 
     modes: int
     quality: float
@@ -128,7 +128,7 @@ def toy_score(points: Tensor, toy: Toy) -> ToyScore:
 
 
 def train_toy(toy: Toy, task: generate.Config, seed: int = 0) -> list[ToyScore]:
-    """Train RUNS tiny pairs on a toy, with the library's own task and step, and score the averaged generators."""
+    """Train RUNS tiny pairs of networks on a toy with the library's task and trainer; score the averaged generators."""
     torch.manual_seed(seeds.key(seed, "toy"))
     pair = generate.GenerateTask(ToyGenerator(), ToyDiscriminator(), ImageSpec(2, 1), task, LATENT)
     batch = RUNS * TOY_BATCH
@@ -147,8 +147,8 @@ def train_toy(toy: Toy, task: generate.Config, seed: int = 0) -> list[ToyScore]:
     for step in range(toy.steps):
         trainer.step(Batch(toy.draw(batch, random)[:, :, None, None], None, step))
     with torch.inference_mode():
-        drawn = trainer.average(torch.randn(RUNS * POINTS, LATENT, generator=random)).flatten(1)
-    return [toy_score(points, toy) for points in drawn.chunk(RUNS)]
+        points = trainer.average(torch.randn(RUNS * POINTS, LATENT, generator=random)).flatten(1)
+    return [toy_score(part, toy) for part in points.chunk(RUNS)]
 
 
 def train_all(seed: int = 0) -> Iterator[tuple[str, dict[str, list[ToyScore]]]]:

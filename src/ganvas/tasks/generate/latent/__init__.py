@@ -1,1 +1,1 @@
-"""What is done with the latent space: walks, nearest points, writing."""
+"""Uses of the latent space: walks, inversion, writing."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -13,9 +13,12 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import free
 from ganvas.core.terminal import say
 from ganvas.core.text import one_line
-from ganvas.tasks.generate.options import Class, classes_of, named, png_at, seed_list
+from ganvas.tasks.generate.options import Class, classes_of, parse_classes, png_at, seed_list
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ganvas.tasks.generate.latent.invert import Inverted
     from ganvas.tasks.generate.model import Model
 
 
@@ -65,28 +68,50 @@ def walk(
     from ganvas.tasks.generate.model import load
 
     out = out or free(Path("walk.webp"))
-    walks.check(out, min(rate, 6) if time_lapse else rate, force)
+    rate = min(rate, 6) if time_lapse else rate
+    walks.check(out, rate, force)
     broken: Sequence[str] = ()
     if time_lapse:
-        from ganvas.core.run import Run
-
-        if not model.is_dir():
-            raise UserError(f"{model} is no run's folder; --time-lapse shows the sheets of a training.")
-        shown, rate = walks.growth(Run(model)), min(rate, 6)
-        total = len(Run(model).previews()) + walks.HOLD - 1
+        pictures, total = _time_lapse(model)
     elif images:
-        loaded = load(model)
-        found, _, broken = inverted(loaded, images, class_)
-        shown = walks.between(loaded, found.latents, walks.shares_of(loaded, found.labels), frames, loop)
-        total = len(walks.moments(len(found.latents), frames, loop))
+        pictures, total, broken = _between_images(load(model), images, class_, frames, loop)
     else:
-        loaded, numbers = load(model), seed_list(seeds)
-        classes = None if class_ is None else named(loaded, class_)
-        shown = walks.walk(loaded, numbers, classes, frames, loop, truncation)
-        total = len(walks.moments(max(len(numbers), len(classes or ())), frames, loop))
-    count = counted(walks.save(out, shown, rate, force=force), total, "drawing")
+        pictures, total = _between_seeds(load(model), seed_list(seeds), class_, frames, loop, truncation)
+    count = counted(walks.save(out, pictures, rate, force=force), total, "drawing")
     say(f"Drew {count:,} frames of {model}: {out}")
     return passed_over(broken, len(images) - len(broken))
+
+
+def _time_lapse(model: Path) -> tuple[Iterator[Tensor], int]:
+    """The frames of a time-lapse, and how many there are."""
+    from ganvas.core.run import Run
+    from ganvas.tasks.generate.latent import walk as walks
+
+    if not model.is_dir():
+        raise UserError(f"{model} is no run's folder; --time-lapse shows the sheets of a training.")
+    return walks.training_sheets(Run(model)), len(Run(model).previews()) + walks.HOLD - 1
+
+
+def _between_seeds(
+    model: Model, numbers: Sequence[int], class_: str | None, frames: int, loop: bool, truncation: float | None
+) -> tuple[Iterator[Tensor], int]:
+    """The frames of a walk between seeds or classes, and how many there are."""
+    from ganvas.tasks.generate.latent import walk as walks
+
+    classes = None if class_ is None else parse_classes(model, class_)
+    pictures = walks.walk(model, numbers, classes, frames, loop, truncation)
+    return pictures, len(walks.positions(max(len(numbers), len(classes or ())), frames, loop))
+
+
+def _between_images(
+    model: Model, images: Sequence[Path], class_: str | None, frames: int, loop: bool
+) -> tuple[Iterator[Tensor], int, Sequence[str]]:
+    """The frames of a walk between the user's images, their number, and a sentence for each unreadable file."""
+    from ganvas.tasks.generate.latent import walk as walks
+
+    inverted, _, broken = _invert_files(model, images, class_)
+    pictures = walks.between(model, inverted.latents, walks.shares_of(model, inverted.labels), frames, loop)
+    return pictures, len(walks.positions(len(inverted.latents), frames, loop)), broken
 
 
 @app.command
@@ -117,20 +142,21 @@ def invert(model: Path, *images: Path, class_: Class = None, out: Path | None = 
         raise UserError("Name one image or more to invert: ganvas invert MODEL IMAGE...")
     out = png_at(out, "inverted.png", force)
     loaded = load(model)
-    found, wanted, broken = inverted(loaded, images, class_)
+    inverted, originals, broken = _invert_files(loaded, images, class_)
     make_folder(out.parent)
-    pairs = torch.stack([wanted, im.to_uint8(found.pictures)], 1).flatten(0, 1)
-    columns = 2 * max(1, min(8, round(len(wanted) ** 0.5)))
+    pairs = torch.stack([originals, im.to_uint8(inverted.pictures)], 1).flatten(0, 1)
+    columns = 2 * max(1, min(8, round(len(originals) ** 0.5)))
     sheets.save_grid(out, pairs, columns, scale=max(1, 112 // loaded.spec.size))
-    for i, distance in enumerate(found.distance.tolist()):
-        kind = "" if found.labels is None else f", as class {one_line(loaded.class_names[int(found.labels[i])])}"
-        say(f"Image {i + 1}: a pixel is off by {distance * 127.5:.1f} of 255 (root mean square){kind}")
+    for i, distance in enumerate(inverted.distance.tolist()):
+        label = "" if inverted.labels is None else one_line(loaded.class_names[int(inverted.labels[i])])
+        as_class = "" if inverted.labels is None else f", as class {label}"
+        say(f"Image {i + 1}: a pixel is off by {distance * 127.5:.1f} of 255 (root mean square){as_class}")
     say(f"Each image with the found picture to its right: {out}")
-    return passed_over(broken, len(wanted))
+    return passed_over(broken, len(originals))
 
 
-def inverted(model: Model, places: Sequence[Path], class_: str | None) -> Any:
-    """The user's images inverted, as the model takes them, and a sentence for each file that is no image."""
+def _invert_files(model: Model, places: Sequence[Path], class_: str | None) -> tuple[Inverted, Tensor, Sequence[str]]:
+    """The user's images inverted, the images converted for the model, and a sentence for each unreadable file."""
     import torch
 
     from ganvas.images import decode
@@ -142,5 +168,5 @@ def inverted(model: Model, places: Sequence[Path], class_: str | None) -> Any:
     for picture in fitted:
         if picture.changes:
             say(f"{one_line(picture.path)}: {picture.changes}")
-    wanted = torch.stack([picture.image for picture in fitted])
-    return invert(model, im.to_float(wanted), classes_of(model, class_, len(wanted))), wanted, broken
+    originals = torch.stack([picture.image for picture in fitted])
+    return invert(model, im.to_float(originals), classes_of(model, class_, len(originals))), originals, broken

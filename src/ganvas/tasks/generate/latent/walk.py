@@ -1,4 +1,4 @@
-"""Walks through latent space, from picture to picture, and how to keep them: animated WebP or GIF, or MP4."""
+"""Walks through latent space, from picture to picture, saved as animated WebP or GIF, or MP4."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ from ganvas.images import tensors as im
 from ganvas.tasks.generate.model import Model
 
 FORMS = (".webp", ".gif", ".mp4")
-WIDTH = 640  # pixels, about, that small pictures are enlarged to
-HOLD = 8  # times that a time-lapse shows its last picture
+WIDTH = 640  # pixels to which small pictures are enlarged, about
+HOLD = 8  # frames for which a time-lapse shows its last picture
 
 
 def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
-    """Along the great circle from a to b, and evenly in length: what lies between two normal vectors is as likely.
+    """Interpolate along the great circle from a to b, and linearly in length.
 
-    a, b: [..., dim]; share: 0 gives a, 1 gives b. Source: White 2016, "Sampling generative networks".
+    Points between two normal vectors are then as likely as these. a, b: [..., dim]; share: 0 gives a, 1 gives b.
+    Source: White 2016, "Sampling generative networks".
     """
     length_a, length_b = a.norm(dim=-1, keepdim=True), b.norm(dim=-1, keepdim=True)
     cosine = ((a / length_a) * (b / length_b)).sum(-1, keepdim=True).clamp(-1, 1)
     angle = cosine.acos()
     straight = angle.sin().abs() < 1e-4
     weights = [torch.sin((1 - share) * angle) / angle.sin(), torch.sin(share * angle) / angle.sin()]
-    way = weights[0] * a / length_a + weights[1] * b / length_b
-    curved = way * ((1 - share) * length_a + share * length_b)
+    direction = weights[0] * a / length_a + weights[1] * b / length_b
+    curved = direction * ((1 - share) * length_a + share * length_b)
     return torch.where(straight, (1 - share) * a + share * b, curved)
 
 
@@ -48,13 +49,13 @@ def walk(
     loop: bool = True,
     truncation: float | None = None,
 ) -> Iterator[Tensor]:
-    """Walk from seed to seed (and from class to class), and draw each step with the generator alone.
+    """Walk from seed to seed (and from class to class), and generate each step without the selector.
 
     Args:
-        numbers: seeds to pass through; where there are more classes than seeds, the seeds are taken again in turn.
+        numbers: seeds to pass through; if there are more classes than seeds, the seeds repeat.
         classes: classes to pass through; None: each class walks in a tile of its own.
         frames: pictures from one station to the next.
-        loop: come back to the start, so that it can be played for ever.
+        loop: return to the start, so that the animation can play endlessly.
 
     Returns:
         Frames uint8 [T, C, H, W], T tiles in each.
@@ -74,12 +75,12 @@ def walk(
 
 
 def shares_of(model: Model, labels: Tensor | None) -> Tensor | None:
-    """A class a station, int64 [S] -> its shares of the classes for one tile, float [S, 1, K]."""
+    """The class at each station, int64 [S] -> the shares of all classes there, for one tile, float [S, 1, K]."""
     return None if labels is None else F.one_hot(labels, len(model.class_names)).float()[:, None]
 
 
 def between(model: Model, z: Tensor, shares: Tensor | None, frames: int = 24, loop: bool = True) -> Iterator[Tensor]:
-    """The walk through latent vectors [S, D] and shares of the classes [S, T, K] (None: no classes)."""
+    """Walk through latent vectors [S, D] and shares of the classes [S, T, K] (None: no classes); see `walk`."""
     if len(z) < 2:
         raise UserError(f"A walk needs two pictures or more to pass through; these are {len(z)}.")
     if frames < 1:
@@ -87,39 +88,39 @@ def between(model: Model, z: Tensor, shares: Tensor | None, frames: int = 24, lo
     return _between(model, z, shares, frames, loop)
 
 
-def moments(stations: int, frames: int, loop: bool) -> list[tuple[int, float]]:
-    """Each frame's place: the station that it comes from, and the share of the way to the next one."""
-    found = [(i, step / frames) for i in range(stations if loop else stations - 1) for step in range(frames)]
-    return found if loop else [*found, (stations - 1, 0.0)]
+def positions(stations: int, frames: int, loop: bool) -> list[tuple[int, float]]:
+    """Each frame's position: the station before it, and the share of the way to the next one."""
+    steps = [(i, step / frames) for i in range(stations if loop else stations - 1) for step in range(frames)]
+    return steps if loop else [*steps, (stations - 1, 0.0)]
 
 
 def _between(model: Model, z: Tensor, shares: Tensor | None, frames: int, loop: bool) -> Iterator[Tensor]:
     device = next(model.generator.parameters()).device
-    for i, share in moments(len(z), frames, loop):
-        after = (i + 1) % len(z)
-        point, kinds = slerp(z[i], z[after], share)[None], None
+    for i, share in positions(len(z), frames, loop):
+        following = (i + 1) % len(z)
+        point, labels = slerp(z[i], z[following], share)[None], None
         if shares is not None:
-            kinds = ((1 - share) * shares[i] + share * shares[after]).to(device)
-            point = point.expand(len(kinds), -1)
+            labels = ((1 - share) * shares[i] + share * shares[following]).to(device)
+            point = point.expand(len(labels), -1)
         with torch.inference_mode():
-            yield im.to_uint8(model.generator(point.to(device), kinds))
+            yield im.to_uint8(model.generator(point.to(device), labels))
 
 
-def growth(run: Run) -> Iterator[Tensor]:
+def training_sheets(run: Run) -> Iterator[Tensor]:
     """The sheets of a training, from noise to its last picture, uint8 [1, C, H, W] each.
 
     Raises:
         UserError: there are fewer than two.
     """
-    found = run.previews()
-    if len(found) < 2:
-        raise UserError(f"{run.folder} has {len(found)} sheets of pictures; a time-lapse needs two (samples/).")
-    for path in [path for _, path in found] + [found[-1][1]] * (HOLD - 1):
+    previews = run.previews()
+    if len(previews) < 2:
+        raise UserError(f"{run.folder} has {len(previews)} sheets of pictures; a time-lapse needs two (samples/).")
+    for path in [path for _, path in previews] + [previews[-1][1]] * (HOLD - 1):
         yield sheets.read(path)[None]
 
 
 def check(path: Path, rate: float = 24, force: bool = False) -> None:
-    """Can an animation be saved there? To be asked before any frame is drawn; see `save`."""
+    """Check that an animation can be saved there; called before any frame is generated. See `save`."""
     if path.suffix.lower() not in FORMS:
         raise UserError(f"{path}: an animation is written as {', '.join(FORMS)}.")
     if not rate > 0:
@@ -130,46 +131,45 @@ def check(path: Path, rate: float = 24, force: bool = False) -> None:
 def save(
     path: Path, frames: Iterator[Tensor], rate: float = 24, scale: int | None = None, force: bool = False
 ) -> Iterator[int]:
-    """Write an animation as the frames come; yields how many there are so far.
+    """Write an animation as the frames come; yields how many are done.
 
     Args:
         path: NAME.webp, NAME.gif or NAME.mp4 (which needs the extra `video`).
         rate: frames a second.
-        scale: pixels that a pixel is drawn with; None makes small pictures about 640 pixels wide.
-        force: overwrite a file that is there.
+        scale: factor by which pictures are enlarged; None: to a width of about 640 pixels.
+        force: overwrite an existing file.
 
     Raises:
-        UserError: another ending, there is such a file, the extra is missing, or the system refused; nothing is left
-            half-written.
+        UserError: another ending, an existing file, a missing extra, or writing failed; nothing half-written is left.
     """
     check(path, rate, force)
     ending = path.suffix.lower()
     make_folder(path.parent)
-    drawn: list[Image.Image] = []
+    images: list[Image.Image] = []
 
     def sheet(tiles: Tensor) -> Image.Image:
         columns = next(c for c in range(math.isqrt(len(tiles) - 1) + 1, len(tiles) + 1) if len(tiles) % c == 0)
         image = sheets.to_pil(sheets.grid(tiles, columns))
-        by = scale or max(1, WIDTH // image.width)
-        return image.resize((image.width * by, image.height * by), Image.Resampling.NEAREST)
+        factor = scale or max(1, WIDTH // image.width)
+        return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
 
     try:
         with part_of(path) as part:
             if ending == ".mp4":
-                yield from _film(part, map(sheet, frames), rate)
+                yield from _write_mp4(part, map(sheet, frames), rate)
             else:
                 for tiles in frames:
-                    drawn.append(sheet(tiles))
-                    yield len(drawn)
-                form = {"format": ending[1:], "duration": round(1000 / rate), "loop": 0}
-                form |= {"lossless": True, "quality": 40, "method": 2} if ending == ".webp" else {}
-                drawn[0].save(part, save_all=True, append_images=drawn[1:], **form)
+                    images.append(sheet(tiles))
+                    yield len(images)
+                options = {"format": ending[1:], "duration": round(1000 / rate), "loop": 0}
+                options |= {"lossless": True, "quality": 40, "method": 2} if ending == ".webp" else {}
+                images[0].save(part, save_all=True, append_images=images[1:], **options)
             os.replace(part, path)
     except OSError as error:
         raise cannot("write", path, error) from error
 
 
-def _film(part: Path, frames: Iterator[Image.Image], rate: float) -> Iterator[int]:
+def _write_mp4(part: Path, frames: Iterator[Image.Image], rate: float) -> Iterator[int]:
     try:
         import av
     except ImportError as error:
@@ -184,9 +184,9 @@ def _film(part: Path, frames: Iterator[Image.Image], rate: float) -> Iterator[in
                 stream = film.add_stream("h264", Fraction(rate).limit_denominator(1000))
                 stream.width, stream.height = image.width + image.width % 2, image.height + image.height % 2
                 stream.pix_fmt = "yuv420p"
-            even = Image.new("RGB", (stream.width, stream.height))  # H.264 wants even sides
-            even.paste(image)
-            for packet in stream.encode(av.VideoFrame.from_image(even)):
+            padded = Image.new("RGB", (stream.width, stream.height))  # H.264 needs even sides
+            padded.paste(image)
+            for packet in stream.encode(av.VideoFrame.from_image(padded)):
                 film.mux(packet)
             done += 1
             yield done

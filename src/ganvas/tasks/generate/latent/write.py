@@ -1,4 +1,4 @@
-"""Text written by a generator: each character a new drawing of the class of that name."""
+"""Text written by a generator: each character is a new sample of the class of that name."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from ganvas.core.errors import UserError
 from ganvas.images import tensors as im
 from ganvas.tasks.generate.model import Model
 
-FINE = 8  # marks are drawn so many times larger and scaled down
+FINE = 8  # marks are drawn larger by this factor and then scaled down
 INK = 0.25  # difference from the background, in [-1, 1], from which a pixel counts as written
 MARKS = " -.:/,+"
 
 
 def write(model: Model, text: str, seed: int = 0, truncation: float | None = None) -> Tensor:
-    """Write a text of class names as one picture, each character in another hand.
+    """Write a text of class names as one picture; each character is a new sample.
 
     Args:
         text: names of the model's classes one after the other, with spaces and the marks - . : / , + between them.
-        seed: another seed, other hands.
+        seed: another seed gives other samples.
         truncation: see `Model.sample`.
 
     Returns:
-        uint8 [1, C, H, W], as high as the model's pictures.
+        uint8 [1, C, H, W], with the height of the model's pictures.
 
     Raises:
-        UserError: the model has no classes, or the text has something else in it.
+        UserError: the model has no classes, or the text has a character that is neither a class nor a mark.
     """
     names = _parse(model, text)
-    kinds = [name for name in names if name not in MARKS]
-    numbers = [seeds.key(seed, "write", i) for i in range(len(kinds))]
-    drawn = iter(torch.cat(list(model.draw(numbers, kinds, truncation))))
-    pictures = [next(drawn) if name not in MARKS else None for name in names]
+    classes = [name for name in names if name not in MARKS]
+    numbers = [seeds.key(seed, "write", i) for i in range(len(classes))]
+    samples = iter(torch.cat(list(model.draw(numbers, classes, truncation))))
+    pictures = [next(samples) if name not in MARKS else None for name in names]
     written = torch.stack([p for p in pictures if p is not None])
     paper = torch.stack([written[..., 0, :], written[..., -1, :]]).median()
     ink = 1.0 if float(written.max() - paper) >= float(paper - written.min()) else -1.0
@@ -47,10 +47,10 @@ def write(model: Model, text: str, seed: int = 0, truncation: float | None = Non
 
 
 def _parse(model: Model, text: str) -> list[str]:
-    """The class names and marks of a text; a longer name goes before a shorter one."""
+    """The class names and marks of a text; longer names are tried before shorter ones."""
     if not model.class_names:
         raise UserError(f"{model.path} was trained without labels: it cannot write, for it draws whatever it likes.")
-    names, found, at = sorted(model.class_names, key=len, reverse=True), [], 0
+    names, parts, at = sorted(model.class_names, key=len, reverse=True), [], 0
     while at < len(text):
         name = next((n for n in names if text.startswith(n, at)), text[at] if text[at] in MARKS else "")
         if not name:
@@ -58,23 +58,23 @@ def _parse(model: Model, text: str) -> list[str]:
                 f"'{text[at]}' in '{text}' is no class of {model.path.name}. It can write "
                 f"{', '.join(model.class_names)}, spaces and the marks{MARKS.replace('', ' ').rstrip()}"
             )
-        found.append(name)
+        parts.append(name)
         at += len(name)
-    if all(name in MARKS for name in found):
+    if all(name in MARKS for name in parts):
         raise UserError(
             f"'{text}' has no class of {model.path.name} in it. It can write {', '.join(model.class_names)}."
         )
-    return found
+    return parts
 
 
 def _trim(picture: Tensor, paper: Tensor) -> Tensor:
-    """[C, H, W] without the blank columns at its sides; whole where it has none (a photograph)."""
+    """[C, H, W] without the blank columns at its sides; unchanged if nothing stands out from the paper."""
     written = ((picture - paper).abs() > INK).any(0).any(0).nonzero().flatten()
     return picture[..., int(written[0]) : int(written[-1]) + 1] if len(written) else picture
 
 
 def _mark(name: str, model: Model, paper: float, ink: float) -> Tensor:
-    """A space or a mark, [C, H, W], drawn on the paper of the pictures."""
+    """A space or a mark, [C, H, W], in the colours of the pictures."""
     size = model.spec.size
     width = {" ": size // 2, "-": size // 3, "+": size // 2, "/": size // 2}.get(name, max(3, size // 8))
     canvas = Image.new("L", (width * FINE, size * FINE), 0)

@@ -1,4 +1,4 @@
-"""What the web studio shows of generators that draw from noise, and of their discriminators."""
+"""The studio's pages for generators that draw from noise, and for their discriminators."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganvas.training.studio import Best, Chart, Curve, Diagram, Page, Part
 
 
 def facts(model: Model) -> dict[str, Any]:
-    """What the pages need to know of a model."""
+    """What the pages need to know about a model."""
     return {
         "latent_dim": model.latent_dim,
         "detector": model.detector is not None,

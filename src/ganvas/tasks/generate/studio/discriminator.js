@@ -1,17 +1,17 @@
 // The discriminator alone, as a detector.
 import { penOn } from '/static/pen.js';
-import { h, ask, get, at, percent, busy, dropping, turns, tabs } from '/static/dom.js';
+import { h, send, get, runPath, percent, busy, dropZone, turns, tabs } from '/static/dom.js';
 
 const SIDE = 280; // pixels of the pad: ten of each of MNIST's
-const INK = 40; // levels above which a pixel was drawn on
+const INK = 40; // levels above which a pixel counts as drawn on
 
 /** A pad to draw on: white on black. */
 function drawingPad() {
   const label = 'Draw here with the mouse or a finger';
   const pad = h('canvas.pad', { width: SIDE, height: SIDE, role: 'img', 'aria-label': label });
-  const pen = penOn(pad, (own) => {
-    own.strokeStyle = '#fff';
-    own.lineWidth = SIDE / 10;
+  const pen = penOn(pad, (context) => {
+    context.strokeStyle = '#fff';
+    context.lineWidth = SIDE / 10;
   });
   const wipe = () => {
     pen.fillStyle = '#000';
@@ -21,7 +21,7 @@ function drawingPad() {
   return { pad, wipe };
 }
 
-/** The drawing as MNIST's digits were prepared: 20 of 28 pixels large, its centre of mass in the middle; null: none. */
+/** The drawing prepared like MNIST's digits: 20 of 28 pixels large, its centre of mass in the middle; null: empty. */
 function centred(pad) {
   const { data } = pad.getContext('2d').getImageData(0, 0, SIDE, SIDE);
   let [left, top, right, bottom] = [SIDE, SIDE, -1, -1],
@@ -50,12 +50,12 @@ function centred(pad) {
   return canvas;
 }
 
-/** What the expert said, for people. */
+/** The discriminator's verdict, for people. */
 function verdict(v, data) {
   const [no, yes] = v.thresholds,
     needle = h('i');
   needle.style.left = percent(v.probability, 1);
-  const words = {
+  const texts = {
     yes: `Yes, this looks like ${data}.`,
     no: `No, this does not look like ${data}.`,
     'not sure': 'It is not sure.',
@@ -70,7 +70,7 @@ function verdict(v, data) {
   const shown = (src, alt, caption) => h('figure', {}, h('img.big', { src, alt }), h('figcaption.soft', {}, caption));
   const near = v.nearest.map((src, i) => h('img.small', { src, alt: `Training picture, ${i + 1} of the nearest` }));
   return [
-    h('h2', {}, words[v.verdict]),
+    h('h2', {}, texts[v.verdict]),
     h('p', {}, `${percent(v.probability, 1)} probable, where as many pictures of this kind as others come.`),
     h('.meter', meter, needle),
     h('p.soft', {}, `“No” below ${percent(no, 1)}, “yes” from ${percent(yes, 1)} on; between them it is not sure.`),
@@ -90,8 +90,8 @@ function verdict(v, data) {
 }
 
 export async function page(place, name) {
-  const run = await get(at(name)),
-    model = await get(at(name, '/model')),
+  const run = await get(runPath(name)),
+    model = await get(runPath(name, '/model')),
     turn = turns();
   place.append(
     h('h1', {}, 'The expert'),
@@ -114,39 +114,39 @@ export async function page(place, name) {
     const isNewest = turn();
     result.replaceChildren(h('h2', {}, 'Verdict'), h('p.soft', {}, 'It looks …'));
     try {
-      const answer = await ask(at(name, '/judge'), blob, 'application/octet-stream');
-      const told = await answer.json();
-      if (isNewest()) result.replaceChildren(...verdict(told, run.data));
+      const answer = await send(runPath(name, '/judge'), blob, 'application/octet-stream');
+      const scored = await answer.json();
+      if (isNewest()) result.replaceChildren(...verdict(scored, run.data));
     } catch (error) {
       if (isNewest()) result.replaceChildren(h('h2', {}, 'Verdict'), h('p.error', { role: 'alert' }, error.message));
     }
   }
   const { pad, wipe } = drawingPad();
-  const asked = h(
+  const button = h(
     'button.main',
     {
       id: 'judge',
       click: () =>
-        busy(asked, async () => {
-          const drawn = centred(pad);
-          if (!drawn) throw new Error('Draw something first.');
+        busy(button, async () => {
+          const drawing = centred(pad);
+          if (!drawing) throw new Error('Draw something first.');
           await judge(
             await new Promise((done) => {
-              drawn.toBlob(done, 'image/png');
+              drawing.toBlob(done, 'image/png');
             }),
           );
         }),
     },
     'What does the expert say?',
   );
-  const given = h(
+  const input = h(
     'section.card',
     {},
     h('h2', {}, 'Show it a picture'),
-    dropping('Drop a picture here, or choose one.', judge),
+    dropZone('Drop a picture here, or choose one.', judge),
     h('h3', {}, 'Or draw one'),
     pad,
-    h('.row', {}, asked, h('button', { click: wipe }, 'Wipe')),
+    h('.row', {}, button, h('button', { click: wipe }, 'Wipe')),
   );
-  place.append(h('.grid.wide', {}, given, result));
+  place.append(h('.grid.wide', {}, input, result));
 }

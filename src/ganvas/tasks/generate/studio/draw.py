@@ -1,4 +1,4 @@
-"""The generator in the studio: sheets and files of pictures, places between seeds, writing, an ONNX file."""
+"""The generator in the studio: sheets and files of pictures, points between seeds, writing, an ONNX file."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from ganvas.images import tensors as im
 from ganvas.tasks.generate.latent.write import write
 from ganvas.tasks.generate.model import Model
 
-PICTURES = 256  # drawn at once, at most
-LETTERS = 60  # of a text, at most
+PICTURES = 256  # in one request, at most
+LETTERS = 60  # in a text, at most
 
 
 def draw(model: Model, numbers: list[int], kind: str | None, truncation: float | None, columns: int) -> bytes:
-    """Pictures of seeds: one PNG of so many columns, or for columns=0 a zip of PNG files named after their seeds.
+    """Pictures of seeds: one PNG with `columns` columns, or for columns=0 a zip of PNG files named after their seeds.
 
     Raises:
-        UserError: they are too many, or the model has no such class.
+        UserError: there are too many, or the model has no such class.
     """
     if not 0 < len(numbers) <= PICTURES:
         raise UserError(f"{len(numbers)} pictures at once: from 1 to {PICTURES} are possible.")
-    drawn = model.pictures(numbers, kind if model.class_names else None, truncation)
+    pictures = model.pictures(numbers, kind if model.class_names else None, truncation)
     if columns:
-        return sheets.png(sheets.grid(drawn, max(1, min(columns, len(drawn)))))
-    buffer, end = io.BytesIO(), f"-{safe(kind or '')}" if kind in model.class_names else ""
+        return sheets.png(sheets.grid(pictures, max(1, min(columns, len(pictures)))))
+    buffer, suffix = io.BytesIO(), f"-{safe(kind or '')}" if kind in model.class_names else ""
     with zipfile.ZipFile(buffer, "w") as file:
-        for number, picture in zip(numbers, drawn, strict=True):
-            file.writestr(f"seed{number:06d}{end}.png", uploads.tensor_png(picture))
+        for number, picture in zip(numbers, pictures, strict=True):
+            file.writestr(f"seed{number:06d}{suffix}.png", uploads.tensor_png(picture))
     return buffer.getvalue()
 
 
 @torch.inference_mode()
 def walk(model: Model, corners: list[int], x: float, y: float, kinds: list[str] | None) -> bytes:
-    """The picture at a place of the map between four seeds, whose corners they are; x, y in 0..1.
+    """The picture at a point of the map whose corners are four seeds; x, y in 0..1.
 
     Args:
-        kinds: the class of each corner (none: the first); between two classes the picture is of both, in shares.
+        kinds: the class of each corner (none: the first); between two classes the picture is a mixture of both.
     """
     if len(corners) != 4 or not (0 <= x <= 1 and 0 <= y <= 1):
         raise UserError("A place on the map has four corner seeds, and x and y between 0 and 1.")
@@ -61,23 +61,23 @@ def walk(model: Model, corners: list[int], x: float, y: float, kinds: list[str] 
 
 
 def blend(corners: Tensor, weights: Tensor) -> Tensor:
-    """Latent vectors [4, dim] of the corners (above left, above right, below left, below right) -> [dim].
+    """Latent vectors [4, dim] of the corners (top left, top right, bottom left, bottom right) -> [dim].
 
-    The weights, those of bilinear interpolation, are scaled so that the squares of all add up to 1: the point stays as
-    far from the middle as a normal vector is.
+    The weights, those of bilinear interpolation, are scaled so that their squares add up to 1: the point is then as far
+    from the origin as a normal vector is.
     """
     return (weights / weights.square().sum().sqrt()) @ corners
 
 
 def write_text(model: Model, text: str, seed: int) -> bytes:
-    """A text in the model's hand, as a PNG."""
+    """A text written by the model, as a PNG."""
     if len(text) > LETTERS:
         raise UserError(f"That text is too long: {LETTERS} characters at most.")
     return sheets.png(sheets.grid(write(model, text, seed), 1))
 
 
 def export(model: Model, folder: str) -> str:
-    """The generator as an ONNX file for the browser, made once for each state of the model; returns its path."""
+    """Export the generator as an ONNX file for the browser, unless the folder has one; returns its path."""
     target = Path(folder) / "generator.onnx"
     if not target.is_file():
         onnx.export(model, Path(folder))

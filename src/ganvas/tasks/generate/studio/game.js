@@ -1,7 +1,7 @@
 // You against the machine.
-import { h, get, post, at, percent, busy, tabs } from '/static/dom.js';
+import { h, get, post, runPath, percent, busy, tabs } from '/static/dom.js';
 
-/** Over all games on this machine. */
+/** The results of all games on this machine. */
 function tally(all) {
   if (!all.games) return 'Nobody has played with this run on this machine yet.';
   const games = `${all.games} game${all.games > 1 ? 's' : ''}`,
@@ -34,21 +34,21 @@ function pick(src, i, changed) {
   return {
     button,
     isReal: () => real,
-    tell(truth) {
+    reveal(truth) {
       over = true;
       const right = real === truth,
-        words = truth ? 'is real' : 'is forged';
+        text = truth ? 'is real' : 'is forged';
       button.removeAttribute('aria-pressed');
       button.setAttribute('aria-disabled', 'true');
-      button.setAttribute('aria-label', `Picture ${i + 1} ${words}; you said ${real ? 'real' : 'forged'}`);
+      button.setAttribute('aria-label', `Picture ${i + 1} ${text}; you said ${real ? 'real' : 'forged'}`);
       button.classList.add(right ? 'right' : 'wrong');
-      label.textContent = `${right ? '✓' : '✗'} ${words}`;
+      label.textContent = `${right ? '✓' : '✗'} ${text}`;
     },
   };
 }
 
 export async function page(place, name) {
-  const run = await get(at(name));
+  const run = await get(runPath(name));
   const board = h('section.card'),
     score = h('.stack', { 'aria-live': 'polite' }),
     stats = h('p.soft', {}, tally(run.games));
@@ -63,22 +63,22 @@ export async function page(place, name) {
       ),
     );
     try {
-      play(await post(at(name, '/game')));
+      play(await post(runPath(name, '/game')));
     } catch (error) {
-      wrong(error);
+      showError(error);
     }
   }
-  /** What went wrong, and a way to begin again. */
-  function wrong(error) {
+  /** Show an error, and a button to begin again. */
+  function showError(error) {
     board.replaceChildren(h('p.error', { role: 'alert' }, error.message), h('.row', {}, start));
     start.focus();
   }
   function play(dealt) {
     const count = h('span.soft');
-    const counted = () => {
+    const updateCount = () => {
       count.textContent = `${picks.filter((one) => one.isReal()).length} marked as real`;
     };
-    const picks = dealt.pictures.map((src, i) => pick(src, i, counted));
+    const picks = dealt.pictures.map((src, i) => pick(src, i, updateCount));
     const done = h(
       'button.main',
       {
@@ -89,10 +89,10 @@ export async function page(place, name) {
             try {
               end = await post(`/api/games/${dealt.game}`, { real: picks.map((one) => one.isReal()) });
             } catch (error) {
-              if (error.message.includes('Begin a new one')) wrong(error);
+              if (error.message.includes('Begin a new one')) showError(error);
               throw error;
             }
-            picks.forEach((one, i) => one.tell(end.real[i]));
+            picks.forEach((one, i) => one.reveal(end.real[i]));
             const verdict =
               end.you > end.expert ? 'You beat the machine.' : end.you === end.expert ? 'A draw.' : 'The machine wins.';
             const title = h(
@@ -118,7 +118,7 @@ export async function page(place, name) {
       },
       'That is my verdict',
     );
-    counted();
+    updateCount();
     const title = h('h2', { tabindex: -1 }, 'Which are real?');
     board.replaceChildren(
       title,

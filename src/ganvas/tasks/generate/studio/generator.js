@@ -1,5 +1,5 @@
 // The generator alone: pictures of any seed and class, a map of its latent space, a morph, and writing.
-import { h, ask, get, picture, at, whole, say, busy, save, turns, tabs } from '/static/dom.js';
+import { h, send, get, picture, runPath, whole, say, busy, save, turns, tabs } from '/static/dom.js';
 import { Painter, local } from './painter.js';
 import { writing } from './write.js';
 
@@ -12,12 +12,12 @@ const number = (field) => Math.max(0, Math.floor(+field.value || 0));
 const canvas = (model, label) =>
   h('canvas.big', { width: model.size, height: model.size, role: 'img', 'aria-label': label });
 
-/** A sheet of pictures. `taken(seed, class)` when one is clicked, `changed()` when another class is chosen. */
+/** A sheet of pictures. Calls `taken(seed, class)` when one is clicked, `changed()` when another class is chosen. */
 function sheetOf(name, model, taken, changed) {
   const { classes } = model,
     turn = turns();
   const sheet = h('img.sheet', { alt: '' }),
-    told = h('p.soft', { 'aria-live': 'polite' });
+    caption = h('p.soft', { 'aria-live': 'polite' });
   let shown = null, // what the sheet shows: its first seed, their number, the class
     url = '';
   const draws = { change: () => draw() };
@@ -40,7 +40,7 @@ function sheetOf(name, model, taken, changed) {
       [16, 64, 128].map((n) => h('option', { value: n, selected: n === 64 }, n)),
     ),
     cut = h('input', { id: 'cut', type: 'range', min: 0.5, max: 4, step: 0.1, value: 4, ...draws });
-  const wish = ({ first, n, kind }) => ({
+  const request = ({ first, n, kind }) => ({
     seeds: Array.from({ length: n }, (_, i) => first + i),
     kind: kind || null,
     truncation: +cut.value < 4 ? +cut.value : null,
@@ -50,7 +50,7 @@ function sheetOf(name, model, taken, changed) {
     const isNewest = turn(),
       now = { first: number(seed), n: +count.value, kind: kinds.value };
     try {
-      const made = await picture(at(name, '/sheet'), wish(now));
+      const made = await picture(runPath(name, '/sheet'), request(now));
       if (!isNewest()) {
         URL.revokeObjectURL(made);
         return;
@@ -62,7 +62,7 @@ function sheetOf(name, model, taken, changed) {
       const chosen = model.selector
         ? ' Each is the best of some that lie near its seed; map and morph draw the seeds themselves.'
         : '';
-      told.textContent = `Seeds ${now.first} to ${now.first + now.n - 1}. Click a picture to take it into the morph.${chosen}`;
+      caption.textContent = `Seeds ${now.first} to ${now.first + now.n - 1}. Click a picture to take it into the morph.${chosen}`;
       png.removeAttribute('aria-disabled');
     } catch (error) {
       if (isNewest()) say(error.message);
@@ -86,7 +86,7 @@ function sheetOf(name, model, taken, changed) {
       click: () =>
         busy(zip, async () => {
           if (!shown) return;
-          const made = URL.createObjectURL(await (await ask(at(name, '/zip'), wish(shown))).blob());
+          const made = URL.createObjectURL(await (await send(runPath(name, '/zip'), request(shown))).blob());
           save(made, file('zip'));
           setTimeout(() => URL.revokeObjectURL(made), 60_000);
         }),
@@ -117,7 +117,7 @@ function sheetOf(name, model, taken, changed) {
     ),
     h('.row', {}, h('label.grow', { for: 'cut' }, 'Fewer odd ones', cut, 'more variety')),
     sheet,
-    told,
+    caption,
     h('.row', {}, png, zip),
   );
   return { element, draw, kind: () => kinds.value || classes[0] };
@@ -129,7 +129,7 @@ function mapOf(name, model, kind) {
     spot = h('i'),
     big = canvas(model, 'The picture at this place of the map'),
     painter = new Painter(name, model, big),
-    words = h('p.soft', {}, 'Drag, or use the arrow keys.');
+    caption = h('p.soft', {}, 'Drag, or use the arrow keys.');
   let x = 0.5,
     y = 0.5;
   const drag = (event) => {
@@ -168,7 +168,7 @@ function mapOf(name, model, kind) {
     map.setAttribute('aria-valuetext', `${Math.round(100 * x)}% to the right, ${Math.round(100 * y)}% down`);
     painter.paint([...corners], kind() ? corners.map(kind) : [], x, y);
   }
-  const others = h(
+  const shuffle = h(
     'button',
     {
       click: () => {
@@ -186,7 +186,7 @@ function mapOf(name, model, kind) {
   const timer = setInterval(() => {
     const rate = painter.rate(),
       of = kind() ? ` Of class ${kind()}.` : '';
-    words.textContent =
+    caption.textContent =
       rate > 1
         ? `${rate} pictures in the last second, drawn ${painter.local ? 'in this browser' : 'by the server'}.${of}`
         : `Drag, or use the arrow keys.${of}`;
@@ -200,8 +200,8 @@ function mapOf(name, model, kind) {
         {},
         h('h2', {}, 'A map to drag through'),
         h('.row', {}, map, big),
-        words,
-        h('.row', {}, others, button),
+        caption,
+        h('.row', {}, shuffle, button),
       ),
     focus: () => map.focus(),
     close() {
@@ -211,7 +211,7 @@ function mapOf(name, model, kind) {
   };
 }
 
-/** A morph between two seeds, each of a class of its own. */
+/** A morph between two seeds, each with its own class. */
 function morphOf(name, model) {
   const { classes } = model;
   const end = (id, title, value) => {
@@ -251,7 +251,7 @@ function morphOf(name, model) {
   return {
     painter,
     morph,
-    /** A picture becomes the beginning, the next one the end. */
+    /** Use a picture as the beginning, the next one as the end. */
     take(seed, kind) {
       const place = second ? to : from;
       place.seed.value = seed;
@@ -265,12 +265,12 @@ function morphOf(name, model) {
 }
 
 export async function page(place, name) {
-  const run = await get(at(name)),
-    model = await get(at(name, '/model'));
+  const run = await get(runPath(name)),
+    model = await get(runPath(name, '/model'));
   const morph = morphOf(name, model);
   const sheet = sheetOf(name, model, morph.take, () => map.move());
   const map = mapOf(name, model, sheet.kind);
-  let own = null,
+  let loaded = null,
     over = false;
   const quick = h(
     'button',
@@ -280,15 +280,15 @@ export async function page(place, name) {
         busy(quick, async () => {
           quick.textContent = 'The network is prepared; the first time this takes a while …';
           try {
-            own = await local(name, model);
+            loaded = await local(name, model);
           } finally {
             quick.textContent = 'Draw in this browser (about 4 MB)';
           }
           if (over) {
-            own.session.release();
+            loaded.session.release();
             return;
           }
-          map.painter.local = morph.painter.local = own;
+          map.painter.local = morph.painter.local = loaded;
           say('Now this browser draws.');
           quick.hidden = true;
           map.focus();
@@ -318,6 +318,6 @@ export async function page(place, name) {
     over = true;
     map.close();
     morph.painter.close();
-    own?.session.release();
+    loaded?.session.release();
   };
 }

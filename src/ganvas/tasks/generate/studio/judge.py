@@ -1,4 +1,4 @@
-"""The discriminator in the studio: it judges a picture, and a game is dealt whose pictures a fresh one judges."""
+"""The discriminator in the studio: verdicts on pictures, and a game against a fresh classifier."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from ganvas.tasks.generate.detect import detector as detection
 from ganvas.tasks.generate.evaluate import source as sources
 from ganvas.tasks.generate.model import Model
 
-NEAREST = 4  # training images that are shown beside a judged picture
+NEAREST = 4  # training images that are shown beside the user's picture
 PORTION = 1_000  # of them at once
 SEARCHED = 20_000  # training images among which the nearest are searched
-LEARNED = 2_000  # pictures of each kind from which the fresh classifier of the game learns
+LEARNED = 2_000  # real and generated pictures, each, from which the game's fresh classifier learns
 
-Allowed = Callable[[object], None]  # raises a UserError where data that a card names may not be read
+Allowed = Callable[[object], None]  # raises a UserError if data that a card names must not be read
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A model and which data may be read: equal for the same state of the same file."""
+    """A model, and which data may be read; equal for the same file with the same modification time."""
 
     path: str
     changed: int
@@ -46,15 +46,19 @@ class _Source:
         return cls(str(model.path), model.path.stat().st_mtime_ns, allowed, model)
 
     def data(self) -> ImageData:
-        """The images that the model was trained on, where they may be read."""
+        """The images that the model was trained on.
+
+        Raises:
+            UserError: they are missing, or must not be read.
+        """
         return sources.trained_on(self.model, self.model.path, allowed=self.allowed)
 
 
 def judge(model: Model, content: bytes, allowed: Allowed) -> dict[str, Any]:
-    """What the detector says of a picture, the nearest training images, and which places matter.
+    """The detector's verdict on a picture, the nearest training images, and a map of the pixels that matter.
 
     Args:
-        allowed: which data may be read, as `source.trained_on` takes it.
+        allowed: which data may be read; see `source.trained_on`.
     """
     detector = model.detector_for(0.05)
     picture = torch.from_numpy(uploads.fitted(content, model.spec).copy())
@@ -72,7 +76,7 @@ def judge(model: Model, content: bytes, allowed: Allowed) -> dict[str, Any]:
 
 
 def _heat(model: Model, detector: detection.Detector, picture: Tensor) -> bytes:
-    """Where a small change would move the verdict most: the gradient's size, over the picture in grey."""
+    """Where a small change would affect the verdict most: the size of the gradient, over the picture in grey."""
     device = next(model.discriminator.parameters()).device
     x = im.to_float(picture[None].to(device)).requires_grad_(True)
     with torch.enable_grad():
@@ -82,33 +86,33 @@ def _heat(model: Model, detector: detection.Detector, picture: Tensor) -> bytes:
     heat = F.avg_pool2d(F.pad(heat, (1, 1, 1, 1), mode="replicate"), 3, 1)[0, 0].cpu()
     heat = (heat / heat.quantile(0.99).clamp_min(1e-12)).clamp(0, 1).numpy()
     grey = picture.float().mean(0).numpy()
-    warm = np.stack([np.full_like(grey, 255), 255 * (1 - heat) * 0.8, np.zeros_like(grey)], 2)
-    mixed = (1 - heat[:, :, None]) * grey[:, :, None] * 0.7 + heat[:, :, None] * warm
+    colours = np.stack([np.full_like(grey, 255), 255 * (1 - heat) * 0.8, np.zeros_like(grey)], 2)
+    mixed = (1 - heat[:, :, None]) * grey[:, :, None] * 0.7 + heat[:, :, None] * colours
     return sheets.png(mixed.clip(0, 255).astype(np.uint8))
 
 
 def _nearest(source: _Source, picture: Tensor) -> tuple[list[bytes], str]:
-    """The training images that are nearest by pixels; where they cannot be had, none, and why."""
+    """The training images that are nearest by pixels; if they cannot be read, none and the reason."""
     try:
-        pool = _pool(source)
+        candidates = _train_images(source)
     except UserError as error:
         return [], str(error)
     flat = picture.float().flatten()
-    parts = [(part.float().flatten(1) - flat).square().sum(1) for part in pool.split(PORTION)]
+    parts = [(part.float().flatten(1) - flat).square().sum(1) for part in candidates.split(PORTION)]
     distance = torch.cat(parts)
-    nearest = distance.topk(min(NEAREST, len(pool)), largest=False).indices
-    return [uploads.tensor_png(pool[i]) for i in nearest], ""
+    nearest = distance.topk(min(NEAREST, len(candidates)), largest=False).indices
+    return [uploads.tensor_png(candidates[i]) for i in nearest], ""
 
 
 @functools.lru_cache(maxsize=2)
-def _pool(source: _Source) -> Tensor:
+def _train_images(source: _Source) -> Tensor:
     real = source.data()
     most = min(len(real.train.images), SEARCHED, 400_000_000 // real.train.images[:1].numel())
     return real.train.images[:most]
 
 
 def game(model: Model, seed: int, count: int, allowed: Allowed) -> dict[str, Any]:
-    """`count` pictures, half of each kind in a random order, and what a fresh classifier says of them.
+    """`count` pictures, half real and half generated, in random order, and a fresh classifier's answers.
 
     Args:
         allowed: as for `judge`.
@@ -118,15 +122,15 @@ def game(model: Model, seed: int, count: int, allowed: Allowed) -> dict[str, Any
     held_out, labels = real.held_out.images, real.held_out.labels
     if len(held_out) < 40:
         raise UserError(f"{len(held_out)} held-out pictures are too few for a game; 40 are needed.")
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     network, mean, spread, kept_back = _classifier(source)
-    chosen = chance.sample(kept_back, count // 2)
-    numbers = [chance.randrange(1_000_000, 2_000_000) for _ in chosen]  # seeds that it has not learned from
-    kinds = None if labels is None or not model.class_names else [int(labels[i]) for i in chosen]
-    fakes = model.pictures(numbers, kinds)
+    chosen = rng.sample(kept_back, count // 2)
+    numbers = [rng.randrange(1_000_000, 2_000_000) for _ in chosen]  # seeds that the classifier has not learned from
+    classes = None if labels is None or not model.class_names else [int(labels[i]) for i in chosen]
+    fakes = model.pictures(numbers, classes)
     mixed = torch.cat([held_out[chosen], fakes])
     order = list(range(len(mixed)))
-    chance.shuffle(order)
+    rng.shuffle(order)
     with torch.inference_mode():
         logits = network(((mixed[order].float() - mean) / spread).contiguous(memory_format=torch.channels_last))
     return {
@@ -138,14 +142,18 @@ def game(model: Model, seed: int, count: int, allowed: Allowed) -> dict[str, Any
 
 @functools.lru_cache(maxsize=1)
 def _classifier(source: _Source) -> tuple[nn.Module, Tensor, Tensor, list[int]]:
-    """A network that was trained just now to tell this model's pictures from held-out ones, and those it never saw."""
+    """A network trained to tell this model's pictures from held-out ones.
+
+    Returns:
+        The network; mean and spread by which pictures are standardised; held-out images that it has not learned from.
+    """
     model, real = source.model, source.data()
     held_out, labels = real.held_out.images, real.held_out.labels
     order = torch.randperm(len(held_out), generator=seeds.generator(0, "game"))
     count = min(LEARNED, len(held_out) * 2 // 3)
     learned, kept_back = order[:count], order[count:].tolist()
-    kinds = None if labels is None or not model.class_names else labels[learned].tolist()
-    fakes = model.pictures(range(count), kinds)
+    classes = None if labels is None or not model.class_names else labels[learned].tolist()
+    fakes = model.pictures(range(count), classes)
     both, is_real = torch.cat([held_out[learned], fakes]), torch.arange(2 * count) < count
     mean, spread = both.float().mean(), both.float().std().clamp_min(1e-6)
     with torch.random.fork_rng():

@@ -1,18 +1,18 @@
-// Pictures from places between seeds, many a second.
-import { ask, at, say } from '/static/dom.js';
+// Pictures at positions between seeds, many a second.
+import { send, runPath, say } from '/static/dom.js';
 
 const TABLE = 1024; // seeds whose latent vectors the browser has
-const BUSY = 300; // milliseconds before a server that has too much to do is asked again
+const BUSY = 300; // milliseconds before a busy server is tried again
 
-/** The generator in this browser: made once, used by all painters of a page. */
+/** Load the generator in this browser: once, for all painters of a page. */
 export async function local(name, model) {
   const ort = await import('/static/ort/ort.wasm.bundle.min.mjs');
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmPaths = { wasm: '/static/ort/ort-wasm-simd-threaded.wasm' };
-  const fetched = (path) => ask(path).then((answer) => answer.arrayBuffer());
+  const load = (path) => send(path).then((answer) => answer.arrayBuffer());
   const [net, table] = await Promise.all([
-    fetched(at(name, `/generator.onnx?${model.mark}`)),
-    fetched(`/api/latents?dim=${model.latent_dim}&count=${TABLE}`),
+    load(runPath(name, `/generator.onnx?${model.mark}`)),
+    load(`/api/latents?dim=${model.latent_dim}&count=${TABLE}`),
   ]);
   const session = await ort.InferenceSession.create(net, { executionProviders: ['wasm'] });
   return { ort, session, latents: new Float32Array(table) };
@@ -24,7 +24,7 @@ export class Painter {
     Object.assign(this, { name, model, canvas, local: null, busy: false, over: false, next: null, times: [] });
   }
 
-  /** The picture at a place between four seeds and their classes. Only the newest wish counts while one is drawn. */
+  /** Paint the position between four seeds and their classes. While one is drawn, only the newest request counts. */
   paint(corners, kinds, x, y) {
     this.next = { corners, kinds, x, y };
     if (!this.busy) this.work();
@@ -33,25 +33,25 @@ export class Painter {
   async work() {
     this.busy = true;
     while (this.next) {
-      const wish = this.next;
+      const request = this.next;
       this.next = null;
       try {
-        const alike = new Set(wish.kinds).size <= 1; // the exported network takes one class
-        if (this.local && alike && wish.corners.every((seed) => seed < TABLE)) await this.here(wish);
-        else await this.there(wish);
+        const oneClass = new Set(request.kinds).size <= 1; // the exported network takes one class
+        if (this.local && oneClass && request.corners.every((seed) => seed < TABLE)) await this.paintLocally(request);
+        else await this.paintByServer(request);
         this.times.push(performance.now());
       } catch (error) {
         if (this.over) return;
         if (error.status === 429) {
           await new Promise((resolve) => setTimeout(resolve, BUSY));
-          this.next ??= wish;
+          this.next ??= request;
         } else say(error.message);
       }
     }
     this.busy = false;
   }
 
-  async here({ corners, kinds, x, y }) {
+  async paintLocally({ corners, kinds, x, y }) {
     const { ort, session, latents } = this.local,
       { size, channels, classes, latent_dim: dim } = this.model;
     const weights = [(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y],
@@ -77,9 +77,9 @@ export class Painter {
     this.canvas.getContext('2d').putImageData(data, 0, 0);
   }
 
-  async there({ corners, kinds, x, y }) {
+  async paintByServer({ corners, kinds, x, y }) {
     const body = { corners, x, y, kinds: kinds.length ? kinds : null };
-    const image = await createImageBitmap(await (await ask(at(this.name, '/point'), body)).blob());
+    const image = await createImageBitmap(await (await send(runPath(this.name, '/point'), body)).blob());
     this.canvas.width = image.width;
     this.canvas.height = image.height;
     this.canvas.getContext('2d').drawImage(image, 0, 0);

@@ -1,17 +1,17 @@
-// Writing in the forger's hand.
-import { h, picture, at, busy, save } from '/static/dom.js';
+// Writing a text with the generator.
+import { h, picture, runPath, busy, save } from '/static/dom.js';
 
-/** A text in the forger's hand; `write()` writes what stands there. */
+/** A text written by the generator; `write()` writes the field's text. */
 export function writing(name, classes) {
-  const some = ['2', '0', '2', '6'].every((c) => classes.includes(c)) ? '2026' : classes.slice(0, 4).join('');
-  const text = h('input', { id: 'text', value: some, maxlength: 60, class: 'grow' }),
+  const example = ['2', '0', '2', '6'].every((c) => classes.includes(c)) ? '2026' : classes.slice(0, 4).join('');
+  const text = h('input', { id: 'text', value: example, maxlength: 60, class: 'grow' }),
     hand = h('input', { id: 'hand', type: 'number', min: 0, value: 0 }),
     written = h('img.written', { alt: '' });
   let made = '';
   const write = async () => {
     if (!text.value) return;
     const now = text.value;
-    written.src = await picture(at(name, '/write'), { text: now, seed: Math.max(0, +hand.value || 0) });
+    written.src = await picture(runPath(name, '/write'), { text: now, seed: Math.max(0, +hand.value || 0) });
     URL.revokeObjectURL(made);
     made = written.src;
     written.alt = `“${now}”, written by the forger`;

@@ -1,0 +1,1 @@
+"""How good drawn rows are, and whether they give training rows away."""

@@ -1,0 +1,116 @@
+"""How the training on a table stands, in plain words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ganvas.report.quantities import Quantity, Rows, mean, number
+
+QUANTITIES = {
+    "nll": Quantity(
+        "-log p, held-out",
+        ".2f",
+        "how improbable held-out rows are to the generator; falls while it learns what holds in general",
+    ),
+    "nll_train": Quantity(
+        "-log p, training", ".2f", "the same of training rows; far below the other: learned by heart"
+    ),
+    "real": Quantity("Expert on real rows", ".0%", "training rows that it takes for real; 50% is guessing"),
+    "fake": Quantity("Expert on drawn rows", ".0%", "drawn rows that it finds out"),
+    "held_out": Quantity("Expert on held-out rows", ".0%", "real rows that it never trained on and takes for real"),
+}
+CHECKS = "likelihood"  # the metric of the checks in metrics.jsonl
+WIDE, TOO_WIDE = 0.5, 1.0  # more of -log p on held-out rows than on training ones: 1.6 and 2.7 times less probable
+RISING = 0.1  # more of -log p than at its best from which it counts as rising: what another 4,000 rows may give
+
+
+def gap(figures: dict[str, Any]) -> float:
+    """By how much training rows are more probable than held-out ones, in -log p a row; NaN where it is not known."""
+    seen, held_out = number(figures, "nll_train"), number(figures, "nll")
+    return math.nan if seen is None or held_out is None else held_out - seen
+
+
+def describe(figures: dict[str, float]) -> str:
+    """The figures of a check in a sentence or two."""
+    parts = []
+    between = gap(figures)
+    if not math.isnan(between):
+        held_out, seen = figures["nll"], figures["nll_train"]
+        parts.append(f"-log p of a held-out row {held_out:.2f}, of a training row {seen:.2f}: {by_heart(between)}.")
+    if (right := _right(figures)) is not None:
+        parts.append(f"The expert is right on {100 * right:.0f} of 100 rows (50: guessing).")
+    return " ".join(parts)
+
+
+def by_heart(between: float) -> str:
+    """What the gap between held-out and training rows means."""
+    if between < WIDE:
+        return "nothing is learned by heart"
+    times = f"training rows are {math.exp(min(between, 20)):.1f} times as probable"
+    return f"{times}, it begins to learn them by heart" if between < TOO_WIDE else f"{times}, it learns them by heart"
+
+
+def headline(rows: Rows, checks: Rows) -> str:
+    """How the training stands, in a sentence; '' where nothing is known yet."""
+    found = remarks(rows, checks)
+    return found[0][0] if found else ""
+
+
+def remarks(rows: Rows, checks: Rows) -> list[tuple[str, str]]:
+    """What there is to say, the most urgent first: a short sentence and a longer one with its numbers each."""
+    checks = [check for check in checks if check.get("metric", CHECKS) == CHECKS and number(check, "nll") is not None]
+    if not checks:
+        return []
+    last, found = checks[-1], []
+    between, best = gap(last), min(checks, key=lambda check: check["nll"])
+    if between >= WIDE:
+        text = (
+            f"-log p is {last['nll']:.2f} on held-out rows and {last['nll_train']:.2f} on training rows: "
+            f"{by_heart(between)}."
+        )
+        advice = " A shorter training, more rows or a larger dropout= help." if between >= TOO_WIDE else ""
+        found.append((3 if between >= TOO_WIDE else 1, "It learns rows by heart.", text + advice))
+    worse = last["nll"] - best["nll"]
+    if worse > RISING and number(last, "loss_g") is None and not _contests(rows):
+        text = (
+            f"-log p of held-out rows was {best['nll']:.2f} after {best['images']:,.0f} rows and is "
+            f"{last['nll']:.2f} now."
+        )
+        found.append((2, "Held-out rows become less probable again.", f"{text} A shorter training would do."))
+    if (right := _right(last)) is not None and _contests(rows):
+        found.append((0, *_contest(right)))
+    elif not _contests(rows):
+        text = f"-log p of held-out rows is {last['nll']:.2f}; it was {checks[0]['nll']:.2f} at the first check."
+        found.append((0, "The generator learns from the rows alone; the contest is yet to come.", text))
+    if between < WIDE:
+        text = f"-log p is {last['nll']:.2f} on held-out rows and {last['nll_train']:.2f} on training rows"
+        found.append(
+            (0, "Nothing is learned by heart.", f"{text}: what it knows of training rows holds for others as well.")
+        )
+    return [(short, text) for _, short, text in sorted(found, key=lambda entry: -entry[0])]
+
+
+def _contests(rows: Rows) -> bool:
+    """Whether the discriminator trains by now."""
+    return any(number(row, "loss_d") is not None for row in rows[-5:])
+
+
+def _contest(right: float) -> tuple[str, str]:
+    share = f"{100 * right:.0f} of 100 rows"
+    if right > 0.7:
+        return (
+            f"The expert is ahead: right on {share}.",
+            f"In the contest the expert is right on {share}; 50 is guessing.",
+        )
+    more = "it hardly tells real rows from drawn ones" if right < 0.6 else "the generator still has something to learn"
+    return (
+        f"The contest is on: the expert is right on {share}.",
+        f"The expert is right on {share}; 50 is guessing: {more}.",
+    )
+
+
+def _right(figures: dict[str, Any]) -> float | None:
+    """The share of rows that the discriminator is right on."""
+    found = [value for key in ("real", "fake") if (value := number(figures, key)) is not None]
+    return mean([{"images": 0, "x": value} for value in found], "x") if len(found) == 2 else None
