@@ -136,4 +136,4 @@ def id_hashes(series: Any) -> np.ndarray:
     from pandas import util
 
     texts = series.dropna().map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else str(v))
-    return util.hash_array(texts.to_numpy(dtype=object), categorize=False)
+    return util.hash_array(texts.to_numpy(dtype=object), categorize=False)  # pyright: ignore[reportCallIssue]
