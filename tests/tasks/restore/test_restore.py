@@ -930,7 +930,7 @@ def test_a_restorer_is_exported_for_any_size(
     kind: str, whole: bool, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not whole:  # each sweep over each level is a part of the filler's graph, which has 56 of them
-        monkeypatch.setattr(unet, "LEVELS", 3)
+        monkeypatch.setattr(unet, "LEVELS", 1)
         monkeypatch.setattr(unet, "SWEEPS", 2)
     onnxruntime = pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
