@@ -57,22 +57,34 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
-@pytest.fixture
-def page(browser: Any, studio: Served) -> Iterator[Any]:
-    """A page whose errors are the test's."""
-    found = browser.new_page(viewport={"width": 1200, "height": 900}, accept_downloads=True)
+@pytest.fixture(scope="module")
+def tab(browser: Any, studio: Served) -> Iterator[Any]:
+    """The tab in which most of the tests have their page, one after the other; what goes wrong in it."""
+    found = browser.new_page(accept_downloads=True)
     found.set_default_timeout(WAIT)
-    wrong: list[str] = []
-    found.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-    found.on("pageerror", lambda e: wrong.append(str(e)))
-    foreign: list[str] = []
-    own = (f"http://127.0.0.1:{studio.port}/", "data:", "blob:")
-    found.on("request", lambda r: None if r.url.startswith(own) else foreign.append(r.url))
+    found.wrong = []
+    found.on("console", lambda m: found.wrong.append(m.text) if m.type == "error" else None)
+    found.on("pageerror", lambda e: found.wrong.append(str(e)))
+    own = (f"http://127.0.0.1:{studio.port}/", "data:", "blob:", "about:")
+    found.on("request", lambda r: None if r.url.startswith(own) else found.wrong.append(r.url))
     watched(found)
     yield found
     found.close()
+
+
+@pytest.fixture
+def page(tab: Any) -> Iterator[Any]:
+    """A page whose errors, and requests to others, are the test's."""
+    tab.set_viewport_size({"width": 1200, "height": 900})
+    yield tab
+    if tab.url.startswith("http"):
+        tab.evaluate("localStorage.clear()")
+    tab.unroute_all(behavior="ignoreErrors")
+    tab.emulate_media(color_scheme="null")
+    tab.goto("about:blank")
+    wrong, tab.wrong[:] = [*tab.wrong], []
+    tab.asked.clear()
     assert not wrong
-    assert not foreign
 
 
 def go(page: Any, studio: Served, address: str = "") -> None:
@@ -141,12 +153,14 @@ def test_every_page_can_be_used_by_everyone(page: Any, studio: Served, address: 
     assert page.evaluate("document.activeElement !== document.body")
 
 
-def test_the_first_page_is_small_and_quick(page: Any, studio: Served) -> None:
+def test_the_first_page_is_small_and_quick(browser: Any, studio: Served) -> None:
+    page = browser.new_page()  # which has nothing of it yet
     sizes: list[int] = []
     page.on("response", lambda r: sizes.append(len(r.body())) if r.status == 200 else None)
     began = time.monotonic()
     go(page, studio)
     took = time.monotonic() - began
+    page.close()
     assert sum(sizes) < 300_000
     assert took < 10  # a second on a machine that does nothing else: benchmarks/studio.py
 
