@@ -600,8 +600,8 @@ def test_events_come_as_they_happen_to_all_viewers(studio: Served, root: Path) -
 
     def until_all_have(rows: int) -> None:
         end = time.monotonic() + 900
-        while any(sum(kind == "row" for kind, _ in found) < rows for found in got):
-            assert time.monotonic() < end, got
+        while any(sum(kind == "row" for kind, _ in found) < rows for found in received):
+            assert time.monotonic() < end, received
             time.sleep(0.01)
 
     until_all_have(2)
