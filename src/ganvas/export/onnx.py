@@ -43,7 +43,7 @@ class Exported:
     difference: float = 0.0
 
 
-def export(model: TrainedModel, folder: Path, force: bool = False) -> list[Exported]:
+def export(model: TrainedModel, folder: Path, force: bool = False, only: str = "") -> list[Exported]:
     """Write a model's networks as ONNX files; the card of the model is in their metadata, under `ganvas`.
 
     A model that generates from noise gives `generator.onnx`, and `detector.onnx` if it has a detector. The generator's
@@ -59,6 +59,7 @@ def export(model: TrainedModel, folder: Path, force: bool = False) -> list[Expor
 
     Args:
         force: overwrite such files.
+        only: the one file to write; "": all.
 
     Raises:
         UserError: there are such files in the folder, models of this task have no ONNX form, the extra `export` is
@@ -67,8 +68,8 @@ def export(model: TrainedModel, folder: Path, force: bool = False) -> list[Expor
     check(model, folder, None, force)
     make_folder(folder)
     exports = model.exports()
-    written = [_write(network, folder) for network in exports.networks]
-    for name, content in exports.files().items():
+    written = [_write(network, folder) for network in exports.networks if only in ("", network.file)]
+    for name, content in () if only else exports.files().items():
         write_whole(folder / name, content)
         written.append(Exported(folder / name))
     return written
