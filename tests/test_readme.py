@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import runpy
@@ -17,7 +18,8 @@ import torch
 from command import ganvas, process
 from PIL import Image
 
-from ganvas.images.data import DATASETS
+from ganvas.images.data import DATASETS, survey
+from ganvas.training import forecast
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.long
@@ -41,11 +43,11 @@ def write_pictures(place: Path) -> None:
     for i in range(60):
         folder = place / "my-pictures" / ("cats", "dogs")[i % 2]
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(random.integers(0, 256, (40, 40, 3), np.uint8)).save(folder / f"{i}.png")
+        Image.fromarray(random.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / f"{i}.png")
     for name, light in (("faces", 0), ("emoji", 100)):
         (place / name).mkdir()
         for i in range(30):
-            Image.fromarray(random.integers(light, light + 100, (32, 32, 3), np.uint8)).save(place / name / f"{i}.png")
+            Image.fromarray(random.integers(light, light + 100, (16, 16, 3), np.uint8)).save(place / name / f"{i}.png")
 
 
 def shortened(command: str, blobs: Path) -> list[str]:
@@ -59,6 +61,8 @@ def shortened(command: str, blobs: Path) -> list[str]:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DATASETS, "mnist", small_mnist.small)
+    monkeypatch.setattr(survey, "mirror", functools.partial(survey.mirror, steps=2))
+    monkeypatch.setattr(forecast, "SECONDS", 0.05)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +92,8 @@ def test_readme_commands_run_in_their_order(
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
     for n in range(min(before, number), number + 1):
         done_file.write_text(str(n + 1))
-        done = ganvas(*shortened(TO_RUN[n], blobs), cwd=place)
+        words = shortened(TO_RUN[n], blobs)
+        done = ganvas(*words, *(["--frames", "4"] if words[0] == "walk" else []), cwd=place)
         assert done.returncode == 0, f"{TO_RUN[n]}: {done.stderr}"
 
 
@@ -136,7 +141,8 @@ def test_the_notebook_runs_from_top_to_bottom(whole: bool, tmp_path: Path, monke
     if not whole:
         cut = f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r}); import small_mnist; small_mnist.use()"
         notebook.cells.insert(0, nbformat.v4.new_code_cell(cut))
-    NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    where = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(notebook, timeout=900, resources=where, shutdown_kernel="immediate").execute()
     shown = [o for cell in notebook.cells for o in cell.get("outputs", [])]
     assert sum("image/png" in o.get("data", {}) for o in shown) >= 4
     assert any("the expert is right" in o.get("data", {}).get("text/plain", "") for o in shown)

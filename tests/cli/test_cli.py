@@ -198,6 +198,7 @@ def test_recipes_are_listed_and_shown(tmp_path: Path) -> None:
         "superres",
         "inpaint",
         "translate",
+        "table",
     }
     assert "flagship" in ganvas("recipes", "mnist", cwd=tmp_path).stdout
 

@@ -77,7 +77,8 @@ def test_a_command_of_one_task_is_as_before(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_help_of_a_verb_imports_no_torch() -> None:
-    code = "import sys, ganvas.cli as c; c.app(['sample', '--help'], result_action='return_value'); print('torch' in sys.modules)"
+    call = "c.app(['sample', '--help'], result_action='return_value')"
+    code = f"import sys, ganvas.cli as c; {call}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "False"
     assert "--where" in done.stdout

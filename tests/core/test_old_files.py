@@ -133,7 +133,8 @@ def about(value: float | None) -> object:
 def test_evaluate_finds_the_same_figures(name: str, old: Path, tmp_path: Path) -> None:
     shutil.copytree(old / "runs" / name, tmp_path / name)
     before = Run(old / "runs" / name).rows(Run(old / "runs" / name).metrics)
-    make.evaluate(tmp_path / name, old / "data")
+    done = ganvas(*make.measuring(tmp_path / name, old / "data"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     after = Run(tmp_path / name).rows(Run(tmp_path / name).metrics)
     new = after[len(before) :]
     assert new, "nothing was measured"

@@ -52,30 +52,39 @@ def test_procfile_and_manifest_agree() -> None:
         assert all((ROOT / part).exists() for part in name.split())
 
 
-@pytest.fixture(params=["Dockerfile", "Procfile"])
-def port(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[int]:
+def test_the_files_start_the_same_but_for_the_folder_of_pictures() -> None:
+    docker, procfile = commands()["Dockerfile"], commands()["Procfile"]
+    assert docker[:-1] == procfile[:-1]
+    assert docker[-2] == "--data"
+
+
+@pytest.fixture
+def port(file: str, tmp_path: Path) -> Iterator[int]:
     """The studio as the file starts it, with nothing set but what the platform sets."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         number = free.getsockname()[1]
     bare = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
     (tmp_path / "pictures").mkdir()
-    command = commands()[request.param]
-    process = subprocess.Popen(command, cwd=tmp_path, env={**bare, "PORT": str(number), "GANVAS_TOKEN": TOKEN})
+    process = subprocess.Popen(commands()[file], cwd=tmp_path, env={**bare, "PORT": str(number), "GANVAS_TOKEN": TOKEN})
     try:
-        for _ in range(300):
+        for _ in range(600):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{number}/health", timeout=2).close()
                 break
             except OSError:
-                time.sleep(0.2)
+                time.sleep(0.1)
         yield number
     finally:
         process.terminate()
         assert process.wait(900) is not None
 
 
-def test_it_runs_as_the_files_say(port: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "trained"),
+    [("Dockerfile", False), ("Procfile", True), pytest.param("Dockerfile", True, marks=pytest.mark.slow)],
+)
+def test_it_runs_as_the_files_say(trained: bool, port: int, tmp_path: Path) -> None:
     address = f"http://127.0.0.1:{port}"
     outside = {"Host": "ganvas.apps.example", "X-Forwarded-Proto": "https"}
 
@@ -92,6 +101,8 @@ def test_it_runs_as_the_files_say(port: int, tmp_path: Path) -> None:
     assert ask("/api/runs")[0] == 401
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     assert json.loads(ask("/api/runs", bearer)[1])["runs"] == []
+    if not trained:
+        return
     wanted = json.dumps({"recipe": "mnist", "settings": {"images": "64", "batch": "32", "detect": "0"}}).encode()
     own = {**bearer, "X-Ganvas": "1", "Content-Type": "application/json", "Origin": "https://ganvas.apps.example"}
     status, made = ask("/api/train", own, wanted)

@@ -16,7 +16,7 @@ from conftest import moved, quick, write_blobs
 from PIL import Image
 
 pytest.importorskip("fastapi")
-from test_studio import Served
+from test_studio import Served, quick_workers  # noqa: F401
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
@@ -27,7 +27,7 @@ WAIT = 600_000  # milliseconds: on however busy a machine
 
 
 @pytest.fixture(scope="module")
-def studio(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def studio(run: Path, quick_workers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:  # noqa: F811
     place = tmp_path_factory.mktemp("pages")
     (place / "trained-on").mkdir()
     moved(run, write_blobs(place / "trained-on", 600, 400), place / "runs" / "00000-blobs")
@@ -57,21 +57,34 @@ def browser() -> Iterator[Any]:
         launched.close()
 
 
+@pytest.fixture(scope="module")
+def tab(browser: Any, studio: Served) -> Iterator[Any]:
+    """The tab in which most of the tests have their page, one after the other; what goes wrong in it."""
+    found = browser.new_page(accept_downloads=True)
+    found.set_default_timeout(WAIT)
+    found.wrong = []
+    found.on("console", lambda m: found.wrong.append(m.text) if m.type == "error" else None)
+    found.on("pageerror", lambda e: found.wrong.append(str(e)))
+    own = (f"http://127.0.0.1:{studio.port}/", "data:", "blob:", "about:")
+    found.on("request", lambda r: None if r.url.startswith(own) else found.wrong.append(r.url))
+    watched(found)
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def page(browser: Any, studio: Served) -> Iterator[Any]:
-    """A page whose errors are the test's."""
-    tab = browser.new_page(viewport={"width": 1200, "height": 900}, accept_downloads=True)
-    tab.set_default_timeout(WAIT)
-    wrong: list[str] = []
-    tab.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-    tab.on("pageerror", lambda e: wrong.append(str(e)))
-    foreign: list[str] = []
-    allowed = (f"http://127.0.0.1:{studio.port}/", "data:", "blob:")
-    tab.on("request", lambda r: None if r.url.startswith(allowed) else foreign.append(r.url))
+def page(tab: Any) -> Iterator[Any]:
+    """A page whose errors, and requests to others, are the test's."""
+    tab.set_viewport_size({"width": 1200, "height": 900})
     yield tab
-    tab.close()
+    if tab.url.startswith("http"):
+        tab.evaluate("localStorage.clear()")
+    tab.unroute_all(behavior="ignoreErrors")
+    tab.emulate_media(color_scheme="null")
+    tab.goto("about:blank")
+    wrong, tab.wrong[:] = [*tab.wrong], []
+    tab.asked.clear()
     assert not wrong
-    assert not foreign
 
 
 def go(page: Any, studio: Served, address: str = "") -> None:
@@ -79,12 +92,34 @@ def go(page: Any, studio: Served, address: str = "") -> None:
     page.wait_for_selector("#main[aria-busy=false] h1")
 
 
+def watched(page: Any) -> None:
+    """Keep in mind which requests of a page have no answer yet, for `settled`."""
+    page.asked = set()
+    page.on("request", lambda r: None if r.url.endswith("/events") else page.asked.add(r))  # which has no end
+    for end in ("requestfinished", "requestfailed"):
+        page.on(end, lambda r: page.asked.discard(r))
+
+
+def settled(page: Any) -> None:
+    """Wait until all is shown that a page has asked for, 300 milliseconds at most."""
+    calm, end = 0, time.monotonic() + 0.3
+    while calm < 2 and time.monotonic() < end:
+        frames(page)
+        calm = 0 if page.asked else calm + 1
+
+
+def frames(page: Any, count: int = 2) -> None:
+    """Wait until a page has been drawn so many times."""
+    script = "async (count) => { for (; count; count -= 1) await new Promise(requestAnimationFrame); }"
+    page.evaluate(script, count)
+
+
 def until(page: Any, expression: str) -> None:
     """Wait until JavaScript says yes; the page's own policy forbids what Playwright waits with."""
     end = time.monotonic() + WAIT / 1000
     while not page.evaluate(expression):
         assert time.monotonic() < end, expression
-        page.wait_for_timeout(50)
+        page.wait_for_timeout(20)
 
 
 def check_access(page: Any) -> None:
@@ -108,23 +143,26 @@ PAGES += ["run/00000-blobs/game", "compare/00000-blobs,00001-denoise", "run/0000
 @pytest.mark.parametrize("address", PAGES)
 def test_every_page_can_be_used_by_everyone(page: Any, studio: Served, address: str) -> None:
     go(page, studio, address)
-    page.wait_for_timeout(300)
+    settled(page)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         check_access(page)
     page.set_viewport_size({"width": 360, "height": 700})
-    page.wait_for_timeout(200)
+    until(page, "innerWidth === 360")
+    frames(page, 3)
     assert page.evaluate("document.documentElement.scrollWidth") <= 362  # nothing sticks out on a phone
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement !== document.body")
 
 
-def test_the_first_page_is_small_and_quick(page: Any, studio: Served) -> None:
+def test_the_first_page_is_small_and_quick(browser: Any, studio: Served) -> None:
+    page = browser.new_page()  # which has nothing of it yet
     sizes: list[int] = []
     page.on("response", lambda r: sizes.append(len(r.body())) if r.status == 200 else None)
     began = time.monotonic()
     go(page, studio)
     took = time.monotonic() - began
+    page.close()
     assert sum(sizes) < 300_000
     assert took < 10  # a second on a machine that does nothing else: benchmarks/studio.py
 
@@ -186,14 +224,14 @@ def test_the_forger_draws_and_writes(page: Any, studio: Served) -> None:
     page.mouse.move(box["x"] + 5, box["y"] + 5, steps=6)
     page.mouse.up()
     until(page, f"({look})() !== '{before}'")
-    page.wait_for_timeout(300)
+    settled(page)
     by_server = page.evaluate(look)
     page.click("#local")
     page.wait_for_selector("#local", state="hidden")
     page.focus(".map")
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft", "ArrowLeft", "ArrowUp"):
         page.keyboard.press(key)
-    page.wait_for_timeout(500)
+    frames(page, 10)
     assert page.evaluate(look) != before
     assert by_server.startswith("data:image/png")
     page.fill("#text", "0110")
@@ -216,12 +254,12 @@ def test_the_map_is_quick_to_drag_through(page: Any, studio: Served) -> None:
                 shown += this.canvas === canvas;
                 return put.apply(this, given);
             };
-            while (performance.now() - began < 1500) {
-                const x = box.x + box.width * (performance.now() - began) / 1500;
+            while (performance.now() - began < 1000) {
+                const x = box.x + box.width * (performance.now() - began) / 1000;
                 map.dispatchEvent(new PointerEvent('pointermove', { clientX: x, clientY: box.y + 20, buttons: 1 }));
                 await new Promise(requestAnimationFrame);
             }
-            return shown / 1.5;
+            return shown;
         }"""
     )
     assert rate >= 10
@@ -335,13 +373,16 @@ def test_an_older_answer_never_comes_over_a_newer_one(page: Any, studio: Served)
     held: list[Any] = []
     page.route("**/sheet", lambda route: held.append(route) if not held else route.continue_())
     page.select_option("#kind", "0")
-    until(page, "true")
-    page.wait_for_timeout(200)
+    end = time.monotonic() + WAIT / 1000
+    while not held:
+        assert time.monotonic() < end
+        page.wait_for_timeout(10)
     page.select_option("#kind", "1")
     until(page, "document.querySelector('.sheet').alt.endsWith('class 1')")
     shown = page.evaluate("document.querySelector('.sheet').src")
-    held[0].continue_()
-    page.wait_for_timeout(1000)
+    with page.expect_event("requestfinished", lambda r: r.url.endswith("/sheet")):
+        held[0].continue_()
+    frames(page, 10)
     assert page.evaluate("document.querySelector('.sheet').src") == shown
 
 
@@ -385,10 +426,11 @@ def test_names_are_text_and_never_markup(browser: Any, studio: Served) -> None:
         f'{{"recipe": "{evil}", "data_name": "{evil}", "training": {{"images": 9}}}}'
     )
     page = browser.new_page()
+    watched(page)
     try:
         for address in ("", "run/00009-odd"):
             go(page, studio, address)
-            page.wait_for_timeout(300)
+            settled(page)
             assert page.title() != "hit"
             assert evil in page.text_content("#main")
     finally:

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import quick, write_blobs
+from conftest import ganvas, quick, write_blobs
+from PIL import Image
 from torch.distributed.run import get_args_parser
 
 from ganvas.cli.evaluate import evaluate
@@ -50,6 +51,9 @@ SETTINGS = {  # without layers that look at a whole batch, so that two halves ar
     "ema": "100",
     "save_seconds": "0.05",
 }
+RESTORER = ["train", "denoise", "--data", "photos", "images=80", "batch=8", "width=8", "depth=2", "size=32"]
+RESTORER += ["lively=0.3", "tick_every=8", "sample_every=0", "precision=fp32", "device=cpu"]
+RESTORER += ["degrade=blur:0-2+noise:5-40"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
 
@@ -179,12 +183,19 @@ def several(
         "import json\nfrom ganvas.training.experiment import Experiment\n"
         "def mine():\n    return Experiment.from_dict(json.load(open('experiment.json')))\n"
     )
+    (place / "photos").mkdir()
+    for i in range(10):
+        small = np.random.default_rng(i).integers(0, 256, (9, 9, 3), np.uint8)
+        Image.fromarray(small).resize((60 + 5 * i, 70 + 7 * i), Image.Resampling.BICUBIC).save(
+            place / f"photos/{i}.png"
+        )
     (place / "all.py").write_text(
         "import os\nfrom pathlib import Path\nfrom ganvas.tasks.generate.commands import sample\n"
         "from ganvas.cli import app\nfrom ganvas.cli.evaluate import evaluate\n"
         "from ganvas.core.errors import UserError\nfrom mine import mine\n"
         "from ganvas.training.trainer import Trainer\nsaid = 0\n"
         "assert not app(['train', 'mine.py:mine', '--run', 'whole'], result_action='return_value')\n"
+        f"assert not app([*{RESTORER}, '--run', 'restorer'], result_action='return_value')\n"
         "mine, second = mine(), os.environ['RANK'] == '1'\n"
         "for settings in ({'source': 'other'} if second else {}, {'lr_g': '0.5'} if second else {}, {'batch': '17'},\n"
         "                 {'source': 'no/where'} if second else {}, {}):\n"
@@ -232,6 +243,17 @@ def test_drawing_and_measuring_are_shared(several: tuple[Path, str], run: Path) 
     rows = [row for row in Run(run).figures() if row["protocol"]["extractor"].startswith("pixels")]
     evaluate(run, metrics="frechet", extractor="pixels", count=300, repeats=2, out=folder / "sheets")
     assert Run(run).figures()[-1] == rows[-1]
+
+
+def test_a_restorer_is_trained_by_two_processes(several: tuple[Path, str]) -> None:
+    """Its losses are those of one process with the whole batch."""
+    done = ganvas(*RESTORER, "--run", "alone", cwd=several[0])
+    assert done.returncode == 0, done.stderr
+    one, two = (Run(several[0] / name).rows() for name in ("alone", "restorer"))
+    assert len(one) == len(two) == 10
+    for a, b in zip(one, two, strict=True):
+        for key in ("loss_d", "loss_pixel", "psnr"):
+            assert a[key] == pytest.approx(b[key], rel=2e-3, abs=1e-4), (a["images"], key)
 
 
 def test_each_rank_reads_its_own_part_of_each_batch(blobs: Path) -> None:

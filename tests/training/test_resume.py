@@ -65,7 +65,7 @@ def test_every_task_is_killed() -> None:
 
 @pytest.mark.parametrize("recipe", [r if r == "mnist" else pytest.param(r, marks=pytest.mark.long) for r in RECIPES])
 def test_leaving_the_loop_and_coming_back_changes_nothing(recipe: str, blobs: Path, tmp_path: Path) -> None:
-    experiment = quick(recipe, blobs)
+    experiment = quick(recipe, blobs, steps=20 if recipe in BY_TASK else 12)
     train(experiment, tmp_path / "whole")
     for steps in (7, 1, 5) if recipe in BY_TASK else (7,):  # stops off the beat of log lines and pictures
         train(experiment, tmp_path / "parts", steps)
@@ -79,18 +79,26 @@ import torch
 torch.set_num_threads(int(sys.argv[1]))
 torch.optim.Adam([torch.zeros(1)])  # what torch imports late
 import json, time
+from ganvas.cli import main
 from ganvas.training.experiment import Experiment
-while folder := sys.stdin.readline().strip():
+while told := sys.stdin.readline():
+    folder, arguments = json.loads(told)
     child = os.fork()
     if not child:
         os.chdir(folder)
         print(os.getpid(), flush=True)
+        if arguments:
+            sys.argv = ["ganvas", *arguments]
+            for name, number in (("out", 1), ("err", 2)):
+                os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), number)
+            main()
+            sys.exit()
         for event in Experiment.from_dict(json.load(open("experiment.json"))).run("killed"):
             print(event.images, flush=True)
             time.sleep(0.01)
         os._exit(0)
-    os.waitpid(child, 0)
-    print("ended", flush=True)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print("ended", code, sep="\\n", flush=True)
 """
 
 
@@ -121,7 +129,7 @@ def test_kill_9_at_any_moment(
     assert process.stdin is not None
     assert process.stdout is not None
     for images in (150, 350) if recipe == "mnist" else (250,):
-        process.stdin.write(f"{tmp_path}\n")
+        process.stdin.write(json.dumps([str(tmp_path), []]) + "\n")
         process.stdin.flush()
         child = int(process.stdout.readline())
         told = iter(process.stdout.readline, "ended\n")
@@ -130,6 +138,7 @@ def test_kill_9_at_any_moment(
         os.kill(child, signal.SIGKILL)
         for text in told:  # until its end is known
             assert text, errors.read_text()
+        assert int(process.stdout.readline()) == -signal.SIGKILL
     assert 150 <= Run(tmp_path / "killed").rows()[-1]["images"] < experiment.training.images
     train(experiment, tmp_path / "killed")
     assert results(tmp_path / "killed") == results(tmp_path / "whole")
@@ -258,20 +267,24 @@ def test_snapshots_are_pruned_and_come_by_the_clock(blobs: Path, tmp_path: Path)
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_saves_and_names_the_command_that_resumes(number: int, blobs: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ganvas", "train", "classic-mlp", "--data", str(blobs), "--run", "run"]
+def test_ctrl_c_saves_and_names_the_command_that_resumes(
+    number: int, blobs: Path, tmp_path: Path, nursery: tuple[subprocess.Popen[str], Path]
+) -> None:
+    command = ["train", "classic-mlp", "--data", str(blobs), "--run", "run"]
     settings = ["batch=20", "images=1M", "tick_every=200", "sample_every=100000", "sample_at="]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [*command, *settings], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process, errors = nursery
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps([str(tmp_path), [*command, *settings]]) + "\n")
+    process.stdin.flush()
+    child = int(process.stdout.readline())
     deadline = time.monotonic() + 900
     while not Run(tmp_path / "run").rows() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=900)
-    assert process.returncode == 128 + number, err
-    assert "ganvas resume run" in out
+        time.sleep(0.05)
+    os.kill(child, number)
+    assert process.stdout.readline() == "ended\n", errors.read_text()
+    assert int(process.stdout.readline()) == 128 + number, (tmp_path / "err").read_text()
+    assert "ganvas resume run" in (tmp_path / "out").read_text()
     state = checkpoint.load(Run(tmp_path / "run").snapshots()[0])[1]
     assert state["images"] >= Run(tmp_path / "run").rows()[-1]["images"] > 0
     done = ganvas("resume", "run", "images=30000", cwd=tmp_path)

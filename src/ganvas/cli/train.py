@@ -99,7 +99,8 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
         place, way = getattr(experiment.data, setting), {"source": "--data", "to": "--to"}.get(setting, f"{setting}=")
         if os.path.isabs(place) and not os.path.exists(place):
             raise UserError(
-                f"{folder} learns from {place}, where there is nothing now. Say where these {experiment.kind.Spec.noun} are: "
+                f"{folder} learns from {place}, where there is nothing now. Say where these "
+                f"{experiment.kind.Spec.noun} are: "
                 f"{command('resume', folder)} {way}{'' if way.endswith('=') else ' '}PLACE"
             )
     return watch(experiment, folder)
@@ -228,7 +229,8 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     if isinstance(last, Started):
         say(f"This run is finished. Make it longer with:\n  {command('resume', place, f'images={2 * total}')}")
         return 0
-    say(f"\n{task.Spec.shown_as:<8} {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
+    say(f"\n{task.Spec.shown_as:<8} {newest}\nReport   {place / 'report.html'}")
+    say(f"Model    {place / 'model.safetensors'}\n")
     say("Next:")
     for _, use in experiment.kind.next_steps[:1]:
         say(f"  {command(*(place if word == '{place}' else word for word in use))}")

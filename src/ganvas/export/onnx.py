@@ -43,15 +43,15 @@ class Exported:
     difference: float = 0.0
 
 
-def export(model: TrainedModel, folder: Path, force: bool = False) -> list[Exported]:
+def export(model: TrainedModel, folder: Path, force: bool = False, only: str = "") -> list[Exported]:
     """Write a model's networks as ONNX files; the card of the model is in their metadata, under `ganvas`.
 
     A model that generates from noise gives `generator.onnx`, and `detector.onnx` if it has a detector. The generator's
     inputs: z float [B, latent_dim] and, for a model with classes, labels int64 [B]; its output: images float
     [B, C, H, W] in [-1, 1]. The detector's: such images -> probability float [B].
 
-    A model of a table gives `generator.onnx` (noise, rows and given tokens -> tokens and places), `columns.json` with what
-    the tokens mean, and a README with a program for them.
+    A model of a table gives `generator.onnx` (noise, rows and given tokens -> tokens and places), `columns.json` with
+    what the tokens mean, and a README with a program for them.
 
     A model that restores gives `generator.onnx`, one that translates `to_a.onnx` and `to_b.onnx`: images float
     [B, C (+ 1: mask), H, W] of any size whose sides are multiples of the card's `stride` -> images
@@ -59,6 +59,7 @@ def export(model: TrainedModel, folder: Path, force: bool = False) -> list[Expor
 
     Args:
         force: overwrite such files.
+        only: the one file to write; "": all.
 
     Raises:
         UserError: there are such files in the folder, models of this task have no ONNX form, the extra `export` is
@@ -67,8 +68,8 @@ def export(model: TrainedModel, folder: Path, force: bool = False) -> list[Expor
     check(model, folder, None, force)
     make_folder(folder)
     exports = model.exports()
-    written = [_write(network, folder) for network in exports.networks]
-    for name, content in exports.files().items():
+    written = [_write(network, folder) for network in exports.networks if only in ("", network.file)]
+    for name, content in () if only else exports.files().items():
         write_whole(folder / name, content)
         written.append(Exported(folder / name))
     return written

@@ -102,7 +102,7 @@ class DataConfig(DataConfigBase):
         if databases.is_address(source):
             return True
         name = Path(source).name.lower().removesuffix(".gz")
-        return name.endswith((".csv", ".tsv", ".parquet", ".pq", ".tab"))
+        return name.endswith((".csv", ".tsv", ".tab", ".parquet", ".pq", ".db", ".sqlite", ".sqlite3"))
 
     @classmethod
     def named(cls, data: object) -> str:

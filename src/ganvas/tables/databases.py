@@ -60,7 +60,7 @@ def shown(source: str) -> str:
 class Database:
     """One table of a database, within one transaction of its own."""
 
-    def __init__(self, source: str, table: str = "", columns: tuple[str, ...] = ()) -> None:
+    def __init__(self, source: str, table: str = "") -> None:
         """
         Args:
             source: the database's address.
@@ -77,11 +77,15 @@ class Database:
         self.done = 0
         self.engine = self._engine()
         self.connection: Connection | None = None
-        with self._heard("cannot be reached"):
-            self.connection = self._begin()
-            self.table = self._found(table)
-            self.name = self.table.name
-            self.rows = self._count()
+        try:
+            with self._heard("cannot be reached"):
+                self.connection = self._begin()
+                self.table = self._found(table)
+                self.name = self.table.name
+                self.rows = self._count()
+        except UserError:
+            self.close()
+            raise
 
     def _engine(self) -> Engine:
         from sqlalchemy import create_engine

@@ -171,7 +171,7 @@ class Experiment:
     def ready(self) -> None:
         """Raise a UserError if the data is not named yet."""
         if not self.data.source:
-            raise UserError(f"The recipe {self.recipe} is for images of your own: name them with --data FOLDER.")
+            raise UserError(f"The recipe {self.recipe} is for {self.kind.Spec.noun} of your own: name them with --data.")
         self.kind.ready(self)
 
     def source(self) -> str:

@@ -119,14 +119,19 @@ def named(name: str, runs: Path, sets: Path) -> tuple[str, dict[str, Any]]:
     return recipe, {"data": source, "run": runs / name, "to": None if to is None else sets / to, **settings}
 
 
-def evaluate(run: Path, sets: Path) -> None:
-    """Measure a model as `ganvas evaluate` does; the figures go into metrics.jsonl."""
-    words = ["--data", str(sets / RUNS[run.name]["data"]), "--extractor", "pixels"]
+def measuring(run: Path, sets: Path) -> list[str]:
+    """The words of the command that measures a model."""
+    words = ["evaluate", str(run), "--data", str(sets / RUNS[run.name]["data"]), "--extractor", "pixels"]
     if "to" in RUNS[run.name]:
         words += ["--to", str(sets / RUNS[run.name]["to"])]
     if "latent_dim" in RUNS[run.name]:
         words += ["--count", "200", "--repeats", "1"]
-    subprocess.run([sys.executable, "-m", "ganvas", "evaluate", str(run), *words], check=True, timeout=900)
+    return words
+
+
+def evaluate(run: Path, sets: Path) -> None:
+    """Measure a model as `ganvas evaluate` does; the figures go into metrics.jsonl."""
+    subprocess.run([sys.executable, "-m", "ganvas", *measuring(run, sets)], check=True, timeout=900)
 
 
 def train(folder: Path) -> None:

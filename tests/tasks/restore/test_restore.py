@@ -5,9 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -930,7 +927,7 @@ def test_a_restorer_is_exported_for_any_size(
     kind: str, whole: bool, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not whole:  # each sweep over each level is a part of the filler's graph, which has 56 of them
-        monkeypatch.setattr(unet, "LEVELS", 3)
+        monkeypatch.setattr(unet, "LEVELS", 1)
         monkeypatch.setattr(unet, "SWEEPS", 2)
     onnxruntime = pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
@@ -960,38 +957,6 @@ def test_info_and_a_page_on_a_hub_know_a_restorer(mender: Path, tmp_path: Path) 
     done = ganvas("export", str(mender), "--web", "web", cwd=tmp_path)
     assert done.returncode == 2
     assert "draws none from noise" in done.stderr
-
-
-def test_a_restorer_is_trained_by_two_processes(photos: Path, tmp_path: Path) -> None:
-    """Losses and pictures are those of one process with the whole batch."""
-    settings = ["images=80", "batch=8", "width=8", "depth=2", "size=32", "lively=0.3", "tick_every=8", "sample_every=0"]
-    settings += ["precision=fp32", "device=cpu", "degrade=blur:0-2+noise:5-40"]
-    command = ["train", "denoise", *settings, "--data", str(photos), "--run"]
-    done = ganvas(*command, "one", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "ganvas",
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    both = subprocess.run(
-        [*launch, "--", *command, "two"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900
-    )
-    assert both.returncode == 0, both.stderr
-    one, two = (
-        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
-        for name in ("one", "two")
-    )
-    assert len(one) == len(two) == 10
-    for a, b in zip(one, two, strict=True):
-        for key in ("loss_d", "loss_pixel", "psnr"):
-            assert a[key] == pytest.approx(b[key], rel=2e-3, abs=1e-4), (a["images"], key)
 
 
 @pytest.mark.parametrize(

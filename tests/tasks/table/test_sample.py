@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,14 @@ def rows(count: int = 3_000) -> pd.DataFrame:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("table")
     rows().to_csv(place / "people.csv", index=False)
-    settings = {"images": "20000", "width": "32", "d_width": "32", "sample_every": "1M", "device": "cpu", "warmup": "0.9"}
+    settings = {
+        "images": "20000",
+        "width": "32",
+        "d_width": "32",
+        "sample_every": "1M",
+        "device": "cpu",
+        "warmup": "0.9",
+    }
     for _ in gv.train("table", data=place / "people.csv", run=place / "run", **settings):  # pyright: ignore[reportArgumentType]
         pass
     return place / "run"
@@ -66,7 +74,8 @@ def test_any_model_is_loaded_by_one_function(run: Path, model: TableModel) -> No
 
 
 def test_all_columns_come_out_in_order_and_type(model: TableModel) -> None:
-    source, found = rows(), model.sample(2_500, seed=3)
+    source: Any = rows()
+    found: Any = model.sample(2_500, seed=3)
     assert list(found) == COLUMNS == list(source)
     assert found["id"].is_unique
     assert not {*found["id"]} & {*source["id"]}
@@ -123,7 +132,9 @@ def test_rows_with_conditions_are_distributed_as_those_that_meet_them_by_chance(
 def test_a_condition_takes_no_second_try(model: TableModel, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     draw = model.generator.draw
-    monkeypatch.setattr(model.generator, "draw", lambda noise, *a, **k: calls.append(len(noise)) or draw(noise, *a, **k))
+    monkeypatch.setattr(
+        model.generator, "draw", lambda noise, *a, **k: calls.append(len(noise)) or draw(noise, *a, **k)
+    )
     model.sample(20_000, where="country=BE")
     assert sum(calls) == 20_000
 

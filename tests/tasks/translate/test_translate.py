@@ -32,6 +32,7 @@ from ganvas.tasks.generate import model as generate_model
 from ganvas.tasks.restore import files as restore_files
 from ganvas.tasks.translate import colours, network
 from ganvas.tasks.translate import evaluate as translate_evaluate
+from ganvas.tasks.translate import export as translate_export
 from ganvas.tasks.translate import files as translate_files
 from ganvas.tasks.translate import model as translate_model
 from ganvas.tasks.translate import task as translate
@@ -568,12 +569,22 @@ def test_a_model_of_pieces_keeps_size_depth_and_transparency(tmp_path: Path) -> 
     assert np.array_equal(originals.read(tmp_path / "out" / "clear.png").alpha, clear[:, :, 3])  # pyright: ignore
 
 
-def test_both_directions_are_exported(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("directions", ["b", pytest.param("ab", marks=pytest.mark.slow)])
+def test_both_directions_are_exported(
+    directions: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = pytest.importorskip("onnxruntime").InferenceSession
-    written = exporting.export(translate_model.load(run), tmp_path)
-    assert [w.path.name for w in written] == ["to_a.onnx", "to_b.onnx"]
     model = translate_model.load(run)
-    for kind in "ab":
+    networks = model.exports().networks
+    assert [n.file for n in networks] == ["to_a.onnx", "to_b.onnx"]
+    x = pictures(2, 16, 16)
+    with torch.no_grad():
+        for kind, part in zip("ab", networks, strict=True):
+            assert torch.equal(part.network(x), model.generator(x, kind))
+    monkeypatch.setattr(translate_export, "KINDS", directions)  # seconds each
+    written = exporting.export(model, tmp_path)
+    assert [w.path.name for w in written] == [f"to_{kind}.onnx" for kind in directions]
+    for kind in directions:
         for height, width in ((16, 16), (24, 40)):
             x = pictures(2, height, width)
             found = session(tmp_path / f"to_{kind}.onnx").run(None, {"images": x.numpy()})[0]

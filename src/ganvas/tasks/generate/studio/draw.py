@@ -80,5 +80,5 @@ def export(model: Model, folder: str) -> str:
     """Export the generator as an ONNX file for the browser, unless the folder has one; returns its path."""
     target = Path(folder) / "generator.onnx"
     if not target.is_file():
-        onnx.export(model, Path(folder))
+        onnx.export(model, Path(folder), only=target.name)
     return str(target)

@@ -7,6 +7,7 @@ from pathlib import Path
 from ganvas.core import distributed
 from ganvas.core.console import is_first
 from ganvas.core.terminal import Console
+from ganvas.core.text import one_line
 from ganvas.metrics.show import Measuring
 from ganvas.tasks.table.evaluate import evaluate as evaluation
 from ganvas.tasks.table.evaluate import words
@@ -37,13 +38,18 @@ def evaluate(source: Path, options: Options) -> int:
             display.print(f"\n{title}")
         for line in lines:
             display.print(f"- {line}")
-    for what, count in (
-        measured.found["impossible"].parts.get("cells", {}).items() if "impossible" in measured.found else ()
-    ):
-        display.print(f"  {what}: {count:,}")
-    for line in _targets(measured):
+    for line in (*_wrong(measured), *_targets(measured)):
         display.print(line)
     return 0
+
+
+def _wrong(measured: Measured) -> list[str]:
+    """A line for each kind of impossible value and each broken rule."""
+    found = measured.found
+    wrong = {**found["impossible"].parts.get("cells", {})} if "impossible" in found else {}
+    wrong |= found["broken-rules"].parts.get("rules", {}) if "broken-rules" in found else {}
+    lines = [f"  {one_line(what)}: {count:,}" for what, count in wrong.items() if count]
+    return ["\nImpossible values and broken rules:", *lines] if lines else []
 
 
 def _targets(measured: Measured) -> list[str]:
@@ -52,5 +58,5 @@ def _targets(measured: Measured) -> list[str]:
     rows = found.parts.get("targets", []) if found and not found.note else []
     names = [column.name for column in measured.sides.held_out.columns]
     return ["\nLearned from drawn rows, tested on real ones (from real rows):"] * bool(rows) + [
-        f"  {names[row['column']]}: {row['measure']} {row['drawn']:.3f} ({row['real']:.3f})" for row in rows
+        f"  {one_line(names[row['column']])}: {row['measure']} {row['drawn']:.3f} ({row['real']:.3f})" for row in rows
     ]

@@ -43,7 +43,7 @@ def _numbers(a: np.ndarray, b: np.ndarray) -> float:
 def _categories(a: np.ndarray, b: np.ndarray) -> float:
     size = int(max(np.nanmax(a, initial=-1), np.nanmax(b, initial=-1))) + 2
     share_a, share_b = (np.bincount(np.nan_to_num(x + 1).astype(np.int64), minlength=size) / len(x) for x in (a, b))
-    return 1 - float(np.abs(share_a - share_b).sum()) / 2
+    return max(0.0, 1 - float(np.abs(share_a - share_b).sum()) / 2)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def trends(real: Binned, other: Binned, pairs: list[tuple[int, int]]) -> np.ndar
     for i, (a, b) in enumerate(pairs):
         size = real.sizes[a] * real.sizes[b]
         tables = [np.bincount(x.bins[:, a] * real.sizes[b] + x.bins[:, b], minlength=size) for x in (real, other)]
-        out[i] = 1 - np.abs(tables[0] / len(real.bins) - tables[1] / len(other.bins)).sum() / 2
+        out[i] = max(0.0, 1 - np.abs(tables[0] / len(real.bins) - tables[1] / len(other.bins)).sum() / 2)
     return out
 
 

@@ -133,7 +133,7 @@ def _collect(spec: TableSpec, portions: Iterator[pd.DataFrame], is_train: np.nda
 
 def id_hashes(series: Any) -> np.ndarray:
     """A 64-bit number for each id of a Series, as text, but for missing ones."""
-    from pandas.util import hash_array
+    from pandas import util
 
     texts = series.dropna().map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else str(v))
-    return hash_array(texts.to_numpy(dtype=object), categorize=False)
+    return util.hash_array(texts.to_numpy(dtype=object), categorize=False)  # pyright: ignore[reportCallIssue]

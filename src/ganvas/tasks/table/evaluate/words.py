@@ -98,7 +98,7 @@ def privacy(figures: Mapping[str, Read]) -> list[str]:
             lines.append(
                 f"An attacker {how}, and asks whether a certain row was among the training rows, is right in "
                 f"{right:.0f} of "
-                f"100 cases; 50 is guessing{_danger(f.value - (0 if math.isnan(f.floor) else f.floor))}."
+                f"100 cases; 50 is guessing{_danger(f)}."
             )
     return lines
 
@@ -109,8 +109,13 @@ def _beyond(more: float) -> str:
     return f"{more:.1%} more than by chance" if more <= 0.03 else f"{more:.1%} more than by chance, which is much"
 
 
-def _danger(gain: float) -> str:
-    return "" if gain <= LEAKS else ". That is a leak: train for a shorter time, on more rows, or with more dropout"
+def _danger(attack: Read) -> str:
+    """What to do where an attack gains more than chance does, beyond two standard errors."""
+    chance = max(0.0, 0.0 if math.isnan(attack.floor) else attack.floor)
+    error = 0.0 if math.isnan(attack.spread) else attack.spread
+    if attack.value - chance - 2 * error <= LEAKS:
+        return ""
+    return ". That is a leak: train for a shorter time, on more rows, or with more dropout"
 
 
 def _known(figures: Mapping[str, Read], name: str) -> Read | None:
