@@ -11,9 +11,12 @@ import pytest
 import torch
 
 from ganvas.core.errors import UserError
+from ganvas.core.progress import last
 
 pd = pytest.importorskip("pandas")
 
+from ganvas.tables import pack, read  # noqa: E402
+from ganvas.tables.check import check  # noqa: E402
 from ganvas.tables.data import DataConfig, TableData, of_frame  # noqa: E402
 from ganvas.tables.recognise import recognise  # noqa: E402
 from ganvas.tables.rules import conditions, drawing, text  # noqa: E402
@@ -22,6 +25,7 @@ from ganvas.tables.rules.find import find  # noqa: E402
 from ganvas.tables.rules.limits import RuleLimits, Tree  # noqa: E402
 from ganvas.tables.spec import TableSpec  # noqa: E402
 from ganvas.tasks.table import network  # noqa: E402
+from ganvas.tasks.table.conditions import Conditions  # noqa: E402
 
 ROWS = 4_000
 PLANTED = {
@@ -247,6 +251,87 @@ def test_conditions_that_cannot_be(
         conditions.condition(data.spec, generator.limits, where)
 
 
+def met(spec: TableSpec, generator: network.Generator, where: Any, count: int = 2_000) -> Any:
+    """Rows that meet conditions, as a model draws them."""
+    with torch.inference_mode():
+        made = Conditions(spec, generator, where, 0, False)
+        numbers = torch.rand(count, len(made.each) + 1, generator=torch.Generator().manual_seed(1))
+        return pd.DataFrame(made.decode(*made.draw(noise(spec, count), numbers)))
+
+
+@pytest.mark.parametrize(
+    ("where", "query"),
+    [
+        ("country=BE,noise>=10", "country == 'BE' and noise >= 10"),
+        ("country=BE|CH,noise<-5", "country in ['BE', 'CH'] and noise < -5"),
+        ("currency=EUR,city=Delft|Gent", "currency == 'EUR' and city in ['Delft', 'Gent']"),
+        ("month=3,net<60", "month == 3 and net < 60"),
+        ("net<60", "net < 60"),
+        ("net<60,tax>2", "net < 60 and tax > 2"),
+        ("brand=brand 1|brand 2,sort=sort 5", "brand == 'brand 1' and sort == 'sort 5'"),
+        ("total=80.5,price>=20", "total == 80.5 and price >= 20"),
+        ("ordered>=2024-01-01,country=NL", "ordered >= '2024-01-01' and country == 'NL'"),
+        (
+            "shipped=2024-03-05,quantity=2|3",
+            "shipped >= '2024-03-05' and shipped <= '2024-03-05' and quantity in [2, 3]",
+        ),
+        ("right>=117", "right >= 117"),
+        ("left=,quantity>5", "left.isna() and quantity > 5"),
+        ({"country": ["NL", "FR"], "amount": None}, None),
+    ],
+)
+def test_ranges_and_alternatives_beside_rules(
+    data: TableData, generator: network.Generator, where: Any, query: str | None
+) -> None:
+    if query is None:
+        with pytest.raises(UserError):
+            met(data.spec, generator, where)
+        return
+    drawn = met(data.spec, generator, where)
+    assert wrong(data.spec, drawn) == {}
+    assert len(drawn.query(query)) == len(drawn)
+    assert drawn["noise"].nunique() > 5
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("shipped>=2024-03-01", "follow from those of other columns"),
+        ("amount>=20", "follow from those of other columns"),
+        ("city=Delft|Utrecht,country=BE", "No row|never occur"),
+        ("brand=brand 1,sort=sort 15", "never occur together"),
+        ("shipped=2024-03-05,ordered>=2024-01-01", "set ordered as well"),
+    ],
+)
+def test_ranges_that_cannot_be(data: TableData, generator: network.Generator, where: str, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        met(data.spec, generator, where)
+
+
+def test_a_looked_up_value_is_met_as_often_as_in_rows_drawn_freely() -> None:
+    """What is before the limited column speaks of it: rows in which it is unlikely count less."""
+    rng = np.random.default_rng(0)
+    frame = orders()[["city", "country"]]
+    frame.insert(0, "early", rng.choice(["a", "b", "c"], len(frame)))
+    made = of_frame(frame, "few", DataConfig())
+    assert [rule.text for rule in made.spec.rules] == ["country from city"]
+    torch.manual_seed(0)
+    generator = network.Generator(made.spec, network.Config(width=16)).eval()
+    for weight in generator.heads:
+        torch.nn.init.normal_(weight, std=2.0)
+    free = pd.DataFrame(made.spec.decode(*generator.draw(noise(made.spec, 60_000))))
+    expected = free[free["country"] == "NL"]["city"].astype(str).value_counts(normalize=True).sort_index()
+    found = (
+        met(made.spec, generator, "country=NL", 20_000)["city"].astype(str).value_counts(normalize=True).sort_index()
+    )
+    by_early = (
+        free[free["country"] == "NL"].groupby("early", observed=True)["city"].apply(lambda c: (c == "Delft").mean())
+    )
+    unweighted = (by_early * free["early"].value_counts(normalize=True)).sum()
+    assert abs(found - expected).max() < 0.02
+    assert abs(unweighted - expected["Delft"]) > 0.03  # else this shows nothing
+
+
 def test_given_cells_differ_from_row_to_row(data: TableData, generator: network.Generator) -> None:
     """As when missing cells are filled: in each row others are given."""
     rows = data.spec.encode(orders(2_000, seed=0)).long()
@@ -378,3 +463,43 @@ def test_a_wide_table_takes_seconds() -> None:
     start = time.process_time()
     assert find(frame, columns).rules == ()
     assert time.process_time() - start < 20
+
+
+def test_rules_in_columns_toml(tmp_path: Any) -> None:
+    """What `data check` writes is kept; what is refused is not; what does not hold is said."""
+    orders().to_csv(tmp_path / "orders.csv", index=False)
+    place = tmp_path / "columns.toml"
+    lines, form = last(check(str(tmp_path / "orders.csv"), {}, place))
+    shown = "\n".join(lines)
+    assert "Rules: what holds in every row" in shown
+    assert "shipped is never below ordered." in shown
+    assert {entry["rule"] for entry in form["rules"]} >= {"country, currency from city", "shipped >= ordered"}
+    as_found = of_frame(orders(), "orders", DataConfig()).spec
+    source = str(tmp_path / "orders.csv")
+    again = last(DataConfig(source, columns=str(place)).loading())
+    assert {r.text for r in again.spec.rules} == {r.text for r in as_found.rules}
+    place.write_text('[rules]\nrefuse = ["ordered <= shipped"]\n', "utf-8")
+    fewer = last(DataConfig(source, columns=str(place)).loading())
+    assert {r.text for r in as_found.rules} - {r.text for r in fewer.spec.rules} == {"shipped >= ordered"}
+    place.write_text('[rules]\nkeep = ["shipped >= ordered"]\n', "utf-8")
+    one = last(DataConfig(source, columns=str(place)).loading())
+    assert [r.text for r in one.spec.rules] == ["shipped >= ordered"]
+    place.write_text('[rules]\nkeep = ["net > tax", "noise > net"]\n', "utf-8")
+    with pytest.raises(UserError, match=r"'noise > net' does not hold in [\d,]+ rows"):
+        last(DataConfig(source, columns=str(place)).loading())
+
+
+def test_a_rule_that_breaks_in_rows_not_looked_at_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = orders(6_000)
+    monkeypatch.setattr(pack, "sample_size", lambda columns: 2_000)
+    seen = set(last(pack.look(read.Rows(read.Frame(frame, "orders")))).frame.index)
+    assert len(seen) == 2_000
+    at = next(i for i in range(len(frame)) if i not in seen)
+    frame.loc[at, "total"] = 0.5
+    frame.loc[at, "country"] = "FR" if frame.loc[at, "country"] != "FR" else "NL"
+    made = of_frame(frame, "orders", DataConfig())
+    texts = " ".join(rule.text for rule in made.spec.rules)
+    assert "total" not in texts
+    assert "country" not in texts
+    assert "shipped >= ordered" in texts
+    assert sum("does not hold in 1 rows that were not looked at" in note for note in made.notes) == 2

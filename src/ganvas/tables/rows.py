@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor
@@ -14,17 +15,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def frame_of(spec: TableSpec, tokens: Tensor, place: Tensor, start: int = 0, seed: int = 0) -> pd.DataFrame:
+def frame_of(
+    spec: TableSpec,
+    tokens: Tensor,
+    place: Tensor,
+    start: int = 0,
+    seed: int = 0,
+    decode: Callable[[Tensor, Tensor], dict[str, pd.Series]] | None = None,
+) -> pd.DataFrame:
     """Rows with all columns; ids are made anew, constants filled in, free texts left empty. Categories are categorical.
 
     Args:
         tokens, place: as for `TableSpec.decode`.
         start: the number of the first row: a row's ids follow from its number.
         seed: of ids that are random.
+        decode: tokens and places to columns; None: `TableSpec.decode`.
     """
     import pandas as pd
 
-    found, count = spec.decode(tokens, place), len(tokens)
+    found, count = (decode or spec.decode)(tokens, place), len(tokens)
     return pd.DataFrame(
         {c.name: found[c.name] if c.name in found else _made(c, start, count, seed) for c in spec.columns}
     )
@@ -63,6 +72,8 @@ def plain(frame: pd.DataFrame, spec: TableSpec) -> pd.DataFrame:
     for column in spec.columns:
         series = cast("pd.Series", frame[column.name])
         if isinstance(series.dtype, pd.CategoricalDtype) and not column.order:
+            changed[column.name] = series.astype(type_of(column, series))
+        elif column.kind == "number" and str(series.dtype) == "Int64":  # as rules compute them
             changed[column.name] = series.astype(type_of(column, series))
     return frame.assign(**changed) if changed else frame
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,7 +159,7 @@ def _term(chars: Marked) -> Term:
     )
 
 
-def allowed(spec: TableSpec, where: str | Mapping[str, Any]) -> list[Allowed]:
+def allowed(spec: TableSpec, where: str | Mapping[str, Any] | Sequence[Term]) -> list[Allowed]:
     """What the conditions allow of each column that they speak of, in the order of the columns.
 
     Raises:
@@ -167,7 +167,7 @@ def allowed(spec: TableSpec, where: str | Mapping[str, Any]) -> list[Allowed]:
     """
     learned = {column.name: column for column in spec.learned}
     found: dict[str, list[Term]] = {}
-    for term in parse(where):
+    for term in parse(where) if isinstance(where, str | Mapping) else where:
         column = spec.column(term.column)
         _must_be_learned(column, learned.get(term.column), list(learned))
         found.setdefault(term.column, []).append(term)
@@ -356,6 +356,22 @@ def _side(number: float, sign: str, whole: bool) -> tuple[float, float]:
     if sign[0] == ">":
         return (float(math.ceil(number - EDGE)) if sign == ">=" else math.floor(number + EDGE) + 1.0), math.inf
     return -math.inf, (float(math.floor(number + EDGE)) if sign == "<=" else math.ceil(number - EDGE) - 1.0)
+
+
+def typed(column: Column, value: str) -> Any:
+    """A value of a number or a date as Python has it; a category's as it is; '': missing.
+
+    Raises:
+        UserError: it is no number or no date.
+    """
+    import pandas as pd
+
+    if value == "" or column.kind not in ("number", "date"):
+        return value
+    if column.kind == "date":
+        return pd.Timestamp(_moment(column, value), unit="s")
+    scale = column.step if column.type in ("clock", "span") else 10.0 ** -max(0, column.decimals)
+    return _number(column, value) * scale
 
 
 def _float(text: str) -> float | None:

@@ -8,7 +8,7 @@ as it is, and the other gives way: rows are drawn once to see about where, and a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -34,17 +34,25 @@ if TYPE_CHECKING:
 MOST = 1_000_000  # days and times of day that are looked through for a part of a date
 
 
-def condition(spec: TableSpec, limits: RuleLimits | None, values: Mapping[str, Any]) -> Condition:
+def condition(
+    spec: TableSpec,
+    limits: RuleLimits | None,
+    values: Mapping[str, Any],
+    several: Mapping[str, Sequence[Any]] | None = None,
+    held: Collection[str] = (),
+) -> Condition:
     """What draws rows that have these values.
 
     Args:
         limits: the generator's; None: there are none.
         values: by column; None or '': missing.
+        several: values of which a row is to have one, for columns that are looked up.
+        held: columns that the caller sees to, and that no rule may move.
 
     Raises:
         UserError: there is no such column or value, no row can have these values, or a rule cannot be turned round.
     """
-    return _Making(spec, limits or RuleLimits(), values).done()
+    return _Making(spec, limits or RuleLimits(), values, several or {}, frozenset(held)).done()
 
 
 @dataclass(eq=False)
@@ -54,6 +62,8 @@ class _Making:
     spec: TableSpec
     limits: RuleLimits
     values: Mapping[str, Any]
+    several: Mapping[str, Sequence[Any]]
+    held: frozenset[str]
     fixed: dict[str, pd.Series] = field(default_factory=dict)
     kept: dict[str, np.ndarray] = field(default_factory=dict)  # by a rule's text, which of its combinations may be
     only: dict[str, set[str | None]] = field(default_factory=dict)  # by column, the texts of values that may be
@@ -83,6 +93,9 @@ class _Making:
                     raise UserError(f"{name} is missing where {' or '.join(rule.needs if rule else ())} is: set that.")
             else:
                 self.give(rows, given, name, series)
+        for name, each in self.several.items():
+            column = spec.column(name)
+            self.restrict(name, {text_of(column, value_of(column, value)) for value in each})
         groups = self.groups()
         rules = self.turned()
         limits = RuleLimits(groups, (*self.limits.gaps, *self.there()))
@@ -247,15 +260,20 @@ class _Making:
         Raises:
             UserError: that is not possible.
         """
-        spec, known = self.spec, set(self.fixed)
+        spec, known = self.spec, {*self.fixed, *self.held}
         rules = [
-            rule for rule in spec.rules if not (isinstance(rule, Together | DatePart) and {*rule.targets} <= known)
+            rule
+            for rule in spec.rules
+            if not (isinstance(rule, Together | DatePart) and {*rule.targets} <= {*self.fixed})
         ]
         for rule in list(rules):
-            if isinstance(rule, Formula) and rule.target in known:
+            if isinstance(rule, Formula) and rule.target in self.fixed:
                 rules.remove(rule)
                 rules += self.solved(rule, known)
-        waiting = [name for name in self.distances if name in known]
+            elif isinstance(rule, Formula) and {*rule.free} & known:  # what is given does not give way
+                at = rules.index(rule)
+                rules[at] = dataclasses.replace(rule, free=tuple(n for n in rule.free if n not in known))
+        waiting = [name for name in self.distances if name in self.fixed]
         while waiting:
             rule = self.distances[waiting.pop()]
             if rule not in rules:
@@ -277,6 +295,8 @@ class _Making:
         for rule in list(rules):
             if not isinstance(rule, Order) or not rule.target or rule.target not in known:
                 continue
+            if rule.other in known and {rule.target, rule.other} & self.held and not rule.form:
+                raise UserError(f"{rule.words()} Of {rule.target} and {rule.other}, only one can have a range.")
             if rule.other in self.fixed and rule.target not in self.fixed:
                 continue
             rules.remove(rule)
@@ -294,6 +314,8 @@ class _Making:
 
     def solved(self, rule: Formula, known: set[str]) -> list[Rule]:
         free = [n for n in rule.needs if n not in known]
+        if not free and {*rule.needs} & self.held:
+            raise UserError(f"{rule.words()} Its parts cannot have ranges where {rule.target} has a value.")
         if not free:
             if rule.broken(self.fixed, self.spec.by_name):
                 raise UserError(f"{_said(self.values)} contradict each other: {rule.words()}")
@@ -316,7 +338,7 @@ class _Making:
 
     def may_move(self, name: str, rule: Rule) -> None:
         bound = any(isinstance(r, Together) and name in r.columns for r in self.spec.rules)
-        if name in self.computed or bound:
+        if name in self.computed or bound or name in self.held:
             raise UserError(f"{rule.words()} To set one of the two, set {name} as well.")
 
     def span(self, name: str) -> tuple[float, float]:

@@ -54,15 +54,38 @@ def drawn(
     """
     rows = condition.rows.to(noise.device).expand(len(noise), -1)
     given = condition.given.to(noise.device).expand(len(noise), -1)
-    found = _decoded(spec, condition, *draw(noise, rows, given, limits=condition.limits))
+    tokens, place = tokens_of(draw, spec, noise, condition, rows, given)
+    return decoded(spec, condition, tokens, place)
+
+
+def tokens_of(
+    draw: Callable[..., tuple[Tensor, Tensor]],
+    spec: TableSpec,
+    noise: Tensor,
+    condition: Condition,
+    rows: Tensor,
+    given: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """As `drawn`: tokens and places, for `decoded`.
+
+    Args:
+        rows, given: the condition's for each row, and what else is given.
+    """
+    tokens, place = draw(noise, rows, given, limits=condition.limits)
     if condition.guessed:
+        found = _decoded(spec, condition, tokens, place)
         rows, given = rows.clone(), given.clone()
         learned = {column.name: column for column in spec.learned}
         for name in condition.guessed:
             rows[:, spec.places[name]] = torch.from_numpy(learned[name].encode(found[name])).long().to(rows.device)
             given[:, spec.places[name]] = True
-        found = _decoded(spec, condition, *draw(noise, rows, given, limits=condition.limits))
-    return spec.in_order(found)
+        tokens, place = draw(noise, rows, given, limits=condition.limits)
+    return tokens, place
+
+
+def decoded(spec: TableSpec, condition: Condition, tokens: Tensor, place: Tensor) -> dict[str, pd.Series]:
+    """The columns of rows that were drawn for a condition."""
+    return spec.in_order(_decoded(spec, condition, tokens, place))
 
 
 def _decoded(spec: TableSpec, condition: Condition, tokens: Tensor, place: Tensor) -> dict[str, pd.Series]:
@@ -70,7 +93,8 @@ def _decoded(spec: TableSpec, condition: Condition, tokens: Tensor, place: Tenso
     for name, value in condition.fixed.items():
         if name in found:
             found[RAW + name] = found[name]
-        found[name] = value.iloc[np.zeros(len(tokens), np.int64)].reset_index(drop=True)
+        kind = "category" if spec.by_name[name].kind == "category" else value.dtype
+        found[name] = value.astype(kind).iloc[np.zeros(len(tokens), np.int64)].reset_index(drop=True)
     for rule in condition.rules:
         rule.decode(found, spec.by_name)
     return found
@@ -138,7 +162,7 @@ def value_of(column: Column, value: Any) -> pd.Series:
             moment = pd.NaT if missing else pd.to_datetime(known, format=column.form or None)
             if moment is not pd.NaT and moment.tzinfo is None and column.zone:
                 moment = moment.tz_localize(column.zone)
-            return pd.Series([moment], name=column.name)
+            return pd.Series([moment], name=column.name).dt.as_unit("s")
         if column.kind == "number":
             return vl.series_of(column, np.array([np.nan if missing else float(known)]))
         if missing:

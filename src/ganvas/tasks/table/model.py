@@ -18,6 +18,7 @@ from ganvas.tables.spec import TableSpec
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ganvas.tasks.table.conditions import Conditions
     from ganvas.tasks.table.network import Generator
 
 BLOCK = 1_000  # rows whose noise is drawn together: row 1,234 of a seed is the same however many are drawn
@@ -53,7 +54,7 @@ class TableModel(TrainedModel):
 
         parts = [plain(part, self.spec) for part in self.portions(n, seed, where, rare)]
         if not parts:
-            parts = [plain(self._frame(*self.spec_of_none(), 0, seed), self.spec)]
+            parts = [plain(frame_of(self.spec, *self.spec_of_none(), 0, seed), self.spec)]
         return pd.concat(parts, ignore_index=True)
 
     def spec_of_none(self) -> tuple[Tensor, Tensor]:
@@ -65,40 +66,35 @@ class TableModel(TrainedModel):
 
         Processes that work together (`distributed.joined`) draw a portion each, and the first of them gets all.
         """
-        start = 0
-        for tokens, place in self.draw(n, seed, where, rare):
-            yield self._frame(tokens, place, start, seed)
+        start, decode = 0, None
+        conditions = self._conditions(where, seed, rare)
+        if conditions is not None:
+            decode = conditions.decode
+        for tokens, place in self._drawn(n, seed, rare, conditions):
+            yield frame_of(self.spec, tokens, place, start, seed, decode)
             start += len(tokens)
 
-    def _frame(self, tokens: Tensor, place: Tensor, start: int, seed: int) -> pd.DataFrame:
-        return frame_of(self.spec, tokens, place, start, seed)
-
-    def draw(self, n: int, seed: int = 0, where: Where = "", rare: bool = False) -> Iterator[tuple[Tensor, Tensor]]:
-        """As `portions`: tokens uint8 [rows, tokens], and where in their cells the values lie, float [rows, tokens].
-
-        Raises:
-            UserError: a condition that cannot be met.
-        """
+    def _conditions(self, where: Where, seed: int, rare: bool) -> Conditions | None:
         from ganvas.tasks.table.conditions import Conditions
 
+        if not where:
+            return None
+        with torch.inference_mode():
+            return Conditions(self.spec, self.generator, where, seed, rare)
+
+    def _drawn(self, n: int, seed: int, rare: bool, conditions: Conditions | None) -> Iterator[tuple[Tensor, Tensor]]:
+        """As `portions`: tokens uint8 [rows, tokens], and where in their cells the values lie, float [rows, tokens]."""
         device, width = next(self.generator.parameters()).device, len(self.spec.sizes)
-        conditions = None
-        if where:
-            with torch.inference_mode():
-                conditions = Conditions(self.spec, self.generator, where, seed, rare)
         size, limits = BLOCK * BLOCKS, self.generator.limits
 
         @torch.inference_mode()
         def portion(start: int) -> Tensor:
-            noise = self.noise(n, seed, start)
+            noise = self.noise(n, seed, start).to(device)
             if conditions is None:
-                tokens, place = self.generator.draw(noise.to(device), rare=rare, limits=limits)
+                tokens, place = self.generator.draw(noise, rare=rare, limits=limits)
             else:
-                rows, given, where_in = conditions.of(
-                    self.noise(n, seed, start, "conditions", len(conditions.each) + 1)
-                )
-                tokens, place = self.generator.draw(noise.to(device), rows.to(device), given.to(device), rare, limits)
-                place = torch.where(given, where_in, place.cpu())
+                numbers = self.noise(n, seed, start, "conditions", len(conditions.each) + 1)
+                tokens, place = conditions.draw(noise, numbers)
             return torch.stack([tokens.float().cpu(), place.cpu()])
 
         for drawn in distributed.spread(range(0, n, size), portion):
