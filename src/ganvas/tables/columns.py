@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KINDS = ("number", "category", "date", "id", "text", "constant")
-TYPES = ("int", "float", "text", "bool", "date", "time")  # of values: how they are written
+TYPES = ("int", "float", "text", "bool", "date", "time", "clock", "span")  # of values: how they are written
 DAY = 86_400
 
 
@@ -29,10 +29,17 @@ class Column:
     Attributes:
         name: as in the table.
         kind: number; category (also yes or no, and categories that have an order); date (with or without a time); id
+<<<<<<< HEAD
             (made anew, not learned); text (free text: left empty, or drawn from what was seen); constant.
         type: int, float, text, bool, date (a day) or time (a day and a time of day).
+=======
+            (its values are made anew, not learned); text (free text: left empty, or drawn from what was seen); constant.
+        type: int, float, text, bool, date (a day), time (a day and a time of day), clock (a time of day alone) or span (a
+            duration); the last two are numbers of seconds.
+>>>>>>> t-out
         decimals: of a number, digits after the point; -1: as many as there are.
-        form: of dates, how they are written, as for `strftime` ('' : ISO 8601); of an id, its pattern.
+        form: how the source writes its values. Of dates and times of day as for `strftime` ('': ISO 8601), of numbers how
+            1234.5 would be written ('': so), of durations one of `forms.SPANS`; of an id, its pattern.
         zone: of times, their zone; '': none is stated.
         step: of times, seconds between one and the next that can be.
         order: of a category, its values in their order if they have one.
@@ -91,7 +98,15 @@ class Column:
 
     def as_text(self, series: pd.Series) -> pd.Series:
         """The values of a category as text; missing ones as NaN."""
+<<<<<<< HEAD
         return series.dropna().map(self._text).reindex(series.index)
+=======
+        if self.type == "text" and series.dtype == "str":
+            return series
+        known = series.notna()
+        texts = series[known].map({True: "true", False: "false"}.get) if self.type == "bool" else series[known].map(self._text)
+        return texts.reindex(series.index)
+>>>>>>> t-out
 
     def _text(self, value: Any) -> str:
         if self.type == "bool":
@@ -103,10 +118,14 @@ class Column:
     def as_numbers(self, series: pd.Series) -> list[np.ndarray]:
         """The values of each part in its own unit, float64 [N] each; NaN where they are missing.
 
-        A number with decimals counts in units of its last digit, a day in days and a time of day in steps since 1970.
+        A number with decimals counts in units of its last digit, a day in days since 1970 and a time of day in steps.
         """
         import pandas as pd
 
+        if self.type in ("clock", "span"):
+            spans = series.to_numpy(dtype="timedelta64[s]")
+            missing = np.isnat(spans)
+            return [np.where(missing, np.nan, np.where(missing, 0, spans.astype(np.int64)) // self.step)]
         if self.kind == "number":
             known: Any = pd.to_numeric(series, errors="coerce")
             numbers = known.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -178,6 +197,10 @@ class Column:
     def _numbers(self, numbers: np.ndarray, missing: np.ndarray) -> Any:
         import pandas as pd
 
+        if self.type in ("clock", "span"):
+            spans = (numbers * self.step).astype(np.int64).astype("timedelta64[s]")
+            spans[missing] = np.timedelta64("NaT")
+            return spans
         if self.type == "int":
             whole = numbers.astype(np.int64)
             return pd.array(whole, dtype="Int64") if not missing.any() else pd.arrays.IntegerArray(whole, missing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from ganvas.core import seeds
+from ganvas.core import cache, files
 from ganvas.core.config import knob
 from ganvas.core.errors import UserError
-from ganvas.core.progress import Counted
+from ganvas.core.memmap import Stored
+from ganvas.core.progress import Counted, last
 from ganvas.core.samples import DataConfigBase, Rows
-from ganvas.tables import read
+from ganvas.core.text import one_line
+from ganvas.tables import chosen, columns_file, databases, pack, read
+from ganvas.tables.columns import Column
+from ganvas.tables.pack import Looked
 from ganvas.tables.preview import Preview
-from ganvas.tables.recognise import recognise
 from ganvas.tables.spec import TableSpec, check
 
 if TYPE_CHECKING:
@@ -29,27 +32,27 @@ FEWEST = 20  # rows of a table
 
 
 @dataclass(frozen=True)
+class OnDisk:
+    """A split whose tokens stay on the disk."""
+
+    samples: Stored
+    labels: None = None
+
+
+@dataclass(frozen=True)
 class TableData:
     """A table: rows to train on and held-out ones as tokens uint8 [N, tokens], and what its columns are."""
 
     name: str
     spec: TableSpec
-    train: Rows
-    held_out: Rows
+    train: Rows | OnDisk
+    held_out: Rows | OnDisk
     held_out_rows: Tensor  # int64 [n]: which rows of the source are held out
+    fingerprint: str  # SHA-256 of all tokens, of what they mean, and of which rows are held out
     notes: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     licence: str = "not stated"
     other: None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of both splits and of what their tokens mean."""
-        digest = hashlib.sha256(repr(self.spec.to_dict()).encode())
-        for rows in (self.train.samples, self.held_out.samples):
-            digest.update(f"{tuple(rows.shape)}".encode())
-            digest.update(rows.contiguous().numpy().data)
-        return digest.hexdigest()
 
     def decode(self, samples: Tensor) -> Tensor:
         """uint8 [B, tokens] -> int64 [B, tokens], as networks take them."""
@@ -68,10 +71,16 @@ class DataConfig(DataConfigBase):
     """Which table to train on, and what its columns are."""
 
     places: ClassVar[tuple[str, ...]] = ("source", "columns")
+    families: ClassVar[dict[str, str]] = {"column": "kinds"}  # column.NAME=KIND goes there
 
     source: str = knob("", "a CSV or Parquet file, or a database's address")
     table: str = knob("", "the table in the database")
     columns: str = knob("", "a file that says of which kind the columns are; `ganvas data check` writes one")
+    kinds: str = knob("", "the kinds that column.NAME=KIND set: number, category, date, id, text, constant or skip")
+    missing: str = knob(read.MISSING, "texts that mean a missing cell, with commas between them; empty cells always do")
+    text: str = knob("skip", "free texts: left empty, or drawn from those that `rare` rows have", choices=("skip", "resample"))
+    encoding: str = knob("", "of a CSV file, such as cp1252 ('': as it looks)")
+    delimiter: str = knob("", "of a CSV file: what stands between cells, or tab ('': as it looks)")
     held_out: float = knob(0.1, "share of the rows that is held out", low=0.01, high=0.9)
     rare: int = knob(
         5,
@@ -80,15 +89,62 @@ class DataConfig(DataConfigBase):
         high=10**6,
     )
 
+    @classmethod
+    def takes(cls, source: str) -> bool:
+        """Does this look like a table, by its name alone or by its first bytes?"""
+        if databases.is_address(source):
+            return True
+        name = Path(source).name.lower().removesuffix(".gz")
+        return name.endswith((".csv", ".tsv", ".parquet", ".pq", ".tab"))
+
+    @classmethod
+    def named(cls, data: object) -> str:
+        """What stands for a DataFrame in `source`; see `read.named`."""
+        return read.named(data)
+
+    def kept(self) -> dict[str, str]:
+        """What a run's folder keeps of these settings in another form: no password, and whole paths."""
+        return {"source": databases.shown(self.source)} if databases.is_address(self.source) and not self.is_frame else {}
+
+    @property
+    def is_frame(self) -> bool:
+        return self.source.startswith(read.FRAME)
+
+    def bare_name(self) -> str:
+        if self.is_frame:
+            return "table"
+        return self.table or Path(self.source.partition("?")[0]).name.split(".")[0] or "table"
+
+    def bare(self, data: Any) -> dict[str, str]:
+        return {"source": data.name, "columns": Path(self.columns).name}
+
     def loading(self) -> Generator[Counted, None, TableData]:
         """Read the table.
 
         Raises:
             UserError: it cannot be found or read, or there is nothing to learn from it.
         """
-        yield Counted(0, 1, "reading the table")
-        frame = read.table(self.source, self.table)
-        return of_frame(frame, Path(self.source).name, self)
+        yield Counted(0, 1, "Opening the table")
+        source = read.opened(self.source, self.table, self.encoding, self.delimiter)
+        try:
+            return (yield from loading(read.Rows(source, self.missing), self))
+        finally:
+            source.close()
+
+    def said(self) -> dict[str, dict[str, Any]]:
+        """What the user says of columns, in the file and by column.NAME=KIND, which is stronger."""
+        found = columns_file.read(self.columns).columns
+        for name, entries in columns_file.single(self.kinds).items():
+            found[name] = entries
+        return found
+
+    def key(self, stamp: str) -> str:
+        """A digest that changes if the table or a setting does that matters for its tokens; '' if that is not known."""
+        if not stamp:
+            return ""
+        settings = {k: v for k, v in dataclasses.asdict(self).items() if k not in self.places}
+        content = files.read_bytes(files.place(self.columns), columns_file.LARGEST) if self.columns else b""
+        return pack.key_of(stamp, [settings, hashlib.sha256(content).hexdigest()])
 
 
 def of_frame(frame: pd.DataFrame, name: str, config: DataConfig) -> TableData:
@@ -97,6 +153,7 @@ def of_frame(frame: pd.DataFrame, name: str, config: DataConfig) -> TableData:
     Raises:
         UserError: it has too few rows, or no column that can be learned.
     """
+<<<<<<< HEAD
     if len(frame) < FEWEST:
         raise UserError(f"{name} has {len(frame)} rows: {FEWEST} are the fewest to learn from.")
     if len(set(map(str, frame.columns))) < len(frame.columns):
@@ -113,6 +170,107 @@ def of_frame(frame: pd.DataFrame, name: str, config: DataConfig) -> TableData:
     notes = tuple(f"{c.name}: {c.doubt}." for c in columns if c.doubt)
     samples = spec.encode(frame)
     return TableData(name, spec, Rows(samples[train]), Rows(samples[held_out]), held_out, notes)
+=======
+    return last(loading(read.Rows(read.Frame(frame, name), config.missing), config))
+
+
+def loading(rows: read.Rows, config: DataConfig) -> Generator[Counted, None, TableData]:
+    """The data of a table that is read in portions; from the cache if it is there.
+
+    Raises:
+        UserError: it cannot be read, or there is nothing to learn from it.
+    """
+    name, notes = rows.source.name, ()
+    key = config.key(rows.source.stamp())
+    place = pack.place_of(name, key) if key else None
+    if place is not None and place.exists():
+        try:
+            return _packed(name, pack.open_pack(place, config.held_out), config)
+        except UserError as error:
+            notes = (f"{error} It is made anew.",)
+            cache.remove(place, in_use=True)
+    looked = yield from pack.look(rows)
+    if looked.count < FEWEST:
+        raise UserError(f"{name} has {looked.count} rows: {FEWEST} are the fewest to learn from.")
+    columns, found = columns_of(looked, config)
+    notes = (*notes, *looked.notes, *found)
+    train, held_out = pack.split(looked.count, config.held_out)
+    spec, found = fitted(looked, columns, held_out, config)
+    notes = (*notes, *found)
+    if looked.count * len(spec.sizes) > pack.IN_MEMORY:
+        place = yield from pack.write(place, rows, looked, spec, held_out, notes)
+        return _packed(name, pack.open_pack(place, config.held_out), config)
+    unread: dict[str, int] = {}
+    tokens = yield from pack.in_memory(rows, looked, spec, unread)
+    if not looked.is_whole:
+        notes = (*notes, *pack.unread_notes(unread))
+    digest = pack.fingerprint(spec, held_out, [tokens])
+    return TableData(name, spec, Rows(tokens[train]), Rows(tokens[held_out]), held_out, digest, notes)
+
+
+def _packed(name: str, found: pack.Pack, config: DataConfig) -> TableData:
+    train, held_out = pack.split(found.count, config.held_out)
+    splits = OnDisk(found.rows(train)), OnDisk(found.rows(held_out))
+    return TableData(name, found.spec, *splits, held_out, found.fingerprint, found.notes)
+
+
+def columns_of(looked: Looked, config: DataConfig) -> tuple[list[Column], list[str]]:
+    """What the columns are, by what was seen and what the user says, and sentences on what is doubtful or left out."""
+    columns = chosen.columns(looked.frame, config.said())
+    notes = [f"{one_line(c.name)}: {c.doubt}." for c in columns if c.doubt]
+    left = [str(name) for name in looked.frame if str(name) not in {c.name for c in columns}]
+    if left:
+        notes.append(f"Left out, as you say: {', '.join(map(one_line, left))}.")
+    if not looked.is_whole:
+        notes.append(
+            f"What the columns are was read from {len(looked.frame):,} of the {looked.count:,} rows, drawn at random."
+        )
+    return columns, notes
+
+
+def fitted(
+    looked: Looked, columns: Sequence[Column], held_out: Tensor, config: DataConfig
+) -> tuple[TableSpec, list[str]]:
+    """The shape of rows, from those of the sample that are trained on, and sentences for the user."""
+    is_out = torch.zeros(looked.count, dtype=torch.bool)
+    is_out[held_out] = True
+    numbers = torch.from_numpy(looked.frame.index.to_numpy().copy())
+    first = looked.frame[~is_out[numbers].numpy()]
+    done, notes = [], []
+    for column in columns:
+        typed = read.values(first[column.name], column)
+        found, note = _fitted(column, first[column.name] if typed is None else typed, config)
+        if looked.missing.get(column.name) and found.parts and not found.parts[0].missing:  # in rows not looked at
+            found = dataclasses.replace(found, parts=tuple(dataclasses.replace(p, missing=1) for p in found.parts))
+        done.append(found)
+        notes += [f"{one_line(column.name)}: {note}"] * bool(note)
+    return TableSpec(check(done)), notes
+
+
+def _fitted(column: Column, series: pd.Series, config: DataConfig) -> tuple[Column, str]:
+    """A column with its cells, or as one that is not learned, and a sentence on that."""
+    rare = config.rare
+    if column.kind == "text" and config.text == "resample" and series.notna().any():
+        resampled = dataclasses.replace(column, kind="category", doubt="").fitted(series.dropna().astype("str").reindex(series.index), rare)
+        enough = resampled.parts[0].counts
+        if enough:
+            share = sum(enough) / series.notna().sum()
+            return resampled, f"drawn from {len(enough):,} texts that at least {rare} rows have ({share:.0%} of its rows)."
+        return column, f"no text has as many as {rare} rows: left empty."
+    if column.kind in ("number", "date") and 0 < series.notna().sum() < rare:
+        known = int(series.notna().sum())
+        empty = dataclasses.replace(column, kind="constant", value="", form="")
+        return empty, f"only {known} rows have a value, fewer than {rare}: left empty."
+    found = column.fitted(series, rare)
+    if found.kind != "category":
+        return found, ""
+    (part,) = found.parts
+    if not part.counts:
+        return dataclasses.replace(column, kind="text", type="text"), f"no value has as many as {rare} rows: left empty."
+    share = part.rare / max(1, part.rare + sum(part.counts))
+    note = f"{share:.0%} of its rows have values that fewer than {rare} rows have: these are not drawn." if share >= 0.05 else ""
+    return found, note
+>>>>>>> t-out
 
 
 def with_spec(data: TableData, **changes: Any) -> TableData:

@@ -1,47 +1,389 @@
-"""Tables from files and databases, as pandas DataFrames."""
+"""Tables from files, databases and DataFrames, in portions: pandas DataFrames whose index has the rows' numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import json
+import weakref
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ganvas.core.errors import UserError, first_line
+import numpy as np
+
+from ganvas.core.errors import UserError, cannot, first_line
+from ganvas.core.files import place
+from ganvas.core.text import one_line, quoted
+from ganvas.tables import csv_files, forms
 from ganvas.tables.columns import Column
-from ganvas.tables.recognise import parse_dates
+from ganvas.tables.databases import Database, is_address
 
 if TYPE_CHECKING:
     import pandas as pd
 
+MISSING = "?,NA,N/A,n/a,#N/A,<NA>,NULL,Null,null,None,NaN,nan,NaT,\\N"  # texts that mean a missing cell
+PORTION = 65_536  # rows of a Parquet file at a time
+FRAME = "dataframe://"
+_FRAMES: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
-def table(source: str, name: str = "") -> pd.DataFrame:
-    """The rows of a file.
+
+class Source(Protocol):
+    """A table that is read in portions, more than once if need be."""
+
+    name: str
+    rows: int | None  # None: not known before it is read
+    notes: list[str]
+
+    def portions(self) -> Iterator[pd.DataFrame]:
+        """The rows as they are stored. Raises a UserError if they cannot be read."""
+        ...
+
+    def stamp(self) -> str:
+        """A text that changes if the rows may have; '' where nothing can be said."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class _File:
+    """A file, which must not change while it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.name, self.rows = path, path.name, None
+        self.notes: list[str] = []
+
+    def stamp(self) -> str:
+        try:
+            state = self.path.stat()
+        except OSError as error:
+            raise cannot("read", self.path, error) from error
+        return f"{self.path.resolve()} {state.st_size} {state.st_mtime_ns} {state.st_ino}"
+
+    @contextlib.contextmanager
+    def unchanged(self) -> Iterator[None]:
+        before = self.stamp()
+        yield
+        if self.stamp() != before:
+            raise UserError(f"{self.path} changes while it is read. Read it when nobody writes, or a copy of it.")
+
+    def close(self) -> None:
+        return
+
+
+class CsvFile(_File):
+    """A CSV file, gzipped or not."""
+
+    def __init__(self, path: Path, encoding: str = "", delimiter: str = "") -> None:
+        super().__init__(path)
+        self.layout = csv_files.layout(path, encoding, delimiter)
+        self.notes += self.layout.notes
+
+    def portions(self) -> Iterator[pd.DataFrame]:
+        with self.unchanged():
+            yield from csv_files.portions(self.path, self.layout)
+
+
+class ParquetFile(_File):
+    """A Parquet file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        with self._heard() as parquet, parquet.ParquetFile(path) as file:
+            self.rows = file.metadata.num_rows
+            _no_twins(self.name, file.schema_arrow.names)
+
+    @contextlib.contextmanager
+    def _heard(self) -> Iterator[Any]:
+        import pyarrow as pa
+        import pyarrow.parquet as parquet
+
+        try:
+            yield parquet
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise UserError(f"{self.path} cannot be read as Parquet: {first_line(error)[:200]}.") from error
+
+    def portions(self) -> Iterator[pd.DataFrame]:
+        with self.unchanged(), self._heard() as parquet, parquet.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(PORTION, use_threads=False):
+                yield batch.to_pandas(ignore_metadata=True)
+
+
+class Frame:
+    """A DataFrame of the caller's."""
+
+    def __init__(self, frame: pd.DataFrame, name: str = "DataFrame") -> None:
+        self.frame, self.name, self.rows = frame, name, len(frame)
+        self.notes: list[str] = []
+        _no_twins(name, list(map(str, frame.columns)))
+
+    def portions(self) -> Iterator[pd.DataFrame]:
+        for start in range(0, len(self.frame), 10 * PORTION):
+            yield self.frame.iloc[start : start + 10 * PORTION]
+
+    def stamp(self) -> str:
+        return ""
+
+    def close(self) -> None:
+        return
+
+
+class DatabaseTable(Database):
+    """A table of a database."""
+
+    def stamp(self) -> str:
+        return ""
+
+
+def _no_twins(name: str, columns: Sequence[str]) -> None:
+    if twice := next((c for c, count in Counter(columns).items() if count > 1), None):
+        raise UserError(f"{name} has two columns that are called {one_line(twice)[:60]!r}: give each a name of its own.")
+
+
+def named(frame: Any) -> str:
+    """A name for a DataFrame, by which this process finds it as long as the caller keeps it.
 
     Raises:
-        UserError: it cannot be read, or pandas is not installed.
+        UserError: it is none.
+    """
+    if type(frame).__module__.partition(".")[0] != "pandas" or not hasattr(frame, "columns"):
+        raise UserError(f"data={type(frame).__name__}: a table is a path, a database's address or a pandas DataFrame.")
+    name = f"{FRAME}{id(frame):x}"
+    _FRAMES[name] = frame
+    return name
+
+
+def opened(source: str, table: str = "", encoding: str = "", delimiter: str = "") -> Source:
+    """A table that can be read.
+
+    Args:
+        source: a path, a database's address, or what `named` gave.
+        table: of a database.
+        encoding, delimiter: of a CSV file; '': as it looks.
+
+    Raises:
+        UserError: there is none, or a package is missing.
     """
     try:
-        import pandas as pd
+        import pandas
+        import pyarrow
+
+        del pandas, pyarrow
     except ImportError as error:
         raise UserError("Tables need pandas and pyarrow: pip install 'ganvas[tables]'") from error
-    path = Path(source)
-    if not path.is_file():
-        raise UserError(f"There is no file {source}.")
+    if source.startswith(FRAME):
+        frame = _FRAMES.get(source)
+        if frame is None:
+            raise UserError(
+                "This run learns from a DataFrame that only the Python program had. Go on there, by "
+                "ganvas.train('table', data=frame, run=FOLDER), or name the same rows as a file with --data."
+            )
+        return Frame(frame)
+    if is_address(source):
+        return DatabaseTable(source, table)
+    path = place(source)
+    if not path.exists():
+        raise UserError(f"There is no file {path}.")
+    if table:
+        raise UserError(f"--table {table} is for databases, and {path} is a file: leave it out.")
+    with csv_files.opened(path) as file:
+        try:
+            start = file.read(16)
+        except (OSError, EOFError, ValueError) as error:
+            raise csv_files.broken(path, error) from error
+    if start[:4] == b"PAR1":
+        return ParquetFile(path)
+    known = {b"SQLite format 3\0": f"a database of SQLite: name it as sqlite:///{path}", b"PK\3\4": "a ZIP archive or an Excel "
+             "file: save it as CSV or Parquet", b"%PDF": "a PDF"}  # fmt: skip
+    for magic, what in known.items():
+        if start.startswith(magic):
+            raise UserError(f"{path} is no CSV file but {what}.")
+    return CsvFile(path, encoding, delimiter)
+
+
+class Rows:
+    """The rows of a source, made plain: columns are numbers, booleans, dates, durations or text.
+
+    Attributes:
+        blank: cells that were taken for missing because of what they hold, by column and text.
+    """
+
+    def __init__(self, source: Source, missing: str = MISSING) -> None:
+        self.source = source
+        self.words = [word for word in missing.split(",") if word]
+        self.blank: Counter[tuple[str, str]] = Counter()
+
+    def portions(self) -> Iterator[pd.DataFrame]:
+        """The rows in portions; the index is the rows' numbers from 0."""
+        import pandas as pd
+
+        start = 0
+        self.blank.clear()
+        for frame in self.source.portions():
+            frame = frame.set_axis(list(map(str, frame.columns)), axis=1)
+            frame.index = pd.RangeIndex(start, start + len(frame))
+            start += len(frame)
+            yield self._blanked(plain(frame))
+
+    def _blanked(self, frame: pd.DataFrame) -> pd.DataFrame:
+        changed = {}
+        for name in frame:
+            series = frame[name]
+            if series.dtype == "str":
+                empty = series.isin([*self.words, ""])
+                if empty.any():
+                    for word, count in series[empty].value_counts().items():
+                        self.blank[str(name), str(word)] += int(count)
+                    changed[name] = series.mask(empty)
+        return frame.assign(**changed) if changed else frame
+
+    def sentences(self) -> list[str]:
+        """On the cells that were taken for missing because of what they hold."""
+        found: dict[str, list[str]] = {}
+        for (name, word), count in self.blank.items():
+            if word:
+                found.setdefault(name, []).append(f"{count:,} cells hold {quoted(word)}")
+        return [
+            f"{one_line(name)}: {', '.join(words)}: taken for missing (missing= says which texts are)."
+            for name, words in found.items()
+        ]
+
+
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with columns of objects as numbers, booleans, dates or text."""
+    changed = {name: _plain(frame[name]) for name in frame if _is_odd(frame[name])}
+    return frame.assign(**changed) if changed else frame
+
+
+def _is_odd(series: pd.Series) -> bool:
+    import pandas as pd
+
+    dtype = series.dtype
+    simple = dtype.kind in "biufmM" or dtype == "str" or isinstance(dtype, pd.CategoricalDtype | pd.DatetimeTZDtype)
+    return not simple or isinstance(dtype, pd.ArrowDtype)
+
+
+def _plain(series: pd.Series) -> pd.Series:
+    import pandas as pd
+    from pandas.api import types
+
+    if types.is_string_dtype(series.dtype) and series.dtype != object:
+        return series.astype("str")
+    if isinstance(series.dtype, pd.ArrowDtype) or series.dtype != object:
+        if series.dtype.kind in "iuf":
+            return series.astype("float64") if series.isna().any() else series.astype(series.dtype.kind + "8")
+        series = series.astype(object)
+    known = series.dropna()
+    kind = types.infer_dtype(known, skipna=True)
+    if kind == "integer" and len(known) == len(series):
+        return _integers(series)
+    if kind in ("decimal", "floating", "mixed-integer-float", "integer"):
+        return pd.to_numeric(series.where(series.notna(), np.nan)).astype("float64")
+    if kind in ("date", "datetime", "datetime64"):
+        mixed = any(getattr(v, "tzinfo", None) is not None for v in known.iloc[:1_000])
+        return pd.to_datetime(series, utc=mixed, errors="coerce")
+    if kind in ("timedelta", "timedelta64"):
+        return pd.to_timedelta(series)
+    if kind == "boolean":
+        return series
+    texts = known.map(_as_text).astype("str")
+    return texts.reindex(series.index)
+
+
+def _integers(series: pd.Series) -> pd.Series:
     try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (ValueError, OSError, UnicodeError) as error:
-        raise UserError(f"{source} cannot be read as a table: {first_line(error)}.") from error
+        return series.astype("int64")
+    except OverflowError:
+        return series.astype("str")
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)[:100].hex()
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list | dict | tuple):
+        return json.dumps(value, default=str)
+    return str(value)
+
+
+def table(source: str, name: str = "", columns: Sequence[Column] = ()) -> pd.DataFrame:
+    """The rows of a file or a table of a database, all at once.
+
+    Args:
+        source, name: see `opened`.
+        columns: whose types the values get; (): as they look.
+
+    Raises:
+        UserError: it cannot be read, or lacks a column.
+    """
+    import pandas as pd
+
+    found = opened(source, name)
+    try:
+        parts = list(Rows(found).portions())
+    finally:
+        found.close()
+    if not parts:
+        raise UserError(f"{found.name} has no rows.")
+    frame = pd.concat(parts) if len(parts) > 1 else parts[0]
+    if not columns:
+        from ganvas.tables.recognise import recognise
+
+        columns = [recognise(frame[name]) for name in frame]
+    return typed(frame, columns)
+
+
+def typed(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """The frame with texts as the numbers, dates and durations that its columns hold; what is none of these is missing.
+
+    Raises:
+        UserError: a column is missing.
+    """
+    changed = {}
+    for column in columns:
+        if column.name not in frame:
+            raise UserError(f"The table has no column {column.name[:60]!r}.")
+        found = values(frame[column.name], column)
+        if found is not None:
+            changed[column.name] = found
+    return frame.assign(**changed) if changed else frame
 
 
 def dates(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
-    """The frame with the texts of date columns as dates."""
+    """As `typed`."""
+    return typed(frame, columns)
+
+
+def values(series: pd.Series, column: Column) -> pd.Series | None:
+    """A column's values by its kind and type; None where they are as they should be."""
+    import pandas as pd
     from pandas.api import types
 
-    changed = {}
-    for column in columns:
-        series: Any = frame[column.name]
-        if column.kind == "date" and not types.is_datetime64_any_dtype(series):
-            known = parse_dates(series.dropna().astype(str))
-            assert known is not None
-            changed[column.name] = known[0].reindex(frame.index)
-    return frame.assign(**changed) if changed else frame
+    is_text = types.is_string_dtype(series.dtype) and not isinstance(series.dtype, pd.CategoricalDtype)
+    if column.kind == "date" and not types.is_datetime64_any_dtype(series):
+        texts = series if is_text else whole_texts(series)
+        times = forms.read_dates(texts.astype("str"), column.form or "ISO8601")
+        if times.dt.tz is None and column.zone:
+            return times.dt.tz_localize("UTC")
+        return times if column.zone or times.dt.tz is None else times.dt.tz_localize(None)
+    if not is_text:
+        return None
+    if column.type == "clock":
+        return forms.read_clocks(series, column.form)
+    if column.type == "span":
+        return forms.read_spans(series, column.form)
+    if column.kind == "id" and column.type == "int":
+        return pd.to_numeric(series, errors="coerce")
+    if column.kind == "number" or (column.type in ("int", "float") and column.kind in ("category", "constant")):
+        numbers = forms.Notation.of(column.form).read(series)
+        return numbers.astype("int64") if column.type == "int" and not numbers.isna().any() else numbers
+    return None
+
+
+def whole_texts(series: pd.Series) -> pd.Series:
+    """Whole numbers as text, also where they are floats because some are missing."""
+    known = series.dropna().map(lambda value: str(int(value)) if isinstance(value, int | float) else str(value))
+    return known.astype("str").reindex(series.index)

@@ -2,57 +2,81 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ganvas.core.text import quoted
+from ganvas.tables import forms
 from ganvas.tables.columns import DAY, Column, decimals_of, step_of
+from ganvas.tables.forms import Found
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LOOKED_AT = 200_000  # rows at most that a kind is read from
-FEW = 20  # distinct whole numbers up to which they may be the codes of a category
+FEW = 20  # rows from which it means something that all values differ
+CODES = 12  # distinct whole numbers up to which a column that is called so holds codes
+ODD = 10  # different texts among numbers up to which they are taken for words that mean 'none'
+EXACT = 2**53  # whole numbers from here on are not all known to a float
 WORDS = re.compile(r"\s")
 IDS = re.compile(r"(^|[_\s-])(id|key|uuid|guid|nr|no|number|num|code)$|(?<=[a-z])(Id|ID|Key|No|Nr)$", re.I)
+POSTAL = re.compile(r"(^|[_\s-])(zip|plz|postal|postcode|post.?code|zip.?code|phone|telephone|tel|fax|mobile|iban)($|[_\s-])", re.I)
+CODED = re.compile(r"(^|[_\s-])(code|type|class|status|category|kind|state|group|flag|gender|sex)$", re.I)
+JSON = r"\s*(?:\{.*\}|\[.*\])\s*"
 
 
 def recognise(series: pd.Series, name: str | None = None) -> Column:
     """The column of these values, without its cells.
 
     Args:
-        series: values as pandas reads them: numbers, booleans, dates or text.
+        series: values as `read` gives them: numbers, booleans, dates, durations or text. The index has the rows' numbers.
+        name: of the column; None: the series' own.
     """
     import pandas as pd
     from pandas.api import types
 
     name = str(series.name) if name is None else name
     known = series.dropna()
+    complete = len(known) == len(series)
+    rising = _rises(known)
     if len(known) > LOOKED_AT:
-        known = known.sample(LOOKED_AT, random_state=0)
+        known = known.sample(LOOKED_AT, random_state=0).sort_index()
     distinct = known.nunique()
     if distinct == 0:
         return Column(name, "constant", doubt="no row has a value")
-    if distinct == 1 and len(known) == len(series):
-        return Column(name, "constant", _type(known), value=_written(known.iloc[0]), decimals=_decimals(known))
+    if distinct == 1 and complete:
+        return constant(series, name)
     if types.is_bool_dtype(known) or (known.dtype == object and known.isin([True, False]).all()):
         return Column(name, "category", "bool")
     if types.is_datetime64_any_dtype(known):
-        return _date(known, name)
+        return date_of(known, name)
+    if types.is_timedelta64_dtype(known):
+        return seconds_of(known, name, "span", "")
     if isinstance(series.dtype, pd.CategoricalDtype):
         texts = known.cat.categories
         kind = "int" if types.is_integer_dtype(texts) else "text"
         order = tuple(map(str, texts)) if series.cat.ordered else ()
         return Column(name, "category", kind, order=order)
     if types.is_numeric_dtype(known):
-        return _number(known, name, distinct, len(known) == len(series))
-    texts = known.astype(str)
-    dates = parse_dates(texts)
-    if dates is not None:
-        return _date(*dates[:1], name, form=dates[1])
-    return _text(texts, name, distinct, len(known) == len(series))
+        return _number(known, name, complete, rising)
+    return _text(known.astype("str"), name, distinct, complete)
+
+
+def constant(series: pd.Series, name: str) -> Column:
+    """The column of the one value that all rows have."""
+    texts, value = series.iloc[:1].astype("str"), series.iloc[0]
+    number = _number_of(texts) if str(series.dtype) in ("str", "object") else None
+    if number is not None and not _keeps_zeros(texts):
+        column = number[0]
+        value = number[1].iloc[0]
+        value = int(value) if column.type == "int" else value
+        return dataclasses.replace(column, name=name, kind="constant", value=str(value), doubt="")
+    known = series.dropna()
+    decimals = decimals_of(known.iloc[:1].to_numpy(np.float64)) if _type(known) == "float" else 0
+    return Column(name, "constant", _type(known), value=_written(value), decimals=decimals)
 
 
 def _type(known: pd.Series) -> str:
@@ -65,51 +89,197 @@ def _type(known: pd.Series) -> str:
     return "float" if types.is_float_dtype(known) else "text"
 
 
-def _decimals(known: pd.Series) -> int:
-    return decimals_of(known.to_numpy(np.float64)) if _type(known) == "float" else 0
-
-
 def _written(value: object) -> str:
-    return str(value.item() if isinstance(value, np.generic) else value)
+    return str(value.item() if isinstance(value, np.generic) and not isinstance(value, np.datetime64) else value)
 
 
-def _number(known: pd.Series, name: str, distinct: int, complete: bool) -> Column:
+def _rises(known: pd.Series) -> bool:
+    """Is each value one more than that of the row before?"""
+    from pandas.api import types
+
+    if not types.is_numeric_dtype(known) or types.is_bool_dtype(known) or len(known) <= FEW:
+        return False
+    return bool((np.diff(known.to_numpy(np.float64)) == 1).all())
+
+
+def _number(known: pd.Series, name: str, complete: bool, rising: bool, form: str = "", doubt: str = "") -> Column:
     """A number, an id or the codes of a category."""
     numbers = known.to_numpy(np.float64)
-    digits = decimals_of(numbers[np.isfinite(numbers)])
+    numbers = numbers[np.isfinite(numbers)]
+    digits = decimals_of(numbers)
     kind = "int" if digits == 0 else "float"  # pandas reads whole numbers with gaps as floats
-    if digits == 0 and distinct == len(known) and complete and len(known) > FEW:
-        rising = bool((np.diff(numbers) == 1).all())
-        if rising or IDS.search(name):
+    values, counts = np.unique(numbers, return_counts=True)
+    distinct = len(values)
+    if digits == 0 and not form:
+        if distinct == len(known) and len(known) > FEW and (rising or (complete and IDS.search(name))):
             return Column(name, "id", "int")
-        if distinct > 100:
-            return Column(name, "number", "int", doubt="every row has another value: an id?")
-    if digits == 0 and distinct == 2 and set(np.unique(numbers)) <= {0.0, 1.0}:
-        return Column(name, "category", "int")
-    return Column(name, "number", kind, decimals=digits)
+        if distinct == len(known) and distinct > 100 and complete:
+            return Column(name, "number", "int", doubt="every row has another whole number: an id?")
+        if np.abs(numbers).max(initial=0) >= EXACT:
+            return Column(name, "id", "int", doubt="whole numbers of more digits than can be reckoned with: an id?")
+        if IDS.search(name) and distinct > max(100, 0.5 * len(known)):
+            return Column(name, "id", "int", doubt="most rows have another number, as ids have")
+        dates = _date_numbers(known, name)
+        if dates is not None:
+            return dates
+        if POSTAL.search(name):
+            return Column(name, "category", "int", doubt="a code of digits: a category, not a number")
+        if set(values) <= {0.0, 1.0} or (CODED.search(name) and distinct <= CODES):
+            return Column(name, "category", "int", doubt="" if set(values) <= {0.0, 1.0} else "numbers that are codes?")
+    return Column(name, "number", kind, decimals=digits, form=form, doubt=doubt)
 
 
-def _date(times: pd.Series, name: str, form: str = "") -> Column:
+def _date_numbers(known: pd.Series, name: str) -> Column | None:
+    """The column of whole numbers that are dates, such as 20230623; None if they are none."""
+    numbers = known.to_numpy(np.float64)
+    if not ((numbers >= 19_000_101) & (numbers <= 21_001_231)).all():
+        return None
+    texts = known.astype("int64").astype("str")
+    times = forms.read_dates(texts, "%Y%m%d")
+    if times.isna().any():
+        return None
+    doubt = "numbers of eight digits that are all dates: read as such"
+    return dataclasses.replace(date_of(times, name, "%Y%m%d"), doubt=doubt)
+
+
+def date_of(times: pd.Series, name: str, form: str = "", doubt: str = "") -> Column:
+    """The column of datetime64 values, with or without a time of day."""
     zone = str(times.dt.tz) if times.dt.tz is not None else ""
     clock = times.dt.tz_localize(None) if zone else times
-    seconds = clock.to_numpy("datetime64[s]").astype(np.int64) % DAY
+    seconds = clock.dropna().to_numpy("datetime64[s]").astype(np.int64) % DAY
+    if "%" in form and "%H" not in form and "%I" not in form:
+        seconds = seconds[:0]
     if not seconds.any():
-        return Column(name, "date", "date", form=form, zone=zone)
-    return Column(name, "date", "time", form=form, zone=zone, step=step_of(np.unique(seconds)))
+        return Column(name, "date", "date", form=form, zone=zone, doubt=doubt)
+    if not doubt and bool((clock.dropna().dt.microsecond != 0).any()):
+        doubt = "fractions of a second are dropped"
+    return Column(name, "date", "time", form=form, zone=zone, step=step_of(np.unique(seconds)), doubt=doubt)
+
+
+def seconds_of(spans: pd.Series, name: str, kind: str, form: str, doubt: str = "") -> Column:
+    """A time of day alone (kind 'clock') or a duration ('span')."""
+    seconds = np.unique(spans.dropna().to_numpy("timedelta64[s]").astype(np.int64))
+    return Column(name, "number", kind, form=form, step=step_of(seconds), doubt=doubt)
+
+
+def _keeps_zeros(texts: pd.Series) -> bool:
+    """Are these digits with zeros in front, or more than a number holds: codes, not numbers?"""
+    digits = texts.str.fullmatch(r"\s*[+-]?\d+\s*")
+    if digits.mean() < forms.MOSTLY:
+        return False
+    clean = texts[digits].str.strip()
+    return bool(clean.str.fullmatch(r"0\d+").any() or (clean.str.len() > 15).any())
+
+
+def _number_of(texts: pd.Series) -> tuple[Column, pd.Series] | None:
+    """The column of texts that are numbers, and the numbers; None if they are none."""
+    found = forms.number_form(texts)
+    if found is None:
+        return None
+    numbers = forms.Notation.of(found.form).read(texts)
+    digits = decimals_of(numbers.dropna().to_numpy())
+    return Column("", "number", "int" if digits == 0 else "float", decimals=digits, form=found.form, doubt=found.doubt), numbers
+
+
+def odd_ones(texts: pd.Series, parsed: pd.Series, what: str, share: float) -> str | None:
+    """A sentence on the texts that are not `what`; None if they are too many to be anything but other values.
+
+    Args:
+        parsed: the values, missing where a text is none.
+        share: of the texts that are.
+    """
+    odd = texts[parsed.isna()]
+    if not len(odd):
+        return ""
+    if share < 0.99 and odd.nunique() > ODD:
+        return None
+    shown = ", ".join(quoted(text[:30]) for text in odd.unique()[:3])
+    rows = ", ".join(f"{int(row) + 1:,}" for row in odd.index[:3])
+    more = ", ..." if len(odd) > 3 else ""
+    values, holds = ("1 value is", "row") if len(odd) == 1 else (f"{len(odd):,} values are", "rows")
+    return f"{values} no {what} ({shown}; {holds} {rows}{more}): taken for missing"
 
 
 def _text(texts: pd.Series, name: str, distinct: int, complete: bool) -> Column:
+    """What is written as text: a number, a date, a time of day, a duration, or a real text."""
+    if _keeps_zeros(texts) or (POSTAL.search(name) and texts.str.contains(r"\d").mean() > 0.5):
+        dates = forms.date_form(texts) if texts.str.fullmatch(r"\d{14}").all() else None
+        return _typed_dates(texts, name, dates) if dates is not None else _words(texts, name, distinct, complete, codes=True)
+    mixed = ""
+    found = forms.number_form(texts)
+    if found is not None:
+        numbers = forms.Notation.of(found.form).read(texts)
+        odd = odd_ones(texts, numbers, "number", found.share)
+        if odd is not None and not (found.form and distinct <= 3 and re.search("[a-z]{3}", found.form)):
+            known = numbers.dropna()
+            return _number(known, name, complete and not odd, _rises(known), found.form, _both(found.doubt, odd))
+        mixed = "numbers and words in one column" if odd is None else ""
+    found = forms.clock_form(texts)
+    if found is not None:
+        times = forms.read_clocks(texts, found.form)
+        odd = odd_ones(texts, times, "time of day", found.share)
+        if odd is not None:
+            return seconds_of(times, name, "clock", found.form, odd)
+    found = forms.span_form(texts)
+    if found is not None:
+        spans = forms.read_spans(texts, found.form)
+        odd = odd_ones(texts, spans, "duration", found.share)
+        if odd is not None:
+            return seconds_of(spans, name, "span", found.form, odd)
+    found = forms.date_form(texts)
+    if found is not None:
+        column = _typed_dates(texts, name, found)
+        if column is not None:
+            return column
+        mixed = "dates and words in one column"
+    return _words(texts, name, distinct, complete, mixed or _mixture(texts))
+
+
+def _typed_dates(texts: pd.Series, name: str, found: Found) -> Column | None:
+    times = forms.read_dates(texts, found.form)
+    odd = odd_ones(texts, times, "date", found.share)
+    return None if odd is None else date_of(times, name, found.form, _both(found.doubt, odd))
+
+
+def _both(first: str, second: str) -> str:
+    return "; ".join(filter(None, (first, second)))
+
+
+def _mixture(texts: pd.Series) -> str:
+    """A sentence on numbers among words, and on numbers with several units; '' where there are none."""
+    few = texts.iloc[: forms.FIRST]
+    if few.nunique() <= 3:
+        return ""
+    parts = few.str.extract(r"^\s*[-+]?[\d.,]*\d\s*([^\d\s]*)\s*$")[0].dropna()
+    if len(parts) < 0.1 * len(few):
+        return ""
+    units = [unit for unit in parts.value_counts().index[:4] if unit]
+    if len(parts) > forms.MOSTLY * len(few) and units and few.str.contains(r"\d\s*[^\d\s]+\s*$").mean() > 0.5:
+        return f"numbers with several units ({', '.join(units)}): taken as they are written"
+    plain = few.str.fullmatch(r"\s*[-+]?\d+(?:[.,]\d+)?\s*")
+    if not 0.1 < plain.mean() < 1:
+        return ""
+    number, word = few[plain].index[0], few[~plain].index[0]
+    rows = f"row {int(number) + 1:,} holds {quoted(few[number][:30])}, row {int(word) + 1:,} {quoted(few[word][:30])}"
+    return f"numbers and words in one column ({rows}): taken as they are written"
+
+
+def _words(texts: pd.Series, name: str, distinct: int, complete: bool, mixed: str = "", codes: bool = False) -> Column:
     """A category, an id or free text."""
-    lengths = texts.str.len()
+    lengths, count = texts.str.len(), len(texts)
     spaced = float(texts.str.contains(WORDS).mean())
-    if distinct == len(texts) and complete and len(texts) > FEW and spaced < 0.1 and lengths.max() <= 64:
-        return Column(name, "id", "text", form=pattern_of(texts))
-    if distinct > 0.5 * len(texts) and len(texts) > 100 and (lengths.mean() > 40 or spaced > 0.9):
-        return Column(name, "text", "text", doubt="nearly every row has other words: passed over" if complete else "")
-    doubt = (
-        "nearly every row has another value: a category?" if distinct > 0.9 * len(texts) and len(texts) > 100 else ""
-    )
-    return Column(name, "category", "text", doubt=doubt)
+    if texts.str.fullmatch(JSON).mean() >= forms.MOSTLY:
+        return Column(name, "text", "text", doubt="lists or JSON: passed over")
+    short = spaced < 0.1 or (codes and lengths.max() <= 24)
+    if count > FEW and short and lengths.max() <= 64:
+        if distinct == count and complete:
+            return Column(name, "id", "text", form=pattern_of(texts))
+        if distinct > 0.9 * count and count > 100 and (IDS.search(name) or texts.str.contains(r"\d").mean() > 0.9):
+            return Column(name, "id", "text", form=pattern_of(texts), doubt=_both(mixed, "nearly every row has another value: an id?"))
+    if distinct > 0.5 * count and count > 100 and (lengths.mean() > 40 or spaced > 0.9):
+        return Column(name, "text", "text", doubt="free text, nearly every row has other words: passed over")
+    doubt = "nearly every row has another value: a category?" if distinct > 0.9 * count and count > 100 else ""
+    return Column(name, "category", "text", doubt=_both(mixed, doubt))
 
 
 def pattern_of(texts: pd.Series) -> str:
@@ -129,36 +299,7 @@ def pattern_of(texts: pd.Series) -> str:
         if len(seen) == 1:
             out += f"\\{place[0]}"
             continue
-        out += next(
-            (sign for test, sign in classes if all(map(test, seen))), "*" if all(c.isalnum() for c in seen) else ""
-        )
+        out += next((sign for test, sign in classes if all(map(test, seen))), "*" if all(c.isalnum() for c in seen) else "")
         if not out or (out[-1] not in "9Aa*"):
             return ""
     return out
-
-
-FORMS = (
-    "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S%z",
-    "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
-    "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M:%S", "%d %b %Y", "%b %d %Y", "%B %d %Y", "%d %B %Y", "%d-%b-%Y", "%d.%m.%y", "%m/%d/%y",
-)  # fmt: skip
-
-
-def parse_dates(texts: pd.Series) -> tuple[pd.Series, str] | None:
-    """Texts as dates, and the form that they are all written in; None where there is no such form."""
-    import pandas as pd
-
-    first = texts.iloc[:200]
-    if not first.str.contains(r"\d").all() or first.str.len().max() > 40:
-        return None
-    for form in FORMS:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for part in (first, texts):
-                times = pd.to_datetime(part, format=form, errors="coerce", utc=form.endswith("%z"))
-                if times.isna().any():
-                    break
-            else:
-                return times, form
-    return None

@@ -1,0 +1,317 @@
+"""How numbers, dates, times of day and durations are written as text: found, read, and written again."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganvas.core.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIRST = 2_000  # texts that a form is looked for in, before it is tried on all
+MOSTLY = 0.9  # share of the texts that must have a form; the others are no such values, and said to be so
+PLAIN = "1234.5"  # the form of a number that computers write
+CURRENCIES = "€ $ £ ¥ ₹ EUR USD GBP CHF US$ JPY SEK NOK DKK PLN CZK Fr. kr".split()
+SIGNS = "\u00a0\u202f"  # spaces that do not break, which stand between thousands
+# separator of thousands and point, the usual first: where two forms fit equally many texts the first is taken
+NOTATIONS = [("", "."), ("", ","), (",", "."), (".", ","), *((s, p) for s in (" ", "'", *SIGNS, "’") for p in ",.")]
+DATES = (
+    "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S%z",
+    "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f",
+    "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%d %H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d %H:%M", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y %H:%M",
+    "%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S",
+    "%d-%m-%Y %H:%M", "%d-%m-%Y %H:%M:%S", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p", "%d %b %Y", "%d %B %Y",
+    "%b %d %Y", "%B %d %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y %H:%M", "%b-%Y", "%b %Y",
+    "%B %Y", "%m/%Y", "%Y-%m", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%Y%m%d", "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S",
+    "%a, %d %b %Y %H:%M:%S %z", "%a %b %d %H:%M:%S %Y",
+)  # fmt: skip
+CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I %p")
+SPANS = {  # durations: how they are written, and the pattern of days, hours, minutes and seconds
+    "H:M:S": r"(?P<d>)(?P<h>\d{1,6}):(?P<m>[0-5]?\d):(?P<s>[0-5]\d)(?:\.\d+)?",
+    "H:M": r"(?P<d>)(?P<h>\d{1,6}):(?P<m>[0-5]\d)(?P<s>)",
+    "D days H:M:S": r"(?:(?P<d>\d{1,6}) days? ?)(?:(?P<h>\d{1,2}):(?P<m>[0-5]?\d):(?P<s>[0-5]?\d)(?:\.\d+)?)?",
+    "PTHMS": r"P(?:(?P<d>\d{1,6})D)?(?:T(?:(?P<h>\d{1,6})H)?(?:(?P<m>\d{1,6})M)?(?:(?P<s>\d{1,9})(?:\.\d+)?S)?)?",
+    "Hh Mm Ss": r"(?P<d>)(?=\d)(?:(?P<h>\d{1,6})h ?)?(?:(?P<m>\d{1,6})m(?:in)? ?)?(?:(?P<s>\d{1,9})s)?",
+}
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How numbers are written. In a column's card it is how 1234.5 would be: '€ 1.234,5'."""
+
+    before: str = ""
+    thousands: str = ""
+    point: str = "."
+    after: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.before}1{self.thousands}234{self.point}5{self.after}"
+
+    @classmethod
+    def of(cls, form: str) -> Notation:
+        """The notation of a form.
+
+        Raises:
+            UserError: it is none.
+        """
+        found = re.fullmatch(r"([^\d]{0,12})1([.,'’ \u00a0\u202f]?)234([.,])5([^\d]{0,20})", form or PLAIN)
+        if found is None or found[2] == found[3]:
+            raise UserError(f"{form[:60]!r} is no form of a number: write how 1234.5 would be written, as '€ 1.234,5'.")
+        return cls(*found.groups())
+
+    @property
+    def pattern(self) -> str:
+        """A regular expression that a number's text matches, without what is before and after it."""
+        point, gap = re.escape(self.point), re.escape(self.thousands)
+        tail = rf"(?:{point}\d+)?"
+        if not self.thousands:
+            power = r"(?:[eE][+-]?\d{1,3})?" if self.point == "." else ""
+            return rf"[+-]?(?:\d+(?:{point}\d*)?|{point}\d+){power}"
+        return rf"[+-]?(?:\d{{1,3}}(?:{gap}\d{{3}})+|\d+){tail}"
+
+    def read(self, texts: pd.Series) -> pd.Series:
+        """Texts -> float64; NaN where one is no such number."""
+        import pandas as pd
+
+        clean = texts.str.strip()
+        for affix, strip in ((self.before, "removeprefix"), (self.after, "removesuffix")):
+            if affix.strip():  # before or after the sign, with and without a space
+                clean = getattr(clean.str, strip)(affix.strip()).str.strip()
+        if (self.before, self.thousands, self.point, self.after) != ("", "", ".", ""):
+            good = clean.str.fullmatch(self.pattern)
+            clean = clean.where(good.fillna(False).astype(bool))
+            if self.thousands:
+                clean = clean.str.replace(self.thousands, "", regex=False)
+            clean = clean.str.replace(self.point, ".", regex=False)
+            return pd.to_numeric(clean, errors="coerce").astype("float64")
+        numbers = pd.to_numeric(clean, errors="coerce").astype("float64")
+        odd = ~np.isfinite(numbers) & clean.notna()  # 'inf' and 'nan' are words here
+        return numbers.mask(odd) if odd.any() else numbers
+
+    def write(self, number: float, decimals: int) -> str:
+        """The text of a number; decimals: -1: as many as it has."""
+        text = repr(float(number)) if decimals < 0 else f"{number:.{decimals}f}"
+        whole, _, rest = text.lstrip("-").partition(".")
+        if self.thousands and whole.isdecimal():
+            whole = f"{int(whole):,}".replace(",", self.thousands)
+        sign = "-" if text.startswith("-") else ""
+        return f"{sign}{self.before}{whole}{self.point + rest if rest else ''}{self.after}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The form of some texts, how many of them have it, and why it is a guess ('': it is not)."""
+
+    form: str
+    share: float
+    doubt: str = ""
+
+
+def number_form(texts: pd.Series) -> Found | None:
+    """The form that most of these texts have as numbers; None where fewer than MOSTLY have one.
+
+    Args:
+        texts: without missing ones.
+    """
+    few = texts.iloc[:: max(1, len(texts) // FIRST)].iloc[:FIRST].str.strip()
+    before, after = _affixes(few)
+    inner = few
+    for affix, strip in ((before, "removeprefix"), (after, "removesuffix")):
+        inner = getattr(inner.str, strip)(affix.strip()).str.strip() if affix.strip() else inner
+    best, most = None, 0.0
+    for thousands, point in NOTATIONS:
+        notation = Notation(before, thousands, point, after)
+        share = float(inner.str.fullmatch(notation.pattern).mean())
+        if share > most:
+            best, most = notation, share
+        if most == 1.0:
+            break
+    if best is None or most < MOSTLY:
+        return None
+    best, doubt = _threes(inner, best)
+    share = float(best.read(texts).notna().mean())
+    form = "" if str(best) == PLAIN else str(best)
+    return Found(form, share, doubt) if share >= MOSTLY else None
+
+
+def _affixes(few: pd.Series) -> tuple[str, str]:
+    """A currency or a unit before and after most numbers; '' for none."""
+    parts = few.str.extract(r"^([^\d]*?)([-+]?[.,]?\d(?:[\d.,'’ \u00a0\u202f]*\d)?)([^\d]*)$")
+    known = parts.dropna()
+    if len(known) < MOSTLY * len(few) or not len(known):
+        return "", ""
+    before = known[0].str.replace(r"[-+]\s*$", "", regex=True).str.replace(r"^[-+]", "", regex=True).value_counts()
+    after = known[2].value_counts()
+    first, last = str(before.index[0]), str(after.index[0])
+    if first.strip() not in CURRENCIES or before.iloc[0] < MOSTLY * len(few):
+        first = ""
+    if len(last) > 20 or after.iloc[0] < MOSTLY * len(few) or set(last) <= set(".,-+/: "):
+        last = ""
+    return first, last
+
+
+def _threes(inner: pd.Series, notation: Notation) -> tuple[Notation, str]:
+    """What '1,234' means where every number has one comma (or point) with three digits after it: a guess."""
+    if notation.thousands:
+        return notation, ""
+    mark = re.escape(notation.point)
+    marked = inner[inner.str.contains(mark)]
+    if not len(marked) or not marked.str.fullmatch(rf"[+-]?[1-9]\d{{0,2}}{mark}\d{{3}}").all():
+        return notation, ""
+    if inner.str.fullmatch(r"[+-]?\d{4,}").any():
+        return notation, ""  # such numbers have no separators here
+    if notation.point == ",":
+        return Notation(notation.before, ",", ".", notation.after), "1,234 is read as 1234, not as 1.234"
+    return notation, "1.234 is read as a decimal number, not as 1234" if len(marked) > 20 else ""
+
+
+def date_form(texts: pd.Series) -> Found | None:
+    """The form in which most of these texts are dates; None where there is none."""
+    few = texts.iloc[:: max(1, len(texts) // 200)].iloc[:200].str.strip()
+    if few.str.len().max() > 40 or few.str.contains(r"\d").mean() < MOSTLY or not few.str.len().min():
+        return None
+    plain = bool(few.str.fullmatch(r"\d+").mean() >= MOSTLY)
+    fitting = []
+    for form in DATES:
+        if plain and (not re.fullmatch(r"[%\w]+", form) or "%b" in form):
+            continue
+        share = float(read_dates(few, form).notna().mean())
+        if share >= MOSTLY:
+            fitting.append((share, form))
+    fitting = [(float(read_dates(texts, form).notna().mean()), form) for _, form in fitting]
+    if not fitting or max(fitting, key=lambda pair: pair[0])[0] < MOSTLY:
+        return None
+    share, form = max(fitting, key=lambda pair: pair[0])  # the first of those with the same share
+    years = read_dates(texts, form).dt.year
+    if plain and not years.dropna().between(1900, 2100).all():
+        return None  # numbers of eight digits
+    other = [f for s, f in fitting if s == share and f != form and set(f) == set(form)]
+    swapped = form.index("%d") > form.index("%m") if {"%d", "%m"} <= set(re.findall("%.", form)) else False
+    doubt = ""
+    if other and not form.startswith("%Y"):
+        order = "month/day" if swapped else "day/month"
+        doubt = f"day and month cannot be told apart: read as {order} ({form}, and not {other[0]})"
+    elif plain:
+        doubt = "numbers of so many digits that are all dates: read as such"
+    return Found(form, share, doubt)
+
+
+def read_dates(texts: pd.Series, form: str) -> pd.Series:
+    """Texts -> datetime64; NaT where one is no such date. Where the form has a zone they are in UTC."""
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pd.to_datetime(texts.str.strip(), format=form, errors="coerce", utc=form.endswith("%z"))
+
+
+def clock_form(texts: pd.Series) -> Found | None:
+    """The form in which most of these texts are times of day."""
+    few = texts.iloc[:FIRST]
+    if not few.str.contains(r"\d", regex=True).all() or few.str.len().max() > 15:
+        return None
+    for form in CLOCKS:
+        if read_clocks(few, form).notna().mean() >= MOSTLY:
+            share = float(read_clocks(texts, form).notna().mean())
+            if share >= MOSTLY:
+                return Found(form, share)
+    return None
+
+
+def read_clocks(texts: pd.Series, form: str) -> pd.Series:
+    """Texts -> timedelta64 since midnight."""
+    times = read_dates(texts, form)
+    return times - times.dt.normalize()
+
+
+def span_form(texts: pd.Series) -> Found | None:
+    """The form in which most of these texts are durations."""
+    few = texts.iloc[:FIRST]
+    if few.str.len().max() > 30:
+        return None
+    for form, pattern in SPANS.items():
+        if few.str.fullmatch(pattern).mean() >= MOSTLY and few.str.contains(r"\d").mean() >= MOSTLY:
+            share = float(read_spans(texts, form).notna().mean())
+            if share >= MOSTLY:
+                return Found(form, share)
+    return None
+
+
+def read_spans(texts: pd.Series, form: str) -> pd.Series:
+    """Texts -> timedelta64, whole seconds."""
+    import pandas as pd
+
+    if form not in SPANS:
+        raise UserError(f"{form[:60]!r} is no form of a duration: {', '.join(SPANS)} are.")
+    pattern = SPANS[form].replace("(?=\\d)", "")
+    good = texts.str.fullmatch(pattern).fillna(False).astype(bool) & texts.str.contains(r"\d").fillna(False).astype(bool)
+    parts = texts.where(good).str.extract(f"^{pattern}$")
+    seconds = np.zeros(len(texts))
+    for name, unit in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        seconds += pd.to_numeric(parts[name], errors="coerce").fillna(0).to_numpy() * unit
+    found = pd.Series(seconds.astype("int64").astype("timedelta64[s]"), index=texts.index, name=texts.name)
+    return found.mask(~good)
+
+
+def write_span(seconds: int, form: str) -> str:
+    """A duration as text."""
+    days, rest = divmod(seconds, 86_400)
+    if form == "D days H:M:S":
+        return f"{days} days {rest // 3_600:02d}:{rest % 3_600 // 60:02d}:{rest % 60:02d}"
+    hours, minutes, left = seconds // 3_600, seconds % 3_600 // 60, seconds % 60
+    if form == "H:M":
+        return f"{hours}:{minutes:02d}"
+    if form == "PTHMS":
+        text = f"{f'{hours}H' * bool(hours)}{f'{minutes}M' * bool(minutes)}{f'{left}S' * bool(left)}"
+        return f"PT{text or '0S'}"
+    if form == "Hh Mm Ss":
+        parts = (f"{hours}h" * bool(hours), f"{minutes}m" * bool(minutes), f"{left}s" * bool(left))
+        return " ".join(filter(None, parts)) or "0s"
+    return f"{hours}:{minutes:02d}:{left:02d}"
+
+
+def written(frame: pd.DataFrame, columns: Sequence[Any]) -> pd.DataFrame:
+    """Rows as they are to be written: numbers, dates, times of day and durations as text in their columns' forms.
+
+    Args:
+        frame: as `TableSpec.decode` or `read.typed` give it; columns that are not in it are passed over.
+        columns: of `columns.Column`.
+    """
+    changed = {c.name: _written(frame[c.name], c) for c in columns if c.form and c.name in frame}
+    return frame.assign(**{k: v for k, v in changed.items() if v is not None}) if changed else frame
+
+
+def _written(series: pd.Series, column: Any) -> pd.Series | None:
+    import pandas as pd
+    from pandas.api import types
+
+    if column.kind == "date" and types.is_datetime64_any_dtype(series):
+        clean = column.form.replace(".%f", "")
+        if "%z" in clean and series.dt.tz is None:
+            series = series.dt.tz_localize("UTC")
+        return series.dt.strftime(clean)
+    if column.kind != "number":
+        return None
+    known = series.dropna()
+    if column.type in ("clock", "span"):
+        if not types.is_timedelta64_dtype(series):
+            return None
+        seconds = known.dt.total_seconds().astype("int64")
+        if column.type == "span":
+            texts = [write_span(s, column.form) for s in seconds.to_numpy()]
+        else:
+            texts = (pd.Timestamp(0) + known).dt.strftime(column.form.replace(".%f", "")).tolist()
+    elif types.is_numeric_dtype(series):
+        notation = Notation.of(column.form)
+        texts = [notation.write(n, column.decimals) for n in known.to_numpy(dtype=np.float64)]
+    else:
+        return None
+    return pd.Series(texts, index=known.index, dtype="str", name=series.name).reindex(series.index)
