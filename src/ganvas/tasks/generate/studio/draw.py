@@ -19,13 +19,8 @@ from ganvas.images import tensors as im
 from ganvas.tasks.generate.latent.write import write
 from ganvas.tasks.generate.model import Model
 
-<<<<<<< HEAD
 PICTURES = 256  # in one request, at most
 LETTERS = 60  # in a text, at most
-=======
-PICTURES = 256  # generated at once, at most
-LETTERS = 60  # characters of a text, at most
->>>>>>> w-f
 
 
 def draw(model: Model, numbers: list[int], kind: str | None, truncation: float | None, columns: int) -> bytes:
@@ -36,7 +31,6 @@ def draw(model: Model, numbers: list[int], kind: str | None, truncation: float |
     """
     if not 0 < len(numbers) <= PICTURES:
         raise UserError(f"{len(numbers)} pictures at once: from 1 to {PICTURES} are possible.")
-<<<<<<< HEAD
     pictures = model.pictures(numbers, kind if model.class_names else None, truncation)
     if columns:
         return sheets.png(sheets.grid(pictures, max(1, min(columns, len(pictures)))))
@@ -44,31 +38,15 @@ def draw(model: Model, numbers: list[int], kind: str | None, truncation: float |
     with zipfile.ZipFile(buffer, "w") as file:
         for number, picture in zip(numbers, pictures, strict=True):
             file.writestr(f"seed{number:06d}{suffix}.png", uploads.tensor_png(picture))
-=======
-    images = model.pictures(numbers, kind if model.class_names else None, truncation)
-    if columns:
-        return sheets.png(sheets.grid(images, max(1, min(columns, len(images)))))
-    buffer, end = io.BytesIO(), f"-{safe(kind or '')}" if kind in model.class_names else ""
-    with zipfile.ZipFile(buffer, "w") as file:
-        for number, picture in zip(numbers, images, strict=True):
-            file.writestr(f"seed{number:06d}{end}.png", uploads.tensor_png(picture))
->>>>>>> w-f
     return buffer.getvalue()
 
 
 @torch.inference_mode()
 def walk(model: Model, corners: list[int], x: float, y: float, kinds: list[str] | None) -> bytes:
-<<<<<<< HEAD
     """The picture at a point of the map whose corners are four seeds; x, y in 0..1.
 
     Args:
         kinds: the class of each corner (none: the first); between two classes the picture is a mixture of both.
-=======
-    """The picture at a position on the map whose corners are four seeds; x, y in 0..1.
-
-    Args:
-        kinds: the class of each corner (none: the first); between corners of different classes they are mixed.
->>>>>>> w-f
     """
     if len(corners) != 4 or not (0 <= x <= 1 and 0 <= y <= 1):
         raise UserError("A place on the map has four corner seeds, and x and y between 0 and 1.")
@@ -85,11 +63,7 @@ def walk(model: Model, corners: list[int], x: float, y: float, kinds: list[str] 
 def blend(corners: Tensor, weights: Tensor) -> Tensor:
     """Latent vectors [4, dim] of the corners (top left, top right, bottom left, bottom right) -> [dim].
 
-<<<<<<< HEAD
     The weights, those of bilinear interpolation, are scaled so that their squares add up to 1: the point is then as far
-=======
-    The weights, those of bilinear interpolation, are scaled so that their squares add up to 1: the point stays as far
->>>>>>> w-f
     from the origin as a normal vector is.
     """
     return (weights / weights.square().sum().sqrt()) @ corners

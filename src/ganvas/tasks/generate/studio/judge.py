@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """The discriminator in the studio: verdicts on pictures, and a game against a fresh classifier."""
-=======
-"""The discriminator in the studio: it rates a picture; in the game a fresh classifier plays against a person."""
->>>>>>> w-f
 
 from __future__ import annotations
 
@@ -28,28 +24,17 @@ from ganvas.tasks.generate.detect import detector as detection
 from ganvas.tasks.generate.evaluate import source as sources
 from ganvas.tasks.generate.model import Model
 
-<<<<<<< HEAD
 NEAREST = 4  # training images that are shown beside the user's picture
 PORTION = 1_000  # of them at once
 SEARCHED = 20_000  # training images among which the nearest are searched
 LEARNED = 2_000  # real and generated pictures, each, from which the game's fresh classifier learns
-=======
-NEAREST = 4  # training images that are shown beside a rated picture
-PORTION = 1_000  # training images that are compared at once
-SEARCHED = 20_000  # training images that are searched for the nearest
-LEARNED = 2_000  # real and generated pictures each that the game's fresh classifier learns from
->>>>>>> w-f
 
 Allowed = Callable[[object], None]  # raises a UserError if data that a card names must not be read
 
 
 @dataclass(frozen=True)
 class _Source:
-<<<<<<< HEAD
     """A model, and which data may be read; equal for the same file with the same modification time."""
-=======
-    """A model and the check of which data may be read, as a cache key: equal for the same state of the same file."""
->>>>>>> w-f
 
     path: str
     changed: int
@@ -70,11 +55,7 @@ class _Source:
 
 
 def judge(model: Model, content: bytes, allowed: Allowed) -> dict[str, Any]:
-<<<<<<< HEAD
     """The detector's verdict on a picture, the nearest training images, and a map of the pixels that matter.
-=======
-    """The detector's verdict on a picture, the nearest training images, and a map of the places that matter.
->>>>>>> w-f
 
     Args:
         allowed: which data may be read; see `source.trained_on`.
@@ -82,24 +63,20 @@ def judge(model: Model, content: bytes, allowed: Allowed) -> dict[str, Any]:
     detector = model.detector_for(0.05)
     picture = torch.from_numpy(uploads.fitted(content, model.spec).copy())
     verdict = model.detect(picture[None])[0]
-    nearest, missing = _nearest(_Source.of(model, allowed), picture)
+    near, why = _nearest(_Source.of(model, allowed), picture)
     return {
         "probability": verdict.probability,
         "verdict": verdict.kind,
         "thresholds": detector.thresholds(0.05),
         "picture": uploads.tensor_png(picture),
         "heat": _heat(model, detector, picture),
-        "nearest": nearest,
-        "missing": missing,
+        "nearest": near,
+        "missing": why,
     }
 
 
 def _heat(model: Model, detector: detection.Detector, picture: Tensor) -> bytes:
-<<<<<<< HEAD
     """Where a small change would affect the verdict most: the size of the gradient, over the picture in grey."""
-=======
-    """Where a small change moves the verdict most: the gradient's size, drawn over the picture in grey."""
->>>>>>> w-f
     device = next(model.discriminator.parameters()).device
     x = im.to_float(picture[None].to(device)).requires_grad_(True)
     with torch.enable_grad():
@@ -115,11 +92,7 @@ def _heat(model: Model, detector: detection.Detector, picture: Tensor) -> bytes:
 
 
 def _nearest(source: _Source, picture: Tensor) -> tuple[list[bytes], str]:
-<<<<<<< HEAD
     """The training images that are nearest by pixels; if they cannot be read, none and the reason."""
-=======
-    """The training images nearest by pixels; none, and the reason, where they cannot be read."""
->>>>>>> w-f
     try:
         candidates = _train_images(source)
     except UserError as error:
@@ -134,16 +107,12 @@ def _nearest(source: _Source, picture: Tensor) -> tuple[list[bytes], str]:
 @functools.lru_cache(maxsize=2)
 def _train_images(source: _Source) -> Tensor:
     real = source.data()
-    count = min(len(real.train.images), SEARCHED, 400_000_000 // real.train.images[:1].numel())
-    return real.train.images[:count]
+    most = min(len(real.train.images), SEARCHED, 400_000_000 // real.train.images[:1].numel())
+    return real.train.images[:most]
 
 
 def game(model: Model, seed: int, count: int, allowed: Allowed) -> dict[str, Any]:
-<<<<<<< HEAD
     """`count` pictures, half real and half generated, in random order, and a fresh classifier's answers.
-=======
-    """`count` pictures in random order, half of them real, and the answers of a fresh classifier.
->>>>>>> w-f
 
     Args:
         allowed: as for `judge`.
@@ -154,19 +123,11 @@ def game(model: Model, seed: int, count: int, allowed: Allowed) -> dict[str, Any
     if len(held_out) < 40:
         raise UserError(f"{len(held_out)} held-out pictures are too few for a game; 40 are needed.")
     rng = random.Random(seed)
-<<<<<<< HEAD
     network, mean, spread, kept_back = _classifier(source)
     chosen = rng.sample(kept_back, count // 2)
     numbers = [rng.randrange(1_000_000, 2_000_000) for _ in chosen]  # seeds that the classifier has not learned from
     classes = None if labels is None or not model.class_names else [int(labels[i]) for i in chosen]
     fakes = model.pictures(numbers, classes)
-=======
-    network, mean, spread, unseen = _classifier(source)
-    chosen = rng.sample(unseen, count // 2)
-    numbers = [rng.randrange(1_000_000, 2_000_000) for _ in chosen]  # seeds that the classifier has not learned from
-    kinds = None if labels is None or not model.class_names else [int(labels[i]) for i in chosen]
-    fakes = model.pictures(numbers, kinds)
->>>>>>> w-f
     mixed = torch.cat([held_out[chosen], fakes])
     order = list(range(len(mixed)))
     rng.shuffle(order)
@@ -181,28 +142,18 @@ def game(model: Model, seed: int, count: int, allowed: Allowed) -> dict[str, Any
 
 @functools.lru_cache(maxsize=1)
 def _classifier(source: _Source) -> tuple[nn.Module, Tensor, Tensor, list[int]]:
-<<<<<<< HEAD
     """A network trained to tell this model's pictures from held-out ones.
 
     Returns:
         The network; mean and spread by which pictures are standardised; held-out images that it has not learned from.
     """
-=======
-    """A classifier of this model's and held-out pictures, its scaling, and the held-out pictures it never saw."""
->>>>>>> w-f
     model, real = source.model, source.data()
     held_out, labels = real.held_out.images, real.held_out.labels
     order = torch.randperm(len(held_out), generator=seeds.generator(0, "game"))
     count = min(LEARNED, len(held_out) * 2 // 3)
-<<<<<<< HEAD
     learned, kept_back = order[:count], order[count:].tolist()
     classes = None if labels is None or not model.class_names else labels[learned].tolist()
     fakes = model.pictures(range(count), classes)
-=======
-    learned, unseen = order[:count], order[count:].tolist()
-    kinds = None if labels is None or not model.class_names else labels[learned].tolist()
-    fakes = model.pictures(range(count), kinds)
->>>>>>> w-f
     both, is_real = torch.cat([held_out[learned], fakes]), torch.arange(2 * count) < count
     mean, spread = both.float().mean(), both.float().std().clamp_min(1e-6)
     with torch.random.fork_rng():
@@ -219,4 +170,4 @@ def _classifier(source: _Source) -> tuple[nn.Module, Tensor, Tensor, list[int]]:
 
         for _ in two_sample.teach(network, batches(), epochs * rounds):
             pass
-    return network, mean, spread, unseen
+    return network, mean, spread, kept_back
