@@ -29,14 +29,9 @@ class Column:
     Attributes:
         name: as in the table.
         kind: number; category (also yes or no, and categories that have an order); date (with or without a time); id
-<<<<<<< HEAD
-            (made anew, not learned); text (free text: left empty, or drawn from what was seen); constant.
-        type: int, float, text, bool, date (a day) or time (a day and a time of day).
-=======
             (its values are made anew, not learned); text (free text: left empty, or drawn from what was seen); constant.
         type: int, float, text, bool, date (a day), time (a day and a time of day), clock (a time of day alone) or span (a
             duration); the last two are numbers of seconds.
->>>>>>> t-out
         decimals: of a number, digits after the point; -1: as many as there are.
         form: how the source writes its values. Of dates and times of day as for `strftime` ('': ISO 8601), of numbers how
             1234.5 would be written ('': so), of durations one of `forms.SPANS`; of an id, its pattern.
@@ -67,9 +62,7 @@ class Column:
             UserError: an entry that there is not.
         """
         if self.kind not in KINDS or self.type not in TYPES:
-            raise UserError(
-                f"the column {self.name[:60]!r} is of the kind {self.kind[:60]!r} and type {self.type[:60]!r}."
-            )
+            raise UserError(f"the column {self.name[:60]!r} is of the kind {self.kind[:60]!r} and type {self.type[:60]!r}.")
         if not -1 <= self.decimals <= 18 or not 1 <= self.step <= DAY:
             raise UserError(f"the column {self.name[:60]!r} has {self.decimals} decimals and a step of {self.step}.")
         learned = {"number": 1, "category": 1, "date": 2 if self.type == "time" else 1}.get(self.kind, 0)
@@ -98,19 +91,13 @@ class Column:
 
     def as_text(self, series: pd.Series) -> pd.Series:
         """The values of a category as text; missing ones as NaN."""
-<<<<<<< HEAD
-        return series.dropna().map(self._text).reindex(series.index)
-=======
         if self.type == "text" and series.dtype == "str":
             return series
         known = series.notna()
         texts = series[known].map({True: "true", False: "false"}.get) if self.type == "bool" else series[known].map(self._text)
         return texts.reindex(series.index)
->>>>>>> t-out
 
     def _text(self, value: Any) -> str:
-        if self.type == "bool":
-            return "true" if value else "false"
         if self.type == "int":
             return str(int(value))
         return repr(float(value)) if self.type == "float" else str(value)
@@ -127,8 +114,7 @@ class Column:
             missing = np.isnat(spans)
             return [np.where(missing, np.nan, np.where(missing, 0, spans.astype(np.int64)) // self.step)]
         if self.kind == "number":
-            known: Any = pd.to_numeric(series, errors="coerce")
-            numbers = known.to_numpy(dtype=np.float64, na_value=np.nan)
+            numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
             numbers = np.where(np.isfinite(numbers), numbers, np.nan)
             return [np.round(numbers * 10.0**self.decimals) if self.decimals >= 0 else numbers]
         times = series

@@ -83,10 +83,7 @@ class DataConfig(DataConfigBase):
     delimiter: str = knob("", "of a CSV file: what stands between cells, or tab ('': as it looks)")
     held_out: float = knob(0.1, "share of the rows that is held out", low=0.01, high=0.9)
     rare: int = knob(
-        5,
-        "fewest rows that a value must have to be drawn: rarer ones could give a person away (1: any)",
-        low=1,
-        high=10**6,
+        5, "fewest rows that a value must have to be drawn: rarer ones could give a person away (1: any)", low=1, high=10**6
     )
 
     @classmethod
@@ -153,24 +150,6 @@ def of_frame(frame: pd.DataFrame, name: str, config: DataConfig) -> TableData:
     Raises:
         UserError: it has too few rows, or no column that can be learned.
     """
-<<<<<<< HEAD
-    if len(frame) < FEWEST:
-        raise UserError(f"{name} has {len(frame)} rows: {FEWEST} are the fewest to learn from.")
-    if len(set(map(str, frame.columns))) < len(frame.columns):
-        twice = next(str(c) for c in frame.columns if list(map(str, frame.columns)).count(str(c)) > 1)
-        raise UserError(f"{name} has two columns that are called {twice!r}: give each a name of its own.")
-    frame = frame.rename(columns=str)
-    columns = [recognise(series) for _, series in frame.items()]
-    frame = read.dates(frame, columns)
-    order = torch.randperm(len(frame), generator=seeds.generator(0, "held out rows"))
-    count = max(1, round(len(frame) * config.held_out))
-    held_out, train = order[:count].sort().values, order[count:].sort().values
-    first = frame.iloc[train.numpy()]
-    spec = TableSpec(check([column.fitted(first[column.name], config.rare) for column in columns]))
-    notes = tuple(f"{c.name}: {c.doubt}." for c in columns if c.doubt)
-    samples = spec.encode(frame)
-    return TableData(name, spec, Rows(samples[train]), Rows(samples[held_out]), held_out, notes)
-=======
     return last(loading(read.Rows(read.Frame(frame, name), config.missing), config))
 
 
@@ -270,7 +249,6 @@ def _fitted(column: Column, series: pd.Series, config: DataConfig) -> tuple[Colu
     share = part.rare / max(1, part.rare + sum(part.counts))
     note = f"{share:.0%} of its rows have values that fewer than {rare} rows have: these are not drawn." if share >= 0.05 else ""
     return found, note
->>>>>>> t-out
 
 
 def with_spec(data: TableData, **changes: Any) -> TableData:
