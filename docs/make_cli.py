@@ -10,6 +10,7 @@ from cyclopts import App
 from rich.console import Console
 
 from ganvas.cli import app
+from ganvas.core.console import VERBS, tasks_with
 
 PAGE = Path(__file__).parent / "cli.md"
 HEAD = "# The command line\n\nThis page is written by `make docs` from the program's own help.\n"
@@ -25,11 +26,16 @@ def page() -> str:
     """The help of `ganvas` and of each of its commands as one page."""
     parts = [HEAD]
     for words in [(), *commands(app)]:
+        if len(words) == 1 and words[0] in VERBS:
+            continue  # a command of several tasks: each has its own section
         console = Console(file=io.StringIO(), width=100, force_terminal=False, color_system=None)
         app.help_print(words, console=console)
         text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
         lines = "\n".join(line.rstrip() for line in text.strip().splitlines())
-        parts.append(f"## {' '.join(['ganvas', *words])}\n\n```text\n{lines}\n```\n")
+        title = " ".join(["ganvas", *words])
+        if words and words[0] in VERBS:
+            title = f"ganvas {words[0]}" + (f" (models of the task {words[1]})" if len(tasks_with(words[0])) > 1 else "")
+        parts.append(f"## {title}\n\n```text\n{lines}\n```\n")
     return "\n".join(parts)
 
 

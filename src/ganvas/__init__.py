@@ -17,6 +17,7 @@ from ganvas.core.registry import TASKS
 if TYPE_CHECKING:
     from ganvas.api import train
     from ganvas.core.errors import UserError
+    from ganvas.core.model import load
     from ganvas.export.hub import push
     from ganvas.export.onnx import export
     from ganvas.metrics.figures import Figure, compare
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ganvas.tasks.generate.latent.invert import Inverted, invert
     from ganvas.tasks.generate.latent.walk import walk
     from ganvas.tasks.generate.latent.write import write
-    from ganvas.tasks.generate.model import Model, Verdict, load
+    from ganvas.tasks.generate.model import Model, Verdict
     from ganvas.tasks.restore.files import restore
     from ganvas.tasks.restore.model import Restorer
     from ganvas.tasks.restore.model import load as restorer
@@ -94,7 +95,7 @@ HOMES = {
     "train": "api",
     "Model": "tasks.generate.model",
     "Verdict": "tasks.generate.model",
-    "load": "tasks.generate.model",
+    "load": "core.model",
     "write": "tasks.generate.latent.write",
     "walk": "tasks.generate.latent.walk",
     "Inverted": "tasks.generate.latent.invert",

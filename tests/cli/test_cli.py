@@ -20,7 +20,8 @@ from ganvas import cli
 FLAGS = {  # frozen: a new flag is a decision, not a habit
     "train": ["recipe", "settings", "run", "data", "to", "smoke", "dry_run"],
     "resume": ["folder", "settings", "data", "to"],
-    "sample": ["model", "seeds", "count", "class_", "truncation", "out", "force"],
+    "sample generate": ["model", "seeds", "count", "class_", "truncation", "out", "force"],
+    "sample table": ["model", "count", "seed", "where", "out", "table", "rare", "force"],
     "write": ["model", "text", "seed", "truncation", "out", "force"],
     "walk": [
         "model",
@@ -36,8 +37,8 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
         "force",
     ],
     "invert": ["model", "images", "class_", "out", "force"],
-    "detect": ["model", "images", "alarm", "json", "report", "against", "data", "out", "force"],
-    "expand": ["model", "out", "count", "data", "seed", "repeats", "force"],
+    "detect generate": ["model", "images", "alarm", "json", "report", "against", "data", "out", "force"],
+    "expand generate": ["model", "out", "count", "data", "seed", "repeats", "force"],
     "export": ["model", "out", "web", "force"],
     "push": ["model", "target", "force"],
     "evaluate": [
@@ -57,7 +58,7 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     ],
     "studio": ["runs", "data", "host", "port"],
     "translate": ["model", "images", "out", "to", "sheet", "force"],
-    "restore": ["model", "images", "out", "mask", "colour", "invented", "sheet", "mask_hole", "force"],
+    "restore restore": ["model", "images", "out", "mask", "colour", "invented", "sheet", "mask_hole", "force"],
     "compare": ["sources"],
     "recipes": ["name"],
     "info": ["model"],

@@ -20,6 +20,7 @@ from ganvas.core.model import load
 from ganvas.core.run import Run
 from ganvas.core.samples import Dataset, Preview, Spec
 from ganvas.studio.index import Runs
+from ganvas.tasks.generate.model import load as generator
 
 pytestmark = pytest.mark.long
 
@@ -94,8 +95,9 @@ def test_a_loaded_model_draws(run: Path) -> None:
     assert isinstance(model, points.Points)
     assert model.sample(5).shape == (5, 2)
     assert torch.equal(model.sample(5, seed=3)[1:], model.sample(4, seed=4))
+    assert isinstance(ganvas.load(run), points.Points)
     with pytest.raises(ganvas.UserError, match="is of another kind"):
-        ganvas.load(run)
+        generator(run)
 
 
 def test_a_longer_training_begins_with_its_weights(run: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The display of a running training: live in a terminal, plain lines elsewhere."""
+"""What a person sees while a training runs: a live display in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def time_left(row: dict[str, Any], total: int) -> float:
-    """Seconds until the end at the speed of the last tick."""
+    """Seconds that the rest takes at the speed of the last tick."""
     return max(0, total - row["images"]) / max(row["images_per_second"], 1e-9)
 
 
 def line(row: dict[str, Any], total: int, task: type[Task]) -> str:
     """A log row as a line: progress, the task's figures, and speed."""
-    so_far = f"[{row['images']:,}/{total:,} images, epoch {row['epoch']:.2f}]"
-    timing = f"{row['images_per_second']:.0f} images/s  {duration(time_left(row, total))} left"
+    so_far = f"[{row['images']:,}/{total:,} {task.Spec.noun}, epoch {row['epoch']:.2f}]"
+    timing = f"{row['images_per_second']:.0f} {task.Spec.noun}/s  {duration(time_left(row, total))} left"
     return f"{so_far}  {task.log_line(row)}  {timing}"
 
 
@@ -48,25 +48,26 @@ class Lines:
         pass
 
     def show(self, event: Event) -> None:
-        text = describe(event)
+        text = describe(event, self.task)
         if isinstance(event, Logged):
             text = line(event.row, self.total, self.task)
         if text:
             self.console.print(text, soft_wrap=True)
 
 
-def describe(event: Event) -> str:
+def describe(event: Event, task: type[Task]) -> str:
     """An event as a line of text; empty for events that are not shown."""
+    noun = task.Spec.noun
     if isinstance(event, Started):
-        return f"{'Training' if not event.images else f'Going on after {event.images:,} images'} in {event.folder}"
+        return f"{'Training' if not event.images else f'Going on after {event.images:,} {noun}'} in {event.folder}"
     if isinstance(event, Sampled):
-        return f"Picture after {event.images:,} images: {event.path}"
+        return f"{task.Spec.shown_as} after {event.images:,} {noun}: {event.path}"
     if isinstance(event, Evaluated):
         return event.text
     if isinstance(event, Measured):
         figures = [f"{r['title']} {number(r['value'], r['share'])}" for r in event.rows if r["value"] is not None]
-        text = ", ".join(figures) or "nothing, since each figure needs other pictures (metrics.jsonl says why)"
-        return f"Measured after {event.images:,} images: {text} ({event.rows[0]['protocol']['count']:,} pictures)"
+        text = ", ".join(figures) or f"nothing, since each figure needs other {noun} (metrics.jsonl says why)"
+        return f"Measured after {event.images:,} {noun}: {text} ({event.rows[0]['protocol']['count']:,} {noun})"
     if isinstance(event, Noted):
         return event.text
     if isinstance(event, Warned):
@@ -105,12 +106,12 @@ class Screen:
             self.checks.append({"images": event.images, **event.figures})
         elif isinstance(event, Sampled):
             self.preview = Group(
-                Text(f"after {event.images:,} images", style="dim"),
+                Text(f"after {event.images:,} {self.task.Spec.noun}", style="dim"),
                 *event.preview.lines(self.console.width, _is_plain(self.console)),
             )
         elif isinstance(event, Started | Warned | Measured | Noted):
             self.images = max(self.images, event.images)
-            self.console.print(describe(event))
+            self.console.print(describe(event, self.task))
 
     def render(self) -> RenderableType:
         row = self.rows[-1] if self.rows else {}
@@ -118,10 +119,10 @@ class Screen:
         timing = "warming up"
         if row:
             ahead = duration(time_left({**row, "images": self.images}, self.total))
-            timing = f"{row['images_per_second']:.0f} images/s   {duration(row['seconds'])} so far   {ahead} left"
+            timing = f"{row['images_per_second']:.0f} {self.task.Spec.noun}/s   {duration(row['seconds'])} so far   {ahead} left"
         epoch = f"epoch {self.images / self.rows[-1]['images'] * row['epoch']:.1f}" if row else ""
         bar = ProgressBar(total=self.total, completed=min(self.images, self.total), width=30)
-        head.add_row(Text(self.title, style="bold"), bar, f"{self.images:,} of {self.total:,} images  {epoch}")
+        head.add_row(Text(self.title, style="bold"), bar, f"{self.images:,} of {self.total:,} {self.task.Spec.noun}  {epoch}")
         parts: list[RenderableType] = [head, Text(timing, style="dim")]
         if row:
             headline = self.task.headline(self.rows, self.checks)
@@ -137,5 +138,5 @@ class Screen:
 
 
 def _is_plain(console: Console) -> bool:
-    """Does this terminal lack colours, or characters beyond ASCII?"""
+    """Has this terminal no colours, or no characters beside ASCII?"""
     return console.color_system is None or console.options.ascii_only

@@ -81,7 +81,7 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
     settings
         images=N makes the run longer; nothing else may change.
     data
-        Where the same images lie now, if they were moved.
+        Where the same data lie now, if they were moved.
     to
         For translate: where the pictures of the other kind lie now.
     """
@@ -93,7 +93,7 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
         place, way = getattr(experiment.data, setting), {"source": "--data", "to": "--to"}.get(setting, f"{setting}=")
         if os.path.isabs(place) and not os.path.exists(place):
             raise UserError(
-                f"{folder} learns from {place}, where there is nothing now. Say where these images are: "
+                f"{folder} learns from {place}, where there is nothing now. Say where these {experiment.kind.Spec.noun} are: "
                 f"{command('resume', folder)} {way}{'' if way.endswith('=') else ' '}PLACE"
             )
     return watch(experiment, folder)
@@ -136,8 +136,8 @@ def forecast(experiment: Experiment) -> int:
     total, trainer, (generator, discriminator) = experiment.training.images, trial.trainer, trial.weights
     say(f"Settings of {experiment.recipe} (change them with key=value, without the part before the dot)")
     show_settings(experiment.to_dict())
-    rate = trial.speed()
-    what = "pieces" if getattr(experiment.data, "fit", "") == "pieces" else "images"
+    rate, noun = trial.speed(), experiment.kind.Spec.noun
+    what = "pieces" if getattr(experiment.data, "fit", "") == "pieces" else noun
     say()
     for title, domain in (("Data", images), ("And", images.other)):
         if domain is not None:
@@ -145,7 +145,7 @@ def forecast(experiment: Experiment) -> int:
             say(f"{title:<9} {count:,} {what} of {one_line(domain.name)}, {held_out:,} held out")
     say(f"Networks  generator {generator:,} weights, discriminator {discriminator:,}")
     say(f"Machine   {trainer.device.type}, {trainer.precision}")
-    say(f"Forecast  {duration(total / rate)} for {total:,} images at {rate:.0f} images a second")
+    say(f"Forecast  {duration(total / rate)} for {total:,} {noun} at {rate:.0f} {noun} a second")
     return 0
 
 
@@ -222,7 +222,7 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     if isinstance(last, Started):
         say(f"This run is finished. Make it longer with:\n  {command('resume', place, f'images={2 * total}')}")
         return 0
-    say(f"\nPicture  {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
+    say(f"\n{task.Spec.shown_as:<8} {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
     say("Next:")
     for _, use in experiment.kind.next_steps[:1]:
         say(f"  {command(*(place if word == '{place}' else word for word in use))}")

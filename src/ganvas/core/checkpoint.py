@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,13 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ganvas.core.errors import UserError, first_line
-from ganvas.core.files import cannot, parse_json, write_whole
+from ganvas.core.errors import UserError
+from ganvas.core.files import write_whole
+from ganvas.core.head import Damaged, head, opened, parsed, stated_in
 
 FORMAT = 1
 STATE = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of a weight
 PLACE = Path("a snapshot")  # in messages on tensors that were not read from a file
-
-
-class Damaged(UserError):
-    """A checkpoint that is cut short, was changed, or is not a file of Ganvas."""
 
 
 def digest(tensors: dict[str, Tensor], card: str) -> str:
@@ -58,10 +54,10 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         Damaged: the file is cut short, was changed, or is not a file of Ganvas.
         UserError: the file cannot be read, or was written by a newer version.
     """
-    stated, text, tensors = _read(path, with_tensors=True)
+    stated, text, tensors = _read(path)
     if stated != digest(tensors, text):
         raise Damaged(f"{path} is damaged: its content does not match its own digest.")
-    card = _parsed(path, text)
+    card = parsed(path, text)
     version = card.pop("format", None)
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise Damaged(f"{path} is damaged: its card names no format.")
@@ -80,50 +76,11 @@ def annotate(path: Path, **more: Any) -> None:
     save(path, tensors, {**card, **more})
 
 
-def head(path: Path) -> dict[str, Any]:
-    """The card alone: quick, but not checked against the digest.
-
-    Raises:
-        Damaged: the file is not one of Ganvas, or its card cannot be read.
-        UserError: the file cannot be read.
-    """
-    return _parsed(path, _read(path, with_tensors=False)[1])
-
-
-def _parsed(path: Path, text: str) -> dict[str, Any]:
-    try:
-        card = parse_json(text)
-    except ValueError as error:
-        raise Damaged(f"{path} is damaged: its card is not JSON ({error}).") from error
-    if not isinstance(card, dict):
-        raise Damaged(f"{path} is damaged: its card is no group of entries.")
-    return card
-
-
-def _read(path: Path, with_tensors: bool) -> tuple[str, str, dict[str, Tensor]]:
+def _read(path: Path) -> tuple[str, str, dict[str, Tensor]]:
     """The digest, the card's text and the tensors in a file, unchecked."""
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode) and not path.is_dir():
-            raise UserError(f"Cannot read {path}: it is a pipe or a device, not a file.")
-        with open(path, "rb"):  # safetensors reports any file that it cannot open as missing
-            pass
-        with safetensors.safe_open(path, "pt") as file:  # pyright: ignore[reportPrivateImportUsage]
-            stated, _, text = (file.metadata() or {}).get("ganvas", "").partition(" ")
-            tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise UserError(f"There is no file {path}.") from error
-    except IsADirectoryError as error:
-        raise UserError(f"{path} is a folder, not a file.") from error
-    except OSError as error:
-        raise cannot("read", path, error) from error
-    except MemoryError as error:
-        raise UserError(f"{path} is too large for this machine's memory.") from error
-    except (safetensors.SafetensorError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        # also for a path with a zero byte, and for types that torch does not have
-        raise Damaged(f"{path} is damaged or is no safetensors file ({first_line(error)}).") from error
-    if not stated:
-        raise Damaged(f"{path} is a safetensors file, but not one that Ganvas wrote.")
-    return stated, text, tensors
+    with opened(path, "pt") as file:
+        stated, text = stated_in(path, file)
+        return stated, text, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import App, Parameter
 
@@ -17,9 +17,76 @@ from ganvas.core.text import command as as_command
 from ganvas.core.text import one_line
 
 Force = Annotated[bool, Parameter(negative=())]  # for every command that writes to a place the user names
-app = App(
+Function = TypeVar("Function", bound=Callable[..., Any])
+VERBS: dict[str, App] = {}  # the commands of which each task has its own: `verb` fills it
+HELP = ("--help", "-h")
+
+
+class Program(App):
+    """The command. What tasks registered by `verb` is found by the task of the model that is named."""
+
+    def __call__(self, tokens: Any = None, **options: Any) -> Any:
+        words = [*sys.argv[1:]] if tokens is None else [*tokens]
+        name = words[0] if words else ""
+        if name not in VERBS:
+            return super().__call__(words, **options)
+        task = task_in(name, words[1:])
+        if task or not set(words) & {*HELP}:
+            return super().__call__([name, task or next(iter(VERBS[name])), *words[1:]], **options)
+        for task in tasks_with(name):
+            self.help_print([name, task])
+        return 0
+
+
+def tasks_with(name: str) -> list[str]:
+    """The tasks that have a command of this name."""
+    return [task for task in VERBS[name] if not task.startswith("-")]
+
+
+def task_in(name: str, words: Sequence[str]) -> str:
+    """Whose command of this name is meant: that of the task of the first word which is a run or a model.
+
+    Where there is none, or its task has no such command, the first task's, whose error then says so; but '' where only
+    help is asked and there are several.
+    """
+    tasks = tasks_with(name)
+    if len(tasks) == 1:
+        return tasks[0]
+    from ganvas.core.head import task_of
+
+    for word in words:
+        found = "" if word.startswith("-") else task_of(word)
+        if found:
+            return found if found in tasks else tasks[0]
+    return "" if set(words) & {*HELP} else tasks[0]
+
+
+def verb(task: str, help: str = "") -> Callable[[Function], Function]:
+    """Make a function the command of its name for models of this task; other tasks may have one of the same name.
+
+    The function has options of its own; its first parameter is the model. `ganvas NAME MODEL ...` calls that of the
+    model's task, and `ganvas NAME --help` shows all.
+
+    Args:
+        help: the line in the list of commands, said by one of the tasks; '': the first line of the first one's docstring.
+    """
+
+    def add(function: Function) -> Function:
+        name = function.__name__
+        if name not in VERBS:
+            VERBS[name] = App(name=name, help=(function.__doc__ or "").strip().split("\n")[0], version_flags=[])
+            app.command(VERBS[name])
+        if help:
+            VERBS[name].help = help
+        VERBS[name].command(function, name=task, usage=f"Usage: ganvas {name} MODEL [ARGS]    (models of the task {task})")
+        return function
+
+    return add
+
+
+app = Program(
     name="ganvas",
-    help="Train generative adversarial networks on your images, and use both networks afterwards.",
+    help="Train generative adversarial networks on your images or tables, and use both networks afterwards.",
     help_epilogue="Start with `ganvas train mnist`. Every command takes --debug for tracebacks. Exit codes: 0; 1 where "
     "some of several files were passed over; 2 for a mistake, or where no file was good; 130 after Ctrl-C.",
     error_console=Console(stderr=True, markup=True),

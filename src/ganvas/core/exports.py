@@ -17,18 +17,20 @@ class OnnxNetwork:
     """A network that is written as an ONNX file.
 
     `inputs`: example inputs of a batch of n, the same for equal n; they are traced, and compared with torch.
-    `names`: of these inputs. `output`: the name of what comes out.
+    `names`: of these inputs. `output`: the name of what comes out, or the names.
     `card`: what another program must know, kept as JSON in the file's metadata.
     `open_axes`: the axes of each input that may have other sizes, as torch.export takes them; None: the batch alone.
+    `close`: the largest difference from torch that is allowed; 0: the usual one.
     """
 
     file: str
     network: nn.Module
     inputs: Callable[[int], tuple[Tensor, ...]]
     names: tuple[str, ...]
-    output: str
+    output: str | tuple[str, ...]
     card: dict[str, Any]
     open_axes: dict[int, Any] | None = None
+    close: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,12 @@ class Page:
 
 @dataclass(frozen=True)
 class Exports:
-    """All that a model can be exported as; `note` says what an export lacks, in a sentence."""
+    """All that a model can be exported as.
+
+    `note`: what an export lacks, in a sentence. `files`: the content of files that are written beside the networks.
+    """
 
     networks: tuple[OnnxNetwork, ...] = ()
     page: Page | None = None
     note: str = ""
+    files: Callable[[], dict[str, bytes]] = dict

@@ -16,8 +16,10 @@ from ganvas.core import checkpoint, distributed, registry
 from ganvas.core import config as cf
 from ganvas.core.errors import UserError, first_line, unknown
 from ganvas.core.exports import Exports
+from ganvas.core.head import task_name, task_of
 from ganvas.core.locate import locate
 
+__all__ = ["Incomplete", "Loaded", "Section", "TrainedModel", "Usage", "load", "networks_of", "task_name", "task_of"]
 NEEDED: dict[str, type] = {  # in a model's card
     "recipe": str,
     "images": int,
@@ -111,30 +113,20 @@ class Loaded:
     card: dict[str, Any]
 
 
-def load(path: str | os.PathLike[str], device: str = "auto") -> TrainedModel:
+def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
     """A model of any task, from a run's folder, a model file or hf://user/name; nothing else is needed.
 
     Args:
         device: where to compute; auto: a CUDA device where there is one, else the CPU.
+
+    Returns:
+        A TrainedModel: of which class is up to the task (`Model` of pictures from noise, `TableModel` of a table).
 
     Raises:
         UserError: there is no such file, it is damaged, it was written by a newer version, or it is no model.
     """
     loaded = networks_of(path, None, device)
     return registry.find(task_name(loaded.card)).Model.from_parts(loaded)
-
-
-def task_of(path: str | os.PathLike[str]) -> str:
-    """The task of a run or a model; '' where it cannot be read: loading the model then raises the error."""
-    try:
-        return task_name(checkpoint.head(locate(path)))
-    except (UserError, KeyError, TypeError, AttributeError):
-        return ""
-
-
-def task_name(card: dict[str, Any]) -> str:
-    """The name of the task that a model with this card was trained for."""
-    return str(card["task"].get("name", registry.first().name))  # old cards name none: there was only one
 
 
 def networks_of(path: str | os.PathLike[str], task: str | None, device: str = "auto") -> Loaded:

@@ -50,6 +50,7 @@ class Spec(Protocol):
         ...
 
     noun: ClassVar[str]  # what many samples are called: 'images'
+    shown_as: ClassVar[str]  # what a preview of some is called: 'Picture'
 
     def words(self) -> str:
         """What a sample is like, for people: '28x28 grey'."""
@@ -162,6 +163,7 @@ class SpecBase:
     """The base of a frozen dataclass that is a `Spec`; it has `classes` and `zeros`."""
 
     noun: ClassVar[str] = "samples"
+    shown_as: ClassVar[str] = "Preview"
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:

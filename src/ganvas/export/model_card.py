@@ -72,16 +72,16 @@ def figures(model: TrainedModel) -> list[str]:
     Raises:
         UserError: the model's card is damaged.
     """
-    lines = model.figures()
+    lines, noun = model.figures(), model.spec.noun
     for row in model.card.get("metrics", []):
         if row.get("value") is None:
             lines += [f"{row['title']}: not measured ({row['note']})"] if row.get("note") else []
             continue
         p, share = row["protocol"], row["share"]
-        values = f"{number(row['value'], share)} (real images {number(row.get('floor'), share)})"
+        values = f"{number(row['value'], share)} (real {noun} {number(row.get('floor'), share)})"
         lines.append(
-            f"{row['title']}: {values}; {p['repeats']} x {p['count']:,} pictures against {p['split']} {p['data']}, "
-            f"extractor {p['extractor']}, after {row['images']:,} images"
+            f"{row['title']}: {values}; {p['repeats']} x {p['count']:,} {noun} against {p['split']} {p['data']}, "
+            f"extractor {p['extractor']}, after {row['images']:,} {noun}"
         )
     return lines
 

@@ -28,8 +28,8 @@ from ganvas.core.model import TrainedModel, task_name
 if TYPE_CHECKING:
     import onnx
 
-CLOSE = 1e-4  # largest difference from torch that is allowed
 WEB = Path(__file__).parent / "web"
+CLOSE = 1e-4  # largest difference from torch that is usually allowed
 OTHER = "Choose another folder, or --force to overwrite it"
 RUNTIME = "ort-wasm-simd-threaded.wasm"  # the runtime of a page's networks
 LOADER = "ort.wasm.bundle.min.mjs"  # the script that starts it
@@ -50,6 +50,9 @@ def export(model: TrainedModel, folder: Path, force: bool = False) -> list[Expor
     inputs: z float [B, latent_dim] and, for a model with classes, labels int64 [B]; its output: images float
     [B, C, H, W] in [-1, 1]. The detector's: such images -> probability float [B].
 
+    A model of a table gives `generator.onnx` (noise, rows and given tokens -> tokens and places), `columns.json` with what
+    the tokens mean, and a README with a program for them.
+
     A model that restores gives `generator.onnx`, one that translates `to_a.onnx` and `to_b.onnx`: images float
     [B, C (+ 1: mask), H, W] of any size whose sides are multiples of the card's `stride` -> images
     [B, C, scale * H, scale * W].
@@ -63,7 +66,12 @@ def export(model: TrainedModel, folder: Path, force: bool = False) -> list[Expor
     """
     check(model, folder, None, force)
     make_folder(folder)
-    return [_write(network, folder) for network in model.exports().networks]
+    exports = model.exports()
+    written = [_write(network, folder) for network in exports.networks]
+    for name, content in exports.files().items():
+        write_whole(folder / name, content)
+        written.append(Exported(folder / name))
+    return written
 
 
 def check(model: TrainedModel, folder: Path | None, page: Path | None, force: bool = False) -> None:
@@ -76,7 +84,8 @@ def check(model: TrainedModel, folder: Path | None, page: Path | None, force: bo
     if folder is not None:
         if not exports.networks:
             raise UserError(f"{model.path}: models of the task {task_name(model.card)} have no ONNX form.")
-        check_free(*(folder / network.file for network in exports.networks), force=force, way=OTHER)
+        names = [*(network.file for network in exports.networks), *exports.files()]
+        check_free(*(folder / name for name in names), force=force, way=OTHER)
     if page is None:
         return
     if exports.page is None:
@@ -135,11 +144,13 @@ def _write(spec: OnnxNetwork, folder: Path) -> Exported:
         feeds = {name: value.numpy() for name, value in zip(spec.names, values, strict=True)}
         feeds = {name: feeds[name] for name in {i.name for i in session.get_inputs()}}
         with torch.inference_mode():
-            expected = network(*values).numpy()
-        actual = session.run(None, feeds)[0]
-        difference = max(difference, float(np.abs(actual - expected).max()))
-    if not difference <= CLOSE:
-        raise UserError(f"{spec.file} differs from torch by {difference:.2g} ({CLOSE:g} is allowed); not written.")
+            expected = network(*values)
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        for one, other in zip(session.run(None, feeds), expected, strict=True):
+            difference = max(difference, float(np.abs(np.asarray(one) - other.numpy()).max()))
+    close = spec.close or CLOSE
+    if not difference <= close:
+        raise UserError(f"{spec.file} differs from torch by {difference:.2g} ({close:g} is allowed); not written.")
     write_whole(folder / spec.file, content)
     return Exported(folder / spec.file, difference)
 
@@ -158,7 +169,7 @@ def _trace(network: nn.Module, spec: OnnxNetwork) -> onnx.ModelProto:
                 network,
                 example,
                 input_names=list(spec.names),
-                output_names=[spec.output],
+                output_names=[spec.output] if isinstance(spec.output, str) else [*spec.output],
                 dynamic_shapes=tuple(axes for _ in example),
                 dynamo=True,
                 verbose=False,

@@ -34,6 +34,7 @@ class ImageSpec:
     masked: bool = False
     turned: bool = False
     noun: ClassVar[str] = "images"
+    shown_as: ClassVar[str] = "Picture"
 
     @classmethod
     def from_dict(cls, values: Any) -> ImageSpec:

@@ -38,7 +38,7 @@ class Column:
         zone: of times, their zone; '': none is stated.
         step: of times, seconds between one and the next that can be.
         order: of a category, its values in their order if they have one.
-        value: of a constant; '' where every row misses it.
+        value: of a constant; '' where every row misses it. Of an id, what is free: see `ids`.
         doubt: why the kind is a guess, for the user; '': it is not.
         parts: what is learned: one, or for times day and time of day; none for ids, texts and constants.
     """
@@ -189,7 +189,7 @@ class Column:
             return spans
         if self.type == "int":
             whole = numbers.astype(np.int64)
-            return pd.array(whole, dtype="Int64") if not missing.any() else pd.arrays.IntegerArray(whole, missing)
+            return pd.arrays.IntegerArray(whole, missing) if self.parts[0].missing else whole
         numbers = np.round(numbers / 10.0**self.decimals, self.decimals) if self.decimals >= 0 else numbers
         return np.where(missing, np.nan, numbers)
 

@@ -19,7 +19,7 @@ from ganvas.core.memmap import Stored
 from ganvas.core.progress import Counted, last
 from ganvas.core.samples import DataConfigBase, Rows
 from ganvas.core.text import one_line
-from ganvas.tables import chosen, columns_file, databases, pack, read
+from ganvas.tables import chosen, columns_file, databases, ids, pack, read
 from ganvas.tables.columns import Column
 from ganvas.tables.pack import Looked
 from ganvas.tables.preview import Preview
@@ -217,6 +217,9 @@ def fitted(
     first = looked.frame[~is_out[numbers].numpy()]
     done, notes = [], []
     for column in columns:
+        if column.kind == "id":
+            done.append(ids.fitted(column, looked.frame[column.name], looked.is_whole))
+            continue
         typed = read.values(first[column.name], column)
         found, note = _fitted(column, first[column.name] if typed is None else typed, config)
         if looked.missing.get(column.name) and found.parts and not found.parts[0].missing:  # in rows not looked at

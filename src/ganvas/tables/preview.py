@@ -10,6 +10,7 @@ from rich.text import Text
 from torch import Tensor
 
 from ganvas.core import samples
+from ganvas.tables.rows import frame_of
 from ganvas.tables.spec import TableSpec
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ class Preview(samples.Preview):
     @classmethod
     def of(cls, spec: TableSpec, tokens: Tensor, place: Tensor) -> Preview:
         """The preview of these rows; `place` as for `TableSpec.decode`."""
-        import pandas as pd
-
-        return cls(spec, tokens, pd.DataFrame(spec.decode(tokens, place.expand(tokens.shape))))
+        return cls(spec, tokens, frame_of(spec, tokens, place.expand(tokens.shape)))
 
     def files(self) -> dict[str, bytes]:
         return {".svg": self.svg().encode(), ".csv": self.frame.head(100).to_csv(index=False).encode()}

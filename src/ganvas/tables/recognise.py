@@ -12,6 +12,7 @@ from ganvas.core.text import quoted
 from ganvas.tables import forms
 from ganvas.tables.columns import DAY, Column, decimals_of, step_of
 from ganvas.tables.forms import Found
+from ganvas.tables.ids import pattern_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -280,26 +281,3 @@ def _words(texts: pd.Series, name: str, distinct: int, complete: bool, mixed: st
         return Column(name, "text", "text", doubt="free text, nearly every row has other words: passed over")
     doubt = "nearly every row has another value: a category?" if distinct > 0.9 * count and count > 100 else ""
     return Column(name, "category", "text", doubt=_both(mixed, doubt))
-
-
-def pattern_of(texts: pd.Series) -> str:
-    """What the ids have in common: '9' for a digit, 'A' and 'a' for letters, '*' for any of these; '' for none.
-
-    'CUST-0012' and 'CUST-0977' are 'CUST-0999': a place with one character in all of them is that character, escaped
-    by a backslash where it could be taken for a class.
-    """
-    sample = texts.iloc[:10_000]
-    if sample.str.len().nunique() != 1:
-        return ""
-    places = zip(*sample, strict=True)
-    classes = ((str.isdigit, "9"), (str.isupper, "A"), (str.islower, "a"))
-    out = ""
-    for place in places:
-        seen = set(place)
-        if len(seen) == 1:
-            out += f"\\{place[0]}"
-            continue
-        out += next((sign for test, sign in classes if all(map(test, seen))), "*" if all(c.isalnum() for c in seen) else "")
-        if not out or (out[-1] not in "9Aa*"):
-            return ""
-    return out

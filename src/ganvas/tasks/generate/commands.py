@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganvas.core.console import Force, app, is_first
+from ganvas.core.console import Force, app, is_first, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free, free
 from ganvas.core.terminal import say
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SHEET = 4_096  # pictures on a sheet at most
 
 
-@app.command
+@verb("generate")
 def sample(
     model: Path,
     *,

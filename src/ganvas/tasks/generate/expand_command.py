@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ganvas.core.console import Force, app
+from ganvas.core.console import Force, verb
 from ganvas.core.terminal import Console
 from ganvas.core.text import one_line
 
 
-@app.command
+@verb("generate")
 def expand(
     model: Path,
     *,

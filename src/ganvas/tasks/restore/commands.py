@@ -7,11 +7,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ganvas.core.console import Force, app
+from ganvas.core.console import Force, verb
 from ganvas.images.watch import at_least_one, watch
 
 
-@app.command
+@verb("restore")
 def restore(
     model: Path,
     *images: Path,

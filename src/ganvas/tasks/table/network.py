@@ -18,6 +18,7 @@ from torch.nn import functional as f
 
 from ganvas.core.config import knob
 from ganvas.tables.cells import NEVER
+from ganvas.tables.narrow import Limits
 from ganvas.tables.spec import TableSpec
 
 
@@ -127,7 +128,12 @@ class Generator(nn.Module):
 
     @torch.no_grad()
     def draw(
-        self, noise: Tensor, rows: Tensor | None = None, given: Tensor | None = None, rare: bool = False
+        self,
+        noise: Tensor,
+        rows: Tensor | None = None,
+        given: Tensor | None = None,
+        rare: bool = False,
+        limits: Limits | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Rows, int64 [B, tokens], and where in the cell of each token their values lie, float [B, tokens] in 0 to 1.
 
@@ -135,6 +141,7 @@ class Generator(nn.Module):
             noise: uniform in [0, 1), [B, tokens].
             rows, given: tokens that are given, and which; see `known`.
             rare: whether values may be drawn that few rows have.
+            limits: what may be drawn; None: anything.
         """
         count = len(noise)
         out = torch.zeros(count, len(self.sizes), dtype=torch.int64, device=noise.device)
@@ -146,6 +153,7 @@ class Generator(nn.Module):
             fixed = given
             ahead = (self.of(out) + self.given) * given[..., None]
             known = known + ahead.sum(1)
+        walk = None if limits is None else limits.start(out, fixed)
         for i, size in enumerate(self.sizes):
             if fixed is not None and bool(fixed[:, i].any()):
                 known = known - ahead[:, i]
@@ -156,14 +164,22 @@ class Generator(nn.Module):
                 logits = (hidden @ self.heads[i]).float() + self._prior(i, out)
                 if self.rare[i] is not None and not rare:
                     logits[:, self.rare[i]] = NEVER
+                allowed = walk.allowed(i, size) if walk else None
+                if allowed is not None:
+                    logits = logits.masked_fill(~allowed, -torch.inf)
                 shares = logits.softmax(1).cumsum(1)
                 mark = noise[:, i : i + 1] * shares[:, -1:]
                 token = (shares <= mark).sum(1, keepdim=True).clamp_max(size - 1)
+                if allowed is not None:  # the last sum may be rounded to a number below the mark
+                    inside = allowed.expand(logits.shape).gather(1, token)
+                    token = torch.where(inside, token, logits.argmax(1, keepdim=True))
                 below = torch.where(token > 0, shares.gather(1, (token - 1).clamp_min(0)), 0.0)
                 inside = (mark - below) / (shares.gather(1, token) - below).clamp_min(1e-9)
                 place[:, i] = inside[:, 0].clamp(0, 1 - 1e-6)
                 token = token[:, 0]
                 out[:, i] = token if fixed is None else torch.where(fixed[:, i], out[:, i], token)
+            if walk:
+                walk.drawn(i, out[:, i])
             known = known + self.values.weight[out[:, i] + int(self.first[i])]
             if i in self.numbers.last:
                 known = known + self.numbers.part(self.numbers.last[i], out)

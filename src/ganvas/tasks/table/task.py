@@ -51,6 +51,9 @@ class TableTask(Task):
     shown = {"nll": ("-log p", ".3f"), **SHOWN}  # noqa: RUF012
     checks = "likelihood"
     usage = "draws rows of a table: ganvas sample RUN"
+    next_steps = (
+        ("Draw rows; the same seed gives the same rows again:", ("sample", "{place}", "--count", "1000")),
+    )
     loss = losses.LOSSES["nonsaturating"]
 
     generator: Generator  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ganvas.core.console import Force, app, passed_over
+from ganvas.core.console import Force, passed_over, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free
 from ganvas.core.terminal import say
 
 
-@app.command
+@verb("generate")
 def detect(
     model: Path,
     *images: Path,

@@ -1,0 +1,78 @@
+"""Models of tables on the command line: `ganvas sample`. Importing this does not import torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ganvas.core.console import Force, is_first, verb
+from ganvas.core.errors import UserError
+from ganvas.core.files import free
+from ganvas.core.terminal import say
+from ganvas.core.text import one_line
+
+
+@verb("table", help="Draw pictures, or rows of a table, with a trained generator.")
+def sample(
+    model: Path,
+    *,
+    count: int = 1_000,
+    seed: int = 0,
+    where: str = "",
+    out: str | None = None,
+    table: str | None = None,
+    rare: Annotated[bool, Parameter(negative=())] = False,
+    force: Force = False,
+) -> int:
+    """Draw rows with a generator that was trained on a table.
+
+    Parameters
+    ----------
+    model
+        A run's folder or a model file.
+    count
+        How many rows.
+    seed
+        Another seed, other rows; the same seed, the same rows.
+    where
+        Conditions that all rows meet: "country=NL,plan=gold|silver,age>=65,city=" (city= is a missing cell). Names and
+        values with commas stand in double quotes. It takes no longer than rows without conditions.
+    out
+        NAME.csv, NAME.csv.gz, NAME.parquet, or a database's address such as sqlite:///new.db. Without it rows.csv, or
+        rows-2.csv and so on.
+    table
+        The table in the database; without it the name of the data.
+    rare
+        Let cells be empty where the table has values that too few rows have to be drawn.
+    force
+        Replace what is there.
+    """
+    from ganvas.core import distributed
+    from ganvas.core.bars import counted
+    from ganvas.tables import rows, write
+    from ganvas.tables.databases import is_address
+    from ganvas.tasks.table.model import load
+
+    if count < 0:
+        raise UserError(f"--count {count}: at least 0 rows can be drawn.")
+    out = out or str(free(Path("rows.csv")))
+    if table is not None and not is_address(out):
+        raise UserError(f"--table {table} is for a database (--out sqlite:///new.db); {out} is a file.")
+    with distributed.joined():
+        loaded = load(model)
+        name = table or Path(str(loaded.card["data"].get("table") or loaded.card["data_name"])).name.split(".")[0]
+        write.check(out, name, force)
+        portions = loaded.portions(count, seed, where, rare)
+        if not is_first():
+            for _ in portions:
+                pass
+            return 0
+        counted(write.save(out, portions, loaded.spec, name, force), count, "drawing")
+    shown = f"table {name} of {write.databases.shown(out)}" if is_address(out) else out
+    met = f" with {where}" if where else ""
+    say(f"Drew {count:,} rows{one_line(met)} of {model}: {shown}")
+    if empty := rows.left_empty(loaded.spec):
+        say(f"Left empty, as free text is not learned: {', '.join(map(one_line, empty))}.")
+    return 0
