@@ -19,7 +19,7 @@ from ganvas.core.run import Run
 from ganvas.tables.data import DataConfig
 from ganvas.tables.preview import Preview
 from ganvas.tables.spec import TableSpec
-from ganvas.tasks.table import network
+from ganvas.tasks.table import network, usual
 from ganvas.tasks.table.network import Generator
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
@@ -51,9 +51,7 @@ class TableTask(Task):
     shown = {"nll": ("-log p", ".3f"), **SHOWN}  # noqa: RUF012
     checks = "likelihood"
     usage = "draws rows of a table: ganvas sample RUN"
-    next_steps = (
-        ("Draw rows; the same seed gives the same rows again:", ("sample", "{place}", "--count", "1000")),
-    )
+    next_steps = (("Draw rows; the same seed gives the same rows again:", ("sample", "{place}", "--count", "1000")),)
     loss = losses.LOSSES["nonsaturating"]
 
     generator: Generator  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -139,6 +137,11 @@ class TableTask(Task):
                 for name, weight in weights.items():
                     weight.copy_(self.state[f"best.{name}"])
         yield ""
+        assert isinstance(generator, Generator)
+        held_out = batches.held_out(usual.MOST).real
+        found, reason = usual.learn(generator.eval(), self.spec, held_out, batches.seed)
+        self.findings |= {"usual": found} if found else {"no_detector": reason}
+        yield reason
 
     def preview(self, generator: nn.Module, batches: Batches) -> Preview:
         assert isinstance(generator, Generator)
