@@ -49,7 +49,11 @@ def opened(path: Path) -> IO[bytes]:
     file = open_regular(path)
     packed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
-    return gzip.GzipFile(fileobj=file) if packed else file  # pyright: ignore[reportReturnType]
+    if not packed:
+        return file
+    unpacked = gzip.GzipFile(fileobj=file)
+    unpacked.myfileobj = file  # pyright: ignore[reportAttributeAccessIssue]  # so that it is closed together with this one
+    return unpacked  # pyright: ignore[reportReturnType]
 
 
 def layout(path: Path, encoding: str = "", delimiter: str = "") -> Layout:

@@ -13,6 +13,7 @@ from torch import Tensor
 from ganvas.core.errors import UserError
 from ganvas.core.text import one_line
 from ganvas.tables import read, write
+from ganvas.tables.adapt import adapted
 from ganvas.tables.cells import Cells
 from ganvas.tables.columns import Column
 from ganvas.tables.spec import TableSpec
@@ -73,17 +74,18 @@ def check_alarm(alarm: float, usual: Usual) -> None:
         )
 
 
-def look(spec: TableSpec, raw: pd.DataFrame) -> Looked:
+def look(spec: TableSpec, raw: pd.DataFrame, columns: Sequence[Column] = ()) -> Looked:
     """Rows as tokens, and the cells that are wrong by themselves.
 
     Args:
         raw: with the learned columns, as `read.Rows` gives them.
+        columns: the learned ones, with the forms in which these rows write their values; (): as in the training.
 
     Raises:
         UserError: a column is not there.
     """
     learned = {column.name: column for column in spec.learned}
-    original = [column for column in spec.columns if column.name in learned]
+    original = columns or [column for column in spec.columns if column.name in learned]
     if missing := [column.name for column in original if column.name not in raw]:
         names = ", ".join(one_line(name)[:40] for name in missing[:5])
         raise UserError(
@@ -184,12 +186,15 @@ class Detector:
         self.model, self.spec, self.alarm = model, model.spec, alarm
         self.usual = usual_of(model)
         check_alarm(alarm, self.usual)
+        self.columns: list[Column] = []  # in the forms of the first rows
 
     def verdicts(self, raw: pd.DataFrame) -> pd.DataFrame:
         """The verdicts on rows, with their index: see `TableModel.detect`; and `rank`, by which rows are ordered."""
         import pandas as pd
 
-        looked = look(self.spec, raw)
+        if not self.columns:
+            self.columns = adapted([c for c in self.spec.columns if c.name in self.spec.places], raw)
+        looked = look(self.spec, raw, self.columns)
         rows = self._whole(looked)
         scores = scores_of(self.model.generator, self.spec, rows)
         oddities = np.maximum(self.usual.oddities(scores), looked.least)

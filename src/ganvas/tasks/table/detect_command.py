@@ -204,6 +204,5 @@ def _show_report(found: dict[str, Any]) -> None:
         say(f"\nAUROC on average {sum(row['auroc'] for row in known.values()) / len(known):.3f}.")
     say(
         "AUROC: how often a row with such a cell is odder than one that is in order (0.5: cannot tell). 'in this column':\n"
-        "of the rows called odd, those in which the column is named. A value that goes with the row as well cannot be "
-        "found."
+        "of the rows called odd, those in which the column is named. A value that goes as well cannot be found."
     )

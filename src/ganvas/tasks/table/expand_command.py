@@ -93,11 +93,12 @@ def show(trial: Trial) -> None:
         shown = []
         for values in (trial.auc[way], trial.precision[way]):
             by = statistics.stdev(values) if len(values) > 1 else float("nan")
-            shown.append(spread(statistics.fmean(values), by))
+            shown.append(spread(statistics.fmean(values), by, False))
         table.add_row(NAMES[way], *shown)
     say(
         f"\n{trial.train:,} rows to learn from, {trial.train_rare:,} with {one_line(trial.target)}="
-        f"{one_line(trial.rare)}; {trial.drawn:,} more of these, drawn or repeated.\nTested on {trial.held_out:,} held-out rows, "
+        f"{one_line(trial.rare)}; {trial.drawn:,} more of these, drawn or repeated.\n"
+        f"Tested on {trial.held_out:,} held-out rows, "
         f"{trial.held_out_rare:,} with it; {len(trial.auc['alone'])} repeats (± standard deviation).\n"
     )
     Console().print(table)

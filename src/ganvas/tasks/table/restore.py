@@ -14,6 +14,7 @@ from ganvas.core import seeds
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.text import one_line
 from ganvas.tables import read, write
+from ganvas.tables.adapt import adapted
 from ganvas.tables.columns import Column
 from ganvas.tables.rows import constant_of
 from ganvas.tables.spec import TableSpec
@@ -125,6 +126,7 @@ class Restorer:
         self.columns = [c for c in self.spec.columns if c.name in wanted]
         self.limits = Known(self.spec, getattr(model.generator, "limits", None))
         self.result = Restored()
+        self.original: list[Column] = []  # the learned columns in the forms of the first rows
 
     def fill(self, raw: pd.DataFrame, start: int) -> list[Cells]:
         """The cells of a portion that get values.
@@ -137,8 +139,9 @@ class Restorer:
             UserError: a column that the model learned is not there.
         """
         spec = self.spec
-        names = {c.name for c in spec.learned}
-        original = [c for c in spec.columns if c.name in names]
+        if not self.original:
+            self.original = adapted([c for c in spec.columns if c.name in spec.places], raw)
+        original, written = self.original, {c.name: c for c in self.original}
         typed = read.typed(raw, original)
         empty = {c.name: raw[c.name].isna().to_numpy() for c in spec.columns if c.name in raw}
         here = {c.name: np.flatnonzero(empty[c.name]) for c in self.columns if c.name in empty}
@@ -154,7 +157,7 @@ class Restorer:
             else:
                 mine = np.searchsorted(rows, here[column.name])
                 values = [series.iloc[mine] for series in drawn[column.name]]
-                out.append(Cells(column, here[column.name], values))
+                out.append(Cells(written[column.name], here[column.name], values))
         return out
 
     def _count(self, empty: dict[str, np.ndarray], here: dict[str, np.ndarray], rows: int) -> None:
