@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganvas.tables import forms, read
 from ganvas.tables.columns import Column
@@ -22,7 +22,7 @@ def adapted(columns: Sequence[Column], raw: pd.DataFrame) -> list[Column]:
     return [_adapted(column, raw[column.name]) if column.name in raw else column for column in columns]
 
 
-def _adapted(column: Column, series: pd.Series) -> Column:
+def _adapted(column: Column, series: Any) -> Column:
     known = series.dropna()
     is_number = column.kind == "number" and column.type in ("int", "float")
     if known.dtype != "str" or not len(known) or not (is_number or column.kind == "date"):

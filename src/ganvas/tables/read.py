@@ -113,7 +113,8 @@ class Frame:
     """A DataFrame of the caller's."""
 
     def __init__(self, frame: pd.DataFrame, name: str = "DataFrame") -> None:
-        self.frame, self.name, self.rows = frame, name, len(frame)
+        self.frame, self.name = frame, name
+        self.rows: int | None = len(frame)
         self.notes: list[str] = []
         _no_twins(name, list(map(str, frame.columns)))
 

@@ -103,10 +103,12 @@ def test_a_cell_that_does_not_go_with_the_row_is_found_and_the_expected_value_na
     assert (found.loc[lyon, "odd"] == "yes").mean() > 0.9
     assert set(found.loc[lyon, "column"]) <= {"town", "country"}
     named = found.loc[lyon][found.loc[lyon, "column"] == "country"]
-    assert set(named["expected"]) <= {"FR"} and set(named["found"]) <= {"DE"}
+    assert set(named["expected"]) <= {"FR"}
+    assert set(named["found"]) <= {"DE"}
     assert (found.loc[old, "odd"] == "yes").mean() > 0.8
     incomes = found.loc[old][found.loc[old, "column"] == "income"]["expected"].astype(float)
-    assert len(incomes) and incomes.between(6_000, 9_000).all()
+    assert len(incomes)
+    assert incomes.between(6_000, 9_000).all()
 
 
 def test_cells_that_cannot_be_are_named_and_leave_the_others_in_order(model: Any) -> None:
@@ -118,9 +120,11 @@ def test_cells_that_cannot_be_are_named_and_leave_the_others_in_order(model: Any
     why = {1: "no number", 2: "never seen", 3: "outside the usual range", 4: "empty, as no training row was"}
     columns = {1: "age", 2: "town", 3: "income", 4: "country"}
     for row, text in why.items():
-        assert found.loc[row, "odd"] == "yes" and text in found.loc[row, "why"], found.loc[row]
+        assert found.loc[row, "odd"] == "yes"
+        assert text in found.loc[row, "why"]
         assert found.loc[row, "column"] == columns[row]
-    assert found.loc[1, "found"] == "old" and found.loc[2, "found"] == "Atlantis"
+    assert found.loc[1, "found"] == "old"
+    assert found.loc[2, "found"] == "Atlantis"
 
 
 def test_the_report_is_in_the_card_and_can_be_made_of_other_rows(model: Any) -> None:
@@ -155,9 +159,11 @@ def test_the_command_prints_the_oddest_rows_and_writes_all(
     out = place / "odd.csv"
     assert main(["detect", str(place / "run"), str(place / "new.csv"), "--out", str(out)]) == 0
     printed = capsys.readouterr().out
-    assert "60 rows" in printed and "Lyon" in printed or "DE" in printed
+    assert "60 rows" in printed
+    assert "Lyon" in printed or "DE" in printed
     written: Any = pd.read_csv(out, keep_default_na=False)
-    assert len(written) == 60 and written.loc[7, "odd"] == "yes"
+    assert len(written) == 60
+    assert written.loc[7, "odd"] == "yes"
     assert list(written.columns[-3:]) == ["odd", "column", "expected"]
     assert main(["detect", str(place / "run"), str(place / "new.csv"), "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -186,7 +192,8 @@ def test_several_fillings_differ_and_the_best_guess_is_best(model: Any) -> None:
     frame = rows(200, 8)
     holes = frame.assign(income=np.nan)
     several = model.restore(holes, columns=["income"], times=5)
-    assert list(several["filling"].unique()) == [1, 2, 3, 4, 5] and len(several) == 1_000
+    assert list(several["filling"].unique()) == [1, 2, 3, 4, 5]
+    assert len(several) == 1_000
     incomes = several["income"].to_numpy().reshape(5, 200)
     assert incomes.std(0).mean() > 20
     assert several["phone"].isna().sum() == 5 * frame["phone"].isna().sum()
@@ -198,11 +205,14 @@ def test_several_fillings_differ_and_the_best_guess_is_best(model: Any) -> None:
 
 def test_guesses_are_worth_more_than_the_column_alone_says(model: Any) -> None:
     found = {w.column: w for w in restore_files.worth(model, rows(1_500, 9))}
-    assert found["country"].is_share and found["country"].guess > found["country"].simple + 0.15
-    assert not found["income"].is_share and found["income"].guess < 0.7 * found["income"].simple
+    assert found["country"].is_share
+    assert found["country"].guess > found["country"].simple + 0.15
+    assert not found["income"].is_share
+    assert found["income"].guess < 0.7 * found["income"].simple
 
 
-ODD = 'town;country;age;income;churn;phone\r\n"Ly;on";FR;;1,5;no;home\r\n\r\n Nice;;30;"2,25";"a\nb";""\nBonn;DE;50;;no;\r\n'
+ODD = 'town;country;age;income;churn;phone\r\n"Ly;on";FR;;1,5;no;home\r\n\r\n'
+ODD += ' Nice;;30;"2,25";"a\nb";""\nBonn;DE;50;;no;\r\n'
 
 
 def test_a_csv_file_keeps_every_other_byte(place: Path, model: Any) -> None:
@@ -215,7 +225,7 @@ def test_a_csv_file_keeps_every_other_byte(place: Path, model: Any) -> None:
         cell = r"[^;\r\n]+"
         assert re.fullmatch(
             rf'town;country;age;income;churn;phone\r\n"Ly;on";FR;\d+;1,5;no;home\r\n\r\n Nice;{cell};30;"2,25";"a\nb";'
-            rf"{cell}\nBonn;DE;50;\d+,\d+;no;{cell}\r\n"
+            rf"{cell}\nBonn;DE;50;\d+,\d+;no;{cell}\r\n",
             text,
         ), text
 
@@ -237,7 +247,8 @@ def test_parquet_keeps_its_types(place: Path) -> None:
     out = place / "filled.parquet"
     assert main(["restore", str(place / "run"), str(place / "holes.parquet"), "--out", str(out)]) == 0
     filled: Any = pd.read_parquet(out)
-    assert filled.dtypes.equals(frame.dtypes) and filled["income"].notna().all()
+    assert filled.dtypes.equals(frame.dtypes)
+    assert filled["income"].notna().all()
     assert filled.drop(columns=["income", "phone"]).equals(frame.drop(columns=["income", "phone"]))
 
 
@@ -246,7 +257,8 @@ def test_drawn_rows_of_a_rare_class_are_added_and_judged(place: Path, capsys: py
     words = ["expand", str(place / "run"), "--target", "churn", "--rare", "yes", "--out", str(out)]
     assert main(words) == 0
     printed = capsys.readouterr().out
-    assert "held-out rows" in printed and "The drawn rows" in printed
+    assert "held-out rows" in printed
+    assert "The drawn rows" in printed
     read: Any = pd.read_csv
     real, more = read(place / "people.csv"), read(out)
     assert more.head(3_000).equals(real)
@@ -258,7 +270,9 @@ def test_drawn_rows_of_a_rare_class_are_added_and_judged(place: Path, capsys: py
 
 def test_the_same_in_python(model: Any) -> None:
     drawn, trial = model.expand(rows(3_000), "churn", "yes", count=40, repeats=0)
-    assert len(drawn) == 40 and set(drawn["churn"]) == {"yes"} and trial is None
+    assert len(drawn) == 40
+    assert set(drawn["churn"]) == {"yes"}
+    assert trial is None
     with pytest.raises(UserError, match="no category"):
         model.expand(rows(3_000), "age", "30")
 
@@ -270,8 +284,10 @@ def test_the_same_in_python(model: Any) -> None:
 def test_verdicts(drawn: tuple[float, ...], verdict: str) -> None:
     ways: dict[str, Any] = {"alone": [0.45, 0.46, 0.44], "drawn": list(drawn), "repeated": [0.5, 0.51, 0.49]}
     trial = ex.Trial("churn", "yes", 100, 10, 50, 5, 80, ways, ways)
-    assert trial.free == "repeated" and trial.verdict == verdict
-    assert ("repeating" in trial.conclusion()) and verdict.split()[0].rstrip("s") in trial.conclusion()
+    assert trial.free == "repeated"
+    assert trial.verdict == verdict
+    assert "repeating" in trial.conclusion()
+    assert verdict.split()[0].rstrip("s") in trial.conclusion()
 
 
 def test_ganvas_loads_it(place: Path) -> None:

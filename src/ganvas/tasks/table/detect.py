@@ -100,7 +100,7 @@ def look(spec: TableSpec, raw: pd.DataFrame, columns: Sequence[Column] = ()) -> 
     return Looked(raw, spec.encode(typed), wrong, least)
 
 
-def _wrong(column: Column, typed: pd.Series, was: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _wrong(column: Column, typed: Any, was: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What is wrong with a column's cells, and how odd that is at least."""
     part = column.parts[0]
     rows = sum(part.counts) + part.rare + part.missing
@@ -259,7 +259,7 @@ def detect(model: TableModel, frame: pd.DataFrame, alarm: float = 0.05) -> pd.Da
     parts = [detector.verdicts(raw) for raw in read.Rows(read.Frame(frame), missing).portions()]
     if not parts:
         raise UserError("The DataFrame has no rows.")
-    out = pd.concat(parts)[list(COLUMNS)]
+    out: Any = pd.concat(parts)[list(COLUMNS)]
     return out.set_axis(frame.index, axis=0)
 
 

@@ -149,8 +149,9 @@ def chance(p: float) -> str:
 
 def _show_json(part: pd.DataFrame) -> None:
     odd = part[part["odd"] != "no"]
-    for number, row in zip(odd.index, odd.itertuples(), strict=True):
-        entries = {"row": int(number) + 1, "odd": row.odd, "p": round(float(str(row.p)), 6), "column": row.column}
+    rows: Any = odd.itertuples()
+    for number, row in zip(odd.index, rows, strict=True):
+        entries = {"row": int(number) + 1, "odd": row.odd, "p": round(float(row.p), 6), "column": row.column}
         say_json(entries | {"found": row.found, "expected": row.expected, "why": row.why})
 
 
@@ -169,9 +170,10 @@ def _show(model: TableModel, found: pd.DataFrame, counts: dict[str, int], alarm:
         table = Table(box=None, pad_edge=False)
         for head in ("row", "odd", "as odd as this", "column", "found", "expected", "why"):
             table.add_column(head, justify="right" if head == "row" else "left", overflow="fold")
-        for number, row in zip(found.index, found.itertuples(), strict=True):
+        rows: Any = found.itertuples()
+        for number, row in zip(found.index, rows, strict=True):
             cells = (Text(one_line(str(cell)[:60])) for cell in (row.column, row.found, row.expected, row.why))
-            table.add_row(f"{int(number) + 1:,}", str(row.odd), chance(float(str(row.p))), *cells)
+            table.add_row(f"{int(number) + 1:,}", str(row.odd), chance(float(row.p)), *cells)
         say()
         Console().print(table)
     count = usual_of(model).largest.count
@@ -203,6 +205,7 @@ def _show_report(found: dict[str, Any]) -> None:
     if known:
         say(f"\nAUROC on average {sum(row['auroc'] for row in known.values()) / len(known):.3f}.")
     say(
-        "AUROC: how often a row with such a cell is odder than one that is in order (0.5: cannot tell). 'in this column':\n"
-        "of the rows called odd, those in which the column is named. A value that goes as well cannot be found."
+        "AUROC: how often a row with such a cell is odder than one that is in order (0.5: cannot tell).\n"
+        "'in this column': of the rows called odd, those in which the column is named. No value that goes with the row as\n"
+        "well can be found."
     )

@@ -203,7 +203,7 @@ def expand(
         if not str(out).lower().endswith((".csv", ".csv.gz")):
             raise UserError(f"--out {out}: the rows are written as NAME.csv or NAME.csv.gz.")
         check_free(Path(out), force=force)
-    typed = read.typed(real.raw, [c for c in model.spec.columns if c.name in model.spec.places])
+    typed: Any = read.typed(real.raw, [c for c in model.spec.columns if c.name in model.spec.places])
     classes = column.as_text(typed[target])
     if repeats:
         _enough(classes, value, real.is_train, target)
@@ -224,7 +224,8 @@ def of_frame(
     column, value = target_of(model.spec, target, rare)
     real = Real.of_frame(model, frame)
     trials = [e for e in expand(model, real, target, rare, None, count, seed, repeats) if isinstance(e, Trial)]
-    typed = read.typed(real.raw[[target]], [model.spec.column(target)])
+    raw: Any = real.raw
+    typed: Any = read.typed(raw[[target]], [model.spec.column(target)])
     wanted = missing_for(column.as_text(typed[target]), value) if count is None else count
     return model.sample(wanted, seed, {target: value}), trials[0] if trials else None
 
@@ -254,7 +255,8 @@ def _write(model: TableModel, raw: pd.DataFrame, out: Path, where: dict[str, str
         with part_of(out) as part:
             with csv_cells.written(part, "utf-8", out.name.lower().endswith(".gz")) as file:
                 file.write(raw.to_csv(index=False, lineterminator="\n"))
-                for drawn in model.portions(count, seed, where) if count else ():
+                portions: Any = model.portions(count, seed, where) if count else ()
+                for drawn in portions:
                     columns = {
                         c.name: write.texts_of(drawn[c.name], c).to_pylist()
                         for c in model.spec.columns
@@ -329,10 +331,10 @@ def matrix(frame: pd.DataFrame, columns: list[Column], learned: dict[str, Column
 
     parts, which = [], []
     for column in columns:
-        series = frame[column.name]
+        series: Any = frame[column.name]
         known = learned.get(column.name, column)
         if column.kind == "category" and known.kind == "category":
-            plain_series = series.astype(object) if isinstance(series.dtype, pd.CategoricalDtype) else series
+            plain_series: Any = series.astype(object) if isinstance(series.dtype, pd.CategoricalDtype) else series
             values = known.parts[0].values
             codes = pd.Index(values).get_indexer(column.as_text(plain_series)).astype(np.float32)
             parts.append(np.where(codes < 0, np.nan, codes))
@@ -353,8 +355,7 @@ def _figures(
         from sklearn.metrics import average_precision_score, roc_auc_score
     except ImportError as error:
         raise UserError("Trials need scikit-learn: pip install 'ganvas[tables]', or take --repeats 0.") from error
-    trees = HistGradientBoostingClassifier(
-        max_iter=ITERATIONS, early_stopping=False, categorical_features=np.array(which), random_state=seed
-    )
+    settings: dict[str, Any] = {"early_stopping": False, "categorical_features": np.array(which)}
+    trees = HistGradientBoostingClassifier(max_iter=ITERATIONS, random_state=seed, **settings)
     odds = trees.fit(x, y).predict_proba(x_test)[:, 1]
     return float(roc_auc_score(y_test, odds)), float(average_precision_score(y_test, odds))

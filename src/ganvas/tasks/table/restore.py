@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 GUESSES = 64  # drawings that the best guess is made of
 PORTION = 8_000  # rows that are drawn at a time
+BLOCK = 1_000  # rows of the table whose noise is drawn together
 FILLING = "filling"  # the column that says which filling a row belongs to
 MOST = 1_000  # fillings
 
@@ -201,8 +202,6 @@ class Restorer:
 
 def noise_of(seed: int, filling: int, rows: np.ndarray, width: int) -> Tensor:
     """Uniform noise [rows, width] of these rows of a table: it follows from their numbers."""
-    from ganvas.tasks.table.model import BLOCK
-
     out = torch.zeros(len(rows), width)
     blocks = rows // BLOCK
     for block in np.unique(blocks):

@@ -148,7 +148,7 @@ def filled_frame(restorer: Restorer, raw: pd.DataFrame, start: int = 0) -> pd.Da
     return pd.concat(out) if len(out) > 1 else out[0]
 
 
-def _with(series: pd.Series, cells: Cells, filling: int) -> pd.Series:
+def _with(series: Any, cells: Cells, filling: int) -> pd.Series:
     """A column with some cells filled, of its own type where that can be."""
     import pandas as pd
     from pandas.api import types
@@ -222,7 +222,7 @@ def worth(model: TableModel, frame: pd.DataFrame, seed: int = 0, share: float = 
     (raw,) = read.Rows(read.Frame(frame.head(20_000)), missing_of(model)).portions()
     restorer = Restorer(model, best=True, seed=seed)
     learned = [c for c in restorer.columns if c.kind != "constant"]
-    typed = read.typed(raw, learned)
+    typed: Any = read.typed(raw, learned)
     random = np.random.default_rng(seeds.key(seed, "cells left out"))
     out_cells = {c.name: typed[c.name].notna().to_numpy() & (random.random(len(raw)) < share) for c in learned}
     holes = raw.assign(**{name: raw[name].mask(cells) for name, cells in out_cells.items()})
