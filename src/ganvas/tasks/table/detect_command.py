@@ -206,6 +206,6 @@ def _show_report(found: dict[str, Any]) -> None:
         say(f"\nAUROC on average {sum(row['auroc'] for row in known.values()) / len(known):.3f}.")
     say(
         "AUROC: how often a row with such a cell is odder than one that is in order (0.5: cannot tell).\n"
-        "'in this column': of the rows called odd, those in which the column is named. No value that goes with the row as\n"
-        "well can be found."
+        "'in this column': of the rows called odd, those in which the column is named. No value that goes with the\n"
+        "row as well can be found."
     )
