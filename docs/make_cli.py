@@ -34,7 +34,9 @@ def page() -> str:
         lines = "\n".join(line.rstrip() for line in text.strip().splitlines())
         title = " ".join(["ganvas", *words])
         if words and words[0] in VERBS:
-            title = f"ganvas {words[0]}" + (f" (models of the task {words[1]})" if len(tasks_with(words[0])) > 1 else "")
+            title = f"ganvas {words[0]}" + (
+                f" (models of the task {words[1]})" if len(tasks_with(words[0])) > 1 else ""
+            )
         parts.append(f"## {title}\n\n```text\n{lines}\n```\n")
     return "\n".join(parts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ class Recipes(Mapping[str, Callable[[], Experiment]]):
 
 
 RECIPES = Recipes()
+ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")  # of a database, say; not a path
 
 
 def find(name: str) -> Experiment:
@@ -82,7 +84,7 @@ def find(name: str) -> Experiment:
 
 def experiment(
     recipe: str | Experiment,
-    data: str | os.PathLike[str] | None = None,
+    data: object = None,
     settings: dict[str, str] | None = None,
     to: str | os.PathLike[str] | None = None,
 ) -> Experiment:
@@ -94,11 +96,15 @@ def experiment(
     chosen = find(recipe) if isinstance(recipe, str) else recipe
     overrides = dict(settings or {})
     for key, value in (("source", data), ("to", to)):
-        if value is not None:
+        if value is not None and not isinstance(value, str | os.PathLike):
+            overrides[key] = _named(chosen, value)
+        elif value is not None and ADDRESS.match(str(value)):
+            overrides[key] = str(value)
+        elif value is not None:
             path = os.path.expanduser(value)  # unchanged if there is no such home
             is_name = str(value) in DATASETS or (os.sep not in str(value) and not os.path.exists(path))
-            overrides[key] = str(value) if is_name else os.path.abspath(path)  # a resume then finds it from anywhere
-    for key in ("from", "twins"):
+            overrides[key] = str(value) if is_name else os.path.abspath(path)  # so that a resume finds it from anywhere
+    for key in ("from", *(name for name in chosen.data.places if name not in ("source", "to"))):
         path = os.path.expanduser(overrides.get(key, ""))
         if os.path.exists(path):
             overrides[key] = os.path.abspath(path)
@@ -107,7 +113,7 @@ def experiment(
 
 def train(
     recipe: str | Experiment,
-    data: str | os.PathLike[str] | None = None,
+    data: object = None,
     run: str | os.PathLike[str] | None = None,
     to: str | os.PathLike[str] | None = None,
     **settings: object,
@@ -119,7 +125,8 @@ def train(
 
     Args:
         recipe: a recipe's name, `my_recipes.py:mine`, or an `Experiment`.
-        data: a data set's name or a folder; None takes the recipe's own.
+        data: a data set's name, a path, or a database's address; for tables also a pandas DataFrame; None takes the
+            recipe's own.
         run: the run's folder; None makes the next numbered one in `runs/`.
         to: for `translate`, the images of the other domain, as `data`.
         settings: as `key=value` on the command line: `images=300_000`, `seed=1`.
@@ -136,6 +143,14 @@ def check_data(source: str, out: Path | None = None) -> Generator[Packing, None,
     from ganvas.tasks.generate import data_check
 
     return data_check.check(source, out, RECIPES)
+
+
+def _named(experiment: Experiment, data: object) -> str:
+    """What stands for data that are in memory, where the experiment's kind of samples takes such."""
+    name = getattr(experiment.data, "named", None)
+    if name is None:
+        raise UserError(f"data={type(data).__name__}: the recipe {experiment.recipe} takes a path or a name.")
+    return name(data)
 
 
 def _text(value: object) -> str:

@@ -18,7 +18,7 @@ from PIL import Image
 from ganvas import cli
 
 FLAGS = {  # frozen: a new flag is a decision, not a habit
-    "train": ["recipe", "settings", "run", "data", "to", "smoke", "dry_run"],
+    "train": ["recipe", "settings", "run", "data", "table", "to", "smoke", "dry_run"],
     "resume": ["folder", "settings", "data", "to"],
     "sample generate": ["model", "seeds", "count", "class_", "truncation", "out", "force"],
     "sample table": ["model", "count", "seed", "where", "out", "table", "rare", "force"],
@@ -63,7 +63,7 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     "recipes": ["name"],
     "info": ["model"],
     "data cache": ["clear"],
-    "data check": ["path", "json", "out", "force"],
+    "data check": ["path", "settings", "json", "columns", "out", "force"],
     "data pack": ["path", "out", "settings"],
     "bench modes": ["model", "count", "seed"],
 }
@@ -198,6 +198,7 @@ def test_recipes_are_listed_and_shown(tmp_path: Path) -> None:
         "superres",
         "inpaint",
         "translate",
+        "table",
     }
     assert "flagship" in ganvas("recipes", "mnist", cwd=tmp_path).stdout
 

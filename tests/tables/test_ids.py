@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ def column_of(texts: list[str], whole: bool = True) -> Column:
     return ids.fitted(Column("id", "id", "text", form=ids.pattern_of(series)), series, whole)
 
 
-def made(column: Column, count: int = 3_000, start: int = 0, seed: int = 0) -> list[str]:
+def made(column: Column, count: int = 3_000, start: int = 0, seed: int = 0) -> list[Any]:
     return ids.make(column, start, count, seed).tolist()
 
 

@@ -60,7 +60,10 @@ def test_what_is_said_is_read() -> None:
 
 def test_values_and_ranges_of_cells(spec: TableSpec) -> None:
     plan = cells(spec, 'plan="gold, old"|silver')
-    assert [v for v, s in zip(plan.column.parts[0].values, plan.parts[0].share, strict=False) if s] == ["gold, old", "silver"]
+    assert [v for v, s in zip(plan.column.parts[0].values, plan.parts[0].share, strict=False) if s] == [
+        "gold, old",
+        "silver",
+    ]
     age = cells(spec, "age>=65,age<70")
     low = np.array(age.column.parts[0].low)
     assert low[age.parts[0].share[: len(low)] > 0].tolist() == [65, 66, 67, 68, 69]

@@ -110,7 +110,7 @@ def test_the_command_line_trains_resumes_and_tells(tmp_path: Path, capsys: pytes
     out = capsys.readouterr().out
     assert "fakes_000001000.svg" in out.replace("\n", "") or "fakes_000001.svg" in out.replace("\n", "")
     assert said("resume", tmp_path / "run", "images=1200") == 0
-    assert "[1,200/1,200 images" in capsys.readouterr().out
+    assert "[1,200/1,200 samples" in capsys.readouterr().out
     assert said("recipes") == 0
     assert "Eight Gaussians on a ring" in capsys.readouterr().out
     assert said("train", "points", "--run", tmp_path / "short", "--smoke", "device=cpu") == 0

@@ -12,7 +12,7 @@ from ganvas.core.console import Force, app, as_settings, command
 from ganvas.core.terminal import Console, say, say_json
 
 if TYPE_CHECKING:
-    from ganvas.images.data import Packing
+    from ganvas.core.progress import Counted
 
 T = TypeVar("T")
 data = App(name="data", help="Look at your own images before a training, and prepare them once.")
@@ -21,16 +21,26 @@ app.command(data)
 
 @data.command
 def check(
-    path: str, *, json: Annotated[bool, Parameter(negative=())] = False, out: Path | None = None, force: Force = False
+    path: str,
+    *settings: str,
+    json: Annotated[bool, Parameter(negative=())] = False,
+    columns: Path | None = None,
+    out: Path | None = None,
+    force: Force = False,
 ) -> int:
-    """Say what is in your pictures, what would spoil a training, and how long one would take. Nothing is changed.
+    """Say what is in your data, and what would spoil a training. Nothing is changed.
 
     Parameters
     ----------
     path
-        A folder of pictures (a sub-folder a class), a .zip or .tar, an .npz file, IDX files, or a pack.
+        A folder of pictures (a sub-folder a class), a .zip or .tar, an .npz file, IDX files, or a pack; or a table: a
+        CSV or Parquet file, or a database, such as sqlite:///shop.db.
+    settings
+        For tables: the settings of a training's data, such as table=orders column.zip=category missing=none.
     json
         One JSON object with everything.
+    columns
+        For tables: a new file, columns.toml, that says of which kind each column is; change it and train with it.
     out
         A file for the sheet that shows the middles cut out against padded pictures; without it data-check.png, and
         only where pictures are not square.
@@ -38,11 +48,24 @@ def check(
         Overwrite what is there.
     """
     from ganvas import api
+    from ganvas.core import registry
+    from ganvas.core.errors import UserError
     from ganvas.core.files import check_free
     from ganvas.tasks.generate.data_findings import findings
 
-    if out is not None:
-        check_free(out, force=force)
+    for place in (out, columns):
+        if place is not None:
+            check_free(place, force=force)
+    task = next((t for t in registry.importable() if t.check_data is not None and t.Data.takes(path)), None)
+    if task is not None:
+        lines, found = _with_progress(task.check_data(path, as_settings(settings), columns), "looking at the rows")
+        if json:
+            say_json(found)
+        else:
+            say("\n".join(lines))
+        return 0
+    if settings or columns is not None:
+        raise UserError(f"{path} is no table: settings and --columns are for tables.")
     checked = _with_progress(api.check_data(path, out), "looking at pictures")
     if json:
         say_json(checked.to_dict())
@@ -121,7 +144,7 @@ def cache(*, clear: Annotated[bool, Parameter(negative=())] = False) -> int:
     return 0
 
 
-def _with_progress(steps: Generator[Packing, None, T], text: str) -> T:
+def _with_progress(steps: Generator[Counted, None, T], text: str) -> T:
     """Show a progress bar while the steps run; returns the generator's result."""
     from rich.progress import Progress
 

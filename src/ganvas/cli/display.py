@@ -119,10 +119,13 @@ class Screen:
         timing = "warming up"
         if row:
             ahead = duration(time_left({**row, "images": self.images}, self.total))
-            timing = f"{row['images_per_second']:.0f} {self.task.Spec.noun}/s   {duration(row['seconds'])} so far   {ahead} left"
+            speed = f"{row['images_per_second']:.0f} {self.task.Spec.noun}/s"
+            timing = f"{speed}   {duration(row['seconds'])} so far   {ahead} left"
         epoch = f"epoch {self.images / self.rows[-1]['images'] * row['epoch']:.1f}" if row else ""
         bar = ProgressBar(total=self.total, completed=min(self.images, self.total), width=30)
-        head.add_row(Text(self.title, style="bold"), bar, f"{self.images:,} of {self.total:,} {self.task.Spec.noun}  {epoch}")
+        head.add_row(
+            Text(self.title, style="bold"), bar, f"{self.images:,} of {self.total:,} {self.task.Spec.noun}  {epoch}"
+        )
         parts: list[RenderableType] = [head, Text(timing, style="dim")]
         if row:
             headline = self.task.headline(self.rows, self.checks)

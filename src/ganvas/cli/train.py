@@ -34,6 +34,7 @@ def train(
     *settings: str,
     run: Path | None = None,
     data: str | None = None,
+    table: str | None = None,
     to: str | None = None,
     smoke: Annotated[bool, Parameter(negative=())] = False,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
@@ -51,7 +52,10 @@ def train(
     run
         The run's folder.
     data
-        A data set's name, or your own: a folder of pictures (a sub-folder a class), .zip, .tar, .npz, IDX files, pack.
+        A data set's name, or your own: a folder of pictures (a sub-folder a class), .zip, .tar, .npz, IDX files, pack;
+        for table: a CSV or Parquet file, or a database, such as sqlite:///shop.db.
+    table
+        For table: which of the database's tables.
     to
         For translate: the pictures of the other kind, as --data.
     smoke
@@ -62,6 +66,8 @@ def train(
     from ganvas import api
 
     chosen = as_settings(settings)
+    if table is not None:
+        chosen["table"] = table
     experiment = api.experiment(recipe, data, chosen, to)
     if smoke:
         experiment = api.experiment(experiment.smoke(), data, chosen, to)
@@ -93,7 +99,8 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
         place, way = getattr(experiment.data, setting), {"source": "--data", "to": "--to"}.get(setting, f"{setting}=")
         if os.path.isabs(place) and not os.path.exists(place):
             raise UserError(
-                f"{folder} learns from {place}, where there is nothing now. Say where these {experiment.kind.Spec.noun} are: "
+                f"{folder} learns from {place}, where there is nothing now. Say where these "
+                f"{experiment.kind.Spec.noun} are: "
                 f"{command('resume', folder)} {way}{'' if way.endswith('=') else ' '}PLACE"
             )
     return watch(experiment, folder)
@@ -222,7 +229,8 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     if isinstance(last, Started):
         say(f"This run is finished. Make it longer with:\n  {command('resume', place, f'images={2 * total}')}")
         return 0
-    say(f"\n{task.Spec.shown_as:<8} {newest}\nReport   {place / 'report.html'}\nModel    {place / 'model.safetensors'}\n")
+    say(f"\n{task.Spec.shown_as:<8} {newest}\nReport   {place / 'report.html'}")
+    say(f"Model    {place / 'model.safetensors'}\n")
     say("Next:")
     for _, use in experiment.kind.next_steps[:1]:
         say(f"  {command(*(place if word == '{place}' else word for word in use))}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ganvas.core.errors import UserError
+from ganvas.core.errors import UserError, first_line
 from ganvas.core.files import write_whole
-from ganvas.core.head import Damaged, head, opened, parsed, stated_in
+from ganvas.core.head import Damaged, opened, parsed, stated_in
+from ganvas.core.head import head as head
 
 FORMAT = 1
 STATE = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of a weight

@@ -68,7 +68,7 @@ def verb(task: str, help: str = "") -> Callable[[Function], Function]:
     model's task, and `ganvas NAME --help` shows all.
 
     Args:
-        help: the line in the list of commands, said by one of the tasks; '': the first line of the first one's docstring.
+        help: the line in the list of commands, said by one of the tasks; '': the first line of the first docstring.
     """
 
     def add(function: Function) -> Function:
@@ -78,7 +78,9 @@ def verb(task: str, help: str = "") -> Callable[[Function], Function]:
             app.command(VERBS[name])
         if help:
             VERBS[name].help = help
-        VERBS[name].command(function, name=task, usage=f"Usage: ganvas {name} MODEL [ARGS]    (models of the task {task})")
+        VERBS[name].command(
+            function, name=task, usage=f"Usage: ganvas {name} MODEL [ARGS]    (models of the task {task})"
+        )
         return function
 
     return add
@@ -107,7 +109,7 @@ def as_settings(texts: tuple[str, ...]) -> dict[str, str]:
         key, equals, value = text.partition("=")
         if not equals:
             raise UserError(f"'{text}' is no setting: settings are written key=value, such as images=2M.")
-        key = key.removesuffix("_")  # `from_` is the same setting as `from`
+        key = key if "." in key else key.removesuffix("_")  # `from_` is the same setting as `from`
         if key in settings:
             raise UserError(f"{key} is set twice: {key}={settings[key]} and {key}={value}. Keep one of them.")
         settings[key] = value

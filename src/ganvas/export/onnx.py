@@ -50,8 +50,8 @@ def export(model: TrainedModel, folder: Path, force: bool = False) -> list[Expor
     inputs: z float [B, latent_dim] and, for a model with classes, labels int64 [B]; its output: images float
     [B, C, H, W] in [-1, 1]. The detector's: such images -> probability float [B].
 
-    A model of a table gives `generator.onnx` (noise, rows and given tokens -> tokens and places), `columns.json` with what
-    the tokens mean, and a README with a program for them.
+    A model of a table gives `generator.onnx` (noise, rows and given tokens -> tokens and places), `columns.json` with
+    what the tokens mean, and a README with a program for them.
 
     A model that restores gives `generator.onnx`, one that translates `to_a.onnx` and `to_b.onnx`: images float
     [B, C (+ 1: mask), H, W] of any size whose sides are multiples of the card's `stride` -> images

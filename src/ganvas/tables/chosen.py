@@ -1,5 +1,9 @@
 """Kinds of columns that the user sets, in columns.toml or by column.NAME=kind."""
 
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import dataclasses
@@ -83,7 +87,7 @@ def _number(known: pd.Series, name: str, kind: str, said: Mapping[str, Any]) -> 
         raise UserError(f"The column {one_line(name)} cannot be a number: it holds {known.dtype}.")
     else:
         numbers = known
-    digits = recognise.decimals_of(numbers.dropna().to_numpy(dtype="float64"))
+    digits, _ = recognise.mostly_decimals(numbers.dropna().to_numpy(dtype="float64"))
     return Column(name, "number", "int" if digits == 0 else "float", decimals=digits, form=form)
 
 
@@ -127,7 +131,9 @@ def _other(known: pd.Series, name: str, kind: str, said: Mapping[str, Any]) -> C
     """An id, a free text or a constant."""
     if kind == "constant":
         if known.nunique() > 1:
-            raise UserError(f"The column {one_line(name)} cannot be constant: it has {known.nunique():,} different values.")
+            raise UserError(
+                f"The column {one_line(name)} cannot be constant: it has {known.nunique():,} different values."
+            )
         return recognise.constant(known, name) if len(known) else Column(name, "constant")
     if kind == "id" and not _is_text(known) and known.dtype.kind in "iuf":
         return Column(name, "id", "int")

@@ -1,5 +1,8 @@
 """A table's columns: of which kind each is, and how its values become tokens and come back."""
 
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import dataclasses
@@ -29,12 +32,12 @@ class Column:
     Attributes:
         name: as in the table.
         kind: number; category (also yes or no, and categories that have an order); date (with or without a time); id
-            (its values are made anew, not learned); text (free text: left empty, or drawn from what was seen); constant.
-        type: int, float, text, bool, date (a day), time (a day and a time of day), clock (a time of day alone) or span (a
-            duration); the last two are numbers of seconds.
+            (made anew, not learned); text (free text: left empty, or drawn from what was seen); constant.
+        type: int, float, text, bool, date (a day), time (a day and a time of day), clock (a time of day alone) or span
+            (a duration); the last two are numbers of seconds.
         decimals: of a number, digits after the point; -1: as many as there are.
-        form: how the source writes its values. Of dates and times of day as for `strftime` ('': ISO 8601), of numbers how
-            1234.5 would be written ('': so), of durations one of `forms.SPANS`; of an id, its pattern.
+        form: how the source writes its values. Of dates and times of day as for `strftime` ('': ISO 8601), of numbers
+            how 1234.5 would be written ('': so), of durations one of `forms.SPANS`; of an id, its pattern.
         zone: of times, their zone; '': none is stated.
         step: of times, seconds between one and the next that can be.
         order: of a category, its values in their order if they have one.
@@ -62,7 +65,9 @@ class Column:
             UserError: an entry that there is not.
         """
         if self.kind not in KINDS or self.type not in TYPES:
-            raise UserError(f"the column {self.name[:60]!r} is of the kind {self.kind[:60]!r} and type {self.type[:60]!r}.")
+            raise UserError(
+                f"the column {self.name[:60]!r} is of the kind {self.kind[:60]!r} and type {self.type[:60]!r}."
+            )
         if not -1 <= self.decimals <= 18 or not 1 <= self.step <= DAY:
             raise UserError(f"the column {self.name[:60]!r} has {self.decimals} decimals and a step of {self.step}.")
         learned = {"number": 1, "category": 1, "date": 2 if self.type == "time" else 1}.get(self.kind, 0)
@@ -93,11 +98,11 @@ class Column:
         """The values of a category as text; missing ones as NaN."""
         if self.type == "text" and series.dtype == "str":
             return series
-        known = series.notna()
-        texts = series[known].map({True: "true", False: "false"}.get) if self.type == "bool" else series[known].map(self._text)
-        return texts.reindex(series.index)
+        return series.dropna().map(self._text).reindex(series.index)
 
     def _text(self, value: Any) -> str:
+        if self.type == "bool":
+            return "true" if value else "false"
         if self.type == "int":
             return str(int(value))
         return repr(float(value)) if self.type == "float" else str(value)
@@ -114,7 +119,8 @@ class Column:
             missing = np.isnat(spans)
             return [np.where(missing, np.nan, np.where(missing, 0, spans.astype(np.int64)) // self.step)]
         if self.kind == "number":
-            numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+            known: Any = pd.to_numeric(series, errors="coerce")
+            numbers = known.to_numpy(dtype=np.float64, na_value=np.nan)
             numbers = np.where(np.isfinite(numbers), numbers, np.nan)
             return [np.round(numbers * 10.0**self.decimals) if self.decimals >= 0 else numbers]
         times = series

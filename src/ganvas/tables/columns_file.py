@@ -1,11 +1,11 @@
 """columns.toml: of which kind each column of a table is, and which rules hold, in one file that people read and change.
 
-    [columns]
-    age = "number"  # whole; 73 different
-    joined = { kind = "date", form = "%d/%m/%Y" }  # doubtful: day and month cannot be told apart
+[columns]
+age = "number"  # whole; 73 different
+joined = { kind = "date", form = "%d/%m/%Y" }  # doubtful: day and month cannot be told apart
 
-    [rules]
-    ...
+[rules]
+...
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ SKIP = "skip"  # the kind of a column that is left out
 ENTRIES: dict[str, type] = {"kind": str, "type": str, "form": str, "zone": str, "decimals": int, "order": list}
 HEAD = """\
 # The columns of {name}, as `ganvas data check` found them. Change what is wrong, then train with columns={file}.
-# Kinds: number; category; date; id (made anew, never learned); text (free text: left empty, or text=resample); constant;
-# skip (left out). More can be said in braces: {{ kind = "date", form = "%d/%m/%Y" }}; form = "€ 1.234,5" of numbers (how
-# 1234.5 is written); type = "int", "float" or "text"; decimals = 2; zone = "Europe/Berlin"; order = ["low", "high"].
+# Kinds: number; category; date; id (made anew, never learned); text (free text: left empty, or text=resample);
+# constant; skip (left out). More can be said in braces: {{ kind = "date", form = "%d/%m/%Y" }}; form = "€ 1.234,5" of
+# numbers (how 1234.5 is written); type = "int", "float" or "text"; decimals = 2; zone = "Europe/Berlin"; and
+# order = ["low", "high"] of categories.
 """
 
 
@@ -55,7 +56,9 @@ def read(path: str) -> Chosen:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{where} cannot be read as TOML: {first_line(error)}.") from error
     if strange := [key for key in found if key not in ("columns", "rules")]:
-        raise UserError(f"{where} has a part {one_line(strange[0])[:60]!r}: [columns] and [rules] are what there may be.")
+        raise UserError(
+            f"{where} has a part {one_line(strange[0])[:60]!r}: [columns] and [rules] are what there may be."
+        )
     for part in found:
         if not isinstance(found[part], dict):
             raise UserError(f"{where}: {part} is no group; write [{part}] and a line for each below.")

@@ -1,8 +1,9 @@
-"""CSV files of any delimiter and encoding, in portions; a line with too few or too many cells is refused with its number."""
+"""CSV files of any delimiter and encoding, in portions; a line with too few or too many cells is refused by number."""
 
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import gzip
 import io
@@ -25,7 +26,12 @@ BLOCK = 8_000_000  # bytes that are parsed at a time
 LONGEST = 64_000_000  # bytes of a line
 DELIMITERS = ",;\t|^~"
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
-BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 @dataclass(frozen=True)
@@ -40,20 +46,23 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-def opened(path: Path) -> IO[bytes]:
-    """The bytes of a file, unpacked if it is gzipped.
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """A file opened for reading, unpacked if it is gzipped.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: it cannot be read, or is damaged.
     """
-    file = open_regular(path)
-    packed = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    if not packed:
-        return file
-    unpacked = gzip.GzipFile(fileobj=file)
-    unpacked.myfileobj = file  # pyright: ignore[reportAttributeAccessIssue]  # so that it is closed together with this one
-    return unpacked  # pyright: ignore[reportReturnType]
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(open_regular(path))
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if packed:
+            file = stack.enter_context(gzip.GzipFile(fileobj=file))
+        try:
+            yield stack.enter_context(io.BufferedReader(file))  # pyright: ignore[reportArgumentType]
+        except (OSError, EOFError, zlib.error) as error:
+            raise broken(path, error) from error
 
 
 def layout(path: Path, encoding: str = "", delimiter: str = "") -> Layout:
@@ -65,7 +74,7 @@ def layout(path: Path, encoding: str = "", delimiter: str = "") -> Layout:
     Raises:
         UserError: it is empty, has no such encoding, or its columns have no names of their own.
     """
-    with _read(path) as file:
+    with opened(path) as file:
         start = file.read(PEEKED)
     if not start.strip(b"\x00\r\n\t \xef\xbb\xbf\xff\xfe"):
         raise UserError(f"{path} is empty: a table needs a line with the names of its columns, and rows below.")
@@ -81,15 +90,13 @@ def layout(path: Path, encoding: str = "", delimiter: str = "") -> Layout:
     mark = delimiter or _delimiter(text)
     mark = {"tab": "\t", "\\t": "\t"}.get(mark, mark)
     if len(mark) != 1 or mark in '"\r\n' or not mark.isascii():
-        raise UserError(f"delimiter={quoted(mark[:20])}: one ASCII character stands between cells, such as , or ; or tab.")
+        raise UserError(
+            f"delimiter={quoted(mark[:20])}: one ASCII character stands between cells, such as , or ; or tab."
+        )
     names, lines = _header(path, text, mark)
     spaced = sum(line.count(mark + " ") for line in text.splitlines()[1:200])
     every = sum(line.count(mark) for line in text.splitlines()[1:200])
     return Layout(found, mark, _names(path, names, notes), first + lines, spaced > 0.9 * every > 0, tuple(notes))
-
-
-def _read(path: Path) -> io.BufferedReader:
-    return io.BufferedReader(opened(path))  # pyright: ignore[reportArgumentType]
 
 
 def _encoding(path: Path, start: bytes) -> str:
@@ -102,14 +109,12 @@ def _encoding(path: Path, start: bytes) -> str:
         return "utf-16-le" if start[1:2] == b"\x00" else "utf-16-be"
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        with _read(path) as file:
+        with opened(path) as file:
             while block := file.read(BLOCK):
                 decoder.decode(block)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return "cp1252"
-    except (OSError, EOFError, zlib.error) as error:
-        raise broken(path, error) from error
     return "utf-8"
 
 
@@ -117,9 +122,13 @@ def _decoded(path: Path, start: bytes, encoding: str) -> str:
     try:
         return codecs.getincrementaldecoder(encoding)().decode(start)
     except LookupError as error:
-        raise UserError(f"encoding={quoted(encoding[:40])} is none that Python knows, such as utf-8 or cp1252.") from error
+        raise UserError(
+            f"encoding={quoted(encoding[:40])} is none that Python knows, such as utf-8 or cp1252."
+        ) from error
     except UnicodeError as error:
-        raise UserError(f"{path} is not written in {encoding} ({first_line(error)}). Say encoding=, such as latin-1.") from error
+        raise UserError(
+            f"{path} is not written in {encoding} ({first_line(error)}). Say encoding=, such as latin-1."
+        ) from error
 
 
 def _delimiter(text: str) -> str:
@@ -165,7 +174,9 @@ def _names(path: Path, names: list[str], notes: list[str]) -> tuple[str, ...]:
         raise UserError(f"{path.name} has two columns that are called {twice[:60]!r}: give each a name of its own.")
     numbers = [name for name in clean if name.replace(".", "").replace("-", "").isdecimal()]
     if len(numbers) > len(clean) / 2:
-        notes.append(f"The columns of {path.name} are called {', '.join(clean[:3])}: is its first line a row, and no header?")
+        notes.append(
+            f"The columns of {path.name} are called {', '.join(clean[:3])}: is its first line a row, and no header?"
+        )
     return tuple(clean)
 
 
@@ -175,6 +186,7 @@ def portions(path: Path, found: Layout) -> Iterator[pd.DataFrame]:
     Raises:
         UserError: a line has other cells than there are columns, or the file is damaged.
     """
+    import pandas as pd
     import pyarrow as pa
     from pyarrow import csv as pc
 
@@ -194,27 +206,26 @@ def portions(path: Path, found: Layout) -> Iterator[pd.DataFrame]:
         quoted_strings_can_be_null=True,
         null_values=[""],
     )
-    with _read(path) as file:
+    nothing = pd.DataFrame(columns=list(found.columns), dtype="str")
+    with opened(path) as file:
         try:
             source = _Utf8(file, found.encoding)
             with pc.open_csv(source, read, parse, convert) as reader:  # pyright: ignore[reportArgumentType]
+                yield nothing  # so that a table without rows has columns
                 for batch in reader:
                     frame = batch.to_pandas()
                     if found.spaced:
                         frame = frame.apply(lambda column: column.str.lstrip(" "))
                     yield frame
-        except StopIteration:  # pragma: no cover
-            return
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):
+                yield nothing
                 return
             raise _refused(path, found, wrong, error) from error
         except UnicodeError as error:
             raise UserError(
                 f"{path} is not written in {found.encoding} ({first_line(error)}). Say which with encoding=."
             ) from error
-        except (OSError, EOFError, zlib.error) as error:
-            raise broken(path, error) from error
 
 
 class _Utf8(io.RawIOBase):
@@ -247,8 +258,8 @@ def _refused(path: Path, found: Layout, wrong: list[tuple[int, int, int]], error
     if line:
         what = NAMES.get(found.delimiter, quoted(found.delimiter))
         return UserError(
-            f"Line {line:,} of {path} has {cells:,} cells, and there are {expected:,} columns, with {what} between them. "
-            "Correct the line: a cell that holds the delimiter stands in quotes."
+            f"Line {line:,} of {path} has {cells:,} cells, and there are {expected:,} columns, with {what} between them"
+            ". Correct the line: a cell that holds the delimiter stands in quotes."
         )
     if "straddling" in str(error):
         return UserError(f"{path} cannot be read as a table: a quote is opened and never closed, or a line is endless.")
@@ -257,7 +268,7 @@ def _refused(path: Path, found: Layout, wrong: list[tuple[int, int, int]], error
 
 def _wrong_line(path: Path, found: Layout) -> tuple[int, int, int]:
     """Number, expected and real cells of the first line that has others; zeros where there is none."""
-    with _read(path) as file, io.TextIOWrapper(file, found.encoding, "replace", newline="") as text:
+    with opened(path) as file, io.TextIOWrapper(file, found.encoding, "replace", newline="") as text:
         reader = csv.reader(text, delimiter=found.delimiter)
         for _ in range(found.first):
             next(text, "")

@@ -1,5 +1,9 @@
 """The rows to train on, and the settings that say which."""
 
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import dataclasses
@@ -78,7 +82,9 @@ class DataConfig(DataConfigBase):
     columns: str = knob("", "a file that says of which kind the columns are; `ganvas data check` writes one")
     kinds: str = knob("", "the kinds that column.NAME=KIND set: number, category, date, id, text, constant or skip")
     missing: str = knob(read.MISSING, "texts that mean a missing cell, with commas between them; empty cells always do")
-    text: str = knob("skip", "free texts: left empty, or drawn from those that `rare` rows have", choices=("skip", "resample"))
+    text: str = knob(
+        "skip", "free texts: left empty, or drawn from those that `rare` rows have", choices=("skip", "resample")
+    )
     encoding: str = knob("", "of a CSV file, such as cp1252 ('': as it looks)")
     delimiter: str = knob("", "of a CSV file: what stands between cells, or tab ('': as it looks)")
     held_out: float = knob(0.1, "share of the rows that is held out", low=0.01, high=0.9)
@@ -101,7 +107,9 @@ class DataConfig(DataConfigBase):
 
     def kept(self) -> dict[str, str]:
         """What a run's folder keeps of these settings in another form: no password, and whole paths."""
-        return {"source": databases.shown(self.source)} if databases.is_address(self.source) and not self.is_frame else {}
+        return (
+            {"source": databases.shown(self.source)} if databases.is_address(self.source) and not self.is_frame else {}
+        )
 
     @property
     def is_frame(self) -> bool:
@@ -233,11 +241,16 @@ def _fitted(column: Column, series: pd.Series, config: DataConfig) -> tuple[Colu
     """A column with its cells, or as one that is not learned, and a sentence on that."""
     rare = config.rare
     if column.kind == "text" and config.text == "resample" and series.notna().any():
-        resampled = dataclasses.replace(column, kind="category", doubt="").fitted(series.dropna().astype("str").reindex(series.index), rare)
+        resampled = dataclasses.replace(column, kind="category", doubt="").fitted(
+            series.dropna().astype("str").reindex(series.index), rare
+        )
         enough = resampled.parts[0].counts
         if enough:
             share = sum(enough) / series.notna().sum()
-            return resampled, f"drawn from {len(enough):,} texts that at least {rare} rows have ({share:.0%} of its rows)."
+            return (
+                resampled,
+                f"drawn from {len(enough):,} texts that at least {rare} rows have ({share:.0%} of its rows).",
+            )
         return column, f"no text has as many as {rare} rows: left empty."
     if column.kind in ("number", "date") and 0 < series.notna().sum() < rare:
         known = int(series.notna().sum())
@@ -248,9 +261,15 @@ def _fitted(column: Column, series: pd.Series, config: DataConfig) -> tuple[Colu
         return found, ""
     (part,) = found.parts
     if not part.counts:
-        return dataclasses.replace(column, kind="text", type="text"), f"no value has as many as {rare} rows: left empty."
+        return dataclasses.replace(
+            column, kind="text", type="text"
+        ), f"no value has as many as {rare} rows: left empty."
     share = part.rare / max(1, part.rare + sum(part.counts))
-    note = f"{share:.0%} of its rows have values that fewer than {rare} rows have: these are not drawn." if share >= 0.05 else ""
+    note = (
+        f"{share:.0%} of its rows have values that fewer than {rare} rows have: these are not drawn."
+        if share >= 0.05
+        else ""
+    )
     return found, note
 
 

@@ -53,7 +53,7 @@ def url_of(source: str) -> URL:
 def shown(source: str) -> str:
     """The address without its password, for people and for files."""
     with contextlib.suppress(UserError, ValueError):
-        return url_of(source).set(password=None).render_as_string()
+        return url_of(source)._replace(password=None).render_as_string()
     return re.sub(r"//[^/]*@", "//", source)
 
 
@@ -70,7 +70,7 @@ class Database:
             UserError: it cannot be reached, or has no such table.
         """
         self.url = url_of(source)
-        self.place = self.url.set(password=None).render_as_string()
+        self.place = self.url._replace(password=None).render_as_string()
         self.name = table or Path(self.url.database or "database").stem
         self.rows: int | None = None
         self.notes: list[str] = []
@@ -108,7 +108,9 @@ class Database:
             connection.rollback()
             connection.exec_driver_sql("BEGIN")
             return connection
-        options: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if backend in ("postgresql", "mysql", "mariadb") else {}
+        options: dict[str, Any] = (
+            {"isolation_level": "REPEATABLE READ"} if backend in ("postgresql", "mysql", "mariadb") else {}
+        )
         if backend == "postgresql":
             options["postgresql_readonly"] = True
         connection = self.engine.connect().execution_options(**options)
@@ -128,9 +130,8 @@ class Database:
         names = [*looked.get_table_names(schema or None), *looked.get_view_names(schema or None)]
         if not table:
             if len(names) != 1:
-                raise UserError(
-                    f"{self.place} has {len(names)} tables ({', '.join(map(one_line, sorted(names)[:20]))}): say which with --table NAME."
-                )
+                listed = ", ".join(map(one_line, sorted(names)[:20]))
+                raise UserError(f"{self.place} has {len(names)} tables ({listed}): say which with --table NAME.")
             bare = names[0]
         if bare not in names:
             raise unknown(f"table in {self.place}", bare, names)
@@ -169,9 +170,10 @@ class Database:
 
     def _check(self, after: int) -> None:
         if after != self.rows or self.done != self.rows:
+            now = after if after != self.rows else self.done
             raise UserError(
                 f"The table {self.name} of {self.place} changes while it is read: {self.rows:,} rows at first, "
-                f"{max(after, self.done) if after >= (self.rows or 0) else after:,} now. Read it when nobody writes, or a copy of it."
+                f"{now:,} now. Read it when nobody writes, or a copy of it."
             )
 
     @contextlib.contextmanager
@@ -186,8 +188,8 @@ class Database:
             after = f" after {self.done:,} of {self.rows or 0:,} rows" if what == "was lost" else ""
             self.close()
             raise UserError(
-                f"The database {self.place} {what}{after}: {one_line(reason).rstrip('.')}. Nothing was written; start again when "
-                "it answers."
+                f"The database {self.place} {what}{after}: {one_line(reason).rstrip('.')}. Nothing was written; "
+                "start again when it answers."
             ) from error
         except ImportError as error:
             package = DRIVERS.get(self.url.get_backend_name(), "its driver")
@@ -195,7 +197,12 @@ class Database:
 
     def close(self) -> None:
         """End the transaction."""
-        with contextlib.suppress(Exception):  # it may be gone
-            if self.connection is not None:
-                self.connection.close()
+        if self.connection is not None:
+            raw = None
+            with contextlib.suppress(Exception):  # the server may be gone
+                raw = self.connection.connection.dbapi_connection
+            for each in (self.connection, raw):
+                with contextlib.suppress(Exception):
+                    if each is not None:
+                        each.close()
         self.engine.dispose()

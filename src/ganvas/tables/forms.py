@@ -1,5 +1,9 @@
 """How numbers, dates, times of day and durations are written as text: found, read, and written again."""
 
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import re
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 FIRST = 2_000  # texts that a form is looked for in, before it is tried on all
 MOSTLY = 0.9  # share of the texts that must have a form; the others are no such values, and said to be so
 PLAIN = "1234.5"  # the form of a number that computers write
-CURRENCIES = "€ $ £ ¥ ₹ EUR USD GBP CHF US$ JPY SEK NOK DKK PLN CZK Fr. kr".split()
+CURRENCIES = {*"€$£¥₹", "EUR", "USD", "GBP", "CHF", "US$", "JPY", "SEK", "NOK", "DKK", "PLN", "CZK", "Fr.", "kr"}
 SIGNS = "\u00a0\u202f"  # spaces that do not break, which stand between thousands
 # separator of thousands and point, the usual first: where two forms fit equally many texts the first is taken
 NOTATIONS = [("", "."), ("", ","), (",", "."), (".", ","), *((s, p) for s in (" ", "'", *SIGNS, "’") for p in ",.")]
@@ -205,9 +209,10 @@ def date_form(texts: pd.Series) -> Found | None:
 
 
 def read_dates(texts: pd.Series, form: str) -> pd.Series:
-    """Texts -> datetime64; NaT where one is no such date. Where the form has a zone they are in UTC."""
+    """Texts -> datetime64; NaT where one is no such date. Where the form has an offset (%z, %:z) they are in UTC."""
     import pandas as pd
 
+    form = form.replace("%:z", "%z")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pd.to_datetime(texts.str.strip(), format=form, errors="coerce", utc=form.endswith("%z"))
@@ -252,7 +257,9 @@ def read_spans(texts: pd.Series, form: str) -> pd.Series:
     if form not in SPANS:
         raise UserError(f"{form[:60]!r} is no form of a duration: {', '.join(SPANS)} are.")
     pattern = SPANS[form].replace("(?=\\d)", "")
-    good = texts.str.fullmatch(pattern).fillna(False).astype(bool) & texts.str.contains(r"\d").fillna(False).astype(bool)
+    good = texts.str.fullmatch(pattern).fillna(False).astype(bool) & texts.str.contains(r"\d").fillna(False).astype(
+        bool
+    )
     parts = texts.where(good).str.extract(f"^{pattern}$")
     seconds = np.zeros(len(texts))
     for name, unit in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
@@ -295,9 +302,10 @@ def _written(series: pd.Series, column: Any) -> pd.Series | None:
 
     if column.kind == "date" and types.is_datetime64_any_dtype(series):
         clean = column.form.replace(".%f", "")
-        if "%z" in clean and series.dt.tz is None:
+        if clean.endswith("z") and series.dt.tz is None:
             series = series.dt.tz_localize("UTC")
-        return series.dt.strftime(clean)
+        texts = series.dt.strftime(clean.replace("%:z", "%z"))
+        return texts.str.replace(r"([+-]\d\d)(\d\d)$", r"\1:\2", regex=True) if "%:z" in clean else texts
     if column.kind != "number":
         return None
     known = series.dropna()

@@ -1,6 +1,6 @@
 """Ids that are made anew: in the form of those of the table, each once, and none that the table has.
 
-Of the table's own ids only stretches are kept in which there are none, rounded so that no id can be read off their ends.
+Of the table's own ids only stretches are kept in which there are none, rounded so that no id can be read off the ends.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import math
 import re
 import string
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,8 +40,8 @@ RANDOM = "random"  # there are so many texts of a pattern that a random one is n
 
 
 def pattern_of(texts: pd.Series) -> str:
-    """What ids have in common: 'uuid'; a text of signs of CLASSES and of characters that all have, each after a backslash;
-    characters with '#' at the end for a number of any length; '' for nothing.
+    """What ids have in common: 'uuid'; a text of signs of CLASSES and of characters that all have, each after a
+    backslash; such characters and '#' at the end for a number of any length; '' for nothing.
 
     'C-0012' and 'C-0977' have the pattern '9999' with a backslash and C, and a backslash and -, before it.
     """
@@ -82,7 +82,9 @@ def places_of(pattern: str) -> list[str]:
     """
     found = re.findall(r"\\(.)|(.)", pattern, re.S)
     if len(found) > 200 or any(sign and sign not in CLASSES for _, sign in found):
-        raise UserError(f"{pattern[:60]!r} is no pattern of ids: write 9 for a digit, A or a for a letter, \\ before others.")
+        raise UserError(
+            f"{pattern[:60]!r} is no pattern of ids: write 9 for a digit, A or a for a letter, \\ before others."
+        )
     return [char or CLASSES[sign] for char, sign in found]
 
 
@@ -93,7 +95,7 @@ def fitted(column: Column, series: pd.Series, whole: bool) -> Column:
         series: the ids of all rows.
         whole: are these really all rows, not a sample?
     """
-    texts = series.dropna().astype("str")
+    texts: Any = series.dropna().astype("str")
     if column.type == "int":
         numbers = texts.str.removesuffix(".0")
         good = numbers[numbers.str.fullmatch(r"-?\d{1,18}")]
@@ -128,7 +130,7 @@ def _round_up(number: int) -> int:
 def _ranks(texts: pd.Series, places: list[str]) -> np.ndarray:
     """The ids as numbers, ascending, each once; those that have not this form are left out."""
     pattern = "".join(f"[{re.escape(chars)}]" for chars in places)
-    good = texts[texts.str.fullmatch(pattern)]
+    good: Any = texts[texts.str.fullmatch(pattern)]
     if not len(good):
         return np.zeros(0, np.int64)
     letters = good.to_numpy(dtype=f"U{len(places)}").view("U1").reshape(len(good), len(places))
@@ -187,7 +189,9 @@ def make(column: Column, start: int, count: int, seed: int = 0) -> pd.Series:
         numbers, _ = _take(rows, stretches(column) or [(1, LARGEST)])
         return pd.Series(numbers, name=column.name)
     if form in ("uuid", "UUID"):
-        return pd.Series([_uuid(seed, column.name, row, form == "UUID") for row in rows.tolist()], dtype="str", name=column.name)
+        return pd.Series(
+            [_uuid(seed, column.name, row, form == "UUID") for row in rows.tolist()], dtype="str", name=column.name
+        )
     if not form:
         prefix = column.value or f"{column.name}-"
         return pd.Series([f"{prefix}{row + 1:06d}" for row in rows.tolist()], dtype="str", name=column.name)
@@ -197,7 +201,9 @@ def make(column: Column, start: int, count: int, seed: int = 0) -> pd.Series:
         return pd.Series([f"{prefix}{n}" for n in numbers.tolist()], dtype="str", name=column.name)
     places = places_of(form)
     if column.value == RANDOM or math.prod(map(len, places)) > LARGEST:
-        return pd.Series([_random(seed, column.name, row, places) for row in rows.tolist()], dtype="str", name=column.name)
+        return pd.Series(
+            [_random(seed, column.name, row, places) for row in rows.tolist()], dtype="str", name=column.name
+        )
     ranks, again = _take(rows, stretches(column))
     letters = np.zeros((count, len(places)), "U1")
     for i in range(len(places) - 1, -1, -1):
@@ -210,7 +216,7 @@ def make(column: Column, start: int, count: int, seed: int = 0) -> pd.Series:
 
 
 def _take(rows: np.ndarray, free: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """The row-th free number of each row, and how often all were used before; where none is, numbers from 0 used once."""
+    """The row-th free number of each row, and how often all were used before; where none is free, those from 0."""
     lengths = np.array([last - first + 1 for first, last in free] or [LARGEST], np.int64)
     firsts = np.array([first for first, _ in free] or [0], np.int64)
     ends = np.cumsum(lengths)

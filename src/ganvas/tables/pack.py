@@ -1,8 +1,12 @@
 """A table of any length as tokens: looked through once for what its columns are, read again for the tokens.
 
-What does not fit into IN_MEMORY is written to the user's cache and read from there by memory maps; a training on the same
-file finds it again.
+What does not fit into IN_MEMORY is written to the user's cache and read from there by memory maps; a training on the
+same file finds it again.
 """
+
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
-IN_MEMORY = 256_000_000  # bytes of tokens
+IN_MEMORY = 100_000_000  # bytes of tokens
 CELLS = 10_000_000  # cells of the sample that kinds and cells are learned from, about
 FEWEST, MOST = 100_000, 1_000_000  # rows of it
 CARD = 1_000_000_000  # bytes of a pack's card at most
@@ -74,9 +78,8 @@ def look(rows: Rows, most: int = 0) -> Generator[Counted, None, Looked]:
     Raises:
         UserError: the table has no rows or no columns, or cannot be read.
     """
-    import pandas as pd
 
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seeds.key(0, "rows to look at"))  # as no program that made the table would
     parts: list[tuple[pd.DataFrame, np.ndarray]] = []
     count, held, below, missing = 0, 0, 1.0, {}
     columns: list[str] = []
@@ -119,7 +122,7 @@ def _smallest(parts: list[tuple[pd.DataFrame, np.ndarray]], most: int) -> tuple[
 
 
 def split(count: int, share: float) -> tuple[Tensor, Tensor]:
-    """Which rows are trained on and which are held out, int64 each, ascending; the same for the same count and share."""
+    """Which rows are trained on and which are held out, int64 each, ascending; the same for the same arguments."""
     order = torch.randperm(count, generator=seeds.generator(0, "held out rows"))
     held_out = max(1, round(count * share))
     return order[held_out:].sort().values, order[:held_out].sort().values
@@ -142,10 +145,11 @@ def encoded(frame: pd.DataFrame, spec: TableSpec, unread: dict[str, int]) -> Ten
         if not lost.any():
             continue
         if not column.parts[0].missing:
-            row = frame.index[lost.to_numpy()][0]
+            row, title = frame.index[lost.to_numpy()][0], one_line(column.name)
+            value = quoted(str(frame[column.name][row])[:40])
             raise UserError(
-                f"Row {int(row) + 1:,} of the column {one_line(column.name)} holds {quoted(str(frame[column.name][row])[:40])}, "
-                f"which is no {column.kind} as in the rows that were looked at. Correct it, or say column.{column.name}=category."
+                f"Row {int(row) + 1:,} of the column {title} holds {value}, which is no "
+                f"{column.kind} as in the rows that were looked at. Correct it, or say column.{title}=category."
             )
         unread[column.name] = unread.get(column.name, 0) + int(lost.sum())
     return spec.encode(typed)
@@ -165,8 +169,8 @@ def portions(rows: Rows, looked: Looked, spec: TableSpec, unread: dict[str, int]
         yield encoded(frame, spec, unread)
     if done != looked.count:
         raise UserError(
-            f"{rows.source.name} changes while it is read: {looked.count:,} rows at first, then {done:,}. Read it when nobody "
-            "writes, or a copy of it."
+            f"{rows.source.name} changes while it is read: {looked.count:,} rows at first, then {done:,}. "
+            "Read it when nobody writes, or a copy of it."
         )
 
 
@@ -179,9 +183,7 @@ def fingerprint(spec: TableSpec, held_out: Tensor, tokens: Iterable[Tensor]) -> 
     return digest.hexdigest()
 
 
-def in_memory(
-    rows: Rows, looked: Looked, spec: TableSpec, unread: dict[str, int]
-) -> Generator[Counted, None, Tensor]:
+def in_memory(rows: Rows, looked: Looked, spec: TableSpec, unread: dict[str, int]) -> Generator[Counted, None, Tensor]:
     """All tokens, uint8 [N, tokens]."""
     tokens = torch.empty(looked.count, len(spec.sizes), dtype=torch.uint8)
     done = 0
@@ -264,7 +266,9 @@ def write(
 
 def unread_notes(unread: dict[str, int]) -> list[str]:
     """Sentences on values that are none of their column's kind."""
-    return [f"{one_line(name)}: {count:,} values are none of its kind: taken for missing." for name, count in unread.items()]
+    return [
+        f"{one_line(name)}: {count:,} values are none of its kind: taken for missing." for name, count in unread.items()
+    ]
 
 
 def open_pack(place: Path, share: float) -> Pack:

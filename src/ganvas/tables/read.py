@@ -1,16 +1,17 @@
 """Tables from files, databases and DataFrames, in portions: pandas DataFrames whose index has the rows' numbers."""
 
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import contextlib
-import json
 import weakref
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
 
 from ganvas.core.errors import UserError, cannot, first_line
 from ganvas.core.files import place
@@ -18,6 +19,7 @@ from ganvas.core.text import one_line, quoted
 from ganvas.tables import csv_files, forms
 from ganvas.tables.columns import Column
 from ganvas.tables.databases import Database, is_address
+from ganvas.tables.plain import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +52,8 @@ class _File:
     """A file, which must not change while it is read."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.name, self.rows = path, path.name, None
+        self.path, self.name = path, path.name
+        self.rows: int | None = None
         self.notes: list[str] = []
 
     def stamp(self) -> str:
@@ -138,7 +141,9 @@ class DatabaseTable(Database):
 
 def _no_twins(name: str, columns: Sequence[str]) -> None:
     if twice := next((c for c, count in Counter(columns).items() if count > 1), None):
-        raise UserError(f"{name} has two columns that are called {one_line(twice)[:60]!r}: give each a name of its own.")
+        raise UserError(
+            f"{name} has two columns that are called {one_line(twice)[:60]!r}: give each a name of its own."
+        )
 
 
 def named(frame: Any) -> str:
@@ -188,14 +193,14 @@ def opened(source: str, table: str = "", encoding: str = "", delimiter: str = ""
     if table:
         raise UserError(f"--table {table} is for databases, and {path} is a file: leave it out.")
     with csv_files.opened(path) as file:
-        try:
-            start = file.read(16)
-        except (OSError, EOFError, ValueError) as error:
-            raise csv_files.broken(path, error) from error
+        start = file.read(16)
     if start[:4] == b"PAR1":
         return ParquetFile(path)
-    known = {b"SQLite format 3\0": f"a database of SQLite: name it as sqlite:///{path}", b"PK\3\4": "a ZIP archive or an Excel "
-             "file: save it as CSV or Parquet", b"%PDF": "a PDF"}  # fmt: skip
+    known = {
+        b"SQLite format 3\0": f"a database of SQLite: name it as sqlite:///{path}",
+        b"PK\3\4": "a ZIP archive or an Excel file: save it as CSV or Parquet",
+        b"%PDF": "a PDF",
+    }
     for magic, what in known.items():
         if start.startswith(magic):
             raise UserError(f"{path} is no CSV file but {what}.")
@@ -248,66 +253,6 @@ class Rows:
             f"{one_line(name)}: {', '.join(words)}: taken for missing (missing= says which texts are)."
             for name, words in found.items()
         ]
-
-
-def plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with columns of objects as numbers, booleans, dates or text."""
-    changed = {name: _plain(frame[name]) for name in frame if _is_odd(frame[name])}
-    return frame.assign(**changed) if changed else frame
-
-
-def _is_odd(series: pd.Series) -> bool:
-    import pandas as pd
-
-    dtype = series.dtype
-    simple = dtype.kind in "biufmM" or dtype == "str" or isinstance(dtype, pd.CategoricalDtype | pd.DatetimeTZDtype)
-    return not simple or isinstance(dtype, pd.ArrowDtype)
-
-
-def _plain(series: pd.Series) -> pd.Series:
-    import pandas as pd
-    from pandas.api import types
-
-    if types.is_string_dtype(series.dtype) and series.dtype != object:
-        return series.astype("str")
-    if isinstance(series.dtype, pd.ArrowDtype) or series.dtype != object:
-        if series.dtype.kind in "iuf":
-            return series.astype("float64") if series.isna().any() else series.astype(series.dtype.kind + "8")
-        series = series.astype(object)
-    known = series.dropna()
-    kind = types.infer_dtype(known, skipna=True)
-    if kind == "integer" and len(known) == len(series):
-        return _integers(series)
-    if kind in ("decimal", "floating", "mixed-integer-float", "integer"):
-        return pd.to_numeric(series.where(series.notna(), np.nan)).astype("float64")
-    if kind in ("date", "datetime", "datetime64"):
-        mixed = any(getattr(v, "tzinfo", None) is not None for v in known.iloc[:1_000])
-        return pd.to_datetime(series, utc=mixed, errors="coerce")
-    if kind in ("timedelta", "timedelta64"):
-        return pd.to_timedelta(series)
-    if kind == "boolean":
-        return series
-    texts = known.map(_as_text).astype("str")
-    return texts.reindex(series.index)
-
-
-def _integers(series: pd.Series) -> pd.Series:
-    try:
-        return series.astype("int64")
-    except OverflowError:
-        return series.astype("str")
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value)[:100].hex()
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list | dict | tuple):
-        return json.dumps(value, default=str)
-    return str(value)
 
 
 def table(source: str, name: str = "", columns: Sequence[Column] = ()) -> pd.DataFrame:
@@ -367,9 +312,9 @@ def values(series: pd.Series, column: Column) -> pd.Series | None:
     if column.kind == "date" and not types.is_datetime64_any_dtype(series):
         texts = series if is_text else whole_texts(series)
         times = forms.read_dates(texts.astype("str"), column.form or "ISO8601")
-        if times.dt.tz is None and column.zone:
-            return times.dt.tz_localize("UTC")
-        return times if column.zone or times.dt.tz is None else times.dt.tz_localize(None)
+        if not column.zone:
+            return times if times.dt.tz is None else times.dt.tz_localize(None)
+        return times.dt.tz_localize(column.zone) if times.dt.tz is None else times.dt.tz_convert(column.zone)
     if not is_text:
         return None
     if column.type == "clock":

@@ -1,5 +1,9 @@
 """Of which kind each column of a table is: a number, a category, a date, an id, free text or a constant."""
 
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false
+
 from __future__ import annotations
 
 import dataclasses
@@ -24,7 +28,9 @@ ODD = 10  # different texts among numbers up to which they are taken for words t
 EXACT = 2**53  # whole numbers from here on are not all known to a float
 WORDS = re.compile(r"\s")
 IDS = re.compile(r"(^|[_\s-])(id|key|uuid|guid|nr|no|number|num|code)$|(?<=[a-z])(Id|ID|Key|No|Nr)$", re.I)
-POSTAL = re.compile(r"(^|[_\s-])(zip|plz|postal|postcode|post.?code|zip.?code|phone|telephone|tel|fax|mobile|iban)($|[_\s-])", re.I)
+POSTAL = re.compile(
+    r"(^|[_\s-])(zip|plz|postal|postcode|post.?code|zip.?code|phone|telephone|tel|fax|mobile|iban)($|[_\s-])", re.I
+)
 CODED = re.compile(r"(^|[_\s-])(code|type|class|status|category|kind|state|group|flag|gender|sex)$", re.I)
 JSON = r"\s*(?:\{.*\}|\[.*\])\s*"
 
@@ -33,7 +39,8 @@ def recognise(series: pd.Series, name: str | None = None) -> Column:
     """The column of these values, without its cells.
 
     Args:
-        series: values as `read` gives them: numbers, booleans, dates, durations or text. The index has the rows' numbers.
+        series: values as `read` gives them: numbers, booleans, dates, durations or text. The index
+            has the rows' numbers.
         name: of the column; None: the series' own.
     """
     import pandas as pd
@@ -107,17 +114,18 @@ def _number(known: pd.Series, name: str, complete: bool, rising: bool, form: str
     """A number, an id or the codes of a category."""
     numbers = known.to_numpy(np.float64)
     numbers = numbers[np.isfinite(numbers)]
-    digits = decimals_of(numbers)
+    if np.abs(numbers).max(initial=0) >= EXACT and (numbers == np.round(numbers)).all() and not form:
+        return Column(name, "id", "int", doubt="whole numbers of more digits than can be reckoned with: an id?")
+    digits, rounded = mostly_decimals(numbers)
+    doubt = _both(doubt, rounded)
     kind = "int" if digits == 0 else "float"  # pandas reads whole numbers with gaps as floats
-    values, counts = np.unique(numbers, return_counts=True)
+    values = np.unique(numbers)
     distinct = len(values)
     if digits == 0 and not form:
         if distinct == len(known) and len(known) > FEW and (rising or (complete and IDS.search(name))):
             return Column(name, "id", "int")
         if distinct == len(known) and distinct > 100 and complete:
             return Column(name, "number", "int", doubt="every row has another whole number: an id?")
-        if np.abs(numbers).max(initial=0) >= EXACT:
-            return Column(name, "id", "int", doubt="whole numbers of more digits than can be reckoned with: an id?")
         if IDS.search(name) and distinct > max(100, 0.5 * len(known)):
             return Column(name, "id", "int", doubt="most rows have another number, as ids have")
         dates = _date_numbers(known, name)
@@ -128,6 +136,20 @@ def _number(known: pd.Series, name: str, complete: bool, rising: bool, form: str
         if set(values) <= {0.0, 1.0} or (CODED.search(name) and distinct <= CODES):
             return Column(name, "category", "int", doubt="" if set(values) <= {0.0, 1.0} else "numbers that are codes?")
     return Column(name, "number", kind, decimals=digits, form=form, doubt=doubt)
+
+
+def mostly_decimals(numbers: np.ndarray) -> tuple[int, str]:
+    """As `decimals_of`, but where a few values have many more decimals than the others; and a sentence on these."""
+    digits = decimals_of(numbers)
+    if 0 <= digits <= 6:
+        return digits, ""
+    values = np.unique(numbers)  # so that a value that most rows have does not decide
+    for fewer in range(5):
+        scaled = values * 10.0**fewer
+        more = float((np.abs(scaled - np.round(scaled)) > 1e-6).mean())
+        if more <= 0.1 and np.abs(scaled).max(initial=0) < EXACT:
+            return fewer, f"{more:.1%} of the different values have more decimals: rounded to {fewer}"
+    return digits, ""
 
 
 def _date_numbers(known: pd.Series, name: str) -> Column | None:
@@ -179,7 +201,9 @@ def _number_of(texts: pd.Series) -> tuple[Column, pd.Series] | None:
         return None
     numbers = forms.Notation.of(found.form).read(texts)
     digits = decimals_of(numbers.dropna().to_numpy())
-    return Column("", "number", "int" if digits == 0 else "float", decimals=digits, form=found.form, doubt=found.doubt), numbers
+    return Column(
+        "", "number", "int" if digits == 0 else "float", decimals=digits, form=found.form, doubt=found.doubt
+    ), numbers
 
 
 def odd_ones(texts: pd.Series, parsed: pd.Series, what: str, share: float) -> str | None:
@@ -204,8 +228,9 @@ def odd_ones(texts: pd.Series, parsed: pd.Series, what: str, share: float) -> st
 def _text(texts: pd.Series, name: str, distinct: int, complete: bool) -> Column:
     """What is written as text: a number, a date, a time of day, a duration, or a real text."""
     if _keeps_zeros(texts) or (POSTAL.search(name) and texts.str.contains(r"\d").mean() > 0.5):
-        dates = forms.date_form(texts) if texts.str.fullmatch(r"\d{14}").all() else None
-        return _typed_dates(texts, name, dates) if dates is not None else _words(texts, name, distinct, complete, codes=True)
+        found = forms.date_form(texts) if texts.str.fullmatch(r"\d{14}").all() else None
+        dates = None if found is None else _typed_dates(texts, name, found)
+        return dates or _words(texts, name, distinct, complete, codes=True)
     mixed = ""
     found = forms.number_form(texts)
     if found is not None:
@@ -239,7 +264,19 @@ def _text(texts: pd.Series, name: str, distinct: int, complete: bool) -> Column:
 def _typed_dates(texts: pd.Series, name: str, found: Found) -> Column | None:
     times = forms.read_dates(texts, found.form)
     odd = odd_ones(texts, times, "date", found.share)
-    return None if odd is None else date_of(times, name, found.form, _both(found.doubt, odd))
+    if odd is None:
+        return None
+    form, doubt = found.form, _both(found.doubt, odd)
+    if form.endswith("%z"):
+        offsets = texts[times.notna()].str.extract(r"([+-]\d\d:?\d\d)\s*$")[0].dropna().unique()
+        if len(offsets) and all(":" in offset for offset in offsets):
+            form = form.removesuffix("%z") + "%:z"
+        if len(offsets) == 1 and offsets[0].strip("+-0:"):
+            plain = offsets[0].replace(":", "")
+            times = times.dt.tz_convert(f"UTC{plain[:3]}:{plain[3:]}")
+        elif len(offsets) > 1:
+            doubt = _both(doubt, "its offsets from UTC differ: kept in UTC")
+    return date_of(times, name, form, doubt)
 
 
 def _both(first: str, second: str) -> str:
@@ -271,13 +308,22 @@ def _words(texts: pd.Series, name: str, distinct: int, complete: bool, mixed: st
     spaced = float(texts.str.contains(WORDS).mean())
     if texts.str.fullmatch(JSON).mean() >= forms.MOSTLY:
         return Column(name, "text", "text", doubt="lists or JSON: passed over")
-    short = spaced < 0.1 or (codes and lengths.max() <= 24)
+    digital = bool(texts.str.fullmatch(r"[\d\s+()/.-]+").mean() > forms.MOSTLY)  # as telephone numbers are
+    short = spaced < 0.1 or ((codes or digital) and lengths.max() <= 24)
     if count > FEW and short and lengths.max() <= 64:
         if distinct == count and complete:
             return Column(name, "id", "text", form=pattern_of(texts))
         if distinct > 0.9 * count and count > 100 and (IDS.search(name) or texts.str.contains(r"\d").mean() > 0.9):
-            return Column(name, "id", "text", form=pattern_of(texts), doubt=_both(mixed, "nearly every row has another value: an id?"))
+            return Column(
+                name,
+                "id",
+                "text",
+                form=pattern_of(texts),
+                doubt=_both(mixed, "nearly every row has another value: an id?"),
+            )
     if distinct > 0.5 * count and count > 100 and (lengths.mean() > 40 or spaced > 0.9):
         return Column(name, "text", "text", doubt="free text, nearly every row has other words: passed over")
+    if distinct > 0.4 * count and count > 100 and spaced > 0.5:
+        return Column(name, "text", "text", doubt="many different words: free text, or a category? Passed over")
     doubt = "nearly every row has another value: a category?" if distinct > 0.9 * count and count > 100 else ""
     return Column(name, "category", "text", doubt=_both(mixed, doubt))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor
 
@@ -25,7 +25,9 @@ def frame_of(spec: TableSpec, tokens: Tensor, place: Tensor, start: int = 0, see
     import pandas as pd
 
     found, count = spec.decode(tokens, place), len(tokens)
-    return pd.DataFrame({c.name: found[c.name] if c.name in found else _made(c, start, count, seed) for c in spec.columns})
+    return pd.DataFrame(
+        {c.name: found[c.name] if c.name in found else _made(c, start, count, seed) for c in spec.columns}
+    )
 
 
 def _made(column: Column, start: int, count: int, seed: int) -> pd.Series:
@@ -59,7 +61,7 @@ def plain(frame: pd.DataFrame, spec: TableSpec) -> pd.DataFrame:
 
     changed = {}
     for column in spec.columns:
-        series = frame[column.name]
+        series = cast("pd.Series", frame[column.name])
         if isinstance(series.dtype, pd.CategoricalDtype) and not column.order:
             changed[column.name] = series.astype(type_of(column, series))
     return frame.assign(**changed) if changed else frame

@@ -1,4 +1,4 @@
-"""Conditions on rows: `country=NL,plan=gold|silver,age>=65,city=`, as text or in Python, and the cells that meet them."""
+"""Conditions on rows, `country=NL,plan=gold|silver,age>=65,city=` or in Python, and the cells that meet them."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ def parse(where: str | Mapping[str, Any]) -> list[Term]:
     """Conditions as terms.
 
     Args:
-        where: 'country=NL,age>=65': a column, one of SIGNS and values with | between them; nothing after = means a missing
-            cell; names and values with commas, signs or spaces at an end stand in double quotes. Or a dictionary of values
-            by column, each a value, None (missing) or a list of these.
+        where: 'country=NL,age>=65': a column, one of SIGNS and values with | between them; nothing after = means a
+            missing cell; names and values with commas, signs or spaces at an end stand in double quotes. Or a
+            dictionary of values by column, each a value, None (missing) or a list of these.
 
     Raises:
         UserError: it is no condition.
@@ -95,7 +95,9 @@ def _values(value: Any) -> tuple[str, ...]:
     each = list(value) if several else [value]
     if not each:
         raise UserError("A condition names no value: give one, or a list of some.")
-    return tuple("" if v is None or v != v else str(v) for v in (sorted(each, key=str) if isinstance(value, set) else each))
+    return tuple(
+        "" if v is None or v != v else str(v) for v in (sorted(each, key=str) if isinstance(value, set) else each)
+    )
 
 
 Marked = list[tuple[str, bool]]  # characters, and whether each stood in quotes
@@ -183,8 +185,15 @@ def allowed(spec: TableSpec, where: str | Mapping[str, Any]) -> list[Allowed]:
 
 
 def _must_be_learned(column: Column, learned: Column | None, names: Iterable[str]) -> None:
-    same = learned is not None and (learned.kind, learned.type) in ((column.kind, column.type), ("category", column.type))
-    if same and (learned is column or learned.kind == "category" or learned.parts == column.parts):
+    same = learned is not None and (learned.kind, learned.type) in (
+        (column.kind, column.type),
+        ("category", column.type),
+    )
+    if (
+        same
+        and learned is not None
+        and (learned is column or learned.kind == "category" or learned.parts == column.parts)
+    ):
         return
     why = {
         "id": "its values are made anew for each row",
@@ -228,7 +237,8 @@ def _index(column: Column, cells: Cells, value: str) -> int:
     near = difflib.get_close_matches(value, cells.values, n=1, cutoff=0.5)
     hint = f" Did you mean '{one_line(near[0])}'?" if near else ""
     raise UserError(
-        f"No row has {one_line(column.name)}={one_line(value)[:60]}, or too few to draw it.{hint} {_what_there_is(column)}"
+        f"No row has {one_line(column.name)}={one_line(value)[:60]}, or too few to draw it.{hint} "
+        f"{_what_there_is(column)}"
     )
 
 
@@ -260,7 +270,7 @@ def _missing(column: Column, cells: Cells, term: Term) -> int:
 
 
 def _numbers(column: Column, term: Term) -> list[Part]:
-    """The cells of numbers, dates and times: of a date with a time the days, and the times of day where one is named."""
+    """The cells of numbers, dates and times: of a date with a time the days, and the time of day if one is named."""
     empty = [Part(np.zeros(len(p.share)), p.start, p.end) for p in map(Part.all, column.parts)]
     found: list[list[Part]] = []
     for value in term.values:
@@ -275,7 +285,9 @@ def _numbers(column: Column, term: Term) -> list[Part]:
             spans = zip(column.parts, _spans(column, term.sign, value), strict=True)
             parts = [_between(c, *span, whole=column.kind == "date" or column.decimals >= 0) for c, span in spans]
             if not all(part.share.any() for part in parts):
-                raise UserError(f"No row has {one_line(column.name)}{term.sign}{one_line(value)[:60]}. {_what_there_is(column)}")
+                raise UserError(
+                    f"No row has {one_line(column.name)}{term.sign}{one_line(value)[:60]}. {_what_there_is(column)}"
+                )
         found.append(parts)
     if len(found) == 1:
         return found[0]
@@ -291,7 +303,9 @@ def _either(parts: list[Part], empty: Part, term: Term) -> Part:
         hit = part.share > 0
         again = hit & (share > 0) & ((start != part.start) | (end != part.end))
         if again.any():
-            raise UserError(f"{term}: some of these values lie too close together to be told apart: take a range (>=, <=).")
+            raise UserError(
+                f"{term}: some of these values lie too close together to be told apart: take a range (>=, <=)."
+            )
         share[hit], start[hit], end[hit] = part.share[hit], part.start[hit], part.end[hit]
     return Part(share, start, end)
 
@@ -325,9 +339,12 @@ def _spans(column: Column, sign: str, value: str) -> list[tuple[float, float]]:
     spans = [_side(float(days), sign, True)]
     if column.type == "time":
         if rest and sign != "=":
-            raise UserError(f"{one_line(column.name)}{sign}{one_line(value)[:60]}: a range of times has whole days for its ends.")
+            raise UserError(
+                f"{one_line(column.name)}{sign}{one_line(value)[:60]}: a range of times has whole days for its ends."
+            )
         named = rest or re.search(r"\d:\d\d", value)
-        spans.append((rest // column.step,) * 2 if named else everything)
+        step = float(rest // column.step)
+        spans.append((step, step) if named else everything)
     return spans
 
 
@@ -353,9 +370,13 @@ def _number(column: Column, value: str) -> float:
     """A number in units of the column's last digit, or a time of day or a duration in its steps."""
     if column.type in ("clock", "span"):
         found = re.fullmatch(r"\s*(\d{1,6}):(\d{1,2})(?::(\d{1,2}))?\s*", value)
-        seconds = sum(int(x or 0) * unit for x, unit in zip(found.groups(), (3600, 60, 1), strict=True)) if found else None
+        seconds = (
+            sum(int(x or 0) * unit for x, unit in zip(found.groups(), (3600, 60, 1), strict=True)) if found else None
+        )
         if seconds is None:
-            raise UserError(f"{one_line(column.name)}: '{one_line(value)[:60]}' is no time: write hours:minutes:seconds.")
+            raise UserError(
+                f"{one_line(column.name)}: '{one_line(value)[:60]}' is no time: write hours:minutes:seconds."
+            )
         return seconds / column.step
     number = _float(value)
     if number is None and column.form:
@@ -402,5 +423,6 @@ def _what_there_is(column: Column) -> str:
         first, last = (forms.write_span(int(n * column.step), "H:M:S") for n in (low, high))
         return f"{name} is from {first} to {last}."
     if column.decimals >= 0:
-        return f"{name} is from {low / 10**column.decimals:.{column.decimals}f} to {high / 10**column.decimals:.{column.decimals}f}."
+        first, last = (f"{n / 10**column.decimals:.{column.decimals}f}" for n in (low, high))
+        return f"{name} is from {first} to {last}."
     return f"{name} is from {low:g} to {high:g}."

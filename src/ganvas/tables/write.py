@@ -50,7 +50,9 @@ def check(out: str, table: str = "", force: bool = False) -> None:
                 path = engine.url.database or ""
                 new = engine.url.get_backend_name() == "sqlite" and not os.path.exists(path)
                 if not new and not force and _exists(engine, table):
-                    raise UserError(f"{_shown(out)} has a table {table} already. Choose another --table, or --force to replace it.")
+                    raise UserError(
+                        f"{_shown(out)} has a table {table} already. Choose another --table, or --force to replace it."
+                    )
         finally:
             engine.dispose()
         return
@@ -105,7 +107,7 @@ def csv_of(frame: pd.DataFrame, spec: TableSpec, head: bool = True) -> bytes:
     first = names.encode("utf-8", "backslashreplace") if head else b""
     if not len(frame):
         return first
-    columns = [texts_of(frame[column.name], column) for column in spec.columns]
+    columns = [texts_of(cast("pd.Series", frame[column.name]), column) for column in spec.columns]
     alone = '""' if len(columns) == 1 else ""  # an empty line is no row
     join = cast("Any", pc).binary_join_element_wise
     lines = join(*columns, ",", null_handling="replace", null_replacement=alone)
@@ -159,7 +161,7 @@ def _written(values: pd.Series, column: Column) -> list[str]:
     """Different values of a column, none missing, as the source writes them."""
     from pandas.api import types
 
-    found = forms.written(values.to_frame(), [column])[column.name] if column.form else values
+    found: Any = forms.written(values.to_frame(), [column])[column.name] if column.form else values
     if types.is_datetime64_any_dtype(found):
         return _dates(found, column)
     if types.is_timedelta64_dtype(found):
@@ -226,7 +228,7 @@ def _parquet(part: Path, spec: TableSpec, _: bool) -> Iterator[Add]:
                 waiting.clear()
 
         def add(frame: pd.DataFrame) -> None:
-            arrays = [_array(frame[column.name], arrow_type(column)) for column in spec.columns]
+            arrays = [_array(cast("pd.Series", frame[column.name]), arrow_type(column)) for column in spec.columns]
             waiting.append(pa.table(arrays, schema=schema))
             if sum(map(len, waiting)) >= GROUP:
                 flush()
@@ -265,10 +267,10 @@ def _shown(address: str) -> str:
 
 
 def _engine(address: str) -> Any:
+    url = databases.url_of(address)  # says what to install where SQLAlchemy is missing
     from sqlalchemy import create_engine
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-    url = databases.url_of(address)
     try:
         return create_engine(url)
     except ImportError as error:
@@ -287,7 +289,9 @@ def _heard(address: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         reason = one_line(first_line(getattr(error, "orig", None) or error)[:200]).rstrip(".")
-        raise UserError(f"The database {_shown(address)} cannot be written: {reason}. Nothing was changed in it.") from error
+        raise UserError(
+            f"The database {_shown(address)} cannot be written: {reason}. Nothing was changed in it."
+        ) from error
 
 
 def _exists(engine: Any, table: str) -> bool:
@@ -342,7 +346,7 @@ def _sql_type(column: Column, sql: Any) -> Any:
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as drivers take them: Python's own values, None for missing ones."""
-    columns = {name: _values(frame[name]) for name in frame}
+    columns = {name: _values(cast("pd.Series", frame[name])) for name in frame}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

@@ -78,6 +78,7 @@ class Experiment:
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
         sections: dict[str, Any] = {name: dataclasses.asdict(getattr(self, name)) for name in SECTIONS}
+        sections["data"] |= getattr(self.data, "kept", dict)()
         sections["network"] = {"name": self._network_name(), **sections["network"]}
         sections["task"] = {"name": self.kind.name, **sections["task"]}
         return json.loads(json.dumps({"recipe": self.recipe, **sections}))
@@ -139,11 +140,25 @@ class Experiment:
         for key, text in settings.items():
             key = f"{key}_" if f"{key}_" in section_of else key  # `from` is a keyword in Python
             if key not in section_of:
+                key, text = self._of_family(key, text, changed)
+            if key not in section_of:
                 raise unknown("setting", key, section_of)
             section = changed[section_of[key]]
             section = dataclasses.replace(section, **{key: cf.parse(text, cf.types_of(section)[key], key)})
             changed[section_of[key]] = section
         return dataclasses.replace(self, **changed)
+
+    def _of_family(self, key: str, text: str, sections: dict[str, Any]) -> tuple[str, str]:
+        """For a setting of a family, such as `column.NAME`, the one that holds them all, and its new value.
+
+        A section names its families: `families = {"column": "kinds"}`. The holder is a JSON object with values by name.
+        """
+        family, _, name = key.partition(".")
+        for section in sections.values():
+            if name and family in getattr(section, "families", {}):
+                holder = section.families[family]
+                return holder, json.dumps({**json.loads(getattr(section, holder) or "{}"), name: text})
+        return key, text
 
     def load_data(self) -> Any:
         """The data of this experiment, a `core.samples.Dataset`.

@@ -56,6 +56,9 @@ class Task(ABC):
     evaluate: ClassVar[Any] = None
     """What `ganvas evaluate` does with its models: a function (source: Path, options: Options) -> exit code, which
     prints its results (see `training.evaluate.Options`). None: the figures of `measure` are printed."""
+    check_data: ClassVar[Any] = None
+    """What `ganvas data check` does with sources that `Data.takes`: a generator (source, settings as texts, a file to
+    write or None) that yields how far it is, and returns lines for people and the JSON form."""
     not_compared: ClassVar[str] = ""  # why `ganvas compare` refuses its models; printed after the name of one
     measures_beside: ClassVar[str] = ""  # module that evaluates models in the background, if there is one
     studio: ClassVar[Any] = Part()  # what the web studio shows of it: see `training.studio.Part`

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from ganvas.tasks.table.model import TableModel
 
 SHOWN = 60  # columns that are listed
-KINDS = {"number": "numbers", "category": "categories", "date": "dates", "id": "ids", "text": "free texts", "constant": "constants"}
+KINDS = {
+    "number": "numbers",
+    "category": "categories",
+    "date": "dates",
+    "id": "ids",
+    "text": "free texts",
+    "constant": "constants",
+}
 
 
 def facts(model: TableModel) -> dict[str, str]:

@@ -1,14 +1,14 @@
 """Rows that meet conditions, drawn so by construction: the columns with conditions first, all others given them.
 
 With a_1, ..., a_k the columns with conditions and b all others, a row is to come from p(a, b | conditions)
-= p(a | conditions) p(b | a). The generator draws from p(b | a) as fast as without conditions, as it takes any columns as
-given. What remains is p(a | conditions):
+= p(a | conditions) p(b | a). The generator draws from p(b | a) as fast as without conditions, as it takes any columns
+as given. What remains is p(a | conditions):
 
 - conditions that leave one cell of each column leave nothing to draw;
 - one column that may still have several values: its share in the training data, limited to them, which is exact;
-- otherwise it is estimated once from POOL rows: they are drawn given the columns with one value, each other column with a
-  condition limited to its values at its turn, and weighted by the probability that the generator gave those (importance
-  sampling, exact as POOL grows: Liu and Chen 1998); rows then take their a from this pool.
+- otherwise it is estimated once from POOL rows: they are drawn given the columns with one value, each other column with
+  a condition limited to its values at its turn, and weighted by the probability that the generator gave those
+  (importance sampling, exact as POOL grows: Liu and Chen 1998); rows then take their a from this pool.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ PORTION = 4_096  # of them at a time
 class Conditions:
     """What is given in rows that meet conditions."""
 
-    def __init__(self, spec: TableSpec, generator: Generator, where: str | Mapping[str, Any], seed: int, rare: bool) -> None:
+    def __init__(
+        self, spec: TableSpec, generator: Generator, where: str | Mapping[str, Any], seed: int, rare: bool
+    ) -> None:
         """
         Args:
             where: see `tables.where.parse`.
@@ -73,7 +75,9 @@ class Conditions:
         Args:
             numbers: uniform, float [B, conditions + 1].
         """
-        pick = torch.searchsorted(self.sums, numbers[:, 0].double() * self.sums[-1], right=True).clamp_max(len(self.sums) - 1)
+        pick = torch.searchsorted(self.sums, numbers[:, 0].double() * self.sums[-1], right=True).clamp_max(
+            len(self.sums) - 1
+        )
         chosen = self.pool[pick]  # [B, places]
         rows = torch.zeros(len(numbers), len(self.spec.sizes), dtype=torch.int64)
         rows[:, self.places] = chosen
@@ -90,7 +94,10 @@ class Conditions:
     def _alone(self, condition: Allowed) -> tuple[Tensor, Tensor]:
         """Every cell that is left of a column, and how many training rows it has."""
         (cells,), (part,) = condition.column.parts, condition.parts
-        counts = [*cells.counts, *({"rare": cells.rare * self.rare, "missing": cells.missing}[s] for s in cells.specials)]
+        counts = [
+            *cells.counts,
+            *({"rare": cells.rare * self.rare, "missing": cells.missing}[s] for s in cells.specials),
+        ]
         weights = np.array(counts, np.float64) * part.share
         left = np.flatnonzero(weights)
         return torch.from_numpy(cells.tokens(left).astype(np.int64)), torch.from_numpy(weights[left])
@@ -98,7 +105,9 @@ class Conditions:
     def _tokens(self, conditions: Sequence[Allowed]) -> Tensor:
         """The tokens of columns of which one cell is left, int64 [1, tokens]."""
         parts = [
-            cells.tokens(np.flatnonzero(part.share)) for c in conditions for cells, part in zip(c.column.parts, c.parts, strict=True)
+            cells.tokens(np.flatnonzero(part.share))
+            for c in conditions
+            for cells, part in zip(c.column.parts, c.parts, strict=True)
         ]
         return torch.from_numpy(np.concatenate(parts, 1).astype(np.int64))
 
@@ -115,7 +124,9 @@ class Conditions:
         limits = Narrowed(self.spec, open_ones, None if self.rare else rules)
         pool, weights = [], []
         for start in range(0, POOL, PORTION):
-            noise = torch.rand(PORTION, len(given), generator=seeds.generator(seed, "conditions", start)).to(self.device)
+            noise = torch.rand(PORTION, len(given), generator=seeds.generator(seed, "conditions", start)).to(
+                self.device
+            )
             same = rows.expand(PORTION, -1).to(self.device), given.expand(PORTION, -1).to(self.device)
             drawn, _ = self.generator.draw(noise, *same, rare=self.rare, limits=limits)
             pool.append(drawn[:, self.places].cpu())

@@ -192,7 +192,7 @@ class Detector:
         """The verdicts on rows, with their index: see `TableModel.detect`; and `rank`, by which rows are ordered."""
         import pandas as pd
 
-        if not self.columns:
+        if not self.columns and len(raw):  # a source may begin with a portion of no rows
             self.columns = adapted([c for c in self.spec.columns if c.name in self.spec.places], raw)
         looked = look(self.spec, raw, self.columns)
         rows = self._whole(looked)

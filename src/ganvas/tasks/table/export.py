@@ -117,8 +117,14 @@ def files(model: TableModel) -> dict[str, bytes]:
 
     spec, where, code = model.spec, condition(model), RUNNER.read_text(encoding="utf-8")
     given = f" '{where}'" if where else ""
-    text = README.format(name=model.card["data_name"], rows=len(spec.columns), tokens=len(spec.sizes), given=given, code=code)
-    return {"columns.json": json.dumps(decoding(spec), indent=1).encode(), "rows.py": code.encode(), "README.md": text.encode()}
+    text = README.format(
+        name=model.card["data_name"], rows=len(spec.columns), tokens=len(spec.sizes), given=given, code=code
+    )
+    return {
+        "columns.json": json.dumps(decoding(spec), indent=1).encode(),
+        "rows.py": code.encode(),
+        "README.md": text.encode(),
+    }
 
 
 def decoding(spec: TableSpec) -> dict[str, Any]:

@@ -40,14 +40,13 @@ class TableModel(TrainedModel):
         Args:
             n: how many.
             seed: another seed, other rows; the same seed, the same rows.
-            where: conditions that all rows meet: "country=NL,age>=65", or {"country": "NL", "plan": ["gold", "silver"]}; see
-                `tables.where.parse`.
+            where: conditions that all rows meet: "country=NL,age>=65", or {"country": "NL", "plan": ["gold", "free"]};
+                see `tables.where.parse`.
             rare: whether values may be drawn that fewer rows of the table had than its setting `rare`: these stay
                 empty, as the model does not know them.
 
         Returns:
-            A DataFrame with the columns of the table, in their order and types. Ids are made anew, free texts are
-            empty.
+            A DataFrame with the columns of the table, in their order and types. Ids are made anew, free texts empty.
 
         Raises:
             UserError: a condition that cannot be met.
@@ -97,7 +96,9 @@ class TableModel(TrainedModel):
             if conditions is None:
                 tokens, place = self.generator.draw(noise.to(device), rare=rare)
             else:
-                rows, given, where_in = conditions.of(self.noise(n, seed, start, "conditions", len(conditions.each) + 1))
+                rows, given, where_in = conditions.of(
+                    self.noise(n, seed, start, "conditions", len(conditions.each) + 1)
+                )
                 tokens, place = self.generator.draw(noise.to(device), rows.to(device), given.to(device), rare=rare)
                 place = torch.where(given, where_in, place.cpu())
             return torch.stack([tokens.float().cpu(), place.cpu()])

@@ -106,6 +106,13 @@ class Generator(nn.Module):
         after = ahead.flip(1).cumsum(1).flip(1) - ahead
         return before + after + self.start
 
+    def say(self, i: int, rows: Tensor, given: Tensor) -> Tensor:
+        """What the i-th token says where it is given, [B, width]."""
+        said = self.values.weight[rows[:, i] + int(self.first[i])] + self.given[i]
+        if i in self.numbers.last:
+            said = said + self.numbers.part(self.numbers.last[i], rows)
+        return said * given[:, i : i + 1]
+
     def forward(self, rows: Tensor, given: Tensor) -> list[Tensor]:
         """The logits [B, size] of each token, given those before it and the given ones; see `known`."""
         return self.logits(self.known(rows, given), rows)
@@ -162,16 +169,16 @@ class Generator(nn.Module):
         out = torch.zeros(count, len(self.sizes), dtype=torch.int64, device=noise.device)
         place = torch.zeros_like(noise)
         known = noise.new_zeros(count, self.values.embedding_dim)
-        fixed, ahead = None, known
+        fixed, ahead = None, {}
         if rows is not None and given is not None:
             out = torch.where(given, rows, out)
             fixed = given
-            ahead = (self.of(out) + self.given) * given[..., None]
-            known = known + ahead.sum(1)
+            ahead = {i: self.say(i, out, given) for i in given.any(0).nonzero()[:, 0].tolist()}
+            known = known + sum(ahead.values())
         walk = None if limits is None else limits.start(out, fixed)
         for i, size in enumerate(self.sizes):
-            if fixed is not None and bool(fixed[:, i].any()):
-                known = known - ahead[:, i]
+            if i in ahead:
+                known = known - ahead[i]
             if fixed is None or not bool(fixed[:, i].all()):
                 hidden = f.silu(known + self.start[i])
                 inner = f.silu(torch.addmm(self.bias1[i], hidden, self.weight1[i]))

@@ -140,6 +140,8 @@ class Restorer:
             UserError: a column that the model learned is not there.
         """
         spec = self.spec
+        if not len(raw):  # a source may begin with a portion of no rows
+            return []
         if not self.original:
             self.original = adapted([c for c in spec.columns if c.name in spec.places], raw)
         original, written = self.original, {c.name: c for c in self.original}

@@ -1,7 +1,7 @@
 """Rows of a table from an exported generator, with NumPy and ONNX Runtime alone.
 
-    python rows.py 1000 > rows.csv
-    python rows.py 1000 plan=gold city=Rome > rows.csv
+python rows.py 1000 > rows.csv
+python rows.py 1000 plan=gold city=Rome > rows.csv
 """
 
 import csv
@@ -51,7 +51,9 @@ def decoded(column, tokens, place):
         low, high = (np.array(part[name] or [0.0])[cells] for name in ("low", "high"))
         where = place[:, end - 1].astype(np.float64)
         whole = column["kind"] == "date" or column["decimals"] >= 0
-        numbers.append(np.minimum(low + np.floor(where * (high - low + 1)), high) if whole else low + where * (high - low))
+        numbers.append(
+            np.minimum(low + np.floor(where * (high - low + 1)), high) if whole else low + where * (high - low)
+        )
     if column["kind"] == "date":
         seconds = numbers[0] * 86_400 + (numbers[1] * column["step"] if len(numbers) > 1 else 0)
         unit = "D" if column["type"] == "date" else "s"
@@ -76,21 +78,24 @@ def draw(count, seed=0, given=None):
     noise = np.random.default_rng(seed).random((count, width), np.float32)
     rows, fixed, end = np.zeros((count, width), np.int64), np.zeros((count, width), bool), 0
     places = {}
+    given = given or {}
     for column in table["columns"]:
         places[column["name"]] = start = end
         end += sum(part["tokens"] for part in column["parts"])
-        if column["name"] in (given or {}):
+        if column["name"] in given:
             part = column["parts"][0]
             rows[:, start:end] = tokens_of(part, part["values"].index(given[column["name"]]))
             fixed[:, start:end] = True
     session = onnxruntime.InferenceSession(str(FOLDER / "generator.onnx"), providers=["CPUExecutionProvider"])
-    tokens, place = session.run(["tokens", "place"], {"noise": noise, "rows": rows, "given": fixed})
+    tokens, place = map(np.asarray, session.run(["tokens", "place"], {"noise": noise, "rows": rows, "given": fixed}))
     found = {}
     for column in table["columns"]:
         start = places[column["name"]]
         stop = start + sum(part["tokens"] for part in column["parts"])
         value = np.full(count, column.get("value", ""), object)  # constants; ids and free texts stay empty
-        found[column["name"]] = decoded(column, tokens[:, start:stop], place[:, start:stop]) if column["parts"] else value
+        found[column["name"]] = (
+            decoded(column, tokens[:, start:stop], place[:, start:stop]) if column["parts"] else value
+        )
     return found
 
 

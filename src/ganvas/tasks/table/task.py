@@ -47,6 +47,7 @@ class TableTask(Task):
     name, Config, Data, Spec = "table", Config, DataConfig, TableSpec
     networks = {"tabular": network}  # noqa: RUF012
     recipes = Later("ganvas.tasks.table.recipes")
+    check_data = Later("ganvas.tables.check:check")
     Model = Later("ganvas.tasks.table.model:TableModel")
     shown = {"nll": ("-log p", ".3f"), **SHOWN}  # noqa: RUF012
     checks = "likelihood"

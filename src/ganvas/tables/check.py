@@ -1,0 +1,184 @@
+"""`ganvas data check` of a table: what its columns are, what is doubtful, what is passed over; and columns.toml."""
+
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganvas.core import config as cf
+from ganvas.core.console import command
+from ganvas.core.errors import unknown
+from ganvas.core.files import write_whole
+from ganvas.core.progress import Counted
+from ganvas.core.text import one_line
+from ganvas.tables import columns_file, databases, pack, read
+from ganvas.tables.columns import Column
+from ganvas.tables.data import FEWEST, DataConfig, columns_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXAMPLES, WIDE = 3, 44  # example values of a column, and the characters that they may take
+LEARNED = ("number", "category", "date")
+PASSED = {
+    "id": "made anew, never learned",
+    "text": "free text: left empty (text=resample draws from those that are frequent)",
+    "constant": "the same in each row",
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A column, how many rows miss it, how many values it has among the rows looked at, and some of them."""
+
+    column: Column
+    missing: int
+    distinct: int
+    examples: tuple[str, ...]
+
+    def kind(self) -> str:
+        """Kind and type, for people."""
+        c = self.column
+        whole = {"int": "whole number", "clock": "time of day", "span": "duration"}
+        words = {
+            "number": whole.get(
+                c.type, f"number, {c.decimals} decimal{'s' * (c.decimals > 1)}" if c.decimals > 0 else "number"
+            ),
+            "category": "ordered category"
+            if c.order
+            else "yes or no"
+            if self.distinct == 2 and not self.missing
+            else "category",
+            "date": "day" if c.type == "date" else f"date and time{f' ({c.zone})' if c.zone else ''}",
+        }
+        return words.get(c.kind, c.kind)
+
+    def to_dict(self) -> dict[str, Any]:
+        entries = {k: v for k, v in self.column.to_dict().items() if k != "parts"}
+        return entries | {"missing": self.missing, "distinct": self.distinct, "examples": list(self.examples)}
+
+
+def check(
+    source: str, settings: dict[str, str], file: Path | None = None
+) -> Generator[Counted, None, tuple[list[str], dict[str, Any]]]:
+    """Look at a table and change nothing.
+
+    Args:
+        source: a path or a database's address.
+        settings: of `DataConfig`, as texts; `column.NAME` too.
+        file: where columns.toml is to be written; None: nowhere.
+
+    Returns:
+        Lines for people, and the JSON form.
+
+    Raises:
+        UserError: the table cannot be read, or a setting is none.
+    """
+    config = configured(source, settings)
+    found = read.opened(config.source, config.table, config.encoding, config.delimiter)
+    try:
+        looked = yield from pack.look(read.Rows(found, config.missing))
+    finally:
+        found.close()
+    columns, notes = columns_of(looked, config)
+    seen = [_seen(column, looked.frame[column.name], looked.missing.get(column.name, 0)) for column in columns]
+    doubts = {f"{one_line(c.name)}: {c.doubt}." for c in columns if c.doubt}
+    notes = [note for note in (*looked.notes, *notes) if note not in doubts]
+    if file is not None:
+        remarks = {s.column.name: _remark(s) for s in seen}
+        write_whole(file, columns_file.text(found.name, str(file), columns, remarks))
+    place = databases.shown(source) if databases.is_address(source) else source
+    lines = _lines(place, looked.count, seen, notes)
+    train = ["train", "table", "--data", place, *(f"{k}={v}" for k, v in settings.items())]
+    if file is not None:
+        lines += ["", f"Nothing was changed; {file} was written. Correct it where it is wrong, then:"]
+        lines.append(f"  {command(*train, f'columns={file}')}")
+    else:
+        check_ = ("data", "check", place, "--columns", "columns.toml")
+        lines += [
+            "",
+            "Nothing was changed. Next:",
+            f"  {command(*train)}",
+            "Where a kind is wrong: column.NAME=KIND, or",
+        ]
+        lines.append(f"  {command(*check_)}")
+    form = {"source": place, "rows": looked.count, "looked_at": len(looked.frame), "notes": notes}
+    return lines, form | {"columns": [s.to_dict() for s in seen]}
+
+
+def configured(source: str, settings: dict[str, str]) -> DataConfig:
+    """The settings of the data.
+
+    Raises:
+        UserError: one is none, or has a value that it cannot have.
+    """
+    import json
+
+    config, kinds = DataConfig(source), cf.types_of(DataConfig)
+    for key, text in settings.items():
+        family, _, name = key.partition(".")
+        if name and family in config.families:
+            holder = config.families[family]
+            key, text = holder, json.dumps({**json.loads(getattr(config, holder) or "{}"), name: text})
+        if key not in kinds or key == "source":
+            raise unknown("setting", key, [k for k in kinds if k != "source"])
+        config = dataclasses.replace(config, **{key: cf.parse(text, kinds[key], key)})
+    cf.check(config)
+    return config
+
+
+def _seen(column: Column, series: pd.Series, missing: int) -> Seen:
+    known = series.dropna()
+    if not len(known):
+        return Seen(column, missing, 0, ())
+    often = known.value_counts().index[:EXAMPLES] if column.kind == "category" else known.iloc[:200].unique()[:EXAMPLES]
+    return Seen(column, missing, int(known.nunique()), tuple(one_line(value)[:40] for value in often))
+
+
+def _remark(seen: Seen) -> str:
+    shown = ", ".join(seen.examples)
+    parts = [f"{seen.distinct:,} different" if seen.distinct > 1 else ""]
+    parts += [f"{seen.missing:,} missing" * bool(seen.missing), f"such as {shown[:60]}" * bool(shown)]
+    return "; ".join(filter(None, parts))
+
+
+def _lines(place: str, count: int, seen: list[Seen], notes: list[str]) -> list[str]:
+    wide = min(32, max([6, *(len(one_line(s.column.name)) for s in seen)]))
+    kinds = max([4, *(len(s.kind()) for s in seen)])
+    lines = [f"{count:,} rows and {len(seen):,} columns in {place}", ""]
+    lines.append(f"   {'Column':<{wide}}  {'Kind':<{kinds}}  {'Missing':>8}  {'Different':>9}  Such as")
+    for s in seen:
+        mark = "?" if s.column.doubt else "-" if s.column.kind not in LEARNED else " "
+        share = s.missing / max(1, count)
+        gone = "" if not s.missing else f"{share:.1%}" if 0.0005 <= share < 0.9995 else f"{s.missing:,}"
+        shown = ", ".join(s.examples)
+        shown = shown if len(shown) <= WIDE else f"{shown[: WIDE - 3]}..."
+        name = one_line(s.column.name)
+        name = name if len(name) <= wide else f"{name[: wide - 3]}..."
+        lines.append(f" {mark} {name:<{wide}}  {s.kind():<{kinds}}  {gone:>8}  {s.distinct:>9,}  {shown}".rstrip())
+    doubtful = [s for s in seen if s.column.doubt]
+    if doubtful:
+        lines += ["", "Doubtful (?): say what is right with column.NAME=KIND"]
+        lines += [f" ? {one_line(s.column.name)}: {s.column.doubt}." for s in doubtful]
+    passed = [s for s in seen if s.column.kind not in LEARNED]
+    if passed:
+        lines += ["", "Passed over (-), not learned"]
+        for kind, why in PASSED.items():
+            names = [one_line(s.column.name) for s in passed if s.column.kind == kind]
+            if names:
+                lines.append(f" - {', '.join(names)}: {kind}, {why}.")
+    nearly = [f"{one_line(s.column.name)} ({s.missing / count:.1%})" for s in seen if count > s.missing > 0.95 * count]
+    if nearly:
+        notes = [*notes, f"Nearly empty: {', '.join(nearly)}."]
+    if count < FEWEST:
+        notes = [*notes, f"{count:,} rows are too few to learn from: {FEWEST} are the fewest."]
+    if not any(s.column.kind in LEARNED for s in seen):
+        notes = [*notes, "No column can be learned: there is nothing to train on. Set a kind with column.NAME=KIND."]
+    return [*lines, *(["", "Notes", *(f"   {note}" for note in notes)] if notes else [])]
