@@ -89,7 +89,10 @@ class DataConfig(DataConfigBase):
     delimiter: str = knob("", "of a CSV file: what stands between cells, or tab ('': as it looks)")
     held_out: float = knob(0.1, "share of the rows that is held out", low=0.01, high=0.9)
     rare: int = knob(
-        5, "fewest rows that a value must have to be drawn: rarer ones could give a person away (1: any)", low=1, high=10**6
+        5,
+        "fewest rows that a value must have to be drawn: rarer ones could give a person away (1: any)",
+        low=1,
+        high=10**6,
     )
 
     @classmethod
