@@ -1,4 +1,4 @@
-"""The display of a running training: live in a terminal, plain lines elsewhere."""
+"""What a person sees while a training runs: a live display in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def time_left(row: dict[str, Any], total: int) -> float:
-    """Seconds until the end at the speed of the last tick."""
+    """Seconds that the rest takes at the speed of the last tick."""
     return max(0, total - row["images"]) / max(row["images_per_second"], 1e-9)
 
 
@@ -141,5 +141,5 @@ class Screen:
 
 
 def _is_plain(console: Console) -> bool:
-    """Does this terminal lack colours, or characters beyond ASCII?"""
+    """Has this terminal no colours, or no characters beside ASCII?"""
     return console.color_system is None or console.options.ascii_only

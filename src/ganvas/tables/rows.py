@@ -71,7 +71,8 @@ def plain(frame: pd.DataFrame, spec: TableSpec) -> pd.DataFrame:
     changed = {}
     for column in spec.columns:
         series = cast("pd.Series", frame[column.name])
-        if (isinstance(series.dtype, pd.CategoricalDtype) and not column.order) or (column.kind == "number" and str(series.dtype) == "Int64"):
+        by_rule = column.kind == "number" and str(series.dtype) == "Int64"  # as rules compute them
+        if by_rule or (isinstance(series.dtype, pd.CategoricalDtype) and not column.order):
             changed[column.name] = series.astype(type_of(column, series))
     return frame.assign(**changed) if changed else frame
 

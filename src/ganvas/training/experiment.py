@@ -171,7 +171,9 @@ class Experiment:
     def ready(self) -> None:
         """Raise a UserError if the data is not named yet."""
         if not self.data.source:
-            raise UserError(f"The recipe {self.recipe} is for {self.kind.Spec.noun} of your own: name them with --data.")
+            raise UserError(
+                f"The recipe {self.recipe} is for {self.kind.Spec.noun} of your own: name them with --data."
+            )
         self.kind.ready(self)
 
     def source(self) -> str:

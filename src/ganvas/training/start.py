@@ -119,7 +119,8 @@ def _check_same(experiment: Experiment, run: Run, data: Dataset) -> None:
         )
     if old.get("fingerprint") != data.fingerprint:
         raise UserError(
-            f"{run.folder} was trained on other {experiment.kind.Spec.noun} than {experiment.data.source} holds now (fingerprints "
+            f"{run.folder} was trained on other {experiment.kind.Spec.noun} than {experiment.data.source} holds now "
+            f"(fingerprints "
             f"{str(old.get('fingerprint'))[:12]} and {data.fingerprint[:12]}). Name the right ones with "
             "--data, or choose another --run folder."
         )

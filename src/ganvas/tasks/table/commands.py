@@ -12,6 +12,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import free
 from ganvas.core.terminal import say
 from ganvas.core.text import one_line
+from ganvas.tasks.table import detect_command, expand_command, restore_command  # noqa: F401  # they add these commands
 
 
 @verb("table", help="Draw pictures, or rows of a table, with a trained generator.")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ganvas.tasks.table.conditions import Conditions
+    from ganvas.tasks.table.expand import Trial
     from ganvas.tasks.table.network import Generator
 
 BLOCK = 1_000  # rows whose noise is drawn together: row 1,234 of a seed is the same however many are drawn
@@ -31,6 +32,7 @@ class TableModel(TrainedModel):
 
     spec: TableSpec
     generator: Generator  # pyright: ignore[reportIncompatibleVariableOverride]
+    optional: ClassVar[dict[str, type]] = {"usual": dict, "no_detector": str}
     hub_tags = ("tabular", "synthetic-data", "tabular-generation")
 
     def sample(self, n: int = 1_000, seed: int = 0, where: Where = "", rare: bool = False) -> pd.DataFrame:
@@ -114,6 +116,72 @@ class TableModel(TrainedModel):
             for block in range(start // BLOCK, -(-end // BLOCK))
         ]
         return torch.cat(parts)[: end - start]
+
+    def detect(self, frame: pd.DataFrame, alarm: float = 0.05) -> pd.DataFrame:
+        """Which rows are unlike the training data, and where it shows.
+
+        Args:
+            frame: rows with the columns of the table, its types or text.
+            alarm: the share of rows like the training data that may be called odd.
+
+        Returns:
+            A row for each, with the index of `frame`: `odd` (yes, not sure, no), `p` (at most this share of rows like
+            the training data is as odd), and unless it is 'no' the `column` in which it shows most, what was `found`
+            there, what was `expected` beside the row's other values, and `why`.
+
+        Raises:
+            UserError: a model that was not trained to the end or with too few rows, or a column that is not there.
+        """
+        from ganvas.tasks.table import detect
+
+        return detect.detect(self, frame, alarm)
+
+    def restore(
+        self,
+        frame: pd.DataFrame,
+        columns: Sequence[str] = (),
+        times: int = 1,
+        best: bool = False,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """The rows with their empty cells filled, by values that are probable beside the row's others.
+
+        Args:
+            frame: rows with the columns of the table, its types or text.
+            columns: whose cells are filled; (): all that were learned.
+            times: how many plausible fillings: a column `filling` says which one a row belongs to.
+            best: the best guess instead of a drawn value: the most frequent category, the mean of numbers and dates.
+            seed: other fillings.
+
+        Raises:
+            UserError: a column that is not there or cannot be filled.
+        """
+        from ganvas.tasks.table import restore_files
+
+        return restore_files.restore(self, frame, columns, times, best, seed)
+
+    def expand(
+        self, frame: pd.DataFrame, target: str, rare: str, count: int | None = None, seed: int = 0, repeats: int = 3
+    ) -> tuple[pd.DataFrame, Trial | None]:
+        """Drawn rows of a rare class, and whether they help a classifier.
+
+        Args:
+            frame: the rows that the model was trained on, held-out ones included.
+            target, rare: the column of the class, and the rare one.
+            count: how many rows; None: so many that the class is as frequent as the most frequent one.
+            seed: other rows, other trials.
+            repeats: trials of each kind; 3 are the least for a verdict, 0: none.
+
+        Returns:
+            The drawn rows; and what boosted trees learn from the real rows alone, with drawn ones and with repeated
+            ones.
+
+        Raises:
+            UserError: no such class, or too few rows of it for a trial.
+        """
+        from ganvas.tasks.table import expand
+
+        return expand.of_frame(self, frame, target, rare, count, seed, repeats)
 
     def facts(self) -> dict[str, str]:
         from ganvas.tasks.table import card

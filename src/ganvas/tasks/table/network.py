@@ -75,6 +75,7 @@ class Generator(nn.Module):
         self.sizes, self.dropout = sizes, config.dropout
         count = len(sizes)
         self.first = _first(spec)
+        self.ends = [spec.places[c.name].stop for c in spec.learned for _ in c.sizes]  # of each token's column
         self.values = nn.Embedding(sum(sizes), width)
         nn.init.normal_(self.values.weight, std=0.3)
         self.numbers = Numbers(spec, width)
@@ -123,7 +124,11 @@ class Generator(nn.Module):
 
     def forward(self, rows: Tensor, given: Tensor) -> list[Tensor]:
         """The logits [B, size] of each token, given those before it and the given ones; see `known`."""
-        hidden = f.dropout(f.silu(self.known(rows, given)), self.dropout, self.training).transpose(0, 1)
+        return self.logits(self.known(rows, given), rows)
+
+    def logits(self, known: Tensor, rows: Tensor) -> list[Tensor]:
+        """The logits [B, size] of each token, given what its network is told, [B, tokens, width]."""
+        hidden = f.dropout(f.silu(known), self.dropout, self.training).transpose(0, 1)
         inner = f.dropout(f.silu(torch.baddbmm(self.bias1[:, None], hidden, self.weight1)), self.dropout, self.training)
         hidden = hidden + f.silu(torch.baddbmm(self.bias2[:, None], inner, self.weight2))
         return [hidden[i] @ head + self._prior(i, rows) for i, head in enumerate(self.heads)]
@@ -141,6 +146,16 @@ class Generator(nn.Module):
         logits = self(rows, given)
         each = [f.cross_entropy(x.float(), rows[:, i], reduction="none") for i, x in enumerate(logits)]
         return torch.stack(each, 1).masked_fill(given, 0.0)
+
+    def logits_given_rest(self, rows: Tensor) -> list[Tensor]:
+        """The logits [B, size] of each token, given all other columns and the tokens before it in its own.
+
+        They are those of `forward` with all columns but one given, for each column in turn, at the cost of one.
+        """
+        values = self.of(rows)
+        before = values.cumsum(1) - values
+        after = f.pad((values + self.given).flip(1).cumsum(1).flip(1), (0, 0, 0, 1))
+        return self.logits(before + after[:, self.ends] + self.start, rows)
 
     @torch.no_grad()
     def draw(

@@ -1,0 +1,322 @@
+"""Which rows of a table are unlike the training data, in which column it shows, and what was expected there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganvas.core.errors import UserError
+from ganvas.core.text import one_line
+from ganvas.tables import read, write
+from ganvas.tables.adapt import adapted
+from ganvas.tables.cells import Cells
+from ganvas.tables.columns import Column
+from ganvas.tables.spec import TableSpec
+from ganvas.tasks.table.usual import CANNOT, LEAST, Usual, scores_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ganvas.tasks.table.model import TableModel
+    from ganvas.tasks.table.network import Generator
+
+COLUMNS = ("odd", "p", "column", "found", "expected", "why")
+NONE, UNREAD, EMPTY, UNSEEN, OUTSIDE = range(5)  # what is wrong with a cell by itself
+HALF = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """Rows as a file has them (`raw`) and as values of the columns' types, their tokens, and what is wrong with cells.
+
+    wrong: int8 [N, learned columns], NONE to OUTSIDE. least: how odd such a cell is at least, float [N, columns].
+    """
+
+    raw: pd.DataFrame
+    tokens: Tensor
+    wrong: np.ndarray
+    least: np.ndarray
+
+
+def usual_of(model: TableModel) -> Usual:
+    """What is usual, from the model's card.
+
+    Raises:
+        UserError: the model has none, and why.
+    """
+    entries = model.card.get("usual")
+    if not entries:
+        reason = model.card.get("no_detector")
+        if not isinstance(reason, str) or not reason:
+            ended = bool(model.card.get("finished"))
+            reason = (
+                "it was trained by an older version" if ended else "this is noted when a training ends: ganvas resume"
+            )
+        raise UserError(f"{model.path} does not know how odd rows usually are: {one_line(reason[:300])}")
+    try:
+        return Usual.from_dict(entries, [column.name for column in model.spec.learned])
+    except UserError as error:
+        raise UserError(f"{model.path} is damaged: {error}") from error
+
+
+def check_alarm(alarm: float, usual: Usual) -> None:
+    """Raise a UserError if this share of false alarms cannot be kept."""
+    least = 2 / (usual.largest.count + 1)
+    if not least <= alarm < 1:
+        raise UserError(
+            f"--alarm {alarm:g}: a share of rows from {least:.2g} to 1; smaller ones cannot be promised, as "
+            f"{usual.largest.count:,} held-out rows say what is usual."
+        )
+
+
+def look(spec: TableSpec, raw: pd.DataFrame, columns: Sequence[Column] = ()) -> Looked:
+    """Rows as tokens, and the cells that are wrong by themselves.
+
+    Args:
+        raw: with the learned columns, as `read.Rows` gives them.
+        columns: the learned ones, with the forms in which these rows write their values; (): as in the training.
+
+    Raises:
+        UserError: a column is not there.
+    """
+    learned = {column.name: column for column in spec.learned}
+    original = columns or [column for column in spec.columns if column.name in learned]
+    if missing := [column.name for column in original if column.name not in raw]:
+        names = ", ".join(one_line(name)[:40] for name in missing[:5])
+        raise UserError(
+            f"These rows lack columns that the model learned: {names}. It takes tables like the one it was trained on."
+        )
+    typed = read.typed(raw, original)
+    count = len(raw)
+    wrong, least = np.zeros((count, len(spec.learned)), np.int8), np.zeros((count, len(spec.learned)))
+    for i, column in enumerate(spec.learned):
+        was, now = raw[column.name].notna().to_numpy(), typed[column.name].notna().to_numpy()
+        wrong[:, i], least[:, i] = _wrong(column, typed[column.name], was, now)
+    return Looked(raw, spec.encode(typed), wrong, least)
+
+
+def _wrong(column: Column, typed: Any, was: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What is wrong with a column's cells, and how odd that is at least."""
+    part = column.parts[0]
+    rows = sum(part.counts) + part.rare + part.missing
+    wrong, least = np.zeros(len(was), np.int8), np.zeros(len(was))
+    wrong[was & ~now], least[was & ~now] = UNREAD, CANNOT
+    if not part.missing:
+        wrong[~was], least[~was] = EMPTY, CANNOT
+    if part.is_category:
+        import pandas as pd
+
+        unseen = now & (pd.Index(part.values).get_indexer(column.as_text(typed)) < 0)
+        wrong[unseen], least[unseen] = UNSEEN, np.log((rows + 1) / (part.rare + 1))
+    elif part.counts:
+        numbers = column.as_numbers(typed)[0]
+        low, high = part.low[0], part.high[-1]
+        with np.errstate(invalid="ignore"):
+            beyond = np.maximum(numbers - high, low - numbers)
+            outside = now & (beyond > 0)
+        far = np.where(outside, beyond, 0.0) / max(high - low, 1.0)
+        wrong[outside] = OUTSIDE  # the fewest rows of a cell lie beyond each end, and larger ones are ever rarer
+        least[outside] = np.log((rows + 1) / (2 * min(part.counts) + 1)) + np.log1p(far[outside])
+    return wrong, least
+
+
+def most_probable(generator: Generator, spec: TableSpec, rows: Tensor, column: Column) -> Tensor:
+    """The rows with a column's tokens as they are to be expected given all others: the mode of a category, the median
+    of a number (or no value, where that is more probable than any).
+
+    Args:
+        rows: int64 [N, tokens].
+    """
+    rows, place = rows.clone(), spec.places[column.name].start
+    device = next(generator.parameters()).device
+    for part in column.parts:
+        for level in range(len(part.sizes)):
+            with torch.inference_mode():
+                logits = generator.logits_given_rest(rows.to(device))[place + level].float().cpu()
+            rows[:, place + level] = _middle(part, level, logits.softmax(1))
+        place += len(part.sizes)
+    return rows
+
+
+def _middle(part: Cells, level: int, shares: Tensor) -> Tensor:
+    """Of a token's probabilities [N, size]: the most probable value, or of numbers the one in the middle."""
+    if level:
+        return shares.argmax(1) if part.is_category else _median(shares)
+    first = len(part.starts) - 1
+    if not first:
+        return shares.argmax(1)
+    if part.is_category:
+        rare = first + part.specials.index("rare")
+        shares = shares.clone()
+        shares[:, rare] = 0.0
+        return shares.argmax(1)
+    missing = shares[:, first:].sum(1) > HALF
+    return torch.where(missing, torch.full_like(missing, first, dtype=torch.int64), _median(shares[:, :first]))
+
+
+def _median(shares: Tensor) -> Tensor:
+    sums = shares.cumsum(1)
+    return (sums < HALF * sums[:, -1:]).sum(1).clamp_max(shares.shape[1] - 1)
+
+
+def texts(spec: TableSpec, rows: Tensor, column: Column) -> list[str]:
+    """A column's values as they are written in a CSV file, without quotes; rows [N, tokens]. '': none."""
+    decoded = spec.decode(rows, torch.full(rows.shape, HALF))[column.name]
+    return unquoted(write.texts_of(decoded, spec.column(column.name)).to_pylist())
+
+
+def unquoted(cells: Iterable[str | None]) -> list[str]:
+    """CSV cells as they are meant; '' for None."""
+    return ["" if c is None else c[1:-1].replace('""', '"') if c[:1] == '"' else c for c in cells]
+
+
+class Detector:
+    """Judges rows of tables, a portion at a time."""
+
+    def __init__(self, model: TableModel, alarm: float = 0.05) -> None:
+        """
+        Raises:
+            UserError: the model does not know what is usual, or not well enough for this alarm.
+        """
+        self.model, self.spec, self.alarm = model, model.spec, alarm
+        self.usual = usual_of(model)
+        check_alarm(alarm, self.usual)
+        self.columns: list[Column] = []  # in the forms of the first rows
+
+    def verdicts(self, raw: pd.DataFrame) -> pd.DataFrame:
+        """The verdicts on rows, with their index: see `TableModel.detect`; and `rank`, by which rows are ordered."""
+        import pandas as pd
+
+        if not self.columns and len(raw):  # a source may begin with a portion of no rows
+            self.columns = adapted([c for c in self.spec.columns if c.name in self.spec.places], raw)
+        looked = look(self.spec, raw, self.columns)
+        rows = self._whole(looked)
+        scores = scores_of(self.model.generator, self.spec, rows)
+        oddities = np.maximum(self.usual.oddities(scores), looked.least)
+        judged = self.usual.judge(oddities, scores)
+        odd = judged.verdicts(self.alarm)
+        cell = oddities.argmax(1)
+        out = pd.DataFrame(
+            {"odd": odd, "p": judged.p, "column": "", "found": "", "expected": "", "why": ""}, index=raw.index
+        )
+        out["rank"] = judged.rank
+        for i, column in enumerate(self.spec.learned):
+            here = np.flatnonzero((odd != "no") & (cell == i))
+            if len(here):
+                self._name(out, looked, rows, here, i, column)
+        whole = (odd != "no") & (judged.cell > judged.whole) & (looked.wrong[np.arange(len(cell)), cell] == NONE)
+        out.loc[whole, "why"] = "its values do not go together, here the least"
+        return out
+
+    def _whole(self, looked: Looked) -> Tensor:
+        """The rows with what is to be expected in cells that have no value that the networks know: these would make the
+        others look odd."""
+        rows = looked.tokens.long()
+        for i, column in enumerate(self.spec.learned):
+            here = torch.from_numpy(np.flatnonzero(np.isin(looked.wrong[:, i], (UNREAD, EMPTY))))
+            if len(here):
+                rows[here] = most_probable(self.model.generator, self.spec, rows[here], column)
+        return rows
+
+    def _name(self, out: pd.DataFrame, looked: Looked, rows: Tensor, here: np.ndarray, i: int, column: Column) -> None:
+        """Say of some rows that a column is odd, what it holds and what was expected."""
+        at = {name: out.columns.get_loc(name) for name in COLUMNS}
+        raw = looked.raw[column.name].iloc[here]
+        found = ["" if gone else str(value) for value, gone in zip(raw, raw.isna(), strict=True)]
+        expected = most_probable(self.model.generator, self.spec, rows[torch.from_numpy(here)], column)
+        out.iloc[here, at["column"]] = column.name
+        out.iloc[here, at["found"]] = found
+        out.iloc[here, at["expected"]] = texts(self.spec, expected, column)
+        out.iloc[here, at["why"]] = [self._why(column, kind) for kind in looked.wrong[here, i].tolist()]
+
+    def _why(self, column: Column, kind: int) -> str:
+        part = column.parts[0]
+        if kind == UNREAD:
+            return {"date": "no date", "number": "no number"}.get(column.kind, "no such value")
+        if kind == EMPTY:
+            return "empty, as no training row was"
+        if kind == UNSEEN:
+            return "a value that very few training rows had, or none" if part.rare else "a value that was never seen"
+        if kind == OUTSIDE:
+            ends = torch.from_numpy(part.tokens(np.array([0, len(part.counts) - 1])).astype(np.int64))
+            rows = torch.zeros(2, len(self.spec.sizes), dtype=torch.int64)
+            start = self.spec.places[column.name].start
+            rows[:, start : start + len(part.sizes)] = ends
+            return f"outside the usual range, {' to '.join(texts(self.spec, rows, column))}"
+        return "improbable beside the row's other values"
+
+
+def detect(model: TableModel, frame: pd.DataFrame, alarm: float = 0.05) -> pd.DataFrame:
+    """The verdicts on the rows of a DataFrame; see `TableModel.detect`."""
+    import pandas as pd
+
+    detector, missing = Detector(model, alarm), missing_of(model)
+    parts = [detector.verdicts(raw) for raw in read.Rows(read.Frame(frame), missing).portions()]
+    if not parts:
+        raise UserError("The DataFrame has no rows.")
+    out: Any = pd.concat(parts)[list(COLUMNS)]
+    return out.set_axis(frame.index, axis=0)
+
+
+def missing_of(model: TableModel) -> str:
+    """The texts that the training took for missing cells."""
+    words = model.card["data"].get("missing")
+    return words if isinstance(words, str) else read.MISSING
+
+
+def report_on(model: TableModel, portions: Iterable[pd.DataFrame] | None) -> dict[str, Any]:
+    """What the detector is worth: on these rows, or as measured on held-out rows when the training ended.
+
+    Raises:
+        UserError: the model does not know what is usual, or there are too few rows.
+    """
+    from ganvas.tasks.table import usual as us
+
+    usual = usual_of(model)
+    if portions is None:
+        found = model.card["usual"].get("report")
+        if not _is_report(found):
+            raise UserError(
+                f"{model.path} is damaged: its card has no report on its detector. Name a file with other rows."
+            )
+        return found
+    tokens: list[Tensor] = []
+    for raw in portions:
+        tokens.append(look(model.spec, raw).tokens)
+        if sum(map(len, tokens)) >= us.MOST:
+            break
+    rows = torch.cat(tokens)[: us.MOST] if tokens else torch.zeros(0, 0)
+    if len(rows) < LEAST:
+        raise UserError(f"{len(rows)} rows are too few for a report: {LEAST} are the fewest.")
+    return us.report(model.generator, model.spec, usual, rows)
+
+
+def _is_report(found: Any) -> bool:
+    if not isinstance(found, dict) or not isinstance(found.get("columns"), dict):
+        return False
+    figures = [found.get(k) for k in ("rows", "alarm", "false_alarm")]
+    for entry in found["columns"].values():
+        if entry is not None:
+            if not isinstance(entry, dict):
+                return False
+            figures += [entry.get(k) for k in ("auroc", "called", "named", "rows")]
+    return all(isinstance(v, int | float) and not isinstance(v, bool) for v in figures)
+
+
+def oddest(parts: Iterator[pd.DataFrame], count: int) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The oddest rows of all portions of verdicts, and how many rows got each verdict."""
+    import pandas as pd
+
+    best: pd.DataFrame | None = None
+    counts = {"yes": 0, "not sure": 0, "no": 0}
+    for part in parts:
+        for verdict, number in part["odd"].value_counts().items():
+            counts[str(verdict)] += int(number)
+        some: Sequence[Any] = [part[part["odd"] != "no"], *([] if best is None else [best])]
+        best = pd.concat(some).sort_values("rank", ascending=False, kind="stable").head(count)
+    return (pd.DataFrame(columns=[*COLUMNS, "rank"]) if best is None else best), counts

@@ -1,0 +1,75 @@
+"""`ganvas restore` for tables. Importing this does not import torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ganvas.core.console import Force, verb
+from ganvas.core.errors import UserError
+from ganvas.core.files import free
+from ganvas.core.terminal import say
+from ganvas.core.text import one_line
+
+
+@verb("table", help="Restore damaged pictures, or fill the empty cells of a table.")
+def restore(
+    model: Path,
+    rows: Path,
+    *,
+    out: Path | None = None,
+    columns: str = "",
+    times: int = 1,
+    best: Annotated[bool, Parameter(negative=())] = False,
+    seed: int = 0,
+    force: Force = False,
+) -> int:
+    """Fill the empty cells of a table with values that are probable beside the row's others.
+
+    All other cells stay as they are, byte for byte in a CSV file. Empty is also what the training took for missing.
+
+    Parameters
+    ----------
+    model
+        A run's folder or a model file.
+    rows
+        A CSV or Parquet file.
+    out
+        NAME.csv, NAME.csv.gz or NAME.parquet. Without it restored.csv (or .parquet), or restored-2.csv and so on.
+    columns
+        Whose cells are filled, with commas between them. Without it all that were learned.
+    times
+        How many plausible fillings: each row is then written as often, and a column `filling` says which one it is.
+    best
+        The best guess instead of a drawn value: the most frequent category, the mean of numbers and dates.
+    seed
+        Other fillings.
+    force
+        Overwrite what is there.
+    """
+    from ganvas.core.bars import counted
+    from ganvas.tables import read
+    from ganvas.tasks.table import restore_files as files
+    from ganvas.tasks.table.model import load
+    from ganvas.tasks.table.restore import Restorer
+
+    source = read.opened(str(rows))
+    ending, total = (".parquet" if isinstance(source, read.ParquetFile) else ".csv"), source.rows
+    source.close()
+    out = out or free(Path(f"restored{ending}"))
+    files.check(out, str(rows), force)
+    restorer = Restorer(load(model), tuple(filter(None, map(str.strip, columns.split(",")))), times, best, seed)
+    counted(files.restore_file(restorer, str(rows), out), total or 0, "filling")
+    done = restorer.result
+    if not done.rows:
+        raise UserError(f"{rows} has no rows.")
+    filled = ", ".join(f"{one_line(name)} {count:,}" for name, count in done.filled.items())
+    say(
+        f"{done.rows:,} rows, {sum(done.filled.values()):,} empty cells filled{f' ({filled})' if filled else ''}: {out}"
+    )
+    if done.left:
+        left = ", ".join(f"{one_line(name)} {count:,}" for name, count in done.left.items())
+        say(f"Left empty, as you say or as it is not learned: {left}.")
+    return 0
