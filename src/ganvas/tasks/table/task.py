@@ -27,6 +27,7 @@ from ganvas.training.batches import Batch, Batches
 from ganvas.training.task import SHOWN, Task
 
 LOOKED_AT = 4_000  # rows of a check
+FEW = 3  # columns that are given in half of the rows in which some are
 UNKNOWN = 1e9  # the best figure before there is one
 
 
@@ -108,11 +109,13 @@ class TableTask(Task):
         return {"total": nll + self.config.contest * contest, "nll": nll, "loss_g": contest}
 
     def some_given(self, batch: Batch) -> Tensor:
-        """Which tokens are given, bool [B, tokens]: whole columns, a random share of them in some rows."""
+        """Which tokens are given, bool [B, tokens]: in some rows whole columns, one to three or a random share of them."""
         columns = torch.tensor([i for i, c in enumerate(self.spec.learned) for _ in c.sizes], device=batch.real.device)
-        draws = batch.draw(torch.rand, len(self.spec.learned) + 2).to(batch.real.device)
-        rate = draws[:, :1] * (draws[:, 1:2] < self.config.conditions)
-        return (draws[:, 2:] < rate)[:, columns]
+        draws = batch.draw(torch.rand, len(self.spec.learned) + 3).to(batch.real.device)
+        share, some, few, order = draws[:, :1], draws[:, 1:2], draws[:, 2:3], draws[:, 3:]
+        most = order.sort(1).values.gather(1, (share * min(FEW, order.shape[1])).long())  # one to three columns
+        limit = torch.where(few < 0.5, most, share)
+        return ((order <= limit) & (some < self.config.conditions))[:, columns]
 
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
         drawing = (generator or self.generator).eval()
