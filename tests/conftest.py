@@ -22,7 +22,6 @@ from ganvas.tasks.restore import unet
 from ganvas.tasks.translate import network as translator
 from ganvas.training.experiment import Experiment
 
-
 LONGEST = (  # files of tests, the longest first
     "studio/test_studio_pages.py",
     "training/test_distributed.py",
@@ -42,7 +41,7 @@ LONGEST = (  # files of tests, the longest first
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first, so that all workers end at about the same time (see `--no-loadscope-reorder` in the Makefile)."""
+    """Long files first, so that all workers end together; the Makefile forbids xdist an order of its own."""
     place = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path, len(place)))
 
