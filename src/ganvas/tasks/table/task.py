@@ -109,7 +109,7 @@ class TableTask(Task):
         return {"total": nll + self.config.contest * contest, "nll": nll, "loss_g": contest}
 
     def some_given(self, batch: Batch) -> Tensor:
-        """Which tokens are given, bool [B, tokens]: in some rows whole columns, one to three or a random share of them."""
+        """Which tokens are given, bool [B, tokens]: whole columns, in some rows one to three or a random share."""
         columns = torch.tensor([i for i, c in enumerate(self.spec.learned) for _ in c.sizes], device=batch.real.device)
         draws = batch.draw(torch.rand, len(self.spec.learned) + 3).to(batch.real.device)
         share, some, few, order = draws[:, :1], draws[:, 1:2], draws[:, 2:3], draws[:, 3:]
