@@ -39,7 +39,7 @@ class Config:
         0.75, "share of the training in which the generator learns without a discriminator", low=0, high=1
     )
     contest: float = knob(1.0, "weight of the discriminator's verdict in the generator's loss", low=0, high=100)
-    conditions: float = knob(0.3, "share of the rows in which the generator is given some columns", low=0, high=1)
+    conditions: float = knob(0.5, "share of the rows in which the generator is given some columns", low=0, high=1)
     clip: float = knob(4.0, "how many times as often the generator is to draw a row at most", low=1, high=100)
 
 
