@@ -125,7 +125,7 @@ def _sides(model: TableModel, data: TableData, real: source.Real, options: Optio
     return Sides(model.spec, real, frames, options.seed, chances, strange)
 
 
-def _some(samples: torch.Tensor, seed: int) -> torch.Tensor:
+def _some(samples: Any, seed: int) -> torch.Tensor:
     order = np.random.default_rng(seeds.key(seed, "rows whose probability is asked for")).permutation(len(samples))
     return samples[torch.from_numpy(np.sort(order[:LIKELY]))]
 
