@@ -18,7 +18,7 @@ from ganvas.core.errors import unknown
 from ganvas.core.files import write_whole
 from ganvas.core.progress import Counted
 from ganvas.core.text import one_line
-from ganvas.tables import columns_file, databases, pack, read
+from ganvas.tables import columns_file, databases, pack
 from ganvas.tables.columns import Column
 from ganvas.tables.data import FEWEST, DataConfig, columns_of, doubted
 
@@ -82,18 +82,15 @@ def check(
         UserError: the table cannot be read, or a setting is none.
     """
     config = configured(source, settings)
-    found = read.opened(config.source, config.table, config.encoding, config.delimiter)
-    try:
-        looked = yield from pack.look(read.Rows(found, config.missing))
-    finally:
-        found.close()
+    with config.opened() as rows:
+        looked = yield from pack.look(rows)
     columns, notes = columns_of(looked, config)
     seen = [_seen(column, looked.frame[column.name], looked.missing.get(column.name, 0)) for column in columns]
     doubts = {doubted(c) for c in columns if c.doubt}
     notes = [note for note in (*looked.notes, *notes) if note not in doubts]
     if file is not None:
         remarks = {s.column.name: _remark(s) for s in seen}
-        write_whole(file, columns_file.text(found.name, str(file), columns, remarks))
+        write_whole(file, columns_file.text(rows.source.name, str(file), columns, remarks))
     place = databases.shown(source) if databases.is_address(source) else source
     lines = _lines(place, looked.count, seen, notes)
     train = ["train", "table", "--data", place, *(f"{k}={v}" for k, v in settings.items())]
