@@ -58,14 +58,14 @@ def detect(
     force
         Overwrite what is there.
     """
-    from ganvas.tables import read
+    from ganvas.tables import csv_cells, read
     from ganvas.tasks.table import detect as dt
     from ganvas.tasks.table.model import load
 
     if show < 0:
         raise UserError(f"--show {show}: at least 0 rows can be shown.")
     if out is not None:
-        _check_out(out, force)
+        csv_cells.check(out, force)
     loaded = load(model)
     if rows is None:
         if not report:
@@ -92,14 +92,6 @@ def detect(
     if out is not None:
         say(f"All rows, with what was found: {out}", error=True)
     return 0
-
-
-def _check_out(out: Path, force: bool) -> None:
-    from ganvas.core.files import check_free
-
-    if not out.name.lower().endswith((".csv", ".csv.gz")):
-        raise UserError(f"--out {out}: the rows are written as NAME.csv or NAME.csv.gz.")
-    check_free(out, force=force)
 
 
 def _judged(detector: Any, portions: Iterator[pd.DataFrame], out: Path | None) -> Iterator[pd.DataFrame]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ganvas.core import seeds
 from ganvas.core.errors import UserError
-from ganvas.core.files import check_free, make_folder, replacing
+from ganvas.core.files import make_folder, replacing
 from ganvas.core.progress import Doing
 from ganvas.core.text import one_line
 from ganvas.tables import csv_cells, pack, read, write
@@ -195,9 +195,7 @@ def expand(
     if repeats < 0 or not 0 <= (count or 0) <= MOST:
         raise UserError(f"--count {count}, --repeats {repeats}: 0 to {MOST:,} rows, and at least 0 repeats.")
     if out is not None:
-        if not str(out).lower().endswith((".csv", ".csv.gz")):
-            raise UserError(f"--out {out}: the rows are written as NAME.csv or NAME.csv.gz.")
-        check_free(Path(out), force=force)
+        csv_cells.check(Path(out), force)
     typed: Any = read.typed(real.raw, [c for c in model.spec.columns if c.name in model.spec.places])
     classes = column.as_text(typed[target])
     if repeats:

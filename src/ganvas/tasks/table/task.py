@@ -68,6 +68,7 @@ class TableTask(Task):
         self, generator: nn.Module, discriminator: nn.Module, spec: TableSpec, config: Config, network: object
     ) -> None:
         super().__init__(generator, discriminator, spec, config, network)
+        self.column_of = torch.tensor([i for i, column in enumerate(spec.learned) for _ in column.sizes])  # of a token
         self.state = {"best_nll": torch.tensor(UNKNOWN), **self._weights(generator)}
 
     @staticmethod
@@ -112,12 +113,11 @@ class TableTask(Task):
 
     def some_given(self, batch: Batch) -> Tensor:
         """Which tokens are given, bool [B, tokens]: whole columns, in some rows one to three or a random share."""
-        columns = torch.tensor([i for i, c in enumerate(self.spec.learned) for _ in c.sizes], device=batch.real.device)
         draws = batch.draw(torch.rand, len(self.spec.learned) + 3).to(batch.real.device)
         share, some, few, order = draws[:, :1], draws[:, 1:2], draws[:, 2:3], draws[:, 3:]
         most = order.sort(1).values.gather(1, (share * min(FEW, order.shape[1])).long())  # one to three columns
         limit = torch.where(few < 0.5, most, share)
-        return ((order <= limit) & (some < self.config.conditions))[:, columns]
+        return ((order <= limit) & (some < self.config.conditions))[:, self.column_of]
 
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
         drawing = (generator or self.generator).eval()
