@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # Linux only: the address of PyTorch's CPU index (pytorch.org, "Get started", CPU) avoids several GB of CUDA.
 TORCH_INDEX ?=
 # The tests of one file share a worker, and so what their fixtures train.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations 40 --durations-min 2
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 2
 TESTS =
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 

@@ -103,7 +103,7 @@ def judge(
 ) -> dict[str, Any]:
     """The figures of what a method drew: value and floor by name; 'target': of the column to be predicted."""
     real = source.of_frames(data.spec, train, held_out, seed)
-    drawn = read.dates(pd.read_csv(made.rows), data.spec.columns)
+    drawn = read.typed(pd.read_csv(made.rows), data.spec.columns)
     sides = Sides(data.spec, real, [drawn], seed)
     names = [name for name in choose(None) if name in ROWS]
     found = {k: v for event in measure(sides, names) if not isinstance(event, Doing) for k, v in event.items()}
@@ -159,7 +159,7 @@ def main() -> None:
         folder = a.out or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         data = last(DataConfig(source=str(a.csv), held_out=a.held_out).loading())
-        frame = read.dates(read.table(str(a.csv)), data.spec.columns)
+        frame = read.typed(read.table(str(a.csv)), data.spec.columns)
         held = frame.index.isin(data.held_out_rows.tolist())
         train, held_out = (frame.loc[rows].reset_index(drop=True) for rows in (~held, held))
         train_csv = folder / "train.csv"

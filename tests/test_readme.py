@@ -16,6 +16,7 @@ import pytest
 import small_mnist
 import torch
 from command import ganvas, process
+from conftest import write_rows
 from PIL import Image
 
 from ganvas.images.data import DATASETS, survey
@@ -37,8 +38,8 @@ UNTIL_STOPPED = "ganvas studio"  # it does not end: test_studio.py and test_depl
 TO_RUN = [command for command in COMMANDS if command != UNTIL_STOPPED]
 
 
-def write_pictures(place: Path) -> None:
-    """The folders of pictures that the README speaks of."""
+def write_data(place: Path) -> None:
+    """The folders of pictures and the table that the README speaks of."""
     random = np.random.default_rng(0)
     for i in range(60):
         folder = place / "my-pictures" / ("cats", "dogs")[i % 2]
@@ -48,6 +49,7 @@ def write_pictures(place: Path) -> None:
         (place / name).mkdir()
         for i in range(30):
             Image.fromarray(random.integers(light, light + 100, (16, 16, 3), np.uint8)).save(place / name / f"{i}.png")
+    write_rows(place / "customers.csv", 600)
 
 
 def shortened(command: str, blobs: Path) -> list[str]:
@@ -69,7 +71,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which the README's commands are given, one after the other."""
     place = tmp_path_factory.mktemp("readme")
-    write_pictures(place)
+    write_data(place)
     return place
 
 
@@ -101,7 +103,7 @@ def test_readme_commands_run_in_their_order(
 def test_readme_commands_run_in_processes_of_their_own_on_all_of_mnist(
     blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_pictures(tmp_path)
+    write_data(tmp_path)
     for command in TO_RUN:
         with monkeypatch.context() as patch:
             if "my-pictures" in command or "faces" in command:  # the cache of MNIST may be used, these need not be kept

@@ -21,6 +21,9 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     "train": ["recipe", "settings", "run", "data", "table", "to", "smoke", "dry_run"],
     "resume": ["folder", "settings", "data", "to"],
     "sample generate": ["model", "seeds", "count", "class_", "truncation", "out", "force"],
+    "detect table": ["model", "rows", "table", "alarm", "show", "json", "report", "out", "force"],
+    "expand table": ["model", "target", "rare", "out", "count", "data", "seed", "repeats", "force"],
+    "restore table": ["model", "rows", "out", "columns", "times", "best", "seed", "force"],
     "sample table": ["model", "count", "seed", "where", "out", "table", "rare", "force"],
     "write": ["model", "text", "seed", "truncation", "out", "force"],
     "walk": [
@@ -261,7 +264,7 @@ def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
         (["bench", "mods"], "Did you mean"),
         (["data", "check", "no/such/folder"], "no/such/folder"),
         (["train"], "recipe"),
-        (["train", "images"], "name them with --data FOLDER"),
+        (["train", "images"], "name them with --data."),
         (["train", "mnist", "freeze=9"], "freeze 2 at most"),
         (["trian", "mnist"], "Did you mean"),
         (["train", "mnist", "--fast"], "--fast"),

@@ -355,6 +355,8 @@ def test_the_studio_asks_no_task_s_name() -> None:
     for path in [*home.glob("*.py"), *(home / "static").glob("*.js")]:
         if not path.name.startswith("uPlot"):
             matches = re.findall(rf"""['"`](?:{names})['"`]|ganvas\.tasks""", path.read_text())
+            if path.name == "dom.js":  # an element of HTML
+                matches.remove("'table'")
             assert not matches, f"{path.name}: {matches}"
 
 

@@ -30,6 +30,8 @@ from ganvas.core.progress import last
 from ganvas.tables import databases, pack, read
 from ganvas.tables.data import DataConfig, TableData
 
+pytestmark = pytest.mark.long
+
 ORDERS = """
 CREATE TABLE orders (id INTEGER PRIMARY KEY, customer INTEGER, total NUMERIC(10, 2), placed TIMESTAMP, day DATE,
                      paid BOOLEAN, zip VARCHAR(10), note TEXT)

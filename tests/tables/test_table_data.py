@@ -31,6 +31,8 @@ from ganvas.tables.columns import Column
 from ganvas.tables.data import DataConfig, OnDisk, TableData, of_frame
 from ganvas.training import events
 
+pytestmark = pytest.mark.long
+
 
 def made(count: int = 1_000, seed: int = 0) -> Any:
     """A table of customers."""

@@ -164,6 +164,21 @@ def part_of(path: Path, folder: bool = False) -> Iterator[Path]:
                 part.unlink()
 
 
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A new, empty file to write to, which takes the place of `path` once the block has ended well.
+
+    Raises:
+        UserError: the system refused (disk full, no permission ...); what was at `path` is untouched.
+    """
+    try:
+        with part_of(path) as part:
+            yield part
+            os.replace(part, path)
+    except OSError as error:
+        raise cannot("write", path, error) from error
+
+
 def _remove_left_parts(folder: Path) -> None:
     """Remove the parts here whose process is gone and that nobody has locked."""
     for entry in os.scandir(folder):
@@ -181,15 +196,10 @@ def write_whole(path: Path, content: bytes | str) -> None:
         UserError: the system refused (disk full, no permission ...); the old file is untouched.
     """
     data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content  # for lone surrogates
-    try:
-        with part_of(path) as part:
-            with open(part, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-    except OSError as error:
-        raise cannot("write", path, error) from error
+    with replacing(path) as part, open(part, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def check_free(*paths: Path, force: bool = False, way: str = "Choose another name, or --force to overwrite it") -> None:

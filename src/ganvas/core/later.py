@@ -1,8 +1,9 @@
-"""Class attributes that are imported when they are first asked for."""
+"""Class attributes and methods that are imported when they are first asked for."""
 
 from __future__ import annotations
 
 import importlib
+from types import MethodType
 from typing import Any
 
 
@@ -19,3 +20,16 @@ class Later:
         module, _, name = self.place.partition(":")
         imported = importlib.import_module(module)
         return getattr(imported, name) if name else imported
+
+
+class _Method(Later):
+    """See `later_method`."""
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        function = super().__get__(instance, owner)
+        return function if instance is None else MethodType(function, instance)
+
+
+def later_method(place: str) -> Any:
+    """A method that is a function in a module, 'package.module:name', which takes the object first."""
+    return _Method(place)

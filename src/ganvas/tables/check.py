@@ -18,7 +18,7 @@ from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import write_whole
 from ganvas.core.progress import Counted
 from ganvas.core.text import one_line
-from ganvas.tables import columns_file, databases, pack, read
+from ganvas.tables import columns_file, databases, pack
 from ganvas.tables.columns import Column
 from ganvas.tables.data import FEWEST, DataConfig, columns_of, doubted, fitted, rules_of
 from ganvas.tables.kept import Kept
@@ -84,14 +84,10 @@ def check(
         UserError: the table cannot be read, or a setting is none.
     """
     config = configured(source, settings)
-    found = read.opened(config.source, config.table, config.encoding, config.delimiter)
-    try:
-        rows = read.Rows(found, config.missing)
+    with config.opened() as rows:
         looked = yield from pack.look(rows)
         columns, notes = columns_of(looked, config)
         kept = yield from _rules(rows, looked, columns, config)
-    finally:
-        found.close()
     if kept:
         notes += kept.notes
     seen = [_seen(column, looked.frame[column.name], looked.missing.get(column.name, 0)) for column in columns]
@@ -99,7 +95,8 @@ def check(
     notes = [note for note in (*looked.notes, *notes) if note not in doubts]
     if file is not None:
         remarks = {s.column.name: _remark(s) for s in seen}
-        write_whole(file, columns_file.text(found.name, str(file), columns, remarks, *_for_file(kept)))
+        text = columns_file.text(rows.source.name, str(file), columns, remarks, *_for_file(kept))
+        write_whole(file, text)
     place = databases.shown(source) if databases.is_address(source) else source
     lines = _lines(place, looked.count, seen, notes, _rule_lines(kept))
     train = ["train", "table", "--data", place, *(f"{k}={v}" for k, v in settings.items())]

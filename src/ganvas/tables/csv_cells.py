@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from ganvas.core.errors import UserError
+from ganvas.core.files import check_free
 from ganvas.tables import csv_files
 from ganvas.tables.csv_files import Layout
 
@@ -91,6 +92,13 @@ class Reader:
             at = found.end()
             if found[2] != self.source.layout.delimiter:
                 return cells, found[2]
+
+
+def check(out: Path, force: bool = False) -> None:
+    """Raise a UserError unless rows can be written there as CSV."""
+    if not out.name.lower().endswith((".csv", ".csv.gz")):
+        raise UserError(f"--out {out}: the rows are written as NAME.csv or NAME.csv.gz.")
+    check_free(out, force=force)
 
 
 def changed(cells: Sequence[str], new: Iterable[tuple[int, str]], spaced: bool) -> list[str]:

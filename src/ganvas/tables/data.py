@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -134,9 +135,19 @@ class DataConfig(DataConfigBase):
             UserError: it cannot be found or read, or there is nothing to learn from it.
         """
         yield Counted(0, 1, "Opening the table")
+        with self.opened() as rows:
+            return (yield from loading(rows, self))
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[read.Rows]:
+        """The rows of the table, to be read in portions.
+
+        Raises:
+            UserError: it cannot be found or read.
+        """
         source = read.opened(self.source, self.table, self.encoding, self.delimiter)
         try:
-            return (yield from loading(read.Rows(source, self.missing), self))
+            yield read.Rows(source, self.missing)
         finally:
             source.close()
 
@@ -296,7 +307,3 @@ def _fitted(column: Column, series: pd.Series, config: DataConfig) -> tuple[Colu
         else ""
     )
     return found, note
-
-
-def with_spec(data: TableData, **changes: Any) -> TableData:
-    return dataclasses.replace(data, **changes)

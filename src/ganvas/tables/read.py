@@ -298,11 +298,6 @@ def typed(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
     return frame.assign(**changed) if changed else frame
 
 
-def dates(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
-    """As `typed`."""
-    return typed(frame, columns)
-
-
 def values(series: pd.Series, column: Column) -> pd.Series | None:
     """A column's values by its kind and type; None where they are as they should be."""
     import pandas as pd

@@ -32,6 +32,10 @@ POSTAL = re.compile(
     r"(^|[_\s-])(zip|plz|postal|postcode|post.?code|zip.?code|phone|telephone|tel|fax|mobile|iban)($|[_\s-])", re.I
 )
 CODED = re.compile(r"(^|[_\s-])(code|type|class|status|category|kind|state|group|flag|gender|sex)$", re.I)
+SECONDS = (
+    ("clock", "time of day", forms.clock_form, forms.read_clocks),
+    ("span", "duration", forms.span_form, forms.read_spans),
+)
 JSON = r"\s*(?:\{.*\}|\[.*\])\s*"
 
 
@@ -240,18 +244,13 @@ def _text(texts: pd.Series, name: str, distinct: int, complete: bool) -> Column:
             known = numbers.dropna()
             return _number(known, name, complete and not odd, _rises(known), found.form, _both(found.doubt, odd))
         mixed = "numbers and words in one column" if odd is None else ""
-    found = forms.clock_form(texts)
-    if found is not None:
-        times = forms.read_clocks(texts, found.form)
-        odd = odd_ones(texts, times, "time of day", found.share)
-        if odd is not None:
-            return seconds_of(times, name, "clock", found.form, odd)
-    found = forms.span_form(texts)
-    if found is not None:
-        spans = forms.read_spans(texts, found.form)
-        odd = odd_ones(texts, spans, "duration", found.share)
-        if odd is not None:
-            return seconds_of(spans, name, "span", found.form, odd)
+    for kind, what, form_of, parse in SECONDS:
+        found = form_of(texts)
+        if found is not None:
+            times = parse(texts, found.form)
+            odd = odd_ones(texts, times, what, found.share)
+            if odd is not None:
+                return seconds_of(times, name, kind, found.form, odd)
     found = forms.date_form(texts)
     if found is not None:
         column = _typed_dates(texts, name, found)

@@ -16,8 +16,8 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ganvas.core.errors import UserError, cannot, first_line
-from ganvas.core.files import check_free, make_folder, part_of
+from ganvas.core.errors import UserError, first_line
+from ganvas.core.files import check_free, make_folder, replacing
 from ganvas.core.text import one_line
 from ganvas.tables import databases, forms
 from ganvas.tables.columns import Column
@@ -79,18 +79,12 @@ def save(
         return
     path = Path(out)
     make_folder(path.parent)
-    try:
-        with part_of(path) as part:
-            form = _parquet if out.lower().endswith(".parquet") else _csv
-            done = 0
-            with form(part, spec, out.lower().endswith(".gz")) as add:
-                for portion in portions:
-                    add(portion)
-                    done += len(portion)
-                    yield done
-            os.replace(part, path)
-    except OSError as error:
-        raise cannot("write", path, error) from error
+    form, done = (_parquet if out.lower().endswith(".parquet") else _csv), 0
+    with replacing(path) as part, form(part, spec, out.lower().endswith(".gz")) as add:
+        for portion in portions:
+            add(portion)
+            done += len(portion)
+            yield done
 
 
 def csv_of(frame: pd.DataFrame, spec: TableSpec, head: bool = True) -> bytes:

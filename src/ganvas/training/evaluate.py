@@ -85,19 +85,27 @@ def trained_on(model: TrainedModel, source: str | os.PathLike[str], named: str |
     Raises:
         UserError: it does not exist, or holds other samples now.
     """
+    config = data_of(model, named)
+    data = last(config.loading())
+    if named is None and data.fingerprint != model.card["fingerprint"]:
+        raise UserError(
+            f"{config.source} holds other samples now than {source} was trained on. Name the right ones with --data."
+        )
+    return data
+
+
+def data_of(model: TrainedModel, named: str | None = None) -> Any:
+    """The settings of the data that a model was trained on, a `core.samples.DataConfig`; `named` is where it is now.
+
+    Raises:
+        UserError: neither the run nor the model says what it was.
+    """
     task, run = registry.find(models.task_name(model.card)), run_of(model.path)
     values = model.card["data"] if run is None else run.settings().get("data")
     if not isinstance(values, dict):
         raise UserError(f"{run.experiment if run else model.path} names no data. Name it with --data.")
     config = cf.from_dict(task.Data, values, "data")
-    if named is not None:
-        return last(dataclasses.replace(config, source=named).loading())
-    data = last(config.loading())
-    if data.fingerprint != model.card["fingerprint"]:
-        raise UserError(
-            f"{config.source} holds other samples now than {source} was trained on. Name the right ones with --data."
-        )
-    return data
+    return config if named is None else dataclasses.replace(config, source=named)
 
 
 def into_card(model: TrainedModel, run: Run | None, figures: Sequence[Figure]) -> None:

@@ -16,7 +16,6 @@ from conftest import ganvas
 from PIL import Image, ImageCms
 from torch import Tensor, nn
 
-import ganvas as package
 from ganvas import api
 from ganvas.api import RECIPES
 from ganvas.core.errors import UserError
@@ -29,6 +28,7 @@ from ganvas.images import tensors as im
 from ganvas.images.decode import Shape
 from ganvas.images.originals import Original
 from ganvas.images.spec import ImageSpec
+from ganvas.tasks.generate import model as generate_model
 from ganvas.tasks.restore import evaluate as restore_evaluate
 from ganvas.tasks.restore import files as restore_files
 from ganvas.tasks.restore import model as restore_model
@@ -832,7 +832,7 @@ def test_models_of_another_task_are_refused(run: Path, mender: Path) -> None:
     with pytest.raises(UserError, match="draws pictures from noise: use `ganvas sample`"):
         restore_model.load(run)
     with pytest.raises(UserError, match="mends pictures and draws none from noise: use `ganvas restore"):
-        package.load(mender)
+        generate_model.load(mender)
 
 
 @pytest.mark.parametrize("size", ["33", "30"])

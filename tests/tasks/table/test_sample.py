@@ -22,6 +22,8 @@ from ganvas.tables import write
 from ganvas.tasks.table.conditions import Conditions
 from ganvas.tasks.table.model import TableModel, load
 
+pytestmark = pytest.mark.long
+
 COLUMNS = ["id", "plan", "country", "age", "price", "day", "member", "note", "same"]
 
 

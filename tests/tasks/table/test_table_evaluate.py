@@ -20,6 +20,8 @@ from ganvas.tasks.table import standing
 from ganvas.tasks.table.evaluate import experts
 from ganvas.tasks.table.evaluate.metrics import METRICS
 
+pytestmark = pytest.mark.long
+
 QUICK = ("shape,trend,c2st,c2st-accuracy,coverage,precision,nearer-training,copies,membership-likelihood,impossible",)
 
 

@@ -23,6 +23,8 @@ from ganvas.tasks.table import restore_files
 from ganvas.tasks.table.model import TableModel, load
 from ganvas.tasks.table.usual import Scale, Usual
 
+pytestmark = pytest.mark.long
+
 
 def main(words: list[str]) -> int:
     """The exit code of a command; what it prints is printed."""

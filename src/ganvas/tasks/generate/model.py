@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ganvas.core import distributed
 from ganvas.core.errors import UserError, unknown
-from ganvas.core.exports import Exports
-from ganvas.core.model import Loaded, Section, TrainedModel, Usage, networks_of
+from ganvas.core.later import later_method
+from ganvas.core.model import Loaded, TrainedModel, networks_of
 from ganvas.images import tensors as im
 from ganvas.images.spec import ImageSpec
 from ganvas.tasks.generate.detect.detector import Detector, probabilities, smallest_alarm, why_none_in
@@ -72,25 +72,10 @@ class Model(TrainedModel):
             detector,
         )
 
-    def facts(self) -> dict[str, str]:
-        from ganvas.tasks.generate import card
-
-        return card.facts(self)
-
-    def sections(self) -> list[Section]:
-        from ganvas.tasks.generate import card
-
-        return card.sections(self)
-
-    def usage(self, place: str) -> Usage:
-        from ganvas.tasks.generate import card
-
-        return card.usage(self, place)
-
-    def exports(self) -> Exports:
-        from ganvas.tasks.generate import export
-
-        return export.exports(self)
+    facts = later_method("ganvas.tasks.generate.card:facts")
+    sections = later_method("ganvas.tasks.generate.card:sections")
+    usage = later_method("ganvas.tasks.generate.card:usage")
+    exports = later_method("ganvas.tasks.generate.export:exports")
 
     @torch.inference_mode()
     def sample(

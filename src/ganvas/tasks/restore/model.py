@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from ganvas.core import seeds
 from ganvas.core.errors import UserError
-from ganvas.core.exports import Exports
-from ganvas.core.model import Loaded, TrainedModel, Usage, networks_of
+from ganvas.core.later import later_method
+from ganvas.core.model import Loaded, TrainedModel, networks_of
 from ganvas.core.progress import last
 from ganvas.images.originals import Original
 from ganvas.images.spec import ImageSpec
@@ -49,25 +49,10 @@ class Restorer(TrainedModel):
         plan, networks = plan_of(parts.card["task"]["degrade"]), parts.parts
         return cls(parts.path, networks["generator"], networks["discriminator"], parts.spec, plan, parts.card)
 
-    def facts(self) -> dict[str, str]:
-        from ganvas.tasks.restore import card
-
-        return card.facts(self)
-
-    def figures(self) -> list[str]:
-        from ganvas.tasks.restore import card
-
-        return card.figures(self)
-
-    def usage(self, place: str) -> Usage:
-        from ganvas.tasks.restore import card
-
-        return card.usage(self, place)
-
-    def exports(self) -> Exports:
-        from ganvas.tasks.restore import export
-
-        return export.exports(self)
+    facts = later_method("ganvas.tasks.restore.card:facts")
+    figures = later_method("ganvas.tasks.restore.card:figures")
+    usage = later_method("ganvas.tasks.restore.card:usage")
+    exports = later_method("ganvas.tasks.restore.export:exports")
 
     def restore(self, images: Tensor, masks: Tensor | None = None) -> Tensor:
         """Restore pictures of any size.

@@ -58,14 +58,14 @@ def detect(
     force
         Overwrite what is there.
     """
-    from ganvas.tables import read
+    from ganvas.tables import csv_cells, read
     from ganvas.tasks.table import detect as dt
     from ganvas.tasks.table.model import load
 
     if show < 0:
         raise UserError(f"--show {show}: at least 0 rows can be shown.")
     if out is not None:
-        _check_out(out, force)
+        csv_cells.check(out, force)
     loaded = load(model)
     if rows is None:
         if not report:
@@ -94,40 +94,24 @@ def detect(
     return 0
 
 
-def _check_out(out: Path, force: bool) -> None:
-    from ganvas.core.files import check_free
-
-    if not out.name.lower().endswith((".csv", ".csv.gz")):
-        raise UserError(f"--out {out}: the rows are written as NAME.csv or NAME.csv.gz.")
-    check_free(out, force=force)
-
-
 def _judged(detector: Any, portions: Iterator[pd.DataFrame], out: Path | None) -> Iterator[pd.DataFrame]:
     """The verdicts, portion by portion, and each row with its verdict in a file if one is named."""
     import contextlib
-    import os
 
-    from ganvas.core.errors import cannot
-    from ganvas.core.files import make_folder, part_of
+    from ganvas.core.files import make_folder, replacing
     from ganvas.tables import csv_cells
 
-    if out is not None:
-        make_folder(out.parent)
-    try:
-        with contextlib.ExitStack() as stack:
-            part = None if out is None else stack.enter_context(part_of(out))
-            with contextlib.ExitStack() as inner:
-                packed = out is not None and out.name.lower().endswith(".gz")
-                file = None if part is None else inner.enter_context(csv_cells.written(part, "utf-8", packed))
-                for number, raw in enumerate(portions):
-                    verdicts = detector.verdicts(raw)
-                    if file is not None:
-                        _write(file, raw, verdicts, head=not number)
-                    yield verdicts
-            if part is not None and out is not None:
-                os.replace(part, out)
-    except OSError as error:
-        raise cannot("write", out or Path(), error) from error
+    with contextlib.ExitStack() as stack:
+        file = None
+        if out is not None:
+            make_folder(out.parent)
+            part = stack.enter_context(replacing(out))
+            file = stack.enter_context(csv_cells.written(part, "utf-8", out.name.lower().endswith(".gz")))
+        for number, raw in enumerate(portions):
+            verdicts = detector.verdicts(raw)
+            if file is not None:
+                _write(file, raw, verdicts, head=not number)
+            yield verdicts
 
 
 def _write(file: Any, raw: pd.DataFrame, verdicts: pd.DataFrame, head: bool) -> None:

@@ -16,19 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganvas.core import config as cf
 from ganvas.core import seeds
-from ganvas.core.errors import UserError, cannot
-from ganvas.core.files import check_free, make_folder, part_of
+from ganvas.core.errors import UserError
+from ganvas.core.files import make_folder, replacing
 from ganvas.core.progress import Doing
-from ganvas.core.run import run_of
 from ganvas.core.text import one_line
 from ganvas.tables import csv_cells, pack, read, write
 from ganvas.tables.columns import Column
 from ganvas.tables.data import DataConfig
 from ganvas.tables.rows import plain
 from ganvas.tables.spec import TableSpec
-from ganvas.training.evaluate import trained_on
+from ganvas.training.evaluate import data_of, trained_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,16 +121,13 @@ class Real:
             UserError: they are not there, or others.
         """
         data: Any = trained_on(model, source, named)
-        run = run_of(model.path)
-        values: Any = model.card["data"] if run is None else run.settings().get("data")
-        config = cf.from_dict(DataConfig, values, "data")
-        opened = read.opened(named or config.source, config.table, config.encoding, config.delimiter)
-        try:
-            parts = list(read.Rows(opened, config.missing).portions())
-        finally:
-            opened.close()
+        config: DataConfig = data_of(model, named)
+        with config.opened() as rows:
+            parts = list(rows.portions())
         if sum(map(len, parts)) != len(data.train.samples) + len(data.held_out.samples):
-            raise UserError(f"{opened.name} changes while it is read. Read it when nobody writes, or a copy of it.")
+            raise UserError(
+                f"{rows.source.name} changes while it is read. Read it when nobody writes, or a copy of it."
+            )
         return cls._of(model, parts)
 
     @classmethod
@@ -200,9 +195,7 @@ def expand(
     if repeats < 0 or not 0 <= (count or 0) <= MOST:
         raise UserError(f"--count {count}, --repeats {repeats}: 0 to {MOST:,} rows, and at least 0 repeats.")
     if out is not None:
-        if not str(out).lower().endswith((".csv", ".csv.gz")):
-            raise UserError(f"--out {out}: the rows are written as NAME.csv or NAME.csv.gz.")
-        check_free(Path(out), force=force)
+        csv_cells.check(Path(out), force)
     typed: Any = read.typed(real.raw, [c for c in model.spec.columns if c.name in model.spec.places])
     classes = column.as_text(typed[target])
     if repeats:
@@ -251,25 +244,16 @@ def _enough(classes: pd.Series, value: str, is_train: np.ndarray, target: str) -
 def _write(model: TableModel, raw: pd.DataFrame, out: Path, where: dict[str, str], count: int, seed: int) -> None:
     """The rows as they are stored, and drawn ones after them."""
     make_folder(out.parent)
-    try:
-        with part_of(out) as part:
-            with csv_cells.written(part, "utf-8", out.name.lower().endswith(".gz")) as file:
-                file.write(raw.to_csv(index=False, lineterminator="\n"))
-                portions: Any = model.portions(count, seed, where) if count else ()
-                for drawn in portions:
-                    columns = {
-                        c.name: write.texts_of(drawn[c.name], c).to_pylist()
-                        for c in model.spec.columns
-                        if c.name in raw
-                    }
-                    empty = [""] * len(drawn)
-                    cells = [columns.get(str(name), empty) for name in raw]
-                    file.writelines(
-                        ",".join("" if c is None else c for c in row) + "\n" for row in zip(*cells, strict=True)
-                    )
-            os.replace(part, out)
-    except OSError as error:
-        raise cannot("write", out, error) from error
+    with replacing(out) as part, csv_cells.written(part, "utf-8", out.name.lower().endswith(".gz")) as file:
+        file.write(raw.to_csv(index=False, lineterminator="\n"))
+        portions: Any = model.portions(count, seed, where) if count else ()
+        for drawn in portions:
+            columns = {
+                c.name: write.texts_of(drawn[c.name], c).to_pylist() for c in model.spec.columns if c.name in raw
+            }
+            empty = [""] * len(drawn)
+            cells = [columns.get(str(name), empty) for name in raw]
+            file.writelines(",".join("" if c is None else c for c in row) + "\n" for row in zip(*cells, strict=True))
 
 
 def _tried(

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ganvas.core import distributed, seeds
-from ganvas.core.exports import Exports
-from ganvas.core.model import Section, TrainedModel, Usage, networks_of
+from ganvas.core.later import later_method
+from ganvas.core.model import TrainedModel, networks_of
 from ganvas.tables.rows import frame_of, plain
 from ganvas.tables.spec import TableSpec
 
@@ -183,25 +183,10 @@ class TableModel(TrainedModel):
 
         return expand.of_frame(self, frame, target, rare, count, seed, repeats)
 
-    def facts(self) -> dict[str, str]:
-        from ganvas.tasks.table import card
-
-        return card.facts(self)
-
-    def sections(self) -> list[Section]:
-        from ganvas.tasks.table import card
-
-        return card.sections(self)
-
-    def usage(self, place: str) -> Usage:
-        from ganvas.tasks.table import card
-
-        return card.usage(self, place)
-
-    def exports(self) -> Exports:
-        from ganvas.tasks.table import export
-
-        return export.exports(self)
+    facts = later_method("ganvas.tasks.table.card:facts")
+    sections = later_method("ganvas.tasks.table.card:sections")
+    usage = later_method("ganvas.tasks.table.card:usage")
+    exports = later_method("ganvas.tasks.table.export:exports")
 
 
 def load(path: str | os.PathLike[str], device: str = "auto") -> TableModel:

@@ -135,11 +135,18 @@ class Generator(nn.Module):
 
     def _prior(self, i: int, rows: Tensor) -> Tensor:
         """The bias of a token's logits, which for the later tokens of a column depends on its first ones."""
-        prior = self.priors[i]
-        if self.depth[i]:
-            place = rows[:, i - 1] if self.depth[i] == 1 else rows[:, i - 2] * self.sizes[i - 1] + rows[:, i - 1]
-            prior = prior[place]
+        prior = self.at(i, rows, self.priors[i])
         return prior.masked_fill(prior <= NEVER / 2, NEVER)  # what cannot be stays so: no gradient reaches it
+
+    def at(self, i: int, rows: Tensor, table: Tensor) -> Tensor:
+        """A token's row [B, size] of a table for each combination of the tokens before it in its cell; see `priors`.
+
+        The first token of a cell has one row, [size], for all.
+        """
+        if not self.depth[i]:
+            return table
+        before = rows[:, i - 1] if self.depth[i] == 1 else rows[:, i - 2] * self.sizes[i - 1] + rows[:, i - 1]
+        return table[before]
 
     def surprise(self, rows: Tensor, given: Tensor) -> Tensor:
         """-log of the probability of each token, given those before it and the given ones, [B, tokens]; given: 0."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganvas.core import seeds
-from ganvas.core.errors import UserError, cannot
-from ganvas.core.files import check_free, make_folder, part_of
+from ganvas.core.errors import UserError
+from ganvas.core.files import check_free, make_folder, replacing
 from ganvas.tables import csv_cells, read
 from ganvas.tables.columns import Column
 from ganvas.tasks.table.detect import missing_of
@@ -50,7 +50,7 @@ def restore_file(restorer: Restorer, source: str, out: Path) -> Iterator[int]:
     rows = read.Rows(found, missing_of(restorer.model))
     make_folder(out.parent)
     try:
-        with part_of(out) as part:
+        with replacing(out) as part:
             if isinstance(found, read.CsvFile):
                 if out.suffix == ".parquet":
                     raise UserError(f"--out {out}: {source} is a CSV file, and is written as one: name it NAME.csv.")
@@ -63,9 +63,6 @@ def restore_file(restorer: Restorer, source: str, out: Path) -> Iterator[int]:
                 yield from _parquet(restorer, rows, part)
             else:
                 raise UserError(f"{source} is a database: save the table as CSV or Parquet to fill its cells.")
-            os.replace(part, out)
-    except OSError as error:
-        raise cannot("write", out, error) from error
     finally:
         found.close()
 

@@ -24,9 +24,11 @@ from ganvas.tasks.table import network, standing, usual
 from ganvas.tasks.table.network import Generator
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
+from ganvas.training.studio import Part
 from ganvas.training.task import SHOWN, Task
 
 LOOKED_AT = 4_000  # rows of a check
+FEW = 3  # columns that are given in half of the rows in which some are
 UNKNOWN = 1e9  # the best figure before there is one
 
 
@@ -38,7 +40,7 @@ class Config:
         0.75, "share of the training in which the generator learns without a discriminator", low=0, high=1
     )
     contest: float = knob(1.0, "weight of the discriminator's verdict in the generator's loss", low=0, high=100)
-    conditions: float = knob(0.3, "share of the rows in which the generator is given some columns", low=0, high=1)
+    conditions: float = knob(0.5, "share of the rows in which the generator is given some columns", low=0, high=1)
     clip: float = knob(4.0, "how many times as often the generator is to draw a row at most", low=1, high=100)
 
 
@@ -54,6 +56,7 @@ class TableTask(Task):
     report = Later("ganvas.tasks.table.report:PART")
     quantities = Later("ganvas.tasks.table.standing:QUANTITIES")
     shown = {"nll": ("-log p", ".3f"), **SHOWN}  # noqa: RUF012
+    studio = Part("table")
     checks = "likelihood"
     usage = "draws rows of a table: ganvas sample RUN"
     next_steps = (("Draw rows; the same seed gives the same rows again:", ("sample", "{place}", "--count", "1000")),)
@@ -65,6 +68,7 @@ class TableTask(Task):
         self, generator: nn.Module, discriminator: nn.Module, spec: TableSpec, config: Config, network: object
     ) -> None:
         super().__init__(generator, discriminator, spec, config, network)
+        self.column_of = torch.tensor([i for i, column in enumerate(spec.learned) for _ in column.sizes])  # of a token
         self.state = {"best_nll": torch.tensor(UNKNOWN), **self._weights(generator)}
 
     @staticmethod
@@ -108,11 +112,12 @@ class TableTask(Task):
         return {"total": nll + self.config.contest * contest, "nll": nll, "loss_g": contest}
 
     def some_given(self, batch: Batch) -> Tensor:
-        """Which tokens are given, bool [B, tokens]: whole columns, a random share of them in some rows."""
-        columns = torch.tensor([i for i, c in enumerate(self.spec.learned) for _ in c.sizes], device=batch.real.device)
-        draws = batch.draw(torch.rand, len(self.spec.learned) + 2).to(batch.real.device)
-        rate = draws[:, :1] * (draws[:, 1:2] < self.config.conditions)
-        return (draws[:, 2:] < rate)[:, columns]
+        """Which tokens are given, bool [B, tokens]: whole columns, in some rows one to three or a random share."""
+        draws = batch.draw(torch.rand, len(self.spec.learned) + 3).to(batch.real.device)
+        share, some, few, order = draws[:, :1], draws[:, 1:2], draws[:, 2:3], draws[:, 3:]
+        most = order.sort(1).values.gather(1, (share * min(FEW, order.shape[1])).long())  # one to three columns
+        limit = torch.where(few < 0.5, most, share)
+        return ((order <= limit) & (some < self.config.conditions))[:, self.column_of]
 
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
         drawing = (generator or self.generator).eval()

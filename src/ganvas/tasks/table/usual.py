@@ -186,11 +186,8 @@ def scores_of(generator: Generator, spec: TableSpec, rows: Tensor) -> np.ndarray
 
 def _share(logs: Tensor, rows: Tensor, i: int, generator: Generator) -> Tensor:
     """-log of the share of a token's value in the training data, given the tokens of its number before it, [N]."""
-    depth = generator.depth[i]
-    if depth:
-        place = rows[:, i - 1] if depth == 1 else rows[:, i - 2] * generator.sizes[i - 1] + rows[:, i - 1]
-        return -logs[place, rows[:, i]].clamp_min(-50)
-    return -logs[rows[:, i]].clamp_min(-50)
+    logs = generator.at(i, rows, logs).expand(len(rows), -1)
+    return -logs.gather(1, rows[:, i : i + 1])[:, 0].clamp_min(-50)
 
 
 def learn(generator: Generator, spec: TableSpec, held_out: Tensor, seed: int) -> tuple[dict[str, Any], str]:

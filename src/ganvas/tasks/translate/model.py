@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.core.errors import UserError
-from ganvas.core.exports import Exports
-from ganvas.core.model import Loaded, TrainedModel, Usage, networks_of
+from ganvas.core.later import later_method
+from ganvas.core.model import Loaded, TrainedModel, networks_of
 from ganvas.images.originals import Original
 from ganvas.images.spec import ImageSpec
 from ganvas.images.tiling import Tiled
@@ -63,25 +63,10 @@ class Translator(TrainedModel):
         networks = parts.parts
         return cls(parts.path, networks["generator"], networks["discriminator"], parts.spec, kinds, parts.card)
 
-    def facts(self) -> dict[str, str]:
-        from ganvas.tasks.translate import card
-
-        return card.facts(self)
-
-    def figures(self) -> list[str]:
-        from ganvas.tasks.translate import card
-
-        return card.figures(self)
-
-    def usage(self, place: str) -> Usage:
-        from ganvas.tasks.translate import card
-
-        return card.usage(self, place)
-
-    def exports(self) -> Exports:
-        from ganvas.tasks.translate import export
-
-        return export.exports(self)
+    facts = later_method("ganvas.tasks.translate.card:facts")
+    figures = later_method("ganvas.tasks.translate.card:figures")
+    usage = later_method("ganvas.tasks.translate.card:usage")
+    exports = later_method("ganvas.tasks.translate.export:exports")
 
     @property
     def any_size(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ganvas.core import seeds
 from ganvas.core.errors import UserError
-from ganvas.core.files import cannot, check_free, make_folder, part_of
+from ganvas.core.files import check_free, make_folder, replacing
 from ganvas.core.run import Run
 from ganvas.images import sheets
 from ganvas.images import tensors as im
@@ -153,20 +152,16 @@ def save(
         factor = scale or max(1, WIDTH // image.width)
         return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
 
-    try:
-        with part_of(path) as part:
-            if ending == ".mp4":
-                yield from _write_mp4(part, map(sheet, frames), rate)
-            else:
-                for tiles in frames:
-                    images.append(sheet(tiles))
-                    yield len(images)
-                options = {"format": ending[1:], "duration": round(1000 / rate), "loop": 0}
-                options |= {"lossless": True, "quality": 40, "method": 2} if ending == ".webp" else {}
-                images[0].save(part, save_all=True, append_images=images[1:], **options)
-            os.replace(part, path)
-    except OSError as error:
-        raise cannot("write", path, error) from error
+    with replacing(path) as part:
+        if ending == ".mp4":
+            yield from _write_mp4(part, map(sheet, frames), rate)
+        else:
+            for tiles in frames:
+                images.append(sheet(tiles))
+                yield len(images)
+            options = {"format": ending[1:], "duration": round(1000 / rate), "loop": 0}
+            options |= {"lossless": True, "quality": 40, "method": 2} if ending == ".webp" else {}
+            images[0].save(part, save_all=True, append_images=images[1:], **options)
 
 
 def _write_mp4(part: Path, frames: Iterator[Image.Image], rate: float) -> Iterator[int]:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganvas.core import config as cf
 from ganvas.core import seeds
 from ganvas.core.errors import UserError
 from ganvas.core.progress import Doing
@@ -24,7 +23,7 @@ from ganvas.tasks.table.evaluate import details, experts, source
 from ganvas.tasks.table.evaluate.measure import Found, Sides, measure
 from ganvas.tasks.table.evaluate.metrics import METRICS, choose
 from ganvas.tasks.table.model import TableModel, load
-from ganvas.training.evaluate import Options, into_card, trained_on
+from ganvas.training.evaluate import Options, data_of, into_card, trained_on
 
 LIKELY = 10_000  # rows of each side whose probability is asked for, at most
 LEAST = 20  # rows to draw
@@ -53,7 +52,8 @@ def evaluate(path: str | os.PathLike[str], options: Options) -> Iterator[Doing |
     version = experts.needed()
     yield Doing("reading", 0.0)
     model = load(path)
-    data, config = _data(model, path, options.data)
+    data: Any = trained_on(model, path, options.data)
+    config: DataConfig = data_of(model, options.data)
     real: source.Real | None = None
     for event in source.again(config, data, model.spec, options.seed):
         if isinstance(event, Doing):
@@ -97,16 +97,6 @@ def _check(options: Options) -> None:
         raise UserError(f"--count {options.count} is too few: {LEAST} rows are the least.")
     if options.repeats < 1:
         raise UserError(f"--repeats {options.repeats}: at least 1 is needed.")
-
-
-def _data(model: TableModel, path: str | os.PathLike[str], named: str | None) -> tuple[TableData, DataConfig]:
-    """The data to measure against, and where its source is."""
-    import dataclasses
-
-    run = run_of(model.path)
-    config = cf.from_dict(DataConfig, (model.card if run is None else run.settings())["data"], "data")
-    data: Any = trained_on(model, path, named)
-    return data, config if named is None else dataclasses.replace(config, source=named)
 
 
 def _sides(model: TableModel, data: TableData, real: source.Real, options: Options) -> Iterator[Any]:

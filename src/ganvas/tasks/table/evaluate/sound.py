@@ -10,6 +10,7 @@ import numpy as np
 from ganvas.tables.columns import DAY, Column
 from ganvas.tables.spec import TableSpec
 from ganvas.tasks.table.evaluate.source import Known, id_hashes
+from ganvas.tasks.table.evaluate.values import numbers_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,12 +62,6 @@ def _column(column: Column, series: Any, known: Known) -> dict[str, int]:
     if column.kind == "number" and column.decimals >= 0:
         wrong["too many digits"] = _too_many_digits(column, series)
     return wrong
-
-
-def numbers_of(column: Column, series: pd.Series) -> np.ndarray:
-    """A number's or date's values as `Coder` gives them."""
-    parts = column.as_numbers(series)
-    return parts[0] if len(parts) == 1 else parts[0] * DAY + parts[1] * column.step
 
 
 def _too_many_digits(column: Column, series: pd.Series) -> int:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEPT = 50_000  # rows of each side that are looked at, at most: chosen by the seed
-PORTION = 100_000  # rows that are compared at a time
 
 
 @dataclass
@@ -90,12 +89,14 @@ def again(config: DataConfig, data: TableData, spec: TableSpec, seed: int) -> It
 
 
 def _portions(config: DataConfig, spec: TableSpec, count: int) -> Iterator[pd.DataFrame]:
-    frame = read.table(config.source, config.table).rename(columns=str)
-    if len(frame) != count:
-        raise UserError(f"{config.source} has {len(frame):,} rows now; a moment ago it had {count:,}. Measure again.")
-    frame = read.dates(frame, [column for column in spec.columns if column.name in frame])
-    for start in range(0, count, PORTION):
-        yield frame.iloc[start : start + PORTION]
+    done = 0
+    with config.opened() as rows:
+        for frame in rows.portions():
+            done += len(frame)
+            if done <= count:
+                yield read.typed(frame, [column for column in spec.columns if column.name in frame])
+    if done != count:
+        raise UserError(f"{config.source} has {done:,} rows now; a moment ago it had {count:,}. Measure again.")
 
 
 def _collect(spec: TableSpec, portions: Iterator[pd.DataFrame], is_train: np.ndarray, seed: int) -> Real:

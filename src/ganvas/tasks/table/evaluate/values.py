@@ -89,8 +89,7 @@ class Coder:
         import pandas as pd
 
         if column.kind != "category":
-            parts = column.as_numbers(series)
-            return parts[0] if len(parts) == 1 else parts[0] * DAY + parts[1] * column.step
+            return numbers_of(column, series)
         codes, found = pd.factorize(column.as_text(series))
         known = self.numbers.setdefault(column.name, {})
         numbers = np.array([known.setdefault(text, len(known)) for text in found], dtype=np.float64)
@@ -99,6 +98,12 @@ class Coder:
     def sizes(self) -> list[int]:
         """How many values each category has; 0 for numbers and dates."""
         return [len(self.numbers[c.name]) if c.kind == "category" else 0 for c in self.columns]
+
+
+def numbers_of(column: Column, series: Any) -> np.ndarray:
+    """The values of a number, or of a date in days or seconds since 1970, float64 [N]; NaN where they are missing."""
+    parts = column.as_numbers(series)
+    return parts[0] if len(parts) == 1 else parts[0] * DAY + parts[1] * column.step
 
 
 def ranks(column: np.ndarray, among: np.ndarray) -> np.ndarray:
