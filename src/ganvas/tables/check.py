@@ -18,7 +18,7 @@ from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import write_whole
 from ganvas.core.progress import Counted
 from ganvas.core.text import one_line
-from ganvas.tables import columns_file, databases, pack
+from ganvas.tables import columns_file, databases, pack, read
 from ganvas.tables.columns import Column
 from ganvas.tables.data import FEWEST, DataConfig, columns_of, doubted, fitted, rules_of
 from ganvas.tables.kept import Kept
