@@ -3,6 +3,9 @@
     python benchmarks/tables.py adult.csv --held-out 0.26 --sdv-python /path/to/venv/bin/python
     python benchmarks/tables.py adult.csv --set images=400000      # our task alone
 
+With --out FOLDER each method's rows and times are kept there: after a break the same command goes on with what is
+missing, and --again METHOD makes one of them anew.
+
 SDV is a program of others under a licence of its own: install it where you like (`python -m venv sdv; sdv/bin/pip
 install 'sdv>=2'`) and name that environment's Python; without it our task is measured alone. Each method trains and
 draws in a process of its own, on the same training rows, on one thread, and is judged by the code of `ganvas evaluate`.
@@ -18,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +72,15 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Made:
-    """What a method drew, and what that took: CPU seconds, wall seconds, and MB at the peak."""
+    """What it took a method to train and draw: CPU seconds, wall seconds, and MB at the peak."""
 
-    rows: Path
     fit: float
     draw: float
     wall: float
     memory: float
 
 
-def in_process(words: list[str], out: Path) -> Made:
+def in_process(words: list[str]) -> Made:
     """Run a program to its end, on one thread.
 
     Raises:
@@ -95,15 +97,15 @@ def in_process(words: list[str], out: Path) -> Made:
             raise SystemExit(f"{words[0]} failed: {errors.read()[-3000:]}")
         times = json.loads(said.read().strip().splitlines()[-1])
     unit = 1e6 if sys.platform == "darwin" else 1e3  # of ru_maxrss: bytes there, else kB
-    return Made(out, times["fit"], times["draw"], time.monotonic() - began, usage.ru_maxrss / unit)
+    return Made(times["fit"], times["draw"], time.monotonic() - began, usage.ru_maxrss / unit)
 
 
 def judge(
-    data: TableData, train: pd.DataFrame, held_out: pd.DataFrame, made: Made, seed: int, target: str
+    data: TableData, train: pd.DataFrame, held_out: pd.DataFrame, rows: Path, seed: int, target: str
 ) -> dict[str, Any]:
     """The figures of what a method drew: value and floor by name; 'target': of the column to be predicted."""
     real = source.of_frames(data.spec, train, held_out, seed)
-    drawn = read.typed(pd.read_csv(made.rows), data.spec.columns)
+    drawn = read.typed(pd.read_csv(rows), data.spec.columns)
     sides = Sides(data.spec, real, [drawn], seed)
     names = [name for name in choose(None) if name in ROWS]
     found = {k: v for event in measure(sides, names) if not isinstance(event, Doing) for k, v in event.items()}
@@ -154,6 +156,7 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, help="a folder for the drawn rows and table.md; without it they are removed"
     )
+    parser.add_argument("--again", default="", help="methods whose rows in --out are made anew, with commas")
     a = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = a.out or Path(scratch)
@@ -171,28 +174,23 @@ def main() -> None:
         made: dict[str, Made] = {}
         found: dict[str, dict[str, Any]] = {}
         for method in a.methods.split(","):
-            out = folder / f"{method}.csv"
+            out, times = folder / f"{method}.csv", folder / f"{method}.json"
             if method == "ours":
                 run = str(Path(scratch) / "run")
                 settings = [f"held_out={a.held_out}", *a.set]
                 words = [sys.executable, "-c", OURS, str(a.csv), str(out), run, str(len(train)), str(a.seed), *settings]
             elif a.sdv_python:
-                words = [
-                    a.sdv_python,
-                    "-c",
-                    THEIRS,
-                    str(train_csv),
-                    str(out),
-                    method,
-                    str(len(train)),
-                    str(a.seed),
-                    str(a.epochs),
-                ]
+                options = [str(train_csv), str(out), method, str(len(train)), str(a.seed), str(a.epochs)]
+                words = [a.sdv_python, "-c", THEIRS, *options]
             else:
                 continue
-            made[method] = in_process(words, out)
+            if times.exists() and out.exists() and method not in a.again.split(","):
+                made[method] = Made(**json.loads(times.read_text()))
+            else:
+                made[method] = in_process(words)
+                times.write_text(json.dumps(asdict(made[method])))
             print(f"{method}: trained in {made[method].fit:.0f} CPU s, peak {made[method].memory:.0f} MB", flush=True)
-            found[method] = judge(data, train, held_out, made[method], a.seed, a.target)
+            found[method] = judge(data, train, held_out, out, a.seed, a.target)
             for what, count in found[method]["cells"].items():
                 print(f"  impossible: {what}: {count:,}", flush=True)
             (folder / "table.md").write_text(table(found, made, a.target) + "\n")  # what there is so far
