@@ -480,7 +480,16 @@ def test_archives_that_are_damaged_or_unsafe(tree: Path, tmp_path: Path) -> None
 
 def test_a_batch_that_is_too_large_says_what_to_do(tree: Path) -> None:
     with pytest.raises(UserError, match=r"choose less: batch=\d"):
-        Batches(data.load(str(tree)), 64, 0, torch.device("cpu"))
+        Batches(data.load(str(tree)), 10_000, 0, torch.device("cpu"))
+
+
+def test_a_batch_of_more_pictures_than_there_are_has_each_equally_often(tree: Path) -> None:
+    loaded = data.load(str(tree))
+    count = len(loaded.train.samples)
+    batches = Batches(loaded, 3 * count, 0, torch.device("cpu"))
+    assert torch.bincount(batches._index(0)).tolist() == [3] * count
+    between = torch.bincount(batches._index(count // 2), minlength=count)  # the end of an epoch, two, and a beginning
+    assert int(between.sum()) == 3 * count and set(between.tolist()) <= {2, 3, 4}
 
 
 @pytest.mark.skipif(".avif" not in decode.SUFFIXES, reason="this Pillow reads no AVIF")

@@ -80,6 +80,13 @@ def test_a_delimiter_of_the_users(tmp_path: Path) -> None:
         rows(write(path, "a,b\n" + "1,2\n" * 200_000 + "ä,2\n"), encoding="ascii")
 
 
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(bytes(range(256)) * 40)
+    with pytest.raises(UserError, match="is no text, but a file of another kind"):
+        rows(path)
+
+
 def test_what_spreadsheets_write(tmp_path: Path) -> None:
     frame = rows(write(tmp_path / "a.csv", "sep=;\r\na;b\r\n1;2\r\n"))
     assert frame.to_dict("list") == {"a": ["1"], "b": ["2"]}

@@ -71,9 +71,10 @@ class Measuring(Progressing):
 
     def _print_protocol(self, title: str, any_value: bool) -> None:
         p = self.figures[0].protocol
+        classes = "" if p.labels == "none" else f" (classes: {p.labels})"
         extractor = "" if p.extractor == NO_EXTRACTOR else f"; extractor {p.extractor} ({p.mark[:8]})"
         self.print(
-            f"\n{title}: {p.repeats} x {p.count:,} {self.samples} from seed {p.seed} on (classes: {p.labels}) against "
+            f"\n{title}: {p.repeats} x {p.count:,} {self.samples} from seed {p.seed} on{classes} against "
             f"as many of {p.data} ({p.split}), {p.form}{extractor}."
         )
         if any_value and any(not math.isnan(f.floor) for f in self.figures):

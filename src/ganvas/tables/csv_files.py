@@ -100,13 +100,19 @@ def layout(path: Path, encoding: str = "", delimiter: str = "") -> Layout:
 
 
 def _encoding(path: Path, start: bytes) -> str:
-    """UTF-8 where the whole file is such, what its first bytes say, or Windows-1252."""
+    """UTF-8 where the whole file is such, what its first bytes say, or Windows-1252.
+
+    Raises:
+        UserError: it is no text.
+    """
     for mark, name in BOMS:
         if start.startswith(mark):
             return name
     zeros = start[:2_000].count(0)
     if zeros > len(start[:2_000]) // 4:  # a zero beside each Latin letter
         return "utf-16-le" if start[1:2] == b"\x00" else "utf-16-be"
+    if zeros:
+        raise UserError(f"{path} is no text, but a file of another kind: a table is CSV, Parquet or a database.")
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         with opened(path) as file:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST = 20  # rows of a table
+TABLES = (".csv", ".tsv", ".tab", ".parquet", ".pq", ".db", ".sqlite", ".sqlite3", ".xlsx", ".xls", ".ods")
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class DataConfig(DataConfigBase):
         if databases.is_address(source):
             return True
         name = Path(source).name.lower().removesuffix(".gz")
-        return name.endswith((".csv", ".tsv", ".tab", ".parquet", ".pq", ".db", ".sqlite", ".sqlite3"))
+        return name.endswith(TABLES)
 
     @classmethod
     def named(cls, data: object) -> str:

@@ -14,6 +14,8 @@ from ganvas.core.memmap import Ahead, Stored
 from ganvas.core.old_names import warn
 from ganvas.core.samples import Dataset, Split
 
+MOST_TIMES = 16  # that a batch may have the same sample
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -57,17 +59,18 @@ class Batches:
     def __init__(
         self, data: Dataset, batch: int, seed: int, device: torch.device, rank: int = 0, ranks: int = 1
     ) -> None:
-        """
+        """A batch of more samples than there are has each of them several times.
+
         Raises:
-            UserError: the data set has fewer samples than a batch.
+            UserError: more than MOST_TIMES.
         """
         self.data, self.batch, self.seed, self.device = data, batch, seed, device
         self.rank, self.ranks = rank, ranks
         self.count = len(data.train.samples)
-        if self.count < batch:
+        if batch > MOST_TIMES * self.count:
             raise UserError(
-                f"batch={batch} is more than the {self.count} training images of {data.name}; choose less: "
-                f"batch={max(2, self.count // 2)}."
+                f"batch={batch} is more than {MOST_TIMES} times the {self.count} training {data.spec.noun} of "
+                f"{data.name}; choose less: batch={max(2, self.count)}."
             )
         self._epochs: dict[int, Tensor] = {}
         self._ahead = Ahead(data.train.samples) if isinstance(data.train.samples, Stored) else None
@@ -94,7 +97,7 @@ class Batches:
         """Numbers int64 [B] of the samples in this rank's part of a batch."""
         share = self.batch // self.ranks
         positions = range(images_seen + self.rank * share, images_seen + (self.rank + 1) * share)
-        epochs = sorted({positions[0] // self.count, positions[-1] // self.count})
+        epochs = range(positions[0] // self.count, positions[-1] // self.count + 1)
         return torch.cat(
             [self._order(e)[max(positions[0] - e * self.count, 0) : positions[-1] + 1 - e * self.count] for e in epochs]
         )
