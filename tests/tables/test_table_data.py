@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,11 @@ from ganvas.core import cache
 from ganvas.core.errors import UserError
 from ganvas.core.memmap import Stored
 from ganvas.core.progress import last
-from ganvas.tables import columns_file, pack, read
+from ganvas.tables import columns_file, pack, read, write
 from ganvas.tables.columns import Column
 from ganvas.tables.data import DataConfig, OnDisk, TableData, of_frame
+from ganvas.tables.rows import frame_of
+from ganvas.tables.spec import TableSpec
 from ganvas.training import events
 
 pytestmark = pytest.mark.long
@@ -328,3 +331,21 @@ def test_the_command_line_trains_a_table_of_a_database(tmp_path: Path) -> None:
     assert "has 2 tables (other, people): say which with --table NAME" in done.stderr
     shutil.rmtree(tmp_path / "run")
     assert not os.path.exists(tmp_path / "run2" / "model.safetensors")
+
+
+def test_digits_that_are_always_written_stay(tmp_path: Path) -> None:
+    """12.50 is a price and 450000.0 a whole number of a program that knows floats: what is drawn looks the same."""
+    random = np.random.default_rng(0)
+    lines = [
+        f"{n / 10:.2f},{n % 50}.0,{n / 7:.{1 + n % 3}f},{n % 40},{'' if n % 9 == 0 else f'{n / 8:.3f}'},1.50"
+        for n in random.integers(10, 2_000, 300)
+    ]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["price,whole,mixed,plain,gaps,same", *lines]) + "\n")
+    loaded = last(DataConfig(source=str(path)).loading())
+    assert [column.digits for column in loaded.spec.columns] == [2, 1, -1, -1, 3, 2]
+    assert TableSpec.from_dict(loaded.spec.to_dict()) == loaded.spec
+    place = torch.rand(loaded.train.samples.shape, generator=torch.Generator().manual_seed(0))
+    text = write.csv_of(frame_of(loaded.spec, loaded.decode(loaded.train.samples[:]), place), loaded.spec).decode()
+    for line in text.splitlines()[1:]:
+        assert re.fullmatch(r"\d+\.\d\d,\d+\.0,\d+\.\d{1,3},\d+,(\d+\.\d{3})?,1\.50", line), line

@@ -32,7 +32,16 @@ def columns(frame: pd.DataFrame, said: Mapping[str, Mapping[str, Any]]) -> list[
     if strange := [name for name in said if name not in frame]:
         raise unknown("column", strange[0], map(str, frame.columns))
     chosen = [column(frame[name], str(name), said.get(str(name), {})) for name in frame]
-    return [found for found in chosen if found is not None]
+    return [_with_digits(found, frame[found.name]) for found in chosen if found is not None]
+
+
+def _with_digits(column: Column, series: pd.Series) -> Column:
+    """The column with the digits after the point that all of its texts have, if they do: prices are written 12.50."""
+    is_number = column.kind in ("number", "constant") and column.type in ("int", "float")
+    if not is_number or column.form or not _is_text(series):
+        return column
+    digits = forms.digits(series.dropna())
+    return dataclasses.replace(column, digits=digits) if digits >= max(0, column.decimals) else column
 
 
 def column(series: pd.Series, name: str, said: Mapping[str, Any]) -> Column | None:

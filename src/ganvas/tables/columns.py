@@ -36,6 +36,7 @@ class Column:
         type: int, float, text, bool, date (a day), time (a day and a time of day), clock (a time of day alone) or span
             (a duration); the last two are numbers of seconds.
         decimals: of a number, digits after the point; -1: as many as there are.
+        digits: digits after the point that the source's texts always have, as in 12.50; -1: as few as tell the number.
         form: how the source writes its values. Of dates and times of day as for `strftime` ('': ISO 8601), of numbers
             how 1234.5 would be written ('': so), of durations one of `forms.SPANS`; of an id, its pattern.
         zone: of times, their zone; '': none is stated.
@@ -50,6 +51,7 @@ class Column:
     kind: str
     type: str = "text"
     decimals: int = 0
+    digits: int = -1
     form: str = ""
     zone: str = ""
     step: int = DAY
@@ -68,7 +70,7 @@ class Column:
             raise UserError(
                 f"the column {self.name[:60]!r} is of the kind {self.kind[:60]!r} and type {self.type[:60]!r}."
             )
-        if not -1 <= self.decimals <= 18 or not 1 <= self.step <= DAY:
+        if not (-1 <= self.decimals <= 18 and -1 <= self.digits <= 18) or not 1 <= self.step <= DAY:
             raise UserError(f"the column {self.name[:60]!r} has {self.decimals} decimals and a step of {self.step}.")
         learned = {"number": 1, "category": 1, "date": 2 if self.type == "time" else 1}.get(self.kind, 0)
         if len(self.parts) not in (0, learned):
@@ -237,7 +239,7 @@ class Column:
         if not isinstance(entries, dict) or not isinstance(entries.get("name"), str):
             raise UserError("a column has no name.")
         name = entries["name"][:60]
-        types = {f.name: int if f.name in ("decimals", "step") else str for f in dataclasses.fields(cls)}
+        types = {f.name: int if f.name in ("decimals", "digits", "step") else str for f in dataclasses.fields(cls)}
         values = dict(entries)
         parts, order = values.pop("parts", []), values.pop("order", [])
         if not isinstance(parts, list) or not isinstance(order, list) or not all(isinstance(v, str) for v in order):

@@ -119,6 +119,18 @@ class Found:
     doubt: str = ""
 
 
+def digits(texts: pd.Series) -> int:
+    """The digits after the point that each of these numbers is written with; -1: they differ, or none has a point.
+
+    Args:
+        texts: numbers such as 12.50, without missing ones; what is no number counts for nothing.
+    """
+    found = texts.str.extract(r"^\s*[-+]?\d*(?:\.(\d+))?\s*$")[0]
+    lengths = found.str.len().fillna(0)[found.notna() | texts.str.fullmatch(r"\s*[-+]?\d+\s*")]
+    count = int(lengths.max()) if len(lengths) else 0
+    return count if 0 < count <= 18 and bool((lengths == count).all()) else -1
+
+
 def number_form(texts: pd.Series) -> Found | None:
     """The form that most of these texts have as numbers; None where fewer than MOSTLY have one.
 

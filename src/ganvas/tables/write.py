@@ -121,7 +121,7 @@ def texts_of(series: pd.Series, column: Column) -> Any:
     elif column.kind == "id" and series.dtype == "str":
         texts = pa.array(series, pa.string())
         return pa.array([_quoted(t) for t in texts.to_pylist()], pa.string()) if _odd(texts) else texts
-    elif pd.api.types.is_integer_dtype(series.dtype) and not column.form:
+    elif pd.api.types.is_integer_dtype(series.dtype) and not column.form and column.digits < 0:
         return pa.array(series).cast(pa.string())
     else:
         codes, values = pd.factorize(series)
@@ -160,6 +160,8 @@ def _written(values: pd.Series, column: Column) -> list[str]:
         return _dates(found, column)
     if types.is_timedelta64_dtype(found):
         return [forms.write_span(int(s), "H:M:S") for s in found.dt.total_seconds()]
+    if types.is_numeric_dtype(found) and column.digits >= 0:
+        return [f"{number:.{column.digits}f}" for number in found.tolist()]
     if types.is_float_dtype(found):
         return [_number(number, column.decimals) for number in found.tolist()]
     return found.astype("str").tolist()

@@ -48,10 +48,10 @@ def test_a_method_is_judged_by_what_it_drew(tmp_path: Path) -> None:
     frame["pay"] = frame["age"] * 10
     frame.iloc[:100].to_csv(tmp_path / "drawn.csv", index=False)
     data = of_frame(frame, "customers", DataConfig())
-    made = tables.Made(tmp_path / "drawn.csv", 1.0, 0.5, 2.0, 300.0)
+    made = tables.Made(1.0, 0.5, 2.0, 300.0)
     before, experts.TREES = experts.TREES, 10
     try:
-        found = tables.judge(data, frame.iloc[:300], frame.iloc[300:], made, 0, "pay")
+        found = tables.judge(data, frame.iloc[:300], frame.iloc[300:], tmp_path / "drawn.csv", 0, "pay")
     finally:
         experts.TREES = before
     assert found["copies"][0] == 1
