@@ -349,3 +349,16 @@ def test_digits_that_are_always_written_stay(tmp_path: Path) -> None:
     text = write.csv_of(frame_of(loaded.spec, loaded.decode(loaded.train.samples[:]), place), loaded.spec).decode()
     for line in text.splitlines()[1:]:
         assert re.fullmatch(r"\d+\.\d\d,\d+\.0,\d+\.\d{1,3},\d+,(\d+\.\d{3})?,1\.50", line), line
+
+
+def test_no_time_is_outside_of_the_table() -> None:
+    """The first day begins at 22:00 and the last ends at 2:00, though all other days have every hour."""
+    hours = pd.date_range("2024-03-01 22:00", "2024-03-20 02:00", freq="h")
+    frame = pd.DataFrame({"at": np.repeat(hours, 6), "n": np.arange(6 * len(hours)) % 7})
+    spec = of_frame(frame, "visits", DataConfig(rules=False)).spec
+    tokens = torch.stack([torch.randint(0, size, (20_000,)) for size in spec.sizes], 1)
+    drawn = spec.decode(tokens, torch.rand(tokens.shape))["at"].dropna()
+    assert len(drawn) > 10_000
+    assert hours[0] <= drawn.min()
+    assert drawn.max() <= hours[-1]
+    assert drawn.dt.hour.nunique() == 24

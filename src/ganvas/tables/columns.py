@@ -41,6 +41,7 @@ class Column:
             how 1234.5 would be written ('': so), of durations one of `forms.SPANS`; of an id, its pattern.
         zone: of times, their zone; '': none is stated.
         step: of times, seconds between one and the next that can be.
+        earliest, latest: of times of a day, seconds since 1970 by the zone's clock that none passes; equal: any.
         order: of a category, its values in their order if they have one.
         value: of a constant; '' where every row misses it. Of an id, what is free: see `ids`.
         doubt: why the kind is a guess, for the user; '': it is not.
@@ -55,6 +56,8 @@ class Column:
     form: str = ""
     zone: str = ""
     step: int = DAY
+    earliest: int = 0
+    latest: int = 0
     order: tuple[str, ...] = ()
     value: str = ""
     doubt: str = ""
@@ -72,6 +75,8 @@ class Column:
             )
         if not (-1 <= self.decimals <= 18 and -1 <= self.digits <= 18) or not 1 <= self.step <= DAY:
             raise UserError(f"the column {self.name[:60]!r} has {self.decimals} decimals and a step of {self.step}.")
+        if max(abs(self.earliest), abs(self.latest)) > 2**40:
+            raise UserError(f"the column {self.name[:60]!r} has times that no clock shows.")
         learned = {"number": 1, "category": 1, "date": 2 if self.type == "time" else 1}.get(self.kind, 0)
         if len(self.parts) not in (0, learned):
             raise UserError(f"the column {self.name[:60]!r} has {len(self.parts)} parts.")
@@ -93,8 +98,18 @@ class Column:
         if self.kind == "category":
             return dataclasses.replace(self, parts=(cl.of_category(self.as_text(series), rare, self.order),))
         if self.kind in ("number", "date"):
-            return dataclasses.replace(self, parts=tuple(cl.of_numbers(n, rare) for n in self.as_numbers(series)))
+            numbers = self.as_numbers(series)
+            found = dataclasses.replace(self, parts=tuple(cl.of_numbers(n, rare) for n in numbers))
+            return found._between(numbers[0] * DAY + numbers[1] * self.step, rare) if len(numbers) > 1 else found
         return self
+
+    def _between(self, seconds: np.ndarray, rare: int) -> Column:
+        """The column within the span of these times: on its first and last day, not every time of day can be."""
+        known = np.sort(seconds[~np.isnan(seconds)])
+        if not len(known):
+            return self
+        edge = min(rare, (len(known) + 1) // 2) - 1  # as for numbers
+        return dataclasses.replace(self, earliest=int(known[edge]), latest=int(known[-1 - edge]))
 
     def as_text(self, series: pd.Series) -> pd.Series:
         """The values of a category as text; missing ones as NaN."""
@@ -181,6 +196,8 @@ class Column:
         if self.kind == "number":
             return pd.Series(self._numbers(numbers[0], missing), name=self.name)
         seconds = numbers[0] * DAY + (numbers[1] * self.step if len(numbers) > 1 else 0)
+        if self.earliest < self.latest:
+            seconds = np.clip(seconds, self.earliest, self.latest)
         times = seconds.astype(np.int64).astype("datetime64[s]")
         times[missing] = np.datetime64("NaT")
         series = pd.Series(times, name=self.name)
@@ -239,7 +256,7 @@ class Column:
         if not isinstance(entries, dict) or not isinstance(entries.get("name"), str):
             raise UserError("a column has no name.")
         name = entries["name"][:60]
-        types = {f.name: int if f.name in ("decimals", "digits", "step") else str for f in dataclasses.fields(cls)}
+        types = {f.name: int if isinstance(f.default, int) else str for f in dataclasses.fields(cls)}
         values = dict(entries)
         parts, order = values.pop("parts", []), values.pop("order", [])
         if not isinstance(parts, list) or not isinstance(order, list) or not all(isinstance(v, str) for v in order):
