@@ -87,7 +87,7 @@ def rules(
                 if chosen and rule.text in {r.text for r in mine}:
                     raise UserError(f"The rule '{rule.text}' does not hold in {rows_of(count)}: change or refuse it.")
                 notes.append(
-                    f"{one_line(rule.text)} does not hold in {rows_of(count)} that were not looked at: left out."
+                    f"{one_line(rule.text)} does not hold in {rows_of(count)} beyond those looked at: left out."
                 )
         if any(wrong.values()):
             mine = tuple(rule for rule in mine if not wrong.get(rule.text))

@@ -15,6 +15,7 @@ from ganvas.tables import read
 from ganvas.tables.rules.completing import Partial
 from ganvas.tasks.table import detect as dt
 from ganvas.tasks.table import expand as ex
+from ganvas.tasks.table import export
 from ganvas.tasks.table.broken import broken_in
 
 pytestmark = pytest.mark.long
@@ -182,3 +183,15 @@ def test_known_cells_are_given_only_where_the_tokens_can_say_them(model: Any) ->
     for name, there in (("ordered", [False, False, True, True]), ("shipped", [False, False, True, True])):
         assert given[:, model.spec.places[name]].all(1).tolist() == there
     assert torch.equal(given[2:].all(1), torch.ones(2, dtype=torch.bool))
+
+
+def test_the_export_says_which_rules_its_rows_do_not_keep(model: Any) -> None:
+    left = {"country", "shipped", "month", "total", "amount", "closed"}
+    assert set(export.computed(model.spec)) == left
+    entries = export.decoding(model.spec)["columns"]
+    assert {entry["name"] for entry in entries if entry.get("computed")} == left
+    assert sum(part["tokens"] for entry in entries for part in entry["parts"]) == len(model.spec.sizes)
+    said = " ".join(export.without(model.spec))
+    assert all(name in said for name in left)
+    assert "brand, sort occur together" in said
+    assert said in " ".join(export.files(model)["README.md"].decode().replace("- ", "").split("\n"))
