@@ -502,4 +502,4 @@ def test_a_rule_that_breaks_in_rows_not_looked_at_is_left_out(monkeypatch: pytes
     assert "total" not in texts
     assert "country" not in texts
     assert "shipped >= ordered" in texts
-    assert sum("does not hold in 1 rows that were not looked at" in note for note in made.notes) == 2
+    assert sum("does not hold in 1 row beyond those looked at" in note for note in made.notes) == 2

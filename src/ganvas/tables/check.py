@@ -22,7 +22,7 @@ from ganvas.tables import columns_file, databases, pack, read
 from ganvas.tables.columns import Column
 from ganvas.tables.data import FEWEST, DataConfig, columns_of, doubted, fitted, rules_of
 from ganvas.tables.kept import Kept
-from ganvas.tables.rules.base import Unique
+from ganvas.tables.rules.base import Unique, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,7 +197,10 @@ def _remark(seen: Seen) -> str:
 def _lines(place: str, count: int, seen: list[Seen], notes: list[str], rules: list[str]) -> list[str]:
     wide = min(32, max([6, *(len(one_line(s.column.name)) for s in seen)]))
     kinds = max([4, *(len(s.kind()) for s in seen)])
-    lines = [f"{count:,} rows and {len(seen):,} columns in {place}", ""]
+    lines = [
+        f"{rows_of(count)} and {len(seen):,} column{'' if len(seen) == 1 else 's'} in {place}",
+        "",
+    ]
     lines.append(f"   {'Column':<{wide}}  {'Kind':<{kinds}}  {'Missing':>8}  {'Different':>9}  Such as")
     for s in seen:
         mark = "?" if s.column.doubt else "-" if s.column.kind not in LEARNED else " "
@@ -223,7 +226,10 @@ def _lines(place: str, count: int, seen: list[Seen], notes: list[str], rules: li
     if nearly:
         notes = [*notes, f"Nearly empty: {', '.join(nearly)}."]
     if count < FEWEST:
-        notes = [*notes, f"{count:,} rows are too few to learn from: {FEWEST} are the fewest."]
+        notes = [
+            *notes,
+            f"{rows_of(count)} {'is' if count == 1 else 'are'} too few to learn from: {FEWEST} are the fewest.",
+        ]
     if not any(s.column.kind in LEARNED for s in seen):
         notes = [*notes, "No column can be learned: there is nothing to train on. Set a kind with column.NAME=KIND."]
     return [*lines, *rules, *(["", "Notes", *(f"   {note}" for note in notes)] if notes else [])]

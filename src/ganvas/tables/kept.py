@@ -18,7 +18,7 @@ from ganvas.tables import read
 from ganvas.tables.columns import Column
 from ganvas.tables.rules import text
 from ganvas.tables.rules.assemble import assemble
-from ganvas.tables.rules.base import Columns, Rule, Unique
+from ganvas.tables.rules.base import Columns, Rule, Unique, rows_of
 from ganvas.tables.rules.find import find
 from ganvas.tables.rules.order import Order
 from ganvas.tables.rules.together import Together
@@ -85,9 +85,9 @@ def rules(
         for rule in fitted:
             if count := wrong.get(rule.text, 0):
                 if chosen and rule.text in {r.text for r in mine}:
-                    raise UserError(f"The rule '{rule.text}' does not hold in {count:,} rows: change or refuse it.")
+                    raise UserError(f"The rule '{rule.text}' does not hold in {rows_of(count)}: change or refuse it.")
                 notes.append(
-                    f"{one_line(rule.text)} does not hold in {count:,} rows that were not looked at: left out."
+                    f"{one_line(rule.text)} does not hold in {rows_of(count)} beyond those looked at: left out."
                 )
         if any(wrong.values()):
             mine = tuple(rule for rule in mine if not wrong.get(rule.text))

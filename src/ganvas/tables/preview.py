@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from rich.text import Text
@@ -44,7 +44,7 @@ class Preview(samples.Preview):
         """A small chart a column: the real rows' frequencies as bars, those of these rows as a line."""
         across, wide, high = 4, 180, 90
         parts = []
-        for i, column in enumerate(self.spec.learned):
+        for i, column in enumerate(self.spec.read):
             real, made = self._frequencies(column)
             top, x, y = max(real.max(), made.max(), 1e-9), i % across * wide, i // across * high
             step = (wide - 20) / len(real)
@@ -61,18 +61,22 @@ class Preview(samples.Preview):
                 f'<text x="{x + 10}" y="{y + 15}" font-size="11" font-family="sans-serif">{name}</text>{bars}'
                 f'<polyline points="{points}" fill="none" stroke="#c0392b" stroke-width="1.5"/>'
             )
-        rows = -(-len(self.spec.learned) // across)
+        rows = -(-len(self.spec.read) // across)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {across * wide} {rows * high}" '
             f'width="{across * wide}">{"".join(parts)}</svg>'
         )
 
     def _frequencies(self, column: Column, most: int = 40) -> tuple[np.ndarray, np.ndarray]:
-        """Shares of real rows and of these in a column's first tokens, neighbours together if there are many."""
+        """Shares of real rows and of these in a column's first tokens, as it stands in the table, neighbours together
+        if there are many."""
         part = column.parts[0]
         logs = part.priors()[0]
         real = np.exp(logs.astype(np.float64))
-        first = self.tokens[:, self.spec.places[column.name].start].cpu().numpy().astype(np.int64)
+        if column in self.spec.learned:
+            first = self.tokens[:, self.spec.places[column.name].start].cpu().numpy().astype(np.int64)
+        else:  # computed by a rule, or learned in another form
+            first = column.encode(cast("pd.Series", self.frame[column.name]))[:, 0].astype(np.int64)
         made = np.bincount(first, minlength=len(real)) / max(1, len(first))
         edges = np.linspace(0, len(real), min(most, len(real)) + 1).astype(int)[:-1]
         return np.add.reduceat(real, edges), np.add.reduceat(made, edges)

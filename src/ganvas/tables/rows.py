@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor
@@ -75,6 +75,19 @@ def plain(frame: pd.DataFrame, spec: TableSpec) -> pd.DataFrame:
         if by_rule or (isinstance(series.dtype, pd.CategoricalDtype) and not column.order):
             changed[column.name] = series.astype(type_of(column, series))
     return frame.assign(**changed) if changed else frame
+
+
+def plain_values(found: Mapping[str, pd.Series], spec: TableSpec) -> pd.DataFrame:
+    """As `plain`, of the columns that `TableSpec.decode` gives."""
+    import pandas as pd
+
+    by_name = spec.by_name
+    return pd.DataFrame(
+        {
+            name: s.astype(type_of(by_name[name], s)) if isinstance(s.dtype, pd.CategoricalDtype) else s
+            for name, s in found.items()
+        }
+    )
 
 
 def type_of(column: Column, series: pd.Series) -> str:

@@ -19,14 +19,16 @@ def is_ordered(column: Column) -> bool:
 
 
 def unit(column: Column) -> float:
-    """The step between one value and the next that can be; 0.0: none is known. Days for dates."""
+    """The step between one value and the next that can be; 0.0: none is known. Days for dates, seconds for times."""
     if column.kind == "date":
         return 1.0 if column.type == "date" else column.step / DAY
+    if column.type in ("clock", "span"):
+        return float(column.step)
     return 10.0**-column.decimals if column.decimals >= 0 else 0.0
 
 
 def numbers(column: Column, series: pd.Series) -> np.ndarray:
-    """Its values, float64 [N]; dates in days since 1970; NaN: missing."""
+    """Its values, float64 [N]; dates in days since 1970, times of day and durations in seconds; NaN: missing."""
     import pandas as pd
 
     if column.kind == "date":
@@ -35,6 +37,9 @@ def numbers(column: Column, series: pd.Series) -> np.ndarray:
             times = times.dt.tz_convert(column.zone or "UTC").dt.tz_localize(None)
         seconds = times.to_numpy(dtype="datetime64[s]")
         return np.where(np.isnat(seconds), np.nan, seconds.astype(np.int64) / DAY)
+    if column.type in ("clock", "span") and series.dtype.kind == "m":
+        spans = series.to_numpy(dtype="timedelta64[s]")
+        return np.where(np.isnat(spans), np.nan, spans.astype(np.int64).astype(np.float64))
     if isinstance(series.dtype, pd.CategoricalDtype):
         each: Any = pd.to_numeric(series.cat.categories, errors="coerce")
         return np.append(each.to_numpy(dtype=np.float64), np.nan)[series.cat.codes.to_numpy()]
@@ -59,6 +64,10 @@ def series_of(column: Column, values: np.ndarray) -> pd.Series:
                 column.zone, ambiguous=np.ones(len(series), bool), nonexistent="shift_forward"
             )
         return series
+    if column.type in ("clock", "span"):
+        spans = (np.round(safe / column.step).astype(np.int64) * column.step).astype("timedelta64[s]")
+        spans[missing] = np.timedelta64("NaT")
+        return pd.Series(spans, name=column.name)
     if column.type == "int":
         whole = np.round(safe).astype(np.int64)
         return pd.Series(pd.arrays.IntegerArray(whole, missing), name=column.name)

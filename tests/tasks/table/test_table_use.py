@@ -53,9 +53,7 @@ def rows(count: int, seed: int = 0) -> Any:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("table")
     rows(3_000).to_csv(folder / "people.csv", index=False)
-    # that the country follows from the town is to be learned here, and not known: no rules
     words = ["images=60k", "width=32", "d_width=32", "batch=128", "sample_every=20k", "tick_every=20k", "seed=1"]
-    words.append("rules=false")
     run = folder / "run"
     assert main(["train", "table", "--data", str(folder / "people.csv"), "--run", str(run), *words]) == 0
     return folder

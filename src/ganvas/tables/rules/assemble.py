@@ -11,7 +11,7 @@ from ganvas.core.errors import UserError
 from ganvas.tables import cells as cl
 from ganvas.tables import values as vl
 from ganvas.tables.columns import Column
-from ganvas.tables.rules.base import Columns, Frame, Rule, span
+from ganvas.tables.rules.base import Columns, Frame, Rule, rows_of, span
 from ganvas.tables.rules.find_orders import can_limit
 from ganvas.tables.rules.formula import Formula
 from ganvas.tables.rules.order import Order
@@ -41,12 +41,12 @@ def assemble(rules: Iterable[Rule], columns: Columns, frame: Frame, rare: int) -
         if isinstance(rule, Order):
             orders.append(rule)
             if wrong := rule.broken(frame, columns):
-                raise UserError(f"The rule '{rule.text}' does not hold in {wrong:,} rows: change or refuse it.")
+                raise UserError(f"The rule '{rule.text}' does not hold in {rows_of(wrong)}: change or refuse it.")
             continue
         if isinstance(rule, Formula | Together | Missing):
             rule = rule.fitted(frame, columns, rare)
         elif wrong := rule.broken(frame, columns):
-            raise UserError(f"The rule '{rule.text}' does not hold in {wrong:,} rows: change or refuse it.")
+            raise UserError(f"The rule '{rule.text}' does not hold in {rows_of(wrong)}: change or refuse it.")
         fitted.append(rule)
     fitted += _orders(orders, fitted, columns, frame, rare)
     fitted = [_with_free(rule, fitted) for rule in fitted]

@@ -150,6 +150,11 @@ def span(column: Column, values: np.ndarray, rare: int) -> tuple[float, float]:
     return float(known[edge]), float(known[-1 - edge])
 
 
+def rows_of(count: int) -> str:
+    """So many rows, in words."""
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
 def is_missing(series: pd.Series) -> np.ndarray:
     return series.isna().to_numpy(dtype=bool)
 

@@ -20,7 +20,7 @@ from ganvas.core.errors import UserError
 from ganvas.tables import values as vl
 from ganvas.tables.rules.assemble import check_rules
 from ganvas.tables.rules.base import Rule
-from ganvas.tables.rules.dates import DatePart
+from ganvas.tables.rules.dates import CLOCK, DatePart
 from ganvas.tables.rules.drawing import RAW, Back, Condition, text_of, value_of
 from ganvas.tables.rules.formula import Formula, solved
 from ganvas.tables.rules.limits import Gaps, Group, RuleLimits, gaps_of, group_of
@@ -358,9 +358,6 @@ class _Making:
         walk = limits.start(rows[None], given[None])
         if any((part.node < 0).any() for parts in walk.parts.values() for part in parts):
             raise UserError(f"{_said(self.values)} never occur together in the table, or in too few rows.")
-
-
-CLOCK = ("hour", "minute", "second")
 
 
 def _moved(rule: Together, other: Together, name: str) -> np.ndarray:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 PARTS = ("date", "year", "quarter", "month", "week", "day", "day of year", "weekday", "hour", "minute", "second")
+CLOCK = PARTS[-3:]  # parts of the time of day
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ganvas.tables.rules.base import Unique
+from ganvas.tables.rules.base import Unique, rows_of
 from ganvas.tables.rules.look import NEARLY, SURE, Look
 from ganvas.tables.rules.together import MOST, Missing, Together
 
@@ -79,7 +79,7 @@ def _nearly(look: Look, x: str, y: str, nearly: list[str]) -> None:
     wrong = len(look) - int(best.sum())
     usual = len(look) - int(look.counts[y][0])
     if 0 < wrong <= NEARLY * len(look) and wrong < 0.1 * usual:
-        nearly.append(f"{y} from {x} but for {wrong:,} rows")
+        nearly.append(f"{y} from {x} but for {rows_of(wrong)}")
 
 
 def _values(look: Look, x: str, name: str) -> tuple[str, ...]:
@@ -233,7 +233,7 @@ def missing(
                 rules.append(Missing((b[0],), a[0], "value"))
         elif wrong <= NEARLY * len(look) and wrong < 0.1 * min(look.missing[a[0]].sum(), (~look.missing[a[0]]).sum()):
             kind = "missing together" if same.sum() > (~same).sum() else "missing in other rows each"
-            nearly.append(f"{a[0]}, {b[0]} {kind} but for {wrong:,} rows")
+            nearly.append(f"{a[0]}, {b[0]} {kind} but for {rows_of(wrong)}")
     for group in groups:
         if group[0] in led:
             leader, values = flags[group[0]]

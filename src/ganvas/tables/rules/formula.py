@@ -12,7 +12,7 @@ from ganvas.core.errors import UserError
 from ganvas.tables import values as vl
 from ganvas.tables.cells import Cells
 from ganvas.tables.columns import Column
-from ganvas.tables.rules.base import EXACT, Columns, Frame, Rule, is_missing, quoted, span
+from ganvas.tables.rules.base import EXACT, Columns, Frame, Rule, is_missing, quoted, rows_of, span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +132,7 @@ class Formula(Rule):
         missing = is_missing(frame[self.target])
         if tolerance is None or (value_missing & ~missing).any():
             wrong = int(((distance > allowed[-1]) | (value_missing & ~missing)).sum())
-            raise UserError(f"The rule '{self.text}' does not hold in {wrong:,} rows: change or refuse it.")
+            raise UserError(f"The rule '{self.text}' does not hold in {rows_of(wrong)}: change or refuse it.")
         form = None
         if (missing != value_missing).any():
             cells = Cells((int((~missing).sum()),), (0.0,), (0.0,), missing=int(missing.sum()))

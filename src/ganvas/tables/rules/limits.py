@@ -201,13 +201,15 @@ def _parts(limits: RuleLimits, number: int, group: Group, rows: Tensor, given: T
     return parts
 
 
-def group_of(spec: TableSpec, rule: Together, table: np.ndarray) -> Group:
+def group_of(
+    spec: TableSpec, rule: Together, table: np.ndarray, more: np.ndarray | None = None, after: int = 0
+) -> Group:
     """The tokens of a rule's free columns, in the order of the tokens of a row.
 
     Args:
         table: those of the rule's combinations that may be, int64 [combinations, columns].
+        more: what follows from each, as further tokens uint8 [combinations, n] at the places from `after` on.
     """
-
     learned = {column.name: column for column in spec.learned}
     parts: list[tuple[int, np.ndarray]] = []
     kept = np.ones(len(table), bool)
@@ -223,7 +225,10 @@ def group_of(spec: TableSpec, rule: Together, table: np.ndarray) -> Group:
         parts.append((spec.places[name].start, part.tokens(np.maximum(cell, 0))))
     parts.sort(key=lambda p: p[0])
     places = tuple(start + j for start, tokens in parts for j in range(tokens.shape[1]))
-    return Group(places, np.concatenate([tokens for _, tokens in parts], 1)[kept])
+    each = [tokens for _, tokens in parts]
+    if more is not None:
+        places, each = (*places, *range(after, after + more.shape[1])), [*each, more]
+    return Group(places, np.concatenate(each, 1)[kept])
 
 
 def _gaps(spec: TableSpec, rule: Missing) -> Gaps | None:

@@ -13,7 +13,7 @@ from ganvas.core.errors import UserError
 from ganvas.tables import cells as cl
 from ganvas.tables import values as vl
 from ganvas.tables.columns import Column
-from ganvas.tables.rules.base import Columns, Frame, Rule, is_missing, quoted
+from ganvas.tables.rules.base import Columns, Frame, Rule, is_missing, quoted, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ class Together(Rule):
 
     `values`: the texts of each column's values. `rows`: for each column, which of its values the combinations have (the
     number of values: missing). Combinations that fewer rows have than may be drawn are left out.
-    `learned`: how columns of numbers are learned: as categories, a value each.
+    `learned`: how columns of numbers are learned: as categories, a value each. `rare`: rows with combinations left out.
     """
 
     kind: ClassVar[str] = "together"
@@ -38,6 +38,7 @@ class Together(Rule):
     values: tuple[tuple[str, ...], ...] = ()
     rows: tuple[tuple[int, ...], ...] = ()
     learned: tuple[Column, ...] = ()
+    rare: int = 0
 
     def __post_init__(self) -> None:
         """Check what may come from a file of others.
@@ -162,7 +163,7 @@ class Together(Rule):
         _, first, back, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
         wrong = int((rows[:, self.by :] != rows[first[back], self.by :]).any(1).sum())
         if wrong:
-            raise UserError(f"The rule '{self.text}' does not hold in {wrong:,} rows: change or refuse it.")
+            raise UserError(f"The rule '{self.text}' does not hold in {rows_of(wrong)}: change or refuse it.")
         kept = rows[first[counts >= rare]]
         if not 0 < len(kept) <= MOST:
             raise UserError(
@@ -176,7 +177,8 @@ class Together(Rule):
             codes.append(tuple(np.where(kept[:, i] == len(known), len(used), place).tolist()))
         numeric = [columns[n] for n in self.free if columns[n].kind == "number"]
         learned = tuple(category_of(c, frame[c.name], rare) for c in numeric)
-        return dataclasses.replace(rule, values=tuple(values), rows=tuple(codes), learned=learned)
+        left = int(counts[counts < rare].sum())
+        return dataclasses.replace(rule, values=tuple(values), rows=tuple(codes), learned=learned, rare=left)
 
 
 def category_of(column: Column, series: pd.Series, rare: int) -> Column:
@@ -233,8 +235,12 @@ class Missing(Rule):
         return is_missing(series) == (self.when == "missing")
 
     def wrong(self, frame: Frame, columns: Columns) -> np.ndarray:
+        """Rows that do not keep it; where a leader's value decides, those with rare values are not among them."""
         state = self.state(frame, columns)
-        return np.logical_or.reduce([is_missing(frame[n]) != state for n in self.names])
+        wrong = np.logical_or.reduce([is_missing(frame[n]) != state for n in self.names])
+        if self.when == "is" and (parts := columns[self.leader].parts) and parts[0].is_category:
+            wrong &= vl.codes(columns[self.leader], frame[self.leader], parts[0].values) >= 0
+        return wrong
 
     def fitted(self, frame: Frame, columns: Columns, rare: int) -> Missing:
         """The rule, without values that fewer than `rare` rows have.
@@ -243,7 +249,7 @@ class Missing(Rule):
             UserError: it does not hold in the rows, or only by such values.
         """
         if wrong := self.broken(frame, columns):
-            raise UserError(f"The rule '{self.text}' does not hold in {wrong:,} rows: change or refuse it.")
+            raise UserError(f"The rule '{self.text}' does not hold in {rows_of(wrong)}: change or refuse it.")
         if self.when != "is":
             return self
         places = vl.codes(columns[self.leader], frame[self.leader], self.values)

@@ -41,7 +41,7 @@ def facts(model: TableModel) -> dict[str, str]:
 
 def _rows(model: TableModel) -> int:
     """The rows that were trained on, as the cells count them."""
-    for column in model.spec.learned:
+    for column in model.spec.read:
         part = column.parts[0]
         return sum(part.counts) + part.missing + part.rare
     return 0

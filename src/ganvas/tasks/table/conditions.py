@@ -223,21 +223,27 @@ class Conditions:
         for start in range(0, POOL, PORTION):
             noise = torch.rand(PORTION, len(fixed), generator=seeds.generator(seed, "conditions", start))
             rows, given = (x.expand(PORTION, -1).to(self.device) for x in (fixed, self.given))
-            drawn, _ = self.generator.draw(noise.to(self.device), rows, given, rare=self.rare, limits=limits)
+            known = {*self.given.nonzero()[:, 0].tolist()}
+            logits = dict.fromkeys(({*narrow.masks} | self.changed) - known, torch.zeros(0))
+            drawn, _ = self.generator.draw(noise.to(self.device), rows, given, self.rare, limits, logits)
             pool.append(drawn[:, self.places].cpu())
-            weights.append(self._weights(drawn, given, narrow, open_ones).cpu())
+            weights.append(self._weights(drawn, given, logits, narrow, open_ones).cpu())
         return torch.cat(pool), torch.cat(weights)
 
-    def _weights(self, drawn: Tensor, given: Tensor, narrow: Narrowed, open_ones: list[Allowed]) -> Tensor:
-        """The probability of what the conditions allow among what the rules do, in each of these rows, float64 [B]."""
-        logits = self.generator(drawn, given)
+    def _weights(
+        self, drawn: Tensor, given: Tensor, logits: dict[int, Tensor], narrow: Narrowed, open_ones: list[Allowed]
+    ) -> Tensor:
+        """The probability of what the conditions allow among what the rules do, in each of these rows, float64 [B].
+
+        Args:
+            logits: of the tokens that conditions limit, by their places.
+        """
         weight = torch.zeros(len(drawn), dtype=torch.float64, device=drawn.device)
         before = [x.start(drawn, given) for x in (self.generator.limits,) if x is not None]
         after: list[Walk] = [x.start(drawn, given) for x in (self.limits, narrow) if x is not None]
-        known = {*given[0].nonzero()[:, 0].tolist()}
-        for place, each in enumerate(logits):
-            if place not in known and (place in self.changed or place in narrow.masks):
-                values = each.double()
+        for place in range(drawn.shape[1]):
+            if place in logits:
+                values = logits[place].double()
                 if not self.rare and self.generator.rare[place] is not None:
                     values[:, self.generator.rare[place]] = -torch.inf
                 values = _within(values, before, place)

@@ -16,7 +16,10 @@ from ganvas.tables import read, write
 from ganvas.tables.adapt import adapted
 from ganvas.tables.cells import Cells
 from ganvas.tables.columns import Column
+from ganvas.tables.rules.completing import Partial
+from ganvas.tables.rules.order import Order
 from ganvas.tables.spec import TableSpec
+from ganvas.tasks.table.broken import broken_in, named
 from ganvas.tasks.table.usual import CANNOT, LEAST, Usual, scores_of
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("odd", "p", "column", "found", "expected", "why")
 NONE, UNREAD, EMPTY, UNSEEN, OUTSIDE = range(5)  # what is wrong with a cell by itself
+UNKNOWN = (UNREAD, EMPTY)  # where there is no value to judge the others by
 HALF = 0.5
 
 
@@ -34,13 +38,16 @@ HALF = 0.5
 class Looked:
     """Rows as a file has them (`raw`) and as values of the columns' types, their tokens, and what is wrong with cells.
 
-    wrong: int8 [N, learned columns], NONE to OUTSIDE. least: how odd such a cell is at least, float [N, columns].
+    wrong: int8 [N, columns that are read], NONE to OUTSIDE. least: how odd such a cell is at least, float, as large.
+    broken: by the number of a rule, the rows that break it.
     """
 
     raw: pd.DataFrame
+    typed: pd.DataFrame
     tokens: Tensor
     wrong: np.ndarray
     least: np.ndarray
+    broken: dict[int, np.ndarray]
 
 
 def usual_of(model: TableModel) -> Usual:
@@ -78,26 +85,28 @@ def look(spec: TableSpec, raw: pd.DataFrame, columns: Sequence[Column] = ()) -> 
     """Rows as tokens, and the cells that are wrong by themselves.
 
     Args:
-        raw: with the learned columns, as `read.Rows` gives them.
-        columns: the learned ones, with the forms in which these rows write their values; (): as in the training.
+        raw: with the columns `spec.read`, as `read.Rows` gives them.
+        columns: those that are read, with the forms in which these rows write their values; (): as in the training.
 
     Raises:
         UserError: a column is not there.
     """
-    learned = {column.name: column for column in spec.learned}
-    original = columns or [column for column in spec.columns if column.name in learned]
+    original = columns or spec.read
     if missing := [column.name for column in original if column.name not in raw]:
         names = ", ".join(one_line(name)[:40] for name in missing[:5])
         raise UserError(
             f"These rows lack columns that the model learned: {names}. It takes tables like the one it was trained on."
         )
-    typed = read.typed(raw, original)
-    count = len(raw)
-    wrong, least = np.zeros((count, len(spec.learned)), np.int8), np.zeros((count, len(spec.learned)))
-    for i, column in enumerate(spec.learned):
+    typed = read.typed(raw, original).reset_index(drop=True)
+    wrong, least = np.zeros((len(raw), len(spec.read)), np.int8), np.zeros((len(raw), len(spec.read)))
+    for i, column in enumerate(spec.read):
         was, now = raw[column.name].notna().to_numpy(), typed[column.name].notna().to_numpy()
         wrong[:, i], least[:, i] = _wrong(column, typed[column.name], was, now)
-    return Looked(raw, spec.encode(typed), wrong, least)
+    names, broken = [column.name for column in spec.read], {}
+    for number, rows in broken_in(spec, typed).items():
+        places = [names.index(name) for name in spec.rules[number].columns]
+        broken[number] = rows & ~np.isin(wrong[:, places], UNKNOWN).any(1)
+    return Looked(raw, typed, spec.encode(typed), wrong, least, broken)
 
 
 def _wrong(column: Column, typed: Any, was: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -164,10 +173,9 @@ def _median(shares: Tensor) -> Tensor:
     return (sums < HALF * sums[:, -1:]).sum(1).clamp_max(shares.shape[1] - 1)
 
 
-def texts(spec: TableSpec, rows: Tensor, column: Column) -> list[str]:
-    """A column's values as they are written in a CSV file, without quotes; rows [N, tokens]. '': none."""
-    decoded = spec.decode(rows, torch.full(rows.shape, HALF))[column.name]
-    return unquoted(write.texts_of(decoded, spec.column(column.name)).to_pylist())
+def texts(series: pd.Series, column: Column) -> list[str]:
+    """A column's values as they are written in a CSV file, without quotes. '': none."""
+    return unquoted(write.texts_of(series, column).to_pylist())
 
 
 def unquoted(cells: Iterable[str | None]) -> list[str]:
@@ -193,11 +201,14 @@ class Detector:
         import pandas as pd
 
         if not self.columns and len(raw):  # a source may begin with a portion of no rows
-            self.columns = adapted([c for c in self.spec.columns if c.name in self.spec.places], raw)
+            self.columns = adapted(self.spec.read, raw)
         looked = look(self.spec, raw, self.columns)
         rows = self._whole(looked)
         scores = scores_of(self.model.generator, self.spec, rows)
-        oddities = np.maximum(self.usual.oddities(scores), looked.least)
+        learned = self.usual.oddities(scores)
+        oddities = looked.least.copy()
+        oddities[:, self._places()] = np.maximum(oddities[:, self._places()], learned)
+        oddities, which = named(self.spec, oddities, looked.broken)
         judged = self.usual.judge(oddities, scores)
         odd = judged.verdicts(self.alarm)
         cell = oddities.argmax(1)
@@ -205,34 +216,75 @@ class Detector:
             {"odd": odd, "p": judged.p, "column": "", "found": "", "expected": "", "why": ""}, index=raw.index
         )
         out["rank"] = judged.rank
-        for i, column in enumerate(self.spec.learned):
+        for i in range(len(self.spec.read)):
             here = np.flatnonzero((odd != "no") & (cell == i))
             if len(here):
-                self._name(out, looked, rows, here, i, column)
-        whole = (odd != "no") & (judged.cell > judged.whole) & (looked.wrong[np.arange(len(cell)), cell] == NONE)
+                self._name(out, looked, rows, here, i, which[here, i])
+        alone = looked.wrong[np.arange(len(cell)), cell] == NONE
+        whole = (odd != "no") & (judged.cell > judged.whole) & alone & (which[np.arange(len(cell)), cell] < 0)
         out.loc[whole, "why"] = "its values do not go together, here the least"
         return out
+
+    def _places(self) -> list[int]:
+        """Where the learned columns are among those that are read."""
+        names = [column.name for column in self.spec.read]
+        return [names.index(column.name) for column in self.spec.learned]
 
     def _whole(self, looked: Looked) -> Tensor:
         """The rows with what is to be expected in cells that have no value that the networks know: these would make the
         others look odd."""
         rows = looked.tokens.long()
-        for i, column in enumerate(self.spec.learned):
-            here = torch.from_numpy(np.flatnonzero(np.isin(looked.wrong[:, i], (UNREAD, EMPTY))))
+        names = [column.name for column in self.spec.read]
+        sources = {rule.target: rule.other for rule in self.spec.rules if isinstance(rule, Order) and rule.form}
+        for column in self.spec.learned:
+            mine = [names.index(n) for n in (column.name, sources.get(column.name, column.name))]
+            here = torch.from_numpy(np.flatnonzero(np.isin(looked.wrong[:, mine], UNKNOWN).any(1)))
             if len(here):
                 rows[here] = most_probable(self.model.generator, self.spec, rows[here], column)
         return rows
 
-    def _name(self, out: pd.DataFrame, looked: Looked, rows: Tensor, here: np.ndarray, i: int, column: Column) -> None:
-        """Say of some rows that a column is odd, what it holds and what was expected."""
-        at = {name: out.columns.get_loc(name) for name in COLUMNS}
+    def _name(
+        self, out: pd.DataFrame, looked: Looked, rows: Tensor, here: np.ndarray, i: int, which: np.ndarray
+    ) -> None:
+        """Say of some rows that a column is odd, what it holds and what was expected.
+
+        Args:
+            which: the rule that each of them breaks, or -1.
+        """
+        at, column = {name: out.columns.get_loc(name) for name in COLUMNS}, self.spec.read[i]
         raw = looked.raw[column.name].iloc[here]
         found = ["" if gone else str(value) for value, gone in zip(raw, raw.isna(), strict=True)]
-        expected = most_probable(self.model.generator, self.spec, rows[torch.from_numpy(here)], column)
+        kinds = looked.wrong[here, i]
         out.iloc[here, at["column"]] = column.name
         out.iloc[here, at["found"]] = found
-        out.iloc[here, at["expected"]] = texts(self.spec, expected, column)
-        out.iloc[here, at["why"]] = [self._why(column, kind) for kind in looked.wrong[here, i].tolist()]
+        follows = (which >= 0) | np.isin(kinds, UNKNOWN)
+        for mine, by_rules in ((here[follows], True), (here[~follows], False)):
+            if len(mine):
+                out.iloc[mine, at["expected"]] = self._expected(looked, rows, mine, column, by_rules)
+        words = {number: self.spec.rules[number].words() for number in np.unique(which[which >= 0])}
+        why = [words[r] if r >= 0 else self._why(column, k) for r, k in zip(which, kinds.tolist(), strict=True)]
+        out.iloc[here, at["why"]] = why
+
+    def _expected(self, looked: Looked, rows: Tensor, here: np.ndarray, column: Column, by_rules: bool) -> list[str]:
+        """What a column of some rows should hold: what its rules make of the other cells, or what is most probable.
+
+        Args:
+            by_rules: else what rules compute from the column is as unknown as the column itself.
+        """
+        spec = self.spec
+        names = [c.name for c in spec.read]
+        left = {column.name}
+        for rule in spec.rules if not by_rules else ():
+            if left & {*rule.needs} and not isinstance(rule, Order):
+                left |= {*rule.targets}
+        frame = {name: looked.typed[name].iloc[here] for name in names}
+        known = {name: ~np.isin(looked.wrong[here, i], UNKNOWN) & (name not in left) for i, name in enumerate(names)}
+        partial, tokens = Partial(spec, frame, known), rows[torch.from_numpy(here)]
+        for learned in spec.learned:
+            if learned.name in left:
+                tokens = most_probable(self.model.generator, spec, tokens, learned)
+        full = partial.complete(tokens, torch.full(tokens.shape, HALF))
+        return texts(full.frame[column.name], spec.column(column.name))
 
     def _why(self, column: Column, kind: int) -> str:
         part = column.parts[0]
@@ -243,11 +295,11 @@ class Detector:
         if kind == UNSEEN:
             return "a value that very few training rows had, or none" if part.rare else "a value that was never seen"
         if kind == OUTSIDE:
-            ends = torch.from_numpy(part.tokens(np.array([0, len(part.counts) - 1])).astype(np.int64))
-            rows = torch.zeros(2, len(self.spec.sizes), dtype=torch.int64)
-            start = self.spec.places[column.name].start
-            rows[:, start : start + len(part.sizes)] = ends
-            return f"outside the usual range, {' to '.join(texts(self.spec, rows, column))}"
+            ends = np.zeros((2, len(column.sizes)), np.uint8)
+            ends[:, : len(part.sizes)] = part.tokens(np.array([0, len(part.counts) - 1]))
+            return (
+                f"outside the usual range, {' to '.join(texts(column.decode(ends, np.full(ends.shape, HALF)), column))}"
+            )
         return "improbable beside the row's other values"
 
 
@@ -275,6 +327,7 @@ def report_on(model: TableModel, portions: Iterable[pd.DataFrame] | None) -> dic
     Raises:
         UserError: the model does not know what is usual, or there are too few rows.
     """
+    from ganvas.tasks.table import detector_report
     from ganvas.tasks.table import usual as us
 
     usual = usual_of(model)
@@ -293,7 +346,7 @@ def report_on(model: TableModel, portions: Iterable[pd.DataFrame] | None) -> dic
     rows = torch.cat(tokens)[: us.MOST] if tokens else torch.zeros(0, 0)
     if len(rows) < LEAST:
         raise UserError(f"{len(rows)} rows are too few for a report: {LEAST} are the fewest.")
-    return us.report(model.generator, model.spec, usual, rows)
+    return detector_report.report(model.generator, model.spec, usual, rows)
 
 
 def _is_report(found: Any) -> bool:

@@ -151,13 +151,12 @@ def target_of(spec: TableSpec, target: str, rare: str) -> tuple[Column, str]:
         UserError: no such column or value, or no category.
     """
     column = spec.column(target)
-    learned = {c.name: c for c in spec.learned}.get(target)
-    if learned is None or learned.kind != "category":
-        names = [one_line(c.name) for c in spec.learned if c.kind == "category"]
+    if not column.parts or column.kind != "category":
+        names = [one_line(c.name) for c in spec.read if c.kind == "category"]
         raise UserError(
             f"{one_line(target)} is no category, but a {column.kind}. Classes can be: {', '.join(names) or 'none'}."
         )
-    values = learned.parts[0].values
+    values = column.parts[0].values
     found = next((v for v in values if v == rare or v.lower() == rare.lower()), None)
     if found is None:
         some = ", ".join(one_line(v)[:40] for v in values[:12])
@@ -166,7 +165,7 @@ def target_of(spec: TableSpec, target: str, rare: str) -> tuple[Column, str]:
         )
     if len(values) < 2:
         raise UserError(f"{one_line(target)} has one value only: there is nothing to tell apart.")
-    return learned, found
+    return column, found
 
 
 def expand(
@@ -196,7 +195,7 @@ def expand(
         raise UserError(f"--count {count}, --repeats {repeats}: 0 to {MOST:,} rows, and at least 0 repeats.")
     if out is not None:
         csv_cells.check(Path(out), force)
-    typed: Any = read.typed(real.raw, [c for c in model.spec.columns if c.name in model.spec.places])
+    typed: Any = read.typed(real.raw, model.spec.read)
     classes = column.as_text(typed[target])
     if repeats:
         _enough(classes, value, real.is_train, target)
@@ -268,12 +267,11 @@ def _tried(
     repeats: int,
 ) -> Iterator[Doing | Trial]:
     """Trees learn in each of WAYS, `repeats` times."""
-    columns = [c for c in model.spec.columns if c.name in model.spec.places and c.name != column.name]
-    learned = {c.name: c for c in model.spec.learned}
+    columns = [c for c in model.spec.read if c.name != column.name]
     random = np.random.default_rng(seeds.key(seed, "expand"))
     known = classes.notna().to_numpy()
     train, held_out = (_some(np.flatnonzero(side & known), random) for side in (is_train, ~is_train))
-    x, which = matrix(typed, columns, learned)
+    x, which = matrix(typed, columns)
     y = (classes == value).to_numpy()
     count = min(count, 4 * KEPT)
     trial = Trial(
@@ -284,9 +282,7 @@ def _tried(
         some = np.sort(own.choice(train, round(len(train) * PART), replace=False))
         more = round(count * PART)
         yield Doing(f"drawing {more:,} rows to learn from", (repeat + 0.1) / repeats)
-        drawn = matrix(_drawn(model, {column.name: value}, more, seeds.key(seed, "expand", repeat)), columns, learned)[
-            0
-        ]
+        drawn, _ = matrix(_drawn(model, {column.name: value}, more, seeds.key(seed, "expand", repeat)), columns)
         again = own.choice(some[y[some]], more) if y[some].any() else some[:0]
         sides = {"alone": x[:0], "drawn": drawn, "repeated": x[again]}
         for number, (way, added) in enumerate(sides.items(), 1):
@@ -309,21 +305,20 @@ def _drawn(model: TableModel, where: dict[str, str], count: int, seed: int) -> p
     return pd.concat(parts, ignore_index=True) if parts else model.sample(0)
 
 
-def matrix(frame: pd.DataFrame, columns: list[Column], learned: dict[str, Column]) -> tuple[np.ndarray, list[bool]]:
+def matrix(frame: pd.DataFrame, columns: list[Column]) -> tuple[np.ndarray, list[bool]]:
     """Values as trees take them, float32 [N, n], and which of the n are categories. Missing and rare ones are NaN."""
     import pandas as pd
 
     parts, which = [], []
     for column in columns:
         series: Any = frame[column.name]
-        known = learned.get(column.name, column)
-        if column.kind == "category" and known.kind == "category":
+        if column.kind == "category":
             plain_series: Any = series.astype(object) if isinstance(series.dtype, pd.CategoricalDtype) else series
-            values = known.parts[0].values
+            values = column.parts[0].values
             codes = pd.Index(values).get_indexer(column.as_text(plain_series)).astype(np.float32)
             parts.append(np.where(codes < 0, np.nan, codes))
             which.append(len(values) <= CODES)
-        elif column.kind in ("number", "date"):
+        else:
             for numbers in column.as_numbers(series):
                 parts.append(numbers)
                 which.append(False)

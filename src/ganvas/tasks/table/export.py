@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,10 @@ from torch.nn import functional as f
 
 from ganvas.core import seeds
 from ganvas.core.exports import Exports, OnnxNetwork
+from ganvas.core.text import one_line
 from ganvas.tables.cells import NEVER, Cells
 from ganvas.tables.columns import Column
+from ganvas.tables.rules.together import Together
 from ganvas.tables.spec import TableSpec
 from ganvas.tasks.table.network import Generator
 
@@ -106,9 +109,25 @@ def exports(model: TableModel) -> Exports:
         {name: model.card[name] for name in KNOWN if name in model.card},
         close=1e-2,  # of a place, which is a quotient of small differences; tokens are whole numbers
     )
-    rules = getattr(spec, "rules", ())
-    note = "Without the rules of the table: rows of this file need not keep them." if rules else ""
-    return Exports((network,), None, note, lambda: files(model))
+    return Exports((network,), None, " ".join(without(spec)), lambda: files(model))
+
+
+def without(spec: TableSpec) -> list[str]:
+    """Sentences on what the exported program does not do of the table's rules; none where there are no rules."""
+    left, broken = computed(spec), [rule.text for rule in spec.rules if not {*rule.columns} & {*computed(spec)}]
+    said = []
+    if left:
+        names = ", ".join(map(one_line, left))
+        said.append(f"Left empty, as rules of the table compute them, which this program does not know: {names}.")
+    if broken:
+        said.append(f"Its rows need not keep: {'; '.join(map(one_line, broken))}.")
+    return said and [*said, "Rows that keep all rules come from `ganvas sample`."]
+
+
+def computed(spec: TableSpec) -> list[str]:
+    """The columns whose values are not what the networks draw, but computed from it by rules."""
+    known = {name for rule in spec.rules if isinstance(rule, Together) for name in rule.free}
+    return [name for name in dict.fromkeys(n for rule in spec.rules for n in rule.forms) if name not in known]
 
 
 def files(model: TableModel) -> dict[str, bytes]:
@@ -120,6 +139,8 @@ def files(model: TableModel) -> dict[str, bytes]:
     text = README.format(
         name=model.card["data_name"], rows=len(spec.columns), tokens=len(spec.sizes), given=given, code=code
     )
+    if lines := without(spec):
+        text += "\n## Rules of the table\n\n" + "".join(f"- {line}\n" for line in lines)
     return {
         "columns.json": json.dumps(decoding(spec), indent=1).encode(),
         "rows.py": code.encode(),
@@ -129,8 +150,10 @@ def files(model: TableModel) -> dict[str, bytes]:
 
 def decoding(spec: TableSpec) -> dict[str, Any]:
     """What the tokens mean, as JSON: the columns in order, and of each the parts with their tokens."""
-    learned = {column.name: column for column in spec.learned}
-    return {"columns": [_column(learned.get(column.name, column)) for column in spec.columns]}
+    learned, left = {column.name: column for column in spec.learned}, computed(spec)
+    bare = {c.name: dataclasses.replace(c, parts=()) for c in spec.columns}
+    each = [_column(learned.get(column.name, bare[column.name])) for column in spec.columns]
+    return {"columns": [entry | ({"computed": True} if entry["name"] in left else {}) for entry in each]}
 
 
 def _column(column: Column) -> dict[str, Any]:

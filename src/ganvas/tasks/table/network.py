@@ -172,6 +172,7 @@ class Generator(nn.Module):
         given: Tensor | None = None,
         rare: bool = False,
         limits: Limits | None = None,
+        logits_at: dict[int, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Rows, int64 [B, tokens], and where in the cell of each token their values lie, float [B, tokens] in 0 to 1.
 
@@ -180,6 +181,7 @@ class Generator(nn.Module):
             rows, given: tokens that are given, and which; see `known`.
             rare: whether values and combinations may be drawn that few rows have.
             limits: what may be drawn; None: what the rules of the table allow, or anything with `rare`.
+            logits_at: by the places that are asked for: is filled with their logits [B, size] without any limits.
         """
         count = len(noise)
         out = torch.zeros(count, len(self.sizes), dtype=torch.int64, device=noise.device)
@@ -201,6 +203,8 @@ class Generator(nn.Module):
                 inner = f.silu(torch.addmm(self.bias1[i], hidden, self.weight1[i]))
                 hidden = hidden + f.silu(torch.addmm(self.bias2[i], inner, self.weight2[i]))
                 logits = (hidden @ self.heads[i]).float() + self._prior(i, out)
+                if logits_at is not None and i in logits_at:
+                    logits_at[i] = logits.clone()
                 if self.rare[i] is not None and not rare:
                     logits[:, self.rare[i]] = NEVER
                 allowed = walk.allowed(i, size) if walk else None

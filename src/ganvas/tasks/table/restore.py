@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -14,9 +14,13 @@ from ganvas.core import seeds
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.text import one_line
 from ganvas.tables import read, write
+from ganvas.tables import values as vl
 from ganvas.tables.adapt import adapted
 from ganvas.tables.columns import Column
+from ganvas.tables.limits import Both
 from ganvas.tables.rows import constant_of
+from ganvas.tables.rules.completing import Full, Partial, empty, joined
+from ganvas.tables.rules.looked_up import Backwards
 from ganvas.tables.spec import TableSpec
 from ganvas.tasks.table.detect import unquoted
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
 GUESSES = 64  # drawings that the best guess is made of
 PORTION = 8_000  # rows that are drawn at a time
+TRIES = 6  # drawings of rows that break a rule
 BLOCK = 1_000  # rows of the table whose noise is drawn together
 FILLING = "filling"  # the column that says which filling a row belongs to
 MOST = 1_000  # fillings
@@ -83,6 +88,11 @@ class Cells:
         """Their values as a CSV file has them, without quotes."""
         return unquoted(write.texts_of(self.values[filling], self.column).to_pylist())
 
+    @property
+    def filled(self) -> int:
+        """How many got a value, in the first filling."""
+        return int(self.values[0].notna().sum())
+
 
 @dataclass
 class Restored:
@@ -113,7 +123,7 @@ class Restorer:
         if best and times > 1:
             raise UserError(f"--times {times}: there is one best guess only; leave out --best, or --times.")
         self.model, self.spec, self.times, self.best, self.seed = model, model.spec, times, best, seed
-        learned = {c.name: c for c in self.spec.learned if all(part.counts for part in c.parts)}
+        learned = {c.name: c for c in self.spec.read if all(part.counts for part in c.parts)}
         constants = [c.name for c in self.spec.columns if c.kind == "constant" and constant_of(c) is not None]
         for name in columns:
             if name not in {c.name for c in self.spec.columns}:
@@ -125,9 +135,9 @@ class Restorer:
                 )
         wanted = set(columns) or {*learned, *constants}
         self.columns = [c for c in self.spec.columns if c.name in wanted]
-        self.limits = Known(self.spec, getattr(model.generator, "limits", None))
+        self.backwards = Backwards(self.spec)
         self.result = Restored()
-        self.original: list[Column] = []  # the learned columns in the forms of the first rows
+        self.original: list[Column] = []  # the columns that are read, in the forms of the first rows
 
     def fill(self, raw: pd.DataFrame, start: int) -> list[Cells]:
         """The cells of a portion that get values.
@@ -143,14 +153,13 @@ class Restorer:
         if not len(raw):  # a source may begin with a portion of no rows
             return []
         if not self.original:
-            self.original = adapted([c for c in spec.columns if c.name in spec.places], raw)
+            self.original = adapted([c for c in spec.read if c.name in raw or c.name in spec.places], raw)
         original, written = self.original, {c.name: c for c in self.original}
         typed = read.typed(raw, original)
-        empty = {c.name: raw[c.name].isna().to_numpy() for c in spec.columns if c.name in raw}
-        here = {c.name: np.flatnonzero(empty[c.name]) for c in self.columns if c.name in empty}
-        self._count(empty, here, len(raw))
+        gone = {c.name: raw[c.name].isna().to_numpy() for c in spec.columns if c.name in raw}
+        here = {c.name: np.flatnonzero(gone[c.name]) for c in self.columns if c.name in gone}
         rows = np.unique(np.concatenate([here[c.name] for c in original if c.name in here] or [np.zeros(0, np.int64)]))
-        drawn = self._drawn(typed.iloc[rows], {n: e[rows] for n, e in empty.items()}, start + rows) if len(rows) else {}
+        drawn = self._drawn(typed.iloc[rows], {n: e[rows] for n, e in gone.items()}, start + rows) if len(rows) else {}
         out = []
         for column in self.columns:
             if column.name not in here or not len(here[column.name]):
@@ -161,53 +170,128 @@ class Restorer:
                 mine = np.searchsorted(rows, here[column.name])
                 values = [series.iloc[mine] for series in drawn[column.name]]
                 out.append(Cells(written[column.name], here[column.name], values))
+        self._count(gone, out, len(raw))
         return out
 
-    def _count(self, empty: dict[str, np.ndarray], here: dict[str, np.ndarray], rows: int) -> None:
+    def _count(self, gone: dict[str, np.ndarray], cells: list[Cells], rows: int) -> None:
         self.result.rows += rows
-        for name, cells in empty.items():
-            into = self.result.filled if name in here else self.result.left
-            if count := int(cells.sum()):
-                into[name] = into.get(name, 0) + count
+        done = {each.column.name: each.filled for each in cells}
+        for name, mask in gone.items():
+            for into, count in ((self.result.filled, done.get(name, 0)), (self.result.left, mask.sum())):
+                count = int(count) - (done.get(name, 0) if into is self.result.left else 0)
+                if count:
+                    into[name] = into.get(name, 0) + count
 
     def _drawn(
-        self, typed: pd.DataFrame, empty: dict[str, np.ndarray], numbers: np.ndarray
+        self, typed: pd.DataFrame, gone: dict[str, np.ndarray], numbers: np.ndarray
     ) -> dict[str, list[pd.Series]]:
-        """The values of all learned columns in these rows, a Series for each filling.
+        """The values of all columns that are read in these rows, a Series for each filling.
 
         Args:
-            typed: the rows; empty: which cells are, bool [rows] by column; numbers: of the rows in the table.
+            typed: the rows; gone: which cells are empty, bool [rows] by column; numbers: of the rows in the table.
         """
-        spec = self.spec
-        tokens, given = spec.encode(typed).long(), torch.ones(len(typed), len(spec.sizes), dtype=torch.bool)
-        filled = {c.name for c in self.columns}
-        for column in spec.learned:
-            unknown_cells = typed[column.name].isna().to_numpy()
-            if column.name not in filled and column.parts[0].missing:
-                unknown_cells = unknown_cells & ~empty[column.name]  # empty, and to stay so: that is known
-            given[torch.tensor(unknown_cells), spec.places[column.name]] = False
-        device = next(self.model.generator.parameters()).device
-        fillings = []
-        for filling in range(GUESSES if self.best else self.times):
-            noise = noise_of(self.seed, filling, numbers, len(spec.sizes))
-            with torch.inference_mode():
-                parts = [
-                    self.model.generator.draw(*(x.to(device) for x in some), limits=self.limits)
-                    for some in zip(*(x.split(PORTION) for x in (noise, tokens, given)), strict=True)
-                ]
-            fillings.append(spec.decode(*(torch.cat(x).cpu() for x in zip(*parts, strict=True))))
-        by_column = {c.name: [found[c.name] for found in fillings] for c in spec.learned}
-        if not self.best:
-            return by_column
-        return {c.name: [_guess(c, by_column[c.name])] for c in spec.learned}
+        spec, count = self.spec, len(typed)
+        wanted, frame, known = {c.name for c in self.columns}, {}, {}
+        for column in spec.read:
+            name = column.name
+            frame[name] = cast("pd.Series", typed[name]) if name in typed else empty(column, count)
+            known[name] = frame[name].notna().to_numpy(dtype=bool)
+            if name in spec.places and name not in wanted and column.parts[0].missing:
+                known[name] = known[name] | gone[name]  # empty, and to stay so: that is known
+        partial = Partial(spec, frame, known)
+        if self.best:
+            fillings = [self._guessed(partial, self._guesses(partial, numbers))]
+        else:
+            fillings = [self._filled(partial, numbers, filling) for filling in range(self.times)]
+        for full in fillings:
+            self._clear(partial, full)
+        return {c.name: [full.frame[c.name] for full in fillings] for c in spec.read}
+
+    def _filled(self, partial: Partial, numbers: np.ndarray, filling: int) -> Full:
+        """One filling; rows that break a rule are drawn again."""
+        full, rows = None, np.arange(len(numbers))
+        for attempt in range(TRIES):
+            some = partial.take(rows)
+            noise = noise_of(self.seed, filling, numbers[rows], len(self.spec.sizes), attempt)
+            new = self._once(some, noise)
+            if full is None:
+                full = new
+            else:
+                full.put(rows, new, self.spec.by_name)
+            rows = np.flatnonzero(full.bad)
+            if not len(rows):
+                break
+        assert full is not None
+        return full
+
+    def _guesses(self, partial: Partial, numbers: np.ndarray) -> list[Full]:
+        """GUESSES fillings, several at a time."""
+        count, found = len(numbers), []
+        step = max(1, PORTION // count)
+        for start in range(0, GUESSES, step):
+            some = range(start, min(GUESSES, start + step))
+            noise = torch.cat([noise_of(self.seed, filling, numbers, len(self.spec.sizes)) for filling in some])
+            full = self._once(partial.take(np.tile(np.arange(count), len(some))), noise)
+            found += [full.take(np.arange(i * count, (i + 1) * count)) for i in range(len(some))]
+        return found
+
+    def _once(self, partial: Partial, noise: Tensor) -> Full:
+        """Rows drawn once; where a rule says what a cell must be about, again with that given."""
+        full = partial.complete(*self._draw(partial, noise, *partial.given()))
+        rows = np.flatnonzero(np.logical_or.reduce([np.zeros(len(partial), bool), *full.hints.values()]))
+        if len(rows):
+            some = partial.take(rows)
+            again = some.complete(*self._draw(some, noise[torch.from_numpy(rows)], *some.given(full.take(rows))))
+            full.put(rows, again, self.spec.by_name)
+        return full
+
+    @torch.inference_mode()
+    def _draw(self, partial: Partial, noise: Tensor, tokens: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+        generator = self.model.generator
+        device, parts = next(generator.parameters()).device, []
+        for start in range(0, len(noise), PORTION):
+            some = slice(start, start + PORTION)
+            seen = self.backwards.of(partial.take(np.arange(len(noise))[some])) if self.backwards.each else None
+            each = [x for x in (generator.limits, seen) if x is not None]
+            limits = Known(self.spec, Both(each) if each else None)
+            random, rows, there = (x[some].to(device) for x in (noise, tokens, given))
+            parts.append(generator.draw(random, rows, there, limits=limits))
+        tokens, place = (torch.cat(x).cpu() for x in zip(*parts, strict=True))
+        return tokens, place
+
+    def _guessed(self, partial: Partial, fillings: list[Full]) -> Full:
+        """The best guess of each cell; where guesses of several cells do not go together, the filling next to them."""
+        columns, frame = self.spec.by_name, {}
+        for name, known in partial.known.items():
+            guess = _guess(columns[name], [full.frame[name] for full in fillings])
+            frame[name] = joined(columns[name], known, partial.frame[name], guess)
+        full = Full(frame, {}, np.zeros(len(partial), bool), {})
+        partial.mend(full)
+        if len(rows := np.flatnonzero(full.bad)):
+            some = [filling.take(rows) for filling in fillings]
+            away = np.stack([_away(columns, frame, rows, filling.frame) for filling in some])
+            away += 1e6 * np.stack([filling.bad for filling in some])
+            for number in np.unique(best := away.argmin(0)):
+                mine = np.flatnonzero(best == number)
+                full.put(rows[mine], some[number].take(mine), columns)
+        return full
+
+    def _clear(self, partial: Partial, full: Full) -> None:
+        """Leave cells empty where no value was found that keeps the rules."""
+        for number, rows in full.broken.items():
+            for name in self.spec.rules[number].columns:
+                gone = rows & ~partial.was[name]
+                if gone.any():
+                    column = self.spec.by_name[name]
+                    full.frame[name] = joined(column, ~gone, full.frame[name], empty(column, len(gone)))
 
 
-def noise_of(seed: int, filling: int, rows: np.ndarray, width: int) -> Tensor:
+def noise_of(seed: int, filling: int, rows: np.ndarray, width: int, attempt: int = 0) -> Tensor:
     """Uniform noise [rows, width] of these rows of a table: it follows from their numbers."""
     out = torch.zeros(len(rows), width)
-    blocks = rows // BLOCK
+    blocks, what = rows // BLOCK, f"filling {filling}" + (f", again {attempt}" if attempt else "")
     for block in np.unique(blocks):
-        noise = torch.rand(BLOCK, width, generator=seeds.generator(seed, f"filling {filling}", int(block)))
+        noise = torch.rand(BLOCK, width, generator=seeds.generator(seed, what, int(block)))
         here = torch.from_numpy(np.flatnonzero(blocks == block))
         out[here] = noise[torch.from_numpy(rows[blocks == block] % BLOCK)]
     return out
@@ -223,27 +307,28 @@ def _guess(column: Column, values: list[pd.Series]) -> pd.Series:
     """Of several drawings of each row, the most frequent category, or the mean of the numbers, dates or times."""
     import pandas as pd
 
-    first = values[0]
-    if isinstance(first.dtype, pd.CategoricalDtype):
-        codes = np.stack([v.cat.codes.to_numpy() for v in values])
-        counts = (
-            np.zeros((len(first.cat.categories), codes.shape[1]), np.int32)
-            if len(first)
-            else np.zeros((1, 0), np.int32)
-        )
-        for drawing in codes:
-            np.add.at(counts, (drawing, np.arange(len(drawing))), 1)
-        best = pd.Categorical.from_codes(counts.argmax(0), dtype=first.dtype)
-        return pd.Series(best, index=first.index, name=first.name)
-    if first.dtype.kind in "mM":
-        unit = getattr(first.dtype, "tz", None)
-        plain = [v.dt.tz_convert("UTC").dt.tz_localize(None) if unit is not None else v for v in values]
-        counts = np.stack([v.to_numpy().astype(f"{first.dtype.kind}8[s]").astype(np.int64) for v in plain])
-        series = pd.Series(np.round(counts.mean(0)).astype(np.int64).astype(f"{first.dtype.kind}8[s]"), name=first.name)
-        if column.type == "date" and column.kind == "date":
-            series = series.dt.floor("D")
-        return series.dt.tz_localize("UTC").dt.tz_convert(unit) if unit is not None else series
-    mean = np.stack([v.to_numpy(dtype=np.float64, na_value=np.nan) for v in values]).mean(0)
-    whole = first.dtype.kind in "iu"
-    mean = np.round(mean, column.decimals) if column.decimals > 0 else mean
-    return pd.Series(np.round(mean).astype(np.int64) if whole else mean, index=first.index, name=first.name)
+    if column.kind != "category":
+        return vl.series_of(column, np.stack([vl.numbers(column, v) for v in values]).mean(0))
+    every = np.stack([v.astype(object).to_numpy() for v in values])
+    codes, found = pd.factorize(every.reshape(-1))
+    counts = np.zeros((len(found) + 1, every.shape[1]), np.int32)
+    for drawing in codes.reshape(every.shape):  # -1, missing, is the last one
+        np.add.at(counts, (drawing, np.arange(len(drawing))), 1)
+    every_value = np.array([*found, None], dtype=object)
+    return pd.Series(every_value[counts.argmax(0)], dtype=object, name=column.name)
+
+
+def _away(
+    columns: Mapping[str, Column], guess: Mapping[str, pd.Series], rows: np.ndarray, drawn: Mapping[str, pd.Series]
+) -> np.ndarray:
+    """How far drawn rows are from what is guessed of them, summed over columns, float64 [rows]."""
+    away = np.zeros(len(rows))
+    for name, series in drawn.items():
+        mine = guess[name].iloc[rows]
+        if columns[name].kind == "category":
+            same = mine.astype(object).to_numpy() == series.astype(object).to_numpy()
+            away += ~(same | (mine.isna().to_numpy() & series.isna().to_numpy()))
+        else:
+            far = np.abs(vl.numbers(columns[name], mine) - vl.numbers(columns[name], series))
+            away += np.nan_to_num(far / (np.nanstd(vl.numbers(columns[name], guess[name])) or 1.0), nan=0.0).clip(0, 5)
+    return away

@@ -161,10 +161,11 @@ def _with(series: Any, cells: Cells, filling: int) -> pd.Series:
     if is_category:
         more = [v for v in dict.fromkeys(new) if v not in series.cat.categories]
         series = series.cat.add_categories(more)
-    out = series.copy()
+    out, gone = series.copy(), values.isna().to_numpy(dtype=bool)
+    new = [v for v, left in zip(new, gone, strict=True) if not left]
     if types.is_float_dtype(out.dtype) or types.is_integer_dtype(out.dtype):
         new = [float(v) for v in new]
-    out.iloc[cells.rows] = new
+    out.iloc[cells.rows[~gone]] = new
     return out
 
 

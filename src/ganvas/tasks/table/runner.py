@@ -92,10 +92,9 @@ def draw(count, seed=0, given=None):
     for column in table["columns"]:
         start = places[column["name"]]
         stop = start + sum(part["tokens"] for part in column["parts"])
-        value = np.full(count, column.get("value", ""), object)  # constants; ids and free texts stay empty
-        found[column["name"]] = (
-            decoded(column, tokens[:, start:stop], place[:, start:stop]) if column["parts"] else value
-        )
+        value = np.full(count, column.get("value", ""), object)  # constants; ids, free texts and what rules compute: ''
+        drawn = column["parts"] and not column.get("computed")
+        found[column["name"]] = decoded(column, tokens[:, start:stop], place[:, start:stop]) if drawn else value
     return found
 
 

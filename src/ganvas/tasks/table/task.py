@@ -20,7 +20,7 @@ from ganvas.core.run import Run
 from ganvas.tables.data import DataConfig
 from ganvas.tables.preview import Preview
 from ganvas.tables.spec import TableSpec
-from ganvas.tasks.table import network, standing, usual
+from ganvas.tasks.table import detector_report, network, standing, usual
 from ganvas.tasks.table.network import Generator
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
@@ -149,7 +149,7 @@ class TableTask(Task):
         yield ""
         assert isinstance(generator, Generator)
         held_out = batches.held_out(usual.MOST).real
-        found, reason = usual.learn(generator.eval(), self.spec, held_out, batches.seed)
+        found, reason = detector_report.learn(generator.eval(), self.spec, held_out, batches.seed)
         self.findings |= {"usual": found} if found else {"no_detector": reason}
         yield reason
 

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as f
 
-from ganvas.core import seeds
 from ganvas.core.errors import UserError
 from ganvas.tables.spec import TableSpec
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 PORTION = 2_000  # rows at a time
 MOST = 12_000  # held-out rows that are used at most
 LEAST = 40  # that are needed
-REPORT = 0.25  # share of them that the report is made of
 KEPT = 64  # largest scores that are stored one by one; below them every tenth of their number
 TAIL = 0.05  # share of the scores whose mean excess says how odd a still larger one is
 CANNOT = 50.0  # the oddity of a cell that no row can have
@@ -188,61 +186,6 @@ def _share(logs: Tensor, rows: Tensor, i: int, generator: Generator) -> Tensor:
     """-log of the share of a token's value in the training data, given the tokens of its number before it, [N]."""
     logs = generator.at(i, rows, logs).expand(len(rows), -1)
     return -logs.gather(1, rows[:, i : i + 1])[:, 0].clamp_min(-50)
-
-
-def learn(generator: Generator, spec: TableSpec, held_out: Tensor, seed: int) -> tuple[dict[str, Any], str]:
-    """What is usual among held-out rows and what the detector is worth, as entries of the card, and why there is none.
-
-    Args:
-        held_out: uint8 [N, tokens].
-    """
-    if len(held_out) < LEAST:
-        return {}, f"{len(held_out):,} rows are held out, and {LEAST} are needed to say which rows are odd."
-    order = torch.randperm(len(held_out), generator=seeds.generator(seed, "odd rows"))[:MOST]
-    held_out = held_out[order.sort().values]
-    for_report = torch.randperm(len(held_out), generator=seeds.generator(seed, "odd rows, report"))
-    count = round(len(held_out) * REPORT)
-    usual = Usual.of(scores_of(generator, spec, held_out[for_report[count:].sort().values]))
-    fresh = held_out[for_report[:count].sort().values]
-    names = [column.name for column in spec.learned]
-    return usual.to_dict(names) | {"report": report(generator, spec, usual, fresh, seed)}, ""
-
-
-def report(
-    generator: Generator, spec: TableSpec, usual: Usual, rows: Tensor, seed: int = 0, alarm: float = 0.05
-) -> dict[str, Any]:
-    """What the detector is worth: rows with one cell from another row, against the same rows as they are.
-
-    Rows whose cell was the same before are left out.
-
-    Args:
-        rows: tokens [N, tokens] of rows that nothing has learned from.
-
-    Returns:
-        `rows`, `alarm`, `false_alarm` (share of them that is called odd), and for each column `auroc` (how often such
-        a row is odder than one that is in order), `called` (odd, at this alarm), `named` (of those called, the share
-        in which this column is the oddest) and `rows`; None where every row has the same value.
-    """
-    scores = scores_of(generator, spec, rows)
-    fine = usual.judge(usual.oddities(scores), scores)
-    found: dict[str, Any] = {}
-    for number, column in enumerate(spec.learned):
-        other = torch.randperm(len(rows), generator=seeds.generator(seed, "cells of other rows", number))
-        changed, place = rows.clone(), spec.places[column.name]
-        changed[:, place] = rows[other][:, place]
-        changed = changed[(changed != rows).any(1)]
-        if not len(changed):
-            found[column.name] = None
-            continue
-        scores = scores_of(generator, spec, changed)
-        oddities = usual.oddities(scores)
-        judged = usual.judge(oddities, scores)
-        called = judged.p <= alarm
-        named = float((oddities[called].argmax(1) == number).mean()) if called.any() else 0.0
-        entry = {"auroc": auroc(fine.rank, judged.rank), "called": float(called.mean()), "named": named}
-        found[column.name] = {k: round(v, 4) for k, v in entry.items()} | {"rows": len(changed)}
-    false = round(float((fine.p <= alarm).mean()), 4)
-    return {"rows": len(rows), "alarm": alarm, "false_alarm": false, "columns": found}
 
 
 def auroc(fine: np.ndarray, odd: np.ndarray) -> float:

@@ -337,9 +337,11 @@ def _sound(sides: Sides) -> dict[str, Found]:
             wrong[what] = wrong.get(what, 0) + count
         for what, count in (sound.broken(frame, sides.spec) or {}).items():
             rules[what] = rules.get(what, 0) + count
+    known, drawn = sides.real.known, sum(map(len, sides.frames))
+    floor = sum(known.broken.values()) * drawn / max(1, len(known.held_out))  # of as many held-out rows
     return {
         "impossible": Found([float(sum(wrong.values()))], [0.0], parts={"cells": wrong}),
-        "broken-rules": Found([float(sum(rules.values()))], [0.0], parts={"rules": rules}),
+        "broken-rules": Found([float(sum(rules.values()))], [floor], parts={"rules": rules}),
     }
 
 

@@ -27,7 +27,8 @@ class Known:
     """What is in all rows of the source, of the training rows or held out.
 
     spans: the smallest and the largest value of each number and date; missing: the columns that miss values; ids:
-    64-bit numbers of the values of each id column; training, held_out: of the rows of either side, see `Values.hashes`.
+    64-bit numbers of the values of each id column; training, held_out: of the rows of either side, see `Values.hashes`;
+    broken: in how many held-out rows each rule does not hold, by its text: combinations too rare to be drawn.
     """
 
     spans: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class Known:
     categories: dict[str, frozenset[str]] = field(default_factory=dict)
     training: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
     held_out: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
+    broken: dict[str, int] = field(default_factory=dict)
 
     def add(self, values: Values) -> None:
         """Take in the spans and missing cells of some rows."""
@@ -118,6 +120,11 @@ def _collect(spec: TableSpec, portions: Iterator[pd.DataFrame], is_train: np.nda
         for name, parts in ids.items():
             if name in frame:
                 parts.append(id_hashes(frame[name]))
+        rows_held_out = ~is_train[start : start + len(frame)]
+        for rule in spec.rules:
+            if {*rule.columns} <= {*frame}:
+                wrong = int((rule.wrong(frame, spec.by_name) & rows_held_out).sum())
+                known.broken[rule.text] = known.broken.get(rule.text, 0) + wrong
         start += len(frame)
     every = np.concatenate(hashes)
     known.training, known.held_out = np.unique(every[is_train]), every[~is_train]
