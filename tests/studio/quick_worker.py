@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import functools
 
-import torch
-
 from ganvas.images.data import survey
 from ganvas.metrics import two_sample
 from ganvas.studio import requests  # noqa: F401  # with torch and all tasks
@@ -16,7 +14,6 @@ from ganvas.training.forecast import Trial
 
 TRIED = 0.2  # seconds
 
-torch.optim.Adam([torch.zeros(1)])  # what torch imports late
 
 _speed = Trial.speed
 Trial.speed = lambda self, seconds=None: _speed(self, TRIED)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -56,12 +57,74 @@ RESTORER += ["lively=0.3", "tick_every=8", "sample_every=0", "precision=fp32", "
 RESTORER += ["degrade=blur:0-2+noise:5-40"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+FORKING = """
+import json, logging, os, runpy, signal, sys
+import torch
+from torch.distributed import run
+from ganvas import cli
+from ganvas.tasks.generate import commands, task
+plain = run.config_from_args
+
+def rank(*words):
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        signal.signal(number, handler)  # the launcher has others
+    sys.argv = [*words]
+    sys.path.insert(0, "")
+    try:
+        if words[0] == "-m":
+            del sys.argv[:1]
+            runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(words[0], run_name="__main__")
+    except SystemExit as end:
+        if end.code:
+            raise
+
+def by_forks(arguments):
+    config, _, words = plain(arguments)
+    config.start_method = "fork"
+    return config, rank, words[1:]  # without -u
+
+run.config_from_args = by_forks
+logging.disable()  # to form a message, torch imports its compiler
+while told := sys.stdin.readline():
+    folder, arguments = json.loads(told)
+    child = os.fork()
+    if not child:
+        os.chdir(folder)
+        for name, number in (("out", 1), ("err", 2)):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), number)
+        sys.argv = ["torchrun", *arguments]
+        run.main()
+        sys.exit()
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
 
 
 def torchrun(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run two ranks until they end."""
     command = [*TORCHRUN, *arguments]
     return subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=900)
+
+
+class Launcher:
+    """A process that has imported all there is; each launch of torchrun is a fork of it, and so is each rank."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.told, self.answers = process.stdin, process.stdout
+
+    def start(self, *arguments: str, cwd: Path) -> int:
+        """Begin a launch in a folder, whose files `out` and `err` get what it says; the launcher's number."""
+        self.told.write(json.dumps([str(cwd), [*TORCHRUN[3:], *arguments]]) + "\n")
+        self.told.flush()
+        return int(self.answers.readline())
+
+    def wait(self) -> int:
+        """The exit code of the launch that was begun."""
+        return int(self.answers.readline())
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -80,6 +143,17 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def experiment(source: Path) -> Experiment:
     return quick("classic-mlp", source).override(SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def launcher() -> Iterator[Launcher]:
+    command = [sys.executable, "-c", FORKING]
+    with subprocess.Popen(
+        command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield Launcher(process)
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 @pytest.fixture(scope="module")
@@ -120,22 +194,25 @@ def test_another_number_of_processes_is_noted(two: tuple[Path, str], experiment:
 
 
 def test_kill_9_of_a_rank_is_mended_by_the_launcher(
-    two: tuple[Path, str], experiment: Experiment, tmp_path: Path
+    two: tuple[Path, str], experiment: Experiment, launcher: Launcher, tmp_path: Path
 ) -> None:
     """All ranks begin again in the folder that the launch had made, and end with the weights of the other run."""
     (tmp_path / "experiment.json").write_text(json.dumps(experiment.to_dict()))
     (tmp_path / "mine.py").write_text(
-        "import json, os, signal, time\nfrom ganvas.training.experiment import Experiment\n"
+        "import json, os, signal, sys, time\nfrom ganvas.training.experiment import Experiment\n"
         "second = os.environ['RANK'] == '1' and os.environ['TORCHELASTIC_RESTART_COUNT'] == '0'\n"
         "for event in Experiment.from_dict(json.load(open('experiment.json'))).run():\n"
         "    time.sleep(0.01)\n"
         "    if second and event.images >= 400:\n"
+        "        print(*{'torch._dynamo', 'pandas'} & {*sys.modules}, file=open('needless', 'w'), flush=True)\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    if os.environ['RANK'] == '0': print(type(event).__name__, event.images, flush=True)\n"
     )
-    done = torchrun("--max-restarts", "1", "mine.py", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    starts = [int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("Started")]
+    launcher.start("--max-restarts", "1", "mine.py", cwd=tmp_path)
+    assert launcher.wait() == 0, (tmp_path / "err").read_text()
+    said = (tmp_path / "out").read_text().splitlines()
+    starts = [int(line.split()[1]) for line in said if line.startswith("Started")]
+    assert (tmp_path / "needless").read_text() == "\n"  # imports of a second each
     assert len(starts) == 2
     assert 0 < starts[1] <= 400
     (folder,) = (tmp_path / "runs").iterdir()
@@ -144,21 +221,17 @@ def test_kill_9_of_a_rank_is_mended_by_the_launcher(
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
 
-def test_sigterm_stops_all_ranks_after_the_same_step(two: tuple[Path, str], tmp_path: Path) -> None:
-    arguments = ["-m", "ganvas", "--", "train", "mine.py:mine", "--run", str(tmp_path / "run"), "images=1M"]
-    process = subprocess.Popen(
-        [*TORCHRUN, *arguments, "save_seconds=1e6"],
-        cwd=two[0].parent,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def test_sigterm_stops_all_ranks_after_the_same_step(two: tuple[Path, str], launcher: Launcher, tmp_path: Path) -> None:
+    arguments = ["-m", "ganvas", "--", "train", "mine.py:mine", "--run", "run", "images=1M", "save_seconds=1e6"]
+    for name in ("mine.py", "experiment.json"):
+        shutil.copy(two[0].parent / name, tmp_path)
+    number = launcher.start(*arguments, cwd=tmp_path)
     deadline = time.monotonic() + 900
     while not Run(tmp_path / "run").rows() and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=900)
+    os.kill(number, signal.SIGTERM)
+    launcher.wait()
+    out, err = ((tmp_path / name).read_text() for name in ("out", "err"))
     assert "Stopped and saved" in out, err
     assert "KeyboardInterrupt" not in err
     assert "ganvas:" not in err  # nobody was left behind

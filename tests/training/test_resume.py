@@ -77,7 +77,6 @@ NURSERY = """
 import os, sys
 import torch
 torch.set_num_threads(int(sys.argv[1]))
-torch.optim.Adam([torch.zeros(1)])  # what torch imports late
 import json, time
 from ganvas.cli import main
 from ganvas.training.experiment import Experiment

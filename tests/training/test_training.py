@@ -9,6 +9,7 @@ import pytest
 import torch
 from conftest import quick
 
+from ganvas.core import optimizers
 from ganvas.training.batches import Batches
 from ganvas.training.events import Evaluated, Logged, Sampled, Saved, Started, Stepped
 from ganvas.training.experiment import Experiment
@@ -157,3 +158,23 @@ def test_the_first_sheet_is_noise_and_rows_are_classes(blobs: Path, tmp_path: Pa
     assert (left[10:] < right[10:] - 40).sum() >= 9
     gap = (first[:, :, :, :6].mean((1, 2, 3)) - first[:, :, :, 6:].mean((1, 2, 3))).abs()
     assert gap.max() < 50
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_optimizers_without_the_compiler_are_torchs(name: str) -> None:
+    """The same weights and states bit for bit, also after a state was loaded."""
+    ours, theirs = (torch.nn.Linear(5, 3) for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    kinds = (getattr(optimizers, name), getattr(torch.optim, name))
+    pairs = [(n, kind(n.parameters(), 0.1, (0.5, 0.99))) for n, kind in zip((ours, theirs), kinds, strict=True)]
+    for step in range(4):
+        for network, optimizer in pairs:
+            optimizer.zero_grad(set_to_none=True)
+            network(torch.arange(10.0).view(2, 5) + step).square().sum().backward()
+            optimizer.step()
+            optimizer.load_state_dict(optimizer.state_dict())
+        mine, other = (optimizer.state_dict() for _, optimizer in pairs)
+        assert mine["param_groups"] == other["param_groups"]
+        for number, state in other["state"].items():
+            assert all(torch.equal(value, mine["state"][number][key]) for key, value in state.items())
+        assert torch.equal(ours.weight, theirs.weight)

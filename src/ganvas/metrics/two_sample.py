@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ganvas.core import seeds
+from ganvas.core import optimizers, seeds
 
 EPOCHS, BATCH, RATE, DECAY = 8, 64, 3e-3, 0.05
 STEPS = 300  # of training at least: with few samples there are more epochs
@@ -91,7 +91,7 @@ def teach(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], steps: i
         batches: samples and which of them are real, bool [B]; `steps` of them.
     """
     network.train()
-    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY, fused=True)
+    optimizer = optimizers.AdamW(network.parameters(), RATE, weight_decay=DECAY, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps, pct_start=0.3)
     for samples, is_real in batches:
         logits = network(samples)

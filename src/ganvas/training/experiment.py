@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import re
 from collections.abc import Generator, Iterator
@@ -72,7 +73,8 @@ class Experiment:
 
     def _network_name(self) -> str:
         """The network's name in its task's table (any task's), or the name of its class."""
-        entries = (network_of(task, self.network) for task in (self.kind, *registry.importable()))
+        tasks = itertools.chain([self.kind], registry.importable())  # the others are imported only if need be
+        entries = (network_of(task, self.network) for task in tasks)
         return next((entry[0] for entry in entries if entry is not None), type(self.network).__name__)
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganvas.core import checkpoint, distributed, seeds
+from ganvas.core import checkpoint, distributed, optimizers, seeds
 from ganvas.core.config import LARGEST, knob
 from ganvas.core.errors import UserError
 from ganvas.training import ema
@@ -122,8 +122,8 @@ class Trainer:
             network.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(task.generator).requires_grad_(False).eval()
         self.trained_d = [w for w in task.discriminator.parameters() if w.requires_grad]
-        self.optimizer_g = torch.optim.Adam(task.generator.parameters(), config.lr_g, self.betas(0), fused=True)
-        self.optimizer_d = torch.optim.Adam(self.trained_d, config.lr_d, self.betas(0), fused=True)
+        self.optimizer_g = optimizers.Adam(task.generator.parameters(), config.lr_g, self.betas(0), fused=True)
+        self.optimizer_d = optimizers.Adam(self.trained_d, config.lr_d, self.betas(0), fused=True)
         self.images = self.probed = 0
         self.seconds = 0.0
         self.tick_seconds = 0.0

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganvas.core import optimizers
 from ganvas.core.errors import first_line
 from ganvas.core.text import one_line
 from ganvas.images import decode
@@ -216,7 +217,7 @@ def mirror(thumbs: Tensor, most: int = 3_000, steps: int = 200, batch: int = 64)
         for inside, outside in (3, 16), (16, 32), (32, 32):
             layers += [torch.nn.Conv2d(inside, outside, 3, 2, 1), torch.nn.ReLU()]
         network = torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Dropout(0.3), torch.nn.Linear(512, 1))
-        optimizer = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=0.05)
+        optimizer = optimizers.AdamW(network.parameters(), 2e-3, weight_decay=0.05)
         for _ in range(steps):
             x = learn[torch.randint(len(learn), (batch,))]
             higher = network(x) - network(x.flip(3))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ganvas.core import seeds
+from ganvas.core import optimizers, seeds
 from ganvas.core.errors import UserError
 from ganvas.core.progress import Doing
 from ganvas.core.text import command
@@ -240,7 +240,7 @@ def _accuracy(parts: Sequence[Split], held_out: Split, classes: int, seed: int) 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = _Classifier(parts[0].images.shape[1], classes).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=0.02)
+        optimizer = optimizers.AdamW(network.parameters(), RATE, weight_decay=0.02)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps, pct_start=0.2)
         for _ in range(steps):
             index = [torch.randint(n, (share,)) for n, share in zip(counts, shares, strict=False)]

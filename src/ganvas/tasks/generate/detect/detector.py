@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ganvas.core import seeds
+from ganvas.core import optimizers, seeds
 from ganvas.core.text import one_line
 from ganvas.images import tensors as im
 from ganvas.tasks.generate.detect.outliers import LEARNED, UNSEEN
@@ -183,7 +183,7 @@ def _standardise(detector: Detector, real: Tensor) -> None:
 def _fit(detector: Detector, real: Tensor, other: Tensor) -> None:
     """Train the head; half of each batch is real."""
     steps = max(200, ROUNDS * len(real) // BATCH)
-    optimizer = torch.optim.AdamW(detector.head.parameters(), RATE, weight_decay=DECAY)
+    optimizer = optimizers.AdamW(detector.head.parameters(), RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
     target = torch.cat([torch.ones(BATCH // 2), torch.zeros(BATCH // 2)])
     for _ in range(steps):

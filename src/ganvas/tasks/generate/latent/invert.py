@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ganvas.core import seeds
+from ganvas.core import optimizers, seeds
 from ganvas.tasks.generate.model import Model
 
 SAMPLES = 32  # random samples of each class; the descent starts from the nearest ones
@@ -104,7 +104,7 @@ def _descend(model: Model, images: Tensor, z: Tensor, y: Tensor | None, steps: i
     z = z.flatten(0, 1).clone().requires_grad_(True)
     labels = None if y is None else y.flatten()
     target = images.repeat_interleave(shape[1], 0)
-    optimizer = torch.optim.Adam([z], RATE)
+    optimizer = optimizers.Adam([z], RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps), RATE / 20)
     loss = torch.zeros(len(z), device=z.device)
     for _ in range(steps):
