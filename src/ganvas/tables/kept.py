@@ -76,7 +76,9 @@ def rules(
         no = {*refused, *(_plain(t, list(by_name)) for t in refused)}
         mine, nearly = tuple(rule for rule in found.rules if rule.text not in no), found.nearly
     said = mine
-    mine = tuple(rule for rule in mine if not isinstance(rule, Unique))
+    # ids are unique in any case, and a part of the rows says nothing of all
+    sure = {column.name for column in usable if chosen or looked.is_whole}
+    mine = tuple(rule for rule in mine if not isinstance(rule, Unique) or {*rule.names} <= sure)
     first = frame[trained]
     fitted, left = _assembled(mine, by_name, first, rare, strict=chosen)
     notes += left

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 import ganvas
-from ganvas.core.progress import last
 from ganvas.tables import read
 from ganvas.tables.rules.completing import Partial
 from ganvas.tasks.table import detect as dt
@@ -39,7 +38,7 @@ def orders(count: int, seed: int = 0) -> Any:
     net = np.round(random.gamma(2.0, 40.0, count), 2) + 1
     tax = np.round(net * random.choice([0.06, 0.09, 0.21], count), 2)
     price, quantity = np.round(random.uniform(1, 90, count), 2), random.integers(1, 9, count)
-    ordered = pd.Timestamp("2023-01-01") + pd.to_timedelta(random.integers(0, 365, count), unit="D")
+    ordered: Any = pd.Timestamp("2023-01-01") + pd.to_timedelta(random.integers(0, 365, count), unit="D")
     brand = random.integers(0, 8, count)
     back = random.random(count) < 0.3
     opened = random.integers(8 * 60, 18 * 60, count)
@@ -70,8 +69,8 @@ def orders(count: int, seed: int = 0) -> Any:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
     run = tmp_path_factory.mktemp("orders") / "run"
-    small = {"images": 12_000, "width": 16, "d_width": 16, "batch": 256, "seed": 1, "sample_every": 12_000}
-    last(ganvas.train("table", data=orders(3_000), run=run, **small))
+    small: Any = {"images": 12_000, "width": 16, "d_width": 16, "batch": 256, "seed": 1, "sample_every": 12_000}
+    list(ganvas.train("table", data=orders(3_000), run=run, **small))
     return ganvas.load(run)
 
 
@@ -175,7 +174,7 @@ def test_trees_see_the_columns_of_the_table(model: Any) -> None:
 
 
 def test_known_cells_are_given_only_where_the_tokens_can_say_them(model: Any) -> None:
-    frame = dict(read.typed(orders(4, 11), model.spec.read))
+    frame: Any = dict(read.typed(orders(4, 11), model.spec.read))
     known = {name: np.ones(4, bool) for name in frame}
     known["ordered"][:2] = False
     known["month"][:] = False
@@ -195,3 +194,19 @@ def test_the_export_says_which_rules_its_rows_do_not_keep(model: Any) -> None:
     assert all(name in said for name in left)
     assert "brand, sort occur together" in said
     assert said in " ".join(export.files(model)["README.md"].decode().replace("- ", "").split("\n"))
+
+
+def test_rows_that_repeat_a_unique_pair_are_drawn_again(tmp_path: Any) -> None:
+    random = np.random.default_rng(3)
+    order, line = np.divmod(random.choice(60 * 40, 1_500, replace=False), 40)
+    frame = pd.DataFrame({"order": order + 1, "line": line + 1, "amount": random.integers(1, 9, 1_500)})
+    small: Any = {"images": 3_000, "width": 16, "d_width": 16, "batch": 256, "rare": 1, "column.order": "number"}
+    list(ganvas.train("table", data=frame, run=tmp_path / "run", **small, **{"column.line": "number"}))
+    made = ganvas.load(tmp_path / "run")
+    assert "order, line unique" in {rule.text for rule in made.spec.rules}
+    drawn = made.sample(1_200)
+    assert not drawn.duplicated(["order", "line"]).any()
+    assert made.repeated == {}
+    assert drawn.head(100).equals(made.sample(100))
+    few = made.sample(100, where="order=7")
+    assert few["line"].nunique() == 100 - made.repeated["order, line unique"]

@@ -205,7 +205,7 @@ class Unique(Rule):
         return f"No two rows have the same {' and '.join(self.names)}."
 
     def wrong(self, frame: Frame, columns: Columns) -> np.ndarray:
-        """Which rows repeat an earlier one; drawn rows are not made unique."""
+        """Which rows repeat an earlier one of these."""
         import pandas as pd
 
         rows = pd.DataFrame({n: frame[n] for n in self.names})

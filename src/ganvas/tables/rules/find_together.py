@@ -251,7 +251,8 @@ def unique(look: Look) -> list[Unique]:
     ]
     found = []
     for a, b in itertools.combinations(names, 2):
-        same = (1 - look.mixed(a)) * (1 - look.mixed(b)) * len(look) ** 2 / 2 - len(look) / 2
+        one, other = (((1 - look.mixed(n)) * len(look) - 1) / max(1, len(look) - 1) for n in (a, b))  # of other rows
+        same = one * other * len(look) * (len(look) - 1) / 2  # pairs of rows that would be by chance
         if look.sizes(a) * look.sizes(b) < len(look) or same < SURE:
             continue
         joint = look.codes[a] * (look.codes[b].max() + 1) + look.codes[b]

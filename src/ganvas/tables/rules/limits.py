@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -215,9 +214,8 @@ def group_of(
     kept = np.ones(len(table), bool)
     for i, name in enumerate(rule.free):
         part = learned[name].parts[0]
-        cells = np.append(
-            pd.Index(list(part.values), dtype=object).get_indexer(pd.Index(rule.values[i], dtype=object)), -1
-        )
+        number = {value: cell for cell, value in enumerate(part.values)}
+        cells = np.array([*(number.get(value, -1) for value in rule.values[i]), -1])
         if part.missing:
             cells[-1] = part.cell_of("missing")
         cell = cells[table[:, i]]

@@ -14,6 +14,7 @@ from ganvas.core.later import later_method
 from ganvas.core.model import TrainedModel, networks_of
 from ganvas.tables.rows import frame_of, plain
 from ganvas.tables.spec import TableSpec
+from ganvas.tasks.table.repeats import Repeats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,7 @@ class TableModel(TrainedModel):
     spec: TableSpec
     generator: Generator  # pyright: ignore[reportIncompatibleVariableOverride]
     optional: ClassVar[dict[str, type]] = {"usual": dict, "no_detector": str}
+    repeated: dict[str, int]  # by a rule, drawn rows that repeat others, as there are too few values
     hub_tags = ("tabular", "synthetic-data", "tabular-generation")
 
     def sample(self, n: int = 1_000, seed: int = 0, where: Where = "", rare: bool = False) -> pd.DataFrame:
@@ -72,9 +74,31 @@ class TableModel(TrainedModel):
         conditions = self._conditions(where, seed, rare)
         if conditions is not None:
             decode = conditions.decode
+        repeats = Repeats(self.spec)
+        self.repeated = repeats.left
         for tokens, place in self._drawn(n, seed, rare, conditions):
-            yield frame_of(self.spec, tokens, place, start, seed, decode)
+
+            def again(count: int, attempt: int, start: int = start) -> tuple[Tensor, Tensor]:
+                return self._again(count, (seed, "again", start, attempt), rare, conditions)
+
+            def rows(tokens: Tensor, place: Tensor, start: int = start) -> pd.DataFrame:
+                return frame_of(self.spec, tokens, place, start, seed, decode)
+
+            yield repeats.without(tokens, place, again, rows)
             start += len(tokens)
+
+    @torch.inference_mode()
+    def _again(
+        self, count: int, key: tuple[int, str, int, int], rare: bool, conditions: Conditions | None
+    ) -> tuple[Tensor, Tensor]:
+        """Other rows for those that repeat some."""
+        source = seeds.generator(*key)
+        noise = torch.rand(count, len(self.spec.sizes), generator=source).to(next(self.generator.parameters()).device)
+        if conditions is None:
+            tokens, place = self.generator.draw(noise, rare=rare, limits=self.generator.limits)
+        else:
+            tokens, place = conditions.draw(noise, torch.rand(count, len(conditions.each) + 1, generator=source))
+        return tokens.cpu(), place.cpu()
 
     def _conditions(self, where: Where, seed: int, rare: bool) -> Conditions | None:
         from ganvas.tasks.table.conditions import Conditions

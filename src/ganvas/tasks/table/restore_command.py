@@ -71,5 +71,5 @@ def restore(
     )
     if done.left:
         left = ", ".join(f"{one_line(name)} {count:,}" for name, count in done.left.items())
-        say(f"Left empty, as you say, as it is not learned, or as nothing there would keep the rules: {left}.")
+        say(f"Left empty, as you say, as it is not learned, or as the rules have it: {left}.")
     return 0
