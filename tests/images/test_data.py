@@ -666,6 +666,6 @@ def test_fixed_samples() -> None:
 
 
 def test_too_few_images_for_a_batch() -> None:
-    with pytest.raises(UserError, match=r"batch=31.*30 training images of marked"):
-        Batches(marked(30), 31, 0, CPU)
+    with pytest.raises(UserError, match=r"batch=481.*16 times the 30 training images of marked"):
+        Batches(marked(30), 481, 0, CPU)
     assert len(numbers(Batches(marked(30), 30, 0, CPU).at(0))) == 30

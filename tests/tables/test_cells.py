@@ -57,6 +57,22 @@ def test_spikes_stay_spikes_and_whole_numbers_whole() -> None:
     assert np.quantile(back, [0.92, 0.95, 0.99]) == pytest.approx(np.quantile(numbers, [0.92, 0.95, 0.99]), rel=0.01)
 
 
+def test_numbers_that_are_so_many_apart_stay_so() -> None:
+    """Amounts in steps of 25 from 10 on: what is drawn between them is as the table's."""
+    random = np.random.default_rng(0)
+    numbers = 10 + 25.0 * random.integers(0, 4_000, 3_000)
+    cells = of_numbers(numbers, 5)
+    assert cells.step == 25
+    assert Cells.from_dict(json.loads(json.dumps(cells.to_dict()))) == cells
+    drawn = cells.numbers(random.integers(0, len(cells.counts), 50_000), random.random(50_000), whole=True)
+    assert set(drawn % 25) == {10}
+    assert numbers.min() <= drawn.min() <= drawn.max() <= numbers.max()
+    assert len(np.unique(drawn)) > 3_000
+    assert of_numbers(numbers + 0.5, 5).step == 1  # no whole numbers
+    assert of_numbers(np.append(numbers, [11.0]), 1).step == 1
+    assert of_numbers(np.repeat(25.0 * np.arange(8), 100), 5).step == 1  # too few values to tell
+
+
 def test_no_cell_has_fewer_rows_than_may_be_shown() -> None:
     """Neither single numbers nor the extremes can be found in a model."""
     random = np.random.default_rng(1)

@@ -87,6 +87,24 @@ def test_part_of_a_cell(spec: TableSpec) -> None:
     assert set(column.numbers(np.array([edge, edge]), place, whole=True)) == {2050}
 
 
+@pytest.mark.parametrize("term", ["amount>=5010", "amount>5000", "amount<=5010", "amount<5100", "amount=5000"])
+def test_ranges_of_amounts_in_hundreds(term: str) -> None:
+    amounts = 100 * np.random.default_rng(0).integers(1, 100, 2_000) + 0.0
+    spec = of_frame(pd.DataFrame({"amount": amounts}), "loans", DataConfig(rare=150, rules=False)).spec
+    (part,) = cells(spec, term).parts
+    (column,) = spec.learned
+    assert column.parts[0].step == 100
+    numbers = []
+    for cell in np.flatnonzero(part.share):
+        inside = np.linspace(part.start[cell], np.nextafter(part.end[cell], 0), 200)
+        numbers += column.parts[0].numbers(np.full(200, cell), inside, whole=True).tolist()
+    known = {
+        n for a, b in zip(column.parts[0].low, column.parts[0].high, strict=True) for n in np.arange(a, b + 1, 100)
+    }
+    expected = {n for n in known if eval(term.replace("amount=5", "amount==5"), {"amount": n})}
+    assert set(numbers) == expected
+
+
 def test_dates_and_times(spec: TableSpec) -> None:
     day = cells(spec, "day>=2024-02-01,day<2024-02-03")
     low = np.array(day.column.parts[0].low)

@@ -23,6 +23,7 @@ GROUPS = 96  # groups of cells otherwise, for 65,000 cells at most; more groups 
 LARGEST = 200 * 200 * 200  # cells of a column at most
 WAVES = 8  # lengths of waves that a number is shown in
 NEVER = -1e4  # the logarithm of the frequency of what cannot be
+MANY = 12  # different values that show that all numbers are multiples of so many apart
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Cells:
     """The cells of a column, or of one part of it.
 
     `low`, `high`: the smallest and the largest value of each cell of numbers, ascending; empty for categories.
+    `step`: whole numbers of a cell are its smallest one and every `step`-th above: amounts may be in hundreds.
     `values`: the value of each cell of a category; empty for numbers.
     `counts`: training rows in each cell. `missing`: training rows without a value. `rare`: those with a value that too
     few rows have for it to be drawn. Missing values have a cell of their own after the others if there are some;
@@ -42,6 +44,7 @@ class Cells:
     values: tuple[str, ...] = ()
     missing: int = 0
     rare: int = 0
+    step: int = 1
 
     def __post_init__(self) -> None:
         """Check what may come from a file of others.
@@ -60,6 +63,8 @@ class Cells:
             raise UserError("its cells do not ascend.")
         if len(set(self.values)) != len(self.values):
             raise UserError("it has a value twice.")
+        if not 1 <= self.step <= 2**52:
+            raise UserError(f"its numbers have a step of {self.step}.")
 
     @property
     def is_category(self) -> bool:
@@ -180,8 +185,12 @@ class Cells:
         """
         low, high = np.array(self.low)[cells], np.array(self.high)[cells]
         if whole:
-            return np.minimum(low + np.floor(place * (high - low + 1)), high)
+            return low + self.step * np.floor(place * self.width(low, high)).clip(max=(high - low) // self.step)
         return low + place * (high - low)
+
+    def width(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """How many whole numbers there are in cells with these smallest and largest ones."""
+        return (high - low) // self.step + 1
 
     def find(self, numbers: np.ndarray) -> np.ndarray:
         """The cell of each number, the nearest one where it lies in none; int64 [N]. NaN counts as the first."""
@@ -196,6 +205,7 @@ class Cells:
         for name in ("low", "high", "values"):
             if getattr(self, name):
                 entries[name] = list(getattr(self, name))
+        entries |= {"step": self.step} if self.step > 1 else {}
         return entries | {name: getattr(self, name) for name in ("missing", "rare") if getattr(self, name)}
 
     @classmethod
@@ -206,14 +216,14 @@ class Cells:
             UserError: it is none.
         """
         types = {"counts": int, "low": int | float, "high": int | float, "values": str}
-        if not isinstance(entries, dict) or not {"counts"} <= entries.keys() <= {*types, "missing", "rare"}:
+        if not isinstance(entries, dict) or not {"counts"} <= entries.keys() <= {*types, "missing", "rare", "step"}:
             raise UserError("its cells are none.")
         for name, kind in types.items():
             entry = entries.get(name, [])
             if not isinstance(entry, list) or not all(isinstance(v, kind) and not isinstance(v, bool) for v in entry):
                 raise UserError(f"the entry {name} of its cells is none.")
-        if any(type(entries.get(name, 0)) is not int for name in ("missing", "rare")):
-            raise UserError("its cells count missing rows wrongly.")
+        if any(type(entries.get(name, 0)) is not int for name in ("missing", "rare", "step")):
+            raise UserError("its cells count missing rows or steps wrongly.")
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()}
         return cls(**values)
 
@@ -263,7 +273,20 @@ def of_numbers(numbers: np.ndarray, rare: int, most: int = 4_096) -> Cells:
         else:
             start = i if not inside else start
             inside += int(counts[i])
-    return Cells(tuple(rows), tuple(map(float, low)), tuple(map(float, high)), missing=missing)
+    edges = tuple(map(float, low)), tuple(map(float, high))
+    return Cells(tuple(rows), *edges, missing=missing, step=step_of(values))
+
+
+def step_of(values: np.ndarray) -> int:
+    """The largest number that divides the distances between these ascending values; 1 where few or broken ones say so.
+
+    Args:
+        values: different numbers, float64 [N].
+    """
+    far = np.abs(values).max() > 2**52
+    if len(values) < MANY or far or (values != np.round(values)).any():
+        return 1
+    return max(1, int(np.gcd.reduce(np.diff(values).astype(np.int64))))
 
 
 def of_category(values: Any, rare: int, order: tuple[str, ...] = ()) -> Cells:

@@ -313,10 +313,15 @@ def _either(parts: list[Part], empty: Part, term: Term) -> Part:
 def _between(cells: Cells, low: float, high: float, whole: bool) -> Part:
     """The cells of the numbers from `low` to `high`."""
     first, last = np.array(cells.low), np.array(cells.high)
-    width = last - first + (1 if whole else 0)
     a, b = np.maximum(first, low), np.minimum(last, high)
-    safe = np.where(width > 0, width, 1)
-    start, end = (a - first) / safe, (b - first + (1 if whole else 0)) / safe
+    if whole:  # counted in steps
+        width = cells.width(first, last)
+        a, b = np.ceil((a - first) / cells.step), np.floor((b - first) / cells.step)
+        start, end = a / width, (b + 1) / width
+    else:
+        width = last - first
+        safe = np.where(width > 0, width, 1)
+        start, end = (a - first) / safe, (b - first) / safe
     inside = a <= b
     share = np.where(inside, np.where(width > 0, np.maximum(end - start, 1e-9), 1.0), 0.0)
     more = len(cells.specials)

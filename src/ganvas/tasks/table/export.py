@@ -166,4 +166,11 @@ def _part(part: Cells) -> dict[str, Any]:
     """Cell c is the c-th value, or numbers from low[c] to high[c]; the cells after those are rare and missing ones."""
     entries = {"values": list(part.values)} if part.is_category else {"low": list(part.low), "high": list(part.high)}
     starts = [int(x) for x in part.starts]
-    return {"tokens": len(part.sizes), "cells": len(part.counts), "starts": starts, "base": part.base, **entries}
+    return {
+        "tokens": len(part.sizes),
+        "cells": len(part.counts),
+        "starts": starts,
+        "base": part.base,
+        "step": part.step,
+        **entries,
+    }

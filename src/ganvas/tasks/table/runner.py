@@ -52,7 +52,11 @@ def decoded(column, tokens, place):
         where = place[:, end - 1].astype(np.float64)
         whole = column["kind"] == "date" or column["decimals"] >= 0
         numbers.append(
-            np.minimum(low + np.floor(where * (high - low + 1)), high) if whole else low + where * (high - low)
+            low
+            + part["step"]
+            * np.minimum(np.floor(where * ((high - low) // part["step"] + 1)), (high - low) // part["step"])
+            if whole
+            else low + where * (high - low)
         )
     if column["kind"] == "date":
         seconds = numbers[0] * 86_400 + (numbers[1] * column["step"] if len(numbers) > 1 else 0)
