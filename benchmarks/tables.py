@@ -31,8 +31,9 @@ from ganvas.core.progress import Doing, last
 from ganvas.tables import read
 from ganvas.tables.data import DataConfig, TableData
 from ganvas.tasks.table.evaluate import source
-from ganvas.tasks.table.evaluate.measure import Sides, measure
+from ganvas.tasks.table.evaluate.measure import measure
 from ganvas.tasks.table.evaluate.metrics import METRICS, choose
+from ganvas.tasks.table.evaluate.sides import Sides
 
 OURS = """
 import sys, time, json, ganvas

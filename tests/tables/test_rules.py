@@ -130,6 +130,20 @@ def test_shuffled_columns_have_no_rules() -> None:
     assert find(mixed, [recognise(mixed[name]) for name in mixed]).rules == ()
 
 
+@pytest.mark.parametrize("follows", [False, True])
+def test_a_column_that_is_mostly_missing_is_judged_by_its_values(follows: bool) -> None:
+    """Filled in three of twelve years: that leaves out most pairs, but only in one case any pairs of values."""
+    rng = np.random.default_rng(8)
+    year, kind, other = rng.integers(0, 12, (3, 4_000))
+    filled = (rng.random(4_000) < 0.36) & (follows | (year < 3))
+    fat = (year + rng.integers(0, 3, 4_000)) % 12 if follows else other
+    frame = pd.DataFrame(
+        {"year": [f"y{y}" for y in year], "fat": pd.Series([f"f{f}" for f in fat]).where(filled), "kind": kind}
+    )
+    found = {rule.text for rule in find(frame, [recognise(frame[name]) for name in frame]).rules}
+    assert found == ({"year, fat occur together"} if follows else set())
+
+
 def test_what_nearly_holds_is_said_and_not_kept() -> None:
     frame = orders()
     frame.loc[5, "shipped"] = frame.loc[5, "ordered"] - pd.Timedelta(days=3)

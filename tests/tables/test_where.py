@@ -10,7 +10,7 @@ from ganvas.core.errors import UserError
 from ganvas.tables import where as wh
 from ganvas.tables.data import DataConfig, of_frame
 from ganvas.tables.spec import TableSpec
-from ganvas.tables.where import Term
+from ganvas.tables.terms import Term
 
 
 @pytest.fixture(scope="module")

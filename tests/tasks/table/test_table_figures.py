@@ -11,8 +11,9 @@ from ganvas.tables.data import DataConfig, of_frame
 from ganvas.tables.spec import TableSpec
 from ganvas.tasks.table.evaluate import experts, nearness, shapes, sound, source
 from ganvas.tasks.table.evaluate.experts import Target
-from ganvas.tasks.table.evaluate.measure import Found, Sides, measure
+from ganvas.tasks.table.evaluate.measure import measure
 from ganvas.tasks.table.evaluate.metrics import METRICS, choose
+from ganvas.tasks.table.evaluate.sides import Found, Sides
 from ganvas.tasks.table.evaluate.values import Coder, Values
 
 

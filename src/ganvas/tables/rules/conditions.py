@@ -20,18 +20,18 @@ from ganvas.core.errors import UserError
 from ganvas.tables import values as vl
 from ganvas.tables.rules.assemble import check_rules
 from ganvas.tables.rules.base import Rule
-from ganvas.tables.rules.dates import CLOCK, DatePart
+from ganvas.tables.rules.date_cells import date_groups
+from ganvas.tables.rules.dates import DatePart
 from ganvas.tables.rules.drawing import RAW, Back, Condition, text_of, value_of
 from ganvas.tables.rules.formula import Formula, solved
 from ganvas.tables.rules.limits import Gaps, Group, RuleLimits, gaps_of, group_of
 from ganvas.tables.rules.order import Order
+from ganvas.tables.rules.solving import span_of
 from ganvas.tables.rules.together import Together
 from ganvas.tables.spec import TableSpec
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MOST = 1_000_000  # days and times of day that are looked through for a part of a date
 
 
 def condition(
@@ -213,9 +213,6 @@ class _Making:
 
     def dates(self, source: str, parts: list[tuple[DatePart, float]]) -> list[Group]:
         """The cells of a date in which its parts are as they are to be."""
-        import pandas as pd
-
-        column = self.spec.by_name[source]
         if source in self.fixed:
             wrong = [rule for rule, value in parts if rule.value(self.fixed, self.spec.by_name)[0] != value]
             if wrong:
@@ -223,36 +220,7 @@ class _Making:
             return []
         if source not in self.learned or source in self.distances or source in self.computed:
             raise UserError(f"{source} is computed from other columns: set {source} itself and not a part of it.")
-        days, *times = self.learned[source].parts
-        zoned = any(rule.zone for rule, _ in parts)
-        which = [(0,), (1,)] if times and not zoned else [(0, 1)] if times else [(0,)]
-        groups, at = [], self.spec.places[source].start
-        for together in which:
-            chosen = [(days, *times)[i] for i in together]
-            mine = [p for p in parts if zoned or not times or (p[0].part in CLOCK) == (together == (1,))]
-            if not mine:
-                continue
-            count = int(np.prod([len(part.counts) for part in chosen]))
-            if count > MOST:
-                raise UserError(f"{source} has {count:,} different times: set {source} itself and not a part of it.")
-            cells = np.stack(np.unravel_index(np.arange(count), [len(part.counts) for part in chosen]), 1)
-            good = np.ones(count, bool)
-            for end in ("low", "high"):  # a cell counts if the part is the same at both ends, and nothing is between
-                seconds = np.zeros(count)
-                for i, part in zip(together, chosen, strict=True):
-                    edge = np.array(getattr(part, end))[cells[:, together.index(i)]]
-                    seconds += edge * (column.step if i else vl.DAY)
-                    good &= np.array(part.high)[cells[:, together.index(i)]] - np.array(part.low)[
-                        cells[:, together.index(i)]
-                    ] <= (3_600 / column.step if i else 6)
-                moments = pd.Series(seconds.astype(np.int64).astype("datetime64[s]"))
-                for rule, value in mine:
-                    good &= dataclasses.replace(rule).value({source: moments}, self.spec.by_name) == value
-            starts = [at, at + len(days.sizes)]
-            tokens = [part.tokens(cells[good, k]) for k, part in enumerate(chosen)]
-            places = [starts[i] + j for i, t in zip(together, tokens, strict=True) for j in range(t.shape[1])]
-            groups.append(Group(tuple(places), np.concatenate(tokens, 1)))
-        return groups
+        return date_groups(self.spec, source, parts)
 
     def turned(self) -> tuple[Rule, ...]:
         """The rules, those turned round that compute what is given.
@@ -345,13 +313,7 @@ class _Making:
         """The smallest and the largest value of a column that is learned."""
         if name in self.distances:
             return (self.distances[name].least, self.distances[name].most)
-        column, part = self.learned[name], self.learned[name].parts[0]
-        if not part.counts:
-            return (0.0, 0.0)
-        scale = vl.unit(column) or 1.0
-        if column.kind == "date":
-            return (part.low[0], part.high[-1] + (1 - scale if column.type == "time" else 0))
-        return (part.low[0] * scale, part.high[-1] * scale)
+        return span_of(self.learned[name])
 
     def check(self, limits: RuleLimits, rows: Tensor, given: Tensor) -> None:
         """Raises: UserError: the values that are given never occur together."""

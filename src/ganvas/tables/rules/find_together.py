@@ -122,10 +122,7 @@ def combinations(look: Look, computed: set[str]) -> tuple[list[Together], list[T
     names = [n for n in look.names if n not in computed and look.is_listed(n) and look.sizes(n) <= len(look) / 20]
     strength: dict[tuple[str, str], float] = {}
     for a, b in itertools.combinations(names, 2):
-        if (
-            look.sizes(a) * look.sizes(b) <= MOST_PAIRS
-            and (few := _few(look, look.codes[a], look.codes[b])) is not None
-        ):
+        if look.sizes(a) * look.sizes(b) <= MOST_PAIRS and (few := _few(look, [a], b)) is not None:
             strength[a, b] = few
     follows = _pairs_followed(look, names, computed)
     groups: list[list[str]] = []
@@ -136,7 +133,7 @@ def combinations(look: Look, computed: set[str]) -> tuple[list[Together], list[T
         elif (inside[0] is None) != (inside[1] is None):
             group, name = (inside[0], pair[1]) if inside[0] is not None else (inside[1], pair[0])
             assert group is not None
-            if _few(look, _joint(look, group), look.codes[name]) is not None:
+            if _few(look, group, name) is not None:
                 group.append(name)
     follows = [f for f in follows if any({*f.free} <= {*g} for g in groups)]
     used = {t for f in follows for t in f.targets}
@@ -152,13 +149,28 @@ def _joint(look: Look, names: Sequence[str]) -> np.ndarray:
     return joint
 
 
-def _few(look: Look, a: np.ndarray, b: np.ndarray) -> float | None:
-    """The share of combinations that occur, of those that would by chance; None: too many, or many are yet unseen."""
-    rows = len(look)
+def _few(look: Look, names: Sequence[str], other: str) -> float | None:
+    """The share of combinations that occur, of those that would by chance; None: too many, or many are yet unseen.
+
+    Where cells are missing, it must be so among the rows in which all are known too: that a column is filled in some
+    years only leaves out combinations, and says nothing of its values.
+    """
+    a, b, size = _joint(look, names), look.codes[other], int(look.codes[other].max()) + 1
     first, mixed = look.first, np.random.default_rng(4).permutation(look.first)
-    seen = [len(np.unique(a[first] * (b.max() + 1) + b[other])) for other in (first, mixed)]
+    seen = [len(np.unique(a[first] * size + b[rows])) for rows in (first, mixed)]
     if seen[0] > 1.2 * FEWER * seen[1]:
         return None
+    share = _share(look, a, b)
+    known = ~np.logical_or.reduce([look.missing[name] for name in (*names, other)])
+    if share is None or known.all():
+        return share
+    filled = _share(look, a[known], b[known]) if known.any() else None
+    return None if filled is None else max(share, filled)
+
+
+def _share(look: Look, a: np.ndarray, b: np.ndarray) -> float | None:
+    """As `_few`, of rows with these values int64 [n]."""
+    rows = len(a)
     _, counts = np.unique(a * (b.max() + 1) + b, return_counts=True)
     if (counts == 1).sum() > UNSEEN * rows or counts[counts < look.rare].sum() > LEFT_OUT * rows or len(counts) > MOST:
         return None

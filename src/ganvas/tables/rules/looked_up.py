@@ -16,6 +16,7 @@ from torch import Tensor
 from ganvas.tables import values as vl
 from ganvas.tables.columns import DAY
 from ganvas.tables.limits import BothWalk
+from ganvas.tables.rules.date_cells import HOUR, NEAR
 from ganvas.tables.rules.dates import CLOCK, DatePart
 from ganvas.tables.rules.limits import Group, RuleLimits, group_of
 from ganvas.tables.rules.together import Together
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from ganvas.tables.rules.completing import Partial
 
 DIGITS = 3  # of base 256, of each value
-NEAR = 6  # days between the ends of a cell at most, so that a part of the date is the same in between
 
 Codes = Callable[["pd.Series"], np.ndarray]  # a column's values -> their numbers int64 [N]; -1: none
 
@@ -99,7 +99,7 @@ def _dated(spec: TableSpec, rule: DatePart, width: int) -> tuple[Group, Codes] |
     clock, start = rule.part in CLOCK, spec.places[rule.source].start
     if rule.zone or (clock and not times):
         return None
-    part, unit, wide = (times[0], column.step, 3_600 / column.step) if clock else (days, DAY, NEAR)
+    part, unit, wide = (times[0], column.step, HOUR / column.step) if clock else (days, DAY, NEAR)
     low, high = np.array(part.low), np.array(part.high)
     first, last = (
         rule.value({rule.source: pd.Series((edge * unit).astype(np.int64).astype("datetime64[s]"))}, spec.by_name)

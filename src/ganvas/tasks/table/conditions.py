@@ -31,7 +31,8 @@ from ganvas.tables.rules.drawing import Condition
 from ganvas.tables.rules.limits import RuleLimits
 from ganvas.tables.rules.together import Together
 from ganvas.tables.spec import TableSpec
-from ganvas.tables.where import Allowed, Term, allowed, parse, typed
+from ganvas.tables.terms import Term, parse
+from ganvas.tables.where import Allowed, allowed, typed
 
 if TYPE_CHECKING:
     import pandas as pd

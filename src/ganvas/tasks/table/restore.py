@@ -19,8 +19,10 @@ from ganvas.tables.adapt import adapted
 from ganvas.tables.columns import Column
 from ganvas.tables.limits import Both
 from ganvas.tables.rows import constant_of
-from ganvas.tables.rules.completing import Full, Partial, empty, joined
+from ganvas.tables.rules.completing import Partial
 from ganvas.tables.rules.looked_up import Backwards
+from ganvas.tables.rules.mending import Full, mend
+from ganvas.tables.rules.solving import empty, joined
 from ganvas.tables.spec import TableSpec
 from ganvas.tasks.table.detect import unquoted
 
@@ -266,7 +268,7 @@ class Restorer:
             guess = _guess(columns[name], [full.frame[name] for full in fillings])
             frame[name] = joined(columns[name], known, partial.frame[name], guess)
         full = Full(frame, {}, np.zeros(len(partial), bool), {})
-        partial.mend(full)
+        mend(partial, full)
         if len(rows := np.flatnonzero(full.bad)):
             some = [filling.take(rows) for filling in fillings]
             away = np.stack([_away(columns, frame, rows, filling.frame) for filling in some])

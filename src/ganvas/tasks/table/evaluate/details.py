@@ -18,7 +18,7 @@ from ganvas.core.run import Run
 from ganvas.core.text import one_line
 from ganvas.tables.columns import Column
 from ganvas.tasks.table.evaluate import shapes, sound
-from ganvas.tasks.table.evaluate.measure import Found, Sides
+from ganvas.tasks.table.evaluate.sides import Found, Sides
 
 FILE = "table.json"
 BYTES = 20_000_000

@@ -20,8 +20,9 @@ from ganvas.metrics.figures import NO_EXTRACTOR, Figure, Protocol
 from ganvas.report import page
 from ganvas.tables.data import DataConfig, TableData
 from ganvas.tasks.table.evaluate import details, experts, source
-from ganvas.tasks.table.evaluate.measure import Found, Sides, measure
+from ganvas.tasks.table.evaluate.measure import measure
 from ganvas.tasks.table.evaluate.metrics import METRICS, choose
+from ganvas.tasks.table.evaluate.sides import Found, Sides
 from ganvas.tasks.table.model import TableModel, load
 from ganvas.training.evaluate import Options, data_of, into_card, trained_on
 
