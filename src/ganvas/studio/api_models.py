@@ -133,7 +133,7 @@ def of_pictures(app: FastAPI, studio: Studio) -> None:
         def arguments(content: bytes) -> dict[str, Any]:
             return {"path": path, "ability": "judge", "content": content, "data": str(studio.data)}
 
-        verdict = await _on_body(studio.worker, request, arguments)
+        verdict = await on_body(studio.worker, request, arguments)
         verdict["nearest"] = [_data_url(x) for x in verdict["nearest"]]
         return {**verdict, "picture": _data_url(verdict["picture"]), "heat": _data_url(verdict["heat"])}
 
@@ -166,7 +166,7 @@ def of_pictures(app: FastAPI, studio: Studio) -> None:
             holes = content[cut:] if mask else None
             return {"path": path, "ability": "apply", "content": content[:cut], "to": to.lower(), "mask": holes}
 
-        result = await _on_body(studio.long, request, arguments)
+        result = await on_body(studio.long, request, arguments)
         return {**result, "before": _data_url(result["before"]), "after": _data_url(result["after"])}
 
 
@@ -218,7 +218,7 @@ def _use(studio: Studio, name: str, ability: str, **arguments: Any) -> bytes:
     return studio.worker.call("use", path=studio.model(name), ability=ability, **arguments)
 
 
-async def _on_body(worker: Worker, request: Request, arguments: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
+async def on_body(worker: Worker, request: Request, arguments: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
     """Apply a model to the picture in a request's body; `arguments` makes those of `requests.use` from it."""
     content = await request.body()  # before taking a slot, so that slow senders do not block others
     with worker.slot():

@@ -20,10 +20,10 @@ from ganvas import api
 from ganvas.api import RECIPES
 from ganvas.core import config as cf
 from ganvas.core.errors import UserError
-from ganvas.core.files import read_bytes
+from ganvas.core.files import parse_json, read_bytes
 from ganvas.core.run import Run
 from ganvas.studio import stopping
-from ganvas.studio.index import RunNotFound, files, part_of, section, settings, task_of, text
+from ganvas.studio.index import RunNotFound, as_json, files, part_of, section, settings, task_of, text
 from ganvas.studio.jobs import FIXED
 from ganvas.studio.live import Cursor
 from ganvas.studio.state import Name, Studio, failures
@@ -34,6 +34,7 @@ from ganvas.training.losses import LOSSES
 VIEWERS = 200  # connections for live events at once
 LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # no proxy may buffer events
 SHEET = 200_000_000  # bytes of a sheet of pictures, at most
+FIGURES = 10_000_000  # bytes of a preview as JSON, at most
 LOG = logging.getLogger("ganvas.studio")
 
 
@@ -74,17 +75,18 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
                 raise
             return {"name": name, "begun": False, "job": job}
         card = settings(opened)
+        part = part_of(task_of(card))
         return {
             **studio.runs.summary(name),
             "begun": True,
-            "part": part_of(task_of(card)).shown(),
+            "part": part.shown(),
             "files": files(opened),
             "settings": {key: section(card, key) for key in SECTIONS},
             "other": text(card.get("other_name")) or None,
             "licence": text(card.get("licence")) or None,
             "remarks": remarks(opened, card),
             "report": opened.report.is_file(),
-            "reals": (opened.samples / "reals.png").is_file(),
+            "reals": (opened.samples / f"reals{part.suffix}").is_file(),
             "guess": getattr(LOSSES.get(str(section(card, "task").get("loss"))), "guess", None),
             "games": studio.games.all(name),
             "job": job,
@@ -100,17 +102,22 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
 def of_files(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/runs/{name}/samples/{file}", responses=failures(404))
     def picture(
-        name: Name, file: Annotated[str, Field(pattern=r"^(reals|fakes_init|fakes_\d{1,9})\.png$")]
+        name: Name, file: Annotated[str, Field(pattern=r"^(reals|fakes_init|fakes_\d{1,9})\.(png|json)$")]
     ) -> Response:
-        """A sheet of pictures."""
+        """A preview: a sheet of pictures, or figures of samples as JSON."""
         path = studio.runs.run(name).samples / file
+        is_picture, figures = path.suffix == ".png", None
         try:
-            content = b"" if path.is_symlink() else read_bytes(path, SHEET)
-        except UserError:
+            content = b"" if path.is_symlink() else read_bytes(path, SHEET if is_picture else FIGURES)
+            figures = None if is_picture else as_json(parse_json(content))
+        except (UserError, ValueError):
             content = b""
         if not content:
-            return JSONResponse({"detail": "There is no such picture."}, 404)
-        return Response(content, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
+            return JSONResponse({"detail": "There is no such preview."}, 404)
+        headers = {"cache-control": "private, max-age=3600"}
+        if is_picture:
+            return Response(content, media_type="image/png", headers=headers)
+        return JSONResponse(figures, headers=headers)
 
     @app.get("/api/runs/{name}/report", responses=failures(404))
     def report(name: Name) -> Response:

@@ -24,7 +24,6 @@ from ganvas.tasks.table import network, standing, usual
 from ganvas.tasks.table.network import Generator
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
-from ganvas.training.studio import Part
 from ganvas.training.task import SHOWN, Task
 
 LOOKED_AT = 4_000  # rows of a check
@@ -56,7 +55,7 @@ class TableTask(Task):
     report = Later("ganvas.tasks.table.report:PART")
     quantities = Later("ganvas.tasks.table.standing:QUANTITIES")
     shown = {"nll": ("-log p", ".3f"), **SHOWN}  # noqa: RUF012
-    studio = Part("table")
+    studio = Later("ganvas.tasks.table.studio:PART")
     checks = "likelihood"
     usage = "draws rows of a table: ganvas sample RUN"
     next_steps = (("Draw rows; the same seed gives the same rows again:", ("sample", "{place}", "--count", "1000")),)
