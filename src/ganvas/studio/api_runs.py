@@ -24,7 +24,7 @@ from ganvas.core.files import parse_json, read_bytes
 from ganvas.core.run import Run
 from ganvas.studio import stopping
 from ganvas.studio.index import RunNotFound, as_json, files, part_of, section, settings, task_of, text
-from ganvas.studio.jobs import FIXED
+from ganvas.studio.jobs import fixed
 from ganvas.studio.live import Cursor
 from ganvas.studio.state import Name, Studio, failures
 from ganvas.studio.worker import Busy
@@ -38,15 +38,16 @@ FIGURES = 10_000_000  # bytes of a preview as JSON, at most
 LOG = logging.getLogger("ganvas.studio")
 
 
+Settings = dict[Annotated[str, Field(max_length=200)], Annotated[str, Field(max_length=200)]]
+
+
 class Start(BaseModel):
     """A training to begin."""
 
     recipe: str = Field(max_length=60)
     data: str = Field(default="", max_length=400)
     to: str = Field(default="", max_length=400)
-    settings: dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=200)]] = Field(
-        default={}, max_length=60
-    )
+    settings: Settings = Field(default={}, max_length=500)
 
 
 class Longer(BaseModel):
@@ -235,8 +236,8 @@ def _sources(studio: Studio, body: Start) -> tuple[str | None, str | None]:
     """Both sets of data of a requested training, checked. Raises UserError where one may not be read."""
     if body.recipe not in RECIPES:
         raise UserError(f"There is no recipe '{body.recipe[:60]}'.")
-    for key in (*FIXED, "from"):
-        if key in body.settings:
+    for key in body.settings:
+        if key in fixed(RECIPES[body.recipe]()) or key == "from" or "=" in key or key.startswith("-"):
             raise UserError(f"{key} cannot be set here.")
     data, to = (studio.source(text) if text else None for text in (body.data, body.to))
     return data, to
@@ -246,20 +247,22 @@ def _sources(studio: Studio, body: Start) -> tuple[str | None, str | None]:
 def _recipe_row(name: str) -> dict[str, Any]:
     experiment = RECIPES[name]()
     card = inspect.getdoc(RECIPES[name]) or ""
+    shown = part_of(experiment.kind.name)
     rows: list[dict[str, Any]] = []
+    hidden = fixed(experiment) | set(getattr(experiment.data, "families", {}).values())
     for part in SECTIONS:
         config = getattr(experiment, part)
         for field in dataclasses.fields(config):
             value, meta = getattr(config, field.name), field.metadata
-            if field.name in FIXED:
+            if field.name in hidden:
                 continue
-            shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+            told = ",".join(map(str, value)) if isinstance(value, tuple) else value
             kind = getattr(cf.types_of(config)[field.name], "__name__", "list")
             rows.append(
                 {
                     "section": part,
                     "name": field.name.rstrip("_"),
-                    "value": str(shown).lower() if isinstance(shown, bool) else shown,
+                    "value": str(told).lower() if isinstance(told, bool) else told,
                     "kind": kind,
                     "help": meta.get("help", ""),
                     "choices": list(meta.get("choices") or []),
@@ -270,7 +273,10 @@ def _recipe_row(name: str) -> dict[str, Any]:
         "about": card.splitlines()[0],
         "card": card,
         "task": experiment.kind.name,
-        "two_sources": part_of(experiment.kind.name).two_sources,
+        "two_sources": shown.two_sources,
+        "samples": shown.samples,
+        "source": list(shown.source),
+        "check": shown.address(shown.check),
         "needs_data": not experiment.data.source,
         "settings": rows,
     }

@@ -12,7 +12,7 @@ from ganvas.core import registry, seeds
 from ganvas.core.errors import UserError
 from ganvas.core.model import task_name
 from ganvas.core.progress import last
-from ganvas.studio import places
+from ganvas.studio import jobs, places
 from ganvas.studio.index import part_of
 from ganvas.studio.models_cache import load
 from ganvas.training.forecast import Trial
@@ -63,8 +63,21 @@ def latents(dim: int, count: int) -> bytes:
     return seeds.latents(range(count), dim).numpy().astype("<f4").tobytes()
 
 
-def check_data(place: str, out: str) -> dict[str, Any]:
-    """The result of a check of a folder, and a sheet of pictures as they would be cut."""
+def check_data(place: str, out: str, settings: dict[str, str]) -> dict[str, Any]:
+    """The result of a check of a folder, and a sheet of pictures as they would be cut; or of what another task takes.
+
+    The latter has `script`, which shows it, and `recipe`, which trains on it.
+
+    Raises:
+        UserError: it cannot be read, or a setting is none.
+    """
+    task = next((t for t in registry.importable() if t.check_data is not None and t.Data.takes(place)), None)
+    if task is not None:
+        if paths := [key for key in settings if key in (*jobs.FIXED, *getattr(task.Data, "places", ()))]:
+            raise UserError(f"{paths[0]} cannot be set here.")
+        _, found = last(task.check_data(place, settings))
+        part, recipe = part_of(task.name), next(name for name, make in api.RECIPES.items() if make().kind is task)
+        return {**found, "script": part.address(part.check), "recipe": recipe, "samples": part.samples}
     checked = last(api.check_data(place, Path(out)))
     report = checked.to_dict()
     sheet = checked.preview.read_bytes() if checked.preview is not None else None
