@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import functools
 
+import pandas  # noqa: F401  # for models of tables
+import pyarrow.parquet  # noqa: F401
 import torch
 
 from ganvas.images.data import survey

@@ -12,7 +12,7 @@ from ganvas.core import registry, seeds
 from ganvas.core.errors import UserError
 from ganvas.core.model import task_name
 from ganvas.core.progress import last
-from ganvas.studio import jobs, places
+from ganvas.studio import places
 from ganvas.studio.index import part_of
 from ganvas.studio.models_cache import load
 from ganvas.training.forecast import Trial
@@ -73,7 +73,7 @@ def check_data(place: str, out: str, settings: dict[str, str]) -> dict[str, Any]
     """
     task = next((t for t in registry.importable() if t.check_data is not None and t.Data.takes(place)), None)
     if task is not None:
-        if paths := [key for key in settings if key in (*jobs.FIXED, *getattr(task.Data, "places", ()))]:
+        if paths := [key for key in settings if key in getattr(task.Data, "places", ())]:
             raise UserError(f"{paths[0]} cannot be set here.")
         _, found = last(task.check_data(place, settings))
         part, recipe = part_of(task.name), next(name for name, make in api.RECIPES.items() if make().kind is task)

@@ -68,6 +68,7 @@ class TableTask(Task):
     ) -> None:
         super().__init__(generator, discriminator, spec, config, network)
         self.column_of = torch.tensor([i for i, column in enumerate(spec.learned) for _ in column.sizes])  # of a token
+        self.judges = False  # has the discriminator learned anything by now?
         self.state = {"best_nll": torch.tensor(UNKNOWN), **self._weights(generator)}
 
     @staticmethod
@@ -84,6 +85,7 @@ class TableTask(Task):
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
         if not self.contests(batch):
             return None
+        self.judges = True
         self.generator.eval()
         self.fake, _ = self.generator.draw(self.noise(batch), rare=True)
         self.generator.train()
@@ -119,6 +121,8 @@ class TableTask(Task):
         return ((order <= limit) & (some < self.config.conditions))[:, self.column_of]
 
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
+        if not self.judges:  # the contest is yet to come
+            return {}
         drawing = (generator or self.generator).eval()
         assert isinstance(drawing, Generator)
         fake, _ = drawing.draw(self.noise(batch), rare=True)
@@ -127,7 +131,8 @@ class TableTask(Task):
         return dict(zip(("real", "fake"), losses.accuracy(self.loss, *logits), strict=True))
 
     def check(self, generator: nn.Module, batches: Batches, preview: object) -> dict[str, float]:
-        """-log of the probability of training and of held-out rows, a row's mean, and the discriminator's accuracy."""
+        """-log of the probability of training and of held-out rows, a row's mean; in the contest also the
+        discriminator's accuracy."""
         assert isinstance(generator, Generator)
         figures = {}
         for name, batch in (("nll", batches.held_out(LOOKED_AT)), ("nll_train", batches.seen(LOOKED_AT))):

@@ -98,18 +98,18 @@ export function columnChart(real, drawn, n, m) {
 
 /** A few columns without words, for a card. */
 export function sketch(columns) {
-  const high = 50;
+  const high = 80;
   const charts = columns.slice(0, 6).map(({ shares }, i) => {
     const top = Math.max(...shares, 1e-9),
       wide = 140 / shares.length,
       x = 10 + 160 * (i % 2),
-      y = 18 + 62 * Math.floor(i / 2);
+      y = 15 + 100 * Math.floor(i / 2);
     return shares.map((share, j) => {
       const tall = (high * share) / top;
       return s('rect', { x: x + j * wide, y: y + high - tall, width: Math.max(0.5, wide - 1), height: tall });
     });
   });
-  return s('svg', { viewBox: '0 0 320 220', class: 'sketch', 'aria-hidden': 'true' }, charts.flat());
+  return s('svg', { viewBox: '0 0 320 320', class: 'sketch', 'aria-hidden': 'true' }, charts.flat());
 }
 
 /** The table of two columns as heat maps of real and of drawn rows. */

@@ -191,7 +191,8 @@ def _given(model: TableModel, content: bytes) -> Iterator[tuple[pd.DataFrame, bo
                 raise UserError("There are no rows below the line of names.")
             yield raw, more
         except UserError as error:
-            raise UserError(str(error).replace(str(path), "What you gave")) from error
+            text = str(error).replace(str(path), "What you gave").replace(path.name, "What you gave")
+            raise UserError(text) from error
 
 
 def _first(portions: Iterator[pd.DataFrame]) -> tuple[pd.DataFrame, bool]:
