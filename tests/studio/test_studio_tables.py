@@ -35,7 +35,7 @@ def rows(count: int = 600) -> Any:
     random = np.random.default_rng(0)
     plan = random.choice(3, count, p=[0.6, 0.3, 0.1])
     days = np.datetime64("2025-01-01") + random.integers(0, 365, count)
-    paid = np.where(random.random(count) < 0.1, None, np.where(plan > 0, "yes", "no"))
+    paid = [None if x < 0.1 else "yes" if p else "no" for x, p in zip(random.random(count), plan, strict=True)]
     price = np.round(random.gamma(4, 10, count) + 100 * plan, 2)
     entries = {"id": np.arange(count), PLAN: np.array(NAMES)[plan], "price": price, "day": days, "paid": paid}
     return pd.DataFrame(entries)

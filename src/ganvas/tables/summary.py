@@ -97,6 +97,8 @@ def _values(column: Column, most: int) -> Bins:
     if column.order:
         place = {text: i for i, text in enumerate(column.order)}
         order.sort(key=lambda i: place.get(part.values[i], len(place)))
+    elif column.type in ("int", "float"):
+        order.sort(key=lambda i: float(part.values[i]))
     values = tuple(part.values[i] for i in order)
     left = len(part.values) - len(values)
     rest = f"{left:,} other values" if left > 1 else "other values"

@@ -5,7 +5,7 @@ const WIDE = 320, // of a column's chart, in its own units
   HIGH = 96,
   SPIKE = 2.5, // times the next highest bar: a higher one is cut
   SIDE = 200, // of a heat map
-  LONG = 14, // characters of a label there
+  LONG = 16, // characters of a label there
   LETTER = 6.6; // width of one
 
 const sum = (values) => values.reduce((a, b) => a + b, 0);
