@@ -74,12 +74,15 @@ def remarks(rows: Rows, checks: Rows) -> list[tuple[str, str]]:
     best = min(checks, key=lambda check: check["nll"])  # whose weights are kept: see `task.finish`
     between, kept = gap(last), gap(best)
     if kept >= WIDE:
+        which = "" if best is last else f"With the weights that are kept, from after {best['images']:,.0f} rows, "
         text = (
-            f"-log p is {best['nll']:.2f} on held-out rows and {best['nll_train']:.2f} on training rows: "
+            f"{which}-log p is {best['nll']:.2f} on held-out rows and {best['nll_train']:.2f} on training rows: "
             f"{by_heart(kept)}."
         )
-        advice = " A shorter training, more rows or a larger dropout= help." if kept >= TOO_WIDE else ""
-        found.append((3 if kept >= TOO_WIDE else 1, "It learns rows by heart.", text + advice))
+        much = kept >= TOO_WIDE
+        advice = " A shorter training, more rows or a larger dropout= help." if much else ""
+        short = "It learns rows by heart." if much else "It begins to learn rows by heart."
+        found.append((3 if much else 1, short, text + advice))
     elif between >= WIDE:
         text = (
             f"-log p is {last['nll']:.2f} on held-out rows and {last['nll_train']:.2f} on training rows by now: "
