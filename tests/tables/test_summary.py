@@ -25,6 +25,7 @@ def frame(count: int = 3_000) -> Any:
             "code": random.choice(list("abcdefghijklmnop"), count),
             "day": days,
             "at": days + pd.to_timedelta(random.integers(0, 86_400, count), "s"),
+            "paid": pd.Series(random.choice(["yes", "no"], count)).mask(random.random(count) < 0.2),
             "some": np.where(random.random(count) < 0.3, np.nan, random.integers(0, 4, count)),
         }
     )
@@ -39,7 +40,8 @@ def test_rows_in_bins() -> None:
         assert len(column["labels"]) == len(column["shares"])
         assert sum(column["shares"]) + column["missing"] == pytest.approx(1, abs=1e-3)
     assert by_name["code"]["labels"][-1] == "7 other values"
-    assert by_name["some"]["missing"] == pytest.approx(table["some"].isna().mean(), abs=1e-4)
+    for name in ("paid", "some"):
+        assert by_name[name]["missing"] == pytest.approx(table[name].isna().mean(), abs=1e-4)
     even = np.array(by_name["age"]["shares"][1:-2])
     assert even.max() < 1.6 * even.min()  # whole numbers: each bar has equally many of them
     assert by_name["pay"]["shares"][0] < 0.2  # of a long tail no bar has nearly all
@@ -49,7 +51,7 @@ def test_rows_in_bins() -> None:
     pair = next(p for p in found["pairs"] if p["of"] == [0, 2])
     assert np.array(pair["table"]).shape == (len(found["sides"]["0"]), len(found["sides"]["2"]))
     assert np.array(pair["table"]).sum() == pytest.approx(1, abs=1e-3)
-    assert len(found["pairs"]) == 15
+    assert len(found["pairs"]) == 21
 
 
 def test_drawn_rows_have_the_bins_of_the_real_ones() -> None:
