@@ -80,6 +80,7 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
         return {
             **studio.runs.summary(name),
             "begun": True,
+            "place": f"{studio.root.name}/{name}",
             "part": part.shown(),
             "files": files(opened),
             "settings": {key: section(card, key) for key in SECTIONS},

@@ -77,6 +77,7 @@ def check_data(place: str, out: str, settings: dict[str, str]) -> dict[str, Any]
             raise UserError(f"{paths[0]} cannot be set here.")
         _, found = last(task.check_data(place, settings))
         part, recipe = part_of(task.name), next(name for name, make in api.RECIPES.items() if make().kind is task)
+        found = {key: value for key, value in found.items() if key != "source"}  # which is a whole path
         return {**found, "script": part.address(part.check), "recipe": recipe, "samples": part.samples}
     checked = last(api.check_data(place, Path(out)))
     report = checked.to_dict()

@@ -83,7 +83,7 @@ export async function page(place, name) {
         {},
         `Of rows like those of the training at most ${percent(+alarm.value, 1)} are called odd. The marked cell is where it shows most. Each row was compared with ${whole(found.compared)} held-out rows.`,
       ),
-      more(found, `ganvas detect runs/${name} FILE --out odd.csv`),
+      more(found, `ganvas detect ${run.place} FILE --out odd.csv`),
       h('.row', {}, h('label', { for: 'all' }, all, 'Show all rows, as they came')),
       odd.length ? null : h('p', {}, 'None of these rows is odd.'),
       table.element,
@@ -113,7 +113,7 @@ export async function page(place, name) {
     return [
       h('h2', { tabindex: -1 }, `${whole(found.filled.length)} empty cells filled`),
       h('p.soft', {}, `Values that are probable beside the row’s others, ${times.value} times.${left}`),
-      more(found, `ganvas restore runs/${name} FILE --times ${times.value}`),
+      more(found, `ganvas restore ${run.place} FILE --times ${times.value}`),
       h(
         '.row',
         {},

@@ -106,7 +106,7 @@ export async function page(place, name) {
   /** The same on the command line. */
   function told() {
     const asked = request();
-    const parts = ['ganvas', 'sample', word(`runs/${name}`), '--count', asked.count, '--seed', asked.seed];
+    const parts = ['ganvas', 'sample', word(run.place), '--count', asked.count, '--seed', asked.seed];
     if (asked.where.trim()) parts.push('--where', word(asked.where));
     command.textContent = [...parts, '--out', 'rows.csv'].join(' ');
   }
