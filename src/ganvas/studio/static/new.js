@@ -95,9 +95,9 @@ export async function newTraining(place, _, query) {
     const own = new Set(recipe.settings.filter(({ section }) => section === 'data').map((entry) => entry.name));
     const settings = Object.entries(asked.settings).filter(([name]) => own.has(name) || kinds.has(name));
     message.textContent = 'It is looked at …';
+    const { report, sentence } = await import(recipe.check);
     try {
       const checked = await post('/api/data/check', { path: asked.data, settings: Object.fromEntries(settings) });
-      const { report } = await import(recipe.check);
       if (!isNewest()) return;
       message.replaceChildren();
       looked.replaceChildren(
@@ -109,7 +109,7 @@ export async function newTraining(place, _, query) {
       looked.hidden = false;
       looked.scrollIntoView({ block: 'nearest' });
     } catch (error) {
-      if (isNewest()) showError(error);
+      if (isNewest()) showError(new Error(sentence(error.message)));
     }
   }
   const showError = (error) => message.replaceChildren(h('span.error', { role: 'alert' }, error.message));

@@ -10,6 +10,9 @@ const TEXTS = {
   skip: 'skip (left out)',
 };
 
+/** An error for the page: what the command line names by an option is a setting here. */
+export const sentence = (text) => text.replace('with --table NAME', 'in the setting "table", below "All settings"');
+
 /**
  * The result as elements; what was read of `path`.
  * @param kinds settings column.NAME that are set here, if they can be; `changed()` is called when one is
