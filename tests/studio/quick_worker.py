@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import functools
 
+import pandas  # noqa: F401  # for models of tables
+import pyarrow.parquet  # noqa: F401
+
 from ganvas.images.data import survey
 from ganvas.metrics import two_sample
 from ganvas.studio import requests  # noqa: F401  # with torch and all tasks

@@ -115,8 +115,10 @@ def test_what_is_no_table_is_refused(shop: Path) -> None:
     with pytest.raises(UserError, match=r"There is no file .*gone\.db"):
         data(f"sqlite:///{shop.parent}/gone.db", table="orders")
     assert not (shop.parent / "gone.db").exists()
-    with pytest.raises(UserError, match="is no CSV file but a database of SQLite: name it as sqlite:///"):
-        data(str(shop))
+    odd = shop.parent / "a?b.db"
+    odd.write_bytes(shop.read_bytes())
+    with pytest.raises(UserError, match="rename it"):
+        data(str(odd), table="orders")
     with pytest.raises(UserError, match="no address of a database"):
         data("klingon://host/db", table="x")
     (shop.parent / "words.db").write_text("no database " * 500)

@@ -26,7 +26,7 @@ def evaluate(
     to: str | None = None,
     force: Force = False,
 ) -> int:
-    """Measure how good generated pictures are; each figure stands beside the one that real images get (the floor).
+    """Measure how good generated pictures or rows are; each figure stands beside what real ones get (the floor).
 
     A model that mends pictures is judged on held-out ones that are damaged anew, beside what costs nothing; one that
     turns pictures into another kind by how like that kind they are, and what of the input they keep.
@@ -40,15 +40,15 @@ def evaluate(
     extractor
         digits, efficientnet-lite0, pixels, or a TorchScript or ONNX file with Inception (only that gives FID).
     count
-        Pictures to draw for each repeat.
+        Pictures or rows to draw for each repeat.
     split
-        The real images to compare with: held-out or train.
+        The real images or rows to compare with: held-out or train.
     seed
-        Of the first picture.
+        Of the first picture or row.
     repeats
-        How often, each time with new pictures; the spread is over these.
+        How often, each time with new pictures or rows; the spread is over these.
     data
-        The real images, where they are not those that the model was trained on.
+        The real images or rows, where they are not those that the model was trained on.
     out
         A folder for the sheets of pictures; without it evaluation/ in the run's folder.
     time_limit
@@ -105,10 +105,13 @@ def compare(*sources: Path) -> int:
 
     if len(sources) < 2:
         raise UserError("Name two runs or more to compare.")
+    noun = "samples"
     for source in sources:
         name = models.task_of(source)
-        if name in registry.names() and (reason := registry.find(name).not_compared):
-            raise UserError(f"{source} {reason}")
+        if name in registry.names():
+            noun = registry.find(name).Spec.noun
+            if reason := registry.find(name).not_compared:
+                raise UserError(f"{source} {reason}")
     newest = [{f.metric: f for f in fg.figures_of(source)} for source in sources]
     for sentence in (f"{source}/{remark}" for source in sources for remark in Run(source).remarks()):
         say(f"ganvas: {sentence}", error=True)
@@ -119,7 +122,7 @@ def compare(*sources: Path) -> int:
         for other in newest[1:]:
             fg.compare(newest[0][name], other[name])
     names = [source.name for source in sources]
-    Console().print(comparison(names, [[of_run[name] for of_run in newest] for name in shared]))
+    Console().print(comparison(names, f"real {noun}", [[of_run[name] for of_run in newest] for name in shared]))
     for source, of_run in zip(sources, newest, strict=True):
         for line in not_measured((of_run[name].title, of_run[name].note) for name in shared):
             say(f"{source.name}: {line}")

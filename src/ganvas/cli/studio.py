@@ -29,7 +29,7 @@ def studio(
     runs
         The folder of the runs.
     data
-        The folder whose pictures may be looked at and trained on.
+        The folder whose pictures and tables may be looked at and trained on.
     host
         The address to listen at; 0.0.0.0 for all of this machine's.
     port

@@ -111,11 +111,11 @@ def _accuracy(figure: Figure) -> str:
     )
 
 
-def comparison(names: list[str], rows: list[list[Figure]]) -> Table:
-    """A column a run, a line a metric."""
+def comparison(names: list[str], real: str, rows: list[list[Figure]]) -> Table:
+    """A column a run, a line a metric; `real`: the title of the floor's."""
     table = Table(box=None, pad_edge=False)
     table.add_column("metric")
-    for name in [*names, "real images"]:
+    for name in [*names, real]:
         table.add_column(Text(one_line(name)), justify="right")
     for figures in rows:
         cells = [spread(f.value, f.spread, f.share) for f in figures]

@@ -46,6 +46,7 @@ class Part:
     before: str = "Before the training"  # below the first preview
     empty: str = ""  # a sentence shown while there is no preview; if empty, there is no section then
     samples: str = "samples"  # what is generated
+    seen: str = "images"  # what the training sees
     shape: Mapping[str, str] = field(default_factory=dict)  # entries of the card's 'spec' and their titles; none: all
 
 
@@ -87,7 +88,7 @@ def write(run: Run) -> None:
         remarks=run.remarks(),
         steps=_steps(run, card, task),
         settings=_settings(run, card, part),
-        **_status(card, rows),
+        **_status(card, rows, part.seen),
     )
     write_whole(run.report, page + "\n")
 
@@ -145,19 +146,19 @@ def _task(card: dict[str, Any]) -> type[Task] | None:
         return None
 
 
-def _status(card: dict[str, Any], rows: Rows) -> dict[str, Any]:
+def _status(card: dict[str, Any], rows: Rows, noun: str) -> dict[str, Any]:
     """The progress of the run: a sentence, a share in percent (None: not known), and numbers by title."""
     last = rows[-1] if rows else {"images": 0}
     seen, total = last["images"], number(group(card, "training"), "images") or 0
-    tiles, state, share = {"images seen": f"{seen:,.0f}"}, "", None
+    tiles, state, share = {f"{noun} seen": f"{seen:,.0f}"}, "", None
     if total > 0:
-        tiles["images seen"] += f" of {total:,.0f}"
+        tiles[f"{noun} seen"] += f" of {total:,.0f}"
         share = min(100, math.floor(100 * seen / total))
         state = "This run is complete." if share == 100 else f"{share}% of the run is done."
     forms: dict[str, tuple[str, Callable[[float], str]]] = {
         "epoch": ("epochs", "{:,.4g}".format),
         "seconds": ("training time", _duration),
-        "images_per_second": ("images a second", "{:,.0f}".format),
+        "images_per_second": (f"{noun} a second", "{:,.0f}".format),
     }
     for key, (title, form) in forms.items():
         if (value := number(last, key)) is not None:
@@ -170,7 +171,7 @@ def _film(run: Run, part: Part) -> list[Shown]:
     """The previews over time, the oldest first; the page has a slider, and without scripts shows them all."""
     film: list[Shown] = []
     for seen, path in _spread(next(filter(None, map(run.previews, SHOWN)), [])):
-        when = f"After {seen:,} images" if seen else "After fewer than 1,000 images"
+        when = f"After {seen:,} {part.seen}" if seen else f"After fewer than 1,000 {part.seen}"
         if path.stem == "fakes_init":
             when = part.before
         if (image := _image(path)) is not None:

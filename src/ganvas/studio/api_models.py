@@ -15,11 +15,13 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
+from ganvas.core import registry
 from ganvas.core.errors import UserError
 from ganvas.core.files import make_folder
 from ganvas.images import decode
 from ganvas.images.data import DATASETS, listing, npz
 from ganvas.studio import places
+from ganvas.studio.api_runs import Settings
 from ganvas.studio.games import PICTURES
 from ganvas.studio.places import is_utf8
 from ganvas.studio.security import BYTES
@@ -66,9 +68,10 @@ class Answers(BaseModel):
 
 
 class Folder(BaseModel):
-    """A place below the data folder."""
+    """A place below the data folder, and settings of how to read it, for data that are no pictures."""
 
     path: str = Field(default="", max_length=400)
+    settings: Settings = Field(default={}, max_length=500)
 
 
 def of_models(app: FastAPI, studio: Studio) -> None:
@@ -133,7 +136,7 @@ def of_pictures(app: FastAPI, studio: Studio) -> None:
         def arguments(content: bytes) -> dict[str, Any]:
             return {"path": path, "ability": "judge", "content": content, "data": str(studio.data)}
 
-        verdict = await _on_body(studio.worker, request, arguments)
+        verdict = await on_body(studio.worker, request, arguments)
         verdict["nearest"] = [_data_url(x) for x in verdict["nearest"]]
         return {**verdict, "picture": _data_url(verdict["picture"]), "heat": _data_url(verdict["heat"])}
 
@@ -166,14 +169,14 @@ def of_pictures(app: FastAPI, studio: Studio) -> None:
             holes = content[cut:] if mask else None
             return {"path": path, "ability": "apply", "content": content[:cut], "to": to.lower(), "mask": holes}
 
-        result = await _on_body(studio.long, request, arguments)
+        result = await on_body(studio.long, request, arguments)
         return {**result, "before": _data_url(result["before"]), "after": _data_url(result["after"])}
 
 
 def of_data(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/data", responses=failures(400, 429, 503))
     def folder(path: Annotated[str, Query(max_length=400)] = "") -> dict[str, Any]:
-        """The content of a folder: sub-folders and archives, and the number of pictures."""
+        """The content of a folder: sub-folders, archives and tables, and the number of pictures."""
         place = places.inside(studio.data, path)
         entries, count = [], 0
         if place.is_dir():
@@ -184,7 +187,8 @@ def of_data(app: FastAPI, studio: Studio) -> None:
                     entry_path = Path(entry.path)
                     if places.leads_out(studio.data, entry.path):
                         continue
-                    if entry.is_dir() or listing.is_archive(entry_path) or npz.is_numpy(entry_path):
+                    known = listing.is_archive(entry_path) or npz.is_numpy(entry_path) or _is_taken(entry.path)
+                    if entry.is_dir() or known:
                         entries.append({"name": entry.name, "folder": entry.is_dir()})
                     count += entry_path.suffix.lower() in decode.SUFFIXES
             except OSError as error:
@@ -202,15 +206,20 @@ def of_data(app: FastAPI, studio: Studio) -> None:
 
     @app.post("/api/data/check", responses=failures(400, 429, 503))
     def check(body: Folder) -> dict[str, Any]:
-        """What a check of a folder finds, and how its pictures would be cut."""
+        """What a check of a folder finds, and how its pictures would be cut; or what a check of a table finds."""
         place = studio.source(body.path)
         out = studio.home / f"check-{secrets.token_hex(8)}.png"
         make_folder(out.parent)
         try:
-            result = studio.tries.call("check_data", 600, place=place, out=str(out))
+            result = studio.tries.call("check_data", 600, place=place, out=str(out), settings=body.settings)
         finally:
             out.unlink(missing_ok=True)
         return {**result, "sheet": _data_url(result["sheet"]) if result.get("sheet") else None}
+
+
+def _is_taken(path: str) -> bool:
+    """Does a task other than those of pictures take this file, by its name?"""
+    return any(task.check_data is not None and task.Data.takes(path) for task in registry.importable())
 
 
 def _use(studio: Studio, name: str, ability: str, **arguments: Any) -> bytes:
@@ -218,7 +227,7 @@ def _use(studio: Studio, name: str, ability: str, **arguments: Any) -> bytes:
     return studio.worker.call("use", path=studio.model(name), ability=ability, **arguments)
 
 
-async def _on_body(worker: Worker, request: Request, arguments: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
+async def on_body(worker: Worker, request: Request, arguments: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
     """Apply a model to the picture in a request's body; `arguments` makes those of `requests.use` from it."""
     content = await request.body()  # before taking a slot, so that slow senders do not block others
     with worker.slot():

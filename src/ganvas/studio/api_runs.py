@@ -20,11 +20,11 @@ from ganvas import api
 from ganvas.api import RECIPES
 from ganvas.core import config as cf
 from ganvas.core.errors import UserError
-from ganvas.core.files import read_bytes
+from ganvas.core.files import parse_json, read_bytes
 from ganvas.core.run import Run
 from ganvas.studio import stopping
-from ganvas.studio.index import RunNotFound, files, part_of, section, settings, task_of, text
-from ganvas.studio.jobs import FIXED
+from ganvas.studio.index import RunNotFound, as_json, files, part_of, section, settings, task_of, text
+from ganvas.studio.jobs import fixed
 from ganvas.studio.live import Cursor
 from ganvas.studio.state import Name, Studio, failures
 from ganvas.studio.worker import Busy
@@ -34,7 +34,11 @@ from ganvas.training.losses import LOSSES
 VIEWERS = 200  # connections for live events at once
 LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # no proxy may buffer events
 SHEET = 200_000_000  # bytes of a sheet of pictures, at most
+FIGURES = 10_000_000  # bytes of a preview as JSON, at most
 LOG = logging.getLogger("ganvas.studio")
+
+
+Settings = dict[Annotated[str, Field(max_length=200)], Annotated[str, Field(max_length=200)]]
 
 
 class Start(BaseModel):
@@ -43,9 +47,7 @@ class Start(BaseModel):
     recipe: str = Field(max_length=60)
     data: str = Field(default="", max_length=400)
     to: str = Field(default="", max_length=400)
-    settings: dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=200)]] = Field(
-        default={}, max_length=60
-    )
+    settings: Settings = Field(default={}, max_length=500)
 
 
 class Longer(BaseModel):
@@ -74,17 +76,19 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
                 raise
             return {"name": name, "begun": False, "job": job}
         card = settings(opened)
+        part = part_of(task_of(card))
         return {
             **studio.runs.summary(name),
             "begun": True,
-            "part": part_of(task_of(card)).shown(),
+            "place": f"{studio.root.name}/{name}",
+            "part": part.shown(),
             "files": files(opened),
             "settings": {key: section(card, key) for key in SECTIONS},
             "other": text(card.get("other_name")) or None,
             "licence": text(card.get("licence")) or None,
             "remarks": remarks(opened, card),
             "report": opened.report.is_file(),
-            "reals": (opened.samples / "reals.png").is_file(),
+            "reals": (opened.samples / f"reals{part.suffix}").is_file(),
             "guess": getattr(LOSSES.get(str(section(card, "task").get("loss"))), "guess", None),
             "games": studio.games.all(name),
             "job": job,
@@ -100,17 +104,22 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
 def of_files(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/runs/{name}/samples/{file}", responses=failures(404))
     def picture(
-        name: Name, file: Annotated[str, Field(pattern=r"^(reals|fakes_init|fakes_\d{1,9})\.png$")]
+        name: Name, file: Annotated[str, Field(pattern=r"^(reals|fakes_init|fakes_\d{1,9})\.(png|json)$")]
     ) -> Response:
-        """A sheet of pictures."""
+        """A preview: a sheet of pictures, or figures of samples as JSON."""
         path = studio.runs.run(name).samples / file
+        is_picture, figures = path.suffix == ".png", None
         try:
-            content = b"" if path.is_symlink() else read_bytes(path, SHEET)
-        except UserError:
+            content = b"" if path.is_symlink() else read_bytes(path, SHEET if is_picture else FIGURES)
+            figures = None if is_picture else as_json(parse_json(content))
+        except (UserError, ValueError):
             content = b""
         if not content:
-            return JSONResponse({"detail": "There is no such picture."}, 404)
-        return Response(content, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
+            return JSONResponse({"detail": "There is no such preview."}, 404)
+        headers = {"cache-control": "private, max-age=3600"}
+        if is_picture:
+            return Response(content, media_type="image/png", headers=headers)
+        return JSONResponse(figures, headers=headers)
 
     @app.get("/api/runs/{name}/report", responses=failures(404))
     def report(name: Name) -> Response:
@@ -228,8 +237,8 @@ def _sources(studio: Studio, body: Start) -> tuple[str | None, str | None]:
     """Both sets of data of a requested training, checked. Raises UserError where one may not be read."""
     if body.recipe not in RECIPES:
         raise UserError(f"There is no recipe '{body.recipe[:60]}'.")
-    for key in (*FIXED, "from"):
-        if key in body.settings:
+    for key in body.settings:
+        if key in fixed(RECIPES[body.recipe]()) or key == "from" or "=" in key or key.startswith("-"):
             raise UserError(f"{key} cannot be set here.")
     data, to = (studio.source(text) if text else None for text in (body.data, body.to))
     return data, to
@@ -239,20 +248,22 @@ def _sources(studio: Studio, body: Start) -> tuple[str | None, str | None]:
 def _recipe_row(name: str) -> dict[str, Any]:
     experiment = RECIPES[name]()
     card = inspect.getdoc(RECIPES[name]) or ""
+    shown = part_of(experiment.kind.name)
     rows: list[dict[str, Any]] = []
+    hidden = fixed(experiment) | set(getattr(experiment.data, "families", {}).values())
     for part in SECTIONS:
         config = getattr(experiment, part)
         for field in dataclasses.fields(config):
             value, meta = getattr(config, field.name), field.metadata
-            if field.name in FIXED:
+            if field.name in hidden:
                 continue
-            shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+            told = ",".join(map(str, value)) if isinstance(value, tuple) else value
             kind = getattr(cf.types_of(config)[field.name], "__name__", "list")
             rows.append(
                 {
                     "section": part,
                     "name": field.name.rstrip("_"),
-                    "value": str(shown).lower() if isinstance(shown, bool) else shown,
+                    "value": str(told).lower() if isinstance(told, bool) else told,
                     "kind": kind,
                     "help": meta.get("help", ""),
                     "choices": list(meta.get("choices") or []),
@@ -263,7 +274,10 @@ def _recipe_row(name: str) -> dict[str, Any]:
         "about": card.splitlines()[0],
         "card": card,
         "task": experiment.kind.name,
-        "two_sources": part_of(experiment.kind.name).two_sources,
+        "two_sources": shown.two_sources,
+        "samples": shown.samples,
+        "source": list(shown.source),
+        "check": shown.address(shown.check),
         "needs_data": not experiment.data.source,
         "settings": rows,
     }

@@ -116,8 +116,9 @@ class Runs:
     def _summary(self, run: Run) -> dict[str, Any]:
         card = settings(run)
         task = task_of(card)
+        part = part_of(task)
         row = last_line(run.log)
-        sheets = pictures(run)
+        sheets = pictures(run, part.suffix)
         total = section(card, "training").get("images")
         return {
             "name": run.folder.name,
@@ -132,7 +133,9 @@ class Runs:
             "seconds": diagnosis.number(row, "seconds") or 0,
             "images_per_second": diagnosis.number(row, "images_per_second"),
             "picture": versioned(sheets[-1][1]) if sheets else None,
-            "figure": best_figure(run, part_of(task)),
+            "film": part.address(part.film),
+            "samples": part.samples,
+            "figure": best_figure(run, part),
             "state": state(run, row, total),
             "model": run.model.is_file(),
             "error": None,
@@ -165,6 +168,7 @@ def _unshown(name: str, why: str) -> dict[str, Any]:
         "seconds": 0,
     }
     rest = {"images_per_second": None, "picture": None, "figure": None, "state": "stopped", "model": False}
+    rest |= {"film": None, "samples": ""}
     return {"name": one_line(name), **empty, **rest, "error": one_line(why)[:500]}
 
 
@@ -204,9 +208,9 @@ def classes(card: dict[str, Any]) -> list[str]:
     return [str(name)[:TEXT] for name in names[:CLASSES]] if isinstance(names, list) else []
 
 
-def pictures(run: Run) -> list[tuple[int, Path]]:
-    """The sheets of a run that can be requested, as (images seen, path)."""
-    return [(seen, path) for seen, path in run.previews() if len(path.stem) <= len("fakes_") + 9]
+def pictures(run: Run, suffix: str = ".png") -> list[tuple[int, Path]]:
+    """The previews of a run that can be requested, as (images seen, path)."""
+    return [(seen, path) for seen, path in run.previews(suffix) if len(path.stem) <= len("fakes_") + 9]
 
 
 def files(run: Run) -> list[dict[str, Any]]:

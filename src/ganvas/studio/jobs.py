@@ -34,7 +34,7 @@ from ganvas.images.data import DATASETS
 from ganvas.studio import stopping
 from ganvas.studio.index import NAME, read, size
 from ganvas.studio.worker import Busy
-from ganvas.training.experiment import SECTIONS
+from ganvas.training.experiment import SECTIONS, Experiment
 
 LOG = logging.getLogger("ganvas.studio")
 WAITING = 20  # jobs that may wait
@@ -79,7 +79,18 @@ def settable(recipe: str) -> frozenset[str]:
     """The names of a recipe's settings that the page may change."""
     experiment = RECIPES[recipe]()
     fields = [field.name for home in SECTIONS for field in dataclasses.fields(getattr(experiment, home))]
-    return frozenset(name.rstrip("_") for name in fields if name not in FIXED)
+    return frozenset(name.rstrip("_") for name in fields if name not in fixed(experiment))
+
+
+def fixed(experiment: Experiment) -> set[str]:
+    """The fields of an experiment that the page may not set: those of FIXED, and paths."""
+    return {*FIXED, *getattr(experiment.data, "places", ())}
+
+
+def is_settable(recipe: str, setting: str) -> bool:
+    """Is this a setting that the page may change, also one of a family such as column.NAME?"""
+    family, _, name = setting.partition(".")
+    return setting in settable(recipe) or bool(name and family in getattr(RECIPES[recipe]().data, "families", {}))
 
 
 def is_allowed(root: Path, kind: str, run: str, arguments: Sequence[str]) -> bool:
@@ -97,7 +108,7 @@ def is_allowed(root: Path, kind: str, run: str, arguments: Sequence[str]) -> boo
             if not (rest[1:] and (rest[1] in DATASETS or os.path.isabs(rest[1]))):
                 return False
             rest = rest[2:]
-    return all("=" in setting and setting.partition("=")[0] in settable(recipe) for setting in rest)
+    return all("=" in setting and is_settable(recipe, setting.partition("=")[0]) for setting in rest)
 
 
 class Jobs:

@@ -19,17 +19,19 @@ from ganvas.studio.index import (
     fingerprint,
     last_line,
     parse_line,
+    part_of,
     pictures,
     read,
     section,
     settings,
     state,
+    task_of,
     versioned,
 )
 
 PAUSE = 0.4  # seconds between two checks of a run's files, however many watch it
 SILENCE = 15.0  # seconds without an event after which a viewer gets a sign of life
-INITIAL = "fakes_init.png"  # the picture from before the training
+INITIAL = "fakes_init"  # the preview from before the training
 PORTION = 262_144  # bytes of a log that are read at once
 LINE = 64_000_000  # bytes that are searched for the end of a line
 
@@ -63,10 +65,13 @@ class Cursor:
 Event = tuple[str, dict[str, Any], Cursor]  # kind, data, and the cursor after it
 
 
-def new_events(run: Run, cursor: Cursor) -> list[Event]:
+def new_events(run: Run, cursor: Cursor, suffix: str = ".png") -> list[Event]:
     """The events after a cursor, oldest first, a portion at most: log lines ('row'), metrics ('check'), pictures.
 
     A run that resumed from an earlier snapshot has other lines: then 'again' comes first, and everything follows anew.
+
+    Args:
+        suffix: of the previews' files that are its pictures.
 
     Raises:
         RunNotFound: the run's folder is gone.
@@ -75,7 +80,7 @@ def new_events(run: Run, cursor: Cursor) -> list[Event]:
         raise RunNotFound(run.folder.name)
     events: list[Event] = []
     before = cursor
-    sheets = [(-1 if path.name == INITIAL else images, path) for images, path in pictures(run)]
+    sheets = [(-1 if path.stem == INITIAL else images, path) for images, path in pictures(run, suffix)]
     newest = sheets[-1][0] if sheets else -2
     checksums = (checksum_before(run.log, cursor.log), checksum_before(run.metrics, cursor.metrics))
     if checksums != cursor.checksums or newest < cursor.picture:
@@ -157,8 +162,9 @@ class Watch:
 
     def _read(self, cursor: Cursor) -> tuple[list[Event], str]:
         """The events after a cursor, and the run's state."""
-        events = new_events(self.run, cursor)
-        total = section(settings(self.run), "training").get("images")
+        card = settings(self.run)
+        events = new_events(self.run, cursor, part_of(task_of(card)).suffix)
+        total = section(card, "training").get("images")
         return events, state(self.run, last_line(self.run.log), total)
 
     async def follow(self, cursor: Cursor) -> AsyncIterator[Event | None]:

@@ -63,8 +63,22 @@ def latents(dim: int, count: int) -> bytes:
     return seeds.latents(range(count), dim).numpy().astype("<f4").tobytes()
 
 
-def check_data(place: str, out: str) -> dict[str, Any]:
-    """The result of a check of a folder, and a sheet of pictures as they would be cut."""
+def check_data(place: str, out: str, settings: dict[str, str]) -> dict[str, Any]:
+    """The result of a check of a folder, and a sheet of pictures as they would be cut; or of what another task takes.
+
+    The latter has `script`, which shows it, and `recipe`, which trains on it.
+
+    Raises:
+        UserError: it cannot be read, or a setting is none.
+    """
+    task = next((t for t in registry.importable() if t.check_data is not None and t.Data.takes(place)), None)
+    if task is not None:
+        if paths := [key for key in settings if key in getattr(task.Data, "places", ())]:
+            raise UserError(f"{paths[0]} cannot be set here.")
+        _, found = last(task.check_data(place, settings))
+        part, recipe = part_of(task.name), next(name for name, make in api.RECIPES.items() if make().kind is task)
+        found = {key: value for key, value in found.items() if key != "source"}  # which is a whole path
+        return {**found, "script": part.address(part.check), "recipe": recipe, "samples": part.samples}
     checked = last(api.check_data(place, Path(out)))
     report = checked.to_dict()
     sheet = checked.preview.read_bytes() if checked.preview is not None else None

@@ -76,7 +76,7 @@ class Studio:
         data, training = card.get("data", {}), card.get("training", {})
         if not card or not isinstance(data, dict) or not isinstance(training, dict):
             raise UserError(f"{run.experiment.name} of this run cannot be read: it cannot go on.")
-        for key in ("source", "twins", "to"):
+        for key in ("source", "twins", "to", "columns"):
             places.check_card(self.data, data.get(key, ""))
         base = training.get("from_", "")  # only read where there is no snapshot yet
         if base and not run.snapshots():

@@ -10,6 +10,7 @@ from rich.text import Text
 from torch import Tensor
 
 from ganvas.core import samples
+from ganvas.tables import summary
 from ganvas.tables.columns import Column
 from ganvas.tables.rows import frame_of
 from ganvas.tables.spec import TableSpec
@@ -34,7 +35,11 @@ class Preview(samples.Preview):
         return cls(spec, tokens, frame_of(spec, tokens, place.expand(tokens.shape)))
 
     def files(self) -> dict[str, bytes]:
-        return {".svg": self.svg().encode(), ".csv": self.frame.head(100).to_csv(index=False).encode()}
+        return {
+            ".svg": self.svg().encode(),
+            ".csv": self.frame.head(100).to_csv(index=False).encode(),
+            ".json": summary.as_bytes(self.spec, self.frame),
+        }
 
     def lines(self, width: int, plain: bool) -> list[Text]:
         text = self.frame.iloc[:SHOWN, :SHOWN].to_string(index=False, max_colwidth=16)

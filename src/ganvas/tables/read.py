@@ -190,14 +190,17 @@ def opened(source: str, table: str = "", encoding: str = "", delimiter: str = ""
     path = place(source)
     if not path.exists():
         raise UserError(f"There is no file {path}.")
-    if table:
-        raise UserError(f"--table {table} is for databases, and {path} is a file: leave it out.")
     with csv_files.opened(path) as file:
         start = file.read(16)
+    if start == b"SQLite format 3\0":
+        if "?" in str(path):
+            raise UserError(f"{path} is a database of SQLite with a ? in its name: rename it, or a folder of it.")
+        return DatabaseTable(f"sqlite:///{path.absolute()}", table)
+    if table:
+        raise UserError(f"--table {table} is for databases, and {path} is a file: leave it out.")
     if start[:4] == b"PAR1":
         return ParquetFile(path)
     known = {
-        b"SQLite format 3\0": f"a database of SQLite: name it as sqlite:///{path}",
         b"PK\3\4": "a ZIP archive or an Excel file: save it as CSV or Parquet",
         b"%PDF": "a PDF",
     }

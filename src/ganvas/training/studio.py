@@ -92,12 +92,18 @@ class Part:
     compared: tuple[tuple[str, str], ...] = (  # columns of the log whose curves are overlaid for several runs
         ("loss_g", "Forger’s loss"),
         ("loss_d", "Expert’s loss"),
-        ("accuracy_held_out", "Accuracy on held-out images"),
+        ("accuracy_held_out", "Accuracy on held-out samples"),
     )
     tiles: tuple[Tile, ...] = ()
     diagram: Diagram | None = None
+    samples: str = "images"  # what many samples are called
+    made: str = "forged"  # what those of the generator are, beside 'real' ones
+    source: tuple[str, str] = ("Pictures", "a folder of pictures")  # the title of the field for data, and what goes in
     preview: str = "How it grows"  # the title above the previews
     before: str = "Before the training."  # what the first of them shows
+    suffix: Literal[".png", ".json"] = ".png"  # of the files of previews that the page shows
+    film: str = ""  # the script that shows them: exports `film`, `thumb`; '': they are pictures
+    check: str = ""  # the script that shows what a check of data found: exports `report`; '': data are pictures
     two_sources: bool = False  # does it learn from a second set of data, `to`?
     pages: tuple[Page, ...] = ()
     scripts: Path | None = None  # the folder of the pages' scripts
@@ -113,10 +119,17 @@ class Part:
             "compared": [list(pair) for pair in self.compared],
             "tiles": [asdict(tile) for tile in self.tiles],
             "diagram": None if self.diagram is None else asdict(self.diagram),
+            "samples": self.samples,
+            "made": self.made,
             "preview": self.preview,
             "before": self.before,
+            "film": self.address(self.film),
             "pages": [
-                {"address": page.address, "title": page.title, "script": f"/static/tasks/{self.name}/{page.script}"}
+                {"address": page.address, "title": page.title, "script": self.address(page.script)}
                 for page in self.pages
             ],
         }
+
+    def address(self, script: str) -> str | None:
+        """Where a browser finds a script of the task; None: there is none."""
+        return f"/static/tasks/{self.name}/{script}" if script else None

@@ -52,7 +52,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("table")
     rows().to_csv(place / "people.csv", index=False)
     settings = {
-        "images": "20000",
+        "images": "40000",
         "width": "32",
         "d_width": "32",
         "sample_every": "1M",

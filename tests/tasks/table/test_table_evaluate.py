@@ -235,3 +235,10 @@ def test_what_a_training_says_of_its_checks() -> None:
     assert standing.headline([], checks).startswith("The generator learns from the rows alone")
     assert standing.headline(rows, [{**checks[0], "nll": 16}]) == "It learns rows by heart."
     assert standing.headline([], []) == ""
+    later = {"images": 200, "nll": 16, "nll_train": 14}  # the weights of the first check are kept
+    ((headline, text), *_) = standing.remarks([], [checks[0], later])
+    assert headline == "The weights from before it learns rows by heart are kept."
+    assert "7.4 times as probable, it learns them by heart. The weights from after 100 rows are kept" in text
+    begins = {**checks[0], "nll": 15.1}
+    assert standing.headline([], [begins, later]) == "It begins to learn rows by heart."
+    assert "from after 100 rows, -log p is 15.10" in standing.remarks([], [begins, later])[0][1]

@@ -18,7 +18,7 @@ function plotter() {
 /**
  * A chart; `update(xs, [ys, ...])` sets the data.
  * @param curves [label, name of its colour, dashes] of each
- * @param options `range` of y, `form` of its numbers, `words` below the chart
+ * @param options `range` of y, `form` of its numbers, `words` below the chart, `x`: what has been seen
  */
 export function chart(title, curves, options = {}) {
   const place = h('.chart', { role: 'img', 'aria-label': title });
@@ -53,7 +53,7 @@ export function chart(title, curves, options = {}) {
           { ...axis, values: (_, v) => v.map(short) },
           { ...axis, size: 48, values: (_, v) => v.map(form) },
         ],
-        series: [{ label: 'images', value: value(short) }, ...curves.map(drawn)],
+        series: [{ label: options.x ?? 'images', value: value(short) }, ...curves.map(drawn)],
       };
       plot = new Plot(shape, data, place);
       plot.setLegend({ idx: data[0].length - 1 });

@@ -19,6 +19,7 @@ export async function compare(place, names) {
     drawn: chart(
       title,
       runs.map((run, i) => [run.name, COLOURS[i]]),
+      { x: runs[0].part.samples },
     ),
   }));
   let due = 0;
@@ -38,20 +39,25 @@ export async function compare(place, names) {
     due = requestAnimationFrame(paint);
   };
   const pictures = runs.map((run) =>
-    h('img.sheet', {
-      alt: `Newest pictures of ${run.name}`,
-      src: run.picture ? runPath(run.name, `/samples/${run.picture}`) : null,
-    }),
+    run.part.film ? h('.thumb') : h('img.sheet', { alt: `Newest pictures of ${run.name}` }),
   );
+  const showNewest = (i, file) => {
+    const url = runPath(runs[i].name, `/samples/${file}`),
+      script = runs[i].part.film;
+    if (!script) pictures[i].src = url;
+    else
+      import(script)
+        .then((own) => own.thumb(pictures[i], url))
+        .catch(() => {}); // without it the place stays empty
+  };
+  runs.forEach((run, i) => run.picture && showNewest(i, run.picture));
   const sources = runs.map((run, i) => {
     const source = follow(run.name, {
       row: (row) => {
         logs[i].push(row);
         schedulePaint();
       },
-      picture: ({ file }) => {
-        pictures[i].src = runPath(run.name, `/samples/${file}`);
-      },
+      picture: ({ file }) => showNewest(i, file),
       again: () => {
         logs[i].length = 0;
       },
@@ -72,7 +78,7 @@ export async function compare(place, names) {
   const differ = keys.filter((key) => new Set(settings.map((known) => known.get(key))).size > 1);
   const rows = differ.map((key) => [key, ...settings.map((known) => known.get(key) ?? '–')]);
   const about = (run) => {
-    return `${run.recipe}, ${short(run.images)} images, ${duration(run.seconds)}${bestFigure(run, ', ')}`;
+    return `${run.recipe}, ${short(run.images)} ${run.part.samples}, ${duration(run.seconds)}${bestFigure(run, ', ')}`;
   };
   const panels = runs.map((run, i) => {
     const link = h('a', { href: `#/run/${encodeURIComponent(run.name)}` }, run.name);

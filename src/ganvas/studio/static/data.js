@@ -1,11 +1,12 @@
-// A folder of pictures: browse and check it, and train on it.
+// Folders of pictures, and tables: browse and check them, and train on them.
 import { h, get, post, whole, duration, busy, table, turns } from './dom.js';
 
 const RECIPES = ['images', 'few', 'denoise', 'superres'];
 const link = (path) => `#/data?path=${encodeURIComponent(path)}`;
 
 /** The result of a check as elements; `path` is what was checked. */
-function report(checked, path) {
+async function report(checked, path) {
+  if (checked.script) return (await import(checked.script)).report(checked, path);
   const f = checked.forecast;
   const time = f.images_per_second
     ? `${duration(f.images / f.images_per_second)} for ${whole(f.images)} images with the recipe ${f.recipe}`
@@ -59,13 +60,15 @@ export async function data(place, _, query) {
   async function check(path) {
     const isNewest = turn();
     result.replaceChildren(
-      h('.card', {}, h('p', { role: 'status' }, 'Every picture is looked at; large folders take a while …')),
+      h('.card', {}, h('p', { role: 'status' }, 'Everything is looked at; large folders and tables take a while …')),
     );
     result.scrollIntoView({ block: 'nearest' });
     try {
       const checked = await post('/api/data/check', { path });
       if (!isNewest()) return;
-      result.replaceChildren(...report(checked, path));
+      const shown = await report(checked, path);
+      if (!isNewest()) return;
+      result.replaceChildren(...shown);
       result.querySelector('h2').focus({ preventScroll: true });
       result.scrollIntoView({ block: 'start' });
     } catch (error) {
@@ -88,7 +91,7 @@ export async function data(place, _, query) {
   const sets = listing.sets.map((name) => [`${name} (comes with Ganvas)`, checkButton(name)]);
   place.append(
     h('h1', {}, 'Data'),
-    h('p.soft', {}, `Folders and archives below ${listing.root}/. Nothing in them is changed.`),
+    h('p.soft', {}, `Folders, archives and tables below ${listing.root}/. Nothing in them is changed.`),
     h(
       'section.card',
       {},
@@ -100,7 +103,7 @@ export async function data(place, _, query) {
         h('span', {}, `${whole(listing.pictures)} pictures lie here.`),
         checkButton(folderPath || '.'),
       ),
-      table('Folders and archives', ['Name', 'Look'], [...rows, ...sets]),
+      table('Folders, archives and tables', ['Name', 'Look'], [...rows, ...sets]),
       listing.more ? h('p.soft', {}, `${whole(listing.more)} more are not shown.`) : null,
     ),
     result,

@@ -1,11 +1,11 @@
 // The contest as two drawings: bars of the discriminator's accuracy, and the networks with what flows between them.
 import { h, s, percent, figure } from './dom.js';
 
-/** The discriminator's accuracy on each kind of picture, as bars that grow from 50%. */
-export function accuracyBars() {
+/** The discriminator's accuracy on each kind of sample, as bars that grow from 50%; `made` are the generator's. */
+export function accuracyBars(made) {
   const keys = [
     ['accuracy_real', 'real', 'Real'],
-    ['accuracy_fake', 'fake', 'Forged'],
+    ['accuracy_fake', 'fake', made[0].toUpperCase() + made.slice(1)],
     ['accuracy_held_out', 'held', 'Held out'],
   ];
   const parts = keys.map(([key, name, title]) => ({ key, title, bar: h(`i.${name}`), value: h('span', {}, '–') }));

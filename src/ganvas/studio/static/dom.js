@@ -145,15 +145,15 @@ export function markdown(text) {
   });
 }
 
-/** An area to drop a picture on, with a button to choose one. `take(file)` gets a Blob. */
-export function dropZone(text, take) {
+/** An area to drop a file on, with a button to choose one. `take(file)` gets a Blob; `accept`: of which kind. */
+export function dropZone(text, take, accept = 'image/*') {
   const receive = (files) => {
-    if (files.length > 1) say('One picture at a time: the first is taken.');
+    if (files.length > 1) say('One file at a time: the first is taken.');
     if (files[0]) take(files[0]);
   };
   const input = h('input', {
     type: 'file',
-    accept: 'image/*',
+    accept,
     id: `file${Math.random().toString(36).slice(2)}`,
     change: () => {
       receive([...input.files]);

@@ -1,7 +1,7 @@
 // A new training.
 import { h, get, post, whole, duration, figure, busy, markdown, say, turns } from './dom.js';
 
-const TITLES = { data: 'Pictures', network: 'Networks', task: 'The contest', training: 'Training' };
+const TITLES = { data: 'Data', network: 'Networks', task: 'The contest', training: 'Training' };
 
 export async function newTraining(place, _, query) {
   const recipes = await get('/api/recipes'),
@@ -11,6 +11,7 @@ export async function newTraining(place, _, query) {
   const about = h('.card'),
     message = h('p', { 'aria-live': 'polite' }),
     fields = h('div'),
+    looked = h('section.card', { hidden: true, 'aria-live': 'polite' }),
     summary = h('summary');
   const inputs = new Map(); // setting -> its field, and the recipe's value
   const kept = new Map(); // changed settings, carried over to another recipe
@@ -22,12 +23,21 @@ export async function newTraining(place, _, query) {
     h('input', { id, value: query.get(id) ?? '', placeholder, class: 'grow', autocomplete: 'off', input: forget });
   const data = field('data', ''),
     to = field('to', 'a folder of the other kind (needed)');
+  const kinds = new Map(); // further settings that a look at the data has led to
+  const title = h('span'),
+    look = h('button', { id: 'look', click: () => busy(look, lookAt) }, 'Look at it');
   const where = h(
     '.row',
     {},
-    h('label.grow', { for: 'data' }, 'Pictures', data),
-    h('a', { href: '#/data' }, 'look for them'),
+    h('label.grow', { for: 'data' }, title, data),
+    look,
+    h('a', { href: '#/data' }, 'Find data'),
   );
+  const unlook = () => {
+    kinds.clear();
+    looked.hidden = true;
+  };
+  data.addEventListener('input', unlook);
   const other = h('.row', {}, h('label.grow', { for: 'to' }, 'Of the other kind', to));
 
   function setting(entry) {
@@ -54,14 +64,17 @@ export async function newTraining(place, _, query) {
   }
   const changed = () => [...inputs].filter(([, [input, first]]) => input.value !== first);
   const count = () => {
-    const n = changed().length;
+    const n = changed().length + kinds.size;
     summary.textContent = n ? `All settings (${n} changed)` : 'All settings';
   };
   function choose() {
     forget();
     about.replaceChildren(h('h2', {}, recipe.name), ...markdown(recipe.card));
-    data.placeholder = recipe.needs_data ? 'a folder of pictures (needed)' : 'as the recipe says';
+    [title.textContent, data.placeholder] = recipe.source;
+    data.placeholder = recipe.needs_data ? `${data.placeholder} (needed)` : 'as the recipe says';
     other.hidden = !recipe.two_sources;
+    look.hidden = !recipe.check;
+    unlook();
     inputs.clear();
     const groups = {};
     for (const entry of recipe.settings) (groups[entry.section] ??= []).push(entry);
@@ -73,8 +86,32 @@ export async function newTraining(place, _, query) {
     recipe: recipe.name,
     data: data.value.trim(),
     to: recipe.two_sources ? to.value.trim() : '',
-    settings: Object.fromEntries(changed().map(([name, [input]]) => [name, input.value])),
+    settings: { ...Object.fromEntries(changed().map(([name, [input]]) => [name, input.value])), ...Object.fromEntries(kinds) },
   });
+  /** What a check of the data says, with what can be set. */
+  async function lookAt() {
+    const asked = request(),
+      isNewest = turn();
+    const own = new Set(recipe.settings.filter(({ section }) => section === 'data').map((entry) => entry.name));
+    const settings = Object.entries(asked.settings).filter(([name]) => own.has(name) || kinds.has(name));
+    message.textContent = 'It is looked at …';
+    const { report, sentence } = await import(recipe.check);
+    try {
+      const checked = await post('/api/data/check', { path: asked.data, settings: Object.fromEntries(settings) });
+      if (!isNewest()) return;
+      message.replaceChildren();
+      looked.replaceChildren(
+        ...report(checked, asked.data, kinds, () => {
+          forget();
+          count();
+        }),
+      );
+      looked.hidden = false;
+      looked.scrollIntoView({ block: 'nearest' });
+    } catch (error) {
+      if (isNewest()) showError(new Error(sentence(error.message)));
+    }
+  }
   const showError = (error) => message.replaceChildren(h('span.error', { role: 'alert' }, error.message));
 
   const start = h(
@@ -106,7 +143,7 @@ export async function newTraining(place, _, query) {
             const f = await post('/api/forecast', request());
             if (!isNewest()) return;
             const rate = f.images_per_second < 10 ? figure(f.images_per_second) : whole(f.images_per_second);
-            message.textContent = `${duration(f.seconds)} for ${whole(f.images)} images at ${rate} a second (${f.data}), if nothing else is at work.`;
+            message.textContent = `${duration(f.seconds)} for ${whole(f.images)} ${recipe.samples} at ${rate} a second (${f.data}), if nothing else is at work.`;
           } catch (error) {
             if (isNewest()) showError(error);
           }
@@ -143,6 +180,8 @@ export async function newTraining(place, _, query) {
       ),
       about,
     ),
+    looked,
   );
   choose();
+  if (recipe.check && data.value) await lookAt();
 }

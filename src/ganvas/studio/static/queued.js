@@ -27,7 +27,7 @@ export async function queued(place, name) {
     waiting: 'Another training is at work; this one waits for it.',
     stopped: 'It was stopped before it began.',
     ending: 'It is being stopped.',
-    running: 'It is about to begin: pictures are read, networks are built …',
+    running: 'It is about to begin: data are read, networks are built …',
     done: 'It is done.',
   };
   /** Returns whether the state may still change. */

@@ -13,11 +13,12 @@ const LINES = 10; // of a log that are shown
 
 /** The charts of a run: each with the columns of the log that it shows. */
 function charts(part) {
+  const x = part.samples;
   const taskCharts = part.charts.map(({ title, curves, words }) => [
     chart(
       title,
       curves.map((curve) => [curve.title, curve.colour]),
-      { words },
+      { words, x },
     ),
     curves.map((curve) => curve.key),
   ]);
@@ -25,13 +26,14 @@ function charts(part) {
     'How often the expert is right',
     [
       ['real', '--expert'],
-      ['forged', '--forger'],
+      [part.made, '--forger'],
       ['held-out', '--held', [6, 4]],
     ],
     {
       range: [0, 1],
       form: (x) => percent(x),
-      words: '50% is a coin. Held-out images are real ones that it never trained on.',
+      words: `50% is a coin. Held-out ${x} are real ones that it never trained on.`,
+      x,
     },
   );
   return [...taskCharts, [accuracy, ['accuracy_real', 'accuracy_fake', 'accuracy_held_out']]];
@@ -171,9 +173,10 @@ export async function training(place, name) {
       { role: 'alert', hidden: true },
       'The studio does not answer: what is shown here is no longer live.',
     );
-  const movie = film(name, part.before),
+  const own = part.film ? await import(part.film) : null; // of a task whose samples are no pictures
+  const movie = (own?.film ?? film)(name, part.before),
     drawn = charts(part),
-    bars = accuracyBars(),
+    bars = accuracyBars(part.made),
     diagram = part.diagram && networks(part.diagram),
     log = part.pages.length || run.abilities.includes('apply') ? null : logTable(),
     panel = controls(name, run, () => paint());
@@ -185,9 +188,9 @@ export async function training(place, name) {
     if (!last) return;
     const left = Math.max(0, run.total - last.images) / Math.max(last.images_per_second, 1e-9);
     const shown = {
-      'images seen': `${whole(last.images)} of ${whole(run.total)}`,
+      [`${part.samples} seen`]: `${whole(last.images)} of ${whole(run.total)}`,
       epoch: figure(last.epoch),
-      'images a second': last.images_per_second < 10 ? figure(last.images_per_second) : whole(last.images_per_second),
+      [`${part.samples} a second`]: last.images_per_second < 10 ? figure(last.images_per_second) : whole(last.images_per_second),
       'training time': duration(last.seconds),
       'time left': run.state === 'running' ? duration(left) : '–',
     };
@@ -252,13 +255,14 @@ export async function training(place, name) {
       lost.hidden = up;
     },
   });
-  const reals = run.reals
+  const reals = run.reals && !own
     ? h('img.sheet', {
         src: runPath(name, '/samples/reals.png'),
         alt: 'Real pictures of the training set',
         loading: 'lazy',
       })
     : 'There are none.';
+  const beside = h('details', {}, h('summary', {}, 'Beside real pictures'), reals);
   place.append(
     h('.row', {}, h('h1', {}, name), panel.state),
     h('p.soft', {}, `${run.recipe} on ${run.data}${run.other ? ` and ${run.other}` : ''}`),
@@ -269,22 +273,17 @@ export async function training(place, name) {
     tiles,
     panel.actions,
     h(
-      '.grid.wide',
+      own ? '.grid' : '.grid.wide',
       {},
+      own ? null : h('section.card', {}, h('h2', {}, part.preview), movie.parts, beside),
       h(
-        'section.card',
-        {},
-        h('h2', {}, part.preview),
-        movie.parts,
-        h('details', {}, h('summary', {}, 'Beside real pictures'), reals),
-      ),
-      h(
-        '.stack',
+        own ? '.grid.both' : '.stack',
         {},
         h('section.card', {}, h('h2', {}, 'How does the contest stand?'), remarks, bars.element),
         diagram?.element,
       ),
     ),
+    own ? h('section.card.film', {}, h('h2', {}, part.preview), movie.parts) : '',
     h(
       '.grid',
       {},

@@ -197,10 +197,13 @@ function card(run, now, isChosen, choose, reload) {
   bar.style.width = percent(share);
   const box = h('input', { type: 'checkbox', id: `mark-${run.name}`, change: () => choose(box, run.name) });
   box.checked = isChosen;
-  const picture = run.picture
-    ? h('img.thumb', { src: runPath(run.name, `/samples/${run.picture}`), alt: '', loading: 'lazy' })
-    : h('.thumb');
-  const about = `${run.recipe || 'recipe not known'} · ${short(run.images)} of ${short(run.total)} images${bestFigure(run, ' · ')}`;
+  const path = runPath(run.name, `/samples/${run.picture}`),
+    picture = run.picture && !run.film ? h('img.thumb', { src: path, alt: '', loading: 'lazy' }) : h('.thumb');
+  if (run.picture && run.film)
+    import(run.film)
+      .then((own) => own.thumb(picture, path))
+      .catch(() => {}); // without it the place stays empty
+  const about = `${run.recipe || 'recipe not known'} · ${short(run.images)} of ${short(run.total)} ${run.samples}${bestFigure(run, ' · ')}`;
   const done = {
     role: 'progressbar',
     'aria-label': `${run.name}: share that is done`,

@@ -172,7 +172,7 @@ def _show_report(found: dict[str, Any]) -> None:
     from rich.text import Text
 
     say(
-        f"{found['rows']:,} rows that nothing has learned from, and each of them with one cell from another of them.\n"
+        f"{found['rows']:,} rows that the networks did not train on, and each with one cell from another of them.\n"
         f"Asked for {found['alarm']:.1%} false alarms, it calls {found['false_alarm']:.1%} of those in order odd.\n"
     )
     table = Table(box=None, pad_edge=False)

@@ -59,12 +59,13 @@ class Drawing(nn.Module):
     def forward(self, noise: Tensor, rows: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         net = self.generator
         tokens = torch.where(given, rows, 0)
-        ahead = (net.of(tokens) + net.given) * given[..., None]
-        known = ahead.sum(1)
+        ahead = net.of_given(tokens) * given[..., None]
+        after = ahead.sum(1)
+        known = torch.zeros_like(after)
         done, places = list(tokens.unbind(1)), []
         for i, size in enumerate(net.sizes):
-            known = known - ahead[:, i]
-            hidden = f.silu(known + net.start[i])
+            after = after - ahead[:, i]
+            hidden = f.silu(known + torch.addmm(net.start[i], after, net.weight0[i]))
             inner = f.silu(torch.addmm(net.bias1[i], hidden, net.weight1[i]))
             hidden = hidden + f.silu(torch.addmm(net.bias2[i], inner, net.weight2[i]))
             drawn = torch.stack(done, 1)

@@ -35,6 +35,7 @@ class TableModel(TrainedModel):
     generator: Generator  # pyright: ignore[reportIncompatibleVariableOverride]
     optional: ClassVar[dict[str, type]] = {"usual": dict, "no_detector": str}
     repeated: dict[str, int]  # by a rule, drawn rows that repeat others, as there are too few values
+    abilities = ("rows", "file", "odd", "fill")
     hub_tags = ("tabular", "synthetic-data", "tabular-generation")
 
     def sample(self, n: int = 1_000, seed: int = 0, where: Where = "", rare: bool = False) -> pd.DataFrame:

@@ -79,7 +79,11 @@ class Generator(nn.Module):
         self.values = nn.Embedding(sum(sizes), width)
         nn.init.normal_(self.values.weight, std=0.3)
         self.numbers = Numbers(spec, width)
-        self.given = nn.Parameter(torch.zeros(count, width))  # added where a token after this one is given
+        self.given_values = nn.Embedding(sum(sizes), width)  # what a token says to those before it, where it is given
+        nn.init.normal_(self.given_values.weight, std=0.3)
+        self.given_numbers = Numbers(spec, width)
+        self.given = nn.Parameter(torch.zeros(count, width))
+        self.weight0 = nn.Parameter(torch.eye(width).repeat(count, 1, 1))  # each token hears it in its own way
         self.start = nn.Parameter(torch.zeros(count, width))
         self.weight1 = nn.Parameter(torch.randn(count, width, width) / width**0.5)
         self.bias1 = nn.Parameter(torch.zeros(count, width))
@@ -111,15 +115,23 @@ class Generator(nn.Module):
         """
         values = self.of(rows)
         before = values.cumsum(1) - values
-        ahead = (values + self.given) * given[..., None]
+        ahead = self.of_given(rows) * given[..., None]
         after = ahead.flip(1).cumsum(1).flip(1) - ahead
-        return before + after + self.start
+        return before + self.heard(after) + self.start
+
+    def of_given(self, rows: Tensor) -> Tensor:
+        """What each token says to those before it where it is given, [B, tokens, width]."""
+        return self.given_numbers.add(self.given_values(rows + self.first.to(rows.device)), rows) + self.given
+
+    def heard(self, after: Tensor) -> Tensor:
+        """What each token is told of the sum of what given tokens after it say, [B, tokens, width]."""
+        return torch.bmm(after.transpose(0, 1), self.weight0).transpose(0, 1)
 
     def say(self, i: int, rows: Tensor, given: Tensor) -> Tensor:
-        """What the i-th token says where it is given, [B, width]."""
-        said = self.values.weight[rows[:, i] + int(self.first[i])] + self.given[i]
+        """What the i-th token says to those before it where it is given, [B, width]."""
+        said = self.given_values.weight[rows[:, i] + int(self.first[i])] + self.given[i]
         if i in self.numbers.last:
-            said = said + self.numbers.part(self.numbers.last[i], rows)
+            said = said + self.given_numbers.part(self.numbers.last[i], rows)
         return said * given[:, i : i + 1]
 
     def forward(self, rows: Tensor, given: Tensor) -> list[Tensor]:
@@ -161,8 +173,8 @@ class Generator(nn.Module):
         """
         values = self.of(rows)
         before = values.cumsum(1) - values
-        after = f.pad((values + self.given).flip(1).cumsum(1).flip(1), (0, 0, 0, 1))
-        return self.logits(before + after[:, self.ends] + self.start, rows)
+        after = f.pad(self.of_given(rows).flip(1).cumsum(1).flip(1), (0, 0, 0, 1))
+        return self.logits(before + self.heard(after[:, self.ends]) + self.start, rows)
 
     @torch.no_grad()
     def draw(
@@ -187,19 +199,20 @@ class Generator(nn.Module):
         out = torch.zeros(count, len(self.sizes), dtype=torch.int64, device=noise.device)
         place = torch.zeros_like(noise)
         known = noise.new_zeros(count, self.values.embedding_dim)
-        fixed, ahead = None, {}
+        fixed, ahead, after = None, {}, torch.zeros_like(known)
         if rows is not None and given is not None:
             out = torch.where(given, rows, out)
             fixed = given
             ahead = {i: self.say(i, out, given) for i in given.any(0).nonzero()[:, 0].tolist()}
-            known = known + sum(ahead.values())
+            after = after + sum(ahead.values())
         limits = limits or (None if rare else self.limits)
         walk = None if limits is None else limits.start(out, fixed)
         for i, size in enumerate(self.sizes):
             if i in ahead:
-                known = known - ahead[i]
+                after = after - ahead.pop(i)
             if fixed is None or not bool(fixed[:, i].all()):
-                hidden = f.silu(known + self.start[i])
+                heard = torch.addmm(self.start[i], after, self.weight0[i]) if ahead else self.start[i]
+                hidden = f.silu(known + heard)
                 inner = f.silu(torch.addmm(self.bias1[i], hidden, self.weight1[i]))
                 hidden = hidden + f.silu(torch.addmm(self.bias2[i], inner, self.weight2[i]))
                 logits = (hidden @ self.heads[i]).float() + self._prior(i, out)

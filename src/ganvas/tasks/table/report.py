@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ganvas.core.run import Run
 from ganvas.metrics.figures import Figure, number, readable
 from ganvas.metrics.show import spread
-from ganvas.report import curves, markup
+from ganvas.report import markup
 from ganvas.report.charts import chart
 from ganvas.report.page import Part
 from ganvas.report.quantities import Rows
+from ganvas.report.quantities import number as known
 from ganvas.tasks.table import standing
 from ganvas.tasks.table.evaluate import details, words
 from ganvas.tasks.table.evaluate.metrics import METRICS
+from ganvas.tasks.table.report_charts import PARTS, columns, number_of, pairs, safely, share_of
 
-ENVIRONMENT = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
+FIRST = "The contest begins in the last part of the training."
+ACCURACY = (
+    f"{FIRST} 50% is guessing; 100% leaves the generator little to learn from; good is between. Held-out rows are real "
+    "ones that the expert never trained on: if it does much better on its training rows, it knows them by heart."
 )
-PARTS: Any = ENVIRONMENT.get_template("table.html").module  # its macros
-FAR = 0.02  # below other real rows: a column that is pointed out
-WIDTH, HEIGHT = 320, 100  # of a column's bars
-SPIKE = 2.5  # times the next highest bar: a bar that is higher is cut, and its height written
-LONG = 14  # characters of a label in a heat map
-LETTER = 6.6  # width of one, in units of the map
+LOSSES = (
+    "Each network's own penalty. They pull against each other, so good looks level, not falling. How good the rows are "
+    "cannot be read here."
+)
 SIGHT = {"private", "copies", "attack", "likelihood"}  # groups of figures that are about privacy
 
 
@@ -47,8 +41,8 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
         *_standing(rows, checks),
         *_quality(run, figures, found),
         *_privacy(figures),
-        *_columns(found),
-        *_pairs(found),
+        *columns(found),
+        *pairs(found),
         *_curves(rows, checks),
     ]
 
@@ -79,11 +73,10 @@ def _quality(run: Run, figures: dict[str, Figure], found: dict[str, Any]) -> lis
         return [markup.section("How good are the rows?", [], text)]
     newest = max(f.images for f in wanted)
     note = (
-        f"{wanted[0].protocol.count:,} drawn rows against as many held-out ones of {wanted[0].protocol.data}, "
-        "which the model "
-        f"never saw; mean of {wanted[0].protocol.repeats}, after {newest:,} rows of training. Real rows: what "
-        "other real rows "
-        "get by the same code; nothing can be better than that, but by chance."
+        f"{wanted[0].protocol.count:,} drawn rows against as many held-out ones of {wanted[0].protocol.data}, on which "
+        "the networks did not train (they only said which weights are kept); mean of "
+        f"{wanted[0].protocol.repeats}, after {newest:,} rows of training. Real rows: what other real rows get by the "
+        "same code; nothing can be better than that, but by chance."
     )
     cards = [_said(words.quality(figures)), _table(wanted, note), _wrong(found) + _away(found) + _targets(found)]
     return [markup.section("How good are the rows?", cards)]
@@ -115,19 +108,19 @@ def _away(found: dict[str, Any]) -> Markup:
     """What gives drawn rows away."""
 
     def make() -> Markup:
-        rows = [(str(name), f"{_share(fall):.3f}") for name, fall in found["gives_away"]]
+        rows = [(str(name), f"{share_of(fall):.3f}") for name, fall in found["gives_away"]]
         note = (
             "By how much the fresh expert's AUC falls where it cannot use a column: what is still unlike the real rows."
         )
         return markup.table(rows, "What gives drawn rows away", ("Column", "AUC less"), note) if rows else Markup()
 
-    return _safely(make)
+    return safely(make)
 
 
 def _targets(found: dict[str, Any]) -> Markup:
     def make() -> Markup:
         rows = [
-            (str(t["column"]), str(t["measure"])[:10], *(f"{_real(t[k]):.3f}" for k in ("drawn", "real", "floor")))
+            (str(t["column"]), str(t["measure"])[:10], *(f"{number_of(t[k]):.3f}" for k in ("drawn", "real", "floor")))
             for t in found["targets"]
         ]
         note = (
@@ -140,7 +133,7 @@ def _targets(found: dict[str, Any]) -> Markup:
         heads = ("Column", "", "Drawn", "Real", "Other real")
         return markup.table(rows, "What can be learned from drawn rows", heads, note) if rows else Markup()
 
-    return _safely(make)
+    return safely(make)
 
 
 def _wrong(found: dict[str, Any]) -> Markup:
@@ -148,10 +141,10 @@ def _wrong(found: dict[str, Any]) -> Markup:
 
     def make() -> Markup:
         wrong = {**dict(found.get("impossible", {})), **dict(found.get("rules", {}))}
-        rows = [(str(what), f"{_real(count):,.0f}") for what, count in wrong.items() if _real(count) > 0]
+        rows = [(str(what), f"{number_of(count):,.0f}") for what, count in wrong.items() if number_of(count) > 0]
         return markup.table(rows, "Impossible values and broken rules", ("What", "Times")) if rows else Markup()
 
-    return _safely(make)
+    return safely(make)
 
 
 def _privacy(figures: dict[str, Figure]) -> list[Markup]:
@@ -170,164 +163,6 @@ def _privacy(figures: dict[str, Figure]) -> list[Markup]:
     return [markup.section("Privacy", [_said(words.privacy(figures), wide=False), _table(wanted, note)], intro)]
 
 
-def _columns(found: dict[str, Any]) -> list[Markup]:
-    entries = found.get("columns")
-    cards = [made for entry in entries if (made := _column(entry))] if isinstance(entries, list) else []
-    if not cards:
-        return []
-    cards.sort(key=lambda made: made["order"])
-    intro = (
-        "The columns that are least like the real ones come first. Below the bars of numbers and dates, half of "
-        "the rows lie in "
-        "the thick line, nine of ten in the thin one. Values that few rows have are not shown."
-    )
-    return [PARTS.section("Column by column", intro, PARTS.columns(cards))]
-
-
-def _column(entry: Any) -> dict[str, Any]:
-    """What the template shows of a column; empty where the entry is damaged."""
-
-    def make() -> dict[str, Any]:
-        shape, floor = _share(entry["shape"]), _share(entry["floor"])
-        missing = [_share(v) for v in entry["missing"]]
-        real, drawn = ([_share(v) for v in entry[k]] for k in ("real", "drawn"))
-        labels = [str(v) for v in entry["labels"]]
-        made: dict[str, Any] = {
-            "name": str(entry["name"]),
-            "shape": f"{shape:.1%}",
-            "floor": f"{floor:.1%}",
-            "far": floor - shape > FAR,
-            "order": shape - floor,
-            "missing": f"{missing[0]:.1%} real, {missing[1]:.1%} drawn" if max(missing) > 0 else "",
-            "bars": [],
-            "steps": [],
-        }
-        bars = list(zip(labels, real, drawn, strict=True))
-        top = max((*real, *drawn, 1e-9))
-        if entry["kind"] == "category":
-            made["bars"] = [
-                {
-                    "label": t,
-                    "real": f"{100 * a / top:.1f}",
-                    "drawn": f"{100 * b / top:.1f}",
-                    "text": f"{a:.1%} | {b:.1%}",
-                }
-                for t, a, b in bars
-            ]
-        elif bars:
-            made |= _steps(entry, bars, top)
-        return made
-
-    return _safely(make, {})
-
-
-def _steps(entry: Any, bars: list[tuple[str, float, float]], top: float) -> dict[str, Any]:
-    """A number's or a date's bars, the line of drawn rows over them, and two lines of quantiles."""
-    wide = WIDTH / len(bars)
-    heights = sorted((max(real, drawn) for _, real, drawn in bars), reverse=True)
-    if len(heights) > 1 and 0 < SPIKE * heights[1] < heights[0]:
-        top = SPIKE * heights[1]
-    steps, path, cuts = [], "M10,120", []
-    for i, (label, real, drawn) in enumerate(bars):
-        x, text = 10 + i * wide, f"from {label}: {real:.1%} real, {drawn:.1%} drawn"
-        high, line = (HEIGHT * min(1.0, v / top) for v in (real, drawn))
-        rect = {
-            "x": f"{x:.1f}",
-            "y": f"{120 - high:.1f}",
-            "width": f"{max(wide - 1, 0.5):.1f}",
-            "height": f"{high:.1f}",
-        }
-        steps.append({**rect, "text": text})
-        path += f"V{120 - line:.1f}H{x + wide:.1f}"
-        if max(real, drawn) > top:
-            left = i < len(bars) / 2
-            where = {"x": f"{x + wide + 5 if left else x - 5:.1f}", "y": 30, "anchor": "start" if left else "end"}
-            cuts.append({**where, "text": f"cut: {real:.1%} real, {drawn:.1%} drawn"})
-    boxes = []
-    for kind, y, places, marks in zip(("real", "drawn"), (133, 147), entry["places"], entry["marks"], strict=True):
-        x = [f"{10 + WIDTH * _share(v):.1f}" for v in places]
-        if len(x) != len(details.MARKS) or len(marks) != len(x):
-            raise ValueError("no quantiles")
-        text = ", ".join(f"{q:.0%}: {m}" for q, m in zip(details.MARKS, marks, strict=True))
-        boxes.append({"kind": kind, "y": y, "x": x, "text": f"{kind}: {text}"})
-    return {
-        "steps": steps,
-        "path": f"{path}V120",
-        "cuts": cuts,
-        "boxes": boxes,
-        "ends": [str(v) for v in entry["ends"]][:2],
-        "medians": [str(marks[2]) for marks in entry["marks"]],
-        "logarithmic": entry["logarithmic"] is True,
-        "summary": f"Real and drawn rows of {entry['name']}",
-    }
-
-
-def _pairs(found: dict[str, Any]) -> list[Markup]:
-    entries = found.get("pairs")
-    made = [pair for entry in entries if (pair := _pair(entry))] if isinstance(entries, list) else []
-    if not made:
-        return []
-    intro = (
-        "The pairs of columns whose tables are least like the real ones, beside the real ones. Other pairs are nearer."
-    )
-    return [PARTS.section("The pairs that differ most", intro, PARTS.heat(made))]
-
-
-def _pair(entry: Any) -> dict[str, Any]:
-    """What the template shows of a pair; empty where the entry is damaged."""
-
-    def make() -> dict[str, Any]:
-        names, (down, along) = [str(v) for v in entry["names"]], entry["labels"]
-        tables = {
-            title: [[_share(v) for v in row] for row in entry[key]]
-            for title, key in (("real rows", "real"), ("drawn rows", "drawn"))
-        }
-        if any(len(table) != len(down) or any(len(row) != len(along) for row in table) for table in tables.values()):
-            raise ValueError("the tables are of other sizes than their labels")
-        wide, high = 200 / len(along), 200 / len(down)
-        left, below = (12 + LETTER * max(len(_short(v)) for v in labels) for labels in (down, along))
-        top = max((v for table in tables.values() for row in table for v in row), default=0) or 1.0
-        maps = [
-            {
-                "title": title,
-                "cells": [
-                    {
-                        "x": f"{left + j * wide:.1f}",
-                        "y": f"{i * high:.1f}",
-                        "width": f"{wide:.1f}",
-                        "height": f"{high:.1f}",
-                        "depth": f"{0.03 + 0.97 * (v / top) ** 0.5:.3f}",
-                        "text": f"{names[0]} {down[i]}, {names[1]} {along[j]}: {v:.2%}",
-                    }
-                    for i, row in enumerate(table)
-                    for j, v in enumerate(row)
-                ],
-            }
-            for title, table in tables.items()
-        ]
-        return {
-            "title": f"{names[0]} and {names[1]}",
-            "across": names[1],
-            "trend": f"{_share(entry['trend']):.1%}",
-            "floor": f"{_share(entry['floor']):.1%}",
-            "maps": maps,
-            "left": round(left, 1),
-            "width": round(left + 204, 1),
-            "height": round(214 + 0.8 * below, 1),
-            "down": [{"y": f"{(i + 0.5) * high + 4:.1f}", "text": _short(v)} for i, v in enumerate(down)],
-            "along": [
-                {"x": f"{left + (j + 0.6) * wide:.1f}", "y": 212, "text": _short(v)} for j, v in enumerate(along)
-            ],
-        }
-
-    return _safely(make, {})
-
-
-def _short(label: object) -> str:
-    text = str(label)
-    return text if len(text) <= LONG else f"{text[: LONG - 1]}…"
-
-
 def _curves(rows: Rows, checks: Rows) -> list[Markup]:
     likelihood = chart(checks, ("nll", "nll_train"), "-log p of a row", None, None, "{:.2f}", standing.QUANTITIES)
     meaning = (
@@ -339,34 +174,26 @@ def _curves(rows: Rows, checks: Rows) -> list[Markup]:
     )
     cards = [
         markup.explained(likelihood, meaning),
-        curves.accuracy([row for row in rows if "loss_d" in row], None),  # before, the expert is untrained
-        curves.losses(rows, None, "Losses of the contest"),
-        curves.speed(rows),
+        markup.explained(_accuracy(rows), ACCURACY),
+        markup.explained(_drawn(rows, ("loss_d", "loss_g"), "Losses of the contest"), LOSSES),
+        markup.explained(_speed(rows), "It changes nothing in the rows; a dip means that the computer was busy."),
     ]
     return [markup.section("The curves", cards)] if any(cards) else []
 
 
-def _real(value: Any) -> float:
-    """A finite number of a file.
-
-    Raises:
-        ValueError, TypeError: it is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError("no number")
-    return float(value)
+def _drawn(rows: Rows, keys: tuple[str, ...], title: str) -> Markup:
+    return chart(rows, keys, title, None, None, quantities=standing.LOGGED)
 
 
-def _share(value: Any) -> float:
-    return min(1.0, max(0.0, _real(value)))
+def _accuracy(rows: Rows) -> Markup:
+    contest = [row for row in rows if "loss_d" in row]  # before, the expert has not learned
+    keys = ("accuracy_real", "accuracy_fake", "accuracy_held_out")
+    return chart(contest, keys, "How often the expert is right", (0, 1), (0.5, "guessing"), "{:.0%}", standing.LOGGED)
 
 
-def _safely(make: Callable[[], Any], otherwise: Any = Markup()) -> Any:  # noqa: B008
-    """What `make` makes; `otherwise` where the file that it reads lacks an entry or holds another kind of thing."""
-    try:
-        return make()
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
-        return otherwise
+def _speed(rows: Rows) -> Markup:
+    ends = (0, max((known(row, "images_per_second") or 0 for row in rows), default=0))
+    return chart(rows, ("images_per_second",), "Speed", ends, None, "{:,.0f}", standing.LOGGED)
 
 
 PART = Part(
@@ -377,5 +204,6 @@ PART = Part(
     before="Before the training",
     empty="There is no preview yet.",
     samples="rows",
+    seen="rows",
     shape={"rows": "rows"},
 )

@@ -20,6 +20,14 @@ QUANTITIES = {
     "fake": Quantity("Expert on drawn rows", ".0%", "drawn rows that it finds out"),
     "held_out": Quantity("Expert on held-out rows", ".0%", "real rows that it never trained on and takes for real"),
 }
+LOGGED = {
+    "loss_d": Quantity("Expert's loss", ".3g", "its own penalty; low when it is right and sure"),
+    "loss_g": Quantity("Generator's loss", ".3g", "its own penalty in the contest"),
+    "accuracy_real": Quantity("Real rows", ".1%", "training rows that the expert takes for real"),
+    "accuracy_fake": Quantity("Drawn rows", ".1%", "drawn rows that it finds out"),
+    "accuracy_held_out": Quantity("Held-out rows", ".1%", "real rows that it never trained on and takes for real"),
+    "images_per_second": Quantity("Rows a second", ",.0f", "real rows that the networks have seen"),
+}
 CHECKS = "likelihood"  # the metric of the checks in metrics.jsonl
 WIDE, TOO_WIDE = 0.5, 1.0  # more of -log p on held-out rows than on training ones: 1.6 and 2.7 times less probable
 RISING = 0.1  # more of -log p than at its best from which it counts as rising: what another 4,000 rows may give
@@ -63,21 +71,32 @@ def remarks(rows: Rows, checks: Rows) -> list[tuple[str, str]]:
     if not checks:
         return []
     last, found = checks[-1], []
-    between, best = gap(last), min(checks, key=lambda check: check["nll"])
-    if between >= WIDE:
+    best = min(checks, key=lambda check: check["nll"])  # whose weights are kept: see `task.finish`
+    between, kept = gap(last), gap(best)
+    if kept >= WIDE:
+        which = "" if best is last else f"With the weights that are kept, from after {best['images']:,.0f} rows, "
         text = (
-            f"-log p is {last['nll']:.2f} on held-out rows and {last['nll_train']:.2f} on training rows: "
-            f"{by_heart(between)}."
+            f"{which}-log p is {best['nll']:.2f} on held-out rows and {best['nll_train']:.2f} on training rows: "
+            f"{by_heart(kept)}."
         )
-        advice = " A shorter training, more rows or a larger dropout= help." if between >= TOO_WIDE else ""
-        found.append((3 if between >= TOO_WIDE else 1, "It learns rows by heart.", text + advice))
+        much = kept >= TOO_WIDE
+        advice = " A shorter training, more rows or a larger dropout= help." if much else ""
+        short = "It learns rows by heart." if much else "It begins to learn rows by heart."
+        found.append((3 if much else 1, short, text + advice))
+    elif between >= WIDE:
+        text = (
+            f"-log p is {last['nll']:.2f} on held-out rows and {last['nll_train']:.2f} on training rows by now: "
+            f"{by_heart(between)}. The weights from after {best['images']:,.0f} rows are kept, which do not: "
+            f"{best['nll']:.2f} and {best['nll_train']:.2f}."
+        )
+        found.append((2, "The weights from before it learns rows by heart are kept.", text))
     worse = last["nll"] - best["nll"]
     if worse > RISING and number(last, "loss_g") is None and not _contests(rows):
         text = (
-            f"-log p of held-out rows was {best['nll']:.2f} after {best['images']:,.0f} rows and is "
-            f"{last['nll']:.2f} now."
+            f"-log p of held-out rows was {best['nll']:.2f} after {best['images']:,.0f} rows, whose weights are kept, "
+            f"and is {last['nll']:.2f} now."
         )
-        found.append((2, "Held-out rows become less probable again.", f"{text} A shorter training would do."))
+        found.append((1, "Held-out rows become less probable again.", f"{text} A shorter training would do."))
     if (right := _right(last)) is not None and _contests(rows):
         found.append((0, *_contest(right)))
     elif not _contests(rows):

@@ -24,7 +24,6 @@ from ganvas.tasks.table import detector_report, network, standing, usual
 from ganvas.tasks.table.network import Generator
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
-from ganvas.training.studio import Part
 from ganvas.training.task import SHOWN, Task
 
 LOOKED_AT = 4_000  # rows of a check
@@ -56,7 +55,7 @@ class TableTask(Task):
     report = Later("ganvas.tasks.table.report:PART")
     quantities = Later("ganvas.tasks.table.standing:QUANTITIES")
     shown = {"nll": ("-log p", ".3f"), **SHOWN}  # noqa: RUF012
-    studio = Part("table")
+    studio = Later("ganvas.tasks.table.studio:PART")
     checks = "likelihood"
     usage = "draws rows of a table: ganvas sample RUN"
     next_steps = (("Draw rows; the same seed gives the same rows again:", ("sample", "{place}", "--count", "1000")),)
@@ -69,6 +68,7 @@ class TableTask(Task):
     ) -> None:
         super().__init__(generator, discriminator, spec, config, network)
         self.column_of = torch.tensor([i for i, column in enumerate(spec.learned) for _ in column.sizes])  # of a token
+        self.judges = False  # has the discriminator learned anything by now?
         self.state = {"best_nll": torch.tensor(UNKNOWN), **self._weights(generator)}
 
     @staticmethod
@@ -85,6 +85,7 @@ class TableTask(Task):
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
         if not self.contests(batch):
             return None
+        self.judges = True
         self.generator.eval()
         self.fake, _ = self.generator.draw(self.noise(batch), rare=True)
         self.generator.train()
@@ -120,6 +121,8 @@ class TableTask(Task):
         return ((order <= limit) & (some < self.config.conditions))[:, self.column_of]
 
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
+        if not self.judges:  # the contest is yet to come
+            return {}
         drawing = (generator or self.generator).eval()
         assert isinstance(drawing, Generator)
         fake, _ = drawing.draw(self.noise(batch), rare=True)
@@ -128,7 +131,8 @@ class TableTask(Task):
         return dict(zip(("real", "fake"), losses.accuracy(self.loss, *logits), strict=True))
 
     def check(self, generator: nn.Module, batches: Batches, preview: object) -> dict[str, float]:
-        """-log of the probability of training and of held-out rows, a row's mean, and the discriminator's accuracy."""
+        """-log of the probability of training and of held-out rows, a row's mean; in the contest also the
+        discriminator's accuracy."""
         assert isinstance(generator, Generator)
         figures = {}
         for name, batch in (("nll", batches.held_out(LOOKED_AT)), ("nll_train", batches.seen(LOOKED_AT))):

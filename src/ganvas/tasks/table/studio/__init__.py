@@ -1,0 +1,62 @@
+"""What the web studio shows of tables and of their models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganvas.report.diagnosis import Rows
+from ganvas.tasks.table import standing
+from ganvas.tasks.table.studio import rows
+from ganvas.training.studio import Best, Chart, Curve, Diagram, Page, Part, Tile
+
+
+def remarks(log: Rows, checks: Rows) -> list[str]:
+    """How the training stands, in plain words."""
+    found = standing.remarks(log, checks)
+    return [text for _, text in found] or ["Nothing was checked yet: that comes with the first rows."]
+
+
+PART = Part(
+    name="table",
+    best=Best("likelihood", "nll", "-log p of a held-out row", lower=True),
+    remarks=remarks,
+    charts=(
+        Chart(
+            "How improbable rows are to the forger",
+            (Curve("nll", "-log p of training rows", "--forger"),),
+            "-log of the probability of a row, some columns of which are given in half of the rows. Lower is better.",
+        ),
+        Chart(
+            "Losses of the contest",
+            (Curve("loss_d", "expert", "--expert"), Curve("loss_g", "forger", "--forger")),
+            "The forger learns from the rows alone at first; the contest begins in the last part of the training.",
+        ),
+    ),
+    compared=(
+        ("nll", "-log p of training rows"),
+        ("loss_g", "Forger’s loss"),
+        ("loss_d", "Expert’s loss"),
+        ("accuracy_held_out", "Accuracy on held-out rows"),
+    ),
+    tiles=(Tile("-log p of a row, held out", "{nll} (training {nll_train})"),),
+    diagram=Diagram(
+        "noise",
+        "Forger",
+        "drawn rows",
+        "true rows",
+        "The forger (generator) learns how probable each value is beside the row’s others, and draws rows column by "
+        "column. In the last part of the training the expert (discriminator) sees drawn and real rows in turn, and "
+        "the forger draws more often what the expert takes for real.",
+    ),
+    samples="rows",
+    made="drawn",
+    source=("Table", "a CSV, Parquet or SQLite file"),
+    preview="Columns and pairs, beside the real rows",
+    suffix=".json",
+    film="film.js",
+    check="check.js",
+    pages=(Page("rows", "Draw rows", "rows.js"), Page("judge", "Judge and fill rows", "judge.js")),
+    scripts=Path(__file__).parent,
+    functions={"rows": rows.rows, "file": rows.file, "odd": rows.odd, "fill": rows.fill},
+    facts=rows.facts,
+)
