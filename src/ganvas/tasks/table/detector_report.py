@@ -47,7 +47,7 @@ def report(
     Rows whose cell was the same before are left out. Numbers are those in the middle of their cells here.
 
     Args:
-        rows: tokens [N, tokens] of rows that nothing has learned from.
+        rows: tokens [N, tokens] of rows that the networks did not train on.
 
     Returns:
         `rows`, `alarm`, `false_alarm` (share of them that is called odd), and for each column `auroc` (how often such

@@ -273,4 +273,7 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, rows: Tensor) -> Tensor:
-        return self.layers(self.values(rows + self.first.to(rows.device)) + self.bias)[:, 0]
+        said = self.values(rows + self.first.to(rows.device)) + self.bias
+        for i in range(len(self.numbers.parts)):
+            said = said + self.numbers.part(i, rows)
+        return self.layers(said)[:, 0]
