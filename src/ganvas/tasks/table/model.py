@@ -32,7 +32,7 @@ class TableModel(TrainedModel):
 
     spec: TableSpec
     generator: Generator  # pyright: ignore[reportIncompatibleVariableOverride]
-    optional: ClassVar[dict[str, type]] = {"usual": dict, "no_detector": str}
+    optional: ClassVar[dict[str, type]] = {"usual": dict, "no_detector": str, "privacy": dict}
     hub_tags = ("tabular", "synthetic-data", "tabular-generation")
 
     def sample(self, n: int = 1_000, seed: int = 0, where: Where = "", rare: bool = False) -> pd.DataFrame:
