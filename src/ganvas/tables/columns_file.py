@@ -101,9 +101,8 @@ def entries(name: str, value: Any, where: str = "") -> dict[str, Any]:
         raise unknown(f"kind of column ({at}{title})", given["kind"][:60], (*KINDS, SKIP))
     if not all(isinstance(value, str) for value in given.get("order", [])):
         raise UserError(f'{at}order of the column {title} is a list of texts: ["low", "high"].')
-    span = given.get("span", [0, 0])
-    numbers = [v for v in span if type(v) in (int, float) and abs(v) < 2**52]
-    if len(numbers) != 2 or len(span) != 2 or numbers[0] > numbers[1]:
+    span: Any = given.get("span", [0, 0])
+    if len(span) != 2 or not all(type(v) in (int, float) and abs(v) < 2**52 for v in span) or span[0] > span[1]:
         raise UserError(f"{at}span of the column {title} is two numbers: [0, 100].")
     return dict(given)
 

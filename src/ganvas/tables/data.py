@@ -266,7 +266,13 @@ def fitted(
             found = dataclasses.replace(found, parts=tuple(dataclasses.replace(p, missing=1) for p in found.parts))
         done.append(found)
         notes += [f"{one_line(column.name)}: {note}"] * bool(note)
-    return TableSpec(check(done)), notes
+    return TableSpec(check([_without_quotes(column) for column in done])), notes
+
+
+def _without_quotes(column: Column) -> Column:
+    """The column as a model may keep it: without sentences that quote cells, and without values that are not drawn."""
+    known = set(column.parts[0].values) if column.order and column.parts else set(column.order)
+    return dataclasses.replace(column, doubt="", order=tuple(value for value in column.order if value in known))
 
 
 def privately(

@@ -17,7 +17,8 @@ from ganvas import api
 from ganvas.core import checkpoint
 from ganvas.core.errors import UserError
 from ganvas.core.progress import last
-from ganvas.tables import private
+from ganvas.export import onnx as exporting
+from ganvas.tables import private, read
 from ganvas.tables.data import DataConfig, of_frame
 from ganvas.tasks.table import privacy
 from ganvas.tasks.table.model import load
@@ -87,7 +88,7 @@ def test_norms_and_sums_are_those_of_a_loop_over_rows() -> None:
     assert torch.allclose(found, norms, rtol=1e-4)
     assert sums.keys() == weights.keys()
     for k, name in enumerate(weights):
-        wanted = sum(c * row[k] for c, row in zip(factor, single, strict=True))
+        wanted = torch.stack([c * row[k] for c, row in zip(factor, single, strict=True)]).sum(0)
         assert torch.allclose(sums[name], wanted, atol=1e-4 * float(wanted.abs().max()) + 1e-6), name
 
 
@@ -224,10 +225,34 @@ def test_the_model_file_holds_no_key_and_no_real_row(events: list[Any], table: P
     for value in (ODD[0], str(ODD[1]), "12345.68", "1907-03-11", str((pd.Timestamp(ODD[3]) - pd.Timestamp(0)).days)):
         assert value not in text, value
         assert value.encode() not in content
-    drawn = load(run).sample(2_000)
+    model = load(run)
+    odd = model.spec.encode(read.typed(rows().iloc[[7]], model.spec.read)).numpy().tobytes()
+    assert odd not in content
+    assert np.frombuffer(odd, np.uint8).astype(np.int64).tobytes() not in content
+    drawn: Any = model.sample(2_000)
     assert not drawn["city"].isin([ODD[0]]).any()
     assert drawn["points"].max() < 10_000
     assert pd.to_datetime(drawn["day"]).min() > pd.Timestamp("1960-01-01")
+
+
+@pytest.mark.long
+def test_models_without_privacy_and_their_exports_hold_no_rare_value_either(tmp_path: Path) -> None:
+    frame = rows()
+    frame["level"] = pd.Categorical(["low", "high"] * 1_000, categories=["low", "high", "Qxy-level"], ordered=True)
+    frame.loc[5, "level"] = "Qxy-level"
+    frame["size"] = [str(i % 50) for i in range(2_000)]
+    frame.loc[9, "size"] = "Qxy-size"
+    quick = {"images": "2000", "batch": "100", "width": "16", "d_width": "16", "device": "cpu"}
+    for _ in gv.train("table", data=frame, run=tmp_path / "run", **quick):
+        pass
+    model = load(tmp_path / "run")
+    exporting.export(model, tmp_path / "onnx", force=False)
+    files = [tmp_path / "run" / "model.safetensors", *(p for p in (tmp_path / "onnx").iterdir() if p.is_file())]
+    assert len(files) > 2
+    for file in files:
+        content = file.read_bytes()
+        for value in (ODD[0], str(ODD[1]), "1234568", "Qxy-level", "Qxy-size"):  # the third: 12345.68 in hundredths
+            assert value.encode() not in content, (file.name, value)
 
 
 def test_a_resume_goes_on_bit_for_bit_and_more_images_are_refused(table: Path, tmp_path: Path) -> None:

@@ -38,14 +38,12 @@ if TYPE_CHECKING:
 DEFAULTS = {  # that are better with so much noise
     "batch": "1024",
     "images": "1M",
-    "lr_g": "2e-3",
+    "lr_g": "8e-3",
+    "width": "64",
     "dropout": "0",
     "warmup": "1",
 }
-SCALES = {
-    "heads": float(__import__("os").environ.get("SH", "0.25")),
-    "numbers": float(__import__("os").environ.get("SN", "0.25")),
-}  # of gradients that would take up most of a row's norm: see `clipped`
+SCALES = {"heads": 0.25, "numbers": 0.25}  # of gradients that would take up most of a row's norm: see `clipped`
 NEAR = 0.01  # share of epsilon that may be left over
 KEPT = ("images", "epoch", "lr_g", "lr_d", "seconds", "images_per_second")  # of a log row: what says nothing of rows
 MISSING = (
