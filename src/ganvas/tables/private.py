@@ -170,7 +170,7 @@ class Counter:
         return distinct[kept], noisy[kept]
 
 
-def of_category(values: pd.Series, order: tuple[str, ...], counter: Counter, rows: int) -> Cells:
+def of_category(values: pd.Series, order: tuple[str, ...], counter: Counter) -> Cells:
     """The cells of a category; NaN is missing."""
     known = values.dropna()
     codes, names = known.factorize(sort=True)
@@ -180,7 +180,7 @@ def of_category(values: pd.Series, order: tuple[str, ...], counter: Counter, row
     gone = [max(1, round(n)) for c, n in zip(found, counts, strict=True) if c == missing]
     texts = [v for v in order if v in kept]
     texts += [v for v in sorted(kept) if v not in set(texts)]
-    rest = max(0, rows - sum(kept.values()) - sum(gone))
+    rest = max(0, len(values) - sum(kept.values()) - sum(gone))
     return Cells(tuple(kept[v] for v in texts), values=tuple(texts), missing=sum(gone), rare=rest)
 
 
@@ -332,7 +332,7 @@ def fitted(
         series = frame[column.name]
         counter = Counter(privacy, fewest, random_of(series, column.name, privacy))
         if column.kind == "category":
-            parts = (of_category(column.as_text(series), column.order, counter, privacy.rows),)
+            parts = (of_category(column.as_text(series), column.order, counter),)
             column = dataclasses.replace(column, order=tuple(v for v in column.order if v in parts[0].values))
         else:
             whole = column.kind == "date" or column.decimals >= 0
@@ -342,8 +342,8 @@ def fitted(
             done.append(dataclasses.replace(column, kind="constant", value="", form="", order=()))
             notes.append(f"{one_line(column.name)}: no value is frequent enough for this privacy: left empty.")
             continue
-        if parts[0].is_category and parts[0].rare >= 0.05 * privacy.rows:
-            share = parts[0].rare / privacy.rows
+        share = parts[0].rare / len(frame)  # 0 of numbers
+        if share >= 0.05:
             notes.append(f"{one_line(column.name)}: about {share:.0%} of its rows have values too rare to be drawn.")
         done.append(dataclasses.replace(column, parts=parts))
     return tuple(done), notes

@@ -108,8 +108,8 @@ class Task(ABC):
         return
 
     @classmethod
-    def defaults(cls, given: dict[str, str]) -> dict[str, str]:
-        """Settings that others which the user gave call for, where the user does not give them too."""
+    def defaults(cls, experiment: Experiment, given: dict[str, str]) -> dict[str, str]:
+        """Settings that others call for that are newly `given`, as far as they are not given too."""
         return {}
 
     @classmethod

@@ -300,6 +300,8 @@ def test_defaults_are_others_with_privacy_but_for_what_is_said() -> None:
     assert chosen.training.batch == 300
     assert chosen.network.dropout == 0
     assert chosen.task.warmup == 1
+    smoke = api.experiment(chosen.smoke(), None, {"privacy": "3", "batch": "300"})
+    assert smoke.training.images == 6_000
     plain = api.experiment("table", "x.csv", {"privacy": "0"})
     assert plain.network.dropout > 0
 

@@ -85,8 +85,9 @@ class TableTask(Task):
         return {f"best.{name}": w.detach().clone() for name, w in generator.named_parameters()}
 
     @classmethod
-    def defaults(cls, given: dict[str, str]) -> dict[str, str]:
-        return privacy.DEFAULTS if given.get("privacy", "0").strip("0.") else {}
+    def defaults(cls, experiment: Experiment, given: dict[str, str]) -> dict[str, str]:
+        is_new = given.get("privacy", "0").strip("0.") and not experiment.data.privacy
+        return privacy.DEFAULTS if is_new else {}
 
     @classmethod
     def verify(cls, experiment: Experiment) -> None:
