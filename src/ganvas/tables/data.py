@@ -24,7 +24,7 @@ from ganvas.core.memmap import Stored
 from ganvas.core.progress import Counted, last
 from ganvas.core.samples import DataConfigBase, Rows
 from ganvas.core.text import one_line
-from ganvas.tables import chosen, columns_file, databases, ids, kept, pack, private, read
+from ganvas.tables import chosen, columns_file, databases, ids, kept, pack, private, private_cells, read
 from ganvas.tables.columns import Column
 from ganvas.tables.pack import Looked
 from ganvas.tables.preview import Preview
@@ -294,11 +294,11 @@ def privately(
     count = looked.count - len(held_out)
     privacy = private.planned(columns, count, config.privacy, config.delta)
     spans = {
-        c.name: private.span_of(c, config.said().get(c.name, {})["span"])
+        c.name: private_cells.span_of(c, config.said().get(c.name, {})["span"])
         for c in columns
         if "span" in config.said().get(c.name, {})
     }
-    done, notes = private.fitted(columns, read.typed(first, columns), privacy, config.rare, spans)
+    done, notes = private_cells.fitted(columns, read.typed(first, columns), privacy, config.rare, spans)
     return TableSpec(check(done), privacy=privacy), [*notes, *private.sentences(privacy)]
 
 

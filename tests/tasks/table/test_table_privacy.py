@@ -18,7 +18,7 @@ from ganvas.core import checkpoint
 from ganvas.core.errors import UserError
 from ganvas.core.progress import last
 from ganvas.export import onnx as exporting
-from ganvas.tables import private, read
+from ganvas.tables import private, private_cells, read
 from ganvas.tables.data import DataConfig, of_frame
 from ganvas.tasks.table import privacy
 from ganvas.tasks.table.model import load
@@ -158,7 +158,7 @@ def test_the_accountant_agrees_with_closed_forms() -> None:
 
 def test_counts_have_the_stated_noise_and_single_values_stay_in() -> None:
     promise = private.Privacy(1.0, 1e-5, 1_000, 20.0, 10, 2.5e-6)
-    counter = private.Counter(promise, 5, np.random.default_rng(0))
+    counter = private_cells.Counter(promise, 5, np.random.default_rng(0))
     noise = counter.known(np.full(4_000, 100.0)) - 100
     assert noise.std() == pytest.approx(20, rel=0.05)
     assert counter.threshold == pytest.approx(1 + 20 * 5.03, rel=0.01)  # 5.03: the normal quantile of 2.5e-7
@@ -175,7 +175,7 @@ def test_ranges_cover_the_numbers_and_do_not_overlap() -> None:
         (random.lognormal(3, 1, 20_000), False),
         (np.append(np.round(random.gamma(2, 4_000, 12_000)), np.zeros(8_000)), True),
     ):
-        cells = private.of_numbers(numbers, whole, private.Counter(promise, 5, random))
+        cells = private_cells.of_numbers(numbers, whole, private_cells.Counter(promise, 5, random))
         low, high, counts = np.array(cells.low), np.array(cells.high), np.array(cells.counts)
         assert (low <= high).all()
         assert (low[1:] > high[:-1]).all() if whole else (low[1:] >= high[:-1]).all()
@@ -185,7 +185,7 @@ def test_ranges_cover_the_numbers_and_do_not_overlap() -> None:
         assert np.quantile(apart, 0.98) < 0.05 * numbers.std()
         real = np.bincount(found, minlength=len(counts))
         assert np.abs(real - counts).mean() < 40
-    spanned = private.of_numbers(numbers, True, private.Counter(promise, 5, random), (0.0, 9_999.0))
+    spanned = private_cells.of_numbers(numbers, True, private_cells.Counter(promise, 5, random), (0.0, 9_999.0))
     assert spanned.high[-1] <= 9_999
 
 
