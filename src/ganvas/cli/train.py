@@ -226,8 +226,12 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
         return 128 + (received or [signal.SIGTERM])[0]
     if not is_first():
         return 0
+    longer = ""
+    with contextlib.suppress(UserError):
+        experiment.kind.check_extended(experiment)
+        longer = command("resume", place, f"images={2 * total}")
     if isinstance(last, Started):
-        say(f"This run is finished. Make it longer with:\n  {command('resume', place, f'images={2 * total}')}")
+        say("This run is finished." + (f" Make it longer with:\n  {longer}" if longer else ""))
         return 0
     say(f"\n{task.Spec.shown_as:<8} {newest}\nReport   {place / 'report.html'}")
     say(f"Model    {place / 'model.safetensors'}\n")
@@ -235,5 +239,6 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     for _, use in experiment.kind.next_steps[:1]:
         say(f"  {command(*(place if word == '{place}' else word for word in use))}")
     say(f"  {command('info', place)}")
-    say(f"  {command('resume', place, f'images={2 * total}')}    # train on, to twice the length")
+    if longer:
+        say(f"  {longer}    # train on, to twice the length")
     return 0

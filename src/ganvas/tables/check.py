@@ -122,7 +122,7 @@ def _rules(
     rows: read.Rows, looked: pack.Looked, columns: list[Column], config: DataConfig
 ) -> Generator[Counted, None, Kept | None]:
     """The table's rules; None: they are not looked for, or there is nothing to learn."""
-    if not config.rules or looked.count < FEWEST:
+    if not config.rules or config.privacy or looked.count < FEWEST:
         return None
     _, held_out = pack.split(looked.count, config.held_out)
     try:

@@ -27,13 +27,21 @@ from ganvas.tables.columns import KINDS, Column
 
 LARGEST = 20_000_000  # bytes
 SKIP = "skip"  # the kind of a column that is left out
-ENTRIES: dict[str, type] = {"kind": str, "type": str, "form": str, "zone": str, "decimals": int, "order": list}
+ENTRIES: dict[str, type] = {
+    "kind": str,
+    "type": str,
+    "form": str,
+    "zone": str,
+    "decimals": int,
+    "order": list,
+    "span": list,
+}
 HEAD = """\
 # The columns of {name}, as `ganvas data check` found them. Change what is wrong, then train with columns={file}.
 # Kinds: number; category; date; id (made anew, never learned); text (free text: left empty, or text=resample);
 # constant; skip (left out). More can be said in braces: {{ kind = "date", form = "%d/%m/%Y" }}; form = "€ 1.234,5" of
 # numbers (how 1234.5 is written); type = "int", "float" or "text"; decimals = 2; zone = "Europe/Berlin"; and
-# order = ["low", "high"] of categories.
+# order = ["low", "high"] of categories; span = [0, 100], where numbers lie, for privacy=.
 """
 RULES = """\
 # What holds in every row, and is kept in drawn ones: as many lines as you want, yours too. Without keep, all that are
@@ -93,6 +101,9 @@ def entries(name: str, value: Any, where: str = "") -> dict[str, Any]:
         raise unknown(f"kind of column ({at}{title})", given["kind"][:60], (*KINDS, SKIP))
     if not all(isinstance(value, str) for value in given.get("order", [])):
         raise UserError(f'{at}order of the column {title} is a list of texts: ["low", "high"].')
+    span: Any = given.get("span", [0, 0])
+    if len(span) != 2 or not all(type(v) in (int, float) and abs(v) < 2**52 for v in span) or span[0] > span[1]:
+        raise UserError(f"{at}span of the column {title} is two numbers: [0, 100].")
     return dict(given)
 
 

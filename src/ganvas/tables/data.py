@@ -24,7 +24,7 @@ from ganvas.core.memmap import Stored
 from ganvas.core.progress import Counted, last
 from ganvas.core.samples import DataConfigBase, Rows
 from ganvas.core.text import one_line
-from ganvas.tables import chosen, columns_file, databases, ids, kept, pack, read
+from ganvas.tables import chosen, columns_file, databases, ids, kept, pack, private, private_cells, read
 from ganvas.tables.columns import Column
 from ganvas.tables.pack import Looked
 from ganvas.tables.preview import Preview
@@ -69,7 +69,8 @@ class TableData:
 
     def examples(self) -> Preview:
         """Rows of the training data; they are the only ones that a run's folder shows."""
-        return Preview.of(self.spec, self.train.samples[:2_000], torch.full((1, len(self.spec.sizes)), 0.5))
+        shown = 0 if self.spec.privacy else 2_000
+        return Preview.of(self.spec, self.train.samples[:shown], torch.full((1, len(self.spec.sizes)), 0.5))
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,10 @@ class DataConfig(DataConfigBase):
         high=10**6,
     )
     rules: bool = knob(True, "find rules that hold in all rows, and keep them in drawn ones")
+    privacy: float = knob(
+        0.0, "epsilon of differential privacy: 1 is strict, 10 is weak (0: no such promise)", low=0, high=100
+    )
+    delta: float = knob(0.0, "its delta: the chance that the promise fails (0: 1 / (10 rows))", low=0, high=0.01)
 
     @classmethod
     def takes(cls, source: str) -> bool:
@@ -198,9 +203,10 @@ def loading(rows: read.Rows, config: DataConfig) -> Generator[Counted, None, Tab
     columns, found = columns_of(looked, config)
     notes = (*notes, *looked.notes, *found)
     train, held_out = pack.split(looked.count, config.held_out)
-    spec, found = fitted(looked, columns, held_out, config)
+    fit = privately if config.privacy else fitted
+    spec, found = fit(looked, columns, held_out, config)
     notes = (*notes, *found)
-    if config.rules:
+    if config.rules and not config.privacy:
         rules = yield from rules_of(rows, looked, spec, held_out, config)
         spec = TableSpec(spec.columns, rules.rules)
         notes = (*notes, *rules.notes, *kept.sentence(rules))
@@ -211,14 +217,19 @@ def loading(rows: read.Rows, config: DataConfig) -> Generator[Counted, None, Tab
     tokens = yield from pack.in_memory(rows, looked, spec, unread)
     if not looked.is_whole:
         notes = (*notes, *pack.unread_notes(unread))
-    digest = pack.fingerprint(spec, held_out, [tokens])
+    digest = _told(spec, pack.fingerprint(spec, held_out, [tokens]))
     return TableData(name, spec, Rows(tokens[train]), Rows(tokens[held_out]), held_out, digest, notes)
 
 
 def _packed(name: str, found: pack.Pack, config: DataConfig) -> TableData:
     train, held_out = pack.split(found.count, config.held_out)
     splits = OnDisk(found.rows(train)), OnDisk(found.rows(held_out))
-    return TableData(name, found.spec, *splits, held_out, found.fingerprint, found.notes)
+    return TableData(name, found.spec, *splits, held_out, _told(found.spec, found.fingerprint), found.notes)
+
+
+def _told(spec: TableSpec, fingerprint: str) -> str:
+    """The fingerprint as a model may state it."""
+    return private.sealed(fingerprint) if spec.privacy else fingerprint
 
 
 def columns_of(looked: Looked, config: DataConfig) -> tuple[list[Column], list[str]]:
@@ -256,7 +267,40 @@ def fitted(
             found = dataclasses.replace(found, parts=tuple(dataclasses.replace(p, missing=1) for p in found.parts))
         done.append(found)
         notes += [f"{one_line(column.name)}: {note}"] * bool(note)
-    return TableSpec(check(done)), notes
+    return TableSpec(check([_without_quotes(column) for column in done])), notes
+
+
+def _without_quotes(column: Column) -> Column:
+    """The column as a model may keep it: without sentences that quote cells, and without values that are not drawn."""
+    known = set(column.parts[0].values) if column.order and column.parts else set(column.order)
+    return dataclasses.replace(column, doubt="", order=tuple(value for value in column.order if value in known))
+
+
+def privately(
+    looked: Looked, columns: Sequence[Column], held_out: Tensor, config: DataConfig
+) -> tuple[TableSpec, list[str]]:
+    """As `fitted`, with differential privacy.
+
+    Raises:
+        UserError: no column can be learned, or the user's file has rules.
+    """
+    if columns_file.read(config.columns).rules.get("keep"):
+        raise UserError(
+            f"{config.columns} has rules to keep, and how drawn rows keep them is learned from rows without noise: "
+            "with privacy= take keep out of [rules]."
+        )
+    first = looked.frame[_trained(looked, held_out)]
+    if config.text == "resample":
+        columns = [dataclasses.replace(c, kind="category") if c.kind == "text" else c for c in columns]
+    count = looked.count - len(held_out)
+    privacy = private.planned(columns, count, config.privacy, config.delta)
+    spans = {
+        c.name: private_cells.span_of(c, config.said().get(c.name, {})["span"])
+        for c in columns
+        if "span" in config.said().get(c.name, {})
+    }
+    done, notes = private_cells.fitted(columns, read.typed(first, columns), privacy, config.rare, spans)
+    return TableSpec(check(done), privacy=privacy), [*notes, *private.sentences(privacy)]
 
 
 def _trained(looked: Looked, held_out: Tensor) -> Any:

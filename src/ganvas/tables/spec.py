@@ -14,6 +14,7 @@ from torch import Tensor
 from ganvas.core.errors import UserError
 from ganvas.core.samples import SpecBase
 from ganvas.tables.columns import Column
+from ganvas.tables.private import Privacy
 from ganvas.tables.rules.assemble import check_rules
 from ganvas.tables.rules.base import Rule
 from ganvas.tables.rules.text import rules_of
@@ -30,6 +31,7 @@ class TableSpec(SpecBase):
 
     `columns` are in the order of the table; those that are learned have `parts`. `rules` hold in every row; they say
     which columns are learned otherwise than as they stand in the table, or not at all, and are applied in their order.
+    `privacy`: what is promised of the rows that these columns were learned from.
     """
 
     noun: ClassVar[str] = "rows"
@@ -37,6 +39,7 @@ class TableSpec(SpecBase):
 
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...] = ()
+    privacy: Privacy | None = None
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
@@ -122,7 +125,8 @@ class TableSpec(SpecBase):
 
     def to_dict(self) -> dict[str, Any]:
         rules = {"rules": [rule.to_dict() for rule in self.rules]} if self.rules else {}
-        return {"columns": [column.to_dict() for column in self.columns]} | rules
+        privacy = {"privacy": self.privacy.to_dict()} if self.privacy else {}
+        return {"columns": [column.to_dict() for column in self.columns]} | rules | privacy
 
     @classmethod
     def from_dict(cls, values: Any) -> TableSpec:
@@ -131,7 +135,8 @@ class TableSpec(SpecBase):
             raise UserError("the shape of its samples names no columns.")
         known = check(tuple(map(Column.from_dict, columns)))
         rules = check_rules(rules_of(values.get("rules", [])), {column.name: column for column in known})
-        return cls(known, rules)
+        privacy = values.get("privacy")
+        return cls(known, rules, None if privacy is None else Privacy.from_dict(privacy))
 
 
 def check(columns: Sequence[Column]) -> tuple[Column, ...]:

@@ -139,7 +139,7 @@ class Experiment:
         """
         section_of = {field: name for name in SECTIONS for field in cf.types_of(getattr(self, name))}
         changed = {name: getattr(self, name) for name in SECTIONS}
-        for key, text in settings.items():
+        for key, text in {**self.kind.defaults(self, settings), **settings}.items():
             key = f"{key}_" if f"{key}_" in section_of else key  # `from` is a keyword in Python
             if key not in section_of:
                 key, text = self._of_family(key, text, changed)

@@ -56,6 +56,7 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
     Raises:
         UserError: a file cannot be written, all snapshots are damaged, or a loss is no longer a finite number.
     """
+    task.prepare(config, batches)
     trainer = Trainer(task, config)
     began = yield from _begin(trainer, batches, run)
     saved = time.monotonic()
@@ -243,7 +244,7 @@ def _save_model(trainer: Trainer, run: Run, path: Path, finished: bool = False) 
             "images": trainer.images,
             "finished": finished,
             "machine": trainer.machine(),
-            "log": run.last_row(),
+            "log": task.shared(run.last_row()),
             **(task.findings if finished else {}),
         },
     )

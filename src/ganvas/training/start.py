@@ -110,6 +110,8 @@ def _check_same(experiment: Experiment, run: Run, data: Dataset) -> None:
     changes = cf.differences(experiment.from_dict(old, str(run.experiment)).to_dict(), experiment.to_dict())
     for name in ("recipe", *_path_settings(experiment)):
         changes.pop(name, None)
+    if "training.images" in changes:
+        experiment.kind.check_extended(experiment)
     refused = {key: (was, now) for key, (was, now) in changes.items() if key not in EXTENDS or now <= was}
     if refused:
         rows = "".join(f"\n  {key}: {was} in the folder, {now} now" for key, (was, now) in refused.items())

@@ -108,6 +108,16 @@ class Task(ABC):
         return
 
     @classmethod
+    def defaults(cls, experiment: Experiment, given: dict[str, str]) -> dict[str, str]:
+        """Settings that others call for that are newly `given`, as far as they are not given too."""
+        return {}
+
+    @classmethod
+    def check_extended(cls, experiment: Experiment) -> None:
+        """Raise a UserError if a run cannot be given more `images` than it began with."""
+        return
+
+    @classmethod
     def network_spec(cls, spec: Any, config: Any) -> Any:
         """The shape that the networks are made for, given the shape of the data.
 
@@ -132,6 +142,18 @@ class Task(ABC):
         return
 
     # The training
+
+    def prepare(self, config: Any, batches: Batches) -> None:
+        """Called once, before the last snapshot is restored.
+
+        Args:
+            config: of the training, a `trainer.Config`.
+        """
+        return
+
+    def shared(self, row: dict[str, Any]) -> dict[str, Any]:
+        """What a model file may tell of the last log row."""
+        return row
 
     @abstractmethod
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor] | None:

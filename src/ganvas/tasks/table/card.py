@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ganvas.core.model import Section, Usage
 from ganvas.core.text import one_line, quoted
+from ganvas.tables import private
 
 if TYPE_CHECKING:
     from ganvas.tables.columns import Column
@@ -29,6 +30,8 @@ def facts(model: TableModel) -> dict[str, str]:
     kinds = ", ".join(f"{counts[kind]} {words}" for kind, words in KINDS.items() if counts[kind])
     rare, rows = model.card["data"].get("rare"), _rows(model)
     lines = {"rows": f"{len(model.spec.columns)} columns: {kinds}"}
+    if model.spec.privacy:
+        lines["privacy"] = " ".join(private.told(model.card))
     if rows:
         lines["learned from"] = f"{rows:,} rows; the file holds none of them"
     if isinstance(rare, int):
@@ -41,6 +44,8 @@ def facts(model: TableModel) -> dict[str, str]:
 
 def _rows(model: TableModel) -> int:
     """The rows that were trained on, as the cells count them."""
+    if model.spec.privacy:
+        return model.spec.privacy.rows
     for column in model.spec.read:
         part = column.parts[0]
         return sum(part.counts) + part.missing + part.rare

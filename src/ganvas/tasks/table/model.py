@@ -33,7 +33,7 @@ class TableModel(TrainedModel):
 
     spec: TableSpec
     generator: Generator  # pyright: ignore[reportIncompatibleVariableOverride]
-    optional: ClassVar[dict[str, type]] = {"usual": dict, "no_detector": str}
+    optional: ClassVar[dict[str, type]] = {"usual": dict, "no_detector": str, "privacy": dict}
     repeated: dict[str, int]  # by a rule, drawn rows that repeat others, as there are too few values
     abilities = ("rows", "file", "odd", "fill")
     hub_tags = ("tabular", "synthetic-data", "tabular-generation")

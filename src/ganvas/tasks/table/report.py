@@ -14,6 +14,7 @@ from ganvas.report.charts import chart
 from ganvas.report.page import Part
 from ganvas.report.quantities import Rows
 from ganvas.report.quantities import number as known
+from ganvas.tables import private
 from ganvas.tasks.table import standing
 from ganvas.tasks.table.evaluate import details, words
 from ganvas.tasks.table.evaluate.metrics import METRICS
@@ -40,7 +41,7 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
         PARTS.style(),
         *_standing(rows, checks),
         *_quality(run, figures, found),
-        *_privacy(figures),
+        *_privacy(figures, private.told(card)),
         *columns(found),
         *pairs(found),
         *_curves(rows, checks),
@@ -147,10 +148,10 @@ def _wrong(found: dict[str, Any]) -> Markup:
     return safely(make)
 
 
-def _privacy(figures: dict[str, Figure]) -> list[Markup]:
+def _privacy(figures: dict[str, Figure], promise: list[str]) -> list[Markup]:
     wanted = [f for f in figures.values() if METRICS[f.metric].group in SIGHT]
     if not wanted:
-        return []
+        return [markup.section("Privacy", [_said(promise)])] if promise else []
     note = (
         "Nearer to training rows: than to as many held-out ones, ties half. An attack gains the share of "
         "training rows that it "
@@ -160,7 +161,9 @@ def _privacy(figures: dict[str, Figure]) -> list[Markup]:
         "Do drawn rows give away who was in the training data? Held-out rows, which no one could copy, "
         "say what is chance."
     )
-    return [markup.section("Privacy", [_said(words.privacy(figures), wide=False), _table(wanted, note)], intro)]
+    return [
+        markup.section("Privacy", [_said([*promise, *words.privacy(figures)], wide=False), _table(wanted, note)], intro)
+    ]
 
 
 def _curves(rows: Rows, checks: Rows) -> list[Markup]:

@@ -8,23 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from ganvas.core import seeds
 from ganvas.core.config import knob
+from ganvas.core.errors import UserError
 from ganvas.core.later import Later
 from ganvas.core.run import Run
+from ganvas.tables import private
 from ganvas.tables.data import DataConfig
 from ganvas.tables.preview import Preview
 from ganvas.tables.spec import TableSpec
-from ganvas.tasks.table import detector_report, network, standing, usual
+from ganvas.tasks.table import detector_report, network, privacy, standing, usual
 from ganvas.tasks.table.network import Generator
-from ganvas.training import losses
+from ganvas.training import losses, trainer
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.task import SHOWN, Task
+
+if TYPE_CHECKING:
+    from ganvas.training.experiment import Experiment
 
 LOOKED_AT = 4_000  # rows of a check
 FEW = 3  # columns that are given in half of the rows in which some are
@@ -41,6 +46,7 @@ class Config:
     contest: float = knob(1.0, "weight of the discriminator's verdict in the generator's loss", low=0, high=100)
     conditions: float = knob(0.5, "share of the rows in which the generator is given some columns", low=0, high=1)
     clip: float = knob(4.0, "how many times as often the generator is to draw a row at most", low=1, high=100)
+    bound: float = knob(1.0, "with privacy=: longest gradient of a row; longer ones are shortened", low=1e-6, high=1e6)
 
 
 class TableTask(Task):
@@ -69,12 +75,44 @@ class TableTask(Task):
         super().__init__(generator, discriminator, spec, config, network)
         self.column_of = torch.tensor([i for i, column in enumerate(spec.learned) for _ in column.sizes])  # of a token
         self.judges = False  # has the discriminator learned anything by now?
-        self.state = {"best_nll": torch.tensor(UNKNOWN), **self._weights(generator)}
+        self.private: privacy.Private | None = None
+        if not spec.privacy:
+            self.state = {"best_nll": torch.tensor(UNKNOWN), **self._weights(generator)}
 
     @staticmethod
     def _weights(generator: nn.Module) -> dict[str, Tensor]:
         """A copy of the generator's weights, as entries of the state."""
         return {f"best.{name}": w.detach().clone() for name, w in generator.named_parameters()}
+
+    @classmethod
+    def defaults(cls, experiment: Experiment, given: dict[str, str]) -> dict[str, str]:
+        is_new = given.get("privacy", "0").strip("0.") and not experiment.data.privacy
+        return privacy.DEFAULTS if is_new else {}
+
+    @classmethod
+    def verify(cls, experiment: Experiment) -> None:
+        if experiment.data.privacy:
+            privacy.verify(experiment)
+
+    @classmethod
+    def ready(cls, experiment: Experiment) -> None:
+        if experiment.data.privacy:
+            privacy.ready()
+
+    @classmethod
+    def check_extended(cls, experiment: Experiment) -> None:
+        if experiment.data.privacy:
+            raise UserError(
+                f"images={experiment.training.images}: the noise of a run with privacy= is for as many images as it "
+                "began with, and more would spend more. Begin a new run; the epsilons of both add up."
+            )
+
+    def prepare(self, config: trainer.Config, batches: Batches) -> None:
+        if self.spec.privacy:
+            self.private = privacy.Private(self.spec.privacy, self.config.bound, config, batches, self.state)
+
+    def shared(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in row.items() if not self.spec.privacy or k in privacy.KEPT}
 
     def contests(self, batch: Batch) -> bool:
         return batch.progress >= self.config.warmup and self.config.contest > 0
@@ -99,6 +137,8 @@ class TableTask(Task):
         The weight of a drawn row is its density ratio of real to drawn as the discriminator sees it, less 1.
         Source: Che et al. 2017, equation 7.
         """
+        if self.private is not None:
+            return self.private.loss(self.generator, batch, self.some_given)
         rows = batch.real
         given = self.some_given(batch)
         nll = self.generator.surprise(rows, given).sum(1).mean()
@@ -138,12 +178,16 @@ class TableTask(Task):
         for name, batch in (("nll", batches.held_out(LOOKED_AT)), ("nll_train", batches.seen(LOOKED_AT))):
             none = torch.zeros_like(batch.real, dtype=torch.bool)
             figures[name] = float(generator.surprise(batch.real, none).sum(1).mean())
-        if figures["nll"] < float(self.state["best_nll"]):
+        if not self.spec.privacy and figures["nll"] < float(self.state["best_nll"]):
             self.state |= {"best_nll": torch.tensor(figures["nll"]), **self._weights(generator)}
         return {**figures, **super().check(generator, batches, preview)}
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
         """Take the weights with which held-out rows were most probable: later ones may know rows by heart."""
+        if self.private is not None:  # held-out rows are protected as well
+            self.findings |= {"privacy": self.private.told(), "no_detector": privacy.NO_DETECTOR}
+            yield private.spent(self.spec.privacy, self.findings["privacy"])
+            return
         best = float(self.state["best_nll"])
         if best < UNKNOWN:
             weights = dict(generator.named_parameters())

@@ -9,6 +9,7 @@ from ganvas.core.console import is_first
 from ganvas.core.terminal import Console
 from ganvas.core.text import one_line
 from ganvas.metrics.show import Measuring
+from ganvas.tables import private
 from ganvas.tasks.table.evaluate import evaluate as evaluation
 from ganvas.tasks.table.evaluate import words
 from ganvas.tasks.table.evaluate.evaluate import Measured
@@ -33,7 +34,8 @@ def evaluate(source: Path, options: Options) -> int:
     display.table(str(source))
     assert measured is not None
     figures = {figure.metric: figure for figure in display.figures}
-    for title, lines in (("Quality", words.quality(figures)), ("Privacy", words.privacy(figures))):
+    privacy = [*private.told(measured.card), *words.privacy(figures)]
+    for title, lines in (("Quality", words.quality(figures)), ("Privacy", privacy)):
         if lines:
             display.print(f"\n{title}")
         for line in lines:

@@ -37,6 +37,7 @@ class Measured:
 
     sides: Sides
     found: dict[str, Found]
+    card: dict[str, Any]
 
 
 def evaluate(path: str | os.PathLike[str], options: Options) -> Iterator[Doing | Figure | Measured]:
@@ -81,7 +82,7 @@ def evaluate(path: str | os.PathLike[str], options: Options) -> Iterator[Doing |
                 run.append(figures[-1].row(), run.metrics)
             yield figures[-1]
     _keep(model, run, sides, found, figures)
-    yield Measured(sides, found)
+    yield Measured(sides, found, model.card)
 
 
 def _check(options: Options) -> None:
@@ -163,7 +164,8 @@ def _figure(name: str, found: Found, protocol: Protocol, images: int) -> Figure:
 
 def _keep(model: TableModel, run: Run | None, sides: Sides, found: dict[str, Found], figures: list[Figure]) -> None:
     """Put the figures into the model's card and the run's report."""
-    into_card(model, run, figures)
+    if model.spec.privacy is None:  # figures tell of real rows
+        into_card(model, run, figures)
     if run is not None:
         details.write(run, sides, found)
         page.write(run)
