@@ -172,6 +172,7 @@ class Generator(nn.Module):
         given: Tensor | None = None,
         rare: bool = False,
         limits: Limits | None = None,
+        until: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Rows, int64 [B, tokens], and where in the cell of each token their values lie, float [B, tokens] in 0 to 1.
 
@@ -179,6 +180,7 @@ class Generator(nn.Module):
             noise: uniform in [0, 1), [B, tokens].
             rows, given: tokens that are given, and which; see `known`.
             rare: whether values and combinations may be drawn that few rows have.
+            until: how many tokens are drawn; None: all.
             limits: what may be drawn; None: what the rules of the table allow, or anything with `rare`.
         """
         count = len(noise)
@@ -193,7 +195,7 @@ class Generator(nn.Module):
             known = known + sum(ahead.values())
         limits = limits or (None if rare else self.limits)
         walk = None if limits is None else limits.start(out, fixed)
-        for i, size in enumerate(self.sizes):
+        for i, size in enumerate(self.sizes[:until]):
             if i in ahead:
                 known = known - ahead[i]
             if fixed is None or not bool(fixed[:, i].all()):
