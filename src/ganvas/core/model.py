@@ -17,7 +17,7 @@ from ganvas.core import config as cf
 from ganvas.core.errors import UserError, first_line, unknown
 from ganvas.core.exports import Exports
 from ganvas.core.head import task_name, task_of
-from ganvas.core.locate import locate, task_of_parts
+from ganvas.core.locate import locate
 
 __all__ = ["Incomplete", "Loaded", "Section", "TrainedModel", "Usage", "load", "networks_of", "task_name", "task_of"]
 NEEDED: dict[str, type] = {  # in a model's card
@@ -125,8 +125,6 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
     Raises:
         UserError: there is no such file, it is damaged, it was written by a newer version, or it is no model.
     """
-    if (name := task_of_parts(path)) in registry.names() and (of_parts := registry.find(name).load_parts) is not None:
-        return of_parts(path, device)
     loaded = networks_of(path, None, device)
     return registry.find(task_name(loaded.card)).Model.from_parts(loaded)
 

@@ -266,7 +266,9 @@ def _alone(looked: Looked, config: DataConfig) -> tuple[Column, ...]:
 
 def given_of(joined: Joined | None, known: Mapping[str, Column]) -> frozenset[str]:
     """The columns that are given when rows are drawn: no rule computes or limits them."""
-    return frozenset(known) | ({joined.position} if joined is not None and joined.position else frozenset())
+    if joined is None:
+        return frozenset(known)
+    return frozenset({*known, joined.position, *(parent.there for parent in joined.others)} - {""})
 
 
 def fitted(

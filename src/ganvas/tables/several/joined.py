@@ -74,7 +74,8 @@ class Joined:
 
     first: the parent by which its rows are made (none or one); others: those of its other keys; position: the name of
     the column that says which of its siblings a row is, in the order of the primary key ('': none); skip: its own
-    columns that are not read; only: those that are (none: all others); key: the name of a column with a number for the first parent's row, for measuring.
+    columns that are not read; only: those that are (none: all others); key: the name of a column with a number
+    for the row of the first parent, for measuring.
     """
 
     first: tuple[Parent, ...] = ()

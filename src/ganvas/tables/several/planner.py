@@ -1,4 +1,4 @@
-"""Makes the plan of a database: see `plan`. It looks at the schema, at the keys, and at the first rows of each table."""
+"""Makes the plan of a database (see `plan`): looks at the schema, the keys, and the first rows of each table."""
 
 from __future__ import annotations
 
@@ -262,9 +262,13 @@ class Planner:
         roles: dict[Key, str] = {}
         for key in table.keys:
             there = self.done.get(key.table)
-            small = there is not None and (
-                there.way == "copied"
-                or (there.way == "made" and there.first is None and self.schema[key.table].rows <= SMALL)
+            small = (
+                there is not None
+                and key.target == self.schema[key.table].primary
+                and (
+                    there.way == "copied"
+                    or (there.way == "made" and there.first is None and self.schema[key.table].rows <= SMALL)
+                )
             )
             late = (table.name, key) in self.late
             roles[key] = "late" if late else "row" if small else "other"
