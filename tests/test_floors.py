@@ -175,7 +175,7 @@ def test_the_command_line_starts_without_torch() -> None:
 def test_no_file_needs_the_extra_for_tables_when_it_is_imported(name: str) -> None:
     """Digits and photographs are trained without it; where it is needed and missing, a sentence says so."""
     extra = {"pandas", "pyarrow", "sqlalchemy", "sklearn", "lightgbm", "opacus"}
-    loaded = [n for n in tree(name).body if isinstance(n, ast.Import | ast.ImportFrom)]
+    loaded = [n for n in ast.parse(FILES[name].read_text()).body if isinstance(n, ast.Import | ast.ImportFrom)]
     named = {a.name for n in loaded if isinstance(n, ast.Import) for a in n.names}
     named |= {n.module or "" for n in loaded if isinstance(n, ast.ImportFrom) and not n.level}
     assert not {n.partition(".")[0] for n in named} & extra

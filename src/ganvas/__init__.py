@@ -15,9 +15,8 @@ from ganvas.core import old_names
 from ganvas.core.registry import TASKS
 
 if TYPE_CHECKING:
-    from ganvas.api import train
+    from ganvas.api import load, train
     from ganvas.core.errors import UserError
-    from ganvas.core.model import load
     from ganvas.export.hub import push
     from ganvas.export.onnx import export
     from ganvas.metrics.figures import Figure, compare
@@ -95,7 +94,7 @@ HOMES = {
     "train": "api",
     "Model": "tasks.generate.model",
     "Verdict": "tasks.generate.model",
-    "load": "core.model",
+    "load": "api",
     "write": "tasks.generate.latent.write",
     "walk": "tasks.generate.latent.walk",
     "Inverted": "tasks.generate.latent.invert",

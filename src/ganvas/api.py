@@ -7,12 +7,13 @@ import os
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganvas.core import registry
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import place
-from ganvas.core.model import load
+from ganvas.core.locate import task_of_parts
+from ganvas.core.model import load as load_model
 from ganvas.images.data import DATASETS
 from ganvas.training.events import Event
 from ganvas.training.experiment import Experiment
@@ -109,6 +110,18 @@ def experiment(
         if os.path.exists(path):
             overrides[key] = os.path.abspath(path)
     return chosen.override(overrides)
+
+
+def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
+    """A model of any task, as `core.model.load`; of a training in several parts, what its task makes of them together.
+
+    Raises:
+        UserError: there is no such model, or it cannot be read.
+    """
+    name = task_of_parts(path)
+    if name in registry.names() and (of_parts := registry.find(name).load_parts) is not None:
+        return of_parts(path, device)
+    return load_model(path, device)
 
 
 def train(

@@ -41,7 +41,8 @@ def test_a_time_follows_from_its_parts_in_another_zone() -> None:
     known["time"][:] = False
     known["hour"][::2] = False
     gone = typed["time"].where(known["time"])
-    partial = Partial(spec, {n: gone if n == "time" else typed[n] for n in typed}, known)
+    cells: dict[str, Any] = {n: gone if n == "time" else typed[n] for n in typed}
+    partial = Partial(spec, cells, known)
     twice = ((rows["month"] == 11) & (rows["day"] == 3) & (rows["hour"] == 1)).to_numpy()  # as clocks go back
     assert (partial.known["time"] == known["hour"] & ~twice).all()
     found = partial.known["time"]

@@ -138,6 +138,15 @@ def forecast(experiment: Experiment) -> int:
     from ganvas.core.progress import duration
     from ganvas.training.forecast import Trial
 
+    if experiment.kind.in_parts(experiment):
+        parts = experiment.kind.parts(experiment, None)
+        assert parts is not None
+        for note in parts.notes:
+            say(one_line(note))
+        for name, part in parts.experiments.items():
+            say(f"\n{one_line(name)}\n")
+            forecast(part)
+        return 0
     images = experiment.load_data()
     trial = Trial(experiment, images)
     total, trainer, (generator, discriminator) = experiment.training.images, trial.trainer, trial.weights
@@ -206,6 +215,7 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     display = Screen(console, total, task, title) if console.is_terminal else Lines(console, total, task)
     events = cast("Generator[Event]", experiment.run(folder))
     place, last, newest, stopped = Path(), None, Path(), False
+    whole = folder if folder is not None and experiment.kind.in_parts(experiment) else None
     with stop_on_signal() as received, _without_terminal(received):
         with contextlib.closing(events), display:  # closing the generator saves a snapshot, whatever happens here
             for event in events:
@@ -220,11 +230,17 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
                     break
             events.close()
         if stopped and is_first():
-            say(f"\nStopped and saved. Go on with:\n  {command('resume', place)}")
+            say(f"\nStopped and saved. Go on with:\n  {command('resume', whole or place)}")
     if stopped or HANGUP in received:
         distributed.granted("stop")
         return 128 + (received or [signal.SIGTERM])[0]
     if not is_first():
+        return 0
+    if experiment.kind.in_parts(experiment):
+        whole = whole or place.parent
+        say(f"\nAll parts are trained: {whole}\n\nNext:")
+        for _, use in experiment.kind.next_for_parts:
+            say(f"  {command(*(whole if word == '{place}' else word for word in use))}")
         return 0
     longer = ""
     with contextlib.suppress(UserError):

@@ -14,7 +14,7 @@ import safetensors
 from ganvas.core import registry
 from ganvas.core.errors import UserError, first_line
 from ganvas.core.files import cannot, parse_json
-from ganvas.core.locate import locate
+from ganvas.core.locate import locate, task_of_parts
 
 
 class Damaged(UserError):
@@ -35,7 +35,7 @@ def head(path: Path) -> dict[str, Any]:
 def task_of(path: str | os.PathLike[str]) -> str:
     """The task of a run or a model; '' where it cannot be read: loading the model then raises the error."""
     try:
-        return task_name(head(locate(path)))
+        return task_of_parts(path) or task_name(head(locate(path)))
     except (UserError, KeyError, TypeError, AttributeError):
         return ""
 

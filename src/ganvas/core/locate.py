@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from ganvas.core.errors import UserError, first_line
-from ganvas.core.files import cache_folder, cannot, place
+from ganvas.core.files import cache_folder, cannot, parse_json, place, read_bytes
 
 
 def remote_name(path: str | os.PathLike[str]) -> str:
@@ -42,9 +43,40 @@ def locate(path: str | os.PathLike[str]) -> Path:
         return target
     if exists(target / "model.safetensors"):
         return target / "model.safetensors"
+    if parts := parts_of(target):
+        raise UserError(
+            f"{target} holds several trainings, a folder each ({', '.join(parts)[:200]}): name one of them, such as "
+            f"{target / parts[0]}."
+        )
     if exists(target / "experiment.json"):
         raise UserError(f"The run {target} has no model yet: it is written with the first snapshot.")
     raise UserError(f"{target} is not a run's folder: it has no model.safetensors.")
+
+
+def parts_of(path: str | os.PathLike[str]) -> list[str]:
+    """The names of the parts of a training in parts in this folder; none where it is no such."""
+    return [str(name)[:200] for name in _card(path).get("parts", [])]
+
+
+def task_of_parts(path: str | os.PathLike[str]) -> str:
+    """The task of a training in parts in this folder; '' where it is no such."""
+    card = _card(path)
+    task = card.get("task")
+    return str(task.get("name", ""))[:60] if card.get("parts") and isinstance(task, dict) else ""
+
+
+def _card(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The experiment.json of a folder without a model; nothing where there is none that can be read."""
+    if is_remote(path):
+        return {}
+    folder = place(path)
+    try:
+        if exists(folder / "model.safetensors") or not exists(folder / "experiment.json"):
+            return {}
+        card = parse_json(read_bytes(folder / "experiment.json", 10_000_000))
+    except (UserError, ValueError, OSError):
+        return {}
+    return card if isinstance(card, dict) and isinstance(card.get("parts"), list) else {}
 
 
 def exists(path: Path) -> bool:

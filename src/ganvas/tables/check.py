@@ -23,6 +23,8 @@ from ganvas.tables.columns import Column
 from ganvas.tables.data import FEWEST, DataConfig, columns_of, doubted, fitted, rules_of
 from ganvas.tables.kept import Kept
 from ganvas.tables.rules.base import Unique, rows_of
+from ganvas.tables.several import planner
+from ganvas.tables.several.schema import to_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +86,8 @@ def check(
         UserError: the table cannot be read, or a setting is none.
     """
     config = configured(source, settings)
+    if planner.several(config):
+        return (yield from _database(config, settings, file))
     with config.opened() as rows:
         looked = yield from pack.look(rows)
         columns, notes = columns_of(looked, config)
@@ -116,6 +120,39 @@ def check(
     if kept:
         form |= {"rules": [{"rule": r.text, "words": r.words()} for r in kept.said], "nearly": list(kept.nearly)}
     return lines, form | {"columns": [s.to_dict() for s in seen]}
+
+
+def _database(
+    config: DataConfig, settings: dict[str, str], file: Path | None
+) -> Generator[Counted, None, tuple[list[str], dict[str, Any]]]:
+    """As `check`, of all tables of a database and the keys between them."""
+    if file is not None:
+        raise UserError("--columns is for one table: name it with table=NAME. Of several: column.TABLE.NAME=KIND.")
+    plan = yield from planner.make(config)
+    place = databases.shown(config.source)
+    lines = [f"{len(plan.tables)} tables in {place}, in the order in which they are learned"]
+    does = {
+        "first": "rows are made by it",
+        "other": "a row that fits",
+        "row": "which row is learned as a category",
+        "late": "filled at the end, by chance",
+    }
+    for table in plan.tables:
+        sql = plan.schema[table.name]
+        lines += ["", f"{one_line(table.name)}: {sql.rows:,} rows, {table.way}"]
+        for tie in table.ties:
+            there = "" if tie.there == 1 else f"; {1 - tie.there:.1%} of the rows have none"
+            lines.append(f"   key {tie.key.words()}: {does[tie.role]}{there}")
+        keyed = {name for tie in table.ties for name in tie.key.columns}
+        own = [one_line(c.name) for c in sql.columns if c.name not in keyed and c.name not in table.ids]
+        lines += [f"   ids, made anew: {', '.join(map(one_line, table.ids))}"] * bool(table.ids)
+        lines += [f"   columns: {', '.join(own)}"] * bool(own)
+    lines += ["", "Notes", *(f"   {note}" for note in plan.notes)] if plan.notes else []
+    words = [f"{k}={v}" for k, v in settings.items()]
+    first = one_line(plan.learned[0].name)
+    lines += ["", "Nothing was changed. Next:", f"  {command('train', 'table', '--data', place, *words)}"]
+    lines += ["What the columns of one table are:", f"  {command('data', 'check', place, f'table={first}')}"]
+    return lines, {"source": place, **to_json(plan), "notes": list(plan.notes)}
 
 
 def _rules(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,6 +28,8 @@ from ganvas.tables import chosen, columns_file, databases, ids, kept, pack, priv
 from ganvas.tables.columns import Column
 from ganvas.tables.pack import Looked
 from ganvas.tables.preview import Preview
+from ganvas.tables.several import above
+from ganvas.tables.several.joined import Joined
 from ganvas.tables.spec import TableSpec, check
 
 if TYPE_CHECKING:
@@ -78,10 +80,10 @@ class DataConfig(DataConfigBase):
     """Which table to train on, and what its columns are."""
 
     places: ClassVar[tuple[str, ...]] = ("source", "columns")
-    families: ClassVar[dict[str, str]] = {"column": "kinds"}  # column.NAME=KIND goes there
+    families: ClassVar[dict[str, str]] = {"column": "kinds", "parent": "parents"}  # column.NAME=KIND goes there
 
     source: str = knob("", "a CSV or Parquet file, or a database's address")
-    table: str = knob("", "the table in the database")
+    table: str = knob("", "the table in the database ('': all, with their keys, where there are several)")
     columns: str = knob("", "a file that says of which kind the columns are; `ganvas data check` writes one")
     kinds: str = knob("", "the kinds that column.NAME=KIND set: number, category, date, id, text, constant or skip")
     missing: str = knob(read.MISSING, "texts that mean a missing cell, with commas between them; empty cells always do")
@@ -97,6 +99,9 @@ class DataConfig(DataConfigBase):
         low=1,
         high=10**6,
     )
+    copied: str = knob("", "of several tables, those whose rows are kept as they are, with commas between them")
+    parents: str = knob("", "of several tables, the key by which rows are made; parent.TABLE=COLUMN sets it")
+    related: str = knob("", "of one of several tables, how it hangs together with the others; written by Ganvas")
     rules: bool = knob(True, "find rules that hold in all rows, and keep them in drawn ones")
     privacy: float = knob(
         0.0, "epsilon of differential privacy: 1 is strict, 10 is weak (0: no such promise)", low=0, high=100
@@ -151,7 +156,8 @@ class DataConfig(DataConfigBase):
         Raises:
             UserError: it cannot be found or read.
         """
-        source = read.opened(self.source, self.table, self.encoding, self.delimiter)
+        joined = Joined.of(self.related)
+        source = read.opened(self.source, self.table, self.encoding, self.delimiter, joined)
         try:
             yield read.Rows(source, self.missing)
         finally:
@@ -200,14 +206,21 @@ def loading(rows: read.Rows, config: DataConfig) -> Generator[Counted, None, Tab
     looked = yield from pack.look(rows)
     if looked.count < FEWEST:
         raise UserError(f"{name} has {looked.count} rows: {FEWEST} are the fewest to learn from.")
-    columns, found = columns_of(looked, config)
+    joined, known = Joined.of(config.related), {}
+    if joined is not None:
+        known = yield from above.columns(config, joined, _alone)
+    columns, found = columns_of(looked, config, joined, known)
     notes = (*notes, *looked.notes, *found)
     train, held_out = pack.split(looked.count, config.held_out)
-    fit = privately if config.privacy else fitted
-    spec, found = fit(looked, columns, held_out, config)
+    if joined is not None and config.privacy:
+        raise UserError("privacy= is for one table: a person may have rows in several. Name one with --table.")
+    if config.privacy:
+        spec, found = privately(looked, columns, held_out, config)
+    else:
+        spec, found = fitted(looked, columns, held_out, config, known)
     notes = (*notes, *found)
     if config.rules and not config.privacy:
-        rules = yield from rules_of(rows, looked, spec, held_out, config)
+        rules = yield from rules_of(rows, looked, spec, held_out, config, given_of(joined, known))
         spec = TableSpec(spec.columns, rules.rules)
         notes = (*notes, *rules.notes, *kept.sentence(rules))
     if looked.count * len(spec.sizes) > pack.IN_MEMORY:
@@ -232,11 +245,21 @@ def _told(spec: TableSpec, fingerprint: str) -> str:
     return private.sealed(fingerprint) if spec.privacy else fingerprint
 
 
-def columns_of(looked: Looked, config: DataConfig) -> tuple[list[Column], list[str]]:
-    """What the columns are, by what was seen and what the user says, and sentences on what is doubtful or left out."""
-    columns = chosen.columns(looked.frame, config.said())
+def columns_of(
+    looked: Looked, config: DataConfig, joined: Joined | None = None, known: Mapping[str, Column] = {}
+) -> tuple[list[Column], list[str]]:
+    """What the columns are, by what was seen and what the user says, and sentences on what is doubtful or left out.
+
+    Args:
+        joined: what else was read with the table.
+        known: columns of other tables, as they are there.
+    """
+    away = {} if joined is None else above.left_out(joined, known)
+    said = {name: entries for name, entries in config.said().items() if name not in known} | away
+    columns = [known.get(c.name, c) for c in chosen.columns(looked.frame, said)]
     notes = [doubted(c) for c in columns if c.doubt]
-    left = [str(name) for name in looked.frame if str(name) not in {c.name for c in columns}]
+    seen = {*away, *(c.name for c in columns)}
+    left = [str(name) for name in looked.frame if str(name) not in seen]
     if left:
         notes.append(f"Left out, as you say: {', '.join(map(one_line, left))}.")
     if not looked.is_whole:
@@ -251,10 +274,27 @@ def doubted(column: Column) -> str:
     return f"{one_line(column.name)}: {column.doubt}{'' if column.doubt.endswith('?') else '.'}"
 
 
+def _alone(looked: Looked, config: DataConfig) -> tuple[Column, ...]:
+    """The columns of a table, fitted."""
+    columns, _ = columns_of(looked, config)
+    return fitted(looked, columns, pack.split(looked.count, config.held_out)[1], config)[0].columns
+
+
+def given_of(joined: Joined | None, known: Mapping[str, Column]) -> frozenset[str]:
+    """The columns that are given when rows are drawn: no rule computes or limits them."""
+    if joined is None:
+        return frozenset(known)
+    return frozenset({*known, joined.position, *(parent.there for parent in joined.others)} - {""})
+
+
 def fitted(
-    looked: Looked, columns: Sequence[Column], held_out: Tensor, config: DataConfig
+    looked: Looked, columns: Sequence[Column], held_out: Tensor, config: DataConfig, known: Mapping[str, Column] = {}
 ) -> tuple[TableSpec, list[str]]:
-    """The shape of rows, from those of the sample that are trained on, and sentences for the user."""
+    """The shape of rows, from those of the sample that are trained on, and sentences for the user.
+
+    Args:
+        known: columns of other tables, fitted there.
+    """
     first = looked.frame[_trained(looked, held_out)]
     done, notes = [], []
     for column in columns:
@@ -262,7 +302,10 @@ def fitted(
             done.append(ids.fitted(column, looked.frame[column.name], looked.is_whole))
             continue
         typed = read.values(first[column.name], column)
-        found, note = _fitted(column, first[column.name] if typed is None else typed, config)
+        if column.name in known:
+            found, note = column, ""
+        else:
+            found, note = _fitted(column, first[column.name] if typed is None else typed, config)
         if looked.missing.get(column.name) and found.parts and not found.parts[0].missing:  # in rows not looked at
             found = dataclasses.replace(found, parts=tuple(dataclasses.replace(p, missing=1) for p in found.parts))
         done.append(found)
@@ -311,11 +354,16 @@ def _trained(looked: Looked, held_out: Tensor) -> Any:
 
 
 def rules_of(
-    rows: read.Rows, looked: Looked, spec: TableSpec, held_out: Tensor, config: DataConfig
+    rows: read.Rows,
+    looked: Looked,
+    spec: TableSpec,
+    held_out: Tensor,
+    config: DataConfig,
+    given: frozenset[str] = frozenset(),
 ) -> Generator[Counted, None, kept.Kept]:
     """The rules of a table; see `kept.rules`."""
     entries, trained = columns_file.read(config.columns).rules, _trained(looked, held_out)
-    return (yield from kept.rules(rows, looked, spec.columns, trained, entries, config.rare))
+    return (yield from kept.rules(rows, looked, spec.columns, trained, entries, config.rare, given))
 
 
 def _fitted(column: Column, series: pd.Series, config: DataConfig) -> tuple[Column, str]:

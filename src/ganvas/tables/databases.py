@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy import URL, Connection, Engine
 
+    from ganvas.tables.several.joined import Joined
+
 PORTION = 50_000  # rows at a time
 DRIVERS = {  # what to install where a driver is missing
     "postgresql": "psycopg[binary]", "mysql": "pymysql", "mariadb": "pymysql", "mssql": "pyodbc", "oracle": "oracledb",
@@ -57,32 +59,26 @@ def shown(source: str) -> str:
     return re.sub(r"//[^/]*@", "//", source)
 
 
-class Database:
-    """One table of a database, within one transaction of its own."""
+class Opened:
+    """A database within one transaction that only reads."""
 
-    def __init__(self, source: str, table: str = "") -> None:
+    def __init__(self, source: str) -> None:
         """
         Args:
             source: the database's address.
-            table: its table's or view's name, with its schema before a point where it needs one; '': the only one.
 
         Raises:
-            UserError: it cannot be reached, or has no such table.
+            UserError: it cannot be reached.
         """
         self.url = url_of(source)
         self.place = self.url._replace(password=None).render_as_string()
-        self.name = table or Path(self.url.database or "database").stem
         self.rows: int | None = None
-        self.notes: list[str] = []
         self.done = 0
         self.engine = self._engine()
         self.connection: Connection | None = None
         try:
-            with self._heard("cannot be reached"):
+            with self.heard("cannot be reached"):
                 self.connection = self._begin()
-                self.table = self._found(table)
-                self.name = self.table.name
-                self.rows = self._count()
         except UserError:
             self.close()
             raise
@@ -122,66 +118,8 @@ class Database:
             connection.exec_driver_sql("SET LOCAL synchronize_seqscans = off")
         return connection
 
-    def _found(self, table: str) -> Any:
-        """The table, with its columns as the database declares them."""
-        import warnings
-
-        from sqlalchemy import MetaData, Table, inspect
-
-        assert self.connection is not None
-        looked = inspect(self.connection)
-        schema, _, bare = table.rpartition(".") if table not in looked.get_table_names() else ("", "", table)
-        names = [*looked.get_table_names(schema or None), *looked.get_view_names(schema or None)]
-        if not table:
-            if len(names) != 1:
-                listed = ", ".join(map(one_line, sorted(names)[:20]))
-                raise UserError(f"{self.place} has {len(names)} tables ({listed}): say which with --table NAME.")
-            bare = names[0]
-        if bare not in names:
-            raise unknown(f"table in {self.place}", bare, names)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know: they come as text
-            return Table(bare, MetaData(), schema=schema or None, autoload_with=self.connection)
-
-    def _count(self) -> int:
-        from sqlalchemy import func, select
-
-        assert self.connection is not None
-        return int(self.connection.execute(select(func.count()).select_from(self.table)).scalar_one())
-
-    @property
-    def columns(self) -> list[str]:
-        return [column.name for column in self.table.columns]
-
-    def portions(self) -> Iterator[pd.DataFrame]:
-        """The rows, in the order of the primary key where there is one.
-
-        Raises:
-            UserError: the connection is lost, or the table has other rows than in the beginning.
-        """
-        import pandas as pd
-        from sqlalchemy import select
-
-        assert self.connection is not None
-        query = select(self.table).order_by(*self.table.primary_key.columns)
-        self.done = 0
-        with self._heard("was lost"):
-            result = self.connection.execution_options(stream_results=True, yield_per=PORTION).execute(query)
-            for part in result.partitions(PORTION):
-                self.done += len(part)
-                yield pd.DataFrame([tuple(row) for row in part], columns=self.columns)
-            self._check(self._count())
-
-    def _check(self, after: int) -> None:
-        if after != self.rows or self.done != self.rows:
-            now = after if after != self.rows else self.done
-            raise UserError(
-                f"The table {self.name} of {self.place} changes while it is read: {self.rows:,} rows at first, "
-                f"{now:,} now. Read it when nobody writes, or a copy of it."
-            )
-
     @contextlib.contextmanager
-    def _heard(self, what: str) -> Iterator[None]:
+    def heard(self, what: str) -> Iterator[None]:
         """A context in which what the database complains of becomes a sentence."""
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -210,3 +148,92 @@ class Database:
                     if each is not None:
                         each.close()
         self.engine.dispose()
+
+
+class Database(Opened):
+    """One table of a database, alone or joined with those that it hangs together with."""
+
+    def __init__(self, source: str, table: str = "", joined: Joined | None = None, most: int = 0) -> None:
+        """
+        Args:
+            source: the database's address.
+            table: its table's or view's name, with its schema before a point where it needs one; '': the only one.
+            joined: what is read beside its own columns, and which of these are not.
+            most: rows that are read at most; 0: all.
+
+        Raises:
+            UserError: it cannot be reached, or has no such table.
+        """
+        super().__init__(source)
+        self.name = table or Path(self.url.database or "database").stem
+        self.notes: list[str] = []
+        self.joined, self.most = joined, most
+        try:
+            with self.heard("cannot be reached"):
+                self.table = self._found(table)
+                self.name = self.table.name
+                self.rows = self._count()
+        except UserError:
+            self.close()
+            raise
+
+    def _found(self, table: str) -> Any:
+        """The table, with its columns as the database declares them."""
+        import warnings
+
+        from sqlalchemy import MetaData, Table, inspect
+
+        assert self.connection is not None
+        looked = inspect(self.connection)
+        schema, _, bare = table.rpartition(".") if table not in looked.get_table_names() else ("", "", table)
+        names = [*looked.get_table_names(schema or None), *looked.get_view_names(schema or None)]
+        if not table:
+            if len(names) != 1:
+                listed = ", ".join(map(one_line, sorted(names)[:20]))
+                raise UserError(f"{self.place} has {len(names)} tables ({listed}): say which with --table NAME.")
+            bare = names[0]
+        if bare not in names:
+            raise unknown(f"table in {self.place}", bare, names)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know: they come as text
+            return Table(bare, MetaData(), schema=schema or None, autoload_with=self.connection)
+
+    def _count(self) -> int:
+        from sqlalchemy import func, select
+
+        assert self.connection is not None
+        return int(self.connection.execute(select(func.count()).select_from(self.table)).scalar_one())
+
+    def portions(self) -> Iterator[pd.DataFrame]:
+        """The rows, in the order of the primary key where there is one.
+
+        Raises:
+            UserError: the connection is lost, or the table has other rows than in the beginning.
+        """
+        import pandas as pd
+        from sqlalchemy import select
+
+        assert self.connection is not None
+        self.done = 0
+        with self.heard("was lost"):
+            if self.joined is None:
+                query = select(self.table).order_by(*self.table.primary_key.columns)
+            else:
+                query = self.joined.select(self.table, self.connection)
+            if self.most:
+                query = query.limit(self.most)
+            names = [column.name for column in query.selected_columns]
+            result = self.connection.execution_options(stream_results=True, yield_per=PORTION).execute(query)
+            for part in result.partitions(PORTION):
+                self.done += len(part)
+                yield pd.DataFrame([tuple(row) for row in part], columns=names)
+            if not self.most:
+                self._check(self._count())
+
+    def _check(self, after: int) -> None:
+        if after != self.rows or self.done != self.rows:
+            now = after if after != self.rows else self.done
+            raise UserError(
+                f"The table {self.name} of {self.place} changes while it is read: {self.rows:,} rows at first, "
+                f"{now:,} now. Read it when nobody writes, or a copy of it."
+            )

@@ -182,9 +182,14 @@ def make(column: Column, start: int, count: int, seed: int = 0) -> pd.Series:
     Args:
         seed: of random ones.
     """
+    return make_for(column, np.arange(start, start + count, dtype=np.int64), seed)
+
+
+def make_for(column: Column, rows: np.ndarray, seed: int = 0) -> pd.Series:
+    """As `make`: the ids of the rows with these numbers, int64 [N]."""
     import pandas as pd
 
-    form, rows = column.form, np.arange(start, start + count, dtype=np.int64)
+    form, count = column.form, len(rows)
     if column.type == "int":
         numbers, _ = _take(rows, stretches(column) or [(1, LARGEST)])
         return pd.Series(numbers, name=column.name)

@@ -49,7 +49,13 @@ class Kept:
 
 
 def rules(
-    rows: read.Rows, looked: Looked, columns: Sequence[Column], trained: Any, entries: Mapping[str, Any], rare: int
+    rows: read.Rows,
+    looked: Looked,
+    columns: Sequence[Column],
+    trained: Any,
+    entries: Mapping[str, Any],
+    rare: int,
+    given: frozenset[str] = frozenset(),
 ) -> Generator[Counted, None, Kept]:
     """The rules of a table.
 
@@ -61,6 +67,7 @@ def rules(
         trained: which rows of those looked at are trained on, bool [n].
         entries: the table [rules] of the user's file.
         rare: fewest rows that a value or a combination must have to be drawn.
+        given: columns that are known before a row is drawn: no rule may compute or limit them.
 
     Raises:
         UserError: a rule of the user cannot be read, or does not hold.
@@ -72,7 +79,7 @@ def rules(
     frame = read.typed(looked.frame, usable)
     nearly: tuple[str, ...] = ()
     if not chosen:
-        found = find(frame, usable, rare)
+        found = find(frame, usable, rare, given)
         no = {*refused, *(_plain(t, list(by_name)) for t in refused)}
         mine, nearly = tuple(rule for rule in found.rules if rule.text not in no), found.nearly
     said = mine
@@ -80,7 +87,7 @@ def rules(
     sure = {column.name for column in usable if chosen or looked.is_whole}
     mine = tuple(rule for rule in mine if not isinstance(rule, Unique) or {*rule.names} <= sure)
     first = frame[trained]
-    fitted, left = _assembled(mine, by_name, first, rare, strict=chosen)
+    fitted, left = _assembled(mine, by_name, first, rare, chosen, given)
     notes += left
     if fitted and not looked.is_whole:
         wrong = yield from _broken(rows, looked, fitted, usable, by_name)
@@ -94,7 +101,7 @@ def rules(
         if any(wrong.values()):
             mine = tuple(rule for rule in mine if not wrong.get(rule.text))
             said = tuple(rule for rule in said if not wrong.get(rule.text))
-            fitted, _ = _assembled(mine, by_name, first, rare, strict=chosen)
+            fitted, _ = _assembled(mine, by_name, first, rare, chosen, given)
             fitted = tuple(rule for rule in fitted if not (isinstance(rule, Order) and wrong.get(rule.text)))
     return Kept(tuple(_with_gaps(rule, looked.missing) for rule in fitted), said, refused, tuple(notes), nearly)
 
@@ -108,12 +115,17 @@ def _plain(rule: str, names: Sequence[str]) -> str:
 
 
 def _assembled(
-    rules: tuple[Rule, ...], columns: Columns, frame: pd.DataFrame, rare: int, strict: bool
+    rules: tuple[Rule, ...],
+    columns: Columns,
+    frame: pd.DataFrame,
+    rare: int,
+    strict: bool,
+    given: frozenset[str] = frozenset(),
 ) -> tuple[tuple[Rule, ...], list[str]]:
     """The rules, fitted; where found ones contradict each other, those that come first, and sentences on the others."""
     fit: Callable[..., tuple[Rule, ...]] = assemble
     try:
-        return fit(rules, columns, frame, rare), []
+        return fit(rules, columns, frame, rare, given), []
     except UserError:
         if strict:
             raise
@@ -122,7 +134,7 @@ def _assembled(
     fitted: tuple[Rule, ...] = ()
     for rule in rules:
         try:
-            fitted = fit([*kept, rule], columns, frame, rare)
+            fitted = fit([*kept, rule], columns, frame, rare, given)
             kept.append(rule)
         except UserError as error:
             notes.append(f"{one_line(rule.text)} holds and is not seen to: {error}")

@@ -24,6 +24,8 @@ from ganvas.tables.plain import plain
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ganvas.tables.several.joined import Joined
+
 MISSING = "?,NA,N/A,n/a,#N/A,<NA>,NULL,Null,null,None,NaN,nan,NaT,\\N"  # texts that mean a missing cell
 PORTION = 65_536  # rows of a Parquet file at a time
 FRAME = "dataframe://"
@@ -159,13 +161,16 @@ def named(frame: Any) -> str:
     return name
 
 
-def opened(source: str, table: str = "", encoding: str = "", delimiter: str = "") -> Source:
+def opened(
+    source: str, table: str = "", encoding: str = "", delimiter: str = "", joined: Joined | None = None, most: int = 0
+) -> Source:
     """A table that can be read.
 
     Args:
         source: a path, a database's address, or what `named` gave.
         table: of a database.
         encoding, delimiter: of a CSV file; '': as it looks.
+        joined, most: of a database's table; see `Database`.
 
     Raises:
         UserError: there is none, or a package is missing.
@@ -186,7 +191,7 @@ def opened(source: str, table: str = "", encoding: str = "", delimiter: str = ""
             )
         return Frame(frame)
     if is_address(source):
-        return DatabaseTable(source, table)
+        return DatabaseTable(source, table, joined, most)
     path = place(source)
     if not path.exists():
         raise UserError(f"There is no file {path}.")

@@ -21,7 +21,7 @@ from ganvas.core.old_names import warn
 from ganvas.core.progress import Counted, last
 from ganvas.core.run import Run
 from ganvas.core.samples import Dataset, Spec
-from ganvas.training import finetune, memory, start, trainer
+from ganvas.training import finetune, memory, several, start, trainer
 from ganvas.training.batches import Batches
 from ganvas.training.events import Event
 from ganvas.training.task import Task, build, network_of, task_of
@@ -258,7 +258,8 @@ class Experiment:
             UserError: the folder holds a run of other settings or data, another training is using it, or it cannot be
                 written; or what `fit` raises.
         """
-        yield from start.train(self, folder)
+        in_parts = self.kind.in_parts(self)
+        yield from several.train(self, folder) if in_parts else start.train(self, folder)
 
     def card(self, images: Dataset) -> dict[str, Any]:
         """The card of the run's model files: settings, shape of the samples, classes, data."""

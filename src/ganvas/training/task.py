@@ -17,8 +17,11 @@ from ganvas.training.batches import Batch, Batches
 from ganvas.training.studio import Part
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ganvas.metrics.figures import Figure
     from ganvas.training.experiment import Experiment
+    from ganvas.training.several import Parts
 
 BY_CONFIG: dict[type[Any], type[Task]] = {}
 SHOWN = {
@@ -65,6 +68,8 @@ class Task(ABC):
     checks: ClassVar[str] = "discriminator-accuracy"  # the name in metrics.jsonl of the figures that `check` returns
     next_steps: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
     """What can be done with a model: a title, and the arguments of `ganvas`; '{place}' stands for the run."""
+    next_for_parts: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()  # as `next_steps`, of a training in parts
+    load_parts: ClassVar[Any] = None  # a function (folder, device): what `ganvas.load` gives of a training in parts
     usage: ClassVar[str] = "is of another kind"
     """What its models are for; the message of another task's command that is given one is '{file} {usage}.'"""
 
@@ -116,6 +121,23 @@ class Task(ABC):
     def check_extended(cls, experiment: Experiment) -> None:
         """Raise a UserError if a run cannot be given more `images` than it began with."""
         return
+
+    @classmethod
+    def in_parts(cls, experiment: Experiment) -> bool:
+        """Does the training consist of several?"""
+        return False
+
+    @classmethod
+    def parts(cls, experiment: Experiment, folder: Path | None) -> Parts | None:
+        """What the training consists of where `in_parts` says that it is several; None: it is one.
+
+        Args:
+            folder: where it is or will be; None: it is not known yet.
+
+        Raises:
+            UserError: they cannot be told.
+        """
+        return None
 
     @classmethod
     def network_spec(cls, spec: Any, config: Any) -> Any:

@@ -11,14 +11,16 @@ from ganvas.core.errors import UserError
 from ganvas.tables import cells as cl
 from ganvas.tables import values as vl
 from ganvas.tables.columns import Column
-from ganvas.tables.rules.base import Columns, Frame, Rule, rows_of, span
+from ganvas.tables.rules.base import Columns, Frame, Given, Rule, rows_of, span
 from ganvas.tables.rules.find_orders import can_limit
 from ganvas.tables.rules.formula import Formula
 from ganvas.tables.rules.order import Order
 from ganvas.tables.rules.together import Missing, Together
 
 
-def assemble(rules: Iterable[Rule], columns: Columns, frame: Frame, rare: int) -> tuple[Rule, ...]:
+def assemble(
+    rules: Iterable[Rule], columns: Columns, frame: Frame, rare: int, given: frozenset[str] = frozenset()
+) -> tuple[Rule, ...]:
     """The rules, fitted, in the order in which they are to be applied to drawn rows.
 
     Args:
@@ -26,6 +28,7 @@ def assemble(rules: Iterable[Rule], columns: Columns, frame: Frame, rare: int) -
         columns: the table's columns by name.
         frame: the rows to train on.
         rare: fewest rows that a value or a combination must have to be drawn.
+        given: columns that no rule may compute or limit.
 
     Raises:
         UserError: a rule does not hold in the rows, or rules contradict each other.
@@ -48,8 +51,9 @@ def assemble(rules: Iterable[Rule], columns: Columns, frame: Frame, rare: int) -
         elif wrong := rule.broken(frame, columns):
             raise UserError(f"The rule '{rule.text}' does not hold in {rows_of(wrong)}: change or refuse it.")
         fitted.append(rule)
-    fitted += _orders(orders, fitted, columns, frame, rare)
-    fitted = [_with_free(rule, fitted) for rule in fitted]
+    known = [Given(tuple(given))] if given else []
+    fitted += _orders(orders, [*known, *fitted], columns, frame, rare)
+    fitted = [_with_free(rule, fitted, given) for rule in fitted]
     return check_rules(fitted, columns)
 
 
@@ -68,10 +72,10 @@ def _merged(rules: Iterable[Rule]) -> list[Rule]:
     return each
 
 
-def _with_free(rule: Rule, rules: Sequence[Rule]) -> Rule:
+def _with_free(rule: Rule, rules: Sequence[Rule], given: frozenset[str]) -> Rule:
     if not isinstance(rule, Formula):
         return rule
-    others = {name for other in rules if other is not rule for name in other.columns}
+    others = {name for other in rules if other is not rule for name in other.columns} | given
     return dataclasses.replace(rule, free=tuple(name for name in rule.needs if name not in others))
 
 

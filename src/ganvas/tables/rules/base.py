@@ -160,6 +160,26 @@ def is_missing(series: pd.Series) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Given(Rule):
+    """Columns that are known before a row is drawn: to other rules as if they were computed. No rule of a table."""
+
+    kind: ClassVar[str] = "given"
+    names: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return self.names
+
+    @property
+    def text(self) -> str:
+        return ", ".join(map(quoted, self.names)) + " given"
+
+
+@dataclass(frozen=True)
 class Range(Rule):
     """`age between 17 and 90`. What is learned stays within the table's span in any case; this says a narrower one."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ganvas.tables.rules.base import Rule
+from ganvas.tables.rules.base import Given, Rule
 from ganvas.tables.rules.dates import DatePart
 from ganvas.tables.rules.formula import Formula
 from ganvas.tables.rules.look import NEARLY, SURE, Look
@@ -28,13 +28,14 @@ def orders(look: Look, others: Sequence[Rule], nearly: list[str]) -> list[Order]
     """
 
     names = [n for n in look.numbers if look.columns[n].kind in ("number", "date")]
+    given = {name for rule in others if isinstance(rule, Given) for name in rule.names}
     shuffled = np.random.default_rng(1).permutation(len(look))
     first = look.first
     found: dict[tuple[str, str], Order] = {}
     for low in names:
         for high in names:
             dates = [look.columns[n].kind == "date" for n in (low, high)]
-            if low == high or dates[0] != dates[1] or (high, low) in found:
+            if low == high or dates[0] != dates[1] or (high, low) in found or {low, high} <= given:
                 continue
             if (look.numbers[low][first] > look.numbers[high][first]).mean() > 2 * NEARLY:
                 continue

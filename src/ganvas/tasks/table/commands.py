@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from ganvas.core.console import Force, is_first, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import free
+from ganvas.core.locate import parts_of, task_of_parts
 from ganvas.core.terminal import say
 from ganvas.core.text import one_line
 from ganvas.tasks.table import detect_command, expand_command, restore_command  # noqa: F401  # they add these commands
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ganvas.tables.several.schema import SqlTable
 
 
 @verb("table", help="Draw pictures, or rows of a table, with a trained generator.")
 def sample(
     model: Path,
     *,
-    count: int = 1_000,
+    count: int | None = None,
     seed: int = 0,
     where: str = "",
     out: str | None = None,
@@ -32,9 +39,10 @@ def sample(
     Parameters
     ----------
     model
-        A run's folder or a model file.
+        A run's folder or a model file; or the folder of a training on all tables of a database.
     count
-        How many rows.
+        How many rows; without it 1,000. Of a database: of the tables that no key leads from, together; without it as
+        many as the real ones.
     seed
         Another seed, other rows; the same seed, the same rows.
     where
@@ -56,6 +64,12 @@ def sample(
     from ganvas.tables.databases import is_address
     from ganvas.tasks.table.model import load
 
+    if task_of_parts(model):
+        strange = {"where": where, "table": table, "rare": rare, "force": force}
+        if given := next((name for name, value in strange.items() if value), None):
+            raise UserError(f"--{given} is for one table: name its folder, such as {model}/{parts_of(model)[0]}.")
+        return _database(model, count, seed, out or "sqlite:///twin.db")
+    count = 1_000 if count is None else count
     if count < 0:
         raise UserError(f"--count {count}: at least 0 rows can be drawn.")
     out = out or str(free(Path("rows.csv")))
@@ -78,4 +92,31 @@ def sample(
         say(f"{one_line(rule)}: {repeats:,} rows repeat others there, as the model has too few different values.")
     if empty := rows.left_empty(loaded.spec):
         say(f"Left empty, as free text is not learned: {', '.join(map(one_line, empty))}.")
+    return 0
+
+
+def _database(model: Path, count: int | None, seed: int, out: str) -> int:
+    """Draw a database of the same schema."""
+    import numpy as np
+    import pandas as pd
+
+    from ganvas.core.bars import counted
+    from ganvas.tables.databases import shown
+    from ganvas.tables.several import write
+    from ganvas.tasks.table.several.whole import load
+
+    loaded = load(model)
+    write.check(out, loaded.plan.schema)
+    with loaded.drawn(count, seed) as drawn:
+        total = sum(one.count for one in drawn.values())
+
+        def portions(table: SqlTable) -> Iterator[pd.DataFrame]:
+            one, names = drawn[table.name], [column.name for column in table.columns]
+            for rows in one.portions():
+                yield pd.DataFrame(one.values(np.asarray(rows), names))
+
+        rows = write.save(out, loaded.plan.schema, portions, lambda table: drawn[table.name].columns)
+        counted(rows, total, "drawing")
+        each = ", ".join(f"{one.count:,} {one_line(name)}" for name, one in drawn.items())
+    say(f"Drew {each} of {model}: {shown(out)}")
     return 0

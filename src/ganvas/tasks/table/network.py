@@ -185,6 +185,7 @@ class Generator(nn.Module):
         rare: bool = False,
         limits: Limits | None = None,
         logits_at: dict[int, Tensor] | None = None,
+        until: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Rows, int64 [B, tokens], and where in the cell of each token their values lie, float [B, tokens] in 0 to 1.
 
@@ -192,6 +193,7 @@ class Generator(nn.Module):
             noise: uniform in [0, 1), [B, tokens].
             rows, given: tokens that are given, and which; see `known`.
             rare: whether values and combinations may be drawn that few rows have.
+            until: how many tokens are drawn; None: all.
             limits: what may be drawn; None: what the rules of the table allow, or anything with `rare`.
             logits_at: by the places that are asked for: is filled with their logits [B, size] without any limits.
         """
@@ -207,7 +209,7 @@ class Generator(nn.Module):
             after = after + sum(ahead.values())
         limits = limits or (None if rare else self.limits)
         walk = None if limits is None else limits.start(out, fixed)
-        for i, size in enumerate(self.sizes):
+        for i, size in enumerate(self.sizes[:until]):
             if i in ahead:
                 after = after - ahead.pop(i)
             if fixed is None or not bool(fixed[:, i].all()):

@@ -21,6 +21,7 @@ from ganvas.core.run import Run
 from ganvas.tables import private
 from ganvas.tables.data import DataConfig
 from ganvas.tables.preview import Preview
+from ganvas.tables.several import planner
 from ganvas.tables.spec import TableSpec
 from ganvas.tasks.table import detector_report, network, privacy, standing, usual
 from ganvas.tasks.table.network import Generator
@@ -29,7 +30,10 @@ from ganvas.training.batches import Batch, Batches
 from ganvas.training.task import SHOWN, Task
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ganvas.training.experiment import Experiment
+    from ganvas.training.several import Parts
 
 LOOKED_AT = 4_000  # rows of a check
 FEW = 3  # columns that are given in half of the rows in which some are
@@ -65,6 +69,8 @@ class TableTask(Task):
     checks = "likelihood"
     usage = "draws rows of a table: ganvas sample RUN"
     next_steps = (("Draw rows; the same seed gives the same rows again:", ("sample", "{place}", "--count", "1000")),)
+    next_for_parts = (("Draw the twin:", ("sample", "{place}", "--out", "sqlite:///twin.db")),)
+    load_parts = Later("ganvas.tasks.table.several.whole:load")
     loss = losses.LOSSES["nonsaturating"]
 
     generator: Generator  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -78,6 +84,16 @@ class TableTask(Task):
         self.private: privacy.Private | None = None
         if not spec.privacy:
             self.state = {"best_nll": torch.tensor(UNKNOWN), **self._weights(generator)}
+
+    @classmethod
+    def in_parts(cls, experiment: Experiment) -> bool:
+        return planner.several(experiment.data)
+
+    @classmethod
+    def parts(cls, experiment: Experiment, folder: Path | None) -> Parts:
+        from ganvas.tasks.table.several import parts
+
+        return parts.parts(experiment, folder)
 
     @staticmethod
     def _weights(generator: nn.Module) -> dict[str, Tensor]:

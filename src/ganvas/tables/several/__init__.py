@@ -1,0 +1,1 @@
+"""Several tables of a database that hang together by keys."""

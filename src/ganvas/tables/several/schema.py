@@ -1,0 +1,243 @@
+"""The tables of a database: their columns with types that any database knows, their keys, how many rows they have.
+
+`database.json` in the folder of a training on several tables holds them. It is read like all that comes from outside:
+every entry is checked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ganvas.core.errors import UserError
+from ganvas.core.text import one_line
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+T = TypeVar("T")
+MOST = 1_000  # tables, and columns of one
+LARGEST = 10**15  # rows
+TYPES = (
+    "Boolean", "Integer", "SmallInteger", "BigInteger", "Numeric", "Float", "Double", "String", "Text", "Unicode",
+    "UnicodeText", "Date", "DateTime", "Time", "Interval", "Uuid",
+)  # fmt: skip
+TEXTS = ("String", "Text", "Unicode", "UnicodeText")
+NUMBERS = ("Integer", "SmallInteger", "BigInteger", "Numeric", "Float", "Double")
+OTHER = "Other"  # a type whose values are not read: bytes, JSON, lists
+
+
+@dataclass(frozen=True)
+class SqlColumn:
+    """A column as the database declares it. `type`: a generic type of SQLAlchemy, or OTHER."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    length: int = 0
+    precision: int = 0
+    scale: int = 0
+    zone: bool = False
+
+    def __post_init__(self) -> None:
+        if self.type not in (*TYPES, OTHER) or min(self.length, self.precision, self.scale) < 0:
+            raise UserError(f"the column {one_line(self.name)[:60]} is of a type that there is not.")
+
+
+@dataclass(frozen=True)
+class Key:
+    """A foreign key: `columns` of this table are those called `target` in a row of `table`."""
+
+    columns: tuple[str, ...]
+    table: str
+    target: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.columns or len(self.columns) != len(self.target):
+            raise UserError(f"a key to {one_line(self.table)[:60]} has {len(self.columns)} columns.")
+
+    @property
+    def name(self) -> str:
+        return ", ".join(self.columns)
+
+    def words(self) -> str:
+        return f"{one_line(self.name)} -> {one_line(self.table)} ({one_line(', '.join(self.target))})"
+
+
+@dataclass(frozen=True)
+class SqlTable:
+    """A table. `unique`: sets of columns of which no two rows have the same values, beside the primary key."""
+
+    name: str
+    rows: int
+    columns: tuple[SqlColumn, ...]
+    primary: tuple[str, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
+    keys: tuple[Key, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        used = {*self.primary, *(n for u in self.unique for n in u), *(n for k in self.keys for n in k.columns)}
+        if len({*names}) != len(names) or not used <= {*names} or not 0 <= self.rows <= LARGEST:
+            raise UserError(f"the table {one_line(self.name)[:60]} names columns that it has not.")
+
+    def column(self, name: str) -> SqlColumn:
+        return next(column for column in self.columns if column.name == name)
+
+    def nullable(self, key: Key) -> bool:
+        """May rows be without this key?"""
+        return all(self.column(name).nullable and name not in self.primary for name in key.columns)
+
+    def is_unique(self, names: tuple[str, ...]) -> bool:
+        """Do these columns tell each row?"""
+        return any({*each} <= {*names} for each in (self.primary, *self.unique) if each)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The tables of a database, and sentences for the user."""
+
+    tables: tuple[SqlTable, ...]
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        names = {table.name for table in self.tables}
+        if len(names) != len(self.tables) or not 0 < len(names) <= MOST:
+            raise UserError(f"it has {len(self.tables)} tables, some of one name.")
+        for table in self.tables:
+            for key in table.keys:
+                if key.table not in names or not {*key.target} <= {c.name for c in self[key.table].columns}:
+                    raise UserError(f"the table {one_line(table.name)[:60]} has a key to a table that there is not.")
+
+    def __getitem__(self, name: str) -> SqlTable:
+        return next(table for table in self.tables if table.name == name)
+
+
+def names_of(connection: Connection) -> list[str]:
+    """The tables of a database, without views."""
+    from sqlalchemy import inspect
+
+    return sorted(inspect(connection).get_table_names())
+
+
+def read(connection: Connection) -> Schema:
+    """The tables of a database.
+
+    Raises:
+        UserError: it has none, or more than MOST.
+    """
+    import warnings
+
+    from sqlalchemy import func, inspect, select, table
+
+    looked, notes, tables = inspect(connection), [], []
+    names = names_of(connection)
+    if not 0 < len(names) <= MOST:
+        raise UserError(f"The database has {len(names)} tables: 1 to {MOST:,} can be learned together.")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
+        for name in names:
+            columns = tuple(map(_column, looked.get_columns(name)))
+            primary = tuple(looked.get_pk_constraint(name).get("constrained_columns") or ())
+            sets: list[Any] = [tuple(c["column_names"]) for c in looked.get_unique_constraints(name)]
+            sets += [tuple(i["column_names"]) for i in looked.get_indexes(name) if i.get("unique")]
+            sets = [s for s in dict.fromkeys(sets) if s and None not in s and {*s} != {*primary}]
+            rows = int(connection.execute(select(func.count()).select_from(table(name))).scalar_one())
+            keys = [(tuple(k["constrained_columns"]), k["referred_table"], tuple(k["referred_columns"] or ()),
+                     k.get("referred_schema")) for k in looked.get_foreign_keys(name)]  # fmt: skip
+            found = SqlTable(name, rows, columns, primary, tuple(sets))
+            tables.append((found, keys))
+    by_name = {found.name: found for found, _ in tables}
+    whole = []
+    for found, keys in tables:
+        good = []
+        for columns, target, named, schema in keys:
+            there = by_name.get(target) if not schema else None
+            named = named or (there.primary if there else ())
+            sentence = f"{one_line(found.name)}: the key {one_line(', '.join(columns))} -> {one_line(target)}"
+            if there is None or len(named) != len(columns) or not {*named} <= {c.name for c in there.columns}:
+                notes.append(f"{sentence} leads to no table of this database: read as an ordinary column.")
+            elif not there.is_unique(named):
+                notes.append(f"{sentence} does not tell one row there: read as an ordinary column.")
+            else:
+                good.append(Key(columns, target, named))
+        good.sort(key=lambda k: [c.name for c in found.columns].index(k.columns[0]))
+        whole.append(dataclasses.replace(found, keys=tuple(dict.fromkeys(good))))
+    return Schema(tuple(whole), tuple(notes))
+
+
+def _column(entry: Any) -> SqlColumn:
+    """A column of the inspector's; types that another database does not know as the nearest that all know."""
+    kind = entry["type"]
+    try:
+        kind = kind.as_generic()
+    except NotImplementedError:
+        return SqlColumn(entry["name"], "Text" if type(kind).__name__ == "NullType" else OTHER, bool(entry["nullable"]))
+    name = next((c.__name__ for c in type(kind).__mro__ if c.__name__ in TYPES), "")
+    if type(kind).__name__ in ("LargeBinary", "JSON", "ARRAY", "PickleType") or not name:
+        return SqlColumn(entry["name"], "Text" if type(kind).__name__ == "NullType" else OTHER, bool(entry["nullable"]))
+
+    def number(what: str) -> int:
+        value = getattr(kind, what, None)
+        return value if isinstance(value, int) else 0
+
+    zone = bool(getattr(kind, "timezone", False))
+    return SqlColumn(
+        entry["name"], name, bool(entry["nullable"]), number("length"), number("precision"), number("scale"), zone
+    )
+
+
+def to_json(value: Any) -> Any:
+    """The JSON form of these dataclasses: only what is not as it is by itself."""
+    if dataclasses.is_dataclass(value):
+        return {
+            f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)
+            if getattr(value, f.name) != f.default
+        }  # fmt: skip
+    if isinstance(value, tuple | list):
+        return [to_json(v) for v in value]
+    if isinstance(value, dict):
+        return {k: to_json(v) for k, v in value.items()}
+    return value
+
+
+def from_json(kind: type[T], entries: Any, where: str = "") -> T:
+    """A dataclass of its JSON form; every entry is held against its type.
+
+    Raises:
+        UserError: one is of another type, or there is none such.
+    """
+    where = where or kind.__name__
+    if not isinstance(entries, dict):
+        raise UserError(f"{where} is no group of entries.")
+    hints, fields = typing.get_type_hints(kind), {f.name: f for f in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
+    if strange := [str(key) for key in entries if key not in fields]:
+        raise UserError(f"{where} has an entry {one_line(strange[0])[:60]!r} that is none.")
+    needed = [
+        n for n, f in fields.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    if lost := [name for name in needed if name not in entries]:
+        raise UserError(f"{where} lacks the entry {lost[0]}.")
+    return kind(**{name: _of(hints[name], value, f"{where}.{name}") for name, value in entries.items()})
+
+
+def _of(hint: Any, value: Any, where: str) -> Any:
+    wrong = UserError(f"{where} is {one_line(value)[:60]!r}, which it cannot be.")
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        if not isinstance(value, list) or len(value) > 1_000_000:
+            raise wrong
+        return tuple(_of(inner[0], v, where) for v in value)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise wrong
+        return {str(k): _of(inner[1], v, where) for k, v in value.items()}
+    if hint is Any:
+        return value
+    if dataclasses.is_dataclass(hint):
+        return from_json(hint, value, where)  # pyright: ignore[reportArgumentType]
+    if type(value) is not hint and not (hint is float and type(value) is int):
+        raise wrong
+    return value

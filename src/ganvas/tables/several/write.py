@@ -1,0 +1,157 @@
+"""A database of the same schema, filled in portions within one transaction."""
+
+# pandas types most of its results as several things that they are not here:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganvas.core.errors import UserError
+from ganvas.core.text import one_line
+from ganvas.tables import databases, write
+from ganvas.tables.columns import Column
+from ganvas.tables.several.schema import NUMBERS, OTHER, TEXTS, Schema, SqlColumn, SqlTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def check(out: str, schema: Schema) -> None:
+    """Can the tables be written there?
+
+    Raises:
+        UserError: it is no database's address, or one of them is there already.
+    """
+    if not databases.is_address(out):
+        raise UserError(f"--out {out}: several tables go into a database: --out sqlite:///twin.db")
+    for table in schema.tables:
+        write.check(out, table.name)
+
+
+def save(
+    out: str, schema: Schema, portions: Callable[[SqlTable], Iterable[pd.DataFrame]],
+    columns: Callable[[SqlTable], dict[str, Column]],
+) -> Iterator[int]:  # fmt: skip
+    """Write the tables; yields how many rows are written.
+
+    Args:
+        portions, columns: the rows of a table, and what its columns are as far as that is known.
+
+    Raises:
+        UserError: the database refused; nothing is left.
+    """
+    import sqlalchemy as sql
+
+    check(out, schema)
+    engine = write._engine(out)
+    is_sqlite = engine.url.get_backend_name() == "sqlite"
+    path = Path(engine.url.database or "") if is_sqlite else None
+    new, whole, done = path is not None and not path.exists(), False, 0
+    metadata, later = sql.MetaData(), []
+    targets = {}
+    for table in schema.tables:
+        keys = [] if not is_sqlite else [_key(key, sql) for key in table.keys]
+        targets[table.name] = sql.Table(
+            table.name, metadata, *(_column(c, table, is_sqlite, sql) for c in table.columns),
+            *(sql.UniqueConstraint(*names) for names in table.unique), *keys,
+        )  # fmt: skip
+    try:
+        with write._heard(out), engine.connect() as connection:
+            if is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            metadata.create_all(connection)
+            for table in schema.tables:
+                known = columns(table)
+                for frame in portions(table):
+                    ready = {c.name: _values(frame[c.name], c, known.get(c.name)) for c in table.columns}
+                    rows = [dict(zip(ready, row, strict=True)) for row in zip(*ready.values(), strict=True)]
+                    if rows:
+                        connection.execute(targets[table.name].insert(), rows)
+                    done += len(rows)
+                    yield done
+            if not is_sqlite:  # rows may come before those that their keys lead to
+                for table in schema.tables:
+                    for key in table.keys:
+                        constraint = _key(key, sql)
+                        targets[table.name].append_constraint(constraint)
+                        later.append(constraint)
+                for constraint in later:
+                    connection.execute(sql.schema.AddConstraint(constraint))
+            connection.commit()
+        whole = True
+    finally:
+        engine.dispose()
+        if new and not whole and path is not None:
+            path.unlink(missing_ok=True)
+
+
+def _key(key: Any, sql: Any) -> Any:
+    return sql.ForeignKeyConstraint(list(key.columns), [f"{key.table}.{name}" for name in key.target])
+
+
+def _column(column: SqlColumn, table: SqlTable, is_sqlite: bool, sql: Any) -> Any:
+    kind: Any = sql.Text()
+    if column.type in ("Numeric",):
+        kind = sql.Numeric(column.precision or None, column.scale or None, asdecimal=False)
+    elif column.type in ("String", "Unicode"):
+        kind = getattr(sql, column.type)(column.length or None)
+    elif column.type == "DateTime":
+        from sqlalchemy.dialects import sqlite
+
+        kind = sqlite.DATETIME(truncate_microseconds=True) if is_sqlite else sql.DateTime(timezone=column.zone)
+    elif column.type != OTHER:
+        kind = getattr(sql, column.type)()
+    return sql.Column(
+        column.name, kind, primary_key=column.name in table.primary, nullable=column.nullable, autoincrement=False
+    )
+
+
+def _values(series: pd.Series, column: SqlColumn, known: Column | None) -> list[Any]:
+    """Values as the declared column takes them; where it must not be empty, an empty text or 0."""
+    import datetime
+
+    import pandas as pd
+    from pandas.api import types
+
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        series = series.astype("object")
+    missing = series.isna().to_numpy()
+    if column.type in TEXTS and known is not None and not types.is_string_dtype(series) and (
+        types.is_datetime64_any_dtype(series) or types.is_timedelta64_dtype(series)
+        or (types.is_numeric_dtype(series) and not types.is_bool_dtype(series))
+    ):  # fmt: skip
+        values: list[Any] = [None] * len(series)
+        for i, text in zip((~missing).nonzero()[0], write._written(series[~missing], known), strict=True):
+            values[i] = text
+    else:
+        values = write._values(series)
+        values = [None if gone else value for value, gone in zip(values, missing, strict=True)]
+        if column.type in TEXTS:
+            values = [value if value is None else str(value) for value in values]
+        elif column.type == "Date":
+            values = [_day(value) for value in values]
+        elif column.type == "DateTime":
+            values = [datetime.datetime.fromisoformat(v) if isinstance(v, str) else v for v in values]
+        elif column.type in ("Integer", "SmallInteger", "BigInteger"):
+            values = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
+    if not column.nullable:
+        empty = "" if column.type in (*TEXTS, OTHER) else 0 if column.type in NUMBERS else None
+        usual = next((v for v in values if v is not None), empty)
+        values = [(empty if column.type in TEXTS else usual) if v is None else v for v in values]
+    return values
+
+
+def _day(value: Any) -> Any:
+    import datetime
+
+    if isinstance(value, datetime.datetime):
+        return value.date()
+    return datetime.date.fromisoformat(value[:10]) if isinstance(value, str) else value
+
+
+def note(schema: Schema) -> str:
+    """A sentence on the tables that were written."""
+    return ", ".join(one_line(table.name) for table in schema.tables)

@@ -1,0 +1,1 @@
+"""Several tables that hang together by keys: trained one after the other, drawn as one database."""

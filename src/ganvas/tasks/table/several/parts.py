@@ -1,0 +1,50 @@
+"""The trainings that the tables of a database need: one each."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from ganvas.core.errors import UserError
+from ganvas.core.naming import safe
+from ganvas.core.progress import last
+from ganvas.tables.several import plan as plans
+from ganvas.tables.several import planner
+from ganvas.tables.several.plan import Plan, TablePlan
+from ganvas.training.experiment import Experiment
+from ganvas.training.several import Parts
+
+
+def parts(experiment: Experiment, folder: Path | None) -> Parts:
+    """The trainings of a database's tables; the plan in the folder goes on to hold.
+
+    Raises:
+        UserError: the database cannot be read, or has other tables or keys than when the folder was made.
+    """
+    config = experiment.data
+    stored = plans.read(folder) if folder is not None and (folder / plans.FILE).exists() else None
+    if stored is not None:
+        found, notes = stored, ()
+    else:
+        found = last(planner.make(config))
+        notes = found.notes
+    experiments = {}
+    for table in found.learned:
+        data = dataclasses.replace(
+            config, table=table.name, related=table.joined.text(), columns="", copied="", parents="",
+            kinds=json.dumps(planner.said_of(table, config)),
+        )  # fmt: skip
+        rows = found.schema[table.name].rows
+        batch = min(experiment.training.batch, rows - max(1, round(rows * config.held_out)))  # of few rows: all
+        training = dataclasses.replace(experiment.training, batch=batch)
+        experiments[folder_of(found, table)] = dataclasses.replace(experiment, data=data, training=training)
+    return Parts(experiments, {plans.FILE: found.text()}, notes)
+
+
+def folder_of(plan: Plan, table: TablePlan) -> str:
+    """The name of a table's folder."""
+    names = [safe(each.name) for each in plan.tables]
+    if len({name.lower() for name in names}) < len(names):
+        raise UserError("Two tables have names that differ in capitals or signs alone: they would share a folder.")
+    return safe(table.name)
