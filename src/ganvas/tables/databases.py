@@ -196,7 +196,7 @@ class Database(Opened):
             raise unknown(f"table in {self.place}", bare, names)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know: they come as text
-            return Table(bare, MetaData(), schema=schema or None, autoload_with=self.connection)
+            return Table(bare, MetaData(), schema=schema or None, autoload_with=self.connection, resolve_fks=False)
 
     def _count(self) -> int:
         from sqlalchemy import func, select

@@ -134,7 +134,9 @@ class Query:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Table(name, self.table.metadata, schema=self.table.schema, autoload_with=self.connection)
+            return Table(
+                name, self.table.metadata, schema=self.table.schema, autoload_with=self.connection, resolve_fks=False
+            )
 
     def _alias(self, selectable: Any) -> Any:
         self.aliases += 1

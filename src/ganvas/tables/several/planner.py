@@ -142,7 +142,7 @@ class Planner:
         assert self.opened.connection is not None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Table(name, MetaData(), autoload_with=self.opened.connection)
+            return Table(name, MetaData(), autoload_with=self.opened.connection, resolve_fks=False)
 
     def _order(self) -> list[str]:
         """The tables, those that keys lead to first; circles are broken at one key each."""
