@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 import sqlite3
 from pathlib import Path
@@ -19,6 +20,7 @@ pytest.importorskip("sqlalchemy", reason="needs the extra `tables`")
 
 import ganvas as gv
 from ganvas.core.errors import UserError
+from ganvas.tables.several import plan as plans
 from ganvas.tasks.table.several.match import apart, match, repeated, slots
 
 pytestmark = pytest.mark.long
@@ -70,6 +72,28 @@ def test_data_check_shows_tables_and_keys(shop: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "key product_id -> products (id): a row that fits" in done.stdout
     assert "items: rows are made by order_id" in done.stdout
+
+
+def test_an_order_s_total_is_the_sum_of_its_items(run: Path, twin: dict[str, Any]) -> None:
+    """Found in the whole database, and kept though totals and items are drawn apart."""
+    items = twin["items"].groupby("order_id")["amount"].sum()
+    added = twin["orders"].set_index("id")["total"].astype(float)
+    assert len(added) > 100
+    assert (added - items.reindex(added.index).fillna(0).astype(float)).abs().max() < 0.006
+    plans = {table["name"]: table for table in json.loads((run / "database.json").read_text())["tables"]}
+    assert [(one["column"], one["table"], one["of"]) for one in plans["orders"]["sums"]] == [
+        ("total", "items", "amount")
+    ]
+    assert not plans["items"].get("sums")
+
+
+def test_sums_are_not_taken_from_a_file_of_others_untried(run: Path, tmp_path: Path) -> None:
+    entries = json.loads((run / "database.json").read_text())
+    orders = next(table for table in entries["tables"] if table["name"] == "orders")
+    orders["sums"][0]["table"] = "customers"
+    (tmp_path / "database.json").write_text(json.dumps(entries))
+    with pytest.raises(UserError, match="sums of rows that do not lead to it"):
+        plans.read(tmp_path)
 
 
 def test_each_table_is_a_run_of_its_own(run: Path) -> None:

@@ -50,11 +50,25 @@ class Tie:
 
 
 @dataclass(frozen=True)
+class Sum:
+    """A column that is the sum of a column of the rows whose keys lead here: an order's total of its items' amounts.
+
+    table, key: whose rows, and the columns of their key; of: what is summed; digits: after the point of the sum.
+    """
+
+    column: str
+    table: str
+    key: tuple[str, ...]
+    of: str
+    digits: int = 0
+
+
+@dataclass(frozen=True)
 class TablePlan:
     """How a table is learned and drawn.
 
     ids: its own columns that are made anew; starts: its columns that count siblings, and from where; made: of a table
-    that is made, its columns; copied: of one that is copied, its rows.
+    that is made, its columns; copied: of one that is copied, its rows; sums: its columns that follow from others' rows.
     """
 
     name: str
@@ -65,6 +79,7 @@ class TablePlan:
     starts: dict[str, int] = field(default_factory=dict)
     made: tuple[Any, ...] = ()
     copied: tuple[Any, ...] = ()
+    sums: tuple[Sum, ...] = ()
 
     def __post_init__(self) -> None:
         if self.way not in WAYS or sum(tie.role == "first" for tie in self.ties) > 1:
@@ -102,6 +117,13 @@ class Plan:
                     raise UserError(f"the table {plan.name[:60]!r} comes before one that it needs.")
             if not {*plan.starts, *plan.ids} <= {column.name for column in table.columns}:
                 raise UserError(f"the table {plan.name[:60]!r} is planned with columns that it has not.")
+            for one in plan.sums:
+                child = next((t for t in self.tables if t.name == one.table), None)
+                first = None if child is None or child.way != "learned" else child.first
+                known = first is not None and first.key.columns == one.key and first.key.table == plan.name
+                own = {column.name for column in table.columns}
+                if not known or one.column not in own or one.of not in {c.name for c in self.schema[one.table].columns}:
+                    raise UserError(f"the table {plan.name[:60]!r} has sums of rows that do not lead to it.")
             seen.add(plan.name)
 
     def __getitem__(self, name: str) -> TablePlan:

@@ -14,6 +14,7 @@ from ganvas.tables.columns import Column
 from ganvas.tables.data import FEWEST, DataConfig
 from ganvas.tables.several import plan as plans
 from ganvas.tables.several import schema as schemas
+from ganvas.tables.several import sums
 from ganvas.tables.several.joined import Count, Joined, Numbered, Parent, Query
 from ganvas.tables.several.plan import Plan, TablePlan, Tie
 from ganvas.tables.several.schema import OTHER, Key, Schema, SqlTable
@@ -89,9 +90,28 @@ class Planner:
         for number, name in enumerate(self._order()):
             yield Counted(number, len(self.schema.tables), f"Looking at the table {one_line(name)}")
             self.done[name] = self._copied(name) if name in self.copied else self._table(name)
+        for name, plan in self.done.items():
+            if plan.way == "learned" and (first := plan.first) is not None:
+                self._sums(name, first)
         if not any(plan.way == "learned" for plan in self.done.values()):
             raise UserError(f"{self.opened.place}: no table has enough rows and columns to learn from.")
         return Plan(self.schema, tuple(self.done.values()), notes=tuple(self.notes))
+
+    def _sums(self, name: str, first: Tie) -> None:
+        """Note which columns of the table that a key leads to are sums over these rows."""
+        above, table = self.done[first.key.table], self.schema[name]
+        if above.way != "learned":
+            return
+        assert self.opened.connection is not None
+        tables = self._reflected(first.key.table), self._reflected(name)
+        found = sums.find(self.opened.connection, *tables, self.schema[first.key.table], table, first)
+        known = {one.column for one in above.sums}
+        new = tuple(one for one in found if one.column not in known)
+        self.done[first.key.table] = dataclasses.replace(above, sums=(*above.sums, *new))
+        self.notes += [
+            f"{one_line(first.key.table)}: {one_line(one.column)} is always the sum of {one_line(one.of)} of its "
+            f"{one_line(name)}, and is kept so." for one in new
+        ]  # fmt: skip
 
     def _overlaps(self, table: SqlTable) -> None:
         """Leave out keys that follow from others; raise a UserError where two keys share a column otherwise."""

@@ -20,7 +20,7 @@ from ganvas.tables import ids
 from ganvas.tables.columns import Column
 from ganvas.tables.rows import constant_of
 from ganvas.tables.several.joined import YES, Parent
-from ganvas.tables.several.plan import TablePlan, Tie
+from ganvas.tables.several.plan import Sum, TablePlan, Tie
 from ganvas.tables.several.schema import SqlTable
 from ganvas.tasks.table.several import match
 
@@ -43,6 +43,7 @@ class Drawn:
         self.seed, self.count = seed, 0
         self.rows: dict[Tie, np.ndarray] = {}  # of each key, the number of the row that it leads to; -1: none
         self.position = np.zeros(0, np.int64)
+        self.sums: dict[str, np.ndarray] = {}
         self.made = [Column.from_dict(entries) for entries in plan.made]
         columns = model.spec.columns if model is not None else tuple(self.made)
         self.columns = {column.name: column for column in columns}
@@ -271,12 +272,18 @@ class Drawn:
             places = [column.name for column in self.table.columns]
             each = {n: [self.plan.copied[r][places.index(n)] for r in known] for n in names}
             return {n: pd.Series(v, dtype=object).where(rows >= 0, None) for n, v in each.items()}
+        ruled = {n for rule in self.model.spec.rules for n in rule.columns} if self.model is not None else set()
+        added = {
+            one.column: one for one in self.plan.sums if one.column not in ruled
+        }  # a rule of the row is kept first
         keyed = {name: (tie, tie.key.target[i]) for tie in self.plan.ties for i, name in enumerate(tie.key.columns)}
         learned: dict[str, pd.Series] | None = None
         for name in names:
             if name in keyed:
                 tie, target = keyed[name]
                 found[name] = self.others[tie.key.table].values(self._led(tie, known), [target])[target]
+            elif name in added:
+                found[name] = pd.Series(self._sum(added[name])[known])
             elif name in self.plan.starts:
                 start = self.plan.starts[name] - 1
                 found[name] = pd.Series(np.maximum(self.position[known], 1) + start)
@@ -293,6 +300,20 @@ class Drawn:
             if (rows < 0).any():
                 found[name] = found[name].astype(object).where(rows >= 0, None)
         return found
+
+    def _sum(self, one: Sum) -> np.ndarray:
+        """The sums of a column over the rows that lead to each of these, [rows]; once all tables are drawn."""
+        if one.column not in self.sums:
+            child = self.others[one.table]
+            first = child.plan.first
+            assert first is not None
+            total = np.zeros(self.count)
+            for rows in child.portions():
+                above = child.rows[first][rows]
+                values = child.values(rows, [one.of])[one.of].to_numpy(dtype=np.float64, na_value=0)
+                np.add.at(total, above[above >= 0], values[above >= 0])
+            self.sums[one.column] = np.round(total, one.digits) if one.digits else np.round(total).astype(np.int64)
+        return self.sums[one.column]
 
     def _led(self, tie: Tie, rows: np.ndarray) -> np.ndarray:
         """The numbers of the rows that a key leads to."""
