@@ -30,18 +30,19 @@ def flights(count: int) -> Any:
 
 
 def test_a_time_follows_from_its_parts_in_another_zone() -> None:
-    frame = flights(6_000)
-    spec = of_frame(frame, "flights", DataConfig()).spec
+    table = flights(6_000)
+    spec = of_frame(table, "flights", DataConfig()).spec
     assert {rule.text for rule in spec.rules} == {
         f"{part} = {part} of time in America/New_York" for part in ("month", "day", "hour")
     }
-    rows = frame.head(400)
+    rows = table.head(400)
     typed = read.typed(rows.astype("str"), spec.read)
     known = {name: np.ones(len(rows), bool) for name in typed}
     known["time"][:] = False
     known["hour"][::2] = False
     gone = typed["time"].where(known["time"])
-    partial = Partial(spec, {n: gone if n == "time" else typed[n] for n in typed}, known)
+    frame: Any = {n: gone if n == "time" else typed[n] for n in typed}
+    partial = Partial(spec, frame, known)
     twice = ((rows["month"] == 11) & (rows["day"] == 3) & (rows["hour"] == 1)).to_numpy()  # as clocks go back
     assert (partial.known["time"] == known["hour"] & ~twice).all()
     found = partial.known["time"]
