@@ -184,16 +184,29 @@ def test_known_cells_are_given_only_where_the_tokens_can_say_them(model: Any) ->
     assert torch.equal(given[2:].all(1), torch.ones(2, dtype=torch.bool))
 
 
-def test_the_export_says_which_rules_its_rows_do_not_keep(model: Any) -> None:
-    left = {"country", "shipped", "month", "total", "amount", "closed"}
-    assert set(export.computed(model.spec)) == left
-    entries = export.decoding(model.spec)["columns"]
-    assert {entry["name"] for entry in entries if entry.get("computed")} == left
-    assert sum(part["tokens"] for entry in entries for part in entry["parts"]) == len(model.spec.sizes)
-    said = " ".join(export.without(model.spec))
-    assert all(name in said for name in left)
-    assert "brand, sort occur together" in said
-    assert said in " ".join(export.files(model)["README.md"].decode().replace("- ", "").split("\n"))
+def test_exported_rows_keep_all_rules(model: Any, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    list(ganvas.export(model, tmp_path / "out"))
+    space: dict[str, Any] = {"__file__": str(tmp_path / "out" / "rows.py"), "__name__": "rows"}
+    exec(compile((tmp_path / "out" / "rows.py").read_text(), "rows.py", "exec"), space)
+    assert space["TRIES"] == export.TRIES
+    columns = space["draw"](800, seed=3)
+    rows = pd.DataFrame(columns).replace("", None)
+    assert capsys.readouterr().err == ""
+    assert list(rows) == list(orders(1))
+    assert wrong(model, rows) == {}
+    assert {name for name in columns if "" in columns[name]} == {"reason"}
+    shipped = pd.to_datetime(rows["shipped"]) - pd.to_datetime(rows["ordered"])
+    assert 0.5 < shipped.dt.days.mean() < 4  # 1.5 in the table
+    again = space["draw"](800, seed=3)
+    assert all((columns[name] == again[name]).all() for name in columns)
+    assert {*space["draw"](50, given={"status": "kept"})["reason"]} == {""}
+    with pytest.raises(SystemExit, match="country=NL cannot be given"):
+        space["draw"](5, given={"country": "NL"})
+    said = " ".join(export.kept(model.spec))
+    assert all(name in said for name in ("country", "shipped", "total", "brand, sort occur together"))
+    assert said in (tmp_path / "out" / "README.md").read_text().replace("\n- ", " ")
 
 
 def test_rows_that_repeat_a_unique_pair_are_drawn_again(tmp_path: Any) -> None:

@@ -17,15 +17,19 @@ from ganvas.core.exports import Exports, OnnxNetwork
 from ganvas.core.text import one_line
 from ganvas.tables.cells import NEVER, Cells
 from ganvas.tables.columns import Column
-from ganvas.tables.rules.together import Together
+from ganvas.tables.rules.base import Rule
+from ganvas.tables.rules.formula import Formula
+from ganvas.tables.rules.order import Order
 from ganvas.tables.spec import TableSpec
 from ganvas.tasks.table.network import Generator
 
 if TYPE_CHECKING:
     from ganvas.tasks.table.model import TableModel
 
+FORM = ("kind", "type", "decimals", "step", "earliest", "latest")
 KNOWN = ("recipe", "images", "data_name", "fingerprint", "licence", "network")  # of the model's card
 RUNNER = Path(__file__).with_name("runner.py")
+TRIES = 200  # as the runner has it
 README = """# A generator of rows
 
 `generator.onnx` draws rows of a table like {name} ({rows:,} columns). It takes, for B rows of {tokens} tokens:
@@ -110,25 +114,19 @@ def exports(model: TableModel) -> Exports:
         {name: model.card[name] for name in KNOWN if name in model.card},
         close=1e-2,  # of a place, which is a quotient of small differences; tokens are whole numbers
     )
-    return Exports((network,), None, " ".join(without(spec)), lambda: files(model))
+    return Exports((network,), None, " ".join(kept(spec)), lambda: files(model))
 
 
-def without(spec: TableSpec) -> list[str]:
-    """Sentences on what the exported program does not do of the table's rules; none where there are no rules."""
-    left, broken = computed(spec), [rule.text for rule in spec.rules if not {*rule.columns} & {*computed(spec)}]
-    said = []
-    if left:
-        names = ", ".join(map(one_line, left))
-        said.append(f"Left empty, as rules of the table compute them, which this program does not know: {names}.")
-    if broken:
-        said.append(f"Its rows need not keep: {'; '.join(map(one_line, broken))}.")
-    return said and [*said, "Rows that keep all rules come from `ganvas sample`."]
-
-
-def computed(spec: TableSpec) -> list[str]:
-    """The columns whose values are not what the networks draw, but computed from it by rules."""
-    known = {name for rule in spec.rules if isinstance(rule, Together) for name in rule.free}
-    return [name for name in dict.fromkeys(n for rule in spec.rules for n in rule.forms) if name not in known]
+def kept(spec: TableSpec) -> list[str]:
+    """Sentences on how the exported program keeps the table's rules; none where there are no rules."""
+    if not spec.rules:
+        return []
+    names = ", ".join(one_line(name) for rule in spec.rules for name in rule.forms if name in rule.targets)
+    checked = "; ".join(one_line(rule.text) for rule in spec.rules if not rule.targets)
+    said = [f"rows.py computes by rules of the table: {names}."] if names else []
+    if checked:
+        said.append(f"It draws rows again, {TRIES} times at most, that do not keep: {checked}.")
+    return [*said, "generator.onnx alone keeps no rules."]
 
 
 def files(model: TableModel) -> dict[str, bytes]:
@@ -140,7 +138,7 @@ def files(model: TableModel) -> dict[str, bytes]:
     text = README.format(
         name=model.card["data_name"], rows=len(spec.columns), tokens=len(spec.sizes), given=given, code=code
     )
-    if lines := without(spec):
+    if lines := kept(spec):
         text += "\n## Rules of the table\n\n" + "".join(f"- {line}\n" for line in lines)
     return {
         "columns.json": json.dumps(decoding(spec), indent=1).encode(),
@@ -150,17 +148,33 @@ def files(model: TableModel) -> dict[str, bytes]:
 
 
 def decoding(spec: TableSpec) -> dict[str, Any]:
-    """What the tokens mean, as JSON: the columns in order, and of each the parts with their tokens."""
-    learned, left = {column.name: column for column in spec.learned}, computed(spec)
-    bare = {c.name: dataclasses.replace(c, parts=()) for c in spec.columns}
-    each = [_column(learned.get(column.name, bare[column.name])) for column in spec.columns]
-    return {"columns": [entry | ({"computed": True} if entry["name"] in left else {}) for entry in each]}
+    """What the tokens mean, as JSON: the columns in order, of each the parts with their tokens, and the rules in the
+    order in which they are applied.
+
+    A column that is not learned as it stands in the table says under `learned` what its parts are of.
+    """
+    learned = {column.name: column for column in spec.learned}
+    each = [_column(column, learned.get(column.name)) for column in spec.columns]
+    return {"columns": each, "rules": [_rule(rule) for rule in spec.rules]}
 
 
-def _column(column: Column) -> dict[str, Any]:
-    entries = {name: getattr(column, name) for name in ("name", "kind", "type", "decimals", "step", "form", "zone")}
-    value = {"value": column.value} if column.kind == "constant" else {}
-    return entries | value | {"parts": [_part(part) for part in column.parts]}
+def _column(column: Column, learned: Column | None) -> dict[str, Any]:
+    entries: dict[str, Any] = {name: getattr(column, name) for name in ("name", *FORM, "form", "zone")}
+    if column.kind == "constant":
+        entries["value"] = column.value
+    form = {name: getattr(learned or column, name) for name in FORM}
+    entries["learned"] = {name: value for name, value in form.items() if value != entries[name]}
+    return entries | {"parts": [_part(part) for part in learned.parts] if learned else []}
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    """A rule with all its entries, also those that are as they are by themselves; forms are with the columns."""
+    entries = {f.name: getattr(rule, f.name) for f in dataclasses.fields(rule) if f.name not in ("form", "learned")}
+    if isinstance(rule, Formula):
+        entries["gaps"] = rule.form is not None
+    elif isinstance(rule, Order):
+        entries["distance"] = rule.form is not None
+    return {"kind": rule.kind, "text": rule.text, **entries}
 
 
 def _part(part: Cells) -> dict[str, Any]:
