@@ -302,3 +302,12 @@ def test_no_card_makes_anything_but_a_sentence(model: ganvas.Model, tmp_path: Pa
         except UserError:
             refused += 1
     assert refused > 20
+
+
+def test_the_function_and_the_folder_of_its_name_do_not_hide_each_other() -> None:
+    """`ganvas.export(model, folder)` works also after something has imported a module of the folder."""
+    import ganvas.export.hub
+
+    assert callable(ganvas.export)
+    with pytest.raises(TypeError, match=r"export\(\) missing 2 required positional arguments"):
+        ganvas.export()  # pyright: ignore[reportCallIssue]

@@ -55,6 +55,8 @@ SETTINGS = {  # without layers that look at a whole batch, so that two halves ar
 RESTORER = ["train", "denoise", "--data", "photos", "images=80", "batch=8", "width=8", "depth=2", "size=32"]
 RESTORER += ["lively=0.3", "tick_every=8", "sample_every=0", "precision=fp32", "device=cpu"]
 RESTORER += ["degrade=blur:0-2+noise:5-40"]
+TABLE = ["train", "table", "--data", "rows.csv", "images=1280", "batch=64", "width=16", "d_width=16", "dropout=0"]
+TABLE += ["tick_every=320", "sample_every=0", "warmup=0.5", "precision=fp32", "device=cpu"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
 FORKING = """
@@ -145,8 +147,23 @@ def experiment(source: Path) -> Experiment:
     return quick("classic-mlp", source).override(SETTINGS)
 
 
-@pytest.fixture(scope="module")
-def launcher() -> Iterator[Launcher]:
+class Torchrun:
+    """As `Launcher`, by torchrun itself."""
+
+    def start(self, *arguments: str, cwd: Path) -> int:
+        with (cwd / "out").open("w") as out, (cwd / "err").open("w") as err:
+            self.process = subprocess.Popen([*TORCHRUN, *arguments], cwd=cwd, env=ENVIRONMENT, stdout=out, stderr=err)
+        return self.process.pid
+
+    def wait(self) -> int:
+        return self.process.wait(900)
+
+
+@pytest.fixture(scope="module", params=["forks", pytest.param("torchrun", marks=pytest.mark.slow)])
+def launcher(request: pytest.FixtureRequest) -> Iterator[Launcher | Torchrun]:
+    if request.param == "torchrun":
+        yield Torchrun()
+        return
     command = [sys.executable, "-c", FORKING]
     with subprocess.Popen(
         command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -177,6 +194,30 @@ def test_two_ranks_are_one_process_with_the_whole_batch(
             assert torch.allclose(value.float(), together[name].float(), atol=1e-3), name
 
 
+def table_rows() -> str:
+    random = np.random.default_rng(0)
+    return "age,plan,paid\n" + "".join(
+        f"{age},{'gold' if age > 50 else 'free'},{age * 3 + extra}\n"
+        for age, extra in zip(random.integers(18, 90, 600), random.integers(0, 50, 600), strict=True)
+    )
+
+
+def test_two_ranks_of_a_table_are_one_process(two: tuple[Path, str], tmp_path: Path) -> None:
+    """In the contest too, whose weights of drawn rows are means over the whole batch."""
+    (tmp_path / "rows.csv").write_text(table_rows())
+    done = ganvas(*TABLE, "--run", "table", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    there = two[0].parent / "table"
+    for one, other in zip(log(tmp_path / "table"), log(there), strict=True):
+        for name in ("nll", "loss_d", "loss_g"):
+            assert (name in one) == (name in other)
+            assert one.get(name, 0.0) == pytest.approx(other.get(name, 0.0), abs=1e-3), name
+    alone, together = weights(tmp_path / "table"), weights(there)
+    assert alone.keys() == together.keys()
+    for name, value in alone.items():
+        assert torch.allclose(value, together[name], atol=1e-3), name
+
+
 def test_only_the_first_rank_writes_and_speaks(two: tuple[Path, str]) -> None:
     folder, said = two
     assert said.count("Training in whole") == 1
@@ -194,7 +235,7 @@ def test_another_number_of_processes_is_noted(two: tuple[Path, str], experiment:
 
 
 def test_kill_9_of_a_rank_is_mended_by_the_launcher(
-    two: tuple[Path, str], experiment: Experiment, launcher: Launcher, tmp_path: Path
+    two: tuple[Path, str], experiment: Experiment, launcher: Launcher | Torchrun, tmp_path: Path
 ) -> None:
     """All ranks begin again in the folder that the launch had made, and end with the weights of the other run."""
     (tmp_path / "experiment.json").write_text(json.dumps(experiment.to_dict()))
@@ -221,7 +262,9 @@ def test_kill_9_of_a_rank_is_mended_by_the_launcher(
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
 
-def test_sigterm_stops_all_ranks_after_the_same_step(two: tuple[Path, str], launcher: Launcher, tmp_path: Path) -> None:
+def test_sigterm_stops_all_ranks_after_the_same_step(
+    two: tuple[Path, str], launcher: Launcher | Torchrun, tmp_path: Path
+) -> None:
     arguments = ["-m", "ganvas", "--", "train", "mine.py:mine", "--run", "run", "images=1M", "save_seconds=1e6"]
     for name in ("mine.py", "experiment.json"):
         shutil.copy(two[0].parent / name, tmp_path)
@@ -262,6 +305,7 @@ def several(
         Image.fromarray(small).resize((60 + 5 * i, 70 + 7 * i), Image.Resampling.BICUBIC).save(
             place / f"photos/{i}.png"
         )
+    (place / "rows.csv").write_text(table_rows())
     (place / "all.py").write_text(
         "import os\nfrom pathlib import Path\nfrom ganvas.tasks.generate.commands import sample\n"
         "from ganvas.cli import app\nfrom ganvas.cli.evaluate import evaluate\n"
@@ -269,6 +313,7 @@ def several(
         "from ganvas.training.trainer import Trainer\nsaid = 0\n"
         "assert not app(['train', 'mine.py:mine', '--run', 'whole'], result_action='return_value')\n"
         f"assert not app([*{RESTORER}, '--run', 'restorer'], result_action='return_value')\n"
+        f"assert not app([*{TABLE}, '--run', 'table'], result_action='return_value')\n"
         "mine, second = mine(), os.environ['RANK'] == '1'\n"
         "for settings in ({'source': 'other'} if second else {}, {'lr_g': '0.5'} if second else {}, {'batch': '17'},\n"
         "                 {'source': 'no/where'} if second else {}, {}):\n"

@@ -323,7 +323,7 @@ def draw(count, seed=0, given=None):
             break
     for text, left in broken.items():
         if left.any():
-            print(f"{left.sum()} rows do not keep '{text}', after {TRIES} drawings.", file=sys.stderr)
+            sys.stderr.write(f"{left.sum()} rows do not keep '{text}', after {TRIES} drawings.\n")
     out = {}
     for name, column in columns.items():  # constants; ids and free texts: ''
         out[name] = texts_of(column, found[name]) if name in found else np.full(count, column.get("value", ""), object)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ganvas.core import seeds
+from ganvas.core import distributed, seeds
 from ganvas.core.config import knob
 from ganvas.core.errors import UserError
 from ganvas.core.later import Later
@@ -162,8 +162,8 @@ class TableTask(Task):
             return {"total": nll, "nll": nll}
         with torch.no_grad():
             ratio = self.discriminator(self.fake).float().clamp(-20, 20).exp()
-            weight = (ratio / ratio.mean()).clamp_max(self.config.clip)
-            weight = weight - weight.mean()
+            weight = (ratio / _mean(ratio)).clamp_max(self.config.clip)
+            weight = weight - _mean(weight)
         none = torch.zeros_like(given)
         contest = (weight * self.generator.surprise(self.fake, none).sum(1)).mean()
         return {"total": nll + self.config.contest * contest, "nll": nll, "loss_g": contest}
@@ -229,3 +229,10 @@ class TableTask(Task):
         assert isinstance(generator, Generator)
         noise = torch.rand(2_000, len(self.spec.sizes), generator=seeds.generator(0, "preview")).to(batches.device)
         return Preview.of(self.spec, *generator.draw(noise))
+
+
+def _mean(values: Tensor) -> Tensor:
+    """The mean of values [B] over the batches of all ranks, [1]."""
+    mean = values.mean(0, keepdim=True)
+    distributed.average([mean])
+    return mean
