@@ -17,10 +17,9 @@ from ganvas import api
 from ganvas.core import checkpoint
 from ganvas.core.errors import UserError
 from ganvas.core.progress import last
-from ganvas.export import onnx as exporting
 from ganvas.tables import private, private_cells, read
 from ganvas.tables.data import DataConfig, of_frame
-from ganvas.tasks.table import privacy
+from ganvas.tasks.table import export, privacy
 from ganvas.tasks.table.model import load
 from ganvas.tasks.table.network import Config, Generator
 from ganvas.tasks.table.privacy import Plan, clipped
@@ -246,13 +245,13 @@ def test_models_without_privacy_and_their_exports_hold_no_rare_value_either(tmp_
     for _ in gv.train("table", data=frame, run=tmp_path / "run", **quick):
         pass
     model = load(tmp_path / "run")
-    exporting.export(model, tmp_path / "onnx", force=False)
-    files = [tmp_path / "run" / "model.safetensors", *(p for p in (tmp_path / "onnx").iterdir() if p.is_file())]
-    assert len(files) > 2
-    for file in files:
-        content = file.read_bytes()
+    (network,) = export.exports(model).networks  # its weights are the model's
+    files = {"model": (tmp_path / "run" / "model.safetensors").read_bytes(), **export.files(model)}
+    files["notes in the network"] = json.dumps(network.card).encode()
+    assert len(files) == 5
+    for file, content in files.items():
         for value in (ODD[0], str(ODD[1]), "1234568", "Qxy-level", "Qxy-size"):  # the third: 12345.68 in hundredths
-            assert value.encode() not in content, (file.name, value)
+            assert value.encode() not in content, (file, value)
 
 
 def test_a_resume_goes_on_bit_for_bit_and_more_images_are_refused(table: Path, tmp_path: Path) -> None:
