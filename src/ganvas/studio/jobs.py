@@ -175,8 +175,9 @@ class Jobs:
         """Check whether the running job has ended, and start the next one."""
         with self.lock:
             for job in [j for j in self.jobs if j.state == "running"]:
-                code = self.process.poll() if self.process is not None and self.process.pid == job.pid else None
-                if code is None and is_alive(job.pid, job.began):
+                is_own = self.process is not None and self.process.pid == job.pid
+                code = self.process.poll() if self.process is not None and is_own else None
+                if code is None and (is_own or is_alive(job.pid, job.began)):  # an own one may end between the two
                     return
                 self._end(job, code)
             waiting = next((j for j in self.jobs if j.state == "waiting"), None)
