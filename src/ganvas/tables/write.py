@@ -26,6 +26,7 @@ from ganvas.tables.spec import TableSpec
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sqlalchemy import Connection
 
 GROUP = 131_072  # rows of a group of a Parquet file
 ENDINGS = (".csv", ".csv.gz", ".parquet")
@@ -297,35 +298,42 @@ def _exists(engine: Any, table: str) -> bool:
     return bool(inspect(engine).has_table(bare, schema=schema or None))
 
 
-def _to_database(address: str, portions: Iterable[pd.DataFrame], spec: TableSpec, table: str) -> Iterator[int]:
-    """Make the table anew and fill it, in one transaction."""
-    import sqlalchemy as sql
-
+@contextmanager
+def transaction(address: str) -> Iterator[Connection]:
+    """A connection to a database in one transaction, committed at the end; a new file of SQLite goes where it fails."""
     engine = _engine(address)
     is_sqlite = engine.url.get_backend_name() == "sqlite"
     path = Path(engine.url.database or "") if is_sqlite else None
-    new = path is not None and not path.exists()
-    schema, _, bare = table.rpartition(".")
-    columns = [sql.Column(column.name, _sql_type(column, sql)) for column in spec.columns]
-    target = sql.Table(bare, sql.MetaData(), *columns, schema=schema or None)
-    done, whole = 0, False
+    new, whole = path is not None and not path.exists(), False
     try:
         with _heard(address), engine.connect() as connection:
             if is_sqlite:  # else the driver begins a transaction only after the table is made
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-            target.drop(connection, checkfirst=True)
-            target.create(connection)
-            for portion in portions:
-                rows = _records(plain(portion, spec))
-                connection.execute(target.insert(), rows)
-                done += len(rows)
-                yield done
+            yield connection
             connection.commit()
         whole = True
     finally:
         engine.dispose()
         if new and not whole and path is not None:
             path.unlink(missing_ok=True)
+
+
+def _to_database(address: str, portions: Iterable[pd.DataFrame], spec: TableSpec, table: str) -> Iterator[int]:
+    """Make the table anew and fill it, in one transaction."""
+    import sqlalchemy as sql
+
+    schema, _, bare = table.rpartition(".")
+    columns = [sql.Column(column.name, _sql_type(column, sql)) for column in spec.columns]
+    target = sql.Table(bare, sql.MetaData(), *columns, schema=schema or None)
+    done = 0
+    with transaction(address) as connection:
+        target.drop(connection, checkfirst=True)
+        target.create(connection)
+        for portion in portions:
+            rows = _records(plain(portion, spec))
+            connection.execute(target.insert(), rows)
+            done += len(rows)
+            yield done
 
 
 def _sql_type(column: Column, sql: Any) -> Any:

@@ -49,6 +49,6 @@ def find(connection: Connection, table: Any, child: Any, own: SqlTable, other: S
     for (a, b), count in zip(pairs, found, strict=False):
         if count is not None and int(count) == 0 and many[a] and a not in kept:
             column = own.column(a)
-            digits = 0 if "Integer" in column.type or "Small" in column.type else min(column.scale or DIGITS, DIGITS)
+            digits = 0 if "Integer" in column.type else min(column.scale or DIGITS, DIGITS)
             kept[a] = Sum(a, other.name, tie.key.columns, parts[b], digits)
     return list(kept.values())

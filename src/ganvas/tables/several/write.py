@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganvas.core.errors import UserError
@@ -46,46 +45,31 @@ def save(
     import sqlalchemy as sql
 
     check(out, schema)
-    engine = write._engine(out)
-    is_sqlite = engine.url.get_backend_name() == "sqlite"
-    path = Path(engine.url.database or "") if is_sqlite else None
-    new, whole, done = path is not None and not path.exists(), False, 0
-    metadata, later = sql.MetaData(), []
-    targets = {}
-    for table in schema.tables:
-        keys = [] if not is_sqlite else [_key(key, sql) for key in table.keys]
-        targets[table.name] = sql.Table(
-            table.name, metadata, *(_column(c, table, is_sqlite, sql) for c in table.columns),
-            *(sql.UniqueConstraint(*names) for names in table.unique), *keys,
-        )  # fmt: skip
-    try:
-        with write._heard(out), engine.connect() as connection:
-            if is_sqlite:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            metadata.create_all(connection)
-            for table in schema.tables:
-                known = columns(table)
-                for frame in portions(table):
-                    ready = {c.name: _values(frame[c.name], c, known.get(c.name)) for c in table.columns}
-                    rows = [dict(zip(ready, row, strict=True)) for row in zip(*ready.values(), strict=True)]
-                    if rows:
-                        connection.execute(targets[table.name].insert(), rows)
-                    done += len(rows)
-                    yield done
-            if not is_sqlite:  # rows may come before those that their keys lead to
-                for table in schema.tables:
-                    for key in table.keys:
-                        constraint = _key(key, sql)
-                        targets[table.name].append_constraint(constraint)
-                        later.append(constraint)
-                for constraint in later:
-                    connection.execute(sql.schema.AddConstraint(constraint))
-            connection.commit()
-        whole = True
-    finally:
-        engine.dispose()
-        if new and not whole and path is not None:
-            path.unlink(missing_ok=True)
+    done, metadata, targets = 0, sql.MetaData(), {}
+    with write.transaction(out) as connection:
+        is_sqlite = connection.dialect.name == "sqlite"
+        for table in schema.tables:
+            keys = [] if not is_sqlite else [_key(key, sql) for key in table.keys]
+            targets[table.name] = sql.Table(
+                table.name, metadata, *(_column(c, table, is_sqlite, sql) for c in table.columns),
+                *(sql.UniqueConstraint(*names) for names in table.unique), *keys,
+            )  # fmt: skip
+        metadata.create_all(connection)
+        for table in schema.tables:
+            known = columns(table)
+            for frame in portions(table):
+                ready = {c.name: _values(frame[c.name], c, known.get(c.name)) for c in table.columns}
+                rows = [dict(zip(ready, row, strict=True)) for row in zip(*ready.values(), strict=True)]
+                if rows:
+                    connection.execute(targets[table.name].insert(), rows)
+                done += len(rows)
+                yield done
+        if not is_sqlite:  # rows may come before those that their keys lead to
+            later = [(targets[table.name], _key(key, sql)) for table in schema.tables for key in table.keys]
+            for target, constraint in later:
+                target.append_constraint(constraint)
+            for _, constraint in later:
+                connection.execute(sql.schema.AddConstraint(constraint))
 
 
 def _key(key: Any, sql: Any) -> Any:
