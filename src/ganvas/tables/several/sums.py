@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganvas.tables.several.plan import Sum, Tie
-from ganvas.tables.several.schema import SqlTable
+from ganvas.tables.several.schema import NUMBERS, SqlTable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -14,7 +14,6 @@ LEAST = 30  # different sums that show that it is no chance
 MOST = 12  # columns of numbers of either table that are tried
 NEAR = 1e-6  # of a sum: what adding up may lose
 DIGITS = 4  # after the point that a sum is rounded to at most
-NUMBERS = ("Integer", "SmallInteger", "BigInteger", "Numeric", "Float", "Double", "REAL", "DECIMAL")
 
 
 def find(connection: Connection, table: Any, child: Any, own: SqlTable, other: SqlTable, tie: Tie) -> list[Sum]:
