@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 GROUP = 131_072  # rows of a group of a Parquet file
+ODD = '[",\r\n]|^$|^[^!-~]|[^!-~]$'  # what may have to be quoted
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 Add = Callable[["pd.DataFrame"], None]
 
@@ -118,24 +119,26 @@ def texts_of(series: pd.Series, column: Column) -> Any:
 
     if isinstance(series.dtype, pd.CategoricalDtype):
         codes, values = series.cat.codes.to_numpy().astype(np.int32), series.cat.categories
-        written = [_quoted(_category(value, column)) for value in values]
+        written = [_category(value, column) for value in values]
     elif column.kind == "id" and series.dtype == "str":
-        texts = pa.array(series, pa.string())
-        return pa.array([_quoted(t) for t in texts.to_pylist()], pa.string()) if _odd(texts) else texts
+        return _cells(pa.array(series, pa.string()))
     elif pd.api.types.is_integer_dtype(series.dtype) and not column.form and column.digits < 0:
         return pa.array(series).cast(pa.string())
     else:
         codes, values = pd.factorize(series)
-        written = [_quoted(text) for text in _written(pd.Series(values, name=column.name), column)]
-    dictionary = pa.array(written, pa.string())
+        written = _written(pd.Series(values, name=column.name), column)
+    dictionary = _cells(pa.array(written, pa.string()))
     indices = pa.array(codes.astype(np.int32), mask=codes < 0)
     return pa.DictionaryArray.from_arrays(indices, dictionary).dictionary_decode()
 
 
-def _odd(texts: Any) -> bool:
+def _cells(texts: Any) -> Any:
+    """Texts, a pyarrow array, as CSV cells; see `_quoted`."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    return bool(cast("Any", pc).any(cast("Any", pc).match_substring_regex(texts, '[",\r\n]')).as_py())
+    odd = cast("Any", pc).match_substring_regex(texts, ODD)
+    return pa.array(map(_quoted, texts.to_pylist()), pa.string()) if cast("Any", pc).any(odd).as_py() else texts
 
 
 def _quoted(text: str) -> str:

@@ -23,6 +23,8 @@ from ganvas.tables.limits import Limits
 from ganvas.tables.rules.limits import RuleLimits
 from ganvas.tables.spec import TableSpec
 
+AT_ONCE = 2_000  # rows that are drawn at once: what a layer works on stays in the processor's cache
+
 
 @dataclass(frozen=True)
 class Config:
@@ -197,51 +199,86 @@ class Generator(nn.Module):
             limits: what may be drawn; None: what the rules of the table allow, or anything with `rare`.
             logits_at: by the places that are asked for: is filled with their logits [B, size] without any limits.
         """
-        count = len(noise)
-        out = torch.zeros(count, len(self.sizes), dtype=torch.int64, device=noise.device)
+        parts, of_rows = (
+            [],
+            logits_at is not None or limits not in (None, self.limits),
+        )  # limits of others may be a row's
+        limits = limits or (None if rare else self.limits)
+        at_once = max(1, len(noise)) if of_rows else AT_ONCE
+        for start in range(0, max(1, len(noise)), at_once):
+            c = slice(start, start + at_once)
+            mine = (rows[c], given[c]) if rows is not None and given is not None else (None, None)
+            parts.append(self._draw(noise[c], *mine, rare, limits, logits_at, until))
+        out, place = zip(*parts, strict=True)
+        return torch.cat(out), torch.cat(place)
+
+    def _draw(
+        self,
+        noise: Tensor,
+        rows: Tensor | None,
+        given: Tensor | None,
+        rare: bool,
+        limits: Limits | None,
+        logits_at: dict[int, Tensor] | None,
+        until: int | None,
+    ) -> tuple[Tensor, Tensor]:
+        """As `draw`."""
+        out = torch.zeros(len(noise), len(self.sizes), dtype=torch.int64, device=noise.device)
         place = torch.zeros_like(noise)
-        known = noise.new_zeros(count, self.values.embedding_dim)
-        fixed, ahead, after = None, {}, torch.zeros_like(known)
+        known = noise.new_zeros(len(noise), self.values.embedding_dim)
+        ahead, after = {}, torch.zeros_like(known)
         if rows is not None and given is not None:
             out = torch.where(given, rows, out)
-            fixed = given
             ahead = {i: self.say(i, out, given) for i in given.any(0).nonzero()[:, 0].tolist()}
             after = after + sum(ahead.values())
-        limits = limits or (None if rare else self.limits)
-        walk = None if limits is None else limits.start(out, fixed)
+        walk = None if limits is None else limits.start(out, given)
         for i, size in enumerate(self.sizes[:until]):
             if i in ahead:
                 after = after - ahead.pop(i)
-            if fixed is None or not bool(fixed[:, i].all()):
+            if given is None or not bool(given[:, i].all()):
                 heard = torch.addmm(self.start[i], after, self.weight0[i]) if ahead else self.start[i]
-                hidden = f.silu(known + heard)
-                inner = f.silu(torch.addmm(self.bias1[i], hidden, self.weight1[i]))
-                hidden = hidden + f.silu(torch.addmm(self.bias2[i], inner, self.weight2[i]))
-                logits = (hidden @ self.heads[i]).float() + self._prior(i, out)
+                logits = self._logits_of(i, known + heard, out)
                 if logits_at is not None and i in logits_at:
                     logits_at[i] = logits.clone()
                 if self.rare[i] is not None and not rare:
                     logits[:, self.rare[i]] = NEVER
                 allowed = walk.allowed(i, size) if walk else None
-                if allowed is not None:
-                    logits = logits.masked_fill(~allowed, -torch.inf)
-                shares = logits.softmax(1).cumsum(1)
-                mark = noise[:, i : i + 1] * shares[:, -1:]
-                token = (shares <= mark).sum(1, keepdim=True).clamp_max(size - 1)
-                if allowed is not None:  # the last sum may be rounded to a number below the mark
-                    inside = allowed.expand(logits.shape).gather(1, token)
-                    token = torch.where(inside, token, logits.argmax(1, keepdim=True))
-                below = torch.where(token > 0, shares.gather(1, (token - 1).clamp_min(0)), 0.0)
-                inside = (mark - below) / (shares.gather(1, token) - below).clamp_min(1e-9)
-                place[:, i] = inside[:, 0].clamp(0, 1 - 1e-6)
-                token = token[:, 0]
-                out[:, i] = token if fixed is None else torch.where(fixed[:, i], out[:, i], token)
+                token, place[:, i] = quantile(logits, noise[:, i : i + 1], allowed)
+                out[:, i] = token if given is None else torch.where(given[:, i], out[:, i], token)
             if walk:
                 walk.drawn(i, out[:, i])
-            known = known + self.values.weight[out[:, i] + int(self.first[i])]
+            known += f.embedding(out[:, i] + int(self.first[i]), self.values.weight)
             if i in self.numbers.last:
-                known = known + self.numbers.part(self.numbers.last[i], out)
+                known += self.numbers.part(self.numbers.last[i], out)
         return out, place
+
+    def _logits_of(self, i: int, told: Tensor, rows: Tensor) -> Tensor:
+        """The logits [B, size] of the i-th token, given what its network is told, [B, width]; see `logits`."""
+        hidden = f.silu(told, inplace=True)
+        inner = f.silu(torch.addmm(self.bias1[i], hidden, self.weight1[i]), inplace=True)
+        hidden += f.silu(torch.addmm(self.bias2[i], inner, self.weight2[i]), inplace=True)
+        return (hidden @ self.heads[i]).float().add_(self._prior(i, rows))
+
+
+def quantile(logits: Tensor, noise: Tensor, allowed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Tokens, int64 [B], and where between its neighbours each lies, float [B] in 0 to 1.
+
+    Args:
+        logits: float [B, size].
+        noise: uniform in [0, 1), [B, 1].
+        allowed: which tokens may be, bool [B or 1, size]; None: all.
+    """
+    if allowed is not None:
+        logits = logits.masked_fill(~allowed, -torch.inf)
+    shares = logits.softmax(1).cumsum(1)
+    mark = noise * shares[:, -1:]
+    token = torch.searchsorted(shares, mark, right=True).clamp_max_(logits.shape[1] - 1)
+    if allowed is not None:  # the last sum may be rounded to a number below the mark
+        inside = allowed.expand(logits.shape).gather(1, token)
+        token = torch.where(inside, token, logits.argmax(1, keepdim=True))
+    below = torch.where(token > 0, shares.gather(1, (token - 1).clamp_min(0)), 0.0)
+    within = (mark - below) / (shares.gather(1, token) - below).clamp_min(1e-9)
+    return token[:, 0], within[:, 0].clamp(0, 1 - 1e-6)
 
 
 def _first(spec: TableSpec) -> Tensor:
