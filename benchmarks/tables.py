@@ -106,7 +106,10 @@ def judge(
 ) -> dict[str, Any]:
     """The figures of what a method drew: value and floor by name; 'target': of the column to be predicted."""
     real = source.of_frames(data.spec, train, held_out, seed)
-    drawn = read.typed(pd.read_csv(rows), data.spec.columns)
+    texts = pd.read_csv(rows)
+    dates = {c.name: texts[c.name] for c in data.spec.columns if c.kind == "date"}  # written by pandas, in ISO 8601
+    iso = {name: pd.to_datetime(each, format="ISO8601", errors="coerce") for name, each in dates.items()}
+    drawn = read.typed(texts.assign(**iso), data.spec.columns)
     sides = Sides(data.spec, real, [drawn], seed)
     names = [name for name in choose(None) if name in ROWS]
     found = {k: v for event in measure(sides, names) if not isinstance(event, Doing) for k, v in event.items()}

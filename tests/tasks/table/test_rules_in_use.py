@@ -240,3 +240,18 @@ def test_rows_that_repeat_a_unique_pair_are_drawn_again(tmp_path: Any) -> None:
     assert drawn.head(100).equals(made.sample(100))
     few = made.sample(100, where="order=7")
     assert few["line"].nunique() == 100 - made.repeated["order, line unique"]
+
+
+def test_rows_with_a_computed_value_that_the_table_does_not_have_are_drawn_again(tmp_path: Any) -> None:
+    random = np.random.default_rng(5)
+    local: Any = pd.Timestamp("2024-01-01") + pd.to_timedelta(random.integers(0, 366, 4_000), "D")
+    hours = random.integers(8, 18, 4_000)
+    at = (local + pd.to_timedelta(hours, "h")).tz_localize("Europe/Amsterdam").tz_convert("UTC").tz_localize(None)
+    frame = pd.DataFrame({"at": at, "hour": hours, "amount": random.integers(1, 9, 4_000)})
+    small: Any = {"images": 2_000, "width": 16, "d_width": 16, "batch": 256}
+    list(ganvas.train("table", data=frame, run=tmp_path / "run", **small))
+    model = ganvas.load(tmp_path / "run")
+    assert "hour = hour of at in Europe/" in " ".join(rule.text for rule in model.spec.rules)
+    drawn = model.sample(2_000)
+    assert {*drawn["hour"]} == {*range(8, 18)}
+    assert model.repeated == {}

@@ -88,8 +88,8 @@ def sample(
     shown = f"table {name} of {write.databases.shown(out)}" if is_address(out) else out
     met = f" with {where}" if where else ""
     say(f"Drew {count:,} rows{one_line(met)} of {model}: {shown}")
-    for rule, repeats in loaded.repeated.items():
-        say(f"{one_line(rule)}: {repeats:,} rows repeat others there, as the model has too few different values.")
+    for rule, left in loaded.repeated.items():
+        say(f"{one_line(rule)}: this does not hold for {left:,} rows, though they were drawn again and again.")
     if empty := rows.left_empty(loaded.spec):
         say(f"Left empty, as free text is not learned: {', '.join(map(one_line, empty))}.")
     return 0

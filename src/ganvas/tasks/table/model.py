@@ -34,7 +34,7 @@ class TableModel(TrainedModel):
     spec: TableSpec
     generator: Generator  # pyright: ignore[reportIncompatibleVariableOverride]
     optional: ClassVar[dict[str, type]] = {"usual": dict, "no_detector": str, "privacy": dict}
-    repeated: dict[str, int]  # by a rule, drawn rows that repeat others, as there are too few values
+    repeated: dict[str, int]  # see `Repeats.left`
     abilities = ("rows", "file", "odd", "fill")
     hub_tags = ("tabular", "synthetic-data", "tabular-generation")
 
@@ -75,7 +75,7 @@ class TableModel(TrainedModel):
         conditions = self._conditions(where, seed, rare)
         if conditions is not None:
             decode = conditions.decode
-        repeats = Repeats(self.spec)
+        repeats = Repeats(self.spec, rare)
         self.repeated = repeats.left
         for tokens, place in self._drawn(n, seed, rare, conditions):
 
