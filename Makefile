@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # Linux only: the address of PyTorch's CPU index (pytorch.org, "Get started", CPU) avoids several GB of CUDA.
 TORCH_INDEX ?=
-# The tests of one file share a worker, and so what their fixtures train.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 2
+# The tests of one file share a worker, and so what their fixtures train. What Python compiled is kept (which an
+# environment may forbid): a hundred processes would compile Ganvas anew.
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 2
 TESTS =
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test test-all quick check fix docs fuzz golden screenshots bench bench-quality clean
+.PHONY: help demo test test-all quick check types generated fix docs fuzz golden screenshots bench bench-quality clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -23,10 +24,15 @@ test: $(VENV)/.test ## install what the checks need and run them all but the slo
 check: ## format, lint, types, generated docs, tests (after make test has installed them once)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	@$(MAKE) --no-print-directory --jobs 2 types generated
+	$(PYTEST) $(TESTS)
+
+types:
 	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
+
+generated:
 	$(BIN)/python docs/make_cli.py --check
 	$(BIN)/python docs/make_house.py --check
-	$(PYTEST) $(TESTS)
 
 quick: ## the tests that end soon, in a minute (after make test has installed them once)
 	$(PYTEST) -m 'not slow and not long'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import gzip
 import json
 import os
@@ -10,18 +11,18 @@ import shutil
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from command import ganvas  # noqa: F401  # for the tests, which take it from here
 from filelock import FileLock
 
-from ganvas.api import RECIPES
-from ganvas.networks import classic_dcgan, classic_mlp, dcgan
-from ganvas.tasks.restore import unet
-from ganvas.tasks.table import network as columns
-from ganvas.tasks.translate import network as translator
-from ganvas.training.experiment import Experiment
+if TYPE_CHECKING:  # xdist's first process needs no torch, and the others wait for it
+    from command import Completed
+
+    from ganvas.training.experiment import Experiment
+
+gc.disable()  # until the tests begin
 
 LONGEST = (  # files of tests, the longest first
     "studio/test_studio_pages.py",
@@ -45,6 +46,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, so that all workers end together; the Makefile forbids xdist an order of its own."""
     place = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: nothing of it needs to be looked through again and again."""
+    gc.freeze()
+    gc.enable()
+
+
+def ganvas(*arguments: str, cwd: Path) -> Completed:
+    """The command line in this process, see `command.ganvas`."""
+    import command
+
+    return command.ganvas(*arguments, cwd=cwd)
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
@@ -121,6 +135,12 @@ def once(name: str, make: Callable[[Path], None], factory: pytest.TempPathFactor
 
 def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
     """A recipe on a small data set: its own networks' kinds, losses and optimisers, a small batch, few steps."""
+    from ganvas.api import RECIPES
+    from ganvas.networks import classic_dcgan, classic_mlp, dcgan
+    from ganvas.tasks.restore import unet
+    from ganvas.tasks.table import network as columns
+    from ganvas.tasks.translate import network as translator
+
     experiment = RECIPES[recipe]()
     training = dataclasses.replace(
         experiment.training,

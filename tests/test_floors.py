@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import re
 import subprocess
@@ -82,7 +83,8 @@ def inside(names: set[str]) -> set[str]:
     return found
 
 
-def tree(name: str) -> ast.AST:
+@functools.cache
+def tree(name: str) -> ast.Module:
     return ast.parse(FILES[name].read_text())
 
 
@@ -93,7 +95,10 @@ def may_import(importer: str, imported: str) -> bool:
     return here == there or FLOOR[there] < FLOOR[here]
 
 
-KNOWN = {name: inside(imports(tree(name))) - {name} for name in FILES}
+@functools.cache
+def known(name: str) -> set[str]:
+    """The files of Ganvas that a file imports: not read before a test asks, as each worker collects this file."""
+    return inside(imports(tree(name))) - {name}
 
 
 def test_every_folder_has_a_floor() -> None:
@@ -104,11 +109,11 @@ def test_every_folder_has_a_floor() -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_imports_go_down_only(name: str) -> None:
-    assert {other for other in KNOWN[name] if not may_import(name, other)} == set()
+    assert {other for other in known(name) if not may_import(name, other)} == set()
 
 
 def test_there_is_no_circle() -> None:
-    list(graphlib.TopologicalSorter(KNOWN).static_order())
+    list(graphlib.TopologicalSorter({name: known(name) for name in FILES}).static_order())
 
 
 def test_the_walker_sees_what_it_must() -> None:
@@ -162,7 +167,7 @@ def test_general_code_names_no_task_and_no_picture(name: str) -> None:
     assert not words(name) & (own - {"restore", "table"})  # a snapshot is restored, figures stand in a table
     text = FILES[name].read_text()
     assert not re.search(r"\[[NnBb], (C|channels), (H|size)", text), "a shape of pictures"
-    assert not {n for n in KNOWN[name] if folder(n) in ("images", "tasks")}
+    assert not {n for n in known(name) if folder(n) in ("images", "tasks")}
 
 
 def test_the_command_line_starts_without_torch() -> None:
@@ -175,7 +180,7 @@ def test_the_command_line_starts_without_torch() -> None:
 def test_no_file_needs_the_extra_for_tables_when_it_is_imported(name: str) -> None:
     """Digits and photographs are trained without it; where it is needed and missing, a sentence says so."""
     extra = {"pandas", "pyarrow", "sqlalchemy", "sklearn", "lightgbm", "opacus"}
-    loaded = [n for n in ast.parse(FILES[name].read_text()).body if isinstance(n, ast.Import | ast.ImportFrom)]
+    loaded = [n for n in tree(name).body if isinstance(n, ast.Import | ast.ImportFrom)]
     named = {a.name for n in loaded if isinstance(n, ast.Import) for a in n.names}
     named |= {n.module or "" for n in loaded if isinstance(n, ast.ImportFrom) and not n.level}
     assert not {n.partition(".")[0] for n in named} & extra

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from ganvas.core import checkpoint, distributed, registry
+from ganvas.core import checkpoint, distributed, meta, registry
 from ganvas.core import config as cf
 from ganvas.core.errors import UserError, first_line, unknown
 from ganvas.core.exports import Exports
@@ -148,7 +148,7 @@ def networks_of(path: str | os.PathLike[str], task: str | None, device: str = "a
         _check_entries(card, kind.Model.optional)
         _fill_in(card, kind)
         kind.check_card(card)
-        with torch.device("meta"):  # nothing is computed, and no card can ask for more memory than its file has
+        with meta.sizes_only():  # no card can ask for more memory than its file has
             parts, spec, config = _build(card, tensors, kind)
         if len(card["classes"]) != spec.classes:
             raise UserError(f"it names {len(card['classes'])} classes and draws {spec.classes}.")

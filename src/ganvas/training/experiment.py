@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ganvas.core import config as cf
-from ganvas.core import distributed, registry, seeds
+from ganvas.core import distributed, meta, registry, seeds
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.old_names import warn
 from ganvas.core.progress import Counted, last
@@ -206,7 +206,7 @@ class Experiment:
         kind = self.kind
         spec = kind.network_spec(spec, self.task)
         with self.enough_memory(spec):
-            with torch.device("meta"):  # computes nothing, only the sizes
+            with meta.sizes_only():
                 memory.check_memory(build(kind, self.network, spec))
             torch.manual_seed(seeds.key(self.training.seed, "init"))
             generator, discriminator = build(kind, self.network, spec)

@@ -64,8 +64,10 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expanding.extractors, "load", lambda _, spec: extractors.pixels(spec))
 
 
-def test_more_true_images_help_and_noise_does_not() -> None:
-    held_out, few = halves(400, 1), halves(2_000, 2)
+def test_more_true_images_help_and_noise_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("LEAST_STEPS", 30), ("MOST_STEPS", 30), ("BATCH", 32)):
+        monkeypatch.setattr(expanding, name, value)
+    held_out, few = halves(300, 1), halves(2_000, 2)
     nonsense = Split(torch.randint(0, 256, (400, 1, 12, 12), dtype=torch.uint8), torch.arange(400) % 2)
     by_kind = {}
     for name, made in (("true", halves(2_000, 3)), ("nonsense", nonsense)):
