@@ -26,6 +26,7 @@ TYPES = (
 )  # fmt: skip
 TEXTS = ("String", "Text", "Unicode", "UnicodeText")
 NUMBERS = ("Integer", "SmallInteger", "BigInteger", "Numeric", "Float", "Double")
+WHOLE = ("Integer", "SmallInteger", "BigInteger")
 OTHER = "Other"  # a type whose values are not read: bytes, JSON, lists
 
 

@@ -10,7 +10,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.naming import safe
 from ganvas.core.progress import last
 from ganvas.tables.several import plan as plans
-from ganvas.tables.several import planner
+from ganvas.tables.several import planner, taken
 from ganvas.tables.several.plan import Plan, TablePlan
 from ganvas.training.experiment import Experiment
 from ganvas.training.several import Parts
@@ -33,7 +33,7 @@ def parts(experiment: Experiment, folder: Path | None) -> Parts:
     for table in found.learned:
         data = dataclasses.replace(
             config, table=table.name, related=table.joined.text(), columns="", copied="", parents="",
-            kinds=json.dumps(planner.said_of(table, config)),
+            kinds=json.dumps(taken.said_of(table, config)),
         )  # fmt: skip
         rows = found.schema[table.name].rows
         batch = min(experiment.training.batch, rows - max(1, round(rows * config.held_out)))  # of few rows: all
