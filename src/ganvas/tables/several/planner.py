@@ -191,10 +191,11 @@ class Planner:
 
     def _look(self, plan: TablePlan) -> dict[str, Column]:
         """What the table's columns look like."""
-        if not self.known.schema[plan.name].rows:
+        table = self.known.schema[plan.name]
+        if not table.rows:
             return {}
         frame = self.asked.frame(plan.name, plan.joined)
-        said = taken.said_of(plan, self.config)
+        said = taken.said_of(plan, table, self.config)
         return {c.name: c for c in chosen.columns(frame, {n: e for n, e in said.items() if n in frame})}
 
 

@@ -10,7 +10,7 @@ from ganvas.tables.several import keys
 from ganvas.tables.several.joined import Count, Joined, Numbered, Parent
 from ganvas.tables.several.known import LEARNED, Known, free
 from ganvas.tables.several.plan import TablePlan, Tie
-from ganvas.tables.several.schema import Key, SqlTable
+from ganvas.tables.several.schema import TEXTS, Key, SqlTable
 
 if TYPE_CHECKING:
     from ganvas.tables.data import DataConfig
@@ -28,7 +28,8 @@ def joined(known: Known, table: SqlTable, ties: tuple[Tie, ...], skip: tuple[str
     for tie in ties:
         key = tie.key
         if tie.role == "row":
-            numbered.append(Numbered(key.columns, key.table, key.target, tie.name))
+            made = known.done[key.table].way == "made"
+            numbered.append(Numbered(key.columns, key.table, key.target, tie.name, made))
         elif tie.role in parents:
             there = ""
             if tie.role == "other" and tie.there < 1 and table.nullable(key):
@@ -91,10 +92,12 @@ def _cut(parent: Parent, kept: list[str]) -> Parent:
     )
 
 
-def said_of(plan: TablePlan, config: DataConfig) -> dict[str, dict[str, Any]]:
+def said_of(plan: TablePlan, table: SqlTable, config: DataConfig) -> dict[str, dict[str, Any]]:
     """What is said of the columns of a table's query: by its keys, and by the user as column.TABLE.NAME=KIND."""
     joined = plan.joined
-    found: dict[str, dict[str, Any]] = {name: {"kind": "id"} for name in plan.ids}
+    found: dict[str, dict[str, Any]] = {}
+    for name in plan.ids:  # texts of digits stay as long as they are
+        found[name] = {"kind": "id"} | ({"type": "text"} if table.column(name).type in TEXTS else {})
     found |= {one.name: {"kind": "category"} for one in joined.numbered}
     found |= {count.name: {"kind": "number"} for count in joined.counts}
     found |= {parent.there: {"kind": "category"} for parent in joined.others if parent.there}

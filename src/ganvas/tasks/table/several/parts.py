@@ -33,7 +33,7 @@ def parts(experiment: Experiment, folder: Path | None) -> Parts:
     for table in found.learned:
         data = dataclasses.replace(
             config, table=table.name, related=table.joined.text(), columns="", copied="", parents="",
-            kinds=json.dumps(taken.said_of(table, config)),
+            kinds=json.dumps(taken.said_of(table, found.schema[table.name], config)),
         )  # fmt: skip
         rows = found.schema[table.name].rows
         batch = min(experiment.training.batch, rows - max(1, round(rows * config.held_out)))  # of few rows: all
