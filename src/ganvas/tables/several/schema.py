@@ -32,7 +32,10 @@ OTHER = "Other"  # a type whose values are not read: bytes, JSON, lists
 
 @dataclass(frozen=True)
 class SqlColumn:
-    """A column as the database declares it. `type`: a generic type of SQLAlchemy, or OTHER."""
+    """A column as the database declares it.
+
+    type: a generic type of SQLAlchemy, or OTHER; counted: the database numbers new rows there by itself.
+    """
 
     name: str
     type: str
@@ -41,6 +44,7 @@ class SqlColumn:
     precision: int = 0
     scale: int = 0
     zone: bool = False
+    counted: bool = False
 
     def __post_init__(self) -> None:
         if self.type not in (*TYPES, OTHER) or min(self.length, self.precision, self.scale) < 0:
@@ -141,6 +145,8 @@ def read(connection: Connection) -> Schema:
         warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
         for name in names:
             columns = tuple(map(_column, looked.get_columns(name)))
+            if connection.dialect.name == "sqlite":  # which lets texts be longer than declared
+                columns = _as_long(connection, name, columns)
             primary = tuple(looked.get_pk_constraint(name).get("constrained_columns") or ())
             sets: list[Any] = [tuple(c["column_names"]) for c in looked.get_unique_constraints(name)]
             sets += [tuple(i["column_names"]) for i in looked.get_indexes(name) if i.get("unique")]
@@ -169,6 +175,23 @@ def read(connection: Connection) -> Schema:
     return Schema(tuple(whole), tuple(notes))
 
 
+def _as_long(connection: Connection, table: str, columns: tuple[SqlColumn, ...]) -> tuple[SqlColumn, ...]:
+    """The columns of texts without a length where there are longer ones."""
+    import sqlalchemy as sql
+
+    limited = [column.name for column in columns if column.length]
+    if not limited:
+        return columns
+    longest = [sql.func.max(sql.func.length(sql.column(name))) for name in limited]
+    found = dict(
+        zip(limited, connection.execute(sql.select(*longest).select_from(sql.table(table))).one(), strict=True)
+    )
+    return tuple(
+        dataclasses.replace(column, length=0) if (found.get(column.name) or 0) > column.length else column
+        for column in columns
+    )
+
+
 def _column(entry: Any) -> SqlColumn:
     """A column of the inspector's; types that another database does not know as the nearest that all know."""
     kind = entry["type"]
@@ -184,10 +207,12 @@ def _column(entry: Any) -> SqlColumn:
         value = getattr(kind, what, None)
         return value if isinstance(value, int) else 0
 
-    zone = bool(getattr(kind, "timezone", False))
+    default = str(entry.get("default") or "")
+    counted = name in WHOLE and (bool(entry.get("identity")) or default.startswith("nextval("))
     return SqlColumn(
-        entry["name"], name, bool(entry["nullable"]), number("length"), number("precision"), number("scale"), zone
-    )
+        entry["name"], name, bool(entry["nullable"]), number("length"), number("precision"), number("scale"),
+        bool(getattr(kind, "timezone", False)), counted,
+    )  # fmt: skip
 
 
 def to_json(value: Any) -> Any:

@@ -143,7 +143,7 @@ class DrawnRows:
             else:
                 column = self.columns.get(name)
                 if column is not None and column.kind == "id":
-                    found[name] = ids.make_for(column, known, self.seed)
+                    found[name] = self._ids(column, known)
                 elif column is not None and column.kind == "constant":
                     found[name] = pd.Series([constant_of(column)] * len(rows), dtype=object)
                 else:
@@ -153,6 +153,16 @@ class DrawnRows:
             if (rows < 0).any():
                 found[name] = found[name].astype(object).where(rows >= 0, None)
         return found
+
+    def _ids(self, column: Column, rows: np.ndarray) -> pd.Series:
+        """New ids, no longer than the database lets them be: else the numbers of the rows, with 36 digits."""
+        import pandas as pd
+
+        most = self.table.column(column.name).length
+        ends = ids.make_for(column, np.array([0, self.count - 1]), self.seed)
+        if not most or ends.astype(str).str.len().max() <= most:
+            return ids.make_for(column, rows, self.seed)
+        return pd.Series([np.base_repr(row, 36).rjust(most, "0") for row in rows.tolist()], dtype="str")
 
     def _sum(self, one: Sum) -> np.ndarray:
         """The sums of a column over the rows that lead to each of these, [rows]; once all tables are drawn."""
