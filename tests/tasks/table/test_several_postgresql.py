@@ -1,6 +1,7 @@
 """All tables of a PostgreSQL database in, and their twin out into PostgreSQL, with a server of the test's own."""
 
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
+# pyright: reportOptionalSubscript=false, reportGeneralTypeIssues=false
 
 from __future__ import annotations
 

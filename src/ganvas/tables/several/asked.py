@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ganvas.tables.data import DataConfig
 
 LOOKED_AT = 50_000  # first rows of each table
+FEWEST = 20  # rows that show that something is no chance
 
 
 class Asked:
@@ -48,6 +49,17 @@ class Asked:
         pairs = [own.c[a] == other.c[b] for a, b in zip(key.columns, key.target, strict=True)]
         query = select(func.count()).select_from(own.join(other, and_(*pairs)))
         return min(1.0, int(self.connection.execute(query).scalar_one()) / table.rows)
+
+    def within(self, table: SqlTable, key: Key, first: Key) -> bool:
+        """Do the rows that a key to the own table leads to always have the parent of the row that has it?"""
+        from sqlalchemy import and_, case, func, select
+
+        own, other = self.reflected(table.name).alias("t"), self.reflected(table.name).alias("p")
+        pairs = [own.c[a] == other.c[b] for a, b in zip(key.columns, key.target, strict=True)]
+        same = and_(*(own.c[name] == other.c[name] for name in first.columns))
+        query = select(func.count(), func.sum(case((same, 1), else_=0))).select_from(own.join(other, and_(*pairs)))
+        count, alike = self.connection.execute(query).one()
+        return int(count) >= FEWEST and int(count) == int(alike)
 
     def starts(self, table: SqlTable, joined: Joined, there: float) -> tuple[dict[str, int], str]:
         """The columns of whole numbers that count siblings, and from where; and one that is to count them from 1.

@@ -35,7 +35,8 @@ class Tie:
     """A key with its role.
 
     name: of what it leads to among the columns that are learned; there: the share of rows whose key leads to a row;
-    count: the column of the row it leads to that says how many rows do ('': none).
+    count: the column of the row it leads to that says how many rows do ('': none); within: of a key to the own table,
+    whether both rows have the same parent, where there is one.
     """
 
     key: Key
@@ -43,6 +44,7 @@ class Tie:
     name: str = ""
     there: float = 1.0
     count: str = ""
+    within: bool = False
 
     def __post_init__(self) -> None:
         if self.role not in ROLES or not 0 <= self.there <= 1:
@@ -68,7 +70,9 @@ class TablePlan:
     """How a table is learned and drawn.
 
     ids: its own columns that are made anew; starts: its columns that count siblings, and from where; made: of a table
-    that is made, its columns; copied: of one that is copied, its rows; sums: its columns that follow from others' rows.
+    that is made, its columns; copied: of one that is copied, its rows; sums: its columns that follow from others' rows;
+    ordered: its column of dates that never fall from a row to the next of the same parent, by the primary key;
+    throughout: nor from any row to the next; mixed: the rows of one parent do not stand together.
     """
 
     name: str
@@ -80,6 +84,9 @@ class TablePlan:
     made: tuple[Any, ...] = ()
     copied: tuple[Any, ...] = ()
     sums: tuple[Sum, ...] = ()
+    ordered: str = ""
+    throughout: bool = False
+    mixed: bool = False
 
     def __post_init__(self) -> None:
         if self.way not in WAYS or sum(tie.role == "first" for tie in self.ties) > 1:
@@ -115,7 +122,7 @@ class Plan:
             for tie in plan.ties:
                 if tie.key not in table.keys or (tie.role != "late" and tie.key.table not in seen):
                     raise UserError(f"the table {plan.name[:60]!r} comes before one that it needs.")
-            if not {*plan.starts, *plan.ids} <= {column.name for column in table.columns}:
+            if not {*plan.starts, *plan.ids, plan.ordered} - {""} <= {column.name for column in table.columns}:
                 raise UserError(f"the table {plan.name[:60]!r} is planned with columns that it has not.")
             for one in plan.sums:
                 child = next((t for t in self.tables if t.name == one.table), None)

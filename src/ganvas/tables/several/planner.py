@@ -12,7 +12,7 @@ from ganvas.core.text import one_line
 from ganvas.tables import chosen, columns_file, databases, ids, read
 from ganvas.tables.columns import Column
 from ganvas.tables.data import FEWEST, DataConfig
-from ganvas.tables.several import keys, sums, taken
+from ganvas.tables.several import keys, order, sums, taken
 from ganvas.tables.several import plan as plans
 from ganvas.tables.several import schema as schemas
 from ganvas.tables.several.asked import Asked
@@ -135,7 +135,7 @@ class Planner:
         above = {title for parent in plan.joined.parents for p in parent.above() for title in p.titles()}
         own = [c for c in columns.values() if c.kind in LEARNED and c.name not in above]
         if table.rows >= FEWEST and (own or above):
-            return plan
+            return self._ordered(plan)
         why = f"has {table.rows:,} rows, {FEWEST} are the fewest to learn from" if table.rows < FEWEST else (
             "has only ids, texts and constants"
         )  # fmt: skip
@@ -145,6 +145,16 @@ class Planner:
         )
         return self._made(plan)
 
+    def _ordered(self, plan: TablePlan) -> TablePlan:
+        """The plan with the order of the table's rows."""
+        table, kinds = self.known.schema[plan.name], self.known.kinds[plan.name]
+        dates = [c.name for c in table.columns if c.name in kinds and kinds[c.name].kind == "date"]
+        dates = [name for name in dates if not kinds[name].form and name not in table.primary]
+        found = order.find(self.asked.connection, self.asked.reflected(plan.name), table, plan, dates)
+        if found.column:
+            self.known.notes.append(found.words(plan))
+        return dataclasses.replace(plan, ordered=found.column, throughout=found.throughout, mixed=found.mixed)
+
     def _bare(self, table: SqlTable) -> TablePlan:
         """The plan of a table by its keys alone, before its rows are looked at.
 
@@ -152,6 +162,12 @@ class Planner:
             UserError: its rows are told by a column of which no new values can be made.
         """
         ties = keys.ties(self.known, table)
+        first = next((tie.key for tie in ties if tie.role == "first"), None)
+        if first is not None:
+            ties = tuple(
+                dataclasses.replace(tie, within=self.asked.within(table, tie.key, first))
+                if tie.role == "late" and tie.key.table == table.name else tie for tie in ties
+            )  # fmt: skip
         keyed = {column for key in table.keys for column in key.columns}
         unread = [c.name for c in table.columns if c.type == OTHER]
         joined = taken.joined(self.known, table, ties, (*keyed, *unread))

@@ -109,7 +109,7 @@ def said_of(plan: TablePlan, table: SqlTable, config: DataConfig) -> dict[str, d
             places.append((above.table, f"{above.name}."))
             found |= {f"{above.name}.{one.name}": {"kind": "category"} for one in above.numbered}
     for name, entries in config.said().items():
-        for table, prefix in places:
-            if name.startswith(f"{table}."):
-                found[prefix + name[len(table) + 1 :]] = entries
+        for title, prefix in places:
+            if name.startswith(f"{title}."):
+                found[prefix + name[len(title) + 1 :]] = entries
     return found

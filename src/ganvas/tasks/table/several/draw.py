@@ -17,7 +17,7 @@ from torch import Tensor
 from ganvas.core import seeds
 from ganvas.tables.several.joined import YES
 from ganvas.tables.several.plan import Tie
-from ganvas.tasks.table.several import match, unique
+from ganvas.tasks.table.several import match, order, unique
 from ganvas.tasks.table.several.rows import PORTION, DrawnRows
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Drawn(DrawnRows):
             self._others()
             self._portions(None)
             unique.settle(self)
+            order.settle(self)
         elif self.plan.way == "made":
             for tie in self.plan.ties:
                 if tie.role in ("other", "row"):
@@ -156,17 +157,29 @@ class Drawn(DrawnRows):
         for tie in self.plan.of("late"):
             if self.plan.way == "copied":
                 continue
-            rows = self._by_chance(tie)
-            if tie.key.table == self.table.name:  # an earlier row, so that no row is above itself
-                random = self.random(f"earlier {tie.key.name}")
-                sums = np.cumsum(np.minimum(self.numbers(tie.count), 10**6) + 1e-9)
-                marks = random.random(self.count) * np.r_[0.0, sums[:-1]]
-                earlier = np.searchsorted(sums, marks, side="right")
-                earlier = np.minimum(earlier, np.maximum(np.arange(self.count) - 1, 0))
-                rows = np.where(rows >= 0, earlier, -1)
-                if self.count:
-                    rows[0] = -1 if self.table.nullable(tie.key) else min(1, self.count - 1)
+            rows = self._earlier(tie) if tie.key.table == self.table.name else self._by_chance(tie)
             self.rows[tie] = self._apart(tie, rows)
+
+    def _earlier(self, tie: Tie) -> np.ndarray:
+        """Of a key to the own table, earlier rows, so that none is above itself; of the same parent where it is so."""
+        first, every = self.plan.first, np.arange(self.count)
+        order = np.argsort(self.places(every), kind="stable")
+        start = np.zeros(self.count, np.int64)  # the first place in the order that may be led to
+        if tie.within and first is not None:
+            order, parents = every, self.rows[first]  # siblings stand together
+            is_first = np.r_[True, (parents[1:] != parents[:-1]) | (parents[1:] < 0)][: self.count]
+            start = np.maximum.accumulate(np.where(is_first, every, 0))
+        random, none = self.random(f"key {tie.key.name}"), start == every
+        sums = np.cumsum(np.minimum(self.numbers(tie.count)[order], 10**6) + 1e-9)
+        before = np.r_[0.0, sums[:-1]][: self.count]
+        marks = before[start] + random.random(self.count) * (before - before[start])
+        found = np.clip(np.searchsorted(sums, marks, side="right"), start, np.maximum(every - 1, start))
+        if self.table.nullable(tie.key):
+            there = min(1.0, tie.there * self.count / max(1, self.count - int(none.sum())))
+            found = np.where(none | (random.random(self.count) >= there), -1, found)
+        rows = np.empty(self.count, np.int64)
+        rows[order] = np.where(found >= 0, order[found], -1)
+        return rows
 
     def _portions(self, until: int | None) -> None:
         """Draw tokens, up to the one of this number."""

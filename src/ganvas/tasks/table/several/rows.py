@@ -43,6 +43,7 @@ class DrawnRows:
         self.seed, self.count = seed, 0
         self.rows: dict[Tie, np.ndarray] = {}  # of each key, the number of the row that it leads to; -1: none
         self.position = np.zeros(0, np.int64)
+        self.rank: np.ndarray | None = None  # the place of each row in the order of their keys; None: as they are
         self.sums: dict[str, np.ndarray] = {}
         self.made = [Column.from_dict(entries) for entries in plan.made]
         columns = model.spec.columns if model is not None else tuple(self.made)
@@ -143,7 +144,7 @@ class DrawnRows:
             else:
                 column = self.columns.get(name)
                 if column is not None and column.kind == "id":
-                    found[name] = self._ids(column, known)
+                    found[name] = self._ids(column, self.places(known))
                 elif column is not None and column.kind == "constant":
                     found[name] = pd.Series([constant_of(column)] * len(rows), dtype=object)
                 else:
@@ -163,6 +164,17 @@ class DrawnRows:
         if not most or ends.astype(str).str.len().max() <= most:
             return ids.make_for(column, rows, self.seed)
         return pd.Series([np.base_repr(row, 36).rjust(most, "0") for row in rows.tolist()], dtype="str")
+
+    def places(self, rows: np.ndarray) -> np.ndarray:
+        """The places of rows in the order of their keys."""
+        return rows if self.rank is None or not self.count else self.rank[rows]
+
+    def written(self) -> list[np.ndarray]:
+        """The rows in the order of their keys, in portions."""
+        if self.rank is None:
+            return self.portions()
+        order = np.argsort(self.rank)
+        return [order[start : start + PORTION] for start in range(0, self.count, PORTION)]
 
     def _sum(self, one: Sum) -> np.ndarray:
         """The sums of a column over the rows that lead to each of these, [rows]; once all tables are drawn."""
