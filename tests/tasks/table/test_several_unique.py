@@ -25,7 +25,7 @@ from ganvas.tasks.table.several.draw import Drawn
 pytestmark = pytest.mark.long
 
 SCHEMA = """
-CREATE TABLE firms (id INTEGER PRIMARY KEY, code VARCHAR(3) NOT NULL UNIQUE);
+CREATE TABLE firms (id INTEGER PRIMARY KEY, code VARCHAR(3) NOT NULL UNIQUE, land CHAR(2) NOT NULL, form VARCHAR(4));
 CREATE TABLE teams (id INTEGER PRIMARY KEY, firm_id INTEGER NOT NULL REFERENCES firms, name VARCHAR(9) NOT NULL,
                     size INTEGER, UNIQUE (firm_id, name));
 CREATE TABLE people (id INTEGER PRIMARY KEY, badge VARCHAR(6) NOT NULL UNIQUE, team_id INTEGER NOT NULL,
@@ -42,7 +42,7 @@ MONTHS = ["jan", "feb", "mar", "apr", "may", "jun"]
 
 def write(place: Path) -> None:
     """A small firm's database; each person has pay in some of six months, in no order."""
-    chance, rows = random.Random(0), {"firms": [(i + 1, f"F{i:02d}") for i in range(8)]}
+    chance, rows = random.Random(0), {"firms": [(i + 1, f"F{i:02d}", "DE" if i else "NL", "ltd") for i in range(8)]}
     teams = [(f + 1, name) for f in range(8) for name in ("sales", "stock", "lab")[: 1 + f % 3]]
     teams += [(f + 1, "board") for f in range(6)]
     rows["teams"] = [(i + 1, *team, chance.randint(3, 9)) for i, team in enumerate(teams)]
@@ -100,6 +100,8 @@ def test_groups_of_columns_are_unique(run: Path, tmp_path: Path) -> None:
     assert badges == (6, 6)  # texts of digits stay within the column
     again = gv.load(run).sample(seed=1)
     assert not again["pay"].duplicated(["person_id", "month"]).any()
+    assert {*again["firms"]["land"]} == {"DE"}  # as enough rows of this small table have it
+    assert {*again["firms"]["form"]} == {"ltd"}
 
 
 def test_values_that_chance_does_not_find_are_taken_from_other_rows(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

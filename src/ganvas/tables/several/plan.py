@@ -11,7 +11,6 @@ it is copied, where the user says so. A key has one of four roles:
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from typing import Any
 from ganvas.core.errors import UserError
 from ganvas.core.files import parse_json, read_bytes
 from ganvas.tables.several.joined import Joined
-from ganvas.tables.several.schema import Key, Schema, SqlTable, from_json, to_json
+from ganvas.tables.several.schema import Key, Schema, from_json, to_json
 
 FILE = "database.json"
 FORMAT = 1
@@ -158,15 +157,6 @@ def read(folder: Path) -> Plan:
         raise UserError(f"{place} is damaged: it is not JSON of a database ({str(error)[:80]}).") from error
     except UserError as error:
         raise UserError(f"{place} cannot be read: {error}") from error
-
-
-def same(one: Plan, other: Plan) -> bool:
-    """Are these plans for tables of the same columns and keys? Rows may have come or gone."""
-
-    def bare(plan: Plan) -> list[SqlTable]:
-        return [dataclasses.replace(table, rows=0) for table in plan.schema.tables]
-
-    return bare(one) == bare(other)
 
 
 def single(text: str) -> Mapping[str, str]:

@@ -54,6 +54,24 @@ def make(config: DataConfig) -> Generator[Counted, None, Plan]:
         opened.close()
 
 
+def now(config: DataConfig) -> Schema:
+    """The schema of the database that `config.source` names, as a plan has it.
+
+    Raises:
+        UserError: it cannot be reached, or its tables cannot be learned together.
+    """
+    opened = databases.Opened(config.source)
+    try:
+        with opened.heard("was lost"):
+            assert opened.connection is not None
+            known = Known(schemas.read(opened.connection), [], {})
+            for table in known.schema.tables:
+                keys.without_overlaps(known, table)
+            return known.schema
+    finally:
+        opened.close()
+
+
 class Planner:
     """See `make`."""
 
@@ -189,7 +207,7 @@ class Planner:
         return TablePlan(table.name, "learned", ties, joined, made, starts)
 
     def _made(self, plan: TablePlan) -> TablePlan:
-        """A table of which nothing can be learned: keys and constants."""
+        """A table of which nothing can be learned: keys, constants, and categories that enough rows have."""
         table = self.known.schema[plan.name]
         if not table.rows:
             return dataclasses.replace(plan, way="made", joined=Joined())
@@ -198,7 +216,12 @@ class Planner:
         for column in self.known.kinds[plan.name].values():
             if column.name not in frame:
                 continue
-            if column.kind in LEARNED:
+            if column.kind == "category":
+                typed = read.values(frame[column.name], column)
+                column = column.fitted(frame[column.name] if typed is None else typed, self.config.rare)
+                known = {*column.parts[0].values}
+                column = dataclasses.replace(column, doubt="", order=tuple(v for v in column.order if v in known))
+            if column.kind in LEARNED and not (column.kind == "category" and column.parts[0].counts):
                 column = Column(column.name, "text")
             if column.kind == "id":
                 column = ids.fitted(column, frame[column.name], len(frame) == table.rows)

@@ -175,6 +175,34 @@ def read(connection: Connection) -> Schema:
     return Schema(tuple(whole), tuple(notes))
 
 
+def change(then: Schema, now: Schema) -> str:
+    """What is not as it was in the tables of a database, in words; '': nothing. Rows may have come or gone."""
+
+    def names(of: set[str]) -> str:
+        return ", ".join(map(one_line, sorted(of)))
+
+    before, after = {t.name: t for t in then.tables}, {t.name: t for t in now.tables}
+    for what, odd in (("gone", {*before} - {*after}), ("new", {*after} - {*before})):
+        if odd:
+            return f"the table {names(odd)} is {what}" if len(odd) == 1 else f"the tables {names(odd)} are {what}"
+    for name, table in before.items():
+        other = after[name]
+        mine, theirs = ({c.name: dataclasses.replace(c, length=0) for c in t.columns} for t in (table, other))
+        for what, odd in (("no longer has", {*mine} - {*theirs}), ("now has", {*theirs} - {*mine})):
+            if odd:
+                return f"the table {one_line(name)} {what} the column{'s' * (len(odd) > 1)} {names(odd)}"
+        if odd := {column for column in mine if mine[column] != theirs[column]}:
+            return f"in the table {one_line(name)}, {names(odd)} is declared otherwise"
+        for what, odd in (("no longer has", {*table.keys} - {*other.keys}), ("now has", {*other.keys} - {*table.keys})):
+            if odd:
+                return f"the table {one_line(name)} {what} the key {min(key.words() for key in odd)}"
+        if (table.primary, {*table.unique}) != (other.primary, {*other.unique}):
+            return f"in the table {one_line(name)}, other columns tell the rows apart (PRIMARY KEY, UNIQUE)"
+        if [*mine] != [*theirs]:
+            return f"in the table {one_line(name)}, the columns stand in another order"
+    return ""
+
+
 def _as_long(connection: Connection, table: str, columns: tuple[SqlColumn, ...]) -> tuple[SqlColumn, ...]:
     """The columns of texts without a length where there are longer ones."""
     import sqlalchemy as sql

@@ -147,6 +147,8 @@ class DrawnRows:
                     found[name] = self._ids(column, self.places(known))
                 elif column is not None and column.kind == "constant":
                     found[name] = pd.Series([constant_of(column)] * len(rows), dtype=object)
+                elif column is not None and column.kind == "category" and self.model is None:
+                    found[name] = self._by_share(column)[known].reset_index(drop=True)
                 else:
                     learned = self.learned(known) if learned is None else learned
                     empty = pd.Series([None] * len(rows), dtype=object)
@@ -154,6 +156,13 @@ class DrawnRows:
             if (rows < 0).any():
                 found[name] = found[name].astype(object).where(rows >= 0, None)
         return found
+
+    def _by_share(self, column: Column) -> pd.Series:
+        """Values of a category for all rows, each about as often as it is in the table."""
+        (part,) = column.parts
+        counts = np.array([*part.counts, *({"rare": 0, "missing": part.missing}[name] for name in part.specials)])
+        cells = self.random(f"values {column.name}").choice(len(counts), self.count, p=counts / counts.sum())
+        return column.decode(part.tokens(cells), np.zeros((self.count, len(part.sizes))))
 
     def _ids(self, column: Column, rows: np.ndarray) -> pd.Series:
         """New ids, no longer than the database lets them be: else the numbers of the rows, with 36 digits."""
