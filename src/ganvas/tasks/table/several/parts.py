@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+from ganvas.core import distributed
 from ganvas.core.errors import UserError
 from ganvas.core.naming import safe
 from ganvas.core.progress import last
@@ -41,6 +42,8 @@ def parts(experiment: Experiment, folder: Path | None) -> Parts:
         )  # fmt: skip
         rows = found.schema[table.name].rows
         batch = min(experiment.training.batch, rows - max(1, round(rows * config.held_out)))  # of few rows: all
+        if batch < experiment.training.batch:  # is divided among the processes that work together
+            batch = max(distributed.size(), batch - batch % distributed.size())
         training = dataclasses.replace(experiment.training, batch=batch)
         experiments[folder_of(found, table)] = dataclasses.replace(experiment, data=data, training=training)
     return Parts(experiments, {plans.FILE: found.text()}, notes)
