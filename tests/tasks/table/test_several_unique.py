@@ -34,6 +34,10 @@ CREATE TABLE people (id INTEGER PRIMARY KEY, badge VARCHAR(6) NOT NULL UNIQUE, t
 CREATE TABLE skills (id INTEGER PRIMARY KEY, title VARCHAR(9) NOT NULL, field VARCHAR(5) NOT NULL);
 CREATE TABLE pay (person_id INTEGER NOT NULL REFERENCES people, month VARCHAR(3) NOT NULL, amount INTEGER NOT NULL,
                   PRIMARY KEY (person_id, month));
+CREATE TABLE offices (id INTEGER PRIMARY KEY, firm_id INTEGER NOT NULL REFERENCES firms, town VARCHAR(9) NOT NULL,
+                      UNIQUE (firm_id, town));
+CREATE TABLE papers (id INTEGER PRIMARY KEY, person_id INTEGER NOT NULL REFERENCES people, pages INTEGER,
+                     title VARCHAR(30) NOT NULL, UNIQUE (person_id, title));
 CREATE TABLE known (person_id INTEGER NOT NULL REFERENCES people, skill_id INTEGER NOT NULL REFERENCES skills,
                     since INTEGER, PRIMARY KEY (person_id, skill_id));
 """
@@ -61,6 +65,9 @@ def write(place: Path) -> None:
         (i + 1, s + 1, chance.randint(2000, 2020))
         for i in range(len(people)) for s in chance.sample(range(24), chance.randint(0, 6))
     ]  # fmt: skip
+    rows["offices"] = [(i + 1, i % 8 + 1, "north" if i < 8 else "south") for i in range(12)]
+    words = ["old", "new", "tall", "wide", "red", "blue", "round", "slow", "cold", "dry"]
+    rows["papers"] = [(i + 1, i % 40 + 1, chance.randint(1, 5), " ".join(chance.sample(words, 4))) for i in range(90)]
     connection = sqlite3.connect(place)
     connection.executescript(SCHEMA)
     for name, each in rows.items():
@@ -102,6 +109,9 @@ def test_groups_of_columns_are_unique(run: Path, tmp_path: Path) -> None:
     assert not again["pay"].duplicated(["person_id", "month"]).any()
     assert {*again["firms"]["land"]} == {"DE"}  # as enough rows of this small table have it
     assert {*again["firms"]["form"]} == {"ltd"}
+    for name, columns in {"offices": ["firm_id", "town"], "papers": ["person_id", "title"]}.items():
+        assert len(again[name]) >= 12
+        assert not again[name].duplicated(columns).any()
 
 
 def test_values_that_chance_does_not_find_are_taken_from_other_rows(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +126,7 @@ def test_values_that_chance_does_not_find_are_taken_from_other_rows(run: Path, m
 def test_too_few_values_are_said_and_nothing_is_left(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "run")
     plan = json.loads((run / "database.json").read_text())
-    next(table for table in plan["schema"]["tables"] if table["name"] == "teams")["unique"].append(["name"])
+    next(table for table in plan["schema"]["tables"] if table["name"] == "teams")["unique"] = [["name"]]
     (tmp_path / "run" / "database.json").write_text(json.dumps(plan))
     done = ganvas("sample", "run", "--out", "sqlite:///twin.db", cwd=tmp_path)
     assert done.returncode == 2

@@ -20,7 +20,7 @@ from typing import Any
 from ganvas.core.errors import UserError
 from ganvas.core.files import parse_json, read_bytes
 from ganvas.tables.several.joined import Joined
-from ganvas.tables.several.schema import Key, Schema, from_json, to_json
+from ganvas.tables.several.schema import Key, Schema, SqlTable, from_json, to_json
 
 FILE = "database.json"
 FORMAT = 1
@@ -94,6 +94,17 @@ class TablePlan:
     @property
     def first(self) -> Tie | None:
         return next((tie for tie in self.ties if tie.role == "first"), None)
+
+    def groups(self, table: SqlTable) -> list[tuple[str, ...]]:
+        """Columns that are to be unique together, and are not by themselves: by new ids, or numbered siblings."""
+        first = {*self.first.key.columns} if self.first is not None else None
+        sums = {one.column for one in self.sums}
+        found = []
+        for names in dict.fromkeys((table.primary, *table.unique)):
+            numbered = first is not None and first < {*names} and bool({*self.starts} & {*names})
+            if names and not numbered and not {*self.ids, *sums} & {*names}:
+                found.append(names)
+        return found
 
     def of(self, role: str) -> list[Tie]:
         return [tie for tie in self.ties if tie.role == role]

@@ -19,7 +19,7 @@ from ganvas.tables.several.asked import Asked
 from ganvas.tables.several.joined import Joined
 from ganvas.tables.several.known import LEARNED, Known
 from ganvas.tables.several.plan import Plan, TablePlan, Tie
-from ganvas.tables.several.schema import OTHER, Schema, SqlTable
+from ganvas.tables.several.schema import OTHER, TEXTS, Schema, SqlTable
 
 MOST_COPIED = 10_000  # rows of a table that is copied
 UNMADE = ("Date", "DateTime", "Time", "Boolean", "Float", "Interval")  # types in which no new ids can be made
@@ -149,6 +149,10 @@ class Planner:
         table = self.known.schema[name]
         plan = self._bare(table)
         columns = self._look(plan)
+        learns = table.rows >= FEWEST
+        if more := _texts_to_tell(plan, table, columns, learns):
+            plan = dataclasses.replace(plan, ids=(*plan.ids, *more))
+            columns = self._look(plan)
         self.known.kinds[name] = columns
         above = {title for parent in plan.joined.parents for p in parent.above() for title in p.titles()}
         own = [c for c in columns.values() if c.kind in LEARNED and c.name not in above]
@@ -235,7 +239,29 @@ class Planner:
             return {}
         frame = self.asked.frame(plan.name, plan.joined)
         said = taken.said_of(plan, table, self.config)
-        return {c.name: c for c in chosen.columns(frame, {n: e for n, e in said.items() if n in frame})}
+        own = {column.name for column in table.columns}
+        found = chosen.columns(frame, {n: e for n, e in said.items() if n in frame})
+        for i, column in enumerate(found):  # of a category no value may be drawn: as free text
+            if column.kind == "category" and column.name in own:
+                counts = frame[column.name].value_counts()
+                if not len(counts) or int(counts.iloc[0]) < self.config.rare:
+                    found[i] = Column(column.name, "text")
+        return {c.name: c for c in found}
+
+
+def _texts_to_tell(plan: TablePlan, table: SqlTable, columns: dict[str, Column], learns: bool) -> list[str]:
+    """Texts that are made anew as ids are, so that columns which are unique together by the schema can be so.
+
+    Args:
+        learns: whether the table's categories are learned, and may do.
+    """
+    found: list[str] = []
+    for names in plan.groups(table):
+        own = [columns[n] for n in names if n in columns and table.column(n).type in TEXTS]
+        texts = [c.name for c in own if c.kind in ("text", "constant") or (c.kind == "category" and not learns)]
+        if texts and not {*found} & {*names}:
+            found.append(texts[0])
+    return found
 
 
 def _json(value: Any) -> Any:

@@ -121,7 +121,7 @@ class Drawn(DrawnRows):
             UserError: there are not enough rows to lead to.
         """
         there = {name: other for other in (*self.rows, tie) for name in other.key.columns}
-        for names in unique.groups(self.table, self.plan):
+        for names in self.plan.groups(self.table):
             if not {*tie.key.columns} & {*names} or not {*names} <= there.keys():
                 continue
             ties = {there[name] for name in names} - {tie}

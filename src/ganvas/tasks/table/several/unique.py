@@ -15,7 +15,6 @@ import numpy as np
 
 from ganvas.core.errors import UserError
 from ganvas.core.text import one_line
-from ganvas.tables.several.plan import TablePlan
 from ganvas.tables.several.schema import SqlTable
 from ganvas.tasks.table.several.rows import PORTION
 
@@ -27,18 +26,6 @@ if TYPE_CHECKING:
 ROUNDS = 30  # drawings of a row that repeats another
 TRIES = 50  # changes of its values after these
 NONE = np.uint64(0)  # the code of rows that repeat nothing, as a value is missing
-
-
-def groups(table: SqlTable, plan: TablePlan) -> list[tuple[str, ...]]:
-    """The columns that are to be unique together, and are not so by themselves: by a new id, or numbered siblings."""
-    first = {*plan.first.key.columns} if plan.first is not None else None
-    sums = {one.column for one in plan.sums}
-    found = []
-    for names in dict.fromkeys((table.primary, *table.unique)):
-        numbered = first is not None and first < {*names} and bool({*plan.starts} & {*names})
-        if names and not numbered and not {*plan.ids, *sums} & {*names}:
-            found.append(names)
-    return found
 
 
 def too_few(table: SqlTable, names: tuple[str, ...], rows: int) -> UserError:
@@ -58,28 +45,23 @@ def settle(one: Drawn) -> None:
         UserError: the model knows too few different values.
     """
     keyed = {name for tie in one.plan.ties for name in tie.key.columns if tie.role != "row"}
-    own = [names for names in groups(one.table, one.plan) if not {*names} <= keyed]
     late = {name for tie in one.plan.of("late") for name in tie.key.columns}
-    for names in own:
-        if not {*names} & late:
-            _settle(one, names, [n for n in names if n in keyed or n in one.plan.starts], own)
-
-
-def _settle(one: Drawn, names: tuple[str, ...], fixed: list[str], own: list[tuple[str, ...]]) -> None:
+    groups = [names for names in one.plan.groups(one.table) if not {*names} <= keyed and not {*names} & late]
     every = np.arange(one.count)
-    codes = _codes(one, every, names)
+    codes = {names: _codes(one, every, names) for names in groups}
     for attempt in range(ROUNDS):
-        wrong = repeated(codes)
+        wrong = np.unique(np.concatenate([np.zeros(0, np.int64), *map(repeated, codes.values())]))
         if not len(wrong):
             return
         one.again(wrong, attempt)
-        codes[wrong] = _codes(one, wrong, names)
-    _fill(one, repeated(codes), names, fixed)
-    if len(wrong := repeated(_codes(one, every, names))):
-        raise too_few(one.table, names, len(wrong))
-    for others in own[: own.index(names)]:  # that were unique before these rows were changed
-        if len(wrong := repeated(_codes(one, every, others))):
-            raise too_few(one.table, others, len(wrong))
+        for names in groups:
+            codes[names][wrong] = _codes(one, wrong, names)
+    for names in groups:
+        _fill(one, repeated(codes[names]), names, [n for n in names if n in keyed or n in one.plan.starts])
+        codes = {names: _codes(one, every, names) for names in groups}
+    for names in groups:
+        if len(wrong := repeated(codes[names])):
+            raise too_few(one.table, names, len(wrong))
 
 
 def _fill(one: Drawn, wrong: np.ndarray, names: tuple[str, ...], fixed: list[str]) -> None:
@@ -95,7 +77,7 @@ def _fill(one: Drawn, wrong: np.ndarray, names: tuple[str, ...], fixed: list[str
         place = places[titles[name]]
         one.tokens[rows, place], one.place[rows, place] = one.tokens[others, place], one.place[others, place]
 
-    for _ in range(TRIES if len(free) > 1 else len(free)):
+    for _ in range(0 if not len(wrong) else TRIES if len(free) > 1 else len(free)):
         for name in free:
             mine, values = _codes(one, every, tuple(n for n in names if n != name)), _codes(one, every, (name,))
             found = _unlike(mine, values, wrong, random)
@@ -104,7 +86,7 @@ def _fill(one: Drawn, wrong: np.ndarray, names: tuple[str, ...], fixed: list[str
         if not len(wrong):
             break
         take(free[0], wrong, random.integers(0, one.count, len(wrong)))  # any: a value of another column may fit then
-    if free:
+    if free and len(changed):
         one.again(changed, ROUNDS, frozenset(titles.values()))
 
 
