@@ -88,7 +88,7 @@ def test_a_key_that_leads_nowhere_is_an_ordinary_column(tmp_path: Path) -> None:
 
 def test_the_key_by_which_rows_are_made_can_be_said(tmp_path: Path) -> None:
     source = database(
-        tmp_path, "CREATE TABLE a (id INTEGER PRIMARY KEY, x INTEGER)", 
+        tmp_path, "CREATE TABLE a (id INTEGER PRIMARY KEY, x INTEGER)",
         "CREATE TABLE b (id INTEGER PRIMARY KEY, x TEXT)",
         "CREATE TABLE c (id INTEGER PRIMARY KEY, a INTEGER REFERENCES a, b INTEGER REFERENCES b, y INTEGER)",
         "INSERT INTO a VALUES (?, ? % 7)", "INSERT INTO b VALUES (?, ? % 7)", "INSERT INTO c VALUES (?, ?, ?, ? % 7)",
@@ -124,3 +124,20 @@ def test_a_damaged_plan_is_refused(tmp_path: Path, change: dict[str, Any], words
     (tmp_path / plans.FILE).write_text("{")
     with pytest.raises(UserError, match="is damaged"):
         plans.read(tmp_path)
+
+
+def test_two_ways_to_the_same_table_have_names_of_their_own(tmp_path: Path) -> None:
+    """A prescription leads to its visit, and that to a doctor and to a patient who has a family doctor."""
+    plan = planned(database(
+        tmp_path,
+        "CREATE TABLE doctors (id INTEGER PRIMARY KEY, x INTEGER)",
+        "CREATE TABLE patients (id INTEGER PRIMARY KEY, y INTEGER, doctor INTEGER REFERENCES doctors)",
+        "CREATE TABLE visits (id INTEGER PRIMARY KEY, z INTEGER, patient INTEGER NOT NULL REFERENCES patients, "
+        "doctor INTEGER REFERENCES doctors)",
+        "CREATE TABLE drugs (id INTEGER PRIMARY KEY, v INTEGER, visit INTEGER NOT NULL REFERENCES visits)",
+        "INSERT INTO doctors VALUES (?, ? % 7)", "INSERT INTO patients VALUES (?, ? % 6, ?)",
+        "INSERT INTO visits VALUES (?, ? % 5, ?, 41 - ?)", "INSERT INTO drugs VALUES (?, ? % 5, ?)",
+    ))  # fmt: skip
+    titles = [title for parent in plan["drugs"].joined.parents for above in parent.above() for title in above.titles()]
+    assert len({*titles}) == len(titles)
+    assert {"visits.z", "doctors.x", "patients.y", "patients.doctors.x"} <= {*titles}

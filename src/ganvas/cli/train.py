@@ -132,29 +132,44 @@ def recipes(name: str | None = None) -> int:
 
 
 def forecast(experiment: Experiment) -> int:
-    """Print the settings and size of a training, and a forecast of its time."""
+    """Print the settings and size of a training, and a forecast of its time; of one in parts, for each of them."""
     if not is_first():
         return 0
     from ganvas.core.progress import duration
+
+    experiment.ready()
+    parts = experiment.kind.parts(experiment, None) if experiment.kind.in_parts(experiment) else None
+    if parts is None:
+        _outlook(experiment, experiment)
+        return 0
+    for note in parts.notes:
+        say(one_line(note))
+    whole = 0.0
+    for number, (name, part) in enumerate(parts.experiments.items()):
+        whole += _outlook(part, None if number else experiment, name)
+    say(f"\nTogether  {duration(whole)} for {len(parts.experiments)} trainings, one after the other")
+    return 0
+
+
+def _outlook(experiment: Experiment, shown: Experiment | None, name: str = "") -> float:
+    """Print the size of a training and a forecast of its time, in seconds.
+
+    Args:
+        shown: whose settings come first; None: none.
+        name: of the part that it is of another training.
+    """
+    from ganvas.core.progress import duration
     from ganvas.training.forecast import Trial
 
-    if experiment.kind.in_parts(experiment):
-        parts = experiment.kind.parts(experiment, None)
-        assert parts is not None
-        for note in parts.notes:
-            say(one_line(note))
-        for name, part in parts.experiments.items():
-            say(f"\n{one_line(name)}\n")
-            forecast(part)
-        return 0
     images = experiment.load_data()
     trial = Trial(experiment, images)
     total, trainer, (generator, discriminator) = experiment.training.images, trial.trainer, trial.weights
-    say(f"Settings of {experiment.recipe} (change them with key=value, without the part before the dot)")
-    show_settings(experiment.to_dict())
+    if shown is not None:
+        say(f"Settings of {shown.recipe} (change them with key=value, without the part before the dot)")
+        show_settings(shown.to_dict())
     rate, noun = trial.speed(), experiment.kind.Spec.noun
     what = "pieces" if getattr(experiment.data, "fit", "") == "pieces" else noun
-    say()
+    say(f"\n{one_line(name)}" if name else "")
     for title, domain in (("Data", images), ("And", images.other)):
         if domain is not None:
             count, held_out = len(domain.train.samples), len(domain.held_out.samples)
@@ -162,7 +177,7 @@ def forecast(experiment: Experiment) -> int:
     say(f"Networks  generator {generator:,} weights, discriminator {discriminator:,}")
     say(f"Machine   {trainer.device.type}, {trainer.precision}")
     say(f"Forecast  {duration(total / rate)} for {total:,} {noun} at {rate:.0f} {noun} a second")
-    return 0
+    return total / rate
 
 
 @contextmanager

@@ -296,6 +296,8 @@ def fitted(
         known: columns of other tables, fitted there.
     """
     first = looked.frame[_trained(looked, held_out)]
+    joined = Joined.of(config.related)
+    made = joined.made() if joined is not None else frozenset()
     done, notes = [], []
     for column in columns:
         if column.kind == "id":
@@ -305,7 +307,8 @@ def fitted(
         if column.name in known:
             found, note = column, ""
         else:
-            found, note = _fitted(column, first[column.name] if typed is None else typed, config)
+            rare = 1 if column.name in made else config.rare
+            found, note = _fitted(column, first[column.name] if typed is None else typed, config, rare)
         if looked.missing.get(column.name) and found.parts and not found.parts[0].missing:  # in rows not looked at
             found = dataclasses.replace(found, parts=tuple(dataclasses.replace(p, missing=1) for p in found.parts))
         done.append(found)
@@ -366,9 +369,8 @@ def rules_of(
     return (yield from kept.rules(rows, looked, spec.columns, trained, entries, config.rare, given))
 
 
-def _fitted(column: Column, series: pd.Series, config: DataConfig) -> tuple[Column, str]:
+def _fitted(column: Column, series: pd.Series, config: DataConfig, rare: int) -> tuple[Column, str]:
     """A column with its cells, or as one that is not learned, and a sentence on that."""
-    rare = config.rare
     if column.kind == "text" and config.text == "resample" and series.notna().any():
         resampled = dataclasses.replace(column, kind="category", doubt="").fitted(
             series.dropna().astype("str").reindex(series.index), rare

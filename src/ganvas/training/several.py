@@ -6,14 +6,16 @@ other, which can be resumed, looked at and used alone.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganvas.core import config as cf
+from ganvas.core import distributed
 from ganvas.core.errors import UserError
 from ganvas.core.files import make_folder, place, write_whole
 from ganvas.core.run import Run
@@ -22,6 +24,7 @@ from ganvas.training.events import Event, Noted, Warned
 if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
 
+PLACES_OF_DATA = ("source",)  # where a process finds the data, which may be elsewhere for another
 PLACES = {"data.source", "training.images"}  # what may differ where a training goes on
 
 
@@ -41,30 +44,47 @@ class Parts:
 def train(experiment: Experiment, folder: str | Path | None) -> Iterator[Event]:
     """Train the parts of an experiment, those that are not finished.
 
+    Processes that work together train each part together.
+
     Raises:
         UserError: as `Experiment.run`; or the folder holds another training.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UserError("A training in several parts runs in one process: start it without torchrun.")
     experiment.ready()
-    path = place(folder) if folder is not None else experiment.new_folder()
-    make_folder(path)
-    with Run(path).locked():
-        _check(experiment, path)
-        parts = experiment.kind.parts(experiment, path)
-        assert parts is not None
-        for name, content in parts.files.items():
-            write_whole(path / name, content)
-        card = {**experiment.to_dict(), "parts": list(parts.experiments)}
-        write_whole(path / "experiment.json", json.dumps(card, indent=1) + "\n")
-        yield from (Warned(0, note) for note in parts.notes)
+    with distributed.joined(), contextlib.ExitStack() as held:
+        path, parts = Path(), Parts({}, {})
+        with distributed.together():
+            if distributed.is_first():
+                path = Path(distributed.once("folder of parts", lambda: str(_folder(experiment, folder))))
+                make_folder(path)
+                held.enter_context(Run(path).locked())
+                parts = _begun(experiment, path)
+        path, parts = distributed.broadcast((path, parts))
+        if distributed.is_first():
+            yield from (Warned(0, note) for note in parts.notes)
         for number, (name, part) in enumerate(parts.experiments.items(), 1):
             title = f"{name} ({number} of {len(parts.experiments)})"
-            if _is_done(part, Run(path / name)):
+            if distributed.broadcast(distributed.is_first() and _is_done(part, Run(path / name))):
                 yield Noted(part.training.images, f"{title} is finished.")
                 continue
             yield Noted(0, f"{title} is next.")
-            yield from part.run(path / name)
+            mine = {place: getattr(experiment.data, place) for place in PLACES_OF_DATA if hasattr(part.data, place)}
+            yield from dataclasses.replace(part, data=dataclasses.replace(part.data, **mine)).run(path / name)
+
+
+def _folder(experiment: Experiment, folder: str | Path | None) -> Path:
+    return place(folder) if folder is not None else experiment.new_folder()
+
+
+def _begun(experiment: Experiment, path: Path) -> Parts:
+    """The parts of a training in its folder, which keeps what they are."""
+    _check(experiment, path)
+    parts = experiment.kind.parts(experiment, path)
+    assert parts is not None
+    for name, content in parts.files.items():
+        write_whole(path / name, content)
+    card = {**experiment.to_dict(), "parts": list(parts.experiments)}
+    write_whole(path / "experiment.json", json.dumps(card, indent=1) + "\n")
+    return parts
 
 
 def _is_done(part: Experiment, run: Run) -> bool:

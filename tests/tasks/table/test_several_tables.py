@@ -200,5 +200,8 @@ def test_rows_are_matched_and_used_as_often_as_they_are_to_be() -> None:
     assert found[50:].tolist() == [2] * 50
     assert np.bincount(slots(np.array([1, 0, 3]), 8, random)).tolist() == [2, 0, 6]
     first = np.repeat(np.arange(50), 2)
-    rows = apart(first, random.integers(0, 20, 100), random)
+    rows = apart(first, random.integers(0, 20, 100), random, 20)
     assert not len(repeated(np.stack([first, rows], 1)))
+    rows = apart(np.array([0, 0, 0, -1, -1]), np.array([1, 1, 1, 1, 1]), random, 3)  # nothing to swap with
+    assert sorted(rows[:3].tolist()) == [0, 1, 2]
+    assert rows[3:].tolist() == [1, 1]

@@ -22,12 +22,16 @@ YES, NO = "yes", "no"
 
 @dataclass(frozen=True)
 class Numbered:
-    """The number of the row that a key leads to, in the order of that table's keys: the column `name`."""
+    """The number of the row that a key leads to, in the order of that table's keys: the column `name`.
+
+    made: the rows there are made anew, so that a number tells nothing of a row of the real table.
+    """
 
     columns: tuple[str, ...]
     table: str
     target: tuple[str, ...]
     name: str
+    made: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,10 @@ class Joined:
         except (ValueError, RecursionError) as error:
             raise UserError(f"related={text[:60]} is written by Ganvas, for tables of one database.") from error
         return from_json(cls, entries, "related")
+
+    def made(self) -> frozenset[str]:
+        """The columns with numbers of rows that are made anew."""
+        return frozenset(one.name for one in self.numbered if one.made)
 
     @property
     def parents(self) -> tuple[Parent, ...]:

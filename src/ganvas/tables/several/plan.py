@@ -11,7 +11,6 @@ it is copied, where the user says so. A key has one of four roles:
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,7 +34,8 @@ class Tie:
     """A key with its role.
 
     name: of what it leads to among the columns that are learned; there: the share of rows whose key leads to a row;
-    count: the column of the row it leads to that says how many rows do ('': none).
+    count: the column of the row it leads to that says how many rows do ('': none); within: of a key to the own table,
+    whether both rows have the same parent, where there is one.
     """
 
     key: Key
@@ -43,6 +43,7 @@ class Tie:
     name: str = ""
     there: float = 1.0
     count: str = ""
+    within: bool = False
 
     def __post_init__(self) -> None:
         if self.role not in ROLES or not 0 <= self.there <= 1:
@@ -68,7 +69,9 @@ class TablePlan:
     """How a table is learned and drawn.
 
     ids: its own columns that are made anew; starts: its columns that count siblings, and from where; made: of a table
-    that is made, its columns; copied: of one that is copied, its rows; sums: its columns that follow from others' rows.
+    that is made, its columns; copied: of one that is copied, its rows; sums: its columns that follow from others' rows;
+    ordered: its column of dates that never fall from a row to the next of the same parent, by the primary key;
+    throughout: nor from any row to the next; mixed: the rows of one parent do not stand together.
     """
 
     name: str
@@ -80,6 +83,9 @@ class TablePlan:
     made: tuple[Any, ...] = ()
     copied: tuple[Any, ...] = ()
     sums: tuple[Sum, ...] = ()
+    ordered: str = ""
+    throughout: bool = False
+    mixed: bool = False
 
     def __post_init__(self) -> None:
         if self.way not in WAYS or sum(tie.role == "first" for tie in self.ties) > 1:
@@ -88,6 +94,17 @@ class TablePlan:
     @property
     def first(self) -> Tie | None:
         return next((tie for tie in self.ties if tie.role == "first"), None)
+
+    def groups(self, table: SqlTable) -> list[tuple[str, ...]]:
+        """Columns that are to be unique together, and are not by themselves: by new ids, or numbered siblings."""
+        first = {*self.first.key.columns} if self.first is not None else None
+        sums = {one.column for one in self.sums}
+        found = []
+        for names in dict.fromkeys((table.primary, *table.unique)):
+            numbered = first is not None and first < {*names} and bool({*self.starts} & {*names})
+            if names and not numbered and not {*self.ids, *sums} & {*names}:
+                found.append(names)
+        return found
 
     def of(self, role: str) -> list[Tie]:
         return [tie for tie in self.ties if tie.role == role]
@@ -115,7 +132,7 @@ class Plan:
             for tie in plan.ties:
                 if tie.key not in table.keys or (tie.role != "late" and tie.key.table not in seen):
                     raise UserError(f"the table {plan.name[:60]!r} comes before one that it needs.")
-            if not {*plan.starts, *plan.ids} <= {column.name for column in table.columns}:
+            if not {*plan.starts, *plan.ids, plan.ordered} - {""} <= {column.name for column in table.columns}:
                 raise UserError(f"the table {plan.name[:60]!r} is planned with columns that it has not.")
             for one in plan.sums:
                 child = next((t for t in self.tables if t.name == one.table), None)
@@ -151,15 +168,6 @@ def read(folder: Path) -> Plan:
         raise UserError(f"{place} is damaged: it is not JSON of a database ({str(error)[:80]}).") from error
     except UserError as error:
         raise UserError(f"{place} cannot be read: {error}") from error
-
-
-def same(one: Plan, other: Plan) -> bool:
-    """Are these plans for tables of the same columns and keys? Rows may have come or gone."""
-
-    def bare(plan: Plan) -> list[SqlTable]:
-        return [dataclasses.replace(table, rows=0) for table in plan.schema.tables]
-
-    return bare(one) == bare(other)
 
 
 def single(text: str) -> Mapping[str, str]:

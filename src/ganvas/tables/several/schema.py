@@ -26,12 +26,16 @@ TYPES = (
 )  # fmt: skip
 TEXTS = ("String", "Text", "Unicode", "UnicodeText")
 NUMBERS = ("Integer", "SmallInteger", "BigInteger", "Numeric", "Float", "Double")
+WHOLE = ("Integer", "SmallInteger", "BigInteger")
 OTHER = "Other"  # a type whose values are not read: bytes, JSON, lists
 
 
 @dataclass(frozen=True)
 class SqlColumn:
-    """A column as the database declares it. `type`: a generic type of SQLAlchemy, or OTHER."""
+    """A column as the database declares it.
+
+    type: a generic type of SQLAlchemy, or OTHER; counted: the database numbers new rows there by itself.
+    """
 
     name: str
     type: str
@@ -40,6 +44,7 @@ class SqlColumn:
     precision: int = 0
     scale: int = 0
     zone: bool = False
+    counted: bool = False
 
     def __post_init__(self) -> None:
         if self.type not in (*TYPES, OTHER) or min(self.length, self.precision, self.scale) < 0:
@@ -140,6 +145,8 @@ def read(connection: Connection) -> Schema:
         warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
         for name in names:
             columns = tuple(map(_column, looked.get_columns(name)))
+            if connection.dialect.name == "sqlite":  # which lets texts be longer than declared
+                columns = _as_long(connection, name, columns)
             primary = tuple(looked.get_pk_constraint(name).get("constrained_columns") or ())
             sets: list[Any] = [tuple(c["column_names"]) for c in looked.get_unique_constraints(name)]
             sets += [tuple(i["column_names"]) for i in looked.get_indexes(name) if i.get("unique")]
@@ -168,6 +175,51 @@ def read(connection: Connection) -> Schema:
     return Schema(tuple(whole), tuple(notes))
 
 
+def change(then: Schema, now: Schema) -> str:
+    """What is not as it was in the tables of a database, in words; '': nothing. Rows may have come or gone."""
+
+    def names(of: set[str]) -> str:
+        return ", ".join(map(one_line, sorted(of)))
+
+    before, after = {t.name: t for t in then.tables}, {t.name: t for t in now.tables}
+    for what, odd in (("gone", {*before} - {*after}), ("new", {*after} - {*before})):
+        if odd:
+            return f"the table {names(odd)} is {what}" if len(odd) == 1 else f"the tables {names(odd)} are {what}"
+    for name, table in before.items():
+        other = after[name]
+        mine, theirs = ({c.name: dataclasses.replace(c, length=0) for c in t.columns} for t in (table, other))
+        for what, odd in (("no longer has", {*mine} - {*theirs}), ("now has", {*theirs} - {*mine})):
+            if odd:
+                return f"the table {one_line(name)} {what} the column{'s' * (len(odd) > 1)} {names(odd)}"
+        if odd := {column for column in mine if mine[column] != theirs[column]}:
+            return f"in the table {one_line(name)}, {names(odd)} is declared otherwise"
+        for what, odd in (("no longer has", {*table.keys} - {*other.keys}), ("now has", {*other.keys} - {*table.keys})):
+            if odd:
+                return f"the table {one_line(name)} {what} the key {min(key.words() for key in odd)}"
+        if (table.primary, {*table.unique}) != (other.primary, {*other.unique}):
+            return f"in the table {one_line(name)}, other columns tell the rows apart (PRIMARY KEY, UNIQUE)"
+        if [*mine] != [*theirs]:
+            return f"in the table {one_line(name)}, the columns stand in another order"
+    return ""
+
+
+def _as_long(connection: Connection, table: str, columns: tuple[SqlColumn, ...]) -> tuple[SqlColumn, ...]:
+    """The columns of texts without a length where there are longer ones."""
+    import sqlalchemy as sql
+
+    limited = [column.name for column in columns if column.length]
+    if not limited:
+        return columns
+    longest = [sql.func.max(sql.func.length(sql.column(name))) for name in limited]
+    found = dict(
+        zip(limited, connection.execute(sql.select(*longest).select_from(sql.table(table))).one(), strict=True)
+    )
+    return tuple(
+        dataclasses.replace(column, length=0) if (found.get(column.name) or 0) > column.length else column
+        for column in columns
+    )
+
+
 def _column(entry: Any) -> SqlColumn:
     """A column of the inspector's; types that another database does not know as the nearest that all know."""
     kind = entry["type"]
@@ -183,10 +235,12 @@ def _column(entry: Any) -> SqlColumn:
         value = getattr(kind, what, None)
         return value if isinstance(value, int) else 0
 
-    zone = bool(getattr(kind, "timezone", False))
+    default = str(entry.get("default") or "")
+    counted = name in WHOLE and (bool(entry.get("identity")) or default.startswith("nextval("))
     return SqlColumn(
-        entry["name"], name, bool(entry["nullable"]), number("length"), number("precision"), number("scale"), zone
-    )
+        entry["name"], name, bool(entry["nullable"]), number("length"), number("precision"), number("scale"),
+        bool(getattr(kind, "timezone", False)), counted,
+    )  # fmt: skip
 
 
 def to_json(value: Any) -> Any:

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ganvas.core.errors import UserError
-from ganvas.core.text import one_line
 from ganvas.tables import databases, write
 from ganvas.tables.columns import Column
-from ganvas.tables.several.schema import NUMBERS, OTHER, TEXTS, Schema, SqlColumn, SqlTable
+from ganvas.tables.several.schema import NUMBERS, OTHER, TEXTS, WHOLE, Schema, SqlColumn, SqlTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +69,14 @@ def save(
                 target.append_constraint(constraint)
             for _, constraint in later:
                 connection.execute(sql.schema.AddConstraint(constraint))
+        if connection.dialect.name == "postgresql":  # the next number of the database's own comes after these
+            for table in schema.tables:
+                for column in (column for column in table.columns if column.counted):
+                    of = targets[table.name].c[column.name]
+                    name = connection.dialect.identifier_preparer.quote(table.name)
+                    sequence = sql.func.pg_get_serial_sequence(name, column.name)
+                    last = sql.select(sql.func.max(of)).scalar_subquery()
+                    connection.execute(sql.select(sql.func.setval(sequence, last)).where(last.is_not(None)))
 
 
 def _key(key: Any, sql: Any) -> Any:
@@ -82,6 +89,8 @@ def _column(column: SqlColumn, table: SqlTable, is_sqlite: bool, sql: Any) -> An
         kind = sql.Numeric(column.precision or None, column.scale or None, asdecimal=False)
     elif column.type in ("String", "Unicode"):
         kind = getattr(sql, column.type)(column.length or None)
+    elif column.type == "Uuid":
+        kind = sql.String(36) if is_sqlite else sql.Uuid(as_uuid=False)
     elif column.type == "DateTime":
         from sqlalchemy.dialects import sqlite
 
@@ -89,8 +98,9 @@ def _column(column: SqlColumn, table: SqlTable, is_sqlite: bool, sql: Any) -> An
     elif column.type != OTHER:
         kind = getattr(sql, column.type)()
     return sql.Column(
-        column.name, kind, primary_key=column.name in table.primary, nullable=column.nullable, autoincrement=False
-    )
+        column.name, kind, *([sql.Identity()] if column.counted and not is_sqlite else []), nullable=column.nullable,
+        primary_key=column.name in table.primary, autoincrement=column.counted and column.name in table.primary,
+    )  # fmt: skip
 
 
 def _values(series: pd.Series, column: SqlColumn, known: Column | None) -> list[Any]:
@@ -117,9 +127,11 @@ def _values(series: pd.Series, column: SqlColumn, known: Column | None) -> list[
             values = [value if value is None else str(value) for value in values]
         elif column.type == "Date":
             values = [_day(value) for value in values]
+        elif column.type == "Time":
+            values = [_clock(value) for value in values]
         elif column.type == "DateTime":
             values = [datetime.datetime.fromisoformat(v) if isinstance(v, str) else v for v in values]
-        elif column.type in ("Integer", "SmallInteger", "BigInteger"):
+        elif column.type in WHOLE:
             values = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
     if not column.nullable:
         empty = "" if column.type in (*TEXTS, OTHER) else 0 if column.type in NUMBERS else None
@@ -136,6 +148,9 @@ def _day(value: Any) -> Any:
     return datetime.date.fromisoformat(value[:10]) if isinstance(value, str) else value
 
 
-def note(schema: Schema) -> str:
-    """A sentence on the tables that were written."""
-    return ", ".join(one_line(table.name) for table in schema.tables)
+def _clock(value: Any) -> Any:
+    import datetime
+
+    if isinstance(value, datetime.timedelta):
+        return (datetime.datetime.min + value % datetime.timedelta(days=1)).time()
+    return datetime.time.fromisoformat(value) if isinstance(value, str) else value

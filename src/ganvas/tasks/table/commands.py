@@ -97,7 +97,6 @@ def sample(
 
 def _database(model: Path, count: int | None, seed: int, out: str) -> int:
     """Draw a database of the same schema."""
-    import numpy as np
     import pandas as pd
 
     from ganvas.core.bars import counted
@@ -112,8 +111,8 @@ def _database(model: Path, count: int | None, seed: int, out: str) -> int:
 
         def portions(table: SqlTable) -> Iterator[pd.DataFrame]:
             one, names = drawn[table.name], [column.name for column in table.columns]
-            for rows in one.portions():
-                yield pd.DataFrame(one.values(np.asarray(rows), names))
+            for rows in one.written():
+                yield pd.DataFrame(one.values(rows, names))
 
         rows = write.save(out, loaded.plan.schema, portions, lambda table: drawn[table.name].columns)
         counted(rows, total, "drawing")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 COARSE = (16, 4)  # of these many values a column is first thought to be, before it is left out
@@ -72,18 +74,48 @@ def _ranks(ordered: np.ndarray) -> np.ndarray:
     return np.arange(len(ordered)) - np.repeat(starts, lengths)
 
 
-def apart(first: np.ndarray, rows: np.ndarray, random: np.random.Generator, rounds: int = 20) -> np.ndarray:
-    """The rows, swapped so that as few as possible stand twice with the same first number."""
+def apart(first: np.ndarray, rows: np.ndarray, random: np.random.Generator, count: int, rounds: int = 20) -> np.ndarray:
+    """The rows, swapped or else changed so that as few as possible stand twice with the same first number.
+
+    Args:
+        first: int64 [N]; -1 is none, and repeats nothing.
+        rows: numbers of rows, int64 [N]; -1 is none.
+        count: how many rows there are.
+    """
     rows = rows.copy()
     for _ in range(rounds):
         twice = repeated(np.stack([first, rows], 1))
         if not len(twice):
-            break
+            return rows
         others = random.integers(0, len(rows), len(twice))
         for a, b in zip(twice.tolist(), others.tolist(), strict=True):
             if rows[a] >= 0 and rows[b] >= 0:
                 rows[a], rows[b] = rows[b], rows[a]
+    twice = repeated(np.stack([first, rows], 1))
+    order = np.argsort(first, kind="stable")
+    ends = (
+        np.searchsorted(first[order], first[twice], side="left"),
+        np.searchsorted(first[order], first[twice], "right"),
+    )
+    for a, start, end in zip(twice.tolist(), *(e.tolist() for e in ends), strict=True):
+        used = rows[order[start:end]]
+        unused = np.setdiff1d(np.arange(count), used)
+        if len(unused):
+            rows[a] = random.choice(unused)
     return rows
+
+
+def codes(columns: Sequence[np.ndarray], count: int) -> np.ndarray:
+    """A number for the values of each row, int64 [count]; without columns all rows have the same.
+
+    Args:
+        columns: int64 [count] each; -1 is none, and then the number is -1.
+    """
+    code, there = np.zeros(count, np.int64), np.ones(count, bool)
+    for column in columns:
+        there &= column >= 0
+        code = np.unique(np.stack([code, column], 1), axis=0, return_inverse=True)[1].reshape(-1)
+    return np.where(there, code, -1)
 
 
 def repeated(rows: np.ndarray) -> np.ndarray:

@@ -6,11 +6,16 @@ import dataclasses
 import json
 from pathlib import Path
 
+from ganvas.core import distributed
 from ganvas.core.errors import UserError
 from ganvas.core.naming import safe
 from ganvas.core.progress import last
+from ganvas.core.text import one_line
+from ganvas.tables import databases
+from ganvas.tables.data import DataConfig
 from ganvas.tables.several import plan as plans
-from ganvas.tables.several import planner
+from ganvas.tables.several import planner, taken
+from ganvas.tables.several import schema as schemas
 from ganvas.tables.several.plan import Plan, TablePlan
 from ganvas.training.experiment import Experiment
 from ganvas.training.several import Parts
@@ -24,8 +29,8 @@ def parts(experiment: Experiment, folder: Path | None) -> Parts:
     """
     config = experiment.data
     stored = plans.read(folder) if folder is not None and (folder / plans.FILE).exists() else None
-    if stored is not None:
-        found, notes = stored, ()
+    if stored is not None and folder is not None:
+        found, notes = stored, _since(stored, config, folder)
     else:
         found = last(planner.make(config))
         notes = found.notes
@@ -33,13 +38,36 @@ def parts(experiment: Experiment, folder: Path | None) -> Parts:
     for table in found.learned:
         data = dataclasses.replace(
             config, table=table.name, related=table.joined.text(), columns="", copied="", parents="",
-            kinds=json.dumps(planner.said_of(table, config)),
+            kinds=json.dumps(taken.said_of(table, found.schema[table.name], config)),
         )  # fmt: skip
         rows = found.schema[table.name].rows
         batch = min(experiment.training.batch, rows - max(1, round(rows * config.held_out)))  # of few rows: all
+        if batch < experiment.training.batch:  # is divided among the processes that work together
+            batch = max(distributed.size(), batch - batch % distributed.size())
         training = dataclasses.replace(experiment.training, batch=batch)
         experiments[folder_of(found, table)] = dataclasses.replace(experiment, data=data, training=training)
     return Parts(experiments, {plans.FILE: found.text()}, notes)
+
+
+def _since(plan: Plan, config: DataConfig, folder: Path) -> tuple[str, ...]:
+    """Sentences on tables that are still to be trained and have other rows than when the training began.
+
+    Raises:
+        UserError: the database has other tables, columns or keys now.
+    """
+    now = planner.now(config)
+    if changed := schemas.change(plan.schema, now):
+        raise UserError(
+            f"{databases.shown(config.source)} is not what it was when the training in {folder} began: {changed}. Name "
+            "the database as it was with --data, or train anew in another --run folder."
+        )
+    return tuple(
+        f"{one_line(table.name)} has {now[table.name].rows:,} rows now and had {plan.schema[table.name].rows:,} when "
+        "the training began: what is learned of it may not fit the tables that are trained already."
+        for table in plan.learned
+        if now[table.name].rows != plan.schema[table.name].rows
+        and not (folder / folder_of(plan, table) / "experiment.json").exists()
+    )
 
 
 def folder_of(plan: Plan, table: TablePlan) -> str:

@@ -66,7 +66,12 @@ class Database:
 
         with self.drawn(count, seed) as found:
             return {
-                name: pd.DataFrame(one.values(np.arange(one.count), [column.name for column in one.table.columns]))
+                name: pd.DataFrame(
+                    one.values(
+                        np.concatenate([np.zeros(0, np.int64), *one.written()]),
+                        [column.name for column in one.table.columns],
+                    )
+                )
                 for name, one in found.items()
             }
 
