@@ -17,6 +17,7 @@ from ganvas.core import config as cf
 from ganvas.core.errors import UserError
 from ganvas.core.files import make_folder, place, write_whole
 from ganvas.core.run import Run
+from ganvas.report import page
 from ganvas.training.events import Event, Noted, Warned
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def train(experiment: Experiment, folder: str | Path | None) -> Iterator[Event]:
                 continue
             yield Noted(0, f"{title} is next.")
             yield from part.run(path / name)
+        page.write(Run(path))
 
 
 def _is_done(part: Experiment, run: Run) -> bool:
