@@ -57,6 +57,8 @@ def evaluate(path: str | os.PathLike[str], options: Options) -> Iterator[Doing |
     began = time.monotonic()
     names = choose(options.metrics)
     of_one.check(options)
+    if options.data is not None and not databases.is_address(options.data):
+        raise UserError(f"--data {options.data} is no database's address, such as sqlite:///shop.db.")
     version = experts.needed()
     ends = began + options.time_limit if options.time_limit is not None else math.inf
     yield Doing("reading", 0.0)
@@ -65,8 +67,6 @@ def evaluate(path: str | os.PathLike[str], options: Options) -> Iterator[Doing |
     tops, count = _size(database, options.count)
     known = {name: Known(model.spec, Coder.of(model.spec)) for name, model in database.tables.items()}
     source = options.data or config.source
-    if not databases.is_address(source):
-        raise UserError(f"--data {source} is no database's address, such as sqlite:///shop.db.")
     checks = check(source, database.plan)
     if options.data is None:
         _unchanged(database, checks, source)

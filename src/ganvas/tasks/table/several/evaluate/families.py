@@ -66,16 +66,11 @@ class Family:
         return Values(tuple(columns), np.concatenate(sides, 1))
 
     def groups(self) -> dict[str, list[int]]:
-        """Places of columns: the child's own, the parent's own, and among the child's those from above the parent.
-
-        A copied parent has no columns of its own here: which of its rows it is stands for them.
-        """
+        """Places of columns: the child's own, the parent's own, and among the child's those from above the parent."""
         plan = self.base.plan[self.child]
         names = [column.name for column in self.children.values.columns]
         parent = next((p for p in plan.joined.parents if p.columns == self.tie.key.columns), None)
         above = {title for each in (parent.parents if parent else ()) for p in each.above() for title in p.titles()}
-        if self.tie.role == "row" and self.base.plan[self.tie.key.table].way == "copied":
-            above = {self.tie.name}
         return {
             "child": own(self.base, self.child),
             "parent": own(self.base, self.tie.key.table),
@@ -116,8 +111,10 @@ class Family:
 
 
 def own(base: Base, table: str) -> list[int]:
-    """The places of a table's own columns among its values: not those of rows that keys lead to."""
+    """The places of a table's own columns among its values, not those of rows that keys lead to; which row of a copied
+    table a key leads to is one of them."""
     names = {column.name for column in base.plan.schema[table].columns}
+    names |= {tie.name for tie in base.plan[table].of("row") if base.plan[tie.key.table].way == "copied"}
     return [j for j, column in enumerate(base.tables[table].values.columns) if column.name in names]
 
 
