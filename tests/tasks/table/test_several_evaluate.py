@@ -18,17 +18,13 @@ pytest.importorskip("sklearn", reason="needs the extra `tables`")
 import ganvas as gv
 from ganvas import cli
 from ganvas.core.errors import UserError
-from ganvas.core.progress import Doing
 from ganvas.core.run import Run
-from ganvas.metrics.figures import figures_of
+from ganvas.metrics.figures import Figure, figures_of
 from ganvas.report import page
 from ganvas.tasks.table.evaluate import experts
-from ganvas.tasks.table.evaluate.values import Coder
 from ganvas.tasks.table.several.evaluate import details, evaluate, families, sides
-from ganvas.tasks.table.several.evaluate.checks import check
 from ganvas.tasks.table.several.evaluate.measure import Measuring
 from ganvas.tasks.table.several.evaluate.metrics import METRICS
-from ganvas.tasks.table.several.evaluate.sides import Base, Known
 from ganvas.tasks.table.several.whole import Database
 from ganvas.training.evaluate import Options
 
@@ -87,19 +83,7 @@ def changed(place: Path, to: Path, *statements: str) -> Path:
 
 def measured(database: Database, real: Path, *drawn: Path, names: list[str] = QUICK) -> Measuring:
     """The figures of databases that stand for drawn ones."""
-    known = {name: Known(model.spec, Coder.of(model.spec)) for name, model in database.tables.items()}
-
-    def read(place: Path) -> Base:
-        found = list(
-            sides.reading(address(place), database.plan, known, check(address(place), database.plan).rows, "", "", 0)
-        )
-        assert isinstance(found[-1], Base)
-        return found[-1]
-
-    measuring = Measuring(read(real), check(address(real), database.plan), names, 0, lambda: False)
-    for r, place in enumerate(drawn):
-        list(measuring.add(read(place), check(address(place), database.plan), r, False))
-    return measuring
+    return evaluate.in_place(database, address(real), [address(place) for place in drawn], names)
 
 
 def figures(database: Database, real: Path, drawn: Path) -> dict[str, float]:
@@ -307,7 +291,7 @@ def test_another_database_is_refused(run: Path, shop: Path, tmp_path: Path) -> N
 def test_time_that_is_over_is_said(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(run, tmp_path / "run")
     events = evaluate.evaluate(tmp_path / "run", Options(time_limit=0.0, repeats=3))
-    found = {figure.metric: figure for figure in events if not isinstance(figure, Doing) and hasattr(figure, "metric")}
+    found = {event.metric: event for event in events if isinstance(event, Figure)}
     assert "time limit" in found["family-c2st"].note
     assert found["children"].value > 0
     assert found["children"].protocol.repeats == 1

@@ -45,13 +45,13 @@ def of_database(source: Path, options: Options) -> int:
         f"{words.protocol(details.shared(measuring))}",
     )
     display.print("\nQuality")
-    for line in words.said({figure.metric: figure for figure in display.figures}):
-        display.print(f"- {line}")
+    for text in words.said({figure.metric: figure for figure in display.figures}):
+        display.print(f"- {text}")
     kinds = (("key", measuring.keys, details.OF_KEYS), ("table", measuring.tables, details.OF_TABLES))
     for kind, parts, names in kinds:
         display.print(f"\nEach {kind}, drawn (other real half):")
-        for line in filter(None, (_line(part, names) for part in parts.values())):
-            display.print(f"  {line}")
+        for text in filter(None, (line(part, names) for part in parts.values())):
+            display.print(f"  {text}")
     for note in dict.fromkeys(f"{p.title}: {n}" for p in measuring.keys.values() for n in details.notes(p)):
         display.print(f"Not measured: {note}.")
     if worst := details.listed(measuring):
@@ -65,7 +65,7 @@ def of_database(source: Path, options: Options) -> int:
     return 0
 
 
-def _line(part: Part, names: tuple[str, ...]) -> str:
+def line(part: Part, names: tuple[str, ...]) -> str:
     """A key's or a table's figures; '' where it has none."""
     found = []
     for name in names:

@@ -7,14 +7,13 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ganvas.core import config as cf
 from ganvas.core.errors import UserError
-from ganvas.core.progress import Doing
+from ganvas.core.progress import Doing, last
 from ganvas.core.run import Run
 from ganvas.core.text import one_line
 from ganvas.metrics.figures import NO_EXTRACTOR, Figure, Protocol
@@ -65,7 +64,7 @@ def evaluate(path: str | os.PathLike[str], options: Options) -> Iterator[Doing |
     database = load(path)
     config = _config(database)
     tops, count = _size(database, options.count)
-    known = {name: Known(model.spec, Coder.of(model.spec)) for name, model in database.tables.items()}
+    known = _known(database)
     source = options.data or config.source
     checks = check(source, database.plan)
     if options.data is None:
@@ -94,6 +93,37 @@ def evaluate(path: str | os.PathLike[str], options: Options) -> Iterator[Doing |
     details.write(run, measuring, tops)
     page.write(run)
     yield Measured(measuring, found, tops, Path(data).name)
+
+
+def in_place(
+    database: Database, source: str, others: Sequence[str], names: Sequence[str] = tuple(METRICS), seed: int = 0
+) -> Measuring:
+    """Measure other databases with the same tables in place of drawn ones: what one from the same place gets.
+
+    Args:
+        source, others: addresses of the real database, and of those that stand for drawn ones.
+        names: of METRICS.
+
+    Raises:
+        UserError: one cannot be read.
+    """
+    known = _known(database)
+
+    def read(address: str) -> tuple[Base, Checks]:
+        checks = check(address, database.plan)
+        return last(_read(address, database, known, checks, _config(database), "reading", 0.0)), checks
+
+    real, counted = read(source)
+    measuring = Measuring(real, counted, list(names), seed, lambda: False)
+    for repeat, address in enumerate(others):
+        base, checks = read(address)
+        for _ in measuring.add(base, checks, repeat, scaled=False):
+            pass
+    return measuring
+
+
+def _known(database: Database) -> dict[str, Known]:
+    return {name: Known(model.spec, Coder.of(model.spec)) for name, model in database.tables.items()}
 
 
 def _config(database: Database) -> DataConfig:
@@ -125,7 +155,7 @@ def _unchanged(database: Database, checks: Checks, source: str) -> None:
 def _read(
     source: str, database: Database, known: dict[str, Known], checks: Checks, config: DataConfig, text: str,
     share: float,
-) -> Any:  # fmt: skip
+) -> Generator[Doing, None, Base]:  # fmt: skip
     """Read a database; yields what is done, returns the tables."""
     base: Base | None = None
     for event in reading(source, database.plan, known, checks.rows, config.missing, text, share):
