@@ -2,6 +2,7 @@
 
 python make_shop.py shop.db              # 2,000 customers, about 8,500 orders and 21,000 items
 python make_shop.py small.db 200         # fewer
+python make_shop.py other.db 2000 1      # as many, by another seed
 
 Everything is made up by this program. What it builds in, and what a twin must therefore have too: business customers
 order more often and larger; orders rise before Christmas; each country has its own channels and delivery times; an
@@ -151,6 +152,6 @@ if __name__ == "__main__":
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "shop.db")
     if target.exists():
         sys.exit(f"{target} is there already: choose another name, or remove it.")
-    made = make(int(sys.argv[2]) if len(sys.argv) > 2 else 2_000)
+    made = make(int(sys.argv[2]) if len(sys.argv) > 2 else 2_000, int(sys.argv[3]) if len(sys.argv) > 3 else 0)
     write(target, made)
     print(f"{target}: {', '.join(f'{len(each):,} {name}' for name, each in made.items())}")

@@ -34,7 +34,8 @@ def evaluate(
     Parameters
     ----------
     source
-        A run's folder, a model file, a folder of pictures (a sub-folder a class) or an .npz file.
+        A run's folder, also of a training in several parts, a model file, a folder of pictures (a sub-folder a class)
+        or an .npz file.
     metrics
         Names with commas between them, or all. Without it all but the fresh expert, which takes minutes.
     extractor

@@ -54,8 +54,8 @@ class Measuring(Progressing):
         else:
             self.written.append(event)
 
-    def table(self, title: str) -> None:
-        """Print all figures, and how they were measured."""
+    def table(self, title: str, protocol: str = "") -> None:
+        """Print all figures, and how they were measured: as their protocol says, or in the words of `protocol`."""
         table = _table_of(self.figures, self.real)
         if table.row_count:
             self.console.print(table)
@@ -65,18 +65,19 @@ class Measuring(Progressing):
         for line in not_measured((f.title, f.note) for f in self.figures):
             self.print(line)
         if self.figures:
-            self._print_protocol(title, bool(table.row_count))
+            self._print_protocol(title, bool(table.row_count), protocol)
         for sheet in self.written:
             self.print(f"Sheet {sheet.path}: {sheet.text}")
 
-    def _print_protocol(self, title: str, any_value: bool) -> None:
+    def _print_protocol(self, title: str, any_value: bool, words: str) -> None:
         p = self.figures[0].protocol
         classes = "" if p.labels == "none" else f" (classes: {p.labels})"
         extractor = "" if p.extractor == NO_EXTRACTOR else f"; extractor {p.extractor} ({p.mark[:8]})"
-        self.print(
-            f"\n{title}: {p.repeats} x {p.count:,} {self.samples} from seed {p.seed} on{classes} against "
+        words = words or (
+            f"{p.repeats} x {p.count:,} {self.samples} from seed {p.seed} on{classes} against "
             f"as many of {p.data} ({p.split}), {p.form}{extractor}."
         )
+        self.print(f"\n{title}: {words}")
         if any_value and any(not math.isnan(f.floor) for f in self.figures):
             self.print(
                 f"'{self.real}': what other {self.real} get by the same code; ±: standard deviation over the repeats, "

@@ -74,6 +74,8 @@ def write(run: Run) -> None:
     card = _card(run)
     task = _task(card)
     part = plain_part("", {}) if task is None else task.report or plain_part(task.checks, task.quantities)
+    if parts := _parts(card):
+        part = (task.report_parts if task else None) or plain_part("", {})
     rows = [row for row in run.rows() if number(row, "images") is not None]
     page = markup.render(
         "page.html",
@@ -88,7 +90,7 @@ def write(run: Run) -> None:
         remarks=run.remarks(),
         steps=_steps(run, card, task),
         settings=_settings(run, card, part),
-        **_status(card, rows, part.seen),
+        **(_status_of_parts(run, parts, card) if parts else _status(card, rows, part.seen)),
     )
     write_whole(run.report, page + "\n")
 
@@ -146,6 +148,23 @@ def _task(card: dict[str, Any]) -> type[Task] | None:
         return None
 
 
+def _parts(card: dict[str, Any]) -> list[str]:
+    """The folders of a training in parts; none where it is no such."""
+    names = card.get("parts")
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _status_of_parts(run: Run, parts: list[str], card: dict[str, Any]) -> dict[str, Any]:
+    """As `_status`, of a training in parts."""
+    done = sum(Run(run.folder / name).is_finished() for name in parts)
+    state = "All parts are trained." if done == len(parts) else f"{done:,} of {len(parts):,} parts are trained."
+    return {"tiles": {"parts": f"{len(parts):,}"}, "share": 100 * done // len(parts), "about": _about(card, state)}
+
+
+def _about(card: dict[str, Any], state: str) -> str:
+    return f"Recipe {card.get('recipe') or 'not known'}. {state} Written {datetime.now():%Y-%m-%d %H:%M}."
+
+
 def _status(card: dict[str, Any], rows: Rows, noun: str) -> dict[str, Any]:
     """The progress of the run: a sentence, a share in percent (None: not known), and numbers by title."""
     last = rows[-1] if rows else {"images": 0}
@@ -163,8 +182,7 @@ def _status(card: dict[str, Any], rows: Rows, noun: str) -> dict[str, Any]:
     for key, (title, form) in forms.items():
         if (value := number(last, key)) is not None:
             tiles[title] = form(value)
-    about = f"Recipe {card.get('recipe') or 'not known'}. {state} Written {datetime.now():%Y-%m-%d %H:%M}."
-    return {"tiles": tiles, "share": share, "about": about}
+    return {"tiles": tiles, "share": share, "about": _about(card, state)}
 
 
 def _film(run: Run, part: Part) -> list[Shown]:
@@ -188,7 +206,8 @@ def _steps(run: Run, card: dict[str, Any], task: type[Task] | None) -> list[tupl
         ("Go on after a stop, as if it had never been:", f"resume {place}"),
         ("Train longer:", f"resume {place} images={f'{2 * total:.0f}' if total else '2M'}"),
     ]
-    for text, arguments in task.next_steps if task else ():
+    uses = () if task is None else task.next_for_parts if _parts(card) else task.next_steps
+    for text, arguments in uses:
         steps.append((text, " ".join(place if word == "{place}" else shlex.quote(word) for word in arguments)))
     return steps
 

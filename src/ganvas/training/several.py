@@ -19,6 +19,7 @@ from ganvas.core import distributed
 from ganvas.core.errors import UserError
 from ganvas.core.files import make_folder, place, write_whole
 from ganvas.core.run import Run
+from ganvas.report import page
 from ganvas.training.events import Event, Noted, Warned
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def train(experiment: Experiment, folder: str | Path | None) -> Iterator[Event]:
             yield Noted(0, f"{title} is next.")
             mine = {place: getattr(experiment.data, place) for place in PLACES_OF_DATA if hasattr(part.data, place)}
             yield from dataclasses.replace(part, data=dataclasses.replace(part.data, **mine)).run(path / name)
+        if distributed.is_first():
+            page.write(Run(path))
 
 
 def _folder(experiment: Experiment, folder: str | Path | None) -> Path:

@@ -54,6 +54,7 @@ class Task(ABC):
     recipes: ClassVar[Any] = {}  # functions that return an Experiment, by name; or a module of them
     Model: ClassVar[Any]  # the class of trained models: see `core.model.TrainedModel`
     report: ClassVar[Any] = None  # its part of the report, a `report.page.Part`; None: the general one
+    report_parts: ClassVar[Any] = None  # the same, of the report of a training in parts
     quantities: ClassVar[Any] = {}  # `report.quantities.Quantity` by name, of values that only this task logs or checks
     shown: ClassVar[dict[str, tuple[str, str]]] = SHOWN  # as SHOWN, with those of the task
     evaluate: ClassVar[Any] = None

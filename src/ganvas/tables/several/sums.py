@@ -38,9 +38,7 @@ def find(connection: Connection, table: Any, child: Any, own: SqlTable, other: S
     pairs = [(a, b) for a in whole for b in range(len(parts))]
     wrong = []
     for a, b in pairs:
-        value, total = table.c[a] * 1.0, func.coalesce(added.c[f"sum_{b}"], 0) * 1.0
-        far = func.abs(value - total) > NEAR * (func.abs(value) + 1)
-        wrong.append(func.sum(case((value.is_(None), 1), (far, 1), else_=0)))
+        wrong.append(func.sum(case((_differ(table.c[a], added.c[f"sum_{b}"]), 1), else_=0)))
     distinct = [func.count(func.distinct(table.c[a])) for a in whole]
     found = connection.execute(select(*wrong, *distinct).select_from(table.outerjoin(added, on))).one()
     many = {a: int(n or 0) >= LEAST for a, n in zip(whole, found[len(pairs) :], strict=True)}
@@ -51,3 +49,28 @@ def find(connection: Connection, table: Any, child: Any, own: SqlTable, other: S
             digits = 0 if "Integer" in column.type else min(column.scale or DIGITS, DIGITS)
             kept[a] = Sum(a, other.name, tie.key.columns, parts[b], digits)
     return list(kept.values())
+
+
+def broken(connection: Connection, table: Any, child: Any, one: Sum, target: tuple[str, ...]) -> int:
+    """In how many rows of `table` a column is not the sum that it is said to be.
+
+    Args:
+        table, child: as SQLAlchemy knows them.
+        target: the columns of `table` that the key `one.key` leads to.
+    """
+    from sqlalchemy import and_, func, select
+
+    mine = [child.c[name] for name in one.key]
+    labels = [c.label(f"key_{i}") for i, c in enumerate(mine)]
+    added = select(*labels, func.sum(child.c[one.of]).label("sum")).group_by(*mine).subquery()
+    on = and_(*(table.c[name] == added.c[f"key_{i}"] for i, name in enumerate(target)))
+    query = select(func.count()).select_from(table.outerjoin(added, on))
+    return int(connection.execute(query.where(_differ(table.c[one.column], added.c["sum"]))).scalar_one())
+
+
+def _differ(column: Any, total: Any) -> Any:
+    """Is the column no sum, or missing?"""
+    from sqlalchemy import func, or_
+
+    value, total = column * 1.0, func.coalesce(total, 0) * 1.0
+    return or_(value.is_(None), func.abs(value - total) > NEAR * (func.abs(value) + 1))

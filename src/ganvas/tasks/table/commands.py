@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -15,11 +14,6 @@ from ganvas.core.locate import parts_of, task_of_parts
 from ganvas.core.terminal import say
 from ganvas.core.text import one_line
 from ganvas.tasks.table import detect_command, expand_command, restore_command  # noqa: F401  # they add these commands
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ganvas.tables.several.schema import SqlTable
 
 
 @verb("table", help="Draw pictures, or rows of a table, with a trained generator.")
@@ -97,8 +91,6 @@ def sample(
 
 def _database(model: Path, count: int | None, seed: int, out: str) -> int:
     """Draw a database of the same schema."""
-    import pandas as pd
-
     from ganvas.core.bars import counted
     from ganvas.tables.databases import shown
     from ganvas.tables.several import write
@@ -108,14 +100,7 @@ def _database(model: Path, count: int | None, seed: int, out: str) -> int:
     write.check(out, loaded.plan.schema)
     with loaded.drawn(count, seed) as drawn:
         total = sum(one.count for one in drawn.values())
-
-        def portions(table: SqlTable) -> Iterator[pd.DataFrame]:
-            one, names = drawn[table.name], [column.name for column in table.columns]
-            for rows in one.written():
-                yield pd.DataFrame(one.values(rows, names))
-
-        rows = write.save(out, loaded.plan.schema, portions, lambda table: drawn[table.name].columns)
-        counted(rows, total, "drawing")
+        counted(loaded.write(drawn, out), total, "drawing")
         each = ", ".join(f"{one.count:,} {one_line(name)}" for name, one in drawn.items())
     say(f"Drew {each} of {model}: {shown(out)}")
     return 0

@@ -28,17 +28,21 @@ LETTER = 6.6  # width of one, in units of the map
 
 
 def columns(found: dict[str, Any]) -> list[Markup]:
-    entries = found.get("columns")
-    cards = [made for entry in entries if (made := _column(entry))] if isinstance(entries, list) else []
-    if not cards:
-        return []
-    cards.sort(key=lambda made: made["order"])
     intro = (
         "The columns that are least like the real ones come first. Below the bars of numbers and dates, half of "
         "the rows lie in "
         "the thick line, nine of ten in the thin one. Values that few rows have are not shown."
     )
-    return [PARTS.section("Column by column", intro, PARTS.columns(cards))]
+    return bars(found.get("columns"), "Column by column", intro)
+
+
+def bars(entries: Any, title: str, intro: str) -> list[Markup]:
+    """A section with a card for each column, those that are least like the real ones first."""
+    cards = [made for entry in entries if (made := _column(entry))] if isinstance(entries, list) else []
+    if not cards:
+        return []
+    cards.sort(key=lambda made: made["order"])
+    return [PARTS.section(title, intro, PARTS.columns(cards))]
 
 
 def _column(entry: Any) -> dict[str, Any]:

@@ -63,13 +63,15 @@ class TableTask(Task):
     Model = Later("ganvas.tasks.table.model:TableModel")
     evaluate = Later("ganvas.tasks.table.evaluate.command:evaluate")
     report = Later("ganvas.tasks.table.report:PART")
+    report_parts = Later("ganvas.tasks.table.several.report:PART")
     quantities = Later("ganvas.tasks.table.standing:QUANTITIES")
     shown = {"nll": ("-log p", ".3f"), **SHOWN}  # noqa: RUF012
     studio = Later("ganvas.tasks.table.studio:PART")
     checks = "likelihood"
     usage = "draws rows of a table: ganvas sample RUN"
     next_steps = (("Draw rows; the same seed gives the same rows again:", ("sample", "{place}", "--count", "1000")),)
-    next_for_parts = (("Draw the twin:", ("sample", "{place}", "--out", "sqlite:///twin.db")),)
+    next_for_parts = (("Draw the twin:", ("sample", "{place}", "--out", "sqlite:///twin.db")),
+                      ("Measure it beside the real one:", ("evaluate", "{place}")))  # fmt: skip
     load_parts = Later("ganvas.tasks.table.several.whole:load")
     loss = losses.LOSSES["nonsaturating"]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ganvas.core import distributed
 from ganvas.core.console import is_first
+from ganvas.core.locate import task_of_parts
 from ganvas.core.terminal import Console
 from ganvas.core.text import one_line
 from ganvas.metrics.show import Measuring
@@ -22,6 +23,10 @@ def evaluate(source: Path, options: Options) -> int:
     Raises:
         UserError: as `evaluation.evaluate`.
     """
+    if task_of_parts(source):
+        from ganvas.tasks.table.several.evaluate.command import of_database
+
+        return of_database(source, options)
     if not is_first():
         return 0
     measured: Measured | None = None

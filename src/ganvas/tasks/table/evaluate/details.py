@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from ganvas.core.text import one_line
 from ganvas.tables.columns import Column
 from ganvas.tasks.table.evaluate import shapes, sound
 from ganvas.tasks.table.evaluate.sides import Found, Sides
+from ganvas.tasks.table.evaluate.values import Values
 
 FILE = "table.json"
 BYTES = 20_000_000
@@ -28,6 +31,7 @@ PAIRS = 4  # pairs that differ most
 MARKS = (0.05, 0.25, 0.5, 0.75, 0.95)  # quantiles
 SKEWED = 30.0  # times the median that a number's largest value is where a scale of logarithms reads better
 FEWEST = 5  # real rows of a bar
+Numbers = Mapping[str, Mapping[str, int]]  # of the values of each category, by the column's name
 
 
 def write(run: Run, sides: Sides, found: dict[str, Found]) -> None:
@@ -41,7 +45,11 @@ def write(run: Run, sides: Sides, found: dict[str, Found]) -> None:
 
 def read(run: Run) -> dict[str, Any]:
     """What `write` wrote; nothing where there is none or it is damaged."""
-    path = run.folder / "evaluation" / FILE
+    return entries_of(run.folder / "evaluation" / FILE)
+
+
+def entries_of(path: Path) -> dict[str, Any]:
+    """The entries of a file; nothing where there is none or it is damaged."""
     try:
         entries = parse_json(read_bytes(path, BYTES)) if path.is_file() else {}
     except (UserError, ValueError):
@@ -84,7 +92,9 @@ def columns(sides: Sides, parts: dict[str, Any]) -> list[dict[str, Any]]:
     for j, column in enumerate(sides.held_out.columns[:MOST]):
         real_x, drawn_x = sides.real.train.numbers[:, j], drawn.numbers[:, j]
         entry = (
-            _category(sides, column, real_x, drawn_x) if column.kind == "category" else _number(column, real_x, drawn_x)
+            _category(sides.real.coder.numbers, column, real_x, drawn_x)
+            if column.kind == "category"
+            else number(column, real_x, drawn_x)
         )
         shape, floor = (round(float(parts[k][j]), 4) for k in ("columns", "floors"))
         missing = [round(float(np.isnan(x).mean()), 4) for x in (real_x, drawn_x)]
@@ -101,8 +111,8 @@ def columns(sides: Sides, parts: dict[str, Any]) -> list[dict[str, Any]]:
     return out
 
 
-def _category(sides: Sides, column: Column, real: np.ndarray, drawn: np.ndarray) -> dict[str, Any]:
-    labels, codes = _commonest(sides, column, real, VALUES)
+def _category(numbers: Numbers, column: Column, real: np.ndarray, drawn: np.ndarray) -> dict[str, Any]:
+    labels, codes = _commonest(numbers, column, real, VALUES)
     bars = [[round(float((x == code).mean()), 4) for code in codes] for x in (real, drawn)]
     rest = [
         round(max(0.0, 1 - sum(b) - float(np.isnan(x).mean())), 4) for b, x in zip(bars, (real, drawn), strict=True)
@@ -114,19 +124,20 @@ def _category(sides: Sides, column: Column, real: np.ndarray, drawn: np.ndarray)
     return {"labels": labels, "real": bars[0], "drawn": bars[1]}
 
 
-def _commonest(sides: Sides, column: Column, real: np.ndarray, most: int) -> tuple[list[str], list[float]]:
+def _commonest(numbers: Numbers, column: Column, real: np.ndarray, most: int) -> tuple[list[str], list[float]]:
     """The commonest values that FEWEST rows have, in the column's order if it has one: texts and numbers."""
     values, counts = np.unique(real[~np.isnan(real)], return_counts=True)
     order = [i for i in np.argsort(-counts, kind="stable")[:most] if counts[i] >= FEWEST]
     codes = [float(values[i]) for i in order]
-    texts = {number: text for text, number in sides.real.coder.numbers[column.name].items()}
+    texts = {number: text for text, number in numbers[column.name].items()}
     if column.order:
         place = {text: i for i, text in enumerate(column.order)}
         codes.sort(key=lambda code: place.get(texts[int(code)], len(place)))
     return [one_line(texts[int(code)])[:60] for code in codes], codes
 
 
-def _number(column: Column, real: np.ndarray, drawn: np.ndarray) -> dict[str, Any]:
+def number(column: Column, real: np.ndarray, drawn: np.ndarray) -> dict[str, Any]:
+    """Bars of a number's real values and of drawn ones, and quantiles."""
     sides = [np.sort(x[~np.isnan(x)]) for x in (real, drawn)]
     if len(sides[0]) <= 2 * FEWEST or not len(sides[1]):
         return {"labels": [], "real": [], "drawn": []}
@@ -176,35 +187,45 @@ def _place(edges: np.ndarray, value: float) -> float:
 def pairs(sides: Sides, parts: dict[str, Any]) -> list[dict[str, Any]]:
     """The pairs of columns whose tables differ most from the real ones, beyond what other real rows differ."""
     order = np.argsort(parts["made"] - parts["floors"])[:PAIRS]
-    real = sides.real.train
-    out = []
-    for i in order:
-        a, b = parts["pairs"][i]
-        drawn = sides.drawn[0].numbers
-        down, *rows = _axis(sides, real.columns[a], real.numbers[:, a], drawn[:, a])
-        along, *places = _axis(sides, real.columns[b], real.numbers[:, b], drawn[:, b])
-        size, tables = (len(down), len(along)), []
-        for row, place in zip(rows, places, strict=True):
-            both = (row >= 0) & (place >= 0)
-            table = np.bincount(row[both] * size[1] + place[both], minlength=size[0] * size[1]) / len(row)
-            tables.append([[round(float(v), 5) for v in row] for row in table.reshape(size)])
-        out.append(
-            {
-                "names": [_name(sides, a), _name(sides, b)],
-                "trend": round(float(parts["made"][i]), 4),
-                "floor": round(float(parts["floors"][i]), 4),
-                "labels": [down, along],
-                "real": tables[0],
-                "drawn": tables[1],
-            }
-        )
-    return out
+    real, drawn = sides.real.train, sides.drawn[0]
+    return [
+        pair(sides.real.coder.numbers, real, drawn, parts["pairs"][i], parts["made"][i], parts["floors"][i])
+        for i in order
+    ]
 
 
-def _axis(sides: Sides, column: Column, real: np.ndarray, drawn: np.ndarray) -> tuple[Any, ...]:
+def pair(
+    numbers: Numbers, real: Values, drawn: Values, places: tuple[int, int], trend: float, floor: float
+) -> dict[str, Any]:
+    """The tables of two columns, of real and of drawn rows.
+
+    Args:
+        numbers: of the values of categories, by the column's name.
+        places: of the two columns.
+        trend, floor: how like the drawn table is to the real one, and another real one.
+    """
+    a, b = places
+    down, *rows = _axis(numbers, real.columns[a], real.numbers[:, a], drawn.numbers[:, a])
+    along, *columns = _axis(numbers, real.columns[b], real.numbers[:, b], drawn.numbers[:, b])
+    size, tables = (len(down), len(along)), []
+    for row, column in zip(rows, columns, strict=True):
+        both = (row >= 0) & (column >= 0)
+        table = np.bincount(row[both] * size[1] + column[both], minlength=size[0] * size[1]) / max(1, len(row))
+        tables.append([[round(float(v), 5) for v in row] for row in table.reshape(size)])
+    return {
+        "names": [one_line(real.columns[j].name) for j in (a, b)],
+        "trend": round(float(trend), 4),
+        "floor": round(float(floor), 4),
+        "labels": [down, along],
+        "real": tables[0],
+        "drawn": tables[1],
+    }
+
+
+def _axis(numbers: Numbers, column: Column, real: np.ndarray, drawn: np.ndarray) -> tuple[Any, ...]:
     """The bins of one side of a heat map: labels, and the bin of each real and drawn row, -1 for none."""
     if column.kind == "category":
-        labels, codes = _commonest(sides, column, real, CELLS - 1)
+        labels, codes = _commonest(numbers, column, real, CELLS - 1)
         placed = [np.full(len(x), len(codes)) for x in (real, drawn)]
         for k, code in enumerate(codes):
             for x, place in zip((real, drawn), placed, strict=True):

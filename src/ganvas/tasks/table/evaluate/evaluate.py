@@ -50,7 +50,7 @@ def evaluate(path: str | os.PathLike[str], options: Options) -> Iterator[Doing |
     """
     began = time.monotonic()
     names = choose(options.metrics)
-    _check(options)
+    check(options)
     version = experts.needed()
     yield Doing("reading", 0.0)
     model = load(path)
@@ -85,7 +85,8 @@ def evaluate(path: str | os.PathLike[str], options: Options) -> Iterator[Doing |
     yield Measured(sides, found, model.card)
 
 
-def _check(options: Options) -> None:
+def check(options: Options) -> None:
+    """Raise a UserError for an option that means nothing for rows, or a number that is too small."""
     for name, what in {
         "extractor": "belongs to pictures",
         "split": "belongs to pictures: rows are held against held-out ones",

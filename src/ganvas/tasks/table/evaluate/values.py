@@ -38,11 +38,11 @@ class Values:
         mixed = np.zeros(len(self), np.uint64)
         for column in self.numbers.T:
             bits = np.where(np.isnan(column), np.nan, column + 0.0).view(np.uint64)  # + 0.0: there is no -0.0
-            mixed = _mix(mixed ^ _mix(bits))
+            mixed = mix(mixed ^ mix(bits))
         return mixed
 
 
-def _mix(bits: np.ndarray) -> np.ndarray:
+def mix(bits: np.ndarray) -> np.ndarray:
     """A one-to-one function of 64 bits whose every bit depends on all. Source: Steele et al. 2014 (SplitMix)."""
     with np.errstate(over="ignore"):
         bits = bits + np.uint64(0x9E3779B97F4A7C15)

@@ -33,7 +33,7 @@ def quality(figures: Mapping[str, Read]) -> list[str]:
             f"is guessing.{also}"
         )
     if f := _known(figures, "c2st"):
-        lines.append(_expert(f.value, f.floor))
+        lines.append(told_apart(f.value, f.floor))
     if f := _known(figures, "tstr"):
         lines.append(
             f"What boosted trees learn from drawn rows is worth {f.value:.0%} of what they learn from as many "
@@ -57,7 +57,8 @@ def quality(figures: Mapping[str, Read]) -> list[str]:
     return lines
 
 
-def _expert(value: float, floor: float) -> str:
+def told_apart(value: float, floor: float) -> str:
+    """What the AUC of a fresh expert means."""
     above = value - (0.5 if math.isnan(floor) else floor)
     if above <= GUESSING:
         return "It tells them apart no better than real rows from real rows."

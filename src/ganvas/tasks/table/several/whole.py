@@ -14,6 +14,7 @@ import numpy as np
 from ganvas.core.errors import UserError
 from ganvas.core.files import place
 from ganvas.tables.several import plan as plans
+from ganvas.tables.several import write
 from ganvas.tables.several.plan import Plan
 from ganvas.tasks.table.model import TableModel
 from ganvas.tasks.table.model import load as load_table
@@ -22,6 +23,8 @@ from ganvas.tasks.table.several.parts import folder_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ganvas.tables.several.schema import SqlTable
 
 
 class Database:
@@ -55,6 +58,25 @@ class Database:
             yield found
             for one in found.values():  # close the files before the folder goes
                 one.tokens = one.place = None
+
+    def write(self, drawn: dict[str, Drawn], out: str) -> Iterator[int]:
+        """Write drawn rows into a database; yields how many are written.
+
+        Args:
+            drawn: what `drawn` gave.
+            out: the address of the database, which has none of the tables yet.
+
+        Raises:
+            UserError: the database refused; nothing is left.
+        """
+        import pandas as pd
+
+        def portions(table: SqlTable) -> Iterator[pd.DataFrame]:
+            one, names = drawn[table.name], [column.name for column in table.columns]
+            for rows in one.written():
+                yield pd.DataFrame(one.values(rows, names))
+
+        return write.save(out, self.plan.schema, portions, lambda table: drawn[table.name].columns)
 
     def sample(self, count: int | None = None, seed: int = 0) -> dict[str, pd.DataFrame]:
         """Draw a database: a DataFrame for each table, in which every key resolves.
