@@ -147,6 +147,8 @@ def _quoted(text: str) -> str:
 
 def _category(value: Any, column: Column) -> str:
     """A value of a category as the source writes it."""
+    if column.digits >= 0 and column.type in ("int", "float"):
+        return f"{value:.{column.digits}f}"  # codes with gaps, as pandas writes them: 1.0
     if column.type == "float":
         return _number(float(value), column.decimals or -1)
     return str(value)
