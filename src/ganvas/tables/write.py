@@ -262,7 +262,7 @@ def _array(series: pd.Series, kind: Any) -> Any:
 
 
 def _shown(address: str) -> str:
-    return databases.shown(address)
+    return databases.told(address)
 
 
 def _engine(address: str) -> Any:
