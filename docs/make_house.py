@@ -120,7 +120,7 @@ def place(house: Any) -> list[list[Box]]:
 
 def counts(house: Any) -> Counter[tuple[str, str]]:
     """How many imports lead from the files of one box to those of another."""
-    pairs = ((box_of(a), box_of(b)) for a, known in house.KNOWN.items() for b in known)
+    pairs = ((box_of(a), box_of(b)) for a in house.FILES for b in house.known(a))
     return Counter((a, b) for a, b in pairs if a != b and TASKS not in (a, b))
 
 
@@ -167,7 +167,7 @@ def picture() -> str:
                 y = box.y + PAD + 11 + i * LINE
                 parts.append(f'<text class="{style}" x="{box.x + PAD:.1f}" y="{y:.1f}">{escape(line)}</text>')
     height = max(box.y + box.height for box in rows[-1]) + 34
-    total, between = sum(len(known) for known in house.KNOWN.values()), sum(found.values())
+    total, between = sum(len(house.known(name)) for name in house.FILES), sum(found.values())
     about = (
         f"{len(house.FILES)} files, {total} imports between them; the {between} from one box to another lead down. "
         "An arrow's number is how many."

@@ -1,7 +1,8 @@
 """Take the screenshots of the studio's pages from real runs: `make screenshots` (some minutes; needs Chromium).
 
-Trains `mnist` for 100,000 images and `denoise` on MNIST for 20,000 in a folder of its own, opens the studio there, and
-writes docs/images/studio-*.png.
+Trains `mnist` for 100,000 images, `denoise` on MNIST for 20,000 and `table` on the orders of examples/orders for 60,000
+rows in a folder of its own, opens the studio there, and writes docs/images/studio-*.png. With names of pages, as in
+`docs/make_screenshots.py table rows`, only these, after the trainings that they show.
 """
 
 from __future__ import annotations
@@ -25,12 +26,23 @@ PAGES = {
     "expert": "run/00000-mnist/expert",
     "game": "run/00000-mnist/game",
     "mend": "mend/00001-denoise",
+    "table": "run/00002-orders",
+    "rows": "run/00002-orders/rows",
     "new": "new",
     "data": "data",
 }
 
 
-def main() -> None:
+SHOP = Path(__file__).parents[1] / "examples/orders/make_shop.py"
+RUNS = {  # by the names of the runs: the words of a training
+    "00000-mnist": ("train", "mnist"),
+    "00001-denoise": ("train", "denoise", "--data", "mnist", "degrade=noise:128", "turn=false", "images=20k"),
+    "00002-orders": ("train", "table", "--data", "sqlite:///shop.db", "--table", "orders", "images=60k"),
+}
+TALL = {"table": 1500}  # the heights of pages that show too little in 860 pixels
+
+
+def main(chosen: list[str]) -> None:
     from PIL import Image
     from playwright.sync_api import sync_playwright
 
@@ -41,11 +53,11 @@ def main() -> None:
         folder = Path(temporary) / "work"  # its name is on the page of data
         folder.mkdir()
         ganvas = [sys.executable, "-m", "ganvas"]
-        for name, *words in (
-            ("00000-mnist", "train", "mnist"),
-            ("00001-denoise", "train", "denoise", "--data", "mnist", "degrade=noise:128", "turn=false", "images=20k"),
-        ):
-            subprocess.run([*ganvas, *words, "--run", f"runs/{name}"], cwd=folder, check=True)
+        subprocess.run([sys.executable, SHOP, "shop.db"], cwd=folder, check=True)
+        pages = {name: place for name, place in PAGES.items() if not chosen or name in chosen}
+        for name, words in RUNS.items():
+            if not chosen or any(name in place for place in pages.values()):
+                subprocess.run([*ganvas, *words, "--run", f"runs/{name}"], cwd=folder, check=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -57,7 +69,8 @@ def main() -> None:
                 browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
                 page = browser.new_page(viewport={"width": 1180, "height": 860})
                 page.set_default_timeout(180_000)
-                for name, place in PAGES.items():
+                for name, place in pages.items():
+                    page.set_viewport_size({"width": 1180, "height": TALL.get(name, 860)})
                     page.goto("about:blank")  # a new address after # alone would leave the old page on for a while
                     page.goto(f"{address}#/{place}")
                     page.wait_for_selector("#main[aria-busy=false] h1")
@@ -90,6 +103,10 @@ def prepare(page: Any, name: str) -> None:
         page.wait_for_selector("#done")
         for i in (1, 4, 5, 9, 12):
             page.click(f".picks li:nth-child({i}) button")
+    if name == "rows":
+        page.fill("#where", "status=returned,total>=500")
+        page.click("#draw")
+        page.wait_for_timeout(3000)
     if name == "mend":
         page.set_input_files("input[type=file]", noisy(IMAGES / "digits.png"))
         page.wait_for_selector("#keep")
@@ -122,4 +139,4 @@ def wait(address: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -12,7 +12,7 @@ pytest.importorskip("pyarrow")
 import pandas as pd
 
 from ganvas.tables.data import DataConfig, of_frame
-from ganvas.tables.summary import bars, summary
+from ganvas.tables.summary import bars, in_common, summary
 
 
 def frame(count: int = 3_000) -> Any:
@@ -61,3 +61,22 @@ def test_drawn_rows_have_the_bins_of_the_real_ones() -> None:
     ages, codes = (next(c for c in other["columns"] if c["name"] == name) for name in ("age", "code"))
     assert ages["shares"][-1] == 1  # beyond the last edge, and
     assert codes["shares"][-1] == 1  # a value that nobody had
+
+
+def test_rows_of_the_same_table_have_as_much_in_common_as_chance_says() -> None:
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"n": random.gamma(2, 9, 6_000).round(1), "c": random.choice(list("abcd"), 6_000)})
+    spec = of_frame(table, "t", DataConfig(rules=False)).spec
+    one, other = table.iloc[:2_000], table.iloc[2_000:4_000]
+    found, chance = in_common(spec, one, other)
+    assert abs(found - chance) < 0.01
+    assert found > 0.95
+    assert in_common(spec, one, one)[0] == 1
+    assert in_common(spec, one, other.assign(c="a"))[0] < found - 0.3
+
+
+def test_rows_that_are_shown_are_from_all_over_a_sorted_table() -> None:
+    table = pd.DataFrame({"year": np.repeat(np.arange(1950, 2020), 100), "n": np.arange(7_000) % 7})
+    shown: Any = of_frame(table, "t", DataConfig(rules=False)).examples().frame
+    assert len(shown) == 2_000
+    assert abs(shown["year"].mean() - 1984.5) < 2

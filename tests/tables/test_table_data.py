@@ -337,18 +337,18 @@ def test_digits_that_are_always_written_stay(tmp_path: Path) -> None:
     """12.50 is a price and 450000.0 a whole number of a program that knows floats: what is drawn looks the same."""
     random = np.random.default_rng(0)
     lines = [
-        f"{n / 10:.2f},{n % 50}.0,{n / 7:.{1 + n % 3}f},{n % 40},{'' if n % 9 == 0 else f'{n / 8:.3f}'},1.50"
+        f"{n / 10:.2f},{n % 50}.0,{n / 7:.{1 + n % 3}f},{n % 40},{'' if n % 9 == 0 else f'{n / 8:.3f}'},1.50,{n % 2}.0"
         for n in random.integers(10, 2_000, 300)
     ]
     path = tmp_path / "a.csv"
-    path.write_text("\n".join(["price,whole,mixed,plain,gaps,same", *lines]) + "\n")
+    path.write_text("\n".join(["price,whole,mixed,plain,gaps,same,code", *lines]) + "\n")
     loaded = last(DataConfig(source=str(path)).loading())
-    assert [column.digits for column in loaded.spec.columns] == [2, 1, -1, -1, 3, 2]
+    assert [column.digits for column in loaded.spec.columns] == [2, 1, -1, -1, 3, 2, 1]
     assert TableSpec.from_dict(loaded.spec.to_dict()) == loaded.spec
     place = torch.rand(loaded.train.samples.shape, generator=torch.Generator().manual_seed(0))
     text = write.csv_of(frame_of(loaded.spec, loaded.decode(loaded.train.samples[:]), place), loaded.spec).decode()
     for line in text.splitlines()[1:]:
-        assert re.fullmatch(r"\d+\.\d\d,\d+\.0,\d+\.\d{1,3},\d+,(\d+\.\d{3})?,1\.50", line), line
+        assert re.fullmatch(r"\d+\.\d\d,\d+\.0,\d+\.\d{1,3},\d+,(\d+\.\d{3})?,1\.50,[01]\.0", line), line
 
 
 def test_no_time_is_outside_of_the_table() -> None:

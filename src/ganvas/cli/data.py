@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ganvas.core.progress import Counted
 
 T = TypeVar("T")
-data = App(name="data", help="Look at your own images before a training, and prepare them once.")
+data = App(name="data", help="Look at your own images or tables before a training, and prepare images once.")
 app.command(data)
 
 

@@ -37,7 +37,8 @@ def evaluate(
         A run's folder, also of a training in several parts, a model file, a folder of pictures (a sub-folder a class)
         or an .npz file.
     metrics
-        Names with commas between them, or all. Without it all but the fresh expert, which takes minutes.
+        Names with commas between them, or all. Without it all; of pictures all but the fresh expert, which takes
+        minutes.
     extractor
         digits, efficientnet-lite0, pixels, or a TorchScript or ONNX file with Inception (only that gives FID).
     count

@@ -19,7 +19,8 @@ def export(model: Path, *, out: Path | None = None, web: Path | None = None, for
     model
         A run's folder or a model file.
     out
-        A folder for generator.onnx and detector.onnx, each compared with torch.
+        A folder for generator.onnx and detector.onnx (of tables: with a program that draws rows), each compared with
+        torch.
     web
         A folder for a static page; any web server will do: python -m http.server.
     force

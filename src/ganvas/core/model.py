@@ -38,10 +38,14 @@ OPTIONAL: dict[str, type] = {"log": dict, "metrics": list, "other_name": str}
 
 @dataclass(frozen=True)
 class Usage:
-    """How others use a model: commands (the words after `ganvas`), and lines of Python after `import ganvas`."""
+    """How others use a model: commands (the words after `ganvas`), and lines of Python after `import ganvas`.
+
+    `extras`: of the package, that it needs beside what the hub does.
+    """
 
     commands: tuple[tuple[str, ...], ...]
     python: str
+    extras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ganvas.core.errors import UserError, first_line
 from ganvas.core.model import Section, TrainedModel
 from ganvas.core.run import Run
 from ganvas.core.text import command, one_line
-from ganvas.metrics.figures import number
+from ganvas.metrics.figures import NO_EXTRACTOR, number
 
 LICENCES = {"CC BY-SA 3.0": "cc-by-sa-3.0", "CC BY 4.0": "cc-by-4.0", "CC0": "cc0-1.0", "Apache-2.0": "apache-2.0"}
 LOGGED = (
@@ -79,9 +79,10 @@ def figures(model: TrainedModel) -> list[str]:
             continue
         p, share = row["protocol"], row["share"]
         values = f"{number(row['value'], share)} (real {noun} {number(row.get('floor'), share)})"
+        by = "" if p["extractor"] == NO_EXTRACTOR else f"extractor {p['extractor']}, "
         lines.append(
             f"{row['title']}: {values}; {p['repeats']} x {p['count']:,} {noun} against {p['split']} {p['data']}, "
-            f"extractor {p['extractor']}, after {row['images']:,} {noun}"
+            f"{by}after {row['images']:,} {noun}"
         )
     return lines
 
@@ -134,7 +135,8 @@ def _usage(model: TrainedModel, place: str) -> str:
     """The section on how to use the model: commands, and lines of Python."""
     usage = model.usage(place)
     commands = [one_line(f"$ {command('ganvas', *arguments)}") for arguments in usage.commands]
-    text = "\n".join(["## Use\n", "```console", "$ pip install 'ganvas[hub]'", *commands, "```\n"])
+    extras = ",".join(("hub", *usage.extras))
+    text = "\n".join(["## Use\n", "```console", f"$ pip install 'ganvas[{extras}]'", *commands, "```\n"])
     return text + (f"\n```python\nimport ganvas\n\n{usage.python}\n```\n" if usage.python else "")
 
 

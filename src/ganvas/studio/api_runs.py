@@ -23,7 +23,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import parse_json, read_bytes
 from ganvas.core.run import Run
 from ganvas.studio import stopping
-from ganvas.studio.index import RunNotFound, as_json, files, part_of, section, settings, task_of, text
+from ganvas.studio.index import PART, RunNotFound, as_json, files, part_of, section, settings, task_of, text
 from ganvas.studio.jobs import fixed
 from ganvas.studio.live import Cursor
 from ganvas.studio.state import Name, Studio, failures
@@ -80,7 +80,7 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
         return {
             **studio.runs.summary(name),
             "begun": True,
-            "place": f"{studio.root.name}/{name}",
+            "place": f"{studio.root.name}/{opened.folder.relative_to(studio.root).as_posix()}",
             "part": part.shown(),
             "files": files(opened),
             "settings": {key: section(card, key) for key in SECTIONS},
@@ -224,9 +224,11 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/runs/{name}/resume", status_code=201, responses=failures(400, 404, 429))
     def resume(name: Name, body: Longer) -> dict[str, Any]:
         """Go on with a run."""
-        run = studio.runs.run(name)
-        if studio.runs.summary(name)["state"] == "running":
+        run, now = studio.runs.run(name), studio.runs.summary(name)
+        if now["state"] == "running":
             raise UserError("This run is being trained already.")
+        if PART in name or ("parts" in now and body.images is not None):
+            raise UserError("A training in several parts goes on as a whole, and no longer than it began.")
         studio.check_resume(run)
         more = [f"images={body.images}"] if body.images is not None else []
         job = studio.jobs.add("resume", name, ["resume", str(run.folder), *more])

@@ -21,7 +21,10 @@ from ganvas.report import diagnosis
 from ganvas.training.studio import Part
 
 LOG = logging.getLogger("ganvas.studio")
-NAME = r"^[\w-][\w.-]{0,119}$"  # of a run that can be requested
+FOLDER = r"^[\w-][\w.-]{0,119}$"  # the name of a run's folder
+NAME = r"^[\w-][\w.~-]{0,139}$"  # of a run that can be requested; PART is allowed
+PART = "~"  # between the name of a training in several parts and that of a part, which is a run in its folder
+PARTS = 1_000  # of a training that are shown
 TAIL = 16_384  # bytes at the end of a log that are searched for its last line
 CARD = 1_000_000  # bytes: a larger experiment.json is not read
 DEPTH = 20  # levels of nesting in a file; deeper ones are left out
@@ -47,16 +50,18 @@ class Runs:
         self.reported: set[str] = set()  # runs that cannot be shown and were logged already
 
     def run(self, name: str) -> Run:
-        """The run with a name.
+        """The run with a name; NAME~PART is a part of a training in several.
 
         Raises:
             RunNotFound: there is none, or it cannot be shown because a part of it is a link, a pipe or a device.
         """
-        run = Run(self.root / name)
-        if not re.fullmatch(NAME, name):
+        training, _, part = name.partition(PART)
+        if not re.fullmatch(FOLDER, training) or (PART in name and not re.fullmatch(FOLDER, part)):
             raise RunNotFound(name)
+        above = self.run(training).folder if part else self.root
+        run = Run(above / (part or name))
         try:
-            if run.folder.resolve().parent != self.root.resolve():
+            if run.folder.resolve().parent != above.resolve():
                 raise Unfit(f"{name} is a link that leads to another place.")
             for path in (run.experiment, run.log, run.metrics, run.model, run.report):
                 _check(path, stat.S_ISREG, "file")
@@ -78,7 +83,7 @@ class Runs:
             except Unfit as error:
                 summaries.append(_unshown(name, str(error)))
             except RunNotFound:
-                if not re.fullmatch(NAME, name):
+                if not re.fullmatch(FOLDER, name):
                     summaries.append(
                         _unshown(name, "Rename it: at most 120 letters, digits, points, hyphens and underscores.")
                     )
@@ -108,12 +113,38 @@ class Runs:
             RunNotFound: there is no such run.
         """
         run = self.run(name)
+        card = {} if run.log.exists() else settings(run)
+        if isinstance(card.get("parts"), list):
+            return self._several(run, card)
         now = fingerprint(run)
         if self.summaries.get(name, (None,))[0] != now:
-            self.summaries[name] = now, self._summary(run)
+            self.summaries[name] = now, self._summary(run, name)
         return self.summaries[name][1]
 
-    def _summary(self, run: Run) -> dict[str, Any]:
+    def _several(self, run: Run, card: dict[str, Any]) -> dict[str, Any]:
+        """A training in several parts, in short, with those that have begun under `parts`."""
+        names, parts = [text(part) for part in card["parts"][:PARTS]], []
+        for part in names:
+            with contextlib.suppress(RunNotFound):
+                parts.append(self.summary(f"{run.folder.name}{PART}{part}"))
+        length = section(card, "training").get("images")
+        rest = (len(names) - len(parts)) * (length if isinstance(length, int) else 0)
+        done = len(parts) == len(names) and all(part["state"] == "finished" for part in parts)
+        return {
+            **_nothing(run.folder.name),
+            "recipe": text(card.get("recipe")),
+            "task": task_of(card),
+            "data": text(str(section(card, "data").get("source", "")).rpartition("/")[2]),
+            "images": sum(part["images"] for part in parts),
+            "total": sum(part["total"] for part in parts) + rest,
+            "seconds": sum(part["seconds"] for part in parts),
+            "samples": part_of(task_of(card)).samples,
+            "state": "running" if run.holder() is not None else "finished" if done else "stopped",
+            "parts": parts,
+            "waiting": [part for part in names if part not in {p["name"].partition(PART)[2] for p in parts}],
+        }
+
+    def _summary(self, run: Run, name: str) -> dict[str, Any]:
         card = settings(run)
         task = task_of(card)
         part = part_of(task)
@@ -121,7 +152,7 @@ class Runs:
         sheets = pictures(run, part.suffix)
         total = section(card, "training").get("images")
         return {
-            "name": run.folder.name,
+            "name": name,
             "recipe": text(card.get("recipe")),
             "task": task,
             "abilities": abilities(task),
@@ -156,6 +187,11 @@ def _check(path: Path, is_kind: Callable[[int], bool], kind: str) -> None:
 
 def _unshown(name: str, why: str) -> dict[str, Any]:
     """The summary of a run that cannot be shown."""
+    return {**_nothing(one_line(name)), "error": one_line(why)[:500]}
+
+
+def _nothing(name: str) -> dict[str, Any]:
+    """A summary that says nothing yet."""
     empty = {
         "recipe": "",
         "task": "",
@@ -168,8 +204,8 @@ def _unshown(name: str, why: str) -> dict[str, Any]:
         "seconds": 0,
     }
     rest = {"images_per_second": None, "picture": None, "figure": None, "state": "stopped", "model": False}
-    rest |= {"film": None, "samples": ""}
-    return {"name": one_line(name), **empty, **rest, "error": one_line(why)[:500]}
+    rest |= {"film": None, "samples": "", "error": None}
+    return {"name": name, **empty, **rest}
 
 
 def settings(run: Run) -> dict[str, Any]:

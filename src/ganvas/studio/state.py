@@ -51,7 +51,7 @@ class Studio:
             worker.close()
 
     def watch(self, run: Run) -> Watch:
-        name = run.folder.name
+        name = str(run.folder)
         self.watches = {key: watch for key, watch in self.watches.items() if watch.viewers}
         return self.watches.setdefault(name, Watch(run, self.ending))
 

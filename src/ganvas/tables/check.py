@@ -101,7 +101,7 @@ def check(
         remarks = {s.column.name: _remark(s) for s in seen}
         text = columns_file.text(rows.source.name, str(file), columns, remarks, *_for_file(kept))
         write_whole(file, text)
-    place = databases.shown(source) if databases.is_address(source) else source
+    place = databases.told(source) if databases.is_address(source) else source
     lines = _lines(place, looked.count, seen, notes, _rule_lines(kept))
     train = ["train", "table", "--data", place, *(f"{k}={v}" for k, v in settings.items())]
     if file is not None:
@@ -129,7 +129,7 @@ def _database(
     if file is not None:
         raise UserError("--columns is for one table: name it with table=NAME. Of several: column.TABLE.NAME=KIND.")
     plan = yield from planner.make(config)
-    place = databases.shown(config.source)
+    place = databases.told(config.source)
     lines = [f"{len(plan.tables)} tables in {place}, in the order in which they are learned"]
     does = {
         "first": "rows are made by it",

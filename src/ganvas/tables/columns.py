@@ -36,7 +36,8 @@ class Column:
         type: int, float, text, bool, date (a day), time (a day and a time of day), clock (a time of day alone) or span
             (a duration); the last two are numbers of seconds.
         decimals: of a number, digits after the point; -1: as many as there are.
-        digits: digits after the point that the source's texts always have, as in 12.50; -1: as few as tell the number.
+        digits: digits after the point that the source's texts always have, as in 12.50 or the code 1.0; -1: as few as
+            tell the number.
         form: how the source writes its values. Of dates and times of day as for `strftime` ('': ISO 8601), of numbers
             how 1234.5 would be written ('': so), of durations one of `forms.SPANS`; of an id, its pattern.
         zone: of times, their zone; '': none is stated.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from ganvas.core import cache, files
+from ganvas.core import cache, files, seeds
 from ganvas.core.config import knob
 from ganvas.core.errors import UserError
 from ganvas.core.memmap import Stored
@@ -70,9 +70,11 @@ class TableData:
         return {}
 
     def examples(self) -> Preview:
-        """Rows of the training data; they are the only ones that a run's folder shows."""
-        shown = 0 if self.spec.privacy else 2_000
-        return Preview.of(self.spec, self.train.samples[:shown], torch.full((1, len(self.spec.sizes)), 0.5))
+        """Rows from all over the training data, which may be sorted: the only ones that a run's folder shows."""
+        samples, shown = self.train.samples, 0 if self.spec.privacy else 2_000
+        order = torch.randperm(len(samples), generator=seeds.generator(0, "examples"))[:shown].sort().values
+        rows: Any = samples[order]
+        return Preview.of(self.spec, rows, torch.full((1, len(self.spec.sizes)), 0.5))
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,13 @@ def shown(source: str) -> str:
     return re.sub(r"//[^/]*@", "//", source)
 
 
+def told(source: str) -> str:
+    """As `shown`, for people: a file of SQLite below the folder that one works in has its short path."""
+    text = shown(source)
+    start, here = "sqlite:///", os.path.join(os.getcwd(), "")
+    return start + text[len(start + here) :] if text.startswith(start + here) else text
+
+
 class Opened:
     """A database within one transaction that only reads."""
 
@@ -71,7 +78,7 @@ class Opened:
             UserError: it cannot be reached.
         """
         self.url = url_of(source)
-        self.place = self.url._replace(password=None).render_as_string()
+        self.place = told(source)
         self.rows: int | None = None
         self.done = 0
         self.engine = self._engine()

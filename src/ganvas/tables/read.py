@@ -299,7 +299,9 @@ def typed(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
     changed = {}
     for column in columns:
         if column.name not in frame:
-            raise UserError(f"The table has no column {column.name[:60]!r}.")
+            raise UserError(
+                f"The table has no column {column.name[:60]!r}, which was learned: add it, empty if it is not known."
+            )
         found = values(frame[column.name], column)
         if found is not None:
             changed[column.name] = found

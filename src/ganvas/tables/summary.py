@@ -71,7 +71,8 @@ def told(column: Column, number: float) -> str:
         seconds = int(number * column.step)
         return f"{seconds // 3600}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}".removesuffix(":00")
     if column.decimals >= 0:
-        return f"{number / 10.0**column.decimals:,.{column.decimals}f}"
+        value = number / 10.0**column.decimals
+        return f"{value:{',' if abs(value) >= 10_000 else ''}.{column.decimals}f}"  # no comma in a year
     return f"{number:.4g}"
 
 
@@ -195,6 +196,25 @@ def summary(spec: TableSpec, frame: pd.DataFrame) -> dict[str, Any]:
         table = np.bincount(places[a] * wide + places[b], minlength=high * wide).reshape(high, wide) / count
         pairs.append({"of": [a, b], "table": [[round(v, 5) for v in row] for row in table.tolist()]})
     return {"rows": len(frame), "columns": columns, "sides": sides, "pairs": pairs}
+
+
+def in_common(spec: TableSpec, one: pd.DataFrame, other: pd.DataFrame) -> tuple[float, float]:
+    """What two sets of rows have in common, the mean over their columns: 1 less the total variation of the bars; and
+    what it would about be if both were drawn from the same rows. NaN where there are no rows."""
+    if not len(one) or not len(other):
+        return math.nan, math.nan
+    found, chance = [], []
+    for column in [column for column in spec.read if column.name in one][:COLUMNS]:
+        bins = bars(column)
+        a, b = (
+            np.bincount(bins.of(column, frame[column.name]), minlength=len(bins.labels) + 1) / len(frame)  # pyright: ignore[reportArgumentType]
+            for frame in (one, other)
+        )
+        both = (a + b) / 2
+        spread = np.sqrt(both * (1 - both) * (1 / len(one) + 1 / len(other)) * 2 / math.pi)  # |a - b|, its mean
+        found.append(1 - np.abs(a - b).sum() / 2)
+        chance.append(1 - spread.sum() / 2)
+    return float(np.mean(found)), float(np.mean(chance))
 
 
 def as_bytes(spec: TableSpec, frame: pd.DataFrame) -> bytes:

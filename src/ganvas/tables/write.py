@@ -150,6 +150,8 @@ def _quoted(text: str) -> str:
 
 def _category(value: Any, column: Column) -> str:
     """A value of a category as the source writes it."""
+    if column.digits >= 0 and column.type in ("int", "float"):
+        return f"{value:.{column.digits}f}"  # codes with gaps, as pandas writes them: 1.0
     if column.type == "float":
         return _number(float(value), column.decimals or -1)
     return str(value)
@@ -263,7 +265,7 @@ def _array(series: pd.Series, kind: Any) -> Any:
 
 
 def _shown(address: str) -> str:
-    return databases.shown(address)
+    return databases.told(address)
 
 
 def _engine(address: str) -> Any:

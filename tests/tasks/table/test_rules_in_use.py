@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import importlib
+import sys
 import types
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from ganvas.tasks.table.broken import broken_in
 
 pytestmark = pytest.mark.long
 
+INPUTS = ("noise", "rows", "given", "allowed")
 CITIES = {"Utrecht": "NL", "Delft": "NL", "Gent": "BE", "Brugge": "BE", "Bern": "CH", "Lyon": "FR"}
 RULES = {
     "total = net + tax",
@@ -187,7 +190,9 @@ def test_known_cells_are_given_only_where_the_tokens_can_say_them(model: Any) ->
     assert torch.equal(given[2:].all(1), torch.ones(2, dtype=torch.bool))
 
 
-def test_exported_rows_keep_all_rules(model: Any, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exported_rows_keep_all_rules(
+    model: Any, tmp_path: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the network as PyTorch has it; that ONNX draws the same is seen in test_sample."""
     pytest.importorskip("onnxruntime")
     (tmp_path / "out").mkdir()
@@ -202,13 +207,17 @@ def test_exported_rows_keep_all_rules(model: Any, tmp_path: Any, capsys: pytest.
         def run(self, names: list[str], inputs: dict[str, Any]) -> tuple[Any, ...]:
             assert names == ["tokens", "place"]
             with torch.inference_mode():
-                return drawing(*(torch.from_numpy(inputs[name]) for name in ("noise", "rows", "given")))
+                return drawing(*(torch.from_numpy(inputs[name]) for name in INPUTS))
 
-    space: dict[str, Any] = {"__file__": str(tmp_path / "out" / "rows.py"), "__name__": "rows"}
-    exec(compile((tmp_path / "out" / "rows.py").read_text(), "rows.py", "exec"), space)
-    space["onnxruntime"] = types.SimpleNamespace(InferenceSession=Session)
-    assert space["TRIES"] == export.TRIES
-    columns = space["draw"](800, seed=3)
+    for name in ("rows", "row_rules", "row_values"):
+        monkeypatch.delitem(sys.modules, name, raising=False)  # of another test's export
+    monkeypatch.syspath_prepend(str(tmp_path / "out"))
+    program = importlib.import_module("rows")
+    monkeypatch.setattr(program, "onnxruntime", types.SimpleNamespace(InferenceSession=Session))
+    monkeypatch.setattr(program, "PORTION", 300)
+    assert program.TRIES == export.TRIES
+    monkeypatch.setattr(program, "TRIES", 1)  # no row of these rules needs another try
+    columns = program.draw(800, seed=3)
     rows = pd.DataFrame(columns).replace("", None)
     assert capsys.readouterr().err == ""
     assert list(rows) == list(orders(1))
@@ -216,11 +225,15 @@ def test_exported_rows_keep_all_rules(model: Any, tmp_path: Any, capsys: pytest.
     assert {name for name in columns if "" in columns[name]} == {"reason"}
     shipped = pd.to_datetime(rows["shipped"]) - pd.to_datetime(rows["ordered"])
     assert 0.5 < shipped.dt.days.mean() < 4  # 1.5 in the table
-    again = space["draw"](800, seed=3)
+    again = program.draw(800, seed=3)
     assert all((columns[name] == again[name]).all() for name in columns)
-    assert {*space["draw"](50, given={"status": "kept"})["reason"]} == {""}
+    assert {*program.draw(50, given={"status": "kept"})["reason"]} == {""}
     with pytest.raises(SystemExit, match="country=NL cannot be given"):
-        space["draw"](5, given={"country": "NL"})
+        program.draw(5, given={"country": "NL"})
+    some = program.draw(50, given={"sort": "sort 4"})
+    assert {*some["brand"]} <= {*orders(3_000).query("sort == 'sort 4'")["brand"]}
+    with pytest.raises(SystemExit, match="never occur together are given: brand, sort"):
+        program.draw(5, given={"brand": "brand 0", "sort": "sort 4"})
     said = " ".join(export.kept(model.spec))
     assert all(name in said for name in ("country", "shipped", "total", "brand, sort occur together"))
     assert said in (tmp_path / "out" / "README.md").read_text().replace("\n- ", " ")

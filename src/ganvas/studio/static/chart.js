@@ -32,7 +32,7 @@ export function chart(title, curves, options = {}) {
     stroke: () => colour(name),
     width: 2,
     spanGaps: true,
-    points: { show: false },
+    points: { show: (plot, i) => plot.data[i].filter((y) => y !== null).length === 1 }, // no line can be seen
     value: value(form),
   });
   let plot,

@@ -51,6 +51,16 @@ async function report(checked, path) {
   ];
 }
 
+/** What lies in a folder, beside its sub-folders. */
+function here({ pictures, entries }) {
+  const files = entries.filter(({ folder }) => !folder).length;
+  const parts = [
+    pictures ? `${whole(pictures)} ${pictures > 1 ? 'pictures' : 'picture'}` : '',
+    files ? `${whole(files)} ${files > 1 ? 'tables or archives' : 'table or archive'}` : '',
+  ].filter(Boolean);
+  return parts.length ? `Here: ${parts.join(', ')}.` : 'No pictures and no tables lie here.';
+}
+
 export async function data(place, _, query) {
   const listing = await get(`/api/data?path=${encodeURIComponent(query.get('path') ?? '')}`);
   const folderPath = listing.path,
@@ -100,7 +110,7 @@ export async function data(place, _, query) {
         '.row',
         {},
         folderPath ? h('a.place', { href: link(up) }, '← up') : null,
-        h('span', {}, `${whole(listing.pictures)} pictures lie here.`),
+        h('span', {}, here(listing)),
         checkButton(folderPath || '.'),
       ),
       table('Folders, archives and tables', ['Name', 'Look'], [...rows, ...sets]),

@@ -55,6 +55,8 @@ export async function send(path, body, type = 'application/json') {
 export const get = async (path) => (await send(path)).json();
 export const post = async (path, body = {}) => (await send(path, body)).json();
 export const picture = async (path, body) => URL.createObjectURL(await (await send(path, body)).blob());
+/** A run's name for people: a part of a training in several stands after it. */
+export const titleOf = (name) => name.replace('~', ' › ');
 /** The API's address of a run. */
 export const runPath = (name, rest = '') => `/api/runs/${encodeURIComponent(name)}${rest}`;
 
@@ -185,7 +187,7 @@ export function tabs(name, run, current) {
   );
   return h(
     'nav.tabs',
-    { 'aria-label': `Pages of ${name}` },
+    { 'aria-label': `Pages of ${titleOf(name)}` },
     links,
     run.abilities.includes('apply') ? h('a', { href: `#/mend/${to}` }, 'Use it') : null,
   );

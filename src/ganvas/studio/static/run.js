@@ -1,5 +1,5 @@
 // One run, live: pictures out of the noise, both losses, the expert's accuracy, and what it all means.
-import { h, get, post, runPath, whole, short, percent, figure, duration, say, busy, table, tabs } from './dom.js';
+import { h, get, post, runPath, whole, short, percent, figure, duration, say, busy, table, tabs, titleOf } from './dom.js';
 import { chart } from './chart.js';
 import { follow } from './events.js';
 import { film } from './film.js';
@@ -73,7 +73,7 @@ const fileTable = (files) =>
   );
 
 /** A run's state, and the buttons for what can be done with it. */
-function controls(name, run, changed) {
+export function controls(name, run, changed) {
   const state = h('span.pill', { 'aria-live': 'polite' }),
     actions = h('.row'),
     wrong = h('div');
@@ -117,11 +117,12 @@ function controls(name, run, changed) {
       running: () => button('button', 'stop', 'Stop', stop),
       begins: () => button('button', 'stop', 'Stop', stop),
       waiting: () => button('button', 'out', 'Take it out of the queue', leaveQueue),
-      finished: () => button('button', 'longer', 'Train to twice the length', resume({ images: 2 * run.total })),
+      finished: () =>
+        run.parts ? null : button('button', 'longer', 'Train to twice the length', resume({ images: 2 * run.total })),
       stopped: () => button('button.main', 'resume', 'Go on', resume({})),
       failed: () => button('button.main', 'resume', 'Go on', resume({})),
-    }[now]();
-    if (stopping) {
+    }[name.includes('~') ? 'part' : now]?.();
+    if (stopping && main) {
       main.textContent = 'It saves and stops …';
       main.setAttribute('aria-disabled', 'true');
     }
@@ -130,7 +131,7 @@ function controls(name, run, changed) {
       : null;
     actions.replaceChildren(...[main, report].filter(Boolean));
     wrong.replaceChildren(...(now === 'failed' ? [h('p.error', { role: 'alert' }, 'It failed. ', run.job.words)] : []));
-    if (focus) main.focus();
+    if (focus) main?.focus();
   }
   /** Request the run's state; repeatedly while it may change without an event. */
   function refresh(pause = 0) {
@@ -161,6 +162,8 @@ function controls(name, run, changed) {
 export async function training(place, name) {
   const run = await get(runPath(name));
   if (!run.begun) return queued(place, name);
+  if (run.parts) return (await import('./several.js')).several(place, name, run);
+  const partOf = name.includes('~') ? name.split('~')[0] : '';
   const { part } = run,
     rows = [],
     checks = [],
@@ -264,7 +267,8 @@ export async function training(place, name) {
     : 'There are none.';
   const beside = h('details', {}, h('summary', {}, 'Beside real pictures'), reals);
   place.append(
-    h('.row', {}, h('h1', {}, name), panel.state),
+    h('.row', {}, h('h1', {}, titleOf(name)), panel.state),
+    partOf ? h('p', {}, 'A part of ', h('a', { href: `#/run/${encodeURIComponent(partOf)}` }, partOf)) : '',
     h('p.soft', {}, `${run.recipe} on ${run.data}${run.other ? ` and ${run.other}` : ''}`),
     tabs(name, run, 'Contest'),
     lost,

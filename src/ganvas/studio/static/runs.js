@@ -1,5 +1,5 @@
 // All runs.
-import { h, get, post, runPath, short, percent, bestFigure, say, busy } from './dom.js';
+import { h, get, post, runPath, short, percent, bestFigure, titleOf, say, busy } from './dom.js';
 
 const PAUSE = 2500; // milliseconds between two requests
 const SHOWN = 60; // cards at first
@@ -190,7 +190,18 @@ const unfit = (run) =>
     h('p.error', {}, run.error),
   );
 
-function card(run, now, isChosen, choose, reload) {
+/** The parts of a training in several, as links. */
+const tables = (run) =>
+  h(
+    'ul.thumb.parts',
+    {},
+    run.parts.map((part) =>
+      h('li', {}, h('a', { href: `#/run/${encodeURIComponent(part.name)}` }, titleOf(part.name).split(' › ').at(-1))),
+    ),
+    run.waiting.map((name) => h('li.soft', {}, `${name} (to come)`)),
+  );
+
+export function card(run, now, isChosen, choose, reload) {
   const share = run.total ? Math.min(1, run.images / run.total) : 0,
     href = `#/run/${encodeURIComponent(run.name)}`;
   const bar = h('i');
@@ -198,7 +209,7 @@ function card(run, now, isChosen, choose, reload) {
   const box = h('input', { type: 'checkbox', id: `mark-${run.name}`, change: () => choose(box, run.name) });
   box.checked = isChosen;
   const path = runPath(run.name, `/samples/${run.picture}`),
-    picture = run.picture && !run.film ? h('img.thumb', { src: path, alt: '', loading: 'lazy' }) : h('.thumb');
+    picture = run.parts ? tables(run) : run.picture && !run.film ? h('img.thumb', { src: path, alt: '', loading: 'lazy' }) : h('.thumb');
   if (run.picture && run.film)
     import(run.film)
       .then((own) => own.thumb(picture, path))
@@ -214,15 +225,15 @@ function card(run, now, isChosen, choose, reload) {
   return h(
     'article.card',
     {},
-    h('a', { href, id: `open-${run.name}`, 'aria-label': `Open ${run.name}` }, picture),
+    run.parts ? picture : h('a', { href, id: `open-${run.name}`, 'aria-label': `Open ${titleOf(run.name)}` }, picture),
     h(
       '.row',
       {},
-      h('h2.grow', {}, h('a', { href, id: `name-${run.name}` }, run.name)),
+      h('h2.grow', {}, h('a', { href, id: `name-${run.name}` }, titleOf(run.name).split(' › ').at(-1))),
       h(`span.pill.${now}`, {}, STATE_TEXTS[now]),
     ),
     h('.soft', {}, about),
     h('.bar', done, bar),
-    h('.row', {}, action(run, now, reload), h('label', {}, box, 'Compare')),
+    h('.row', {}, reload ? action(run, now, reload) : null, choose && !run.parts ? h('label', {}, box, 'Compare') : null),
   );
 }

@@ -1,6 +1,6 @@
 // The address after # says which page is shown. Each page is a function that fills `place` and may return a function
 // that ends it.
-import { h, get, runPath, say } from './dom.js';
+import { h, get, runPath, say, titleOf } from './dom.js';
 
 const main = document.getElementById('main');
 const PAGES = [
@@ -76,7 +76,7 @@ async function show(focus = true) {
   }
   let { title } = target.page;
   const setTitle = () => {
-    document.title = `${target.argument ? `${target.argument} · ` : ''}${title} · Ganvas Studio`;
+    document.title = `${target.argument ? `${titleOf(target.argument)} · ` : ''}${title} · Ganvas Studio`;
   };
   setTitle();
   const slow = setTimeout(() => main.replaceChildren(h('h1', {}, title), h('p.soft', {}, 'Loading …')), SLOW);

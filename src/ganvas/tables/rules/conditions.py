@@ -156,6 +156,11 @@ class _Making:
         if isinstance(rule, Together):
             at = rule.names.index(name)
             known = (*rule.values[at], None)
+            if not texts & {*known}:
+                some = ", ".join(map(str, rule.values[at][:8])) + (", ..." if len(rule.values[at]) > 8 else "")
+                raise UserError(
+                    f"{name} is never {self.values.get(name)} in the table, or in too few rows: it may be {some}."
+                )
             kept = np.array([text in texts for text in known])[rule.table[:, at]]
             kept &= self.kept.get(rule.text, np.True_)
             self.kept[rule.text] = kept

@@ -100,6 +100,10 @@ def _decoded(spec: TableSpec, condition: Condition, tokens: Tensor, place: Tenso
     return found
 
 
+NOUNS = {
+    "int": "whole number", "float": "number", "text": "text", "bool": "yes or no", "date": "date",
+    "time": "date and time", "clock": "time of day", "span": "duration",
+}  # fmt: skip
 RAW = "\0"  # before a column's name: the column as it was learned
 
 
@@ -170,7 +174,9 @@ def value_of(column: Column, value: Any) -> pd.Series:
         if column.type == "bool":
             truth = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
             return pd.Series([truth[str(value).strip().lower()]], dtype=object, name=column.name)
+        if column.type == "int" and isinstance(value, str) and float(value).is_integer():
+            value = int(float(value))  # codes may be written as 3.0
         typed = {"int": int, "float": float}.get(column.type, str)(value)
         return pd.Series([typed], dtype=object, name=column.name)
     except (KeyError, ValueError, TypeError, OverflowError) as error:
-        raise UserError(f"{column.name} = {value}: that is no {column.type} as this column has.") from error
+        raise UserError(f"{column.name} = {value}: that is no {NOUNS[column.type]} as this column has.") from error

@@ -95,7 +95,8 @@ class Together(Rule):
             follow = "follows" if len(self.targets) == 1 else "follow"
             return f"{', '.join(self.targets)} always {follow} from {' and '.join(self.free)}."
         count = f"{len(self.rows[0]):,} combinations" if self.rows else "only some combinations"
-        return f"Of {' and '.join(self.names)}, {count} occur, and no others."
+        names = " and ".join(filter(None, (", ".join(self.names[:-1]), self.names[-1])))
+        return f"Of {names}, {count} occur, and no others."
 
     @cached_property
     def table(self) -> np.ndarray:

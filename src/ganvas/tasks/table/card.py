@@ -53,12 +53,16 @@ def _rows(model: TableModel) -> int:
 
 
 def sections(model: TableModel) -> list[Section]:
-    """Each column, a line."""
+    """Each column and each rule, a line."""
     columns = model.spec.columns
     lines = [f"{one_line(column.name)}: {describe(column)}" for column in columns[:SHOWN]]
     if len(columns) > SHOWN:
         lines.append(f"and {len(columns) - SHOWN} more")
-    return [Section("Columns", "The columns", lines)]
+    rules = [one_line(rule.words()) for rule in model.spec.rules]
+    if len(rules) > SHOWN:
+        rules = [*rules[:SHOWN], f"and {len(rules) - SHOWN} more"]
+    found = [Section("Columns", "The columns", lines)]
+    return [*found, Section("Rules", "Rules that drawn rows keep", rules)] if rules else found
 
 
 def describe(column: Column) -> str:
@@ -102,4 +106,5 @@ def usage(model: TableModel, place: str) -> Usage:
     return Usage(
         (("sample", place, "--count", "10000", "--out", "rows.csv"), *more),
         f"model = ganvas.load({quoted(place)})\nrows = model.sample(10_000, seed=0)  # a pandas DataFrame{conditional}",
+        ("tables",),
     )

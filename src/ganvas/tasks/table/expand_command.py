@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganvas.core.console import Force, verb
+from ganvas.core.files import free
 from ganvas.core.terminal import Console, say
 from ganvas.core.text import one_line
 
@@ -21,7 +22,7 @@ def expand(
     *,
     target: str,
     rare: str,
-    out: Path,
+    out: Path | None = None,
     count: int | None = None,
     data: str | None = None,
     seed: int = 0,
@@ -39,7 +40,8 @@ def expand(
     rare
         The rare class: one of its values.
     out
-        NAME.csv or NAME.csv.gz: the rows of the table, and then the drawn ones.
+        NAME.csv or NAME.csv.gz: the rows of the table, and then the drawn ones. Without it expanded.csv, or
+        expanded-2.csv and so on.
     count
         How many rows are drawn. Without it so many that the class is as frequent as the most frequent one.
     data
@@ -57,6 +59,7 @@ def expand(
     from ganvas.tasks.table.model import load
 
     trials: list[Trial] = []
+    out = out or free(Path("expanded.csv"))
     loaded = load(model)
     ex.target_of(loaded.spec, target, rare)
     with Progressing(Console()) as progress:

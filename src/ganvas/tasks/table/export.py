@@ -19,7 +19,9 @@ from ganvas.tables.cells import NEVER, Cells
 from ganvas.tables.columns import Column
 from ganvas.tables.rules.base import Rule
 from ganvas.tables.rules.formula import Formula
+from ganvas.tables.rules.limits import RuleLimits
 from ganvas.tables.rules.order import Order
+from ganvas.tables.rules.together import Missing, Together
 from ganvas.tables.spec import TableSpec
 from ganvas.tasks.table.network import Generator
 
@@ -27,8 +29,9 @@ if TYPE_CHECKING:
     from ganvas.tasks.table.model import TableModel
 
 FORM = ("kind", "type", "decimals", "step", "earliest", "latest")
+WRITTEN = ("digits", "form", "zone")  # of a column as it stands in the table
 KNOWN = ("recipe", "images", "data_name", "fingerprint", "licence", "network")  # of the model's card
-RUNNER = Path(__file__).with_name("runner.py")
+PROGRAM = Path(__file__).with_name("program")
 TRIES = 200  # as the runner has it
 README = """# A generator of rows
 
@@ -36,31 +39,28 @@ README = """# A generator of rows
 
 - `noise` float32 [B, {tokens}]: uniform numbers from 0 to 1, the last not included;
 - `rows` int64 [B, {tokens}] and `given` bool [B, {tokens}]: tokens that are given, and which; any columns can be;
+- `allowed` bool [B, {values}]: which values each token may have, token after token; all true: any;
 
 and gives `tokens` int64 [B, {tokens}] and `place` float32 [B, {tokens}]: where in its cell a number lies, 0 to 1.
-`columns.json` says what the tokens mean, `rows.py` makes rows of them with NumPy and ONNX Runtime alone:
+`columns.json` says what the tokens mean, `rows.py` (with `row_values.py` and `row_rules.py`) makes rows of them with
+NumPy and ONNX Runtime alone, in which each cell is written as in the table; ids and free texts are left empty.
 
 ```console
 $ pip install numpy onnxruntime
 $ python rows.py 1000{given} > rows.csv
 ```
-
-`rows.py`:
-
-```python
-{code}```
 """
 
 
 class Drawing(nn.Module):
-    """`Generator.draw` without branches: noise, rows, given -> tokens int64 [B, tokens], place float [B, tokens]."""
+    """`Generator.draw` without branches: noise, rows, given, allowed -> tokens and places, both [B, tokens]."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.generator = generator
         self.first: list[int] = generator.first.tolist()
 
-    def forward(self, noise: Tensor, rows: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, noise: Tensor, rows: Tensor, given: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
         net = self.generator
         tokens = torch.where(given, rows, 0)
         ahead = net.of_given(tokens) * given[..., None]
@@ -76,9 +76,12 @@ class Drawing(nn.Module):
             logits = hidden @ net.heads[i] + net._prior(i, drawn)
             if net.rare[i] is not None:
                 logits = torch.where(torch.arange(size) == net.rare[i], NEVER, logits)
+            may = allowed[:, self.first[i] : self.first[i] + size]
+            logits = torch.where(may, logits, 10 * NEVER)
             shares = logits.softmax(1).cumsum(1)
             mark = noise[:, i : i + 1] * shares[:, -1:]
             token = (shares <= mark).sum(1, keepdim=True).clamp_max(size - 1)
+            token = torch.where(may.gather(1, token), token, logits.argmax(1, keepdim=True))  # where a sum was rounded
             below = torch.where(token > 0, shares.gather(1, (token - 1).clamp_min(0)), 0.0)
             inside = (mark - below) / (shares.gather(1, token) - below).clamp_min(1e-9)
             places.append(torch.where(given[:, i], noise[:, i], inside[:, 0].clamp_min(0.0).clamp_max(1 - 1e-6)))
@@ -94,22 +97,26 @@ def exports(model: TableModel) -> Exports:
     spec, width = model.spec, len(model.spec.sizes)
     drawing = Drawing(copy.deepcopy(model.generator).cpu())
 
-    def inputs(n: int) -> tuple[Tensor, Tensor, Tensor]:
+    def inputs(n: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         source, count = seeds.generator(n, "export"), 8 * n
         rows = (torch.rand(count, width, generator=source) * torch.tensor([min(s, 2) for s in spec.sizes])).long()
         given = torch.zeros(count, width, dtype=torch.bool)
         given[::2, spec.places[spec.learned[-1].name]] = True  # in half of the rows
-        noise = torch.rand(count, width, generator=source)
+        noise, allowed = (
+            torch.rand(count, width, generator=source),
+            torch.ones(count, sum(spec.sizes), dtype=torch.bool),
+        )
+        allowed[::3, sum(spec.sizes[:-1])] = False  # a value of the last token
         with torch.inference_mode():  # rows first whose noise is not where one token ends and the next begins
-            edge = (drawing(noise, rows, given)[1] - 0.5).abs().amax(1) > 0.4999
+            edge = (drawing(noise, rows, given, allowed)[1] - 0.5).abs().amax(1) > 0.4999
         chosen = edge.int().argsort(stable=True)[:n].sort().values
-        return noise[chosen], rows[chosen], given[chosen]
+        return noise[chosen], rows[chosen], given[chosen], allowed[chosen]
 
     network = OnnxNetwork(
         "generator.onnx",
         drawing,
         inputs,
-        ("noise", "rows", "given"),
+        ("noise", "rows", "given", "allowed"),
         ("tokens", "place"),
         {name: model.card[name] for name in KNOWN if name in model.card},
         close=1e-2,  # of a place, which is a quotient of small differences; tokens are whole numbers
@@ -122,10 +129,12 @@ def kept(spec: TableSpec) -> list[str]:
     if not spec.rules:
         return []
     names = ", ".join(one_line(name) for rule in spec.rules for name in rule.forms if name in rule.targets)
-    checked = "; ".join(one_line(rule.text) for rule in spec.rules if not rule.targets)
+    rest = [rule for rule in spec.rules if not rule.targets]
+    by = "; ".join(one_line(rule.text) for rule in rest if isinstance(rule, Together | Missing))
+    again = "; ".join(one_line(rule.text) for rule in rest if not isinstance(rule, Together | Missing))
     said = [f"rows.py computes by rules of the table: {names}."] if names else []
-    if checked:
-        said.append(f"It draws rows again, {TRIES} times at most, that do not keep: {checked}.")
+    said += [f"It draws only what keeps: {by}."] if by else []
+    said += [f"It draws rows again, {TRIES} times at most, that do not keep: {again}."] if again else []
     return [*said, "generator.onnx alone keeps no rules."]
 
 
@@ -133,16 +142,20 @@ def files(model: TableModel) -> dict[str, bytes]:
     """What is written beside the network."""
     from ganvas.tasks.table.card import condition
 
-    spec, where, code = model.spec, condition(model), RUNNER.read_text(encoding="utf-8")
+    spec, where = model.spec, condition(model)
     given = f" '{where}'" if where else ""
     text = README.format(
-        name=model.card["data_name"], rows=len(spec.columns), tokens=len(spec.sizes), given=given, code=code
+        name=model.card["data_name"],
+        rows=len(spec.columns),
+        tokens=len(spec.sizes),
+        values=sum(spec.sizes),
+        given=given,
     )
     if lines := kept(spec):
         text += "\n## Rules of the table\n\n" + "".join(f"- {line}\n" for line in lines)
     return {
-        "columns.json": json.dumps(decoding(spec), indent=1).encode(),
-        "rows.py": code.encode(),
+        "columns.json": json.dumps(decoding(spec), separators=(",", ":")).encode(),
+        **{name: (PROGRAM / name).read_bytes() for name in ("rows.py", "row_values.py", "row_rules.py")},
         "README.md": text.encode(),
     }
 
@@ -151,15 +164,17 @@ def decoding(spec: TableSpec) -> dict[str, Any]:
     """What the tokens mean, as JSON: the columns in order, of each the parts with their tokens, and the rules in the
     order in which they are applied.
 
-    A column that is not learned as it stands in the table says under `learned` what its parts are of.
+    A column that is not learned as it stands in the table says under `learned` what its parts are of. `gaps`: tokens
+    that are alike in whether they say that a column is missing: pairs of a token's place and its values that say so.
     """
     learned = {column.name: column for column in spec.learned}
     each = [_column(column, learned.get(column.name)) for column in spec.columns]
-    return {"columns": each, "rules": [_rule(rule) for rule in spec.rules]}
+    gaps = [[[place, says.nonzero()[:, 0].tolist()] for place, says in gap.members] for gap in RuleLimits.of(spec).gaps]
+    return {"columns": each, "rules": [_rule(rule) for rule in spec.rules], "gaps": gaps}
 
 
 def _column(column: Column, learned: Column | None) -> dict[str, Any]:
-    entries: dict[str, Any] = {name: getattr(column, name) for name in ("name", *FORM, "form", "zone")}
+    entries: dict[str, Any] = {name: getattr(column, name) for name in ("name", *FORM, *WRITTEN)}
     if column.kind == "constant":
         entries["value"] = column.value
     form = {name: getattr(learned or column, name) for name in FORM}
@@ -183,6 +198,8 @@ def _part(part: Cells) -> dict[str, Any]:
     starts = [int(x) for x in part.starts]
     return {
         "tokens": len(part.sizes),
+        "sizes": list(part.sizes),
+        "specials": list(part.specials),
         "cells": len(part.counts),
         "starts": starts,
         "base": part.base,

@@ -16,6 +16,13 @@ QUANTITIES = {
     "nll_train": Quantity(
         "-log p, training", ".2f", "the same of training rows; far below the other: learned by heart"
     ),
+    "common": Quantity(
+        "Columns in common, %",
+        ".1f",
+        "what the columns of drawn rows have in common with those of real ones: 100 less half of the summed "
+        "differences of their bars",
+    ),
+    "common_real": Quantity("Columns in common, real rows, %", ".1f", "about what other real rows would have"),
     "real": Quantity("Expert on real rows", ".0%", "training rows that it takes for real; 50% is guessing"),
     "fake": Quantity("Expert on drawn rows", ".0%", "drawn rows that it finds out"),
     "held_out": Quantity("Expert on held-out rows", ".0%", "real rows that it never trained on and takes for real"),
@@ -46,6 +53,11 @@ def describe(figures: dict[str, float]) -> str:
     if not math.isnan(between):
         held_out, seen = figures["nll"], figures["nll_train"]
         parts.append(f"-log p of a held-out row {held_out:.2f}, of a training row {seen:.2f}: {by_heart(between)}.")
+    if (common := number(figures, "common")) is not None:
+        parts.append(
+            f"Columns have {common:.1f}% in common with those of real rows (other real rows about "
+            f"{figures['common_real']:.1f}%)."
+        )
     if (right := _right(figures)) is not None:
         parts.append(f"The expert is right on {100 * right:.0f} of 100 rows (50: guessing).")
     return " ".join(parts)

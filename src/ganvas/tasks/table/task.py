@@ -18,7 +18,7 @@ from ganvas.core.config import knob
 from ganvas.core.errors import UserError
 from ganvas.core.later import Later
 from ganvas.core.run import Run
-from ganvas.tables import private
+from ganvas.tables import private, summary
 from ganvas.tables.data import DataConfig
 from ganvas.tables.preview import Preview
 from ganvas.tables.several import planner
@@ -189,8 +189,9 @@ class TableTask(Task):
         return dict(zip(("real", "fake"), losses.accuracy(self.loss, *logits), strict=True))
 
     def check(self, generator: nn.Module, batches: Batches, preview: object) -> dict[str, float]:
-        """-log of the probability of training and of held-out rows, a row's mean; in the contest also the
-        discriminator's accuracy."""
+        """-log of the probability of training and of held-out rows, a row's mean; what columns of drawn rows have in
+        common with those of real ones, and what other real rows would (`common_real`), in percent; in the contest also
+        the discriminator's accuracy."""
         assert isinstance(generator, Generator)
         figures = {}
         for name, batch in (("nll", batches.held_out(LOOKED_AT)), ("nll_train", batches.seen(LOOKED_AT))):
@@ -198,6 +199,10 @@ class TableTask(Task):
             figures[name] = float(generator.surprise(batch.real, none).sum(1).mean())
         if not self.spec.privacy and figures["nll"] < float(self.state["best_nll"]):
             self.state |= {"best_nll": torch.tensor(figures["nll"]), **self._weights(generator)}
+        real: object = None if self.spec.privacy else batches.data.examples()
+        if isinstance(preview, Preview) and isinstance(real, Preview):
+            common = summary.in_common(self.spec, real.frame, preview.frame)
+            figures |= {"common": 100 * common[0], "common_real": 100 * common[1]}
         return {**figures, **super().check(generator, batches, preview)}
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:

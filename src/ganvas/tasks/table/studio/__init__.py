@@ -18,13 +18,14 @@ def remarks(log: Rows, checks: Rows) -> list[str]:
 
 PART = Part(
     name="table",
-    best=Best("likelihood", "nll", "-log p of a held-out row", lower=True),
+    best=Best("likelihood", "common", "columns in common with real rows", "%"),
     remarks=remarks,
     charts=(
         Chart(
             "How improbable rows are to the forger",
             (Curve("nll", "-log p of training rows", "--forger"),),
-            "-log of the probability of a row, some columns of which are given in half of the rows. Lower is better.",
+            "The less it is surprised by real rows, the lower: -log of the probability of a row, some columns of which "
+            "are given in half of the rows.",
         ),
         Chart(
             "Losses of the contest",
@@ -38,7 +39,7 @@ PART = Part(
         ("loss_d", "Expert’s loss"),
         ("accuracy_held_out", "Accuracy on held-out rows"),
     ),
-    tiles=(Tile("-log p of a row, held out", "{nll} (training {nll_train})"),),
+    tiles=(Tile("columns in common with real rows", "{common}% (other real rows {common_real}%)"),),
     diagram=Diagram(
         "noise",
         "Forger",

@@ -1,5 +1,5 @@
 // A person's own rows: which are odd and where, and their empty cells filled.
-import { h, get, post, send, runPath, busy, dropZone, save, tabs, turns, whole, percent } from '/static/dom.js';
+import { h, titleOf, get, post, send, runPath, busy, dropZone, save, tabs, turns, whole, percent } from '/static/dom.js';
 import { csv, grid } from './grid.js';
 
 const EXAMPLE = 5, // drawn rows as an example
@@ -150,7 +150,7 @@ export async function page(place, name) {
     file = given;
   }
   place.append(
-    h('h1', {}, name),
+    h('h1', {}, titleOf(name)),
     tabs(name, run, 'Judge and fill rows'),
     h(
       'section.card',

@@ -1,5 +1,5 @@
 // Rows from the generator: a grid, conditions, files.
-import { h, get, post, send, runPath, busy, save, tabs, turns, whole, say } from '/static/dom.js';
+import { h, titleOf, get, post, send, runPath, busy, save, tabs, turns, whole, say } from '/static/dom.js';
 import { grid } from './grid.js';
 
 const COUNT = 100, // rows at first
@@ -158,9 +158,9 @@ export async function page(place, name) {
     try {
       const answer = await send(runPath(name, '/rows/file'), { ...request(), form });
       const url = URL.createObjectURL(await answer.blob());
-      save(url, `${name}.${form}`);
+      save(url, `${name.replace('~', '-')}.${form}`);
       setTimeout(() => URL.revokeObjectURL(url), 60_000);
-      say(`${name}.${form} is in your downloads.`);
+      say(`${name.replace('~', '-')}.${form} is in your downloads.`);
     } catch (error) {
       showError(error);
     }
@@ -187,7 +187,7 @@ export async function page(place, name) {
     h('ul.remarks', {}, model.columns.map((one) => h('li', {}, h('strong', {}, one.name), `: ${one.words}`))),
   );
   place.append(
-    h('h1', {}, name),
+    h('h1', {}, titleOf(name)),
     tabs(name, run, 'Draw rows'),
     h(
       'section.card',
