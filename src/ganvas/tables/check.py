@@ -20,7 +20,8 @@ from ganvas.core.progress import Counted
 from ganvas.core.text import one_line
 from ganvas.tables import columns_file, databases, pack, read
 from ganvas.tables.columns import Column
-from ganvas.tables.data import FEWEST, DataConfig, columns_of, doubted, fitted, rules_of
+from ganvas.tables.data import FEWEST, DataConfig
+from ganvas.tables.fit import columns_of, doubted, fitted, rules_of
 from ganvas.tables.kept import Kept
 from ganvas.tables.rules.base import Unique, rows_of
 from ganvas.tables.several import planner

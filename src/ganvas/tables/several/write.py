@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ganvas.core.errors import UserError
-from ganvas.tables import databases, write
+from ganvas.tables import databases, write, write_database
 from ganvas.tables.columns import Column
 from ganvas.tables.several.schema import NUMBERS, OTHER, TEXTS, WHOLE, Schema, SqlColumn, SqlTable
 
@@ -26,7 +26,7 @@ def check(out: str, schema: Schema) -> None:
     if not databases.is_address(out):
         raise UserError(f"--out {out}: several tables go into a database: --out sqlite:///twin.db")
     for table in schema.tables:
-        write.check(out, table.name)
+        write_database.check(out, table.name)
 
 
 def save(
@@ -45,7 +45,7 @@ def save(
 
     check(out, schema)
     done, metadata, targets = 0, sql.MetaData(), {}
-    with write.transaction(out) as connection:
+    with write_database.transaction(out) as connection:
         is_sqlite = connection.dialect.name == "sqlite"
         for table in schema.tables:
             keys = [] if not is_sqlite else [_key(key, sql) for key in table.keys]
@@ -121,7 +121,7 @@ def _values(series: pd.Series, column: SqlColumn, known: Column | None) -> list[
         for i, text in zip((~missing).nonzero()[0], write._written(series[~missing], known), strict=True):
             values[i] = text
     else:
-        values = write._values(series)
+        values = write_database.values_of(series)
         values = [None if gone else value for value, gone in zip(values, missing, strict=True)]
         if column.type in TEXTS:
             values = [value if value is None else str(value) for value in values]

@@ -55,7 +55,7 @@ def sample(
     from ganvas.core import distributed
     from ganvas.core.bars import counted
     from ganvas.tables import rows, write
-    from ganvas.tables.databases import is_address
+    from ganvas.tables.databases import is_address, told
     from ganvas.tasks.table.model import load
 
     if task_of_parts(model):
@@ -79,7 +79,7 @@ def sample(
                 pass
             return 0
         counted(write.save(out, portions, loaded.spec, name, force), count, "drawing")
-    shown = f"table {name} of {write.databases.told(out)}" if is_address(out) else out
+    shown = f"table {name} of {told(out)}" if is_address(out) else out
     met = f" with {where}" if where else ""
     say(f"Drew {count:,} rows{one_line(met)} of {model}: {shown}")
     for rule, left in loaded.repeated.items():
