@@ -741,7 +741,7 @@ def test_a_worker_that_dies_costs_one_request(root: Path, quick_workers: None, m
     try:
         with monkeypatch.context() as patch:
             patch.setattr(working, "multiprocessing", multiprocessing)  # as it begins where nobody tests it
-            assert len(worker.call("latents", dim=4, count=3)) == 4 * 3 * 4
+            assert len(worker.call("latents", timeout=900, dim=4, count=3)) == 4 * 3 * 4  # torch is imported first
         before = worker.process.pid
         with pytest.raises(UserError, match="no model yet"):
             worker.call("describe", path=str(root / "nothing"))

@@ -481,14 +481,15 @@ def test_a_wide_table_takes_seconds() -> None:
 
 def test_rules_in_columns_toml(tmp_path: Any) -> None:
     """What `data check` writes is kept; what is refused is not; what does not hold is said."""
-    orders().to_csv(tmp_path / "orders.csv", index=False)
+    frame = orders(1_000)
+    frame.to_csv(tmp_path / "orders.csv", index=False)
     place = tmp_path / "columns.toml"
     lines, form = last(check(str(tmp_path / "orders.csv"), {}, place))
     shown = "\n".join(lines)
     assert "Rules: what holds in every row" in shown
     assert "shipped is never below ordered." in shown
     assert {entry["rule"] for entry in form["rules"]} >= {"country, currency from city", "shipped >= ordered"}
-    as_found = of_frame(orders(), "orders", DataConfig()).spec
+    as_found = of_frame(frame, "orders", DataConfig()).spec
     source = str(tmp_path / "orders.csv")
     again = last(DataConfig(source, columns=str(place)).loading())
     assert {r.text for r in again.spec.rules} == {r.text for r in as_found.rules}

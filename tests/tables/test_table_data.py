@@ -262,16 +262,17 @@ def test_data_check_says_what_there_is(tmp_path: Path) -> None:
     assert "There is no setting 'size'" in done.stderr
 
 
+SMALL: dict[str, Any] = {"device": "cpu", "batch": 64, "sample_every": 640, "width": 16, "d_width": 16}
+
+
 def last_event(run: Path, frame: object, **settings: Any) -> None:
-    for _ in api.train("table", data=frame, run=run, device="cpu", batch=64, sample_every=640, **settings):
+    for _ in api.train("table", data=frame, run=run, **SMALL, **settings):
         pass
 
 
 def test_a_data_frame_trains_and_goes_on(tmp_path: Path) -> None:
     frame = made(300)
-    stopped = api.train(
-        "table", data=frame, run=tmp_path / "run", device="cpu", batch=64, sample_every=640, images=1_280
-    )
+    stopped = api.train("table", data=frame, run=tmp_path / "run", images=1_280, **SMALL)
     for event in stopped:
         if isinstance(event, events.Sampled) and event.images == 640:
             break
