@@ -75,6 +75,16 @@ def test_rows_of_the_same_table_have_as_much_in_common_as_chance_says() -> None:
     assert in_common(spec, one, other.assign(c="a"))[0] < found - 0.3
 
 
+def test_a_value_of_few_rows_is_another_value_and_not_missing() -> None:
+    table = pd.DataFrame({"who": ["a", "b"] * 450 + [f"one {i}" for i in range(100)], "n": np.arange(1_000) % 7})
+    data = of_frame(table, "t", DataConfig(rules=False, kinds='{"who": "category"}'))
+    shown: Any = data.examples()
+    (column,) = [c for c in summary(data.spec, shown.frame, shown.rare())["columns"] if c["name"] == "who"]
+    assert column["missing"] == 0
+    assert column["labels"][-1] == "other values"
+    assert abs(column["shares"][-1] - 0.1) < 0.02
+
+
 def test_rows_that_are_shown_are_from_all_over_a_sorted_table() -> None:
     table = pd.DataFrame({"year": np.repeat(np.arange(1950, 2020), 100), "n": np.arange(7_000) % 7})
     shown: Any = of_frame(table, "t", DataConfig(rules=False)).examples().frame

@@ -38,8 +38,17 @@ class Preview(samples.Preview):
         return {
             ".svg": self.svg().encode(),
             ".csv": self.frame.head(100).to_csv(index=False).encode(),
-            ".json": summary.as_bytes(self.spec, self.frame),
+            ".json": summary.as_bytes(self.spec, self.frame, self.rare()),
         }
+
+    def rare(self) -> dict[str, np.ndarray]:
+        """By category, which of these rows have a value that too few rows have: no drawn row does; bool [n]."""
+        found = {}
+        for column in self.spec.learned:
+            if column.kind == "category":
+                part, tokens = column.parts[0], self.tokens[:, self.spec.places[column.name]].cpu().numpy()
+                found[column.name] = part.cells(tokens) == part.cell_of("rare")
+        return found
 
     def lines(self, width: int, plain: bool) -> list[Text]:
         text = self.frame.iloc[:SHOWN, :SHOWN].to_string(index=False, max_colwidth=16)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,15 +43,16 @@ class Bins:
     values: tuple[str, ...] = ()
     edges: np.ndarray | None = None
 
-    def of(self, column: Column, series: pd.Series) -> np.ndarray:
-        """The bin of each value, int64 [N]; len(labels): missing."""
+    def of(self, column: Column, series: pd.Series, rare: np.ndarray | None = None) -> np.ndarray:
+        """The bin of each value, int64 [N]; len(labels): missing. `rare`, bool [N]: values among the others."""
         import pandas as pd
 
         if self.edges is None:
             texts = column.as_text(series)
             found = pd.Index(list(self.values), dtype=object).get_indexer(texts.astype(object))
             found = np.where(found < 0, len(self.labels) - 1, found)  # the others are the last
-            return np.where(texts.isna().to_numpy(), len(self.labels), found).astype(np.int64)
+            gone = texts.isna().to_numpy() if rare is None else texts.isna().to_numpy() & ~rare
+            return np.where(gone, len(self.labels), found).astype(np.int64)
         numbers = _numbers(column, series)
         place = np.searchsorted(self.edges[1:-1], numbers, "right")
         return np.where(np.isnan(numbers), len(self.labels), place).astype(np.int64)
@@ -159,8 +161,11 @@ def _ranges(column: Column, edges: np.ndarray) -> Bins:
     return Bins(tuple(labels), edges=edges)
 
 
-def summary(spec: TableSpec, frame: pd.DataFrame) -> dict[str, Any]:
+def summary(spec: TableSpec, frame: pd.DataFrame, rare: Mapping[str, np.ndarray] | None = None) -> dict[str, Any]:
     """Rows in bins, as JSON.
+
+    Args:
+        rare: by column, which rows have a value that too few have for it to be shown: bool [N].
 
     Returns:
         `rows`, how many; `columns`: `name`, `kind`, `labels`, `shares` of the rows [labels] and `missing`, the share
@@ -172,8 +177,8 @@ def summary(spec: TableSpec, frame: pd.DataFrame) -> dict[str, Any]:
     places: dict[int, np.ndarray] = {}
     for i, column in enumerate(shown):
         series: Any = frame[column.name]
-        bins = bars(column)
-        shares = np.bincount(bins.of(column, series), minlength=len(bins.labels) + 1) / count
+        bins, few = bars(column), (rare or {}).get(column.name)
+        shares = np.bincount(bins.of(column, series, few), minlength=len(bins.labels) + 1) / count
         labels, each = list(bins.labels), shares[:-1].tolist()
         if column.kind == "category" and len(column.parts[0].values) == len(bins.values) and each[-1] == 0:
             labels, each = labels[:-1], each[:-1]  # there are no others
@@ -188,7 +193,7 @@ def summary(spec: TableSpec, frame: pd.DataFrame) -> dict[str, Any]:
         )
         two = coarse(column) if i < PAIRED else None
         if two is not None and len(two.labels) > 1:
-            places[i] = two.of(column, series)
+            places[i] = two.of(column, series, few)
             sides[str(i)] = [*two.labels, "missing"]
     pairs = []
     for a, b in itertools.combinations(places, 2):
@@ -198,17 +203,20 @@ def summary(spec: TableSpec, frame: pd.DataFrame) -> dict[str, Any]:
     return {"rows": len(frame), "columns": columns, "sides": sides, "pairs": pairs}
 
 
-def in_common(spec: TableSpec, one: pd.DataFrame, other: pd.DataFrame) -> tuple[float, float]:
+def in_common(
+    spec: TableSpec, one: pd.DataFrame, other: pd.DataFrame, rare: Mapping[str, np.ndarray] | None = None
+) -> tuple[float, float]:
     """What two sets of rows have in common, the mean over their columns: 1 less the total variation of the bars; and
-    what it would about be if both were drawn from the same rows. NaN where there are no rows."""
+    what it would about be if both were drawn from the same rows. NaN where there are no rows. `rare`: of `one`, as for
+    `summary`."""
     if not len(one) or not len(other):
         return math.nan, math.nan
     found, chance = [], []
     for column in [column for column in spec.read if column.name in one][:COLUMNS]:
         bins = bars(column)
         a, b = (
-            np.bincount(bins.of(column, frame[column.name]), minlength=len(bins.labels) + 1) / len(frame)  # pyright: ignore[reportArgumentType]
-            for frame in (one, other)
+            np.bincount(bins.of(column, frame[column.name], few), minlength=len(bins.labels) + 1) / len(frame)  # pyright: ignore[reportArgumentType]
+            for frame, few in ((one, (rare or {}).get(column.name)), (other, None))
         )
         both = (a + b) / 2
         spread = np.sqrt(both * (1 - both) * (1 / len(one) + 1 / len(other)) * 2 / math.pi)  # |a - b|, its mean
@@ -217,6 +225,6 @@ def in_common(spec: TableSpec, one: pd.DataFrame, other: pd.DataFrame) -> tuple[
     return float(np.mean(found)), float(np.mean(chance))
 
 
-def as_bytes(spec: TableSpec, frame: pd.DataFrame) -> bytes:
+def as_bytes(spec: TableSpec, frame: pd.DataFrame, rare: Mapping[str, np.ndarray] | None = None) -> bytes:
     """`summary` as a file's content."""
-    return json.dumps(summary(spec, frame), separators=(",", ":"), allow_nan=False).encode()
+    return json.dumps(summary(spec, frame, rare), separators=(",", ":"), allow_nan=False).encode()

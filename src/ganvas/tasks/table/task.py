@@ -201,7 +201,7 @@ class TableTask(Task):
             self.state |= {"best_nll": torch.tensor(figures["nll"]), **self._weights(generator)}
         real: object = None if self.spec.privacy else batches.data.examples()
         if isinstance(preview, Preview) and isinstance(real, Preview):
-            common = summary.in_common(self.spec, real.frame, preview.frame)
+            common = summary.in_common(self.spec, real.frame, preview.frame, real.rare())
             figures |= {"common": 100 * common[0], "common_real": 100 * common[1]}
         return {**figures, **super().check(generator, batches, preview)}
 
