@@ -102,7 +102,7 @@ def _counts(part: Part) -> dict[str, Any]:
 
 def listed(measuring: Measuring) -> list[tuple[tuple[str, str], float, float, dict[str, Any]]]:
     """The pairs of a column of a child and one of a row above it that differ most from the real ones, beyond what other
-    real rows differ, at most two of each column and key: names, the drawn and the floor's value, and a map's entries."""
+    real rows differ, at most two of each column and key: names, drawn and floor's value, and a map's entries."""
     found = []
     for part in measuring.keys.values():
         for metric in TRENDS.values():
