@@ -123,14 +123,12 @@ def _steps(entry: Any, bars: list[tuple[str, float, float]], top: float) -> dict
     }
 
 
-def pairs(found: dict[str, Any]) -> list[Markup]:
+def pairs(found: dict[str, Any], others: str = "Other pairs are nearer.") -> list[Markup]:
     entries = found.get("pairs")
     made = [pair for entry in entries if (pair := _pair(entry))] if isinstance(entries, list) else []
     if not made:
         return []
-    intro = (
-        "The pairs of columns whose tables are least like the real ones, beside the real ones. Other pairs are nearer."
-    )
+    intro = f"The pairs of columns whose tables are least like the real ones, beside the real ones. {others}"
     return [PARTS.section("The pairs that differ most", intro, PARTS.heat(made))]
 
 

@@ -40,7 +40,7 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
         *_quality(figures, found),
         *_keys(found),
         *bars(found.get("counts"), "How many rows lead to one", COUNTS),
-        *pairs(found),
+        *pairs(found, "Of each column and key two pairs at most."),
         _tables(run, card, found),
     ]
 

@@ -49,7 +49,8 @@ def of_database(source: Path, options: Options) -> int:
         display.print(f"- {text}")
     kinds = (("key", measuring.keys, details.OF_KEYS), ("table", measuring.tables, details.OF_TABLES))
     for kind, parts, names in kinds:
-        display.print(f"\nEach {kind}, drawn (other real half):")
+        if any(line(part, names) for part in parts.values()):
+            display.print(f"\nEach {kind}, drawn (other real half):")
         for text in filter(None, (line(part, names) for part in parts.values())):
             display.print(f"  {text}")
     for note in dict.fromkeys(f"{p.title}: {n}" for p in measuring.keys.values() for n in details.notes(p)):

@@ -15,7 +15,7 @@ from ganvas.core.files import make_folder, write_whole
 from ganvas.core.run import Run
 from ganvas.tables.columns import Column
 from ganvas.tasks.table.evaluate import details as of_one
-from ganvas.tasks.table.several.evaluate.measure import TRENDS, Measuring, Part
+from ganvas.tasks.table.several.evaluate.measure import TRENDS, Measuring, Part, worst
 
 FILE = "database.json"
 PAIRS = 4  # pairs that are shown as maps
@@ -40,7 +40,7 @@ def of(measuring: Measuring, tops: int) -> dict[str, Any]:
     """The entries of database.json; of each figure the drawn and the floor's value, null where there is none."""
     keys = [_key(part) for part in measuring.keys.values()]
     tables = [{"name": p.title, "rows": p.rows, **_figures(p, OF_TABLES)} for p in measuring.tables.values()]
-    worst = listed(measuring)
+    far = listed(measuring)
     return {
         "repeats": len(measuring.drawn),
         "tops": tops,
@@ -48,8 +48,8 @@ def of(measuring: Measuring, tops: int) -> dict[str, Any]:
         "keys": keys,
         "counts": [made for part in measuring.keys.values() if (made := _counts(part))],
         "tables": tables,
-        "worst": [{"names": list(names), "trend": _round(a), "floor": _round(b)} for names, a, b, _ in worst],
-        "pairs": [heat | {"trend": _round(a), "floor": _round(b)} for _, a, b, heat in worst if heat][:PAIRS],
+        "worst": [{"names": list(names), "trend": _round(a), "floor": _round(b)} for names, a, b, _ in far],
+        "pairs": [heat | {"trend": _round(a), "floor": _round(b)} for _, a, b, heat in far if heat][:PAIRS],
         "wrong": wrong(measuring),
     }
 
@@ -102,7 +102,7 @@ def _counts(part: Part) -> dict[str, Any]:
 
 def listed(measuring: Measuring) -> list[tuple[tuple[str, str], float, float, dict[str, Any]]]:
     """The pairs of a column of a child and one of a row above it that differ most from the real ones, beyond what other
-    real rows differ: names, the drawn and the floor's value, and what a map shows."""
+    real rows differ, at most two of each column and key: names, drawn and floor's value, and a map's entries."""
     found = []
     for part in measuring.keys.values():
         for metric in TRENDS.values():
@@ -110,7 +110,7 @@ def listed(measuring: Measuring) -> list[tuple[tuple[str, str], float, float, di
                 continue
             names, values = part.pairs[metric]
             made, floor = (np.mean([v[side] for v in values], 0) for side in (0, 1))
-            for i in np.argsort(made - floor, kind="stable")[:LISTED]:
+            for i in worst(names, made - floor):
                 found.append((names[i], float(made[i]), float(floor[i]), part.seen[metric].get(i, {})))
     return sorted(found, key=lambda pair: pair[1] - pair[2])[:LISTED]
 

@@ -27,7 +27,7 @@ from ganvas.tasks.table.several.evaluate.families import Family, own, shuffled
 from ganvas.tasks.table.several.evaluate.metrics import LEARNS, LEAST
 from ganvas.tasks.table.several.evaluate.sides import ROWS, Base, Rows
 
-SHOWN = 8  # pairs of a key that may be shown
+EACH, SHOWN = 2, 16  # pairs of a column of the child, and of a key, that may be shown
 OVER = "passed over: the time limit had run out"
 TRENDS = {"parent": "family-trend", "above": "above-trend"}  # by whose columns stand beside those of the child
 
@@ -156,7 +156,7 @@ class Measuring:
                 made, floor = part.pairs[TRENDS[name]][1][0]
                 part.seen[TRENDS[name]] = {
                     i: details.pair(families[0].texts(), rows[0], rows[1], pairs[i], float(made[i]), float(floor[i]))
-                    for i in map(int, np.argsort(made - floor, kind="stable")[:SHOWN])
+                    for i in worst(part.pairs[TRENDS[name]][0], made - floor)
                 }
 
     def _pairs(self, part: Part, metric: str, rows: list[Values], pairs: list[tuple[int, int]]) -> None:
@@ -285,3 +285,12 @@ def _some(pairs: list[tuple[int, int]], seed: int) -> list[tuple[int, int]]:
         return pairs
     order = np.random.default_rng(seeds.key(seed, "pairs of columns")).permutation(len(pairs))[: shapes.PAIRS]
     return [pairs[i] for i in sorted(order)]
+
+
+def worst(names: list[tuple[str, str]], far: np.ndarray) -> list[int]:
+    """The numbers of the pairs with the smallest `far`, at most EACH with the same first name and SHOWN in all."""
+    found: list[int] = []
+    for i in map(int, np.argsort(far, kind="stable")):
+        if far[i] < 0 and len(found) < SHOWN and sum(names[j][0] == names[i][0] for j in found) < EACH:
+            found.append(i)
+    return found
