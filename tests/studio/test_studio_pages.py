@@ -336,7 +336,7 @@ def test_a_picture_is_mended(page: Any, studio: Served, tmp_path: Path) -> None:
 def test_a_folder_is_checked_and_trained_on(page: Any, studio: Served) -> None:
     go(page, studio, "data")
     page.click("a:has-text('pictures/')")
-    page.wait_for_selector("text=30 pictures lie here")
+    page.wait_for_selector("text=Here: 30 pictures")
     page.click("button[aria-label='Check pictures']")
     page.wait_for_selector("h2:has-text('Train on them')")
     check_access(page)

@@ -22,7 +22,7 @@ from ganvas.training.studio import Part
 
 LOG = logging.getLogger("ganvas.studio")
 FOLDER = r"^[\w-][\w.-]{0,119}$"  # the name of a run's folder
-NAME = r"^[\w-][\w.~-]{0,139}$"  # of a run that can be requested; PART is allowed
+NAME = re.compile(r"^[\w-][\w.-]{0,119}(~[\w-][\w.-]{0,119})?$(?!\n)")  # of a run that can be requested
 PART = "~"  # between the name of a training in several parts and that of a part, which is a run in its folder
 PARTS = 1_000  # of a training that are shown
 TAIL = 16_384  # bytes at the end of a log that are searched for its last line

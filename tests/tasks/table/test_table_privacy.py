@@ -248,7 +248,7 @@ def test_models_without_privacy_and_their_exports_hold_no_rare_value_either(tmp_
     (network,) = export.exports(model).networks  # its weights are the model's
     files = {"model": (tmp_path / "run" / "model.safetensors").read_bytes(), **export.files(model)}
     files["notes in the network"] = json.dumps(network.card).encode()
-    assert len(files) == 5
+    assert len(files) == 7
     for file, content in files.items():
         for value in (ODD[0], str(ODD[1]), "1234568", "Qxy-level", "Qxy-size"):  # the third: 12345.68 in hundredths
             assert value.encode() not in content, (file, value)
