@@ -295,3 +295,15 @@ def test_time_that_is_over_is_said(run: Path, tmp_path: Path, monkeypatch: pytes
     assert "time limit" in found["family-c2st"].note
     assert found["children"].value > 0
     assert found["children"].protocol.repeats == 1
+
+
+def test_a_table_is_read_for_detect_with_what_it_was_learned_with(
+    run: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said("detect", run / "items", address(shop), "--out", tmp_path / "found.csv") == 0
+    found: Any = pytest.importorskip("pandas").read_csv(tmp_path / "found.csv")
+    with sqlite3.connect(shop) as connection:
+        assert len(found) == connection.execute("SELECT count(*) FROM items").fetchone()[0]
+    assert {"orders.status", "quantity", "odd"} <= {*found}
+    with pytest.raises(UserError, match="lack columns that the model learned"):
+        said("detect", run / "items", address(shop), "--table", "orders")

@@ -16,6 +16,7 @@ from ganvas.core.text import one_line
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ganvas.tables.several.joined import Joined
     from ganvas.tasks.table.model import TableModel
 
 Flag = Annotated[bool, Parameter(negative=())]
@@ -43,7 +44,7 @@ def detect(
     rows
         A CSV or Parquet file, or a database's address.
     table
-        The table in the database.
+        The table in the database; without it the one that the model was trained on.
     alarm
         The share of rows like the training data that may be called odd.
     show
@@ -59,6 +60,7 @@ def detect(
         Overwrite what is there.
     """
     from ganvas.tables import csv_cells, read
+    from ganvas.tables.databases import is_address
     from ganvas.tasks.table import detect as dt
     from ganvas.tasks.table.model import load
 
@@ -72,7 +74,7 @@ def detect(
             raise UserError("Name a table: ganvas detect MODEL rows.csv (or take --report).")
         _show_report(dt.report_on(loaded, None))
         return 0
-    source = read.opened(rows, table)
+    source = read.opened(rows, *_of_database(loaded, table)) if is_address(rows) else read.opened(rows, table)
     try:
         portions = read.Rows(source, dt.missing_of(loaded)).portions()
         if report:
@@ -92,6 +94,16 @@ def detect(
     if out is not None:
         say(f"All rows, with what was found: {out}", error=True)
     return 0
+
+
+def _of_database(model: TableModel, table: str) -> tuple[str, str, str, Joined | None]:
+    """How a database is read: the table, and what else is read with it where the model learned one of several."""
+    from ganvas.tables.several.joined import Joined
+
+    data = model.card["data"]
+    trained = str(data.get("table") or "")
+    related = str(data.get("related") or "") if table in ("", trained) else ""
+    return table or trained, "", "", Joined.of(related)
 
 
 def _judged(detector: Any, portions: Iterator[pd.DataFrame], out: Path | None) -> Iterator[pd.DataFrame]:
