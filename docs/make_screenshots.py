@@ -107,7 +107,8 @@ def prepare(page: Any, name: str) -> None:
     if name == "rows":
         page.fill("#where", "status=returned,total>=500")
         page.click("#draw")
-        page.wait_for_timeout(3000)
+        page.wait_for_timeout(500)
+        page.wait_for_selector("#draw:not([disabled])")
     if name == "mend":
         page.set_input_files("input[type=file]", noisy(IMAGES / "digits.png"))
         page.wait_for_selector("#keep")

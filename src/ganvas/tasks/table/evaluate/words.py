@@ -54,6 +54,8 @@ def quality(figures: Mapping[str, Read]) -> list[str]:
         )
     if f := _known(figures, "broken-rules"):
         lines.append("Every drawn row keeps the rules." if not f.value else f"Rules are broken {f.value:,.0f} times.")
+        if f.floor > 0:
+            lines[-1] += f" Held-out rows break them {f.floor:,.0f} times: what so few rows have together is not drawn."
     return lines
 
 
