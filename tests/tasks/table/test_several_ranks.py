@@ -28,6 +28,7 @@ SETTINGS = {"images": 640, "batch": 64, "width": 16, "d_width": 16, "dropout": 0
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
+@pytest.mark.slow  # that two ranks of one table are one process, test_distributed sees
 def test_two_ranks_are_one_process(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "x.db") as connection:
         connection.executescript(SCHEMA)  # 54 rows of `a` to train on, fewer than a batch; 53 after one for each rank
