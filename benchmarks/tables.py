@@ -106,7 +106,11 @@ def judge(
 ) -> dict[str, Any]:
     """The figures of what a method drew: value and floor by name; 'target': of the column to be predicted."""
     real = source.of_frames(data.spec, train, held_out, seed)
-    texts = pd.read_csv(rows)
+    codes = [c.name for c in data.spec.columns if c.kind == "category" and c.type == "text"]
+    texts = pd.read_csv(rows, dtype=dict.fromkeys(codes, "str"))
+    texts = texts.assign(
+        **{name: texts[name].str.removesuffix(".0") for name in codes}
+    )  # pandas took 98101 for a number
     dates = {c.name: texts[c.name] for c in data.spec.columns if c.kind == "date"}  # written by pandas, in ISO 8601
     iso = {name: pd.to_datetime(each, format="ISO8601", errors="coerce") for name, each in dates.items()}
     drawn = read.typed(texts.assign(**iso), data.spec.columns)
