@@ -157,6 +157,26 @@ class Opened:
         self.engine.dispose()
 
 
+@contextlib.contextmanager
+def reading(source: str, what: str) -> Iterator[tuple[Opened, Connection]]:
+    """A database that is open as long as the context lasts.
+
+    Args:
+        source: its address.
+        what: an error of its own within the context means, as "was lost".
+
+    Raises:
+        UserError: it cannot be reached, or such an error.
+    """
+    opened = Opened(source)
+    try:
+        with opened.heard(what):
+            assert opened.connection is not None
+            yield opened, opened.connection
+    finally:
+        opened.close()
+
+
 class Database(Opened):
     """One table of a database, alone or joined with those that it hangs together with."""
 

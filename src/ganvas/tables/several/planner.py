@@ -29,13 +29,8 @@ def several(config: DataConfig) -> bool:
     """Does this name a database with several tables, and none of them?"""
     if config.is_frame or config.table or config.related or not databases.is_address(config.source):
         return False
-    opened = databases.Opened(config.source)
-    try:
-        with opened.heard("cannot be reached"):
-            assert opened.connection is not None
-            return len(schemas.names_of(opened.connection)) > 1
-    finally:
-        opened.close()
+    with databases.reading(config.source, "cannot be reached") as (_, connection):
+        return len(schemas.names_of(connection)) > 1
 
 
 def make(config: DataConfig) -> Generator[Counted, None, Plan]:
@@ -44,14 +39,9 @@ def make(config: DataConfig) -> Generator[Counted, None, Plan]:
     Raises:
         UserError: it cannot be reached, or its tables cannot be learned together.
     """
-    opened = databases.Opened(config.source)
-    try:
-        with opened.heard("was lost"):
-            assert opened.connection is not None
-            yield Counted(0, 1, "Reading the database's schema")
-            return (yield from Planner(opened, schemas.read(opened.connection), config).plan())
-    finally:
-        opened.close()
+    with databases.reading(config.source, "was lost") as (opened, connection):
+        yield Counted(0, 1, "Reading the database's schema")
+        return (yield from Planner(opened, schemas.read(connection), config).plan())
 
 
 def now(config: DataConfig) -> Schema:
@@ -60,16 +50,11 @@ def now(config: DataConfig) -> Schema:
     Raises:
         UserError: it cannot be reached, or its tables cannot be learned together.
     """
-    opened = databases.Opened(config.source)
-    try:
-        with opened.heard("was lost"):
-            assert opened.connection is not None
-            known = Known(schemas.read(opened.connection), [], {})
-            for table in known.schema.tables:
-                keys.without_overlaps(known, table)
-            return known.schema
-    finally:
-        opened.close()
+    with databases.reading(config.source, "was lost") as (_, connection):
+        known = Known(schemas.read(connection), [], {})
+        for table in known.schema.tables:
+            keys.without_overlaps(known, table)
+        return known.schema
 
 
 class Planner:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ganvas.core.errors import unknown
@@ -145,16 +145,22 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def choose(metrics: str | Sequence[str] | None) -> list[str]:
-    """Names of METRICS for what --metrics says; all without it.
+def choose(
+    metrics: str | Sequence[str] | None, known: Mapping[str, object] = METRICS, what: str = "metric"
+) -> list[str]:
+    """Names of metrics for what --metrics says; all without it.
+
+    Args:
+        known: those that there are, by name.
+        what: they are called in an error.
 
     Raises:
         UserError: a name that there is not.
     """
     if metrics is None or metrics == "all":
-        return list(METRICS)
+        return list(known)
     wanted = [name.strip() for name in (metrics.split(",") if isinstance(metrics, str) else metrics)]
     for name in wanted:
-        if name not in METRICS:
-            raise unknown("metric", name, [*METRICS, "all"])
+        if name not in known:
+            raise unknown(what, name, [*known, "all"])
     return list(dict.fromkeys(wanted))

@@ -46,13 +46,8 @@ def check(source: str, plan: Plan) -> Checks:
     Raises:
         UserError: it cannot be reached, or lacks a table or a column.
     """
-    opened = databases.Opened(source)
-    try:
-        with opened.heard("was lost"):
-            assert opened.connection is not None
-            return _Counting(opened.connection, opened.place, plan).counted()
-    finally:
-        opened.close()
+    with databases.reading(source, "was lost") as (opened, connection):
+        return _Counting(connection, opened.place, plan).counted()
 
 
 class _Counting:

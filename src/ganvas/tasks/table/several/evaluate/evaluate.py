@@ -22,12 +22,13 @@ from ganvas.tables import databases
 from ganvas.tables.data import DataConfig
 from ganvas.tasks.table.evaluate import evaluate as of_one
 from ganvas.tasks.table.evaluate import experts
+from ganvas.tasks.table.evaluate.metrics import choose
 from ganvas.tasks.table.evaluate.sides import Found
 from ganvas.tasks.table.evaluate.values import Coder
 from ganvas.tasks.table.several.evaluate import details
 from ganvas.tasks.table.several.evaluate.checks import Checks, check
 from ganvas.tasks.table.several.evaluate.measure import Measuring
-from ganvas.tasks.table.several.evaluate.metrics import METRICS, choose
+from ganvas.tasks.table.several.evaluate.metrics import METRICS
 from ganvas.tasks.table.several.evaluate.sides import Base, Known, reading
 from ganvas.tasks.table.several.whole import Database, load
 from ganvas.training.evaluate import Options
@@ -54,7 +55,7 @@ def evaluate(path: str | os.PathLike[str], options: Options) -> Iterator[Doing |
         UserError: an unknown metric or option, scikit-learn is not installed, or the database is gone or another one.
     """
     began = time.monotonic()
-    names = choose(options.metrics)
+    names = choose(options.metrics, METRICS, "metric of several tables")
     of_one.check(options)
     if options.data is not None and not databases.is_address(options.data):
         raise UserError(f"--data {options.data} is no database's address, such as sqlite:///shop.db.")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ganvas.core.errors import unknown
 from ganvas.tasks.table.evaluate import experts, shapes
 
 LEAST, LEARNS = 20, 50  # rows of a side that a figure needs; where something learns
@@ -54,18 +52,3 @@ METRICS: dict[str, Metric] = {
     "trend": Metric("each table: pair trends", "higher", f"{_OWN}: {_PAIRS}"),
     "c2st": Metric("each table: fresh expert, AUC", "lower", f"{_OWN}; {_TREES}", learns=True),
 }
-
-
-def choose(metrics: str | Sequence[str] | None) -> list[str]:
-    """Names of METRICS for what --metrics says; all without it.
-
-    Raises:
-        UserError: a name that there is not.
-    """
-    if metrics is None or metrics == "all":
-        return list(METRICS)
-    wanted = [name.strip() for name in (metrics.split(",") if isinstance(metrics, str) else metrics)]
-    for name in wanted:
-        if name not in METRICS:
-            raise unknown("metric of several tables", name, [*METRICS, "all"])
-    return list(dict.fromkeys(wanted))
