@@ -28,7 +28,7 @@ from ganvas.core import distributed
 from ganvas.core.errors import UserError
 from ganvas.tables import private
 from ganvas.tables.private import Privacy
-from ganvas.tasks.table.network import Generator
+from ganvas.tasks.table.network import Generator, sums
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.trainer import Config
 
@@ -239,15 +239,15 @@ def clipped(
     found = torch.autograd.grad(losses.sum(), list(inner.outs.values()))
     with torch.no_grad():
         grads = dict(zip(inner.outs, found, strict=True))
-        known = grads.pop("known")  # [B, tokens, width]
-        before = known.flip(1).cumsum(1).flip(1) - known  # of the networks that come after a token's
-        heard = torch.bmm(known.transpose(0, 1), generator.weight0.transpose(1, 2)).transpose(0, 1)
-        behind = (heard.cumsum(1) - heard) * given[..., None]  # of the networks that come before a given token's
-        squares = known.square().sum((1, 2)) + 2 * behind.square().sum((1, 2)) + before.square().sum((1, 2))
-        squares += SCALES["weight0"] ** 2 * (inner.after.square().sum(2) * known.square().sum(2)).sum(1)
+        known = grads.pop("known")  # [tokens, B, width]
+        before = sums(known, after=True)  # of the networks that come after a token's
+        heard = torch.bmm(known, generator.weight0.transpose(1, 2))
+        behind = sums(heard) * given.T[..., None]  # of the networks that come before a given token's
+        squares = known.square().sum((0, 2)) + 2 * behind.square().sum((0, 2)) + before.square().sum((0, 2))
+        squares += SCALES["weight0"] ** 2 * (inner.after.square().sum(2) * known.square().sum(2)).sum(0)
         for i in generator.numbers.last:
-            squares += SCALES["numbers"] ** 2 * inner.features[i].square().sum(1) * before[:, i].square().sum(1)
-            squares += SCALES["given_numbers"] ** 2 * inner.features[i].square().sum(1) * behind[:, i].square().sum(1)
+            squares += SCALES["numbers"] ** 2 * inner.features[i].square().sum(1) * before[i].square().sum(1)
+            squares += SCALES["given_numbers"] ** 2 * inner.features[i].square().sum(1) * behind[i].square().sum(1)
         for i in range(len(generator.sizes)):
             for name in ("1", "2"):
                 squares += (inner.ins[name][i].square().sum(1) + 1) * grads[name][i].square().sum(1)
@@ -261,7 +261,7 @@ def clipped(
 @dataclass
 class _Inner:
     """What a forward pass leaves behind: what goes into layers [tokens, B, width], what comes out of them, the features
-    [B, n] of each number by its last token, and what given tokens after each one say, [B, tokens, width]."""
+    [B, n] of each number by its last token, and what given tokens after each one say, [tokens, B, width]."""
 
     ins: dict[str, Tensor]
     outs: dict[str, Tensor]
@@ -272,18 +272,14 @@ class _Inner:
 def _forward(generator: Generator, rows: Tensor, given: Tensor) -> tuple[_Inner, Tensor]:
     """As `Generator.logits`, and the loss [B] of each row: gradients are of what layers give, not of their weights."""
 
-    def drop(x: Tensor) -> Tensor:
-        return f.dropout(x, generator.dropout, generator.training)
-
     weights = {name: weight.detach() for name, weight in generator.named_parameters()}
     with torch.no_grad():
-        known = generator.known(rows, given)
-        ahead = generator.of_given(rows) * given[..., None]
-        after = ahead.flip(1).cumsum(1).flip(1) - ahead
+        after = generator.after(rows, given)
+        known = generator.told(sums(generator.of(rows)), after)
     known.requires_grad_()
-    hidden = drop(f.silu(known)).transpose(0, 1)
+    hidden = generator.drop(f.silu(known))
     first = torch.baddbmm(weights["bias1"][:, None], hidden, weights["weight1"])
-    inner = drop(f.silu(first))
+    inner = generator.drop(f.silu(first))
     second = torch.baddbmm(weights["bias2"][:, None], inner, weights["weight2"])
     last = hidden + f.silu(second)
     logits = [last[i] @ weights[f"heads.{i}"] for i in range(len(generator.sizes))]
@@ -323,23 +319,23 @@ def _sums(
     Raises:
         RuntimeError: the generator has a weight of which nothing is known here.
     """
-    known, before, behind = (x * factor[..., None] for x in (known, before, behind))
-    sums: dict[str, Tensor] = {"start": known.sum(0), "given": behind.sum(0)}
-    sums["weight0"] = torch.bmm(inner.after.permute(1, 2, 0), known.transpose(0, 1))
-    index = (rows + generator.first.to(rows.device)).flatten()
+    known, before, behind = (x * factor for x in (known, before, behind))
+    total: dict[str, Tensor] = {"start": known.sum(1), "given": behind.sum(1)}
+    total["weight0"] = inner.after.transpose(1, 2) @ known
+    index = (rows + generator.first.to(rows.device)).T.flatten()
     for name, of in (("values", before), ("given_values", behind)):
         table = torch.zeros_like(generator.values.weight)
-        sums[f"{name}.weight"] = table.index_add_(0, index, of.reshape(-1, of.shape[2]))
+        total[f"{name}.weight"] = table.index_add_(0, index, of.reshape(-1, of.shape[2]))
     for i, k in generator.numbers.last.items():
-        sums[f"numbers.weights.{k}"] = inner.features[i].T @ before[:, i]
-        sums[f"given_numbers.weights.{k}"] = inner.features[i].T @ behind[:, i]
+        total[f"numbers.weights.{k}"] = inner.features[i].T @ before[i]
+        total[f"given_numbers.weights.{k}"] = inner.features[i].T @ behind[i]
     for name in ("1", "2"):
         out = grads[name] * factor
-        sums[f"weight{name}"] = inner.ins[name].transpose(1, 2) @ out
-        sums[f"bias{name}"] = out.sum(1)
+        total[f"weight{name}"] = inner.ins[name].transpose(1, 2) @ out
+        total[f"bias{name}"] = out.sum(1)
     for i in range(len(generator.sizes)):
-        sums[f"heads.{i}"] = inner.ins["h"][i].T @ (grads[f"h{i}"] * factor)
-    unknown = {n for n, _ in generator.named_parameters() if not n.startswith("priors.")} ^ sums.keys()
+        total[f"heads.{i}"] = inner.ins["h"][i].T @ (grads[f"h{i}"] * factor)
+    unknown = {n for n, _ in generator.named_parameters() if not n.startswith("priors.")} ^ total.keys()
     if unknown:
         raise RuntimeError(f"privacy: the gradients of {sorted(unknown)} are not bounded")
-    return sums
+    return total
