@@ -21,6 +21,7 @@ class OnnxNetwork:
     `card`: what another program must know, kept as JSON in the file's metadata.
     `open_axes`: the axes of each input that may have other sizes, as torch.export takes them; None: the batch alone.
     `close`: the largest difference from torch that is allowed; 0: the usual one.
+    `graph`: makes the ONNX model by itself (onnx.ModelProto); None: the network is traced.
     """
 
     file: str
@@ -31,6 +32,7 @@ class OnnxNetwork:
     card: dict[str, Any]
     open_axes: dict[int, Any] | None = None
     close: float = 0.0
+    graph: Callable[[], Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def _write(spec: OnnxNetwork, folder: Path) -> Exported:
     except ImportError as error:
         raise UserError(f"Exporting needs {error.name}: pip install 'ganvas[export]'.") from error
     network = copy.deepcopy(spec.network).cpu().eval()  # the model itself stays on its device
-    proto = _trace(network, spec)
+    proto = spec.graph() if spec.graph else _trace(network, spec)
     onnx.helper.set_model_props(proto, {"ganvas": json.dumps(spec.card)})
     content = proto.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])

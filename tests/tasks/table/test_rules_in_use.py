@@ -141,7 +141,7 @@ def test_only_the_cells_of_named_columns_are_filled(model: Any) -> None:
 
 
 def test_a_row_that_breaks_a_rule_is_odd_and_the_rule_says_why(model: Any) -> None:
-    frame = orders(400, 9)
+    frame = orders(400, 12)
     calm = model.detect(frame)
     assert (calm["odd"] == "yes").mean() < 0.1
     frame.loc[1, "total"] = frame.loc[1, "net"] + frame.loc[1, "tax"] + 5

@@ -5,17 +5,17 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as f
 
 from ganvas.core import seeds
 from ganvas.core.exports import Exports, OnnxNetwork
 from ganvas.core.text import one_line
-from ganvas.tables.cells import NEVER, Cells
+from ganvas.tables.cells import Cells
 from ganvas.tables.columns import Column
 from ganvas.tables.rules.base import Rule
 from ganvas.tables.rules.formula import Formula
@@ -24,6 +24,7 @@ from ganvas.tables.rules.order import Order
 from ganvas.tables.rules.together import Missing, Together
 from ganvas.tables.spec import TableSpec
 from ganvas.tasks.table.network import Generator
+from ganvas.tasks.table.onnx_graph import graph
 
 if TYPE_CHECKING:
     from ganvas.tasks.table.model import TableModel
@@ -52,44 +53,34 @@ $ python rows.py 1000{given} > rows.csv
 """
 
 
+@dataclass(frozen=True, eq=False)
+class Allowed:
+    """As `Limits`: which values each token may have, bool [B, values of all tokens]."""
+
+    values: Tensor
+    first: list[int]
+
+    def start(self, rows: Tensor, given: Tensor | None) -> Allowed:
+        return self
+
+    def allowed(self, place: int, size: int) -> Tensor:
+        return self.values[:, self.first[place] : self.first[place] + size]
+
+    def drawn(self, place: int, tokens: Tensor) -> None:
+        pass
+
+
 class Drawing(nn.Module):
-    """`Generator.draw` without branches: noise, rows, given, allowed -> tokens and places, both [B, tokens]."""
+    """`Generator.draw` as it is exported: noise, rows, given, allowed -> tokens and places, both [B, tokens]."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.generator = generator
-        self.first: list[int] = generator.first.tolist()
 
     def forward(self, noise: Tensor, rows: Tensor, given: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
-        net = self.generator
-        tokens = torch.where(given, rows, 0)
-        ahead = net.of_given(tokens) * given[..., None]
-        after = ahead.sum(1)
-        known = torch.zeros_like(after)
-        done, places = list(tokens.unbind(1)), []
-        for i, size in enumerate(net.sizes):
-            after = after - ahead[:, i]
-            hidden = f.silu(known + torch.addmm(net.start[i], after, net.weight0[i]))
-            inner = f.silu(torch.addmm(net.bias1[i], hidden, net.weight1[i]))
-            hidden = hidden + f.silu(torch.addmm(net.bias2[i], inner, net.weight2[i]))
-            drawn = torch.stack(done, 1)
-            logits = hidden @ net.heads[i] + net._prior(i, drawn)
-            if net.rare[i] is not None:
-                logits = torch.where(torch.arange(size) == net.rare[i], NEVER, logits)
-            may = allowed[:, self.first[i] : self.first[i] + size]
-            logits = torch.where(may, logits, 10 * NEVER)
-            shares = logits.softmax(1).cumsum(1)
-            mark = noise[:, i : i + 1] * shares[:, -1:]
-            token = (shares <= mark).sum(1, keepdim=True).clamp_max(size - 1)
-            token = torch.where(may.gather(1, token), token, logits.argmax(1, keepdim=True))  # where a sum was rounded
-            below = torch.where(token > 0, shares.gather(1, (token - 1).clamp_min(0)), 0.0)
-            inside = (mark - below) / (shares.gather(1, token) - below).clamp_min(1e-9)
-            places.append(torch.where(given[:, i], noise[:, i], inside[:, 0].clamp_min(0.0).clamp_max(1 - 1e-6)))
-            done[i] = torch.where(given[:, i], tokens[:, i], token[:, 0])
-            known = known + net.values.weight[done[i] + self.first[i]]
-            if i in net.numbers.last:
-                known = known + net.numbers.part(net.numbers.last[i], torch.stack(done, 1))
-        return torch.stack(done, 1), torch.stack(places, 1)
+        limits = Allowed(allowed, self.generator.first.tolist())
+        tokens, place = self.generator.draw(noise, rows, given, limits=limits)
+        return tokens, torch.where(given, noise, place)
 
 
 def exports(model: TableModel) -> Exports:
@@ -120,6 +111,7 @@ def exports(model: TableModel) -> Exports:
         ("tokens", "place"),
         {name: model.card[name] for name in KNOWN if name in model.card},
         close=1e-2,  # of a place, which is a quotient of small differences; tokens are whole numbers
+        graph=lambda: graph(drawing.generator),
     )
     return Exports((network,), None, " ".join(kept(spec)), lambda: files(model))
 

@@ -25,6 +25,7 @@ from ganvas.tables.rules.limits import RuleLimits
 from ganvas.tables.spec import TableSpec
 
 AT_ONCE = 2_000  # rows that are drawn at once: what a layer works on stays in the processor's cache
+TOKENS = 16_000  # whose probabilities are computed at once where nothing is learned: 8 MB a layer
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Numbers(nn.Module):
 
 
 class Sums(torch.autograd.Function):
-    """Of x [tokens, B, width]: the sum of what is before each token, or after it. `cumsum` takes seven times as long."""
+    """Of x [tokens, B, width]: the sum of what is before each token, or after it; `cumsum` takes far longer."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, after: bool) -> Tensor:
@@ -220,6 +221,9 @@ class Generator(nn.Module):
 
     def surprise(self, rows: Tensor, given: Tensor) -> Tensor:
         """-log of the probability of each token, given those before it and the given ones, [B, tokens]; given: 0."""
+        if not torch.is_grad_enabled() and len(rows) > (at_once := max(1, TOKENS // len(self.sizes))):
+            parts = zip(rows.split(at_once), given.split(at_once), strict=True)
+            return torch.cat([self.surprise(*part) for part in parts])
         logits = self(rows, given)
         each = [f.cross_entropy(x.float(), rows[:, i], reduction="none") for i, x in enumerate(logits)]
         return torch.stack(each, 1).masked_fill(given, 0.0)
