@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,11 +21,8 @@ from torch.nn import functional as f
 
 from ganvas.core.errors import UserError
 from ganvas.tables.spec import TableSpec
+from ganvas.tasks.table.network import TOKENS, Generator
 
-if TYPE_CHECKING:
-    from ganvas.tasks.table.network import Generator
-
-PORTION = 2_000  # rows at a time
 MOST = 12_000  # held-out rows that are used at most
 LEAST = 40  # that are needed
 KEPT = 64  # largest scores that are stored one by one; below them every tenth of their number
@@ -172,7 +169,7 @@ def scores_of(generator: Generator, spec: TableSpec, rows: Tensor) -> np.ndarray
     device = next(generator.parameters()).device
     shares = [torch.from_numpy(p) for c in spec.learned for part in c.parts for p in part.priors()]
     parts = []
-    for some in rows.split(PORTION):
+    for some in rows.split(max(1, TOKENS // len(spec.sizes))):
         tokens = some.long().to(device)
         with torch.inference_mode():
             logits = generator.logits_given_rest(tokens)
