@@ -44,7 +44,7 @@ from ganvas.core import files, registry, seeds
 from ganvas.core.errors import UserError
 from ganvas.core.run import Run
 from ganvas.images import sheets, uploads
-from ganvas.studio import games, index, jobs, live, requests, security
+from ganvas.studio import contents, games, index, jobs, live, requests, security
 from ganvas.studio import worker as working
 from ganvas.studio.app import configured, create
 from ganvas.studio.index import RunNotFound, Runs
@@ -387,13 +387,13 @@ def test_lines_that_are_not_whole_wait(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"images": 1}\n{"images": 2}\nnot json\n{"ima')
     lines = live.lines(path, 0)
-    assert [index.parse_line(line) for line, _ in lines] == [{"images": 1}, {"images": 2}, None]
+    assert [contents.parse_line(line) for line, _ in lines] == [{"images": 1}, {"images": 2}, None]
     assert lines[-1][1] == path.stat().st_size - 5
-    assert index.last_line(path) == {"images": 2}
+    assert contents.last_line(path) == {"images": 2}
     with open(path, "ab") as file:
         file.write(b'ges": 3}\n')
-    assert [index.parse_line(line) for line, _ in live.lines(path, lines[-1][1])] == [{"images": 3}]
-    assert index.last_line(tmp_path / "none") == {}
+    assert [contents.parse_line(line) for line, _ in live.lines(path, lines[-1][1])] == [{"images": 3}]
+    assert contents.last_line(tmp_path / "none") == {}
 
 
 def a_run(folder: Path, rows: int = 0) -> Run:
