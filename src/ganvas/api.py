@@ -14,7 +14,9 @@ from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import place
 from ganvas.core.locate import task_of_parts
 from ganvas.core.model import load as load_model
+from ganvas.core.text import command
 from ganvas.images.data import DATASETS
+from ganvas.tables import databases
 from ganvas.training.events import Event
 from ganvas.training.experiment import Experiment
 from ganvas.training.task import recipes_of
@@ -96,6 +98,9 @@ def experiment(
     """
     chosen = find(recipe) if isinstance(recipe, str) else recipe
     overrides = dict(settings or {})
+    for given in (data, to):
+        if isinstance(given, str | os.PathLike):
+            _check_kind(chosen, os.fspath(given))
     for key, value in (("source", data), ("to", to)):
         if value is not None and not isinstance(value, str | os.PathLike):
             overrides[key] = _named(chosen, value)
@@ -156,6 +161,24 @@ def check_data(source: str, out: Path | None = None) -> Generator[Packing, None,
     from ganvas.tasks.generate import data_check
 
     return data_check.check(source, out, RECIPES)
+
+
+def _check_kind(experiment: Experiment, source: str) -> None:
+    """Raise a UserError where a source looks like data of another kind than the recipe learns from, and say the way.
+
+    What is not there, or looks like no kind, is for the recipe's own reader to refuse.
+    """
+    kind = experiment.kind.Data
+    if kind.takes(source) or not (ADDRESS.match(source) or os.path.exists(os.path.expanduser(source))):
+        return
+    for task in registry.importable():
+        if task.for_own and task.Data is not kind and task.Data.takes(source):
+            shown = databases.told(source) if ADDRESS.match(source) else source  # without its password
+            raise UserError(
+                f"{shown} holds {task.Spec.noun}, and the recipe {experiment.recipe} learns from "
+                f"{experiment.kind.Spec.noun}. Train on it with:  "
+                f"{command('ganvas', 'train', task.for_own, '--data', shown)}"
+            )
 
 
 def _named(experiment: Experiment, data: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from ganvas import cli
 from ganvas.core import console, head
+from ganvas.core.errors import UserError
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, object, 
     seen: list[tuple[str, object, int]] = []
     monkeypatch.setattr(head, "task_of", lambda path: {"a.run": "circus", "b.run": "street"}.get(str(path), ""))
 
-    @console.verb("circus", help="Juggle.")
+    @console.verb("circus", help="Juggle.", instead={"--knives": "throw balls"})
     def juggle(model: Path, *, balls: int = 3) -> int:
         """Juggle with balls.
 
@@ -54,6 +56,45 @@ def test_the_task_of_the_model_decides(called: list[tuple[str, object, int]]) ->
     assert said("juggle", "--knives", "4", "b.run", "top.hat") == 7
     assert said("juggle", "--balls=1", "no.run") == 0  # the first task's command says what is wrong with it
     assert called == [("circus", Path("a.run"), 5), ("street", Path("b.run"), 5), ("circus", Path("no.run"), 1)]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("a.run", "--knives", "2"), "juggle --knives is for models of the task street, .* circus: throw balls."),
+        (("--balls=2", "b.run"), "--balls is for models of the task circus, .* of the task street: leave it out."),
+    ],
+)
+def test_options_of_another_task_are_refused_with_a_way_out(
+    called: list[tuple[str, object, int]], words: tuple[str, ...], sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        said("juggle", *words)
+    assert called == []
+    assert said("juggle", "no.run", "--knives", "3") == 7  # the first task that knows all options says what is wrong
+    assert called == [("street", Path("no.run"), 3)]
+    assert console.options_among(["a.run", "--balls=3", "--", "--knives"]) == {"--balls"}
+
+
+@pytest.mark.parametrize(
+    ("task", "words", "way"),
+    [
+        ("table", ("sample", "--class", "3"), 'say --where "COLUMN=VALUE"'),
+        ("table", ("sample", "--seeds", "0-9"), "say --seed NUMBER"),
+        ("table", ("detect", "--data", "x"), "name the rows"),
+        ("table", ("restore", "x", "--mask=m.png"), "leave it out"),
+        ("generate", ("sample", "--where", "a=b"), "say --class NAME"),
+        ("generate", ("sample", "--seed", "1"), "say --seeds NUMBER --count NUMBER"),
+        ("generate", ("expand", "--target", "x"), "all classes are enlarged alike"),
+        ("restore", ("restore", "x", "--columns", "a"), "leave it out"),
+    ],
+)
+def test_options_of_pictures_and_of_tables(
+    monkeypatch: pytest.MonkeyPatch, task: str, words: tuple[str, ...], way: str
+) -> None:
+    monkeypatch.setattr(head, "task_of", lambda path: task if path == "a.run" else "")
+    with pytest.raises(UserError, match=f"of the task {task}: {re.escape(way)}"):
+        said(words[0], "a.run", *words[1:])
 
 
 def test_help_is_of_all_tasks_or_of_the_models(

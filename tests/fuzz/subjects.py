@@ -29,7 +29,7 @@ from ganvas.images import data
 from ganvas.images.data import ImageData
 from ganvas.images.decode import Shape
 from ganvas.report import diagnosis, page
-from ganvas.studio import index, jobs
+from ganvas.studio import contents, index, jobs
 from ganvas.tasks.generate import model as generate_model
 from ganvas.tasks.generate.task import GenerateTask
 from ganvas.training.experiment import Experiment
@@ -116,7 +116,7 @@ def lines(folder: Path) -> tuple[Counter[str], set[bytes]]:
     rows, checks = run.rows(), run.rows(run.metrics)
     run.figures()
     diagnosis.remarks(rows, checks)
-    index.last_line(run.log), index.best_figure(run, GenerateTask.studio)
+    contents.last_line(run.log), index.best_figure(run, GenerateTask.studio)
     whole = b"".join(path.read_bytes() for path in (run.log, run.metrics))
     return Counter(json.dumps(row) for row in (*rows, *checks)), set(whole.split(b"\n"))
 
@@ -139,7 +139,7 @@ def settings(folder: Path) -> Any:
     found = Experiment.load(folder)
     again = Experiment.from_dict(json.loads(json.dumps(found.to_dict())))
     assert again.to_dict() == found.to_dict()
-    index.settings(Run(folder)), index.Runs(folder.parent).summary(folder.name)
+    contents.settings(Run(folder)), index.Runs(folder.parent).summary(folder.name)
     return None
 
 

@@ -44,7 +44,7 @@ from ganvas.core import files, registry, seeds
 from ganvas.core.errors import UserError
 from ganvas.core.run import Run
 from ganvas.images import sheets, uploads
-from ganvas.studio import games, index, jobs, live, requests, security
+from ganvas.studio import contents, games, index, jobs, live, requests, security
 from ganvas.studio import worker as working
 from ganvas.studio.app import configured, create
 from ganvas.studio.index import RunNotFound, Runs
@@ -387,13 +387,13 @@ def test_lines_that_are_not_whole_wait(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"images": 1}\n{"images": 2}\nnot json\n{"ima')
     lines = live.lines(path, 0)
-    assert [index.parse_line(line) for line, _ in lines] == [{"images": 1}, {"images": 2}, None]
+    assert [contents.parse_line(line) for line, _ in lines] == [{"images": 1}, {"images": 2}, None]
     assert lines[-1][1] == path.stat().st_size - 5
-    assert index.last_line(path) == {"images": 2}
+    assert contents.last_line(path) == {"images": 2}
     with open(path, "ab") as file:
         file.write(b'ges": 3}\n')
-    assert [index.parse_line(line) for line, _ in live.lines(path, lines[-1][1])] == [{"images": 3}]
-    assert index.last_line(tmp_path / "none") == {}
+    assert [contents.parse_line(line) for line, _ in live.lines(path, lines[-1][1])] == [{"images": 3}]
+    assert contents.last_line(tmp_path / "none") == {}
 
 
 def a_run(folder: Path, rows: int = 0) -> Run:
@@ -741,7 +741,7 @@ def test_a_worker_that_dies_costs_one_request(root: Path, quick_workers: None, m
     try:
         with monkeypatch.context() as patch:
             patch.setattr(working, "multiprocessing", multiprocessing)  # as it begins where nobody tests it
-            assert len(worker.call("latents", timeout=900, dim=4, count=3)) == 4 * 3 * 4  # torch is imported first
+            assert len(worker.call("latents", dim=4, count=3)) == 4 * 3 * 4  # torch is imported first
         before = worker.process.pid
         with pytest.raises(UserError, match="no model yet"):
             worker.call("describe", path=str(root / "nothing"))
@@ -758,6 +758,32 @@ def test_a_worker_that_dies_costs_one_request(root: Path, quick_workers: None, m
         worker.close()
     with pytest.raises(working.Broken, match="ending"):  # no new process begins while the studio ends
         worker.call("latents", dim=4, count=3)
+
+
+def test_the_time_of_a_request_begins_when_the_worker_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing torch takes a minute on a busy machine."""
+    called: list[str] = []
+    answers = iter([working.READY, (None, 7)])
+
+    class Line:
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            return lambda *given: called.append(name) or (next(answers) if name == "recv" else True)
+
+    class Context:
+        Pipe = staticmethod(lambda: (Line(), types.SimpleNamespace(close=lambda: None)))
+        Process = staticmethod(lambda **given: types.SimpleNamespace(start=lambda: called.append("start")))
+
+    monkeypatch.setattr(working, "multiprocessing", types.SimpleNamespace(get_context=lambda _: Context))
+    assert working.Worker().call("latents", dim=4, count=3) == 7
+    assert called == ["start", "recv", "send", "poll", "recv"]
+
+
+def test_a_worker_that_cannot_start_is_said_to_be_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = working.Worker()
+    monkeypatch.setattr(working, "serve", os.getpid)  # which takes no arguments
+    with pytest.raises(working.Broken, match="died over this request"):
+        worker.call("latents", dim=4, count=3)
+    worker.close()
 
 
 def test_too_many_at_once_are_told_to_come_again(studio: Served, monkeypatch: pytest.MonkeyPatch) -> None:

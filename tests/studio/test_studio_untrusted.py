@@ -25,7 +25,7 @@ from ganvas.core import processes
 from ganvas.core.errors import UserError
 from ganvas.core.processes import began
 from ganvas.core.run import Run
-from ganvas.studio import index, jobs, live, places, requests, stopping
+from ganvas.studio import contents, index, jobs, live, places, requests, stopping
 from ganvas.studio.app import create
 from ganvas.studio.games import PICTURES, Games
 from ganvas.studio.jobs import Job, Jobs
@@ -441,7 +441,7 @@ def test_a_run_that_names_data_outside_does_not_go_on(tmp_path: Path, started: l
         ({"data": {"source": "mnist", "twins": 5}, "training": {}}, "damaged"),
         ({"data": {"source": "mnist"}, "training": {"from_": "hf://user/name"}}, "on the command line"),
         ({"data": {"source": "mnist"}, "training": {"from_": str(tmp_path)}}, "on the command line"),
-        ({"data": {"source": "mnist"}, "training": {}, "more": "x" * index.CARD}, "cannot be read"),
+        ({"data": {"source": "mnist"}, "training": {}, "more": "x" * contents.CARD}, "cannot be read"),
         ([], "cannot be read"),
     ]
     for card, message in cards:
@@ -611,7 +611,7 @@ def test_what_is_wrong_with_a_body_is_said(tmp_path: Path, started: list[Any]) -
 
 def test_answers_can_always_be_written(tmp_path: Path) -> None:
     odd = {"\ud800": float("nan"), "a": [float("inf"), "\udfff", 10**90], "é": ({"x": "ü"},)}
-    assert index.as_json(odd) == {"\\ud800": None, "a": [None, "\\udfff", 10**90], "é": [{"x": "ü"}]}
+    assert contents.as_json(odd) == {"\\ud800": None, "a": [None, "\\udfff", 10**90], "é": [{"x": "ü"}]}
     app = create(tmp_path, tmp_path)
     app.get("/odd")(lambda: odd)
-    assert ask(app, "/odd") == (200, index.as_json(odd))
+    assert ask(app, "/odd") == (200, contents.as_json(odd))

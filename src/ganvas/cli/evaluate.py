@@ -44,7 +44,7 @@ def evaluate(
     count
         Pictures or rows to draw for each repeat.
     split
-        The real images or rows to compare with: held-out or train.
+        The real images to compare with: held-out or train. Rows are held against held-out ones.
     seed
         Of the first picture or row.
     repeats

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -19,6 +19,7 @@ from ganvas.core.text import one_line
 Force = Annotated[bool, Parameter(negative=())]  # for every command that writes to a place the user names
 Function = TypeVar("Function", bound=Callable[..., Any])
 VERBS: dict[str, App] = {}  # the commands of which each task has its own: `verb` fills it
+INSTEAD: dict[tuple[str, str], dict[str, str]] = {}  # by command and task: what `verb` was told
 HELP = ("--help", "-h")
 
 
@@ -30,10 +31,13 @@ class Program(App):
         name = words[0] if words else ""
         if name not in VERBS:
             return super().__call__(words, **options)
-        task = task_in(name, words[1:])
-        if task or not set(words) & {*HELP}:
-            return super().__call__([name, task or next(iter(VERBS[name])), *words[1:]], **options)
-        for task in tasks_with(name):
+        rest, tasks, asks = words[1:], tasks_with(name), bool(set(words) & {*HELP})
+        task = task_among(rest) if len(tasks) > 1 else tasks[0]
+        if task in tasks and not asks:
+            check_options(name, task, rest)
+        if task in tasks or not asks:
+            return super().__call__([name, task if task in tasks else nearest(name, rest), *rest], **options)
+        for task in tasks:
             self.help_print([name, task])
         return 0
 
@@ -43,25 +47,46 @@ def tasks_with(name: str) -> list[str]:
     return [task for task in VERBS[name] if not task.startswith("-")]
 
 
-def task_in(name: str, words: Sequence[str]) -> str:
-    """Whose command of this name is meant: that of the task of the first word which is a run or a model.
-
-    Where there is none, or its task has no such command, the first task's, whose error then says so; but '' where only
-    help is asked and there are several.
-    """
-    tasks = tasks_with(name)
-    if len(tasks) == 1:
-        return tasks[0]
+def task_among(words: Sequence[str]) -> str:
+    """The task of the first word which is a run or a model; '' where there is none."""
     from ganvas.core.head import task_of
 
-    for word in words:
-        found = "" if word.startswith("-") else task_of(word)
-        if found:
-            return found if found in tasks else tasks[0]
-    return "" if set(words) & {*HELP} else tasks[0]
+    return next((found for word in words if not word.startswith("-") and (found := task_of(word))), "")
 
 
-def verb(task: str, help: str = "") -> Callable[[Function], Function]:
+def nearest(name: str, words: Sequence[str]) -> str:
+    """The first task whose command of this name has all the options that are given, else the first of all.
+
+    It is called where no model of a task with this command is named, and its error says so.
+    """
+    given, tasks = options_among(words), tasks_with(name)
+    return next((task for task in tasks if given <= options_of(name, task)), tasks[0])
+
+
+def options_among(words: Sequence[str]) -> set[str]:
+    """The options that are given, without their values."""
+    before = words[: words.index("--")] if "--" in words else words
+    return {word.partition("=")[0] for word in before if word.startswith("--")}
+
+
+def options_of(name: str, task: str) -> set[str]:
+    """The options of a task's command of this name."""
+    return {option for argument in VERBS[name][task].assemble_argument_collection() for option in argument.names}
+
+
+def check_options(name: str, task: str, words: Sequence[str]) -> None:
+    """Raise a UserError where one of the options is only of other tasks' commands of this name, and say the way out."""
+    for option in sorted(options_among(words) - options_of(name, task)):
+        others = [other for other in tasks_with(name) if option in options_of(name, other)]
+        if others:
+            way = INSTEAD.get((name, task), {}).get(option, "leave it out")
+            raise UserError(
+                f"ganvas {name} {option} is for models of the task {' and '.join(others)}, and this one is of the task "
+                f"{task}: {way}."
+            )
+
+
+def verb(task: str, help: str = "", instead: Mapping[str, str] | None = None) -> Callable[[Function], Function]:
     """Make a function the command of its name for models of this task; other tasks may have one of the same name.
 
     The function has options of its own; its first parameter is the model. `ganvas NAME MODEL ...` calls that of the
@@ -69,6 +94,7 @@ def verb(task: str, help: str = "") -> Callable[[Function], Function]:
 
     Args:
         help: the line in the list of commands, said by one of the tasks; '': the first line of the first docstring.
+        instead: what to do in place of options that other tasks' commands of this name have, by option.
     """
 
     def add(function: Function) -> Function:
@@ -78,6 +104,7 @@ def verb(task: str, help: str = "") -> Callable[[Function], Function]:
             app.command(VERBS[name])
         if help:
             VERBS[name].help = help
+        INSTEAD[name, task] = dict(instead or {})
         VERBS[name].command(
             function, name=task, usage=f"Usage: ganvas {name} MODEL [ARGS]    (models of the task {task})"
         )

@@ -136,6 +136,11 @@ class DataConfig(Protocol):
 
     places: ClassVar[tuple[str, ...]]  # the fields that hold paths: they may differ when a run is resumed
 
+    @classmethod
+    def takes(cls, source: str) -> bool:
+        """Does this look like data of this kind? A place that two kinds take is the one's that is asked for."""
+        ...
+
     @property
     def source(self) -> str: ...
     def bare_name(self) -> str:
@@ -185,6 +190,10 @@ class DataConfigBase:
     """The base of a frozen dataclass that is a `DataConfig`; it has `source` and `loading`."""
 
     places: ClassVar[tuple[str, ...]] = ("source",)
+
+    @classmethod
+    def takes(cls, source: str) -> bool:
+        return False
 
     def bare_name(self) -> str:
         return Path(getattr(self, "source")).stem  # noqa: B009

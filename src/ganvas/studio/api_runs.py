@@ -23,7 +23,8 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import parse_json, read_bytes
 from ganvas.core.run import Run
 from ganvas.studio import stopping
-from ganvas.studio.index import PART, RunNotFound, as_json, files, part_of, section, settings, task_of, text
+from ganvas.studio.contents import as_json, files, section, settings, text
+from ganvas.studio.index import PART, PARTS, RunNotFound, part_of, task_of
 from ganvas.studio.jobs import fixed
 from ganvas.studio.live import Cursor
 from ganvas.studio.state import Name, Studio, failures
@@ -93,6 +94,19 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
             "games": studio.games.all(name),
             "job": job,
         }
+
+    @app.get("/api/runs/{name}/together", responses=failures(404))
+    def together(name: Name) -> dict[str, Any]:
+        """What was measured of a training in several parts as a whole, as its task's script shows it."""
+        run = studio.runs.run(name)
+        card = settings(run)
+        found = part_of(task_of(card)).found
+        names = [text(part) for part in card["parts"][:PARTS]] if isinstance(card.get("parts"), list) else []
+        try:
+            return as_json(found(run, names)) if found is not None and names else {}
+        except Exception as error:  # a file may hold any figures
+            LOG.warning("No figures of %s", run.folder.name, exc_info=True)
+            raise UserError(f"What was measured cannot be read ({type(error).__name__}).") from error
 
     @app.get("/api/runs/{name}/remarks", responses=failures(404))
     def current_remarks(name: Name) -> list[str]:

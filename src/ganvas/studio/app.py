@@ -24,7 +24,8 @@ from ganvas import __version__
 from ganvas.core import registry
 from ganvas.core.errors import UserError
 from ganvas.studio import api_models, api_rows, api_runs
-from ganvas.studio.index import RunNotFound, Unfit, as_json, part_of
+from ganvas.studio.contents import as_json
+from ganvas.studio.index import RunNotFound, Unfit, part_of
 from ganvas.studio.security import BodyRefused, Security
 from ganvas.studio.state import Studio
 from ganvas.studio.timeouts import TimedProtocol

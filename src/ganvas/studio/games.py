@@ -11,7 +11,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import json_line, make_folder
 from ganvas.core.rows import append
 from ganvas.metrics import two_sample
-from ganvas.studio.index import read, size
+from ganvas.studio.contents import read, size
 
 PICTURES = 20  # of a game, half of them real
 OPEN = 200  # games that may be open at once; the oldest are dropped

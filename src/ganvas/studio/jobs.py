@@ -32,7 +32,8 @@ from ganvas.core.files import make_folder, parse_json, read_bytes, state_folder,
 from ganvas.core.processes import began, is_alive
 from ganvas.images.data import DATASETS
 from ganvas.studio import stopping
-from ganvas.studio.index import NAME, read, size
+from ganvas.studio.contents import read, size
+from ganvas.studio.index import NAME
 from ganvas.studio.worker import Busy
 from ganvas.training.experiment import SECTIONS, Experiment
 

@@ -14,20 +14,8 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from ganvas.core.run import Run
-from ganvas.studio.index import (
-    RunNotFound,
-    fingerprint,
-    last_line,
-    parse_line,
-    part_of,
-    pictures,
-    read,
-    section,
-    settings,
-    state,
-    task_of,
-    versioned,
-)
+from ganvas.studio.contents import fingerprint, last_line, parse_line, pictures, read, section, settings, versioned
+from ganvas.studio.index import RunNotFound, part_of, state, task_of
 
 PAUSE = 0.4  # seconds between two checks of a run's files, however many watch it
 SILENCE = 15.0  # seconds without an event after which a viewer gets a sign of life

@@ -12,8 +12,9 @@ from pydantic import Field
 from ganvas.core.errors import UserError
 from ganvas.core.run import Run
 from ganvas.studio import places
+from ganvas.studio.contents import settings
 from ganvas.studio.games import Games
-from ganvas.studio.index import NAME, Runs, settings
+from ganvas.studio.index import NAME, Runs
 from ganvas.studio.jobs import Jobs
 from ganvas.studio.live import Watch
 from ganvas.studio.worker import Worker

@@ -15,7 +15,8 @@ from typing import Any
 
 from ganvas.core.errors import UserError
 
-TIMEOUT = 120.0  # seconds for one request
+TIMEOUT = 120.0  # seconds for one request, once the process is ready for it
+READY = "ready"
 QUEUE = 8  # requests that may wait for the worker
 MEMORY = 4_000_000_000  # bytes on top of what the process uses after its start
 NICE = 5  # a training has priority
@@ -33,7 +34,10 @@ class Broken(Exception):
 
 
 def serve(connection: Connection, memory: int, threads: int) -> None:
-    """The process's loop: receives (function's name, arguments), sends (error's type or None, result or message)."""
+    """The process's loop: receives (function's name, arguments), sends (error's type or None, result or message).
+
+    First it sends READY, when all is imported.
+    """
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
@@ -47,6 +51,7 @@ def serve(connection: Connection, memory: int, threads: int) -> None:
         torch.set_num_threads(threads)
     if memory:
         _limit_memory(memory)
+    connection.send(READY)
     while True:
         try:
             name, arguments = connection.recv()
@@ -123,27 +128,33 @@ class Worker:
         self._end()
 
     def _end(self) -> None:
-        if self.connection is not None:
-            self.connection.close()
-        if self.process is not None:
+        if self.process is not None:  # whoever waits for it wakes when it is gone
             self.process.kill()
             self.process.join()
+        if self.connection is not None:
+            self.connection.close()
         self.process = self.connection = None
+
+    def _start(self) -> None:
+        """Start a process, and wait until it has imported all, however long a busy machine takes, or is dead."""
+        context = multiprocessing.get_context("spawn")
+        server_end, process_end = context.Pipe()
+        self.process = context.Process(
+            target=serve, args=(process_end, self.memory, self.threads), daemon=True, name="ganvas-studio-worker"
+        )
+        self.process.start()
+        process_end.close()
+        self.connection = server_end
+        if server_end.recv() != READY:
+            raise EOFError
 
     def _send(self, name: str, arguments: dict[str, Any], timeout: float) -> Any:
         if self.closed:
             raise Broken("The studio is ending.")
-        if self.process is None or not self.process.is_alive():
-            self._end()
-            context = multiprocessing.get_context("spawn")
-            server_end, process_end = context.Pipe()
-            self.process = context.Process(
-                target=serve, args=(process_end, self.memory, self.threads), daemon=True, name="ganvas-studio-worker"
-            )
-            self.process.start()
-            process_end.close()
-            self.connection = server_end
         try:
+            if self.process is None or not self.process.is_alive():
+                self._end()
+                self._start()
             self.connection.send((name, arguments))
             if not self.connection.poll(timeout):
                 self._end()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MISSING = "?,NA,N/A,n/a,#N/A,<NA>,NULL,Null,null,None,NaN,nan,NaT,\\N"  # texts that mean a missing cell
 PORTION = 65_536  # rows of a Parquet file at a time
 FRAME = "dataframe://"
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")  # how files of pictures begin
 _FRAMES: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
 
@@ -195,6 +196,8 @@ def opened(
     path = place(source)
     if not path.exists():
         raise UserError(f"There is no file {path}.")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name a table in it.")
     with csv_files.opened(path) as file:
         start = file.read(16)
     if start == b"SQLite format 3\0":
@@ -208,6 +211,7 @@ def opened(
     known = {
         b"PK\3\4": "a ZIP archive or an Excel file: save it as CSV or Parquet",
         b"%PDF": "a PDF",
+        **dict.fromkeys(PICTURES, "a picture; ganvas train images --data FOLDER learns from a folder of them"),
     }
     for magic, what in known.items():
         if start.startswith(magic):

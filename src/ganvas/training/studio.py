@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ganvas.core.run import Run
 from ganvas.report import diagnosis
 from ganvas.report.diagnosis import Rows
 
@@ -103,6 +104,10 @@ class Part:
     before: str = "Before the training."  # what the first of them shows
     suffix: Literal[".png", ".json"] = ".png"  # of the files of previews that the page shows
     film: str = ""  # the script that shows them: exports `film`, `thumb`; '': they are pictures
+    together: str = ""
+    """The script that shows what was found of a training in parts as a whole: exports `together`, which is given what
+    `found` returns; '': nothing is."""
+    found: Callable[[Run, list[str]], dict[str, Any]] | None = None  # of such a run, and the names of its parts
     check: str = ""  # the script that shows what a check of data found: exports `report`; '': data are pictures
     two_sources: bool = False  # does it learn from a second set of data, `to`?
     pages: tuple[Page, ...] = ()
@@ -124,6 +129,7 @@ class Part:
             "preview": self.preview,
             "before": self.before,
             "film": self.address(self.film),
+            "together": self.address(self.together),
             "pages": [
                 {"address": page.address, "title": page.title, "script": self.address(page.script)}
                 for page in self.pages

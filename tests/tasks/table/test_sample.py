@@ -92,6 +92,8 @@ def test_all_columns_come_out_in_order_and_type(model: TableModel) -> None:
     assert not found["age"].isna().any()
     assert pd.api.types.is_datetime64_any_dtype(found["day"])
     assert list(model.sample(0)) == COLUMNS
+    with pytest.raises(UserError, match="-1 rows: at least 0"):
+        model.sample(-1)
 
 
 def test_a_row_is_the_same_however_many_are_drawn(model: TableModel) -> None:
@@ -171,6 +173,10 @@ def test_the_command_writes_files_as_the_source_writes_them(run: Path, tmp_path:
     taken = ganvas("sample", str(run), "--out", "rows.csv", cwd=tmp_path)
     assert taken.returncode == 2
     assert "--force" in taken.stderr
+    for count in ("0", "-5"):
+        none = ganvas("sample", str(run), "--count", count, "--out", "none.csv", cwd=tmp_path)
+        assert (none.returncode, (tmp_path / "none.csv").exists()) == (2, False)
+        assert f"--count {count}: at least 1 row is needed" in none.stderr
     wrong = ganvas("sample", str(run), "--out", "rows.xlsx", cwd=tmp_path)
     assert "NAME.parquet" in wrong.stderr
     assert ganvas("sample", str(run), "--table", "t", cwd=tmp_path).returncode == 2

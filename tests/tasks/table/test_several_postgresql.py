@@ -113,7 +113,8 @@ def test_the_twin_is_drawn_into_postgresql(run: Path, address: str) -> None:
             assert [row[0] for row in made] == types
             assert [row[1:] for row in made] == [row[1:] for row in real]
         keys = (
-            "SELECT conrelid::regclass::text, contype FROM pg_constraint WHERE contype IN ('f', 'u', 'p') ORDER BY 1, 2"
+            "SELECT conrelid::regclass::text, contype, confdeltype, confupdtype FROM pg_constraint "
+            "WHERE contype IN ('f', 'u', 'p') ORDER BY 1, 2, 3, 4"
         )
         assert twin.execute(keys).fetchall() == shop.execute(keys).fetchall()
         assert twin.execute("SELECT count(*), count(DISTINCT uid), min(length(phone)), max(length(phone)) FROM "

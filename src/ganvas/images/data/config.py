@@ -46,6 +46,11 @@ class DataConfig:
     to: str = knob("", "the pictures of the other kind, for translate: as source")
     linear: bool = knob(False, "scale in linear light: slower, and fine bright details stay bright")
 
+    @classmethod
+    def takes(cls, source: str) -> bool:
+        """Does this look like pictures?"""
+        return readers.has_pictures(source)
+
     def shape(self) -> Shape:
         """The shape that images get.
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
-from collections.abc import Callable, Generator
+import tarfile
+import zipfile
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +17,14 @@ from ganvas.core import files, seeds
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import cannot
 from ganvas.core.progress import last
-from ganvas.images.data import arrays, idx, listing, npz, pack, pack_format
+from ganvas.images.data import arrays, idx, layout, listing, npz, pack, pack_format
 from ganvas.images.data.checks import Packing
 from ganvas.images.data.converted import as_data, converted, photographs
 from ganvas.images.data.dataset import ImageData, Split, fingerprint
 from ganvas.images.data.listing import Listing
 from ganvas.images.decode import Shape
 
+PEEKED = 1_000  # names in a folder or an archive that are looked at to tell what it is
 STACKED = (128_000, 10_000)  # images of stacked MNIST: to train on, and held out
 Reading = Generator[Packing, None, ImageData]  # yields how far the conversion is
 
@@ -175,6 +179,30 @@ def kind_of(source: str) -> str:
         f"{source} is a file; --data takes a folder (or a prefix: folder/emnist-letters), an .npz or .npy file or "
         f"an archive ({', '.join(listing.ARCHIVES)})."
     )
+
+
+def has_pictures(source: str) -> bool:
+    """Is this a data set's name, or a place that holds pictures as far as a look at some of its names tells?"""
+    try:
+        kind = kind_of(source)
+        return kind in ("name", "arrays", "idx", "pack") or (
+            kind == "images" and any(map(layout.is_picture, itertools.islice(_names_in(files.place(source)), PEEKED)))
+        )
+    except (UserError, OSError, ValueError, tarfile.TarError, zipfile.BadZipFile):
+        return False
+
+
+def _names_in(path: Path) -> Iterator[str]:
+    """The names of the files in a folder, with its folders, or in an archive."""
+    if path.is_dir():
+        for _, _, names in os.walk(path):
+            yield from names
+    elif path.suffix.lower() == ".zip":
+        with zipfile.ZipFile(path) as file:
+            yield from file.namelist()
+    else:
+        with tarfile.open(path) as file:
+            yield from (member.name for member in file)
 
 
 def _existing(source: str) -> Path:

@@ -10,9 +10,24 @@ export function several(place, name, run) {
     bar = h('i'),
     tiles = h('dl.tiles'),
     command = h('code'),
+    measure = h('code'),
+    found = h('section.card.film', { hidden: true }),
     panel = controls(name, run, () => paint());
   let timer = 0,
-    over = false;
+    over = false,
+    seen = 0;
+  /** Show what was measured of all parts together, anew where there is something new. */
+  async function show() {
+    if (!run.part.together || run.measured === seen) return;
+    seen = run.measured;
+    try {
+      const [told, { together }] = await Promise.all([get(runPath(name, '/together')), import(run.part.together)]);
+      found.hidden = !told.words;
+      if (told.words) found.replaceChildren(h('h2', {}, 'How good they are together'), ...together(told).flat(3).filter((child) => child));
+    } catch (error) {
+      say(error.message);
+    }
+  }
   function paint() {
     const shown = {
       parts: `${whole(run.parts.filter((part) => part.state === 'finished').length)} of ${whole(run.parts.length + run.waiting.length)}`,
@@ -26,6 +41,7 @@ export function several(place, name, run) {
       ...run.waiting.map((part) => h('li', {}, h('.card', {}, h('h2', {}, part), h('p.soft', {}, 'Its turn comes.')))),
     );
     command.textContent = `ganvas sample ${run.place} --out sqlite:///twin.db`;
+    measure.textContent = `ganvas evaluate ${run.place}`;
   }
   const poll = () => {
     if (over) return;
@@ -37,6 +53,7 @@ export function several(place, name, run) {
         const changed = JSON.stringify(newest.parts) !== JSON.stringify(run.parts);
         Object.assign(run, newest);
         if (changed) paint();
+        show();
         if (run.state !== before) panel.status(run.state);
       }
       poll();
@@ -50,9 +67,11 @@ export function several(place, name, run) {
     tiles,
     panel.actions,
     list,
-    h('section.card', {}, h('h2', {}, 'All of them together'), h('p', {}, 'A database of the same tables, in which every key resolves, is drawn on the command line:'), h('p.command', {}, command)),
+    h('section.card', {}, h('h2', {}, 'All of them together'), h('p', {}, 'A database of the same tables, in which every key resolves, is drawn on the command line:'), h('p.command', {}, command), h('p', {}, 'How good such databases are, beside the real one, is measured by:'), h('p.command', {}, measure)),
+    found,
   );
   paint();
+  show();
   panel.status(run.state);
   poll();
   return () => {

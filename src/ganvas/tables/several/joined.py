@@ -78,8 +78,7 @@ class Joined:
 
     first: the parent by which its rows are made (none or one); others: those of its other keys; position: the name of
     the column that says which of its siblings a row is, in the order of the primary key ('': none); skip: its own
-    columns that are not read; only: those that are (none: all others); key: the name of a column with a number
-    for the row of the first parent, for measuring.
+    columns that are not read; only: those that are (none: all others).
     """
 
     first: tuple[Parent, ...] = ()
@@ -89,7 +88,6 @@ class Joined:
     position: str = ""
     skip: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
-    key: str = ""
 
     def text(self) -> str:
         return json.dumps(to_json(self))
@@ -190,9 +188,6 @@ class Query:
                 key = [own.c[name] for name in parent.columns]
                 place = func.row_number().over(partition_by=key, order_by=primary or None)
                 columns.append(case((there, place), else_=None).label(joined.position))
-            if joined.key:
-                number = func.dense_rank().over(order_by=[own.c[name] for name in parent.columns])
-                columns.append(case((there, number), else_=None).label(joined.key))
         for parent in joined.others:
             alias, taken = self._parent(own, parent)
             columns += taken

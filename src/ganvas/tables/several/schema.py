@@ -27,6 +27,7 @@ TYPES = (
 TEXTS = ("String", "Text", "Unicode", "UnicodeText")
 NUMBERS = ("Integer", "SmallInteger", "BigInteger", "Numeric", "Float", "Double")
 WHOLE = ("Integer", "SmallInteger", "BigInteger")
+ACTIONS = ("NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT")
 OTHER = "Other"  # a type whose values are not read: bytes, JSON, lists
 
 
@@ -53,13 +54,20 @@ class SqlColumn:
 
 @dataclass(frozen=True)
 class Key:
-    """A foreign key: `columns` of this table are those called `target` in a row of `table`."""
+    """A foreign key: `columns` of this table are those called `target` in a row of `table`.
+
+    deleted, updated: what the database does when that row is deleted or changed, one of ACTIONS ('': its default).
+    """
 
     columns: tuple[str, ...]
     table: str
     target: tuple[str, ...]
+    deleted: str = field(default="", compare=False)
+    updated: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
+        if not {self.deleted, self.updated} <= {"", *ACTIONS}:
+            raise UserError(f"a key to {one_line(self.table)[:60]} does what no database does.")
         if not self.columns or len(self.columns) != len(self.target):
             raise UserError(f"a key to {one_line(self.table)[:60]} has {len(self.columns)} columns.")
 
@@ -153,14 +161,15 @@ def read(connection: Connection) -> Schema:
             sets = [s for s in dict.fromkeys(sets) if s and None not in s and {*s} != {*primary}]
             rows = int(connection.execute(select(func.count()).select_from(table(name))).scalar_one())
             keys = [(tuple(k["constrained_columns"]), k["referred_table"], tuple(k["referred_columns"] or ()),
-                     k.get("referred_schema")) for k in looked.get_foreign_keys(name)]  # fmt: skip
+                     k.get("referred_schema"), _actions(connection, name, k))
+                    for k in looked.get_foreign_keys(name)]  # fmt: skip
             found = SqlTable(name, rows, columns, primary, tuple(sets))
             tables.append((found, keys))
     by_name = {found.name: found for found, _ in tables}
     whole = []
     for found, keys in tables:
         good = []
-        for columns, target, named, schema in keys:
+        for columns, target, named, schema, actions in keys:
             there = by_name.get(target) if not schema else None
             named = named or (there.primary if there else ())
             sentence = f"{one_line(found.name)}: the key {one_line(', '.join(columns))} -> {one_line(target)}"
@@ -169,10 +178,28 @@ def read(connection: Connection) -> Schema:
             elif not there.is_unique(named):
                 notes.append(f"{sentence} does not tell one row there: read as an ordinary column.")
             else:
-                good.append(Key(columns, target, named))
+                good.append(Key(columns, target, named, *actions))
         good.sort(key=lambda k: [c.name for c in found.columns].index(k.columns[0]))
         whole.append(dataclasses.replace(found, keys=tuple(dict.fromkeys(good))))
     return Schema(tuple(whole), tuple(notes))
+
+
+def _actions(connection: Connection, table: str, key: Any) -> tuple[str, str]:
+    """What is done when the row that a key leads to is deleted, and when it is changed; '' for what is usual."""
+    options, names = key.get("options") or {}, key["constrained_columns"]
+    found = [options.get("ondelete"), options.get("onupdate")]
+    if connection.dialect.name == "sqlite":  # SQLAlchemy does not see those of a column's own REFERENCES
+        from sqlalchemy import text
+
+        query = text('SELECT on_delete, on_update FROM pragma_foreign_key_list(:table) WHERE "from" = :name')
+        row = connection.execute(query, {"table": table, "name": names[0]}).first() if len(names) == 1 else None
+        found = found if row is None else [*row]
+    deleted, updated = (str(action or "").upper() for action in found)
+    usual = ("", "NO ACTION")
+    return (
+        deleted if deleted in ACTIONS and deleted not in usual else "",
+        updated if updated in ACTIONS and updated not in usual else "",
+    )
 
 
 def change(then: Schema, now: Schema) -> str:

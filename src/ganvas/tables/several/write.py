@@ -80,7 +80,8 @@ def save(
 
 
 def _key(key: Any, sql: Any) -> Any:
-    return sql.ForeignKeyConstraint(list(key.columns), [f"{key.table}.{name}" for name in key.target])
+    target, actions = [f"{key.table}.{name}" for name in key.target], (key.deleted or None, key.updated or None)
+    return sql.ForeignKeyConstraint(list(key.columns), target, ondelete=actions[0], onupdate=actions[1])
 
 
 def _column(column: SqlColumn, table: SqlTable, is_sqlite: bool, sql: Any) -> Any:

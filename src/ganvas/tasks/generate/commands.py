@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 SHEET = 4_096  # pictures on a sheet at most
 
 
-@verb("generate")
+@verb(
+    "generate",
+    instead={"--where": "say --class NAME", "--seed": "say --seeds NUMBER --count NUMBER"},
+)
 def sample(
     model: Path,
     *,

@@ -9,7 +9,7 @@ from ganvas.core.terminal import Console
 from ganvas.core.text import one_line
 
 
-@verb("generate")
+@verb("generate", instead=dict.fromkeys(("--target", "--rare"), "all classes are enlarged alike, leave it out"))
 def expand(
     model: Path,
     *,

@@ -82,6 +82,7 @@ class GenerateTask(Task):
     Config, Data, Spec = Config, DataConfig, ImageSpec
     networks = NETWORKS
     recipes = Later("ganvas.tasks.generate.recipes")
+    for_own = "images"
     Model = Later("ganvas.tasks.generate.model:Model")
     report = Later("ganvas.tasks.generate.report:PART")
     quantities = Later("ganvas.tasks.generate.report:QUANTITIES")

@@ -11,7 +11,7 @@ from ganvas.core.console import Force, verb
 from ganvas.images.watch import at_least_one, watch
 
 
-@verb("restore")
+@verb("restore", instead={"--best": "the same picture is always mended alike, leave it out"})
 def restore(
     model: Path,
     *images: Path,

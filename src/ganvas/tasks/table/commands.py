@@ -16,7 +16,14 @@ from ganvas.core.text import one_line
 from ganvas.tasks.table import detect_command, expand_command, restore_command  # noqa: F401  # they add these commands
 
 
-@verb("table", help="Draw pictures, or rows of a table, with a trained generator.")
+@verb(
+    "table",
+    help="Draw pictures, or rows of a table, with a trained generator.",
+    instead={
+        "--class": 'say --where "COLUMN=VALUE"',
+        "--seeds": "say --seed NUMBER for other rows and --count NUMBER for how many",
+    },
+)
 def sample(
     model: Path,
     *,
@@ -64,8 +71,8 @@ def sample(
             raise UserError(f"--{given} is for one table: name its folder, such as {model}/{parts_of(model)[0]}.")
         return _database(model, count, seed, out or "sqlite:///twin.db")
     count = 1_000 if count is None else count
-    if count < 0:
-        raise UserError(f"--count {count}: at least 0 rows can be drawn.")
+    if count < 1:
+        raise UserError(f"--count {count}: at least 1 row is needed.")
     out = out or str(free(Path("rows.csv")))
     if table is not None and not is_address(out):
         raise UserError(f"--table {table} is for a database (--out sqlite:///new.db); {out} is a file.")

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 Flag = Annotated[bool, Parameter(negative=())]
 
 
-@verb("table", help="Ask a trained model which pictures, or which rows of a table, are unlike its training data.")
+@verb(
+    "table",
+    help="Ask a trained model which pictures, or which rows of a table, are unlike its training data.",
+    instead={"--data": "name the rows, as in ganvas detect MODEL rows.csv --report"},
+)
 def detect(
     model: Path,
     rows: str | None = None,

@@ -191,8 +191,8 @@ def expand(
         UserError: no such class, too few rows of it for a trial, or a file that cannot be written.
     """
     column, value = target_of(model.spec, target, rare)
-    if repeats < 0 or not 0 <= (count or 0) <= MOST:
-        raise UserError(f"--count {count}, --repeats {repeats}: 0 to {MOST:,} rows, and at least 0 repeats.")
+    if repeats < 0 or not 1 <= (1 if count is None else count) <= MOST:
+        raise UserError(f"--count {count}, --repeats {repeats}: 1 to {MOST:,} rows, and at least 0 repeats.")
     if out is not None:
         csv_cells.check(Path(out), force)
     typed: Any = read.typed(real.raw, model.spec.read)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganvas.core import distributed, seeds
+from ganvas.core.errors import UserError
 from ganvas.core.later import later_method
 from ganvas.core.model import TrainedModel, networks_of
 from ganvas.tables.rows import frame_of, plain
@@ -71,6 +72,8 @@ class TableModel(TrainedModel):
 
         Processes that work together (`distributed.joined`) draw a portion each, and the first of them gets all.
         """
+        if n < 0:
+            raise UserError(f"{n} rows: at least 0 can be drawn.")
         start, decode = 0, None
         conditions = self._conditions(where, seed, rare)
         if conditions is not None:

@@ -59,6 +59,7 @@ class TableTask(Task):
     name, Config, Data, Spec = "table", Config, DataConfig, TableSpec
     networks = {"tabular": network}  # noqa: RUF012
     recipes = Later("ganvas.tasks.table.recipes")
+    for_own = "table"
     check_data = Later("ganvas.tables.check:check")
     Model = Later("ganvas.tasks.table.model:TableModel")
     evaluate = Later("ganvas.tasks.table.evaluate.command:evaluate")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from ganvas.core.run import Run
 from ganvas.report.diagnosis import Rows
 from ganvas.tasks.table import standing
 from ganvas.tasks.table.studio import rows
@@ -14,6 +16,13 @@ def remarks(log: Rows, checks: Rows) -> list[str]:
     """How the training stands, in plain words."""
     found = standing.remarks(log, checks)
     return [text for _, text in found] or ["Nothing was checked yet: that comes with the first rows."]
+
+
+def found(run: Run, names: list[str]) -> dict[str, Any]:
+    """See `several.studio.together`, which is imported when it is needed."""
+    from ganvas.tasks.table.several import studio
+
+    return studio.together(run, names)
 
 
 PART = Part(
@@ -55,6 +64,8 @@ PART = Part(
     preview="Columns and pairs, beside the real rows",
     suffix=".json",
     film="film.js",
+    together="together.js",
+    found=found,
     check="check.js",
     pages=(Page("rows", "Draw rows", "rows.js"), Page("judge", "Judge and fill rows", "judge.js")),
     scripts=Path(__file__).parent,

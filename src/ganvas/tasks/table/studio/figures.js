@@ -81,10 +81,15 @@ function steps({ labels, real, drawn }, title) {
   return [drawing, h('.ends', {}, h('span', {}, bare(labels[0])), h('span', {}, last))];
 }
 
-/** A column's chart. */
-export function columnChart(real, drawn, n, m) {
+/** What a column's drawn rows have in common with the real ones: n and m rows. */
+export function commonIn(real, drawn, n, m) {
   const both = joined(real, drawn);
-  const { share, chance } = common([...both.real, real.missing], [...both.drawn, drawn.missing], n, m);
+  return common([...both.real, real.missing], [...both.drawn, drawn.missing], n, m);
+}
+
+/** A column's chart, with what both sides have in common. */
+export function columnChart(real, drawn, { share, chance }) {
+  const both = joined(real, drawn);
   const missing = real.missing || drawn.missing;
   const told = `${percent(share, 1)} in common; other real rows about ${percent(chance, 1)}`;
   return h(

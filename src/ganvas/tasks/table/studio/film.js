@@ -1,7 +1,7 @@
 // A table's run over time: each column and the pairs that differ most, drawn rows beside real ones.
 import { h, get, runPath, whole, turns } from '/static/dom.js';
 import { timeline } from '/static/film.js';
-import { columnChart, common, heatMaps, sketch } from './figures.js';
+import { columnChart, common, commonIn, heatMaps, sketch } from './figures.js';
 
 const FIRST = 24, // columns that are shown at first
   PAIRS = 4, // pairs that are shown
@@ -63,7 +63,7 @@ export function film(name, before) {
       m = drawn.rows;
     about.textContent = `${whole(n)} real rows of the training (grey) and ${whole(m)} drawn ones (coloured).`;
     const shown = real.columns.slice(0, most);
-    charts.replaceChildren(...shown.map((column, i) => columnChart(column, drawn.columns[i], n, m)));
+    charts.replaceChildren(...shown.map((column, i) => columnChart(column, drawn.columns[i], commonIn(column, drawn.columns[i], n, m))));
     more.hidden = real.columns.length <= most;
     more.textContent = `Show the other ${real.columns.length - shown.length} columns`;
     fillChoice(real);
