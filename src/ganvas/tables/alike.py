@@ -81,7 +81,8 @@ def _place(table: np.ndarray) -> np.ndarray:
 
 
 def _order(places: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The values so that neighbours lie near: halved along the direction in which they differ most, and each half so."""
+    """The values so that neighbours lie near: cut in two along the direction of most variance, where the gap is
+    widest within the middle half of the rows, and each part in the same way."""
     parts, done = [np.arange(len(places))], []
     while parts:
         part = parts.pop()
@@ -89,9 +90,12 @@ def _order(places: np.ndarray, counts: np.ndarray) -> np.ndarray:
             done.append(part)
             continue
         along = np.round(_along(places[part], counts[part]), 6)
-        part = part[np.argsort(along, kind="stable")]
-        share = np.cumsum(counts[part])
-        cut = min(max(1, int(np.searchsorted(share, share[-1] / 2))), len(part) - 1)
+        order = np.argsort(along, kind="stable")
+        part, along = part[order], along[order]
+        share = np.cumsum(counts[part])[:-1] / counts[part].sum()
+        middle = np.flatnonzero(np.abs(share - 0.5) <= 0.25)
+        cuts = middle if len(middle) else [np.abs(share - 0.5).argmin()]
+        cut = 1 + max(cuts, key=lambda i: (along[i + 1] - along[i], -abs(share[i] - 0.5)))
         parts += [part[cut:], part[:cut]]
     return np.concatenate(done)
 
