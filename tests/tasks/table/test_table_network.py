@@ -94,3 +94,30 @@ def test_a_wide_table_s_graph_has_no_more_nodes() -> None:
     narrow, wide = frame(), pd.concat([frame().add_suffix(str(i)) for i in range(6)], axis=1)
     nodes = [len(graph(generator_of(table)).graph.node) for table in (narrow, wide)]
     assert nodes[0] == nodes[1]
+
+
+def test_values_of_few_rows_give_way_and_all_else_stays() -> None:
+    random = np.random.default_rng(0)
+    names = np.array([f"n{i}" for i in range(30)])
+    many = random.random(4_000) < 0.5  # half of the rows have a name of their own
+    name = np.where(many, names[random.integers(0, 30, 4_000)], np.array([f"own{i}" for i in range(4_000)]))
+    table = pd.DataFrame({"first": random.integers(0, 5, 4_000), "name": name, "last": many})
+    generator = generator_of(table)
+    place = generator.spec.places["name"].start
+    noise = torch.rand(3_000, len(generator.sizes), generator=torch.Generator().manual_seed(0))
+    with_rare, _ = generator.draw(noise, rare=True)
+    drawn, where = generator.draw(noise)
+    few = with_rare[:, place] == generator.rare[place]
+    assert 0.2 < float(few.double().mean()) < 0.8
+    assert not (drawn[:, place] == generator.rare[place]).any()
+    others = [i for i in range(len(generator.sizes)) if i != place]
+    assert (drawn[:, others] == with_rare[:, others]).all()
+    assert (drawn[~few] == with_rare[~few]).all()
+    given = torch.ones_like(drawn, dtype=torch.bool)
+    given[:, place] = False  # what takes their place is drawn given all else
+    logits = generator(drawn, given)[place].detach()
+    logits[:, generator.rare[place]] = -torch.inf
+    shares = logits[few].softmax(1).mean(0)
+    found = torch.bincount(drawn[few, place], minlength=len(shares)) / few.sum()
+    assert float((shares - found).abs().sum() / 2) < 0.08
+    assert ((where >= 0) & (where < 1)).all()

@@ -40,7 +40,8 @@ README = """# A generator of rows
 
 - `noise` float32 [B, {tokens}]: uniform numbers from 0 to 1, the last not included;
 - `rows` int64 [B, {tokens}] and `given` bool [B, {tokens}]: tokens that are given, and which; any columns can be;
-- `allowed` bool [B, {values}]: which values each token may have, token after token; all true: any;
+- `allowed` bool [B, {values}]: which values each token may have, token after token; all true: any, also the one that
+  stands for values that few rows have (`specials` in `columns.json`; `rows.py` draws such cells again);
 
 and gives `tokens` int64 [B, {tokens}] and `place` float32 [B, {tokens}]: where in its cell a number lies, 0 to 1.
 `columns.json` says what the tokens mean, `rows.py` (with `row_values.py` and `row_rules.py`) makes rows of them with
@@ -79,7 +80,7 @@ class Drawing(nn.Module):
 
     def forward(self, noise: Tensor, rows: Tensor, given: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
         limits = Allowed(allowed, self.generator.first.tolist())
-        tokens, place = self.generator.draw(noise, rows, given, limits=limits)
+        tokens, place = self.generator.draw(noise, rows, given, rare=True, limits=limits)
         return tokens, torch.where(given, noise, place)
 
 

@@ -252,6 +252,9 @@ class Generator(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Rows, int64 [B, tokens], and where in the cell of each token their values lie, float [B, tokens] in 0 to 1.
 
+        A value that few rows have gives way to another once the row is whole, one that goes with all else. Were it left
+        out at once, what goes with such values would be drawn too seldom.
+
         Args:
             noise: uniform in [0, 1), [B, tokens].
             rows, given: tokens that are given, and which; see `known`.
@@ -259,6 +262,7 @@ class Generator(nn.Module):
             until: how many tokens are drawn; None: all.
             limits: what may be drawn; None: what the rules of the table allow, or anything with `rare`.
             logits_at: by the places that are asked for: is filled with their logits [B, size] without any limits.
+                With it or `until`, rows are no whole ones, and values that few rows have are left out at once.
         """
         parts, of_rows = (
             [],
@@ -270,9 +274,42 @@ class Generator(nn.Module):
         for start in range(0, max(1, len(noise)), at_once):
             c = slice(start, start + at_once)
             mine = (rows[c], given[c]) if rows is not None and given is not None else (None, None)
-            parts.append(self._draw(table, noise[c], *mine, rare, limits, logits_at, until))
+            whole = not rare and logits_at is None and until is None
+            part = self._draw(table, noise[c], *mine, rare or whole, limits, logits_at, until)
+            parts.append(self._common(table, *part, noise[c], mine[1], limits, of_rows) if whole else part)
         out, place = zip(*parts, strict=True)
         return torch.cat(out), torch.cat(place)
+
+    def _common(
+        self,
+        table: Tensor,
+        rows: Tensor,
+        place: Tensor,
+        noise: Tensor,
+        given: Tensor | None,
+        limits: Limits | None,
+        of_rows: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """Rows with other values in place of those that few rows have, drawn given all else, but for given ones.
+
+        Args:
+            of_rows: the limits are of these very rows: none of them may be left out.
+        """
+        again, left = torch.zeros_like(rows, dtype=torch.bool), noise.clone()
+        for i, token in enumerate(self.rare):
+            if token is not None:
+                few = rows[:, i] == token if given is None else (rows[:, i] == token) & ~given[:, i]
+                again[:, i : self.ends[i]] |= few[:, None]
+                left[:, i] = torch.where(few, place[:, i], left[:, i])  # what is left of its noise, uniform again
+        some = torch.arange(len(rows), device=rows.device) if of_rows else again.any(1).nonzero()[:, 0]
+        if not again.any():
+            return rows, place
+        new, where = self._draw(table, left[some], rows[some], ~again[some], False, limits, None, None)
+        there = again[some]
+        rows, place = rows.clone(), place.clone()
+        rows[some] = torch.where(there, new, rows[some])
+        place[some] = torch.where(there, where, place[some])
+        return rows, place
 
     def _draw(
         self,

@@ -218,8 +218,6 @@ def _priors(net: Generator, most: int) -> tuple[Tensor, Tensor]:
     for i, (prior, depth) in enumerate(zip(net.priors, net.depth, strict=True)):
         table = prior.masked_fill(prior <= NEVER / 2, NEVER)
         table = table.reshape(-1, table.shape[-1])
-        if net.rare[i] is not None:
-            table[:, net.rare[i]] = NEVER
         tables.append(torch.nn.functional.pad(table, (0, most - table.shape[1])))
         places.append((int(depth > 0), net.sizes[i - 1] if depth > 1 else 0, end))
         end += len(table)

@@ -39,17 +39,33 @@ def kept(table, tokens, place):
     return found, broken
 
 
-def drawn(session, limits, sizes, given, count, source):
+def rare_in(table):
+    """By the place of a column's first token the one that stands for values that few rows have, and how many tokens the
+    column's cells have."""
+    found, place = {}, 0
+    for part in (part for column in table["columns"] for part in column["parts"]):
+        if "rare" in part["specials"]:
+            found[place] = len(part["starts"]) - 1 + part["specials"].index("rare"), part["tokens"]
+        place += part["tokens"]
+    return found
+
+
+def drawn(session, limits, sizes, rare, given, count, source):
     """Tokens and places [count, tokens] of rows that have the given tokens, by place, and keep the limits.
 
-    A token that cannot follow those before it is drawn again among those that can, and all after it with it.
+    A token that cannot follow those before it is drawn again among those that can, and all after it with it. At the end
+    values that few rows have give way to others that go with the rest of the row.
     """
     width, at = len(sizes), np.arange(len(sizes))
+    trees, gaps = limits
+    held = {place for tree in trees for place in tree.places} | {place for gap in gaps for place, _ in gap}
+    base, starts = np.ones(sum(sizes), bool), np.cumsum([0, *sizes])
+    base[[starts[i] + token for i, (token, _) in rare.items() if i in held]] = False  # they would break limits
     tokens, place = np.zeros((count, width), np.int64), np.zeros((count, width), np.float32)
     known = np.tile(np.isin(at, list(given)), (count, 1))
     for i, token in given.items():
         tokens[:, i] = token
-    allowed, left = np.ones((count, sum(sizes)), bool), np.arange(count)
+    allowed, left = np.tile(base, (count, 1)), np.arange(count)
     while len(left):
         noise = source.random((len(left), width), np.float32)
         inputs = {"noise": noise, "rows": tokens[left], "given": known[left], "allowed": allowed[left]}
@@ -59,10 +75,20 @@ def drawn(session, limits, sizes, given, count, source):
         first, can = strays(*limits, new, given)
         left, first, can = left[first >= 0], first[first >= 0], can[first >= 0]
         known[left] |= at < first[:, None]
-        allowed[left] = True
+        allowed[left] = base
         for i in np.unique(first):
-            start = sum(sizes[:i])
-            allowed[left[first == i], start : start + sizes[i]] = can[first == i, : sizes[i]]
+            allowed[left[first == i], starts[i] : starts[i + 1]] &= can[first == i, : sizes[i]]
+    again = np.zeros((count, width), bool)
+    for i, (token, length) in rare.items():
+        if i not in given:
+            again[:, i : i + length] |= (tokens[:, i] == token)[:, None]
+            base[starts[i] + token] = False
+    some = np.flatnonzero(again.any(1))
+    if len(some):
+        noise, may = source.random((len(some), width), np.float32), np.tile(base, (len(some), 1))
+        inputs = {"noise": noise, "rows": tokens[some], "given": ~again[some], "allowed": may}
+        new, where = map(np.asarray, session.run(["tokens", "place"], inputs))
+        tokens[some], place[some] = new, np.where(again[some], where, place[some])
     return tokens, place
 
 
@@ -105,7 +131,7 @@ def draw(count, seed=0, given=None):
     some = np.arange(count)
     for _ in range(TRIES):
         parts = [
-            drawn(session, (trees, table["gaps"]), sizes, fixed, min(PORTION, len(some) - i), source)
+            drawn(session, (trees, table["gaps"]), sizes, rare_in(table), fixed, min(PORTION, len(some) - i), source)
             for i in range(0, len(some), PORTION)
         ]
         tokens, place = (np.concatenate(each) for each in zip(*parts))  # noqa: B905
