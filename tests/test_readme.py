@@ -32,6 +32,13 @@ def commands(page: str) -> list[str]:
 
 
 COMMANDS = commands((ROOT / "README.md").read_text())
+NO_DETECTOR = "detect=0"  # the README's first training learns one: a second each
+SHORTER = {  # trainings whose twenty steps take long, of which fewer show the same
+    "ganvas train mnist": ["images=320"],
+    "ganvas train classic-mlp": ["images=320", NO_DETECTOR],
+    "ganvas train mnist --data path/to/fashion": ["images=320", NO_DETECTOR],
+    "ganvas train translate --data faces/ --to emoji/ --run runs/emoji": ["images=48"],
+}
 UNTIL_STOPPED = "ganvas studio"  # it does not end: test_studio.py and test_deploy.py talk to it
 TO_RUN = [command for command in COMMANDS if command != UNTIL_STOPPED]
 
@@ -50,11 +57,11 @@ def write_data(place: Path) -> None:
     write_rows(place / "customers.csv", 600)
 
 
-def shortened(command: str, blobs: Path) -> list[str]:
-    """The words of a command, its training cut short."""
+def shortened(command: str, blobs: Path, few: bool = False) -> list[str]:
+    """The words of a command, its training cut short, to a few steps if so wished."""
     words = [str(blobs) if word == "path/to/fashion" else word for word in shlex.split(command)[1:]]
     if words[0] == "train":
-        words += ["--smoke"]
+        words += ["--smoke", *(SHORTER.get(command, []) if few else [])]
     return words[:2] if words[0] == "resume" else words  # the length that the smoke test has
 
 
@@ -92,7 +99,7 @@ def test_readme_commands_run_in_their_order(
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
     for n in range(min(before, number), number + 1):
         done_file.write_text(str(n + 1))
-        words = shortened(TO_RUN[n], blobs)
+        words = shortened(TO_RUN[n], blobs, few=True)
         done = ganvas(*words, *(["--frames", "4"] if words[0] == "walk" else []), cwd=place)
         assert done.returncode == 0, f"{TO_RUN[n]}: {done.stderr}"
 
@@ -114,7 +121,7 @@ def test_readme_commands_run_in_processes_of_their_own_on_all_of_mnist(
 def test_quickstart_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     script = str(ROOT / "examples" / "quickstart.py")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [script, "640"])
+    monkeypatch.setattr(sys, "argv", [script, "320"])
     with torch.random.fork_rng(devices=[]):
         runpy.run_path(script, run_name="__main__")
     assert (tmp_path / "sevens.png").is_file()
@@ -124,7 +131,7 @@ def test_quickstart_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 @pytest.mark.usefixtures("small")
 def test_own_recipe_runs(tmp_path: Path) -> None:
     recipe = f"{ROOT / 'examples' / 'my_recipes.py'}:hinge"
-    done = ganvas("train", recipe, "--smoke", cwd=tmp_path)
+    done = ganvas("train", recipe, "--smoke", NO_DETECTOR, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "mnist-hinge" in done.stdout
 
@@ -134,7 +141,7 @@ def test_the_notebook_runs_from_top_to_bottom(whole: bool, tmp_path: Path, monke
     import nbformat
     from nbclient import NotebookClient
 
-    monkeypatch.setenv("GANVAS_IMAGES", "640")
+    monkeypatch.setenv("GANVAS_IMAGES", "640" if whole else "320")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     notebook = nbformat.read(ROOT / "examples" / "digits.ipynb", as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells), "outputs are not committed"
@@ -160,7 +167,7 @@ def test_the_idea_in_one_file_runs_without_ganvas(
     assert "ganvas" not in re.findall(r"import (\w+)|from (\w+)", script.read_text())
     assert len(script.read_text().splitlines()) < 150
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [str(script), "500"])
+    monkeypatch.setattr(sys, "argv", [str(script), "300"])
     with torch.random.fork_rng(devices=[]):
         runpy.run_path(str(script), run_name="__main__")
     found = [int(n) for n in re.findall(r"centres found (\d)", capsys.readouterr().out)]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import small_mnist
 import torch
 from conftest import ganvas
 from PIL import Image
@@ -129,7 +130,8 @@ def test_both_kinds_come_in_one_shape(kinds: tuple[Path, Path], tmp_path: Path) 
     assert grey.spec == grey.other.spec == ImageSpec(1, 8)
 
 
-def test_sets_by_name_are_a_kind_too(kinds: tuple[Path, Path]) -> None:
+def test_sets_by_name_are_a_kind_too(kinds: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(data.DATASETS, "mnist", small_mnist.small)
     both = data.load("mnist", to=str(kinds[0]))
     assert both.other is not None
     assert both.spec == both.other.spec == ImageSpec(3, 28)
