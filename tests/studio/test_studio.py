@@ -1005,6 +1005,7 @@ def until(studio: Served, name: str, ready: Callable[[dict[str, Any]], bool], se
     raise TimeoutError(studio.get("/api/runs"))
 
 
+@pytest.mark.slow  # test_studio_pages.py does the same by the page
 def test_a_training_is_started_stopped_and_taken_up(studio: Served, root: Path) -> None:
     wanted = {
         "recipe": "mnist",

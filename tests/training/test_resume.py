@@ -27,9 +27,9 @@ from ganvas.training.experiment import Experiment
 
 TIMES = {"seconds", "images_per_second"}
 BY_TASK = ("mnist", "denoise", "translate", "table")  # one of each task: what a snapshot holds is the task's
-SAME = ("derain", "superres", "inpaint", "stacked-mnist", "images", "classic-dcgan-64", "mnist-unlabelled")  # as another one, on other data
-
-
+SAME = (  # as another one, on other data
+    "derain", "superres", "inpaint", "stacked-mnist", "images", "classic-dcgan-64", "mnist-unlabelled",
+)  # fmt: skip
 KILLED = ("mnist", "table")  # a kill asks the same of all tasks; what else a snapshot must hold, leaving the loop sees
 
 

@@ -919,7 +919,7 @@ def test_small_pictures_are_noted_before_the_training(photos: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("kind", "whole"),
     [
-        ("filler", False),
+        pytest.param("filler", False, marks=pytest.mark.slow),  # 'for any size' is asked of translators as well
         *(pytest.param(kind, True, marks=pytest.mark.slow) for kind in ("mender", "filler", "enlarger")),
     ],
 )
