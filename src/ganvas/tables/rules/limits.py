@@ -70,6 +70,7 @@ class Gaps:
 
     members: tuple[tuple[int, Tensor], ...]
     state: int = -1  # 1: they are missing, 0: they are not; -1: either
+    leader: tuple[int, Tensor] | None = None  # a token, and which of its values say that they are; others say nothing
 
 
 class RuleLimits:
@@ -78,6 +79,7 @@ class RuleLimits:
     def __init__(self, groups: tuple[Group, ...] = (), gaps: tuple[Gaps, ...] = ()) -> None:
         self.groups, self.gaps = groups, gaps
         self.places = {p for g in groups for p in g.places} | {p for g in gaps for p, _ in g.members}
+        self.places |= {g.leader[0] for g in gaps if g.leader is not None}
         self.trees: dict[tuple[int, tuple[int, ...]], Tree] = {}
 
     @classmethod
@@ -86,7 +88,8 @@ class RuleLimits:
             group_of(spec, rule, rule.table) for rule in spec.rules if isinstance(rule, Together) and not rule.targets
         )
         missing = [_gaps(spec, rule) for rule in spec.rules if isinstance(rule, Missing)]
-        return cls(groups, _joined([g for g in missing if g is not None]))
+        both = [g for g in missing if g is not None and g.leader is None]
+        return cls(groups, (*_joined(both), *(g for g in missing if g is not None and g.leader is not None)))
 
     def tree(self, group: int, order: tuple[int, ...]) -> Tree:
         """The combinations of a group by its tokens in this order."""
@@ -113,6 +116,7 @@ class RuleWalk:
         self.limits = limits
         self.parts: dict[int, list[_Part]] = {}
         self.gaps: dict[int, list[tuple[_State, Tensor]]] = {}
+        self.leaders: dict[int, list[tuple[_State, Tensor]]] = {}
         for number, group in enumerate(limits.groups):
             for part in _parts(limits, number, group, rows, given):
                 for place in group.places:
@@ -124,6 +128,11 @@ class RuleWalk:
                 self.gaps.setdefault(place, []).append((state, says))
                 if given is not None:
                     state.learn(torch.where(given[:, place], says[rows[:, place]].long(), -1))
+            if gaps.leader is not None:
+                place, says = gaps.leader[0], gaps.leader[1].to(rows.device)
+                self.leaders.setdefault(place, []).append((state, says))
+                if given is not None:
+                    state.learn(torch.where(given[:, place] & says[rows[:, place]], 1, -1))
 
     def allowed(self, place: int, size: int) -> Tensor | None:
         """Which values the token at a place may have, bool [B, size]; None: all."""
@@ -142,9 +151,9 @@ class RuleWalk:
                 mask[part.rows] = found
         for state, says in self.gaps.get(place, []):
             known = state.value[:, None]
-            fits = (known < 0) | (known == says.long()[None])
-            both = fits if mask is None else mask & fits
-            mask = both if mask is None else torch.where(both.any(1, keepdim=True), both, mask)
+            mask = _narrowed(mask, (known < 0) | (known == says.long()[None]))
+        for state, says in self.leaders.get(place, []):
+            mask = _narrowed(mask, (state.value != 0)[:, None] | ~says[None])
         return mask
 
     def drawn(self, place: int, tokens: Tensor) -> None:
@@ -155,6 +164,16 @@ class RuleWalk:
                 part.node = part.tree.follow(level, part.node, tokens if part.rows is None else tokens[part.rows])
         for state, says in self.gaps.get(place, []):
             state.learn(says[tokens].long())
+        for state, says in self.leaders.get(place, []):
+            state.learn(torch.where(says[tokens], 1, -1))
+
+
+def _narrowed(mask: Tensor | None, fits: Tensor) -> Tensor:
+    """Both, bool [B, size]; the first alone in rows where they leave nothing."""
+    if mask is None:
+        return fits
+    both = mask & fits
+    return torch.where(both.any(1, keepdim=True), both, mask)
 
 
 class _State:
@@ -236,19 +255,35 @@ def _gaps(spec: TableSpec, rule: Missing) -> Gaps | None:
     for name in rule.names:
         if name in learned:
             members += gaps_of(spec, learned[name])
-    if rule.leader in learned and rule.when != "is":
+    if rule.leader in learned and not rule.values:
         leaders = gaps_of(spec, learned[rule.leader])
         members += [(place, says if rule.when == "missing" else ~says) for place, says in leaders]
     elif rule.leader in learned:
-        part = learned[rule.leader].parts[0]
-        if part.base or not part.is_category:
+        says = _says(learned[rule.leader], rule.values)
+        if says is None:
             return None
-        says = torch.zeros(part.sizes[0], dtype=torch.bool)
-        for value in rule.values:
-            if value in part.values:
-                says[part.values.index(value)] = True
-        members.append((spec.places[rule.leader].start, says))
+        leader = (spec.places[rule.leader].start, says)
+        if rule.when == "if":
+            return Gaps(tuple(members), leader=leader) if members else None
+        members.append(leader)
     return Gaps(tuple(members)) if len(members) > 1 else None
+
+
+def _says(column: Column, values: tuple[str, ...]) -> Tensor | None:
+    """Which values of a learned column's token are one of these, bool [size]; None: no single token says so."""
+    part = column.parts[0]
+    if part.base or len(column.parts) > 1:
+        return None
+    says = torch.zeros(part.sizes[0], dtype=torch.bool)
+    if part.is_category:
+        known = {value: cell for cell, value in enumerate(part.values)}
+        cells = [known[value] for value in values if value in known]
+    else:
+        scale = 10.0 ** max(0, column.decimals)
+        numbers = {round(float(value) * scale) for value in values}
+        cells = [i for i, (a, b) in enumerate(zip(part.low, part.high, strict=True)) if a == b and round(a) in numbers]
+    says[cells] = True
+    return says
 
 
 def gaps_of(spec: TableSpec, column: Column) -> list[tuple[int, Tensor]]:
