@@ -113,8 +113,10 @@ def layout(path: Path, encoding: str = "", delimiter: str = "") -> Layout:
 
 
 def _totals(path: Path, encoding: str, mark: str, columns: int) -> list[str]:
-    """The cells of the last line where it holds totals, as reports and spreadsheets end: it begins with such a word, and
-    most cells that the lines before it fill are empty. Else nothing."""
+    """The cells of the last line where it holds totals, as in reports and spreadsheets; else nothing.
+
+    Such a line begins with a word for it, and most cells that the lines before it fill are empty.
+    """
     with opened(path) as file:
         try:
             file.seek(max(0, path.stat().st_size - TAIL))

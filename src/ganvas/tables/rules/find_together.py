@@ -16,6 +16,7 @@ from ganvas.tables.rules.together import MOST, Missing, Together
 FEWER = 0.5  # combinations that occur, of those that would by chance
 UNSEEN = 0.002  # estimated share of rows to come with a combination that was not seen (Good 1953)
 LEFT_OUT = 0.02  # share of the rows whose combinations too few rows have
+CLEAR = 7.0  # filled cells that a value's rows would have by chance, where none says something: none in one of 1,000
 LEADING = 100  # different values up to which a column may say where others are missing
 MOST_PAIRS = 4_000_000  # of values of two columns that are compared
 
@@ -106,8 +107,8 @@ def _is_time(column: Column) -> bool:
 
 
 def _implied(look: Look, group: Sequence[str], leaders: Sequence[str]) -> Missing | None:
-    """The rule that these columns, which are missing in the same rows, are so wherever another has some values: the
-    values that at least half of their gaps are said by, and that would not all be gaps by chance."""
+    """The rule that these columns, which are missing in the same rows, are so wherever another has some values: values
+    that say at least half of their gaps, and of which none would have gaps alone by chance."""
     gone, best = look.missing[group[0]], None
     for name in leaders:
         if name in group:
@@ -115,7 +116,7 @@ def _implied(look: Look, group: Sequence[str], leaders: Sequence[str]) -> Missin
         codes, none = look.codes[name], look.missing[name]
         counts = np.bincount(codes[~none], minlength=codes.max() + 1)
         filled = np.bincount(codes[~none & ~gone], minlength=codes.max() + 1)
-        always = (counts >= look.rare) & (filled == 0)
+        always = (counts * (1 - gone.mean()) >= CLEAR) & (counts >= look.rare) & (filled == 0)
         said = int(counts[always].sum())
         if said >= gone.sum() / 2 and said * (1 - gone.mean()) >= SURE and (best is None or said > best[0]):
             best = (said, name, always)
