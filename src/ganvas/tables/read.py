@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MISSING = "?,NA,N/A,n/a,#N/A,<NA>,NULL,Null,null,None,NaN,nan,NaT,\\N"  # texts that mean a missing cell
 PORTION = 65_536  # rows of a Parquet file at a time
 FRAME = "dataframe://"
-PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")  # how files of pictures begin
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")  # how files of pictures begin
 _FRAMES: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
 
