@@ -16,7 +16,7 @@ from torch import Tensor
 from ganvas.core.errors import UserError
 from ganvas.core.progress import Counted
 from ganvas.core.text import one_line
-from ganvas.tables import chosen, columns_file, ids, kept, pack, private, private_cells, read
+from ganvas.tables import alike, chosen, columns_file, ids, kept, pack, private, private_cells, read
 from ganvas.tables.columns import Column
 from ganvas.tables.pack import Looked
 from ganvas.tables.several import above
@@ -82,7 +82,7 @@ def fitted(
     first = looked.frame[_trained(looked, held_out)]
     joined = Joined.of(config.related)
     made = joined.made() if joined is not None else frozenset()
-    done, notes = [], []
+    done, notes, values = [], [], {}
     for column in columns:
         if column.kind == "id":
             done.append(ids.fitted(column, looked.frame[column.name], looked.is_whole))
@@ -93,10 +93,13 @@ def fitted(
         else:
             rare = 1 if column.name in made else config.rare
             found, note = _fitted(column, first[column.name] if typed is None else typed, config, rare)
+        if found.parts:
+            values[column.name] = first[column.name] if typed is None else typed
         if looked.missing.get(column.name) and found.parts and not found.parts[0].missing:  # in rows not looked at
             found = dataclasses.replace(found, parts=tuple(dataclasses.replace(p, missing=1) for p in found.parts))
         done.append(found)
         notes += [f"{one_line(column.name)}: {note}"] * bool(note)
+    done = alike.ordered(done, values, known)
     return TableSpec(check([_without_quotes(column) for column in done])), notes
 
 
