@@ -62,7 +62,7 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
     saved = time.monotonic()
     background = Background(run, config.evaluate_count, task.measures_beside)
     try:
-        while trainer.images < config.images:
+        while trainer.images < config.images and not task.is_over():
             before = trainer.images
             trainer.step(batches.at(before))
             trainer.seconds = time.monotonic() - began
@@ -79,6 +79,9 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
                 name = stamp(after, first_in_thousand(config, after))
                 sampled = _sample(trainer, batches, run, f"fakes_{name}")
                 events += [sampled, _check(trainer, batches, run, sampled.preview)]
+                if over := "" if done else task.is_over():
+                    done = True
+                    events.append(Noted(after, over))
                 if config.keep_models:
                     _save_model(trainer, run, run.models / f"model_{name}.safetensors")
             if crossed(before, after, config.evaluate_every) and run.writes and not (done or background.busy):
