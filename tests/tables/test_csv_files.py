@@ -152,7 +152,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         rows(write(tmp_path / "b.csv", b"PK\x03\x04" + bytes(99)))
     with pytest.raises(UserError, match="There is no file"):
         rows(tmp_path / "gone.csv")
-    with pytest.raises(UserError, match="it is a folder"):
+    with pytest.raises(UserError, match="is a folder: name a table in it"):
         rows(tmp_path)
     with pytest.raises(UserError, match="cannot be read as Parquet"):
         rows(write(tmp_path / "c.parquet", b"PAR1" + bytes(99)))

@@ -110,4 +110,6 @@ def _database(model: Path, count: int | None, seed: int, out: str) -> int:
         counted(loaded.write(drawn, out), total, "drawing")
         each = ", ".join(f"{one.count:,} {one_line(name)}" for name, one in drawn.items())
     say(f"Drew {each} of {model}: {shown(out)}")
+    for sentence in loaded.left_out:
+        say(sentence)
     return 0
