@@ -61,6 +61,8 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
     began = yield from _begin(trainer, batches, run)
     saved = time.monotonic()
     background = Background(run, config.evaluate_count, task.measures_beside)
+    if trainer.images < config.images and run.writes and (over := task.is_over()):
+        yield Noted(trainer.images, over)  # a resumed training had ended before its length
     try:
         while trainer.images < config.images and not task.is_over():
             before = trainer.images

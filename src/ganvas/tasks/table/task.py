@@ -202,8 +202,10 @@ class TableTask(Task):
             figures[name] = float(generator.surprise(batch.real, none).sum(1).mean())
         if not self.spec.privacy and figures["nll"] < float(self.state["best_nll"]):
             self.state |= {"best_nll": torch.tensor(figures["nll"]), **self._weights(generator)}
-        if not self.spec.privacy:
-            self.state["rise"] = torch.tensor(figures["nll"] - float(self.state["best_nll"]))
+        if not self.spec.privacy and not self.judges:
+            best = float(self.state["best_nll"])
+            rise = figures["nll"] - best
+            self.state["rise"] = torch.tensor(rise if rise > max(WORSE[0], WORSE[1] * abs(best)) else 0.0)
         real: object = None if self.spec.privacy else batches.data.examples()
         if isinstance(preview, Preview) and isinstance(real, Preview):
             common = summary.in_common(self.spec, real.frame, preview.frame, real.rare())
@@ -211,11 +213,9 @@ class TableTask(Task):
         return {**figures, **super().check(generator, batches, preview)}
 
     def is_over(self) -> str:
-        if self.spec.privacy or self.judges:
+        if self.spec.privacy or not self.state["rise"]:
             return ""
         best, rise = float(self.state["best_nll"]), float(self.state["rise"])
-        if rise <= max(WORSE[0], WORSE[1] * abs(best)):
-            return ""
         return (
             f"The training ends here: -log p of held-out rows was {best:.2f} and is {best + rise:.2f} by now, as rows "
             "are learned by heart. The weights from when it was lowest are taken."
