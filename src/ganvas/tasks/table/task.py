@@ -200,12 +200,14 @@ class TableTask(Task):
         for name, batch in (("nll", batches.held_out(LOOKED_AT)), ("nll_train", batches.seen(LOOKED_AT))):
             none = torch.zeros_like(batch.real, dtype=torch.bool)
             figures[name] = float(generator.surprise(batch.real, none).sum(1).mean())
-        if not self.spec.privacy and figures["nll"] < float(self.state["best_nll"]):
-            self.state |= {"best_nll": torch.tensor(figures["nll"]), **self._weights(generator)}
-        if not self.spec.privacy and not self.judges:
-            best = float(self.state["best_nll"])
+        if not self.spec.privacy:
+            best = min(figures["nll"], float(self.state["best_nll"]))
             rise = figures["nll"] - best
-            self.state["rise"] = torch.tensor(rise if rise > max(WORSE[0], WORSE[1] * abs(best)) else 0.0)
+            self.state["best_nll"] = torch.tensor(best)
+            if rise <= standing.AS_GOOD:
+                self.state |= self._weights(generator)
+            if not self.judges:
+                self.state["rise"] = torch.tensor(rise if rise > max(WORSE[0], WORSE[1] * abs(best)) else 0.0)
         real: object = None if self.spec.privacy else batches.data.examples()
         if isinstance(preview, Preview) and isinstance(real, Preview):
             common = summary.in_common(self.spec, real.frame, preview.frame, real.rare())
@@ -222,7 +224,8 @@ class TableTask(Task):
         )
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
-        """Take the weights with which held-out rows were most probable: later ones may know rows by heart."""
+        """Take the last weights with which held-out rows were about as probable as ever: later ones may know rows by
+        heart, and earlier ones know less of how columns hang together."""
         if self.private is not None:  # held-out rows are protected as well
             self.findings |= {"privacy": self.private.told(), "no_detector": privacy.NO_DETECTOR}
             yield private.spent(self.spec.privacy, self.findings["privacy"])
