@@ -58,7 +58,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "width": "32",
         "d_width": "32",
         "sample_every": "1M",
-        "sample_at": "1M",  # the last weights: those of an earlier check know less of conditions
         "device": "cpu",
         "warmup": "0.9",
     }

@@ -220,7 +220,7 @@ class TableTask(Task):
         best, rise = float(self.state["best_nll"]), float(self.state["rise"])
         return (
             f"The training ends here: -log p of held-out rows was {best:.2f} and is {best + rise:.2f} by now, as rows "
-            "are learned by heart. The weights from when it was lowest are taken."
+            "are learned by heart. The weights from about when it was lowest are taken."
         )
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
