@@ -44,6 +44,15 @@ def small(blobs: Path, images: int = 160) -> Experiment:
 # -------------------- signals
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """SIGHUP ends this process, as it usually does; below nohup it is ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_signal_saves(
