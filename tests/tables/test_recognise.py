@@ -213,3 +213,10 @@ def test_a_kind_that_cannot_be_is_refused(said: dict[str, Any], sentence: str) -
     with pytest.raises(UserError) as caught:
         columns(frame, **said)
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("form", [*forms.DATES, *forms.CLOCKS])
+def test_a_form_that_most_texts_have_is_tried(form: str) -> None:
+    texts = pd.Series(pd.date_range("2024-11-21 13:14:15", periods=20, freq="37h", tz="Asia/Kolkata")).dt.strftime(form)
+    texts[:2] = "-/.:,"  # a tenth are none
+    assert forms._can_fit(form, forms._marks(texts))
