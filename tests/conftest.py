@@ -126,6 +126,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return once("run", make, tmp_path_factory) / "run"
 
 
+@pytest.fixture(scope="session")
+def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the networks of that run as ONNX, and in files.json by how much each differs from torch."""
+
+    def make(place: Path) -> None:
+        from ganvas.export import onnx
+        from ganvas.tasks.generate import model
+
+        files = onnx.export(model.load(run), place)
+        (place / "files.json").write_text(json.dumps({file.path.name: file.difference for file in files}))
+
+    return once("exported", make, tmp_path_factory)
+
+
 def once(name: str, make: Callable[[Path], None], factory: pytest.TempPathFactory) -> Path:
     """A folder that one of xdist's workers fills, and of which each gets a copy: some tests add to it."""
     mine = factory.mktemp(name)

@@ -50,13 +50,12 @@ def is_type_checking(node: ast.AST) -> bool:
 
 def walk(node: ast.AST) -> Iterator[ast.AST]:
     """All nodes, without those that only a type checker sees."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if is_type_checking(child):
-            for other in child.orelse:  # pyright: ignore[reportAttributeAccessIssue]
-                yield from walk(other)
-        else:
-            yield from walk(child)
+    left = [node]
+    while left:
+        node = left.pop()
+        yield node
+        for child in ast.iter_child_nodes(node):
+            left += child.orelse if is_type_checking(child) else [child]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def imports(tree: ast.AST) -> set[str]:

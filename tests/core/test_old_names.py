@@ -182,19 +182,18 @@ def test_names_that_never_were_are_refused() -> None:
 
 def test_a_script_is_warned_at_its_own_line_and_the_new_names_do_not_warn(tmp_path: Path) -> None:
     script = tmp_path / "mine.py"
+    new = "import ganvas.cli\nfrom ganvas.api import find\nfrom ganvas.training.losses import LOSSES\nganvas.load\n"
     script.write_text(
-        "from ganvas import losses\nimport ganvas.images as im\nfrom ganvas.recipes import find\n"
+        new + "from ganvas import losses\nimport ganvas.images as im\nfrom ganvas.recipes import find\n"
         "print(len(losses.LOSSES), im.to_float.__name__, find('mnist').recipe)\n"
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=900)
     assert done.stdout.endswith(" to_float mnist\n"), done.stderr
     lines = re.findall(r"mine\.py:(\d+): FutureWarning: (\S+) is now (\S+);", done.stderr)
     assert lines == [
-        ("3", "ganvas.recipes.find", "ganvas.api.find"),
-        ("4", "ganvas.losses.LOSSES", "ganvas.training.losses.LOSSES"),
-        ("4", "ganvas.images.to_float", "ganvas.images.tensors.to_float"),
+        ("7", "ganvas.recipes.find", "ganvas.api.find"),
+        ("8", "ganvas.losses.LOSSES", "ganvas.training.losses.LOSSES"),
+        ("8", "ganvas.images.to_float", "ganvas.images.tensors.to_float"),
     ]
-    new = "import ganvas.cli\nfrom ganvas.api import find\nfrom ganvas.training.losses import LOSSES\nganvas.load\n"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", new], capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert done.returncode == 0
+    assert done.stderr.count("Warning") == len(lines)  # none by the new names

@@ -1,6 +1,6 @@
 """Every kind of file that Ganvas reads, damaged in many ways: refused with a sentence that names it, or read right.
 
-make fuzz     # FUZZ=5000 of each kind; the tests take 50
+make fuzz     # FUZZ=5000 of each kind; the tests take 30
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from subjects import SUBJECTS
 
 from ganvas.core.errors import UserError
 
-TIMES = int(os.environ.get("FUZZ", "50"))
+TIMES = int(os.environ.get("FUZZ", "30"))
 FIRST = int(os.environ.get("FUZZ_FIRST", "0"))  # to see one case again: FUZZ_FIRST=1234 FUZZ=1
 pytestmark = pytest.mark.long
 GROWTH = 2_000_000  # kB that the process may grow by, whatever a file asks for

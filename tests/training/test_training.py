@@ -149,7 +149,7 @@ def test_events_come_at_their_images(blobs: Path, tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_the_first_sheet_is_noise_and_rows_are_classes(blobs: Path, tmp_path: Path) -> None:
-    experiment = quick("mnist", blobs, steps=150).override({"sample_every": "0"})
+    experiment = quick("mnist", blobs, steps=150).override({"sample_every": "0", "detect": "0"})
     events = [e for e in experiment.run(tmp_path / "run") if isinstance(e, Sampled)]
     first, last = events[0].pictures.float(), events[-1].pictures.float()
     assert first.shape == (20, 1, 12, 12)  # two classes, ten pictures each

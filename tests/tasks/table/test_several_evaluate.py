@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import runpy
 import shutil
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("sqlalchemy", reason="needs the extra `tables`")
-pytest.importorskip("sklearn", reason="needs the extra `tables`")
+if importlib.util.find_spec("sklearn") is None:  # which takes long to import
+    pytest.skip("needs the extra `tables`", allow_module_level=True)
 
 import ganvas as gv
 from ganvas import cli

@@ -25,6 +25,7 @@ from ganvas.tasks.table.several.match import apart, match, repeated, slots
 
 pytestmark = pytest.mark.long
 
+SETTINGS: dict[str, Any] = {"images": 3_000, "copied": "ways", "width": 16, "d_width": 16}
 MAKE = Path(__file__).parents[3] / "examples" / "orders" / "make_shop.py"
 
 
@@ -57,7 +58,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("runs") / "shop"
-    for _ in gv.train("table", data=f"sqlite:///{shop}", run=place, images=6_000, copied="ways", width=16, d_width=16):
+    for _ in gv.train("table", data=f"sqlite:///{shop}", run=place, **SETTINGS):
         pass
     return place
 
@@ -173,9 +174,8 @@ def test_other_commands_name_the_folders(run: Path) -> None:
 def test_it_goes_on_between_and_within_tables(shop: Path, run: Path, tmp_path: Path) -> None:
     from ganvas.training.events import Stepped
 
-    settings: dict[str, Any] = {"images": 6_000, "copied": "ways", "width": 16, "d_width": 16}
-    for stop in (10, 30):  # within the first table, and within a later one
-        events = gv.train("table", data=f"sqlite:///{shop}", run=tmp_path / "run", **settings)
+    for stop in (5, 30):  # within the first table, and within a later one
+        events = gv.train("table", data=f"sqlite:///{shop}", run=tmp_path / "run", **SETTINGS)
         steps = 0
         for event in events:
             steps += isinstance(event, Stepped)
@@ -187,7 +187,7 @@ def test_it_goes_on_between_and_within_tables(shop: Path, run: Path, tmp_path: P
         a, b = (gv.load(place / name).sample(200) for place in (run, tmp_path / "run"))
         pd.testing.assert_frame_equal(a, b)
     with pytest.raises(UserError, match="other settings"):
-        next(iter(gv.train("table", data=f"sqlite:///{shop}", run=run, **{**settings, "seed": 9})))
+        next(iter(gv.train("table", data=f"sqlite:///{shop}", run=run, **{**SETTINGS, "seed": 9})))
 
 
 def test_rows_are_matched_and_used_as_often_as_they_are_to_be() -> None:

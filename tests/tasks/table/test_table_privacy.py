@@ -255,9 +255,9 @@ def test_models_without_privacy_and_their_exports_hold_no_rare_value_either(tmp_
 
 
 def test_a_resume_goes_on_bit_for_bit_and_more_images_are_refused(table: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
+    run, short = tmp_path / "run", {**SMALL, "images": "2000"}
     steps = 0
-    for event in gv.train("table", data=table, run=run, **SMALL):
+    for event in gv.train("table", data=table, run=run, **short):
         steps += type(event).__name__ == "Stepped"
         if steps == 5:
             break
@@ -265,12 +265,12 @@ def test_a_resume_goes_on_bit_for_bit_and_more_images_are_refused(table: Path, t
 
     shutil.copytree(run, tmp_path / "copy")
     for place in (run, tmp_path / "copy"):
-        for _ in gv.train("table", data=table, run=place, **SMALL):
+        for _ in gv.train("table", data=table, run=place, **short):
             pass
     one, two = (checkpoint.load(p / "model.safetensors")[0] for p in (run, tmp_path / "copy"))
     assert all(torch.equal(one[name], two[name]) for name in one)
     with pytest.raises(UserError, match="more would spend more"):
-        list(gv.train("table", data=table, run=run, **{**SMALL, "images": "8000"}))
+        list(gv.train("table", data=table, run=run, **SMALL))
 
 
 @pytest.mark.parametrize(

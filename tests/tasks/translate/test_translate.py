@@ -106,7 +106,7 @@ def short(kinds: tuple[Path | str, Path | str], steps: int = 20, **task: Any) ->
 def run(kinds: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run."""
     folder = tmp_path_factory.mktemp("translator") / "run"
-    list(short(kinds, 40).run(folder))
+    list(short(kinds, 20).run(folder))
     return folder
 
 
@@ -409,7 +409,7 @@ def test_the_preview_shows_inputs_translations_and_the_way_back(kinds: tuple[Pat
 
 
 def test_a_resumed_run_is_the_same_bit_for_bit(kinds: tuple[Path, Path], tmp_path: Path) -> None:
-    experiment = short(kinds, 24, pool=10)
+    experiment = short(kinds, 14, pool=10)
     list(experiment.run(tmp_path / "whole"))
     events = experiment.run(tmp_path / "parts")
     for event in events:
