@@ -20,7 +20,7 @@ pytest.importorskip("pyarrow", reason="needs the extra `tables`")
 
 from ganvas.core.errors import UserError
 from ganvas.core.progress import last
-from ganvas.tables import csv_files, read
+from ganvas.tables import chosen, csv_files, forms, read
 from ganvas.tables.data import DataConfig, TableData
 
 TEXT = 'Stadt;Preis;gekauft\nKöln;1.234,50;ja\n"Zürich; Höngg";0,99;nein\nNîmes;12,00;\n'
@@ -193,3 +193,32 @@ def test_tables_of_which_nothing_can_be_learned(tmp_path: Path) -> None:
 def test_one_column_is_enough(tmp_path: Path) -> None:
     found = data(write(tmp_path / "a.csv", "n\n" + "".join(f"{i % 9}\n" for i in range(100))))
     assert tuple(found.train.samples.shape) == (90, 1)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("word", ["Summe", "Grand total:", "TOTAL", "Gesamtsumme"])
+def test_a_last_line_of_totals_is_no_row(tmp_path: Path, word: str, packed: bool) -> None:
+    lines = ["Beleg;Ort;Menge;Betrag", *(f"RE{i};Köln;{i};{i},50" for i in range(9))]
+    data = "\r\n".join([*lines, f"{word};;;40,50", ""]).encode("cp1252")
+    path = write(tmp_path / "a.csv", gzip.compress(data) if packed else data)
+    assert rows(path)["Beleg"].tolist() == [f"RE{i}" for i in range(9)]
+    assert sum("totals" in note and "40,50" in note for note in read.opened(str(path)).notes) == 1
+
+
+@pytest.mark.parametrize("end", ["Summe;Köln;9;9,50", "RE9;;;40,50", "Summerfield;;;40,50"])
+def test_a_last_line_that_may_be_a_row_is_one(tmp_path: Path, end: str) -> None:
+    lines = ["Beleg;Ort;Menge;Betrag", *(f"RE{i};Bonn;{i};{i},50" for i in range(9)), end]
+    assert len(rows(write(tmp_path / "a.csv", "\n".join(lines)))) == 10
+
+
+def test_decimals_after_a_comma_are_written_as_they_were(tmp_path: Path) -> None:
+    """A discount of 3,0 stays 3,0 where all have a decimal, though all are whole."""
+    lines = ["rabatt;menge;preis", *(f"{i % 4},0;{i};1.00{i % 7},{i:02d}" for i in range(60))]
+    path = write(tmp_path / "a.csv", "\n".join(lines))
+    frame = read.Rows(read.opened(str(path)))
+    texts = pd.concat(frame.portions())
+    columns = chosen.columns(texts, {})
+    assert [c.digits for c in columns] == [1, -1, 2]
+    written = forms.written(read.typed(texts, columns), columns)
+    assert written["rabatt"].tolist() == texts["rabatt"].tolist()
+    assert written["preis"].tolist() == texts["preis"].tolist()

@@ -11,8 +11,8 @@ pytest.importorskip("sqlalchemy", reason="needs the extra `tables`")
 
 from ganvas.core.errors import UserError
 from ganvas.tables import databases
+from ganvas.tables.several import reflect, write
 from ganvas.tables.several import schema as schemas
-from ganvas.tables.several import write
 from ganvas.tables.several.schema import Key, Schema
 
 TABLES = """
@@ -24,7 +24,7 @@ CREATE TABLE b (id INTEGER PRIMARY KEY, a INTEGER REFERENCES a (id) ON DELETE CA
 
 def read(place: Path) -> Schema:
     with databases.reading(f"sqlite:///{place}", "was lost") as (_, connection):
-        return schemas.read(connection)
+        return reflect.read(connection)
 
 
 def actions(place: Path) -> list[tuple[str, ...]]:
@@ -48,3 +48,15 @@ def test_an_older_run_that_knows_no_actions_goes_on() -> None:
     assert Key(("a",), "a", ("id",), "CASCADE") == Key(("a",), "a", ("id",))
     with pytest.raises(UserError, match="does what no database does"):
         Key(("a",), "a", ("id",), "DROP TABLE a")
+
+
+def test_a_key_of_two_columns_keeps_its_actions(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "shop.db")
+    connection.executescript(
+        "CREATE TABLE a (x INTEGER, y INTEGER, PRIMARY KEY (x, y));"
+        "CREATE TABLE b (id INTEGER PRIMARY KEY, x INTEGER, y INTEGER, "
+        "FOREIGN KEY (x, y) REFERENCES a (x, y) ON UPDATE CASCADE ON DELETE SET NULL);"
+    )
+    connection.close()
+    list(write.save(f"sqlite:///{tmp_path}/twin.db", read(tmp_path / "shop.db"), lambda table: [], lambda table: {}))
+    assert actions(tmp_path / "twin.db") == [("x", "SET NULL", "CASCADE"), ("y", "SET NULL", "CASCADE")]

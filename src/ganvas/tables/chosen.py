@@ -38,9 +38,9 @@ def columns(frame: pd.DataFrame, said: Mapping[str, Mapping[str, Any]]) -> list[
 def _with_digits(column: Column, series: pd.Series) -> Column:
     """The column with the digits after the point that all of its texts have, if they do: prices are written 12.50."""
     is_number = column.kind in ("number", "constant", "category") and column.type in ("int", "float")
-    if not is_number or column.form or not _is_text(series):
+    if not is_number or not _is_text(series):
         return column
-    digits = forms.digits(series.dropna())
+    digits = forms.digits(series.dropna(), column.form)
     return dataclasses.replace(column, digits=digits) if digits >= max(0, column.decimals) else column
 
 

@@ -7,6 +7,7 @@ import contextlib
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 PEEKED = 400_000  # bytes that delimiter and header are looked for in
 BLOCK = 8_000_000  # bytes that are parsed at a time
+TAIL = 100_000  # bytes that the last line is looked for in
+TOTALS = re.compile(
+    r"\W*(?:(?:grand|sub|over)?[\s-]*totals?|sum|(?:gesamt|zwischen|end)?summen?|gesamt|insgesamt|totaux|totale|suma|somme|"
+    r"totaal|sum\s+total|total\s+general)\b\W*",
+    re.I,
+)
 LONGEST = 64_000_000  # bytes of a line
 DELIMITERS = ",;\t|^~"
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
@@ -44,6 +51,7 @@ class Layout:
     first: int  # lines before the first row
     spaced: bool  # a space after each delimiter
     notes: tuple[str, ...] = ()
+    totals: bool = False  # the last line is no row but holds totals
 
 
 @contextlib.contextmanager
@@ -96,7 +104,41 @@ def layout(path: Path, encoding: str = "", delimiter: str = "") -> Layout:
     names, lines = _header(path, text, mark)
     spaced = sum(line.count(mark + " ") for line in text.splitlines()[1:200])
     every = sum(line.count(mark) for line in text.splitlines()[1:200])
-    return Layout(found, mark, _names(path, names, notes), first + lines, spaced > 0.9 * every > 0, tuple(notes))
+    known = _names(path, names, notes)
+    last = _totals(path, found, mark, len(known))
+    if last:
+        shown = ", ".join(quoted(cell[:30]) for cell in last if cell.strip())
+        notes.append(f"The last line of {path.name} holds totals ({shown[:120]}) and is no row: passed over.")
+    return Layout(found, mark, known, first + lines, spaced > 0.9 * every > 0, tuple(notes), bool(last))
+
+
+def _totals(path: Path, encoding: str, mark: str, columns: int) -> list[str]:
+    """The cells of the last line where it holds totals, as in reports and spreadsheets; else nothing.
+
+    Such a line begins with a word for it, and most cells that the lines before it fill are empty.
+    """
+    with opened(path) as file:
+        try:
+            file.seek(max(0, path.stat().st_size - TAIL))
+            tail = file.read()
+        except (OSError, ValueError):
+            return []
+        while len(tail) < TAIL and (more := file.read(BLOCK)):  # packed: its size says nothing
+            tail = (tail + more)[-TAIL:]
+    if encoding.startswith(("utf-16", "utf-32")):
+        return []
+    try:
+        rows = list(csv.reader(tail.decode(encoding, "replace").splitlines()[-6:], delimiter=mark))
+    except csv.Error:
+        return []
+    rows = [row for row in rows if row and any(cell.strip() for cell in row)]
+    if len(rows) < 3 or {len(row) for row in rows[-3:]} != {columns}:
+        return []
+    last, before = rows[-1], rows[-3:-1]
+    first = next(cell for cell in last if cell.strip())
+    filled = [i for i in range(columns) if all(row[i].strip() for row in before)]
+    empty = sum(not last[i].strip() for i in filled)
+    return last if TOTALS.fullmatch(first.strip()) and 2 * empty >= len(filled) > 2 else []
 
 
 def _encoding(path: Path, start: bytes) -> str:
@@ -213,6 +255,7 @@ def portions(path: Path, found: Layout) -> Iterator[pd.DataFrame]:
         null_values=[""],
     )
     nothing = pd.DataFrame(columns=list(found.columns), dtype="str")
+    waiting: pd.DataFrame | None = None  # the last rows read, of which the last of all may be none
     with opened(path) as file:
         try:
             source = _Utf8(file, found.encoding)
@@ -222,7 +265,14 @@ def portions(path: Path, found: Layout) -> Iterator[pd.DataFrame]:
                     frame = batch.to_pandas()
                     if found.spaced:
                         frame = frame.apply(lambda column: column.str.lstrip(" "))
-                    yield frame
+                    if not found.totals:
+                        yield frame
+                    elif len(frame):
+                        if waiting is not None:
+                            yield waiting
+                        waiting = frame
+            if waiting is not None:
+                yield waiting.iloc[:-1]
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):
                 yield nothing

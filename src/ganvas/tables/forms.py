@@ -119,12 +119,18 @@ class Found:
     doubt: str = ""
 
 
-def digits(texts: pd.Series) -> int:
+def digits(texts: pd.Series, form: str = "") -> int:
     """The digits after the point that each of these numbers is written with; -1: they differ, or none has a point.
 
     Args:
         texts: numbers such as 12.50, without missing ones; what is no number counts for nothing.
+        form: of the numbers, '€ 1.234,5'; '': as computers write them.
     """
+    if form:
+        notation = Notation.of(form)
+        numbers = texts[notation.read(texts).notna()]
+        found = numbers.str.extract(rf"{re.escape(notation.point)}(\d+)[^\d]*$")[0]
+        texts = ("1." + found).fillna("1")
     found = texts.str.extract(r"^\s*[-+]?\d*(?:\.(\d+))?\s*$")[0]
     lengths = found.str.len().fillna(0)[found.notna() | texts.str.fullmatch(r"\s*[-+]?\d+\s*")]
     count = int(lengths.max()) if len(lengths) else 0
@@ -349,7 +355,8 @@ def _written(series: pd.Series, column: Any) -> pd.Series | None:
             texts = (pd.Timestamp(0) + known).dt.strftime(column.form.replace(".%f", "")).tolist()
     elif types.is_numeric_dtype(series):
         notation = Notation.of(column.form)
-        texts = [notation.write(n, column.decimals) for n in known.to_numpy(dtype=np.float64)]
+        decimals = max(column.decimals, column.digits) if column.decimals >= 0 else -1
+        texts = [notation.write(n, decimals) for n in known.to_numpy(dtype=np.float64)]
     else:
         return None
     return pd.Series(texts, index=known.index, dtype="str", name=series.name).reindex(series.index)

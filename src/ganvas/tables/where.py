@@ -13,14 +13,13 @@ import numpy as np
 
 from ganvas.core.errors import UserError
 from ganvas.core.text import one_line
-from ganvas.tables import forms
 from ganvas.tables.cells import Cells
 from ganvas.tables.columns import DAY, Column
 from ganvas.tables.spec import TableSpec
+from ganvas.tables.term_values import as_float, as_moment, as_number, what_there_is
 from ganvas.tables.terms import Term, parse
 
 TRUE, FALSE = {"true", "1", "yes", "y", "j", "ja"}, {"false", "0", "no", "n", "nein"}
-LISTED = 12  # values that an error names at most
 EDGE = 1e-9  # of a last digit: what a float may be off by
 
 
@@ -82,7 +81,7 @@ def allowed(spec: TableSpec, where: str | Mapping[str, Any] | Sequence[Term]) ->
         for term in found[name]:
             parts = [old.also(new) for old, new in zip(parts, _parts(column, term), strict=True)]
         if not all(part.share.any() for part in parts):
-            raise UserError(f"{text}: no row meets this. {_what_there_is(column)}")
+            raise UserError(f"{text}: no row meets this. {what_there_is(column)}")
         out.append(Allowed(column, tuple(parts), text))
     return out
 
@@ -133,7 +132,7 @@ def _index(column: Column, cells: Cells, value: str) -> int:
     if column.type == "bool" and value.lower() in TRUE | FALSE:
         text = "true" if value.lower() in TRUE else "false"
     if column.type in ("int", "float") and text not in cells.values:
-        number = _float(value)
+        number = as_float(value)
         text = value if number is None or (column.type == "int" and number % 1) else column._text(number)
     if text in cells.values:
         return cells.values.index(text)
@@ -141,7 +140,7 @@ def _index(column: Column, cells: Cells, value: str) -> int:
     hint = f" Did you mean '{one_line(near[0])}'?" if near else ""
     raise UserError(
         f"No row has {one_line(column.name)}={one_line(value)[:60]}, or too few to draw it.{hint} "
-        f"{_what_there_is(column)}"
+        f"{what_there_is(column)}"
     )
 
 
@@ -151,10 +150,10 @@ def _beyond(column: Column, cells: Cells, sign: str, value: str) -> np.ndarray:
         ranks = {v: float(i) for i, v in enumerate(column.order)}
         limit = ranks.get(value)
         if limit is None:
-            raise UserError(f"{one_line(column.name)} has no value {one_line(value)[:60]}. {_what_there_is(column)}")
+            raise UserError(f"{one_line(column.name)} has no value {one_line(value)[:60]}. {what_there_is(column)}")
         numbers = np.array([ranks.get(v, math.nan) for v in cells.values])
     elif column.type in ("int", "float"):
-        limit = _float(value)
+        limit = as_float(value)
         numbers = np.array([float(v) for v in cells.values])
         if limit is None:
             raise UserError(f"{one_line(column.name)}{sign}{one_line(value)[:60]}: that is no number.")
@@ -189,7 +188,7 @@ def _numbers(column: Column, term: Term) -> list[Part]:
             parts = [_between(c, *span, whole=column.kind == "date" or column.decimals >= 0) for c, span in spans]
             if not all(part.share.any() for part in parts):
                 raise UserError(
-                    f"No row has {one_line(column.name)}{term.sign}{one_line(value)[:60]}. {_what_there_is(column)}"
+                    f"No row has {one_line(column.name)}{term.sign}{one_line(value)[:60]}. {what_there_is(column)}"
                 )
         found.append(parts)
     if len(found) == 1:
@@ -237,12 +236,12 @@ def _spans(column: Column, sign: str, value: str) -> list[tuple[float, float]]:
     everything = (-math.inf, math.inf)
     if column.kind == "number":
         whole = column.decimals >= 0
-        number = _number(column, value)
+        number = as_number(column, value)
         if whole and sign == "=" and abs(number - round(number)) > 1e-6:
             digits = f"{column.decimals} digits after the point" if column.decimals else "whole numbers"
             raise UserError(f"No row has {one_line(column.name)}={one_line(value)[:60]}: it has {digits}.")
         return [_side(number, sign, whole)]
-    moment = _moment(column, value)
+    moment = as_moment(column, value)
     days, rest = divmod(moment, DAY)
     spans = [_side(float(days), sign, True)]
     if column.type == "time":
@@ -264,89 +263,3 @@ def _side(number: float, sign: str, whole: bool) -> tuple[float, float]:
     if sign[0] == ">":
         return (float(math.ceil(number - EDGE)) if sign == ">=" else math.floor(number + EDGE) + 1.0), math.inf
     return -math.inf, (float(math.floor(number + EDGE)) if sign == "<=" else math.ceil(number - EDGE) - 1.0)
-
-
-def typed(column: Column, value: str) -> Any:
-    """A value of a number or a date as Python has it; a category's as it is; '': missing.
-
-    Raises:
-        UserError: it is no number or no date.
-    """
-    import pandas as pd
-
-    if value == "" or column.kind not in ("number", "date"):
-        return value
-    if column.kind == "date":
-        return pd.Timestamp(_moment(column, value), unit="s")
-    scale = column.step if column.type in ("clock", "span") else 10.0 ** -max(0, column.decimals)
-    return _number(column, value) * scale
-
-
-def _float(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _number(column: Column, value: str) -> float:
-    """A number in units of the column's last digit, or a time of day or a duration in its steps."""
-    if column.type in ("clock", "span"):
-        found = re.fullmatch(r"\s*(\d{1,6}):(\d{1,2})(?::(\d{1,2}))?\s*", value)
-        seconds = (
-            sum(int(x or 0) * unit for x, unit in zip(found.groups(), (3600, 60, 1), strict=True)) if found else None
-        )
-        if seconds is None:
-            raise UserError(
-                f"{one_line(column.name)}: '{one_line(value)[:60]}' is no time: write hours:minutes:seconds."
-            )
-        return seconds / column.step
-    number = _float(value)
-    if number is None and column.form:
-        import pandas as pd
-
-        read = float(forms.Notation.of(column.form).read(pd.Series([value], dtype="str")).iloc[0])
-        number = None if math.isnan(read) else read
-    if number is None:
-        raise UserError(f"{one_line(column.name)}: '{one_line(value)[:60]}' is no number. {_what_there_is(column)}")
-    return number * 10.0**column.decimals if column.decimals > 0 else number
-
-
-def _moment(column: Column, value: str) -> int:
-    """A date or a time in seconds since 1970, on the clock of the column's zone."""
-    import pandas as pd
-
-    text = pd.Series([value], dtype="str")
-    times = forms.read_dates(text, column.form) if column.form else None
-    if times is None or times.isna().any():
-        times = pd.to_datetime(text, format="ISO8601", errors="coerce")
-    if times.isna().any():
-        raise UserError(f"{one_line(column.name)}: '{one_line(value)[:60]}' is no date: write it as 2024-12-31.")
-    time = times.iloc[0]
-    if time.tzinfo is not None:
-        time = time.tz_convert(column.zone or "UTC").tz_localize(None)
-    return int(time.timestamp())
-
-
-def _what_there_is(column: Column) -> str:
-    """A sentence on a column's values."""
-    cells, name = column.parts[0], one_line(column.name)
-    if column.kind == "category":
-        order = np.argsort([-count for count in cells.counts], kind="stable")
-        names = [one_line(cells.values[i])[:40] for i in order[:LISTED]]
-        more = f" and {len(cells.values) - LISTED:,} more" if len(cells.values) > LISTED else ""
-        return f"{name} has {', '.join(names)}{more}."
-    if not cells.low:
-        return f"{name} has no values."
-    low, high = cells.low[0], cells.high[-1]
-    if column.kind == "date":
-        first, last = (np.datetime64(int(day), "D") for day in (low, high))
-        return f"{name} is from {first} to {last}."
-    if column.type in ("clock", "span"):
-        first, last = (forms.write_span(int(n * column.step), "H:M:S") for n in (low, high))
-        return f"{name} is from {first} to {last}."
-    if column.decimals >= 0:
-        first, last = (f"{n / 10**column.decimals:.{column.decimals}f}" for n in (low, high))
-        return f"{name} is from {first} to {last}."
-    return f"{name} is from {low:g} to {high:g}."

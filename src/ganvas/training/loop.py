@@ -61,8 +61,10 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
     began = yield from _begin(trainer, batches, run)
     saved = time.monotonic()
     background = Background(run, config.evaluate_count, task.measures_beside)
+    if trainer.images < config.images and run.writes and (over := task.is_over()):
+        yield Noted(trainer.images, over)  # a resumed training had ended before its length
     try:
-        while trainer.images < config.images:
+        while trainer.images < config.images and not task.is_over():
             before = trainer.images
             trainer.step(batches.at(before))
             trainer.seconds = time.monotonic() - began
@@ -79,6 +81,9 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
                 name = stamp(after, first_in_thousand(config, after))
                 sampled = _sample(trainer, batches, run, f"fakes_{name}")
                 events += [sampled, _check(trainer, batches, run, sampled.preview)]
+                if over := "" if done else task.is_over():
+                    done = True
+                    events.append(Noted(after, over))
                 if config.keep_models:
                     _save_model(trainer, run, run.models / f"model_{name}.safetensors")
             if crossed(before, after, config.evaluate_every) and run.writes and not (done or background.busy):

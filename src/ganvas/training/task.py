@@ -187,6 +187,11 @@ class Task(ABC):
     def generator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
         """The generator's losses; None if it is not trained in this step."""
 
+    def is_over(self) -> str:
+        """Why the training ends before its length, as a sentence; '': it goes on. The same on every rank, and decided
+        by `check` from what `state` keeps, so that a resumed training ends where the unbroken one does."""
+        return ""
+
     @abstractmethod
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
         """The discriminator's accuracy, 0 to 1, on real samples ('real') and as many generated ones ('fake').

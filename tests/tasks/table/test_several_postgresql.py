@@ -23,9 +23,11 @@ pytestmark = pytest.mark.long
 SCHEMA = """
 CREATE TYPE plan AS ENUM ('free', 'gold');
 CREATE TABLE customers (
-    id SERIAL PRIMARY KEY, uid UUID NOT NULL UNIQUE, phone VARCHAR(6) NOT NULL UNIQUE, plan plan NOT NULL,
-    vip BOOLEAN NOT NULL, credit NUMERIC(10, 2), score DOUBLE PRECISION, born DATE, since TIMESTAMPTZ NOT NULL,
-    note TEXT, extra JSONB
+    id SERIAL PRIMARY KEY, uid UUID NOT NULL UNIQUE, phone VARCHAR(6) NOT NULL UNIQUE,
+    plan plan NOT NULL DEFAULT 'free', old plan,
+    vip BOOLEAN NOT NULL DEFAULT false, credit NUMERIC(10, 2) DEFAULT 0.5 CHECK (credit >= 0 AND credit < 1000.5),
+    score DOUBLE PRECISION, born DATE, since TIMESTAMPTZ NOT NULL,
+    note TEXT DEFAULT 'a: %b', extra JSONB, CHECK (plan = 'free' OR plan = ANY (ARRAY['gold'::plan]))
 );
 CREATE TABLE orders (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer_id INTEGER NOT NULL REFERENCES customers,
@@ -33,13 +35,14 @@ CREATE TABLE orders (
 );
 CREATE TABLE subscriptions (
     customer_id INTEGER NOT NULL REFERENCES customers ON DELETE CASCADE, kind CHAR(2) NOT NULL, price NUMERIC(6, 2),
+    CONSTRAINT known CHECK (kind IN ('A1', 'B2', 'C3')),
     UNIQUE (customer_id, kind)
 );
 """
 TYPES = {
     "customers": [
-        "integer", "uuid", "character varying", "character varying", "boolean", "numeric", "double precision", "date",
-        "timestamp with time zone", "text", "text",
+        "integer", "uuid", "character varying", "USER-DEFINED", "USER-DEFINED", "boolean", "numeric",
+        "double precision", "date", "timestamp with time zone", "text", "text",
     ],
     "orders": ["bigint", "integer", "timestamp without time zone", "time without time zone", "interval", "integer"],
     "subscriptions": ["integer", "character varying", "numeric"],
@@ -112,9 +115,19 @@ def test_the_twin_is_drawn_into_postgresql(run: Path, address: str) -> None:
             made, real = (connection.execute(columns, [table]).fetchall() for connection in (twin, shop))
             assert [row[0] for row in made] == types
             assert [row[1:] for row in made] == [row[1:] for row in real]
+            kept = ("SELECT column_name, column_default FROM information_schema.columns WHERE table_name = %s AND "
+                    "column_default NOT LIKE 'nextval%%' ORDER BY 1")  # fmt: skip
+            defaults = [
+                [(name, text.split("::")[0].strip("'")) for name, text in connection.execute(kept, [table]).fetchall()]
+                for connection in (twin, shop)
+            ]
+            assert defaults[0] == defaults[1]
+            assert len(defaults[0]) == {"customers": 4}.get(table, 0)
+        assert twin.execute("SELECT enum_range(NULL::plan)::text").fetchone() == ("{free,gold}",)
+        assert twin.execute("SELECT count(*) FROM customers WHERE plan = 'gold'").fetchone()[0] > 20
         keys = (
             "SELECT conrelid::regclass::text, contype, confdeltype, confupdtype FROM pg_constraint "
-            "WHERE contype IN ('f', 'u', 'p') ORDER BY 1, 2, 3, 4"
+            "WHERE contype IN ('f', 'u', 'p', 'c') ORDER BY 1, 2, 3, 4"
         )
         assert twin.execute(keys).fetchall() == shop.execute(keys).fetchall()
         assert twin.execute("SELECT count(*), count(DISTINCT uid), min(length(phone)), max(length(phone)) FROM "
@@ -154,3 +167,17 @@ def test_the_twin_of_postgresql_can_be_drawn_into_sqlite(run: Path) -> None:
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         assert len(connection.execute("SELECT uid FROM customers").fetchone()[0]) == 36
     connection.close()
+
+
+def test_an_enumeration_that_is_another_there_is_left_alone(run: Path, address: str) -> None:
+    import psycopg
+
+    with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
+        connection.execute("CREATE DATABASE typed")
+    with psycopg.connect(f"{address}/typed") as connection:
+        connection.execute("CREATE TYPE plan AS ENUM ('silver')")
+    done = ganvas("sample", "run", "--out", f"{address}/typed", cwd=run.parent)
+    assert done.returncode == 2
+    assert "has a type plan with other values already" in done.stderr
+    with psycopg.connect(f"{address}/typed") as connection:
+        assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-PARTS = ("date", "year", "quarter", "month", "week", "day", "day of year", "weekday", "hour", "minute", "second")
+PARTS = (
+    "date", "start of month", "year", "quarter", "month", "year and month", "week", "day", "day of year", "weekday",
+    "hour", "minute", "second",
+)  # fmt: skip
+DATED = PARTS[:2]  # parts that are dates themselves: a period such as 2024-03 is the first day of a month
 CLOCK = PARTS[-3:]  # parts of the time of day
 
 
@@ -24,7 +28,8 @@ CLOCK = PARTS[-3:]  # parts of the time of day
 class DatePart(Rule):
     """`month = month of ordered`: a part of a date, in a zone of its own where one is named.
 
-    Weekdays count from Monday, 0; `plus` is added to the part (a weekday that counts from 1).
+    "year and month" is 202403. Weekdays count from Monday, 0; `plus` is added to the part (a weekday that counts from
+    1).
     """
 
     kind: ClassVar[str] = "part"
@@ -67,9 +72,8 @@ class DatePart(Rule):
 
     def words(self) -> str:
         plus = f" plus {self.plus}" if self.plus else ""
-        return (
-            f"{self.target} is always the {self.part} of {self.source}{plus}{f', in {self.zone}' if self.zone else ''}."
-        )
+        part = self.part.replace("of month", "of the month")
+        return f"{self.target} is always the {part} of {self.source}{plus}{f', in {self.zone}' if self.zone else ''}."
 
     def value(self, frame: Frame, columns: Columns) -> np.ndarray:
         """The part, float64 [N]; NaN: the date is missing."""
@@ -97,10 +101,12 @@ def part_of(series: pd.Series, part: str, zone: str = "") -> np.ndarray:
         times = times.dt.tz_localize("UTC") if times.dt.tz is None else times
         times = times.dt.tz_convert(zone)
     clock = times.dt
-    if part == "date":
+    if part in DATED:
         days = times.dt.tz_localize(None) if times.dt.tz is not None else times
-        seconds = days.to_numpy(dtype="datetime64[s]")
-        return np.where(np.isnat(seconds), np.nan, seconds.astype(np.int64) // vl.DAY).astype(np.float64)
+        dates = days.to_numpy(dtype="datetime64[s]").astype("datetime64[D]" if part == "date" else "datetime64[M]")
+        return np.where(np.isnat(dates), np.nan, dates.astype("datetime64[D]").astype(np.int64)).astype(np.float64)
+    if part == "year and month":
+        return part_of(times, "year") * 100 + part_of(times, "month")
     if part == "week":
         values = clock.isocalendar().week
     else:

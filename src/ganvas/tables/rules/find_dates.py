@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ganvas.tables.rules.dates import PARTS, DatePart, part_of
+from ganvas.tables.rules.dates import DATED, PARTS, DatePart, part_of
 from ganvas.tables.rules.look import SURE, Look
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def parts(look: Look) -> list[DatePart]:
                     continue
                 value = part_of(series.iloc[known[:TRIED]], part, zone)
                 for target in targets:
-                    if target in taken or (part == "date") != (look.columns[target].kind == "date"):
+                    if target in taken or (part in DATED) != (look.columns[target].kind == "date"):
                         continue
                     off = look.numbers[target][known[:TRIED]] - value
                     plus = off[0] if len(off) else np.nan

@@ -25,18 +25,19 @@ def formulas(look: Look, computed: set[str], nearly: list[str]) -> list[Formula]
         computed: columns that other rules compute.
         nearly: gets sentences about what nearly holds.
     """
-    names = [n for n in look.numbers if look.columns[n].kind in ("number", "date") and look.sizes(n) >= FEW]
-    names = names[:MOST_COLUMNS]
+    usable = [n for n in look.numbers if look.columns[n].kind in ("number", "date") and look.sizes(n) > 1]
+    usable = usable[:MOST_COLUMNS]
+    names = [n for n in usable if look.sizes(n) >= FEW]
     if len(names) < 2:
         return []
-    candidates = [*_multiples(look, names), *_pairs(look, names), *_longer(look, names)]
+    candidates = [*_multiples(look, names), *_pairs(look, usable), *_longer(look, names)]
     candidates = [f for f in candidates if not {*f.columns} <= computed]
     done: list[Formula] = []
     known: list[np.ndarray] = []
     taken = set(computed)
     for formula in candidates:
         factors = {n: c for c, n in formula.terms}
-        vector = np.array([factors.get(n, 0.0) - (n == formula.target) for n in names])
+        vector = np.array([factors.get(n, 0.0) - (n == formula.target) for n in usable])
         if not formula.product and known and np.linalg.matrix_rank(np.stack([*known, vector])) == len(known):
             continue  # it follows from others
         holds = _share(look, formula)
@@ -131,17 +132,19 @@ def simplest(value: float, off: float) -> float:
 
 
 def _pairs(look: Look, names: list[str]) -> list[Formula]:
-    """y = a + b and y = a * b, all pairs in a few rows; differences are sums of others."""
+    """y = a + b, y = a * b and y = a * b / 100 (tax at 19 percent), all pairs in a few rows; differences are sums of
+    others."""
     rows = look.first[np.linspace(0, len(look.first) - 1, min(TRIED, len(look.first))).astype(int)]
     values = np.stack([look.numbers[n][rows] for n in names])
     first, second = np.triu_indices(len(names), 1)
     found = []
-    tables = ((values[first] + values[second], False), (values[first] * values[second], True))
-    pairs: Iterable[tuple[tuple[np.ndarray, bool], int]] = itertools.product(tables, range(len(names)))
+    products = values[first] * values[second]
+    tables = ((values[first] + values[second], 0.0), (products, 1.0), (products / 100, 0.01))
+    pairs: Iterable[tuple[tuple[np.ndarray, float], int]] = itertools.product(tables, range(len(names)))
     for (table, product), i in pairs:
         y = names[i]
         date = look.columns[y].kind == "date"
-        if product and date:
+        if (product and date) or look.sizes(y) < FEW:
             continue
         step = vl.unit(look.columns[y]) or 1e-9 * float(np.nanmax(np.abs(values[i])) + 1)
         off = np.abs(table - values[i])
@@ -153,7 +156,9 @@ def _pairs(look: Look, names: list[str]) -> list[Formula]:
             a, b = names[first[pair]], names[second[pair]]
             if product and "date" in (look.columns[a].kind, look.columns[b].kind):
                 continue
-            found.append(Formula(y, ((1.0, a), (1.0, b)), product=product))
+            if (max if product else min)(look.sizes(a), look.sizes(b)) < FEW:  # two rates of a tax may be a factor
+                continue
+            found.append(Formula(y, ((product or 1.0, a), (1.0, b)), product=bool(product)))
     return found
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ganvas.tables import values as vl
+from ganvas.tables.columns import Column
 from ganvas.tables.rules.base import Unique, rows_of
 from ganvas.tables.rules.look import NEARLY, SURE, Look
 from ganvas.tables.rules.together import MOST, Missing, Together
@@ -14,6 +16,8 @@ from ganvas.tables.rules.together import MOST, Missing, Together
 FEWER = 0.5  # combinations that occur, of those that would by chance
 UNSEEN = 0.002  # estimated share of rows to come with a combination that was not seen (Good 1953)
 LEFT_OUT = 0.02  # share of the rows whose combinations too few rows have
+CLEAR = 7.0  # filled cells that a value's rows would have by chance, where none says something: none in one of 1,000
+LEADING = 100  # different values up to which a column may say where others are missing
 MOST_PAIRS = 4_000_000  # of values of two columns that are compared
 
 
@@ -54,7 +58,7 @@ def dependencies(
                     _nearly(look, x, name, nearly)
             elif place < len(names):
                 follow.setdefault(name, []).append(x)
-            elif name != x and name not in flags and look.columns[x].kind == "category" and look.sizes(x) <= 100:
+            elif name != x and name not in flags and _leads(look, x):
                 flags[name] = (x, _values(look, x, name))
     for name, (leader, values) in flags.items():  # whether a cell is missing says the leader: that is one rule, not two
         if values and look.sizes(leader) == 2 and name in follow.get(leader, []):
@@ -83,12 +87,45 @@ def _nearly(look: Look, x: str, y: str, nearly: list[str]) -> None:
 
 
 def _values(look: Look, x: str, name: str) -> tuple[str, ...]:
-    from ganvas.tables import values as vl
-
     series = look.frame[x][look.missing[name]]
     texts, places = vl.distinct(look.columns[x], series)
     counts = np.bincount(places, minlength=1)
-    return () if series.isna().any() or counts.max() < look.rare else texts
+    enough = counts.max() if look.columns[x].kind == "category" else counts.min()  # numbers of few rows share a range
+    return () if series.isna().any() or enough < look.rare else texts
+
+
+def _leads(look: Look, name: str) -> bool:
+    """Whether its values can say that others are missing."""
+    column = look.columns[name]
+    return look.sizes(name) <= LEADING and (
+        column.kind == "category" or (column.kind == "number" and not _is_time(column))
+    )
+
+
+def _is_time(column: Column) -> bool:
+    return column.type in ("clock", "span") or column.decimals < 0
+
+
+def _implied(look: Look, group: Sequence[str], leaders: Sequence[str]) -> Missing | None:
+    """The rule that these columns, which are missing in the same rows, are so wherever another has some values: values
+    that say at least half of their gaps, and of which none would have gaps alone by chance."""
+    gone, best = look.missing[group[0]], None
+    for name in leaders:
+        if name in group:
+            continue
+        codes, none = look.codes[name], look.missing[name]
+        counts = np.bincount(codes[~none], minlength=codes.max() + 1)
+        filled = np.bincount(codes[~none & ~gone], minlength=codes.max() + 1)
+        always = (counts * (1 - gone.mean()) >= CLEAR) & (counts >= look.rare) & (filled == 0)
+        said = int(counts[always].sum())
+        if said >= gone.sum() / 2 and said * (1 - gone.mean()) >= SURE and (best is None or said > best[0]):
+            best = (said, name, always)
+    if best is None:
+        return None
+    _, name, always = best
+    rows = ~look.missing[name] & always[look.codes[name]]
+    texts, _ = vl.distinct(look.columns[name], look.frame[name][rows])
+    return Missing(tuple(group), name, "if", texts)
 
 
 def _roots(look: Look, follow: dict[str, list[str]]) -> list[Together]:
@@ -250,7 +287,10 @@ def missing(
         if group[0] in led:
             leader, values = flags[group[0]]
             rules.append(Missing(tuple(group), leader, "is", values))
-    return rules
+    led |= {n for rule in rules if rule.when == "value" for n in rule.columns}
+    leaders = [n for n in look.names if n not in computed and _leads(look, n)]
+    one_way = [_implied(look, group, leaders) for group in groups if group[0] not in led]
+    return [*rules, *(rule for rule in one_way if rule is not None)]
 
 
 def unique(look: Look) -> list[Unique]:

@@ -5,6 +5,7 @@ The generator asks for each token and takes no other, so a rule of these kinds n
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,26 +16,50 @@ from ganvas.tables.columns import Column
 from ganvas.tables.rules.together import Missing, Together
 from ganvas.tables.spec import TableSpec
 
+MOST_SHARED = 5  # gaps that a group shares: a bit for each of their 32 cases
+ALL_CASES = 2**2**MOST_SHARED - 1
+CASES = np.array(  # those in which gap i is filled [0, i], or missing [1, i]
+    [[sum(1 << c for c in range(2**MOST_SHARED) if c >> i & 1 == gone) for i in range(MOST_SHARED)] for gone in (0, 1)],
+    np.int64,
+)
+
 
 class Tree:
     """Combinations of tokens as a tree: a level a token, a node for each beginning that occurs."""
 
-    def __init__(self, tokens: np.ndarray) -> None:
-        """Args: tokens: uint8 [combinations, tokens], in the order in which they are drawn."""
-        rows = np.unique(tokens, axis=0).astype(np.int64)
+    def __init__(self, tokens: np.ndarray, cases: np.ndarray | None = None) -> None:
+        """
+        Args:
+            tokens: uint8 [combinations, tokens], in the order in which they are drawn.
+            cases: int64 [combinations]: a bit for each case in which the combination may be; None: always.
+        """
+        rows, first = np.unique(tokens, axis=0, return_index=True)
+        rows = rows.astype(np.int64)
+        found = None if cases is None else cases[first]
         node = np.zeros(len(rows), np.int64)
+        self.cases: list[Tensor] = []  # of each node of a level, the cases of all combinations below it
         self.keys: list[Tensor] = []  # node * 256 + token of each node of the next level, ascending
         self.starts: list[Tensor] = []  # of each node, its first child
         nodes = 1
-        for level in range(rows.shape[1]):
+        for level in range(rows.shape[1] + 1):
+            if found is not None:
+                below = np.zeros(nodes, np.int64)
+                np.bitwise_or.at(below, node, found)
+                self.cases.append(torch.from_numpy(below))
+            if level == rows.shape[1]:
+                break
             keys, node = np.unique(node * 256 + rows[:, level], return_inverse=True)
             starts = np.searchsorted(keys, np.arange(nodes + 1) * 256)
             self.keys.append(torch.from_numpy(keys))
             self.starts.append(torch.from_numpy(starts))
             nodes = len(keys)
 
-    def allowed(self, level: int, node: Tensor, size: int) -> Tensor:
-        """Which tokens can follow, bool [B, size]; a row that left the tree (node -1): all."""
+    def allowed(self, level: int, node: Tensor, size: int, cases: Tensor | None = None) -> Tensor:
+        """Which tokens can follow, bool [B, size]; a row that left the tree (node -1): all.
+
+        Args:
+            cases: int64 [B], bits: only tokens after which one of these cases can still be.
+        """
         starts, keys = self.starts[level].to(node.device), self.keys[level].to(node.device)
         inside = node >= 0
         safe = node.clamp_min(0)
@@ -42,7 +67,11 @@ class Tree:
         out = (~inside)[:, None].repeat(1, size)
         row = torch.repeat_interleave(torch.arange(len(node), device=node.device), count)
         place = torch.arange(len(row), device=node.device) - torch.repeat_interleave(count.cumsum(0) - count, count)
-        out[row, keys[first[row] + place] & 255] = True
+        child = first[row] + place
+        if cases is not None:
+            can = (self.cases[level + 1].to(node.device)[child] & cases[row]) != 0
+            row, child = row[can], child[can]
+        out[row, keys[child] & 255] = True
         return out
 
     def follow(self, level: int, node: Tensor, token: Tensor) -> Tensor:
@@ -70,6 +99,11 @@ class Gaps:
 
     members: tuple[tuple[int, Tensor], ...]
     state: int = -1  # 1: they are missing, 0: they are not; -1: either
+    leader: tuple[int, Tensor] | None = None  # a token, and which of its values say that they are; others say nothing
+
+    def said(self) -> tuple[tuple[int, Tensor], ...]:
+        """The tokens that say it, the leader's last."""
+        return self.members if self.leader is None else (*self.members, self.leader)
 
 
 class RuleLimits:
@@ -78,7 +112,12 @@ class RuleLimits:
     def __init__(self, groups: tuple[Group, ...] = (), gaps: tuple[Gaps, ...] = ()) -> None:
         self.groups, self.gaps = groups, gaps
         self.places = {p for g in groups for p in g.places} | {p for g in gaps for p, _ in g.members}
+        self.places |= {g.leader[0] for g in gaps if g.leader is not None}
         self.trees: dict[tuple[int, tuple[int, ...]], Tree] = {}
+        self.shared = [  # of each group, the gaps that its tokens have a say in
+            [i for i, gap in enumerate(gaps) if {p for p, _ in gap.said()} & {*group.places}][:MOST_SHARED]
+            for group in groups
+        ]
 
     @classmethod
     def of(cls, spec: TableSpec) -> RuleLimits:
@@ -86,15 +125,32 @@ class RuleLimits:
             group_of(spec, rule, rule.table) for rule in spec.rules if isinstance(rule, Together) and not rule.targets
         )
         missing = [_gaps(spec, rule) for rule in spec.rules if isinstance(rule, Missing)]
-        return cls(groups, _joined([g for g in missing if g is not None]))
+        both = [g for g in missing if g is not None and g.leader is None]
+        gaps = (*_joined(both), *(g for g in missing if g is not None and g.leader is not None))
+        return cls((*groups, *_alone(spec, groups, gaps)), gaps)
 
     def tree(self, group: int, order: tuple[int, ...]) -> Tree:
         """The combinations of a group by its tokens in this order."""
         if (group, order) not in self.trees:
             if len(self.trees) > 64:  # conditions of many kinds: those used first go
                 self.trees.pop(next(iter(self.trees)))
-            self.trees[group, order] = Tree(self.groups[group].tokens[:, order])
+            cases = self._cases(group) if self.shared[group] else None
+            self.trees[group, order] = Tree(self.groups[group].tokens[:, order], cases)
         return self.trees[group, order]
+
+    def _cases(self, number: int) -> np.ndarray:
+        """Of each combination of a group, in which cases it may be, int64 bits [combinations]: a case says of each gap
+        that it shares whether its columns are missing."""
+        group = self.groups[number]
+        found = np.full(len(group.tokens), ALL_CASES)
+        for i, gap in enumerate(self.shared[number]):
+            leader = self.gaps[gap].leader
+            for place, says in self.gaps[gap].said():
+                if place in group.places:
+                    there = says.cpu().numpy()[group.tokens[:, group.places.index(place)]]
+                    one_way = leader is not None and place == leader[0]
+                    found &= np.where(there, CASES[1, i], ALL_CASES if one_way else CASES[0, i])
+        return found
 
     def start(self, rows: Tensor, given: Tensor | None) -> RuleWalk:
         """Begin to draw rows.
@@ -113,17 +169,28 @@ class RuleWalk:
         self.limits = limits
         self.parts: dict[int, list[_Part]] = {}
         self.gaps: dict[int, list[tuple[_State, Tensor]]] = {}
+        self.leaders: dict[int, list[tuple[_State, Tensor]]] = {}
         for number, group in enumerate(limits.groups):
             for part in _parts(limits, number, group, rows, given):
                 for place in group.places:
                     self.parts.setdefault(place, []).append(part)
+        self.states: list[_State] = []
         for gaps in limits.gaps:
-            state = _State(torch.full((len(rows),), gaps.state, dtype=torch.int64, device=rows.device))
+            unknown = torch.full((len(rows),), gaps.state, dtype=torch.int64, device=rows.device)
+            state = _State(unknown, len(self.states))
+            self.states.append(state)
             for place, says in gaps.members:
                 says = says.to(rows.device)
                 self.gaps.setdefault(place, []).append((state, says))
                 if given is not None:
                     state.learn(torch.where(given[:, place], says[rows[:, place]].long(), -1))
+            if gaps.leader is not None:
+                place, says = gaps.leader[0], gaps.leader[1].to(rows.device)
+                self.leaders.setdefault(place, []).append((state, says))
+                if given is not None:
+                    state.learn(torch.where(given[:, place] & says[rows[:, place]], 1, -1))
+        self.linked = list({id(p): p for parts in self.parts.values() for p in parts if p.shared}.values())
+        self._follow({*range(len(self.states))})
 
     def allowed(self, place: int, size: int) -> Tensor | None:
         """Which values the token at a place may have, bool [B, size]; None: all."""
@@ -135,6 +202,8 @@ class RuleWalk:
             if level is None:
                 continue
             found = part.tree.allowed(level, part.node, size)
+            if part.shared:
+                found = _narrowed(found, part.tree.allowed(level, part.node, size, self._cases(part)))
             if part.rows is None:
                 mask = found
             else:
@@ -142,26 +211,67 @@ class RuleWalk:
                 mask[part.rows] = found
         for state, says in self.gaps.get(place, []):
             known = state.value[:, None]
-            fits = (known < 0) | (known == says.long()[None])
-            both = fits if mask is None else mask & fits
-            mask = both if mask is None else torch.where(both.any(1, keepdim=True), both, mask)
+            mask = _narrowed(mask, (known < 0) | (known == says.long()[None]))
+        for state, says in self.leaders.get(place, []):
+            mask = _narrowed(mask, (state.value != 0)[:, None] | ~says[None])
         return mask
 
     def drawn(self, place: int, tokens: Tensor) -> None:
         """Take note of the tokens int64 [B] that were drawn (or given) at a place."""
+        if place not in self.limits.places:
+            return
+        touched: set[int] = set()
         for part in self.parts.get(place, []):
             level = part.level(place)
             if level is not None:
                 part.node = part.tree.follow(level, part.node, tokens if part.rows is None else tokens[part.rows])
+                part.at = level + 1
+                touched |= {*part.shared}
         for state, says in self.gaps.get(place, []):
             state.learn(says[tokens].long())
+            touched.add(state.number)
+        for state, says in self.leaders.get(place, []):
+            state.learn(torch.where(says[tokens], 1, -1))
+            touched.add(state.number)
+        self._follow(touched)
+
+    def _cases(self, part: _Part) -> Tensor:
+        """The cases that what is known of the gaps leaves to each row of a part, int64 bits [rows]."""
+        left = torch.full_like(part.node, ALL_CASES)
+        for i, gap in enumerate(part.shared):
+            state = self.states[gap].value if part.rows is None else self.states[gap].value[part.rows]
+            left = left & torch.where(state < 0, ALL_CASES, torch.where(state > 0, *CASES[::-1, i].tolist()))
+        return left
+
+    def _follow(self, touched: set[int]) -> None:
+        """What follows for gaps: where all combinations that a tree still has say the same, it is so."""
+        for part in self.linked:
+            if not touched & {*part.shared}:
+                continue
+            touched |= {*part.shared}
+            inside = part.node >= 0
+            left = self._cases(part) & part.tree.cases[part.at].to(part.node.device)[part.node.clamp_min(0)]
+            for i, gap in enumerate(part.shared):
+                filled, missing = ((left & cases) != 0 for cases in CASES[:, i].tolist())
+                says = torch.where(inside & (filled != missing), missing.long(), -1)
+                if part.rows is not None:
+                    says = torch.full_like(self.states[gap].value, -1).index_copy(0, part.rows, says)
+                self.states[gap].learn(says)
+
+
+def _narrowed(mask: Tensor | None, fits: Tensor) -> Tensor:
+    """Both, bool [B, size]; the first alone in rows where they leave nothing."""
+    if mask is None:
+        return fits
+    both = mask & fits
+    return torch.where(both.any(1, keepdim=True), both, mask)
 
 
 class _State:
     """Of each row, whether columns are missing: 0, 1, or -1: not known yet."""
 
-    def __init__(self, value: Tensor) -> None:
-        self.value = value
+    def __init__(self, value: Tensor, number: int) -> None:
+        self.value, self.number = value, number
 
     def learn(self, value: Tensor) -> None:
         self.value = torch.where(self.value < 0, value, self.value)
@@ -171,9 +281,11 @@ class _Part:
     """Rows in which the same tokens of a group are given: these come first in its tree."""
 
     def __init__(
-        self, tree: Tree, places: list[int], given: int, node: Tensor, rows: Tensor | None, count: int
-    ) -> None:
-        self.tree, self.node, self.rows, self.count = tree, node, rows, count
+        self, tree: Tree, places: list[int], given: int, node: Tensor, rows: Tensor | None, count: int,
+        shared: list[int],
+    ) -> None:  # fmt: skip
+        self.tree, self.node, self.rows, self.count, self.shared = tree, node, rows, count, shared
+        self.at = given  # tokens that are known
         self.levels = {place: level for level, place in enumerate(places) if level >= given}
 
     def level(self, place: int) -> int | None:
@@ -184,7 +296,8 @@ def _parts(limits: RuleLimits, number: int, group: Group, rows: Tensor, given: T
     count, width = len(rows), len(group.places)
     if given is None:
         node = torch.zeros(count, dtype=torch.int64, device=rows.device)
-        return [_Part(limits.tree(number, tuple(range(width))), list(group.places), 0, node, None, count)]
+        tree = limits.tree(number, tuple(range(width)))
+        return [_Part(tree, list(group.places), 0, node, None, count, limits.shared[number])]
     known = given[:, list(group.places)]
     patterns, which = torch.unique(known, dim=0, return_inverse=True)
     parts = []
@@ -196,7 +309,7 @@ def _parts(limits: RuleLimits, number: int, group: Group, rows: Tensor, given: T
         node = torch.zeros(len(mine), dtype=torch.int64, device=rows.device)
         for level in range(sum(pattern)):
             node = tree.follow(level, node, mine[:, places[level]])
-        parts.append(_Part(tree, places, sum(pattern), node, chosen, count))
+        parts.append(_Part(tree, places, sum(pattern), node, chosen, count, limits.shared[number]))
     return parts
 
 
@@ -236,19 +349,52 @@ def _gaps(spec: TableSpec, rule: Missing) -> Gaps | None:
     for name in rule.names:
         if name in learned:
             members += gaps_of(spec, learned[name])
-    if rule.leader in learned and rule.when != "is":
+    if rule.leader in learned and not rule.values:
         leaders = gaps_of(spec, learned[rule.leader])
         members += [(place, says if rule.when == "missing" else ~says) for place, says in leaders]
     elif rule.leader in learned:
-        part = learned[rule.leader].parts[0]
-        if part.base or not part.is_category:
+        says = _says(learned[rule.leader], rule.values)
+        if says is None:
             return None
-        says = torch.zeros(part.sizes[0], dtype=torch.bool)
-        for value in rule.values:
-            if value in part.values:
-                says[part.values.index(value)] = True
-        members.append((spec.places[rule.leader].start, says))
+        leader = (spec.places[rule.leader].start, says)
+        if rule.when == "if":
+            return Gaps(tuple(members), leader=leader) if members else None
+        members.append(leader)
     return Gaps(tuple(members)) if len(members) > 1 else None
+
+
+def _alone(spec: TableSpec, groups: tuple[Group, ...], gaps: tuple[Gaps, ...]) -> list[Group]:
+    """Tokens of no group that several gaps have a say in, as groups of their own: what the gaps say has to fit."""
+    said = Counter(place for gap in gaps for place, _ in gap.said())
+    rare, place = {}, 0
+    for column in spec.learned:
+        for part in column.parts:
+            if "rare" in part.specials:
+                rare[place] = len(part.starts) - 1 + part.specials.index("rare")
+            place += len(part.sizes)
+    found = []
+    for place, count in said.items():
+        if count > 1 and not any(place in group.places for group in groups):
+            tokens = np.arange(spec.sizes[place], dtype=np.uint8)
+            found.append(Group((place,), tokens[tokens != rare.get(place, -1)][:, None]))  # rare is not drawn
+    return found
+
+
+def _says(column: Column, values: tuple[str, ...]) -> Tensor | None:
+    """Which values of a learned column's token are one of these, bool [size]; None: no single token says so."""
+    part = column.parts[0]
+    if part.base or len(column.parts) > 1:
+        return None
+    says = torch.zeros(part.sizes[0], dtype=torch.bool)
+    if part.is_category:
+        known = {value: cell for cell, value in enumerate(part.values)}
+        cells = [known[value] for value in values if value in known]
+    else:
+        scale = 10.0 ** max(0, column.decimals)
+        numbers = {round(float(value) * scale) for value in values}
+        cells = [i for i, (a, b) in enumerate(zip(part.low, part.high, strict=True)) if a == b and round(a) in numbers]
+    says[cells] = True
+    return says
 
 
 def gaps_of(spec: TableSpec, column: Column) -> list[tuple[int, Tensor]]:

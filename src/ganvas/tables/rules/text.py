@@ -19,7 +19,7 @@ MOST_RULES = 2_000
 EXAMPLES = (
     "total = net + tax; tax = 0.19 * net; shipped >= ordered; month = month of ordered; country from city; "
     "brand, category occur together; start, end missing together; end missing where status is open; "
-    "age between 18 and 90; order, line unique"
+    "q7 missing if q6 is no; age between 18 and 90; order, line unique"
 )
 TOKEN = re.compile(r"`([^`]+)`|(,)|([^\s,`]+)")
 
@@ -92,7 +92,7 @@ def _parse(tokens: Tokens, bare: list[str]) -> Rule | None:
         return Missing(names[1:], names[0])
     if ends[1] == ("unique",) and (names := _names(tokens[:-1])):
         return Unique(names)
-    if "missing" in bare and bare[(at := bare.index("missing")) + 1 : at + 2] == ["where"]:
+    if "missing" in bare and bare[(at := bare.index("missing")) + 1 : at + 2] in (["where"], ["if"]):
         return _missing(tokens, bare, at)
     if "from" in bare:
         at = bare.index("from")
@@ -129,17 +129,16 @@ def _missing(tokens: Tokens, bare: list[str], at: int) -> Rule | None:
     if not names or len(rest) < 3 or rest[0][0] in names:
         return None
     leader, words = rest[0][0], bare[at + 3 :]
-    if words == ["has", "a", "value"]:
-        return Missing(names, leader, "value")
-    if words == ["is", "missing"]:
-        return Missing(names, leader)
+    one_way = bare[at + 1] == "if"
+    if words in (["has", "a", "value"], ["is", "missing"]):
+        return None if one_way else Missing(names, leader, "value" if words[0] == "has" else "missing")
     values = _names(rest[2:]) if words[0] == "is" else ()
-    return Missing(names, leader, "is", values) if values else None
+    return Missing(names, leader, "if" if one_way else "is", values) if values else None
 
 
 def _part(tokens: Tokens, bare: list[str]) -> Rule | None:
     at = bare.index("of")
-    if bare[2:5] == ["day", "of", "year"]:
+    if bare[2:5] in (["day", "of", "year"], ["start", "of", "month"]):
         at = 5
     part, rest = " ".join(bare[2:at]), bare[at + 2 :]
     if part not in PARTS or at + 1 >= len(tokens):

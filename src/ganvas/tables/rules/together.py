@@ -191,9 +191,10 @@ def category_of(column: Column, series: pd.Series, rare: int) -> Column:
 
 @dataclass(frozen=True)
 class Missing(Rule):
-    """`a, b missing together`; `a missing where b has a value`; `a missing where b is x, y`: exactly there.
+    """`a, b missing together`; `a missing where b has a value`; `a missing where b is x, y`: exactly there. `a missing
+    if b is x, y`: there always, and elsewhere at times.
 
-    `leader` says where: `when` is 'missing', 'value', or 'is' with `values`.
+    `leader` says where: `when` is 'missing', 'value', or 'is' or 'if' with `values`.
     """
 
     kind: ClassVar[str] = "missing"
@@ -203,7 +204,8 @@ class Missing(Rule):
     values: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.when not in ("missing", "value", "is") or (self.when == "is") != bool(self.values) or not self.names:
+        by_value = self.when in ("is", "if")
+        if self.when not in ("missing", "value", "is", "if") or by_value != bool(self.values) or not self.names:
             raise UserError(f"a rule says that cells are missing where another is {self.when[:40]!r}.")
 
     @property
@@ -217,7 +219,8 @@ class Missing(Rule):
             return f"{quoted(self.leader)}, {names} missing together"
         if self.when == "value":
             return f"{names} missing where {quoted(self.leader)} has a value"
-        return f"{names} missing where {quoted(self.leader)} is {', '.join(map(quoted, self.values))}"
+        where = "where" if self.when == "is" else "if"
+        return f"{names} missing {where} {quoted(self.leader)} is {', '.join(map(quoted, self.values))}"
 
     def words(self) -> str:
         names, are = " and ".join(self.names), "is" if len(self.names) == 1 else "are"
@@ -225,12 +228,13 @@ class Missing(Rule):
             return f"{self.leader} and {names} are missing in the same rows."
         if self.when == "value":
             return f"{names} {are} missing exactly where {self.leader} has a value."
-        return f"{names} {are} missing exactly where {self.leader} is {' or '.join(self.values)}."
+        how = "missing exactly" if self.when == "is" else "always missing"
+        return f"{names} {are} {how} where {self.leader} is {' or '.join(self.values)}."
 
     def state(self, frame: Frame, columns: Columns) -> np.ndarray:
         """Where the columns are to be missing, bool [N]."""
         series = frame[self.leader]
-        if self.when == "is":
+        if self.values:
             places = vl.codes(columns[self.leader], series, self.values)
             return (places >= 0) & (places < len(self.values))
         return is_missing(series) == (self.when == "missing")
@@ -239,6 +243,8 @@ class Missing(Rule):
         """Rows that do not keep it; where a leader's value decides, those with rare values are not among them."""
         state = self.state(frame, columns)
         wrong = np.logical_or.reduce([is_missing(frame[n]) != state for n in self.names])
+        if self.when == "if":
+            return wrong & state
         if self.when == "is" and (parts := columns[self.leader].parts) and parts[0].is_category:
             wrong &= vl.codes(columns[self.leader], frame[self.leader], parts[0].values) >= 0
         return wrong
@@ -251,7 +257,7 @@ class Missing(Rule):
         """
         if wrong := self.broken(frame, columns):
             raise UserError(f"The rule '{self.text}' does not hold in {rows_of(wrong)}: change or refuse it.")
-        if self.when != "is":
+        if not self.values:
             return self
         places = vl.codes(columns[self.leader], frame[self.leader], self.values)
         kept = tuple(v for i, v in enumerate(self.values) if (places == i).sum() >= rare)

@@ -12,9 +12,8 @@ from ganvas.core.text import one_line
 from ganvas.tables import chosen, columns_file, databases, ids, read
 from ganvas.tables.columns import Column
 from ganvas.tables.data import FEWEST, DataConfig
-from ganvas.tables.several import keys, order, sums, taken
+from ganvas.tables.several import keys, order, reflect, sums, taken
 from ganvas.tables.several import plan as plans
-from ganvas.tables.several import schema as schemas
 from ganvas.tables.several.asked import Asked
 from ganvas.tables.several.joined import Joined
 from ganvas.tables.several.known import LEARNED, Known
@@ -30,7 +29,7 @@ def several(config: DataConfig) -> bool:
     if config.is_frame or config.table or config.related or not databases.is_address(config.source):
         return False
     with databases.reading(config.source, "cannot be reached") as (_, connection):
-        return len(schemas.names_of(connection)) > 1
+        return len(reflect.names_of(connection)) > 1
 
 
 def make(config: DataConfig) -> Generator[Counted, None, Plan]:
@@ -41,7 +40,7 @@ def make(config: DataConfig) -> Generator[Counted, None, Plan]:
     """
     with databases.reading(config.source, "was lost") as (opened, connection):
         yield Counted(0, 1, "Reading the database's schema")
-        return (yield from Planner(opened, schemas.read(connection), config).plan())
+        return (yield from Planner(opened, reflect.read(connection), config).plan())
 
 
 def now(config: DataConfig) -> Schema:
@@ -51,7 +50,7 @@ def now(config: DataConfig) -> Schema:
         UserError: it cannot be reached, or its tables cannot be learned together.
     """
     with databases.reading(config.source, "was lost") as (_, connection):
-        known = Known(schemas.read(connection), [], {})
+        known = Known(reflect.read(connection), [], {})
         for table in known.schema.tables:
             keys.without_overlaps(known, table)
         return known.schema
@@ -177,6 +176,11 @@ class Planner:
             )  # fmt: skip
         keyed = {column for key in table.keys for column in key.columns}
         unread = [c.name for c in table.columns if c.type == OTHER]
+        if unread:
+            self.known.notes.append(
+                f"{one_line(table.name)}: {', '.join(map(one_line, unread))} (JSON, lists, bytes or the like) "
+                f"{'is' if len(unread) == 1 else 'are'} not learned, and empty in a drawn database."
+            )
         joined = taken.joined(self.known, table, ties, (*keyed, *unread))
         there = next((tie.there for tie in ties if tie.role == "first"), 1.0)
         starts, anew = self.asked.starts(table, joined, there)

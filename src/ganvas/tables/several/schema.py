@@ -9,13 +9,11 @@ from __future__ import annotations
 import dataclasses
 import typing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from ganvas.core.errors import UserError
 from ganvas.core.text import one_line
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
+from ganvas.tables.several import terms_of_sql
 
 T = TypeVar("T")
 MOST = 1_000  # tables, and columns of one
@@ -35,7 +33,8 @@ OTHER = "Other"  # a type whose values are not read: bytes, JSON, lists
 class SqlColumn:
     """A column as the database declares it.
 
-    type: a generic type of SQLAlchemy, or OTHER; counted: the database numbers new rows there by itself.
+    type: a generic type of SQLAlchemy, or OTHER; counted: the database numbers new rows there by itself; default: what
+    a new row has where nothing is said, as `terms_of_sql.default` has it; values: of an enumeration, called `named`.
     """
 
     name: str
@@ -46,8 +45,15 @@ class SqlColumn:
     scale: int = 0
     zone: bool = False
     counted: bool = False
+    default: str = field(default="", compare=False)
+    values: tuple[str, ...] = field(default=(), compare=False)
+    named: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
+        if self.default and terms_of_sql.default(self.default, self.type) != self.default:
+            raise UserError(f"the column {one_line(self.name)[:60]} has a default that cannot be kept.")
+        if self.values and (self.type not in TEXTS or len({*self.values}) != len(self.values) or len(self.named) > 63):
+            raise UserError(f"the column {one_line(self.name)[:60]} is an enumeration that there cannot be.")
         if self.type not in (*TYPES, OTHER) or min(self.length, self.precision, self.scale) < 0:
             raise UserError(f"the column {one_line(self.name)[:60]} is of a type that there is not.")
 
@@ -81,7 +87,11 @@ class Key:
 
 @dataclass(frozen=True)
 class SqlTable:
-    """A table. `unique`: sets of columns of which no two rows have the same values, beside the primary key."""
+    """A table.
+
+    unique: sets of columns of which no two rows have the same values, beside the primary key; checks: what each row
+    meets, as `terms_of_sql.condition` has it.
+    """
 
     name: str
     rows: int
@@ -89,12 +99,15 @@ class SqlTable:
     primary: tuple[str, ...] = ()
     unique: tuple[tuple[str, ...], ...] = ()
     keys: tuple[Key, ...] = ()
+    checks: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
         used = {*self.primary, *(n for u in self.unique for n in u), *(n for k in self.keys for n in k.columns)}
         if len({*names}) != len(names) or not used <= {*names} or not 0 <= self.rows <= LARGEST:
             raise UserError(f"the table {one_line(self.name)[:60]} names columns that it has not.")
+        if len(self.checks) > MOST or any(terms_of_sql.condition(check, names) != check for check in self.checks):
+            raise UserError(f"the table {one_line(self.name)[:60]} has a CHECK that cannot be kept.")
 
     def column(self, name: str) -> SqlColumn:
         return next(column for column in self.columns if column.name == name)
@@ -128,80 +141,6 @@ class Schema:
         return next(table for table in self.tables if table.name == name)
 
 
-def names_of(connection: Connection) -> list[str]:
-    """The tables of a database, without views."""
-    from sqlalchemy import inspect
-
-    return sorted(inspect(connection).get_table_names())
-
-
-def read(connection: Connection) -> Schema:
-    """The tables of a database.
-
-    Raises:
-        UserError: it has none, or more than MOST.
-    """
-    import warnings
-
-    from sqlalchemy import func, inspect, select, table
-
-    looked, notes, tables = inspect(connection), [], []
-    names = names_of(connection)
-    if not 0 < len(names) <= MOST:
-        raise UserError(f"The database has {len(names)} tables: 1 to {MOST:,} can be learned together.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
-        for name in names:
-            columns = tuple(map(_column, looked.get_columns(name)))
-            if connection.dialect.name == "sqlite":  # which lets texts be longer than declared
-                columns = _as_long(connection, name, columns)
-            primary = tuple(looked.get_pk_constraint(name).get("constrained_columns") or ())
-            sets: list[Any] = [tuple(c["column_names"]) for c in looked.get_unique_constraints(name)]
-            sets += [tuple(i["column_names"]) for i in looked.get_indexes(name) if i.get("unique")]
-            sets = [s for s in dict.fromkeys(sets) if s and None not in s and {*s} != {*primary}]
-            rows = int(connection.execute(select(func.count()).select_from(table(name))).scalar_one())
-            keys = [(tuple(k["constrained_columns"]), k["referred_table"], tuple(k["referred_columns"] or ()),
-                     k.get("referred_schema"), _actions(connection, name, k))
-                    for k in looked.get_foreign_keys(name)]  # fmt: skip
-            found = SqlTable(name, rows, columns, primary, tuple(sets))
-            tables.append((found, keys))
-    by_name = {found.name: found for found, _ in tables}
-    whole = []
-    for found, keys in tables:
-        good = []
-        for columns, target, named, schema, actions in keys:
-            there = by_name.get(target) if not schema else None
-            named = named or (there.primary if there else ())
-            sentence = f"{one_line(found.name)}: the key {one_line(', '.join(columns))} -> {one_line(target)}"
-            if there is None or len(named) != len(columns) or not {*named} <= {c.name for c in there.columns}:
-                notes.append(f"{sentence} leads to no table of this database: read as an ordinary column.")
-            elif not there.is_unique(named):
-                notes.append(f"{sentence} does not tell one row there: read as an ordinary column.")
-            else:
-                good.append(Key(columns, target, named, *actions))
-        good.sort(key=lambda k: [c.name for c in found.columns].index(k.columns[0]))
-        whole.append(dataclasses.replace(found, keys=tuple(dict.fromkeys(good))))
-    return Schema(tuple(whole), tuple(notes))
-
-
-def _actions(connection: Connection, table: str, key: Any) -> tuple[str, str]:
-    """What is done when the row that a key leads to is deleted, and when it is changed; '' for what is usual."""
-    options, names = key.get("options") or {}, key["constrained_columns"]
-    found = [options.get("ondelete"), options.get("onupdate")]
-    if connection.dialect.name == "sqlite":  # SQLAlchemy does not see those of a column's own REFERENCES
-        from sqlalchemy import text
-
-        query = text('SELECT on_delete, on_update FROM pragma_foreign_key_list(:table) WHERE "from" = :name')
-        row = connection.execute(query, {"table": table, "name": names[0]}).first() if len(names) == 1 else None
-        found = found if row is None else [*row]
-    deleted, updated = (str(action or "").upper() for action in found)
-    usual = ("", "NO ACTION")
-    return (
-        deleted if deleted in ACTIONS and deleted not in usual else "",
-        updated if updated in ACTIONS and updated not in usual else "",
-    )
-
-
 def change(then: Schema, now: Schema) -> str:
     """What is not as it was in the tables of a database, in words; '': nothing. Rows may have come or gone."""
 
@@ -228,46 +167,6 @@ def change(then: Schema, now: Schema) -> str:
         if [*mine] != [*theirs]:
             return f"in the table {one_line(name)}, the columns stand in another order"
     return ""
-
-
-def _as_long(connection: Connection, table: str, columns: tuple[SqlColumn, ...]) -> tuple[SqlColumn, ...]:
-    """The columns of texts without a length where there are longer ones."""
-    import sqlalchemy as sql
-
-    limited = [column.name for column in columns if column.length]
-    if not limited:
-        return columns
-    longest = [sql.func.max(sql.func.length(sql.column(name))) for name in limited]
-    found = dict(
-        zip(limited, connection.execute(sql.select(*longest).select_from(sql.table(table))).one(), strict=True)
-    )
-    return tuple(
-        dataclasses.replace(column, length=0) if (found.get(column.name) or 0) > column.length else column
-        for column in columns
-    )
-
-
-def _column(entry: Any) -> SqlColumn:
-    """A column of the inspector's; types that another database does not know as the nearest that all know."""
-    kind = entry["type"]
-    try:
-        kind = kind.as_generic()
-    except NotImplementedError:
-        return SqlColumn(entry["name"], "Text" if type(kind).__name__ == "NullType" else OTHER, bool(entry["nullable"]))
-    name = next((c.__name__ for c in type(kind).__mro__ if c.__name__ in TYPES), "")
-    if type(kind).__name__ in ("LargeBinary", "JSON", "ARRAY", "PickleType") or not name:
-        return SqlColumn(entry["name"], "Text" if type(kind).__name__ == "NullType" else OTHER, bool(entry["nullable"]))
-
-    def number(what: str) -> int:
-        value = getattr(kind, what, None)
-        return value if isinstance(value, int) else 0
-
-    default = str(entry.get("default") or "")
-    counted = name in WHOLE and (bool(entry.get("identity")) or default.startswith("nextval("))
-    return SqlColumn(
-        entry["name"], name, bool(entry["nullable"]), number("length"), number("precision"), number("scale"),
-        bool(getattr(kind, "timezone", False)), counted,
-    )  # fmt: skip
 
 
 def to_json(value: Any) -> Any:

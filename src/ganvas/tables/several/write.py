@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ganvas.core.errors import UserError
 from ganvas.tables import databases, write, write_database
 from ganvas.tables.columns import Column
+from ganvas.tables.several import declare
 from ganvas.tables.several.schema import NUMBERS, OTHER, TEXTS, WHOLE, Schema, SqlColumn, SqlTable
 
 if TYPE_CHECKING:
@@ -31,12 +32,13 @@ def check(out: str, schema: Schema) -> None:
 
 def save(
     out: str, schema: Schema, portions: Callable[[SqlTable], Iterable[pd.DataFrame]],
-    columns: Callable[[SqlTable], dict[str, Column]],
+    columns: Callable[[SqlTable], dict[str, Column]], left_out: list[str] | None = None,
 ) -> Iterator[int]:  # fmt: skip
     """Write the tables; yields how many rows are written.
 
     Args:
         portions, columns: the rows of a table, and what its columns are as far as that is known.
+        left_out: gets a sentence for each CHECK that drawn rows break or this database does not know.
 
     Raises:
         UserError: the database refused; nothing is left.
@@ -48,12 +50,15 @@ def save(
     with write_database.transaction(out) as connection:
         is_sqlite = connection.dialect.name == "sqlite"
         for table in schema.tables:
-            keys = [] if not is_sqlite else [_key(key, sql) for key in table.keys]
+            keys = [] if not is_sqlite else [declare.key(key) for key in table.keys]
             targets[table.name] = sql.Table(
-                table.name, metadata, *(_column(c, table, is_sqlite, sql) for c in table.columns),
+                table.name, metadata, *(declare.column(c, table, is_sqlite, metadata) for c in table.columns),
                 *(sql.UniqueConstraint(*names) for names in table.unique), *keys,
             )  # fmt: skip
+        declare.no_other_types(connection, schema, out)
         metadata.create_all(connection)
+        checks = declare.Checks(connection, schema, targets, [] if left_out is None else left_out)
+        checks.before()
         for table in schema.tables:
             known = columns(table)
             for frame in portions(table):
@@ -64,11 +69,12 @@ def save(
                 done += len(rows)
                 yield done
         if not is_sqlite:  # rows may come before those that their keys lead to
-            later = [(targets[table.name], _key(key, sql)) for table in schema.tables for key in table.keys]
+            later = [(targets[table.name], declare.key(key)) for table in schema.tables for key in table.keys]
             for target, constraint in later:
                 target.append_constraint(constraint)
             for _, constraint in later:
                 connection.execute(sql.schema.AddConstraint(constraint))
+        checks.after()
         if connection.dialect.name == "postgresql":  # the next number of the database's own comes after these
             for table in schema.tables:
                 for column in (column for column in table.columns if column.counted):
@@ -77,31 +83,6 @@ def save(
                     sequence = sql.func.pg_get_serial_sequence(name, column.name)
                     last = sql.select(sql.func.max(of)).scalar_subquery()
                     connection.execute(sql.select(sql.func.setval(sequence, last)).where(last.is_not(None)))
-
-
-def _key(key: Any, sql: Any) -> Any:
-    target, actions = [f"{key.table}.{name}" for name in key.target], (key.deleted or None, key.updated or None)
-    return sql.ForeignKeyConstraint(list(key.columns), target, ondelete=actions[0], onupdate=actions[1])
-
-
-def _column(column: SqlColumn, table: SqlTable, is_sqlite: bool, sql: Any) -> Any:
-    kind: Any = sql.Text()
-    if column.type in ("Numeric",):
-        kind = sql.Numeric(column.precision or None, column.scale or None, asdecimal=False)
-    elif column.type in ("String", "Unicode"):
-        kind = getattr(sql, column.type)(column.length or None)
-    elif column.type == "Uuid":
-        kind = sql.String(36) if is_sqlite else sql.Uuid(as_uuid=False)
-    elif column.type == "DateTime":
-        from sqlalchemy.dialects import sqlite
-
-        kind = sqlite.DATETIME(truncate_microseconds=True) if is_sqlite else sql.DateTime(timezone=column.zone)
-    elif column.type != OTHER:
-        kind = getattr(sql, column.type)()
-    return sql.Column(
-        column.name, kind, *([sql.Identity()] if column.counted and not is_sqlite else []), nullable=column.nullable,
-        primary_key=column.name in table.primary, autoincrement=column.counted and column.name in table.primary,
-    )  # fmt: skip
 
 
 def _values(series: pd.Series, column: SqlColumn, known: Column | None) -> list[Any]:
@@ -134,10 +115,20 @@ def _values(series: pd.Series, column: SqlColumn, known: Column | None) -> list[
             values = [datetime.datetime.fromisoformat(v) if isinstance(v, str) else v for v in values]
         elif column.type in WHOLE:
             values = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
+    if column.values:
+        values = [value if value in column.values else None for value in values]
     if not column.nullable:
-        empty = "" if column.type in (*TEXTS, OTHER) else 0 if column.type in NUMBERS else None
+        empty = (
+            column.values[0]
+            if column.values
+            else ""
+            if column.type in (*TEXTS, OTHER)
+            else 0
+            if column.type in NUMBERS
+            else None
+        )
         usual = next((v for v in values if v is not None), empty)
-        values = [(empty if column.type in TEXTS else usual) if v is None else v for v in values]
+        values = [(empty if column.type in TEXTS and not column.values else usual) if v is None else v for v in values]
     return values
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganvas.core.console import Force, verb
 from ganvas.core.terminal import Console
 from ganvas.core.text import one_line
+
+if TYPE_CHECKING:
+    from ganvas.tasks.generate.expand import Expanded
 
 
 @verb("generate", instead=dict.fromkeys(("--target", "--rare"), "all classes are enlarged alike, leave it out"))
@@ -54,14 +59,20 @@ def expand(
             elif isinstance(event, ex.Lesson):
                 lessons.append(event)
             else:
-                progress.print(
-                    f"{event.kept:,} pictures: {event.path}\nDropped: {event.copies:,} near copies of training images, "
-                    f"{event.rejected:,} that the detector rejects."
-                )
-                if event.short:
-                    progress.print(f"Fewer than were asked for: {', '.join(map(one_line, event.short))}.")
-                if event.renamed:
-                    progress.print(event.renamed)
+                for sentence in _told(event):
+                    progress.print(sentence)
     if lessons:
         show_lessons(lessons)
     return 0
+
+
+def _told(made: Expanded) -> Iterator[str]:
+    """What was written, in sentences."""
+    yield (
+        f"{made.kept:,} pictures: {made.path}\nDropped: {made.copies:,} near copies of training images, "
+        f"{made.rejected:,} that the detector rejects."
+    )
+    if made.short:
+        yield f"Fewer than were asked for: {', '.join(map(one_line, made.short))}."
+    if made.renamed:
+        yield made.renamed

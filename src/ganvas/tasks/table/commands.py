@@ -59,18 +59,24 @@ def sample(
     force
         Replace what is there.
     """
+    if task_of_parts(model):
+        strange = {"where": where, "table": table, "rare": rare, "force": force}
+        if given := next((name for name, value in strange.items() if value), None):
+            raise UserError(f"--{given} is for one table: name its folder, such as {model}/{parts_of(model)[0]}.")
+        return _database(model, count, seed, out or "sqlite:///twin.db")
+    return _table(model, 1_000 if count is None else count, seed, where, out, table, rare, force)
+
+
+def _table(
+    model: Path, count: int, seed: int, where: str, out: str | None, table: str | None, rare: bool, force: bool
+) -> int:
+    """Draw rows of one table."""
     from ganvas.core import distributed
     from ganvas.core.bars import counted
     from ganvas.tables import rows, write
     from ganvas.tables.databases import is_address, told
     from ganvas.tasks.table.model import load
 
-    if task_of_parts(model):
-        strange = {"where": where, "table": table, "rare": rare, "force": force}
-        if given := next((name for name, value in strange.items() if value), None):
-            raise UserError(f"--{given} is for one table: name its folder, such as {model}/{parts_of(model)[0]}.")
-        return _database(model, count, seed, out or "sqlite:///twin.db")
-    count = 1_000 if count is None else count
     if count < 1:
         raise UserError(f"--count {count}: at least 1 row is needed.")
     out = out or str(free(Path("rows.csv")))
@@ -110,4 +116,6 @@ def _database(model: Path, count: int | None, seed: int, out: str) -> int:
         counted(loaded.write(drawn, out), total, "drawing")
         each = ", ".join(f"{one.count:,} {one_line(name)}" for name, one in drawn.items())
     say(f"Drew {each} of {model}: {shown(out)}")
+    for sentence in loaded.left_out:
+        say(sentence)
     return 0

@@ -31,8 +31,9 @@ from ganvas.tables.rules.drawing import Condition
 from ganvas.tables.rules.limits import RuleLimits
 from ganvas.tables.rules.together import Together
 from ganvas.tables.spec import TableSpec
+from ganvas.tables.term_values import typed
 from ganvas.tables.terms import Term, parse
-from ganvas.tables.where import Allowed, allowed, typed
+from ganvas.tables.where import Allowed, allowed
 
 if TYPE_CHECKING:
     import pandas as pd

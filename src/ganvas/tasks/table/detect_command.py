@@ -63,8 +63,7 @@ def detect(
     force
         Overwrite what is there.
     """
-    from ganvas.tables import csv_cells, read
-    from ganvas.tables.databases import is_address
+    from ganvas.tables import csv_cells
     from ganvas.tasks.table import detect as dt
     from ganvas.tasks.table.model import load
 
@@ -78,7 +77,17 @@ def detect(
             raise UserError("Name a table: ganvas detect MODEL rows.csv (or take --report).")
         _show_report(dt.report_on(loaded, None))
         return 0
-    source = read.opened(rows, *_of_database(loaded, table)) if is_address(rows) else read.opened(rows, table)
+    return _detect(loaded, rows, table, alarm, show, json, report, out)
+
+
+def _detect(
+    loaded: TableModel, rows: str, table: str, alarm: float, show: int, json: bool, report: bool, out: Path | None
+) -> int:
+    """Judge rows, and show what was found."""
+    from ganvas.tables import read
+    from ganvas.tasks.table import detect as dt
+
+    source = _source(loaded, rows, table)
     try:
         portions = read.Rows(source, dt.missing_of(loaded)).portions()
         if report:
@@ -98,6 +107,14 @@ def detect(
     if out is not None:
         say(f"All rows, with what was found: {out}", error=True)
     return 0
+
+
+def _source(model: TableModel, rows: str, table: str) -> Any:
+    """The rows that are judged, opened."""
+    from ganvas.tables import read
+    from ganvas.tables.databases import is_address
+
+    return read.opened(rows, *_of_database(model, table)) if is_address(rows) else read.opened(rows, table)
 
 
 def _of_database(model: TableModel, table: str) -> tuple[str, str, str, Joined | None]:

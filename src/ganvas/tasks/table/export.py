@@ -162,7 +162,8 @@ def decoding(spec: TableSpec) -> dict[str, Any]:
     """
     learned = {column.name: column for column in spec.learned}
     each = [_column(column, learned.get(column.name)) for column in spec.columns]
-    gaps = [[[place, says.nonzero()[:, 0].tolist()] for place, says in gap.members] for gap in RuleLimits.of(spec).gaps]
+    found = [gap for gap in RuleLimits.of(spec).gaps if gap.leader is None]  # rows against the others are drawn again
+    gaps = [[[place, says.nonzero()[:, 0].tolist()] for place, says in gap.members] for gap in found]
     return {"columns": each, "rules": [_rule(rule) for rule in spec.rules], "gaps": gaps}
 
 

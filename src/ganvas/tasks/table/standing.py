@@ -37,6 +37,7 @@ LOGGED = {
 }
 CHECKS = "likelihood"  # the metric of the checks in metrics.jsonl
 WIDE, TOO_WIDE = 0.5, 1.0  # more of -log p on held-out rows than on training ones: 1.6 and 2.7 times less probable
+AS_GOOD = 0.05  # more of -log p than at its best with which weights count as the best: later ones have learned longer
 RISING = 0.1  # more of -log p than at its best from which it counts as rising: what another 4,000 rows may give
 
 
@@ -77,13 +78,22 @@ def headline(rows: Rows, checks: Rows) -> str:
     return found[0][0] if found else ""
 
 
+def kept_of(checks: Rows) -> dict[str, Any]:
+    """The check whose weights are kept, of those in their order: see `task.check`."""
+    best, kept = math.inf, checks[0]
+    for check in checks:
+        best = min(best, check["nll"])
+        kept = check if check["nll"] <= best + AS_GOOD else kept
+    return kept
+
+
 def remarks(rows: Rows, checks: Rows) -> list[tuple[str, str]]:
     """What there is to say, the most urgent first: a short sentence and a longer one with its numbers each."""
     checks = [check for check in checks if check.get("metric", CHECKS) == CHECKS and number(check, "nll") is not None]
     if not checks:
         return []
     last, found = checks[-1], []
-    best = min(checks, key=lambda check: check["nll"])  # whose weights are kept: see `task.finish`
+    best = kept_of(checks)
     between, kept = gap(last), gap(best)
     if kept >= WIDE:
         which = "" if best is last else f"With the weights that are kept, from after {best['images']:,.0f} rows, "

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 LOOKED_AT = 4_000  # rows of a check
 FEW = 3  # columns that are given in half of the rows in which some are
 UNKNOWN = 1e9  # the best figure before there is one
+WORSE = 1.0, 0.03  # by how much, and by which share, -log p of held-out rows is above its best once no more is learned
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ class TableTask(Task):
         self.judges = False  # has the discriminator learned anything by now?
         self.private: privacy.Private | None = None
         if not spec.privacy:
-            self.state = {"best_nll": torch.tensor(UNKNOWN), **self._weights(generator)}
+            self.state = {"best_nll": torch.tensor(UNKNOWN), "rise": torch.tensor(0.0)}
+            self.state |= self._weights(generator)
 
     @classmethod
     def in_parts(cls, experiment: Experiment) -> bool:
@@ -198,16 +200,32 @@ class TableTask(Task):
         for name, batch in (("nll", batches.held_out(LOOKED_AT)), ("nll_train", batches.seen(LOOKED_AT))):
             none = torch.zeros_like(batch.real, dtype=torch.bool)
             figures[name] = float(generator.surprise(batch.real, none).sum(1).mean())
-        if not self.spec.privacy and figures["nll"] < float(self.state["best_nll"]):
-            self.state |= {"best_nll": torch.tensor(figures["nll"]), **self._weights(generator)}
+        if not self.spec.privacy:
+            best = min(figures["nll"], float(self.state["best_nll"]))
+            rise = figures["nll"] - best
+            self.state["best_nll"] = torch.tensor(best)
+            if rise <= standing.AS_GOOD:
+                self.state |= self._weights(generator)
+            if not self.judges:
+                self.state["rise"] = torch.tensor(rise if rise > max(WORSE[0], WORSE[1] * abs(best)) else 0.0)
         real: object = None if self.spec.privacy else batches.data.examples()
         if isinstance(preview, Preview) and isinstance(real, Preview):
             common = summary.in_common(self.spec, real.frame, preview.frame, real.rare())
             figures |= {"common": 100 * common[0], "common_real": 100 * common[1]}
         return {**figures, **super().check(generator, batches, preview)}
 
+    def is_over(self) -> str:
+        if self.spec.privacy or not self.state["rise"]:
+            return ""
+        best, rise = float(self.state["best_nll"]), float(self.state["rise"])
+        return (
+            f"The training ends here: -log p of held-out rows was {best:.2f} and is {best + rise:.2f} by now, as rows "
+            "are learned by heart. The weights from about when it was lowest are taken."
+        )
+
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
-        """Take the weights with which held-out rows were most probable: later ones may know rows by heart."""
+        """Take the last weights with which held-out rows were about as probable as ever: later ones may know rows by
+        heart, and earlier ones know less of how columns hang together."""
         if self.private is not None:  # held-out rows are protected as well
             self.findings |= {"privacy": self.private.told(), "no_detector": privacy.NO_DETECTOR}
             yield private.spent(self.spec.privacy, self.findings["privacy"])

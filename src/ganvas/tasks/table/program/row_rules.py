@@ -77,6 +77,8 @@ def part(rule, found, columns):
     seconds, back = np.unique(np.round(np.where(missing, 0, days) * DAY).astype("int64"), return_inverse=True)
     pick = {
         "date": lambda t: (t.replace(tzinfo=None) - EPOCH).days,
+        "start of month": lambda t: (t.replace(day=1, tzinfo=None) - EPOCH).days,
+        "year and month": lambda t: 100 * t.year + t.month,
         "quarter": lambda t: (t.month + 2) // 3,
         "week": lambda t: t.isocalendar()[1],
         "day of year": lambda t: t.timetuple().tm_yday,
@@ -108,12 +110,13 @@ def together(rule, found, columns):
 def missing(rule, found, columns):
     """Columns that are missing exactly where another is, has a value, or has one of some values."""
     leader = found[rule["leader"]]
-    if rule["when"] == "is":
+    if rule["when"] in ("is", "if"):
         values = set(rule["values"])
         state = np.array([key in values for key in keys_of(columns[rule["leader"]], leader)], bool)
     else:
         state = gone(leader) == (rule["when"] == "missing")
-    return np.logical_or.reduce([gone(found[name]) != state for name in rule["names"]])
+    wrong = np.logical_or.reduce([gone(found[name]) != state for name in rule["names"]])
+    return wrong & state if rule["when"] == "if" else wrong  # 'if': elsewhere they may be missing, too
 
 
 def between(rule, found, columns):

@@ -28,10 +28,15 @@ if TYPE_CHECKING:
 
 
 class Database:
-    """The models of a database's tables. `tables`: by the table's name; `plan`: its schema, and how it is drawn."""
+    """The models of a database's tables.
+
+    tables: by the table's name; plan: its schema, and how it is drawn; left_out: sentences on what the database that
+    was written last lacks of the schema.
+    """
 
     def __init__(self, path: Path, plan: Plan, tables: dict[str, TableModel]) -> None:
         self.path, self.plan, self.tables = path, plan, tables
+        self.left_out: list[str] = []
 
     @contextmanager
     def drawn(self, count: int | None = None, seed: int = 0) -> Iterator[dict[str, Drawn]]:
@@ -76,7 +81,10 @@ class Database:
             for rows in one.written():
                 yield pd.DataFrame(one.values(rows, names))
 
-        return write.save(out, self.plan.schema, portions, lambda table: drawn[table.name].columns)
+        self.left_out = []
+        return write.save(
+            out, self.plan.schema, portions, lambda table: drawn[table.name].columns, left_out=self.left_out
+        )
 
     def sample(self, count: int | None = None, seed: int = 0) -> dict[str, pd.DataFrame]:
         """Draw a database: a DataFrame for each table, in which every key resolves.

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ganvas.core.errors import UserError
 from ganvas.core.text import one_line
 from ganvas.tables import databases
-from ganvas.tables.several import schema as schemas
-from ganvas.tables.several import sums
+from ganvas.tables.several import reflect, sums
 from ganvas.tables.several.plan import Plan
 from ganvas.tables.several.schema import Key, Schema, SqlTable
 
@@ -53,7 +52,7 @@ def check(source: str, plan: Plan) -> Checks:
 class _Counting:
     def __init__(self, connection: Connection, place: str, plan: Plan) -> None:
         self.connection, self.plan = connection, plan
-        now = schemas.read(connection)
+        now = reflect.read(connection)
         _same_tables(plan.schema, now, place)
         self.rows = {table.name: table.rows for table in now.tables}
         self.tables = {table.name: self._reflected(table.name) for table in plan.schema.tables}
