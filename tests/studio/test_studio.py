@@ -1157,7 +1157,7 @@ def test_the_api_is_what_it_says_it_is(studio: Served) -> None:
     schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{studio.port}/api/openapi.json")
     long = ("/api/train", "/api/data/check", "/api/forecast", "/events", "/generator.onnx", "/game")
     quietly = settings(
-        max_examples=8,
+        max_examples=5,
         deadline=None,
         database=None,
         suppress_health_check=[*HealthCheck],  # pyright: ignore[reportArgumentType]

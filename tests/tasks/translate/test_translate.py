@@ -425,7 +425,7 @@ def test_a_resumed_run_is_the_same_bit_for_bit(kinds: tuple[Path, Path], tmp_pat
 
 
 def test_it_learns_the_other_kind_and_keeps_the_colours(kinds: tuple[Path, Path]) -> None:
-    """Discs become squares with a frame: 150 steps of the small networks."""
+    """Discs become squares with a frame: 120 steps of the small networks."""
     experiment = short(kinds, 300).override({"lr_g": "2e-3", "ema": "400"})
     images = experiment.load_data()
     batches = experiment.batches(images)
@@ -440,7 +440,7 @@ def test_it_learns_the_other_kind_and_keeps_the_colours(kinds: tuple[Path, Path]
         ring[4:12, 4:12] = False
         return float(x[:, :, ring].mean())
 
-    for _ in range(150):
+    for _ in range(120):
         trainer.step(batches.at(trainer.images))
     with torch.no_grad():
         made = trainer.average.eval()(held_out.real, "b")
