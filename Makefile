@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # Linux only: the address of PyTorch's CPU index (pytorch.org, "Get started", CPU) avoids several GB of CUDA.
 TORCH_INDEX ?=
 # The tests of one file share a worker, and so what their fixtures train. What Python compiled is kept (which an
-# environment may forbid): a hundred processes would compile Ganvas anew. Three workers for two cores: a tenth of the
+# environment may forbid): a hundred processes would compile Ganvas anew. Three workers for two cores: a fifth of the
 # time of each is spent in waiting for a browser, a server, a process that starts.
 PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 2
 TESTS =
