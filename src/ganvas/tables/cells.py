@@ -107,6 +107,10 @@ class Cells:
         """The number of the cell 'missing' or 'rare'."""
         return len(self.counts) + self.specials.index(special)
 
+    def token_of(self, special: str) -> int:
+        """The first token of the cell 'missing' or 'rare'."""
+        return len(self.starts) - 1 + self.specials.index(special)
+
     def tokens(self, cells: np.ndarray) -> np.ndarray:
         """Numbers of cells int64 [N] -> tokens uint8 [N, tokens]."""
         count, groups = len(self.counts), len(self.starts) - 1

@@ -370,7 +370,7 @@ def _alone(spec: TableSpec, groups: tuple[Group, ...], gaps: tuple[Gaps, ...]) -
     for column in spec.learned:
         for part in column.parts:
             if "rare" in part.specials:
-                rare[place] = len(part.starts) - 1 + part.specials.index("rare")
+                rare[place] = part.token_of("rare")
             place += len(part.sizes)
     found = []
     for place, count in said.items():
@@ -403,7 +403,7 @@ def gaps_of(spec: TableSpec, column: Column) -> list[tuple[int, Tensor]]:
     for part in column.parts:
         says = torch.zeros(part.sizes[0], dtype=torch.bool)
         if part.missing:
-            says[len(part.starts) - 1 + part.specials.index("missing")] = True
+            says[part.token_of("missing")] = True
         members.append((place, says))
         place += len(part.sizes)
     return members

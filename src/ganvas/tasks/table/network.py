@@ -56,13 +56,17 @@ class Numbers(nn.Module):
             nn.Parameter(torch.randn(table.shape[1], width) * 0.1) for _, _, table in self.parts
         )
 
-    def part(self, i: int, rows: Tensor) -> Tensor:
-        """What the i-th number adds, [B, width]."""
+    def features(self, i: int, rows: Tensor) -> Tensor:
+        """The features of the i-th number, [B, n]."""
         start, sizes, table = self.parts[i]
         place = rows[:, start]
         for level, size in enumerate(sizes[1:], start + 1):
             place = place * size + rows[:, level]
-        return f.embedding(place, table.to(rows.device)) @ self.weights[i]
+        return f.embedding(place, table.to(rows.device))
+
+    def part(self, i: int, rows: Tensor) -> Tensor:
+        """What the i-th number adds, [B, width]."""
+        return self.features(i, rows) @ self.weights[i]
 
     def within(self, values: Tensor, first: list[int]) -> Tensor:
         """`values` [values of all tokens, width] with what the numbers of one token each add to theirs.
@@ -393,7 +397,7 @@ def _rare(part: object, level: int) -> int | None:
     assert isinstance(part, Cells)
     if level or "rare" not in part.specials:
         return None
-    return len(part.starts) - 1 + part.specials.index("rare")
+    return part.token_of("rare")
 
 
 class Discriminator(nn.Module):

@@ -291,17 +291,8 @@ def _forward(generator: Generator, rows: Tensor, given: Tensor) -> tuple[_Inner,
     losses = torch.stack(each, 1).masked_fill(given, 0.0).sum(1)
     ins = {"1": hidden.detach(), "2": inner.detach(), "h": last.detach()}
     outs = {"known": known, "1": first, "2": second, **{f"h{i}": x for i, x in enumerate(logits)}}
-    features = {last: _features(generator, k, rows) for last, k in generator.numbers.last.items()}
+    features = {last: generator.numbers.features(k, rows) for last, k in generator.numbers.last.items()}
     return _Inner(ins, outs, features, after), losses
-
-
-def _features(generator: Generator, k: int, rows: Tensor) -> Tensor:
-    """What the networks are told of the k-th number, [B, n]; see `Numbers.part`."""
-    start, sizes, table = generator.numbers.parts[k]
-    place = rows[:, start]
-    for level, size in enumerate(sizes[1:], start + 1):
-        place = place * size + rows[:, level]
-    return f.embedding(place, table.to(rows.device))
 
 
 def _sums(

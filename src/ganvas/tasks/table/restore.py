@@ -51,7 +51,7 @@ class Known:
             for part in column.parts:
                 if "missing" in part.specials and part.counts:
                     mask = torch.ones(1, part.sizes[0], dtype=torch.bool)
-                    mask[0, len(part.starts) - 1 + part.specials.index("missing")] = False
+                    mask[0, part.token_of("missing")] = False
                     self.masks[place] = mask
                 place += len(part.sizes)
 
