@@ -1,0 +1,1 @@
+"""Sounds: their shape, reading, packing, spectrograms and back, files, previews."""
