@@ -139,11 +139,14 @@ class Codec:
 def mel_bank(rate: int, size: int, bands: int) -> Tensor:
     """Triangles over the bins of a spectrum, evenly spaced in mel, each with sum 1: float [bands, size // 2 + 1].
 
-    A band is at least two bins wide, so that none is empty. Source: O'Shaughnessy 1987 (mel = 1127 ln(1 + f / 700)).
+    A band is at least two bins wide, so that none is empty. Source: O'Shaughnessy 1987 (mel is proportional to
+    ln(1 + f / 700)).
     """
     width = rate / size
     bins = torch.arange(size // 2 + 1, dtype=torch.float64) * width
-    edges = 700 * torch.expm1(torch.linspace(0, 1127 * math.log1p(rate / 2 / 700), bands + 2, dtype=torch.float64) / 1127)
+    edges = 700 * torch.expm1(
+        torch.linspace(0, 1127 * math.log1p(rate / 2 / 700), bands + 2, dtype=torch.float64) / 1127
+    )
     middle = edges[1:-1, None]
     low, high = torch.minimum(edges[:-2, None], middle - width), torch.maximum(edges[2:, None], middle + width)
     bank = torch.minimum((bins - low) / (middle - low), (high - bins) / (high - middle)).clamp_min(0)
