@@ -19,7 +19,7 @@ from ganvas.core import registry
 SOURCE = Path(ganvas.__file__).parent
 FLOORS = [  # lowest first; the folders of one floor do not know each other
     ["core"],
-    ["images", "metrics", "tables"],
+    ["images", "metrics", "sounds", "tables"],
     ["networks", "report", "export"],
     ["training"],
     ["tasks"],
