@@ -22,6 +22,7 @@ class Kind:
     noun: str  # 'pictures'
     singular: str  # 'picture'
     tests: str  # what those of a test folder are called: 'test images'
+    trained: str  # and the others: 'training images'
     suffixes: frozenset[str]
     most_bytes: int  # of a file, or of a member of an archive
     examples: str  # '.png or .jpg'

@@ -27,8 +27,8 @@ from ganvas.core.text import one_line
 from ganvas.images import decode
 from ganvas.images.data import depth
 from ganvas.images.data.dataset import too_few
-from ganvas.images.data.pack import CONVERTING, NAMED, key
-from ganvas.images.data.pack_format import FORMAT, Pack
+from ganvas.images.data.pack import NAMED, key
+from ganvas.images.data.pack_format import CONVERTING, FORMAT, Pack
 from ganvas.images.decode import Depth, Shape, Unreadable
 from ganvas.images.spec import drawable
 from ganvas.sources import checks

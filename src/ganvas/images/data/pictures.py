@@ -13,6 +13,7 @@ PICTURES = Kind(
     noun="pictures",
     singular="picture",
     tests="test images",
+    trained="training images",
     suffixes=frozenset(decode.SUFFIXES),
     most_bytes=decode.BYTES,
     examples=".png or .jpg",

@@ -19,7 +19,7 @@ from ganvas.core import optimizers
 from ganvas.core.errors import first_line
 from ganvas.core.text import one_line
 from ganvas.images import decode
-from ganvas.images.data.pack import CONVERTING
+from ganvas.images.data.pack_format import CONVERTING
 from ganvas.images.decode import Depth, Shape
 from ganvas.sources.checks import Packing
 from ganvas.sources.listing import Listing, mapped, spread
