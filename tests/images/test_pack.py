@@ -19,9 +19,9 @@ from ganvas.core.memmap import Stored
 from ganvas.images import data
 from ganvas.images.data import Split, pack
 from ganvas.images.data.dataset import HELD_OUT
-from ganvas.images.data.listing import Listing
 from ganvas.images.decode import Shape
 from ganvas.images.spec import ImageSpec
+from ganvas.sources.listing import Listing
 from ganvas.training.batches import Batches
 
 CPU = torch.device("cpu")

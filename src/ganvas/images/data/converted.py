@@ -10,12 +10,12 @@ from ganvas.core import cache, files
 from ganvas.core.errors import UserError
 from ganvas.core.files import cache_folder
 from ganvas.core.naming import safe
-from ganvas.images.data import listing, pack, pack_format, photos
-from ganvas.images.data.checks import Packing
+from ganvas.images.data import pack, pack_format, photos, pictures
 from ganvas.images.data.dataset import ImageData, Split
-from ganvas.images.data.listing import Listing
 from ganvas.images.data.pack_format import Pack
 from ganvas.images.decode import Shape
+from ganvas.sources.checks import Packing
+from ganvas.sources.listing import Listing
 
 
 def converted(images: Listing, shape: Shape) -> Generator[Packing, None, ImageData]:
@@ -44,7 +44,7 @@ def photographs(images: Listing, shape: Shape, pairs: str = "") -> Generator[Pac
     known = pack.resolve(images, shape)
     wanted = replace(shape, channels=known.channels, depth=known.depth)
     if pairs:
-        degraded = listing.find(files.place(pairs), False)
+        degraded = pictures.find(files.place(pairs), False)
         images = photos.paired(images, degraded)
         wanted = replace(wanted, depth=wanted.depth and pack.resolve(degraded, shape).depth)
     place = _place(images.name, "-photos-" + photos.key_of(images, wanted)[:20])

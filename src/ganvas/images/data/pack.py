@@ -21,19 +21,21 @@ from ganvas.core.errors import UserError, cannot, first_line
 from ganvas.core.files import write_whole
 from ganvas.core.text import one_line
 from ganvas.images import decode
-from ganvas.images.data import checks, depth
-from ganvas.images.data.checks import Packing
+from ganvas.images.data import depth
 from ganvas.images.data.dataset import HELD_OUT, too_few
-from ganvas.images.data.listing import Listing, mapped, spread
 from ganvas.images.data.pack_format import FORMAT, fingerprint
-from ganvas.images.data.unfinished import unfinished
 from ganvas.images.decode import Shape, Unreadable
 from ganvas.images.spec import drawable
+from ganvas.sources import checks
+from ganvas.sources.checks import Packing
+from ganvas.sources.listing import Listing, mapped, spread
+from ganvas.sources.unfinished import unfinished
 
 CHUNK = 32  # images per line of the journal: the most that a crash costs
 SHARD = 4_000_000_000  # bytes per file of pixels, about
 PROBED = 1_000  # images, spread evenly, whose sizes and colours determine the pack's shape
 LARGEST, USUAL = 256, 64  # pixels a side of a shape that is chosen automatically
+CONVERTING = "Converting the pictures, once for all trainings"
 NAMED = 20  # broken images that are named at most
 
 
@@ -91,7 +93,7 @@ def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
         done = _resume(work, name, each, rows, total)
         left = [range(s, min(s + CHUNK, total)) for s in range(0, total, CHUNK) if s not in done]
         convert = functools.partial(_converted, shape=shape)
-        yield Packing(min(total, len(done) * CHUNK), total)
+        yield Packing(min(total, len(done) * CHUNK), total, CONVERTING)
         try:
             with open(work / "journal.jsonl", "a", encoding="utf-8") as journal:
                 for start, pixels, chunk in mapped(listing, left, convert):
@@ -101,7 +103,7 @@ def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
                     journal.write(json.dumps({"start": start, **chunk}) + "\n")
                     journal.flush()
                     done[start] = chunk
-                    yield Packing(min(total, len(done) * CHUNK), total)
+                    yield Packing(min(total, len(done) * CHUNK), total, CONVERTING)
             _finish(work, listing, shape, class_names, rows, [done[s] for s in range(0, total, CHUNK)], converted)
             os.replace(work, place)
         except OSError as error:

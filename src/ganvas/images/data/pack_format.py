@@ -20,9 +20,9 @@ from ganvas.core.errors import UserError, cannot, first_line
 from ganvas.core.memmap import Shards, Stored
 from ganvas.core.text import one_line
 from ganvas.images import decode
-from ganvas.images.data import checks
-from ganvas.images.data.checks import Packing
 from ganvas.images.decode import Depth
+from ganvas.sources import checks
+from ganvas.sources.checks import Packing
 
 FORMAT = 1
 ANEW = "Make the pack anew: ganvas data pack."
@@ -98,7 +98,7 @@ def read(place: Path, notes: tuple[str, ...] | None = None) -> Generator[Packing
 
     try:
         names = [*(shard["file"] for shard in card["shards"]), "index.safetensors"]
-        yield from checks.check(place, names, math.prod(shards.shape), digests, pixels)
+        yield from checks.check(place, names, math.prod(shards.shape), digests, pixels, "pixels", "picture")
     except Damaged as error:
         raise Damaged(f"{error} {ANEW}") from error
     remarks = [*(card["notes"] if notes is None else notes), *card.get("converted", [])]
