@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812
 if TYPE_CHECKING:
     from ganvas.sounds.spec import SoundSpec
 
-FLOOR = -80.0  # dB of a full-scale sine: silence, -1 in a spectrogram
+FLOOR = -100.0  # dB of a full-scale sine: silence, -1 in a spectrogram; 16 bits reach no lower
 SILENT = 1.0  # dB above the floor: what is weaker is decoded as nothing
 ROUNDS = 12  # of Griffin-Lim
 MOMENTUM = 0.99  # of its rounds; Perraudin et al. 2013, section 4

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-LOUD = -0.5  # 20 dB below the full scale: what is never as loud is taken for silence
+LOUD = -0.4  # 30 dB below the full scale: what is never as loud is taken for silence
 STEADY = 0.25  # share of the movement along time that real sounds have: with less, a sound hums
 FLAT = 0.35  # share of the differences between bands that real sounds have: with less, a sound hisses
 ALIKE = 0.2  # share of the spread of real sounds

@@ -25,7 +25,7 @@ from ganvas.sounds.spec import SoundSpec
 
 SMALLEST = 12, 8  # bands and moments of the discriminator's smallest map, at most; the generator's has as many moments
 MOST = 4  # times `d_width`: no map has more channels
-SHARP = 20.0  # how closely the bend at silence follows max(x, -1)
+SHARP = 25.0  # how closely the bend at silence follows max(x, -1)
 
 
 @dataclass(frozen=True)

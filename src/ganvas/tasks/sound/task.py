@@ -16,7 +16,7 @@ from ganvas.report import diagnosis
 from ganvas.sounds import augment
 from ganvas.sounds.codec import levelled
 from ganvas.sounds.data import DataConfig
-from ganvas.sounds.sheets import COLUMNS, MOST_ROWS, Preview
+from ganvas.sounds.sheets import Preview, heard, labels_of
 from ganvas.sounds.spec import SoundSpec
 from ganvas.tasks.sound import faults, network
 from ganvas.training import losses, trainer
@@ -26,7 +26,6 @@ from ganvas.training.losses import LOSSES
 from ganvas.training.task import Task
 
 AVERAGED = 2_000  # training sounds whose mean spectrum the generator begins with
-HEARD = 8  # sounds of a preview that can be heard, where there are no classes
 
 
 @dataclass(frozen=True)
@@ -130,14 +129,12 @@ class SoundTask(Task):
 
     @torch.no_grad()
     def preview(self, generator: nn.Module, batches: Batches) -> Preview:
-        rows = min(self.spec.classes, MOST_ROWS) or COLUMNS
-        device = next(generator.parameters()).device
-        numbers = (seeds.key(batches.seed, "preview", i) for i in range(rows * COLUMNS))
-        z = seeds.latents(numbers, self.latent_dim).to(device)
-        labels = torch.arange(rows, device=device).repeat_interleave(COLUMNS) if self.spec.classes else None
-        pictures = generator(z, labels).float()
-        heard = pictures[::COLUMNS] if self.spec.classes else pictures[:HEARD]
-        return Preview(pictures.cpu(), levelled(self.spec.codec.decode(heard)).cpu(), self.spec.rate)
+        device, numbers = next(generator.parameters()).device, labels_of(self.spec.classes)
+        z = seeds.latents((seeds.key(batches.seed, "preview", i) for i in range(len(numbers))), self.latent_dim)
+        labels = torch.tensor(numbers, device=device) if self.spec.classes else None
+        pictures = generator(z.to(device), labels).float()
+        waves = levelled(self.spec.codec.decode(pictures[heard(self.spec.classes)]))
+        return Preview(pictures.cpu(), waves.cpu(), self.spec.rate)
 
     def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
         z = batch.draw(torch.randn, self.latent_dim).to(batch.real.device)  # from the CPU: the same z on any device
