@@ -44,7 +44,8 @@ class SoundSpec(SpecBase):
     @classmethod
     def of(cls, rate: int, samples: int, classes: int = 0, window: int = 0, bands: int = 0) -> SoundSpec:
         """The shape of sounds of about so many samples, with the usual window and bands where these are 0."""
-        window = window or 8 * round(rate * WINDOW / 8)
+        usual = (odd * 2**power for odd in (1, 3) for power in range(5, 13))  # sizes of quick transforms
+        window = window or min(usual, key=lambda size: abs(math.log(size / (rate * WINDOW))))
         bands = bands or 16 * round(1127 * math.log1p(rate / 2 / 700) / STEP / 16)
         hops = EVEN * window // OVERLAP
         return cls(rate, max(1, -(-samples // hops)) * hops, window, bands, classes)
