@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Generator
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,8 @@ from ganvas.sources.listing import Listing, mapped, spread
 
 MOST_LOOKED = 10_000  # sounds, spread over all, that are decoded: each is compared with each
 CHUNK = 32
-RUN = 4  # samples in a row at the same extreme: there a wave was cut off
+RUN = 3  # samples in a row at the same extreme: there a wave was cut off
+SLOW = 1e-4  # seconds that low tones stay at their peak by themselves
 FULL = 1 - 2 / 32_768  # from here on a sample is at full scale
 QUIET = 0.25  # of full scale: waves whose peak is below are not looked at for clipping
 
@@ -71,7 +73,8 @@ class Survey:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, without the entries."""
-        return {key: value for key, value in vars(self).items() if key != "entries"}
+        kept = {key: value for key, value in vars(self).items() if key != "entries"}
+        return {**kept, "broken": [list(pair) for pair in self.broken]}
 
 
 def survey(listing: Listing, clipping: float, offset: float) -> Generator[Packing, None, Survey]:
@@ -133,7 +136,7 @@ class _Clipping:
     """Counts samples of a file that lie in runs at its extreme, channel by channel."""
 
     def __init__(self) -> None:
-        self.samples = self.clipped = 0
+        self.samples, self.runs = 0, Counter[int]()  # by length
 
     def __call__(self, block: np.ndarray) -> None:
         """Count a block, float32 [n, channels]."""
@@ -144,12 +147,14 @@ class _Clipping:
             if peak >= QUIET:
                 at = np.flatnonzero(channel >= min(peak * (1 - 1e-6), FULL))
                 ends = np.flatnonzero(np.diff(at, append=len(channel) + 2) > 1)  # of runs, in `at`
-                lengths = np.diff(ends, prepend=-1)
-                self.clipped += int(lengths[lengths >= RUN].sum())
+                lengths, times = np.unique(np.diff(ends, prepend=-1), return_counts=True)
+                self.runs.update(dict(zip(lengths.tolist(), times.tolist(), strict=True)))
 
-    def share(self, coding: str) -> float:
+    def share(self, rate: int, coding: str) -> float:
         """The share of clipped samples; 0 of 8 bits, whose steps are so large that tones stay at their peak."""
-        return self.clipped / self.samples if self.samples and coding != "8 bits" else 0.0
+        least = max(RUN, 1 + math.ceil(SLOW * rate))
+        clipped = sum(length * times for length, times in self.runs.items() if length >= least)
+        return clipped / self.samples if self.samples and coding != "8 bits" else 0.0
 
 
 def _examined(numbers: range, contents: Collection[bytes | np.ndarray | Exception]) -> list[Entry]:
@@ -181,7 +186,7 @@ def _entry(number: int, data: bytes) -> Entry:
         peak=float(np.abs(sound.wave).max()),
         loudness=10 * float(np.log10(max(np.square(wave, dtype=np.float64).mean(), 1e-12))),
         offset=float(sound.wave.mean(dtype=np.float64)),
-        clipped=clipping.share(sound.coding),
+        clipped=clipping.share(sound.rate, sound.coding),
         digest=hashlib.blake2b(b"%d " % sound.rate + sound.wave.tobytes(), digest_size=16).digest(),
         picture=alike.picture(wave, sound.rate),
     )
