@@ -21,9 +21,9 @@ import torch
 from PIL import Image, ImageOps
 
 from ganvas.images import decode
-from ganvas.images.data import ImageData, Split, listing, load, pack
-from ganvas.images.data.listing import Listing
+from ganvas.images.data import ImageData, Split, load, pack, pictures
 from ganvas.images.decode import Shape
+from ganvas.sources.listing import Listing
 from ganvas.training.batches import Batches
 
 
@@ -51,7 +51,7 @@ def packing(folder: Path, size: int, rounds: int, threads: int) -> None:
             list(pool.map(lambda chunk: plainly(chunk, size), chunks))
         alone = len(paths) / (time.perf_counter() - start)
         with tempfile.TemporaryDirectory() as place:
-            found = listing.find(folder)
+            found = pictures.find(folder)
             start = time.perf_counter()
             for _ in pack.write(found, Shape(size, 3), Path(place) / "pack"):
                 pass

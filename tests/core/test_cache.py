@@ -20,8 +20,10 @@ from ganvas import cli
 from ganvas.core import cache
 from ganvas.core.errors import UserError
 from ganvas.images import data
-from ganvas.images.data import ImageData, checks, listing, pack
+from ganvas.images.data import ImageData, pack
+from ganvas.images.data.pictures import find
 from ganvas.images.decode import Shape
+from ganvas.sources import checks
 
 pytestmark = pytest.mark.long
 
@@ -368,9 +370,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_a_key_changes_with_the_place_and_with_what_is_there(tmp_path: Path) -> None:
-    images = listing.find(pictures(tmp_path / "pics"))
-    assert pack.key(images, WHOLE) == pack.key(listing.find(tmp_path / "pics"), WHOLE)
+    images = find(pictures(tmp_path / "pics"))
+    assert pack.key(images, WHOLE) == pack.key(find(tmp_path / "pics"), WHOLE)
     (tmp_path / "link").symlink_to("pics")
-    assert pack.key(images, WHOLE) == pack.key(listing.find(tmp_path / "link"), WHOLE)
+    assert pack.key(images, WHOLE) == pack.key(find(tmp_path / "link"), WHOLE)
     os.utime(tmp_path / "pics" / "03.bmp", (TIME, TIME))  # its time is as before, but not when it was changed
-    assert pack.key(images, WHOLE) != pack.key(listing.find(tmp_path / "pics"), WHOLE)
+    assert pack.key(images, WHOLE) != pack.key(find(tmp_path / "pics"), WHOLE)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ganvas.core.errors import UserError
-from ganvas.images.data import labels as labelling
-from ganvas.images.data import listing
-from ganvas.images.data.listing import Listing
+from ganvas.images.data import pictures
+from ganvas.sources import labels as labelling
+from ganvas.sources.listing import Listing
 
 NAMES = [f"{i:02}.png" for i in range(12)]
 KINDS = ["disc" if i % 2 else "square" for i in range(12)]
@@ -55,13 +55,13 @@ def labels(images: Listing) -> list[str]:
 )
 def test_tables_as_spreadsheets_write_them(tmp_path: Path, content: bytes) -> None:
     (folder(tmp_path) / "table.csv").write_bytes(content)
-    assert labels(listing.find(tmp_path)) == KINDS
+    assert labels(pictures.find(tmp_path)) == KINDS
 
 
 def test_another_code_page_is_read_and_said(tmp_path: Path) -> None:
     rows = [(name, "Möwe" if i % 2 else "Wal") for i, name in enumerate(NAMES)]
     (folder(tmp_path) / "table.csv").write_bytes(text(rows).encode("cp1252"))
-    images = listing.find(tmp_path)
+    images = pictures.find(tmp_path)
     assert set(labels(images)) == {"Möwe", "Wal"}
     assert "is not in UTF-8: it is read as Windows-1252" in images.notes[0]
 
@@ -81,7 +81,7 @@ def test_another_code_page_is_read_and_said(tmp_path: Path) -> None:
 )
 def test_the_forms_of_dataset_json(tmp_path: Path, content: object) -> None:
     (folder(tmp_path) / "dataset.json").write_text(json.dumps(content))
-    classes = labels(listing.find(tmp_path))
+    classes = labels(pictures.find(tmp_path))
     assert len(set(classes)) == 2
     assert set(classes) <= {"disc", "square", "0", "1", "True", "False"}
     assert all((kind == "disc") == (label in ("disc", "1", "True")) for kind, label in zip(KINDS, classes, strict=True))
@@ -117,8 +117,8 @@ def test_the_forms_of_dataset_json(tmp_path: Path, content: object) -> None:
 def test_doubtful_lines_are_named(tmp_path: Path, name: str, content: str | bytes, words: str) -> None:
     (folder(tmp_path) / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError, match=words):
-        listing.find(tmp_path)
-    assert len(listing.find(tmp_path, labelled=False).names) == 12
+        pictures.find(tmp_path)
+    assert len(pictures.find(tmp_path, labelled=False).names) == 12
 
 
 def test_files_are_found_by_their_path_before_their_name(tmp_path: Path) -> None:
@@ -126,10 +126,10 @@ def test_files_are_found_by_their_path_before_their_name(tmp_path: Path) -> None
     folder(tmp_path, names)
     rows = [(f"x\\{name.upper()}", name[0]) for name in names]
     (tmp_path / "table.csv").write_text(text(rows))
-    assert labels(listing.find(tmp_path)) == [name[0] for name in names]
+    assert labels(pictures.find(tmp_path)) == [name[0] for name in names]
     (tmp_path / "table.csv").write_text(text([(name[2:], name[0]) for name in names]))
     with pytest.raises(UserError, match=r"line 2: 0.png may be a/0.png or b/0.png. Write the path"):
-        listing.find(tmp_path)
+        pictures.find(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_files_are_found_by_their_path_before_their_name(tmp_path: Path) -> None
 def test_what_is_no_table_of_labels_is_passed_over(tmp_path: Path, name: str, content: str, text: str) -> None:
     folder(tmp_path, [f"{kind}/{i}.png" for kind in ("a", "b") for i in range(6)])
     (tmp_path / name).write_text(content)
-    images = listing.find(tmp_path)
+    images = pictures.find(tmp_path)
     assert set(labels(images)) == {"a", "b"}
     assert text in images.notes[0]
     assert f"{tmp_path}/{name} " in images.notes[0]
@@ -158,7 +158,7 @@ def test_a_table_may_name_pictures_that_are_passed_over(tmp_path: Path) -> None:
     folder(tmp_path, names)
     rows = [(name, "ab"[i % 2]) for i, name in enumerate(names)]
     (tmp_path / "table.csv").write_text(text(rows))
-    images = listing.find(tmp_path)
+    images = pictures.find(tmp_path)
     assert len(images.names) == 8
     assert set(labels(images)) == {"a", "b"}
 
@@ -168,19 +168,19 @@ def test_a_contest_leaves_its_test_images_without_labels(tmp_path: Path) -> None
     folder(tmp_path, names)
     (tmp_path / "labels.csv").write_text(text([(f"{i:02}", "ab"[i % 2]) for i in range(8)], ("id", "breed")))
     (tmp_path / "sample_submission.csv").write_text("id,a,b\n" + "".join(f"{i:02},0.5,0.5\n" for i in range(8, 12)))
-    images = listing.find(tmp_path)
+    images = pictures.find(tmp_path)
     assert labels(images) == ["a", "b"] * 4
     assert images.tests is None
     assert "4 test images without a label in labels.csv are left out." in images.notes
     assert "sample_submission.csv has the columns id, a, b" in images.notes[-1]
     (tmp_path / "labels.csv").unlink()
     with pytest.raises(UserError, match=r"sample_submission\.csv has the columns id, a, b; one of label"):
-        listing.find(tmp_path)
+        pictures.find(tmp_path)
 
 
 def test_a_table_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder(tmp_path) / "table.csv").write_text(text())
     monkeypatch.setattr(labelling, "LARGEST", 50)
-    images = listing.find(tmp_path)
+    images = pictures.find(tmp_path)
     assert images.labels is None
     assert images.notes == ("No tables of labels are as large as these, which are passed over: table.csv.",)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ganvas.core.errors import UserError
-from ganvas.images.data import layout, listing
-from ganvas.images.data.listing import Listing
+from ganvas.images.data import pictures
 from ganvas.images.decode import SUFFIXES
+from ganvas.sources.listing import Listing
 from ganvas.studio.state import Studio
 
 
@@ -45,7 +45,7 @@ def test_classes_that_are_links_are_classes(tmp_path: Path) -> None:
     (tmp_path / "mine" / "cats").symlink_to("../store/cats")
     (tmp_path / "mine" / "dogs").symlink_to(tmp_path / "store" / "dogs")
     (tmp_path / "mine" / "birds" / "9.png").symlink_to(tmp_path / "store" / "cats" / "0.png")
-    images = listing.find(tmp_path / "mine")
+    images = pictures.find(tmp_path / "mine")
     assert kinds(images) == {"birds": 4, "cats": 3, "dogs": 3}
     assert images.notes == ()
 
@@ -59,7 +59,7 @@ def test_links_in_a_circle_and_to_nowhere(tmp_path: Path) -> None:
     (place / "second").symlink_to("first")
     (place / "gone.png").symlink_to("nowhere.png")
     (place / "lost").symlink_to("/no/such/folder")
-    images = listing.find(place)
+    images = pictures.find(place)
     assert kinds(images) == {"a": 3, "b": 3}
     assert images.notes == (
         "Links that lead nowhere are passed over: first, gone.png, lost, second.",
@@ -83,7 +83,7 @@ def test_what_lies_beside_the_splits_is_passed_over(
     place = both(tmp_path / "x", *(f"{around}{split}/{kind}" for split in ("train", "test") for kind in "ab"))
     fill(place, *(around + name for name in beside))
     for source in (place, zipped(place)):
-        images = listing.find(source)
+        images = pictures.find(source)
         assert kinds(images) == {"a": 6, "b": 6}
         assert images.tests is not None
         tests = {name for name, test in zip(images.names, images.tests, strict=True) if test}
@@ -92,7 +92,7 @@ def test_what_lies_beside_the_splits_is_passed_over(
             assert images.notes == ()
         else:
             assert words.replace("{}test, {}train", "test, train").replace("{}", around) in images.notes[0]
-        assert sum(listing.find(source, labelled=False).tests or []) == 6
+        assert sum(pictures.find(source, labelled=False).tests or []) == 6
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_what_lies_beside_the_splits_is_passed_over(
     ],
 )
 def test_where_splits_are(tmp_path: Path, folders: list[str], tests: int | None, classes: dict[str, int]) -> None:
-    images = listing.find(both(tmp_path, *folders))
+    images = pictures.find(both(tmp_path, *folders))
     assert (None if images.tests is None else sum(images.tests)) == tests
     assert kinds(images) == classes
 
@@ -120,7 +120,7 @@ def test_litter_makes_no_classes(tmp_path: Path) -> None:
     both(place, "System Volume Information", ".Trash-1000/files", "b/@eaDir", "lost+found", "__MACOSX/a", ".hidden")
     fill(place, "Thumbs.db", "a/desktop.ini", "a/._0.png", ".git/config")
     for source in (place, zipped(place)):
-        images = listing.find(source)
+        images = pictures.find(source)
         assert kinds(images) == {"a": 3, "b": 3}
         assert images.other_suffixes == ()
         (note,) = images.notes
@@ -138,19 +138,19 @@ def test_litter_that_may_not_be_read_is_no_error(tmp_path: Path, monkeypatch: py
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    assert kinds(listing.find(tmp_path)) == {"a": 3, "b": 3}
+    assert kinds(pictures.find(tmp_path)) == {"a": 3, "b": 3}
 
 
 def test_folders_without_pictures_are_named(tmp_path: Path) -> None:
     both(tmp_path, "a", "b/anna")
     (tmp_path / "c" / "deep").mkdir(parents=True)
     (tmp_path / "b" / "berta").mkdir()
-    assert listing.find(tmp_path).notes == ("Folders without pictures make no classes: c.",)
+    assert pictures.find(tmp_path).notes == ("Folders without pictures make no classes: c.",)
 
 
 def test_kinds_of_files_that_are_not_read_are_counted(tmp_path: Path) -> None:
     fill(tmp_path, "1.png", "a.HEIC", "b.heic", "c.CR2", "d.dng", "e.mp4", "f.psd", "g.txt", "h.zip")
-    images = listing.find(tmp_path)
+    images = pictures.find(tmp_path)
     notes = "\n".join(images.notes)
     for text in (
         "1 .cr2, 1 .dng. What to do: develop",
@@ -165,13 +165,13 @@ def test_kinds_of_files_that_are_not_read_are_counted(tmp_path: Path) -> None:
     for path in tmp_path.glob("*.[hH]*"):
         path.unlink()
     with pytest.raises(UserError, match=r"holds no pictures: it has 1 .txt.*Left out.* 1 .mp4"):
-        listing.find(tmp_path)
+        pictures.find(tmp_path)
 
 
 def test_names_without_an_ending(tmp_path: Path) -> None:
     fill(tmp_path, *(f"{i:032x}" for i in range(4)))
     with pytest.raises(UserError, match=r"4 .none.*Pictures are known by the ending of their names"):
-        listing.find(tmp_path)
+        pictures.find(tmp_path)
 
 
 def test_names_in_notes_are_fit_to_be_shown(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_names_in_notes_are_fit_to_be_shown(tmp_path: Path) -> None:
     fill(tmp_path, "\x1b[31mred.png")
     with open(os.path.join(os.fsencode(tmp_path), b"caf\xe9.png"), "wb"):
         pass
-    (note,) = listing.find(tmp_path).notes
+    (note,) = pictures.find(tmp_path).notes
     assert note.encode()
     assert "\x1b" not in note
 
@@ -187,12 +187,12 @@ def test_names_in_notes_are_fit_to_be_shown(tmp_path: Path) -> None:
 def test_a_pipe_among_the_pictures_is_not_waited_for(tmp_path: Path) -> None:
     fill(tmp_path, "1.png")
     os.mkfifo(tmp_path / "2.png")
-    images = listing.find(tmp_path)
+    images = pictures.find(tmp_path)
     assert "is a pipe or a device" in str(next(images.read([1])))
 
 
 def test_no_suffix_is_both_read_and_refused() -> None:
-    assert not {*layout.ADVICE} & SUFFIXES
+    assert not {*pictures.PICTURES.advice()} & SUFFIXES
 
 
 def test_no_link_leads_out_of_the_studio_s_folder_by_way_of_another(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_no_link_leads_out_of_the_studio_s_folder_by_way_of_another(tmp_path: Pa
     (root / "aside" / "back").symlink_to(root / "mine")  # a circle
     studio = Studio(root, root)
     try:
-        assert kinds(listing.find(Path(studio.source("mine")))) == {"a": 3, "b": 3}
+        assert kinds(pictures.find(Path(studio.source("mine")))) == {"a": 3, "b": 3}
         (root / "aside" / "out").symlink_to(tmp_path / "secret")
         with pytest.raises(UserError, match="out is a link that leads out of root/"):
             studio.source("mine")

@@ -12,6 +12,7 @@ import threading
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from ganvas.core import files
 from ganvas.core.errors import UserError
 from ganvas.images import data, decode, originals, sheets
 from ganvas.images import files as image_files
-from ganvas.images.data import archives, idx, listing
-from ganvas.images.data.listing import Listing
+from ganvas.images.data import idx, pictures
 from ganvas.images.features import extractors
 from ganvas.images.spec import ImageSpec
+from ganvas.sources import archives, listing
+from ganvas.sources.listing import Listing
 
 BOMB = bytes(48_000_000)
 LITTLE = 12_000_000  # bytes of memory that reading a small file may take at most
@@ -85,8 +87,7 @@ def test_a_file_that_is_too_large_is_named_and_the_others_are_read(
             (place / name).write_bytes(content)
     else:
         (as_zip if form == "x.zip" else as_tar)(place, members)
-    monkeypatch.setattr(decode, "BYTES", 4_000)
-    monkeypatch.setattr(listing, "BYTES", 4_000)
+    monkeypatch.setattr(pictures, "PICTURES", replace(pictures.PICTURES, most_bytes=4_000))
     dataset = data.load(str(place))
     assert len(dataset.train.images) + len(dataset.held_out.images) == 30
     assert "1 of 31 pictures could not be read and are left out: large.png (" in dataset.notes[-1]
@@ -100,7 +101,7 @@ def test_a_member_that_is_larger_than_it_states_is_unpacked_no_further(tmp_path:
     assert len(raw) < 100_000
     path.write_bytes(raw.replace(struct.pack("<I", len(BOMB)), struct.pack("<I", 1_000)))
     tracemalloc.reset_peak()
-    members, read = archives.of_zip(path)
+    members, read = archives.of_zip(path, pictures.PICTURES)
     (contents,) = read([*members])
     assert peak() < LITTLE
     assert isinstance(contents, Exception)
@@ -144,7 +145,7 @@ def test_a_sparse_member_states_its_true_size(tmp_path: Path, peak: Callable[[],
     head[148:156] = b" " * 8
     head[148:156] = b"%06o\0 " % sum(head)
     (tmp_path / "x.tar").write_bytes(bytes(head) + bytes(1_024))
-    members, read = archives.of_tar(tmp_path / "x.tar")
+    members, read = archives.of_tar(tmp_path / "x.tar", pictures.PICTURES)
     assert list(members) == ["hole.png"]
     (contents,) = read([*members])
     assert "it has 4,000,000,000 bytes; a picture has 500,000,000 at most" in str(contents)
@@ -199,8 +200,8 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         lambda: sheets.read(place / "pipe.png"),
         lambda: image_files.load(tmp_path / "b" / "x.npz"),
         lambda: image_files.load(tmp_path / "b" / "x.npy"),
-        lambda: archives.of_zip(tmp_path / "b" / "x.zip"),
-        lambda: archives.of_tar(tmp_path / "b" / "x.tar"),
+        lambda: archives.of_zip(tmp_path / "b" / "x.zip", pictures.PICTURES),
+        lambda: archives.of_tar(tmp_path / "b" / "x.tar", pictures.PICTURES),
         lambda: idx.read(tmp_path / "b" / "train-images-idx3-ubyte"),
     ):
         with pytest.raises(UserError, match="it is a pipe or a device"):
@@ -320,10 +321,10 @@ def test_a_tar_that_is_damaged_loses_nothing_silently(
 ) -> None:
     """Python takes a damaged head for the archive's end: what comes after it would be missing without a word."""
     (tmp_path / "good.tar").write_bytes(tarred(6))
-    assert len(listing.find(tmp_path / "good.tar").names) == 6
+    assert len(pictures.find(tmp_path / "good.tar").names) == 6
     (tmp_path / "bad.tar").write_bytes(change(tarred(6)))
     with pytest.raises(UserError, match=f"bad.tar is damaged.*{told}"):
-        listing.find(tmp_path / "bad.tar")
+        pictures.find(tmp_path / "bad.tar")
 
 
 def test_a_zip_whose_list_is_damaged_loses_nothing_silently(tmp_path: Path) -> None:
@@ -332,12 +333,12 @@ def test_a_zip_whose_list_is_damaged_loses_nothing_silently(tmp_path: Path) -> N
         for i in range(6):
             file.writestr(f"{i}.png", b"x")
     raw = bytearray(path.read_bytes())
-    assert len(listing.find(path).names) == 6
+    assert len(pictures.find(path).names) == 6
     second = raw.find(b"PK\1\2", raw.find(b"PK\1\2") + 4)
     raw[second + 32 : second + 34] = (2 * (46 + 5)).to_bytes(2, "little")  # a comment that swallows two members
     path.write_bytes(bytes(raw))
     with pytest.raises(UserError, match=r"x.zip is damaged.*its list names 4 members, and its end says 6"):
-        listing.find(path)
+        pictures.find(path)
 
 
 @pytest.mark.parametrize(("name", "made"), [("x.zip", "0.png"), ("x.npz", "labels.npy")])

@@ -22,9 +22,10 @@ from ganvas.core import files
 from ganvas.core.errors import UserError
 from ganvas.images import data, decode
 from ganvas.images import files as image_files
-from ganvas.images.data import ImageData, labels, listing
+from ganvas.images.data import ImageData
 from ganvas.images.decode import Shape
 from ganvas.images.spec import ImageSpec
+from ganvas.sources import labels, listing
 from ganvas.training.batches import Batches
 from ganvas.training.events import Started, Warned
 

@@ -19,9 +19,10 @@ from ganvas.core.memmap import Stored
 from ganvas.images import data
 from ganvas.images.data import Split, pack
 from ganvas.images.data.dataset import HELD_OUT
-from ganvas.images.data.listing import Listing
 from ganvas.images.decode import Shape
 from ganvas.images.spec import ImageSpec
+from ganvas.sources import journal
+from ganvas.sources.listing import Listing
 from ganvas.training.batches import Batches
 
 CPU = torch.device("cpu")
@@ -78,7 +79,7 @@ def test_a_pack_holds_every_picture_once_with_its_label(tmp_path: Path) -> None:
 
 def test_several_shards_are_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     single = data.load(str(make(tmp_path / "one")))
-    monkeypatch.setattr(pack, "SHARD", 64 * 192)
+    monkeypatch.setattr(journal, "SHARD", 64 * 192)
     monkeypatch.setattr(memmap, "FRESH", 10_000)  # the maps' memory is given back all the time
     parts = data.load(str(make(tmp_path / "many")))
     assert len(list((tmp_path / "many").glob("pixels-*.bin"))) == 4
@@ -149,7 +150,7 @@ def test_the_second_start_takes_the_pack_from_the_cache(
 
 def test_a_full_disk_is_noticed_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(pack.shutil, "disk_usage", lambda _: usage._replace(free=1_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000))
     with pytest.raises(UserError, match="has 0 MB free; the pack of 50 pictures needs"):
         list(pack.write(listed(50), Shape(8, 3), tmp_path / "p"))
 

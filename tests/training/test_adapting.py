@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from ganvas.images import augment
 from ganvas.images.spec import ImageSpec
-from ganvas.tasks.generate import adaptive
 from ganvas.tasks.generate import task as generate
 from ganvas.tasks.generate.task import GenerateTask
+from ganvas.training import adaptive
 from ganvas.training.batches import Batch
 from ganvas.training.experiment import Experiment
 from ganvas.training.trainer import Config, Trainer

@@ -19,9 +19,9 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import cannot
 from ganvas.images import decode
 from ganvas.images.data import arrays, npz
-from ganvas.images.data.layout import litter_in
 from ganvas.images.decode import Depth
 from ganvas.images.spec import ImageSpec
+from ganvas.sources.layout import litter_in
 
 MODES = {"L": "grey", "RGB": "colour", "RGBA": "colour with transparency", "P": "palette", "1": "black and white"}
 MODES |= {"CMYK": "printers' colours", "LA": "grey with transparency"}

@@ -19,7 +19,8 @@ from ganvas.core import registry
 from ganvas.core.errors import UserError
 from ganvas.core.files import make_folder
 from ganvas.images import decode
-from ganvas.images.data import DATASETS, listing, npz
+from ganvas.images.data import DATASETS, npz
+from ganvas.sources import listing
 from ganvas.studio import places
 from ganvas.studio.api_runs import Settings
 from ganvas.studio.games import PICTURES

@@ -161,11 +161,11 @@ def test_one_photograph_is_too_few(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_decoding_goes_on(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ganvas.images.data import listing
     from ganvas.images.data import photos as ph
+    from ganvas.images.data import pictures
 
     whole = pieces(photos).fingerprint
-    found = listing.find(photos)
+    found = pictures.find(photos)
     steps = ph.write(found, Shape(0, 3), tmp_path / "pack")
     for _ in range(4):
         next(steps)

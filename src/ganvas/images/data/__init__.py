@@ -1,6 +1,5 @@
 """Images to train on: the data sets that come with Ganvas, and the user's own."""
 
-from ganvas.images.data.checks import Packing
 from ganvas.images.data.dataset import ImageData, Split
 from ganvas.images.data.readers import (
     DATASETS,
@@ -13,6 +12,7 @@ from ganvas.images.data.readers import (
     pack_into,
     stacked_mnist,
 )
+from ganvas.sources.checks import Packing
 
 __all__ = [
     "DATASETS",

@@ -15,8 +15,8 @@ from ganvas.core.text import one_line
 from ganvas.images import decode
 from ganvas.images.data import label_arrays, npz
 from ganvas.images.data.dataset import ImageData, Split, fingerprint, hold_out
-from ganvas.images.data.listing import Listing
 from ganvas.images.data.npz import Member
+from ganvas.sources.listing import Listing
 
 SPLITS = {"training": "train", "train": "train", "tr": "train", "testing": "test", "test": "test", "te": "test"}
 SPLITS |= {"validation": "val", "valid": "val", "val": "val", "dev": "val"}  # longer words first

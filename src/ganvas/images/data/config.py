@@ -9,10 +9,11 @@ from typing import ClassVar
 
 from ganvas.core.config import knob
 from ganvas.core.errors import UserError
-from ganvas.images.data import listing, readers
-from ganvas.images.data.checks import Packing
+from ganvas.images.data import readers
 from ganvas.images.data.dataset import ImageData
 from ganvas.images.decode import Shape
+from ganvas.sources import listing
+from ganvas.sources.checks import Packing
 
 
 @dataclass(frozen=True)

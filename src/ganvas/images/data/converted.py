@@ -6,16 +6,15 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ganvas.core import cache, files
-from ganvas.core.errors import UserError
-from ganvas.core.files import cache_folder
-from ganvas.core.naming import safe
-from ganvas.images.data import listing, pack, pack_format, photos
-from ganvas.images.data.checks import Packing
+from ganvas.core import files
+from ganvas.images.data import pack, pack_format, photos, pictures
 from ganvas.images.data.dataset import ImageData, Split
-from ganvas.images.data.listing import Listing
 from ganvas.images.data.pack_format import Pack
+from ganvas.images.data.pictures import PICTURES
 from ganvas.images.decode import Shape
+from ganvas.sources import cached
+from ganvas.sources.checks import Packing
+from ganvas.sources.listing import Listing
 
 
 def converted(images: Listing, shape: Shape) -> Generator[Packing, None, ImageData]:
@@ -26,7 +25,7 @@ def converted(images: Listing, shape: Shape) -> Generator[Packing, None, ImageDa
 def packed(images: Listing, shape: Shape) -> Generator[Packing, None, ImageData]:
     """The images of a listing in one shape, converted into a pack in the cache if it is not there yet."""
     wanted = pack.resolve(images, shape)
-    place = _place(images.name, "-" + pack.key(images, wanted)[:20])
+    place = cached.place_of(images.name, "-" + pack.key(images, wanted)[:20])
     size = len(images.names) * wanted.channels * wanted.size**2
     return (
         yield from _cached(
@@ -44,10 +43,10 @@ def photographs(images: Listing, shape: Shape, pairs: str = "") -> Generator[Pac
     known = pack.resolve(images, shape)
     wanted = replace(shape, channels=known.channels, depth=known.depth)
     if pairs:
-        degraded = listing.find(files.place(pairs), False)
+        degraded = pictures.find(files.place(pairs), False)
         images = photos.paired(images, degraded)
         wanted = replace(wanted, depth=wanted.depth and pack.resolve(degraded, shape).depth)
-    place = _place(images.name, "-photos-" + photos.key_of(images, wanted)[:20])
+    place = cached.place_of(images.name, "-photos-" + photos.key_of(images, wanted)[:20])
     steps = _cached(
         place,
         0,
@@ -57,38 +56,16 @@ def photographs(images: Listing, shape: Shape, pairs: str = "") -> Generator[Pac
     return replace((yield from steps), has_pairs=bool(pairs))
 
 
-def _place(name: str, ending: str) -> Path:
-    """The folder in the cache for the images of a listing."""
-    return cache_folder() / "packs" / f"{safe(name)}{ending}"
-
-
 def _cached(
     place: Path,
     size: int,
     write: Callable[[], Iterator[Packing]],
     read: Callable[[], Generator[Packing, None, Pack]],
 ) -> Generator[Packing, None, ImageData]:
-    """Read a folder of the cache; it is made first if it is missing, and again if it is damaged.
-
-    Args:
-        size: bytes that it takes, 0 if that is not known.
-    """
-    notes: list[str] = []
-    if place.exists() or place.is_symlink():
-        try:
-            data = as_data((yield from read()))
-            cache.used(place)
-            return data
-        except photos.TooSmall:
-            raise
-        except UserError as error:
-            why = str(error).removesuffix(pack_format.ANEW).strip()
-            notes.append(f"What the cache held of these pictures could not be used and is made anew: {why}")
-            cache.remove(place, in_use=True)
-    notes += cache.trim(place, size)
-    yield from write()
-    notes += cache.trim(place)
-    data = as_data((yield from read()))
+    """The data set of a folder of the cache; see `sources.cached`."""
+    steps = cached.cached(place, size, write, read, PICTURES.noun, pack_format.ANEW, photos.TooSmall)
+    found, notes = yield from steps
+    data = as_data(found)
     return replace(data, notes=(*data.notes, *notes))
 
 

@@ -16,8 +16,8 @@ from ganvas.images import tensors as im
 from ganvas.images.decode import Depth
 from ganvas.images.sheets import Sheet
 from ganvas.images.spec import ImageSpec
-
-HELD_OUT = 0.1  # share of the images that is held out if there are no test images
+from ganvas.sources import splits
+from ganvas.sources.splits import HELD_OUT
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,7 @@ def fingerprint(*arrays: np.ndarray | None) -> str:
 
 def too_few(count: int, different: int, place: str = "") -> UserError:
     """The error if no image can be held out; which ones are is decided by their content."""
-    where = f"{place}: " if place else ""
-    if count > 1 and different == 1:
-        return UserError(f"{where}all {count:,} pictures are the same, so that none can be held out. Add other ones.")
-    return UserError(f"{where}{different:,} different pictures are too few to hold some out. Add pictures.")
+    return splits.too_few(count, different, "pictures", place)
 
 
 def hold_out(

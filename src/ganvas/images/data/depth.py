@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from ganvas.images import decode
-from ganvas.images.data.checks import Packing
-from ganvas.images.data.listing import Listing, mapped
 from ganvas.images.decode import Seen, Shape, Unreadable
+from ganvas.sources.checks import Packing
+from ganvas.sources.listing import Listing, mapped
 
 CHUNK = 32  # images per thread at a time
 

@@ -16,9 +16,9 @@ from ganvas.core.text import one_line
 from ganvas.images import data, decode, sheets
 from ganvas.images.data import Packing, depth, pack
 from ganvas.images.data import survey as sv
-from ganvas.images.data.listing import Listing
 from ganvas.images.data.survey import Mirror, Survey
 from ganvas.images.decode import Shape
+from ganvas.sources.listing import Listing
 
 LEAST = 100  # pictures below which a training only memorises them
 RARE = 20  # pictures of a class below which it is not learned

@@ -9,8 +9,8 @@ import numpy as np
 
 from ganvas.core.errors import UserError
 from ganvas.core.text import one_line
-from ganvas.images.data import labels as labelling
 from ganvas.images.data.npz import Member
+from ganvas.sources import labels as labelling
 
 WAY_OUT = "Save one whole number or text a picture; a training without them: labels=false."
 

@@ -17,7 +17,7 @@ import numpy as np
 from ganvas.core import files
 from ganvas.core.errors import UserError, first_line
 from ganvas.core.text import one_line
-from ganvas.images.data.archives import Bounded, check_list
+from ganvas.sources.archives import Bounded, check_list
 
 SUFFIXES = (".npz", ".npy")
 MEMBERS = 10_000  # arrays of a file, at most
@@ -115,7 +115,7 @@ def _head(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 def _archive(place: Path) -> Iterator[zipfile.ZipFile]:
     with files.open_regular(place) as raw:
         try:
-            archive = zipfile.ZipFile(cast(IO[bytes], Bounded(raw, LISTED)))
+            archive = zipfile.ZipFile(cast(IO[bytes], Bounded(raw, LISTED, "a picture")))
         except Exception as error:  # zipfile passes on errors of any kind
             raise _damaged(place, error) from error
         with archive:

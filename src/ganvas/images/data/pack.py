@@ -7,7 +7,6 @@ import functools
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,22 +15,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganvas.core import checkpoint, files
+from ganvas.core import checkpoint
 from ganvas.core.errors import UserError, cannot, first_line
 from ganvas.core.files import write_whole
 from ganvas.core.text import one_line
 from ganvas.images import decode
-from ganvas.images.data import checks, depth
-from ganvas.images.data.checks import Packing
-from ganvas.images.data.dataset import HELD_OUT, too_few
-from ganvas.images.data.listing import Listing, mapped, spread
-from ganvas.images.data.pack_format import FORMAT, fingerprint
-from ganvas.images.data.unfinished import unfinished
+from ganvas.images.data import depth
+from ganvas.images.data.pack_format import FORM, FORMAT
+from ganvas.images.data.pictures import PICTURES
 from ganvas.images.decode import Shape, Unreadable
 from ganvas.images.spec import drawable
+from ganvas.sources import checks, splits
+from ganvas.sources.checks import Packing
+from ganvas.sources.journal import Journal
+from ganvas.sources.listing import Listing, spread
+from ganvas.sources.unfinished import unfinished
 
-CHUNK = 32  # images per line of the journal: the most that a crash costs
-SHARD = 4_000_000_000  # bytes per file of pixels, about
 PROBED = 1_000  # images, spread evenly, whose sizes and colours determine the pack's shape
 LARGEST, USUAL = 256, 64  # pixels a side of a shape that is chosen automatically
 NAMED = 20  # broken images that are named at most
@@ -80,87 +79,20 @@ def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
     Raises:
         UserError: only the test images have some class, no image can be read, or the disk is full.
     """
-    class_names = _class_names(listing)
+    class_names = splits.class_names(listing, PICTURES)
     with unfinished(place, "pack.json") as work:
         if work is None:
             return
-        name, total = key(listing, shape), len(listing.names)
+        name = key(listing, shape)
         shape, converted = yield from depth.measured(listing, shape)
-        each = shape.channels * shape.size**2
-        rows = max(CHUNK, SHARD // each // CHUNK * CHUNK)  # per shard: no chunk is spread over two
-        done = _resume(work, name, each, rows, total)
-        left = [range(s, min(s + CHUNK, total)) for s in range(0, total, CHUNK) if s not in done]
-        convert = functools.partial(_converted, shape=shape)
-        yield Packing(min(total, len(done) * CHUNK), total)
         try:
-            with open(work / "journal.jsonl", "a", encoding="utf-8") as journal:
-                for start, pixels, chunk in mapped(listing, left, convert):
-                    with open(_shard(work, start // rows), "r+b", buffering=0) as file:
-                        file.seek(start % rows * each)
-                        file.write(pixels.data)
-                    journal.write(json.dumps({"start": start, **chunk}) + "\n")
-                    journal.flush()
-                    done[start] = chunk
-                    yield Packing(min(total, len(done) * CHUNK), total)
-            _finish(work, listing, shape, class_names, rows, [done[s] for s in range(0, total, CHUNK)], converted)
+            journal = Journal.of(FORM, work, name, shape.channels * shape.size**2, len(listing.names))
+            chunks = yield from journal.fill(listing, functools.partial(_converted, shape=shape))
+            _finish(work, listing, shape, class_names, journal.rows, chunks, converted)
             os.replace(work, place)
         except OSError as error:
             raise cannot("write", work, error) from error
-        checks.remember(place, [*_names(place), "index.safetensors"])
-
-
-def _shard(folder: Path, number: int) -> Path:
-    return folder / f"pixels-{number:03d}.bin"
-
-
-def _names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("pixels-*.bin"))
-
-
-def _resume(work: Path, name: str, each: int, rows: int, total: int) -> dict[int, dict[str, Any]]:
-    """The chunks that an interrupted call finished, by their first image; else a new journal and files of pixels.
-
-    The files have their full size from the beginning, but take no room on the disk where nothing is written yet.
-    """
-    journal, done = work / "journal.jsonl", {}
-    lines = journal.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] if journal.exists() else []
-    sizes = [min(rows, total - start) * each for start in range(0, total, rows)]
-    shards = [_shard(work, number) for number in range(len(sizes))]
-    if lines and lines[0] == name and [p.stat().st_size if p.is_file() else 0 for p in shards] == sizes:
-        for line in lines[1:]:
-            chunk = files.json_line(line)  # None if a crash cut it short
-            if chunk and _is_done(work, chunk, each, rows, total):
-                done[chunk.pop("start")] = chunk
-        return done
-    free = shutil.disk_usage(work).free
-    if free < 1.02 * each * total:
-        raise UserError(
-            f"The disk of {work} has {free / 1e6:,.0f} MB free; the pack of {total:,} pictures needs "
-            f"{each * total / 1e6:,.0f} MB. Free some space, or take a smaller size=N."
-        )
-    for old in work.glob("[!.]*"):
-        old.unlink()
-    write_whole(journal, name + "\n")
-    for path, size in zip(shards, sizes, strict=True):
-        with open(path, "wb") as file:
-            file.truncate(size)
-    return done
-
-
-def _is_done(work: Path, chunk: dict[str, Any], each: int, rows: int, total: int) -> bool:
-    """Is a line of the journal in order, and do the pixels on the disk match its digests?"""
-    start, digests, broken = (chunk.get(name) for name in ("start", "digests", "broken"))
-    if type(start) is not int or start not in range(0, total, CHUNK):
-        return False
-    count = min(CHUNK, total - start)
-    numbers = {str(number) for number in range(start, start + count)}
-    if not isinstance(broken, dict) or not {*broken} <= numbers or not all(isinstance(w, str) for w in broken.values()):
-        return False
-    if not isinstance(digests, list) or len(digests) != count or not all(isinstance(d, str) for d in digests):
-        return False
-    with open(_shard(work, start // rows), "rb") as file:
-        file.seek(start % rows * each)
-        return all(checks.digest(np.frombuffer(file.read(each), np.uint8)).hex() == d for d in digests)
+        FORM.checked(place)
 
 
 def _converted(
@@ -177,21 +109,6 @@ def _converted(
             broken[str(number)] = first_line(error)
         digests.append(checks.digest(pixels[i]).hex())
     return numbers.start, pixels, {"digests": digests, "broken": broken}
-
-
-def _class_names(listing: Listing) -> list[str]:
-    """The classes, sorted by name; numbers first, by value."""
-    if listing.labels is None:
-        return []
-    tests = listing.tests or [False] * len(listing.names)
-    names = {label for label, test in zip(listing.labels, tests, strict=True) if not test}
-    unknown = sorted(set(listing.labels) - names)
-    if unknown:
-        raise UserError(
-            f"{listing.place}: the test images have the class '{unknown[0]}', which the training images do not have. "
-            "Add such pictures, remove these, or train with labels=false."
-        )
-    return sorted(names, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name))
 
 
 def _finish(
@@ -214,16 +131,14 @@ def _finish(
     number = {name: i for i, name in enumerate(class_names)}
     labels = np.array([number[label] for label in listing.labels or []], np.int64)
     tensors = {"digests": torch.from_numpy(digests.copy())}
-    for name, side in _splits(listing, digests, broken, labels if class_names else np.zeros(total)).items():
+    parts = splits.split(listing, digests, broken, labels if class_names else np.zeros(total), PICTURES.noun)
+    for name, side in parts.items():
         tensors[name] = torch.from_numpy(side)
         if class_names:
             tensors[f"{name}.labels"] = torch.from_numpy(labels[side])
     checkpoint.save(work / "index.safetensors", tensors, {})
     write_whole(work / "names.json", json.dumps(listing.names))
-    shards = sorted(work.glob("pixels-*.bin"))
-    for path in shards:
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
+    shards = FORM.synced(work)
     card = {
         "format": FORMAT,
         "name": listing.name,
@@ -233,39 +148,14 @@ def _finish(
         "train": len(tensors["train"]),
         "held_out": len(tensors["held_out"]),
         "options": asdict(shape),
-        "fingerprint": fingerprint(shape.channels, shape.size, class_names, tensors),
         "licence": listing.licence,
         "left_out": len(broken),
         "broken": named,
         "notes": list(listing.notes),
         "converted": list(converted),
         "rows": rows,
-        "shards": [{"file": path.name, "bytes": path.stat().st_size} for path in shards],
+        "shards": shards,
     }
+    card["fingerprint"] = FORM.fingerprint(card, class_names, tensors)
     write_whole(work / "pack.json", json.dumps(card, indent=1) + "\n")
     (work / "journal.jsonl").unlink()
-
-
-def _splits(
-    listing: Listing, digests: np.ndarray, broken: Collection[int], labels: np.ndarray
-) -> dict[str, np.ndarray]:
-    """The numbers of the images of both splits, in an order that follows from their content.
-
-    Held out is what the listing marks as test images; without such marks, and of few images, the digests decide.
-
-    Args:
-        digests: uint8 [N, 16].
-        labels: [N].
-    """
-    good = np.ones(len(digests), bool)
-    good[list(broken)] = False
-    heads = digests[:, :4].copy().view(np.uint32)[:, 0]
-    out = np.array(listing.tests or [False] * len(digests))
-    if not (good & out).any():
-        out = heads < max(HELD_OUT * 2**32, int(heads[good].min()) + 1)  # one at least
-    if not (good & ~out).any():
-        out = heads < int(heads[good].max())
-    if not (good & out).any():
-        raise too_few(int(good.sum()), len(np.unique(digests[good], axis=0)), listing.place)
-    order = np.lexsort((labels, *digests.T[::-1]))
-    return {"train": order[(good & ~out)[order]], "held_out": order[(good & out)[order]]}

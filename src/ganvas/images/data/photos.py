@@ -25,15 +25,16 @@ from ganvas.core.files import cannot, write_whole
 from ganvas.core.memmap import FRESH, Stored, release
 from ganvas.core.text import one_line
 from ganvas.images import decode
-from ganvas.images.data import checks, depth
-from ganvas.images.data.checks import Packing
+from ganvas.images.data import depth
 from ganvas.images.data.dataset import too_few
-from ganvas.images.data.listing import Listing, mapped
 from ganvas.images.data.pack import NAMED, key
-from ganvas.images.data.pack_format import FORMAT, Pack
-from ganvas.images.data.unfinished import unfinished
+from ganvas.images.data.pack_format import CONVERTING, FORMAT, Pack
 from ganvas.images.decode import Depth, Shape, Unreadable
 from ganvas.images.spec import drawable
+from ganvas.sources import checks
+from ganvas.sources.checks import Packing
+from ganvas.sources.listing import Listing, mapped
+from ganvas.sources.unfinished import unfinished
 
 LONGEST = 2_048  # pixels of the longer side; larger photographs are scaled down
 STEP = 4  # pixels from one patch to the next
@@ -169,7 +170,7 @@ def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
         convert = functools.partial(_decoded, channels=channels, values=shape.depth)
         try:
             with open(work / "journal.jsonl", "a", encoding="utf-8") as journal, open(work / "pixels.bin", "ab") as out:
-                yield Packing(len(done), total)
+                yield Packing(len(done), total, CONVERTING)
                 for line, pixels in mapped(listing, left, convert):
                     if pixels is not None:
                         out.write(pixels.data)
@@ -177,7 +178,7 @@ def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
                     journal.write(json.dumps(line) + "\n")
                     journal.flush()
                     done.append(line)
-                    yield Packing(len(done), total)
+                    yield Packing(len(done), total, CONVERTING)
                 os.fsync(out.fileno())
             _finish(work, listing, done, converted, shape.depth)
             (work / "journal.jsonl").unlink()
@@ -314,7 +315,9 @@ def read(place: Path, size: int, notes: tuple[str, ...] | None = None) -> Genera
     photos = Photos(place / "pixels.bin", sizes, card["channels"], size)
     digests = [bytes.fromhex(text) for text in card["digests"]]
     each = card["bytes"] // len(sizes)
-    yield from checks.check(place, FILES, each, digests, lambda numbers: [photos.photos[i] for i in numbers])
+    yield from checks.check(
+        place, FILES, each, digests, lambda numbers: [photos.photos[i] for i in numbers], "pixels", "picture"
+    )
     small = [i for i, s in enumerate(sizes) if min(s) < size]
     remarks = [*(card["notes"] if notes is None else notes), *card.get("converted", [])]
     for which, why in (

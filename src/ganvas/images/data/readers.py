@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
-import tarfile
-import zipfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,14 +14,14 @@ from ganvas.core import files, seeds
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import cannot
 from ganvas.core.progress import last
-from ganvas.images.data import arrays, idx, layout, listing, npz, pack, pack_format
-from ganvas.images.data.checks import Packing
+from ganvas.images.data import arrays, idx, npz, pack, pack_format, pictures
 from ganvas.images.data.converted import as_data, converted, photographs
 from ganvas.images.data.dataset import ImageData, Split, fingerprint
-from ganvas.images.data.listing import Listing
 from ganvas.images.decode import Shape
+from ganvas.sources import listing
+from ganvas.sources.checks import Packing
+from ganvas.sources.listing import Listing
 
-PEEKED = 1_000  # names in a folder or an archive that are looked at to tell what it is
 STACKED = (128_000, 10_000)  # images of stacked MNIST: to train on, and held out
 Reading = Generator[Packing, None, ImageData]  # yields how far the conversion is
 
@@ -81,7 +78,7 @@ def loading(source: str, shape: Shape, labelled: bool, twins: str = "", to: str 
     if twins:
         if source in DATASETS or {kind_of(s) for s in (source, twins)} != {"images"}:
             raise UserError(f"{source} and {twins}: pictures and their damaged twins lie in two folders or archives.")
-        return (yield from photographs(listing.find(files.place(source), False), shape, twins))
+        return (yield from photographs(pictures.find(files.place(source), False), shape, twins))
     return (yield from READERS[kind_of(source)](source, shape, labelled))
 
 
@@ -127,7 +124,7 @@ def _read_pack(source: str, shape: Shape, labelled: bool) -> Reading:
 
 
 def _read_images(source: str, shape: Shape, labelled: bool) -> Reading:
-    return (yield from converted(listing.find(_existing(source), labelled), shape))
+    return (yield from converted(pictures.find(_existing(source), labelled), shape))
 
 
 def _read_arrays(source: str, shape: Shape, labelled: bool) -> Reading:
@@ -186,23 +183,10 @@ def has_pictures(source: str) -> bool:
     try:
         kind = kind_of(source)
         return kind in ("name", "arrays", "idx", "pack") or (
-            kind == "images" and any(map(layout.is_picture, itertools.islice(_names_in(files.place(source)), PEEKED)))
+            kind == "images" and listing.seems(files.place(source), pictures.PICTURES)
         )
-    except (UserError, OSError, ValueError, tarfile.TarError, zipfile.BadZipFile):
+    except (UserError, OSError, ValueError):
         return False
-
-
-def _names_in(path: Path) -> Iterator[str]:
-    """The names of the files in a folder, with its folders, or in an archive."""
-    if path.is_dir():
-        for _, _, names in os.walk(path):
-            yield from names
-    elif path.suffix.lower() == ".zip":
-        with zipfile.ZipFile(path) as file:
-            yield from file.namelist()
-    else:
-        with tarfile.open(path) as file:
-            yield from (member.name for member in file)
 
 
 def _existing(source: str) -> Path:
@@ -259,7 +243,7 @@ def listed(source: str, labelled: bool = True) -> Listing:
         UserError: as `loading`.
     """
     if kind_of(source) == "images":
-        return listing.find(files.place(source), labelled)
+        return pictures.find(files.place(source), labelled)
     return arrays.listed(load(source, labelled=labelled))
 
 

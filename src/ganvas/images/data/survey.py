@@ -19,9 +19,10 @@ from ganvas.core import optimizers
 from ganvas.core.errors import first_line
 from ganvas.core.text import one_line
 from ganvas.images import decode
-from ganvas.images.data.checks import Packing
-from ganvas.images.data.listing import Listing, mapped, spread
+from ganvas.images.data.pack_format import CONVERTING
 from ganvas.images.decode import Depth, Shape
+from ganvas.sources.checks import Packing
+from ganvas.sources.listing import Listing, mapped, spread
 
 MOST_DECODED = 20_000  # pictures, spread over all, that are decoded
 CHUNK = 32
@@ -109,7 +110,7 @@ def survey(listing: Listing, tiny: int, depth: Depth | None = None) -> Generator
     chunks = [range(i, min(i + CHUNK, len(numbers))) for i in range(0, len(numbers), CHUNK)]
     for chunk in mapped(chosen, chunks, functools.partial(_examine, depth=depth)):
         entries += [entry._replace(number=numbers[entry.number]) for entry in chunk]
-        yield Packing(len(entries), len(numbers))
+        yield Packing(len(entries), len(numbers), CONVERTING)
     good = [entry for entry in entries if not entry.why]
     result.broken = [(shown[entry.number], entry.why) for entry in entries if entry.why]
     result.formats = dict(Counter(entry.format for entry in good).most_common())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganvas.core.asked import Class, classes_of, numbers_of
 from ganvas.core.console import Force, app, is_first, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free, free
@@ -13,7 +14,7 @@ from ganvas.core.terminal import say
 from ganvas.tasks.generate import bench, expand_command  # noqa: F401  # they add `ganvas bench modes` and `expand`
 from ganvas.tasks.generate.detect import command  # noqa: F401  # adds `ganvas detect`
 from ganvas.tasks.generate.latent import commands  # noqa: F401  # adds `ganvas walk` and `invert`
-from ganvas.tasks.generate.options import Class, classes_of, numbers_of, png_at
+from ganvas.tasks.generate.options import png_at
 
 if TYPE_CHECKING:
     from ganvas.tasks.generate.model import Model
@@ -58,7 +59,7 @@ def sample(
     from ganvas.core import distributed
     from ganvas.tasks.generate.model import load
 
-    numbers = numbers_of(seeds, count)
+    numbers = numbers_of(seeds, count, "picture")
     out = out or free(Path("samples.png"))
     sheet = out.suffix.lower() == ".png"
     if sheet and len(numbers) > SHEET:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.core import distributed
-from ganvas.core.errors import UserError, unknown
+from ganvas.core.classes import Classed
+from ganvas.core.errors import UserError
 from ganvas.core.later import later_method
 from ganvas.core.model import Loaded, TrainedModel, networks_of
 from ganvas.images import tensors as im
@@ -36,7 +37,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Model(TrainedModel):
+class Model(Classed, TrainedModel):
     """A trained pair of networks and the card that describes them."""
 
     optional = {"detector": dict}  # noqa: RUF012
@@ -200,37 +201,6 @@ class Model(TrainedModel):
         counts = [report.get(key) for key in ("calibrated", "real")] if isinstance(report, dict) else []
         count = next((n for n in counts if type(n) is int and n > 0), None)
         return smallest_alarm(count) if count else 0.0
-
-    def labels(self, classes: int | str | Sequence[int | str] | None, n: int) -> Tensor | None:
-        """Class numbers int64 [n] for `classes` as `sample` takes them; None for a model without classes.
-
-        Raises:
-            UserError: a class that the model does not have, or a list whose length is not n.
-        """
-        if not self.class_names:
-            if classes is not None:
-                raise UserError(f"{self.path} was trained without labels: it draws whatever it likes, no class.")
-            return None
-        if classes is None:
-            return torch.arange(n) % len(self.class_names)
-        if isinstance(classes, int | str):
-            return torch.full((n,), self.class_number(classes))
-        numbers = [self.class_number(c) for c in classes]
-        if len(numbers) != n:
-            raise UserError(f"{len(numbers)} classes were given for {n} pictures; give one class, or {n}.")
-        return torch.tensor(numbers)
-
-    def class_number(self, name: int | str) -> int:
-        """The number of a class that is given by number or name.
-
-        Raises:
-            UserError: the model has no such class.
-        """
-        if str(name) in self.class_names:
-            return self.class_names.index(str(name))
-        if isinstance(name, int) and 0 <= name < len(self.class_names):
-            return name
-        raise unknown(f"class in {self.path.name}", str(name), self.class_names)
 
 
 def load(path: str | os.PathLike[str], device: str = "auto") -> Model:

@@ -1,44 +1,11 @@
-"""Command-line arguments of this task's commands: seeds, classes, names of files."""
+"""Where this task's commands write pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-from cyclopts import Parameter
 
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free, free
-
-if TYPE_CHECKING:
-    from ganvas.tasks.generate.model import Model
-
-Class = Annotated[str | None, Parameter(name="--class")]
-
-
-def classes_of(model: Model, text: str | None, count: int) -> list[int | str] | None:
-    """'3,8' -> `count` classes, these two in turn; None stays None.
-
-    Raises:
-        UserError: the model has no such class, or none at all.
-    """
-    if text is None:
-        return None
-    chosen = parse_classes(model, text)
-    return [chosen[i % len(chosen)] for i in range(count)]
-
-
-def parse_classes(model: Model, text: str) -> list[int | str]:
-    """'3,8' -> the numbers of these classes; a class with a comma in its name can only be given alone.
-
-    Raises:
-        UserError: the model has no such class.
-    """
-    if not model.class_names:
-        return [text]  # the model raises an error later
-    names = [text] if text in model.class_names else [name.strip() for name in text.split(",")]
-    return [model.class_number(name) for name in names]
 
 
 def png_at(out: Path | None, usual: str, force: bool) -> Path:
@@ -53,40 +20,3 @@ def png_at(out: Path | None, usual: str, force: bool) -> Path:
         raise UserError(f"{out}: this is written as a PNG. Choose --out NAME.png.")
     check_free(out, force=force)
     return out
-
-
-def numbers_of(seeds: str | None, count: int | None) -> Sequence[int]:
-    """The seeds that --seeds and --count stand for.
-
-    Raises:
-        UserError: they contradict each other, or are not numbers.
-    """
-    listed = seed_list(seeds or ("0" if count is not None else "0-63"))
-    if count is None:
-        return listed
-    if count < 1:
-        raise UserError(f"--count {count}: at least 1 picture is needed.")
-    if len(listed) != 1:
-        raise UserError(
-            f"--seeds {seeds} and --count {count} contradict each other: give one, or one seed to start from."
-        )
-    return range(listed[0], listed[0] + count)
-
-
-def seed_list(text: str) -> Sequence[int]:
-    """'0,5,10-12' -> [0, 5, 10, 11, 12].
-
-    Raises:
-        UserError: the text is not a list of seeds.
-    """
-    numbers: list[range] = []
-    try:
-        for part in text.split(","):
-            first, dash, last = part.strip().partition("-")
-            start, end = int(first), int(last if dash else first)
-            if end < start:
-                raise ValueError(part)
-            numbers.append(range(start, end + 1))
-    except ValueError as error:
-        raise UserError(f"--seeds {text}: write seeds as 7, 0-63 or 0,5,10-19 (whole numbers from 0).") from error
-    return numbers[0] if len(numbers) == 1 else [number for part in numbers for number in part]

@@ -23,9 +23,9 @@ from ganvas.images.spec import ImageSpec
 from ganvas.networks import NETWORKS
 from ganvas.report import diagnosis
 from ganvas.tasks.generate import copies, rejection
-from ganvas.tasks.generate.adaptive import Augment, Gamma
 from ganvas.tasks.generate.detect import detector as detection
 from ganvas.training import losses
+from ganvas.training.adaptive import Augment, Gamma
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.losses import LOSSES
 from ganvas.training.task import Task
@@ -105,7 +105,7 @@ class GenerateTask(Task):
         self.findings: dict[str, Any] = {}
         self.state: dict[str, Tensor] = {}
         self.gamma = Gamma(self.state, config.penalty_share)
-        self.augment = Augment(self.state, config.augment)
+        self.augment = Augment(self.state, config.augment, augment.disturb, augment.CHANCES)
         self._watch: copies.Watch | None = None
         self._fakes: Tensor | None = None  # generated in the discriminator's step, reused in the generator's
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ganvas.core.asked import Class, classes_of, parse_classes, seed_list
 from ganvas.core.console import Force, app, passed_over
 from ganvas.core.errors import UserError
 from ganvas.core.files import free
 from ganvas.core.terminal import say
 from ganvas.core.text import one_line
-from ganvas.tasks.generate.options import Class, classes_of, parse_classes, png_at, seed_list
+from ganvas.tasks.generate.options import png_at
 
 if TYPE_CHECKING:
     from torch import Tensor

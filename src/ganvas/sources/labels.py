@@ -14,22 +14,10 @@ from typing import Any, NamedTuple
 from ganvas.core.errors import UserError
 from ganvas.core.files import parse_json
 from ganvas.core.text import one_line
-from ganvas.images.data.matching import Names
+from ganvas.sources.kind import Kind
+from ganvas.sources.matching import Names
 
-FILE = (
-    "file_name",
-    "filename",
-    "file",
-    "file_path",
-    "filepath",
-    "image",
-    "image_name",
-    "image_path",
-    "img",
-    "img_name",
-)
-NUMBERS = ("image_id", "img_id", "id")  # columns that only count where their values name pictures
-FILE += ("path", "picture", "photo", *NUMBERS)
+FILE = ("file_name", "filename", "file", "file_path", "filepath")  # and those of the kind
 LABEL = ("label", "class", "category", "class_name", "label_name", "labels", "target", "breed", "species", "kind")
 LABEL += ("class_id", "category_id", "y")
 CAPTIONS = ("text", "caption", "captions", "prompt", "description", "title")
@@ -42,15 +30,15 @@ Line = tuple[str, dict[str, Any]]  # its place, such as "line 3", and its cells 
 
 
 class NoTable(Exception):
-    """The file is not a table of labels of these images; the message says what it is."""
+    """The file is not a table of labels of these files; the message says what it is."""
 
 
 class Unclear(UserError):
-    """A table names these images, but it is not clear which of its columns holds the classes."""
+    """A table names these files, but it is not clear which of its columns holds the classes."""
 
 
 class Row(NamedTuple):
-    """A row of a table: its place, such as 'line 3', an image, and its label."""
+    """A row of a table: its place, such as 'line 3', a file, and its label."""
 
     line: str
     file: str
@@ -76,16 +64,21 @@ def check_names(place: str, names: Collection[str]) -> None:
 
 
 def from_tables(
-    place: str, names: list[str], tables: dict[str, Open], beside: Collection[str] = (), tests: list[bool] | None = None
+    place: str,
+    kind: Kind,
+    names: list[str],
+    tables: dict[str, Open],
+    beside: Collection[str] = (),
+    tests: list[bool] | None = None,
 ) -> tuple[list[str | None] | None, list[str]]:
-    """The class of each image, and notes on what was ignored or guessed.
+    """The class of each file, and notes on what was ignored or guessed.
 
     Args:
         place: what the user calls the folder or archive.
-        names: of the images, as in the folder or archive.
+        names: of the files, as in the folder or archive.
         tables: the names of files that may be tables, each with a function that reads it.
-        beside: pictures that are not used, which tables may name all the same.
-        tests: which are test images. Where none of these has a label, as in a contest, theirs are None.
+        beside: files that are not used, which tables may name all the same.
+        tests: which are for testing. Where none of these has a label, as in a contest, theirs are None.
 
     Returns:
         None where the tables state no class.
@@ -93,10 +86,10 @@ def from_tables(
     Raises:
         Unclear: it is not clear which column of the only table holds the classes.
         UserError: a table cannot be read, contradicts itself or another one, names files that are not there, or leaves
-            pictures without a label.
+            files without a label.
     """
-    known, notes = Names(names, beside), []
-    stated: dict[int, tuple[str, str]] = {}  # by picture: its label, and the line with it
+    known, notes = Names(kind, names, beside), []
+    stated: dict[int, tuple[str, str]] = {}  # by number: its label, and the line with it
     used, unclear = [], None
     for table, read in tables.items():
         where = one_line(f"{place}/{table}")
@@ -118,10 +111,10 @@ def from_tables(
     labels = [stated[i][0] if i in stated else None for i in range(len(names))]
     bare = [i for i, label in enumerate(labels) if label is None]
     if tests and bare == [i for i, test in enumerate(tests) if test]:
-        notes.append(f"{len(bare):,} test images without a label in {', '.join(map(one_line, used))} are left out.")
+        notes.append(f"{len(bare):,} {kind.tests} without a label in {', '.join(map(one_line, used))} are left out.")
     elif bare:
         raise UserError(
-            f"{place}: {len(bare):,} pictures have no label in {', '.join(map(one_line, used))} (the first: "
+            f"{place}: {len(bare):,} {kind.noun} have no label in {', '.join(map(one_line, used))} (the first: "
             f"{one_line(names[bare[0]])}). Add them, or train with labels=false."
         )
     if unclear is not None:
@@ -148,7 +141,7 @@ def _add_labels(
             )
         if matches[0] in known.beside:
             continue
-        label = _label(at, row.label)
+        label = _label(at, row.label, known.kind)
         before, before_at = stated.setdefault(matches[0], (label, at))
         if before != label:
             raise UserError(
@@ -163,18 +156,18 @@ def _add_labels(
         )
 
 
-def _label(where: str, value: Any) -> str:
+def _label(where: str, value: Any, kind: Kind) -> str:
     """The name of a class in a table; for a one-hot list, the position of the 1."""
     if isinstance(value, list):
         numbers = [v for v in value if isinstance(v, int | float)]
         if len(numbers) == len(value) and sorted(numbers)[-1:] == [1] and not any(sorted(numbers)[:-1]):
             return str(numbers.index(1))
         raise UserError(
-            f"{where}: the label {one_line(json.dumps(value))[:80]} is a list. One class for each picture is needed, "
-            "or a list of zeros with a single 1."
+            f"{where}: the label {one_line(json.dumps(value))[:80]} is a list. One class for each {kind.singular} "
+            "is needed, or a list of zeros with a single 1."
         )
     if isinstance(value, dict):
-        raise UserError(f"{where}: the label is an object. One class for each picture is needed.")
+        raise UserError(f"{where}: the label is an object. One class for each {kind.singular} is needed.")
     text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
     if len(text) > LONGEST:
         raise UserError(
@@ -232,7 +225,7 @@ def _of_json(where: str, text: str, table: str, known: Names) -> list[Row]:
     if isinstance(parsed, dict):
         rows = [Row(f"entry {n}", name, label) for n, (name, label) in enumerate(parsed.items(), 1)]
         if not stated and not any(known.find(PurePosixPath(table).parent, row.file) for row in rows[:FIRST_LINES]):
-            raise NoTable("it names none of these pictures")
+            raise NoTable(f"it names none of these {known.kind.noun}")
     elif isinstance(parsed, list) and parsed and all(isinstance(entry, dict) for entry in parsed):
         lines = [(f"entry {n}", entry) for n, entry in enumerate(parsed, 1)]
         return _chosen(where, lines, PurePosixPath(table).parent, known, [])
@@ -289,9 +282,11 @@ def _of_csv(where: str, text: str, below: PurePosixPath, known: Names, notes: li
     if not lines:
         raise NoTable("it is empty")
     columns = lines[0][1]
-    if not {*map(_plain, columns)} & {*FILE, *LABEL} and any(known.find(below, cell, True) for cell in columns):
+    if not {*map(_plain, columns)} & {*_files(known), *LABEL} and any(
+        known.find(below, cell, True) for cell in columns
+    ):
         columns = [f"column {n}" for n in range(1, len(columns) + 1)]
-        notes.append(f"{where} has no heading: its first line is taken for a picture like the others.")
+        notes.append(f"{where} has no heading: its first line is taken for a {known.kind.singular} like the others.")
     else:
         lines = lines[1:]
     wide = next((at for at, cells in lines if any(cells[len(columns) :])), None)
@@ -303,6 +298,11 @@ def _of_csv(where: str, text: str, below: PurePosixPath, known: Names, notes: li
     return rows
 
 
+def _files(known: Names) -> tuple[str, ...]:
+    """The names of columns with files."""
+    return (*FILE, *known.kind.columns, *known.kind.numbers)
+
+
 def _plain(column: str) -> str:
     """A column's name in lower case, with words joined by underscores."""
     return re.sub(r"[\s_-]+", "_", column.strip().lower())
@@ -312,18 +312,20 @@ def _chosen(where: str, lines: list[Line], below: PurePosixPath, known: Names, n
     """The cells with the files and the labels.
 
     Raises:
-        NoTable: no column names these images, or no other one holds classes.
+        NoTable: no column names these files, or no other one holds classes.
         UserError: a row has no file or no label, or it is not clear which column holds the classes.
     """
     columns = list(dict.fromkeys(c for _, row in lines[:FIRST_LINES] for c in row))
     plain = {_plain(c): c for c in reversed(columns)}
-    file, label = (next((plain[n] for n in wanted if n in plain), None) for wanted in (FILE, LABEL))
+    file, label = (next((plain[n] for n in wanted if n in plain), None) for wanted in (_files(known), LABEL))
     first = [row for _, row in lines[:FIRST_LINES]]
-    if file is None or label is None or _plain(file) in NUMBERS:
+    if file is None or label is None or _plain(file) in known.kind.numbers:
         naming = {c: sum(bool(known.find(below, str(row.get(c) or ""), c != file)) for row in first) for c in columns}
         file = file if file is not None and naming[file] else max(columns, key=lambda c: naming[c], default=None)
         if file is None or not naming[file]:
-            raise NoTable(f"it names none of these pictures; its columns are {', '.join(map(one_line, columns[:20]))}")
+            raise NoTable(
+                f"it names none of these {known.kind.noun}; its columns are {', '.join(map(one_line, columns[:20]))}"
+            )
     if label is None or label == file:
         label = _guessed(where, [c for c in columns if c != file], file, lines)
         notes.append(f"{where}: '{one_line(file)}' is taken for the files and '{one_line(label)}' for the classes.")

@@ -1,4 +1,4 @@
-"""Listings of images: the files of a folder or an archive, their classes and splits, and how to read them."""
+"""Listings of files: those of a folder or an archive, their classes and splits, and how to read them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import errno
 import itertools
 import os
 import stat
+import tarfile
+import zipfile
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,13 +22,14 @@ from ganvas.core import files
 from ganvas.core.errors import UserError
 from ganvas.core.files import cannot
 from ganvas.core.text import one_line
-from ganvas.images.data import archives, layout
-from ganvas.images.data import labels as labelling
-from ganvas.images.data.archives import Reading
-from ganvas.images.decode import BYTES, SUFFIXES
+from ganvas.sources import archives, layout
+from ganvas.sources import labels as labelling
+from ganvas.sources.archives import Reading
+from ganvas.sources.kind import Kind, suffix
 
-HELD = 200_000_000  # bytes of picture files in memory at a time, unless a single one has more
+HELD = 200_000_000  # bytes of files in memory at a time, unless a single one has more
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+LOOKED = 1_000  # names in a folder or an archive that are looked at to tell what it is
 PEEKED = 200  # files of a litter folder that are examined
 T = TypeVar("T")
 Read = Callable[[Sequence[int]], Iterator[bytes | np.ndarray | Exception]]
@@ -34,10 +37,10 @@ Read = Callable[[Sequence[int]], Iterator[bytes | np.ndarray | Exception]]
 
 @dataclass(frozen=True)
 class Listing:
-    """Images that are not read yet: their names, and for each a text (`stamps`) that changes when the image does.
+    """Files that are not read yet: their names, and for each a text (`stamps`) that changes when the file does.
 
-    `read(numbers)` gives the bytes of these images (or arrays uint8 [C, H, W]), or the error why one cannot be read.
-    `labels` are the names of their classes; `tests` says which are test images (None: held-out ones are chosen by
+    `read(numbers)` gives the bytes of these files (or arrays), or the error why one cannot be read.
+    `labels` are the names of their classes; `tests` says which are for testing (None: held-out ones are chosen by
     content); `notes` are for the user.
     """
 
@@ -50,25 +53,25 @@ class Listing:
     tests: list[bool] | None = None
     notes: tuple[str, ...] = ()
     licence: str = "not stated"
-    other_suffixes: tuple[tuple[str, int], ...] = ()  # suffixes of files that are no pictures, with counts
+    other_suffixes: tuple[tuple[str, int], ...] = ()  # suffixes of files of other kinds, with counts
     origin: str = ""  # their place, for an archive also its stamp; '' where the stamps identify them
 
 
 def spread(listing: Listing, most: int) -> list[int]:
-    """Numbers of up to `most` images, spread evenly over the listing."""
+    """Numbers of up to `most` files, spread evenly over the listing."""
     total = len(listing.names)
     return sorted({i * total // min(most, total) for i in range(min(most, total))})
 
 
 def mapped(listing: Listing, chunks: Sequence[range], work: Callable[[range, Collection[Any]], T]) -> Iterator[T]:
-    """The results of `work` for each chunk of images, in order; it gets their numbers and what `read` gave.
+    """The results of `work` for each chunk of files, in order; it gets their numbers and what `read` gave.
 
-    The files are read here, one after the other, and processed in threads: Pillow releases Python's lock while it
-    decodes and scales. If a chunk has more than HELD bytes, only one image at a time is in memory.
+    The files are read here, one after the other, and processed in threads: decoders release Python's lock. If a chunk
+    has more than HELD bytes, only one file at a time is in memory.
     """
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     waiting: deque[tuple[Future[T], int]] = deque()
-    with ThreadPoolExecutor(workers, "ganvas-pictures") as pool:
+    with ThreadPoolExecutor(workers, "ganvas-files") as pool:
         try:
             for numbers in chunks:
                 chunk = OneByOne(listing.read(numbers), len(numbers))
@@ -85,7 +88,7 @@ def mapped(listing: Listing, chunks: Sequence[range], work: Callable[[range, Col
 
 
 class OneByOne(Collection[Any]):
-    """The images of a chunk, to be iterated once; beyond HELD bytes they are read only when they are needed."""
+    """The files of a chunk, to be iterated once; beyond HELD bytes they are read only when they are needed."""
 
     def __init__(self, reading: Iterator[Any], count: int) -> None:
         self.reading, self.count, self.size, self.held = reading, count, 0, deque[Any]()
@@ -110,7 +113,7 @@ class OneByOne(Collection[Any]):
 
 
 def _bytes(content: Any) -> int:
-    if isinstance(content, tuple):  # a pair of pictures
+    if isinstance(content, tuple):  # a pair
         return sum(map(_bytes, content))
     return content.nbytes if isinstance(content, np.ndarray) else len(content) if isinstance(content, bytes) else 0
 
@@ -120,13 +123,13 @@ def is_archive(path: Path) -> bool:
 
 
 def bare_name(path: Path) -> str:
-    """The name of a folder or file of images, without the suffix of an archive or array file."""
+    """The name of a folder or file of files, without the suffix of an archive or array file."""
     endings = (*ARCHIVES, ".npz", ".npy")
     return next((path.name[: -len(e)] for e in endings if path.name.lower().endswith(e)), path.name)
 
 
-def find(path: Path, labelled: bool = True) -> Listing:
-    """The images in a folder or an archive; nothing is written to disk.
+def find(path: Path, kind: Kind, labelled: bool = True) -> Listing:
+    """The files of a kind in a folder or an archive; nothing is written to disk.
 
     Args:
         labelled: look for classes.
@@ -135,28 +138,28 @@ def find(path: Path, labelled: bool = True) -> Listing:
         UserError: there are none, the archive is damaged, or labels do not fit the files.
     """
     if path.is_dir():
-        members, read, walk = _folder(path)
+        members, read, walk = _folder(path, kind)
     else:
-        members, read = (archives.of_zip if path.name.lower().endswith(".zip") else archives.of_tar)(path)
+        members, read = (archives.of_zip if path.name.lower().endswith(".zip") else archives.of_tar)(path, kind)
         walk = Walk()
     litter = {name: layout.litter_in(name) for name in members}
     kept = [name for name in members if not litter[name]]
-    pictures = [name for name in kept if layout.is_picture(name)]
-    walk.litter += [part for name, part in litter.items() if part and layout.is_picture(name)]
+    wanted = [name for name in kept if kind.has(name)]
+    walk.litter += [part for name, part in litter.items() if part and kind.has(name)]
     kind_notes, other_suffixes = layout.of_kinds(
-        Counter(one_line(layout.suffix(n)) or "(none)" for n in kept if not layout.is_picture(n))
+        Counter(one_line(suffix(n)) or "(none)" for n in kept if not kind.has(n)), kind
     )
-    if not pictures:
-        raise _nothing(path, other_suffixes, kind_notes)
-    used, tests, parts, beside = layout.split(pictures)
-    names = [pictures[i] for i in used]
+    if not wanted:
+        raise _nothing(path, kind, other_suffixes, kind_notes)
+    used, tests, parts, beside = layout.split(wanted, kind)
+    names = [wanted[i] for i in used]
     notes = [*beside, *layout.of_litter(walk.litter), *kind_notes, *walk.notes()]
     labels: list[str] | None = None
     if labelled:
         tables = {n: read for n in kept if labelling.is_table(n) and _size(members[n]) <= labelling.LARGEST}
         large = layout.some(n for n in kept if labelling.is_table(n) and n not in tables)
         notes += [f"No tables of labels are as large as these, which are passed over: {large}."] if large else []
-        stated, more = _stated(path, names, tables, {*pictures} - {*names}, tests, parts, walk.folders)
+        stated, more = _stated(path, kind, names, tables, {*wanted} - {*names}, tests, parts, walk.folders)
         notes += more
         names = [name for name, label in zip(names, stated or names, strict=True) if label is not None]
         if stated:
@@ -180,18 +183,39 @@ def find(path: Path, labelled: bool = True) -> Listing:
     )
 
 
-def _nothing(path: Path, other_suffixes: Counter[str], kind_notes: list[str]) -> UserError:
+def seems(path: Path, kind: Kind) -> bool:
+    """Is there a file of this kind among the first names in a folder or an archive? Not if it cannot be read."""
+    with contextlib.suppress(OSError, ValueError, tarfile.TarError, zipfile.BadZipFile):
+        return any(map(kind.has, itertools.islice(_names_in(path), LOOKED)))
+    return False
+
+
+def _names_in(path: Path) -> Iterator[str]:
+    """The names of the files in a folder, with its folders, or in an archive."""
+    if path.is_dir():
+        for _, _, names in os.walk(path):
+            yield from names
+    elif path.suffix.lower() == ".zip":
+        with zipfile.ZipFile(path) as file:
+            yield from file.namelist()
+    else:
+        with tarfile.open(path) as file:
+            yield from (member.name for member in file)
+
+
+def _nothing(path: Path, kind: Kind, other_suffixes: Counter[str], kind_notes: list[str]) -> UserError:
     if other_suffixes["(none)"] > 1 and other_suffixes["(none)"] == max(other_suffixes.values()):
-        kind_notes = [*kind_notes, "Pictures are known by the ending of their names: add it, such as .png or .jpg."]
+        how = f"{kind.noun.capitalize()} are known by the ending of their names: add it, such as {kind.examples}."
+        kind_notes = [*kind_notes, how]
     seen = ", ".join(f"{count} {suffix}" for suffix, count in other_suffixes.most_common(8)) or "nothing"
     seen = f": it has {seen}" if other_suffixes or not kind_notes else ""
-    return UserError(
-        " ".join([f"{path} holds no pictures{seen}. Pictures end in {', '.join(sorted(SUFFIXES))}.", *kind_notes])
-    )
+    endings = f"{kind.noun.capitalize()} end in {', '.join(sorted(kind.suffixes))}."
+    return UserError(" ".join([f"{path} holds no {kind.noun}{seen}. {endings}", *kind_notes]))
 
 
 def _stated(
     path: Path,
+    kind: Kind,
     names: list[str],
     tables: dict[str, Reading],
     beside: set[str],
@@ -203,24 +227,24 @@ def _stated(
     notes: list[str] = []
     unclear: labelling.Unclear | None = None
     try:
-        stated, notes = labelling.from_tables(str(path), names, tables, beside, tests)
+        stated, notes = labelling.from_tables(str(path), kind, names, tables, beside, tests)
         if stated is not None:
             return stated, notes
     except labelling.Unclear as error:
         unclear = error
-    labels, more = layout.classes(str(path), parts)
+    labels, more = layout.classes(str(path), parts, kind)
     if unclear is not None:
         if labels is None:
             raise unclear
         notes = [f"Passed over, since the folders name the classes: {unclear}"]
     if labels is None:
         return None, [*more, *notes]
-    return [*labels], [*more, *notes, *layout.empty_classes(folders, names, parts)]
+    return [*labels], [*more, *notes, *layout.empty_classes(folders, names, parts, kind)]
 
 
 @dataclass
 class Walk:
-    """What was found in a folder: folders, litter with images in it, links that are broken or lead back."""
+    """What was found in a folder: folders, litter with such files in it, links that are broken or lead back."""
 
     folders: list[str] = field(default_factory=list)
     litter: list[str] = field(default_factory=list)
@@ -249,7 +273,7 @@ def stamp(state: os.stat_result) -> str:
     return f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns} {state.st_ino}"
 
 
-def _folder(path: Path) -> tuple[dict[str, str], Reading, Walk]:
+def _folder(path: Path, kind: Kind) -> tuple[dict[str, str], Reading, Walk]:
     """All files below a folder, following links to folders; each folder once."""
     members: dict[str, str] = {}
     walk = Walk()
@@ -269,7 +293,7 @@ def _folder(path: Path) -> tuple[dict[str, str], Reading, Walk]:
                 for entry in entries:
                     name = f"{below}/{entry.name}" if below else entry.name
                     if layout.is_litter(entry.name):
-                        walk.litter += [entry.name] if _has_pictures(entry) else []
+                        walk.litter += [entry.name] if _has_some(entry, kind) else []
                         continue
                     try:
                         state = entry.stat()
@@ -290,18 +314,18 @@ def _folder(path: Path) -> tuple[dict[str, str], Reading, Walk]:
     def read(names: list[str]) -> Iterator[bytes | Exception]:
         for name in names:
             try:
-                yield files.read_bytes(path / name, BYTES)
+                yield files.read_bytes(path / name, kind.most_bytes)
             except UserError as error:
                 yield error
 
     return dict(sorted(members.items())), read, walk
 
 
-def _has_pictures(entry: os.DirEntry[str]) -> bool:
-    """Is there an image among the first files of this litter? Not if it cannot be read."""
+def _has_some(entry: os.DirEntry[str], kind: Kind) -> bool:
+    """Is there a file of the kind among the first files of this litter? Not if it cannot be read."""
     with contextlib.suppress(OSError):
         if not entry.is_dir(follow_symlinks=False):
-            return layout.is_picture(entry.name)
+            return kind.has(entry.name)
         places = ((place, name) for place, _, names in os.walk(entry.path) for name in names)
-        return any(layout.is_picture(name) for _, name in itertools.islice(places, PEEKED))
+        return any(kind.has(name) for _, name in itertools.islice(places, PEEKED))
     return False

@@ -5,17 +5,19 @@ Both are tensors in the task's `state`, which is part of a snapshot, so that a r
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from ganvas.core import distributed
-from ganvas.images import augment
 from ganvas.training.batches import Batch
 
 GAMMA = 1e-3  # first weight of the penalties, times pixels / images per step (the rule of Karras et al. 2020)
 BAND, NUDGE = 1.5, 1.05  # the penalties' share may be off by this factor; their weight then moves by that one
 OVERFIT = 0.4  # D overfits where its logits of training and held-out images differ by this share of real against fake
 PACE = 30_000  # images in which the augmentation's probability would go from 0 to 1
+Disturb = Callable[[Tensor, Tensor, Tensor], Tensor]  # samples [B, ...], a probability, uniform numbers [B, n]
 
 
 class Gamma:
@@ -59,21 +61,23 @@ class Augment:
     Source: Karras et al. 2020, "Training generative adversarial networks with limited data", section 3.
     """
 
-    def __init__(self, state: dict[str, Tensor], most: float) -> None:
+    def __init__(self, state: dict[str, Tensor], most: float, disturb: Disturb, chances: int) -> None:
         """
         Args:
             state: the task's state; 'augment' is added.
-            most: highest probability of each change; 0: images stay as they are.
+            most: highest probability of each change; 0: samples stay as they are.
+            disturb: what changes samples.
+            chances: random numbers that it takes for each sample.
         """
-        self.state, self.most = state, most
+        self.state, self.most, self.disturb, self.chances = state, most, disturb, chances
         state["augment"] = torch.tensor(0.0)
 
-    def __call__(self, images: Tensor, batch: Batch) -> Tensor:
-        """Augment images [B, C, H, W], as many as the batch has, before D sees them."""
+    def __call__(self, samples: Tensor, batch: Batch) -> Tensor:
+        """Augment samples [B, ...], as many as the batch has, before D sees them."""
         if not self.most:
-            return images
-        chance = batch.draw(torch.rand, augment.CHANCES)
-        return augment.disturb(images, self.state["augment"].to(images.device), chance)
+            return samples
+        chance = batch.draw(torch.rand, self.chances)
+        return self.disturb(samples, self.state["augment"].to(samples.device), chance)
 
     def adapt(self, train: Tensor, held_out: Tensor, fake: Tensor, images: int) -> dict[str, Tensor]:
         """Adjust the probability, `images` images after the last call; returns what is logged.

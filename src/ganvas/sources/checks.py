@@ -1,4 +1,4 @@
-"""Checks that the pixels on the disk are the ones that were written; only changed files are read again."""
+"""Checks that the samples on the disk are the ones that were written; only changed files are read again."""
 
 from __future__ import annotations
 
@@ -26,14 +26,12 @@ PORTION = 4_000_000  # bytes that are checked at a time, about
 
 @dataclass(frozen=True)
 class Packing(Counted):
-    """How many images of a pack are done; `text` says what is being done."""
-
-    text: str = "Converting the pictures, once for all trainings"
+    """How many samples of a pack are done; `text` says what is being done."""
 
 
-def digest(pixels: np.ndarray) -> bytes:
-    """The digest of an image's pixels, contiguous uint8: 16 bytes."""
-    return hashlib.blake2b(pixels.data, digest_size=16).digest()
+def digest(sample: np.ndarray) -> bytes:
+    """The digest of a sample as it is stored, contiguous uint8: 16 bytes."""
+    return hashlib.blake2b(sample.data, digest_size=16).digest()
 
 
 def card(path: Path) -> dict[str, Any]:
@@ -101,20 +99,23 @@ def check(
     names: Sequence[str],
     each: int,
     digests: Sequence[bytes] | np.ndarray,
-    pixels: Callable[[range], list[np.ndarray]],
+    stored: Callable[[range], list[np.ndarray]],
+    what: str,
+    singular: str,
 ) -> Iterator[Packing]:
-    """Compare the pixels of all images with their digests, unless the files are unchanged since the last check.
+    """Compare all samples with their digests, unless the files are unchanged since the last check.
 
     This reads about 1 GB a second per core (blake2b), if the disk is as fast.
 
     Args:
         names: of the files that may have changed.
-        digests: of each image, 16 bytes.
-        each: bytes of an image, about.
-        pixels: gives the contiguous pixels of some images.
+        digests: of each sample, 16 bytes.
+        each: bytes of a sample, about.
+        stored: gives some samples, contiguous uint8.
+        what, singular: what is stored of each, and the name of one, for messages.
 
     Raises:
-        Damaged: some pixels have changed.
+        Damaged: some have changed.
     """
     if not is_due(place, names):
         return
@@ -122,15 +123,17 @@ def check(
     total, portion = len(digests), max(1, PORTION // each)
 
     def first_wrong(numbers: range) -> int:
-        return next((i for i, x in zip(numbers, pixels(numbers), strict=True) if digest(x) != bytes(digests[i])), -1)
+        return next((i for i, x in zip(numbers, stored(numbers), strict=True) if digest(x) != bytes(digests[i])), -1)
 
     with ThreadPoolExecutor(os.cpu_count() or 1, "ganvas-checks") as pool:
         try:
             portions = [range(start, min(start + portion, total)) for start in range(0, total, portion)]
             for numbers, wrong in zip(portions, pool.map(first_wrong, portions), strict=True):
                 if wrong >= 0:
-                    raise Damaged(f"{place} is damaged: the pixels of picture {wrong + 1:,} of {total:,} were changed.")
-                yield Packing(numbers.stop, total, "Checking the pixels, since their files are new or have changed")
+                    raise Damaged(
+                        f"{place} is damaged: the {what} of {singular} {wrong + 1:,} of {total:,} were changed."
+                    )
+                yield Packing(numbers.stop, total, f"Checking the {what}, since their files are new or have changed")
         finally:
             pool.shutdown(cancel_futures=True)
     _keep(place, state)

@@ -1,4 +1,4 @@
-"""Finding images by the names that a table gives them."""
+"""Finding files by the names that a table gives them."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from collections import defaultdict
 from collections.abc import Collection
 from pathlib import PurePosixPath
 
-from ganvas.images.decode import SUFFIXES
+from ganvas.sources.kind import Kind
 
 
 class Names:
-    """The names of images, which can be found by the texts of a table."""
+    """The names of files, which can be found by the texts of a table."""
 
-    def __init__(self, names: list[str], beside: Collection[str]) -> None:
-        """`beside`: images that are not used, but may be named in tables."""
+    def __init__(self, kind: Kind, names: list[str], beside: Collection[str]) -> None:
+        """`beside`: files that are not used, but may be named in tables."""
+        self.kind = kind
         self.beside = frozenset(range(len(names), len(names) + len(beside)))
         self.names = [*names, *beside]
         self.exact = {name: i for i, name in enumerate(self.names)}
         self.indexes: dict[str, dict[str, list[int]]] = {}
 
     def find(self, below: PurePosixPath, text: str, whole: bool = False) -> list[int]:
-        """The numbers of the images that a text may mean; only one if it is clear.
+        """The numbers of the files that a text may mean; only one if it is clear.
 
         A text can be a path (from the table's folder, or from the top), a file name, or a file name without suffix, in
-        any case. Of several images with that name, those whose folders match the text best are returned.
+        any case. Of several files with that name, those whose folders match the text best are returned.
 
         Args:
             whole: accept only paths and file names that match exactly.
@@ -38,7 +39,7 @@ class Names:
         base = clean.rpartition("/")[2]
         stem, dot, ending = base.rpartition(".")
         tries = [("name", base)] if whole else [("name", base), ("stem", base)]
-        if dot and "." + ending.lower() in SUFFIXES and not whole:
+        if dot and "." + ending.lower() in self.kind.suffixes and not whole:
             tries.append(("stem", stem))
         if not whole:
             tries += [(f"{kind} in any case", key.casefold()) for kind, key in tries]

@@ -1,4 +1,4 @@
-"""What the names in a folder of images say: litter, unsupported files, splits and classes."""
+"""What the names in a folder say: litter, unsupported files, splits and classes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from ganvas.core.text import one_line
-from ganvas.images.data import labels
-from ganvas.images.decode import SUFFIXES
+from ganvas.sources import labels
+from ganvas.sources.kind import Kind
 
 TRAIN = ("train", "training")
 TEST = ("test", "testing", "valid", "val", "validation", "eval")
@@ -20,33 +20,6 @@ LITTER = {  # left by systems, network disks and programs, in lower case; names 
     *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
 }
 NAMED = 5  # names in a note
-KINDS = {  # what to do about files of these kinds
-    "pip install 'ganvas[heif]'": (".heic", ".heif", ".hif"),
-    "convert them to PNG, for instance with a newer Pillow": (".avif",),
-    "develop these raw photographs to JPEG or TIFF, for instance with darktable or RawTherapee": (
-        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".iiq", ".mrw", ".nef", ".nrw", ".orf", ".pef"),
-        *(".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
-    ),
-    "save them as PNG, for instance with GIMP or ImageMagick": (
-        *(".ai", ".cdr", ".dds", ".djvu", ".emf", ".eps", ".exr", ".fits", ".hdr", ".ico", ".jxl", ".jxr", ".pcx"),
-        *(".pdf", ".ps", ".psb", ".psd", ".qoi", ".sgi", ".svg", ".svgz", ".wdp", ".wmf", ".xcf"),
-    ),
-    "save the pictures in them as PNG": (".dcm", ".nii", ".parquet", ".tfrecord"),
-    "take pictures out of them: ffmpeg -i VIDEO -r 1 pictures/%06d.png": (
-        *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm", ".wmv"),
-    ),
-    "unpack them": (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"),
-}  # fmt: skip
-ADVICE = {suffix: how for how, suffixes in KINDS.items() for suffix in suffixes if suffix not in SUFFIXES}
-
-
-def suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
-
-
-def is_picture(name: str) -> bool:
-    """Does this name have the suffix of an image?"""
-    return suffix(name) in SUFFIXES
 
 
 def is_litter(part: str) -> bool:
@@ -66,30 +39,30 @@ def some(names: Iterable[str]) -> str:
 
 
 def of_litter(names: Iterable[str]) -> list[str]:
-    """A note that these folders were ignored although there are images in them."""
+    """A note that these folders were ignored although there are such files in them."""
     folders = sorted(dict.fromkeys(names))
     return [f"Passed over, since they are hidden or left behind by a system: {some(folders)}."] if folders else []
 
 
-def of_kinds(suffixes: Counter[str]) -> tuple[list[str], Counter[str]]:
-    """Notes on image files of kinds that cannot be read, and the counts of all others."""
-    notes = []
-    for how in KINDS:
-        counts = [f"{count:,} {s}" for s, count in suffixes.most_common() if ADVICE.get(s) == how]
+def of_kinds(suffixes: Counter[str], kind: Kind) -> tuple[list[str], Counter[str]]:
+    """Notes on files of kinds that cannot be read, and the counts of all others."""
+    notes, advice = [], kind.advice()
+    for how in kind.others:
+        counts = [f"{count:,} {s}" for s, count in suffixes.most_common() if advice.get(s) == how]
         if counts:
             notes.append(f"Left out, since Ganvas cannot read such files: {', '.join(counts)}. What to do: {how}.")
-    return notes, Counter({s: count for s, count in suffixes.items() if s not in ADVICE})
+    return notes, Counter({s: count for s, count in suffixes.items() if s not in advice})
 
 
-def split(names: Sequence[str]) -> tuple[list[int], list[bool] | None, list[list[str]], list[str]]:
-    """Which images are used, which are test images, the parts of the names that may be classes, and notes.
+def split(names: Sequence[str], kind: Kind) -> tuple[list[int], list[bool] | None, list[list[str]], list[str]]:
+    """Which files are used, which are for testing, the parts of the names that may be classes, and notes.
 
-    One rule: if there are images in a folder with a name of TRAIN and in one beside it with a name of TEST, these are
+    One rule: if there are files in a folder with a name of TRAIN and in one beside it with a name of TEST, these are
     the splits, and everything beside them is ignored. They may be inside other folders, each the only one in its
     folder; or inside folders of classes, each of which has such splits and nothing else.
 
     Returns:
-        numbers of the pictures that are used; for each of them whether it is a test image (None: no split was found);
+        numbers of the files that are used; for each of them whether it is for testing (None: no split was found);
         the parts of its path below the folders that are around everything and without its split; notes.
     """
     every = list(range(len(names)))
@@ -107,7 +80,7 @@ def split(names: Sequence[str]) -> tuple[list[int], list[bool] | None, list[list
         used = [i for i in every if known[i]]
         beside = Counter("/".join(parts[i][: depth + 1]) for i in every if not known[i])
         text = f"Passed over, since they lie beside {some(sorted(t for t in tops if t.lower() in TRAIN + TEST))}"
-        notes = [f"{text}: {sum(beside.values()):,} pictures ({some(beside)})."] if beside else []
+        notes = [f"{text}: {sum(beside.values()):,} {kind.noun} ({some(beside)})."] if beside else []
         tests = [parts[i][depth].lower() in TEST for i in used] if tested else None
         return used, tests, _bare([parts[i][depth + 1 :] for i in used]), notes
     inner = [p[depth + 1].lower() if len(p) > depth + 2 else "" for p in parts]
@@ -123,8 +96,8 @@ def _bare(parts: list[list[str]]) -> list[list[str]]:
     return parts
 
 
-def classes(place: str, parts: list[list[str]]) -> tuple[list[str] | None, list[str]]:
-    """The class of each image, from its folder; None if there are fewer than two such folders.
+def classes(place: str, parts: list[list[str]], kind: Kind) -> tuple[list[str] | None, list[str]]:
+    """The class of each file, from its folder; None if there are fewer than two such folders.
 
     Raises:
         UserError: two classes differ only in case.
@@ -135,22 +108,24 @@ def classes(place: str, parts: list[list[str]]) -> tuple[list[str] | None, list[
         return None, []
     if loose:
         return None, [
-            f"{loose:,} pictures lie beside the folders of classes in {place}: the labels are left out. Move these "
-            "pictures into a folder of their class."
+            f"{loose:,} {kind.noun} lie beside the folders of classes in {place}: the labels are left out. Move these "
+            f"{kind.noun} into a folder of their class."
         ]
     labels.check_names(place, folders)
     return [p[0] for p in parts], []
 
 
-def empty_classes(folders: Iterable[str], names: Sequence[str], parts: Sequence[Sequence[str]]) -> list[str]:
-    """A note if folders beside those of the classes hold no images.
+def empty_classes(
+    folders: Iterable[str], names: Sequence[str], parts: Sequence[Sequence[str]], kind: Kind
+) -> list[str]:
+    """A note if folders beside those of the classes hold no files of the kind.
 
     Args:
         folders: all folders.
-        names, parts: as `split` takes and returns them, for images whose class is their folder.
+        names, parts: as `split` takes and returns them, for files whose class is their folder.
     """
     used = ["/".join(name.split("/")[: -len(part) + 1]) for name, part in zip(names, parts, strict=True)]
     around = {place.rpartition("/")[0] for place in used}
     filled = {*used} | {str(place) for name in {*used} for place in PurePosixPath(name).parents}
     empty = [f for f in folders if f and f.rpartition("/")[0] in around and f not in filled]
-    return [f"Folders without pictures make no classes: {some(sorted(empty))}."] if empty else []
+    return [f"Folders without {kind.noun} make no classes: {some(sorted(empty))}."] if empty else []

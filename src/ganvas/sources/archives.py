@@ -1,4 +1,4 @@
-"""Archives of images, read without unpacking and within limits: nothing that they state is trusted."""
+"""Archives of files, read without unpacking and within limits: nothing that they state is trusted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import IO, Any, cast
 from ganvas.core import files
 from ganvas.core.errors import UserError, first_line
 from ganvas.core.files import cannot
-from ganvas.images import decode
+from ganvas.sources.kind import Kind
 
 MEMBERS = 2_000_000  # of an archive, at most
 LISTED = 200_000_000  # bytes of a zip's list of its members, at most
@@ -38,10 +38,13 @@ def _safe(path: Path, name: str) -> str:
 
 
 class Bounded:
-    """A file of which at most `most` bytes are read at a time, whatever it states."""
+    """A file of which at most `most` bytes are read at a time, whatever it states.
 
-    def __init__(self, file: Any, most: int) -> None:
-        self.file, self.most, self.last = file, most, b""
+    `expected` is what should be there besides lists of names: 'a picture'.
+    """
+
+    def __init__(self, file: Any, most: int, expected: str) -> None:
+        self.file, self.most, self.expected, self.last = file, most, expected, b""
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, count: int = -1) -> bytes:
@@ -51,31 +54,33 @@ class Bounded:
             wanted -= len(part)
         data = b"".join(parts)
         if len(data) > self.most:
-            raise ValueError(f"it has more than {self.most:,} bytes where a picture or a list of names should be")
+            raise ValueError(f"it has more than {self.most:,} bytes where {self.expected} or a list of names should be")
         self.last = data
         return data
 
 
-def _too_large(size: int) -> UserError:
-    return UserError(f"it has {size:,} bytes; a picture has {decode.BYTES:,} at most")
+def _too_large(size: int, kind: Kind) -> UserError:
+    return UserError(f"it has {size:,} bytes; a {kind.singular} has {kind.most_bytes:,} at most")
 
 
 def _too_many(path: Path) -> UserError:
     return UserError(f"{path} has more than {MEMBERS:,} members. Unpack it, and name the folder.")
 
 
-def of_zip(path: Path) -> tuple[dict[str, str], Reading]:
+def of_zip(path: Path, kind: Kind) -> tuple[dict[str, str], Reading]:
     """The members of a zip file, each with a text that changes if it does, and a function that reads members.
 
     Raises:
         UserError: it is damaged, not a zip file, encrypted, has too many members, or cannot be trusted.
     """
     with contextlib.ExitStack() as stack:
-        raw = Bounded(stack.enter_context(files.open_regular(path)), LISTED)  # the list of members is read at once
+        raw = Bounded(
+            stack.enter_context(files.open_regular(path)), LISTED, f"a {kind.singular}"
+        )  # the list of members is read at once
         try:
             file = stack.enter_context(zipfile.ZipFile(cast(IO[bytes], raw)))
             listed = file.infolist()
-            check_list(file, [i for i in listed if not i.filename.lower().endswith(tuple(decode.SUFFIXES))])
+            check_list(file, [i for i in listed if not i.filename.lower().endswith(tuple(kind.suffixes))])
             infos = {_safe(path, i.filename): i for i in listed if not i.is_dir()}
         except OSError as error:
             raise cannot("read", path, error) from error
@@ -89,13 +94,13 @@ def of_zip(path: Path) -> tuple[dict[str, str], Reading]:
             raise _too_many(path)
         if any(i.flag_bits & 1 for i in infos.values()):
             raise UserError(f"{path} is locked with a password. Unpack it, and name the folder.")
-        raw.most = decode.BYTES
+        raw.most = kind.most_bytes
         opened = stack.pop_all()  # stays open as long as `read` exists
 
     def read(names: list[str]) -> Iterator[bytes | Exception]:
         for name in names:
             try:
-                yield _member(file, infos[name])
+                yield _member(file, infos[name], kind)
             except Exception as error:  # see above
                 yield error
 
@@ -124,12 +129,14 @@ def check_list(file: zipfile.ZipFile, passed_over: Iterable[zipfile.ZipInfo]) ->
             file.open(info).close()
 
 
-def _member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+def _member(file: zipfile.ZipFile, info: zipfile.ZipInfo, kind: Kind) -> bytes:
     """The bytes of a member, at most as many as it states."""
-    if info.file_size > decode.BYTES:
-        raise _too_large(info.file_size)
+    if info.file_size > kind.most_bytes:
+        raise _too_large(info.file_size, kind)
     if info.file_size > max(UNFOLDED, files.RATIO * info.compress_size):
-        raise UserError(f"its {info.compress_size:,} bytes unfold to {info.file_size:,}: no picture is packed so small")
+        raise UserError(
+            f"its {info.compress_size:,} bytes unfold to {info.file_size:,}: no {kind.singular} is packed so small"
+        )
     # for BZ2 and LZMA, Python unpacks all that it has read at once
     step = PORTION if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else 4_096
     with file.open(info) as member:
@@ -147,7 +154,7 @@ def _check_end(file: Bounded) -> None:
             raise ValueError("behind its mark for the end there is more; if several were joined, unpack it: tar -i -xf")
 
 
-def of_tar(path: Path) -> tuple[dict[str, str], Reading]:
+def of_tar(path: Path, kind: Kind) -> tuple[dict[str, str], Reading]:
     """As `of_zip`, for a tar file, compressed or not."""
     infos: dict[str, tarfile.TarInfo] = {}
     with contextlib.ExitStack() as stack:
@@ -156,7 +163,7 @@ def of_tar(path: Path) -> tuple[dict[str, str], Reading]:
             head = raw.read(6)
             raw.seek(0)
             unpack = next((f for sign, f in UNPACK.items() if head.startswith(sign)), None)
-            bounded = Bounded(stack.enter_context(unpack(raw)) if unpack else raw, HEADER)
+            bounded = Bounded(stack.enter_context(unpack(raw)) if unpack else raw, HEADER, f"a {kind.singular}")
             file = stack.enter_context(tarfile.TarFile(fileobj=cast(IO[bytes], bounded)))
             for _ in range(MEMBERS + 1):
                 info = file.next()
@@ -178,14 +185,14 @@ def of_tar(path: Path) -> tuple[dict[str, str], Reading]:
             if error.errno is None:  # a broken stream, according to gzip
                 raise UserError(f"{path} is damaged ({error}). Fetch it again.") from error
             raise cannot("read", path, error) from error
-        bounded.most = decode.BYTES
+        bounded.most = kind.most_bytes
         opened = stack.pop_all()
 
     def read(names: list[str]) -> Iterator[bytes | Exception]:
         for name in names:  # in the order of the archive: a compressed one is read once, from its beginning
             try:
-                if infos[name].size > decode.BYTES:
-                    raise _too_large(infos[name].size)
+                if infos[name].size > kind.most_bytes:
+                    raise _too_large(infos[name].size, kind)
                 member = file.extractfile(infos[name])
                 yield member.read() if member is not None else b""
             except Exception as error:  # see above

@@ -1,0 +1,190 @@
+"""Sounds in files: drawn ones are written, the user's recordings are read."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ganvas.core import files
+from ganvas.core.errors import UserError, cannot, first_line
+from ganvas.core.files import check_free, free, make_folder, write_whole
+from ganvas.sounds import decode, fit
+from ganvas.sounds.decode import Unreadable
+
+WRITTEN = (".wav", ".flac", ".ogg")  # what sounds are written as
+GAP = 0.15  # seconds of silence between two sounds of a strip
+PART = 1 << 16  # samples that are encoded at a time: libsndfile fails at minutes of Ogg in one piece
+MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # each byte with its bits in the other order
+
+
+def sound_at(out: Path | None, usual: str, force: bool) -> Path:
+    """The path for a sound that is written: --out, or else the usual name with the first free number.
+
+    Raises:
+        UserError: --out has another ending than .wav, .flac or .ogg, or exists already.
+    """
+    if out is None:
+        return free(Path(usual))
+    if out.suffix.lower() not in WRITTEN:
+        raise UserError(f"{out}: sounds are written as {', '.join(WRITTEN)}. Choose --out NAME.wav.")
+    check_free(out, force=force)
+    return out
+
+
+def save(path: Path, wave: np.ndarray, rate: int) -> None:
+    """Write a wave float [n] in -1 to 1 as WAV, FLAC or Ogg Vorbis, by the path's suffix.
+
+    Raises:
+        UserError: the suffix is another one, or it cannot be written.
+    """
+    content = encoded(wave, rate, path.suffix)
+    make_folder(path.parent)
+    write_whole(path, content)
+
+
+def encoded(wave: np.ndarray, rate: int, suffix: str = ".wav") -> bytes:
+    """The bytes of a file with this wave, float [n]; what exceeds -1 to 1 is clipped. Same wave, same bytes.
+
+    Args:
+        suffix: '.wav' (16 bits; needs no library), '.flac' (16 bits, lossless), '.ogg' (Vorbis).
+
+    Raises:
+        UserError: the suffix is another one, Ogg has no such rate, or soundfile is needed and not installed.
+    """
+    kind = suffix.lower()
+    if kind not in WRITTEN:
+        raise UserError(f"'{suffix}' is no kind of file that sounds are written as: {', '.join(WRITTEN)}.")
+    samples = to_int16(wave)
+    if kind == ".wav":
+        head = struct.pack(
+            "<4sI4s4sIHHIIHH", b"RIFF", 36 + samples.nbytes, b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16
+        )
+        return head + struct.pack("<4sI", b"data", samples.nbytes) + samples.astype("<i2").tobytes()
+    how = {"format": "FLAC", "subtype": "PCM_16"} if kind == ".flac" else {"format": "OGG", "subtype": "VORBIS"}
+    out = io.BytesIO()
+    try:
+        with decode.library().SoundFile(out, "w", rate, 1, **how) as file:
+            for start in range(0, len(samples), PART):
+                file.write(samples[start : start + PART])
+    except UserError:
+        raise
+    except Exception as error:  # soundfile raises many kinds
+        raise UserError(
+            f"A sound of {rate:,} samples a second cannot be written as {kind} ({first_line(error)}): choose .wav."
+        ) from error
+    return out.getvalue() if kind == ".flac" else _same_serial(out.getvalue())
+
+
+def to_int16(wave: np.ndarray) -> np.ndarray:
+    """Floats in -1 to 1 as int16, clipped; 32767 = 1.0. What is no number, as from a network gone wrong, is 0."""
+    return np.rint(np.clip(np.nan_to_num(np.asarray(wave, np.float32)), -1, 1) * fit.FULL).astype(np.int16)
+
+
+def _same_serial(data: bytes) -> bytes:
+    """An Ogg file whose stream has the number 1, and not one that was drawn from the clock (RFC 3533, section 6)."""
+    pages, place = [], 0
+    while data[place : place + 4] == b"OggS":
+        lengths = data[place + 27 : place + 27 + data[place + 26]]
+        end = place + 27 + len(lengths) + sum(lengths)
+        page = bytearray(data[place:end])
+        page[14:18], page[22:26] = struct.pack("<I", 1), bytes(4)
+        page[22:26] = struct.pack("<I", _checksum(bytes(page)))
+        pages.append(bytes(page))
+        place = end
+    return b"".join(pages)
+
+
+def _checksum(page: bytes) -> int:
+    """Ogg's CRC-32: zlib's polynomial with all bits in the other order, beginning with 0 and not inverted."""
+    mirrored = zlib.crc32(page.translate(MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{mirrored:032b}"[::-1], 2)
+
+
+def strip(waves: Iterable[np.ndarray], rate: int, gap: float = GAP) -> np.ndarray:
+    """Sounds one after another, with silence between them: float32 [n].
+
+    Args:
+        waves: float [samples] each.
+        gap: seconds of silence.
+    """
+    silence = np.zeros(round(gap * rate), np.float32)
+    parts = [part for wave in waves for part in (silence, np.asarray(wave, np.float32))][1:]
+    return np.concatenate(parts) if parts else silence[:0]
+
+
+class Fitted(NamedTuple):
+    """A recording as a model needs it, float32 [samples], and what had to be changed."""
+
+    path: Path
+    wave: np.ndarray
+    changes: str
+
+
+def recording(path: Path, rate: int, samples: int) -> Fitted:
+    """The user's recording by the rule for every sound, and what was changed, in words ('': nothing).
+
+    Raises:
+        UserError: the file cannot be read as a sound, or is silent.
+    """
+    content = files.read_bytes(path, decode.BYTES)
+    try:
+        sound = decode.read(content)
+        wave = fit.prepared(sound.wave, sound.rate, rate)
+        placed = fit.placed(wave, rate, samples)
+    except (Unreadable, fit.Silent) as error:
+        raise UserError(f"{path} cannot be used as a sound: {error}.") from error
+    changes = [f"{sound.channels} channels to 1"] * (sound.channels > 1)
+    changes += [f"{sound.rate / 1000:g} to {rate / 1000:g} kHz"] * (sound.rate != rate)
+    changes += [f"{len(wave) / rate:.2f} s cut to {samples / rate:.2f} s"] * (len(wave) > samples)
+    return Fitted(path, placed.astype(np.float32) / fit.FULL, ", ".join(changes))
+
+
+def recordings(places: Sequence[str | os.PathLike[str]], rate: int, samples: int) -> tuple[list[Fitted], list[str]]:
+    """All recordings of files and folders (see `recording`), and a sentence for each file that is none.
+
+    Raises:
+        UserError: there is no such file, a folder without sounds, or nothing that can be read.
+    """
+    fitted: list[Fitted] = []
+    broken: list[str] = []
+    for path in gather(places):
+        try:
+            fitted.append(recording(path, rate, samples))
+        except UserError as error:
+            broken.append(str(error))
+    if not fitted:
+        raise UserError("\n".join(broken))
+    return fitted, broken
+
+
+def gather(places: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """The sound files at these paths and in these folders, each once; of folders by name, without hidden files.
+
+    Raises:
+        UserError: there is no such file, or a folder has no sounds in it.
+    """
+    paths: list[Path] = []
+    for name in places:
+        place = files.place(name)
+        if not place.exists():
+            raise UserError(f"There is no file or folder {place}.")
+        inside = _inside(place) if place.is_dir() else [place]
+        if not inside:
+            raise UserError(f"{place} holds no sounds: there is no {', '.join(sorted(decode.SUFFIXES))} file in it.")
+        paths += inside
+    return list(dict.fromkeys(paths))
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in decode.SUFFIXES and p.is_file())
+    except OSError as error:
+        raise cannot("read", folder, error) from error
+    return [p for p in found if not any(part.startswith((".", "__MACOSX")) for part in p.relative_to(folder).parts)]

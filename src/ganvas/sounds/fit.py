@@ -1,0 +1,100 @@
+"""The rule for every sound: one rate, no silence around it, one length, no clicks, one loudness."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ganvas.core.errors import UserError
+from ganvas.sounds.decode import library
+
+SILENT = -70.0  # dB of full scale: a sound whose peak is below is silence
+TRIM = -40.0  # dB below the loudest moment: what is softer, before and after, is cut off
+ENVELOPE = 0.02  # seconds over which loudness is measured
+BEFORE, AFTER = 0.01, 0.02  # seconds that are kept around what is louder
+FADE_IN, FADE_OUT = 0.0025, 0.01  # seconds
+PEAK = 0.9  # of full scale
+FULL = 32_767  # int16 of 1.0
+
+RULE = (
+    f"Each sound is mixed down to one channel, what is softer than {TRIM:g} dB below its loudest moment is cut off "
+    f"before and after it, and its peak is set to {PEAK:g}."
+)
+
+
+class Silent(UserError):
+    """A sound in which nothing is to be heard; the message begins with 'it'."""
+
+
+def resampled(wave: np.ndarray, rate: int, to_rate: int) -> np.ndarray:
+    """A wave float32 [n] at another rate, by soxr's high quality (linear phase, nothing above half the rate).
+
+    Raises:
+        UserError: soxr is needed and not installed.
+    """
+    if rate == to_rate:
+        return wave
+    return np.asarray(library("soxr").resample(np.ascontiguousarray(wave, np.float32), rate, to_rate))
+
+
+def trimmed(wave: np.ndarray, rate: int) -> np.ndarray:
+    """A wave float32 [n] without its mean, and without the silence before and after.
+
+    Raises:
+        Silent: its peak is below -70 dB of full scale.
+    """
+    if not len(wave):
+        raise Silent("it has no samples")
+    wave = wave - np.float32(wave.mean(dtype=np.float64))
+    peak = float(np.abs(wave).max())
+    if peak < 10 ** (SILENT / 20):
+        raise Silent(f"it is silent: its peak is below {SILENT:g} dB of full scale")
+    half = max(1, round(rate * ENVELOPE / 2))
+    sums = np.zeros(len(wave) + 2 * half + 1)  # of squares, with silence on both sides
+    np.cumsum(np.square(wave / np.float32(peak), dtype=np.float64), out=sums[half + 1 : half + 1 + len(wave)])
+    sums[half + 1 + len(wave) :] = sums[half + len(wave)]
+    power = sums[2 * half + 1 :] - sums[: -2 * half - 1]  # within half a window of each sample
+    loud = np.flatnonzero(power > power.max() * 10 ** (TRIM / 10))
+    start, end = int(loud[0]) - round(rate * BEFORE), int(loud[-1]) + round(rate * AFTER)
+    return wave[max(0, start) : end]
+
+
+def prepared(wave: np.ndarray, rate: int, to_rate: int) -> np.ndarray:
+    """A wave as decoded, float32 [n] at `rate`, resampled to `to_rate` and trimmed: float32 of its own length.
+
+    Raises:
+        Silent: nothing is to be heard at that rate.
+        UserError: soxr is needed and not installed.
+    """
+    return trimmed(resampled(wave, rate, to_rate), to_rate)
+
+
+def placed(wave: np.ndarray, rate: int, samples: int) -> np.ndarray:
+    """A trimmed wave float32 [n] cut or padded with zeros to int16 [samples], faded at both ends, its peak at 0.9.
+
+    The fades are at the ends of the sound, not of the padding.
+
+    Raises:
+        Silent: what is left after the cut is silence.
+    """
+    sound = wave[:samples].astype(np.float32)
+    fade_in, fade_out = (min(len(sound) // 4, round(rate * fade)) for fade in (FADE_IN, FADE_OUT))
+    sound[:fade_in] *= np.linspace(0, 1, fade_in, endpoint=False, dtype=np.float32)
+    sound[len(sound) - fade_out :] *= np.linspace(0, 1, fade_out, endpoint=False, dtype=np.float32)[::-1]
+    peak = float(np.abs(sound).max(initial=0))
+    if not peak:
+        raise Silent("it is silent")
+    out = np.zeros(samples, np.int16)
+    out[: len(sound)] = np.rint(sound * np.float32(PEAK * FULL / peak))
+    return out
+
+
+def fitted(wave: np.ndarray, rate: int, to_rate: int, samples: int) -> np.ndarray:
+    """A wave as decoded, float32 [n] at `rate`, by the rule: int16 [samples] at `to_rate`, 32767 = 1.0.
+
+    Mean removed, resampled, silence before and after cut off, cut or padded, faded, its peak at 0.9.
+
+    Raises:
+        Silent: nothing is to be heard.
+        UserError: soxr is needed and not installed.
+    """
+    return placed(prepared(wave, rate, to_rate), to_rate, samples)

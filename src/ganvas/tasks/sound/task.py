@@ -1,0 +1,141 @@
+"""Sounds from noise: a generator that draws spectrograms, in a contest with a discriminator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.core import seeds
+from ganvas.core.config import knob
+from ganvas.core.later import Later
+from ganvas.core.samples import CHECK
+from ganvas.report import diagnosis
+from ganvas.sounds import augment
+from ganvas.sounds.codec import levelled
+from ganvas.sounds.data import DataConfig
+from ganvas.sounds.sheets import Preview, heard, labels_of
+from ganvas.sounds.spec import SoundSpec
+from ganvas.tasks.sound import faults, network
+from ganvas.training import losses, trainer
+from ganvas.training.adaptive import Augment
+from ganvas.training.batches import Batch, Batches
+from ganvas.training.losses import LOSSES
+from ganvas.training.task import Task
+
+AVERAGED = 2_000  # training sounds whose mean spectrum the generator begins with
+
+
+@dataclass(frozen=True)
+class Config:
+    """Loss, penalty and disturbances of the contest."""
+
+    loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
+    r1: float = knob(0.1, "weight (gamma) of the squared gradient of D on real sounds", low=0, high=10**9)
+    penalty_every: int = knob(
+        8, "steps from one R1 penalty to the next (its weight is multiplied by that)", low=1, high=10**6
+    )
+    augment: float = knob(
+        0.0, "highest probability of each disturbance of what D hears; it follows D's overfitting", low=0, high=0.9
+    )
+
+
+class SoundTask(Task):
+    """The classic GAN on spectrograms: G maps z (and a label) to a spectrogram, D tells drawn ones from real ones."""
+
+    name, Config, Data, Spec = "sound", Config, DataConfig, SoundSpec
+    networks = {"spectra": network}  # noqa: RUF012
+    recipes = Later("ganvas.tasks.sound.recipes")
+    for_own = "sound"
+    Model = Later("ganvas.tasks.sound.model:SoundModel")
+    usage = "draws sounds: ganvas sample RUN"
+    next_steps = (("Draw sounds; the same seed gives the same sound again:", ("sample", "{place}", "--seeds", "0-63")),)
+
+    def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: SoundSpec, config: Any, net: Any) -> None:
+        super().__init__(generator, discriminator, spec, config, net)
+        self.objective, self.latent_dim = LOSSES[config.loss], net.latent_dim
+        self.augment = Augment(self.state, config.augment, augment.disturb, augment.CHANCES)
+        self._drawn: Tensor | None = None  # in the discriminator's step, reused in the generator's
+
+    def prepare(self, config: trainer.Config, batches: Batches) -> None:
+        """Give the generator the mean spectrum of training sounds, from which it departs."""
+        assert isinstance(self.generator, network.Generator)
+        pictures = batches.seen(AVERAGED).real
+        self.generator.mean.copy_(pictures.mean((0, 1, 3))[:, None])
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        self._drawn = self._draw(self.generator, batch)
+        drawn, real = self.augment(self._drawn.detach(), batch), self.augment(batch.real, batch)
+        penalised = bool(self.config.r1) and batch.step % self.config.penalty_every == 0
+        if penalised:
+            real.requires_grad_(True)
+        logits = self.discriminator(real, batch.labels).float(), self.discriminator(drawn, batch.labels).float()
+        loss = self.objective.d_loss(*logits)
+        logged = {"total": loss, "loss_d": loss, **losses.verdicts(self.objective, *logits)}
+        if penalised:
+            logged["r1"] = losses.squared_gradient(logits[0], real)
+            logged["total"] = loss + 0.5 * self.config.r1 * self.config.penalty_every * logged["r1"]
+        return logged
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        drawn, self._drawn = self._drawn, None
+        assert drawn is not None
+        fake = real = self.discriminator(self.augment(drawn, batch), batch.labels).float()
+        if self.objective.pairs:
+            with torch.no_grad():
+                real = self.discriminator(self.augment(batch.real, batch), batch.labels).float()
+        loss = self.objective.g_loss(real, fake)
+        return {"total": loss, "loss_g": loss, "d_fake_after": losses.score(self.objective, fake)}
+
+    @torch.no_grad()
+    def adapt(self, generator: nn.Module, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:
+        if not self.config.augment:
+            return {}
+        each = (train.real, train), (held_out.real, held_out), (self._draw(generator, train), train)
+        logits = (self.discriminator(self.augment(x, b), b.labels).float().mean() for x, b in each)
+        return self.augment.adapt(*logits, images)
+
+    @torch.no_grad()
+    def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
+        drawn = self._draw(generator or self.generator, batch)
+        real, fake = (self.discriminator(x, batch.labels).float() for x in (batch.real, drawn))
+        right = losses.accuracy(self.objective, real, fake)
+        spread = [x.float().std(0, correction=min(1, len(x) - 1)).mean() for x in (drawn, batch.real)]  # of one: 0
+        return {"real": right[0], "fake": right[1], "diversity": spread[0] / spread[1].clamp_min(1e-6)}
+
+    @torch.no_grad()
+    def check(self, generator: nn.Module, batches: Batches, preview: Preview) -> dict[str, float]:
+        seen = self.accuracy(batches.seen(CHECK), generator)
+        held_out = self.accuracy(batches.held_out(CHECK), generator)
+        return {
+            "real": float(seen["real"]),
+            "fake": float(seen["fake"]),
+            "held_out": float(held_out["real"]),
+            "diversity": round(float(seen["diversity"]), 4),
+            **faults.shares(preview.pictures, batches.seen(CHECK).real),
+        }
+
+    @classmethod
+    def describe(cls, figures: dict[str, float]) -> str:
+        known = faults.sentence(figures)
+        right = f"Accuracy on 100 real sounds: {figures['real']:.0%}, on 100 drawn ones: {figures['fake']:.0%}"
+        return f"{right}. {known}" if known else right
+
+    @classmethod
+    def headline(cls, rows: list[dict[str, Any]], checks: list[dict[str, Any]]) -> str:
+        return (faults.sentence(checks[-1]) if checks else "") or diagnosis.headline(rows, checks)
+
+    @torch.no_grad()
+    def preview(self, generator: nn.Module, batches: Batches) -> Preview:
+        device, numbers = next(generator.parameters()).device, labels_of(self.spec.classes)
+        z = seeds.latents((seeds.key(batches.seed, "preview", i) for i in range(len(numbers))), self.latent_dim)
+        labels = torch.tensor(numbers, device=device) if self.spec.classes else None
+        pictures = generator(z.to(device), labels).float()
+        waves = levelled(self.spec.codec.decode(pictures[heard(self.spec.classes)]))
+        return Preview(pictures.cpu(), waves.cpu(), self.spec.rate)
+
+    def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
+        z = batch.draw(torch.randn, self.latent_dim).to(batch.real.device)  # from the CPU: the same z on any device
+        return generator(z, batch.labels)
