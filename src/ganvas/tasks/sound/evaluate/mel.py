@@ -75,11 +75,6 @@ def floats(waves: Tensor) -> Tensor:
     return waves if waves.is_floating_point() else waves.float() / FULL
 
 
-def stored(waves: Tensor) -> Tensor:
-    """Waves float [N, samples] -> int16, as a file of 16 bits has them."""
-    return (waves * FULL).round().clamp(-FULL, FULL).to(torch.int16)
-
-
 def envelope(waves: Tensor, rate: int, seconds: float = 0.02) -> Tensor:
     """The root mean square of pieces of so many seconds, [N, pieces]; the last one may be padded with silence."""
     size = max(1, round(seconds * rate))

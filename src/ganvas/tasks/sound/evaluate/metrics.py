@@ -14,6 +14,9 @@ from ganvas.tasks.sound.evaluate import pitch as pitches
 from ganvas.tasks.sound.evaluate.sides import SAID, TIMBRE, Sides, Sounds
 
 CLASS_LEAST = 5  # sounds of a class on both sides, for the spread within it
+LEAST_SCALE = 0.3  # of the usual standard deviation, at least, that a feature is scaled by
+ENDLESS = "nothing follows the end of any drawn sound"
+VOICELESS = "no frame of the drawn sounds has a clear pitch"
 Function = Callable[[Sides, Sounds], float]
 
 
@@ -33,6 +36,12 @@ class Metric:
     kind: str = ""  # of the features that it needs: SAID, TIMBRE
     least: int = 1  # sounds that differ from each other, on each side
     share: bool = False
+    undefined: str = "no finite number came out"  # why there is no value, where there is none
+
+    @property
+    def of_sounds(self) -> bool:
+        """Is it a share of the sounds, so that its standard error is known?"""
+        return self.share and self.function not in (worst_class, clear_pitch)
 
     def missing(self, sides: Sides) -> str:
         """Why it cannot be measured, as a clause; empty where it can."""
@@ -43,7 +52,7 @@ class Metric:
         everyone = [(sides.held, "held-out sounds"), *((s, "training sounds") for s in sides.blocks)]
         everyone += [(s, "drawn sounds") for s in sides.drawn]
         for sounds, what in everyone:
-            if sounds.labels is None and self.function is class_accuracy:
+            if sounds.labels is None and self.function in (class_accuracy, worst_class):
                 return f"the {what} were not asked for by class"
             if lack := enough.too_few(sounds.waves, self.least, what):
                 return lack
@@ -80,7 +89,15 @@ def frechet(kind: str) -> Function:
 
 
 def kernel(kind: str) -> Function:
-    return lambda sides, sounds: distances.kernel(sides.held.features(kind), sounds.features(kind))[0]
+    """Of features that are scaled so that each varies by 1 among held-out sounds: else a few would outweigh all."""
+
+    def distance(sides: Sides, sounds: Sounds) -> float:
+        real = sides.held.features(kind)
+        mean, scale = real.mean(0), real.std(0)
+        scale = scale.maximum(LEAST_SCALE * scale.square().mean().sqrt())
+        return distances.kernel((real - mean) / scale, (sounds.features(kind) - mean) / scale)[0]
+
+    return distance
 
 
 def near(kind: str, what: str) -> Function:
@@ -160,13 +177,13 @@ METRICS: dict[str, Metric] = {
     **_of_features(TIMBRE, "timbre-", "timbre"),
     "near-copies": Metric("near copies", "lower", near_copies, least=1, share=True),
     "clear-pitch": Metric("frames with a clear pitch", "near", clear_pitch, share=True),
-    "pitch-apart": Metric("pitch, semitones apart", "lower", pitch_apart, "train"),
+    "pitch-apart": Metric("pitch, semitones apart", "lower", pitch_apart, "train", undefined=VOICELESS),
     "silent": Metric("silent", "lower", faulty("silent"), share=True),
     "hum": Metric("hum or hiss throughout", "lower", faulty("hum"), share=True),
     "clipped": Metric("clipped", "lower", faulty("clipped"), share=True),
     "clicks": Metric("with a click", "lower", faulty("clicks"), share=True),
-    "tail": Metric("tail after the end, dB", "lower", tail(0.5)),
-    "tail-95": Metric("the same, 95% are below", "lower", tail(0.95)),
+    "tail": Metric("tail after the end, dB", "lower", tail(0.5), undefined=ENDLESS),
+    "tail-95": Metric("the same, 95% are below", "lower", tail(0.95), undefined=ENDLESS),
 }
 
 

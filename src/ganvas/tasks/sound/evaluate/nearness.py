@@ -1,7 +1,7 @@
 """How near sounds are to training sounds: the comparison behind the figure of copies.
 
-Log-mel pictures are compared, each relative to its own loudest cell, at shifts of up to 3 frames either way: a copy that
-is louder, or begins 40 ms later, is still a copy. Features of a classifier would not do, which are alike for all
+Log-mel pictures are compared, each relative to its own loudest cell, at shifts of up to 3 frames either way: a copy
+that is louder, or begins 40 ms later, is still a copy. Features of a classifier would not do, which are alike for all
 sounds that say the same.
 """
 
@@ -17,6 +17,7 @@ from ganvas.tasks.sound.evaluate.mel import Mel
 
 BANDS, HOP, MOST_FRAMES = 32, 0.016, 96
 DEPTH = 60.0  # dB below the loudest cell: what is softer counts as silence
+QUIET = -40.0  # dB of the loudest cell at least: silence is not made loud
 SHIFTS = 3  # frames, either way
 PORTION = 500  # sounds at a time
 
@@ -27,7 +28,8 @@ def pictures(waves: Tensor, rate: int) -> Tensor:
     parts = []
     for part in waves.split(PORTION):
         x = mel(part)
-        parts.append(((x - x.amax((1, 2), keepdim=True)) / DEPTH + 1).clamp_min(0))
+        loudest = x.amax((1, 2), keepdim=True).clamp_min(QUIET)
+        parts.append(((x - loudest) / DEPTH + 1).clamp_min(0))
     return torch.cat(parts)
 
 

@@ -104,4 +104,3 @@ def apart(drawn: Pitch, real: Pitch) -> float:
         ordered = hertz.sort().values
         sides.append(12 * ordered[(at * (len(ordered) - 1)).round().long()].log2())
     return float((sides[0] - sides[1]).abs().mean())
-

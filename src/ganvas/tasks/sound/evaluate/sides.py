@@ -45,6 +45,10 @@ class Sounds:
     def __len__(self) -> int:
         return len(self.waves)
 
+    def part(self, start: int, stop: int) -> Sounds:
+        labels = None if self.labels is None else self.labels[start:stop]
+        return Sounds(self.waves[start:stop], labels, self.judge)
+
     def each(self, function: Callable[[Tensor], Tensor]) -> Tensor:
         """What a function of waves float [n, samples] gives for all sounds, computed in portions."""
         size = max(1, PORTION // self.waves.shape[1])
@@ -156,5 +160,3 @@ class Sides:
         if not self.limit > 1e-3:
             return f"more than {self.quantile:.0%} of the held-out sounds are copies of training sounds themselves"
         return ""
-
-
