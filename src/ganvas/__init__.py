@@ -87,6 +87,7 @@ TASKS |= {
     "restore": "ganvas.tasks.restore.task:RestoreTask",
     "translate": "ganvas.tasks.translate.task:TranslateTask",
     "table": "ganvas.tasks.table.task:TableTask",
+    "sound": "ganvas.tasks.sound.task:SoundTask",
 }
 HOMES = {
     "UserError": "core.errors",

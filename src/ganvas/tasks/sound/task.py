@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +12,13 @@ from torch import Tensor, nn
 from ganvas.core import seeds
 from ganvas.core.config import knob
 from ganvas.core.later import Later
+from ganvas.core.run import Run
 from ganvas.core.samples import CHECK
 from ganvas.report import diagnosis
 from ganvas.sounds import augment
 from ganvas.sounds.codec import levelled
 from ganvas.sounds.data import DataConfig
-from ganvas.sounds.sheets import COLUMNS, MOST_ROWS, Preview
+from ganvas.sounds.sheets import Preview, heard, labels_of
 from ganvas.sounds.spec import SoundSpec
 from ganvas.tasks.sound import faults, network
 from ganvas.training import losses, trainer
@@ -25,8 +27,8 @@ from ganvas.training.batches import Batch, Batches
 from ganvas.training.losses import LOSSES
 from ganvas.training.task import Task
 
+SETTLING = 400  # batches from which the statistics of the finished generator's norms are measured
 AVERAGED = 2_000  # training sounds whose mean spectrum the generator begins with
-HEARD = 8  # sounds of a preview that can be heard, where there are no classes
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ class SoundTask(Task):
     networks = {"spectra": network}  # noqa: RUF012
     recipes = Later("ganvas.tasks.sound.recipes")
     for_own = "sound"
+    check_data = Later("ganvas.sounds.check:check")
     Model = Later("ganvas.tasks.sound.model:SoundModel")
+    evaluate = Later("ganvas.tasks.sound.evaluate.command:evaluate")
     usage = "draws sounds: ganvas sample RUN"
     next_steps = (("Draw sounds; the same seed gives the same sound again:", ("sample", "{place}", "--seeds", "0-63")),)
 
@@ -62,6 +66,8 @@ class SoundTask(Task):
 
     def prepare(self, config: trainer.Config, batches: Batches) -> None:
         """Give the generator the mean spectrum of training sounds, from which it departs."""
+        if config.from_:
+            return
         assert isinstance(self.generator, network.Generator)
         pictures = batches.seen(AVERAGED).real
         self.generator.mean.copy_(pictures.mean((0, 1, 3))[:, None])
@@ -130,14 +136,31 @@ class SoundTask(Task):
 
     @torch.no_grad()
     def preview(self, generator: nn.Module, batches: Batches) -> Preview:
-        rows = min(self.spec.classes, MOST_ROWS) or COLUMNS
-        device = next(generator.parameters()).device
-        numbers = (seeds.key(batches.seed, "preview", i) for i in range(rows * COLUMNS))
-        z = seeds.latents(numbers, self.latent_dim).to(device)
-        labels = torch.arange(rows, device=device).repeat_interleave(COLUMNS) if self.spec.classes else None
-        pictures = generator(z, labels).float()
-        heard = pictures[::COLUMNS] if self.spec.classes else pictures[:HEARD]
-        return Preview(pictures.cpu(), levelled(self.spec.codec.decode(heard)).cpu(), self.spec.rate)
+        device, numbers = next(generator.parameters()).device, labels_of(self.spec.classes)
+        z = seeds.latents((seeds.key(batches.seed, "preview", i) for i in range(len(numbers))), self.latent_dim)
+        labels = torch.tensor(numbers, device=device) if self.spec.classes else None
+        pictures = generator(z.to(device), labels).float()
+        waves = levelled(self.spec.codec.decode(pictures[heard(self.spec.classes)]))
+        return Preview(pictures.cpu(), waves.cpu(), self.spec.rate)
+
+    def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
+        """Measure the statistics of the batch norms anew: those of an average of weights are no average of theirs.
+
+        Source: Wu and Johnson 2021, "Rethinking batch in BatchNorm", section 3.
+        """
+        norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over all batches
+        generator.train()
+        labels, random = batches.data.train.labels, seeds.generator(batches.seed, "norms")
+        with torch.no_grad():
+            for _ in range(SETTLING):
+                z = torch.randn(batches.batch, self.latent_dim, generator=random).to(batches.device)
+                rows = torch.randint(batches.count, (batches.batch,), generator=random)
+                generator(z, None if labels is None else labels[rows].to(batches.device))
+        generator.eval()
+        yield ""
 
     def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
         z = batch.draw(torch.randn, self.latent_dim).to(batch.real.device)  # from the CPU: the same z on any device
