@@ -249,6 +249,7 @@ def _finish(
         "train": len(tensors["train"]),
         "held_out": len(tensors["held_out"]),
         "options": counts,
+        "fingerprint": "",
         "licence": listing.licence,
         "left_out": len(broken),
         "broken": [],

@@ -148,6 +148,7 @@ def _finish(
         "train": len(tensors["train"]),
         "held_out": len(tensors["held_out"]),
         "options": asdict(shape),
+        "fingerprint": "",
         "licence": listing.licence,
         "left_out": len(broken),
         "broken": named,
