@@ -29,6 +29,7 @@ from ganvas.images import data
 from ganvas.images.data import ImageData
 from ganvas.images.decode import Shape
 from ganvas.report import diagnosis, page
+from ganvas.sounds import files as sound_files
 from ganvas.studio import contents, index, jobs
 from ganvas.tasks.generate import model as generate_model
 from ganvas.tasks.generate.task import GenerateTask
@@ -319,6 +320,36 @@ def same_pictures(before: Any, after: Any) -> bool:
     return unlabelled(before) == unlabelled(after)
 
 
+def make_sounds(folder: Path, run: Path) -> list[str]:
+    """A sound in each kind of file."""
+    import soundfile
+
+    kinds = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "opus": "OPUS", "mp3": "MPEG_LAYER_III"}
+    kinds |= {"aiff": "PCM_16", "au": "PCM_16", "sph": "PCM_16", "wave": "FLOAT"}
+    names = {"opus": "OGG", "sph": "NIST", "wave": "WAV"}
+    tone = 0.5 * np.sin(np.arange(8_000) * 0.2) * np.hanning(8_000)
+    for suffix, coding in kinds.items():
+        place = folder / "set" / f"tone.{suffix}"
+        place.parent.mkdir(exist_ok=True)
+        soundfile.write(place, tone, 8_000, format=names.get(suffix, suffix.upper()), subtype=coding)
+    return [f"set/tone.{suffix}" for suffix in kinds]
+
+
+def recorded(folder: Path) -> dict[str, bytes]:
+    """Each sound that can be read, by the rule for all; of others a sentence that names the file."""
+    fitted, broken = sound_files.recordings([folder / "set"], 8_000, 8_192)
+    assert all(str(folder) in sentence for sentence in broken)
+    assert len(fitted) + len(broken) == 9
+    for sound in fitted:
+        assert abs(float(np.abs(sound.wave).max()) - 0.9) < 1e-3
+    return {sound.path.name: sound.wave.tobytes() for sound in fitted}
+
+
+def one_sound_other(before: dict[str, bytes], after: dict[str, bytes]) -> bool:
+    """Most kinds of sound files have no checksum: the damaged one may sound otherwise, the others may not."""
+    return sum(after.get(name) != wave for name, wave in before.items()) <= 1
+
+
 # the studio's queue
 
 
@@ -381,5 +412,6 @@ SUBJECTS: dict[str, Subject] = {
     "tar": Subject(make_tar(""), loaded("set.tar"), some_left_out),
     "tar.gz": Subject(make_tar(".gz"), loaded("set.tar.gz"), some_left_out),
     "pictures": Subject(make_folder, loaded("set"), one_other),
+    "sounds": Subject(make_sounds, recorded, one_sound_other),
     "jobs": Subject(make_jobs, queued, no_other_command, mutations.of_json, refused=False),
 }

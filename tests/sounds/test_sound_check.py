@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from command import ganvas
 from PIL import Image
 
 from ganvas.core.errors import UserError
@@ -188,3 +189,18 @@ def test_clipping_in_one_of_two_channels() -> None:
     count = _Clipping()
     count(np.stack([sound(0), np.clip(sound(0) * 20, -1, 1)], 1))
     assert 0.05 < count.share(RATE, "16 bits") < 0.5
+
+
+def test_on_the_command_line(folder: Path, tmp_path: Path) -> None:
+    result = ganvas("data", "check", "set", "--out", "sheet.png", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "60 sounds in set" in result.stdout
+    assert (tmp_path / "sheet.png").exists()
+    again = ganvas("data", "check", "set", "--out", "sheet.png", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "sheet.png is there already" in again.stderr
+    found = json.loads(ganvas("data", "check", "set", "--json", "seconds=0.2", cwd=tmp_path).stdout)
+    assert found["total"] == 60
+    refused = ganvas("data", "check", "set", "--columns", "columns.toml", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "--columns is for data of another kind" in refused.stderr

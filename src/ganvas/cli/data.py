@@ -33,17 +33,18 @@ def check(
     Parameters
     ----------
     path
-        A folder of pictures (a sub-folder a class), a .zip or .tar, an .npz file, IDX files, or a pack; or a table: a
-        CSV or Parquet file, or a database, such as sqlite:///shop.db.
+        A folder of pictures or sounds (a sub-folder a class), a .zip or .tar; of pictures also an .npz file, IDX files,
+        or a pack; or a table: a CSV or Parquet file, or a database, such as sqlite:///shop.db.
     settings
-        For tables: the settings of a training's data, such as table=orders column.zip=category missing=none.
+        For tables and sounds: the settings of a training's data, such as table=orders column.zip=category missing=none,
+        or rate=22050 seconds=2.
     json
         One JSON object with everything.
     columns
         For tables: a new file, columns.toml, that says of which kind each column is; change it and train with it.
     out
         A file for the sheet that shows the middles cut out against padded pictures; without it data-check.png, and
-        only where pictures are not square.
+        only where pictures are not square. For sounds: a PNG of their spectrograms; without it none.
     force
         Overwrite what is there.
     """
@@ -58,14 +59,18 @@ def check(
             check_free(place, force=force)
     task = next((t for t in registry.importable() if t.check_data is not None and t.Data.takes(path)), None)
     if task is not None:
-        lines, found = _with_progress(task.check_data(path, as_settings(settings), columns), "looking at the rows")
+        files = {"--columns": columns, "--out": out}
+        file = files.pop(task.check_writes)
+        if other := next((option for option, place in files.items() if place is not None), None):
+            raise UserError(f"{path}: {other} is for data of another kind. Here {task.check_writes} names a file.")
+        lines, found = _with_progress(task.check_data(path, as_settings(settings), file), "looking at the data")
         if json:
             say_json(found)
         else:
             say("\n".join(lines))
         return 0
     if settings or columns is not None:
-        raise UserError(f"{path} is no table: settings and --columns are for tables.")
+        raise UserError(f"{path} is no table: settings are for tables and sounds, --columns is for tables.")
     checked = _with_progress(api.check_data(path, out), "looking at pictures")
     if json:
         say_json(checked.to_dict())

@@ -110,7 +110,7 @@ def read(data: bytes, each: Callable[[np.ndarray], object] | None = None) -> Sou
     _check_length(data)
     opened = _forward()
     try:
-        with opened(io.BytesIO(data)) as file:
+        with opened(_Bytes(data)) as file:
             _check_shape(file)
             blocks = _blocks(file, each)
             stated, kind = file.frames, str(file.format)
@@ -126,6 +126,16 @@ def read(data: bytes, each: Callable[[np.ndarray], object] | None = None) -> Sou
     if len(wave) < stated * (1 - share) - more and stated < UNKNOWN:
         raise Unreadable(f"it is cut off: its header states {stated:,} samples, and {len(wave):,} are there")
     return Sound(wave, rate, channels, FORMATS.get(kind, kind), CODINGS.get(coding, coding))
+
+
+class _Bytes(io.BytesIO):
+    """The bytes of a file; a damaged one is asked for places before its beginning, which would print a traceback."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):
+            return -1
 
 
 @functools.cache

@@ -64,6 +64,7 @@ class Task(ABC):
     check_data: ClassVar[Any] = None
     """What `ganvas data check` does with sources that `Data.takes`: a generator (source, settings as texts, a file to
     write or None) that yields how far it is, and returns lines for people and the JSON form."""
+    check_writes: ClassVar[str] = "--columns"  # the option of `ganvas data check` that names this file
     not_compared: ClassVar[str] = ""  # why `ganvas compare` refuses its models; printed after the name of one
     measures_beside: ClassVar[str] = ""  # module that evaluates models in the background, if there is one
     studio: ClassVar[Any] = Part()  # what the web studio shows of it: see `training.studio.Part`

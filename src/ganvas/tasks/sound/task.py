@@ -53,6 +53,7 @@ class SoundTask(Task):
     recipes = Later("ganvas.tasks.sound.recipes")
     for_own = "sound"
     check_data = Later("ganvas.sounds.check:check")
+    check_writes = "--out"
     Model = Later("ganvas.tasks.sound.model:SoundModel")
     evaluate = Later("ganvas.tasks.sound.evaluate.command:evaluate")
     usage = "draws sounds: ganvas sample RUN"
