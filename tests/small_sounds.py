@@ -19,10 +19,10 @@ NETWORK = network.Config(latent_dim=8, width=16, d_width=8, features=8)
 
 
 def networks(spec: SoundSpec, seed: int = 0) -> dict[str, nn.Module]:
-    """Untrained networks whose sounds are loud enough to be heard, in their first half."""
+    """Untrained networks whose sounds are about as loud as real ones, and depend on the class."""
     torch.manual_seed(seed)
     generator, discriminator = network.Generator(spec, NETWORK), network.Discriminator(spec, NETWORK)
-    generator.head.weight.data.mul_(4)
+    generator.mean.fill_(0.15)
     for module in generator.modules():
         if isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, 0, 0.5)
