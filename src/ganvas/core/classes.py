@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ganvas.core.errors import UserError, unknown
+
+MARKS = " -.:/,+"  # what may stand between the classes of a text
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+class Part(NamedTuple):
+    """A part of a text: the name of a class, or one of MARKS."""
+
+    text: str
+    is_class: bool
 
 
 class Classed:
@@ -49,3 +59,31 @@ class Classed:
         if isinstance(name, int) and 0 <= name < len(self.class_names):
             return name
         raise unknown(f"class in {self.path.name}", str(name), self.class_names)
+
+    def parts(self, text: str) -> list[Part]:
+        """The classes and marks of a text; longer names are tried before shorter ones.
+
+        A digit that is no class stands for the class of its English name: `2` for a class `two`.
+
+        Raises:
+            UserError: the model has no classes, or the text has none, or has something that is neither class nor mark.
+        """
+        if not self.class_names:
+            raise UserError(f"{self.path} was trained without labels: it cannot write, for it draws whatever it likes.")
+        known = {name: name for name in self.class_names if name}
+        known |= {str(i): name for i, name in enumerate(DIGITS) if name in known and str(i) not in known}
+        longest, parts, at = sorted(known, key=len, reverse=True), list[Part](), 0
+        while at < len(text):
+            found = next((name for name in longest if text.startswith(name, at)), "")
+            if not found and text[at] not in MARKS:
+                raise UserError(
+                    f"'{text[at]}' in '{text}' is no class of {self.path.name}. It can write "
+                    f"{', '.join(self.class_names)}, spaces and the marks{MARKS.replace('', ' ').rstrip()}"
+                )
+            parts.append(Part(known[found], True) if found else Part(text[at], False))
+            at += len(found) or 1
+        if not any(part.is_class for part in parts):
+            raise UserError(
+                f"'{text}' has no class of {self.path.name} in it. It can write {', '.join(self.class_names)}."
+            )
+        return parts

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganvas.core.asked import Class, classes_of, numbers_of
-from ganvas.core.console import Force, app, is_first, verb
+from ganvas.core.console import Force, is_first, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free, free
 from ganvas.core.terminal import say
@@ -113,7 +113,7 @@ def _save_pictures(
         counted(saving, len(numbers), "drawing")
 
 
-@app.command
+@verb("generate")
 def write(
     model: Path,
     text: str,

@@ -1,4 +1,7 @@
-"""Models of sounds on the command line: `ganvas sample`. Importing this does not import torch."""
+"""Models of sounds on the command line: `ganvas sample`; the module named below adds what walks, inverts and writes.
+
+Importing this does not import torch.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from ganvas.core.console import Force, is_first, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import free
 from ganvas.core.terminal import say
+from ganvas.tasks.sound.latent import commands  # noqa: F401  # adds `ganvas walk`, `invert` and `write`
 
 STRIP = 1_000  # sounds in one file at most
 

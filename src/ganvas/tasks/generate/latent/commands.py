@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ganvas.core.asked import Class, classes_of, parse_classes, seed_list
-from ganvas.core.console import Force, app, passed_over
+from ganvas.core.console import Force, passed_over, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import free
 from ganvas.core.terminal import say
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ganvas.tasks.generate.model import Model
 
 
-@app.command
+@verb("generate", instead={"--steps": "say --frames NUMBER", "--every": "say --rate NUMBER"})
 def walk(
     model: Path,
     *images: Path,
@@ -111,11 +111,13 @@ def _between_images(
     from ganvas.tasks.generate.latent import walk as walks
 
     inverted, _, broken = _invert_files(model, images, class_)
-    pictures = walks.between(model, inverted.latents, walks.shares_of(model, inverted.labels), frames, loop)
+    pictures = walks.between(
+        model, inverted.latents, walks.shares_of(inverted.labels, len(model.class_names)), frames, loop
+    )
     return pictures, len(walks.positions(len(inverted.latents), frames, loop)), broken
 
 
-@app.command
+@verb("generate")
 def invert(model: Path, *images: Path, class_: Class = None, out: Path | None = None, force: Force = False) -> int:
     """Find the pictures that the generator can draw which are nearest to images of yours.
 

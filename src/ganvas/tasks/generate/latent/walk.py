@@ -9,35 +9,20 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
 from ganvas.core import seeds
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free, make_folder, replacing
+from ganvas.core.latent import points, positions, shares_of, slerp, stations
 from ganvas.core.run import Run
 from ganvas.images import sheets
 from ganvas.images import tensors as im
 from ganvas.tasks.generate.model import Model
 
+__all__ = ["between", "check", "positions", "save", "shares_of", "slerp", "training_sheets", "walk"]
 FORMS = (".webp", ".gif", ".mp4")
 WIDTH = 640  # pixels to which small pictures are enlarged, about
 HOLD = 8  # frames for which a time-lapse shows its last picture
-
-
-def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
-    """Interpolate along the great circle from a to b, and linearly in length.
-
-    Points between two normal vectors are then as likely as these. a, b: [..., dim]; share: 0 gives a, 1 gives b.
-    Source: White 2016, "Sampling generative networks".
-    """
-    length_a, length_b = a.norm(dim=-1, keepdim=True), b.norm(dim=-1, keepdim=True)
-    cosine = ((a / length_a) * (b / length_b)).sum(-1, keepdim=True).clamp(-1, 1)
-    angle = cosine.acos()
-    straight = angle.sin().abs() < 1e-4
-    weights = [torch.sin((1 - share) * angle) / angle.sin(), torch.sin(share * angle) / angle.sin()]
-    direction = weights[0] * a / length_a + weights[1] * b / length_b
-    curved = direction * ((1 - share) * length_a + share * length_b)
-    return torch.where(straight, (1 - share) * a + share * b, curved)
 
 
 def walk(
@@ -62,20 +47,14 @@ def walk(
     Raises:
         UserError: a class that the model does not have, fewer than two stations, or `frames` below 1.
     """
-    stations = max(len(numbers), len(classes or ()))
-    chosen = [numbers[i % len(numbers)] for i in range(stations)] if numbers else []
+    chosen, kinds = stations(numbers, classes)
     z = seeds.latents(chosen, model.latent_dim, truncation=truncation)
     count = len(model.class_names)
-    if classes is not None:
-        shares = shares_of(model, model.labels([classes[i % len(classes)] for i in range(stations)], stations))
+    if kinds is not None:
+        shares = shares_of(model.labels(kinds, len(chosen)), count)
     else:
-        shares = torch.eye(count).expand(stations, count, count) if count else None
+        shares = torch.eye(count).expand(len(chosen), count, count) if count else None
     return between(model, z, shares, frames, loop)
-
-
-def shares_of(model: Model, labels: Tensor | None) -> Tensor | None:
-    """The class at each station, int64 [S] -> the shares of all classes there, for one tile, float [S, 1, K]."""
-    return None if labels is None else F.one_hot(labels, len(model.class_names)).float()[:, None]
 
 
 def between(model: Model, z: Tensor, shares: Tensor | None, frames: int = 24, loop: bool = True) -> Iterator[Tensor]:
@@ -87,22 +66,13 @@ def between(model: Model, z: Tensor, shares: Tensor | None, frames: int = 24, lo
     return _between(model, z, shares, frames, loop)
 
 
-def positions(stations: int, frames: int, loop: bool) -> list[tuple[int, float]]:
-    """Each frame's position: the station before it, and the share of the way to the next one."""
-    steps = [(i, step / frames) for i in range(stations if loop else stations - 1) for step in range(frames)]
-    return steps if loop else [*steps, (stations - 1, 0.0)]
-
-
 def _between(model: Model, z: Tensor, shares: Tensor | None, frames: int, loop: bool) -> Iterator[Tensor]:
     device = next(model.generator.parameters()).device
-    for i, share in positions(len(z), frames, loop):
-        following = (i + 1) % len(z)
-        point, labels = slerp(z[i], z[following], share)[None], None
-        if shares is not None:
-            labels = ((1 - share) * shares[i] + share * shares[following]).to(device)
-            point = point.expand(len(labels), -1)
+    for point, mixed in points(z, shares, frames, loop):
+        labels = None if mixed is None else mixed.to(device)
+        tiles = point.expand(1 if labels is None else len(labels), -1)
         with torch.inference_mode():
-            yield im.to_uint8(model.generator(point.to(device), labels))
+            yield im.to_uint8(model.generator(tiles.to(device), labels))
 
 
 def training_sheets(run: Run) -> Iterator[Tensor]:

@@ -7,13 +7,13 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ganvas.core import seeds
-from ganvas.core.errors import UserError
+from ganvas.core.classes import MARKS
 from ganvas.images import tensors as im
 from ganvas.tasks.generate.model import Model
 
+__all__ = ["MARKS", "write"]
 FINE = 8  # marks are drawn larger by this factor and then scaled down
 INK = 0.25  # difference from the background, in [-1, 1], from which a pixel counts as written
-MARKS = " -.:/,+"
 
 
 def write(model: Model, text: str, seed: int = 0, truncation: float | None = None) -> Tensor:
@@ -30,41 +30,20 @@ def write(model: Model, text: str, seed: int = 0, truncation: float | None = Non
     Raises:
         UserError: the model has no classes, or the text has a character that is neither a class nor a mark.
     """
-    names = _parse(model, text)
-    classes = [name for name in names if name not in MARKS]
+    parts = model.parts(text)
+    classes = [part.text for part in parts if part.is_class]
     numbers = [seeds.key(seed, "write", i) for i in range(len(classes))]
     samples = iter(torch.cat(list(model.draw(numbers, classes, truncation))))
-    pictures = [next(samples) if name not in MARKS else None for name in names]
+    pictures = [next(samples) if part.is_class else None for part in parts]
     written = torch.stack([p for p in pictures if p is not None])
     paper = torch.stack([written[..., 0, :], written[..., -1, :]]).median()
     ink = 1.0 if float(written.max() - paper) >= float(paper - written.min()) else -1.0
     gap = paper.expand(model.spec.channels, model.spec.size, max(1, model.spec.size // 9))
     row = [gap]
-    for name, picture in zip(names, pictures, strict=True):
-        cell = _trim(picture, paper) if picture is not None else _mark(name, model, float(paper), ink)
+    for part, picture in zip(parts, pictures, strict=True):
+        cell = _trim(picture, paper) if picture is not None else _mark(part.text, model, float(paper), ink)
         row += [cell, gap]
     return im.to_uint8(torch.cat(row, -1)[None])
-
-
-def _parse(model: Model, text: str) -> list[str]:
-    """The class names and marks of a text; longer names are tried before shorter ones."""
-    if not model.class_names:
-        raise UserError(f"{model.path} was trained without labels: it cannot write, for it draws whatever it likes.")
-    names, parts, at = sorted(model.class_names, key=len, reverse=True), [], 0
-    while at < len(text):
-        name = next((n for n in names if text.startswith(n, at)), text[at] if text[at] in MARKS else "")
-        if not name:
-            raise UserError(
-                f"'{text[at]}' in '{text}' is no class of {model.path.name}. It can write "
-                f"{', '.join(model.class_names)}, spaces and the marks{MARKS.replace('', ' ').rstrip()}"
-            )
-        parts.append(name)
-        at += len(name)
-    if all(name in MARKS for name in parts):
-        raise UserError(
-            f"'{text}' has no class of {model.path.name} in it. It can write {', '.join(model.class_names)}."
-        )
-    return parts
 
 
 def _trim(picture: Tensor, paper: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""The latent space of sounds: walks, inversion, spoken texts."""
