@@ -145,13 +145,6 @@ def test_of_a_few_sounds_the_longest_is_kept_whole(tmp_path: Path) -> None:
     assert load(place).spec.samples == 8 * 1_024
 
 
-@pytest.mark.parametrize(
-    ("rate", "window"), [(4_000, 256), (8_000, 512), (11_025, 512), (22_050, 1_024), (48_000, 4_096)]
-)
-def test_a_window_has_about_64_milliseconds(rate: int, window: int) -> None:
-    assert pack.window_of(rate) == window
-
-
 def test_longer_sounds_are_cut_and_said(tmp_path: Path) -> None:
     place = tones(tmp_path / "s", 60, 0.3)
     put(place, "long.wav", encoded(tone(90, 3.0)))
