@@ -34,6 +34,13 @@ class Waves(nn.Module):
     every sound.
     """
 
+    forth: Tensor
+    back: Tensor
+    overlap: Tensor
+    first: Tensor
+    bank: Tensor
+    unbank: Tensor
+
     def __init__(self, sounds: Codec) -> None:
         super().__init__()
         tables, size, bins = sounds.tables(torch.device("cpu")), sounds.size, sounds.size // 2 + 1
@@ -92,7 +99,8 @@ def exports(model: SoundModel) -> Exports:
         return (z, torch.arange(n) % count) if count else (z,)
 
     def spectrograms(n: int) -> tuple[Tensor]:
-        return (model.pictures(*(*inputs(n), None)[:2]).cpu().clone(),)
+        z, *labels = inputs(n)
+        return (model.pictures(z, labels[0] if labels else None).cpu().clone(),)
 
     names, waves = ("z", "labels") if count else ("z",), Waves(model.spec.codec)
     networks = (

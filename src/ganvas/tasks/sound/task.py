@@ -101,9 +101,12 @@ class SoundTask(Task):
     def adapt(self, generator: nn.Module, train: Batch, held_out: Batch, images: int) -> dict[str, Tensor]:
         if not self.config.augment:
             return {}
-        each = (train.real, train), (held_out.real, held_out), (self._draw(generator, train), train)
-        logits = (self.discriminator(self.augment(x, b), b.labels).float().mean() for x, b in each)
-        return self.augment.adapt(*logits, images)
+
+        def mean_logit(sounds: Tensor, batch: Batch) -> Tensor:
+            return self.discriminator(self.augment(sounds, batch), batch.labels).float().mean()
+
+        drawn = mean_logit(self._draw(generator, train), train)
+        return self.augment.adapt(mean_logit(train.real, train), mean_logit(held_out.real, held_out), drawn, images)
 
     @torch.no_grad()
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
