@@ -142,14 +142,9 @@ def test_the_rate_is_that_of_most_files_and_no_higher_than_sixteen_thousand(tmp_
 def test_of_a_few_sounds_the_longest_is_kept_whole(tmp_path: Path) -> None:
     place = tones(tmp_path / "s", 3, 0.2)
     put(place, "x.wav", encoded(tone(9, 0.9)))
-    assert load(place).spec.samples == 8 * 1_024
-
-
-@pytest.mark.parametrize(
-    ("rate", "window"), [(4_000, 256), (8_000, 512), (11_025, 512), (22_050, 1_024), (48_000, 4_096)]
-)
-def test_a_window_has_about_64_milliseconds(rate: int, window: int) -> None:
-    assert pack.window_of(rate) == window
+    data = load(place)
+    assert data.spec.seconds >= 0.9
+    assert not any("Cut" in text for text in data.notes)
 
 
 def test_longer_sounds_are_cut_and_said(tmp_path: Path) -> None:
