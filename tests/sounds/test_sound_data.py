@@ -142,7 +142,9 @@ def test_the_rate_is_that_of_most_files_and_no_higher_than_sixteen_thousand(tmp_
 def test_of_a_few_sounds_the_longest_is_kept_whole(tmp_path: Path) -> None:
     place = tones(tmp_path / "s", 3, 0.2)
     put(place, "x.wav", encoded(tone(9, 0.9)))
-    assert load(place).spec.samples == 9 * 896
+    data = load(place)
+    assert data.spec.seconds >= 0.9
+    assert not any("Cut" in text for text in data.notes)
 
 
 def test_longer_sounds_are_cut_and_said(tmp_path: Path) -> None:

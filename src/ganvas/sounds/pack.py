@@ -35,6 +35,7 @@ from ganvas.sources.packs import Form
 from ganvas.sources.unfinished import unfinished
 
 FORMAT = 1
+RULE = 2  # the version of what fit.py and SoundSpec.of make of a file: a new one makes all packs anew
 PROBED = 1_000  # sounds, spread evenly, whose rates and lengths determine the pack's
 PORTION = 32  # of them that are read at a time
 USUAL = 16_000  # samples a second, at most, of a rate that is chosen automatically
@@ -106,7 +107,7 @@ class Pack:
 
 def key(listing: Listing, shape: Shape) -> str:
     """A digest that changes if a file, its place, a label or a setting changes."""
-    what = [FORMAT, listing.origin, listing.names, listing.stamps, listing.labels, listing.tests, asdict(shape)]
+    what = [FORMAT, RULE, listing.origin, listing.names, listing.stamps, listing.labels, listing.tests, asdict(shape)]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
