@@ -71,8 +71,8 @@ def test_a_folder_of_classes(tmp_path: Path) -> None:
     data = load(tmp_path / "s")
     assert data.class_names == ("9", "10", "zero")
     assert data.spec.classes == 3
-    assert (data.spec.rate, data.spec.window, data.spec.hop, data.spec.bands) == (8_000, 512, 128, 96)
-    assert data.spec.samples == 4_096  # 0.5 s, rounded up to 8 hops
+    assert (data.spec.rate, data.spec.window, data.spec.hop, data.spec.bands) == (8_000, 448, 112, 96)
+    assert data.spec.samples == 4_480  # 0.5 s, rounded up to 8 hops
     assert isinstance(data.train.samples, Stored)
     assert data.train.samples[:3].dtype == data.train.samples.dtype == torch.int16
     assert count(data) == 36
@@ -86,10 +86,10 @@ def test_a_folder_of_classes(tmp_path: Path) -> None:
     assert spectra.min() == -1
     assert -0.3 < spectra.max() <= 1
     assert data.facts() == {"sounds": {"mixed_down": 0, "resampled": 0, "cut": 0, "left_out": 0}}
-    assert data.notes == (fit.RULE,)
+    assert data.notes == ()
     preview = data.examples()
     assert len(preview.pictures) == 24
-    assert preview.waves.shape == (3, 4_096)
+    assert preview.waves.shape == (3, 4_480)
     unlabelled = load(tmp_path / "s", labels=False)
     assert unlabelled.class_names == ()
     assert unlabelled.train.labels is None
@@ -133,7 +133,7 @@ def test_the_rate_is_that_of_most_files_and_no_higher_than_sixteen_thousand(tmp_
         put(tmp_path / "s", f"{i}.wav", encoded(tone(i, 0.2, 44_100), 44_100))
     put(tmp_path / "s", "7.wav", encoded(tone(8, 0.2), RATE))
     data = load(tmp_path / "s")
-    assert (data.spec.rate, data.spec.window, data.spec.samples) == (16_000, 1_024, 4_096)
+    assert (data.spec.rate, data.spec.window, data.spec.samples) == (16_000, 896, 3_584)
     higher = load(tmp_path / "s", rate=44_100, bands=128, window=2_048)
     assert (higher.spec.rate, higher.spec.window, higher.spec.bands) == (44_100, 2_048, 128)
     assert higher.fingerprint != data.fingerprint
@@ -143,10 +143,10 @@ def test_longer_sounds_are_cut_and_said(tmp_path: Path) -> None:
     place = tones(tmp_path / "s", 60, 0.3)
     put(place, "long.wav", encoded(tone(90, 3.0)))
     data = load(place)
-    assert data.spec.samples == 3_072  # as most are: one long recording does not make all others long
-    assert "1 of 61 sounds; the longest has 3.00 s (seconds=N keeps more, up to 4)" in note(data, "Cut at 0.38 s")
+    assert data.spec.samples == 2_688  # as most are: one long recording does not make all others long
+    assert "1 of 61 sounds; the longest has 3.00 s (seconds=N keeps more, up to 4)" in note(data, "Cut at 0.34 s")
     whole = load(place, seconds=3)
-    assert whole.spec.samples == 24 * 1_024
+    assert whole.spec.samples == 27 * 896
     assert not any("Cut" in text for text in whole.notes)
     put(place, "longer.wav", encoded(tone(91, 5.5)))
     data = load(place, seconds=4)
@@ -267,7 +267,7 @@ def test_places_and_settings_that_are_none(tmp_path: Path) -> None:
         load(tmp_path / "p")
     for settings, words in (
         ({"rate": 100}, "rate=100: 4,000 samples a second are the fewest"),
-        ({"window": 500}, "window=500: take a power of two"),
+        ({"window": 500}, "window=500: take a multiple of 8"),
         ({"bands": 8}, "bands=8: 16 are the fewest"),
     ):
         with pytest.raises(UserError, match=words):

@@ -21,8 +21,6 @@ from ganvas.sounds.spec import LONGEST, RATES, SoundSpec
 from ganvas.sources import cached, listing
 from ganvas.sources.checks import Packing
 
-BANDS = 96  # frequency bands, where none are asked for
-
 
 @dataclass(frozen=True)
 class Split:
@@ -91,8 +89,8 @@ class DataConfig(DataConfigBase):
         low=0,
         high=LONGEST,
     )
-    window: int = knob(0, "samples of the window of a spectrum, a power of two (0: about 64 ms)", low=0, high=2**13)
-    bands: int = knob(0, f"frequency bands of a spectrum, evenly spaced in mel (0: {BANDS})", low=0, high=256)
+    window: int = knob(0, "samples of the window of a spectrum, a multiple of 8 (0: about 56 ms)", low=0, high=2**13)
+    bands: int = knob(0, "frequency bands of a spectrum, evenly spaced in mel (0: by the rate)", low=0, high=256)
 
     @classmethod
     def takes(cls, source: str) -> bool:
@@ -113,10 +111,10 @@ class DataConfig(DataConfigBase):
         """
         if 0 < self.rate < RATES[0]:
             raise UserError(f"rate={self.rate}: {RATES[0]:,} samples a second are the fewest; 0 means as the files.")
-        if self.window and (self.window < 64 or self.window & (self.window - 1)):
-            raise UserError(f"window={self.window}: take a power of two from 64 to 8192, or 0: about 64 ms.")
+        if self.window and (self.window < 64 or self.window % 8):
+            raise UserError(f"window={self.window}: take a multiple of 8 from 64 to 8192, or 0: about 56 ms.")
         if 0 < self.bands < 16:
-            raise UserError(f"bands={self.bands}: 16 are the fewest; 0 means {BANDS}.")
+            raise UserError(f"bands={self.bands}: 16 are the fewest; 0: by the rate.")
         return Shape(self.rate, self.seconds, self.window)
 
     def loading(self) -> Generator[Packing, None, SoundData]:
@@ -139,8 +137,7 @@ class DataConfig(DataConfigBase):
         return self._of(packed, notes)
 
     def _of(self, packed: Pack, notes: list[str]) -> SoundData:
-        window = self.window or pack.window_of(packed.rate)
-        spec = SoundSpec(packed.rate, packed.samples, window, self.bands or BANDS, len(packed.class_names))
+        spec = SoundSpec.of(packed.rate, packed.samples, len(packed.class_names), self.window, self.bands)
         return SoundData(
             packed.name,
             spec,

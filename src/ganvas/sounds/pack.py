@@ -25,7 +25,7 @@ from ganvas.core.memmap import Shards, Stored
 from ganvas.core.text import one_line
 from ganvas.sounds import decode, fit
 from ganvas.sounds.kind import SOUNDS
-from ganvas.sounds.spec import LONGEST, OVERLAP, RATES
+from ganvas.sounds.spec import LONGEST, RATES, SoundSpec
 from ganvas.sources import checks, splits
 from ganvas.sources.checks import Packing
 from ganvas.sources.journal import Converted, Journal
@@ -38,9 +38,7 @@ FORMAT = 1
 PROBED = 1_000  # sounds, spread evenly, whose rates and lengths determine the pack's
 PORTION = 32  # of them that are read at a time
 USUAL = 16_000  # samples a second, at most, of a rate that is chosen automatically
-WINDOW = 0.064  # seconds of a window that is chosen automatically, about
 WHOLE = 0.98  # share of the sounds that fit into a length that is chosen automatically
-GROUP = 8  # frames: a sound has a multiple of so many
 FEWEST = 1_024  # samples of a sound
 NAMED = 20  # files that are named at most
 ANEW = "Remove this folder: it is made anew."
@@ -106,11 +104,6 @@ class Pack:
     counts: dict[str, int]  # how many were 'mixed_down', 'resampled', 'cut', 'left_out'
 
 
-def window_of(rate: int) -> int:
-    """The samples of a window: the power of two that is nearest to 64 ms."""
-    return 2 ** round(math.log2(WINDOW * rate))
-
-
 def key(listing: Listing, shape: Shape) -> str:
     """A digest that changes if a file, its place, a label or a setting changes."""
     what = [FORMAT, listing.origin, listing.names, listing.stamps, listing.labels, listing.tests, asdict(shape)]
@@ -121,7 +114,7 @@ def resolve(listing: Listing, shape: Shape) -> Generator[Packing, None, Shape]:
     """The shape with its zeros filled in, as up to PROBED of the sounds suggest, and yields how many are read.
 
     The rate is the one that most have, at most USUAL. The length is that of WHOLE of the sounds without the silence
-    around them, or what is asked for, at most LONGEST, rounded up to GROUP frames.
+    around them, or what is asked for, at most LONGEST, rounded up to what networks can halve.
     """
     rates: Counter[int] = Counter()
     lengths: list[float] = []
@@ -135,11 +128,10 @@ def resolve(listing: Listing, shape: Shape) -> Generator[Packing, None, Shape]:
             yield Packing(min(len(numbers), rates.total()), len(numbers), "Looking at the lengths of the sounds")
     usual = max(rates, key=lambda rate: (rates[rate], rate), default=USUAL)
     rate = shape.rate or max(RATES[0], min(usual, USUAL))
-    window = shape.window or window_of(rate)
     needed = float(np.quantile(lengths, WHOLE, method="higher")) if lengths else 1.0
-    unit = GROUP * window // OVERLAP
-    wanted = max(FEWEST, min(shape.seconds or needed, LONGEST) * rate)
-    return replace(shape, rate=rate, window=window, samples=math.ceil(wanted / unit - 1e-9) * unit)
+    wanted = max(FEWEST, math.ceil(min(shape.seconds or needed, LONGEST) * rate - 1e-9))
+    spec = SoundSpec.of(rate, wanted, window=shape.window)
+    return replace(shape, rate=rate, window=spec.window, samples=spec.samples)
 
 
 def _looked_at(_: range, contents: Collection[bytes | np.ndarray | Exception]) -> list[tuple[int, float]]:
@@ -281,7 +273,7 @@ def _notes(
     good = np.ones(len(seen), bool)
     good[list(broken)] = False
     rates, channels, lengths = seen[good].T
-    total, notes = f"{len(rates):,} sounds", [fit.RULE]
+    total, notes = f"{len(rates):,} sounds", list[str]()
     found = {"mixed_down": channels > 1, "resampled": rates != shape.rate, "cut": lengths > shape.samples}
     counts = {name: int(which.sum()) for name, which in found.items()}
     if counts["mixed_down"]:

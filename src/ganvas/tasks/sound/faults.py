@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 LOUD = -0.4  # 30 dB below the full scale: what is never as loud is taken for silence
 STEADY = 0.25  # share of the movement along time that real sounds have: with less, a sound hums
-FLAT = 0.35  # share of the differences between bands that real sounds have: with less, a sound hisses
+FLAT = 0.5  # share of the differences between bands that real sounds have: with less, a sound hisses
 ALIKE = 0.2  # share of the spread of real sounds
 MANY = 0.1  # share of the sounds with a fault that is worth a sentence
 
@@ -33,16 +34,16 @@ def less(of: Callable[[Tensor], Tensor], pictures: Tensor, real: Tensor, share: 
 
 
 def movement(pictures: Tensor) -> Tensor:
-    """The mean spread of a band along time, [N]."""
-    return pictures.std(3).mean((1, 2))
+    """How far a band rises and falls along time, without its extremes, mean over the bands, [N]."""
+    low, high = pictures[:, 0].quantile(torch.tensor([0.15, 0.85], device=pictures.device), 2)
+    return (high - low).mean(1)
 
 
 def contrast(pictures: Tensor) -> Tensor:
-    """The mean difference of neighbouring bands over the loudest tenth of the moments, [N]."""
+    """The spread over the bands of the mean spectrum of the loudest tenth of the moments, [N]."""
     loud = pictures.mean((1, 2))
-    most = loud >= loud.quantile(0.9, 1, keepdim=True)
-    steps = (pictures[:, 0, 1:] - pictures[:, 0, :-1]).abs().mean(1)
-    return (steps * most).sum(1) / most.sum(1)
+    most = (loud >= loud.quantile(0.9, 1, keepdim=True)).to(pictures.dtype)
+    return ((pictures[:, 0] * most[:, None]).sum(2) / most.sum(1, keepdim=True)).std(1)
 
 
 def sentence(figures: dict[str, Any]) -> str:

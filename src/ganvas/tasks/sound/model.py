@@ -44,6 +44,7 @@ class SoundModel(Classed, TrainedModel):
 
     facts = later_method("ganvas.tasks.sound.card:facts")
     usage = later_method("ganvas.tasks.sound.card:usage")
+    exports = later_method("ganvas.tasks.sound.export:exports")
 
     def sample(
         self,
