@@ -53,6 +53,8 @@ class SoundTask(Task):
     recipes = Later("ganvas.tasks.sound.recipes")
     for_own = "sound"
     Model = Later("ganvas.tasks.sound.model:SoundModel")
+    evaluate = Later("ganvas.tasks.sound.evaluate.command:evaluate")
+    measures_files = True
     usage = "draws sounds: ganvas sample RUN"
     next_steps = (("Draw sounds; the same seed gives the same sound again:", ("sample", "{place}", "--seeds", "0-63")),)
 
