@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ganvas.core.console import Force, app, is_first
 from ganvas.core.errors import UserError
@@ -26,7 +27,7 @@ def evaluate(
     to: str | None = None,
     force: Force = False,
 ) -> int:
-    """Measure how good generated pictures or rows are; each figure stands beside what real ones get (the floor).
+    """Measure how good drawn pictures, rows or sounds are; each figure stands beside what real ones get (the floor).
 
     A model that mends pictures is judged on held-out ones that are damaged anew, beside what costs nothing; one that
     turns pictures into another kind by how like that kind they are, and what of the input they keep.
@@ -34,23 +35,23 @@ def evaluate(
     Parameters
     ----------
     source
-        A run's folder, also of a training in several parts, a model file, a folder of pictures (a sub-folder a class)
-        or an .npz file.
+        A run's folder, also of a training in several parts, a model file, a folder of pictures or of sounds (a
+        sub-folder a class) or an .npz file.
     metrics
         Names with commas between them, or all. Without it all; of pictures all but the fresh expert, which takes
         minutes.
     extractor
         digits, efficientnet-lite0, pixels, or a TorchScript or ONNX file with Inception (only that gives FID).
     count
-        Pictures or rows to draw for each repeat.
+        Pictures or rows to draw for each repeat; of sounds 1,000 without it.
     split
-        The real images to compare with: held-out or train. Rows are held against held-out ones.
+        The real images to compare with: held-out or train. Rows and sounds are held against held-out ones.
     seed
         Of the first picture or row.
     repeats
-        How often, each time with new pictures or rows; the spread is over these.
+        How often, each time with new pictures or rows; the spread is over these. Sounds: once without it.
     data
-        The real images or rows, where they are not those that the model was trained on.
+        The real images, rows or sounds, where they are not those that the model was trained on.
     out
         A folder for the sheets of pictures; without it evaluation/ in the run's folder.
     time_limit
@@ -70,10 +71,20 @@ def evaluate(
         raise UserError(f"{out} is there already and holds files. Choose a new folder, or --force to overwrite them.")
     options = Options(metrics, extractor, count, split, seed, repeats, data, out, time_limit, against, to)
     name = models.task_of(source)
-    task = registry.find(name) if name in registry.names() else registry.first()  # which raises the error
+    task = registry.find(name) if name in registry.names() else _of_files(source)
     if task.evaluate is not None:
         return task.evaluate(source, options)
     return _by_task_metrics(source, options)
+
+
+def _of_files(source: Path) -> Any:
+    """The task that measures the samples in a folder; the first, which takes pictures or raises the error."""
+    from ganvas.core import registry
+
+    if not source.is_dir():
+        return registry.first()
+    kinds = (task for task in registry.importable() if task.measures_files)
+    return next((task for task in kinds if task.Data.takes(str(source))), registry.first())
 
 
 def _by_task_metrics(source: Path, options: object) -> int:

@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas.tasks.sound.evaluate.mel import Mel, envelope
 
 SILENT = 0.003  # the level (root mean square) of the loudest 20 ms, below which nothing is heard: -50 dB
-HUM_BANDS, HUM_HOP = 24, 0.02
+HUM_BANDS, HUM_HOP, HUM_FRAMES = 24, 0.02, 40  # seconds at most; frames at least, of which quantiles are taken
 HUM_LEVEL = 45.0  # dB below the loudest cell, at most, of a band that hums
 HUM_QUIET, HUM_LESS_QUIET, HUM_STEADY = 0.05, 0.3, 2.0  # quantiles of its level over time, and dB between them
 HUM_SMOOTH = 5  # frames that are averaged: noise is steady only on average
@@ -32,7 +32,8 @@ def hum(waves: Tensor, rate: int) -> Tensor:
     That is a band whose level, where it is softest, stays the same for a quarter of the time, no more than HUM_LEVEL
     below the loudest moment of the sound. A cymbal that rings for longer than the sound lasts has one too.
     """
-    pictures = Mel(rate, HUM_BANDS, HUM_HOP)(waves)[..., 1:-1]  # half of the first and the last frame is outside
+    hop = min(HUM_HOP, waves.shape[1] / rate / HUM_FRAMES)
+    pictures = Mel(rate, HUM_BANDS, hop)(waves)[..., 1:-1]  # half of the first and the last frame is outside
     power = F.avg_pool1d(10 ** (pictures / 10), min(HUM_SMOOTH, pictures.shape[2]), 1)
     low, higher = (10 * torch.log10(power.quantile(q, dim=2)) for q in (HUM_QUIET, HUM_LESS_QUIET))
     is_near = low > pictures.amax((1, 2))[:, None] - HUM_LEVEL

@@ -1,0 +1,249 @@
+"""`ganvas evaluate` of sounds: real ones as drawn ones, worse ones, files; the classifier in the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganvas.core.errors import UserError
+from ganvas.core.progress import last
+from ganvas.core.samples import Rows
+from ganvas.metrics.figures import Figure
+from ganvas.sounds.files import save
+from ganvas.sounds.sheets import Preview
+from ganvas.sounds.spec import SoundSpec
+from ganvas.tasks.sound.evaluate import classifier, command, judge, source
+from ganvas.tasks.sound.evaluate import evaluate as evaluation
+from ganvas.tasks.sound.evaluate.evaluate import Measured
+from ganvas.tasks.sound.evaluate.metrics import METRICS, choose
+from ganvas.training.evaluate import Options
+
+RATE, SAMPLES, NAMES = 8_000, 2_048, ("low", "high", "burst")
+
+
+def sounds(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Low and high tones and bursts of noise, int16 [count, SAMPLES], and their classes."""
+    random = torch.Generator().manual_seed(seed)
+    length, t = 1_500, torch.arange(1_500) / RATE
+    labels = torch.arange(count) % 3
+    pitch = torch.tensor([110.0, 240.0, 0.0])[labels] * (1 + 0.2 * torch.rand(count, generator=random))
+    tones = sum((torch.sin(math.tau * k * pitch[:, None] * t) for k in (1, 2, 3)), torch.zeros(count, length)) / 3
+    waves = torch.where(labels[:, None] == 2, torch.randn(count, length, generator=random) / 3, tones)
+    shape = torch.hann_window(length) ** (0.3 + torch.rand(count, 1, generator=random))
+    out = torch.zeros(count, SAMPLES)
+    out[:, :length] = waves * shape
+    return (29_000 * out / out.abs().amax(1, keepdim=True)).to(torch.int16), labels
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """A data set in memory."""
+
+    train: Rows
+    held_out: Rows
+    name: str = "made up"
+    spec: SoundSpec = dataclasses.field(default_factory=lambda: SoundSpec(rate=RATE, samples=SAMPLES, classes=3))
+    class_names: tuple[str, ...] = NAMES
+    fingerprint: str = "0" * 64
+    licence: str = ""
+    notes: tuple[str, ...] = ()
+    other: None = None
+
+    def decode(self, samples: Tensor) -> Tensor:
+        return samples.float()
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+    def examples(self) -> Preview:
+        raise NotImplementedError
+
+
+DATA = Data(Rows(*sounds(150, 1)), Rows(*sounds(102, 2)))
+DRAWN = sounds(102, 3)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setattr(classifier, "LEAST_STEPS", 30)
+    monkeypatch.setattr(classifier, "ROUNDS", 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache of classifiers"))
+
+
+def measure(
+    waves: Tensor, labels: Tensor | None, data: Data = DATA, **options: Any
+) -> tuple[dict[str, Figure], Measured]:
+    figures, measured = {}, None
+    for event in evaluation.of(source.Files(waves, labels), None, data, Options(**options)):
+        if isinstance(event, Figure):
+            figures[event.metric] = event
+        elif isinstance(event, Measured):
+            measured = event
+    assert measured is not None
+    return figures, measured
+
+
+def test_other_real_sounds_get_about_the_floor() -> None:
+    figures, measured = measure(*DRAWN)
+    assert list(figures) == list(METRICS)
+    assert not [f.title for f in figures.values() if f.note]
+    assert figures["class-accuracy"].value > 0.95
+    for name in ("frechet", "timbre-frechet"):
+        assert figures[name].value < 2 * figures[name].floor
+    for name in ("coverage", "timbre-coverage", "clear-pitch", "spread", "timbre-spread"):
+        assert figures[name].value == pytest.approx(figures[name].floor, rel=0.2)
+    assert figures["near-copies"].value < 0.1
+    assert all(figures[name].value == 0 for name in ("silent", "hum", "clipped", "clicks"))
+    assert figures["tail-95"].value < -65
+    assert [c.count for c in measured.classes] == [34, 34, 34]
+    assert (measured.held, measured.trained) == (102, 150)
+    text = "\n".join(command.words(measured))
+    assert "150 training sounds" in text
+    assert "Worst class: " in text
+    assert command.protocol(list(figures.values()), measured).startswith("102 sounds (classes: as in the folders)")
+    assert command.table(measured.classes).row_count == 3
+    assert {Figure.from_row(f.row()).metric for f in figures.values()} == set(METRICS)
+
+
+def test_training_sounds_are_copies() -> None:
+    figures, _ = measure(DATA.train.samples[:102].roll(128, 1), DATA.train.labels)
+    assert figures["near-copies"].value > 0.9
+    assert figures["near-copies"].floor < 0.05
+
+
+def test_noisy_sounds_are_far_in_timbre_and_hiss() -> None:
+    hiss = 1_000 * torch.randn(DRAWN[0].shape, generator=torch.Generator().manual_seed(0))
+    figures, _ = measure((DRAWN[0] + hiss).clamp(-32_767, 32_767).to(torch.int16), DRAWN[1])
+    assert figures["timbre-frechet"].times_floor > 10
+    assert figures["hum"].value > 0.7 > 0.1 > figures["hum"].floor
+    assert figures["tail"].note or figures["tail"].value > -60
+
+
+def test_wrong_classes_are_seen_and_the_worst_is_named() -> None:
+    labels = DRAWN[1].clone()
+    labels[labels == 1] = 0
+    figures, measured = measure(DRAWN[0], labels, metrics="class-accuracy,worst-class")
+    assert figures["class-accuracy"].value == pytest.approx(2 / 3, abs=0.05)
+    assert figures["worst-class"].value == pytest.approx(1 / 2, abs=0.05)
+    assert math.isnan(measured.classes[1].right)
+    assert "low, " in "\n".join(command.words(measured))
+
+
+@pytest.mark.parametrize("what", ["silent", "one"])
+def test_sounds_that_are_all_the_same_have_no_distance(what: str) -> None:
+    waves = torch.zeros_like(DRAWN[0]) if what == "silent" else DRAWN[0][:1].repeat(102, 1)
+    figures, _ = measure(waves, DRAWN[1])
+    assert figures["silent"].value == (what == "silent")
+    assert "are the same" in figures["frechet"].note
+    with pytest.raises(UserError, match="Frechet distance, timbre cannot be measured"):
+        measure(waves, DRAWN[1], metrics="timbre-frechet")
+
+
+def test_without_classes_there_is_timbre() -> None:
+    plain = dataclasses.replace(
+        DATA,
+        train=Rows(DATA.train.samples),
+        held_out=Rows(DATA.held_out.samples),
+        class_names=(),
+        spec=SoundSpec(rate=RATE, samples=SAMPLES),
+    )
+    figures, measured = measure(DRAWN[0], None, plain)
+    assert figures["frechet"].note == "the sounds have no classes"
+    assert figures["timbre-frechet"].times_floor < 2
+    assert figures["timbre-spread"].value == pytest.approx(1, abs=0.2)
+    assert measured.classes == []
+    assert math.isnan(measured.reads)
+
+
+def test_the_classifier_is_kept_and_taught_anew_where_it_is_damaged(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    train = source.shuffled(DATA.train, 0, "train", SAMPLES)
+    steps: list[Any] = []
+    mark = last(judge.taught(DATA, train, 0), steps.append)[1]
+    assert steps
+    assert last(judge.taught(DATA, train, 0), lambda _: pytest.fail("it is taught again"))[1] == mark
+    place = judge.place(DATA, 150, 0)
+    content = bytearray(place.read_bytes())
+    content[-1] ^= 1
+    place.write_bytes(content)
+    assert last(judge.taught(DATA, train, 0))[1] == mark
+
+
+class Model:
+    """Stands in for a `SoundModel`: its sounds follow from the seed."""
+
+    class_names, card = NAMES, {"images": 5}
+    path = Path("nowhere")
+
+    def draw_waves(self, seeds: range, classes: list[int] | None) -> Tensor:
+        assert classes is not None
+        all_, _ = sounds(300, 7)
+        return torch.stack([all_[3 * (n % 100) + c] for n, c in zip(seeds, classes, strict=True)]).float() / 32_767
+
+
+def test_a_model_is_drawn_from_by_seed_and_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "into_card", lambda *_: None)
+    sampler: Any = source.Sampler(Model(), DATA)  # pyright: ignore[reportArgumentType]
+    names = "class-accuracy,timbre-frechet,near-copies"
+    events = list(evaluation.of(sampler, None, DATA, Options(metrics=names, count=60, seed=4, repeats=2)))
+    figures = [e for e in events if isinstance(e, Figure)]
+    assert [f.metric for f in figures] == names.split(",")
+    assert {(f.protocol.count, f.protocol.seed, f.protocol.repeats) for f in figures} == {(60, 4, 2)}
+    assert figures[0].value > 0.9
+    assert not math.isnan(figures[1].spread)
+    assert not math.isnan(figures[1].floor_spread)
+
+
+def write(folder: Path, waves: Tensor, labels: Tensor) -> None:
+    for i, (wave, label) in enumerate(zip(waves, labels.tolist(), strict=True)):
+        save(folder / NAMES[label] / f"{i:03}.wav", wave.numpy() / 32_767, RATE)
+
+
+def test_a_folder_of_drawn_sounds_is_read_as_it_is(tmp_path: Path) -> None:
+    write(tmp_path, DRAWN[0][:6], DRAWN[1][:6])
+    save(tmp_path / "low" / "zz.wav", DRAWN[0][0, :900].numpy() / 32_767, RATE)
+    (tmp_path / "low" / "broken.wav").write_bytes(b"no sound")
+    found = source.read(tmp_path, DATA.spec, NAMES)
+    assert len(found.waves) == 7
+    assert found.labels is not None
+    assert torch.equal(found.labels.bincount(), torch.tensor([3, 2, 2]))
+    assert min(int((wave.int() - DRAWN[0][2]).abs().max()) for wave in found.waves) <= 1
+    assert "broken.wav is left out" in found.notes[0]
+    assert found.notes[-1].startswith("1 files were")
+    assert source.read(tmp_path, DATA.spec, ("other",)).labels is None
+    with pytest.raises(UserError, match="--data"):
+        source.find(tmp_path, None)
+
+
+def test_the_command_measures_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ganvas.cli.evaluate import evaluate
+
+    monkeypatch.setenv("COLUMNS", "120")
+    write(tmp_path / "real", *sounds(240, 5))
+    write(tmp_path / "drawn", *sounds(30, 6))
+    assert evaluate(tmp_path / "drawn", data=str(tmp_path / "real"), metrics="class-accuracy,timbre-frechet") == 0
+    out = capsys.readouterr().out
+    assert "taken for what was asked" in out
+    assert "held-out ones of real, 16 bits; classifier" in out
+
+
+def test_errors_say_what_to_do() -> None:
+    with pytest.raises(UserError, match=r"There is no metric 'frechett'\. Did you mean 'frechet'"):
+        choose("frechett")
+    for options, words in (
+        (Options(extractor="pixels"), "--extractor means nothing for sounds"),
+        (Options(count=3), "--count 3 is too few"),
+        (Options(repeats=0), "--repeats 0"),
+    ):
+        with pytest.raises(UserError, match=words):
+            list(evaluation.evaluate("nowhere", options))
+    with pytest.raises(UserError, match="5 sounds and 102 held-out ones of made up are too few"):
+        measure(DRAWN[0][:5], DRAWN[1][:5])
