@@ -56,10 +56,7 @@ class SoundTask(Task):
     check_writes = "--out"
     Model = Later("ganvas.tasks.sound.model:SoundModel")
     evaluate = Later("ganvas.tasks.sound.evaluate.command:evaluate")
-<<<<<<< HEAD
-=======
     measures_files = True
->>>>>>> v-judge
     usage = "draws sounds: ganvas sample RUN"
     next_steps = (("Draw sounds; the same seed gives the same sound again:", ("sample", "{place}", "--seeds", "0-63")),)
 
