@@ -66,7 +66,10 @@ class Codec:
         return (decibels.clamp_max(0) / -FLOOR * 2 + 1)[:, None]
 
     def decode(self, pictures: Tensor) -> Tensor:
-        """Spectrograms [B, 1, bands, frames] in [-1, 1] -> waves float [B, samples] in [-1, 1]; the same every time."""
+        """Spectrograms [B, 1, bands, frames] in [-1, 1] -> waves float [B, samples]; the same every time.
+
+        Their peaks may lie above 1, see `levelled`.
+        """
         with torch.autocast(pictures.device.type, enabled=False):
             magnitudes = self.magnitudes(pictures.float())
             spectra = torch.polar(magnitudes, self.phases(magnitudes))
@@ -75,7 +78,7 @@ class Codec:
                 now = self.spectra(self.waves(spectra))
                 ahead = now + MOMENTUM * (now - before) if round_ else now
                 spectra, before = magnitudes * ahead / ahead.abs().clamp_min(1e-9), now
-            return self.waves(spectra).clamp(-1, 1)
+            return self.waves(spectra)
 
     def spectra(self, waves: Tensor) -> Tensor:
         """Waves [B, samples] -> complex [B, size // 2 + 1, frames]; 1 is a full-scale sine."""

@@ -70,7 +70,7 @@ class Waves(nn.Module):
             real, imaginary = ahead.chunk(2, 1)
             length = (real.square() + imaginary.square()).sqrt().clamp_min(1e-9)
             spectra, before = strong * ahead / torch.cat([length, length], 1), now
-        return codec.levelled(self.waves(spectra).clamp(-1, 1))
+        return codec.levelled(self.waves(spectra))
 
     def magnitudes(self, pictures: Tensor) -> Tensor:
         """As `Codec.magnitudes`."""
