@@ -115,8 +115,10 @@ def test_a_click_stands_out_of_its_neighbourhood() -> None:
     clicking[0, 500] += 0.4
     clicking[0, 3_000] += 0.4
     beginning[:, 1_000:1_800] = noise(1, 0.3, 800) * torch.linspace(1, 0, 800)
-    waves = torch.cat([word(), clicking, beginning, noisy])
-    assert faults.clicks(waves, RATE).tolist() == [0, 2, 0, 0]
+    in_hiss = noise(1, 0.01)
+    in_hiss[0, 2_000] += 0.4  # some ten times the largest jump of the hiss
+    waves = torch.cat([word(), clicking, beginning, noisy, in_hiss])
+    assert faults.clicks(waves, RATE).tolist() == [0, 2, 0, 0, 1]
 
 
 def test_the_tail_is_what_follows_the_end() -> None:
