@@ -16,7 +16,7 @@ def sound() -> Experiment:
         recipe="sound",
         network=network.Config(),
         data=DataConfig(""),
-        task=task.Config(),
+        task=task.Config(augment=0.8),
         training=trainer.Config(
             images=200_000,
             batch=16,
@@ -33,6 +33,6 @@ def sound() -> Experiment:
 
 
 def sound_few() -> Experiment:
-    """A hundred to a thousand sounds: as `sound`, with disturbances before D that follow its overfitting."""
+    """A hundred to a thousand sounds: as `sound`, and shorter."""
     base = sound()
-    return dataclasses.replace(base, recipe="sound-few", task=dataclasses.replace(base.task, augment=0.8))
+    return dataclasses.replace(base, recipe="sound-few", training=dataclasses.replace(base.training, images=80_000))
