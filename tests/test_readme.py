@@ -14,7 +14,7 @@ import pytest
 import small_mnist
 import torch
 from command import ganvas, process
-from conftest import write_rows
+from conftest import write_rows, write_sounds
 from PIL import Image
 
 from ganvas.images.data import DATASETS, survey
@@ -37,6 +37,7 @@ SHORTER = {  # trainings whose twenty steps take long, of which fewer show the s
     "ganvas train mnist": ["images=320"],
     "ganvas train classic-mlp": ["images=320", NO_DETECTOR],
     "ganvas train mnist --data path/to/fashion": ["images=320", NO_DETECTOR],
+    "ganvas train sound --data drums/ --run runs/drums": ["images=160"],
     "ganvas train translate --data faces/ --to emoji/ --run runs/emoji": ["images=48"],
 }
 UNTIL_STOPPED = "ganvas studio"  # it does not end: test_studio.py and test_deploy.py talk to it
@@ -44,7 +45,7 @@ TO_RUN = [command for command in COMMANDS if command != UNTIL_STOPPED]
 
 
 def write_data(place: Path) -> None:
-    """The folders of pictures and the table that the README speaks of."""
+    """The folders of pictures and sounds and the table that the README speaks of."""
     random = np.random.default_rng(0)
     for i in range(60):
         folder = place / "my-pictures" / ("cats", "dogs")[i % 2]
@@ -55,6 +56,7 @@ def write_data(place: Path) -> None:
         for i in range(30):
             Image.fromarray(random.integers(light, light + 100, (16, 16, 3), np.uint8)).save(place / name / f"{i}.png")
     write_rows(place / "customers.csv", 600)
+    (write_sounds(place / "drums") / "noise").rename(place / "drums" / "snare")
 
 
 def shortened(command: str, blobs: Path, few: bool = False) -> list[str]:
