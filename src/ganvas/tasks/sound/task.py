@@ -50,6 +50,8 @@ class SoundTask(Task):
     recipes = Later("ganvas.tasks.sound.recipes")
     for_own = "sound"
     Model = Later("ganvas.tasks.sound.model:SoundModel")
+    report = Later("ganvas.tasks.sound.report:PART")
+    studio = Later("ganvas.tasks.sound.studio:PART")
     usage = "draws sounds: ganvas sample RUN"
     next_steps = (("Draw sounds; the same seed gives the same sound again:", ("sample", "{place}", "--seeds", "0-63")),)
 
@@ -127,7 +129,7 @@ class SoundTask(Task):
 
     @classmethod
     def headline(cls, rows: list[dict[str, Any]], checks: list[dict[str, Any]]) -> str:
-        return (faults.sentence(checks[-1]) if checks else "") or diagnosis.headline(rows, checks)
+        return (faults.sentence(checks[-1]) if checks else "") or diagnosis.headline(rows, checks, "sounds")
 
     @torch.no_grad()
     def preview(self, generator: nn.Module, batches: Batches) -> Preview:
