@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 LOUD = -0.4  # 30 dB below the full scale: what is never as loud is taken for silence
@@ -33,8 +34,9 @@ def less(of: Callable[[Tensor], Tensor], pictures: Tensor, real: Tensor, share: 
 
 
 def movement(pictures: Tensor) -> Tensor:
-    """The mean spread of a band along time, [N]."""
-    return pictures.std(3).mean((1, 2))
+    """How far a band rises and falls along time, without its extremes, mean over the bands, [N]."""
+    low, high = pictures[:, 0].quantile(torch.tensor([0.15, 0.85], device=pictures.device), 2)
+    return (high - low).mean(1)
 
 
 def contrast(pictures: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from ganvas.core import seeds
 from ganvas.core.config import knob
 from ganvas.core.later import Later
+from ganvas.core.run import Run
 from ganvas.core.samples import CHECK
 from ganvas.report import diagnosis
 from ganvas.sounds import augment
@@ -25,6 +27,7 @@ from ganvas.training.batches import Batch, Batches
 from ganvas.training.losses import LOSSES
 from ganvas.training.task import Task
 
+SETTLING = 400  # batches from which the statistics of the finished generator's norms are measured
 AVERAGED = 2_000  # training sounds whose mean spectrum the generator begins with
 
 
@@ -139,6 +142,25 @@ class SoundTask(Task):
         pictures = generator(z.to(device), labels).float()
         waves = levelled(self.spec.codec.decode(pictures[heard(self.spec.classes)]))
         return Preview(pictures.cpu(), waves.cpu(), self.spec.rate)
+
+    def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
+        """Measure the statistics of the batch norms anew: those of an average of weights are no average of theirs.
+
+        Source: Wu and Johnson 2021, "Rethinking batch in BatchNorm", section 3.
+        """
+        norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over all batches
+        generator.train()
+        labels, random = batches.data.train.labels, seeds.generator(batches.seed, "norms")
+        with torch.no_grad():
+            for _ in range(SETTLING):
+                z = torch.randn(batches.batch, self.latent_dim, generator=random).to(batches.device)
+                rows = torch.randint(batches.count, (batches.batch,), generator=random)
+                generator(z, None if labels is None else labels[rows].to(batches.device))
+        generator.eval()
+        yield ""
 
     def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
         z = batch.draw(torch.randn, self.latent_dim).to(batch.real.device)  # from the CPU: the same z on any device
