@@ -198,7 +198,7 @@ def _status(card: dict[str, Any], rows: Rows, noun: str) -> dict[str, Any]:
 def _film(run: Run, part: Part) -> list[Shown]:
     """The previews over time, the oldest first; the page has a slider, and without scripts shows them all."""
     film: list[Shown] = []
-    for seen, path in _spread(next(filter(None, map(run.previews, SHOWN)), []), PICTURES, BYTES):
+    for seen, path in _spread(next(filter(None, map(run.previews, SHOWN)), [])):
         if (image := _image(path)) is not None:
             film.append(Shown(_when(seen, path, part), image))
     return film
@@ -275,8 +275,9 @@ def _card(run: Run) -> dict[str, Any]:
         return {}
 
 
-def _spread(pictures: list[tuple[int, Path]], most: int, room: int) -> list[tuple[int, Path]]:
-    """Up to `most` of them (fewer if more bytes than `room`), evenly spaced in log(images), including both ends."""
+def _spread(pictures: list[tuple[int, Path]], most: int = PICTURES, room: int | None = None) -> list[tuple[int, Path]]:
+    """Up to `most` of them (fewer if more bytes than `room`, by default BYTES), evenly spaced in log(images), including both ends."""
+    room = BYTES if room is None else room
     count = max(2, min(most, int(room / fmean([path.stat().st_size or 1 for _, path in pictures] or [1]))))
     if len(pictures) <= count:
         return pictures

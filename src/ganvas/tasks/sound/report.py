@@ -50,7 +50,7 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
     return [
         _balance(rows, checks),
         *_measured(run),
-        *(Markup(worded(str(section), NOUN)) for section in drawn),  # noqa: S704  # made of escaped parts
+        *(Markup(worded(str(section), NOUN)) for section in drawn),  # of escaped parts
         *_latest(rows, checks),
     ]
 
