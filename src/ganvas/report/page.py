@@ -276,7 +276,11 @@ def _card(run: Run) -> dict[str, Any]:
 
 
 def _spread(pictures: list[tuple[int, Path]], most: int = PICTURES, room: int | None = None) -> list[tuple[int, Path]]:
-    """Up to `most` of them (fewer if more bytes than `room`, by default BYTES), evenly spaced in log(images), including both ends."""
+    """Up to `most` of them, evenly spaced in log(images), including both ends.
+
+    Args:
+        room: their bytes at most, beyond both ends; None: BYTES.
+    """
     room = BYTES if room is None else room
     count = max(2, min(most, int(room / fmean([path.stat().st_size or 1 for _, path in pictures] or [1]))))
     if len(pictures) <= count:

@@ -51,7 +51,7 @@ def between(
     """
     if len(ends) != 2 or not 0 <= share <= 1:
         raise UserError("A place on the way has two seeds, and a share between 0 and 1.")
-    weights = torch.tensor([1 - share, share])
+    weights = torch.tensor([1 - share, share], dtype=torch.float32)
     scaled = weights / weights.square().sum().sqrt()  # as far from the origin as a normal vector is
     z = scaled @ seeds.latents(ends, model.latent_dim, truncation=truncation)
     labels = model.labels(list(kinds) if kinds else [0, 0], 2) if model.class_names else None

@@ -37,10 +37,10 @@ export function film(name, before) {
   const { parts, ...rest } = timeline('sounds', 'sounds', before, h('div', {}, drawn.parts), ({ file }) =>
     drawn.show(runPath(name, `/samples/${file}`)),
   );
-  return { parts: [...parts, h('p.soft', {}, words), beside], ...rest };
+  return { parts: [parts[1], parts[2], parts[0], h('p.soft', {}, words), beside], ...rest };
 }
 
 /** What a card shows of a run. */
 export async function thumb(place, url) {
-  place.replaceChildren(h('img.thumb', { src: url, alt: '', loading: 'lazy' }));
+  place.replaceChildren(h('img.thumb', { src: url, alt: '' }));
 }

@@ -52,7 +52,10 @@ function pairOf(wavs, kind, i, changed) {
     picked: () => picked,
     reveal(real) {
       over = true;
-      choices.forEach((one) => one.setAttribute('aria-disabled', 'true'));
+      choices.forEach((one) => {
+        one.removeAttribute('aria-pressed');
+        one.setAttribute('aria-disabled', 'true');
+      });
       choices[picked].classList.add(picked === real ? 'right' : 'wrong');
       result.textContent = `${picked === real ? '✓' : '✗'} ${NAMES[real]} is the recording, ${NAMES[1 - real]} was drawn.`;
     },

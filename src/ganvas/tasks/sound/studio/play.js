@@ -61,7 +61,7 @@ function soundsOf(name, model, taken) {
       if (!isNewest()) return;
       players = made.map(entry);
       list.replaceChildren(...players.map((one) => one.element));
-      caption.textContent = `Seeds ${first} to ${first + made.length - 1}. Click one to hear it, or play them with the keys below them.`;
+      caption.textContent = `Seeds ${first} to ${first + made.length - 1}. Click one to hear it, or press its key.`;
     } catch (error) {
       if (isNewest()) say(error.message);
     }
