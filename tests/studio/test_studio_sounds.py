@@ -36,7 +36,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
     seconds = np.arange(1_600) / 8_000
     for kind in KINDS:
-        for i in range(40):
+        for i in range(100):
             tone = np.sin(2 * np.pi * 400 * (1 + random.random()) * seconds)
             sound = (tone if kind == KINDS[0] else random.normal(size=1_600)) * np.exp(-8 * seconds) / 4
             files.save(place / "data" / FOLDER / kind / f"{i}.wav", sound, 8_000)

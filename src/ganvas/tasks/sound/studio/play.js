@@ -14,7 +14,7 @@ function soundsOf(name, model, taken) {
     caption = h('p.soft', { 'aria-live': 'polite' });
   const draws = { change: () => draw() };
   const kinds = h(
-    'select',
+    'select.kind',
     { id: 'kind', ...draws },
     h('option', { value: '' }, 'all in turn'),
     classes.map((c) => h('option', { value: c }, c)),
@@ -110,7 +110,7 @@ function walkOf(name, model) {
   const end = (id, title, value) => {
     const seed = h('input', { id, type: 'number', min: 0, value, change: () => draw() });
     const kind = h(
-      'select',
+      'select.kind',
       { id: `${id}-kind`, 'aria-label': `Class of the sound ${title}`, change: () => draw() },
       classes.map((c) => h('option', { value: c }, c)),
     );
