@@ -11,7 +11,7 @@ import itertools
 from statistics import median
 from typing import NamedTuple, Protocol
 
-from ganvas.report.quantities import Rows, mean, number, series
+from ganvas.report.quantities import Rows, mean, number, series, worded
 
 ENOUGH = 10  # log lines: with fewer, a single unlucky line would decide
 WINDOW = 5  # the last fifth of the log is 'now': short enough to be current, long enough to be stable
@@ -50,22 +50,23 @@ class Finding(NamedTuple):
     text: str
 
 
-def remarks(rows: Rows, checks: Rows) -> list[str]:
+def remarks(rows: Rows, checks: Rows, noun: str = "images") -> list[str]:
     """Remarks on the state of the training, the most urgent first.
 
     Args:
         rows: lines of log.jsonl, oldest first; any field may be missing.
         checks: lines of metrics.jsonl, oldest first; metrics other than the discriminator's check are ignored.
+        noun: what the samples are called.
 
     Returns:
         At least one remark, each of one or two sentences with its numbers.
     """
-    return [finding.text for finding in _findings(rows, checks)]
+    return [worded(finding.text, noun) for finding in _findings(rows, checks)]
 
 
-def headline(rows: Rows, checks: Rows) -> str:
+def headline(rows: Rows, checks: Rows, noun: str = "images") -> str:
     """The most urgent remark as one short sentence."""
-    return _findings(rows, checks)[0].short
+    return worded(_findings(rows, checks)[0].short, noun)
 
 
 def explain(objective: Objective | None) -> dict[str, str]:
@@ -138,7 +139,7 @@ def _balance(rows: Rows) -> Finding | None:
             f"The expert guesses: {seen}. Either the forgeries are very good, which the pictures show, or the expert "
             "learns nothing: then try a larger lr_d or a smaller r1 in a new run."
         )
-        return Finding(2, f"The expert guesses: right {share} of the time. Look at the pictures.", text)
+        return Finding(2, f"The expert guesses: right {share} of the time. Judge by the pictures.", text)
     text = f"Balanced: {seen}. Neither side has won, so both can go on learning."
     return Finding(0, f"Balanced: the expert is right {share} of the time.", text)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ganvas.training.task import Task
 
 PICTURES, BYTES = 40, 12_000_000  # previews in the slider, and their total size, at most
+STRIPS, HEARD = 5, 6_000_000  # strips of sound over the training, and bytes of all strips, at most
 WIDTH = 560  # CSS pixels of a preview
 SHOWN = (".png", ".svg")  # files of previews that a page can show
 CSS = (markup.TEMPLATES / "report.css").read_text()
@@ -47,6 +48,7 @@ class Part:
     empty: str = ""  # a sentence shown while there is no preview; if empty, there is no section then
     samples: str = "samples"  # what is generated
     seen: str = "images"  # what the training sees
+    strip: str = ""  # what a strip of sound beside a preview, a WAV file, plays; '': there are none
     shape: Mapping[str, str] = field(default_factory=dict)  # entries of the card's 'spec' and their titles; none: all
 
 
@@ -63,6 +65,13 @@ class Shown(NamedTuple):
 
     when: str
     image: Image
+
+
+class Strip(NamedTuple):
+    """A strip of sound to play, inside the page, and the time it was made, as text."""
+
+    when: str
+    source: str
 
 
 def write(run: Run) -> None:
@@ -86,6 +95,7 @@ def write(run: Run) -> None:
         by_class=part.by_class if card.get("classes") else "",
         film=_film(run, part),
         real=next(filter(None, (_image(run.samples / f"reals{suffix}") for suffix in SHOWN)), None),
+        strips=_strips(run, part),
         sections=part.sections(run, card, rows),
         remarks=run.remarks(),
         steps=_steps(run, card, task),
@@ -189,12 +199,40 @@ def _film(run: Run, part: Part) -> list[Shown]:
     """The previews over time, the oldest first; the page has a slider, and without scripts shows them all."""
     film: list[Shown] = []
     for seen, path in _spread(next(filter(None, map(run.previews, SHOWN)), [])):
-        when = f"After {seen:,} {part.seen}" if seen else f"After fewer than 1,000 {part.seen}"
-        if path.stem == "fakes_init":
-            when = part.before
         if (image := _image(path)) is not None:
-            film.append(Shown(when, image))
+            film.append(Shown(_when(seen, path, part), image))
     return film
+
+
+def _when(seen: int, path: Path, part: Part) -> str:
+    if path.stem == "fakes_init":
+        return part.before
+    return f"After {seen:,} {part.seen}" if seen else f"After fewer than 1,000 {part.seen}"
+
+
+def _strips(run: Run, part: Part) -> list[Strip]:
+    """The strips of some moments, the oldest first, and that of the real samples; none if the newest is too long."""
+    if not part.strip:
+        return []
+    real = run.samples / "reals.wav"
+    left = HEARD - (real.stat().st_size if real.is_file() else 0)
+    chosen = _spread(run.previews(".wav"), STRIPS, left)
+    moments = [(_when(seen, path, part), path) for seen, path in chosen] + [(f"Real {part.samples}", real)]
+    strips, left = [], HEARD
+    for when, path in reversed(moments):  # the real and the newest ones first, the others as far as there is room
+        if (data := _wave(path, left)) is not None:
+            left -= len(data)
+            strips.append(Strip(when, f"data:audio/wav;base64,{base64.b64encode(data).decode()}"))
+    return strips[::-1]
+
+
+def _wave(path: Path, most: int) -> bytes | None:
+    """A WAV file of at most so many bytes; None where there is none."""
+    try:
+        data = read_bytes(path, most)
+    except UserError:
+        return None
+    return data if data[:4] == b"RIFF" and data[8:12] == b"WAVE" else None
 
 
 def _steps(run: Run, card: dict[str, Any], task: type[Task] | None) -> list[tuple[str, str]]:
@@ -237,9 +275,14 @@ def _card(run: Run) -> dict[str, Any]:
         return {}
 
 
-def _spread(pictures: list[tuple[int, Path]]) -> list[tuple[int, Path]]:
-    """Up to PICTURES of them (fewer if they are large), evenly spaced in log(images), including both ends."""
-    count = max(2, min(PICTURES, int(BYTES / fmean([path.stat().st_size or 1 for _, path in pictures] or [1]))))
+def _spread(pictures: list[tuple[int, Path]], most: int = PICTURES, room: int | None = None) -> list[tuple[int, Path]]:
+    """Up to `most` of them, evenly spaced in log(images), including both ends.
+
+    Args:
+        room: their bytes at most, beyond both ends; None: BYTES.
+    """
+    room = BYTES if room is None else room
+    count = max(2, min(most, int(room / fmean([path.stat().st_size or 1 for _, path in pictures] or [1]))))
     if len(pictures) <= count:
         return pictures
     chosen = [0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -40,6 +41,21 @@ GENERAL: dict[str, Quantity] = {
     "images_per_second": Quantity("Images a second", ",.0f", "real images shown to the expert"),
 }
 """What every adversarial training may log; a task adds its own as `Task.quantities`."""
+
+
+def worded(text: str, noun: str) -> str:
+    """A text about images with another noun for them: of sounds, 'a training image' is 'a training sound'."""
+    if noun == "images":
+        return text
+    plural, singular = noun, noun.removesuffix("s")
+    words = {"images": plural, "pictures": plural, "image": singular, "picture": singular}
+    whole = re.compile(r"\b(images?|pictures?)\b(?!=)", re.IGNORECASE)
+    return whole.sub(lambda m: words[m[0].lower()].capitalize() if m[0][0].isupper() else words[m[0]], text)
+
+
+def about(quantities: Quantities, noun: str) -> Quantities:
+    """Quantities whose titles and meanings speak of samples of this noun: see `worded`."""
+    return {k: Quantity(worded(q.title, noun), q.form, worded(q.meaning, noun)) for k, q in quantities.items()}
 
 
 def number(row: Mapping[str, Any], key: str) -> float | None:

@@ -34,8 +34,9 @@ from ganvas.training.losses import LOSSES
 
 VIEWERS = 200  # connections for live events at once
 LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # no proxy may buffer events
-SHEET = 200_000_000  # bytes of a sheet of pictures, at most
+SHEET = 200_000_000  # bytes of a sheet of pictures or a strip of sounds, at most
 FIGURES = 10_000_000  # bytes of a preview as JSON, at most
+MEDIA = {".png": "image/png", ".wav": "audio/wav"}  # previews that a browser shows or plays by itself
 LOG = logging.getLogger("ganvas.studio")
 
 
@@ -118,21 +119,21 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
 def of_files(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/runs/{name}/samples/{file}", responses=failures(404))
     def picture(
-        name: Name, file: Annotated[str, Field(pattern=r"^(reals|fakes_init|fakes_\d{1,9})\.(png|json)$")]
+        name: Name, file: Annotated[str, Field(pattern=r"^(reals|fakes_init|fakes_\d{1,9})\.(png|json|wav)$")]
     ) -> Response:
-        """A preview: a sheet of pictures, or figures of samples as JSON."""
+        """A preview: a sheet of pictures, a strip of sounds, or figures of samples as JSON."""
         path = studio.runs.run(name).samples / file
-        is_picture, figures = path.suffix == ".png", None
+        kind, figures = MEDIA.get(path.suffix), None
         try:
-            content = b"" if path.is_symlink() else read_bytes(path, SHEET if is_picture else FIGURES)
-            figures = None if is_picture else as_json(parse_json(content))
+            content = b"" if path.is_symlink() else read_bytes(path, FIGURES if kind is None else SHEET)
+            figures = as_json(parse_json(content)) if kind is None else None
         except (UserError, ValueError):
             content = b""
         if not content:
             return JSONResponse({"detail": "There is no such preview."}, 404)
         headers = {"cache-control": "private, max-age=3600"}
-        if is_picture:
-            return Response(content, media_type="image/png", headers=headers)
+        if kind is not None:
+            return Response(content, media_type=kind, headers=headers)
         return JSONResponse(figures, headers=headers)
 
     @app.get("/api/runs/{name}/report", responses=failures(404))

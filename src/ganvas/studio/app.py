@@ -23,7 +23,7 @@ from starlette.requests import ClientDisconnect
 from ganvas import __version__
 from ganvas.core import registry
 from ganvas.core.errors import UserError
-from ganvas.studio import api_models, api_rows, api_runs
+from ganvas.studio import api_models, api_rows, api_runs, api_sounds
 from ganvas.studio.contents import as_json
 from ganvas.studio.index import RunNotFound, Unfit, part_of
 from ganvas.studio.security import BodyRefused, Security
@@ -128,6 +128,7 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
     api_models.of_pictures(app, studio)
     api_models.of_data(app, studio)
     api_rows.of_rows(app, studio)
+    api_sounds.of_sounds(app, studio)
     app.add_middleware(Security, token=token)  # pyright: ignore[reportArgumentType]
     return app
 

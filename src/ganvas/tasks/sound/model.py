@@ -27,6 +27,7 @@ class SoundModel(Classed, TrainedModel):
     """A trained pair of networks for sounds, and the card that describes them."""
 
     hub_tags = ("audio-generation",)
+    abilities = ("sounds", "between", "pairs")
 
     path: Path
     generator: nn.Module

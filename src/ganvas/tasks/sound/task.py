@@ -57,6 +57,8 @@ class SoundTask(Task):
     Model = Later("ganvas.tasks.sound.model:SoundModel")
     evaluate = Later("ganvas.tasks.sound.evaluate.command:evaluate")
     measures_files = True
+    report = Later("ganvas.tasks.sound.report:PART")
+    studio = Later("ganvas.tasks.sound.studio:PART")
     usage = "draws sounds: ganvas sample RUN"
     next_steps = (("Draw sounds; the same seed gives the same sound again:", ("sample", "{place}", "--seeds", "0-63")),)
 
@@ -137,7 +139,7 @@ class SoundTask(Task):
 
     @classmethod
     def headline(cls, rows: list[dict[str, Any]], checks: list[dict[str, Any]]) -> str:
-        return (faults.sentence(checks[-1]) if checks else "") or diagnosis.headline(rows, checks)
+        return (faults.sentence(checks[-1]) if checks else "") or diagnosis.headline(rows, checks, "sounds")
 
     @torch.no_grad()
     def preview(self, generator: nn.Module, batches: Batches) -> Preview:

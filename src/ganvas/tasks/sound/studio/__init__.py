@@ -1,0 +1,61 @@
+"""What the web studio shows of sounds and of their models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganvas.report.diagnosis import Rows
+from ganvas.tasks.sound.model import SoundModel
+from ganvas.tasks.sound.studio import draw, pairs
+from ganvas.training.studio import Chart, Curve, Diagram, Page, Part, Tile
+
+
+def facts(model: SoundModel) -> dict[str, Any]:
+    """What pages need to know of the model: how long its sounds are, and how many a page may ask for at once."""
+    return {"seconds": model.spec.seconds, "rate": model.spec.rate, "most": draw.SOUNDS}
+
+
+def remarks(log: Rows, checks: Rows) -> list[str]:
+    """How the training stands, in plain words."""
+    from ganvas.tasks.sound.report import remarks  # the report's templates are read where they are needed
+
+    return remarks(log, checks)
+
+
+PART = Part(
+    name="sound",
+    remarks=remarks,
+    charts=(
+        Chart(
+            "Losses",
+            (Curve("loss_d", "expert", "--expert"), Curve("loss_g", "forger", "--forger")),
+            "Each network’s own penalty. They pull against each other: level is good, falling is not the aim.",
+        ),
+    ),
+    compared=(
+        ("loss_g", "Forger’s loss"),
+        ("loss_d", "Expert’s loss"),
+        ("accuracy_held_out", "Accuracy on held-out sounds"),
+    ),
+    tiles=(Tile("variety beside real sounds", "{diversity}"),),
+    diagram=Diagram(
+        "noise",
+        "Forger",
+        "drawn sounds",
+        "true sounds",
+        "Noise goes into the forger (generator), who makes a spectrogram of it, from which a sound is made. The expert "
+        "(discriminator) sees drawn and real spectrograms in turn and says which is which. Whoever is wrong learns "
+        "from it: the expert to look more closely, the forger to fool it.",
+    ),
+    samples="sounds",
+    made="drawn",
+    source=("Sounds", "a folder of sounds"),
+    preview="From noise to sounds",
+    before="Before the training: noise.",
+    film="film.js",
+    pages=(Page("play", "Play", "play.js"), Page("real", "Which is real?", "pairs.js")),
+    scripts=Path(__file__).parent,
+    functions={"sounds": draw.sounds, "between": draw.between, "pairs": pairs.pairs},
+    facts=facts,
+)

@@ -1,0 +1,183 @@
+"""Sounds in the studio: watched, heard, played, walked between, told from recordings; with odd names."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import json
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("soundfile")
+pytest.importorskip("soxr")
+from test_studio import Served, quick_workers  # noqa: F401
+from test_studio_pages import CHROMIUM, browser, check_access, go, page, settled, tab, until  # noqa: F401
+
+from ganvas.api import RECIPES
+from ganvas.sounds import files
+from ganvas.tasks.sound import network
+from ganvas.tasks.sound.model import load
+
+pytestmark = pytest.mark.long
+KINDS = ("<img src=x onerror=alert(1)> & 'bell'", "hiss")
+FOLDER = "bells & <more>"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("sounds")
+    random = np.random.default_rng(0)
+    seconds = np.arange(1_600) / 8_000
+    for kind in KINDS:
+        for i in range(100):
+            tone = np.sin(2 * np.pi * 400 * (1 + random.random()) * seconds)
+            sound = (tone if kind == KINDS[0] else random.normal(size=1_600)) * np.exp(-8 * seconds) / 4
+            files.save(place / "data" / FOLDER / kind / f"{i}.wav", sound, 8_000)
+    experiment = RECIPES["sound"]()
+    small = network.Config(latent_dim=8, width=8, d_width=8, features=16)
+    data = dataclasses.replace(experiment.data, source=str(place / "data" / FOLDER), bands=32)
+    training = dataclasses.replace(
+        experiment.training, images=96, batch=16, device="cpu", tick_every=32, sample_every=48, sample_at=()
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+        for _ in dataclasses.replace(experiment, network=small, data=data, training=training).run(
+            place / "runs" / "bells"
+        ):
+            pass
+    return place
+
+
+@pytest.fixture(scope="module")
+def studio(place: Path, quick_workers: None) -> Iterator[Served]:  # noqa: F811
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+        served = Served(place / "runs", place / "data")
+        yield served
+        served.close()
+
+
+def samples_of(source: str) -> np.ndarray:
+    head = "data:audio/wav;base64,"
+    assert source.startswith(head)
+    with wave.open(io.BytesIO(base64.b64decode(source[len(head) :]))) as file:
+        return np.frombuffer(file.readframes(10**6), "<i2") / 32_767
+
+
+def refused(studio: Served, path: str, body: Any, code: int = 400) -> str:
+    status, _, content = studio.ask(path, body)
+    assert status == code, content
+    return str(json.loads(content)["detail"])
+
+
+def test_what_is_heard_is_what_the_command_line_draws(studio: Served, place: Path) -> None:
+    model = load(place / "runs" / "bells")
+    found = studio.post("/api/runs/bells/sounds", {"seeds": [3, 4]})
+    assert [one["kind"] for one in found] == list(KINDS)
+    for one, sound in zip(found, model.draw_waves([3, 4]), strict=True):
+        assert np.abs(samples_of(one["wav"]) - sound.numpy()).max() < 1e-3
+    (other,) = studio.post("/api/runs/bells/sounds", {"seeds": [3], "kind": KINDS[1]})
+    assert other["wav"] != found[0]["wav"]
+    way = {"ends": [3, 4], "kinds": list(KINDS)}
+    ends = [samples_of(studio.post("/api/runs/bells/sounds/between", {**way, "share": x})["wav"]) for x in (0, 1)]
+    for one, end in zip(found, ends, strict=True):
+        assert np.abs(samples_of(one["wav"]) - end).max() < 0.01
+    assert "none" in refused(studio, "/api/runs/bells/sounds", {"seeds": [1], "kind": "none"})
+    for body in ({"seeds": []}, {"seeds": [0] * 33}, {"seeds": [-1]}, {"seeds": [1], "kind": "x" * 101}):
+        refused(studio, "/api/runs/bells/sounds", body, 422)
+    refused(studio, "/api/runs/bells/sounds/between", {**way, "share": 1.1}, 422)
+    refused(studio, "/api/runs/none/sounds", {"seeds": [1]}, 404)
+
+
+def test_strips_are_handed_out_and_nothing_else(studio: Served, place: Path) -> None:
+    status, headers, content = studio.ask("/api/runs/bells/samples/fakes_init.wav")
+    assert (status, headers["content-type"]) == (200, "audio/wav")
+    assert content == (place / "runs" / "bells" / "samples" / "fakes_init.wav").read_bytes()
+    link = place / "runs" / "bells" / "samples" / "fakes_000777.wav"
+    link.symlink_to(next((place / "data").rglob("*.wav")))
+    assert studio.ask("/api/runs/bells/samples/fakes_000777.wav")[0] == 404
+    link.unlink()
+    assert studio.ask("/api/runs/bells/samples/other.wav")[0] == 422
+    assert "media-src 'self' data:" in headers["content-security-policy"]
+
+
+def test_a_game_is_scored_by_the_server(studio: Served, place: Path) -> None:
+    dealt = studio.post("/api/runs/bells/sounds/game", {}, 201)
+    assert (len(dealt["pairs"]), set(dealt["kinds"]) <= set(KINDS)) == (8, True)
+    assert set(dealt) == {"game", "pairs", "kinds"}  # and not the solution
+    path = f"/api/sounds/games/{dealt['game']}"
+    refused(studio, path, {"real": [0]}, 422)
+    end = studio.post(path, {"real": [0] * 8})
+    assert end["right"] == end["real"].count(0)
+    assert end["all"]["games"] == 1
+    assert "Begin a new one" in refused(studio, path, {"real": [0] * 8})
+    assert studio.get("/api/runs/bells/sounds/games") == end["all"]
+    elsewhere = Served(place / "runs", place / "runs")  # where the recordings must not be read
+    assert "may not read" in refused(elsewhere, "/api/runs/bells/sounds/game", {})
+    elsewhere.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or Chrome")
+def test_the_pages_of_sounds(page: Any, studio: Served) -> None:  # noqa: F811
+    """What a person does there, without an error, a word on pictures, or markup from a class."""
+
+    def used(selector: str) -> None:
+        page.wait_for_selector(selector)
+        settled(page)
+        check_access(page)
+        page.set_viewport_size({"width": 360, "height": 700})
+        until(page, "innerWidth === 360")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 362
+        assert not page.evaluate("/picture|image/i.test(document.querySelector('main').innerText)")
+        assert not page.evaluate("document.querySelectorAll('main [onerror]').length")
+        page.set_viewport_size({"width": 1200, "height": 900})
+
+    go(page, studio)
+    until(page, "document.querySelector('.thumb img')?.naturalWidth > 0")
+    go(page, studio, "run/bells")
+    used(".film img.sheet[src]")
+    page.locator("input[aria-label^='Time']").fill("0")
+    until(page, "document.querySelector('audio.strip').src.includes('fakes_init.wav')")
+    page.evaluate("document.querySelector('audio.strip').load()")
+    page.evaluate("document.querySelector('audio.strip').preload = 'auto'")
+    until(page, "document.querySelector('audio.strip').duration > 0.3")
+
+    go(page, studio, "run/bells/play")
+    used(".sounds img")
+    assert KINDS[0] in page.inner_text(".sounds")
+    page.click("h1")
+    page.evaluate(
+        "window.plays = []; Audio.prototype.play = function () { plays.push(this.src); return Promise.resolve(); }"
+    )
+    page.keyboard.press("s")
+    until(page, "plays.length === 1")
+    page.fill("#seed", "5")
+    page.focus("#seed")
+    page.keyboard.press("d")  # while something is typed, keys are no instrument
+    page.locator("h1").click()
+    until(page, "document.querySelector('.sounds').innerText.includes('seed 5')")
+    assert page.evaluate("plays.length") == 1
+    page.select_option("#kind", KINDS[1])
+    until(page, "!document.querySelector('.sounds').innerText.includes('bell')")
+    with page.expect_download() as download:
+        page.click(".sounds li:first-child [aria-label^=Save]")
+    assert download.value.suggested_filename == "bells-seed5.wav"
+    page.click(".sounds li:first-child [aria-label^=Take]")
+    until(page, "document.querySelector('#from').value === '5'")
+    page.locator("#way").fill("1")
+    until(page, "plays.length === 2")
+
+    go(page, studio, "run/bells/real")
+    page.click("#begin")
+    used(".pairs li")
+    for pair in page.locator(".pairs li").all():
+        pair.locator("button").nth(1).click()
+    page.click("#done")
+    used("#score")
