@@ -12,7 +12,7 @@ from torch import Tensor
 
 CHANCES = 9  # random numbers per sound that decide what happens to it
 SHIFT = 1 / 12  # largest shift, of the length
-LOUDER, TILT = 0.12, 0.12  # largest change of all levels, and of those at both ends of the bands: 6 dB of 100
+LOUDER, TILT = 0.12, 0.12  # largest change of all levels, and of those at both ends of the bands: 6 dB of 90
 HOLE = 1 / 4  # of the bands, or of the moments, that are left out
 
 

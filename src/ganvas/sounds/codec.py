@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812
 if TYPE_CHECKING:
     from ganvas.sounds.spec import SoundSpec
 
-FLOOR = -100.0  # dB of a full-scale sine: silence, -1 in a spectrogram; 16 bits reach no lower
+FLOOR = -90.0  # dB of a full-scale sine: silence, -1 in a spectrogram
 SILENT = 1.0  # dB above the floor: what is weaker is decoded as nothing
 ROUNDS = 12  # of Griffin-Lim
 MOMENTUM = 0.99  # of its rounds; Perraudin et al. 2013, section 4
@@ -96,18 +96,9 @@ class Codec:
         return whole[:, self.margin : self.margin + self.samples]
 
     def magnitudes(self, pictures: Tensor) -> Tensor:
-        """Spectrograms [B, 1, bands, frames] -> magnitudes [B, size // 2 + 1, frames] that have these bands.
-
-        The pseudo-inverse of the bank, made positive by the multiplicative rounds of Lee and Seung 2001.
-        """
+        """Spectrograms [B, 1, bands, frames] -> magnitudes [B, size // 2 + 1, frames] that have these bands."""
         tables = self.tables(pictures.device)
-        decibels = (pictures[:, 0].clamp(-1, 1) - 1) / 2 * -FLOOR
-        power = 10 ** (decibels / 10) * (decibels > FLOOR + SILENT)
-        found = (tables.unbank @ power).clamp_min(0) + 1e-12
-        share = tables.bank.sum(0)[:, None].clamp_min(1e-9)
-        for _ in range(SOLVING):
-            found = found * (tables.bank.T @ (power / (tables.bank @ found).clamp_min(1e-12))) / share
-        return found.sqrt()
+        return spread_bands(pictures, tables.bank, tables.unbank)
 
     def phases(self, magnitudes: Tensor) -> Tensor:
         """First phases for magnitudes [B, bins, frames], in radians: each peak runs on with its own frequency.
@@ -134,6 +125,21 @@ class Codec:
             phase = phase.gather(1, to) + math.pi * self.hop / self.size * (now + earlier)
             found.append(phase + signs[:, :, t])
         return torch.stack(found, 2)
+
+
+def spread_bands(pictures: Tensor, bank: Tensor, unbank: Tensor) -> Tensor:
+    """Spectrograms [B, 1, bands, frames] -> magnitudes [B, bins, frames] that have these bands.
+
+    The pseudo-inverse of the bank, made positive by the multiplicative rounds of Lee and Seung 2001. The tables are
+    those of `Tables`.
+    """
+    decibels = (pictures[:, 0].clamp(-1, 1) - 1) / 2 * -FLOOR
+    power = 10 ** (decibels / 10) * (decibels > FLOOR + SILENT)
+    found = (unbank @ power).clamp_min(0) + 1e-12
+    share = bank.sum(0)[:, None].clamp_min(1e-9)
+    for _ in range(SOLVING):
+        found = found * (bank.T @ (power / (bank @ found).clamp_min(1e-12))) / share
+    return found.sqrt()
 
 
 def mel_bank(rate: int, size: int, bands: int) -> Tensor:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ganvas.sounds.codec import Codec
 
 OVERLAP = 4  # windows that cover each moment
-WINDOW = 0.048  # seconds: long enough to part the harmonics of a voice, short enough for the end of a word
-STEP = 27.0  # mel, about, from one band to the next
+WINDOW = 0.056  # seconds: long enough to part the harmonics of a voice, short enough for the end of a word
+STEP = 22.5  # mel, about, from one band to the next
 EVEN = 8  # sounds are a multiple of so many hops long, which networks halve
 LONGEST = 4.0  # seconds of a sound
 RATES = 4_000, 48_000  # samples a second: the lowest and the highest
@@ -36,15 +36,15 @@ class SoundSpec(SpecBase):
     shown_as: ClassVar[str] = "Sounds"
 
     rate: int = cf.knob(16_000, "samples a second", low=RATES[0], high=RATES[1])
-    samples: int = cf.knob(16_896, "samples of a sound, a multiple of the hop", low=1_024, high=2**18)
-    window: int = cf.knob(768, "samples of the window of a spectrum", low=64, high=2**13)
-    bands: int = cf.knob(112, "frequency bands, evenly spaced in mel", low=16, high=256)
+    samples: int = cf.knob(17_920, "samples of a sound, a multiple of the hop", low=1_024, high=2**18)
+    window: int = cf.knob(896, "samples of the window of a spectrum", low=64, high=2**13)
+    bands: int = cf.knob(128, "frequency bands, evenly spaced in mel", low=16, high=256)
     classes: int = cf.knob(0, "number of classes; 0: unlabelled", low=0, high=2**16)
 
     @classmethod
     def of(cls, rate: int, samples: int, classes: int = 0, window: int = 0, bands: int = 0) -> SoundSpec:
         """The shape of sounds of about so many samples, with the usual window and bands where these are 0."""
-        usual = (odd * 2**power for odd in (1, 3) for power in range(5, 13))  # sizes of quick transforms
+        usual = (odd * 2**power for odd in (1, 3, 5, 7) for power in range(4, 13))  # sizes of quick transforms
         window = window or min(usual, key=lambda size: abs(math.log(size / (rate * WINDOW))))
         bands = bands or 16 * round(1127 * math.log1p(rate / 2 / 700) / STEP / 16)
         hops = EVEN * window // OVERLAP

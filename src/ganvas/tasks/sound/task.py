@@ -61,6 +61,8 @@ class SoundTask(Task):
 
     def prepare(self, config: trainer.Config, batches: Batches) -> None:
         """Give the generator the mean spectrum of training sounds, from which it departs."""
+        if config.from_:
+            return
         assert isinstance(self.generator, network.Generator)
         pictures = batches.seen(AVERAGED).real
         self.generator.mean.copy_(pictures.mean((0, 1, 3))[:, None])
