@@ -21,6 +21,7 @@ class Source(Protocol):
     """What gives the samples of some rows."""
 
     shape: tuple[int, ...]  # of a sample
+    dtype: torch.dtype
 
     def gather(self, rows: Tensor) -> Tensor: ...
 
@@ -35,6 +36,8 @@ def release(maps: Sequence[mmap.mmap]) -> None:
 
 class Shards:
     """Files of raw bytes, each mapped into memory as uint8 [n, *shape]."""
+
+    dtype = torch.uint8
 
     def __init__(self, paths: Sequence[Path], shape: tuple[int, ...], rows: int) -> None:
         """
@@ -78,14 +81,12 @@ class Shards:
 
 
 class Stored:
-    """Some samples of a source, uint8 [N, ...]; indexing and slicing read them from the disk, as tensors."""
-
-    dtype = torch.uint8
+    """Some samples of a source, [N, ...]; indexing and slicing read them from the disk, as tensors."""
 
     def __init__(self, source: Source, rows: Tensor) -> None:
         """`rows`: int64 [N], the row of each sample in the source."""
         self.source, self.rows = source, rows
-        self.shape = torch.Size((len(rows), *source.shape))
+        self.shape, self.dtype = torch.Size((len(rows), *source.shape)), source.dtype
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -11,7 +11,8 @@ from ganvas.sources import labels
 from ganvas.sources.kind import Kind
 
 TRAIN = ("train", "training")
-TEST = ("test", "testing", "valid", "val", "validation", "eval")
+TEST = ("test", "testing", "valid", "val", "validation", "eval", "dev", "held", "heldout", "holdout")
+TEST += ("held-out", "held_out", "hold-out", "hold_out")
 UNLABELLED = ("unlabeled", "unlabelled")  # folders that STL-10 and others have beside these
 LITTER = {  # left by systems, network disks and programs, in lower case; names with a leading dot are litter too
     *("__macosx", "@eadir", "@recycle", "@recently-snapshot", "@sharebin", "@tmp", "#recycle", "#snapshot"),

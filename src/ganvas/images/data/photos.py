@@ -51,6 +51,8 @@ class TooSmall(UserError):
 class Photos:
     """A file of photographs of many sizes, mapped into memory; a row is the place of a patch in one of them."""
 
+    dtype = torch.uint8
+
     def __init__(self, path: Path, sizes: Sequence[tuple[int, int]], channels: int, size: int) -> None:
         """
         Args:
