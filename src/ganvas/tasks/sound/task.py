@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from ganvas.core import seeds
 from ganvas.core.config import knob
 from ganvas.core.later import Later
+from ganvas.core.run import Run
 from ganvas.core.samples import CHECK
 from ganvas.report import diagnosis
 from ganvas.sounds import augment
@@ -18,7 +21,7 @@ from ganvas.sounds.codec import levelled
 from ganvas.sounds.data import DataConfig
 from ganvas.sounds.sheets import Preview, heard, labels_of
 from ganvas.sounds.spec import SoundSpec
-from ganvas.tasks.sound import faults, network
+from ganvas.tasks.sound import detect, detect_report, faults, network
 from ganvas.training import losses, trainer
 from ganvas.training.adaptive import Augment
 from ganvas.training.batches import Batch, Batches
@@ -39,6 +42,12 @@ class Config:
     )
     augment: float = knob(
         0.0, "highest probability of each disturbance of what D hears; it follows D's overfitting", low=0, high=0.9
+    )
+    detect: int = knob(
+        4_000,
+        "training sounds from which a detector learns, at the end, what is usual (0: no detector)",
+        low=0,
+        high=10**9,
     )
 
 
@@ -66,6 +75,27 @@ class SoundTask(Task):
         assert isinstance(self.generator, network.Generator)
         pictures = batches.seen(AVERAGED).real
         self.generator.mean.copy_(pictures.mean((0, 1, 3))[:, None])
+
+    @classmethod
+    def extras(cls, spec: SoundSpec, tensors: dict[str, Tensor]) -> dict[str, nn.Module]:
+        known = any(name.startswith("detector.") for name in tensors)
+        return {"detector": detect.Detector.for_tensors(tensors)} if known else {}
+
+    def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
+        generator.eval()
+        self.discriminator.eval()
+        if reason := detect.why_none(len(batches.data.held_out.samples), self.config.detect):
+            self.findings["no_detector"] = reason
+            yield f"No detector: {reason}." if self.config.detect else ""
+            return
+        yield "Now a detector learns to know such sounds from others (seconds)."
+        for found in detect_report.learn(self.discriminator, generator, self.latent_dim, batches, self.config.detect):
+            if found is None:
+                yield ""
+                continue
+            self.learned["detector"], report = found
+            self.findings["detector"] = dataclasses.asdict(report)
+            yield f"The detector lets {1 - report.false_alarm:.1%} of held-out sounds pass (ganvas detect)."
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         self._drawn = self._draw(self.generator, batch)
