@@ -112,7 +112,7 @@ def load_module(name: str, module: nn.Module, tensors: dict[str, Tensor], path: 
         names = ", ".join(key[:60] for key in [*unlike, *sorted(saved.keys() - current.keys())][:3])
         raise Damaged(f"{path}: its {name} does not fit the network that its settings describe ({names} ...).")
     try:
-        module.load_state_dict(saved, assign=any(weight.is_meta for weight in module.parameters()))
+        module.load_state_dict(saved, assign=any(weight.is_meta for weight in current.values()))
     except RuntimeError as error:
         raise Damaged(
             f"{path}: its {name} does not fit the network that its settings describe ({first_line(error)})."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganvas.core.model import Usage
+from ganvas.core.model import Section, Usage
 from ganvas.core.text import quoted
 
 if TYPE_CHECKING:
@@ -18,7 +18,25 @@ def facts(model: SoundModel) -> dict[str, str]:
     return {
         "sounds": f"{spec.words()}, one channel",
         "spectrogram": f"{spec.bands} bands x {spec.frames} moments, windows of {window:.0f} ms",
+        "detector": "yes" if model.detector is not None else f"none: {model.no_detector}",
     }
+
+
+def sections(model: SoundModel) -> list[Section]:
+    """How good the detector is, and what its limits are."""
+    report = model.detector_report()
+    if report is None:
+        return []
+    rows = ", ".join(f"{row.name} {row.auroc:.3f}" for row in report.rows)
+    lines = [
+        f"Of {report.real:,} held-out sounds it calls {report.false_alarm:.1%} 'no' where {report.alarm:.1%} are asked "
+        "for.",
+        f"AUROC against: {rows}.",
+    ]
+    if report.labels is not None:
+        lines.append(f"Of wrong labels it finds {report.labels.found:.1%}.")
+    lines.append("Other voices, rooms or microphones may sound odd to it though they are of the kind.")
+    return [Section("Detector", "Which recordings are unlike these", lines)]
 
 
 def usage(model: SoundModel, place: str) -> Usage:
@@ -26,7 +44,7 @@ def usage(model: SoundModel, place: str) -> Usage:
     names = model.card["classes"]
     one_class = ("--class", names[-1]) if names else ()
     return Usage(
-        (("sample", place, "--count", "64", *one_class, "--out", "sounds"),),
+        (("sample", place, "--count", "64", *one_class, "--out", "sounds"), ("detect", place, "my-recordings/")),
         f"waves = ganvas.load({quoted(place)}).sample(16)"
         f"  # [16, {model.spec.samples}] in [-1, 1], {model.spec.rate:,} samples a second",
         ("sound",),

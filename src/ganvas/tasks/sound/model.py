@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from ganvas.core.later import later_method
 from ganvas.core.model import Loaded, TrainedModel, networks_of
 from ganvas.sounds.codec import levelled
 from ganvas.sounds.spec import SoundSpec
+from ganvas.tasks.sound.detect import NUMBERS, Detector, Verdict, describe, smallest_alarm, why_none_in
+from ganvas.tasks.sound.detect_report import Report
 
 BATCH = 64  # sounds that are drawn at a time
 
@@ -26,6 +29,7 @@ BATCH = 64  # sounds that are drawn at a time
 class SoundModel(Classed, TrainedModel):
     """A trained pair of networks for sounds, and the card that describes them."""
 
+    optional = {"detector": dict}  # noqa: RUF012
     hub_tags = ("audio-generation",)
     abilities = ("sounds", "between", "pairs")
 
@@ -36,12 +40,17 @@ class SoundModel(Classed, TrainedModel):
     latent_dim: int
     class_names: tuple[str, ...]
     card: dict[str, Any]
+    detector: Detector | None = None
 
     @classmethod
     def from_parts(cls, parts: Loaded) -> SoundModel:
         networks = parts.parts["generator"], parts.parts["discriminator"]
         names = tuple(parts.card["classes"])
-        return cls(parts.path, *networks, parts.spec, parts.config.latent_dim, names, parts.card)
+        detector, width = parts.parts.get("detector"), NUMBERS + parts.config.features
+        assert detector is None or isinstance(detector, Detector)
+        if detector is not None and detector.centres.shape != (max(1, len(names)), width):
+            raise UserError(f"{parts.path} is damaged: its detector does not suit its networks.")
+        return cls(parts.path, *networks, parts.spec, parts.config.latent_dim, names, parts.card, detector)
 
     facts = later_method("ganvas.tasks.sound.card:facts")
     usage = later_method("ganvas.tasks.sound.card:usage")
@@ -49,6 +58,7 @@ class SoundModel(Classed, TrainedModel):
     walk = later_method("ganvas.tasks.sound.latent.walk:walk")
     invert = later_method("ganvas.tasks.sound.latent.invert:invert")
     write = later_method("ganvas.tasks.sound.latent.write:write")
+    sections = later_method("ganvas.tasks.sound.card:sections")
 
     def sample(
         self,
@@ -119,6 +129,79 @@ class SoundModel(Classed, TrainedModel):
     def waves(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """As `pictures`, as waves float [n, samples] on the CPU, each with its peak at `codec.PEAK`."""
         return levelled(self.spec.codec.decode(self.pictures(z, labels))).cpu()
+
+    def detect(
+        self, waves: Tensor, classes: int | str | Sequence[int | str | None] | None = None, alarm: float = 0.05
+    ) -> list[Verdict]:
+        """Which sounds are unlike those that the model was trained on, and which have a wrong label.
+
+        Args:
+            waves: float [n, samples] in [-1, 1], as `sounds.files.recordings` prepares them.
+            classes: a class (its number or name) that all of them are said to be of, or a list of n, None in it where
+                it is not known; None: labels are not checked.
+            alarm: the share of sounds of this kind that may be called 'no' (0 to 0.5), and of right labels that may be
+                called wrong.
+
+        Raises:
+            UserError: waves of another shape or with values that are not numbers, an unknown class, an alarm rate out
+                of range, or a model without a detector.
+        """
+        detector = self.detector_for(alarm)
+        if waves.dim() != 2 or waves.shape[1] != self.spec.samples:
+            raise UserError(f"The sounds have the shape {tuple(waves.shape)}; (n, {self.spec.samples}) is needed.")
+        if not waves.isfinite().all():
+            raise UserError("The sounds hold values that are not numbers.")
+        labels = self._said(classes, len(waves))
+        verdicts: list[Verdict] = []
+        for i in range(0, len(waves), BATCH):
+            pictures = self.spec.codec.encode(levelled(waves[i : i + BATCH].float()))
+            numbers = describe(self.discriminator, pictures).to(detector.mean.device)
+            part = None if labels is None else labels[i : i + BATCH].to(numbers.device)
+            verdicts += detector.judge(numbers, part, self.class_names, alarm)
+        return verdicts
+
+    def _said(self, classes: int | str | Sequence[int | str | None] | None, n: int) -> Tensor | None:
+        """Class numbers int64 [n], -1 where no class is said; None: for none."""
+        if classes is None or isinstance(classes, int | str):
+            return None if classes is None else self.labels(classes, n)
+        known = [c for c in classes if c is not None]
+        self.labels([known[0] if c is None else c for c in classes] if known else None, n)  # raises what is wrong
+        if len(classes) != n:
+            raise UserError(f"{len(classes)} classes were given for {n} {self.spec.noun}; give one class, or {n}.")
+        return torch.tensor([-1 if c is None else self.class_number(c) for c in classes], dtype=torch.int64)
+
+    def detector_for(self, alarm: float) -> Detector:
+        """The detector, if it can be used with this share of false alarms.
+
+        Raises:
+            UserError: the model has none, or the share is out of range.
+        """
+        if self.detector is None:
+            raise UserError(f"{self.path} has no detector: {self.no_detector}.")
+        if not 0 < alarm <= 0.5:
+            raise UserError(f"The false-alarm rate is {alarm:g}; it must be above 0 and at most 0.5.")
+        if alarm < (least := smallest_alarm(self.detector.count)):
+            raise UserError(
+                f"The false-alarm rate is {alarm:g}; the detector of {self.path} knows {self.detector.count:,} "
+                f"held-out sounds and can promise {math.ceil(1e4 * least) / 1e4:g} at best. Take that or a larger one."
+            )
+        return self.detector
+
+    @property
+    def no_detector(self) -> str:
+        """Why there is no detector, without a full stop; empty if there is one."""
+        return "" if self.detector is not None else why_none_in(self.card)
+
+    def detector_report(self) -> Report | None:
+        """How good the detector is, as measured when the training ended; None: the card does not say.
+
+        Raises:
+            UserError: the card is damaged.
+        """
+        try:
+            return Report.of(self.card)
+        except UserError as error:
+            raise UserError(f"{self.path} is damaged: {error}") from error
 
 
 def load(path: str | os.PathLike[str], device: str = "auto") -> SoundModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from ganvas.sounds.codec import levelled
 from ganvas.sounds.data import DataConfig
 from ganvas.sounds.sheets import Preview, heard, labels_of
 from ganvas.sounds.spec import SoundSpec
-from ganvas.tasks.sound import faults, network
+from ganvas.tasks.sound import detect, detect_report, faults, network
 from ganvas.training import losses, trainer
 from ganvas.training.adaptive import Augment
 from ganvas.training.batches import Batch, Batches
@@ -42,6 +43,12 @@ class Config:
     )
     augment: float = knob(
         0.0, "highest probability of each disturbance of what D hears; it follows D's overfitting", low=0, high=0.9
+    )
+    detect: int = knob(
+        4_000,
+        "training sounds from which a detector learns, at the end, what is usual (0: no detector)",
+        low=0,
+        high=10**9,
     )
 
 
@@ -75,6 +82,29 @@ class SoundTask(Task):
         assert isinstance(self.generator, network.Generator)
         pictures = batches.seen(AVERAGED).real
         self.generator.mean.copy_(pictures.mean((0, 1, 3))[:, None])
+
+    @classmethod
+    def extras(cls, spec: SoundSpec, tensors: dict[str, Tensor]) -> dict[str, nn.Module]:
+        known = any(name.startswith("detector.") for name in tensors)
+        return {"detector": detect.Detector.for_tensors(tensors)} if known else {}
+
+    def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
+        self._settle(generator, batches)
+        generator.eval()
+        self.discriminator.eval()
+        yield ""
+        if reason := detect.why_none(len(batches.data.held_out.samples), self.config.detect):
+            self.findings["no_detector"] = reason
+            yield f"No detector: {reason}." if self.config.detect else ""
+            return
+        yield "Now a detector learns to know such sounds from others (seconds)."
+        for found in detect_report.learn(self.discriminator, generator, self.latent_dim, batches, self.config.detect):
+            if found is None:
+                yield ""
+                continue
+            self.learned["detector"], report = found
+            self.findings["detector"] = dataclasses.asdict(report)
+            yield f"The detector lets {1 - report.false_alarm:.1%} of held-out sounds pass (ganvas detect)."
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         self._drawn = self._draw(self.generator, batch)
@@ -150,7 +180,7 @@ class SoundTask(Task):
         waves = levelled(self.spec.codec.decode(pictures[heard(self.spec.classes)]))
         return Preview(pictures.cpu(), waves.cpu(), self.spec.rate)
 
-    def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
+    def _settle(self, generator: nn.Module, batches: Batches) -> None:
         """Measure the statistics of the batch norms anew: those of an average of weights are no average of theirs.
 
         Source: Wu and Johnson 2021, "Rethinking batch in BatchNorm", section 3.
@@ -166,8 +196,6 @@ class SoundTask(Task):
                 z = torch.randn(batches.batch, self.latent_dim, generator=random).to(batches.device)
                 rows = torch.randint(batches.count, (batches.batch,), generator=random)
                 generator(z, None if labels is None else labels[rows].to(batches.device))
-        generator.eval()
-        yield ""
 
     def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
         z = batch.draw(torch.randn, self.latent_dim).to(batch.real.device)  # from the CPU: the same z on any device

@@ -1,0 +1,233 @@
+"""`ganvas detect` for sounds. Importing this does not import torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from ganvas.core.console import Force, passed_over, verb
+from ganvas.core.errors import UserError
+from ganvas.core.files import check_free, make_folder, write_whole
+from ganvas.core.terminal import Console, say, say_json
+from ganvas.core.text import one_line
+
+if TYPE_CHECKING:
+    from ganvas.sounds.files import Fitted
+    from ganvas.tasks.sound.detect import Verdict
+    from ganvas.tasks.sound.detect_report import Report
+    from ganvas.tasks.sound.model import SoundModel
+
+Flag = Annotated[bool, Parameter(negative=())]
+Found = list[tuple["Fitted", "Verdict"]]
+COLUMNS: tuple[str, ...] = ("file", "verdict", "p", "class", "p_class", "like", "converted")
+CALLED = {"no": "are unlike these sounds", "another class": "sound like another class than theirs"}
+
+
+@verb(
+    "sound",
+    instead={
+        "--against": "name other recordings: ganvas detect MODEL FILES...",
+        "--data": "leave it out, the report was made when the training ended",
+        "--table": "name the recordings: ganvas detect MODEL FILES...",
+    },
+)
+def detect(
+    model: Path,
+    *recordings: Path,
+    class_: Annotated[str | None, Parameter(name="--class")] = None,
+    alarm: float = 0.05,
+    show: int = 20,
+    json: Flag = False,
+    report: Flag = False,
+    out: Path | None = None,
+    force: Force = False,
+) -> int:
+    """Find the recordings that are unlike the sounds of the training, and those with a wrong label.
+
+    Recordings in folders that are named like classes are taken to be of these classes. Files that are no sounds are
+    named and passed over; the exit code is then 1, and 2 where no file could be read.
+
+    Parameters
+    ----------
+    model
+        A run's folder or a model file.
+    recordings
+        Sound files, or folders of them; they are converted to the model's rate and length.
+    class_
+        The class that all of them are said to be of, whatever their folders are called.
+    alarm
+        The share of sounds of this kind that may be called 'no', and of right labels that may be called wrong.
+    show
+        How many of the oddest recordings are printed.
+    json
+        One JSON object a line for each recording, in the order of the files.
+    report
+        Say instead what the detector is worth, as measured on held-out sounds when the training ended.
+    out
+        NAME.csv: the verdicts on all recordings. NAME.png: their spectrograms, the oddest first.
+    force
+        Overwrite what is there.
+    """
+    from ganvas.sounds import files
+    from ganvas.tasks.sound.model import load
+
+    if show < 0:
+        raise UserError(f"--show {show}: at least 0 recordings can be shown.")
+    if out is not None:
+        if out.suffix.lower() not in (".csv", ".png"):
+            raise UserError(f"{out}: choose --out NAME.csv for the verdicts, or NAME.png for the spectrograms.")
+        check_free(out, force=force)
+    loaded = load(model)
+    if report:
+        show_report(loaded)
+        return 0
+    if not recordings:
+        raise UserError("Name one recording or more, or a folder: ganvas detect MODEL FILES... (or take --report).")
+    loaded.detector_for(alarm)
+    number = None if class_ is None else loaded.labels(class_, 1)
+    fitted, broken = files.recordings(recordings, loaded.spec.rate, loaded.spec.samples)
+    classes = None if number is None else [int(number[0])] * len(fitted)
+    found = verdicts_on(loaded, fitted, classes, alarm)
+    if json:
+        for recording, verdict in found:
+            say_json({key: value for key, value in entries(recording, verdict).items() if value not in ("", None)})
+    else:
+        show_found(loaded, found, alarm, show)
+    if out is not None:
+        save(out, loaded, found)
+        say(
+            f"The verdicts on all recordings: {out}" if out.suffix.lower() == ".csv" else f"Oddest first: {out}",
+            error=True,
+        )
+    return passed_over(broken, len(found))
+
+
+def verdicts_on(model: SoundModel, fitted: list[Fitted], classes: list[int] | None, alarm: float) -> Found:
+    """The verdict on each recording.
+
+    Args:
+        classes: numbers of the classes that they are said to be of; None: their folders' names say it.
+    """
+    import numpy as np
+    import torch
+
+    given = classes or [
+        model.class_names.index(name) if (name := f.path.resolve().parent.name) in model.class_names else None
+        for f in fitted
+    ]
+    waves = torch.from_numpy(np.stack([f.wave for f in fitted]))
+    return list(zip(fitted, model.detect(waves, given if model.class_names else None, alarm), strict=True))
+
+
+def entries(recording: Fitted, verdict: Verdict) -> dict[str, Any]:
+    """A verdict for a CSV file or JSON."""
+    p_class = None if verdict.p_class is None else round(verdict.p_class, 6)
+    values = (str(recording.path), verdict.kind, round(verdict.p, 6), verdict.given, p_class, verdict.like)
+    return dict(zip(COLUMNS, (*values, recording.changes), strict=True))
+
+
+def oddest(found: Found) -> Found:
+    """Those that are called first, the oddest first; of several as odd, the first file."""
+
+    def key(entry: tuple[Fitted, Verdict]) -> tuple[bool, float, float]:
+        verdict = entry[1]
+        p = verdict.p if verdict.p_class is None or verdict.kind == "no" else min(verdict.p, verdict.p_class)
+        return verdict.kind == "yes", p, verdict.p
+
+    return sorted(found, key=key)
+
+
+def save(path: Path, model: SoundModel, found: Found) -> None:
+    """Write the verdicts as CSV, or the spectrograms on a sheet, the oddest first."""
+    import csv
+    import io
+
+    make_folder(path.parent)
+    ordered = oddest(found)
+    if path.suffix.lower() == ".csv":
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(entries(*one) for one in ordered)
+        write_whole(path, text.getvalue().encode())
+        return
+    import torch
+
+    from ganvas.sounds import sheets
+
+    waves = torch.stack([torch.from_numpy(recording.wave) for recording, _ in ordered])
+    pictures = torch.cat([model.spec.codec.encode(part) for part in waves.split(256)])
+    write_whole(path, sheets.png(pictures, max(sheets.COLUMNS, round(len(ordered) ** 0.5))))
+
+
+def show_found(model: SoundModel, found: Found, alarm: float, show: int) -> None:
+    """Print how many are called what, and the oddest."""
+    from collections import Counter
+
+    from rich.table import Table
+    from rich.text import Text
+
+    counts, labelled = Counter(v.kind for _, v in found), sum(bool(v.given) for _, v in found)
+    many = f"{len(found):,} recording{'s' * (len(found) != 1)}"
+    words = [f"{counts['no']:,} {CALLED['no']}"]
+    words += [f"{counts['another class']:,} {CALLED['another class']}"] * bool(labelled)
+    say(f"{many}: {', '.join(words)}. Of sounds that are in order at most {alarm:.1%} are called either.")
+    if model.class_names and labelled < len(found):
+        none = "None" if not labelled else f"{len(found) - labelled:,}"
+        say(f"{none} of them lie in a folder named like a class: these have no label to be checked.")
+    if found and show:
+        table = Table(box=None, pad_edge=False)
+        for head in ("recording", "as odd as this", "verdict", "class", "sounds like", "converted"):
+            table.add_column(head, justify="right" if head.startswith("as odd") else "left", overflow="fold")
+        for recording, verdict in oddest(found)[:show]:
+            p = verdict.p_class if verdict.kind == "another class" and verdict.p_class is not None else verdict.p
+            like = "" if verdict.kind == "no" else verdict.like
+            cells = (Text(one_line(text)) for text in (verdict.given, like))
+            path = Text(one_line(str(recording.path)))
+            table.add_row(
+                path, f"1 of {round(1 / p):,}" if p <= 0.5 else "usual", verdict.kind, *cells, recording.changes
+            )
+        say()
+        Console().print(table)
+        if show < len(found):
+            say(f"({len(found) - show:,} more: --show {len(found)}, or --out NAME.csv for all)")
+    assert model.detector is not None
+    count = model.detector.count
+    say(
+        f"\nA recording is compared with {count:,} held-out sounds of the training: none can be called odder than 1 of "
+        f"{count + 1:,}.\nOther voices, rooms or microphones may sound odd to it though they are of the kind."
+    )
+
+
+def show_report(model: SoundModel) -> None:
+    """Print what the detector is worth, from the card.
+
+    Raises:
+        UserError: the model has none.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    found: Report | None = model.detector_report()
+    if model.detector is None or found is None:
+        raise UserError(f"{model.path} has no detector: {model.no_detector}.")
+    say(
+        f"{model.path}: {found.real:,} held-out sounds. Asked for {found.alarm:.1%} false alarms, it calls "
+        f"{found.false_alarm:.1%} of them 'no' (each half by what the other half says is usual).\n"
+    )
+    table = Table(box=None, pad_edge=False)
+    for head in ("real sounds against", "AUROC", "let pass", "sounds"):
+        table.add_column(head, justify="left" if head.startswith("real") else "right")
+    for row in found.rows:
+        table.add_row(Text(row.name), f"{row.auroc:.3f}", f"{row.passed:.1%}", f"{row.count:,}")
+    Console().print(table)
+    if found.labels is not None:
+        said = found.labels
+        say(
+            f"\nWrong labels: of {said.count:,} sounds with a wrong class {said.found:.1%} are found, {said.named:.1%} "
+            f"of these with the right class named; {said.false_alarm:.1%} of right ones are called wrong (AUROC "
+            f"{said.auroc:.3f})."
+        )
+    say("\nAUROC: how often such a sound is odder than a real one (0.5: cannot tell).")
