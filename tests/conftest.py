@@ -167,6 +167,7 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
     from ganvas.api import RECIPES
     from ganvas.networks import classic_dcgan, classic_mlp, dcgan
     from ganvas.tasks.restore import unet
+    from ganvas.tasks.sound import network as spectra
     from ganvas.tasks.table import network as columns
     from ganvas.tasks.translate import network as translator
 
@@ -186,6 +187,8 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
         others = source.with_name(f"{source.name}-others")
         others.mkdir(exist_ok=True)
         data = dataclasses.replace(data, to=str(write_blobs(others, 50, 20, seed=1)))
+    if recipe.startswith("sound"):
+        data = dataclasses.replace(data, source=str(write_sounds(source.with_name(f"{source.name}-sounds"))))
     if recipe == "table":
         data = dataclasses.replace(data, source=str(write_rows(source.with_name(f"{source.name}-rows.csv"), 400)))
     labels = source / "t10k-labels-idx1-ubyte"
@@ -199,10 +202,27 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
         dcgan.Config: dcgan.Config(width=8),
         unet.Config: unet.Config(width=8, depth=2, d_width=8),
         columns.Config: columns.Config(width=8, d_width=8),
+        spectra.Config: spectra.Config(latent_dim=8, width=16, d_width=16, features=16),
         translator.Config: translator.Config(width=8, depth=1, blocks=1, d_width=16, features=16),
     }
     network = small.get(type(experiment.network), experiment.network)
     return dataclasses.replace(experiment, network=network, training=training, data=data, task=task)
+
+
+def write_sounds(folder: Path, each: int = 12) -> Path:
+    """Three classes of sounds of a quarter of a second at 8 kHz: tones that fall, noise, tones that rise."""
+    from ganvas.sounds import files
+
+    random, time = np.random.default_rng(0), np.arange(2_000) / 8_000
+    for i in range(each):
+        fade, pitch = np.exp(-time * (4 + i / 2)), 200 + 20 * i
+        for name, sound in {
+            "down": np.sin(2 * np.pi * pitch * (time - time**2)) * fade,
+            "noise": random.standard_normal(len(time)) * fade / 4,
+            "up": np.sin(2 * np.pi * pitch * (time + time**2)) * fade,
+        }.items():
+            files.save(folder / name / f"{i}.wav", 0.5 * sound, 8_000)
+    return folder
 
 
 def moved(run: Path, source: Path, place: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import write_rows
+from conftest import write_rows, write_sounds
 
 from ganvas.api import RECIPES
 from ganvas.images import data
@@ -37,6 +37,8 @@ def test_first_five_steps(recipe: str, steps: int, mnist: data.ImageData, tmp_pa
         source = write_rows(tmp_path / "rows.csv", 500)
         experiment = experiment.override({"source": str(source), "warmup": "0"})
         images: Any = experiment.load_data()
+    elif recipe.startswith("sound"):
+        images = experiment.override({"source": str(write_sounds(tmp_path / "sounds"))}).load_data()
     else:
         images = mnist if experiment.data.labels else mnist.unlabelled()
     if recipe == "translate":  # between digits and their negatives

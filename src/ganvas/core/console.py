@@ -115,7 +115,7 @@ def verb(task: str, help: str = "", instead: Mapping[str, str] | None = None) ->
 
 app = Program(
     name="ganvas",
-    help="Train generative adversarial networks on your images or tables, and use both networks afterwards.",
+    help="Train generative adversarial networks on your images, sounds or tables, and use both networks afterwards.",
     help_epilogue="Start with `ganvas train mnist`. Every command takes --debug for tracebacks. Exit codes: 0; 1 where "
     "some of several files were passed over; 2 for a mistake, or where no file was good; 130 after Ctrl-C.",
     error_console=Console(stderr=True, markup=True),

@@ -183,6 +183,8 @@ def _check_kind(data: bytes) -> None:
     """Only formats that are meant to be read reach the decoder."""
     if not data:
         raise Unreadable("it is empty")
+    if len(data) < 12 and data[:4] in (b"RIFF", b"RIFX", b"FORM", b"fLaC", b"OggS", b".snd"):
+        raise Unreadable(f"it is cut off: it has {len(data)} bytes")
     if data[:4] in (b"RIFF", b"RIFX") and data[8:12] == b"WAVE":
         return
     if data[:4] == b"FORM" and data[8:12] in (b"AIFF", b"AIFC"):

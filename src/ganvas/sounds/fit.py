@@ -48,14 +48,32 @@ def trimmed(wave: np.ndarray, rate: int) -> np.ndarray:
     peak = float(np.abs(wave).max())
     if peak < 10 ** (SILENT / 20):
         raise Silent(f"it is silent: its peak is below {SILENT:g} dB of full scale")
-    half = max(1, round(rate * ENVELOPE / 2))
-    sums = np.zeros(len(wave) + 2 * half + 1)  # of squares, with silence on both sides
-    np.cumsum(np.square(wave / np.float32(peak), dtype=np.float64), out=sums[half + 1 : half + 1 + len(wave)])
-    sums[half + 1 + len(wave) :] = sums[half + len(wave)]
-    power = sums[2 * half + 1 :] - sums[: -2 * half - 1]  # within half a window of each sample
+    power = _power(wave / np.float32(peak), max(1, round(rate * ENVELOPE / 2)))
     loud = np.flatnonzero(power > power.max() * 10 ** (TRIM / 10))
     start, end = int(loud[0]) - round(rate * BEFORE), int(loud[-1]) + round(rate * AFTER)
-    return wave[max(0, start) : end]
+    kept = wave[max(0, start) : end]
+    return kept - np.float32(kept.mean(dtype=np.float64))
+
+
+def _power(wave: np.ndarray, half: int) -> np.ndarray:
+    """How loud a wave float32 [n] is around each sample: the sum of squares within `half` samples, float64 [n].
+
+    The squares are of what differs from the mean there: a constant offset in one part of a file is no sound.
+    """
+    count = len(wave)
+    places = np.arange(count)
+    inside = np.minimum(places + half + 1, count) - np.maximum(places - half, 0)
+    squares, total = (_around(values, half) for values in (np.square(wave, dtype=np.float64), wave))
+    return squares - np.square(total) / inside
+
+
+def _around(values: np.ndarray, half: int) -> np.ndarray:
+    """The sums of the values within `half` places of each, float64 [n]."""
+    count = len(values)
+    sums = np.zeros(count + 2 * half + 1)
+    np.cumsum(values, dtype=np.float64, out=sums[half + 1 : half + 1 + count])
+    sums[half + 1 + count :] = sums[half + count]
+    return sums[2 * half + 1 :] - sums[: -2 * half - 1]
 
 
 def prepared(wave: np.ndarray, rate: int, to_rate: int) -> np.ndarray:

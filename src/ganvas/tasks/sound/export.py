@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ganvas.core import seeds
-from ganvas.core.exports import Exports, OnnxNetwork
+from ganvas.core.exports import Exports, OnnxNetwork, Page
+from ganvas.export.onnx import runtime_files
 from ganvas.sounds import codec
 from ganvas.sounds.codec import Codec
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 ENTRIES = ("recipe", "images", "data_name", "fingerprint", "licence", "network")  # of the model's card
 ROUNDS = 32  # of Griffin-Lim from random phases, which need more of them than those that `Codec.phases` finds
+SEEDS = 1_000  # seeds whose latent vectors come with a page
+WEB = Path(__file__).parent / "web"
 CLOSE = 0.1  # of full scale: rounding errors grow from round to round
 
 
@@ -77,7 +82,8 @@ class Waves(nn.Module):
 
 def exports(model: SoundModel) -> Exports:
     """`generator.onnx`: z float [B, latent_dim] and, where there are classes, labels int64 [B] -> spectrograms float
-    [B, 1, bands, frames] in [-1, 1]. `waves.onnx`: such spectrograms -> waves float [B, samples] in [-1, 1].
+    [B, 1, bands, frames] in [-1, 1]. `waves.onnx`: such spectrograms -> waves float [B, samples] in [-1, 1]. And a page
+    that plays them.
     """
     count, card = len(model.class_names), card_of(model)
 
@@ -88,15 +94,30 @@ def exports(model: SoundModel) -> Exports:
     def spectrograms(n: int) -> tuple[Tensor]:
         return (model.pictures(*(*inputs(n), None)[:2]).cpu().clone(),)
 
-    names = ("z", "labels") if count else ("z",)
-    return Exports(
-        (
-            OnnxNetwork("generator.onnx", model.generator, inputs, names, "spectrograms", card),
-            OnnxNetwork(
-                "waves.onnx", Waves(model.spec.codec), spectrograms, ("spectrograms",), "waves", card, close=CLOSE
-            ),
-        )
+    names, waves = ("z", "labels") if count else ("z",), Waves(model.spec.codec)
+    networks = (
+        OnnxNetwork("generator.onnx", model.generator, inputs, names, "spectrograms", card),
+        OnnxNetwork("waves.onnx", waves, spectrograms, ("spectrograms",), "waves", card, close=CLOSE),
     )
+    return Exports(networks, Page(networks, lambda: _page_files(model)))
+
+
+def _page_files(model: SoundModel) -> dict[str, bytes]:
+    """The files of the page, except its networks."""
+    card, runtime = model.card, runtime_files()
+    settings = {
+        **{name: value for name, value in card_of(model).items() if name not in ENTRIES},
+        "title": f"{card['recipe']}: sounds from noise, in your browser",
+        "about": f"Sounds of {model.spec.seconds:.2f} s by a network that heard {card['images']:,} sounds of "
+        f"{card['data_name']} (licence: {card['licence']}). It runs on your own machine; nothing is sent anywhere.",
+        "seeds": SEEDS,
+    }
+    return {
+        "model.json": json.dumps(settings, indent=1).encode(),
+        "latents.bin": seeds.latents(range(SEEDS), model.latent_dim).numpy().astype("<f4").tobytes(),
+        **{name: (WEB / name).read_bytes() for name in ("index.html", "page.js")},
+        **runtime,
+    }
 
 
 def card_of(model: SoundModel) -> dict[str, Any]:

@@ -44,6 +44,7 @@ class SoundModel(Classed, TrainedModel):
 
     facts = later_method("ganvas.tasks.sound.card:facts")
     usage = later_method("ganvas.tasks.sound.card:usage")
+    exports = later_method("ganvas.tasks.sound.export:exports")
     walk = later_method("ganvas.tasks.sound.latent.walk:walk")
     invert = later_method("ganvas.tasks.sound.latent.invert:invert")
     write = later_method("ganvas.tasks.sound.latent.write:write")

@@ -66,7 +66,7 @@ class Generator(nn.Module):
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """z [B, latent_dim], labels int64 [B] or class weights [B, classes] -> spectrograms [B, 1, bands, frames]."""
         z = with_labels(z, labels, self.classes)
-        x = self.foot(z).view(len(z), 1, self.start, -1).permute(0, 3, 1, 2)  # channels last from here on
+        x = self.foot(z).view(z.shape[0], 1, self.start, -1).permute(0, 3, 1, 2)  # channels last from here on
         x = self.foot_norm(x, labels)
         for up, norm in zip(self.ups, self.norms, strict=True):
             x = twice_as_long(norm(up(x), labels))

@@ -52,7 +52,9 @@ class SoundTask(Task):
     networks = {"spectra": network}  # noqa: RUF012
     recipes = Later("ganvas.tasks.sound.recipes")
     for_own = "sound"
+    check_data = Later("ganvas.sounds.check:check")
     Model = Later("ganvas.tasks.sound.model:SoundModel")
+    evaluate = Later("ganvas.tasks.sound.evaluate.command:evaluate")
     usage = "draws sounds: ganvas sample RUN"
     next_steps = (("Draw sounds; the same seed gives the same sound again:", ("sample", "{place}", "--seeds", "0-63")),)
 

@@ -1,0 +1,318 @@
+"""`ganvas data check` of sounds: what they are, what would spoil a training, how they would be heard by it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganvas.core import config as cf
+from ganvas.core.console import command
+from ganvas.core.errors import UserError, unknown
+from ganvas.core.files import place as file_place
+from ganvas.core.files import write_whole
+from ganvas.core.progress import Counted
+from ganvas.core.text import one_line
+from ganvas.sounds import alike, decode, fit, kind, pack, sheets
+from ganvas.sounds.data import DataConfig
+from ganvas.sounds.spec import LONGEST, RATES, SoundSpec
+from ganvas.sounds.survey import MOST_LOOKED, Survey, survey
+from ganvas.sources.listing import Listing
+
+LEAST = 50  # sounds below which a training only memorises them
+FEW = 1_000  # sounds below which the recipe for few is the better one
+RARE = 10  # sounds of a class below which it is not learned
+MANY = 100  # classes above which labels tend to hurt
+UNEVEN = 10  # times that the largest class may be larger than the smallest
+CLIPPED = 0.001  # share of samples at the extreme from which a sound is said to be clipped
+OFFSET = 0.01  # of full scale: a mean beyond is said
+LOUDNESS = 20.0  # dB between the quiet and the loud ones, from which it is said
+LENGTHS = 5.0  # times that the longest may be longer than the shortest (95% and 5%) before it is said
+SHOWN = 10  # names in a list
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about the sounds, and what to do. level 0: a problem; 1: to think about; 2: good to know."""
+
+    level: int
+    text: str
+    todo: str = ""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The results of a check: what a training with these settings would make of the sounds."""
+
+    survey: Survey
+    findings: list[Finding]
+    rate: int
+    samples: int
+    recipe: str
+    changed: dict[str, int]  # how many would be mixed down, resampled, cut, padded
+    sheet: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            **self.survey.to_dict(),
+            "findings": [dataclasses.asdict(f) for f in self.findings],
+            "shape": {"rate": self.rate, "samples": self.samples, "seconds": round(self.samples / self.rate, 3)},
+            "changed": self.changed,
+            "recipe": self.recipe,
+            "sheet": None if self.sheet is None else str(self.sheet),
+        }
+
+
+def check(
+    source: str, settings: dict[str, str], file: Path | None = None
+) -> Generator[Counted, None, tuple[list[str], dict[str, Any]]]:
+    """Look at sounds and change nothing.
+
+    Args:
+        source: a folder or an archive.
+        settings: of `DataConfig`, as texts.
+        file: where a sheet of spectrograms is to be written, a PNG; None: nowhere.
+
+    Returns:
+        Lines for people, and the JSON form.
+
+    Raises:
+        UserError: there are no sounds, a setting is none, or the sheet cannot be written there.
+    """
+    checked = yield from look(source, settings, file)
+    words = [f"{key}={value}" for key, value in settings.items()]
+    train = command("train", checked.recipe, "--data", source, *words)
+    return [*lines(checked, source), "", "Nothing was changed. Next:", f"  {train}"], {
+        "source": source,
+        **checked.to_dict(),
+    }
+
+
+def look(source: str, settings: dict[str, str], file: Path | None = None) -> Generator[Counted, None, Checked]:
+    """As `check`, without the lines."""
+    config = configured(source, settings)
+    shape, place = config.shape(), file_place(source)
+    for library in ("soundfile", "soxr"):
+        decode.library(library)
+    if file is not None and file.suffix.lower() != ".png":
+        raise UserError(f"{file}: the sheet of sounds is a picture. Choose NAME.png.")
+    if file is not None and place.is_dir() and file.resolve().is_relative_to(place.resolve()):
+        raise UserError(f"{file} lies in {source}, and nothing there is changed. Choose another place.")
+    wrong: list[Finding] = []
+    try:
+        listing = kind.find(source, config.labels)
+    except UserError as error:
+        listing = kind.find(source, False)  # if the labels were not the problem, this raises the error again
+        wrong.append(Finding(0, str(error), "Mend the labels, or train with labels=false."))
+    shape = yield from pack.resolve(listing, shape)
+    found = yield from survey(listing, CLIPPED, OFFSET)
+    most = shape.samples / shape.rate
+    good = found.entries
+    changed = {
+        "mixed_down": sum(e.channels > 1 for e in good),
+        "resampled": sum(e.rate != shape.rate for e in good),
+        "cut": sum(e.kept > most for e in good),
+        "padded": sum(e.kept < most for e in good),
+    }
+    findings = [*wrong, *(Finding(1, note) for note in listing.notes)]
+    findings += [*_of_files(found), *_of_copies(found), *_of_levels(found), *_of_classes(found)]
+    findings += _of_shape(found, changed, shape.rate, most)
+    recipe = "sound-few" if found.total - len(found.broken) - len(found.silent) < FEW else "sound"
+    if file is not None and good:
+        write_whole(file, sheet(listing, found, shape.rate, shape.samples))
+    written = file if file is not None and good else None
+    ordered = sorted(findings, key=lambda f: f.level)
+    return Checked(found, ordered, shape.rate, shape.samples, recipe, changed, written)
+
+
+def configured(source: str, settings: dict[str, str]) -> DataConfig:
+    """The settings of the data.
+
+    Raises:
+        UserError: one is none, or has a value that it cannot have.
+    """
+    config, kinds = DataConfig(source), cf.types_of(DataConfig)
+    for key, text in settings.items():
+        if key not in kinds or key == "source":
+            raise unknown("setting", key, [k for k in kinds if k != "source"])
+        config = dataclasses.replace(config, **{key: cf.parse(text, kinds[key], key)})
+    cf.check(config)
+    return config
+
+
+def sheet(listing: Listing, found: Survey, rate: int, samples: int) -> bytes:
+    """The bytes of a PNG with spectrograms of some sounds: a row a class, or spread evenly over all."""
+    numbers = [entry.number for entry in found.entries]
+    labels = listing.labels
+    if labels is None:
+        count = min(len(numbers), len(sheets.labels_of(0)))
+        chosen = [numbers[i * len(numbers) // count] for i in range(count)]
+    else:
+        by_class = {name: [i for i in numbers if labels[i] == name] for name in sorted({labels[i] for i in numbers})}
+        rows = list(by_class.values())[: sheets.ROWS]
+        chosen = [row[i * len(row) // sheets.COLUMNS] for row in rows for i in range(sheets.COLUMNS)]
+    spec = SoundSpec.of(rate, samples)
+    pictures = -torch.ones(len(chosen), 1, spec.bands, spec.frames)
+    for i, content in enumerate(listing.read(chosen)):
+        try:
+            sound = decode.read(content if isinstance(content, bytes) else b"")
+            wave = fit.fitted(sound.wave, sound.rate, rate, spec.samples)
+        except UserError:  # it has changed since
+            continue
+        pictures[i] = spec.codec.encode(torch.from_numpy(wave.astype(np.float32) / fit.FULL)[None])[0]
+    return sheets.png(pictures)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def _of_files(found: Survey) -> list[Finding]:
+    """Files that cannot be read, silent ones, and too few that are left."""
+    good, rows = len(found.entries), []
+    if found.broken:
+        named = _some([f"{name} ({why})" for name, why in found.broken])
+        text = f"{len(found.broken):,} of {found.looked:,} files cannot be read: {named}."
+        rows.append(Finding(0, text, "They are left out."))
+    if found.silent:
+        text = f"{len(found.silent):,} sounds are silent (no peak above {fit.SILENT:g} dB): {_some(found.silent)}."
+        rows.append(Finding(1, text, "They are left out."))
+    if not good:
+        rows.append(Finding(0, "There is nothing to learn from.", "Add sounds."))
+    elif good < LEAST and found.total == found.looked:
+        text = f"{good:,} sound{' is' if good == 1 else 's are'} few: a network learns them by heart."
+        rows.append(Finding(0, text, f"Find {LEAST} or more, {FEW:,} to be at ease."))
+    if found.others:
+        kinds = ", ".join(f"{n:,} {s}" for s, n in sorted(found.others.items(), key=lambda item: -item[1])[:5])
+        rows.append(Finding(2, f"Files that are no sounds are passed over: {kinds}."))
+    if found.looked < found.total:
+        text = f"{found.looked:,} of {found.total:,} sounds, evenly spread, were looked at ({MOST_LOOKED:,} at most)."
+        rows.append(Finding(2, text))
+    return rows
+
+
+def _of_copies(found: Survey) -> list[Finding]:
+    """Sounds that occur more than once."""
+    good, rows = len(found.entries), []
+    copies = sum(len(names) - 1 for names in found.duplicates)
+    if good > 1 and copies == good - 1:
+        text = f"All {good:,} sounds are the same: none can be held out, and nothing is to be learned."
+        rows.append(Finding(0, text, "Add others."))
+    elif copies:
+        pairs = _some([" = ".join(names[:2]) for names in found.duplicates])
+        rows.append(
+            Finding(
+                1, f"{copies:,} files are copies of others: {pairs}.", "Remove them: what comes twice is drawn twice."
+            )
+        )
+    if found.near:
+        pairs = _some([" ~ ".join(names) for names in found.near])
+        text = f"{len(found.near):,} sounds are copies of others but for rate, loudness or format: {pairs}."
+        todo = f"Their bands differ by less than {alike.NEAR:g} dB: remove those that add nothing."
+        rows.append(Finding(1, text, todo))
+    return rows
+
+
+def _of_levels(found: Survey) -> list[Finding]:
+    """Clipping, an offset, very different loudness."""
+    good, rows = len(found.entries), []
+    if found.clipped:
+        worst = sorted(found.clipped, key=lambda name: -found.clipped[name])
+        named = _some([f"{name} ({found.clipped[name]:.1%} of its samples)" for name in worst])
+        text = f"{len(found.clipped):,} of {good:,} sounds are clipped: {named}."
+        todo = "What was cut off crackles, and is learned with the rest: take these from a softer recording."
+        rows.append(Finding(1, text, todo))
+    if found.offsets:
+        worst = sorted(found.offsets, key=lambda name: -abs(found.offsets[name]))
+        named = _some([f"{name} ({found.offsets[name]:+.2f})" for name in worst])
+        text = f"{len(found.offsets):,} of {good:,} sounds have a constant offset: {named}."
+        rows.append(Finding(2, text, "It is removed."))
+    if good and (spread := found.loudness[2] - found.loudness[0]) > LOUDNESS:
+        text = f"Between quiet and loud sounds (5% and 95%) lie {spread:.0f} dB."
+        todo = f"Each is set to a peak of {fit.PEAK:g}: the noise of quiet ones grows with them."
+        rows.append(Finding(2, text, todo))
+    return rows
+
+
+def _of_classes(found: Survey) -> list[Finding]:
+    if not found.classes:
+        return []
+    counts = sorted(found.classes.items(), key=lambda item: item[1])
+    (rarest, least), (commonest, most), rows = counts[0], counts[-1], []
+    if least < RARE:
+        rare = _some([f"{name} ({n:,})" for name, n in counts if n < RARE])
+        text = f"Classes of too few sounds to be learned: {rare}."
+        rows.append(Finding(1, text, "Add sounds, join classes, or labels=false."))
+    elif most > UNEVEN * least:
+        text = f"The classes are uneven: {commonest} has {most:,} sounds, {rarest} {least:,}."
+        rows.append(Finding(1, text, "The rare ones will be drawn worse; labels=false ignores them."))
+    if len(counts) > MANY:
+        text = f"{len(counts):,} classes are many."
+        rows.append(Finding(1, text, "If the folders are no kinds of sounds: labels=false."))
+    return rows
+
+
+def _of_shape(found: Survey, changed: dict[str, int], rate: int, most: float) -> list[Finding]:
+    """What the rule changes."""
+    good, rows = len(found.entries), []
+    if not good:
+        return rows
+    longest = found.kept[2]
+    if changed["cut"]:
+        many = changed["cut"] > 0.05 * good
+        text = f"{changed['cut']:,} of {good:,} sounds are cut at {most:.2f} s: the longest has {longest:.2f} s."
+        todo = (
+            f"With seconds=N more is kept, up to {LONGEST:g} s." if most < LONGEST else f"{LONGEST:g} s are the most."
+        )
+        if longest > LONGEST:
+            todo += " Of long recordings only the beginning is learned: cut them into sounds."
+        rows.append(Finding(1 if many else 2, text, todo))
+    low, high = np.quantile([entry.kept for entry in found.entries], (0.05, 0.95))
+    if high > LENGTHS * low:
+        text = f"The sounds differ in length: without silence {low:.2f} to {high:.2f} s (5% and 95%)."
+        rows.append(Finding(2, text, "Short ones are filled up with silence."))
+    if changed["mixed_down"]:
+        rows.append(Finding(2, f"{changed['mixed_down']:,} of {good:,} sounds are mixed down to one channel."))
+    if changed["resampled"]:
+        text = f"{changed['resampled']:,} of {good:,} sounds are resampled to {rate:,} samples a second."
+        rows.append(Finding(2, text, "rate=N takes another rate."))
+    if lower := sum(n for stated, n in found.rates.items() if int(stated) < rate):
+        text = f"{lower:,} of {good:,} sounds have a lower rate: their highest tones are missing."
+        rows.append(Finding(1, text, f"Take them out, or train with rate={max(RATES[0], min(map(int, found.rates)))}."))
+    return rows
+
+
+def lines(checked: Checked, source: str) -> list[str]:
+    """What was found, for people: an overview, the findings with advice, and the shape of a training."""
+    s = checked.survey
+    out = [f"{s.total:,} sounds in {one_line(source)}" + (f", {s.tests:,} of them test sounds" if s.tests else "")]
+    if s.entries:
+        rates = ", ".join(f"{n:,} at {int(rate) / 1000:g} kHz" for rate, n in list(s.rates.items())[:5])
+        out.append(f"Files     {', '.join(f'{n:,} {form}' for form, n in list(s.forms.items())[:5])}; {rates}")
+        least, middle, most = s.kept
+        out.append(
+            f"Lengths   {least:.2f} to {most:.2f} s without the silence around, half of them up to {middle:.2f} s"
+        )
+        out.append(f"Loudness  {s.loudness[0]:.0f} to {s.loudness[2]:.0f} dB of full scale (5% and 95%)")
+    if s.classes:
+        top = sorted(s.classes.items(), key=lambda item: -item[1])[:SHOWN]
+        names = ", ".join(f"{name} {n:,}" for name, n in top) + (", ..." if len(s.classes) > SHOWN else "")
+        out.append(f"Classes   {len(s.classes)}: {names}")
+    out += ["", "Findings, the most important first"]
+    marks = ("!", "-", " ")
+    for finding in checked.findings or [Finding(2, "Nothing that would spoil a training.")]:
+        out.append(f" {marks[finding.level]} {finding.text}" + (f" {finding.todo}" if finding.todo else ""))
+    if checked.sheet is not None:
+        out.append(f"   Sheet {checked.sheet}: spectrograms, time to the right, high tones at the top.")
+    seconds = checked.samples / checked.rate
+    size = 2 * checked.samples * len(s.entries) * s.total / max(1, s.looked)
+    out += ["", f"A training would take the recipe {checked.recipe}: {seconds:.2f} s at {checked.rate / 1000:g} kHz; "]
+    out[-1] += f"the converted sounds take {size / 1e6:,.0f} MB of disk."
+    out.append(fit.RULE)
+    return out

@@ -1,0 +1,1 @@
+"""What `ganvas evaluate` measures of drawn sounds."""

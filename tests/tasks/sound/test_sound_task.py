@@ -1,0 +1,151 @@
+"""Sounds from noise: a short training on tones and noises, and what comes of it."""
+
+from __future__ import annotations
+
+import json
+import wave
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import ganvas as program
+from conftest import write_sounds
+
+import ganvas
+from ganvas.core.errors import UserError
+from ganvas.sounds import files
+from ganvas.tasks.sound.model import SoundModel, load
+
+RATE = 8_000
+SETTINGS: dict[str, Any] = {"images": 96, "batch": 8, "width": 16, "d_width": 16, "features": 16, "latent_dim": 8}
+SETTINGS |= {"device": "cpu", "precision": "fp32", "tick_every": 32, "sample_every": 48, "sample_at": ()}
+
+
+def command(place: Path, *arguments: object, code: int = 0) -> tuple[str, str]:
+    """What a command prints, and its errors."""
+    done = program(*map(str, arguments), cwd=place)
+    assert done.returncode == code, done.stderr
+    return done.stdout, " ".join(done.stderr.replace("\u2502", " ").split())
+
+
+def train(data: Path, run: Path, recipe: str = "sound", **more: Any) -> list[Any]:
+    return list(ganvas.train(recipe, data=str(data), run=run, **SETTINGS | more))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sounds(tmp_path_factory.mktemp("sounds") / "data")
+
+
+@pytest.fixture(scope="module")
+def run(place: Path) -> Path:
+    folder = place.parent / "run"
+    train(place, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(run: Path) -> SoundModel:
+    return load(run)
+
+
+def test_a_training_leaves_sheets_and_strips_from_noise_on(run: Path) -> None:
+    names = sorted(path.name for path in (run / "samples").iterdir())
+    moments = ("reals", "fakes_init", "fakes_000000", "fakes_000000096")
+    assert names == sorted(f"{moment}{suffix}" for moment in moments for suffix in (".png", ".wav"))
+    with wave.open(str(run / "samples" / "fakes_init.wav")) as strip:
+        assert (strip.getframerate(), strip.getnchannels(), strip.getsampwidth()) == (RATE, 1, 2)
+    checks = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert {"silent", "hum", "hiss", "diversity", "held_out"} <= checks[-1].keys()
+
+
+def test_a_seed_is_the_same_sound_alone_among_others_and_after_a_resume(
+    place: Path, run: Path, model: SoundModel, tmp_path: Path
+) -> None:
+    waves = model.sample(7, seed=3)
+    assert waves.shape == (7, model.spec.samples)
+    assert torch.allclose(model.sample(1, classes=[2], seed=5)[0], waves[2], atol=1e-3)
+    train(place, tmp_path / "run", images=48)
+    list(ganvas.train("sound", data=str(place), run=tmp_path / "again", **SETTINGS | {"images": 48}))
+    assert torch.equal(load(tmp_path / "run").sample(3), load(tmp_path / "again").sample(3))
+
+
+def test_drawn_sounds_have_the_peak_that_real_ones_have(model: SoundModel) -> None:
+    peaks = model.sample(6).abs().amax(1)
+    assert torch.allclose(peaks, torch.full((6,), 0.9), atol=1e-4)
+
+
+def test_the_norms_of_the_finished_generator_are_measured_on_its_own_draws(model: SoundModel) -> None:
+    z, labels = torch.randn(2_000, 8), torch.arange(2_000) % 3
+    first = model.generator.foot_norm.norm  # pyright: ignore[reportAttributeAccessIssue]
+    inputs = model.generator.foot(  # pyright: ignore[reportCallIssue]
+        torch.cat([z, torch.nn.functional.one_hot(labels, 3).float()], 1)
+    )
+    channels = inputs.view(2_000, -1, first.num_features).flatten(0, 1)
+    assert torch.allclose(first.running_mean, channels.mean(0), atol=0.15)
+    assert torch.allclose(first.running_var, channels.var(0), rtol=0.15)
+
+
+def test_the_recipe_for_few_disturbs_as_much_as_overfitting_asks(place: Path, tmp_path: Path) -> None:
+    train(place, tmp_path / "run", "sound-few")
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert all("augment" in row and "overfit" in row for row in rows[1:])
+
+
+def test_sounds_are_written_as_folder_zip_and_strip(run: Path, tmp_path: Path) -> None:
+    out, _ = command(tmp_path, "sample", run, "--count", "5", "--out", tmp_path / "some", "--form", "flac")
+    assert "Drew 5 sounds" in out
+    assert sorted(p.relative_to(tmp_path / "some").as_posix() for p in (tmp_path / "some").rglob("*.flac")) == [
+        "down/seed000000.flac",
+        "down/seed000003.flac",
+        "noise/seed000001.flac",
+        "noise/seed000004.flac",
+        "up/seed000002.flac",
+    ]
+    command(tmp_path, "sample", run, "--seeds", "4,4", "--class", "up", "--out", tmp_path / "two.zip")
+    with zipfile.ZipFile(tmp_path / "two.zip") as archive:
+        assert archive.namelist() == ["up/seed000004.wav", "up/seed000004-2.wav"]
+    command(tmp_path, "sample", run, "--seeds", "0-3", "--out", tmp_path / "four.wav")
+    with wave.open(str(tmp_path / "four.wav")) as strip:
+        assert strip.getnframes() == 4 * load(run).spec.samples + 3 * round(files.GAP * RATE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--out", "x.mp3"], "Ganvas writes NAME.wav"),
+        (["--count", "0"], "at least 1 sound is needed"),
+        (["--class", "four"], "four"),
+        (["--truncation", "0"], "it must be above 0"),
+        (["--count", "1001", "--out", "x.wav"], "1,001 sounds are too many for one file"),
+        (["--where", "a=b"], "say --class NAME"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(run: Path, tmp_path: Path, arguments: list[str], words: str) -> None:
+    _, error = command(tmp_path, "sample", run, *arguments, code=2)
+    assert words in error
+    assert not any(tmp_path.iterdir())
+
+
+def test_nothing_is_overwritten_unasked_and_no_foreign_folder_ever(run: Path, tmp_path: Path) -> None:
+    command(tmp_path, "sample", run, "--count", "2", "--out", tmp_path / "a")
+    assert "holds files" in command(tmp_path, "sample", run, "--count", "2", "--out", tmp_path / "a", code=2)[1]
+    command(tmp_path, "sample", run, "--count", "1", "--out", tmp_path / "a", "--force")
+    assert len([*(tmp_path / "a").rglob("*.wav")]) == 1
+    (tmp_path / "a" / "mine.txt").write_text("mine")
+    assert "mine.txt" in command(tmp_path, "sample", run, "--count", "1", "--out", tmp_path / "a", "--force", code=2)[1]
+
+
+def test_a_model_that_draws_no_numbers_says_so(run: Path) -> None:
+    broken = load(run)
+    broken.generator.head.weight.fill_(torch.nan)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
+    with pytest.raises(UserError, match=r"not numbers \(seed 5\)"):
+        broken.sample(2, seed=5)
+
+
+def test_info_says_what_the_sounds_are(run: Path, tmp_path: Path) -> None:
+    out, _ = command(tmp_path, "info", run)
+    assert "0.34 s at 8 kHz, one channel" in out
+    assert "windows of 56 ms" in out
