@@ -21,7 +21,8 @@ FLOOR = -90.0  # dB of a full-scale sine: silence, -1 in a spectrogram
 SILENT = 1.0  # dB above the floor: what is weaker is decoded as nothing
 ROUNDS = 12  # of Griffin-Lim
 MOMENTUM = 0.99  # of its rounds; Perraudin et al. 2013, section 4
-SOLVING = 8  # rounds that spread a band's power over its bins
+PORTION = 4  # sounds that are decoded at a time: more do not fit into a processor's cache
+SOLVING = 3  # rounds that spread a band's power over its bins
 PEAK = 0.9  # of a drawn sound, of full scale, as of the sounds that it learns from
 LEAST = 1e-3  # a wave that is not as loud is left as it is
 
@@ -71,14 +72,18 @@ class Codec:
         Their peaks may lie above 1, see `levelled`.
         """
         with torch.autocast(pictures.device.type, enabled=False):
-            magnitudes = self.magnitudes(pictures.float())
-            spectra = torch.polar(magnitudes, self.phases(magnitudes))
-            before = torch.zeros_like(spectra)
-            for round_ in range(ROUNDS):
-                now = self.spectra(self.waves(spectra))
-                ahead = now + MOMENTUM * (now - before) if round_ else now
-                spectra, before = magnitudes * ahead / ahead.abs().clamp_min(1e-9), now
-            return self.waves(spectra)
+            parts = [self._decode(part) for part in pictures.float().split(PORTION)]
+        return torch.cat(parts) if parts else pictures.new_zeros(0, self.samples)
+
+    def _decode(self, pictures: Tensor) -> Tensor:
+        magnitudes = self.magnitudes(pictures)
+        spectra = torch.polar(magnitudes, self.phases(magnitudes))
+        before = spectra
+        for round_ in range(ROUNDS):
+            now = self.spectra(self.waves(spectra))
+            ahead = torch.lerp(before, now, 1 + MOMENTUM) if round_ else now
+            spectra, before = magnitudes * ahead.sgn(), now
+        return self.waves(spectra)
 
     def spectra(self, waves: Tensor) -> Tensor:
         """Waves [B, samples] -> complex [B, size // 2 + 1, frames]; 1 is a full-scale sine."""
