@@ -64,7 +64,7 @@ def data(held: int = 60, labelled: bool = True) -> Tones:
         waves = (tones(labels, seed) * FULL).round().to(torch.int16)
         splits.append(Rows(waves, torch.tensor(labels) if labelled else None))
     spec = SPEC if labelled else replace(SPEC, classes=0)
-    return Tones("tones", spec, *splits, NAMES if labelled else ())
+    return Tones("tones", spec, splits[0], splits[1], NAMES if labelled else ())
 
 
 def finished(held: int = 60, labelled: bool = True, most: int = 4_000) -> tuple[SoundTask, list[str]]:
@@ -181,10 +181,10 @@ def test_without_labels_and_without_a_detector() -> None:
     assert report.labels is None
     task, told = finished(held=detect.LEAST - 1)
     assert not task.learned
-    assert told == [f"No detector: {task.findings['no_detector']}."]
+    assert [text for text in told if text] == [f"No detector: {task.findings['no_detector']}."]
     with pytest.raises(UserError, match="19 held-out sounds, 20 needed"):
         model_of(task).detect(tones([0], 9))
-    assert finished(most=0)[1] == [""]
+    assert not any(finished(most=0)[1])
 
 
 def test_what_cannot_be_judged(model: SoundModel) -> None:
@@ -198,7 +198,7 @@ def test_what_cannot_be_judged(model: SoundModel) -> None:
         (real, {"classes": ["low"]}, "1 classes were given for 2"),
     ):
         with pytest.raises(UserError, match=words):
-            model.detect(waves, **options)
+            model.detect(waves, **options)  # pyright: ignore[reportArgumentType]
 
 
 def test_sounds_that_are_made_of_others() -> None:
@@ -248,6 +248,6 @@ def test_the_command(
     assert "sounds played backwards" in capsys.readouterr().out
     for options, words in (({"out": out}, "found.csv"), ({"out": Path("a.txt")}, "NAME.csv"), ({"show": -1}, "--show")):
         with pytest.raises(UserError, match=words):
-            detect_command.detect(Path("m"), folder, **options)
+            detect_command.detect(Path("m"), folder, **options)  # pyright: ignore[reportArgumentType]
     with pytest.raises(UserError, match="Name one recording"):
         detect_command.detect(Path("m"))

@@ -51,6 +51,7 @@ class Classifier(nn.Module):
     def features(self, pictures: Tensor) -> Tensor:
         """dB [B, bands, frames] -> [B, FEATURES], which are 0 or more: what the decision is made of."""
         x = ((pictures + 50) / 25).clamp(-1.6, 3)[:, None]
+        x = F.pad(x, (0, max(0, 2 ** len(WIDTHS) - x.shape[3])), value=-1.6)  # each block halves the length
         x = self.body(x.contiguous(memory_format=torch.channels_last))
         x = torch.cat([x.mean(3), x.amax(3)], 1).flatten(1)
         return self.foot(self.drop(x)).relu()
