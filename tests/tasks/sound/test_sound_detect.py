@@ -58,7 +58,7 @@ class Tones(InMemory):
 
 
 def data(held: int = 60, labelled: bool = True) -> Tones:
-    splits = []
+    splits: list[Rows] = []
     for count, seed in ((120, 1), (held, 2)):
         labels = [i % 2 for i in range(count)]
         waves = (tones(labels, seed) * FULL).round().to(torch.int16)
@@ -189,14 +189,15 @@ def test_without_labels_and_without_a_detector() -> None:
 
 def test_what_cannot_be_judged(model: SoundModel) -> None:
     real = tones([0, 1], 9)
-    for waves, options, words in (
+    cases: tuple[tuple[Tensor, dict[str, Any], str], ...] = (
         (real[:, :-1], {}, "shape"),
         (real * float("nan"), {}, "not numbers"),
         (real, {"alarm": 0.01}, r"0\.0164 at best"),
         (real, {"alarm": 0.6}, "at most 0.5"),
         (real, {"classes": "middle"}, "middle"),
         (real, {"classes": ["low"]}, "1 classes were given for 2"),
-    ):
+    )
+    for waves, options, words in cases:
         with pytest.raises(UserError, match=words):
             model.detect(waves, **options)  # pyright: ignore[reportArgumentType]
 
@@ -246,7 +247,12 @@ def test_the_command(
     assert (recordings / "x.png").read_bytes()[:4] == b"\x89PNG"
     assert detect_command.detect(Path("m"), report=True) == 0
     assert "sounds played backwards" in capsys.readouterr().out
-    for options, words in (({"out": out}, "found.csv"), ({"out": Path("a.txt")}, "NAME.csv"), ({"show": -1}, "--show")):
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"out": out}, "found.csv"),
+        ({"out": Path("a.txt")}, "NAME.csv"),
+        ({"show": -1}, "--show"),
+    )
+    for options, words in cases:
         with pytest.raises(UserError, match=words):
             detect_command.detect(Path("m"), folder, **options)  # pyright: ignore[reportArgumentType]
     with pytest.raises(UserError, match="Name one recording"):
