@@ -25,8 +25,8 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     "expand table": ["model", "target", "rare", "out", "count", "data", "seed", "repeats", "force"],
     "restore table": ["model", "rows", "out", "columns", "times", "best", "seed", "force"],
     "sample table": ["model", "count", "seed", "where", "out", "table", "rare", "force"],
-    "write": ["model", "text", "seed", "truncation", "out", "force"],
-    "walk": [
+    "write generate": ["model", "text", "seed", "truncation", "out", "force"],
+    "walk generate": [
         "model",
         "images",
         "seeds",
@@ -39,7 +39,7 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
         "out",
         "force",
     ],
-    "invert": ["model", "images", "class_", "out", "force"],
+    "invert generate": ["model", "images", "class_", "out", "force"],
     "detect generate": ["model", "images", "alarm", "json", "report", "against", "data", "out", "force"],
     "expand generate": ["model", "out", "count", "data", "seed", "repeats", "force"],
     "export": ["model", "out", "web", "force"],
@@ -69,6 +69,11 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     "data check": ["path", "settings", "json", "columns", "out", "force"],
     "data pack": ["path", "out", "settings"],
     "bench modes": ["model", "count", "seed"],
+    "sample sound": ["model", "seeds", "count", "class_", "truncation", "out", "form", "force"],
+    "walk sound": ["model", "recordings", "seeds", "class_", "steps", "every", "loop", "truncation", "out", "force"],
+    "invert sound": ["model", "recordings", "class_", "out", "force"],
+    "write sound": ["model", "text", "seed", "truncation", "out", "force"],
+    "detect sound": ["model", "recordings", "class_", "alarm", "show", "json", "report", "out", "force"],
 }
 
 
@@ -196,6 +201,8 @@ def test_recipes_are_listed_and_shown(tmp_path: Path) -> None:
         "classic-dcgan-64",
         "images",
         "few",
+        "sound",
+        "sound-few",
         "denoise",
         "derain",
         "superres",
