@@ -43,8 +43,9 @@ def usage(model: SoundModel, place: str) -> Usage:
     """How to draw sounds."""
     names = model.card["classes"]
     one_class = ("--class", names[-1]) if names else ()
+    judged = (("detect", place, "my-recordings/"),) if model.detector is not None else ()
     return Usage(
-        (("sample", place, "--count", "64", *one_class, "--out", "sounds"), ("detect", place, "my-recordings/")),
+        (("sample", place, "--count", "64", *one_class, "--out", "sounds"), *judged),
         f"waves = ganvas.load({quoted(place)}).sample(16)"
         f"  # [16, {model.spec.samples}] in [-1, 1], {model.spec.rate:,} samples a second",
         ("sound",),
