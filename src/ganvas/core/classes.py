@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ganvas.core import distributed
 from ganvas.core.errors import UserError, unknown
 
 MARKS = " -.:/,+"  # what may stand between the classes of a text
@@ -87,3 +88,28 @@ class Classed:
                 f"'{text}' has no class of {self.path.name} in it. It can write {', '.join(self.class_names)}."
             )
         return parts
+
+    def in_portions(self, numbers: Sequence[int], size: int, portion: Callable[[int], Tensor]) -> Iterator[Tensor]:
+        """The samples of these seeds, `size` at a time; processes that work together share the portions.
+
+        Args:
+            portion: the samples [n, ...] of the seeds from this place in `numbers` on.
+
+        Raises:
+            UserError: values that are not numbers.
+        """
+        done = 0
+        for samples in distributed.spread(range(0, len(numbers), size), portion):
+            if bad := (~samples.isfinite()).flatten(1).any(1).nonzero()[:, 0].tolist():
+                raise UserError(
+                    f"{self.path} draws values that are not numbers (seed {numbers[done + bad[0]]}): its training went "
+                    "wrong."
+                )
+            done += len(samples)
+            yield samples
+
+
+def check_truncation(limit: float | None) -> None:
+    """Raise a UserError if latent numbers cannot be kept within this limit; None: there is none."""
+    if limit is not None and not limit > 0:
+        raise UserError(f"truncation is {limit:g}; it must be above 0 (1 to 2 is usual; none: leave it out).")

@@ -220,6 +220,26 @@ def check_free(*paths: Path, force: bool = False, way: str = "Choose another nam
                 raise UserError(f"{path} is there already. {way}.")
 
 
+def check_folder(path: Path, ours: re.Pattern[str], force: bool = False) -> None:
+    """Make sure that a folder can be written there; to be called before any work is done.
+
+    Args:
+        ours: the names of the files that an earlier call wrote, which `force` may replace.
+
+    Raises:
+        UserError: there is a file, or a folder that holds something else, or holds files and `force` is not said.
+    """
+    if not os.path.lexists(path):
+        return
+    if not path.is_dir():
+        check_free(path)
+    foreign = sorted(p for p in path.rglob("*") if not (p.is_dir() or ours.fullmatch(p.name)))
+    if foreign and force:
+        raise UserError(f"{path} holds other files, such as {foreign[0].relative_to(path)}: choose a new folder.")
+    if any(path.iterdir()) and not force:
+        raise UserError(f"{path} is there already and holds files. Choose a new folder, or --force to replace it.")
+
+
 def free(path: Path) -> Path:
     """This path if nothing is there, else the first free one of `NAME-2.png`, `NAME-3.png` ..."""
     number, unused = 1, path

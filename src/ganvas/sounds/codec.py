@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from ganvas.sounds.fit import PEAK
+
 if TYPE_CHECKING:
     from ganvas.sounds.spec import SoundSpec
 
@@ -23,7 +25,6 @@ ROUNDS = 12  # of Griffin-Lim
 MOMENTUM = 0.99  # of its rounds; Perraudin et al. 2013, section 4
 PORTION = 4  # sounds that are decoded at a time: more do not fit into a processor's cache
 SOLVING = 3  # rounds that spread a band's power over its bins
-PEAK = 0.9  # of a drawn sound, of full scale, as of the sounds that it learns from
 LEAST = 1e-3  # a wave that is not as loud is left as it is
 
 

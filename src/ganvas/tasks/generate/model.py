@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganvas.core import distributed
-from ganvas.core.classes import Classed
+from ganvas.core.classes import Classed, check_truncation
 from ganvas.core.errors import UserError
 from ganvas.core.later import later_method
 from ganvas.core.model import Loaded, TrainedModel, networks_of
@@ -120,8 +119,7 @@ class Model(Classed, TrainedModel):
         Raises:
             UserError: an unknown class, an impossible truncation, or the generator returns values that are not numbers.
         """
-        if truncation is not None and not truncation > 0:
-            raise UserError(f"truncation is {truncation:g}; it must be above 0 (1 to 2 is usual; none: leave it out).")
+        check_truncation(truncation)
         device = next(self.generator.parameters()).device
         labels = self.labels(classes, len(numbers))
 
@@ -130,16 +128,7 @@ class Model(Classed, TrainedModel):
             y = None if labels is None else labels[i : i + BATCH].to(device)
             return generate(self.generator, self.selector, numbers[i : i + BATCH], self.latent_dim, y, truncation).cpu()
 
-        done = 0
-        for pictures in distributed.spread(range(0, len(numbers), BATCH), portion):
-            bad = (~pictures.isfinite()).flatten(1).any(1).nonzero()[:, 0].tolist()
-            if bad:
-                seed = numbers[done + bad[0]]
-                raise UserError(
-                    f"{self.path} draws values that are not numbers (seed {seed}): its training went wrong."
-                )
-            done += len(pictures)
-            yield pictures
+        yield from self.in_portions(numbers, BATCH, portion)
 
     def pictures(
         self,

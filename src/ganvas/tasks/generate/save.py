@@ -22,7 +22,7 @@ import numpy as np
 from torch import Tensor
 
 from ganvas.core.errors import UserError
-from ganvas.core.files import cannot, check_free, make_folder, part_of
+from ganvas.core.files import cannot, check_folder, check_free, make_folder, part_of
 from ganvas.core.naming import apart
 from ganvas.images import sheets
 from ganvas.images import tensors as im
@@ -70,14 +70,8 @@ def check(path: Path, spec: ImageSpec, force: bool = False) -> None:
     form = _form(path, spec)
     if form is not _folder:
         check_free(*([path, _labels_beside(path)] if form is _idx and spec.classes else [path]), force=force)
-    elif os.path.lexists(path):
-        if not path.is_dir():
-            check_free(path)
-        foreign = sorted(p for p in path.rglob("*") if not (p.is_dir() or OUR_NAMES.fullmatch(p.name)))
-        if foreign and force:
-            raise UserError(f"{path} holds other files, such as {foreign[0].relative_to(path)}: choose a new folder.")
-        if any(path.iterdir()) and not force:
-            raise UserError(f"{path} is there already and holds files. Choose a new folder, or --force to replace it.")
+    else:
+        check_folder(path, OUR_NAMES, force)
 
 
 def save(

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganvas.core import distributed, seeds
-from ganvas.core.classes import Classed
+from ganvas.core import seeds
+from ganvas.core.classes import Classed, check_truncation
 from ganvas.core.errors import UserError
 from ganvas.core.later import later_method
 from ganvas.core.model import Loaded, TrainedModel, networks_of
@@ -101,23 +101,14 @@ class SoundModel(Classed, TrainedModel):
         Raises:
             UserError: an unknown class, an impossible truncation, or the generator returns values that are not numbers.
         """
-        if truncation is not None and not truncation > 0:
-            raise UserError(f"truncation is {truncation:g}; it must be above 0 (1 to 2 is usual; none: leave it out).")
+        check_truncation(truncation)
         labels = self.labels(classes, len(numbers))
 
         def portion(i: int) -> Tensor:
             z = seeds.latents(numbers[i : i + BATCH], self.latent_dim, truncation=truncation)
             return self.waves(z, None if labels is None else labels[i : i + BATCH])
 
-        done = 0
-        for waves in distributed.spread(range(0, len(numbers), BATCH), portion):
-            if bad := (~waves.isfinite()).any(1).nonzero()[:, 0].tolist():
-                number = numbers[done + bad[0]]
-                raise UserError(
-                    f"{self.path} draws values that are not numbers (seed {number}): its training went wrong."
-                )
-            done += len(waves)
-            yield waves
+        yield from self.in_portions(numbers, BATCH, portion)
 
     @torch.inference_mode()
     def pictures(self, z: Tensor, labels: Tensor | None) -> Tensor:
