@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ganvas.core.errors import UserError, first_line
+from ganvas.sounds import mp3
 
 SUFFIXES = {".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".sph"}
 MINUTES = 10  # of a file at most
@@ -108,6 +109,8 @@ def read(data: bytes, each: Callable[[np.ndarray], object] | None = None) -> Sou
     """
     _check_kind(data)
     _check_length(data)
+    if data[:3] == b"ID3" or _is_mp3(data):
+        data = mp3.counted(data)
     opened = _forward()
     try:
         with opened(_Bytes(data)) as file:
