@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from ganvas.core import config as cf
-from ganvas.core.console import command
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import place as file_place
 from ganvas.core.files import write_whole
@@ -69,9 +68,7 @@ class Checked:
         }
 
 
-def check(
-    source: str, settings: dict[str, str], file: Path | None = None
-) -> Generator[Counted, None, tuple[list[str], dict[str, Any]]]:
+def look(source: str, settings: dict[str, str], file: Path | None = None) -> Generator[Counted, None, Checked]:
     """Look at sounds and change nothing.
 
     Args:
@@ -79,23 +76,9 @@ def check(
         settings: of `DataConfig`, as texts.
         file: where a sheet of spectrograms is to be written, a PNG; None: nowhere.
 
-    Returns:
-        Lines for people, and the JSON form.
-
     Raises:
         UserError: there are no sounds, a setting is none, or the sheet cannot be written there.
     """
-    checked = yield from look(source, settings, file)
-    words = [f"{key}={value}" for key, value in settings.items()]
-    train = command("train", checked.recipe, "--data", source, *words)
-    return [*lines(checked, source), "", "Nothing was changed. Next:", f"  {train}"], {
-        "source": source,
-        **checked.to_dict(),
-    }
-
-
-def look(source: str, settings: dict[str, str], file: Path | None = None) -> Generator[Counted, None, Checked]:
-    """As `check`, without the lines."""
     config = configured(source, settings)
     shape, place = config.shape(), file_place(source)
     for library in ("soundfile", "soxr"):
@@ -312,7 +295,7 @@ def lines(checked: Checked, source: str) -> list[str]:
         out.append(f"   Sheet {checked.sheet}: spectrograms, time to the right, high tones at the top.")
     seconds = checked.samples / checked.rate
     size = 2 * checked.samples * len(s.entries) * s.total / max(1, s.looked)
-    out += ["", f"A training would take the recipe {checked.recipe}: {seconds:.2f} s at {checked.rate / 1000:g} kHz; "]
-    out[-1] += f"the converted sounds take {size / 1e6:,.0f} MB of disk."
-    out.append(fit.RULE)
+    out += ["", fit.RULE, ""]
+    out.append(f"Forecast  recipe {checked.recipe}, {seconds:.2f} s at {checked.rate / 1000:g} kHz; ")
+    out[-1] += f"the converted sounds take {size / 1e6:,.0f} MB of disk"
     return out
