@@ -59,11 +59,11 @@ print(json.dumps({"files": len(found.names), "cpu": cpu() - began, "soundfile": 
 
 @dataclass(frozen=True)
 class Bar:
-    """A line of the table of bars; `value` of the figures, and `met`: is it within the bar?"""
+    """A line of the table of bars; `value` of the figures or of what it took, and `met`: is it within the bar?"""
 
     title: str
     bar: str
-    value: Callable[[dict[str, Figure]], float]
+    value: Callable[[dict[str, Any]], float]
     met: Callable[[float], bool]
 
 
@@ -95,6 +95,25 @@ BARS = (
 )  # fmt: skip
 
 
+FEW = {  # of the recipe for few sounds: what differs from BARS, and None: no bar
+    "taken for what was asked": None,
+    "the same, worst class": Bar("the same, worst class", "at least .80", of("worst-class"), lambda x: x >= 0.8),
+}
+COSTS = (  # of what it took
+    Bar("CPU minutes of training", "at most 30", lambda took: took.get("train_cpu_seconds", math.nan) / 60,
+        lambda x: x <= 30),
+    Bar("CPU s to draw 1,000 s of sound", "under 20",
+        lambda took: took["draw_cpu_seconds"] * 1_000 / took["drawn"] / took["seconds_a_sound"], lambda x: x < 20),
+    Bar("files packed a CPU second", "at least 1,000", lambda took: took["packed_per_cpu_second"],
+        lambda x: x >= 1_000),
+)  # fmt: skip
+
+
+def bars(recipe: str) -> list[Bar]:
+    few = FEW if recipe.startswith("sound-few") else {}
+    return [bar for bar in (few.get(bar.title, bar) for bar in BARS) if bar is not None]
+
+
 def judged(run: Path, data: str, count: int, seed: int) -> tuple[dict[str, Figure], Measured]:
     """The figures of a training, by name, and what was found besides."""
     figures, measured = {}, None
@@ -107,12 +126,12 @@ def judged(run: Path, data: str, count: int, seed: int) -> tuple[dict[str, Figur
     return figures, measured
 
 
-def table(figures: dict[str, Figure]) -> str:
+def table(figures: dict[str, Figure], took: dict[str, Any], recipe: str = "sound") -> str:
     """The bars as Markdown; '-' where there is no figure, and no verdict then."""
     lines = ["| | bar | drawn | |", "| --- | --- | ---: | --- |"]
-    for bar in BARS:
-        value = bar.value(figures)
-        shown = "-" if math.isnan(value) else f"{value:.3g}"
+    values = [(bar, bar.value(figures)) for bar in bars(recipe)] + [(bar, bar.value(took)) for bar in COSTS]
+    for bar, value in values:
+        shown = "-" if math.isnan(value) else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
         verdict = "" if math.isnan(value) else "yes" if bar.met(value) else "**no**"
         lines.append(f"| {bar.title} | {bar.bar} | {shown} | {verdict} |")
     return "\n".join(lines)
@@ -158,7 +177,7 @@ def main() -> None:
         cost = took(a.data, run, train, a.count)
         figures, measured = judged(run, a.data, a.count, a.seed)
     what = {"data": Path(a.data).name, "recipe": a.recipe, "settings": a.set, "seed": a.seed, "count": a.count}
-    print(table(figures))
+    print(table(figures, cost, a.recipe))
     print(f"\n{what['data']}, {a.recipe}, seed {a.seed}, {a.count:,} drawn sounds, n = 1; {speed.machine()}")
     print(f"The classifier reads {measured.reads:.1%} of {measured.held:,} held-out sounds.")
     for name, value in cost.items():
