@@ -138,6 +138,19 @@ def test_nothing_to_learn_from_has_no_forecast(tmp_path: Path) -> None:
     assert "No time was measured: there are no sounds." in text
 
 
+def test_noise_around_the_sounds_is_named(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for i in range(12):
+        wave = np.concatenate([np.zeros(1_600), sound(i), np.zeros(1_600)])
+        clean = np.concatenate([np.zeros(1_600), sound(i, 1.0), np.zeros(1_600)])
+        write(tmp_path / "noisy" / f"{i}.wav", wave + 0.01 * random.standard_normal(len(wave)))
+        write(tmp_path / "clean" / f"{i}.wav", clean + 0.0003 * random.standard_normal(len(clean)))
+    text, found = checked(tmp_path / "noisy")
+    assert "12 of 12 sounds begin and end in noise, about 27 dB" in text
+    assert next(f["level"] for f in found["findings"] if "in noise" in f["text"]) == 1
+    assert "in noise" not in checked(tmp_path / "clean")[0]
+
+
 def test_nothing_is_changed(folder: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
     checked(folder)

@@ -32,6 +32,10 @@ CLIPPED = 0.001  # share of samples at the extreme from which a sound is said to
 OFFSET = 0.01  # of full scale: a mean beyond is said
 LOUDNESS = 20.0  # dB between the quiet and the loud ones, from which it is said
 LENGTHS = 5.0  # times that the longest may be longer than the shortest (95% and 5%) before it is said
+NOISY, NOISY_SHARE = (
+    -18.0,
+    0.25,
+)  # dB at both ends below which they are noise; share of the sounds from which it is said
 SHOWN = 10  # names in a list
 
 
@@ -216,6 +220,13 @@ def _of_levels(found: Survey) -> list[Finding]:
         named = _some([f"{name} ({found.offsets[name]:+.2f})" for name in worst])
         text = f"{len(found.offsets):,} of {good:,} sounds have a constant offset: {named}."
         rows.append(Finding(2, text, "It is removed."))
+    if (noisy := [entry.ends for entry in found.entries if entry.ends < NOISY]) and len(noisy) > NOISY_SHARE * good:
+        text = (
+            f"{len(noisy):,} of {good:,} sounds begin and end in noise, about {-np.median(noisy):.0f} dB below their "
+        )
+        text += f"loudest moment: only what is below {fit.TRIM:g} dB is cut off."
+        todo = "Cut it off before a training: noise is learned with the rest, and sounds begin anywhere in it."
+        rows.append(Finding(1, text, todo))
     if good and (spread := found.loudness[2] - found.loudness[0]) > LOUDNESS:
         text = f"Between quiet and loud sounds (5% and 95%) lie {spread:.0f} dB."
         todo = f"Each is set to a peak of {fit.PEAK:g}: the noise of quiet ones grows with them."

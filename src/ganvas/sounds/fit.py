@@ -12,6 +12,7 @@ TRIM = -40.0  # dB below the loudest moment: what is softer, before and after, i
 ENVELOPE = 0.02  # seconds over which loudness is measured
 BEFORE, AFTER = 0.01, 0.02  # seconds that are kept around what is louder
 FADE_IN, FADE_OUT = 0.0025, 0.01  # seconds
+ENDS = 0.1  # seconds at either end that are looked at for noise
 PEAK = 0.9  # of full scale
 FULL = 32_767  # int16 of 1.0
 
@@ -53,6 +54,19 @@ def trimmed(wave: np.ndarray, rate: int) -> np.ndarray:
     start, end = int(loud[0]) - round(rate * BEFORE), int(loud[-1]) + round(rate * AFTER)
     kept = wave[max(0, start) : end]
     return kept - np.float32(kept.mean(dtype=np.float64))
+
+
+def ends(wave: np.ndarray, rate: int) -> float:
+    """How loud the first and the last 0.1 s of a trimmed wave float32 [n] are, the louder of both: dB, 0 at the top.
+
+    A sound begins or ends near its loudest moment; where both ends are soft, and yet were not cut off, they are noise.
+    0 for a sound of less than 0.4 s.
+    """
+    size = round(rate * ENDS)
+    if len(wave) < 4 * size:
+        return 0.0
+    power = _power(wave, max(1, round(rate * ENVELOPE / 2)))
+    return 10 * float(np.log10(max(power[:size].max(), power[-size:].max()) / power.max()))
 
 
 def _power(wave: np.ndarray, half: int) -> np.ndarray:
