@@ -72,3 +72,16 @@ def test_tags_rubbish_and_other_statements_are_no_sound() -> None:
     holes = bare[:second] + bytes(500) + b"\xff\xff\xfb" + bare[second:]
     assert mp3.counted(holes).index(bare[:second]) == mp3.counted(bare).index(bare[:second])
     assert mp3.counted(holes)[:second] == mp3.counted(bare)[:second]  # the same count
+
+
+def test_a_hostile_file_costs_no_time() -> None:
+    bare = without_count(made(16_000, "ns"))
+    first = mp3.head(bare, 0)
+    assert first is not None
+    pair = bare[:4] + bytes(first.size - 4)
+    counted = mp3.counted((2 * pair + b"\xff" * 5_000) * 400)  # two frames, and a search for the next, again and again
+    mark = counted.index(b"Xing")
+    frames = int.from_bytes(counted[mark + 8 : mark + 12], "big")
+    assert 20 <= frames <= 2 + 2 * mp3.SEARCHED // 5_000
+    many = mp3.counted(pair * (mp3.MOST * 30))
+    assert int.from_bytes(many[mark + 8 : mark + 12], "big") == mp3.MOST * first.rate // first.samples

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}  # by version's bits
 KILOBITS = {
@@ -18,7 +18,8 @@ KILOBITS = {
 }
 ROOM = {3: 5, 2: 8}  # the number of 64 kbit/s in these tables: such a frame has room for the count
 TAGS = b"TAG", b"APETAGEX", b"LYRICS"  # what may follow the last frame
-SEARCHED = 1 << 16  # bytes that are searched for the next frame
+SEARCHED = 1 << 16  # bytes of a file that are searched for lost frames
+MOST = 700  # seconds that are counted: the decoder's caller refuses as many
 
 
 class Head(NamedTuple):
@@ -79,29 +80,33 @@ def _states_count(data: bytes, start: int, first: Head) -> bool:
 
 
 def _frames(data: bytes, place: int, first: Head) -> Iterator[int]:
-    """Where the frames begin; what lies between them is passed over, as the decoder does."""
-    while place < len(data):
+    """Where the frames begin, of MOST seconds; what lies between them is passed over, as the decoder does."""
+    left, lost = MOST * first.rate // first.samples, SEARCHED
+    while place < len(data) and left:
         found = head(data, place)
-        if found is not None and (found.version, found.rate) == (first.version, first.rate):
+        if _like(found, first):
             if place + found.size > len(data):
                 return
             yield place
-            place += found.size
+            place, left = place + found.size, left - 1
             continue
         if any(data.startswith(tag, place) for tag in TAGS):
             return
-        place = _next(data, place + 1, first)
+        after = _next(data, place + 1, place + lost, first)
+        place, lost = after, lost - (after - place)
 
 
-def _next(data: bytes, place: int, first: Head) -> int:
-    """Where the next frame begins that another one follows; the end of the data if there is none nearby."""
-    end = place + SEARCHED
+def _like(found: Head | None, first: Head) -> TypeGuard[Head]:
+    """Is it a head that belongs to the same file?"""
+    return found is not None and (found.version, found.rate) == (first.version, first.rate)
+
+
+def _next(data: bytes, place: int, end: int, first: Head) -> int:
+    """Where the next frame begins that another one follows; the end of the data if there is none before `end`."""
     while (place := data.find(b"\xff", place, end)) >= 0:
         found = head(data, place)
-        if found is not None and (found.version, found.rate) == (first.version, first.rate):
-            after = head(data, place + found.size)
-            if after is not None and (after.version, after.rate) == (first.version, first.rate):
-                return place
+        if _like(found, first) and _like(head(data, place + found.size), first):
+            return place
         place += 1
     return len(data)
 
