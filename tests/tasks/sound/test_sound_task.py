@@ -15,8 +15,12 @@ from conftest import write_sounds
 
 import ganvas
 from ganvas.core.errors import UserError
+from ganvas.core.progress import last
 from ganvas.sounds import files
+from ganvas.sounds.data import DataConfig
+from ganvas.tasks.sound import nearest
 from ganvas.tasks.sound.model import SoundModel, load
+from ganvas.training.batches import Batches
 
 RATE = 8_000
 SETTINGS: dict[str, Any] = {"images": 96, "batch": 8, "width": 16, "d_width": 16, "features": 16, "latent_dim": 8}
@@ -78,14 +82,28 @@ def test_drawn_sounds_have_the_peak_that_real_ones_have(model: SoundModel) -> No
     assert torch.allclose(peaks, torch.full((6,), 0.9), atol=1e-4)
 
 
-def test_the_norms_of_the_finished_generator_are_measured_on_its_own_draws(model: SoundModel) -> None:
-    z, labels = torch.randn(2_000, 8), torch.arange(2_000) % 3
-    generator: Any = model.generator
-    first = generator.foot_norm.norm
-    inputs = generator.foot(torch.cat([z, torch.nn.functional.one_hot(labels, 3).float()], 1))
-    channels = inputs.view(2_000, -1, first.num_features).flatten(0, 1)
-    assert torch.allclose(first.running_mean, channels.mean(0), atol=0.15)
-    assert torch.allclose(first.running_var, channels.var(0), rtol=0.15)
+def test_the_weights_that_drew_the_nearest_sounds_are_kept(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distances = iter((2.0, 2.1, 5.0))  # after 32, 64 and 96 sounds; 2.1 is about as near as 2
+    monkeypatch.setattr(nearest, "apart", lambda *_: next(distances))
+    events = train(place, tmp_path / "run", sample_every=32, keep_models=True)
+    kept, last = (load(tmp_path / "run" / "models" / f"model_0000000{n}.safetensors") for n in (64, 96))
+    ours = load(tmp_path / "run").generator.state_dict()
+    assert all(torch.equal(value, kept.generator.state_dict()[name]) for name, value in ours.items())
+    assert not all(torch.equal(value, last.generator.state_dict()[name]) for name, value in ours.items())
+    told = [getattr(event, "text", "") for event in events]
+    assert any("after 64 sounds are taken" in text and "distance 2.10, now 5.00" in text for text in told)
+
+
+def test_noise_is_further_from_real_sounds_than_they_are_from_each_other(place: Path) -> None:
+    data = last(DataConfig(str(place)).loading())
+    batches = Batches(data, 8, 0, torch.device("cpu"))
+    near, far = (
+        nearest.apart(lambda z, labels, x=x: x[: len(z)], batches, data.spec, 8)  # pyright: ignore[reportArgumentType]
+        for x in (batches.seen(100).real, torch.rand_like(batches.seen(100).real) * 2 - 1)
+    )
+    assert near < 1e-6 < 1 < far
 
 
 def test_the_recipe_for_few_disturbs_as_much_as_overfitting_asks(place: Path, tmp_path: Path) -> None:
