@@ -24,7 +24,8 @@ AS_NEAR = 1.1  # times the shortest distance with which weights count as the bes
 
 
 def apart(generator: nn.Module, batches: Batches, spec: SoundSpec, latent_dim: int) -> float:
-    """The Frechet distance of drawn sounds from training sounds in timbre, as their spectrograms show it."""
+    """The Frechet distance of drawn sounds from training sounds in timbre, as their spectrograms show it; infinite where
+    what is drawn is no number."""
     sides: list[list[Tensor]] = [[], []]
     for start in range(0, min(MEASURED, batches.count), PORTION):
         seen = batches.seen(PORTION, start)
@@ -32,7 +33,8 @@ def apart(generator: nn.Module, batches: Batches, spec: SoundSpec, latent_dim: i
         for side, pictures in zip(sides, (generator(z.to(seen.real.device), seen.labels), seen.real), strict=True):
             decibels = (1 - pictures[:, 0].float()) * (FLOOR / 2)
             side.append(statistics(decibels, spec.hop / spec.rate).cpu())
-    return distances.frechet(*map(torch.cat, sides))
+    drawn, real = map(torch.cat, sides)
+    return distances.frechet(drawn, real) if drawn.isfinite().all() else math.inf
 
 
 def weights(generator: nn.Module) -> dict[str, Tensor]:

@@ -89,8 +89,9 @@ class SoundTask(Task):
         return {"detector": detect.Detector.for_tensors(tensors)} if known else {}
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
-        nearest.take(generator, self.state)
-        yield nearest.sentence(run.rows(run.metrics))
+        if math.isfinite(self.state["apart"]):
+            nearest.take(generator, self.state)
+            yield nearest.sentence(run.rows(run.metrics))
         generator.eval()
         self.discriminator.eval()
         yield ""
