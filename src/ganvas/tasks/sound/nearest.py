@@ -24,8 +24,10 @@ AS_NEAR = 1.1  # times the shortest distance with which weights count as the bes
 
 
 def apart(generator: nn.Module, batches: Batches, spec: SoundSpec, latent_dim: int) -> float:
-    """The Frechet distance of drawn sounds from training sounds in timbre, as their spectrograms show it; infinite where
-    what is drawn is no number."""
+    """The Frechet distance of drawn sounds from training sounds in timbre, as their spectrograms show it.
+
+    Infinite where the generator draws values that are not numbers.
+    """
     sides: list[list[Tensor]] = [[], []]
     for start in range(0, min(MEASURED, batches.count), PORTION):
         seen = batches.seen(PORTION, start)
