@@ -59,7 +59,7 @@ def sample(
     force
         Overwrite what is there.
     """
-    from ganvas.core import distributed
+    from ganvas.core import distributed, saving
     from ganvas.core.bars import counted
     from ganvas.tasks.sound import save
     from ganvas.tasks.sound.model import load
@@ -74,7 +74,7 @@ def sample(
         loaded = load(model)
         classes = classes_of(loaded, class_, len(numbers))
         save.check(out, force)
-        portions = save.portions(loaded, numbers, classes, truncation)
+        portions = saving.portions(loaded, numbers, classes, truncation)
         if not is_first():
             for _ in portions:
                 pass
