@@ -53,7 +53,7 @@ MODULES = {
     "errors": "core.errors",
     "evaluation": "tasks.generate.evaluate.evaluate core.progress",
     "events": "training.events",
-    "expanding": "tasks.generate.expand",
+    "expanding": "tasks.generate.expand metrics.lessons metrics.candidates",
     "experiment": "training.experiment images.data.config",
     "exporting": "export.onnx tasks.generate.export",
     "figures": "metrics.figures",

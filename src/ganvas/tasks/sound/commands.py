@@ -13,7 +13,7 @@ from ganvas.core.console import Force, is_first, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import free
 from ganvas.core.terminal import say
-from ganvas.tasks.sound import detect_command  # noqa: F401  # it adds this command
+from ganvas.tasks.sound import detect_command, expand_command  # noqa: F401  # they add `ganvas detect` and `expand`
 from ganvas.tasks.sound.latent import commands  # noqa: F401  # adds `ganvas walk`, `invert` and `write`
 
 STRIP = 1_000  # sounds in one file at most
