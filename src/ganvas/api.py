@@ -16,6 +16,7 @@ from ganvas.core.locate import task_of_parts
 from ganvas.core.model import load as load_model
 from ganvas.core.text import command
 from ganvas.images.data import DATASETS
+from ganvas.sources.labels import is_table
 from ganvas.tables import databases
 from ganvas.training.events import Event
 from ganvas.training.experiment import Experiment
@@ -174,6 +175,13 @@ def _check_kind(experiment: Experiment, source: str) -> None:
     for task in registry.importable():
         if task.for_own and task.Data is not kind and task.Data.takes(source):
             shown = databases.told(source) if ADDRESS.match(source) else source  # without its password
+            folder = os.path.dirname(source) or "."
+            if is_table(source) and kind.takes(folder):
+                raise UserError(
+                    f"{shown} is a table, with {experiment.kind.Spec.noun} beside it. If it names their classes, train "
+                    f"on their folder, where it is found:  "
+                    f"{command('ganvas', 'train', experiment.recipe, '--data', folder)}"
+                )
             raise UserError(
                 f"{shown} holds {task.Spec.noun}, and the recipe {experiment.recipe} learns from "
                 f"{experiment.kind.Spec.noun}. Train on it with:  "

@@ -35,7 +35,7 @@ MODULES = {
     "data.depth": "images.data.depth",
     "data.idx": "images.data.idx",
     "data.label_arrays": "images.data.label_arrays",
-    "data.labelling": "sources.labels",
+    "data.labelling": "sources.labels sources.label_tables",
     "data.layout": "sources.layout",
     "data.listing": "sources.listing",
     "data.matching": "sources.matching",
