@@ -175,18 +175,20 @@ def _check_kind(experiment: Experiment, source: str) -> None:
     for task in registry.importable():
         if task.for_own and task.Data is not kind and task.Data.takes(source):
             shown = databases.told(source) if ADDRESS.match(source) else source  # without its password
-            folder = os.path.dirname(source) or "."
-            if is_table(source) and kind.takes(folder):
-                raise UserError(
-                    f"{shown} is a table, with {experiment.kind.Spec.noun} beside it. If it names their classes, train "
-                    f"on their folder, where it is found:  "
-                    f"{command('ganvas', 'train', experiment.recipe, '--data', folder)}"
-                )
             raise UserError(
                 f"{shown} holds {task.Spec.noun}, and the recipe {experiment.recipe} learns from "
                 f"{experiment.kind.Spec.noun}. Train on it with:  "
-                f"{command('ganvas', 'train', task.for_own, '--data', shown)}"
+                f"{command('ganvas', 'train', task.for_own, '--data', shown)}{_as_labels(experiment, source)}"
             )
+
+
+def _as_labels(experiment: Experiment, source: str) -> str:
+    """What to do with a table that names the classes of the files beside it; '' where there are none."""
+    folder = os.path.dirname(source) or "."
+    if not is_table(source) or not experiment.kind.Data.takes(folder):
+        return ""
+    way = command("ganvas", "train", experiment.recipe, "--data", folder)
+    return f"  If it names the classes of the {experiment.kind.Spec.noun} beside it, name their folder:  {way}"
 
 
 def _named(experiment: Experiment, data: object) -> str:

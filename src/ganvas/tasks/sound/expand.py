@@ -62,7 +62,7 @@ def expand(
     place, model = Path(out), load(source)
     if not model.class_names:
         raise UserError(f"{model.path} was trained without labels; only a labelled data set can be expanded.")
-    if saving.is_strip(place):
+    if saving.is_strip(place) or place.suffix.lower() in saving.OTHERS:
         raise UserError(f"{place}: a data set is a folder or NAME.zip, a sub-folder a class. Choose another --out.")
     saving.check(place, force)
     yield Doing("reading the real sounds", 0.0)

@@ -18,6 +18,8 @@ from ganvas.sounds import files
 
 OUR_NAMES = saving.ours(*files.WRITTEN)  # names of the sounds that are written to a folder here
 
+OTHERS = (".mp3", ".aif", ".aiff", ".m4a", ".opus", ".npz", ".npy", ".tar", ".gz")  # what is not written
+
 
 def is_strip(path: Path) -> bool:
     """Are all sounds written to one file?"""
@@ -30,7 +32,7 @@ def check(path: Path, force: bool = False) -> None:
     Raises:
         UserError: no such form, or something is there already.
     """
-    if path.suffix.lower() in (".mp3", ".aif", ".aiff", ".m4a", ".opus", ".npz", ".npy", ".tar", ".gz"):
+    if path.suffix.lower() in OTHERS:
         ways = ", ".join(f"NAME{suffix}" for suffix in files.WRITTEN)
         raise UserError(f"{path.name}: Ganvas writes {ways} (one sound after the other), NAME.zip or a folder.")
     if is_strip(path) or path.suffix.lower() == ".zip":
