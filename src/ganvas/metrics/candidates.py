@@ -76,17 +76,18 @@ class Candidates:
             if self.kept[label] >= count:
                 return
 
-    def check(self, real: str, way: str) -> None:
+    def check(self, real: str, way: str, rejected: str = "and the detector rejects") -> None:
         """Raise a UserError where nothing was kept.
 
         Args:
             real: what the samples are called that were trained on.
             way: the command that says how good the model is.
+            rejected: what is said before the number of rejected ones.
         """
         if not self.kept.total():
             raise UserError(
-                f"None of the drawings could be kept: {self.copies:,} are near copies of training {real}, and the "
-                f"detector rejects {self.rejected:,}. Train longer. How good it is now: {way}"
+                f"None of the drawings could be kept: {self.copies:,} are near copies of training {real}, {rejected} "
+                f"{self.rejected:,}. Train longer. How good it is now: {way}"
             )
 
     def written(self, path: Path, class_names: Sequence[str], count: int, renamed: str, *notes: str) -> Expanded:

@@ -69,12 +69,10 @@ def expand(
     real = sources.suiting(model, source, None if data is None else str(data))
     if tuple(real.class_names) != model.class_names:
         raise UserError(f"{real.name} has other classes than {model.path} draws: {', '.join(model.class_names)}.")
-    train, held = (
-        sources.shuffled(split, seed, name, real.spec.samples)
-        for split, name in ((real.train, "train"), (real.held_out, "held-out"))
-    )
-    judge = Judge(real.spec.rate)
-    sides = Sides([], [], *(Sounds(s.waves, s.labels, judge) for s in (held, train)), model.class_names)
+    train = sources.shuffled(real.train, seed, "train", real.spec.samples)
+    held = sources.shuffled(real.held_out, seed, "held-out", real.spec.samples)
+    seen, known = (Sounds(side.waves, side.labels, Judge(real.spec.rate)) for side in (train, held))
+    sides = Sides([], [], known, seen, model.class_names)
     candidates, notes = _candidates(model, sides, seed), _notes(model, sides, repeats)
     trial = Trial(sides, seed) if repeats and len(held.waves) >= FEWEST else None
     drawing = _Drawing(candidates, model.class_names, count, trial, command("ganvas", "evaluate", source))
@@ -83,8 +81,7 @@ def expand(
     yield candidates.written(place, model.class_names, count, naming.renamed(model.class_names), *notes)
     if trial is not None:
         for event in trial.lessons(repeats):
-            share = event.share if isinstance(event, Doing) else 0.0
-            yield Doing(event.text, DRAWING + (1 - DRAWING) * share) if isinstance(event, Doing) else event
+            yield Doing(event.text, DRAWING + (1 - DRAWING) * event.share) if isinstance(event, Doing) else event
 
 
 def _candidates(model: SoundModel, sides: Sides, seed: int) -> Candidates:
@@ -148,14 +145,14 @@ class Trial:
         mel, seen, held = self.fresh().mel, self.sides.seen, self.sides.held
         assert seen.labels is not None
         labels, pictures, asked = seen.labels, mel(seen.waves), mel(held.waves)
-        drawn = torch.cat([x for x, _ in self.made])
+        made = torch.cat([x for x, _ in self.made])
         of = torch.cat([torch.full((len(x),), label) for x, label in self.made])
 
-        def learn(real: Tensor | None, both: bool, seed: int) -> float:
+        def learn(real: Tensor | None, drawn: bool, seed: int) -> float:
             some = labels[:0] if real is None else real
-            x = torch.cat([pictures[some], drawn[: len(drawn) * both]])
-            y = torch.cat([labels[some], of[: len(drawn) * both]])
-            share = lessons.share_of_real(len(some), len(x) - len(some)) if both else 1.0
+            x = torch.cat([pictures[some], made[: len(made) * drawn]])
+            y = torch.cat([labels[some], of[: len(made) * drawn]])
+            share = lessons.share_of_real(len(some), len(x) - len(some))
             weights = cl.evenly(y)
             weights[: len(some)] *= share / weights[: len(some)].sum().clamp_min(1e-9)
             weights[len(some) :] *= (1 - share) / weights[len(some) :].sum().clamp_min(1e-9)
@@ -195,4 +192,6 @@ class _Drawing:
                 if self.trial is not None:
                     self.trial.add(portion, number)
                 yield portion
-        self.candidates.check("sounds", self.way)  # here, so that nothing is left behind
+        self.candidates.check(
+            "sounds", self.way, "and silent or rejected by the detector are"
+        )  # here, so that nothing is left behind
