@@ -80,7 +80,7 @@ def test_near_copies_and_rejects_are_dropped_and_counted() -> None:
     first, second = (torch.cat([p.samples for p in found.of_class(label, 20)]) for label in (0, 1))
     assert first.tolist() == [i for i in range(40) if i % 3][:20]
     assert second.tolist() == [i for i in range(80) if i % 3 and i % 2][:20]
-    assert (found.copies, found.rejected) == (11 + 22, 21)  # of 32 candidates and of 64
+    assert (found.copies, found.rejected) == (10 + 20, 20)  # of the first 30 candidates and of 60
     made = found.written(Path("x"), ("a", "b"), 20, "")
     assert (made.kept, made.short) == (40, ())
     assert "40 pictures: x" in next(made.words(*NAMES))

@@ -62,19 +62,23 @@ class Candidates:
     kept: Counter[int] = field(default_factory=Counter)  # by class
 
     def of_class(self, label: int, count: int) -> Iterator[Portion]:
-        """`count` good samples of a class, or those among `TRIES` times as many candidates."""
-        size = min(PORTION, max(count, LEAST))
-        for start in range(0, max(TRIES * count, PORTION), size):
+        """`count` good samples of a class, or those among `TRIES` times as many candidates.
+
+        Candidates after the last one that is needed do not count, so that how many are drawn together does not matter.
+        """
+        start, most = 0, max(TRIES * count, PORTION)
+        while start < most and (left := count - self.kept[label]) > 0:
+            size = min(PORTION, max(3 * left // 2, LEAST), most - start)
             numbers = [seeds.key(self.seed, "expand", label, start + i) for i in range(size)]
             samples = self.draw(numbers, label)
             near, rejected = self.near(samples), self.reject(samples, label)
-            good = (~near & ~rejected).nonzero().flatten()[: count - self.kept[label]]
-            self.copies += int(near.sum())
-            self.rejected += int((rejected & ~near).sum())
+            good = (~near & ~rejected).nonzero().flatten()[:left]
+            end = int(good[-1]) + 1 if len(good) == left else size
+            self.copies += int(near[:end].sum())
+            self.rejected += int((rejected & ~near)[:end].sum())
             self.kept[label] += len(good)
+            start += size
             yield Portion(samples[good], torch.full((len(good),), label), [numbers[i] for i in good.tolist()])
-            if self.kept[label] >= count:
-                return
 
     def check(self, real: str, way: str, rejected: str = "and the detector rejects") -> None:
         """Raise a UserError where nothing was kept.

@@ -85,11 +85,11 @@ def test_new_sounds_are_written_and_tried(monkeypatch: pytest.MonkeyPatch, tmp_p
     [
         (
             Model(DATA.train.samples),
-            r"192 are near copies of training sounds, and silent or rejected by the detector are 0\.",
+            r"120 are near copies of training sounds, and silent or rejected by the detector are 0\.",
         ),
-        (Model(sounds(300, 5)[0], "no"), r"rejected by the detector are 1\d\d\."),
-        (Model(sounds(300, 5)[0], "another class"), r"rejected by the detector are 1\d\d\."),
-        (Model(torch.zeros_like(DATA.train.samples), detector=None), r"rejected by the detector are 192\."),
+        (Model(sounds(300, 5)[0], "no"), r"rejected by the detector are \d{2,3}\."),
+        (Model(sounds(300, 5)[0], "another class"), r"rejected by the detector are \d{2,3}\."),
+        (Model(torch.zeros_like(DATA.train.samples), detector=None), r"rejected by the detector are 120\."),
     ],
 )
 def test_copies_rejects_and_silence_are_dropped_and_nothing_is_left(
