@@ -12,6 +12,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.progress import Doing
 from ganvas.metrics.candidates import Candidates
 from ganvas.metrics.lessons import Lesson, conclusion, lessons, stratified, verdict_on
+from ganvas.metrics.show import show_lessons
 
 NAMES = "pictures", "images"
 
@@ -36,6 +37,17 @@ def test_the_conclusion_says_from_where_on_it_does_not_help() -> None:
     assert conclusion([lesson(100, 0.0)], *NAMES) == "The extra pictures do not help."
     assert "hurt" in conclusion([lesson(100, -0.1)], *NAMES)
     assert "Five repeats" in conclusion([Lesson(100, (0.5,), (0.9,), (0.9,))], *NAMES)
+
+
+def test_the_table_is_whole_on_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    show_lessons([lesson(100, 0.1), lesson(60_000, 0.0)], *NAMES)
+    shown = capsys.readouterr().out
+    assert "10.0% ± 0.7%" in shown
+    assert "…" not in shown
+    assert "The extra pictures help beside 100 real images" in shown
 
 
 def test_a_stratified_part_has_all_classes_alike() -> None:

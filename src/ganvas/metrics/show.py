@@ -178,7 +178,8 @@ def show_lessons(lessons: list[Lesson], drawn: str, real: str) -> None:
     """
     table = Table(box=None, pad_edge=False)
     for head in (real, "real alone", "new alone", "both", "gain", "the new ones"):
-        table.add_column(head, justify="left" if head == "the new ones" else "right", no_wrap=True)
+        last = head == "the new ones"
+        table.add_column(head, justify="left" if last else "right", no_wrap=not last)
     for lesson in lessons:
         shown = []
         for values in (lesson.real, lesson.synthetic, lesson.both, lesson.gains):
