@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import wave
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import ganvas as program
@@ -16,7 +18,7 @@ from conftest import write_sounds
 import ganvas
 from ganvas.core.errors import UserError
 from ganvas.core.progress import last
-from ganvas.sounds import files
+from ganvas.sounds import decode, files, kind
 from ganvas.sounds.data import DataConfig
 from ganvas.tasks.sound import nearest
 from ganvas.tasks.sound.model import SoundModel, load
@@ -128,6 +130,45 @@ def test_sounds_are_written_as_folder_zip_and_strip(run: Path, tmp_path: Path) -
     command(tmp_path, "sample", run, "--seeds", "0-3", "--out", tmp_path / "four.wav")
     with wave.open(str(tmp_path / "four.wav")) as strip:
         assert strip.getnframes() == 4 * load(run).spec.samples + 3 * round(files.GAP * RATE)
+
+
+def test_a_data_set_is_scaled_and_read_again(run: Path, tmp_path: Path) -> None:
+    out, _ = command(tmp_path, "expand", run, "--out", "more", "--count", "3", "--form", "flac")
+    assert "9 sounds: more" in out
+    assert "Near copies cannot be told: it needs 20 held-out sounds" in out
+    assert "the model has no detector" in out
+    assert "Whether they help is not tried" in out
+    again = kind.find(str(tmp_path / "more"))
+    assert [again.labels.count(name) for name in ("down", "noise", "up")] == [3, 3, 3] if again.labels else False
+    seed = next((tmp_path / "more" / "up").iterdir()).stem.removeprefix("seed")
+    command(tmp_path, "sample", run, "--seeds", seed, "--class", "up", "--out", "one", "--form", "flac")
+    one = f"up/seed{seed}.flac"
+    assert np.allclose(*(decode.read((tmp_path / at / one).read_bytes()).wave for at in ("one", "more")), atol=2e-3)
+    assert "there already" in command(tmp_path, "expand", run, "--out", "more", code=2)[1]
+    command(tmp_path, "expand", run, "--out", "more", "--count", "1", "--force")
+    assert len([*(tmp_path / "more").rglob("*.*")]) == 3
+
+
+def test_classes_are_learned_from_a_table_beside_the_sounds(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "flat" / "clips").mkdir(parents=True)
+    rows = ["slice_file_name;fold;class"]
+    for i, path in enumerate(sorted(place.rglob("*.wav"))):
+        shutil.copy(path, tmp_path / "flat" / "clips" / f"{i}.wav")
+        rows.append(f"{i}.wav;1;{path.parent.name}")
+    table = tmp_path / "flat" / "labels.csv"
+    table.write_text("\n".join(rows) + "\n")
+    out, _ = command(tmp_path, "data", "check", "flat")
+    assert "Classes   3: down 12, noise 12, up 12" in out
+    assert "passed over" not in out
+    train(tmp_path / "flat", tmp_path / "run", images=16)
+    assert load(tmp_path / "run").class_names == ("down", "noise", "up")
+    command(tmp_path, "sample", "run", "--class", "noise", "--count", "2", "--out", "two")
+    assert len([*(tmp_path / "two" / "noise").iterdir()]) == 2
+    _, error = command(tmp_path, "train", "sound", "--data", "flat/labels.csv", code=2)
+    assert error.endswith("of the sounds beside it, name their folder: ganvas train sound --data flat")
+    table.write_text("\n".join([*rows, "none.wav;1;up"]) + "\n")
+    out, _ = command(tmp_path, "data", "check", "flat")
+    assert "names 1 file that is not there (the first: none.wav, line 38)" in out
 
 
 @pytest.mark.parametrize(
