@@ -229,7 +229,7 @@ def _use(studio: Studio, name: str, ability: str, **arguments: Any) -> bytes:
 
 
 async def on_body(worker: Worker, request: Request, arguments: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
-    """Apply a model to the picture in a request's body; `arguments` makes those of `requests.use` from it."""
+    """Apply a model to what a request's body holds; `arguments` makes those of `requests.use` from it."""
     content = await request.body()  # before taking a slot, so that slow senders do not block others
     with worker.slot():
         return await run_in_threadpool(worker.call_in_slot, "use", **arguments(content))
