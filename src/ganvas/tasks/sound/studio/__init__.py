@@ -63,6 +63,7 @@ PART = Part(
     preview="From noise to sounds",
     before="Before the training: noise.",
     film="film.js",
+    check="check.js",
     pages=(
         Page("play", "Play", "play.js"),
         Page("judge", "Judge a recording", "judge.js"),
