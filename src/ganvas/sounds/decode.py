@@ -93,9 +93,7 @@ def library(name: str = "soundfile") -> ModuleType:
         raise UserError(f"Sounds need {name} ({first_line(error)}): pip install 'ganvas[sound]'") from error
 
 
-def read(
-    data: bytes, each: Callable[[np.ndarray], object] | None = None, seconds: float = 60.0 * MINUTES
-) -> Sound:
+def read(data: bytes, each: Callable[[np.ndarray], object] | None = None, seconds: float = 60.0 * MINUTES) -> Sound:
     """Decode the bytes of a sound file: WAV, FLAC, Ogg (Vorbis, Opus), MP3, AIFF, AU or NIST SPHERE.
 
     What the header states about the length is not relied on: blocks are read up to the limits.
