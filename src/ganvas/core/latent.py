@@ -76,7 +76,7 @@ def blend(vectors: Tensor, weights: Tensor) -> Tensor:
 
 
 def corner_weights(x: float, y: float) -> Tensor:
-    """The weights of a map's corners (top left, top right, bottom left, bottom right) at x, y in 0 to 1: bilinear, [4]."""
+    """The bilinear weights [4] of a map's corners at x, y in 0 to 1: top left, top right, bottom left, bottom right."""
     return torch.tensor([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y], dtype=torch.float32)
 
 

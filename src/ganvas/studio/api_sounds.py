@@ -1,4 +1,4 @@
-"""The API of models whose samples are sounds: hear some, walk between them, judge a recording, tell drawn ones from it."""
+"""The API of models whose samples are sounds: hear some, walk between them, judge a recording, play the game."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ class Verdict:
     `p`: the share of such sounds that are at least as odd. `kind`: 'yes', 'no', or 'another class' where it is of the
     kind but not of the class that it is said to be of. `like`: the class that suits it best, '' without classes.
     `given`: the class that it is said to be of, '' if none. `p_class`: the share of sounds with a right label that suit
-    it at most as well; None without one. `oddity`: its squared distance from the nearest class, about 1 for real sounds;
-    `distances`: from each class, in the model's order.
+    it at most as well; None without one. `oddity`: its squared distance from the nearest class;
+    `distances`: from each class, in the model's order; about 1 for sounds of the training.
     """
 
     p: float

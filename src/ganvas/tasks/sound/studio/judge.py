@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ganvas.core.errors import UserError
-from ganvas.sounds import decode, fit, files
+from ganvas.sounds import decode, files, fit
 from ganvas.tasks.sound.detect import NO, OTHER, Detector, Verdict, compared, p_values, smallest_alarm
 from ganvas.tasks.sound.model import SoundModel
 from ganvas.tasks.sound.studio.draw import shown
@@ -39,8 +39,8 @@ def judge(model: SoundModel, content: bytes, kind: str | None, alarm: float) -> 
     detector, kind = model.detector, kind if model.class_names else None
     if not (least := smallest_alarm(detector.count)) <= alarm <= MOST:
         raise UserError(
-            f"The share of usual sounds that may be called odd is {alarm:g}; with {detector.count:,} held-out sounds it "
-            f"is from {math.ceil(1e4 * least) / 1e4:g} to {MOST:g}."
+            f"The share of usual sounds that may be called odd is {alarm:g}; with {detector.count:,} held-out sounds "
+            f"it is from {math.ceil(1e4 * least) / 1e4:g} to {MOST:g}."
         )
     if kind:
         model.class_number(kind)  # raises what is wrong before a long file is decoded
@@ -76,9 +76,8 @@ def said(verdict: Verdict, detector: Detector) -> tuple[str, list[str]]:
         return "No: it is unlike the sounds that this model learned.", figures
     if verdict.kind == OTHER and verdict.p_class is not None:
         worse = round(verdict.p_class * (len(detector.misfits) + 1)) - 1
-        figures.append(
-            f"{worse or 'None'} of the held-out sounds of a right class {'suits' if worse == 1 else 'suit'} it as badly."
-        )
+        suits = "suits" if worse == 1 else "suit"
+        figures.append(f"{worse or 'None'} of the held-out sounds with a right class {suits} it as badly.")
         return f"It is one of these sounds, but it sounds like {verdict.like}, not {verdict.given}.", figures
     if verdict.given:
         return f"Yes: it sounds like {verdict.given}.", figures
