@@ -14,6 +14,9 @@ from test_studio import Served, quick_workers  # noqa: F401
 from test_studio_pages import CHROMIUM, browser, check_access, frames, go, page, settled, tab, until  # noqa: F401
 from test_studio_sounds import EACH, FOLDER, KINDS, place, studio  # noqa: F401
 
+from ganvas.core.run import Run
+from ganvas.metrics.figures import Figure, Protocol
+
 pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or Chrome"),
@@ -47,11 +50,16 @@ def used(page: Any, selector: str, where: str = "main") -> None:  # noqa: F811
     page.set_viewport_size({"width": 1200, "height": 900})
 
 
-def test_a_run_is_watched_and_heard(page: Any, studio: Served) -> None:  # noqa: F811
+def test_a_run_is_watched_and_heard(page: Any, studio: Served, place: Path) -> None:  # noqa: F811
+    run = Run(place / "runs" / "bells")
+    protocol = Protocol("none", "-", 90, "held-out", 0, 1, "none", FOLDER, "f")
+    run.append(Figure("clicks", KINDS[0], 0.25, 0, 0.125, 0, "lower", True, protocol, 96).row(), run.metrics)
     go(page, studio)
     until(page, "document.querySelector('.thumb img')?.naturalWidth > 0")
     go(page, studio, "run/bells")
     used(page, ".film img.sheet[src]")
+    assert [KINDS[0], "25.0%", "12.5%", "lower"] == page.locator(".film tbody :is(th, td)").all_inner_texts()
+    assert "variety beside real sounds" in page.inner_text(".tiles")  # of an earlier line
     assert KINDS[0] in page.inner_text(".film")
     page.locator("input[aria-label^='Time']").fill("0")
     until(page, "document.querySelector('audio.strip').src.includes('fakes_init.wav')")

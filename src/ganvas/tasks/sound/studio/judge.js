@@ -115,7 +115,11 @@ function microphone(take) {
     said.textContent = '';
     time.textContent = '';
     bar.hidden = true;
-    busy(button, async () => take(made()));
+    const file = made();
+    busy(button, async () => {
+      if (!file) throw new Error('The microphone gave no sound. Record for a little longer.');
+      await take(file);
+    });
   }
   return {
     element: h('div', {}, h('.row', {}, button, time, said), bar),

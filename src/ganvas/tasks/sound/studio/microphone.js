@@ -56,7 +56,7 @@ const REASONS = {
 /**
  * Begin to record.
  * @param heard is told of each part: its loudest sample, and the seconds until now
- * @returns a function that ends it and gives a WAV file
+ * @returns a function that ends it and gives a WAV file; null where nothing has come yet
  */
 export async function record(heard) {
   const plain = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
@@ -94,7 +94,6 @@ export async function record(heard) {
       samples.set(part, at);
       return at + part.length;
     }, 0);
-    if (!samples.length) throw new Error('The microphone gave no sound. Record for a little longer.');
-    return wavOf(samples, rate);
+    return samples.length ? wavOf(samples, rate) : null;
   };
 }
