@@ -34,11 +34,11 @@ TONE = """
 """  # what a microphone hears
 
 
-def used(page: Any, selector: str, where: str = "main") -> None:  # noqa: F811
-    """Whoever cannot see, has it dark, or a phone, can use what is shown, and `where` tells of no picture."""
+def used(page: Any, selector: str, *schemes: str, where: str = "main") -> None:  # noqa: F811
+    """Whoever cannot see, has it light or dark, or a phone, can use what is shown, and `where` tells of no picture."""
     page.wait_for_selector(selector)
     settled(page)
-    for scheme in ("light", "dark"):
+    for scheme in schemes:
         page.emulate_media(color_scheme=scheme)
         check_access(page)
     page.set_viewport_size({"width": 360, "height": 700})
@@ -57,7 +57,7 @@ def test_a_run_is_watched_and_heard(page: Any, studio: Served, place: Path) -> N
     go(page, studio)
     until(page, "document.querySelector('.thumb img')?.naturalWidth > 0")
     go(page, studio, "run/bells")
-    used(page, ".film img.sheet[src]")
+    used(page, ".film img.sheet[src]", "light", "dark")
     assert [KINDS[0], "25.0%", "12.5%", "lower"] == page.locator(".film tbody :is(th, td)").all_inner_texts()
     assert "variety beside real sounds" in page.inner_text(".tiles")  # of an earlier line
     assert KINDS[0] in page.inner_text(".film")
@@ -73,7 +73,7 @@ def test_a_run_is_watched_and_heard(page: Any, studio: Served, place: Path) -> N
 def test_sounds_are_played_and_a_map_dragged_through(page: Any, studio: Served) -> None:  # noqa: F811
     go(page, studio, "run/bells/play")
     page.wait_for_selector(".places .spectrum")
-    used(page, ".sounds img")
+    used(page, ".sounds img", "dark")
     assert KINDS[0] in page.inner_text(".sounds")
     page.evaluate(COUNT_PLAYS)
     page.keyboard.press("s")
@@ -110,7 +110,7 @@ def test_sounds_are_played_and_a_map_dragged_through(page: Any, studio: Served) 
 def test_a_recording_is_judged(page: Any, studio: Served, place: Path) -> None:  # noqa: F811
     go(page, studio, "run/bells/judge")
     page.set_input_files("input[type=file]", place / "data" / FOLDER / KINDS[1] / "0.wav")
-    used(page, "#verdict")
+    used(page, "#verdict", "light", "dark")
     assert "held-out sounds" in page.inner_text("main")
     page.evaluate(COUNT_PLAYS)
     page.click("#hear")
@@ -142,7 +142,7 @@ def test_a_recording_comes_from_the_microphone(page: Any, studio: Served) -> Non
 def test_a_game_is_played_and_data_are_looked_at(page: Any, studio: Served) -> None:  # noqa: F811
     go(page, studio, "run/bells/real")
     page.click("#begin")
-    used(page, ".pairs li")
+    used(page, ".pairs li", "dark")
     for pair in page.locator(".pairs li").all():
         pair.locator("button").nth(1).click()
     page.click("#done")
@@ -150,5 +150,5 @@ def test_a_game_is_played_and_data_are_looked_at(page: Any, studio: Served) -> N
     check_access(page)
     go(page, studio, "data")
     page.click(f"button[aria-label='Check {FOLDER}']")
-    used(page, ".stack .sheet", ".stack")
+    used(page, ".stack .sheet", "light", where=".stack")
     assert f"{2 * EACH} sounds" in page.inner_text("main")

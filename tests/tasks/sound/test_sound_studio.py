@@ -17,8 +17,8 @@ from ganvas.core.errors import UserError
 from ganvas.sounds.data import SoundData, Split
 from ganvas.sounds.spec import SoundSpec
 from ganvas.tasks.sound import network
-from ganvas.tasks.sound.model import SoundModel
 from ganvas.tasks.sound.detect import Detector, Verdict
+from ganvas.tasks.sound.model import SoundModel
 from ganvas.tasks.sound.studio import draw, judge, pairs
 from ganvas.tasks.sound.task import SoundTask
 
