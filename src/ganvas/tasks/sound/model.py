@@ -32,7 +32,7 @@ class SoundModel(Classed, TrainedModel):
 
     optional = {"detector": dict}  # noqa: RUF012
     hub_tags = ("audio-generation",)
-    abilities = ("sounds", "between", "pairs")
+    abilities = ("sounds", "between", "at", "pairs", "judge")
 
     path: Path
     generator: nn.Module
