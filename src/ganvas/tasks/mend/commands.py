@@ -20,8 +20,8 @@ def restore(
     """Mend recordings of any length with a model that was trained to: denoise-sound.
 
     Each of two channels is mended for itself, more are mixed down. Length and rate stay the same; what lies above half
-    the rate that the model knows is gone, which is said. Files that cannot be mended are named and passed over; the exit
-    code is then 1, and 2 where none was mended.
+    the rate that the model knows is gone, which is said. Files that cannot be mended are named and passed over; the
+    exit code is then 1, and 2 where none was mended.
 
     Parameters
     ----------

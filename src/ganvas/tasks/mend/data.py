@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,6 @@ from ganvas.sounds import data as sounds
 from ganvas.sounds import sheets
 from ganvas.sounds.fit import FULL
 from ganvas.sounds.spec import SoundSpec
-from ganvas.sources.checks import Packing
 
 WINDOW = 0.032  # seconds: longer ones smear the beginnings of words
 SHOWN = 16  # sounds of a preview of clean ones
@@ -54,8 +52,8 @@ class DataConfig(sounds.DataConfig):
         data = super()._of(packed, notes)
         window = self.window or window_for(packed.rate)
         shape = WaveSpec.of(packed.rate, packed.samples, 0, window, self.bands)
-        splits = (sounds.Split(split.samples, None) for split in (data.train, data.held_out))
-        return WaveData(data.name, shape, *splits, (), data.fingerprint, data.licence, data.notes, data.counts)
+        train, held_out = (sounds.Split(split.samples, None) for split in (data.train, data.held_out))
+        return WaveData(data.name, shape, train, held_out, (), data.fingerprint, data.licence, data.notes, data.counts)
 
 
 def window_for(rate: int) -> int:

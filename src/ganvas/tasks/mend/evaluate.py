@@ -23,7 +23,7 @@ from ganvas.core import seeds
 from ganvas.core.console import is_first
 from ganvas.core.errors import UserError
 from ganvas.core.files import make_folder, write_whole
-from ganvas.core.progress import Doing, Written
+from ganvas.core.progress import Doing, Written, last
 from ganvas.core.run import run_of
 from ganvas.core.terminal import Console
 from ganvas.metrics.figures import number, row_of
@@ -33,7 +33,7 @@ from ganvas.tasks.mend import classical, fidelity, noise
 from ganvas.tasks.mend import model as mend_model
 from ganvas.tasks.mend.data import WaveData
 from ganvas.tasks.mend.model import Mender
-from ganvas.training.evaluate import Options, folder_for, keep, trained_on
+from ganvas.training.evaluate import Options, data_of, folder_for, keep, trained_on
 
 RATIOS = 0.0, 5.0, 10.0  # dB: the SNRs of the noisy sounds
 COUNT = 500  # sounds at most
@@ -126,12 +126,10 @@ def with_noise(model: Mender, clean: Tensor, ratio: float, seed: int) -> Tensor:
 
 
 def _real(model: Mender, source: str | os.PathLike[str], data: str | os.PathLike[str] | None) -> WaveData:
-    real: Any = trained_on(model, source, None if data is None else str(data))
-    if real.spec.rate != model.spec.rate:
-        raise UserError(
-            f"{source} knows sounds of {model.spec.rate:,} samples a second, and those of {real.name} become "
-            f"{real.spec.rate:,}: train with rate={real.spec.rate}, or name others with --data."
-        )
+    """The sounds that it was trained on, or those that the user names, at its rate."""
+    if data is not None:
+        return last(dataclasses.replace(data_of(model, str(data)), rate=model.spec.rate).loading())
+    real: Any = trained_on(model, source, None)
     return real
 
 
@@ -165,9 +163,8 @@ def _answer(name: str, ratio: float, made: Tensor, clean: Tensor, model: Mender)
     sdr = fidelity.sdr(made, clean)
     lsd = fidelity.spectral_distance(made, clean, model.spec.window).mean()
     clear = pitch.pitch(made, model.spec.rate).share.mean()
-    spread = float(sdr.std(correction=0))
-    same = made is clean
-    return Answer(name, ratio, math.nan if same else float(sdr.mean()), spread, float(lsd), float(clear))
+    mean, spread = (math.nan, math.nan) if made is clean else (float(sdr.mean()), float(sdr.std(correction=0)))
+    return Answer(name, ratio, mean, spread, float(lsd), float(clear))
 
 
 def command(source: Path, options: Options) -> int:

@@ -9,7 +9,8 @@ from ganvas.tasks.mend import network
 MOST = 60.0  # dB: what is nearer is as good as equal
 SOFTEST = -60.0  # dB below the loudest of all spectra of the clean sound: what is softer counts as that
 TINY = 1e-12
-POWER = 0.3
+POWER = 0.3  # of magnitudes, in the loss
+SOFT = 0.05  # root mean square; training sounds have a peak of 0.9 and are louder, where they are to be heard
 
 
 def sdr(made: Tensor, clean: Tensor) -> Tensor:
@@ -29,7 +30,8 @@ def spectral_distance(made: Tensor, clean: Tensor, size: int) -> Tensor:
     Args:
         size: samples of the window.
     """
-    levels = [10 * network.magnitudes(network.spectra(x, size)).square().log10() for x in (made, clean)]
+    loud = network.loudest(clean, size).clamp_min(network.QUIET)
+    levels = [10 * network.magnitudes(network.spectra(x / loud, size)).square().log10() for x in (made, clean)]
     floor = levels[1].amax((1, 2), keepdim=True) + SOFTEST
     heard = levels[1].amax(1) > floor[:, :, 0]
     one, other = (x.maximum(floor) for x in levels)
@@ -40,10 +42,11 @@ def spectral_distance(made: Tensor, clean: Tensor, size: int) -> Tensor:
 def loss(made: Tensor, clean: Tensor, size: int) -> Tensor:
     """How far mended waves are from the clean ones: a scalar that counts soft tones nearly as much as loud ones.
 
-    Mean differences of magnitudes, and of spectra with their phases, both of the power 0.3 of the magnitudes, and of the
-    waves. Source: Braun and Tashev 2020, "Data augmentation and loss normalization for deep noise suppression".
+    Mean differences of magnitudes, and of spectra with their phases, both of the power 0.3 of the magnitudes, and of
+    the waves. A clean sound may be silence: it counts as no softer than SOFT.
+    Source: Braun and Tashev 2020, "Data augmentation and loss normalization for deep noise suppression".
     """
-    loud = network.loudest(clean, size).clamp_min(network.QUIET)
+    loud = network.loudest(clean, size).clamp_min(SOFT)
     made, clean = made / loud, clean / loud
     one, other = network.spectra(made, size), network.spectra(clean, size)
     strong, wanted = network.magnitudes(one), network.magnitudes(other)

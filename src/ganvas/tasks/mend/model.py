@@ -26,7 +26,7 @@ class Mender(TrainedModel):
     """A trained mender and its card."""
 
     path: Path
-    generator: network.Generator
+    generator: nn.Module
     discriminator: nn.Module
     spec: WaveSpec
     card: dict[str, Any]
@@ -36,9 +36,7 @@ class Mender(TrainedModel):
 
     @classmethod
     def from_parts(cls, parts: Loaded) -> Mender:
-        generator = parts.parts["generator"]
-        assert isinstance(generator, network.Generator)
-        return cls(parts.path, generator, parts.parts["discriminator"], parts.spec, parts.card)
+        return cls(parts.path, parts.parts["generator"], parts.parts["discriminator"], parts.spec, parts.card)
 
     facts = later_method("ganvas.tasks.mend.card:facts")
     figures = later_method("ganvas.tasks.mend.card:figures")
@@ -76,6 +74,7 @@ class Mender(TrainedModel):
         size, device = self.spec.window, next(self.generator.parameters()).device
         if not waves.numel():
             return waves.float().cpu()
+        assert isinstance(self.generator, network.Generator)
         reach, count = self.generator.reach, waves.shape[1]
         step = max(1, round(PART * self.spec.rate) // self.spec.hop) * self.spec.hop
         waves = waves.float()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -31,12 +32,13 @@ QUIET = 1e-6  # a sound whose loudest moment is below is silence
 class Config:
     """Settings of the pair; `width` sets its size."""
 
-    width: int = knob(192, "channels of the generator", low=8, high=2**12)
+    width: int = knob(128, "channels of the generator", low=8, high=2**12)
     blocks: int = knob(6, "residual blocks of the generator", low=1, high=64)
     d_width: int = knob(64, "channels of the discriminator's first layer", low=4, high=2**12)
 
 
 @functools.cache
+@torch.inference_mode(False)  # they are kept, and a training may come next
 def tables(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """The convolutions that take waves apart into cosines and sines under a Hann window, and put them together again.
 
@@ -76,8 +78,8 @@ def waves_of(parts: Tensor, size: int, samples: int) -> Tensor:
 
 def magnitudes(parts: Tensor) -> Tensor:
     """Real and imaginary parts [B, 2 bins, frames] -> magnitudes [B, bins, frames], above 0."""
-    real, imaginary = parts.chunk(2, 1)
-    return (real.square() + imaginary.square() + SOFTEST**2).sqrt()
+    real, imaginary = (parts / SOFTEST).chunk(2, 1)  # ONNX's optimiser takes SOFTEST squared for 0
+    return (real.square() + imaginary.square() + 1).sqrt() * SOFTEST
 
 
 def loudest(waves: Tensor, size: int) -> Tensor:
@@ -100,7 +102,15 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, 1, T] -> [B, C, 1, T]."""
-        return x + self.mix(F.leaky_relu(self.wide(x), SLOPE))
+        return x + self.mix(F.leaky_relu(self.wide(even(x)), SLOPE))
+
+
+def even(x: Tensor) -> Tensor:
+    """[B, C, 1, T] with a root mean square of 1 over the channels of each moment. Source: Karras et al. 2018.
+
+    Without it gains soon stick at 0 and 1 for all there is. It looks at no other moment, so that parts can be mended.
+    """
+    return x * torch.rsqrt(x.float().square().mean(1, keepdim=True) + 1e-6).to(x.dtype)
 
 
 class Generator(nn.Module):
@@ -137,7 +147,7 @@ class Generator(nn.Module):
         x = self.first(level[:, :, None])
         for block in self.blocks:
             x = block(x)
-        return torch.sigmoid(self.head(F.leaky_relu(x, SLOPE)).float())[:, :, 0]
+        return torch.sigmoid(self.head(even(F.leaky_relu(x, SLOPE))).float())[:, :, 0]
 
 
 class Discriminator(nn.Module):
@@ -149,8 +159,7 @@ class Discriminator(nn.Module):
         self.size = spec.window
         self.first = nn.Conv2d(spec.window // 2 + 1, widths[0], (1, 3), padding=(0, 1))
         self.downs = nn.ModuleList(
-            spectral_norm(nn.Conv2d(a, b, (1, 4), stride=(1, 2), padding=(0, 1)))
-            for a, b in zip(widths, widths[1:], strict=False)
+            spectral_norm(nn.Conv2d(a, b, (1, 4), stride=(1, 2), padding=(0, 1))) for a, b in pairwise(widths)
         )
         self.last = spectral_norm(nn.Conv2d(widths[-1], widths[-1], (1, 3), padding=(0, 1)))
         self.head = nn.Conv2d(widths[-1], 1, (1, 3), padding=(0, 1))

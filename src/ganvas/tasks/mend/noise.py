@@ -68,18 +68,19 @@ def _step(part: str, text: str) -> Step:
     return Step(name, low, high)
 
 
-def added(steps: tuple[Step, ...], waves: Tensor, rate: int, numbers: Tensor) -> Tensor:
+def added(steps: tuple[Step, ...], waves: Tensor, rate: int, numbers: Tensor, loud: Tensor | None = None) -> Tensor:
     """Waves with noise, float [B, n]; their peaks may lie above 1.
 
     Args:
         waves: clean ones, float [B, n].
         rate: samples a second.
         numbers: [B, 2], uniform in [0, 1): each row decides the noise of its sound.
+        loud: how loud the sounds are to which the SNR refers, [B, 1]; None: these.
     """
     key = (numbers.double() * 2**16).long()  # PyTorch's generator takes 32 bits; a float holds only 24
     seeds = (key[:, 0] * 2**16 + key[:, 1]).tolist()
     total = torch.stack([_of_one(steps, waves.shape[1], rate, seed) for seed in seeds]).to(waves.device)
-    return waves + total * loudness(waves)
+    return waves + total * (loudness(waves) if loud is None else loud)
 
 
 def _of_one(steps: tuple[Step, ...], count: int, rate: int, seed: int) -> Tensor:
@@ -116,7 +117,7 @@ def pink(count: int, rate: int, random: torch.Generator) -> Tensor:
 
 
 def coloured(count: int, rate: int, random: torch.Generator) -> Tensor:
-    """Steady noise of any colour (a fan, rain, tape, a room), in a quarter of the sounds with a hum, in others only that.
+    """Steady noise of any colour (a fan, rain, tape, a room); a quarter of the time with a hum, a tenth only that.
 
     Its spectrum falls or rises by so many dB an octave, and in most departs from that by smooth bumps.
     """
@@ -160,14 +161,21 @@ KINDS: dict[str, Callable[[int, int, torch.Generator], Tensor]] = {
 }
 
 
-def placed(waves: Tensor, chance: Tensor) -> Tensor:
-    """Waves float [B, n], half of them moved to earlier or later by up to half their length: pauses are learned too.
+def placed(waves: Tensor, piece: int, chance: Tensor) -> Tensor:
+    """A piece of each of waves float [B, n], with pauses before, after and without a sound: [B, min(n, piece)].
+
+    Longer sounds are cut anywhere, so that a piece may begin before a sound or end after it. Of others half are moved
+    to earlier or later by up to half their length, even out of sight.
 
     Args:
+        piece: samples.
         chance: [B, 2], uniform in [0, 1).
     """
     count = waves.shape[1]
-    later = ((chance[:, 1] - 0.5) * count).long() * (chance[:, 0] < 0.5)
-    source = torch.arange(count, device=waves.device) - later.to(waves.device)[:, None]
+    if count > piece:
+        start = (chance[:, 1] * (count - piece / 2) - piece / 4).long()
+    else:
+        start = -((chance[:, 1] - 0.5) * count).long() * (chance[:, 0] < 0.5)
+    source = torch.arange(min(count, piece), device=waves.device) + start.to(waves.device)[:, None]
     inside = (source >= 0) & (source < count)
     return waves.gather(1, source.clamp(0, count - 1)) * inside

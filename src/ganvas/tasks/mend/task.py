@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
 
 JITTER = 8.0  # dB: the loudest moment of a long recording may be as much louder than that of a short sound
+PIECE = 1.0  # seconds of a sound, at most, that are learned from at a time
 HEARD = 3  # sounds of a strip, each noisy, mended and clean
 
 
@@ -93,7 +94,7 @@ class MendTask(Task):
         assert self._made is not None, "the discriminator's step comes first"
         (clean, mended), self._made = self._made, None
         distance = fidelity.loss(mended, clean, self.spec.window)
-        logged = {"loss_distance": distance, "sdr": fidelity.sdr(mended.detach(), clean).mean()}
+        logged = {"loss_distance": distance, "sdr": fidelity.sdr(mended.detach(), clean).median()}
         if not self.config.lively:
             return {"total": distance, "loss_g": distance, **logged}
         fake = self.discriminator(mended).float()
@@ -144,5 +145,6 @@ class MendTask(Task):
 
     def _pairs(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The batch's sounds, at other moments, and the same with noise."""
-        clean = noise.placed(batch.real, batch.draw(torch.rand, 2))
-        return clean, noise.added(self.steps, clean, self.spec.rate, batch.draw(torch.rand, 2))
+        piece, loud = round(PIECE * self.spec.rate), noise.loudness(batch.real)
+        clean = noise.placed(batch.real, piece, batch.draw(torch.rand, 2))
+        return clean, noise.added(self.steps, clean, self.spec.rate, batch.draw(torch.rand, 2), loud)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ganvas.core.console import Force, verb
 from ganvas.core.applied import at_least_one, watch
+from ganvas.core.console import Force, verb
 
 
 @verb("restore", instead={"--best": "the same picture is always mended alike, leave it out"})

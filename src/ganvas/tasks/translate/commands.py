@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ganvas.core.console import Force, app
 from ganvas.core.applied import at_least_one, watch
+from ganvas.core.console import Force, app
 
 
 @app.command
