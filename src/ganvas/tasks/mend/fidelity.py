@@ -10,6 +10,8 @@ MOST = 60.0  # dB: what is nearer is as good as equal
 SOFTEST = -60.0  # dB below the loudest of all spectra of the clean sound: what is softer counts as that
 TINY = 1e-12
 POWER = 0.3  # of magnitudes, in the loss
+WAVES = 0.05  # weight of the waves' error, in tens of dB
+LITTLE = 1e-4  # of the loudest moment's power: an error that is no smaller counts
 SOFT = 0.05  # root mean square; training sounds have a peak of 0.9 and are louder, where they are to be heard
 
 
@@ -42,8 +44,8 @@ def spectral_distance(made: Tensor, clean: Tensor, size: int) -> Tensor:
 def loss(made: Tensor, clean: Tensor, size: int) -> Tensor:
     """How far mended waves are from the clean ones: a scalar that counts soft tones nearly as much as loud ones.
 
-    Mean differences of magnitudes, and of spectra with their phases, both of the power 0.3 of the magnitudes, and of
-    the waves. A clean sound may be silence: it counts as no softer than SOFT.
+    Mean differences of magnitudes, and of spectra with their phases, both of the power 0.3 of the magnitudes, and the
+    logarithm of the waves' error beside the clean wave. A clean sound may be silence: it counts as no softer than SOFT.
     Source: Braun and Tashev 2020, "Data augmentation and loss normalization for deep noise suppression".
     """
     loud = network.loudest(clean, size).clamp_min(SOFT)
@@ -52,4 +54,5 @@ def loss(made: Tensor, clean: Tensor, size: int) -> Tensor:
     strong, wanted = network.magnitudes(one), network.magnitudes(other)
     magnitude = (strong**POWER - wanted**POWER).abs().mean()
     turned = one * (strong ** (POWER - 1)).repeat(1, 2, 1) - other * (wanted ** (POWER - 1)).repeat(1, 2, 1)
-    return 0.7 * magnitude + 0.45 * turned.abs().mean() + 0.15 * (made - clean).abs().mean()
+    error, power = ((x.square().mean(1) + LITTLE).log10() for x in (made - clean, clean))
+    return 0.7 * magnitude + 0.45 * turned.abs().mean() + WAVES * (error - power).mean()
