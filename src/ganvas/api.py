@@ -16,6 +16,7 @@ from ganvas.core.locate import task_of_parts
 from ganvas.core.model import load as load_model
 from ganvas.core.text import command
 from ganvas.images.data import DATASETS
+from ganvas.sources.labels import is_table
 from ganvas.tables import databases
 from ganvas.training.events import Event
 from ganvas.training.experiment import Experiment
@@ -177,8 +178,17 @@ def _check_kind(experiment: Experiment, source: str) -> None:
             raise UserError(
                 f"{shown} holds {task.Spec.noun}, and the recipe {experiment.recipe} learns from "
                 f"{experiment.kind.Spec.noun}. Train on it with:  "
-                f"{command('ganvas', 'train', task.for_own, '--data', shown)}"
+                f"{command('ganvas', 'train', task.for_own, '--data', shown)}{_as_labels(experiment, source)}"
             )
+
+
+def _as_labels(experiment: Experiment, source: str) -> str:
+    """What to do with a table that names the classes of the files beside it; '' where there are none."""
+    folder = os.path.dirname(source) or "."
+    if not is_table(source) or not experiment.kind.Data.takes(folder):
+        return ""
+    way = command("ganvas", "train", experiment.recipe, "--data", folder)
+    return f"  If it names the classes of the {experiment.kind.Spec.noun} beside it, name their folder:  {way}"
 
 
 def _named(experiment: Experiment, data: object) -> str:

@@ -74,6 +74,7 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     "walk sound": ["model", "recordings", "seeds", "class_", "steps", "every", "loop", "truncation", "out", "force"],
     "invert sound": ["model", "recordings", "class_", "out", "force"],
     "write sound": ["model", "text", "seed", "truncation", "out", "force"],
+    "expand sound": ["model", "out", "count", "data", "seed", "repeats", "form", "force"],
     "detect sound": ["model", "recordings", "class_", "alarm", "show", "json", "report", "out", "force"],
 }
 

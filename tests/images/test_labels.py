@@ -109,7 +109,7 @@ def test_the_forms_of_dataset_json(tmp_path: Path, content: object) -> None:
         ("t.csv", text() + f"00.png,{'x' * 300}\n", "the label has 300 characters"),
         ("t.csv", text() + f'00.png,"{"x" * 200_000}"\n', r"is damaged: field larger than field limit .*line 14"),
         ("t.csv", text() + "gone.png,disc\nlost.png,disc\n", r"names 2 files .*first: gone.png, line 14\)"),
-        ("t.csv", text(ROWS[:-1]), "1 pictures have no label in t.csv"),
+        ("t.csv", text(ROWS[:-1]), "1 picture has no label in t.csv"),
         ("t.csv", text().replace(",", ",\0"), "zero bytes"),
         ("t.csv", text() + "\x1b]0;x.png,disc\n", r"first: \\x1b]0;x.png, line 14"),
     ],

@@ -223,7 +223,7 @@ def test_a_table_of_stylegan_without_labels(tmp_path: Path) -> None:
     ("rows", "head", "words"),
     [
         ([(n, i) for i, (n, _) in enumerate(names())], ("id", "score"), "columns id, score; one of label, "),
-        ([*names(), ("gone.png", "odd")], ("file", "label"), r"names 1 files that .*first: gone.png, line 22\)"),
+        ([*names(), ("gone.png", "odd")], ("file", "label"), r"names 1 file that .*first: gone.png, line 22\)"),
         (names()[:-3], ("file", "label"), r"3 pictures have no label in labels.csv.*images/17"),
         ([(n, "Odd" if n.endswith("/3.png") else c) for n, c in names()], ("file", "label"), "'Odd' and 'odd'"),
         ([*names()[:-1], ("images/19.png", "")], ("file", "label"), "line 21 lacks"),

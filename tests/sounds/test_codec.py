@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganvas.core.errors import UserError
-from ganvas.sounds import codec
+from ganvas.sounds import codec, fit
 from ganvas.sounds.spec import RATES, SoundSpec
 
 
@@ -80,6 +80,16 @@ def test_every_band_hears_something_and_weighs_one() -> None:
 def test_drawn_sounds_are_as_loud_as_real_ones_and_silence_stays_silent() -> None:
     waves = torch.stack([torch.full((100,), 0.2), torch.zeros(100), torch.full((100,), 1.0)])
     assert codec.levelled(waves).abs().amax(1).tolist() == pytest.approx([codec.PEAK, 0, codec.PEAK])
+
+
+def test_what_is_decoded_begins_and_ends_as_the_rule_for_sounds_has_it(spec: SoundSpec) -> None:
+    word = torch.zeros(1, spec.samples)
+    word[:, : spec.samples // 2] = tone(spec, 330.0)[: spec.samples // 2]
+    fitted = torch.from_numpy(fit.fitted(word[0].numpy(), spec.rate, spec.rate, spec.samples)).float()[None] / fit.FULL
+    again = spec.codec.sounds(spec.codec.encode(fitted))
+    end, ends = (int(x[0].nonzero().max()) for x in (fitted, again))
+    assert abs(ends - end) <= 0.02 * spec.rate
+    assert int(spec.codec.decode(spec.codec.encode(fitted))[0].nonzero().max()) > end + 0.02 * spec.rate  # without it
 
 
 @pytest.mark.parametrize("rate", [4_000, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000])

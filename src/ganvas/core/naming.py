@@ -40,6 +40,12 @@ def apart(names: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
     return [result[i] for i in range(len(names))]
 
 
+def renamed(names: Sequence[str]) -> str:
+    """A sentence that lists the classes whose folders must have other names than they; '' if there are none."""
+    pairs = [f"{old!r} is {new}" for old, new in zip(names, apart(names), strict=True) if old != new]
+    return f"Not every class can give its name to a folder: {', '.join(pairs)}." if pairs else ""
+
+
 def unused(name: str, used: set[str]) -> str:
     """This name or, where it is among those used (each as `key` has it), the first `name-2`, `name-3` ... that is not.
 

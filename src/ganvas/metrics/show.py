@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
@@ -11,9 +12,10 @@ from rich.text import Text
 
 from ganvas.core.bars import Progressing
 from ganvas.core.progress import Doing, Written
-from ganvas.core.terminal import Console
+from ganvas.core.terminal import Console, say
 from ganvas.core.text import one_line
 from ganvas.metrics.figures import NO_EXTRACTOR, Figure, number
+from ganvas.metrics.lessons import Lesson, conclusion
 from ganvas.metrics.two_sample import Z
 
 MANY = 1_000  # samples: with fewer, chance makes up most of a distance
@@ -166,3 +168,28 @@ def rows_table(columns: Mapping[str, str], known: Sequence[str]) -> Table:
     for head in ("", *(columns[key] for key in known)):
         table.add_column(head, justify="right" if head else "left", no_wrap=bool(head))
     return table
+
+
+def show_lessons(lessons: list[Lesson], drawn: str, real: str) -> None:
+    """Print how well a classifier learns from real samples, new ones and both, as a table and a sentence.
+
+    Args:
+        drawn, real: what the samples are called: 'pictures' and 'images'.
+    """
+    table = Table(box=None, pad_edge=False)
+    for head in (real, "real alone", "new alone", "both", "gain", "the new ones"):
+        last = head == "the new ones"
+        table.add_column(head, justify="left" if last else "right", no_wrap=not last)
+    for lesson in lessons:
+        shown = []
+        for values in (lesson.real, lesson.synthetic, lesson.both, lesson.gains):
+            by = statistics.stdev(values) if len(values) > 1 else math.nan
+            shown.append(spread(statistics.fmean(values), by, True))
+        table.add_row(f"{lesson.size:,}", *shown, lesson.verdict)
+    repeats = f"{len(lessons[0].real)} repeats (± standard deviation)"
+    say(f"\nAccuracy on held-out {real} of a small classifier, {repeats}\n")
+    Console().print(table)
+    say(
+        f"\n{conclusion(lessons, drawn, real)}\nThe generator itself has learned from all of the training {real}: with "
+        f"fewer real ones this is what its {drawn} add\nfor someone who has the generator and only these."
+    )

@@ -109,7 +109,8 @@ def look(source: str, settings: dict[str, str], file: Path | None = None) -> Gen
         listing = kind.find(source, config.labels)
     except UserError as error:
         listing = kind.find(source, False)  # if the labels were not the problem, this raises the error again
-        wrong.append(Finding(0, str(error), "Mend the labels, or train with labels=false."))
+        advice = "" if "labels=false" in str(error) else "Mend the labels, or train with labels=false."
+        wrong.append(Finding(0, str(error), advice))
     shape = yield from pack.resolve(listing, shape)
     found = yield from survey(listing, CLIPPED, OFFSET)
     most = shape.samples / shape.rate

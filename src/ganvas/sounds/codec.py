@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ganvas.sounds.fit import PEAK
+from ganvas.sounds.fit import AFTER, BEFORE, ENVELOPE, FADE_OUT, PEAK, TRIM
 
 if TYPE_CHECKING:
     from ganvas.sounds.spec import SoundSpec
@@ -70,11 +70,15 @@ class Codec:
     def decode(self, pictures: Tensor) -> Tensor:
         """Spectrograms [B, 1, bands, frames] in [-1, 1] -> waves float [B, samples]; the same every time.
 
-        Their peaks may lie above 1, see `levelled`.
+        Their peaks may lie above 1; see `sounds`.
         """
         with torch.autocast(pictures.device.type, enabled=False):
             parts = [self._decode(part) for part in pictures.float().split(PORTION)]
         return torch.cat(parts) if parts else pictures.new_zeros(0, self.samples)
+
+    def sounds(self, pictures: Tensor) -> Tensor:
+        """As `decode`, by the rule for every sound (`fit`): nothing before and after it, its peak at PEAK."""
+        return levelled(ended(self.decode(pictures), self.rate))
 
     def _decode(self, pictures: Tensor) -> Tensor:
         magnitudes = self.magnitudes(pictures)
@@ -166,6 +170,20 @@ def mel_bank(rate: int, size: int, bands: int) -> Tensor:
     low, high = torch.minimum(edges[:-2, None], middle - width), torch.maximum(edges[2:, None], middle + width)
     bank = torch.minimum((bins - low) / (middle - low), (high - bins) / (high - middle)).clamp_min(0)
     return (bank / bank.sum(1, keepdim=True)).float()
+
+
+def ended(waves: Tensor, rate: int) -> Tensor:
+    """Waves [B, samples] without what is softer, before and after the sound, than `fit.trimmed` leaves of one.
+
+    Its windows reach over the ends of a sound: a decoded one would begin too soon and end too late.
+    """
+    half, places = max(1, round(rate * ENVELOPE / 2)), torch.arange(waves.shape[1], device=waves.device)
+    power = F.avg_pool1d(waves.square()[:, None], 2 * half + 1, 1, half)[:, 0]
+    is_loud = power > power.amax(1, keepdim=True) * 10 ** (TRIM / 10)
+    last = torch.where(is_loud, places, 0).amax(1, keepdim=True) + round(rate * AFTER)
+    first = torch.where(is_loud, places, waves.shape[1]).amin(1, keepdim=True) - round(rate * BEFORE)
+    fading = ((last - places) / max(1, round(rate * FADE_OUT))).clamp(0, 1)
+    return waves * fading * (places >= first).to(waves.dtype)
 
 
 def levelled(waves: Tensor) -> Tensor:

@@ -34,6 +34,10 @@ class Kind:
         """Does this name have a suffix of the kind?"""
         return suffix(name) in self.suffixes
 
+    def many(self, count: int) -> str:
+        """'1 picture', '2,000 pictures'."""
+        return f"{count:,} {self.singular if count == 1 else self.noun}"
+
     def advice(self) -> dict[str, str]:
         """By suffix, what to do about files that cannot be read."""
         return {s: how for how, suffixes in self.others.items() for s in suffixes if s not in self.suffixes}

@@ -26,6 +26,8 @@ from ganvas.sources import archives, layout
 from ganvas.sources import labels as labelling
 from ganvas.sources.archives import Reading
 from ganvas.sources.kind import Kind, suffix
+from ganvas.sources.label_tables import Unclear
+from ganvas.sources.labels import Stated
 
 HELD = 200_000_000  # bytes of files in memory at a time, unless a single one has more
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -159,12 +161,13 @@ def find(path: Path, kind: Kind, labelled: bool = True) -> Listing:
         tables = {n: read for n in kept if labelling.is_table(n) and _size(members[n]) <= labelling.LARGEST}
         large = layout.some(n for n in kept if labelling.is_table(n) and n not in tables)
         notes += [f"No tables of labels are as large as these, which are passed over: {large}."] if large else []
-        stated, more = _stated(path, kind, names, tables, {*wanted} - {*names}, tests, parts, walk.folders)
-        notes += more
-        names = [name for name, label in zip(names, stated or names, strict=True) if label is not None]
-        if stated:
-            labels = [label for label in stated if label is not None]
-            tests = tests if len(labels) == len(stated) else None
+        stated = _stated(path, kind, names, tables, {*wanted} - {*names}, tests, parts, walk.folders)
+        notes += stated.notes
+        other_suffixes -= Counter(map(suffix, stated.tables))
+        names = [name for name, label in zip(names, stated.labels or names, strict=True) if label is not None]
+        if stated.labels:
+            labels = [label for label in stated.labels if label is not None]
+            tests = tests if len(labels) == len(stated.labels) else None
 
     def by_number(numbers: Sequence[int]) -> Iterator[bytes | np.ndarray | Exception]:
         return read([names[i] for i in numbers])
@@ -222,15 +225,16 @@ def _stated(
     tests: list[bool] | None,
     parts: list[list[str]],
     folders: list[str],
-) -> tuple[list[str | None] | None, list[str]]:
-    """The classes, from tables if there are some, else from the folders; and notes."""
+) -> Stated:
+    """The classes, from tables if there are some, else from the folders."""
     notes: list[str] = []
-    unclear: labelling.Unclear | None = None
+    unclear: Unclear | None = None
     try:
-        stated, notes = labelling.from_tables(str(path), kind, names, tables, beside, tests)
-        if stated is not None:
-            return stated, notes
-    except labelling.Unclear as error:
+        stated = labelling.from_tables(str(path), kind, names, tables, beside, tests)
+        if stated.labels is not None:
+            return stated
+        notes = stated.notes
+    except Unclear as error:
         unclear = error
     labels, more = layout.classes(str(path), parts, kind)
     if unclear is not None:
@@ -238,8 +242,8 @@ def _stated(
             raise unclear
         notes = [f"Passed over, since the folders name the classes: {unclear}"]
     if labels is None:
-        return None, [*more, *notes]
-    return [*labels], [*more, *notes, *layout.empty_classes(folders, names, parts, kind)]
+        return Stated(None, [*more, *notes], [])
+    return Stated([*labels], [*more, *notes, *layout.empty_classes(folders, names, parts, kind)], [])
 
 
 @dataclass

@@ -17,33 +17,12 @@ from ganvas.images import data
 from ganvas.images import tensors as im
 from ganvas.images.data import Split, idx
 from ganvas.images.features import extractors
+from ganvas.metrics import candidates
+from ganvas.metrics.lessons import Lesson
 from ganvas.tasks.generate import expand as expanding
 from ganvas.tasks.generate import model as generate_model
-from ganvas.tasks.generate.expand import Lesson, conclusion, verdict_on
 
 pytestmark = pytest.mark.long
-
-
-def lesson(size: int, gain: float, spread: float = 0.01) -> Lesson:
-    gains = [gain - spread, gain, gain + spread, gain, gain]
-    return Lesson(size, (0.5,) * 5, tuple(0.5 + g for g in gains), (0.4,) * 5)
-
-
-def test_it_helps_only_where_the_gain_exceeds_its_spread() -> None:
-    # gains 1, 2, 3: mean 2, standard deviation 1; with -2 and 6 added: mean 2, standard deviation 2.92
-    assert verdict_on([0.01, 0.02, 0.03, 0.02, 0.02]) == "helps"
-    assert verdict_on([-0.02, 0.01, 0.02, 0.03, 0.06]) == "makes no difference"
-    assert verdict_on([-0.01, -0.02, -0.03, -0.02, -0.02]) == "hurts"
-    assert verdict_on([0.0] * 5) == "makes no difference"
-    assert verdict_on([0.02] * 4) == "too few repeats"
-
-
-def test_the_conclusion_says_from_where_on_it_does_not_help() -> None:
-    sentence = conclusion([lesson(100, 0.1), lesson(1_000, 0.03), lesson(60_000, 0.0)])
-    assert sentence == "The extra pictures help beside 100 and 1,000 real images, and do not beside 60,000."
-    assert conclusion([lesson(100, 0.0)]) == "The extra pictures do not help."
-    assert "hurt" in conclusion([lesson(100, -0.1)])
-    assert "Five repeats" in conclusion([Lesson(100, (0.5,), (0.9,), (0.9,))])
 
 
 def halves(n: int, seed: int, noise: float = 60) -> Split:
@@ -79,15 +58,6 @@ def test_more_true_images_help_and_noise_does_not(monkeypatch: pytest.MonkeyPatc
     assert max(by_kind["nonsense"].synthetic) < 0.75
 
 
-def test_a_stratified_part_has_all_classes_alike() -> None:
-    labels = torch.tensor([0] * 90 + [1] * 10)
-    split = Split(torch.arange(100, dtype=torch.uint8).view(100, 1, 1, 1), labels)
-    part = expanding._stratified(split, 20, torch.Generator().manual_seed(0))
-    assert part.labels is not None
-    assert part.labels.bincount().tolist() == [18, 2]
-    assert len(part.images.unique()) == 20
-
-
 def test_expand_writes_the_form_of_the_data(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,7 +91,7 @@ class Replay(nn.Module):
 def test_copies_and_rejects_are_dropped(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = generate_model.load(run)
     seen = data.load(str(run.parent)).train.images
-    monkeypatch.setattr(expanding, "TRIES", 2)
+    monkeypatch.setattr(candidates, "TRIES", 2)
     for drawn, words in ((seen, r"(\d+) are near copies"), (255 - seen, r"detector rejects (\d+)")):
         planted = dataclasses.replace(model, generator=Replay(drawn))
         monkeypatch.setattr(expanding, "load", lambda _, planted=planted: planted)

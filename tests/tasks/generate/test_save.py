@@ -40,7 +40,7 @@ def written(path: Path, spec: ImageSpec, labelled: bool = True) -> tuple[torch.T
     assert list(outputs.save(path, given, 7, spec, NAMES if labelled else ())) == [4, 7]
     assert not list(path.parent.glob(".*"))
     labels = [p.labels for p in given if p.labels is not None]
-    return torch.cat([p.images for p in given]), torch.cat(labels) if labels else torch.empty(0)
+    return torch.cat([p.samples for p in given]), torch.cat(labels) if labels else torch.empty(0)
 
 
 @pytest.mark.parametrize("spec", [GREY, COLOUR])
@@ -79,7 +79,7 @@ def test_idx_is_read_again_as_it_was(ending: str, tmp_path: Path) -> None:
 
 
 def test_idx_labels_are_the_classes_own_numbers(tmp_path: Path) -> None:
-    given = [Portion(p.images, p.labels, p.seeds) for p in portions(GREY)]
+    given = [Portion(p.samples, p.labels, p.seeds) for p in portions(GREY)]
     for _ in outputs.save(tmp_path / "train-images-idx3-ubyte", given, 7, GREY, ("3", "5", "8")):
         pass
     assert given[0].labels is not None

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from small_sounds import NAMES, RATE, SAMPLES, Data, sounds
 from torch import Tensor
 
 from ganvas.core.errors import UserError
@@ -16,54 +17,12 @@ from ganvas.core.progress import last
 from ganvas.core.samples import Rows
 from ganvas.metrics.figures import Figure
 from ganvas.sounds.files import save
-from ganvas.sounds.sheets import Preview
 from ganvas.sounds.spec import SoundSpec
 from ganvas.tasks.sound.evaluate import classifier, command, judge, source
 from ganvas.tasks.sound.evaluate import evaluate as evaluation
 from ganvas.tasks.sound.evaluate.evaluate import Measured
 from ganvas.tasks.sound.evaluate.metrics import METRICS, choose
 from ganvas.training.evaluate import Options
-
-RATE, SAMPLES, NAMES = 8_000, 2_048, ("low", "high", "burst")
-
-
-def sounds(count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Low and high tones and bursts of noise, int16 [count, SAMPLES], and their classes."""
-    random = torch.Generator().manual_seed(seed)
-    length, t = 1_500, torch.arange(1_500) / RATE
-    labels = torch.arange(count) % 3
-    pitch = torch.tensor([110.0, 240.0, 0.0])[labels] * (1 + 0.2 * torch.rand(count, generator=random))
-    tones = sum((torch.sin(math.tau * k * pitch[:, None] * t) for k in (1, 2, 3)), torch.zeros(count, length)) / 3
-    waves = torch.where(labels[:, None] == 2, torch.randn(count, length, generator=random) / 3, tones)
-    shape = torch.hann_window(length) ** (0.3 + torch.rand(count, 1, generator=random))
-    out = torch.zeros(count, SAMPLES)
-    out[:, :length] = waves * shape
-    return (29_000 * out / out.abs().amax(1, keepdim=True)).to(torch.int16), labels
-
-
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """A data set in memory."""
-
-    train: Rows
-    held_out: Rows
-    name: str = "made up"
-    spec: SoundSpec = dataclasses.field(default_factory=lambda: SoundSpec(rate=RATE, samples=SAMPLES, classes=3))
-    class_names: tuple[str, ...] = NAMES
-    fingerprint: str = "0" * 64
-    licence: str = ""
-    notes: tuple[str, ...] = ()
-    other: None = None
-
-    def decode(self, samples: Tensor) -> Tensor:
-        return samples.float()
-
-    def facts(self) -> dict[str, Any]:
-        return {}
-
-    def examples(self) -> Preview:
-        raise NotImplementedError
-
 
 DATA = Data(Rows(*sounds(150, 1)), Rows(*sounds(102, 2)))
 DRAWN = sounds(102, 3)

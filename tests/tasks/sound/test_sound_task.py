@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import wave
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import ganvas as program
@@ -15,8 +17,12 @@ from conftest import write_sounds
 
 import ganvas
 from ganvas.core.errors import UserError
-from ganvas.sounds import files
+from ganvas.core.progress import last
+from ganvas.sounds import decode, files, kind
+from ganvas.sounds.data import DataConfig
+from ganvas.tasks.sound import nearest
 from ganvas.tasks.sound.model import SoundModel, load
+from ganvas.training.batches import Batches
 
 RATE = 8_000
 SETTINGS: dict[str, Any] = {"images": 96, "batch": 8, "width": 16, "d_width": 16, "features": 16, "latent_dim": 8}
@@ -78,14 +84,28 @@ def test_drawn_sounds_have_the_peak_that_real_ones_have(model: SoundModel) -> No
     assert torch.allclose(peaks, torch.full((6,), 0.9), atol=1e-4)
 
 
-def test_the_norms_of_the_finished_generator_are_measured_on_its_own_draws(model: SoundModel) -> None:
-    z, labels = torch.randn(2_000, 8), torch.arange(2_000) % 3
-    generator: Any = model.generator
-    first = generator.foot_norm.norm
-    inputs = generator.foot(torch.cat([z, torch.nn.functional.one_hot(labels, 3).float()], 1))
-    channels = inputs.view(2_000, -1, first.num_features).flatten(0, 1)
-    assert torch.allclose(first.running_mean, channels.mean(0), atol=0.15)
-    assert torch.allclose(first.running_var, channels.var(0), rtol=0.15)
+def test_the_weights_that_drew_the_nearest_sounds_are_kept(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distances = iter((2.0, 2.1, 5.0))  # after 32, 64 and 96 sounds; 2.1 is about as near as 2
+    monkeypatch.setattr(nearest, "apart", lambda *_: next(distances))
+    events = train(place, tmp_path / "run", sample_every=32, keep_models=True)
+    kept, last = (load(tmp_path / "run" / "models" / f"model_0000000{n}.safetensors") for n in (64, 96))
+    ours = load(tmp_path / "run").generator.state_dict()
+    assert all(torch.equal(value, kept.generator.state_dict()[name]) for name, value in ours.items())
+    assert not all(torch.equal(value, last.generator.state_dict()[name]) for name, value in ours.items())
+    told = [getattr(event, "text", "") for event in events]
+    assert any("after 64 sounds are taken" in text and "distance 2.10, now 5.00" in text for text in told)
+
+
+def test_noise_is_further_from_real_sounds_than_they_are_from_each_other(place: Path) -> None:
+    data = last(DataConfig(str(place)).loading())
+    batches = Batches(data, 8, 0, torch.device("cpu"))
+    near, far = (
+        nearest.apart(lambda z, labels, x=x: x[: len(z)], batches, data.spec, 8)  # pyright: ignore[reportArgumentType]
+        for x in (batches.seen(100).real, torch.rand_like(batches.seen(100).real) * 2 - 1)
+    )
+    assert near < 1e-6 < 1 < far
 
 
 def test_the_recipe_for_few_disturbs_as_much_as_overfitting_asks(place: Path, tmp_path: Path) -> None:
@@ -110,6 +130,45 @@ def test_sounds_are_written_as_folder_zip_and_strip(run: Path, tmp_path: Path) -
     command(tmp_path, "sample", run, "--seeds", "0-3", "--out", tmp_path / "four.wav")
     with wave.open(str(tmp_path / "four.wav")) as strip:
         assert strip.getnframes() == 4 * load(run).spec.samples + 3 * round(files.GAP * RATE)
+
+
+def test_a_data_set_is_scaled_and_read_again(run: Path, tmp_path: Path) -> None:
+    out, _ = command(tmp_path, "expand", run, "--out", "more", "--count", "3", "--form", "flac")
+    assert "9 sounds: more" in out
+    assert "Near copies cannot be told: it needs 20 held-out sounds" in out
+    assert "the model has no detector" in out
+    assert "Whether they help is not tried" in out
+    again = kind.find(str(tmp_path / "more"))
+    assert [again.labels.count(name) for name in ("down", "noise", "up")] == [3, 3, 3] if again.labels else False
+    seed = next((tmp_path / "more" / "up").iterdir()).stem.removeprefix("seed")
+    command(tmp_path, "sample", run, "--seeds", seed, "--class", "up", "--out", "one", "--form", "flac")
+    one = f"up/seed{seed}.flac"
+    assert np.allclose(*(decode.read((tmp_path / at / one).read_bytes()).wave for at in ("one", "more")), atol=2e-3)
+    assert "there already" in command(tmp_path, "expand", run, "--out", "more", code=2)[1]
+    command(tmp_path, "expand", run, "--out", "more", "--count", "1", "--force")
+    assert len([*(tmp_path / "more").rglob("*.*")]) == 3
+
+
+def test_classes_are_learned_from_a_table_beside_the_sounds(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "flat" / "clips").mkdir(parents=True)
+    rows = ["slice_file_name;fold;class"]
+    for i, path in enumerate(sorted(place.rglob("*.wav"))):
+        shutil.copy(path, tmp_path / "flat" / "clips" / f"{i}.wav")
+        rows.append(f"{i}.wav;1;{path.parent.name}")
+    table = tmp_path / "flat" / "labels.csv"
+    table.write_text("\n".join(rows) + "\n")
+    out, _ = command(tmp_path, "data", "check", "flat")
+    assert "Classes   3: down 12, noise 12, up 12" in out
+    assert "passed over" not in out
+    train(tmp_path / "flat", tmp_path / "run", images=16)
+    assert load(tmp_path / "run").class_names == ("down", "noise", "up")
+    command(tmp_path, "sample", "run", "--class", "noise", "--count", "2", "--out", "two")
+    assert len([*(tmp_path / "two" / "noise").iterdir()]) == 2
+    _, error = command(tmp_path, "train", "sound", "--data", "flat/labels.csv", code=2)
+    assert error.endswith("of the sounds beside it, name their folder: ganvas train sound --data flat")
+    table.write_text("\n".join([*rows, "none.wav;1;up"]) + "\n")
+    out, _ = command(tmp_path, "data", "check", "flat")
+    assert "names 1 file that is not there (the first: none.wav, line 38)" in out
 
 
 @pytest.mark.parametrize(

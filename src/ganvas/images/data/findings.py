@@ -66,7 +66,8 @@ def look(source: str, out: Path | None = None) -> Generator[Packing, None, Pictu
         listing = data.listed(source)
     except UserError as error:
         listing = data.listed(source, labelled=False)  # if the labels were not the problem, this raises the error again
-        wrong.append(Finding(0, str(error), "Mend the labels, or train with labels=false."))
+        advice = "" if "labels=false" in str(error) else "Mend the labels, or train with labels=false."
+        wrong.append(Finding(0, str(error), advice))
     shape, converted = yield from depth.measured(listing, pack.resolve(listing, Shape()))
     survey = yield from sv.survey(listing, shape.size, shape.depth)
     mirror = sv.mirror(survey.thumbs)

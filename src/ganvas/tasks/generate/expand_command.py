@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganvas.core.console import Force, verb
 from ganvas.core.terminal import Console
-from ganvas.core.text import one_line
 
 if TYPE_CHECKING:
-    from ganvas.tasks.generate.expand import Expanded
+    from ganvas.metrics.lessons import Lesson
 
 
 @verb("generate", instead=dict.fromkeys(("--target", "--rare"), "all classes are enlarged alike, leave it out"))
@@ -48,31 +46,20 @@ def expand(
     """
     from ganvas.core.bars import Progressing
     from ganvas.core.progress import Doing
+    from ganvas.metrics.candidates import Expanded
+    from ganvas.metrics.show import show_lessons
     from ganvas.tasks.generate import expand as ex
-    from ganvas.tasks.generate.show import show_lessons
 
-    lessons: list[ex.Lesson] = []
+    lessons: list[Lesson] = []
     with Progressing(Console()) as progress:
         for event in ex.expand(model, out, count, data, seed, repeats, force):
             if isinstance(event, Doing):
                 progress.doing(event)
-            elif isinstance(event, ex.Lesson):
-                lessons.append(event)
-            else:
-                for sentence in _told(event):
+            elif isinstance(event, Expanded):
+                for sentence in event.words("pictures", "images"):
                     progress.print(sentence)
+            else:
+                lessons.append(event)
     if lessons:
-        show_lessons(lessons)
+        show_lessons(lessons, "pictures", "images")
     return 0
-
-
-def _told(made: Expanded) -> Iterator[str]:
-    """What was written, in sentences."""
-    yield (
-        f"{made.kept:,} pictures: {made.path}\nDropped: {made.copies:,} near copies of training images, "
-        f"{made.rejected:,} that the detector rejects."
-    )
-    if made.short:
-        yield f"Fewer than were asked for: {', '.join(map(one_line, made.short))}."
-    if made.renamed:
-        yield made.renamed

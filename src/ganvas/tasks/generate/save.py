@@ -6,39 +6,27 @@ Everything is written under a temporary name and then renamed, so that nothing h
 from __future__ import annotations
 
 import gzip
-import os
-import re
-import shutil
 import struct
 import zipfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from torch import Tensor
 
+from ganvas.core import naming, saving
 from ganvas.core.errors import UserError
-from ganvas.core.files import cannot, check_folder, check_free, make_folder, part_of
-from ganvas.core.naming import apart
+from ganvas.core.files import check_folder, check_free
+from ganvas.core.saving import Add, Portion
 from ganvas.images import sheets
 from ganvas.images import tensors as im
 from ganvas.images.spec import ImageSpec
 from ganvas.tasks.generate.model import Model
 
-OUR_NAMES = re.compile(r"seed-?\d+(-\d+)?\.png")  # names of the pictures that are written to a folder here
-
-
-@dataclass(frozen=True)
-class Portion:
-    """Pictures uint8 [n, C, H, W], their class numbers [n] (None: no classes), and their seeds."""
-
-    images: Tensor
-    labels: Tensor | None
-    seeds: Sequence[int]
+OUR_NAMES = saving.ours(".png")  # names of the pictures that are written to a folder here
 
 
 def portions(
@@ -47,15 +35,8 @@ def portions(
     classes: int | str | Sequence[int | str] | None = None,
     truncation: float | None = None,
 ) -> Iterator[Portion]:
-    """A model's pictures of these seeds, a portion at a time; see `Model.draw`."""
-    labels, start = model.labels(classes, len(numbers)), 0
-    for pictures in model.draw(numbers, classes, truncation):
-        end = start + len(pictures)
-        yield Portion(im.to_uint8(pictures), None if labels is None else labels[start:end], numbers[start:end])
-        start = end
-
-
-Add = Callable[[Portion], None]
+    """A model's pictures uint8 [n, C, H, W] of these seeds, a portion at a time; see `Model.draw`."""
+    return saving.portions(model, numbers, classes, truncation, im.to_uint8)
 
 
 def check(path: Path, spec: ImageSpec, force: bool = False) -> None:
@@ -67,11 +48,10 @@ def check(path: Path, spec: ImageSpec, force: bool = False) -> None:
     Raises:
         UserError: the form cannot hold such pictures, or something is there already.
     """
-    form = _form(path, spec)
-    if form is not _folder:
-        check_free(*([path, _labels_beside(path)] if form is _idx and spec.classes else [path]), force=force)
-    else:
+    if (form := _form(path, spec)) == "folder":
         check_folder(path, OUR_NAMES, force)
+    else:
+        check_free(*_places(path, spec, form), force=force)
 
 
 def save(
@@ -93,54 +73,45 @@ def save(
         UserError: the path is taken, the form cannot hold such pictures, or writing failed; nothing is left behind.
     """
     check(path, spec, force)
-    form = _form(path, spec)
-    make_folder(path.parent)
-    try:
-        with ExitStack() as stack:
-            outputs = [(stack.enter_context(part_of(path, folder=form is _folder)), path)]
-            if form is _idx and spec.classes:
-                outputs.append((stack.enter_context(part_of(_labels_beside(path))), _labels_beside(path)))
-            done = 0
-            with form([part for part, _ in outputs], count, spec, class_names) as add:
-                for portion in portions:
-                    add(portion)
-                    done += len(portion.images)
-                    yield done
-            for part, final in outputs:
-                if part.is_dir() and final.is_dir():
-                    shutil.rmtree(final)
-                os.replace(part, final)
-    except OSError as error:
-        raise cannot("write", path, error) from error
+    kind = _form(path, spec)
+    own = {"npz": _npz, "idx": _idx}
+    if kind in own:
+        form = partial(own[kind], count=count, spec=spec, names=class_names)
+    else:
+        form = saving.a_file_each(class_names, ".png", _png)
+    yield from saving.save(_places(path, spec, kind), form, portions, folder=kind == "folder")
 
 
 def renamed(path: Path, spec: ImageSpec, class_names: Sequence[str]) -> str:
     """A sentence that lists the classes whose folders must have other names than they; '' if there are none."""
-    if not spec.classes or _form(path, spec) not in (_folder, _zip):
-        return ""
-    pairs = [f"{old!r} is {new}" for old, new in zip(class_names, apart(class_names), strict=True) if old != new]
-    return f"Not every class can give its name to a folder: {', '.join(pairs)}." if pairs else ""
+    return naming.renamed(class_names) if spec.classes and _form(path, spec) in ("folder", "zip") else ""
+
+
+def _places(path: Path, spec: ImageSpec, form: str) -> list[Path]:
+    """The files that are written together."""
+    return [path, _labels_beside(path)] if form == "idx" and spec.classes else [path]
 
 
 def _labels_beside(path: Path) -> Path:
     return path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
 
 
-def _form(path: Path, spec: ImageSpec) -> Any:
+def _form(path: Path, spec: ImageSpec) -> str:
+    """'npz', 'zip', 'idx' or 'folder'."""
     if path.suffix.lower() == ".npz":
-        return _npz
+        return "npz"
     if path.suffix.lower() == ".zip":
-        return _zip
+        return "zip"
     if path.name.removesuffix(".gz").endswith("ubyte"):
         if "images" not in path.name or spec.channels != 1 or spec.classes > 256:
             raise UserError(
                 f"{path.name}: the IDX form is for grey pictures of at most 256 classes, and its name is written "
                 "train-images-idx3-ubyte.gz (the labels go beside it). Or choose NAME.npz, NAME.zip or a folder."
             )
-        return _idx
+        return "idx"
     if path.suffix.lower() in (".gz", ".tar", ".pkl", ".pt", ".npy", ".jpg", ".jpeg", ".webp", ".gif"):
         raise UserError(f"{path.name}: Ganvas writes NAME.png (one sheet), NAME.npz, NAME.zip, IDX files or a folder.")
-    return _folder
+    return "folder"
 
 
 @contextmanager
@@ -155,7 +126,7 @@ def _npz(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -
             np.lib.format.write_array_header_1_0(file, header)
 
             def add(portion: Portion) -> None:
-                pixels = portion.images.permute(0, 2, 3, 1).contiguous().numpy()
+                pixels = portion.samples.permute(0, 2, 3, 1).contiguous().numpy()
                 file.write(pixels.tobytes())
                 numbers.extend(portion.seeds)
                 if portion.labels is not None:
@@ -170,40 +141,9 @@ def _npz(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -
                 np.lib.format.write_array(file, array, allow_pickle=False)
 
 
-def _pngs(portion: Portion, folders: Sequence[str], used: Counter[str]) -> Iterator[tuple[str, bytes]]:
-    """Each picture's path, within its class's folder, and its PNG; `used`: how often each name came before."""
-    for i, number in enumerate(portion.seeds):
-        name = f"seed{number:06d}"
-        if portion.labels is not None:
-            name = f"{folders[int(portion.labels[i])]}/{name}"
-        used[name] += 1
-        suffix = f"-{used[name]}" if used[name] > 1 else ""  # a seed that was requested twice
-        yield f"{name}{suffix}.png", sheets.png(sheets.grid(portion.images[i : i + 1], 1))
-
-
-@contextmanager
-def _zip(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
-    folders, used = apart(names), Counter[str]()
-    with zipfile.ZipFile(parts[0], "w") as archive:
-
-        def add(portion: Portion) -> None:
-            for name, png in _pngs(portion, folders, used):
-                archive.writestr(name, png)
-
-        yield add
-
-
-@contextmanager
-def _folder(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -> Iterator[Add]:
-    folders, used = apart(names), Counter[str]()
-
-    def add(portion: Portion) -> None:
-        for name, png in _pngs(portion, folders, used):
-            path = parts[0] / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(png)
-
-    yield add
+def _png(picture: Tensor) -> bytes:
+    """A picture uint8 [C, H, W] as a PNG."""
+    return sheets.png(sheets.grid(picture[None], 1))
 
 
 @contextmanager
@@ -225,7 +165,7 @@ def _idx(parts: list[Path], count: int, spec: ImageSpec, names: Sequence[str]) -
             files.append(create(parts[1], count))
 
         def add(portion: Portion) -> None:
-            files[0].write(portion.images.numpy().tobytes())
+            files[0].write(portion.samples.numpy().tobytes())
             if portion.labels is not None:
                 files[1].write(values[portion.labels.numpy()].tobytes())
 

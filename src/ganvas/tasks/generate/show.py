@@ -1,19 +1,14 @@
-"""Printed tables and sentences about a detector and an expanded data set."""
+"""Printed tables and sentences about a detector."""
 
 from __future__ import annotations
-
-import math
-import statistics
 
 from rich.table import Table
 from rich.text import Text
 
 from ganvas.core.terminal import Console, say, say_json
 from ganvas.core.text import one_line
-from ganvas.metrics.show import spread
 from ganvas.tasks.generate.detect.detector import Detector, Report
 from ganvas.tasks.generate.detect_files import Detected
-from ganvas.tasks.generate.expand import Lesson, conclusion
 
 
 def show_verdicts(detected: list[Detected], detector: Detector | None, alarm: float, as_json: bool) -> None:
@@ -53,24 +48,4 @@ def show_report(report: Report, title: str) -> None:
         "\nAUROC: how often a real image looks more like the kind than such a picture does (0.5: cannot tell).\n"
         "What the detector does not know: kinds of pictures that resemble none of these; and other people's digits,\n"
         "or photographs, that were prepared in another way may look strange to it though they are of the kind."
-    )
-
-
-def show_lessons(lessons: list[Lesson]) -> None:
-    """Print how well a classifier learns from real images, new ones and both, as a table and a sentence."""
-    table = Table(box=None, pad_edge=False)
-    for head in ("images", "real alone", "new alone", "both", "gain", "the new ones"):
-        table.add_column(head, justify="left" if head == "the new ones" else "right", no_wrap=True)
-    for lesson in lessons:
-        shown = []
-        for values in (lesson.real, lesson.synthetic, lesson.both, lesson.gains):
-            by = statistics.stdev(values) if len(values) > 1 else math.nan
-            shown.append(spread(statistics.fmean(values), by, True))
-        table.add_row(f"{lesson.size:,}", *shown, lesson.verdict)
-    repeats = f"{len(lessons[0].real)} repeats (± standard deviation)"
-    say(f"\nAccuracy on held-out images of a small classifier, {repeats}\n")
-    Console().print(table)
-    say(
-        f"\n{conclusion(lessons)}\nThe generator itself has learned from all of the training images: with fewer real "
-        "ones this is what its pictures add\nfor someone who has the generator and only these."
     )

@@ -13,7 +13,7 @@ from ganvas.core.console import Force, is_first, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import free
 from ganvas.core.terminal import say
-from ganvas.tasks.sound import detect_command  # noqa: F401  # it adds this command
+from ganvas.tasks.sound import detect_command, expand_command  # noqa: F401  # they add `ganvas detect` and `expand`
 from ganvas.tasks.sound.latent import commands  # noqa: F401  # adds `ganvas walk`, `invert` and `write`
 
 STRIP = 1_000  # sounds in one file at most
@@ -59,7 +59,7 @@ def sample(
     force
         Overwrite what is there.
     """
-    from ganvas.core import distributed
+    from ganvas.core import distributed, saving
     from ganvas.core.bars import counted
     from ganvas.tasks.sound import save
     from ganvas.tasks.sound.model import load
@@ -74,7 +74,7 @@ def sample(
         loaded = load(model)
         classes = classes_of(loaded, class_, len(numbers))
         save.check(out, force)
-        portions = save.portions(loaded, numbers, classes, truncation)
+        portions = saving.portions(loaded, numbers, classes, truncation)
         if not is_first():
             for _ in portions:
                 pass

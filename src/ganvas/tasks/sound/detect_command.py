@@ -73,12 +73,7 @@ def detect(
     from ganvas.sounds import files
     from ganvas.tasks.sound.model import load
 
-    if show < 0:
-        raise UserError(f"--show {show}: at least 0 recordings can be shown.")
-    if out is not None:
-        if out.suffix.lower() not in (".csv", ".png"):
-            raise UserError(f"{out}: choose --out NAME.csv for the verdicts, or NAME.png for the spectrograms.")
-        check_free(out, force=force)
+    check_asked(show, out, force)
     loaded = load(model)
     if report:
         show_report(loaded)
@@ -91,17 +86,22 @@ def detect(
     classes = None if number is None else [int(number[0])] * len(fitted)
     found = verdicts_on(loaded, fitted, classes, alarm)
     if json:
-        for recording, verdict in found:
-            say_json({key: value for key, value in entries(recording, verdict).items() if value not in ("", None)})
+        show_json(found)
     else:
         show_found(loaded, found, alarm, show)
     if out is not None:
         save(out, loaded, found)
-        say(
-            f"The verdicts on all recordings: {out}" if out.suffix.lower() == ".csv" else f"Oddest first: {out}",
-            error=True,
-        )
     return passed_over(broken, len(found))
+
+
+def check_asked(show: int, out: Path | None, force: bool) -> None:
+    """Raise a UserError where so many cannot be shown, or the verdicts cannot be written there."""
+    if show < 0:
+        raise UserError(f"--show {show}: at least 0 recordings can be shown.")
+    if out is not None:
+        if out.suffix.lower() not in (".csv", ".png"):
+            raise UserError(f"{out}: choose --out NAME.csv for the verdicts, or NAME.png for the spectrograms.")
+        check_free(out, force=force)
 
 
 def verdicts_on(model: SoundModel, fitted: list[Fitted], classes: list[int] | None, alarm: float) -> Found:
@@ -140,7 +140,7 @@ def oddest(found: Found) -> Found:
 
 
 def save(path: Path, model: SoundModel, found: Found) -> None:
-    """Write the verdicts as CSV, or the spectrograms on a sheet, the oddest first."""
+    """Write the verdicts as CSV, or the spectrograms on a sheet, the oddest first, and say where."""
     import csv
     import io
 
@@ -152,6 +152,7 @@ def save(path: Path, model: SoundModel, found: Found) -> None:
         writer.writeheader()
         writer.writerows(entries(*one) for one in ordered)
         write_whole(path, text.getvalue().encode())
+        say(f"The verdicts on all recordings: {path}", error=True)
         return
     import torch
 
@@ -160,6 +161,13 @@ def save(path: Path, model: SoundModel, found: Found) -> None:
     waves = torch.stack([torch.from_numpy(recording.wave) for recording, _ in ordered])
     pictures = torch.cat([model.spec.codec.encode(part) for part in waves.split(256)])
     write_whole(path, sheets.png(pictures, max(sheets.COLUMNS, round(len(ordered) ** 0.5))))
+    say(f"Oddest first: {path}", error=True)
+
+
+def show_json(found: Found) -> None:
+    """Print a JSON object for each verdict, without what is empty."""
+    for recording, verdict in found:
+        say_json({key: value for key, value in entries(recording, verdict).items() if value not in ("", None)})
 
 
 def show_found(model: SoundModel, found: Found, alarm: float, show: int) -> None:

@@ -128,7 +128,7 @@ def drawn(generator: nn.Module, spec: SoundSpec, latent_dim: int, seed: int) -> 
     parts = []
     for index in torch.arange(SHOWN).split(detect.PORTION // 2):
         pictures = generator(z[index].to(device), None if labels is None else labels[index].to(device)).float()
-        parts.append(levelled(spec.codec.decode(pictures)).cpu())
+        parts.append(spec.codec.sounds(pictures).cpu())
     return torch.cat(parts).nan_to_num()
 
 

@@ -44,7 +44,8 @@ class Waves(nn.Module):
     def __init__(self, sounds: Codec) -> None:
         super().__init__()
         tables, size, bins = sounds.tables(torch.device("cpu")), sounds.size, sounds.size // 2 + 1
-        self.hop, self.margin, self.samples = sounds.hop, sounds.margin, sounds.samples
+        self.rate, self.samples = sounds.rate, sounds.samples
+        self.hop, self.margin = sounds.hop, sounds.margin
         angles = 2 * math.pi / size * torch.arange(bins, dtype=torch.float64)[:, None] * torch.arange(size)
         both = torch.cat([angles.cos(), -angles.sin()])
         twice = torch.full((bins,), 2.0, dtype=torch.float64)
@@ -70,7 +71,7 @@ class Waves(nn.Module):
             real, imaginary = ahead.chunk(2, 1)
             length = (real.square() + imaginary.square()).sqrt().clamp_min(1e-9)
             spectra, before = strong * ahead / torch.cat([length, length], 1), now
-        return codec.levelled(self.waves(spectra))
+        return codec.levelled(codec.ended(self.waves(spectra), self.rate))
 
     def magnitudes(self, pictures: Tensor) -> Tensor:
         """As `Codec.magnitudes`."""

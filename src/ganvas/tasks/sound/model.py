@@ -119,7 +119,7 @@ class SoundModel(Classed, TrainedModel):
     @torch.inference_mode()
     def waves(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """As `pictures`, as waves float [n, samples] on the CPU, each with its peak at `codec.PEAK`."""
-        return levelled(self.spec.codec.decode(self.pictures(z, labels))).cpu()
+        return self.spec.codec.sounds(self.pictures(z, labels)).cpu()
 
     def detect(
         self, waves: Tensor, classes: int | str | Sequence[int | str | None] | None = None, alarm: float = 0.05

@@ -2,7 +2,8 @@
 
 The bands of a spectrum are channels, so that the harmonics of a voice, which lie all over it, move together
 (docs/log.md compares this with networks that see a picture). The generator adds what it draws to the mean spectrum of
-the training sounds, and bends smoothly towards silence, so that a pause can be silent.
+the training sounds, and bends smoothly towards silence, so that a pause can be silent. The discriminator also looks at
+how loud each band is, how much that varies and how fast it moves: a timbre, which convolutions alone judge badly.
 
 Pixel shuffle, here along time: Shi et al. 2016; norms with a scale and a shift for each class: Dumoulin et al. 2017;
 the label's projection: Miyato and Koyama 2018; the batch's spread as a feature: Karras et al. 2018.
@@ -22,6 +23,7 @@ from ganvas.networks.layers import SLOPE, ClassNorm, initialise, projection_logi
 from ganvas.sounds.spec import SoundSpec
 
 SMALLEST = 8  # moments, at most, of the map from which the generator starts and to which the discriminator comes down
+TINY = 1e-4  # below a root, whose gradient at 0 has no end
 SHARP = 25.0  # how closely the bend at silence follows max(x, -1)
 
 
@@ -88,14 +90,16 @@ def twice_as_long(x: Tensor) -> Tensor:
 
 
 class Discriminator(nn.Module):
-    """Convolutions along time, a linear layer to features, and a logit with the label's projection."""
+    """Convolutions along time, linear layers from them and from `levels` to features, and the label's projection."""
 
     def __init__(self, spec: SoundSpec, config: Config) -> None:
         super().__init__()
         width, count = config.d_width, halvings(spec.frames)
         self.first = nn.Conv2d(spec.bands, width, (1, 3), padding=(0, 1))
+        self.second = nn.Conv2d(width, width, (1, 3), padding=(0, 1))
         self.downs = nn.ModuleList(nn.Conv2d(width, width, (1, 4), stride=(1, 2), padding=(0, 1)) for _ in range(count))
         self.foot = nn.Linear(width * (spec.frames // 2**count), config.features)
+        self.look = nn.Linear(3 * spec.bands, config.features)
         self.head = nn.Linear(config.features + 1, 1)
         self.by_class = nn.Embedding(spec.classes, config.features + 1) if spec.classes else None
         initialise(self)
@@ -106,10 +110,20 @@ class Discriminator(nn.Module):
     def features(self, pictures: Tensor) -> Tensor:
         """Spectrograms [B, 1, bands, frames] -> features [B, features]."""
         x = F.leaky_relu(self.first(pictures.transpose(1, 2)), SLOPE)
+        x = F.leaky_relu(self.second(x), SLOPE)
         for down in self.downs:
             x = F.leaky_relu(down(x), SLOPE)
-        return F.leaky_relu(self.foot(x.permute(0, 2, 3, 1).flatten(1)), SLOPE).float()
+        x = self.foot(x.permute(0, 2, 3, 1).flatten(1)) + self.look(levels(pictures[:, 0].float()))
+        return F.leaky_relu(x, SLOPE).float()
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
         """Spectrograms [B, 1, bands, frames], labels int64 [B] -> logits [B]."""
         return projection_logits(self.features(pictures), self.head, self.by_class, labels)
+
+
+def levels(pictures: Tensor) -> Tensor:
+    """Spectrograms [B, bands, frames] -> the mean, deviation and movement of each band, [B, 3 bands], all about 1."""
+    mean = pictures.mean(2)
+    deviation = ((pictures - mean[..., None]).square().mean(2) + TINY).sqrt()
+    movement = (pictures.diff(dim=2).square() + TINY).sqrt().mean(2)
+    return torch.cat([mean + 0.5, 2 * deviation, 4 * movement], 1)

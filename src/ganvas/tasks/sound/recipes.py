@@ -23,15 +23,14 @@ def sound() -> Experiment:
         recipe="sound",
         network=network.Config(),
         data=DataConfig(""),
-        task=task.Config(augment=0.8),
+        task=task.Config(),
         training=trainer.Config(
             images=200_000,
             batch=16,
             lr_g=2e-3,
             lr_d=1e-3,
-            decay_from=0.5,
-            ema=10_000,
-            ema_ramp=0.08,
+            ema=40_000,
+            ema_ramp=0.25,
             tick_every=2_000,
             sample_every=20_000,
             sample_at=(1_000, 2_000, 4_000, 10_000),
@@ -42,4 +41,9 @@ def sound() -> Experiment:
 def sound_few() -> Experiment:
     """A hundred to a thousand sounds: as `sound`, and shorter."""
     base = sound()
-    return dataclasses.replace(base, recipe="sound-few", training=dataclasses.replace(base.training, images=80_000))
+    return dataclasses.replace(
+        base,
+        recipe="sound-few",
+        task=task.Config(augment=0.8),
+        training=dataclasses.replace(base.training, images=80_000),
+    )

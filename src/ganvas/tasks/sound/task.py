@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,18 +18,16 @@ from ganvas.core.run import Run
 from ganvas.core.samples import CHECK
 from ganvas.report import diagnosis
 from ganvas.sounds import augment
-from ganvas.sounds.codec import levelled
 from ganvas.sounds.data import DataConfig
 from ganvas.sounds.sheets import Preview, heard, labels_of
 from ganvas.sounds.spec import SoundSpec
-from ganvas.tasks.sound import detect, detect_report, faults, network
+from ganvas.tasks.sound import detect, detect_report, faults, nearest, network
 from ganvas.training import losses, trainer
 from ganvas.training.adaptive import Augment
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.losses import LOSSES
 from ganvas.training.task import Task
 
-SETTLING = 400  # batches from which the statistics of the finished generator's norms are measured
 AVERAGED = 2_000  # training sounds whose mean spectrum the generator begins with
 
 
@@ -73,6 +72,7 @@ class SoundTask(Task):
         super().__init__(generator, discriminator, spec, config, net)
         self.objective, self.latent_dim = LOSSES[config.loss], net.latent_dim
         self.augment = Augment(self.state, config.augment, augment.disturb, augment.CHANCES)
+        self.state |= {"apart": torch.tensor(math.inf), **nearest.weights(generator)}
         self._drawn: Tensor | None = None  # in the discriminator's step, reused in the generator's
 
     def prepare(self, config: trainer.Config, batches: Batches) -> None:
@@ -89,7 +89,9 @@ class SoundTask(Task):
         return {"detector": detect.Detector.for_tensors(tensors)} if known else {}
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
-        self._settle(generator, batches)
+        if math.isfinite(self.state["apart"]):
+            nearest.take(generator, self.state)
+            yield nearest.sentence(run.rows(run.metrics))
         generator.eval()
         self.discriminator.eval()
         yield ""
@@ -153,7 +155,12 @@ class SoundTask(Task):
     def check(self, generator: nn.Module, batches: Batches, preview: Preview) -> dict[str, float]:
         seen = self.accuracy(batches.seen(CHECK), generator)
         held_out = self.accuracy(batches.held_out(CHECK), generator)
+        apart = nearest.apart(generator, batches, self.spec, self.latent_dim)
+        self.state["apart"] = self.state["apart"].minimum(torch.tensor(apart))
+        if apart <= nearest.AS_NEAR * float(self.state["apart"]):
+            self.state |= nearest.weights(generator)
         return {
+            "apart": round(apart, 4),
             "real": float(seen["real"]),
             "fake": float(seen["fake"]),
             "held_out": float(held_out["real"]),
@@ -177,25 +184,8 @@ class SoundTask(Task):
         z = seeds.latents((seeds.key(batches.seed, "preview", i) for i in range(len(numbers))), self.latent_dim)
         labels = torch.tensor(numbers, device=device) if self.spec.classes else None
         pictures = generator(z.to(device), labels).float()
-        waves = levelled(self.spec.codec.decode(pictures[heard(self.spec.classes)]))
+        waves = self.spec.codec.sounds(pictures[heard(self.spec.classes)])
         return Preview(pictures.cpu(), waves.cpu(), self.spec.rate)
-
-    def _settle(self, generator: nn.Module, batches: Batches) -> None:
-        """Measure the statistics of the batch norms anew: those of an average of weights are no average of theirs.
-
-        Source: Wu and Johnson 2021, "Rethinking batch in BatchNorm", section 3.
-        """
-        norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain mean over all batches
-        generator.train()
-        labels, random = batches.data.train.labels, seeds.generator(batches.seed, "norms")
-        with torch.no_grad():
-            for _ in range(SETTLING):
-                z = torch.randn(batches.batch, self.latent_dim, generator=random).to(batches.device)
-                rows = torch.randint(batches.count, (batches.batch,), generator=random)
-                generator(z, None if labels is None else labels[rows].to(batches.device))
 
     def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
         z = batch.draw(torch.randn, self.latent_dim).to(batch.real.device)  # from the CPU: the same z on any device

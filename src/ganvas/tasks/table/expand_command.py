@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NAMES = {"alone": "real rows alone", "drawn": "and drawn rows", "repeated": "and repeated rows"}
 
 
-@verb("table", help="Enlarge data by drawn pictures or rows, and find out whether that helps a classifier.")
+@verb("table", help="Enlarge data by drawn pictures, sounds or rows, and find out whether that helps a classifier.")
 def expand(
     model: Path,
     *,

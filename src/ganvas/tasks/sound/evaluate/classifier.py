@@ -8,7 +8,7 @@ computed once: transforming waves anew at each step took most of the time.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -103,22 +103,39 @@ def learn(
         pictures = network.mel(waves)
         random = seeds.generator(seed, "sounds that the classifier sees")
         steps = min(MOST_STEPS, max(LEAST_STEPS, ROUNDS * len(waves) // BATCH))
-        optimizer = optimizers.AdamW(network.parameters(), LEARNING_RATE, weight_decay=DECAY, fused=True)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
-        often = torch.bincount(labels, minlength=classes)[labels].double().rsqrt()  # rare classes come more often
-        network.train()
-        for step in range(steps):
-            chosen = torch.multinomial(often, BATCH, replacement=True, generator=random)
-            with torch.autocast("cpu", torch.bfloat16, enabled=native()):
-                logits = network(vary(pictures[chosen], random))
-            loss = F.cross_entropy(logits.float(), labels[chosen], label_smoothing=SMOOTHING)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            if step % 20 == 0:
-                yield Counted(step, steps, "teaching a classifier the classes")
+        yield from fit(network, pictures, labels, evenly(labels), steps, random)
     return network.eval()
+
+
+def evenly(labels: Tensor) -> Tensor:
+    """How often each sound is learned from, float64 [N]: those of rare classes come more often."""
+    return torch.bincount(labels)[labels].double().rsqrt()
+
+
+def fit(
+    network: Classifier, pictures: Tensor, labels: Tensor, weights: Tensor, steps: int, random: torch.Generator
+) -> Iterator[Counted]:
+    """Teach a classifier for so many batches; yields progress.
+
+    Args:
+        pictures: dB [N, bands, frames], as `network.mel` makes them, of the classes `labels` int64 [N].
+        weights: how often each comes, [N].
+        random: chooses and varies them; what the network drops follows from torch's own generator.
+    """
+    optimizer = optimizers.AdamW(network.parameters(), LEARNING_RATE, weight_decay=DECAY, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
+    network.train()
+    for step in range(steps):
+        chosen = torch.multinomial(weights, BATCH, replacement=True, generator=random)
+        with torch.autocast("cpu", torch.bfloat16, enabled=native()):
+            logits = network(vary(pictures[chosen], random))
+        loss = F.cross_entropy(logits.float(), labels[chosen], label_smoothing=SMOOTHING)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if step % 20 == 0:
+            yield Counted(step, steps, "teaching a classifier the classes")
 
 
 def native() -> bool:

@@ -111,6 +111,16 @@ def find(source: str | os.PathLike[str], data: str | None) -> tuple[Sampler | Fi
         real = last(DataConfig(source=data).loading())
         return read(files.place(source), real.spec, real.class_names), None, real
     model = load(source)
+    real = suiting(model, source, data)
+    return Sampler(model, real), run_of(model.path), real
+
+
+def suiting(model: SoundModel, source: str | os.PathLike[str], data: str | None) -> Dataset:
+    """The sounds that a model was trained on, or those that the user names.
+
+    Raises:
+        UserError: they do not exist, are other ones now, or are of another rate or length.
+    """
     real = trained_on(model, source, data)
     ours, theirs = ((s.rate, s.samples) for s in (model.spec, real.spec))
     if ours != theirs:
@@ -118,7 +128,7 @@ def find(source: str | os.PathLike[str], data: str | None) -> tuple[Sampler | Fi
             f"{source} draws sounds of {model.spec.words()}; those of {real.name} have {real.spec.words()}. "
             "Name the right --data."
         )
-    return Sampler(model, real), run_of(model.path), real
+    return real
 
 
 def read(folder: Path, spec: SoundSpec, class_names: Sequence[str]) -> Files:

@@ -25,11 +25,11 @@ NUMBERS = 3 * BANDS // POOLED + 1
 def timbre(waves: Tensor, rate: int) -> Tensor:
     """Waves float [N, samples] in [-1, 1] -> float [N, NUMBERS]; levels in units of 10 dB."""
     mel = Mel(rate, BANDS, HOP)
-    return torch.cat([_of(mel(part)) for part in waves.split(PORTION)])
+    return torch.cat([statistics(mel(part), HOP) for part in waves.split(PORTION)])
 
 
-def _of(pictures: Tensor) -> Tensor:
-    """dB [N, bands, frames] -> [N, NUMBERS]."""
+def statistics(pictures: Tensor, hop: float) -> Tensor:
+    """Levels in dB [N, bands, frames], a frame every `hop` seconds -> float [N, 3 * (bands // POOLED) + 1]."""
     active = (pictures > pictures.amax((1, 2), keepdim=True) - ACTIVE).any(1, keepdim=True).float()
     frames = active.sum(2).clamp_min(1)
     mean = (pictures * active).sum(2) / frames
@@ -37,4 +37,4 @@ def _of(pictures: Tensor) -> Tensor:
     both = active[..., 1:] * active[..., :-1]
     movement = ((pictures[..., 1:] - pictures[..., :-1]).abs() * both).sum(2) / both.sum(2).clamp_min(1)
     levels = [F.avg_pool1d(x[:, None], POOLED)[:, 0] / UNIT for x in (mean, spread, movement)]
-    return torch.cat([*levels, frames * (HOP / LENGTH)], 1)
+    return torch.cat([*levels, frames * (hop / LENGTH)], 1)

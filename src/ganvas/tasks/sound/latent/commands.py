@@ -78,34 +78,64 @@ def walk(
     force
         Overwrite what is there.
     """
-    from ganvas.core import latent
-    from ganvas.sounds import files, joins
-    from ganvas.tasks.sound.latent import walk as walks
     from ganvas.tasks.sound.model import load
 
     if every is not None and not 0.01 <= every <= SLOWEST:
         raise UserError(f"--every {every:g}: from 0.01 to {SLOWEST:g} seconds are possible.")
     sound, sheet = _both_at(out, "walk.wav", force)
-    loaded, broken = load(model), list[str]()
-    if recordings:
-        inverted, _, broken = _invert_files(loaded, recordings, class_)
-        drawn, count = walks.between(loaded, inverted.latents, inverted.labels, steps, loop), len(inverted.latents)
-    else:
-        numbers, classes = seed_list(seeds), None if class_ is None else parse_classes(loaded, class_)
-        count = max(len(numbers), len(classes or ()))
-        _check_count(count, steps)
-        drawn = walks.walk(loaded, numbers, classes, steps, loop, truncation)
-    _check_count(count, steps)
-    waves = _collected(drawn, len(latent.positions(count, steps, loop)))
-    rate = loaded.spec.rate
-    bare = [joins.bare(wave, rate) for wave in waves]
-    if not any(map(len, bare)):
-        raise UserError(f"{model} draws silence only: no sound of this walk can be heard.")
-    every = every or joins.beat(bare, rate)
-    files.save(sound, joins.in_beat(bare, rate, every), rate)
+    loaded = load(model)
+    waves, count, broken = _walked(loaded, recordings, seeds, class_, steps, loop, truncation)
+    every = _save_beat(sound, loaded, waves, every)
     _save_sheet(sheet, loaded, waves, min(steps, ACROSS))
     say(f"Drew {len(waves):,} sounds of {model}, one every {every:.2f} s: {sound}. Their spectrograms: {sheet}")
     return passed_over(broken, count)
+
+
+def _walked(
+    model: SoundModel,
+    recordings: Sequence[Path],
+    seeds: str,
+    class_: str | None,
+    steps: int,
+    loop: bool,
+    truncation: float | None,
+) -> tuple[list[np.ndarray], int, list[str]]:
+    """The waves of a walk, float [samples] each, the number of its stations, and a sentence for each unreadable file.
+
+    Raises:
+        UserError: the walk is too long, or as `latent.walk`.
+    """
+    from ganvas.core import latent
+    from ganvas.tasks.sound.latent import walk as walks
+
+    broken = list[str]()
+    if recordings:
+        inverted, _, broken = _invert_files(model, recordings, class_)
+        drawn, count = walks.between(model, inverted.latents, inverted.labels, steps, loop), len(inverted.latents)
+    else:
+        numbers, classes = seed_list(seeds), None if class_ is None else parse_classes(model, class_)
+        count = max(len(numbers), len(classes or ()))
+        _check_count(count, steps)
+        drawn = walks.walk(model, numbers, classes, steps, loop, truncation)
+    _check_count(count, steps)
+    return _collected(drawn, len(latent.positions(count, steps, loop))), count, broken
+
+
+def _save_beat(path: Path, model: SoundModel, waves: Sequence[np.ndarray], every: float | None) -> float:
+    """Write waves float [samples] in a beat, without the silence around each; returns its seconds.
+
+    Raises:
+        UserError: there is nothing to be heard.
+    """
+    from ganvas.sounds import files, joins
+
+    rate = model.spec.rate
+    bare = [joins.bare(wave, rate) for wave in waves]
+    if not any(map(len, bare)):
+        raise UserError(f"{model.path} draws silence only: no sound of this walk can be heard.")
+    every = every or joins.beat(bare, rate)
+    files.save(path, joins.in_beat(bare, rate, every), rate)
+    return every
 
 
 @verb("sound", help="Find the pictures, or the sounds, that the generator can draw which are nearest to yours.")

@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas.core import seeds
 from ganvas.core.errors import UserError
 from ganvas.core.latent import SAMPLES, Search, joined
-from ganvas.sounds.codec import FLOOR, levelled
+from ganvas.sounds.codec import FLOOR
 from ganvas.tasks.sound.model import BATCH, SoundModel
 
 DECIBELS = -FLOOR / 2  # of a level of 1 in a spectrogram
@@ -70,7 +70,7 @@ def invert(
     found = joined([*search.nearest(targets, labels, steps, seed)])
     if not found.samples.isfinite().all():
         raise UserError(f"{model.path} draws values that are not numbers: its training went wrong.")
-    parts = [levelled(model.spec.codec.decode(part)) for part in found.samples.split(BATCH)]
+    parts = [model.spec.codec.sounds(part) for part in found.samples.split(BATCH)]
     usual = [
         _usual(model, targets[i], None if found.labels is None else int(found.labels[i]), seed)
         for i in range(len(targets))

@@ -11,7 +11,6 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas.core import seeds
 from ganvas.core.errors import UserError
 from ganvas.sounds import files, sheets
-from ganvas.sounds.codec import levelled
 from ganvas.tasks.sound.model import SoundModel
 
 SOUNDS = 32  # in one request, at most
@@ -64,7 +63,7 @@ def between(
 def _made(model: SoundModel, z: Tensor, labels: Tensor | None) -> list[dict[str, Any]]:
     with torch.inference_mode():
         pictures = model.pictures(z, labels)
-        waves = levelled(model.spec.codec.decode(pictures)).cpu()
+        waves = model.spec.codec.sounds(pictures).cpu()
     if not bool(waves.isfinite().all()):
         raise UserError("This model draws values that are not numbers: its training went wrong.")
     return [shown(model, picture, wave) for picture, wave in zip(pictures.cpu(), waves, strict=True)]

@@ -1,0 +1,68 @@
+"""How far drawn sounds are from real ones while the training goes on, and the weights that drew the nearest.
+
+A discriminator that knows the training sounds by heart makes the generator worse: what was best is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganvas.core import seeds
+from ganvas.metrics import distances
+from ganvas.report.quantities import number
+from ganvas.sounds.codec import FLOOR
+from ganvas.sounds.spec import SoundSpec
+from ganvas.tasks.sound.evaluate.timbre import statistics
+from ganvas.training.batches import Batches
+
+MEASURED, PORTION = 1_000, 100  # drawn and training sounds that are compared, at most; at a time
+AS_NEAR = 1.1  # times the shortest distance with which weights count as the best: later ones have learned longer
+
+
+def apart(generator: nn.Module, batches: Batches, spec: SoundSpec, latent_dim: int) -> float:
+    """The Frechet distance of drawn sounds from training sounds in timbre, as their spectrograms show it.
+
+    Infinite where the generator draws values that are not numbers.
+    """
+    sides: list[list[Tensor]] = [[], []]
+    for start in range(0, min(MEASURED, batches.count), PORTION):
+        seen = batches.seen(PORTION, start)
+        z = seeds.latents((seeds.key(batches.seed, "apart", start + i) for i in range(len(seen.real))), latent_dim)
+        for side, pictures in zip(sides, (generator(z.to(seen.real.device), seen.labels), seen.real), strict=True):
+            decibels = (1 - pictures[:, 0].float()) * (FLOOR / 2)
+            side.append(statistics(decibels, spec.hop / spec.rate).cpu())
+    drawn, real = map(torch.cat, sides)
+    return distances.frechet(drawn, real) if drawn.isfinite().all() else math.inf
+
+
+def weights(generator: nn.Module) -> dict[str, Tensor]:
+    """A copy of the generator's weights and of its norms' statistics, as entries of a task's state."""
+    return {f"best.{name}": value.detach().clone() for name, value in generator.state_dict().items()}
+
+
+def take(generator: nn.Module, state: dict[str, Tensor]) -> None:
+    """Give the generator the weights that the state keeps."""
+    generator.load_state_dict({name[5:]: value for name, value in state.items() if name.startswith("best.")})
+
+
+def sentence(checks: list[dict[str, Any]]) -> str:
+    """Which weights are taken, if they are not the last ones.
+
+    Args:
+        checks: rows of metrics.jsonl, oldest first; those without the distance are ignored.
+    """
+    checks = [check for check in checks if number(check, "apart") is not None and number(check, "images") is not None]
+    best, kept = math.inf, {}
+    for check in checks:
+        best = min(best, check["apart"])
+        kept = check if check["apart"] <= AS_NEAR * best else kept
+    if not checks or kept is checks[-1]:
+        return ""
+    return (
+        f"The weights from after {kept['images']:,.0f} sounds are taken: what they draw is nearest to real sounds in "
+        f"timbre (distance {kept['apart']:.2f}, now {checks[-1]['apart']:.2f})."
+    )
