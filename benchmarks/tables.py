@@ -16,16 +16,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import process
 
 from ganvas.core.progress import Doing, last
 from ganvas.tables import read
@@ -87,18 +85,9 @@ def in_process(words: list[str]) -> Made:
     Raises:
         SystemExit: it failed.
     """
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), "1")
-    began = time.monotonic()
-    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(words, env={**os.environ, **threads}, stdout=said, stderr=errors)
-        _, status, usage = os.wait4(process.pid, 0)
-        said.seek(0)
-        errors.seek(0)
-        if os.waitstatus_to_exitcode(status):
-            raise SystemExit(f"{words[0]} failed: {errors.read()[-3000:]}")
-        times = json.loads(said.read().strip().splitlines()[-1])
-    unit = 1e6 if sys.platform == "darwin" else 1e3  # of ru_maxrss: bytes there, else kB
-    return Made(times["fit"], times["draw"], time.monotonic() - began, usage.ru_maxrss / unit)
+    cost = process.run(words)
+    times = json.loads(cost.said.strip().splitlines()[-1])
+    return Made(times["fit"], times["draw"], cost.wall, cost.memory)
 
 
 def judge(

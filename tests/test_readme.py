@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+import importlib.util
 import re
 import runpy
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -161,6 +164,45 @@ def test_the_notebook_runs_from_top_to_bottom(whole: bool, tmp_path: Path, monke
     told = "".join(o.get("text", "") for o in shown)
     assert "forged digits" in told
     assert "Frechet distance" in told
+
+
+@pytest.mark.slow
+def test_the_notebook_of_sounds_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("GANVAS_IMAGES", "320")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    shutil.copytree(ROOT / "examples" / "sounds", tmp_path / "sounds")
+    notebook = nbformat.read(ROOT / "examples" / "sounds.ipynb", as_version=4)
+    where = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(notebook, timeout=900, resources=where, shutdown_kernel="immediate").execute()
+    shown = [o for cell in notebook.cells for o in cell.get("outputs", [])]
+    pages = [o["data"]["text/html"] for o in shown if "text/html" in o.get("data", {})]
+    assert [page.count("<audio") for page in pages] == [1, 8, 4, 1, 2]  # the strip, two samples, a walk, an inversion
+    assert any("image/png" in o.get("data", {}) for o in shown)
+    assert "Frechet distance, timbre" in "".join(o.get("text", "") for o in shown)
+
+
+@pytest.mark.parametrize("name", ["digits", "sounds"])
+def test_notebooks_are_clean_and_name_what_there_is(name: str) -> None:
+    import nbformat
+
+    notebook = nbformat.read(ROOT / "examples" / f"{name}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code), "outputs are not committed"
+    for cell in code:
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                module = importlib.import_module(node.module)
+                assert all(hasattr(module, alias.name) or _is_module(node.module, alias.name) for alias in node.names)
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "ganvas":
+                assert hasattr(importlib.import_module("ganvas"), node.attr)
+
+
+def _is_module(package: str, name: str) -> bool:
+    return importlib.util.find_spec(f"{package}.{name}") is not None
 
 
 def test_the_idea_in_one_file_runs_without_ganvas(

@@ -18,6 +18,9 @@ from ganvas.core.errors import UserError
 from ganvas.core.progress import last
 from ganvas.sounds import check, sheets
 from ganvas.sounds.survey import _Clipping
+from ganvas.tasks.sound import data_check, recipes
+from ganvas.tasks.sound.data_check import Forecast
+from ganvas.training import forecast
 
 RATE = 8_000
 
@@ -48,8 +51,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "set"
 
 
+@pytest.fixture(autouse=True)
+def _untimed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the test of the forecast measures one."""
+    monkeypatch.setattr(forecast, "SECONDS", 0.05)
+    if "forecast" not in request.node.name:
+        monkeypatch.setattr(data_check, "forecast", lambda checked, _: Forecast(checked.recipe, 1_000, 10.0))
+
+
 def checked(place: Path, file: Path | None = None, **settings: str) -> tuple[str, dict[str, Any]]:
-    lines, found = last(check.check(str(place), settings, file))
+    lines, found = last(data_check.check(str(place), settings, file))
     assert json.loads(json.dumps(found)) == found
     return "\n".join(lines), found
 
@@ -107,6 +118,37 @@ def test_every_trouble_is_named(folder: Path) -> None:
     assert list(found["clipped"]) == ["low/clipped.wav"]
     assert found["changed"] == {"mixed_down": 1, "resampled": 1, "cut": 1, "padded": 67}
     assert text.splitlines()[-1].endswith("seconds=0.5")
+
+
+def test_a_forecast_of_the_training_that_fits(folder: Path) -> None:
+    text, found = checked(folder, labels="false", bands="32", window="256")
+    expected, images = found["forecast"], recipes.sound_few().training.images
+    assert (expected["recipe"], expected["images"], expected["note"]) == ("sound-few", images, "")
+    assert expected["images_per_second"] > 0
+    assert "Forecast  recipe sound-few, 0.4" in text
+    assert "sounds a second here: a first look after " in text
+    assert f", all {images:,} sounds after " in text
+
+
+def test_nothing_to_learn_from_has_no_forecast(tmp_path: Path) -> None:
+    for i in range(2):
+        write(tmp_path / "silent" / f"{i}.wav", np.zeros(100))
+    text, found = checked(tmp_path / "silent")
+    assert found["forecast"]["note"]
+    assert "No time was measured: there are no sounds." in text
+
+
+def test_noise_around_the_sounds_is_named(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for i in range(12):
+        wave = np.concatenate([np.zeros(1_600), sound(i), np.zeros(1_600)])
+        clean = np.concatenate([np.zeros(1_600), sound(i, 1.0), np.zeros(1_600)])
+        write(tmp_path / "noisy" / f"{i}.wav", wave + 0.01 * random.standard_normal(len(wave)))
+        write(tmp_path / "clean" / f"{i}.wav", clean + 0.0003 * random.standard_normal(len(clean)))
+    text, found = checked(tmp_path / "noisy")
+    assert "12 of 12 sounds begin and end in noise, about 27 dB" in text
+    assert next(f["level"] for f in found["findings"] if "in noise" in f["text"]) == 1
+    assert "in noise" not in checked(tmp_path / "clean")[0]
 
 
 def test_nothing_is_changed(folder: Path) -> None:

@@ -66,6 +66,29 @@ def shares_of(labels: Tensor | None, classes: int) -> Tensor | None:
     return None if labels is None else F.one_hot(labels, classes).float()[:, None]
 
 
+def blend(vectors: Tensor, weights: Tensor) -> Tensor:
+    """Latent vectors [N, dim] and weights [N] -> their mixture [dim].
+
+    The weights are scaled so that their squares add up to 1: the point is then as far from the origin as a normal
+    vector is.
+    """
+    return (weights / weights.square().sum().sqrt()) @ vectors
+
+
+def corner_weights(x: float, y: float) -> Tensor:
+    """The bilinear weights [4] of a map's corners at x, y in 0 to 1: top left, top right, bottom left, bottom right."""
+    return torch.tensor([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y], dtype=torch.float32)
+
+
+def mixed(labels: Tensor, weights: Tensor, classes: int) -> Tensor:
+    """Classes int64 [N] and weights [N] that add up to 1 -> the class int64 [1] where all are the same, else the shares
+    of all classes, float [1, classes].
+    """
+    if len(set(labels.tolist())) == 1:
+        return labels[:1]
+    return (weights @ F.one_hot(labels, classes).float())[None]
+
+
 @dataclass(frozen=True)
 class Nearest:
     """latents [n, dim], labels int64 [n] (None: no classes) and what is drawn from them [n, ...], on the CPU."""

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from ganvas.core import config as cf
-from ganvas.core.console import command
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import place as file_place
 from ganvas.core.files import write_whole
@@ -33,6 +32,10 @@ CLIPPED = 0.001  # share of samples at the extreme from which a sound is said to
 OFFSET = 0.01  # of full scale: a mean beyond is said
 LOUDNESS = 20.0  # dB between the quiet and the loud ones, from which it is said
 LENGTHS = 5.0  # times that the longest may be longer than the shortest (95% and 5%) before it is said
+NOISY, NOISY_SHARE = (
+    -18.0,
+    0.25,
+)  # dB at both ends below which they are noise; share of the sounds from which it is said
 SHOWN = 10  # names in a list
 
 
@@ -69,9 +72,7 @@ class Checked:
         }
 
 
-def check(
-    source: str, settings: dict[str, str], file: Path | None = None
-) -> Generator[Counted, None, tuple[list[str], dict[str, Any]]]:
+def look(source: str, settings: dict[str, str], file: Path | None = None) -> Generator[Counted, None, Checked]:
     """Look at sounds and change nothing.
 
     Args:
@@ -79,23 +80,9 @@ def check(
         settings: of `DataConfig`, as texts.
         file: where a sheet of spectrograms is to be written, a PNG; None: nowhere.
 
-    Returns:
-        Lines for people, and the JSON form.
-
     Raises:
         UserError: there are no sounds, a setting is none, or the sheet cannot be written there.
     """
-    checked = yield from look(source, settings, file)
-    words = [f"{key}={value}" for key, value in settings.items()]
-    train = command("train", checked.recipe, "--data", source, *words)
-    return [*lines(checked, source), "", "Nothing was changed. Next:", f"  {train}"], {
-        "source": source,
-        **checked.to_dict(),
-    }
-
-
-def look(source: str, settings: dict[str, str], file: Path | None = None) -> Generator[Counted, None, Checked]:
-    """As `check`, without the lines."""
     config = configured(source, settings)
     shape, place = config.shape(), file_place(source)
     for library in ("soundfile", "soxr"):
@@ -234,6 +221,13 @@ def _of_levels(found: Survey) -> list[Finding]:
         named = _some([f"{name} ({found.offsets[name]:+.2f})" for name in worst])
         text = f"{len(found.offsets):,} of {good:,} sounds have a constant offset: {named}."
         rows.append(Finding(2, text, "It is removed."))
+    if (noisy := [entry.ends for entry in found.entries if entry.ends < NOISY]) and len(noisy) > NOISY_SHARE * good:
+        text = (
+            f"{len(noisy):,} of {good:,} sounds begin and end in noise, about {-np.median(noisy):.0f} dB below their "
+        )
+        text += f"loudest moment: only what is below {fit.TRIM:g} dB is cut off."
+        todo = "Cut it off before a training: noise is learned with the rest, and sounds begin anywhere in it."
+        rows.append(Finding(1, text, todo))
     if good and (spread := found.loudness[2] - found.loudness[0]) > LOUDNESS:
         text = f"Between quiet and loud sounds (5% and 95%) lie {spread:.0f} dB."
         todo = f"Each is set to a peak of {fit.PEAK:g}: the noise of quiet ones grows with them."
@@ -313,7 +307,7 @@ def lines(checked: Checked, source: str) -> list[str]:
         out.append(f"   Sheet {checked.sheet}: spectrograms, time to the right, high tones at the top.")
     seconds = checked.samples / checked.rate
     size = 2 * checked.samples * len(s.entries) * s.total / max(1, s.looked)
-    out += ["", f"A training would take the recipe {checked.recipe}: {seconds:.2f} s at {checked.rate / 1000:g} kHz; "]
-    out[-1] += f"the converted sounds take {size / 1e6:,.0f} MB of disk."
-    out.append(fit.RULE)
+    out += ["", fit.RULE, ""]
+    out.append(f"Forecast  recipe {checked.recipe}, {seconds:.2f} s at {checked.rate / 1000:g} kHz; ")
+    out[-1] += f"the converted sounds take {size / 1e6:,.0f} MB of disk"
     return out

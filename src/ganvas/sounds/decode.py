@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ganvas.core.errors import UserError, first_line
+from ganvas.sounds import mp3
 
 SUFFIXES = {".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".sph"}
 MINUTES = 10  # of a file at most
@@ -93,13 +94,14 @@ def library(name: str = "soundfile") -> ModuleType:
         raise UserError(f"Sounds need {name} ({first_line(error)}): pip install 'ganvas[sound]'") from error
 
 
-def read(data: bytes, each: Callable[[np.ndarray], object] | None = None) -> Sound:
+def read(data: bytes, each: Callable[[np.ndarray], object] | None = None, seconds: float = 60.0 * MINUTES) -> Sound:
     """Decode the bytes of a sound file: WAV, FLAC, Ogg (Vorbis, Opus), MP3, AIFF, AU or NIST SPHERE.
 
     What the header states about the length is not relied on: blocks are read up to the limits.
 
     Args:
         each: is called with each block before it is mixed down, float32 [n, channels].
+        seconds: of a file at most, up to 10 minutes.
 
     Raises:
         Unreadable: it is no such file, is damaged or cut off, holds no samples or some that are not numbers, or is
@@ -108,11 +110,13 @@ def read(data: bytes, each: Callable[[np.ndarray], object] | None = None) -> Sou
     """
     _check_kind(data)
     _check_length(data)
+    if data[:3] == b"ID3" or _is_mp3(data):
+        data = mp3.counted(data)
     opened = _forward()
     try:
         with opened(_Bytes(data)) as file:
             _check_shape(file)
-            blocks = _blocks(file, each)
+            blocks = _blocks(file, each, seconds)
             stated, kind = file.frames, str(file.format)
             rate, channels, coding = file.samplerate, file.channels, str(file.subtype)
     except (UserError, MemoryError):
@@ -167,9 +171,9 @@ def _check_shape(file: Any) -> None:
         raise Unreadable(f"it has {file.channels:,} channels; {CHANNELS} are read at most")
 
 
-def _blocks(file: Any, each: Callable[[np.ndarray], object] | None) -> list[np.ndarray]:
+def _blocks(file: Any, each: Callable[[np.ndarray], object] | None, seconds: float) -> list[np.ndarray]:
     """All samples, float32 [n] each, the mean of the channels."""
-    most = min(MINUTES * 60 * file.samplerate, MOST)
+    most = min(round(min(seconds, 60 * MINUTES) * file.samplerate), MOST)
     frames = max(1, min(BLOCK // file.channels, max(file.frames + 1, BLOCK // 256)))  # no larger than is needed
     blocks: list[np.ndarray] = []
     seen = 0
@@ -177,7 +181,8 @@ def _blocks(file: Any, each: Callable[[np.ndarray], object] | None) -> list[np.n
         block = file.read(frames, dtype="float32", always_2d=True)
         seen += len(block)
         if seen > most:
-            limit = f"{MINUTES} minutes" if most < MOST else f"{most:,} samples"
+            long = f"{seconds:g} seconds" if seconds < 60 * MINUTES else f"{MINUTES} minutes"
+            limit = long if most < MOST else f"{most:,} samples"
             raise Unreadable(f"it is longer than {limit}, the most that is read: cut it into sounds")
         if not (np.abs(block) < HUGE).all():  # false for NaN as well
             raise Unreadable(f"it holds samples that are no sound: NaN, infinite, or beyond {HUGE:g} times full scale")

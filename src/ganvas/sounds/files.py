@@ -136,15 +136,25 @@ def recording(path: Path, rate: int, samples: int) -> Fitted:
     """
     content = files.read_bytes(path, decode.BYTES)
     try:
-        sound = decode.read(content)
-        wave = fit.prepared(sound.wave, sound.rate, rate)
-        placed = fit.placed(wave, rate, samples)
+        wave, changes = fitted(decode.read(content), rate, samples)
     except (Unreadable, fit.Silent) as error:
         raise UserError(f"{path} cannot be used as a sound: {error}.") from error
+    return Fitted(path, wave, changes)
+
+
+def fitted(sound: decode.Sound, rate: int, samples: int) -> tuple[np.ndarray, str]:
+    """A decoded file by the rule for every sound, float32 [samples], and what was changed, in words ('': nothing).
+
+    Raises:
+        fit.Silent: nothing is to be heard.
+        UserError: soxr is needed and not installed.
+    """
+    wave = fit.prepared(sound.wave, sound.rate, rate)
+    placed = fit.placed(wave, rate, samples)
     changes = [f"{sound.channels} channels to 1"] * (sound.channels > 1)
     changes += [f"{sound.rate / 1000:g} to {rate / 1000:g} kHz"] * (sound.rate != rate)
     changes += [f"{len(wave) / rate:.2f} s cut to {samples / rate:.2f} s"] * (len(wave) > samples)
-    return Fitted(path, placed.astype(np.float32) / fit.FULL, ", ".join(changes))
+    return placed.astype(np.float32) / fit.FULL, ", ".join(changes)
 
 
 def recordings(places: Sequence[str | os.PathLike[str]], rate: int, samples: int) -> tuple[list[Fitted], list[str]]:

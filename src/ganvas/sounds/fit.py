@@ -12,6 +12,7 @@ TRIM = -40.0  # dB below the loudest moment: what is softer, before and after, i
 ENVELOPE = 0.02  # seconds over which loudness is measured
 BEFORE, AFTER = 0.01, 0.02  # seconds that are kept around what is louder
 FADE_IN, FADE_OUT = 0.0025, 0.01  # seconds
+ENDS, STEADY = 0.1, 10.0  # seconds at either end that are looked at for noise; dB by which noise may rise and fall
 PEAK = 0.9  # of full scale
 FULL = 32_767  # int16 of 1.0
 
@@ -53,6 +54,22 @@ def trimmed(wave: np.ndarray, rate: int) -> np.ndarray:
     start, end = int(loud[0]) - round(rate * BEFORE), int(loud[-1]) + round(rate * AFTER)
     kept = wave[max(0, start) : end]
     return kept - np.float32(kept.mean(dtype=np.float64))
+
+
+def ends(wave: np.ndarray, rate: int) -> float:
+    """How loud the noise is in which a trimmed wave float32 [n] begins and ends: dB, 0 at its loudest moment.
+
+    That is the louder of the first and the last 0.1 s, if both are steady. A sound itself rises and falls there: 0; as
+    for a sound of less than 0.4 s.
+    """
+    size, half = round(rate * ENDS), max(1, round(rate * ENVELOPE / 2))
+    if len(wave) < 4 * size:
+        return 0.0
+    power = _power(wave, half)
+    sides = power[half : size + half], power[-size - half : -half]  # at the very ends less is summed
+    if any(side.min() < side.max() * 10 ** (-STEADY / 10) for side in sides):
+        return 0.0
+    return 10 * float(np.log10(max(side.max() for side in sides) / power.max()))
 
 
 def _power(wave: np.ndarray, half: int) -> np.ndarray:

@@ -35,7 +35,7 @@ from ganvas.sources.packs import Form
 from ganvas.sources.unfinished import unfinished
 
 FORMAT = 1
-RULE = 2  # the version of what fit.py and SoundSpec.of make of a file: a new one makes all packs anew
+RULE = 3  # the version of what decode.py, fit.py and SoundSpec.of make of a file: a new one makes all packs anew
 PROBED = 1_000  # sounds, spread evenly, whose rates and lengths determine the pack's
 PORTION = 32  # of them that are read at a time
 USUAL = 16_000  # samples a second, at most, of a rate that is chosen automatically

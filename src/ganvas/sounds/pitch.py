@@ -15,7 +15,8 @@ from torch.nn import functional as F  # noqa: N812
 
 FRAME, HOP = 0.05, 0.015  # seconds
 VOICE = 70.0, 400.0  # Hz, of a speaking voice
-NOTES = 50.0, 2_000.0  # Hz, of an instrument
+NOTES = 50.0, 2_200.0  # Hz, of an instrument: G1 to C7
+OUTSIDE, PROBED = 0.1, 200  # share of sounds whose pitch no voice has, from which they are notes; sounds looked at
 CLEAR = 0.6  # agreement from which on the pitch is clear
 NEARLY = 0.85  # of the highest peak: the first one from there on counts
 ACTIVE = 25.0  # dB below the loudest frame
@@ -62,6 +63,17 @@ def pitch(waves: Tensor, rate: int, span: tuple[float, float] = VOICE) -> Pitch:
     agreement, hertz, energy = (torch.cat(kind) for kind in zip(*parts, strict=True))
     loudest = energy.amax(1, keepdim=True)
     return Pitch(agreement, hertz, (energy > loudest * 10 ** (-ACTIVE / 10)) & (loudest > 1e-9))
+
+
+def span_of(waves: Tensor, rate: int) -> tuple[float, float]:
+    """The span in which the pitches of sounds like these lie: VOICE or NOTES.
+
+    Args:
+        waves: real sounds, float [N, samples]; the first PROBED are looked at.
+    """
+    found = pitch(waves[:PROBED], rate, NOTES)
+    hertz = found.of_sounds[found.share > 0.5]
+    return NOTES if ((hertz < VOICE[0]) | (hertz > VOICE[1])).sum() > OUTSIDE * len(hertz) else VOICE
 
 
 def _lags(rate: int, size: int, span: tuple[float, float]) -> Tensor:

@@ -114,7 +114,7 @@ def png(pictures: Tensor, columns: int = COLUMNS) -> bytes:
     Time goes to the right and frequency upwards; dark is silence.
     """
     sheet = grid(levels(pictures), min(columns, max(1, len(pictures))), WIDE, HIGH)
-    sheet[HIGH - 1 :: HIGH, :] = sheet[:, WIDE - 1 :: WIDE] = 64  # a thin line between two
+    sheet[HIGH - 1 : -1 : HIGH, :] = sheet[:, WIDE - 1 : -1 : WIDE] = 64  # a thin line between two
     image = Image.fromarray(sheet)
     image.putpalette(colours().tobytes())
     out = io.BytesIO()

@@ -40,6 +40,7 @@ class Entry(NamedTuple):
     loudness: float = 0.0  # dB of full scale: root mean square without the silence around
     offset: float = 0.0  # mean, of full scale
     clipped: float = 0.0  # share of the samples
+    ends: float = 0.0  # dB below the loudest moment, of the louder end; see `fit.ends`
     digest: bytes = b""
     picture: np.ndarray = np.empty(0)
 
@@ -187,6 +188,7 @@ def _entry(number: int, data: bytes) -> Entry:
         loudness=10 * float(np.log10(max(np.square(wave, dtype=np.float64).mean(), 1e-12))),
         offset=float(sound.wave.mean(dtype=np.float64)),
         clipped=clipping.share(sound.rate, sound.coding),
+        ends=fit.ends(wave, sound.rate),
         digest=hashlib.blake2b(b"%d " % sound.rate + sound.wave.tobytes(), digest_size=16).digest(),
         picture=alike.picture(wave, sound.rate),
     )

@@ -20,6 +20,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import make_folder
 from ganvas.images import decode
 from ganvas.images.data import DATASETS, npz
+from ganvas.sounds.decode import SUFFIXES as SOUNDS
 from ganvas.sources import listing
 from ganvas.studio import places
 from ganvas.studio.api_runs import Settings
@@ -177,9 +178,9 @@ def of_pictures(app: FastAPI, studio: Studio) -> None:
 def of_data(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/data", responses=failures(400, 429, 503))
     def folder(path: Annotated[str, Query(max_length=400)] = "") -> dict[str, Any]:
-        """The content of a folder: sub-folders, archives and tables, and the number of pictures."""
+        """The content of a folder: sub-folders, archives and tables, and how many pictures and sounds there are."""
         place = places.inside(studio.data, path)
-        entries, count = [], 0
+        entries, count, sounds = [], 0, 0
         if place.is_dir():
             try:
                 for entry in os.scandir(place):
@@ -192,6 +193,7 @@ def of_data(app: FastAPI, studio: Studio) -> None:
                     if entry.is_dir() or known:
                         entries.append({"name": entry.name, "folder": entry.is_dir()})
                     count += entry_path.suffix.lower() in decode.SUFFIXES
+                    sounds += entry_path.suffix.lower() in SOUNDS
             except OSError as error:
                 raise UserError(f"{path or 'The folder'} cannot be read ({error.strerror}).") from error
         relative = "" if place == studio.data else str(place.relative_to(studio.data))
@@ -202,6 +204,7 @@ def of_data(app: FastAPI, studio: Studio) -> None:
             "entries": sorted(entries, key=lambda entry: entry["name"])[:LISTED],
             "more": max(0, len(entries) - LISTED),
             "pictures": count,
+            "sounds": sounds,
             "sets": sets,
         }
 
@@ -229,7 +232,7 @@ def _use(studio: Studio, name: str, ability: str, **arguments: Any) -> bytes:
 
 
 async def on_body(worker: Worker, request: Request, arguments: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
-    """Apply a model to the picture in a request's body; `arguments` makes those of `requests.use` from it."""
+    """Apply a model to what a request's body holds; `arguments` makes those of `requests.use` from it."""
     content = await request.body()  # before taking a slot, so that slow senders do not block others
     with worker.slot():
         return await run_in_threadpool(worker.call_in_slot, "use", **arguments(content))

@@ -22,7 +22,7 @@ from ganvas.core import config as cf
 from ganvas.core.errors import UserError
 from ganvas.core.files import parse_json, read_bytes
 from ganvas.core.run import Run
-from ganvas.studio import stopping
+from ganvas.studio import ranges, stopping
 from ganvas.studio.contents import as_json, files, section, settings, text
 from ganvas.studio.index import PART, PARTS, RunNotFound, part_of, task_of
 from ganvas.studio.jobs import fixed
@@ -119,7 +119,9 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
 def of_files(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/runs/{name}/samples/{file}", responses=failures(404))
     def picture(
-        name: Name, file: Annotated[str, Field(pattern=r"^(reals|fakes_init|fakes_\d{1,9})\.(png|json|wav)$")]
+        request: Request,
+        name: Name,
+        file: Annotated[str, Field(pattern=r"^(reals|fakes_init|fakes_\d{1,9})\.(png|json|wav)$")],
     ) -> Response:
         """A preview: a sheet of pictures, a strip of sounds, or figures of samples as JSON."""
         path = studio.runs.run(name).samples / file
@@ -133,7 +135,7 @@ def of_files(app: FastAPI, studio: Studio) -> None:
             return JSONResponse({"detail": "There is no such preview."}, 404)
         headers = {"cache-control": "private, max-age=3600"}
         if kind is not None:
-            return Response(content, media_type=kind, headers=headers)
+            return ranges.answer(request, content, kind, headers)
         return JSONResponse(figures, headers=headers)
 
     @app.get("/api/runs/{name}/report", responses=failures(404))

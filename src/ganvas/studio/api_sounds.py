@@ -1,4 +1,4 @@
-"""The API of models whose samples are sounds: hear some, walk between two, tell drawn ones from recordings."""
+"""The API of models whose samples are sounds: hear some, walk between them, judge a recording, play the game."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import threading
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Query, Request
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from ganvas.core.errors import UserError
 from ganvas.core.files import json_line, make_folder
 from ganvas.core.rows import append
+from ganvas.studio.api_models import Place, on_body
 from ganvas.studio.contents import read, size
 from ganvas.studio.games import KEPT, OPEN, interval
 from ganvas.studio.state import Name, Studio, failures
@@ -107,6 +109,28 @@ def of_sounds(app: FastAPI, studio: Studio) -> None:
         """The sound at a place between two seeds."""
         found = studio.worker.call("use", path=studio.model(name), ability="between", **body.model_dump())
         return _for_page(found)
+
+    @app.post("/api/runs/{name}/sounds/at", responses=failures(400, 404, 429, 503))
+    def at(name: Name, body: Place) -> dict[str, Any]:
+        """The sound at a position on the map."""
+        found = studio.worker.call("use", path=studio.model(name), ability="at", **body.model_dump())
+        return _for_page(found)
+
+    @app.post("/api/runs/{name}/sounds/judge", responses=failures(400, 404, 429, 503))
+    async def judge(
+        name: Name,
+        request: Request,
+        kind: Annotated[str, Query(max_length=100)] = "",
+        alarm: Annotated[float, Query(gt=0, le=0.5)] = 0.05,
+    ) -> dict[str, Any]:
+        """The detector's verdict on the recording in the body, a file of any format that is read."""
+        path = await run_in_threadpool(studio.model, name)
+
+        def arguments(content: bytes) -> dict[str, Any]:
+            return {"path": path, "ability": "judge", "content": content, "kind": kind, "alarm": alarm}
+
+        found = await on_body(studio.worker, request, arguments)
+        return {**found, "heard": _for_page(found["heard"])}
 
     @app.get("/api/runs/{name}/sounds/games", responses=failures(404))
     def played(name: Name) -> dict[str, Any]:

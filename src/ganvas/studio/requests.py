@@ -75,10 +75,12 @@ def check_data(place: str, out: str, settings: dict[str, str]) -> dict[str, Any]
     if task is not None:
         if paths := [key for key in settings if key in getattr(task.Data, "places", ())]:
             raise UserError(f"{paths[0]} cannot be set here.")
-        _, found = last(task.check_data(place, settings))
+        file = Path(out) if task.check_writes == "--out" else None  # a picture; others write settings
+        _, found = last(task.check_data(place, settings, file))
         part, recipe = part_of(task.name), next(name for name, make in api.RECIPES.items() if make().kind is task)
-        found = {key: value for key, value in found.items() if key != "source"}  # which is a whole path
-        return {**found, "script": part.address(part.check), "recipe": recipe, "samples": part.samples}
+        found = {"recipe": recipe, **found, "script": part.address(part.check), "samples": part.samples}
+        found["sheet"] = file.read_bytes() if file is not None and file.is_file() else None
+        return {key: value for key, value in found.items() if key not in ("source", "place")}  # which are whole paths
     checked = last(api.check_data(place, Path(out)))
     report = checked.to_dict()
     sheet = checked.preview.read_bytes() if checked.preview is not None else None

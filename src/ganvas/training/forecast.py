@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from typing import Any
 
+from ganvas.core.progress import duration
 from ganvas.training.experiment import Experiment
 from ganvas.training.trainer import Trainer
 
 SECONDS = 3.0  # of real steps
+FIRST_LOOK = 10  # after a tenth of the training its results can be foreseen
 
 
 class Trial:
@@ -45,3 +48,19 @@ class Trial:
                 trainer.step(batches.at(trainer.images))
             trainer.means()  # waits for a GPU to finish
             return (trainer.images - before) / (time.monotonic() - start)
+
+
+def words(images: int, rate: float, noun: str, memory: int) -> str:
+    """How long a training of so many samples takes at this many a second, and its memory in bytes (0: not known)."""
+    first, all_ = (duration(images / share / rate) for share in (FIRST_LOOK, 1))
+    text = f"          {rate:.0f} {noun} a second here: a first look after {first}, all {images:,} {noun} after {all_}"
+    return text + (f"; {memory / 1e9:.1f} GB of memory" if memory else "")
+
+
+def peak_memory() -> int:
+    """The most bytes of memory that this process has used; 0 if the system does not say."""
+    try:
+        resource = importlib.import_module("resource")
+    except ImportError:  # Windows
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -70,10 +70,21 @@ def test_a_tone_has_its_pitch(hertz: float) -> None:
     assert float(found.of_sounds) == pytest.approx(hertz, rel=0.005)
 
 
-@pytest.mark.parametrize("hertz", [55.0, 440.0, 1_760.0])
+@pytest.mark.parametrize("hertz", [55.0, 440.0, 1_760.0, 2_093.0])
 def test_notes_have_a_wider_span(hertz: float) -> None:
-    found = pitches.pitch(tone(hertz, 8_192, 16_000), 16_000, pitches.NOTES)
+    found = pitches.pitch(tone(hertz, 8_192, 16_000, 3), 16_000, pitches.NOTES)
     assert float(found.of_sounds) == pytest.approx(hertz, rel=0.01)
+
+
+def test_the_span_follows_the_sounds() -> None:
+    def tones(*hertz: float) -> torch.Tensor:
+        return torch.cat([tone(x, 4_096, 16_000) for x in hertz])
+
+    voices = tones(80, 110, 150, 200, 240, 280, 310, 350, 380)
+    assert pitches.span_of(voices, 16_000) == pitches.VOICE
+    assert pitches.span_of(torch.cat([voices, tones(900)]), 16_000) == pitches.VOICE  # a tenth: a mistake
+    assert pitches.span_of(torch.cat([voices, tones(900, 60)]), 16_000) == pitches.NOTES
+    assert pitches.span_of(noise(8, 0.2), RATE) == pitches.VOICE
 
 
 def test_noise_and_silence_have_no_pitch() -> None:

@@ -17,8 +17,9 @@ from ganvas.core.errors import UserError
 from ganvas.sounds.data import SoundData, Split
 from ganvas.sounds.spec import SoundSpec
 from ganvas.tasks.sound import network
+from ganvas.tasks.sound.detect import Detector, Verdict
 from ganvas.tasks.sound.model import SoundModel
-from ganvas.tasks.sound.studio import draw, pairs
+from ganvas.tasks.sound.studio import draw, judge, pairs
 from ganvas.tasks.sound.task import SoundTask
 
 SPEC = SoundSpec.of(8_000, 3_000, 2)
@@ -105,3 +106,22 @@ def test_recordings_that_may_not_be_read_are_not_dealt(tmp_path: Path, monkeypat
     monkeypatch.setattr(pairs, "trained_on", lambda *_: pytest.fail("it was read"))
     with pytest.raises(UserError, match="/secret may not be read"):
         pairs.pairs(fresh(tmp_path / "model"), 1, 8, refuse)
+
+
+def test_a_verdict_is_said_with_its_figures(tmp_path: Path) -> None:
+    detector = Detector(4, 2, 99, 49)
+    detector.oddities.copy_(torch.arange(1.0, 100))
+    none = judge.said(Verdict(0.01, "no", "high"), detector)
+    assert none == (
+        "No: it is unlike the sounds that this model learned.",
+        ["None of the 99 held-out sounds are as odd or odder."],
+    )
+    assert judge.said(Verdict(0.02, "no"), detector)[1] == ["1 of the 99 held-out sounds is as odd or odder."]
+    assert judge.said(Verdict(1.0, "yes", "high"), detector)[0].endswith("most of all like high.")
+    assert judge.said(Verdict(0.5, "yes", "high", "high", 0.5), detector)[0] == "Yes: it sounds like high."
+    title, words = judge.said(Verdict(0.5, "another class", "high", "low", 0.04), detector)
+    assert title == "It is one of these sounds, but it sounds like high, not low."
+    assert words[1] == "1 of the held-out sounds with a right class suits it as badly."
+    assert judge.limit(detector, 0.05) == 95.0  # 4 of 99 are odder: as the 5th of 100, a new one is not called
+    with pytest.raises(UserError, match="no detector: it is learned when a training ends"):
+        judge.judge(fresh(tmp_path / "model"), b"", None, 0.05)

@@ -1,4 +1,4 @@
-// Folders of pictures, and tables: browse and check them, and train on them.
+// Folders of pictures or sounds, and tables: browse and check them, and train on them.
 import { h, get, post, whole, duration, busy, table, turns } from './dom.js';
 
 const RECIPES = ['images', 'few', 'denoise', 'superres'];
@@ -52,13 +52,14 @@ async function report(checked, path) {
 }
 
 /** What lies in a folder, beside its sub-folders. */
-function here({ pictures, entries }) {
+function here({ pictures, sounds, entries }) {
   const files = entries.filter(({ folder }) => !folder).length;
   const parts = [
     pictures ? `${whole(pictures)} ${pictures > 1 ? 'pictures' : 'picture'}` : '',
+    sounds ? `${whole(sounds)} ${sounds > 1 ? 'sounds' : 'sound'}` : '',
     files ? `${whole(files)} ${files > 1 ? 'tables or archives' : 'table or archive'}` : '',
   ].filter(Boolean);
-  return parts.length ? `Here: ${parts.join(', ')}.` : 'No pictures and no tables lie here.';
+  return parts.length ? `Here: ${parts.join(', ')}.` : 'No pictures, sounds or tables lie here.';
 }
 
 export async function data(place, _, query) {

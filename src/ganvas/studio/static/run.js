@@ -2,6 +2,7 @@
 import { h, get, post, runPath, whole, short, percent, figure, duration, say, busy, table, tabs, titleOf } from './dom.js';
 import { chart } from './chart.js';
 import { follow } from './events.js';
+import { measured } from './figures.js';
 import { film } from './film.js';
 import { accuracyBars, networks } from './diagram.js';
 import { queued } from './queued.js';
@@ -39,10 +40,11 @@ function charts(part) {
   return [...taskCharts, [accuracy, ['accuracy_real', 'accuracy_fake', 'accuracy_held_out']]];
 }
 
-/** A tile's text with the figures of a check; nothing where the first of them is missing. */
-function tileText({ text }, check) {
-  const keys = [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
-  return check?.[keys[0]] ? text.replace(/\{(\w+)\}/g, (_, key) => figure(check[key])) : '';
+/** A tile's text with the figures of the newest check that has the first of them; nothing where none has. */
+function tileText({ text }, checks) {
+  const keys = [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]),
+    check = checks.findLast((one) => one[keys[0]]);
+  return check ? text.replace(/\{(\w+)\}/g, (_, key) => figure(check[key])) : '';
 }
 
 /** The last lines of the log, for runs without pages of their own. */
@@ -177,10 +179,11 @@ export async function training(place, name) {
       'The studio does not answer: what is shown here is no longer live.',
     );
   const own = part.film ? await import(part.film) : null; // of a task whose samples are no pictures
-  const movie = (own?.film ?? film)(name, part.before),
+  const movie = (own?.film ?? film)(name, part.before, run),
     drawn = charts(part),
     bars = accuracyBars(part.made),
     diagram = part.diagram && networks(part.diagram),
+    found = measured(part.samples),
     log = part.pages.length || run.abilities.includes('apply') ? null : logTable(),
     panel = controls(name, run, () => paint());
   let due = 0,
@@ -197,9 +200,8 @@ export async function training(place, name) {
       'training time': duration(last.seconds),
       'time left': run.state === 'running' ? duration(left) : '–',
     };
-    const check = checks.at(-1);
     for (const tile of part.tiles) {
-      const text = tileText(tile, check);
+      const text = tileText(tile, checks);
       if (text) shown[tile.title] = text;
     }
     tiles.replaceChildren(...Object.entries(shown).map(([k, v]) => h('div', {}, h('dt', {}, k), h('dd', {}, v))));
@@ -207,6 +209,7 @@ export async function training(place, name) {
   }
   function paintAll() {
     movie.update(pictures);
+    found.update(checks);
     paint();
     const last = rows.at(-1),
       xs = rows.map((row) => row.images);
@@ -288,6 +291,7 @@ export async function training(place, name) {
       ),
     ),
     own ? h('section.card.film', {}, h('h2', {}, part.preview), movie.parts) : '',
+    found.element,
     h(
       '.grid',
       {},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,9 @@ from ganvas.images.data.survey import Mirror, Survey
 from ganvas.images.decode import Shape
 from ganvas.images.spec import ImageSpec
 from ganvas.training.experiment import Experiment
-from ganvas.training.forecast import Trial
+from ganvas.training.forecast import Trial, peak_memory
 
 FEW = 2_000  # pictures up to which the recipe `few` is recommended
-FIRST_LOOK = 10  # after a tenth of the training its results can be foreseen
 
 Recipes = Mapping[str, Callable[[], Experiment]]
 
@@ -100,7 +98,7 @@ def forecast(survey: Survey, shape: Shape, recipes: Recipes) -> Forecast:
     except UserError as error:
         return dataclasses.replace(untimed, note=f"No time was measured: {error}")
     return dataclasses.replace(
-        untimed, memory_bytes=_peak_memory(), images=experiment.training.images, images_per_second=rate, classes=classes
+        untimed, memory_bytes=peak_memory(), images=experiment.training.images, images_per_second=rate, classes=classes
     )
 
 
@@ -110,12 +108,3 @@ def _random_pixels(count: int, spec: ImageSpec) -> ImageData:
     pixels = torch.randint(0, 256, (count, spec.channels, spec.size, spec.size), dtype=torch.uint8, generator=random)
     split = Split(pixels, torch.arange(count) % spec.classes if spec.classes else None)
     return ImageData("random pixels", split, split, tuple(map(str, range(spec.classes))), "")
-
-
-def _peak_memory() -> int:
-    """The most bytes of memory that this process has used; 0 if the system does not say."""
-    try:
-        resource = importlib.import_module("resource")
-    except ImportError:  # Windows
-        return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

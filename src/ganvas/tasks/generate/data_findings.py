@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ganvas.core.progress import duration
 from ganvas.core.text import one_line
 from ganvas.images.data.survey import SHOWN
-from ganvas.tasks.generate.data_check import FIRST_LOOK, Checked, Finding
+from ganvas.tasks.generate.data_check import Checked, Finding
+from ganvas.training.forecast import words
 
 
 def findings(checked: Checked, source: str, train: str) -> list[str]:
@@ -34,11 +34,7 @@ def findings(checked: Checked, source: str, train: str) -> list[str]:
         f"Forecast  recipe {f.recipe}, {f.size} pixels, {kind}; the pack takes {f.pack_bytes / 1e6:,.0f} MB of disk",
     ]
     if f.images_per_second:
-        first, all_ = (duration(f.images / share / f.images_per_second) for share in (FIRST_LOOK, 1))
-        lines.append(
-            f"          {f.images_per_second:.0f} images a second here: a first look after {first}, all {f.images:,} "
-            f"images after {all_}; {f.memory_bytes / 1e9:.1f} GB of memory"
-        )
+        lines.append(words(f.images, f.images_per_second, "images", f.memory_bytes))
     if f.note:
         lines.append(f"          {f.note}")
     return [*lines, "", "Nothing was changed. Next:", f"  {train}"]

@@ -9,7 +9,7 @@ detect out-of-distribution data"). How odd is odd is learned from held-out sound
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -36,7 +36,8 @@ class Verdict:
     `p`: the share of such sounds that are at least as odd. `kind`: 'yes', 'no', or 'another class' where it is of the
     kind but not of the class that it is said to be of. `like`: the class that suits it best, '' without classes.
     `given`: the class that it is said to be of, '' if none. `p_class`: the share of sounds with a right label that suit
-    it at most as well; None without one.
+    it at most as well; None without one. `oddity`: its squared distance from the nearest class;
+    `distances`: from each class, in the model's order; about 1 for sounds of the training.
     """
 
     p: float
@@ -44,6 +45,8 @@ class Verdict:
     like: str = ""
     given: str = ""
     p_class: float | None = None
+    oddity: float = 0.0
+    distances: tuple[float, ...] = ()
 
 
 class Detector(nn.Module):
@@ -105,7 +108,11 @@ class Detector(nn.Module):
         odd, nearest = distances.min(1)
         shares = p_values(odd, self.oddities).tolist()
         like = [names[i] for i in nearest.tolist()] if names else [""] * len(shares)
-        verdicts = [Verdict(p, NO if p <= alarm else YES, name) for p, name in zip(shares, like, strict=True)]
+        apart = [tuple(row) for row in distances.tolist()]
+        verdicts = [
+            Verdict(p, NO if p <= alarm else YES, name, oddity=min(far), distances=far)
+            for p, name, far in zip(shares, like, apart, strict=True)
+        ]
         if labels is None or not len(self.misfits):
             return verdicts
         misfits = self.misfit(distances, labels.clamp_min(0))
@@ -114,7 +121,7 @@ class Detector(nn.Module):
             if label >= 0:
                 wrong = verdicts[i].kind == YES and of_class[i] <= alarm and worse[i]
                 kind = OTHER if wrong else verdicts[i].kind
-                verdicts[i] = Verdict(shares[i], kind, like[i], names[label], of_class[i])
+                verdicts[i] = replace(verdicts[i], kind=kind, given=names[label], p_class=of_class[i])
         return verdicts
 
 
@@ -186,6 +193,14 @@ def fit(numbers: Tensor, labels: Tensor | None, classes: int, held_out: Tensor, 
 def smallest_alarm(known: int) -> float:
     """The smallest share of false alarms that can be promised where so many held-out sounds say what is usual."""
     return 1 / (known + 1)
+
+
+def compared(count: int) -> str:
+    """With what a recording is compared, in words: how odd it can be called, and what may mislead."""
+    return (
+        f"A recording is compared with {count:,} held-out sounds of the training: none can be called odder than 1 of "
+        f"{count + 1:,}. Other voices, rooms or microphones may sound odd to it though they are of the kind."
+    )
 
 
 def why_none(held_out: int, most: int) -> str:

@@ -177,6 +177,8 @@ def show_found(model: SoundModel, found: Found, alarm: float, show: int) -> None
     from rich.table import Table
     from rich.text import Text
 
+    from ganvas.tasks.sound.detect import compared
+
     counts, labelled = Counter(v.kind for _, v in found), sum(bool(v.given) for _, v in found)
     many = f"{len(found):,} recording{'s' * (len(found) != 1)}"
     words = [f"{counts['no']:,} {CALLED['no']}"]
@@ -202,11 +204,7 @@ def show_found(model: SoundModel, found: Found, alarm: float, show: int) -> None
         if show < len(found):
             say(f"({len(found) - show:,} more: --show {len(found)}, or --out NAME.csv for all)")
     assert model.detector is not None
-    count = model.detector.count
-    say(
-        f"\nA recording is compared with {count:,} held-out sounds of the training: none can be called odder than 1 of "
-        f"{count + 1:,}.\nOther voices, rooms or microphones may sound odd to it though they are of the kind."
-    )
+    say(f"\n{compared(model.detector.count)}")
 
 
 def show_report(model: SoundModel) -> None:

@@ -18,6 +18,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.later import later_method
 from ganvas.core.model import Loaded, TrainedModel, networks_of
 from ganvas.sounds.codec import levelled
+from ganvas.sounds.players import Waves
 from ganvas.sounds.spec import SoundSpec
 from ganvas.tasks.sound.detect import NUMBERS, Detector, Verdict, describe, smallest_alarm, why_none_in
 from ganvas.tasks.sound.detect_report import Report
@@ -31,7 +32,7 @@ class SoundModel(Classed, TrainedModel):
 
     optional = {"detector": dict}  # noqa: RUF012
     hub_tags = ("audio-generation",)
-    abilities = ("sounds", "between", "pairs")
+    abilities = ("sounds", "between", "at", "pairs", "judge")
 
     path: Path
     generator: nn.Module
@@ -66,7 +67,7 @@ class SoundModel(Classed, TrainedModel):
         classes: int | str | Sequence[int | str] | None = None,
         seed: int = 0,
         truncation: float | None = None,
-    ) -> Tensor:
+    ) -> Waves:
         """Draw n sounds: the seeds `seed`, `seed` + 1, ...
 
         Args:
@@ -76,13 +77,20 @@ class SoundModel(Classed, TrainedModel):
             truncation: limit of the latent numbers (1 to 2 is usual): fewer odd sounds, less variety.
 
         Returns:
-            Waves float [n, samples] in [-1, 1] on the CPU, `spec.rate` samples a second.
+            Waves float [n, samples] in [-1, 1] on the CPU, `spec.rate` samples a second. A notebook shows them as
+            players.
 
         Raises:
             UserError: a class that the model does not have, a list whose length is not n, or a truncation of 0.
         """
         drawn = self.draw(range(seed, seed + n), classes, truncation)
-        return torch.cat([torch.empty(0, self.spec.samples), *drawn])
+        waves, labels = torch.cat([torch.empty(0, self.spec.samples), *drawn]), self.labels(classes, n)
+        kinds = [""] * n if labels is None else [f"{self.class_names[label]}, " for label in labels.tolist()]
+        return Waves.of(waves, self.spec.rate, [f"{kind}seed {seed + i}" for i, kind in enumerate(kinds)])
+
+    def heard(self, waves: Tensor) -> Waves:
+        """The same waves, float [n, samples] or [samples], which a notebook shows as players."""
+        return Waves.of(waves, self.spec.rate)
 
     def draw_waves(self, numbers: Sequence[int], classes: int | str | Sequence[int | str] | None = None) -> Tensor:
         """As `draw`, all at once: waves float [n, samples]."""

@@ -58,7 +58,7 @@ class SoundTask(Task):
     networks = {"spectra": network}  # noqa: RUF012
     recipes = Later("ganvas.tasks.sound.recipes")
     for_own = "sound"
-    check_data = Later("ganvas.sounds.check:check")
+    check_data = Later("ganvas.tasks.sound.data_check:check")
     check_writes = "--out"
     Model = Later("ganvas.tasks.sound.model:SoundModel")
     evaluate = Later("ganvas.tasks.sound.evaluate.command:evaluate")

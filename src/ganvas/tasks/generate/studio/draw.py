@@ -7,11 +7,10 @@ import zipfile
 from pathlib import Path
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
 from ganvas.core import seeds
 from ganvas.core.errors import UserError
+from ganvas.core.latent import blend, corner_weights, mixed
 from ganvas.core.naming import safe
 from ganvas.export import onnx
 from ganvas.images import sheets, uploads
@@ -51,22 +50,12 @@ def walk(model: Model, corners: list[int], x: float, y: float, kinds: list[str] 
     if len(corners) != 4 or not (0 <= x <= 1 and 0 <= y <= 1):
         raise UserError("A place on the map has four corner seeds, and x and y between 0 and 1.")
     device = next(model.generator.parameters()).device
-    weights = torch.tensor([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y])
+    weights = corner_weights(x, y)
     z = blend(seeds.latents(corners, model.latent_dim), weights)[None].to(device)
     labels = model.labels(kinds or [0] * 4, 4) if model.class_names else None
     if labels is not None:
-        shares = weights @ F.one_hot(labels, len(model.class_names)).float()
-        labels = labels[:1].to(device) if len(set(labels.tolist())) == 1 else shares[None].to(device)
+        labels = mixed(labels, weights, len(model.class_names)).to(device)
     return uploads.tensor_png(im.to_uint8(model.generator(z, labels))[0])
-
-
-def blend(corners: Tensor, weights: Tensor) -> Tensor:
-    """Latent vectors [4, dim] of the corners (top left, top right, bottom left, bottom right) -> [dim].
-
-    The weights, those of bilinear interpolation, are scaled so that their squares add up to 1: the point is then as far
-    from the origin as a normal vector is.
-    """
-    return (weights / weights.square().sum().sqrt()) @ corners
 
 
 def write_text(model: Model, text: str, seed: int) -> bytes:

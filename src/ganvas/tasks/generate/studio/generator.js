@@ -1,12 +1,10 @@
 // The generator alone: pictures of any seed and class, a map of its latent space, a morph, and writing.
 import { h, send, get, picture, runPath, whole, say, busy, save, turns, tabs } from '/static/dom.js';
+import { latentMap } from '/static/map.js';
 import { Painter, local } from './painter.js';
 import { writing } from './write.js';
 
 const COLUMNS = 8;
-const SEEDS = 1024; // from which the corners of the map are taken
-const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const STEP = 0.04; // of the map, for a key
 
 const number = (field) => Math.max(0, Math.floor(+field.value || 0));
 const canvas = (model, label) =>
@@ -125,64 +123,10 @@ function sheetOf(name, model, taken, changed) {
 
 /** A map between four seeds to drag through. */
 function mapOf(name, model, kind) {
-  const corners = [1, 2, 3, 4],
-    spot = h('i'),
-    big = canvas(model, 'The picture at this place of the map'),
+  const big = canvas(model, 'The picture at this place of the map'),
     painter = new Painter(name, model, big),
     caption = h('p.soft', {}, 'Drag, or use the arrow keys.');
-  let x = 0.5,
-    y = 0.5;
-  const drag = (event) => {
-    const box = map.getBoundingClientRect();
-    move((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
-  };
-  const map = h(
-    '.map',
-    {
-      tabindex: 0,
-      role: 'slider',
-      'aria-label': 'Map of the latent space between four seeds',
-      'aria-valuemin': 0,
-      'aria-valuemax': 100,
-      'aria-valuenow': 50,
-      pointerdown: (event) => {
-        map.setPointerCapture(event.pointerId);
-        drag(event);
-      },
-      pointermove: (event) => event.buttons && drag(event),
-      keydown: (event) => {
-        const step = STEPS[event.key];
-        if (!step) return;
-        event.preventDefault();
-        move(x + STEP * step[0], y + STEP * step[1]);
-      },
-    },
-    corners.map((seed) => h('b', {}, `seed ${seed}`)),
-    spot,
-  );
-  function move(toX = x, toY = y) {
-    [x, y] = [toX, toY].map((v) => Math.min(1, Math.max(0, v)));
-    spot.style.left = `${100 * x}%`;
-    spot.style.top = `${100 * y}%`;
-    map.setAttribute('aria-valuenow', Math.round(100 * x));
-    map.setAttribute('aria-valuetext', `${Math.round(100 * x)}% to the right, ${Math.round(100 * y)}% down`);
-    painter.paint([...corners], kind() ? corners.map(kind) : [], x, y);
-  }
-  const shuffle = h(
-    'button',
-    {
-      click: () => {
-        corners.forEach((_, i) => {
-          corners[i] = Math.floor(Math.random() * SEEDS);
-        });
-        map.querySelectorAll('b').forEach((b, i) => {
-          b.textContent = `seed ${corners[i]}`;
-        });
-        move();
-      },
-    },
-    'Other corners',
-  );
+  const map = latentMap((corners, x, y) => painter.paint(corners, kind() ? corners.map(kind) : [], x, y));
   const timer = setInterval(() => {
     const rate = painter.rate(),
       of = kind() ? ` Of class ${kind()}.` : '';
@@ -193,17 +137,17 @@ function mapOf(name, model, kind) {
   }, 500);
   return {
     painter,
-    move,
+    move: map.move,
     element: (button) =>
       h(
         'section.card',
         {},
         h('h2', {}, 'A map to drag through'),
-        h('.row', {}, map, big),
+        h('.row', {}, map.element, big),
         caption,
-        h('.row', {}, shuffle, button),
+        h('.row', {}, map.shuffle, button),
       ),
-    focus: () => map.focus(),
+    focus: () => map.element.focus(),
     close() {
       clearInterval(timer);
       painter.close();

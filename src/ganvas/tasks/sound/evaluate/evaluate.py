@@ -24,9 +24,11 @@ from ganvas.core.run import Run
 from ganvas.core.samples import Dataset
 from ganvas.metrics.figures import Figure, Protocol
 from ganvas.report import page
+from ganvas.sounds import pitch as pitches
 from ganvas.tasks.sound.evaluate import judge as judges
 from ganvas.tasks.sound.evaluate import source as sources
 from ganvas.tasks.sound.evaluate.classifier import Classifier
+from ganvas.tasks.sound.evaluate.mel import floats
 from ganvas.tasks.sound.evaluate.metrics import METRICS, Metric, accuracies, choose, spreads
 from ganvas.tasks.sound.evaluate.sides import TIMBRE, Judge, Sides, Sounds
 from ganvas.tasks.sound.evaluate.source import Files, Sampler, Split
@@ -115,7 +117,8 @@ def of(
     train = sources.shuffled(real.train, options.seed, "train", real.spec.samples)
     held = sources.shuffled(real.held_out, options.seed, "held-out", real.spec.samples)
     network, mark = yield from _teach(real, train, options.seed)
-    judge, drawn = Judge(real.spec.rate, network), []
+    span = pitches.span_of(floats(train.waves[: pitches.PROBED]), real.spec.rate)
+    judge, drawn = Judge(real.spec.rate, network, span), []
     for r in range(repeats):
         yield Doing("drawing sounds", 0.42 + 0.2 * r / repeats)
         waves, labels = sampler.some(count, options.seed, r)
@@ -132,6 +135,8 @@ def of(
         page.write(run)
     reads = math.nan if network is None or held.labels is None else float(sides.held.right().double().mean())
     notes = sampler.notes if isinstance(sampler, Files) else ()
+    if span == pitches.NOTES:
+        notes += (f"The sounds have pitches that no voice has: {span[0]:,.0f} to {span[1]:,.0f} Hz are looked for.",)
     yield Measured(classes_of(sides), reads, len(held.waves), len(train.waves), isinstance(sampler, Sampler), notes)
 
 

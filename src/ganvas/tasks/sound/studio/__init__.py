@@ -7,13 +7,22 @@ from typing import Any
 
 from ganvas.report.diagnosis import Rows
 from ganvas.tasks.sound.model import SoundModel
-from ganvas.tasks.sound.studio import draw, pairs
+from ganvas.tasks.sound.studio import draw, judge, pairs
 from ganvas.training.studio import Chart, Curve, Diagram, Page, Part, Tile
 
 
 def facts(model: SoundModel) -> dict[str, Any]:
-    """What pages need to know of the model: how long its sounds are, and how many a page may ask for at once."""
-    return {"seconds": model.spec.seconds, "rate": model.spec.rate, "most": draw.SOUNDS}
+    """What pages need to know of the model: how long its sounds are, how many a page may ask for at once, whether it
+    can judge recordings of so many seconds, and why not.
+    """
+    return {
+        "seconds": model.spec.seconds,
+        "rate": model.spec.rate,
+        "most": draw.SOUNDS,
+        "detector": model.detector is not None,
+        "no_detector": model.no_detector,
+        "longest": judge.SECONDS,
+    }
 
 
 def remarks(log: Rows, checks: Rows) -> list[str]:
@@ -54,8 +63,19 @@ PART = Part(
     preview="From noise to sounds",
     before="Before the training: noise.",
     film="film.js",
-    pages=(Page("play", "Play", "play.js"), Page("real", "Which is real?", "pairs.js")),
+    check="check.js",
+    pages=(
+        Page("play", "Play", "play.js"),
+        Page("judge", "Judge a recording", "judge.js"),
+        Page("real", "Which is real?", "pairs.js"),
+    ),
     scripts=Path(__file__).parent,
-    functions={"sounds": draw.sounds, "between": draw.between, "pairs": pairs.pairs},
+    functions={
+        "sounds": draw.sounds,
+        "between": draw.between,
+        "at": draw.at,
+        "pairs": pairs.pairs,
+        "judge": judge.judge,
+    },
     facts=facts,
 )

@@ -1,4 +1,4 @@
-"""The generator of sounds in the studio: sounds of seeds, and sounds between two of them."""
+"""The generator of sounds in the studio: sounds of seeds, between two of them, and on a map between four."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
 from ganvas.core import seeds
 from ganvas.core.errors import UserError
+from ganvas.core.latent import blend, corner_weights, mixed
 from ganvas.sounds import files, sheets
 from ganvas.tasks.sound.model import SoundModel
 
@@ -51,12 +51,28 @@ def between(
     if len(ends) != 2 or not 0 <= share <= 1:
         raise UserError("A place on the way has two seeds, and a share between 0 and 1.")
     weights = torch.tensor([1 - share, share], dtype=torch.float32)
-    scaled = weights / weights.square().sum().sqrt()  # as far from the origin as a normal vector is
-    z = scaled @ seeds.latents(ends, model.latent_dim, truncation=truncation)
-    labels = model.labels(list(kinds) if kinds else [0, 0], 2) if model.class_names else None
+    return _mixture(model, ends, kinds, weights, truncation)
+
+
+def at(model: SoundModel, corners: list[int], x: float, y: float, kinds: list[str] | None) -> dict[str, Any]:
+    """The sound at a place of the map whose corners are four seeds; x, y in 0 to 1; as `between`.
+
+    Args:
+        kinds: the class of each corner (none: the first); between two classes the sound is of a mixture of both.
+    """
+    if len(corners) != 4 or not (0 <= x <= 1 and 0 <= y <= 1):
+        raise UserError("A place on the map has four corner seeds, and x and y between 0 and 1.")
+    return _mixture(model, corners, kinds, corner_weights(x, y))
+
+
+def _mixture(
+    model: SoundModel, numbers: list[int], kinds: list[str] | None, weights: Tensor, truncation: float | None = None
+) -> dict[str, Any]:
+    """The sound between seeds, and between their classes, by weights [N] that add up to 1."""
+    z = blend(seeds.latents(numbers, model.latent_dim, truncation=truncation), weights)
+    labels = model.labels(list(kinds) if kinds else [0] * len(numbers), len(numbers)) if model.class_names else None
     if labels is not None:
-        mixed = weights @ F.one_hot(labels, len(model.class_names)).float()
-        labels = labels[:1] if labels[0] == labels[1] else mixed[None]
+        labels = mixed(labels, weights, len(model.class_names))
     return _made(model, z[None], labels)[0]
 
 

@@ -23,7 +23,9 @@ function heard(alt) {
   };
 }
 
-export function film(name, before) {
+const ROWS = 32; // of a sheet at most
+
+export function film(name, before, { classes }) {
   const drawn = heard('Spectrograms of sounds that the network draws'),
     real = heard('Spectrograms of real sounds of the training');
   const beside = h(
@@ -32,12 +34,12 @@ export function film(name, before) {
     h('summary', {}, 'Beside real sounds'),
     real.parts,
   );
-  const words =
-    'Time goes to the right, frequency upwards; bright is loud. The strip plays the first sound of each row, one after the other.';
+  const rows = classes.length ? ` Rows from the top: ${classes.slice(0, ROWS).join(', ')}.` : '';
+  const words = `Time goes to the right, frequency upwards; bright is loud.${rows} The strip plays the first sound of each row, one after the other.`;
   const { parts, ...rest } = timeline('sounds', 'sounds', before, h('div', {}, drawn.parts), ({ file }) =>
     drawn.show(runPath(name, `/samples/${file}`)),
   );
-  return { parts: [parts[1], parts[2], parts[0], h('p.soft', {}, words), beside], ...rest };
+  return { parts: [parts[1], parts[2], parts[0], h('p.soft.words', {}, words), beside], ...rest };
 }
 
 /** What a card shows of a run. */

@@ -1,5 +1,6 @@
-// The generator alone: sounds of any seed and class, played like an instrument, and the way between two.
+// The generator alone: sounds of any seed and class, played like an instrument, a map, and the way between two.
 import { h, get, post, runPath, whole, say, save, turns, tabs } from '/static/dom.js';
+import { mapOf } from './map.js';
 import { play, shown } from './sounds.js';
 
 const KEYS = [...'asdfghjklqwertyuiop']; // of the keyboard, for the first sounds on the page
@@ -188,7 +189,8 @@ function walkOf(name, model) {
 export async function page(place, name) {
   const run = await get(runPath(name)),
     model = await get(runPath(name, '/model'));
-  const walk = walkOf(name, model),
+  const map = mapOf(name, model),
+    walk = walkOf(name, model),
     sounds = soundsOf(name, model, walk.take);
   place.append(
     h('h1', {}, 'Play'),
@@ -198,11 +200,13 @@ export async function page(place, name) {
       `${name}: sounds of ${model.seconds.toFixed(2)} s at ${model.rate / 1000} kHz, after ${whole(model.images)} sounds of training.`,
     ),
     tabs(name, run, 'Play'),
-    h('.grid.wide', {}, sounds.element, walk.element),
+    h('.grid.wide', {}, sounds.element, h('.stack', {}, map.element, walk.element)),
   );
   sounds.draw();
+  map.draw();
   walk.draw();
   return () => {
+    map.close();
     sounds.close();
     walk.close();
   };

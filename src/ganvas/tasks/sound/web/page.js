@@ -71,7 +71,7 @@ async function show() {
   shown.forEach((one, i) => {
     const [canvas, words] = $('keys').children[i].children;
     paint(canvas, one.spectrogram);
-    words.textContent = `${KEYS[i]}: seed ${one.seed}${card.classes.length ? `, ${card.classes[one.label]}` : ''}`;
+    words.textContent = `${KEYS[i]}: ${card.classes.length ? `${card.classes[one.label]}, ` : ''}seed ${one.seed}`;
   });
   document.body.dataset.ready = 'yes';
 }
