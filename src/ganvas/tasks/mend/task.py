@@ -51,7 +51,7 @@ class MendTask(Task):
 
     name = "mend"
     Config, Data, Spec = Config, DataConfig, WaveSpec
-    networks = {"gains": network}  # noqa: RUF012
+    networks = {"spectral-gains": network}  # noqa: RUF012
     recipes = Later("ganvas.tasks.mend.recipes")
     Model = Later("ganvas.tasks.mend.model:Mender")
     evaluate = Later("ganvas.tasks.mend.evaluate:command")
