@@ -5,7 +5,7 @@
     python benchmarks/notes.py judge runs/notes --data notes.zip
 
 `make` needs the program fluidsynth and a soundfont of General MIDI (Debian: fluidsynth, fluid-soundfont-gm). `judge`
-finds the pitch of a note by `ganvas.tasks.sound.evaluate.pitch`: the median over its clear frames of 50 ms of the first
+finds the pitch of a note by `ganvas.sounds.pitch`: the median over its clear frames of 50 ms of the first
 high peak of the normalised autocorrelation, with a parabola through its top. It says how that does on held-out notes.
 """
 
@@ -29,9 +29,9 @@ from torch import Tensor
 
 from ganvas.core.errors import UserError
 from ganvas.core.progress import last
+from ganvas.sounds import pitch as pitches
 from ganvas.sounds.data import DataConfig
 from ganvas.sounds.fit import FULL, resampled
-from ganvas.tasks.sound.evaluate import pitch as pitches
 from ganvas.tasks.sound.model import load
 
 NAMES = "C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"

@@ -166,6 +166,7 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
     """A recipe on a small data set: its own networks' kinds, losses and optimisers, a small batch, few steps."""
     from ganvas.api import RECIPES
     from ganvas.networks import classic_dcgan, classic_mlp, dcgan
+    from ganvas.tasks.mend import network as gains
     from ganvas.tasks.restore import unet
     from ganvas.tasks.sound import network as spectra
     from ganvas.tasks.table import network as columns
@@ -187,7 +188,7 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
         others = source.with_name(f"{source.name}-others")
         others.mkdir(exist_ok=True)
         data = dataclasses.replace(data, to=str(write_blobs(others, 50, 20, seed=1)))
-    if recipe.startswith("sound"):
+    if "sound" in recipe:
         data = dataclasses.replace(data, source=str(write_sounds(source.with_name(f"{source.name}-sounds"))))
     if recipe == "table":
         data = dataclasses.replace(data, source=str(write_rows(source.with_name(f"{source.name}-rows.csv"), 400)))
@@ -202,6 +203,7 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
         dcgan.Config: dcgan.Config(width=8),
         unet.Config: unet.Config(width=8, depth=2, d_width=8),
         columns.Config: columns.Config(width=8, d_width=8),
+        gains.Config: gains.Config(width=16, blocks=2, d_width=8),
         spectra.Config: spectra.Config(latent_dim=8, width=16, d_width=16, features=16),
         translator.Config: translator.Config(width=8, depth=1, blocks=1, d_width=16, features=16),
     }

@@ -41,6 +41,7 @@ SHORTER = {  # trainings whose twenty steps take long, of which fewer show the s
     "ganvas train classic-mlp": ["images=320", NO_DETECTOR],
     "ganvas train mnist --data path/to/fashion": ["images=320", NO_DETECTOR],
     "ganvas train sound --data drums/ --run runs/drums": ["images=160"],
+    "ganvas train denoise-sound --data drums/ --run runs/cleaner": ["images=160"],
     "ganvas train translate --data faces/ --to emoji/ --run runs/emoji": ["images=48"],
 }
 UNTIL_STOPPED = "ganvas studio"  # it does not end: test_studio.py and test_deploy.py talk to it

@@ -88,6 +88,7 @@ TASKS |= {
     "translate": "ganvas.tasks.translate.task:TranslateTask",
     "table": "ganvas.tasks.table.task:TableTask",
     "sound": "ganvas.tasks.sound.task:SoundTask",
+    "mend": "ganvas.tasks.mend.task:MendTask",
 }
 HOMES = {
     "UserError": "core.errors",

@@ -16,7 +16,7 @@ from ganvas.training.trainer import Trainer
 
 FOLDER = Path(__file__).parent / "golden"
 LONG = "classic-dcgan"  # each of whose steps takes more than a second: all five are slow, two are not
-NAMES = ("loss_d", "loss_g", "d_real", "d_fake", "psnr", "loss_cycle", "loss_identity", "nll")
+NAMES = ("loss_d", "loss_g", "d_real", "d_fake", "psnr", "sdr", "loss_distance", "loss_cycle", "loss_identity", "nll")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_first_five_steps(recipe: str, steps: int, mnist: data.ImageData, tmp_pa
         source = write_rows(tmp_path / "rows.csv", 500)
         experiment = experiment.override({"source": str(source), "warmup": "0"})
         images: Any = experiment.load_data()
-    elif recipe.startswith("sound"):
+    elif "sound" in recipe:
         images = experiment.override({"source": str(write_sounds(tmp_path / "sounds"))}).load_data()
     else:
         images = mnist if experiment.data.labels else mnist.unlabelled()

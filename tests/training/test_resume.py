@@ -25,7 +25,14 @@ from ganvas.training.events import Saved, Started, Stepped, Warned
 from ganvas.training.experiment import Experiment
 
 TIMES = {"seconds", "images_per_second"}
-BY_TASK = ("mnist", "denoise", "translate", "table", "sound")  # one of each task: what a snapshot holds is the task's
+BY_TASK = (
+    "mnist",
+    "denoise",
+    "translate",
+    "table",
+    "sound",
+    "denoise-sound",
+)  # one of each task: what a snapshot holds is the task's
 SAME = (  # as another one, on other data
     "derain", "superres", "inpaint", "stacked-mnist", "images", "classic-dcgan-64", "mnist-unlabelled",
     "sound-few",

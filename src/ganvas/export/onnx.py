@@ -55,7 +55,8 @@ def export(model: TrainedModel, folder: Path, force: bool = False, only: str = "
 
     A model that restores gives `generator.onnx`, one that translates `to_a.onnx` and `to_b.onnx`: images float
     [B, C (+ 1: mask), H, W] of any size whose sides are multiples of the card's `stride` -> images
-    [B, C, scale * H, scale * W].
+    [B, C, scale * H, scale * W]. One that mends sounds gives `generator.onnx` too: waves float [B, n] -> waves [B, n],
+    n a multiple of the card's `hop`.
 
     Args:
         force: overwrite such files.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from ganvas.core import files, naming
+from ganvas.core import files
+from ganvas.core.applied import Applied, Failed, check_places, places
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free, make_folder, write_whole
 from ganvas.core.progress import Doing, Written
@@ -22,23 +22,6 @@ from ganvas.images.originals import Original
 from ganvas.images.sheets import png
 
 SHOWN, SIDE = 20, 384  # pictures on a sheet, and pixels of their longer side there
-
-
-@dataclass(frozen=True)
-class Applied:
-    """A picture was written; `warnings`: what the user should know of it."""
-
-    path: Path
-    seconds: float
-    warnings: tuple[str, ...]
-    hole: str = ""  # what was taken for the hole, and its share of the pixels
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A picture was passed over."""
-
-    why: str
 
 
 class Result(NamedTuple):
@@ -75,21 +58,28 @@ def each(
         UserError: a file that would be overwritten, or there are no pictures.
     """
     paths, folder = image_files.gather(images), files.place(out)
-    places = _places(paths, folder, mapped)
-    written = [file for target, _ in places.values() for file in ((target, _map_of(target)) if mapped else (target,))]
-    _check_places(paths, written, force)
+    targets = places(
+        paths,
+        folder,
+        lambda path: originals.place(folder, path).name,
+        lambda _: ".png",
+        "picture",
+        (lambda name: _map_of(folder / name).name) if mapped else None,
+    )
+    written = [file for target, _ in targets.values() for file in ((target, _map_of(target)) if mapped else (target,))]
+    check_places(paths, written, force, "pictures")
     if sheet is not None:
         if files.place(sheet).absolute() in {file.absolute() for file in [*written, *paths]}:
             raise UserError(f"--sheet {sheet} is the name of one of the pictures. Choose another name.")
         check_free(files.place(sheet), force=force)
     make_folder(folder)
     shown: list[tuple[Original, Original]] = []
-    for i, (path, (target, note)) in enumerate(places.items()):
-        yield Doing(path.name, i / len(places))
+    for i, (path, (target, note)) in enumerate(targets.items()):
+        yield Doing(path.name, i / len(targets))
         started = time.monotonic()
         try:
             original = originals.read(path)
-            done = yield from _steps(work(path, original), path.name, i, len(places))
+            done = yield from _steps(work(path, original), path.name, i, len(targets))
             originals.write(target, original, done.after.pixels, done.after.alpha, force)
             if done.map is not None:
                 write_whole(_map_of(target), png(done.map[:, :, None]))
@@ -105,33 +95,6 @@ def each(
         make_folder(place.parent)
         write_whole(place, png(_sheet(shown)))
         yield Written(place, "before and after")
-
-
-def _places(paths: Sequence[Path], folder: Path, mapped: bool) -> dict[Path, tuple[Path, str]]:
-    """Where each picture is written, and a note where its name is not the expected one.
-
-    Those that keep their names come first; x.tif, which would become x.png too, is then x.tif.png.
-    """
-    wanted = {path: originals.place(folder, path).name for path in paths}
-    used: set[str] = set()
-    targets: dict[Path, tuple[Path, str]] = {}
-    for path in sorted(paths, key=lambda path: wanted[path] != path.name):
-        name = wanted[path]
-        if naming.key(name) in used:
-            name = naming.unused(name if name == path.name else f"{path.name}.png", used)
-        note = "" if name == wanted[path] else f"{path} is written as {name}: {wanted[path]} is another picture's name."
-        targets[path] = (folder / name, note)
-        used |= {naming.key(name)} | ({naming.key(_map_of(folder / name).name)} if mapped else set())
-    return {path: targets[path] for path in paths}
-
-
-def _check_places(paths: Sequence[Path], written: Sequence[Path], force: bool) -> None:
-    """Nothing is overwritten unasked, and never a picture that is to be read."""
-    sources = {path.resolve() for path in paths} if force else set()
-    for file in written:
-        if file.resolve() in sources:
-            raise UserError(f"{file} is one of the pictures themselves. Choose another --out.")
-        check_free(file, force=force, way="Choose another --out, or --force to overwrite it")
 
 
 def _map_of(target: Path) -> Path:

@@ -39,7 +39,7 @@ def sound_at(out: Path | None, usual: str, force: bool) -> Path:
 
 
 def save(path: Path, wave: np.ndarray, rate: int) -> None:
-    """Write a wave float [n] in -1 to 1 as WAV, FLAC or Ogg Vorbis, by the path's suffix.
+    """Write a wave float [n] or [n, channels] in -1 to 1 as WAV, FLAC or Ogg Vorbis, by the path's suffix.
 
     Raises:
         UserError: the suffix is another one, or it cannot be written.
@@ -50,9 +50,10 @@ def save(path: Path, wave: np.ndarray, rate: int) -> None:
 
 
 def encoded(wave: np.ndarray, rate: int, suffix: str = ".wav") -> bytes:
-    """The bytes of a file with this wave, float [n]; what exceeds -1 to 1 is clipped. Same wave, same bytes.
+    """The bytes of a file with this wave; what exceeds -1 to 1 is clipped. Same wave, same bytes.
 
     Args:
+        wave: float [n], or [n, channels].
         suffix: '.wav' (16 bits; needs no library), '.flac' (16 bits, lossless), '.ogg' (Vorbis).
 
     Raises:
@@ -62,15 +63,15 @@ def encoded(wave: np.ndarray, rate: int, suffix: str = ".wav") -> bytes:
     if kind not in WRITTEN:
         raise UserError(f"'{suffix}' is no kind of file that sounds are written as: {', '.join(WRITTEN)}.")
     samples = to_int16(wave)
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
     if kind == ".wav":
-        head = struct.pack(
-            "<4sI4s4sIHHIIHH", b"RIFF", 36 + samples.nbytes, b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16
-        )
+        form = (1, channels, rate, 2 * channels * rate, 2 * channels, 16)
+        head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + samples.nbytes, b"WAVE", b"fmt ", 16, *form)
         return head + struct.pack("<4sI", b"data", samples.nbytes) + samples.astype("<i2").tobytes()
     how = {"format": "FLAC", "subtype": "PCM_16"} if kind == ".flac" else {"format": "OGG", "subtype": "VORBIS"}
     out = io.BytesIO()
     try:
-        with decode.library().SoundFile(out, "w", rate, 1, **how) as file:
+        with decode.library().SoundFile(out, "w", rate, channels, **how) as file:
             for start in range(0, len(samples), PART):
                 file.write(samples[start : start + PART])
     except UserError:

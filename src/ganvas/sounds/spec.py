@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -42,7 +42,7 @@ class SoundSpec(SpecBase):
     classes: int = cf.knob(0, "number of classes; 0: unlabelled", low=0, high=2**16)
 
     @classmethod
-    def of(cls, rate: int, samples: int, classes: int = 0, window: int = 0, bands: int = 0) -> SoundSpec:
+    def of(cls, rate: int, samples: int, classes: int = 0, window: int = 0, bands: int = 0) -> Self:
         """The shape of sounds of about so many samples, with the usual window and bands where these are 0."""
         usual = (odd * 2**power for odd in (1, 3, 5, 7) for power in range(4, 13))  # sizes of quick transforms
         window = window or min(usual, key=lambda size: abs(math.log(size / (rate * WINDOW))))
@@ -51,7 +51,7 @@ class SoundSpec(SpecBase):
         return cls(rate, max(1, -(-samples // hops)) * hops, window, bands, classes)
 
     @classmethod
-    def from_dict(cls, values: Any) -> SoundSpec:
+    def from_dict(cls, values: Any) -> Self:
         spec = super().from_dict(values)
         if spec.window % OVERLAP or spec.samples % spec.hop:
             raise UserError(f"window={spec.window} and samples={spec.samples} do not fit: sounds are whole windows.")

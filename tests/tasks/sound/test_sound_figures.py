@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ganvas.core.progress import last
+from ganvas.sounds import pitch as pitches
 from ganvas.tasks.sound.evaluate import classifier, faults, nearness
-from ganvas.tasks.sound.evaluate import pitch as pitches
 from ganvas.tasks.sound.evaluate.mel import Mel, bank, envelope
 from ganvas.tasks.sound.evaluate.timbre import NUMBERS, timbre
 

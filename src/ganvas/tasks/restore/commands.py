@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ganvas.core.applied import at_least_one, watch
 from ganvas.core.console import Force, verb
-from ganvas.images.watch import at_least_one, watch
 
 
 @verb("restore", instead={"--best": "the same picture is always mended alike, leave it out"})
@@ -53,5 +53,5 @@ def restore(
     """
     from ganvas.tasks.restore import files as restore_files
 
-    named = at_least_one("restore", images)
+    named = at_least_one("restore", images, "picture")
     return watch(restore_files.restore(model, named, out, mask, colour, invented, sheet, mask_hole, force))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ganvas.core.applied import at_least_one, watch
 from ganvas.core.console import Force, app
-from ganvas.images.watch import at_least_one, watch
 
 
 @app.command
@@ -34,4 +34,4 @@ def translate(
     """
     from ganvas.tasks.translate import files as translate_files
 
-    return watch(translate_files.translate(model, at_least_one("translate", images), out, to, sheet, force))
+    return watch(translate_files.translate(model, at_least_one("translate", images, "picture"), out, to, sheet, force))

@@ -24,8 +24,8 @@ from ganvas.core.run import Run
 from ganvas.core.samples import Dataset
 from ganvas.metrics.figures import Figure, Protocol
 from ganvas.report import page
+from ganvas.sounds import pitch as pitches
 from ganvas.tasks.sound.evaluate import judge as judges
-from ganvas.tasks.sound.evaluate import pitch as pitches
 from ganvas.tasks.sound.evaluate import source as sources
 from ganvas.tasks.sound.evaluate.classifier import Classifier
 from ganvas.tasks.sound.evaluate.mel import floats

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganvas.core.errors import unknown
 from ganvas.metrics import distances, enough
-from ganvas.tasks.sound.evaluate import pitch as pitches
+from ganvas.sounds import pitch as pitches
 from ganvas.tasks.sound.evaluate.sides import SAID, TIMBRE, Sides, Sounds
 
 CLASS_LEAST = 5  # sounds of a class on both sides, for the spread within it

@@ -12,11 +12,11 @@ from torch import Tensor
 from ganvas.metrics import neighbours
 from ganvas.metrics.copies import Nearest
 from ganvas.metrics.neighbours import Neighbourhood
+from ganvas.sounds import pitch as pitches
+from ganvas.sounds.pitch import Pitch
 from ganvas.tasks.sound.evaluate import faults, nearness
-from ganvas.tasks.sound.evaluate import pitch as pitches
 from ganvas.tasks.sound.evaluate.classifier import Classifier
 from ganvas.tasks.sound.evaluate.mel import floats
-from ganvas.tasks.sound.evaluate.pitch import Pitch
 from ganvas.tasks.sound.evaluate.timbre import timbre
 
 PORTION = 3_000_000  # samples at a time

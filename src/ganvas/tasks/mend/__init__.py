@@ -1,0 +1,1 @@
+"""Mend: clean sounds from noisy ones."""

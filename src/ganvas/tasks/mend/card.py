@@ -1,0 +1,45 @@
+"""Lines on a mender beside those of every model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganvas.core.model import Usage
+from ganvas.core.text import quoted
+
+if TYPE_CHECKING:
+    from ganvas.tasks.mend.model import Mender
+
+
+def facts(model: Mender) -> dict[str, str]:
+    """The noise that it takes out."""
+    card, spec = model.card, model.spec
+    lines = {
+        "sounds": f"trained on {spec.words()}; it mends sounds of any length, at this rate",
+        "noise": f"{card['task']['degrade']} (lively {card['task']['lively']:g})",
+    }
+    log = card.get("log", {})
+    return lines | ({"SDR": f"{log['sdr']:.2f} dB, of training sounds"} if "sdr" in log else {})
+
+
+def figures(model: Mender) -> list[str]:
+    """Its quality and that of the classical methods, a line for each."""
+    lines = []
+    evaluation = model.card.get("restoration", {})
+    for row in evaluation.get("answers", []):
+        if row["ratio"] is None:
+            lines.append(f"{row['name']}: clear pitch {row['clear']:.1%}; {evaluation['n']:,} held-out sounds")
+            continue
+        values = f"SDR {row['sdr']:.2f} dB, spectral distance {row['lsd']:.2f} dB, clear pitch {row['clear']:.1%}"
+        lines.append(f"{row['name']}, SNR {row['ratio']:g} dB: {values}")
+    return lines
+
+
+def usage(model: Mender, place: str) -> Usage:
+    """Mend a folder of recordings, and waves."""
+    return Usage(
+        (("restore", place, "my-recordings/", "--out", "mended/"),),
+        f"mended = ganvas.load({quoted(place)}).restore(waves)"
+        f"  # [n, samples] in [-1, 1], {model.spec.rate:,} samples a second",
+        ("sound",),
+    )

@@ -1,0 +1,42 @@
+"""What the web studio shows of models that mend sounds."""
+
+from __future__ import annotations
+
+from ganvas.report.diagnosis import Rows, number
+from ganvas.training.studio import Best, Chart, Curve, Diagram, Part, Tile
+
+
+def remarks(rows: Rows, checks: Rows) -> list[str]:
+    """Remarks on the last check."""
+    check = next((c for c in reversed(checks) if c.get("metric") == "fidelity"), None)
+    if check is None:
+        return ["Nothing was checked yet: that comes with the first spectrograms."]
+    sdr, before = number(check, "sdr"), number(check, "sdr_damaged")
+    if sdr is None or before is None:
+        return []
+    return [f"Mended sounds are at {sdr:.1f} dB, noisy ones at {before:.1f} dB: higher is nearer to the clean ones."]
+
+
+PART = Part(
+    name="mend",
+    best=Best("fidelity", "sdr", "SDR", " dB"),
+    remarks=remarks,
+    charts=(
+        Chart("SDR of training sounds, dB", (Curve("sdr", "SDR", "--held"),), "Higher is nearer to the clean sounds."),
+    ),
+    compared=(*Part.compared, ("sdr", "SDR of training sounds, dB")),
+    tiles=(Tile("SDR, held out", "{sdr} dB (noisy {sdr_damaged})"),),
+    diagram=Diagram(
+        "noisy",
+        "Mender",
+        "mended sounds",
+        "clean sounds",
+        "Noisy sounds go into the mender (generator), who must come near to the clean ones. Where lively is above 0 an "
+        "expert (discriminator) also says whether they sound clean.",
+    ),
+    samples="sounds",
+    made="mended",
+    source=("Sounds", "a folder of clean sounds"),
+    preview="From noisy to mended",
+    before="Before the training.",
+)
