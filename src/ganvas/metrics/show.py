@@ -94,8 +94,9 @@ class Measuring(Progressing):
 
 def _table_of(figures: Sequence[Figure], real: str) -> Table:
     table = Table(box=None, pad_edge=False)
-    for head in ("metric", "value", real, "times", "better"):
-        table.add_column(head, justify="left" if head in ("metric", "better") else "right", no_wrap=True)
+    for head in ("metric", "value", real, "times", "better"):  # where there is no room the names are broken, no figure
+        left = head in ("metric", "better")
+        table.add_column(head, justify="left" if left else "right", no_wrap=not left)
     for f in figures:
         if not f.note:
             times = "" if math.isnan(f.times_floor) else f"{f.times_floor:.2f}"

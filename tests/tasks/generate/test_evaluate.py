@@ -648,6 +648,19 @@ def test_the_fresh_expert_is_told_with_its_interval(
     assert words in capsys.readouterr().out
 
 
+def test_figures_are_whole_where_the_terminal_is_narrow(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    display = Measuring(Console(), "pictures", "real images")
+    title = "the share of pictures that are taken for what was asked"
+    display.show(Figure("share", title, 0.996, 0.002, 0.997, 0.001, "higher", True, protocol()))
+    display.table("a run")
+    out = capsys.readouterr().out
+    assert "99.6% ± 0.2%" in out
+    assert "99.7% ± 0.1%" in out
+
+
 @pytest.mark.usefixtures("wide")
 def test_a_task_without_a_command_gives_its_own_figures(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
