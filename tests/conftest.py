@@ -166,8 +166,8 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
     """A recipe on a small data set: its own networks' kinds, losses and optimisers, a small batch, few steps."""
     from ganvas.api import RECIPES
     from ganvas.networks import classic_dcgan, classic_mlp, dcgan
-    from ganvas.tasks.mend import network as gains
     from ganvas.tasks.restore import unet
+    from ganvas.tasks.restore_sound import network as gains
     from ganvas.tasks.sound import network as spectra
     from ganvas.tasks.table import network as columns
     from ganvas.tasks.translate import network as translator

@@ -88,7 +88,7 @@ TASKS |= {
     "translate": "ganvas.tasks.translate.task:TranslateTask",
     "table": "ganvas.tasks.table.task:TableTask",
     "sound": "ganvas.tasks.sound.task:SoundTask",
-    "mend": "ganvas.tasks.mend.task:MendTask",
+    "restore-sound": "ganvas.tasks.restore_sound.task:RestoreSoundTask",
 }
 HOMES = {
     "UserError": "core.errors",

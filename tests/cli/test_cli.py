@@ -69,7 +69,7 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     "data check": ["path", "settings", "json", "columns", "out", "force"],
     "data pack": ["path", "out", "settings"],
     "bench modes": ["model", "count", "seed"],
-    "restore mend": ["model", "sounds", "out", "form", "force"],
+    "restore restore-sound": ["model", "sounds", "out", "form", "force"],
     "sample sound": ["model", "seeds", "count", "class_", "truncation", "out", "form", "force"],
     "walk sound": ["model", "recordings", "seeds", "class_", "steps", "every", "loop", "truncation", "out", "force"],
     "invert sound": ["model", "recordings", "class_", "out", "force"],

@@ -56,7 +56,7 @@ function here({ pictures, sounds, entries }) {
   const files = entries.filter(({ folder }) => !folder).length;
   const parts = [
     pictures ? `${whole(pictures)} ${pictures > 1 ? 'pictures' : 'picture'}` : '',
-    sounds ? `${whole(sounds)} ${sounds > 1 ? 'sounds' : 'sound'}` : '',
+    sounds ? `${whole(sounds)} sound${sounds > 1 ? 's' : ''}` : '',
     files ? `${whole(files)} ${files > 1 ? 'tables or archives' : 'table or archive'}` : '',
   ].filter(Boolean);
   return parts.length ? `Here: ${parts.join(', ')}.` : 'No pictures, sounds or tables lie here.';

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ganvas.tasks.mend import network, task
-from ganvas.tasks.mend.data import DataConfig
+from ganvas.tasks.restore_sound import network, task
+from ganvas.tasks.restore_sound.data import DataConfig
 from ganvas.training import trainer
 from ganvas.training.experiment import Experiment
 

@@ -1,4 +1,4 @@
-"""Lines on a mender beside those of every model."""
+"""Lines on a restorer beside those of every model."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ganvas.core.model import Usage
 from ganvas.core.text import quoted
 
 if TYPE_CHECKING:
-    from ganvas.tasks.mend.model import Mender
+    from ganvas.tasks.restore_sound.model import SoundRestorer
 
 
-def facts(model: Mender) -> dict[str, str]:
+def facts(model: SoundRestorer) -> dict[str, str]:
     """The noise that it takes out."""
     card, spec = model.card, model.spec
     lines = {
@@ -22,7 +22,7 @@ def facts(model: Mender) -> dict[str, str]:
     return lines | ({"SDR": f"{log['sdr']:.2f} dB, of training sounds"} if "sdr" in log else {})
 
 
-def figures(model: Mender) -> list[str]:
+def figures(model: SoundRestorer) -> list[str]:
     """Its quality and that of the classical methods, a line for each."""
     lines = []
     evaluation = model.card.get("restoration", {})
@@ -35,7 +35,7 @@ def figures(model: Mender) -> list[str]:
     return lines
 
 
-def usage(model: Mender, place: str) -> Usage:
+def usage(model: SoundRestorer, place: str) -> Usage:
     """Mend a folder of recordings, and waves."""
     return Usage(
         (("restore", place, "my-recordings/", "--out", "mended/"),),

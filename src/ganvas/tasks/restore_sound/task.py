@@ -13,8 +13,8 @@ from ganvas.core.config import knob
 from ganvas.core.later import Later
 from ganvas.core.samples import CHECK
 from ganvas.sounds.sheets import COLUMNS, Preview
-from ganvas.tasks.mend import fidelity, network, noise
-from ganvas.tasks.mend.data import DataConfig, WaveSpec
+from ganvas.tasks.restore_sound import fidelity, network, noise
+from ganvas.tasks.restore_sound.data import DataConfig, WaveSpec
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.losses import LOSSES
@@ -46,18 +46,18 @@ class Config:
     loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
 
 
-class MendTask(Task):
+class RestoreSoundTask(Task):
     """G takes noise out of sounds, as near to the clean ones as it can; D rates stretches of its output."""
 
-    name = "mend"
+    name = "restore-sound"
     Config, Data, Spec = Config, DataConfig, WaveSpec
     networks = {"spectral-gains": network}  # noqa: RUF012
-    recipes = Later("ganvas.tasks.mend.recipes")
-    Model = Later("ganvas.tasks.mend.model:Mender")
-    evaluate = Later("ganvas.tasks.mend.evaluate:command")
-    report = Later("ganvas.tasks.mend.report:PART")
-    quantities = Later("ganvas.tasks.mend.report:QUANTITIES")
-    studio = Later("ganvas.tasks.mend.studio:PART")
+    recipes = Later("ganvas.tasks.restore_sound.recipes")
+    Model = Later("ganvas.tasks.restore_sound.model:SoundRestorer")
+    evaluate = Later("ganvas.tasks.restore_sound.evaluate:command")
+    report = Later("ganvas.tasks.restore_sound.report:PART")
+    quantities = Later("ganvas.tasks.restore_sound.report:QUANTITIES")
+    studio = Later("ganvas.tasks.restore_sound.studio:PART")
     shown = {**SHOWN, "sdr": ("SDR", ".2f")}  # noqa: RUF012
     not_compared = "mends sounds. Set others beside it with: ganvas evaluate RUN --against RUN"
     checks = "fidelity"

@@ -20,7 +20,7 @@ QUANTITIES = {
     "sdr_damaged": Quantity("SDR of the noisy", ".2f", "the same of the noisy sounds as they are"),
     "lsd": Quantity("Spectral distance", ".2f", "between the spectra of mended sounds and clean ones, in dB"),
     "lsd_damaged": Quantity("Spectral distance of the noisy", ".2f", "the same of the noisy sounds as they are"),
-    "loss_distance": Quantity("Distance", ".3g", "what the mender learns to lower"),
+    "loss_distance": Quantity("Distance", ".3g", "what the restorer learns to lower"),
 }
 COLUMNS = {"ratio": "SNR, dB", "sdr": "SDR, dB", "lsd": "Spectral distance, dB", "clear": "Clear pitch"}
 

@@ -9,7 +9,7 @@ from ganvas.core.applied import at_least_one, watch
 from ganvas.core.console import Force, verb
 
 
-@verb("mend", instead={"--sheet": "look at the sounds with any program that shows spectrograms"})
+@verb("restore-sound", instead={"--sheet": "look at the sounds with any program that shows spectrograms"})
 def restore(
     model: Path,
     *sounds: Path,
@@ -36,6 +36,6 @@ def restore(
     force
         Overwrite what is there; never the recordings themselves.
     """
-    from ganvas.tasks.mend import files
+    from ganvas.tasks.restore_sound import files
 
     return watch(files.restore(model, at_least_one("restore", sounds, "recording"), out, form, force))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ganvas.tasks.mend import network
+from ganvas.tasks.restore_sound import network
 
 MOST = 60.0  # dB: what is nearer is as good as equal
 SOFTEST = -60.0  # dB below the loudest of all spectra of the clean sound: what is softer counts as that

@@ -1,4 +1,4 @@
-"""The noise that is added to clean sounds, and that a mender learns to take out.
+"""The noise that is added to clean sounds, and that a restorer learns to take out.
 
 It is written as text: `noise:0-20` is noise of any colour, 0 to 20 dB softer than the sound (its signal-to-noise ratio,
 SNR). A name alone takes its usual range, and a list of them with `,` is added up. A sound's noise follows from its own

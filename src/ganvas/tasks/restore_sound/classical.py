@@ -1,4 +1,4 @@
-"""Classical methods against noise in sounds, which a trained mender has to beat.
+"""Classical methods against noise in sounds, which a trained restorer has to beat.
 
 Each estimates how strong the noise is at each frequency from the softest moments of the recording, and gives a gain for
 each moment and frequency, as the network does. All work on real and imaginary parts of `network.spectra`.
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ganvas.tasks.mend import network
+from ganvas.tasks.restore_sound import network
 
 TINY = 1e-12
 RISEN = 1e3  # highest ratio of a moment's power to the noise's that the rule of Ephraim and Malah looks at

@@ -18,10 +18,10 @@ from ganvas.core.errors import UserError
 from ganvas.core.run import Run
 from ganvas.export import onnx as exporting
 from ganvas.sounds import decode
-from ganvas.tasks.mend import classical, evaluate, fidelity, files, network, noise
-from ganvas.tasks.mend import model as mend_model
-from ganvas.tasks.mend.data import WaveSpec, window_for
-from ganvas.tasks.mend.model import Mender
+from ganvas.tasks.restore_sound import classical, evaluate, fidelity, files, network, noise
+from ganvas.tasks.restore_sound import model as restoring
+from ganvas.tasks.restore_sound.data import WaveSpec, window_for
+from ganvas.tasks.restore_sound.model import SoundRestorer
 from ganvas.training.events import Evaluated, Logged
 
 RATE, SIZE = 8_000, 256
@@ -131,16 +131,16 @@ def test_gains_of_one_leave_a_sound_as_it_is() -> None:
     assert (net(waves) - waves).abs().max() < 1e-5
 
 
-def mender(net: network.Generator) -> Mender:
-    return Mender(Path("x"), net, torch.nn.Identity(), WaveSpec.of(RATE, 4_096, window=SIZE), {})
+def restorer(net: network.Generator) -> SoundRestorer:
+    return SoundRestorer(Path("x"), net, torch.nn.Identity(), WaveSpec.of(RATE, 4_096, window=SIZE), {})
 
 
 def test_long_recordings_are_mended_without_seams(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, waves = mender(generator()), torch.randn(2, 30_001, generator=torch.Generator().manual_seed(0)) / 9
+    model, waves = restorer(generator()), torch.randn(2, 30_001, generator=torch.Generator().manual_seed(0)) / 9
     for weight in model.generator.parameters():
         weight.data.mul_(2)
     whole = model.generator(waves)
-    monkeypatch.setattr(mend_model, "PART", 0.5)
+    monkeypatch.setattr(restoring, "PART", 0.5)
     assert (model.restore(waves) - whole).abs().max() < 1e-5
     monkeypatch.setattr(network.Generator, "reach", 64)
     assert (model.restore(waves) - whole).abs().max() > 1e-4  # with less around a part there would be seams
@@ -149,9 +149,9 @@ def test_long_recordings_are_mended_without_seams(monkeypatch: pytest.MonkeyPatc
 
 def test_waves_that_are_none_are_refused() -> None:
     with pytest.raises(UserError, match="not numbers"):
-        mender(generator()).restore(torch.tensor([[0.0, torch.nan]]))
+        restorer(generator()).restore(torch.tensor([[0.0, torch.nan]]))
     with pytest.raises(UserError, match=r"\[B, n\]"):
-        mender(generator()).restore(torch.zeros(5))
+        restorer(generator()).restore(torch.zeros(5))
 
 
 # ---- figures and classical methods
@@ -214,7 +214,7 @@ def test_a_training_learns_and_tells(run: Path) -> None:
     assert "From noisy to mended" in page
     assert "<audio" in page
     model = models.load(run)
-    assert isinstance(model, Mender)
+    assert isinstance(model, SoundRestorer)
     assert "noise:0-20" in " ".join(model.facts().values())
 
 
@@ -272,7 +272,7 @@ def test_an_evaluation_sets_it_beside_classical_methods(
 def test_after_mending_a_training_goes_on() -> None:
     network.tables.cache_clear()
     net = generator()
-    mender(net).restore(tones())
+    restorer(net).restore(tones())
     net.train()(tones()).square().mean().backward()
     assert net.head.weight.grad is not None
 

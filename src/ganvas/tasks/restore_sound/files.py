@@ -17,8 +17,8 @@ from ganvas.core.files import make_folder
 from ganvas.core.progress import Doing
 from ganvas.sounds import decode, fit
 from ganvas.sounds import files as sound_files
-from ganvas.tasks.mend import model as mend_model
-from ganvas.tasks.mend.model import Mender
+from ganvas.tasks.restore_sound import model as restoring
+from ganvas.tasks.restore_sound.model import SoundRestorer
 
 CHANNELS = 2  # at most are mended one by one; more are mixed down
 
@@ -42,7 +42,7 @@ def restore(
     Raises:
         UserError: a model of another task, a file that would be overwritten, or there are no sounds.
     """
-    mender = mend_model.load(model)
+    restorer = restoring.load(model)
     paths, folder = sound_files.gather(sounds), files.place(out)
 
     def suffix(path: Path) -> str:
@@ -58,7 +58,7 @@ def restore(
         started = time.monotonic()
         yield Doing(path.name, i / len(targets))
         try:
-            waves, rate, changes = yield from _mended(mender, path, i, len(targets))
+            waves, rate, changes = yield from _mended(restorer, path, i, len(targets))
             sound_files.save(target, waves, rate)
         except UserError as error:
             yield Failed(str(error))
@@ -67,7 +67,7 @@ def restore(
 
 
 def _mended(
-    mender: Mender, path: Path, number: int, count: int
+    restorer: SoundRestorer, path: Path, number: int, count: int
 ) -> Generator[Doing, None, tuple[np.ndarray, int, list[str]]]:
     """The mended sound of a file, float32 [n, channels], its rate, and what was changed beside the noise.
 
@@ -75,7 +75,7 @@ def _mended(
         UserError: it cannot be read.
     """
     waves, sound = _read(path)
-    rate, ours = sound.rate, mender.spec.rate
+    rate, ours = sound.rate, restorer.spec.rate
     changes = []
     if sound.channels > CHANNELS:
         changes.append(f"{path.name}: its {sound.channels} channels are mixed down to one.")
@@ -84,7 +84,7 @@ def _mended(
             f"{path.name}: the model knows {ours / 1000:g} kHz; it is written at its own {rate / 1000:g} kHz, and "
             f"nothing above {ours / 2000:g} kHz is left."
         )
-    steps = mender.restoring(torch.from_numpy(_at(waves, rate, ours)), True)
+    steps = restorer.restoring(torch.from_numpy(_at(waves, rate, ours)), True)
     while True:
         try:
             share = next(steps)

@@ -1,4 +1,4 @@
-"""A trained mender, for sounds of any length."""
+"""A trained restorer, for sounds of any length."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ganvas.core.errors import UserError
 from ganvas.core.later import later_method
 from ganvas.core.model import Loaded, TrainedModel, networks_of
 from ganvas.core.progress import last
-from ganvas.tasks.mend import network
-from ganvas.tasks.mend.data import WaveSpec
+from ganvas.tasks.restore_sound import network
+from ganvas.tasks.restore_sound.data import WaveSpec
 
 PART = 20.0  # seconds of a recording that are mended at a time
 
 
 @dataclass(frozen=True)
-class Mender(TrainedModel):
-    """A trained mender and its card."""
+class SoundRestorer(TrainedModel):
+    """A trained restorer and its card."""
 
     path: Path
     generator: nn.Module
@@ -35,13 +35,13 @@ class Mender(TrainedModel):
     hub_tags = ("audio-to-audio",)
 
     @classmethod
-    def from_parts(cls, parts: Loaded) -> Mender:
+    def from_parts(cls, parts: Loaded) -> SoundRestorer:
         return cls(parts.path, parts.parts["generator"], parts.parts["discriminator"], parts.spec, parts.card)
 
-    facts = later_method("ganvas.tasks.mend.card:facts")
-    figures = later_method("ganvas.tasks.mend.card:figures")
-    usage = later_method("ganvas.tasks.mend.card:usage")
-    exports = later_method("ganvas.tasks.mend.export:exports")
+    facts = later_method("ganvas.tasks.restore_sound.card:facts")
+    figures = later_method("ganvas.tasks.restore_sound.card:figures")
+    usage = later_method("ganvas.tasks.restore_sound.card:usage")
+    exports = later_method("ganvas.tasks.restore_sound.export:exports")
 
     def restore(self, waves: Tensor) -> Tensor:
         """Mend waves of any length and loudness.
@@ -90,10 +90,10 @@ class Mender(TrainedModel):
         return torch.cat(parts, 1)
 
 
-def load(path: str | os.PathLike[str], device: str = "auto") -> Mender:
-    """Load a trained mender from a run's folder, a model file or hf://user/name.
+def load(path: str | os.PathLike[str], device: str = "auto") -> SoundRestorer:
+    """Load a trained restorer from a run's folder, a model file or hf://user/name.
 
     Raises:
         UserError: as `core.model.load`; or it is a model of another task.
     """
-    return Mender.from_parts(networks_of(path, "mend", device))
+    return SoundRestorer.from_parts(networks_of(path, "restore-sound", device))

@@ -1,4 +1,4 @@
-"""The clean sounds that a mender learns from, as waves."""
+"""The clean sounds that a restorer learns from, as waves."""
 
 from __future__ import annotations
 

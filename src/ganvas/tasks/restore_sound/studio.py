@@ -18,7 +18,7 @@ def remarks(rows: Rows, checks: Rows) -> list[str]:
 
 
 PART = Part(
-    name="mend",
+    name="restore-sound",
     best=Best("fidelity", "sdr", "SDR", " dB"),
     remarks=remarks,
     charts=(
@@ -28,10 +28,10 @@ PART = Part(
     tiles=(Tile("SDR, held out", "{sdr} dB (noisy {sdr_damaged})"),),
     diagram=Diagram(
         "noisy",
-        "Mender",
+        "SoundRestorer",
         "mended sounds",
         "clean sounds",
-        "Noisy sounds go into the mender (generator), who must come near to the clean ones. Where lively is above 0 an "
+        "Noisy sounds go into the restorer (generator), who must come near to the clean ones. Where lively is above 0 an "
         "expert (discriminator) also says whether they sound clean.",
     ),
     samples="sounds",

@@ -1,4 +1,4 @@
-"""`ganvas evaluate` of a mender: how near it comes to the clean sounds, beside classical methods.
+"""`ganvas evaluate` of a restorer: how near it comes to the clean sounds, beside classical methods.
 
 Held-out sounds get noise of the kind of the training at three signal-to-noise ratios, and are mended in several ways:
 left as they are, by classical methods, each with the best of its settings, also where these are told the noise's true
@@ -29,10 +29,10 @@ from ganvas.core.terminal import Console
 from ganvas.metrics.figures import number, row_of
 from ganvas.metrics.show import rows_table, show_rows
 from ganvas.sounds import files, pitch, sheets
-from ganvas.tasks.mend import classical, fidelity, noise
-from ganvas.tasks.mend import model as mend_model
-from ganvas.tasks.mend.data import WaveData
-from ganvas.tasks.mend.model import Mender
+from ganvas.tasks.restore_sound import classical, fidelity, noise
+from ganvas.tasks.restore_sound import model as restoring
+from ganvas.tasks.restore_sound.data import WaveData
+from ganvas.tasks.restore_sound.model import SoundRestorer
 from ganvas.training.evaluate import Options, data_of, folder_for, keep, trained_on
 
 RATIOS = 0.0, 5.0, 10.0  # dB: the SNRs of the noisy sounds
@@ -66,11 +66,11 @@ def evaluate(
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
 ) -> Iterator[Doing | Answer | Written]:
-    """Measure a mender; yields progress, each answer, a sheet and a strip.
+    """Measure a restorer; yields progress, each answer, a sheet and a strip.
 
     Args:
         source: a run's folder or a model file.
-        against: other menders, such as one with a discriminator.
+        against: other restorers, such as one with a discriminator.
         data: a folder of sounds, whose held-out ones are used; None: that which the model was trained on.
         seed: of the noise.
         out: folder for the sheet; None: `evaluation/` in a run's folder, else none is written.
@@ -78,7 +78,7 @@ def evaluate(
     Raises:
         UserError: a model of another task, sounds of another rate, or data that does not exist.
     """
-    model, others = mend_model.load(source), [mend_model.load(path) for path in against]
+    model, others = restoring.load(source), [restoring.load(path) for path in against]
     for path, other in zip(against, others, strict=True):
         if other.spec.rate != model.spec.rate:
             raise UserError(
@@ -117,7 +117,7 @@ def evaluate(
         yield from _sheet(folder, [*shown, ("clean", clean)], model)
 
 
-def with_noise(model: Mender, clean: Tensor, ratio: float, seed: int) -> Tensor:
+def with_noise(model: SoundRestorer, clean: Tensor, ratio: float, seed: int) -> Tensor:
     """Clean waves [n, samples] with noise of the model's kinds at one SNR, in dB."""
     steps = noise.parse(model.card["task"]["degrade"])
     steps = tuple(dataclasses.replace(step, low=ratio, high=ratio) for step in steps)
@@ -125,7 +125,7 @@ def with_noise(model: Mender, clean: Tensor, ratio: float, seed: int) -> Tensor:
     return noise.added(steps, clean, model.spec.rate, numbers)
 
 
-def _real(model: Mender, source: str | os.PathLike[str], data: str | os.PathLike[str] | None) -> WaveData:
+def _real(model: SoundRestorer, source: str | os.PathLike[str], data: str | os.PathLike[str] | None) -> WaveData:
     """The sounds that it was trained on, or those that the user names, at its rate."""
     if data is not None:
         return last(dataclasses.replace(data_of(model, str(data)), rate=model.spec.rate).loading())
@@ -136,7 +136,7 @@ def _real(model: Mender, source: str | os.PathLike[str], data: str | os.PathLike
 Way = Callable[[], tuple[str, Tensor]]  # -> its name, and the mended waves [n, samples]
 
 
-def _ways(models: dict[str, Mender], noisy: Tensor, clean: Tensor, size: int) -> dict[str, Way]:
+def _ways(models: dict[str, SoundRestorer], noisy: Tensor, clean: Tensor, size: int) -> dict[str, Way]:
     """What mends the sounds: nothing, the classical methods, those that are told the noise, then the models."""
     ways: dict[str, Way] = {"noisy": lambda: ("as it is", noisy)}
     for kind in classical.METHODS:
@@ -159,7 +159,7 @@ def _by_method(kind: str, noisy: Tensor, clean: Tensor, size: int, known: Tensor
     return (best.name if known is None else best.told), best.apply(noisy, size, known=known)
 
 
-def _answer(name: str, ratio: float, made: Tensor, clean: Tensor, model: Mender) -> Answer:
+def _answer(name: str, ratio: float, made: Tensor, clean: Tensor, model: SoundRestorer) -> Answer:
     sdr = fidelity.sdr(made, clean)
     lsd = fidelity.spectral_distance(made, clean, model.spec.window).mean()
     clear = pitch.pitch(made, model.spec.rate).share.mean()
@@ -168,7 +168,7 @@ def _answer(name: str, ratio: float, made: Tensor, clean: Tensor, model: Mender)
 
 
 def command(source: Path, options: Options) -> int:
-    """`ganvas evaluate` of a mender: measure and print; the exit code.
+    """`ganvas evaluate` of a restorer: measure and print; the exit code.
 
     Raises:
         UserError: as `evaluate`; or options of other tasks.
@@ -193,7 +193,7 @@ def table(answers: Sequence[Answer]) -> Table:
     return rows
 
 
-def _sheet(folder: Path, shown: Sequence[tuple[str, Tensor]], model: Mender) -> Iterator[Written]:
+def _sheet(folder: Path, shown: Sequence[tuple[str, Tensor]], model: SoundRestorer) -> Iterator[Written]:
     """Spectrograms, a row for each way of mending, and a strip: the first sound in all ways."""
     make_folder(folder)
     pictures = [model.spec.codec.encode(_long(made[:SHOWN], model.spec.samples)) for _, made in shown]

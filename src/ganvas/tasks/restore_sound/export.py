@@ -1,4 +1,4 @@
-"""What a trained mender is exported as."""
+"""What a trained restorer is exported as."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor
 
 from ganvas.core import seeds
 from ganvas.core.exports import Exports, OnnxNetwork
-from ganvas.tasks.mend import network
+from ganvas.tasks.restore_sound import network
 
 if TYPE_CHECKING:
-    from ganvas.tasks.mend.model import Mender
+    from ganvas.tasks.restore_sound.model import SoundRestorer
 
 ENTRIES = ("recipe", "images", "data_name", "fingerprint", "licence", "network", "task")  # of the model's card
 CLOSE = 1e-3  # of full scale: a sample is a sum over four windows, whose order differs
 LONGEST = 100_000  # hops of an input
 
 
-def exports(model: Mender) -> Exports:
+def exports(model: SoundRestorer) -> Exports:
     """`generator.onnx`: noisy waves float [B, n] -> clean ones [B, n], n a multiple of the hop."""
     hop, rate = model.spec.hop, model.spec.rate
     network.tables(model.spec.window, torch.device("cpu"))  # before the network is traced: what is traced is not kept
