@@ -28,10 +28,10 @@ PART = Part(
     tiles=(Tile("SDR, held out", "{sdr} dB (noisy {sdr_damaged})"),),
     diagram=Diagram(
         "noisy",
-        "SoundRestorer",
+        "Mender",
         "mended sounds",
         "clean sounds",
-        "Noisy sounds go into the restorer (generator), who must come near to the clean ones. Where lively is above 0 an "
+        "Noisy sounds go into the mender (generator), who must come near to the clean ones. Where lively is above 0 an "
         "expert (discriminator) also says whether they sound clean.",
     ),
     samples="sounds",
