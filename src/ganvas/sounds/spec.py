@@ -16,6 +16,7 @@ from ganvas.core.samples import SpecBase
 
 if TYPE_CHECKING:
     from ganvas.sounds.codec import Codec
+    from ganvas.sounds.harmonics import Harmonics
 
 OVERLAP = 4  # windows that cover each moment
 WINDOW = 0.056  # seconds: long enough to part the harmonics of a voice, short enough for the end of a word
@@ -77,6 +78,13 @@ class SoundSpec(SpecBase):
         from ganvas.sounds.codec import Codec
 
         return Codec(self)
+
+    @cached_property
+    def harmonics(self) -> Harmonics:
+        """The harmonics of a spectrogram apart from the rest of it, and back."""
+        from ganvas.sounds.harmonics import Harmonics
+
+        return Harmonics(self)
 
     def zeros(self, count: int) -> Tensor:
         return torch.zeros(count, 1, self.bands, self.frames)

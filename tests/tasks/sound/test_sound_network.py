@@ -36,8 +36,8 @@ def test_both_networks_fit_sounds_of_any_length(spec: SoundSpec) -> None:
 def test_a_generator_begins_near_the_mean_spectrum() -> None:
     spec = SoundSpec.of(8_000, 6_000)
     generator = network.Generator(spec, SMALL)
-    generator.mean.copy_(torch.linspace(-0.9, 0.5, spec.bands)[:, None])
-    drawn = generator(torch.randn(64, 8)).detach().mean((0, 1, 3))
+    generator.mean.copy_(torch.linspace(-0.9, 0.5, len(generator.mean))[:, None])
+    drawn = generator.rows(torch.randn(64, 8)).detach().mean((0, 1, 3))
     assert float((drawn - generator.mean[:, 0]).abs().mean()) < 0.2
 
 
@@ -53,16 +53,16 @@ def test_disturbed_sounds_keep_their_silence_and_no_chance_changes_nothing() -> 
     pictures = torch.rand(16, 1, 96, 56) * 2 - 1
     pictures[:, :, :, 40:] = -1
     chance = torch.rand(16, augment.CHANCES)
-    assert torch.equal(augment.disturb(pictures, 0.0, chance), pictures)
-    changed = augment.disturb(pictures, 1.0, chance)
+    assert torch.equal(augment.disturb(pictures, 0.0, chance, 96), pictures)
+    changed = augment.disturb(pictures, 1.0, chance, 96)
     assert changed.shape == pictures.shape
     assert not torch.equal(changed, pictures)
     quiet = -torch.ones(16, 1, 96, 56)
-    assert torch.equal(augment.disturb(quiet, 1.0, chance), quiet)
+    assert torch.equal(augment.disturb(quiet, 1.0, chance, 96), quiet)
 
 
 def test_a_shift_brings_silence_in() -> None:
-    moved = augment.shifted(torch.ones(2, 1, 4, 24), torch.tensor([1.0, -1.0]))
+    moved = augment.shifted(torch.ones(2, 1, 4, 24), torch.tensor([1.0, -1.0]), 4)
     assert moved[0, 0, 0].tolist() == [-1] * 2 + [1] * 22
     assert moved[1, 0, 0].tolist() == [1] * 22 + [-1] * 2
 

@@ -1,7 +1,9 @@
 """The pair for spectrograms: both networks see a sound as a row of spectra, and convolve along time alone.
 
 The bands of a spectrum are channels, so that the harmonics of a voice, which lie all over it, move together
-(docs/log.md compares this with networks that see a picture). The generator adds what it draws to the mean spectrum of
+(docs/log.md compares this with networks that see a picture). The harmonics are apart from the rest, as a pitch and
+a depth (`sounds.harmonics`): the generator draws those as further bands, and puts them into its spectra at the end.
+It adds what it draws to the mean spectrum of
 the training sounds, and bends smoothly towards silence, so that a pause can be silent. The discriminator also looks at
 how loud each band is, how much that varies and how fast it moves: a timbre, which convolutions alone judge badly.
 
@@ -34,6 +36,7 @@ class Config:
     latent_dim: int = knob(64, "numbers that the generator draws from", low=1, high=2**16)
     width: int = knob(192, "channels of the generator", low=8, high=2**12)
     d_width: int = knob(144, "channels of the discriminator", low=8, high=2**12)
+    harmonics: bool = knob(True, "draw harmonics as a pitch and a depth, apart from the rest of the spectrum")
     features: int = knob(128, "features from which the discriminator makes its logit", low=1, high=2**16)
 
 
@@ -54,19 +57,26 @@ class Generator(nn.Module):
         super().__init__()
         width, count = config.width, halvings(spec.frames)
         self.start, self.classes = spec.frames // 2**count, spec.classes
+        self.harmonics = spec.harmonics if config.harmonics else None
+        bands = self.harmonics.rows if self.harmonics else spec.bands
         self.foot = nn.Linear(config.latent_dim + spec.classes, width * self.start, bias=False)
         self.foot_norm = ClassNorm(width, spec.classes, slope=0)
         self.ups = nn.ModuleList(along_time(width, 2 * width, 3) for _ in range(count))
         self.norms = nn.ModuleList(ClassNorm(2 * width, spec.classes, slope=0) for _ in range(count))
         self.last = along_time(width, width, 5)
         self.last_norm = ClassNorm(width, spec.classes, slope=0)
-        self.head = nn.Conv2d(width, spec.bands, 1)
-        self.register_buffer("mean", torch.full((spec.bands, 1), -0.5))
+        self.head = nn.Conv2d(width, bands, 1)
+        self.register_buffer("mean", torch.full((bands, 1), -0.5))
         initialise(self)
         self.head.weight.data.mul_(0.3)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """z [B, latent_dim], labels int64 [B] or class weights [B, classes] -> spectrograms [B, 1, bands, frames]."""
+        rows = self.rows(z, labels)
+        return self.harmonics.join(rows) if self.harmonics else rows
+
+    def rows(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """As `forward`, as the discriminator sees it: with the harmonics apart (`Harmonics.part`)."""
         z = with_labels(z, labels, self.classes)
         x = self.foot(z).view(z.shape[0], 1, self.start, -1).permute(0, 3, 1, 2)  # channels last from here on
         x = self.foot_norm(x, labels)
@@ -95,11 +105,13 @@ class Discriminator(nn.Module):
     def __init__(self, spec: SoundSpec, config: Config) -> None:
         super().__init__()
         width, count = config.d_width, halvings(spec.frames)
-        self.first = nn.Conv2d(spec.bands, width, (1, 3), padding=(0, 1))
+        self.harmonics = spec.harmonics if config.harmonics else None
+        bands = self.harmonics.rows if self.harmonics else spec.bands
+        self.first = nn.Conv2d(bands, width, (1, 3), padding=(0, 1))
         self.second = nn.Conv2d(width, width, (1, 3), padding=(0, 1))
         self.downs = nn.ModuleList(nn.Conv2d(width, width, (1, 4), stride=(1, 2), padding=(0, 1)) for _ in range(count))
         self.foot = nn.Linear(width * (spec.frames // 2**count), config.features)
-        self.look = nn.Linear(3 * spec.bands, config.features)
+        self.look = nn.Linear(3 * bands, config.features)
         self.head = nn.Linear(config.features + 1, 1)
         self.by_class = nn.Embedding(spec.classes, config.features + 1) if spec.classes else None
         initialise(self)
@@ -107,8 +119,14 @@ class Discriminator(nn.Module):
             if layer is not None:
                 nn.init.normal_(layer.weight, std=1 / math.sqrt(config.features + 1))
 
+    def apart(self, pictures: Tensor) -> Tensor:
+        """Spectrograms [B, 1, bands, frames] with the harmonics apart, if they are not so yet."""
+        is_apart = self.harmonics is None or pictures.shape[2] == self.harmonics.rows
+        return pictures if is_apart else self.harmonics.part(pictures)
+
     def features(self, pictures: Tensor) -> Tensor:
-        """Spectrograms [B, 1, bands, frames] -> features [B, features]."""
+        """Spectrograms [B, 1, bands, frames], or these with their harmonics apart -> features [B, features]."""
+        pictures = self.apart(pictures)
         x = F.leaky_relu(self.first(pictures.transpose(1, 2)), SLOPE)
         x = F.leaky_relu(self.second(x), SLOPE)
         for down in self.downs:
@@ -117,7 +135,7 @@ class Discriminator(nn.Module):
         return F.leaky_relu(x, SLOPE).float()
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Spectrograms [B, 1, bands, frames], labels int64 [B] -> logits [B]."""
+        """Spectrograms as in `features`, labels int64 [B] -> logits [B]."""
         return projection_logits(self.features(pictures), self.head, self.by_class, labels)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,7 +72,8 @@ class SoundTask(Task):
     def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: SoundSpec, config: Any, net: Any) -> None:
         super().__init__(generator, discriminator, spec, config, net)
         self.objective, self.latent_dim = LOSSES[config.loss], net.latent_dim
-        self.augment = Augment(self.state, config.augment, augment.disturb, augment.CHANCES)
+        disturb = functools.partial(augment.disturb, bands=spec.bands)
+        self.augment = Augment(self.state, config.augment, disturb, augment.CHANCES)
         self.state |= {"apart": torch.tensor(math.inf), **nearest.weights(generator)}
         self._drawn: Tensor | None = None  # in the discriminator's step, reused in the generator's
 
@@ -80,7 +82,7 @@ class SoundTask(Task):
         if config.from_:
             return
         assert isinstance(self.generator, network.Generator)
-        pictures = batches.seen(AVERAGED).real
+        pictures = self.discriminator.apart(batches.seen(AVERAGED).real)
         self.generator.mean.copy_(pictures.mean((0, 1, 3))[:, None])
 
     @classmethod
@@ -110,7 +112,7 @@ class SoundTask(Task):
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         self._drawn = self._draw(self.generator, batch)
-        drawn, real = self.augment(self._drawn.detach(), batch), self.augment(batch.real, batch)
+        drawn, real = self.augment(self._drawn.detach(), batch), self.augment(self._real(batch), batch)
         penalised = bool(self.config.r1) and batch.step % self.config.penalty_every == 0
         if penalised:
             real.requires_grad_(True)
@@ -128,7 +130,7 @@ class SoundTask(Task):
         fake = real = self.discriminator(self.augment(drawn, batch), batch.labels).float()
         if self.objective.pairs:
             with torch.no_grad():
-                real = self.discriminator(self.augment(batch.real, batch), batch.labels).float()
+                real = self.discriminator(self.augment(self._real(batch), batch), batch.labels).float()
         loss = self.objective.g_loss(real, fake)
         return {"total": loss, "loss_g": loss, "d_fake_after": losses.score(self.objective, fake)}
 
@@ -140,16 +142,16 @@ class SoundTask(Task):
         def mean_logit(sounds: Tensor, batch: Batch) -> Tensor:
             return self.discriminator(self.augment(sounds, batch), batch.labels).float().mean()
 
-        drawn = mean_logit(self._draw(generator, train), train)
-        return self.augment.adapt(mean_logit(train.real, train), mean_logit(held_out.real, held_out), drawn, images)
+        seen, new = (mean_logit(self._real(batch), batch) for batch in (train, held_out))
+        return self.augment.adapt(seen, new, mean_logit(self._draw(generator, train), train), images)
 
     @torch.no_grad()
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
-        drawn = self._draw(generator or self.generator, batch)
-        real, fake = (self.discriminator(x, batch.labels).float() for x in (batch.real, drawn))
+        sides = self._real(batch), self._draw(generator or self.generator, batch)
+        real, fake = (self.discriminator(x, batch.labels).float() for x in sides)
         right = losses.accuracy(self.objective, real, fake)
-        spread = [x.float().std(0, correction=min(1, len(x) - 1)).mean() for x in (drawn, batch.real)]  # of one: 0
-        return {"real": right[0], "fake": right[1], "diversity": spread[0] / spread[1].clamp_min(1e-6)}
+        spread = [x.float().std(0, correction=min(1, len(x) - 1)).mean() for x in sides]  # of one: 0
+        return {"real": right[0], "fake": right[1], "diversity": spread[1] / spread[0].clamp_min(1e-6)}
 
     @torch.no_grad()
     def check(self, generator: nn.Module, batches: Batches, preview: Preview) -> dict[str, float]:
@@ -189,4 +191,7 @@ class SoundTask(Task):
 
     def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
         z = batch.draw(torch.randn, self.latent_dim).to(batch.real.device)  # from the CPU: the same z on any device
-        return generator(z, batch.labels)
+        return generator.rows(z, batch.labels)  # pyright: ignore[reportCallIssue]
+
+    def _real(self, batch: Batch) -> Tensor:
+        return self.discriminator.apart(batch.real)  # pyright: ignore[reportCallIssue]
