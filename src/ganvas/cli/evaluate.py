@@ -78,10 +78,11 @@ def evaluate(
 
 
 def _of_files(source: Path) -> Any:
-    """The task that measures the samples in a folder; the first, which takes pictures or raises the error."""
+    """The task that measures the samples in a folder or archive; the first one, if none takes them: it says so."""
     from ganvas.core import registry
+    from ganvas.sources import listing
 
-    if not source.is_dir():
+    if not source.is_dir() and not listing.is_archive(source):
         return registry.first()
     kinds = (task for task in registry.importable() if task.measures_files)
     return next((task for task in kinds if task.Data.takes(str(source))), registry.first())

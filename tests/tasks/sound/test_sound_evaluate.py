@@ -65,7 +65,7 @@ def test_other_real_sounds_get_about_the_floor() -> None:
     text = "\n".join(command.words(measured))
     assert "150 training sounds" in text
     assert "Worst class: " in text
-    assert command.protocol(list(figures.values()), measured).startswith("102 sounds (classes: as in the folders)")
+    assert command.protocol(list(figures.values()), measured).startswith("102 sounds (classes: as in the files)")
     assert command.table(measured.classes).row_count == 3
     assert {Figure.from_row(f.row()).metric for f in figures.values()} == set(METRICS)
 

@@ -46,17 +46,18 @@ def detect(
 ) -> int:
     """Find the recordings that are unlike the sounds of the training, and those with a wrong label.
 
-    Recordings in folders that are named like classes are taken to be of these classes. Files that are no sounds are
-    named and passed over; the exit code is then 1, and 2 where no file could be read.
+    A recording is taken to be of the class that a table of labels beside it says, as for a training, else of the class
+    that a folder around it is named like. Files that are no sounds are named and passed over; the exit code is then 1,
+    and 2 where no file could be read.
 
     Parameters
     ----------
     model
         A run's folder or a model file.
     recordings
-        Sound files, or folders of them; they are converted to the model's rate and length.
+        Sound files, or folders and archives of them; they are converted to the model's rate and length.
     class_
-        The class that all of them are said to be of, whatever their folders are called.
+        The class that all of them are said to be of, whatever tables and folders say.
     alarm
         The share of sounds of this kind that may be called 'no', and of right labels that may be called wrong.
     show
@@ -82,7 +83,10 @@ def detect(
         raise UserError("Name one recording or more, or a folder: ganvas detect MODEL FILES... (or take --report).")
     loaded.detector_for(alarm)
     number = None if class_ is None else loaded.labels(class_, 1)
-    fitted, broken = files.recordings(recordings, loaded.spec.rate, loaded.spec.samples)
+    labelled = bool(loaded.class_names) and number is None
+    fitted, broken, notes = files.recordings(recordings, loaded.spec.rate, loaded.spec.samples, labelled)
+    for note in notes:
+        say(one_line(note), error=True)
     classes = None if number is None else [int(number[0])] * len(fitted)
     found = verdicts_on(loaded, fitted, classes, alarm)
     if json:
@@ -108,15 +112,14 @@ def verdicts_on(model: SoundModel, fitted: list[Fitted], classes: list[int] | No
     """The verdict on each recording.
 
     Args:
-        classes: numbers of the classes that they are said to be of; None: their folders' names say it.
+        classes: numbers of the classes that they are said to be of; None: tables and folders say it.
     """
     import numpy as np
     import torch
 
-    given = classes or [
-        model.class_names.index(name) if (name := f.path.resolve().parent.name) in model.class_names else None
-        for f in fitted
-    ]
+    from ganvas.sources.given import class_in
+
+    given = classes or [class_in(model.class_names, f.names) for f in fitted]
     waves = torch.from_numpy(np.stack([f.wave for f in fitted]))
     return list(zip(fitted, model.detect(waves, given if model.class_names else None, alarm), strict=True))
 
@@ -185,8 +188,8 @@ def show_found(model: SoundModel, found: Found, alarm: float, show: int) -> None
     words += [f"{counts['another class']:,} {CALLED['another class']}"] * bool(labelled)
     say(f"{many}: {', '.join(words)}. Of sounds that are in order at most {alarm:.1%} are called either.")
     if model.class_names and labelled < len(found):
-        none = "None" if not labelled else f"{len(found) - labelled:,}"
-        say(f"{none} of them lie in a folder named like a class: these have no label to be checked.")
+        which = f"{len(found) - labelled:,} of these have no label to be checked" if labelled else "No label is checked"
+        say(f"{which}: no table of labels and no folder's name says of which of the model's classes they are.")
     if found and show:
         table = Table(box=None, pad_edge=False)
         for head in ("recording", "as odd as this", "verdict", "class", "sounds like", "converted"):
