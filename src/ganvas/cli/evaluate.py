@@ -71,21 +71,30 @@ def evaluate(
         raise UserError(f"{out} is there already and holds files. Choose a new folder, or --force to overwrite them.")
     options = Options(metrics, extractor, count, split, seed, repeats, data, out, time_limit, against, to)
     name = models.task_of(source)
-    task = registry.find(name) if name in registry.names() else _of_files(source)
+    task = registry.find(name) if name in registry.names() else _of_files(source, data)
     if task.evaluate is not None:
         return task.evaluate(source, options)
     return _by_task_metrics(source, options)
 
 
-def _of_files(source: Path) -> Any:
-    """The task that measures the samples in a folder or archive; the first one, if none takes them: it says so."""
+def _of_files(source: Path, data: str | None) -> Any:
+    """The task that measures the samples in a folder or archive: the one that takes them, or the real ones.
+
+    The first one takes pictures, or says what is wrong.
+
+    Raises:
+        UserError: an archive that no task takes.
+    """
     from ganvas.core import registry
     from ganvas.sources import listing
 
-    if not source.is_dir() and not listing.is_archive(source):
-        return registry.first()
-    kinds = (task for task in registry.importable() if task.measures_files)
-    return next((task for task in kinds if task.Data.takes(str(source))), registry.first())
+    kinds = [task for task in registry.importable() if task.measures_files]
+    for place in (str(source), data or ""):
+        if found := next((task for task in kinds if task.Data.takes(place)), None):
+            return found
+    if source.is_file() and listing.is_archive(source):
+        raise UserError(f"{source} is an archive of no sounds. Unpack it, and name the folder.")
+    return registry.first()
 
 
 def _by_task_metrics(source: Path, options: object) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 import importlib
 import io
@@ -217,8 +218,17 @@ def _check_kind(data: bytes) -> None:
             raise Unreadable(f"it is {words}" if "," in words or ":" in words else f"it is no sound but {words}")
     if not data.strip(b"\0"):
         raise Unreadable("it is no sound: it holds nothing but zeros")
-    text = all(byte in b"\t\n\r" or byte >= 32 for byte in data[:200]) and data[:200].isascii()
+    text = _is_text(data[:200])
     raise Unreadable("it is no sound but a text" if text else "it is no sound, or of a format that is not read")
+
+
+def _is_text(data: bytes) -> bool:
+    """Are these bytes the beginning of a text in UTF-8, whose last letter may be cut off?"""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return all(byte in b"\t\n\r" or byte >= 32 for byte in data)
 
 
 def _is_mp3(data: bytes) -> bool:

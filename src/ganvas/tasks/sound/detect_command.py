@@ -154,7 +154,7 @@ def save(path: Path, model: SoundModel, found: Found) -> None:
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(entries(*one) for one in ordered)
-        write_whole(path, text.getvalue().encode())
+        write_whole(path, text.getvalue())
         say(f"The verdicts on all recordings: {path}", error=True)
         return
     import torch

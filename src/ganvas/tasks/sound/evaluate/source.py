@@ -153,7 +153,7 @@ def read(place: Path, spec: SoundSpec, class_names: Sequence[str]) -> Files:
             fits = (sound.rate, len(sound.wave)) == (spec.rate, spec.samples)
             wave = sound_files.to_int16(sound.wave) if fits else fit.fitted(*_of(sound, spec))
         except (UserError, Unreadable, fit.Silent) as error:
-            broken.append(f"{one.path} is left out: {error}")
+            broken.append(f"{one.path} is left out: {str(error).removesuffix('.')}.")
             continue
         changed += not fits
         waves.append(torch.from_numpy(wave))
@@ -167,8 +167,8 @@ def read(place: Path, spec: SoundSpec, class_names: Sequence[str]) -> Files:
     known = [by_name[name] for name in labels if name is not None]
     if known and bare:
         notes.append(
-            f"No figures of classes: no table of labels and no folder's name says of which class {bare} and "
-            f"{labels.count(None) - 1:,} others are."
+            f"No figures of classes: of {SOUNDS.many(labels.count(None))} no table of labels and no folder's name says "
+            f"the class (the first: {bare})."
         )
     return Files(torch.stack(waves), torch.tensor(known) if class_names and not bare else None, tuple(notes))
 
