@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ganvas.core import files
-from ganvas.core.errors import UserError, first_line
+from ganvas.core.errors import UserError, cannot, first_line
 from ganvas.core.text import one_line
 from ganvas.sources import labels, listing
 from ganvas.sources.kind import Kind
@@ -83,8 +83,10 @@ def look(places: Sequence[str | os.PathLike[str]], kind: Kind, archives: bool = 
         place = files.place(name)
         try:
             exists, is_folder = place.exists(), place.is_dir()
-        except (OSError, ValueError) as error:
-            raise UserError(f"Cannot read {one_line(str(name))}: {first_line(error)}.") from error
+        except OSError as error:
+            raise cannot("read", place, error) from error
+        except ValueError as error:  # no path at all
+            raise UserError(f"Cannot read {one_line(name)}: {first_line(error)}.") from error
         if not exists:
             raise UserError(f"There is no file or folder {place}.")
         if is_folder or (archives and listing.is_archive(place)):

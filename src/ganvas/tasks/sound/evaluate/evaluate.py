@@ -108,8 +108,8 @@ def of(
     repeats = 1 if isinstance(sampler, Files) else options.repeats if "repeats" in given else REPEATS
     if min(count, held_out) < LEAST:
         raise UserError(
-            f"{SOUNDS.many(count)} and {held_out:,} held-out ones of {real.name} are too few to be measured: {LEAST} of "
-            "each are the least."
+            f"{SOUNDS.many(count)} and {held_out:,} held-out ones of {real.name} are too few to be measured: "
+            f"{LEAST} of each are the least."
         )
     if not distributed.is_first():  # other processes only help to draw
         for r in range(repeats if isinstance(sampler, Sampler) else 0):
