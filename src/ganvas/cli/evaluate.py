@@ -88,8 +88,8 @@ def _of_files(source: Path, data: str | None) -> Any:
     from ganvas.core import registry
     from ganvas.sources import listing
 
-    kinds = [task for task in registry.importable() if task.measures_files]
     for place in (str(source), data or ""):
+        kinds = (task for task in registry.importable() if task.measures_files)
         if found := next((task for task in kinds if task.Data.takes(place)), None):
             return found
     if source.is_file() and listing.is_archive(source):
