@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganvas.core.console import Force, app, is_first
 from ganvas.core.errors import UserError
 from ganvas.core.terminal import Console, say
+
+if TYPE_CHECKING:
+    from ganvas.training.evaluate import Options
 
 
 @app.command
@@ -63,15 +66,22 @@ def evaluate(
     force
         Overwrite the sheets in the folder that --out names.
     """
-    from ganvas.core import model as models
-    from ganvas.core import registry
     from ganvas.training.evaluate import Options
 
     if out is not None and out.is_dir() and any(out.iterdir()) and not force:
         raise UserError(f"{out} is there already and holds files. Choose a new folder, or --force to overwrite them.")
-    options = Options(metrics, extractor, count, split, seed, repeats, data, out, time_limit, against, to)
+    return _measured(
+        source, Options(metrics, extractor, count, split, seed, repeats, data, out, time_limit, against, to)
+    )
+
+
+def _measured(source: Path, options: Options) -> int:
+    """Measure by the task of the model, or the one that takes the files; returns the exit code."""
+    from ganvas.core import model as models
+    from ganvas.core import registry
+
     name = models.task_of(source)
-    task = registry.find(name) if name in registry.names() else _of_files(source, data)
+    task = registry.find(name) if name in registry.names() else _of_files(source, options.data)
     if task.evaluate is not None:
         return task.evaluate(source, options)
     return _by_task_metrics(source, options)
@@ -97,13 +107,11 @@ def _of_files(source: Path, data: str | None) -> Any:
     return registry.first()
 
 
-def _by_task_metrics(source: Path, options: object) -> int:
+def _by_task_metrics(source: Path, options: Options) -> int:
     """Measure a model by `Task.measure`, for a task that has no `evaluate`."""
     from ganvas.metrics.show import Measuring
-    from ganvas.training.evaluate import Options
     from ganvas.training.evaluate import evaluate as evaluate_by_task
 
-    assert isinstance(options, Options)
     with Measuring(Console(quiet=not is_first())) as display:
         for event in evaluate_by_task(source, options):
             display.show(event)

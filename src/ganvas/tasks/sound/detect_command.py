@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,7 +72,6 @@ def detect(
     force
         Overwrite what is there.
     """
-    from ganvas.sounds import files
     from ganvas.tasks.sound.model import load
 
     check_asked(show, out, force)
@@ -82,13 +82,7 @@ def detect(
     if not recordings:
         raise UserError("Name one recording or more, or a folder: ganvas detect MODEL FILES... (or take --report).")
     loaded.detector_for(alarm)
-    number = None if class_ is None else loaded.labels(class_, 1)
-    labelled = bool(loaded.class_names) and number is None
-    fitted, broken, notes = files.recordings(recordings, loaded.spec.rate, loaded.spec.samples, labelled)
-    for note in notes:
-        say(one_line(note), error=True)
-    classes = None if number is None else [int(number[0])] * len(fitted)
-    found = verdicts_on(loaded, fitted, classes, alarm)
+    found, broken = verdicts_on(loaded, recordings, class_, alarm)
     if json:
         show_json(found)
     else:
@@ -108,20 +102,29 @@ def check_asked(show: int, out: Path | None, force: bool) -> None:
         check_free(out, force=force)
 
 
-def verdicts_on(model: SoundModel, fitted: list[Fitted], classes: list[int] | None, alarm: float) -> Found:
-    """The verdict on each recording.
+def verdicts_on(
+    model: SoundModel, recordings: Sequence[Path], class_: str | None, alarm: float
+) -> tuple[Found, list[str]]:
+    """The verdict on each recording, and a sentence for each file that is none; says what was passed over or guessed.
 
     Args:
-        classes: numbers of the classes that they are said to be of; None: tables and folders say it.
+        class_: that they are said to be of; None: tables and folders say it.
     """
     import numpy as np
     import torch
 
+    from ganvas.sounds import files
     from ganvas.sources.given import class_in
 
-    given = classes or [class_in(model.class_names, f.names) for f in fitted]
+    if class_ is not None:
+        model.labels(class_, 1)  # an unknown class is said before anything is read
+    labelled = bool(model.class_names) and class_ is None
+    fitted, broken, notes = files.recordings(recordings, model.spec.rate, model.spec.samples, labelled)
+    for note in notes:
+        say(one_line(note), error=True)
+    given = [class_in(model.class_names, f.names) for f in fitted] if labelled else class_
     waves = torch.from_numpy(np.stack([f.wave for f in fitted]))
-    return list(zip(fitted, model.detect(waves, given if model.class_names else None, alarm), strict=True))
+    return list(zip(fitted, model.detect(waves, given, alarm), strict=True)), broken
 
 
 def entries(recording: Fitted, verdict: Verdict) -> dict[str, Any]:
