@@ -14,7 +14,7 @@ from ganvas.sounds import files
 from ganvas.sounds.kind import SOUNDS
 from ganvas.sources import given
 
-RATE, NAMES = 8_000, ("7", "kick", "snare")
+RATE, CLASSES = 8_000, given.Classes(("7", "kick", "snare"))
 
 
 def tones(folder: Path, *names: str) -> Path:
@@ -27,7 +27,7 @@ def tones(folder: Path, *names: str) -> Path:
 def classes(*places: Path) -> dict[str, str | None]:
     """By the end of the path, the class of each recording."""
     found = files.recordings(places, RATE, 2_048)
-    return {f.path.relative_to(places[0]).as_posix(): given.class_in(NAMES, f.names) for f in found.fitted}
+    return {f.path.relative_to(places[0]).as_posix(): CLASSES.of(f.names) for f in found.fitted}
 
 
 def test_a_table_says_the_classes_of_a_folder_and_of_an_archive(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_table_says_the_classes_of_a_folder_and_of_an_archive(tmp_path: Path) 
             file.write(path, path.relative_to(place))
     assert classes(tmp_path / "set.zip") == expected
     plain = files.recordings([place], RATE, 2_048, labelled=False)
-    assert given.class_in(NAMES, plain.fitted[0].names) is None
+    assert CLASSES.of(plain.fitted[0].names) is None
 
 
 def test_a_table_may_name_some_of_the_files_and_others(tmp_path: Path) -> None:
@@ -57,14 +57,21 @@ def test_a_table_whose_columns_are_not_clear_is_passed_over(tmp_path: Path) -> N
     (place / "list.csv").write_text("file,speaker,room\na.wav,x,1\nb.wav,y,2\n")
     found = files.recordings([place], RATE, 2_048)
     assert "list.csv has the columns file, speaker, room" in found.notes[0]
-    assert {f.path.name: given.class_in(NAMES, f.names) for f in found.fitted} == {"a.wav": "kick", "b.wav": None}
+    assert {f.path.name: CLASSES.of(f.names) for f in found.fitted} == {"a.wav": "kick", "b.wav": None}
 
 
 def test_folders_that_are_called_like_a_class(tmp_path: Path) -> None:
     place = tones(tmp_path / "7", "take/a.wav", "kick/left/b.wav", "c.wav")
     assert classes(place) == {"take/a.wav": "7", "kick/left/b.wav": "kick", "c.wav": "7"}
     single = files.recordings([place / "c.wav"], RATE, 2_048)
-    assert given.class_in(NAMES, single.fitted[0].names) == "7"
+    assert CLASSES.of(single.fitted[0].names) == "7"
+
+
+def test_classes_whose_names_are_no_names_of_folders() -> None:
+    classes = given.Classes(("a/b", "a_b", 'o\'k "q"', "gru\u0308n"))
+    assert [classes.of([name]) for name in ("a/b", "a_b", "a_b-2", "o'k _q_", "grün", "a")] == [
+        *("a/b", "a_b", "a/b", 'o\'k "q"', "gru\u0308n", None)
+    ]
 
 
 def test_links_and_odd_names(tmp_path: Path) -> None:

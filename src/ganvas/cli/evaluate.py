@@ -39,7 +39,7 @@ def evaluate(
     ----------
     source
         A run's folder, also of a training in several parts, a model file, a folder of pictures or of sounds (a
-        sub-folder a class) or an .npz file.
+        sub-folder a class; of sounds also a table of labels, or an archive) or an .npz file.
     metrics
         Names with commas between them, or all. Without it all; of pictures all but the fresh expert, which takes
         minutes.

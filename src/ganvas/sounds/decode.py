@@ -46,6 +46,8 @@ OTHERS = [  # what files that are no sounds begin with (after so many bytes), an
     (0, b"FLV", "a Flash video"),
     (0, b"\x00\x00\x01\xba", "an MPEG video"),
     (0, b"#!AMR", "an AMR recording, which is not read: convert it to WAV or FLAC"),
+    (0, b"RF64", "an RF64 file, which is not read: convert it to WAV or FLAC"),
+    (0, b"riff.\x91\xcf\x11", "a Wave64 file, which is not read: convert it to WAV or FLAC"),
     (0, b"wvpk", "a WavPack file, which is not read: convert it to WAV or FLAC"),
     (0, b"caff", "a CAF file, which is not read: convert it to WAV or FLAC"),
     (0, b"MThd", "a MIDI file: notes, and no sound"),

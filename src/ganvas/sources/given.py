@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from unicodedata import normalize
 
 from ganvas.core import files
 from ganvas.core.errors import UserError, cannot, first_line
+from ganvas.core.naming import apart
 from ganvas.core.text import one_line
 from ganvas.sources import labels, listing
 from ganvas.sources.kind import Kind
@@ -25,9 +27,17 @@ class Given:
     names: tuple[str, ...]
 
 
-def class_in(class_names: Collection[str], names: Sequence[str]) -> str | None:
-    """Which of these classes a file is said to be of, by the names that may be its class; None: of none."""
-    return next((name for name in names if name in class_names), None)
+class Classes:
+    """Classes that files may be said to be of."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        folders = dict(zip(apart(names), names, strict=True))  # what their folders are called where they are written
+        self.known = {normalize("NFC", text): name for text, name in {**folders, **{n: n for n in names}}.items()}
+
+    def of(self, names: Sequence[str]) -> str | None:
+        """The class that a file is said to be of, by the names that may be its class; None: of none."""
+        found = (self.known.get(normalize("NFC", name)) for name in names)
+        return next((name for name in found if name is not None), None)
 
 
 @dataclass

@@ -114,7 +114,7 @@ def verdicts_on(
     import torch
 
     from ganvas.sounds import files
-    from ganvas.sources.given import class_in
+    from ganvas.sources.given import Classes
 
     if class_ is not None:
         model.labels(class_, 1)  # an unknown class is said before anything is read
@@ -122,7 +122,8 @@ def verdicts_on(
     fitted, broken, notes = files.recordings(recordings, model.spec.rate, model.spec.samples, labelled)
     for note in notes:
         say(one_line(note), error=True)
-    given = [class_in(model.class_names, f.names) for f in fitted] if labelled else class_
+    classes = Classes(model.class_names)
+    given = [classes.of(f.names) for f in fitted] if labelled else class_
     waves = torch.from_numpy(np.stack([f.wave for f in fitted]))
     return list(zip(fitted, model.detect(waves, given, alarm), strict=True)), broken
 

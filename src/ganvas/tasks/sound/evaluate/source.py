@@ -89,10 +89,10 @@ def stored(waves: Tensor) -> Tensor:
 
 
 def is_files(place: str | os.PathLike[str]) -> bool:
-    """Is this a folder of files and not a run, or an archive?"""
+    """Is this a folder of files and not a run, an archive, or a sound?"""
     path = files.place(place)
     if not path.is_dir():
-        return path.is_file() and listing.is_archive(path)
+        return path.is_file() and (listing.is_archive(path) or SOUNDS.has(path.name))
     return not any((path / name).exists() for name in ("model.safetensors", "experiment.json"))
 
 
@@ -143,7 +143,7 @@ def read(place: Path, spec: SoundSpec, class_names: Sequence[str]) -> Files:
     """
     waves: list[Tensor] = []
     labels: list[str | None] = []
-    broken, changed, bare = [], 0, ""
+    broken, changed, bare, classes = [], 0, "", given.Classes(class_names)
     found = given.look([place], SOUNDS, labelled=bool(class_names))
     for one in found.read():
         try:
@@ -157,7 +157,7 @@ def read(place: Path, spec: SoundSpec, class_names: Sequence[str]) -> Files:
             continue
         changed += not fits
         waves.append(torch.from_numpy(wave))
-        labels.append(given.class_in(class_names, one.names))
+        labels.append(classes.of(one.names))
         bare = bare or (str(one.path) if labels[-1] is None else "")
     if not waves:
         raise UserError(f"{place} has no sounds that can be read. {broken[0] if broken else ''}".strip())
