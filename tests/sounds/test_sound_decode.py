@@ -92,6 +92,7 @@ OTHERS = {
     "Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
     "a text": b"left,right\n1,2\n",
     "but a text": "Grüße aus Köln\n".encode() * 20,
+    "sound but a text": "Grüße aus Köln\n".encode("utf-16") * 3,
     "nothing but zeros": bytes(1_000),
     "of a format that is not read": bytes(range(128, 256)),
 }
