@@ -109,7 +109,7 @@ def look(source: str, settings: dict[str, str], file: Path | None = None) -> Gen
         "padded": sum(e.kept < most for e in good),
     }
     findings = [*wrong, *(Finding(1, note) for note in listing.notes)]
-    findings += [*_of_files(found), *_of_copies(found), *_of_levels(found), *_of_classes(found)]
+    findings += [*_of_files(found), *_of_copies(found), *_of_levels(found), *_of_classes(found, listing)]
     findings += _of_shape(found, changed, shape.rate, most)
     recipe = "sound-few" if found.total - len(found.broken) - len(found.silent) < FEW else "sound"
     if file is not None and good:
@@ -235,11 +235,18 @@ def _of_levels(found: Survey) -> list[Finding]:
     return rows
 
 
-def _of_classes(found: Survey) -> list[Finding]:
-    if not found.classes:
-        return []
-    counts = sorted(found.classes.items(), key=lambda item: item[1])
-    (rarest, least), (commonest, most), rows = counts[0], counts[-1], []
+def _of_classes(found: Survey, listing: Listing) -> list[Finding]:
+    """Classes of no use, rare ones, and too many."""
+    rows, labels = list[Finding](), listing.labels or []
+    usable = {one_line(labels[entry.number]) for entry in found.entries} if labels else set()
+    useless = [name for name in found.classes if name not in usable] if found.looked == found.total else []
+    if useless and found.entries:
+        text = f"Classes of which no sound can be used: {_some(useless)}. A training refuses them."
+        rows.append(Finding(0, text, "Mend or add some, remove the classes, or labels=false."))
+    counts = sorted(((name, n) for name, n in found.classes.items() if name not in useless), key=lambda item: item[1])
+    if not counts:
+        return rows
+    (rarest, least), (commonest, most) = counts[0], counts[-1]
     if least < RARE:
         rare = _some([f"{name} ({n:,})" for name, n in counts if n < RARE])
         text = f"Classes of too few sounds to be learned: {rare}."
