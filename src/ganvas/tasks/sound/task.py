@@ -25,6 +25,7 @@ from ganvas.tasks.sound import detect, detect_report, faults, nearest, network
 from ganvas.training import losses, trainer
 from ganvas.training.adaptive import Augment
 from ganvas.training.batches import Batch, Batches
+from ganvas.training.best import best_weights, take_best
 from ganvas.training.losses import LOSSES
 from ganvas.training.task import Task
 
@@ -72,7 +73,7 @@ class SoundTask(Task):
         super().__init__(generator, discriminator, spec, config, net)
         self.objective, self.latent_dim = LOSSES[config.loss], net.latent_dim
         self.augment = Augment(self.state, config.augment, augment.disturb, augment.CHANCES)
-        self.state |= {"apart": torch.tensor(math.inf), **nearest.weights(generator)}
+        self.state |= {"apart": torch.tensor(math.inf), **best_weights(generator)}
         self._drawn: Tensor | None = None  # in the discriminator's step, reused in the generator's
 
     def prepare(self, config: trainer.Config, batches: Batches) -> None:
@@ -90,7 +91,7 @@ class SoundTask(Task):
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
         if math.isfinite(self.state["apart"]):
-            nearest.take(generator, self.state)
+            take_best(generator, self.state)
             yield nearest.sentence(run.rows(run.metrics))
         generator.eval()
         self.discriminator.eval()
@@ -157,8 +158,8 @@ class SoundTask(Task):
         held_out = self.accuracy(batches.held_out(CHECK), generator)
         apart = nearest.apart(generator, batches, self.spec, self.latent_dim)
         self.state["apart"] = self.state["apart"].minimum(torch.tensor(apart))
-        if apart <= nearest.AS_NEAR * float(self.state["apart"]):
-            self.state |= nearest.weights(generator)
+        if apart <= nearest.limit(float(self.state["apart"])):
+            self.state |= best_weights(generator)
         return {
             "apart": round(apart, 4),
             "real": float(seen["real"]),
