@@ -63,6 +63,7 @@ class SoundTask(Task):
     check_writes = "--out"
     Model = Later("ganvas.tasks.sound.model:SoundModel")
     evaluate = Later("ganvas.tasks.sound.evaluate.command:evaluate")
+    expand = Later("ganvas.tasks.sound.expand:expand")
     measures_files = True
     report = Later("ganvas.tasks.sound.report:PART")
     studio = Later("ganvas.tasks.sound.studio:PART")
