@@ -136,6 +136,7 @@ def test_nothing_to_learn_from_has_no_forecast(tmp_path: Path) -> None:
     text, found = checked(tmp_path / "silent")
     assert found["forecast"]["note"]
     assert "No time was measured: there are no sounds." in text
+    assert "ganvas train" not in text
 
 
 def test_noise_around_the_sounds_is_named(tmp_path: Path) -> None:
@@ -182,6 +183,16 @@ def test_unlabelled_sounds_in_an_archive(tmp_path: Path) -> None:
     assert found["classes"] == {}
     assert [f["text"] for f in found["findings"]] == ["12 sounds are few: a network learns them by heart."]
     assert opened(tmp_path / "sheet.png").size == (sheets.COLUMNS * sheets.WIDE, 2 * sheets.HIGH)
+
+
+def test_a_class_without_a_usable_sound_is_named(folder: Path) -> None:
+    write(folder / "quiet" / "a.wav", np.zeros(RATE))
+    write(folder / "quiet" / "b.wav", np.zeros(RATE // 2))
+    found = last(check.look(str(folder), {})).findings
+    text = next(f.text for f in found if f.level == 0)
+    assert text == "Classes of which no sound can be used: quiet. A training refuses them."
+    assert not any("too few" in f.text for f in found)
+    assert not any(f.level == 0 for f in last(check.look(str(folder), {"labels": "false"})).findings)
 
 
 def test_all_the_same_or_all_broken(tmp_path: Path) -> None:

@@ -86,10 +86,13 @@ OTHERS = {
     "M4A": b"\0\0\0\x20ftypM4A " + bytes(100),
     "a Matroska or WebM video": b"\x1aE\xdf\xa3" + bytes(100),
     "an AVI video": b"RIFF\x10\0\0\0AVI " + bytes(100),
+    "an RF64 file": b"RF64\xff\xff\xff\xffWAVE" + bytes(100),
     "MIDI": b"MThd" + bytes(100),
     "a zip archive": b"PK\x03\x04" + bytes(100),
     "Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
     "a text": b"left,right\n1,2\n",
+    "but a text": "Grüße aus Köln\n".encode() * 20,
+    "sound but a text": "Grüße aus Köln\n".encode("utf-16") * 3,
     "nothing but zeros": bytes(1_000),
     "of a format that is not read": bytes(range(128, 256)),
 }

@@ -119,7 +119,7 @@ def test_recordings_of_a_folder(tmp_path: Path) -> None:
     files.save(tmp_path / ".hidden.wav", tone(), RATE)
     (tmp_path / "film.mp3").write_bytes(b"\0\0\0\x20ftypisom" + bytes(50))
     (tmp_path / "notes.txt").write_text("no sound")
-    found, broken = files.recordings([tmp_path, tmp_path / "one.wav"], RATE, 8_192)
+    found, broken, _ = files.recordings([tmp_path, tmp_path / "one.wav"], RATE, 8_192)
     assert [f.path.name for f in found] == ["two.flac", "one.wav"]
     assert len(broken) == 2
     assert all(str(tmp_path) in sentence and sentence.endswith(".") for sentence in broken)

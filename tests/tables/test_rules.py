@@ -21,8 +21,9 @@ from ganvas.tables.data import DataConfig, TableData, of_frame  # noqa: E402
 from ganvas.tables.recognise import recognise  # noqa: E402
 from ganvas.tables.rules import conditions, drawing, text  # noqa: E402
 from ganvas.tables.rules.assemble import assemble, broken  # noqa: E402
+from ganvas.tables.rules.combinations import Tree  # noqa: E402
 from ganvas.tables.rules.find import find  # noqa: E402
-from ganvas.tables.rules.limits import RuleLimits, Tree  # noqa: E402
+from ganvas.tables.rules.limits import RuleLimits  # noqa: E402
 from ganvas.tables.spec import TableSpec  # noqa: E402
 from ganvas.tasks.table import network  # noqa: E402
 from ganvas.tasks.table.conditions import Conditions  # noqa: E402

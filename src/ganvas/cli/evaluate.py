@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganvas.core.console import Force, app, is_first
 from ganvas.core.errors import UserError
 from ganvas.core.terminal import Console, say
+
+if TYPE_CHECKING:
+    from ganvas.training.evaluate import Options
 
 
 @app.command
@@ -36,7 +39,7 @@ def evaluate(
     ----------
     source
         A run's folder, also of a training in several parts, a model file, a folder of pictures or of sounds (a
-        sub-folder a class) or an .npz file.
+        sub-folder a class; of sounds also a table of labels, or an archive) or an .npz file.
     metrics
         Names with commas between them, or all. Without it all; of pictures all but the fresh expert, which takes
         minutes.
@@ -63,37 +66,52 @@ def evaluate(
     force
         Overwrite the sheets in the folder that --out names.
     """
-    from ganvas.core import model as models
-    from ganvas.core import registry
     from ganvas.training.evaluate import Options
 
     if out is not None and out.is_dir() and any(out.iterdir()) and not force:
         raise UserError(f"{out} is there already and holds files. Choose a new folder, or --force to overwrite them.")
-    options = Options(metrics, extractor, count, split, seed, repeats, data, out, time_limit, against, to)
+    return _measured(
+        source, Options(metrics, extractor, count, split, seed, repeats, data, out, time_limit, against, to)
+    )
+
+
+def _measured(source: Path, options: Options) -> int:
+    """Measure by the task of the model, or the one that takes the files; returns the exit code."""
+    from ganvas.core import model as models
+    from ganvas.core import registry
+
     name = models.task_of(source)
-    task = registry.find(name) if name in registry.names() else _of_files(source)
+    task = registry.find(name) if name in registry.names() else _of_files(source, options.data)
     if task.evaluate is not None:
         return task.evaluate(source, options)
     return _by_task_metrics(source, options)
 
 
-def _of_files(source: Path) -> Any:
-    """The task that measures the samples in a folder; the first, which takes pictures or raises the error."""
+def _of_files(source: Path, data: str | None) -> Any:
+    """The task that measures the samples in a folder or archive: the one that takes them, or the real ones.
+
+    The first one takes pictures, or says what is wrong.
+
+    Raises:
+        UserError: an archive that no task takes.
+    """
     from ganvas.core import registry
+    from ganvas.sources import listing
 
-    if not source.is_dir():
-        return registry.first()
-    kinds = (task for task in registry.importable() if task.measures_files)
-    return next((task for task in kinds if task.Data.takes(str(source))), registry.first())
+    for place in (str(source), data or ""):
+        kinds = (task for task in registry.importable() if task.measures_files)
+        if found := next((task for task in kinds if task.Data.takes(place)), None):
+            return found
+    if source.is_file() and listing.is_archive(source):
+        raise UserError(f"{source} is an archive of no sounds. Unpack it, and name the folder.")
+    return registry.first()
 
 
-def _by_task_metrics(source: Path, options: object) -> int:
+def _by_task_metrics(source: Path, options: Options) -> int:
     """Measure a model by `Task.measure`, for a task that has no `evaluate`."""
     from ganvas.metrics.show import Measuring
-    from ganvas.training.evaluate import Options
     from ganvas.training.evaluate import evaluate as evaluate_by_task
 
-    assert isinstance(options, Options)
     with Measuring(Console(quiet=not is_first())) as display:
         for event in evaluate_by_task(source, options):
             display.show(event)

@@ -16,12 +16,12 @@ from torch import Tensor
 
 from ganvas.core import files, seeds
 from ganvas.core.errors import UserError
-from ganvas.core.files import cannot
 from ganvas.images import decode
 from ganvas.images.data import arrays, npz
+from ganvas.images.data.pictures import PICTURES
 from ganvas.images.decode import Depth
 from ganvas.images.spec import ImageSpec
-from ganvas.sources.layout import litter_in
+from ganvas.sources import given
 
 MODES = {"L": "grey", "RGB": "colour", "RGBA": "colour with transparency", "P": "palette", "1": "black and white"}
 MODES |= {"CMYK": "printers' colours", "LA": "grey with transparency"}
@@ -89,18 +89,9 @@ def gather(places: Sequence[str | os.PathLike[str]]) -> list[Path]:
     """The image files at these paths and in these folders, each once.
 
     Raises:
-        UserError: there is no such file, or a folder has no pictures in it.
+        UserError: there is no such file, or a folder has no pictures in it, or cannot be read.
     """
-    paths: list[Path] = []
-    for name in places:
-        place = files.place(name)
-        inside = _inside(place) if place.is_dir() else [place]
-        if not inside:
-            raise UserError(f"{place} holds no pictures: there is no {', '.join(sorted(decode.SUFFIXES))} file in it.")
-        if not place.exists():
-            raise UserError(f"There is no file or folder {place}.")
-        paths += inside
-    return list(dict.fromkeys(paths))
+    return [*given.look(places, PICTURES, archives=False, labelled=False).paths]
 
 
 def fit(path: Path, spec: ImageSpec, depth: Depth | None = None) -> tuple[Tensor, str]:
@@ -162,22 +153,9 @@ def fit_all(
     return fitted, broken
 
 
-def _inside(folder: Path) -> list[Path]:
-    """All image files in a folder and below it, sorted by name, without the hidden files of operating systems."""
-    try:
-        paths = (p for p in folder.rglob("*") if p.suffix.lower() in decode.SUFFIXES and p.is_file())
-        return sorted(p for p in paths if not litter_in(p.relative_to(folder).as_posix()))
-    except OSError as error:
-        raise cannot("read", folder, error) from error
-
-
 def _from_folder(place: Path) -> Pictures:
     """All images, upright and with 8 bits as in a training, but neither scaled nor recoloured."""
-    paths = _inside(place)
-    if not paths:
-        raise UserError(
-            f"{place} holds no pictures (and no run): there is no {', '.join(sorted(decode.SUFFIXES))} file in it."
-        )
+    paths = gather([place])
     depth, wide = depth_of(paths)
     loaded, modes = [], Counter[str]()
     for path in paths:

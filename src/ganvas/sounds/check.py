@@ -91,8 +91,8 @@ def look(source: str, settings: dict[str, str], file: Path | None = None) -> Gen
         "cut": sum(e.kept > most for e in good),
         "padded": sum(e.kept < most for e in good),
     }
-    findings += [*_of_files(found), *_of_copies(found), *_of_levels(found)]
-    findings += [*of_classes(found.classes, RARE, SoundSpec.noun), *_of_shape(found, changed, shape.rate, most)]
+    findings += [*_of_files(found), *_of_copies(found), *_of_levels(found), *_of_classes(found, listing)]
+    findings += _of_shape(found, changed, shape.rate, most)
     recipe = "sound-few" if found.total - len(found.broken) - len(found.silent) < FEW else "sound"
     if file is not None and good:
         write_whole(file, sheet(listing, found, shape.rate, shape.samples))
@@ -200,6 +200,18 @@ def _of_levels(found: Survey) -> list[Finding]:
         todo = f"Each is set to a peak of {fit.PEAK:g}: the noise of quiet ones grows with them."
         rows.append(Finding(2, text, todo))
     return rows
+
+
+def _of_classes(found: Survey, listing: Listing) -> list[Finding]:
+    """Classes of no use, rare ones, and too many."""
+    rows, labels = list[Finding](), listing.labels or []
+    usable = {one_line(labels[entry.number]) for entry in found.entries} if labels else set()
+    useless = [name for name in found.classes if name not in usable] if found.looked == found.total else []
+    if useless and found.entries:
+        text = f"Classes of which no sound can be used: {some(useless)}. A training refuses them."
+        rows.append(Finding(0, text, "Mend or add some, remove the classes, or labels=false."))
+    counts = {name: n for name, n in found.classes.items() if name not in useless}
+    return rows + of_classes(counts, RARE, SoundSpec.noun)
 
 
 def _of_shape(found: Survey, changed: dict[str, int], rate: int, most: float) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 import importlib
 import io
@@ -45,13 +46,15 @@ OTHERS = [  # what files that are no sounds begin with (after so many bytes), an
     (0, b"FLV", "a Flash video"),
     (0, b"\x00\x00\x01\xba", "an MPEG video"),
     (0, b"#!AMR", "an AMR recording, which is not read: convert it to WAV or FLAC"),
+    (0, b"RF64", "an RF64 file, which is not read: convert it to WAV or FLAC"),
+    (0, b"riff.\x91\xcf\x11", "a Wave64 file, which is not read: convert it to WAV or FLAC"),
     (0, b"wvpk", "a WavPack file, which is not read: convert it to WAV or FLAC"),
     (0, b"caff", "a CAF file, which is not read: convert it to WAV or FLAC"),
     (0, b"MThd", "a MIDI file: notes, and no sound"),
     (0, b"%PDF", "a PDF file"),
-    (0, b"PK\x03\x04", "a zip archive"),
-    (0, b"\x1f\x8b", "a gzip archive"),
-    (0, b"7z\xbc\xaf", "a 7z archive"),
+    (0, b"PK\x03\x04", "a zip archive: unpack it"),
+    (0, b"\x1f\x8b", "a gzip archive: unpack it"),
+    (0, b"7z\xbc\xaf", "a 7z archive: unpack it"),
     (0, b"version https://git-lfs", "a pointer of Git LFS: fetch the file itself with git lfs pull"),
     (0, b"<", "a page or text"),
 ]
@@ -210,15 +213,25 @@ def _check_kind(data: bytes) -> None:
         if b"theora" in data[:128]:
             raise Unreadable("it is no sound but an Ogg video")
         return
-    if _is_mp3(data):
+    if _is_mp3(data) and not _is_text(data[:200]):  # a text in UTF-16 begins as a frame of layer 1 does
         return
     for start, magic, words in OTHERS:
         if data[start : start + len(magic)] == magic:
             raise Unreadable(f"it is {words}" if "," in words or ":" in words else f"it is no sound but {words}")
     if not data.strip(b"\0"):
         raise Unreadable("it is no sound: it holds nothing but zeros")
-    text = all(byte in b"\t\n\r" or byte >= 32 for byte in data[:200]) and data[:200].isascii()
+    text = _is_text(data[:200])
     raise Unreadable("it is no sound but a text" if text else "it is no sound, or of a format that is not read")
+
+
+def _is_text(data: bytes) -> bool:
+    """Are these bytes the beginning of a text in UTF-8 or UTF-16, whose last letter may be cut off?"""
+    encoding = "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8"
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return all(letter in "\t\n\r\ufeff" or letter.isprintable() for letter in text)
 
 
 def _is_mp3(data: bytes) -> bool:

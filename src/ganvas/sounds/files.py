@@ -12,11 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ganvas.core import files
-from ganvas.core.errors import UserError, cannot, first_line
+from ganvas.core.errors import UserError, first_line
 from ganvas.core.files import check_free, free, make_folder, write_whole
 from ganvas.sounds import decode, fit
 from ganvas.sounds.decode import Unreadable
+from ganvas.sounds.kind import SOUNDS
+from ganvas.sources import given
+from ganvas.sources.given import Given
 
 WRITTEN = (".wav", ".flac", ".ogg")  # what sounds are written as
 GAP = 0.15  # seconds of silence between two sounds of a strip
@@ -121,11 +123,13 @@ def strip(waves: Iterable[np.ndarray], rate: int, gap: float = GAP) -> np.ndarra
 
 
 class Fitted(NamedTuple):
-    """A recording as a model needs it, float32 [samples], and what had to be changed."""
+    """A recording as a model needs it, float32 [samples], what had to be changed, and the names that may be its class
+    (see `sources.given`)."""
 
     path: Path
     wave: np.ndarray
     changes: str
+    names: tuple[str, ...] = ()
 
 
 def recording(path: Path, rate: int, samples: int) -> Fitted:
@@ -134,12 +138,17 @@ def recording(path: Path, rate: int, samples: int) -> Fitted:
     Raises:
         UserError: the file cannot be read as a sound, or is silent.
     """
-    content = files.read_bytes(path, decode.BYTES)
+    return _fitted(next(given.look([path], SOUNDS, archives=False).read()), rate, samples)
+
+
+def _fitted(one: Given, rate: int, samples: int) -> Fitted:
+    if isinstance(one.content, UserError):
+        raise one.content
     try:
-        wave, changes = fitted(decode.read(content), rate, samples)
+        wave, changes = fitted(decode.read(one.content), rate, samples)
     except (Unreadable, fit.Silent) as error:
-        raise UserError(f"{path} cannot be used as a sound: {error}.") from error
-    return Fitted(path, wave, changes)
+        raise UserError(f"{one.path} cannot be used as a sound: {error}.") from error
+    return Fitted(one.path, wave, changes, one.names)
 
 
 def fitted(sound: decode.Sound, rate: int, samples: int) -> tuple[np.ndarray, str]:
@@ -157,45 +166,40 @@ def fitted(sound: decode.Sound, rate: int, samples: int) -> tuple[np.ndarray, st
     return placed.astype(np.float32) / fit.FULL, ", ".join(changes)
 
 
-def recordings(places: Sequence[str | os.PathLike[str]], rate: int, samples: int) -> tuple[list[Fitted], list[str]]:
-    """All recordings of files and folders (see `recording`), and a sentence for each file that is none.
+class Recordings(NamedTuple):
+    """Recordings, a sentence for each file that is none, and notes on what was passed over or guessed."""
+
+    fitted: list[Fitted]
+    broken: list[str]
+    notes: list[str]
+
+
+def recordings(places: Sequence[str | os.PathLike[str]], rate: int, samples: int, labelled: bool = True) -> Recordings:
+    """All recordings of files, folders and archives, see `recording`.
+
+    Args:
+        labelled: look for their classes.
 
     Raises:
-        UserError: there is no such file, a folder without sounds, or nothing that can be read.
+        UserError: there is no such file, a folder or archive without sounds, or nothing that can be read.
     """
+    found = given.look(places, SOUNDS, labelled=labelled)
     fitted: list[Fitted] = []
     broken: list[str] = []
-    for path in gather(places):
+    for one in found.read():
         try:
-            fitted.append(recording(path, rate, samples))
+            fitted.append(_fitted(one, rate, samples))
         except UserError as error:
             broken.append(str(error))
     if not fitted:
         raise UserError("\n".join(broken))
-    return fitted, broken
+    return Recordings(fitted, broken, found.notes)
 
 
 def gather(places: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """The sound files at these paths and in these folders, each once; of folders by name, without hidden files.
+    """The sound files at these paths and in these folders, each once, without hidden files.
 
     Raises:
-        UserError: there is no such file, or a folder has no sounds in it.
+        UserError: there is no such file, a folder has no sounds in it, or cannot be read.
     """
-    paths: list[Path] = []
-    for name in places:
-        place = files.place(name)
-        if not place.exists():
-            raise UserError(f"There is no file or folder {place}.")
-        inside = _inside(place) if place.is_dir() else [place]
-        if not inside:
-            raise UserError(f"{place} holds no sounds: there is no {', '.join(sorted(decode.SUFFIXES))} file in it.")
-        paths += inside
-    return list(dict.fromkeys(paths))
-
-
-def _inside(folder: Path) -> list[Path]:
-    try:
-        found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in decode.SUFFIXES and p.is_file())
-    except OSError as error:
-        raise cannot("read", folder, error) from error
-    return [p for p in found if not any(part.startswith((".", "__MACOSX")) for part in p.relative_to(folder).parts)]
+    return [*given.look(places, SOUNDS, archives=False, labelled=False).paths]

@@ -77,9 +77,11 @@ def find(source: str, labelled: bool = True) -> Listing:
 
 
 def looks_like(source: str) -> bool:
-    """Is this a place that holds sounds, as far as a look at some of its names tells?"""
+    """Is this a place that holds sounds, as far as a look at some of its names tells, or a single one?"""
     try:
         path = files.place(source)
+        if SOUNDS.has(path.name) and path.is_file():
+            return True
         return bool(source) and (path.is_dir() or listing.is_archive(path)) and listing.seems(path, SOUNDS)
     except (UserError, OSError, ValueError):
         return False

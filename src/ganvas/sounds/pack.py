@@ -176,7 +176,7 @@ def _converted(
         except fit.Silent as error:
             broken[str(number)] = str(error)
         except Exception as error:  # MemoryError too
-            broken[str(number)], entry = first_line(error), [0, 0, 0]
+            broken[str(number)], entry = first_line(error).removesuffix("."), [0, 0, 0]
         seen.append(entry)
     content = waves.view(np.uint8)
     return numbers.start, content, {

@@ -148,7 +148,7 @@ def _examined(numbers: range, contents: Collection[bytes | np.ndarray | Exceptio
         except fit.Silent as error:
             entries.append(Entry(number, str(error), True))
         except Exception as error:  # MemoryError too
-            entries.append(Entry(number, first_line(error)))
+            entries.append(Entry(number, first_line(error).removesuffix(".")))
     return entries
 
 

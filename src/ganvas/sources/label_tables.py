@@ -40,12 +40,17 @@ class Row(NamedTuple):
     label: Any
 
 
-def rows(where: str, table: str, data: bytes | Exception, known: Names) -> tuple[list[Row], list[str]]:
+def rows(
+    where: str, table: str, data: bytes | Exception, known: Names, partial: bool = False
+) -> tuple[list[Row], list[str]]:
     """The file and the label in each row, and notes.
+
+    Args:
+        partial: rows that lack one of them are passed over.
 
     Raises:
         NoTable: it is something else.
-        UserError: it cannot be read, or a row lacks something.
+        UserError: it cannot be read, or a row lacks its file or its label.
     """
     if isinstance(data, Exception):
         raise UserError(f"{where} cannot be read ({data}).") from data
@@ -62,10 +67,10 @@ def rows(where: str, table: str, data: bytes | Exception, known: Names) -> tuple
     if "\0" in text:
         raise UserError(f"{where} is damaged: there are zero bytes in it.")
     if kind == ".json":
-        return _of_json(where, text, table, known), notes
+        return _of_json(where, text, table, known, partial), notes
     below = PurePosixPath(table).parent
     lines = _of_lines(where, text) if kind == ".jsonl" else _of_csv(where, text, below, known, notes)
-    return _chosen(where, lines, below, known, notes), notes
+    return _chosen(where, lines, below, known, notes, partial), notes
 
 
 def _parsed(where: str, line: int, text: str) -> Any:
@@ -78,7 +83,7 @@ def _parsed(where: str, line: int, text: str) -> Any:
         raise UserError(f"{where} is damaged: line {line} is no well-formed JSON ({error}).") from error
 
 
-def _of_json(where: str, text: str, table: str, known: Names) -> list[Row]:
+def _of_json(where: str, text: str, table: str, known: Names, partial: bool) -> list[Row]:
     """The rows of a dataset.json: pairs, objects with a name and a label, or one object of labels by name."""
     parsed = _parsed(where, 1, text)
     stated = isinstance(parsed, dict) and "labels" in parsed
@@ -91,7 +96,7 @@ def _of_json(where: str, text: str, table: str, known: Names) -> list[Row]:
             raise NoTable(f"it names none of these {known.kind.noun}")
     elif isinstance(parsed, list) and parsed and all(isinstance(entry, dict) for entry in parsed):
         lines = [(f"entry {n}", entry) for n, entry in enumerate(parsed, 1)]
-        return _chosen(where, lines, PurePosixPath(table).parent, known, [])
+        return _chosen(where, lines, PurePosixPath(table).parent, known, [], partial)
     elif isinstance(parsed, list):
         rows = []
         for n, entry in enumerate(parsed, 1):
@@ -103,10 +108,7 @@ def _of_json(where: str, text: str, table: str, known: Names) -> list[Row]:
             rows.append(Row(f"entry {n}", *entry))
     else:
         raise UserError(f'{where} has no labels; a list is needed, as in {{"labels": [["1.png", 0]]}}.')
-    empty = next((row for row in rows if row.label in (None, "") or not row.file), None)
-    if empty:
-        raise UserError(f"{where}: {empty.line} lacks its file or its label.")
-    return rows
+    return _whole(where, rows, ("file", "label"), partial)
 
 
 def _of_lines(where: str, text: str) -> list[Line]:
@@ -171,7 +173,18 @@ def _plain(column: str) -> str:
     return re.sub(r"[\s_-]+", "_", column.strip().lower())
 
 
-def _chosen(where: str, lines: list[Line], below: PurePosixPath, known: Names, notes: list[str]) -> list[Row]:
+def _whole(where: str, rows: list[Row], columns: tuple[str, str], partial: bool) -> list[Row]:
+    """The rows that have a file and a label; that one lacks them is an error, unless `partial`."""
+    whole = [row for row in rows if row.file and row.label not in (None, "")]
+    if len(whole) < len(rows) and not partial:
+        line = next(row.line for row in rows if row not in whole)
+        raise UserError(f"{where}: {line} lacks its {one_line(columns[0])} or its {one_line(columns[1])}.")
+    return whole
+
+
+def _chosen(
+    where: str, lines: list[Line], below: PurePosixPath, known: Names, notes: list[str], partial: bool
+) -> list[Row]:
     """The cells with the files and the labels.
 
     Raises:
@@ -193,10 +206,7 @@ def _chosen(where: str, lines: list[Line], below: PurePosixPath, known: Names, n
         label = _guessed(where, [c for c in columns if c != file], file, lines)
         notes.append(f"{where}: '{one_line(file)}' is taken for the files and '{one_line(label)}' for the classes.")
     rows = [Row(at, str(row.get(file) or ""), row.get(label)) for at, row in lines]
-    empty = next((row for row in rows if not row.file or row.label in (None, "")), None)
-    if empty:
-        raise UserError(f"{where}: {empty.line} lacks its {one_line(file)} or its {one_line(label)}.")
-    return rows
+    return _whole(where, rows, (file, label), partial)
 
 
 def _guessed(where: str, other_columns: list[str], file: str, lines: list[Line]) -> str:

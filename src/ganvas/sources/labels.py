@@ -52,6 +52,7 @@ def from_tables(
     tables: dict[str, Open],
     beside: Collection[str] = (),
     tests: list[bool] | None = None,
+    partial: bool = False,
 ) -> Stated:
     """The class of each file.
 
@@ -61,6 +62,7 @@ def from_tables(
         tables: the names of files that may be tables, each with a function that reads it.
         beside: files that are not used, which tables may name all the same.
         tests: which are for testing. Where none of these has a label, as in a contest, theirs are None.
+        partial: the files need not be those of the tables: some may have no label (None), and others not be there.
 
     Raises:
         Unclear: it is not clear which column of the only table holds the classes.
@@ -73,7 +75,7 @@ def from_tables(
     for table, read in tables.items():
         where = one_line(f"{place}/{table}")
         try:
-            rows, table_notes = label_tables.rows(where, table, next(read([table])), known)
+            rows, table_notes = label_tables.rows(where, table, next(read([table])), known, partial)
         except NoTable as error:
             notes.append(f"{where} is no table of labels and is passed over: {error}.")
             continue
@@ -82,7 +84,7 @@ def from_tables(
             continue
         notes += table_notes
         used += [table] if rows else []
-        _add_labels(where, PurePosixPath(table).parent, rows, known, stated)
+        _add_labels(where, PurePosixPath(table).parent, rows, known, stated, partial)
     if not used:
         if unclear is not None:
             raise unclear
@@ -91,7 +93,7 @@ def from_tables(
     bare = [i for i, label in enumerate(labels) if label is None]
     if tests and bare == [i for i, test in enumerate(tests) if test]:
         notes.append(f"{len(bare):,} {kind.tests} without a label in {', '.join(map(one_line, used))} are left out.")
-    elif bare:
+    elif bare and not partial:
         raise UserError(
             f"{place}: {kind.many(len(bare))} {'has' if len(bare) == 1 else 'have'} no label in "
             f"{', '.join(map(one_line, used))} (the first: {one_line(names[bare[0]])}). Add them, or train with "
@@ -99,12 +101,18 @@ def from_tables(
         )
     if unclear is not None:
         notes.append(f"Passed over, since other tables name all classes: {unclear}")
-    check_names(place, {label for label in labels if label is not None})
+    if not partial:
+        check_names(place, {label for label in labels if label is not None})
     return Stated(labels, notes, used)
 
 
 def _add_labels(
-    where: str, below: PurePosixPath, rows: list[Row], known: Names, stated: dict[int, tuple[str, str]]
+    where: str,
+    below: PurePosixPath,
+    rows: list[Row],
+    known: Names,
+    stated: dict[int, tuple[str, str]],
+    partial: bool,
 ) -> None:
     """Add the labels of a table to those that are known already."""
     missing = []
@@ -128,7 +136,7 @@ def _add_labels(
                 f"{one_line(known.names[matches[0]])} has two labels: '{one_line(before)}' ({before_at}) and "
                 f"'{one_line(label)}' ({at}). Remove one of these lines."
             )
-    if missing:
+    if missing and not partial:
         first, many = one_line(missing[0].file[:LONGEST]), len(missing) > 1
         raise UserError(
             f"{where} names {len(missing):,} {'files that are' if many else 'file that is'} not there (the first: "

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
 import os
-import stat
 import tarfile
 import zipfile
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ganvas.core import files
 from ganvas.core.errors import UserError
-from ganvas.core.files import cannot
 from ganvas.core.text import one_line
-from ganvas.sources import archives, layout
+from ganvas.sources import archives, folders, layout
 from ganvas.sources import labels as labelling
 from ganvas.sources.archives import Reading
+from ganvas.sources.folders import Walk, stamp
 from ganvas.sources.kind import Kind, suffix
 from ganvas.sources.label_tables import Unclear
 from ganvas.sources.labels import Stated
@@ -32,7 +29,6 @@ from ganvas.sources.labels import Stated
 HELD = 200_000_000  # bytes of files in memory at a time, unless a single one has more
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LOOKED = 1_000  # names in a folder or an archive that are looked at to tell what it is
-PEEKED = 200  # files of a litter folder that are examined
 T = TypeVar("T")
 Read = Callable[[Sequence[int]], Iterator[bytes | np.ndarray | Exception]]
 
@@ -130,6 +126,55 @@ def bare_name(path: Path) -> str:
     return next((path.name[: -len(e)] for e in endings if path.name.lower().endswith(e)), path.name)
 
 
+@dataclass(frozen=True)
+class Inside:
+    """What lies in a folder or an archive, before anything is made of it.
+
+    members: every name, and a text that changes when the file does; kept: the names that no system left behind;
+    wanted: those of the kind, one at least; folders: of a folder, all folders below it; notes: for the user.
+    """
+
+    members: dict[str, str]
+    read: Reading
+    kept: list[str]
+    wanted: list[str]
+    folders: list[str]
+    notes: list[str]
+    other_suffixes: Counter[str]
+
+
+def look(path: Path, kind: Kind) -> Inside:
+    """What lies in a folder or an archive.
+
+    Raises:
+        UserError: no file of the kind, or the archive is damaged, or a folder cannot be read.
+    """
+    if path.is_dir():
+        members, read, walk = folders.of_folder(path, kind)
+    else:
+        members, read = (archives.of_zip if path.name.lower().endswith(".zip") else archives.of_tar)(path, kind)
+        walk = Walk()
+    litter = {name: layout.litter_in(name) for name in members}
+    kept = [name for name in members if not litter[name]]
+    wanted = [name for name in kept if kind.has(name)]
+    walk.litter += [part for name, part in litter.items() if part and kind.has(name)]
+    notes, other_suffixes = layout.of_kinds(
+        Counter(one_line(suffix(n)) or "(none)" for n in kept if not kind.has(n)), kind
+    )
+    if not wanted:
+        raise _nothing(path, kind, other_suffixes, notes)
+    notes = [*layout.of_litter(walk.litter), *notes, *walk.notes()]
+    return Inside(members, read, kept, wanted, walk.folders, notes, other_suffixes)
+
+
+def tables_in(inside: Inside) -> tuple[dict[str, Reading], list[str]]:
+    """The files that may be tables of labels, each with the function that reads it, and a note on those too large."""
+    named = [name for name in inside.kept if labelling.is_table(name)]
+    tables = {name: inside.read for name in named if _size(inside.members[name]) <= labelling.LARGEST}
+    large = layout.some(name for name in named if name not in tables)
+    return tables, [f"No tables of labels are as large as these, which are passed over: {large}."] if large else []
+
+
 def find(path: Path, kind: Kind, labelled: bool = True) -> Listing:
     """The files of a kind in a folder or an archive; nothing is written to disk.
 
@@ -139,31 +184,18 @@ def find(path: Path, kind: Kind, labelled: bool = True) -> Listing:
     Raises:
         UserError: there are none, the archive is damaged, or labels do not fit the files.
     """
-    if path.is_dir():
-        members, read, walk = _folder(path, kind)
-    else:
-        members, read = (archives.of_zip if path.name.lower().endswith(".zip") else archives.of_tar)(path, kind)
-        walk = Walk()
-    litter = {name: layout.litter_in(name) for name in members}
-    kept = [name for name in members if not litter[name]]
-    wanted = [name for name in kept if kind.has(name)]
-    walk.litter += [part for name, part in litter.items() if part and kind.has(name)]
-    kind_notes, other_suffixes = layout.of_kinds(
-        Counter(one_line(suffix(n)) or "(none)" for n in kept if not kind.has(n)), kind
-    )
-    if not wanted:
-        raise _nothing(path, kind, other_suffixes, kind_notes)
+    inside = look(path, kind)
+    members, read, wanted, other_suffixes = inside.members, inside.read, inside.wanted, inside.other_suffixes
     used, tests, parts, beside = layout.split(wanted, kind)
     names = [wanted[i] for i in used]
-    notes = [*beside, *layout.of_litter(walk.litter), *kind_notes, *walk.notes()]
+    notes = [*beside, *inside.notes]
     labels: list[str] | None = None
     if labelled:
-        tables = {n: read for n in kept if labelling.is_table(n) and _size(members[n]) <= labelling.LARGEST}
-        large = layout.some(n for n in kept if labelling.is_table(n) and n not in tables)
-        notes += [f"No tables of labels are as large as these, which are passed over: {large}."] if large else []
-        stated = _stated(path, kind, names, tables, {*wanted} - {*names}, tests, parts, walk.folders)
+        tables, more = tables_in(inside)
+        notes += more
+        stated = _stated(path, kind, names, tables, {*wanted} - {*names}, tests, parts, inside.folders)
         notes += stated.notes
-        other_suffixes -= Counter(map(suffix, stated.tables))
+        other_suffixes = other_suffixes - Counter(map(suffix, stated.tables))
         names = [name for name, label in zip(names, stated.labels or names, strict=True) if label is not None]
         if stated.labels:
             labels = [label for label in stated.labels if label is not None]
@@ -246,90 +278,6 @@ def _stated(
     return Stated([*labels], [*more, *notes, *layout.empty_classes(folders, names, parts, kind)], [])
 
 
-@dataclass
-class Walk:
-    """What was found in a folder: folders, litter with such files in it, links that are broken or lead back."""
-
-    folders: list[str] = field(default_factory=list)
-    litter: list[str] = field(default_factory=list)
-    nowhere: list[str] = field(default_factory=list)
-    again: list[str] = field(default_factory=list)
-
-    def notes(self) -> list[str]:
-        notes = []
-        if self.nowhere:
-            notes.append(f"Links that lead nowhere are passed over: {layout.some(sorted(self.nowhere))}.")
-        if self.again:
-            notes.append(
-                "Links to folders that are read already, or that lie around these, are passed over: "
-                f"{layout.some(sorted(self.again))}."
-            )
-        return notes
-
-
 def _size(stamp: str) -> int:
     """The size of a file in bytes, with which its stamp begins."""
     return int(stamp.partition(" ")[0])
-
-
-def stamp(state: os.stat_result) -> str:
-    """A text that changes if a file changes or is replaced, even by one of the same size and time."""
-    return f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns} {state.st_ino}"
-
-
-def _folder(path: Path, kind: Kind) -> tuple[dict[str, str], Reading, Walk]:
-    """All files below a folder, following links to folders; each folder once."""
-    members: dict[str, str] = {}
-    walk = Walk()
-    try:
-        root = path.resolve()
-        seen = {(s.st_dev, s.st_ino) for s in (os.stat(place) for place in (root, *root.parents))}
-        waiting, linked = [""], deque[str]()
-        while waiting or linked:
-            below = waiting.pop() if waiting else linked.popleft()  # links last: a folder goes by its own name
-            state = os.stat(path / below)
-            if below and (state.st_dev, state.st_ino) in seen:
-                walk.again.append(below)
-                continue
-            seen.add((state.st_dev, state.st_ino))
-            walk.folders.append(below)
-            with os.scandir(path / below) as entries:
-                for entry in entries:
-                    name = f"{below}/{entry.name}" if below else entry.name
-                    if layout.is_litter(entry.name):
-                        walk.litter += [entry.name] if _has_some(entry, kind) else []
-                        continue
-                    try:
-                        state = entry.stat()
-                    except OSError as error:  # a loop of links has no place either
-                        if not entry.is_symlink() or error.errno not in (errno.ENOENT, errno.ELOOP):
-                            raise
-                        walk.nowhere.append(name)
-                        continue
-                    if not stat.S_ISDIR(state.st_mode):
-                        members[name] = stamp(os.stat(entry.path) if os.name == "nt" else state)
-                    elif entry.is_symlink():
-                        linked.append(name)
-                    else:
-                        waiting.append(name)
-    except OSError as error:
-        raise cannot("read", Path(error.filename or path), error) from error
-
-    def read(names: list[str]) -> Iterator[bytes | Exception]:
-        for name in names:
-            try:
-                yield files.read_bytes(path / name, kind.most_bytes)
-            except UserError as error:
-                yield error
-
-    return dict(sorted(members.items())), read, walk
-
-
-def _has_some(entry: os.DirEntry[str], kind: Kind) -> bool:
-    """Is there a file of the kind among the first files of this litter? Not if it cannot be read."""
-    with contextlib.suppress(OSError):
-        if not entry.is_dir(follow_symlinks=False):
-            return kind.has(entry.name)
-        places = ((place, name) for place, _, names in os.walk(entry.path) for name in names)
-        return any(kind.has(name) for _, name in itertools.islice(places, PEEKED))
-    return False

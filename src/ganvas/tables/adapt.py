@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ganvas.tables import forms, read
+from ganvas.tables import forms, number_forms, read
 from ganvas.tables.columns import Column
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def _adapted(column: Column, series: Any) -> Column:
         return column
     found = read.values(known, column)
     own = 1.0 if found is None else float(found.notna().mean())
-    if own >= forms.MOSTLY:
+    if own >= number_forms.MOSTLY:
         return column
-    other = forms.number_form(known) if is_number else forms.date_form(known)
+    other = number_forms.number_form(known) if is_number else forms.date_form(known)
     return column if other is None or other.share <= own else dataclasses.replace(column, form=other.form)

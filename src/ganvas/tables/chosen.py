@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.text import one_line, quoted
-from ganvas.tables import forms, read, recognise
+from ganvas.tables import forms, number_forms, read, recognise
 from ganvas.tables.columns import Column
 from ganvas.tables.columns_file import SKIP
 
@@ -40,7 +40,7 @@ def _with_digits(column: Column, series: pd.Series) -> Column:
     is_number = column.kind in ("number", "constant", "category") and column.type in ("int", "float")
     if not is_number or not _is_text(series):
         return column
-    digits = forms.digits(series.dropna(), column.form)
+    digits = number_forms.digits(series.dropna(), column.form)
     return dataclasses.replace(column, digits=digits) if digits >= max(0, column.decimals) else column
 
 
@@ -88,9 +88,9 @@ def _number(known: pd.Series, name: str, kind: str, said: Mapping[str, Any]) -> 
         return _seconds(known, name, said)
     form = said.get("form", "")
     if _is_text(known):
-        best = None if form else forms.number_form(known)
+        best = None if form else number_forms.number_form(known)
         form = form or (best.form if best else "")
-        numbers = forms.Notation.of(form).read(known)
+        numbers = number_forms.Notation.of(form).read(known)
         _must(name, kind, known, numbers, 'Say how 1234.5 is written there: { kind = "number", form = "1.234,5" }.')
     elif known.dtype.kind not in "iufb":
         raise UserError(f"The column {one_line(name)} cannot be a number: it holds {known.dtype}.")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ganvas.core.errors import UserError, cannot, first_line
 from ganvas.core.files import place
 from ganvas.core.text import one_line, quoted
-from ganvas.tables import csv_files, forms
+from ganvas.tables import csv_files, forms, number_forms
 from ganvas.tables.columns import Column
 from ganvas.tables.databases import Database, is_address
 from ganvas.tables.plain import plain
@@ -333,7 +333,7 @@ def values(series: pd.Series, column: Column) -> pd.Series | None:
     if column.kind == "id" and column.type == "int":
         return pd.to_numeric(series, errors="coerce")
     if column.kind == "number" or (column.type in ("int", "float") and column.kind in ("category", "constant")):
-        numbers = forms.Notation.of(column.form).read(series)
+        numbers = number_forms.Notation.of(column.form).read(series)
         return numbers.astype("int64") if column.type == "int" and not numbers.isna().any() else numbers
     return None
 

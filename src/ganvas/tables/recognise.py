@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ganvas.core.text import quoted
-from ganvas.tables import forms
+from ganvas.tables import forms, number_forms
 from ganvas.tables.columns import DAY, Column, decimals_of, step_of
-from ganvas.tables.forms import Found
 from ganvas.tables.ids import pattern_of
+from ganvas.tables.number_forms import Found
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,7 +192,7 @@ def seconds_of(spans: pd.Series, name: str, kind: str, form: str, doubt: str = "
 def _keeps_zeros(texts: pd.Series) -> bool:
     """Are these digits with zeros in front, or more than a number holds: codes, not numbers?"""
     digits = texts.str.fullmatch(r"\s*[+-]?\d+\s*")
-    if digits.mean() < forms.MOSTLY:
+    if digits.mean() < number_forms.MOSTLY:
         return False
     clean = texts[digits].str.strip()
     return bool(clean.str.fullmatch(r"0\d+").any() or (clean.str.len() > 15).any())
@@ -200,10 +200,10 @@ def _keeps_zeros(texts: pd.Series) -> bool:
 
 def _number_of(texts: pd.Series) -> tuple[Column, pd.Series] | None:
     """The column of texts that are numbers, and the numbers; None if they are none."""
-    found = forms.number_form(texts)
+    found = number_forms.number_form(texts)
     if found is None:
         return None
-    numbers = forms.Notation.of(found.form).read(texts)
+    numbers = number_forms.Notation.of(found.form).read(texts)
     digits = decimals_of(numbers.dropna().to_numpy())
     return Column(
         "", "number", "int" if digits == 0 else "float", decimals=digits, form=found.form, doubt=found.doubt
@@ -236,9 +236,9 @@ def _text(texts: pd.Series, name: str, distinct: int, complete: bool) -> Column:
         dates = None if found is None else _typed_dates(texts, name, found)
         return dates or _words(texts, name, distinct, complete, codes=True)
     mixed = ""
-    found = forms.number_form(texts)
+    found = number_forms.number_form(texts)
     if found is not None:
-        numbers = forms.Notation.of(found.form).read(texts)
+        numbers = number_forms.Notation.of(found.form).read(texts)
         odd = odd_ones(texts, numbers, "number", found.share)
         if odd is not None and not (found.form and distinct <= 3 and re.search("[a-z]{3}", found.form)):
             known = numbers.dropna()
@@ -284,14 +284,14 @@ def _both(first: str, second: str) -> str:
 
 def _mixture(texts: pd.Series) -> str:
     """A sentence on numbers among words, and on numbers with several units; '' where there are none."""
-    few = texts.iloc[: forms.FIRST]
+    few = texts.iloc[: number_forms.FIRST]
     if few.nunique() <= 3:
         return ""
     parts = few.str.extract(r"^\s*[-+]?[\d.,]*\d\s*([^\d\s]*)\s*$")[0].dropna()
     if len(parts) < 0.1 * len(few):
         return ""
     units = [unit for unit in parts.value_counts().index[:4] if unit]
-    if len(parts) > forms.MOSTLY * len(few) and units and few.str.contains(r"\d\s*[^\d\s]+\s*$").mean() > 0.5:
+    if len(parts) > number_forms.MOSTLY * len(few) and units and few.str.contains(r"\d\s*[^\d\s]+\s*$").mean() > 0.5:
         return f"numbers with several units ({', '.join(units)}): taken as they are written"
     plain = few.str.fullmatch(r"\s*[-+]?\d+(?:[.,]\d+)?\s*")
     if not 0.1 < plain.mean() < 1:
@@ -305,9 +305,9 @@ def _words(texts: pd.Series, name: str, distinct: int, complete: bool, mixed: st
     """A category, an id or free text."""
     lengths, count = texts.str.len(), len(texts)
     spaced = float(texts.str.contains(WORDS).mean())
-    if texts.str.fullmatch(JSON).mean() >= forms.MOSTLY:
+    if texts.str.fullmatch(JSON).mean() >= number_forms.MOSTLY:
         return Column(name, "text", "text", doubt="lists or JSON: passed over")
-    digital = bool(texts.str.fullmatch(r"[\d\s+()/.-]+").mean() > forms.MOSTLY)  # as telephone numbers are
+    digital = bool(texts.str.fullmatch(r"[\d\s+()/.-]+").mean() > number_forms.MOSTLY)  # as telephone numbers are
     short = spaced < 0.1 or ((codes or digital) and lengths.max() <= 24)
     if count > FEW and short and lengths.max() <= 64:
         if distinct == count and complete:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ganvas.core.errors import UserError
 from ganvas.core.text import one_line
-from ganvas.tables import forms
+from ganvas.tables import forms, number_forms
 from ganvas.tables.columns import Column
 
 LISTED = 12  # values that an error names at most
@@ -57,7 +57,7 @@ def as_number(column: Column, value: str) -> float:
     if number is None and column.form:
         import pandas as pd
 
-        read = float(forms.Notation.of(column.form).read(pd.Series([value], dtype="str")).iloc[0])
+        read = float(number_forms.Notation.of(column.form).read(pd.Series([value], dtype="str")).iloc[0])
         number = None if math.isnan(read) else read
     if number is None:
         raise UserError(f"{one_line(column.name)}: '{one_line(value)[:60]}' is no number. {what_there_is(column)}")

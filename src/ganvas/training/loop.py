@@ -78,14 +78,10 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
                 events.append(_log(trainer, batches, run))
                 events += [Measured(background.images, rows) for rows in [background.collect()] if rows]
             if done or pictured(config, after):
-                name = stamp(after, first_in_thousand(config, after))
-                sampled = _sample(trainer, batches, run, f"fakes_{name}")
-                events += [sampled, _check(trainer, batches, run, sampled.preview)]
+                events += _previewed(trainer, batches, run)
                 if over := "" if done else task.is_over():
                     done = True
                     events.append(Noted(after, over))
-                if config.keep_models:
-                    _save_model(trainer, run, run.models / f"model_{name}.safetensors")
             if crossed(before, after, config.evaluate_every) and run.writes and not (done or background.busy):
                 _save_model(trainer, run, run.candidate(after))
                 background.start(after)
@@ -202,6 +198,16 @@ def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:
     }
     run.append(row)
     return Logged(trainer.images, row)
+
+
+def _previewed(trainer: Trainer, batches: Batches, run: Run) -> list[Event]:
+    """Write a preview, its figures, and the model where that of each preview is kept."""
+    name = stamp(trainer.images, first_in_thousand(trainer.config, trainer.images))
+    sampled = _sample(trainer, batches, run, f"fakes_{name}")
+    checked = _check(trainer, batches, run, sampled.preview)
+    if trainer.config.keep_models:
+        _save_model(trainer, run, run.models / f"model_{name}.safetensors")
+    return [sampled, checked]
 
 
 def _sample(trainer: Trainer, batches: Batches, run: Run, name: str) -> Sampled:

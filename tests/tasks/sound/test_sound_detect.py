@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -247,6 +249,16 @@ def test_the_command(
     assert (recordings / "x.png").read_bytes()[:4] == b"\x89PNG"
     assert detect_command.detect(Path("m"), report=True) == 0
     assert "sounds played backwards" in capsys.readouterr().out
+    (folder / "low" / "7.wav").rename(folder / "7.wav")
+    (folder / "labels.csv").write_text("file,class\n7.wav,high\n")
+    odd = os.fsdecode(b"b\xffad.wav")
+    with contextlib.suppress(OSError):  # not every system has such names
+        (folder / "noise.wav").rename(folder / odd)
+    assert detect_command.detect(Path("m"), folder, out=out, force=True) == 1
+    rows = {Path(row["file"]).name: row for row in csv.DictReader(out.read_text().splitlines())}
+    assert (rows["7.wav"]["class"], rows["7.wav"]["verdict"]) == ("high", "another class")
+    assert rows["6.wav"]["class"] == "high"
+    assert "1 of these have no label to be checked" in capsys.readouterr().out
     cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"out": out}, "found.csv"),
         ({"out": Path("a.txt")}, "NAME.csv"),

@@ -65,7 +65,7 @@ def test_other_real_sounds_get_about_the_floor() -> None:
     text = "\n".join(command.words(measured))
     assert "150 training sounds" in text
     assert "Worst class: " in text
-    assert command.protocol(list(figures.values()), measured).startswith("102 sounds (classes: as in the folders)")
+    assert command.protocol(list(figures.values()), measured).startswith("102 sounds (classes: as in the files)")
     assert command.table(measured.classes).row_count == 3
     assert {Figure.from_row(f.row()).metric for f in figures.values()} == set(METRICS)
 
@@ -178,6 +178,14 @@ def test_a_folder_of_drawn_sounds_is_read_as_it_is(tmp_path: Path) -> None:
     assert source.read(tmp_path, DATA.spec, ("other",)).labels is None
     with pytest.raises(UserError, match="--data"):
         source.find(tmp_path, None)
+    (tmp_path / "labels.csv").write_text("file,label\n000.wav,burst\nzz.wav,nothing\n")
+    found = source.read(tmp_path, DATA.spec, NAMES)
+    assert found.labels is None
+    assert "of 1 sound no table of labels" in found.notes[-1]
+    (tmp_path / "labels.csv").write_text("file,label\n000.wav,burst\n")
+    found = source.read(tmp_path, DATA.spec, NAMES)
+    assert found.labels is not None
+    assert torch.equal(found.labels.bincount(), torch.tensor([2, 2, 3]))
 
 
 def test_the_command_measures_a_folder(
@@ -192,6 +200,12 @@ def test_the_command_measures_a_folder(
     out = capsys.readouterr().out
     assert "taken for what was asked" in out
     assert "held-out ones of real, 16 bits; classifier" in out
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="empty holds no sounds"):
+        evaluate(tmp_path / "empty", data=str(tmp_path / "real"), metrics="timbre-frechet")
+    (tmp_path / "other.zip").write_bytes(b"")
+    with pytest.raises(UserError, match=r"other\.zip is an archive of no sounds\. Unpack it"):
+        evaluate(tmp_path / "other.zip")
 
 
 def test_errors_say_what_to_do() -> None:

@@ -9,8 +9,9 @@ import torch
 
 from ganvas.tables.data import DataConfig, of_frame
 from ganvas.tasks.table.export import Drawing
-from ganvas.tasks.table.network import Config, Generator, sums
+from ganvas.tasks.table.network import Config, Generator
 from ganvas.tasks.table.onnx_graph import graph
+from ganvas.tasks.table.sums import sums
 
 
 def frame(count: int = 3_000) -> pd.DataFrame:

@@ -20,11 +20,12 @@ from ganvas.core.errors import UserError
 from ganvas.tables import values as vl
 from ganvas.tables.rules.assemble import check_rules
 from ganvas.tables.rules.base import Rule
+from ganvas.tables.rules.combinations import Gaps, Group
 from ganvas.tables.rules.date_cells import date_groups
 from ganvas.tables.rules.dates import DatePart
 from ganvas.tables.rules.drawing import RAW, Back, Condition, text_of, value_of
 from ganvas.tables.rules.formula import Formula, solved
-from ganvas.tables.rules.limits import Gaps, Group, RuleLimits, gaps_of, group_of
+from ganvas.tables.rules.limits import RuleLimits, gaps_of, group_of
 from ganvas.tables.rules.order import Order
 from ganvas.tables.rules.solving import span_of
 from ganvas.tables.rules.together import Together

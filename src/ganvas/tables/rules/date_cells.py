@@ -9,8 +9,8 @@ import numpy as np
 from ganvas.core.errors import UserError
 from ganvas.tables import values as vl
 from ganvas.tables.cells import Cells
+from ganvas.tables.rules.combinations import Group
 from ganvas.tables.rules.dates import CLOCK, DatePart
-from ganvas.tables.rules.limits import Group
 from ganvas.tables.spec import TableSpec
 
 MOST = 1_000_000  # days and times of day that are looked through for a part of a date

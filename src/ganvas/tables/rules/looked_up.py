@@ -16,9 +16,10 @@ from torch import Tensor
 from ganvas.tables import values as vl
 from ganvas.tables.columns import DAY
 from ganvas.tables.limits import BothWalk
+from ganvas.tables.rules.combinations import Group
 from ganvas.tables.rules.date_cells import HOUR, NEAR
 from ganvas.tables.rules.dates import CLOCK, DatePart
-from ganvas.tables.rules.limits import Group, RuleLimits, group_of
+from ganvas.tables.rules.limits import RuleLimits, group_of
 from ganvas.tables.rules.together import Together
 from ganvas.tables.spec import TableSpec
 

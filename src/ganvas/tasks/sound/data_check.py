@@ -59,7 +59,9 @@ def check(
     expected = forecast(checked, checks.configured(source, settings))
     words = [f"{key}={value}" for key, value in settings.items()]
     train = command("train", checked.recipe, "--data", source, *words)
-    lines = [*checks.lines(checked, source), expected.words, "", "Nothing was changed. Next:", f"  {train}"]
+    lines = [*checks.lines(checked, source), expected.words, "", "Nothing was changed."]
+    if checked.survey.entries:
+        lines[-1:] = ["Nothing was changed. Next:", f"  {train}"]
     return lines, {"source": source, **checked.to_dict(), "forecast": dataclasses.asdict(expected)}
 
 

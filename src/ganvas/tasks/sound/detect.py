@@ -24,7 +24,7 @@ SMALLEST = 1e-3  # standard deviation that a number has at least
 GRID = 12, 8  # parts of the bands and of the moments of which the mean level is taken
 BANDS = 16  # parts of the bands whose spread, movement and loudest moment are taken
 STEPS = 8, 4  # parts of the bands and of the moments in which neighbouring bands are compared
-NUMBERS = GRID[0] * GRID[1] + 3 * BANDS + STEPS[0] * STEPS[1]  # statistics of a sound
+STATISTICS = GRID[0] * GRID[1] + 3 * BANDS + STEPS[0] * STEPS[1]  # numbers that `statistics` gives of a sound
 PORTION = 128  # sounds that are looked at together
 YES, NO, OTHER = "yes", "no", "another class"
 
@@ -136,7 +136,7 @@ def p_values(scores: Tensor, known: Tensor) -> Tensor:
 
 
 def statistics(pictures: Tensor) -> Tensor:
-    """Spectrograms [B, 1, bands, frames] -> float [B, NUMBERS], whatever their shape.
+    """Spectrograms [B, 1, bands, frames] -> float [B, STATISTICS], whatever their shape.
 
     The mean level of a grid; of each part of the bands how much it spreads and moves along time and its loudest moment;
     and how unlike neighbouring bands are (harmonics).

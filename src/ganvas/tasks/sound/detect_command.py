@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,17 +47,18 @@ def detect(
 ) -> int:
     """Find the recordings that are unlike the sounds of the training, and those with a wrong label.
 
-    Recordings in folders that are named like classes are taken to be of these classes. Files that are no sounds are
-    named and passed over; the exit code is then 1, and 2 where no file could be read.
+    A recording is taken to be of the class that a table of labels beside it says, as for a training, else of the class
+    that a folder around it is named like. Files that are no sounds are named and passed over; the exit code is then 1,
+    and 2 where no file could be read.
 
     Parameters
     ----------
     model
         A run's folder or a model file.
     recordings
-        Sound files, or folders of them; they are converted to the model's rate and length.
+        Sound files, or folders and archives of them; they are converted to the model's rate and length.
     class_
-        The class that all of them are said to be of, whatever their folders are called.
+        The class that all of them are said to be of, whatever tables and folders say.
     alarm
         The share of sounds of this kind that may be called 'no', and of right labels that may be called wrong.
     show
@@ -70,7 +72,6 @@ def detect(
     force
         Overwrite what is there.
     """
-    from ganvas.sounds import files
     from ganvas.tasks.sound.model import load
 
     check_asked(show, out, force)
@@ -81,10 +82,7 @@ def detect(
     if not recordings:
         raise UserError("Name one recording or more, or a folder: ganvas detect MODEL FILES... (or take --report).")
     loaded.detector_for(alarm)
-    number = None if class_ is None else loaded.labels(class_, 1)
-    fitted, broken = files.recordings(recordings, loaded.spec.rate, loaded.spec.samples)
-    classes = None if number is None else [int(number[0])] * len(fitted)
-    found = verdicts_on(loaded, fitted, classes, alarm)
+    found, broken = verdicts_on(loaded, recordings, class_, alarm)
     if json:
         show_json(found)
     else:
@@ -104,21 +102,30 @@ def check_asked(show: int, out: Path | None, force: bool) -> None:
         check_free(out, force=force)
 
 
-def verdicts_on(model: SoundModel, fitted: list[Fitted], classes: list[int] | None, alarm: float) -> Found:
-    """The verdict on each recording.
+def verdicts_on(
+    model: SoundModel, recordings: Sequence[Path], class_: str | None, alarm: float
+) -> tuple[Found, list[str]]:
+    """The verdict on each recording, and a sentence for each file that is none; says what was passed over or guessed.
 
     Args:
-        classes: numbers of the classes that they are said to be of; None: their folders' names say it.
+        class_: that they are said to be of; None: tables and folders say it.
     """
     import numpy as np
     import torch
 
-    given = classes or [
-        model.class_names.index(name) if (name := f.path.resolve().parent.name) in model.class_names else None
-        for f in fitted
-    ]
+    from ganvas.sounds import files
+    from ganvas.sources.given import Classes
+
+    if class_ is not None:
+        model.labels(class_, 1)  # an unknown class is said before anything is read
+    labelled = bool(model.class_names) and class_ is None
+    fitted, broken, notes = files.recordings(recordings, model.spec.rate, model.spec.samples, labelled)
+    for note in notes:
+        say(one_line(note), error=True)
+    classes = Classes(model.class_names)
+    given = [classes.of(f.names) for f in fitted] if labelled else class_
     waves = torch.from_numpy(np.stack([f.wave for f in fitted]))
-    return list(zip(fitted, model.detect(waves, given if model.class_names else None, alarm), strict=True))
+    return list(zip(fitted, model.detect(waves, given, alarm), strict=True)), broken
 
 
 def entries(recording: Fitted, verdict: Verdict) -> dict[str, Any]:
@@ -151,7 +158,7 @@ def save(path: Path, model: SoundModel, found: Found) -> None:
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(entries(*one) for one in ordered)
-        write_whole(path, text.getvalue().encode())
+        write_whole(path, text.getvalue())
         say(f"The verdicts on all recordings: {path}", error=True)
         return
     import torch
@@ -185,8 +192,8 @@ def show_found(model: SoundModel, found: Found, alarm: float, show: int) -> None
     words += [f"{counts['another class']:,} {CALLED['another class']}"] * bool(labelled)
     say(f"{many}: {', '.join(words)}. Of sounds that are in order at most {alarm:.1%} are called either.")
     if model.class_names and labelled < len(found):
-        none = "None" if not labelled else f"{len(found) - labelled:,}"
-        say(f"{none} of them lie in a folder named like a class: these have no label to be checked.")
+        which = f"{len(found) - labelled:,} of these have no label to be checked" if labelled else "No label is checked"
+        say(f"{which}: no table of labels and no folder's name says of which of the model's classes they are.")
     if found and show:
         table = Table(box=None, pad_edge=False)
         for head in ("recording", "as odd as this", "verdict", "class", "sounds like", "converted"):

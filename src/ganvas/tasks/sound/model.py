@@ -20,7 +20,7 @@ from ganvas.core.model import Loaded, TrainedModel, networks_of
 from ganvas.sounds.codec import levelled
 from ganvas.sounds.players import Waves
 from ganvas.sounds.spec import SoundSpec
-from ganvas.tasks.sound.detect import NUMBERS, Detector, Verdict, describe, smallest_alarm, why_none_in
+from ganvas.tasks.sound.detect import STATISTICS, Detector, Verdict, describe, smallest_alarm, why_none_in
 from ganvas.tasks.sound.detect_report import Report
 
 BATCH = 64  # sounds that are drawn at a time
@@ -47,7 +47,7 @@ class SoundModel(Classed, TrainedModel):
     def from_parts(cls, parts: Loaded) -> SoundModel:
         networks = parts.parts["generator"], parts.parts["discriminator"]
         names = tuple(parts.card["classes"])
-        detector, width = parts.parts.get("detector"), NUMBERS + parts.config.features
+        detector, width = parts.parts.get("detector"), STATISTICS + parts.config.features
         assert detector is None or isinstance(detector, Detector)
         if detector is not None and detector.centres.shape != (max(1, len(names)), width):
             raise UserError(f"{parts.path} is damaged: its detector does not suit its networks.")

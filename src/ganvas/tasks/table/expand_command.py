@@ -11,7 +11,7 @@ from ganvas.core.terminal import Console, say
 from ganvas.core.text import one_line
 
 if TYPE_CHECKING:
-    from ganvas.tasks.table.expand import Trial
+    from ganvas.tasks.table.expand import Expanded, Trial
 
 NAMES = {"alone": "real rows alone", "drawn": "and drawn rows", "repeated": "and repeated rows"}
 
@@ -71,13 +71,16 @@ def expand(
             elif isinstance(event, ex.Trial):
                 trials.append(event)
             else:
-                where = f"{one_line(target)}={one_line(rare)}"
-                progress.print(
-                    f"{event.real:,} rows of the table and {event.drawn:,} drawn ones with {where}: {event.path}"
-                )
+                progress.print(written(event, target, rare))
     for trial in trials:
         show(trial)
     return 0
+
+
+def written(event: Expanded, target: str, rare: str) -> str:
+    """What was written where, as a sentence."""
+    where = f"{one_line(target)}={one_line(rare)}"
+    return f"{event.real:,} rows of the table and {event.drawn:,} drawn ones with {where}: {event.path}"
 
 
 def show(trial: Trial) -> None:

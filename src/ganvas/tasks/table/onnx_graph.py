@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ganvas.tables.cells import NEVER
-from ganvas.tasks.table.network import Generator, Numbers
+from ganvas.tasks.table.network import Generator
+from ganvas.tasks.table.numbers import Numbers
 
 if TYPE_CHECKING:
     import onnx

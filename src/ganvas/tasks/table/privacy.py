@@ -28,7 +28,8 @@ from ganvas.core import distributed
 from ganvas.core.errors import UserError
 from ganvas.tables import private
 from ganvas.tables.private import Privacy
-from ganvas.tasks.table.network import Generator, sums
+from ganvas.tasks.table.network import Generator
+from ganvas.tasks.table.sums import sums
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.trainer import Config
 

@@ -25,6 +25,7 @@ from ganvas.core.samples import Dataset
 from ganvas.metrics.figures import Figure, Protocol
 from ganvas.report import page
 from ganvas.sounds import pitch as pitches
+from ganvas.sounds.kind import SOUNDS
 from ganvas.tasks.sound.evaluate import judge as judges
 from ganvas.tasks.sound.evaluate import source as sources
 from ganvas.tasks.sound.evaluate.classifier import Classifier
@@ -107,8 +108,8 @@ def of(
     repeats = 1 if isinstance(sampler, Files) else options.repeats if "repeats" in given else REPEATS
     if min(count, held_out) < LEAST:
         raise UserError(
-            f"{count:,} sounds and {held_out:,} held-out ones of {real.name} are too few to be measured: {LEAST} of "
-            "each are the least."
+            f"{SOUNDS.many(count)} and {held_out:,} held-out ones of {real.name} are too few to be measured: "
+            f"{LEAST} of each are the least."
         )
     if not distributed.is_first():  # other processes only help to draw
         for r in range(repeats if isinstance(sampler, Sampler) else 0):

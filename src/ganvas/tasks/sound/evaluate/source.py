@@ -19,7 +19,9 @@ from ganvas.core.samples import Dataset
 from ganvas.sounds import decode, fit
 from ganvas.sounds import files as sound_files
 from ganvas.sounds.decode import Unreadable
+from ganvas.sounds.kind import SOUNDS
 from ganvas.sounds.spec import SoundSpec
+from ganvas.sources import given, listing
 from ganvas.tasks.sound.model import SoundModel, load
 from ganvas.training.evaluate import trained_on
 
@@ -60,12 +62,12 @@ class Sampler:
 
 @dataclass(frozen=True)
 class Files:
-    """Sounds in files: waves int16 [N, samples], and their classes, where the sub-folders are named so."""
+    """Sounds in files: waves int16 [N, samples], and their classes, where tables or folders say them of all."""
 
     waves: Tensor
     labels: Tensor | None
     notes: tuple[str, ...] = ()
-    order = "as in the folders"
+    order = "as in the files"
 
     @property
     def has_classes(self) -> bool:
@@ -87,9 +89,11 @@ def stored(waves: Tensor) -> Tensor:
 
 
 def is_files(place: str | os.PathLike[str]) -> bool:
-    """Is this a folder of files, and not a run?"""
+    """Is this a folder of files and not a run, an archive, or a sound?"""
     path = files.place(place)
-    return path.is_dir() and not any((path / name).exists() for name in ("model.safetensors", "experiment.json"))
+    if not path.is_dir():
+        return path.is_file() and (listing.is_archive(path) or SOUNDS.has(path.name))
+    return not any((path / name).exists() for name in ("model.safetensors", "experiment.json"))
 
 
 def find(source: str | os.PathLike[str], data: str | None) -> tuple[Sampler | Files, Run | None, Any]:
@@ -131,31 +135,42 @@ def suiting(model: SoundModel, source: str | os.PathLike[str], data: str | None)
     return real
 
 
-def read(folder: Path, spec: SoundSpec, class_names: Sequence[str]) -> Files:
-    """All sounds of a folder, as they are where they have the rate and length of `spec`, else by the rule for sounds.
+def read(place: Path, spec: SoundSpec, class_names: Sequence[str]) -> Files:
+    """All sounds of a folder or archive, as they are where they have the rate and length of `spec`, else by the rule.
 
     Raises:
         UserError: there are none that can be read.
     """
-    waves, labels, broken, changed = [], [], [], 0
-    for path in sound_files.gather([folder]):
+    waves: list[Tensor] = []
+    labels: list[str | None] = []
+    broken, changed, bare, classes = [], 0, "", given.Classes(class_names)
+    found = given.look([place], SOUNDS, labelled=bool(class_names))
+    for one in found.read():
         try:
-            sound = decode.read(files.read_bytes(path, decode.BYTES))
+            if isinstance(one.content, UserError):
+                raise one.content
+            sound = decode.read(one.content)
             fits = (sound.rate, len(sound.wave)) == (spec.rate, spec.samples)
             wave = sound_files.to_int16(sound.wave) if fits else fit.fitted(*_of(sound, spec))
         except (UserError, Unreadable, fit.Silent) as error:
-            broken.append(f"{path} is left out: {error}")
+            broken.append(f"{one.path} is left out: {str(error).removesuffix('.')}.")
             continue
         changed += not fits
         waves.append(torch.from_numpy(wave))
-        labels.append(path.parent.name)
+        labels.append(classes.of(one.names))
+        bare = bare or (str(one.path) if labels[-1] is None else "")
     if not waves:
-        raise UserError(f"{folder} has no sounds that can be read. {broken[0] if broken else ''}".strip())
-    notes = broken[:5] + [f"{len(broken):,} files are left out in all."] * (len(broken) > 5)
+        raise UserError(f"{place} has no sounds that can be read. {broken[0] if broken else ''}".strip())
+    notes = [*found.notes, *broken[:5]] + [f"{len(broken):,} files are left out in all."] * (len(broken) > 5)
     notes += [f"{changed:,} files were resampled, trimmed, cut or padded to {spec.words()}."] * bool(changed)
     by_name = {name: number for number, name in enumerate(class_names)}
-    known = bool(by_name) and all(name in by_name for name in labels)
-    return Files(torch.stack(waves), torch.tensor([by_name[name] for name in labels]) if known else None, tuple(notes))
+    known = [by_name[name] for name in labels if name is not None]
+    if known and bare:
+        notes.append(
+            f"No figures of classes: of {SOUNDS.many(labels.count(None))} no table of labels and no folder's name says "
+            f"the class (the first: {bare})."
+        )
+    return Files(torch.stack(waves), torch.tensor(known) if class_names and not bare else None, tuple(notes))
 
 
 def _of(sound: Any, spec: SoundSpec) -> tuple[Any, int, int, int]:

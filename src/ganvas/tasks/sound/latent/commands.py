@@ -289,7 +289,9 @@ def _invert_files(
     from ganvas.sounds import files
     from ganvas.tasks.sound.latent.invert import invert
 
-    fitted, broken = files.recordings(places, model.spec.rate, model.spec.samples)
+    fitted, broken, notes = files.recordings(places, model.spec.rate, model.spec.samples, labelled=False)
+    for note in notes:
+        say(one_line(note), error=True)
     for recording in fitted:
         if recording.changes:
             say(f"{one_line(recording.path)}: {recording.changes}")
