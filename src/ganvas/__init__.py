@@ -15,13 +15,12 @@ from ganvas.core import old_names
 from ganvas.core.registry import TASKS
 
 if TYPE_CHECKING:
-    from ganvas.api import load, train
+    from ganvas.api import expand, load, train
     from ganvas.core.errors import UserError
     from ganvas.export.hub import push
     from ganvas.export.onnx import export
     from ganvas.metrics.figures import Figure, compare
     from ganvas.tasks.generate.evaluate.evaluate import evaluate
-    from ganvas.tasks.generate.expand import expand
     from ganvas.tasks.generate.latent.invert import Inverted, invert
     from ganvas.tasks.generate.latent.walk import walk
     from ganvas.tasks.generate.latent.write import write
@@ -101,7 +100,7 @@ HOMES = {
     "walk": "tasks.generate.latent.walk",
     "Inverted": "tasks.generate.latent.invert",
     "invert": "tasks.generate.latent.invert",
-    "expand": "tasks.generate.expand",
+    "expand": "api",
     "export": "export.onnx",
     "push": "export.hub",
     "restore": "tasks.restore.files",

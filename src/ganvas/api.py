@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ganvas.core import registry
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import place
+from ganvas.core.head import task_of
 from ganvas.core.locate import task_of_parts
 from ganvas.core.model import load as load_model
 from ganvas.core.text import command
@@ -23,10 +24,13 @@ from ganvas.training.experiment import Experiment
 from ganvas.training.task import recipes_of
 
 if TYPE_CHECKING:
+    from ganvas.core.progress import Doing
     from ganvas.images.data import Packing
+    from ganvas.metrics.candidates import Expanded
+    from ganvas.metrics.lessons import Lesson
     from ganvas.tasks.generate.data_check import Checked
 
-__all__ = ["RECIPES", "check_data", "experiment", "find", "load", "train"]
+__all__ = ["RECIPES", "check_data", "expand", "experiment", "find", "load", "train"]
 
 
 class Recipes(Mapping[str, Callable[[], Experiment]]):
@@ -155,6 +159,41 @@ def train(
     """
     chosen = experiment(recipe, data, {key: _text(value) for key, value in settings.items()}, to)
     yield from chosen.run(None if run is None else Path(run))
+
+
+def expand(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    count: int = 1_000,
+    data: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    repeats: int = 5,
+    force: bool = False,
+    **options: Any,
+) -> Iterator[Doing | Expanded | Lesson]:
+    """Write `count` new pictures or sounds of each class, then try whether they help a classifier.
+
+    Nothing is computed before the first event is requested. A model of a table has `expand` itself.
+
+    Args:
+        source: a run's folder or a model file, trained on a labelled data set.
+        out: a folder or NAME.zip; pictures also NAME.npz, and IDX files as the data set has them.
+        count: samples a class.
+        data: where the training data are, if they are not where the run says.
+        seed: other samples, other trials.
+        repeats: trials of each classifier, each with other real samples; 0: none.
+        force: overwrite what an earlier call wrote there.
+        options: of sounds `form`, of the files: 'wav', 'flac' or 'ogg'.
+
+    Raises:
+        UserError: a model without classes or of another task, samples that it was not trained on, or a place that
+            cannot be written.
+    """
+    name = task_of(source)
+    task = registry.find(name) if name else registry.first()  # any task says why a model cannot be read
+    if task.expand is None:
+        raise UserError(f"{source} {task.usage}.")
+    yield from task.expand(source, out, count, data, seed, repeats, force=force, **options)
 
 
 def check_data(source: str, out: Path | None = None) -> Generator[Packing, None, Checked]:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganvas.core import seeds
 from ganvas.core.errors import UserError
 from ganvas.core.exports import OnnxNetwork
 from ganvas.core.files import check_free, make_folder, write_whole
@@ -33,6 +34,8 @@ CLOSE = 1e-4  # largest difference from torch that is usually allowed
 OTHER = "Choose another folder, or --force to overwrite it"
 RUNTIME = "ort-wasm-simd-threaded.wasm"  # the runtime of a page's networks
 LOADER = "ort.wasm.bundle.min.mjs"  # the script that starts it
+SHARED = ("shared.js", "page.css", LOADER, "NOTICE")  # of all pages
+SEEDS = 1_000  # seeds whose latent vectors come with a page
 
 
 @dataclass(frozen=True)
@@ -121,10 +124,21 @@ def web(model: TrainedModel, folder: Path, force: bool = False) -> list[Exported
     return [*written, *(Exported(folder / name) for name in files)]
 
 
-def runtime_files() -> dict[str, bytes]:
-    """What a page needs to run ONNX networks, by name: RUNTIME, LOADER, and the NOTICE of both."""
-    packed = (WEB / f"{RUNTIME}.gz").read_bytes()
-    return {RUNTIME: gzip.decompress(packed), **{name: (WEB / name).read_bytes() for name in (LOADER, "NOTICE")}}
+def page_files(own: Path, settings: dict[str, Any], latent_dim: int) -> dict[str, bytes]:
+    """The files of a page that draws from noise, by name, except its networks.
+
+    Args:
+        own: the folder with the page's `index.html` and script.
+        settings: what its script must know; among them title, about (a paragraph) and classes.
+    """
+    settings = {**settings, "latent_dim": latent_dim, "seeds": SEEDS}
+    return {
+        "model.json": json.dumps(settings, indent=1).encode(),
+        "latents.bin": seeds.latents(range(SEEDS), latent_dim).numpy().astype("<f4").tobytes(),
+        RUNTIME: gzip.decompress((WEB / f"{RUNTIME}.gz").read_bytes()),
+        **{name: (own / name).read_bytes() for name in ("index.html", "page.js")},
+        **{name: (WEB / name).read_bytes() for name in SHARED},
+    }
 
 
 def _write(spec: OnnxNetwork, folder: Path) -> Exported:

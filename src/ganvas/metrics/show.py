@@ -14,6 +14,7 @@ from ganvas.core.bars import Progressing
 from ganvas.core.progress import Doing, Written
 from ganvas.core.terminal import Console, say
 from ganvas.core.text import one_line
+from ganvas.metrics.candidates import Expanded
 from ganvas.metrics.figures import NO_EXTRACTOR, Figure, number
 from ganvas.metrics.lessons import Lesson, conclusion
 from ganvas.metrics.two_sample import Z
@@ -169,6 +170,28 @@ def rows_table(columns: Mapping[str, str], known: Sequence[str]) -> Table:
     for head in ("", *(columns[key] for key in known)):
         table.add_column(head, justify="right" if head else "left", no_wrap=bool(head))
     return table
+
+
+def show_expanded(
+    events: Iterator[Doing | Expanded | Lesson], drawn: str, real: str, rejected: str = "that the detector rejects"
+) -> None:
+    """Show how a data set is enlarged: progress, what was written and dropped, and whether that helps a classifier.
+
+    Args:
+        drawn, real, rejected: as `Expanded.words` takes them.
+    """
+    lessons: list[Lesson] = []
+    with Progressing(Console()) as progress:
+        for event in events:
+            if isinstance(event, Doing):
+                progress.doing(event)
+            elif isinstance(event, Expanded):
+                for sentence in event.words(drawn, real, rejected):
+                    progress.print(sentence)
+            else:
+                lessons.append(event)
+    if lessons:
+        show_lessons(lessons, drawn, real)
 
 
 def show_lessons(lessons: list[Lesson], drawn: str, real: str) -> None:

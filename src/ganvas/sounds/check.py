@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,12 @@ from ganvas.sounds import alike, decode, fit, kind, pack, sheets
 from ganvas.sounds.data import DataConfig
 from ganvas.sounds.spec import LONGEST, RATES, SoundSpec
 from ganvas.sounds.survey import MOST_LOOKED, Survey, survey
+from ganvas.sources.findings import Finding, listed, of_classes, of_copies, some, told
 from ganvas.sources.listing import Listing
 
 LEAST = 50  # sounds below which a training only memorises them
 FEW = 1_000  # sounds below which the recipe for few is the better one
 RARE = 10  # sounds of a class below which it is not learned
-MANY = 100  # classes above which labels tend to hurt
-UNEVEN = 10  # times that the largest class may be larger than the smallest
 CLIPPED = 0.001  # share of samples at the extreme from which a sound is said to be clipped
 OFFSET = 0.01  # of full scale: a mean beyond is said
 LOUDNESS = 20.0  # dB between the quiet and the loud ones, from which it is said
@@ -36,16 +35,6 @@ NOISY, NOISY_SHARE = (
     -18.0,
     0.25,
 )  # dB at both ends below which they are noise; share of the sounds from which it is said
-SHOWN = 10  # names in a list
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something about the sounds, and what to do. level 0: a problem; 1: to think about; 2: good to know."""
-
-    level: int
-    text: str
-    todo: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,13 +80,7 @@ def look(source: str, settings: dict[str, str], file: Path | None = None) -> Gen
         raise UserError(f"{file}: the sheet of sounds is a picture. Choose NAME.png.")
     if file is not None and place.is_dir() and file.resolve().is_relative_to(place.resolve()):
         raise UserError(f"{file} lies in {source}, and nothing there is changed. Choose another place.")
-    wrong: list[Finding] = []
-    try:
-        listing = kind.find(source, config.labels)
-    except UserError as error:
-        listing = kind.find(source, False)  # if the labels were not the problem, this raises the error again
-        advice = "" if "labels=false" in str(error) else "Mend the labels, or train with labels=false."
-        wrong.append(Finding(0, str(error), advice))
+    listing, findings = listed(lambda labelled: kind.find(source, labelled and config.labels))
     shape = yield from pack.resolve(listing, shape)
     found = yield from survey(listing, CLIPPED, OFFSET)
     most = shape.samples / shape.rate
@@ -108,7 +91,6 @@ def look(source: str, settings: dict[str, str], file: Path | None = None) -> Gen
         "cut": sum(e.kept > most for e in good),
         "padded": sum(e.kept < most for e in good),
     }
-    findings = [*wrong, *(Finding(1, note) for note in listing.notes)]
     findings += [*_of_files(found), *_of_copies(found), *_of_levels(found), *_of_classes(found, listing)]
     findings += _of_shape(found, changed, shape.rate, most)
     recipe = "sound-few" if found.total - len(found.broken) - len(found.silent) < FEW else "sound"
@@ -157,19 +139,15 @@ def sheet(listing: Listing, found: Survey, rate: int, samples: int) -> bytes:
     return sheets.png(pictures)
 
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-
-
 def _of_files(found: Survey) -> list[Finding]:
     """Files that cannot be read, silent ones, and too few that are left."""
     good, rows = len(found.entries), []
     if found.broken:
-        named = _some([f"{name} ({why})" for name, why in found.broken])
+        named = some([f"{name} ({why})" for name, why in found.broken])
         text = f"{len(found.broken):,} of {found.looked:,} files cannot be read: {named}."
         rows.append(Finding(0, text, "They are left out."))
     if found.silent:
-        text = f"{len(found.silent):,} sounds are silent (no peak above {fit.SILENT:g} dB): {_some(found.silent)}."
+        text = f"{len(found.silent):,} sounds are silent (no peak above {fit.SILENT:g} dB): {some(found.silent)}."
         rows.append(Finding(1, text, "They are left out."))
     if not good:
         rows.append(Finding(0, "There is nothing to learn from.", "Add sounds."))
@@ -186,21 +164,10 @@ def _of_files(found: Survey) -> list[Finding]:
 
 
 def _of_copies(found: Survey) -> list[Finding]:
-    """Sounds that occur more than once."""
-    good, rows = len(found.entries), []
-    copies = sum(len(names) - 1 for names in found.duplicates)
-    if good > 1 and copies == good - 1:
-        text = f"All {good:,} sounds are the same: none can be held out, and nothing is to be learned."
-        rows.append(Finding(0, text, "Add others."))
-    elif copies:
-        pairs = _some([" = ".join(names[:2]) for names in found.duplicates])
-        rows.append(
-            Finding(
-                1, f"{copies:,} files are copies of others: {pairs}.", "Remove them: what comes twice is drawn twice."
-            )
-        )
+    """Sounds that occur more than once, exactly or nearly."""
+    rows = of_copies(len(found.entries), found.duplicates, SoundSpec.noun)
     if found.near:
-        pairs = _some([" ~ ".join(names) for names in found.near])
+        pairs = some([" ~ ".join(names) for names in found.near])
         text = f"{len(found.near):,} sounds are copies of others but for rate, loudness or format: {pairs}."
         todo = f"Their bands differ by less than {alike.NEAR:g} dB: remove those that add nothing."
         rows.append(Finding(1, text, todo))
@@ -212,13 +179,13 @@ def _of_levels(found: Survey) -> list[Finding]:
     good, rows = len(found.entries), []
     if found.clipped:
         worst = sorted(found.clipped, key=lambda name: -found.clipped[name])
-        named = _some([f"{name} ({found.clipped[name]:.1%} of its samples)" for name in worst])
+        named = some([f"{name} ({found.clipped[name]:.1%} of its samples)" for name in worst])
         text = f"{len(found.clipped):,} of {good:,} sounds are clipped: {named}."
         todo = "What was cut off crackles, and is learned with the rest: take these from a softer recording."
         rows.append(Finding(1, text, todo))
     if found.offsets:
         worst = sorted(found.offsets, key=lambda name: -abs(found.offsets[name]))
-        named = _some([f"{name} ({found.offsets[name]:+.2f})" for name in worst])
+        named = some([f"{name} ({found.offsets[name]:+.2f})" for name in worst])
         text = f"{len(found.offsets):,} of {good:,} sounds have a constant offset: {named}."
         rows.append(Finding(2, text, "It is removed."))
     if (noisy := [entry.ends for entry in found.entries if entry.ends < NOISY]) and len(noisy) > NOISY_SHARE * good:
@@ -241,23 +208,10 @@ def _of_classes(found: Survey, listing: Listing) -> list[Finding]:
     usable = {one_line(labels[entry.number]) for entry in found.entries} if labels else set()
     useless = [name for name in found.classes if name not in usable] if found.looked == found.total else []
     if useless and found.entries:
-        text = f"Classes of which no sound can be used: {_some(useless)}. A training refuses them."
+        text = f"Classes of which no sound can be used: {some(useless)}. A training refuses them."
         rows.append(Finding(0, text, "Mend or add some, remove the classes, or labels=false."))
-    counts = sorted(((name, n) for name, n in found.classes.items() if name not in useless), key=lambda item: item[1])
-    if not counts:
-        return rows
-    (rarest, least), (commonest, most) = counts[0], counts[-1]
-    if least < RARE:
-        rare = _some([f"{name} ({n:,})" for name, n in counts if n < RARE])
-        text = f"Classes of too few sounds to be learned: {rare}."
-        rows.append(Finding(1, text, "Add sounds, join classes, or labels=false."))
-    elif most > UNEVEN * least:
-        text = f"The classes are uneven: {commonest} has {most:,} sounds, {rarest} {least:,}."
-        rows.append(Finding(1, text, "The rare ones will be drawn worse; labels=false ignores them."))
-    if len(counts) > MANY:
-        text = f"{len(counts):,} classes are many."
-        rows.append(Finding(1, text, "If the folders are no kinds of sounds: labels=false."))
-    return rows
+    counts = {name: n for name, n in found.classes.items() if name not in useless}
+    return rows + of_classes(counts, RARE, SoundSpec.noun)
 
 
 def _of_shape(found: Survey, changed: dict[str, int], rate: int, most: float) -> list[Finding]:
@@ -302,14 +256,7 @@ def lines(checked: Checked, source: str) -> list[str]:
             f"Lengths   {least:.2f} to {most:.2f} s without the silence around, half of them up to {middle:.2f} s"
         )
         out.append(f"Loudness  {s.loudness[0]:.0f} to {s.loudness[2]:.0f} dB of full scale (5% and 95%)")
-    if s.classes:
-        top = sorted(s.classes.items(), key=lambda item: -item[1])[:SHOWN]
-        names = ", ".join(f"{name} {n:,}" for name, n in top) + (", ..." if len(s.classes) > SHOWN else "")
-        out.append(f"Classes   {len(s.classes)}: {names}")
-    out += ["", "Findings, the most important first"]
-    marks = ("!", "-", " ")
-    for finding in checked.findings or [Finding(2, "Nothing that would spoil a training.")]:
-        out.append(f" {marks[finding.level]} {finding.text}" + (f" {finding.todo}" if finding.todo else ""))
+    out += told(checked.findings, s.classes)
     if checked.sheet is not None:
         out.append(f"   Sheet {checked.sheet}: spectrograms, time to the right, high tones at the top.")
     seconds = checked.samples / checked.rate

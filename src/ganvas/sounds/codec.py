@@ -178,7 +178,8 @@ def ended(waves: Tensor, rate: int) -> Tensor:
     Its windows reach over the ends of a sound: a decoded one would begin too soon and end too late.
     """
     half, places = max(1, round(rate * ENVELOPE / 2)), torch.arange(waves.shape[1], device=waves.device)
-    power = F.avg_pool1d(waves.square()[:, None], 2 * half + 1, 1, half)[:, 0]
+    sums = F.pad(waves.square(), (half + 1, half)).cumsum(1, dtype=torch.float64)  # a pooling takes 50 times as long
+    power = sums[:, 2 * half + 1 :] - sums[:, : -2 * half - 1]
     is_loud = power > power.amax(1, keepdim=True) * 10 ** (TRIM / 10)
     last = torch.where(is_loud, places, 0).amax(1, keepdim=True) + round(rate * AFTER)
     first = torch.where(is_loud, places, waves.shape[1]).amin(1, keepdim=True) - round(rate * BEFORE)

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +15,10 @@ from ganvas.core.errors import first_line
 from ganvas.core.text import one_line
 from ganvas.sounds import alike, decode, fit
 from ganvas.sources.checks import Packing
-from ganvas.sources.listing import Listing, mapped, spread
+from ganvas.sources.listing import Listing
+from ganvas.sources.survey import Surveyed, looked_at
 
 MOST_LOOKED = 10_000  # sounds, spread over all, that are decoded: each is compared with each
-CHUNK = 32
 RUN = 3  # samples in a row at the same extreme: there a wave was cut off
 SLOW = 1e-4  # seconds that low tones stay at their peak by themselves
 FULL = 1 - 2 / 32_768  # from here on a sample is at full scale
@@ -46,19 +46,12 @@ class Entry(NamedTuple):
 
 
 @dataclass
-class Survey:
+class Survey(Surveyed):
     """What was found; `looked` of `total` files were decoded, and all below `broken` is of these.
 
     Names are fit to be shown. `entries` are those that can be learned from.
     """
 
-    place: str
-    total: int
-    looked: int
-    tests: int
-    classes: dict[str, int]
-    others: dict[str, int]
-    broken: list[tuple[str, str]] = field(default_factory=list)
     silent: list[str] = field(default_factory=list)
     forms: dict[str, int] = field(default_factory=dict)
     rates: dict[str, int] = field(default_factory=dict)
@@ -85,22 +78,9 @@ def survey(listing: Listing, clipping: float, offset: float) -> Generator[Packin
         clipping: share of clipped samples from which a file is listed.
         offset: mean, of full scale, from which a file is listed.
     """
-    numbers = spread(listing, MOST_LOOKED)
     shown = [one_line(name) for name in listing.names]
-    result = Survey(
-        listing.place,
-        len(listing.names),
-        len(numbers),
-        sum(listing.tests or []),
-        dict(Counter(map(one_line, listing.labels or []))),
-        dict(listing.other_suffixes),
-    )
-    entries: list[Entry] = []
-    chosen = replace(listing, read=lambda places: listing.read([numbers[i] for i in places]))
-    chunks = [range(i, min(i + CHUNK, len(numbers))) for i in range(0, len(numbers), CHUNK)]
-    for chunk in mapped(chosen, chunks, _examined):
-        entries += [entry._replace(number=numbers[entry.number]) for entry in chunk]
-        yield Packing(len(entries), len(numbers), "Looking at the sounds")
+    entries = yield from looked_at(listing, MOST_LOOKED, _examined, "Looking at the sounds")
+    result = Survey.of(listing, len(entries))
     good = result.entries = [entry for entry in entries if not entry.why]
     result.broken = [(shown[e.number], e.why) for e in entries if e.why and not e.silent]
     result.silent = [shown[e.number] for e in entries if e.silent]

@@ -61,6 +61,8 @@ class Task(ABC):
     """What `ganvas evaluate` does with its models: a function (source: Path, options: Options) -> exit code, which
     prints its results (see `training.evaluate.Options`). None: the figures of `measure` are printed."""
     measures_files: ClassVar[bool] = False  # does `evaluate` take a folder of such samples too, as the first task does?
+    expand: ClassVar[Any] = None
+    """What `ganvas.expand` does with its models: a function with these arguments. None: it refuses them."""
     for_own: ClassVar[str] = ""  # the recipe for data of one's own; '': `Data` is another task's as well, or rare
     check_data: ClassVar[Any] = None
     """What `ganvas data check` does with sources that `Data.takes`: a generator (source, settings as texts, a file to

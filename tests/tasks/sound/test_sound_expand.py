@@ -13,6 +13,8 @@ import torch
 from small_sounds import NAMES, Data, sounds
 from torch import Tensor
 
+import ganvas
+from ganvas.core import checkpoint
 from ganvas.core.errors import UserError
 from ganvas.core.progress import Doing
 from ganvas.core.samples import Rows
@@ -78,6 +80,23 @@ def test_new_sounds_are_written_and_tried(monkeypatch: pytest.MonkeyPatch, tmp_p
     )
     assert max(wrong.synthetic) < 0.45 < 0.55 < min(lessons[0].synthetic)
     assert len([*(tmp_path / "wrong" / "low").glob("*.ogg")]) == 30
+
+
+def test_in_python_it_is_the_same_function_as_for_pictures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(expanding, "load", lambda _: Model(sounds(300, 5)[0]))
+    file = small_sounds.write_model(tmp_path / "drums.safetensors", *NAMES)
+    made, *_ = (
+        event
+        for event in ganvas.expand(file, tmp_path / "more", 5, repeats=0, form="flac")
+        if isinstance(event, Expanded)
+    )
+    assert made.kept == 15
+    assert len([*(tmp_path / "more" / "low").glob("*.flac")]) == 5
+    checkpoint.save(tmp_path / "rows.safetensors", {}, {"task": {"name": "table"}})
+    with pytest.raises(UserError, match=r"rows\.safetensors draws rows of a table"):
+        next(ganvas.expand(tmp_path / "rows.safetensors", tmp_path / "none"))
+    with pytest.raises(UserError, match=r"nothing\.safetensors"):
+        next(ganvas.expand(tmp_path / "nothing.safetensors", tmp_path / "none"))
 
 
 @pytest.mark.parametrize(

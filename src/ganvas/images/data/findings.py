@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import functools
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,24 +17,16 @@ from ganvas.core.text import one_line
 from ganvas.images import data, decode, sheets
 from ganvas.images.data import Packing, depth, pack
 from ganvas.images.data import survey as sv
+from ganvas.images.data.pictures import PICTURES
 from ganvas.images.data.survey import Mirror, Survey
 from ganvas.images.decode import Shape
+from ganvas.sources.findings import Finding, listed, of_classes, of_copies, some
 from ganvas.sources.listing import Listing
 
+NOUN = PICTURES.noun
 LEAST = 100  # pictures below which a training only memorises them
 RARE = 20  # pictures of a class below which it is not learned
-MANY = 100  # classes above which labels tend to hurt
-UNEVEN = 10  # times that the largest class may be larger than the smallest
 PREVIEW, COLUMNS, SIDE = 12, 6, 128  # pictures of a preview, a row, pixels of each
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something about the pictures, and what to do. level 0: a problem; 1: to think about; 2: good to know."""
-
-    level: int
-    text: str
-    todo: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,18 +54,11 @@ def look(source: str, out: Path | None = None) -> Generator[Packing, None, Pictu
     sheet = out or free(Path("data-check.png"))
     if out is not None and place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
         raise UserError(f"--out {out} lies in {source}, and nothing there is changed. Choose another place.")
-    wrong: list[Finding] = []
-    try:
-        listing = data.listed(source)
-    except UserError as error:
-        listing = data.listed(source, labelled=False)  # if the labels were not the problem, this raises the error again
-        advice = "" if "labels=false" in str(error) else "Mend the labels, or train with labels=false."
-        wrong.append(Finding(0, str(error), advice))
+    listing, found = listed(functools.partial(data.listed, source))
     shape, converted = yield from depth.measured(listing, pack.resolve(listing, Shape()))
     survey = yield from sv.survey(listing, shape.size, shape.depth)
     mirror = sv.mirror(survey.thumbs)
-    findings = [*wrong, *(Finding(1, note) for note in listing.notes), *_findings(survey, mirror, shape)]
-    findings += [Finding(2, note) for note in converted]
+    findings = [*found, *_findings(survey, mirror, shape), *(Finding(2, note) for note in converted)]
     written = None
     if (out is not None or survey.oblong) and len(survey.thumbs):
         if place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
@@ -85,17 +71,13 @@ def look(source: str, out: Path | None = None) -> Generator[Packing, None, Pictu
     return Pictures(survey, mirror, sorted(findings, key=lambda f: f.level), shape, written)
 
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-
-
 def _findings(survey: Survey, mirror: Mirror, shape: Shape) -> list[Finding]:
     """Findings in the order of the code; the caller sorts them by level."""
     rows = [
         *_of_files(survey),
         *_of_copies(survey),
         *_of_light(survey),
-        *_of_classes(survey),
+        *of_classes(survey.classes, RARE, NOUN),
         *_of_shapes(survey, shape),
     ]
     rows += _of_mirror(mirror)
@@ -108,7 +90,7 @@ def _of_files(survey: Survey) -> list[Finding]:
     """Files that cannot be read, and too few that can."""
     broken, good, rows = len(survey.broken), len(survey.thumbs), []
     if broken:
-        named = _some([f"{name} ({why})" for name, why in survey.broken])
+        named = some([f"{name} ({why})" for name, why in survey.broken])
         text = f"{broken:,} of {survey.looked:,} files cannot be read: {named}."
         rows.append(Finding(0, text, "They are left out. Fetch them again."))
     if good < LEAST and survey.total == survey.looked:
@@ -119,17 +101,9 @@ def _of_files(survey: Survey) -> list[Finding]:
 
 def _of_copies(survey: Survey) -> list[Finding]:
     """Pictures that occur more than once, exactly or nearly."""
-    good, rows = len(survey.thumbs), []
-    copies = sum(len(names) - 1 for names in survey.duplicates)
-    if good > 1 and copies == good - 1:
-        text = f"All {good:,} pictures are the same: none can be held out, and nothing is to be learned."
-        rows.append(Finding(0, text, "Add others."))
-    elif copies:
-        pairs = _some([" = ".join(names[:2]) for names in survey.duplicates])
-        text = f"{copies:,} files are copies of others: {pairs}."
-        rows.append(Finding(1, text, "Remove them: what comes twice is drawn twice."))
+    rows = of_copies(len(survey.thumbs), survey.duplicates, NOUN)
     if survey.near:
-        near = _some([" ~ ".join(names) for names in survey.near])
+        near = some([" ~ ".join(names) for names in survey.near])
         text = f"{len(survey.near):,} pictures are nearly another one: {near}."
         rows.append(Finding(1, text, "Look at some; remove those that add nothing."))
     return rows
@@ -159,33 +133,7 @@ def _of_light(survey: Survey) -> list[Finding]:
         if names:
             text = f"{len(names):,} of {good:,} pictures are nearly {word}: none of their values is {values} of 255"
             todo = "Scale their values so that they go from 0 to 255, or remove these pictures."
-            rows.append(Finding(int(2 * len(names) < good), f"{text}: {_some(names)}.", todo))
-    return rows
-
-
-def _of_classes(survey: Survey) -> list[Finding]:
-    if not survey.classes:
-        return []
-    counts = sorted(survey.classes.items(), key=lambda item: item[1])
-    (rarest, least), (commonest, most), rows = counts[0], counts[-1], []
-    if least < RARE:
-        rare = _some([f"{name} ({n:,})" for name, n in counts if n < RARE])
-        rows.append(
-            Finding(
-                1, f"Classes of too few pictures to be learned: {rare}.", "Add pictures, join classes, or labels=false."
-            )
-        )
-    elif most > UNEVEN * least:
-        text = f"{commonest} has {most:,} pictures, {rarest} {least:,}"
-        rows.append(
-            Finding(
-                1, f"The classes are uneven: {text}.", "The rare ones will be drawn worse; labels=false ignores them."
-            )
-        )
-    if len(counts) > MANY:
-        rows.append(
-            Finding(1, f"{len(counts):,} classes are many.", "If the folders are no kinds of pictures: labels=false.")
-        )
+            rows.append(Finding(int(2 * len(names) < good), f"{text}: {some(names)}.", todo))
     return rows
 
 

@@ -7,7 +7,7 @@ import hashlib
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Collection, Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -22,15 +22,14 @@ from ganvas.images import decode
 from ganvas.images.data.pack_format import CONVERTING
 from ganvas.images.decode import Depth, Shape
 from ganvas.sources.checks import Packing
-from ganvas.sources.listing import Listing, mapped, spread
+from ganvas.sources.listing import Listing
+from ganvas.sources.survey import Surveyed, looked_at
 
 MOST_DECODED = 20_000  # pictures, spread over all, that are decoded
-CHUNK = 32
 THUMB = 32  # pixels a side of the thumbnails
 NEAR = 3.0  # levels (of 255, root mean square over 8 x 8 places) below which two pictures are near duplicates
 DARK, BRIGHT = 24, 231  # levels of 255: a picture with all values below, or above, is nearly black or white
 USUAL = {".png", ".jpg", ".jpeg", ".webp"}
-SHOWN = 10  # names in a list
 ROTATION = 0x0112  # the EXIF tag that says how a camera was held
 
 
@@ -52,19 +51,12 @@ class Entry(NamedTuple):
 
 
 @dataclass
-class Survey:
+class Survey(Surveyed):
     """What was found; `looked` of `total` pictures were decoded, and all counts below `broken` are of these.
 
     Names are fit to be shown.
     """
 
-    place: str
-    total: int
-    looked: int
-    tests: int
-    classes: dict[str, int]
-    others: dict[str, int]
-    broken: list[tuple[str, str]] = field(default_factory=list)
     formats: dict[str, int] = field(default_factory=dict)
     suffixes: dict[str, int] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
@@ -95,22 +87,9 @@ def survey(listing: Listing, tiny: int, depth: Depth | None = None) -> Generator
         tiny: pixels of the shorter side below which a picture is counted as tiny.
         depth: how greys of more than 8 bits become 8.
     """
-    numbers = spread(listing, MOST_DECODED)
     shown = [one_line(name) for name in listing.names]
-    result = Survey(
-        listing.place,
-        len(listing.names),
-        len(numbers),
-        sum(listing.tests or []),
-        dict(Counter(map(one_line, listing.labels or []))),
-        dict(listing.other_suffixes),
-    )
-    entries: list[Entry] = []
-    chosen = replace(listing, read=lambda places: listing.read([numbers[i] for i in places]))
-    chunks = [range(i, min(i + CHUNK, len(numbers))) for i in range(0, len(numbers), CHUNK)]
-    for chunk in mapped(chosen, chunks, functools.partial(_examine, depth=depth)):
-        entries += [entry._replace(number=numbers[entry.number]) for entry in chunk]
-        yield Packing(len(entries), len(numbers), CONVERTING)
+    entries = yield from looked_at(listing, MOST_DECODED, functools.partial(_examine, depth=depth), CONVERTING)
+    result = Survey.of(listing, len(entries))
     good = [entry for entry in entries if not entry.why]
     result.broken = [(shown[entry.number], entry.why) for entry in entries if entry.why]
     result.formats = dict(Counter(entry.format for entry in good).most_common())

@@ -13,10 +13,10 @@ import torch
 from ganvas.core.errors import UserError
 from ganvas.images.data import ImageData, Packing, Split
 from ganvas.images.data import findings as fd
-from ganvas.images.data.findings import Finding
 from ganvas.images.data.survey import Mirror, Survey
 from ganvas.images.decode import Shape
 from ganvas.images.spec import ImageSpec
+from ganvas.sources.findings import Finding
 from ganvas.training.experiment import Experiment
 from ganvas.training.forecast import Trial, peak_memory
 

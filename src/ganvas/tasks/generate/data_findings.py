@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ganvas.core.text import one_line
-from ganvas.images.data.survey import SHOWN
-from ganvas.tasks.generate.data_check import Checked, Finding
+from ganvas.sources.findings import told
+from ganvas.tasks.generate.data_check import Checked
 from ganvas.training.forecast import words
 
 
@@ -18,14 +17,7 @@ def findings(checked: Checked, source: str, train: str) -> list[str]:
         modes = ", ".join(f"{n:,} {mode}" for mode, n in s.modes.items())
         lines.append(f"Files     {formats}; {modes}")
         lines.append(f"Shorter side {least} to {most} pixels, half of them up to {middle}; {s.square:,} are square")
-    if s.classes:
-        top = sorted(s.classes.items(), key=lambda item: -item[1])[:SHOWN]
-        names = ", ".join(f"{one_line(name)} {n:,}" for name, n in top) + (", ..." if len(s.classes) > SHOWN else "")
-        lines.append(f"Classes   {len(s.classes)}: {names}")
-    lines += ["", "Findings, the most important first"]
-    marks = ("!", "-", " ")
-    for finding in checked.findings or [Finding(2, "Nothing that would spoil a training.")]:
-        lines.append(f" {marks[finding.level]} {finding.text}" + (f" {finding.todo}" if finding.todo else ""))
+    lines += told(checked.findings, s.classes)
     if checked.preview is not None:
         lines.append(f"   Preview {checked.preview}: each picture with its middle cut out, and below it padded.")
     kind = {1: "grey", 3: "colour", 4: "colour with transparency"}[f.channels]

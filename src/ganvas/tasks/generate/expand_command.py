@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ganvas.core.console import Force, verb
-from ganvas.core.terminal import Console
-
-if TYPE_CHECKING:
-    from ganvas.metrics.lessons import Lesson
 
 
 @verb("generate", instead=dict.fromkeys(("--target", "--rare"), "all classes are enlarged alike, leave it out"))
@@ -44,22 +39,8 @@ def expand(
     force
         Overwrite what an earlier call wrote there.
     """
-    from ganvas.core.bars import Progressing
-    from ganvas.core.progress import Doing
-    from ganvas.metrics.candidates import Expanded
-    from ganvas.metrics.show import show_lessons
+    from ganvas.metrics.show import show_expanded
     from ganvas.tasks.generate import expand as ex
 
-    lessons: list[Lesson] = []
-    with Progressing(Console()) as progress:
-        for event in ex.expand(model, out, count, data, seed, repeats, force):
-            if isinstance(event, Doing):
-                progress.doing(event)
-            elif isinstance(event, Expanded):
-                for sentence in event.words("pictures", "images"):
-                    progress.print(sentence)
-            else:
-                lessons.append(event)
-    if lessons:
-        show_lessons(lessons, "pictures", "images")
+    show_expanded(ex.expand(model, out, count, data, seed, repeats, force), "pictures", "images")
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +10,13 @@ from torch import Tensor, nn
 
 from ganvas.core import seeds
 from ganvas.core.exports import Exports, OnnxNetwork, Page
-from ganvas.export.onnx import LOADER, RUNTIME, runtime_files
+from ganvas.export.onnx import page_files
 from ganvas.images import tensors as im
 from ganvas.tasks.generate.detect.detector import Detector, summary
 
 if TYPE_CHECKING:
     from ganvas.tasks.generate.model import Model
 
-SEEDS = 1_000  # seeds whose latent vectors come with a page
 WEB = Path(__file__).parent / "web"
 ENTRIES = ("recipe", "images", "data_name", "fingerprint", "licence", "network", "detector")  # of the model's card
 ALARMS = (0.01, 0.05, 0.1)  # false-alarm rates whose thresholds are in a detector's file
@@ -89,7 +87,7 @@ def card_of(model: Model) -> dict[str, Any]:
 
 def _page_files(model: Model) -> dict[str, bytes]:
     """The files of the page, except its generator."""
-    spec, card, runtime = model.spec, model.card, runtime_files()
+    spec, card = model.spec, model.card
     description = (
         f"{spec.size}x{spec.size} pictures by a network that saw {card['images']:,} images of {card['data_name']} "
         f"(licence: {card['licence']}). It runs on your own machine; nothing is sent anywhere."
@@ -98,17 +96,7 @@ def _page_files(model: Model) -> dict[str, bytes]:
         "title": f"{card['recipe']}: a generator in your browser",
         "about": description,
         "classes": list(model.class_names),
-        "latent_dim": model.latent_dim,
         "size": spec.size,
         "channels": spec.channels,
-        "seeds": SEEDS,
     }
-    return {
-        "model.json": json.dumps(settings, indent=1).encode(),
-        "latents.bin": seeds.latents(range(SEEDS), model.latent_dim).numpy().astype("<f4").tobytes(),
-        RUNTIME: runtime[RUNTIME],
-        "index.html": (WEB / "index.html").read_bytes(),
-        "page.js": (WEB / "page.js").read_bytes(),
-        LOADER: runtime[LOADER],
-        "NOTICE": runtime["NOTICE"],
-    }
+    return page_files(WEB, settings, model.latent_dim)

@@ -88,6 +88,7 @@ class GenerateTask(Task):
     quantities = Later("ganvas.tasks.generate.report:QUANTITIES")
     studio = Later("ganvas.tasks.generate.studio:PART")
     evaluate = Later("ganvas.tasks.generate.evaluate.command:evaluate")
+    expand = Later("ganvas.tasks.generate.expand:expand")
     measures_beside = "ganvas.tasks.generate.evaluate.evaluate"
     usage = "draws pictures from noise: use `ganvas sample`, and `ganvas train denoise` for a model that mends"
     next_steps = (

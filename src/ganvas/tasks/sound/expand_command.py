@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ganvas.core.console import Force, verb
-from ganvas.core.terminal import Console
-
-if TYPE_CHECKING:
-    from ganvas.metrics.lessons import Lesson
 
 
 @verb("sound", instead=dict.fromkeys(("--target", "--rare"), "all classes are enlarged alike, leave it out"))
@@ -48,22 +44,13 @@ def expand(
     force
         Overwrite what an earlier call wrote there.
     """
-    from ganvas.core.bars import Progressing
-    from ganvas.core.progress import Doing
-    from ganvas.metrics.candidates import Expanded
-    from ganvas.metrics.show import show_lessons
+    from ganvas.metrics.show import show_expanded
     from ganvas.tasks.sound import expand as ex
 
-    lessons: list[Lesson] = []
-    with Progressing(Console()) as progress:
-        for event in ex.expand(model, out, count, data, seed, repeats, form, force):
-            if isinstance(event, Doing):
-                progress.doing(event)
-            elif isinstance(event, Expanded):
-                for sentence in event.words("sounds", "sounds", "that are silent or that the detector rejects"):
-                    progress.print(sentence)
-            else:
-                lessons.append(event)
-    if lessons:
-        show_lessons(lessons, "sounds", "sounds")
+    show_expanded(
+        ex.expand(model, out, count, data, seed, repeats, form, force),
+        "sounds",
+        "sounds",
+        "that are silent or that the detector rejects",
+    )
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ganvas.core import seeds
 from ganvas.core.exports import Exports, OnnxNetwork, Page
-from ganvas.export.onnx import runtime_files
+from ganvas.export.onnx import page_files
 from ganvas.sounds import codec
 from ganvas.sounds.codec import Codec
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 ENTRIES = ("recipe", "images", "data_name", "fingerprint", "licence", "network")  # of the model's card
 ROUNDS = 32  # of Griffin-Lim from random phases, which need more of them than those that `Codec.phases` finds
-SEEDS = 1_000  # seeds whose latent vectors come with a page
 WEB = Path(__file__).parent / "web"
 CLOSE = 0.1  # of full scale: rounding errors grow from round to round
 
@@ -113,20 +111,14 @@ def exports(model: SoundModel) -> Exports:
 
 def _page_files(model: SoundModel) -> dict[str, bytes]:
     """The files of the page, except its networks."""
-    card, runtime = model.card, runtime_files()
+    card = model.card
     settings = {
         **{name: value for name, value in card_of(model).items() if name not in ENTRIES},
         "title": f"{card['recipe']}: sounds from noise, in your browser",
         "about": f"Sounds of {model.spec.seconds:.2f} s by a network that heard {card['images']:,} sounds of "
         f"{card['data_name']} (licence: {card['licence']}). It runs on your own machine; nothing is sent anywhere.",
-        "seeds": SEEDS,
     }
-    return {
-        "model.json": json.dumps(settings, indent=1).encode(),
-        "latents.bin": seeds.latents(range(SEEDS), model.latent_dim).numpy().astype("<f4").tobytes(),
-        **{name: (WEB / name).read_bytes() for name in ("index.html", "page.js")},
-        **runtime,
-    }
+    return page_files(WEB, settings, model.latent_dim)
 
 
 def card_of(model: SoundModel) -> dict[str, Any]:

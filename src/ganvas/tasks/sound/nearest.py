@@ -1,4 +1,4 @@
-"""How far drawn sounds are from real ones while the training goes on, and the weights that drew the nearest.
+"""How far drawn sounds are from real ones while the training goes on, and which weights drew the nearest.
 
 A discriminator that knows the training sounds by heart makes the generator worse: what was best is kept.
 """
@@ -18,6 +18,7 @@ from ganvas.sounds.codec import FLOOR
 from ganvas.sounds.spec import SoundSpec
 from ganvas.tasks.sound.evaluate.timbre import statistics
 from ganvas.training.batches import Batches
+from ganvas.training.best import best_check
 
 MEASURED, PORTION = 1_000, 100  # drawn and training sounds that are compared, at most; at a time
 AS_NEAR = 1.1  # times the shortest distance with which weights count as the best: later ones have learned longer
@@ -39,14 +40,9 @@ def apart(generator: nn.Module, batches: Batches, spec: SoundSpec, latent_dim: i
     return distances.frechet(drawn, real) if drawn.isfinite().all() else math.inf
 
 
-def weights(generator: nn.Module) -> dict[str, Tensor]:
-    """A copy of the generator's weights and of its norms' statistics, as entries of a task's state."""
-    return {f"best.{name}": value.detach().clone() for name, value in generator.state_dict().items()}
-
-
-def take(generator: nn.Module, state: dict[str, Tensor]) -> None:
-    """Give the generator the weights that the state keeps."""
-    generator.load_state_dict({name[5:]: value for name, value in state.items() if name.startswith("best.")})
+def limit(shortest: float) -> float:
+    """The longest distance with which weights are as good as those of the shortest."""
+    return AS_NEAR * shortest
 
 
 def sentence(checks: list[dict[str, Any]]) -> str:
@@ -56,11 +52,8 @@ def sentence(checks: list[dict[str, Any]]) -> str:
         checks: rows of metrics.jsonl, oldest first; those without the distance are ignored.
     """
     checks = [check for check in checks if number(check, "apart") is not None and number(check, "images") is not None]
-    best, kept = math.inf, {}
-    for check in checks:
-        best = min(best, check["apart"])
-        kept = check if check["apart"] <= AS_NEAR * best else kept
-    if not checks or kept is checks[-1]:
+    kept = best_check(checks, "apart", limit) if checks else None
+    if kept is None or kept is checks[-1]:
         return ""
     return (
         f"The weights from after {kept['images']:,.0f} sounds are taken: what they draw is nearest to real sounds in "

@@ -26,6 +26,7 @@ from ganvas.tasks.sound import detect, detect_report, faults, nearest, network
 from ganvas.training import losses, trainer
 from ganvas.training.adaptive import Augment
 from ganvas.training.batches import Batch, Batches
+from ganvas.training.best import best_weights, take_best
 from ganvas.training.losses import LOSSES
 from ganvas.training.task import Task
 
@@ -63,6 +64,7 @@ class SoundTask(Task):
     check_writes = "--out"
     Model = Later("ganvas.tasks.sound.model:SoundModel")
     evaluate = Later("ganvas.tasks.sound.evaluate.command:evaluate")
+    expand = Later("ganvas.tasks.sound.expand:expand")
     measures_files = True
     report = Later("ganvas.tasks.sound.report:PART")
     studio = Later("ganvas.tasks.sound.studio:PART")
@@ -74,7 +76,7 @@ class SoundTask(Task):
         self.objective, self.latent_dim = LOSSES[config.loss], net.latent_dim
         disturb = functools.partial(augment.disturb, bands=spec.bands)
         self.augment = Augment(self.state, config.augment, disturb, augment.CHANCES)
-        self.state |= {"apart": torch.tensor(math.inf), **nearest.weights(generator)}
+        self.state |= {"apart": torch.tensor(math.inf), **best_weights(generator)}
         self._drawn: Tensor | None = None  # in the discriminator's step, reused in the generator's
 
     def prepare(self, config: trainer.Config, batches: Batches) -> None:
@@ -92,7 +94,7 @@ class SoundTask(Task):
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
         if math.isfinite(self.state["apart"]):
-            nearest.take(generator, self.state)
+            take_best(generator, self.state)
             yield nearest.sentence(run.rows(run.metrics))
         generator.eval()
         self.discriminator.eval()
@@ -159,8 +161,8 @@ class SoundTask(Task):
         held_out = self.accuracy(batches.held_out(CHECK), generator)
         apart = nearest.apart(generator, batches, self.spec, self.latent_dim)
         self.state["apart"] = self.state["apart"].minimum(torch.tensor(apart))
-        if apart <= nearest.AS_NEAR * float(self.state["apart"]):
-            self.state |= nearest.weights(generator)
+        if apart <= nearest.limit(float(self.state["apart"])):
+            self.state |= best_weights(generator)
         return {
             "apart": round(apart, 4),
             "real": float(seen["real"]),

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ganvas.report.quantities import Quantity, Rows, mean, number
+from ganvas.training.best import best_check
 
 QUANTITIES = {
     "nll": Quantity(
@@ -78,13 +79,9 @@ def headline(rows: Rows, checks: Rows) -> str:
     return found[0][0] if found else ""
 
 
-def kept_of(checks: Rows) -> dict[str, Any]:
-    """The check whose weights are kept, of those in their order: see `task.check`."""
-    best, kept = math.inf, checks[0]
-    for check in checks:
-        best = min(best, check["nll"])
-        kept = check if check["nll"] <= best + AS_GOOD else kept
-    return kept
+def limit(lowest: float) -> float:
+    """The highest -log p with which weights are as good as those of the lowest."""
+    return lowest + AS_GOOD
 
 
 def remarks(rows: Rows, checks: Rows) -> list[tuple[str, str]]:
@@ -93,7 +90,7 @@ def remarks(rows: Rows, checks: Rows) -> list[tuple[str, str]]:
     if not checks:
         return []
     last, found = checks[-1], []
-    best = kept_of(checks)
+    best = best_check(checks, "nll", limit)
     between, kept = gap(last), gap(best)
     if kept >= WIDE:
         which = "" if best is last else f"With the weights that are kept, from after {best['images']:,.0f} rows, "

@@ -27,6 +27,7 @@ from ganvas.tasks.table import detector_report, network, privacy, standing, usua
 from ganvas.tasks.table.network import Generator
 from ganvas.training import losses, trainer
 from ganvas.training.batches import Batch, Batches
+from ganvas.training.best import best_weights, take_best
 from ganvas.training.task import SHOWN, Task
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class TableTask(Task):
         self.private: privacy.Private | None = None
         if not spec.privacy:
             self.state = {"best_nll": torch.tensor(UNKNOWN), "rise": torch.tensor(0.0)}
-            self.state |= self._weights(generator)
+            self.state |= best_weights(generator)
 
     @classmethod
     def in_parts(cls, experiment: Experiment) -> bool:
@@ -99,11 +100,6 @@ class TableTask(Task):
         from ganvas.tasks.table.several import parts
 
         return parts.parts(experiment, folder)
-
-    @staticmethod
-    def _weights(generator: nn.Module) -> dict[str, Tensor]:
-        """A copy of the generator's weights, as entries of the state."""
-        return {f"best.{name}": w.detach().clone() for name, w in generator.named_parameters()}
 
     @classmethod
     def defaults(cls, experiment: Experiment, given: dict[str, str]) -> dict[str, str]:
@@ -204,8 +200,8 @@ class TableTask(Task):
             best = min(figures["nll"], float(self.state["best_nll"]))
             rise = figures["nll"] - best
             self.state["best_nll"] = torch.tensor(best)
-            if rise <= standing.AS_GOOD:
-                self.state |= self._weights(generator)
+            if figures["nll"] <= standing.limit(best):
+                self.state |= best_weights(generator)
             if not self.judges:
                 self.state["rise"] = torch.tensor(rise if rise > max(WORSE[0], WORSE[1] * abs(best)) else 0.0)
         real: object = None if self.spec.privacy else batches.data.examples()
@@ -230,12 +226,8 @@ class TableTask(Task):
             self.findings |= {"privacy": self.private.told(), "no_detector": privacy.NO_DETECTOR}
             yield private.spent(self.spec.privacy, self.findings["privacy"])
             return
-        best = float(self.state["best_nll"])
-        if best < UNKNOWN:
-            weights = dict(generator.named_parameters())
-            with torch.no_grad():
-                for name, weight in weights.items():
-                    weight.copy_(self.state[f"best.{name}"])
+        if self.state["best_nll"] < UNKNOWN:
+            take_best(generator, self.state)
         yield ""
         assert isinstance(generator, Generator)
         held_out = batches.held_out(usual.MOST).real

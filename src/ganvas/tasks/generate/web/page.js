@@ -1,24 +1,8 @@
 // The generator in the visitor's browser: no server computes anything.
-import * as ort from './ort.wasm.bundle.min.mjs';
+import { $, card, classOf, connect, generate, latent, press, seeds, slerp, start } from './shared.js';
 
-const $ = (id) => document.getElementById(id);
 const TILES = 24, COLUMNS = 8, INK = 0.25;
-let card, latents, session, kind = 0, stations = [0, 1], busy = Promise.resolve();
-
-const latent = (seed) => latents.subarray(seed * card.latent_dim, (seed + 1) * card.latent_dim);
-
-/** Latent vectors and class numbers -> one Float32Array [C*H*W] in [-1, 1] each. Calls queue up: one at a time. */
-function generate(vectors, labels) {
-  return (busy = busy.catch(() => 0).then(async () => {
-    const n = vectors.length, z = new Float32Array(n * card.latent_dim);
-    vectors.forEach((v, i) => z.set(v, i * card.latent_dim));
-    const feeds = { z: new ort.Tensor('float32', z, [n, card.latent_dim]) };
-    if (card.classes.length) feeds.labels = new ort.Tensor('int64', BigInt64Array.from(labels.map(BigInt)), [n]);
-    const { images } = await session.run(feeds);
-    const size = images.data.length / n;
-    return Array.from({ length: n }, (_, i) => images.data.slice(i * size, (i + 1) * size));
-  }));
-}
+let kind = 0, stations = [0, 1];
 
 const draw = (seeds, labels) => generate(seeds.map(latent), labels);
 
@@ -35,24 +19,8 @@ function paint(context, picture, left, top, from = 0, to = card.size) {
   context.putImageData(data, left, top);
 }
 
-/** Along the great circle from a to b, and evenly in length. */
-function slerp(a, b, t) {
-  const norm = (v) => Math.hypot(...v), la = norm(a), lb = norm(b);
-  const angle = Math.acos(Math.min(1, Math.max(-1, a.reduce((s, v, i) => s + v * b[i], 0) / (la * lb))));
-  if (Math.abs(Math.sin(angle)) < 1e-4) return a.map((v, i) => (1 - t) * v + t * b[i]);
-  const [wa, wb] = [Math.sin((1 - t) * angle), Math.sin(t * angle)].map((w) => w / Math.sin(angle));
-  const length = (1 - t) * la + t * lb;
-  return a.map((v, i) => (wa * v / la + wb * b[i] / lb) * length);
-}
-
-const shown = () => {
-  const first = Math.min(card.seeds - 1, Math.max(0, Math.floor(Number($('seed').value) || 0)));
-  return Array.from({ length: TILES }, (_, i) => (first + i) % card.seeds);
-};
-const classOf = (i) => (kind === 'all' ? i % card.classes.length : kind);
-
 async function showSheet() {
-  const pictures = await draw(shown(), shown().map((_, i) => classOf(i))), context = $('sheet').getContext('2d');
+  const pictures = await draw(seeds(TILES), seeds(TILES).map((_, i) => classOf(kind, i))), context = $('sheet').getContext('2d');
   pictures.forEach((p, i) => paint(context, p, (i % COLUMNS) * card.size, Math.floor(i / COLUMNS) * card.size));
   document.body.dataset.ready = 'yes';
 }
@@ -100,7 +68,7 @@ async function write() {
 
 function choose(value) {
   kind = value;
-  document.querySelectorAll('#classes button').forEach((b) => b.setAttribute('aria-pressed', b.value === String(value)));
+  press(value);
   return Promise.all([showSheet(), showStep()]);
 }
 
@@ -117,22 +85,14 @@ async function play() {
   }
 }
 
-function connect() {
-  $('seed').max = card.seeds - 1;
+function prepare() {
+  connect(choose, showSheet, TILES);
   [$('sheet').width, $('sheet').height] = [COLUMNS * card.size, (TILES / COLUMNS) * card.size];
   [$('step').width, $('step').height] = [card.size, card.size];
-  for (const [value, name] of card.classes.length ? [['all', 'all'], ...card.classes.map((n, i) => [i, n])] : []) {
-    const button = Object.assign(document.createElement('button'), { textContent: name, value });
-    button.onclick = () => choose(value);
-    $('classes').append(button);
-  }
-  $('seed').onchange = showSheet;
-  $('next').onclick = () => { $('seed').value = (shown()[0] + TILES) % card.seeds; showSheet(); };
-  $('random').onclick = () => { $('seed').value = Math.floor(Math.random() * card.seeds); showSheet(); };
   $('sheet').onclick = (event) => {
     const box = $('sheet').getBoundingClientRect(), side = box.width / COLUMNS;
     const i = Math.floor((event.clientY - box.top) / side) * COLUMNS + Math.floor((event.clientX - box.left) / side);
-    stations = [stations[1], shown()[Math.min(TILES - 1, i)]];
+    stations = [stations[1], seeds(TILES)[Math.min(TILES - 1, i)]];
     $('share').value = 0;
     showStep();
   };
@@ -151,31 +111,11 @@ function connect() {
   }
 }
 
-async function start() {
-  if (location.protocol === 'file:') throw Error('Browsers run this page only from a web server: python -m http.server');
-  const fetched = async (name) => {
-    const answer = await fetch(name);
-    if (!answer.ok) throw Error(`${name} is missing beside this page (${answer.status})`);
-    return answer;
-  };
-  ort.env.wasm.numThreads = 1; // more would need headers that static hosts do not send
-  ort.env.wasm.wasmPaths = { wasm: new URL('ort-wasm-simd-threaded.wasm', location.href).href };
-  const model = fetched('generator.onnx').then((a) => a.arrayBuffer());
-  const table = fetched('latents.bin').then((a) => a.arrayBuffer());
-  card = await (await fetched('model.json')).json();
-  latents = new Float32Array(await table);
-  session = await ort.InferenceSession.create(await model, { executionProviders: ['wasm'] });
-  document.title = $('title').textContent = card.title;
-  $('about').textContent = card.about;
-  $('main').hidden = false;
-  connect();
+async function begin() {
+  prepare();
   await choose(card.classes.length ? 'all' : 0);
   if (card.classes.length) await write();
 }
 
 window.ganvas = { draw, get card() { return card; } };
-start().catch((error) => {
-  $('about').hidden = true;
-  $('error').hidden = false;
-  $('error').textContent = `The generator could not be loaded: ${error.message ?? error}`;
-});
+start([], begin);

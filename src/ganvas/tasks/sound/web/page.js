@@ -1,25 +1,9 @@
 // The generator of sounds in the visitor's browser: no server computes anything.
 import * as ort from './ort.wasm.bundle.min.mjs';
+import { $, card, classOf, connect, generate, latent, press, queued, seeds, slerp, start } from './shared.js';
 
-const $ = (id) => document.getElementById(id);
 const KEYS = 'qwertyuiasdfghjk', COUNT = KEYS.length;
-let card, latents, generator, decoder, audio, kind = 0, stations = [0, 1], busy = Promise.resolve(), shown = [], last = null;
-
-const latent = (seed) => latents.subarray(seed * card.latent_dim, (seed + 1) * card.latent_dim);
-
-/** Calls queue up: the runtime does one thing at a time. */
-const queued = (work) => (busy = busy.catch(() => 0).then(work));
-
-/** Latent vectors and class numbers -> a spectrogram Float32Array [bands * frames] in [-1, 1] each. */
-const draw = (vectors, labels) => queued(async () => {
-  const n = vectors.length, z = new Float32Array(n * card.latent_dim);
-  vectors.forEach((v, i) => z.set(v, i * card.latent_dim));
-  const feeds = { z: new ort.Tensor('float32', z, [n, card.latent_dim]) };
-  if (card.classes.length) feeds.labels = new ort.Tensor('int64', BigInt64Array.from(labels.map(BigInt)), [n]);
-  const { spectrograms } = await generator.run(feeds);
-  const size = card.bands * card.frames;
-  return Array.from({ length: n }, (_, i) => spectrograms.data.slice(i * size, (i + 1) * size));
-});
+let decoder, audio, kind = 0, stations = [0, 1], shown = [], last = null;
 
 /** A spectrogram -> its wave, Float32Array [samples]. */
 const decode = (spectrogram) => queued(async () => {
@@ -61,29 +45,16 @@ async function play(i) {
   sound(one.wave);
 }
 
-const classOf = (i) => (kind === 'all' ? i % card.classes.length : kind);
-const first = () => Math.min(card.seeds - 1, Math.max(0, Math.floor(Number($('seed').value) || 0)));
-
 async function show() {
-  const seeds = Array.from({ length: COUNT }, (_, i) => (first() + i) % card.seeds), labels = seeds.map((_, i) => classOf(i));
-  const drawn = await draw(seeds.map(latent), labels);
-  shown = drawn.map((spectrogram, i) => ({ spectrogram, seed: seeds[i], label: labels[i] }));
+  const numbers = seeds(COUNT), labels = numbers.map((_, i) => classOf(kind, i));
+  const drawn = await generate(numbers.map(latent), labels);
+  shown = drawn.map((spectrogram, i) => ({ spectrogram, seed: numbers[i], label: labels[i] }));
   shown.forEach((one, i) => {
     const [canvas, words] = $('keys').children[i].children;
     paint(canvas, one.spectrogram);
     words.textContent = `${KEYS[i]}: ${card.classes.length ? `${card.classes[one.label]}, ` : ''}seed ${one.seed}`;
   });
   document.body.dataset.ready = 'yes';
-}
-
-/** Along the great circle from a to b, and evenly in length. */
-function slerp(a, b, t) {
-  const norm = (v) => Math.hypot(...v), la = norm(a), lb = norm(b);
-  const angle = Math.acos(Math.min(1, Math.max(-1, a.reduce((s, v, i) => s + v * b[i], 0) / (la * lb))));
-  if (Math.abs(Math.sin(angle)) < 1e-4) return a.map((v, i) => (1 - t) * v + t * b[i]);
-  const [wa, wb] = [Math.sin((1 - t) * angle), Math.sin(t * angle)].map((w) => w / Math.sin(angle));
-  const length = (1 - t) * la + t * lb;
-  return a.map((v, i) => (wa * v / la + wb * b[i] / lb) * length);
 }
 
 function tell() {
@@ -93,7 +64,7 @@ function tell() {
 
 async function listen() {
   const [a, b] = stations, label = kind === 'all' ? 0 : kind;
-  const [spectrogram] = await draw([slerp(latent(a), latent(b), Number($('share').value))], [label]);
+  const [spectrogram] = await generate([slerp(latent(a), latent(b), Number($('share').value))], [label]);
   last = { wave: await decode(spectrogram), seed: `${a}-${b}`, label };
   $('save').disabled = false;
   sound(last.wave);
@@ -112,18 +83,13 @@ function wav(wave) {
 
 function choose(value) {
   kind = value;
-  document.querySelectorAll('#classes button').forEach((b) => b.setAttribute('aria-pressed', b.value === String(value)));
+  press(value);
   tell();
   return show();
 }
 
-function connect() {
-  $('seed').max = card.seeds - 1;
-  for (const [value, name] of card.classes.length ? [['all', 'all'], ...card.classes.map((n, i) => [i, n])] : []) {
-    const button = Object.assign(document.createElement('button'), { textContent: name, value });
-    button.onclick = () => choose(value);
-    $('classes').append(button);
-  }
+function prepare() {
+  connect(choose, show, COUNT);
   for (let i = 0; i < COUNT; i++) {
     const button = document.createElement('button');
     button.append(document.createElement('canvas'), document.createElement('span'));
@@ -135,9 +101,6 @@ function connect() {
     const i = KEYS.indexOf(event.key);
     if (i >= 0 && event.key.length === 1) play(i);
   };
-  $('seed').onchange = show;
-  $('next').onclick = () => { $('seed').value = (first() + COUNT) % card.seeds; show(); };
-  $('random').onclick = () => { $('seed').value = Math.floor(Math.random() * card.seeds); show(); };
   $('listen').onclick = listen;
   $('share').onchange = listen;
   $('save').onclick = () => {
@@ -147,30 +110,11 @@ function connect() {
   };
 }
 
-async function start() {
-  if (location.protocol === 'file:') throw Error('Browsers run this page only from a web server: python -m http.server');
-  const fetched = async (name) => {
-    const answer = await fetch(name);
-    if (!answer.ok) throw Error(`${name} is missing beside this page (${answer.status})`);
-    return answer;
-  };
-  ort.env.wasm.numThreads = 1; // more would need headers that static hosts do not send
-  ort.env.wasm.wasmPaths = { wasm: new URL('ort-wasm-simd-threaded.wasm', location.href).href };
-  const [model, back, table] = ['generator.onnx', 'waves.onnx', 'latents.bin'].map((name) => fetched(name).then((a) => a.arrayBuffer()));
-  card = await (await fetched('model.json')).json();
-  latents = new Float32Array(await table);
-  generator = await ort.InferenceSession.create(await model, { executionProviders: ['wasm'] });
-  decoder = await ort.InferenceSession.create(await back, { executionProviders: ['wasm'] });
-  document.title = $('title').textContent = card.title;
-  $('about').textContent = card.about;
-  $('main').hidden = false;
-  connect();
+async function begin(waves) {
+  decoder = waves;
+  prepare();
   await choose(card.classes.length ? 'all' : 0);
 }
 
-window.ganvas = { draw, decode, get card() { return card; }, get shown() { return shown; } };
-start().catch((error) => {
-  $('about').hidden = true;
-  $('error').hidden = false;
-  $('error').textContent = `The generator could not be loaded: ${error.message ?? error}`;
-});
+window.ganvas = { draw: generate, decode, get card() { return card; }, get shown() { return shown; } };
+start(['waves.onnx'], begin);
