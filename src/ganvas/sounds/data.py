@@ -21,6 +21,9 @@ from ganvas.sounds.spec import LONGEST, RATES, SoundSpec
 from ganvas.sources import cached, listing
 from ganvas.sources.checks import Packing
 
+MOMENT, SUDDEN = 0.01, 0.17  # seconds, and the share of a sound's energy in its loudest one that makes it a hit
+PROBED = 200  # sounds that are looked at
+
 
 @dataclass(frozen=True)
 class Split:
@@ -32,6 +35,18 @@ class Split:
     @classmethod
     def on_disk(cls, samples: Stored, labels: Tensor | None) -> Split:
         return cls(cast(Tensor, samples), labels)  # it can be indexed, sliced and split like a tensor
+
+
+def are_hits(waves: Tensor | Stored, rate: int) -> bool:
+    """Are these sounds hits, as of drums, and not voices or notes: is much of their energy in one moment?
+
+    Args:
+        waves: int16 [N, samples]; up to PROBED are looked at.
+    """
+    found = waves[slice(0, None, -(-len(waves) // PROBED))].float()
+    size = max(1, round(MOMENT * rate))
+    energy = found.unfold(1, size, size).square().sum(2)
+    return float((energy.amax(1) / energy.sum(1).clamp_min(1)).median()) > SUDDEN
 
 
 @dataclass(frozen=True)
@@ -89,7 +104,9 @@ class DataConfig(DataConfigBase):
         low=0,
         high=LONGEST,
     )
-    window: int = knob(0, "samples of the window of a spectrum, a multiple of 8 (0: about 56 ms)", low=0, high=2**13)
+    window: int = knob(
+        0, "samples of the window of a spectrum, a multiple of 8 (0: about 56 ms, 28 for hits)", low=0, high=2**13
+    )
     bands: int = knob(0, "frequency bands of a spectrum, evenly spaced in mel (0: by the rate)", low=0, high=256)
 
     @classmethod
@@ -112,7 +129,9 @@ class DataConfig(DataConfigBase):
         if 0 < self.rate < RATES[0]:
             raise UserError(f"rate={self.rate}: {RATES[0]:,} samples a second are the fewest; 0 means as the files.")
         if self.window and (self.window < 64 or self.window % 8):
-            raise UserError(f"window={self.window}: take a multiple of 8 from 64 to 8192, or 0: about 56 ms.")
+            raise UserError(
+                f"window={self.window}: take a multiple of 8 from 64 to 8192, or 0: about 56 ms, 28 for hits."
+            )
         if 0 < self.bands < 16:
             raise UserError(f"bands={self.bands}: 16 are the fewest; 0: by the rate.")
         return Shape(self.rate, self.seconds, self.window)
@@ -137,7 +156,8 @@ class DataConfig(DataConfigBase):
         return self._of(packed, notes)
 
     def _of(self, packed: Pack, notes: list[str]) -> SoundData:
-        spec = SoundSpec.of(packed.rate, packed.samples, len(packed.class_names), self.window, self.bands)
+        hits = are_hits(packed.train[0], packed.rate)
+        spec = SoundSpec.of(packed.rate, packed.samples, len(packed.class_names), self.window, self.bands, not hits)
         return SoundData(
             packed.name,
             spec,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -39,6 +41,19 @@ def test_a_generator_begins_near_the_mean_spectrum() -> None:
     generator.mean.copy_(torch.linspace(-0.9, 0.5, len(generator.mean))[:, None])
     drawn = generator.rows(torch.randn(64, 8)).detach().mean((0, 1, 3))
     assert float((drawn - generator.mean[:, 0]).abs().mean()) < 0.2
+
+
+@pytest.mark.parametrize(("setting", "pitched"), [("auto", True), ("auto", False), ("yes", False), ("no", True)])
+def test_harmonics_are_drawn_apart_where_sounds_have_a_pitch_or_a_setting_says_so(setting: str, pitched: bool) -> None:
+    spec = SoundSpec.of(8_000, 6_000, pitched=pitched)
+    config = dataclasses.replace(SMALL, harmonics=setting)
+    generator, discriminator = network.Generator(spec, config), network.Discriminator(spec, config)
+    rows = generator.rows(torch.randn(2, 8))
+    apart = (setting == "yes") or (setting == "auto" and pitched)
+    assert rows.shape[2] == (spec.harmonics.rows if apart else spec.bands)
+    pictures = generator(torch.randn(2, 8)).detach()
+    assert pictures.shape == spec.zeros(2).shape
+    assert torch.equal(discriminator(pictures), discriminator(discriminator.apart(pictures)))
 
 
 def test_between_two_classes_lies_a_mixture_of_both() -> None:

@@ -15,9 +15,10 @@ def facts(model: SoundModel) -> dict[str, str]:
     """How long the sounds are, and what stands for one."""
     spec = model.spec
     window = 1_000 * spec.window / spec.rate
+    apart = ", harmonics apart" if model.generator.harmonics else ""
     return {
         "sounds": f"{spec.words()}, one channel",
-        "spectrogram": f"{spec.bands} bands x {spec.frames} moments, windows of {window:.0f} ms",
+        "spectrogram": f"{spec.bands} bands x {spec.frames} moments, windows of {window:.0f} ms{apart}",
         "detector": "yes" if model.detector is not None else f"none: {model.no_detector}",
     }
 

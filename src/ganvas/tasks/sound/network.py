@@ -22,6 +22,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ganvas.core.config import knob
 from ganvas.networks.layers import SLOPE, ClassNorm, initialise, projection_logits, with_labels
+from ganvas.sounds.harmonics import Harmonics
 from ganvas.sounds.spec import SoundSpec
 
 SMALLEST = 8  # moments, at most, of the map from which the generator starts and to which the discriminator comes down
@@ -36,8 +37,18 @@ class Config:
     latent_dim: int = knob(64, "numbers that the generator draws from", low=1, high=2**16)
     width: int = knob(192, "channels of the generator", low=8, high=2**12)
     d_width: int = knob(144, "channels of the discriminator", low=8, high=2**12)
-    harmonics: bool = knob(True, "draw harmonics as a pitch and a depth, apart from the rest of the spectrum")
+    harmonics: str = knob(
+        "auto",
+        "draw harmonics as a pitch and a depth, apart from the rest of the spectrum; auto: if the sounds are no hits",
+        choices=("auto", "yes", "no"),
+    )
     features: int = knob(128, "features from which the discriminator makes its logit", low=1, high=2**16)
+
+
+def harmonics_of(spec: SoundSpec, config: Config) -> Harmonics | None:
+    """What takes harmonics apart, if they are drawn so."""
+    apart = spec.pitched if config.harmonics == "auto" else config.harmonics == "yes"
+    return spec.harmonics if apart else None
 
 
 def halvings(frames: int) -> int:
@@ -57,7 +68,7 @@ class Generator(nn.Module):
         super().__init__()
         width, count = config.width, halvings(spec.frames)
         self.start, self.classes = spec.frames // 2**count, spec.classes
-        self.harmonics = spec.harmonics if config.harmonics else None
+        self.harmonics = harmonics_of(spec, config)
         bands = self.harmonics.rows if self.harmonics else spec.bands
         self.foot = nn.Linear(config.latent_dim + spec.classes, width * self.start, bias=False)
         self.foot_norm = ClassNorm(width, spec.classes, slope=0)
@@ -105,7 +116,7 @@ class Discriminator(nn.Module):
     def __init__(self, spec: SoundSpec, config: Config) -> None:
         super().__init__()
         width, count = config.d_width, halvings(spec.frames)
-        self.harmonics = spec.harmonics if config.harmonics else None
+        self.harmonics = harmonics_of(spec, config)
         bands = self.harmonics.rows if self.harmonics else spec.bands
         self.first = nn.Conv2d(bands, width, (1, 3), padding=(0, 1))
         self.second = nn.Conv2d(width, width, (1, 3), padding=(0, 1))
@@ -121,8 +132,9 @@ class Discriminator(nn.Module):
 
     def apart(self, pictures: Tensor) -> Tensor:
         """Spectrograms [B, 1, bands, frames] with the harmonics apart, if they are not so yet."""
-        is_apart = self.harmonics is None or pictures.shape[2] == self.harmonics.rows
-        return pictures if is_apart else self.harmonics.part(pictures)
+        if self.harmonics is None or pictures.shape[2] == self.harmonics.rows:
+            return pictures
+        return self.harmonics.part(pictures)
 
     def features(self, pictures: Tensor) -> Tensor:
         """Spectrograms [B, 1, bands, frames], or these with their harmonics apart -> features [B, features]."""

@@ -84,7 +84,7 @@ class SoundTask(Task):
         if config.from_:
             return
         assert isinstance(self.generator, network.Generator)
-        pictures = self.discriminator.apart(batches.seen(AVERAGED).real)
+        pictures = self._real(batches.seen(AVERAGED))
         self.generator.mean.copy_(pictures.mean((0, 1, 3))[:, None])
 
     @classmethod
