@@ -104,9 +104,7 @@ class DataConfig(DataConfigBase):
         low=0,
         high=LONGEST,
     )
-    window: int = knob(
-        0, "samples of the window of a spectrum, a multiple of 8 (0: about 56 ms, 28 for hits)", low=0, high=2**13
-    )
+    window: int = knob(0, "samples of the window of a spectrum, a multiple of 8 (0: about 56 ms)", low=0, high=2**13)
     bands: int = knob(0, "frequency bands of a spectrum, evenly spaced in mel (0: by the rate)", low=0, high=256)
 
     @classmethod
@@ -129,9 +127,7 @@ class DataConfig(DataConfigBase):
         if 0 < self.rate < RATES[0]:
             raise UserError(f"rate={self.rate}: {RATES[0]:,} samples a second are the fewest; 0 means as the files.")
         if self.window and (self.window < 64 or self.window % 8):
-            raise UserError(
-                f"window={self.window}: take a multiple of 8 from 64 to 8192, or 0: about 56 ms, 28 for hits."
-            )
+            raise UserError(f"window={self.window}: take a multiple of 8 from 64 to 8192, or 0: about 56 ms.")
         if 0 < self.bands < 16:
             raise UserError(f"bands={self.bands}: 16 are the fewest; 0: by the rate.")
         return Shape(self.rate, self.seconds, self.window)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 OVERLAP = 4  # windows that cover each moment
 WINDOW = 0.056  # seconds: long enough to part the harmonics of a voice, short enough for the end of a word
-SHORT = 0.028  # seconds, for hits: an attack stays sharp
 STEP = 22.5  # mel, about, from one band to the next
 EVEN = 8  # sounds are a multiple of so many hops long, which networks halve
 LONGEST = 4.0  # seconds of a sound
@@ -50,8 +49,7 @@ class SoundSpec(SpecBase):
     ) -> Self:
         """The shape of sounds of about so many samples, with the usual window and bands where these are 0."""
         usual = (odd * 2**power for odd in (1, 3, 5, 7) for power in range(4, 13))  # sizes of quick transforms
-        seconds = WINDOW if pitched else SHORT
-        window = window or min(usual, key=lambda size: abs(math.log(size / (rate * seconds))))
+        window = window or min(usual, key=lambda size: abs(math.log(size / (rate * WINDOW))))
         bands = bands or 16 * round(1127 * math.log1p(rate / 2 / 700) / STEP / 16)
         hops = EVEN * window // OVERLAP
         return cls(rate, max(1, -(-samples // hops)) * hops, window, bands, classes, pitched)
