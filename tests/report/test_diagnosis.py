@@ -81,11 +81,11 @@ def test_a_guessing_expert_has_two_readings() -> None:
 def test_training_images_known_by_heart() -> None:
     rows = log(accuracy_real=0.85, accuracy_fake=0.75, accuracy_held_out=0.6)
     text = diagnosis.remarks(rows, [])[0]
-    assert "by heart" in text
+    assert "memorised" in text
     assert "85%" in text
     assert "60%" in text
     assert diagnosis.headline(rows, []).startswith("The expert overfits")
-    assert not any("by heart" in t for t in diagnosis.remarks(log(accuracy_real=0.8, accuracy_held_out=0.71), []))
+    assert not any("memorised" in t for t in diagnosis.remarks(log(accuracy_real=0.8, accuracy_held_out=0.71), []))
 
 
 def test_low_diversity_is_suspected_mode_collapse() -> None:
@@ -133,7 +133,7 @@ def test_few_rows_are_too_early_whatever_they_say(count: int) -> None:
     rows = log(count, accuracy_real=1.0, accuracy_fake=1.0)
     (text,) = diagnosis.remarks(rows, [check(100, 0.01)])
     assert "Too early" in text
-    assert f"{count} of the {diagnosis.ENOUGH}" in diagnosis.headline(rows, [])
+    assert f"{count} of {diagnosis.ENOUGH}" in diagnosis.headline(rows, [])
 
 
 def test_missing_fields_and_numbers_that_are_none() -> None:

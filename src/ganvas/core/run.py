@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -47,6 +48,7 @@ class Run:
         self.model = folder / "model.safetensors"
         self.best = self.checkpoints / "best.safetensors"
         self.report = folder / "report.html"
+        self.progress = folder / ".progress.json"  # how far the training is that has locked the folder
 
     @classmethod
     def create(cls, root: Path, name: str) -> Run:
@@ -82,9 +84,11 @@ class Run:
             with contextlib.suppress(OSError):  # for systems that do not say who holds a lock: see `holder`
                 os.ftruncate(file.fileno(), 0)
                 os.write(file.fileno(), " ".join(map(str, fields)).encode())
+            self._forget_progress()  # that of a training that was killed
             try:
                 yield
             finally:
+                self._forget_progress()
                 with contextlib.suppress(OSError):
                     os.ftruncate(file.fileno(), 0)
 
@@ -132,6 +136,18 @@ class Run:
         """
         if self.writes:
             append(path or self.log, row)
+
+    def save_progress(self, progress: dict[str, Any]) -> None:
+        """Replace the progress of the training that is running; a disk that refuses does not stop the training."""
+        with contextlib.suppress(OSError):
+            if self.writes:
+                with part_of(self.progress) as part:
+                    part.write_text(json.dumps(progress))
+                    os.replace(part, self.progress)
+
+    def _forget_progress(self) -> None:
+        with contextlib.suppress(OSError):
+            self.progress.unlink(missing_ok=True)
 
     def rows(self, path: Path | None = None) -> list[dict[str, Any]]:
         """The rows of the log (or of the file that `path` names), oldest first, without damaged lines.

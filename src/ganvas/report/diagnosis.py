@@ -50,6 +50,45 @@ class Finding(NamedTuple):
     text: str
 
 
+class Right(NamedTuple):
+    """How often the discriminator is right, as shares of 0 to 1: on real training samples, generated ones, held-out
+    real ones (None: not measured), and on `both`, the mean of the first two.
+    """
+
+    real: float
+    fake: float
+    held_out: float | None
+
+    @property
+    def both(self) -> float:
+        return (self.real + self.fake) / 2
+
+
+def right(rows: Rows) -> Right | None:
+    """How often the discriminator is right: the means over the last fifth of the log. Every page shows these.
+
+    Args:
+        rows: lines of log.jsonl, oldest first; any field may be missing.
+
+    Returns:
+        None where there is no discriminator, or its accuracy was not logged.
+    """
+    window, _ = _window([row for row in rows if number(row, "images") is not None])
+    real, fake = mean(window, "accuracy_real"), mean(window, "accuracy_fake")
+    return None if real is None or fake is None else Right(real, fake, mean(window, "accuracy_held_out"))
+
+
+def columns(rows: Rows) -> dict[str, float | None]:
+    """The same under the names that the columns of the log have; empty where there is nothing."""
+    found = right(rows)
+    return {} if found is None else {f"accuracy_{name}": share for name, share in found._asdict().items()}
+
+
+def percent(share: float) -> str:
+    """71%; near the ends one digit more, so that 99.7% is not called all."""
+    return f"{share:.1%}" if 0 < min(share, 1 - share) < 0.01 else f"{share:.0%}"
+
+
 def remarks(rows: Rows, checks: Rows, noun: str = "images") -> list[str]:
     """Remarks on the state of the training, the most urgent first.
 
@@ -85,12 +124,12 @@ def explain(objective: Objective | None) -> dict[str, str]:
         "the expert is winning."
     )
     return {
-        "losses": "Each network's own penalty. They pull against each other, so good looks level, not falling: both "
+        "losses": "Each network's error. They pull against each other: flat is good, falling is not the goal; both "
         "wander around a steady height. If the expert's sinks as far as it can while the forger's climbs, the expert "
         "is winning. How good the pictures are cannot be read here.",
-        "accuracy": "50% is a coin; 100% leaves the forger little to learn from; good is between. Held-out images are "
-        "real ones that the expert never trained on: if it does much better on its training images, it knows them by "
-        "heart." + pairs * (objective is not None and objective.pairs),
+        "accuracy": "50% = guessing, like tossing a coin; 100% leaves the forger little to learn from; good is between."
+        " Held-out images are real ones that the expert never trained on: if it does much better on its training "
+        "images, it has memorised them." + pairs * (objective is not None and objective.pairs),
         "verdicts": f"The expert's mean verdict on real images, D(x), and on forgeries, D(G(z)), as {verdicts}",
         "speed": "It changes nothing in the pictures; a dip means that the computer was busy.",
     }
@@ -100,9 +139,8 @@ def _findings(rows: Rows, checks: Rows) -> list[Finding]:
     rows = [row for row in rows if number(row, "images") is not None]
     checks = [c for c in checks if c.get("metric", CHECK) == CHECK and number(c, "images") is not None]
     if len(rows) < ENOUGH:
-        count = f"{len(rows)} of the {ENOUGH} log lines"
-        text = f"There are {count} that a judgement needs. Let the training go on, and look again."
-        return [Finding(0, f"Too early to say: {count}.", f"Too early to say. {text}")]
+        short = f"Too early to judge ({len(rows)} of {ENOUGH} log entries so far)."
+        return [Finding(0, short, f"{short} Check back in a moment.")]
     all_findings = [_balance(rows), _overfitting(rows), _copies(checks), _diversity(rows, checks), _jump(rows)]
     findings = [finding for finding in all_findings if finding is not None]
     findings.sort(key=lambda finding: -finding.weight)  # stable: the balance comes first among equals
@@ -113,13 +151,13 @@ def _findings(rows: Rows, checks: Rows) -> list[Finding]:
 def _balance(rows: Rows) -> Finding | None:
     """A finding on the accuracy of the discriminator: is one network ahead?"""
     window, when = _window(rows)
-    real, fake = mean(window, "accuracy_real"), mean(window, "accuracy_fake")
-    if real is None or fake is None:
+    found = right(rows)
+    if found is None:
         return None
-    right = (real + fake) / 2
-    share = _percent(right)
-    seen = f"{when} it was right {share} of the time (real images {_percent(real)}, generated ones {_percent(fake)})"
-    if right >= WINNING:
+    share = percent(found.both)
+    seen = f"{when} it was right {share} of the time (real images {percent(found.real)}, generated ones "
+    seen += f"{percent(found.fake)})"
+    if found.both >= WINNING:
         short = f"The expert wins easily: right {share} of the time."
         if mean(window, "gradient_penalty") is not None:
             text = f"The expert wins easily: {seen}. With a gradient penalty that is intended: judge by the pictures."
@@ -127,20 +165,20 @@ def _balance(rows: Rows) -> Finding | None:
         more = "a larger r1" if mean(rows, "r1") is not None else "R1 (r1=0.3, for example)"
         help_ = f"In a new run, try {more} or a smaller lr_d{_smaller(rows, 'lr_d')}."
         return Finding(4, short, f"The expert wins easily: {seen}, so the forger gets little to learn from. {help_}")
-    if right >= LEADING:
+    if found.both >= LEADING:
         text = f"The expert is ahead: {seen}. That is common early on; it asks for action only if it nears 100%."
         return Finding(0, f"The expert is ahead: right {share} of the time.", text)
-    if right < MISLED:
+    if found.both < MISLED:
         text = f"The forger misleads the expert: {seen}, less than a coin. In a new run, try a smaller lr_g"
         short = f"The forger misleads the expert: right only {share} of the time."
         return Finding(3, short, f"{text}{_smaller(rows, 'lr_g')} or a larger lr_d.")
-    if right <= GUESSING:
+    if found.both <= GUESSING:
         text = (
             f"The expert guesses: {seen}. Either the forgeries are very good, which the pictures show, or the expert "
             "learns nothing: then try a larger lr_d or a smaller r1 in a new run."
         )
         return Finding(2, f"The expert guesses: right {share} of the time. Judge by the pictures.", text)
-    text = f"Balanced: {seen}. Neither side has won, so both can go on learning."
+    text = f"Balanced: {seen}. Neither side has won, so both can keep learning."
     return Finding(0, f"Balanced: the expert is right {share} of the time.", text)
 
 
@@ -150,9 +188,9 @@ def _overfitting(rows: Rows) -> Finding | None:
     real, held_out = mean(window, "accuracy_real"), mean(window, "accuracy_held_out")
     if real is None or held_out is None or real - held_out < OVERFITTING:
         return None
-    figures = f"{_percent(real)} of its training images and {_percent(held_out)} of held-out ones"
+    figures = f"{percent(real)} of its training images and {percent(held_out)} of held-out ones"
     text = (
-        f"The expert seems to know its training images by heart: {when} it was right on {figures}. "
+        f"The expert seems to have memorised its training images: {when} it was right on {figures}. "
         "That is overfitting: more images, augmentation or a shorter training help."
     )
     return Finding(3, f"The expert overfits: right on {figures}.", text)
@@ -163,9 +201,9 @@ def _copies(checks: Rows) -> Finding | None:
     share = mean(checks[-2:], "copied")
     if share is None or share <= COPIED:
         return None
-    short = f"The forger replays its training images: {_percent(share)} of the drawings."
+    short = f"The forger replays its training images: {percent(share)} of the drawings."
     text = (
-        f"The forger replays what it was shown: {_percent(share)} of the drawings of the last two sheets are nearer to "
+        f"The forger replays what it was shown: {percent(share)} of the drawings of the last two sheets are nearer to "
         "a training image than 99 of 100 training images are to each other. More images, the recipe few, a larger "
         "augment, or an earlier end help."
     )
@@ -180,7 +218,8 @@ def _diversity(rows: Rows, checks: Rows) -> Finding | None:
     images, value = values[-1]
     figure = f"generated images differ from each other {value:.2f} times as much as real ones"
     if value >= DIVERSE:
-        text = f"At {images:,.0f} images {figure}: no sign of mode collapse here (a missing kind can still hide)."
+        text = f"At {images:,.0f} images {figure}: no sign of mode collapse here (one kind of picture could still be "
+        text += "missing)."
         return Finding(0, f"The pictures vary {value:.2f} times as much as real ones.", text)
     trend = ""
     if len(values) > 1:
@@ -224,9 +263,11 @@ def _jump(rows: Rows) -> Finding | None:
 
 
 def _window(rows: Rows) -> tuple[Rows, str]:
-    """The last fifth of the log, and a description of it."""
-    count = len(rows) // WINDOW
-    since, last = rows[-count - 1]["images"], rows[-1]["images"]
+    """The last fifth of the log (a row at least), and a description of it."""
+    if not rows:
+        return [], ""
+    count = max(1, len(rows) // WINDOW)
+    since, last = rows[-count - 1]["images"] if count < len(rows) else 0, rows[-1]["images"]
     return rows[-count:], f"over the last fifth of the log ({since:,.0f} to {last:,.0f} images seen)"
 
 
@@ -234,8 +275,3 @@ def _smaller(rows: Rows, key: str) -> str:
     """Half of the learning rate that the run had, as a setting; empty where it was not logged."""
     rates = [value for _, value in series(rows, key) if value > 0]
     return f" (such as {key}={max(rates) / 2:.2g})" if rates else ""
-
-
-def _percent(share: float) -> str:
-    """71%; near the ends one digit more, so that 99.7% is not called all."""
-    return f"{share:.1%}" if 0 < min(share, 1 - share) < 0.01 else f"{share:.0%}"

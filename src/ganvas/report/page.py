@@ -241,7 +241,7 @@ def _steps(run: Run, card: dict[str, Any], task: type[Task] | None) -> list[tupl
     place = "~/" + shlex.quote(place[2:]) if place.startswith("~/") else shlex.quote(place)
     total = number(group(card, "training"), "images")
     steps = [
-        ("Go on after a stop, as if it had never been:", f"resume {place}"),
+        ("Resume after an interruption:", f"resume {place}"),
         ("Train longer:", f"resume {place} images={f'{2 * total:.0f}' if total else '2M'}"),
     ]
     uses = () if task is None else task.next_for_parts if _parts(card) else task.next_steps

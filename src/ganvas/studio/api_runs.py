@@ -22,6 +22,7 @@ from ganvas.core import config as cf
 from ganvas.core.errors import UserError
 from ganvas.core.files import parse_json, read_bytes
 from ganvas.core.run import Run
+from ganvas.report import diagnosis
 from ganvas.studio import ranges, stopping
 from ganvas.studio.contents import as_json, files, section, settings, text
 from ganvas.studio.index import PART, PARTS, RunNotFound, part_of, task_of
@@ -66,9 +67,9 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
 
     @app.get("/api/runs/{name}", responses=failures(404))
     def run(name: Name) -> dict[str, Any]:
-        """A run with all its settings and files, and remarks on how the contest stands.
+        """A run with all its settings and files, and remarks on how the training stands.
 
-        A run that has not begun has only its job.
+        A run that has not begun has only its job, and what its page will show.
         """
         job = next((job for job in studio.jobs.rows() if job["run"] == name), None)
         try:
@@ -76,14 +77,16 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
         except RunNotFound:
             if job is None:
                 raise
-            return {"name": name, "begun": False, "job": job}
+            recipe = RECIPES.get(job["recipe"])
+            part = None if recipe is None else part_of(recipe().kind.name).shown()
+            return {"name": name, "begun": False, "job": job, "part": part}
         card = settings(opened)
         part = part_of(task_of(card))
         return {
             **studio.runs.summary(name),
             "begun": True,
             "place": f"{studio.root.name}/{opened.folder.relative_to(studio.root).as_posix()}",
-            "part": part.shown(),
+            "part": part.shown(section(card, "task")),
             "files": files(opened),
             "settings": {key: section(card, key) for key in SECTIONS},
             "other": text(card.get("other_name")) or None,
@@ -110,10 +113,15 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
             raise UserError(f"What was measured cannot be read ({type(error).__name__}).") from error
 
     @app.get("/api/runs/{name}/remarks", responses=failures(404))
-    def current_remarks(name: Name) -> list[str]:
-        """How the contest stands, in plain words."""
+    def current_remarks(name: Name) -> dict[str, Any]:
+        """How the training stands, in plain words (`texts`), and how often the expert is right (`right`).
+
+        The shares of `right` have the names of the log's columns, a number of 0 to 1 and its text each.
+        """
         run = studio.runs.run(name)
-        return remarks(run, settings(run))
+        shares = diagnosis.columns(run.rows())
+        right = {key: {"share": x, "text": diagnosis.percent(x)} for key, x in shares.items() if x is not None}
+        return {"texts": remarks(run, settings(run)), "right": right}
 
 
 def of_files(app: FastAPI, studio: Studio) -> None:
@@ -154,7 +162,7 @@ def of_events(app: FastAPI, studio: Studio) -> None:
     async def events(
         request: Request, name: Name, after: Annotated[str, Query(max_length=60)] = ""
     ) -> StreamingResponse:
-        """Server-sent events: `row`, `check`, `picture`, `state`, `again`, `gone`.
+        """Server-sent events: `row`, `check`, `picture`, `state`, `progress`, `again`, `gone`.
 
         Last-Event-ID continues from that event; `after` does the same for a new connection.
         """
@@ -189,12 +197,12 @@ def of_events(app: FastAPI, studio: Studio) -> None:
 
 
 def remarks(run: Run, card: dict[str, Any]) -> list[str]:
-    """How the contest stands, in plain words."""
+    """How the training stands, in plain words."""
     try:
         texts = part_of(task_of(card)).remarks(run.rows(), run.rows(run.metrics))
     except Exception as error:  # a file may hold any figures
         LOG.warning("No remarks on %s", run.folder.name, exc_info=True)
-        texts = [f"Nothing can be said: the log holds figures that make no sense ({type(error).__name__})."]
+        texts = [f"The log cannot be judged: it holds figures that make no sense ({type(error).__name__})."]
     return [*texts, *run.remarks()]
 
 
@@ -249,7 +257,7 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
         studio.check_resume(run)
         more = [f"images={body.images}"] if body.images is not None else []
         job = studio.jobs.add("resume", name, ["resume", str(run.folder), *more])
-        return {"run": name, "job": job.number, "state": job.state}
+        return {"run": name, "job": job.number, "state": "ending" if studio.jobs.waits_for_itself(job) else job.state}
 
 
 def _sources(studio: Studio, body: Start) -> tuple[str | None, str | None]:

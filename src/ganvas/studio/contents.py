@@ -90,6 +90,11 @@ def last_line(path: Path) -> dict[str, Any]:
     return {}
 
 
+def progress(run: Run) -> dict[str, Any]:
+    """How far the training of a run is that is running; empty where none is, or has not made its first step."""
+    return parse_line(read(run.progress, 0, TAIL)) or {}
+
+
 def read(path: Path, start: int, most: int) -> bytes:
     """Up to `most` bytes of a file from `start` on; empty where there is no file."""
     with contextlib.suppress(OSError):
@@ -122,7 +127,7 @@ def size(path: Path) -> int:
 
 
 def fingerprint(run: Run) -> tuple[Any, ...]:
-    """A value that changes when something happens to a run."""
+    """A value that changes when something happens to a run; the progress from step to step does not count."""
     values: list[Any] = []
     for path in (run.experiment, run.log, run.metrics, run.samples, run.model):
         try:

@@ -16,7 +16,18 @@ from ganvas.core.errors import UserError
 from ganvas.core.run import Run
 from ganvas.core.text import one_line
 from ganvas.report import diagnosis
-from ganvas.studio.contents import classes, fingerprint, last_line, pictures, section, settings, size, text, versioned
+from ganvas.studio.contents import (
+    classes,
+    fingerprint,
+    last_line,
+    pictures,
+    progress,
+    section,
+    settings,
+    size,
+    text,
+    versioned,
+)
 from ganvas.training.studio import Part
 
 LOG = logging.getLogger("ganvas.studio")
@@ -112,7 +123,12 @@ class Runs:
         now = fingerprint(run)
         if self.summaries.get(name, (None,))[0] != now:
             self.summaries[name] = now, self._summary(run, name)
-        return self.summaries[name][1]
+        summary = self.summaries[name][1]
+        moment = progress(run) if summary["state"] == "running" else {}
+        if (seen := diagnosis.number(moment, "images")) is None or seen < summary["images"]:
+            return summary
+        speed = {"images_per_second": diagnosis.number(moment, "images_per_second")}
+        return {**summary, "images": seen, "seconds": diagnosis.number(moment, "seconds") or 0, **speed}
 
     def _several(self, run: Run, card: dict[str, Any]) -> dict[str, Any]:
         """A training in several parts, in short, with those that have begun under `parts`."""
@@ -227,17 +243,16 @@ def task_of(card: dict[str, Any]) -> str:
 def best_figure(run: Run, part: Part) -> dict[str, Any] | None:
     """The most telling figure of a run: its name, its value with its unit, and whether lower is better.
 
-    Where only the contest was measured, it is how often the discriminator was right at the end.
+    Where nothing else was measured, it is how often the discriminator is right, as `diagnosis.right` has it.
     """
-    rows = run.rows(run.metrics)
-    best = None if part.best is None else part.best.of(rows)
+    best = None if part.best is None else part.best.of(run.rows(run.metrics))
     if best is not None:
         return best
-    for row in reversed(rows):
-        real, fake = diagnosis.number(row, "real"), diagnosis.number(row, "fake")
-        if real is not None and fake is not None:
-            return {"title": "expert right", "value": 50 * (real + fake), "unit": "%", "lower": True}
-    return None
+    right = diagnosis.right(run.rows())
+    if right is None:
+        return None
+    value = float(diagnosis.percent(right.both).removesuffix("%"))  # with the digits that the remarks have
+    return {"title": "expert right", "value": value, "unit": "%", "lower": True}
 
 
 def state(run: Run, row: dict[str, Any], total: Any) -> str:

@@ -172,6 +172,12 @@ class Jobs:
                     stopped = True
         return stopped
 
+    def waits_for_itself(self, job: Job) -> bool:
+        """Does a job wait only until the process before it has ended, which worked on the same run and is saving?"""
+        with self.lock:
+            before = [j for j in self.jobs if j.number < job.number and j.state in ("waiting", "running")]
+        return job.state == "waiting" and bool(before) and all(j.run == job.run for j in before)
+
     def tend(self) -> None:
         """Check whether the running job has ended, and start the next one."""
         with self.lock:
@@ -200,7 +206,8 @@ class Jobs:
         rows = []
         for job in sorted(jobs.values(), key=lambda job: -job.number):
             state = "ending" if job.state == "running" and job.number in self.stopping else job.state
-            row = {"number": job.number, "kind": job.kind, "run": job.run, "state": state}
+            recipe = job.arguments[1] if job.kind == "train" else ""
+            row = {"number": job.number, "kind": job.kind, "run": job.run, "recipe": recipe, "state": state}
             if job.state == "failed":
                 row["words"] = self.output(job)[-600:] or self._silent_failure()
             rows.append(row)

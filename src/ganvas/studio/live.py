@@ -14,7 +14,17 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from ganvas.core.run import Run
-from ganvas.studio.contents import fingerprint, last_line, parse_line, pictures, read, section, settings, versioned
+from ganvas.studio.contents import (
+    fingerprint,
+    last_line,
+    parse_line,
+    pictures,
+    progress,
+    read,
+    section,
+    settings,
+    versioned,
+)
 from ganvas.studio.index import RunNotFound, part_of, state, task_of
 
 PAUSE = 0.4  # seconds between two checks of a run's files, however many watch it
@@ -141,19 +151,20 @@ class Watch:
     async def _poll(self) -> None:
         before: Any = None
         while True:
-            now = await run_in_threadpool(fingerprint, self.run)
+            now = await run_in_threadpool(lambda: (fingerprint(self.run), progress(self.run)))
             if now != before or self.ending.is_set():
                 before = now
                 self.changed.set()
                 self.changed = asyncio.Event()
             await asyncio.sleep(PAUSE)
 
-    def _read(self, cursor: Cursor) -> tuple[list[Event], str]:
-        """The events after a cursor, and the run's state."""
+    def _read(self, cursor: Cursor) -> tuple[list[Event], str, dict[str, Any]]:
+        """The events after a cursor, the run's state, and how far a running training is."""
         card = settings(self.run)
         events = new_events(self.run, cursor, part_of(task_of(card)).suffix)
         total = section(card, "training").get("images")
-        return events, state(self.run, last_line(self.run.log), total)
+        now = state(self.run, last_line(self.run.log), total)
+        return events, now, progress(self.run) if now == "running" else {}
 
     async def follow(self, cursor: Cursor) -> AsyncIterator[Event | None]:
         """The events from `cursor` on, until the run is gone or the server ends; None after each silence."""
@@ -161,10 +172,11 @@ class Watch:
         if self.task is None:
             self.task = asyncio.create_task(self._poll())
         sent: str | None = None
+        shown: dict[str, Any] = {}
         try:
             while not self.ending.is_set():
                 changed = self.changed  # later changes are reported in the next round
-                events, now = await run_in_threadpool(self._read, cursor)
+                events, now, moment = await run_in_threadpool(self._read, cursor)
                 for event in events:
                     cursor = event[2]
                     yield event
@@ -173,6 +185,9 @@ class Watch:
                 if now != sent:
                     sent = now
                     yield "state", {"state": now}, cursor
+                if moment != shown:
+                    shown = moment
+                    yield "progress", moment, cursor
                 try:
                     await asyncio.wait_for(changed.wait(), SILENCE)
                 except TimeoutError:

@@ -17,6 +17,7 @@ from ganvas.core.samples import CHECK, Preview
 from ganvas.training.background import Background
 from ganvas.training.batches import Batches
 from ganvas.training.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
+from ganvas.training.pace import Pace
 from ganvas.training.task import Task
 from ganvas.training.trainer import Config, Trainer, is_finite
 
@@ -61,6 +62,7 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
     began = yield from _begin(trainer, batches, run)
     saved = time.monotonic()
     background = Background(run, config.evaluate_count, task.measures_beside)
+    pace = Pace(run, trainer.images, batches.count)
     if trainer.images < config.images and run.writes and (over := task.is_over()):
         yield Noted(trainer.images, over)  # a resumed training had ended before its length
     try:
@@ -69,6 +71,7 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
             trainer.step(batches.at(before))
             trainer.seconds = time.monotonic() - began
             after, done = trainer.images, trainer.images >= config.images
+            pace.step(after, trainer.seconds, done)
             if done or crossed(before, after, max(1, config.tick_every // PROBES)):
                 trainer.probe(batches)
             if time.monotonic() - saved >= config.save_seconds and run.writes:

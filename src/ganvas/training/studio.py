@@ -98,7 +98,11 @@ class Part:
     tiles: tuple[Tile, ...] = ()
     diagram: Diagram | None = None
     samples: str = "images"  # what many samples are called
-    made: str = "forged"  # what those of the generator are, beside 'real' ones
+    made: str = "forged"  # what those of the generator are called, as opposed to 'real' ones
+    question: str = "Who is winning?"  # the title above the remarks
+    contest: Callable[[dict[str, Any]], bool] = lambda task: True
+    """Does a discriminator take part in a training with these settings of the task? Without one its bars, its curves
+    and its place in the diagram are left out."""
     source: tuple[str, str] = ("Pictures", "a folder of pictures")  # the title of the field for data, and what goes in
     preview: str = "How it grows"  # the title above the previews
     before: str = "Before the training."  # what the first of them shows
@@ -117,15 +121,21 @@ class Part:
     facts: Callable[[Any], dict[str, Any]] | None = None
     """What pages need to know of a model besides its size, channels and classes."""
 
-    def shown(self) -> dict[str, Any]:
-        """What the pages need to know, as JSON."""
+    def shown(self, task: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What the pages need to know, as JSON.
+
+        Args:
+            task: the settings of a run's task; None: those of no run.
+        """
         return {
             "charts": [asdict(chart) for chart in self.charts],
             "compared": [list(pair) for pair in self.compared],
             "tiles": [asdict(tile) for tile in self.tiles],
+            "contest": self.contest(task or {}),
             "diagram": None if self.diagram is None else asdict(self.diagram),
             "samples": self.samples,
             "made": self.made,
+            "question": self.question,
             "preview": self.preview,
             "before": self.before,
             "film": self.address(self.film),

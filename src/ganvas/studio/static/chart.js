@@ -2,6 +2,7 @@
 import { h, short, figure } from './dom.js';
 
 const HEIGHT = 210;
+const FEW = 20; // moments up to which each is shown as a point: a line of so few may not be seen
 const dark = matchMedia('(prefers-color-scheme: dark)');
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -15,10 +16,28 @@ function plotter() {
   return plotting;
 }
 
+/** A dashed line across a chart at a height, with a word above it. */
+function dashes(plot, height, word) {
+  const { ctx, bbox } = plot,
+    y = plot.valToPos(height, 'y', true);
+  ctx.save();
+  ctx.strokeStyle = ctx.fillStyle = colour('--soft');
+  ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, y);
+  ctx.lineTo(bbox.left + bbox.width, y);
+  ctx.stroke();
+  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.textAlign = 'right';
+  ctx.fillText(word, bbox.left + bbox.width - 4 * devicePixelRatio, y - 4 * devicePixelRatio);
+  ctx.restore();
+}
+
 /**
  * A chart; `update(xs, [ys, ...])` sets the data.
  * @param curves [label, name of its colour, dashes] of each
- * @param options `range` of y, `form` of its numbers, `words` below the chart, `x`: what has been seen
+ * @param options `range` of y, `form` of its numbers, `words` below the chart, `x`: what has been seen,
+ *   `mark`: [height, words] of a dashed line
  */
 export function chart(title, curves, options = {}) {
   const place = h('.chart', { role: 'img', 'aria-label': title });
@@ -32,13 +51,15 @@ export function chart(title, curves, options = {}) {
     stroke: () => colour(name),
     width: 2,
     spanGaps: true,
-    points: { show: (plot, i) => plot.data[i].filter((y) => y !== null).length === 1 }, // no line can be seen
+    points: { show: (plot, i) => plot.data[i].filter((y) => y !== null).length < FEW },
     value: value(form),
   });
   let plot,
     sizes,
     data = [[], ...curves.map(() => [])],
     over = false;
+  /** Where each series has its last value: that of a shorter run stands further left. */
+  const newest = () => data.map((one) => one.findLastIndex((y) => y !== null));
   const redraw = () => plot?.redraw();
   dark.addEventListener('change', redraw);
   plotter()
@@ -53,10 +74,11 @@ export function chart(title, curves, options = {}) {
           { ...axis, values: (_, v) => v.map(short) },
           { ...axis, size: 48, values: (_, v) => v.map(form) },
         ],
+        hooks: { draw: options.mark ? [(plot) => dashes(plot, ...options.mark)] : [] },
         series: [{ label: options.x ?? 'images', value: value(short) }, ...curves.map(drawn)],
       };
       plot = new Plot(shape, data, place);
-      plot.setLegend({ idx: data[0].length - 1 });
+      plot.setLegend({ idxs: newest() });
       sizes = new ResizeObserver(() => place.clientWidth && plot.setSize({ width: place.clientWidth, height: HEIGHT }));
       sizes.observe(place);
     })
@@ -67,8 +89,8 @@ export function chart(title, curves, options = {}) {
     update(xs, ys) {
       data = [xs, ...ys];
       plot?.setData(data);
-      plot?.setLegend({ idx: xs.length - 1 });
-      const last = ys.map((y, i) => `${curves[i][0]} ${form(y.at(-1))}`).join(', ');
+      plot?.setLegend({ idxs: newest() });
+      const last = ys.map((y, i) => `${curves[i][0]} ${form(y.findLast((one) => one !== null))}`).join(', ');
       place.setAttribute('aria-label', `${title}: now ${last}`);
     },
     close() {

@@ -1,4 +1,4 @@
-// The contest as two drawings: bars of the discriminator's accuracy, and the networks with what flows between them.
+// The training as two drawings: bars of the discriminator's accuracy, and the networks with what flows between them.
 import { h, s, percent, figure } from './dom.js';
 
 /** The discriminator's accuracy on each kind of sample, as bars that grow from 50%; `made` are the generator's. */
@@ -16,13 +16,13 @@ export function accuracyBars(made) {
       {},
       h('h3', {}, 'How often the expert is right'),
       h('.tug', {}, rows),
-      h('p.soft', {}, 'The expert pulls to the right, the forger back to the middle.'),
+      h('p.soft', {}, 'The expert pulls to the right, the forger pulls back to 50%.'),
     ),
-    update(row) {
+    /** `right`: for each column of the log that was measured its share and the share as text. */
+    update(right) {
       for (const { key, bar, value } of parts) {
-        const x = row[key] ?? null,
-          shown = x ?? 0.5;
-        value.textContent = percent(x);
+        const shown = right[key]?.share ?? 0.5;
+        value.textContent = right[key]?.text ?? '–';
         bar.style.left = percent(Math.min(0.5, shown), 1);
         bar.style.width = percent(Math.abs(shown - 0.5), 1);
       }
@@ -35,8 +35,13 @@ const IN = 'M62 56h32',
   TRUE = 'M236 134h20q20 0 30-18l10-14h26',
   LESSON = 'M372 68V20H142v12';
 
-/** The two networks and what flows between them, labelled for a task; `update(row)` writes their losses into them. */
-export function networks({ given, generator, made, real, words }) {
+/**
+ * The two networks and what flows between them, labelled for a task; `update(row)` writes their losses into them.
+ * Without a contest there is no expert: what is made is compared with the real ones.
+ */
+export function networks({ diagram, contest, made: forged }) {
+  const { given, generator, made, real, words } = diagram,
+    name = generator.toLowerCase();
   const text = (x, y, content, kind = '') => s('text', { x, y, 'text-anchor': 'middle', class: kind }, content);
   const dot = (path, begin) => {
     const move = s('animateMotion', { dur: '2.4s', repeatCount: 'indefinite', begin: `${begin}s`, path });
@@ -47,7 +52,7 @@ export function networks({ given, generator, made, real, words }) {
     lossD = text(372, 109, '', 's');
   const drawing = s(
     'svg',
-    { viewBox: '0 0 460 170', class: 'net', role: 'img', 'aria-label': words },
+    { viewBox: `0 0 ${contest ? 490 : 460} 170`, class: 'net', role: 'img', 'aria-label': words },
     text(32, 60, given),
     s('path', { d: IN }),
     s('rect', { x: 96, y: 34, width: 92, height: 48, rx: 8, class: 'g' }),
@@ -57,19 +62,19 @@ export function networks({ given, generator, made, real, words }) {
     text(252, 46, made, 's'),
     text(250, 152, real, 's'),
     s('path', { d: TRUE }),
-    s('rect', { x: 322, y: 68, width: 100, height: 50, rx: 8, class: 'd' }),
-    text(372, 90, 'Expert'),
+    s('rect', { x: 322, y: 68, width: 100, height: 50, rx: 8, class: contest ? 'd' : 'o' }),
+    text(372, 90, contest ? 'Expert' : 'Compare'),
     lossD,
-    s('path', { d: 'M422 93h24' }),
+    contest ? [s('path', { d: 'M422 93h20' }), text(466, 90, 'real or', 's'), text(466, 104, `${forged}?`, 's')] : [],
     s('path', { d: LESSON, 'stroke-dasharray': '4 4' }),
-    text(258, 15, 'what it says teaches the forger', 's'),
+    text(258, 15, contest ? `its verdict trains the ${name}` : `the difference trains the ${name}`, 's'),
     [IN, FORGED, TRUE, LESSON].map((path, i) => dot(path, 0.6 * i)),
   );
   return {
-    element: h('section.card', {}, h('h2', {}, 'Who plays'), drawing, h('p.soft', {}, words)),
+    element: h('section.card', {}, h('h2', {}, 'How it works'), drawing, h('p.soft', {}, words)),
     update(row) {
       lossG.textContent = row.loss_g === undefined ? '' : `loss ${figure(row.loss_g)}`;
-      lossD.textContent = row.loss_d === undefined ? 'asleep' : `loss ${figure(row.loss_d)}`;
+      lossD.textContent = contest && row.loss_d !== undefined ? `loss ${figure(row.loss_d)}` : '';
     },
   };
 }

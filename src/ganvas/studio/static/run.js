@@ -1,12 +1,13 @@
-// One run, live: pictures out of the noise, both losses, the expert's accuracy, and what it all means.
+// One run, live: how far it is, pictures out of the noise, both losses, the expert's accuracy, what it all means.
 import { h, get, post, runPath, whole, short, percent, figure, duration, say, busy, table, tabs, titleOf } from './dom.js';
 import { chart } from './chart.js';
 import { follow } from './events.js';
 import { measured } from './figures.js';
 import { film } from './film.js';
 import { accuracyBars, networks } from './diagram.js';
+import { startingText, tilesOf } from './progress.js';
 import { queued } from './queued.js';
-import { STATE_TEXTS, overallState } from './runs.js';
+import { RESUMED, STATE_TEXTS, overallState } from './runs.js';
 
 const SETTLE = 800; // milliseconds after a training's end before its result is requested
 const WAITING = 2000; // milliseconds between two requests while a run is in the queue
@@ -23,6 +24,7 @@ function charts(part) {
     ),
     curves.map((curve) => curve.key),
   ]);
+  if (!part.contest) return taskCharts;
   const accuracy = chart(
     'How often the expert is right',
     [
@@ -33,7 +35,8 @@ function charts(part) {
     {
       range: [0, 1],
       form: (x) => percent(x),
-      words: `50% is a coin. Held-out ${x} are real ones that it never trained on.`,
+      words: `50% = guessing, like tossing a coin. Held-out ${x} are real ones that it never trained on.`,
+      mark: [0.5, 'guessing'],
       x,
     },
   );
@@ -90,7 +93,7 @@ export function controls(name, run, changed) {
   const stop = async () => {
     await post(runPath(name, '/stop'));
     stopping = true;
-    say('It saves and stops.');
+    say('Saving and stopping ...');
     refresh();
   };
   const leaveQueue = async () => {
@@ -101,7 +104,7 @@ export function controls(name, run, changed) {
     const made = await post(runPath(name, '/resume'), body);
     if (body.images) run.total = body.images;
     starting = true;
-    say(made.state === 'waiting' ? 'Another training is at work; this one waits for it.' : 'It goes on.');
+    say(RESUMED[made.state]);
     refresh();
   };
 
@@ -118,14 +121,14 @@ export function controls(name, run, changed) {
     const main = {
       running: () => button('button', 'stop', 'Stop', stop),
       begins: () => button('button', 'stop', 'Stop', stop),
-      waiting: () => button('button', 'out', 'Take it out of the queue', leaveQueue),
+      waiting: () => button('button', 'out', 'Remove from queue', leaveQueue),
       finished: () =>
-        run.parts ? null : button('button', 'longer', 'Train to twice the length', resume({ images: 2 * run.total })),
-      stopped: () => button('button.main', 'resume', 'Go on', resume({})),
-      failed: () => button('button.main', 'resume', 'Go on', resume({})),
+        run.parts ? null : button('button', 'longer', 'Train twice as long', resume({ images: 2 * run.total })),
+      stopped: () => button('button.main', 'resume', 'Resume', resume({})),
+      failed: () => button('button.main', 'resume', 'Resume', resume({})),
     }[name.includes('~') ? 'part' : now]?.();
     if (stopping && main) {
-      main.textContent = 'It saves and stops …';
+      main.textContent = 'Saving and stopping ...';
       main.setAttribute('aria-disabled', 'true');
     }
     const report = run.report
@@ -172,6 +175,7 @@ export async function training(place, name) {
     pictures = [];
   const tiles = h('dl.tiles'),
     bar = h('i'),
+    starting = h('p', { 'aria-live': 'polite' }),
     remarks = h('ul.remarks'),
     lost = h(
       'p.error',
@@ -182,30 +186,28 @@ export async function training(place, name) {
   const movie = (own?.film ?? film)(name, part.before, run),
     drawn = charts(part),
     bars = accuracyBars(part.made),
-    diagram = part.diagram && networks(part.diagram),
+    diagram = part.diagram && networks(part),
     found = measured(part.samples),
     log = part.pages.length || run.abilities.includes('apply') ? null : logTable(),
     panel = controls(name, run, () => paint());
   let due = 0,
-    remarksTimer = 0;
+    remarksTimer = 0,
+    progress = null; // how far a running training is, from second to second
 
   function paint() {
-    const last = rows.at(-1);
-    if (!last) return;
-    const left = Math.max(0, run.total - last.images) / Math.max(last.images_per_second, 1e-9);
-    const shown = {
-      [`${part.samples} seen`]: `${whole(last.images)} of ${whole(run.total)}`,
-      epoch: figure(last.epoch),
-      [`${part.samples} a second`]: last.images_per_second < 10 ? figure(last.images_per_second) : whole(last.images_per_second),
-      'training time': duration(last.seconds),
-      'time left': run.state === 'running' ? duration(left) : '–',
-    };
+    const last = rows.at(-1),
+      now = progress && progress.images >= (last?.images ?? 0) ? progress : last,
+      running = run.state === 'running';
+    const more = {};
     for (const tile of part.tiles) {
       const text = tileText(tile, checks);
-      if (text) shown[tile.title] = text;
+      if (text) more[tile.title] = text;
     }
-    tiles.replaceChildren(...Object.entries(shown).map(([k, v]) => h('div', {}, h('dt', {}, k), h('dd', {}, v))));
-    bar.style.width = percent(run.total ? Math.min(1, last.images / run.total) : 0);
+    tiles.replaceChildren(...tilesOf(part, now, run.total, running, more));
+    bar.style.width = percent(run.total && now ? Math.min(1, now.images / run.total) : 0, 1);
+    const text = running && !progress && !(now?.images >= run.total) ? startingText(part.samples) : '';
+    if (starting.textContent !== text) starting.textContent = text;
+    starting.hidden = !text;
   }
   function paintAll() {
     movie.update(pictures);
@@ -219,14 +221,15 @@ export async function training(place, name) {
         keys.map((key) => rows.map((row) => row[key] ?? null)),
       );
     if (last) {
-      bars.update(last);
       diagram?.update(last);
       log?.update(rows);
     }
     clearTimeout(remarksTimer);
     remarksTimer = setTimeout(async () => {
-      const texts = await get(runPath(name, '/remarks')).catch(() => null); // the run is gone
-      if (texts) remarks.replaceChildren(...texts.map((text) => h('li', {}, text)));
+      const told = await get(runPath(name, '/remarks')).catch(() => null); // the run is gone
+      if (!told) return;
+      remarks.replaceChildren(...told.texts.map((text) => h('li', {}, text)));
+      bars.update(told.right);
     }, 250);
   }
   const schedulePaint = () => {
@@ -248,6 +251,10 @@ export async function training(place, name) {
       schedulePaint();
     },
     state: ({ state }) => panel.status(state),
+    progress: (moment) => {
+      progress = moment.images === undefined ? null : moment;
+      paint();
+    },
     again: () => {
       rows.length = checks.length = pictures.length = 0;
     },
@@ -268,14 +275,15 @@ export async function training(place, name) {
         loading: 'lazy',
       })
     : 'There are none.';
-  const beside = h('details', {}, h('summary', {}, 'Beside real pictures'), reals);
+  const beside = h('details', {}, h('summary', {}, 'Compare with real pictures'), reals);
   place.append(
     h('.row', {}, h('h1', {}, titleOf(name)), panel.state),
     partOf ? h('p', {}, 'A part of ', h('a', { href: `#/run/${encodeURIComponent(partOf)}` }, partOf)) : '',
-    h('p.soft', {}, `${run.recipe} on ${run.data}${run.other ? ` and ${run.other}` : ''}`),
+    h('p.soft', {}, `Recipe ${run.recipe} · data: ${run.data}${run.other ? ` and ${run.other}` : ''}`),
     tabs(name, run, 'Contest'),
     lost,
     panel.wrong,
+    starting,
     h('.bar', { role: 'presentation' }, bar),
     tiles,
     panel.actions,
@@ -286,7 +294,7 @@ export async function training(place, name) {
       h(
         own ? '.grid.both' : '.stack',
         {},
-        h('section.card', {}, h('h2', {}, 'How does the contest stand?'), remarks, bars.element),
+        h('section.card', {}, h('h2', {}, part.question), remarks, part.contest ? bars.element : null),
         diagram?.element,
       ),
     ),
@@ -300,6 +308,7 @@ export async function training(place, name) {
     log ? h('.stack', {}, log.element, fileTable(run.files)) : '',
   );
   panel.status(run.state);
+  paint();
   return () => {
     source.close();
     movie.stop();

@@ -8,9 +8,16 @@ export const STATE_TEXTS = {
   running: 'training now',
   finished: 'finished',
   stopped: 'stopped',
-  waiting: 'waits',
-  begins: 'begins',
+  waiting: 'waiting',
+  begins: 'starting',
   failed: 'failed',
+};
+
+/** What is said after a request to resume, by the state of its job. */
+export const RESUMED = {
+  running: 'Resuming ...',
+  ending: 'It is still saving; it resumes in a moment.',
+  waiting: 'Another training is running; this one waits for it.',
 };
 
 /** A run's state, with its newest job taken into account. */
@@ -106,7 +113,7 @@ export async function runs(place) {
   mark();
   place.append(
     h('h1', {}, 'Runs'),
-    h('p.soft', {}, 'Each card is a contest between a forger, who draws, and an expert, who tells real from forged.'),
+    h('p.soft', {}, 'Each card is a training: a forger draws, and an expert tells real from forged.'),
     h('.row', {}, h('a.button.main', { href: '#/new' }, 'New training'), compare, filter),
     notes,
     list,
@@ -144,7 +151,7 @@ function note(job, all, reload) {
           box.remove();
         },
       },
-      'Put away',
+      'Dismiss',
     );
     const box = h('.note.level0', {}, h('strong', {}, `${job.run}: failed`), h('p.soft', {}, job.words), away);
     return box;
@@ -152,8 +159,8 @@ function note(job, all, reload) {
   if (all.some((run) => run.name === job.run) || !['waiting', 'running'].includes(job.state)) return null;
   const link = h('a', { href: `#/run/${encodeURIComponent(job.run)}` }, job.run);
   const stop = () => post(runPath(job.run, '/stop')).then(reload);
-  const out = h('button', { click: () => busy(out, stop) }, 'Take it out');
-  const text = job.state === 'waiting' ? ' waits' : ' is about to begin';
+  const out = h('button', { click: () => busy(out, stop) }, 'Remove from queue');
+  const text = job.state === 'waiting' ? ' is waiting' : ' is starting';
   return h('.note.level2', {}, h('strong', {}, link, text), h('.row', {}, job.state === 'waiting' ? out : null));
 }
 
@@ -167,8 +174,8 @@ function action(run, now, reload) {
         id,
         click: () =>
           busy(made, async () => {
-            await post(runPath(run.name, path));
-            say(message);
+            const made = await post(runPath(run.name, path));
+            say(message ?? RESUMED[made.state]);
             await reload();
           }),
       },
@@ -176,9 +183,9 @@ function action(run, now, reload) {
     );
     return made;
   };
-  if (now === 'running' || now === 'begins') return button('Stop', '/stop', 'It saves and stops.');
-  if (now === 'waiting') return button('Take it out', '/stop', 'It waits no more.');
-  return now === 'finished' ? null : button('Go on', '/resume', 'It goes on as soon as no other training is at work.');
+  if (now === 'running' || now === 'begins') return button('Stop', '/stop', 'Saving and stopping ...');
+  if (now === 'waiting') return button('Remove from queue', '/stop', 'Removed.');
+  return now === 'finished' ? null : button('Resume', '/resume');
 }
 
 /** A run that cannot be shown, and why. */

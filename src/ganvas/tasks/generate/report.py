@@ -61,9 +61,17 @@ def _curves(rows: Rows, objective: Objective | None) -> list[Markup]:
 
 def _latest(rows: Rows, checks: Rows) -> list[Markup]:
     """The last line of the log, and the diversity of the last check."""
-    latest = {**(rows[-1] if rows else {}), "diversity": checks[-1].get("diversity") if checks else None}
+    latest = {
+        **(rows[-1] if rows else {}),
+        **diagnosis.columns(rows),
+        "diversity": checks[-1].get("diversity") if checks else None,
+    }
     lines = figure_rows(latest, {**GENERAL, **QUANTITIES})
-    where = f"At {rows[-1]['images']:,.0f} images: means since the line before" if rows else "The latest check"
+    where = (
+        f"At {rows[-1]['images']:,.0f} images: averages since the previous log entry, accuracy over the last fifth"
+        if rows
+        else "The latest check"
+    )
     return [markup.section("The latest figures", [markup.table(lines, where, soft=True)])] if lines else []
 
 

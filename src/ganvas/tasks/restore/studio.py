@@ -20,7 +20,7 @@ def remarks(rows: Rows, checks: Rows) -> list[str]:
     """Remarks on the last check."""
     check = next((c for c in reversed(checks) if c.get("metric") == "fidelity"), None)
     if check is None:
-        return ["Nothing was checked yet: that comes with the first picture."]
+        return ["The first figures come with the first picture."]
     psnr, degraded = number(check, "psnr"), number(check, "psnr_damaged")
     if psnr is None or degraded is None:
         return []
@@ -60,6 +60,8 @@ PART = Part(
     name="restore",
     best=Best("fidelity", "psnr", "PSNR", " dB"),
     remarks=remarks,
+    question="How well does it restore?",
+    contest=lambda task: bool(number(task, "lively")),
     charts=(
         Chart(
             "PSNR of training pieces, dB",

@@ -10,7 +10,7 @@ def remarks(rows: Rows, checks: Rows) -> list[str]:
     """Remarks on the last check."""
     check = next((c for c in reversed(checks) if c.get("metric") == "fidelity"), None)
     if check is None:
-        return ["Nothing was checked yet: that comes with the first spectrograms."]
+        return ["The first figures come with the first spectrograms."]
     sdr, before = number(check, "sdr"), number(check, "sdr_damaged")
     if sdr is None or before is None:
         return []
@@ -21,6 +21,8 @@ PART = Part(
     name="restore-sound",
     best=Best("fidelity", "sdr", "SDR", " dB"),
     remarks=remarks,
+    question="How well does it restore?",
+    contest=lambda task: bool(number(task, "lively")),
     charts=(
         Chart("SDR of training sounds, dB", (Curve("sdr", "SDR", "--held"),), "Higher is nearer to the clean sounds."),
     ),

@@ -95,9 +95,13 @@ def _measured(run: Run) -> list[Markup]:
 def _latest(rows: Rows, checks: Rows) -> list[Markup]:
     """The last line of the log, and what the last check found."""
     last = checks[-1] if checks else {}
-    latest = {**(rows[-1] if rows else {}), **{key: last.get(key) for key in QUANTITIES}}
+    latest = {**(rows[-1] if rows else {}), **diagnosis.columns(rows), **{key: last.get(key) for key in QUANTITIES}}
     lines = figure_rows(latest, {**about(GENERAL, NOUN), **QUANTITIES})
-    where = f"At {rows[-1]['images']:,.0f} sounds: means since the line before" if rows else "The latest check"
+    where = (
+        f"At {rows[-1]['images']:,.0f} sounds: averages since the previous log entry, accuracy over the last fifth"
+        if rows
+        else "The latest check"
+    )
     return [markup.section("The latest figures", [markup.table(lines, where, soft=True)])] if lines else []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ganvas.report import diagnosis
 from ganvas.report.quantities import Quantity, Rows, mean, number
 from ganvas.training.best import best_check
 
@@ -116,8 +117,8 @@ def remarks(rows: Rows, checks: Rows) -> list[tuple[str, str]]:
             f"and is {last['nll']:.2f} now."
         )
         found.append((1, "Held-out rows become less probable again.", f"{text} A shorter training would do."))
-    if (right := _right(last)) is not None and _contests(rows):
-        found.append((0, *_contest(right)))
+    if (right := diagnosis.right(rows)) is not None and _contests(rows):
+        found.append((0, *_contest(right.both)))
     elif not _contests(rows):
         text = f"-log p of held-out rows is {last['nll']:.2f}; it was {checks[0]['nll']:.2f} at the first check."
         found.append((0, "The generator learns from the rows alone; the contest is yet to come.", text))

@@ -18,7 +18,7 @@ def remarks(rows: Rows, checks: Rows) -> list[str]:
     """Remarks on the last check."""
     check = next((c for c in reversed(checks) if c.get("metric") == "round-trip"), None)
     if check is None:
-        return ["Nothing was checked yet: that comes with the first picture."]
+        return ["The first figures come with the first picture."]
     texts = []
     cycle = number(check, "cycle_a")
     if cycle is not None:
@@ -57,6 +57,7 @@ PART = Part(
     name="translate",
     best=Best("round-trip", "cycle_a", "there and back", " dB"),
     remarks=remarks,
+    question="How well does it translate?",
     charts=(
         Chart(
             "What is lost on the way",

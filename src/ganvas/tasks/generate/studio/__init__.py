@@ -28,14 +28,14 @@ PART = Part(
         Chart(
             "Losses",
             (Curve("loss_d", "expert", "--expert"), Curve("loss_g", "forger", "--forger")),
-            "Each network’s own penalty. They pull against each other: level is good, falling is not the aim.",
+            "Each network’s error. They pull against each other: flat is good, falling is not the goal.",
         ),
     ),
     diagram=Diagram(
         "noise",
         "Forger",
         "forged pictures",
-        "true pictures",
+        "real pictures",
         "Noise goes into the forger (generator), who makes a picture of it. The expert (discriminator) sees forged and "
         "real pictures in turn and says which is which. Whoever is wrong learns from it: the expert to look more "
         "closely, the forger to fool it.",

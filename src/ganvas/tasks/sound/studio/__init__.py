@@ -39,7 +39,7 @@ PART = Part(
         Chart(
             "Losses",
             (Curve("loss_d", "expert", "--expert"), Curve("loss_g", "forger", "--forger")),
-            "Each network’s own penalty. They pull against each other: level is good, falling is not the aim.",
+            "Each network’s error. They pull against each other: flat is good, falling is not the goal.",
         ),
     ),
     compared=(
@@ -47,12 +47,12 @@ PART = Part(
         ("loss_d", "Expert’s loss"),
         ("accuracy_held_out", "Accuracy on held-out sounds"),
     ),
-    tiles=(Tile("variety beside real sounds", "{diversity}"),),
+    tiles=(Tile("variety compared with real sounds", "{diversity}"),),
     diagram=Diagram(
         "noise",
         "Forger",
         "drawn sounds",
-        "true sounds",
+        "real sounds",
         "Noise goes into the forger (generator), who makes a spectrogram of it, from which a sound is made. The expert "
         "(discriminator) sees drawn and real spectrograms in turn and says which is which. Whoever is wrong learns "
         "from it: the expert to look more closely, the forger to fool it.",

@@ -15,7 +15,7 @@ from ganvas.training.studio import Best, Chart, Curve, Diagram, Page, Part, Tile
 def remarks(log: Rows, checks: Rows) -> list[str]:
     """How the training stands, in plain words."""
     found = standing.remarks(log, checks)
-    return [text for _, text in found] or ["Nothing was checked yet: that comes with the first rows."]
+    return [text for _, text in found] or ["The first figures come with the first rows."]
 
 
 def found(run: Run, names: list[str]) -> dict[str, Any]:
@@ -37,9 +37,9 @@ PART = Part(
             "are given in half of the rows.",
         ),
         Chart(
-            "Losses of the contest",
+            "Losses of both networks",
             (Curve("loss_d", "expert", "--expert"), Curve("loss_g", "forger", "--forger")),
-            "The forger learns from the rows alone at first; the contest begins in the last part of the training.",
+            "The forger learns from the rows alone at first; the expert joins in the last part of the training.",
         ),
     ),
     compared=(
@@ -53,15 +53,15 @@ PART = Part(
         "noise",
         "Forger",
         "drawn rows",
-        "true rows",
-        "The forger (generator) learns how probable each value is beside the row’s others, and draws rows column by "
+        "real rows",
+        "The forger (generator) learns how probable each value is, given the row’s others, and draws rows column by "
         "column. In the last part of the training the expert (discriminator) sees drawn and real rows in turn, and "
         "the forger draws more often what the expert takes for real.",
     ),
     samples="rows",
     made="drawn",
     source=("Table", "a CSV, Parquet or SQLite file"),
-    preview="Columns and pairs, beside the real rows",
+    preview="Columns and pairs, compared with the real rows",
     suffix=".json",
     film="film.js",
     together="together.js",
