@@ -21,7 +21,7 @@ class Pace:
             count: of the training set, an epoch.
         """
         self.run, self.count = run, count
-        self.moments = deque([(time.monotonic(), images)], maxlen=KEPT + 1)
+        self.moments = deque([(time.monotonic(), images)], maxlen=KEPT)
         self.due = 0.0
 
     def step(self, images: int, seconds: float, last: bool = False) -> None:
@@ -33,7 +33,8 @@ class Pace:
         now = time.monotonic()
         if not self.run.writes or (now < self.due and not last):
             return
-        self.due = max(self.due + EVERY, now)  # a step that comes late does not delay all others
+        in_time = now < self.due + EVERY / 2  # then a step that comes a little late does not delay all others
+        self.due = (self.due if in_time else now) + EVERY
         begun, before = self.moments[0]
         self.moments.append((now, images))
         self.run.save_progress(

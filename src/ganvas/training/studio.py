@@ -106,6 +106,7 @@ class Part:
     source: tuple[str, str] = ("Pictures", "a folder of pictures")  # the title of the field for data, and what goes in
     preview: str = "How it grows"  # the title above the previews
     before: str = "Before the training."  # what the first of them shows
+    rule: str = ""  # a sentence on what is where in them
     suffix: Literal[".png", ".json"] = ".png"  # of the files of previews that the page shows
     film: str = ""  # the script that shows them: exports `film`, `thumb`; '': they are pictures
     together: str = ""
@@ -138,6 +139,7 @@ class Part:
             "question": self.question,
             "preview": self.preview,
             "before": self.before,
+            "rule": self.rule,
             "film": self.address(self.film),
             "together": self.address(self.together),
             "pages": [

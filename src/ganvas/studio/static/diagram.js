@@ -52,8 +52,8 @@ export function networks({ diagram, contest, made: forged }) {
     lossD = text(372, 109, '', 's');
   const drawing = s(
     'svg',
-    { viewBox: `0 0 ${contest ? 490 : 460} 170`, class: 'net', role: 'img', 'aria-label': words },
-    text(32, 60, given),
+    { viewBox: `-14 0 ${contest ? 504 : 460} 170`, class: 'net', role: 'img', 'aria-label': words },
+    text(24, 60, given),
     s('path', { d: IN }),
     s('rect', { x: 96, y: 34, width: 92, height: 48, rx: 8, class: 'g' }),
     text(142, 56, generator),

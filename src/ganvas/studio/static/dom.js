@@ -181,7 +181,7 @@ export function dropZone(text, take, accept = 'image/*') {
 /** The pages of a run; `current` is the title of the one that is shown. */
 export function tabs(name, run, current) {
   const to = encodeURIComponent(name),
-    pages = [['', 'Contest'], ...run.part.pages.map((page) => [`/${page.address}`, page.title])];
+    pages = [['', 'Training'], ...run.part.pages.map((page) => [`/${page.address}`, page.title])];
   const links = pages.map(([path, title]) =>
     h('a', { href: `#/run/${to}${path}`, 'aria-current': title === current ? 'page' : null }, title),
   );

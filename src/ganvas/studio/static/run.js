@@ -192,12 +192,14 @@ export async function training(place, name) {
     panel = controls(name, run, () => paint());
   let due = 0,
     remarksTimer = 0,
-    progress = null; // how far a running training is, from second to second
+    progress = null, // how far a running training is, from second to second
+    came = 0; // when that was told
 
   function paint() {
     const last = rows.at(-1),
-      now = progress && progress.images >= (last?.images ?? 0) ? progress : last,
-      running = run.state === 'running';
+      running = run.state === 'running',
+      ahead = running && progress && progress.images >= (last?.images ?? 0),
+      now = ahead ? { ...progress, seconds: progress.seconds + (performance.now() - came) / 1000 } : last;
     const more = {};
     for (const tile of part.tiles) {
       const text = tileText(tile, checks);
@@ -253,6 +255,7 @@ export async function training(place, name) {
     state: ({ state }) => panel.status(state),
     progress: (moment) => {
       progress = moment.images === undefined ? null : moment;
+      came = performance.now();
       paint();
     },
     again: () => {
@@ -280,7 +283,7 @@ export async function training(place, name) {
     h('.row', {}, h('h1', {}, titleOf(name)), panel.state),
     partOf ? h('p', {}, 'A part of ', h('a', { href: `#/run/${encodeURIComponent(partOf)}` }, partOf)) : '',
     h('p.soft', {}, `Recipe ${run.recipe} · data: ${run.data}${run.other ? ` and ${run.other}` : ''}`),
-    tabs(name, run, 'Contest'),
+    tabs(name, run, 'Training'),
     lost,
     panel.wrong,
     starting,
@@ -290,7 +293,7 @@ export async function training(place, name) {
     h(
       own ? '.grid' : '.grid.wide',
       {},
-      own ? null : h('section.card', {}, h('h2', {}, part.preview), movie.parts, beside),
+      own ? null : h('section.card', {}, h('h2', {}, part.preview), movie.parts, part.rule ? h('p.soft', {}, part.rule) : null, beside),
       h(
         own ? '.grid.both' : '.stack',
         {},
@@ -309,7 +312,9 @@ export async function training(place, name) {
   );
   panel.status(run.state);
   paint();
+  const clock = setInterval(() => progress && paint(), 1000); // time passes while pictures are drawn, too
   return () => {
+    clearInterval(clock);
     source.close();
     movie.stop();
     panel.close();

@@ -113,7 +113,7 @@ export async function runs(place) {
   mark();
   place.append(
     h('h1', {}, 'Runs'),
-    h('p.soft', {}, 'Each card is a training: a forger draws, and an expert tells real from forged.'),
+    h('p.soft', {}, 'Each card is a training. Open one to watch it live, and to use its model.'),
     h('.row', {}, h('a.button.main', { href: '#/new' }, 'New training'), compare, filter),
     notes,
     list,

@@ -7,7 +7,7 @@ const PAGES = [
   [/^$/, 'runs', 'runs', 'Runs'],
   [/^new$/, 'new', 'newTraining', 'New training'],
   [/^compare\/([^/]+)$/, 'compare', 'compare', 'Compare'],
-  [/^run\/([^/]+)$/, 'run', 'training', 'Contest'],
+  [/^run\/([^/]+)$/, 'run', 'training', 'Training'],
   [/^run\/([^/]+)\/([\w-]+)$/, '', 'page', 'Run'], // a page of the run's task, which names its script
   [/^mend(?:\/([^/]+))?$/, 'apply', 'apply', 'Mend'],
   [/^data$/, 'data', 'data', 'Data'],
@@ -50,7 +50,7 @@ function put(focus, ...content) {
 /** A page of a run's task; the queue where the run has not begun; null where there is none. */
 async function taskPage(run, address) {
   const { begun, part } = await get(runPath(run));
-  if (!begun) return { script: './queued.js', name: 'queued', title: 'Contest' };
+  if (!begun) return { script: './queued.js', name: 'queued', title: 'Training' };
   const page = part.pages.find((one) => one.address === address);
   return page ? { ...page, name: 'page' } : null;
 }
