@@ -84,7 +84,7 @@ def test_a_damaged_line_is_passed_over_and_counted(line: str, tmp_path: Path) ->
         path.write_text(text)
     assert saved.rows() == saved.rows(saved.metrics) == good
     assert saved.last_row() == good[-1]
-    assert saved.remarks() == [f"{name}.jsonl: 1 damaged line passed over." for name in ("log", "metrics")]
+    assert saved.remarks() == [f"{name}.jsonl: 1 damaged line skipped." for name in ("log", "metrics")]
     saved.rewind(32)
     assert saved.rows() == good[:2]
     assert saved.log.read_text().split("\n")[1] == line, "what cannot be read is left as it is"
@@ -128,8 +128,8 @@ def test_a_run_with_damaged_lines_goes_on_and_says_so(made: Path, blobs: Path, t
     events = list(small(blobs, images=240).run(tmp_path / "run"))
     warnings = [event.text for event in events if isinstance(event, Warned)]
     assert warnings == [
-        f"log.jsonl: {len(ODD) + 1} damaged lines passed over.",
-        f"metrics.jsonl: {len(ODD)} damaged lines passed over.",
+        f"log.jsonl: {len(ODD) + 1} damaged lines skipped.",
+        f"metrics.jsonl: {len(ODD)} damaged lines skipped.",
     ]
     assert [row["images"] for row in saved.rows() if "epoch" in row and row["images"] != 48][-1] == 240
     page = saved.report.read_text()
@@ -157,7 +157,7 @@ def test_a_report_of_odd_rows(recipe: str, tmp_path: Path) -> None:
         saved.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
         report.write(saved)
         figures.figures_of(tmp_path)
-    assert "damaged lines passed over" in saved.report.read_text()
+    assert "damaged lines skipped" in saved.report.read_text()
 
 
 def test_a_figure_that_is_none_is_counted(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_figure_that_is_none_is_counted(tmp_path: Path) -> None:
     rows = [figure(), figure(value="2"), figure(protocol={**protocol, "count": "many"}), figure(title=None)]
     saved.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert [f.value for f in figures.figures_of(tmp_path)] == [2.0]
-    assert saved.remarks() == ["metrics.jsonl: 3 damaged lines passed over."]
+    assert saved.remarks() == ["metrics.jsonl: 3 damaged lines skipped."]
 
 
 # -------------------- the same after a resume

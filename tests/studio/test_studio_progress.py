@@ -13,11 +13,13 @@ from typing import Any, cast
 import pytest
 
 pytest.importorskip("fastapi")
+from fastapi.testclient import TestClient
 from test_studio import a_run
 
 from ganvas.core import registry
 from ganvas.core.run import Run
 from ganvas.report import diagnosis, page
+from ganvas.studio.app import create
 from ganvas.studio.index import Runs
 from ganvas.studio.jobs import Job, Jobs
 from ganvas.studio.live import Cursor, Watch
@@ -140,3 +142,46 @@ def test_a_job_that_waits_for_its_own_run_says_so(tmp_path: Path) -> None:
     assert not queue.waits_for_itself(again)
     assert not queue.waits_for_itself(other)
     assert not queue.waits_for_itself(first)
+
+
+def test_a_run_is_renamed_and_deleted_but_not_one_that_is_trained(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    run, other = a_run(tmp_path / "runs" / "00000-a", 1), a_run(tmp_path / "runs" / "00001-b", 1)
+    (tmp_path / "kept.txt").write_text("mine")
+    (run.samples / "link").symlink_to(tmp_path / "kept.txt")
+    (run.folder / "folder").symlink_to(tmp_path)
+    client = TestClient(create(tmp_path / "runs", tmp_path), base_url="http://localhost:1", headers={"x-ganvas": "1"})
+    studio = cast("Any", client.app).state.studio
+
+    def ask(name: str, what: str, body: dict[str, str]) -> tuple[int, str]:
+        answer = client.post(f"/api/runs/{name}/{what}", json=body)
+        return answer.status_code, answer.json().get("detail", "")
+
+    with run.locked():
+        for what, body in (("delete", {"run": "00000-a"}), ("rename", {"to": "c"})):
+            assert ask("00000-a", what, body) == (
+                400,
+                "00000-a is being trained, or waits for it. Stop it first, or remove it from the queue.",
+            )
+    studio.jobs.jobs = [Job(1, "resume", "00000-a", (), "waiting")]
+    assert ask("00000-a", "delete", {"run": "00000-a"})[0] == 400
+    studio.jobs.jobs = []
+    studio.games.file.parent.mkdir(parents=True, exist_ok=True)
+    studio.games.file.write_text("".join(f'{{"run": "{r}", "you": 9, "fooled": 4}}\n' for r in ("00000-a", "00001-b")))
+    assert ask("00000-a", "rename", {"to": "00001-b"}) == (
+        400,
+        "There is a folder 00001-b already. Choose another name.",
+    )
+    for bad in ("../x", "", "a/b", ".hidden", "x" * 200):
+        assert ask("00000-a", "rename", {"to": bad})[0] == 422
+    assert ask("00000-a", "rename", {"to": "faces"}) == (200, "")
+    assert [row["name"] for row in client.get("/api/runs").json()["runs"]] == ["00001-b", "faces"]
+    assert studio.games.all("faces")["games"] == 1
+    assert ask("faces", "delete", {"run": "00001-b"})[0] == 400
+    assert ask("faces", "delete", {"run": "faces"}) == (200, "")
+    assert ask("faces", "delete", {"run": "faces"})[0] == 404
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["00001-b"]
+    assert studio.games.all("faces")["games"] == 0
+    assert studio.games.all("00001-b")["games"] == 1
+    assert other.rows()
+    assert (tmp_path / "kept.txt").read_text() == "mine"

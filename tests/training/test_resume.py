@@ -216,7 +216,7 @@ def test_two_trainings_in_one_folder(blobs: Path, tmp_path: Path) -> None:
     experiment = quick("mnist", blobs)
     first = experiment.run(tmp_path / "run")
     next(first)
-    with pytest.raises(UserError, match="Another training is at work"):
+    with pytest.raises(UserError, match="Another training is running"):
         train(experiment, tmp_path / "run")
     first.close()  # pyright: ignore[reportAttributeAccessIssue]
     train(experiment, tmp_path / "run")

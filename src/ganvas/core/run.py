@@ -77,7 +77,7 @@ class Run:
         Raises:
             UserError: another training has locked it, or the folder cannot be written.
         """
-        refusal = f"Another training is at work in {self.folder}. Wait for it, stop it, or choose another --run."
+        refusal = f"Another training is running in {self.folder}. Wait for it, stop it, or choose another --run."
         with locked_file(self.folder / ".lock", refusal) as file:
             status = os.fstat(file.fileno())  # with the file's number, so that a copied folder does not look locked
             fields = (os.getpid(), processes.began(os.getpid()) or "-", status.st_ino, status.st_dev)
@@ -167,7 +167,7 @@ class Run:
             rows, bad, skipped = read_end(path, TAIL)
             bad += sum("protocol" in row and not is_figure(row) for row in rows)
             if bad:
-                sentences.append(f"{path.name}: {bad:,} damaged line{'s' * (bad > 1)} passed over.")
+                sentences.append(f"{path.name}: {bad:,} damaged line{'s' * (bad > 1)} skipped.")
             if skipped:
                 sentences.append(f"{path.name}: of its {skipped + TAIL:,} bytes the last {TAIL:,} are looked at.")
         return sentences
@@ -190,7 +190,7 @@ class Run:
         except ValueError as error:  # not UTF-8, or not JSON
             raise UserError(f"{path} is damaged: it is not JSON ({error}).") from error
         if not isinstance(card, dict):
-            raise UserError(f"{path} is damaged: it is no group of settings.")
+            raise UserError(f"{path} is damaged: it is not a group of settings.")
         return card
 
     def rewind(self, images: int) -> None:
@@ -320,7 +320,7 @@ class Run:
 
 
 def run_of(model: Path) -> Run | None:
-    """The run that a model file lies in."""
+    """The run that a model file is in."""
     for folder in (model.parent, model.parent.parent):
         if (folder / "experiment.json").is_file():
             return Run(folder)

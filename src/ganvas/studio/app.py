@@ -23,7 +23,7 @@ from starlette.requests import ClientDisconnect
 from ganvas import __version__
 from ganvas.core import registry
 from ganvas.core.errors import UserError
-from ganvas.studio import api_models, api_rows, api_runs, api_sounds
+from ganvas.studio import api_models, api_rows, api_runs, api_sounds, api_upkeep
 from ganvas.studio.contents import as_json
 from ganvas.studio.index import RunNotFound, Unfit, part_of
 from ganvas.studio.security import BodyRefused, Security
@@ -124,6 +124,7 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
     api_runs.of_files(app, studio)
     api_runs.of_events(app, studio)
     api_runs.of_trainings(app, studio)
+    api_upkeep.of_upkeep(app, studio)
     api_models.of_models(app, studio)
     api_models.of_pictures(app, studio)
     api_models.of_data(app, studio)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 from pathlib import Path
 from typing import Any
 
 from ganvas.core.errors import UserError
-from ganvas.core.files import json_line, make_folder
+from ganvas.core.files import json_line, make_folder, write_whole
 from ganvas.core.rows import append
 from ganvas.metrics import two_sample
 from ganvas.studio.contents import read, size
@@ -78,6 +79,15 @@ class Games:
         low, high = interval(fooled, shown)
         right = sum(r["you"] for r in rows)
         return {"games": len(rows), "shown": shown, "fooled": fooled, "low": low, "high": high, "right": right}
+
+    def moved(self, run: str, to: str | None) -> None:
+        """Let the results of a run be those of another name; None: they are removed, as the run was."""
+        with self.lock:
+            if not self.file.is_file():
+                return
+            lines = [json_line(line) for line in read(self.file, 0, size(self.file)).split(b"\n")]
+            kept = [row if row.get("run") != run else {**row, "run": to} for row in lines if row is not None]
+            write_whole(self.file, "".join(json.dumps(row) + "\n" for row in kept if row.get("run") is not None))
 
     def rows(self) -> list[dict[str, Any]]:
         """All results; invalid lines are skipped."""

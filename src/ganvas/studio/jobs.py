@@ -172,6 +172,14 @@ class Jobs:
                     stopped = True
         return stopped
 
+    def has(self, run: str) -> bool:
+        """Does a job of this run wait, or work, or end?"""
+        with self.lock:
+            return any(
+                j.run == run and (j.state == "waiting" or (j.state == "running" and is_alive(j.pid, j.began)))
+                for j in self.jobs
+            )
+
     def waits_for_itself(self, job: Job) -> bool:
         """Does a job wait only until the process before it has ended, which worked on the same run and is saving?"""
         with self.lock:

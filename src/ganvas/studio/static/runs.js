@@ -188,6 +188,31 @@ function action(run, now, reload) {
   return now === 'finished' ? null : button('Resume', '/resume');
 }
 
+/** A menu with what is seldom done to a run. */
+function seldom(run, reload) {
+  const choice = (text, kind) => {
+    const made = h(
+      'button',
+      {
+        click: () =>
+          busy(made, async () => {
+            menu.open = false;
+            await (await import('./upkeep.js'))[kind](run.name, reload);
+          }),
+      },
+      text,
+    );
+    return made;
+  };
+  const menu = h(
+    'details.menu',
+    {},
+    h('summary.button', { 'aria-label': `More for ${titleOf(run.name)}` }, '⋯'),
+    h('.choice', {}, choice('Rename ...', 'rename'), choice('Delete ...', 'remove')),
+  );
+  return menu;
+}
+
 /** A run that cannot be shown, and why. */
 const unfit = (run) =>
   h(
@@ -241,6 +266,6 @@ export function card(run, now, isChosen, choose, reload) {
     ),
     h('.soft', {}, about),
     h('.bar', done, bar),
-    h('.row', {}, reload ? action(run, now, reload) : null, choose && !run.parts ? h('label', {}, box, 'Compare') : null),
+    h('.row', {}, reload ? action(run, now, reload) : null, choose && !run.parts ? h('label', {}, box, 'Compare') : null, reload && ['stopped', 'finished', 'failed'].includes(now) ? seldom(run, reload) : null),
   );
 }
