@@ -547,7 +547,10 @@ def test_one_bad_run_does_not_take_the_list_away(tmp_path: Path, monkeypatch: py
             assert status == (200 if not why else 422 if why == "Rename it" else 404), (path, content)
     assert "is no file" in ask(app, "/api/runs/pipe-log")[1]["detail"]
     assert by_name["surrogates"]["recipe"] == "\\ud800"
-    assert "1,500,000,000 bytes the last 32,000,000 are looked at" in ask(app, "/api/runs/long-log/remarks")[1][-1]
+    assert (
+        "1,500,000,000 bytes the last 32,000,000 are looked at"
+        in ask(app, "/api/runs/long-log/remarks")[1]["texts"][-1]
+    )
     for name in ("pipe-picture/samples/fakes_000001.png", "pipe-report/report"):
         assert ask(app, f"/api/runs/{name}")[0] == 404
     for name in ("names", "figures", "long-log", "surrogates", "digits"):

@@ -23,6 +23,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import parse_json, read_bytes
 from ganvas.core.run import Run
 from ganvas.report import diagnosis
+from ganvas.report.quantities import Rows
 from ganvas.studio import ranges, stopping
 from ganvas.studio.contents import as_json, files, section, settings, text
 from ganvas.studio.index import PART, PARTS, RunNotFound, part_of, task_of
@@ -91,7 +92,7 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
             "settings": {key: section(card, key) for key in SECTIONS},
             "other": text(card.get("other_name")) or None,
             "licence": text(card.get("licence")) or None,
-            "remarks": remarks(opened, card),
+            "remarks": remarks(opened, card, opened.rows()),
             "report": opened.report.is_file(),
             "reals": (opened.samples / f"reals{part.suffix}").is_file(),
             "guess": getattr(LOSSES.get(str(section(card, "task").get("loss"))), "guess", None),
@@ -119,9 +120,10 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
         The shares of `right` have the names of the log's columns, a number of 0 to 1 and its text each.
         """
         run = studio.runs.run(name)
-        shares = diagnosis.columns(run.rows())
+        rows = run.rows()
+        shares = diagnosis.columns(rows)
         right = {key: {"share": x, "text": diagnosis.percent(x)} for key, x in shares.items() if x is not None}
-        return {"texts": remarks(run, settings(run)), "right": right}
+        return {"texts": remarks(run, settings(run), rows), "right": right}
 
 
 def of_files(app: FastAPI, studio: Studio) -> None:
@@ -196,10 +198,10 @@ def of_events(app: FastAPI, studio: Studio) -> None:
         return StreamingResponse(stream(), media_type="text/event-stream", headers=LIVE, background=cleanup)
 
 
-def remarks(run: Run, card: dict[str, Any]) -> list[str]:
+def remarks(run: Run, card: dict[str, Any], rows: Rows) -> list[str]:
     """How the training stands, in plain words."""
     try:
-        texts = part_of(task_of(card)).remarks(run.rows(), run.rows(run.metrics))
+        texts = part_of(task_of(card)).remarks(rows, run.rows(run.metrics))
     except Exception as error:  # a file may hold any figures
         LOG.warning("No remarks on %s", run.folder.name, exc_info=True)
         texts = [f"The log cannot be judged: it holds figures that make no sense ({type(error).__name__})."]
