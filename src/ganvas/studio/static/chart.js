@@ -60,6 +60,10 @@ export function chart(title, curves, options = {}) {
     over = false;
   /** Where each series has its last value: that of a shorter run stands further left. */
   const newest = () => data.map((one) => one.findLastIndex((y) => y !== null));
+  /** Where the pointer is elsewhere, the legend shows the last values. */
+  const idle = (made) => {
+    if ((made.cursor.left ?? -1) < 0) made.setLegend({ idxs: newest() });
+  };
   const redraw = () => plot?.redraw();
   dark.addEventListener('change', redraw);
   plotter()
@@ -74,12 +78,15 @@ export function chart(title, curves, options = {}) {
           { ...axis, values: (_, v) => v.map(short) },
           { ...axis, size: 48, values: (_, v) => v.map(form) },
         ],
-        hooks: { draw: options.mark ? [(plot) => dashes(plot, ...options.mark)] : [] },
+        hooks: { draw: options.mark ? [(made) => dashes(made, ...options.mark)] : [], setCursor: [idle] },
         series: [{ label: options.x ?? 'images', value: value(short) }, ...curves.map(drawn)],
       };
       plot = new Plot(shape, data, place);
-      plot.setLegend({ idxs: newest() });
-      sizes = new ResizeObserver(() => place.clientWidth && plot.setSize({ width: place.clientWidth, height: HEIGHT }));
+      idle(plot);
+      sizes = new ResizeObserver(() => {
+        if (place.clientWidth) plot.setSize({ width: place.clientWidth, height: HEIGHT });
+        idle(plot);
+      });
       sizes.observe(place);
     })
     .catch(() => place.append('The chart could not be drawn.'));
@@ -89,7 +96,7 @@ export function chart(title, curves, options = {}) {
     update(xs, ys) {
       data = [xs, ...ys];
       plot?.setData(data);
-      plot?.setLegend({ idxs: newest() });
+      if (plot) idle(plot);
       const last = ys.map((y, i) => `${curves[i][0]} ${form(y.findLast((one) => one !== null))}`).join(', ');
       place.setAttribute('aria-label', `${title}: now ${last}`);
     },

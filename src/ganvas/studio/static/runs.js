@@ -259,13 +259,14 @@ export function card(run, now, isChosen, choose, reload) {
     {},
     run.parts ? picture : h('a', { href, id: `open-${run.name}`, 'aria-label': `Open ${titleOf(run.name)}` }, picture),
     h(
-      '.row',
+      '.row.title',
       {},
       h('h2.grow', {}, h('a', { href, id: `name-${run.name}` }, titleOf(run.name).split(' › ').at(-1))),
-      h(`span.pill.${now}`, {}, STATE_TEXTS[now]),
+      reload && ['stopped', 'finished', 'failed'].includes(now) ? seldom(run, reload) : null,
     ),
+    h('div', {}, h(`span.pill.${now}`, {}, STATE_TEXTS[now])),
     h('.soft', {}, about),
     h('.bar', done, bar),
-    h('.row', {}, reload ? action(run, now, reload) : null, choose && !run.parts ? h('label', {}, box, 'Compare') : null, reload && ['stopped', 'finished', 'failed'].includes(now) ? seldom(run, reload) : null),
+    h('.row', {}, reload ? action(run, now, reload) : null, choose && !run.parts ? h('label', {}, box, 'Compare') : null),
   );
 }
