@@ -31,7 +31,7 @@ export function film(name, before, { classes }) {
   const beside = h(
     'details',
     { toggle: () => beside.open && real.show(runPath(name, '/samples/reals.png')) },
-    h('summary', {}, 'Beside real sounds'),
+    h('summary', {}, 'Compare with real sounds'),
     real.parts,
   );
   const rows = classes.length ? ` Rows from the top: ${classes.slice(0, ROWS).join(', ')}.` : '';
