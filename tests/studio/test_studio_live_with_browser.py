@@ -87,3 +87,18 @@ def test_without_an_expert_the_page_speaks_of_none(page: Any, studio: Served) ->
     assert "How well does it restore?" in told
     for word in ("Expert", "expert is right", "winning", "Held out", "asleep"):
         assert word not in told.replace("an expert (discriminator)", "")
+
+
+def test_a_run_is_deleted_after_a_question(page: Any, studio: Served) -> None:
+    folder = studio.app.state.studio.root / "00001-denoise"
+    go(page, studio)
+    for answer in ("Cancel", "Delete"):
+        page.click("summary[aria-label='More for 00001-denoise']")
+        page.click(".menu[open] button:has-text('Delete')")
+        page.wait_for_selector("dialog[open]")
+        assert page.inner_text("dialog h2") == "Delete 00001-denoise?"
+        assert page.evaluate("document.activeElement.textContent") == "Cancel"
+        page.click(f"dialog button:has-text('{answer}')")
+        until(page, "!document.querySelector('dialog')")
+        assert folder.exists() == (answer == "Cancel")
+    until(page, "!document.querySelector('#name-00001-denoise')")

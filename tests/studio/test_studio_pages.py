@@ -468,12 +468,12 @@ def test_a_run_that_cannot_be_shown_says_why(browser: Any, page: Any, studio: Se
     try:
         go(page, studio)
         card = page.locator(".card", has_text="00009-strange")
-        assert "log.jsonl is no file" in card.text_content()
+        assert "log.jsonl is not a file" in card.text_content()
         assert card.locator("a, button").count() == 0
         assert page.locator("a[aria-label='Open 00000-blobs']").count() == 1
         check_access(page)
         go(other, studio, "run/00009-strange")
-        assert "log.jsonl is no file" in other.text_content("[role=alert]")
+        assert "log.jsonl is not a file" in other.text_content("[role=alert]")
     finally:
         other.close()
         shutil.rmtree(folder)

@@ -545,7 +545,7 @@ def test_one_bad_run_does_not_take_the_list_away(tmp_path: Path, monkeypatch: py
         for path in (f"/api/runs/{name}", f"/api/runs/{name}/remarks"):
             status, content = ask(app, path)
             assert status == (200 if not why else 422 if why == "Rename it" else 404), (path, content)
-    assert "is no file" in ask(app, "/api/runs/pipe-log")[1]["detail"]
+    assert "is not a file" in ask(app, "/api/runs/pipe-log")[1]["detail"]
     assert by_name["surrogates"]["recipe"] == "\\ud800"
     assert (
         "1,500,000,000 bytes the last 32,000,000 are looked at"

@@ -55,7 +55,7 @@ class Start(BaseModel):
 
 
 class Longer(BaseModel):
-    """A training to go on with; `images` makes it longer."""
+    """A training to resume; `images` makes it longer."""
 
     images: int | None = Field(default=None, ge=1, le=10**12)
 
@@ -250,12 +250,12 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
 
     @app.post("/api/runs/{name}/resume", status_code=201, responses=failures(400, 404, 429))
     def resume(name: Name, body: Longer) -> dict[str, Any]:
-        """Go on with a run."""
+        """Resume a run."""
         run, now = studio.runs.run(name), studio.runs.summary(name)
         if now["state"] == "running":
             raise UserError("This run is being trained already.")
         if PART in name or ("parts" in now and body.images is not None):
-            raise UserError("A training in several parts goes on as a whole, and no longer than it began.")
+            raise UserError("A training in several parts is resumed as a whole, and no longer than it began.")
         studio.check_resume(run)
         more = [f"images={body.images}"] if body.images is not None else []
         job = studio.jobs.add("resume", name, ["resume", str(run.folder), *more])

@@ -190,9 +190,9 @@ def _check(path: Path, is_kind: Callable[[int], bool], kind: str) -> None:
     except FileNotFoundError:
         return
     if stat.S_ISLNK(mode):
-        raise Unfit(f"{path.name} is a link; the studio follows none. Put a true {kind} there, or remove it.")
+        raise Unfit(f"{path.name} is a link; the studio follows none. Put a real {kind} there, or remove it.")
     if not is_kind(mode):
-        raise Unfit(f"{path.name} is no {kind}. Remove it, or put a true one there.")
+        raise Unfit(f"{path.name} is not a {kind}. Remove it, or put a real one there.")
 
 
 def _unshown(name: str, why: str) -> dict[str, Any]:

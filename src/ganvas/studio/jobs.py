@@ -133,7 +133,7 @@ class Jobs:
         with self.lock:
             active = [j for j in self.jobs if j.state in ("waiting", "running")]
             if len(active) > WAITING:
-                raise Busy(f"{len(active)} jobs wait already. Wait until some are done, or take some out.")
+                raise Busy(f"{len(active)} jobs wait already. Wait until some are done, or remove some.")
             for job in active:
                 ending = job.state == "running" and (job.number in self.stopping or not is_alive(job.pid, job.began))
                 if job.run == run and not ending:
@@ -225,7 +225,7 @@ class Jobs:
         """Why a job may have failed without any output."""
         with contextlib.suppress(OSError):
             if shutil.disk_usage(self.root).free < SPARE:
-                return f"The disk of {self.root} is full: free some space, then go on."
+                return f"The disk of {self.root} is full: free some space, then resume."
         return "It ended without a word: it may have been killed, or ran out of memory."
 
     def _start(self, job: Job) -> None:
@@ -284,7 +284,7 @@ class Jobs:
         try:
             rows = parse_json(read_bytes(self.file, LIST))
         except (UserError, ValueError) as error:
-            LOG.warning("The list of jobs is passed over: %s", error)
+            LOG.warning("The list of jobs is skipped: %s", error)
             return []
         jobs: dict[int, Job] = {}
         for row in rows if isinstance(rows, list) else []:
@@ -293,7 +293,7 @@ class Jobs:
             except ValueError:
                 job = None
             if job is None or not is_allowed(self.root, job.kind, job.run, job.arguments):
-                LOG.warning("A job in %s is passed over: the studio did not write it.", self.file)
+                LOG.warning("A job in %s is skipped: the studio did not write it.", self.file)
             else:
                 jobs[job.number] = job
         return list(jobs.values())

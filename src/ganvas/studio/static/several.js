@@ -38,7 +38,7 @@ export function several(place, name, run) {
     bar.style.width = percent(run.total ? Math.min(1, run.images / run.total) : 0);
     list.replaceChildren(
       ...run.parts.map((part) => h('li', {}, card(part, part.state, false, null, null))),
-      ...run.waiting.map((part) => h('li', {}, h('.card', {}, h('h2', {}, part), h('p.soft', {}, 'Its turn comes.')))),
+      ...run.waiting.map((part) => h('li', {}, h('.card', {}, h('h2', {}, part), h('p.soft', {}, 'Its turn comes later.')))),
     );
     command.textContent = `ganvas sample ${run.place} --out sqlite:///twin.db`;
     measure.textContent = `ganvas evaluate ${run.place}`;
@@ -67,7 +67,7 @@ export function several(place, name, run) {
     tiles,
     panel.actions,
     list,
-    h('section.card', {}, h('h2', {}, 'All of them together'), h('p', {}, 'A database of the same tables, in which every key resolves, is drawn on the command line:'), h('p.command', {}, command), h('p', {}, 'How good such databases are, beside the real one, is measured by:'), h('p.command', {}, measure)),
+    h('section.card', {}, h('h2', {}, 'All of them together'), h('p', {}, 'A database of the same tables, in which every key resolves, is drawn on the command line:'), h('p.command', {}, command), h('p', {}, 'How good such databases are, compared with the real one, is measured by:'), h('p.command', {}, measure)),
     found,
   );
   paint();
