@@ -70,8 +70,8 @@ class Harmonics:
     def part(self, pictures: Tensor) -> Tensor:
         """Spectrograms [B, 1, bands, frames] in [-1, 1] -> rows [B, 1, bands + 1 + KNOTS, frames].
 
-        The bands without harmonics, then the pitch (-SPAN: LOWEST, SPAN: OCTAVES higher), then the depth at each knot (-1: no
-        harmonics, 1: MOST times the pattern).
+        The bands without harmonics, then the pitch (-SPAN: LOWEST, SPAN: OCTAVES higher), then the depth at each knot
+        (-1: no harmonics, 1: MOST times the pattern).
         """
         with torch.autocast(pictures.device.type, enabled=False):
             tables, x = self.tables(pictures.device), pictures[:, 0].float().transpose(1, 2)
