@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganvas.sounds import augment
-from ganvas.sounds.harmonics import KNOTS, LOWEST, OCTAVES, SPAN, Harmonics
+from ganvas.sounds.harmonics import KNOTS, LOWEST, OCTAVES, Harmonics
 from ganvas.sounds.spec import SoundSpec
 
 SPEC = SoundSpec.of(16_000, 8_000)
@@ -26,7 +26,7 @@ def voiced(low: float, high: float) -> Tensor:
 def parted(waves: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The bands without harmonics, the pitch in Hz and the depth."""
     rest, pitch, depth = HARMONICS.part(SPEC.codec.encode(waves))[:, 0].split([SPEC.bands, 1, KNOTS], 1)
-    return rest, LOWEST * 2 ** ((pitch[:, 0] / SPAN + 1) / 2 * OCTAVES), depth
+    return rest, LOWEST * 2 ** ((pitch[:, 0] + 1) / 2 * OCTAVES), depth
 
 
 def ripple(pictures: Tensor) -> float:
@@ -68,10 +68,10 @@ def test_nothing_is_lost_whatever_the_sound(kind: str) -> None:
 
 def test_another_pitch_moves_the_harmonics_and_has_a_gradient() -> None:
     rows = HARMONICS.part(SPEC.codec.encode(voiced(120, 120)))
-    rows[:, :, SPEC.bands] += 2 * SPAN / OCTAVES / 12 * 4  # four semitones
+    rows[:, :, SPEC.bands] += 2 / OCTAVES / 12 * 4  # four semitones
     moved = HARMONICS.join(rows.requires_grad_())
     middle = slice(SPEC.frames // 4, -SPEC.frames // 4)
-    hertz = LOWEST * 2 ** ((HARMONICS.part(moved.detach())[0, 0, SPEC.bands, middle] / SPAN + 1) / 2 * OCTAVES)
+    hertz = LOWEST * 2 ** ((HARMONICS.part(moved.detach())[0, 0, SPEC.bands, middle] + 1) / 2 * OCTAVES)
     assert float((hertz / (120 * 2 ** (4 / 12))).log2().abs().max()) < 0.5 / 12
     moved[..., middle].square().sum().backward()
     assert rows.grad is not None

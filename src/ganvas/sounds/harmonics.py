@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 LOWEST, OCTAVES = 65.0, 3  # Hz, and from there on: C2 to C5, where a voice speaks
 STEPS = 96  # patterns an octave
-SPAN = 6.0  # the pitch in rows is from -SPAN to SPAN: a third for a semitone, so that a network hears a wrong one
 KNOTS = 6  # places, evenly spaced over the bands, at which the depth is given
 MOST = 2.0  # times a pattern: the largest depth
 STRONG = 1.5  # times as deep as a ripple that is nothing but the pattern: what is left must not bring it back
@@ -70,8 +69,8 @@ class Harmonics:
     def part(self, pictures: Tensor) -> Tensor:
         """Spectrograms [B, 1, bands, frames] in [-1, 1] -> rows [B, 1, bands + 1 + KNOTS, frames].
 
-        The bands without harmonics, then the pitch (-SPAN: LOWEST, SPAN: OCTAVES higher), then the depth at each knot
-        (-1: no harmonics, 1: MOST times the pattern).
+        The bands without harmonics, then the pitch (-1: LOWEST, 1: OCTAVES higher), then the depth at each knot (-1: no
+        harmonics, 1: MOST times the pattern).
         """
         with torch.autocast(pictures.device.type, enabled=False):
             tables, x = self.tables(pictures.device), pictures[:, 0].float().transpose(1, 2)
@@ -84,14 +83,14 @@ class Harmonics:
             depth, _ = self._depth(ripple, between(tables.patterns, pitch), tables)
             depth = depth * (loudest > SILENT)
             rest = (x - (depth @ tables.shares) * between(tables.added, pitch)).clamp_min(-1)
-            return torch.cat([rest, SPAN * pitch[..., None], depth / (MOST / 2) - 1], 2).transpose(1, 2)[:, None]
+            return torch.cat([rest, pitch[..., None], depth / (MOST / 2) - 1], 2).transpose(1, 2)[:, None]
 
     def join(self, rows: Tensor) -> Tensor:
         """Rows [B, 1, bands + 1 + KNOTS, frames], as `part` makes them -> spectrograms [B, 1, bands, frames]."""
         with torch.autocast(rows.device.type, enabled=False):
             tables, x = self.tables(rows.device), rows[:, 0].float().transpose(1, 2)
             rest, pitch, depth = x.split([self.bands, 1, KNOTS], 2)
-            pattern = between(tables.added, (pitch[..., 0] / SPAN).clamp(-1, 1))
+            pattern = between(tables.added, pitch[..., 0].clamp(-1, 1))
             x = rest + (((depth.clamp(-1, 1) + 1) * (MOST / 2)) @ tables.shares) * pattern
             return x.clamp(-1, 1).transpose(1, 2)[:, None]
 

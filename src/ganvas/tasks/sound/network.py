@@ -95,13 +95,7 @@ class Generator(nn.Module):
             x = twice_as_long(norm(up(x), labels))
         x = self.last_norm(self.last(x), labels)
         x = self.head(x).transpose(1, 2).float() + self.mean
-        bent = (F.softplus(SHARP * (x + 1)) / SHARP - 1).clamp_max(1)
-        return torch.where(self.is_pitch(x), x, bent)
-
-    def is_pitch(self, x: Tensor) -> Tensor:
-        """Which row is the pitch, which has another range: bool [rows, 1]."""
-        places = torch.arange(x.shape[2], device=x.device)[:, None]
-        return places == (self.harmonics.bands if self.harmonics else -1)
+        return (F.softplus(SHARP * (x + 1)) / SHARP - 1).clamp_max(1)
 
 
 def along_time(inside: int, outside: int, size: int) -> nn.Conv2d:
