@@ -59,7 +59,7 @@ def test_a_run_is_watched_and_heard(page: Any, studio: Served, place: Path) -> N
     go(page, studio, "run/bells")
     used(page, ".film img.sheet[src]", "light", "dark")
     assert [KINDS[0], "25.0%", "12.5%", "lower"] == page.locator(".film tbody :is(th, td)").all_inner_texts()
-    assert "variety beside real sounds" in page.inner_text(".tiles")  # of an earlier line
+    assert "variety compared with real sounds" in page.inner_text(".tiles")  # of an earlier line
     assert KINDS[0] in page.inner_text(".film")
     page.locator("input[aria-label^='Time']").fill("0")
     until(page, "document.querySelector('audio.strip').src.includes('fakes_init.wav')")
