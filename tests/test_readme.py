@@ -28,10 +28,9 @@ pytestmark = pytest.mark.long
 
 
 def commands(page: str) -> list[str]:
-    """The `ganvas` commands in the page's console blocks."""
-    blocks = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
-    lines = [line.removeprefix("$ ").split("#")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line.startswith("ganvas ")]
+    """The `ganvas` commands in the page's console blocks and tables, in their order."""
+    found = re.findall(r"^\$ (ganvas .*?)(?:#.*)?$|(?<=[|,] )`(ganvas .*?)`", page, re.MULTILINE)
+    return [(block or cell).strip() for block, cell in found]
 
 
 COMMANDS = commands((ROOT / "README.md").read_text())
@@ -59,6 +58,7 @@ def write_data(place: Path) -> None:
         (place / name).mkdir()
         for i in range(30):
             Image.fromarray(random.integers(light, light + 100, (16, 16, 3), np.uint8)).save(place / name / f"{i}.png")
+    Image.fromarray(random.integers(0, 256, (48, 64, 3), np.uint8)).save(place / "old.jpg")
     write_rows(place / "customers.csv", 600)
     (write_sounds(place / "drums") / "noise").rename(place / "drums" / "snare")
 
