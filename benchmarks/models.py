@@ -1,9 +1,7 @@
 """Make the files of the models that come with Ganvas, from runs that were trained as their cards say.
 
     ganvas train mnist --run runs/mnist
-    ganvas train denoise --data PHOTOS ... --run runs/restore      (src/ganvas/models/NOTICE has the whole command)
     python benchmarks/models.py runs/mnist mnist
-    python benchmarks/models.py runs/restore restore
 
 The networks are stored with half precision, a detector as it is. `tests/core/test_shipped.py` holds the digests.
 """

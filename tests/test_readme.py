@@ -58,7 +58,6 @@ def write_data(place: Path) -> None:
         (place / name).mkdir()
         for i in range(30):
             Image.fromarray(random.integers(light, light + 100, (16, 16, 3), np.uint8)).save(place / name / f"{i}.png")
-    Image.fromarray(random.integers(0, 256, (48, 64, 3), np.uint8)).save(place / "old.jpg")
     write_rows(place / "customers.csv", 600)
     (write_sounds(place / "drums") / "noise").rename(place / "drums" / "snare")
 

@@ -11,20 +11,7 @@ from ganvas.core.applied import at_least_one, watch
 from ganvas.core.console import Force, verb
 
 
-def is_picture(word: str) -> bool:
-    """Is this a picture, or a folder with some in it?"""
-    from ganvas.images.decode import SUFFIXES
-
-    path = Path(word)
-    files = path.iterdir() if path.is_dir() else [path]
-    return any(file.suffix.lower() in SUFFIXES for file in files)
-
-
-@verb(
-    "restore",
-    ready=("restore", is_picture),
-    instead={"--best": "the same picture is always mended alike, leave it out"},
-)
+@verb("restore", instead={"--best": "the same picture is always restored alike, leave it out"})
 def restore(
     model: Path,
     *images: Path,
@@ -36,16 +23,15 @@ def restore(
     mask_hole: str | None = None,
     force: Force = False,
 ) -> int:
-    """Restore pictures of any size: with the model that comes with Ganvas, or one that you trained.
+    """Restore pictures of any size with a model that was trained to: denoise, derain, superres, inpaint.
 
-    `ganvas restore old.jpg` takes noise, JPEG blocks, a little blur, scratches and spots out of a photograph. Depth
-    (8 or 16 bits), transparency, colour profile and EXIF data come back as they were. Files that cannot be restored are
-    named and skipped; the exit code is then 1, and 2 where none was restored.
+    Depth (8 or 16 bits), transparency, colour profile and EXIF data come back as they were. Files that cannot be
+    restored are named and skipped; the exit code is then 1, and 2 where none was restored.
 
     Parameters
     ----------
     model
-        A run's folder or a model file. Without one the model that comes with Ganvas is used.
+        A run's folder or a model file.
     images
         Picture files, or folders of them.
     out
