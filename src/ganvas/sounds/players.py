@@ -5,20 +5,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from html import escape
-from typing import Any
 
-import torch
 from torch import Tensor
 
+from ganvas.core.shown import Shown
 from ganvas.sounds import files
 
 MOST = 32  # players that are shown at most
 
 
-class Waves(Tensor):
-    """Waves float [n, samples] or [samples] that a notebook shows as players; what is made of them is a mere tensor."""
-
-    __torch_function__ = torch._C._disabled_torch_function_impl  # pyright: ignore[reportAssignmentType]
+class Waves(Shown):
+    """Waves float [n, samples] or [samples] that a notebook shows as players; see `Shown`."""
 
     rate: int  # samples a second
     captions: tuple[str, ...]  # what is said below each, or none
@@ -30,16 +27,10 @@ class Waves(Tensor):
         Args:
             captions: of all of them, or none.
         """
-        made: Any = waves.detach().as_subclass(cls)
-        made.rate, made.captions = rate, tuple(captions)
-        return made
-
-    def __reduce_ex__(self, proto: Any) -> Any:
-        """Saved as a plain tensor, which is read without this class."""
-        return self.as_subclass(Tensor).__reduce_ex__(proto)
+        return cls.around(waves, rate=rate, captions=tuple(captions))
 
     def _repr_html_(self) -> str | None:
-        """Players for a notebook; None where these are no waves any more."""
+        """Players for a notebook; None where these are not waves any more."""
         if not hasattr(self, "rate") or self.dim() not in (1, 2) or not self.is_floating_point():
             return None
         waves = self.cpu().reshape(-1, self.shape[-1])
