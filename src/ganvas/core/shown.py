@@ -37,11 +37,13 @@ class Shown(Tensor):
         return copy.deepcopy(self.as_subclass(Tensor), memo)
 
 
-def image(content: bytes, alt: str, kind: str = "png") -> str:
+def image(content: bytes, alt: str, kind: str = "png", width: int | None = None) -> str:
     """An image that is inside the page, as HTML.
 
     Args:
         kind: of the file: png, svg+xml.
+        width: in CSS pixels; None: its own.
     """
     place = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-    return f'<img alt="{escape(alt)}" style="max-width: 100%" src="{place}">'
+    size = "" if width is None else f'width="{width}" '
+    return f'<img alt="{escape(alt)}" {size}style="max-width: 100%" src="{place}">'
