@@ -32,7 +32,7 @@ class TrainedRun:
             UserError: the folder does not hold a run.
         """
         self.folder: Path = place(folder)
-        self._settings = Run(self.folder).settings()
+        self._experiment = Experiment.load(self.folder)
         self._model: Any = None
 
     @property
@@ -55,6 +55,15 @@ class TrainedRun:
         if self._model is None:
             self._model = api.load(self.folder)
         return self._model
+
+    @property
+    def data(self) -> Any:
+        """The data that it learned from, read anew: `data.train` and `data.held_out`, with samples and labels.
+
+        Raises:
+            UserError: they are not there any more, or cannot be read.
+        """
+        return self._experiment.load_data()
 
     @property
     def report(self) -> Path:
@@ -86,7 +95,7 @@ class TrainedRun:
         rows = self.log
         seen = max((row["images"] for row in rows), default=0)
         state = "trained" if self.finished else "not finished"
-        return f"Run of {self._settings.get('recipe')}: {state}, {seen:,} seen"
+        return f"Run of {self._experiment.recipe}: {state}, {seen:,} {self._experiment.kind.Spec.noun} seen"
 
 
 def fit(

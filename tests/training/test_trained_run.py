@@ -32,7 +32,8 @@ def test_the_run_that_it_returns(run: ganvas.TrainedRun) -> None:
     assert run.model is run.model
     assert run.report.is_file()
     assert run.finished
-    assert "Run of classic-mlp: trained, 64 seen" in repr(run)
+    assert len(run.data.train.samples) > 0
+    assert "Run of classic-mlp: trained, 64 images seen" in repr(run)
     page = run._repr_html_()
     assert page.count("data:image/png;base64,") == 1
     assert page.count("data:image/svg+xml;base64,") == 2

@@ -47,3 +47,10 @@ def image(content: bytes, alt: str, kind: str = "png", width: int | None = None)
     place = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
     size = "" if width is None else f'width="{width}" '
     return f'<img alt="{escape(alt)}" {size}style="max-width: 100%" src="{place}">'
+
+
+def player(content: bytes, caption: str) -> str:
+    """A player of a WAV file that is inside the page, as HTML."""
+    place = f"data:audio/wav;base64,{base64.b64encode(content).decode()}"
+    audio = f'<audio controls preload="metadata" style="width: 210px" src="{place}"></audio>'
+    return f'<figure style="margin: 0">{audio}<figcaption>{escape(caption)}</figcaption></figure>'

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from html import escape
 
 from torch import Tensor
 
-from ganvas.core.shown import Shown
+from ganvas.core.shown import Shown, player
 from ganvas.sounds import files
 
 MOST = 32  # players that are shown at most
@@ -35,12 +33,6 @@ class Waves(Shown):
             return None
         waves = self.cpu().reshape(-1, self.shape[-1])
         pairs = zip(waves[:MOST], self.captions or ("",) * len(waves), strict=False)
-        players = [_player(files.encoded(wave.numpy(), self.rate), caption) for wave, caption in pairs]
+        players = [player(files.encoded(wave.numpy(), self.rate), caption) for wave, caption in pairs]
         more = f"<p>and {len(waves) - MOST:,} more</p>" if len(waves) > MOST else ""
         return f'<div style="display: flex; flex-wrap: wrap; gap: 8px">{"".join(players)}</div>{more}'
-
-
-def _player(content: bytes, caption: str) -> str:
-    place = f"data:audio/wav;base64,{base64.b64encode(content).decode()}"
-    audio = f'<audio controls preload="metadata" style="width: 210px" src="{place}"></audio>'
-    return f'<figure style="margin: 0">{audio}<figcaption>{escape(caption)}</figcaption></figure>'

@@ -10,8 +10,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ganvas.core.progress import duration
+from ganvas.core.run import Run
 from ganvas.core.samples import Preview
-from ganvas.core.shown import image
+from ganvas.core.shown import image, player
 from ganvas.core.terminal import say
 from ganvas.core.text import one_line
 from ganvas.report.charts import COLOURS, chart, svg_file
@@ -63,6 +64,7 @@ class Progress(Quiet):
         self.images = max(self.images, event.images)
         if isinstance(event, Started):
             self.images, self.began = event.images, (event.images, time.monotonic())
+            self.rows, self.checks = Run(event.folder).rows() if event.images else Rows(), Rows()
         elif isinstance(event, Logged):
             self.rows.append(event.row)
         elif isinstance(event, Evaluated):
@@ -118,13 +120,15 @@ class Live(Progress):
 
     def __init__(self, total: int, task: type[Task], title: str) -> None:
         super().__init__(total, task, title)
-        self.preview, self.notes, self.ended = "", list[str](), ""
+        self.preview, self.sound, self.notes, self.ended = "", "", list[str](), ""
         self.handle: Any = importlib.import_module("IPython.display").DisplayHandle()
         self.handle.display(self)
 
     def tell(self, event: Event) -> None:
         if isinstance(event, Sampled):
             self.preview = preview_html(event.preview, f"{self.task.Spec.shown_as} after {event.images:,}")
+            strip = event.preview.files().get(".wav")
+            self.sound = player(strip, "the sheet's sounds, one after the other") if strip else ""
         if isinstance(event, Warned | Noted):
             self.notes = [*self.notes[-4:], message(event)]
         if self.due("notebook") or isinstance(event, Sampled | Warned | Noted):
@@ -144,7 +148,8 @@ class Live(Progress):
         if self.rows and (headline := self.task.headline(self.rows, self.checks)):
             parts.append(f"<div><em>{escape(one_line(headline))}</em></div>")
         parts += [f"<div>{escape(one_line(note))}</div>" for note in [*self.notes, self.ended] if note]
-        return "".join([*parts, self.preview, curves(self.rows)])
+        sound = self.sound if self.ended else ""  # too large to be sent each second
+        return "".join([*parts, self.preview, sound, curves(self.rows)])
 
 
 def viewer(total: int, task: type[Task], title: str) -> Progress:
@@ -175,7 +180,7 @@ def curves(rows: Rows) -> str:
     charts = []
     for keys, title, ends, mark in CURVES:
         form = "{:.0%}" if ends else "{:.3g}"
-        drawn = svg_file(chart(rows, keys, title, ends, mark, form)) if len(rows) > 1 else b""
+        drawn = svg_file(chart(rows, keys, title, ends, mark, form))
         if drawn:
             last = {key: row[key] for row in rows for key in keys if isinstance(row.get(key), int | float)}
             legend = " ".join(
