@@ -89,7 +89,8 @@ class TrainedRun:
             for seen, path in Run(self.folder).previews(suffix)[-1:]:
                 with contextlib.suppress(OSError):
                     sheet = f"<div>{image(path.read_bytes(), f'after {seen:,}', kind, width=420)}</div>"
-        return f"<div>{'<br>'.join(lines)}</div>{sheet}{notebook.curves(self.log)}"
+        curves = "" if parts_of(self.folder) else notebook.curves(self.log)
+        return f"<div>{'<br>'.join(lines)}</div>{sheet}{curves}"
 
     def _title(self) -> str:
         rows = self.log

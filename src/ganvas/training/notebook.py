@@ -120,15 +120,15 @@ class Live(Progress):
 
     def __init__(self, total: int, task: type[Task], title: str) -> None:
         super().__init__(total, task, title)
-        self.preview, self.sound, self.notes, self.ended = "", "", list[str](), ""
+        self.preview, self.strip, self.notes, self.ended = "", "", list[str](), ""
         self.handle: Any = importlib.import_module("IPython.display").DisplayHandle()
         self.handle.display(self)
 
     def tell(self, event: Event) -> None:
         if isinstance(event, Sampled):
             self.preview = preview_html(event.preview, f"{self.task.Spec.shown_as} after {event.images:,}")
-            strip = event.preview.files().get(".wav")
-            self.sound = player(strip, "the sheet's sounds, one after the other") if strip else ""
+            played = event.preview.files().get(".wav")
+            self.strip = player(played, "what the sheet shows, one after the other") if played else ""
         if isinstance(event, Warned | Noted):
             self.notes = [*self.notes[-4:], message(event)]
         if self.due("notebook") or isinstance(event, Sampled | Warned | Noted):
@@ -148,8 +148,8 @@ class Live(Progress):
         if self.rows and (headline := self.task.headline(self.rows, self.checks)):
             parts.append(f"<div><em>{escape(one_line(headline))}</em></div>")
         parts += [f"<div>{escape(one_line(note))}</div>" for note in [*self.notes, self.ended] if note]
-        sound = self.sound if self.ended else ""  # too large to be sent each second
-        return "".join([*parts, self.preview, sound, curves(self.rows)])
+        strip = self.strip if self.ended else ""  # too large to be sent each second
+        return "".join([*parts, self.preview, strip, curves(self.rows)])
 
 
 def viewer(total: int, task: type[Task], title: str) -> Progress:
