@@ -278,6 +278,8 @@ def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
         (["train", "mnist", "freeze=9"], "freeze 2 at most"),
         (["trian", "mnist"], "Did you mean"),
         (["train", "mnist", "--fast"], "--fast"),
+        (["generate", "RUN"], "Did you mean 'sample'"),
+        (["sample"], "Which model? Name a run"),
     ],
 )
 def test_mistakes_end_with_2_and_a_sentence(arguments: list[str], words: str, trained: Path, tmp_path: Path) -> None:

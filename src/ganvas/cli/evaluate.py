@@ -128,14 +128,14 @@ def compare(*sources: Path) -> int:
     sources
         The folders of two runs or more, each measured with ganvas evaluate.
     """
+    if len(sources) < 2:
+        raise UserError("Name two runs or more to compare.")
     from ganvas.core import model as models
     from ganvas.core import registry
     from ganvas.core.run import Run
     from ganvas.metrics import figures as fg
     from ganvas.metrics.show import comparison, not_measured
 
-    if len(sources) < 2:
-        raise UserError("Name two runs or more to compare.")
     noun = "samples"
     for source in sources:
         name = models.task_of(source)

@@ -37,13 +37,13 @@ def studio(
     """
     import secrets
 
+    if not data.is_dir():
+        raise UserError(f"There is no folder {data} (--data).")
     try:
         from ganvas.studio.app import create, serve
         from ganvas.studio.jobs import home_of
     except ImportError as error:
         raise UserError(f"The studio needs {error.name}: pip install 'ganvas[studio]'.") from error
-    if not data.is_dir():
-        raise UserError(f"There is no folder {data} (--data).")
     if port is None:
         text = os.environ.get("PORT", str(PORT))
         if not text.isdecimal():
