@@ -129,7 +129,8 @@ def spelled(words: list[str]) -> list[str]:
     for word in path:
         here = here[word]
     function = here.default_command
-    if function is None or "settings" not in inspect.signature(function).parameters:
+    parameter = inspect.signature(function).parameters.get("settings") if function else None
+    if parameter is None or parameter.kind is not parameter.VAR_POSITIONAL:
         return words
     options = {name for argument in here.assemble_argument_collection() for name in argument.names} - {"--settings"}
     kinds = {cf.plain(key): entry[0] for section in names()["sections"].values() for key, entry in section.items()}

@@ -36,18 +36,19 @@ class UserError(Exception):
     """
 
 
-def unknown(kind: str, name: str, valid: Iterable[str], more: str = "") -> UserError:
+def unknown(kind: str, name: str, valid: Iterable[str], more: str = "", start: str = "There is no") -> UserError:
     """The error for a name that is not in a table: suggests the closest one, and lists the `valid` names.
 
     Of more than MANY only similar ones are listed.
 
     Args:
         more: where to see them all, a sentence; it is added where not all are listed.
+        start: of the sentence, up to the kind of name.
     """
     names = sorted({*valid})
     near = difflib.get_close_matches(name, names, n=SIMILAR)
     sure = near[:1]
-    text = f"There is no {kind} '{name}'." + (f" Did you mean '{sure[0]}'?" if sure else "")
+    text = f"{start} {kind} '{name}'." + (f" Did you mean '{sure[0]}'?" if sure else "")
     if len(names) > MANY and more:
         others = [other for other in near if other not in sure]
         return UserError(text + (f" Similar: {', '.join(others)}." if others else "") + f" {more}")
