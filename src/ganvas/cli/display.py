@@ -59,7 +59,7 @@ def describe(event: Event, task: type[Task]) -> str:
     """An event as a line of text; empty for events that are not shown."""
     noun = task.Spec.noun
     if isinstance(event, Started):
-        return f"{'Training' if not event.images else f'Going on after {event.images:,} {noun}'} in {event.folder}"
+        return f"{'Training' if not event.images else f'Resuming after {event.images:,} {noun}'} in {event.folder}"
     if isinstance(event, Sampled):
         return f"{task.Spec.shown_as} after {event.images:,} {noun}: {event.path}"
     if isinstance(event, Evaluated):
@@ -141,5 +141,5 @@ class Screen:
 
 
 def _is_plain(console: Console) -> bool:
-    """Has this terminal no colours, or no characters beside ASCII?"""
+    """Has this terminal no colours, or no characters but ASCII?"""
     return console.color_system is None or console.options.ascii_only

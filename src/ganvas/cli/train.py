@@ -279,5 +279,5 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
         say(f"  {command(*(place if word == '{place}' else word for word in use))}")
     say(f"  {command('info', place)}")
     if longer:
-        say(f"  {longer}    # train on, to twice the length")
+        say(f"  {longer}    # train twice as long")
     return 0
