@@ -97,9 +97,11 @@ def test_the_sentence_is_that_of_the_recipe(key: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
-        ("train mnist --images 1000 --run x", "train mnist images=1000 --run x"),
-        ("train mnist --lr-g=1e-4 seed=1", "train mnist lr_g=1e-4 seed=1"),
-        ("train mnist --mirror --dry-run", "train mnist mirror=true --dry-run"),
+        ("train mnist --images 1000 --run x", "train mnist --run x images=1000"),
+        ("train --images 1000 mnist", "train mnist images=1000"),
+        ("train mnist --images 1000 --run", "train mnist images=1000 --run"),
+        ("train mnist --lr-g=1e-4 seed=1", "train mnist seed=1 lr_g=1e-4"),
+        ("train mnist --mirror --dry-run", "train mnist --dry-run mirror=true"),
         ("train mnist --mirror false", "train mnist mirror=false"),
         ("train mnist --no-labels", "train mnist labels=false"),
         ("train --data mnist images --size 32", "train --data mnist images size=32"),

@@ -135,11 +135,11 @@ def spelled(words: list[str]) -> list[str]:
     options = {name for argument in here.assemble_argument_collection() for name in argument.names} - {"--settings"}
     kinds = {cf.plain(key): entry[0] for section in names()["sections"].values() for key, entry in section.items()}
     strict = complete() and not any(".py:" in word for word in words)
-    found, rest = [*path], words[len(path) :]
+    found, rest, settings = [*path], words[len(path) :], list[str]()  # settings come last: the recipe stays first
     while rest:
         word = rest.pop(0)
         if word == "--":
-            return [*found, word, *rest]
+            return [*found, *settings, word, *rest]
         option, equals, value = word.partition("=")
         if not option.startswith("--") or option in options or option in ("--debug", "--version"):
             found.append(word)
@@ -155,7 +155,7 @@ def spelled(words: list[str]) -> list[str]:
         key = option.removeprefix("--").replace("-", "_")
         off = key.removeprefix("no_")
         if kinds.get(off) == "bool" and off != key and not equals:
-            found.append(f"{off}=false")
+            settings.append(f"{off}=false")
             continue
         if strict and "." not in key and key not in kinds:
             entry = names()["recipes"].get(next(iter(words[len(path) :]), ""))
@@ -168,8 +168,9 @@ def spelled(words: list[str]) -> list[str]:
             if not takes and kinds.get(key) != "bool":
                 raise UserError(f"{option} is a setting and needs a value: {key}=VALUE.")
             value = rest.pop(0) if takes else "true"
-        found.append(f"{key}={value}")
-    return found
+        settings.append(f"{key}={value}")
+    at = len(found) - (found[-1] in options and not _is_flag(here, found[-1]))  # before an option without its value
+    return [*found[:at], *settings, *found[at:]]
 
 
 def _is_flag(here: App, option: str) -> bool:
