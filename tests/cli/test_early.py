@@ -40,6 +40,7 @@ MISTAKES = [
     ("sample nothing", "There is no run or model nothing."),
     ("detect photos nothing.png", "There is no file or folder nothing.png."),
     ("sample --seeds 7", "Which model? Name a run, such as:  "),
+    ("restore photos", "photos is not a model. Name a model, then the files, then --out:  "),
     ("info nothing", "There is no run or model nothing."),
     ("evaluate nothing", "There is no run or model nothing."),
     ("generate runs/first", "sample runs/first"),

@@ -97,24 +97,35 @@ def parsed(words: Sequence[str]) -> dict[str, Any] | None:
     """The arguments by the names of the command's parameters; None where the command itself will refuse them.
 
     Raises:
-        UserError: no model is named.
+        UserError: no model is named, or no place to write to.
     """
     try:
         _, bound, _ = app.parse_args([*words], print_error=False, exit_on_error=False)
     except MissingArgumentError as error:
-        if error.argument is not None and error.argument.name == "--model" and error.keyword is None:
-            raise UserError(f"Which model? Name a run, such as:  {_example(words)}") from error
+        if error.argument is not None and error.keyword is None:
+            _missing(error.argument.name, words)
         return None
     except CycloptsError:
         return None
     return dict(bound.arguments)
 
 
+def _missing(option: str, words: Sequence[str]) -> None:
+    """Raise a UserError where the model or --out is missing, with an example."""
+    if option == "--model":
+        raise UserError(f"Which model? Name a run, such as:  {_example(words)}")
+    if option == "--out" and words[0] in VERBS:
+        example = f"{_example(words)} --out FOLDER"
+        if not task_among(words[2:]):
+            raise UserError(f"{words[2]} is not a model. Name a model, then the files, then --out:  {example}")
+        raise UserError("Say where to write: add --out PLACE.")
+
+
 def _example(words: Sequence[str]) -> str:
     """The command with a run: the newest in runs/ whose task has this command."""
     name, tasks = words[0], tasks_with(words[0]) if words[0] in VERBS else registry.names()
     newest = sorted(Path("runs").glob("*/model.safetensors"), key=lambda path: -path.stat().st_mtime)[:20]
-    run = next((path.parent for path in newest if task_among([str(path)]) in tasks), "runs/00000-mnist")
+    run = next((path.parent for path in newest if task_among([str(path)]) in tasks), "runs/NAME")
     return command(name, run, *(words[2:] if name in VERBS else words[1:]))
 
 
