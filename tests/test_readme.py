@@ -28,10 +28,9 @@ pytestmark = pytest.mark.long
 
 
 def commands(page: str) -> list[str]:
-    """The `ganvas` commands in the page's console blocks."""
-    blocks = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
-    lines = [line.removeprefix("$ ").split("#")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line.startswith("ganvas ")]
+    """The `ganvas` commands in the page's console blocks and tables, in their order."""
+    found = re.findall(r"^\$ (ganvas .*?)(?:#.*)?$|(?<=[|,] )`(ganvas .*?)`", page, re.MULTILINE)
+    return [(block or cell).strip() for block, cell in found]
 
 
 COMMANDS = commands((ROOT / "README.md").read_text())

@@ -28,7 +28,7 @@ MISTAKES = [
     ("train mnist loss=hingy", "Did you mean 'hinge'?"),
     ("train mnist images", "key=value"),
     ("train mnist --table orders", "There is no setting 'table'"),
-    ("train mnist from=nothing", "There is no run or model nothing."),
+    ("train mnist from=nothing", "There is no run or model nothing. "),
     ("train images --data photo", "Did you mean photos?"),
     ("train images --data minst", "Did you mean 'mnist'?"),
     ("train sound --data nothing", "There is no file or folder nothing."),
@@ -37,12 +37,12 @@ MISTAKES = [
     ("resume photos", "photos is not a run's folder"),
     ("recipes flagship", "There is no recipe 'flagship'."),
     ("data check photo", "Did you mean photos?"),
-    ("sample nothing", "There is no run or model nothing."),
+    ("sample nothing", "There is no run or model nothing. "),
     ("detect photos nothing.png", "There is no file or folder nothing.png."),
     ("sample --seeds 7", "Which model? Name a run, such as:  "),
-    ("restore photos", "photos is not a model. Name a model, then the files, then --out:  "),
-    ("info nothing", "There is no run or model nothing."),
-    ("evaluate nothing", "There is no run or model nothing."),
+    ("restore old.jpg", "old.jpg is not a model. Name a model first, such as:  "),
+    ("info nothing", "There is no run or model nothing. "),
+    ("evaluate nothing", "There is no run or model nothing. "),
     ("generate runs/first", "sample runs/first"),
 ]
 
@@ -139,5 +139,6 @@ def test_the_example_is_the_newest_run_that_suits(tmp_path: Path, monkeypatch: p
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "model.safetensors").write_bytes(b"no model")
     monkeypatch.setattr(early, "task_among", lambda words: "generate" if "00000" in words[0] else "restore")
+    monkeypatch.setattr(early.shipped, "names", list)
     with pytest.raises(UserError, match=r"sample runs/00000-a --seeds 7$"):
         early.checked(["sample", "--seeds", "7"])

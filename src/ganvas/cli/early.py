@@ -19,8 +19,8 @@ from cyclopts import App
 from cyclopts.exceptions import CycloptsError, MissingArgumentError
 
 from ganvas.core import config as cf
-from ganvas.core import registry
-from ganvas.core.console import HELP, VERBS, app, as_settings, command, nearest, task_among, tasks_with
+from ganvas.core import registry, shipped
+from ganvas.core.console import HELP, VERBS, app, as_settings, command, nearest, ready_for, task_among, tasks_with
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import parse_json, place, read_bytes
 from ganvas.core.locate import exists, is_remote, locate
@@ -29,6 +29,7 @@ NAMES = Path(__file__).with_name("names.json")
 TYPES = {"int": int, "float": float, "bool": bool, "str": str, "ints": tuple[int, ...]}  # as names.json calls them
 LIMITS = ("low", "high", "choices")  # of a setting in names.json, after its type
 TRUTHS = ("true", "false", "yes", "no", "1", "0")
+FILES = (".png", ".jpg", ".jpeg", ".webp", ".wav", ".flac", ".csv", ".zip")  # that are certainly not models
 SAME = {  # what other programs call a command
     "generate": "sample",
     "gen": "sample",
@@ -69,9 +70,13 @@ def checked(words: Sequence[str]) -> list[str]:
     if name not in known or set(words) & {*HELP}:
         return words
     if name in VERBS:
-        tasks = tasks_with(name)
-        task = task_among(words[1:]) if len(tasks) > 1 else tasks[0]
-        arguments = parsed([name, task if task in tasks else nearest(name, words[1:]), *words[1:]])
+        tasks, rest = tasks_with(name), words[1:]
+        task = task_among(rest) if len(tasks) > 1 else tasks[0]
+        if task not in tasks and (ready := ready_for(name, rest)):
+            task, rest = ready[0], [ready[1], *rest]
+        arguments = parsed([name, task if task in tasks else nearest(name, rest), *rest])
+        if task not in tasks and rest and Path(rest[0]).suffix.lower() in FILES:
+            raise UserError(f"{rest[0]} is not a model. Name a model first, such as:  {_example([name, '', *rest])}")
     else:
         words = spelled(words)
         arguments = parsed(words)
@@ -115,17 +120,15 @@ def _missing(option: str, words: Sequence[str]) -> None:
     if option == "--model":
         raise UserError(f"Which model? Name a run, such as:  {_example(words)}")
     if option == "--out" and words[0] in VERBS:
-        example = f"{_example(words)} --out FOLDER"
-        if not task_among(words[2:]):
-            raise UserError(f"{words[2]} is not a model. Name a model, then the files, then --out:  {example}")
         raise UserError("Say where to write: add --out PLACE.")
 
 
 def _example(words: Sequence[str]) -> str:
-    """The command with a run: the newest in runs/ whose task has this command."""
+    """The command with a model that it is for: the newest in runs/, or one that comes with Ganvas."""
     name, tasks = words[0], tasks_with(words[0]) if words[0] in VERBS else registry.names()
     newest = sorted(Path("runs").glob("*/model.safetensors"), key=lambda path: -path.stat().st_mtime)[:20]
-    run = next((path.parent for path in newest if task_among([str(path)]) in tasks), "runs/NAME")
+    places = [*(path.parent for path in newest), *shipped.names()]
+    run = next((place for place in places if task_among([str(place)]) in tasks), "runs/NAME")
     return command(name, run, *(words[2:] if name in VERBS else words[1:]))
 
 
