@@ -594,6 +594,17 @@ def test_the_sign_of_blocks_sees_jpeg() -> None:
 # ---- files
 
 
+def test_pillow_images_and_paths_are_restored_and_shown(mender: Path, tmp_path: Path) -> None:
+    model, picture = restore_model.load(mender), Image.fromarray(photo(0, 24, 40))
+    picture.save(tmp_path / "a.png")
+    restored = model.restore(picture)
+    assert restored[0].pil().size == picture.size
+    assert restored._repr_png_() is not None
+    assert not restored.is_inference()
+    assert torch.equal(model.restore(tmp_path / "a.png"), restored)
+    assert torch.equal(model.restore(np.asarray(picture)), restored)
+
+
 def test_exif_orientation_and_profile_come_back(mender: Path, tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = Image.Exif()
