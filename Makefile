@@ -33,6 +33,7 @@ types:
 
 generated:
 	$(BIN)/python docs/make_cli.py --check
+	$(BIN)/python docs/make_names.py --check
 	$(BIN)/python docs/make_house.py --check
 
 quick: ## the tests that end soon, in a minute (after make test has installed them once)
@@ -47,6 +48,7 @@ fix: ## format and mend what can be mended by program
 
 docs: ## write the generated pages and the picture of the house anew
 	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_names.py
 	$(BIN)/python docs/make_house.py
 
 fuzz: $(VENV)/.test ## damage each kind of file that Ganvas reads in 5,000 ways (half an hour)

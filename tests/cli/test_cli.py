@@ -63,7 +63,7 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     "translate": ["model", "images", "out", "to", "sheet", "force"],
     "restore restore": ["model", "images", "out", "mask", "colour", "invented", "sheet", "mask_hole", "force"],
     "compare": ["sources"],
-    "recipes": ["name"],
+    "recipes": ["name", "settings"],
     "info": ["model"],
     "data cache": ["clear"],
     "data check": ["path", "settings", "json", "columns", "out", "force"],
@@ -175,7 +175,7 @@ def test_a_broken_image_among_good_ones_is_named_and_passed_over(trained: Path, 
     done = ganvas("invert", str(trained / "run"), "good.png", "bad.png", cwd=tmp_path)
     assert done.returncode == 1
     assert "bad.png cannot be read as a picture" in done.stderr
-    assert "1 of 2 files were passed over" in done.stderr
+    assert "1 of 2 files were skipped" in done.stderr
     assert (tmp_path / "inverted.png").is_file()
 
 
@@ -214,6 +214,12 @@ def test_recipes_are_listed_and_shown(tmp_path: Path) -> None:
         "table",
     }
     assert "flagship" in ganvas("recipes", "mnist", cwd=tmp_path).stdout
+    lines = ganvas("recipes", "few", "--settings", cwd=tmp_path).stdout.splitlines()
+    first = lines[lines.index("Often changed") + 1 :]
+    assert first[0].split()[:3] == ["source", "-", "--data:"]
+    assert any(line.split()[:2] == ["batch", "8"] and line.endswith("of all processes together") for line in first)
+    assert {"Data", "Networks", "Losses and what is learned", "Training"} < {*first}
+    assert not [line for line in first if "from_ " in line or len(line) > 100]
 
 
 def test_dry_run_writes_nothing_and_forecasts(blobs: Path, tmp_path: Path) -> None:
@@ -221,6 +227,7 @@ def test_dry_run_writes_nothing_and_forecasts(blobs: Path, tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert "Forecast" in done.stdout
     assert "2,000,000 images" in done.stdout
+    assert "learning rate of the generator" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -249,7 +256,7 @@ def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
         (["train", "mnist", "--data", "minst"], "Did you mean 'mnist'"),
         (["train", "nowhere.py:mine"], "nowhere.py"),
         (["sample", "nothing"], "no run or model nothing"),
-        (["sample", "RUN", "--class", "7"], "no class"),
+        (["sample", "RUN", "--class", "7"], "This model has no class '7'. Valid: 0, 1."),
         (["sample", "RUN", "--seeds", "9-3"], "--seeds 9-3"),
         (["sample", "RUN", "--seeds", "x"], "--seeds x"),
         (["sample", "RUN", "--seeds", "0-9999999"], "too many for one sheet"),
@@ -257,7 +264,7 @@ def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
         (["sample", "RUN", "--count", "5", "--seeds", "0-9"], "contradict"),
         (["sample", "RUN", "--truncation", "-1"], "above 0"),
         (["sample", "RUN", "--out", "x.tar"], "NAME.npz"),
-        (["write", "RUN", "7"], "is no class"),
+        (["write", "RUN", "7"], "This model cannot write '7'; it knows 0 and 1"),
         (["walk", "RUN", "--seeds", "4"], "two pictures or more"),
         (["walk", "RUN", "--out", "x.avi"], ".webp"),
         (["walk", "RUN", "nowhere.png", "nothing.png"], "no file or folder"),
@@ -268,6 +275,8 @@ def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
         (["info", "."], "not a run's folder"),
         (["resume", "."], "not a run's folder"),
         (["resume", "RUN", "lr_g=1"], "training.lr_g"),
+        (["train", "classic-mlp", "--run", "RUN"], "holds a run of mnist, not of classic-mlp. Choose another --run"),
+        (["train", "denoise", "--run", "RUN"], "holds a run of mnist, not of denoise."),
         (["recipes", "flagship"], "no recipe"),
         (["bench", "modes", "RUN"], "1x12x12 pictures of blobs"),
         (["bench", "modes", "nothing"], "no run or model nothing"),
@@ -278,6 +287,8 @@ def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
         (["train", "mnist", "freeze=9"], "freeze 2 at most"),
         (["trian", "mnist"], "Did you mean"),
         (["train", "mnist", "--fast"], "--fast"),
+        (["generate", "RUN"], "Did you mean 'sample'"),
+        (["sample"], "Which model? Name a run"),
     ],
 )
 def test_mistakes_end_with_2_and_a_sentence(arguments: list[str], words: str, trained: Path, tmp_path: Path) -> None:

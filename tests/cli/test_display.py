@@ -16,7 +16,7 @@ from ganvas.images.sheets import Sheet
 from ganvas.tasks.generate.task import GenerateTask
 from ganvas.tasks.restore.task import RestoreTask
 from ganvas.tasks.translate.task import TranslateTask
-from ganvas.training.events import Evaluated, Event, Logged, Sampled, Stepped, Warned
+from ganvas.training.events import Evaluated, Event, Logged, Noted, Sampled, Stepped, Warned
 from ganvas.training.task import Task
 
 ROW = {
@@ -57,8 +57,22 @@ def test_screen_shows_progress_figures_and_pictures() -> None:
     text = shown(True, 150)
     for words in ("mnist", "2,000 of 4,000 images", "500 images/s", "4s left", "Loss_D", "1.250", "70%", "65%", "moon"):
         assert words in text
+    assert "Discriminator right: real" in text
+    assert "Finishing" not in text
     assert "▀" * 1 in text
     assert "38;2;255;255;255" in text  # white pixels
+
+
+def test_screen_shows_that_it_is_finishing() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    display = Screen(console, 2000, GenerateTask, "mnist")  # pyright: ignore[reportArgumentType]
+    for event in (Stepped(2000), Logged(2000, ROW), Noted(2000, "Training the detector")):
+        display.show(event)
+    with console.capture() as captured:
+        console.print(display.render())
+    assert "0s left" not in captured.get()
+    (last,) = [line for line in captured.get().splitlines() if line.startswith("Finishing")]
+    assert last.rstrip().endswith("Training the detector")
 
 
 def test_screen_fits_narrow_terminals_and_does_without_colour() -> None:

@@ -220,6 +220,16 @@ def test_unknown_without_a_near_name() -> None:
     assert text == "There is no recipe 'zzz'. Valid: a, b."
 
 
+def test_unknown_among_many_lists_what_is_similar() -> None:
+    valid = [f"column_{n}" for n in range(40)] + ["age"]
+    text = str(unknown("column", "colum_7", valid))
+    assert text.startswith("There is no column 'colum_7'. Did you mean 'column_7'? Valid: column_7, column_")
+    assert text.endswith(", ... (41 in all).")
+    assert text.count("column_") == 7
+    assert "Similar: " in str(unknown("column", "colum_7", valid, "See them with X."))
+    assert str(unknown("column", "zzz", valid, "See them with X.")) == "There is no column 'zzz'. See them with X."
+
+
 def test_differences() -> None:
     old = {"a": 1, "b": {"c": 2, "d": [1]}, "gone": 5}
     new = {"a": 1, "b": {"c": 3, "d": [1, 2]}, "fresh": {"x": 1}}
@@ -295,7 +305,8 @@ def test_override() -> None:
     ("key", "text", "says"),
     [
         ("image", "2M", "no setting 'image'.*Did you mean 'images'"),
-        ("zzzz", "1", "no setting 'zzzz'.*Valid: .*images"),
+        ("zzzz", "1", r"no setting 'zzzz'\. --dry-run explains all \d+ settings\.$"),
+        ("from_x", "1", "Did you mean 'from'"),
         ("images", "lots", "images=lots: 'lots' is not a whole number"),
         ("images", "0", "images=0 is out of range: it must be at least 1"),
         ("batch", "1", "batch=1 is out of range"),

@@ -195,7 +195,7 @@ def test_no_command_ends_in_a_traceback_or_obeys_a_name(name: str, columns: int,
         assert "\\x1b]0;title\\x07[red]x\\n\\x9b2J" in out
     if name == "detect":
         assert code == 1
-        assert err.endswith("ganvas: 1 of 2 files were passed over.\n")
+        assert err.endswith("ganvas: 1 of 2 files were skipped.\n")
 
 
 def test_names_of_classes_never_leave_the_folder(hostile: Path, tmp_path: Path, call: Call) -> None:

@@ -256,4 +256,4 @@ def test_on_the_command_line(folder: Path, tmp_path: Path) -> None:
     assert found["total"] == 60
     refused = ganvas("data", "check", "set", "--columns", "columns.toml", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "--columns is for data of another kind" in refused.stderr
+    assert "--columns is for other data" in refused.stderr

@@ -1229,7 +1229,7 @@ def test_the_command_says_where_it_is_and_ends_with_viewers(root: Path, tmp_path
         assert process.stdout is not None
         assert process.stdout.readline() == f"Ganvas Studio: http://127.0.0.1:{port}/\n"
         assert process.stdout.readline().startswith("Runs in ")
-        assert "jobs.json is passed over: the queue is kept in" in process.stdout.readline()
+        assert "jobs.json is skipped: the queue is kept in" in process.stdout.readline()
         url = f"http://127.0.0.1:{port}/api/runs/00000-blobs/events"
         end = time.monotonic() + 30
         while True:
@@ -1244,6 +1244,7 @@ def test_the_command_says_where_it_is_and_ends_with_viewers(root: Path, tmp_path
             second = command("studio", *places, "--port", "1", cwd=tmp_path)
             assert second.returncode == 2
             assert "Another studio is open on" in second.stderr
+            assert f", at http://127.0.0.1:{port}/. Close it" in second.stderr
             process.send_signal(signal.SIGINT)
             assert process.wait(900) is not None
     finally:

@@ -74,7 +74,7 @@ def test_a_signal_saves(
     card = checkpoint.load(Run(tmp_path / "run").snapshots()[0])[1]
     assert card["images"] == 48
     if not gone:
-        assert f"Stopped and saved. Go on with:\n  {cli.command('resume')}" in capsys.readouterr().out
+        assert f"Stopped and saved. Resume with:\n  {cli.command('resume')}" in capsys.readouterr().out
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
 
 

@@ -41,7 +41,7 @@ def check(
     json
         One JSON object with everything.
     columns
-        For tables: a new file, columns.toml, that says of which kind each column is; change it and train with it.
+        For tables: a new file, columns.toml, that says what type each column has; change it and train with it.
     out
         A file for the sheet that shows the middles cut out against padded pictures; without it data-check.png, and
         only where pictures are not square. For sounds: a PNG of their spectrograms; without it none.
@@ -62,7 +62,7 @@ def check(
         files = {"--columns": columns, "--out": out}
         file = files.pop(task.check_writes)
         if other := next((option for option, place in files.items() if place is not None), None):
-            raise UserError(f"{path}: {other} is for data of another kind. Here {task.check_writes} names a file.")
+            raise UserError(f"{path}: {other} is for other data. Here {task.check_writes} names a file.")
         lines, found = _with_progress(task.check_data(path, as_settings(settings), file), "looking at the data")
         if json:
             say_json(found)
@@ -70,7 +70,7 @@ def check(
             say("\n".join(lines))
         return 0
     if settings or columns is not None:
-        raise UserError(f"{path} is no table: settings are for tables and sounds, --columns is for tables.")
+        raise UserError(f"{path} is not a table: settings are for tables and sounds, --columns is for tables.")
     checked = _with_progress(api.check_data(path, out), "looking at pictures")
     if json:
         say_json(checked.to_dict())
@@ -81,7 +81,7 @@ def check(
 
 @data.command
 def pack(path: str, out: Path, *settings: str) -> int:
-    """Decode and scale pictures once, into a folder that any training takes with --data. Goes on where it stopped.
+    """Decode and scale pictures once, into a folder that any training uses with --data. Resumes where it stopped.
 
     A training does this by itself, in the cache; a pack of your own is for other machines and for keeping.
 
@@ -123,12 +123,12 @@ def pack(path: str, out: Path, *settings: str) -> int:
 
 @data.command
 def cache(*, clear: Annotated[bool, Parameter(negative=())] = False) -> int:
-    """Say what Ganvas keeps in your cache: converted pictures, references. What is not used for longest goes first.
+    """Show what Ganvas keeps in your cache: converted pictures, references. What is unused longest is removed first.
 
     Parameters
     ----------
     clear
-        Remove all of it, but what a training uses just now. It is made anew when it is needed.
+        Remove all of it except what a training is using. It is made again when it is needed.
     """
     from ganvas.core import cache as caches
     from ganvas.core.text import one_line

@@ -18,6 +18,8 @@ from ganvas.training.events import Evaluated, Event, Logged, Measured, Noted, Sa
 if TYPE_CHECKING:
     from ganvas.training.task import Task
 
+BAR = 30  # characters
+
 
 def time_left(row: dict[str, Any], total: int) -> float:
     """Seconds that the rest takes at the speed of the last tick."""
@@ -59,7 +61,7 @@ def describe(event: Event, task: type[Task]) -> str:
     """An event as a line of text; empty for events that are not shown."""
     noun = task.Spec.noun
     if isinstance(event, Started):
-        return f"{'Training' if not event.images else f'Going on after {event.images:,} {noun}'} in {event.folder}"
+        return f"{'Training' if not event.images else f'Resuming after {event.images:,} {noun}'} in {event.folder}"
     if isinstance(event, Sampled):
         return f"{task.Spec.shown_as} after {event.images:,} {noun}: {event.path}"
     if isinstance(event, Evaluated):
@@ -85,6 +87,7 @@ class Screen:
         """
         self.console, self.total, self.task, self.title = console, total, task, title
         self.images = 0
+        self.noted = ""  # the last note
         self.rows: list[dict[str, Any]] = []
         self.checks: list[dict[str, Any]] = []
         self.preview: RenderableType = Text("")
@@ -111,6 +114,7 @@ class Screen:
             )
         elif isinstance(event, Started | Warned | Measured | Noted):
             self.images = max(self.images, event.images)
+            self.noted = event.text if isinstance(event, Noted) else self.noted
             self.console.print(describe(event, self.task))
 
     def render(self) -> RenderableType:
@@ -121,15 +125,21 @@ class Screen:
             ahead = duration(time_left({**row, "images": self.images}, self.total))
             speed = f"{row['images_per_second']:.0f} {self.task.Spec.noun}/s"
             timing = f"{speed}   {duration(row['seconds'])} so far   {ahead} left"
+        if ending := self.images >= self.total and bool(row):
+            timing = f"{duration(row['seconds'])} of training"
         epoch = f"epoch {self.images / self.rows[-1]['images'] * row['epoch']:.1f}" if row else ""
-        bar = ProgressBar(total=self.total, completed=min(self.images, self.total), width=30)
+        bar = ProgressBar(total=self.total, completed=min(self.images, self.total), width=BAR)
         head.add_row(
             Text(self.title, style="bold"), bar, f"{self.images:,} of {self.total:,} {self.task.Spec.noun}  {epoch}"
         )
         parts: list[RenderableType] = [head, Text(timing, style="dim")]
+        if ending:  # how long it takes is not known: the bar only shows that it goes on
+            last = Table.grid(padding=(0, 2))
+            last.add_row(Text("Finishing"), ProgressBar(pulse=True, width=BAR), Text(self.noted, style="dim"))
+            parts.append(last)
         if row:
             headline = self.task.headline(self.rows, self.checks)
-            parts += [self.figures(row), Text(headline, style="italic")]
+            parts += [self.figures(row), *self.verdicts(row), Text(headline, style="italic")]
         return Group(*parts, self.preview, Text("Ctrl-C saves and stops.", style="dim"))
 
     def figures(self, row: dict[str, Any]) -> Table:
@@ -139,7 +149,21 @@ class Screen:
         table.add_row(*(format(row[key], form) for key, (_, form) in shown.items()))
         return table
 
+    def verdicts(self, row: dict[str, Any]) -> list[RenderableType]:
+        """How often the discriminator is right, as bars; nothing where there is none, or no room."""
+        shares = {title: row.get(f"accuracy_{title}") for title in ("real", "fake")}
+        width = min(BAR, (self.console.width - 60) // 2)
+        if width < 8 or None in shares.values():
+            return []
+        table = Table.grid(padding=(0, 1))
+        cells: list[RenderableType] = [Text("Discriminator right:")]
+        for title, value in shares.items():
+            share = float(value or 0)
+            cells += [Text(title), ProgressBar(total=1, completed=share, width=width), Text(f"{share:>4.0%}")]
+        table.add_row(*cells, Text("(50%: guessing)", style="dim"))
+        return [table]
+
 
 def _is_plain(console: Console) -> bool:
-    """Has this terminal no colours, or no characters beside ASCII?"""
+    """Has this terminal no colours, or no characters but ASCII?"""
     return console.color_system is None or console.options.ascii_only

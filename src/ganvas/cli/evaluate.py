@@ -30,10 +30,10 @@ def evaluate(
     to: str | None = None,
     force: Force = False,
 ) -> int:
-    """Measure how good drawn pictures, rows or sounds are; each figure stands beside what real ones get (the floor).
+    """Measure how good drawn pictures, rows or sounds are; each metric is next to what real ones get (the floor).
 
-    A model that mends pictures is judged on held-out ones that are damaged anew, beside what costs nothing; one that
-    turns pictures into another kind by how like that kind they are, and what of the input they keep.
+    A model that restores pictures is judged on held-out ones that are damaged anew, compared with baselines that need
+    no training; one that translates, by how like the other kind its pictures are, and what of the input they keep.
 
     Parameters
     ----------
@@ -41,14 +41,13 @@ def evaluate(
         A run's folder, also of a training in several parts, a model file, a folder of pictures or of sounds (a
         sub-folder a class; of sounds also a table of labels, or an archive) or an .npz file.
     metrics
-        Names with commas between them, or all. Without it all; of pictures all but the fresh expert, which takes
-        minutes.
+        Comma-separated names, or all. Default: all; of pictures all except the fresh expert, which takes minutes.
     extractor
         digits, efficientnet-lite0, pixels, or a TorchScript or ONNX file with Inception (only that gives FID).
     count
         Pictures or rows to draw for each repeat; of sounds 1,000 without it.
     split
-        The real images to compare with: held-out or train. Rows and sounds are held against held-out ones.
+        The real images to compare with: held-out or train. Rows and sounds are compared with held-out ones.
     seed
         Of the first picture or row.
     repeats
@@ -58,9 +57,9 @@ def evaluate(
     out
         A folder for the sheets of pictures; without it evaluation/ in the run's folder.
     time_limit
-        Seconds after which what is left is passed over.
+        Seconds after which what is left is skipped.
     against
-        Of a model that mends: others to set beside it, such as one that was trained with another lively=.
+        Of a model that restores: others to compare with, such as one that was trained with another lively=.
     to
         Of a model that translates: with --data, the pictures of the other kind.
     force
@@ -103,7 +102,7 @@ def _of_files(source: Path, data: str | None) -> Any:
         if found := next((task for task in kinds if task.Data.takes(place)), None):
             return found
     if source.is_file() and listing.is_archive(source):
-        raise UserError(f"{source} is an archive of no sounds. Unpack it, and name the folder.")
+        raise UserError(f"{source} is an archive without sounds. Unpack it, and name the folder.")
     return registry.first()
 
 
@@ -121,21 +120,21 @@ def _by_task_metrics(source: Path, options: Options) -> int:
 
 @app.command
 def compare(*sources: Path) -> int:
-    """Set the newest figures of several runs beside each other; refuses figures of unlike protocols.
+    """Compare the latest metrics of several runs (only if they were measured the same way).
 
     Parameters
     ----------
     sources
         The folders of two runs or more, each measured with ganvas evaluate.
     """
+    if len(sources) < 2:
+        raise UserError("Name two runs or more to compare.")
     from ganvas.core import model as models
     from ganvas.core import registry
     from ganvas.core.run import Run
     from ganvas.metrics import figures as fg
     from ganvas.metrics.show import comparison, not_measured
 
-    if len(sources) < 2:
-        raise UserError("Name two runs or more to compare.")
     noun = "samples"
     for source in sources:
         name = models.task_of(source)

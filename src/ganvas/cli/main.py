@@ -6,6 +6,7 @@ import os
 import sys
 
 from ganvas import __version__
+from ganvas.cli import early
 from ganvas.core.console import app
 from ganvas.core.errors import UserError
 from ganvas.core.terminal import prepare, say
@@ -19,7 +20,7 @@ def main() -> None:
     debug = len(arguments) < len(sys.argv) - 1
     prepare()
     try:
-        code = app(arguments, result_action="return_value")
+        code = app(early.checked(arguments), result_action="return_value")
         sys.stdout.flush()
         sys.exit(code)
     except BrokenPipeError:  # the reader of our output has closed it, as `| head` does

@@ -1,4 +1,4 @@
-"""Handing trained models on: `ganvas export`, `push` and `info`."""
+"""Sharing trained models: `ganvas export`, `push` and `info`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganvas.core.text import command, one_line
 
 @app.command
 def export(model: Path, *, out: Path | None = None, web: Path | None = None, force: Force = False) -> int:
-    """Hand the networks on: as ONNX files, or as a page that draws in the visitor's browser.
+    """Export the networks: as ONNX files, or as a page that draws in the visitor's browser.
 
     Parameters
     ----------
@@ -34,7 +34,9 @@ def export(model: Path, *, out: Path | None = None, web: Path | None = None, for
     loaded = models.load(model)
     exports = loaded.exports()
     if web is not None and exports.page is None:
-        raise UserError(f"{model} draws none from noise, and pages for others are not made yet. Take --out DIR.")
+        raise UserError(
+            f"{model} does not draw from noise, and there are no pages for other models yet. Use --out DIR."
+        )
     exporting.check(loaded, out, web, force)
     written = exporting.export(loaded, out, force) if out else []
     if web is not None:
@@ -60,7 +62,7 @@ def push(model: Path, target: str, *, force: Force = False) -> int:
     target
         hf://user/name; or a folder (./name), which then holds what would be uploaded.
     force
-        Overwrite what lies in that folder.
+        Overwrite what is in that folder.
     """
     from ganvas.core import model as models
     from ganvas.core.locate import is_remote, remote_name
@@ -76,7 +78,7 @@ def push(model: Path, target: str, *, force: Force = False) -> int:
 
 @app.command
 def info(model: Path) -> int:
-    """Tell what a run or a model file is: data, networks, settings, how far it was trained.
+    """Describe a run or model file: data, networks, settings, how far it was trained.
 
     Parameters
     ----------

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from ganvas.core.console import app
 from ganvas.core.errors import UserError
-from ganvas.core.files import cannot, make_folder
+from ganvas.core.files import cannot, make_folder, read_bytes, write_whole
 from ganvas.core.terminal import say
 
 PORT = 8_760
+ADDRESS = "address"  # a file beside the lock; without the token
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -20,7 +22,7 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 def studio(
     *, runs: Path = Path("runs"), data: Path = Path("."), host: str = "127.0.0.1", port: int | None = None
 ) -> int:
-    """Open the studio: watch trainings live in the browser, draw, judge, play, mend.
+    """Open the studio: watch trainings live in the browser, draw, judge, play, restore.
 
     It serves this machine alone. For another --host, visitors need the token that is printed (or GANVAS_TOKEN's).
 
@@ -37,17 +39,17 @@ def studio(
     """
     import secrets
 
+    if not data.is_dir():
+        raise UserError(f"There is no folder {data} (--data).")
     try:
         from ganvas.studio.app import create, serve
         from ganvas.studio.jobs import home_of
     except ImportError as error:
         raise UserError(f"The studio needs {error.name}: pip install 'ganvas[studio]'.") from error
-    if not data.is_dir():
-        raise UserError(f"There is no folder {data} (--data).")
     if port is None:
         text = os.environ.get("PORT", str(PORT))
         if not text.isdecimal():
-            raise UserError(f"PORT={text} is no number.")
+            raise UserError(f"PORT={text} is not a number.")
         port = int(text)
     if not 0 < port < 65_536:
         raise UserError(f"--port {port}: choose one from 1 to 65535.")
@@ -57,21 +59,32 @@ def studio(
         if len(token) < 16:
             raise UserError("GANVAS_TOKEN has fewer than 16 characters: a guess would open the studio.")
     name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    url = f"http://{name}:{port}/"
-    url = url if token is None or os.environ.get("GANVAS_TOKEN") else f"{url}?token={token}"
+    address = f"http://{name}:{port}/"
+    url = address if token is None or os.environ.get("GANVAS_TOKEN") else f"{address}?token={token}"
     make_folder(runs)
     home = home_of(runs)
     make_folder(home)
-    with _locked(home, f"Another studio is open on {runs}/. Close it, or choose other --runs."):
+    with _locked(home, f"Another studio is open on {runs}/{_address_in(home)}. Close it, or choose other --runs."):
+        write_whole(home / ADDRESS, address)
         say(
-            f"Ganvas Studio: {url}\nRuns in {runs}/, pictures below {data.resolve()}. Ctrl-C ends it; trainings go on.",
+            f"Ganvas Studio: {url}\nRuns in {runs}/, pictures below {data.resolve()}. "
+            "Ctrl-C ends it; trainings continue.",
             flush=True,
         )
         if (runs / ".studio" / "jobs.json").exists():
-            say(f"{runs / '.studio' / 'jobs.json'} is passed over: the queue is kept in {home}/ now.", flush=True)
+            say(f"{runs / '.studio' / 'jobs.json'} is skipped: the queue is kept in {home}/ now.", flush=True)
         if not serve(create(runs, data, token), host, port):
             raise UserError(f"The studio could not listen at {host}:{port}: is it in use? Choose another --port.")
     return 0
+
+
+def _address_in(home: Path) -> str:
+    """', at URL' where the studio that is open said its address, else ''."""
+    try:
+        text = read_bytes(home / ADDRESS, 300).decode()
+    except (UserError, OSError, ValueError):
+        return ""
+    return f", at {text}" if re.fullmatch(r"http://[\w.:\[\]-]+/", text) else ""
 
 
 @contextlib.contextmanager

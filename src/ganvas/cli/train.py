@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from cyclopts import Parameter
 
-from ganvas.core.console import app, as_settings, command, is_first, show_settings
+from ganvas.core.console import app, as_settings, command, is_first
 from ganvas.core.errors import UserError
 from ganvas.core.terminal import Console, say
 from ganvas.core.text import one_line
@@ -41,14 +41,14 @@ def train(
 ) -> int:
     """Train a recipe, in a new folder below runs/ or in the one that --run names.
 
-    The same command on the same folder goes on where it stopped.
+    The same command on the same folder resumes where it stopped.
 
     Parameters
     ----------
     recipe
         A recipe's name (see `ganvas recipes`), or a function of your own: my_recipes.py:mine.
     settings
-        key=value, such as images=2M seed=1 lr_g=5e-4; --dry-run lists them all.
+        key=value, such as images=2M seed=1 lr_g=5e-4, or --images 2M; --dry-run explains them all.
     run
         The run's folder.
     data
@@ -61,7 +61,7 @@ def train(
     smoke
         Twenty steps only: shows in seconds that everything works. What you set yourself stays as you set it.
     dry_run
-        Show settings, size and a forecast of the time; write nothing.
+        Explain the settings, and show size and a forecast of the time; write nothing.
     """
     from ganvas import api
 
@@ -78,7 +78,7 @@ def train(
 
 @app.command
 def resume(folder: Path, *settings: str, data: str | None = None, to: str | None = None) -> int:
-    """Go on with a run that was stopped, or extend a finished one with images=N.
+    """Resume a run that was stopped, or extend a finished one with images=N.
 
     Parameters
     ----------
@@ -87,9 +87,9 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
     settings
         images=N makes the run longer; nothing else may change.
     data
-        Where the same data lie now, if they were moved.
+        Where the same data are now, if they were moved.
     to
-        For translate: where the pictures of the other kind lie now.
+        For translate: where the pictures of the other kind are now.
     """
     from ganvas import api
     from ganvas.training.experiment import Experiment
@@ -107,24 +107,31 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
 
 
 @app.command
-def recipes(name: str | None = None) -> int:
+def recipes(name: str | None = None, *, settings: Annotated[bool, Parameter(negative=())] = False) -> int:
     """List the recipes, or show one recipe's card.
 
     Parameters
     ----------
     name
         A recipe's name.
+    settings
+        Also explain its settings.
     """
     import inspect
 
     from ganvas.api import RECIPES
+    from ganvas.cli import explain
     from ganvas.core.errors import unknown
 
     if name is not None:
         if name not in RECIPES:
             raise unknown("recipe", name, RECIPES)
         say(inspect.getdoc(RECIPES[name]))
+        if settings:
+            explain.settings(RECIPES[name]())
         return 0
+    if settings:
+        raise UserError("Name a recipe: ganvas recipes mnist --settings.")
     width = max(map(len, RECIPES))
     for title, function in RECIPES.items():
         say(f"{title:<{width}}  {(inspect.getdoc(function) or '').splitlines()[0]}")
@@ -158,6 +165,7 @@ def _outlook(experiment: Experiment, shown: Experiment | None, name: str = "") -
         shown: whose settings come first; None: none.
         name: of the part that it is of another training.
     """
+    from ganvas.cli import explain
     from ganvas.core.progress import duration
     from ganvas.training.forecast import Trial
 
@@ -165,8 +173,8 @@ def _outlook(experiment: Experiment, shown: Experiment | None, name: str = "") -
     trial = Trial(experiment, images)
     total, trainer, (generator, discriminator) = experiment.training.images, trial.trainer, trial.weights
     if shown is not None:
-        say(f"Settings of {shown.recipe} (change them with key=value, without the part before the dot)")
-        show_settings(shown.to_dict())
+        say(f"Settings of {shown.recipe}; change them with key=value, such as images=300k")
+        explain.settings(shown)
     rate, noun = trial.speed(), experiment.kind.Spec.noun
     what = "pieces" if getattr(experiment.data, "fit", "") == "pieces" else noun
     say(f"\n{one_line(name)}" if name else "")
@@ -245,7 +253,7 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
                     break
             events.close()
         if stopped and is_first():
-            say(f"\nStopped and saved. Go on with:\n  {command('resume', whole or place)}")
+            say(f"\nStopped and saved. Resume with:\n  {command('resume', whole or place)}")
     if stopped or HANGUP in received:
         distributed.granted("stop")
         return 128 + (received or [signal.SIGTERM])[0]
@@ -271,5 +279,5 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
         say(f"  {command(*(place if word == '{place}' else word for word in use))}")
     say(f"  {command('info', place)}")
     if longer:
-        say(f"  {longer}    # train on, to twice the length")
+        say(f"  {longer}    # train twice as long")
     return 0

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganvas.core import distributed
-from ganvas.core.errors import UserError, unknown
+from ganvas.core.errors import MANY, UserError, unknown
 
 MARKS = " -.:/,+"  # what may stand between the classes of a text
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -38,7 +38,7 @@ class Classed:
         """
         if not self.class_names:
             if classes is not None:
-                raise UserError(f"{self.path} was trained without labels: it draws whatever it likes, no class.")
+                raise UserError(f"{self.path} was trained without labels, so no class can be chosen.")
             return None
         if classes is None:
             return torch.arange(n) % len(self.class_names)
@@ -59,35 +59,42 @@ class Classed:
             return self.class_names.index(str(name))
         if isinstance(name, int) and 0 <= name < len(self.class_names):
             return name
-        raise unknown(f"class in {self.path.name}", str(name), self.class_names)
+        raise unknown("class", str(name), self.class_names, start="This model has no")
 
     def parts(self, text: str) -> list[Part]:
         """The classes and marks of a text; longer names are tried before shorter ones.
 
-        A digit that is no class stands for the class of its English name: `2` for a class `two`.
+        A digit that is not a class stands for the class of its English name: `2` for a class `two`.
 
         Raises:
             UserError: the model has no classes, or the text has none, or has something that is neither class nor mark.
         """
         if not self.class_names:
-            raise UserError(f"{self.path} was trained without labels: it cannot write, for it draws whatever it likes.")
+            raise UserError(f"{self.path} was trained without labels, so it cannot write.")
         known = {name: name for name in self.class_names if name}
         known |= {str(i): name for i, name in enumerate(DIGITS) if name in known and str(i) not in known}
         longest, parts, at = sorted(known, key=len, reverse=True), list[Part](), 0
         while at < len(text):
             found = next((name for name in longest if text.startswith(name, at)), "")
             if not found and text[at] not in MARKS:
+                marks = MARKS.replace("", " ").rstrip()
                 raise UserError(
-                    f"'{text[at]}' in '{text}' is no class of {self.path.name}. It can write "
-                    f"{', '.join(self.class_names)}, spaces and the marks{MARKS.replace('', ' ').rstrip()}"
+                    f"This model cannot write '{text[at]}'; it knows {self._known()}, spaces and the marks{marks}"
                 )
             parts.append(Part(known[found], True) if found else Part(text[at], False))
             at += len(found) or 1
         if not any(part.is_class for part in parts):
-            raise UserError(
-                f"'{text}' has no class of {self.path.name} in it. It can write {', '.join(self.class_names)}."
-            )
+            raise UserError(f"There is nothing to write in '{text}': this model knows {self._known()}.")
         return parts
+
+    def _known(self) -> str:
+        """The classes for an error: '0 to 9', 'cat, dog and owl'."""
+        names = [*self.class_names]
+        if len(names) > 2 and names == [str(number) for number in range(len(names))]:
+            return f"0 to {names[-1]}"
+        if len(names) > MANY:
+            return f"{', '.join(names[:MANY])} and {len(names) - MANY} more classes"
+        return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
     def in_portions(self, numbers: Sequence[int], size: int, portion: Callable[[int], Tensor]) -> Iterator[Tensor]:
         """The samples of these seeds, `size` at a time; processes that work together share the portions.

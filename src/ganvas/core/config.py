@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import typing
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -115,20 +116,44 @@ def check(config: Any) -> None:
     """
     types = types_of(config)
     for field in dataclasses.fields(config):
-        value, meta, kind = getattr(config, field.name), field.metadata, types[field.name]
-        if not _fits(value, kind):
-            name = kind if not isinstance(kind, type) else kind.__name__
-            raise UserError(f"{field.name}={shown(value)} is not of type {name}.")
-        low, high, choices = meta.get("low"), meta.get("high"), meta.get("choices")
-        for v in value if isinstance(value, tuple) else (value,):
-            if types[field.name] is not float and isinstance(v, int) and abs(v) > LARGEST:
-                raise UserError(f"{field.name}={shown(v)} is out of range: {LARGEST:,} is the most.")
-            if (low is not None and v < low) or (high is not None and v > high):
-                far = high is None or (high >= FAR and low is not None and v < low)  # then only the lower bound matters
-                bounds = f"at least {_plain(low)}" if far else f"between {_plain(low)} and {_plain(high)}"
-                raise UserError(f"{field.name}={shown(v)} is out of range: it must be {bounds}.")
-        if choices and value not in choices:
-            raise unknown(f"choice for {field.name}", _short(str(value)), choices)
+        check_value(field.name, getattr(config, field.name), types[field.name], field.metadata)
+
+
+def check_value(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> None:
+    """Check the value of one setting.
+
+    Args:
+        kind: its type.
+        limits: what its knob says: `low`, `high` and `choices`, each may be None.
+
+    Raises:
+        UserError: it is of the wrong type or out of range.
+    """
+    called = plain(name)
+    if not _fits(value, kind):
+        wanted = kind if not isinstance(kind, type) else kind.__name__
+        raise UserError(f"{called}={shown(value)} is not of type {wanted}.")
+    low, high, choices = limits.get("low"), limits.get("high"), limits.get("choices")
+    for v in value if isinstance(value, tuple) else (value,):
+        if kind is not float and isinstance(v, int) and abs(v) > LARGEST:
+            raise UserError(f"{called}={shown(v)} is out of range: {LARGEST:,} is the most.")
+        if (low is not None and v < low) or (high is not None and v > high):
+            far = high is None or (high >= FAR and low is not None and v < low)  # then only the lower bound matters
+            bounds = f"at least {_plain(low)}" if far else f"between {_plain(low)} and {_plain(high)}"
+            raise UserError(f"{called}={shown(v)} is out of range: it must be {bounds}.")
+    if choices and value not in choices:
+        raise unknown(f"choice for {called}", _short(str(value)), choices)
+
+
+def plain(name: str) -> str:
+    """The name of a setting as people write it: `from` for `from_`, which Python needs."""
+    return name.removesuffix("_")
+
+
+def unknown_setting(name: str, valid: Iterable[str]) -> UserError:
+    """The error for a setting that there is not among these."""
+    names = [*map(plain, valid)]
+    return unknown("setting", plain(_short(name)), names, f"--dry-run explains all {len(names)} settings.")
 
 
 def _plain(bound: float | None) -> str:
@@ -155,7 +180,7 @@ def from_dict(cls: type[T], values: dict[str, Any], where: str) -> T:
     types = types_of(cls)
     for name in values:
         if name not in types:
-            raise unknown(f"setting in {where}", _short(str(name)), types)
+            raise unknown(f"setting in {where}", plain(_short(str(name))), map(plain, types))
     fixed = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     try:
         config = cls(**fixed)

@@ -139,11 +139,11 @@ app = Program(
     name="ganvas",
     help="Train generative adversarial networks on your images, sounds or tables, and use both networks afterwards.",
     help_epilogue="Start with `ganvas train mnist`. Every command takes --debug for tracebacks. Exit codes: 0; 1 where "
-    "some of several files were passed over; 2 for a mistake, or where no file was good; 130 after Ctrl-C.",
+    "some of several files were skipped; 2 for a mistake, or where no file was good; 130 after Ctrl-C.",
     error_console=Console(stderr=True, markup=True),
 )
 
-bench = App(name="bench", help="Measure what a model, or what the losses, are worth.")
+bench = App(name="bench", help="Measure how good a model, or how good the losses, are.")
 app.command(bench)
 
 
@@ -157,7 +157,7 @@ def as_settings(texts: tuple[str, ...]) -> dict[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
-            raise UserError(f"'{text}' is no setting: settings are written key=value, such as images=2M.")
+            raise UserError(f"'{text}' is not a setting: settings are written key=value, such as images=2M.")
         key = key if "." in key else key.removesuffix("_")  # `from_` is the same setting as `from`
         if key in settings:
             raise UserError(f"{key} is set twice: {key}={settings[key]} and {key}={value}. Keep one of them.")
@@ -170,7 +170,7 @@ def show_settings(card: dict[str, Any]) -> None:
         values = card.get(section)
         for key, value in values.items() if isinstance(values, dict) else ():
             shown = ",".join(map(str, value)) if isinstance(value, list) else value
-            say(f"  {one_line(f'{section}.{key}').rstrip('_'):<24} {one_line(shown)}")
+            say(f"  {one_line(f'{section}.{key}').rstrip('_'):<24} {'-' if shown == '' else one_line(shown)}")
 
 
 def passed_over(broken: Sequence[str], good: int) -> int:
@@ -178,7 +178,7 @@ def passed_over(broken: Sequence[str], good: int) -> int:
     for sentence in broken:
         say(f"ganvas: {sentence}", error=True)
     if broken:
-        say(f"ganvas: {len(broken)} of {len(broken) + good} files were passed over.", error=True)
+        say(f"ganvas: {len(broken)} of {len(broken) + good} files were skipped.", error=True)
     return (1 if good else 2) if broken else 0
 
 

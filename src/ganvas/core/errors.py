@@ -25,6 +25,8 @@ WRITING = {
     errno.EISDIR: "that is a folder; give a file's name",
     errno.ENOTDIR: "a part of that path is a file, not a folder",
 }
+MANY = 20  # valid names: up to so many are all listed in an error
+SIMILAR = 6  # of more so many that are like the wrong one
 
 
 class UserError(Exception):
@@ -34,12 +36,24 @@ class UserError(Exception):
     """
 
 
-def unknown(kind: str, name: str, valid: Iterable[str]) -> UserError:
-    """The error for a name that is not in a table: suggests the closest one and lists all `valid` names."""
-    names = sorted(valid)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    return UserError(f"There is no {kind} '{name}'.{hint} Valid: {', '.join(names)}.")
+def unknown(kind: str, name: str, valid: Iterable[str], more: str = "", start: str = "There is no") -> UserError:
+    """The error for a name that is not in a table: suggests the closest one, and lists the `valid` names.
+
+    Of more than MANY only similar ones are listed.
+
+    Args:
+        more: where to see them all, a sentence; it is added where not all are listed.
+        start: of the sentence, up to the kind of name.
+    """
+    names = sorted({*valid})
+    near = difflib.get_close_matches(name, names, n=SIMILAR)
+    sure = near[:1]
+    text = f"{start} {kind} '{name}'." + (f" Did you mean '{sure[0]}'?" if sure else "")
+    if len(names) > MANY and more:
+        others = [other for other in near if other not in sure]
+        return UserError(text + (f" Similar: {', '.join(others)}." if others else "") + f" {more}")
+    rest = f", ... ({len(names)} in all)" if len(names) > MANY else ""
+    return UserError(f"{text} Valid: {', '.join((near or names)[:MANY] if rest else names)}{rest}.")
 
 
 def first_line(error: Exception) -> str:

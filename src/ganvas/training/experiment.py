@@ -144,9 +144,9 @@ class Experiment:
             if key not in section_of:
                 key, text = self._of_family(key, text, changed)
             if key not in section_of:
-                raise unknown("setting", key, section_of)
+                raise cf.unknown_setting(key, section_of)
             section = changed[section_of[key]]
-            section = dataclasses.replace(section, **{key: cf.parse(text, cf.types_of(section)[key], key)})
+            section = dataclasses.replace(section, **{key: cf.parse(text, cf.types_of(section)[key], cf.plain(key))})
             changed[section_of[key]] = section
         return dataclasses.replace(self, **changed)
 

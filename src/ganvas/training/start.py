@@ -13,9 +13,10 @@ from ganvas.core import config as cf
 from ganvas.core import distributed
 from ganvas.core.errors import UserError
 from ganvas.core.files import make_folder, place, write_whole
+from ganvas.core.locate import exists
 from ganvas.core.run import Run
 from ganvas.core.samples import Dataset
-from ganvas.core.text import command
+from ganvas.core.text import command, one_line
 from ganvas.report import page
 from ganvas.training import finetune, loop
 from ganvas.training.events import Event, Noted, Saved, Warned
@@ -31,6 +32,8 @@ def train(experiment: Experiment, folder: str | Path | None) -> Iterator[Event]:
     """Train an experiment: see `Experiment.run`."""
     with distributed.joined(), contextlib.ExitStack() as held:
         with distributed.together():
+            if folder is not None and distributed.is_first() and exists(Run(place(folder)).experiment):
+                _check_settings(experiment, Run(place(folder)))  # before data are read, which may take long
             with distributed.in_turn():
                 data = yield from _load(experiment)
             task = experiment.build(data.spec)
@@ -104,21 +107,35 @@ def _claim(experiment: Experiment, run: Run, data: Dataset, card: dict[str, Any]
     write_whole(run.experiment, json.dumps(card, indent=1) + "\n")
 
 
-def _check_same(experiment: Experiment, run: Run, data: Dataset) -> None:
-    """Raise a UserError if the folder's run has other settings (more `images` are fine) or other data."""
-    old = run.settings()
-    changes = cf.differences(experiment.from_dict(old, str(run.experiment)).to_dict(), experiment.to_dict())
+def _check_settings(experiment: Experiment, run: Run) -> None:
+    """Raise a UserError if the folder's run is of another recipe or has other settings; more `images` are fine."""
+    old = experiment.from_dict(run.settings(), str(run.experiment))
+    changes = cf.differences(old.to_dict(), experiment.to_dict())
     for name in ("recipe", *_path_settings(experiment)):
         changes.pop(name, None)
     if "training.images" in changes:
         experiment.kind.check_extended(experiment)
     refused = {key: (was, now) for key, (was, now) in changes.items() if key not in EXTENDS or now <= was}
-    if refused:
-        rows = "".join(f"\n  {key}: {was} in the folder, {now} now" for key, (was, now) in refused.items())
+    if not refused:
+        return
+    if old.recipe != experiment.recipe or old.kind is not experiment.kind:
+        was, now = (one_line(name) for name in (old.recipe, experiment.recipe))
+        kinds = f" (the task {old.kind.name}, not {experiment.kind.name})" if was == now else ""
         raise UserError(
-            f"{run.folder} holds a run of other settings:{rows}\n"
-            f"Resume it as it was ({command('ganvas', 'resume', run.folder)}), or choose another --run folder."
+            f"{run.folder} holds a run of {was}, not of {now}{kinds}. Choose another --run folder, or resume that run: "
+            f"{command('ganvas', 'resume', run.folder)}"
         )
+    rows = "".join(f"\n  {cf.plain(key)}: {was} in the folder, {now} now" for key, (was, now) in refused.items())
+    raise UserError(
+        f"{run.folder} holds a run with other settings:{rows}\n"
+        f"Resume it as it was ({command('ganvas', 'resume', run.folder)}), or choose another --run folder."
+    )
+
+
+def _check_same(experiment: Experiment, run: Run, data: Dataset) -> None:
+    """Raise a UserError if the folder's run has other settings or other data."""
+    _check_settings(experiment, run)
+    old = run.settings()
     if old.get("fingerprint") != data.fingerprint:
         raise UserError(
             f"{run.folder} was trained on other {experiment.kind.Spec.noun} than {experiment.data.source} holds now "

@@ -70,7 +70,7 @@ def choose_device(config: Config) -> torch.device:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available() and alone, "cpu": True}
     name = next(name for name, ok in available.items() if ok) if config.device == "auto" else config.device
     if not available[name]:
-        raise UserError(f"device={name}: PyTorch finds no such device here. Take device=auto or device=cpu.")
+        raise UserError(f"device={name}: PyTorch finds no such device here. Use device=auto or device=cpu.")
     if name != "cuda" or alone:
         return torch.device(name)
     number, count = distributed.local_rank(), torch.cuda.device_count()

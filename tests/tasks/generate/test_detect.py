@@ -279,7 +279,7 @@ def test_detect_names_broken_files_and_what_it_converted(run: Path, folder: Path
     done = command("detect", str(run), "images", "--out", "sheet.png", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     assert "broken.png cannot be read" in done.stderr
-    assert "1 of 5 files were passed over" in done.stderr
+    assert "1 of 5 files were skipped" in done.stderr
     assert "200x100 to 12x12 pixels, colour with transparency to grey" in done.stdout.replace("\n", " ")
     assert (tmp_path / "sheet.png").is_file()
     done = command("detect", str(run), "images/real0.png", "images/wide.png", "--json", cwd=tmp_path)

@@ -204,7 +204,7 @@ def test_the_command_measures_a_folder(
     with pytest.raises(UserError, match="empty holds no sounds"):
         evaluate(tmp_path / "empty", data=str(tmp_path / "real"), metrics="timbre-frechet")
     (tmp_path / "other.zip").write_bytes(b"")
-    with pytest.raises(UserError, match=r"other\.zip is an archive of no sounds\. Unpack it"):
+    with pytest.raises(UserError, match=r"other\.zip is an archive without sounds\. Unpack it"):
         evaluate(tmp_path / "other.zip")
 
 

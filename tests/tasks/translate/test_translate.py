@@ -527,7 +527,7 @@ def test_files_of_any_kind_are_translated(run: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "broken.png cannot be read as a picture" in done.stderr
     assert "moving.gif is animated" in done.stderr
-    assert "2 of 6 files were passed over" in done.stderr
+    assert "2 of 6 files were skipped" in done.stderr
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"same.png", "wide.jpg", "grey.png", "clear.png"}
     for path in (tmp_path / "out").iterdir():
         with Image.open(path) as picture:

@@ -1,0 +1,334 @@
+"""Mistakes that are found before torch is imported, which takes seconds: wrong names, settings, values and paths.
+
+`names.json` holds Ganvas's own recipes and their settings; `docs/make_names.py` writes it. It can only refuse: what
+passes here is still judged by the recipe itself. Recipes in the user's own files, and tasks of other packages, are not
+judged here at all.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+from cyclopts.exceptions import CycloptsError, MissingArgumentError
+
+from ganvas.core import config as cf
+from ganvas.core import registry, shipped
+from ganvas.core.console import HELP, VERBS, app, as_settings, command, nearest, ready_for, task_among, tasks_with
+from ganvas.core.errors import UserError, unknown
+from ganvas.core.files import parse_json, place, read_bytes
+from ganvas.core.locate import exists, is_remote, locate
+
+NAMES = Path(__file__).with_name("names.json")
+TYPES = {"int": int, "float": float, "bool": bool, "str": str, "ints": tuple[int, ...]}  # as names.json calls them
+LIMITS = ("low", "high", "choices")  # of a setting in names.json, after its type
+TRUTHS = ("true", "false", "yes", "no", "1", "0")
+FILES = (".png", ".jpg", ".jpeg", ".webp", ".wav", ".flac", ".csv", ".zip")  # that are certainly not models
+SAME = {  # what other programs call a command
+    "generate": "sample",
+    "gen": "sample",
+    "draw": "sample",
+    "mend": "restore",
+    "repair": "restore",
+    "fix": "restore",
+    "continue": "resume",
+    "measure": "evaluate",
+    "upload": "push",
+    "show": "info",
+    "list": "recipes",
+    "web": "studio",
+}
+
+
+@functools.cache
+def names() -> dict[str, Any]:
+    """The content of names.json."""
+    return json.loads(NAMES.read_text())
+
+
+def complete() -> bool:
+    """Are there no tasks but those of names.json?"""
+    return names()["tasks"] == registry.TASKS and registry.names() == [*names()["tasks"]]
+
+
+def checked(words: Sequence[str]) -> list[str]:
+    """The words of the command line, with settings as options (`--images 1000`) in the form `images=1000`.
+
+    Raises:
+        UserError: something in them cannot be right.
+    """
+    words = [*words]
+    name, known = words[0] if words else "", list(app)
+    if name in SAME and name not in known:
+        raise UserError(f"There is no command '{name}'. Did you mean '{SAME[name]}'? {command(SAME[name], *words[1:])}")
+    if name not in known or set(words) & {*HELP}:
+        return words
+    if name in VERBS:
+        tasks, rest = tasks_with(name), words[1:]
+        task = task_among(rest) if len(tasks) > 1 else tasks[0]
+        if task not in tasks and (ready := ready_for(name, rest)):
+            task, rest = ready[0], [ready[1], *rest]
+        arguments = parsed([name, task if task in tasks else nearest(name, rest), *rest])
+        if task not in tasks and rest and Path(rest[0]).suffix.lower() in FILES:
+            raise UserError(f"{rest[0]} is not a model. Name a model first, such as:  {_example([name, '', *rest])}")
+    else:
+        words = spelled(words)
+        arguments = parsed(words)
+    if arguments is None:
+        return words
+    for title, value in arguments.items():
+        JUDGED.get(title, _any)(value)
+    CHECKS.get(_path(words), _any)(arguments)
+    return words
+
+
+def _path(words: Sequence[str]) -> str:
+    """The command that the words name: 'train', 'data check'."""
+    here, path = app, []
+    for word in words:
+        if word.startswith("-") or word not in list(here):
+            break
+        here, path = here[word], [*path, word]
+    return " ".join(path)
+
+
+def parsed(words: Sequence[str]) -> dict[str, Any] | None:
+    """The arguments by the names of the command's parameters; None where the command itself will refuse them.
+
+    Raises:
+        UserError: no model is named, or no place to write to.
+    """
+    try:
+        _, bound, _ = app.parse_args([*words], print_error=False, exit_on_error=False)
+    except MissingArgumentError as error:
+        if error.argument is not None and error.keyword is None:
+            _missing(error.argument.name, words)
+        return None
+    except CycloptsError:
+        return None
+    return dict(bound.arguments)
+
+
+def _missing(option: str, words: Sequence[str]) -> None:
+    """Raise a UserError where the model or --out is missing, with an example."""
+    if option == "--model":
+        raise UserError(f"Which model? Name a run, such as:  {_example(words)}")
+    if option == "--out" and words[0] in VERBS:
+        raise UserError("Say where to write: add --out PLACE.")
+
+
+def _example(words: Sequence[str]) -> str:
+    """The command with a model that it is for: the newest in runs/, or one that comes with Ganvas."""
+    name, tasks = words[0], tasks_with(words[0]) if words[0] in VERBS else registry.names()
+    newest = sorted(Path("runs").glob("*/model.safetensors"), key=lambda path: -path.stat().st_mtime)[:20]
+    places = [*(path.parent for path in newest), *shipped.names()]
+    run = next((place for place in places if task_among([str(place)]) in tasks), "runs/NAME")
+    return command(name, run, *(words[2:] if name in VERBS else words[1:]))
+
+
+def spelled(words: list[str]) -> list[str]:
+    """The words, with `key=value` for `--key value` and `--key=value` where the command takes settings.
+
+    Raises:
+        UserError: an option that there is not, and no setting of that name.
+    """
+    path = _path(words).split()
+    here: App = app
+    for word in path:
+        here = here[word]
+    function = here.default_command
+    parameter = inspect.signature(function).parameters.get("settings") if function else None
+    if parameter is None or parameter.kind is not parameter.VAR_POSITIONAL:
+        return words
+    options = {name for argument in here.assemble_argument_collection() for name in argument.names} - {"--settings"}
+    kinds = {cf.plain(key): entry[0] for section in names()["sections"].values() for key, entry in section.items()}
+    strict = complete() and not any(".py:" in word for word in words)
+    found, rest, settings = [*path], words[len(path) :], list[str]()  # settings come last: the recipe stays first
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return [*found, *settings, word, *rest]
+        option, equals, value = word.partition("=")
+        if not option.startswith("--") or option in options or option in ("--debug", "--version"):
+            found.append(word)
+            if (
+                option in options
+                and not equals
+                and rest
+                and not rest[0].startswith("--")
+                and not _is_flag(here, option)
+            ):
+                found.append(rest.pop(0))
+            continue
+        key = option.removeprefix("--").replace("-", "_")
+        off = key.removeprefix("no_")
+        if kinds.get(off) == "bool" and off != key and not equals:
+            settings.append(f"{off}=false")
+            continue
+        if strict and "." not in key and key not in kinds:
+            entry = names()["recipes"].get(next(iter(words[len(path) :]), ""))
+            keys = map(cf.plain, _settings(entry)) if entry else kinds
+            every = [*options, *("--" + key.replace("_", "-") for key in keys)]
+            raise unknown("option or setting", option, every, "ganvas train RECIPE --dry-run explains all settings.")
+        if not equals:
+            takes = bool(rest) and not rest[0].startswith("--")
+            takes = takes and (kinds.get(key) != "bool" or rest[0].lower() in TRUTHS)
+            if not takes and kinds.get(key) != "bool":
+                raise UserError(f"{option} is a setting and needs a value: {key}=VALUE.")
+            value = rest.pop(0) if takes else "true"
+        settings.append(f"{key}={value}")
+    at = len(found) - (found[-1] in options and not _is_flag(here, found[-1]))  # before an option without its value
+    return [*found[:at], *settings, *found[at:]]
+
+
+def _is_flag(here: App, option: str) -> bool:
+    """Is this an option without a value?"""
+    arguments = (a for a in here.assemble_argument_collection() if option in a.names)
+    return any(argument.hint is bool for argument in arguments)
+
+
+# What is wrong with arguments, whichever command has them
+
+
+def _any(_: Any) -> None:
+    return
+
+
+def _model(path: Path) -> None:
+    locate(path) if not is_remote(path) and not exists(place(path)) else None
+
+
+def _models(paths: Iterable[Path]) -> None:
+    for path in paths:
+        _model(path)
+
+
+def _inputs(paths: Iterable[str | Path]) -> None:
+    """Raise a UserError if one of the files to be used does not exist."""
+    for path in paths:
+        there(str(path))
+
+
+JUDGED: dict[str, Callable[[Any], None]] = {
+    "model": _model,
+    "images": _inputs,
+    "recordings": _inputs,
+    "sounds": _inputs,
+    "sources": _models,
+    "source": _model,
+}
+
+
+def there(source: str, named: Sequence[str] = ()) -> None:
+    """Raise a UserError if a source of data is neither a name, nor the address of a database, nor a place that exists.
+
+    Args:
+        named: the names of data sets that are known.
+    """
+    if source in named or "://" in source:
+        return
+    path = place(source)
+    try:
+        if path.exists():
+            return
+        others = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        if any("idx" in name and name.startswith(path.name) for name in others):  # IDX files, named by how they begin
+            return
+    except (OSError, ValueError, NotImplementedError):  # whoever reads it says what is wrong
+        return
+    if near := difflib.get_close_matches(path.name, others, n=1, cutoff=0.7):
+        raise UserError(f"There is no file or folder {source}. Did you mean {path.with_name(near[0])}?")
+    if named and "/" not in source and not path.suffix:
+        raise unknown("data set or folder", source, named)
+    raise UserError(f"There is no file or folder {source}.")
+
+
+# What is wrong with the arguments of one command
+
+
+def _train(given: dict[str, Any]) -> None:
+    recipe, settings = given["recipe"], as_settings(tuple(given.get("settings", ())))
+    file = place(recipe.rpartition(":")[0])
+    if file.suffix == ".py":
+        if not file.is_file():
+            raise UserError(f"There is no file {file}.")
+        return
+    recipe_exists(recipe)
+    if recipe in names()["recipes"]:
+        settings |= {"table": given["table"]} if given.get("table") is not None else {}
+        check_settings(recipe, settings)
+        _places(recipe, given)
+        if "from" in settings:
+            _model(Path(settings["from"]))
+
+
+def _resume(given: dict[str, Any]) -> None:
+    folder: Path = given["folder"]
+    file = place(folder) / "experiment.json"
+    if not exists(file):
+        raise UserError(f"{place(folder)} is not a run's folder: it has no experiment.json.")
+    settings = as_settings(tuple(given.get("settings", ())))
+    try:
+        recipe = parse_json(read_bytes(file, 10_000_000)).get("recipe")
+    except (UserError, ValueError, AttributeError):  # said by what reads it
+        return
+    if complete() and recipe in names()["recipes"]:
+        check_settings(recipe, settings)
+        _places(recipe, given)
+
+
+def _places(recipe: str, given: dict[str, Any]) -> None:
+    for option in ("data", "to"):
+        if given.get(option) is not None:
+            there(given[option], names()["recipes"][recipe]["named"])
+
+
+def _recipes(given: dict[str, Any]) -> None:
+    if given.get("name") is not None:
+        recipe_exists(given["name"])
+
+
+def _data(given: dict[str, Any]) -> None:
+    as_settings(tuple(given.get("settings", ())))
+    there(given["path"], names()["recipes"]["images"]["named"])
+
+
+def recipe_exists(name: str) -> None:
+    """Raise a UserError if there is certainly no such recipe."""
+    if complete() and name not in names()["recipes"]:
+        raise unknown("recipe", name, names()["recipes"])
+
+
+def _settings(entry: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a recipe of names.json."""
+    return {key: limits for section in entry["sections"] for key, limits in names()["sections"][section].items()}
+
+
+def check_settings(recipe: str, settings: dict[str, str]) -> None:
+    """Raise a UserError if a recipe of names.json has no such setting, or a value is none for it."""
+    entry = names()["recipes"][recipe]
+    known = _settings(entry)
+    for key, text in settings.items():
+        key = f"{key}_" if f"{key}_" in known else key
+        if key.partition(".")[0] in entry["families"]:
+            continue
+        if key not in known:
+            raise cf.unknown_setting(key, known)
+        kind, *limits = known[key]
+        value = cf.parse(text, TYPES[kind], cf.plain(key))
+        cf.check_value(key, value, TYPES[kind], dict(zip(LIMITS, limits, strict=True)))
+
+
+CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "train": _train,
+    "resume": _resume,
+    "recipes": _recipes,
+    "data check": _data,
+    "data pack": _data,
+}
