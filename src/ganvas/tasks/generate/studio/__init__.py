@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.tasks.generate.model import Model
-from ganvas.tasks.generate.studio import draw, judge
+from ganvas.tasks.generate.studio import draw, game, judge
 from ganvas.training.studio import Best, Chart, Curve, Diagram, Page, Part
 
 
@@ -35,7 +35,7 @@ PART = Part(
         "noise",
         "Forger",
         "forged pictures",
-        "true pictures",
+        "real pictures",
         "Noise goes into the forger (generator), who makes a picture of it. The expert (discriminator) sees forged and "
         "real pictures in turn and says which is which. Whoever is wrong learns from it: the expert to look more "
         "closely, the forger to fool it.",
@@ -54,7 +54,10 @@ PART = Part(
         "write": draw.write_text,
         "export": draw.export,
         "judge": judge.judge,
-        "play": judge.game,
+        "play.ready": game.ready,
+        "play.deal": game.deal,
+        "play.teach": game.teach,
+        "play.answer": game.answer,
     },
     facts=facts,
 )
