@@ -965,6 +965,17 @@ def test_a_jpeg_comes_back_as_one(studio: Served) -> None:
     assert dict(after.getexif()) == {0x010E: "the garden"}
 
 
+def test_the_map_shows_what_is_drawn_at_its_places(studio: Served) -> None:
+    corners, kinds = [1, 2, 3, 4], ["0", "0", "1", "1"]
+    sheet = studio.picture("/api/runs/00000-blobs/map", {"corners": corners, "kinds": kinds})
+    assert sheet.shape[:2] == (draw.ATLAS * 12, draw.ATLAS * 12)
+    for x, y in ((0, 0), (8, 0), (0, 8), (4, 2)):
+        place = {"corners": corners, "kinds": kinds, "x": x / 8, "y": y / 8}
+        drawn = studio.picture("/api/runs/00000-blobs/point", place).astype(int)
+        assert np.abs(sheet[12 * y : 12 * y + 12, 12 * x : 12 * x + 12].astype(int) - drawn).max() <= 1
+    assert studio.ask("/api/runs/00001-denoise/map", {"corners": corners})[0] == 400
+
+
 def test_masks_come_behind_the_picture() -> None:
     original = uploads.original(png(np.zeros((20, 30, 3), np.uint8)))
     mask = np.zeros((10, 15), np.uint8)

@@ -45,11 +45,16 @@ class Draw(BaseModel):
         return {"numbers": self.seeds, "kind": self.kind, "truncation": self.truncation}
 
 
-class Place(BaseModel):
-    """A position on the map between four seeds."""
+class Corners(BaseModel):
+    """A map between four seeds."""
 
     corners: list[Annotated[int, Field(ge=0, le=2**53)]] = Field(min_length=4, max_length=4)
     kinds: list[Annotated[str, Field(max_length=100)]] | None = Field(default=None, min_length=4, max_length=4)
+
+
+class Place(Corners):
+    """A position on such a map."""
+
     x: float = Field(ge=0, le=1)
     y: float = Field(ge=0, le=1)
 
@@ -90,6 +95,11 @@ def of_models(app: FastAPI, studio: Studio) -> None:
     def point(name: Name, body: Place) -> Response:
         """The picture at a position on the map."""
         return Response(_use(studio, name, "walk", **body.model_dump()), media_type="image/png")
+
+    @app.post("/api/runs/{name}/map", responses=failures(400, 404, 429, 503))
+    def atlas(name: Name, body: Corners) -> Response:
+        """The map itself: a sheet of the pictures at its positions."""
+        return Response(_use(studio, name, "walk.atlas", **body.model_dump()), media_type="image/png")
 
     @app.post("/api/runs/{name}/write", responses=failures(400, 404, 429, 503))
     def write(name: Name, body: Text) -> Response:

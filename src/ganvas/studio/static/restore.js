@@ -82,10 +82,10 @@ function card(file, model) {
         name = named(file, done.form);
       urls.push(URL.createObjectURL(blob), URL.createObjectURL(blobOf(done.before)));
       const [after, before] = urls;
+      const keep = h('button.keep', { click: () => save(after, name) }, `Download ${done.form.toUpperCase()}`);
       body.replaceChildren(
-        split(before, after, model.squares),
+        split(before, after, model.squares, keep),
         ...done.warnings.map((text) => h('p.note.level1', {}, text)),
-        h('.row', {}, h('button.keep', { click: () => save(after, name) }, `Download ${done.form.toUpperCase()}`)),
       );
       head.focus({ preventScroll: true });
       return [name, blob];

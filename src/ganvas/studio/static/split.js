@@ -7,9 +7,9 @@ const KEYS = { ArrowLeft: -STEP, ArrowDown: -STEP, ArrowRight: STEP, ArrowUp: ST
 /**
  * A picture before (left of the divider) and after (right of it).
  * @param pixels show small pictures in squares
- * @returns the element, with buttons to see it whole or pixel by pixel
+ * @param more buttons next to those that show it whole or pixel by pixel
  */
-export function split(before, after, pixels = false) {
+export function split(before, after, pixels, ...more) {
   const made = h('img', { src: after, alt: 'After', draggable: 'false' }),
     over = h('.over', {}, h('img', { src: before, alt: 'Before', draggable: 'false' }));
   const divider = h('.divider', {
@@ -49,6 +49,7 @@ export function split(before, after, pixels = false) {
         drag(event);
       },
       pointermove: (event) => picture.hasPointerCapture(event.pointerId) && drag(event),
+      click: drag, // a tap
     },
     made,
     over,
@@ -75,5 +76,5 @@ export function split(before, after, pixels = false) {
     picture.style.maxWidth = `calc(75vh * ${made.naturalWidth / made.naturalHeight})`;
   });
   cut(50);
-  return h('div', {}, view, h('.row.zoom', { role: 'group', 'aria-label': 'Zoom' }, zooms));
+  return h('div', {}, view, h('.row', {}, h('.zoom', { role: 'group', 'aria-label': 'Zoom' }, zooms), more));
 }

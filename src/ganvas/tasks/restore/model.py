@@ -119,7 +119,7 @@ class Restorer(TrainedModel):
         return levels
 
     def unlike(self, original: Original) -> list[str]:
-        """How the picture's degradation differs from that of the training, a clause for each difference; usually none."""
+        """How the picture's degradation differs from that of the training, a clause each; usually none."""
         return [
             f"{name} is {value:.3g}; in the training it was {low:.3g} to {high:.3g}"
             for name, value, low, high in self.differences(original)

@@ -31,8 +31,8 @@ PART = Part(
         "Restorer",
         "restored sounds",
         "clean sounds",
-        "Noisy sounds go into the restorer (generator), which must come near to the clean ones. Where lively is above 0 an "
-        "expert (discriminator) also says whether they sound clean.",
+        "Noisy sounds go into the restorer (generator), which must come near to the clean ones. Where lively is above "
+        "0 an expert (discriminator) also says whether they sound clean.",
     ),
     samples="sounds",
     made="restored",

@@ -51,6 +51,7 @@ PART = Part(
     functions={
         "draw": draw.draw,
         "walk": draw.walk,
+        "walk.atlas": draw.atlas,
         "write": draw.write_text,
         "export": draw.export,
         "judge": judge.judge,

@@ -24,6 +24,10 @@ NEAREST = 4  # training images that are shown next to the user's picture
 PORTION = 1_000  # of them at once
 SEARCHED = 20_000  # training images among which the nearest are searched
 
+SMOOTH = 20  # the map is smoothed over this part of the picture's width
+RED, OPAQUE = (230, 30, 40), 0.85  # of the map, and how much of the picture its strongest places cover
+GREY = 60.0  # the level of black under the map: red is seen on it
+
 Allowed = Callable[[object], None]  # raises a UserError if data that a card names must not be read
 
 
@@ -71,18 +75,20 @@ def judge(model: Model, content: bytes, allowed: Allowed) -> dict[str, Any]:
 
 
 def _heat(model: Model, detector: detection.Detector, picture: Tensor) -> bytes:
-    """Where a small change would affect the verdict most: the size of the gradient, over the picture in grey."""
+    """What influenced the verdict most: the size of the gradient as red, transparent over the picture in grey."""
     device = next(model.discriminator.parameters()).device
     x = im.to_float(picture[None].to(device)).requires_grad_(True)
     with torch.enable_grad():
         logit = detector(detection.summary(model.discriminator.features(x))).sum()  # pyright: ignore[reportCallIssue]
         (gradient,) = torch.autograd.grad(logit, x)
     heat = gradient.abs().sum(1, keepdim=True)
-    heat = F.avg_pool2d(F.pad(heat, (1, 1, 1, 1), mode="replicate"), 3, 1)[0, 0].cpu()
-    heat = (heat / heat.quantile(0.99).clamp_min(1e-12)).clamp(0, 1).numpy()
-    grey = picture.float().mean(0).numpy()
-    colours = np.stack([np.full_like(grey, 255), 255 * (1 - heat) * 0.8, np.zeros_like(grey)], 2)
-    mixed = (1 - heat[:, :, None]) * grey[:, :, None] * 0.7 + heat[:, :, None] * colours
+    reach = max(1, picture.shape[-1] // SMOOTH)
+    for _ in range(2):  # twice a mean of neighbours: single pixels are noise
+        heat = F.avg_pool2d(F.pad(heat, (reach,) * 4, mode="replicate"), 2 * reach + 1, 1)
+    low, high = heat.quantile(0.5), heat.quantile(0.995)  # half of the picture stays grey
+    share = ((heat - low) / (high - low).clamp_min(1e-12)).clamp(0, 1)[0, 0, :, :, None].cpu().numpy()
+    grey = GREY + picture.float().mean(0).numpy()[:, :, None] * (1 - GREY / 255)
+    mixed = (1 - OPAQUE * share) * grey + OPAQUE * share * np.array(RED, np.float32)
     return sheets.png(mixed.clip(0, 255).astype(np.uint8))
 
 
