@@ -236,7 +236,7 @@ def test_the_forger_draws_and_writes(page: Any, studio: Served) -> None:
     with page.expect_download() as download:
         page.click("#zip")
     assert download.value.suggested_filename == "00000-blobs-seed0.zip"
-    until(page, "document.querySelector('.map').style.backgroundImage.startsWith('url(\\"blob:')")
+    until(page, "document.querySelector('.map').style.backgroundImage.includes('blob:')")
     look = "() => document.querySelector('.big').toDataURL()"
     until(page, "document.querySelector('.big').width === 12")
     before = page.evaluate(look)
