@@ -149,7 +149,7 @@ function mapOf(name, model, kind) {
         'section.card',
         {},
         h('h2', {}, 'A map to drag through'),
-        h('.row', {}, map.element, big),
+        h('.map-row', {}, map.element, big),
         caption,
         h('.row', {}, map.shuffle, button),
       ),
@@ -211,7 +211,7 @@ function morphOf(name, model) {
       second = !second;
       morph();
     },
-    element: h('section.card', {}, h('h2', {}, 'From one picture to another'), from.row, to.row, between, way),
+    element: h('section.card.morph', {}, h('h2', {}, 'From one picture to another'), from.row, to.row, between, way),
   };
 }
 
