@@ -25,7 +25,7 @@ FLOORS = [  # lowest first; the folders of one floor do not know each other
     ["training"],
     ["tasks"],
     ["api"],
-    ["studio", "__init__"],
+    ["studio", "trained_run", "__init__"],
     ["cli"],
     ["__main__"],
 ]

@@ -28,10 +28,9 @@ pytestmark = pytest.mark.long
 
 
 def commands(page: str) -> list[str]:
-    """The `ganvas` commands in the page's console blocks."""
-    blocks = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
-    lines = [line.removeprefix("$ ").split("#")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line.startswith("ganvas ")]
+    """The `ganvas` commands in the page's console blocks and tables, in their order."""
+    found = re.findall(r"^\$ (ganvas .*?)(?:#.*)?$|(?<=[|,] )`(ganvas .*?)`", page, re.MULTILINE)
+    return [(block or cell).strip() for block, cell in found]
 
 
 COMMANDS = commands((ROOT / "README.md").read_text())
@@ -157,10 +156,15 @@ def test_the_notebook_runs_from_top_to_bottom(whole: bool, tmp_path: Path, monke
     where = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(notebook, timeout=900, resources=where, shutdown_kernel="immediate").execute()
     shown = [o for cell in notebook.cells for o in cell.get("outputs", [])]
-    assert sum("image/png" in o.get("data", {}) for o in shown) >= 4
-    assert any("the expert is right" in o.get("data", {}).get("text/plain", "") for o in shown)
-    framed = [o["data"]["text/html"] for o in shown if "text/html" in o.get("data", {})]
-    assert any("&lt;style&gt;" in page and "polyline" in page for page in framed)  # black boxes without a style
+    assert sum("image/png" in o.get("data", {}) for o in shown) >= 4  # what was drawn, written and found
+    live, card = [o["data"]["text/html"] for o in shown if "text/html" in o.get("data", {})]
+    assert 'value="1.0000"' in live
+    assert "Finished: runs/notebook" in live or f"Finished: {tmp_path / 'runs' / 'notebook'}" in live
+    assert "data:image/png;base64," in live
+    assert live.count("data:image/svg+xml;base64,") == 2
+    assert "Model: 28x28 grey" in card
+    assert "data:image/png;base64," in card
+    assert not re.findall(r"ganvas\.(?:images|report|tasks|core|training)", "".join(c.source for c in notebook.cells))
     told = "".join(o.get("text", "") for o in shown)
     assert "forged digits" in told
     assert "Frechet distance" in told
@@ -180,7 +184,7 @@ def test_the_notebook_of_sounds_runs_from_top_to_bottom(tmp_path: Path, monkeypa
     shown = [o for cell in notebook.cells for o in cell.get("outputs", [])]
     pages = [o["data"]["text/html"] for o in shown if "text/html" in o.get("data", {})]
     assert [page.count("<audio") for page in pages] == [1, 8, 4, 1, 2]  # the strip, two samples, a walk, an inversion
-    assert any("image/png" in o.get("data", {}) for o in shown)
+    assert "data:image/png;base64," in pages[0]
     assert "Frechet distance, timbre" in "".join(o.get("text", "") for o in shown)
 
 

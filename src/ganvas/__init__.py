@@ -1,9 +1,8 @@
 """Ganvas trains generative adversarial networks on your images and lets you use both networks afterwards.
 
 >>> import ganvas
->>> for event in ganvas.train("mnist", run="runs/first"):   # doctest: +SKIP
-...     print(event)
->>> digits = ganvas.load("runs/first").sample(n=16, classes=7, seed=0)   # doctest: +SKIP
+>>> run = ganvas.fit("mnist", run="runs/first")   # doctest: +SKIP
+>>> sevens = run.model.sample(16, classes=7)   # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from ganvas.core.errors import UserError
     from ganvas.export.hub import push
     from ganvas.export.onnx import export
+    from ganvas.images.shown import Pictures
     from ganvas.metrics.figures import Figure, compare
     from ganvas.tasks.generate.evaluate.evaluate import evaluate
     from ganvas.tasks.generate.latent.invert import Inverted, invert
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ganvas.tasks.translate.files import translate
     from ganvas.tasks.translate.model import Translator
     from ganvas.tasks.translate.model import load as translator
+    from ganvas.trained_run import TrainedRun, fit
     from ganvas.training.events import (
         Evaluated,
         Event,
@@ -57,11 +58,13 @@ __all__ = [
     "Measured",
     "Model",
     "Noted",
+    "Pictures",
     "Restorer",
     "Sampled",
     "Saved",
     "Started",
     "Stepped",
+    "TrainedRun",
     "Translator",
     "UserError",
     "Verdict",
@@ -70,6 +73,7 @@ __all__ = [
     "evaluate",
     "expand",
     "export",
+    "fit",
     "invert",
     "load",
     "push",
@@ -93,6 +97,9 @@ HOMES = {
     "UserError": "core.errors",
     "Experiment": "training.experiment",
     "train": "api",
+    "fit": "trained_run",
+    "TrainedRun": "trained_run",
+    "Pictures": "images.shown",
     "Model": "tasks.generate.model",
     "Verdict": "tasks.generate.model",
     "load": "api",

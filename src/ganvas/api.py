@@ -143,8 +143,9 @@ def train(
 ) -> Iterator[Event]:
     """Train a recipe, and yield the events of `ganvas.training.events`.
 
-    Nothing is computed before the first event is requested. Leaving the loop ends the training with a snapshot, from
-    which the same call continues. PyTorch's global random state is seeded anew at every step.
+    Nothing is computed before the first event is requested; `ganvas.fit` simply trains. Leaving the loop ends the
+    training with a snapshot, from which the same call continues. PyTorch's global random state is seeded anew at every
+    step.
 
     Args:
         recipe: a recipe's name, `my_recipes.py:mine`, or an `Experiment`.
@@ -157,7 +158,7 @@ def train(
     Raises:
         UserError: on the first event; see `Experiment.run`.
     """
-    chosen = experiment(recipe, data, {key: _text(value) for key, value in settings.items()}, to)
+    chosen = experiment(recipe, data, {key: as_text(value) for key, value in settings.items()}, to)
     yield from chosen.run(None if run is None else Path(run))
 
 
@@ -238,5 +239,6 @@ def _named(experiment: Experiment, data: object) -> str:
     return name(data)
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """A setting's value in Python as the text that the command line would have: (1, 2) is '1,2'."""
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -363,14 +363,14 @@ def test_a_missing_library_is_said_at_once(tmp_path: Path, monkeypatch: pytest.M
     assert not [*tmp_path.rglob("pack.json")]
 
 
-def test_hits_are_told_from_sounds_with_a_pitch(tmp_path: Path) -> None:
-    random = np.random.default_rng(0)
-    fading = np.exp(-np.arange(RATE // 2) / (0.01 * RATE)).astype(np.float32)
+def test_voices_are_told_from_notes_and_hits(tmp_path: Path) -> None:
+    random, time = np.random.default_rng(0), np.arange(RATE // 2) / RATE
     for i in range(30):
-        put(
-            tmp_path / "hits",
-            f"{i:03}.wav",
-            encoded(0.4 * random.uniform(-1, 1, RATE // 2).astype(np.float32) * fading),
-        )
-    assert not load(tmp_path / "hits").spec.pitched
-    assert load(tones(tmp_path / "tones")).spec.pitched
+        noise = random.uniform(-0.4, 0.4, RATE // 2) * np.exp(-time / 0.01)
+        hertz = (110 + 3 * i) * 2 ** (0.3 * np.sin(4 * np.pi * time))  # up and down by 3.6 semitones
+        voice = sum(0.2 / k * np.sin(2 * np.pi * k * np.cumsum(hertz) / RATE) for k in range(1, 8))
+        for name, wave in (("hits", noise), ("voices", voice)):
+            put(tmp_path / name, f"{i:03}.wav", encoded(np.asarray(wave, np.float32)))
+    assert load(tmp_path / "voices").spec.voiced
+    assert not load(tmp_path / "hits").spec.voiced
+    assert not load(tones(tmp_path / "notes")).spec.voiced

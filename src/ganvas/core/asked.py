@@ -1,7 +1,9 @@
-"""Command-line arguments of commands that draw samples: seeds and classes."""
+"""What is asked of models that draw samples: numbers and seeds in Python; seeds and classes on the command line."""
 
 from __future__ import annotations
 
+import contextlib
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,20 @@ if TYPE_CHECKING:
     from ganvas.core.classes import Classed
 
 Class = Annotated[str | None, Parameter(name="--class")]
+
+
+def whole(name: str, value: object, least: int | None = None) -> int:
+    """The whole number that an argument of a method is (of Python, NumPy or PyTorch), not below `least`.
+
+    Raises:
+        UserError: it is not.
+    """
+    with contextlib.suppress(TypeError, ValueError, RuntimeError):
+        number = operator.index(value)  # pyright: ignore[reportArgumentType]  # a TypeError says that it is not
+        if not isinstance(value, bool) and (least is None or number >= least):
+            return number
+    shown = repr(value)[:40] if isinstance(value, str | int | float) else type(value).__name__
+    raise UserError(f"{name}={shown}: a whole number{'' if least is None else f' from {least} on'} is needed.")
 
 
 def classes_of(model: Classed, text: str | None, count: int) -> list[int | str] | None:

@@ -19,6 +19,7 @@ from ganvas.core.text import one_line
 Force = Annotated[bool, Parameter(negative=())]  # for every command that writes to a place the user names
 Function = TypeVar("Function", bound=Callable[..., Any])
 VERBS: dict[str, App] = {}  # the commands of which each task has its own: `verb` fills it
+READY: dict[tuple[str, str], tuple[str, Callable[[str], bool]]] = {}  # by command and task: what `verb` was told
 INSTEAD: dict[tuple[str, str], dict[str, str]] = {}  # by command and task: what `verb` was told
 HELP = ("--help", "-h")
 
@@ -33,6 +34,9 @@ class Program(App):
             return super().__call__(words, **options)
         rest, tasks, asks = words[1:], tasks_with(name), bool(set(words) & {*HELP})
         task = task_among(rest) if len(tasks) > 1 else tasks[0]
+        if task not in tasks and not asks and (ready := ready_for(name, rest)):
+            task, model = ready
+            rest = [model, *rest]
         if task in tasks and not asks:
             check_options(name, task, rest)
         if task in tasks or not asks:
@@ -52,6 +56,16 @@ def task_among(words: Sequence[str]) -> str:
     from ganvas.core.head import task_of
 
     return next((found for word in words if not word.startswith("-") and (found := task_of(word))), "")
+
+
+def ready_for(name: str, words: Sequence[str]) -> tuple[str, str] | None:
+    """The task and the model that comes with Ganvas for a command without a model, if its first word asks for that."""
+    first = next((word for word in words if not word.startswith("-")), "")
+    for task in tasks_with(name):
+        model, asks = READY.get((name, task), ("", bool))
+        if model and asks(first):
+            return task, model
+    return None
 
 
 def nearest(name: str, words: Sequence[str]) -> str:
@@ -86,7 +100,12 @@ def check_options(name: str, task: str, words: Sequence[str]) -> None:
             )
 
 
-def verb(task: str, help: str = "", instead: Mapping[str, str] | None = None) -> Callable[[Function], Function]:
+def verb(
+    task: str,
+    help: str = "",
+    instead: Mapping[str, str] | None = None,
+    ready: tuple[str, Callable[[str], bool]] | None = None,
+) -> Callable[[Function], Function]:
     """Make a function the command of its name for models of this task; other tasks may have one of the same name.
 
     The function has options of its own; its first parameter is the model. `ganvas NAME MODEL ...` calls that of the
@@ -94,6 +113,7 @@ def verb(task: str, help: str = "", instead: Mapping[str, str] | None = None) ->
 
     Args:
         help: the line in the list of commands, said by one of the tasks; '': the first line of the first docstring.
+        ready: a model that comes with Ganvas, for where none is named, and whether the first word asks for it.
         instead: what to do in place of options that other tasks' commands of this name have, by option.
     """
 
@@ -105,6 +125,8 @@ def verb(task: str, help: str = "", instead: Mapping[str, str] | None = None) ->
         if help:
             VERBS[name].help = help
         INSTEAD[name, task] = dict(instead or {})
+        if ready is not None:
+            READY[name, task] = ready
         VERBS[name].command(
             function, name=task, usage=f"Usage: ganvas {name} MODEL [ARGS]    (models of the task {task})"
         )

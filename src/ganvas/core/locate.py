@@ -1,4 +1,4 @@
-"""Finding a model: in a run's folder, at a path, or on the Hugging Face hub."""
+"""Finding a model: in a run's folder, at a path, among those that come with Ganvas, or on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from ganvas.core.errors import UserError, first_line
 from ganvas.core.files import cache_folder, cannot, parse_json, place, read_bytes
+from ganvas.core.shipped import names, shipped
 
 
 def remote_name(path: str | os.PathLike[str]) -> str:
@@ -29,7 +30,9 @@ def is_remote(path: str | os.PathLike[str]) -> bool:
 
 
 def locate(path: str | os.PathLike[str]) -> Path:
-    """The model file that is meant by a run's folder, a model's path or a name on the hub.
+    """The model file that is meant by a run's folder, a model's path, a shipped model's name or a name on the hub.
+
+    A file or folder of that name comes before a shipped model.
 
     Raises:
         UserError: there is none.
@@ -38,7 +41,9 @@ def locate(path: str | os.PathLike[str]) -> Path:
         return _download(str(path))
     target = place(path)
     if not exists(target):
-        raise UserError(f"There is no run or model {target}.")
+        if (file := shipped(path)) is not None:
+            return file
+        raise UserError(f"There is no run or model {target}. Models that come with Ganvas: {', '.join(names())}.")
     if not target.is_dir():
         return target
     if exists(target / "model.safetensors"):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from abc import ABC
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -16,8 +18,11 @@ from ganvas.core import checkpoint, distributed, meta, registry
 from ganvas.core import config as cf
 from ganvas.core.errors import UserError, first_line, unknown
 from ganvas.core.exports import Exports
+from ganvas.core.files import place
 from ganvas.core.head import task_name, task_of
-from ganvas.core.locate import locate
+from ganvas.core.later import later_method
+from ganvas.core.locate import exists, is_remote, locate
+from ganvas.core.text import one_line
 
 __all__ = ["Incomplete", "Loaded", "Section", "TrainedModel", "Usage", "load", "networks_of", "task_name", "task_of"]
 NEEDED: dict[str, type] = {  # in a model's card
@@ -33,6 +38,7 @@ NEEDED: dict[str, type] = {  # in a model's card
     "fingerprint": str,
     "classes": list,
 }
+MOST_NAMES = 12  # of classes, in a summary
 OPTIONAL: dict[str, type] = {"log": dict, "metrics": list, "other_name": str}
 
 
@@ -85,6 +91,56 @@ class TrainedModel(ABC):
         networks = parts.parts["generator"], parts.parts["discriminator"]
         return cls(parts.path, *networks, parts.spec, parts.card)
 
+    @classmethod
+    def from_pretrained(cls, path: str | os.PathLike[str], device: str = "auto") -> Self:
+        """`load` under the name that users of the Hugging Face hub know; `user/name` is looked for on the hub, too.
+
+        Raises:
+            UserError: as `load`; or it is a model of another task than this class.
+        """
+        name = os.fspath(path)
+        if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not exists(place(name)):
+            name = f"hf://{name}"
+        model = load(name, device)
+        if not isinstance(model, cls):
+            raise UserError(f"{path} is a {type(model).__name__}, not a {cls.__name__}: load it with ganvas.load.")
+        return model
+
+    def save_pretrained(self, folder: str | os.PathLike[str], force: bool = True) -> str:
+        """Write model.safetensors and its README into a folder: `ganvas.push`, under the name that hub users know.
+
+        Args:
+            force: overwrite what is there.
+
+        Raises:
+            UserError: see `export.hub.push`.
+        """
+        return self._push(place(folder).absolute(), force)
+
+    def push_to_hub(self, name: str) -> str:
+        """Upload to hf://user/name (or user/name), and return its address: `ganvas.push`.
+
+        Raises:
+            UserError: see `export.hub.push`.
+        """
+        return self._push(name if is_remote(name) else f"hf://{name}")
+
+    _push = later_method("ganvas.export.hub:push")
+
+    def __repr__(self) -> str:
+        lines = summary(self)
+        return "\n  ".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The card in a few lines and, where the model draws pictures, eight of them, for a notebook."""
+        title, *lines = map(escape, summary(self))
+        card = f"<strong>{title}</strong><br>" + "<br>".join(lines)
+        return f"<div>{card}</div>{self._shown()}"
+
+    def _shown(self) -> str:
+        """HTML of what a notebook shows below the card; '' for nothing."""
+        return ""
+
     def facts(self) -> dict[str, str]:
         """Facts that only this task states, one line each; they replace general lines of the same name."""
         return {}
@@ -104,6 +160,23 @@ class TrainedModel(ABC):
     def exports(self) -> Exports:
         """What the model can be exported as: nothing, unless its task overrides this."""
         return Exports()
+
+
+def summary(model: TrainedModel) -> list[str]:
+    """A model in a few lines: what it is and of what data, how long it learned, the sizes of its networks, its file."""
+    card, spec = model.card, model.spec
+    names = [str(name) for name in card.get("classes") or []]
+    shown = ", ".join(names[:MOST_NAMES]) + (
+        f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    )
+    sizes = [sum(p.numel() for p in network.parameters()) for network in (model.generator, model.discriminator)]
+    lines = [
+        f"{type(model).__name__}: {spec.words()}, learned from {card.get('data_name')} (recipe {card.get('recipe')})",
+        f"trained on {card.get('images', 0):,} {spec.noun}" + (f"; classes: {shown}" if names else ""),
+        f"generator {sizes[0]:,} weights, discriminator {sizes[1]:,} weights",
+        str(model.path),
+    ]
+    return [one_line(line) for line in lines]
 
 
 @dataclass(frozen=True)
@@ -137,10 +210,9 @@ def networks_of(path: str | os.PathLike[str], task: str | None, device: str = "a
     """The networks of a model file that was trained for this task (None: for any).
 
     Raises:
-        UserError: as `load`; or the model is of another task.
+        UserError: as `load`; or the model is of another task, or this machine has no such device.
     """
-    if device == "auto":
-        device = f"cuda:{distributed.local_rank()}" if torch.cuda.is_available() else "cpu"
+    where = _device(device)
     file = locate(path)
     tensors, card = checkpoint.load(file)
     _check(file, card)
@@ -168,8 +240,26 @@ def networks_of(path: str | os.PathLike[str], task: str | None, device: str = "a
         raise checkpoint.Damaged(f"{file} holds weights of no network that it describes ({strange[0][:40]} ...).")
     for name, network in parts.items():
         checkpoint.load_module(name, network, tensors, file)
-        network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        network.requires_grad_(False).eval().to(where, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return Loaded(file, parts, spec, config, card)
+
+
+def _device(name: str) -> torch.device:
+    """The device of this name; auto: a CUDA device where there is one, else the CPU.
+
+    Raises:
+        UserError: there is no such device, or PyTorch cannot use it.
+    """
+    if name == "auto":
+        name = f"cuda:{distributed.local_rank()}" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError, ValueError, NotImplementedError) as error:
+        raise UserError(
+            f"device={str(name)[:40]!r} cannot be used here ({first_line(error)[:200]}). Choose device='auto' or 'cpu'."
+        ) from error
+    return device
 
 
 class Incomplete(UserError):

@@ -21,6 +21,7 @@ from ganvas.images import originals
 from ganvas.images.originals import Original
 from ganvas.images.sheets import png
 
+RESTORED = "-restored"  # at the end of a result's name that is written next to its picture
 SHOWN, SIDE = 20, 384  # pictures on a sheet, and pixels of their longer side there
 
 
@@ -39,7 +40,7 @@ Work = Callable[[Path, Original], Generator[float, None, Result]]  # yields the 
 
 def each(
     images: Sequence[str | os.PathLike[str]],
-    out: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None,
     work: Work,
     mapped: bool = False,
     sheet: str | os.PathLike[str] | None = None,
@@ -49,7 +50,8 @@ def each(
 
     Args:
         images: files, or folders of them.
-        out: the folder; files that are there are not overwritten.
+        out: the folder; files that are there are not overwritten. None: next to each picture, with RESTORED in its
+            name; pictures of such names are then not looked at.
         mapped: does the work give a map, which is written beside each picture?
         sheet: a PNG with each picture before and after.
         force: overwrite files in `out`, though never the pictures themselves.
@@ -57,22 +59,20 @@ def each(
     Raises:
         UserError: a file that would be overwritten, or there are no pictures.
     """
-    paths, folder = image_files.gather(images), files.place(out)
-    targets = places(
-        paths,
-        folder,
-        lambda path: originals.place(folder, path).name,
-        lambda _: ".png",
-        "picture",
-        (lambda name: _map_of(folder / name).name) if mapped else None,
-    )
+    paths = image_files.gather(images)
+    if out is None:
+        paths = [path for path in paths if not path.stem.endswith(RESTORED)] or paths
+        targets = _next_to(paths)
+    else:
+        targets = _in_folder(paths, files.place(out), mapped)
     written = [file for target, _ in targets.values() for file in ((target, _map_of(target)) if mapped else (target,))]
     check_places(paths, written, force, "pictures")
     if sheet is not None:
         if files.place(sheet).absolute() in {file.absolute() for file in [*written, *paths]}:
             raise UserError(f"--sheet {sheet} is the name of one of the pictures. Choose another name.")
         check_free(files.place(sheet), force=force)
-    make_folder(folder)
+    if out is not None:
+        make_folder(files.place(out))
     shown: list[tuple[Original, Original]] = []
     for i, (path, (target, note)) in enumerate(targets.items()):
         yield Doing(path.name, i / len(targets))
@@ -95,6 +95,30 @@ def each(
         make_folder(place.parent)
         write_whole(place, png(_sheet(shown)))
         yield Written(place, "before and after")
+
+
+def _in_folder(paths: Sequence[Path], folder: Path, mapped: bool) -> dict[Path, tuple[Path, str]]:
+    """Where each picture's result is written in a folder, and a note where its name is not the expected one."""
+    return places(
+        paths,
+        folder,
+        lambda path: originals.place(folder, path).name,
+        lambda _: ".png",
+        "picture",
+        (lambda name: _map_of(folder / name).name) if mapped else None,
+    )
+
+
+def _next_to(paths: Sequence[Path]) -> dict[Path, tuple[Path, str]]:
+    """Where each picture's result is written next to it: old.jpg and old.png do not share a name."""
+    targets: dict[Path, tuple[Path, str]] = {}
+    for path in paths:
+        target = originals.place(path.parent, path)
+        target = target.with_stem(target.stem + RESTORED)
+        if target in {used for used, _ in targets.values()}:
+            target = path.with_name(f"{path.name}{RESTORED}{target.suffix}")
+        targets[path] = (target, "")
+    return targets
 
 
 def _map_of(target: Path) -> Path:

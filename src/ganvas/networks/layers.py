@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from ganvas.core.errors import UserError
+
 SLOPE = 0.2  # of the leaky ReLUs
 LEVELS = 2**16  # values of the random number that decides whether `Dropout` drops a unit
 
@@ -72,7 +74,8 @@ def with_labels(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
     """z [B, n] with one-hot labels (or class weights) appended, [B, n + classes]; unchanged without classes."""
     if not classes:
         return z
-    assert labels is not None, "this generator was made for labelled images"
+    if labels is None:
+        raise UserError(f"This generator draws {classes} classes: generator(z, labels) with labels int64 [{len(z)}].")
     weights = F.one_hot(labels, classes) if labels.dim() == 1 else labels
     return torch.cat([z, weights.to(z.dtype)], 1)
 
@@ -96,7 +99,9 @@ def projection_logits(x: Tensor, head: nn.Linear, by_class: nn.Embedding | None,
     x = torch.cat([x, spread.expand(len(x), 1)], 1)
     logits = head(x).squeeze(1)
     if by_class is not None:
-        assert labels is not None, "this discriminator was made for labelled images"
+        if labels is None:
+            classes = by_class.num_embeddings
+            raise UserError(f"This discriminator knows {classes} classes: give it labels, int64 [{len(x)}], too.")
         logits = logits + (by_class(labels) * x).sum(1)
     return logits
 

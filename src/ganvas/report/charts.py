@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -11,6 +12,12 @@ from ganvas.report.markup import ELEMENTS
 from ganvas.report.quantities import GENERAL, Quantities, Rows, mean
 
 POINTS = 200  # of a curve
+COLOURS = ("#4285d8", "#d9722e", "#3a9a68")  # of curves in a file of their own
+STYLE = (
+    "text { fill: #808080; font: 13px system-ui, sans-serif; } .curve { fill: none; stroke-width: 2; } "
+    ".dot { stroke: none; } .rule, .axis { stroke: #80808050; } .mark { stroke: #808080; stroke-dasharray: 2 4; } "
+    ".hit { fill-opacity: 0; stroke: none; }"
+)
 Ends = tuple[float, float] | None
 Mark = tuple[float, str] | None  # a height and what it means
 
@@ -101,6 +108,16 @@ def chart(
         times=plane.times(),
         hits=hits,
     )
+
+
+def svg_file(curves: Markup) -> bytes:
+    """The drawing of a `chart` as an SVG file, in colours for light and dark pages; empty where there is none."""
+    found = re.search(r"<svg (.*?</svg>)", curves, re.DOTALL)
+    if found is None:
+        return b""
+    colours = "".join(f".s{i} {{ stroke: {colour}; fill: {colour}; }}" for i, colour in enumerate(COLOURS))
+    opening, _, inside = found[1].partition(">")
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {opening}><style>{colours}{STYLE}</style>{inside}'.encode()
 
 
 def _thin(rows: Rows, keys: tuple[str, ...]) -> Rows:

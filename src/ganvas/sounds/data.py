@@ -14,15 +14,13 @@ from ganvas.core.config import knob
 from ganvas.core.errors import UserError
 from ganvas.core.memmap import Stored
 from ganvas.core.samples import DataConfigBase
-from ganvas.sounds import kind, pack, sheets
+from ganvas.sounds import kind, pack, pitch, sheets
 from ganvas.sounds.fit import FULL
 from ganvas.sounds.pack import Pack, Shape
+from ganvas.sounds.pitch import PROBED
 from ganvas.sounds.spec import LONGEST, RATES, SoundSpec
 from ganvas.sources import cached, listing
 from ganvas.sources.checks import Packing
-
-MOMENT, SUDDEN = 0.01, 0.17  # seconds, and the share of a sound's energy in its loudest one that makes it a hit
-PROBED = 200  # sounds that are looked at
 
 
 @dataclass(frozen=True)
@@ -35,18 +33,6 @@ class Split:
     @classmethod
     def on_disk(cls, samples: Stored, labels: Tensor | None) -> Split:
         return cls(cast(Tensor, samples), labels)  # it can be indexed, sliced and split like a tensor
-
-
-def are_hits(waves: Tensor | Stored, rate: int) -> bool:
-    """Are these sounds hits, as of drums, and not voices or notes: is much of their energy in one moment?
-
-    Args:
-        waves: int16 [N, samples]; up to PROBED are looked at.
-    """
-    found = waves[slice(0, None, -(-len(waves) // PROBED))].float()
-    size = max(1, round(MOMENT * rate))
-    energy = found.unfold(1, size, size).square().sum(2)
-    return float((energy.amax(1) / energy.sum(1).clamp_min(1)).median()) > SUDDEN
 
 
 @dataclass(frozen=True)
@@ -152,8 +138,9 @@ class DataConfig(DataConfigBase):
         return self._of(packed, notes)
 
     def _of(self, packed: Pack, notes: list[str]) -> SoundData:
-        hits = are_hits(packed.train[0], packed.rate)
-        spec = SoundSpec.of(packed.rate, packed.samples, len(packed.class_names), self.window, self.bands, not hits)
+        seen = packed.train[0][slice(0, None, -(-len(packed.train[0]) // PROBED))]
+        voiced = pitch.moves(seen.float() / FULL, packed.rate)
+        spec = SoundSpec.of(packed.rate, packed.samples, len(packed.class_names), self.window, self.bands, voiced)
         return SoundData(
             packed.name,
             spec,

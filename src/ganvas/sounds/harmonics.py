@@ -35,10 +35,13 @@ CERTAIN = 0.02  # ripple from which on a pitch stands for itself and not for tho
 
 
 class Tables(NamedTuple):
-    """Patterns of harmonics float [pitches, bands], the same with length 1, and each knot's share of each band."""
+    """Patterns of harmonics float [pitches, bands], the same with length 1, the same so that bands around are as loud
+    with them as without, and each knot's share of each band.
+    """
 
     patterns: Tensor
     units: Tensor
+    added: Tensor
     shares: Tensor
 
 
@@ -58,7 +61,9 @@ class Harmonics:
                 places = torch.arange(self.bands) * (KNOTS - 1) / (self.bands - 1)
                 shares = (1 - (places - torch.arange(KNOTS)[:, None]).abs()).clamp_min(0)
                 units = patterns / patterns.norm(dim=1, keepdim=True)
-                self._tables[device] = Tables(*(x.to(device) for x in (patterns, units, shares)))
+                power = smoothed(10 ** (patterns * (-FLOOR / 20)))
+                added = patterns - power.log10() * (20 / -FLOOR)
+                self._tables[device] = Tables(*(x.to(device) for x in (patterns, units, added, shares)))
         return self._tables[device]
 
     def part(self, pictures: Tensor) -> Tensor:
@@ -75,9 +80,9 @@ class Harmonics:
             at = path(ripple @ tables.units.T)
             depth, power = self._depth(ripple, tables.patterns[at], tables)
             pitch = carried(at / (OCTAVES * STEPS / 2) - 1, (depth * power).sum(2))
-            pattern = self._pattern(pitch, tables)
-            depth = self._depth(ripple, pattern, tables)[0] * (loudest > SILENT)
-            rest = (x - (depth @ tables.shares) * pattern).clamp_min(-1)
+            depth, _ = self._depth(ripple, between(tables.patterns, pitch), tables)
+            depth = depth * (loudest > SILENT)
+            rest = (x - (depth @ tables.shares) * between(tables.added, pitch)).clamp_min(-1)
             return torch.cat([rest, pitch[..., None], depth / (MOST / 2) - 1], 2).transpose(1, 2)[:, None]
 
     def join(self, rows: Tensor) -> Tensor:
@@ -85,15 +90,9 @@ class Harmonics:
         with torch.autocast(rows.device.type, enabled=False):
             tables, x = self.tables(rows.device), rows[:, 0].float().transpose(1, 2)
             rest, pitch, depth = x.split([self.bands, 1, KNOTS], 2)
-            pattern = self._pattern(pitch[..., 0].clamp(-1, 1), tables)
+            pattern = between(tables.added, pitch[..., 0].clamp(-1, 1))
             x = rest + (((depth.clamp(-1, 1) + 1) * (MOST / 2)) @ tables.shares) * pattern
             return x.clamp(-1, 1).transpose(1, 2)[:, None]
-
-    def _pattern(self, pitch: Tensor, tables: Tables) -> Tensor:
-        """The patterns of pitches [B, frames] from -1 to 1: [B, frames, bands]."""
-        at = (pitch + 1) * (OCTAVES * STEPS / 2)
-        low = at.detach().nan_to_num().floor().clamp_max(OCTAVES * STEPS - 1).long()
-        return torch.lerp(tables.patterns[low], tables.patterns[low + 1], (at - low)[..., None])
 
     def _depth(self, ripple: Tensor, pattern: Tensor, tables: Tables) -> tuple[Tensor, Tensor]:
         """How deep a pattern is in a ripple, and the pattern's power, around each knot: [B, frames, KNOTS] each.
@@ -104,6 +103,13 @@ class Harmonics:
         ratio = (own / (power + LEAST)).sqrt()
         agreement = (both / ((power + LEAST) * (own + LEAST)).sqrt()).clamp(0, 1)
         return (STRONG * ratio * agreement.square() * (3 - 2 * agreement)).clamp_max(MOST), power
+
+
+def between(patterns: Tensor, pitch: Tensor) -> Tensor:
+    """The patterns of pitches [B, frames] from -1 to 1: [B, frames, bands]."""
+    at = (pitch + 1) * (OCTAVES * STEPS / 2)
+    low = at.detach().nan_to_num().floor().clamp_max(OCTAVES * STEPS - 1).long()
+    return torch.lerp(patterns[low], patterns[low + 1], (at - low)[..., None])
 
 
 def patterns_of(rate: int, size: int, bands: int) -> Tensor:

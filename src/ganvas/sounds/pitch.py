@@ -19,6 +19,7 @@ NOTES = 50.0, 2_200.0  # Hz, of an instrument: G1 to C7
 OUTSIDE, PROBED = 0.1, 200  # share of sounds whose pitch no voice has, from which they are notes; sounds looked at
 CLEAR = 0.6  # agreement from which on the pitch is clear
 NEARLY = 0.85  # of the highest peak: the first one from there on counts
+MOVING, OFTEN = 0.12, 0.5  # semitones from one clear frame to the next, and share of clear frames, of a voice
 ACTIVE = 25.0  # dB below the loudest frame
 PORTION = 3_000_000  # agreements that are in memory at a time
 
@@ -74,6 +75,19 @@ def span_of(waves: Tensor, rate: int) -> tuple[float, float]:
     found = pitch(waves[:PROBED], rate, NOTES)
     hertz = found.of_sounds[found.share > 0.5]
     return NOTES if ((hertz < VOICE[0]) | (hertz > VOICE[1])).sum() > OUTSIDE * len(hertz) else VOICE
+
+
+def moves(waves: Tensor, rate: int) -> bool:
+    """Have these sounds a pitch that moves, as voices have, and not one that stays, as notes, or none, as most hits?
+
+    Args:
+        waves: sounds, float [N, samples].
+    """
+    found = pitch(waves, rate, NOTES)
+    clear = found.clear[:, 1:] & found.clear[:, :-1]
+    steps = torch.where(clear, found.hertz.log2().diff(dim=1).abs() * 12, torch.nan).nanmedian(1).values
+    steps = steps[steps.isfinite()]
+    return len(steps) > 0 and bool(steps.median() > MOVING) and bool(found.share.median() > OFTEN)
 
 
 def _lags(rate: int, size: int, span: tuple[float, float]) -> Tensor:

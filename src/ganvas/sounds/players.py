@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from html import escape
-from typing import Any
 
-import torch
 from torch import Tensor
 
+from ganvas.core.shown import Shown, player
 from ganvas.sounds import files
 
 MOST = 32  # players that are shown at most
 
 
-class Waves(Tensor):
-    """Waves float [n, samples] or [samples] that a notebook shows as players; what is made of them is a mere tensor."""
-
-    __torch_function__ = torch._C._disabled_torch_function_impl  # pyright: ignore[reportAssignmentType]
+class Waves(Shown):
+    """Waves float [n, samples] or [samples] that a notebook shows as players; see `Shown`."""
 
     rate: int  # samples a second
     captions: tuple[str, ...]  # what is said below each, or none
@@ -30,26 +25,14 @@ class Waves(Tensor):
         Args:
             captions: of all of them, or none.
         """
-        made: Any = waves.detach().as_subclass(cls)
-        made.rate, made.captions = rate, tuple(captions)
-        return made
-
-    def __reduce_ex__(self, proto: Any) -> Any:
-        """Saved as a plain tensor, which is read without this class."""
-        return self.as_subclass(Tensor).__reduce_ex__(proto)
+        return cls.around(waves, rate=rate, captions=tuple(captions))
 
     def _repr_html_(self) -> str | None:
-        """Players for a notebook; None where these are no waves any more."""
+        """Players for a notebook; None where these are not waves any more."""
         if not hasattr(self, "rate") or self.dim() not in (1, 2) or not self.is_floating_point():
             return None
         waves = self.cpu().reshape(-1, self.shape[-1])
         pairs = zip(waves[:MOST], self.captions or ("",) * len(waves), strict=False)
-        players = [_player(files.encoded(wave.numpy(), self.rate), caption) for wave, caption in pairs]
+        players = [player(files.encoded(wave.numpy(), self.rate), caption) for wave, caption in pairs]
         more = f"<p>and {len(waves) - MOST:,} more</p>" if len(waves) > MOST else ""
         return f'<div style="display: flex; flex-wrap: wrap; gap: 8px">{"".join(players)}</div>{more}'
-
-
-def _player(content: bytes, caption: str) -> str:
-    place = f"data:audio/wav;base64,{base64.b64encode(content).decode()}"
-    audio = f'<audio controls preload="metadata" style="width: 210px" src="{place}"></audio>'
-    return f'<figure style="margin: 0">{audio}<figcaption>{escape(caption)}</figcaption></figure>'

@@ -41,18 +41,18 @@ class SoundSpec(SpecBase):
     window: int = cf.knob(896, "samples of the window of a spectrum", low=64, high=2**13)
     bands: int = cf.knob(128, "frequency bands, evenly spaced in mel", low=16, high=256)
     classes: int = cf.knob(0, "number of classes; 0: unlabelled", low=0, high=2**16)
-    pitched: bool = cf.knob(False, "sounds with a pitch, and no hits: their harmonics are drawn apart")
+    voiced: bool = cf.knob(False, "sounds whose pitch moves, as voices: their harmonics are drawn apart")
 
     @classmethod
     def of(
-        cls, rate: int, samples: int, classes: int = 0, window: int = 0, bands: int = 0, pitched: bool = True
+        cls, rate: int, samples: int, classes: int = 0, window: int = 0, bands: int = 0, voiced: bool = True
     ) -> Self:
         """The shape of sounds of about so many samples, with the usual window and bands where these are 0."""
         usual = (odd * 2**power for odd in (1, 3, 5, 7) for power in range(4, 13))  # sizes of quick transforms
         window = window or min(usual, key=lambda size: abs(math.log(size / (rate * WINDOW))))
         bands = bands or 16 * round(1127 * math.log1p(rate / 2 / 700) / STEP / 16)
         hops = EVEN * window // OVERLAP
-        return cls(rate, max(1, -(-samples // hops)) * hops, window, bands, classes, pitched)
+        return cls(rate, max(1, -(-samples // hops)) * hops, window, bands, classes, voiced)
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:

@@ -20,6 +20,7 @@ from ganvas.core.errors import UserError
 from ganvas.export import model_card
 from ganvas.images import data, sheets
 from ganvas.images import tensors as im
+from ganvas.images.shown import Pictures
 from ganvas.tasks.generate import detect_files
 from ganvas.tasks.generate.detect import detector as detection
 from ganvas.tasks.generate.detect import outliers
@@ -130,6 +131,9 @@ def test_a_run_ends_with_a_detector_that_knows_its_kind(model: ganvas.Model, rea
 def test_floats_are_rounded_to_eight_bits(model: ganvas.Model, real: torch.Tensor) -> None:
     assert model.detect(real) == model.detect(im.to_float(real)) == model.detect(im.to_float(real) + 1e-4)
     assert model.detect(real[:0]) == []
+    some = Pictures.of(real[:5])
+    for given in (some.pixels(), real[:5].numpy(), some.pil()):
+        assert model.detect(given) == model.detect(real[:5])
 
 
 def test_a_verdict_does_not_depend_on_the_others(model: ganvas.Model, real: torch.Tensor) -> None:

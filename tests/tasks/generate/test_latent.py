@@ -124,6 +124,18 @@ def test_animations_have_their_frames(model: ganvas.Model, ending: str, tmp_path
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
+def test_a_walk_saves_itself_and_what_is_written_and_found_shows_itself(model: ganvas.Model, tmp_path: Path) -> None:
+    for _ in range(2):  # what is there is overwritten
+        path = ganvas.walk(model, [3, 5], frames=2).save(tmp_path / "walk.gif")
+        with Image.open(path) as film:
+            assert getattr(film, "n_frames", 1) > 1
+    assert ganvas.write(model, "01")._repr_png_() is not None
+    pictures = model.sample(2)
+    found = ganvas.invert(model, pictures.pil(), [0, 1], steps=1)
+    assert found.pictures._repr_png_() is not None
+    assert found.distance.shape == (2,)
+
+
 def test_animations_that_cannot_be_written(model: ganvas.Model, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="webp"):
         list(walks.save(tmp_path / "x.avi", iter([])))

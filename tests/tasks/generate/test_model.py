@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import quick
 
 import ganvas
-from ganvas.core import checkpoint
+from ganvas.core import checkpoint, locate, registry
 from ganvas.core.errors import UserError
+from ganvas.core.model import TrainedModel
+from ganvas.export import hub
+from ganvas.images.shown import Pictures
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +33,69 @@ def test_shape_range_and_class_names(model: ganvas.Model) -> None:
     assert pictures.abs().max() <= 1
     assert model.class_names == ("0", "1")
     assert model.sample(n=0).shape == (0, 1, 12, 12)
+
+
+def test_what_is_drawn_shows_itself_and_is_a_tensor(model: ganvas.Model) -> None:
+    pictures = model.sample(4)
+    assert isinstance(pictures, Pictures)
+    assert (pictures._repr_png_() or b"")[:4] == b"\x89PNG"
+    assert not pictures.is_inference()
+    assert torch.equal(model.sample(np.int64(4)), pictures)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("n", [-1, "4", 2.5, True, None])
+def test_wrong_numbers(model: ganvas.Model, n: object) -> None:
+    with pytest.raises(UserError, match=r"n=.*: a whole number from 0 on is needed"):
+        model.sample(n)  # pyright: ignore[reportArgumentType]
+    if not isinstance(n, int) or n is True:
+        with pytest.raises(UserError, match=r"seed=.*: a whole number is needed"):
+            model.sample(2, seed=n)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_model_shows_its_card_in_a_few_lines(model: ganvas.Model) -> None:
+    lines = repr(model).splitlines()
+    assert 3 <= len(lines) <= 6
+    assert "12x12 grey" in lines[0]
+    assert "classes: 0, 1" in lines[1]
+    html = model._repr_html_()
+    assert html.count("data:image/png;base64,") == 1
+    assert "12x12 grey" in html
+    odd = dataclasses.replace(model, card={**model.card, "data_name": "<b>\x1b[31m"})
+    assert "<b>" not in odd._repr_html_()
+    assert "\x1b" not in repr(odd)
+    for task in map(registry.find, registry.names()):
+        assert task.Model.__repr__ is TrainedModel.__repr__
+
+
+def test_networks_without_labels_and_devices_that_are_not_there_are_refused(model: ganvas.Model) -> None:
+    with pytest.raises(UserError, match=r"draws 2 classes: generator\(z, labels\) with labels int64 \[3\]"):
+        model.generator(torch.zeros(3, model.latent_dim))
+    with pytest.raises(UserError, match=r"knows 2 classes: give it labels, int64 \[3\]"):
+        model.discriminator(torch.zeros(3, 1, 12, 12))
+    for device in ("cuda:77", "gpu"):
+        with pytest.raises(UserError, match=f"device='{device}' cannot be used here"):
+            ganvas.load(model.path, device=device)
+
+
+def test_the_names_that_users_of_the_hub_know(
+    model: ganvas.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = model.save_pretrained(tmp_path / "saved")
+    assert model.save_pretrained(tmp_path / "saved") == place  # what is there is overwritten, as others do
+    assert sorted(p.name for p in Path(place).iterdir()) == ["README.md", "model.safetensors"]
+    again = ganvas.Model.from_pretrained(place)
+    assert torch.equal(again.sample(2), model.sample(2))
+    with pytest.raises(UserError, match="is a Model, not a Restorer"):
+        ganvas.Restorer.from_pretrained(place)
+    pushed: list[object] = []
+    monkeypatch.setattr(hub, "push", lambda model, target, force=False: pushed.append(target))
+    model.push_to_hub("me/digits")
+    model.push_to_hub("hf://me/digits")
+    assert pushed == ["hf://me/digits"] * 2
+    asked: list[object] = []
+    monkeypatch.setattr(locate, "_download", lambda name: asked.append(name) or model.path)
+    assert torch.equal(ganvas.Model.from_pretrained("me/digits").sample(2), model.sample(2))
+    assert asked == ["hf://me/digits"]
 
 
 def test_a_seed_and_a_class_are_one_picture_in_any_batch(model: ganvas.Model) -> None:

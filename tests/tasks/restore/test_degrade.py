@@ -77,6 +77,9 @@ def test_a_plan_is_read() -> None:
         ("noise:5+holes:25", "noise:5+holes:25"),
         ("holes:25,holes:25", "holes:25,holes:25"),
         ("down:2,holes:25", "down:2,holes:25"),
+        ("?", "empty part"),
+        ("noise:5,down:2?", "'down:2?' cannot be done to some pictures only"),
+        ("holes:25?", "remove the question mark"),
     ],
 )
 def test_a_wrong_plan_is_refused(text: str, offending: str) -> None:
@@ -144,6 +147,13 @@ def test_noise_has_the_wanted_strength() -> None:
     spread = (damaged("noise:5-50", x).flatten(1).std(1) * 127.5).tolist()
     assert all(4.5 < s < 52 for s in spread)
     assert max(spread) - min(spread) > 5
+
+
+def test_a_question_mark_does_it_to_every_other_picture() -> None:
+    x = torch.zeros(8, 1, 8, 8)
+    spread = torch.cat([damaged("noise:25?", x, seed).flatten(1).std(1) * 127.5 for seed in range(25)])
+    assert 70 < int((spread > 0).sum()) < 130
+    assert float(spread[spread > 0].min()) > 15
 
 
 def test_photon_noise_is_stronger_in_the_light() -> None:

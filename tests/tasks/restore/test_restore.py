@@ -460,6 +460,20 @@ def test_grey_colour_alpha_and_depth_are_kept(mender: Path, channels: int, alpha
     assert np.abs(made.pixels.astype(float) - array).mean() < 40 * (257 if depth is np.uint16 else 1)
 
 
+def test_results_are_written_next_to_the_pictures_where_no_folder_is_named(mender: Path, tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.bmp", "a.png"):
+        Image.fromarray(photo(3, 41, 30)).save(tmp_path / name)
+    made = [e.path for e in restore_files.restore(mender, [tmp_path]) if isinstance(e, apply.Applied)]
+    assert len({*made}) == 3
+    assert {path.parent for path in made} == {tmp_path}
+    assert all(apply.RESTORED in path.name for path in made)
+    assert tmp_path / "a-restored.jpg" in made
+    with pytest.raises(UserError, match="-restored"):  # nothing is overwritten unasked, or restored again
+        list(restore_files.restore(mender, [tmp_path]))
+    again = [e.path for e in restore_files.restore(mender, [tmp_path], force=True) if isinstance(e, apply.Applied)]
+    assert {*again} == {*made}
+
+
 def test_enlarging_gives_twice_the_size_and_alpha_too(enlarger: Path) -> None:
     made = mend(restore_model.load(enlarger), as_original(photo(3, 41, 30), photo(3, 41, 30)[:, :, 0]))
     assert made.pixels.shape == (60, 82, 3)
@@ -578,6 +592,17 @@ def test_the_sign_of_blocks_sees_jpeg() -> None:
 
 
 # ---- files
+
+
+def test_pillow_images_and_paths_are_restored_and_shown(mender: Path, tmp_path: Path) -> None:
+    model, picture = restore_model.load(mender), Image.fromarray(photo(0, 24, 40))
+    picture.save(tmp_path / "a.png")
+    restored = model.restore(picture)
+    assert restored[0].pil().size == picture.size
+    assert restored._repr_png_() is not None
+    assert not restored.is_inference()
+    assert torch.equal(model.restore(tmp_path / "a.png"), restored)
+    assert torch.equal(model.restore(np.asarray(picture)), restored)
 
 
 def test_exif_orientation_and_profile_come_back(mender: Path, tmp_path: Path) -> None:

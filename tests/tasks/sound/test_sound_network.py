@@ -43,13 +43,13 @@ def test_a_generator_begins_near_the_mean_spectrum() -> None:
     assert float((drawn - generator.mean[:, 0]).abs().mean()) < 0.2
 
 
-@pytest.mark.parametrize(("setting", "pitched"), [("auto", True), ("auto", False), ("yes", False), ("no", True)])
-def test_harmonics_are_drawn_apart_where_sounds_have_a_pitch_or_a_setting_says_so(setting: str, pitched: bool) -> None:
-    spec = SoundSpec.of(8_000, 6_000, pitched=pitched)
+@pytest.mark.parametrize(("setting", "voiced"), [("auto", True), ("auto", False), ("yes", False), ("no", True)])
+def test_harmonics_are_drawn_apart_for_voices_or_where_a_setting_says_so(setting: str, voiced: bool) -> None:
+    spec = SoundSpec.of(8_000, 6_000, voiced=voiced)
     config = dataclasses.replace(SMALL, harmonics=setting)
     generator, discriminator = network.Generator(spec, config), network.Discriminator(spec, config)
     rows = generator.rows(torch.randn(2, 8))
-    apart = (setting == "yes") or (setting == "auto" and pitched)
+    apart = (setting == "yes") or (setting == "auto" and voiced)
     assert rows.shape[2] == (spec.harmonics.rows if apart else spec.bands)
     pictures = generator(torch.randn(2, 8)).detach()
     assert pictures.shape == spec.zeros(2).shape

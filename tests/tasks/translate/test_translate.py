@@ -490,6 +490,7 @@ def test_a_model_translates_both_ways(run: Path) -> None:
     x = pictures(5)
     there = model.translate(x)
     assert torch.equal(there, model.translate(x, "B"))
+    assert there._repr_png_() is not None
     assert torch.equal(there, model.translate(x, "squares"))
     assert torch.equal(model.translate(x, "a"), model.translate(x, "discs"))
     assert not torch.equal(there, model.translate(x, "a"))

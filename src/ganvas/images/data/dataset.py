@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganvas.core.errors import UserError
 from ganvas.core.memmap import Stored
+from ganvas.core.text import one_line
 from ganvas.images import tensors as im
 from ganvas.images.decode import Depth
 from ganvas.images.sheets import Sheet
@@ -40,7 +41,7 @@ class Split:
         return cls(cast(Tensor, images), labels)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ImageData:
     """A data set: training and held-out images, names, and a fingerprint (SHA-256 of both splits).
 
@@ -57,6 +58,10 @@ class ImageData:
     has_pairs: bool = False  # each image has twice the channels: the clean ones, then the degraded ones
     depth: Depth = Depth()  # how greys of more than 8 bits became 8
     other: ImageData | None = None  # the other domain, for image-to-image translation
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.train.images):,} images and {len(self.held_out.images):,} held out"
+        return one_line(f"{type(self).__name__} {self.name}: {counts}, {self.spec.words()}")
 
     @property
     def spec(self) -> ImageSpec:

@@ -113,7 +113,12 @@ def _save_pictures(
         counted(saving, len(numbers), "drawing")
 
 
-@verb("generate")
+def is_number(word: str) -> bool:
+    """Is this a number to be written, and not a run of that name?"""
+    return word.isdigit() and not Path(word).exists()
+
+
+@verb("generate", ready=("mnist", is_number))
 def write(
     model: Path,
     text: str,
@@ -128,7 +133,7 @@ def write(
     Parameters
     ----------
     model
-        A run's folder or a model file.
+        A run's folder or a model file. Without one, for a number, the digits that come with Ganvas are used.
     text
         Names of the model's classes one after the other; spaces and the marks - . : / , + may stand between them.
     seed

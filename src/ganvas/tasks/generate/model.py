@@ -6,22 +6,30 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ganvas.core.asked import whole
 from ganvas.core.classes import Classed, check_truncation
 from ganvas.core.errors import UserError
 from ganvas.core.later import later_method
 from ganvas.core.model import Loaded, TrainedModel, networks_of
+from ganvas.core.shown import image
 from ganvas.images import tensors as im
+from ganvas.images.decode import depth_of
+from ganvas.images.handed import Given, tensor
+from ganvas.images.shown import Pictures
 from ganvas.images.spec import ImageSpec
 from ganvas.tasks.generate.detect.detector import Detector, probabilities, smallest_alarm, why_none_in
 from ganvas.tasks.generate.rejection import Selector, generate
 
 BATCH = 256  # pictures that are drawn at a time
+SHOWN = 8  # pictures that a notebook shows with the model's card
+IN_A_ROW = 12  # classes at most that a sheet shows side by side
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class Verdict:
     kind: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model(Classed, TrainedModel):
     """A trained pair of networks and the card that describes them."""
 
@@ -77,14 +85,13 @@ class Model(Classed, TrainedModel):
     usage = later_method("ganvas.tasks.generate.card:usage")
     exports = later_method("ganvas.tasks.generate.export:exports")
 
-    @torch.inference_mode()
     def sample(
         self,
         n: int = 16,
         classes: int | str | Sequence[int | str] | None = None,
         seed: int = 0,
         truncation: float | None = None,
-    ) -> Tensor:
+    ) -> Pictures:
         """Draw n pictures: the seeds `seed`, `seed` + 1, ...
 
         Args:
@@ -94,17 +101,24 @@ class Model(Classed, TrainedModel):
             truncation: limit of the latent numbers (1 to 2 is usual): fewer odd pictures, less variety.
 
         Returns:
-            float [n, C, H, W] in [-1, 1] on the CPU.
+            float [n, C, H, W] in [-1, 1] on the CPU, shown by a notebook; see `Pictures` for Pillow, NumPy and files.
 
         Raises:
-            UserError: a class that the model does not have, a list whose length is not n, or a truncation of 0.
+            UserError: an n or a seed that is not a whole number, a class that the model does not have, a list
+                whose length is not n, or a truncation of 0.
         """
-        return torch.cat(
-            [
-                torch.empty(0, self.spec.channels, self.spec.size, self.spec.size),
-                *self.draw(range(seed, seed + n), classes, truncation),
-            ]
-        )
+        n, seed = whole("n", n, 0), whole("seed", seed)
+        none = torch.empty(0, self.spec.channels, self.spec.size, self.spec.size)
+        drawn = torch.cat([none, *self.draw(range(seed, seed + n), classes, truncation)])
+        in_turn = classes is None and len(self.class_names) <= IN_A_ROW
+        return Pictures.around(drawn, columns=len(self.class_names) if in_turn else 0)
+
+    def _shown(self) -> str:
+        try:
+            sheet = self.sample(SHOWN)._repr_png_()
+        except UserError as error:
+            return escape(str(error))
+        return image(sheet, f"{SHOWN} pictures that this model draws") if sheet else ""
 
     def draw(
         self,
@@ -139,11 +153,12 @@ class Model(Classed, TrainedModel):
         """As `draw`, all at once, in 8 bits: uint8 [n, C, H, W]."""
         return im.join(map(im.to_uint8, self.draw(numbers, classes, truncation)), self.spec.channels, self.spec.size)
 
-    def detect(self, images: Tensor, alarm: float = 0.05) -> list[Verdict]:
+    def detect(self, images: Given, alarm: float = 0.05) -> list[Verdict]:
         """Check whether images are of the kind that the discriminator was trained on.
 
         Args:
-            images: uint8 [n, C, H, W], or float in [-1, 1] (rounded to 8 bits first).
+            images: a tensor uint8 [n, C, H, W], or float in [-1, 1] (rounded to 8 bits first); a NumPy array, Pillow
+                images or paths of files: see `images.handed.tensor`.
             alarm: the share of images of this kind that may be called 'no' (0 to 0.5).
 
         Raises:
@@ -151,9 +166,10 @@ class Model(Classed, TrainedModel):
         """
         detector = self.detector_for(alarm)
         shape = (self.spec.channels, self.spec.size, self.spec.size)
-        if tuple(images.shape[1:]) != shape:
-            raise UserError(f"The images have the shape {tuple(images.shape[1:])}; {shape} is needed.")
-        pixels = images if images.dtype == torch.uint8 else im.to_uint8(images)
+        given = tensor(images, self.spec, sized=True, depth=depth_of(self.card.get("depth")))
+        if tuple(given.shape[1:]) != shape:
+            raise UserError(f"The images have the shape {tuple(given.shape[1:])}; {shape} is needed.")
+        pixels = given if given.dtype == torch.uint8 else im.to_uint8(given)
         if not len(pixels):
             return []
         no, yes = detector.thresholds(alarm)

@@ -11,11 +11,11 @@ from ganvas.core.applied import at_least_one, watch
 from ganvas.core.console import Force, verb
 
 
-@verb("restore", instead={"--best": "the same picture is always mended alike, leave it out"})
+@verb("restore", instead={"--best": "the same picture is always restored alike, leave it out"})
 def restore(
     model: Path,
     *images: Path,
-    out: Path,
+    out: Path | None = None,
     mask: Path | None = None,
     colour: str | None = None,
     invented: Annotated[bool, Parameter(negative=())] = False,
@@ -23,10 +23,10 @@ def restore(
     mask_hole: str | None = None,
     force: Force = False,
 ) -> int:
-    """Mend pictures of any size with a model that was trained to: denoise, derain, superres, inpaint.
+    """Restore pictures of any size with a model that was trained to: denoise, derain, superres, inpaint.
 
-    Depth (8 or 16 bits), transparency, colour profile and EXIF data come back as they were. Files that cannot be mended
-    are named and passed over; the exit code is then 1, and 2 where none was mended.
+    Depth (8 or 16 bits), transparency, colour profile and EXIF data come back as they were. Files that cannot be
+    restored are named and skipped; the exit code is then 1, and 2 where none was restored.
 
     Parameters
     ----------
@@ -35,7 +35,8 @@ def restore(
     images
         Picture files, or folders of them.
     out
-        A folder for the mended pictures, under their own names; what is there already is not overwritten.
+        A folder for the restored pictures, under their own names; what is there already is not overwritten. Without it
+        they are written next to the pictures: old.jpg as old-restored.jpg.
     mask
         For a model that fills holes: a picture that is white where something is missing, or a folder with one of each
         name. Without it the transparent part is filled.

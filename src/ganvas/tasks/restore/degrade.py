@@ -3,7 +3,8 @@
 A plan is written as text. Parts separated by `,` follow one another; parts joined by `+` are applied in an order that
 is drawn anew for each picture (Zhang et al. 2021, "Designing a practical degradation model for deep blind image
 super-resolution"): `blur:0-2+down:2,jpeg:60-95`. A part is a name with a value or a range, from which an
-amount is drawn for each picture; a name alone takes its usual range.
+amount is drawn for each picture; a name alone has its usual range. A part that ends with `?` is done to every other
+picture, by chance: `noise:0-50?`.
 
 A picture's degradation follows from its own row of random numbers alone, whatever else is in the batch.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,16 +21,21 @@ from torch import Tensor
 from ganvas.core.errors import UserError, unknown
 from ganvas.tasks.restore.degradations import AVERAGING, DEGRADATIONS, Degradation, Draw
 
+SOMETIMES = 0.5  # the share of pictures to which a part with a question mark is done
 NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
 
 
 @dataclass(frozen=True)
 class Step:
-    """A degradation by its name in DEGRADATIONS; each picture's amount is uniform in low..high."""
+    """A degradation by its name in DEGRADATIONS; each picture's amount is uniform in low..high.
+
+    A picture gets it with the probability `chance`.
+    """
 
     name: str
     low: float
     high: float
+    chance: float = 1.0
 
     @property
     def kind(self) -> Degradation:
@@ -85,14 +91,15 @@ def parse(text: str) -> Plan:
 
 
 def _step(part: str, text: str) -> Step:
-    name, colon, amount = (piece.strip() for piece in part.partition(":"))
-    if not part:
+    name, colon, amount = (piece.strip() for piece in part.removesuffix("?").partition(":"))
+    chance = SOMETIMES if part.endswith("?") else 1.0
+    if not name:
         raise UserError(f"degrade={text} has an empty part; remove the needless comma or plus sign.")
     if name not in DEGRADATIONS:
         raise unknown("damage", name, DEGRADATIONS)
     kind = DEGRADATIONS[name]
     if not colon:
-        return Step(name, kind.low, kind.high)
+        return _checked(Step(name, kind.low, kind.high, chance), part)
     usual = f"{name}:{kind.low:g}" + (f"-{kind.high:g}" if kind.high > kind.low else "")
     match = re.fullmatch(rf"{NUMBER}(?:\s*-\s*{NUMBER})?", amount)
     if match is None:
@@ -109,7 +116,18 @@ def _step(part: str, text: str) -> Step:
         raise UserError(
             f"degrade: '{part}' is not within {least:g} and {most:g}, the limits of {name}; usual is {usual}."
         )
-    return Step(name, low, high)
+    return _checked(Step(name, low, high, chance), part)
+
+
+def _checked(step: Step, part: str) -> Step:
+    """The step, if it can be left out where it is to be.
+
+    Raises:
+        UserError: it changes the size or marks what is missing, and may not be done to all pictures.
+    """
+    if step.chance < 1 and (step.kind.shrinks or step.kind.marks):
+        raise UserError(f"degrade: '{part}' cannot be done to some pictures only; remove the question mark.")
+    return step
 
 
 def apply(plan: Plan, images: Tensor, draw: Draw) -> Tensor:
@@ -152,6 +170,12 @@ def _apply_step(step: Step, images: Tensor, generators: list[torch.Generator]) -
     def draw(function: Draw, *shape: int) -> Tensor:
         return torch.stack([function(shape, generator=generator) for generator in generators]).to(images.device)
 
+    if step.chance < 1:
+        some = (draw(torch.rand) < step.chance).nonzero().flatten().tolist()
+        if not some:
+            return images
+        done = _apply_step(replace(step, chance=1.0), images[some], [generators[i] for i in some])
+        return images.index_copy(0, torch.tensor(some, device=images.device), done)
     kind = step.kind
     amount = step.low + (step.high - step.low) * draw(torch.rand)
     if kind.transparency or images.shape[1] < 4:

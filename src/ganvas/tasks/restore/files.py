@@ -24,7 +24,7 @@ from ganvas.tasks.restore.model import Restorer
 def restore(
     model: str | os.PathLike[str],
     images: Sequence[str | os.PathLike[str]],
-    out: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
     mask: str | os.PathLike[str] | None = None,
     colour: str | None = None,
     invented: bool = False,
@@ -37,7 +37,7 @@ def restore(
     Args:
         model: a run's folder or a model file.
         images: files, or folders of them.
-        out: the folder; files that are there are not overwritten.
+        out: the folder; files that are there are not overwritten. None: next to each picture, as NAME-restored.
         mask: what is missing, white: a file, or a folder with a file of each picture's name; None: what is transparent.
         colour: what is missing has this colour instead, such as '#ff00ff'.
         invented: write FILE.invented.png too.

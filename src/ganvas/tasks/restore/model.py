@@ -18,7 +18,9 @@ from ganvas.core.errors import UserError
 from ganvas.core.later import later_method
 from ganvas.core.model import Loaded, TrainedModel, networks_of
 from ganvas.core.progress import last
+from ganvas.images.handed import Given, floats
 from ganvas.images.originals import Original
+from ganvas.images.shown import Pictures
 from ganvas.images.spec import ImageSpec
 from ganvas.images.tiling import Tiled
 from ganvas.tasks.restore import degrade, signs
@@ -38,7 +40,7 @@ class Difference(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Restorer(TrainedModel):
     """A trained restorer and its card."""
 
@@ -63,23 +65,27 @@ class Restorer(TrainedModel):
     usage = later_method("ganvas.tasks.restore.card:usage")
     exports = later_method("ganvas.tasks.restore.export:exports")
 
-    def restore(self, images: Tensor, masks: Tensor | None = None) -> Tensor:
+    def restore(self, images: Given, masks: Tensor | None = None) -> Pictures:
         """Restore pictures of any size.
 
         Args:
-            images: float [B, C, H, W] in [-1, 1].
+            images: float [B, C, H, W] in [-1, 1]; or a NumPy array, Pillow images or paths, with 8 bits a channel and
+                without transparency (`restore_picture` keeps both): see `images.handed.tensor`.
             masks: bool [B, 1, H, W], True where a pixel is missing; for a model that fills holes.
 
         Returns:
-            float [B, C, scale * H, scale * W] in [-1, 1] on the CPU.
+            float [B, C, scale * H, scale * W] in [-1, 1] on the CPU, which a notebook shows; see `Pictures` for Pillow,
+            NumPy and files.
 
         Raises:
             UserError: another number of channels, a mask that is missing, not expected, or of another size.
         """
+        images = floats(images, self.spec, sized=False)
         if images.shape[1] != self.spec.channels:
             raise UserError(f"The pictures have {images.shape[1]} channels; {self.spec.channels} are needed.")
         self._check_mask(None if masks is None else tuple(masks.shape[2:]), tuple(images.shape[2:]))
-        return last(Tiled(self.generator, self.spec).on_tensors(images, masks))
+        restored = last(Tiled(self.generator, self.spec).on_tensors(images, masks))
+        return Pictures.around(restored.clone(), columns=0)  # a copy, because autograd takes no inference tensors
 
     def restore_picture(self, original: Original, mask: np.ndarray | None = None) -> Generator[float, None, Original]:
         """Restore a picture from a file; yields the share that is done.

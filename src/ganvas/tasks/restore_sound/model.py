@@ -21,7 +21,7 @@ from ganvas.tasks.restore_sound.data import WaveSpec
 PART = 20.0  # seconds of a recording that are mended at a time
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SoundRestorer(TrainedModel):
     """A trained restorer and its card."""
 

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.core import seeds
+from ganvas.core.asked import whole
 from ganvas.core.classes import Classed, check_truncation
 from ganvas.core.errors import UserError
 from ganvas.core.later import later_method
@@ -23,10 +25,11 @@ from ganvas.sounds.spec import SoundSpec
 from ganvas.tasks.sound.detect import STATISTICS, Detector, Verdict, describe, smallest_alarm, why_none_in
 from ganvas.tasks.sound.detect_report import Report
 
+SHOWN = 4  # sounds that a notebook plays with the model's card
 BATCH = 64  # sounds that are drawn at a time
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SoundModel(Classed, TrainedModel):
     """A trained pair of networks for sounds, and the card that describes them."""
 
@@ -81,12 +84,20 @@ class SoundModel(Classed, TrainedModel):
             players.
 
         Raises:
-            UserError: a class that the model does not have, a list whose length is not n, or a truncation of 0.
+            UserError: an n or a seed that is not a whole number, a class that the model does not have, a list
+                whose length is not n, or a truncation of 0.
         """
+        n, seed = whole("n", n, 0), whole("seed", seed)
         drawn = self.draw(range(seed, seed + n), classes, truncation)
         waves, labels = torch.cat([torch.empty(0, self.spec.samples), *drawn]), self.labels(classes, n)
         kinds = [""] * n if labels is None else [f"{self.class_names[label]}, " for label in labels.tolist()]
         return Waves.of(waves, self.spec.rate, [f"{kind}seed {seed + i}" for i, kind in enumerate(kinds)])
+
+    def _shown(self) -> str:
+        try:
+            return self.sample(SHOWN)._repr_html_() or ""
+        except UserError as error:
+            return escape(str(error))
 
     def heard(self, waves: Tensor) -> Waves:
         """The same waves, float [n, samples] or [samples], which a notebook shows as players."""

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ganvas.core.errors import UserError
 from ganvas.core.later import later_method
 from ganvas.core.model import Loaded, TrainedModel, networks_of
+from ganvas.images.handed import Given, floats
 from ganvas.images.originals import Original
+from ganvas.images.shown import Pictures
 from ganvas.images.spec import ImageSpec
 from ganvas.images.tiling import Tiled
 from ganvas.tasks.translate.task import KINDS
@@ -42,7 +44,7 @@ class OneWay:
         return self.tiled.on_original(original, mask)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Translator(TrainedModel):
     """A trained pair of generators and its card; `kinds`: the names of both kinds of pictures."""
 
@@ -85,25 +87,28 @@ class Translator(TrainedModel):
             return KINDS[self.kinds.index(to)]
         raise UserError(f"--to {to}: this model knows A ({self.kinds[0]}) and B ({self.kinds[1]}); choose one of them.")
 
-    @torch.inference_mode()
-    def translate(self, images: Tensor, to: str = "b") -> Tensor:
+    def translate(self, images: Given, to: str = "b") -> Pictures:
         """Turn pictures into the other kind.
 
         Args:
-            images: float [B, C, H, W] in [-1, 1], of the size that it was trained on, unless those were pieces.
+            images: float [B, C, H, W] in [-1, 1], of the size that it was trained on, unless those were pieces; or a
+                NumPy array, Pillow images or paths, which get that size: see `images.handed.tensor`.
             to: the wanted kind: 'a', 'b', or the name of its pictures.
 
         Returns:
-            float [B, C, H, W] in [-1, 1] on the CPU.
+            float [B, C, H, W] in [-1, 1] on the CPU, shown by a notebook; see `Pictures` for Pillow, NumPy and files.
 
         Raises:
             UserError: pictures of another shape, or an unknown kind.
         """
         kind, shape = self.kind(to), (self.spec.channels, self.spec.size, self.spec.size)
+        images = floats(images, self.spec, sized=not self.any_size)
         if tuple(images.shape[1:]) != shape and (not self.any_size or images.shape[1] != shape[0]):
             raise UserError(f"The pictures have the shape {tuple(images.shape[1:])}; {shape} is needed.")
         device = next(self.generator.parameters()).device
-        return torch.cat([self.generator(part.to(device), kind).cpu() for part in images.split(BATCH)])
+        with torch.inference_mode():
+            made = [self.generator(part.to(device), kind).cpu() for part in images.split(BATCH)]
+        return Pictures.around(torch.cat(made), columns=0)
 
     def translate_picture(self, original: Original, to: str = "b") -> Generator[float, None, Original]:
         """Turn a picture from a file into the other kind; yields the share that is done.

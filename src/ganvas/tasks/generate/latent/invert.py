@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from ganvas.core.latent import Search, joined
+from ganvas.images.handed import Given, floats
+from ganvas.images.shown import Pictures
 from ganvas.tasks.generate.model import Model
 
 
@@ -21,13 +23,13 @@ class Inverted:
 
     latents: Tensor
     labels: Tensor | None
-    pictures: Tensor
+    pictures: Pictures
     distance: Tensor
 
 
 def invert(
     model: Model,
-    images: Tensor,
+    images: Given,
     classes: int | str | Sequence[int | str] | None = None,
     steps: int = 200,
     seed: int = 0,
@@ -35,18 +37,19 @@ def invert(
     """Find the latent vectors whose pictures are nearest to images.
 
     Args:
-        images: float [n, C, H, W] in [-1, 1].
+        images: float [n, C, H, W] in [-1, 1], uint8, a NumPy array, Pillow images or paths: see `images.handed.tensor`.
         classes: what they show, as in `Model.sample`; None: try every class and keep the nearest picture.
         steps: of gradient descent; see `core.latent.Search.nearest`.
 
     Raises:
         UserError: a class that the model does not have.
     """
+    images = floats(images, model.spec, sized=True)
     labels = None if classes is None else model.labels(classes, len(images))
     search = Search(model.generator, model.latent_dim, len(model.class_names), _blur, _error)
     found = joined([*search.nearest(images, labels, steps, seed)])
     distance = (found.samples - images.cpu()).square().flatten(1).mean(1).sqrt()
-    return Inverted(found.latents, found.labels, found.samples, distance)
+    return Inverted(found.latents, found.labels, Pictures.around(found.samples, columns=0), distance)
 
 
 def _error(drawn: Tensor, wanted: Tensor) -> Tensor:

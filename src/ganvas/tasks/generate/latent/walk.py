@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,17 +13,37 @@ from torch import Tensor
 
 from ganvas.core import seeds
 from ganvas.core.errors import UserError
-from ganvas.core.files import check_free, make_folder, replacing
+from ganvas.core.files import check_free, make_folder, place, replacing
 from ganvas.core.latent import points, positions, shares_of, slerp, stations
 from ganvas.core.run import Run
 from ganvas.images import sheets
 from ganvas.images import tensors as im
 from ganvas.tasks.generate.model import Model
 
-__all__ = ["between", "check", "positions", "save", "shares_of", "slerp", "training_sheets", "walk"]
+__all__ = ["Frames", "between", "check", "positions", "save", "shares_of", "slerp", "training_sheets", "walk"]
 FORMS = (".webp", ".gif", ".mp4")
 WIDTH = 640  # pixels to which small pictures are enlarged, about
 HOLD = 8  # frames for which a time-lapse shows its last picture
+
+
+class Frames(Iterator[Tensor]):
+    """The frames of a walk, uint8 [T, C, H, W] each, drawn as they are asked for."""
+
+    def __init__(self, frames: Iterator[Tensor]) -> None:
+        self._frames = frames
+
+    def __next__(self) -> Tensor:
+        return next(self._frames)
+
+    def save(self, path: str | os.PathLike[str], rate: float = 24, scale: int | None = None) -> str:
+        """Draw the frames that are left and write them as an animation; returns the path. What is there is overwritten.
+
+        Raises:
+            UserError: as the function `save` of this module.
+        """
+        for _ in save(place(path), self, rate, scale, force=True):
+            pass
+        return os.fspath(path)
 
 
 def walk(
@@ -32,7 +53,7 @@ def walk(
     frames: int = 24,
     loop: bool = True,
     truncation: float | None = None,
-) -> Iterator[Tensor]:
+) -> Frames:
     """Walk from seed to seed (and from class to class), and generate each step without the selector.
 
     Args:
@@ -42,7 +63,7 @@ def walk(
         loop: return to the start, so that the animation can play endlessly.
 
     Returns:
-        Frames uint8 [T, C, H, W], T tiles in each.
+        Frames uint8 [T, C, H, W], T tiles in each; `walk(...).save("walk.gif")` writes them as an animation.
 
     Raises:
         UserError: a class that the model does not have, fewer than two stations, or `frames` below 1.
@@ -54,7 +75,7 @@ def walk(
         shares = shares_of(model.labels(kinds, len(chosen)), count)
     else:
         shares = torch.eye(count).expand(len(chosen), count, count) if count else None
-    return between(model, z, shares, frames, loop)
+    return Frames(between(model, z, shares, frames, loop))
 
 
 def between(model: Model, z: Tensor, shares: Tensor | None, frames: int = 24, loop: bool = True) -> Iterator[Tensor]:

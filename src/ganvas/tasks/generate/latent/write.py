@@ -9,6 +9,7 @@ from torch import Tensor
 from ganvas.core import seeds
 from ganvas.core.classes import MARKS
 from ganvas.images import tensors as im
+from ganvas.images.shown import Pictures
 from ganvas.tasks.generate.model import Model
 
 __all__ = ["MARKS", "write"]
@@ -16,7 +17,7 @@ FINE = 8  # marks are drawn larger by this factor and then scaled down
 INK = 0.25  # difference from the background, in [-1, 1], from which a pixel counts as written
 
 
-def write(model: Model, text: str, seed: int = 0, truncation: float | None = None) -> Tensor:
+def write(model: Model, text: str, seed: int = 0, truncation: float | None = None) -> Pictures:
     """Write a text of class names as one picture; each character is a new sample.
 
     Args:
@@ -25,7 +26,7 @@ def write(model: Model, text: str, seed: int = 0, truncation: float | None = Non
         truncation: see `Model.sample`.
 
     Returns:
-        uint8 [1, C, H, W], with the height of the model's pictures.
+        uint8 [1, C, H, W], with the height of the model's pictures, shown by a notebook; see `Pictures`.
 
     Raises:
         UserError: the model has no classes, or the text has a character that is neither a class nor a mark.
@@ -43,7 +44,7 @@ def write(model: Model, text: str, seed: int = 0, truncation: float | None = Non
     for part, picture in zip(parts, pictures, strict=True):
         cell = _trim(picture, paper) if picture is not None else _mark(part.text, model, float(paper), ink)
         row += [cell, gap]
-    return im.to_uint8(torch.cat(row, -1)[None])
+    return Pictures.around(im.to_uint8(torch.cat(row, -1)[None]), columns=1)
 
 
 def _trim(picture: Tensor, paper: Tensor) -> Tensor:

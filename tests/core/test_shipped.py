@@ -1,0 +1,54 @@
+"""The models that come with Ganvas, and the commands that use them without being told."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ganvas
+from ganvas import cli
+from ganvas.core import shipped
+from ganvas.core.errors import UserError
+from ganvas.core.locate import locate
+
+DIGESTS = {  # SHA-256, as benchmarks/models.py wrote them
+    "mnist": "c22efc26d7cc84ffce2e794ad2a56de5f58d8e1581d2c670354a5e21b3841156",
+}
+
+
+def said(*words: object) -> object:
+    return cli.app([*map(str, words)], result_action="return_value")
+
+
+def test_each_is_as_it_was_made_and_has_a_notice() -> None:
+    notice = (shipped.FOLDER / "NOTICE").read_text()
+    assert {name: hashlib.sha256(locate(name).read_bytes()).hexdigest() for name in shipped.names()} == DIGESTS
+    assert all(f"{name}.safetensors" in notice for name in DIGESTS)
+    assert all(locate(name).stat().st_size < 2_500_000 for name in DIGESTS)
+
+
+def test_a_folder_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert locate("mnist").parent == shipped.FOLDER
+    (tmp_path / "mnist").mkdir()
+    with pytest.raises(UserError, match="is not a run's folder"):
+        locate("mnist")
+    with pytest.raises(UserError, match="Models that come with Ganvas: mnist"):
+        locate("mnits")
+
+
+def test_digits_are_written_without_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said("write", "2026") == 0
+    assert np.asarray(Image.open(tmp_path / "written.png")).mean() > 5
+    with pytest.raises(UserError, match="no run or model hello"):  # a word asks for no digits
+        said("write", "hello", "x")
+
+
+def test_the_digits_are_read_as_what_was_asked_for() -> None:
+    model = ganvas.load("mnist")
+    assert float(model.sample(64).std()) > 0.3
