@@ -73,19 +73,6 @@ def test_a_picture_is_restored_and_compared(page: Any, studio: Served, tmp_path:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_the_pad_says_what_to_draw_until_somebody_does(page: Any, studio: Served) -> None:  # noqa: F811
-    go(page, studio, "run/00000-blobs/expert")
-    assert page.inner_text(".pad-box span") == "draw here"
-    page.click(".pad", position={"x": 90, "y": 60})
-    page.wait_for_selector(".pad-box span", state="hidden")
-    page.click("#judge")
-    page.wait_for_selector("text=Red: what influenced it most")
-    page.click("button:has-text('Clear')")
-    page.wait_for_selector(".pad-box span", state="visible")
-    frames(page)
-    check_access(page)
-
-
 def test_several_pictures_are_restored_one_after_another(
     page: Any,  # noqa: F811
     studio: Served,  # noqa: F811
