@@ -26,7 +26,7 @@ PAGES = {
     "forger": "run/00000-mnist/forger",
     "expert": "run/00000-mnist/expert",
     "game": "run/00000-mnist/game",
-    "mend": "mend/00001-denoise",
+    "mend": "restore/00001-denoise",
     "table": "run/00002-orders",
     "rows": "run/00002-orders/rows",
     "together": "run/00003-shop",
@@ -117,7 +117,7 @@ def prepare(page: Any, name: str) -> None:
         page.wait_for_selector("#draw:not([disabled])")
     if name == "mend":
         page.set_input_files("input[type=file]", noisy(IMAGES / "digits.png"))
-        page.wait_for_selector("#keep")
+        page.wait_for_selector(".keep")
     if name == "data":
         page.click("button[aria-label='Check mnist']")
         page.wait_for_selector("img.smooth")

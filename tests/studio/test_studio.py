@@ -47,6 +47,7 @@ from ganvas.images import sheets, uploads
 from ganvas.studio import contents, games, index, jobs, live, requests, security
 from ganvas.studio import worker as working
 from ganvas.studio.app import configured, create
+from ganvas.studio.experts import Experts
 from ganvas.studio.index import RunNotFound, Runs
 from ganvas.studio.jobs import Jobs
 from ganvas.studio.live import Cursor
@@ -788,9 +789,14 @@ def test_a_worker_that_cannot_start_is_said_to_be_dead(monkeypatch: pytest.Monke
 
 def test_too_many_at_once_are_told_to_come_again(studio: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     state = studio.app.state.studio
-    for worker, path in ((state.worker, "judge"), (state.long, "mend"), (state.worker, "model"), (state.long, "game")):
+    for worker, path in (
+        (state.worker, "judge"),
+        (state.long, "restore"),
+        (state.worker, "model"),
+        (state.worker, "game"),
+    ):
         monkeypatch.setattr(worker, "waiting", working.QUEUE)
-        body = None if path == "model" else b"a picture" if path in ("judge", "mend") else {}
+        body = None if path == "model" else b"a picture" if path in ("judge", "restore") else {}
         status, headers, _ = studio.ask(f"/api/runs/00000-blobs/{path}", body)
         assert (status, headers["retry-after"]) == (429, "1")
         monkeypatch.setattr(worker, "waiting", 0)
@@ -927,7 +933,7 @@ def bomb(width: int, height: int) -> bytes:
         (bomb(9_000, 9_000), "pixels"),
     ],
 )
-@pytest.mark.parametrize("path", ["/api/runs/00000-blobs/judge", "/api/runs/00001-denoise/mend"])
+@pytest.mark.parametrize("path", ["/api/runs/00000-blobs/judge", "/api/runs/00001-denoise/restore"])
 def test_what_is_no_picture_or_too_large_is_refused(studio: Served, path: str, content: bytes, message: str) -> None:
     status, _, reply = studio.ask(path, content)
     assert status == 400, reply
@@ -936,14 +942,38 @@ def test_what_is_no_picture_or_too_large_is_refused(studio: Served, path: str, c
 
 def test_pictures_are_mended_and_translated(studio: Served) -> None:
     picture = np.random.default_rng(0).integers(0, 255, (30, 44, 3), np.uint8)
-    result = studio.post("/api/runs/00001-denoise/mend", png(picture))
+    result = studio.post("/api/runs/00001-denoise/restore", png(picture))
     before, after = (Image.open(io.BytesIO(base64.b64decode(result[k].partition(",")[2]))) for k in ("before", "after"))
     assert np.array_equal(np.asarray(before), picture)
     assert after.size == (44, 30)
-    turned = studio.post("/api/runs/00002-translate/mend?to=a", png(picture))
+    assert result["form"] == "png"
+    assert studio.post("/api/runs/00001-denoise/mend", png(picture)) == result  # its old address
+    turned = studio.post("/api/runs/00002-translate/restore?to=a", png(picture))
     assert Image.open(io.BytesIO(base64.b64decode(turned["after"].partition(",")[2]))).size == (12, 12)
-    assert studio.ask("/api/runs/00000-blobs/mend", png(picture))[0] == 400
-    assert studio.ask("/api/runs/00002-translate/mend?to=c", png(picture))[0] == 422
+    assert studio.ask("/api/runs/00000-blobs/restore", png(picture))[0] == 400
+    assert studio.ask("/api/runs/00002-translate/restore?to=c", png(picture))[0] == 422
+
+
+def test_a_jpeg_comes_back_as_one(studio: Served) -> None:
+    buffer, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "the garden"  # on its side, and with a title
+    Image.fromarray(np.zeros((30, 44, 3), np.uint8)).save(buffer, "JPEG", exif=exif)
+    result = studio.post("/api/runs/00001-denoise/restore", buffer.getvalue())
+    assert result["form"] == "jpeg"
+    after = Image.open(io.BytesIO(base64.b64decode(result["after"].partition(",")[2])))
+    assert (after.format, after.size) == ("JPEG", (30, 44))  # upright
+    assert dict(after.getexif()) == {0x010E: "the garden"}
+
+
+def test_the_map_shows_what_is_drawn_at_its_places(studio: Served) -> None:
+    corners, kinds = [1, 2, 3, 4], ["0", "0", "1", "1"]
+    sheet = studio.picture("/api/runs/00000-blobs/map", {"corners": corners, "kinds": kinds})
+    assert sheet.shape[:2] == (draw.ATLAS * 12, draw.ATLAS * 12)
+    for x, y in ((0, 0), (8, 0), (0, 8), (4, 2)):
+        place = {"corners": corners, "kinds": kinds, "x": x / 8, "y": y / 8}
+        drawn = studio.picture("/api/runs/00000-blobs/point", place).astype(int)
+        assert np.abs(sheet[12 * y : 12 * y + 12, 12 * x : 12 * x + 12].astype(int) - drawn).max() <= 1
+    assert studio.ask("/api/runs/00001-denoise/map", {"corners": corners})[0] == 400
 
 
 def test_masks_come_behind_the_picture() -> None:
@@ -960,18 +990,71 @@ def test_masks_come_behind_the_picture() -> None:
         uploads.mask(None, original)
 
 
+def experts_answer(studio: Served, path: str) -> dict[str, Any]:
+    """What the expert says of a game that is over, once it has learned."""
+    end = time.monotonic() + 900
+    while (expert := studio.get(f"{path}/expert"))["state"] == "learning":
+        assert 0 <= expert["share"] <= 1
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert expert["state"] == "ready", expert
+    return expert
+
+
 def test_a_game_is_played_to_its_end(studio: Served) -> None:
+    assert studio.get("/api/runs/00000-blobs/game")["expert"]["state"] in ("none", "learning", "ready")
     dealt = studio.post("/api/runs/00000-blobs/game", {}, 201)
+    path = f"/api/games/{dealt['game']}"
+    assert studio.ask(f"{path}/expert")[0] == 400  # not before the player
     assert len(dealt["pictures"]) == games.PICTURES
     assert "real" not in dealt
-    end = studio.post(f"/api/games/{dealt['game']}", {"real": [True] * games.PICTURES})
+    end = studio.post(path, {"real": [True] * games.PICTURES})
     assert sum(end["real"]) == games.PICTURES // 2
     assert end["you"] == end["fooled"] == games.PICTURES // 2  # who says 'real' to all is right half of the time
-    assert end["expert"] == sum(a == b for a, b in zip(end["expert_said"], end["real"], strict=True))
+    expert = experts_answer(studio, path)
+    assert expert["right"] == sum(a == b for a, b in zip(expert["said"], end["real"], strict=True))
+    assert experts_answer(studio, path) == expert
     assert end["all"]["games"] == 1
     assert end["all"]["fooled"] == 10
-    assert studio.ask(f"/api/games/{dealt['game']}", {"real": [True] * games.PICTURES})[0] == 400
+    assert studio.ask(path, {"real": [True] * games.PICTURES})[0] == 400
     assert studio.ask("/api/games/none", {"real": [True]})[0] == 422
+
+
+def test_an_expert_learns_once_for_each_model(studio: Served, root: Path) -> None:
+    experts = studio.app.state.studio.experts
+    dealt = studio.post("/api/runs/00000-blobs/game", {}, 201)
+    path = f"/api/games/{dealt['game']}"
+    studio.post(path, {"real": [False] * games.PICTURES})
+    said = experts_answer(studio, path)["said"]
+    (file,) = experts.folder.glob("*.safetensors")
+    assert not [*experts.folder.glob("*.share")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experts, "worker", None)  # which would be needed to learn again
+        assert studio.get("/api/runs/00000-blobs/game")["expert"] == {"state": "ready"}
+        studio.post("/api/runs/00000-blobs/game", {}, 201)
+        assert studio.get(f"{path}/expert")["said"] == said
+    content = file.read_bytes()
+    file.write_bytes(content[:100])  # a damaged one is removed, and taught anew by the next game
+    status, _, reply = studio.ask(f"{path}/expert")
+    assert (status, "cannot be read" in json.loads(reply)["detail"]) == (400, True)
+    assert not file.exists()
+    studio.post("/api/runs/00000-blobs/game", {}, 201)
+    assert experts_answer(studio, path)["said"] == said
+    assert file.read_bytes() == content
+
+
+def test_an_expert_that_cannot_learn_says_why(tmp_path: Path) -> None:
+    experts = Experts(tmp_path)
+    experts.teach("mark", str(tmp_path / "none.safetensors"), str(tmp_path))
+    end = time.monotonic() + 900
+    while experts.state("mark")["state"] == "learning":
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert experts.state("mark") == {
+        "state": "failed",
+        "why": "This run has no model yet: it comes with the first snapshot.",
+    }
+    assert experts.state("other") == {"state": "none"}
 
 
 def test_shares_have_their_interval() -> None:
@@ -1202,7 +1285,7 @@ def test_a_disk_that_is_full_is_said_and_survived(studio: Served, root: Path) ->
     results.unlink(missing_ok=True)
     results.symlink_to("/dev/full")
     open_games = studio.app.state.studio.games
-    number = open_games.begin("00000-blobs", 1, {"real": [True] * 20, "expert": [True] * 20})
+    number = open_games.begin("00000-blobs", 1, [True] * 20)
     for _ in range(2):  # and the game can be ended later
         reply = studio.post(f"/api/games/{number}", {"real": [True] * 20}, 400)
         assert "the disk is full; free some space" in reply["detail"]

@@ -145,7 +145,7 @@ def check_access(page: Any) -> None:
     assert not bad
 
 
-PAGES = ["", "new", "mend", "data", "run/00000-blobs", "run/00000-blobs/forger", "run/00000-blobs/expert"]
+PAGES = ["", "new", "restore", "data", "run/00000-blobs", "run/00000-blobs/forger", "run/00000-blobs/expert"]
 PAGES += ["run/00000-blobs/game", "compare/00000-blobs,00001-denoise", "run/00001-denoise", "nothing"]
 
 
@@ -236,6 +236,7 @@ def test_the_forger_draws_and_writes(page: Any, studio: Served) -> None:
     with page.expect_download() as download:
         page.click("#zip")
     assert download.value.suggested_filename == "00000-blobs-seed0.zip"
+    until(page, "document.querySelector('.map').style.backgroundImage.includes('blob:')")
     look = "() => document.querySelector('.big').toDataURL()"
     until(page, "document.querySelector('.big').width === 12")
     before = page.evaluate(look)
@@ -307,16 +308,23 @@ def test_a_game_is_played_to_its_end(page: Any, studio: Served) -> None:
     for i in (0, 3, 7):
         page.click(f".picks li:nth-child({i + 1}) button")
     assert page.locator(".picks button[aria-pressed=true]").count() == 3
+    assert page.locator(".picks").inner_text().split() == ["real"] * 3  # nothing is called forged before an answer
     page.click("#done")
     page.wait_for_selector("#score")
-    assert "of 20; the fresh expert:" in page.text_content("#score")
+    assert "of 20 right." in page.text_content("#score")
+    until(page, "document.querySelector('#expert').textContent.includes('of 20.')")
+    lines = page.locator(".picks button").nth(0).inner_text().split("\n")
+    assert [line.partition(":")[0] for line in lines] in (["real", "you", "expert"], ["forged", "you", "expert"])
+    texts = [card.inner_text() for card in page.locator(".picks button").all()]
+    assert page.locator(".picks .fooled").count() == sum(text.startswith("forged\nyou: real") for text in texts)
+    assert len({round(card.bounding_box()["height"]) for card in page.locator(".picks button").all()}) == 1
     assert "On this machine: " in page.text_content("#main")
     check_access(page)
 
 
 def test_what_is_painted_over_is_what_is_filled(page: Any, studio: Served, tmp_path: Path) -> None:
     Image.fromarray(np.full((120, 200, 3), 200, np.uint8)).save(tmp_path / "mine.png")
-    go(page, studio, "mend/00002-inpaint")
+    go(page, studio, "restore/00002-inpaint")
     page.set_input_files("input[type=file]", tmp_path / "mine.png")
     box = page.locator(".paint canvas").bounding_box()
     scale = box["width"] / 200
@@ -341,17 +349,6 @@ def test_what_is_painted_over_is_what_is_filled(page: Any, studio: Served, tmp_p
     )
     assert grey == pytest.approx([147, 153, 27, 93], abs=2)
     assert page.locator(".paint canvas").count() == 1  # one can go on painting
-
-
-def test_a_picture_is_mended(page: Any, studio: Served, tmp_path: Path) -> None:
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 40, 3), np.uint8)).save(tmp_path / "mine.png")
-    go(page, studio, "mend/00001-denoise")
-    page.set_input_files("input[type=file]", tmp_path / "mine.png")
-    page.wait_for_selector(".split img")
-    assert page.evaluate("document.querySelector('.split img').naturalWidth") == 40
-    page.locator("input[aria-label^='Before']").fill("20")
-    assert page.evaluate("document.querySelector('.over').style.clipPath").startswith("inset(0px 80%")
-    check_access(page)
 
 
 def test_a_folder_is_checked_and_trained_on(page: Any, studio: Served) -> None:
@@ -430,7 +427,7 @@ def test_what_goes_wrong_is_said(browser: Any, studio: Served, tmp_path: Path) -
         page.wait_for_selector(".error")
         assert "There is no nowhere below" in page.text_content(".error")
         Image.new("L", (40, 30)).save(tmp_path / "mine.png")
-        go(page, studio, "mend/00002-inpaint")
+        go(page, studio, "restore/00002-inpaint")
         page.set_input_files("input[type=file]", tmp_path / "mine.png")
         page.click("#fill")
         page.wait_for_selector(".error:has-text('paint over')")

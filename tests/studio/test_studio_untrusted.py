@@ -148,7 +148,7 @@ def test_nothing_is_written_where_a_foreign_folder_leads(tmp_path: Path, monkeyp
     (runs / ".studio").mkdir()
     (runs / ".studio" / "games.jsonl").symlink_to(secret)
     studio = create(runs, tmp_path).state.studio
-    number = studio.games.begin("a", 1, {"real": [True] * PICTURES, "expert": [True] * PICTURES})
+    number = studio.games.begin("a", 1, [True] * PICTURES)
     assert studio.games.end(number, [True] * PICTURES)["all"]["games"] == 1
     folders: list[str] = []
 
@@ -428,7 +428,7 @@ def test_the_expert_and_the_game_read_no_pictures_outside(run: Path, tmp_path: P
         verdict = requests.use(model, "judge", str(data), content=picture)
         assert (verdict["nearest"], "the studio may not read" in verdict["missing"]) == ([], True)
         with pytest.raises(UserError, match="the studio may not read"):
-            requests.use(model, "play", str(data), seed=0, count=PICTURES)
+            requests.use(model, "play.deal", str(data), seed=0, count=PICTURES)
 
 
 def test_a_run_that_names_data_outside_does_not_go_on(tmp_path: Path, started: list[Any]) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
+from typing import Any
+
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from ganvas.core.errors import UserError
 from ganvas.images import decode, sheets
-from ganvas.images.originals import Original
+from ganvas.images.originals import SAVING, Original
 from ganvas.images.spec import ImageSpec
 
 PIXELS = 40_000_000  # of a picture that is sent
+UPRIGHT = 0x0112  # the EXIF tag of how a picture is turned
 LONGEST = 4_096  # pixels of the longer side of a picture that a model is applied to
 
 
@@ -79,6 +83,23 @@ def mask(content: bytes | None, of: Original) -> np.ndarray:
 def tensor_png(pixels: Tensor) -> bytes:
     """uint8 [C, H, W] -> PNG."""
     return sheets.png(pixels.permute(1, 2, 0).contiguous().numpy())
+
+
+def as_sent(content: bytes, made: Original) -> tuple[bytes, str]:
+    """What was made of a picture that somebody sent, and its format: a JPEG with its EXIF for a JPEG, else a PNG."""
+    with Image.open(io.BytesIO(content), formats=decode.FORMATS) as sent:
+        if sent.format not in ("JPEG", "MPO") or made.alpha is not None:
+            return original_png(made), "png"
+        exif = sent.getexif()
+        exif.pop(UPRIGHT, None)  # the result is upright
+        buffer = io.BytesIO()
+        pixels = made.pixels[:, :, 0] if made.pixels.shape[2] == 1 else made.pixels
+        more: dict[str, Any] = {"exif": exif.tobytes()} if len(exif) else {}
+        picture = Image.fromarray(np.ascontiguousarray(pixels))
+        if sent.mode == picture.mode and sent.info.get("icc_profile"):  # not that of other inks
+            more["icc_profile"] = sent.info["icc_profile"]
+        picture.save(buffer, "JPEG", **SAVING["JPEG"], **more)
+    return buffer.getvalue(), "jpeg"
 
 
 def original_png(of: Original) -> bytes:

@@ -1,4 +1,4 @@
-"""The API of trained models and of the user's pictures."""
+"""The API of trained models and of the user's data."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ from ganvas.sounds.decode import SUFFIXES as SOUNDS
 from ganvas.sources import listing
 from ganvas.studio import places
 from ganvas.studio.api_runs import Settings
-from ganvas.studio.games import PICTURES
 from ganvas.studio.places import is_utf8
-from ganvas.studio.security import BYTES
 from ganvas.studio.state import Name, Studio, failures
 from ganvas.studio.worker import Worker
 
@@ -47,11 +45,16 @@ class Draw(BaseModel):
         return {"numbers": self.seeds, "kind": self.kind, "truncation": self.truncation}
 
 
-class Place(BaseModel):
-    """A position on the map between four seeds."""
+class Corners(BaseModel):
+    """A map between four seeds."""
 
     corners: list[Annotated[int, Field(ge=0, le=2**53)]] = Field(min_length=4, max_length=4)
     kinds: list[Annotated[str, Field(max_length=100)]] | None = Field(default=None, min_length=4, max_length=4)
+
+
+class Place(Corners):
+    """A position on such a map."""
+
     x: float = Field(ge=0, le=1)
     y: float = Field(ge=0, le=1)
 
@@ -61,12 +64,6 @@ class Text(BaseModel):
 
     text: str = Field(min_length=1, max_length=60)
     seed: int = Field(default=0, ge=0, le=2**53)
-
-
-class Answers(BaseModel):
-    """For each picture, whether the player takes it for real."""
-
-    real: list[bool] = Field(min_length=PICTURES, max_length=PICTURES)
 
 
 class Folder(BaseModel):
@@ -98,6 +95,11 @@ def of_models(app: FastAPI, studio: Studio) -> None:
     def point(name: Name, body: Place) -> Response:
         """The picture at a position on the map."""
         return Response(_use(studio, name, "walk", **body.model_dump()), media_type="image/png")
+
+    @app.post("/api/runs/{name}/map", responses=failures(400, 404, 429, 503))
+    def atlas(name: Name, body: Corners) -> Response:
+        """The map itself: a sheet of the pictures at its positions."""
+        return Response(_use(studio, name, "walk.atlas", **body.model_dump()), media_type="image/png")
 
     @app.post("/api/runs/{name}/write", responses=failures(400, 404, 429, 503))
     def write(name: Name, body: Text) -> Response:
@@ -139,40 +141,8 @@ def of_pictures(app: FastAPI, studio: Studio) -> None:
             return {"path": path, "ability": "judge", "content": content, "data": str(studio.data)}
 
         verdict = await on_body(studio.worker, request, arguments)
-        verdict["nearest"] = [_data_url(x) for x in verdict["nearest"]]
-        return {**verdict, "picture": _data_url(verdict["picture"]), "heat": _data_url(verdict["heat"])}
-
-    @app.post("/api/runs/{name}/game", status_code=201, responses=failures(400, 404, 429, 503))
-    def game(name: Name) -> dict[str, Any]:
-        """Twenty pictures, half of them real. The first game of a model waits until a fresh classifier is trained."""
-        run = studio.runs.run(name)
-        options = {"seed": secrets.randbelow(2**31), "count": PICTURES, "data": str(studio.data)}
-        dealt = studio.long.call("use", 300, path=str(run.model), ability="play", **options)
-        images = studio.runs.summary(name)["images"]
-        return {"game": studio.games.begin(name, images, dealt), "pictures": [_data_url(x) for x in dealt["pictures"]]}
-
-    @app.post("/api/games/{number}", responses=failures(400, 404, 429, 503))
-    def answers(number: Annotated[str, Field(pattern=r"^[\w-]{1,40}$")], body: Answers) -> dict[str, Any]:
-        """The result of a game."""
-        return studio.games.end(number, body.real)
-
-    @app.post("/api/runs/{name}/mend", responses=failures(400, 404, 429, 503))
-    async def apply(
-        name: Name,
-        request: Request,
-        to: Annotated[str, Query(pattern="^[abAB]$")] = "b",
-        mask: Annotated[int, Query(ge=0, le=BYTES)] = 0,
-    ) -> dict[str, Any]:
-        """The model applied to the picture in the body; the last `mask` bytes of the body are a mask of its holes."""
-        path = await run_in_threadpool(studio.model, name)
-
-        def arguments(content: bytes) -> dict[str, Any]:
-            cut = max(0, len(content) - mask)
-            holes = content[cut:] if mask else None
-            return {"path": path, "ability": "apply", "content": content[:cut], "to": to.lower(), "mask": holes}
-
-        result = await on_body(studio.long, request, arguments)
-        return {**result, "before": _data_url(result["before"]), "after": _data_url(result["after"])}
+        verdict["nearest"] = [data_url(x) for x in verdict["nearest"]]
+        return {**verdict, "picture": data_url(verdict["picture"]), "heat": data_url(verdict["heat"])}
 
 
 def of_data(app: FastAPI, studio: Studio) -> None:
@@ -218,7 +188,7 @@ def of_data(app: FastAPI, studio: Studio) -> None:
             result = studio.tries.call("check_data", 600, place=place, out=str(out), settings=body.settings)
         finally:
             out.unlink(missing_ok=True)
-        return {**result, "sheet": _data_url(result["sheet"]) if result.get("sheet") else None}
+        return {**result, "sheet": data_url(result["sheet"]) if result.get("sheet") else None}
 
 
 def _is_taken(path: str) -> bool:
@@ -238,5 +208,6 @@ async def on_body(worker: Worker, request: Request, arguments: Callable[[bytes],
         return await run_in_threadpool(worker.call_in_slot, "use", **arguments(content))
 
 
-def _data_url(content: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(content).decode()
+def data_url(content: bytes, form: str = "png") -> str:
+    """A picture as an address that holds it; `form`: png or jpeg."""
+    return f"data:image/{form};base64,{base64.b64encode(content).decode()}"

@@ -7,6 +7,8 @@ import contextlib
 import functools
 import hashlib
 import logging
+import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import FrameType
@@ -23,7 +25,7 @@ from starlette.requests import ClientDisconnect
 from ganvas import __version__
 from ganvas.core import registry
 from ganvas.core.errors import UserError
-from ganvas.studio import api_models, api_rows, api_runs, api_sounds, api_upkeep
+from ganvas.studio import api_models, api_play, api_restore, api_rows, api_runs, api_sounds, api_upkeep
 from ganvas.studio.contents import as_json
 from ganvas.studio.index import RunNotFound, Unfit, part_of
 from ganvas.studio.security import BodyRefused, Security
@@ -126,7 +128,9 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
     api_runs.of_trainings(app, studio)
     api_upkeep.of_upkeep(app, studio)
     api_models.of_models(app, studio)
-    api_models.of_pictures(app, studio)
+    api_play.of_experts(app, studio)
+    api_play.of_games(app, studio)
+    api_restore.of_pictures(app, studio)
     api_models.of_data(app, studio)
     api_rows.of_rows(app, studio)
     api_sounds.of_sounds(app, studio)
@@ -153,6 +157,11 @@ def serve(app: FastAPI, host: str, port: int) -> bool:
     """Listen until Ctrl-C or SIGTERM; False: the address is not available."""
 
     class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:  # the worker's imports take seconds
+                threading.Thread(target=app.state.studio.worker.warm, daemon=True).start()
+
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             app.state.studio.ending.set()  # connections for live events would stay open for ever
             super().handle_exit(sig, frame)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,24 @@ from ganvas.metrics import two_sample
 from ganvas.studio.contents import read, size
 
 PICTURES = 20  # of a game, half of them real
-OPEN = 200  # games that may be open at once; the oldest are dropped
+OPEN = 200  # games that are kept in memory; the oldest are dropped
 KEPT = 4_000_000  # bytes of the newest results that are counted
 
 
+@dataclass
+class Game:
+    """A game that was dealt: of which run after how many images, which pictures are real, and whether it is over."""
+
+    run: str
+    images: int
+    real: list[bool]
+    mark: str
+    seed: int
+    over: bool = False
+
+
 class Games:
-    """Open games in memory, results in a file of JSON lines.
+    """The newest games in memory, results in a file of JSON lines.
 
     Args:
         home: the folder of that file.
@@ -30,20 +43,24 @@ class Games:
     def __init__(self, home: Path, old_home: Path | None = None) -> None:
         self.file = home / "games.jsonl"
         self.files = [self.file] if old_home is None else [old_home / "games.jsonl", self.file]
-        self.open: dict[str, dict[str, Any]] = {}
+        self.open: dict[str, Game] = {}
         self.lock = threading.Lock()
 
-    def begin(self, run: str, images: int, dealt: dict[str, Any]) -> str:
-        """Keep a game's solution until the player answers; returns the game's number."""
+    def begin(self, run: str, images: int, real: list[bool], mark: str = "", seed: int = 0) -> str:
+        """Keep a game's solution until the player answers; returns the game's number.
+
+        Args:
+            mark, seed: the model's mark, and the seed of the game, for the expert's answer.
+        """
         number = secrets.token_urlsafe(12)
         with self.lock:
             while len(self.open) >= OPEN:
                 del self.open[next(iter(self.open))]
-            self.open[number] = {"run": run, "images": images, "real": dealt["real"], "expert": dealt["expert"]}
+            self.open[number] = Game(run, images, real, mark, seed)
         return number
 
     def end(self, number: str, answers: list[bool]) -> dict[str, Any]:
-        """The result of a game: both scores, the solution, and how often people were fooled on this machine.
+        """The result of a game: the player's score, the solution, and how often people were fooled on this machine.
 
         Args:
             answers: for each picture whether the player takes it for real.
@@ -52,24 +69,31 @@ class Games:
             UserError: there is no such game (any more), or the result cannot be kept.
         """
         with self.lock:
-            return self._end(number, answers)
+            game = self.open.get(number)
+            if game is None or game.over:
+                raise UserError("This game is over. Start a new one.")
+            row = {
+                "run": game.run,
+                "images": game.images,
+                "you": sum(a == b for a, b in zip(answers, game.real, strict=True)),
+                "fooled": sum(a and not b for a, b in zip(answers, game.real, strict=True)),
+            }
+            make_folder(self.file.parent)
+            append(self.file, row)
+            game.over = True
+            return {**row, "real": game.real, "of": PICTURES, "all": self.all(game.run)}
 
-    def _end(self, number: str, answers: list[bool]) -> dict[str, Any]:
-        if number not in self.open:
-            raise UserError("This game is over, or it was given up. Begin a new one.")
-        game = self.open[number]
-        real, classified = game["real"], game["expert"]
-        row = {
-            "run": game["run"],
-            "images": game["images"],
-            "you": sum(a == b for a, b in zip(answers, real, strict=True)),
-            "expert": sum(a == b for a, b in zip(classified, real, strict=True)),
-            "fooled": sum(a and not b for a, b in zip(answers, real, strict=True)),
-        }
-        make_folder(self.file.parent)
-        append(self.file, row)
-        self.open.pop(number, None)
-        return {**row, "real": real, "of": PICTURES, "expert_said": classified, "all": self.all(game["run"])}
+    def over(self, number: str) -> Game:
+        """A game that the player has answered.
+
+        Raises:
+            UserError: there is no such game (any more), or it is not over.
+        """
+        with self.lock:
+            game = self.open.get(number)
+        if game is None or not game.over:
+            raise UserError("The expert answers after you: submit your answer first, or start a new game.")
+        return game
 
     def all(self, run: str) -> dict[str, Any]:
         """Over all games of a run: how often generated pictures were taken for real, with a 95% interval."""

@@ -40,6 +40,7 @@ def use(path: str, ability: str, data: str | None = None, **arguments: Any) -> A
     """Call the function for this ability that the model's task provides for the studio.
 
     Args:
+        ability: of `TrainedModel.abilities`; a part of one is named after a dot, such as play.deal.
         data: the folder whose pictures may be read, for functions that read pictures of the training.
 
     Raises:
@@ -48,7 +49,7 @@ def use(path: str, ability: str, data: str | None = None, **arguments: Any) -> A
     model = load(path)
     task = task_name(model.card)
     function = part_of(task).functions.get(ability)
-    if function is None or ability not in model.abilities:
+    if function is None or ability.partition(".")[0] not in model.abilities:
         raise UserError(f"This model {registry.find(task).usage.split(':')[0]}.")
     return function(model, **arguments, **({} if data is None else {"allowed": _allowed(data)}))
 

@@ -13,6 +13,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.run import Run
 from ganvas.studio import places
 from ganvas.studio.contents import settings
+from ganvas.studio.experts import Experts
 from ganvas.studio.games import Games
 from ganvas.studio.index import NAME, Runs
 from ganvas.studio.jobs import Jobs
@@ -42,13 +43,14 @@ class Studio:
         self.home = self.jobs.home
         self.games = Games(self.home, self.root / ".studio")
         self.worker = Worker(threads=1)  # for quick answers to clicks
-        self.long = Worker()  # for games and large pictures, which take longer
+        self.long = Worker()  # for large pictures, which take longer
         self.tries = Worker(memory=0)  # for checks of the user's folders and forecasts of trainings
+        self.experts = Experts(self.home)
         self.watches: dict[str, Watch] = {}
         self.ending = threading.Event()  # the server is about to end
 
     def close(self) -> None:
-        for worker in (self.worker, self.long, self.tries):
+        for worker in (self.worker, self.long, self.tries, self.experts.worker):
             worker.close()
 
     def watch(self, run: Run) -> Watch:

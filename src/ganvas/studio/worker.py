@@ -122,6 +122,16 @@ class Worker:
         with self.turn:
             return self._send(function, arguments, timeout or self.timeout)
 
+    def warm(self) -> None:
+        """Start the process before anybody asks for something: the first answer then comes at once."""
+        with contextlib.suppress(Broken, EOFError, OSError), self.turn:
+            self._ready()
+
+    def rest(self) -> None:
+        """End the process until somebody asks again: it frees its memory."""
+        with self.turn:
+            self._end()
+
     def close(self) -> None:
         """End the process for good."""
         self.closed = True
@@ -148,13 +158,17 @@ class Worker:
         if server_end.recv() != READY:
             raise EOFError
 
-    def _send(self, name: str, arguments: dict[str, Any], timeout: float) -> Any:
+    def _ready(self) -> None:
+        """Start the process where none is running."""
         if self.closed:
             raise Broken("The studio is ending.")
+        if self.process is None or not self.process.is_alive():
+            self._end()
+            self._start()
+
+    def _send(self, name: str, arguments: dict[str, Any], timeout: float) -> Any:
         try:
-            if self.process is None or not self.process.is_alive():
-                self._end()
-                self._start()
+            self._ready()
             self.connection.send((name, arguments))
             if not self.connection.poll(timeout):
                 self._end()

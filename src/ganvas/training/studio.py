@@ -118,7 +118,7 @@ class Part:
     pages: tuple[Page, ...] = ()
     scripts: Path | None = None  # the folder of the pages' scripts
     functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
-    """The functions behind `TrainedModel.abilities`, by name; the first argument is the model."""
+    """The functions behind `TrainedModel.abilities`, by name (`play.deal`: a part of `play`); the model is first."""
     facts: Callable[[Any], dict[str, Any]] | None = None
     """What pages need to know of a model besides its size, channels and classes."""
 

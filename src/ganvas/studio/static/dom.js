@@ -147,15 +147,25 @@ export function markdown(text) {
   });
 }
 
-/** An area to drop a file on, with a button to choose one. `take(file)` gets a Blob; `accept`: of which kind. */
-export function dropZone(text, take, accept = 'image/*') {
+/**
+ * An area to drop files on, with a button to choose some.
+ * @param use gets a Blob, or with `many` a list of them
+ * @param accept of which type; `many`: several at once
+ */
+export function dropZone(text, use, accept = 'image/*', many = false) {
   const receive = (files) => {
-    if (files.length > 1) say('One file at a time: the first is taken.');
-    if (files[0]) take(files[0]);
+    if (!files.length) return;
+    if (many) {
+      use(files);
+      return;
+    }
+    if (files.length > 1) say('One file at a time: the first is used.');
+    use(files[0]);
   };
-  const input = h('input', {
+  const input = h('input.unseen', {
     type: 'file',
     accept,
+    multiple: many,
     id: `file${Math.random().toString(36).slice(2)}`,
     change: () => {
       receive([...input.files]);
@@ -172,8 +182,9 @@ export function dropZone(text, take, accept = 'image/*') {
         receive([...event.dataTransfer.files]);
       },
     },
-    h('label', { for: input.id }, text),
-    h('.row', {}, input),
+    h('p', {}, text),
+    input,
+    h('label.button', { for: input.id }, many ? 'Choose files' : 'Choose a file'),
   );
   return zone;
 }
@@ -189,6 +200,6 @@ export function tabs(name, run, current) {
     'nav.tabs',
     { 'aria-label': `Pages of ${titleOf(name)}` },
     links,
-    run.abilities.includes('apply') ? h('a', { href: `#/mend/${to}` }, 'Use it') : null,
+    run.abilities.includes('apply') ? h('a', { href: `#/restore/${to}` }, 'Use it') : null,
   );
 }

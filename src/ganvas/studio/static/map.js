@@ -1,5 +1,5 @@
 // A map between four seeds to drag through, by pointer and by keyboard.
-import { h } from './dom.js';
+import { h, say, turns } from './dom.js';
 
 const SEEDS = 1024; // from which corners are taken
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -9,8 +9,11 @@ const STEP = 0.04; // of the map, for a key
  * A map whose corners are seeds.
  * @param moved is told of each new place: `(corners, x, y)`, x and y in 0 to 1
  * @param label of a corner, from its seed and its number
+ * @param background draws the map from its corners: the address of a picture, or a promise of it; null: none
  */
-export function latentMap(moved, label = (seed) => `seed ${seed}`) {
+export function latentMap(moved, label = (seed) => `seed ${seed}`, background = null) {
+  const isTurn = turns();
+  let url = '';
   const corners = [1, 2, 3, 4],
     spot = h('i'),
     names = corners.map(() => h('b'));
@@ -56,6 +59,28 @@ export function latentMap(moved, label = (seed) => `seed ${seed}`) {
     element.setAttribute('aria-valuetext', `${Math.round(100 * x)}% to the right, ${Math.round(100 * y)}% down`);
     moved([...corners], x, y);
   }
+  /** Draw the map itself, after its corners or what they stand for have changed. */
+  async function paint() {
+    if (!background) return;
+    const isNewest = isTurn();
+    try {
+      const made = await background([...corners]);
+      if (!isNewest()) {
+        URL.revokeObjectURL(made);
+        return;
+      }
+      element.style.backgroundImage = `url("${made}")`;
+      element.classList.add('drawn');
+      URL.revokeObjectURL(url);
+      url = made;
+    } catch (error) {
+      if (isNewest()) say(error.message);
+    }
+  }
+  function close() {
+    isTurn(); // what is still to come is too late
+    URL.revokeObjectURL(url);
+  }
   const shuffle = h(
     'button',
     {
@@ -65,10 +90,11 @@ export function latentMap(moved, label = (seed) => `seed ${seed}`) {
         });
         title();
         move();
+        paint();
       },
     },
-    'Other corners',
+    'New corners',
   );
   title();
-  return { element, shuffle, move, title };
+  return { element, shuffle, move, title, paint, close };
 }

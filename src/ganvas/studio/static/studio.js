@@ -9,7 +9,7 @@ const PAGES = [
   [/^compare\/([^/]+)$/, 'compare', 'compare', 'Compare'],
   [/^run\/([^/]+)$/, 'run', 'training', 'Training'],
   [/^run\/([^/]+)\/([\w-]+)$/, '', 'page', 'Run'], // a page of the run's task, which names its script
-  [/^mend(?:\/([^/]+))?$/, 'apply', 'apply', 'Mend'],
+  [/^restore(?:\/([^/]+))?$/, 'restore', 'restore', 'Restore'],
   [/^data$/, 'data', 'data', 'Data'],
 ];
 const SLOW = 150; // milliseconds before a page shows that it is loading
@@ -60,12 +60,16 @@ function showNone(focus) {
 }
 
 async function show(focus = true) {
+  if (/^#\/mend(\/|$)/.test(location.hash)) {
+    location.replace(location.hash.replace('mend', 'restore')); // the page's old address
+    return;
+  }
   const number = (shown += 1),
     target = parseAddress();
   end?.();
   end = null;
   main.setAttribute('aria-busy', 'true');
-  const section = target && (['mend', 'data', 'new'].includes(target.section) ? target.section : '');
+  const section = target && (['restore', 'data', 'new'].includes(target.section) ? target.section : '');
   document.querySelectorAll('#nav a').forEach((link) => {
     if (link.hash.replace(/^#\/?/, '') === section) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +29,15 @@ from ganvas.tasks.restore.task import plan_of
 NUDGE = 2.0  # levels of the noise added to the input to see which details depend on it
 DETAIL = 4.0  # levels of contrast that count as a detail
 PATCHES = 64  # number of patches of a picture that are compared with the training
+
+
+class Difference(NamedTuple):
+    """A sign of `signs.SIGNS` that is outside of its range in the training."""
+
+    name: str
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, repr=False)
@@ -116,7 +125,14 @@ class Restorer(TrainedModel):
         return levels
 
     def unlike(self, original: Original) -> list[str]:
-        """How the picture's degradation differs from that of the training, a clause for each difference; usually none.
+        """How the picture's degradation differs from that of the training, a clause each; usually none."""
+        return [
+            f"{name} is {value:.3g}; in the training it was {low:.3g} to {high:.3g}"
+            for name, value, low, high in self.differences(original)
+        ]
+
+    def differences(self, original: Original) -> list[Difference]:
+        """The signs of the picture's degradation that are outside of their range in the training; usually none.
 
         Also none where the ranges come from too few pictures, or from an unknown number.
         """
@@ -138,7 +154,7 @@ class Restorer(TrainedModel):
                 continue
             low, high = pair
             if not low <= value <= high:
-                differences.append(f"{name} is {value:.3g}; in the training it was {low:.3g} to {high:.3g}")
+                differences.append(Difference(name, value, low, high))
         return differences
 
     def _check_mask(self, mask: tuple[int, ...] | None, size: tuple[int, ...]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from ganvas.core.progress import last
 from ganvas.images import uploads
 from ganvas.report.diagnosis import Rows, number
+from ganvas.tasks.restore import words
 from ganvas.tasks.restore.model import Restorer
 from ganvas.training.studio import Best, Chart, Curve, Diagram, Part, Tile
 
@@ -20,12 +21,12 @@ def remarks(rows: Rows, checks: Rows) -> list[str]:
     """Remarks on the last check."""
     check = next((c for c in reversed(checks) if c.get("metric") == "fidelity"), None)
     if check is None:
-        return ["The first figures come with the first picture."]
+        return ["The first check comes with the first picture."]
     psnr, degraded = number(check, "psnr"), number(check, "psnr_damaged")
     if psnr is None or degraded is None:
         return []
     return [
-        f"Mended pieces are at {psnr:.1f} dB, damaged ones at {degraded:.1f} dB: higher is nearer to the true ones. "
+        f"Restored pieces are at {psnr:.1f} dB, damaged ones at {degraded:.1f} dB: higher is nearer to the originals. "
         "1 dB more is a fifth less of squared error."
     ]
 
@@ -33,13 +34,12 @@ def remarks(rows: Rows, checks: Rows) -> list[str]:
 def facts(model: Restorer) -> dict[str, Any]:
     """Facts for the page that applies a model."""
     spec, degradation = model.spec, model.card["task"]["degrade"]
-    larger = f"; pictures get {spec.scale} times as large" if spec.scale > 1 else ""
-    about = f"Its damage: {degradation}{larger}.{' Paint over what is missing.' if spec.masked else ''}"
+    about = words.removes(degradation) + (" Paint over what is missing." if spec.masked else "")
     return {"damage": degradation, "scale": spec.scale, "masked": spec.masked, "about": about}
 
 
 def apply(model: Restorer, content: bytes, to: str, mask: bytes | None) -> dict[str, Any]:
-    """A picture before and after, as PNG, and warnings.
+    """A picture before and after, and warnings: PNG, but what was sent as a JPEG comes back as one (`form`).
 
     Args:
         mask: a picture that is bright where pixels are missing, for models that fill holes.
@@ -50,10 +50,11 @@ def apply(model: Restorer, content: bytes, to: str, mask: bytes | None) -> dict[
     original = uploads.original(content)
     missing = uploads.mask(mask, original) if model.spec.masked else None
     after = last(model.restore_picture(original, missing))
-    warnings = [f"It is unlike the pictures of the training: {text}." for text in model.unlike(original)]
+    warnings = words.warnings(model.differences(original), model.card["task"]["degrade"])
     if missing is not None:  # what was painted over is shown as a hole
         original = replace(original, pixels=np.where(missing[:, :, None], np.uint8(HOLE), original.pixels))
-    return {"before": uploads.original_png(original), "after": uploads.original_png(after), "warnings": warnings}
+    made, form = uploads.as_sent(content, after)
+    return {"before": uploads.original_png(original), "after": made, "form": form, "warnings": warnings}
 
 
 PART = Part(
@@ -68,18 +69,18 @@ PART = Part(
         Chart(
             "PSNR of training pieces, dB",
             (Curve("psnr", "PSNR", "--held"),),
-            "Higher is nearer to the true pictures.",
+            "Higher is nearer to the original pictures.",
         ),
     ),
     compared=(*Part.compared, ("psnr", "PSNR of training pieces, dB")),
     tiles=(Tile("PSNR, held out", "{psnr} dB (damaged {psnr_damaged})"),),
     diagram=Diagram(
         "damaged",
-        "Mender",
-        "mended pictures",
-        "true pictures",
-        "Damaged pictures go into the mender (generator), who must come near to the true ones. Where lively is above 0 "
-        "an expert (discriminator) also says whether a patch looks true.",
+        "Restorer",
+        "restored pictures",
+        "original pictures",
+        "Damaged pictures go into the restorer (generator), which must come near to the originals. Where lively is "
+        "above 0 an expert (discriminator) also says whether a patch looks real.",
     ),
     functions={"apply": apply},
     facts=facts,

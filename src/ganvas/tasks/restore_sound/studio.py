@@ -1,4 +1,4 @@
-"""What the web studio shows of models that mend sounds."""
+"""What the web studio shows of models that restore sounds."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ def remarks(rows: Rows, checks: Rows) -> list[str]:
     """Remarks on the last check."""
     check = next((c for c in reversed(checks) if c.get("metric") == "fidelity"), None)
     if check is None:
-        return ["The first figures come with the first spectrograms."]
+        return ["The first check comes with the first spectrograms."]
     sdr, before = number(check, "sdr"), number(check, "sdr_damaged")
     if sdr is None or before is None:
         return []
-    return [f"Mended sounds are at {sdr:.1f} dB, noisy ones at {before:.1f} dB: higher is nearer to the clean ones."]
+    return [f"Restored sounds are at {sdr:.1f} dB, noisy ones at {before:.1f} dB: higher is nearer to the clean ones."]
 
 
 PART = Part(
@@ -30,15 +30,15 @@ PART = Part(
     tiles=(Tile("SDR, held out", "{sdr} dB (noisy {sdr_damaged})"),),
     diagram=Diagram(
         "noisy",
-        "Mender",
-        "mended sounds",
+        "Restorer",
+        "restored sounds",
         "clean sounds",
-        "Noisy sounds go into the mender (generator), who must come near to the clean ones. Where lively is above 0 an "
-        "expert (discriminator) also says whether they sound clean.",
+        "Noisy sounds go into the restorer (generator), which must come near to the clean ones. Where lively is above "
+        "0 an expert (discriminator) also says whether they sound clean.",
     ),
     samples="sounds",
-    made="mended",
+    made="restored",
     source=("Sounds", "a folder of clean sounds"),
-    preview="From noisy to mended",
+    preview="From noisy to restored",
     before="Before the training.",
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ganvas.tasks.generate.model import Model
-from ganvas.tasks.generate.studio import draw, judge
+from ganvas.tasks.generate.studio import draw, game, judge
 from ganvas.training.studio import Best, Chart, Curve, Diagram, Page, Part
 
 
@@ -51,10 +51,14 @@ PART = Part(
     functions={
         "draw": draw.draw,
         "walk": draw.walk,
+        "walk.atlas": draw.atlas,
         "write": draw.write_text,
         "export": draw.export,
         "judge": judge.judge,
-        "play": judge.game,
+        "play.ready": game.ready,
+        "play.deal": game.deal,
+        "play.teach": game.teach,
+        "play.answer": game.answer,
     },
     facts=facts,
 )

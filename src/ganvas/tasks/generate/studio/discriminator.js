@@ -5,9 +5,9 @@ import { h, send, get, runPath, percent, busy, dropZone, turns, tabs } from '/st
 const SIDE = 280; // pixels of the pad: ten of each of MNIST's
 const INK = 40; // levels above which a pixel counts as drawn on
 
-/** A pad to draw on: white on black. */
-function drawingPad() {
-  const label = 'Draw here with the mouse or a finger';
+/** A pad to draw on, white on black, that says what to draw. */
+function drawingPad(what) {
+  const label = `Draw ${what} here with the mouse or a finger`.replace('  ', ' ');
   const pad = h('canvas.pad', { width: SIDE, height: SIDE, role: 'img', 'aria-label': label });
   const pen = penOn(pad, (context) => {
     context.strokeStyle = '#fff';
@@ -18,7 +18,18 @@ function drawingPad() {
     pen.fillRect(0, 0, SIDE, SIDE);
   };
   wipe();
-  return { pad, wipe };
+  const hint = h('span', { 'aria-hidden': 'true' }, `draw ${what} here`.replace('  ', ' '));
+  pad.addEventListener('pointerdown', () => {
+    hint.hidden = true;
+  });
+  return {
+    pad,
+    element: h('.pad-box', {}, pad, hint),
+    wipe() {
+      wipe();
+      hint.hidden = false;
+    },
+  };
 }
 
 /** The drawing prepared like MNIST's digits: 20 of 28 pixels large, its centre of mass in the middle; null: empty. */
@@ -58,7 +69,7 @@ function verdict(v, data) {
   const texts = {
     yes: `Yes, this looks like ${data}.`,
     no: `No, this does not look like ${data}.`,
-    'not sure': 'It is not sure.',
+    'not sure': 'The expert is not sure.',
   };
   const meter = {
     role: 'meter',
@@ -71,17 +82,17 @@ function verdict(v, data) {
   const near = v.nearest.map((src, i) => h('img.small', { src, alt: `Training picture, ${i + 1} of the nearest` }));
   return [
     h('h2', {}, texts[v.verdict]),
-    h('p', {}, `${percent(v.probability, 1)} probable, where as many pictures of this kind as others come.`),
+    h('p', {}, `${percent(v.probability)} likely to be such a picture (if half of all pictures shown were).`),
     h('.meter', meter, needle),
-    h('p.soft', {}, `“No” below ${percent(no, 1)}, “yes” from ${percent(yes, 1)} on; between them it is not sure.`),
+    h('p.soft', {}, `“No” below ${percent(no)}, “yes” from ${percent(yes)}; between them it is not sure.`),
     h(
-      '.grid',
+      '.sides',
       {},
-      shown(v.picture, 'The picture as the expert got it', 'As the expert got it.'),
+      shown(v.picture, 'The picture as the expert sees it', 'What the expert sees'),
       shown(
         v.heat,
-        'The same with the places marked that move the verdict most',
-        'Where a small change moves the verdict most (warm).',
+        'The same in grey, with red where it influenced the verdict most',
+        [h('i.red', { 'aria-hidden': 'true' }), 'Red: what influenced it most'],
       ),
     ),
     h('h3', {}, 'The nearest training pictures'),
@@ -93,9 +104,11 @@ export async function page(place, name) {
   const run = await get(runPath(name)),
     model = await get(runPath(name, '/model')),
     turn = turns();
+  const digits = run.data === 'mnist',
+    known = digits ? 'MNIST digits' : run.data;
   place.append(
     h('h1', {}, 'The expert'),
-    h('p.soft', {}, `${name}: trained to tell ${run.data} from everything else.`),
+    h('p.soft', {}, `${name}: trained to recognise ${known}.`),
     tabs(name, run, 'Expert'),
   );
   if (!model.detector) {
@@ -108,20 +121,20 @@ export async function page(place, name) {
     'section.card',
     { 'aria-live': 'polite' },
     h('h2', {}, 'Verdict'),
-    h('p.soft', {}, 'Nothing was asked yet.'),
+    h('p.soft', {}, 'Draw something, then ask the expert.'),
   );
   async function judge(blob) {
     const isNewest = turn();
-    result.replaceChildren(h('h2', {}, 'Verdict'), h('p.soft', {}, 'It looks …'));
+    result.replaceChildren(h('h2', {}, 'Verdict'), h('p.soft', {}, 'Looking …'));
     try {
       const answer = await send(runPath(name, '/judge'), blob, 'application/octet-stream');
       const scored = await answer.json();
-      if (isNewest()) result.replaceChildren(...verdict(scored, run.data));
+      if (isNewest()) result.replaceChildren(...verdict(scored, known));
     } catch (error) {
       if (isNewest()) result.replaceChildren(h('h2', {}, 'Verdict'), h('p.error', { role: 'alert' }, error.message));
     }
   }
-  const { pad, wipe } = drawingPad();
+  const { pad, element, wipe } = drawingPad(digits ? 'a digit' : '');
   const button = h(
     'button.main',
     {
@@ -137,16 +150,16 @@ export async function page(place, name) {
           );
         }),
     },
-    'What does the expert say?',
+    'Ask the expert',
   );
   const input = h(
     'section.card',
     {},
     h('h2', {}, 'Show it a picture'),
-    dropZone('Drop a picture here, or choose one.', judge),
+    dropZone('Drop a picture here', judge),
     h('h3', {}, 'Or draw one'),
-    pad,
-    h('.row', {}, button, h('button', { click: wipe }, 'Wipe')),
+    element,
+    h('.row', {}, button, h('button', { click: wipe }, 'Clear')),
   );
   place.append(h('.grid.wide', {}, input, result));
 }

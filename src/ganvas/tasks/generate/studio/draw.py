@@ -19,6 +19,7 @@ from ganvas.tasks.generate.latent.write import write
 from ganvas.tasks.generate.model import Model
 
 PICTURES = 256  # in one request, at most
+ATLAS = 9  # pictures in a row of the map
 LETTERS = 60  # in a text, at most
 
 
@@ -56,6 +57,32 @@ def walk(model: Model, corners: list[int], x: float, y: float, kinds: list[str] 
     if labels is not None:
         labels = mixed(labels, weights, len(model.class_names)).to(device)
     return uploads.tensor_png(im.to_uint8(model.generator(z, labels))[0])
+
+
+@torch.inference_mode()
+def atlas(model: Model, corners: list[int], kinds: list[str] | None) -> bytes:
+    """The map between four seeds as a PNG of ATLAS x ATLAS pictures, the first at one corner, the last at another.
+
+    Args:
+        kinds: as for `walk`.
+    """
+    if len(corners) != 4:
+        raise UserError(f"A map has four corner seeds; these are {len(corners)}.")
+    device = next(model.generator.parameters()).device
+    ends, given = (
+        seeds.latents(corners, model.latent_dim),
+        model.labels(kinds or [0] * 4, 4) if model.class_names else None,
+    )
+    steps = [i / (ATLAS - 1) for i in range(ATLAS)]
+    pictures = []
+    for y in steps:
+        weights = [corner_weights(x, y) for x in steps]
+        z = torch.stack([blend(ends, w) for w in weights]).to(device)
+        labels = None
+        if given is not None:
+            labels = torch.cat([mixed(given, w, len(model.class_names)) for w in weights]).to(device)
+        pictures.append(im.to_uint8(model.generator(z, labels)).cpu())
+    return sheets.png(sheets.grid(torch.cat(pictures), ATLAS))
 
 
 def write_text(model: Model, text: str, seed: int) -> bytes:

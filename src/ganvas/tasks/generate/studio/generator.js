@@ -58,9 +58,9 @@ function sheetOf(name, model, taken, changed) {
       sheet.src = url;
       sheet.alt = `${now.n} pictures of the seeds from ${now.first} on${now.kind ? `, class ${now.kind}` : ''}`;
       const chosen = model.selector
-        ? ' Each is the best of some that lie near its seed; map and morph draw the seeds themselves.'
+        ? ' Each is the best of some near its seed; map and morph draw the seeds themselves.'
         : '';
-      caption.textContent = `Seeds ${now.first} to ${now.first + now.n - 1}. Click a picture to take it into the morph.${chosen}`;
+      caption.textContent = `Seeds ${now.first} to ${now.first + now.n - 1}. Click a picture to use it in the morph below.${chosen}`;
       png.removeAttribute('aria-disabled');
     } catch (error) {
       if (isNewest()) say(error.message);
@@ -113,7 +113,7 @@ function sheetOf(name, model, taken, changed) {
       h('label', { for: 'count' }, 'Pictures', count),
       more,
     ),
-    h('.row', {}, h('label.grow', { for: 'cut' }, 'Fewer odd ones', cut, 'more variety')),
+    h('.row', {}, h('label.grow', { for: 'cut' }, 'Typical', cut, 'varied')),
     sheet,
     caption,
     h('.row', {}, png, zip),
@@ -126,7 +126,12 @@ function mapOf(name, model, kind) {
   const big = canvas(model, 'The picture at this place of the map'),
     painter = new Painter(name, model, big),
     caption = h('p.soft', {}, 'Drag, or use the arrow keys.');
-  const map = latentMap((corners, x, y) => painter.paint(corners, kind() ? corners.map(kind) : [], x, y));
+  const kinds = (corners) => (kind() ? corners.map(kind) : []);
+  const map = latentMap(
+    (corners, x, y) => painter.paint(corners, kinds(corners), x, y),
+    () => '', // the corners are seen
+    (corners) => picture(runPath(name, '/map'), { corners, kinds: kind() ? kinds(corners) : null }),
+  );
   const timer = setInterval(() => {
     const rate = painter.rate(),
       of = kind() ? ` Of class ${kind()}.` : '';
@@ -138,18 +143,20 @@ function mapOf(name, model, kind) {
   return {
     painter,
     move: map.move,
+    paint: map.paint,
     element: (button) =>
       h(
         'section.card',
         {},
         h('h2', {}, 'A map to drag through'),
-        h('.row', {}, map.element, big),
+        h('.map-row', {}, map.element, big),
         caption,
         h('.row', {}, map.shuffle, button),
       ),
     focus: () => map.element.focus(),
     close() {
       clearInterval(timer);
+      map.close();
       painter.close();
     },
   };
@@ -204,7 +211,7 @@ function morphOf(name, model) {
       second = !second;
       morph();
     },
-    element: h('section.card', {}, h('h2', {}, 'From one picture to another'), from.row, to.row, between, way),
+    element: h('section.card.morph', {}, h('h2', {}, 'From one picture to another'), from.row, to.row, between, way),
   };
 }
 
@@ -212,7 +219,10 @@ export async function page(place, name) {
   const run = await get(runPath(name)),
     model = await get(runPath(name, '/model'));
   const morph = morphOf(name, model);
-  const sheet = sheetOf(name, model, morph.take, () => map.move());
+  const sheet = sheetOf(name, model, morph.take, () => {
+    map.move();
+    map.paint();
+  });
   const map = mapOf(name, model, sheet.kind);
   let loaded = null,
     over = false;
@@ -222,7 +232,7 @@ export async function page(place, name) {
       id: 'local',
       click: () =>
         busy(quick, async () => {
-          quick.textContent = 'The network is prepared; the first time this takes a while …';
+          quick.textContent = 'Preparing the network; the first time this takes a while …';
           try {
             loaded = await local(name, model);
           } finally {
@@ -248,13 +258,14 @@ export async function page(place, name) {
     h(
       'p.soft',
       {},
-      `${name}: it has never seen a picture; it learned from the expert’s objections alone. ${whole(model.images)} images.`,
+      `${name}: it has never seen a real picture; it learned only from the expert’s verdicts. ${whole(model.images)} images.`,
     ),
     tabs(name, run, 'Forger'),
     h('.grid.wide', {}, sheet.element, h('.stack', {}, map.element(quick), morph.element)),
     ...(write ? [write.element] : []),
   );
   sheet.draw();
+  map.paint();
   map.move();
   morph.morph();
   write?.write().catch((error) => say(error.message));

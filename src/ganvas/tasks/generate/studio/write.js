@@ -22,7 +22,7 @@ export function writing(name, classes) {
     '.row',
     {},
     h('label.grow', { for: 'text' }, 'Text', text),
-    h('label', { for: 'hand' }, 'Hand', hand),
+    h('label', { for: 'hand' }, 'Handwriting', hand),
     go,
     png,
   );
