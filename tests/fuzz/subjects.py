@@ -337,7 +337,7 @@ def make_sounds(folder: Path, run: Path) -> list[str]:
 
 def recorded(folder: Path) -> dict[str, bytes]:
     """Each sound that can be read, by the rule for all; of others a sentence that names the file."""
-    fitted, broken = sound_files.recordings([folder / "set"], 8_000, 8_192)
+    fitted, broken, _ = sound_files.recordings([folder / "set"], 8_000, 8_192)
     assert all(str(folder) in sentence for sentence in broken)
     assert len(fitted) + len(broken) == 9
     for sound in fitted:
