@@ -120,8 +120,13 @@ def test_ctrl_c_saves_and_the_same_call_resumes(
 ) -> None:
     view = Interrupts()
     monkeypatch.setattr(notebook, "viewer", lambda *_: view)
-    with pytest.raises(KeyboardInterrupt):
-        ganvas.fit("classic-mlp", data=blobs, run=tmp_path / "run", **SHORT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ganvas.fit("classic-mlp", data=blobs, run=tmp_path / "run", **SHORT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "Stopped and saved" in view.told
     stopped = ganvas.TrainedRun(tmp_path / "run")
     assert not stopped.finished
@@ -130,7 +135,6 @@ def test_ctrl_c_saves_and_the_same_call_resumes(
     assert done.finished
     losses = [[row["loss_d"] for row in one.log] for one in (done, run)]
     assert losses[0] == losses[1]  # bit for bit
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_notebook_that_is_stopped_gets_the_run(

@@ -987,7 +987,7 @@ def test_info_and_a_page_on_a_hub_know_a_restorer(mender: Path, tmp_path: Path) 
     assert 'ganvas.restorer("page")' in page
     done = ganvas("export", str(mender), "--web", "web", cwd=tmp_path)
     assert done.returncode == 2
-    assert "draws none from noise" in done.stderr
+    assert "does not draw from noise" in done.stderr
 
 
 @pytest.mark.parametrize(

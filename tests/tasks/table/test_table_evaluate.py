@@ -229,7 +229,7 @@ def test_what_a_training_says_of_its_checks() -> None:
     )
     assert "right on 53 of 100 rows" in standing.describe({"nll": 14.6, "nll_train": 14.5, "real": 0.5, "fake": 0.56})
     assert "3.0 times as probable, it learns them by heart" in standing.describe({"nll": 15.6, "nll_train": 14.5})
-    rows = [{"images": 100, "loss_d": 1.3}]
+    rows = [{"images": 100, "loss_d": 1.3, "accuracy_real": 0.9, "accuracy_fake": 0.9}]
     checks = [{"images": 100, "nll": 14.6, "nll_train": 14.5, "real": 0.9, "fake": 0.9}]
     assert standing.headline(rows, checks) == "The expert is ahead: right on 90 of 100 rows."
     assert standing.headline([], checks).startswith("The generator learns from the rows alone")
