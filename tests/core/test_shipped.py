@@ -44,6 +44,7 @@ def test_a_folder_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.M
 def test_digits_are_written_without_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert said("write", "2026") == 0
+    assert said("write", "2026-11-22 10:30") == 0
     assert np.asarray(Image.open(tmp_path / "written.png")).mean() > 5
     with pytest.raises(UserError, match="no run or model hello"):  # a word asks for no digits
         said("write", "hello", "x")

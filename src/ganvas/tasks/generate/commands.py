@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,8 +115,8 @@ def _save_pictures(
 
 
 def is_number(word: str) -> bool:
-    """Is this a number to be written, and not a run of that name?"""
-    return word.isdigit() and not Path(word).exists()
+    """Is this a number, a date or a time to be written, and not a run of that name?"""
+    return bool(re.fullmatch(r"[0-9][0-9 .:,+/-]*", word)) and not Path(word).exists()
 
 
 @verb("generate", ready=("mnist", is_number))
