@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from ganvas.core import files
+from ganvas.core import files, naming
 from ganvas.core.applied import Applied, Failed, check_places, places
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free, make_folder, write_whole
@@ -112,12 +112,15 @@ def _in_folder(paths: Sequence[Path], folder: Path, mapped: bool) -> dict[Path, 
 def _next_to(paths: Sequence[Path]) -> dict[Path, tuple[Path, str]]:
     """Where each picture's result is written next to it: old.jpg and old.png do not share a name."""
     targets: dict[Path, tuple[Path, str]] = {}
+    used: dict[Path, set[str]] = {}
     for path in paths:
+        there = used.setdefault(path.parent, set())
         target = originals.place(path.parent, path)
-        target = target.with_stem(target.stem + RESTORED)
-        if target in {used for used, _ in targets.values()}:
-            target = path.with_name(f"{path.name}{RESTORED}{target.suffix}")
-        targets[path] = (target, "")
+        name = f"{target.stem}{RESTORED}{target.suffix}"
+        if naming.key(name) in there:
+            name = naming.unused(f"{path.name}{RESTORED}{target.suffix}", there)
+        there.add(naming.key(name))
+        targets[path] = (path.parent / name, "")
     return targets
 
 

@@ -131,20 +131,6 @@ def of_models(app: FastAPI, studio: Studio) -> None:
         return Response(studio.worker.call("latents", dim=dim, count=count), media_type="application/octet-stream")
 
 
-def of_pictures(app: FastAPI, studio: Studio) -> None:
-    @app.post("/api/runs/{name}/judge", responses=failures(400, 404, 429, 503))
-    async def judge(name: Name, request: Request) -> dict[str, Any]:
-        """The discriminator's verdict on the picture in the body."""
-        path = await run_in_threadpool(studio.model, name)
-
-        def arguments(content: bytes) -> dict[str, Any]:
-            return {"path": path, "ability": "judge", "content": content, "data": str(studio.data)}
-
-        verdict = await on_body(studio.worker, request, arguments)
-        verdict["nearest"] = [data_url(x) for x in verdict["nearest"]]
-        return {**verdict, "picture": data_url(verdict["picture"]), "heat": data_url(verdict["heat"])}
-
-
 def of_data(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/data", responses=failures(400, 429, 503))
     def folder(path: Annotated[str, Query(max_length=400)] = "") -> dict[str, Any]:

@@ -100,6 +100,8 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
             "job": job,
         }
 
+
+def of_standing(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/runs/{name}/together", responses=failures(404))
     def together(name: Name) -> dict[str, Any]:
         """What was measured of a training in several parts as a whole, as its task's script shows it."""

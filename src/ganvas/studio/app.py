@@ -123,6 +123,7 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
     app.state.studio = studio
     _pages(app)
     api_runs.of_runs(app, studio)
+    api_runs.of_standing(app, studio)
     api_runs.of_files(app, studio)
     api_runs.of_events(app, studio)
     api_runs.of_trainings(app, studio)
