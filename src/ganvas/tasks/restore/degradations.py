@@ -36,6 +36,11 @@ def noise(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
     return images + draw(torch.randn, *images.shape[1:]) * (_over(amount) / 127.5)
 
 
+def grain(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
+    """The same, equal in all channels, as in a grey photograph; amount: its standard deviation in levels of 255."""
+    return images + draw(torch.randn, 1, *images.shape[2:]) * (_over(amount) / 127.5)
+
+
 def poisson(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
     """Photon noise; amount: photons that a white pixel receives.
 
@@ -268,6 +273,9 @@ AVERAGING = ("median", "Gaussian", "bilateral", "non-local means")  # baselines 
 DEGRADATIONS = {
     "noise": Degradation(
         noise, 5, 50, (0, 255), "Gaussian noise, standard deviation in levels of 255", baselines=AVERAGING
+    ),
+    "grain": Degradation(
+        grain, 5, 50, (0, 255), "grey Gaussian noise, standard deviation in levels of 255", baselines=AVERAGING
     ),
     "poisson": Degradation(
         poisson, 20, 200, (20, 10000), "photon noise, photons at white: fewer are worse", baselines=AVERAGING

@@ -11,6 +11,7 @@ from ganvas.tasks.restore.model import Difference
 
 REMOVED = {
     "noise": "noise (strength {} of 255)",
+    "grain": "grey grain (strength {} of 255)",
     "poisson": "photon noise (as of {} photons at white)",
     "jpeg": "traces of JPEG (quality {} of 100)",
     "blur": "blur ({} pixels)",
