@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from ganvas.core.errors import UserError, unknown
+from ganvas.core.later import Later
 
 T = TypeVar("T")
 SUFFIXES = {"k": 1_000, "m": 1_000_000}
@@ -31,9 +32,15 @@ def knob(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
+    check: str = "",
 ) -> Any:
-    """A dataclass field with a help text and the values that it may take (`low` and `high` are included)."""
-    return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+    """A dataclass field with a help text and the values that it may take (`low` and `high` are included).
+
+    Args:
+        check: 'module:function' that raises a UserError for a value that cannot be used, and imports no torch.
+    """
+    limits = {"low": low, "high": high, "choices": choices, "check": check}
+    return dataclasses.field(default=default, metadata={"help": help, **limits})
 
 
 def types_of(config: Any) -> dict[str, Any]:
@@ -124,7 +131,7 @@ def check_value(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> 
 
     Args:
         kind: its type.
-        limits: what its knob says: `low`, `high` and `choices`, each may be None.
+        limits: what its knob says: `low`, `high`, `choices` and `check`, each may be None.
 
     Raises:
         UserError: it is of the wrong type or out of range.
@@ -143,6 +150,8 @@ def check_value(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> 
             raise UserError(f"{called}={shown(v)} is out of range: it must be {bounds}.")
     if choices and value not in choices:
         raise unknown(f"choice for {called}", _short(str(value)), choices)
+    if check := limits.get("check"):
+        Later(check).__get__(None)(value)
 
 
 def plain(name: str) -> str:

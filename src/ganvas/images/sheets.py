@@ -18,11 +18,13 @@ from torch import Tensor
 from ganvas.core.errors import UserError, first_line
 from ganvas.core.files import read_bytes, write_whole
 from ganvas.images import tensors as im
+from ganvas.images.originals import SAVING
 from ganvas.images.spec import ImageSpec
 
 BYTES, PIXELS = 500_000_000, 200_000_000  # of a PNG file that Ganvas wrote, at most
 COLUMNS = 10  # images in a row
 SHADES = " .:-=+*#%@"
+FORMS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}  # of a sheet, by the end of its name
 SIDE = 14  # width of an image in a terminal, in characters
 
 
@@ -123,9 +125,24 @@ def png(array: np.ndarray, scale: int = 1) -> bytes:
 
 
 def save_grid(path: Path, images: Tensor, columns: int, scale: int = 1) -> None:
-    """Write uint8 [B, C, H, W] as one PNG.
+    """Write uint8 [B, C, H, W] as one picture: of the form that the name ends with in FORMS, else a PNG.
 
     Raises:
         UserError: the file cannot be written.
     """
-    write_whole(path, png(grid(images, columns), scale))
+    form = FORMS.get(path.suffix.lower(), "PNG")
+    sheet = png(grid(images, columns), scale)
+    if form != "PNG":
+        with Image.open(io.BytesIO(sheet)) as picture:
+            sheet = encoded(picture, form)
+    write_whole(path, sheet)
+
+
+def encoded(picture: Image.Image, form: str) -> bytes:
+    """The bytes of a picture as PNG, JPEG (with white behind what is transparent) or WebP."""
+    if form == "JPEG" and picture.mode == "RGBA":
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture).convert("RGB")
+    buffer = io.BytesIO()
+    picture.save(buffer, format=form, **SAVING.get(form, {"optimize": True}))
+    return buffer.getvalue()

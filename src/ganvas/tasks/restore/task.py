@@ -27,6 +27,7 @@ from ganvas.images.data.photos import Photos
 from ganvas.images.sheets import Sheet
 from ganvas.images.spec import ImageSpec
 from ganvas.tasks.restore import degrade, signs, unet
+from ganvas.tasks.restore.damages import PAIRS
 from ganvas.tasks.restore.degradations import Draw
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
@@ -36,7 +37,6 @@ from ganvas.training.task import SHOWN, Task
 if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
 
-PAIRS = "pairs"  # the value of `degrade` where the user has the degraded pictures too
 ROWS, COLUMNS = 2, 10  # of patches in a preview, each shown degraded, restored and clean
 PICTURES, PATCHES = 200, 16  # pictures measured for `signs` when the training ends, at most; patches of each
 SMOOTH = 1e-3  # epsilon of the Charbonnier loss, for pixels in [-1, 1]
@@ -50,6 +50,7 @@ class Config:
         "noise:25",
         "the damage: name:amount or name:from-to, a list of them in order with ',' (or '+': in any order); "
         f"{', '.join(degrade.DEGRADATIONS)}; or pairs: that of twins=FOLDER",
+        check="ganvas.tasks.restore.damages:check",
     )
     lively: float = knob(
         0.0,

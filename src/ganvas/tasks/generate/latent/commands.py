@@ -14,7 +14,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import free
 from ganvas.core.terminal import say
 from ganvas.core.text import one_line
-from ganvas.tasks.generate.options import png_at
+from ganvas.tasks.generate.options import picture_at
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -130,7 +130,8 @@ def invert(model: Path, *images: Path, class_: Class = None, out: Path | None = 
     class_
         What they show. Without it all classes are tried.
     out
-        A PNG: each image with the found picture to its right. Without it inverted.png, or inverted-2.png and so on.
+        A picture (.png, .jpg or .webp): each image with the found picture to its right. Without it inverted.png, or
+        inverted-2.png and so on.
     force
         Overwrite what is there.
     """
@@ -143,7 +144,7 @@ def invert(model: Path, *images: Path, class_: Class = None, out: Path | None = 
 
     if not images:
         raise UserError("Name one image or more to invert: ganvas invert MODEL IMAGE...")
-    out = png_at(out, "inverted.png", force)
+    out = picture_at(out, "inverted.png", force)
     loaded = load(model)
     inverted, originals, broken = _invert_files(loaded, images, class_)
     make_folder(out.parent)
