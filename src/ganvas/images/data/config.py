@@ -92,5 +92,5 @@ class DataConfig:
         """Raise a UserError if there are pairs, for a task that needs none."""
         if self.twins:
             raise UserError(
-                "twins=FOLDER and degrade=pairs belong together: damage that you have, beside damage that is made."
+                "twins=FOLDER and degrade=pairs belong together: use both (damaged pictures that you have), or neither."
             )

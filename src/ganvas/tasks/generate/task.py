@@ -90,7 +90,7 @@ class GenerateTask(Task):
     evaluate = Later("ganvas.tasks.generate.evaluate.command:evaluate")
     expand = Later("ganvas.tasks.generate.expand:expand")
     measures_beside = "ganvas.tasks.generate.evaluate.evaluate"
-    usage = "draws pictures from noise: use `ganvas sample`, and `ganvas train denoise` for a model that mends"
+    usage = "draws pictures from noise: use `ganvas sample`, and `ganvas train denoise` for a model that restores"
     next_steps = (
         ("Draw new images; the same seed gives the same image again:", ("sample", "{place}", "--seeds", "0-63")),
     )

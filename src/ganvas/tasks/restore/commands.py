@@ -57,7 +57,7 @@ def restore(
     colour
         Instead: the colour that marks what is missing, such as '#ff00ff'.
     invented
-        Write beside each picture FILE.invented.png, white where the details are the model's own invention.
+        Also write FILE.invented.png for each picture: white where the model has invented the details.
     sheet
         A PNG that shows each picture before and after.
     mask_hole

@@ -165,6 +165,6 @@ def _checked(step: Step, part: str) -> Step:
 
 
 def check(text: str) -> None:
-    """Raise a UserError if this is no value of the setting `degrade`."""
+    """Raise a UserError if this cannot be a value of the setting `degrade`."""
     if text != PAIRS:
         parse(text)

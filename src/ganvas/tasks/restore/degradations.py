@@ -2,7 +2,7 @@
 
 Each takes float images [B, C, H, W] in [-1, 1], where C is 1 or 3 unless it says otherwise, an amount [B], and a `draw`
 that returns random numbers [B, *shape] on the device of the images; how many are drawn depends on C, H and W alone. The
-result may lie slightly outside of [-1, 1].
+result may be slightly outside of [-1, 1].
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ class Restorer(TrainedModel):
         if self.spec.masked and mask is None:
             raise UserError(f"{self.path} fills holes: say which pixels are missing (a mask, or a transparent part).")
         if mask is not None and not self.spec.masked:
-            raise UserError(f"{self.path} was not trained to fill holes: it takes no mask.")
+            raise UserError(f"{self.path} was not trained to fill holes and uses no mask.")
         if mask is not None and mask != size:
             raise UserError(f"The mask has {mask[1]}x{mask[0]} pixels, the picture {size[1]}x{size[0]}.")
 

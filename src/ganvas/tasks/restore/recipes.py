@@ -16,7 +16,7 @@ def denoise() -> Experiment:
 
     14 photographs, images=80k, n = 1: 18 minutes of ONE core of the machine of the `images` card. 36.45 dB and SSIM
     .925 on three held-out photographs (61 pieces of 256 pixels); non-local means, the best of the classical filters,
-    35.13 dB and .890. docs/benchmarks.md has the table of all menders. The default length was not run.
+    35.13 dB and .890. docs/benchmarks.md has the table of all restorers. The default length was not measured.
     """
     return Experiment(
         recipe="denoise",
