@@ -56,7 +56,7 @@ export const get = async (path) => (await send(path)).json();
 export const post = async (path, body = {}) => (await send(path, body)).json();
 export const picture = async (path, body) => URL.createObjectURL(await (await send(path, body)).blob());
 /** A run's name for people: a part of a training in several stands after it. */
-export const titleOf = (name) => name.replace('~', ' › ');
+export const titleOf = (name) => name.replace('~', ' › ').replace(/^@/, ''); // @: a model that comes with Ganvas
 /** The API's address of a run. */
 export const runPath = (name, rest = '') => `/api/runs/${encodeURIComponent(name)}${rest}`;
 
@@ -192,13 +192,13 @@ export function dropZone(text, use, accept = 'image/*', many = false) {
 /** The pages of a run; `current` is the title of the one that is shown. */
 export function tabs(name, run, current) {
   const to = encodeURIComponent(name),
-    pages = [['', 'Training'], ...run.part.pages.map((page) => [`/${page.address}`, page.title])];
+    pages = [['', run.shipped ? 'About' : 'Training'], ...run.part.pages.map((page) => [`/${page.address}`, page.title])];
   const links = pages.map(([path, title]) =>
     h('a', { href: `#/run/${to}${path}`, 'aria-current': title === current ? 'page' : null }, title),
   );
   return h(
     'nav.tabs',
-    { 'aria-label': `Pages of ${titleOf(name)}` },
+    { 'aria-label': `Pages of ${run.title ?? titleOf(name)}` },
     links,
     run.abilities.includes('apply') ? h('a', { href: `#/restore/${to}` }, 'Use it') : null,
   );

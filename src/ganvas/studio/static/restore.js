@@ -95,8 +95,8 @@ function card(file, model) {
 }
 
 export async function restore(place, chosen) {
-  const { runs } = await get('/api/runs'),
-    usable = runs.filter((run) => run.abilities.includes('apply') && run.model);
+  const { runs, models } = await get('/api/runs'),
+    usable = [...runs, ...models].filter((run) => run.abilities.includes('apply') && run.model);
   place.append(h('h1', {}, 'Restore'));
   if (!usable.length) {
     place.append(
@@ -107,7 +107,7 @@ export async function restore(place, chosen) {
   }
   const turn = turns();
   const options = usable.map((run) =>
-    h('option', { value: run.name, selected: run.name === chosen }, `${run.name} (${run.recipe})`),
+    h('option', { value: run.name, selected: run.name === chosen }, run.title ?? `${run.name} (${run.recipe})`),
   );
   const pick = h('select', { id: 'model', change: () => loadModel().catch((error) => say(error.message)) }, options);
   const way = h('select', { id: 'way', change: () => use(files) }, h('option', { value: 'b' }), h('option', { value: 'a' }));

@@ -167,6 +167,7 @@ export function controls(name, run, changed) {
 export async function training(place, name) {
   const run = await get(runPath(name));
   if (!run.begun) return queued(place, name);
+  if (run.shipped) return (await import('./shipped.js')).model(place, name, run);
   if (run.parts) return (await import('./several.js')).several(place, name, run);
   const partOf = name.includes('~') ? name.split('~')[0] : '';
   const { part } = run,

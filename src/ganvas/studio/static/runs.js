@@ -1,5 +1,6 @@
 // All runs.
 import { h, get, post, runPath, short, percent, bestFigure, titleOf, say, busy } from './dom.js';
+import { ready } from './shipped.js';
 
 const PAUSE = 2500; // milliseconds between two requests
 const SHOWN = 60; // cards at first
@@ -38,6 +39,8 @@ export async function runs(place) {
     timer = 0,
     over = false;
   const list = h('ul.runs'),
+    first = h('div'), // what can be done before any training, where there is no run yet ...
+    last = h('div'), // ... and where there are some
     notes = h('div', { 'aria-live': 'polite' });
   const compare = h('a.button', { href: '#/' });
   const more = h('button', {
@@ -84,6 +87,9 @@ export async function runs(place) {
       cards.set(run.name, { key, element });
       return element;
     });
+    const kit = ready(answer.models);
+    first.replaceChildren(...(answer.runs.length || !kit ? [] : [kit]));
+    last.replaceChildren(...(answer.runs.length && kit ? [kit] : []));
     if (!answer.runs.length) elements.push(empty());
     else if (!matching.length) elements.push(h('li', {}, h('p', {}, 'No run has such a name.')));
     if (elements.length !== list.children.length || elements.some((element, i) => element !== list.children[i]))
@@ -116,8 +122,10 @@ export async function runs(place) {
     h('p.soft', {}, 'Each card is a training. Open one to watch it live, and to use its model.'),
     h('.row', {}, h('a.button.main', { href: '#/new' }, 'New training'), compare, filter),
     notes,
+    first,
     list,
     h('.row', {}, more),
+    last,
   );
   await reload();
   poll();

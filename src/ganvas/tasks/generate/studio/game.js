@@ -5,7 +5,7 @@ const ASKED = 1000; // milliseconds between two questions whether the expert is 
 
 /** The results of all games on this machine. */
 function tally(all) {
-  if (!all.games) return 'Nobody has played with this run on this machine yet.';
+  if (!all.games) return 'Nobody has played with these pictures on this machine yet.';
   const games = `${all.games} game${all.games > 1 ? 's' : ''}`,
     range = `${percent(all.low).slice(0, -1)} to ${percent(all.high)}`;
   return `On this machine: ${games}; players took ${percent(all.fooled / all.shown)} of the forged pictures for real (likely range ${range}). At 50% nobody can tell.`;
@@ -191,7 +191,7 @@ export async function page(place, name) {
   );
   place.append(
     h('h1', {}, 'You against the machine'),
-    h('p.soft', {}, name),
+    h('p.soft', {}, run.title ?? name),
     tabs(name, run, 'You against the machine'),
     stats,
     score,
