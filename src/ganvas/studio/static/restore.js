@@ -101,7 +101,7 @@ export async function restore(place, chosen) {
   if (!usable.length) {
     place.append(
       h('p', {}, 'No model here restores pictures yet. Train one: photos of your own will do, a dozen is enough.'),
-      h('p', {}, h('a.button.main', { href: '#/new?recipe=denoise' }, 'Train one')),
+      h('p', {}, h('a.button.main.owner', { href: '#/new?recipe=denoise' }, 'Train one')),
     );
     return undefined;
   }

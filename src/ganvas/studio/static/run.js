@@ -119,13 +119,13 @@ export function controls(name, run, changed) {
     state.className = `pill ${now}`;
     state.textContent = STATE_TEXTS[now];
     const main = {
-      running: () => button('button', 'stop', 'Stop', stop),
-      begins: () => button('button', 'stop', 'Stop', stop),
-      waiting: () => button('button', 'out', 'Remove from queue', leaveQueue),
+      running: () => button('button.owner', 'stop', 'Stop', stop),
+      begins: () => button('button.owner', 'stop', 'Stop', stop),
+      waiting: () => button('button.owner', 'out', 'Remove from queue', leaveQueue),
       finished: () =>
-        run.parts ? null : button('button', 'longer', 'Train twice as long', resume({ images: 2 * run.total })),
-      stopped: () => button('button.main', 'resume', 'Resume', resume({})),
-      failed: () => button('button.main', 'resume', 'Resume', resume({})),
+        run.parts ? null : button('button.owner', 'longer', 'Train twice as long', resume({ images: 2 * run.total })),
+      stopped: () => button('button.main.owner', 'resume', 'Resume', resume({})),
+      failed: () => button('button.main.owner', 'resume', 'Resume', resume({})),
     }[name.includes('~') ? 'part' : now]?.();
     if (stopping && main) {
       main.textContent = 'Saving and stopping ...';

@@ -9,13 +9,13 @@ function uses(model) {
   return pages.map(([href, text]) => h('a.button', { href }, text));
 }
 
-/** A card with all of them; null where there are none. */
-export const ready = (models) =>
+/** A card with all of them; null where there are none. `title`: what it invites to. */
+export const ready = (models, title) =>
   models.length
     ? h(
         'section.card.ready',
         {},
-        h('h2', {}, 'Ready to use'),
+        h('h2', {}, title),
         h('p.soft', {}, 'These models come with Ganvas: no training is needed.'),
         models.map((model) =>
           h('.kit', {}, h('h3', {}, model.title), h('p.soft', {}, model.about), h('.row', {}, uses(model))),
