@@ -11,16 +11,17 @@ from starlette.concurrency import run_in_threadpool
 
 from ganvas.studio import shipped
 from ganvas.studio.api_models import data_url, on_body
-from ganvas.studio.games import PICTURES
+from ganvas.studio.games import NAME, PICTURES
 from ganvas.studio.state import Name, Studio, failures
 
 Number = Annotated[str, Field(pattern=r"^[\w-]{1,40}$")]
 
 
 class Answers(BaseModel):
-    """For each picture, whether the player takes it for real."""
+    """For each picture, whether the player takes it for real; and the player's name, for the board."""
 
     real: list[bool] = Field(min_length=PICTURES, max_length=PICTURES)
+    name: str = Field(default="", max_length=NAME)
 
 
 def of_experts(app: FastAPI, studio: Studio) -> None:
@@ -63,7 +64,7 @@ def of_games(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/games/{number}", responses=failures(400, 404, 429, 503))
     def answers(number: Number, body: Answers) -> dict[str, Any]:
         """The result of a game, but for what the expert says."""
-        return studio.games.end(number, body.real)
+        return studio.games.end(number, body.real, body.name)
 
     @app.get("/api/games/{number}/expert", responses=failures(400, 404, 429, 503))
     def expert(number: Number) -> dict[str, Any]:
