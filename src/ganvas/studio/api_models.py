@@ -116,6 +116,14 @@ def of_models(app: FastAPI, studio: Studio) -> None:
             path, media_type="application/octet-stream", headers={"cache-control": "private, max-age=604800"}
         )
 
+    @app.post("/api/runs/{name}/page", responses=failures(400, 404, 429, 503))
+    def page(name: Name) -> Response:
+        """A page that draws with the model, as one HTML file to keep."""
+        model = studio.model(name)
+        file = _kept(studio, "pages", name, model) / "page.html"
+        studio.long.call("page", path=model, file=str(file))
+        return FileResponse(file, media_type="text/html", filename=f"{name.removeprefix('@')}.html")
+
     @app.get("/api/latents", responses=failures(400, 429, 503))
     def latents(
         dim: Annotated[int, Query(ge=1, le=4096)] = 64, count: Annotated[int, Query(ge=1, le=SEEDS)] = 1024

@@ -119,6 +119,30 @@ export function save(url, name) {
   link.click();
 }
 
+/** A button that makes a page of a run's model, which opens in any browser, and saves it. */
+export function exportButton(name) {
+  const button = h(
+    'button.owner',
+    {
+      id: 'export',
+      click: () =>
+        busy(button, async () => {
+          button.textContent = 'Making the page; about half a minute …';
+          try {
+            const url = URL.createObjectURL(await (await send(runPath(name, '/page'), {})).blob());
+            save(url, `${titleOf(name)}.html`);
+            setTimeout(() => URL.revokeObjectURL(url), 60_000);
+            say('Saved. The page opens in any browser and needs no network.');
+          } finally {
+            button.textContent = 'Export page';
+          }
+        }),
+    },
+    'Export page',
+  );
+  return button;
+}
+
 /** A table in a box that scrolls by itself; the first cell of each row names it where `named`. */
 export function table(title, head, rows, named = false) {
   const cells = (row) => row.map((cell, i) => (named && i === 0 ? h('th', { scope: 'row' }, cell) : h('td', {}, cell)));

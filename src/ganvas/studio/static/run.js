@@ -1,5 +1,5 @@
 // One run, live: how far it is, pictures out of the noise, both losses, the expert's accuracy, what it all means.
-import { h, get, post, runPath, whole, short, percent, figure, duration, say, busy, table, tabs, titleOf } from './dom.js';
+import { h, get, post, runPath, whole, short, percent, figure, duration, say, busy, exportButton, table, tabs, titleOf } from './dom.js';
 import { chart } from './chart.js';
 import { follow } from './events.js';
 import { measured } from './figures.js';
@@ -85,7 +85,8 @@ export function controls(name, run, changed) {
   let shown = '',
     timer = 0,
     stopping = false,
-    starting = false;
+    starting = false,
+    page = null; // the button that exports one
   const button = (kind, id, text, work) => {
     const made = h(kind, { id, click: () => busy(made, work) }, text);
     return made;
@@ -112,7 +113,7 @@ export function controls(name, run, changed) {
     if (run.state === 'running' || run.job?.state !== 'running') starting = false;
     const now = starting ? 'begins' : overallState(run.state, run.job);
     if (now !== 'running' && now !== 'begins') stopping = false;
-    const key = JSON.stringify([now, run.total, run.report, run.job?.number, stopping]);
+    const key = JSON.stringify([now, run.total, run.report, run.model, run.job?.number, stopping]);
     if (key === shown) return;
     shown = key;
     const focus = actions.contains(document.activeElement);
@@ -134,7 +135,8 @@ export function controls(name, run, changed) {
     const report = run.report
       ? h('a.button', { href: runPath(name, '/report'), download: `${name}.html` }, 'Report')
       : null;
-    actions.replaceChildren(...[main, report].filter(Boolean));
+    const exported = run.model && run.part.exported ? (page ??= exportButton(name)) : null;
+    actions.replaceChildren(...[main, report, exported].filter(Boolean));
     wrong.replaceChildren(...(now === 'failed' ? [h('p.error', { role: 'alert' }, 'It failed. ', run.job.words)] : []));
     if (focus) main?.focus();
   }
@@ -144,7 +146,7 @@ export function controls(name, run, changed) {
     timer = setTimeout(async () => {
       const newest = await get(runPath(name)).catch(() => null);
       if (!newest) return;
-      Object.assign(run, { state: newest.state, job: newest.job, report: newest.report });
+      Object.assign(run, { state: newest.state, job: newest.job, report: newest.report, model: newest.model });
       paint();
       changed();
       if (run.state !== 'running' && ['running', 'waiting'].includes(run.job?.state)) refresh(WAITING);

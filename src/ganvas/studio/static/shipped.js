@@ -1,5 +1,5 @@
 // The models that come with Ganvas: what can be done before any training.
-import { h, tabs } from './dom.js';
+import { exportButton, h, tabs } from './dom.js';
 
 /** What a model can do, as links. */
 function uses(model) {
@@ -30,7 +30,7 @@ export function model(place, name, run) {
     h('h1', {}, title),
     h('p.soft', {}, `${about} Trained on ${data || 'data that its card does not name'} (licence: ${licence || 'not known'}).`),
     tabs(name, run, 'About'),
-    h('section.card', {}, h('h2', {}, 'What you can do with it'), h('.row', {}, uses(run))),
+    h('section.card', {}, h('h2', {}, 'What you can do with it'), h('.row', {}, uses(run), part.exported ? exportButton(name) : null)),
     part.diagram ? h('p.soft', {}, part.diagram.words) : '',
   );
 }
