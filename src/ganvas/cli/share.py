@@ -43,7 +43,7 @@ def export(model: Path, *, out: Path | None = None, web: Path | None = None, for
     alone = web is not None and web.suffix.lower() in (".html", ".htm")
     exporting.check(loaded, out, None if alone else web, force)
     if alone:
-        check_free(web, force=force, way="Choose another name, or --force to overwrite it")
+        check_free(web, force=force)
     written = exporting.export(loaded, out, force) if out else []
     if web is not None:
         written += one_file.write(loaded, web) if alone else exporting.web(loaded, web, force)

@@ -86,13 +86,8 @@ class Security:
                 await _answer(send, *refusal)
                 return
             given = _token_in(scope)
-            token = next((x for x in (self.token, self.view) if x and given is not None and _same(given, x)), None)
-            if token is not None and scope["method"] == "GET":
-                secure = "; Secure" if headers.get("x-forwarded-proto", scope.get("scheme")) == "https" else ""
-                pair = f"{_cookie_name(headers)}={_cookie_value(token)}"
-                # Lax, not Strict, so that a link in a mail works; requests that change something need the header
-                cookie = f"{pair}; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000{secure}"
-                await _answer(send, 303, "", {"location": "/", "set-cookie": cookie})
+            if self.token and scope["method"] == "GET" and given is not None:
+                await _answer(send, 303, "", {"location": "/", **self._cookie(given, scope, headers)})
                 return
         await self._forward(scope, receive, send)
 
@@ -175,6 +170,16 @@ class Security:
         if not re.fullmatch("[0-9]{1,20}", length) or int(length) > BYTES:
             return 413, LARGE
         return None
+
+    def _cookie(self, given: str, scope: Scope, headers: dict[str, str]) -> dict[str, str]:
+        """The header that lets a browser keep the token in its address; none for another, which opens nothing more."""
+        token = next((token for token in (self.token, self.view) if token and _same(given, token)), None)
+        if token is None:
+            return {}
+        secure = "; Secure" if headers.get("x-forwarded-proto", scope.get("scheme")) == "https" else ""
+        pair = f"{_cookie_name(headers)}={_cookie_value(token)}"
+        # Lax, not Strict, so that a link in a mail works; requests that change something need the header
+        return {"set-cookie": f"{pair}; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000{secure}"}
 
     def _has(self, token: str, scope: Scope, headers: dict[str, str]) -> bool:
         """Does a request bring this token?"""
