@@ -72,10 +72,8 @@ def test_all_games_that_come_dealt_are_those_of_the_model() -> None:
 def test_the_pages_work_without_a_run(studio: Served) -> None:
     listed = studio.get("/api/runs")
     assert listed["runs"] == []
-    assert [(model["name"], model["title"]) for model in listed["models"]][0] == (
-        OURS,
-        "MNIST digits (comes with Ganvas)",
-    )
+    first = listed["models"][0]
+    assert (first["name"], first["title"]) == (OURS, "MNIST digits (comes with Ganvas)")
     about = studio.get(DIGITS)
     assert about["shipped"]
     assert about["licence"].startswith("CC BY-SA 3.0")
@@ -106,7 +104,9 @@ def test_what_is_done_to_runs_is_not_done_to_them(studio: Served, path: str, bod
     assert shipped.shipped("mnist") is not None
 
 
-@pytest.mark.parametrize("name", ["@nothing", "@mnist~a", "@..", "@../models/mnist", "@", "@@mnist", "@NOTICE", "mnist"])
+@pytest.mark.parametrize(
+    "name", ["@nothing", "@mnist~a", "@..", "@../models/mnist", "@", "@@mnist", "@NOTICE", "mnist"]
+)
 def test_names_of_no_model(studio: Served, name: str) -> None:
     state = studio.app.state.studio
     with pytest.raises(RunNotFound):

@@ -80,7 +80,9 @@ def test_every_address_is_closed_to_visitors_but_those_that_are_named(tmp_path: 
     assert opened == set(re.split(r" \| |\n", ALLOWED.strip()))
 
 
-@pytest.mark.parametrize("path", ["/api/runs/a/delete", "/api/train", "/api/runs/a/game/../delete", "/api/runs/a/b/game"])
+@pytest.mark.parametrize(
+    "path", ["/api/runs/a/delete", "/api/train", "/api/runs/a/game/../delete", "/api/runs/a/b/game"]
+)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_nothing_else_is_open_to_visitors(method: str, path: str) -> None:
     assert answer(guarded(), method, path, {**entry(VIEW), "x-ganvas": "1"})[0] == 403
@@ -152,4 +154,3 @@ def test_poor_tokens_are_refused(
         monkeypatch.setenv(name, value)
     done = command("studio", "--host", "0.0.0.0", cwd=tmp_path)
     assert (done.returncode, message in done.stderr) == (2, True)
-

@@ -40,20 +40,22 @@ def export(model: Path, *, out: Path | None = None, web: Path | None = None, for
         raise UserError(
             f"{model} does not draw from noise, and there are no pages for other models yet. Use --out DIR."
         )
-    alone = web is not None and web.suffix.lower() in (".html", ".htm")
-    exporting.check(loaded, out, None if alone else web, force)
-    if alone:
-        check_free(web, force=force)
+    alone = web if web is not None and web.suffix.lower() in (".html", ".htm") else None
+    folder = web if alone is None else None
+    exporting.check(loaded, out, folder, force)
+    check_free(*([] if alone is None else [alone]), force=force)
     written = exporting.export(loaded, out, force) if out else []
-    if web is not None:
-        written += one_file.write(loaded, web) if alone else exporting.web(loaded, web, force)
+    if alone is not None:
+        written += one_file.write(loaded, alone)
+    elif folder is not None:
+        written += exporting.web(loaded, folder, force)
     for file in written:
         compared = f"  (largest difference from torch {file.difference:.1e})" if file.path.suffix == ".onnx" else ""
         say(f"{file.path}{compared}")
     if exports.note:
         say(exports.note)
-    if web is not None and not alone:
-        say(f"Look at it: {command('python', '-m', 'http.server', '--directory', web)}")
+    if folder is not None:
+        say(f"Look at it: {command('python', '-m', 'http.server', '--directory', folder)}")
     return 0
 
 
