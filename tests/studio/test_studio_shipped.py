@@ -140,6 +140,7 @@ def test_a_restorer_is_offered_where_one_comes(
     (tmp_path / "models").mkdir()
     shutil.copy(tmp_path / "run" / "model.safetensors", tmp_path / "models" / "restore.safetensors")
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "models")
+    (tmp_path / "models" / "broken.safetensors").write_bytes(b"not a model")
     (entry,) = studio.get("/api/runs")["models"]
     assert (entry["title"], entry["abilities"]) == ("Photo restorer (comes with Ganvas)", ["apply"])
     assert (entry["model"], entry["error"]) == (True, None)

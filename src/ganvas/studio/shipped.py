@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import secrets
 from pathlib import Path
 from typing import Any
 
 from ganvas.core import shipped
+from ganvas.core.errors import UserError
 from ganvas.core.head import head, task_name
 from ganvas.studio.contents import classes, section, text
 from ganvas.studio.index import RunNotFound, abilities, nothing, part_of
 
+LOG = logging.getLogger("ganvas.studio")
 MARK = "@"  # before the name of a model
 
 
@@ -38,8 +41,14 @@ def file_of(name: str) -> Path:
 
 
 def models() -> list[dict[str, Any]]:
-    """The summaries of all."""
-    return [summary(MARK + name) for name in shipped.names()]
+    """The summaries of all; one whose file is damaged is left out."""
+    found = []
+    for name in shipped.names():
+        try:
+            found.append(summary(MARK + name))
+        except (UserError, KeyError, TypeError, AttributeError) as error:  # the others must not be hidden
+            LOG.warning("The model %s cannot be read: %s", name, error)
+    return found
 
 
 def summary(name: str) -> dict[str, Any]:
