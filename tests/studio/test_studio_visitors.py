@@ -16,6 +16,8 @@ pytest.importorskip("fastapi")
 import test_studio
 from test_studio import OWN, Served, answer, quick_workers, welcome  # noqa: F401
 
+from ganvas import cli
+from ganvas.studio import app
 from ganvas.studio.app import create
 from ganvas.studio.games import BOARD, PICTURES, Games, board
 from ganvas.studio.security import Security
@@ -154,3 +156,28 @@ def test_poor_tokens_are_refused(
         monkeypatch.setenv(name, value)
     done = command("studio", "--host", "0.0.0.0", cwd=tmp_path)
     assert (done.returncode, message in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(("given", "links"), [({}, 2), ({"GANVAS_TOKEN": FULL}, 0), ({"GANVAS_VIEW_TOKEN": VIEW}, 1)])
+def test_the_links_are_printed_but_no_token_that_was_given(
+    given: dict[str, str],
+    links: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    opened: list[Any] = []
+    monkeypatch.setattr(app, "create", lambda *arguments: opened.append(arguments))
+    monkeypatch.setattr(app, "serve", lambda *_: True)
+    for name in ("GANVAS_TOKEN", "GANVAS_VIEW_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    words = ["studio", "--host", "0.0.0.0", "--runs", str(tmp_path / "runs"), "--data", str(tmp_path)]
+    assert cli.app(words, result_action="return_value") == 0
+    ((_, _, token, view),) = opened
+    text = capsys.readouterr().out
+    assert text.count("?token=") == links
+    assert (f"?token={token}" in text) is ("GANVAS_TOKEN" not in given)
+    assert (f"?token={view}" in text) is (not given)
+    assert token != view
