@@ -1,4 +1,4 @@
-"""How much evaluation beside a training slows it: the flagship with and without `evaluate_every`, in turn.
+"""How much evaluation during a training slows it: the flagship with and without `evaluate_every`, in turn.
 
     python benchmarks/beside.py --threads 1      # on two cores: one to spare for the evaluation
     python benchmarks/beside.py --threads 2      # none to spare
@@ -43,7 +43,7 @@ def train(images: int, every: int, threads: int) -> tuple[float, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure what evaluation beside a training costs it.")
+    parser = argparse.ArgumentParser(description="Measure what evaluation during a training costs it.")
     parser.add_argument("--threads", type=int, default=1, help="of the training")
     parser.add_argument("--images", type=int, default=100_000, help="length of a training")
     parser.add_argument("--every", type=int, default=25_000, help="images from one evaluation to the next")

@@ -4,8 +4,8 @@
     python benchmarks/sounds.py drums.zip --recipe sound-few --seed 1 --out sounds.jsonl
     python benchmarks/sounds.py spoken-digits.zip --run runs/digits      # a training that is there
 
-Packing, training and drawing happen in processes of their own, on one thread. The figures are those of `ganvas
-evaluate`; what real sounds get by the same code (the floor) stands beside each. With --out a line of
+Packing, training and drawing happen in separate processes, on one thread. The figures are those of `ganvas
+evaluate`; what real sounds get by the same code (the floor) is next to each. With --out a line of
 JSON is added to a file.
 """
 

@@ -183,4 +183,4 @@ def test_a_table_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(labelling, "LARGEST", 50)
     images = pictures.find(tmp_path)
     assert images.labels is None
-    assert images.notes == ("No tables of labels are as large as these, which are passed over: table.csv.",)
+    assert images.notes == ("Too large for tables of labels, so skipped: table.csv.",)

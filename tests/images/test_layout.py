@@ -62,8 +62,8 @@ def test_links_in_a_circle_and_to_nowhere(tmp_path: Path) -> None:
     images = pictures.find(place)
     assert kinds(images) == {"a": 3, "b": 3}
     assert images.notes == (
-        "Links that lead nowhere are passed over: first, gone.png, lost, second.",
-        "Links to folders that are read already, or that lie around these, are passed over: a-again, a/up, me.",
+        "Links that lead nowhere are skipped: first, gone.png, lost, second.",
+        "Links to folders that are read already, or that contain these, are skipped: a-again, a/up, me.",
     )
 
 

@@ -190,7 +190,7 @@ def test_a_class_without_a_usable_sound_is_named(folder: Path) -> None:
     write(folder / "quiet" / "b.wav", np.zeros(RATE // 2))
     found = last(check.look(str(folder), {})).findings
     text = next(f.text for f in found if f.level == 0)
-    assert text == "Classes of which no sound can be used: quiet. A training refuses them."
+    assert text == "Classes of which no sound can be used: quiet. Training refuses them."
     assert not any("too few" in f.text for f in found)
     assert not any(f.level == 0 for f in last(check.look(str(folder), {"labels": "false"})).findings)
 

@@ -128,7 +128,7 @@ def test_an_empty_file_is_refused(tmp_path: Path, content: str) -> None:
         ("a;b;c\n1;2;3\n4;5\n", "Line 3 of {} has 2 cells, and there are 3 columns, with semicolons between them"),
         ('a,b\n"x\ny",2\n\n3\n', "Line 5 of {} has 1 cells, and there are 2 columns"),
         ("sep=,\na,b\n1,2,3\n", "Line 3 of {} has 3 cells"),
-        ("a,b,a\n1,2,3\n", "a.csv has two columns that are called 'a': give each a name of its own."),
+        ("a,b,a\n1,2,3\n", "a.csv has two columns that are called 'a': give each its own name."),
     ],
 )
 def test_files_that_are_no_tables_are_refused(tmp_path: Path, text: str, sentence: str) -> None:

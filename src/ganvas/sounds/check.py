@@ -28,13 +28,13 @@ LEAST = 50  # sounds below which a training only memorises them
 FEW = 1_000  # sounds below which the recipe for few is the better one
 RARE = 10  # sounds of a class below which it is not learned
 CLIPPED = 0.001  # share of samples at the extreme from which a sound is said to be clipped
-OFFSET = 0.01  # of full scale: a mean beyond is said
-LOUDNESS = 20.0  # dB between the quiet and the loud ones, from which it is said
-LENGTHS = 5.0  # times that the longest may be longer than the shortest (95% and 5%) before it is said
+OFFSET = 0.01  # of full scale: a mean beyond is reported
+LOUDNESS = 20.0  # dB between the quiet and the loud ones, from which it is reported
+LENGTHS = 5.0  # times that the longest may be longer than the shortest (95% and 5%) before it is reported
 NOISY, NOISY_SHARE = (
     -18.0,
     0.25,
-)  # dB at both ends below which they are noise; share of the sounds from which it is said
+)  # dB at both ends below which they are noise; share of the sounds from which it is reported
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def look(source: str, settings: dict[str, str], file: Path | None = None) -> Gen
         file: where a sheet of spectrograms is to be written, a PNG; None: nowhere.
 
     Raises:
-        UserError: there are no sounds, a setting is none, or the sheet cannot be written there.
+        UserError: there are no sounds, a setting is invalid, or the sheet cannot be written there.
     """
     config = configured(source, settings)
     shape, place = config.shape(), file_place(source)
@@ -79,7 +79,7 @@ def look(source: str, settings: dict[str, str], file: Path | None = None) -> Gen
     if file is not None and file.suffix.lower() != ".png":
         raise UserError(f"{file}: the sheet of sounds is a picture. Choose NAME.png.")
     if file is not None and place.is_dir() and file.resolve().is_relative_to(place.resolve()):
-        raise UserError(f"{file} lies in {source}, and nothing there is changed. Choose another place.")
+        raise UserError(f"{file} is in {source}, where nothing may be changed. Choose another place.")
     listing, findings = listed(lambda labelled: kind.find(source, labelled and config.labels))
     shape = yield from pack.resolve(listing, shape)
     found = yield from survey(listing, CLIPPED, OFFSET)
@@ -152,11 +152,11 @@ def _of_files(found: Survey) -> list[Finding]:
     if not good:
         rows.append(Finding(0, "There is nothing to learn from.", "Add sounds."))
     elif good < LEAST and found.total == found.looked:
-        text = f"{good:,} sound{' is' if good == 1 else 's are'} few: a network learns them by heart."
-        rows.append(Finding(0, text, f"Find {LEAST} or more, {FEW:,} to be at ease."))
+        text = f"{good:,} sound{' is' if good == 1 else 's are'} too few: the network would memorise {'it' if good == 1 else 'them'}."
+        rows.append(Finding(0, text, f"Use at least {LEAST}, ideally {FEW:,}."))
     if found.others:
         kinds = ", ".join(f"{n:,} {s}" for s, n in sorted(found.others.items(), key=lambda item: -item[1])[:5])
-        rows.append(Finding(2, f"Files that are no sounds are passed over: {kinds}."))
+        rows.append(Finding(2, f"Files that are not sounds are skipped:  {kinds}."))
     if found.looked < found.total:
         text = f"{found.looked:,} of {found.total:,} sounds, evenly spread, were looked at ({MOST_LOOKED:,} at most)."
         rows.append(Finding(2, text))
@@ -181,7 +181,7 @@ def _of_levels(found: Survey) -> list[Finding]:
         worst = sorted(found.clipped, key=lambda name: -found.clipped[name])
         named = some([f"{name} ({found.clipped[name]:.1%} of its samples)" for name in worst])
         text = f"{len(found.clipped):,} of {good:,} sounds are clipped: {named}."
-        todo = "What was cut off crackles, and is learned with the rest: take these from a softer recording."
+        todo = "Clipped sounds crackle, and the crackle is learned too: replace them with softer recordings."
         rows.append(Finding(1, text, todo))
     if found.offsets:
         worst = sorted(found.offsets, key=lambda name: -abs(found.offsets[name]))
@@ -196,7 +196,7 @@ def _of_levels(found: Survey) -> list[Finding]:
         todo = "Cut it off before a training: noise is learned with the rest, and sounds begin anywhere in it."
         rows.append(Finding(1, text, todo))
     if good and (spread := found.loudness[2] - found.loudness[0]) > LOUDNESS:
-        text = f"Between quiet and loud sounds (5% and 95%) lie {spread:.0f} dB."
+        text = f"Quiet and loud sounds (5% and 95%) are {spread:.0f} dB apart."
         todo = f"Each is set to a peak of {fit.PEAK:g}: the noise of quiet ones grows with them."
         rows.append(Finding(2, text, todo))
     return rows
@@ -208,8 +208,8 @@ def _of_classes(found: Survey, listing: Listing) -> list[Finding]:
     usable = {one_line(labels[entry.number]) for entry in found.entries} if labels else set()
     useless = [name for name in found.classes if name not in usable] if found.looked == found.total else []
     if useless and found.entries:
-        text = f"Classes of which no sound can be used: {some(useless)}. A training refuses them."
-        rows.append(Finding(0, text, "Mend or add some, remove the classes, or labels=false."))
+        text = f"Classes of which no sound can be used: {some(useless)}. Training refuses them."
+        rows.append(Finding(0, text, "Fix or add some, remove the classes, or use labels=false."))
     counts = {name: n for name, n in found.classes.items() if name not in useless}
     return rows + of_classes(counts, RARE, SoundSpec.noun)
 
@@ -240,7 +240,7 @@ def _of_shape(found: Survey, changed: dict[str, int], rate: int, most: float) ->
         rows.append(Finding(2, text, "rate=N takes another rate."))
     if lower := sum(n for stated, n in found.rates.items() if int(stated) < rate):
         text = f"{lower:,} of {good:,} sounds have a lower rate: their highest tones are missing."
-        rows.append(Finding(1, text, f"Take them out, or train with rate={max(RATES[0], min(map(int, found.rates)))}."))
+        rows.append(Finding(1, text, f"Remove them, or train with rate={max(RATES[0], min(map(int, found.rates)))}."))
     return rows
 
 

@@ -70,7 +70,7 @@ class Codec:
     def decode(self, pictures: Tensor) -> Tensor:
         """Spectrograms [B, 1, bands, frames] in [-1, 1] -> waves float [B, samples]; the same every time.
 
-        Their peaks may lie above 1; see `sounds`.
+        Their peaks may be above 1; see `sounds`.
         """
         with torch.autocast(pictures.device.type, enabled=False):
             parts = [self._decode(part) for part in pictures.float().split(PORTION)]

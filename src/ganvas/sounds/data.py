@@ -113,7 +113,7 @@ class DataConfig(DataConfigBase):
         if 0 < self.rate < RATES[0]:
             raise UserError(f"rate={self.rate}: {RATES[0]:,} samples a second are the fewest; 0 means as the files.")
         if self.window and (self.window < 64 or self.window % 8):
-            raise UserError(f"window={self.window}: take a multiple of 8 from 64 to 8192, or 0: about 56 ms.")
+            raise UserError(f"window={self.window}: use a multiple of 8 from 64 to 8192, or 0: about 56 ms.")
         if 0 < self.bands < 16:
             raise UserError(f"bands={self.bands}: 16 are the fewest; 0: by the rate.")
         return Shape(self.rate, self.seconds, self.window)

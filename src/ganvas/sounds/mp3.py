@@ -80,7 +80,7 @@ def _states_count(data: bytes, start: int, first: Head) -> bool:
 
 
 def _frames(data: bytes, place: int, first: Head) -> Iterator[int]:
-    """Where the frames begin, of MOST seconds; what lies between them is passed over, as the decoder does."""
+    """Where the frames begin, of MOST seconds; what is between them is skipped, as the decoder does."""
     left, lost = MOST * first.rate // first.samples, SEARCHED
     while place < len(data) and left:
         found = head(data, place)

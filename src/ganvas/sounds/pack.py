@@ -185,7 +185,7 @@ def _converted(
 
 
 def write(listing: Listing, shape: Shape, place: Path) -> Generator[Packing, None, None]:
-    """Make a pack in the folder `place`, unless it is there; goes on where an interrupted call stopped.
+    """Make a pack in the folder `place`, unless it exists; continues where an interrupted call stopped.
 
     Yields:
         How many sounds are done.
@@ -285,7 +285,7 @@ def _notes(
         shown = ", ".join(f"{n:,} of {rate:,}" for rate, n in others[:5]) + (", ..." if len(others) > 5 else "")
         notes.append(f"Resampled to {shape.rate:,} samples a second (rate=N takes another): {shown}.")
     if low := int((rates < shape.rate).sum()):
-        notes.append(f"Of a lower rate, so that their highest tones are missing: {low:,} of {total}.")
+        notes.append(f"At a lower rate, without the highest tones: {low:,} of {total}.")
     if counts["cut"]:
         most, longest = shape.samples / shape.rate, lengths.max() / shape.rate
         way = f"seconds=N keeps more, up to {LONGEST:g}" if most < LONGEST else f"{LONGEST:g} s are the most"

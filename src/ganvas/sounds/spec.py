@@ -1,4 +1,4 @@
-"""The shape of sounds: how long, at which rate, and the spectrogram that stands for one."""
+"""The shape of sounds: how long, at which rate, and the spectrogram that represents one."""
 
 from __future__ import annotations
 

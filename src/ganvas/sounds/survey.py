@@ -114,7 +114,7 @@ def _find_copies(result: Survey, shown: list[str]) -> None:
 
 
 class _Clipping:
-    """Counts samples of a file that lie in runs at its extreme, channel by channel."""
+    """Counts samples of a file that are in runs at its extreme, channel by channel."""
 
     def __init__(self) -> None:
         self.samples, self.runs = 0, Counter[int]()  # by length

@@ -37,7 +37,7 @@ def listed(find: Callable[[bool], Listing]) -> tuple[Listing, list[Finding]]:
         listing = find(True)
     except UserError as error:
         listing = find(False)  # if the labels were not the problem, this raises the error again
-        advice = "" if "labels=false" in str(error) else "Mend the labels, or train with labels=false."
+        advice = "" if "labels=false" in str(error) else "Fix the labels, or train with labels=false."
         wrong.append(Finding(0, str(error), advice))
     return listing, [*wrong, *(Finding(1, note) for note in listing.notes)]
 
@@ -87,7 +87,7 @@ def of_classes(classes: Mapping[str, int], rare: int, noun: str) -> list[Finding
         rows.append(Finding(1, text, "The rare ones will be drawn worse; labels=false ignores them."))
     if len(counts) > MANY:
         text = f"{len(counts):,} classes are many."
-        rows.append(Finding(1, text, f"If the folders are no kinds of {noun}: labels=false."))
+        rows.append(Finding(1, text, f"If the folders are not classes of {noun}: labels=false."))
     return rows
 
 

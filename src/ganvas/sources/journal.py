@@ -1,4 +1,4 @@
-"""Converting files into raw samples on the disk, a journal of what is done beside them: a crash costs little."""
+"""Converting files into raw samples on the disk, a journal of what is done next to them, so a crash costs little."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def rows(
     """The file and the label in each row, and notes.
 
     Args:
-        partial: rows that lack one of them are passed over.
+        partial: rows that lack one of them are skipped.
 
     Raises:
         NoTable: it is something else.
@@ -61,7 +61,7 @@ def rows(
         text = data.decode(encoding)
     except ValueError as error:
         if encoding != "utf-8" or kind.startswith(".json"):
-            raise UserError(f"{where} is damaged: it is no text ({error}).") from error
+            raise UserError(f"{where} is damaged: it is not text ({error}).") from error
         text = data.decode("cp1252", "replace")
         notes.append(f"{where} is not in UTF-8: it is read as Windows-1252. Look at the names of the classes.")
     if "\0" in text:
@@ -78,9 +78,9 @@ def _parsed(where: str, line: int, text: str) -> Any:
         return parse_json(text)
     except json.JSONDecodeError as error:
         at = f"line {error.lineno + line - 1}, column {error.colno}"
-        raise UserError(f"{where} is damaged: it is no well-formed JSON ({at}: {error.msg}).") from error
+        raise UserError(f"{where} is damaged: it is not well-formed JSON ({at}: {error.msg}).") from error
     except ValueError as error:
-        raise UserError(f"{where} is damaged: line {line} is no well-formed JSON ({error}).") from error
+        raise UserError(f"{where} is damaged: line {line} is not well-formed JSON ({error}).") from error
 
 
 def _of_json(where: str, text: str, table: str, known: Names, partial: bool) -> list[Row]:
@@ -218,7 +218,7 @@ def _guessed(where: str, other_columns: list[str], file: str, lines: list[Line])
     if not values or 2 * len(set(values)) > len(values):
         columns = ", ".join(map(one_line, [file, *other_columns][:20]))
         raise Unclear(
-            f"{where} has the columns {columns}; one of {', '.join(LABEL[:6])} is needed beside '{one_line(file)}'. "
+            f"{where} has the columns {columns}; one of {', '.join(LABEL[:6])} is needed next to '{one_line(file)}'. "
             "Rename the column of the classes, or train with labels=false."
         )
     return other_columns[0]

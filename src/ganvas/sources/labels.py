@@ -1,4 +1,4 @@
-"""Labels in tables: which of the files each names, and of which class it is said to be."""
+"""Labels in tables: which of the files each names, and which class it is given."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def from_tables(
         names: of the files, as in the folder or archive.
         tables: the names of files that may be tables, each with a function that reads it.
         beside: files that are not used, which tables may name all the same.
-        tests: which are for testing. Where none of these has a label, as in a contest, theirs are None.
+        tests: which are for testing. Where none of these has a label, as in competitions, theirs are None.
         partial: the files need not be those of the tables: some may have no label (None), and others not be there.
 
     Raises:
@@ -77,7 +77,7 @@ def from_tables(
         try:
             rows, table_notes = label_tables.rows(where, table, next(read([table])), known, partial)
         except NoTable as error:
-            notes.append(f"{where} is no table of labels and is passed over: {error}.")
+            notes.append(f"{where} is not a table of labels and is skipped: {error}.")
             continue
         except Unclear as error:  # no matter if the other tables name all classes
             unclear = error
@@ -160,6 +160,6 @@ def _label(where: str, value: Any, kind: Kind) -> str:
     if len(text) > LONGEST:
         raise UserError(
             f"{where}: the label has {len(text):,} characters; the name of a class has {LONGEST} at most. Train with "
-            "labels=false if these are no classes."
+            "labels=false if these are not classes."
         )
     return text

@@ -128,7 +128,7 @@ def bare_name(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Inside:
-    """What lies in a folder or an archive, before anything is made of it.
+    """What is in a folder or an archive, before anything is made of it.
 
     members: every name, and a text that changes when the file does; kept: the names that no system left behind;
     wanted: those of the kind, one at least; folders: of a folder, all folders below it; notes: for the user.
@@ -144,7 +144,7 @@ class Inside:
 
 
 def look(path: Path, kind: Kind) -> Inside:
-    """What lies in a folder or an archive.
+    """What is in a folder or an archive.
 
     Raises:
         UserError: no file of the kind, or the archive is damaged, or a folder cannot be read.
@@ -172,7 +172,7 @@ def tables_in(inside: Inside) -> tuple[dict[str, Reading], list[str]]:
     named = [name for name in inside.kept if labelling.is_table(name)]
     tables = {name: inside.read for name in named if _size(inside.members[name]) <= labelling.LARGEST}
     large = layout.some(name for name in named if name not in tables)
-    return tables, [f"No tables of labels are as large as these, which are passed over: {large}."] if large else []
+    return tables, [f"Too large for tables of labels, so skipped: {large}."] if large else []
 
 
 def find(path: Path, kind: Kind, labelled: bool = True) -> Listing:

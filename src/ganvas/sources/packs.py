@@ -138,7 +138,7 @@ class Form:
             raise ValueError("its rows or shards are none")
         for shard in card["shards"]:
             checks.fields(shard, {"file": str, "bytes": int}, ())
-            if Path(shard["file"]).name != shard["file"]:  # a pack's files lie beside its card
+            if Path(shard["file"]).name != shard["file"]:  # a pack's files are next to its card
                 raise ValueError(f"its file {shard['file'][:40]!r} is elsewhere")
             file = place / shard["file"]
             size_on_disk = file.stat().st_size if file.is_file() else 0
@@ -161,7 +161,7 @@ class Form:
             for key, most in bounds.items():
                 values = tensors[key]
                 if values.dtype != torch.int64 or values.shape != (card[name],) or not len(values):
-                    raise ValueError(f"its {key} are no numbers of {self.kind.noun}")
+                    raise ValueError(f"its {key} are not numbers of {self.kind.noun}")
                 if values.min() < 0 or values.max() >= most:
                     raise ValueError(f"its {key} lead out of it")
         if set(tensors) - {"digests", "train", "held_out"} != (

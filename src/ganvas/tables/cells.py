@@ -3,7 +3,7 @@
 A cell of numbers is one value that many rows have, or a range that many rows fall into; a cell of a category is one
 value. So spikes stay spikes, whole numbers stay whole, and nothing outside the data's range is ever drawn. Where there
 are many cells they are put into groups of about equally many rows: the first token is the group, the others the place
-in it, so that 100,000 values need no network with 100,000 outputs.
+in it: 100,000 values need no network with 100,000 outputs.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ class Cells:
         return (high - low) // self.step + 1
 
     def find(self, numbers: np.ndarray) -> np.ndarray:
-        """The cell of each number, the nearest one where it lies in none; int64 [N]. NaN counts as the first."""
+        """The cell of each number, the nearest one where it is in none; int64 [N]. NaN counts as the first."""
         low, high = np.array(self.low), np.array(self.high)
         after = np.searchsorted(low, numbers, side="right")
         before, after = np.clip(after - 1, 0, len(low) - 1), np.clip(after, 0, len(low) - 1)

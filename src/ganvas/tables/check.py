@@ -1,4 +1,4 @@
-"""`ganvas data check` of a table: what its columns are, what is doubtful, what is passed over; and columns.toml."""
+"""`ganvas data check` of a table: what its columns are, what is doubtful, what is skipped; and columns.toml."""
 
 # pandas types most of its results as several things that they are not here:
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false

@@ -179,7 +179,7 @@ class Column:
 
         Args:
             tokens: uint8 [N, tokens].
-            place: float [N, tokens], 0 to 1: where in its cell a value lies, in the column of the last token of a part.
+            place: float [N, tokens], 0 to 1: where in its cell a value is, in the column of the last token of a part.
         """
         import pandas as pd
 
@@ -261,7 +261,7 @@ class Column:
         values = dict(entries)
         parts, order = values.pop("parts", []), values.pop("order", [])
         if not isinstance(parts, list) or not isinstance(order, list) or not all(isinstance(v, str) for v in order):
-            raise UserError(f"the column {name!r} has parts or an order that are no lists.")
+            raise UserError(f"the column {name!r} has parts or an order that are not lists.")
         if strange := [k for k, v in values.items() if k not in types or type(v) is not types[k]]:
             raise UserError(f"the column {name!r} has an entry {strange[0][:60]!r} that is none.")
         return cls(**values, order=tuple(order), parts=tuple(map(Cells.from_dict, parts)))

@@ -41,7 +41,7 @@ HEAD = """\
 # Kinds: number; category; date; id (made anew, never learned); text (free text: left empty, or text=resample);
 # constant; skip (left out). More can be said in braces: {{ kind = "date", form = "%d/%m/%Y" }}; form = "€ 1.234,5" of
 # numbers (how 1234.5 is written); type = "int", "float" or "text"; decimals = 2; zone = "Europe/Berlin"; and
-# order = ["low", "high"] of categories; span = [0, 100], where numbers lie, for privacy=.
+# order = ["low", "high"] of categories; span = [0, 100], the range of numbers, for privacy=.
 """
 RULES = """\
 # What holds in every row, and is kept in drawn ones: as many lines as you want, yours too. Without keep, all that are
@@ -76,16 +76,16 @@ def read(path: str) -> Chosen:
         )
     for part in found:
         if not isinstance(found[part], dict):
-            raise UserError(f"{where}: {part} is no group; write [{part}] and a line for each below.")
+            raise UserError(f"{where}: {part} is not a group; write [{part}] and below it a line for each.")
     columns = {name: entries(name, value, str(where)) for name, value in found.get("columns", {}).items()}
     return Chosen(columns, found.get("rules", {}))
 
 
 def entries(name: str, value: Any, where: str = "") -> dict[str, Any]:
-    """What is said of a column: its kind, or a table with more.
+    """The entry of a column: its kind, or a table with more.
 
     Raises:
-        UserError: it is no such thing.
+        UserError: it is not one.
     """
     at = f"{where}: " if where else ""
     title = one_line(name)[:60]
@@ -135,8 +135,8 @@ def text(
     Args:
         name: of the table.
         file: the file's own name.
-        remarks: what stands beside each column, by its name; a doubt is added.
-        rules: texts of rules to keep, and a remark on each; None: nothing is said of rules.
+        remarks: the comment on each column, by its name; a doubt is added.
+        rules: texts of rules to keep, and a remark on each; None: no entry on rules.
         refused: texts of rules that are refused.
     """
     lines = [HEAD.format(name=one_line(name), file=one_line(file)), "[columns]"]

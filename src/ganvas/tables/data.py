@@ -90,7 +90,7 @@ class DataConfig(DataConfigBase):
         "skip", "free texts: left empty, or drawn from those that `rare` rows have", choices=("skip", "resample")
     )
     encoding: str = knob("", "of a CSV file, such as cp1252 ('': as it looks)")
-    delimiter: str = knob("", "of a CSV file: what stands between cells, or tab ('': as it looks)")
+    delimiter: str = knob("", "of a CSV file: the character between cells, or tab ('': detected)")
     held_out: float = knob(0.1, "share of the rows that is held out", low=0.01, high=0.9)
     rare: int = knob(
         5,

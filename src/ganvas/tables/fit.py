@@ -120,7 +120,7 @@ def privately(
     if columns_file.read(config.columns).rules.get("keep"):
         raise UserError(
             f"{config.columns} has rules to keep, and how drawn rows keep them is learned from rows without noise: "
-            "with privacy= take keep out of [rules]."
+            "with privacy= remove keep from [rules]."
         )
     first = looked.frame[_trained(looked, held_out)]
     if config.text == "resample":

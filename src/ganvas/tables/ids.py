@@ -83,7 +83,7 @@ def places_of(pattern: str) -> list[str]:
     found = re.findall(r"\\(.)|(.)", pattern, re.S)
     if len(found) > 200 or any(sign and sign not in CLASSES for _, sign in found):
         raise UserError(
-            f"{pattern[:60]!r} is no pattern of ids: write 9 for a digit, A or a for a letter, \\ before others."
+            f"{pattern[:60]!r} is not a pattern of ids: write 9 for a digit, A or a for a letter, \\ before others."
         )
     return [char or CLASSES[sign] for char, sign in found]
 

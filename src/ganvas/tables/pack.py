@@ -148,7 +148,7 @@ def encoded(frame: pd.DataFrame, spec: TableSpec, unread: dict[str, int]) -> Ten
             row, title = frame.index[lost.to_numpy()][0], one_line(column.name)
             value = quoted(str(frame[column.name][row])[:40])
             raise UserError(
-                f"Row {int(row) + 1:,} of the column {title} holds {value}, which is no "
+                f"Row {int(row) + 1:,} of the column {title} holds {value}, which is not a "
                 f"{column.kind} as in the rows that were looked at. Correct it, or say column.{title}=category."
             )
         unread[column.name] = unread.get(column.name, 0) + int(lost.sum())
@@ -170,7 +170,7 @@ def portions(rows: Rows, looked: Looked, spec: TableSpec, unread: dict[str, int]
     if done != looked.count:
         raise UserError(
             f"{rows.source.name} changes while it is read: {looked.count:,} rows at first, then {done:,}. "
-            "Read it when nobody writes, or a copy of it."
+            "Read it when nothing writes to it, or read a copy."
         )
 
 

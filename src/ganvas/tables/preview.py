@@ -1,4 +1,4 @@
-"""What a training on a table shows: each column's frequencies beside those of the real rows, and some rows."""
+"""What a training on a table shows: each column's frequencies next to those of the real rows, and some rows."""
 
 from __future__ import annotations
 

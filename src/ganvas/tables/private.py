@@ -53,10 +53,10 @@ class Privacy:
     singles: float
 
     def __post_init__(self) -> None:
-        """Raises a UserError if this is no promise."""
+        """Raises a UserError if this is not a promise."""
         values = (self.epsilon, self.delta, self.noise, self.singles)
         if not all(isinstance(v, int | float) and math.isfinite(v) for v in values):
-            raise UserError("its entry on privacy holds what is no number.")
+            raise UserError("its entry on privacy holds something that is not a number.")
         fine = self.epsilon > 0 and 0 < self.singles < self.delta < 1 and self.noise > 0
         if not fine or type(self.rows) is not int or type(self.counts) is not int or min(self.rows, self.counts) < 1:
             raise UserError("its entry on privacy promises what cannot be.")

@@ -71,7 +71,7 @@ class _File:
         before = self.stamp()
         yield
         if self.stamp() != before:
-            raise UserError(f"{self.path} changes while it is read. Read it when nobody writes, or a copy of it.")
+            raise UserError(f"{self.path} changes while it is read. Read it when nothing writes to it, or read a copy.")
 
     def close(self) -> None:
         return
@@ -145,7 +145,7 @@ class DatabaseTable(Database):
 def _no_twins(name: str, columns: Sequence[str]) -> None:
     if twice := next((c for c, count in Counter(columns).items() if count > 1), None):
         raise UserError(
-            f"{name} has two columns that are called {one_line(twice)[:60]!r}: give each a name of its own."
+            f"{name} has two columns that are called {one_line(twice)[:60]!r}: give each its own name."
         )
 
 
@@ -187,7 +187,7 @@ def opened(
         frame = _FRAMES.get(source)
         if frame is None:
             raise UserError(
-                "This run learns from a DataFrame that only the Python program had. Go on there, by "
+                "This run learns from a DataFrame that only the Python program had. Resume it there, with "
                 "ganvas.train('table', data=frame, run=FOLDER), or name the same rows as a file with --data."
             )
         return Frame(frame)

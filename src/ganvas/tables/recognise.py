@@ -306,7 +306,7 @@ def _words(texts: pd.Series, name: str, distinct: int, complete: bool, mixed: st
     lengths, count = texts.str.len(), len(texts)
     spaced = float(texts.str.contains(WORDS).mean())
     if texts.str.fullmatch(JSON).mean() >= number_forms.MOSTLY:
-        return Column(name, "text", "text", doubt="lists or JSON: passed over")
+        return Column(name, "text", "text", doubt="lists or JSON: skipped")
     digital = bool(texts.str.fullmatch(r"[\d\s+()/.-]+").mean() > number_forms.MOSTLY)  # as telephone numbers are
     short = spaced < 0.1 or ((codes or digital) and lengths.max() <= 24)
     if count > FEW and short and lengths.max() <= 64:
@@ -321,7 +321,7 @@ def _words(texts: pd.Series, name: str, distinct: int, complete: bool, mixed: st
                 doubt=_both(mixed, "nearly every row has another value: an id?"),
             )
     if distinct > 0.5 * count and count > 100 and (lengths.mean() > 40 or spaced > 0.9):
-        return Column(name, "text", "text", doubt="free text, nearly every row has other words: passed over")
+        return Column(name, "text", "text", doubt="free text, nearly every row has different words: skipped")
     if distinct > 0.4 * count and count > 100 and spaced > 0.5:
         return Column(name, "text", "text", doubt="many different words: free text, or a category? Passed over")
     doubt = "nearly every row has another value: a category?" if distinct > 0.9 * count and count > 100 else ""

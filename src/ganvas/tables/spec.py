@@ -98,7 +98,7 @@ class TableSpec(SpecBase):
 
         Args:
             tokens: [N, tokens].
-            place: float [N, tokens] in 0 to 1: where in the cell of its token a number lies.
+            place: float [N, tokens] in 0 to 1: where in the cell of its token a number is.
         """
         found = self.decode_learned(tokens, place)
         for rule in self.rules:
@@ -147,7 +147,7 @@ def check(columns: Sequence[Column]) -> tuple[Column, ...]:
     """
     names = [column.name for column in columns]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"Two columns are called {twice[0][:60]!r}: give each a name of its own.")
+        raise UserError(f"Two columns are called {twice[0][:60]!r}: give each its own name.")
     if not any(column.parts for column in columns):
         kinds = ", ".join(f"{c.name[:30]}: {c.kind}" for c in columns[:10])
         raise UserError(f"No column can be learned ({kinds}): ids, free texts and constants are only made up.")

@@ -31,11 +31,11 @@ def parse(where: str | Mapping[str, Any]) -> list[Term]:
 
     Args:
         where: 'country=NL,age>=65': a column, one of SIGNS and values with | between them; nothing after = means a
-            missing cell; names and values with commas, signs or spaces at an end stand in double quotes. Or a
+            missing cell; names and values with commas, signs or spaces at an end must be in double quotes. Or a
             dictionary of values by column, each a value, None (missing) or a list of these.
 
     Raises:
-        UserError: it is no condition.
+        UserError: it is not a condition.
     """
     if not isinstance(where, str):
         return [Term(str(name), "=", _values(value)) for name, value in where.items()]
@@ -106,6 +106,6 @@ def _term(chars: Marked) -> Term:
             return Term(name, sign, values)
     text = one_line("".join(c for c, _ in chars))[:80]
     raise UserError(
-        f"'{text}' is no condition: write COLUMN=VALUE, COLUMN=VALUE|VALUE, COLUMN>=VALUE (or >, <, <=), COLUMN= for a "
+        f"'{text}' is not a condition: write COLUMN=VALUE, COLUMN=VALUE|VALUE, COLUMN>=VALUE (or >, <, <=), COLUMN= for a "
         "missing cell, with commas between conditions."
     )

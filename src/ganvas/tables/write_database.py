@@ -56,7 +56,7 @@ def _engine(address: str) -> Any:
             f"{databases.told(address)} needs a driver that is not installed: pip install '{package}'."
         ) from error
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        raise UserError(f"{databases.told(address)} is no address of a database: {first_line(error)[:120]}.") from error
+        raise UserError(f"{databases.told(address)} is not the address of a database: {first_line(error)[:120]}.") from error
 
 
 @contextmanager

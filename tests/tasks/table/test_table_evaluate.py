@@ -116,7 +116,7 @@ def test_it_says_in_words_what_figures_mean(place: Path, measured: Path, capsys:
         (("--metrics", "shap"), "Did you mean 'shape'"),
         (("--extractor", "pixels"), "--extractor belongs to pictures"),
         (("--split", "train"), "--split belongs to pictures"),
-        (("--against", "other"), "--against is for models that mend pictures"),
+        (("--against", "other"), "--against is for models that restore pictures"),
         (("--count", "3"), "20 rows are the least"),
         (("--repeats", "0"), "at least 1"),
         (("--data", "nowhere.csv"), "There is no file nowhere.csv"),
@@ -165,7 +165,7 @@ def test_a_time_limit_passes_over_what_is_left(place: Path) -> None:
 def test_the_report_shows_columns_pairs_and_words(measured: Path) -> None:
     text = (measured / "report.html").read_text()
     for title in (
-        "How does it stand?",
+        "How is the training going?",
         "How good are the rows?",
         "Privacy",
         "Column by column",
@@ -224,7 +224,7 @@ def test_no_row_of_few_people_is_in_the_details(measured: Path) -> None:
 
 
 def test_what_a_training_says_of_its_checks() -> None:
-    assert "nothing is learned by heart" in standing.describe(
+    assert "nothing is memorised" in standing.describe(
         {"nll": 14.6, "nll_train": 14.5, "real": 0.5, "fake": 0.56}
     )
     assert "right on 53 of 100 rows" in standing.describe({"nll": 14.6, "nll_train": 14.5, "real": 0.5, "fake": 0.56})
@@ -233,12 +233,12 @@ def test_what_a_training_says_of_its_checks() -> None:
     checks = [{"images": 100, "nll": 14.6, "nll_train": 14.5, "real": 0.9, "fake": 0.9}]
     assert standing.headline(rows, checks) == "The expert is ahead: right on 90 of 100 rows."
     assert standing.headline([], checks).startswith("The generator learns from the rows alone")
-    assert standing.headline(rows, [{**checks[0], "nll": 16}]) == "It learns rows by heart."
+    assert standing.headline(rows, [{**checks[0], "nll": 16}]) == "It memorises rows."
     assert standing.headline([], []) == ""
     later = {"images": 200, "nll": 16, "nll_train": 14}  # the weights of the first check are kept
     ((headline, text), *_) = standing.remarks([], [checks[0], later])
-    assert headline == "The weights from before it learns rows by heart are kept."
+    assert headline == "The weights from before it memorised rows are kept."
     assert "7.4 times as probable, it learns them by heart. The weights from after 100 rows are kept" in text
     begins = {**checks[0], "nll": 15.1}
-    assert standing.headline([], [begins, later]) == "It begins to learn rows by heart."
+    assert standing.headline([], [begins, later]) == "It begins to memorise rows."
     assert "from after 100 rows, -log p is 15.10" in standing.remarks([], [begins, later])[0][1]

@@ -62,7 +62,7 @@ export async function start(others, begin) {
     if (location.protocol === 'file:') throw Error('Browsers run this page only from a web server: python -m http.server');
     const fetched = async (name) => {
       const answer = await fetch(name);
-      if (!answer.ok) throw Error(`${name} is missing beside this page (${answer.status})`);
+      if (!answer.ok) throw Error(`${name} is missing next to this page (${answer.status})`);
       return answer;
     };
     ort.env.wasm.numThreads = 1; // more would need headers that static hosts do not send

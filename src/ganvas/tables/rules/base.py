@@ -2,7 +2,7 @@
 
 A rule is a short text (`total = net + tax`), which a user may write, confirm or refuse. Fitted to rows, it knows how
 the columns that it determines are learned (`forms`; a column without a form is not learned at all) and computes them
-from the others once a row is drawn (`decode`). The other files beside this one have the kinds of rules.
+from the others once a row is drawn (`decode`). The other files next to this one have the types of rules.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def condition(
         held: columns that the caller sees to, and that no rule may move.
 
     Raises:
-        UserError: there is no such column or value, no row can have these values, or a rule cannot be turned round.
+        UserError: there is no such column or value, no row can have these values, or a rule cannot be inverted.
     """
     return _Making(spec, limits or RuleLimits(), values, several or {}, frozenset(held)).done()
 
@@ -148,7 +148,7 @@ class _Making:
         else:
             for part, number in zip(column.parts, column.as_numbers(series), strict=True):
                 if not part.counts or not part.low[0] <= number[0] <= part.high[-1]:
-                    raise UserError(f"{name} = {series.iloc[0]} lies outside of what the table has.")
+                    raise UserError(f"{name} = {series.iloc[0]} is outside the range of the table.")
         return column.encode(series)
 
     def restrict(self, name: str, texts: set[str | None]) -> None:
@@ -166,7 +166,7 @@ class _Making:
             kept &= self.kept.get(rule.text, np.True_)
             self.kept[rule.text] = kept
             if not kept.any():
-                raise UserError(f"No row can have {name} = {self.values.get(name)} beside the other values.")
+                raise UserError(f"No row can have {name} = {self.values.get(name)} together with the other values.")
             for i, free in enumerate(rule.free):
                 known = (*rule.values[i], None)
                 self.restrict(free, {known[j] for j in np.unique(rule.table[kept, i])})
@@ -209,7 +209,7 @@ class _Making:
     def cells(self, name: str, texts: set[str | None]) -> Group:
         column = self.learned[name]
         if column.kind != "category":
-            raise UserError(f"{name} is no category: what follows from it cannot be set. Set {name} itself.")
+            raise UserError(f"{name} is not a category, so what follows from it cannot be set. Set {name} itself.")
         (part,) = column.parts
         found = [i for i, text in enumerate(part.values) if text in texts]
         found += [part.cell_of("missing")] if None in texts and part.missing else []

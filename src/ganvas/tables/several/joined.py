@@ -1,6 +1,6 @@
 """A table joined with those that it hangs together with, as one query of the database's own.
 
-Beside its own columns a row gets the columns of the rows that its keys lead to, how many rows of other tables lead to
+Besides its own columns a row gets the columns of the rows that its keys lead to, how many rows of other tables lead to
 it, and which of its siblings it is. The query runs in the transaction in which the table is read.
 """
 

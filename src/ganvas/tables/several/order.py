@@ -12,7 +12,7 @@ from ganvas.tables.several.schema import SqlTable
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-LEAST = 30  # rows whose date is later than that of the one before, which show that it is no chance
+LEAST = 30  # rows whose date is later than that of the one before, which show that it is not by chance
 MIXED = 1.5  # times as often as there are parents, the next row has another one: their rows do not stand together
 MOST = 12  # columns of dates that are tried
 

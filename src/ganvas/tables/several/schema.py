@@ -89,7 +89,7 @@ class Key:
 class SqlTable:
     """A table.
 
-    unique: sets of columns of which no two rows have the same values, beside the primary key; checks: what each row
+    unique: sets of columns of which no two rows have the same values, besides the primary key; checks: what each row
     meets, as `terms_of_sql.condition` has it.
     """
 
@@ -191,7 +191,7 @@ def from_json(kind: type[T], entries: Any, where: str = "") -> T:
     """
     where = where or kind.__name__
     if not isinstance(entries, dict):
-        raise UserError(f"{where} is no group of entries.")
+        raise UserError(f"{where} is not a group of entries.")
     hints, fields = typing.get_type_hints(kind), {f.name: f for f in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
     if strange := [str(key) for key in entries if key not in fields]:
         raise UserError(f"{where} has an entry {one_line(strange[0])[:60]!r} that is none.")

@@ -18,7 +18,7 @@ from ganvas.core.progress import last
 from ganvas.tasks.restore_sound import network
 from ganvas.tasks.restore_sound.data import WaveSpec
 
-PART = 20.0  # seconds of a recording that are mended at a time
+PART = 20.0  # seconds of a recording that are restored at a time
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +44,7 @@ class SoundRestorer(TrainedModel):
     exports = later_method("ganvas.tasks.restore_sound.export:exports")
 
     def restore(self, waves: Tensor) -> Tensor:
-        """Mend waves of any length and loudness.
+        """Restore waves of any length and loudness.
 
         Args:
             waves: float [B, n], `spec.rate` samples a second. Each is one recording; its channels are recordings.
@@ -63,7 +63,7 @@ class SoundRestorer(TrainedModel):
     def restoring(self, waves: Tensor, channels: bool) -> Generator[float, None, Tensor]:
         """As `restore`; yields the share that is done.
 
-        Long waves are mended in parts. Each part is given as much before and after it as its samples depend on, so that
+        Long waves are restored in parts. Each part is given as much before and after it as its samples depend on, so that
         there are no seams.
 
         Args:

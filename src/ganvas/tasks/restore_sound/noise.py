@@ -1,4 +1,4 @@
-"""The noise that is added to clean sounds, and that a restorer learns to take out.
+"""The noise that is added to clean sounds, and that a restorer learns to remove.
 
 It is written as text: `noise:0-20` is noise of any colour, 0 to 20 dB softer than the sound (its signal-to-noise ratio,
 SNR). A name alone takes its usual range, and a list of them with `,` is added up. A sound's noise follows from its own
@@ -69,7 +69,7 @@ def _step(part: str, text: str) -> Step:
 
 
 def added(steps: tuple[Step, ...], waves: Tensor, rate: int, numbers: Tensor, loud: Tensor | None = None) -> Tensor:
-    """Waves with noise, float [B, n]; their peaks may lie above 1.
+    """Waves with noise, float [B, n]; their peaks may be above 1.
 
     Args:
         waves: clean ones, float [B, n].

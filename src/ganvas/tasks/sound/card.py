@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def facts(model: SoundModel) -> dict[str, str]:
-    """How long the sounds are, and what stands for one."""
+    """How long the sounds are, and what represents one."""
     spec = model.spec
     window = 1_000 * spec.window / spec.rate
     apart = ", harmonics apart" if model.generator.harmonics else ""

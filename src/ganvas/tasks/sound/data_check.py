@@ -53,7 +53,7 @@ def check(
         Lines for people, and the JSON form.
 
     Raises:
-        UserError: there are no sounds, a setting is none, or the sheet cannot be written there.
+        UserError: there are no sounds, a setting is invalid, or the sheet cannot be written there.
     """
     checked = yield from checks.look(source, settings, file)
     expected = forecast(checked, checks.configured(source, settings))

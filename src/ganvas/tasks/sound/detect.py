@@ -3,7 +3,7 @@
 A sound is described by the discriminator's features and by plain statistics of its spectrogram. Its oddity is the
 Mahalanobis distance from the nearest class, all classes with one shrunk covariance (Lee et al. 2018, "A simple unified
 framework for detecting out-of-distribution samples"). The statistics are there because a network knows only what it
-has met, and may take other kinds of sounds for usual ones (Kirichenko et al. 2020, "Why normalizing flows fail to
+has met, and may accept other types of sounds as usual (Kirichenko et al. 2020, "Why normalizing flows fail to
 detect out-of-distribution data"). How odd is odd is learned from held-out sounds: p-values are ranks among theirs.
 """
 
@@ -34,8 +34,8 @@ class Verdict:
     """Whether a sound is of the kind that was trained on.
 
     `p`: the share of such sounds that are at least as odd. `kind`: 'yes', 'no', or 'another class' where it is of the
-    kind but not of the class that it is said to be of. `like`: the class that suits it best, '' without classes.
-    `given`: the class that it is said to be of, '' if none. `p_class`: the share of sounds with a right label that suit
+    usual but not of the class that it was labelled as. `like`: the class that suits it best, '' without classes.
+    `given`: its label, '' if none. `p_class`: the share of sounds with a right label that suit
     it at most as well; None without one. `oddity`: its squared distance from the nearest class;
     `distances`: from each class, in the model's order; about 1 for sounds of the training.
     """
@@ -99,7 +99,7 @@ class Detector(nn.Module):
         """Verdicts on descriptions [B, width].
 
         Args:
-            labels: the classes that they are said to be of, int64 [B], -1 where none is; None: of none.
+            labels: int64 [B], -1 where there is none; None: no labels.
             names: of the classes.
             alarm: the share of sounds of the kind that may be called 'no', and of right labels that may be called
                 wrong.

@@ -34,7 +34,7 @@ def expand(
     count
         Sounds a class.
     data
-        The sounds that the model was trained on, where they lie elsewhere now.
+        The sounds that the model was trained on, if they have moved since.
     seed
         Other sounds, other real sounds in the trials.
     repeats

@@ -193,7 +193,7 @@ class SoundModel(Classed, TrainedModel):
         if alarm < (least := smallest_alarm(self.detector.count)):
             raise UserError(
                 f"The false-alarm rate is {alarm:g}; the detector of {self.path} knows {self.detector.count:,} "
-                f"held-out sounds and can promise {math.ceil(1e4 * least) / 1e4:g} at best. Take that or a larger one."
+                f"held-out sounds and can promise {math.ceil(1e4 * least) / 1e4:g} at best. Use that or a larger one."
             )
         return self.detector
 

@@ -1,6 +1,6 @@
-"""How far drawn sounds are from real ones while the training goes on, and which weights drew the nearest.
+"""How far drawn sounds are from real ones while the training runs, and which weights drew the nearest.
 
-A discriminator that knows the training sounds by heart makes the generator worse: what was best is kept.
+A discriminator that has memorised the training sounds makes the generator worse: what was best is kept.
 """
 
 from __future__ import annotations

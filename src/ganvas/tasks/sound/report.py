@@ -20,12 +20,12 @@ QUANTITIES = {
     "hum": Quantity("Hum", ".1%", "drawn sounds that hold one steady tone; real ones move four times as much"),
     "hiss": Quantity("Hiss", ".1%", "drawn sounds that are noise without a shape"),
 }
-"""What `SoundTask.check` finds beside what all tasks check."""
+"""What `SoundTask.check` finds besides what all tasks check."""
 FAULTS = "silent", "hum", "hiss"
 
 
 def remarks(rows: Rows, checks: Rows) -> list[str]:
-    """How the contest stands, and what is wrong with the sounds: the most urgent first.
+    """How the training is going, and what is wrong with the sounds: the most urgent first.
 
     Args:
         rows: lines of log.jsonl, oldest first.
@@ -63,7 +63,7 @@ def _balance(rows: Rows, checks: Rows) -> Markup:
     )
     short = _faults(checks) or diagnosis.headline(rows, checks, NOUN)
     verdict = markup.verdict(short, diagnosis.remarks(rows, checks, NOUN))
-    return markup.section("Is the contest balanced?", [verdict], intro)
+    return markup.section("Who is winning?", [verdict], intro)
 
 
 def _checks(rows: Rows) -> Rows:
@@ -77,7 +77,7 @@ def _faults(checks: Rows) -> str:
 
 
 def _measured(run: Run) -> list[Markup]:
-    """The newest figure of each metric of `ganvas evaluate`, beside what real sounds get."""
+    """The newest figure of each metric of `ganvas evaluate`, next to what real sounds get."""
     rows = {str(row["metric"]): row for row in run.figures() if number(row, "value") is not None}
     if not rows:
         return []

@@ -1,4 +1,4 @@
-"""Sounds from noise: a generator that draws spectrograms, in a contest with a discriminator."""
+"""Sounds from noise: a generator that draws spectrograms, trained against a discriminator."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ AVERAGED = 2_000  # training sounds whose mean spectrum the generator begins wit
 
 @dataclass(frozen=True)
 class Config:
-    """Loss, penalty and disturbances of the contest."""
+    """Loss, penalty and augmentation of the adversarial training."""
 
     loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
     r1: float = knob(0.1, "weight (gamma) of the squared gradient of D on real sounds", low=0, high=10**9)

@@ -1,4 +1,4 @@
-"""What a trained model of a table says of itself, beside what every model says."""
+"""What a trained model of a table says of itself, in addition to what every model says."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def sample(
         Another seed, other rows; the same seed, the same rows.
     where
         Conditions that all rows meet: "country=NL,plan=gold|silver,age>=65,city=" (city= is a missing cell). Names and
-        values with commas stand in double quotes. It takes no longer than rows without conditions.
+        values with commas must be in double quotes. It takes no longer than rows without conditions.
     out
         NAME.csv, NAME.csv.gz, NAME.parquet, or a database's address such as sqlite:///new.db. Without it rows.csv, or
         rows-2.csv and so on.

@@ -229,7 +229,7 @@ class Detector:
             return (
                 f"outside the usual range, {' to '.join(texts(column.decode(ends, np.full(ends.shape, HALF)), column))}"
             )
-        return "improbable beside the row's other values"
+        return "improbable given the row's other values"
 
 
 def detect(model: TableModel, frame: pd.DataFrame, alarm: float = 0.05) -> pd.DataFrame:
@@ -251,7 +251,7 @@ def missing_of(model: TableModel) -> str:
 
 
 def report_on(model: TableModel, portions: Iterable[pd.DataFrame] | None) -> dict[str, Any]:
-    """What the detector is worth: on these rows, or as measured on held-out rows when the training ended.
+    """How good the detector is: on these rows, or as measured on held-out rows when the training ended.
 
     Raises:
         UserError: the model does not know what is usual, or there are too few rows.

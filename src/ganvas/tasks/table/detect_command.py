@@ -56,7 +56,7 @@ def detect(
     json
         One JSON object a line for each row that is odd or may be.
     report
-        Say instead what the detector is worth: rows with one cell from another row, against rows that are in order.
+        Say instead how good the detector is: rows with one cell from another row, against rows that are in order.
         Without rows it is what was measured on held-out rows when the training ended.
     out
         NAME.csv or NAME.csv.gz: all rows, with what was found in columns `odd`, `column` and `expected`.
@@ -74,7 +74,7 @@ def detect(
     loaded = load(model)
     if rows is None:
         if not report:
-            raise UserError("Name a table: ganvas detect MODEL rows.csv (or take --report).")
+            raise UserError("Name a table: ganvas detect MODEL rows.csv (or use --report).")
         _show_report(dt.report_on(loaded, None))
         return 0
     return _detect(loaded, rows, table, alarm, show, json, report, out)

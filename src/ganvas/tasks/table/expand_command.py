@@ -45,7 +45,7 @@ def expand(
     count
         How many rows are drawn. Without it so many that the class is as frequent as the most frequent one.
     data
-        The table that the model was trained on, where it lies elsewhere now.
+        The table that the model was trained on, if it has moved since.
     seed
         Other rows, other trials.
     repeats

@@ -43,7 +43,7 @@ README = """# A generator of rows
 - `allowed` bool [B, {values}]: which values each token may have, token after token; all true: any, also the one that
   stands for values that few rows have (`specials` in `columns.json`; `rows.py` draws such cells again);
 
-and gives `tokens` int64 [B, {tokens}] and `place` float32 [B, {tokens}]: where in its cell a number lies, 0 to 1.
+and gives `tokens` int64 [B, {tokens}] and `place` float32 [B, {tokens}]: where in its cell a number is, 0 to 1.
 `columns.json` says what the tokens mean, `rows.py` (with `row_values.py` and `row_rules.py`) makes rows of them with
 NumPy and ONNX Runtime alone, in which each cell is written as in the table; ids and free texts are left empty.
 
@@ -132,7 +132,7 @@ def kept(spec: TableSpec) -> list[str]:
 
 
 def files(model: TableModel) -> dict[str, bytes]:
-    """What is written beside the network."""
+    """What is written next to the network."""
     from ganvas.tasks.table.card import condition
 
     spec, where = model.spec, condition(model)

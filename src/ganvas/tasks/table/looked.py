@@ -1,4 +1,4 @@
-"""Rows of a table as tokens, and the cells that are wrong by themselves, whatever stands beside them."""
+"""Rows of a table as tokens, and the cells that are wrong by themselves, whatever else is in the row."""
 
 from __future__ import annotations
 
@@ -88,6 +88,6 @@ def _wrong(column: Column, typed: Any, was: np.ndarray, now: np.ndarray) -> tupl
             beyond = np.maximum(numbers - high, low - numbers)
             outside = now & (beyond > 0)
         far = np.where(outside, beyond, 0.0) / max(high - low, 1.0)
-        wrong[outside] = OUTSIDE  # the fewest rows of a cell lie beyond each end, and larger ones are ever rarer
+        wrong[outside] = OUTSIDE  # the fewest rows of a cell are beyond each end, and larger ones are ever rarer
         least[outside] = np.log((rows + 1) / (2 * min(part.counts) + 1)) + np.log1p(far[outside])
     return wrong, least

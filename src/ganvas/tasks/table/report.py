@@ -20,10 +20,10 @@ from ganvas.tasks.table.evaluate import details, words
 from ganvas.tasks.table.evaluate.metrics import METRICS
 from ganvas.tasks.table.report_charts import PARTS, columns, number_of, pairs, safely, share_of
 
-FIRST = "The contest begins in the last part of the training."
+FIRST = "The adversarial phase is the last part of the training."
 ACCURACY = (
     f"{FIRST} 50% is guessing; 100% leaves the generator little to learn from; good is between. Held-out rows are real "
-    "ones that the expert never trained on: if it does much better on its training rows, it knows them by heart."
+    "ones that the expert never trained on: if it does much better on its training rows, it has memorised them."
 )
 LOSSES = (
     "Each network's own penalty. They pull against each other, so good looks level, not falling. How good the rows are "
@@ -33,7 +33,7 @@ SIGHT = {"private", "copies", "attack", "likelihood"}  # groups of figures that 
 
 
 def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
-    """How the training stands, how good the rows are, privacy, columns, pairs, curves."""
+    """How the training is going, how good the rows are, privacy, columns, pairs, curves."""
     checks = [row for row in run.rows(run.metrics) if row.get("metric") == standing.CHECKS]
     figures = {figure.metric: figure for figure in readable(run.figures()) if figure.metric in METRICS}
     found = details.read(run)
@@ -59,7 +59,7 @@ def _standing(rows: Rows, checks: Rows) -> list[Markup]:
         "expert (the discriminator) that tells real rows from drawn ones, and draws more often what the expert "
         "takes for real."
     )
-    return [markup.section("How does it stand?", [verdict], intro)]
+    return [markup.section("How is the training going?", [verdict], intro)]
 
 
 def _quality(run: Run, figures: dict[str, Figure], found: dict[str, Any]) -> list[Markup]:
@@ -178,7 +178,7 @@ def _curves(rows: Rows, checks: Rows) -> list[Markup]:
     cards = [
         markup.explained(likelihood, meaning),
         markup.explained(_accuracy(rows), ACCURACY),
-        markup.explained(_drawn(rows, ("loss_d", "loss_g"), "Losses of the contest"), LOSSES),
+        markup.explained(_drawn(rows, ("loss_d", "loss_g"), "Losses of the adversarial phase"), LOSSES),
         markup.explained(_speed(rows), "It changes nothing in the rows; a dip means that the computer was busy."),
     ]
     return [markup.section("The curves", cards)] if any(cards) else []

@@ -1,4 +1,4 @@
-"""Fill the empty cells of rows with what is probable beside the others, once, several times, or with the best guess."""
+"""Fill the empty cells of rows with what is probable given the others, once, several times, or with the best guess."""
 
 from __future__ import annotations
 

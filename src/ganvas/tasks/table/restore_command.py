@@ -26,7 +26,7 @@ def restore(
     seed: int = 0,
     force: Force = False,
 ) -> int:
-    """Fill the empty cells of a table with values that are probable beside the row's others.
+    """Fill the empty cells of a table with values that are probable given the row's other values.
 
     All other cells stay as they are, byte for byte in a CSV file. Empty is also what the training took for missing.
 

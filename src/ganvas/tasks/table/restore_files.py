@@ -1,4 +1,4 @@
-"""Files and DataFrames with their empty cells filled, and what such fillings are worth."""
+"""Files and DataFrames with their empty cells filled, and how good such fillings are."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _csv(restorer: Restorer, rows: read.Rows, found: read.CsvFile, part: Path, p
                     ended = end or ("\n" if filling + 1 < restorer.times else "")
                     file.write(f"{'' if filling else blank}{mark.join(line)}{number}{ended}")
             if count != len(raw):
-                raise UserError(f"{found.path} changes while it is read. Read it when nobody writes, or a copy of it.")
+                raise UserError(f"{found.path} changes while it is read. Read it when nothing writes to it, or read a copy.")
             done += len(raw)
             yield done
         file.write(reader.rest())
@@ -194,7 +194,7 @@ def restore(
 
 @dataclass(frozen=True)
 class Worth:
-    """What the best guess of a column's cells is worth where they are known: the share that is right, or the mean
+    """How good the best guess of a column's cells is where they are known: the share that is right, or the mean
     absolute error of numbers; `simple`: of the column's most frequent value or its median instead.
     """
 

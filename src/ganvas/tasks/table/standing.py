@@ -1,4 +1,4 @@
-"""How the training on a table stands, in plain words."""
+"""How the training on a table is going, in plain words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUANTITIES = {
         "how improbable held-out rows are to the generator; falls while it learns what holds in general",
     ),
     "nll_train": Quantity(
-        "-log p, training", ".2f", "the same of training rows; far below the other: learned by heart"
+        "-log p, training", ".2f", "the same of training rows; far below the other: memorised"
     ),
     "common": Quantity(
         "Columns in common, %",
@@ -31,7 +31,7 @@ QUANTITIES = {
 }
 LOGGED = {
     "loss_d": Quantity("Expert's loss", ".3g", "its own penalty; low when it is right and sure"),
-    "loss_g": Quantity("Generator's loss", ".3g", "its own penalty in the contest"),
+    "loss_g": Quantity("Generator's loss", ".3g", "its own error in the adversarial phase"),
     "accuracy_real": Quantity("Real rows", ".1%", "training rows that the expert takes for real"),
     "accuracy_fake": Quantity("Drawn rows", ".1%", "drawn rows that it finds out"),
     "accuracy_held_out": Quantity("Held-out rows", ".1%", "real rows that it never trained on and takes for real"),
@@ -69,13 +69,13 @@ def describe(figures: dict[str, float]) -> str:
 def by_heart(between: float) -> str:
     """What the gap between held-out and training rows means."""
     if between < WIDE:
-        return "nothing is learned by heart"
+        return "nothing is memorised"
     times = f"training rows are {math.exp(min(between, 20)):.1f} times as probable"
-    return f"{times}, it begins to learn them by heart" if between < TOO_WIDE else f"{times}, it learns them by heart"
+    return f"{times}, it begins to memorise them" if between < TOO_WIDE else f"{times}, it memorises them"
 
 
 def headline(rows: Rows, checks: Rows) -> str:
-    """How the training stands, in a sentence; '' where nothing is known yet."""
+    """How the training is going, in a sentence; '' where nothing is known yet."""
     found = remarks(rows, checks)
     return found[0][0] if found else ""
 
@@ -101,7 +101,7 @@ def remarks(rows: Rows, checks: Rows) -> list[tuple[str, str]]:
         )
         much = kept >= TOO_WIDE
         advice = " A shorter training, more rows or a larger dropout= help." if much else ""
-        short = "It learns rows by heart." if much else "It begins to learn rows by heart."
+        short = "It memorises rows." if much else "It begins to memorise rows."
         found.append((3 if much else 1, short, text + advice))
     elif between >= WIDE:
         text = (
@@ -109,7 +109,7 @@ def remarks(rows: Rows, checks: Rows) -> list[tuple[str, str]]:
             f"{by_heart(between)}. The weights from after {best['images']:,.0f} rows are kept, which do not: "
             f"{best['nll']:.2f} and {best['nll_train']:.2f}."
         )
-        found.append((2, "The weights from before it learns rows by heart are kept.", text))
+        found.append((2, "The weights from before it memorised rows are kept.", text))
     worse = last["nll"] - best["nll"]
     if worse > RISING and number(last, "loss_g") is None and not _contests(rows):
         text = (
@@ -121,11 +121,11 @@ def remarks(rows: Rows, checks: Rows) -> list[tuple[str, str]]:
         found.append((0, *_contest(right.both)))
     elif not _contests(rows):
         text = f"-log p of held-out rows is {last['nll']:.2f}; it was {checks[0]['nll']:.2f} at the first check."
-        found.append((0, "The generator learns from the rows alone; the contest is yet to come.", text))
+        found.append((0, "The generator learns from the rows alone; the adversarial phase is yet to come.", text))
     if between < WIDE:
         text = f"-log p is {last['nll']:.2f} on held-out rows and {last['nll_train']:.2f} on training rows"
         found.append(
-            (0, "Nothing is learned by heart.", f"{text}: what it knows of training rows holds for others as well.")
+            (0, "Nothing is memorised.", f"{text}: what it knows of training rows holds for others as well.")
         )
     return [(short, text) for _, short, text in sorted(found, key=lambda entry: -entry[0])]
 
@@ -140,11 +140,11 @@ def _contest(right: float) -> tuple[str, str]:
     if right > 0.7:
         return (
             f"The expert is ahead: right on {share}.",
-            f"In the contest the expert is right on {share}; 50 is guessing.",
+            f"In the adversarial phase the expert is right on {share}; 50 is guessing.",
         )
     more = "it hardly tells real rows from drawn ones" if right < 0.6 else "the generator still has something to learn"
     return (
-        f"The contest is on: the expert is right on {share}.",
+        f"The adversarial phase is running: the expert is right on {share}.",
         f"The expert is right on {share}; 50 is guessing: {more}.",
     )
 

@@ -1,7 +1,7 @@
 """How odd a row is, and each of its cells: the generator's probabilities, against those of held-out rows.
 
 A cell's score is s - r / 2, with s = -log p(value | all other columns) and r = -log of the value's share in the
-training data: the mean of its surprise and of what is left of it once a value that is rare in any row is no surprise.
+training data: the mean of its surprise and of what is left of it once a value that is rare in any row does not count as a surprise.
 Scores are compared with those of held-out rows, on which the networks did not train (they only said which of the
 previews' weights are kept): the share of them that score as high is a p-value, however scores are distributed
 (conformal prediction: Vovk et al. 2005). A row is judged by its oddest cell and by the sum of its scores, each compared

@@ -146,7 +146,7 @@ def _way(
     real: tuple[Tensor, Tensor],
     round_trip: tuple[Tensor, Tensor, Tensor] | None = None,
 ) -> Way:
-    """Figures of pictures and their features beside real ones; with `round_trip` also how they follow the input."""
+    """Figures of pictures and their features compared with real ones; with `round_trip` also how they follow the input."""
     least = METRICS["frechet"].least
     lack = enough.lacking(*real, real[1], least, f"pictures of {to}") or enough.lacking(*made, real[1], least)
     reasons, values = {"Frechet distance": lack}, {}
@@ -171,7 +171,7 @@ def command(source: Path, options: Options) -> int:
         UserError: as `evaluate`; or options of other tasks.
     """
     if options.against:
-        raise UserError("--against is for models that mend pictures; of others: ganvas compare RUN RUN.")
+        raise UserError("--against is for models that restore pictures; for others use: ganvas compare RUN RUN.")
     if options.to is not None and options.data is None:
         raise UserError("--to belongs to --data, and to a model that turns one kind of pictures into another.")
     if options.metrics is not None or options.time_limit is not None:

@@ -74,9 +74,9 @@ PART = Part(
         "kind A",
         "Forger",
         "as kind B",
-        "true pictures of kind B",
+        "real pictures of kind B",
         "A picture of one kind goes into the forger (generator), who turns it into the other. The expert "
-        "(discriminator) compares it with true ones; another forger takes it back, and it must be what it was.",
+        "(discriminator) compares it with real ones; another forger translates it back, and it must match the original.",
     ),
     two_sources=True,
     functions={"apply": apply},

@@ -57,7 +57,7 @@ def protocol(figures: list[Figure], measured: Measured) -> str:
 def words(measured: Measured) -> list[str]:
     """What the figures are measured with, and what to mind, a sentence a line."""
     lines = [
-        "'real sounds' are as many training sounds where a figure says how sounds lie to the held-out ones, and else "
+        "'real sounds' are as many training sounds where a metric compares sounds with the held-out ones, and otherwise "
         "the held-out ones themselves."
     ]
     if not math.isnan(measured.reads):
@@ -66,7 +66,7 @@ def words(measured: Measured) -> list[str]:
             "held-out ones."
         )
         if measured.reads < READS:
-            lines.append("That is little: what it says of drawn sounds is no better than that.")
+            lines.append("That is low: what it says about drawn sounds is no more reliable than that.")
     lines += measured.notes
     known = [c for c in measured.classes if not math.isnan(c.right)]
     if known:

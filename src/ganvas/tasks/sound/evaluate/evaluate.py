@@ -1,4 +1,4 @@
-"""`ganvas evaluate` of drawn sounds: each figure stands beside its floor, what real sounds get by the same code.
+"""`ganvas evaluate` of drawn sounds: each metric next to its floor, what real sounds get by the same code.
 
 The reference are the data's held-out sounds. The floor of a distance is that of as many training sounds; the floor of
 all else is what the held-out sounds themselves get. Figures of different protocols cannot be compared, least of all
@@ -163,7 +163,7 @@ def _check(options: Options) -> None:
 
 
 def sides_of(drawn: list[Sounds], train: Split, held: Split, judge: Judge, class_names: tuple[str, ...]) -> Sides:
-    """Drawn sounds beside real ones: blocks of as many training sounds, which do not overlap, as long as there are."""
+    """Drawn sounds next to real ones: blocks of as many training sounds, which do not overlap, as long as there are."""
     count, total = len(drawn[0]), len(train.waves)
     starts = [i * count for i in range(len(drawn)) if (i + 1) * count <= total] or [0]
     seen = Sounds(train.waves, train.labels, judge)
@@ -190,7 +190,7 @@ def _measure_all(m: Measurement) -> Iterator[Doing | Figure]:
     """Measure one metric after the other, and append each figure to the run's metrics.jsonl."""
     for i, name in enumerate(m.names):
         yield Doing(METRICS[name].title, 0.62 + 0.38 * i / len(m.names))
-        late = "passed over: the time limit had run out" if time.monotonic() > m.ends else ""
+        late = "skipped: the time limit had run out" if time.monotonic() > m.ends else ""
         figure = measure(name, m.sides, m.protocol, m.images, late)
         if figure.note and m.strict and not late:
             raise UserError(f"{figure.title} cannot be measured: {figure.note}.")

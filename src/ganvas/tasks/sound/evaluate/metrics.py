@@ -22,11 +22,11 @@ Function = Callable[[Sides, Sounds], float]
 
 @dataclass(frozen=True)
 class Metric:
-    """A function of some sounds beside the held-out ones, and how it is shown.
+    """A function of some sounds and the held-out ones, and how it is shown.
 
-    floor: which real sounds stand beside it: 'train', as many training sounds held against the held-out ones; or
-    'held', the held-out sounds themselves, where the classifier, which knows the training sounds by heart, would favour
-    those, or where nothing is held against them.
+    floor: which real sounds it is compared with: 'train', as many training sounds compared with the held-out ones; or
+    'held', the held-out sounds themselves, where the classifier, which has memorised the training sounds, would favour
+    those, or where nothing is compared with them.
     """
 
     title: str
@@ -40,7 +40,7 @@ class Metric:
 
     @property
     def of_sounds(self) -> bool:
-        """Is it a share of the sounds, so that its standard error is known?"""
+        """Is it a share of the sounds? Then its standard error is known."""
         return self.share and self.function not in (worst_class, clear_pitch)
 
     def missing(self, sides: Sides) -> str:
@@ -105,7 +105,7 @@ def near(kind: str, what: str) -> Function:
 
 
 def spread(kind: str) -> Function:
-    """How widely the sounds of a class lie apart, relative to held-out ones: 1 is as widely; mean over the classes."""
+    """How far the sounds of a class are apart, relative to held-out ones: 1 is as widely; mean over the classes."""
 
     def ratio(sides: Sides, sounds: Sounds) -> float:
         ratios = spreads(sides, sounds, kind)

@@ -51,8 +51,8 @@ def walk(
 ) -> int:
     """Walk smoothly from sound to sound, between seeds, classes or recordings of your own: a sound that morphs.
 
-    The sounds of all steps are played in a beat, without the silence around each, so that one has ended when the next
-    begins. A sheet of their spectrograms is written beside them, a row for each station.
+    The sounds of all steps are played in a beat, without the silence around each: one has ended when the next
+    begins. A sheet of their spectrograms is written next to them, one row per stop.
 
     Parameters
     ----------
@@ -65,12 +65,12 @@ def walk(
     class_
         The classes to pass through, with commas between them. Without it all classes in turn, one for each seed.
     steps
-        Sounds from one station to the next.
+        Sounds from one stop to the next.
     every
         Seconds from the beginning of a sound to that of the next. Without it as long as the longest, and a short pause;
         if it is shorter than that, sounds overlap.
     loop
-        Come back to the start, so that it can be played for ever.
+        Loop back to the start.
     truncation
         Limit of the latent numbers (1 to 2 is usual): fewer odd sounds, less variety.
     out
@@ -100,7 +100,7 @@ def _walked(
     loop: bool,
     truncation: float | None,
 ) -> tuple[list[np.ndarray], int, list[str]]:
-    """The waves of a walk, float [samples] each, the number of its stations, and a sentence for each unreadable file.
+    """The waves of a walk, float [samples] each, the number of its stops, and a sentence for each unreadable file.
 
     Raises:
         UserError: the walk is too long, or as `latent.walk`.
@@ -142,7 +142,7 @@ def _save_beat(path: Path, model: SoundModel, waves: Sequence[np.ndarray], every
 def invert(model: Path, *recordings: Path, class_: Class = None, out: Path | None = None, force: Force = False) -> int:
     """Find the sounds that the generator can draw which are nearest to recordings of yours.
 
-    What the difference is, is said in dB: of the levels of frequency bands, where either sound is heard.
+    The difference is given in dB: of the levels of frequency bands, where either sound is heard.
 
     Parameters
     ----------
@@ -205,8 +205,8 @@ def write(
     model
         A run's folder or a model file.
     text
-        Names of the model's classes one after the other; spaces and the marks - . : / , + may stand between them. A
-        digit also stands for the class of its English name: 7 for seven.
+        Names of the model's classes one after the other; spaces and the marks - . : / , + may be between them. A
+        digit also means the class of its English name: 7 for seven.
     seed
         Another seed, other voices.
     truncation
@@ -229,10 +229,10 @@ def write(
 
 
 def _both_at(out: Path | None, usual: str, force: bool) -> tuple[Path, Path]:
-    """The paths of a sound and of the sheet beside it: --out, or else the usual name with the first free number.
+    """The paths of a sound and of the sheet next to it: --out, or else the usual name with the first free number.
 
     Raises:
-        UserError: --out is no sound, or one of them exists already.
+        UserError: --out is not a sound file, or one of them exists already.
     """
     from ganvas.sounds import files
 
@@ -250,7 +250,7 @@ def _both_at(out: Path | None, usual: str, force: bool) -> tuple[Path, Path]:
 def _check_count(stations: int, steps: int) -> None:
     """Raise a UserError where a walk is too long."""
     if stations * steps > MOST:
-        raise UserError(f"{stations} stations with --steps {steps} are {stations * steps:,} sounds: {MOST} at most.")
+        raise UserError(f"{stations} stops with --steps {steps} are {stations * steps:,} sounds: {MOST} at most.")
 
 
 def _collected(waves: Iterator[Tensor], total: int) -> list[np.ndarray]:

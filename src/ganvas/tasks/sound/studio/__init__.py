@@ -26,7 +26,7 @@ def facts(model: SoundModel) -> dict[str, Any]:
 
 
 def remarks(log: Rows, checks: Rows) -> list[str]:
-    """How the training stands, in plain words."""
+    """How the training is going, in plain words."""
     from ganvas.tasks.sound.report import remarks  # the report's templates are read where they are needed
 
     return remarks(log, checks)

@@ -68,7 +68,7 @@ def evaluate(path: str | os.PathLike[str], options: Options) -> Iterator[Doing |
         raise UserError(f"{data.name} has {len(real.held_out)} held-out rows: too few to hold anything against.")
     run, images = run_of(model.path), int(model.card["images"])
     ends = began + options.time_limit if options.time_limit is not None else math.inf
-    late = f"passed over: the time limit of {options.time_limit or 0:.0f} s had run out"
+    late = f"skipped: the time limit of {options.time_limit or 0:.0f} s had run out"
     found: dict[str, Found] = {}
     figures: list[Figure] = []
     for event in measure(sides, names, ends, late):
@@ -89,10 +89,10 @@ def check(options: Options) -> None:
     """Raise a UserError for an option that means nothing for rows, or a number that is too small."""
     for name, what in {
         "extractor": "belongs to pictures",
-        "split": "belongs to pictures: rows are held against held-out ones",
+        "split": "belongs to pictures: rows are compared with held-out ones",
         "out": "belongs to pictures: what was found of a table is in its run's report.html",
-        "against": "is for models that mend pictures; of others: ganvas compare RUN RUN",
-        "to": "is for models that turn one kind of pictures into another",
+        "against": "is for models that restore pictures; for others use: ganvas compare RUN RUN",
+        "to": "is for models that translate pictures",
     }.items():
         if name in options.given():
             raise UserError(f"--{name} {what}. Leave it out.")

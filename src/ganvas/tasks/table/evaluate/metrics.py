@@ -18,7 +18,7 @@ class Metric:
 
     title: what people read; better: 'higher', 'lower' or 'near' (to what real rows get); group: figures that are taken
     together; form: its protocol; least: rows of each side that it needs; share: shown as a percentage; private: about
-    training rows, so that it needs the data that the model was trained on.
+    training rows, so it needs the data that the model was trained on.
     """
 
     title: str

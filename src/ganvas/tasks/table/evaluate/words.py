@@ -36,7 +36,7 @@ def quality(figures: Mapping[str, Read]) -> list[str]:
         lines.append(told_apart(f.value, f.floor))
     if f := _known(figures, "tstr"):
         lines.append(
-            f"What boosted trees learn from drawn rows is worth {f.value:.0%} of what they learn from as many "
+            f"What boosted trees learn from drawn rows predicts {f.value:.0%} as well as what they learn from as many "
             "real ones, over "
             f"all columns that can be predicted (other real rows: {f.floor:.0%})."
         )
@@ -83,7 +83,7 @@ def privacy(figures: Mapping[str, Read]) -> list[str]:
         text = (
             f"{f.value:.0%} of the drawn rows are nearer to a training row than to a held-out row that was never seen"
         )
-        lines.append(f"{text}; 50% is no difference{': ' + meaning if meaning else ''}.")
+        lines.append(f"{text}; 50% means no difference{': ' + meaning if meaning else ''}.")
     if f := _known(figures, "copies"):
         lines.append(
             f"{f.value:.1%} of the drawn rows are in the training data as they are; of the held-out rows, which "

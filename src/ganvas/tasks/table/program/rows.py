@@ -156,7 +156,7 @@ if __name__ == "__main__":
     if len(sys.argv) < 2 or not sys.argv[1].isdecimal() or int(sys.argv[1]) < 1:
         sys.exit("How many rows? python rows.py 1000 > rows.csv")
     if strange := [word for word in sys.argv[2:] if "=" not in word]:
-        sys.exit(f"{strange[0]!r} is no condition: write it as plan=gold.")
+        sys.exit(f"{strange[0]!r} is not a condition: write it as plan=gold.")
     made = draw(int(sys.argv[1]), given=dict(word.split("=", 1) for word in sys.argv[2:]))
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(made)

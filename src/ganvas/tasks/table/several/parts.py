@@ -22,7 +22,7 @@ from ganvas.training.several import Parts
 
 
 def parts(experiment: Experiment, folder: Path | None) -> Parts:
-    """The trainings of a database's tables; the plan in the folder goes on to hold.
+    """The trainings of a database's tables; the plan in the folder still holds.
 
     Raises:
         UserError: the database cannot be read, or has other tables or keys than when the folder was made.

@@ -18,7 +18,7 @@ from ganvas.tasks.table.several.told import Told
 
 COUNTS = (
     "How many rows lead to one by each key: bars are the real database, the line is a drawn one. 'Alike' is of the "
-    "halves that are held against each other. Half of the rows lie in the thick line, nine of ten in the thin one."
+    "halves that are compared with each other. The thick line spans half of the rows, the thin one nine in ten."
 )
 
 

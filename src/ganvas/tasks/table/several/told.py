@@ -43,7 +43,7 @@ def figures_of(run: Run) -> dict[str, Figure]:
 
 
 def figures(found: dict[str, Figure], shared: Sequence[str]) -> Told:
-    """All figures beside those of the other half of the real database.
+    """All metrics next to those of the other half of the real database.
 
     Args:
         shared: see `words.protocol`.

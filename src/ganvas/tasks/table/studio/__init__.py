@@ -13,7 +13,7 @@ from ganvas.training.studio import Best, Chart, Curve, Diagram, Page, Part, Tile
 
 
 def remarks(log: Rows, checks: Rows) -> list[str]:
-    """How the training stands, in plain words."""
+    """How the training is going, in plain words."""
     found = standing.remarks(log, checks)
     return [text for _, text in found] or ["The first figures come with the first rows."]
 

@@ -1,4 +1,4 @@
-// A table's run over time: each column and the pairs that differ most, drawn rows beside real ones.
+// A table's run over time: each column and the pairs that differ most, drawn rows next to real ones.
 import { h, get, runPath, whole, turns } from '/static/dom.js';
 import { timeline } from '/static/film.js';
 import { columnChart, common, commonIn, heatMaps, sketch } from './figures.js';

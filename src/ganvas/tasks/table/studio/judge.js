@@ -112,7 +112,7 @@ export async function page(place, name) {
     const left = found.left.length ? ` Left empty, as they are not learned: ${found.left.join(', ')}.` : '';
     return [
       h('h2', { tabindex: -1 }, `${whole(found.filled.length)} empty cells filled`),
-      h('p.soft', {}, `Values that are probable beside the row’s others, ${times.value} times.${left}`),
+      h('p.soft', {}, `Values that are probable given the row’s other values, ${times.value} times.${left}`),
       more(found, `ganvas restore ${run.place} FILE --times ${times.value}`),
       h(
         '.row',
@@ -159,7 +159,7 @@ export async function page(place, name) {
       h(
         'p.soft',
         {},
-        `Paste CSV with the columns of ${run.data}, type, or take a file. Up to ${whole(model.given)} rows are looked at; they stay on this machine.`,
+        `Paste CSV with the columns of ${run.data}, type rows, or choose a file. Up to ${whole(model.given)} rows are looked at; they stay on this machine.`,
       ),
       h('label', { for: 'own', class: 'soft' }, 'Rows as CSV'),
       text,

@@ -81,7 +81,7 @@ def rows(model: TableModel, count: int, seed: int, where: str) -> dict[str, Any]
         UserError: more than a page shows, or a condition that cannot be met.
     """
     if count > _most(model):
-        raise UserError(f"{count:,} rows are more than this page shows: {_most(model):,} of this table. Take a file.")
+        raise UserError(f"{count:,} rows are more than this page shows: {_most(model):,} of this table. Download a file instead.")
     found: list[list[Any]] = []
     for frame in model.portions(count, seed, where):
         cells = [_texts(frame[column.name], column) for column in model.spec.columns]
@@ -114,7 +114,7 @@ def odd(model: TableModel, content: bytes, alarm: float) -> dict[str, Any]:
     """Which of a person's rows are unlike the training data, and where it shows.
 
     Returns:
-        `columns`: names; `rows`: texts (None: empty); `verdicts` beside each: `odd` (yes, not sure, no), `p`, `column`
+        `columns`: names; `rows`: texts (None: empty); `verdicts` on each: `odd` (yes, not sure, no), `p`, `column`
         (its place; None), `expected`, `why`, `rank`; `more`: whether there are rows that were not looked at;
         `compared`: with how many held-out rows.
 
@@ -175,7 +175,7 @@ def _given(model: TableModel, content: bytes) -> Iterator[tuple[pd.DataFrame, bo
         UserError: it is no CSV file, or has no rows.
     """
     if not content.strip():
-        raise UserError("There are no rows: the first line holds the columns' names, each line below it is a row.")
+        raise UserError("There are no rows: the first line must hold the column names, and each line below it is a row.")
     if content[:2] == b"\x1f\x8b" or content[:4] in (b"PAR1", b"PK\3\4"):
         raise UserError("That is packed or Parquet: give rows as CSV here, or use the command line, which reads both.")
     with tempfile.TemporaryDirectory() as folder:
