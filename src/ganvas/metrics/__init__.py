@@ -323,10 +323,10 @@ METRICS: dict[str, Metric] = {
     "coverage": Metric(coverage, "coverage", "near"),
     "mifid": Metric(mifid, "Frechet, memory-informed", "lower", least=100, check=_can_detect_copies, once=True),
     "classifier-score": Metric(classifier_score, "classifier score", "near", least=100, needs=("logits",)),
-    "label-balance": Metric(label_balance, "class shares, apart", "lower", least=100, needs=("logits",), share=True),
+    "label-balance": Metric(label_balance, "class balance error", "lower", least=100, needs=("logits",), share=True),
     "class-accuracy": Metric(class_accuracy, "class accuracy", "higher", needs=("logits", "labels"), share=True),
     "class-frechet": Metric(
-        class_frechet, "Frechet dist. in class", "lower", least=200, needs=("labels",), check=_has_classes
+        class_frechet, "Frechet distance per class", "lower", least=200, needs=("labels",), check=_has_classes
     ),
     "near-copies-features": Metric(
         near_copies_features,

@@ -53,7 +53,9 @@ def conclusion(lessons: Sequence[Lesson], drawn: str, real: str) -> str:
     if lessons and lessons[0].verdict == "too few repeats":
         return "Five repeats are the least from which anything can be said."
     sentence = (
-        f"The extra {drawn} help when added to {_and(helped)} real {real}" if helped else f"The extra {drawn} do not help"
+        f"The extra {drawn} help when added to {_and(helped)} real {real}"
+        if helped
+        else f"The extra {drawn} do not help"
     )
     if helped and len(helped) < len(lessons):
         rest = [f"{lesson.size:,}" for lesson in lessons if lesson.verdict != "helps"]

@@ -32,7 +32,7 @@ CHECK = "discriminator-accuracy"
 
 
 class Objective(Protocol):
-    """What the loss of a training tells about its figures: see `training.losses.Objective`."""
+    """What the loss of a training says about its metrics: see `training.losses.Objective`."""
 
     @property
     def guess(self) -> float | None: ...
@@ -85,7 +85,7 @@ def columns(rows: Rows) -> dict[str, float | None]:
 
 
 def percent(share: float) -> str:
-    """71%; near the ends one digit more, so that 99.7% is not called all."""
+    """71%; near the ends with one more digit: 99.7% is not 100%."""
     return f"{share:.1%}" if 0 < min(share, 1 - share) < 0.01 else f"{share:.0%}"
 
 
@@ -201,9 +201,9 @@ def _copies(checks: Rows) -> Finding | None:
     share = mean(checks[-2:], "copied")
     if share is None or share <= COPIED:
         return None
-    short = f"The forger replays its training images: {percent(share)} of the drawings."
+    short = f"The forger repeats its training images: {percent(share)} of the drawings."
     text = (
-        f"The forger replays what it was shown: {percent(share)} of the drawings of the last two sheets are nearer to "
+        f"The forger repeats what it was shown: {percent(share)} of the drawings of the last two sheets are nearer to "
         "a training image than 99 of 100 training images are to each other. More images, the recipe few, a larger "
         "augment, or an earlier end help."
     )
@@ -226,11 +226,11 @@ def _diversity(rows: Rows, checks: Rows) -> Finding | None:
         at, before = values[-2]
         trend = f", after {before:.2f} at {at:,.0f}"
         if value - before > RISING:
-            text = f"At {images:,.0f} images {figure}{trend}. That is little but rising: wait for the next check."
+            text = f"At {images:,.0f} images {figure}{trend}. That is low but rising: wait for the next check."
             return Finding(1, f"The pictures vary {value:.2f} times as much as real ones, and rising.", text)
     text = (
         f"Mode collapse is suspected: at {images:,.0f} images {figure}{trend}. If the pictures repeat or are washed "
-        f"out, try in a new run a larger r1, a smaller lr_g{_smaller(rows, 'lr_g')} or loss=relativistic."
+        f"out, in a new run, try a larger r1, a smaller lr_g{_smaller(rows, 'lr_g')} or loss=relativistic."
     )
     return Finding(5, f"Mode collapse suspected: the pictures vary {value:.2f} times as much as real ones.", text)
 

@@ -156,7 +156,7 @@ def _of_files(found: Survey) -> list[Finding]:
         rows.append(Finding(0, text, f"Use at least {LEAST}, ideally {FEW:,}."))
     if found.others:
         kinds = ", ".join(f"{n:,} {s}" for s, n in sorted(found.others.items(), key=lambda item: -item[1])[:5])
-        rows.append(Finding(2, f"Files that are not sounds are skipped:  {kinds}."))
+        rows.append(Finding(2, f"Files that are not sounds are skipped: {kinds}."))
     if found.looked < found.total:
         text = f"{found.looked:,} of {found.total:,} sounds, evenly spread, were looked at ({MOST_LOOKED:,} at most)."
         rows.append(Finding(2, text))

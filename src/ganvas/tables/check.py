@@ -106,15 +106,15 @@ def check(
     lines = _lines(place, looked.count, seen, notes, _rule_lines(kept))
     train = ["train", "table", "--data", place, *(f"{k}={v}" for k, v in settings.items())]
     if file is not None:
-        lines += ["", f"Nothing was changed; {file} was written. Correct it where it is wrong, then:"]
+        lines += ["", f"Your table was not changed. Correct {file} where it is wrong, then:"]
         lines.append(f"  {command(*train, f'columns={file}')}")
     else:
         check_ = ("data", "check", place, "--columns", "columns.toml")
         lines += [
             "",
-            "Nothing was changed. Next:",
+            "Nothing is changed by this check. Next:",
             f"  {command(*train)}",
-            "Where a kind is wrong: column.NAME=KIND, or",
+            "If a kind is wrong, add column.NAME=KIND, or edit the file that this writes:",
         ]
         lines.append(f"  {command(*check_)}")
     form = {"source": place, "rows": looked.count, "looked_at": len(looked.frame), "notes": notes}
@@ -151,7 +151,7 @@ def _database(
     lines += ["", "Notes", *(f"   {note}" for note in plan.notes)] if plan.notes else []
     words = [f"{k}={v}" for k, v in settings.items()]
     first = one_line(plan.learned[0].name)
-    lines += ["", "Nothing was changed. Next:", f"  {command('train', 'table', '--data', place, *words)}"]
+    lines += ["", "Nothing is changed by this check. Next:", f"  {command('train', 'table', '--data', place, *words)}"]
     lines += ["What the columns of one table are:", f"  {command('data', 'check', place, f'table={first}')}"]
     return lines, {"source": place, **to_json(plan), "notes": list(plan.notes)}
 

@@ -137,7 +137,7 @@ class Opened:
             after = f" after {self.done:,} of {self.rows or 0:,} rows" if what == "was lost" else ""
             self.close()
             raise UserError(
-                f"The database {self.place} {what}{after}: {one_line(reason).rstrip('.')}. Nothing was written; "
+                f"The database {self.place} {what}{after}: {one_line(reason).rstrip('.')}. No table was written; "
                 "start again when it answers."
             ) from error
         except ImportError as error:

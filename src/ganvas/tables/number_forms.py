@@ -47,7 +47,9 @@ class Notation:
         """
         found = re.fullmatch(r"([^\d]{0,12})1([.,'’ \u00a0\u202f]?)234([.,])5([^\d]{0,20})", form or PLAIN)
         if found is None or found[2] == found[3]:
-            raise UserError(f"{form[:60]!r} is not a form of a number: write how 1234.5 would be written, as '€ 1.234,5'.")
+            raise UserError(
+                f"{form[:60]!r} is not a form of a number: write how 1234.5 would be written, as '€ 1.234,5'."
+            )
         return cls(*found.groups())
 
     @property

@@ -144,9 +144,7 @@ class DatabaseTable(Database):
 
 def _no_twins(name: str, columns: Sequence[str]) -> None:
     if twice := next((c for c, count in Counter(columns).items() if count > 1), None):
-        raise UserError(
-            f"{name} has two columns that are called {one_line(twice)[:60]!r}: give each its own name."
-        )
+        raise UserError(f"{name} has two columns that are called {one_line(twice)[:60]!r}: give each its own name.")
 
 
 def named(frame: Any) -> str:

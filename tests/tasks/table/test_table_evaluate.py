@@ -224,9 +224,7 @@ def test_no_row_of_few_people_is_in_the_details(measured: Path) -> None:
 
 
 def test_what_a_training_says_of_its_checks() -> None:
-    assert "nothing is memorised" in standing.describe(
-        {"nll": 14.6, "nll_train": 14.5, "real": 0.5, "fake": 0.56}
-    )
+    assert "nothing is memorised" in standing.describe({"nll": 14.6, "nll_train": 14.5, "real": 0.5, "fake": 0.56})
     assert "right on 53 of 100 rows" in standing.describe({"nll": 14.6, "nll_train": 14.5, "real": 0.5, "fake": 0.56})
     assert "3.0 times as probable, it learns them by heart" in standing.describe({"nll": 15.6, "nll_train": 14.5})
     rows = [{"images": 100, "loss_d": 1.3, "accuracy_real": 0.9, "accuracy_fake": 0.9}]
@@ -237,7 +235,7 @@ def test_what_a_training_says_of_its_checks() -> None:
     assert standing.headline([], []) == ""
     later = {"images": 200, "nll": 16, "nll_train": 14}  # the weights of the first check are kept
     ((headline, text), *_) = standing.remarks([], [checks[0], later])
-    assert headline == "The weights from before it memorised rows are kept."
+    assert headline == "The weights from before it memorised rows were kept."
     assert "7.4 times as probable, it learns them by heart. The weights from after 100 rows are kept" in text
     begins = {**checks[0], "nll": 15.1}
     assert standing.headline([], [begins, later]) == "It begins to memorise rows."

@@ -66,7 +66,7 @@ def no_other_types(connection: Any, schema: Schema, out: str) -> None:
         if there.get(column.named, column.values) != column.values:
             raise UserError(
                 f"{databases.told(out)} has a type {one_line(column.named)} with other values already. Name another "
-                "database, or drop the type. Nothing was changed in it."
+                "database, or drop the type. The database was not changed."
             )
 
 

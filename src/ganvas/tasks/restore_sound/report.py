@@ -32,7 +32,7 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
     cards = [_evaluated(row) for row in [row for row in lines if row.get("metric") == "restoration"][-1:]]
     curve = chart(checks, ("sdr", "sdr_damaged"), "SDR of held-out sounds, dB", None, None, quantities=QUANTITIES)
     text = (
-        "How much stronger the clean sound is than everything else in the restored one; the lower curve is the noisy input.  "
+        "How much stronger the clean sound is than everything else in the restored one; the lower curve is the noisy input. "
         "Good: it rises and then levels out. Listen to them as well: metrics do not hear."
     )
     cards.append(markup.explained(curve, text))

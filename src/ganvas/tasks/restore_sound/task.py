@@ -62,7 +62,9 @@ class RestoreSoundTask(Task):
     not_compared = "restores sounds. Compare it with others: ganvas evaluate RUN --against RUN"
     checks = "fidelity"
     usage = "restores sounds and does not draw any from noise: use `ganvas restore MODEL FILES... --out DIR`"
-    next_steps = (("Restore recordings of any length:", ("restore", "{place}", "my-recordings/", "--out", "restored/")),)
+    next_steps = (
+        ("Restore recordings of any length:", ("restore", "{place}", "my-recordings/", "--out", "restored/")),
+    )
 
     def __init__(
         self, generator: nn.Module, discriminator: nn.Module, spec: WaveSpec, config: Config, net: Any

@@ -50,7 +50,7 @@ def sample(
     class_
         Of which class; several with commas between them are taken in turn. Without it all classes in turn.
     truncation
-        Limit of the latent numbers (1 to 2 is usual): fewer odd sounds, less variety.
+        Limit of the latent numbers (1 to 2 is usual): lower is more typical but less varied.
     out
         NAME.wav, NAME.flac or NAME.ogg: all sounds one after the other. NAME.zip or any other name, for a new folder: a
         file a sound, a sub-folder a class. Without it the folder sounds, or sounds-2 and so on.

@@ -20,7 +20,7 @@ def expand(
     form: Literal["wav", "flac", "ogg"] = "wav",
     force: Force = False,
 ) -> int:
-    """Scale a labelled data set by drawn sounds, and find out whether that helps a classifier.
+    """Enlarge a labelled data set with drawn sounds, and find out whether that helps a classifier.
 
     Near copies of training sounds, silent ones, and sounds that the detector finds unlike these or of another class are
     dropped.

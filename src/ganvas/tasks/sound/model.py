@@ -77,7 +77,7 @@ class SoundModel(Classed, TrainedModel):
             n: how many.
             classes: a class (its number or name) for all of them, or a list of n; None takes the classes in turn.
             seed: of the first sound; a seed and a class always give the same sound, however many are drawn.
-            truncation: limit of the latent numbers (1 to 2 is usual): fewer odd sounds, less variety.
+            truncation: limit of the latent numbers (1 to 2 is usual): lower is more typical but less varied.
 
         Returns:
             Waves float [n, samples] in [-1, 1] on the CPU, `spec.rate` samples a second. A notebook shows them as

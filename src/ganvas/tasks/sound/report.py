@@ -36,7 +36,7 @@ def remarks(rows: Rows, checks: Rows) -> list[str]:
 
 
 def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
-    """Which network is ahead, faults of the sounds, the figures of `ganvas evaluate`, curves, the latest figures."""
+    """Which network is ahead, faults of the sounds, the metrics of `ganvas evaluate`, curves, the latest values."""
     checks = _checks(run.rows(run.metrics))
     objective = LOSSES.get(str(group(card, "task").get("loss")))
     guess = objective.guess if objective else None
@@ -57,7 +57,7 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
 
 def _balance(rows: Rows, checks: Rows) -> Markup:
     intro = (
-        "Two networks play against each other: the forger (generator, G) draws sounds from noise; the expert "
+        "Two networks compete: the forger (generator, G) draws sounds from noise; the expert "
         "(discriminator, D) says which sounds are real and which are forged. Both work on spectrograms: time goes to "
         "the right, frequency upwards, and bright is loud."
     )
@@ -87,7 +87,7 @@ def _measured(run: Run) -> list[Markup]:
         value, floor = (form.format(v) if (v := number(row, key)) is not None else "" for key in ("value", "floor"))
         lines.append((str(row.get("title")), value, floor, str(row.get("better"))))
     newest = max(rows.values(), key=lambda row: row["images"])
-    note = f"Real: what other real sounds get by the same code. The newest after {newest['images']:,.0f} sounds."
+    note = f"Real: what other real sounds get with the same code. The latest after {newest['images']:,.0f} sounds."
     table = markup.table(lines, heads=("Metric", "Drawn", "Real", "Better"), note=note, soft=True)
     return [markup.section("How good are the sounds?", [table])]
 
@@ -102,7 +102,7 @@ def _latest(rows: Rows, checks: Rows) -> list[Markup]:
         if rows
         else "The latest check"
     )
-    return [markup.section("The latest figures", [markup.table(lines, where, soft=True)])] if lines else []
+    return [markup.section("The latest values", [markup.table(lines, where, soft=True)])] if lines else []
 
 
 PART = Part(

@@ -87,7 +87,9 @@ def _csv(restorer: Restorer, rows: read.Rows, found: read.CsvFile, part: Path, p
                     ended = end or ("\n" if filling + 1 < restorer.times else "")
                     file.write(f"{'' if filling else blank}{mark.join(line)}{number}{ended}")
             if count != len(raw):
-                raise UserError(f"{found.path} changes while it is read. Read it when nothing writes to it, or read a copy.")
+                raise UserError(
+                    f"{found.path} changes while it is read. Read it when nothing writes to it, or read a copy."
+                )
             done += len(raw)
             yield done
         file.write(reader.rest())

@@ -15,9 +15,7 @@ QUANTITIES = {
         ".2f",
         "how improbable held-out rows are to the generator; falls while it learns what holds in general",
     ),
-    "nll_train": Quantity(
-        "-log p, training", ".2f", "the same of training rows; far below the other: memorised"
-    ),
+    "nll_train": Quantity("-log p, training", ".2f", "the same of training rows; far below the other: memorised"),
     "common": Quantity(
         "Columns in common, %",
         ".1f",
@@ -26,14 +24,14 @@ QUANTITIES = {
     ),
     "common_real": Quantity("Columns in common, real rows, %", ".1f", "about what other real rows would have"),
     "real": Quantity("Expert on real rows", ".0%", "training rows that it takes for real; 50% is guessing"),
-    "fake": Quantity("Expert on drawn rows", ".0%", "drawn rows that it finds out"),
+    "fake": Quantity("Expert on drawn rows", ".0%", "drawn rows that it recognises"),
     "held_out": Quantity("Expert on held-out rows", ".0%", "real rows that it never trained on and takes for real"),
 }
 LOGGED = {
-    "loss_d": Quantity("Expert's loss", ".3g", "its own penalty; low when it is right and sure"),
-    "loss_g": Quantity("Generator's loss", ".3g", "its own error in the adversarial phase"),
+    "loss_d": Quantity("Expert's loss", ".3g", "its error; low when it is right and sure"),
+    "loss_g": Quantity("Generator's loss", ".3g", "its error in the adversarial phase"),
     "accuracy_real": Quantity("Real rows", ".1%", "training rows that the expert takes for real"),
-    "accuracy_fake": Quantity("Drawn rows", ".1%", "drawn rows that it finds out"),
+    "accuracy_fake": Quantity("Drawn rows", ".1%", "drawn rows that it recognises"),
     "accuracy_held_out": Quantity("Held-out rows", ".1%", "real rows that it never trained on and takes for real"),
     "images_per_second": Quantity("Rows a second", ",.0f", "real rows that the networks have seen"),
 }
@@ -94,7 +92,7 @@ def remarks(rows: Rows, checks: Rows) -> list[tuple[str, str]]:
     best = best_check(checks, "nll", limit)
     between, kept = gap(last), gap(best)
     if kept >= WIDE:
-        which = "" if best is last else f"With the weights that are kept, from after {best['images']:,.0f} rows, "
+        which = "" if best is last else f"With the weights that were kept, from after {best['images']:,.0f} rows, "
         text = (
             f"{which}-log p is {best['nll']:.2f} on held-out rows and {best['nll_train']:.2f} on training rows: "
             f"{by_heart(kept)}."
@@ -106,26 +104,26 @@ def remarks(rows: Rows, checks: Rows) -> list[tuple[str, str]]:
     elif between >= WIDE:
         text = (
             f"-log p is {last['nll']:.2f} on held-out rows and {last['nll_train']:.2f} on training rows by now: "
-            f"{by_heart(between)}. The weights from after {best['images']:,.0f} rows are kept, which do not: "
+            f"{by_heart(between)}. The weights from after {best['images']:,.0f} rows were kept, which did not: "
             f"{best['nll']:.2f} and {best['nll_train']:.2f}."
         )
-        found.append((2, "The weights from before it memorised rows are kept.", text))
+        found.append((2, "The weights from before it memorised rows were kept.", text))
     worse = last["nll"] - best["nll"]
     if worse > RISING and number(last, "loss_g") is None and not _contests(rows):
         text = (
-            f"-log p of held-out rows was {best['nll']:.2f} after {best['images']:,.0f} rows, whose weights are kept, "
+            f"-log p of held-out rows was {best['nll']:.2f} after {best['images']:,.0f} rows, whose weights were kept, "
             f"and is {last['nll']:.2f} now."
         )
-        found.append((1, "Held-out rows become less probable again.", f"{text} A shorter training would do."))
+        found.append((1, "Held-out rows become less probable again.", f"{text} A shorter training would be enough."))
     if (right := diagnosis.right(rows)) is not None and _contests(rows):
         found.append((0, *_contest(right.both)))
     elif not _contests(rows):
         text = f"-log p of held-out rows is {last['nll']:.2f}; it was {checks[0]['nll']:.2f} at the first check."
-        found.append((0, "The generator learns from the rows alone; the adversarial phase is yet to come.", text))
+        found.append((0, "The generator learns from the rows alone; the adversarial phase comes later.", text))
     if between < WIDE:
         text = f"-log p is {last['nll']:.2f} on held-out rows and {last['nll_train']:.2f} on training rows"
         found.append(
-            (0, "Nothing is memorised.", f"{text}: what it knows of training rows holds for others as well.")
+            (0, "Nothing is memorised.", f"{text}: what it has learned from training rows holds for others as well.")
         )
     return [(short, text) for _, short, text in sorted(found, key=lambda entry: -entry[0])]
 

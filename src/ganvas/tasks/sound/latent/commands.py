@@ -72,7 +72,7 @@ def walk(
     loop
         Loop back to the start.
     truncation
-        Limit of the latent numbers (1 to 2 is usual): fewer odd sounds, less variety.
+        Limit of the latent numbers (1 to 2 is usual): lower is more typical but less varied.
     out
         NAME.wav, NAME.flac or NAME.ogg; the sheet is NAME.png. Without it walk.wav, or walk-2.wav and so on.
     force
@@ -210,7 +210,7 @@ def write(
     seed
         Another seed, other voices.
     truncation
-        Limit of the latent numbers (1 to 2 is usual): fewer odd sounds, less variety.
+        Limit of the latent numbers (1 to 2 is usual): lower is more typical but less varied.
     out
         NAME.wav, NAME.flac or NAME.ogg. Without it written.wav, or written-2.wav and so on.
     force

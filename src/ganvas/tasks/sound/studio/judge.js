@@ -136,14 +136,14 @@ export async function page(place, name) {
     turn = turns();
   place.append(
     h('h1', {}, 'Judge a recording'),
-    h('p.soft', {}, `${name}: is a sound of the kind that it learned (${run.data}), and of which class?`),
+    h('p.soft', {}, `${name}: is a sound like those it learned (${run.data}), and of which class?`),
     tabs(name, run, 'Judge a recording'),
   );
   if (!model.detector) {
     place.append(h('p.note', {}, `This model has no detector: ${model.no_detector}.`));
     return undefined;
   }
-  const result = h('section.card', {}, h('h2', {}, 'Verdict'), h('p.soft', {}, 'Nothing was judged yet.')),
+  const result = h('section.card', {}, h('h2', {}, 'Verdict'), h('p.soft', {}, 'Record or drop a sound, then see the verdict here.')),
     kinds = h(
       'select.kind',
       { id: 'said', change: () => last && judge(last) },
@@ -187,7 +187,7 @@ export async function page(place, name) {
         h('p.soft', {}, `A single sound, as those of the training: what is longer than ${model.seconds.toFixed(2)} s is cut. It stays on the studio’s machine and is not kept.`),
         listening.element,
         dropZone(`Drop a sound file here, or choose one (up to ${model.longest} s).`, take, FORMATS),
-        model.classes.length ? h('.row', {}, h('label', { for: 'said' }, 'It is said to be of class', kinds)) : null,
+        model.classes.length ? h('.row', {}, h('label', { for: 'said' }, 'Labelled as class', kinds)) : null,
         h('.row', {}, h('label', { for: 'alarm' }, 'Share of usual sounds that may be called odd', alarm)),
       ),
       result,

@@ -34,7 +34,7 @@ def too_few(table: SqlTable, names: tuple[str, ...], rows: int) -> UserError:
     return UserError(
         f"{title}: no two rows may have the same {columns}, and {rows:,} of the drawn ones have to, as the model knows "
         f"too few values. Train with rare=1 (then rare values are known too) or with copied={title}, or draw fewer "
-        "rows with --count. Nothing was written."
+        "rows with --count. No database was written."
     )
 
 

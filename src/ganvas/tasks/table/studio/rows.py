@@ -81,7 +81,9 @@ def rows(model: TableModel, count: int, seed: int, where: str) -> dict[str, Any]
         UserError: more than a page shows, or a condition that cannot be met.
     """
     if count > _most(model):
-        raise UserError(f"{count:,} rows are more than this page shows: {_most(model):,} of this table. Download a file instead.")
+        raise UserError(
+            f"{count:,} rows are more than this page shows: {_most(model):,} of this table. Download a file instead."
+        )
     found: list[list[Any]] = []
     for frame in model.portions(count, seed, where):
         cells = [_texts(frame[column.name], column) for column in model.spec.columns]
@@ -175,7 +177,9 @@ def _given(model: TableModel, content: bytes) -> Iterator[tuple[pd.DataFrame, bo
         UserError: it is no CSV file, or has no rows.
     """
     if not content.strip():
-        raise UserError("There are no rows: the first line must hold the column names, and each line below it is a row.")
+        raise UserError(
+            "There are no rows: the first line must hold the column names, and each line below it is a row."
+        )
     if content[:2] == b"\x1f\x8b" or content[:4] in (b"PAR1", b"PK\3\4"):
         raise UserError("That is packed or Parquet: give rows as CSV here, or use the command line, which reads both.")
     with tempfile.TemporaryDirectory() as folder:
