@@ -77,7 +77,7 @@ def relative(name: str) -> Callable[[dict[str, Figure]], float]:
 
 
 BARS = (
-    Bar("taken for what was asked", "at least .96", of("class-accuracy"), lambda x: x >= 0.96),
+    Bar("recognised as requested", "at least .96", of("class-accuracy"), lambda x: x >= 0.96),
     Bar("the same, worst class", "at least .88", of("worst-class"), lambda x: x >= 0.88),
     Bar("Frechet, what is said, x floor", "at most 4", relative("frechet"), lambda x: x <= 4),
     Bar("Frechet, timbre, x floor", "at most 3", relative("timbre-frechet"), lambda x: x <= 3),
@@ -96,7 +96,7 @@ BARS = (
 
 
 FEW = {  # of the recipe for few sounds: what differs from BARS, and None: no bar
-    "taken for what was asked": None,
+    "recognised as requested": None,
     "the same, worst class": Bar("the same, worst class", "at least .80", of("worst-class"), lambda x: x >= 0.8),
 }
 COSTS = (  # of what it took

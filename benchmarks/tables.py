@@ -1,4 +1,4 @@
-"""Our table task compared with CTGAN and a Gaussian copula of SDV on any CSV file: quality, CPU seconds and memory in one run.
+"""Our table task compared with CTGAN and a Gaussian copula of SDV on any CSV file: quality, CPU seconds, memory.
 
     python benchmarks/tables.py adult.csv --held-out 0.26 --sdv-python /path/to/venv/bin/python
     python benchmarks/tables.py adult.csv --set images=400000      # our task alone

@@ -137,9 +137,13 @@ def test_files_are_found_by_their_path_before_their_name(tmp_path: Path) -> None
     [
         ("history.csv", "epoch,loss\n1,0.5\n", "names none of these pictures; its columns are epoch, loss"),
         ("empty.csv", "", "it is empty"),
-        ("head.csv", "file_name,label\n", "it has a heading and no lines"),
+        ("head.csv", "file_name,label\n", "it has a heading but no lines"),
         ("odd.csv", "epoch,loss\n1," + "9" * 200_000, "field larger than field limit"),
-        ("metadata.jsonl", '{"file_name": "0.png", "text": "a cat"}\n', "its column 'text' holds captions, no classes"),
+        (
+            "metadata.jsonl",
+            '{"file_name": "0.png", "text": "a cat"}\n',
+            "its column 'text' holds captions, not classes",
+        ),
         ("dataset.json", '{"name": "mine", "version": 2}', "it names none of these pictures"),
         ("sizes.csv", "file,width,height\na/0.png,5,7\na/1.png,7,7\n", "has the columns file, width, height; one of"),
     ],

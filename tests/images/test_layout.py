@@ -124,7 +124,7 @@ def test_litter_makes_no_classes(tmp_path: Path) -> None:
         assert kinds(images) == {"a": 3, "b": 3}
         assert images.other_suffixes == ()
         (note,) = images.notes
-        assert note.startswith("Passed over, since they are hidden or left behind by a system: #Recycle, $RECYCLE.BIN,")
+        assert note.startswith("Skipped, because they are hidden or left behind by a system: #Recycle, $RECYCLE.BIN,")
         assert ".git" not in note
 
 
@@ -145,7 +145,7 @@ def test_folders_without_pictures_are_named(tmp_path: Path) -> None:
     both(tmp_path, "a", "b/anna")
     (tmp_path / "c" / "deep").mkdir(parents=True)
     (tmp_path / "b" / "berta").mkdir()
-    assert pictures.find(tmp_path).notes == ("Folders without pictures make no classes: c.",)
+    assert pictures.find(tmp_path).notes == ("Folders without pictures are not classes: c.",)
 
 
 def test_kinds_of_files_that_are_not_read_are_counted(tmp_path: Path) -> None:

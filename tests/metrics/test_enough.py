@@ -181,7 +181,7 @@ def test_classes_must_have_images_enough() -> None:
     lopsided = side(seed=1, labels=torch.tensor([0] * 200 + [1] * 21 + [2] * 19))
     assert METRICS["class-frechet"].missing(pair(lopsided)) == ""  # two of three classes
     alone = side(seed=1, labels=torch.zeros(N, dtype=torch.long))
-    wanted = "20 images of each kind are there in only 1 of the 3 classes"
+    wanted = "only 1 of the 3 classes have 20 real and as many generated images"
     assert METRICS["class-frechet"].missing(pair(alone)) == wanted
 
 
@@ -528,7 +528,7 @@ def test_too_little_to_weigh_a_translator() -> None:
     assert math.isnan(made.frechet)
     assert made.note == (
         "Not measured: Frechet distance (all 240 pictures are the same). "
-        "Not measured: colours (all pictures, or all that became of them, have the same colours)."
+        "Not measured: colours (all inputs, or all outputs, have the same colours)."
     )
     few = [x[:4] for x in (start, features)]
     found = translate_evaluate._way("B", "translated", (few[0], few[1]), (start, features), (few[0], few[0], few[0]))

@@ -75,7 +75,7 @@ def test_good_sounds_have_no_findings(folder: Path) -> None:
     assert "60 sounds in" in text
     assert "60 WAV, 16 bits; 60 at 8 kHz" in text
     assert "Classes   2: high 30, low 30" in text
-    assert "Nothing that would spoil a training." in text
+    assert "No problems found." in text
     assert text.splitlines()[-1].endswith(f"train sound-few --data {folder}")
     assert (found["total"], found["recipe"], found["shape"]["rate"]) == (60, "sound-few", RATE)
     assert found["changed"] == {"mixed_down": 0, "resampled": 0, "cut": 0, "padded": 60}
@@ -190,7 +190,7 @@ def test_a_class_without_a_usable_sound_is_named(folder: Path) -> None:
     write(folder / "quiet" / "b.wav", np.zeros(RATE // 2))
     found = last(check.look(str(folder), {})).findings
     text = next(f.text for f in found if f.level == 0)
-    assert text == "Classes of which no sound can be used: quiet. Training refuses them."
+    assert text == "Classes without a usable sound: quiet. Training refuses them."
     assert not any("too few" in f.text for f in found)
     assert not any(f.level == 0 for f in last(check.look(str(folder), {"labels": "false"})).findings)
 

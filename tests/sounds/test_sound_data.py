@@ -152,7 +152,7 @@ def test_longer_sounds_are_cut_and_said(tmp_path: Path) -> None:
     put(place, "long.wav", encoded(tone(90, 3.0)))
     data = load(place)
     assert data.spec.samples == 2_688  # as most are: one long recording does not make all others long
-    assert "1 of 61 sounds; the longest has 3.00 s (seconds=N keeps more, up to 4)" in note(data, "Cut at 0.34 s")
+    assert "1 of 61 sounds; the longest has 3.00 s (use seconds=N to keep more, up to 4)" in note(data, "Cut at 0.34 s")
     whole = load(place, seconds=3)
     assert whole.spec.samples == 27 * 896
     assert not any("Cut" in text for text in whole.notes)

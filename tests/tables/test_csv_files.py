@@ -101,7 +101,7 @@ def test_names_that_are_missing_are_made_and_said(tmp_path: Path) -> None:
     assert list(pd.concat(source.portions())) == ["column 1", "x"]
     assert "Column 1 of a.csv has no name: it is called 'column 1'." in source.notes
     source = read.opened(str(write(tmp_path / "b.csv", "5.0,3,7\n1,2,3\n")))
-    assert "is its first line a row, and no header?" in source.notes[0]
+    assert "is its first line a row and not a header?" in source.notes[0]
 
 
 def test_cells_that_mean_missing_are_said(tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def test_data_check_says_what_there_is(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for text in (
         "1,000 rows and 9 columns in customers.csv", " ? joined", " - customer", "Doubtful (?)", "cannot be told apart",
-        "Passed over (-), not learned", "customer: id, made anew, never learned", "columns.toml was written",
+        "Skipped (-), not learned", "customer: id, newly made, never learned", "columns.toml was written",
         "ganvas train table --data customers.csv column.plan=category columns=columns.toml",
     ):  # fmt: skip
         assert text in done.stdout, done.stdout

@@ -38,8 +38,8 @@ def push(model: TrainedModel, target: str | os.PathLike[str], force: bool = Fals
     """Upload a model with its card as README; returns its address.
 
     Args:
-        target: `hf://user/name`, or a folder (which then holds what would be uploaded); `user/name` is not taken for a folder unless
-            there is one, or it is written `./user/name`.
+        target: `hf://user/name`, or a folder (which then holds what would be uploaded). `user/name` counts as a folder
+            only if there is one, or if it is written `./user/name`.
         force: overwrite files in that folder.
 
     Raises:

@@ -176,7 +176,7 @@ def _can_detect_copies(pair: Pair) -> str:
     if pair.inception and usual < distances.NEAR:
         return (
             f"held-out real images are nearer than {distances.NEAR:g} to training images themselves ({usual:.3f}), and "
-            "would be taken for copies"
+            "would count as copies"
         )
     return ""
 
@@ -220,7 +220,8 @@ def _has_classes(pair: Pair) -> str:
     assert pair.real.labels is not None
     if torch.isin(pair.real.labels, torch.tensor(classes)).double().mean() >= CLASSED:
         return ""
-    return f"{CLASS_LEAST} images of each kind are there in only {len(classes)} of the {len(pair.class_names)} classes"
+    text = f"only {len(classes)} of the {len(pair.class_names)} classes have {CLASS_LEAST} "
+    return f"{text}real and as many generated images"
 
 
 def label_balance(pair: Pair) -> float:

@@ -39,7 +39,7 @@ class Expanded:
             f"{self.rejected:,} {rejected}."
         )
         if self.short:
-            yield f"Fewer than were asked for: {', '.join(map(one_line, self.short))}."
+            yield f"Fewer than requested: {', '.join(map(one_line, self.short))}."
         yield from self.notes
         if self.renamed:
             yield self.renamed
@@ -90,7 +90,7 @@ class Candidates:
         """
         if not self.kept.total():
             raise UserError(
-                f"None of the drawings could be kept: {self.copies:,} are near copies of training {real}, {rejected} "
+                f"None of the samples could be kept: {self.copies:,} are near copies of training {real}, {rejected} "
                 f"{self.rejected:,}. Train longer. How good it is now: {way}"
             )
 

@@ -51,7 +51,7 @@ def conclusion(lessons: Sequence[Lesson], drawn: str, real: str) -> str:
     helped = [f"{lesson.size:,}" for lesson in lessons if lesson.verdict == "helps"]
     hurt = [f"{lesson.size:,}" for lesson in lessons if lesson.verdict == "hurts"]
     if lessons and lessons[0].verdict == "too few repeats":
-        return "Five repeats are the least from which anything can be said."
+        return "At least five repeats are needed for a verdict."
     sentence = (
         f"The extra {drawn} help when added to {_and(helped)} real {real}"
         if helped

@@ -83,7 +83,7 @@ class Measuring(Progressing):
         self.print(f"\n{title}: {words}")
         if any_value and any(not math.isnan(f.floor) for f in self.figures):
             self.print(
-                f"'{self.real}': what other {self.real} get with the same code; ±: standard deviation over the repeats, "
+                f"'{self.real}': what other {self.real} get with the same code; ±: standard deviation over repeats, "
                 "or the standard error of a single one."
             )
         if any_value and p.count < MANY:

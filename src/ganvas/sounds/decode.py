@@ -39,18 +39,18 @@ OTHERS = [  # what files that are not sounds begin with (after so many bytes), a
     (0, b"GIF8", "a GIF picture"),
     (8, b"WEBP", "a WebP picture"),
     (8, b"AVI ", "an AVI video"),
-    (4, b"ftypM4A", "an M4A file (AAC), which is not read: convert it to WAV or FLAC"),
+    (4, b"ftypM4A", "an M4A file (AAC), which is not supported: convert it to WAV or FLAC"),
     (4, b"ftyp", "an MP4 video or picture"),
     (0, b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
-    (0, b"0&\xb2u\x8ef\xcf\x11", "a Windows Media file (WMA, WMV), which is not read: convert it to WAV or FLAC"),
+    (0, b"0&\xb2u\x8ef\xcf\x11", "a Windows Media file (WMA, WMV), which is not supported: convert it to WAV or FLAC"),
     (0, b"FLV", "a Flash video"),
     (0, b"\x00\x00\x01\xba", "an MPEG video"),
-    (0, b"#!AMR", "an AMR recording, which is not read: convert it to WAV or FLAC"),
-    (0, b"RF64", "an RF64 file, which is not read: convert it to WAV or FLAC"),
-    (0, b"riff.\x91\xcf\x11", "a Wave64 file, which is not read: convert it to WAV or FLAC"),
-    (0, b"wvpk", "a WavPack file, which is not read: convert it to WAV or FLAC"),
-    (0, b"caff", "a CAF file, which is not read: convert it to WAV or FLAC"),
-    (0, b"MThd", "a MIDI file: notes, and no sound"),
+    (0, b"#!AMR", "an AMR recording, which is not supported: convert it to WAV or FLAC"),
+    (0, b"RF64", "an RF64 file, which is not supported: convert it to WAV or FLAC"),
+    (0, b"riff.\x91\xcf\x11", "a Wave64 file, which is not supported: convert it to WAV or FLAC"),
+    (0, b"wvpk", "a WavPack file, which is not supported: convert it to WAV or FLAC"),
+    (0, b"caff", "a CAF file, which is not supported: convert it to WAV or FLAC"),
+    (0, b"MThd", "a MIDI file: notes, not sound"),
     (0, b"%PDF", "a PDF file"),
     (0, b"PK\x03\x04", "a zip archive: unpack it"),
     (0, b"\x1f\x8b", "a gzip archive: unpack it"),
@@ -169,7 +169,7 @@ def _reason(error: Exception) -> str:
 def _check_shape(file: Any) -> None:
     """Refuse a header that states more than is read."""
     if not RATES[0] <= file.samplerate <= RATES[1]:
-        raise Unreadable(f"it has {file.samplerate:,} samples a second; {RATES[0]:,} to {RATES[1]:,} are read")
+        raise Unreadable(f"it has {file.samplerate:,} samples a second; {RATES[0]:,} to {RATES[1]:,} are supported")
     if file.channels > CHANNELS:
         raise Unreadable(f"it has {file.channels:,} channels; {CHANNELS} are read at most")
 

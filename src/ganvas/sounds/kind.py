@@ -57,7 +57,7 @@ def find(source: str, labelled: bool = True) -> Listing:
         UserError: there is no such place, it holds no sounds or only one, or labels do not fit the files.
     """
     if not source:
-        raise UserError(f"Name the sounds to learn from: --data PLACE takes {PLACES}.")
+        raise UserError(f"Name the sounds to learn from: --data PLACE, {PLACES}.")
     path = files.place(source)
     try:
         exists, is_folder = path.exists(), path.is_dir()
@@ -69,7 +69,7 @@ def find(source: str, labelled: bool = True) -> Listing:
         raise UserError(f"There is no file or folder {source}.")
     if not is_folder and not listing.is_archive(path):
         single = " is a single sound" if SOUNDS.has(path.name) else " is a file"
-        raise UserError(f"{source}{single}; --data takes {PLACES}.")
+        raise UserError(f"{source}{single}; --data needs {PLACES}.")
     found = listing.find(path, SOUNDS, labelled)
     if len(found.names) < 2:
         raise UserError(f"{source} holds a single sound. Training needs more: at least a hundred to be useful.")

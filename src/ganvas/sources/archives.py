@@ -146,12 +146,12 @@ def _member(file: zipfile.ZipFile, info: zipfile.ZipInfo, kind: Kind) -> bytes:
 def _check_end(file: Bounded) -> None:
     """Raise a ValueError if a tar does not end properly: Python takes a damaged header for the end."""
     if file.last.strip(b"\0"):
-        raise ValueError("what should be the head of a member is none")
+        raise ValueError("the header of a member is invalid")
     if not file.last:
-        raise ValueError("it ends without its mark for the end: it may be cut short")
+        raise ValueError("it ends without its end marker: it may be cut short")
     while part := file.read(min(PORTION, file.most)):
         if part.strip(b"\0"):
-            raise ValueError("behind its mark for the end there is more; if several were joined, unpack it: tar -i -xf")
+            raise ValueError("there is more after its end marker; if several were joined, unpack it: tar -i -xf")
 
 
 def of_tar(path: Path, kind: Kind) -> tuple[dict[str, str], Reading]:

@@ -40,7 +40,7 @@ def check_names(place: str, names: Collection[str]) -> None:
         twin = seen.setdefault(name.strip().lower(), name)
         if twin != name:
             raise UserError(
-                f"{place} has the classes '{one_line(twin)}' and '{one_line(name)}', which differ by case alone. "
+                f"{place} has the classes '{one_line(twin)}' and '{one_line(name)}', which differ only in case.  "
                 "Rename one."
             )
 
@@ -100,7 +100,7 @@ def from_tables(
             "labels=false."
         )
     if unclear is not None:
-        notes.append(f"Passed over, since other tables name all classes: {unclear}")
+        notes.append(f"Skipped, because other tables name all classes: {unclear}")
     if not partial:
         check_names(place, {label for label in labels if label is not None})
     return Stated(labels, notes, used)
@@ -125,7 +125,7 @@ def _add_labels(
         if len(matches) > 1:
             one, other = (one_line(known.names[i]) for i in matches[:2])
             raise UserError(
-                f"{at}: {one_line(row.file)} may be {one} or {other}. Write the path, from the table's folder."
+                f"{at}: {one_line(row.file)} may be {one} or {other}. Write the path, relative to the table's folder."
             )
         if matches[0] in known.beside:
             continue

@@ -42,7 +42,7 @@ def some(names: Iterable[str]) -> str:
 def of_litter(names: Iterable[str]) -> list[str]:
     """A note that these folders were ignored although there are such files in them."""
     folders = sorted(dict.fromkeys(names))
-    return [f"Passed over, since they are hidden or left behind by a system: {some(folders)}."] if folders else []
+    return [f"Skipped, because they are hidden or left behind by a system: {some(folders)}."] if folders else []
 
 
 def of_kinds(suffixes: Counter[str], kind: Kind) -> tuple[list[str], Counter[str]]:
@@ -51,7 +51,7 @@ def of_kinds(suffixes: Counter[str], kind: Kind) -> tuple[list[str], Counter[str
     for how in kind.others:
         counts = [f"{count:,} {s}" for s, count in suffixes.most_common() if advice.get(s) == how]
         if counts:
-            notes.append(f"Left out, since Ganvas cannot read such files: {', '.join(counts)}. What to do: {how}.")
+            notes.append(f"Left out, because Ganvas cannot read such files: {', '.join(counts)}. What to do: {how}.")
     return notes, Counter({s: count for s, count in suffixes.items() if s not in advice})
 
 
@@ -129,4 +129,4 @@ def empty_classes(
     around = {place.rpartition("/")[0] for place in used}
     filled = {*used} | {str(place) for name in {*used} for place in PurePosixPath(name).parents}
     empty = [f for f in folders if f and f.rpartition("/")[0] in around and f not in filled]
-    return [f"Folders without {kind.noun} make no classes: {some(sorted(empty))}."] if empty else []
+    return [f"Folders without {kind.noun} are not classes: {some(sorted(empty))}."] if empty else []

@@ -107,7 +107,7 @@ class OneByOne(Collection[Any]):
             yield self.held.popleft() if self.held else next(self.reading)
 
     def __contains__(self, item: object) -> bool:
-        raise NotImplementedError("it can be gone through only once")
+        raise NotImplementedError("it can only be iterated once")
 
 
 def _bytes(content: Any) -> int:
@@ -240,7 +240,7 @@ def _names_in(path: Path) -> Iterator[str]:
 
 def _nothing(path: Path, kind: Kind, other_suffixes: Counter[str], kind_notes: list[str]) -> UserError:
     if other_suffixes["(none)"] > 1 and other_suffixes["(none)"] == max(other_suffixes.values()):
-        how = f"{kind.noun.capitalize()} are known by the ending of their names: add it, such as {kind.examples}."
+        how = f"{kind.noun.capitalize()} are recognised by their file suffix: add it, such as {kind.examples}."
         kind_notes = [*kind_notes, how]
     seen = ", ".join(f"{count} {suffix}" for suffix, count in other_suffixes.most_common(8)) or "nothing"
     seen = f": it has {seen}" if other_suffixes or not kind_notes else ""
@@ -272,7 +272,7 @@ def _stated(
     if unclear is not None:
         if labels is None:
             raise unclear
-        notes = [f"Passed over, since the folders name the classes: {unclear}"]
+        notes = [f"Skipped, because the folders name the classes: {unclear}"]
     if labels is None:
         return Stated(None, [*more, *notes], [])
     return Stated([*labels], [*more, *notes, *layout.empty_classes(folders, names, parts, kind)], [])

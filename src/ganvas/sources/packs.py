@@ -135,7 +135,7 @@ class Form:
         checks.fields({"converted": [], "options": {}, **card}, types, ("classes", "broken", "notes", "converted"))
         shape = self.shape_of(card)
         if card["rows"] < 1 or not card["shards"]:
-            raise ValueError("its rows or shards are none")
+            raise ValueError("its rows or shards are invalid")
         for shard in card["shards"]:
             checks.fields(shard, {"file": str, "bytes": int}, ())
             if Path(shard["file"]).name != shard["file"]:  # a pack's files are next to its card
@@ -167,6 +167,6 @@ class Form:
         if set(tensors) - {"digests", "train", "held_out"} != (
             {"train.labels", "held_out.labels"} if card["classes"] else set()
         ):
-            raise ValueError("it has labels and no classes, or classes and no labels")
+            raise ValueError("it has labels but no classes, or classes but no labels")
         if card["fingerprint"] != self.fingerprint(card, card["classes"], tensors):
             raise ValueError("its fingerprint is not that of its content")

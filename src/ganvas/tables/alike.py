@@ -81,7 +81,7 @@ def _place(table: np.ndarray) -> np.ndarray:
 
 
 def _order(places: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The values in an order that puts like ones near each other: cut in two along the direction of most variance, where the gap is
+    """The values, with like ones near each other: cut in two along the direction of most variance, where the gap is
     widest within the middle half of the rows, and each part in the same way."""
     parts, done = [np.arange(len(places))], []
     while parts:

@@ -57,7 +57,7 @@ class Cells:
         if len(lengths) != 1 or not (self.counts or self.missing or self.rare) or len(self.counts) > LARGEST:
             raise UserError(f"it has {len(self.counts)} cells, and other numbers of values for them.")
         if min((*self.counts, self.missing, self.rare)) < 0 or (numbers and self.values):
-            raise UserError("its cells are of no kind that there is.")
+            raise UserError("its cells are of an unknown kind.")
         edges = [edge for pair in zip(self.low, self.high, strict=True) for edge in pair]
         if not all(map(math.isfinite, edges)) or any(a > b for a, b in itertools.pairwise(edges)):
             raise UserError("its cells do not ascend.")
@@ -221,11 +221,11 @@ class Cells:
         """
         types = {"counts": int, "low": int | float, "high": int | float, "values": str}
         if not isinstance(entries, dict) or not {"counts"} <= entries.keys() <= {*types, "missing", "rare", "step"}:
-            raise UserError("its cells are none.")
+            raise UserError("its cells are invalid.")
         for name, kind in types.items():
             entry = entries.get(name, [])
             if not isinstance(entry, list) or not all(isinstance(v, kind) and not isinstance(v, bool) for v in entry):
-                raise UserError(f"the entry {name} of its cells is none.")
+                raise UserError(f"the entry {name} of its cells is invalid.")
         if any(type(entries.get(name, 0)) is not int for name in ("missing", "rare", "step")):
             raise UserError("its cells count missing rows or steps wrongly.")
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()}

@@ -82,7 +82,7 @@ class Column:
         if len(self.parts) not in (0, learned):
             raise UserError(f"the column {self.name[:60]!r} has {len(self.parts)} parts.")
         if any(part.is_category != (self.kind == "category") for part in self.parts if part.counts):
-            raise UserError(f"the cells of the column {self.name[:60]!r} are of another kind than it is.")
+            raise UserError(f"the cells of the column {self.name[:60]!r} do not match its kind.")
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -263,7 +263,7 @@ class Column:
         if not isinstance(parts, list) or not isinstance(order, list) or not all(isinstance(v, str) for v in order):
             raise UserError(f"the column {name!r} has parts or an order that are not lists.")
         if strange := [k for k, v in values.items() if k not in types or type(v) is not types[k]]:
-            raise UserError(f"the column {name!r} has an entry {strange[0][:60]!r} that is none.")
+            raise UserError(f"the column {name!r} has an entry {strange[0][:60]!r} that is invalid.")
         return cls(**values, order=tuple(order), parts=tuple(map(Cells.from_dict, parts)))
 
 

@@ -89,7 +89,7 @@ def layout(path: Path, encoding: str = "", delimiter: str = "") -> Layout:
     notes: list[str] = []
     found = encoding or _encoding(path, start)
     if not encoding and found not in ("utf-8", "utf-8-sig"):
-        notes.append(f"{path.name} is no UTF-8: read as {'Windows-1252' if found == 'cp1252' else found.upper()}.")
+        notes.append(f"{path.name} is not UTF-8: read as {'Windows-1252' if found == 'cp1252' else found.upper()}.")
     text = _decoded(path, start, found)
     first = 0
     if text.lower().startswith("sep=") and len(text) > 5:  # as Excel writes it
@@ -171,11 +171,11 @@ def _decoded(path: Path, start: bytes, encoding: str) -> str:
         return codecs.getincrementaldecoder(encoding)().decode(start)
     except LookupError as error:
         raise UserError(
-            f"encoding={quoted(encoding[:40])} is none that Python knows, such as utf-8 or cp1252."
+            f"encoding={quoted(encoding[:40])} is not one that Python knows, such as utf-8 or cp1252."
         ) from error
     except UnicodeError as error:
         raise UserError(
-            f"{path} is not written in {encoding} ({first_line(error)}). Say encoding=, such as latin-1."
+            f"{path} is not written in {encoding} ({first_line(error)}). Set encoding=, such as latin-1."
         ) from error
 
 
@@ -223,7 +223,7 @@ def _names(path: Path, names: list[str], notes: list[str]) -> tuple[str, ...]:
     numbers = [name for name in clean if name.replace(".", "").replace("-", "").isdecimal()]
     if len(numbers) > len(clean) / 2:
         notes.append(
-            f"The columns of {path.name} are called {', '.join(clean[:3])}: is its first line a row, and no header?"
+            f"The columns of {path.name} are called {', '.join(clean[:3])}: is its first line a row and not a header?"
         )
     return tuple(clean)
 
@@ -280,7 +280,7 @@ def portions(path: Path, found: Layout) -> Iterator[pd.DataFrame]:
             raise _refused(path, found, wrong, error) from error
         except UnicodeError as error:
             raise UserError(
-                f"{path} is not written in {found.encoding} ({first_line(error)}). Say which with encoding=."
+                f"{path} is not written in {found.encoding} ({first_line(error)}). Set it with encoding=."
             ) from error
 
 
@@ -314,7 +314,7 @@ def _refused(path: Path, found: Layout, wrong: list[tuple[int, int, int]], error
     if line:
         what = NAMES.get(found.delimiter, quoted(found.delimiter))
         return UserError(
-            f"Line {line:,} of {path} has {cells:,} cells, and there are {expected:,} columns, with {what} between them"
+            f"Line {line:,} of {path} has {cells:,} cells, but there are {expected:,} columns, with {what} between them"
             ". Correct the line: a cell that holds the delimiter must be in quotes."
         )
     if "straddling" in str(error):

@@ -217,7 +217,7 @@ class Database(Opened):
         if not table:
             if len(names) != 1:
                 listed = ", ".join(map(one_line, sorted(names)[:20]))
-                raise UserError(f"{self.place} has {len(names)} tables ({listed}): say which with --table NAME.")
+                raise UserError(f"{self.place} has {len(names)} tables ({listed}): choose one with --table NAME.")
             bare = names[0]
         if bare not in names:
             raise unknown(f"table in {self.place}", bare, names)

@@ -65,9 +65,9 @@ def date_form(texts: pd.Series) -> Found | None:
     doubt = ""
     if other and not form.startswith("%Y"):
         order = "month/day" if swapped else "day/month"
-        doubt = f"day and month cannot be told apart: read as {order} ({form}, and not {other[0]})"
+        doubt = f"day and month cannot be told apart: read as {order} ({form}, not {other[0]})"
     elif plain:
-        doubt = "numbers of so many digits that are all dates: read as such"
+        doubt = "numbers with the digits of dates: read as dates"
     return Found(form, share, doubt)
 
 

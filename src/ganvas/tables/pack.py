@@ -79,7 +79,7 @@ def look(rows: Rows, most: int = 0) -> Generator[Counted, None, Looked]:
         UserError: the table has no rows or no columns, or cannot be read.
     """
 
-    random = np.random.default_rng(seeds.key(0, "rows to look at"))  # as no program that made the table would
+    random = np.random.default_rng(seeds.key(0, "rows to examine"))  # as no program that made the table would
     parts: list[tuple[pd.DataFrame, np.ndarray]] = []
     count, held, below, missing = 0, 0, 1.0, {}
     columns: list[str] = []
@@ -97,7 +97,7 @@ def look(rows: Rows, most: int = 0) -> Generator[Counted, None, Looked]:
         if held > 1.2 * most:
             parts = [_smallest(parts, most)]
             held, below = most, float(parts[0][1].max())
-        yield Counted(count, rows.source.rows or count, "Looking through the table")
+        yield Counted(count, rows.source.rows or count, "Reading through the table")
     if not count:
         what = f"columns ({', '.join(map(one_line, columns[:5]))}) but no rows" if columns else "no rows"
         raise UserError(f"{rows.source.name} has {what}: there is nothing to learn from.")
@@ -149,7 +149,7 @@ def encoded(frame: pd.DataFrame, spec: TableSpec, unread: dict[str, int]) -> Ten
             value = quoted(str(frame[column.name][row])[:40])
             raise UserError(
                 f"Row {int(row) + 1:,} of the column {title} holds {value}, which is not a "
-                f"{column.kind} as in the rows that were looked at. Correct it, or say column.{title}=category."
+                f"{column.kind} as in the rows that were examined. Correct it, or set column.{title}=category."
             )
         unread[column.name] = unread.get(column.name, 0) + int(lost.sum())
     return spec.encode(typed.reset_index(drop=True))
@@ -267,7 +267,8 @@ def write(
 def unread_notes(unread: dict[str, int]) -> list[str]:
     """Sentences on values that are none of their column's kind."""
     return [
-        f"{one_line(name)}: {count:,} values are none of its kind: taken for missing." for name, count in unread.items()
+        f"{one_line(name)}: {count:,} values do not match its kind: treated as missing."
+        for name, count in unread.items()
     ]
 
 

@@ -203,7 +203,7 @@ def opened(
             raise UserError(f"{path} is a database of SQLite with a ? in its name: rename it, or a folder of it.")
         return DatabaseTable(f"sqlite:///{path.absolute()}", table)
     if table:
-        raise UserError(f"--table {table} is for databases, and {path} is a file: leave it out.")
+        raise UserError(f"--table {table} is for databases, but {path} is a file: leave it out.")
     if start[:4] == b"PAR1":
         return ParquetFile(path)
     known = {
@@ -213,7 +213,7 @@ def opened(
     }
     for magic, what in known.items():
         if start.startswith(magic):
-            raise UserError(f"{path} is no CSV file but {what}.")
+            raise UserError(f"{path} is not a CSV file but {what}.")
     return CsvFile(path, encoding, delimiter)
 
 
@@ -260,7 +260,7 @@ class Rows:
             if word:
                 found.setdefault(name, []).append(f"{count:,} cells hold {quoted(word)}")
         return [
-            f"{one_line(name)}: {', '.join(words)}: taken for missing (missing= says which texts are)."
+            f"{one_line(name)}: {', '.join(words)}: treated as missing (missing= sets which texts are)."
             for name, words in found.items()
         ]
 

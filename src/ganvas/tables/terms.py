@@ -46,7 +46,7 @@ def _values(value: Any) -> tuple[str, ...]:
     several = isinstance(value, list | tuple | set | frozenset | np.ndarray)
     each = list(value) if several else [value]
     if not each:
-        raise UserError("A condition names no value: give one, or a list of some.")
+        raise UserError("A condition names no value: give one, or a list of them.")
     return tuple(
         "" if v is None or v != v else str(v) for v in (sorted(each, key=str) if isinstance(value, set) else each)
     )
@@ -106,6 +106,6 @@ def _term(chars: Marked) -> Term:
             return Term(name, sign, values)
     text = one_line("".join(c for c, _ in chars))[:80]
     raise UserError(
-        f"'{text}' is not a condition: write COLUMN=VALUE, COLUMN=VALUE|VALUE, COLUMN>=VALUE (or >, <, <=), COLUMN= for a "
+        f"'{text}' is not a condition: write COLUMN=VALUE, COLUMN=VALUE|VALUE, COLUMN>=VALUE (or >, <, <=), COLUMN= "
         "missing cell, with commas between conditions."
     )

@@ -98,9 +98,9 @@ def _must_be_learned(column: Column, learned: Column | None, names: Iterable[str
     ):
         return
     why = {
-        "id": "its values are made anew for each row",
+        "id": "its values are newly made for each row",
         "text": "free text is not learned",
-        "constant": f"all rows have the same: {column.value or 'none'}",
+        "constant": f"all rows have the same value: {column.value or 'none'}",
     }.get(column.kind, "its values follow from those of other columns")
     raise UserError(
         f"{one_line(column.name)} cannot be a condition: {why}. Conditions are for: {', '.join(map(one_line, names))}."
@@ -159,7 +159,7 @@ def _beyond(column: Column, cells: Cells, sign: str, value: str) -> np.ndarray:
             raise UserError(f"{one_line(column.name)}{sign}{one_line(value)[:60]}: that is not a number.")
     else:
         raise UserError(
-            f"{one_line(column.name)}{sign}{one_line(value)[:60]}: its values have no order. Name them: "
+            f"{one_line(column.name)}{sign}{one_line(value)[:60]}: its values have no order. List them: "
             f"{one_line(column.name)}=VALUE|VALUE."
         )
     return {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[sign](numbers, limit)
@@ -247,7 +247,7 @@ def _spans(column: Column, sign: str, value: str) -> list[tuple[float, float]]:
     if column.type == "time":
         if rest and sign != "=":
             raise UserError(
-                f"{one_line(column.name)}{sign}{one_line(value)[:60]}: a range of times has whole days for its ends."
+                f"{one_line(column.name)}{sign}{one_line(value)[:60]}: a range of times needs whole days as its ends."
             )
         named = rest or re.search(r"\d:\d\d", value)
         step = float(rest // column.step)

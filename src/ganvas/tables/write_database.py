@@ -29,7 +29,7 @@ def check(address: str, table: str, force: bool = False) -> None:
             new = engine.url.get_backend_name() == "sqlite" and not os.path.exists(path)
             if not new and not force and _exists(engine, table):
                 raise UserError(
-                    f"{databases.told(address)} has a table {table} already. Choose another --table, or --force to "
+                    f"{databases.told(address)} already has a table {table}. Choose another --table, or --force to "
                     "replace it."
                 )
     finally:

@@ -258,7 +258,7 @@ def test_the_command(
     rows = {Path(row["file"]).name: row for row in csv.DictReader(out.read_text().splitlines())}
     assert (rows["7.wav"]["class"], rows["7.wav"]["verdict"]) == ("high", "another class")
     assert rows["6.wav"]["class"] == "high"
-    assert "1 of these have no label to be checked" in capsys.readouterr().out
+    assert "1 of these have no label to check" in capsys.readouterr().out
     cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"out": out}, "found.csv"),
         ({"out": Path("a.txt")}, "NAME.csv"),

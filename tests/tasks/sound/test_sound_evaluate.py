@@ -198,7 +198,7 @@ def test_the_command_measures_a_folder(
     write(tmp_path / "drawn", *sounds(30, 6))
     assert evaluate(tmp_path / "drawn", data=str(tmp_path / "real"), metrics="class-accuracy,timbre-frechet") == 0
     out = capsys.readouterr().out
-    assert "taken for what was asked" in out
+    assert "recognised as requested" in out
     assert "held-out ones of real, 16 bits; classifier" in out
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="empty holds no sounds"):

@@ -135,7 +135,7 @@ def test_sounds_are_written_as_folder_zip_and_strip(run: Path, tmp_path: Path) -
 def test_a_data_set_is_scaled_and_read_again(run: Path, tmp_path: Path) -> None:
     out, _ = command(tmp_path, "expand", run, "--out", "more", "--count", "3", "--form", "flac")
     assert "9 sounds: more" in out
-    assert "Near copies cannot be told: it needs 20 held-out sounds" in out
+    assert "Near copies cannot be recognised: it needs 20 held-out sounds" in out
     assert "the model has no detector" in out
     assert "Whether they help is not tried" in out
     again = kind.find(str(tmp_path / "more"))

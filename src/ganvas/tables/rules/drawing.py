@@ -179,4 +179,6 @@ def value_of(column: Column, value: Any) -> pd.Series:
         typed = {"int": int, "float": float}.get(column.type, str)(value)
         return pd.Series([typed], dtype=object, name=column.name)
     except (KeyError, ValueError, TypeError, OverflowError) as error:
-        raise UserError(f"{column.name} = {value}: that is no {NOUNS[column.type]} as this column has.") from error
+        raise UserError(
+            f"{column.name} = {value}: that is not a {NOUNS[column.type]} like those of this column."
+        ) from error

@@ -55,11 +55,11 @@ def rules_of(entries: Any) -> tuple[Rule, ...]:
         UserError: they are none.
     """
     if not isinstance(entries, list) or len(entries) > MOST_RULES:
-        raise UserError("its rules are none.")
+        raise UserError("its rules are invalid.")
     rules = []
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str) or entry["kind"] not in KINDS:
-            raise UserError("it has a rule of a kind that there is not.")
+            raise UserError("it has a rule of an unknown kind.")
         rules.append(KINDS[entry["kind"]].read({k: v for k, v in entry.items() if k != "kind"}))
     return tuple(rules)
 

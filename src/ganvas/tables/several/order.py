@@ -30,8 +30,8 @@ class Found:
         """A sentence for the user."""
         first = plan.first
         of = "" if self.throughout or first is None else f" of one {one_line(first.key.table)}"
-        return (f"{one_line(plan.name)}: {one_line(self.column)} never falls from one row{of} to the next, by "
-                "its key, and is kept so.")  # fmt: skip
+        return (f"{one_line(plan.name)}: {one_line(self.column)} never decreases from one row{of} to the next, by "
+                "its key, and stays so in drawn rows.")  # fmt: skip
 
 
 def find(connection: Connection, table: Any, own: SqlTable, plan: TablePlan, dates: list[str]) -> Found:

@@ -9,7 +9,7 @@ from ganvas.core.applied import at_least_one, watch
 from ganvas.core.console import Force, verb
 
 
-@verb("restore-sound", instead={"--sheet": "look at the sounds with any program that shows spectrograms"})
+@verb("restore-sound", instead={"--sheet": "use any program that shows spectrograms"})
 def restore(
     model: Path,
     *sounds: Path,
@@ -32,9 +32,9 @@ def restore(
     out
         A folder for the restored sounds, under their own names; existing files are not overwritten.
     form
-        What they are written as, with 16 bits. Without it FLAC files stay FLAC, and all others become WAV.
+        The format of the results, with 16 bits. By default FLAC files stay FLAC, and all others become WAV.
     force
-        Overwrite what is there; never the recordings themselves.
+        Overwrite existing files, but never the recordings themselves.
     """
     from ganvas.tasks.restore_sound import files
 

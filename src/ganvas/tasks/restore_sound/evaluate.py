@@ -1,7 +1,7 @@
 """`ganvas evaluate` of a restorer: how near it comes to the clean sounds, compared with classical methods.
 
 Noise as in training is added to held-out sounds at three signal-to-noise ratios; they are restored in several ways:
-left as they are, by classical methods, each with the best of its settings, also where these are told the noise's true
+unchanged, by classical methods, each with the best of its settings, also where these are given the noise's actual
 spectrum, and by the model.
 """
 
@@ -137,12 +137,12 @@ Way = Callable[[], tuple[str, Tensor]]  # -> its name, and the restored waves [n
 
 
 def _ways(models: dict[str, SoundRestorer], noisy: Tensor, clean: Tensor, size: int) -> dict[str, Way]:
-    """What restores the sounds: nothing, the classical methods, those that are told the noise, then the models."""
+    """What restores the sounds: nothing, the classical methods, those that are given the noise, then the models."""
     ways: dict[str, Way] = {"noisy": lambda: ("as it is", noisy)}
     for kind in classical.METHODS:
         ways[kind] = lambda kind=kind: _by_method(kind, noisy, clean, size, None)
     for kind in classical.METHODS:
-        ways[f"{kind}, told the noise"] = lambda kind=kind: _by_method(kind, noisy, clean, size, noisy - clean)
+        ways[f"{kind}, given the noise"] = lambda kind=kind: _by_method(kind, noisy, clean, size, noisy - clean)
     for name, model in models.items():
         ways[name] = lambda name=name, model=model: (name, torch.cat([model.restore(part) for part in noisy.split(64)]))
     return ways
@@ -174,7 +174,9 @@ def command(source: Path, options: Options) -> int:
         UserError: as `evaluate`; or options of other tasks.
     """
     if strange := [f"--{name.replace('_', '-')}" for name in options.given() if name not in TAKEN]:
-        raise UserError(f"{source} is given sounds, and all its figures are measured: leave out {', '.join(strange)}.")
+        raise UserError(
+            f"{source} is evaluated on sounds, and all its metrics are measured: leave out {', '.join(strange)}."
+        )
     events = evaluate(source, options.against, options.data, options.seed, options.out)
     show_rows(Console(quiet=not is_first()), events, table, Answer)
     return 0

@@ -1,4 +1,4 @@
-"""How near restored sounds are to the clean ones. All functions take float waves [B, n] and give a figure for each, [B]."""
+"""How near restored sounds are to the clean ones. Float waves [B, n] -> a value for each, [B]."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def loss(made: Tensor, clean: Tensor, size: int) -> Tensor:
     """How far restored waves are from the clean ones: a scalar that counts soft tones nearly as much as loud ones.
 
     Mean differences of magnitudes, and of spectra with their phases, both of the power 0.3 of the magnitudes, and the
-    logarithm of the waves' error relative to the clean wave. A clean sound may be silence: it counts as no softer than SOFT.
+    logarithm of the waves' error relative to the clean wave. A clean sound may be silent: it counts as SOFT at least.
     Source: Braun and Tashev 2020, "Data augmentation and loss normalization for deep noise suppression".
     """
     loud = network.loudest(clean, size).clamp_min(SOFT)

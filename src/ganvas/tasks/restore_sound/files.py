@@ -81,7 +81,7 @@ def _mended(
         changes.append(f"{path.name}: its {sound.channels} channels are mixed down to one.")
     if rate > ours:
         changes.append(
-            f"{path.name}: the model knows {ours / 1000:g} kHz; it is written at its own {rate / 1000:g} kHz, and "
+            f"{path.name}: the model works at {ours / 1000:g} kHz; it is written at its own {rate / 1000:g} kHz, and "
             f"nothing above {ours / 2000:g} kHz is left."
         )
     steps = restorer.restoring(torch.from_numpy(_at(waves, rate, ours)), True)

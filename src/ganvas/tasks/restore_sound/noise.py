@@ -59,10 +59,10 @@ def _step(part: str, text: str) -> Step:
     if colon:
         match = re.fullmatch(rf"{NUMBER}(?:\s*-\s*{NUMBER})?", amount)
         if match is None:
-            raise UserError(f"degrade: '{part}' needs an SNR in dB after the colon, or two: {name}:10, {name}:0-20.")
+            raise UserError(f"degrade: '{part}' needs one SNR in dB after the colon, or two: {name}:10, {name}:0-20.")
         low, high = float(match[1]), float(match[2] or match[1])
     if low > high:
-        raise UserError(f"degrade: '{part}' begins above its end; write {name}:{high:g}-{low:g}.")
+        raise UserError(f"degrade: '{part}' has a start above its end; write {name}:{high:g}-{low:g}.")
     if high > RATIO[1]:
         raise UserError(f"degrade: '{part}' is not within {RATIO[0]:g} and {RATIO[1]:g} dB.")
     return Step(name, low, high)

@@ -16,11 +16,11 @@ from ganvas.training.losses import LOSSES
 
 NOUN = "sounds"
 QUANTITIES = {
-    "sdr": Quantity("SDR", ".2f", "of restored sounds, in dB; higher is nearer to the clean ones"),
-    "sdr_damaged": Quantity("SDR of the noisy", ".2f", "the same of the noisy sounds as they are"),
+    "sdr": Quantity("SDR", ".2f", "of restored sounds, in dB; higher is closer to the clean ones"),
+    "sdr_damaged": Quantity("SDR of the noisy", ".2f", "the same of the noisy sounds, unchanged"),
     "lsd": Quantity("Spectral distance", ".2f", "between the spectra of restored and clean sounds, in dB"),
-    "lsd_damaged": Quantity("Spectral distance of the noisy", ".2f", "the same of the noisy sounds as they are"),
-    "loss_distance": Quantity("Distance", ".3g", "what the restorer learns to lower"),
+    "lsd_damaged": Quantity("Spectral distance of the noisy", ".2f", "the same of the noisy sounds, unchanged"),
+    "loss_distance": Quantity("Distance", ".3g", "what the restorer learns to reduce"),
 }
 COLUMNS = {"ratio": "SNR, dB", "sdr": "SDR, dB", "lsd": "Spectral distance, dB", "clear": "Clear pitch"}
 
@@ -32,15 +32,15 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
     cards = [_evaluated(row) for row in [row for row in lines if row.get("metric") == "restoration"][-1:]]
     curve = chart(checks, ("sdr", "sdr_damaged"), "SDR of held-out sounds, dB", None, None, quantities=QUANTITIES)
     text = (
-        "How much stronger the clean sound is than everything else in the restored one; the lower curve is the noisy input. "
-        "Good: it rises and then levels out. Listen to them as well: metrics do not hear."
+        "How much stronger the clean sound is than everything else in the restored one; the lower curve is the noisy "
+        "input. Good: it rises and then levels out. Listen to them as well: metrics do not hear."
     )
     cards.append(markup.explained(curve, text))
     config = group(card, "task")
     about = f"The noise: {config.get('degrade')}. Lively: {config.get('lively')}."
     judged = curves.discriminator(rows, LOSSES.get(str(config.get("loss"))))
     return [
-        markup.section("How near is it?", cards, about),
+        markup.section("How close is it?", cards, about),
         *(Markup(worded(str(section), NOUN)) for section in judged),  # of escaped parts
     ]
 
@@ -68,9 +68,9 @@ PART = Part(
     sections,
     title="From noisy to restored",
     name="Restored",
-    rule="Rows of spectrograms from above: noisy, restored, clean sounds (held out, never trained on). Time goes to the "
-    "right, frequency upwards; bright is loud.",
-    empty="There is no sound yet.",
+    rule="Rows of spectrograms, from the top: noisy, restored, clean sounds (held out, never trained on). Time goes to "
+    "the right, frequency upwards; bright is loud.",
+    empty="No sounds yet.",
     samples=NOUN,
     seen=NOUN,
     strip="Three sounds, each noisy, restored and clean.",

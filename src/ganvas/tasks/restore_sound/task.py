@@ -34,7 +34,7 @@ class Config:
 
     degrade: str = knob(
         "noise:0-20",
-        "the noise: name:SNR or name:from-to in dB, several with ',' are added up; "
+        "the noise: name:SNR or name:from-to in dB, several, separated by ',', are added up; "
         f"{', '.join(noise.KINDS)} (noise: of any colour, or a hum)",
     )
     lively: float = knob(

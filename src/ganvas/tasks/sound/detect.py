@@ -198,18 +198,18 @@ def smallest_alarm(known: int) -> float:
 def compared(count: int) -> str:
     """With what a recording is compared, in words: how odd it can be called, and what may mislead."""
     return (
-        f"A recording is compared with {count:,} held-out sounds of the training: none can be called odder than 1 of "
-        f"{count + 1:,}. Other voices, rooms or microphones may sound odd to it though they are of the kind."
+        f"A recording is compared with {count:,} held-out sounds: none can be called odder than 1 of "
+        f"{count + 1:,}. Other voices, rooms or microphones may sound odd to it although they are of the same type."
     )
 
 
 def why_none(held_out: int, most: int) -> str:
     """Why a training with so many held-out sounds and `detect=most` ends without a detector; '': it has one."""
     if not most:
-        return "the training was told to learn none (detect=0)"
+        return "it was switched off for this training (detect=0)"
     if held_out >= LEAST:
         return ""
-    return f"{held_out:,} held-out sounds, {LEAST} needed; train on more sounds (of a folder about a tenth is held out)"
+    return f"{held_out:,} held-out sounds, {LEAST} needed; train on more sounds (about a tenth of a folder is held out)"
 
 
 def why_none_in(card: dict[str, Any]) -> str:
@@ -218,7 +218,7 @@ def why_none_in(card: dict[str, Any]) -> str:
     if isinstance(reason, str) and reason:
         return one_line(reason[:300])
     if not card.get("finished"):
-        return "it is learned when a training ends; let it end: ganvas resume RUN"
+        return "it is trained when a training ends; finish it: ganvas resume RUN"
     if isinstance(task, dict) and task.get("detect") == 0:
         return why_none(0, 0)
-    return f"its training ended without one; train anew, with {LEAST} held-out sounds or more"
+    return f"its training ended without one; train again, with {LEAST} held-out sounds or more"

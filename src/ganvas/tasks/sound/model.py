@@ -53,7 +53,7 @@ class SoundModel(Classed, TrainedModel):
         detector, width = parts.parts.get("detector"), STATISTICS + parts.config.features
         assert detector is None or isinstance(detector, Detector)
         if detector is not None and detector.centres.shape != (max(1, len(names)), width):
-            raise UserError(f"{parts.path} is damaged: its detector does not suit its networks.")
+            raise UserError(f"{parts.path} is damaged: its detector does not match its networks.")
         return cls(parts.path, *networks, parts.spec, parts.config.latent_dim, names, parts.card, detector)
 
     facts = later_method("ganvas.tasks.sound.card:facts")

@@ -56,6 +56,6 @@ def sentence(checks: list[dict[str, Any]]) -> str:
     if kept is None or kept is checks[-1]:
         return ""
     return (
-        f"The weights from after {kept['images']:,.0f} sounds are taken: what they draw is nearest to real sounds in "
+        f"The weights from after {kept['images']:,.0f} sounds are kept: what they draw is closest to real sounds in "
         f"timbre (distance {kept['apart']:.2f}, now {checks[-1]['apart']:.2f})."
     )

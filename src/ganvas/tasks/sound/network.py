@@ -39,7 +39,7 @@ class Config:
     d_width: int = knob(144, "channels of the discriminator", low=8, high=2**12)
     harmonics: str = knob(
         "auto",
-        "draw harmonics as a pitch and a depth, apart from the rest of the spectrum; auto: where pitches move",
+        "draw harmonics as a pitch and a depth, separately from the rest of the spectrum; auto: where pitches move",
         choices=("auto", "yes", "no"),
     )
     features: int = knob(128, "features from which the discriminator makes its logit", low=1, high=2**16)

@@ -17,7 +17,7 @@ NOUN = "sounds"
 QUANTITIES = {
     "diversity": Quantity("Diversity", ".2f", "spread of 100 drawn sounds relative to 100 real ones; near 1 is good"),
     "silent": Quantity("Silent", ".1%", "drawn sounds that are never louder than 30 dB below the full scale"),
-    "hum": Quantity("Hum", ".1%", "drawn sounds that hold one steady tone; real ones move four times as much"),
+    "hum": Quantity("Hum", ".1%", "drawn sounds that hold one steady tone; real ones vary four times as much"),
     "hiss": Quantity("Hiss", ".1%", "drawn sounds that are noise without a shape"),
 }
 """What `SoundTask.check` finds besides what all tasks check."""
@@ -111,9 +111,9 @@ PART = Part(
     name="Drawn",
     rule="Spectrograms: time goes to the right, frequency upwards; bright is loud. The noise behind a cell stays the "
     "same.",
-    by_class="One class a row.",
+    by_class="One class per row.",
     before="Before the training: noise",
-    empty="There is no sound yet.",
+    empty="No sounds yet.",
     samples=NOUN,
     seen=NOUN,
     strip="The first sound of each row, one after the other.",

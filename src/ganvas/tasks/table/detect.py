@@ -44,7 +44,7 @@ def usual_of(model: TableModel) -> Usual:
         if not isinstance(reason, str) or not reason:
             ended = bool(model.card.get("finished"))
             reason = (
-                "it was trained by an older version" if ended else "this is noted when a training ends: ganvas resume"
+                "it was trained by an older version" if ended else "this is learned when a training ends: ganvas resume"
             )
         raise UserError(f"{model.path} does not know how odd rows usually are: {one_line(reason[:300])}")
     try:
@@ -151,7 +151,7 @@ class Detector:
                 self._name(out, looked, rows, here, i, which[here, i])
         alone = looked.wrong[np.arange(len(cell)), cell] == NONE
         whole = (odd != "no") & (judged.cell > judged.whole) & alone & (which[np.arange(len(cell)), cell] < 0)
-        out.loc[whole, "why"] = "its values do not go together, here the least"
+        out.loc[whole, "why"] = "its values do not fit together, this one least"
         return out
 
     def _places(self) -> list[int]:
@@ -222,7 +222,7 @@ class Detector:
         if kind == EMPTY:
             return "empty, as no training row was"
         if kind == UNSEEN:
-            return "a value that very few training rows had, or none" if part.rare else "a value that was never seen"
+            return "a value that few or no training rows had" if part.rare else "a value that was never seen"
         if kind == OUTSIDE:
             ends = np.zeros((2, len(column.sizes)), np.uint8)
             ends[:, : len(part.sizes)] = part.tokens(np.array([0, len(part.counts) - 1]))
@@ -274,7 +274,7 @@ def report_on(model: TableModel, portions: Iterable[pd.DataFrame] | None) -> dic
             break
     rows = torch.cat(tokens)[: us.MOST] if tokens else torch.zeros(0, 0)
     if len(rows) < LEAST:
-        raise UserError(f"{len(rows)} rows are too few for a report: {LEAST} are the fewest.")
+        raise UserError(f"{len(rows)} rows are too few for a report: at least {LEAST} are needed.")
     return detector_report.report(model.generator, model.spec, usual, rows)
 
 

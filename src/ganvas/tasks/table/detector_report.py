@@ -28,7 +28,7 @@ def learn(generator: Generator, spec: TableSpec, held_out: Tensor, seed: int) ->
         held_out: uint8 [N, tokens].
     """
     if len(held_out) < LEAST:
-        return {}, f"{len(held_out):,} rows are held out, and {LEAST} are needed to say which rows are odd."
+        return {}, f"{len(held_out):,} rows are held out, but {LEAST} are needed to say which rows are odd."
     order = torch.randperm(len(held_out), generator=seeds.generator(seed, "odd rows"))[:MOST]
     held_out = held_out[order.sort().values]
     for_report = torch.randperm(len(held_out), generator=seeds.generator(seed, "odd rows, report"))

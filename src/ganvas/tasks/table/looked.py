@@ -54,7 +54,7 @@ def look(spec: TableSpec, raw: pd.DataFrame, columns: Sequence[Column] = ()) -> 
     if missing := [column.name for column in original if column.name not in raw]:
         names = ", ".join(one_line(name)[:40] for name in missing[:5])
         raise UserError(
-            f"These rows lack columns that the model learned: {names}. It takes tables like the one it was trained on."
+            f"These rows lack columns that the model learned: {names}. Tables must be like the one it was trained on."
         )
     typed = read.typed(raw, original).reset_index(drop=True)
     wrong, least = np.zeros((len(raw), len(spec.read)), np.int8), np.zeros((len(raw), len(spec.read)))

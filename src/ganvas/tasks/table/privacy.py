@@ -52,11 +52,9 @@ SCALES = {
 }  # of gradients that would take up most of a row's norm: see `clipped`
 NEAR = 0.01  # share of epsilon that may be left over
 KEPT = ("images", "epoch", "lr_g", "lr_d", "seconds", "images_per_second")  # of a log row: what says nothing of rows
-MISSING = (
-    "privacy= needs the package opacus, whose accountant says how much noise is enough: pip install 'ganvas[privacy]'"
-)
+MISSING = "privacy= needs the package opacus, which computes how much noise is enough: pip install 'ganvas[privacy]'"
 NO_DETECTOR = (
-    "a model with differential privacy keeps nothing of how odd real rows usually are: that is taken from single "
+    "a model with differential privacy does not store how odd real rows usually are: that would come from single "
     "held-out rows."
 )
 
@@ -65,12 +63,12 @@ def verify(experiment: Experiment) -> None:
     """Raise a UserError if settings do not go together with `privacy`."""
     if experiment.task.warmup < 1 and experiment.task.contest > 0:
         raise UserError(
-            f"warmup={experiment.task.warmup:g}: with privacy= there is no adversarial phase, as its discriminator would see "
+            f"warmup={experiment.task.warmup:g}: privacy= allows no adversarial phase: its discriminator would see "
             "real rows without noise: leave warmup at 1."
         )
     if experiment.training.from_:
         raise UserError(
-            f"from={experiment.training.from_}: with privacy= training starts from scratch, as nothing is known about what that "
+            f"from={experiment.training.from_}: privacy= needs a start from scratch: nothing is known about what that "
             "model saw: leave from= out."
         )
 

@@ -55,9 +55,9 @@ def _standing(rows: Rows, checks: Rows) -> list[Markup]:
     verdict = markup.verdict(remarks[0][0], [text for _, text in remarks])
     intro = (
         "The generator first learns from the real rows how probable each value is, given the others. Then it "
-        "plays against an "
-        "expert (the discriminator) that tells real rows from drawn ones, and draws more often what the expert "
-        "takes for real."
+        "competes with an "
+        "expert (the discriminator) that tells real rows from drawn ones, and learns to draw more often what "
+        "the expert takes for real."
     )
     return [markup.section("How is the training going?", [verdict], intro)]
 
@@ -76,8 +76,8 @@ def _quality(run: Run, figures: dict[str, Figure], found: dict[str, Any]) -> lis
     note = (
         f"{wanted[0].protocol.count:,} drawn rows against as many held-out ones of {wanted[0].protocol.data}, on which "
         "the networks did not train (they only decided which weights to keep); mean of "
-        f"{wanted[0].protocol.repeats}, after {newest:,} rows of training. Real rows: what other real rows get with the "
-        "same code; only by chance can anything be better."
+        f"{wanted[0].protocol.repeats}, after {newest:,} rows of training. Real rows: what other real rows get "
+        "with the same code;  only by chance can anything be better."
     )
     cards = [_said(words.quality(figures)), _table(wanted, note), _wrong(found) + _away(found) + _targets(found)]
     return [markup.section("How good are the rows?", cards)]
@@ -200,9 +200,9 @@ PART = Part(
     sections,
     title="Over the training",
     name="Drawn rows",
-    rule="A chart a column: bars are real rows, the line is drawn ones.",
+    rule="One chart per column: bars are real rows, the line is drawn ones.",
     before="Before the training",
-    empty="There is no preview yet.",
+    empty="No preview yet.",
     samples="rows",
     seen="rows",
     shape={"rows": "rows"},

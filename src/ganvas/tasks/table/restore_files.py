@@ -31,7 +31,7 @@ def check(out: Path, source: str, force: bool) -> None:
     if not packed:
         raise UserError(f"--out {out}: rows are written as NAME.csv, NAME.csv.gz or NAME.parquet.")
     if out.exists() and os.path.samefile(out, source):
-        raise UserError(f"--out {out} is the file with the empty cells itself: choose another name.")
+        raise UserError(f"--out {out} is the input file itself: choose another name.")
 
 
 def restore_file(restorer: Restorer, source: str, out: Path) -> Iterator[int]:
@@ -72,7 +72,7 @@ def _csv(restorer: Restorer, rows: read.Rows, found: read.CsvFile, part: Path, p
     names = list(found.layout.columns)
     several, mark, done = restorer.times > 1, found.layout.delimiter, 0
     if several and FILLING in names:
-        raise UserError(f"{found.path} has a column '{FILLING}' already: rename it.")
+        raise UserError(f"{found.path} already has a column '{FILLING}': rename it.")
     with source.opened() as reader, csv_cells.written(part, source.encoding, packed) as file:
         bare, end = reader.head()
         file.write(bare + (mark + FILLING if several else "") + end)

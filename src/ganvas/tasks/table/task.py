@@ -51,7 +51,7 @@ class Config:
     )
     contest: float = knob(1.0, "weight of the discriminator's verdict in the generator's loss", low=0, high=100)
     conditions: float = knob(0.5, "share of the rows in which the generator is given some columns", low=0, high=1)
-    clip: float = knob(4.0, "how many times as often the generator is to draw a row at most", low=1, high=100)
+    clip: float = knob(4.0, "at most how many times as often the generator is pushed to draw a row", low=1, high=100)
     bound: float = knob(1.0, "with privacy=: longest gradient of a row; longer ones are shortened", low=1e-6, high=1e6)
 
 
@@ -121,7 +121,7 @@ class TableTask(Task):
         if experiment.data.privacy:
             raise UserError(
                 f"images={experiment.training.images}: the noise of a run with privacy= is for as many images as it "
-                "began with, and more would spend more. Begin a new run; the epsilons of both add up."
+                "began with, and more would spend more. Start a new run; the epsilons of both add up."
             )
 
     def prepare(self, config: trainer.Config, batches: Batches) -> None:
@@ -189,8 +189,8 @@ class TableTask(Task):
 
     def check(self, generator: nn.Module, batches: Batches, preview: object) -> dict[str, float]:
         """-log of the probability of training and of held-out rows, a row's mean; what columns of drawn rows have in
-        common with those of real ones, and what other real rows would (`common_real`), in percent; in the adversarial phase also
-        the discriminator's accuracy."""
+        common with those of real ones, and what other real rows would (`common_real`), in percent; in the adversarial
+        phase also the discriminator's accuracy."""
         assert isinstance(generator, Generator)
         figures = {}
         for name, batch in (("nll", batches.held_out(LOOKED_AT)), ("nll_train", batches.seen(LOOKED_AT))):
@@ -215,8 +215,8 @@ class TableTask(Task):
             return ""
         best, rise = float(self.state["best_nll"]), float(self.state["rise"])
         return (
-            f"The training ends here: -log p of held-out rows was {best:.2f} and is {best + rise:.2f} by now, as rows "
-            "are memorised. The weights from about when it was lowest are kept."
+            f"The training ends here: -log p of held-out rows was {best:.2f} and is {best + rise:.2f} now: rows "
+            "are being memorised. The weights from about when it was lowest are kept."
         )
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:

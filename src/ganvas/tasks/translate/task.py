@@ -36,9 +36,11 @@ Sides = tuple[Tensor, Tensor]  # pictures of kind A, and of kind B
 class Config:
     """Weights of the losses besides the adversarial one, and what stabilises the training."""
 
-    cycle: float = knob(5.0, "weight of the way there and back, which should end where it began", low=0, high=10**6)
+    cycle: float = knob(
+        5.0, "weight of the way there and back, which should give the original again", low=0, high=10**6
+    )
     identity: float = knob(
-        2.5, "weight of leaving a picture as it is that is of the wanted kind already", low=0, high=10**6
+        2.5, "weight of leaving pictures unchanged that are already of the wanted kind", low=0, high=10**6
     )
     hide: float = knob(
         0.05, "noise on the way back, in a range of 2: nothing can be hidden in the picture", low=0, high=100

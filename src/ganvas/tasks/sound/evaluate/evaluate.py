@@ -108,8 +108,8 @@ def of(
     repeats = 1 if isinstance(sampler, Files) else options.repeats if "repeats" in given else REPEATS
     if min(count, held_out) < LEAST:
         raise UserError(
-            f"{SOUNDS.many(count)} and {held_out:,} held-out ones of {real.name} are too few to be measured: "
-            f"{LEAST} of each are the least."
+            f"{SOUNDS.many(count)} and {held_out:,} held-out ones of {real.name} are too few to measure: "
+            f"at least {LEAST} of each are needed."
         )
     if not distributed.is_first():  # other processes only help to draw
         for r in range(repeats if isinstance(sampler, Sampler) else 0):
@@ -137,7 +137,9 @@ def of(
     reads = math.nan if network is None or held.labels is None else float(sides.held.right().double().mean())
     notes = sampler.notes if isinstance(sampler, Files) else ()
     if span == pitches.NOTES:
-        notes += (f"The sounds have pitches that no voice has: {span[0]:,.0f} to {span[1]:,.0f} Hz are looked for.",)
+        notes += (
+            f"The sounds have pitches outside the range of voices: {span[0]:,.0f} to {span[1]:,.0f} Hz are searched.",
+        )
     yield Measured(classes_of(sides), reads, len(held.waves), len(train.waves), isinstance(sampler, Sampler), notes)
 
 
@@ -155,9 +157,9 @@ def _check(options: Options) -> None:
     """Raise a UserError for an option that means nothing for sounds, or a number that is too small."""
     for name in options.given():
         if name not in KNOWN:
-            raise UserError(f"--{name.replace('_', '-')} means nothing for sounds. Leave it out.")
+            raise UserError(f"--{name.replace('_', '-')} does not apply to sounds. Leave it out.")
     if options.count < LEAST:
-        raise UserError(f"--count {options.count} is too few: {LEAST} sounds are the least.")
+        raise UserError(f"--count {options.count} is too few: at least {LEAST} sounds are needed.")
     if options.repeats < 1:
         raise UserError(f"--repeats {options.repeats}: at least 1 is needed.")
 

@@ -53,7 +53,7 @@ class Metric:
         everyone += [(s, "drawn sounds") for s in sides.drawn]
         for sounds, what in everyone:
             if sounds.labels is None and self.function in (class_accuracy, worst_class):
-                return f"the {what} were not asked for by class"
+                return f"the {what} were not requested by class"
             if lack := enough.too_few(sounds.waves, self.least, what):
                 return lack
             if self.kind and self.least > 1:
@@ -170,7 +170,7 @@ def _of_features(kind: str, prefix: str, of: str) -> dict[str, Metric]:
 
 
 METRICS: dict[str, Metric] = {
-    "class-accuracy": Metric("taken for what was asked", "higher", class_accuracy, kind=SAID, share=True),
+    "class-accuracy": Metric("recognised as requested", "higher", class_accuracy, kind=SAID, share=True),
     "worst-class": Metric("the same, worst class", "higher", worst_class, kind=SAID, share=True),
     "classifier-score": Metric("classifier score", "near", classifier_score, kind=SAID, least=20),
     **_of_features(SAID, "", "what is said"),

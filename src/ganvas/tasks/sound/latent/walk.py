@@ -51,7 +51,7 @@ def between(
 ) -> Iterator[Tensor]:
     """Walk through latent vectors [S, latent_dim] and classes int64 [S] (None: no classes); see `walk`."""
     if len(z) < 2:
-        raise UserError(f"A walk needs two sounds or more to pass through; these are {len(z)}.")
+        raise UserError(f"A walk needs at least two sounds to pass through, not {len(z)}.")
     if steps < 1:
         raise UserError(f"{steps} sounds from one stop to the next: at least 1 is needed.")
     return _between(model, z, shares_of(labels, len(model.class_names)), steps, loop)

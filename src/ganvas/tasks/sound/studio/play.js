@@ -130,7 +130,7 @@ function walkOf(name, model) {
     max: 1,
     step: 0.05,
     value: 0.5,
-    'aria-label': 'Place between the two sounds',
+    'aria-label': 'Position between the two sounds',
     input: () => {
       clearTimeout(timer);
       timer = setTimeout(() => draw(true), LATER);

@@ -36,7 +36,7 @@ def needed() -> str:
     try:
         import sklearn
     except ImportError as error:
-        raise UserError("The figures need scikit-learn: pip install 'ganvas[tables]'") from error
+        raise UserError("The metrics need scikit-learn: pip install 'ganvas[tables]'") from error
     return ".".join(sklearn.__version__.split(".")[:2])
 
 

@@ -145,7 +145,7 @@ def draw(count, seed=0, given=None):
             break
     for text, left in broken.items():
         if left.any():
-            sys.stderr.write(f"{left.sum()} rows do not keep '{text}', after {TRIES} drawings.\n")
+            sys.stderr.write(f"{left.sum()} rows break '{text}', after {TRIES} drawings.\n")
     out = {}
     for name, column in columns.items():  # constants; ids and free texts: ''
         out[name] = texts_of(column, found[name]) if name in found else np.full(count, constant(column), object)

@@ -17,7 +17,7 @@ from ganvas.tasks.table.several.evaluate import details, words
 from ganvas.tasks.table.several.told import Told
 
 COUNTS = (
-    "How many rows lead to one by each key: bars are the real database, the line is a drawn one. 'Alike' is of the "
+    "How many rows lead to one row by each key: bars are the real database, the line is a drawn one. 'Alike' is of the "
     "halves that are compared with each other. The thick line spans half of the rows, the thin one nine in ten."
 )
 

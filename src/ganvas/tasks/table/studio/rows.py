@@ -82,7 +82,7 @@ def rows(model: TableModel, count: int, seed: int, where: str) -> dict[str, Any]
     """
     if count > _most(model):
         raise UserError(
-            f"{count:,} rows are more than this page shows: {_most(model):,} of this table. Download a file instead."
+            f"{count:,} rows are more than this page can show ({_most(model):,} of this table). Download a file."
         )
     found: list[list[Any]] = []
     for frame in model.portions(count, seed, where):
@@ -104,7 +104,9 @@ def file(model: TableModel, count: int, seed: int, where: str, form: Literal["cs
         UserError: too many for a browser, or a condition that cannot be met.
     """
     if count > FILE:
-        raise UserError(f"{count:,} rows are more than a browser gets: {FILE:,}. The command below writes any number.")
+        raise UserError(
+            f"{count:,} rows are too many for a download: at most {FILE:,}. The command below writes any number."
+        )
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / f"rows.{form}"
         for _ in write.save(str(out), model.portions(count, seed, where), model.spec):
@@ -181,7 +183,9 @@ def _given(model: TableModel, content: bytes) -> Iterator[tuple[pd.DataFrame, bo
             "There are no rows: the first line must hold the column names, and each line below it is a row."
         )
     if content[:2] == b"\x1f\x8b" or content[:4] in (b"PAR1", b"PK\3\4"):
-        raise UserError("That is packed or Parquet: give rows as CSV here, or use the command line, which reads both.")
+        raise UserError(
+            "That file is compressed or Parquet: paste rows as CSV here, or use the command line, which reads both."
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.csv"
         path.write_bytes(content)
