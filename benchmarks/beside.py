@@ -55,7 +55,7 @@ def main() -> None:
         alone, _ = train(a.images, 0, a.threads)
         beside, done = train(a.images, a.every, a.threads)
         ratios.append(beside / alone)
-        print(f"{alone:,.0f} images/s alone, {beside:,.0f} beside {done} of {asked} evaluations: {ratios[-1]:.3f}")
+        print(f"{alone:,.0f} images/s alone, {beside:,.0f} during {done} of {asked} evaluations: {ratios[-1]:.3f}")
     print(f"median {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}), n = {a.pairs}; ", end="")
     print(f"{a.threads} threads of {os.cpu_count()} cores; {speed.machine()}; fp32 matrix product ", end="")
     print(f"{speed.matrix_rate(torch.float32):,.0f} GFLOP/s")

@@ -159,7 +159,7 @@ def _task(card: dict[str, Any]) -> type[Task] | None:
 
 
 def _parts(card: dict[str, Any]) -> list[str]:
-    """The folders of a training in parts; none where it is no such."""
+    """The folders of a training in parts; none where it is not one."""
     names = card.get("parts")
     return [str(name) for name in names] if isinstance(names, list) else []
 

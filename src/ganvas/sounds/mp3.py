@@ -41,7 +41,7 @@ class Head(NamedTuple):
 
 
 def head(data: bytes, place: int) -> Head | None:
-    """The head that stands there; None: there is none, or one of a free bit rate or another layer."""
+    """The head that is there; None: there is none, or one of a free bit rate or another layer."""
     if place + 4 > len(data) or data[place] != 0xFF or data[place + 1] & 0xE6 != 0xE2:
         return None
     version, third = data[place + 1] >> 3 & 3, data[place + 2]

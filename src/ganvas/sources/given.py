@@ -129,7 +129,7 @@ def _stated(found: Files, place: Path, inside: listing.Inside) -> Sequence[str |
     try:
         stated = labels.from_tables(str(place), found.kind, inside.wanted, tables, partial=True)
     except Unclear as error:
-        found.notes.append(f"Passed over: {error}")
+        found.notes.append(f"Skipped: {error}")
         return [None] * len(inside.wanted)
     found.notes += stated.notes
     return stated.labels or [None] * len(inside.wanted)

@@ -1,4 +1,4 @@
-"""Labels in tables: which of the files each names, and which class it is given."""
+"""Labels in tables: which files each names, and their classes."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ def _rules(
 
 
 def _for_file(kept: Kept | None) -> tuple[list[tuple[str, str]] | None, tuple[str, ...]]:
-    """What stands below [rules]: texts with remarks, and texts of refused rules."""
+    """What is below [rules]: texts with remarks, and texts of refused rules."""
     if kept is None:
         return None, ()
     return [(rule.text, rule.words()) for rule in kept.said if not isinstance(rule, Unique)], kept.refused

@@ -232,7 +232,7 @@ class Column:
         return pd.Series(pd.Categorical.from_codes(codes, categories=values, ordered=ordered), name=self.name)
 
     def features(self) -> list[np.ndarray]:
-        """What networks are told of the number in each cell, float32 [tokens' values, n] a part; 0 where there is none.
+        """What networks know about the number in each cell, float32 [tokens' values, n] a part; 0 where there is none.
 
         The rows are numbered by the part's tokens as digits. Categories have no features.
         """

@@ -117,7 +117,7 @@ class DataConfig(DataConfigBase):
 
     @classmethod
     def named(cls, data: object) -> str:
-        """What stands for a DataFrame in `source`; see `read.named`."""
+        """What represents a DataFrame in `source`; see `read.named`."""
         return read.named(data)
 
     def kept(self) -> dict[str, str]:

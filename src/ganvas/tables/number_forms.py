@@ -21,7 +21,7 @@ FIRST = 2_000  # texts that a form is looked for in, before it is tried on all
 MOSTLY = 0.9  # share of the texts that must have a form; the others are not such values, which is reported
 PLAIN = "1234.5"  # the form of a number that computers write
 CURRENCIES = {*"€$£¥₹", "EUR", "USD", "GBP", "CHF", "US$", "JPY", "SEK", "NOK", "DKK", "PLN", "CZK", "Fr.", "kr"}
-SIGNS = "\u00a0\u202f"  # spaces that do not break, which stand between thousands
+SIGNS = "\u00a0\u202f"  # non-breaking spaces, used between thousands
 # separator of thousands and point, the usual first: where two forms fit equally many texts the first is taken
 NOTATIONS = [("", "."), ("", ","), (",", "."), (".", ","), *((s, p) for s in (" ", "'", *SIGNS, "’") for p in ",.")]
 

@@ -82,7 +82,7 @@ class Preview(samples.Preview):
         )
 
     def _frequencies(self, column: Column, most: int = 40) -> tuple[np.ndarray, np.ndarray]:
-        """Shares of real rows and of these in a column's first tokens, as it stands in the table, neighbours together
+        """Shares of real rows and of these in a column's first tokens, as it is in the table, neighbours together
         if there are many."""
         part = column.parts[0]
         logs = part.priors()[0]

@@ -30,12 +30,12 @@ class TableSpec(SpecBase):
     """Rows as tokens uint8 [N, tokens], one to three tokens a number or a category.
 
     `columns` are in the order of the table; those that are learned have `parts`. `rules` hold in every row; they say
-    which columns are learned otherwise than as they stand in the table, or not at all, and are applied in their order.
+    which columns are learned in another form than the table's, or not at all, and are applied in their order.
     `privacy`: what is promised of the rows that these columns were learned from.
     """
 
     noun: ClassVar[str] = "rows"
-    classes: ClassVar[int] = 0  # what is to be set is said column by column
+    classes: ClassVar[int] = 0  # settings are made column by column
 
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...] = ()
@@ -54,7 +54,7 @@ class TableSpec(SpecBase):
 
     @cached_property
     def read(self) -> tuple[Column, ...]:
-        """The columns as they stand in the table, but for those that are made up: what is read of it."""
+        """The columns as they are in the table, but for those that are made up: what is read of it."""
         return tuple(column for column in self.columns if column.parts)
 
     @cached_property

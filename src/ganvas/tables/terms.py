@@ -52,7 +52,7 @@ def _values(value: Any) -> tuple[str, ...]:
     )
 
 
-Marked = list[tuple[str, bool]]  # characters, and whether each stood in quotes
+Marked = list[tuple[str, bool]]  # characters, and whether each was in quotes
 
 
 def _split(text: str | Marked, mark: str) -> list[Marked]:

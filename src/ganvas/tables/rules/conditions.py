@@ -1,6 +1,6 @@
 """Values that drawn rows are to have, in any columns: also in those that rules compute from others.
 
-A value of a column that is learned as it stands is given to the generator. One that is looked up, or a part of a date,
+A value of a column that is learned as it is is given to the generator. One that is looked up, or a part of a date,
 limits what may be drawn where it comes from. One that is computed as a sum or as a distance from another column is kept
 as it is, and the other gives way: rows are drawn once to see about where, and again with that given.
 """
@@ -229,7 +229,7 @@ class _Making:
         return date_groups(self.spec, source, parts)
 
     def turned(self) -> tuple[Rule, ...]:
-        """The rules, those turned round that compute what is given.
+        """The rules, with those inverted that compute what is given.
 
         Raises:
             UserError: that is not possible.

@@ -31,7 +31,7 @@ class Condition:
         rows, given: int64 and bool [tokens]: tokens that are given, and which.
         limits: which combinations of the others may be drawn.
         fixed: the values, a row each.
-        rules: the table's, turned round where what they compute is given.
+        rules: the table's, inverted where what they compute is given.
         guessed: columns that are solved for: they are given to the generator once they are about known.
     """
 

@@ -38,7 +38,7 @@ class Numbered:
 class Parent:
     """The row that a key leads to.
 
-    columns: of the table that has the key; target: what they are called in `table`; name: stands before the names of
+    columns: of the table that has the key; target: what they are called in `table`; name: prefix of the names of
     the columns `take` and a point; there: the name of a column that says whether there is such a row ('': none).
     """
 

@@ -1,4 +1,4 @@
-"""Finds in which order the rows of a table stand by their primary key: in time, by their parents, or in none."""
+"""Finds the order of a table's rows by their primary key: in time, by their parents, or in none."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 LEAST = 30  # rows whose date is later than that of the one before, which show that it is not by chance
-MIXED = 1.5  # times as often as there are parents, the next row has another one: their rows do not stand together
+MIXED = 1.5  # times as often as there are parents, the next row has another one: their rows are not together
 MOST = 12  # columns of dates that are tried
 
 
 @dataclass(frozen=True)
 class Found:
     """`column`: whose dates never fall from a row to the next of the same parent ('': none); `throughout`: nor from any
-    row to the next; `mixed`: the rows of one parent do not stand together."""
+    row to the next; `mixed`: the rows of one parent are not together."""
 
     column: str = ""
     throughout: bool = False

@@ -71,7 +71,7 @@ class TablePlan:
     ids: its own columns that are made anew; starts: its columns that count siblings, and from where; made: of a table
     that is made, its columns; copied: of one that is copied, its rows; sums: its columns that follow from others' rows;
     ordered: its column of dates that never fall from a row to the next of the same parent, by the primary key;
-    throughout: nor from any row to the next; mixed: the rows of one parent do not stand together.
+    throughout: nor from any row to the next; mixed: the rows of one parent are not together.
     """
 
     name: str

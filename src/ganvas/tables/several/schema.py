@@ -1,6 +1,6 @@
 """The tables of a database: their columns with types that any database knows, their keys, how many rows they have.
 
-`database.json` in the folder of a training on several tables holds them. It is read like all that comes from outside:
+`database.json` in the folder of a training on several tables holds them. It is read like anything from outside:
 every entry is checked.
 """
 
@@ -34,7 +34,7 @@ class SqlColumn:
     """A column as the database declares it.
 
     type: a generic type of SQLAlchemy, or OTHER; counted: the database numbers new rows there by itself; default: what
-    a new row has where nothing is said, as `terms_of_sql.default` has it; values: of an enumeration, called `named`.
+    a new row has by default, as `terms_of_sql.default` has it; values: of an enumeration, called `named`.
     """
 
     name: str
@@ -184,7 +184,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(kind: type[T], entries: Any, where: str = "") -> T:
-    """A dataclass of its JSON form; every entry is held against its type.
+    """A dataclass of its JSON form; every entry is checked against its type.
 
     Raises:
         UserError: one is of another type, or there is none such.

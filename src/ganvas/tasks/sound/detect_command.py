@@ -105,7 +105,7 @@ def check_asked(show: int, out: Path | None, force: bool) -> None:
 def verdicts_on(
     model: SoundModel, recordings: Sequence[Path], class_: str | None, alarm: float
 ) -> tuple[Found, list[str]]:
-    """The verdict on each recording, and a sentence for each file that is no sound; says what was skipped or guessed.
+    """The verdict on each recording, and a sentence for each file without one; says what was skipped or guessed.
 
     Args:
         class_: that all of them have; None: tables and folders say it.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ganvas.tasks.table.model import TableModel
 
 FORM = ("kind", "type", "decimals", "step", "earliest", "latest")
-WRITTEN = ("digits", "form", "zone")  # of a column as it stands in the table
+WRITTEN = ("digits", "form", "zone")  # of a column as it is in the table
 KNOWN = ("recipe", "images", "data_name", "fingerprint", "licence", "network")  # of the model's card
 PROGRAM = Path(__file__).with_name("program")
 TRIES = 200  # as the runner has it
@@ -157,7 +157,7 @@ def decoding(spec: TableSpec) -> dict[str, Any]:
     """What the tokens mean, as JSON: the columns in order, of each the parts with their tokens, and the rules in the
     order in which they are applied.
 
-    A column that is not learned as it stands in the table says under `learned` what its parts are of. `gaps`: tokens
+    A column that is not learned as it is in the table says under `learned` what its parts are of. `gaps`: tokens
     that are alike in whether they say that a column is missing: pairs of a token's place and its values that say so.
     """
     learned = {column.name: column for column in spec.learned}

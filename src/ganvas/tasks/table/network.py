@@ -87,7 +87,7 @@ class Generator(nn.Module):
         return numbers.add(f.embedding((rows + self.first.to(rows.device)).T, table), rows)
 
     def known(self, rows: Tensor, given: Tensor) -> Tensor:
-        """What each token's network is told of the others, [tokens, B, width].
+        """What each token's network knows about the others, [tokens, B, width].
 
         Args:
             rows: int64 [B, tokens].

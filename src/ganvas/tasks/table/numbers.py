@@ -1,4 +1,4 @@
-"""What both networks are told of the numbers in a row's cells, besides the tokens."""
+"""What both networks know about the numbers in a row's cells, besides the tokens."""
 
 from __future__ import annotations
 

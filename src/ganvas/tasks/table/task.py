@@ -220,8 +220,8 @@ class TableTask(Task):
         )
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
-        """Take the last weights with which held-out rows were about as probable as ever: later ones may know rows by
-        heart, and earlier ones know less of how columns hang together."""
+        """Keep the last weights with which held-out rows were about as probable as ever: later ones may have memorised
+        rows, and earlier ones know less about how columns depend on each other."""
         if self.private is not None:  # held-out rows are protected as well
             self.findings |= {"privacy": self.private.told(), "no_detector": privacy.NO_DETECTOR}
             yield private.spent(self.spec.privacy, self.findings["privacy"])

@@ -89,7 +89,7 @@ def frechet(kind: str) -> Function:
 
 
 def kernel(kind: str) -> Function:
-    """Of features that are scaled so that each varies by 1 among held-out sounds: else a few would outweigh all."""
+    """Of features scaled to vary by 1 each among held-out sounds: else a few would outweigh all."""
 
     def distance(sides: Sides, sounds: Sounds) -> float:
         real = sides.held.features(kind)

@@ -30,7 +30,7 @@ MOST, BYTES = 25_000, 800_000_000  # sounds of a split that are used at most, an
 
 @dataclass(frozen=True)
 class Sampler:
-    """A model whose sounds are held against `real`."""
+    """A model whose sounds are compared with `real`."""
 
     model: SoundModel
     real: Dataset

@@ -10,7 +10,7 @@ const BARS = 24; // of the chart
 const SIZE = [320, 90]; // of the chart in its own units
 const CLASSES = 10; // that are shown at first
 
-/** How odd held-out sounds are, as bars on a logarithmic scale, and where the recording stands among them. */
+/** How odd held-out sounds are, as bars on a logarithmic scale, and where the recording is among them. */
 function oddityChart({ usual, limit, oddity }) {
   const low = Math.log(Math.min(usual[0], oddity) * 0.95),
     high = Math.log(Math.max(usual.at(-1), limit, oddity) * 1.05),

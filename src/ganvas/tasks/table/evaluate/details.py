@@ -1,6 +1,6 @@
 """What the report shows of an evaluation besides the metrics: each column, the pairs that differ most, each target.
 
-It stands in evaluation/table.json in the run's folder: shares of rows in bins, no row. What fewer than `rare` training
+It is in evaluation/table.json in the run's folder: shares of rows in bins, no row. What fewer than `rare` training
 rows have in common has no bin of its own: nothing shows the values that the model may not draw.
 """
 

@@ -111,7 +111,7 @@ def _unlike(mine: np.ndarray, values: np.ndarray, wrong: np.ndarray, random: np.
 
 
 def repeated(codes: np.ndarray) -> np.ndarray:
-    """The places of codes uint64 [N] that stand before; NONE does not count."""
+    """The places of codes uint64 [N] that come before; NONE does not count."""
     known = np.flatnonzero(codes != NONE)
     _, first = np.unique(codes[known], return_index=True)
     again = np.ones(len(known), bool)

@@ -5,7 +5,7 @@ const PAGE = 25; // rows of a page
 
 /**
  * Rows in pages. Cells are set as text, whatever they hold.
- * @param columns their names, and `isNumber` of each: numbers stand at the right
+ * @param columns their names, and `isNumber` of each: numbers are right-aligned
  * @param mark a function of (row, column) that may give a class, a further line of text, or nothing
  * @param note a function of a row that gives a text next to its number
  */

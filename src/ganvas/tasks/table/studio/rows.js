@@ -12,9 +12,9 @@ const COUNT = 100, // rows at first
     ['empty', 'is missing'],
   ];
 
-/** A name or value as it stands in a condition. */
+/** A name or value as written in a condition. */
 const quoted = (text) => (/[",|<>=!]|^\s|\s$|^$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-/** A word as it stands in a command line of a shell. */
+/** A word as written on a shell's command line. */
 const word = (text) => (/^[\w./=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 /** One condition: column, sign, value. */

@@ -1,6 +1,6 @@
 """Computes the metrics of a database: of a drawn one, and the same of one half of the real one, by the same code.
 
-Real parents are put into two halves with all that hangs together with them. The drawn ones are held against the first
+Real parents are split into two halves with everything that belongs to them. The drawn ones are compared with the first
 half, and so is the second half: that is the floor. Each repeat has halves and a drawn database of its own.
 """
 

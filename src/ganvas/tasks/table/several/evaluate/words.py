@@ -10,7 +10,7 @@ from ganvas.tasks.table.evaluate.words import Read, told_apart
 
 
 def protocol(shared: Sequence[str]) -> str:
-    """What is held against what.
+    """What is compared with what.
 
     Args:
         shared: the tables whose rows both halves of the real database have in common.
@@ -22,8 +22,8 @@ def protocol(shared: Sequence[str]) -> str:
     return (
         "Compared with each other: the rows that a key leads to in one half of the real database with everything that "
         "belongs to them, as many drawn ones, and those of the other half. Halves are made of the rows that no key "
-        "leads from, at random, differently in each repeat. The models were trained on both halves, except for the rows "
-        f"that each held out.{common if shared else ''}"
+        "leads from, at random, differently in each repeat. The models were trained on both halves, except for the "
+        f"rows that each held out.{common if shared else ''}"
     )
 
 
