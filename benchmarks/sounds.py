@@ -178,7 +178,7 @@ def main() -> None:
         figures, measured = judged(run, a.data, a.count, a.seed)
     what = {"data": Path(a.data).name, "recipe": a.recipe, "settings": a.set, "seed": a.seed, "count": a.count}
     print(table(figures, cost, a.recipe))
-    print(f"\n{what['data']}, {a.recipe}, seed {a.seed}, {a.count:,} drawn sounds, n = 1; {speed.machine()}")
+    print(f"\n{what['data']}, {a.recipe}, seed {a.seed}, {a.count:,} drawn sounds, measured once; {speed.machine()}")
     print(f"The classifier reads {measured.reads:.1%} of {measured.held:,} held-out sounds.")
     for name, value in cost.items():
         print(f"{name.replace('_', ' ')}: {value:,.1f}")
