@@ -20,6 +20,7 @@ TODO = (  # folders and files that are still to be edited
     "examples/cluster/",
     "examples/digits.ipynb",
     "examples/gaussians.py",
+    "src/ganvas/api.py",
     "src/ganvas/cli/",
     "src/ganvas/core/",
     "src/ganvas/images/",
