@@ -230,7 +230,7 @@ def _diversity(rows: Rows, checks: Rows) -> Finding | None:
             return Finding(1, f"The pictures vary {value:.2f} times as much as real ones, and rising.", text)
     text = (
         f"Mode collapse is suspected: at {images:,.0f} images {figure}{trend}. If the pictures repeat or are washed "
-        f"out, in a new run, try a larger r1, a smaller lr_g{_smaller(rows, 'lr_g')} or loss=relativistic."
+        f"out, start a new run with a larger r1, a smaller lr_g{_smaller(rows, 'lr_g')} or loss=relativistic."
     )
     return Finding(5, f"Mode collapse suspected: the pictures vary {value:.2f} times as much as real ones.", text)
 

@@ -114,7 +114,7 @@ class DataConfig(DataConfigBase):
         """
         if 0 < self.rate < RATES[0]:
             raise UserError(
-                f"rate={self.rate}: {RATES[0]:,} at least {RATES[0]} samples a second are needed; 0 means as the files."
+                f"rate={self.rate}: at least {RATES[0]:,} samples a second are needed; 0 means as the files."
             )
         if self.window and (self.window < 64 or self.window % 8):
             raise UserError(f"window={self.window}: use a multiple of 8 from 64 to 8192, or 0: about 56 ms.")

@@ -40,7 +40,7 @@ def check_names(place: str, names: Collection[str]) -> None:
         twin = seen.setdefault(name.strip().lower(), name)
         if twin != name:
             raise UserError(
-                f"{place} has the classes '{one_line(twin)}' and '{one_line(name)}', which differ only in case.  "
+                f"{place} has the classes '{one_line(twin)}' and '{one_line(name)}', which differ only in case. "
                 "Rename one."
             )
 

@@ -79,7 +79,7 @@ def look(rows: Rows, most: int = 0) -> Generator[Counted, None, Looked]:
         UserError: the table has no rows or no columns, or cannot be read.
     """
 
-    random = np.random.default_rng(seeds.key(0, "rows to examine"))  # as no program that made the table would
+    random = np.random.default_rng(seeds.key(0, "rows to look at"))  # as no program that made the table would
     parts: list[tuple[pd.DataFrame, np.ndarray]] = []
     count, held, below, missing = 0, 0, 1.0, {}
     columns: list[str] = []

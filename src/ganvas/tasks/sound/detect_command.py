@@ -66,7 +66,7 @@ def detect(
     json
         Print one line of JSON per recording, in the order of the files.
     report
-        Say instead how good the detector is, as measured on held-out sounds when the training ended.
+        Print instead how good the detector is, as measured on held-out sounds when the training ended.
     out
         NAME.csv: the verdicts on all recordings. NAME.png: their spectrograms, the oddest first.
     force

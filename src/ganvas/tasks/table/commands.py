@@ -57,7 +57,7 @@ def sample(
     rare
         Leave cells empty where the table has values that are too rare to be drawn.
     force
-        Replace what exists.
+        Replace an existing file or table.
     """
     if task_of_parts(model):
         strange = {"where": where, "table": table, "rare": rare, "force": force}

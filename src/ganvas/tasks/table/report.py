@@ -77,7 +77,7 @@ def _quality(run: Run, figures: dict[str, Figure], found: dict[str, Any]) -> lis
         f"{wanted[0].protocol.count:,} drawn rows against as many held-out ones of {wanted[0].protocol.data}, on which "
         "the networks did not train (they only decided which weights to keep); mean of "
         f"{wanted[0].protocol.repeats}, after {newest:,} rows of training. Real rows: what other real rows get "
-        "with the same code;  only by chance can anything be better."
+        "with the same code; only by chance can anything be better."
     )
     cards = [_said(words.quality(figures)), _table(wanted, note), _wrong(found) + _away(found) + _targets(found)]
     return [markup.section("How good are the rows?", cards)]

@@ -51,7 +51,7 @@ class Config:
     )
     contest: float = knob(1.0, "weight of the discriminator's verdict in the generator's loss", low=0, high=100)
     conditions: float = knob(0.5, "share of the rows in which the generator is given some columns", low=0, high=1)
-    clip: float = knob(4.0, "at most how many times as often the generator is pushed to draw a row", low=1, high=100)
+    clip: float = knob(4.0, "limit of how many times as often the generator should draw a row", low=1, high=100)
     bound: float = knob(1.0, "with privacy=: longest gradient of a row; longer ones are shortened", low=1e-6, high=1e6)
 
 

@@ -108,7 +108,7 @@ export async function page(place, name) {
             pairs.forEach((one, i) => one.reveal(end.real[i]));
             const title = h('h2', { id: 'score', tabindex: -1 }, `${end.right} of ${end.of} right.`);
             const again = h('button.main', { id: 'again', click: () => busy(again, begin) }, 'Play again');
-            const words = 'By guessing one would get half of them right.';
+            const words = 'Guessing would get half of them right.';
             score.replaceChildren(h('.card', {}, title, h('p', {}, words), again));
             stats.textContent = tally(end.all);
             done.remove();

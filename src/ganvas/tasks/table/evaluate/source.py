@@ -106,7 +106,7 @@ def _collect(spec: TableSpec, portions: Iterator[pd.DataFrame], is_train: np.nda
     wanted = np.zeros(len(is_train), bool)
     for side in (True, False):
         rows = np.flatnonzero(is_train == side)
-        chosen = np.random.default_rng(seeds.key(seed, "rows to examine", int(side))).permutation(len(rows))
+        chosen = np.random.default_rng(seeds.key(seed, "rows that are looked at", int(side))).permutation(len(rows))
         wanted[rows[chosen[:KEPT]]] = True
     ids = {column.name: [] for column in spec.columns if column.kind == "id"}
     kept: list[np.ndarray] = []

@@ -55,7 +55,7 @@ export async function page(place, name) {
   }
   const more = (found, command) =>
     found.more
-      ? h('p.note.level1', {}, `Only the first ${whole(model.given)} rows were examined. For a whole file:  `, h('code', {}, command))
+      ? h('p.note.level1', {}, `Only the first ${whole(model.given)} rows were examined. For a whole file: `, h('code', {}, command))
       : null;
   const isNumber = (found) => found.columns.map((column) => kinds.get(column) === 'number');
 
