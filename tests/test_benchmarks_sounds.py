@@ -68,7 +68,7 @@ def test_a_program_that_fails_is_said() -> None:
 def test_names_of_notes() -> None:
     assert (notes.name(60), notes.name(notes.LOWEST), notes.name(notes.HIGHEST)) == ("C4", "C3", "B4")
     assert all(notes.number(notes.name(n)) == n for n in range(12, 128))
-    with pytest.raises(SystemExit, match="six is no note"):
+    with pytest.raises(SystemExit, match="six is not a note"):
         notes.number("six")
 
 

@@ -72,7 +72,7 @@ def test_links_in_a_circle_and_to_nowhere(tmp_path: Path) -> None:
     ("beside", "words"),
     [
         ([], None),
-        (["preview.png"], "lie beside {}test, {}train: 1 pictures ({}preview.png)"),
+        (["preview.png"], "next to {}test, {}train: 1 pictures ({}preview.png)"),
         (["unlabeled/0.png", "unlabeled/1.png"], "2 pictures ({}unlabeled)"),
         (["extra/x/0.png", "0.jpg"], "2 pictures ({}0.jpg, {}extra)"),
     ],
@@ -170,7 +170,7 @@ def test_kinds_of_files_that_are_not_read_are_counted(tmp_path: Path) -> None:
 
 def test_names_without_an_ending(tmp_path: Path) -> None:
     fill(tmp_path, *(f"{i:032x}" for i in range(4)))
-    with pytest.raises(UserError, match=r"4 .none.*Pictures are known by the ending of their names"):
+    with pytest.raises(UserError, match=r"4 .none.*Pictures are recognised by their file suffix"):
         pictures.find(tmp_path)
 
 

@@ -206,7 +206,7 @@ def test_what_is_unlike_all_real_images_has_no_better_memory_informed_distance()
 def test_mifid_on_inception_needs_held_out_images_that_are_not_near() -> None:
     near, usual = (pair(side(seed=1), inception=True, angle=angle) for angle in (0.04, 0.3))
     assert METRICS["mifid"].missing(near) == (
-        "held-out real images are nearer than 0.1 to training images themselves (0.040), and would be taken for copies"
+        "held-out real images are nearer than 0.1 to training images themselves (0.040), and would count as copies"
     )
     assert METRICS["mifid"].missing(usual) == ""
     usual.__dict__["angle_to_seen"] = 0.05

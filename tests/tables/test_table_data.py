@@ -138,7 +138,7 @@ def test_a_value_of_another_kind_behind_the_sample_is_refused(tmp_path: Path, mo
     row = next(i for i in range(5_000, 6_000) if i not in looked)
     frame.loc[row, "spent"] = "lots"
     frame.astype(str).to_csv(tmp_path / "a.csv", index=False)
-    with pytest.raises(UserError, match=f'Row {row + 1:,} of the column spent holds "lots", which is no number'):
+    with pytest.raises(UserError, match=f'Row {row + 1:,} of the column spent holds "lots", which is not a number'):
         data(tmp_path / "a.csv")
 
 
@@ -152,7 +152,7 @@ def test_free_text_is_left_empty_or_drawn_from_what_many_rows_have() -> None:
     frame["motto"] = [f"only once, number {i}, and never again" for i in range(len(frame))]
     found = of_frame(frame, "a", DataConfig(text="resample"))
     assert kinds(found)["motto"] == "text"
-    assert "motto: no text has as many as 5 rows: left empty." in found.notes
+    assert "motto: no text occurs in 5 rows or more: left empty." in found.notes
 
 
 def test_what_few_rows_have_is_not_learned() -> None:
@@ -162,7 +162,7 @@ def test_what_few_rows_have_is_not_learned() -> None:
     found = of_frame(frame, "a", DataConfig())
     assert kinds(found)["secret"] == "constant"
     assert kinds(found)["word"] == "text"
-    assert "word: no value has as many as 5 rows: left empty." in found.notes
+    assert "word: no value occurs in 5 rows or more: left empty." in found.notes
     assert not any("700.5" in json.dumps(c.to_dict()) for c in found.spec.columns)
 
 
@@ -201,12 +201,12 @@ def test_columns_toml_comes_back(tmp_path: Path) -> None:
     ("text", "sentence"),
     [
         ("[columns", "cannot be read as TOML"),
-        ("[column]\na = 'id'", "has a part 'column': [columns] and [rules] are what there may be"),
-        ("columns = 3", "columns is no group"),
+        ("[column]\na = 'id'", "has a part 'column': only [columns] and [rules] are allowed"),
+        ("columns = 3", "columns is not a group"),
         ("[columns]\na = 'numbr'", "'numbr'. Did you mean 'number'?"),
         ("[columns]\na = 3", 'the column a is 3: write a = "number"'),
         ("[columns]\na = { kynd = 'id' }", "no entry of the column a 'kynd'. Did you mean 'kind'?"),
-        ("[columns]\na = { decimals = 'two' }", "decimals of the column a is 'two', which it cannot be"),
+        ("[columns]\na = { decimals = 'two' }", "decimals of the column a is 'two', which is not allowed"),
         ("[columns]\na = { order = [1] }", "order of the column a is a list of texts"),
         ("[columns]\ngone = 'id'", "There is no column 'gone'"),
     ],

@@ -106,7 +106,7 @@ def check(
     lines = _lines(place, looked.count, seen, notes, _rule_lines(kept))
     train = ["train", "table", "--data", place, *(f"{k}={v}" for k, v in settings.items())]
     if file is not None:
-        lines += ["", f"Your table was not changed. Correct {file} where it is wrong, then:"]
+        lines += ["", f"{file} was written (the table is unchanged). Correct it where it is wrong, then:"]
         lines.append(f"  {command(*train, f'columns={file}')}")
     else:
         check_ = ("data", "check", place, "--columns", "columns.toml")

@@ -226,7 +226,7 @@ def odd_ones(texts: pd.Series, parsed: pd.Series, what: str, share: float) -> st
     rows = ", ".join(f"{int(row) + 1:,}" for row in odd.index[:3])
     more = ", ..." if len(odd) > 3 else ""
     values, holds = ("1 value is", "row") if len(odd) == 1 else (f"{len(odd):,} values are", "rows")
-    return f"{values} no {what} ({shown}; {holds} {rows}{more}): treated as missing"
+    return f"{values} not a {what} ({shown}; {holds} {rows}{more}): treated as missing"
 
 
 def _text(texts: pd.Series, name: str, distinct: int, complete: bool) -> Column:

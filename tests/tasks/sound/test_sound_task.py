@@ -95,7 +95,7 @@ def test_the_weights_that_drew_the_nearest_sounds_are_kept(
     assert all(torch.equal(value, kept.generator.state_dict()[name]) for name, value in ours.items())
     assert not all(torch.equal(value, last.generator.state_dict()[name]) for name, value in ours.items())
     told = [getattr(event, "text", "") for event in events]
-    assert any("after 64 sounds are taken" in text and "distance 2.10, now 5.00" in text for text in told)
+    assert any("after 64 sounds are kept" in text and "distance 2.10, now 5.00" in text for text in told)
 
 
 def test_noise_is_further_from_real_sounds_than_they_are_from_each_other(place: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_data_set_is_scaled_and_read_again(run: Path, tmp_path: Path) -> None:
     assert "9 sounds: more" in out
     assert "Near copies cannot be recognised: it needs 20 held-out sounds" in out
     assert "the model has no detector" in out
-    assert "Whether they help is not tried" in out
+    assert "No trial of whether they help" in out
     again = kind.find(str(tmp_path / "more"))
     assert [again.labels.count(name) for name in ("down", "noise", "up")] == [3, 3, 3] if again.labels else False
     seed = next((tmp_path / "more" / "up").iterdir()).stem.removeprefix("seed")

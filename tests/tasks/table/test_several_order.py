@@ -123,5 +123,5 @@ def test_an_order_by_a_column_that_there_is_not_is_refused(run: Path, tmp_path: 
     entries = json.loads((run / "database.json").read_text())
     next(table for table in entries["tables"] if table["name"] == "visits")["ordered"] = "night"
     (tmp_path / "database.json").write_text(json.dumps(entries))
-    with pytest.raises(UserError, match="planned with columns that it has not"):
+    with pytest.raises(UserError, match="does not have all the columns that are planned"):
         plans.read(tmp_path)

@@ -106,7 +106,7 @@ def test_it_says_in_words_what_figures_mean(place: Path, measured: Path, capsys:
     )
     out = capsys.readouterr().out
     assert "of 100 cases; 50 is guessing" in out
-    assert "are in the training data as they are" in out
+    assert "are exactly in the training data" in out
     assert "Every drawn row keeps the rules." in out
 
 
@@ -181,7 +181,7 @@ def test_the_report_shows_columns_pairs_and_words(measured: Path) -> None:
 
 def test_a_report_without_an_evaluation_says_how_to_get_one(place: Path) -> None:
     text = (place / "run" / "report.html").read_text()
-    assert "Nothing was measured yet" in text
+    assert "Not measured yet" in text
     assert "<h3>-log p of a row</h3>" in text
 
 
@@ -226,7 +226,7 @@ def test_no_row_of_few_people_is_in_the_details(measured: Path) -> None:
 def test_what_a_training_says_of_its_checks() -> None:
     assert "nothing is memorised" in standing.describe({"nll": 14.6, "nll_train": 14.5, "real": 0.5, "fake": 0.56})
     assert "right on 53 of 100 rows" in standing.describe({"nll": 14.6, "nll_train": 14.5, "real": 0.5, "fake": 0.56})
-    assert "3.0 times as probable, it learns them by heart" in standing.describe({"nll": 15.6, "nll_train": 14.5})
+    assert "3.0 times as probable, it memorises them" in standing.describe({"nll": 15.6, "nll_train": 14.5})
     rows = [{"images": 100, "loss_d": 1.3, "accuracy_real": 0.9, "accuracy_fake": 0.9}]
     checks = [{"images": 100, "nll": 14.6, "nll_train": 14.5, "real": 0.9, "fake": 0.9}]
     assert standing.headline(rows, checks) == "The expert is ahead: right on 90 of 100 rows."
@@ -236,7 +236,7 @@ def test_what_a_training_says_of_its_checks() -> None:
     later = {"images": 200, "nll": 16, "nll_train": 14}  # the weights of the first check are kept
     ((headline, text), *_) = standing.remarks([], [checks[0], later])
     assert headline == "The weights from before it memorised rows were kept."
-    assert "7.4 times as probable, it learns them by heart. The weights from after 100 rows are kept" in text
+    assert "7.4 times as probable, it memorises them. The weights from after 100 rows were kept" in text
     begins = {**checks[0], "nll": 15.1}
     assert standing.headline([], [begins, later]) == "It begins to memorise rows."
     assert "from after 100 rows, -log p is 15.10" in standing.remarks([], [begins, later])[0][1]
