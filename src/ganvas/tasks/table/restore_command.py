@@ -28,8 +28,8 @@ def restore(
 ) -> int:
     """Fill the empty cells of a table with values that are probable given the row's other values.
 
-    All other cells stay as they are, byte for byte in a CSV file. Cells that the training treated as missing are empty
-    too.
+    All other cells stay as they are, byte for byte in a CSV file. Cells that the training treated as missing
+    count as empty.
 
     Parameters
     ----------
