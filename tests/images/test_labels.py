@@ -101,7 +101,7 @@ def test_the_forms_of_dataset_json(tmp_path: Path, content: object) -> None:
         ("dataset.json", '{"labels": 5}', "has no labels; a list is needed"),
         ("dataset.json", "5", "has no labels; a list is needed"),
         ("metadata.jsonl", '{"file_name": "00.png", "label": 1}\n{"file', "line 2, column"),
-        ("metadata.jsonl", "[1]\n", "line 1 is no JSON object"),
+        ("metadata.jsonl", "[1]\n", "line 1 is not a JSON object"),
         ("metadata.jsonl", b"\xff", "it is not text"),
         ("t.csv", text() + "00.png,disc\n", r"00.png has two labels: 'square' \(.*line 2\) and 'disc' \(.*line 14\)"),
         ("t.csv", text() + "\n00.png,\n", "line 15 lacks its file_name or its label"),

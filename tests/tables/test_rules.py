@@ -156,8 +156,8 @@ def test_what_nearly_holds_is_said_and_not_kept() -> None:
     for gone in ("shipped", "total", "country from", "country, currency from"):
         assert gone not in texts
     said = "\n".join(found.nearly)
-    assert "shipped >= ordered but for 1 of 4,000 rows" in said
-    assert "country from city but for" in said
+    assert "shipped >= ordered except in 1 of 4,000 rows" in said
+    assert "country from city except in" in said
     assert "total = net + tax in 99.9" in said or "total - " in said
 
 

@@ -65,7 +65,7 @@ def rows(
         text = data.decode("cp1252", "replace")
         notes.append(f"{where} is not in UTF-8: it is read as Windows-1252. Check the names of the classes.")
     if "\0" in text:
-        raise UserError(f"{where} is damaged: there are zero bytes in it.")
+        raise UserError(f"{where} is damaged: it contains zero bytes.")
     if kind == ".json":
         return _of_json(where, text, table, known, partial), notes
     below = PurePosixPath(table).parent
@@ -116,7 +116,7 @@ def _of_lines(where: str, text: str) -> list[Line]:
     entries = [(f"line {n}", _parsed(where, n, line)) for n, line in lines]
     other = next((at for at, row in entries if not isinstance(row, dict)), None)
     if other:
-        raise UserError(f"{where} is damaged, or not a table of labels: {other} is no JSON object.")
+        raise UserError(f"{where} is damaged, or not a table of labels: {other} is not a JSON object.")
     if not entries:
         raise NoTable("it is empty")
     return entries

@@ -107,5 +107,5 @@ def _term(chars: Marked) -> Term:
     text = one_line("".join(c for c, _ in chars))[:80]
     raise UserError(
         f"'{text}' is not a condition: write COLUMN=VALUE, COLUMN=VALUE|VALUE, COLUMN>=VALUE (or >, <, <=), COLUMN= "
-        "missing cell, with commas between conditions."
+        "for a missing cell, with commas between conditions."
     )

@@ -283,7 +283,7 @@ def test_another_database_is_refused(run: Path, shop: Path, tmp_path: Path) -> N
     with pytest.raises(UserError, match=r"The table orders of .* rows now, and .* when .* was trained on it"):
         list(evaluate.evaluate(tmp_path / "run", Options()))
     changed(shop, copy, "ALTER TABLE customers DROP COLUMN segment")
-    with pytest.raises(UserError, match="customers has no column segment any more"):
+    with pytest.raises(UserError, match="customers has no column segment any longer"):
         list(evaluate.evaluate(run, Options(data=address(copy))))
     changed(shop, copy, "DROP TABLE items")
     with pytest.raises(UserError, match="has no table items"):

@@ -190,7 +190,7 @@ class Planner:
         starts, anew = self.asked.starts(table, joined, there)
         if anew:
             self.known.notes.append(f"{one_line(table.name)}: {one_line(anew)} distinguishes rows of one "
-                                    f"{joined.first[0].table} apart: renumbered from 1.")  # fmt: skip
+                                    f"{joined.first[0].table}: renumbered from 1.")  # fmt: skip
         alone = [n for group in (table.primary, *table.unique) if len(group) == 1 for n in group if n not in keyed]
         made = tuple(n for n in dict.fromkeys(alone) if n not in starts)
         for column in made:
