@@ -243,7 +243,7 @@ def test_too_few_are_refused(tmp_path: Path) -> None:
         load(tmp_path / "two")
     assert count(load(tmp_path / "two", labels=False)) == 2
     put(tmp_path / "one", "x.wav", encoded(tone(1)))
-    with pytest.raises(UserError, match="one holds a single sound. Training needs more"):
+    with pytest.raises(UserError, match=r"one holds a single sound\. Training needs more"):
         load(tmp_path / "one")
     put(tmp_path / "one", "y.wav", b"nothing")
     with pytest.raises(UserError, match=r"only one usable sound.* Not y.wav \(it is no sound"):
