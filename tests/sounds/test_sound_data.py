@@ -246,7 +246,7 @@ def test_too_few_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"one holds a single sound\. Training needs more"):
         load(tmp_path / "one")
     put(tmp_path / "one", "y.wav", b"nothing")
-    with pytest.raises(UserError, match=r"only one usable sound.* Not y.wav \(it is no sound"):
+    with pytest.raises(UserError, match=r"only one usable sound.* Not usable: y.wav \(it is not a sound"):
         load(tmp_path / "one")
     put(tmp_path / "one", "x.wav", b"")
     with pytest.raises(UserError, match=r"None of the 2 sounds of .* can be used. The first: x.wav \(it is empty"):

@@ -119,7 +119,7 @@ def test_a_sample_stands_for_a_longer_table(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(read.csv_files, "BLOCK", 20_000)
     found = data(tmp_path / "a.csv")
     assert len(found.train.samples) + len(found.held_out.samples) == 6_000
-    assert any("read from 2,000 of the 6,000 rows, drawn at random" in note for note in found.notes)
+    assert any("come from 2,000 of the 6,000 rows, drawn at random" in note for note in found.notes)
     assert found.spec.column("spent").parts[0].missing == 1
     assert found.fingerprint == data(tmp_path / "a.csv").fingerprint
     rows = read.Rows(read.opened(str(tmp_path / "a.csv")))
