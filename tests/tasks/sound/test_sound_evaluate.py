@@ -212,7 +212,7 @@ def test_errors_say_what_to_do() -> None:
     with pytest.raises(UserError, match=r"There is no metric 'frechett'\. Did you mean 'frechet'"):
         choose("frechett")
     for options, words in (
-        (Options(extractor="pixels"), "--extractor means nothing for sounds"),
+        (Options(extractor="pixels"), "--extractor does not apply to sounds"),
         (Options(count=3), "--count 3 is too few"),
         (Options(repeats=0), "--repeats 0"),
     ):
