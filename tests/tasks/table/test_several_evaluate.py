@@ -263,7 +263,7 @@ def test_what_it_prints(evaluated: Path, capsys: pytest.CaptureFixture[str]) -> 
     [
         (("--metrics", "childrens"), "Did you mean 'children'"),
         (("--extractor", "pixels"), "--extractor belongs to pictures"),
-        (("--count", "3"), "20 rows are the least"),
+        (("--count", "3"), "at least 20 rows are needed"),
         (("--data", "shop.csv"), "--data shop.csv is not a database address"),
         (("--data", "sqlite:///none.db"), "There is no file"),
     ],

@@ -117,7 +117,7 @@ def test_it_says_in_words_what_figures_mean(place: Path, measured: Path, capsys:
         (("--extractor", "pixels"), "--extractor belongs to pictures"),
         (("--split", "train"), "--split belongs to pictures"),
         (("--against", "other"), "--against is for models that restore pictures"),
-        (("--count", "3"), "20 rows are the least"),
+        (("--count", "3"), "at least 20 rows are needed"),
         (("--repeats", "0"), "at least 1"),
         (("--data", "nowhere.csv"), "There is no file nowhere.csv"),
     ],

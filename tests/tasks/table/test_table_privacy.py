@@ -276,7 +276,7 @@ def test_a_resume_goes_on_bit_for_bit_and_more_images_are_refused(table: Path, t
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"warmup": "0.5"}, "there is no contest"),
+        ({"warmup": "0.5"}, "allows no adversarial phase"),
         ({"from": "other"}, "leave from= out"),
         ({"privacy": "101"}, "between 0 and 100"),
     ],
