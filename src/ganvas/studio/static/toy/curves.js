@@ -1,0 +1,109 @@
+// Curves over rounds, drawn on a canvas.
+import { h, short } from '../dom.js';
+
+const MOST = 400; // values of a curve; then each two become one
+const HEIGHT = 116;
+const LEFT = 34; // room for the numbers of the y axis
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const mean = (a, b) => (a === null || b === null ? (b ?? a) : (a + b) / 2);
+
+/**
+ * @param lines [name, name of its colour, dashes] of each curve
+ * @param form a value as text; `range`: [lowest, highest] of the y axis, or null for that of the data
+ */
+export function curves(title, lines, form, range = null) {
+  const canvas = h('canvas', { role: 'img', 'aria-label': title });
+  const brush = canvas.getContext('2d');
+  const values = lines.map(() => h('b', {}, '–'));
+  const keys = lines.map(([name, paint, dashes], i) => h(`span.key.${paint}${dashes ? '.dashed' : ''}`, {}, h('i'), name, ' ', values[i]));
+  let data = lines.map(() => []),
+    every = 1, // rounds for each value
+    waiting = 0,
+    rounds = 0;
+
+  const stroke = (paint, width, dashes, path) => {
+    brush.beginPath();
+    path();
+    brush.setLineDash(dashes.map((d) => d * devicePixelRatio));
+    brush.strokeStyle = colour(paint);
+    brush.lineWidth = width * devicePixelRatio;
+    brush.stroke();
+  };
+  const write = (words, x, y, align) => {
+    brush.textAlign = align;
+    brush.fillText(words, x, y);
+  };
+
+  return {
+    element: h('figure.curves', {}, h('h3', {}, title), canvas, h('figcaption', {}, keys)),
+    clear() {
+      data = lines.map(() => []);
+      [every, waiting, rounds] = [1, 0, 0];
+    },
+    /** Add what was measured after one more round; null where there is nothing. */
+    add(row) {
+      rounds += 1;
+      if (waiting) {
+        data.forEach((curve, i) => curve.push(mean(curve.pop() ?? null, row[i])));
+      } else {
+        data.forEach((curve, i) => curve.push(row[i]));
+      }
+      waiting = (waiting + 1) % every;
+      if (data[0].length <= MOST) return;
+      data = data.map((curve) => Array.from({ length: curve.length >> 1 }, (_, k) => mean(curve[2 * k], curve[2 * k + 1])));
+      every *= 2;
+    },
+    /** @param now the newest values; `mark`: a height for a dashed line, and `word` what it means */
+    draw(now, mark = null, word = '') {
+      now.forEach((value, i) => {
+        values[i].textContent = value === null ? '–' : form(value);
+      });
+      canvas.setAttribute('aria-label', `${title} after ${rounds} rounds: ${lines.map(([name], i) => `${name} ${values[i].textContent}`).join(', ')}`);
+      const ratio = devicePixelRatio,
+        [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(HEIGHT * ratio)];
+      if (!width) return;
+      if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+      brush.clearRect(0, 0, width, height);
+      const all = data.flat().filter((v) => v !== null);
+      let [low, high] = range ?? [Math.min(0, ...all), Math.max(mark ?? 0, ...all)];
+      if (high - low < 1e-6) high = low + 1;
+      if (!range) high += 0.06 * (high - low);
+      const [left, right, top, bottom] = [LEFT * ratio, width - 4 * ratio, 8 * ratio, height - 16 * ratio];
+      const y = (v) => bottom - ((v - low) / (high - low)) * (bottom - top),
+        x = (i) => left + (i / Math.max(data[0].length - 1, 20)) * (right - left);
+      brush.font = `${11 * ratio}px system-ui, sans-serif`;
+      brush.fillStyle = colour('--soft');
+      for (const v of [low, (low + high) / 2, high]) {
+        stroke('--line', 1, [], () => {
+          brush.moveTo(left, y(v));
+          brush.lineTo(right, y(v));
+        });
+        write(form(v), left - 5 * ratio, y(v) + 4 * ratio, 'right');
+      }
+      write('0', left, height - 3 * ratio, 'left');
+      write(`${short(Math.max(rounds, 20 * every))} rounds`, right, height - 3 * ratio, 'right');
+      if (mark !== null) {
+        stroke('--soft', 1, [4, 4], () => {
+          brush.moveTo(left, y(mark));
+          brush.lineTo(right, y(mark));
+        });
+        write(word, right, y(mark) - 4 * ratio, 'right');
+      }
+      lines.forEach(([, paint, dashes], n) =>
+        stroke(`--${paint}`, 1.8, dashes ?? [], () => {
+          let pen = false;
+          data[n].forEach((v, i) => {
+            if (v === null) pen = false;
+            else if (pen) brush.lineTo(x(i), y(v));
+            else {
+              brush.moveTo(x(i), y(v));
+              pen = true;
+            }
+          });
+        }),
+      );
+      brush.setLineDash([]);
+    },
+  };
+}

@@ -1,0 +1,82 @@
+// What the page says: the four parts of a round, what is seen at the moment, and things to try.
+import { percent } from '../dom.js';
+import { SHAPES } from './points.js';
+
+/** The parts of a round: whose turn it is, what happens, and from what it learns. */
+export const PHASES = [
+  {
+    who: 'forger',
+    title: 'The forger draws',
+    words: ({ noise }) =>
+      `It gets random numbers (${noise} for each point) and makes points of them: the orange diamonds. The same numbers always give the same point, until the forger learns.`,
+  },
+  {
+    who: 'expert',
+    title: 'The expert learns',
+    words: ({ batch, stepsD }) =>
+      `It gets ${batch} real and ${batch} forged points, and is told which are which. It changes its weights a little, so that real ones score higher and forged ones lower${stepsD > 1 ? `: ${stepsD} times in a row` : ''}. The forger stands still.`,
+  },
+  {
+    who: 'expert',
+    title: 'The expert marks the forgeries',
+    words: () =>
+      'Blue: here it says “real”. Orange: here it says “forged”. For each forged point follows an arrow: which way it would look more real to the expert. It need not be the way to a real point.',
+  },
+  {
+    who: 'forger',
+    title: 'The forger learns',
+    words: () =>
+      'It never sees a real point. All it gets are the arrows. It changes its weights so that the same random numbers give points a little further along them. The expert stands still.',
+  },
+];
+
+/** What can be seen, in one or two sentences. */
+export function remark(gan, found, accuracy) {
+  const { shape } = gan.settings;
+  if (!gan.ready) return 'Draw the real points: press and drag in the square, or use the arrow keys and the space bar.';
+  if (gan.rounds < 30) return 'Both begin with random weights. The forger makes a cloud, and the expert guesses.';
+  const right = accuracy.pairs ?? (accuracy.real + accuracy.fake) / 2,
+    often = `The expert is right ${percent(right)} of the time; guessing is 50%.`;
+  if (found.centres) {
+    const [count, all] = found.centres;
+    if (count === all) return `The forger has found all ${all} spots. ${often}`;
+    if (count <= all / 3 && gan.rounds > 300)
+      return `${count ? `Only ${count} of ${all} spots` : 'No spot'} at the moment. If the points sit in a clump that jumps from spot to spot, this is mode collapse: the forger makes only what fools the expert now, and the expert chases it.`;
+    return `${count} of ${all} spots found. ${often}`;
+  }
+  return `The forger covers ${percent(found.share)} of the ${shape === 'drawn' ? 'drawing' : SHAPES[shape].title.toLowerCase()}. ${often}`;
+}
+
+/** Complete settings that show something, and what. */
+export const PRESETS = [
+  {
+    title: 'It learns well',
+    again: true,
+    settings: { shape: 'ring', loss: 'nonsaturating', rateD: 5e-3, rateG: 2e-3, stepsD: 1, penalty: 0.02, noise: 2, batch: 64, width: 32 },
+    words: 'From the start: an expert that learns faster than the forger, and is kept from being too steep.',
+  },
+  {
+    title: 'Mode collapse',
+    again: true,
+    settings: { shape: 'ring', loss: 'nonsaturating', rateD: 1e-3, rateG: 2e-2, stepsD: 1, penalty: 0, noise: 2, batch: 64, width: 32 },
+    words:
+      'From the start: the forger learns twenty times as fast as the expert, and nothing limits the slope. It puts all points where they fool the expert now; when the expert notices, they all move on together.',
+  },
+  {
+    title: 'Heal it',
+    again: false,
+    settings: { rateD: 5e-3, rateG: 2e-3, stepsD: 1, penalty: 0.02 },
+    words:
+      'Goes on with the same networks: the expert now learns faster than the forger, and a penalty keeps its surface gentle near real points. Soon the clump spreads to all spots.',
+  },
+];
+
+/** For a lesson: what to try, and what it shows. */
+export const LESSONS = [
+  ['Who learns from what?', 'Turn on slow motion and press Play. Say aloud, for each part, which network changes and what it has seen.'],
+  ['Only one learns.', 'Under “Who learns” let only the expert learn for a while: its surface becomes steep around the spots. Then only the forger: all its points run to where the expert says “real”, and stay there, since nobody corrects the expert.'],
+  ['Why is 50% the aim?', 'When forged points lie as the real ones do, nobody can tell them apart. The best expert can only guess, and its loss is 2 × ln 2 ≈ 1.39.'],
+  ['Why do the losses not fall to 0?', 'Each network makes the other’s task harder. Steady losses can mean that both learn.'],
+  ['One random number.', 'Set “Random numbers per point” to 1: the forger can only bend a line into the plane. See how it crosses between the spots as quickly as it can.'],
+  ['No slope, no lesson.', 'Choose the saturating loss, and let only the expert learn for some seconds: the arrows get short. Where the expert is sure, the forger hears nothing. With the non-saturating loss the arrows stay long.'],
+];
