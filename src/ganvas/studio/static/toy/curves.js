@@ -3,7 +3,7 @@ import { h, short } from '../dom.js';
 
 const MOST = 400; // values of a curve; then each two become one
 const HEIGHT = 116;
-const LEFT = 34; // room for the numbers of the y axis
+const LEFT = 40; // room for the numbers of the y axis
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const mean = (a, b) => (a === null || b === null ? (b ?? a) : (a + b) / 2);
@@ -18,9 +18,9 @@ export function curves(title, lines, form, range = null) {
   const values = lines.map(() => h('b', {}, '–'));
   const keys = lines.map(([name, paint, dashes], i) => h(`span.key.${paint}${dashes ? '.dashed' : ''}`, {}, h('i'), name, ' ', values[i]));
   let data = lines.map(() => []),
-    every = 1, // rounds for each value
-    waiting = 0,
-    rounds = 0;
+    at = [], // the round of each value
+    every = 1, // measurements for each value
+    waiting = 0;
 
   const stroke = (paint, width, dashes, path) => {
     brush.beginPath();
@@ -39,23 +39,24 @@ export function curves(title, lines, form, range = null) {
     element: h('figure.curves', {}, h('h3', {}, title), canvas, h('figcaption', {}, keys)),
     clear() {
       data = lines.map(() => []);
-      [every, waiting, rounds] = [1, 0, 0];
+      [at, every, waiting] = [[], 1, 0];
     },
-    /** Add what was measured after one more round; null where there is nothing. */
-    add(row) {
-      rounds += 1;
-      if (waiting) {
-        data.forEach((curve, i) => curve.push(mean(curve.pop() ?? null, row[i])));
-      } else {
-        data.forEach((curve, i) => curve.push(row[i]));
-      }
+    /** Add what was measured after so many rounds; null where there is nothing. */
+    add(rounds, row) {
+      data.forEach((curve, i) => curve.push(waiting ? mean(curve.pop(), row[i]) : row[i]));
+      if (waiting) at.pop();
+      at.push(rounds);
       waiting = (waiting + 1) % every;
       if (data[0].length <= MOST) return;
       data = data.map((curve) => Array.from({ length: curve.length >> 1 }, (_, k) => mean(curve[2 * k], curve[2 * k + 1])));
+      at = Array.from({ length: at.length >> 1 }, (_, k) => at[2 * k + 1]);
       every *= 2;
+      waiting = 0;
     },
     /** @param now the newest values; `mark`: a height for a dashed line, and `word` what it means */
     draw(now, mark = null, word = '') {
+      const rounds = at.at(-1) ?? 0,
+        most = Math.max(rounds, 20);
       now.forEach((value, i) => {
         values[i].textContent = value === null ? '–' : form(value);
       });
@@ -71,7 +72,7 @@ export function curves(title, lines, form, range = null) {
       if (!range) high += 0.06 * (high - low);
       const [left, right, top, bottom] = [LEFT * ratio, width - 4 * ratio, 8 * ratio, height - 16 * ratio];
       const y = (v) => bottom - ((v - low) / (high - low)) * (bottom - top),
-        x = (i) => left + (i / Math.max(data[0].length - 1, 20)) * (right - left);
+        x = (i) => left + (at[i] / most) * (right - left);
       brush.font = `${11 * ratio}px system-ui, sans-serif`;
       brush.fillStyle = colour('--soft');
       for (const v of [low, (low + high) / 2, high]) {
@@ -82,7 +83,7 @@ export function curves(title, lines, form, range = null) {
         write(form(v), left - 5 * ratio, y(v) + 4 * ratio, 'right');
       }
       write('0', left, height - 3 * ratio, 'left');
-      write(`${short(Math.max(rounds, 20 * every))} rounds`, right, height - 3 * ratio, 'right');
+      write(`${short(most)} rounds`, right, height - 3 * ratio, 'right');
       if (mark !== null) {
         stroke('--soft', 1, [4, 4], () => {
           brush.moveTo(left, y(mark));

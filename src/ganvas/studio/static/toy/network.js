@@ -29,7 +29,8 @@ export class Network {
     this.steps = 0;
     this.room = 0; // rows that fit into the arrays below
     for (const { from, to, w, last } of this.layers) {
-      const deviation = Math.sqrt((last ? 1 : 2 / (1 + LEAK ** 2)) / from); // He et al. 2015: signals keep their size
+      // He et al. 2015: signals keep their size; the output begins small, so that neither network has a strong opinion
+      const deviation = last ? 0.5 / Math.sqrt(from) : Math.sqrt(2 / (1 + LEAK ** 2) / from);
       for (let i = 0; i < from * to; i += 1) this.weights[w + i] = deviation * random.normal();
     }
   }

@@ -10,9 +10,10 @@ const counts = (...numbers) => numbers.map((n) => [n, String(n)]);
 /** Key, title, [value, words] of each choice, and what it does. Sliders where the choices are many. */
 const SETTINGS = [
   ['rateD', 'Learning rate of the expert', RATES, 'How far one step changes its weights.'],
-  ['rateG', 'Learning rate of the forger', RATES, 'Much faster than the expert: collapse.'],
+  ['rateG', 'Learning rate of the forger', RATES, 'Keep it below the expert’s.'],
   ['penalty', 'Penalty on steep slopes', [0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1], 'Keeps the expert’s surface gentle (R1; with Wasserstein: a slope of 1).'],
-  ['stepsD', 'Expert’s steps in a round', counts(1, 2, 3, 4, 5), 'The forger has one in each round.'],
+  ['stepsD', 'Steps of the expert in a round', counts(1, 2, 3, 5, 10), 'Before it is the forger’s turn.'],
+  ['stepsG', 'Steps of the forger in a round', counts(1, 2, 3, 5, 10), 'Many against the same expert: collapse.'],
   ['loss', 'Loss', named(LOSSES), 'What both want to make small.'],
   ['noise', 'Random numbers per point', counts(1, 2, 3, 4, 8), 'What the forger makes a point of.'],
   ['batch', 'Points in a batch', counts(16, 32, 64, 128, 256), 'Of each kind, for one step.'],
@@ -77,5 +78,6 @@ export function settingsPanel(change) {
 export function shapePicker(change) {
   const pick = choice('toy-shape', named(SHAPES), (shape) => change({ shape }));
   pick.parts[0].removeAttribute('aria-describedby');
-  return { element: h('label', { for: 'toy-shape' }, 'Real points ', pick.parts), show: pick.show };
+  pick.parts[0].setAttribute('aria-label', 'Real points');
+  return { element: pick.parts[0], show: pick.show };
 }

@@ -56,7 +56,8 @@ export const DEFAULTS = {
   loss: 'nonsaturating',
   rateD: 5e-3, // learning rates of the expert and of the forger
   rateG: 2e-3,
-  stepsD: 1, // steps of the expert for one of the forger
+  stepsD: 1, // steps of the expert in a round ...
+  stepsG: 1, // ... and of the forger
   penalty: 0.02, // weight of the penalty on the expert's slope
   noise: 2, // numbers that the forger makes a point of
   batch: 64,
@@ -184,10 +185,10 @@ export class Gan {
     return sum;
   }
 
-  /** One round: the expert's steps, then one of the forger. */
+  /** One round: the expert's steps, then the forger's. */
   round() {
     for (let i = 0; i < this.settings.stepsD; i += 1) this.learnExpert();
-    this.learnForger();
+    for (let i = 0; i < this.settings.stepsG; i += 1) this.learnForger();
     this.rounds += 1;
   }
 

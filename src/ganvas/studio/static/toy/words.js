@@ -52,7 +52,7 @@ export const PRESETS = [
   {
     title: 'It learns well',
     again: true,
-    settings: { shape: 'ring', loss: 'nonsaturating', rateD: 5e-3, rateG: 2e-3, stepsD: 1, penalty: 0.02, noise: 2, batch: 64, width: 32 },
+    settings: { shape: 'ring', loss: 'nonsaturating', rateD: 5e-3, rateG: 2e-3, stepsD: 1, stepsG: 1, penalty: 0.02, noise: 2, batch: 64, width: 32 },
     words: 'From the start: an expert that learns faster than the forger, and is kept from being too steep.',
   },
   {
@@ -65,7 +65,7 @@ export const PRESETS = [
   {
     title: 'Heal it',
     again: false,
-    settings: { rateD: 5e-3, rateG: 2e-3, stepsD: 1, penalty: 0.02 },
+    settings: { rateD: 5e-3, rateG: 2e-3, stepsD: 1, stepsG: 1, penalty: 0.02, batch: 64 },
     words:
       'Goes on with the same networks: the expert now learns faster than the forger, and a penalty keeps its surface gentle near real points. Soon the clump spreads to all spots.',
   },
@@ -80,3 +80,6 @@ export const LESSONS = [
   ['One random number.', 'Set “Random numbers per point” to 1: the forger can only bend a line into the plane. See how it crosses between the spots as quickly as it can.'],
   ['No slope, no lesson.', 'Choose the saturating loss, and let only the expert learn for some seconds: the arrows get short. Where the expert is sure, the forger hears nothing. With the non-saturating loss the arrows stay long.'],
 ];
+
+export const CLOSING =
+  'The idea of such a page is that of GAN Lab (Kahng et al. 2018). In Ganvas the same two learn on pictures, sounds and tables: only the networks are larger.';
