@@ -3,7 +3,6 @@ import { figure, h, percent } from '../dom.js';
 import { curves } from './curves.js';
 import { Plane } from './draw.js';
 import { drawingTool } from './pen.js';
-import { found } from './points.js';
 import { settingsPanel, shapePicker } from './settings.js';
 import { Show } from './show.js';
 import { Gan, LOSSES } from './train.js';
@@ -11,6 +10,7 @@ import { CLOSING, LESSONS, PHASES, PRESETS, remark } from './words.js';
 
 const SMOOTH = 0.9; // weight of the past in the average of how often the expert is right
 
+/** The page's own style sheet, loaded. */
 const style = () =>
   new Promise((resolve) => {
     const href = '/static/toy/toy.css';
@@ -62,7 +62,7 @@ function figures() {
       const { guess } = LOSSES[gan.settings.loss];
       losses.draw([gan.losses.d, gan.losses.g], guess, 'expert that guesses');
       right.draw([accuracy.real ?? accuracy.pairs, accuracy.fake ?? null], 0.5, 'guessing');
-      const text = remark(gan, found(gan.settings.shape, forged, gan.show.real), accuracy);
+      const text = remark(gan, forged, accuracy);
       if (says.textContent !== text) says.textContent = text;
       rounds.textContent = `${gan.rounds.toLocaleString('en')} rounds`;
     },
@@ -102,20 +102,18 @@ function buttons(show, restart) {
     };
     return h('button', { id, click: step }, words);
   };
-  const who = [['both', 'both, in turn'], ['expert', 'only the expert'], ['forger', 'only the forger']];
+  const singles = [single('toy-d', 'expert', 'Expert'), single('toy-g', 'forger', 'Forger'), single('toy-both', 'both', 'Both')];
+  const learns = [['both', 'both learn'], ['expert', 'only the expert learns'], ['forger', 'only the forger learns']];
+  const who = select('toy-who', null, learns, (value) => {
+    show.who = value;
+  });
+  who.firstChild.setAttribute('aria-label', 'Who learns');
   return {
     set,
     tell,
     quick: () => slowly(false),
     bar: [play, slow, h('button', { id: 'toy-restart', click: () => restart() }, 'Restart')],
-    steps: h(
-      '.row.steps',
-      {},
-      h('.row', { role: 'group', 'aria-label': 'Single steps' }, h('span', {}, 'One step:'), single('toy-d', 'expert', 'Expert'), single('toy-g', 'forger', 'Forger'), single('toy-both', 'both', 'Both')),
-      select('toy-who', 'Who learns', who, (value) => {
-        show.who = value;
-      }),
-    ),
+    steps: h('.row.steps', {}, h('.row', { role: 'group', 'aria-label': 'Single steps' }, h('span', {}, 'One step:'), singles), who),
   };
 }
 

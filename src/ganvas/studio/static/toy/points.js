@@ -85,3 +85,13 @@ export function found(shape, forged, real) {
   }
   return { share: covered / (real.length / 2) };
 }
+
+/** How far points lie from their middle: the root of the mean squared distance. */
+export function spread(points) {
+  const n = points.length / 2,
+    middle = [0, 0];
+  points.forEach((v, i) => {
+    middle[i % 2] += v / n;
+  });
+  return Math.sqrt(points.reduce((sum, v, i) => sum + (v - middle[i % 2]) ** 2 / n, 0));
+}

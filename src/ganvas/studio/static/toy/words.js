@@ -1,6 +1,11 @@
 // What the page says: the four parts of a round, what is seen at the moment, and things to try.
 import { percent } from '../dom.js';
-import { SHAPES } from './points.js';
+import { found, SHAPES, spread } from './points.js';
+import { DEFAULTS } from './train.js';
+
+const CLUMP = 0.9; // a spread that is far below that of the real points
+
+const times = (count) => (count > 1 ? `: ${count} times in a row` : '');
 
 /** The parts of a round: whose turn it is, what happens, and from what it learns. */
 export const PHASES = [
@@ -14,7 +19,7 @@ export const PHASES = [
     who: 'expert',
     title: 'The expert learns',
     words: ({ batch, stepsD }) =>
-      `It gets ${batch} real and ${batch} forged points, and is told which are which. It changes its weights a little, so that real ones score higher and forged ones lower${stepsD > 1 ? `: ${stepsD} times in a row` : ''}. The forger stands still.`,
+      `It gets ${batch} real and ${batch} forged points, and is told which are which. It changes its weights a little, so that real ones score higher and forged ones lower${times(stepsD)}. The forger stands still.`,
   },
   {
     who: 'expert',
@@ -25,26 +30,27 @@ export const PHASES = [
   {
     who: 'forger',
     title: 'The forger learns',
-    words: () =>
-      'It never sees a real point. All it gets are the arrows. It changes its weights so that the same random numbers give points a little further along them. The expert stands still.',
+    words: ({ stepsG }) =>
+      `It never sees a real point. All it gets are the arrows. It changes its weights so that the same random numbers give points a little further along them${times(stepsG)}. The expert stands still.`,
   },
 ];
 
 /** What can be seen, in one or two sentences. */
-export function remark(gan, found, accuracy) {
+export function remark(gan, forged, accuracy) {
+  const has = found(gan.settings.shape, forged, gan.show.real);
   const { shape } = gan.settings;
   if (!gan.ready) return 'Draw the real points: press and drag in the square, or use the arrow keys and the space bar.';
   if (gan.rounds < 30) return 'Both begin with random weights. The forger makes a cloud, and the expert guesses.';
   const right = accuracy.pairs ?? (accuracy.real + accuracy.fake) / 2,
     often = `The expert is right ${percent(right)} of the time; guessing is 50%.`;
-  if (found.centres) {
-    const [count, all] = found.centres;
+  if (has.centres) {
+    const [count, all] = has.centres;
     if (count === all) return `The forger has found all ${all} spots. ${often}`;
-    if (count <= all / 3 && gan.rounds > 300)
-      return `${count ? `Only ${count} of ${all} spots` : 'No spot'} at the moment. If the points sit in a clump that jumps from spot to spot, this is mode collapse: the forger makes only what fools the expert now, and the expert chases it.`;
+    if (count <= all / 3 && gan.rounds > 100 && spread(forged) < CLUMP)
+      return `Mode collapse: all points in one clump${count ? '' : ', off the spots'}. The forger makes only what fools the expert now; the expert will notice, and the clump will move on.`;
     return `${count} of ${all} spots found. ${often}`;
   }
-  return `The forger covers ${percent(found.share)} of the ${shape === 'drawn' ? 'drawing' : SHAPES[shape].title.toLowerCase()}. ${often}`;
+  return `The forger covers ${percent(has.share)} of the ${shape === 'drawn' ? 'drawing' : SHAPES[shape].title.toLowerCase()}. ${often}`;
 }
 
 /** Complete settings that show something, and what. */
@@ -52,22 +58,22 @@ export const PRESETS = [
   {
     title: 'It learns well',
     again: true,
-    settings: { shape: 'ring', loss: 'nonsaturating', rateD: 5e-3, rateG: 2e-3, stepsD: 1, stepsG: 1, penalty: 0.02, noise: 2, batch: 64, width: 32 },
+    settings: { ...DEFAULTS },
     words: 'From the start: an expert that learns faster than the forger, and is kept from being too steep.',
   },
   {
     title: 'Mode collapse',
     again: true,
-    settings: { shape: 'ring', loss: 'nonsaturating', rateD: 1e-3, rateG: 2e-2, stepsD: 1, penalty: 0, noise: 2, batch: 64, width: 32 },
+    settings: { shape: 'ring', loss: 'nonsaturating', rateD: 5e-3, rateG: 5e-3, stepsD: 1, stepsG: 10, penalty: 0, noise: 2, batch: 32, width: 32, seed: 5 },
     words:
-      'From the start: the forger learns twenty times as fast as the expert, and nothing limits the slope. It puts all points where they fool the expert now; when the expert notices, they all move on together.',
+      'From the start: ten steps of the forger for each one of the expert. It has time to put all its points on the one place that fools the expert now. The expert notices, the clump jumps, and so on.',
   },
   {
     title: 'Heal it',
     again: false,
     settings: { rateD: 5e-3, rateG: 2e-3, stepsD: 1, stepsG: 1, penalty: 0.02, batch: 64 },
     words:
-      'Goes on with the same networks: the expert now learns faster than the forger, and a penalty keeps its surface gentle near real points. Soon the clump spreads to all spots.',
+      'Continues with the same two networks: one step each, the forger’s smaller, and a penalty that keeps the expert’s surface gentle near real points. Soon the clump spreads to all spots.',
   },
 ];
 
