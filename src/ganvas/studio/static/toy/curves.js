@@ -16,7 +16,9 @@ export function curves(title, lines, form, range = null) {
   const canvas = h('canvas', { role: 'img', 'aria-label': title });
   const brush = canvas.getContext('2d');
   const values = lines.map(() => h('b', {}, '–'));
-  const keys = lines.map(([name, paint, dashes], i) => h(`span.key.${paint}${dashes ? '.dashed' : ''}`, {}, h('i'), name, ' ', values[i]));
+  const keys = lines.map(([name, paint, dashes], i) =>
+    h(`span.key.${paint}${dashes ? '.dashed' : ''}`, {}, h('i'), name, ' ', values[i]),
+  );
   let data = lines.map(() => []),
     at = [], // the round of each value
     every = 1, // measurements for each value
@@ -48,8 +50,9 @@ export function curves(title, lines, form, range = null) {
       at.push(rounds);
       waiting = (waiting + 1) % every;
       if (data[0].length <= MOST) return;
-      data = data.map((curve) => Array.from({ length: curve.length >> 1 }, (_, k) => mean(curve[2 * k], curve[2 * k + 1])));
-      at = Array.from({ length: at.length >> 1 }, (_, k) => at[2 * k + 1]);
+      const pairs = (list, join) => Array.from({ length: list.length >> 1 }, (_, k) => join(list[2 * k], list[2 * k + 1]));
+      data = data.map((curve) => pairs(curve, mean));
+      at = pairs(at, (_, later) => later);
       every *= 2;
       waiting = 0;
     },
@@ -60,7 +63,8 @@ export function curves(title, lines, form, range = null) {
       now.forEach((value, i) => {
         values[i].textContent = value === null ? '–' : form(value);
       });
-      canvas.setAttribute('aria-label', `${title} after ${rounds} rounds: ${lines.map(([name], i) => `${name} ${values[i].textContent}`).join(', ')}`);
+      const told = lines.map(([name], i) => `${name} ${values[i].textContent}`).join(', ');
+      canvas.setAttribute('aria-label', `${title} after ${rounds} rounds: ${told}`);
       const ratio = devicePixelRatio,
         [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(HEIGHT * ratio)];
       if (!width) return;

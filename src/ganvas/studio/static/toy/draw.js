@@ -30,7 +30,8 @@ export class Plane {
 
   /** Read the page's colours: light or dark. */
   recolour() {
-    this.colours = Object.fromEntries(['card', 'ink', 'soft', 'line', 'expert', 'forger'].map((n) => [n, colour(`--${n}`)]));
+    const names = ['card', 'ink', 'line', 'expert', 'forger'];
+    this.colours = Object.fromEntries(names.map((name) => [name, colour(`--${name}`)]));
   }
 
   /** As many pixels as the screen shows; true where that has changed. */

@@ -6,7 +6,7 @@ import { drawingTool } from './pen.js';
 import { settingsPanel, shapePicker } from './settings.js';
 import { Show } from './show.js';
 import { Gan, LOSSES } from './train.js';
-import { CLOSING, LESSONS, PHASES, PRESETS, remark } from './words.js';
+import { CLOSING, LESSONS, OPENING, PHASES, PRESETS, remark, SAME } from './words.js';
 
 const SMOOTH = 0.9; // weight of the past in the average of how often the expert is right
 
@@ -38,12 +38,19 @@ function roundCard(steps) {
 /** What is measured, as curves and words. */
 function figures() {
   const losses = curves('Losses', [['Expert', 'expert'], ['Forger', 'forger']], figure);
-  const right = curves('How often the expert is right', [['Real', 'expert'], ['Forged', 'forger', [5, 3]]], (v) => percent(v), [0, 1]);
+  const kinds = [['Real', 'expert'], ['Forged', 'forger', [5, 3]]];
+  const right = curves('How often the expert is right', kinds, (v) => percent(v), [0, 1]);
   const says = h('p.says');
   const rounds = h('span.pill', {}, '0 rounds');
   let smooth = {}; // how often the expert is right, averaged over the last measurements
   return {
-    element: h('section.card.seen', {}, h('.row', {}, h('h2', {}, 'What you see'), rounds), says, h('.pair-of-curves', {}, losses.element, right.element)),
+    element: h(
+      'section.card.seen',
+      {},
+      h('.row', {}, h('h2', {}, 'What you see'), rounds),
+      says,
+      h('.pair-of-curves', {}, losses.element, right.element),
+    ),
     clear() {
       losses.clear();
       right.clear();
@@ -102,7 +109,11 @@ function buttons(show, restart) {
     };
     return h('button', { id, click: step }, words);
   };
-  const singles = [single('toy-d', 'expert', 'Expert'), single('toy-g', 'forger', 'Forger'), single('toy-both', 'both', 'Both')];
+  const singles = [
+    single('toy-d', 'expert', 'Expert'),
+    single('toy-g', 'forger', 'Forger'),
+    single('toy-both', 'both', 'Both'),
+  ];
   const learns = [['both', 'both learn'], ['expert', 'only the expert learns'], ['forger', 'only the forger learns']];
   const who = select('toy-who', null, learns, (value) => {
     show.who = value;
@@ -113,14 +124,28 @@ function buttons(show, restart) {
     tell,
     quick: () => slowly(false),
     bar: [play, slow, h('button', { id: 'toy-restart', click: () => restart() }, 'Restart')],
-    steps: h('.row.steps', {}, h('.row', { role: 'group', 'aria-label': 'Single steps' }, h('span', {}, 'One step:'), singles), who),
+    steps: h(
+      '.row.steps',
+      {},
+      h('.row', { role: 'group', 'aria-label': 'Single steps' }, h('span', {}, 'One step:'), singles),
+      who,
+    ),
   };
 }
 
 /** What is what in the picture, each with a box to hide it. */
 function legend(show) {
-  const box = (key, words, mark) =>
-    h('label', {}, h('input', { type: 'checkbox', checked: true, change: (event) => { show.layers[key] = event.target.checked; show.refresh(); } }), h(`i.mark.${mark}`), words);
+  const box = (key, words, mark) => {
+    const input = h('input', {
+      type: 'checkbox',
+      checked: true,
+      change: () => {
+        show.layers[key] = input.checked;
+        show.refresh();
+      },
+    });
+    return h('label', {}, input, h(`i.mark.${mark}`), words);
+  };
   return h(
     '.legend',
     {},
@@ -202,14 +227,20 @@ export async function toy(place) {
   const speed = select('toy-speed', 'Speed', speeds, (value) => {
     show.fast = Boolean(value);
   });
-  const stage = h('section.card.stage', { 'aria-label': 'The plane' }, h('.row', {}, bar.bar, picker.element, wipe), canvas, legend(show));
+  const top = h('.row', {}, bar.bar, picker.element, wipe);
+  const stage = h('section.card.stage', { 'aria-label': 'The plane' }, top, canvas, legend(show));
   place.append(
     h('h1', {}, 'How a GAN learns'),
-    h('p.soft', {}, 'Two small networks, live in your browser. The forger makes points that shall pass for real; the expert says which are real. Each learns from the other.'),
+    h('p.soft', {}, OPENING),
     h('.toy', {}, stage, h('.stack', {}, show.round.element, show.figures.element)),
     presetList(start),
-    h('section.card', {}, h('h2', {}, 'Change it while it learns'), panel.element,
-      h('.row.steps', {}, speed, h('label', { for: 'toy-seed' }, 'Seed', seed), h('span.soft', {}, 'The same seed gives the same training; a new one starts over.'))),
+    h(
+      'section.card',
+      {},
+      h('h2', {}, 'Change it while it learns'),
+      panel.element,
+      h('.row.steps', {}, speed, h('label', { for: 'toy-seed' }, 'Seed', seed), h('span.soft', {}, SAME)),
+    ),
     lessons(),
   );
   change({});

@@ -11,7 +11,12 @@ const counts = (...numbers) => numbers.map((n) => [n, String(n)]);
 const SETTINGS = [
   ['rateD', 'Learning rate of the expert', RATES, 'How far one step changes its weights.'],
   ['rateG', 'Learning rate of the forger', RATES, 'Keep it below the expert’s.'],
-  ['penalty', 'Penalty on steep slopes', [0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1], 'Keeps the expert’s surface gentle (R1; with Wasserstein: a slope of 1).'],
+  [
+    'penalty',
+    'Penalty on steep slopes',
+    [0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1],
+    'Keeps the expert’s surface gentle (R1; with Wasserstein: a slope of 1).',
+  ],
   ['stepsD', 'Steps of the expert in a round', counts(1, 2, 3, 5, 10), 'Before it is the forger’s turn.'],
   ['stepsG', 'Steps of the forger in a round', counts(1, 2, 3, 5, 10), 'Many against the same expert: collapse.'],
   ['loss', 'Loss', named(LOSSES), 'What both want to make small.'],
@@ -23,7 +28,8 @@ const SETTINGS = [
 /** A slider over a list of numbers. */
 function slider(id, list, change) {
   const shown = h('output', { for: id });
-  const input = h('input', { type: 'range', id, min: 0, max: list.length - 1, step: 1, 'aria-describedby': `${id}-about` });
+  const range = { type: 'range', id, min: 0, max: list.length - 1, step: 1, 'aria-describedby': `${id}-about` };
+  const input = h('input', range);
   const tell = () => {
     shown.textContent = list[input.value];
     input.setAttribute('aria-valuetext', shown.textContent);
@@ -64,7 +70,8 @@ export function settingsPanel(change) {
         make = Array.isArray(values[0]) ? choice : slider;
       const control = make(id, values, (value) => change({ [key]: value }));
       controls.set(key, control);
-      return h('.setting', {}, h('label', { for: id }, title), h('.field', {}, control.parts), h('small', { id: `${id}-about` }, about));
+      const words = h('small', { id: `${id}-about` }, about);
+      return h('.setting', {}, h('label', { for: id }, title), h('.field', {}, control.parts), words);
     });
   return {
     element: h('.setting-list', {}, rows),

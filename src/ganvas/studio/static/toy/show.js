@@ -49,7 +49,8 @@ export class Show {
     this.#measure();
     const { d, g } = this.gan.losses,
       told = { expert: ` Its loss on this batch: ${figure(d)}.`, forger: ` Its loss on this batch: ${figure(g)}.` };
-    if (who === 'both') this.round.show(null, this.gan.settings, `One round: the expert learned (loss ${figure(d)}), then the forger (loss ${figure(g)}).`);
+    const both = `One round: the expert learned (loss ${figure(d)}), then the forger (loss ${figure(g)}).`;
+    if (who === 'both') this.round.show(null, this.gan.settings, both);
     else this.round.show(who === 'expert' ? 1 : 3, this.gan.settings, told[who]);
     this.phase = null;
     this.refresh();

@@ -28,7 +28,11 @@ export const LOSSES = {
     title: 'Non-saturating (usual)',
     forger: [(s) => softplus(-s), (s) => -sigmoid(-s)],
   },
-  minimax: { ...logistic, title: 'Saturating (the first)', forger: [(s) => -softplus(s), (s) => -sigmoid(s)] },
+  minimax: {
+    ...logistic,
+    title: 'Saturating (the first)',
+    forger: [(s) => -softplus(s), (s) => -sigmoid(s)],
+  },
   // Mao et al. 2017, equation 9
   leastsquares: {
     title: 'Least squares',

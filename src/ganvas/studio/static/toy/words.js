@@ -79,8 +79,8 @@ export const PRESETS = [
 
 /** For a lesson: what to try, and what it shows. */
 export const LESSONS = [
-  ['Who learns from what?', 'Turn on slow motion and press Play. Say aloud, for each part, which network changes and what it has seen.'],
-  ['Only one learns.', 'Under “Who learns” let only the expert learn for a while: its surface becomes steep around the spots. Then only the forger: all its points run to where the expert says “real”, and stay there, since nobody corrects the expert.'],
+  ['Who learns from what?', 'Choose slow motion. Say aloud, for each part, which network changes and what it has seen.'],
+  ['Only one learns.', 'Let only the expert learn for a while (the list next to the single steps): its surface becomes steep around the spots. Then only the forger: all its points run to where the expert says “real”, and stay there, since nobody corrects the expert.'],
   ['Why is 50% the aim?', 'When forged points lie as the real ones do, nobody can tell them apart. The best expert can only guess, and its loss is 2 × ln 2 ≈ 1.39.'],
   ['Why do the losses not fall to 0?', 'Each network makes the other’s task harder. Steady losses can mean that both learn.'],
   ['One random number.', 'Set “Random numbers per point” to 1: the forger can only bend a line into the plane. See how it crosses between the spots as quickly as it can.'],
@@ -89,3 +89,6 @@ export const LESSONS = [
 
 export const CLOSING =
   'The idea of such a page is that of GAN Lab (Kahng et al. 2018). In Ganvas the same two learn on pictures, sounds and tables: only the networks are larger.';
+export const OPENING =
+  'Two small networks, live in your browser. The forger makes points that shall pass for real; the expert says which are real. Each learns from the other.';
+export const SAME = 'The same seed gives the same training; a new one starts over.';
