@@ -50,7 +50,8 @@ export function curves(title, lines, form, range = null) {
       at.push(rounds);
       waiting = (waiting + 1) % every;
       if (data[0].length <= MOST) return;
-      const pairs = (list, join) => Array.from({ length: list.length >> 1 }, (_, k) => join(list[2 * k], list[2 * k + 1]));
+      const half = { length: data[0].length >> 1 },
+        pairs = (list, join) => Array.from(half, (_, k) => join(list[2 * k], list[2 * k + 1]));
       data = data.map((curve) => pairs(curve, mean));
       at = pairs(at, (_, later) => later);
       every *= 2;
