@@ -24,8 +24,8 @@ export const PHASES = [
   {
     who: 'expert',
     title: 'The expert marks the forgeries',
-    words: () =>
-      'Blue: here it says “real”. Orange: here it says “forged”. For each forged point follows an arrow: which way it would look more real to the expert. It need not be the way to a real point.',
+    words: ({ loss }) =>
+      `${loss === 'wasserstein' ? 'Blue: here its score is high. Orange: here it is low.' : 'Blue: here it says “real”. Orange: here it says “forged”.'} For each forged point follows an arrow: which way it would look more real to the expert. It need not be the way to a real point.`,
   },
   {
     who: 'forger',
@@ -42,7 +42,10 @@ export function remark(gan, forged, accuracy) {
   if (!gan.ready) return 'Draw the real points: press and drag in the square, or use the arrow keys and the space bar.';
   if (gan.rounds < 30) return 'Both begin with random weights. The forger makes a cloud, and the expert guesses.';
   const right = accuracy.pairs ?? (accuracy.real + accuracy.fake) / 2,
-    often = `The expert is right ${percent(right)} of the time; guessing is 50%.`;
+    often =
+      accuracy.pairs === undefined
+        ? `The expert is right ${percent(right)} of the time; guessing is 50%.`
+        : `Of a real and a forged point the expert scores the real one higher ${percent(right)} of the time; guessing is 50%. (This loss knows no score for “real”: only pairs can be compared.)`;
   if (has.centres) {
     const [count, all] = has.centres;
     if (count === all) return `The forger has found all ${all} spots. ${often}`;
