@@ -149,8 +149,10 @@ def train(
 
     Args:
         recipe: a recipe's name, `my_recipes.py:mine`, or an `Experiment`.
-        data: a data set's name, a path, or a database's address; for tables also a pandas DataFrame; None takes the
-            recipe's own.
+        data: a data set's name, a path, or a database's address; for pictures also a NumPy array or tensor [N, H, W, C]
+            or [N, C, H, W] (uint8, or floats from 0 to 1 or -1 to 1), a pair of such an array and its labels, a list of
+            Pillow images, or a torch Dataset of pictures or of (picture, label); for tables a pandas DataFrame; None:
+            the recipe's own.
         run: the run's folder; None makes the next numbered one in `runs/`.
         to: for `translate`, the images of the other domain, as `data`.
         settings: as `key=value` on the command line: `images=300_000`, `seed=1`.

@@ -117,8 +117,8 @@ def fit(
 
     Args:
         recipe: a recipe's name, `my_recipes.py:mine`, or an `Experiment`.
-        data: as `ganvas.train` takes it: a data set's name, a path, a database's address, for tables a pandas
-            DataFrame; None: the recipe's own.
+        data: as for `ganvas.train`: a data set's name, a path, a database's address, pictures in memory, for tables a
+            pandas DataFrame; None: the recipe's own.
         run: the run's folder; None makes the next numbered one in `runs/`.
         to: for `translate`, the pictures of the other kind, as `data`.
         show: whether to show the progress.
@@ -141,13 +141,15 @@ def fit(
                 break
     if folder is None:
         raise UserError("This process did not learn the run's folder: name it with run=.")
+    trained = TrainedRun(folder)
+    trained._experiment = chosen  # it has the data that are only in memory
     if not stop.asked:
         view.close(f"Finished: {folder}")
-        return TrainedRun(folder)
+        return trained
     view.close(f"Stopped and saved. Resume with the same call and run={str(folder)!r}.")
     if not notebook.in_notebook():
         raise KeyboardInterrupt
-    return TrainedRun(folder)
+    return trained
 
 
 class _Stop:
