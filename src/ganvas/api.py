@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganvas.core import registry
+from ganvas.core import own, registry
 from ganvas.core.errors import UserError, unknown
-from ganvas.core.files import place
 from ganvas.core.head import task_of
 from ganvas.core.locate import task_of_parts
 from ganvas.core.model import load as load_model
@@ -64,23 +62,11 @@ def find(name: str) -> Experiment:
     """
     if name in RECIPES:
         return RECIPES[name]()
-    file, _, function = name.rpartition(":")
-    if not file.endswith(".py"):
+    if not own.is_spoken(name):
         raise unknown("recipe", name, RECIPES)
-    path = place(file)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise UserError(f"There is no file {path}.")
-    module = importlib.util.module_from_spec(spec)
+    make, _ = own.attribute(name)
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise UserError(f"{path} fails with {type(error).__name__}: {error} (--debug shows where).") from error
-    if not callable(getattr(module, function, None)):
-        names = [n for n, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == path.stem]
-        raise unknown(f"function in {path}", function, names)
-    try:
-        experiment = getattr(module, function)()
+        experiment = make()
     except UserError:
         raise
     except Exception as error:
@@ -122,12 +108,18 @@ def experiment(
     return chosen.override(overrides)
 
 
-def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
+def load(path: str | os.PathLike[str], device: str = "auto", code: Any = None) -> Any:
     """A model of any task, as `core.model.load`; of a training in several parts, what its task makes of them together.
 
+    Args:
+        code: of a model whose network is not part of Ganvas: the file, class or function that it was trained with (or
+            a list of these), which is then run. A file must be the same version, a class or function need not.
+
     Raises:
-        UserError: there is no such model, or it cannot be read.
+        UserError: there is no such model, or it cannot be read, or it needs code that was not given.
     """
+    if code is not None:
+        own.trust(code)
     name = task_of_parts(path)
     if name in registry.names() and (of_parts := registry.find(name).load_parts) is not None:
         return of_parts(path, device)
@@ -155,7 +147,8 @@ def train(
             the recipe's own.
         run: the run's folder; None makes the next numbered one in `runs/`.
         to: for `translate`, the images of the other domain, as `data`.
-        settings: as `key=value` on the command line: `images=300_000`, `seed=1`.
+        settings: as `key=value` on the command line: `images=300_000`, `seed=1`; `network` and `loss` may also be a
+            class or function of your own.
 
     Raises:
         UserError: on the first event; see `Experiment.run`.
@@ -242,5 +235,10 @@ def _named(experiment: Experiment, data: object) -> str:
 
 
 def as_text(value: object) -> str:
-    """A setting's value in Python as the text that the command line would have: (1, 2) is '1,2'."""
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    """A setting's value in Python as the text that the command line would have: (1, 2) is '1,2'.
+
+    A class or function becomes the reference to it.
+    """
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return own.handed(value) if callable(value) else str(value)

@@ -122,7 +122,8 @@ def fit(
         run: the run's folder; None makes the next numbered one in `runs/`.
         to: for `translate`, the pictures of the other kind, as `data`.
         show: whether to show the progress.
-        settings: as `key=value` on the command line: `images=300_000`, `seed=1`.
+        settings: as `key=value` on the command line: `images=300_000`, `seed=1`; `network` and `loss` may also be a
+            class or function of your own.
 
     Raises:
         UserError: an unknown recipe or setting, or what `Experiment.run` raises.

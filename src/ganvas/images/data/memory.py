@@ -137,7 +137,7 @@ def _split(data: Any) -> Parts:
         if i == 0 and pictures[0].nbytes * count > left:
             raise UserError(
                 f"{count:,} pictures of this size need {pictures[0].nbytes * count / 1e9:,.1f} GB of memory, and "
-                f"{left / 1e9:,.1f} GB are free. Give uint8 instead of floats, or save them as files and name the folder."
+                f"{left / 1e9:,.1f} GB are free. Give uint8 instead of floats, or save them as files in a folder."
             )
     without = [i for i, label in enumerate(labels) if label is None]
     if 0 < len(without) < count:

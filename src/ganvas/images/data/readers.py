@@ -158,7 +158,8 @@ def kind_of(source: str) -> str:
     """Which of READERS reads a source.
 
     'name' is one of DATASETS, 'images' a folder or archive of image files, 'arrays' an .npz or .npy file, 'idx' a
-    folder of IDX files, 'memory' data of the program's, 'prefix' the beginning of the names of IDX files (folder/emnist-letters).
+    folder of IDX files, 'memory' data of the program's, 'prefix' the beginning of the names of IDX files
+    (folder/emnist-letters).
 
     Raises:
         UserError: there is nothing of that name, it cannot be read, or it is a file of another kind.
