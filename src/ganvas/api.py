@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ganvas.core import own, registry
 from ganvas.core.errors import UserError, unknown
@@ -131,6 +131,7 @@ def train(
     data: object = None,
     run: str | os.PathLike[str] | None = None,
     to: str | os.PathLike[str] | None = None,
+    log: str | Sequence[str] | None = None,
     **settings: object,
 ) -> Iterator[Event]:
     """Train a recipe, and yield the events of `ganvas.training.events`.
@@ -147,6 +148,8 @@ def train(
             the recipe's own.
         run: the run's folder; None makes the next numbered one in `runs/`.
         to: for `translate`, the images of the other domain, as `data`.
+        log: other programs that are to show the training, by the names of `training.loggers.LOGGERS`: 'tensorboard',
+            'wandb', 'trackio', 'mlflow', or several.
         settings: as `key=value` on the command line: `images=300_000`, `seed=1`; `network` and `loss` may also be a
             class or function of your own.
 
@@ -154,7 +157,23 @@ def train(
         UserError: on the first event; see `Experiment.run`.
     """
     chosen = experiment(recipe, data, {key: as_text(value) for key, value in settings.items()}, to)
-    yield from chosen.run(None if run is None else Path(run))
+    yield from events_of(chosen, run, log)
+
+
+def events_of(
+    experiment: Experiment, run: str | os.PathLike[str] | None, log: str | Sequence[str] | None
+) -> Generator[Event]:
+    """The events of a training in a folder, which the named loggers get, too.
+
+    Raises:
+        UserError: there is no such logger, or its package is missing; on the first event as `Experiment.run`.
+    """
+    events = cast("Generator[Event]", experiment.run(None if run is None else Path(run)))
+    if not log:
+        return events
+    from ganvas.training import loggers
+
+    return loggers.logged(events, loggers.chosen(log), experiment)
 
 
 def expand(

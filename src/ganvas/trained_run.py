@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,7 @@ def fit(
     run: str | os.PathLike[str] | None = None,
     to: str | os.PathLike[str] | None = None,
     show: bool = True,
+    log: str | Sequence[str] | None = None,
     **settings: object,
 ) -> TrainedRun:
     """Train a recipe to its end and return the run: `run = ganvas.fit("mnist", images=20_000)`.
@@ -122,6 +123,7 @@ def fit(
         run: the run's folder; None makes the next numbered one in `runs/`.
         to: for `translate`, the pictures of the other kind, as `data`.
         show: whether to show the progress.
+        log: other programs that are to show the training: 'tensorboard', 'wandb', 'trackio', 'mlflow', or several.
         settings: as `key=value` on the command line: `images=300_000`, `seed=1`; `network` and `loss` may also be a
             class or function of your own.
 
@@ -129,7 +131,7 @@ def fit(
         UserError: an unknown recipe or setting, or what `Experiment.run` raises.
     """
     chosen = api.experiment(recipe, data, {key: api.as_text(value) for key, value in settings.items()}, to)
-    events: Any = chosen.run(None if run is None else Path(run))
+    events = api.events_of(chosen, run, log)
     folder = None if run is None else place(run)
     view = notebook.viewer(chosen.training.images, chosen.kind, chosen.recipe) if show else notebook.Quiet()
     with _stoppable() as stop, contextlib.closing(events):

@@ -251,6 +251,6 @@ def keep_copies(references: Iterable[str], folder: Path) -> None:
             write_whole(path, code.text)
 
 
-def message(error: BaseException) -> str:
+def message(error: Exception) -> str:
     """What went wrong in code of the user's own, in a line."""
     return f"{type(error).__name__}: {first_line(error)[:300]}"

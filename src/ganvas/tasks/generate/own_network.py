@@ -73,10 +73,9 @@ class OwnNetwork:
         settings = {name: getattr(config, name) for name in self.passed}
         with self._said("fails"):
             made = make(spec, **settings)
+        networks: tuple[Any, Any] = getattr(made, "generator", None), getattr(made, "discriminator", None)
         if isinstance(made, tuple | list) and len(made) == 2:
             networks = made[0], made[1]
-        else:
-            networks = getattr(made, "generator", None), getattr(made, "discriminator", None)
         for network, name in zip(networks, ("generator", "discriminator"), strict=True):
             if not isinstance(network, nn.Module):
                 raise UserError(
