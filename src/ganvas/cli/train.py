@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ganvas.core import own
 from ganvas.core.console import app, as_settings, command, is_first
 from ganvas.core.errors import UserError
 from ganvas.core.terminal import Console, say
@@ -256,7 +257,7 @@ def watch(experiment: Experiment, folder: Path | None, log: str | None = None) -
                     break
             events.close()
         if stopped and is_first():
-            say(f"\nStopped and saved. Resume with:\n  {command('resume', whole or place)}")
+            say(f"\nStopped and saved. Resume with:\n  {command('resume', whole or place, *_code(experiment, place))}")
     if stopped or HANGUP in received:
         distributed.granted("stop")
         return 128 + (received or [signal.SIGTERM])[0]
@@ -271,16 +272,23 @@ def watch(experiment: Experiment, folder: Path | None, log: str | None = None) -
     longer = ""
     with contextlib.suppress(UserError):
         experiment.kind.check_extended(experiment)
-        longer = command("resume", place, f"images={2 * total}")
+        longer = command("resume", place, f"images={2 * total}", *_code(experiment, place))
     if isinstance(last, Started):
         say("This run is finished." + (f" Make it longer with:\n  {longer}" if longer else ""))
         return 0
     say(f"\n{task.Spec.shown_as:<8} {newest}\nReport   {place / 'report.html'}")
     say(f"Model    {place / 'model.safetensors'}\n")
     say("Next:")
+    code = _code(experiment, place)
     for _, use in experiment.kind.next_steps[:1]:
-        say(f"  {command(*(place if word == '{place}' else word for word in use))}")
-    say(f"  {command('info', place)}")
+        say(f"  {command(*(place if word == '{place}' else word for word in use), *code)}")
+    say(f"  {command('info', place, *code)}")
     if longer:
         say(f"  {longer}    # train twice as long")
     return 0
+
+
+def _code(experiment: Experiment, place: Path) -> list[object]:
+    """The options that let the model of a run be used whose code is the user's own."""
+    copies = dict.fromkeys(place / own.FOLDER / own.bare(x).partition(":")[0] for x in experiment.own_code())
+    return [word for copy in copies if copy.is_file() for word in ("--code", copy)]

@@ -57,6 +57,11 @@ class DataConfig:
         """What stands for pictures in memory; see `memory.held`."""
         return memory.held(data)
 
+    @property
+    def in_memory(self) -> bool:
+        """Are these pictures that only a program has?"""
+        return self.source.startswith(memory.MEMORY)
+
     def shape(self) -> Shape:
         """The shape that images get.
 
@@ -81,7 +86,7 @@ class DataConfig:
 
     def bare_name(self) -> str:
         """A short name of the data, without its folder."""
-        return "pictures" if self.source.startswith(memory.MEMORY) else listing.bare_name(Path(self.source))
+        return "pictures" if self.in_memory else listing.bare_name(Path(self.source))
 
     def bare(self, images: ImageData) -> dict[str, str]:
         """The places without their folders, for a model's card, which keeps no paths."""

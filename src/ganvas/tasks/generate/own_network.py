@@ -156,7 +156,7 @@ class Discriminator(nn.Module):
         if not self.labelled:
             return self.net(images)
         if labels is None and self.classes:  # who asks for features has no labels
-            labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+            labels = torch.zeros_like(images[:, 0, 0, 0], dtype=torch.int64)
         return self.net(images, _whole(labels))
 
     def features(self, images: Tensor) -> list[Tensor]:
@@ -215,6 +215,8 @@ def _defaults(called: str, make: Callable[..., Any]) -> dict[str, Any]:
             continue
         if parameter.default is parameter.empty:
             raise UserError(f"{called} needs {parameter.name}, which nobody gives: give it a default, such as 64.")
+        if parameter.name == "name":
+            raise UserError(f"{called} has a parameter called name, which a setting cannot be: call it otherwise.")
         if type(parameter.default) in SHOWN:
             found[parameter.name] = parameter.default
     return found

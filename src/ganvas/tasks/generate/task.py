@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganvas.core import seeds
 from ganvas.core.config import knob
+from ganvas.core.errors import UserError
 from ganvas.core.later import Later
 from ganvas.core.run import Run
 from ganvas.core.samples import CHECK
@@ -123,6 +124,11 @@ class GenerateTask(Task):
     def verify(cls, experiment: Experiment) -> None:
         experiment.data.one_kind(cls.name)
         experiment.data.no_pairs()
+        if experiment.training.evaluate_every and experiment.data.in_memory:
+            raise UserError(
+                "evaluate_every measures in a process of its own, which does not have data in memory: leave it out, or "
+                "save the pictures as files."
+            )
 
     @classmethod
     def smoke(cls, config: Config, images: int) -> Config:
