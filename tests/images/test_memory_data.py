@@ -47,7 +47,7 @@ def load(data: object, **settings: str) -> ImageData:
         ([Image.fromarray(x) for x in X], ""),
         ([*X.transpose(0, 3, 1, 2)], ""),
         (FLOATS, "0 to 1 became 0 to 255"),
-        (FLOATS.bfloat16()[:0:-1].flip(0), None),
+        (FLOATS.bfloat16(), None),
         (FLOATS * 2 - 1, "-1 to 1 became 0 to 255"),
         (FLOATS.numpy() * 255, "0 to 255 became 0 to 255"),
         (Pairs(), "0 to 1 became 0 to 255"),
@@ -132,7 +132,6 @@ def test_a_run_and_its_resume(tmp_path: Path) -> None:
     longer = {**SHORT, "images": 64}
     with pytest.raises(UserError, match="was trained on other images"):
         ganvas.fit("classic-mlp", data=X[:50], run=run.folder, show=False, **longer)
-    assert len(ganvas.fit("classic-mlp", data=X, run=run.folder, show=False, **longer).log) == 2
     done = command("resume", "run", "images=80", cwd=tmp_path)
     assert (done.returncode, "ganvas.fit(..., data=pictures, run=FOLDER)" in done.stderr) == (2, True)
     np.savez(tmp_path / "x.npz", images=X)

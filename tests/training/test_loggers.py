@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from conftest import ganvas as command
 from PIL import Image
 
 import ganvas
+from ganvas import api
 from ganvas.core.errors import UserError
 from ganvas.training import loggers
 
@@ -41,15 +41,21 @@ class Book:
 
 
 @pytest.fixture
-def book(monkeypatch: pytest.MonkeyPatch) -> Iterator[Book]:
+def book(monkeypatch: pytest.MonkeyPatch) -> Book:
     book = Book()
     for logger in loggers.LOGGERS.values():
         monkeypatch.setitem(sys.modules, logger.package, book)  # pyright: ignore[reportArgumentType]
-    return iter([book]).__next__()  # pyright: ignore[reportReturnType]
+    return book
 
 
-def train(data: Path, folder: Path, log: str | list[str], images: int = 64) -> list[Any]:
-    return [*ganvas.train("classic-mlp", data=data, run=folder, log=log, **{**SHORT, "images": images})]
+def train(data: Path, folder: Path, log: str | list[str]) -> list[Any]:
+    return [*ganvas.train("classic-mlp", data=data, run=folder, log=log, **SHORT)]
+
+
+def begin(folder: Path, log: list[str]) -> list[Any]:
+    """A run is resumed after 64 images."""
+    events = (event for event in [ganvas.Started(64, folder)])
+    return [*loggers.logged(events, loggers.chosen(log), api.find("classic-mlp"))]
 
 
 def test_tensorboard(book: Book, blobs: Path, tmp_path: Path) -> None:
@@ -65,7 +71,7 @@ def test_tensorboard(book: Book, blobs: Path, tmp_path: Path) -> None:
     assert "|training.batch|16|" in text
     assert str(blobs) not in text
     assert book.calls[-1][0] == "close"
-    train(blobs, tmp_path / "run", "tensorboard", 96)
+    begin(tmp_path / "run", ["tensorboard"])
     assert book.named("SummaryWriter")[1][1] == {"purge_step": 65}
 
 
@@ -79,8 +85,11 @@ def test_wandb_trackio_and_mlflow(book: Book, blobs: Path, tmp_path: Path, monke
     assert [named["step"] for given, named in book.named("log_metrics") if "train/loss_d" in given[0]] == [32, 64]
     assert [named["artifact_file"] for _, named in book.named("log_image")][-1] == "samples/000000064.png"
     assert isinstance(book.named("log_image")[0][0][0], Image.Image)
-    assert [given[0]["images"] for given, _ in book.named("log") if "check/real" in given[0]][::2] == [32]
-    train(blobs, tmp_path / "run", "wandb,mlflow", 96)
+    assert [given[0]["images"] for given, named in book.named("log") if not named and "check/real" in given[0]] == [
+        32,
+        64,
+    ]
+    begin(tmp_path / "run", ["wandb", "mlflow"])
     assert book.named("init")[2][1]["id"] == of_wandb["id"]
     assert [named["run_id"] for _, named in book.named("start_run")] == [None, "r1"]
 
