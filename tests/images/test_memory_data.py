@@ -74,8 +74,8 @@ def test_labels() -> None:
 
 def test_pictures_of_different_sizes_and_colours(tmp_path: Path) -> None:
     Image.fromarray(X[0]).save(tmp_path / "one.png")
-    pictures = [Image.fromarray(x).resize((8 + i % 3, 9)) for i, x in enumerate(X)]
-    pictures[0], pictures[1] = tmp_path / "one.png", pictures[1].convert("L")  # pyright: ignore[reportArgumentType]
+    pictures: list[Any] = [Image.fromarray(x).resize((8 + i % 3, 9)) for i, x in enumerate(X)]
+    pictures[0], pictures[1] = tmp_path / "one.png", pictures[1].convert("L")
     found = load(pictures, size="8")
     assert found.spec.words() == "8x8 colour"
     assert len(found.train.images) + len(found.held_out.images) == len(X)

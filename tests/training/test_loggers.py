@@ -108,13 +108,9 @@ def test_a_logger_that_fails_ends_no_training(book: Book, blobs: Path, tmp_path:
 
 
 def test_a_training_that_is_left_is_saved_and_its_logger_ended(book: Book, blobs: Path, tmp_path: Path) -> None:
-    for event in ganvas.train("classic-mlp", data=blobs, run=tmp_path / "run", log="tensorboard", **SHORT):
-        if isinstance(event, ganvas.Stepped):
-            break
-    del event
-    import gc
-
-    gc.collect()
+    events = ganvas.train("classic-mlp", data=blobs, run=tmp_path / "run", log="tensorboard", **SHORT)
+    assert any(isinstance(event, ganvas.Stepped) for event in events)
+    events.close()  # pyright: ignore[reportAttributeAccessIssue]
     assert book.calls[-1][0] == "close"
     assert list((tmp_path / "run" / "checkpoints").glob("*000016.safetensors"))
 
