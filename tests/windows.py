@@ -1,0 +1,165 @@
+"""As much of Windows as this system can show to Ganvas: python windows.py LOG WORDS... runs the command line so.
+
+For the code of Ganvas (not for the libraries below it) `os.name` is 'nt', what `os` and `signal` have only on Unix is
+missing, modules such as fcntl cannot be imported and there is no /proc. For everyone, a file that this process has
+open or mapped is not replaced, renamed or removed, nor a folder with one in it, a file does not take the place of a
+folder, and no name may have what Windows forbids. Each refusal is also a line of LOG, because callers may go on.
+"""
+
+from __future__ import annotations
+
+import builtins
+import fcntl
+import importlib
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ABSENT = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "posix", "syslog"}
+NOT_IN_OS = (
+    "chown chroot fchdir fchmod fchown fork forkpty getegid geteuid getgid getgroups getloadavg getpgid getpgrp getsid "
+    "getuid initgroups killpg lchown lockf major makedev minor mkfifo mknod nice openpty pathconf pipe2 posix_fadvise "
+    "posix_fallocate posix_spawn pread preadv pwrite pwritev readv sched_getaffinity sched_setaffinity sched_yield "
+    "sendfile setgid setpgid setpriority setsid setuid statvfs sync sysconf tcgetpgrp ttyname uname wait wait3 wait4 "
+    "writev O_NOFOLLOW O_NONBLOCK O_DIRECTORY O_CLOEXEC O_SYNC O_DIRECT WNOHANG"
+).split()
+NOT_IN_SIGNAL = (
+    "SIGKILL SIGHUP SIGUSR1 SIGUSR2 SIGQUIT SIGCHLD SIGALRM SIGPIPE SIGSTOP SIGCONT SIGTSTP alarm setitimer pause "
+    "pthread_kill pthread_sigmask sigwait"
+).split()
+FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f]|[. ]$')
+RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9])(\..*)?", re.IGNORECASE)
+
+
+def from_ganvas() -> bool:
+    """Is the code that asks Ganvas's own, two calls above?"""
+    return str(sys._getframe(2).f_globals.get("__name__", "")).partition(".")[0] == "ganvas"
+
+
+def class_of(missing: list[str], instead: dict[str, Any]) -> type[ModuleType]:
+    class Shown(ModuleType):
+        def __getattribute__(self, name: str) -> Any:
+            if name in instead and from_ganvas():
+                return instead[name]
+            if name in missing and from_ganvas():
+                raise AttributeError(f"Windows has no {name}")
+            return super().__getattribute__(name)
+
+    return Shown
+
+
+class Msvcrt(ModuleType):
+    LK_NBLCK = 2
+
+    @staticmethod
+    def locking(descriptor: int, mode: int, count: int) -> None:
+        assert (mode, count) == (2, 1)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def in_use() -> set[str]:
+    """The files that this process has open or mapped."""
+    found = set()
+    for entry in os.listdir("/proc/self/fd"):
+        try:
+            found.add(os.readlink(f"/proc/self/fd/{entry}"))
+        except OSError:
+            continue
+    with os.fdopen(os.dup(MAPS), "rb") as file:
+        file.seek(0)
+        found |= {os.fsdecode(line.split(None, 5)[5].strip()) for line in file if b" /" in line}
+    return found
+
+
+def refuse(what: str, path: str) -> None:
+    with os.fdopen(os.dup(LOG), "w", encoding="utf-8") as file:
+        caller = next((f for f in frames() if "ganvas" in f.f_code.co_filename), None)
+        at = f"{caller.f_code.co_filename}:{caller.f_lineno}" if caller else ""
+        file.write(f"{what}: {path} {at}\n")
+    raise PermissionError(13, f"as on Windows: {what}", path)
+
+
+def frames() -> Any:
+    frame = sys._getframe(2)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def closed(path: Any) -> None:
+    """Raise PermissionError if the file is open or mapped, or one below the folder."""
+    place = os.path.join(os.path.realpath(os.path.dirname(os.fsdecode(path))), os.path.basename(os.fsdecode(path)))
+    for one in in_use():
+        if one == place or (os.path.isdir(place) and one.startswith(place + os.sep)):
+            refuse("in use", one)
+
+
+def named_well(path: Any) -> None:
+    for part in Path(os.fsdecode(path)).parts[1:]:
+        if part not in (".", "..") and (FORBIDDEN.search(part) or RESERVED.fullmatch(part)):
+            refuse("no name", os.fsdecode(path))
+
+
+def hook(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "os.rename":
+        closed(arguments[0])
+        if os.path.lexists(arguments[1]):
+            closed(arguments[1])
+            if os.path.isdir(arguments[1]):
+                refuse("a folder is there", os.fsdecode(arguments[1]))
+        named_well(arguments[1])
+    elif event in ("os.remove", "os.rmdir") and (len(arguments) < 2 or arguments[1] == -1):
+        closed(arguments[0])
+    elif event == "os.mkdir":
+        named_well(arguments[0])
+    elif event == "open" and isinstance(arguments[0], (str, bytes)) and (arguments[2] or 0) & os.O_CREAT:
+        named_well(arguments[0])
+
+
+def install() -> None:
+    """From now on this process shows Windows to Ganvas, which must not be imported yet."""
+    import cyclopts
+    import filelock
+    import numpy
+    import PIL.Image
+    import torch
+
+    del cyclopts, filelock, numpy, PIL, torch
+    assert not any(name.partition(".")[0] == "ganvas" for name in sys.modules)
+    usual, named = builtins.__import__, importlib.import_module
+    fake = Msvcrt("msvcrt")
+
+    def imported(name: str, globals: Any = None, *rest: Any, **more: Any) -> Any:
+        if name in ABSENT and str((globals or {}).get("__name__", "")).startswith("ganvas"):
+            raise ModuleNotFoundError(f"No module named '{name}'")
+        return usual(name, globals, *rest, **more)
+
+    def found(name: str, package: str | None = None) -> Any:
+        if name == "msvcrt":
+            return fake
+        if name in ABSENT:
+            raise ModuleNotFoundError(f"No module named '{name}'")
+        return named(name, package)
+
+    builtins.__import__, importlib.import_module = imported, found
+    os.__class__ = class_of(NOT_IN_OS, {"name": "nt"})
+    signal.__class__ = class_of(NOT_IN_SIGNAL, {"SIGBREAK": signal.SIGUSR1, "CTRL_BREAK_EVENT": signal.SIGUSR1})
+    from ganvas.core import processes
+    from ganvas.core import run as runs
+
+    processes.PROC, runs.LOCKS = Path("/no/proc"), Path("/no/locks")
+    sys.addaudithook(hook)
+
+
+if __name__ == "__main__":
+    MAPS = os.open("/proc/self/maps", os.O_RDONLY)
+    LOG = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    install()
+    from ganvas.cli import main
+
+    sys.argv = [sys.argv[0], *sys.argv[2:]]
+    sys.exit(main())
