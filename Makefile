@@ -10,6 +10,7 @@ TORCH_INDEX ?=
 PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 2
 TESTS =
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+EMPTY = build/empty/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: help demo test test-all quick check types stale generated docs wheel wheel-check fix fuzz golden screenshots bench bench-quality clean
 
@@ -51,21 +52,20 @@ generated: ## write the generated pages and the picture of the house anew
 	$(BIN)/python docs/make_names.py
 	$(BIN)/python docs/make_house.py
 
-docs: ## build the site into build/site; a warning is an error (after make test, or pip install '.[docs]')
+docs: $(VENV)/.docs ## build the site into build/site; a warning is an error
 	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/site
 	@echo "The site: build/site/index.html"
 
 wheel: $(VENV)/.test ## build the wheel and the sdist into dist/
-	rm -rf build/lib dist
+	rm -rf dist
 	$(BIN)/python -m build --outdir dist
 
-wheel-check: wheel ## install both in empty environments and train with each (minutes: PyTorch is installed twice)
+wheel-check: wheel ## install each in an empty environment and train with it (minutes)
+	rm -rf build/empty && $(PYTHON) -m venv build/empty
+	$(EMPTY) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	for file in dist/*.whl dist/*.tar.gz; do \
-	  rm -rf build/empty && $(PYTHON) -m venv build/empty && \
-	  (cd build/empty && bin/python -m pip install --quiet --disable-pip-version-check -c ../../constraints.txt \
-	    $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch && \
-	  bin/python -m pip install --quiet --disable-pip-version-check -c ../../constraints.txt ../../$$file && \
-	  bin/ganvas train mnist --smoke && bin/ganvas sample runs/00000-mnist && bin/ganvas write 2026) || exit 1; \
+	  $(EMPTY) --force-reinstall --no-deps $$file && $(EMPTY) $$file && cd build/empty && \
+	  bin/ganvas train mnist --smoke && bin/ganvas sample mnist && bin/ganvas write 2026 && cd ../.. || exit 1; \
 	done
 
 fuzz: $(VENV)/.test ## damage each kind of file that Ganvas reads in 5,000 ways (half an hour)
@@ -104,4 +104,8 @@ $(VENV)/.demo: $(VENV)/.torch pyproject.toml
 
 $(VENV)/.test: $(VENV)/.torch pyproject.toml
 	$(PIP) --no-compile -e '.[dev,docs]'  # Python compiles what the tests import
+	@touch $@ $(VENV)/.docs
+
+$(VENV)/.docs: $(VENV)/.torch pyproject.toml
+	$(PIP) -e '.[docs]'
 	@touch $@

@@ -20,17 +20,17 @@ from types import ModuleType
 from typing import Any
 
 ABSENT = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "posix", "syslog"}
-NOT_IN_OS = (
-    "chown chroot fchdir fchmod fchown fork forkpty getegid geteuid getgid getgroups getloadavg getpgid getpgrp getsid "
-    "getuid initgroups killpg lchown lockf major makedev minor mkfifo mknod nice openpty pathconf pipe2 posix_fadvise "
-    "posix_fallocate posix_spawn pread preadv pwrite pwritev readv sched_getaffinity sched_setaffinity sched_yield "
-    "sendfile setgid setpgid setpriority setsid setuid statvfs sync sysconf tcgetpgrp ttyname uname wait wait3 wait4 "
-    "writev O_NOFOLLOW O_NONBLOCK O_DIRECTORY O_CLOEXEC O_SYNC O_DIRECT WNOHANG"
-).split()
-NOT_IN_SIGNAL = (
-    "SIGKILL SIGHUP SIGUSR1 SIGUSR2 SIGQUIT SIGCHLD SIGALRM SIGPIPE SIGSTOP SIGCONT SIGTSTP alarm setitimer pause "
-    "pthread_kill pthread_sigmask sigwait"
-).split()
+NOT_IN_OS = """
+chown chroot fchdir fchmod fchown fork forkpty getegid geteuid getgid getgroups getloadavg getpgid getpgrp getsid
+getuid initgroups killpg lchown lockf major makedev minor mkfifo mknod nice openpty pathconf pipe2 posix_fadvise
+posix_fallocate posix_spawn pread preadv pwrite pwritev readv sched_getaffinity sched_setaffinity sched_yield
+sendfile setgid setpgid setpriority setsid setuid statvfs sync sysconf tcgetpgrp ttyname uname wait wait3 wait4
+writev O_NOFOLLOW O_NONBLOCK O_DIRECTORY O_CLOEXEC O_SYNC O_DIRECT WNOHANG
+"""
+NOT_IN_SIGNAL = """
+SIGKILL SIGHUP SIGUSR1 SIGUSR2 SIGQUIT SIGCHLD SIGALRM SIGPIPE SIGSTOP SIGCONT SIGTSTP alarm setitimer pause
+pthread_kill pthread_sigmask sigwait
+"""
 FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f]|[. ]$')
 RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9])(\..*)?", re.IGNORECASE)
 
@@ -114,10 +114,12 @@ def hook(event: str, arguments: tuple[Any, ...]) -> None:
         named_well(arguments[1])
     elif event in ("os.remove", "os.rmdir") and (len(arguments) < 2 or arguments[1] == -1):
         closed(arguments[0])
-    elif event == "os.mkdir":
+    elif event == "os.mkdir" or (event == "open" and _makes(*arguments)):
         named_well(arguments[0])
-    elif event == "open" and isinstance(arguments[0], (str, bytes)) and (arguments[2] or 0) & os.O_CREAT:
-        named_well(arguments[0])
+
+
+def _makes(path: Any, _: Any, flags: int | None) -> bool:
+    return isinstance(path, str | bytes) and bool((flags or 0) & os.O_CREAT)
 
 
 def install() -> None:
@@ -146,8 +148,8 @@ def install() -> None:
         return named(name, package)
 
     builtins.__import__, importlib.import_module = imported, found
-    os.__class__ = class_of(NOT_IN_OS, {"name": "nt"})
-    signal.__class__ = class_of(NOT_IN_SIGNAL, {"SIGBREAK": signal.SIGUSR1, "CTRL_BREAK_EVENT": signal.SIGUSR1})
+    os.__class__ = class_of(NOT_IN_OS.split(), {"name": "nt"})
+    signal.__class__ = class_of(NOT_IN_SIGNAL.split(), {"SIGBREAK": signal.SIGUSR1, "CTRL_BREAK_EVENT": signal.SIGUSR1})
     from ganvas.core import processes
     from ganvas.core import run as runs
 
