@@ -1,4 +1,4 @@
-"""The site: every page is in its navigation, every link leads somewhere, every public name is on the page of the API."""
+"""The site: its navigation names every page, every link leads somewhere, the API has all public names."""
 
 from __future__ import annotations
 

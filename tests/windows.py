@@ -1,4 +1,4 @@
-"""As much of Windows as this system can show to Ganvas: python windows.py LOG WORDS... runs the command line so.
+"""As much of Windows as this system can show to Ganvas: python windows.py LOG COMMAND... runs its commands so.
 
 For the code of Ganvas (not for the libraries below it) `os.name` is 'nt', what `os` and `signal` have only on Unix is
 missing, modules such as fcntl cannot be imported and there is no /proc. For everyone, a file that this process has
@@ -15,6 +15,8 @@ import os
 import re
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -99,8 +101,8 @@ def closed(path: Any) -> None:
 
 
 def named_well(path: Any) -> None:
-    for part in Path(os.fsdecode(path)).parts[1:]:
-        if part not in (".", "..") and (FORBIDDEN.search(part) or RESERVED.fullmatch(part)):
+    for part in Path(os.fsdecode(path)).parts:
+        if part not in ("/", ".", "..") and (FORBIDDEN.search(part) or RESERVED.fullmatch(part)):
             refuse("no name", os.fsdecode(path))
 
 
@@ -157,11 +159,74 @@ def install() -> None:
     sys.addaudithook(hook)
 
 
+def command(words: list[str]) -> int:
+    """The exit code of a command of Ganvas, or of one of those below."""
+    from ganvas.cli import main
+
+    if words[0] in OWN:
+        OWN[words[0]](*words[1:])
+        return 0
+    sys.argv = [sys.argv[0], *words]
+    try:
+        return int(main() or 0)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+
+
+def stopped(*words: str) -> None:
+    """Train until the first picture is there, and ask it to end as the studio does."""
+    from ganvas.core.processes import ask_to_end
+
+    folder = Path(words[words.index("--run") + 1])
+
+    def ask() -> None:
+        while not (folder / "samples" / "fakes_init.png").exists():
+            time.sleep(0.01)
+        ask_to_end(os.getpid())
+
+    threading.Thread(target=ask, daemon=True).start()
+    code = command([*words, "images=10M"])
+    assert code == 128 + signal.SIGUSR1, code
+
+
+def twice(folder: str) -> None:
+    """One run is trained by one process, and who looks sees it."""
+    import pytest
+
+    from ganvas.core.errors import UserError
+    from ganvas.core.run import Run
+
+    Path(folder).mkdir(parents=True)
+    run = Run(Path(folder))
+    with run.locked():
+        assert run.holder() == os.getpid()
+        with pytest.raises(UserError, match="Another training is running"), run.locked():
+            pass
+    assert run.holder() is None
+
+
+def refuses() -> None:
+    """Is refused here what Windows refuses?"""
+    with open("open", "w", encoding="utf-8") as file:
+        for call in (lambda: os.replace("open", "other"), lambda: os.remove("open"), lambda: os.mkdir("con.txt"),
+                     lambda: Path("a:b").write_text("", encoding="utf-8")):  # fmt: skip
+            try:
+                call()
+            except PermissionError:
+                continue
+            raise AssertionError("it was not refused")
+    os.remove(file.name)
+    os.ftruncate(LOG, 0)
+
+
+OWN = {"stopped": stopped, "twice": twice, "refuses": refuses}
+
 if __name__ == "__main__":
     MAPS = os.open("/proc/self/maps", os.O_RDONLY)
     LOG = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    given = sys.argv[2:]
     install()
-    from ganvas.cli import main
-
-    sys.argv = [sys.argv[0], *sys.argv[2:]]
-    sys.exit(main())
+    for each in given:
+        print("$", each, flush=True)
+        if code := command(each.split()):
+            sys.exit(code)
