@@ -42,12 +42,14 @@ def from_ganvas() -> bool:
     return str(sys._getframe(2).f_globals.get("__name__", "")).partition(".")[0] == "ganvas"
 
 
-def class_of(missing: list[str], instead: dict[str, Any]) -> type[ModuleType]:
+def class_of(missing: str, instead: dict[str, Any]) -> type[ModuleType]:
+    absent = {*missing.split()}
+
     class Shown(ModuleType):
         def __getattribute__(self, name: str) -> Any:
             if name in instead and from_ganvas():
                 return instead[name]
-            if name in missing and from_ganvas():
+            if name in absent and from_ganvas():
                 raise AttributeError(f"Windows has no {name}")
             return super().__getattribute__(name)
 
@@ -116,12 +118,12 @@ def hook(event: str, arguments: tuple[Any, ...]) -> None:
         named_well(arguments[1])
     elif event in ("os.remove", "os.rmdir") and (len(arguments) < 2 or arguments[1] == -1):
         closed(arguments[0])
-    elif event == "os.mkdir" or (event == "open" and _makes(*arguments)):
-        named_well(arguments[0])
+    elif event == "os.mkdir" or _makes(event, *arguments):
+        named_well(*arguments[:1])
 
 
-def _makes(path: Any, _: Any, flags: int | None) -> bool:
-    return isinstance(path, str | bytes) and bool((flags or 0) & os.O_CREAT)
+def _makes(event: str, path: Any = None, _: Any = None, flags: Any = None, *rest: Any) -> bool:
+    return event == "open" and isinstance(path, str | bytes) and bool((flags or 0) & os.O_CREAT)
 
 
 def install() -> None:
@@ -150,8 +152,9 @@ def install() -> None:
         return named(name, package)
 
     builtins.__import__, importlib.import_module = imported, found
-    os.__class__ = class_of(NOT_IN_OS.split(), {"name": "nt"})
-    signal.__class__ = class_of(NOT_IN_SIGNAL.split(), {"SIGBREAK": signal.SIGUSR1, "CTRL_BREAK_EVENT": signal.SIGUSR1})
+    stops = {"SIGBREAK": signal.SIGUSR1, "CTRL_BREAK_EVENT": signal.SIGUSR1}
+    for module, shown in ((os, class_of(NOT_IN_OS, {"name": "nt"})), (signal, class_of(NOT_IN_SIGNAL, stops))):
+        setattr(module, "__class__", shown)  # noqa: B010
     from ganvas.core import processes
     from ganvas.core import run as runs
 

@@ -1,7 +1,7 @@
 """Which process is which: the system reuses the id of a process that has ended.
 
-Linux shows it in /proc; elsewhere psutil does, which is installed on Windows and from the extra `studio`. Without either
-it is unknown.
+Linux shows it in /proc; elsewhere psutil does, which is installed on Windows and with the extra `studio`. Without
+either it is unknown.
 """
 
 from __future__ import annotations
