@@ -119,7 +119,7 @@ def hook(event: str, arguments: tuple[Any, ...]) -> None:
     elif event in ("os.remove", "os.rmdir") and (len(arguments) < 2 or arguments[1] == -1):
         closed(arguments[0])
     elif event == "os.mkdir" or _makes(event, *arguments):
-        named_well(*arguments[:1])
+        named_well(next(iter(arguments)))
 
 
 def _makes(event: str, path: Any = None, _: Any = None, flags: Any = None, *rest: Any) -> bool:
