@@ -109,17 +109,18 @@ def named_well(path: Any) -> None:
 
 
 def hook(event: str, arguments: tuple[Any, ...]) -> None:
+    path = arguments[0] if arguments else ""
     if event == "os.rename":
-        closed(arguments[0])
+        closed(path)
         if os.path.lexists(arguments[1]):
             closed(arguments[1])
             if os.path.isdir(arguments[1]):
                 refuse("a folder is there", os.fsdecode(arguments[1]))
         named_well(arguments[1])
     elif event in ("os.remove", "os.rmdir") and (len(arguments) < 2 or arguments[1] == -1):
-        closed(arguments[0])
+        closed(path)
     elif event == "os.mkdir" or _makes(event, *arguments):
-        named_well(next(iter(arguments)))
+        named_well(path)
 
 
 def _makes(event: str, path: Any = None, _: Any = None, flags: Any = None, *rest: Any) -> bool:
