@@ -96,6 +96,9 @@ def write_more(place: Path) -> None:
     for name in ("pictures", "photos"):
         shutil.copytree(place / "my-pictures", place / name)
     shutil.copytree(place / "faces", place / "holiday")
+    shutil.rmtree(place / "drums")
+    for old, new in (("down", "kick"), ("noise", "snare")):  # enough of them to be measured
+        shutil.copytree(write_sounds(place / "sounds", 90) / old, place / "drums" / new)
     shutil.copytree(place / "drums", place / "clean")
     sound = sorted((place / "drums").rglob("*.wav"))[0]
     (place / "new").mkdir()
@@ -104,7 +107,8 @@ def write_more(place: Path) -> None:
     (place / "interview.flac").unlink()
     _flac(sound, place / "interview.flac")
     digits = place / "digits"  # spoken, for `write`
-    for folder, name in zip(sorted(p for p in (place / "drums").iterdir() if p.is_dir()), "026", strict=False):
+    shutil.copytree(place / "sounds" / "up", digits / "6")
+    for folder, name in zip(sorted(p for p in (place / "drums").iterdir() if p.is_dir()), "02", strict=False):
         shutil.copytree(folder, digits / name)
     random = np.random.default_rng(1)
     for name in ("mine.png", "yours.png", "my-digit.png", "more.png", "images/1.png"):
@@ -113,7 +117,7 @@ def write_more(place: Path) -> None:
     Image.fromarray(random.integers(0, 256, (60, 80, 3), np.uint8)).save(place / "holiday.jpg")
     plans = ("gold", "silver", "free")
     rows = [
-        f"{i % 50 + 18},{'DE' if i % 3 else 'NL'},{plans[i % 7 % 3]},{'no' if i % 9 else 'yes'}" for i in range(600)
+        f"{i % 50 + 18},{'DE' if i % 3 else 'NL'},{plans[i % 7 % 3]},{'no' if i % 4 else 'yes'}" for i in range(600)
     ]
     for name, kept in (("customers.csv", rows), ("new.csv", rows[:50]), ("gaps.csv", [*rows[:50], ",NL,gold,no"])):
         (place / name).write_text("\n".join(["age,country,plan,churn", *kept]) + "\n")
