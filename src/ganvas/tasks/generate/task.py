@@ -82,6 +82,7 @@ class GenerateTask(Task):
     Config, Data, Spec = Config, DataConfig, ImageSpec
     networks = NETWORKS
     recipes = Later("ganvas.tasks.generate.recipes")
+    data_use = Later("ganvas.tasks.generate.data_use:USE")
     for_own = "images"
     Model = Later("ganvas.tasks.generate.model:Model")
     report = Later("ganvas.tasks.generate.report:PART")
