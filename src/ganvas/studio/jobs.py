@@ -180,6 +180,11 @@ class Jobs:
                 for j in self.jobs
             )
 
+    def reads(self, place: str) -> bool:
+        """Does a job that waits or works name this place?"""
+        with self.lock:
+            return any(place in job.arguments for job in self.jobs if job.state in ("waiting", "running"))
+
     def waits_for_itself(self, job: Job) -> bool:
         """Does a job wait only until the process before it has ended, which worked on the same run and is saving?"""
         with self.lock:
