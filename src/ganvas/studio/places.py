@@ -66,11 +66,11 @@ def joined(*folders: Path) -> str:
     return "\0".join(map(str, folders))
 
 
-def check_card(roots: str, text: object) -> None:
+def check_card(roots: str | Path, text: object) -> None:
     """Check that the data named in a run's card may be read: the card may come from anyone.
 
     Args:
-        roots: the folders whose content may be read, the main one first; see `joined`.
+        roots: the folder whose content may be read, or several as `joined`, the main one first.
 
     Raises:
         UserError: the data are elsewhere.
@@ -79,7 +79,7 @@ def check_card(roots: str, text: object) -> None:
         raise UserError(f"The run's settings are damaged: {str(text)[:80]!r} names no data.")
     if not text or text in DATASETS:
         return
-    folders = [Path(folder) for folder in roots.split("\0")]
+    folders = [Path(folder) for folder in str(roots).split("\0")]
     failed: Exception | None = None
     for root in folders:
         try:

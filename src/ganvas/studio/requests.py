@@ -90,6 +90,8 @@ def check_data(place: str, out: str, settings: dict[str, str], purpose: str | No
     checked = last(api.check_data(place, Path(out), purpose))
     report = checked.to_dict()
     sheet = checked.preview.read_bytes() if checked.preview is not None else None
+    for name, one in report["purposes"].items():
+        one["goal"] = next((goal.name for goal in part_of(name).goals if not goal.ready), None)
     names = ("total", "looked", "classes", "findings", "forecast", "mirror", "purpose", "purposes")
     return {**{name: report[name] for name in names if name in report}, "sheet": sheet}
 

@@ -41,5 +41,5 @@ export const settingsOf = (images, batch) => ({
 /** An outcome as a sentence. */
 export function told({ images, seconds, words, enough }, samples) {
   const count = `${whole(images)} ${samples}`;
-  return `${count}${enough ? `, about ${duration(seconds)}` : ''}${words ? `: ${words}` : ''}.${enough ? ' Longer is of no use.' : ''}`;
+  return `${count}${enough ? `, about ${duration(seconds)}` : ''}${words ? `: ${words}` : ''}.${enough ? ' More adds nothing.' : ''}`;
 }

@@ -149,7 +149,7 @@ export async function newTraining(place, _, query) {
   }
   function showPlan() {
     const title = goal.title + (goal.choice ? `: ${goal.recipes.find(([name]) => name === recipe().name)?.[1] ?? ''}` : '');
-    const from = goal.ready && !data() ? '' : data() ? nameOf(data()) : 'choose the data';
+    const from = goal.ready && !data() ? '' : data() ? nameOf(data()) : `no ${goal.files.includes('image/*') ? 'pictures' : goal.files.includes('audio/*') ? 'sounds' : 'table'} yet`;
     let time = LENGTHS.find(([name]) => name === length)[1].toLowerCase();
     if (isOwnLength()) time = `${inputs.get('images')[0].value} ${recipe().samples}`;
     else if (speed) {
