@@ -116,7 +116,7 @@ export async function data(place, _, query) {
         checkButton(folderPath || '.'),
       ),
       lines.length ? table('Folders, archives and tables', ['Name', 'Check'], lines) : null,
-      sent.length ? h('p.soft', {}, `What was sent is in ${home}; the page New training removes it.`) : null,
+      sent.length ? h('p.soft.new-where', {}, `What was sent is in ${home}; the page New training removes it.`) : null,
       listing.more ? h('p.soft', {}, `${whole(listing.more)} more are not shown.`) : null,
     ),
     result,
