@@ -91,7 +91,8 @@ def check_data(place: str, out: str, settings: dict[str, str], purpose: str | No
     report = checked.to_dict()
     sheet = checked.preview.read_bytes() if checked.preview is not None else None
     for name, one in report["purposes"].items():
-        one["goal"] = next((goal.name for goal in part_of(name).goals if not goal.ready), None)
+        goal = next((goal for goal in part_of(name).goals if not goal.ready), None)
+        one |= {"goal": goal.name, "title": goal.title} if goal is not None else {}
     names = ("total", "looked", "classes", "findings", "forecast", "mirror", "purpose", "purposes")
     return {**{name: report[name] for name in names if name in report}, "sheet": sheet}
 

@@ -96,6 +96,7 @@ class Goal:
     stages: dict[str, tuple[tuple[int, str], ...]]
     choice: str = ""  # the question which of the recipes; '': the data decide
     ready: str = ""  # the data set that comes with Ganvas and is used: there is no question which data
+    noun: str = "pictures"  # what the data are called
     which: str = "Which pictures?"  # the second question
     other: str = ""  # the question for the second set of data, where there is one
     files: tuple[str, ...] = ()  # what is sent from a browser: suffixes or types, as the attribute `accept` has them

@@ -2,7 +2,6 @@
 import { h, get, post, whole, duration, busy, table, turns } from './dom.js';
 
 const link = (path) => `#/data?path=${encodeURIComponent(path)}`;
-const NAMES = { generate: 'Draw new ones', restore: 'Restore pictures', translate: 'Turn into another kind' };
 const nameOf = (path) => (path === '.' ? 'This folder' : path.replace(/^upload:/, ''));
 
 /** The result of a check as elements; `path` is what was checked. */
@@ -17,8 +16,8 @@ async function report(checked, path) {
   /** What was found with one purpose in mind, and the way to a training. */
   function show(name) {
     const one = checked.purposes[name];
-    const pick = ([key, { enough }]) =>
-      h('button', { 'aria-pressed': key === name, click: () => show(key) }, NAMES[key] ?? key, enough ? '' : h('small', {}, ' too few'));
+    const pick = ([key, { enough, title, words }]) =>
+      h('button', { 'aria-pressed': key === name, click: () => show(key) }, title ?? words, enough ? '' : h('small', {}, ' too few'));
     const notes = one.findings.map(({ level, text, todo }) =>
       h(`.note.level${level}`, {}, h('strong', {}, text), todo ? h('div', {}, todo) : null),
     );

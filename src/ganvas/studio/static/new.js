@@ -16,6 +16,7 @@ const goalOf = (recipe) => ({
   stages: {},
   choice: '',
   ready: '',
+  noun: recipe.samples === 'images' ? 'pictures' : recipe.samples,
   which: `Which ${recipe.samples === 'images' ? 'pictures' : recipe.samples}?`,
   other: recipe.two_sources ? 'Which are of the other kind?' : '',
   files: recipe.samples === 'sounds' ? ['audio/*', '.zip'] : ['image/*', '.zip'],
@@ -149,7 +150,7 @@ export async function newTraining(place, _, query) {
   }
   function showPlan() {
     const title = goal.title + (goal.choice ? `: ${goal.recipes.find(([name]) => name === recipe().name)?.[1] ?? ''}` : '');
-    const from = goal.ready && !data() ? '' : data() ? nameOf(data()) : `no ${goal.files.includes('image/*') ? 'pictures' : goal.files.includes('audio/*') ? 'sounds' : 'table'} yet`;
+    const from = goal.ready && !data() ? '' : data() ? nameOf(data()) : `no ${goal.noun} yet`;
     let time = LENGTHS.find(([name]) => name === length)[1].toLowerCase();
     if (isOwnLength()) time = `${inputs.get('images')[0].value} ${recipe().samples}`;
     else if (speed) {

@@ -18,7 +18,8 @@ export function picker(goal, title, changed, first = '') {
   const rows = h('div.new-places', { role: 'group', 'aria-label': title }),
     status = h('div.new-status', { 'aria-live': 'polite' }),
     turn = turns();
-  const sends = goal.files.some((suffix) => suffix === '.csv') ? 'a CSV or Parquet file' : goal.files.includes('audio/*') ? 'sounds, a folder or a zip' : 'pictures, a folder or a zip';
+  const isAlone = !goal.files.includes('.zip'), // one file, which is no archive
+    sends = isAlone ? 'a CSV or Parquet file' : `${goal.noun}, a folder or a zip`;
   let folder = '',
     ending = null;
 
@@ -122,9 +123,8 @@ export function picker(goal, title, changed, first = '') {
   /** The places that can be chosen. */
   async function list() {
     const [kept, listing] = await Promise.all([get('/api/uploads'), get(`/api/data?path=${encodeURIComponent(folder)}`)]);
-    const isTable = goal.files.includes('.csv');
     const uploads = kept.uploads
-      .filter(({ name }) => isTable !== name.endsWith('.zip'))
+      .filter(({ name }) => isAlone !== name.endsWith('.zip'))
       .map(({ name, bytes: size }) => h('.new-line', {}, choice(`${kept.prefix}${name}`, name, `sent earlier, ${bytes(size)}`), remove(name)));
     const go = (to) => () => {
       folder = to;
@@ -136,7 +136,7 @@ export function picker(goal, title, changed, first = '') {
       const open = isFolder ? h('button', { 'aria-label': `Open ${name}`, click: go(path) }, 'Open') : null;
       return h('.new-line', {}, choice(path, isFolder ? `${name}/` : name, ''), open);
     });
-    const inside = goal.files.includes('audio/*') ? listing.sounds : isTable ? 0 : listing.pictures;
+    const inside = goal.files.includes('audio/*') ? listing.sounds : isAlone ? 0 : listing.pictures;
     const here = inside ? [h('.new-line', {}, choice(folder || '.', folder ? `all of ${folder}/` : `all of ${listing.root}/`, `${whole(inside)} files`))] : [];
     const sets = goal.files.includes('image/*') && !folder ? listing.sets.map((name) => h('.new-line', {}, choice(name, name, WORDS[name] ?? 'comes with Ganvas'))) : [];
     rows.replaceChildren(

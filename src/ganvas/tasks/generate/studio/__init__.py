@@ -67,6 +67,7 @@ PART = Part(
                 )
             },
             ready="mnist",
+            files=("image/*", ".zip"),
         ),
         Goal(
             "pictures",

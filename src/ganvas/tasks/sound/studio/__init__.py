@@ -75,6 +75,7 @@ PART = Part(
             5,
             (("sound", ""), ("sound-few", "")),
             {"sound": GROWS, "sound-few": GROWS},
+            noun="sounds",
             which="Which sounds?",
             files=("audio/*", ".zip"),
         ),

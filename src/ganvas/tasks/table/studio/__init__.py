@@ -76,6 +76,7 @@ PART = Part(
                     (1_000_000, "the best that this network can do; it stops by itself"),
                 )
             },
+            noun="table",
             which="Which table?",
             files=(".csv", ".parquet"),
         ),
