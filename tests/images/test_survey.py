@@ -19,10 +19,12 @@ from ganvas.api import RECIPES
 from ganvas.core.errors import UserError
 from ganvas.images import data, decode
 from ganvas.images.data import pack, photos, survey
+from ganvas.images.data.uses import Amount
 from ganvas.images.decode import Shape
 from ganvas.tasks.generate import data_check, data_use
 from ganvas.tasks.generate.data_check import Checked, Recipes
 from ganvas.tasks.generate.data_findings import findings
+from ganvas.tasks.restore import data_use as restore_use
 from ganvas.training import forecast
 
 pytestmark = pytest.mark.long
@@ -340,5 +342,8 @@ def test_what_is_found_depends_on_what_the_pictures_are_for(tmp_path: Path, caps
     assert "(--for translate); enough for restore; too few for generate, translate" in printed
     assert "train translate --data" in printed
     assert "--to OTHER-KIND" in printed
+    judges = data_use.USE.judge, restore_use.USE.judge
+    digits = Amount(70_000, [(28, 28)] * 20, 28, 1, 10)
+    assert [judge(digits)[0] for judge in judges] == [True, True]  # small ones are learned as wholes
     with pytest.raises(UserError, match=r"There is no purpose 'drawing'. Valid: generate, restore, translate."):
         cli.app(["data", "check", str(place), "--for", "drawing"], result_action="return_value")

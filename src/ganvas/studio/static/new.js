@@ -143,7 +143,7 @@ export async function newTraining(place, _, query) {
     long.replaceChildren(
       cards('length', 'How long?', rows, chosen, change, '.new-lengths'),
       failed ? h('p.error', { role: 'alert' }, failed.message) : '',
-      speed ? h('p.soft', {}, `${rate} ${recipe().samples} a second here, if nothing else is running.`) : '',
+      speed ? h('p.soft', {}, `${rate} ${recipe().samples} a second here just now; fewer while other things run.`) : '',
     );
     if (had) long.querySelector('input:checked').focus();
     showPlan();

@@ -14,8 +14,9 @@ PIECE = photos.USUAL
 
 def judge(amount: Amount) -> tuple[bool, list[Finding]]:
     """Whether there is enough to cut pieces from, and what is to be said of that."""
-    pieces, rows = amount.pieces(PIECE), []
-    what = f"{amount.count:,} picture{'s' if amount.count != 1 else ''} with {pieces:,} pieces of {PIECE} pixels"
+    side = min(PIECE, amount.size)
+    pieces, rows = amount.pieces(side), []
+    what = f"{amount.count:,} picture{'s' if amount.count != 1 else ''} with {pieces:,} pieces of {side} pixels"
     enough = amount.count >= LEAST and pieces >= PIECES
     if enough:
         rows.append(Finding(2, f"{what}: enough to learn restoring from, and it may restore pictures of any size."))
@@ -24,9 +25,9 @@ def judge(amount: Amount) -> tuple[bool, list[Finding]]:
         rows.append(
             Finding(0, text, f"Use {LEAST} or more, with {PIECES:,} pieces: a dozen photographs of 1 megapixel.")
         )
-    small = sum(min(size) < PIECE for size in amount.sizes)
+    small = sum(min(size) < side for size in amount.sizes)
     if small:
-        text = f"{small:,} picture{'s are' if small != 1 else ' is'} smaller than a piece of {PIECE} pixels: left out."
+        text = f"{small:,} picture{'s are' if small != 1 else ' is'} smaller than a piece of {side} pixels: left out."
         rows.append(Finding(1, text, "Add larger ones, or use a smaller size=N."))
     large = sum(max(size) > photos.LONGEST for size in amount.sizes)
     if large:
