@@ -141,6 +141,7 @@ class Part:
     found: Callable[[Run, list[str]], dict[str, Any]] | None = None  # of such a run, and the names of its parts
     check: str = ""  # the script that shows what a check of data found: exports `report`; '': data are pictures
     goals: tuple[Goal, ...] = ()  # what its recipes are for, as the page for a new training asks
+    exported: bool = False  # do its models have a page to export, which draws in a browser?
     two_sources: bool = False  # does it learn from a second set of data, `to`?
     pages: tuple[Page, ...] = ()
     scripts: Path | None = None  # the folder of the pages' scripts
@@ -168,6 +169,7 @@ class Part:
             "before": self.before,
             "rule": self.rule,
             "film": self.address(self.film),
+            "exported": self.exported,
             "together": self.address(self.together),
             "pages": [
                 {"address": page.address, "title": page.title, "script": self.address(page.script)}
