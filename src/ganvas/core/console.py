@@ -138,7 +138,8 @@ def verb(
 app = Program(
     name="ganvas",
     help="Train generative adversarial networks on your images, sounds or tables, and use both networks afterwards.",
-    help_epilogue="Start with `ganvas train mnist`. Every command takes --debug for tracebacks. Exit codes: 0; 1 where "
+    help_epilogue="Start with `ganvas train mnist`. Every command takes --debug for tracebacks, "
+    "and --code FILE.py for a model whose network is your own. Exit codes: 0; 1 where "
     "some of several files were skipped; 2 for a mistake, or where no file was good; 130 after Ctrl-C.",
     error_console=Console(stderr=True, markup=True),
 )

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganvas.core import seeds
+from ganvas.core import own, seeds
 from ganvas.core.errors import UserError
 from ganvas.core.exports import OnnxNetwork
 from ganvas.core.files import check_free, make_folder, write_whole
@@ -58,7 +58,7 @@ def export(model: TrainedModel, folder: Path, force: bool = False, only: str = "
 
     A model that restores gives `generator.onnx`, one that translates `to_a.onnx` and `to_b.onnx`: images float
     [B, C (+ 1: mask), H, W] of any size whose sides are multiples of the card's `stride` -> images
-    [B, C, scale * H, scale * W]. One that mends sounds gives `generator.onnx` too: waves float [B, n] -> waves [B, n],
+    [B, C, scale * H, scale * W]. A restorer of sounds gives `generator.onnx` too: waves float [B, n] -> waves [B, n],
     n a multiple of the card's `hop`.
 
     Args:
@@ -72,7 +72,7 @@ def export(model: TrainedModel, folder: Path, force: bool = False, only: str = "
     check(model, folder, None, force)
     make_folder(folder)
     exports = model.exports()
-    written = [_write(network, folder) for network in exports.networks if only in ("", network.file)]
+    written = [_written(model, network, folder) for network in exports.networks if only in ("", network.file)]
     for name, content in () if only else exports.files().items():
         write_whole(folder / name, content)
         written.append(Exported(folder / name))
@@ -88,20 +88,20 @@ def check(model: TrainedModel, folder: Path | None, page: Path | None, force: bo
     exports = model.exports()
     if folder is not None:
         if not exports.networks:
-            raise UserError(f"{model.path}: models of the task {task_name(model.card)} have no ONNX form.")
+            raise UserError(f"{model.path}: models of the task {task_name(model.card)} cannot be exported to ONNX.")
         names = [*(network.file for network in exports.networks), *exports.files()]
         check_free(*(folder / name for name in names), force=force, way=OTHER)
     if page is None:
         return
     if exports.page is None:
-        raise UserError(f"{model.path}: there is no page yet for models of the task {task_name(model.card)}.")
+        raise UserError(f"{model.path}: there is no web page yet for models of the task {task_name(model.card)}.")
     if not os.path.lexists(page):
         return
     if not page.is_dir():
-        raise UserError(f"{page} is there already and is no folder. Choose another name.")
+        raise UserError(f"{page} exists already and is not a folder. Choose another name.")
     if any(page.iterdir()) and not (force and (page / "model.json").exists()):
         more = ", or --force to overwrite the page" if (page / "model.json").exists() else ""
-        raise UserError(f"{page} is there already and holds files. Choose a new folder{more}.")
+        raise UserError(f"{page} exists already and holds files. Choose a new folder{more}.")
 
 
 def web(model: TrainedModel, folder: Path, force: bool = False) -> list[Exported]:
@@ -117,18 +117,18 @@ def web(model: TrainedModel, folder: Path, force: bool = False) -> list[Exported
     page = model.exports().page
     assert page is not None  # ensured by `check`
     make_folder(folder)
-    written = [_write(network, folder) for network in page.networks]
+    written = [_written(model, network, folder) for network in page.networks]
     files = page.files()
     for name, content in files.items():
         write_whole(folder / name, content)
     return [*written, *(Exported(folder / name) for name in files)]
 
 
-def page_files(own: Path, settings: dict[str, Any], latent_dim: int) -> dict[str, bytes]:
+def page_files(folder: Path, settings: dict[str, Any], latent_dim: int) -> dict[str, bytes]:
     """The files of a page that draws from noise, by name, except its networks.
 
     Args:
-        own: the folder with the page's `index.html` and script.
+        folder: the one with the page's `index.html` and script.
         settings: what its script must know; among them title, about (a paragraph) and classes.
     """
     settings = {**settings, "latent_dim": latent_dim, "seeds": SEEDS}
@@ -136,9 +136,22 @@ def page_files(own: Path, settings: dict[str, Any], latent_dim: int) -> dict[str
         "model.json": json.dumps(settings, indent=1).encode(),
         "latents.bin": seeds.latents(range(SEEDS), latent_dim).numpy().astype("<f4").tobytes(),
         RUNTIME: gzip.decompress((WEB / f"{RUNTIME}.gz").read_bytes()),
-        **{name: (own / name).read_bytes() for name in ("index.html", "page.js")},
+        **{name: (folder / name).read_bytes() for name in ("index.html", "page.js")},
         **{name: (WEB / name).read_bytes() for name in SHARED},
     }
+
+
+def _written(model: TrainedModel, network: OnnxNetwork, folder: Path) -> Exported:
+    """As `_write`; what code of the user's own does there may have no ONNX form."""
+    try:
+        return _write(network, folder)
+    except Exception as error:
+        name = model.card["network"].get("name")
+        if isinstance(error, UserError) or not own.is_reference(name):
+            raise
+        raise UserError(
+            f"{network.file}: {own.bare(name)} cannot be exported as ONNX ({own.message(error)}; --debug shows where)."
+        ) from error
 
 
 def _write(spec: OnnxNetwork, folder: Path) -> Exported:

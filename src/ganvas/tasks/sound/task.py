@@ -1,4 +1,4 @@
-"""Sounds from noise: a generator that draws spectrograms, in a contest with a discriminator."""
+"""Sounds from noise: a generator that draws spectrograms, trained against a discriminator."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ganvas.training import losses, trainer
 from ganvas.training.adaptive import Augment
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.best import best_weights, take_best
-from ganvas.training.losses import LOSSES
+from ganvas.training.losses import LOSSES, objective
 from ganvas.training.task import Task
 
 AVERAGED = 2_000  # training sounds whose mean spectrum the generator begins with
@@ -35,19 +35,21 @@ AVERAGED = 2_000  # training sounds whose mean spectrum the generator begins wit
 
 @dataclass(frozen=True)
 class Config:
-    """Loss, penalty and disturbances of the contest."""
+    """Loss, penalty and augmentation of the adversarial training."""
 
-    loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
+    loss: str = knob(
+        "nonsaturating", "adversarial loss, or one of your own: my.py:loss", choices=tuple(LOSSES), code=True
+    )
     r1: float = knob(0.1, "weight (gamma) of the squared gradient of D on real sounds", low=0, high=10**9)
     penalty_every: int = knob(
         8, "steps from one R1 penalty to the next (its weight is multiplied by that)", low=1, high=10**6
     )
     augment: float = knob(
-        0.0, "highest probability of each disturbance of what D hears; it follows D's overfitting", low=0, high=0.9
+        0.0, "highest probability of each augmentation of what D hears; adapts to D's overfitting", low=0, high=0.9
     )
     detect: int = knob(
         4_000,
-        "training sounds from which a detector learns, at the end, what is usual (0: no detector)",
+        "training sounds for the detector that is trained at the end (0: no detector)",
         low=0,
         high=10**9,
     )
@@ -74,7 +76,7 @@ class SoundTask(Task):
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: SoundSpec, config: Any, net: Any) -> None:
         super().__init__(generator, discriminator, spec, config, net)
-        self.objective, self.latent_dim = LOSSES[config.loss], net.latent_dim
+        self.objective, self.latent_dim = objective(config.loss), net.latent_dim
         disturb = functools.partial(augment.disturb, bands=spec.bands)
         self.augment = Augment(self.state, config.augment, disturb, augment.CHANCES)
         self.state |= {"apart": torch.tensor(math.inf), **best_weights(generator)}
@@ -104,14 +106,14 @@ class SoundTask(Task):
             self.findings["no_detector"] = reason
             yield f"No detector: {reason}." if self.config.detect else ""
             return
-        yield "Now a detector learns to know such sounds from others (seconds)."
+        yield "Training the detector (a few seconds) ..."
         for found in detect_report.learn(self.discriminator, generator, self.latent_dim, batches, self.config.detect):
             if found is None:
                 yield ""
                 continue
             self.learned["detector"], report = found
             self.findings["detector"] = dataclasses.asdict(report)
-            yield f"The detector lets {1 - report.false_alarm:.1%} of held-out sounds pass (ganvas detect)."
+            yield f"The detector accepts {1 - report.false_alarm:.1%} of held-out sounds (ganvas detect)."
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         self._drawn = self._draw(self.generator, batch)
