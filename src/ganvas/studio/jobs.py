@@ -189,6 +189,12 @@ class Jobs:
                 for j in self.jobs
             )
 
+    def reads(self, place: str) -> bool:
+        """Does a job that waits or works name this place?"""
+        with self.lock:
+            named = [job for job in self.jobs if place in job.arguments]
+            return any(j.state == "waiting" or (j.state == "running" and is_alive(j.pid, j.began)) for j in named)
+
     def waits_for_itself(self, job: Job) -> bool:
         """Does a job wait only until the process before it has ended, which worked on the same run and is saving?"""
         with self.lock:
