@@ -175,7 +175,7 @@ def test_a_broken_image_among_good_ones_is_named_and_passed_over(trained: Path, 
     done = ganvas("invert", str(trained / "run"), "good.png", "bad.png", cwd=tmp_path)
     assert done.returncode == 1
     assert "bad.png cannot be read as a picture" in done.stderr
-    assert "1 of 2 files were skipped" in done.stderr
+    assert "1 of 2 files was skipped" in done.stderr
     assert (tmp_path / "inverted.png").is_file()
 
 

@@ -195,7 +195,7 @@ def test_figures_become_part_of_the_model(run: Path, tmp_path: Path) -> None:
     done = command("info", "run", cwd=tmp_path)
     assert "Frechet distance: " in done.stdout
     assert "extractor pixels" in done.stdout
-    assert "It does not know" in done.stdout
+    assert "Its limits: " in done.stdout
 
 
 def test_figures_do_not_touch_a_model_that_is_being_trained(run: Path, tmp_path: Path) -> None:

@@ -172,14 +172,14 @@ def test_what_is_passed_over_is_said(tmp_path: Path) -> None:
     dataset = data.load(str(path))
     assert dataset.class_names == ("n", "y")
     assert len(dataset.train.images) + len(dataset.held_out.images) == 40
-    assert dataset.notes == ("x.npz: passed over are feature_names [1], data [40, 64].",)
+    assert dataset.notes == ("x.npz: skipped feature_names [1], data [40, 64].",)
 
 
 def test_arrays_without_names(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", COLOUR, Y)
     dataset = data.load(str(tmp_path / "x.npz"))
     assert dataset.spec == ImageSpec(3, 8, 2)
-    assert dataset.notes == ("x.npz: 'arr_0' is taken for pictures, 'arr_1' for their labels.",)
+    assert dataset.notes == ("x.npz: 'arr_0' is read as pictures, 'arr_1' as their labels.",)
     np.savez(tmp_path / "x.npz", GREY[:30], Y[:30], GREY[30:], Y[30:])
     with pytest.raises(UserError, match=r"several arrays that may be pictures: arr_0 \[30, 8, 8\], arr_2 \[10, 8, 8\]"):
         data.load(str(tmp_path / "x.npz"))
@@ -243,7 +243,7 @@ def test_forms_that_are_refused_say_the_way_out(images: np.ndarray, words: str, 
         (GREY / 255, "pixels of float64 from 0 to 1: 0 to 1 became 0 to 255."),
         (
             GREY / 255 * 1.06 - 0.03,
-            "pixels of float64 from -0.03 to 1.03: 0 to 1 became 0 to 255, and what lies beyond was clipped.",
+            "pixels of float64 from -0.03 to 1.03: 0 to 1 became 0 to 255, and values beyond were clipped.",
         ),
         (GREY / 127.5 - 1, "pixels of float64 from -1 to 1: -1 to 1 became 0 to 255."),
         (GREY.astype(np.float16), "pixels of float16 from 0 to 255: 0 to 255 became 0 to 255."),
@@ -315,7 +315,7 @@ def test_what_would_fill_the_memory_is_refused_before_it_is_read(
     monkeypatch.setattr(np.lib.format, "read_array", None)
     with monkeypatch.context() as patch:
         patch.setattr(files, "UNFOLDED", 1_000_000)
-        with pytest.raises(UserError, match="unfold to 1,638,400: such files are made to fill memories"):
+        with pytest.raises(UserError, match="unpack to 1,638,400: such files are made to exhaust the memory"):
             data.load(str(tmp_path / "bomb.npz"))
     monkeypatch.setattr(files, "memory_left", lambda: 1_000_000)
     with pytest.raises(UserError, match=r"needs 0\.0 GB of memory, and 0\.0 GB are free"):

@@ -397,7 +397,7 @@ def test_broken_pictures_are_named_and_left_out(tree: Path, monkeypatch: pytest.
     (note,) = data.load(str(tree)).notes
     assert "4 of 63 pictures could not be read" in note
     for text in (
-        "a/000.png (it is no picture)",
+        "a/000.png (it is not a picture)",
         "b/cut.png (",
         "b/empty.jpg (it is empty)",
         "bomb.png (it has more than",

@@ -282,14 +282,14 @@ def test_a_value_that_is_no_number_is_none(place: Path, tmp_path: Path, monkeypa
 
     for function in (lambda _: math.inf, fails):
         monkeypatch.setitem(METRICS, "recall", dataclasses.replace(METRICS["recall"], function=function))
-        assert measured(good, data=place)["recall"].note == "no finite number came out"
-        with pytest.raises(UserError, match="recall cannot be measured: no finite number came out"):
+        assert measured(good, data=place)["recall"].note == "the result was not a finite number"
+        with pytest.raises(UserError, match="recall cannot be measured: the result was not a finite number"):
             measured(good, "recall", data=place)
 
 
 def test_pictures_of_another_kind_are_not_blamed_on_the_data(tmp_path: Path) -> None:
     odd = npz(tmp_path / "x.npz", torch.zeros(60, 3, 28, 28, dtype=torch.uint8))
-    with pytest.raises(UserError, match=r"3 channels; .* 28x28 and 1\. Make them alike, or name other --data\."):
+    with pytest.raises(UserError, match=r"3 channels; .* 28x28 and 1\. Make them match, or name other --data\."):
         measured(odd, data="mnist")
 
 

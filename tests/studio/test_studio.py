@@ -930,7 +930,7 @@ def bomb(width: int, height: int) -> bytes:
     [
         (b"", "cannot be read as a picture"),
         (b"GIF89a nothing", "cannot be read as a picture"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n", "it is no picture"),  # a program
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n", "it is not a picture"),  # a program
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "cannot be read as a picture"),
         (bomb(60_000, 60_000), "pixels"),
         (bomb(9_000, 9_000), "pixels"),

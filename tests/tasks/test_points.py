@@ -96,7 +96,7 @@ def test_a_loaded_model_draws(run: Path) -> None:
     assert model.sample(5).shape == (5, 2)
     assert torch.equal(model.sample(5, seed=3)[1:], model.sample(4, seed=4))
     assert isinstance(ganvas.load(run), points.Points)
-    with pytest.raises(ganvas.UserError, match="is of another kind"):
+    with pytest.raises(ganvas.UserError, match="is of another type"):
         generator(run)
 
 

@@ -281,7 +281,7 @@ def test_a_detector_gone_wrong_does_not_spoil_the_model(
 
     monkeypatch.setattr(GenerateTask, "finish", finish)
     told = [e.text for e in small(blobs, 32).run(tmp_path / "run") if isinstance(e, Warned)]
-    assert told == ["The detector came to values that are infinite or not numbers (NaN): the model is kept without it."]
+    assert told == ["The detector has values that are infinite or not numbers (NaN): the model is kept without it."]
     found = models.load(tmp_path / "run")
     assert found.card["finished"]
     assert "detector" not in found.card

@@ -32,7 +32,7 @@ def knob(
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
 ) -> Any:
-    """A dataclass field with a help text and the values that it may take (`low` and `high` are included)."""
+    """A dataclass field with a help text and the values that it may have (`low` and `high` are included)."""
     return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
 

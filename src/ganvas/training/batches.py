@@ -70,7 +70,7 @@ class Batches:
         if batch > MOST_TIMES * self.count:
             raise UserError(
                 f"batch={batch} is more than {MOST_TIMES} times the {self.count} training {data.spec.noun} of "
-                f"{data.name}; choose less: batch={max(2, self.count)}."
+                f"{data.name}; choose a smaller one: batch={max(2, self.count)}."
             )
         self._epochs: dict[int, Tensor] = {}
         self._ahead = Ahead(data.train.samples) if isinstance(data.train.samples, Stored) else None

@@ -58,7 +58,7 @@ def evaluate(source: str | os.PathLike[str], options: Options) -> Iterator[Doing
     model = models.load(source)
     task = registry.find(models.task_name(model.card))
     if strange := [f"--{name.replace('_', '-')}" for name in options.given() if name not in KNOWN]:
-        raise UserError(f"The task {task.name} does not know {', '.join(strange)}: leave that out.")
+        raise UserError(f"The task {task.name} does not have {', '.join(strange)}: leave that out.")
     yield Doing("reading", 0.0)
     data = trained_on(model, source, options.data)
     run, images = run_of(model.path), model.card["images"]
@@ -128,7 +128,7 @@ def keep(model: TrainedModel, run: Run, entry: str, findings: dict[str, Any]) ->
     Args:
         entry: their name in the card, and as a metric.
     """
-    if checkpoint.head(model.path).get("images") == model.card["images"]:  # the training may have gone on
+    if checkpoint.head(model.path).get("images") == model.card["images"]:  # the training may have continued
         checkpoint.annotate(model.path, **{entry: findings})
     run.append({"images": model.card["images"], "metric": entry, **findings}, run.metrics)
     page.write(run)

@@ -108,7 +108,7 @@ class Progress(Quiet):
         return f"{so_far}  {self.task.log_line(self.rows[-1])}" if self.rows else so_far
 
     def close(self, text: str = "") -> None:
-        """Show the last state, and what is to be said at the end."""
+        """Show the last state, and the last messages."""
         if self.renews:
             self.line(self.text(), stays=True)
         if text:

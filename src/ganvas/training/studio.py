@@ -1,4 +1,4 @@
-"""What a task provides to the web studio: the figures, curves, pages and functions of its runs and models."""
+"""What a task provides to the web studio: the metrics, curves, pages and functions of its runs and models."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def test_a_data_set_is_scaled_and_read_again(run: Path, tmp_path: Path) -> None:
     command(tmp_path, "sample", run, "--seeds", seed, "--class", "up", "--out", "one", "--form", "flac")
     one = f"up/seed{seed}.flac"
     assert np.allclose(*(decode.read((tmp_path / at / one).read_bytes()).wave for at in ("one", "more")), atol=2e-3)
-    assert "there already" in command(tmp_path, "expand", run, "--out", "more", code=2)[1]
+    assert "already exists" in command(tmp_path, "expand", run, "--out", "more", code=2)[1]
     command(tmp_path, "expand", run, "--out", "more", "--count", "1", "--force")
     assert len([*(tmp_path / "more").rglob("*.*")]) == 3
 
@@ -190,7 +190,7 @@ def test_what_cannot_be_drawn_is_said(run: Path, tmp_path: Path, arguments: list
 
 def test_nothing_is_overwritten_unasked_and_no_foreign_folder_ever(run: Path, tmp_path: Path) -> None:
     command(tmp_path, "sample", run, "--count", "2", "--out", tmp_path / "a")
-    assert "holds files" in command(tmp_path, "sample", run, "--count", "2", "--out", tmp_path / "a", code=2)[1]
+    assert "is not empty" in command(tmp_path, "sample", run, "--count", "2", "--out", tmp_path / "a", code=2)[1]
     command(tmp_path, "sample", run, "--count", "1", "--out", tmp_path / "a", "--force")
     assert len([*(tmp_path / "a").rglob("*.wav")]) == 1
     (tmp_path / "a" / "mine.txt").write_text("mine")

@@ -541,7 +541,7 @@ def test_files_of_any_kind_are_translated(run: Path, tmp_path: Path) -> None:
         assert sheet.height == 4 * 16
     again = ganvas("translate", str(run), "in", "--to", "squares", "--out", "out", cwd=tmp_path)
     assert again.returncode == 2
-    assert "is there already" in again.stderr
+    assert "already exists" in again.stderr
     nobody = ganvas("translate", str(run), "in", "--to", "C", "--out", "other", cwd=tmp_path)
     assert nobody.returncode == 2
     assert "choose one of them" in nobody.stderr
@@ -705,7 +705,7 @@ def test_the_other_kind_must_be_named(kinds: tuple[Path, Path]) -> None:
         list(api.train("translate", data=kinds[0]))
     with pytest.raises(UserError, match=r"--to .* is for translate alone"):
         list(api.train("mnist", to=kinds[1]))
-    with pytest.raises(UserError, match="network unet is none for the task translate: choose among translator"):
+    with pytest.raises(UserError, match="network unet does not suit the task translate: choose one of translator"):
         dataclasses.replace(RECIPES["translate"](), network=RECIPES["denoise"]().network)
     with pytest.raises(UserError, match="evaluate_every is for models that draw from noise"):
         RECIPES["translate"]().override({"evaluate_every": "100"})

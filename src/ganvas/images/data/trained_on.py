@@ -56,7 +56,7 @@ def trained_on(
     name, twins, other = settings["source"], settings["twins"] if run is not None else "", settings["to"]
     if run is None and not {name, other or name} <= set(datasets.DATASETS):  # a card alone must not lead to files
         names = " and ".join(one_line(x) for x in (name, other) if x)
-        raise UserError(f"{source} was trained on '{names}', which is not here. Name these images with --data.")
+        raise UserError(f"{source} was trained on '{names}', which does not exist here. Name these images with --data.")
     for place in (name, twins, other):
         allowed(place)
     real = datasets.load(name, shape, labelled, twins, other)
@@ -92,7 +92,7 @@ def _named_by(run: Run) -> dict[str, Any]:
     """The data settings of a run, which anyone may have written.
 
     Raises:
-        UserError: they cannot be read, or name what is no file and no folder.
+        UserError: they cannot be read, or name something that is neither a file nor a folder.
     """
     try:
         known = run.settings()["data"]
@@ -104,7 +104,7 @@ def _named_by(run: Run) -> dict[str, Any]:
     for name in (settings[key] for key in PLACES):
         place = files.place(name)
         if name not in datasets.DATASETS and os.path.lexists(place) and not (place.is_dir() or place.is_file()):
-            raise UserError(f"{run.experiment} names {one_line(name)} as its data, which is no file and no folder.")
+            raise UserError(f"{run.experiment} names {one_line(name)} as its data, which is neither a file nor a folder.")
     return settings
 
 
@@ -116,9 +116,9 @@ def _checked(known: Any, what: str) -> dict[str, Any]:
     """
     usual = {"source": "", "twins": "", "to": "", "fit": "crop", "labels": True, "linear": False}
     if not isinstance(known, dict):
-        raise UserError(f"{what} is damaged: its data are no group of settings. Name the data with --data.")
+        raise UserError(f"{what} is damaged: its data is not a group of settings. Name the data with --data.")
     settings = {key: known.get(key, value) for key, value in usual.items()}
     for key, value in settings.items():
         if type(value) is not type(usual[key]) or "\0" in str(value):
-            raise UserError(f"{what} is damaged: its data have a strange '{key}'. Name the data with --data.")
+            raise UserError(f"{what} is damaged: its data has an invalid '{key}'. Name the data with --data.")
     return settings

@@ -65,7 +65,7 @@ def save(
     """Write pictures as they come, in the form that the name implies; yields how many are written so far.
 
     Args:
-        path: `NAME.npz`, `NAME.zip`, `train-images-idx3-ubyte[.gz]` (labels beside it); other names: a new folder.
+        path: `NAME.npz`, `NAME.zip`, `train-images-idx3-ubyte[.gz]` (labels next to it); other names: a new folder.
         count: number of pictures in all portions.
         force: overwrite an existing file, and replace a folder that holds only pictures saved by an earlier call.
 

@@ -76,7 +76,7 @@ def find(
         pictures = image_files.load(source)
         if data is None:
             raise UserError(
-                f"{source} holds pictures. Name the real images that they are to be compared with: --data mnist."
+                f"{source} holds pictures. Name the real images to compare them with: --data mnist."
             )
         spec = pictures.spec
         real = in_shape(str(data), Shape(spec.size, spec.channels))
