@@ -95,9 +95,7 @@ def test_floats_that_overshoot_are_clipped_with_a_word(tmp_path: Path) -> None:
     dataset = data.load(str(folder(tmp_path / "a", arrays)))
     assert brightest(dataset) == [255] * 30
     assert dataset.depth == Depth(None, (0, 1))
-    assert (
-        "values of 0 to 1 (values go from -0.02 to 1: values beyond are clipped) became 0 to 255" in dataset.notes[0]
-    )
+    assert "values of 0 to 1 (values go from -0.02 to 1: values beyond are clipped) became 0 to 255" in dataset.notes[0]
     signed = data.load(str(folder(tmp_path / "b", [(grey(i) / 127.5 - 1).astype(np.float32) for i in range(30)])))
     assert signed.depth == Depth(None, (-1, 1))
     assert brightest(signed) == [255] * 30

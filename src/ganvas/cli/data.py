@@ -33,8 +33,8 @@ def check(
     Parameters
     ----------
     path
-        A folder of pictures or sounds (a sub-folder per class), a .zip or .tar; for pictures also an .npz file, IDX files,
-        or a pack; or a table: a CSV or Parquet file, or a database, such as sqlite:///shop.db.
+        A folder of pictures or sounds (a sub-folder per class), a .zip or .tar; for pictures also an .npz file, IDX
+        files or a pack; or a table: a CSV or Parquet file, or a database, such as sqlite:///shop.db.
     settings
         For tables and sounds: settings of the training's data, such as table=orders column.zip=category missing=none,
         or rate=22050 seconds=2.
@@ -92,7 +92,8 @@ def pack(path: str, out: Path, *settings: str) -> int:
     out
         The new folder.
     settings
-        size=64 (pixels a side), channels=3 (1 grey, 4 with transparency), fit=pad (or crop), linear=true, labels=false.
+        size=64 (pixels per side), channels=3 (1 grey, 4 with transparency), fit=pad (or crop), linear=true,
+        labels=false.
     """
     import dataclasses
 
@@ -123,7 +124,7 @@ def pack(path: str, out: Path, *settings: str) -> int:
 
 @data.command
 def cache(*, clear: Annotated[bool, Parameter(negative=())] = False) -> int:
-    """Show what Ganvas keeps in your cache, such as converted pictures. The longest unused is removed first.
+    """Show what Ganvas keeps in your cache. When it is full, the entries unused for longest are removed.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ def evaluate(
     to: str | None = None,
     force: Force = False,
 ) -> int:
-    """Measure how good drawn pictures, rows or sounds are; each metric is next to what real ones get (the floor).
+    """Measure how good drawn pictures, rows or sounds are, and show each metric next to that of real ones (the floor).
 
     A model that restores pictures is tested on newly damaged held-out ones and compared with baselines that need
     no training. One that translates is judged by how much its pictures resemble the other set, and keep of the input.

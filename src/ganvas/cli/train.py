@@ -52,8 +52,8 @@ def train(
     run
         The run's folder.
     data
-        A data set's name, or your own data: a folder of pictures or sounds (a sub-folder per class), .zip, .tar, .npz, IDX
-        files, pack; for table: a CSV or Parquet file, or a database, such as sqlite:///shop.db.
+        A data set's name, or your own data: a folder of pictures or sounds (a sub-folder per class), .zip, .tar, .npz,
+        IDX files, pack; for table: a CSV or Parquet file, or a database, such as sqlite:///shop.db.
     table
         For table: which of the database's tables.
     to

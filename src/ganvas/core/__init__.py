@@ -1,1 +1,1 @@
-"""What every part of Ganvas uses: files, settings, seeds, checkpoints, runs. Nothing here depends on the type of samples."""
+"""What every part of Ganvas uses: files, settings, seeds, checkpoints, runs. It knows no type of samples."""

@@ -1,4 +1,4 @@
-"""What is requested from models that draw samples: numbers and seeds in Python; seeds and classes on the command line."""
+"""What models that draw samples are asked for: numbers and seeds in Python; seeds and classes on the command line."""
 
 from __future__ import annotations
 

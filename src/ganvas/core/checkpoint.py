@@ -104,7 +104,9 @@ def load_module(name: str, module: nn.Module, tensors: dict[str, Tensor], path: 
     for key in saved.keys() & current.keys():
         if saved[key].dtype != current[key].dtype:
             if not (saved[key].is_floating_point() and current[key].is_floating_point()):
-                raise Damaged(f"{path}: {name}.{key} holds {_kind(saved[key])} where {_kind(current[key])} are expected.")
+                raise Damaged(
+                    f"{path}: {name}.{key} holds {_kind(saved[key])} where {_kind(current[key])} are expected."
+                )
             saved[key] = saved[key].to(current[key].dtype)
     check_finite(path, {f"{name}.{key}": value for key, value in saved.items()})
     unlike = [key for key in current if key not in saved or saved[key].shape != current[key].shape]

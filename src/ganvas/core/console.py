@@ -59,7 +59,7 @@ def task_among(words: Sequence[str]) -> str:
 
 
 def ready_for(name: str, words: Sequence[str]) -> tuple[str, str] | None:
-    """The task and the model that comes with Ganvas, for a command that names no model, if its first word allows that."""
+    """The task and the model that comes with Ganvas, for a command that names none, if its first word allows that."""
     first = next((word for word in words if not word.startswith("-")), "")
     for task in tasks_with(name):
         model, asks = READY.get((name, task), ("", bool))
@@ -178,7 +178,8 @@ def skipped(broken: Sequence[str], good: int) -> int:
     for sentence in broken:
         say(f"ganvas: {sentence}", error=True)
     if broken:
-        say(f"ganvas: {len(broken)} of {len(broken) + good} files {"was" if len(broken) == 1 else "were"} skipped.", error=True)
+        were = "was" if len(broken) == 1 else "were"
+        say(f"ganvas: {len(broken)} of {len(broken) + good} files {were} skipped.", error=True)
     return (1 if good else 2) if broken else 0
 
 

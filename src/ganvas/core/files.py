@@ -17,7 +17,7 @@ from ganvas.core.errors import UserError, cannot
 from ganvas.core.locks import held
 from ganvas.core.processes import is_alive
 
-UNFOLDED, RATIO = 1_000_000_000, 100  # a file that unpacks to so many bytes must take a hundredth on the disk
+UNFOLDED, RATIO = 1_000_000_000, 100  # a file that unpacks to so many bytes must have a hundredth of it on the disk
 DEPTH = 100  # levels of nested lists and objects at most: walking through them is recursive
 DIGITS = 100  # of a whole number in JSON at most: beyond the largest float a conversion would raise OverflowError
 

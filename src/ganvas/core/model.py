@@ -237,7 +237,9 @@ def networks_of(path: str | os.PathLike[str], task: str | None, device: str = "a
         raise UserError(f"{file} describes a network that this version of Ganvas does not know ({text}).") from error
     strange = sorted({name.partition(".")[0] for name in tensors} - parts.keys())
     if strange:
-        raise checkpoint.Damaged(f"{file} holds weights of a network that it does not describe ({strange[0][:40]} ...).")
+        raise checkpoint.Damaged(
+            f"{file} holds weights of a network that it does not describe ({strange[0][:40]} ...)."
+        )
     for name, network in parts.items():
         checkpoint.load_module(name, network, tensors, file)
         network.requires_grad_(False).eval().to(where, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

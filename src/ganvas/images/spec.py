@@ -23,8 +23,8 @@ def drawable(size: int) -> int:
 class ImageSpec:
     """The shape of the images: channels (1 grey, 3 colour), side in pixels, number of classes (0: unlabelled).
 
-    For generators whose input is images: `scale` is how many times smaller their input is, `masked` whether a mask comes
-    with it, and `turned` whether images may be rotated and mirrored.
+    For generators whose input is images: `scale` is how many times smaller their input is, `masked` whether a mask
+    comes with it, and `turned` whether images may be rotated and mirrored.
     """
 
     channels: int

@@ -62,9 +62,7 @@ class Experiment:
             )
         self.kind.verify(self)
         if self.training.evaluate_every and not self.kind.measures_beside:
-            raise UserError(
-                "evaluate_every is for models that draw from noise; others are checked at each picture."
-            )
+            raise UserError("evaluate_every is for models that draw from noise; others are checked at each picture.")
 
     @property
     def kind(self) -> type[Task]:
@@ -173,9 +171,7 @@ class Experiment:
     def ready(self) -> None:
         """Raise a UserError if the data is not named yet."""
         if not self.data.source:
-            raise UserError(
-                f"The recipe {self.recipe} is for your own {self.kind.Spec.noun}: name them with --data."
-            )
+            raise UserError(f"The recipe {self.recipe} is for your own {self.kind.Spec.noun}: name them with --data.")
         self.kind.ready(self)
 
     def source(self) -> str:

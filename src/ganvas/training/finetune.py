@@ -48,7 +48,11 @@ def take(networks: dict[str, nn.Module], source: str) -> str:
             "size, or leave from= out."
         )
     text = f"Starting with {len(matching)} tensors of {path}"
-    return f"{text}." if not fresh else f"{text}; {len(fresh)} of other shapes start with new values: {', '.join(fresh[:4])} ..."
+    return (
+        f"{text}."
+        if not fresh
+        else f"{text}; {len(fresh)} of other shapes start with new values: {', '.join(fresh[:4])} ..."
+    )
 
 
 def freeze(discriminator: nn.Module, count: int, spec: Spec) -> None:

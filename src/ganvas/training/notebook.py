@@ -158,7 +158,7 @@ def viewer(total: int, task: type[Task], title: str) -> Progress:
 
 
 def message(event: Event) -> str:
-    """What is printed of an event on a line of its own; '' for most."""
+    """What is printed of an event on a separate line; '' for most."""
     if isinstance(event, Started):
         return f"{'Resuming' if event.images else 'Training'} in {event.folder}"
     if isinstance(event, Warned):

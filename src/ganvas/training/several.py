@@ -1,7 +1,7 @@
 """A training that consists of several, one after the other, each in its own folder within the training's folder.
 
 `Task.parts` says that an experiment is one. The folder's experiment.json names the parts; each part is a run like any
-other, which can be resumed, looked at and used alone.
+other, which can be resumed, viewed and used separately.
 """
 
 from __future__ import annotations

@@ -60,7 +60,9 @@ class Task(ABC):
     evaluate: ClassVar[Any] = None
     """What `ganvas evaluate` does with its models: a function (source: Path, options: Options) -> exit code, which
     prints its results (see `training.evaluate.Options`). None: the metrics of `measure` are printed."""
-    measures_files: ClassVar[bool] = False  # does `evaluate` accept a folder of such samples too, as the first task does?
+    measures_files: ClassVar[bool] = (
+        False  # does `evaluate` accept a folder of such samples too, as the first task does?
+    )
     expand: ClassVar[Any] = None
     """What `ganvas.expand` does with its models: a function with these arguments. None: it refuses them."""
     for_own: ClassVar[str] = ""  # the recipe for the user's own data; '': `Data` is another task's as well, or rare

@@ -36,7 +36,10 @@ class Config:
     beta1: float = knob(0.0, "Adam's first decay rate", low=0, high=0.9999)
     beta2: float = knob(0.99, "Adam's second decay rate", low=0, high=0.999999)
     beta2_from: float = knob(
-        0.0, "its value at the start, from which it rises to beta2 during burn_in (0: beta2 from the start)", low=0, high=1
+        0.0,
+        "its value at the start, from which it rises to beta2 during burn_in (0: beta2 from the start)",
+        low=0,
+        high=1,
     )
     burn_in: float = knob(0.1, "share of the training in which beta2 rises", low=0, high=1)
     decay_from: float = knob(1.0, "share of the training after which the learning rates fall to 0", low=0, high=1)

@@ -192,7 +192,9 @@ def _chosen(place: Path, sides: dict[str, _Side]) -> dict[str, tuple[Member, Mem
     """The one array of images of each split and, if there is one, that of labels; 'train' first."""
     if "" in sides:
         both = [m for side in sides.values() for m in side.images + side.labels]
-        raise UserError(f"{place} has arrays with and without a split in their names: {_listed(both)}. Keep one or the other.")
+        raise UserError(
+            f"{place} has arrays with and without a split in their names: {_listed(both)}. Keep one or the other."
+        )
     chosen: dict[str, tuple[Member, Member | None]] = {}
     for name in sorted(sides, key=["train", "test", "val"].index):
         side = sides[name]
@@ -222,7 +224,8 @@ def _pixels(sides: Mapping[str, Member]) -> tuple[dict[str, np.ndarray], list[st
             other.dtype != first.dtype and np.uint8 in (other.dtype, first.dtype)
         ):
             raise UserError(
-                f"{member.called} holds {other.dtype} and '{one_line(members[0].name)}' {first.dtype}: save both in the same type."
+                f"{member.called} holds {other.dtype} and '{one_line(members[0].name)}' {first.dtype}: save both in the "
+                "same type."
             )
     kind = first.dtype.kind
     if kind == "b":

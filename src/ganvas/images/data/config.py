@@ -26,8 +26,8 @@ class DataConfig:
     labels: bool = knob(True, "use the labels where the data has them")
     size: int = knob(
         0,
-        "pixels per side (0: unchanged if all pictures are square, of one size and at most 256; otherwise 64, or smaller "
-        "if most are smaller)",
+        "pixels per side (0: unchanged if all pictures are square, of one size and at most 256; otherwise 64, or "
+        "smaller if most are smaller)",
         low=0,
         high=1024,
     )
@@ -63,7 +63,9 @@ class DataConfig:
                 "channels=2: choose 1 (grey), 3 (colour), 4 (with transparency) or 0 (as the pictures are)."
             )
         if 0 < self.size < 4:
-            raise UserError(f"size={self.size}: the smallest pictures have 4 pixels per side; 0 leaves the size as it is.")
+            raise UserError(
+                f"size={self.size}: the smallest pictures have 4 pixels per side; 0 leaves the size as it is."
+            )
         return Shape(self.size, self.channels, self.fit, self.linear)
 
     def loading(self) -> Generator[Packing, None, ImageData]:

@@ -42,7 +42,7 @@ def read(labels: Member, images: Member, count: int) -> np.ndarray:
     if y.ndim == 2:
         if not (((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all()):
             raise UserError(
-                f"{labels.called} has {y.shape[-1]} numbers per picture that are not one-hot (a single 1, otherwise 0): "
+                f"{labels.called} has {y.shape[-1]} numbers per picture that are not one-hot (a single 1, else 0): "
                 f"Ganvas needs one class per picture. {WAY_OUT}"
             )
         return y.argmax(1).astype(np.int64)
@@ -85,7 +85,9 @@ def unite(
         (without, *_) = sides.keys() - labelled.keys()
         raise UserError(f"{place}: the pictures of {without} have no labels, but others do. {WAY_OUT}")
     if len({y.dtype.kind for y in labelled.values()}) > 1:
-        raise UserError(f"{place}: the labels of the splits are of different types, such as numbers and texts. {WAY_OUT}")
+        raise UserError(
+            f"{place}: the labels of the splits are of different types, such as numbers and texts. {WAY_OUT}"
+        )
     values = np.unique(next(iter(labelled.values())))
     if values.dtype.kind == "U":
         labelling.check_names(str(place), values.tolist())

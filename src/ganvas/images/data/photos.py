@@ -310,7 +310,8 @@ def read(place: Path, size: int, notes: tuple[str, ...] | None = None) -> Genera
     size_on_disk = (place / "pixels.bin").stat().st_size if (place / "pixels.bin").is_file() else 0
     if size_on_disk != card["bytes"]:
         raise Damaged(
-            f"{place} is cut short: it has {size_on_disk:,} bytes of {card['bytes']:,}. Remove it, and it will be made again."
+            f"{place} is cut short: it has {size_on_disk:,} bytes of {card['bytes']:,}. Remove it, and it will be made "
+            "again."
         )
     sizes, names, held = [tuple(s) for s in card["sizes"]], card["names"], set(card["held_out"])
     size = size or drawable(min(USUAL, int(np.median([min(s) for s in sizes]))))

@@ -77,7 +77,9 @@ def loading(source: str, shape: Shape, labelled: bool, twins: str = "", to: str 
         return (yield from _two_domains(source, to, shape))
     if twins:
         if source in DATASETS or {kind_of(s) for s in (source, twins)} != {"images"}:
-            raise UserError(f"{source} and {twins}: pictures and their damaged twins must be in two folders or archives.")
+            raise UserError(
+                f"{source} and {twins}: pictures and their damaged twins must be in two folders or archives."
+            )
         return (yield from photographs(pictures.find(files.place(source), False), shape, twins))
     return (yield from READERS[kind_of(source)](source, shape, labelled))
 
@@ -223,7 +225,7 @@ def _in_shape(source: str, data: ImageData, shape: Shape, labelled: bool) -> Rea
     if (wanted.size, wanted.channels) == (spec.size, spec.channels) and height == width:
         return data
     if height != width and shape.fit == "crop":
-        note = f"{source} has pictures of {width}x{height} pixels: they are cropped to the centre square (fit=pad keeps all)."
+        note = f"{source} has pictures of {width}x{height} pixels: cropped to the centre square (fit=pad keeps all)."
         data, wanted = replace(data, notes=(*data.notes, note)), replace(wanted, size=shape.size)
     return (yield from converted(arrays.listed(data), wanted))
 

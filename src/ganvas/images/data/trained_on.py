@@ -20,7 +20,7 @@ from ganvas.images import files as image_files
 from ganvas.images.data import ImageData, Split
 from ganvas.images.decode import Shape
 
-PLACES = ("source", "twins", "to")  # the settings that say where data lies
+PLACES = ("source", "twins", "to")  # the settings that say where data is
 
 
 def trained_on(
@@ -54,7 +54,7 @@ def trained_on(
     if run is not None:
         settings = _named_by(run)
     name, twins, other = settings["source"], settings["twins"] if run is not None else "", settings["to"]
-    if run is None and not {name, other or name} <= set(datasets.DATASETS):  # a card alone must not lead to files
+    if run is None and not {name, other or name} <= set(datasets.DATASETS):  # a card must not lead to files
         names = " and ".join(one_line(x) for x in (name, other) if x)
         raise UserError(f"{source} was trained on '{names}', which does not exist here. Name these images with --data.")
     for place in (name, twins, other):
@@ -104,7 +104,9 @@ def _named_by(run: Run) -> dict[str, Any]:
     for name in (settings[key] for key in PLACES):
         place = files.place(name)
         if name not in datasets.DATASETS and os.path.lexists(place) and not (place.is_dir() or place.is_file()):
-            raise UserError(f"{run.experiment} names {one_line(name)} as its data, which is neither a file nor a folder.")
+            raise UserError(
+                f"{run.experiment} names {one_line(name)} as its data, which is neither a file nor a folder."
+            )
     return settings
 
 

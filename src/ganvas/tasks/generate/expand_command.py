@@ -27,13 +27,13 @@ def expand(
     model
         A run's folder or a model file, trained on a labelled data set.
     out
-        NAME.npz, NAME.zip, or a folder, which gets IDX files as the data set has them.
+        NAME.npz, NAME.zip, or a folder for IDX files like those of the data set.
     count
         Pictures per class.
     data
         The images that the model was trained on, if they have moved.
     seed
-        Another seed: other pictures, and other real images in the trials.
+        Another number gives other pictures, and other real images in the trials.
     repeats
         Trials of each classifier, each with other real images: at least 5 for a verdict, 0 for none.
     force

@@ -50,7 +50,10 @@ class Config:
     )
     gradient_penalty: float = knob(0.0, "weight of WGAN-GP's penalty (10 is usual with wasserstein)", low=0, high=10**9)
     penalty_share: float = knob(
-        0.0, "target share of the penalties next to a guessing D's loss; their weights adapt (0: fixed)", low=0, high=0.9
+        0.0,
+        "target share of the penalties in the loss of a guessing D; their weights adapt (0: fixed)",
+        low=0,
+        high=0.9,
     )
     mirror: bool = knob(False, "mirror every second real image (only if left and right look alike)")
     augment: float = knob(

@@ -16,10 +16,8 @@ def show_scores(scores: md.Scores, title: str, seed: int) -> None:
         say(f"{name:<38}{score.modes:>6,} {score.kl:>8.4f}")
     say(f"{'floor: a perfect copy of the data':<38}{'':>6} {scores.floor_copy:>8.4f}  expected")
     say(f"{'floor: uniform classes':<38}{'':>6} {scores.floor_uniform:>8.4f}  expected")
-    say(f"\nKL(classes drawn || uniform), natural logarithm. The classifier is wrong on {scores.errors:.2%} of test digits.")
-    say(
-        f"Another draw would differ by about {(2 * md.MODES) ** 0.5 / (2 * count):.4f} (standard deviation) by chance alone."
-    )
+    say(f"\nKL(classes drawn || uniform), natural log. The classifier is wrong on {scores.errors:.2%} of test digits.")
+    say(f"Another draw would differ by about {(2 * md.MODES) ** 0.5 / (2 * count):.4f} (standard deviation) by chance.")
 
 
 def show_toys() -> None:

@@ -75,9 +75,7 @@ def find(
     if image_files.is_pictures(source):
         pictures = image_files.load(source)
         if data is None:
-            raise UserError(
-                f"{source} holds pictures. Name the real images to compare them with: --data mnist."
-            )
+            raise UserError(f"{source} holds pictures. Name the real images to compare them with: --data mnist.")
         spec = pictures.spec
         real = in_shape(str(data), Shape(spec.size, spec.channels))
         return pictures.named(real.class_names), None, real
