@@ -28,7 +28,7 @@ def whole(name: str, value: object, least: int | None = None) -> int:
         if not isinstance(value, bool) and (least is None or number >= least):
             return number
     shown = repr(value)[:40] if isinstance(value, str | int | float) else type(value).__name__
-    raise UserError(f"{name}={shown}: a whole number{'' if least is None else f' from {least} on'} is needed.")
+    raise UserError(f"{name}={shown} is not a whole number{'' if least is None else f' of at least {least}'}.")
 
 
 def classes_of(model: Classed, text: str | None, count: int) -> list[int | str] | None:

@@ -29,11 +29,11 @@ def picture(content: bytes, size: int = 0) -> Image.Image:
         raw = decode.opened(content)
         if raw.width * raw.height > PIXELS:
             raise UserError(
-                f"That picture has {raw.width}x{raw.height} pixels; at most {PIXELS // 1_000_000} million are allowed."
+                f"This picture has {raw.width}x{raw.height} pixels; at most {PIXELS // 1_000_000} million are allowed."
             )
         return decode.plain(raw, size)
     except decode.Unreadable as error:
-        raise UserError(f"That cannot be read as a picture ({error}).") from error
+        raise UserError(f"This file cannot be read as a picture ({error}).") from error
 
 
 def fitted(content: bytes, spec: ImageSpec) -> np.ndarray:

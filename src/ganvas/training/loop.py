@@ -204,7 +204,7 @@ def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:
 
 
 def _previewed(trainer: Trainer, batches: Batches, run: Run) -> list[Event]:
-    """Write a preview, its figures, and the model where that of each preview is kept."""
+    """Write a preview, its metrics, and the model where that of each preview is kept."""
     name = stamp(trainer.images, first_in_thousand(trainer.config, trainer.images))
     sampled = _sample(trainer, batches, run, f"fakes_{name}")
     checked = _check(trainer, batches, run, sampled.preview)
@@ -223,7 +223,7 @@ def _sample(trainer: Trainer, batches: Batches, run: Run, name: str) -> Sampled:
 
 
 def _check(trainer: Trainer, batches: Batches, run: Run, preview: Preview) -> Evaluated:
-    """The task's figures for a preview, with the networks in evaluation mode."""
+    """The task's metrics for a preview, with the networks in evaluation mode."""
     task = trainer.task
     seeds.seed_all(seeds.key(trainer.config.seed, "check", trainer.images), trainer.device)
     task.generator.eval(), task.discriminator.eval()

@@ -99,7 +99,7 @@ class Progress(Quiet):
         )
 
     def text(self) -> str:
-        """The state in a line: samples seen, time left, and the figures of the last log row."""
+        """The state in a line: samples seen, time left, and the values of the last log row."""
         noun = self.task.Spec.noun
         so_far = f"{self.images:,} of {self.total:,} {noun} ({min(1, self.images / max(1, self.total)):.0%})"
         seen, seconds = self.images - self.began[0], time.monotonic() - self.began[1]

@@ -73,7 +73,7 @@ class Task(ABC):
     not_compared: ClassVar[str] = ""  # why `ganvas compare` refuses its models; printed after the name of one
     measures_beside: ClassVar[str] = ""  # module that evaluates models in the background, if there is one
     studio: ClassVar[Any] = Part()  # what the web studio shows of it: see `training.studio.Part`
-    checks: ClassVar[str] = "discriminator-accuracy"  # the name in metrics.jsonl of the figures that `check` returns
+    checks: ClassVar[str] = "discriminator-accuracy"  # the name in metrics.jsonl of the values that `check` returns
     next_steps: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
     """What can be done with a model: a title, and the arguments of `ganvas`; '{place}' stands for the run."""
     next_for_parts: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()  # as `next_steps`, of a training in parts

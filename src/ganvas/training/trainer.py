@@ -79,7 +79,7 @@ def choose_device(config: Config) -> torch.device:
     number, count = distributed.local_rank(), torch.cuda.device_count()
     if number >= count:
         raise UserError(
-            f"Process {number} of this machine has no GPU: there are {count}. Start --nproc-per-node {count}."
+            f"Process {number} of this machine has no GPU: there are {count}. Use --nproc-per-node {count}."
         )
     torch.cuda.set_device(number)
     return torch.device("cuda", number)

@@ -224,8 +224,8 @@ def _pixels(sides: Mapping[str, Member]) -> tuple[dict[str, np.ndarray], list[st
             other.dtype != first.dtype and np.uint8 in (other.dtype, first.dtype)
         ):
             raise UserError(
-                f"{member.called} holds {other.dtype} and '{one_line(members[0].name)}' {first.dtype}: save both in the "
-                "same type."
+                f"{member.called} holds {other.dtype} and '{one_line(members[0].name)}' {first.dtype}: save both in "
+                "the same type."
             )
     kind = first.dtype.kind
     if kind == "b":

@@ -36,7 +36,7 @@ def stacked_mnist() -> ImageData:
     """Stacked MNIST: 128,000 + 10,000 colour images of three digits, one per channel: 1,000 classes, unlabelled.
 
     The digits are drawn uniformly with replacement from all 70,000 of MNIST, test images included, as for the published
-    figures: it measures how many classes a generator makes, not how well it does on unseen digits. Source: Metz et al.
+    results: it measures how many classes a generator makes, not how well it does on unseen digits. Source: Metz et al.
     2017, section 3.3; Srivastava et al. 2017, section 4.2; Lin et al. 2018, section 4.2 (the 128,000).
     """
     digits = mnist()
@@ -155,7 +155,7 @@ def kind_of(source: str) -> str:
     folder of IDX files, 'prefix' the beginning of the names of IDX files (folder/emnist-letters).
 
     Raises:
-        UserError: there is nothing of that name, it cannot be read, or it is a file of another kind.
+        UserError: there is nothing of that name, it cannot be read, or it is a file of another type.
     """
     if source in DATASETS:
         return "name"

@@ -36,7 +36,7 @@ def trained_on(
     Args:
         source: what the user calls the model.
         size: of patches, if it should differ from that of the training.
-        to: with `data`, the pictures of the other kind.
+        to: with `data`, the pictures of the other set.
         allowed: raises a UserError for data named by the run or the model that must not be read.
 
     Raises:

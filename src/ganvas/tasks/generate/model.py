@@ -98,7 +98,7 @@ class Model(Classed, TrainedModel):
             n: how many.
             classes: a class (its number or name) for all of them, or a list of n; None: the classes in turn.
             seed: of the first picture; a seed and a class always give the same picture, however many are drawn.
-            truncation: limit of the latent numbers (1 to 2 is usual): fewer odd pictures, less variety.
+            truncation: limit of the latent numbers (1 to 2 is usual): more typical pictures, less variety.
 
         Returns:
             float [n, C, H, W] in [-1, 1] on the CPU, shown by a notebook; see `Pictures` for Pillow, NumPy and files.

@@ -113,7 +113,8 @@ def stacked_mnist() -> Experiment:
     pictures by the same code 0.0222, a perfect copy expected at 0.0237, chance +-0.0009; the classifier is wrong on
     0.32% of test digits). 3,613 s on one core of an AMD EPYC (Zen 3, fp32) with other work running; torch 2.13.0;
     2026-11-22. The length was changed twice in the first half of the run, while the learning rates were constant.
-    `ganvas train stacked-mnist`, then `ganvas bench modes RUN`. Published: R3GAN 0.029 (Huang et al. 2024; 8 GPUs, 7 hours).
+    `ganvas train stacked-mnist`, then `ganvas bench modes RUN`. Published: R3GAN 0.029 (Huang et al. 2024; 8 GPUs,
+    7 hours).
     """
     return Experiment(
         recipe="stacked-mnist",

@@ -1,7 +1,7 @@
 """`ganvas evaluate`: measure how good generated pictures are.
 
-Each figure comes with its protocol (extractor, number of images, split, seed, file format), its spread over repeats,
-and the floor: the value that other real images get by the same code. Figures of different protocols cannot be compared.
+Each metric comes with its protocol (extractor, number of images, split, seed, file format), its spread over repeats,
+and the floor: the value that other real images get by the same code. Metrics of different protocols cannot be compared.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _sample(m: Measurement) -> Iterator[Doing]:
 
 
 def _measure_all(m: Measurement) -> Iterator[Doing | Figure]:
-    """Measure one metric after the other, and append each figure to the run's metrics.jsonl.
+    """Measure one metric after the other, and append each value to the run's metrics.jsonl.
 
     Raises:
         UserError: a metric that was requested by name cannot be measured.
@@ -173,7 +173,7 @@ def _measure_all(m: Measurement) -> Iterator[Doing | Figure]:
 
 
 def _store(m: Measurement, figures: Sequence[Figure], out: str | os.PathLike[str] | None) -> Iterator[Written]:
-    """Save the floors, put the figures into the model's card and the run's report, and write sheets of pictures."""
+    """Save the floors, put the metrics into the model's card and the run's report, and write sheets of pictures."""
     m.features.save()
     if isinstance(m.sampler, Sampler):
         into_card(m.sampler.model, m.run, figures)
@@ -236,7 +236,7 @@ def _error(metric: Metric, result: float | tuple[float, float], count: int) -> f
 
 
 def save_sheets(folder: Path, pair: Pair, names: Sequence[str]) -> Iterator[Written]:
-    """Write sheets that illustrate the figures: the nearest pairs; generated pictures that are easy or hard to tell."""
+    """Write sheets that illustrate the metrics: the nearest pairs; generated pictures that are easy or hard to tell."""
     if {"near-copies-pixels", "near-copies-features"} & set(names):
         for by in ("pixels", "features"):
             nearest = pair.raw_to_seen if by == "pixels" else pair.features_to_seen
