@@ -265,7 +265,7 @@ def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
         (["sample", "RUN", "--truncation", "-1"], "above 0"),
         (["sample", "RUN", "--out", "x.tar"], "NAME.npz"),
         (["write", "RUN", "7"], "This model cannot write '7'; it knows 0 and 1"),
-        (["walk", "RUN", "--seeds", "4"], "two pictures or more"),
+        (["walk", "RUN", "--seeds", "4"], "at least two pictures"),
         (["walk", "RUN", "--out", "x.avi"], ".webp"),
         (["walk", "RUN", "nowhere.png", "nothing.png"], "no file or folder"),
         (["invert", "RUN"], "Name one image"),

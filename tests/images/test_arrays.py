@@ -70,7 +70,7 @@ def test_labels_of_every_form_are_read(labels: np.ndarray, names: tuple[str, ...
     ("labels", "words"),
     [
         (Y[:39], "'labels' has 39 labels for the 40 pictures of 'images'"),
-        (np.ones((40, 3)), "3 numbers a picture that are not one-hot"),
+        (np.ones((40, 3)), "3 numbers per picture that are not one-hot"),
         (np.full((40, 2), 0.5), "not one-hot|holds 0.5"),
         (Y + 0.5, r"holds 0\.5, which is no class"),
         (np.where(Y, np.nan, 1.0), "holds nan, which is no class"),
@@ -78,9 +78,9 @@ def test_labels_of_every_form_are_read(labels: np.ndarray, names: tuple[str, ...
         (np.array(["a", " "])[Y], "has no text for picture 1"),
         (np.array(["a", "A"])[Y], "differ by case alone"),
         (np.array([b"\xff", b"a"])[Y], "not UTF-8"),
-        (Y + 1j, "these are no labels"),
-        (np.array(Y, dtype="datetime64[s]"), "these are no labels"),
-        (np.zeros((40, 2, 2), int), "these are no labels"),
+        (Y + 1j, "these are not labels"),
+        (np.array(Y, dtype="datetime64[s]"), "these are not labels"),
+        (np.zeros((40, 2, 2), int), "these are not labels"),
         (np.array(7), "a single value for the 40 pictures"),
         (np.array([*Y], dtype=object), "Python objects"),
     ],
@@ -101,7 +101,7 @@ def test_names_of_classes_are_honoured(tmp_path: Path) -> None:
     assert image_files.load(path).named(("dog", "cow")).class_names == ("dog", "cow")
     path = saved(tmp_path, images=GREY, labels=names[[3, 1]][Y], classes=names)
     assert data.load(str(path)).class_names == ("bee", "dog")
-    for labels, words in ((Y + 3, "a label 4, and 'class_names' names 4 classes"), (names[Y], "no class in")):
+    for labels, words in ((Y + 3, "a label 4, and 'class_names' names 4 classes"), (names[Y], "not a class in")):
         with pytest.raises(UserError, match=words):
             data.load(
                 str(saved(tmp_path, images=GREY, labels=labels, class_names=names[1:] if words[:2] == "no" else names))
@@ -192,9 +192,9 @@ def test_arrays_without_names(tmp_path: Path) -> None:
     ("members", "words"),
     [
         ({"x_test": GREY, "y_test": Y}, "pictures of a test split, and none to train on"),
-        ({"x_train": GREY, "y_train": Y, "y_test": Y}, r"has y_test \[40\] and no pictures that belong to it"),
+        ({"x_train": GREY, "y_train": Y, "y_test": Y}, r"has y_test \[40\] but no pictures that belong to it"),
         ({"x_train": GREY, "y_train": Y, "x_test": GREY}, "the pictures of test have no labels"),
-        ({"x_train": GREY, "x_test": GREY[:, :6, :6]}, "pictures of unlike shapes"),
+        ({"x_train": GREY, "x_test": GREY[:, :6, :6]}, "pictures of different shapes"),
         ({"x_train": GREY, "x_test": GREY / 255}, "'x_test' holds float64 and 'x_train' uint8"),
         ({"x_train": GREY, "images": GREY}, "with and without a split in their names"),
         ({"images": GREY, "data": GREY}, "several arrays that may be pictures: images"),
@@ -226,7 +226,7 @@ def test_what_is_not_clear_is_not_guessed(members: dict[str, np.ndarray], words:
         (np.array([*GREY, None], dtype=object), "Python objects"),
         (GREY * 1j, "complex128, no numbers"),
         ((GREY / 255 - 0.5) / 0.25, r"standardised, undo it"),
-        (GREY.astype(int) - 128, "values below 0 are no pixels"),
+        (GREY.astype(int) - 128, "values below 0 are not pixels"),
         (np.where(GREY > 250, np.inf, GREY), "not numbers"),
     ],
 )
@@ -278,7 +278,7 @@ def test_pictures_that_are_not_square_are_cut_with_a_word(tmp_path: Path) -> Non
     dataset = data.load(str(path))
     assert dataset.spec == ImageSpec(1, 8)
     assert dataset.train.images[:].shape[2:] == (8, 8)
-    assert any("16x8 pixels: the middle square is cut out (fit=pad keeps all)" in note for note in dataset.notes)
+    assert any("16x8 pixels: cropped to the centre square (fit=pad keeps all)" in note for note in dataset.notes)
     padded = data.load(str(path), Shape(fit="pad"))
     assert padded.train.images[:].shape[2:] == (8, 8)
     assert not any("cut out" in note for note in padded.notes)

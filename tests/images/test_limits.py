@@ -284,7 +284,7 @@ def test_a_picture_of_many_pixels_is_not_decoded(tmp_path: Path, monkeypatch: py
     with pytest.raises(UserError, match=r"x\.png cannot be read as a picture"):
         sheets.read(tmp_path / "x.png")
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(UserError, match="no picture that Ganvas wrote"):
+    with pytest.raises(UserError, match="not a picture that Ganvas wrote"):
         sheets.read(tmp_path / "deep.png")
 
 

@@ -480,7 +480,7 @@ def test_archives_that_are_damaged_or_unsafe(tree: Path, tmp_path: Path) -> None
 
 
 def test_a_batch_that_is_too_large_says_what_to_do(tree: Path) -> None:
-    with pytest.raises(UserError, match=r"choose less: batch=\d"):
+    with pytest.raises(UserError, match=r"choose a smaller one: batch=\d"):
         Batches(data.load(str(tree)), 10_000, 0, torch.device("cpu"))
 
 

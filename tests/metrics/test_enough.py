@@ -356,7 +356,7 @@ def test_the_user_sees_which_data_a_run_names(collapsed: Path, place: Path) -> N
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"source": "/dev/null"}, "which is no file and no folder"),
+        ({"source": "/dev/null"}, "which is neither a file nor a folder"),
         ({"source": ["mnist"]}, "strange 'source'"),
         ({"source": 3}, "strange 'source'"),
         ({"source": "a\0b"}, "strange 'source'"),

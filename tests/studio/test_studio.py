@@ -1306,7 +1306,7 @@ def test_the_command_says_where_it_is_and_ends_with_viewers(root: Path, tmp_path
         places = ["--runs", str(root / "runs"), "--data", str(root)]
         done = command("studio", *places, "--port", str(port), cwd=tmp_path)
         assert done.returncode == 2
-        assert "could not listen" in done.stderr
+        assert "cannot listen" in done.stderr
     (root / "runs" / ".studio").mkdir()
     (root / "runs" / ".studio" / "jobs.json").write_text("[]")  # an earlier version's, or another's
     start = [sys.executable, "-m", "ganvas", "studio", *places, "--port", str(port)]

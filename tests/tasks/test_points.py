@@ -102,7 +102,7 @@ def test_a_loaded_model_draws(run: Path) -> None:
 
 def test_a_longer_training_begins_with_its_weights(run: Path, tmp_path: Path) -> None:
     events = ganvas.train("points", run=tmp_path / "b", from_=run, **SETTINGS)
-    assert any(isinstance(e, ganvas.Noted) and e.text.startswith("Beginning with") for e in events)
+    assert any(isinstance(e, ganvas.Noted) and e.text.startswith("Starting with") for e in events)
 
 
 def test_the_command_line_trains_resumes_and_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -561,8 +561,8 @@ GREY = np.zeros((4, 8, 8))
     [
         (values(images=np.where(np.arange(4)[:, None, None] == 2, np.nan, GREY)), "not numbers"),
         (values(images=GREY + np.inf), "not numbers"),
-        (values(images=GREY - 1.5), r"must lie in \[-1, 1\] or \[0, 1\]"),
-        (values(images=GREY.astype(int) - 1), "goes from -1 to -1: values below 0 are no pixels"),
+        (values(images=GREY - 1.5), r"must be in \[-1, 1\] or \[0, 1\]"),
+        (values(images=GREY.astype(int) - 1), "goes from -1 to -1: values below 0 are not pixels"),
         (values(images=GREY[:, :, :5]), "square ones are needed"),
         (values(images=GREY[:0]), "has the shape"),
         (values(labels=np.arange(4)), "no array of images"),
@@ -713,7 +713,7 @@ def test_compare_sets_runs_side_by_side(run: Path, tmp_path: Path, capsys: pytes
     assert command(*shrink(other, "--seed", "1")) == 0
     with pytest.raises(UserError, match=r"seed \(0 and 1\)"):
         command("compare", str(run), str(other))
-    with pytest.raises(UserError, match="two runs or more"):
+    with pytest.raises(UserError, match="at least two runs"):
         command("compare", str(run))
 
 
