@@ -201,7 +201,7 @@ def test_no_command_ends_in_a_traceback_or_obeys_a_name(name: str, columns: int,
 def test_names_of_classes_never_leave_the_folder(hostile: Path, tmp_path: Path, call: Call) -> None:
     code, out, _ = call("sample", str(hostile), "--seeds", "0-3", "--out", "in/pictures", encoding="utf-8")
     assert code == 0
-    assert "is ___up_]0;title_[red]x__2J" in out
+    assert "becomes ___up_]0;title_[red]x__2J" in out
     paths = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.png"))
     folders = naming.apart(HOSTILE)
     assert paths == sorted(f"in/pictures/{folders[i % 2]}/seed{i:06d}.png" for i in range(4))

@@ -72,8 +72,8 @@ def test_labels_of_every_form_are_read(labels: np.ndarray, names: tuple[str, ...
         (Y[:39], "'labels' has 39 labels for the 40 pictures of 'images'"),
         (np.ones((40, 3)), "3 numbers per picture that are not one-hot"),
         (np.full((40, 2), 0.5), "not one-hot|holds 0.5"),
-        (Y + 0.5, r"holds 0\.5, which is no class"),
-        (np.where(Y, np.nan, 1.0), "holds nan, which is no class"),
+        (Y + 0.5, r"holds 0\.5, which is not a class"),
+        (np.where(Y, np.nan, 1.0), "holds nan, which is not a class"),
         (Y - 1, "holds -1; classes are counted from 0"),
         (np.array(["a", " "])[Y], "has no text for picture 1"),
         (np.array(["a", "A"])[Y], "differ by case alone"),
@@ -101,7 +101,7 @@ def test_names_of_classes_are_honoured(tmp_path: Path) -> None:
     assert image_files.load(path).named(("dog", "cow")).class_names == ("dog", "cow")
     path = saved(tmp_path, images=GREY, labels=names[[3, 1]][Y], classes=names)
     assert data.load(str(path)).class_names == ("bee", "dog")
-    for labels, words in ((Y + 3, "a label 4, and 'class_names' names 4 classes"), (names[Y], "not a class in")):
+    for labels, words in ((Y + 3, "a label 4, but 'class_names' names 4 classes"), (names[Y], "not a class in")):
         with pytest.raises(UserError, match=words):
             data.load(
                 str(saved(tmp_path, images=GREY, labels=labels, class_names=names[1:] if words[:2] == "no" else names))
@@ -224,7 +224,7 @@ def test_what_is_not_clear_is_not_guessed(members: dict[str, np.ndarray], words:
         (np.zeros((40, 8, 8, 7)), "7 channels"),
         (GREY[:0], "has the shape"),
         (np.array([*GREY, None], dtype=object), "Python objects"),
-        (GREY * 1j, "complex128, no numbers"),
+        (GREY * 1j, "complex128, not numbers"),
         ((GREY / 255 - 0.5) / 0.25, r"standardised, undo it"),
         (GREY.astype(int) - 128, "values below 0 are not pixels"),
         (np.where(GREY > 250, np.inf, GREY), "not numbers"),

@@ -135,17 +135,18 @@ def cache(*, clear: Annotated[bool, Parameter(negative=())] = False) -> int:
     from ganvas.core.text import one_line
 
     entries = caches.entries()
+    noun = "entry" if len(entries) == 1 else "entries"
     if clear:
         left = [entry for entry in entries if not caches.remove(entry.place)]
         freed = sum(entry.bytes for entry in entries) - sum(entry.bytes for entry in left)
-        say(f"Removed {len(entries) - len(left):,} of {len(entries):,} entries from the cache, {freed / 1e6:,.0f} MB.")
+        say(f"Removed {len(entries) - len(left):,} of {len(entries):,} {noun} from the cache, {freed / 1e6:,.0f} MB.")
         for entry in left:
             say(f"  in use: {one_line(entry)}")
         return 0
     for entry in reversed(entries):
         say(f"{one_line(entry)}\n  {one_line(entry.place)}")
     total = sum(entry.bytes for entry in entries)
-    say(f"{total / 1e6:,.0f} MB in {len(entries):,} entries; the cache may take up to {caches.limit() / 1e9:,.1f} GB.")
+    say(f"{total / 1e6:,.0f} MB in {len(entries):,} {noun}; the cache may take up to {caches.limit() / 1e9:,.1f} GB.")
     say(f"Empty it with:\n  {command('data', 'cache', '--clear')}" if entries else "It is empty.")
     return 0
 
