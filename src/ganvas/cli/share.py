@@ -22,11 +22,14 @@ def export(model: Path, *, out: Path | None = None, web: Path | None = None, for
         A folder for generator.onnx and detector.onnx (of tables: with a program that draws rows), each compared with
         torch.
     web
-        A folder for a static page; any web server will do: python -m http.server.
+        A folder for a static page; any web server will do: python -m http.server. Or FILE.html: all in one file, which
+        opens without a server.
     force
         Overwrite what an earlier call wrote there.
     """
     from ganvas.core import model as models
+    from ganvas.core.files import check_free
+    from ganvas.export import one_file
     from ganvas.export import onnx as exporting
 
     if out is None and web is None:
@@ -37,17 +40,22 @@ def export(model: Path, *, out: Path | None = None, web: Path | None = None, for
         raise UserError(
             f"{model} does not draw from noise, and there are no pages for other models yet. Use --out DIR."
         )
-    exporting.check(loaded, out, web, force)
+    alone = web if web is not None and web.suffix.lower() in (".html", ".htm") else None
+    folder = web if alone is None else None
+    exporting.check(loaded, out, folder, force)
+    check_free(*([] if alone is None else [alone]), force=force)
     written = exporting.export(loaded, out, force) if out else []
-    if web is not None:
-        written += exporting.web(loaded, web, force)
+    if alone is not None:
+        written += one_file.write(loaded, alone)
+    elif folder is not None:
+        written += exporting.web(loaded, folder, force)
     for file in written:
         compared = f"  (largest difference from torch {file.difference:.1e})" if file.path.suffix == ".onnx" else ""
         say(f"{file.path}{compared}")
     if exports.note:
         say(exports.note)
-    if web is not None:
-        say(f"Look at it: {command('python', '-m', 'http.server', '--directory', web)}")
+    if folder is not None:
+        say(f"Look at it: {command('python', '-m', 'http.server', '--directory', folder)}")
     return 0
 
 

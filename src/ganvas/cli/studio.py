@@ -15,6 +15,7 @@ from ganvas.core.terminal import say
 
 PORT = 8_760
 ADDRESS = "address"  # a file next to the lock; without the token
+TOKENS = ("GANVAS_TOKEN", "GANVAS_VIEW_TOKEN")
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -24,7 +25,8 @@ def studio(
 ) -> int:
     """Open the studio: watch trainings live in the browser, draw, judge, play, restore.
 
-    Only this machine can open it. With another --host, visitors need the token that is printed (or GANVAS_TOKEN's).
+    Only this machine can open it. With another --host, visitors need the token that is printed (or GANVAS_TOKEN's). A
+    second token (or GANVAS_VIEW_TOKEN's) is for visitors who may watch and play, but change nothing.
 
     Parameters
     ----------
@@ -53,28 +55,33 @@ def studio(
         port = int(text)
     if not 0 < port < 65_536:
         raise UserError(f"--port {port}: choose one from 1 to 65535.")
-    token = None
+    token = view = None
     if host not in LOCAL:
-        token = os.environ.get("GANVAS_TOKEN") or secrets.token_urlsafe(24)
-        if len(token) < 16:
-            raise UserError("GANVAS_TOKEN has fewer than 16 characters: a guess would open the studio.")
+        token, view = (os.environ.get(name) or secrets.token_urlsafe(24) for name in TOKENS)
+        for name, value in zip(TOKENS, (token, view), strict=True):
+            if len(value) < 16:
+                raise UserError(f"{name} has fewer than 16 characters: a guess would open the studio.")
+        if token == view:
+            raise UserError(f"{' and '.join(TOKENS)} are the same: choose two.")
     name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     address = f"http://{name}:{port}/"
-    url = address if token is None or os.environ.get("GANVAS_TOKEN") else f"{address}?token={token}"
+    told = [token is not None and not os.environ.get(name) for name in TOKENS]  # a log must not tell what was given
+    url = f"{address}?token={token}" if told[0] else address
+    more = f"For visitors who only watch and play: {address}?token={view}\n" if all(told) else ""
     make_folder(runs)
     home = home_of(runs)
     make_folder(home)
     with _locked(home, f"Another studio is open on {runs}/{_address_in(home)}. Close it, or choose other --runs."):
         write_whole(home / ADDRESS, address)
         say(
-            f"Ganvas Studio: {url}\nRuns in {runs}/, pictures below {data.resolve()}. "
+            f"Ganvas Studio: {url}\n{more}Runs in {runs}/, pictures below {data.resolve()}. "
             "Ctrl-C ends it; trainings continue.",
             flush=True,
         )
         if (runs / ".studio" / "jobs.json").exists():
             say(f"{runs / '.studio' / 'jobs.json'} is skipped: the queue is kept in {home}/ now.", flush=True)
-        if not serve(create(runs, data, token), host, port):
-            raise UserError(f"The studio cannot listen on {host}:{port}: is that in use? Choose another --port.")
+        if not serve(create(runs, data, token, view), host, port):
+            raise UserError(f"The studio could not listen at {host}:{port}: is it in use? Choose another --port.")
     return 0
 
 

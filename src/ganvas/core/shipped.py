@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "models"
+ABOUT = {  # what a page calls each of them, and what it does
+    "mnist": ("MNIST digits", "Draws handwritten digits, and knows them from other pictures."),
+    "restore": ("Photo restorer", "Takes noise, blur, scratches and traces of JPEG out of photos."),
+}
 
 
 def names() -> list[str]:
@@ -16,3 +20,13 @@ def names() -> list[str]:
 def shipped(name: str | os.PathLike[str]) -> Path | None:
     """The file of the model of this name; None: there is none."""
     return FOLDER / f"{name}.safetensors" if str(name) in names() else None
+
+
+def title(name: str) -> str:
+    """What a page calls this model."""
+    return f"{ABOUT.get(name, (name, ''))[0]} (comes with Ganvas)"
+
+
+def games(name: str) -> Path:
+    """The file of games that are dealt already with the pictures of this model; see `benchmarks/models.py`."""
+    return FOLDER / f"{name}.games.json"

@@ -109,19 +109,20 @@ def of_models(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/runs/{name}/generator.onnx", responses=failures(400, 404, 429, 503))
     def onnx(name: Name) -> Response:
         """The generator for the browser. The page adds the model's version to the address, so that it may be cached."""
-        run = studio.runs.run(name)
-        try:
-            version = run.model.stat().st_mtime_ns
-        except OSError as error:
-            raise UserError("This run has no model yet.") from error
-        folder = studio.home / "onnx" / f"{name}@{version}"
-        for old in folder.parent.glob(f"{name}@*"):
-            if old != folder:
-                shutil.rmtree(old, ignore_errors=True)
-        path = studio.long.call("use", path=str(run.model), ability="export", folder=str(folder))
+        model = studio.model(name)
+        folder = _kept(studio, "onnx", name, model)
+        path = studio.long.call("use", path=model, ability="export", folder=str(folder))
         return FileResponse(
             path, media_type="application/octet-stream", headers={"cache-control": "private, max-age=604800"}
         )
+
+    @app.post("/api/runs/{name}/page", responses=failures(400, 404, 429, 503))
+    def page(name: Name) -> Response:
+        """A page that draws with the model, as one HTML file to keep."""
+        model = studio.model(name)
+        file = _kept(studio, "pages", name, model) / "page.html"
+        studio.long.call("page", path=model, file=str(file))
+        return FileResponse(file, media_type="text/html", filename=f"{name.removeprefix('@')}.html")
 
     @app.get("/api/latents", responses=failures(400, 429, 503))
     def latents(
@@ -129,6 +130,23 @@ def of_models(app: FastAPI, studio: Studio) -> None:
     ) -> Response:
         """The latent vectors of the first seeds: float32, little-endian."""
         return Response(studio.worker.call("latents", dim=dim, count=count), media_type="application/octet-stream")
+
+
+def _kept(studio: Studio, kind: str, name: str, model: str) -> Path:
+    """The folder for what was made of a model; those of older versions of it are removed.
+
+    Raises:
+        UserError: there is no model yet.
+    """
+    try:
+        version = os.stat(model).st_mtime_ns
+    except OSError as error:
+        raise UserError("This run has no model yet.") from error
+    folder = studio.home / kind / f"{name}@{version}"
+    for old in folder.parent.glob(f"{name}@*"):
+        if old != folder:
+            shutil.rmtree(old, ignore_errors=True)
+    return folder
 
 
 def of_data(app: FastAPI, studio: Studio) -> None:

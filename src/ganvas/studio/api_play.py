@@ -9,17 +9,19 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
+from ganvas.studio import shipped
 from ganvas.studio.api_models import data_url, on_body
-from ganvas.studio.games import PICTURES
+from ganvas.studio.games import NAME, PICTURES
 from ganvas.studio.state import Name, Studio, failures
 
 Number = Annotated[str, Field(pattern=r"^[\w-]{1,40}$")]
 
 
 class Answers(BaseModel):
-    """For each picture, whether the player takes it for real."""
+    """For each picture, whether the player takes it for real; and the player's name, for the board."""
 
     real: list[bool] = Field(min_length=PICTURES, max_length=PICTURES)
+    name: str = Field(default="", max_length=NAME)
 
 
 def of_experts(app: FastAPI, studio: Studio) -> None:
@@ -50,16 +52,19 @@ def of_games(app: FastAPI, studio: Studio) -> None:
     def game(name: Name) -> dict[str, Any]:
         """Twenty pictures, half of them real. A fresh expert begins to learn, where there is none of this model."""
         path, seed = studio.model(name), secrets.randbelow(2**31)
-        dealt = use(path, "deal", seed=seed, count=PICTURES)
-        images = studio.runs.summary(name)["images"]
-        number = studio.games.begin(name, images, dealt["real"], dealt["mark"], seed)
+        dealt = None if studio.worker.free else shipped.dealt(name)  # for the first minute of a server
+        if dealt is None:
+            dealt = use(path, "deal", seed=seed, count=PICTURES)
+            dealt = {"seed": seed, **dealt, "pictures": [data_url(x) for x in dealt["pictures"]]}
+        images = studio.summary(name)["images"]
+        number = studio.games.begin(name, images, dealt["real"], dealt["mark"], dealt["seed"])
         studio.experts.teach(dealt["mark"], path, str(studio.data))
-        return {"game": number, "pictures": [data_url(x) for x in dealt["pictures"]]}
+        return {"game": number, "pictures": dealt["pictures"]}
 
     @app.post("/api/games/{number}", responses=failures(400, 404, 429, 503))
     def answers(number: Number, body: Answers) -> dict[str, Any]:
         """The result of a game, but for what the expert says."""
-        return studio.games.end(number, body.real)
+        return studio.games.end(number, body.real, body.name)
 
     @app.get("/api/games/{number}/expert", responses=failures(400, 404, 429, 503))
     def expert(number: Number) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from ganvas.core.files import parse_json, read_bytes
 from ganvas.core.run import Run
 from ganvas.report import diagnosis
 from ganvas.report.quantities import Rows
-from ganvas.studio import ranges, stopping
+from ganvas.studio import ranges, shipped, stopping
 from ganvas.studio.contents import as_json, files, section, settings, text
 from ganvas.studio.index import PART, PARTS, RunNotFound, part_of, task_of
 from ganvas.studio.jobs import fixed
@@ -63,15 +63,18 @@ class Longer(BaseModel):
 def of_runs(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/runs")
     def runs() -> dict[str, Any]:
-        """All runs, the newest first, and the jobs."""
-        return {"runs": studio.runs.all(), "jobs": studio.jobs.rows()}
+        """All runs, the newest first, the jobs, and the models that come with Ganvas."""
+        return {"runs": studio.runs.all(), "jobs": studio.jobs.rows(), "models": shipped.models()}
 
     @app.get("/api/runs/{name}", responses=failures(404))
     def run(name: Name) -> dict[str, Any]:
         """A run with all its settings and files, and remarks on how the training stands.
 
-        A run that has not begun has only its job, and what its page will show.
+        A run that has not begun has only its job, and what its page will show; a model that comes with Ganvas has no
+        training.
         """
+        if shipped.is_shipped(name):
+            return {**shipped.summary(name), "games": studio.games.all(name), "job": None}
         job = next((job for job in studio.jobs.rows() if job["run"] == name), None)
         try:
             opened = studio.runs.run(name)

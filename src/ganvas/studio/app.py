@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import quote
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -28,7 +29,7 @@ from ganvas.core.errors import UserError
 from ganvas.studio import api_models, api_play, api_restore, api_rows, api_runs, api_sounds, api_upkeep
 from ganvas.studio.contents import as_json
 from ganvas.studio.index import RunNotFound, Unfit, part_of
-from ganvas.studio.security import BodyRefused, Security
+from ganvas.studio.security import VIEWER, BodyRefused, Security
 from ganvas.studio.state import Studio
 from ganvas.studio.timeouts import TimedProtocol
 from ganvas.studio.worker import Broken, Busy
@@ -90,8 +91,14 @@ def _error(status: int, text: str, headers: dict[str, str] | None = None) -> Res
     return Answer({"detail": text}, status, headers)
 
 
-def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
-    """The server of a folder of runs; `data`: the folder whose pictures may be viewed and trained on."""
+def create(root: Path, data: Path, token: str | None = None, view: str | None = None) -> FastAPI:
+    """The server of a folder of runs.
+
+    Args:
+        data: the folder whose pictures may be viewed and trained on.
+        token: that visitors need; None: this machine alone is served.
+        view: a second token, with which visitors may only watch and play.
+    """
     studio = Studio(root, data)
 
     @contextlib.asynccontextmanager
@@ -121,7 +128,7 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
         return Answer({"detail": [{k: e[k] for k in ("type", "loc", "msg")} for e in error.errors()]}, 422)
 
     app.state.studio = studio
-    _pages(app)
+    _pages(app, view if token else None)
     api_runs.of_runs(app, studio)
     api_runs.of_standing(app, studio)
     api_runs.of_files(app, studio)
@@ -135,7 +142,7 @@ def create(root: Path, data: Path, token: str | None = None) -> FastAPI:
     api_models.of_data(app, studio)
     api_rows.of_rows(app, studio)
     api_sounds.of_sounds(app, studio)
-    app.add_middleware(Security, token=token)  # pyright: ignore[reportArgumentType]
+    app.add_middleware(Security, token=token, view=view)  # pyright: ignore[reportArgumentType]
     return app
 
 
@@ -174,13 +181,19 @@ def serve(app: FastAPI, host: str, port: int) -> bool:
     return server.started
 
 
-def _pages(app: FastAPI) -> None:
+def _pages(app: FastAPI, view: str | None) -> None:
     files = {path.name for path in STATIC.iterdir()}
 
     @app.get("/health")
     async def health() -> dict[str, str]:
         """Is the server alive?"""
         return {"status": "ok", "version": __version__}
+
+    @app.get("/api/visitor")
+    async def visitor(request: Request) -> dict[str, Any]:
+        """May this visitor only watch and play (`view`)? For the others: the address for such visitors (`link`)."""
+        only = bool(request.scope.get(VIEWER))
+        return {"view": only, "link": f"/?token={quote(view)}" if view and not only else None}
 
     @app.get("/", include_in_schema=False)
     async def page(request: Request) -> Response:

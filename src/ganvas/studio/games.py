@@ -12,11 +12,14 @@ from typing import Any
 from ganvas.core.errors import UserError
 from ganvas.core.files import json_line, make_folder, write_whole
 from ganvas.core.rows import append
+from ganvas.core.text import one_line
 from ganvas.metrics import two_sample
 from ganvas.studio.contents import read, size
 
 PICTURES = 20  # of a game, half of them real
 OPEN = 200  # games that are kept in memory; the oldest are dropped
+NAME = 30  # characters of a player's name, at most
+BOARD = 10  # names on the board of a run
 KEPT = 4_000_000  # bytes of the newest results that are counted
 
 
@@ -59,11 +62,12 @@ class Games:
             self.open[number] = Game(run, images, real, mark, seed)
         return number
 
-    def end(self, number: str, answers: list[bool]) -> dict[str, Any]:
+    def end(self, number: str, answers: list[bool], name: str = "") -> dict[str, Any]:
         """The result of a game: the player's score, the solution, and how often people were fooled on this machine.
 
         Args:
             answers: for each picture whether the player takes it for real.
+            name: what the player wants to be called on the board; '': not on it.
 
         Raises:
             UserError: there is no such game (any more), or the result cannot be kept.
@@ -72,12 +76,14 @@ class Games:
             game = self.open.get(number)
             if game is None or game.over:
                 raise UserError("This game is over. Start a new one.")
-            row = {
+            row: dict[str, Any] = {
                 "run": game.run,
                 "images": game.images,
                 "you": sum(a == b for a, b in zip(answers, game.real, strict=True)),
                 "fooled": sum(a and not b for a, b in zip(answers, game.real, strict=True)),
             }
+            if shown := " ".join(one_line(name[:NAME]).split()):
+                row["name"] = shown
             make_folder(self.file.parent)
             append(self.file, row)
             game.over = True
@@ -96,13 +102,17 @@ class Games:
         return game
 
     def all(self, run: str) -> dict[str, Any]:
-        """Over all games of a run: how often generated pictures were taken for real, with a 95% interval."""
+        """Over all games of a run: how often generated pictures were taken for real, with a 95% interval.
+
+        `board`: the names of the best players, each with its best game (`you`: pictures that were right) and its games.
+        """
         rows = [r for r in self.rows() if r.get("run") == run]
         shown = len(rows) * (PICTURES // 2)
         fooled = sum(r["fooled"] for r in rows)
         low, high = interval(fooled, shown)
         right = sum(r["you"] for r in rows)
-        return {"games": len(rows), "shown": shown, "fooled": fooled, "low": low, "high": high, "right": right}
+        figures = {"games": len(rows), "shown": shown, "fooled": fooled, "low": low, "high": high, "right": right}
+        return {**figures, "board": board(rows)}
 
     def moved(self, run: str, to: str | None) -> None:
         """Let the results of a run be those of another name; None: they are removed, as the run was."""
@@ -117,6 +127,17 @@ class Games:
         """All results; invalid lines are skipped."""
         lines = (line for path in self.files for line in read(path, max(0, size(path) - KEPT), KEPT).split(b"\n"))
         return [row for row in map(json_line, lines) if row is not None and _is_result(row)]
+
+
+def board(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The best games of the players who gave a name, the best first."""
+    best: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        name = row.get("name")
+        if isinstance(name, str) and name:
+            entry = best.setdefault(name[:NAME], {"name": one_line(name[:NAME]), "you": 0, "games": 0})
+            entry["you"], entry["games"] = max(entry["you"], row["you"]), entry["games"] + 1
+    return sorted(best.values(), key=lambda entry: -entry["you"])[:BOARD]
 
 
 def _is_result(row: dict[str, Any]) -> bool:

@@ -140,7 +140,7 @@ class Runs:
         rest = (len(names) - len(parts)) * (length if isinstance(length, int) else 0)
         done = len(parts) == len(names) and all(part["state"] == "finished" for part in parts)
         return {
-            **_nothing(run.folder.name),
+            **nothing(run.folder.name),
             "recipe": text(card.get("recipe")),
             "task": task_of(card),
             "data": text(str(section(card, "data").get("source", "")).rpartition("/")[2]),
@@ -197,10 +197,10 @@ def _check(path: Path, is_kind: Callable[[int], bool], kind: str) -> None:
 
 def _unshown(name: str, why: str) -> dict[str, Any]:
     """The summary of a run that cannot be shown."""
-    return {**_nothing(one_line(name)), "error": one_line(why)[:500]}
+    return {**nothing(one_line(name)), "error": one_line(why)[:500]}
 
 
-def _nothing(name: str) -> dict[str, Any]:
+def nothing(name: str) -> dict[str, Any]:
     """A summary that says nothing yet."""
     empty = {
         "recipe": "",

@@ -10,8 +10,10 @@ from typing import Any
 from ganvas import api
 from ganvas.core import registry, seeds
 from ganvas.core.errors import UserError
+from ganvas.core.files import make_folder
 from ganvas.core.model import task_name
 from ganvas.core.progress import last
+from ganvas.export import one_file
 from ganvas.studio import places
 from ganvas.studio.index import part_of
 from ganvas.studio.models_cache import load
@@ -59,6 +61,17 @@ def _allowed(data: str) -> Callable[[object], None]:
     return functools.partial(places.check_card, Path(data))
 
 
+def page(path: str, file: str) -> None:
+    """Write the page of a model that draws as one HTML file, unless it is there.
+
+    Raises:
+        UserError: there is none for such models, or a network cannot be exported.
+    """
+    if not Path(file).is_file():
+        make_folder(Path(file).parent)
+        one_file.write(load(path), Path(file))
+
+
 def latents(dim: int, count: int) -> bytes:
     """The latent vectors of the first seeds, little-endian float32 [count, dim]."""
     return seeds.latents(range(count), dim).numpy().astype("<f4").tobytes()
@@ -104,6 +117,6 @@ def forecast(recipe: str, data: str | None, settings: dict[str, str], to: str | 
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    function.__name__: function for function in (describe, use, latents, check_data, forecast)
+    function.__name__: function for function in (describe, use, page, latents, check_data, forecast)
 }
 """The functions that the server may call, by name."""

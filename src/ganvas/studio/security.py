@@ -24,6 +24,17 @@ BYTES = 25_000_000  # of a request's body, at most
 LARGE = f"At most {BYTES // 1_000_000} MB can be sent at once."
 HELD = 16 * BYTES  # of the bodies of all unanswered requests together
 FULL = "Many send at once. Try again."
+VIEWER = "ganvas.view"  # in the scope of requests with the view-only token
+VIEW_ONLY = "This link is for watching and playing. It changes nothing here."
+NAME = "[^/]+"
+MAY_VIEW = re.compile(  # all that the view-only token opens
+    rf"/|/static/.+|/api/(visitor|runs|latents|games/{NAME}/expert)|/api/runs/{NAME}"
+    rf"(/(model|game|together|remarks|events|report|generator\.onnx|samples/{NAME}|sounds/games))?"
+)
+MAY_PLAY = re.compile(  # the same for requests with a body: what they make is kept nowhere but in the results of games
+    rf"/api/(games|sounds/games)/{NAME}|/api/runs/{NAME}/(sheet|zip|point|map|write|judge|game|restore|mend|rows|"
+    r"rows/file|odd|fill|sounds|sounds/(between|at|judge|game))"
+)
 LEAST = 100_000  # bytes of a body that must come ...
 STALL = 10.0  # ... in so many seconds
 LONG = 120.0  # seconds that a whole body may take
@@ -53,13 +64,14 @@ class Security:
 
     Without a token only this machine is served, and only under its own names: a foreign name that was made to point
     here (DNS rebinding) is refused. With a token each request must bring it: at first in the address (`?token=`),
-    which is answered with a cookie and a redirect to an address without it.
+    which is answered with a cookie and a redirect to an address without it. With a second token, `view`, a visitor may
+    watch and play, and do nothing else: what `MAY_VIEW` and `MAY_PLAY` do not name is refused.
 
     Bodies have limits of size and time, so that slow clients do not block others.
     """
 
-    def __init__(self, app: App, token: str | None = None) -> None:
-        self.app, self.token = app, token
+    def __init__(self, app: App, token: str | None = None, view: str | None = None) -> None:
+        self.app, self.token, self.view = app, token, view if token else None
         self.held = 0  # bytes of the bodies of unanswered requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,12 +85,9 @@ class Security:
             if refusal is not None:
                 await _answer(send, *refusal)
                 return
-            if self.token and scope["method"] == "GET" and "token" in parse_qs(scope["query_string"].decode("latin-1")):
-                secure = "; Secure" if headers.get("x-forwarded-proto", scope.get("scheme")) == "https" else ""
-                pair = f"{_cookie_name(headers)}={self._cookie_value()}"
-                # Lax, not Strict, so that a link in a mail works; requests that change something need the header
-                cookie = f"{pair}; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000{secure}"
-                await _answer(send, 303, "", {"location": "/", "set-cookie": cookie})
+            given = _token_in(scope)
+            if self.token and scope["method"] == "GET" and given is not None:
+                await _answer(send, 303, "", {"location": "/", **self._cookie(given, scope, headers)})
                 return
         await self._forward(scope, receive, send)
 
@@ -140,8 +149,13 @@ class Security:
             match = LOOPBACK.fullmatch(host)
             if match is None or int(match[1] or 0) > 65_535:
                 return 403, f"This studio serves only this machine, not '{host[:100]}'."
-        elif not self._has_token(scope, headers):
-            return 401, "Open the address with its token that `ganvas studio` printed."
+        elif not self._has(self.token, scope, headers):
+            if self.view is None or not self._has(self.view, scope, headers):
+                return 401, "Open the address with its token that `ganvas studio` printed."
+            scope[VIEWER] = True
+            allowed = {"GET": MAY_VIEW, "HEAD": MAY_VIEW, "POST": MAY_PLAY}.get(scope["method"])
+            if allowed is None or not allowed.fullmatch(scope["path"]):
+                return 403, VIEW_ONLY
         same_origin = headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
         if scope["method"] in ("GET", "HEAD"):
             if same_origin or not scope["path"].startswith("/api/"):
@@ -157,20 +171,38 @@ class Security:
             return 413, LARGE
         return None
 
-    def _cookie_value(self) -> str:
-        """The cookie's value: it opens this studio without revealing the token."""
-        return hashlib.sha256(f"ganvas studio {self.token}".encode()).hexdigest()
+    def _cookie(self, given: str, scope: Scope, headers: dict[str, str]) -> dict[str, str]:
+        """The header that lets a browser keep the token in its address; none for another, which opens nothing more."""
+        token = next((token for token in (self.token, self.view) if token and _same(given, token)), None)
+        if token is None:
+            return {}
+        secure = "; Secure" if headers.get("x-forwarded-proto", scope.get("scheme")) == "https" else ""
+        pair = f"{_cookie_name(headers)}={_cookie_value(token)}"
+        # Lax, not Strict, so that a link in a mail works; requests that change something need the header
+        return {"set-cookie": f"{pair}; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000{secure}"}
 
-    def _has_token(self, scope: Scope, headers: dict[str, str]) -> bool:
-        assert self.token is not None
-        in_address = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[-1]
+    def _has(self, token: str, scope: Scope, headers: dict[str, str]) -> bool:
+        """Does a request bring this token?"""
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
-        name, expected = _cookie_name(headers), self._cookie_value().encode()
+        name, expected = _cookie_name(headers), _cookie_value(token)
         pairs = [pair.strip().partition("=") for pair in headers.get("cookie", "").split(";")]
-        matches = [hmac.compare_digest(x.encode(), self.token.encode()) for x in (in_address, bearer)]
-        return any(
-            [*matches, *(hmac.compare_digest(value.encode(), expected) for key, _, value in pairs if key == name)]
-        )
+        matches = [_same(x, token) for x in (_token_in(scope) or "", bearer)]
+        return any([*matches, *(_same(value, expected) for key, _, value in pairs if key == name)])
+
+
+def _token_in(scope: Scope) -> str | None:
+    """The token in a request's address."""
+    return parse_qs(scope["query_string"].decode("latin-1")).get("token", [None])[-1]
+
+
+def _same(one: str, other: str) -> bool:
+    """Are these equal? The time that it takes does not tell where they differ."""
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def _cookie_value(token: str) -> str:
+    """The cookie's value: it opens this studio without revealing the token."""
+    return hashlib.sha256(f"ganvas studio {token}".encode()).hexdigest()
 
 
 def _cookie_name(headers: dict[str, str]) -> str:

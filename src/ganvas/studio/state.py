@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from pydantic import Field
 
 from ganvas.core.errors import UserError
 from ganvas.core.run import Run
-from ganvas.studio import places
+from ganvas.studio import places, shipped
 from ganvas.studio.contents import settings
 from ganvas.studio.experts import Experts
 from ganvas.studio.games import Games
@@ -20,7 +21,8 @@ from ganvas.studio.jobs import Jobs
 from ganvas.studio.live import Watch
 from ganvas.studio.worker import Worker
 
-Name = Annotated[str, Field(pattern=NAME)]
+Name = Annotated[str, Field(pattern=re.compile(f"^{shipped.MARK}?{NAME.pattern[1:]}"))]
+"""Of a run, or of a model that comes with Ganvas."""
 
 
 def failures(*codes: int) -> dict[int | str, dict[str, Any]]:
@@ -59,8 +61,16 @@ class Studio:
         return self.watches.setdefault(name, Watch(run, self.ending))
 
     def model(self, name: str) -> str:
-        """The file of a run's model. Raises RunNotFound where there is no such run."""
-        return str(self.runs.run(name).model)
+        """The file of the model of a run, or of one that comes with Ganvas (@name).
+
+        Raises:
+            RunNotFound: there is no such run or model.
+        """
+        return str(shipped.file_of(name) if shipped.is_shipped(name) else self.runs.run(name).model)
+
+    def summary(self, name: str) -> dict[str, Any]:
+        """The same in short. Raises as `model`."""
+        return shipped.summary(name) if shipped.is_shipped(name) else self.runs.summary(name)
 
     def source(self, text: str) -> str:
         """A data set's name or the path of data, checked. Raises UserError where it may not be read."""

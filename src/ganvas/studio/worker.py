@@ -92,6 +92,12 @@ class Worker:
         self.turn, self.waiting, self.count = threading.Lock(), 0, threading.Lock()
         self.process: Any = None
         self.connection: Any = None
+        self.ready = False
+
+    @property
+    def free(self) -> bool:
+        """Is the process ready, and does nobody wait for it? Then it answers at once."""
+        return self.ready and not self.waiting
 
     def call(self, function: str, timeout: float | None = None, **arguments: Any) -> Any:
         """Call a function of `requests.FUNCTIONS` in the process, within so many seconds (None: the worker's limit).
@@ -144,6 +150,7 @@ class Worker:
         if self.connection is not None:
             self.connection.close()
         self.process = self.connection = None
+        self.ready = False
 
     def _start(self) -> None:
         """Start a process, and wait until it has imported all, however long a busy machine takes, or is dead."""
@@ -157,6 +164,7 @@ class Worker:
         self.connection = server_end
         if server_end.recv() != READY:
             raise EOFError
+        self.ready = True
 
     def _ready(self) -> None:
         """Start the process where none is running."""

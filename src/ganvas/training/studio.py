@@ -114,6 +114,7 @@ class Part:
     `found` returns; '': nothing is."""
     found: Callable[[Run, list[str]], dict[str, Any]] | None = None  # of such a run, and the names of its parts
     check: str = ""  # the script that shows what a check of data found: exports `report`; '': data are pictures
+    exported: bool = False  # do its models have a page to export, which draws in a browser?
     two_sources: bool = False  # does it learn from a second set of data, `to`?
     pages: tuple[Page, ...] = ()
     scripts: Path | None = None  # the folder of the pages' scripts
@@ -141,6 +142,7 @@ class Part:
             "before": self.before,
             "rule": self.rule,
             "film": self.address(self.film),
+            "exported": self.exported,
             "together": self.address(self.together),
             "pages": [
                 {"address": page.address, "title": page.title, "script": self.address(page.script)}

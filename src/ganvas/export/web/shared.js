@@ -56,17 +56,31 @@ export function connect(choose, show, count) {
   $('random').onclick = () => { $('seed').value = Math.floor(Math.random() * card.seeds); show(); };
 }
 
+/** A file of the page: from inside it where all is in one file, else from beside it. */
+export async function fetched(name) {
+  const inside = $(`file:${name}`);
+  if (inside) {
+    const packed = await fetch(`data:;base64,${inside.textContent}`);
+    return new Response(packed.body.pipeThrough(new DecompressionStream('gzip')));
+  }
+  const answer = await fetch(name);
+  if (!answer.ok) throw Error(`${name} is missing beside this page (${answer.status})`);
+  return answer;
+}
+
+/** The address of the runtime of the networks. */
+async function runtime() {
+  const name = 'ort-wasm-simd-threaded.wasm';
+  if (!$(`file:${name}`)) return new URL(name, location.href).href;
+  return URL.createObjectURL(new Blob([await (await fetched(name)).arrayBuffer()], { type: 'application/wasm' }));
+}
+
 /** Load the card, the latents and the networks, `generator.onnx` and others; then `begin` with the sessions of these. */
 export async function start(others, begin) {
   try {
-    if (location.protocol === 'file:') throw Error('Browsers run this page only from a web server: python -m http.server');
-    const fetched = async (name) => {
-      const answer = await fetch(name);
-      if (!answer.ok) throw Error(`${name} is missing beside this page (${answer.status})`);
-      return answer;
-    };
+    if (location.protocol === 'file:' && !$('file:model.json')) throw Error('Browsers run this page only from a web server: python -m http.server');
     ort.env.wasm.numThreads = 1; // more would need headers that static hosts do not send
-    ort.env.wasm.wasmPaths = { wasm: new URL('ort-wasm-simd-threaded.wasm', location.href).href };
+    ort.env.wasm.wasmPaths = { wasm: await runtime() };
     const [table, ...models] = ['latents.bin', 'generator.onnx', ...others].map((name) => fetched(name).then((a) => a.arrayBuffer()));
     card = await (await fetched('model.json')).json();
     latents = new Float32Array(await table);

@@ -56,7 +56,7 @@ export const get = async (path) => (await send(path)).json();
 export const post = async (path, body = {}) => (await send(path, body)).json();
 export const picture = async (path, body) => URL.createObjectURL(await (await send(path, body)).blob());
 /** A run's name for people: a part of a training in several stands after it. */
-export const titleOf = (name) => name.replace('~', ' › ');
+export const titleOf = (name) => name.replace('~', ' › ').replace(/^@/, ''); // @: a model that comes with Ganvas
 /** The API's address of a run. */
 export const runPath = (name, rest = '') => `/api/runs/${encodeURIComponent(name)}${rest}`;
 
@@ -117,6 +117,30 @@ export function turns() {
 export function save(url, name) {
   const link = h('a', { href: url, download: name });
   link.click();
+}
+
+/** A button that makes a page of a run's model, which opens in any browser, and saves it. */
+export function exportButton(name) {
+  const button = h(
+    'button.owner',
+    {
+      id: 'export',
+      click: () =>
+        busy(button, async () => {
+          button.textContent = 'Making the page; about half a minute …';
+          try {
+            const url = URL.createObjectURL(await (await send(runPath(name, '/page'), {})).blob());
+            save(url, `${titleOf(name)}.html`);
+            setTimeout(() => URL.revokeObjectURL(url), 60_000);
+            say('Saved. The page opens in any browser and needs no network.');
+          } finally {
+            button.textContent = 'Export page';
+          }
+        }),
+    },
+    'Export page',
+  );
+  return button;
 }
 
 /** A table in a box that scrolls by itself; the first cell of each row names it where `named`. */
@@ -192,13 +216,13 @@ export function dropZone(text, use, accept = 'image/*', many = false) {
 /** The pages of a run; `current` is the title of the one that is shown. */
 export function tabs(name, run, current) {
   const to = encodeURIComponent(name),
-    pages = [['', 'Training'], ...run.part.pages.map((page) => [`/${page.address}`, page.title])];
+    pages = [['', run.shipped ? 'About' : 'Training'], ...run.part.pages.map((page) => [`/${page.address}`, page.title])];
   const links = pages.map(([path, title]) =>
     h('a', { href: `#/run/${to}${path}`, 'aria-current': title === current ? 'page' : null }, title),
   );
   return h(
     'nav.tabs',
-    { 'aria-label': `Pages of ${titleOf(name)}` },
+    { 'aria-label': `Pages of ${run.title ?? titleOf(name)}` },
     links,
     run.abilities.includes('apply') ? h('a', { href: `#/restore/${to}` }, 'Use it') : null,
   );

@@ -33,7 +33,7 @@ export async function queued(place, name) {
     over = false,
     shown = '';
   const out = h(
-    'button',
+    'button.owner',
     {
       id: 'out',
       click: () =>

@@ -95,19 +95,19 @@ function card(file, model) {
 }
 
 export async function restore(place, chosen) {
-  const { runs } = await get('/api/runs'),
-    usable = runs.filter((run) => run.abilities.includes('apply') && run.model);
+  const { runs, models } = await get('/api/runs'),
+    usable = [...runs, ...models].filter((run) => run.abilities.includes('apply') && run.model);
   place.append(h('h1', {}, 'Restore'));
   if (!usable.length) {
     place.append(
       h('p', {}, 'No model here restores pictures yet. Train one: photos of your own will do, a dozen is enough.'),
-      h('p', {}, h('a.button.main', { href: '#/new?recipe=denoise' }, 'Train one')),
+      h('p', {}, h('a.button.main.owner', { href: '#/new?recipe=denoise' }, 'Train one')),
     );
     return undefined;
   }
   const turn = turns();
   const options = usable.map((run) =>
-    h('option', { value: run.name, selected: run.name === chosen }, `${run.name} (${run.recipe})`),
+    h('option', { value: run.name, selected: run.name === chosen }, run.title ?? `${run.name} (${run.recipe})`),
   );
   const pick = h('select', { id: 'model', change: () => loadModel().catch((error) => say(error.message)) }, options);
   const way = h('select', { id: 'way', change: () => use(files) }, h('option', { value: 'b' }), h('option', { value: 'a' }));

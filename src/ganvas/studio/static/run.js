@@ -1,5 +1,5 @@
 // One run, live: how far it is, pictures out of the noise, both losses, the expert's accuracy, what it all means.
-import { h, get, post, runPath, whole, short, percent, figure, duration, say, busy, table, tabs, titleOf } from './dom.js';
+import { h, get, post, runPath, whole, short, percent, figure, duration, say, busy, exportButton, table, tabs, titleOf } from './dom.js';
 import { chart } from './chart.js';
 import { follow } from './events.js';
 import { measured } from './figures.js';
@@ -85,7 +85,8 @@ export function controls(name, run, changed) {
   let shown = '',
     timer = 0,
     stopping = false,
-    starting = false;
+    starting = false,
+    page = null; // the button that exports one
   const button = (kind, id, text, work) => {
     const made = h(kind, { id, click: () => busy(made, work) }, text);
     return made;
@@ -112,20 +113,20 @@ export function controls(name, run, changed) {
     if (run.state === 'running' || run.job?.state !== 'running') starting = false;
     const now = starting ? 'begins' : overallState(run.state, run.job);
     if (now !== 'running' && now !== 'begins') stopping = false;
-    const key = JSON.stringify([now, run.total, run.report, run.job?.number, stopping]);
+    const key = JSON.stringify([now, run.total, run.report, run.model, run.job?.number, stopping]);
     if (key === shown) return;
     shown = key;
     const focus = actions.contains(document.activeElement);
     state.className = `pill ${now}`;
     state.textContent = STATE_TEXTS[now];
     const main = {
-      running: () => button('button', 'stop', 'Stop', stop),
-      begins: () => button('button', 'stop', 'Stop', stop),
-      waiting: () => button('button', 'out', 'Remove from queue', leaveQueue),
+      running: () => button('button.owner', 'stop', 'Stop', stop),
+      begins: () => button('button.owner', 'stop', 'Stop', stop),
+      waiting: () => button('button.owner', 'out', 'Remove from queue', leaveQueue),
       finished: () =>
-        run.parts ? null : button('button', 'longer', 'Train twice as long', resume({ images: 2 * run.total })),
-      stopped: () => button('button.main', 'resume', 'Resume', resume({})),
-      failed: () => button('button.main', 'resume', 'Resume', resume({})),
+        run.parts ? null : button('button.owner', 'longer', 'Train twice as long', resume({ images: 2 * run.total })),
+      stopped: () => button('button.main.owner', 'resume', 'Resume', resume({})),
+      failed: () => button('button.main.owner', 'resume', 'Resume', resume({})),
     }[name.includes('~') ? 'part' : now]?.();
     if (stopping && main) {
       main.textContent = 'Saving and stopping ...';
@@ -134,7 +135,8 @@ export function controls(name, run, changed) {
     const report = run.report
       ? h('a.button', { href: runPath(name, '/report'), download: `${name}.html` }, 'Report')
       : null;
-    actions.replaceChildren(...[main, report].filter(Boolean));
+    const exported = run.model && run.part.exported ? (page ??= exportButton(name)) : null;
+    actions.replaceChildren(...[main, report, exported].filter(Boolean));
     wrong.replaceChildren(...(now === 'failed' ? [h('p.error', { role: 'alert' }, 'It failed. ', run.job.words)] : []));
     if (focus) main?.focus();
   }
@@ -144,7 +146,7 @@ export function controls(name, run, changed) {
     timer = setTimeout(async () => {
       const newest = await get(runPath(name)).catch(() => null);
       if (!newest) return;
-      Object.assign(run, { state: newest.state, job: newest.job, report: newest.report });
+      Object.assign(run, { state: newest.state, job: newest.job, report: newest.report, model: newest.model });
       paint();
       changed();
       if (run.state !== 'running' && ['running', 'waiting'].includes(run.job?.state)) refresh(WAITING);
@@ -167,6 +169,7 @@ export function controls(name, run, changed) {
 export async function training(place, name) {
   const run = await get(runPath(name));
   if (!run.begun) return queued(place, name);
+  if (run.shipped) return (await import('./shipped.js')).model(place, name, run);
   if (run.parts) return (await import('./several.js')).several(place, name, run);
   const partOf = name.includes('~') ? name.split('~')[0] : '';
   const { part } = run,

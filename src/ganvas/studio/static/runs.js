@@ -1,5 +1,6 @@
 // All runs.
 import { h, get, post, runPath, short, percent, bestFigure, titleOf, say, busy } from './dom.js';
+import { ready } from './shipped.js';
 
 const PAUSE = 2500; // milliseconds between two requests
 const SHOWN = 60; // cards at first
@@ -38,8 +39,10 @@ export async function runs(place) {
     timer = 0,
     over = false;
   const list = h('ul.runs'),
+    first = h('div'), // what can be done before any training, where there is no run yet ...
+    last = h('div'), // ... and where there are some
     notes = h('div', { 'aria-live': 'polite' });
-  const compare = h('a.button', { href: '#/' });
+  const compare = h('a.button', { href: '#/', hidden: true });
   const more = h('button', {
     click: () => {
       most += SHOWN;
@@ -84,7 +87,15 @@ export async function runs(place) {
       cards.set(run.name, { key, element });
       return element;
     });
-    if (!answer.runs.length) elements.push(empty());
+    const some = answer.runs.length > 0,
+      place = some ? last : first;
+    if (!place.children.length) {
+      first.replaceChildren();
+      last.replaceChildren();
+      place.append(ready(answer.models, some ? 'Ready to use' : 'Play now') ?? '');
+    }
+    compare.hidden = answer.runs.length < 2;
+    if (!some) elements.push(empty());
     else if (!matching.length) elements.push(h('li', {}, h('p', {}, 'No run has such a name.')));
     if (elements.length !== list.children.length || elements.some((element, i) => element !== list.children[i]))
       list.replaceChildren(...elements);
@@ -114,10 +125,13 @@ export async function runs(place) {
   place.append(
     h('h1', {}, 'Runs'),
     h('p.soft', {}, 'Each card is a training. Open one to watch it live, and to use its model.'),
-    h('.row', {}, h('a.button.main', { href: '#/new' }, 'New training'), compare, filter),
+    h('.row', {}, h('a.button.main.owner', { href: '#/new' }, 'New training'), compare, filter),
+    invitation(),
     notes,
+    first,
     list,
     h('.row', {}, more),
+    last,
   );
   await reload();
   poll();
@@ -127,14 +141,35 @@ export async function runs(place) {
   };
 }
 
+/** The address for visitors who may watch and play and change nothing; empty where there is none. */
+function invitation() {
+  const place = h('div');
+  get('/api/visitor').then(
+    ({ link }) => {
+      if (!link) return;
+      const field = h('input', { id: 'link', readonly: true, value: `${location.origin}${link}`, focus: () => field.select() });
+      place.append(
+        h(
+          'details.invite',
+          {},
+          h('summary', {}, 'Invite visitors'),
+          h('label', { for: 'link' }, 'With this link others may watch and play, and change nothing.', field),
+        ),
+      );
+    },
+    () => {},
+  );
+  return place;
+}
+
 const empty = () =>
   h(
-    'li',
+    'li.owner',
     {},
     h(
       '.card',
       {},
-      h('p', {}, 'There is no run yet. Three minutes are enough for a first one.'),
+      h('p', {}, 'Or train a model of your own. Three minutes are enough for a first one.'),
       h('a.button.main', { href: '#/new' }, 'Train on MNIST'),
     ),
   );
@@ -159,7 +194,7 @@ function note(job, all, reload) {
   if (all.some((run) => run.name === job.run) || !['waiting', 'running'].includes(job.state)) return null;
   const link = h('a', { href: `#/run/${encodeURIComponent(job.run)}` }, job.run);
   const stop = () => post(runPath(job.run, '/stop')).then(reload);
-  const out = h('button', { click: () => busy(out, stop) }, 'Remove from queue');
+  const out = h('button.owner', { click: () => busy(out, stop) }, 'Remove from queue');
   const text = job.state === 'waiting' ? ' is waiting' : ' is starting';
   return h('.note.level2', {}, h('strong', {}, link, text), h('.row', {}, job.state === 'waiting' ? out : null));
 }
@@ -172,6 +207,7 @@ function action(run, now, reload) {
       'button',
       {
         id,
+        class: 'owner',
         click: () =>
           busy(made, async () => {
             const made = await post(runPath(run.name, path));
@@ -205,7 +241,7 @@ function seldom(run, reload) {
     return made;
   };
   const menu = h(
-    'details.menu',
+    'details.menu.owner',
     {},
     h('summary.button', { 'aria-label': `More for ${titleOf(run.name)}` }, '⋯'),
     h('.choice', {}, choice('Rename ...', 'rename'), choice('Delete ...', 'remove')),

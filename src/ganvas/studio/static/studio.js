@@ -124,5 +124,9 @@ document.querySelector('.skip').addEventListener('click', (event) => {
   event.preventDefault(); // its address would be read as a page's
   main.focus();
 });
+get('/api/visitor').then(
+  ({ view }) => document.body.classList.toggle('viewer', view), // who sees no buttons that the studio would refuse
+  () => {},
+);
 for (const kind of ['dragover', 'drop']) addEventListener(kind, (event) => event.preventDefault()); // else it is opened
 show(false);

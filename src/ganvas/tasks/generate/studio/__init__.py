@@ -48,6 +48,7 @@ PART = Part(
         Page("game", "You against the machine", "game.js"),
     ),
     scripts=Path(__file__).parent,
+    exported=True,
     functions={
         "draw": draw.draw,
         "walk": draw.walk,

@@ -108,7 +108,7 @@ export async function page(place, name) {
     known = digits ? 'MNIST digits' : run.data;
   place.append(
     h('h1', {}, 'The expert'),
-    h('p.soft', {}, `${name}: trained to recognise ${known}.`),
+    h('p.soft', {}, `${run.title ?? name}: trained to recognise ${known}.`),
     tabs(name, run, 'Expert'),
   );
   if (!model.detector) {

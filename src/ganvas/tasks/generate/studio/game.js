@@ -1,15 +1,27 @@
 // You against the machine.
 import { h, get, post, runPath, percent, busy, tabs } from '/static/dom.js';
 
+const WHO = 'ganvas-player'; // storage key: the player's name
 const ASKED = 1000; // milliseconds between two questions whether the expert is ready
 
 /** The results of all games on this machine. */
 function tally(all) {
-  if (!all.games) return 'Nobody has played with this run on this machine yet.';
+  if (!all.games) return 'Nobody has played with these pictures on this machine yet.';
   const games = `${all.games} game${all.games > 1 ? 's' : ''}`,
     range = `${percent(all.low).slice(0, -1)} to ${percent(all.high)}`;
   return `On this machine: ${games}; players took ${percent(all.fooled / all.shown)} of the forged pictures for real (likely range ${range}). At 50% nobody can tell.`;
 }
+
+/** The best players by name; nothing where nobody gave one. */
+const board = ({ board }) =>
+  board?.length
+    ? h(
+        'section.card.board',
+        {},
+        h('h2', {}, 'Best players'),
+        h('ol', {}, board.map((one) => h('li', {}, h('strong', {}, one.name), ` ${one.you} of 20`))),
+      )
+    : '';
 
 const word = (real) => (real ? 'real' : 'forged');
 
@@ -77,7 +89,15 @@ function progress(expert) {
 
 export async function page(place, name) {
   const run = await get(runPath(name));
-  const board = h('section.card.game'),
+  const table = h('section.card.game'),
+    best = h('div', {}, board(run.games)),
+    who = h('input', {
+      id: 'who',
+      maxlength: 30,
+      autocomplete: 'nickname',
+      value: localStorage.getItem(WHO),
+      change: () => localStorage.setItem(WHO, who.value),
+    }),
     score = h('.stack', { 'aria-live': 'polite' }),
     stats = h('p.soft', {}, tally(run.games)),
     about = h('p.soft', { role: 'status' });
@@ -99,7 +119,7 @@ export async function page(place, name) {
   }
   /** Show an error, and a button to begin again. */
   function showError(error) {
-    board.replaceChildren(h('p.error', { role: 'alert' }, error.message), h('.row', {}, start));
+    table.replaceChildren(h('p.error', { role: 'alert' }, error.message), h('.row', {}, start));
     start.focus();
   }
   /** Ask for the expert's answers until they are there, and show how far it is. */
@@ -137,7 +157,7 @@ export async function page(place, name) {
         click: () =>
           busy(done, async () => {
             try {
-              reveal(await post(path, { real: picks.map((one) => one.isReal()) }));
+              reveal(await post(path, { real: picks.map((one) => one.isReal()), name: who.value.trim() }));
             } catch (error) {
               if (error.message.includes('Start a new one')) showError(error);
               throw error;
@@ -156,6 +176,7 @@ export async function page(place, name) {
         : 'No forged picture fooled you.';
       score.replaceChildren(h('.card', {}, title, line, h('p', {}, fooled), again));
       stats.textContent = tally(end.all);
+      best.replaceChildren(board(end.all));
       question.replaceChildren('Under each picture: what it is, what you said, what the expert says.');
       heading.textContent = 'The answers';
       actions.remove();
@@ -167,7 +188,7 @@ export async function page(place, name) {
     const heading = h('h2', { tabindex: -1 }, 'Which are real?'),
       question = h('p.soft', {}, 'Ten are real, ten are forged. Mark the real ones.'),
       actions = h('.row', {}, done, count);
-    board.replaceChildren(
+    table.replaceChildren(
       heading,
       question,
       h(
@@ -180,22 +201,24 @@ export async function page(place, name) {
     heading.focus();
   }
   const start = h('button.main', { id: 'begin', click: () => busy(start, begin) }, 'Start');
-  board.append(
+  table.append(
     h(
       'p',
       {},
       'Twenty pictures: half are real and were kept out of the training, half the forger drew. You say which are real. So does a fresh expert, trained for this game alone.',
     ),
     about,
+    h('label.who', { for: 'who' }, 'Your name, for the list of best players (may be empty)', who),
     start,
   );
   place.append(
     h('h1', {}, 'You against the machine'),
-    h('p.soft', {}, name),
+    h('p.soft', {}, run.title ?? name),
     tabs(name, run, 'You against the machine'),
     stats,
     score,
-    board,
+    table,
+    best,
   );
   get(runPath(name, '/game')).then(
     ({ expert }) => {

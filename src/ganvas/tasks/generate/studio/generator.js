@@ -1,5 +1,5 @@
 // The generator alone: pictures of any seed and class, a map of its latent space, a morph, and writing.
-import { h, send, get, picture, runPath, whole, say, busy, save, turns, tabs } from '/static/dom.js';
+import { h, send, get, picture, runPath, whole, say, busy, save, turns, tabs, titleOf } from '/static/dom.js';
 import { latentMap } from '/static/map.js';
 import { Painter, local } from './painter.js';
 import { writing } from './write.js';
@@ -75,7 +75,7 @@ function sheetOf(name, model, taken, changed) {
     const i = Math.min(shown.n - 1, across + COLUMNS * down);
     taken(shown.first + i, shown.kind || classes[i % classes.length]);
   });
-  const file = (end) => `${name}-seed${shown.first}.${end}`;
+  const file = (end) => `${titleOf(name)}-seed${shown.first}.${end}`;
   const png = h('button', { 'aria-disabled': 'true', click: () => shown && save(url, file('png')) }, 'PNG');
   const zip = h(
     'button',
@@ -258,7 +258,7 @@ export async function page(place, name) {
     h(
       'p.soft',
       {},
-      `${name}: it has never seen a real picture; it learned only from the expert’s verdicts. ${whole(model.images)} images.`,
+      `${run.title ?? name}: it has never seen a real picture; it learned only from the expert’s verdicts. ${whole(model.images)} images.`,
     ),
     tabs(name, run, 'Forger'),
     h('.grid.wide', {}, sheet.element, h('.stack', {}, map.element(quick), morph.element)),

@@ -70,6 +70,7 @@ PART = Part(
         Page("real", "Which is real?", "pairs.js"),
     ),
     scripts=Path(__file__).parent,
+    exported=True,
     functions={
         "sounds": draw.sounds,
         "between": draw.between,
