@@ -81,7 +81,7 @@ def studio(
         if (runs / ".studio" / "jobs.json").exists():
             say(f"{runs / '.studio' / 'jobs.json'} is skipped: the queue is kept in {home}/ now.", flush=True)
         if not serve(create(runs, data, token, view), host, port):
-            raise UserError(f"The studio could not listen at {host}:{port}: is it in use? Choose another --port.")
+            raise UserError(f"The studio cannot listen on {host}:{port}: is that in use? Choose another --port.")
     return 0
 
 

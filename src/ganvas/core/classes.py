@@ -77,9 +77,9 @@ class Classed:
         while at < len(text):
             found = next((name for name in longest if text.startswith(name, at)), "")
             if not found and text[at] not in MARKS:
-                marks = MARKS.replace("", " ").rstrip()
+                marks = " ".join(MARKS.strip())
                 raise UserError(
-                    f"This model cannot write '{text[at]}'; it knows {self._known()}, spaces and the marks{marks}"
+                    f"This model cannot write '{text[at]}'; it knows {self._known()}, spaces and the characters {marks}"
                 )
             parts.append(Part(known[found], True) if found else Part(text[at], False))
             at += len(found) or 1
