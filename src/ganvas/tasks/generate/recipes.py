@@ -32,8 +32,8 @@ def mnist() -> Experiment:
     the next two blocks of them). Two cores of an AMD EPYC (Zen 3, no native bf16), fp32, with a matrix product of
     113 to 144 GFLOP/s around these runs; torch 2.13.0; 2026-11-22. The time is that of the training loop with pictures
     and snapshots. In bf16 the 100,000 images take 87 and 73 s (Zen 4, matrix product 422 GFLOP/s in bf16, 163 in
-    fp32; 2026-11-25, n = 2) or 44 s (AMX, 2,840; n = 3). The 300,000 take 244 s on Zen 4: 1.3 times the floor, 99.5%
-    (judge cab130e0, n = 1). A detector follows, in about 8 s.
+    fp32; 2026-11-25, twice) or 44 s (AMX, 2,840; 3 times). The 300,000 take 244 s on Zen 4: 1.3 times the floor, 99.5%
+    (judge cab130e0, once). A detector follows, in about 8 s.
     """
     return Experiment(
         recipe="mnist",
@@ -186,7 +186,7 @@ def classic_mlp() -> Experiment:
     Pictures after 0, 1, 2, 20 and 100 epochs. In its first epochs the expert wins easily and the pictures are poor;
     that is normal here. 2,261 images per second on the machine of the `mnist` card (100 epochs: about 45 minutes), 1.93
     times the plain tutorial loop (median of 3 pairs: 2.10, 1.93, 1.72; `python benchmarks/speed.py`). After the
-    100 epochs (609 s on two cores with AMX, 2026-11-24; n = 1) the Frechet distance is 7.72 (digits features, 10,000
+    100 epochs (609 s on two cores with AMX, 2026-11-24; once) the Frechet distance is 7.72 (digits features, 10,000
     pictures, floor 0.113); the flagship is below that after 9 s (docs/benchmarks.md).
     """
     return Experiment(
