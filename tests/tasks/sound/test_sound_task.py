@@ -165,7 +165,7 @@ def test_classes_are_learned_from_a_table_beside_the_sounds(place: Path, tmp_pat
     command(tmp_path, "sample", "run", "--class", "noise", "--count", "2", "--out", "two")
     assert len([*(tmp_path / "two" / "noise").iterdir()]) == 2
     _, error = command(tmp_path, "train", "sound", "--data", "flat/labels.csv", code=2)
-    assert error.endswith("of the sounds beside it, name their folder: ganvas train sound --data flat")
+    assert error.endswith("of the sounds next to it, name their folder: ganvas train sound --data flat")
     table.write_text("\n".join([*rows, "none.wav;1;up"]) + "\n")
     out, _ = command(tmp_path, "data", "check", "flat")
     assert "names 1 file that is not there (the first: none.wav, line 38)" in out
