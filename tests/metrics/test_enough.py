@@ -357,11 +357,11 @@ def test_the_user_sees_which_data_a_run_names(collapsed: Path, place: Path) -> N
     ("change", "words"),
     [
         ({"source": "/dev/null"}, "which is neither a file nor a folder"),
-        ({"source": ["mnist"]}, "strange 'source'"),
-        ({"source": 3}, "strange 'source'"),
-        ({"source": "a\0b"}, "strange 'source'"),
-        ({"twins": {}}, "strange 'twins'"),
-        (None, "no group of settings"),
+        ({"source": ["mnist"]}, "invalid 'source'"),
+        ({"source": 3}, "invalid 'source'"),
+        ({"source": "a\0b"}, "invalid 'source'"),
+        ({"twins": {}}, "invalid 'twins'"),
+        (None, "not a group of settings"),
     ],
 )
 def test_odd_data_in_a_run(change: Any, words: str, collapsed: Path, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def said(*words: object) -> int:
 def test_it_keeps_the_contracts() -> None:
     spec: Spec = points.Plane()
     assert points.Plane.from_dict(spec.to_dict()) == spec
-    with pytest.raises(ganvas.UserError, match="no group of settings"):
+    with pytest.raises(ganvas.UserError, match="not a group of settings"):
         points.Plane.from_dict(None)
     data: Dataset = ganvas.Experiment.load_data(points.points())
     assert data.decode(data.train.samples).shape == (2_000, 2)

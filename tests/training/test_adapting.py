@@ -169,7 +169,7 @@ def test_a_training_begins_with_another_models_weights(run: Path, tmp_path: Path
     events = list(dataclasses.replace(experiment, training=training).run(tmp_path / "tuned"))
     told = next(e.text for e in events if isinstance(e, Noted))
     assert "Starting with" in told
-    assert "begin anew" not in told
+    assert "start with new values" not in told
     new = load(tmp_path / "tuned")
     for name, weight in old.discriminator.named_parameters():
         assert torch.equal(weight, new.discriminator.get_parameter(name)), name

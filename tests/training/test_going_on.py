@@ -234,11 +234,11 @@ def test_too_little_memory_says_what_to_lower(
         raise error
 
     monkeypatch.setattr(trainer.Trainer, "step", step)
-    with pytest.raises(UserError, match=r"not enough memory.*batch=16, size=12.*g_quarter=96"):
+    with pytest.raises(UserError, match=r"not have enough memory.*batch=16, size=12.*g_quarter=96"):
         list(small(blobs).run(tmp_path / "run"))
     monkeypatch.undo()
     monkeypatch.setattr(trainer.Trainer, "step", lambda *_: torch.empty(2**62))
-    with pytest.raises(UserError, match="not enough memory"):
+    with pytest.raises(UserError, match="not have enough memory"):
         list(small(blobs).run(tmp_path / "run"))
 
 
@@ -251,7 +251,7 @@ def test_another_error_stays_itself(blobs: Path, tmp_path: Path, monkeypatch: py
 def test_networks_larger_than_the_memory_are_never_built(blobs: Path) -> None:
     """Of 2^14 channels the weights alone would be terabytes, which the system might well promise."""
     experiment = small(blobs).override({"g_quarter": str(2**14), "latent_dim": str(2**16), "g_half": str(2**14)})
-    with pytest.raises(UserError, match=r"not enough memory.*g_quarter=16384"):
+    with pytest.raises(UserError, match=r"not have enough memory.*g_quarter=16384"):
         experiment.build(experiment.load_data().spec)
 
 

@@ -298,7 +298,7 @@ def test_detect_names_broken_files_and_what_it_converted(run: Path, folder: Path
         (["empty"], "holds no pictures"),
         (["images/broken.png"], "cannot be read"),
         (["images/real0.png", "--alarm", "0.9"], "false-alarm rate"),
-        ([], "Name one image"),
+        ([], "Name at least one image"),
     ],
 )
 def test_mistakes(run: Path, folder: Path, tmp_path: Path, arguments: list[str], words: str) -> None:

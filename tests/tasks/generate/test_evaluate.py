@@ -513,7 +513,7 @@ def test_folders_that_cannot_be_read(mini: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     refused("holds no pictures", tmp_path / "empty", data=mini)
     folder = write(tmp_path / "p", random(3, 1, 28, 28))
-    refused("3 pictures of .* are too few: 50", folder, data=mini)
+    refused("3 pictures of .* are too few: at least 50", folder, data=mini)
     write(folder / "wide", random(1, 1, 20, 20))
     refused(r"0000\.png is a picture of 20x20 pixels and 1 channel .*28x28", folder, data=mini)
     shutil.rmtree(folder / "wide")
