@@ -1,4 +1,4 @@
-"""How much evaluation beside a training slows it: the flagship with and without `evaluate_every`, in turn.
+"""How much evaluation during a training slows it: the flagship with and without `evaluate_every`, in turn.
 
     python benchmarks/beside.py --threads 1      # on two cores: one to spare for the evaluation
     python benchmarks/beside.py --threads 2      # none to spare
@@ -43,7 +43,7 @@ def train(images: int, every: int, threads: int) -> tuple[float, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure what evaluation beside a training costs it.")
+    parser = argparse.ArgumentParser(description="Measure what evaluation during a training costs it.")
     parser.add_argument("--threads", type=int, default=1, help="of the training")
     parser.add_argument("--images", type=int, default=100_000, help="length of a training")
     parser.add_argument("--every", type=int, default=25_000, help="images from one evaluation to the next")
@@ -55,7 +55,7 @@ def main() -> None:
         alone, _ = train(a.images, 0, a.threads)
         beside, done = train(a.images, a.every, a.threads)
         ratios.append(beside / alone)
-        print(f"{alone:,.0f} images/s alone, {beside:,.0f} beside {done} of {asked} evaluations: {ratios[-1]:.3f}")
+        print(f"{alone:,.0f} images/s alone, {beside:,.0f} during {done} of {asked} evaluations: {ratios[-1]:.3f}")
     print(f"median {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}), n = {a.pairs}; ", end="")
     print(f"{a.threads} threads of {os.cpu_count()} cores; {speed.machine()}; fp32 matrix product ", end="")
     print(f"{speed.matrix_rate(torch.float32):,.0f} GFLOP/s")

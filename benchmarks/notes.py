@@ -62,7 +62,7 @@ def number(name: str) -> int:
     """
     letter, octave = name.rstrip("0123456789"), name.lstrip("ABCDEFG#")
     if letter not in NAMES or not octave.isdigit():
-        raise SystemExit(f"The class {name} is no note, such as C#4.")
+        raise SystemExit(f"The class {name} is not a note, such as C#4.")
     return 12 * (int(octave) + 1) + NAMES.index(letter)
 
 

@@ -1,4 +1,4 @@
-"""What packs cost and bring: the rate of packing beside Pillow's own, and batches from disk beside those from memory.
+"""What packs cost and bring: the rate of packing compared with Pillow's, and batches from disk or from memory.
 
 python benchmarks/packing.py pack FOLDER [--size 64]     # decoding and scaling, in turn with Pillow alone
 python benchmarks/packing.py draw [--pictures 100000]    # resident memory and speed of batches

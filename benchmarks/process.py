@@ -1,4 +1,4 @@
-"""A program run to its end in a process of its own, on one thread, and what it took."""
+"""A program run to its end in its own process, on one thread, and what it took."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ THREADS = "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MA
 
 
 class Cost(NamedTuple):
-    """What it said, its CPU seconds (those of its own processes too), wall seconds, and MB at the peak."""
+    """What it said, its CPU seconds (with those of its child processes), wall seconds, and MB at the peak."""
 
     said: str
     cpu: float

@@ -4,7 +4,7 @@
     python benchmarks/quality.py measure runs/00003-mnist ...     # the same for runs that were trained with keep_models
     python benchmarks/quality.py write                            # table and plot into docs/
 
-Models are measured after the training, so that measuring costs it nothing. `seconds` of a model is what the training
+Models are measured after the training: measuring costs it nothing. `seconds` of a model is what the training
 had taken until then, snapshots, pictures and kept models included. docs/benchmarks.md says how to read the result.
 """
 

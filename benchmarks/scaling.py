@@ -4,7 +4,7 @@
     python benchmarks/scaling.py --recipe images --data FOLDER --batch 64
     python benchmarks/scaling.py --write       # the same, and into docs/howto/many-machines.md and its picture
 
-Each process has the same number of images, so that two of them see twice as many a step. On a machine with fewer
+Each process has the same number of images: two of them see twice as many per step. On a machine with fewer
 quiet cores than processes the figures say nothing.
 """
 

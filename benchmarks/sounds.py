@@ -4,8 +4,8 @@
     python benchmarks/sounds.py drums.zip --recipe sound-few --seed 1 --out sounds.jsonl
     python benchmarks/sounds.py spoken-digits.zip --run runs/digits      # a training that is there
 
-Packing, training and drawing happen in processes of their own, on one thread. The figures are those of `ganvas
-evaluate`; what real sounds get by the same code (the floor) stands beside each. With --out a line of
+Packing, training and drawing happen in separate processes, on one thread. The figures are those of `ganvas
+evaluate`; what real sounds get by the same code (the floor) is next to each. With --out a line of
 JSON is added to a file.
 """
 
@@ -77,7 +77,7 @@ def relative(name: str) -> Callable[[dict[str, Figure]], float]:
 
 
 BARS = (
-    Bar("taken for what was asked", "at least .96", of("class-accuracy"), lambda x: x >= 0.96),
+    Bar("recognised as requested", "at least .96", of("class-accuracy"), lambda x: x >= 0.96),
     Bar("the same, worst class", "at least .88", of("worst-class"), lambda x: x >= 0.88),
     Bar("Frechet, what is said, x floor", "at most 4", relative("frechet"), lambda x: x <= 4),
     Bar("Frechet, timbre, x floor", "at most 3", relative("timbre-frechet"), lambda x: x <= 3),
@@ -96,7 +96,7 @@ BARS = (
 
 
 FEW = {  # of the recipe for few sounds: what differs from BARS, and None: no bar
-    "taken for what was asked": None,
+    "recognised as requested": None,
     "the same, worst class": Bar("the same, worst class", "at least .80", of("worst-class"), lambda x: x >= 0.8),
 }
 COSTS = (  # of what it took
@@ -178,7 +178,7 @@ def main() -> None:
         figures, measured = judged(run, a.data, a.count, a.seed)
     what = {"data": Path(a.data).name, "recipe": a.recipe, "settings": a.set, "seed": a.seed, "count": a.count}
     print(table(figures, cost, a.recipe))
-    print(f"\n{what['data']}, {a.recipe}, seed {a.seed}, {a.count:,} drawn sounds, n = 1; {speed.machine()}")
+    print(f"\n{what['data']}, {a.recipe}, seed {a.seed}, {a.count:,} drawn sounds, measured once; {speed.machine()}")
     print(f"The classifier reads {measured.reads:.1%} of {measured.held:,} held-out sounds.")
     for name, value in cost.items():
         print(f"{name.replace('_', ' ')}: {value:,.1f}")

@@ -2,7 +2,7 @@
 
 - first: the first page in a fresh browser: when it can be used, and what was transferred.
 - viewer: images a second of a training with one viewer of its live events, against alone: windows in turn (ABBA).
-- load: 50 viewers of a live run and 20 samplers at once for 60 seconds, beside a training.
+- load: 50 viewers of a live run and 20 samplers at once for 60 seconds, during a training.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def viewer(folder: str, pairs: int = 24, window: float = 6) -> None:
         stop = threading.Event()
         if address is not None:
             threading.Thread(target=view, args=(address, "00000-speed", stop, []), daemon=True).start()
-        time.sleep(0.5)  # what lies in the log already is told at once
+        time.sleep(0.5)  # what is in the log already is sent at once
         start = log.stat().st_size
         time.sleep(window)
         with open(log, "rb") as file:

@@ -1,14 +1,14 @@
-"""Our table task beside CTGAN and a Gaussian copula of SDV on any CSV file: quality, CPU seconds and memory in one run.
+"""Our table task compared with CTGAN and a Gaussian copula of SDV on any CSV file: quality, CPU seconds, memory.
 
     python benchmarks/tables.py adult.csv --held-out 0.26 --sdv-python /path/to/venv/bin/python
     python benchmarks/tables.py adult.csv --set images=400000      # our task alone
 
-With --out FOLDER each method's rows and times are kept there: after a break the same command goes on with what is
+With --out FOLDER each method's rows and times are kept there: after a break the same command continues with what is
 missing, and --again METHOD makes one of them anew.
 
-SDV is a program of others under a licence of its own: install it where you like (`python -m venv sdv; sdv/bin/pip
+SDV is third-party software under its own licence: install it where you like (`python -m venv sdv; sdv/bin/pip
 install 'sdv>=2'`) and name that environment's Python; without it our task is measured alone. Each method trains and
-draws in a process of its own, on the same training rows, on one thread, and is judged by the code of `ganvas evaluate`.
+draws in its own process, on the same training rows, on one thread, and is judged by the code of `ganvas evaluate`.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def table(found: dict[str, dict[str, Any]], made: dict[str, Made], target: str) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure our table task beside SDV's CTGAN and GaussianCopula.")
+    parser = argparse.ArgumentParser(description="Compare our table task with SDV's CTGAN and GaussianCopula.")
     parser.add_argument("csv", type=Path)
     parser.add_argument("--held-out", type=float, default=0.25, help="share of the rows that is held out")
     parser.add_argument("--sdv-python", help="the Python of an environment with sdv")

@@ -1,4 +1,4 @@
-"""What using a trained model costs and is worth: sampling, start-up, export, inversion.
+"""What using a trained model costs and brings: sampling, start-up, export, inversion.
 
 python benchmarks/using.py runs/00000-mnist
 """

@@ -86,7 +86,7 @@ def _as_it_was() -> Iterator[None]:
 
 
 def process(*arguments: str, cwd: Path) -> Completed:
-    """Run the command line in a process of its own, some seconds more."""
+    """Run the command line in its own process, some seconds more."""
     command, environment = [sys.executable, "-m", "ganvas", *arguments], {**os.environ, "OMP_NUM_THREADS": "1"}
     environment["COLUMNS"] = COLUMNS
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=900)

@@ -35,7 +35,7 @@ def test_bars_are_held_against_the_floor_where_they_say_so() -> None:
     found = figures(class_accuracy=(0.97, 1.0), frechet=(9.0, 2.0), coverage=(0.4, 0.8), near_copies=(0.02, 0.01))
     took = {"draw_cpu_seconds": 3.0, "drawn": 100, "seconds_a_sound": 0.5, "packed_per_cpu_second": 1_500.0}
     table = sounds.table(found, took)
-    assert "| taken for what was asked | at least .96 | 0.97 | yes |" in table
+    assert "| recognised as requested | at least .96 | 0.97 | yes |" in table
     assert "| Frechet, what is said, x floor | at most 4 | 4.5 | **no** |" in table
     assert "| coverage, x floor | at least .5 | 0.5 | yes |" in table
     assert "| near copies less those of held-out | at most 0 | 0.01 | **no** |" in table
@@ -44,7 +44,7 @@ def test_bars_are_held_against_the_floor_where_they_say_so() -> None:
     assert "| CPU minutes of training | at most 30 | - |  |" in table
     few = sounds.table(figures(class_accuracy=(0.9, 1.0), worst_class=(0.85, 1.0)), took, "sound-few")
     assert "| the same, worst class | at least .80 | 0.85 | yes |" in few
-    assert "taken for what was asked" not in few
+    assert "recognised as requested" not in few
     assert "| with a click | at most .01 | - |  |" in table
 
 
@@ -68,7 +68,7 @@ def test_a_program_that_fails_is_said() -> None:
 def test_names_of_notes() -> None:
     assert (notes.name(60), notes.name(notes.LOWEST), notes.name(notes.HIGHEST)) == ("C4", "C3", "B4")
     assert all(notes.number(notes.name(n)) == n for n in range(12, 128))
-    with pytest.raises(SystemExit, match="six is no note"):
+    with pytest.raises(SystemExit, match="six is not a note"):
         notes.number("six")
 
 

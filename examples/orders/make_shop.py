@@ -120,7 +120,7 @@ def _basket(
     random: np.random.Generator, business: bool, products: list[tuple[object, ...]], popular: np.ndarray,
     by_category: dict[str, np.ndarray],
 ) -> list[tuple[object, ...]]:  # fmt: skip
-    """The items of an order: product, quantity, price, amount. No product stands in it twice."""
+    """The items of an order: product, quantity, price, amount. No product is in it twice."""
     size = 1 + random.poisson(2.2 if business else 1.0)
     likes = np.array([0.35, 0.3, 0.1, 0.15, 0.1] if business else [0.25, 0.2, 0.1, 0.1, 0.35])
     rows, seen = [], set()

@@ -102,7 +102,7 @@ def test_one_changed_byte_is_found_and_made_again(tmp_path: Path, shape: Shape, 
     again = data.load(place, shape)
     assert seen(again) == expected
     assert again.fingerprint == before.fingerprint
-    assert "could not be used and is made anew" in again.notes[-1]
+    assert "could not be used and is made again" in again.notes[-1]
     assert "the pixels of picture" in again.notes[-1]
     assert data.load(place, shape).notes == before.notes
 

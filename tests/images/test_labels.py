@@ -96,13 +96,13 @@ def test_the_forms_of_dataset_json(tmp_path: Path, content: object) -> None:
         ("dataset.json", '{"labels": [["00.png", [1, 1]]]}', r"entry 1: the label \[1, 1\] is a list"),
         ("dataset.json", '{"labels": [["00.png", []]]}', r"entry 1: the label \[\] is a list"),
         ("dataset.json", '{"labels": [["00.png", {}]]}', "entry 1: the label is an object"),
-        ("dataset.json", '{"labels": [["00.png"]]}', r"entry 1 is \[.00.png.\]; a file's name and its label"),
+        ("dataset.json", '{"labels": [["00.png"]]}', r"entry 1 is \[.00.png.\]; a file name and a label"),
         ("dataset.json", '{"labels": [["00.png", null]]}', "entry 1 lacks its file or its label"),
         ("dataset.json", '{"labels": 5}', "has no labels; a list is needed"),
         ("dataset.json", "5", "has no labels; a list is needed"),
         ("metadata.jsonl", '{"file_name": "00.png", "label": 1}\n{"file', "line 2, column"),
-        ("metadata.jsonl", "[1]\n", "line 1 is no JSON object"),
-        ("metadata.jsonl", b"\xff", "it is no text"),
+        ("metadata.jsonl", "[1]\n", "line 1 is not a JSON object"),
+        ("metadata.jsonl", b"\xff", "it is not text"),
         ("t.csv", text() + "00.png,disc\n", r"00.png has two labels: 'square' \(.*line 2\) and 'disc' \(.*line 14\)"),
         ("t.csv", text() + "\n00.png,\n", "line 15 lacks its file_name or its label"),
         ("t.csv", text() + "00.png,square,round\n", "line 14 has more cells than the heading"),
@@ -137,9 +137,13 @@ def test_files_are_found_by_their_path_before_their_name(tmp_path: Path) -> None
     [
         ("history.csv", "epoch,loss\n1,0.5\n", "names none of these pictures; its columns are epoch, loss"),
         ("empty.csv", "", "it is empty"),
-        ("head.csv", "file_name,label\n", "it has a heading and no lines"),
+        ("head.csv", "file_name,label\n", "it has a heading but no lines"),
         ("odd.csv", "epoch,loss\n1," + "9" * 200_000, "field larger than field limit"),
-        ("metadata.jsonl", '{"file_name": "0.png", "text": "a cat"}\n', "its column 'text' holds captions, no classes"),
+        (
+            "metadata.jsonl",
+            '{"file_name": "0.png", "text": "a cat"}\n',
+            "its column 'text' holds captions, not classes",
+        ),
         ("dataset.json", '{"name": "mine", "version": 2}', "it names none of these pictures"),
         ("sizes.csv", "file,width,height\na/0.png,5,7\na/1.png,7,7\n", "has the columns file, width, height; one of"),
     ],
@@ -183,4 +187,4 @@ def test_a_table_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(labelling, "LARGEST", 50)
     images = pictures.find(tmp_path)
     assert images.labels is None
-    assert images.notes == ("No tables of labels are as large as these, which are passed over: table.csv.",)
+    assert images.notes == ("Too large for tables of labels, so skipped: table.csv.",)

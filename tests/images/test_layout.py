@@ -62,8 +62,8 @@ def test_links_in_a_circle_and_to_nowhere(tmp_path: Path) -> None:
     images = pictures.find(place)
     assert kinds(images) == {"a": 3, "b": 3}
     assert images.notes == (
-        "Links that lead nowhere are passed over: first, gone.png, lost, second.",
-        "Links to folders that are read already, or that lie around these, are passed over: a-again, a/up, me.",
+        "Links that lead nowhere are skipped: first, gone.png, lost, second.",
+        "Links to folders that are read already, or that contain these, are skipped: a-again, a/up, me.",
     )
 
 
@@ -72,7 +72,7 @@ def test_links_in_a_circle_and_to_nowhere(tmp_path: Path) -> None:
     ("beside", "words"),
     [
         ([], None),
-        (["preview.png"], "lie beside {}test, {}train: 1 pictures ({}preview.png)"),
+        (["preview.png"], "next to {}test, {}train: 1 pictures ({}preview.png)"),
         (["unlabeled/0.png", "unlabeled/1.png"], "2 pictures ({}unlabeled)"),
         (["extra/x/0.png", "0.jpg"], "2 pictures ({}0.jpg, {}extra)"),
     ],
@@ -124,7 +124,7 @@ def test_litter_makes_no_classes(tmp_path: Path) -> None:
         assert kinds(images) == {"a": 3, "b": 3}
         assert images.other_suffixes == ()
         (note,) = images.notes
-        assert note.startswith("Passed over, since they are hidden or left behind by a system: #Recycle, $RECYCLE.BIN,")
+        assert note.startswith("Skipped, because they are hidden or left behind by a system: #Recycle, $RECYCLE.BIN,")
         assert ".git" not in note
 
 
@@ -145,7 +145,7 @@ def test_folders_without_pictures_are_named(tmp_path: Path) -> None:
     both(tmp_path, "a", "b/anna")
     (tmp_path / "c" / "deep").mkdir(parents=True)
     (tmp_path / "b" / "berta").mkdir()
-    assert pictures.find(tmp_path).notes == ("Folders without pictures make no classes: c.",)
+    assert pictures.find(tmp_path).notes == ("Folders without pictures are not classes: c.",)
 
 
 def test_kinds_of_files_that_are_not_read_are_counted(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_kinds_of_files_that_are_not_read_are_counted(tmp_path: Path) -> None:
 
 def test_names_without_an_ending(tmp_path: Path) -> None:
     fill(tmp_path, *(f"{i:032x}" for i in range(4)))
-    with pytest.raises(UserError, match=r"4 .none.*Pictures are known by the ending of their names"):
+    with pytest.raises(UserError, match=r"4 .none.*Pictures are recognised by their file suffix"):
         pictures.find(tmp_path)
 
 

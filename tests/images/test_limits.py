@@ -311,9 +311,9 @@ def tarred(count: int) -> bytes:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda raw: raw[:1536] + b"\xff" * 512 + raw[2048:], "what should be the head of a member is none"),
-        (lambda raw: raw[: 3 * 1536], "ends without its mark for the end"),
-        (lambda raw: raw[:1536] + bytes(512) + raw[2048:], "behind its mark for the end there is more"),
+        (lambda raw: raw[:1536] + b"\xff" * 512 + raw[2048:], "the header of a member is invalid"),
+        (lambda raw: raw[: 3 * 1536], "ends without its end marker"),
+        (lambda raw: raw[:1536] + bytes(512) + raw[2048:], "there is more after its end marker"),
     ],
 )
 def test_a_tar_that_is_damaged_loses_nothing_silently(

@@ -141,7 +141,7 @@ def test_a_set_with_one_folder_or_loose_pictures_has_no_classes(tmp_path: Path) 
     save(tmp_path / "x" / "loose.png", noise(21))
     dataset = data.load(str(tmp_path / "x"))
     assert dataset.spec.classes == 0
-    assert "1 pictures lie beside the folders" in dataset.notes[0]
+    assert "1 pictures are next to the folders" in dataset.notes[0]
 
 
 def test_numbered_classes_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_classes_that_differ_by_case_and_classes_only_in_the_test(tmp_path: Path
     for i in range(8):
         save(tmp_path / "x" / ("Cat", "cat")[i % 2] / f"{i}.png", noise(i))
         save(tmp_path / "y" / ("train/a", "train/b", "test/b", "test/q")[i % 4] / f"{i}.png", noise(i))
-    with pytest.raises(UserError, match="'Cat' and 'cat', which differ by case alone"):
+    with pytest.raises(UserError, match="'Cat' and 'cat', which differ only in case"):
         data.load(str(tmp_path / "x"))
     with pytest.raises(UserError, match="the test images have the class 'q'"):
         data.load(str(tmp_path / "y"))

@@ -105,7 +105,7 @@ def test_what_was_put_there_is_found(tmp_path: Path) -> None:
         "1 1 pictures are nearly another one: b/3.png ~ a/near.png",
         "1 1 of 139 pictures are not square",
         "1 1 pictures are smaller than 32 pixels",
-        "1 Classes of too few pictures to be learned: c (1).",
+        "1 Classes with too few pictures to be learned: c (1).",
         "2 1 pictures are transparent",
         "2 1 pictures have more than 8 bits a pixel: values of 0 to 65,535 became 0 to 255.",
         "2 1 pictures are in printers' colours",

@@ -181,7 +181,7 @@ def test_classes_must_have_images_enough() -> None:
     lopsided = side(seed=1, labels=torch.tensor([0] * 200 + [1] * 21 + [2] * 19))
     assert METRICS["class-frechet"].missing(pair(lopsided)) == ""  # two of three classes
     alone = side(seed=1, labels=torch.zeros(N, dtype=torch.long))
-    wanted = "20 images of each kind are there in only 1 of the 3 classes"
+    wanted = "only 1 of the 3 classes have 20 real and as many generated images"
     assert METRICS["class-frechet"].missing(pair(alone)) == wanted
 
 
@@ -206,7 +206,7 @@ def test_what_is_unlike_all_real_images_has_no_better_memory_informed_distance()
 def test_mifid_on_inception_needs_held_out_images_that_are_not_near() -> None:
     near, usual = (pair(side(seed=1), inception=True, angle=angle) for angle in (0.04, 0.3))
     assert METRICS["mifid"].missing(near) == (
-        "held-out real images are nearer than 0.1 to training images themselves (0.040), and would be taken for copies"
+        "held-out real images are nearer than 0.1 to training images themselves (0.040), and would count as copies"
     )
     assert METRICS["mifid"].missing(usual) == ""
     usual.__dict__["angle_to_seen"] = 0.05
@@ -528,7 +528,7 @@ def test_too_little_to_weigh_a_translator() -> None:
     assert math.isnan(made.frechet)
     assert made.note == (
         "Not measured: Frechet distance (all 240 pictures are the same). "
-        "Not measured: colours (all pictures, or all that became of them, have the same colours)."
+        "Not measured: colours (all inputs, or all outputs, have the same colours)."
     )
     few = [x[:4] for x in (start, features)]
     found = translate_evaluate._way("B", "translated", (few[0], few[1]), (start, features), (few[0], few[0], few[0]))

@@ -33,10 +33,10 @@ def test_it_helps_only_where_the_gain_exceeds_its_spread() -> None:
 
 def test_the_conclusion_says_from_where_on_it_does_not_help() -> None:
     sentence = conclusion([lesson(100, 0.1), lesson(1_000, 0.03), lesson(60_000, 0.0)], *NAMES)
-    assert sentence == "The extra pictures help beside 100 and 1,000 real images, and do not beside 60,000."
+    assert sentence == "The extra pictures help when added to 100 and 1,000 real images, but not to 60,000."
     assert conclusion([lesson(100, 0.0)], *NAMES) == "The extra pictures do not help."
     assert "hurt" in conclusion([lesson(100, -0.1)], *NAMES)
-    assert "Five repeats" in conclusion([Lesson(100, (0.5,), (0.9,), (0.9,))], *NAMES)
+    assert "At least five repeats" in conclusion([Lesson(100, (0.5,), (0.9,), (0.9,))], *NAMES)
 
 
 def test_the_table_is_whole_on_a_narrow_terminal(
@@ -47,7 +47,7 @@ def test_the_table_is_whole_on_a_narrow_terminal(
     shown = capsys.readouterr().out
     assert "10.0% ± 0.7%" in shown
     assert "…" not in shown
-    assert "The extra pictures help beside 100 real images" in shown
+    assert "The extra pictures help when added to 100 real images" in shown
 
 
 def test_a_stratified_part_has_all_classes_alike() -> None:
@@ -102,5 +102,5 @@ def test_a_class_of_which_too_few_are_good_is_named() -> None:
     found = Candidates(lambda numbers, label: torch.tensor(numbers), lambda x: x % 40 != 0, lambda x, _: x < 0, seed=0)
     assert sum(len(portion.seeds) for portion in found.of_class(0, 50)) < 50
     assert found.written(Path("x"), ("odd",), 50, "").short == (f"odd ({found.kept[0]})",)
-    with pytest.raises(UserError, match="None of the drawings could be kept"):
+    with pytest.raises(UserError, match="None of the samples could be kept"):
         Candidates(found.draw, lambda x: x == x, found.reject, seed=0).check("images", "ganvas evaluate x")

@@ -276,7 +276,7 @@ def test_a_task_without_a_part_gets_curves_and_its_last_check(tmp_path: Path, mo
     ):
         assert words in page.words
     assert "<b>" not in text
-    assert "sample" not in page.words.split("How to go on")[1].split("The exact settings")[0]
+    assert "sample" not in page.words.split("Next steps")[1].split("The exact settings")[0]
 
 
 def test_previews_of_a_task_without_a_part_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_good_sounds_have_no_findings(folder: Path) -> None:
     assert "60 sounds in" in text
     assert "60 WAV, 16 bits; 60 at 8 kHz" in text
     assert "Classes   2: high 30, low 30" in text
-    assert "Nothing that would spoil a training." in text
+    assert "No problems found." in text
     assert text.splitlines()[-1].endswith(f"train sound-few --data {folder}")
     assert (found["total"], found["recipe"], found["shape"]["rate"]) == (60, "sound-few", RATE)
     assert found["changed"] == {"mixed_down": 0, "resampled": 0, "cut": 0, "padded": 60}
@@ -107,11 +107,11 @@ def test_every_trouble_is_named(folder: Path) -> None:
     assert level("1 of 68 sounds are clipped", "low/clipped.wav (") == 1
     assert level("1 of 68 sounds have a constant offset", "low/offset.wav (+0.20)") == 2
     assert level("1 files are copies of others", "low/01.wav = low/copy.wav") == 1
-    assert level("1 sounds are copies of others but for rate", "low/loud.flac ~ low/03.wav") == 1
+    assert level("1 sounds are copies of others in a different rate", "low/loud.flac ~ low/03.wav") == 1
     assert level("1 of 68 sounds are resampled to 8,000") == 2
     assert level("1 of 68 sounds are mixed down") == 2
     assert level("1 of 68 sounds are cut at", "the longest has 5.") == 2
-    assert level("Classes of too few sounds", "rare (1)") == 1
+    assert level("Classes with too few sounds", "rare (1)") == 1
     assert level("1 .md") == 2
     levels = [f["level"] for f in found["findings"]]
     assert levels == sorted(levels)
@@ -169,7 +169,7 @@ def test_the_sheet(folder: Path, tmp_path: Path) -> None:
     assert low.mean() > high.mean() + 10  # the tones are low
     with pytest.raises(UserError, match=r"Choose NAME\.png"):
         checked(folder, tmp_path / "sheet.jpg")
-    with pytest.raises(UserError, match="nothing there is changed"):
+    with pytest.raises(UserError, match="nothing may be changed"):
         checked(folder, folder / "sheet.png")
 
 
@@ -181,7 +181,7 @@ def test_unlabelled_sounds_in_an_archive(tmp_path: Path) -> None:
             file.writestr(f"{i}.flac", out.getvalue())
     _, found = checked(tmp_path / "set.zip", tmp_path / "sheet.png")
     assert found["classes"] == {}
-    assert [f["text"] for f in found["findings"]] == ["12 sounds are few: a network learns them by heart."]
+    assert [f["text"] for f in found["findings"]] == ["12 sounds are too few: the network would memorise them."]
     assert opened(tmp_path / "sheet.png").size == (sheets.COLUMNS * sheets.WIDE, 2 * sheets.HIGH)
 
 
@@ -190,7 +190,7 @@ def test_a_class_without_a_usable_sound_is_named(folder: Path) -> None:
     write(folder / "quiet" / "b.wav", np.zeros(RATE // 2))
     found = last(check.look(str(folder), {})).findings
     text = next(f.text for f in found if f.level == 0)
-    assert text == "Classes of which no sound can be used: quiet. A training refuses them."
+    assert text == "Classes without a usable sound: quiet. Training refuses them."
     assert not any("too few" in f.text for f in found)
     assert not any(f.level == 0 for f in last(check.look(str(folder), {"labels": "false"})).findings)
 

@@ -152,7 +152,7 @@ def test_longer_sounds_are_cut_and_said(tmp_path: Path) -> None:
     put(place, "long.wav", encoded(tone(90, 3.0)))
     data = load(place)
     assert data.spec.samples == 2_688  # as most are: one long recording does not make all others long
-    assert "1 of 61 sounds; the longest has 3.00 s (seconds=N keeps more, up to 4)" in note(data, "Cut at 0.34 s")
+    assert "1 of 61 sounds; the longest has 3.00 s (use seconds=N to keep more, up to 4)" in note(data, "Cut at 0.34 s")
     whole = load(place, seconds=3)
     assert whole.spec.samples == 27 * 896
     assert not any("Cut" in text for text in whole.notes)
@@ -233,7 +233,7 @@ def test_a_class_with_a_single_sound_is_learned_and_said(tmp_path: Path) -> None
         assert (data.train.labels == 1).sum() == 1
         assert not (data.held_out.labels == 1).any()
         assert len(data.held_out.labels) >= 1
-        assert note(data, "single sound").endswith("none of it is held out: one.")
+        assert note(data, "single sound").endswith("of which none is held out: one.")
 
 
 def test_too_few_are_refused(tmp_path: Path) -> None:
@@ -243,10 +243,10 @@ def test_too_few_are_refused(tmp_path: Path) -> None:
         load(tmp_path / "two")
     assert count(load(tmp_path / "two", labels=False)) == 2
     put(tmp_path / "one", "x.wav", encoded(tone(1)))
-    with pytest.raises(UserError, match="one holds a single sound: a training needs more"):
+    with pytest.raises(UserError, match=r"one holds a single sound\. Training needs more"):
         load(tmp_path / "one")
     put(tmp_path / "one", "y.wav", b"nothing")
-    with pytest.raises(UserError, match=r"a single sound that can be used.* Not y.wav \(it is no sound"):
+    with pytest.raises(UserError, match=r"only one usable sound.* Not usable: y.wav \(it is not a sound"):
         load(tmp_path / "one")
     put(tmp_path / "one", "x.wav", b"")
     with pytest.raises(UserError, match=r"None of the 2 sounds of .* can be used. The first: x.wav \(it is empty"):
@@ -268,15 +268,15 @@ def test_places_and_settings_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Name the sounds"):
         last(DataConfig("").loading())
     put(tmp_path, "x.wav", encoded(tone(1)))
-    with pytest.raises(UserError, match=r"x.wav is a single sound; --data takes a folder or an archive \(.zip"):
+    with pytest.raises(UserError, match=r"x.wav is a single sound; --data needs a folder or an archive \(.zip"):
         load(tmp_path / "x.wav")
     put(tmp_path / "p", "x.txt", b"hello")
     with pytest.raises(UserError, match=r"p holds no sounds: it has 1 \.txt\. Sounds end in \.aif"):
         load(tmp_path / "p")
     for settings, words in (
-        ({"rate": 100}, "rate=100: 4,000 samples a second are the fewest"),
-        ({"window": 500}, "window=500: take a multiple of 8"),
-        ({"bands": 8}, "bands=8: 16 are the fewest"),
+        ({"rate": 100}, "rate=100: at least 4,000 samples a second are needed"),
+        ({"window": 500}, "window=500: use a multiple of 8"),
+        ({"bands": 8}, "bands=8: at least 16 are needed"),
     ):
         with pytest.raises(UserError, match=words):
             load(tmp_path, **settings)
@@ -309,7 +309,7 @@ def test_it_is_made_once_and_anew_where_it_is_damaged(tmp_path: Path, monkeypatc
         file.truncate(100)
     mended = load(place)
     assert torch.equal(mended.train.samples[:], waves)
-    assert "What the cache held of these sounds could not be used and is made anew" in mended.notes[-1]
+    assert "What the cache held of these sounds could not be used and is made again" in mended.notes[-1]
     with open(packed / "waves-000.bin", "r+b") as file:
         file.seek(5_000)
         file.write(b"xx")

@@ -93,8 +93,8 @@ OTHERS = {
     "a text": b"left,right\n1,2\n",
     "but a text": "Grüße aus Köln\n".encode() * 20,
     "sound but a text": "Grüße aus Köln\n".encode("utf-16") * 3,
-    "nothing but zeros": bytes(1_000),
-    "of a format that is not read": bytes(range(128, 256)),
+    "only zeros": bytes(1_000),
+    "its format is not supported": bytes(range(128, 256)),
 }
 
 

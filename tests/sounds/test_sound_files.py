@@ -68,7 +68,7 @@ def test_pages_of_ogg_files_have_right_checksums() -> None:
 
 
 def test_other_endings_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"'\.mp3' is no kind of file"):
+    with pytest.raises(UserError, match=r"'\.mp3' is not a format"):
         files.encoded(tone(), RATE, ".mp3")
     with pytest.raises(UserError, match=r"Choose --out NAME\.wav"):
         files.sound_at(tmp_path / "a.mp3", "sound.wav", False)

@@ -87,7 +87,7 @@ def test_links_and_odd_names(tmp_path: Path) -> None:
     assert len(found.fitted) == len(names) + 1
     assert not found.broken
     text = " ".join(found.notes)
-    assert all(words in text for words in (".hidden", "lead nowhere are passed over: loop.wav", "passed over: again"))
+    assert all(words in text for words in (".hidden", "lead nowhere are skipped: loop.wav", "skipped: again"))
 
 
 def test_a_folder_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -341,7 +341,8 @@ def test_every_answer_keeps_the_page_to_itself(studio: Served) -> None:
 
 def test_the_page_asks_nothing_of_other_servers() -> None:
     home = Path(requests.__file__).parent
-    for path in [*(home / "static").iterdir(), *home.parent.glob("tasks/*/studio/*.js")]:
+    shared = [path for path in (home / "static").rglob("*") if path.is_file()]
+    for path in [*shared, *home.parent.glob("tasks/*/studio/*.js")]:
         text = path.read_text()
         if path.suffix in (".html", ".css", ".js") and not path.name.startswith("uPlot"):
             assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
@@ -353,7 +354,7 @@ def test_the_page_asks_nothing_of_other_servers() -> None:
 
 def test_the_studio_asks_no_task_s_name() -> None:
     home, names = Path(requests.__file__).parent, "|".join(registry.names())
-    for path in [*home.glob("*.py"), *(home / "static").glob("*.js")]:
+    for path in [*home.glob("*.py"), *(home / "static").rglob("*.js")]:
         if not path.name.startswith("uPlot"):
             matches = re.findall(rf"""['"`](?:{names})['"`]|ganvas\.tasks""", path.read_text())
             if path.name == "dom.js":  # an element of HTML

@@ -70,9 +70,9 @@ def test_delimiters_and_ends_of_lines(tmp_path: Path, mark: str, end: str) -> No
 def test_a_delimiter_of_the_users(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "a:b\n1,5:2\n3,5:4\n")
     assert rows(path, delimiter=":")["b"].tolist() == ["2", "4"]
-    with pytest.raises(UserError, match="one ASCII character stands between cells"):
+    with pytest.raises(UserError, match="cells must be separated by one ASCII character"):
         rows(path, delimiter="::")
-    with pytest.raises(UserError, match="none that Python knows"):
+    with pytest.raises(UserError, match="not one that Python knows"):
         rows(path, encoding="klingon")
     with pytest.raises(UserError, match="is not written in ascii"):
         rows(write(path, "ä,b\n1,2\n"), encoding="ascii")
@@ -83,7 +83,7 @@ def test_a_delimiter_of_the_users(tmp_path: Path) -> None:
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(bytes(range(256)) * 40)
-    with pytest.raises(UserError, match="is no text, but a file of another kind"):
+    with pytest.raises(UserError, match="is not a text file"):
         rows(path)
 
 
@@ -101,7 +101,7 @@ def test_names_that_are_missing_are_made_and_said(tmp_path: Path) -> None:
     assert list(pd.concat(source.portions())) == ["column 1", "x"]
     assert "Column 1 of a.csv has no name: it is called 'column 1'." in source.notes
     source = read.opened(str(write(tmp_path / "b.csv", "5.0,3,7\n1,2,3\n")))
-    assert "is its first line a row, and no header?" in source.notes[0]
+    assert "is its first line a row and not a header?" in source.notes[0]
 
 
 def test_cells_that_mean_missing_are_said(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_cells_that_mean_missing_are_said(tmp_path: Path) -> None:
     found = read.Rows(read.opened(str(path)))
     frame = pd.concat(found.portions())
     assert frame["word"].isna().sum() == 12 + 7
-    assert found.sentences()[0].startswith('word: 12 cells hold "?", 7 cells hold "NULL": taken for missing (missing=')
+    assert found.sentences()[0].startswith('word: 12 cells hold "?", 7 cells hold "NULL": treated as missing (missing=')
     frame = pd.concat(read.Rows(read.opened(str(path)), "?,NULL").portions())
     assert frame["country"].eq("NA").all()
 
@@ -124,11 +124,11 @@ def test_an_empty_file_is_refused(tmp_path: Path, content: str) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("a,b\n1,2\n3,4,5\n6,7\n", "Line 3 of {} has 3 cells, and there are 2 columns, with commas between them"),
-        ("a;b;c\n1;2;3\n4;5\n", "Line 3 of {} has 2 cells, and there are 3 columns, with semicolons between them"),
-        ('a,b\n"x\ny",2\n\n3\n', "Line 5 of {} has 1 cells, and there are 2 columns"),
+        ("a,b\n1,2\n3,4,5\n6,7\n", "Line 3 of {} has 3 cells, but there are 2 columns, with commas between them"),
+        ("a;b;c\n1;2;3\n4;5\n", "Line 3 of {} has 2 cells, but there are 3 columns, with semicolons between them"),
+        ('a,b\n"x\ny",2\n\n3\n', "Line 5 of {} has 1 cells, but there are 2 columns"),
         ("sep=,\na,b\n1,2,3\n", "Line 3 of {} has 3 cells"),
-        ("a,b,a\n1,2,3\n", "a.csv has two columns that are called 'a': give each a name of its own."),
+        ("a,b,a\n1,2,3\n", "a.csv has two columns that are called 'a': give each its own name."),
     ],
 )
 def test_files_that_are_no_tables_are_refused(tmp_path: Path, text: str, sentence: str) -> None:
@@ -148,7 +148,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv.gz", gzip.compress(os.urandom(20_000).hex().encode() * 3)[:-4_000])
     with pytest.raises(UserError, match="it cannot be unpacked"):
         rows(path)
-    with pytest.raises(UserError, match="no CSV file but a ZIP archive or an Excel file"):
+    with pytest.raises(UserError, match="not a CSV file but a ZIP archive or an Excel file"):
         rows(write(tmp_path / "b.csv", b"PK\x03\x04" + bytes(99)))
     with pytest.raises(UserError, match="There is no file"):
         rows(tmp_path / "gone.csv")
@@ -169,7 +169,7 @@ def test_a_file_that_changes_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
             path.write_text("a,b\n3,4\n")
             yield part
 
-    with pytest.raises(UserError, match=r"a\.csv changes while it is read\. Read it when nobody writes"):
+    with pytest.raises(UserError, match=r"a\.csv changes while it is read\. Read it when nothing writes to it"):
         list(growing())
 
 
@@ -181,7 +181,7 @@ def test_tables_of_which_nothing_can_be_learned(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     with pytest.raises(UserError, match=r"a\.csv has columns \(a, b\) but no rows"):
         data(write(path, "a,b\n"))
-    with pytest.raises(UserError, match="has 3 rows: 20 are the fewest"):
+    with pytest.raises(UserError, match="has 3 rows: at least 20 are needed"):
         data(write(path, "a,b\n1,2\n3,4\n5,6\n"))
     ids = "\n".join(f"C-{i:04d},{i}" for i in range(100))
     with pytest.raises(UserError, match=r"No column can be learned \(code: id, n: id\)"):

@@ -109,8 +109,8 @@ def test_the_key_by_which_rows_are_made_can_be_said(tmp_path: Path) -> None:
     ("change", "words"),
     [
         ({"format": 9}, "has the format 9"),
-        ({"tables": []}, "plans other tables"),
-        ({"schema": {"tables": 5}}, "which it cannot be"),
+        ({"tables": []}, "do not match the plan"),
+        ({"schema": {"tables": 5}}, "which is not allowed"),
         ({"strange": 1}, "has an entry 'strange'"),
     ],
 )

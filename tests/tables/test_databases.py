@@ -116,7 +116,7 @@ def test_what_is_no_table_is_refused(shop: Path) -> None:
     odd.write_bytes(shop.read_bytes())
     with pytest.raises(UserError, match="rename it"):
         data(str(odd), table="orders")
-    with pytest.raises(UserError, match="no address of a database"):
+    with pytest.raises(UserError, match="not the address of a database"):
         data("klingon://host/db", table="x")
     (shop.parent / "words.db").write_text("no database " * 500)
     with pytest.raises(UserError, match="cannot be reached: file is not a database"):
@@ -125,7 +125,7 @@ def test_what_is_no_table_is_refused(shop: Path) -> None:
         connection.execute("CREATE TABLE items (id INTEGER)")
         connection.execute("CREATE VIEW large AS SELECT customer, total FROM orders WHERE total > 20")
     connection.close()
-    with pytest.raises(UserError, match=r"has 3 tables \(items, large, orders\): say which with --table NAME"):
+    with pytest.raises(UserError, match=r"has 3 tables \(items, large, orders\): choose one with --table NAME"):
         data(address)
     with pytest.raises(UserError, match=r"items has columns \(id\) but no rows|items has no rows"):
         data(address, table="items")
@@ -234,7 +234,7 @@ def test_a_database_that_goes_away_in_the_middle(server: Server, monkeypatch: py
     stopping.join()
     with pytest.raises(UserError, match=r"The database postgresql.* was lost after [\d,]+ of 3,000 rows: ") as caught:
         list(portions)
-    assert "Nothing was written; start again when it answers." in str(caught.value)
+    assert "No table was written; start again when it answers." in str(caught.value)
     assert "s3cret" not in str(caught.value)
     del caught, portions, table
     gc.collect()  # so that what psycopg warns of is heard here

@@ -85,7 +85,7 @@ CASES = {
     "months in words": ((d.strftime("%d %b %Y") for d in DAYS), "date date %d %b %Y", ""),
     "months": ((d.strftime("%b-%Y") for d in DAYS), "date date %b-%Y", ""),
     "days as numbers": ([int(d.strftime("%Y%m%d")) for d in DAYS], "date date %Y%m%d", "eight digits"),
-    "no real days": (["2020-02-30" if i % 90 == 5 else str(d) for i, d in enumerate(DAYS)], "date date", "no date"),
+    "no real days": (["2020-02-30" if i % 90 == 5 else str(d) for i, d in enumerate(DAYS)], "date date", "not a date"),
     "times": ((s.strftime("%Y-%m-%d %H:%M:%S") for s in SECONDS), "date time %Y-%m-%d %H:%M:%S", ""),
     "times with zones": ((f"{s:%Y-%m-%dT%H:%M:%S}+02:00" for s in SECONDS), "date time %Y-%m-%dT%H:%M:%S%:z", ""),
     "offsets that differ": ((f"{s:%Y-%m-%d %H:%M:%S}+0{s.month % 2 + 1}00" for s in SECONDS), "date time", "differ"),
@@ -103,7 +103,7 @@ CASES = {
     "JSON": ((f'{{"a": {i}}}' for i in range(N)), "text text", "JSON"),
     "free text": ((f"order {i} came late, the box was open {i * 7}" for i in range(N)), "text text", "free text"),
     "mixed types": ([i if i % 2 else f"x{i % 20}" for i in range(N)], "category text", "numbers and words"),
-    "huge whole numbers": ([2**60 + i % 300 for i in range(N)], "id int", "more digits"),
+    "huge whole numbers": ([2**60 + i % 300 for i in range(N)], "id int", "too many digits"),
 }  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def test_rows_that_are_no_number_are_named() -> None:
     texts[6], texts[20] = "n.n.", "none yet"
     found = verdict(texts)
     assert found.kind == "number"
-    assert found.doubt == '2 values are no number ("n.n.", "none yet"; rows 7, 21): taken for missing'
+    assert found.doubt == '2 values are not a number ("n.n.", "none yet"; rows 7, 21): treated as missing'
 
 
 def test_a_few_values_with_more_decimals_do_not_decide() -> None:
@@ -203,7 +203,7 @@ def test_kinds_are_set_by_hand() -> None:
         ({"gone": "number"}, "There is no column 'gone'."),
         ({"empty": "number"}, "The column empty cannot be a number: no row has a value."),
         ({"number": {"kind": "number", "type": "clock"}}, "cannot be of type clock"),
-        ({"word": {"kind": "number", "form": "12"}}, "'12' is no form of a number"),
+        ({"word": {"kind": "number", "form": "12"}}, "'12' is not a form of a number"),
     ],
 )
 def test_a_kind_that_cannot_be_is_refused(said: dict[str, Any], sentence: str) -> None:

@@ -156,8 +156,8 @@ def test_what_nearly_holds_is_said_and_not_kept() -> None:
     for gone in ("shipped", "total", "country from", "country, currency from"):
         assert gone not in texts
     said = "\n".join(found.nearly)
-    assert "shipped >= ordered but for 1 of 4,000 rows" in said
-    assert "country from city but for" in said
+    assert "shipped >= ordered except in 1 of 4,000 rows" in said
+    assert "country from city except in" in said
     assert "total = net + tax in 99.9" in said or "total - " in said
 
 
@@ -255,7 +255,7 @@ def test_conditions_keep_them_too(data: TableData, generator: network.Generator,
         ({"ordered": "2024-03-05", "shipped": "2024-03-01"}, "contradict"),
         ({"ordered": "2024-03-05", "month": 4}, "contradict"),
         ({"total": 10.0, "net": 5.0, "tax": 4.0}, "contradict"),
-        ({"quantity": "many"}, "no whole number"),
+        ({"quantity": "many"}, "not a whole number"),
         ({"quantity": None}, "never missing"),
         ({"towns": "Delft"}, "no column"),
     ],
@@ -488,7 +488,7 @@ def test_rules_in_columns_toml(tmp_path: Any) -> None:
     place = tmp_path / "columns.toml"
     lines, form = last(check(str(tmp_path / "orders.csv"), {}, place))
     shown = "\n".join(lines)
-    assert "Rules: what holds in every row" in shown
+    assert "Rules that hold in every row" in shown
     assert "shipped is never below ordered." in shown
     assert {entry["rule"] for entry in form["rules"]} >= {"country, currency from city", "shipped >= ordered"}
     as_found = of_frame(frame, "orders", DataConfig()).spec
@@ -519,4 +519,4 @@ def test_a_rule_that_breaks_in_rows_not_looked_at_is_left_out(monkeypatch: pytes
     assert "total" not in texts
     assert "country" not in texts
     assert "shipped >= ordered" in texts
-    assert sum("does not hold in 1 row beyond those looked at" in note for note in made.notes) == 2
+    assert sum("does not hold in 1 row beyond those examined" in note for note in made.notes) == 2

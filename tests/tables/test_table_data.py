@@ -119,7 +119,7 @@ def test_a_sample_stands_for_a_longer_table(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(read.csv_files, "BLOCK", 20_000)
     found = data(tmp_path / "a.csv")
     assert len(found.train.samples) + len(found.held_out.samples) == 6_000
-    assert any("read from 2,000 of the 6,000 rows, drawn at random" in note for note in found.notes)
+    assert any("come from 2,000 of the 6,000 rows, drawn at random" in note for note in found.notes)
     assert found.spec.column("spent").parts[0].missing == 1
     assert found.fingerprint == data(tmp_path / "a.csv").fingerprint
     rows = read.Rows(read.opened(str(tmp_path / "a.csv")))
@@ -138,7 +138,7 @@ def test_a_value_of_another_kind_behind_the_sample_is_refused(tmp_path: Path, mo
     row = next(i for i in range(5_000, 6_000) if i not in looked)
     frame.loc[row, "spent"] = "lots"
     frame.astype(str).to_csv(tmp_path / "a.csv", index=False)
-    with pytest.raises(UserError, match=f'Row {row + 1:,} of the column spent holds "lots", which is no number'):
+    with pytest.raises(UserError, match=f'Row {row + 1:,} of the column spent holds "lots", which is not a number'):
         data(tmp_path / "a.csv")
 
 
@@ -152,7 +152,7 @@ def test_free_text_is_left_empty_or_drawn_from_what_many_rows_have() -> None:
     frame["motto"] = [f"only once, number {i}, and never again" for i in range(len(frame))]
     found = of_frame(frame, "a", DataConfig(text="resample"))
     assert kinds(found)["motto"] == "text"
-    assert "motto: no text has as many as 5 rows: left empty." in found.notes
+    assert "motto: no text occurs in 5 rows or more: left empty." in found.notes
 
 
 def test_what_few_rows_have_is_not_learned() -> None:
@@ -162,7 +162,7 @@ def test_what_few_rows_have_is_not_learned() -> None:
     found = of_frame(frame, "a", DataConfig())
     assert kinds(found)["secret"] == "constant"
     assert kinds(found)["word"] == "text"
-    assert "word: no value has as many as 5 rows: left empty." in found.notes
+    assert "word: no value occurs in 5 rows or more: left empty." in found.notes
     assert not any("700.5" in json.dumps(c.to_dict()) for c in found.spec.columns)
 
 
@@ -201,12 +201,12 @@ def test_columns_toml_comes_back(tmp_path: Path) -> None:
     ("text", "sentence"),
     [
         ("[columns", "cannot be read as TOML"),
-        ("[column]\na = 'id'", "has a part 'column': [columns] and [rules] are what there may be"),
-        ("columns = 3", "columns is no group"),
+        ("[column]\na = 'id'", "has a part 'column': only [columns] and [rules] are allowed"),
+        ("columns = 3", "columns is not a group"),
         ("[columns]\na = 'numbr'", "'numbr'. Did you mean 'number'?"),
         ("[columns]\na = 3", 'the column a is 3: write a = "number"'),
         ("[columns]\na = { kynd = 'id' }", "no entry of the column a 'kynd'. Did you mean 'kind'?"),
-        ("[columns]\na = { decimals = 'two' }", "decimals of the column a is 'two', which it cannot be"),
+        ("[columns]\na = { decimals = 'two' }", "decimals of the column a is 'two', which is not allowed"),
         ("[columns]\na = { order = [1] }", "order of the column a is a list of texts"),
         ("[columns]\ngone = 'id'", "There is no column 'gone'"),
     ],
@@ -245,7 +245,7 @@ def test_data_check_says_what_there_is(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for text in (
         "1,000 rows and 9 columns in customers.csv", " ? joined", " - customer", "Doubtful (?)", "cannot be told apart",
-        "Passed over (-), not learned", "customer: id, made anew, never learned", "columns.toml was written",
+        "Skipped (-), not learned", "customer: id, newly made, never learned", "columns.toml was written",
         "ganvas train table --data customers.csv column.plan=category columns=columns.toml",
     ):  # fmt: skip
         assert text in done.stdout, done.stdout

@@ -24,7 +24,7 @@ from ganvas.training.experiment import Experiment
 
 pytestmark = pytest.mark.long
 
-DEADLINE = 900  # seconds for an evaluation in a process of its own, on however busy a machine
+DEADLINE = 900  # seconds for an evaluation in its own process, on however busy a machine
 
 
 @pytest.fixture(autouse=True)

@@ -27,10 +27,10 @@ def check(model: TrainedModel, target: str | os.PathLike[str], force: bool = Fal
     if like_hub_name and not folder.exists():
         raise UserError(f"Did you mean hf://{target}? For a folder write ./{target}.")
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is there already and is no folder. Choose another name.")
+        raise UserError(f"{folder} exists already and is not a folder. Choose another name.")
     for name in FILES:
         if (folder / name).exists() and (folder / name).resolve() == model.path.resolve():
-            raise UserError(f"{folder} is where the model itself lies. Choose another folder.")
+            raise UserError(f"{folder} is where the model itself is. Choose another folder.")
     check_free(*(folder / name for name in FILES), force=force, way="Choose a new folder, or --force to overwrite it")
 
 
@@ -38,8 +38,8 @@ def push(model: TrainedModel, target: str | os.PathLike[str], force: bool = Fals
     """Upload a model with its card as README; returns its address.
 
     Args:
-        target: `hf://user/name`, or a folder (which then holds what would be uploaded); `user/name` is no folder unless
-            there is one, or it is written `./user/name`.
+        target: `hf://user/name`, or a folder (which then holds what would be uploaded). `user/name` counts as a folder
+            only if there is one, or if it is written `./user/name`.
         force: overwrite files in that folder.
 
     Raises:

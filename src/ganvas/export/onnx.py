@@ -58,7 +58,7 @@ def export(model: TrainedModel, folder: Path, force: bool = False, only: str = "
 
     A model that restores gives `generator.onnx`, one that translates `to_a.onnx` and `to_b.onnx`: images float
     [B, C (+ 1: mask), H, W] of any size whose sides are multiples of the card's `stride` -> images
-    [B, C, scale * H, scale * W]. One that mends sounds gives `generator.onnx` too: waves float [B, n] -> waves [B, n],
+    [B, C, scale * H, scale * W]. A restorer of sounds gives `generator.onnx` too: waves float [B, n] -> waves [B, n],
     n a multiple of the card's `hop`.
 
     Args:
@@ -88,20 +88,20 @@ def check(model: TrainedModel, folder: Path | None, page: Path | None, force: bo
     exports = model.exports()
     if folder is not None:
         if not exports.networks:
-            raise UserError(f"{model.path}: models of the task {task_name(model.card)} have no ONNX form.")
+            raise UserError(f"{model.path}: models of the task {task_name(model.card)} cannot be exported to ONNX.")
         names = [*(network.file for network in exports.networks), *exports.files()]
         check_free(*(folder / name for name in names), force=force, way=OTHER)
     if page is None:
         return
     if exports.page is None:
-        raise UserError(f"{model.path}: there is no page yet for models of the task {task_name(model.card)}.")
+        raise UserError(f"{model.path}: there is no web page yet for models of the task {task_name(model.card)}.")
     if not os.path.lexists(page):
         return
     if not page.is_dir():
-        raise UserError(f"{page} is there already and is no folder. Choose another name.")
+        raise UserError(f"{page} exists already and is not a folder. Choose another name.")
     if any(page.iterdir()) and not (force and (page / "model.json").exists()):
         more = ", or --force to overwrite the page" if (page / "model.json").exists() else ""
-        raise UserError(f"{page} is there already and holds files. Choose a new folder{more}.")
+        raise UserError(f"{page} exists already and holds files. Choose a new folder{more}.")
 
 
 def web(model: TrainedModel, folder: Path, force: bool = False) -> list[Exported]:

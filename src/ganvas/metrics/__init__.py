@@ -176,7 +176,7 @@ def _can_detect_copies(pair: Pair) -> str:
     if pair.inception and usual < distances.NEAR:
         return (
             f"held-out real images are nearer than {distances.NEAR:g} to training images themselves ({usual:.3f}), and "
-            "would be taken for copies"
+            "would count as copies"
         )
     return ""
 
@@ -220,7 +220,8 @@ def _has_classes(pair: Pair) -> str:
     assert pair.real.labels is not None
     if torch.isin(pair.real.labels, torch.tensor(classes)).double().mean() >= CLASSED:
         return ""
-    return f"{CLASS_LEAST} images of each kind are there in only {len(classes)} of the {len(pair.class_names)} classes"
+    text = f"only {len(classes)} of the {len(pair.class_names)} classes have {CLASS_LEAST} "
+    return f"{text}real and as many generated images"
 
 
 def label_balance(pair: Pair) -> float:
@@ -323,10 +324,10 @@ METRICS: dict[str, Metric] = {
     "coverage": Metric(coverage, "coverage", "near"),
     "mifid": Metric(mifid, "Frechet, memory-informed", "lower", least=100, check=_can_detect_copies, once=True),
     "classifier-score": Metric(classifier_score, "classifier score", "near", least=100, needs=("logits",)),
-    "label-balance": Metric(label_balance, "class shares, apart", "lower", least=100, needs=("logits",), share=True),
+    "label-balance": Metric(label_balance, "class balance error", "lower", least=100, needs=("logits",), share=True),
     "class-accuracy": Metric(class_accuracy, "class accuracy", "higher", needs=("logits", "labels"), share=True),
     "class-frechet": Metric(
-        class_frechet, "Frechet dist. in class", "lower", least=200, needs=("labels",), check=_has_classes
+        class_frechet, "Frechet distance per class", "lower", least=200, needs=("labels",), check=_has_classes
     ),
     "near-copies-features": Metric(
         near_copies_features,

@@ -39,7 +39,7 @@ class Expanded:
             f"{self.rejected:,} {rejected}."
         )
         if self.short:
-            yield f"Fewer than were asked for: {', '.join(map(one_line, self.short))}."
+            yield f"Fewer than requested: {', '.join(map(one_line, self.short))}."
         yield from self.notes
         if self.renamed:
             yield self.renamed
@@ -64,7 +64,7 @@ class Candidates:
     def of_class(self, label: int, count: int) -> Iterator[Portion]:
         """`count` good samples of a class, or those among `TRIES` times as many candidates.
 
-        Candidates after the last one that is needed do not count, so that how many are drawn together does not matter.
+        Candidates after the last one that is needed do not count: how many are drawn together does not matter.
         """
         start, most = 0, max(TRIES * count, PORTION)
         while start < most and (left := count - self.kept[label]) > 0:
@@ -86,11 +86,11 @@ class Candidates:
         Args:
             real: what the samples are called that were trained on.
             way: the command that says how good the model is.
-            rejected: what is said before the number of rejected ones.
+            rejected: the words before the number of rejected ones.
         """
         if not self.kept.total():
             raise UserError(
-                f"None of the drawings could be kept: {self.copies:,} are near copies of training {real}, {rejected} "
+                f"None of the samples could be kept: {self.copies:,} are near copies of training {real}, {rejected} "
                 f"{self.rejected:,}. Train longer. How good it is now: {way}"
             )
 

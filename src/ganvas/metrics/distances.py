@@ -40,7 +40,7 @@ def kernel(a: Tensor, b: Tensor, block: int = BLOCK) -> tuple[float, float]:
     """Kernel distance x 1000 and its standard error: the unbiased squared MMD with the kernel (x'y / D + 1)^3.
 
     On Inception features this is KID (Binkowski et al. 2018). It is estimated on blocks of up to 1,000 images that
-    do not overlap, so that the error of their mean is unbiased.
+    do not overlap, which keeps the error of their mean unbiased.
 
     Args:
         a, b: [N, D] and [M, D], in random order; at least four rows each.
@@ -75,7 +75,7 @@ def mifid(distance: float, nearest: float) -> float:
 def memory_informed(distance: float, nearest: float, usual: float) -> float:
     """The Frechet distance, as many times larger as the images are nearer to training images than held-out ones are.
 
-    A form of MiFID for other features than Inception's, for which held-out real images may themselves lie below the
+    A form of MiFID for other features than Inception's, for which held-out real images may themselves be below the
     fixed threshold, so that only images unlike them would go without a penalty.
 
     Args:

@@ -1,4 +1,4 @@
-"""Figures: the value of a metric, with all that it depends on. Only figures of the same protocol can be compared."""
+"""Figures: the value of a metric, with all that it depends on. Only values of the same protocol can be compared."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Protocol:
     version: int = VERSION
 
     def differences(self, other: Protocol) -> list[str]:
-        """What differs between two protocols, so that figures cannot be compared: 'count (10,000 and 2,000)'."""
+        """What differs between two protocols (their figures cannot be compared): 'count (10,000 and 2,000)'."""
         pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
         return [f"{name} ({a} and {b})" for name, a, b in pairs if a != b]
 
@@ -167,7 +167,7 @@ def figures_of(folder: str | os.PathLike[str]) -> list[Figure]:
     """
     figures = readable(Run(Path(folder)).figures())
     if not figures:
-        raise UserError(f"{folder} has no figures yet. Measure it first: {command('ganvas', 'evaluate', folder)}")
+        raise UserError(f"{folder} has no metrics yet. Measure it first: {command('ganvas', 'evaluate', folder)}")
     return list({figure.metric: figure for figure in figures}.values())
 
 
@@ -175,13 +175,13 @@ def compare(a: Figure, b: Figure) -> float:
     """a's value divided by b's; NaN where one of them has none (its `note` says why).
 
     Raises:
-        UserError: they are figures of different metrics or protocols.
+        UserError: they are of different metrics or protocols.
     """
     differences = (
         [f"metric ({a.metric} and {b.metric})"] if a.metric != b.metric else a.protocol.differences(b.protocol)
     )
     if differences:
         raise UserError(
-            f"These figures cannot be compared; they differ in {', '.join(differences)}. Measure both alike."
+            f"These metrics cannot be compared: they differ in {', '.join(differences)}. Measure both in the same way."
         )
     return a.value / b.value if b.value else math.nan

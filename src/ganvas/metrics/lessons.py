@@ -16,7 +16,7 @@ from torch import Tensor
 from ganvas.core import seeds
 from ganvas.core.progress import Doing
 
-SIZES = (100, 1_000, 10_000)  # numbers of real samples that a classifier learns from, beside all of them
+SIZES = (100, 1_000, 10_000)  # numbers of real samples that a classifier learns from, besides all of them
 LEAST = 5  # repeats from which anything can be said
 
 
@@ -51,14 +51,16 @@ def conclusion(lessons: Sequence[Lesson], drawn: str, real: str) -> str:
     helped = [f"{lesson.size:,}" for lesson in lessons if lesson.verdict == "helps"]
     hurt = [f"{lesson.size:,}" for lesson in lessons if lesson.verdict == "hurts"]
     if lessons and lessons[0].verdict == "too few repeats":
-        return "Five repeats are the least from which anything can be said."
+        return "At least five repeats are needed for a verdict."
     sentence = (
-        f"The extra {drawn} help beside {_and(helped)} real {real}" if helped else f"The extra {drawn} do not help"
+        f"The extra {drawn} help when added to {_and(helped)} real {real}"
+        if helped
+        else f"The extra {drawn} do not help"
     )
     if helped and len(helped) < len(lessons):
         rest = [f"{lesson.size:,}" for lesson in lessons if lesson.verdict != "helps"]
-        sentence += f", and do not beside {_and(rest)}"
-    return sentence + (f" (beside {_and(hurt)} they hurt)." if hurt else ".")
+        sentence += f", but not to {_and(rest)}"
+    return sentence + (f" (added to {_and(hurt)} they hurt)." if hurt else ".")
 
 
 class Learner(Protocol):
@@ -68,7 +70,7 @@ class Learner(Protocol):
         """
         Args:
             real: numbers of the training samples that it learns from, int64 [n]; None: none.
-            drawn: does it learn from the drawn samples, beside these?
+            drawn: does it learn from the drawn samples as well as these?
         """
         ...
 

@@ -58,7 +58,7 @@ class Measuring(Progressing):
             self.written.append(event)
 
     def table(self, title: str, protocol: str = "") -> None:
-        """Print all figures, and how they were measured: as their protocol says, or in the words of `protocol`."""
+        """Print all metrics, and how they were measured: as their protocol says, or in the words of `protocol`."""
         table = _table_of(self.figures, self.real)
         if table.row_count:
             self.console.print(table)
@@ -83,25 +83,25 @@ class Measuring(Progressing):
         self.print(f"\n{title}: {words}")
         if any_value and any(not math.isnan(f.floor) for f in self.figures):
             self.print(
-                f"'{self.real}': what other {self.real} get by the same code; ±: standard deviation over the repeats, "
+                f"'{self.real}': what other {self.real} get with the same code; ±: standard deviation over repeats, "
                 "or the standard error of a single one."
             )
         if any_value and p.count < MANY:
             self.print(
-                f"{p.count:,} {self.samples} are few: such figures sway from one set of {self.samples} to the next, "
-                f"and a distance is far larger than of many. Hold them against '{self.real}' alone."
+                f"{p.count:,} {self.samples} are few: such metrics vary from one set of {self.samples} to the next, "
+                f"and a distance is far larger than with many. Compare them only with '{self.real}'."
             )
 
 
 def _table_of(figures: Sequence[Figure], real: str) -> Table:
     table = Table(box=None, pad_edge=False)
-    for head in ("metric", "value", real, "times", "better"):  # where there is no room the names are broken, no figure
+    for head in ("metric", "value", real, "times", "better"):  # in a narrow terminal names are broken, not numbers
         left = head in ("metric", "better")
         table.add_column(head, justify="left" if left else "right", no_wrap=not left)
     for f in figures:
         if not f.note:
             times = "" if math.isnan(f.times_floor) else f"{f.times_floor:.2f}"
-            better = "near to real" if f.better == "near" else f.better
+            better = "close to real" if f.better == "near" else f.better
             value, floor = (spread(*pair, f.share) for pair in ((f.value, f.spread), (f.floor, f.floor_spread)))
             table.add_row(f.title, value, floor, times, better)
     return table
@@ -110,7 +110,7 @@ def _table_of(figures: Sequence[Figure], real: str) -> Table:
 def _accuracy(figure: Figure) -> str:
     """What the accuracy of a fresh classifier means."""
     low, high = (max(0.0, min(1.0, figure.value + side * Z * figure.spread)) for side in (-1, 1))
-    meaning = "it cannot tell them apart" if low <= 0.5 else "50% would be a coin"
+    meaning = "it cannot tell them apart" if low <= 0.5 else "50% would be guessing"
     return (
         f"The fresh expert is right {figure.value:.1%} of the time (95% interval {low:.1%} to {high:.1%}); {meaning}."
     )

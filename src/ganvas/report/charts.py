@@ -12,7 +12,7 @@ from ganvas.report.markup import ELEMENTS
 from ganvas.report.quantities import GENERAL, Quantities, Rows, mean
 
 POINTS = 200  # of a curve
-COLOURS = ("#4285d8", "#d9722e", "#3a9a68")  # of curves in a file of their own
+COLOURS = ("#4285d8", "#d9722e", "#3a9a68")  # of curves in a separate file
 STYLE = (
     "text { fill: #808080; font: 13px system-ui, sans-serif; } .curve { fill: none; stroke-width: 2; } "
     ".dot { stroke: none; } .rule, .axis { stroke: #80808050; } .mark { stroke: #808080; stroke-dasharray: 2 4; } "

@@ -40,8 +40,8 @@ def speed(rows: Rows) -> Markup:
 
 
 def discriminator(rows: Rows, objective: Objective | None) -> list[Markup]:
-    """A section on the discriminator beside other losses; none where there was no discriminator."""
+    """A section on the discriminator next to other losses; none where there was no discriminator."""
     if all(number(row, "loss_d") is None for row in rows):
         return []
-    cards = [losses(rows, objective, "Losses of the contest"), accuracy(rows, objective)]
+    cards = [losses(rows, objective, "Losses"), accuracy(rows, objective)]
     return [markup.section("The expert", cards)]

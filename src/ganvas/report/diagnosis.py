@@ -32,7 +32,7 @@ CHECK = "discriminator-accuracy"
 
 
 class Objective(Protocol):
-    """What the loss of a training tells about its figures: see `training.losses.Objective`."""
+    """What the loss of a training says about its metrics: see `training.losses.Objective`."""
 
     @property
     def guess(self) -> float | None: ...
@@ -85,7 +85,7 @@ def columns(rows: Rows) -> dict[str, float | None]:
 
 
 def percent(share: float) -> str:
-    """71%; near the ends one digit more, so that 99.7% is not called all."""
+    """71%; near the ends with one more digit: 99.7% is not 100%."""
     return f"{share:.1%}" if 0 < min(share, 1 - share) < 0.01 else f"{share:.0%}"
 
 
@@ -126,12 +126,12 @@ def explain(objective: Objective | None) -> dict[str, str]:
     return {
         "losses": "Each network's error. They pull against each other: flat is good, falling is not the goal; both "
         "wander around a steady height. If the expert's sinks as far as it can while the forger's climbs, the expert "
-        "is winning. How good the pictures are cannot be read here.",
+        "is winning. They do not tell how good the pictures are.",
         "accuracy": "50% = guessing, like tossing a coin; 100% leaves the forger little to learn from; good is between."
         " Held-out images are real ones that the expert never trained on: if it does much better on its training "
         "images, it has memorised them." + pairs * (objective is not None and objective.pairs),
         "verdicts": f"The expert's mean verdict on real images, D(x), and on forgeries, D(G(z)), as {verdicts}",
-        "speed": "It changes nothing in the pictures; a dip means that the computer was busy.",
+        "speed": "It does not affect the pictures; a dip means that the computer was busy.",
     }
 
 
@@ -144,7 +144,7 @@ def _findings(rows: Rows, checks: Rows) -> list[Finding]:
     all_findings = [_balance(rows), _overfitting(rows), _copies(checks), _diversity(rows, checks), _jump(rows)]
     findings = [finding for finding in all_findings if finding is not None]
     findings.sort(key=lambda finding: -finding.weight)  # stable: the balance comes first among equals
-    unknown = "The log holds no accuracy of the expert: nothing can be said."
+    unknown = "The log has no accuracy of the expert, so there is no verdict."
     return findings or [Finding(0, unknown, unknown)]
 
 
@@ -166,10 +166,10 @@ def _balance(rows: Rows) -> Finding | None:
         help_ = f"In a new run, try {more} or a smaller lr_d{_smaller(rows, 'lr_d')}."
         return Finding(4, short, f"The expert wins easily: {seen}, so the forger gets little to learn from. {help_}")
     if found.both >= LEADING:
-        text = f"The expert is ahead: {seen}. That is common early on; it asks for action only if it nears 100%."
+        text = f"The expert is ahead: {seen}. That is common early on; act only if it gets close to 100%."
         return Finding(0, f"The expert is ahead: right {share} of the time.", text)
     if found.both < MISLED:
-        text = f"The forger misleads the expert: {seen}, less than a coin. In a new run, try a smaller lr_g"
+        text = f"The forger misleads the expert: {seen}, worse than guessing. In a new run, try a smaller lr_g"
         short = f"The forger misleads the expert: right only {share} of the time."
         return Finding(3, short, f"{text}{_smaller(rows, 'lr_g')} or a larger lr_d.")
     if found.both <= GUESSING:
@@ -191,7 +191,7 @@ def _overfitting(rows: Rows) -> Finding | None:
     figures = f"{percent(real)} of its training images and {percent(held_out)} of held-out ones"
     text = (
         f"The expert seems to have memorised its training images: {when} it was right on {figures}. "
-        "That is overfitting: more images, augmentation or a shorter training help."
+        "That is overfitting: more images, augmentation or a shorter training would help."
     )
     return Finding(3, f"The expert overfits: right on {figures}.", text)
 
@@ -201,9 +201,9 @@ def _copies(checks: Rows) -> Finding | None:
     share = mean(checks[-2:], "copied")
     if share is None or share <= COPIED:
         return None
-    short = f"The forger replays its training images: {percent(share)} of the drawings."
+    short = f"The forger repeats its training images: {percent(share)} of the drawings."
     text = (
-        f"The forger replays what it was shown: {percent(share)} of the drawings of the last two sheets are nearer to "
+        f"The forger repeats what it was shown: {percent(share)} of the drawings of the last two sheets are nearer to "
         "a training image than 99 of 100 training images are to each other. More images, the recipe few, a larger "
         "augment, or an earlier end help."
     )
@@ -226,11 +226,11 @@ def _diversity(rows: Rows, checks: Rows) -> Finding | None:
         at, before = values[-2]
         trend = f", after {before:.2f} at {at:,.0f}"
         if value - before > RISING:
-            text = f"At {images:,.0f} images {figure}{trend}. That is little but rising: wait for the next check."
+            text = f"At {images:,.0f} images {figure}{trend}. That is low but rising: wait for the next check."
             return Finding(1, f"The pictures vary {value:.2f} times as much as real ones, and rising.", text)
     text = (
         f"Mode collapse is suspected: at {images:,.0f} images {figure}{trend}. If the pictures repeat or are washed "
-        f"out, try in a new run a larger r1, a smaller lr_g{_smaller(rows, 'lr_g')} or loss=relativistic."
+        f"out, start a new run with a larger r1, a smaller lr_g{_smaller(rows, 'lr_g')} or loss=relativistic."
     )
     return Finding(5, f"Mode collapse suspected: the pictures vary {value:.2f} times as much as real ones.", text)
 

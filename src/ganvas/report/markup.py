@@ -1,4 +1,4 @@
-"""Parts of a page as HTML, from the templates beside this file; all values are escaped."""
+"""Parts of a page as HTML, from the templates next to this file; all values are escaped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def render(template: str, **values: Any) -> Markup:
 
 
 def section(title: str, cards: Iterable[Markup], intro: str = "") -> Markup:
-    """A heading, a paragraph, and cards beside each other; empty cards are left out."""
+    """A heading, a paragraph, and cards side by side; empty cards are left out."""
     return ELEMENTS.section(title, [card for card in cards if card], intro)
 
 

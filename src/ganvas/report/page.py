@@ -34,7 +34,7 @@ SCRIPT = (markup.TEMPLATES / "report.js").read_text()
 
 @dataclass(frozen=True)
 class Part:
-    """A task's part of the report of a run, beside what is the same for all tasks.
+    """A task's part of the report of a run, in addition to what all tasks share.
 
     The report shows the previews over time, if they are PNG or SVG files, then the sections.
     """
@@ -48,7 +48,7 @@ class Part:
     empty: str = ""  # a sentence shown while there is no preview; if empty, there is no section then
     samples: str = "samples"  # what is generated
     seen: str = "images"  # what the training sees
-    strip: str = ""  # what a strip of sound beside a preview, a WAV file, plays; '': there are none
+    strip: str = ""  # what a strip of sound that comes with a preview, a WAV file, plays; '': there are none
     shape: Mapping[str, str] = field(default_factory=dict)  # entries of the card's 'spec' and their titles; none: all
 
 
@@ -110,7 +110,7 @@ def plain_part(checks: str, quantities: Quantities) -> Part:
 
     Args:
         checks: the name of the checks in metrics.jsonl.
-        quantities: what the task logs beside `GENERAL`.
+        quantities: what the task logs besides `GENERAL`.
     """
 
     def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
@@ -127,7 +127,7 @@ def plain_part(checks: str, quantities: Quantities) -> Part:
 
 
 def _unnamed(row: dict[str, Any]) -> Quantities:
-    """The numbers in a check's row without a title of their own."""
+    """The numbers in a check's row without their own title."""
     known = {"images", "n", *GENERAL}
     return {key: Quantity(key, ".4g", "") for key in row if key not in known}
 
@@ -159,7 +159,7 @@ def _task(card: dict[str, Any]) -> type[Task] | None:
 
 
 def _parts(card: dict[str, Any]) -> list[str]:
-    """The folders of a training in parts; none where it is no such."""
+    """The folders of a training in parts; none where it is not one."""
     names = card.get("parts")
     return [str(name) for name in names] if isinstance(names, list) else []
 

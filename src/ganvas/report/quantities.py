@@ -26,7 +26,7 @@ GENERAL: dict[str, Quantity] = {
     "loss_d": Quantity("Expert's loss", ".3g", "its error; low when it is right and sure"),
     "loss_g": Quantity("Forger's loss", ".3g", "its error; low when its forgeries pass for real"),
     "accuracy_real": Quantity("Accuracy, real", ".1%", "training images that the expert takes for real"),
-    "accuracy_fake": Quantity("Accuracy, generated", ".1%", "forgeries that it finds out"),
+    "accuracy_fake": Quantity("Accuracy, generated", ".1%", "forgeries that it recognises"),
     "accuracy_held_out": Quantity(
         "Accuracy, held-out", ".1%", "real images it never trained on that it takes for real"
     ),

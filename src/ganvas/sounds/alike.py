@@ -11,7 +11,7 @@ from ganvas.sounds import fit
 RATE = 8_000  # at which sounds are compared: what a copy at a low rate has as well
 LOW, HIGH = 100.0, 3_400.0  # Hz
 BANDS, FRAMES = 20, 32
-WINDOW, HOP = 512, 256  # samples: long, so that a few milliseconds do not matter
+WINDOW, HOP = 512, 256  # samples: long, as a few milliseconds must not matter
 RANGE = 40.0  # dB below the loudest that are compared
 NEAR = 0.75  # dB, root mean square over bands and frames, below which two sounds are copies
 

@@ -39,7 +39,7 @@ def disturb(pictures: Tensor, probability: Tensor | float, chance: Tensor, bands
 def shifted(x: Tensor, later: Tensor, bands: int) -> Tensor:
     """Shift [B, 1, rows, frames] along time by whole frames, `later` [B] in -1..1 times SHIFT.
 
-    Silence comes in, and in rows that are not bands the values at the end go on.
+    Silence comes in, and in rows that are not bands the values at the end continue.
     """
     frames = x.shape[3]
     source = torch.arange(frames, device=x.device) - (later * SHIFT * frames).round().long()[:, None]

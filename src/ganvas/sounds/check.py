@@ -28,13 +28,13 @@ LEAST = 50  # sounds below which a training only memorises them
 FEW = 1_000  # sounds below which the recipe for few is the better one
 RARE = 10  # sounds of a class below which it is not learned
 CLIPPED = 0.001  # share of samples at the extreme from which a sound is said to be clipped
-OFFSET = 0.01  # of full scale: a mean beyond is said
-LOUDNESS = 20.0  # dB between the quiet and the loud ones, from which it is said
-LENGTHS = 5.0  # times that the longest may be longer than the shortest (95% and 5%) before it is said
+OFFSET = 0.01  # of full scale: a mean beyond is reported
+LOUDNESS = 20.0  # dB between the quiet and the loud ones, from which it is reported
+LENGTHS = 5.0  # times that the longest may be longer than the shortest (95% and 5%) before it is reported
 NOISY, NOISY_SHARE = (
     -18.0,
     0.25,
-)  # dB at both ends below which they are noise; share of the sounds from which it is said
+)  # dB at both ends below which they are noise; share of the sounds from which it is reported
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def look(source: str, settings: dict[str, str], file: Path | None = None) -> Gen
         file: where a sheet of spectrograms is to be written, a PNG; None: nowhere.
 
     Raises:
-        UserError: there are no sounds, a setting is none, or the sheet cannot be written there.
+        UserError: there are no sounds, a setting is invalid, or the sheet cannot be written there.
     """
     config = configured(source, settings)
     shape, place = config.shape(), file_place(source)
@@ -79,7 +79,7 @@ def look(source: str, settings: dict[str, str], file: Path | None = None) -> Gen
     if file is not None and file.suffix.lower() != ".png":
         raise UserError(f"{file}: the sheet of sounds is a picture. Choose NAME.png.")
     if file is not None and place.is_dir() and file.resolve().is_relative_to(place.resolve()):
-        raise UserError(f"{file} lies in {source}, and nothing there is changed. Choose another place.")
+        raise UserError(f"{file} is in {source}, where nothing may be changed. Choose another place.")
     listing, findings = listed(lambda labelled: kind.find(source, labelled and config.labels))
     shape = yield from pack.resolve(listing, shape)
     found = yield from survey(listing, CLIPPED, OFFSET)
@@ -152,13 +152,13 @@ def _of_files(found: Survey) -> list[Finding]:
     if not good:
         rows.append(Finding(0, "There is nothing to learn from.", "Add sounds."))
     elif good < LEAST and found.total == found.looked:
-        text = f"{good:,} sound{' is' if good == 1 else 's are'} few: a network learns them by heart."
-        rows.append(Finding(0, text, f"Find {LEAST} or more, {FEW:,} to be at ease."))
+        text = f"{'1 sound is' if good == 1 else f'{good:,} sounds are'} too few: the network would memorise them."
+        rows.append(Finding(0, text, f"Use at least {LEAST}, ideally {FEW:,}."))
     if found.others:
         kinds = ", ".join(f"{n:,} {s}" for s, n in sorted(found.others.items(), key=lambda item: -item[1])[:5])
-        rows.append(Finding(2, f"Files that are no sounds are passed over: {kinds}."))
+        rows.append(Finding(2, f"Files that are not sounds are skipped: {kinds}."))
     if found.looked < found.total:
-        text = f"{found.looked:,} of {found.total:,} sounds, evenly spread, were looked at ({MOST_LOOKED:,} at most)."
+        text = f"{found.looked:,} of {found.total:,} sounds, evenly spread, were examined ({MOST_LOOKED:,} at most)."
         rows.append(Finding(2, text))
     return rows
 
@@ -168,8 +168,8 @@ def _of_copies(found: Survey) -> list[Finding]:
     rows = of_copies(len(found.entries), found.duplicates, SoundSpec.noun)
     if found.near:
         pairs = some([" ~ ".join(names) for names in found.near])
-        text = f"{len(found.near):,} sounds are copies of others but for rate, loudness or format: {pairs}."
-        todo = f"Their bands differ by less than {alike.NEAR:g} dB: remove those that add nothing."
+        text = f"{len(found.near):,} sounds are copies of others in a different rate, loudness or format: {pairs}."
+        todo = f"Their bands differ by less than {alike.NEAR:g} dB: remove the copies."
         rows.append(Finding(1, text, todo))
     return rows
 
@@ -181,7 +181,7 @@ def _of_levels(found: Survey) -> list[Finding]:
         worst = sorted(found.clipped, key=lambda name: -found.clipped[name])
         named = some([f"{name} ({found.clipped[name]:.1%} of its samples)" for name in worst])
         text = f"{len(found.clipped):,} of {good:,} sounds are clipped: {named}."
-        todo = "What was cut off crackles, and is learned with the rest: take these from a softer recording."
+        todo = "Clipped sounds crackle, and the crackle is learned too: replace them with softer recordings."
         rows.append(Finding(1, text, todo))
     if found.offsets:
         worst = sorted(found.offsets, key=lambda name: -abs(found.offsets[name]))
@@ -193,11 +193,11 @@ def _of_levels(found: Survey) -> list[Finding]:
             f"{len(noisy):,} of {good:,} sounds begin and end in noise, about {-np.median(noisy):.0f} dB below their "
         )
         text += f"loudest moment: only what is below {fit.TRIM:g} dB is cut off."
-        todo = "Cut it off before a training: noise is learned with the rest, and sounds begin anywhere in it."
+        todo = "Cut the noise off before training: otherwise it is learned too, and sounds start anywhere in it."
         rows.append(Finding(1, text, todo))
     if good and (spread := found.loudness[2] - found.loudness[0]) > LOUDNESS:
-        text = f"Between quiet and loud sounds (5% and 95%) lie {spread:.0f} dB."
-        todo = f"Each is set to a peak of {fit.PEAK:g}: the noise of quiet ones grows with them."
+        text = f"Quiet and loud sounds (5% and 95%) are {spread:.0f} dB apart."
+        todo = f"All are normalised to a peak of {fit.PEAK:g}: this amplifies the noise of quiet ones."
         rows.append(Finding(2, text, todo))
     return rows
 
@@ -208,8 +208,8 @@ def _of_classes(found: Survey, listing: Listing) -> list[Finding]:
     usable = {one_line(labels[entry.number]) for entry in found.entries} if labels else set()
     useless = [name for name in found.classes if name not in usable] if found.looked == found.total else []
     if useless and found.entries:
-        text = f"Classes of which no sound can be used: {some(useless)}. A training refuses them."
-        rows.append(Finding(0, text, "Mend or add some, remove the classes, or labels=false."))
+        text = f"Classes without a usable sound: {some(useless)}. Training refuses them."
+        rows.append(Finding(0, text, "Fix or add some, remove the classes, or use labels=false."))
     counts = {name: n for name, n in found.classes.items() if name not in useless}
     return rows + of_classes(counts, RARE, SoundSpec.noun)
 
@@ -223,24 +223,22 @@ def _of_shape(found: Survey, changed: dict[str, int], rate: int, most: float) ->
     if changed["cut"]:
         many = changed["cut"] > 0.05 * good
         text = f"{changed['cut']:,} of {good:,} sounds are cut at {most:.2f} s: the longest has {longest:.2f} s."
-        todo = (
-            f"With seconds=N more is kept, up to {LONGEST:g} s." if most < LONGEST else f"{LONGEST:g} s are the most."
-        )
+        todo = f"Use seconds=N to keep more, up to {LONGEST:g} s." if most < LONGEST else f"{LONGEST:g} s are the most."
         if longest > LONGEST:
-            todo += " Of long recordings only the beginning is learned: cut them into sounds."
+            todo += " Only the beginning of long recordings is learned: cut them into separate sounds."
         rows.append(Finding(1 if many else 2, text, todo))
     low, high = np.quantile([entry.kept for entry in found.entries], (0.05, 0.95))
     if high > LENGTHS * low:
         text = f"The sounds differ in length: without silence {low:.2f} to {high:.2f} s (5% and 95%)."
-        rows.append(Finding(2, text, "Short ones are filled up with silence."))
+        rows.append(Finding(2, text, "Short ones are padded with silence."))
     if changed["mixed_down"]:
         rows.append(Finding(2, f"{changed['mixed_down']:,} of {good:,} sounds are mixed down to one channel."))
     if changed["resampled"]:
         text = f"{changed['resampled']:,} of {good:,} sounds are resampled to {rate:,} samples a second."
-        rows.append(Finding(2, text, "rate=N takes another rate."))
+        rows.append(Finding(2, text, "Use rate=N for another rate."))
     if lower := sum(n for stated, n in found.rates.items() if int(stated) < rate):
         text = f"{lower:,} of {good:,} sounds have a lower rate: their highest tones are missing."
-        rows.append(Finding(1, text, f"Take them out, or train with rate={max(RATES[0], min(map(int, found.rates)))}."))
+        rows.append(Finding(1, text, f"Remove them, or train with rate={max(RATES[0], min(map(int, found.rates)))}."))
     return rows
 
 
@@ -253,7 +251,7 @@ def lines(checked: Checked, source: str) -> list[str]:
         out.append(f"Files     {', '.join(f'{n:,} {form}' for form, n in list(s.forms.items())[:5])}; {rates}")
         least, middle, most = s.kept
         out.append(
-            f"Lengths   {least:.2f} to {most:.2f} s without the silence around, half of them up to {middle:.2f} s"
+            f"Lengths   {least:.2f} to {most:.2f} s without the silence around them, half of them up to {middle:.2f} s"
         )
         out.append(f"Loudness  {s.loudness[0]:.0f} to {s.loudness[2]:.0f} dB of full scale (5% and 95%)")
     out += told(checked.findings, s.classes)

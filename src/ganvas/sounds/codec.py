@@ -70,7 +70,7 @@ class Codec:
     def decode(self, pictures: Tensor) -> Tensor:
         """Spectrograms [B, 1, bands, frames] in [-1, 1] -> waves float [B, samples]; the same every time.
 
-        Their peaks may lie above 1; see `sounds`.
+        Their peaks may be above 1; see `sounds`.
         """
         with torch.autocast(pictures.device.type, enabled=False):
             parts = [self._decode(part) for part in pictures.float().split(PORTION)]
@@ -158,7 +158,7 @@ def spread_bands(pictures: Tensor, bank: Tensor, unbank: Tensor) -> Tensor:
 def mel_bank(rate: int, size: int, bands: int) -> Tensor:
     """Triangles over the bins of a spectrum, evenly spaced in mel, each with sum 1: float [bands, size // 2 + 1].
 
-    A band is at least two bins wide, so that none is empty. Source: O'Shaughnessy 1987 (mel is proportional to
+    A band is at least two bins wide: none is empty. Source: O'Shaughnessy 1987 (mel is proportional to
     ln(1 + f / 700)).
     """
     width = rate / size

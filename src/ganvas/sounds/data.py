@@ -76,8 +76,10 @@ class SoundData:
 class DataConfig(DataConfigBase):
     """Which sounds to train on, and how they become spectrograms."""
 
-    source: str = knob("", "a folder of sounds, a sub-folder a class where there are classes, or an archive of one")
-    labels: bool = knob(True, "use the labels where the data has them")
+    source: str = knob(
+        "", "a folder of sounds, with a sub-folder for each class if there are any, or an archive of one"
+    )
+    labels: bool = knob(True, "use the labels if the data has them")
     rate: int = knob(
         0,
         f"samples a second, {RATES[0]:,} to {RATES[1]:,} (0: as most files have, at most {pack.USUAL:,})",
@@ -111,11 +113,13 @@ class DataConfig(DataConfigBase):
             UserError: a setting is out of range.
         """
         if 0 < self.rate < RATES[0]:
-            raise UserError(f"rate={self.rate}: {RATES[0]:,} samples a second are the fewest; 0 means as the files.")
+            raise UserError(
+                f"rate={self.rate}: at least {RATES[0]:,} samples a second are needed; 0 means as the files."
+            )
         if self.window and (self.window < 64 or self.window % 8):
-            raise UserError(f"window={self.window}: take a multiple of 8 from 64 to 8192, or 0: about 56 ms.")
+            raise UserError(f"window={self.window}: use a multiple of 8 from 64 to 8192, or 0: about 56 ms.")
         if 0 < self.bands < 16:
-            raise UserError(f"bands={self.bands}: 16 are the fewest; 0: by the rate.")
+            raise UserError(f"bands={self.bands}: at least 16 are needed; 0: by the rate.")
         return Shape(self.rate, self.seconds, self.window)
 
     def loading(self) -> Generator[Packing, None, SoundData]:

@@ -24,7 +24,7 @@ RATES = 1_000, 384_000  # samples a second: the lowest and the highest that are 
 CHANNELS = 32  # at most
 BYTES = 500_000_000  # of a file, or of a member of an archive, at most
 UNKNOWN = 1 << 40  # samples: a FLAC file that was written as a stream states no length, and gets a larger one
-HUGE = 1e9  # times full scale: beyond it, a float is no sample
+HUGE = 1e9  # times full scale: beyond it, a float is not a sample
 BLOCK = 1 << 18  # values, of all channels, that are decoded at a time
 SLACK = 64  # bytes by which the length that a header states may be wrong: some programs count the header
 STREAMED = (0x7FFFFFFF, 0xFFFFFFFF)  # lengths that programs state that do not know yet how much follows
@@ -33,24 +33,24 @@ MP3_SLACK = 0.02, 2_304  # of the samples that an MP3 file states, and samples, 
 FORMATS = {"WAV": "WAV", "WAVEX": "WAV", "OGG": "Ogg", "MP3": "MP3", "AU": "AU", "NIST": "NIST SPHERE"}
 CODINGS = {"PCM_S8": "8 bits", "PCM_U8": "8 bits", "PCM_16": "16 bits", "PCM_24": "24 bits", "PCM_32": "32 bits"}
 CODINGS |= {"FLOAT": "floats", "DOUBLE": "long floats", "ULAW": "mu-law", "ALAW": "A-law", "MPEG_LAYER_III": ""}
-OTHERS = [  # what files that are no sounds begin with (after so many bytes), and what they are
+OTHERS = [  # what files that are not sounds begin with (after so many bytes), and what they are
     (0, b"\x89PNG", "a PNG picture"),
     (0, b"\xff\xd8\xff", "a JPEG picture"),
     (0, b"GIF8", "a GIF picture"),
     (8, b"WEBP", "a WebP picture"),
     (8, b"AVI ", "an AVI video"),
-    (4, b"ftypM4A", "an M4A file (AAC), which is not read: convert it to WAV or FLAC"),
+    (4, b"ftypM4A", "an M4A file (AAC), which is not supported: convert it to WAV or FLAC"),
     (4, b"ftyp", "an MP4 video or picture"),
     (0, b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
-    (0, b"0&\xb2u\x8ef\xcf\x11", "a Windows Media file (WMA, WMV), which is not read: convert it to WAV or FLAC"),
+    (0, b"0&\xb2u\x8ef\xcf\x11", "a Windows Media file (WMA, WMV), which is not supported: convert it to WAV or FLAC"),
     (0, b"FLV", "a Flash video"),
     (0, b"\x00\x00\x01\xba", "an MPEG video"),
-    (0, b"#!AMR", "an AMR recording, which is not read: convert it to WAV or FLAC"),
-    (0, b"RF64", "an RF64 file, which is not read: convert it to WAV or FLAC"),
-    (0, b"riff.\x91\xcf\x11", "a Wave64 file, which is not read: convert it to WAV or FLAC"),
-    (0, b"wvpk", "a WavPack file, which is not read: convert it to WAV or FLAC"),
-    (0, b"caff", "a CAF file, which is not read: convert it to WAV or FLAC"),
-    (0, b"MThd", "a MIDI file: notes, and no sound"),
+    (0, b"#!AMR", "an AMR recording, which is not supported: convert it to WAV or FLAC"),
+    (0, b"RF64", "an RF64 file, which is not supported: convert it to WAV or FLAC"),
+    (0, b"riff.\x91\xcf\x11", "a Wave64 file, which is not supported: convert it to WAV or FLAC"),
+    (0, b"wvpk", "a WavPack file, which is not supported: convert it to WAV or FLAC"),
+    (0, b"caff", "a CAF file, which is not supported: convert it to WAV or FLAC"),
+    (0, b"MThd", "a MIDI file: notes, not sound"),
     (0, b"%PDF", "a PDF file"),
     (0, b"PK\x03\x04", "a zip archive: unpack it"),
     (0, b"\x1f\x8b", "a gzip archive: unpack it"),
@@ -107,7 +107,7 @@ def read(data: bytes, each: Callable[[np.ndarray], object] | None = None, second
         seconds: of a file at most, up to 10 minutes.
 
     Raises:
-        Unreadable: it is no such file, is damaged or cut off, holds no samples or some that are not numbers, or is
+        Unreadable: it is not such a file, is damaged or cut off, holds no samples or some that are not numbers, or is
             beyond the limits.
         UserError: soundfile is not installed.
     """
@@ -169,7 +169,7 @@ def _reason(error: Exception) -> str:
 def _check_shape(file: Any) -> None:
     """Refuse a header that states more than is read."""
     if not RATES[0] <= file.samplerate <= RATES[1]:
-        raise Unreadable(f"it has {file.samplerate:,} samples a second; {RATES[0]:,} to {RATES[1]:,} are read")
+        raise Unreadable(f"it has {file.samplerate:,} samples a second; {RATES[0]:,} to {RATES[1]:,} are supported")
     if file.channels > CHANNELS:
         raise Unreadable(f"it has {file.channels:,} channels; {CHANNELS} are read at most")
 
@@ -188,7 +188,7 @@ def _blocks(file: Any, each: Callable[[np.ndarray], object] | None, seconds: flo
             limit = long if most < MOST else f"{most:,} samples"
             raise Unreadable(f"it is longer than {limit}, the most that is read: cut it into sounds")
         if not (np.abs(block) < HUGE).all():  # false for NaN as well
-            raise Unreadable(f"it holds samples that are no sound: NaN, infinite, or beyond {HUGE:g} times full scale")
+            raise Unreadable(f"it holds samples that are not valid: NaN, infinite, or beyond {HUGE:g} times full scale")
         if each is not None:
             each(block)
         mixed = block[:, 0] if file.channels == 1 else block.mean(1, dtype=np.float64).astype(np.float32)
@@ -211,17 +211,17 @@ def _check_kind(data: bytes) -> None:
         return
     if data[:4] == b"OggS":
         if b"theora" in data[:128]:
-            raise Unreadable("it is no sound but an Ogg video")
+            raise Unreadable("it is not a sound but an Ogg video")
         return
     if _is_mp3(data) and not _is_text(data[:200]):  # a text in UTF-16 begins as a frame of layer 1 does
         return
     for start, magic, words in OTHERS:
         if data[start : start + len(magic)] == magic:
-            raise Unreadable(f"it is {words}" if "," in words or ":" in words else f"it is no sound but {words}")
+            raise Unreadable(f"it is {words}" if "," in words or ":" in words else f"it is not a sound but {words}")
     if not data.strip(b"\0"):
-        raise Unreadable("it is no sound: it holds nothing but zeros")
+        raise Unreadable("it is not a sound: it holds only zeros")
     text = _is_text(data[:200])
-    raise Unreadable("it is no sound but a text" if text else "it is no sound, or of a format that is not read")
+    raise Unreadable("it is not a sound but a text" if text else "it is not a sound, or its format is not supported")
 
 
 def _is_text(data: bytes) -> bool:

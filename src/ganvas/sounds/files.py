@@ -63,7 +63,7 @@ def encoded(wave: np.ndarray, rate: int, suffix: str = ".wav") -> bytes:
     """
     kind = suffix.lower()
     if kind not in WRITTEN:
-        raise UserError(f"'{suffix}' is no kind of file that sounds are written as: {', '.join(WRITTEN)}.")
+        raise UserError(f"'{suffix}' is not a format that sounds can be written in; these are: {', '.join(WRITTEN)}.")
     samples = to_int16(wave)
     channels = 1 if samples.ndim == 1 else samples.shape[1]
     if kind == ".wav":
@@ -86,7 +86,7 @@ def encoded(wave: np.ndarray, rate: int, suffix: str = ".wav") -> bytes:
 
 
 def to_int16(wave: np.ndarray) -> np.ndarray:
-    """Floats in -1 to 1 as int16, clipped; 32767 = 1.0. What is no number, as from a network gone wrong, is 0."""
+    """Floats in -1 to 1 as int16, clipped; 32767 = 1.0. What is not a number, as from a network gone wrong, is 0."""
     return np.rint(np.clip(np.nan_to_num(np.asarray(wave, np.float32)), -1, 1) * fit.FULL).astype(np.int16)
 
 
@@ -167,7 +167,7 @@ def fitted(sound: decode.Sound, rate: int, samples: int) -> tuple[np.ndarray, st
 
 
 class Recordings(NamedTuple):
-    """Recordings, a sentence for each file that is none, and notes on what was passed over or guessed."""
+    """Recordings, a sentence for each file that is not a sound, and notes on what was skipped or guessed."""
 
     fitted: list[Fitted]
     broken: list[str]

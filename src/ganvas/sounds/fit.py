@@ -75,7 +75,7 @@ def ends(wave: np.ndarray, rate: int) -> float:
 def _power(wave: np.ndarray, half: int) -> np.ndarray:
     """How loud a wave float32 [n] is around each sample: the sum of squares within `half` samples, float64 [n].
 
-    The squares are of what differs from the mean there: a constant offset in one part of a file is no sound.
+    The squares are of what differs from the mean there: a constant offset in one part of a file is not sound.
     """
     count = len(wave)
     places = np.arange(count)

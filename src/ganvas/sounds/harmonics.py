@@ -31,7 +31,7 @@ SILENT = 10 / -FLOOR * 2 - 1  # a moment that is never louder has no harmonics
 LEAST = 0.02  # squared ripple of a pattern around a knot: with less there are no harmonics to be seen
 COARSE, REACH, JUMP = 4, 3, 0.6  # patterns in one step of a path; steps from moment to moment; cost of a larger one
 HORIZON = 6  # moments before and after one that its pitch has to suit
-CERTAIN = 0.02  # ripple from which on a pitch stands for itself and not for those around it
+CERTAIN = 0.02  # ripple from which a pitch counts by itself, without those around it
 
 
 class Tables(NamedTuple):

@@ -22,7 +22,7 @@ SOUNDS = Kind(
             *(".m4a", ".m4b", ".aac", ".wma", ".amr", ".3ga", ".ape", ".wv", ".caf", ".mka", ".ac3", ".dts", ".ra"),
             *(".tta", ".mpc", ".spx", ".dsf", ".dff", ".snd", ".voc", ".w64", ".rf64", ".gsm"),
         ),
-        "take the sound out of them: ffmpeg -i VIDEO sound.wav": (
+        "extract the sound from them: ffmpeg -i VIDEO sound.wav": (
             *(
                 ".3gp",
                 ".avi",
@@ -54,10 +54,10 @@ def find(source: str, labelled: bool = True) -> Listing:
     """The sounds of a folder or an archive; nothing is written to disk.
 
     Raises:
-        UserError: there is no such place, it holds no sounds or one alone, or labels do not fit the files.
+        UserError: there is no such place, it holds no sounds or only one, or labels do not fit the files.
     """
     if not source:
-        raise UserError(f"Name the sounds to learn from: --data PLACE takes {PLACES}.")
+        raise UserError(f"Name the sounds to learn from: --data PLACE, {PLACES}.")
     path = files.place(source)
     try:
         exists, is_folder = path.exists(), path.is_dir()
@@ -69,10 +69,10 @@ def find(source: str, labelled: bool = True) -> Listing:
         raise UserError(f"There is no file or folder {source}.")
     if not is_folder and not listing.is_archive(path):
         single = " is a single sound" if SOUNDS.has(path.name) else " is a file"
-        raise UserError(f"{source}{single}; --data takes {PLACES}.")
+        raise UserError(f"{source}{single}; --data needs {PLACES}.")
     found = listing.find(path, SOUNDS, labelled)
     if len(found.names) < 2:
-        raise UserError(f"{source} holds a single sound: a training needs more, at least a hundred to be worth it.")
+        raise UserError(f"{source} holds a single sound. Training needs more: at least a hundred to be useful.")
     return found
 
 

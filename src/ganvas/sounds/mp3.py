@@ -41,7 +41,7 @@ class Head(NamedTuple):
 
 
 def head(data: bytes, place: int) -> Head | None:
-    """The head that stands there; None: there is none, or one of a free bit rate or another layer."""
+    """The head that is there; None: there is none, or one of a free bit rate or another layer."""
     if place + 4 > len(data) or data[place] != 0xFF or data[place + 1] & 0xE6 != 0xE2:
         return None
     version, third = data[place + 1] >> 3 & 3, data[place + 2]
@@ -80,7 +80,7 @@ def _states_count(data: bytes, start: int, first: Head) -> bool:
 
 
 def _frames(data: bytes, place: int, first: Head) -> Iterator[int]:
-    """Where the frames begin, of MOST seconds; what lies between them is passed over, as the decoder does."""
+    """Where the frames begin, of MOST seconds; what is between them is skipped, as the decoder does."""
     left, lost = MOST * first.rate // first.samples, SEARCHED
     while place < len(data) and left:
         found = head(data, place)

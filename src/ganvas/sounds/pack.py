@@ -42,7 +42,7 @@ USUAL = 16_000  # samples a second, at most, of a rate that is chosen automatica
 WHOLE = 0.98  # share of the sounds that fit into a length that is chosen automatically
 FEWEST = 1_024  # samples of a sound
 NAMED = 20  # files that are named at most
-ANEW = "Remove this folder: it is made anew."
+ANEW = "Remove this folder; it will be made again."
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Shape:
 
 def _shape(card: dict[str, Any]) -> tuple[int, ...]:
     if not RATES[0] <= card["rate"] <= RATES[1] or not FEWEST <= card["samples"] <= 2**18:
-        raise ValueError("its rate or length is none")
+        raise ValueError("its rate or length is invalid")
     return (2 * card["samples"],)
 
 
@@ -126,7 +126,7 @@ def resolve(listing: Listing, shape: Shape) -> Generator[Packing, None, Shape]:
         for found in mapped(chosen, chunks, _looked_at):
             rates.update(rate for rate, _ in found)
             lengths += [seconds for _, seconds in found if seconds]
-            yield Packing(min(len(numbers), rates.total()), len(numbers), "Looking at the lengths of the sounds")
+            yield Packing(min(len(numbers), rates.total()), len(numbers), "Measuring the lengths of the sounds")
     usual = max(rates, key=lambda rate: (rates[rate], rate), default=USUAL)
     rate = shape.rate or max(RATES[0], min(usual, USUAL))
     needed = float(np.quantile(lengths, WHOLE, method="higher")) if lengths else 1.0
@@ -185,7 +185,7 @@ def _converted(
 
 
 def write(listing: Listing, shape: Shape, place: Path) -> Generator[Packing, None, None]:
-    """Make a pack in the folder `place`, unless it is there; goes on where an interrupted call stopped.
+    """Make a pack in the folder `place`, unless it exists; continues where an interrupted call stopped.
 
     Yields:
         How many sounds are done.
@@ -226,7 +226,7 @@ def _finish(
         raise UserError(f"None of the {total:,} sounds of {listing.place} can be used. The first: {first}.")
     if len(broken) == total - 1:
         first = one_line(next(f"{listing.names[i]} ({why})" for i, why in broken.items()))
-        raise UserError(f"{listing.place} has a single sound that can be used: a training needs more. Not {first}.")
+        raise UserError(f"{listing.place} has only one usable sound, and training needs more. Not usable: {first}.")
     number = {name: i for i, name in enumerate(class_names)}
     labels = np.array([number[label] for label in listing.labels or []], np.int64)
     parts = splits.split(listing, digests, broken, labels if class_names else np.zeros(total), SOUNDS.noun)
@@ -283,12 +283,12 @@ def _notes(
     if counts["resampled"]:
         others = Counter(rates[found["resampled"]].tolist()).most_common()
         shown = ", ".join(f"{n:,} of {rate:,}" for rate, n in others[:5]) + (", ..." if len(others) > 5 else "")
-        notes.append(f"Resampled to {shape.rate:,} samples a second (rate=N takes another): {shown}.")
+        notes.append(f"Resampled to {shape.rate:,} samples a second (rate=N for another rate): {shown}.")
     if low := int((rates < shape.rate).sum()):
-        notes.append(f"Of a lower rate, so that their highest tones are missing: {low:,} of {total}.")
+        notes.append(f"At a lower rate, without the highest tones: {low:,} of {total}.")
     if counts["cut"]:
         most, longest = shape.samples / shape.rate, lengths.max() / shape.rate
-        way = f"seconds=N keeps more, up to {LONGEST:g}" if most < LONGEST else f"{LONGEST:g} s are the most"
+        way = f"use seconds=N to keep more, up to {LONGEST:g}" if most < LONGEST else f"{LONGEST:g} s are the most"
         notes.append(f"Cut at {most:.2f} s: {counts['cut']:,} of {total}; the longest has {longest:.2f} s ({way}).")
     if silent := [i for i in broken if seen[i, 0]]:
         names = some(listing.names[i] for i in silent)

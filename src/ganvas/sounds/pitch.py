@@ -67,7 +67,7 @@ def pitch(waves: Tensor, rate: int, span: tuple[float, float] = VOICE) -> Pitch:
 
 
 def span_of(waves: Tensor, rate: int) -> tuple[float, float]:
-    """The span in which the pitches of sounds like these lie: VOICE or NOTES.
+    """The span that holds the pitches of sounds like these: VOICE or NOTES.
 
     Args:
         waves: real sounds, float [N, samples]; the first PROBED are looked at.
@@ -117,7 +117,7 @@ def _of(frames: Tensor, lags: Tensor, rate: int) -> tuple[Tensor, Tensor, Tensor
 
 
 def apart(drawn: Pitch, real: Pitch) -> float:
-    """How far the pitches of clear frames lie apart on average, in semitones: the Wasserstein distance.
+    """How far the pitches of clear frames are apart on average, in semitones: the Wasserstein distance.
 
     NaN where one side has no clear frame.
     """

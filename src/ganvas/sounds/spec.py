@@ -1,4 +1,4 @@
-"""The shape of sounds: how long, at which rate, and the spectrogram that stands for one."""
+"""The shape of sounds: how long, at which rate, and the spectrogram that represents one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SoundSpec(SpecBase):
     window: int = cf.knob(896, "samples of the window of a spectrum", low=64, high=2**13)
     bands: int = cf.knob(128, "frequency bands, evenly spaced in mel", low=16, high=256)
     classes: int = cf.knob(0, "number of classes; 0: unlabelled", low=0, high=2**16)
-    voiced: bool = cf.knob(False, "sounds whose pitch moves, as voices: their harmonics are drawn apart")
+    voiced: bool = cf.knob(False, "sounds whose pitch moves, such as voices: their harmonics are drawn separately")
 
     @classmethod
     def of(

@@ -79,7 +79,7 @@ def survey(listing: Listing, clipping: float, offset: float) -> Generator[Packin
         offset: mean, of full scale, from which a file is listed.
     """
     shown = [one_line(name) for name in listing.names]
-    entries = yield from looked_at(listing, MOST_LOOKED, _examined, "Looking at the sounds")
+    entries = yield from looked_at(listing, MOST_LOOKED, _examined, "Examining the sounds")
     result = Survey.of(listing, len(entries))
     good = result.entries = [entry for entry in entries if not entry.why]
     result.broken = [(shown[e.number], e.why) for e in entries if e.why and not e.silent]
@@ -114,7 +114,7 @@ def _find_copies(result: Survey, shown: list[str]) -> None:
 
 
 class _Clipping:
-    """Counts samples of a file that lie in runs at its extreme, channel by channel."""
+    """Counts samples of a file that are in runs at its extreme, channel by channel."""
 
     def __init__(self) -> None:
         self.samples, self.runs = 0, Counter[int]()  # by length

@@ -24,7 +24,7 @@ MEMBERS = 2_000_000  # of an archive, at most
 LISTED = 200_000_000  # bytes of a zip's list of its members, at most
 HEADER = 1_000_000  # bytes of a tar's header of a member, at most
 UNFOLDED = 100_000_000  # a member of a zip of more bytes must take up a hundredth of them in the archive
-END = 66_000  # bytes, at most, in which the end of a zip lies, with its comment
+END = 66_000  # bytes, at most, that hold the end of a zip, with its comment
 PORTION = 1_000_000  # bytes that are read or unpacked at a time
 UNPACK: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 Reading = Callable[[list[str]], Iterator[bytes | Exception]]
@@ -146,12 +146,12 @@ def _member(file: zipfile.ZipFile, info: zipfile.ZipInfo, kind: Kind) -> bytes:
 def _check_end(file: Bounded) -> None:
     """Raise a ValueError if a tar does not end properly: Python takes a damaged header for the end."""
     if file.last.strip(b"\0"):
-        raise ValueError("what should be the head of a member is none")
+        raise ValueError("the header of a member is invalid")
     if not file.last:
-        raise ValueError("it ends without its mark for the end: it may be cut short")
+        raise ValueError("it ends without its end marker: it may be cut short")
     while part := file.read(min(PORTION, file.most)):
         if part.strip(b"\0"):
-            raise ValueError("behind its mark for the end there is more; if several were joined, unpack it: tar -i -xf")
+            raise ValueError("there is more after its end marker; if several were joined, unpack it: tar -i -xf")
 
 
 def of_tar(path: Path, kind: Kind) -> tuple[dict[str, str], Reading]:

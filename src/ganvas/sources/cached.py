@@ -50,7 +50,7 @@ def cached(
             raise
         except UserError as error:
             why = str(error).removesuffix(anew).strip()
-            notes.append(f"What the cache held of these {noun} could not be used and is made anew: {why}")
+            notes.append(f"What the cache held of these {noun} could not be used and is made again: {why}")
             cache.remove(place, in_use=True)
     notes += cache.trim(place, size)
     yield from write()

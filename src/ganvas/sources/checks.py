@@ -59,7 +59,7 @@ def fields(card: dict[str, Any], types: dict[str, type], texts: Sequence[str]) -
             raise ValueError(f"its '{name}' is {str(card.get(name))[:40]!r}")
     for name in texts:
         if not isinstance(card.get(name), list) or not all(isinstance(text, str) for text in card[name]):
-            raise ValueError(f"its '{name}' is no list of texts")
+            raise ValueError(f"its '{name}' is not a list of texts")
 
 
 def is_due(place: Path, names: Sequence[str]) -> bool:

@@ -37,7 +37,7 @@ def listed(find: Callable[[bool], Listing]) -> tuple[Listing, list[Finding]]:
         listing = find(True)
     except UserError as error:
         listing = find(False)  # if the labels were not the problem, this raises the error again
-        advice = "" if "labels=false" in str(error) else "Mend the labels, or train with labels=false."
+        advice = "" if "labels=false" in str(error) else "Fix the labels, or train with labels=false."
         wrong.append(Finding(0, str(error), advice))
     return listing, [*wrong, *(Finding(1, note) for note in listing.notes)]
 
@@ -57,13 +57,13 @@ def of_copies(good: int, duplicates: Sequence[Sequence[str]], noun: str) -> list
     """
     copies = sum(len(names) - 1 for names in duplicates)
     if good > 1 and copies == good - 1:
-        text = f"All {good:,} {noun} are the same: none can be held out, and nothing is to be learned."
+        text = f"All {good:,} {noun} are the same: none can be held out, and there is nothing to learn."
         return [Finding(0, text, "Add others.")]
     if not copies:
         return []
     pairs = some([" = ".join(names[:2]) for names in duplicates])
     text = f"{copies:,} files are copies of others: {pairs}."
-    return [Finding(1, text, "Remove them: what comes twice is drawn twice.")]
+    return [Finding(1, text, "Remove them: what occurs twice is drawn twice as often.")]
 
 
 def of_classes(classes: Mapping[str, int], rare: int, noun: str) -> list[Finding]:
@@ -80,14 +80,14 @@ def of_classes(classes: Mapping[str, int], rare: int, noun: str) -> list[Finding
     (rarest, least), (commonest, most), rows = counts[0], counts[-1], []
     if least < rare:
         names = some([f"{name} ({n:,})" for name, n in counts if n < rare])
-        text = f"Classes of too few {noun} to be learned: {names}."
-        rows.append(Finding(1, text, f"Add {noun}, join classes, or labels=false."))
+        text = f"Classes with too few {noun} to be learned: {names}."
+        rows.append(Finding(1, text, f"Add {noun}, merge classes, or use labels=false."))
     elif most > UNEVEN * least:
         text = f"The classes are uneven: {commonest} has {most:,} {noun}, {rarest} {least:,}."
-        rows.append(Finding(1, text, "The rare ones will be drawn worse; labels=false ignores them."))
+        rows.append(Finding(1, text, "The rare ones will be drawn less well; labels=false ignores the classes."))
     if len(counts) > MANY:
-        text = f"{len(counts):,} classes are many."
-        rows.append(Finding(1, text, f"If the folders are no kinds of {noun}: labels=false."))
+        text = f"{len(counts):,} classes are a lot."
+        rows.append(Finding(1, text, f"If the folders are not classes of {noun}, use labels=false."))
     return rows
 
 
@@ -100,6 +100,6 @@ def told(findings: Sequence[Finding], classes: Mapping[str, int]) -> list[str]:
         out.append(f"Classes   {len(classes)}: {names}")
     out += ["", "Findings, the most important first"]
     marks = ("!", "-", " ")
-    for finding in findings or [Finding(2, "Nothing that would spoil a training.")]:
+    for finding in findings or [Finding(2, "No problems found.")]:
         out.append(f" {marks[finding.level]} {finding.text}" + (f" {finding.todo}" if finding.todo else ""))
     return out

@@ -1,4 +1,4 @@
-"""Folders of files: all that lies below one, each folder once, with what is passed over."""
+"""Folders of files: everything below one, each folder once, and what is skipped."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Walk:
     def notes(self) -> list[str]:
         notes = []
         if self.nowhere:
-            notes.append(f"Links that lead nowhere are passed over: {layout.some(sorted(self.nowhere))}.")
+            notes.append(f"Links that lead nowhere are skipped: {layout.some(sorted(self.nowhere))}.")
         if self.again:
             notes.append(
-                "Links to folders that are read already, or that lie around these, are passed over: "
+                "Links to folders that are read already, or that contain these, are skipped: "
                 f"{layout.some(sorted(self.again))}."
             )
         return notes

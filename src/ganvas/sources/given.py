@@ -1,4 +1,4 @@
-"""Files that a user hands over: single ones, folders and archives, and what is said of their classes."""
+"""Files that a user hands over: single ones, folders and archives, and which classes they are given."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Classes:
         self.known = {normalize("NFC", text): name for text, name in {**folders, **{n: n for n in names}}.items()}
 
     def of(self, names: Sequence[str]) -> str | None:
-        """The class that a file is said to be of, by the names that may be its class; None: of none."""
+        """The class that a file is given, by the names that may be its class; None: of none."""
         found = (self.known.get(normalize("NFC", name)) for name in names)
         return next((name for name in found if name is not None), None)
 
 
 @dataclass
 class Files:
-    """Files that are not read yet, each once; `notes`: what was passed over, or guessed."""
+    """Files that are not read yet, each once; `notes`: what was skipped or guessed."""
 
     kind: Kind
     paths: dict[Path, tuple[str, ...]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ def look(places: Sequence[str | os.PathLike[str]], kind: Kind, archives: bool = 
 
 
 def _add(found: Files, place: Path, labelled: bool) -> None:
-    """Add what lies in a folder or an archive."""
+    """Add what is in a folder or an archive."""
     inside = listing.look(place, found.kind)
     found.notes += inside.notes
     stated = _stated(found, place, inside) if labelled else [None] * len(inside.wanted)
@@ -129,7 +129,7 @@ def _stated(found: Files, place: Path, inside: listing.Inside) -> Sequence[str |
     try:
         stated = labels.from_tables(str(place), found.kind, inside.wanted, tables, partial=True)
     except Unclear as error:
-        found.notes.append(f"Passed over: {error}")
+        found.notes.append(f"Skipped: {error}")
         return [None] * len(inside.wanted)
     found.notes += stated.notes
     return stated.labels or [None] * len(inside.wanted)

@@ -1,4 +1,4 @@
-"""Converting files into raw samples on the disk, a journal of what is done beside them: a crash costs little."""
+"""Converting files into raw samples on the disk, a journal of what is done next to them, so a crash costs little."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Journal:
         if free < 1.02 * self.each * self.total:
             raise UserError(
                 f"The disk of {self.work} has {free / 1e6:,.0f} MB free; the pack of {self.total:,} "
-                f"{self.form.kind.noun} needs {self.each * self.total / 1e6:,.0f} MB. Free some space, or take a "
+                f"{self.form.kind.noun} needs {self.each * self.total / 1e6:,.0f} MB. Free some space, or use a "
                 f"smaller {self.form.setting}."
             )
         for old in self.work.glob("[!.]*"):

@@ -46,7 +46,7 @@ def rows(
     """The file and the label in each row, and notes.
 
     Args:
-        partial: rows that lack one of them are passed over.
+        partial: rows that lack one of them are skipped.
 
     Raises:
         NoTable: it is something else.
@@ -61,11 +61,11 @@ def rows(
         text = data.decode(encoding)
     except ValueError as error:
         if encoding != "utf-8" or kind.startswith(".json"):
-            raise UserError(f"{where} is damaged: it is no text ({error}).") from error
+            raise UserError(f"{where} is damaged: it is not text ({error}).") from error
         text = data.decode("cp1252", "replace")
-        notes.append(f"{where} is not in UTF-8: it is read as Windows-1252. Look at the names of the classes.")
+        notes.append(f"{where} is not in UTF-8: it is read as Windows-1252. Check the names of the classes.")
     if "\0" in text:
-        raise UserError(f"{where} is damaged: there are zero bytes in it.")
+        raise UserError(f"{where} is damaged: it contains zero bytes.")
     if kind == ".json":
         return _of_json(where, text, table, known, partial), notes
     below = PurePosixPath(table).parent
@@ -78,9 +78,9 @@ def _parsed(where: str, line: int, text: str) -> Any:
         return parse_json(text)
     except json.JSONDecodeError as error:
         at = f"line {error.lineno + line - 1}, column {error.colno}"
-        raise UserError(f"{where} is damaged: it is no well-formed JSON ({at}: {error.msg}).") from error
+        raise UserError(f"{where} is damaged: it is not well-formed JSON ({at}: {error.msg}).") from error
     except ValueError as error:
-        raise UserError(f"{where} is damaged: line {line} is no well-formed JSON ({error}).") from error
+        raise UserError(f"{where} is damaged: line {line} is not well-formed JSON ({error}).") from error
 
 
 def _of_json(where: str, text: str, table: str, known: Names, partial: bool) -> list[Row]:
@@ -102,7 +102,7 @@ def _of_json(where: str, text: str, table: str, known: Names, partial: bool) -> 
         for n, entry in enumerate(parsed, 1):
             if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[0], str):
                 raise UserError(
-                    f"{where}: entry {n} is {one_line(json.dumps(entry))[:80]}; a file's name and its label are "
+                    f"{where}: entry {n} is {one_line(json.dumps(entry))[:80]}; a file name and a label are "
                     'needed, as in ["1.png", 0].'
                 )
             rows.append(Row(f"entry {n}", *entry))
@@ -116,7 +116,7 @@ def _of_lines(where: str, text: str) -> list[Line]:
     entries = [(f"line {n}", _parsed(where, n, line)) for n, line in lines]
     other = next((at for at, row in entries if not isinstance(row, dict)), None)
     if other:
-        raise UserError(f"{where} is damaged, or no table of labels: {other} is no JSON object.")
+        raise UserError(f"{where} is damaged, or not a table of labels: {other} is not a JSON object.")
     if not entries:
         raise NoTable("it is empty")
     return entries
@@ -151,15 +151,15 @@ def _of_csv(where: str, text: str, below: PurePosixPath, known: Names, notes: li
         known.find(below, cell, True) for cell in columns
     ):
         columns = [f"column {n}" for n in range(1, len(columns) + 1)]
-        notes.append(f"{where} has no heading: its first line is taken for a {known.kind.singular} like the others.")
+        notes.append(f"{where} has no heading: its first line is read as a {known.kind.singular} like the others.")
     else:
         lines = lines[1:]
     wide = next((at for at, cells in lines if any(cells[len(columns) :])), None)
     rows = [(at, dict(zip(columns, cells, strict=False))) for at, cells in lines]
     if wide and any(known.find(below, str(cell), True) for _, row in rows[:FIRST_LINES] for cell in row.values()):
-        raise UserError(f"{where}: {wide} has more cells than the heading. Put what holds a '{mark}' into quotes.")
+        raise UserError(f"{where}: {wide} has more cells than the heading. Put cells that hold a '{mark}' into quotes.")
     if not rows:
-        raise NoTable("it has a heading and no lines")
+        raise NoTable("it has a heading but no lines")
     return rows
 
 
@@ -204,7 +204,7 @@ def _chosen(
             )
     if label is None or label == file:
         label = _guessed(where, [c for c in columns if c != file], file, lines)
-        notes.append(f"{where}: '{one_line(file)}' is taken for the files and '{one_line(label)}' for the classes.")
+        notes.append(f"{where}: '{one_line(file)}' is used for the files and '{one_line(label)}' for the classes.")
     rows = [Row(at, str(row.get(file) or ""), row.get(label)) for at, row in lines]
     return _whole(where, rows, (file, label), partial)
 
@@ -213,12 +213,12 @@ def _guessed(where: str, other_columns: list[str], file: str, lines: list[Line])
     """The column of classes if no name says so: the only other column, if its values repeat."""
     captions = [c for c in other_columns if _plain(c) in CAPTIONS]
     if captions:
-        raise NoTable(f"its column '{one_line(captions[0])}' holds captions, no classes")
+        raise NoTable(f"its column '{one_line(captions[0])}' holds captions, not classes")
     values = [str(row.get(other_columns[0]) or "") for _, row in lines] if len(other_columns) == 1 else []
     if not values or 2 * len(set(values)) > len(values):
         columns = ", ".join(map(one_line, [file, *other_columns][:20]))
         raise Unclear(
-            f"{where} has the columns {columns}; one of {', '.join(LABEL[:6])} is needed beside '{one_line(file)}'. "
+            f"{where} has the columns {columns}; one of {', '.join(LABEL[:6])} is needed next to '{one_line(file)}'. "
             "Rename the column of the classes, or train with labels=false."
         )
     return other_columns[0]

@@ -1,4 +1,4 @@
-"""Labels in tables: which of the files each names, and of which class it is said to be."""
+"""Labels in tables: which files each names, and their classes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check_names(place: str, names: Collection[str]) -> None:
         twin = seen.setdefault(name.strip().lower(), name)
         if twin != name:
             raise UserError(
-                f"{place} has the classes '{one_line(twin)}' and '{one_line(name)}', which differ by case alone. "
+                f"{place} has the classes '{one_line(twin)}' and '{one_line(name)}', which differ only in case. "
                 "Rename one."
             )
 
@@ -61,7 +61,7 @@ def from_tables(
         names: of the files, as in the folder or archive.
         tables: the names of files that may be tables, each with a function that reads it.
         beside: files that are not used, which tables may name all the same.
-        tests: which are for testing. Where none of these has a label, as in a contest, theirs are None.
+        tests: which are for testing. Where none of these has a label, as in competitions, theirs are None.
         partial: the files need not be those of the tables: some may have no label (None), and others not be there.
 
     Raises:
@@ -77,7 +77,7 @@ def from_tables(
         try:
             rows, table_notes = label_tables.rows(where, table, next(read([table])), known, partial)
         except NoTable as error:
-            notes.append(f"{where} is no table of labels and is passed over: {error}.")
+            notes.append(f"{where} is not a table of labels and is skipped: {error}.")
             continue
         except Unclear as error:  # no matter if the other tables name all classes
             unclear = error
@@ -100,7 +100,7 @@ def from_tables(
             "labels=false."
         )
     if unclear is not None:
-        notes.append(f"Passed over, since other tables name all classes: {unclear}")
+        notes.append(f"Skipped, because other tables name all classes: {unclear}")
     if not partial:
         check_names(place, {label for label in labels if label is not None})
     return Stated(labels, notes, used)
@@ -125,7 +125,7 @@ def _add_labels(
         if len(matches) > 1:
             one, other = (one_line(known.names[i]) for i in matches[:2])
             raise UserError(
-                f"{at}: {one_line(row.file)} may be {one} or {other}. Write the path, from the table's folder."
+                f"{at}: {one_line(row.file)} may be {one} or {other}. Write the path, relative to the table's folder."
             )
         if matches[0] in known.beside:
             continue
@@ -160,6 +160,6 @@ def _label(where: str, value: Any, kind: Kind) -> str:
     if len(text) > LONGEST:
         raise UserError(
             f"{where}: the label has {len(text):,} characters; the name of a class has {LONGEST} at most. Train with "
-            "labels=false if these are no classes."
+            "labels=false if these are not classes."
         )
     return text

@@ -13,7 +13,7 @@ from ganvas.sources.kind import Kind
 TRAIN = ("train", "training")
 TEST = ("test", "testing", "valid", "val", "validation", "eval", "dev", "held", "heldout", "holdout")
 TEST += ("held-out", "held_out", "hold-out", "hold_out")
-UNLABELLED = ("unlabeled", "unlabelled")  # folders that STL-10 and others have beside these
+UNLABELLED = ("unlabeled", "unlabelled")  # folders that STL-10 and others have besides these
 LITTER = {  # left by systems, network disks and programs, in lower case; names with a leading dot are litter too
     *("__macosx", "@eadir", "@recycle", "@recently-snapshot", "@sharebin", "@tmp", "#recycle", "#snapshot"),
     *("$recycle.bin", "recycler", "recycled", "system volume information", "lost+found", "lost.dir", "found.000"),
@@ -42,7 +42,7 @@ def some(names: Iterable[str]) -> str:
 def of_litter(names: Iterable[str]) -> list[str]:
     """A note that these folders were ignored although there are such files in them."""
     folders = sorted(dict.fromkeys(names))
-    return [f"Passed over, since they are hidden or left behind by a system: {some(folders)}."] if folders else []
+    return [f"Skipped, because they are hidden or left behind by a system: {some(folders)}."] if folders else []
 
 
 def of_kinds(suffixes: Counter[str], kind: Kind) -> tuple[list[str], Counter[str]]:
@@ -51,15 +51,15 @@ def of_kinds(suffixes: Counter[str], kind: Kind) -> tuple[list[str], Counter[str
     for how in kind.others:
         counts = [f"{count:,} {s}" for s, count in suffixes.most_common() if advice.get(s) == how]
         if counts:
-            notes.append(f"Left out, since Ganvas cannot read such files: {', '.join(counts)}. What to do: {how}.")
+            notes.append(f"Left out, because Ganvas cannot read such files: {', '.join(counts)}. What to do: {how}.")
     return notes, Counter({s: count for s, count in suffixes.items() if s not in advice})
 
 
 def split(names: Sequence[str], kind: Kind) -> tuple[list[int], list[bool] | None, list[list[str]], list[str]]:
     """Which files are used, which are for testing, the parts of the names that may be classes, and notes.
 
-    One rule: if there are files in a folder with a name of TRAIN and in one beside it with a name of TEST, these are
-    the splits, and everything beside them is ignored. They may be inside other folders, each the only one in its
+    One rule: if there are files in a folder with a name of TRAIN and in one next to it with a name of TEST, these are
+    the splits, and everything next to them is ignored. They may be inside other folders, each the only one in its
     folder; or inside folders of classes, each of which has such splits and nothing else.
 
     Returns:
@@ -80,7 +80,7 @@ def split(names: Sequence[str], kind: Kind) -> tuple[list[int], list[bool] | Non
         known = [len(p) > depth + 1 and p[depth].lower() in TRAIN + TEST for p in parts]
         used = [i for i in every if known[i]]
         beside = Counter("/".join(parts[i][: depth + 1]) for i in every if not known[i])
-        text = f"Passed over, since they lie beside {some(sorted(t for t in tops if t.lower() in TRAIN + TEST))}"
+        text = f"Skipped, because they are next to {some(sorted(t for t in tops if t.lower() in TRAIN + TEST))}"
         notes = [f"{text}: {sum(beside.values()):,} {kind.noun} ({some(beside)})."] if beside else []
         tests = [parts[i][depth].lower() in TEST for i in used] if tested else None
         return used, tests, _bare([parts[i][depth + 1 :] for i in used]), notes
@@ -109,7 +109,7 @@ def classes(place: str, parts: list[list[str]], kind: Kind) -> tuple[list[str] |
         return None, []
     if loose:
         return None, [
-            f"{loose:,} {kind.noun} lie beside the folders of classes in {place}: the labels are left out. Move these "
+            f"{loose:,} {kind.noun} are next to the folders of classes in {place}: the labels are not used. Move these "
             f"{kind.noun} into a folder of their class."
         ]
     labels.check_names(place, folders)
@@ -119,7 +119,7 @@ def classes(place: str, parts: list[list[str]], kind: Kind) -> tuple[list[str] |
 def empty_classes(
     folders: Iterable[str], names: Sequence[str], parts: Sequence[Sequence[str]], kind: Kind
 ) -> list[str]:
-    """A note if folders beside those of the classes hold no files of the kind.
+    """A note if folders next to those of the classes hold no files of the kind.
 
     Args:
         folders: all folders.
@@ -129,4 +129,4 @@ def empty_classes(
     around = {place.rpartition("/")[0] for place in used}
     filled = {*used} | {str(place) for name in {*used} for place in PurePosixPath(name).parents}
     empty = [f for f in folders if f and f.rpartition("/")[0] in around and f not in filled]
-    return [f"Folders without {kind.noun} make no classes: {some(sorted(empty))}."] if empty else []
+    return [f"Folders without {kind.noun} are not classes: {some(sorted(empty))}."] if empty else []

@@ -107,7 +107,7 @@ class OneByOne(Collection[Any]):
             yield self.held.popleft() if self.held else next(self.reading)
 
     def __contains__(self, item: object) -> bool:
-        raise NotImplementedError("it can be gone through only once")
+        raise NotImplementedError("it can only be iterated once")
 
 
 def _bytes(content: Any) -> int:
@@ -128,7 +128,7 @@ def bare_name(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Inside:
-    """What lies in a folder or an archive, before anything is made of it.
+    """What is in a folder or an archive, before anything is made of it.
 
     members: every name, and a text that changes when the file does; kept: the names that no system left behind;
     wanted: those of the kind, one at least; folders: of a folder, all folders below it; notes: for the user.
@@ -144,7 +144,7 @@ class Inside:
 
 
 def look(path: Path, kind: Kind) -> Inside:
-    """What lies in a folder or an archive.
+    """What is in a folder or an archive.
 
     Raises:
         UserError: no file of the kind, or the archive is damaged, or a folder cannot be read.
@@ -172,7 +172,7 @@ def tables_in(inside: Inside) -> tuple[dict[str, Reading], list[str]]:
     named = [name for name in inside.kept if labelling.is_table(name)]
     tables = {name: inside.read for name in named if _size(inside.members[name]) <= labelling.LARGEST}
     large = layout.some(name for name in named if name not in tables)
-    return tables, [f"No tables of labels are as large as these, which are passed over: {large}."] if large else []
+    return tables, [f"Too large for tables of labels, so skipped: {large}."] if large else []
 
 
 def find(path: Path, kind: Kind, labelled: bool = True) -> Listing:
@@ -240,7 +240,7 @@ def _names_in(path: Path) -> Iterator[str]:
 
 def _nothing(path: Path, kind: Kind, other_suffixes: Counter[str], kind_notes: list[str]) -> UserError:
     if other_suffixes["(none)"] > 1 and other_suffixes["(none)"] == max(other_suffixes.values()):
-        how = f"{kind.noun.capitalize()} are known by the ending of their names: add it, such as {kind.examples}."
+        how = f"{kind.noun.capitalize()} are recognised by their file suffix: add it, such as {kind.examples}."
         kind_notes = [*kind_notes, how]
     seen = ", ".join(f"{count} {suffix}" for suffix, count in other_suffixes.most_common(8)) or "nothing"
     seen = f": it has {seen}" if other_suffixes or not kind_notes else ""
@@ -272,7 +272,7 @@ def _stated(
     if unclear is not None:
         if labels is None:
             raise unclear
-        notes = [f"Passed over, since the folders name the classes: {unclear}"]
+        notes = [f"Skipped, because the folders name the classes: {unclear}"]
     if labels is None:
         return Stated(None, [*more, *notes], [])
     return Stated([*labels], [*more, *notes, *layout.empty_classes(folders, names, parts, kind)], [])

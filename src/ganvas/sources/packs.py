@@ -135,10 +135,10 @@ class Form:
         checks.fields({"converted": [], "options": {}, **card}, types, ("classes", "broken", "notes", "converted"))
         shape = self.shape_of(card)
         if card["rows"] < 1 or not card["shards"]:
-            raise ValueError("its rows or shards are none")
+            raise ValueError("its rows or shards are invalid")
         for shard in card["shards"]:
             checks.fields(shard, {"file": str, "bytes": int}, ())
-            if Path(shard["file"]).name != shard["file"]:  # a pack's files lie beside its card
+            if Path(shard["file"]).name != shard["file"]:  # a pack's files are next to its card
                 raise ValueError(f"its file {shard['file'][:40]!r} is elsewhere")
             file = place / shard["file"]
             size_on_disk = file.stat().st_size if file.is_file() else 0
@@ -161,12 +161,12 @@ class Form:
             for key, most in bounds.items():
                 values = tensors[key]
                 if values.dtype != torch.int64 or values.shape != (card[name],) or not len(values):
-                    raise ValueError(f"its {key} are no numbers of {self.kind.noun}")
+                    raise ValueError(f"its {key} are not numbers of {self.kind.noun}")
                 if values.min() < 0 or values.max() >= most:
                     raise ValueError(f"its {key} lead out of it")
         if set(tensors) - {"digests", "train", "held_out"} != (
             {"train.labels", "held_out.labels"} if card["classes"] else set()
         ):
-            raise ValueError("it has labels and no classes, or classes and no labels")
+            raise ValueError("it has labels but no classes, or classes but no labels")
         if card["fingerprint"] != self.fingerprint(card, card["classes"], tensors):
             raise ValueError("its fingerprint is not that of its content")

@@ -39,7 +39,7 @@ def too_few(count: int, different: int, noun: str, place: str = "") -> UserError
     """The error if no sample can be held out; which ones are is decided by their content."""
     where = f"{place}: " if place else ""
     if count > 1 and different == 1:
-        return UserError(f"{where}all {count:,} {noun} are the same, so that none can be held out. Add other ones.")
+        return UserError(f"{where}all {count:,} {noun} are the same, so none can be held out. Add different ones.")
     return UserError(f"{where}{different:,} different {noun} are too few to hold some out. Add {noun}.")
 
 
@@ -95,7 +95,7 @@ def with_all_classes(
         if not own or (listing.tests and any(listing.tests[i] for i in own)):
             raise UserError(
                 f"{listing.place}: no {kind.singular} of the class '{one_line(class_names[c])}' can be used for "
-                f"training. Mend or add some, remove the class, or train with labels=false."
+                f"training. Fix or add some, remove the class, or train with labels=false."
             )
         last = bytes(digests[own[-1]])
         back = [i for i in own if bytes(digests[i]) == last]
@@ -105,13 +105,13 @@ def with_all_classes(
         held_out = _one_of(train, digests, labels)
         if not held_out:
             raise UserError(
-                f"{listing.place}: no class has two different {kind.noun}, so that none can be held out. Add "
+                f"{listing.place}: no class has two different {kind.noun}, so none can be held out. Add "
                 f"{kind.noun}, or train with labels=false."
             )
         train = [i for i in train if i not in held_out]
     single = [class_names[c] for c, count in sorted(counts.items()) if count == 1]
     if single and not listing.tests:
-        notes.append(f"Classes with a single {kind.singular}, so that none of it is held out: {some(single)}.")
+        notes.append(f"Classes with a single {kind.singular}, of which none is held out: {some(single)}.")
 
     def ordered(numbers: list[int]) -> np.ndarray:
         side = np.array(numbers, np.int64)

@@ -15,7 +15,7 @@ from ganvas.core.locks import locked
 def unfinished(place: Path, card: str) -> Iterator[Path | None]:
     """The folder `place.part`, locked, in which to make `place`; None if `place` is finished.
 
-    The caller fills it, or goes on with what is in it after a crash, and renames it to `place` in the end.
+    The caller fills it, or continues with what is in it after a crash, and renames it to `place` in the end.
 
     Args:
         card: the file by which a finished folder is known.
@@ -25,7 +25,7 @@ def unfinished(place: Path, card: str) -> Iterator[Path | None]:
     """
     work, lock = place.with_name(f"{place.name}.part"), place.with_name(f".{place.name}.lock")
     files.make_folder(work)
-    with locked(lock):  # beside the folder: Windows cannot rename a folder with an open file in it
+    with locked(lock):  # next to the folder: Windows cannot rename a folder with an open file in it
         if (place / card).exists():  # another process made it meanwhile
             shutil.rmtree(work, ignore_errors=True)
             yield None

@@ -182,7 +182,8 @@ def serve(app: FastAPI, host: str, port: int) -> bool:
 
 
 def _pages(app: FastAPI, view: str | None) -> None:
-    files = {path.name for path in STATIC.iterdir()}
+    files = {path.name for path in STATIC.iterdir() if path.is_file()}
+    toy = {path.name for path in (STATIC / "toy").iterdir()}
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -204,6 +205,10 @@ def _pages(app: FastAPI, view: str | None) -> None:
         if name not in files:
             return _error(404, "There is no such file.")
         return _file(request, STATIC / name)
+
+    @app.get("/static/toy/{name}", include_in_schema=False)
+    async def toy_file(request: Request, name: str) -> Response:
+        return _file(request, STATIC / "toy" / name) if name in toy else _error(404, "There is no such file.")
 
     @app.get("/static/tasks/{task}/{name}", include_in_schema=False)
     def script(request: Request, task: str, name: str) -> Response:

@@ -25,7 +25,7 @@ STEPS = 30  # of the power iteration
 
 
 def ordered(columns: Sequence[Column], frame: Mapping[str, pd.Series], fixed: Container[str] = ()) -> list[Column]:
-    """The columns, large categories that have no order of their own with their values in one of likeness.
+    """The columns, large categories that have no order, with their values ordered by likeness.
 
     Args:
         columns: fitted ones.
@@ -74,14 +74,14 @@ def _dependence(table: np.ndarray) -> float:
 
 
 def _place(table: np.ndarray) -> np.ndarray:
-    """Where each value lies by the tokens in its rows, [values, tokens]: distances are those of chi squared."""
+    """Where each value is by the tokens in its rows, [values, tokens]: distances are those of chi squared."""
     average = table.sum(0) / table.sum()
     shares = (table + DOUBT * average) / (table.sum(1, keepdims=True) + DOUBT)
     return (shares - average) / np.sqrt(average)
 
 
 def _order(places: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The values so that neighbours lie near: cut in two along the direction of most variance, where the gap is
+    """The values, with like ones near each other: cut in two along the direction of most variance, where the gap is
     widest within the middle half of the rows, and each part in the same way."""
     parts, done = [np.arange(len(places))], []
     while parts:
@@ -101,7 +101,7 @@ def _order(places: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _along(places: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Where points lie along the direction of their largest variance, weighted."""
+    """Where points are along the direction of their largest variance, weighted."""
     middle = counts @ places / counts.sum()
     far = places - middle
     direction = far[np.argmax(np.square(far).sum(1) * counts)]

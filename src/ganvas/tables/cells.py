@@ -3,7 +3,7 @@
 A cell of numbers is one value that many rows have, or a range that many rows fall into; a cell of a category is one
 value. So spikes stay spikes, whole numbers stay whole, and nothing outside the data's range is ever drawn. Where there
 are many cells they are put into groups of about equally many rows: the first token is the group, the others the place
-in it, so that 100,000 values need no network with 100,000 outputs.
+in it: 100,000 values need no network with 100,000 outputs.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Cells:
         if len(lengths) != 1 or not (self.counts or self.missing or self.rare) or len(self.counts) > LARGEST:
             raise UserError(f"it has {len(self.counts)} cells, and other numbers of values for them.")
         if min((*self.counts, self.missing, self.rare)) < 0 or (numbers and self.values):
-            raise UserError("its cells are of no kind that there is.")
+            raise UserError("its cells are of an unknown kind.")
         edges = [edge for pair in zip(self.low, self.high, strict=True) for edge in pair]
         if not all(map(math.isfinite, edges)) or any(a > b for a, b in itertools.pairwise(edges)):
             raise UserError("its cells do not ascend.")
@@ -197,7 +197,7 @@ class Cells:
         return (high - low) // self.step + 1
 
     def find(self, numbers: np.ndarray) -> np.ndarray:
-        """The cell of each number, the nearest one where it lies in none; int64 [N]. NaN counts as the first."""
+        """The cell of each number, the nearest one where it is in none; int64 [N]. NaN counts as the first."""
         low, high = np.array(self.low), np.array(self.high)
         after = np.searchsorted(low, numbers, side="right")
         before, after = np.clip(after - 1, 0, len(low) - 1), np.clip(after, 0, len(low) - 1)
@@ -221,11 +221,11 @@ class Cells:
         """
         types = {"counts": int, "low": int | float, "high": int | float, "values": str}
         if not isinstance(entries, dict) or not {"counts"} <= entries.keys() <= {*types, "missing", "rare", "step"}:
-            raise UserError("its cells are none.")
+            raise UserError("its cells are invalid.")
         for name, kind in types.items():
             entry = entries.get(name, [])
             if not isinstance(entry, list) or not all(isinstance(v, kind) and not isinstance(v, bool) for v in entry):
-                raise UserError(f"the entry {name} of its cells is none.")
+                raise UserError(f"the entry {name} of its cells is invalid.")
         if any(type(entries.get(name, 0)) is not int for name in ("missing", "rare", "step")):
             raise UserError("its cells count missing rows or steps wrongly.")
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()}

@@ -1,4 +1,4 @@
-"""`ganvas data check` of a table: what its columns are, what is doubtful, what is passed over; and columns.toml."""
+"""`ganvas data check` of a table: what its columns are, what is doubtful, what is skipped; and columns.toml."""
 
 # pandas types most of its results as several things that they are not here:
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 EXAMPLES, WIDE = 3, 44  # example values of a column, and the characters that they may take
 LEARNED = ("number", "category", "date")
 PASSED = {
-    "id": "made anew, never learned",
-    "text": "free text: left empty (text=resample draws from those that are frequent)",
+    "id": "newly made, never learned",
+    "text": "free text: left empty (text=resample draws from frequent ones)",
     "constant": "the same in each row",
 }
 
@@ -106,15 +106,15 @@ def check(
     lines = _lines(place, looked.count, seen, notes, _rule_lines(kept))
     train = ["train", "table", "--data", place, *(f"{k}={v}" for k, v in settings.items())]
     if file is not None:
-        lines += ["", f"Nothing was changed; {file} was written. Correct it where it is wrong, then:"]
+        lines += ["", f"{file} was written (the table is unchanged). Correct it where it is wrong, then:"]
         lines.append(f"  {command(*train, f'columns={file}')}")
     else:
         check_ = ("data", "check", place, "--columns", "columns.toml")
         lines += [
             "",
-            "Nothing was changed. Next:",
+            "Nothing is changed by this check. Next:",
             f"  {command(*train)}",
-            "Where a kind is wrong: column.NAME=KIND, or",
+            "If a kind is wrong, add column.NAME=KIND, or edit the file that this writes:",
         ]
         lines.append(f"  {command(*check_)}")
     form = {"source": place, "rows": looked.count, "looked_at": len(looked.frame), "notes": notes}
@@ -128,7 +128,7 @@ def _database(
 ) -> Generator[Counted, None, tuple[list[str], dict[str, Any]]]:
     """As `check`, of all tables of a database and the keys between them."""
     if file is not None:
-        raise UserError("--columns is for one table: name it with table=NAME. Of several: column.TABLE.NAME=KIND.")
+        raise UserError("--columns is for one table: name it with table=NAME. For several: column.TABLE.NAME=KIND.")
     plan = yield from planner.make(config)
     place = databases.told(config.source)
     lines = [f"{len(plan.tables)} tables in {place}, in the order in which they are learned"]
@@ -136,7 +136,7 @@ def _database(
         "first": "rows are made by it",
         "other": "a row that fits",
         "row": "which row is learned as a category",
-        "late": "filled at the end, by chance",
+        "late": "filled at the end, at random",
     }
     for table in plan.tables:
         sql = plan.schema[table.name]
@@ -146,13 +146,13 @@ def _database(
             lines.append(f"   key {tie.key.words()}: {does[tie.role]}{there}")
         keyed = {name for tie in table.ties for name in tie.key.columns}
         own = [one_line(c.name) for c in sql.columns if c.name not in keyed and c.name not in table.ids]
-        lines += [f"   ids, made anew: {', '.join(map(one_line, table.ids))}"] * bool(table.ids)
+        lines += [f"   new ids: {', '.join(map(one_line, table.ids))}"] * bool(table.ids)
         lines += [f"   columns: {', '.join(own)}"] * bool(own)
     lines += ["", "Notes", *(f"   {note}" for note in plan.notes)] if plan.notes else []
     words = [f"{k}={v}" for k, v in settings.items()]
     first = one_line(plan.learned[0].name)
-    lines += ["", "Nothing was changed. Next:", f"  {command('train', 'table', '--data', place, *words)}"]
-    lines += ["What the columns of one table are:", f"  {command('data', 'check', place, f'table={first}')}"]
+    lines += ["", "Nothing is changed by this check. Next:", f"  {command('train', 'table', '--data', place, *words)}"]
+    lines += ["To see the columns of one table:", f"  {command('data', 'check', place, f'table={first}')}"]
     return lines, {"source": place, **to_json(plan), "notes": list(plan.notes)}
 
 
@@ -171,7 +171,7 @@ def _rules(
 
 
 def _for_file(kept: Kept | None) -> tuple[list[tuple[str, str]] | None, tuple[str, ...]]:
-    """What stands below [rules]: texts with remarks, and texts of refused rules."""
+    """What is below [rules]: texts with remarks, and texts of refused rules."""
     if kept is None:
         return None, ()
     return [(rule.text, rule.words()) for rule in kept.said if not isinstance(rule, Unique)], kept.refused
@@ -183,14 +183,14 @@ def _rule_lines(kept: Kept | None) -> list[str]:
         return []
     held = [one_line(rule.words()) for rule in kept.said if not isinstance(rule, Unique)]
     more = [one_line(rule.words()) for rule in kept.said if isinstance(rule, Unique)]
-    lines = ["", "Rules: what holds in every row, and is kept in drawn ones"] if held else []
+    lines = ["", "Rules that hold in every row, and are kept in drawn rows"] if held else []
     lines += [f"   {words}" for words in held]
     if more:
-        lines += ["", "True of the table, and not kept", *(f"   {words}" for words in more)]
+        lines += ["", "True of the table, but not kept", *(f"   {words}" for words in more)]
     if kept.nearly:
         lines += [
             "",
-            "What holds in nearly every row, and is not kept",
+            "Rules that hold in nearly every row, and are not kept",
             *(f"   {one_line(words)}" for words in kept.nearly),
         ]
     return lines
@@ -239,7 +239,7 @@ def _lines(place: str, count: int, seen: list[Seen], notes: list[str], rules: li
         f"{rows_of(count)} and {len(seen):,} column{'' if len(seen) == 1 else 's'} in {place}",
         "",
     ]
-    lines.append(f"   {'Column':<{wide}}  {'Kind':<{kinds}}  {'Missing':>8}  {'Different':>9}  Such as")
+    lines.append(f"   {'Column':<{wide}}  {'Kind':<{kinds}}  {'Missing':>8}  {'Different':>9}  Examples")
     for s in seen:
         mark = "?" if s.column.doubt else "-" if s.column.kind not in LEARNED else " "
         share = s.missing / max(1, count)
@@ -251,11 +251,11 @@ def _lines(place: str, count: int, seen: list[Seen], notes: list[str], rules: li
         lines.append(f" {mark} {name:<{wide}}  {s.kind():<{kinds}}  {gone:>8}  {s.distinct:>9,}  {shown}".rstrip())
     doubtful = [s for s in seen if s.column.doubt]
     if doubtful:
-        lines += ["", "Doubtful (?): say what is right with column.NAME=KIND"]
+        lines += ["", "Doubtful (?): correct them with column.NAME=KIND"]
         lines += [f" ? {doubted(s.column)}" for s in doubtful]
     passed = [s for s in seen if s.column.kind not in LEARNED]
     if passed:
-        lines += ["", "Passed over (-), not learned"]
+        lines += ["", "Skipped (-), not learned"]
         for kind, why in PASSED.items():
             names = [one_line(s.column.name) for s in passed if s.column.kind == kind]
             if names:
@@ -266,7 +266,7 @@ def _lines(place: str, count: int, seen: list[Seen], notes: list[str], rules: li
     if count < FEWEST:
         notes = [
             *notes,
-            f"{rows_of(count)} {'is' if count == 1 else 'are'} too few to learn from: {FEWEST} are the fewest.",
+            f"{rows_of(count)} {'is' if count == 1 else 'are'} too few to learn from: at least {FEWEST} are needed.",
         ]
     if not any(s.column.kind in LEARNED for s in seen):
         notes = [*notes, "No column can be learned: there is nothing to train on. Set a kind with column.NAME=KIND."]

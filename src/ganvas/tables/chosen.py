@@ -91,7 +91,7 @@ def _number(known: pd.Series, name: str, kind: str, said: Mapping[str, Any]) -> 
         best = None if form else number_forms.number_form(known)
         form = form or (best.form if best else "")
         numbers = number_forms.Notation.of(form).read(known)
-        _must(name, kind, known, numbers, 'Say how 1234.5 is written there: { kind = "number", form = "1.234,5" }.')
+        _must(name, kind, known, numbers, 'State how 1234.5 is written there: { kind = "number", form = "1.234,5" }.')
     elif known.dtype.kind not in "iufb":
         raise UserError(f"The column {one_line(name)} cannot be a number: it holds {known.dtype}.")
     else:
@@ -111,7 +111,7 @@ def _seconds(known: pd.Series, name: str, said: Mapping[str, Any]) -> Column:
     best = None if form else find(known)
     form = form or (best.form if best else ("%H:%M:%S" if kind == "clock" else "H:M:S"))
     spans = parse(known, form)
-    _must(name, "time of day" if kind == "clock" else "duration", known, spans, "Say how it is written with form=.")
+    _must(name, "time of day" if kind == "clock" else "duration", known, spans, "State how it is written with form=.")
     return recognise.seconds_of(spans, name, kind, form)
 
 
@@ -132,7 +132,7 @@ def _date(known: pd.Series, name: str, kind: str, said: Mapping[str, Any]) -> Co
     best = None if form else forms.date_form(texts)
     form = form or (best.form if best else "%Y-%m-%d")
     times = forms.read_dates(texts, form)
-    _must(name, kind, known, times, 'Say how it is written there: { kind = "date", form = "%d.%m.%Y" }.')
+    _must(name, kind, known, times, 'State how it is written there: { kind = "date", form = "%d.%m.%Y" }.')
     return recognise.date_of(times, name, form)
 
 

@@ -82,7 +82,7 @@ class Column:
         if len(self.parts) not in (0, learned):
             raise UserError(f"the column {self.name[:60]!r} has {len(self.parts)} parts.")
         if any(part.is_category != (self.kind == "category") for part in self.parts if part.counts):
-            raise UserError(f"the cells of the column {self.name[:60]!r} are of another kind than it is.")
+            raise UserError(f"the cells of the column {self.name[:60]!r} do not match its kind.")
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -179,7 +179,7 @@ class Column:
 
         Args:
             tokens: uint8 [N, tokens].
-            place: float [N, tokens], 0 to 1: where in its cell a value lies, in the column of the last token of a part.
+            place: float [N, tokens], 0 to 1: where in its cell a value is, in the column of the last token of a part.
         """
         import pandas as pd
 
@@ -232,7 +232,7 @@ class Column:
         return pd.Series(pd.Categorical.from_codes(codes, categories=values, ordered=ordered), name=self.name)
 
     def features(self) -> list[np.ndarray]:
-        """What networks are told of the number in each cell, float32 [tokens' values, n] a part; 0 where there is none.
+        """What networks know about the number in each cell, float32 [tokens' values, n] a part; 0 where there is none.
 
         The rows are numbered by the part's tokens as digits. Categories have no features.
         """
@@ -261,9 +261,9 @@ class Column:
         values = dict(entries)
         parts, order = values.pop("parts", []), values.pop("order", [])
         if not isinstance(parts, list) or not isinstance(order, list) or not all(isinstance(v, str) for v in order):
-            raise UserError(f"the column {name!r} has parts or an order that are no lists.")
+            raise UserError(f"the column {name!r} has parts or an order that are not lists.")
         if strange := [k for k, v in values.items() if k not in types or type(v) is not types[k]]:
-            raise UserError(f"the column {name!r} has an entry {strange[0][:60]!r} that is none.")
+            raise UserError(f"the column {name!r} has an entry {strange[0][:60]!r} that is invalid.")
         return cls(**values, order=tuple(order), parts=tuple(map(Cells.from_dict, parts)))
 
 

@@ -38,14 +38,14 @@ ENTRIES: dict[str, type] = {
 }
 HEAD = """\
 # The columns of {name}, as `ganvas data check` found them. Change what is wrong, then train with columns={file}.
-# Kinds: number; category; date; id (made anew, never learned); text (free text: left empty, or text=resample);
-# constant; skip (left out). More can be said in braces: {{ kind = "date", form = "%d/%m/%Y" }}; form = "€ 1.234,5" of
+# Kinds: number; category; date; id (newly made, never learned); text (free text: left empty, or text=resample);
+# constant; skip (left out). More can be set in braces: {{ kind = "date", form = "%d/%m/%Y" }}; form = "€ 1.234,5" of
 # numbers (how 1234.5 is written); type = "int", "float" or "text"; decimals = 2; zone = "Europe/Berlin"; and
-# order = ["low", "high"] of categories; span = [0, 100], where numbers lie, for privacy=.
+# order = ["low", "high"] of categories; span = [0, 100], the range of numbers, for privacy=.
 """
 RULES = """\
-# What holds in every row, and is kept in drawn ones: as many lines as you want, yours too. Without keep, all that are
-# found are kept, but for those that refuse names.
+# Rules that hold in every row, and are kept in drawn rows: as many lines as you like, yours too. Without keep, all
+# rules found are kept, except those listed in refuse.
 """
 
 
@@ -71,21 +71,19 @@ def read(path: str) -> Chosen:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{where} cannot be read as TOML: {first_line(error)}.") from error
     if strange := [key for key in found if key not in ("columns", "rules")]:
-        raise UserError(
-            f"{where} has a part {one_line(strange[0])[:60]!r}: [columns] and [rules] are what there may be."
-        )
+        raise UserError(f"{where} has a part {one_line(strange[0])[:60]!r}: only [columns] and [rules] are allowed.")
     for part in found:
         if not isinstance(found[part], dict):
-            raise UserError(f"{where}: {part} is no group; write [{part}] and a line for each below.")
+            raise UserError(f"{where}: {part} is not a group; write [{part}] and below it a line for each.")
     columns = {name: entries(name, value, str(where)) for name, value in found.get("columns", {}).items()}
     return Chosen(columns, found.get("rules", {}))
 
 
 def entries(name: str, value: Any, where: str = "") -> dict[str, Any]:
-    """What is said of a column: its kind, or a table with more.
+    """The entry of a column: its kind, or a table with more.
 
     Raises:
-        UserError: it is no such thing.
+        UserError: it is not one.
     """
     at = f"{where}: " if where else ""
     title = one_line(name)[:60]
@@ -96,7 +94,7 @@ def entries(name: str, value: Any, where: str = "") -> dict[str, Any]:
         if key not in ENTRIES:
             raise unknown(f"entry of the column {title}", str(key)[:60], ENTRIES)
         if type(entry) is not ENTRIES[key]:
-            raise UserError(f"{at}{key} of the column {title} is {entry!r:.60}, which it cannot be.")
+            raise UserError(f"{at}{key} of the column {title} is {entry!r:.60}, which is not allowed.")
     if "kind" in given and given["kind"] not in (*KINDS, SKIP):
         raise unknown(f"kind of column ({at}{title})", given["kind"][:60], (*KINDS, SKIP))
     if not all(isinstance(value, str) for value in given.get("order", [])):
@@ -135,8 +133,8 @@ def text(
     Args:
         name: of the table.
         file: the file's own name.
-        remarks: what stands beside each column, by its name; a doubt is added.
-        rules: texts of rules to keep, and a remark on each; None: nothing is said of rules.
+        remarks: the comment on each column, by its name; a doubt is added.
+        rules: texts of rules to keep, and a remark on each; None: no entry on rules.
         refused: texts of rules that are refused.
     """
     lines = [HEAD.format(name=one_line(name), file=one_line(file)), "[columns]"]

@@ -81,7 +81,7 @@ class Reader:
         while True:
             found = self.source.cell.match(line, at)
             if found is None or (found.end() == len(line) and not found[2] and line.endswith(("\r", "\n"))):
-                more = self.text.readline()  # a quoted cell goes on
+                more = self.text.readline()  # a quoted cell continues
                 if not more or len(line) > LONGEST:
                     raise UserError(
                         f"{self.source.path} cannot be read as a table: a quote is opened and never closed."

@@ -51,7 +51,7 @@ class Layout:
     first: int  # lines before the first row
     spaced: bool  # a space after each delimiter
     notes: tuple[str, ...] = ()
-    totals: bool = False  # the last line is no row but holds totals
+    totals: bool = False  # the last line is not a row but holds totals
 
 
 @contextlib.contextmanager
@@ -74,13 +74,13 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def layout(path: Path, encoding: str = "", delimiter: str = "") -> Layout:
-    """Look at a file: its encoding, what stands between cells, and the names of its columns.
+    """Look at a file: its encoding, what separates cells, and the names of its columns.
 
     Args:
         encoding, delimiter: as the user states them; '': to be found.
 
     Raises:
-        UserError: it is empty, has no such encoding, or its columns have no names of their own.
+        UserError: it is empty, has no such encoding, or its columns do not have different names.
     """
     with opened(path) as file:
         start = file.read(PEEKED)
@@ -89,7 +89,7 @@ def layout(path: Path, encoding: str = "", delimiter: str = "") -> Layout:
     notes: list[str] = []
     found = encoding or _encoding(path, start)
     if not encoding and found not in ("utf-8", "utf-8-sig"):
-        notes.append(f"{path.name} is no UTF-8: read as {'Windows-1252' if found == 'cp1252' else found.upper()}.")
+        notes.append(f"{path.name} is not UTF-8: read as {'Windows-1252' if found == 'cp1252' else found.upper()}.")
     text = _decoded(path, start, found)
     first = 0
     if text.lower().startswith("sep=") and len(text) > 5:  # as Excel writes it
@@ -99,7 +99,7 @@ def layout(path: Path, encoding: str = "", delimiter: str = "") -> Layout:
     mark = {"tab": "\t", "\\t": "\t"}.get(mark, mark)
     if len(mark) != 1 or mark in '"\r\n' or not mark.isascii():
         raise UserError(
-            f"delimiter={quoted(mark[:20])}: one ASCII character stands between cells, such as , or ; or tab."
+            f"delimiter={quoted(mark[:20])}: cells must be separated by one ASCII character, such as , or ; or tab."
         )
     names, lines = _header(path, text, mark)
     spaced = sum(line.count(mark + " ") for line in text.splitlines()[1:200])
@@ -108,7 +108,7 @@ def layout(path: Path, encoding: str = "", delimiter: str = "") -> Layout:
     last = _totals(path, found, mark, len(known))
     if last:
         shown = ", ".join(quoted(cell[:30]) for cell in last if cell.strip())
-        notes.append(f"The last line of {path.name} holds totals ({shown[:120]}) and is no row: passed over.")
+        notes.append(f"The last line of {path.name} holds totals ({shown[:120]}), not a row: skipped.")
     return Layout(found, mark, known, first + lines, spaced > 0.9 * every > 0, tuple(notes), bool(last))
 
 
@@ -145,16 +145,16 @@ def _encoding(path: Path, start: bytes) -> str:
     """UTF-8 where the whole file is such, what its first bytes say, or Windows-1252.
 
     Raises:
-        UserError: it is no text.
+        UserError: it is not text.
     """
     for mark, name in BOMS:
         if start.startswith(mark):
             return name
     zeros = start[:2_000].count(0)
-    if zeros > len(start[:2_000]) // 4:  # a zero beside each Latin letter
+    if zeros > len(start[:2_000]) // 4:  # a zero next to each Latin letter
         return "utf-16-le" if start[1:2] == b"\x00" else "utf-16-be"
     if zeros:
-        raise UserError(f"{path} is no text, but a file of another kind: a table is CSV, Parquet or a database.")
+        raise UserError(f"{path} is not a text file. A table is a CSV or Parquet file, or a database.")
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         with opened(path) as file:
@@ -171,11 +171,11 @@ def _decoded(path: Path, start: bytes, encoding: str) -> str:
         return codecs.getincrementaldecoder(encoding)().decode(start)
     except LookupError as error:
         raise UserError(
-            f"encoding={quoted(encoding[:40])} is none that Python knows, such as utf-8 or cp1252."
+            f"encoding={quoted(encoding[:40])} is not one that Python knows, such as utf-8 or cp1252."
         ) from error
     except UnicodeError as error:
         raise UserError(
-            f"{path} is not written in {encoding} ({first_line(error)}). Say encoding=, such as latin-1."
+            f"{path} is not written in {encoding} ({first_line(error)}). Set encoding=, such as latin-1."
         ) from error
 
 
@@ -219,11 +219,11 @@ def _names(path: Path, names: list[str], notes: list[str]) -> tuple[str, ...]:
             clean[i] = f"column {i + 1}"
             notes.append(f"Column {i + 1} of {path.name} has no name: it is called {clean[i]!r}.")
     if twice := next((name for name in clean if clean.count(name) > 1), None):
-        raise UserError(f"{path.name} has two columns that are called {twice[:60]!r}: give each a name of its own.")
+        raise UserError(f"{path.name} has two columns that are called {twice[:60]!r}: give each its own name.")
     numbers = [name for name in clean if name.replace(".", "").replace("-", "").isdecimal()]
     if len(numbers) > len(clean) / 2:
         notes.append(
-            f"The columns of {path.name} are called {', '.join(clean[:3])}: is its first line a row, and no header?"
+            f"The columns of {path.name} are called {', '.join(clean[:3])}: is its first line a row and not a header?"
         )
     return tuple(clean)
 
@@ -260,7 +260,7 @@ def portions(path: Path, found: Layout) -> Iterator[pd.DataFrame]:
         try:
             source = _Utf8(file, found.encoding)
             with pc.open_csv(source, read, parse, convert) as reader:  # pyright: ignore[reportArgumentType]
-                yield nothing  # so that a table without rows has columns
+                yield nothing  # then a table without rows has columns
                 for batch in reader:
                     frame = batch.to_pandas()
                     if found.spaced:
@@ -280,7 +280,7 @@ def portions(path: Path, found: Layout) -> Iterator[pd.DataFrame]:
             raise _refused(path, found, wrong, error) from error
         except UnicodeError as error:
             raise UserError(
-                f"{path} is not written in {found.encoding} ({first_line(error)}). Say which with encoding=."
+                f"{path} is not written in {found.encoding} ({first_line(error)}). Set it with encoding=."
             ) from error
 
 
@@ -314,8 +314,8 @@ def _refused(path: Path, found: Layout, wrong: list[tuple[int, int, int]], error
     if line:
         what = NAMES.get(found.delimiter, quoted(found.delimiter))
         return UserError(
-            f"Line {line:,} of {path} has {cells:,} cells, and there are {expected:,} columns, with {what} between them"
-            ". Correct the line: a cell that holds the delimiter stands in quotes."
+            f"Line {line:,} of {path} has {cells:,} cells, but there are {expected:,} columns, with {what} between them"
+            ". Correct the line: a cell that holds the delimiter must be in quotes."
         )
     if "straddling" in str(error):
         return UserError(f"{path} cannot be read as a table: a quote is opened and never closed, or a line is endless.")

@@ -82,30 +82,30 @@ class DataConfig(DataConfigBase):
     families: ClassVar[dict[str, str]] = {"column": "kinds", "parent": "parents"}  # column.NAME=KIND goes there
 
     source: str = knob("", "a CSV or Parquet file, or a database's address")
-    table: str = knob("", "the table in the database ('': all, with their keys, where there are several)")
-    columns: str = knob("", "a file that says of which kind the columns are; `ganvas data check` writes one")
+    table: str = knob("", "the table in the database ('': all of them, with their keys)")
+    columns: str = knob("", "a file with the kinds of the columns; `ganvas data check` writes one")
     kinds: str = knob("", "the kinds that column.NAME=KIND set: number, category, date, id, text, constant or skip")
-    missing: str = knob(read.MISSING, "texts that mean a missing cell, with commas between them; empty cells always do")
+    missing: str = knob(read.MISSING, "comma-separated texts that mean a missing cell; empty cells always do")
     text: str = knob(
         "skip", "free texts: left empty, or drawn from those that `rare` rows have", choices=("skip", "resample")
     )
-    encoding: str = knob("", "of a CSV file, such as cp1252 ('': as it looks)")
-    delimiter: str = knob("", "of a CSV file: what stands between cells, or tab ('': as it looks)")
+    encoding: str = knob("", "of a CSV file, such as cp1252 ('': detected)")
+    delimiter: str = knob("", "of a CSV file: the character between cells, or tab ('': detected)")
     held_out: float = knob(0.1, "share of the rows that is held out", low=0.01, high=0.9)
     rare: int = knob(
         5,
-        "fewest rows that a value must have to be drawn: rarer ones could give a person away (1: any)",
+        "fewest rows that a value must have to be drawn: rarer ones could identify a person (1: any)",
         low=1,
         high=10**6,
     )
-    copied: str = knob("", "of several tables, those whose rows are kept as they are, with commas between them")
-    parents: str = knob("", "of several tables, the key by which rows are made; parent.TABLE=COLUMN sets it")
-    related: str = knob("", "of one of several tables, how it hangs together with the others; written by Ganvas")
+    copied: str = knob("", "with several tables, those whose rows are copied unchanged, comma-separated")
+    parents: str = knob("", "with several tables, the key by which rows are made; parent.TABLE=COLUMN sets it")
+    related: str = knob("", "of one of several tables, how it is related to the others; written by Ganvas")
     rules: bool = knob(True, "find rules that hold in all rows, and keep them in drawn ones")
     privacy: float = knob(
         0.0, "epsilon of differential privacy: 1 is strict, 10 is weak (0: no such promise)", low=0, high=100
     )
-    delta: float = knob(0.0, "its delta: the chance that the promise fails (0: 1 / (10 rows))", low=0, high=0.01)
+    delta: float = knob(0.0, "its delta: the probability that the promise fails (0: 1 / (10 rows))", low=0, high=0.01)
 
     @classmethod
     def takes(cls, source: str) -> bool:
@@ -117,7 +117,7 @@ class DataConfig(DataConfigBase):
 
     @classmethod
     def named(cls, data: object) -> str:
-        """What stands for a DataFrame in `source`; see `read.named`."""
+        """What represents a DataFrame in `source`; see `read.named`."""
         return read.named(data)
 
     def kept(self) -> dict[str, str]:
@@ -200,11 +200,11 @@ def loading(rows: read.Rows, config: DataConfig) -> Generator[Counted, None, Tab
         try:
             return _packed(name, pack.open_pack(place, config.held_out), config)
         except UserError as error:
-            notes = (f"{error} It is made anew.",)
+            notes = (f"{error} It is made again.",)
             cache.remove(place, in_use=True)
     looked = yield from pack.look(rows)
     if looked.count < FEWEST:
-        raise UserError(f"{name} has {looked.count} rows: {FEWEST} are the fewest to learn from.")
+        raise UserError(f"{name} has {looked.count} rows: at least {FEWEST} are needed to learn from.")
     joined, known = Joined.of(config.related), {}
     if joined is not None:
         known = yield from above.columns(config, joined, fit.alone)

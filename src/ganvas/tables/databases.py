@@ -1,4 +1,4 @@
-"""Tables in databases, by SQLAlchemy: read in portions within one transaction, so that all of it is of one moment."""
+"""Tables in databases, by SQLAlchemy: read in portions within one transaction, that is, as of one moment."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def url_of(source: str) -> URL:
     """The address of a database; of a file of SQLite with its whole path.
 
     Raises:
-        UserError: it is none, SQLAlchemy is missing, or there is no such file.
+        UserError: it is not a database, SQLAlchemy is missing, or there is no such file.
     """
     try:
         from sqlalchemy import make_url
@@ -44,7 +44,7 @@ def url_of(source: str) -> URL:
         url = make_url(source)
     except (ArgumentError, ValueError) as error:
         scheme = source.partition("://")[0][:40]
-        raise UserError(f"This is no address of a database: {scheme}://... ({first_line(error)[:80]}).") from error
+        raise UserError(f"This is not the address of a database: {scheme}://... ({first_line(error)[:80]}).") from error
     if url.get_backend_name() == "sqlite" and url.database and not url.database.startswith((":memory:", "file:")):
         url = url.set(database=os.path.abspath(os.path.expanduser(url.database)))
     if url.drivername in ("postgresql", "postgres"):
@@ -104,7 +104,7 @@ class Opened:
             package = DRIVERS.get(backend, "its driver")
             raise UserError(f"{backend} needs a driver that is not installed: pip install '{package}'.") from error
         except (ArgumentError, NoSuchModuleError, ValueError) as error:
-            raise UserError(f"{self.place} is no address of a database: {first_line(error)[:120]}.") from error
+            raise UserError(f"{self.place} is not the address of a database: {first_line(error)[:120]}.") from error
 
     def _begin(self) -> Connection:
         """A connection in a transaction that only reads and sees one state of the table, where the database can."""
@@ -137,7 +137,7 @@ class Opened:
             after = f" after {self.done:,} of {self.rows or 0:,} rows" if what == "was lost" else ""
             self.close()
             raise UserError(
-                f"The database {self.place} {what}{after}: {one_line(reason).rstrip('.')}. Nothing was written; "
+                f"The database {self.place} {what}{after}: {one_line(reason).rstrip('.')}. No table was written; "
                 "start again when it answers."
             ) from error
         except ImportError as error:
@@ -163,7 +163,7 @@ def reading(source: str, what: str) -> Iterator[tuple[Opened, Connection]]:
 
     Args:
         source: its address.
-        what: an error of its own within the context means, as "was lost".
+        what: an error that it raises within the context means, as "was lost".
 
     Raises:
         UserError: it cannot be reached, or such an error.
@@ -185,7 +185,7 @@ class Database(Opened):
         Args:
             source: the database's address.
             table: its table's or view's name, with its schema before a point where it needs one; '': the only one.
-            joined: what is read beside its own columns, and which of these are not.
+            joined: what is read besides its own columns, and which of these are not.
             most: rows that are read at most; 0: all.
 
         Raises:
@@ -217,7 +217,7 @@ class Database(Opened):
         if not table:
             if len(names) != 1:
                 listed = ", ".join(map(one_line, sorted(names)[:20]))
-                raise UserError(f"{self.place} has {len(names)} tables ({listed}): say which with --table NAME.")
+                raise UserError(f"{self.place} has {len(names)} tables ({listed}): choose one with --table NAME.")
             bare = names[0]
         if bare not in names:
             raise unknown(f"table in {self.place}", bare, names)
@@ -262,5 +262,5 @@ class Database(Opened):
             now = after if after != self.rows else self.done
             raise UserError(
                 f"The table {self.name} of {self.place} changes while it is read: {self.rows:,} rows at first, "
-                f"{now:,} now. Read it when nobody writes, or a copy of it."
+                f"{now:,} now. Read it when nothing writes to it, or read a copy."
             )

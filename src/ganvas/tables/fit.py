@@ -45,10 +45,10 @@ def columns_of(
     seen = {*away, *(c.name for c in columns)}
     left = [str(name) for name in looked.frame if str(name) not in seen]
     if left:
-        notes.append(f"Left out, as you say: {', '.join(map(one_line, left))}.")
+        notes.append(f"Left out, as you asked: {', '.join(map(one_line, left))}.")
     if not looked.is_whole:
         notes.append(
-            f"What the columns are was read from {len(looked.frame):,} of the {looked.count:,} rows, drawn at random."
+            f"The kinds of the columns come from {len(looked.frame):,} of the {looked.count:,} rows, drawn at random."
         )
     return columns, notes
 
@@ -120,7 +120,7 @@ def privately(
     if columns_file.read(config.columns).rules.get("keep"):
         raise UserError(
             f"{config.columns} has rules to keep, and how drawn rows keep them is learned from rows without noise: "
-            "with privacy= take keep out of [rules]."
+            "with privacy= remove keep from [rules]."
         )
     first = looked.frame[_trained(looked, held_out)]
     if config.text == "resample":
@@ -169,7 +169,7 @@ def _fitted(column: Column, series: pd.Series, config: DataConfig, rare: int) ->
                 resampled,
                 f"drawn from {len(enough):,} texts that at least {rare} rows have ({share:.0%} of its rows).",
             )
-        return column, f"no text has as many as {rare} rows: left empty."
+        return column, f"no text occurs in {rare} rows or more: left empty."
     if column.kind in ("number", "date") and 0 < series.notna().sum() < rare:
         known = int(series.notna().sum())
         empty = dataclasses.replace(column, kind="constant", value="", form="")
@@ -181,7 +181,7 @@ def _fitted(column: Column, series: pd.Series, config: DataConfig, rare: int) ->
     if not part.counts:
         return dataclasses.replace(
             column, kind="text", type="text"
-        ), f"no value has as many as {rare} rows: left empty."
+        ), f"no value occurs in {rare} rows or more: left empty."
     share = part.rare / max(1, part.rare + sum(part.counts))
     note = (
         f"{share:.0%} of its rows have values that fewer than {rare} rows have: these are not drawn."

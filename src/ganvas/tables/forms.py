@@ -65,9 +65,9 @@ def date_form(texts: pd.Series) -> Found | None:
     doubt = ""
     if other and not form.startswith("%Y"):
         order = "month/day" if swapped else "day/month"
-        doubt = f"day and month cannot be told apart: read as {order} ({form}, and not {other[0]})"
+        doubt = f"day and month cannot be told apart: read as {order} ({form}, not {other[0]})"
     elif plain:
-        doubt = "numbers of so many digits that are all dates: read as such"
+        doubt = "numbers with the digits of dates: read as dates"
     return Found(form, share, doubt)
 
 
@@ -86,7 +86,7 @@ def _can_fit(form: str, marks: dict[str, float]) -> bool:
 
 
 def read_dates(texts: pd.Series, form: str) -> pd.Series:
-    """Texts -> datetime64; NaT where one is no such date. Where the form has an offset (%z, %:z) they are in UTC."""
+    """Texts -> datetime64; NaT where one is not such a date. Where the form has an offset (%z, %:z) they are in UTC."""
     import pandas as pd
 
     form = form.replace("%:z", "%z")
@@ -133,7 +133,7 @@ def read_spans(texts: pd.Series, form: str) -> pd.Series:
     import pandas as pd
 
     if form not in SPANS:
-        raise UserError(f"{form[:60]!r} is no form of a duration: {', '.join(SPANS)} are.")
+        raise UserError(f"{form[:60]!r} is not a form of a duration. Use one of: {', '.join(SPANS)}.")
     pattern = SPANS[form].replace("(?=\\d)", "")
     good = texts.str.fullmatch(pattern).fillna(False).astype(bool) & texts.str.contains(r"\d").fillna(False).astype(
         bool
@@ -167,7 +167,7 @@ def written(frame: pd.DataFrame, columns: Sequence[Any]) -> pd.DataFrame:
     """Rows as they are to be written: numbers, dates, times of day and durations as text in their columns' forms.
 
     Args:
-        frame: as `TableSpec.decode` or `read.typed` give it; columns that are not in it are passed over.
+        frame: as `TableSpec.decode` or `read.typed` give it; columns that are not in it are skipped.
         columns: of `columns.Column`.
     """
     changed = {c.name: _written(frame[c.name], c) for c in columns if c.form and c.name in frame}

@@ -1,6 +1,6 @@
 """Ids that are made anew: in the form of those of the table, each once, and none that the table has.
 
-Of the table's own ids only stretches are kept in which there are none, rounded so that no id can be read off the ends.
+Of the table's own ids only gaps between them are kept, rounded so that their ends give no id away.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-CLASSES = {  # of a pattern: which characters stand at a place
+CLASSES = {  # of a pattern: which characters are allowed at a place
     "9": string.digits,
     "A": string.ascii_uppercase,
     "a": string.ascii_lowercase,
@@ -75,7 +75,7 @@ def pattern_of(texts: pd.Series) -> str:
 
 
 def places_of(pattern: str) -> list[str]:
-    """The characters that may stand at each place of a pattern without '#'.
+    """The characters that are allowed at each place of a pattern without '#'.
 
     Raises:
         UserError: it is none.
@@ -83,7 +83,7 @@ def places_of(pattern: str) -> list[str]:
     found = re.findall(r"\\(.)|(.)", pattern, re.S)
     if len(found) > 200 or any(sign and sign not in CLASSES for _, sign in found):
         raise UserError(
-            f"{pattern[:60]!r} is no pattern of ids: write 9 for a digit, A or a for a letter, \\ before others."
+            f"{pattern[:60]!r} is not a pattern of ids: write 9 for a digit, A or a for a letter, \\ before others."
         )
     return [char or CLASSES[sign] for char, sign in found]
 

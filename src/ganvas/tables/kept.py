@@ -96,7 +96,7 @@ def rules(
                 if chosen and rule.text in {r.text for r in mine}:
                     raise UserError(f"The rule '{rule.text}' does not hold in {rows_of(count)}: change or refuse it.")
                 notes.append(
-                    f"{one_line(rule.text)} does not hold in {rows_of(count)} beyond those looked at: left out."
+                    f"{one_line(rule.text)} does not hold in {rows_of(count)} beyond those examined: left out."
                 )
         if any(wrong.values()):
             mine = tuple(rule for rule in mine if not wrong.get(rule.text))
@@ -137,7 +137,7 @@ def _assembled(
             fitted = fit([*kept, rule], columns, frame, rare, given)
             kept.append(rule)
         except UserError as error:
-            notes.append(f"{one_line(rule.text)} holds and is not seen to: {error}")
+            notes.append(f"{one_line(rule.text)} holds but is not enforced: {error}")
     return fitted, notes
 
 
@@ -153,7 +153,7 @@ def _broken(
             if rule.text in counts:
                 counts[rule.text] += rule.broken(frame, columns)
         done += len(part)
-        yield Counted(min(done, looked.count), looked.count, "Looking whether rules hold")
+        yield Counted(min(done, looked.count), looked.count, "Checking the rules")
     return counts
 
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIRST = 2_000  # texts that a form is looked for in, before it is tried on all
-MOSTLY = 0.9  # share of the texts that must have a form; the others are no such values, and said to be so
+MOSTLY = 0.9  # share of the texts that must have a form; the others are not such values, which is reported
 PLAIN = "1234.5"  # the form of a number that computers write
 CURRENCIES = {*"€$£¥₹", "EUR", "USD", "GBP", "CHF", "US$", "JPY", "SEK", "NOK", "DKK", "PLN", "CZK", "Fr.", "kr"}
-SIGNS = "\u00a0\u202f"  # spaces that do not break, which stand between thousands
+SIGNS = "\u00a0\u202f"  # non-breaking spaces, used between thousands
 # separator of thousands and point, the usual first: where two forms fit equally many texts the first is taken
 NOTATIONS = [("", "."), ("", ","), (",", "."), (".", ","), *((s, p) for s in (" ", "'", *SIGNS, "’") for p in ",.")]
 
@@ -47,7 +47,9 @@ class Notation:
         """
         found = re.fullmatch(r"([^\d]{0,12})1([.,'’ \u00a0\u202f]?)234([.,])5([^\d]{0,20})", form or PLAIN)
         if found is None or found[2] == found[3]:
-            raise UserError(f"{form[:60]!r} is no form of a number: write how 1234.5 would be written, as '€ 1.234,5'.")
+            raise UserError(
+                f"{form[:60]!r} is not a form of a number: write how 1234.5 would be written, as '€ 1.234,5'."
+            )
         return cls(*found.groups())
 
     @property
@@ -61,7 +63,7 @@ class Notation:
         return rf"[+-]?(?:\d{{1,3}}(?:{gap}\d{{3}})+|\d+){tail}"
 
     def read(self, texts: pd.Series) -> pd.Series:
-        """Texts -> float64; NaN where one is no such number."""
+        """Texts -> float64; NaN where one is not such a number."""
         import pandas as pd
 
         clean = texts.str.strip()
@@ -102,7 +104,7 @@ def digits(texts: pd.Series, form: str = "") -> int:
     """The digits after the point that each of these numbers is written with; -1: they differ, or none has a point.
 
     Args:
-        texts: numbers such as 12.50, without missing ones; what is no number counts for nothing.
+        texts: numbers such as 12.50, without missing ones; what is not a number is ignored.
         form: of the numbers, '€ 1.234,5'; '': as computers write them.
     """
     if form:

@@ -97,7 +97,7 @@ def look(rows: Rows, most: int = 0) -> Generator[Counted, None, Looked]:
         if held > 1.2 * most:
             parts = [_smallest(parts, most)]
             held, below = most, float(parts[0][1].max())
-        yield Counted(count, rows.source.rows or count, "Looking through the table")
+        yield Counted(count, rows.source.rows or count, "Reading through the table")
     if not count:
         what = f"columns ({', '.join(map(one_line, columns[:5]))}) but no rows" if columns else "no rows"
         raise UserError(f"{rows.source.name} has {what}: there is nothing to learn from.")
@@ -148,8 +148,8 @@ def encoded(frame: pd.DataFrame, spec: TableSpec, unread: dict[str, int]) -> Ten
             row, title = frame.index[lost.to_numpy()][0], one_line(column.name)
             value = quoted(str(frame[column.name][row])[:40])
             raise UserError(
-                f"Row {int(row) + 1:,} of the column {title} holds {value}, which is no "
-                f"{column.kind} as in the rows that were looked at. Correct it, or say column.{title}=category."
+                f"Row {int(row) + 1:,} of the column {title} holds {value}, which is not a "
+                f"{column.kind} as in the rows that were examined. Correct it, or set column.{title}=category."
             )
         unread[column.name] = unread.get(column.name, 0) + int(lost.sum())
     return spec.encode(typed.reset_index(drop=True))
@@ -170,7 +170,7 @@ def portions(rows: Rows, looked: Looked, spec: TableSpec, unread: dict[str, int]
     if done != looked.count:
         raise UserError(
             f"{rows.source.name} changes while it is read: {looked.count:,} rows at first, then {done:,}. "
-            "Read it when nobody writes, or a copy of it."
+            "Read it when nothing writes to it, or read a copy."
         )
 
 
@@ -267,7 +267,8 @@ def write(
 def unread_notes(unread: dict[str, int]) -> list[str]:
     """Sentences on values that are none of their column's kind."""
     return [
-        f"{one_line(name)}: {count:,} values are none of its kind: taken for missing." for name, count in unread.items()
+        f"{one_line(name)}: {count:,} values do not match its kind: treated as missing."
+        for name, count in unread.items()
     ]
 
 

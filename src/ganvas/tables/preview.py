@@ -1,4 +1,4 @@
-"""What a training on a table shows: each column's frequencies beside those of the real rows, and some rows."""
+"""What a training on a table shows: each column's frequencies next to those of the real rows, and some rows."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Preview(samples.Preview):
         )
 
     def _frequencies(self, column: Column, most: int = 40) -> tuple[np.ndarray, np.ndarray]:
-        """Shares of real rows and of these in a column's first tokens, as it stands in the table, neighbours together
+        """Shares of real rows and of these in a column's first tokens, as it is in the table, neighbours together
         if there are many."""
         part = column.parts[0]
         logs = part.priors()[0]

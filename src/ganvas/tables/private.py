@@ -53,13 +53,13 @@ class Privacy:
     singles: float
 
     def __post_init__(self) -> None:
-        """Raises a UserError if this is no promise."""
+        """Raises a UserError if this is not a promise."""
         values = (self.epsilon, self.delta, self.noise, self.singles)
         if not all(isinstance(v, int | float) and math.isfinite(v) for v in values):
-            raise UserError("its entry on privacy holds what is no number.")
+            raise UserError("its entry on privacy holds something that is not a number.")
         fine = self.epsilon > 0 and 0 < self.singles < self.delta < 1 and self.noise > 0
         if not fine or type(self.rows) is not int or type(self.counts) is not int or min(self.rows, self.counts) < 1:
-            raise UserError("its entry on privacy promises what cannot be.")
+            raise UserError("its entry on privacy promises something impossible.")
 
     @property
     def mu(self) -> float:
@@ -78,7 +78,7 @@ class Privacy:
     def from_dict(cls, values: Any) -> Privacy:
         """The promise of a JSON form. Raises a UserError if it is none."""
         if not isinstance(values, dict) or values.keys() != {f.name for f in dataclasses.fields(cls)}:
-            raise UserError("its entry on privacy is none.")
+            raise UserError("its entry on privacy is invalid.")
         return cls(**values)
 
 
@@ -173,7 +173,7 @@ def key() -> bytes:
         raise cannot("write", place, error) from error
     found = read_bytes(place, 1_000)
     if len(found) != BYTES:
-        raise UserError(f"{place} is damaged: remove it, and a new one is made; private runs then begin anew.")
+        raise UserError(f"{place} is damaged: remove it, and a new one is made; private runs then start from scratch.")
     return found
 
 
@@ -183,11 +183,13 @@ def promised(privacy: Privacy) -> str:
     times = f"{factor:,.1f}" if factor < 1_000 else f"{factor:.0e}"
     return (
         f"epsilon {privacy.epsilon:g}, delta {privacy.delta:.1e}: whatever a row holds, no model and no drawn row is "
-        f"more than {times} times as probable with it as without it, but for a chance of delta"
+        f"more than {times} times as probable with it as without it, except with probability delta"
     )
 
 
-PUBLIC = "Taken as public: names, kinds, types, decimals and forms of columns, constants, the number of rows, settings."
+PUBLIC = (
+    "Treated as public: names, kinds, types, decimals and forms of columns, constants, the number of rows, settings."
+)
 
 
 def sentences(privacy: Privacy) -> list[str]:
@@ -218,5 +220,5 @@ def spent(privacy: Privacy, training: Mapping[str, Any]) -> str:
     return (
         f"Differential privacy kept: epsilon {training['epsilon']:.2f} of {privacy.epsilon:g} at delta "
         f"{privacy.delta:.1e} after {training['steps']:,} steps with {training['noise']:.2f} times the bound as noise "
-        f"(accountant: {training['accountant']}). The last weights are kept: none were chosen by held-out rows."
+        f"(accountant: {training['accountant']}). The last weights are kept, not chosen by held-out rows."
     )

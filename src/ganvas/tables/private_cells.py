@@ -161,7 +161,7 @@ def _split(low: float, high: float, whole: bool) -> list[tuple[float, float]]:
 
 
 def _counted(parts: Sequence[tuple[float, float]], known: np.ndarray, whole: bool, counter: Counter) -> list[Range]:
-    """Intervals side by side with their rows; what lies on the edge of two counts for the upper one."""
+    """Intervals side by side with their rows; what is on the edge of two counts for the upper one."""
     lows = np.array([low for low, _ in parts])
     last = np.searchsorted(known, parts[-1][1], side="right")
     edges = np.append(np.searchsorted(known, lows, side="left"), last)
@@ -245,10 +245,10 @@ def span_of(column: Column, span: Sequence[float]) -> tuple[float, float]:
     """What the user says of the smallest and the largest value, in the unit of `Column.as_numbers`.
 
     Raises:
-        UserError: the column is no number.
+        UserError: the column is not a number.
     """
     if column.kind != "number" or column.type in ("clock", "span"):
-        raise UserError(f"The column {one_line(column.name)} has a span and is no number: take span out.")
+        raise UserError(f"The column {one_line(column.name)} has a span but is not a number: remove span.")
     unit = 10.0 ** max(0, column.decimals)
     return round(span[0] * unit, 6), round(span[1] * unit, 6)
 

@@ -71,7 +71,7 @@ class _File:
         before = self.stamp()
         yield
         if self.stamp() != before:
-            raise UserError(f"{self.path} changes while it is read. Read it when nobody writes, or a copy of it.")
+            raise UserError(f"{self.path} changes while it is read. Read it when nothing writes to it, or read a copy.")
 
     def close(self) -> None:
         return
@@ -144,9 +144,7 @@ class DatabaseTable(Database):
 
 def _no_twins(name: str, columns: Sequence[str]) -> None:
     if twice := next((c for c, count in Counter(columns).items() if count > 1), None):
-        raise UserError(
-            f"{name} has two columns that are called {one_line(twice)[:60]!r}: give each a name of its own."
-        )
+        raise UserError(f"{name} has two columns that are called {one_line(twice)[:60]!r}: give each its own name.")
 
 
 def named(frame: Any) -> str:
@@ -187,7 +185,7 @@ def opened(
         frame = _FRAMES.get(source)
         if frame is None:
             raise UserError(
-                "This run learns from a DataFrame that only the Python program had. Go on there, by "
+                "This run learns from a DataFrame that only the Python program had. Resume it there, with "
                 "ganvas.train('table', data=frame, run=FOLDER), or name the same rows as a file with --data."
             )
         return Frame(frame)
@@ -205,7 +203,7 @@ def opened(
             raise UserError(f"{path} is a database of SQLite with a ? in its name: rename it, or a folder of it.")
         return DatabaseTable(f"sqlite:///{path.absolute()}", table)
     if table:
-        raise UserError(f"--table {table} is for databases, and {path} is a file: leave it out.")
+        raise UserError(f"--table {table} is for databases, but {path} is a file: leave it out.")
     if start[:4] == b"PAR1":
         return ParquetFile(path)
     known = {
@@ -215,7 +213,7 @@ def opened(
     }
     for magic, what in known.items():
         if start.startswith(magic):
-            raise UserError(f"{path} is no CSV file but {what}.")
+            raise UserError(f"{path} is not a CSV file but {what}.")
     return CsvFile(path, encoding, delimiter)
 
 
@@ -262,7 +260,7 @@ class Rows:
             if word:
                 found.setdefault(name, []).append(f"{count:,} cells hold {quoted(word)}")
         return [
-            f"{one_line(name)}: {', '.join(words)}: taken for missing (missing= says which texts are)."
+            f"{one_line(name)}: {', '.join(words)}: treated as missing (missing= sets which texts are)."
             for name, words in found.items()
         ]
 

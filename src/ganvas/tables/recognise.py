@@ -119,7 +119,7 @@ def _number(known: pd.Series, name: str, complete: bool, rising: bool, form: str
     numbers = known.to_numpy(np.float64)
     numbers = numbers[np.isfinite(numbers)]
     if np.abs(numbers).max(initial=0) >= EXACT and (numbers == np.round(numbers)).all() and not form:
-        return Column(name, "id", "int", doubt="whole numbers of more digits than can be reckoned with: an id?")
+        return Column(name, "id", "int", doubt="whole numbers with too many digits to calculate with: an id?")
     digits, rounded = mostly_decimals(numbers)
     doubt = _both(doubt, rounded)
     kind = "int" if digits == 0 else "float"  # pandas reads whole numbers with gaps as floats
@@ -129,9 +129,9 @@ def _number(known: pd.Series, name: str, complete: bool, rising: bool, form: str
         if distinct == len(known) and len(known) > FEW and (rising or (complete and IDS.search(name))):
             return Column(name, "id", "int")
         if distinct == len(known) and distinct > 100 and complete:
-            return Column(name, "number", "int", doubt="every row has another whole number: an id?")
+            return Column(name, "number", "int", doubt="every row has a different whole number: an id?")
         if IDS.search(name) and distinct > max(100, 0.5 * len(known)):
-            return Column(name, "id", "int", doubt="most rows have another number, as ids have")
+            return Column(name, "id", "int", doubt="most rows have a different number, like ids")
         dates = _date_numbers(known, name)
         if dates is not None:
             return dates
@@ -165,7 +165,7 @@ def _date_numbers(known: pd.Series, name: str) -> Column | None:
     times = forms.read_dates(texts, "%Y%m%d")
     if times.isna().any():
         return None
-    doubt = "numbers of eight digits that are all dates: read as such"
+    doubt = "numbers of eight digits that are all valid dates: read as dates"
     return dataclasses.replace(date_of(times, name, "%Y%m%d"), doubt=doubt)
 
 
@@ -226,7 +226,7 @@ def odd_ones(texts: pd.Series, parsed: pd.Series, what: str, share: float) -> st
     rows = ", ".join(f"{int(row) + 1:,}" for row in odd.index[:3])
     more = ", ..." if len(odd) > 3 else ""
     values, holds = ("1 value is", "row") if len(odd) == 1 else (f"{len(odd):,} values are", "rows")
-    return f"{values} no {what} ({shown}; {holds} {rows}{more}): taken for missing"
+    return f"{values} not a {what} ({shown}; {holds} {rows}{more}): treated as missing"
 
 
 def _text(texts: pd.Series, name: str, distinct: int, complete: bool) -> Column:
@@ -292,13 +292,13 @@ def _mixture(texts: pd.Series) -> str:
         return ""
     units = [unit for unit in parts.value_counts().index[:4] if unit]
     if len(parts) > number_forms.MOSTLY * len(few) and units and few.str.contains(r"\d\s*[^\d\s]+\s*$").mean() > 0.5:
-        return f"numbers with several units ({', '.join(units)}): taken as they are written"
+        return f"numbers with several units ({', '.join(units)}): kept as they are written"
     plain = few.str.fullmatch(r"\s*[-+]?\d+(?:[.,]\d+)?\s*")
     if not 0.1 < plain.mean() < 1:
         return ""
     number, word = few[plain].index[0], few[~plain].index[0]
     rows = f"row {int(number) + 1:,} holds {quoted(few[number][:30])}, row {int(word) + 1:,} {quoted(few[word][:30])}"
-    return f"numbers and words in one column ({rows}): taken as they are written"
+    return f"numbers and words in one column ({rows}): kept as they are written"
 
 
 def _words(texts: pd.Series, name: str, distinct: int, complete: bool, mixed: str = "", codes: bool = False) -> Column:
@@ -306,7 +306,7 @@ def _words(texts: pd.Series, name: str, distinct: int, complete: bool, mixed: st
     lengths, count = texts.str.len(), len(texts)
     spaced = float(texts.str.contains(WORDS).mean())
     if texts.str.fullmatch(JSON).mean() >= number_forms.MOSTLY:
-        return Column(name, "text", "text", doubt="lists or JSON: passed over")
+        return Column(name, "text", "text", doubt="lists or JSON: skipped")
     digital = bool(texts.str.fullmatch(r"[\d\s+()/.-]+").mean() > number_forms.MOSTLY)  # as telephone numbers are
     short = spaced < 0.1 or ((codes or digital) and lengths.max() <= 24)
     if count > FEW and short and lengths.max() <= 64:
@@ -318,11 +318,11 @@ def _words(texts: pd.Series, name: str, distinct: int, complete: bool, mixed: st
                 "id",
                 "text",
                 form=pattern_of(texts),
-                doubt=_both(mixed, "nearly every row has another value: an id?"),
+                doubt=_both(mixed, "nearly every row has a different value: an id?"),
             )
     if distinct > 0.5 * count and count > 100 and (lengths.mean() > 40 or spaced > 0.9):
-        return Column(name, "text", "text", doubt="free text, nearly every row has other words: passed over")
+        return Column(name, "text", "text", doubt="free text, nearly every row has different words: skipped")
     if distinct > 0.4 * count and count > 100 and spaced > 0.5:
-        return Column(name, "text", "text", doubt="many different words: free text, or a category? Passed over")
-    doubt = "nearly every row has another value: a category?" if distinct > 0.9 * count and count > 100 else ""
+        return Column(name, "text", "text", doubt="many different words: free text, or a category? Skipped")
+    doubt = "nearly every row has a different value: a category?" if distinct > 0.9 * count and count > 100 else ""
     return Column(name, "category", "text", doubt=_both(mixed, doubt))

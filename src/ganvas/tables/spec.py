@@ -30,12 +30,12 @@ class TableSpec(SpecBase):
     """Rows as tokens uint8 [N, tokens], one to three tokens a number or a category.
 
     `columns` are in the order of the table; those that are learned have `parts`. `rules` hold in every row; they say
-    which columns are learned otherwise than as they stand in the table, or not at all, and are applied in their order.
+    which columns are learned in another form than the table's, or not at all, and are applied in their order.
     `privacy`: what is promised of the rows that these columns were learned from.
     """
 
     noun: ClassVar[str] = "rows"
-    classes: ClassVar[int] = 0  # what is to be set is said column by column
+    classes: ClassVar[int] = 0  # settings are made column by column
 
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...] = ()
@@ -54,7 +54,7 @@ class TableSpec(SpecBase):
 
     @cached_property
     def read(self) -> tuple[Column, ...]:
-        """The columns as they stand in the table, but for those that are made up: what is read of it."""
+        """The columns as they are in the table, but for those that are made up: what is read of it."""
         return tuple(column for column in self.columns if column.parts)
 
     @cached_property
@@ -98,7 +98,7 @@ class TableSpec(SpecBase):
 
         Args:
             tokens: [N, tokens].
-            place: float [N, tokens] in 0 to 1: where in the cell of its token a number lies.
+            place: float [N, tokens] in 0 to 1: where in the cell of its token a number is.
         """
         found = self.decode_learned(tokens, place)
         for rule in self.rules:
@@ -147,7 +147,7 @@ def check(columns: Sequence[Column]) -> tuple[Column, ...]:
     """
     names = [column.name for column in columns]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"Two columns are called {twice[0][:60]!r}: give each a name of its own.")
+        raise UserError(f"Two columns are called {twice[0][:60]!r}: give each its own name.")
     if not any(column.parts for column in columns):
         kinds = ", ".join(f"{c.name[:30]}: {c.kind}" for c in columns[:10])
         raise UserError(f"No column can be learned ({kinds}): ids, free texts and constants are only made up.")

@@ -1,7 +1,7 @@
-"""Rows as the web studio shows them beside others: each column's shares of rows in bins, and tables of two columns.
+"""Rows as the web studio shows them next to others: each column's shares of rows in bins, and tables of two columns.
 
 The bins follow from the columns' cells alone, so that real rows and drawn ones of any moment have the same. What fewer
-than `rare` training rows have in common is no cell, and so has no bin of its own.
+than `rare` training rows have in common is not a cell, and so has no bin of its own.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def typed(column: Column, value: str) -> Any:
     """A value of a number or a date as Python has it; a category's as it is; '': missing.
 
     Raises:
-        UserError: it is no number or no date.
+        UserError: it is not a number or not a date.
     """
     import pandas as pd
 
@@ -50,7 +50,7 @@ def as_number(column: Column, value: str) -> float:
         )
         if seconds is None:
             raise UserError(
-                f"{one_line(column.name)}: '{one_line(value)[:60]}' is no time: write hours:minutes:seconds."
+                f"{one_line(column.name)}: '{one_line(value)[:60]}' is not a time: write hours:minutes:seconds."
             )
         return seconds / column.step
     number = as_float(value)
@@ -60,7 +60,7 @@ def as_number(column: Column, value: str) -> float:
         read = float(number_forms.Notation.of(column.form).read(pd.Series([value], dtype="str")).iloc[0])
         number = None if math.isnan(read) else read
     if number is None:
-        raise UserError(f"{one_line(column.name)}: '{one_line(value)[:60]}' is no number. {what_there_is(column)}")
+        raise UserError(f"{one_line(column.name)}: '{one_line(value)[:60]}' is not a number. {what_there_is(column)}")
     return number * 10.0**column.decimals if column.decimals > 0 else number
 
 
@@ -73,7 +73,7 @@ def as_moment(column: Column, value: str) -> int:
     if times is None or times.isna().any():
         times = pd.to_datetime(text, format="ISO8601", errors="coerce")
     if times.isna().any():
-        raise UserError(f"{one_line(column.name)}: '{one_line(value)[:60]}' is no date: write it as 2024-12-31.")
+        raise UserError(f"{one_line(column.name)}: '{one_line(value)[:60]}' is not a date: write it as 2024-12-31.")
     time = times.iloc[0]
     if time.tzinfo is not None:
         time = time.tz_convert(column.zone or "UTC").tz_localize(None)

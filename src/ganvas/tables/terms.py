@@ -31,11 +31,11 @@ def parse(where: str | Mapping[str, Any]) -> list[Term]:
 
     Args:
         where: 'country=NL,age>=65': a column, one of SIGNS and values with | between them; nothing after = means a
-            missing cell; names and values with commas, signs or spaces at an end stand in double quotes. Or a
+            missing cell; names and values with commas, signs or spaces at an end must be in double quotes. Or a
             dictionary of values by column, each a value, None (missing) or a list of these.
 
     Raises:
-        UserError: it is no condition.
+        UserError: it is not a condition.
     """
     if not isinstance(where, str):
         return [Term(str(name), "=", _values(value)) for name, value in where.items()]
@@ -46,13 +46,13 @@ def _values(value: Any) -> tuple[str, ...]:
     several = isinstance(value, list | tuple | set | frozenset | np.ndarray)
     each = list(value) if several else [value]
     if not each:
-        raise UserError("A condition names no value: give one, or a list of some.")
+        raise UserError("A condition names no value: give one, or a list of them.")
     return tuple(
         "" if v is None or v != v else str(v) for v in (sorted(each, key=str) if isinstance(value, set) else each)
     )
 
 
-Marked = list[tuple[str, bool]]  # characters, and whether each stood in quotes
+Marked = list[tuple[str, bool]]  # characters, and whether each was in quotes
 
 
 def _split(text: str | Marked, mark: str) -> list[Marked]:
@@ -106,6 +106,6 @@ def _term(chars: Marked) -> Term:
             return Term(name, sign, values)
     text = one_line("".join(c for c, _ in chars))[:80]
     raise UserError(
-        f"'{text}' is no condition: write COLUMN=VALUE, COLUMN=VALUE|VALUE, COLUMN>=VALUE (or >, <, <=), COLUMN= for a "
-        "missing cell, with commas between conditions."
+        f"'{text}' is not a condition: write COLUMN=VALUE, COLUMN=VALUE|VALUE, COLUMN>=VALUE (or >, <, <=), COLUMN= "
+        "for a missing cell, with commas between conditions."
     )

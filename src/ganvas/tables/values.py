@@ -114,7 +114,7 @@ def distinct(column: Column, series: pd.Series) -> tuple[tuple[str, ...], np.nda
 
 
 def from_codes(column: Column, values: Sequence[str], places: np.ndarray) -> pd.Series:
-    """The inverse of `codes`; everything that is no place among the values is missing."""
+    """The inverse of `codes`; everything that is not a place among the values is missing."""
     import pandas as pd
 
     inside = (places >= 0) & (places < len(values))

@@ -28,7 +28,7 @@ class Part:
     """Which cells of a part of a column meet the conditions.
 
     `share`: of each cell, those for rare and missing values too, the share that does, float64 [cells], 0 to 1.
-    `start`, `end`: where in the cell that share lies, 0 to 1.
+    `start`, `end`: where in the cell that share is, 0 to 1.
     """
 
     share: np.ndarray
@@ -98,9 +98,9 @@ def _must_be_learned(column: Column, learned: Column | None, names: Iterable[str
     ):
         return
     why = {
-        "id": "its values are made anew for each row",
+        "id": "its values are newly made for each row",
         "text": "free text is not learned",
-        "constant": f"all rows have the same: {column.value or 'none'}",
+        "constant": f"all rows have the same value: {column.value or 'none'}",
     }.get(column.kind, "its values follow from those of other columns")
     raise UserError(
         f"{one_line(column.name)} cannot be a condition: {why}. Conditions are for: {', '.join(map(one_line, names))}."
@@ -145,7 +145,7 @@ def _index(column: Column, cells: Cells, value: str) -> int:
 
 
 def _beyond(column: Column, cells: Cells, sign: str, value: str) -> np.ndarray:
-    """Which values of a category lie on that side of one, bool [values]."""
+    """Which values of a category are on that side of one, bool [values]."""
     if column.order:
         ranks = {v: float(i) for i, v in enumerate(column.order)}
         limit = ranks.get(value)
@@ -156,10 +156,10 @@ def _beyond(column: Column, cells: Cells, sign: str, value: str) -> np.ndarray:
         limit = as_float(value)
         numbers = np.array([float(v) for v in cells.values])
         if limit is None:
-            raise UserError(f"{one_line(column.name)}{sign}{one_line(value)[:60]}: that is no number.")
+            raise UserError(f"{one_line(column.name)}{sign}{one_line(value)[:60]}: that is not a number.")
     else:
         raise UserError(
-            f"{one_line(column.name)}{sign}{one_line(value)[:60]}: its values have no order. Name them: "
+            f"{one_line(column.name)}{sign}{one_line(value)[:60]}: its values have no order. List them: "
             f"{one_line(column.name)}=VALUE|VALUE."
         )
     return {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[sign](numbers, limit)
@@ -195,7 +195,7 @@ def _numbers(column: Column, term: Term) -> list[Part]:
         return found[0]
     times = [parts[-1] for parts, value in zip(found, term.values, strict=True) if value != ""]
     if len(column.parts) > 1 and any((part.share[: len(column.parts[-1].counts)] == 0).any() for part in times):
-        raise UserError(f"{term}: several times of day at once cannot be conditions; take whole days, or one time.")
+        raise UserError(f"{term}: several times of day at once cannot be conditions; use whole days, or one time.")
     return [_either([parts[i] for parts in found], empty[i], term) for i in range(len(column.parts))]
 
 
@@ -206,7 +206,7 @@ def _either(parts: list[Part], empty: Part, term: Term) -> Part:
         again = hit & (share > 0) & ((start != part.start) | (end != part.end))
         if again.any():
             raise UserError(
-                f"{term}: some of these values lie too close together to be told apart: take a range (>=, <=)."
+                f"{term}: some of these values are too close together to be told apart: use a range (>=, <=)."
             )
         share[hit], start[hit], end[hit] = part.share[hit], part.start[hit], part.end[hit]
     return Part(share, start, end)
@@ -247,7 +247,7 @@ def _spans(column: Column, sign: str, value: str) -> list[tuple[float, float]]:
     if column.type == "time":
         if rest and sign != "=":
             raise UserError(
-                f"{one_line(column.name)}{sign}{one_line(value)[:60]}: a range of times has whole days for its ends."
+                f"{one_line(column.name)}{sign}{one_line(value)[:60]}: a range of times needs whole days as its ends."
             )
         named = rest or re.search(r"\d:\d\d", value)
         step = float(rest // column.step)

@@ -1,6 +1,6 @@
 """Rows as a file or a table of a database, a portion at a time: CSV, Parquet, any database that SQLAlchemy knows.
 
-What is written is first written beside its place and then renamed, or is one transaction: whoever stops leaves nothing
+What is written goes to a file next to its place that is then renamed, or is one transaction: stopping leaves nothing
 half-written behind. The same rows give the same bytes.
 """
 
@@ -90,7 +90,7 @@ def csv_of(frame: pd.DataFrame, spec: TableSpec, head: bool = True) -> bytes:
     if not len(frame):
         return first
     columns = [texts_of(cast("pd.Series", frame[column.name]), column) for column in spec.columns]
-    alone = '""' if len(columns) == 1 else ""  # an empty line is no row
+    alone = '""' if len(columns) == 1 else ""  # an empty line is not a row
     join = cast("Any", pc).binary_join_element_wise
     lines = join(*columns, ",", null_handling="replace", null_replacement=alone)
     lines = join(lines, "", "\n").cast(pa.large_string())

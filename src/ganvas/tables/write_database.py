@@ -29,7 +29,7 @@ def check(address: str, table: str, force: bool = False) -> None:
             new = engine.url.get_backend_name() == "sqlite" and not os.path.exists(path)
             if not new and not force and _exists(engine, table):
                 raise UserError(
-                    f"{databases.told(address)} has a table {table} already. Choose another --table, or --force to "
+                    f"{databases.told(address)} already has a table {table}. Choose another --table, or --force to "
                     "replace it."
                 )
     finally:
@@ -56,7 +56,9 @@ def _engine(address: str) -> Any:
             f"{databases.told(address)} needs a driver that is not installed: pip install '{package}'."
         ) from error
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        raise UserError(f"{databases.told(address)} is no address of a database: {first_line(error)[:120]}.") from error
+        raise UserError(
+            f"{databases.told(address)} is not the address of a database: {first_line(error)[:120]}."
+        ) from error
 
 
 @contextmanager
@@ -69,7 +71,7 @@ def _heard(address: str) -> Iterator[None]:
     except SQLAlchemyError as error:
         reason = one_line(first_line(getattr(error, "orig", None) or error)[:200]).rstrip(".")
         raise UserError(
-            f"The database {databases.told(address)} cannot be written: {reason}. Nothing was changed in it."
+            f"The database {databases.told(address)} cannot be written: {reason}. It was not changed."
         ) from error
 
 

@@ -237,7 +237,7 @@ def source_of(run: Path) -> str:
 
 
 def test_what_cannot_be_measured(run: Path) -> None:
-    refused("Frechet dist. in class cannot be measured: it needs 200 images", run, "class-frechet")
+    refused("Frechet distance per class cannot be measured: it needs 200 images", run, "class-frechet")
     refused("classifier score cannot be measured: this extractor", run, "classifier-score", extractor="pixels")
     figures = measured(run, None, extractor="pixels")
     assert figures["classifier-score"].note.startswith("this extractor does not know the classes")
@@ -725,7 +725,7 @@ def test_compare_sets_runs_side_by_side(run: Path, tmp_path: Path, capsys: pytes
         (["evaluate", "RUN", "--count", "3"], "too few"),
         (["evaluate", "."], "holds no pictures"),
         (["evaluate", "RUN", "--extractor", "net.pt"], "no file net.pt"),
-        (["compare", "RUN", "RUN"], "no figures yet"),
+        (["compare", "RUN", "RUN"], "no metrics yet"),
         (["compare"], "two runs"),
     ],
 )

@@ -217,9 +217,9 @@ def test_pairs_that_do_not_match_are_refused(photos: Path, blobs: Path, tmp_path
         data.load(str(photos), Shape(32, 0, "pieces"), twins=str(tmp_path))
     with pytest.raises(UserError, match="two folders or archives"):
         data.load(str(blobs), Shape(32, 0, "pieces"), twins=str(photos))
-    with pytest.raises(UserError, match="go together"):
+    with pytest.raises(UserError, match="belong together"):
         RECIPES["denoise"]().override({"degrade": "pairs"})
-    with pytest.raises(UserError, match="go together"):
+    with pytest.raises(UserError, match="belong together"):
         RECIPES["denoise"]().override({"twins": "somewhere"})
 
 

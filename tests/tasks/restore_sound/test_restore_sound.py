@@ -1,4 +1,4 @@
-"""Mending sounds: the noise, the networks, recordings of any length, rate and channels, figures, what is refused."""
+"""Restoring sounds: the noise, the networks, recordings of any length, rate and channels, figures, what is refused."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_spectra_are_those_of_torch_and_come_back() -> None:
     assert (torch.complex(real, imaginary) - wanted).abs().max() < 1e-3
 
 
-def test_a_sound_is_mended_alike_at_any_loudness_and_in_any_batch() -> None:
+def test_a_sound_is_restored_alike_at_any_loudness_and_in_any_batch() -> None:
     net, waves = generator(), tones()
     made = net(waves)
     assert made.shape == waves.shape
@@ -135,7 +135,7 @@ def restorer(net: network.Generator) -> SoundRestorer:
     return SoundRestorer(Path("x"), net, torch.nn.Identity(), WaveSpec.of(RATE, 4_096, window=SIZE), {})
 
 
-def test_long_recordings_are_mended_without_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_recordings_are_restored_without_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     model, waves = restorer(generator()), torch.randn(2, 30_001, generator=torch.Generator().manual_seed(0)) / 9
     for weight in model.generator.parameters():
         weight.data.mul_(2)
@@ -196,7 +196,7 @@ def test_the_window_follows_the_rate() -> None:
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run with a discriminator."""
-    place = tmp_path_factory.mktemp("mend")
+    place = tmp_path_factory.mktemp("restore")
     experiment = quick("denoise-sound", place / "x", steps=30)
     task = dataclasses.replace(experiment.task, lively=0.01)
     events = list(dataclasses.replace(experiment, task=task).run(place / "run"))
@@ -211,14 +211,14 @@ def test_a_training_learns_and_tells(run: Path) -> None:
     assert checks[-1]["lsd"] < checks[0]["lsd"]
     assert {"sdr", "loss_distance", "loss_d"} <= Run(run).rows()[-1].keys()
     page = (run / "report.html").read_text()
-    assert "From noisy to mended" in page
+    assert "From noisy to restored" in page
     assert "<audio" in page
     model = models.load(run)
     assert isinstance(model, SoundRestorer)
     assert "noise:0-20" in " ".join(model.facts().values())
 
 
-def test_recordings_of_any_kind_are_mended(run: Path, tmp_path: Path) -> None:
+def test_recordings_of_any_kind_are_restored(run: Path, tmp_path: Path) -> None:
     place, random = tmp_path / "in", np.random.default_rng(0)
     place.mkdir()
     stereo = random.normal(size=(22_050, 2)).astype(np.float32) / 20
@@ -269,7 +269,7 @@ def test_an_evaluation_sets_it_beside_classical_methods(
     assert any(isinstance(e, evaluate.Answer) for e in evaluate.evaluate(run, data=other, out=tmp_path / "again"))
 
 
-def test_after_mending_a_training_goes_on() -> None:
+def test_after_restoring_a_training_goes_on() -> None:
     network.tables.cache_clear()
     net = generator()
     restorer(net).restore(tones())
@@ -277,7 +277,7 @@ def test_after_mending_a_training_goes_on() -> None:
     assert net.head.weight.grad is not None
 
 
-def test_the_export_mends_as_the_model_does(run: Path, tmp_path: Path) -> None:
+def test_the_export_restores_as_the_model_does(run: Path, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     network.tables.cache_clear()
     exporting.export(models.load(run), tmp_path)

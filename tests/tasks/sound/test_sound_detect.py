@@ -233,7 +233,7 @@ def test_the_command(
     folder, out = recordings / "set", recordings / "new" / "found.csv"
     assert detect_command.detect(Path("m"), folder, out=out) == 0
     text = capsys.readouterr().out
-    assert "9 recordings: 1 are unlike these sounds, 1 sound like another class" in text
+    assert "9 recordings: 1 are unlike these sounds, 1 sound like a different class" in text
     assert "1 of 61" in text
     rows = list(csv.DictReader(out.read_text().splitlines()))
     assert [Path(row["file"]).name for row in rows[:2]] in (["noise.wav", "6.wav"], ["6.wav", "noise.wav"])
@@ -258,7 +258,7 @@ def test_the_command(
     rows = {Path(row["file"]).name: row for row in csv.DictReader(out.read_text().splitlines())}
     assert (rows["7.wav"]["class"], rows["7.wav"]["verdict"]) == ("high", "another class")
     assert rows["6.wav"]["class"] == "high"
-    assert "1 of these have no label to be checked" in capsys.readouterr().out
+    assert "1 of these have no label to check" in capsys.readouterr().out
     cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"out": out}, "found.csv"),
         ({"out": Path("a.txt")}, "NAME.csv"),

@@ -198,7 +198,7 @@ def test_the_command_measures_a_folder(
     write(tmp_path / "drawn", *sounds(30, 6))
     assert evaluate(tmp_path / "drawn", data=str(tmp_path / "real"), metrics="class-accuracy,timbre-frechet") == 0
     out = capsys.readouterr().out
-    assert "taken for what was asked" in out
+    assert "recognised as requested" in out
     assert "held-out ones of real, 16 bits; classifier" in out
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="empty holds no sounds"):
@@ -212,7 +212,7 @@ def test_errors_say_what_to_do() -> None:
     with pytest.raises(UserError, match=r"There is no metric 'frechett'\. Did you mean 'frechet'"):
         choose("frechett")
     for options, words in (
-        (Options(extractor="pixels"), "--extractor means nothing for sounds"),
+        (Options(extractor="pixels"), "--extractor does not apply to sounds"),
         (Options(count=3), "--count 3 is too few"),
         (Options(repeats=0), "--repeats 0"),
     ):

@@ -123,5 +123,5 @@ def test_a_verdict_is_said_with_its_figures(tmp_path: Path) -> None:
     assert title == "It is one of these sounds, but it sounds like high, not low."
     assert words[1] == "1 of the held-out sounds with a right class suits it as badly."
     assert judge.limit(detector, 0.05) == 95.0  # 4 of 99 are odder: as the 5th of 100, a new one is not called
-    with pytest.raises(UserError, match="no detector: it is learned when a training ends"):
+    with pytest.raises(UserError, match="no detector: it is trained when a training ends"):
         judge.judge(fresh(tmp_path / "model"), b"", None, 0.05)

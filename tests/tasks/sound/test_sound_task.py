@@ -95,7 +95,7 @@ def test_the_weights_that_drew_the_nearest_sounds_are_kept(
     assert all(torch.equal(value, kept.generator.state_dict()[name]) for name, value in ours.items())
     assert not all(torch.equal(value, last.generator.state_dict()[name]) for name, value in ours.items())
     told = [getattr(event, "text", "") for event in events]
-    assert any("after 64 sounds are taken" in text and "distance 2.10, now 5.00" in text for text in told)
+    assert any("after 64 sounds are kept" in text and "distance 2.10, now 5.00" in text for text in told)
 
 
 def test_noise_is_further_from_real_sounds_than_they_are_from_each_other(place: Path) -> None:
@@ -135,9 +135,9 @@ def test_sounds_are_written_as_folder_zip_and_strip(run: Path, tmp_path: Path) -
 def test_a_data_set_is_scaled_and_read_again(run: Path, tmp_path: Path) -> None:
     out, _ = command(tmp_path, "expand", run, "--out", "more", "--count", "3", "--form", "flac")
     assert "9 sounds: more" in out
-    assert "Near copies cannot be told: it needs 20 held-out sounds" in out
+    assert "Near copies cannot be recognised: it needs 20 held-out sounds" in out
     assert "the model has no detector" in out
-    assert "Whether they help is not tried" in out
+    assert "No trial of whether they help" in out
     again = kind.find(str(tmp_path / "more"))
     assert [again.labels.count(name) for name in ("down", "noise", "up")] == [3, 3, 3] if again.labels else False
     seed = next((tmp_path / "more" / "up").iterdir()).stem.removeprefix("seed")
@@ -159,7 +159,7 @@ def test_classes_are_learned_from_a_table_beside_the_sounds(place: Path, tmp_pat
     table.write_text("\n".join(rows) + "\n")
     out, _ = command(tmp_path, "data", "check", "flat")
     assert "Classes   3: down 12, noise 12, up 12" in out
-    assert "passed over" not in out
+    assert "skipped" not in out
     train(tmp_path / "flat", tmp_path / "run", images=16)
     assert load(tmp_path / "run").class_names == ("down", "noise", "up")
     command(tmp_path, "sample", "run", "--class", "noise", "--count", "2", "--out", "two")

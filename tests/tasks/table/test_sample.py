@@ -205,7 +205,7 @@ def test_a_database_gets_a_table_in_one_transaction(run: Path, model: TableModel
     assert kinds["day"] == "DATE"
     again = ganvas("sample", str(run), "--out", place, "--table", "people", cwd=tmp_path)
     assert again.returncode == 2
-    assert "has a table people already" in again.stderr
+    assert "already has a table people" in again.stderr
 
     def broken():
         yield from model.portions(10)

@@ -263,8 +263,8 @@ def test_what_it_prints(evaluated: Path, capsys: pytest.CaptureFixture[str]) -> 
     [
         (("--metrics", "childrens"), "Did you mean 'children'"),
         (("--extractor", "pixels"), "--extractor belongs to pictures"),
-        (("--count", "3"), "20 rows are the least"),
-        (("--data", "shop.csv"), "--data shop.csv is no database's address"),
+        (("--count", "3"), "at least 20 rows are needed"),
+        (("--data", "shop.csv"), "--data shop.csv is not a database address"),
         (("--data", "sqlite:///none.db"), "There is no file"),
     ],
 )
@@ -283,7 +283,7 @@ def test_another_database_is_refused(run: Path, shop: Path, tmp_path: Path) -> N
     with pytest.raises(UserError, match=r"The table orders of .* rows now, and .* when .* was trained on it"):
         list(evaluate.evaluate(tmp_path / "run", Options()))
     changed(shop, copy, "ALTER TABLE customers DROP COLUMN segment")
-    with pytest.raises(UserError, match="customers has no column segment any more"):
+    with pytest.raises(UserError, match="customers has no column segment any longer"):
         list(evaluate.evaluate(run, Options(data=address(copy))))
     changed(shop, copy, "DROP TABLE items")
     with pytest.raises(UserError, match="has no table items"):

@@ -89,8 +89,11 @@ def test_the_order_is_found_and_said(tmp_path: Path) -> None:
         "people": ("", False, False), "visits": ("day", True, True), "notes": ("day", False, False),
         "teams": ("", False, False), "staff": ("", False, False),
     }  # fmt: skip
-    assert "visits: day never falls from one row to the next, by its key, and is kept so." in plan.notes
-    assert "notes: day never falls from one row of one people to the next, by its key, and is kept so." in plan.notes
+    assert "visits: day never decreases from one row to the next, by its key, and stays so in drawn rows." in plan.notes
+    assert (
+        "notes: day never decreases from one row of one people to the next, by its key, and stays so in drawn rows."
+        in plan.notes
+    )
     assert [tie.within for tie in plan["staff"].ties] == [False, True]
     plan = last(planner.make(DataConfig(source=write(tmp_path / "b.db", late=True))))
     assert (plan["visits"].ordered, plan["visits"].mixed) == ("", True)
@@ -120,5 +123,5 @@ def test_an_order_by_a_column_that_there_is_not_is_refused(run: Path, tmp_path: 
     entries = json.loads((run / "database.json").read_text())
     next(table for table in entries["tables"] if table["name"] == "visits")["ordered"] = "night"
     (tmp_path / "database.json").write_text(json.dumps(entries))
-    with pytest.raises(UserError, match="planned with columns that it has not"):
+    with pytest.raises(UserError, match="does not have all the columns that are planned"):
         plans.read(tmp_path)

@@ -154,7 +154,7 @@ def test_what_is_there_already_is_kept(run: Path, address: str) -> None:
         connection.execute("CREATE TABLE orders (id INTEGER)")
     done = ganvas("sample", "run", "--out", f"{address}/other", cwd=run.parent)
     assert done.returncode == 2
-    assert "has a table orders already" in done.stderr
+    assert "already has a table orders" in done.stderr
     with psycopg.connect(f"{address}/other") as connection:
         tables = connection.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
         assert tables.fetchall() == [("orders",)]

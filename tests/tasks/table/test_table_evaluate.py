@@ -106,7 +106,7 @@ def test_it_says_in_words_what_figures_mean(place: Path, measured: Path, capsys:
     )
     out = capsys.readouterr().out
     assert "of 100 cases; 50 is guessing" in out
-    assert "are in the training data as they are" in out
+    assert "are exactly in the training data" in out
     assert "Every drawn row keeps the rules." in out
 
 
@@ -116,8 +116,8 @@ def test_it_says_in_words_what_figures_mean(place: Path, measured: Path, capsys:
         (("--metrics", "shap"), "Did you mean 'shape'"),
         (("--extractor", "pixels"), "--extractor belongs to pictures"),
         (("--split", "train"), "--split belongs to pictures"),
-        (("--against", "other"), "--against is for models that mend pictures"),
-        (("--count", "3"), "20 rows are the least"),
+        (("--against", "other"), "--against is for models that restore pictures"),
+        (("--count", "3"), "at least 20 rows are needed"),
         (("--repeats", "0"), "at least 1"),
         (("--data", "nowhere.csv"), "There is no file nowhere.csv"),
     ],
@@ -165,7 +165,7 @@ def test_a_time_limit_passes_over_what_is_left(place: Path) -> None:
 def test_the_report_shows_columns_pairs_and_words(measured: Path) -> None:
     text = (measured / "report.html").read_text()
     for title in (
-        "How does it stand?",
+        "How is the training going?",
         "How good are the rows?",
         "Privacy",
         "Column by column",
@@ -181,7 +181,7 @@ def test_the_report_shows_columns_pairs_and_words(measured: Path) -> None:
 
 def test_a_report_without_an_evaluation_says_how_to_get_one(place: Path) -> None:
     text = (place / "run" / "report.html").read_text()
-    assert "Nothing was measured yet" in text
+    assert "Not measured yet" in text
     assert "<h3>-log p of a row</h3>" in text
 
 
@@ -224,21 +224,19 @@ def test_no_row_of_few_people_is_in_the_details(measured: Path) -> None:
 
 
 def test_what_a_training_says_of_its_checks() -> None:
-    assert "nothing is learned by heart" in standing.describe(
-        {"nll": 14.6, "nll_train": 14.5, "real": 0.5, "fake": 0.56}
-    )
+    assert "nothing is memorised" in standing.describe({"nll": 14.6, "nll_train": 14.5, "real": 0.5, "fake": 0.56})
     assert "right on 53 of 100 rows" in standing.describe({"nll": 14.6, "nll_train": 14.5, "real": 0.5, "fake": 0.56})
-    assert "3.0 times as probable, it learns them by heart" in standing.describe({"nll": 15.6, "nll_train": 14.5})
+    assert "3.0 times as probable, it memorises them" in standing.describe({"nll": 15.6, "nll_train": 14.5})
     rows = [{"images": 100, "loss_d": 1.3, "accuracy_real": 0.9, "accuracy_fake": 0.9}]
     checks = [{"images": 100, "nll": 14.6, "nll_train": 14.5, "real": 0.9, "fake": 0.9}]
     assert standing.headline(rows, checks) == "The expert is ahead: right on 90 of 100 rows."
     assert standing.headline([], checks).startswith("The generator learns from the rows alone")
-    assert standing.headline(rows, [{**checks[0], "nll": 16}]) == "It learns rows by heart."
+    assert standing.headline(rows, [{**checks[0], "nll": 16}]) == "It memorises rows."
     assert standing.headline([], []) == ""
     later = {"images": 200, "nll": 16, "nll_train": 14}  # the weights of the first check are kept
     ((headline, text), *_) = standing.remarks([], [checks[0], later])
-    assert headline == "The weights from before it learns rows by heart are kept."
-    assert "7.4 times as probable, it learns them by heart. The weights from after 100 rows are kept" in text
+    assert headline == "The weights from before it memorised rows were kept."
+    assert "7.4 times as probable, it memorises them. The weights from after 100 rows were kept" in text
     begins = {**checks[0], "nll": 15.1}
-    assert standing.headline([], [begins, later]) == "It begins to learn rows by heart."
+    assert standing.headline([], [begins, later]) == "It begins to memorise rows."
     assert "from after 100 rows, -log p is 15.10" in standing.remarks([], [begins, later])[0][1]

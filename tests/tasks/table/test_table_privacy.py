@@ -202,7 +202,7 @@ def test_the_same_rows_give_the_same_cells_and_one_row_less_other_noise() -> Non
 def test_a_training_says_what_it_promises_and_spent(events: list[Any], table: Path) -> None:
     said = " ".join(str(getattr(event, "text", "")) for event in events)
     assert "epsilon 8, delta 5.6e-05" in said
-    assert "Taken as public" in said
+    assert "Treated as public" in said
     assert "Differential privacy kept: epsilon 7.9" in said
     card = load(table.parent / "run").card
     assert card["privacy"]["epsilon"] <= 8
@@ -276,7 +276,7 @@ def test_a_resume_goes_on_bit_for_bit_and_more_images_are_refused(table: Path, t
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"warmup": "0.5"}, "there is no contest"),
+        ({"warmup": "0.5"}, "allows no adversarial phase"),
         ({"from": "other"}, "leave from= out"),
         ({"privacy": "101"}, "between 0 and 100"),
     ],
@@ -310,7 +310,7 @@ def test_rules_of_the_file_are_refused(table: Path, tmp_path: Path) -> None:
     config = DataConfig(str(table), privacy=8.0, columns=str(tmp_path / "columns.toml"))
     assert last(config.loading()).spec.by_name["age"].parts[0].high[-1] <= 99
     (tmp_path / "columns.toml").write_text('[rules]\nkeep = ["pay >= age"]\n')
-    with pytest.raises(UserError, match="take keep out"):
+    with pytest.raises(UserError, match="remove keep"):
         last(config.loading())
 
 

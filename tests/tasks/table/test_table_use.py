@@ -275,7 +275,7 @@ def test_the_same_in_python(model: Any) -> None:
     assert len(drawn) == 40
     assert set(drawn["churn"]) == {"yes"}
     assert trial is None
-    with pytest.raises(UserError, match="no category"):
+    with pytest.raises(UserError, match="not a category"):
         model.expand(rows(3_000), "age", "30")
 
 

@@ -29,7 +29,7 @@ def test_what_an_expert_finds() -> None:
     lines = words.quality({"c2st": One(0.553, 0.499), "c2st-accuracy": One(0.536, 0.5), "impossible": One(3)})
     assert "right in 54 of 100 cases; 50 is guessing" in lines[0]
     assert "hardly tell them apart" in lines[1]
-    assert lines[2] == "3 drawn cells are impossible: that is a fault."
+    assert lines[2] == "3 drawn cells are impossible: this is an error."
     assert "no better than real rows from real rows" in words.quality({"c2st": One(0.51, 0.5)})[0]
     assert words.quality({"c2st": One(math.nan)}) == []
 
@@ -39,7 +39,7 @@ def test_a_leak_is_said_and_chance_is_none() -> None:
     assert "leak" not in words.privacy({"membership-likelihood": One(0.035, -0.028, 0.022)})[0]
     assert "right in 52 of 100 cases" in words.privacy({"membership-likelihood": One(0.035, -0.028, 0.022)})[0]
     assert "lean towards training rows" in words.privacy({"nearer-training": One(0.7, 0.5, 0.01)})[0]
-    assert "which is much" in words.privacy({"copies": One(0.3, 0.1)})[0]
+    assert "which is a lot" in words.privacy({"copies": One(0.3, 0.1)})[0]
 
 
 def test_a_method_is_judged_by_what_it_drew(tmp_path: Path) -> None:

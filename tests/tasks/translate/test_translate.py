@@ -602,12 +602,12 @@ def test_a_translator_is_measured(run: Path, monkeypatch: pytest.MonkeyPatch) ->
     found = list(translate_evaluate.evaluate(run, extractor="pixels"))
     ways = [w for w in found if isinstance(w, translate_evaluate.Way)]
     assert [(w.to, w.name) for w in ways] == [
-        ("squares", "discs as it is"),
+        ("squares", "discs unchanged"),
         ("squares", "translated"),
-        ("squares", "true squares, trained on"),
-        ("discs", "squares as it is"),
+        ("squares", "real squares, trained on"),
+        ("discs", "squares unchanged"),
         ("discs", "translated"),
-        ("discs", "true discs, trained on"),
+        ("discs", "real discs, trained on"),
     ]
     assert ways[0].frechet == pytest.approx(ways[3].frechet, rel=1e-3)  # a distance is the same both ways
     for way in ways:
@@ -620,7 +620,7 @@ def test_a_translator_is_measured(run: Path, monkeypatch: pytest.MonkeyPatch) ->
     for text in (
         "From one kind to the other",
         "Is it the other kind",
-        "true squares, trained on",
+        "real squares, trained on",
         "There and back, dB",
     ):
         assert text in page
@@ -654,7 +654,7 @@ def test_evaluate_and_info_tell_it(run: Path, kinds: tuple[Path, Path], tmp_path
         (("--data", str(kinds[0])), "pictures of two kinds"),
         (("--to", str(kinds[0])), "--to belongs to --data"),
         (("--metrics", "frechet"), "leave out --metrics"),
-        (("--against", str(run)), "--against is for models that mend"),
+        (("--against", str(run)), "--against is for models that restore"),
     ):
         refused = ganvas("evaluate", str(run), *wrong, cwd=tmp_path)
         assert refused.returncode == 2

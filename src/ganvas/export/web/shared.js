@@ -56,7 +56,7 @@ export function connect(choose, show, count) {
   $('random').onclick = () => { $('seed').value = Math.floor(Math.random() * card.seeds); show(); };
 }
 
-/** A file of the page: from inside it where all is in one file, else from beside it. */
+/** A file of the page: from inside it where all is in one file, else a file next to it. */
 export async function fetched(name) {
   const inside = $(`file:${name}`);
   if (inside) {
@@ -64,7 +64,7 @@ export async function fetched(name) {
     return new Response(packed.body.pipeThrough(new DecompressionStream('gzip')));
   }
   const answer = await fetch(name);
-  if (!answer.ok) throw Error(`${name} is missing beside this page (${answer.status})`);
+  if (!answer.ok) throw Error(`${name} is missing next to this page (${answer.status})`);
   return answer;
 }
 

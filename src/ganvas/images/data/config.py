@@ -94,5 +94,5 @@ class DataConfig:
         """Raise a UserError if there are pairs, for a task that needs none."""
         if self.twins:
             raise UserError(
-                "twins=FOLDER and degrade=pairs go together: give both for damaged pictures that you have, or neither."
+                "twins=FOLDER and degrade=pairs belong together: use both (damaged pictures that you have), or neither."
             )

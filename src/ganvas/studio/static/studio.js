@@ -11,6 +11,7 @@ const PAGES = [
   [/^run\/([^/]+)\/([\w-]+)$/, '', 'page', 'Run'], // a page of the run's task, which names its script
   [/^restore(?:\/([^/]+))?$/, 'restore', 'restore', 'Restore'],
   [/^data$/, 'data', 'data', 'Data'],
+  [/^how$/, 'toy/page', 'toy', 'How a GAN learns'],
 ];
 const SLOW = 150; // milliseconds before a page shows that it is loading
 let end = null,
@@ -69,7 +70,7 @@ async function show(focus = true) {
   end?.();
   end = null;
   main.setAttribute('aria-busy', 'true');
-  const section = target && (['restore', 'data', 'new'].includes(target.section) ? target.section : '');
+  const section = target && (['restore', 'data', 'new', 'how'].includes(target.section) ? target.section : '');
   document.querySelectorAll('#nav a').forEach((link) => {
     if (link.hash.replace(/^#\/?/, '') === section) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');

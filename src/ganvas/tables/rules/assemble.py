@@ -38,9 +38,7 @@ def assemble(
     for rule in _merged(rules):
         for name in rule.columns:
             if columns[name].kind in ("id", "text", "constant"):
-                raise UserError(
-                    f"The rule '{rule.text}' speaks of {name}, which is not learned ({columns[name].kind})."
-                )
+                raise UserError(f"The rule '{rule.text}' mentions {name}, which is not learned ({columns[name].kind}).")
         if isinstance(rule, Order):
             orders.append(rule)
             if wrong := rule.broken(frame, columns):
@@ -65,7 +63,7 @@ def _merged(rules: Iterable[Rule]) -> list[Rule]:
         if isinstance(rule, Together) and rule.targets and rule.by > 1 and not any({*rule.free} <= c for c in combined):
             if any({*rule.free} & c for c in combined):
                 raise UserError(
-                    f"The rule '{rule.text}' needs that {' and '.join(rule.free)} occur together: write that."
+                    f"The rule '{rule.text}' needs a rule that {' and '.join(rule.free)} occur together: add it."
                 )
             combined.append(set(rule.free))
             each.append(Together(rule.free, rule.by))
@@ -94,7 +92,7 @@ def _orders(orders: Sequence[Order], fitted: Sequence[Rule], columns: Columns, f
         if not free and order not in orders:
             continue
         if not free:
-            raise UserError(f"The rule '{order.text}' cannot be seen to: both follow from other columns. Refuse it.")
+            raise UserError(f"The rule '{order.text}' cannot be enforced: both follow from other columns. Refuse it.")
         target = max(free, key=lambda n: rank[n])
         related.setdefault(target, []).append(dataclasses.replace(order, target=target))
     for target, limits in related.items():
@@ -158,7 +156,7 @@ def check_rules(rules: Iterable[Rule], columns: Columns, drawn: bool = False) ->
             raise UserError(f"a rule speaks of the column {strange[0][:60]!r}, which there is not.")
         if isinstance(rule, Together) and not rule.targets:
             if twice := groups & {*rule.names}:
-                raise UserError(f"Two rules limit the combinations of {min(twice)!r}: put their columns into one.")
+                raise UserError(f"Two rules limit the combinations of {min(twice)!r}: combine them into one rule.")
             groups |= {*rule.names}
         if not isinstance(rule, Order):
             if twice := computed & {*rule.targets}:
@@ -167,9 +165,7 @@ def check_rules(rules: Iterable[Rule], columns: Columns, drawn: bool = False) ->
     for rule in left:
         if isinstance(rule, Together) and (rule.by > 1 or rule.learned) and computed & {*rule.free}:
             name = min(computed & {*rule.free})
-            raise UserError(
-                f"The rule '{rule.text}' speaks of {name}, which another rule computes: refuse one of them."
-            )
+            raise UserError(f"The rule '{rule.text}' mentions {name}, which another rule computes: refuse one of them.")
         if isinstance(rule, Order) and rule.target in computed and not drawn:
             raise UserError(f"The rule '{rule.text}' limits {rule.target}, which another rule computes.")
     done: list[Rule] = []
@@ -179,7 +175,7 @@ def check_rules(rules: Iterable[Rule], columns: Columns, drawn: bool = False) ->
         ready = [r for r in left if not {*r.needs} & waiting]
         ready = [r for r in ready if not (isinstance(r, Order) and not r.form and _first(left, r.target))]
         if not ready:
-            raise UserError(f"The rule '{left[0].text}' goes in a circle with others: refuse one of them.")
+            raise UserError(f"The rule '{left[0].text}' is circular with others: refuse one of them.")
         done += ready
         left = [rule for rule in left if rule not in ready]
     return tuple(done)

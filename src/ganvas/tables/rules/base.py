@@ -2,7 +2,7 @@
 
 A rule is a short text (`total = net + tax`), which a user may write, confirm or refuse. Fitted to rows, it knows how
 the columns that it determines are learned (`forms`; a column without a form is not learned at all) and computes them
-from the others once a row is drawn (`decode`). The other files beside this one have the kinds of rules.
+from the others once a row is drawn (`decode`). The other files next to this one have the types of rules.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Rule:
 
     @property
     def forms(self) -> dict[str, Column | None]:
-        """How columns are learned instead of as they stand in the table; None: not at all."""
+        """How columns are learned instead of as they are in the table; None: not at all."""
         return {}
 
     @property
@@ -132,7 +132,7 @@ def _checked(value: Any, kind: str, rule: str) -> Any:
 
 
 def quoted(name: str) -> str:
-    """A column's name as it stands in a rule's text."""
+    """A column's name as it is written in a rule's text."""
     plain = name and not any(c.isspace() or c in ",`\"'" for c in name) and not name[0].isdigit()
     return name if plain and name not in WORDS and name not in SIGNS else f"`{name}`"
 

@@ -105,7 +105,7 @@ class Partial:
         return tokens, given
 
     def know(self, name: str, rows: np.ndarray, series: pd.Series) -> None:
-        """Take cells, those of `rows` bool [N], as known."""
+        """Mark cells as known, those of `rows` bool [N]."""
         if rows.any():
             self.frame[name] = joined(self.columns[name], ~rows, self.frame[name], series)
             self.known[name] = self.known[name] | rows

@@ -1,6 +1,6 @@
 """Values that drawn rows are to have, in any columns: also in those that rules compute from others.
 
-A value of a column that is learned as it stands is given to the generator. One that is looked up, or a part of a date,
+A value of a column that is learned as it is is given to the generator. One that is looked up, or a part of a date,
 limits what may be drawn where it comes from. One that is computed as a sum or as a distance from another column is kept
 as it is, and the other gives way: rows are drawn once to see about where, and again with that given.
 """
@@ -51,7 +51,7 @@ def condition(
         held: columns that the caller sees to, and that no rule may move.
 
     Raises:
-        UserError: there is no such column or value, no row can have these values, or a rule cannot be turned round.
+        UserError: there is no such column or value, no row can have these values, or a rule cannot be inverted.
     """
     return _Making(spec, limits or RuleLimits(), values, several or {}, frozenset(held)).done()
 
@@ -148,7 +148,7 @@ class _Making:
         else:
             for part, number in zip(column.parts, column.as_numbers(series), strict=True):
                 if not part.counts or not part.low[0] <= number[0] <= part.high[-1]:
-                    raise UserError(f"{name} = {series.iloc[0]} lies outside of what the table has.")
+                    raise UserError(f"{name} = {series.iloc[0]} is outside the range of the table.")
         return column.encode(series)
 
     def restrict(self, name: str, texts: set[str | None]) -> None:
@@ -166,7 +166,7 @@ class _Making:
             kept &= self.kept.get(rule.text, np.True_)
             self.kept[rule.text] = kept
             if not kept.any():
-                raise UserError(f"No row can have {name} = {self.values.get(name)} beside the other values.")
+                raise UserError(f"No row can have {name} = {self.values.get(name)} together with the other values.")
             for i, free in enumerate(rule.free):
                 known = (*rule.values[i], None)
                 self.restrict(free, {known[j] for j in np.unique(rule.table[kept, i])})
@@ -209,7 +209,7 @@ class _Making:
     def cells(self, name: str, texts: set[str | None]) -> Group:
         column = self.learned[name]
         if column.kind != "category":
-            raise UserError(f"{name} is no category: what follows from it cannot be set. Set {name} itself.")
+            raise UserError(f"{name} is not a category, so what follows from it cannot be set. Set {name} itself.")
         (part,) = column.parts
         found = [i for i, text in enumerate(part.values) if text in texts]
         found += [part.cell_of("missing")] if None in texts and part.missing else []
@@ -229,7 +229,7 @@ class _Making:
         return date_groups(self.spec, source, parts)
 
     def turned(self) -> tuple[Rule, ...]:
-        """The rules, those turned round that compute what is given.
+        """The rules, with those inverted that compute what is given.
 
         Raises:
             UserError: that is not possible.

@@ -41,12 +41,12 @@ class DatePart(Rule):
 
     def __post_init__(self) -> None:
         if self.part not in PARTS:
-            raise UserError(f"a rule takes the part {self.part[:40]!r} of a date: there is {', '.join(PARTS)}.")
+            raise UserError(f"a rule takes the part {self.part[:40]!r} of a date; the parts are {', '.join(PARTS)}.")
         if self.zone:
             import zoneinfo
 
             if self.zone not in zoneinfo.available_timezones():
-                raise UserError(f"a rule names the time zone {self.zone[:40]!r}: there is none of this name.")
+                raise UserError(f"a rule names the time zone {self.zone[:40]!r}, which does not exist.")
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class Condition:
         rows, given: int64 and bool [tokens]: tokens that are given, and which.
         limits: which combinations of the others may be drawn.
         fixed: the values, a row each.
-        rules: the table's, turned round where what they compute is given.
+        rules: the table's, inverted where what they compute is given.
         guessed: columns that are solved for: they are given to the generator once they are about known.
     """
 
@@ -179,4 +179,6 @@ def value_of(column: Column, value: Any) -> pd.Series:
         typed = {"int": int, "float": float}.get(column.type, str)(value)
         return pd.Series([typed], dtype=object, name=column.name)
     except (KeyError, ValueError, TypeError, OverflowError) as error:
-        raise UserError(f"{column.name} = {value}: that is no {NOUNS[column.type]} as this column has.") from error
+        raise UserError(
+            f"{column.name} = {value}: that is not a {NOUNS[column.type]} like those of this column."
+        ) from error

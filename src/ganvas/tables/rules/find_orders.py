@@ -51,7 +51,7 @@ def orders(look: Look, others: Sequence[Rule], nearly: list[str]) -> list[Order]
                 continue
             if wrong:
                 if wrong < 0.1 * broken:
-                    nearly.append(f"{high} >= {low} but for {wrong:,} of {count:,} rows")
+                    nearly.append(f"{high} >= {low} except in {wrong:,} of {count:,} rows")
                 continue
             if (a == b).all():
                 continue
@@ -64,7 +64,7 @@ def orders(look: Look, others: Sequence[Rule], nearly: list[str]) -> list[Order]
         if can_limit(order, others):
             rules += [order] if not _between(look, pair, found) else []
         else:
-            nearly.append(f"{order.text} in all rows, but both follow from other columns: it is not seen to")
+            nearly.append(f"{order.text} in all rows, but both follow from other columns: it is not enforced")
     return rules
 
 

@@ -83,7 +83,7 @@ def _nearly(look: Look, x: str, y: str, nearly: list[str]) -> None:
     wrong = len(look) - int(best.sum())
     usual = len(look) - int(look.counts[y][0])
     if 0 < wrong <= NEARLY * len(look) and wrong < 0.1 * usual:
-        nearly.append(f"{y} from {x} but for {rows_of(wrong)}")
+        nearly.append(f"{y} from {x} except in {rows_of(wrong)}")
 
 
 def _values(look: Look, x: str, name: str) -> tuple[str, ...]:
@@ -282,7 +282,7 @@ def missing(
                 rules.append(Missing((b[0],), a[0], "value"))
         elif wrong <= NEARLY * len(look) and wrong < 0.1 * min(look.missing[a[0]].sum(), (~look.missing[a[0]]).sum()):
             kind = "missing together" if same.sum() > (~same).sum() else "missing in other rows each"
-            nearly.append(f"{a[0]}, {b[0]} {kind} but for {rows_of(wrong)}")
+            nearly.append(f"{a[0]}, {b[0]} {kind} except in {rows_of(wrong)}")
     for group in groups:
         if group[0] in led:
             leader, values = flags[group[0]]

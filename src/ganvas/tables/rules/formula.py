@@ -70,7 +70,7 @@ class Formula(Rule):
     def words(self) -> str:
         if len(self.terms) == 1 and self.terms[0][0] == 1 and not self.constant:
             return f"{self.target} is always the same as {self.terms[0][1]}."
-        off = " (but for its last digit)" if self.tolerance > EXACT else ""
+        off = " (except for its last digit)" if self.tolerance > EXACT else ""
         return f"{self.target} is always {self.text.split(' = ', 1)[1]}{off}."
 
     def value(self, frame: Frame, columns: Columns) -> np.ndarray:

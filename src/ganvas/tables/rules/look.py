@@ -71,7 +71,7 @@ class Look:
         return 1.0 - float(((self.counts[name] / len(self)) ** 2).sum())
 
     def is_listed(self, name: str) -> bool:
-        """Whether its values can stand in a table of what occurs: many rows for nearly each of them."""
+        """Whether its values can be in a table of what occurs: many rows for nearly each of them."""
         column, counts = self.columns[name], self.counts[name]
         if column.kind == "category":
             return self.sizes(name) > 1

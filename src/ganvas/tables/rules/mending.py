@@ -34,7 +34,7 @@ class Full:
 
     frame: the columns of the table that are not made up, by name. hints: cells that were not known and that are about
     right now, bool [N] a column: rows that are drawn again with these given are more probable. outside: rows in which
-    a value that a rule gave lies outside of what its column has. broken: see `Partial.broken`.
+    a value that a rule gave is outside of what its column has. broken: see `Partial.broken`.
     """
 
     frame: dict[str, pd.Series]

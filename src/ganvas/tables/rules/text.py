@@ -55,17 +55,17 @@ def rules_of(entries: Any) -> tuple[Rule, ...]:
         UserError: they are none.
     """
     if not isinstance(entries, list) or len(entries) > MOST_RULES:
-        raise UserError("its rules are none.")
+        raise UserError("its rules are invalid.")
     rules = []
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str) or entry["kind"] not in KINDS:
-            raise UserError("it has a rule of a kind that there is not.")
+            raise UserError("it has a rule of an unknown kind.")
         rules.append(KINDS[entry["kind"]].read({k: v for k, v in entry.items() if k != "kind"}))
     return tuple(rules)
 
 
 def parse(text: str, names: Sequence[str]) -> Rule:
-    """The rule of a text, not yet fitted; names with spaces or commas stand in backquotes.
+    """The rule of a text, not yet fitted; names with spaces or commas are in backquotes.
 
     Raises:
         UserError: it is none, or names a column that there is not.
@@ -84,7 +84,7 @@ Tokens: TypeAlias = list[tuple[str, bool]]
 
 
 def _parse(tokens: Tokens, bare: list[str]) -> Rule | None:
-    """`bare`: the tokens, quoted ones as something that is no word of a rule."""
+    """`bare`: the tokens, quoted ones as something that is not a word of a rule."""
     ends = {2: tuple(bare[-2:]), 1: tuple(bare[-1:])}
     if ends[2] == ("occur", "together") and (names := _names(tokens[:-2])) and len(names) > 1:
         return Together(names, len(names))
@@ -110,7 +110,7 @@ def _parse(tokens: Tokens, bare: list[str]) -> Rule | None:
 
 
 def _names(tokens: Tokens) -> tuple[str, ...]:
-    """Names with commas between them; empty: they are none, or one stands twice."""
+    """Comma-separated names; empty: these are not names, or one is there twice."""
     names = tuple(word for word, _ in tokens[::2])
     commas = all(word == "," and not quoted for word, quoted in tokens[1::2])
     return names if commas and len(tokens) % 2 and len({*names}) == len(names) and "," not in names else ()

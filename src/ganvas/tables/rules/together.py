@@ -62,7 +62,7 @@ class Together(Rule):
             if places and not (min(places) >= 0 and max(places) <= len(texts)):
                 raise UserError("a rule of combinations names values that it does not have.")
         if {c.name for c in self.learned} - {*self.names[: self.by]}:
-            raise UserError("a rule of combinations learns columns that it does not speak of.")
+            raise UserError("a rule of combinations learns columns that it does not mention.")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -262,5 +262,5 @@ class Missing(Rule):
         places = vl.codes(columns[self.leader], frame[self.leader], self.values)
         kept = tuple(v for i, v in enumerate(self.values) if (places == i).sum() >= rare)
         if not kept:
-            raise UserError(f"The rule '{self.text}' speaks of values that fewer than {rare} rows have: refuse it.")
+            raise UserError(f"The rule '{self.text}' mentions values that fewer than {rare} rows have: refuse it.")
         return dataclasses.replace(self, values=kept)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ganvas.tables.data import DataConfig
 
 LOOKED_AT = 50_000  # first rows of each table
-FEWEST = 20  # rows that show that something is no chance
+FEWEST = 20  # rows that show that something is not by chance
 
 
 class Asked:

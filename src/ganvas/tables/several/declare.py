@@ -66,7 +66,7 @@ def no_other_types(connection: Any, schema: Schema, out: str) -> None:
         if there.get(column.named, column.values) != column.values:
             raise UserError(
                 f"{databases.told(out)} has a type {one_line(column.named)} with other values already. Name another "
-                "database, or drop the type. Nothing was changed in it."
+                "database, or drop the type. The database was not changed."
             )
 
 
@@ -109,7 +109,7 @@ class Checks:
                 self._again(table, [known[check] for check in broken])
 
     def _again(self, table: SqlTable, without: list[Any]) -> None:
-        """Make a table of SQLite anew, with its rows, without some conditions; keys go on leading to it."""
+        """Make a table of SQLite anew, with its rows, without some conditions; keys still lead to it."""
         quote, target = self.connection.dialect.identifier_preparer.quote, self.targets[table.name]
         names = {one.name for one in self.schema.tables}
         aside = next(name for i in range(len(names) + 1) if (name := f"drawn_{i}") not in names)

@@ -1,6 +1,6 @@
 """A table joined with those that it hangs together with, as one query of the database's own.
 
-Beside its own columns a row gets the columns of the rows that its keys lead to, how many rows of other tables lead to
+Besides its own columns a row gets the columns of the rows that its keys lead to, how many rows of other tables lead to
 it, and which of its siblings it is. The query runs in the transaction in which the table is read.
 """
 
@@ -38,7 +38,7 @@ class Numbered:
 class Parent:
     """The row that a key leads to.
 
-    columns: of the table that has the key; target: what they are called in `table`; name: stands before the names of
+    columns: of the table that has the key; target: what they are called in `table`; name: prefix of the names of
     the columns `take` and a point; there: the name of a column that says whether there is such a row ('': none).
     """
 

@@ -84,7 +84,7 @@ def _break(known: Known, left: list[str]) -> None:
     known.late.add((table.name, key))
     circle = " -> ".join(map(one_line, (*path, path[0])))
     known.notes.append(f"{circle} is a circle of keys: {one_line(table.name)}.{one_line(key.name)} is filled once "
-                       "all rows are drawn, by chance.")  # fmt: skip
+                       "all rows are drawn, at random.")  # fmt: skip
 
 
 def ties(known: Known, table: SqlTable) -> tuple[Tie, ...]:
@@ -136,7 +136,7 @@ def _first(known: Known, table: SqlTable, able: list[Key]) -> Key | None:
         others = ", ".join(one_line(k.name) for k in able if k is not best)
         known.notes.append(
             f"{one_line(table.name)}: rows are made by {best.words()}, the table with the most rows, and not "
-            f"by {others} (parent.{one_line(table.name)}=COLUMN says otherwise)."
+            f"by {others} (parent.{one_line(table.name)}=COLUMN chooses another)."
         )
     return best
 

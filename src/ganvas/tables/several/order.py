@@ -1,4 +1,4 @@
-"""Finds in which order the rows of a table stand by their primary key: in time, by their parents, or in none."""
+"""Finds the order of a table's rows by their primary key: in time, by their parents, or in none."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ganvas.tables.several.schema import SqlTable
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-LEAST = 30  # rows whose date is later than that of the one before, which show that it is no chance
-MIXED = 1.5  # times as often as there are parents, the next row has another one: their rows do not stand together
+LEAST = 30  # rows whose date is later than that of the one before, which show that it is not by chance
+MIXED = 1.5  # times as often as there are parents, the next row has another one: their rows are not together
 MOST = 12  # columns of dates that are tried
 
 
 @dataclass(frozen=True)
 class Found:
     """`column`: whose dates never fall from a row to the next of the same parent ('': none); `throughout`: nor from any
-    row to the next; `mixed`: the rows of one parent do not stand together."""
+    row to the next; `mixed`: the rows of one parent are not together."""
 
     column: str = ""
     throughout: bool = False
@@ -30,8 +30,8 @@ class Found:
         """A sentence for the user."""
         first = plan.first
         of = "" if self.throughout or first is None else f" of one {one_line(first.key.table)}"
-        return (f"{one_line(plan.name)}: {one_line(self.column)} never falls from one row{of} to the next, by "
-                "its key, and is kept so.")  # fmt: skip
+        return (f"{one_line(plan.name)}: {one_line(self.column)} never decreases from one row{of} to the next, by "
+                "its key, and stays so in drawn rows.")  # fmt: skip
 
 
 def find(connection: Connection, table: Any, own: SqlTable, plan: TablePlan, dates: list[str]) -> Found:

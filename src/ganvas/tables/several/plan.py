@@ -71,7 +71,7 @@ class TablePlan:
     ids: its own columns that are made anew; starts: its columns that count siblings, and from where; made: of a table
     that is made, its columns; copied: of one that is copied, its rows; sums: its columns that follow from others' rows;
     ordered: its column of dates that never fall from a row to the next of the same parent, by the primary key;
-    throughout: nor from any row to the next; mixed: the rows of one parent do not stand together.
+    throughout: nor from any row to the next; mixed: the rows of one parent are not together.
     """
 
     name: str
@@ -123,17 +123,17 @@ class Plan:
         if self.format != FORMAT:
             raise UserError(f"it has the format {self.format}, and this Ganvas reads {FORMAT}.")
         if sorted(t.name for t in self.tables) != sorted(t.name for t in self.schema.tables):
-            raise UserError("it plans other tables than there are.")
+            raise UserError("its tables do not match the plan.")
         seen: set[str] = set()
         for plan in self.tables:
             table = self.schema[plan.name]
             if sorted(tie.key.columns for tie in plan.ties) != sorted(key.columns for key in table.keys):
-                raise UserError(f"the table {plan.name[:60]!r} is planned with other keys than it has.")
+                raise UserError(f"the table {plan.name[:60]!r} does not have the keys that are planned.")
             for tie in plan.ties:
                 if tie.key not in table.keys or (tie.role != "late" and tie.key.table not in seen):
                     raise UserError(f"the table {plan.name[:60]!r} comes before one that it needs.")
             if not {*plan.starts, *plan.ids, plan.ordered} - {""} <= {column.name for column in table.columns}:
-                raise UserError(f"the table {plan.name[:60]!r} is planned with columns that it has not.")
+                raise UserError(f"the table {plan.name[:60]!r} does not have all the columns that are planned.")
             for one in plan.sums:
                 child = next((t for t in self.tables if t.name == one.table), None)
                 first = None if child is None or child.way != "learned" else child.first

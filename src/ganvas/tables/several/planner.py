@@ -72,7 +72,9 @@ class Planner:
             if name not in known:
                 raise unknown("column TABLE.NAME", name, known)
         if columns_file.read(config.columns).rules:
-            raise UserError(f"{config.columns} has [rules]: of several tables, what holds is found in each alone.")
+            raise UserError(
+                f"{config.columns} has [rules]: with several tables, rules are found in each table separately."
+            )
 
     def plan(self) -> Generator[Counted, None, Plan]:
         """The whole plan."""
@@ -106,14 +108,16 @@ class Planner:
         done[first.key.table] = dataclasses.replace(above, sums=(*above.sums, *new))
         self.known.notes += [
             f"{one_line(first.key.table)}: {one_line(one.column)} is always the sum of {one_line(one.of)} of its "
-            f"{one_line(name)}, and is kept so." for one in new
+            f"{one_line(name)}, and stays so in drawn rows." for one in new
         ]  # fmt: skip
 
     def _copied(self, name: str) -> TablePlan:
         """A table that is copied, with its rows."""
         table = self.known.schema[name]
         if table.rows > MOST_COPIED:
-            raise UserError(f"copied={one_line(name)}: it has {table.rows:,} rows; up to {MOST_COPIED:,} are copied.")
+            raise UserError(
+                f"copied={one_line(name)}: it has {table.rows:,} rows; at most {MOST_COPIED:,} can be copied."
+            )
         if away := [key for key in table.keys if key.table not in self.known.copied]:
             raise UserError(
                 f"copied={one_line(name)}: its key {away[0].words()} leads to a table that is not copied. "
@@ -142,7 +146,7 @@ class Planner:
         own = [c for c in columns.values() if c.kind in LEARNED and c.name not in above]
         if table.rows >= FEWEST and (own or above):
             return self._ordered(plan)
-        why = f"has {table.rows:,} rows, {FEWEST} are the fewest to learn from" if table.rows < FEWEST else (
+        why = f"has {table.rows:,} rows, at least {FEWEST} are needed to learn from" if table.rows < FEWEST else (
             "has only ids, texts and constants"
         )  # fmt: skip
         self.known.notes.append(
@@ -185,14 +189,14 @@ class Planner:
         there = next((tie.there for tie in ties if tie.role == "first"), 1.0)
         starts, anew = self.asked.starts(table, joined, there)
         if anew:
-            self.known.notes.append(f"{one_line(table.name)}: {one_line(anew)} tells rows of one "
-                                    f"{joined.first[0].table} apart: numbered anew, from 1.")  # fmt: skip
+            self.known.notes.append(f"{one_line(table.name)}: {one_line(anew)} distinguishes rows of one "
+                                    f"{joined.first[0].table}: renumbered from 1.")  # fmt: skip
         alone = [n for group in (table.primary, *table.unique) if len(group) == 1 for n in group if n not in keyed]
         made = tuple(n for n in dict.fromkeys(alone) if n not in starts)
         for column in made:
             if table.column(column).type in UNMADE:
                 raise UserError(
-                    f"The column {one_line(column)} of the table {one_line(table.name)} tells its rows, and is of the "
+                    f"The column {one_line(column)} of the table {one_line(table.name)} identifies its rows, and is of "
                     f"type {table.column(column).type}: new ones cannot be made. copied={one_line(table.name)} keeps "
                     "the table as it is, if it holds nothing personal."
                 )

@@ -65,7 +65,7 @@ def read(connection: Connection) -> Schema:
             if there is None or len(named) != len(columns) or not {*named} <= {c.name for c in there.columns}:
                 notes.append(f"{sentence} leads to no table of this database: read as an ordinary column.")
             elif not there.is_unique(named):
-                notes.append(f"{sentence} does not tell one row there: read as an ordinary column.")
+                notes.append(f"{sentence} does not identify one row there: read as an ordinary column.")
             else:
                 good.append(Key(columns, target, named, *actions))
         good.sort(key=lambda k: [c.name for c in found.columns].index(k.columns[0]))

@@ -1,6 +1,6 @@
 """The tables of a database: their columns with types that any database knows, their keys, how many rows they have.
 
-`database.json` in the folder of a training on several tables holds them. It is read like all that comes from outside:
+`database.json` in the folder of a training on several tables holds them. It is read like anything from outside:
 every entry is checked.
 """
 
@@ -34,7 +34,7 @@ class SqlColumn:
     """A column as the database declares it.
 
     type: a generic type of SQLAlchemy, or OTHER; counted: the database numbers new rows there by itself; default: what
-    a new row has where nothing is said, as `terms_of_sql.default` has it; values: of an enumeration, called `named`.
+    a new row has by default, as `terms_of_sql.default` has it; values: of an enumeration, called `named`.
     """
 
     name: str
@@ -53,9 +53,9 @@ class SqlColumn:
         if self.default and terms_of_sql.default(self.default, self.type) != self.default:
             raise UserError(f"the column {one_line(self.name)[:60]} has a default that cannot be kept.")
         if self.values and (self.type not in TEXTS or len({*self.values}) != len(self.values) or len(self.named) > 63):
-            raise UserError(f"the column {one_line(self.name)[:60]} is an enumeration that there cannot be.")
+            raise UserError(f"the column {one_line(self.name)[:60]} is an invalid enumeration.")
         if self.type not in (*TYPES, OTHER) or min(self.length, self.precision, self.scale) < 0:
-            raise UserError(f"the column {one_line(self.name)[:60]} is of a type that there is not.")
+            raise UserError(f"the column {one_line(self.name)[:60]} is of an unknown type.")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Key:
 
     def __post_init__(self) -> None:
         if not {self.deleted, self.updated} <= {"", *ACTIONS}:
-            raise UserError(f"a key to {one_line(self.table)[:60]} does what no database does.")
+            raise UserError(f"a key to {one_line(self.table)[:60]} has an unknown action.")
         if not self.columns or len(self.columns) != len(self.target):
             raise UserError(f"a key to {one_line(self.table)[:60]} has {len(self.columns)} columns.")
 
@@ -89,7 +89,7 @@ class Key:
 class SqlTable:
     """A table.
 
-    unique: sets of columns of which no two rows have the same values, beside the primary key; checks: what each row
+    unique: sets of columns of which no two rows have the same values, besides the primary key; checks: what each row
     meets, as `terms_of_sql.condition` has it.
     """
 
@@ -105,7 +105,7 @@ class SqlTable:
         names = [column.name for column in self.columns]
         used = {*self.primary, *(n for u in self.unique for n in u), *(n for k in self.keys for n in k.columns)}
         if len({*names}) != len(names) or not used <= {*names} or not 0 <= self.rows <= LARGEST:
-            raise UserError(f"the table {one_line(self.name)[:60]} names columns that it has not.")
+            raise UserError(f"the table {one_line(self.name)[:60]} names columns that it does not have.")
         if len(self.checks) > MOST or any(terms_of_sql.condition(check, names) != check for check in self.checks):
             raise UserError(f"the table {one_line(self.name)[:60]} has a CHECK that cannot be kept.")
 
@@ -135,7 +135,7 @@ class Schema:
         for table in self.tables:
             for key in table.keys:
                 if key.table not in names or not {*key.target} <= {c.name for c in self[key.table].columns}:
-                    raise UserError(f"the table {one_line(table.name)[:60]} has a key to a table that there is not.")
+                    raise UserError(f"the table {one_line(table.name)[:60]} has a key to a table that does not exist.")
 
     def __getitem__(self, name: str) -> SqlTable:
         return next(table for table in self.tables if table.name == name)
@@ -165,7 +165,7 @@ def change(then: Schema, now: Schema) -> str:
         if (table.primary, {*table.unique}) != (other.primary, {*other.unique}):
             return f"in the table {one_line(name)}, other columns tell the rows apart (PRIMARY KEY, UNIQUE)"
         if [*mine] != [*theirs]:
-            return f"in the table {one_line(name)}, the columns stand in another order"
+            return f"in the table {one_line(name)}, the columns are in a different order"
     return ""
 
 
@@ -184,17 +184,17 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(kind: type[T], entries: Any, where: str = "") -> T:
-    """A dataclass of its JSON form; every entry is held against its type.
+    """A dataclass of its JSON form; every entry is checked against its type.
 
     Raises:
         UserError: one is of another type, or there is none such.
     """
     where = where or kind.__name__
     if not isinstance(entries, dict):
-        raise UserError(f"{where} is no group of entries.")
+        raise UserError(f"{where} is not a group of entries.")
     hints, fields = typing.get_type_hints(kind), {f.name: f for f in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
     if strange := [str(key) for key in entries if key not in fields]:
-        raise UserError(f"{where} has an entry {one_line(strange[0])[:60]!r} that is none.")
+        raise UserError(f"{where} has an entry {one_line(strange[0])[:60]!r} that is invalid.")
     needed = [
         n for n, f in fields.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
     ]
@@ -204,7 +204,7 @@ def from_json(kind: type[T], entries: Any, where: str = "") -> T:
 
 
 def _of(hint: Any, value: Any, where: str) -> Any:
-    wrong = UserError(f"{where} is {one_line(value)[:60]!r}, which it cannot be.")
+    wrong = UserError(f"{where} is {one_line(value)[:60]!r}, which is not allowed.")
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple:
         if not isinstance(value, list) or len(value) > 1_000_000:

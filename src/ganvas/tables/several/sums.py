@@ -10,7 +10,7 @@ from ganvas.tables.several.schema import NUMBERS, SqlTable
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-LEAST = 30  # different sums that show that it is no chance
+LEAST = 30  # different sums that show that it is not by chance
 MOST = 12  # columns of numbers of either table that are tried
 NEAR = 1e-6  # of a sum: what adding up may lose
 DIGITS = 4  # after the point that a sum is rounded to at most

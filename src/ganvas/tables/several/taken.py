@@ -40,7 +40,7 @@ def joined(known: Known, table: SqlTable, ties: tuple[Tie, ...], skip: tuple[str
     lost = sum(len(p.titles()) for parent in whole for p in parent.above()) - len(kept)
     if lost > 0:
         known.notes.append(f"{one_line(table.name)} is learned with {len(kept)} columns of the rows that its keys "
-                           f"lead to; {lost} farther ones are left out.")  # fmt: skip
+                           f"lead to; {lost} more distant ones are left out.")  # fmt: skip
         parents = {role: [_cut(parent, kept) for parent in each] for role, each in parents.items()}
     first = next((tie for tie in ties if tie.role == "first"), None)
     position = free(f"{first.name} (position)", taken) if first is not None and table.primary else ""

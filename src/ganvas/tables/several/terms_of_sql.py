@@ -1,7 +1,7 @@
 """Conditions (CHECK) and default values of a database's columns, as far as they are safe to give to another database.
 
 They come from a database or from a run's files, and run in the user's database: so only what consists of the table's
-columns, plain values, operators and functions that are known here is taken. No statement can stand in it.
+columns, plain values, operators and functions that are known here is taken. It cannot contain a statement.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def condition(text: str, columns: Collection[str]) -> str:
 
 
 def conditions(create: str) -> list[str]:
-    """The conditions in a statement that makes a table, as they stand in it."""
+    """The conditions in a statement that makes a table, as they are written in it."""
     found, all_terms = [], terms(create)
     for i, term in enumerate(all_terms):
         if term.lower() == "check" and all_terms[i + 1 : i + 2] == ["("]:

@@ -22,7 +22,7 @@ def check(out: str, schema: Schema) -> None:
     """Can the tables be written there?
 
     Raises:
-        UserError: it is no database's address, or one of them is there already.
+        UserError: it is not a database's address, or one of them exists already.
     """
     if not databases.is_address(out):
         raise UserError(f"--out {out}: several tables go into a database: --out sqlite:///twin.db")

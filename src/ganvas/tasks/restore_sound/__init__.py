@@ -1,1 +1,1 @@
-"""Mend: clean sounds from noisy ones."""
+"""Restore sounds: clean ones from noisy ones."""

@@ -1,4 +1,4 @@
-"""Lines on a restorer beside those of every model."""
+"""What the card of a restorer says in addition to every model's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def facts(model: SoundRestorer) -> dict[str, str]:
     """The noise that it takes out."""
     card, spec = model.card, model.spec
     lines = {
-        "sounds": f"trained on {spec.words()}; it mends sounds of any length, at this rate",
+        "sounds": f"trained on {spec.words()}; it restores sounds of any length, at this rate",
         "noise": f"{card['task']['degrade']} (lively {card['task']['lively']:g})",
     }
     log = card.get("log", {})
@@ -36,10 +36,10 @@ def figures(model: SoundRestorer) -> list[str]:
 
 
 def usage(model: SoundRestorer, place: str) -> Usage:
-    """Mend a folder of recordings, and waves."""
+    """Restore a folder of recordings, and waves."""
     return Usage(
-        (("restore", place, "my-recordings/", "--out", "mended/"),),
-        f"mended = ganvas.load({quoted(place)}).restore(waves)"
+        (("restore", place, "my-recordings/", "--out", "restored/"),),
+        f"restored = ganvas.load({quoted(place)}).restore(waves)"
         f"  # [n, samples] in [-1, 1], {model.spec.rate:,} samples a second",
         ("sound",),
     )

@@ -82,7 +82,7 @@ def _mean_power(noise: Tensor, size: int) -> Tensor:
 class Setting(NamedTuple):
     """A method with its settings: `apply` takes noisy waves [B, n], the window's samples and, if it may, the noise.
 
-    `told`: its name where it is told the noise.
+    `told`: its name where it is given the noise.
     """
 
     name: str
@@ -97,7 +97,7 @@ METHODS: dict[str, list[Setting]] = {
     "spectral subtraction": [
         Setting(
             f"spectral subtraction, softest {s:.0%}, {o:g} times, at least {f:g}",
-            f"spectral subtraction, told the noise, {o:g} times, at least {f:g}",
+            f"spectral subtraction, given the noise, {o:g} times, at least {f:g}",
             partial(subtraction, share=s, over=o, least=f),
         )
         for s, o, f in product(SHARES, OVER, (0.03, 0.1))
@@ -105,7 +105,7 @@ METHODS: dict[str, list[Setting]] = {
     "Wiener": [
         Setting(
             f"Wiener, softest {s:.0%}, {o:g} times, memory {m:g}",
-            f"Wiener, told the noise, {o:g} times, memory {m:g}",
+            f"Wiener, given the noise, {o:g} times, memory {m:g}",
             partial(wiener, share=s, over=o, memory=m),
         )
         for s, o, m in product(SHARES, OVER, (0.9, 0.98))

@@ -9,7 +9,7 @@ from ganvas.core.applied import at_least_one, watch
 from ganvas.core.console import Force, verb
 
 
-@verb("restore-sound", instead={"--sheet": "look at the sounds with any program that shows spectrograms"})
+@verb("restore-sound", instead={"--sheet": "use any program that shows spectrograms"})
 def restore(
     model: Path,
     *sounds: Path,
@@ -17,11 +17,11 @@ def restore(
     form: Literal["wav", "flac"] | None = None,
     force: Force = False,
 ) -> int:
-    """Mend recordings of any length with a model that was trained to: denoise-sound.
+    """Restore recordings of any length with a model trained for that: denoise-sound.
 
-    Each of two channels is mended for itself, more are mixed down. Length and rate stay the same; what lies above half
-    the rate that the model knows is gone, which is said. Files that cannot be mended are named and passed over; the
-    exit code is then 1, and 2 where none was mended.
+    Two channels are restored separately, more are mixed down. Length and rate stay the same; frequencies above half
+    the model's rate are lost, and you are told so. Files that cannot be restored are named and skipped; the exit code
+    is then 1, or 2 if none was restored.
 
     Parameters
     ----------
@@ -30,11 +30,11 @@ def restore(
     sounds
         Sound files, or folders of them, at most 10 minutes each.
     out
-        A folder for the mended sounds, under their own names; what is there already is not overwritten.
+        A folder for the restored sounds, under their own names; existing files are not overwritten.
     form
-        What they are written as, with 16 bits. Without it FLAC files stay FLAC, and all others become WAV.
+        The format of the results, with 16 bits. By default FLAC files stay FLAC, and all others become WAV.
     force
-        Overwrite what is there; never the recordings themselves.
+        Overwrite existing files, but never the recordings themselves.
     """
     from ganvas.tasks.restore_sound import files
 

@@ -1,7 +1,7 @@
-"""`ganvas evaluate` of a restorer: how near it comes to the clean sounds, beside classical methods.
+"""`ganvas evaluate` of a restorer: how near it comes to the clean sounds, compared with classical methods.
 
-Held-out sounds get noise of the kind of the training at three signal-to-noise ratios, and are mended in several ways:
-left as they are, by classical methods, each with the best of its settings, also where these are told the noise's true
+Noise as in training is added to held-out sounds at three signal-to-noise ratios; they are restored in several ways:
+unchanged, by classical methods, each with the best of its settings, also where these are given the noise's actual
 spectrum, and by the model.
 """
 
@@ -44,7 +44,7 @@ TAKEN = ("data", "against", "seed", "out")  # the options that are known here
 
 @dataclass(frozen=True)
 class Answer:
-    """How well one way of mending does at one SNR, means over the sounds.
+    """How well one way of restoring does at one SNR, means over the sounds.
 
     `ratio`: the SNR in dB; `sdr`: see `fidelity.sdr`, and its standard deviation `spread`; `lsd`: log-spectral distance
     in dB; `clear`: share of the frames that have a clear pitch. `name`: of the clean sounds it is 'clean'.
@@ -82,7 +82,7 @@ def evaluate(
     for path, other in zip(against, others, strict=True):
         if other.spec.rate != model.spec.rate:
             raise UserError(
-                f"{path} mends sounds of {other.spec.rate:,} samples a second, {source} of {model.spec.rate:,}."
+                f"{path} restores sounds of {other.spec.rate:,} samples a second, {source} of {model.spec.rate:,}."
             )
     yield Doing("reading", 0.0)
     real = _real(model, source, data)
@@ -133,16 +133,16 @@ def _real(model: SoundRestorer, source: str | os.PathLike[str], data: str | os.P
     return real
 
 
-Way = Callable[[], tuple[str, Tensor]]  # -> its name, and the mended waves [n, samples]
+Way = Callable[[], tuple[str, Tensor]]  # -> its name, and the restored waves [n, samples]
 
 
 def _ways(models: dict[str, SoundRestorer], noisy: Tensor, clean: Tensor, size: int) -> dict[str, Way]:
-    """What mends the sounds: nothing, the classical methods, those that are told the noise, then the models."""
+    """What restores the sounds: nothing, the classical methods, those that are given the noise, then the models."""
     ways: dict[str, Way] = {"noisy": lambda: ("as it is", noisy)}
     for kind in classical.METHODS:
         ways[kind] = lambda kind=kind: _by_method(kind, noisy, clean, size, None)
     for kind in classical.METHODS:
-        ways[f"{kind}, told the noise"] = lambda kind=kind: _by_method(kind, noisy, clean, size, noisy - clean)
+        ways[f"{kind}, given the noise"] = lambda kind=kind: _by_method(kind, noisy, clean, size, noisy - clean)
     for name, model in models.items():
         ways[name] = lambda name=name, model=model: (name, torch.cat([model.restore(part) for part in noisy.split(64)]))
     return ways
@@ -174,7 +174,9 @@ def command(source: Path, options: Options) -> int:
         UserError: as `evaluate`; or options of other tasks.
     """
     if strange := [f"--{name.replace('_', '-')}" for name in options.given() if name not in TAKEN]:
-        raise UserError(f"{source} is given sounds, and all its figures are measured: leave out {', '.join(strange)}.")
+        raise UserError(
+            f"{source} is evaluated on sounds, and all its metrics are measured: leave out {', '.join(strange)}."
+        )
     events = evaluate(source, options.against, options.data, options.seed, options.out)
     show_rows(Console(quiet=not is_first()), events, table, Answer)
     return 0
@@ -194,7 +196,7 @@ def table(answers: Sequence[Answer]) -> Table:
 
 
 def _sheet(folder: Path, shown: Sequence[tuple[str, Tensor]], model: SoundRestorer) -> Iterator[Written]:
-    """Spectrograms, a row for each way of mending, and a strip: the first sound in all ways."""
+    """Spectrograms, a row for each way of restoring, and a strip: the first sound in all ways."""
     make_folder(folder)
     pictures = [model.spec.codec.encode(_long(made[:SHOWN], model.spec.samples)) for _, made in shown]
     names, ratio = ", ".join(name for name, _ in shown), RATIOS[1]

@@ -1,4 +1,4 @@
-"""How near mended sounds are to the clean ones. All take float waves [B, n] and give a figure for each, [B]."""
+"""How near restored sounds are to the clean ones. Float waves [B, n] -> a value for each, [B]."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SOFTEST = -60.0  # dB below the loudest of all spectra of the clean sound: what 
 TINY = 1e-12
 POWER = 0.3  # of magnitudes, in the loss
 WAVES = 0.05  # weight of the waves' error, in tens of dB
-LITTLE = 1e-4  # of the loudest moment's power: an error that is no smaller counts
+LITTLE = 1e-4  # of the loudest moment's power: an error at least as large counts
 SOFT = 0.05  # root mean square; training sounds have a peak of 0.9 and are louder, where they are to be heard
 
 
@@ -42,10 +42,10 @@ def spectral_distance(made: Tensor, clean: Tensor, size: int) -> Tensor:
 
 
 def loss(made: Tensor, clean: Tensor, size: int) -> Tensor:
-    """How far mended waves are from the clean ones: a scalar that counts soft tones nearly as much as loud ones.
+    """How far restored waves are from the clean ones: a scalar that counts soft tones nearly as much as loud ones.
 
     Mean differences of magnitudes, and of spectra with their phases, both of the power 0.3 of the magnitudes, and the
-    logarithm of the waves' error beside the clean wave. A clean sound may be silence: it counts as no softer than SOFT.
+    logarithm of the waves' error relative to the clean wave. A clean sound may be silent: it counts as SOFT at least.
     Source: Braun and Tashev 2020, "Data augmentation and loss normalization for deep noise suppression".
     """
     loud = network.loudest(clean, size).clamp_min(SOFT)

@@ -1,4 +1,4 @@
-"""Mend sound files: each channel at the model's rate, written at the file's own."""
+"""Restore sound files: each channel at the model's rate, written at the file's own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ganvas.sounds import files as sound_files
 from ganvas.tasks.restore_sound import model as restoring
 from ganvas.tasks.restore_sound.model import SoundRestorer
 
-CHANNELS = 2  # at most are mended one by one; more are mixed down
+CHANNELS = 2  # at most are restored one by one; more are mixed down
 
 
 def restore(
@@ -30,7 +30,7 @@ def restore(
     form: str | None = None,
     force: bool = False,
 ) -> Iterator[Doing | Applied | Failed]:
-    """Mend sound files into a folder, and yield progress and results; unreadable files are skipped.
+    """Restore sound files into a folder, and yield progress and results; unreadable files are skipped.
 
     Args:
         model: a run's folder or a model file.
@@ -69,7 +69,7 @@ def restore(
 def _mended(
     restorer: SoundRestorer, path: Path, number: int, count: int
 ) -> Generator[Doing, None, tuple[np.ndarray, int, list[str]]]:
-    """The mended sound of a file, float32 [n, channels], its rate, and what was changed beside the noise.
+    """The restored sound of a file, float32 [n, channels], its rate, and what was changed besides the noise.
 
     Raises:
         UserError: it cannot be read.
@@ -81,7 +81,7 @@ def _mended(
         changes.append(f"{path.name}: its {sound.channels} channels are mixed down to one.")
     if rate > ours:
         changes.append(
-            f"{path.name}: the model knows {ours / 1000:g} kHz; it is written at its own {rate / 1000:g} kHz, and "
+            f"{path.name}: the model works at {ours / 1000:g} kHz; it is written at its own {rate / 1000:g} kHz, and "
             f"nothing above {ours / 2000:g} kHz is left."
         )
     steps = restorer.restoring(torch.from_numpy(_at(waves, rate, ours)), True)
@@ -96,7 +96,7 @@ def _mended(
     peak = float(np.abs(made).max(initial=0))
     if peak > 1:
         made = made / np.float32(peak)
-        changes.append(f"{path.name}: made softer by {20 * np.log10(peak):.1f} dB, so that it is not clipped.")
+        changes.append(f"{path.name}: made softer by {20 * np.log10(peak):.1f} dB to avoid clipping.")
     return (made.T if len(made) > 1 else made[0]), rate, changes
 
 
@@ -115,7 +115,7 @@ def _read(path: Path) -> tuple[np.ndarray, decode.Sound]:
     try:
         sound = decode.read(files.read_bytes(path, decode.BYTES), keep)
     except decode.Unreadable as error:
-        raise UserError(f"{path} cannot be mended: {error}.") from error
+        raise UserError(f"{path} cannot be restored: {error}.") from error
     return (np.concatenate(blocks, 1) if blocks else sound.wave[None]), sound
 
 

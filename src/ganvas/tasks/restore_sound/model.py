@@ -18,7 +18,7 @@ from ganvas.core.progress import last
 from ganvas.tasks.restore_sound import network
 from ganvas.tasks.restore_sound.data import WaveSpec
 
-PART = 20.0  # seconds of a recording that are mended at a time
+PART = 20.0  # seconds of a recording that are restored at a time
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +44,7 @@ class SoundRestorer(TrainedModel):
     exports = later_method("ganvas.tasks.restore_sound.export:exports")
 
     def restore(self, waves: Tensor) -> Tensor:
-        """Mend waves of any length and loudness.
+        """Restore waves of any length and loudness.
 
         Args:
             waves: float [B, n], `spec.rate` samples a second. Each is one recording; its channels are recordings.
@@ -56,15 +56,15 @@ class SoundRestorer(TrainedModel):
             UserError: they are not [B, n], or not all are numbers.
         """
         if waves.ndim != 2:
-            raise UserError(f"Waves [B, n] are needed, and these are {[*waves.shape]}.")
+            raise UserError(f"Waves [B, n] are needed, but these are {[*waves.shape]}.")
         return last(self.restoring(waves, False))
 
     @torch.inference_mode()
     def restoring(self, waves: Tensor, channels: bool) -> Generator[float, None, Tensor]:
         """As `restore`; yields the share that is done.
 
-        Long waves are mended in parts. Each part is given as much before and after it as its samples depend on, so that
-        there are no seams.
+        Long waves are restored in parts. Each part is given as much before and after it as its samples depend on: there
+        are no seams.
 
         Args:
             channels: are these the channels of one recording? They are then held to one loudness.

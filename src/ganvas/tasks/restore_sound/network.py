@@ -1,4 +1,4 @@
-"""The networks that mend sounds: a generator that says what to keep of each frequency at each moment, and a judge.
+"""The networks that restore sounds: a generator that says what to keep of each frequency at each moment, and a judge.
 
 The generator sees how strong each frequency of a noisy sound is at each moment, convolves along time with growing steps
 between the taps (Yu and Koltun 2016, "dilated convolutions"), and gives a gain from 0 to 1 for each. The noisy spectra
@@ -108,7 +108,7 @@ class Block(nn.Module):
 def even(x: Tensor) -> Tensor:
     """[B, C, 1, T] with a root mean square of 1 over the channels of each moment. Source: Karras et al. 2018.
 
-    Without it gains soon stick at 0 and 1 for all there is. It looks at no other moment, so that parts can be mended.
+    Without it gains soon stick at 0 and 1 for all there is. It looks at no other moment, so parts can be restored.
     """
     return x * torch.rsqrt(x.float().square().mean(1, keepdim=True) + 1e-6).to(x.dtype)
 

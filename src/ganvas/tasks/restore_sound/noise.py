@@ -1,4 +1,4 @@
-"""The noise that is added to clean sounds, and that a restorer learns to take out.
+"""The noise that is added to clean sounds, and that a restorer learns to remove.
 
 It is written as text: `noise:0-20` is noise of any colour, 0 to 20 dB softer than the sound (its signal-to-noise ratio,
 SNR). A name alone takes its usual range, and a list of them with `,` is added up. A sound's noise follows from its own
@@ -59,17 +59,17 @@ def _step(part: str, text: str) -> Step:
     if colon:
         match = re.fullmatch(rf"{NUMBER}(?:\s*-\s*{NUMBER})?", amount)
         if match is None:
-            raise UserError(f"degrade: '{part}' needs an SNR in dB after the colon, or two: {name}:10, {name}:0-20.")
+            raise UserError(f"degrade: '{part}' needs one SNR in dB after the colon, or two: {name}:10, {name}:0-20.")
         low, high = float(match[1]), float(match[2] or match[1])
     if low > high:
-        raise UserError(f"degrade: '{part}' begins above its end; write {name}:{high:g}-{low:g}.")
+        raise UserError(f"degrade: '{part}' has a start above its end; write {name}:{high:g}-{low:g}.")
     if high > RATIO[1]:
         raise UserError(f"degrade: '{part}' is not within {RATIO[0]:g} and {RATIO[1]:g} dB.")
     return Step(name, low, high)
 
 
 def added(steps: tuple[Step, ...], waves: Tensor, rate: int, numbers: Tensor, loud: Tensor | None = None) -> Tensor:
-    """Waves with noise, float [B, n]; their peaks may lie above 1.
+    """Waves with noise, float [B, n]; their peaks may be above 1.
 
     Args:
         waves: clean ones, float [B, n].

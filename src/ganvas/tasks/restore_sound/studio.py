@@ -14,7 +14,7 @@ def remarks(rows: Rows, checks: Rows) -> list[str]:
     sdr, before = number(check, "sdr"), number(check, "sdr_damaged")
     if sdr is None or before is None:
         return []
-    return [f"Restored sounds are at {sdr:.1f} dB, noisy ones at {before:.1f} dB: higher is nearer to the clean ones."]
+    return [f"Restored sounds are at {sdr:.1f} dB, noisy ones at {before:.1f} dB: higher is closer to the clean ones."]
 
 
 PART = Part(
@@ -24,7 +24,7 @@ PART = Part(
     question="How well does it restore?",
     contest=lambda task: bool(number(task, "lively")),
     charts=(
-        Chart("SDR of training sounds, dB", (Curve("sdr", "SDR", "--held"),), "Higher is nearer to the clean sounds."),
+        Chart("SDR of training sounds, dB", (Curve("sdr", "SDR", "--held"),), "Higher is closer to the clean sounds."),
     ),
     compared=(*Part.compared, ("sdr", "SDR of training sounds, dB")),
     tiles=(Tile("SDR, held out", "{sdr} dB (noisy {sdr_damaged})"),),
@@ -33,8 +33,8 @@ PART = Part(
         "Restorer",
         "restored sounds",
         "clean sounds",
-        "Noisy sounds go into the restorer (generator), which must come near to the clean ones. Where lively is above "
-        "0 an expert (discriminator) also says whether they sound clean.",
+        "Noisy sounds go into the restorer (generator), which must come close to the clean ones. If lively is above "
+        "0, an expert (discriminator) also says whether they sound clean.",
     ),
     samples="sounds",
     made="restored",

@@ -1,4 +1,4 @@
-"""Mend sounds: training adds noise to clean sounds, and learns to take it out."""
+"""Restore sounds: training adds noise to clean sounds and learns to remove it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 JITTER = 8.0  # dB: the loudest moment of a long recording may be as much louder than that of a short sound
 PIECE = 1.0  # seconds of a sound, at most, that are learned from at a time
-HEARD = 3  # sounds of a strip, each noisy, mended and clean
+HEARD = 3  # sounds of a strip, each noisy, restored and clean
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Config:
 
     degrade: str = knob(
         "noise:0-20",
-        "the noise: name:SNR or name:from-to in dB, several with ',' are added up; "
+        "the noise: name:SNR or name:from-to in dB, several, separated by ',', are added up; "
         f"{', '.join(noise.KINDS)} (noise: of any colour, or a hum)",
     )
     lively: float = knob(
         0.0,
-        "from faithful (0: no discriminator) to lively (0.1, say): weight of the adversarial loss beside the distance",
+        "from faithful (0: no discriminator) to lively (0.1, say): weight of the adversarial loss next to the distance",
         low=0,
         high=10,
     )
@@ -59,17 +59,19 @@ class RestoreSoundTask(Task):
     quantities = Later("ganvas.tasks.restore_sound.report:QUANTITIES")
     studio = Later("ganvas.tasks.restore_sound.studio:PART")
     shown = {**SHOWN, "sdr": ("SDR", ".2f")}  # noqa: RUF012
-    not_compared = "mends sounds. Set others beside it with: ganvas evaluate RUN --against RUN"
+    not_compared = "restores sounds. Compare it with others: ganvas evaluate RUN --against RUN"
     checks = "fidelity"
-    usage = "mends sounds and draws none from noise: use `ganvas restore MODEL FILES... --out DIR`"
-    next_steps = (("Mend recordings of any length:", ("restore", "{place}", "my-recordings/", "--out", "mended/")),)
+    usage = "restores sounds and does not draw any from noise: use `ganvas restore MODEL FILES... --out DIR`"
+    next_steps = (
+        ("Restore recordings of any length:", ("restore", "{place}", "my-recordings/", "--out", "restored/")),
+    )
 
     def __init__(
         self, generator: nn.Module, discriminator: nn.Module, spec: WaveSpec, config: Config, net: Any
     ) -> None:
         super().__init__(generator, discriminator, spec, config, net)
         self.steps, self.objective = noise.parse(config.degrade), LOSSES[config.loss]
-        self._made: tuple[Tensor, Tensor] | None = None  # clean and mended sounds of D's step, reused in G's
+        self._made: tuple[Tensor, Tensor] | None = None  # clean and restored sounds of D's step, reused in G's
 
     @classmethod
     def verify(cls, experiment: Experiment) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def facts(model: SoundModel) -> dict[str, str]:
-    """How long the sounds are, and what stands for one."""
+    """How long the sounds are, and what represents one."""
     spec = model.spec
     window = 1_000 * spec.window / spec.rate
     apart = ", harmonics apart" if model.generator.harmonics else ""
@@ -30,13 +30,12 @@ def sections(model: SoundModel) -> list[Section]:
         return []
     rows = ", ".join(f"{row.name} {row.auroc:.3f}" for row in report.rows)
     lines = [
-        f"Of {report.real:,} held-out sounds it calls {report.false_alarm:.1%} 'no' where {report.alarm:.1%} are asked "
-        "for.",
+        f"It calls {report.false_alarm:.1%} of {report.real:,} held-out sounds 'no' (asked for: {report.alarm:.1%}).",
         f"AUROC against: {rows}.",
     ]
     if report.labels is not None:
         lines.append(f"Of wrong labels it finds {report.labels.found:.1%}.")
-    lines.append("Other voices, rooms or microphones may sound odd to it though they are of the kind.")
+    lines.append("Other voices, rooms or microphones may sound odd to it although they are of the same type.")
     return [Section("Detector", "Which recordings are unlike these", lines)]
 
 

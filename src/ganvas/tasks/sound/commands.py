@@ -44,20 +44,20 @@ def sample(
     model
         A run's folder or a model file.
     seeds
-        Which sounds: 7, 0-63, 0,5,10-19. A seed and a class are always the same sound. Without it 0-63.
+        Which sounds: 7, 0-63, 0,5,10-19. A seed and a class always give the same sound. Default: 0-63.
     count
         How many sounds, instead of a list of seeds: from seed 0, or from the one that --seeds names.
     class_
-        Of which class; several with commas between them are taken in turn. Without it all classes in turn.
+        The class; comma-separated ones are used in turn. Default: all classes in turn.
     truncation
-        Limit of the latent numbers (1 to 2 is usual): fewer odd sounds, less variety.
+        Limit of the latent numbers (1 to 2 is usual): lower is more typical but less varied.
     out
-        NAME.wav, NAME.flac or NAME.ogg: all sounds one after the other. NAME.zip or any other name, for a new folder: a
-        file a sound, a sub-folder a class. Without it the folder sounds, or sounds-2 and so on.
+        NAME.wav, NAME.flac or NAME.ogg: all sounds one after the other. NAME.zip or any other name, for a new folder:
+        one file per sound, one sub-folder per class. Default: the folder sounds, or sounds-2 and so on.
     form
-        Of the files in a folder or zip.
+        The format of the files in a folder or zip.
     force
-        Overwrite what is there.
+        Overwrite existing files.
     """
     from ganvas.core import distributed, saving
     from ganvas.core.bars import counted

@@ -53,15 +53,15 @@ def check(
         Lines for people, and the JSON form.
 
     Raises:
-        UserError: there are no sounds, a setting is none, or the sheet cannot be written there.
+        UserError: there are no sounds, a setting is invalid, or the sheet cannot be written there.
     """
     checked = yield from checks.look(source, settings, file)
     expected = forecast(checked, checks.configured(source, settings))
     words = [f"{key}={value}" for key, value in settings.items()]
     train = command("train", checked.recipe, "--data", source, *words)
-    lines = [*checks.lines(checked, source), expected.words, "", "Nothing was changed."]
+    lines = [*checks.lines(checked, source), expected.words, "", "Nothing is changed by this check."]
     if checked.survey.entries:
-        lines[-1:] = ["Nothing was changed. Next:", f"  {train}"]
+        lines[-1:] = ["Nothing is changed by this check. Next:", f"  {train}"]
     return lines, {"source": source, **checked.to_dict(), "forecast": dataclasses.asdict(expected)}
 
 

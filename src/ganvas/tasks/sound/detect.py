@@ -3,7 +3,7 @@
 A sound is described by the discriminator's features and by plain statistics of its spectrogram. Its oddity is the
 Mahalanobis distance from the nearest class, all classes with one shrunk covariance (Lee et al. 2018, "A simple unified
 framework for detecting out-of-distribution samples"). The statistics are there because a network knows only what it
-has met, and may take other kinds of sounds for usual ones (Kirichenko et al. 2020, "Why normalizing flows fail to
+has met, and may accept other types of sounds as usual (Kirichenko et al. 2020, "Why normalizing flows fail to
 detect out-of-distribution data"). How odd is odd is learned from held-out sounds: p-values are ranks among theirs.
 """
 
@@ -34,8 +34,8 @@ class Verdict:
     """Whether a sound is of the kind that was trained on.
 
     `p`: the share of such sounds that are at least as odd. `kind`: 'yes', 'no', or 'another class' where it is of the
-    kind but not of the class that it is said to be of. `like`: the class that suits it best, '' without classes.
-    `given`: the class that it is said to be of, '' if none. `p_class`: the share of sounds with a right label that suit
+    usual but not of the class that it was labelled as. `like`: the class that suits it best, '' without classes.
+    `given`: its label, '' if none. `p_class`: the share of sounds with a right label that suit
     it at most as well; None without one. `oddity`: its squared distance from the nearest class;
     `distances`: from each class, in the model's order; about 1 for sounds of the training.
     """
@@ -99,7 +99,7 @@ class Detector(nn.Module):
         """Verdicts on descriptions [B, width].
 
         Args:
-            labels: the classes that they are said to be of, int64 [B], -1 where none is; None: of none.
+            labels: int64 [B], -1 where there is none; None: no labels.
             names: of the classes.
             alarm: the share of sounds of the kind that may be called 'no', and of right labels that may be called
                 wrong.
@@ -198,18 +198,18 @@ def smallest_alarm(known: int) -> float:
 def compared(count: int) -> str:
     """With what a recording is compared, in words: how odd it can be called, and what may mislead."""
     return (
-        f"A recording is compared with {count:,} held-out sounds of the training: none can be called odder than 1 of "
-        f"{count + 1:,}. Other voices, rooms or microphones may sound odd to it though they are of the kind."
+        f"A recording is compared with {count:,} held-out sounds: none can be called odder than 1 of "
+        f"{count + 1:,}. Other voices, rooms or microphones may sound odd to it although they are of the same type."
     )
 
 
 def why_none(held_out: int, most: int) -> str:
     """Why a training with so many held-out sounds and `detect=most` ends without a detector; '': it has one."""
     if not most:
-        return "the training was told to learn none (detect=0)"
+        return "it was switched off for this training (detect=0)"
     if held_out >= LEAST:
         return ""
-    return f"{held_out:,} held-out sounds, {LEAST} needed; train on more sounds (of a folder about a tenth is held out)"
+    return f"{held_out:,} held-out sounds, {LEAST} needed; train on more sounds (about a tenth of a folder is held out)"
 
 
 def why_none_in(card: dict[str, Any]) -> str:
@@ -218,7 +218,7 @@ def why_none_in(card: dict[str, Any]) -> str:
     if isinstance(reason, str) and reason:
         return one_line(reason[:300])
     if not card.get("finished"):
-        return "it is learned when a training ends; let it end: ganvas resume RUN"
+        return "it is trained when a training ends; finish it: ganvas resume RUN"
     if isinstance(task, dict) and task.get("detect") == 0:
         return why_none(0, 0)
-    return f"its training ended without one; train anew, with {LEAST} held-out sounds or more"
+    return f"its training ended without one; train again, with {LEAST} held-out sounds or more"

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 Flag = Annotated[bool, Parameter(negative=())]
 Found = list[tuple["Fitted", "Verdict"]]
 COLUMNS: tuple[str, ...] = ("file", "verdict", "p", "class", "p_class", "like", "converted")
-CALLED = {"no": "are unlike these sounds", "another class": "sound like another class than theirs"}
+CALLED = {"no": "are unlike these sounds", "another class": "sound like a different class"}
 
 
 @verb(
     "sound",
     instead={
         "--against": "name other recordings: ganvas detect MODEL FILES...",
-        "--data": "leave it out, the report was made when the training ended",
+        "--data": "leave it out: the report was made when the training ended",
         "--table": "name the recordings: ganvas detect MODEL FILES...",
     },
 )
@@ -45,11 +45,11 @@ def detect(
     out: Path | None = None,
     force: Force = False,
 ) -> int:
-    """Find the recordings that are unlike the sounds of the training, and those with a wrong label.
+    """Find recordings that are unlike the training sounds, and recordings with a wrong label.
 
-    A recording is taken to be of the class that a table of labels beside it says, as for a training, else of the class
-    that a folder around it is named like. Files that are no sounds are named and passed over; the exit code is then 1,
-    and 2 where no file could be read.
+    The class of a recording is the one that a table of labels next to it gives, as in training, or else the class
+    that a folder around it is named after. Files that are not sounds are named and skipped; the exit code is then 1,
+    and 2 if no file could be read.
 
     Parameters
     ----------
@@ -58,19 +58,19 @@ def detect(
     recordings
         Sound files, or folders and archives of them; they are converted to the model's rate and length.
     class_
-        The class that all of them are said to be of, whatever tables and folders say.
+        The class of all of them, whatever tables and folders say.
     alarm
-        The share of sounds of this kind that may be called 'no', and of right labels that may be called wrong.
+        The share of usual sounds that may be called 'no', and of right labels that may be called wrong.
     show
-        How many of the oddest recordings are printed.
+        How many of the oddest recordings to print.
     json
-        One JSON object a line for each recording, in the order of the files.
+        Print one line of JSON per recording, in the order of the files.
     report
-        Say instead what the detector is worth, as measured on held-out sounds when the training ended.
+        Print instead how good the detector is, as measured on held-out sounds when the training ended.
     out
         NAME.csv: the verdicts on all recordings. NAME.png: their spectrograms, the oddest first.
     force
-        Overwrite what is there.
+        Overwrite existing files.
     """
     from ganvas.tasks.sound.model import load
 
@@ -80,7 +80,7 @@ def detect(
         show_report(loaded)
         return 0
     if not recordings:
-        raise UserError("Name one recording or more, or a folder: ganvas detect MODEL FILES... (or take --report).")
+        raise UserError("Name one recording or more, or a folder: ganvas detect MODEL FILES... (or use --report).")
     loaded.detector_for(alarm)
     found, broken = verdicts_on(loaded, recordings, class_, alarm)
     if json:
@@ -105,10 +105,10 @@ def check_asked(show: int, out: Path | None, force: bool) -> None:
 def verdicts_on(
     model: SoundModel, recordings: Sequence[Path], class_: str | None, alarm: float
 ) -> tuple[Found, list[str]]:
-    """The verdict on each recording, and a sentence for each file that is none; says what was passed over or guessed.
+    """The verdict on each recording, and a sentence for each file without one; says what was skipped or guessed.
 
     Args:
-        class_: that they are said to be of; None: tables and folders say it.
+        class_: that all of them have; None: tables and folders say it.
     """
     import numpy as np
     import torch
@@ -117,7 +117,7 @@ def verdicts_on(
     from ganvas.sources.given import Classes
 
     if class_ is not None:
-        model.labels(class_, 1)  # an unknown class is said before anything is read
+        model.labels(class_, 1)  # an unknown class is reported before anything is read
     labelled = bool(model.class_names) and class_ is None
     fitted, broken, notes = files.recordings(recordings, model.spec.rate, model.spec.samples, labelled)
     for note in notes:
@@ -190,9 +190,9 @@ def show_found(model: SoundModel, found: Found, alarm: float, show: int) -> None
     many = f"{len(found):,} recording{'s' * (len(found) != 1)}"
     words = [f"{counts['no']:,} {CALLED['no']}"]
     words += [f"{counts['another class']:,} {CALLED['another class']}"] * bool(labelled)
-    say(f"{many}: {', '.join(words)}. Of sounds that are in order at most {alarm:.1%} are called either.")
+    say(f"{many}: {', '.join(words)}. At most {alarm:.1%} of sounds that are in order are called either.")
     if model.class_names and labelled < len(found):
-        which = f"{len(found) - labelled:,} of these have no label to be checked" if labelled else "No label is checked"
+        which = f"{len(found) - labelled:,} of these have no label to check" if labelled else "No label is checked"
         say(f"{which}: no table of labels and no folder's name says of which of the model's classes they are.")
     if found and show:
         table = Table(box=None, pad_edge=False)
@@ -215,7 +215,7 @@ def show_found(model: SoundModel, found: Found, alarm: float, show: int) -> None
 
 
 def show_report(model: SoundModel) -> None:
-    """Print what the detector is worth, from the card.
+    """Print how good the detector is, from the card.
 
     Raises:
         UserError: the model has none.
@@ -228,7 +228,7 @@ def show_report(model: SoundModel) -> None:
         raise UserError(f"{model.path} has no detector: {model.no_detector}.")
     say(
         f"{model.path}: {found.real:,} held-out sounds. Asked for {found.alarm:.1%} false alarms, it calls "
-        f"{found.false_alarm:.1%} of them 'no' (each half by what the other half says is usual).\n"
+        f"{found.false_alarm:.1%} of them 'no' (each half judged by what is usual in the other half).\n"
     )
     table = Table(box=None, pad_edge=False)
     for head in ("real sounds against", "AUROC", "let pass", "sounds"):

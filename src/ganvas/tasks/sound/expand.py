@@ -63,7 +63,9 @@ def expand(
     if not model.class_names:
         raise UserError(f"{model.path} was trained without labels; only a labelled data set can be expanded.")
     if saving.is_strip(place) or place.suffix.lower() in saving.OTHERS:
-        raise UserError(f"{place}: a data set is a folder or NAME.zip, a sub-folder a class. Choose another --out.")
+        raise UserError(
+            f"{place}: a data set is a folder or NAME.zip with one sub-folder per class. Choose another --out."
+        )
     saving.check(place, force)
     yield Doing("reading the real sounds", 0.0)
     real = sources.suiting(model, source, None if data is None else str(data))
@@ -108,12 +110,12 @@ def _notes(model: SoundModel, sides: Sides, repeats: int) -> list[str]:
     """What cannot be looked for, in sentences."""
     notes = []
     if why := sides.no_copies():
-        notes.append(f"Near copies cannot be told: {why}.")
+        notes.append(f"Near copies cannot be recognised: {why}.")
     if model.detector is None:
-        notes.append(f"Only silent sounds are rejected, the model has no detector: {model.no_detector}.")
+        notes.append(f"Only silent sounds are rejected, as the model has no detector: {model.no_detector}.")
     if repeats and len(sides.held) < FEWEST:
         notes.append(
-            f"Whether they help is not tried: it needs {FEWEST} held-out sounds, and there are {len(sides.held)}."
+            f"No trial of whether they help: it needs {FEWEST} held-out sounds, and there are {len(sides.held)}."
         )
     return notes
 

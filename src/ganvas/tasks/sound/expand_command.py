@@ -8,7 +8,7 @@ from typing import Literal
 from ganvas.core.console import Force, verb
 
 
-@verb("sound", instead=dict.fromkeys(("--target", "--rare"), "all classes are enlarged alike, leave it out"))
+@verb("sound", instead=dict.fromkeys(("--target", "--rare"), "all classes are enlarged alike: leave it out"))
 def expand(
     model: Path,
     *,
@@ -20,9 +20,9 @@ def expand(
     form: Literal["wav", "flac", "ogg"] = "wav",
     force: Force = False,
 ) -> int:
-    """Scale a labelled data set by drawn sounds, and find out whether that helps a classifier.
+    """Enlarge a labelled data set with drawn sounds, and find out whether that helps a classifier.
 
-    Near copies of training sounds, silent ones, and sounds that the detector finds unlike these or of another class are
+    Near copies of training sounds, silent ones, and sounds that the detector finds unlike them or of another class are
     dropped.
 
     Parameters
@@ -30,19 +30,19 @@ def expand(
     model
         A run's folder or a model file, trained on a labelled data set.
     out
-        NAME.zip, or a new folder: a sub-folder a class, as a training reads them.
+        NAME.zip, or a new folder: one sub-folder per class, as training expects.
     count
-        Sounds a class.
+        Sounds per class.
     data
-        The sounds that the model was trained on, where they lie elsewhere now.
+        The sounds that the model was trained on, if they have moved since.
     seed
-        Other sounds, other real sounds in the trials.
+        Another seed gives other sounds, and other real sounds in the trials.
     repeats
-        Trials of each kind, each with other real sounds; 5 are the least for a verdict, 0: none.
+        Trials of each type, each with other real sounds; a verdict needs at least 5. 0: none.
     form
-        Of the files; WAV has 16 bits.
+        The format of the files; WAV has 16 bits.
     force
-        Overwrite what an earlier call wrote there.
+        Overwrite the files of an earlier call.
     """
     from ganvas.metrics.show import show_expanded
     from ganvas.tasks.sound import expand as ex

@@ -53,7 +53,7 @@ class SoundModel(Classed, TrainedModel):
         detector, width = parts.parts.get("detector"), STATISTICS + parts.config.features
         assert detector is None or isinstance(detector, Detector)
         if detector is not None and detector.centres.shape != (max(1, len(names)), width):
-            raise UserError(f"{parts.path} is damaged: its detector does not suit its networks.")
+            raise UserError(f"{parts.path} is damaged: its detector does not match its networks.")
         return cls(parts.path, *networks, parts.spec, parts.config.latent_dim, names, parts.card, detector)
 
     facts = later_method("ganvas.tasks.sound.card:facts")
@@ -77,7 +77,7 @@ class SoundModel(Classed, TrainedModel):
             n: how many.
             classes: a class (its number or name) for all of them, or a list of n; None takes the classes in turn.
             seed: of the first sound; a seed and a class always give the same sound, however many are drawn.
-            truncation: limit of the latent numbers (1 to 2 is usual): fewer odd sounds, less variety.
+            truncation: limit of the latent numbers (1 to 2 is usual): lower is more typical but less varied.
 
         Returns:
             Waves float [n, samples] in [-1, 1] on the CPU, `spec.rate` samples a second. A notebook shows them as
@@ -193,7 +193,7 @@ class SoundModel(Classed, TrainedModel):
         if alarm < (least := smallest_alarm(self.detector.count)):
             raise UserError(
                 f"The false-alarm rate is {alarm:g}; the detector of {self.path} knows {self.detector.count:,} "
-                f"held-out sounds and can promise {math.ceil(1e4 * least) / 1e4:g} at best. Take that or a larger one."
+                f"held-out sounds and can promise {math.ceil(1e4 * least) / 1e4:g} at best. Use that or a larger one."
             )
         return self.detector
 

@@ -1,6 +1,6 @@
-"""How far drawn sounds are from real ones while the training goes on, and which weights drew the nearest.
+"""How far drawn sounds are from real ones while the training runs, and which weights drew the nearest.
 
-A discriminator that knows the training sounds by heart makes the generator worse: what was best is kept.
+A discriminator that has memorised the training sounds makes the generator worse: what was best is kept.
 """
 
 from __future__ import annotations
@@ -56,6 +56,6 @@ def sentence(checks: list[dict[str, Any]]) -> str:
     if kept is None or kept is checks[-1]:
         return ""
     return (
-        f"The weights from after {kept['images']:,.0f} sounds are taken: what they draw is nearest to real sounds in "
+        f"The weights from after {kept['images']:,.0f} sounds are kept: what they draw is closest to real sounds in "
         f"timbre (distance {kept['apart']:.2f}, now {checks[-1]['apart']:.2f})."
     )

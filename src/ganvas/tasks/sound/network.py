@@ -1,6 +1,6 @@
 """The pair for spectrograms: both networks see a sound as a row of spectra, and convolve along time alone.
 
-The bands of a spectrum are channels, so that the harmonics of a voice, which lie all over it, move together
+The bands of a spectrum are channels, so that the harmonics of a voice, which are spread all over it, move together
 (docs/log.md compares this with networks that see a picture). The harmonics are apart from the rest, as a pitch and
 a depth (`sounds.harmonics`): the generator draws those as further bands, and puts them into its spectra at the end.
 It adds what it draws to the mean spectrum of
@@ -39,7 +39,7 @@ class Config:
     d_width: int = knob(144, "channels of the discriminator", low=8, high=2**12)
     harmonics: str = knob(
         "auto",
-        "draw harmonics as a pitch and a depth, apart from the rest of the spectrum; auto: where pitches move",
+        "draw harmonics as a pitch and a depth, separately from the rest of the spectrum; auto: where pitches move",
         choices=("auto", "yes", "no"),
     )
     features: int = knob(128, "features from which the discriminator makes its logit", low=1, high=2**16)

@@ -17,15 +17,15 @@ NOUN = "sounds"
 QUANTITIES = {
     "diversity": Quantity("Diversity", ".2f", "spread of 100 drawn sounds relative to 100 real ones; near 1 is good"),
     "silent": Quantity("Silent", ".1%", "drawn sounds that are never louder than 30 dB below the full scale"),
-    "hum": Quantity("Hum", ".1%", "drawn sounds that hold one steady tone; real ones move four times as much"),
+    "hum": Quantity("Hum", ".1%", "drawn sounds that hold one steady tone; real ones vary four times as much"),
     "hiss": Quantity("Hiss", ".1%", "drawn sounds that are noise without a shape"),
 }
-"""What `SoundTask.check` finds beside what all tasks check."""
+"""What `SoundTask.check` finds besides what all tasks check."""
 FAULTS = "silent", "hum", "hiss"
 
 
 def remarks(rows: Rows, checks: Rows) -> list[str]:
-    """How the contest stands, and what is wrong with the sounds: the most urgent first.
+    """How the training is going, and what is wrong with the sounds: the most urgent first.
 
     Args:
         rows: lines of log.jsonl, oldest first.
@@ -36,7 +36,7 @@ def remarks(rows: Rows, checks: Rows) -> list[str]:
 
 
 def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
-    """Which network is ahead, faults of the sounds, the figures of `ganvas evaluate`, curves, the latest figures."""
+    """Which network is ahead, faults of the sounds, the metrics of `ganvas evaluate`, curves, the latest values."""
     checks = _checks(run.rows(run.metrics))
     objective = LOSSES.get(str(group(card, "task").get("loss")))
     guess = objective.guess if objective else None
@@ -57,13 +57,13 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
 
 def _balance(rows: Rows, checks: Rows) -> Markup:
     intro = (
-        "Two networks play against each other: the forger (generator, G) draws sounds from noise; the expert "
+        "Two networks compete: the forger (generator, G) draws sounds from noise; the expert "
         "(discriminator, D) says which sounds are real and which are forged. Both work on spectrograms: time goes to "
         "the right, frequency upwards, and bright is loud."
     )
     short = _faults(checks) or diagnosis.headline(rows, checks, NOUN)
     verdict = markup.verdict(short, diagnosis.remarks(rows, checks, NOUN))
-    return markup.section("Is the contest balanced?", [verdict], intro)
+    return markup.section("Who is winning?", [verdict], intro)
 
 
 def _checks(rows: Rows) -> Rows:
@@ -77,7 +77,7 @@ def _faults(checks: Rows) -> str:
 
 
 def _measured(run: Run) -> list[Markup]:
-    """The newest figure of each metric of `ganvas evaluate`, beside what real sounds get."""
+    """The newest figure of each metric of `ganvas evaluate`, next to what real sounds get."""
     rows = {str(row["metric"]): row for row in run.figures() if number(row, "value") is not None}
     if not rows:
         return []
@@ -87,7 +87,7 @@ def _measured(run: Run) -> list[Markup]:
         value, floor = (form.format(v) if (v := number(row, key)) is not None else "" for key in ("value", "floor"))
         lines.append((str(row.get("title")), value, floor, str(row.get("better"))))
     newest = max(rows.values(), key=lambda row: row["images"])
-    note = f"Real: what other real sounds get by the same code. The newest after {newest['images']:,.0f} sounds."
+    note = f"Real: what other real sounds get with the same code. The latest after {newest['images']:,.0f} sounds."
     table = markup.table(lines, heads=("Metric", "Drawn", "Real", "Better"), note=note, soft=True)
     return [markup.section("How good are the sounds?", [table])]
 
@@ -102,7 +102,7 @@ def _latest(rows: Rows, checks: Rows) -> list[Markup]:
         if rows
         else "The latest check"
     )
-    return [markup.section("The latest figures", [markup.table(lines, where, soft=True)])] if lines else []
+    return [markup.section("The latest values", [markup.table(lines, where, soft=True)])] if lines else []
 
 
 PART = Part(
@@ -111,9 +111,9 @@ PART = Part(
     name="Drawn",
     rule="Spectrograms: time goes to the right, frequency upwards; bright is loud. The noise behind a cell stays the "
     "same.",
-    by_class="One class a row.",
+    by_class="One class per row.",
     before="Before the training: noise",
-    empty="There is no sound yet.",
+    empty="No sounds yet.",
     samples=NOUN,
     seen=NOUN,
     strip="The first sound of each row, one after the other.",

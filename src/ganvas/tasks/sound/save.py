@@ -1,6 +1,6 @@
 """Save many sounds, a portion at a time: one strip, or a folder or zip with a file a sound (one sub-folder per class).
 
-Everything is written under a temporary name and then renamed, so that nothing half-written is left after a stop.
+Everything is written under a temporary name and then renamed: no half-written file is left after a stop.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sounds from noise: a generator that draws spectrograms, in a contest with a discriminator."""
+"""Sounds from noise: a generator that draws spectrograms, trained against a discriminator."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ AVERAGED = 2_000  # training sounds whose mean spectrum the generator begins wit
 
 @dataclass(frozen=True)
 class Config:
-    """Loss, penalty and disturbances of the contest."""
+    """Loss, penalty and augmentation of the adversarial training."""
 
     loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
     r1: float = knob(0.1, "weight (gamma) of the squared gradient of D on real sounds", low=0, high=10**9)
@@ -43,11 +43,11 @@ class Config:
         8, "steps from one R1 penalty to the next (its weight is multiplied by that)", low=1, high=10**6
     )
     augment: float = knob(
-        0.0, "highest probability of each disturbance of what D hears; it follows D's overfitting", low=0, high=0.9
+        0.0, "highest probability of each augmentation of what D hears; adapts to D's overfitting", low=0, high=0.9
     )
     detect: int = knob(
         4_000,
-        "training sounds from which a detector learns, at the end, what is usual (0: no detector)",
+        "training sounds for the detector that is trained at the end (0: no detector)",
         low=0,
         high=10**9,
     )
@@ -103,14 +103,14 @@ class SoundTask(Task):
             self.findings["no_detector"] = reason
             yield f"No detector: {reason}." if self.config.detect else ""
             return
-        yield "Now a detector learns to know such sounds from others (seconds)."
+        yield "Training the detector (a few seconds) ..."
         for found in detect_report.learn(self.discriminator, generator, self.latent_dim, batches, self.config.detect):
             if found is None:
                 yield ""
                 continue
             self.learned["detector"], report = found
             self.findings["detector"] = dataclasses.asdict(report)
-            yield f"The detector lets {1 - report.false_alarm:.1%} of held-out sounds pass (ganvas detect)."
+            yield f"The detector accepts {1 - report.false_alarm:.1%} of held-out sounds (ganvas detect)."
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         self._drawn = self._draw(self.generator, batch)

@@ -1,4 +1,4 @@
-"""What a trained model of a table says of itself, beside what every model says."""
+"""What a trained model of a table says of itself, in addition to what every model says."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def facts(model: TableModel) -> dict[str, str]:
     if model.spec.privacy:
         lines["privacy"] = " ".join(private.told(model.card))
     if rows:
-        lines["learned from"] = f"{rows:,} rows; the file holds none of them"
+        lines["learned from"] = f"{rows:,} rows; the file contains none of them"
     if isinstance(rare, int):
         lines["rare values"] = f"those that fewer than {rare} rows have are never drawn"
     path = model.path

@@ -35,29 +35,29 @@ def sample(
     rare: Annotated[bool, Parameter(negative=())] = False,
     force: Force = False,
 ) -> int:
-    """Draw rows with a generator that was trained on a table.
+    """Draw rows with a generator trained on a table.
 
     Parameters
     ----------
     model
         A run's folder or a model file; or the folder of a training on all tables of a database.
     count
-        How many rows; without it 1,000. Of a database: of the tables that no key leads from, together; without it as
+        How many rows; default: 1,000. For a database: the total over the tables that no key leads from; default: as
         many as the real ones.
     seed
-        Another seed, other rows; the same seed, the same rows.
+        Another seed gives other rows; the same seed gives the same rows.
     where
         Conditions that all rows meet: "country=NL,plan=gold|silver,age>=65,city=" (city= is a missing cell). Names and
-        values with commas stand in double quotes. It takes no longer than rows without conditions.
+        values with commas must be in double quotes. It takes no longer than rows without conditions.
     out
-        NAME.csv, NAME.csv.gz, NAME.parquet, or a database's address such as sqlite:///new.db. Without it rows.csv, or
+        NAME.csv, NAME.csv.gz, NAME.parquet, or a database's address such as sqlite:///new.db. Default: rows.csv, or
         rows-2.csv and so on.
     table
-        The table in the database; without it the name of the data.
+        The table in the database; default: the name of the data.
     rare
-        Let cells be empty where the table has values that too few rows have to be drawn.
+        Leave cells empty where the table has values that are too rare to be drawn.
     force
-        Replace what is there.
+        Replace an existing file or table.
     """
     if task_of_parts(model):
         strange = {"where": where, "table": table, "rare": rare, "force": force}
@@ -96,7 +96,7 @@ def _table(
     met = f" with {where}" if where else ""
     say(f"Drew {count:,} rows{one_line(met)} of {model}: {shown}")
     for rule, left in loaded.repeated.items():
-        say(f"{one_line(rule)}: this does not hold for {left:,} rows, though they were drawn again and again.")
+        say(f"{one_line(rule)}: {left:,} rows still break this rule, although they were drawn again and again.")
     if empty := rows.left_empty(loaded.spec):
         say(f"Left empty, as free text is not learned: {', '.join(map(one_line, empty))}.")
     return 0

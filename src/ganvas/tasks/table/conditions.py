@@ -8,7 +8,7 @@ as given. What remains is p(a | conditions):
 - one column that may still have several values: its share in the training data, limited to them, which is exact;
 - otherwise it is estimated once from POOL rows: they are drawn given the columns with one value, each other column with
   a condition limited to its values at its turn, and weighted by the probability that the generator gave those
-  (importance sampling, exact as POOL grows: Liu and Chen 1998); rows then take their a from this pool.
+  (importance sampling, exact as POOL grows: Liu and Chen 1998); rows then get their a from this pool.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class Conditions:
         return good
 
     def draw(self, noise: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens int64 [B, tokens] of rows that meet the conditions, and where in their cells the values lie.
+        """Tokens int64 [B, tokens] of rows that meet the conditions, and where in their cells the values are.
 
         Args:
             noise, numbers: uniform, float [B, tokens] and [B, conditions + 1].

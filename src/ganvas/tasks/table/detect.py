@@ -44,7 +44,7 @@ def usual_of(model: TableModel) -> Usual:
         if not isinstance(reason, str) or not reason:
             ended = bool(model.card.get("finished"))
             reason = (
-                "it was trained by an older version" if ended else "this is noted when a training ends: ganvas resume"
+                "it was trained by an older version" if ended else "this is learned when a training ends: ganvas resume"
             )
         raise UserError(f"{model.path} does not know how odd rows usually are: {one_line(reason[:300])}")
     try:
@@ -151,7 +151,7 @@ class Detector:
                 self._name(out, looked, rows, here, i, which[here, i])
         alone = looked.wrong[np.arange(len(cell)), cell] == NONE
         whole = (odd != "no") & (judged.cell > judged.whole) & alone & (which[np.arange(len(cell)), cell] < 0)
-        out.loc[whole, "why"] = "its values do not go together, here the least"
+        out.loc[whole, "why"] = "its values do not fit together, this one least"
         return out
 
     def _places(self) -> list[int]:
@@ -222,14 +222,14 @@ class Detector:
         if kind == EMPTY:
             return "empty, as no training row was"
         if kind == UNSEEN:
-            return "a value that very few training rows had, or none" if part.rare else "a value that was never seen"
+            return "a value that few or no training rows had" if part.rare else "a value that was never seen"
         if kind == OUTSIDE:
             ends = np.zeros((2, len(column.sizes)), np.uint8)
             ends[:, : len(part.sizes)] = part.tokens(np.array([0, len(part.counts) - 1]))
             return (
                 f"outside the usual range, {' to '.join(texts(column.decode(ends, np.full(ends.shape, HALF)), column))}"
             )
-        return "improbable beside the row's other values"
+        return "improbable given the row's other values"
 
 
 def detect(model: TableModel, frame: pd.DataFrame, alarm: float = 0.05) -> pd.DataFrame:
@@ -251,7 +251,7 @@ def missing_of(model: TableModel) -> str:
 
 
 def report_on(model: TableModel, portions: Iterable[pd.DataFrame] | None) -> dict[str, Any]:
-    """What the detector is worth: on these rows, or as measured on held-out rows when the training ended.
+    """How good the detector is: on these rows, or as measured on held-out rows when the training ended.
 
     Raises:
         UserError: the model does not know what is usual, or there are too few rows.
@@ -274,7 +274,7 @@ def report_on(model: TableModel, portions: Iterable[pd.DataFrame] | None) -> dic
             break
     rows = torch.cat(tokens)[: us.MOST] if tokens else torch.zeros(0, 0)
     if len(rows) < LEAST:
-        raise UserError(f"{len(rows)} rows are too few for a report: {LEAST} are the fewest.")
+        raise UserError(f"{len(rows)} rows are too few for a report: at least {LEAST} are needed.")
     return detector_report.report(model.generator, model.spec, usual, rows)
 
 

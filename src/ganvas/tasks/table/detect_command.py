@@ -39,7 +39,7 @@ def detect(
     out: Path | None = None,
     force: Force = False,
 ) -> int:
-    """Find the rows that are unlike the training data, and the column in which it shows.
+    """Find rows that are unlike the training data, and the column that makes each of them odd.
 
     Parameters
     ----------
@@ -48,20 +48,20 @@ def detect(
     rows
         A CSV or Parquet file, or a database's address.
     table
-        The table in the database; without it the one that the model was trained on.
+        The table in the database; default: the one that the model was trained on.
     alarm
         The share of rows like the training data that may be called odd.
     show
-        How many of the oddest rows are printed.
+        How many of the oddest rows to print.
     json
-        One JSON object a line for each row that is odd or may be.
+        Print one line of JSON for each row that is odd or may be.
     report
-        Say instead what the detector is worth: rows with one cell from another row, against rows that are in order.
-        Without rows it is what was measured on held-out rows when the training ended.
+        Print instead how good the detector is: rows with one cell from another row, against unchanged rows. Without
+        ROWS: as measured on held-out rows when the training ended.
     out
         NAME.csv or NAME.csv.gz: all rows, with what was found in columns `odd`, `column` and `expected`.
     force
-        Overwrite what is there.
+        Overwrite existing files.
     """
     from ganvas.tables import csv_cells
     from ganvas.tasks.table import detect as dt
@@ -74,7 +74,7 @@ def detect(
     loaded = load(model)
     if rows is None:
         if not report:
-            raise UserError("Name a table: ganvas detect MODEL rows.csv (or take --report).")
+            raise UserError("Name a table: ganvas detect MODEL rows.csv (or use --report).")
         _show_report(dt.report_on(loaded, None))
         return 0
     return _detect(loaded, rows, table, alarm, show, json, report, out)
@@ -180,8 +180,8 @@ def _show(model: TableModel, found: pd.DataFrame, counts: dict[str, int], alarm:
 
     total = sum(counts.values())
     say(
-        f"{total:,} rows: {counts['yes']:,} are odd ({counts['yes'] / total:.1%}; of rows like the training data at "
-        f"most {alarm:.1%} are called so), {counts['not sure']:,} may be."
+        f"{total:,} rows: {counts['yes']:,} are odd ({counts['yes'] / total:.1%}; at most {alarm:.1%} of rows like "
+        f"the training data are called so), {counts['not sure']:,} may be."
     )
     if len(found):
         table = Table(box=None, pad_edge=False)
@@ -195,8 +195,8 @@ def _show(model: TableModel, found: pd.DataFrame, counts: dict[str, int], alarm:
         Console().print(table)
     count = usual_of(model).largest.count
     say(
-        f"\nA row is compared with {count:,} held-out rows of the training's table: none can be called odder than "
-        f"{chance(2 / (count + 1))}.\nRows are counted from 1, without the line of names."
+        f"\nA row is compared with {count:,} held-out rows of the training table: none can be called odder than "
+        f"{chance(2 / (count + 1))}.\nRows are numbered from 1, not counting the header."
     )
 
 
@@ -206,7 +206,7 @@ def _show_report(found: dict[str, Any]) -> None:
 
     say(
         f"{found['rows']:,} rows that the networks did not train on, and each with one cell from another of them.\n"
-        f"Asked for {found['alarm']:.1%} false alarms, it calls {found['false_alarm']:.1%} of those in order odd.\n"
+        f"Asked for {found['alarm']:.1%} false alarms, it calls {found['false_alarm']:.1%} of the unchanged rows odd.\n"
     )
     table = Table(box=None, pad_edge=False)
     for head in ("a cell of another row in", "AUROC", "called odd", "in this column", "rows"):
@@ -222,7 +222,7 @@ def _show_report(found: dict[str, Any]) -> None:
     if known:
         say(f"\nAUROC on average {sum(row['auroc'] for row in known.values()) / len(known):.3f}.")
     say(
-        "AUROC: how often a row with such a cell is odder than one that is in order (0.5: cannot tell).\n"
+        "AUROC: how often a row with such a cell is odder than an unchanged one (0.5: cannot tell).\n"
         "'in this column': of the rows called odd, those in which the column is named. No value that goes with the\n"
         "row as well can be found."
     )

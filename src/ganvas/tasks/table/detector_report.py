@@ -1,4 +1,4 @@
-"""What is usual among held-out rows, and what a detector that goes by it is worth."""
+"""What is usual among held-out rows, and how good a detector that goes by it is."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ REPORT = 0.25  # share of the held-out rows that the report is made of
 
 
 def learn(generator: Generator, spec: TableSpec, held_out: Tensor, seed: int) -> tuple[dict[str, Any], str]:
-    """What is usual among held-out rows and what the detector is worth, as entries of the card, and why there is none.
+    """What is usual among held-out rows and how good the detector is, as entries of the card, and why there is none.
 
     Args:
         held_out: uint8 [N, tokens].
     """
     if len(held_out) < LEAST:
-        return {}, f"{len(held_out):,} rows are held out, and {LEAST} are needed to say which rows are odd."
+        return {}, f"{len(held_out):,} rows are held out, but {LEAST} are needed to say which rows are odd."
     order = torch.randperm(len(held_out), generator=seeds.generator(seed, "odd rows"))[:MOST]
     held_out = held_out[order.sort().values]
     for_report = torch.randperm(len(held_out), generator=seeds.generator(seed, "odd rows, report"))
@@ -42,7 +42,7 @@ def learn(generator: Generator, spec: TableSpec, held_out: Tensor, seed: int) ->
 def report(
     generator: Generator, spec: TableSpec, usual: Usual, rows: Tensor, seed: int = 0, alarm: float = 0.05
 ) -> dict[str, Any]:
-    """What the detector is worth: rows with one cell from another row, against the same rows as they are.
+    """How good the detector is: rows with one cell from another row, against the same rows as they are.
 
     Rows whose cell was the same before are left out. Numbers are those in the middle of their cells here.
 

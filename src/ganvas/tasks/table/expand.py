@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 KEPT = 100_000  # rows that the trees learn from, and are tested on, at most
 MOST = 100_000_000  # drawn rows
-PART = 0.9  # share of the training rows in each repeat: another one in each, so that the spread says something
+PART = 0.9  # share of the training rows in each repeat: a different one in each, or the spread would say nothing
 LEAST = 10  # rows of the rare class that must be held out, and that must be trained on
 WAYS = ("alone", "drawn", "repeated")
 ITERATIONS = 100  # trees of a classifier
-CODES = 250  # values of a category that trees take as such
+CODES = 250  # values of a category that trees use as such
 NO_DIFFERENCE = 0.002  # gains of average precision that are none
 
 
@@ -87,14 +87,14 @@ class Trial:
 
     def conclusion(self) -> str:
         """The verdict as a sentence."""
-        against = {"alone": "the real rows alone", "repeated": "repeating the rare rows, which costs nothing"}[
+        against = {"alone": "the real rows alone", "repeated": "repeating the rare rows, which needs no model"}[
             self.free
         ]
         by = statistics.fmean(self.gains)
         if self.verdict == "too few repeats":
-            return "Three repeats are the least from which anything can be said."
+            return "At least three repeats are needed for a verdict."
         if self.verdict == "makes no difference":
-            return f"The drawn rows make no difference, compared with {against} ({by:+.3f} average precision)."
+            return f"The drawn rows make no difference compared with {against} ({by:+.3f} average precision)."
         return f"The drawn rows {'help' if by > 0 else 'harm'}, compared with {against}: {by:+.3f} average precision."
 
 
@@ -126,7 +126,7 @@ class Real:
             parts = list(rows.portions())
         if sum(map(len, parts)) != len(data.train.samples) + len(data.held_out.samples):
             raise UserError(
-                f"{rows.source.name} changes while it is read. Read it when nobody writes, or a copy of it."
+                f"{rows.source.name} changes while it is read. Read it when nothing writes to it, or read a copy."
             )
         return cls._of(model, parts)
 
@@ -154,7 +154,7 @@ def target_of(spec: TableSpec, target: str, rare: str) -> tuple[Column, str]:
     if not column.parts or column.kind != "category":
         names = [one_line(c.name) for c in spec.read if c.kind == "category"]
         raise UserError(
-            f"{one_line(target)} is no category, but a {column.kind}. Classes can be: {', '.join(names) or 'none'}."
+            f"{one_line(target)} is a {column.kind}, not a category. Possible targets: {', '.join(names) or 'none'}."
         )
     values = column.parts[0].values
     found = next((v for v in values if v == rare or v.lower() == rare.lower()), None)
@@ -164,7 +164,7 @@ def target_of(spec: TableSpec, target: str, rare: str) -> tuple[Column, str]:
             f"{one_line(target)} has no value {one_line(rare)[:60]}, or too few rows have it. It has: {some}."
         )
     if len(values) < 2:
-        raise UserError(f"{one_line(target)} has one value only: there is nothing to tell apart.")
+        raise UserError(f"{one_line(target)} has only one value: there is nothing to distinguish.")
     return column, found
 
 
@@ -235,7 +235,7 @@ def _enough(classes: pd.Series, value: str, is_train: np.ndarray, target: str) -
             if rows.sum() < LEAST:
                 raise UserError(
                     f"Of the rows that are {name}, {int((has & side).sum()):,} of {int(side.sum()):,} have "
-                    f"{one_line(target)}={one_line(value)}: a trial needs {LEAST} with it and {LEAST} without. Take "
+                    f"{one_line(target)}={one_line(value)}: a trial needs {LEAST} with it and {LEAST} without. Use "
                     "--repeats 0 for rows without a trial."
                 )
 
@@ -333,7 +333,7 @@ def _figures(
         from sklearn.ensemble import HistGradientBoostingClassifier
         from sklearn.metrics import average_precision_score, roc_auc_score
     except ImportError as error:
-        raise UserError("Trials need scikit-learn: pip install 'ganvas[tables]', or take --repeats 0.") from error
+        raise UserError("Trials need scikit-learn: pip install 'ganvas[tables]', or use --repeats 0.") from error
     settings: dict[str, Any] = {"early_stopping": False, "categorical_features": np.array(which)}
     trees = HistGradientBoostingClassifier(max_iter=ITERATIONS, random_state=seed, **settings)
     odds = trees.fit(x, y).predict_proba(x_test)[:, 1]

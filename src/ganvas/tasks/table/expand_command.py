@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NAMES = {"alone": "real rows alone", "drawn": "and drawn rows", "repeated": "and repeated rows"}
 
 
-@verb("table", help="Enlarge data by drawn pictures, sounds or rows, and find out whether that helps a classifier.")
+@verb("table", help="Enlarge data with drawn pictures, sounds or rows, and find out whether that helps a classifier.")
 def expand(
     model: Path,
     *,
@@ -38,20 +38,20 @@ def expand(
     target
         The column of the class.
     rare
-        The rare class: one of its values.
+        The rare class: one of the values of that column.
     out
-        NAME.csv or NAME.csv.gz: the rows of the table, and then the drawn ones. Without it expanded.csv, or
+        NAME.csv or NAME.csv.gz: the rows of the table, then the drawn ones. Default: expanded.csv, or
         expanded-2.csv and so on.
     count
-        How many rows are drawn. Without it so many that the class is as frequent as the most frequent one.
+        How many rows to draw. Default: enough to make the class as frequent as the most frequent one.
     data
-        The table that the model was trained on, where it lies elsewhere now.
+        The table that the model was trained on, if it has moved since.
     seed
-        Other rows, other trials.
+        Another seed gives other rows and other trials.
     repeats
-        Trials of each kind; 3 are the least for a verdict, 0: none.
+        Trials of each type; a verdict needs at least 3. 0: none.
     force
-        Overwrite what is there.
+        Overwrite existing files.
     """
     from ganvas.core.bars import Progressing
     from ganvas.core.progress import Doing

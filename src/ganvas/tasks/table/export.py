@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ganvas.tasks.table.model import TableModel
 
 FORM = ("kind", "type", "decimals", "step", "earliest", "latest")
-WRITTEN = ("digits", "form", "zone")  # of a column as it stands in the table
+WRITTEN = ("digits", "form", "zone")  # of a column as it is in the table
 KNOWN = ("recipe", "images", "data_name", "fingerprint", "licence", "network")  # of the model's card
 PROGRAM = Path(__file__).with_name("program")
 TRIES = 200  # as the runner has it
@@ -43,7 +43,7 @@ README = """# A generator of rows
 - `allowed` bool [B, {values}]: which values each token may have, token after token; all true: any, also the one that
   stands for values that few rows have (`specials` in `columns.json`; `rows.py` draws such cells again);
 
-and gives `tokens` int64 [B, {tokens}] and `place` float32 [B, {tokens}]: where in its cell a number lies, 0 to 1.
+and gives `tokens` int64 [B, {tokens}] and `place` float32 [B, {tokens}]: where in its cell a number is, 0 to 1.
 `columns.json` says what the tokens mean, `rows.py` (with `row_values.py` and `row_rules.py`) makes rows of them with
 NumPy and ONNX Runtime alone, in which each cell is written as in the table; ids and free texts are left empty.
 
@@ -132,7 +132,7 @@ def kept(spec: TableSpec) -> list[str]:
 
 
 def files(model: TableModel) -> dict[str, bytes]:
-    """What is written beside the network."""
+    """What is written next to the network."""
     from ganvas.tasks.table.card import condition
 
     spec, where = model.spec, condition(model)
@@ -157,7 +157,7 @@ def decoding(spec: TableSpec) -> dict[str, Any]:
     """What the tokens mean, as JSON: the columns in order, of each the parts with their tokens, and the rules in the
     order in which they are applied.
 
-    A column that is not learned as it stands in the table says under `learned` what its parts are of. `gaps`: tokens
+    A column that is not learned as it is in the table says under `learned` what its parts are of. `gaps`: tokens
     that are alike in whether they say that a column is missing: pairs of a token's place and its values that say so.
     """
     learned = {column.name: column for column in spec.learned}

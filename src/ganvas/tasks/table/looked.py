@@ -1,4 +1,4 @@
-"""Rows of a table as tokens, and the cells that are wrong by themselves, whatever stands beside them."""
+"""Rows of a table as tokens, and the cells that are wrong by themselves, whatever else is in the row."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def look(spec: TableSpec, raw: pd.DataFrame, columns: Sequence[Column] = ()) -> 
     if missing := [column.name for column in original if column.name not in raw]:
         names = ", ".join(one_line(name)[:40] for name in missing[:5])
         raise UserError(
-            f"These rows lack columns that the model learned: {names}. It takes tables like the one it was trained on."
+            f"These rows lack columns that the model learned: {names}. Tables must be like the one it was trained on."
         )
     typed = read.typed(raw, original).reset_index(drop=True)
     wrong, least = np.zeros((len(raw), len(spec.read)), np.int8), np.zeros((len(raw), len(spec.read)))
@@ -88,6 +88,6 @@ def _wrong(column: Column, typed: Any, was: np.ndarray, now: np.ndarray) -> tupl
             beyond = np.maximum(numbers - high, low - numbers)
             outside = now & (beyond > 0)
         far = np.where(outside, beyond, 0.0) / max(high - low, 1.0)
-        wrong[outside] = OUTSIDE  # the fewest rows of a cell lie beyond each end, and larger ones are ever rarer
+        wrong[outside] = OUTSIDE  # the fewest rows of a cell are beyond each end, and larger ones are ever rarer
         least[outside] = np.log((rows + 1) / (2 * min(part.counts) + 1)) + np.log1p(far[outside])
     return wrong, least

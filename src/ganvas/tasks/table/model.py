@@ -113,7 +113,7 @@ class TableModel(TrainedModel):
             return Conditions(self.spec, self.generator, where, seed, rare)
 
     def _drawn(self, n: int, seed: int, rare: bool, conditions: Conditions | None) -> Iterator[tuple[Tensor, Tensor]]:
-        """As `portions`: tokens uint8 [rows, tokens], and where in their cells the values lie, float [rows, tokens]."""
+        """As `portions`: tokens uint8 [rows, tokens], and where in their cells the values are, float [rows, tokens]."""
         device, width = next(self.generator.parameters()).device, len(self.spec.sizes)
         size, limits = BLOCK * BLOCKS, self.generator.limits
 
@@ -155,7 +155,7 @@ class TableModel(TrainedModel):
         Returns:
             A row for each, with the index of `frame`: `odd` (yes, not sure, no), `p` (at most this share of rows like
             the training data is as odd), and unless it is 'no' the `column` in which it shows most, what was `found`
-            there, what was `expected` beside the row's other values, and `why`.
+            there, what was `expected` given the row's other values, and `why`.
 
         Raises:
             UserError: a model that was not trained to the end or with too few rows, or a column that is not there.
@@ -172,7 +172,7 @@ class TableModel(TrainedModel):
         best: bool = False,
         seed: int = 0,
     ) -> pd.DataFrame:
-        """The rows with their empty cells filled, by values that are probable beside the row's others.
+        """The rows with their empty cells filled, with values that are probable given the row's others.
 
         Args:
             frame: rows with the columns of the table, its types or text.

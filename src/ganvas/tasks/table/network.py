@@ -87,7 +87,7 @@ class Generator(nn.Module):
         return numbers.add(f.embedding((rows + self.first.to(rows.device)).T, table), rows)
 
     def known(self, rows: Tensor, given: Tensor) -> Tensor:
-        """What each token's network is told of the others, [tokens, B, width].
+        """What each token's network knows about the others, [tokens, B, width].
 
         Args:
             rows: int64 [B, tokens].
@@ -173,7 +173,7 @@ class Generator(nn.Module):
         logits_at: dict[int, Tensor] | None = None,
         until: int | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Rows, int64 [B, tokens], and where in the cell of each token their values lie, float [B, tokens] in 0 to 1.
+        """Rows, int64 [B, tokens], and where in the cell of each token their values are, float [B, tokens] in 0 to 1.
 
         A value that few rows have gives way to another once the row is whole, one that goes with all else. Were it left
         out at once, what goes with such values would be drawn too seldom.
@@ -185,7 +185,7 @@ class Generator(nn.Module):
             until: how many tokens are drawn; None: all.
             limits: what may be drawn; None: what the rules of the table allow, or anything with `rare`.
             logits_at: by the places that are asked for: is filled with their logits [B, size] without any limits.
-                With it or `until`, rows are no whole ones, and values that few rows have are left out at once.
+                With it or `until`, rows are not complete, and values that few rows have are left out at once.
         """
         parts, of_rows = (
             [],
@@ -284,7 +284,7 @@ class Generator(nn.Module):
 
 
 def quantile(logits: Tensor, noise: Tensor, allowed: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Tokens, int64 [B], and where between its neighbours each lies, float [B] in 0 to 1.
+    """Tokens, int64 [B], and where between its neighbours each is, float [B] in 0 to 1.
 
     Args:
         logits: float [B, size].

@@ -1,4 +1,4 @@
-"""What both networks are told of the numbers in a row's cells, beside the tokens."""
+"""What both networks know about the numbers in a row's cells, besides the tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganvas.tables.spec import TableSpec
 
 
 class Numbers(nn.Module):
-    """What follows from the numbers in a row's cells beside their tokens; see `Cells.features`."""
+    """What follows from the numbers in a row's cells, besides their tokens; see `Cells.features`."""
 
     def __init__(self, spec: TableSpec, width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""`Generator.draw` as an ONNX graph: one Scan over the tokens, so that a wide table takes no longer to export.
+"""`Generator.draw` as an ONNX graph: one Scan over the tokens, which exports a wide table just as fast.
 
 Tracing would write each token's network down by itself: minutes, and thousands of nodes. The tokens' tensors are
 stacked here instead, [tokens, ...], padded to the token with most values.

@@ -3,7 +3,7 @@
 Each step takes every training row with the same small probability (Poisson sampling), bounds the norm of each row's
 gradient, adds normal noise to their sum, and divides by the expected number of rows. Every weight of the generator acts
 on one vector a row and token, so the norm of a row's gradient follows from what goes into a layer and from the gradient
-of what comes out of it, and no gradient of a single row is ever made: Goodfellow 2015; Li et al. 2022; Bu et al. 2023.
+of what comes out of it, and no gradient of a single row is made: Goodfellow 2015; Li et al. 2022; Bu et al. 2023.
 
 How much noise keeps the promise is computed by the accountant of Opacus (Gopi et al. 2021).
 """
@@ -52,11 +52,9 @@ SCALES = {
 }  # of gradients that would take up most of a row's norm: see `clipped`
 NEAR = 0.01  # share of epsilon that may be left over
 KEPT = ("images", "epoch", "lr_g", "lr_d", "seconds", "images_per_second")  # of a log row: what says nothing of rows
-MISSING = (
-    "privacy= needs the package opacus, whose accountant says how much noise is enough: pip install 'ganvas[privacy]'"
-)
+MISSING = "privacy= needs the package opacus, which computes how much noise is enough: pip install 'ganvas[privacy]'"
 NO_DETECTOR = (
-    "a model with differential privacy keeps nothing of how odd real rows usually are: that is taken from single "
+    "a model with differential privacy does not store how odd real rows usually are: that would come from single "
     "held-out rows."
 )
 
@@ -65,12 +63,12 @@ def verify(experiment: Experiment) -> None:
     """Raise a UserError if settings do not go together with `privacy`."""
     if experiment.task.warmup < 1 and experiment.task.contest > 0:
         raise UserError(
-            f"warmup={experiment.task.warmup:g}: with privacy= there is no contest, as its discriminator would see "
+            f"warmup={experiment.task.warmup:g}: privacy= allows no adversarial phase: its discriminator would see "
             "real rows without noise: leave warmup at 1."
         )
     if experiment.training.from_:
         raise UserError(
-            f"from={experiment.training.from_}: with privacy= a training begins anew, as nothing is known of what that "
+            f"from={experiment.training.from_}: privacy= needs a start from scratch: nothing is known about what that "
             "model saw: leave from= out."
         )
 
@@ -128,7 +126,7 @@ def _least(epsilon_of: Any, most: float) -> float:
     while (below := epsilon_of(high)) > most:
         low, above, high = high, below, high * 2
         if high > 1e5:
-            raise UserError(f"privacy={most:g} cannot be kept by any noise: take fewer images, or a larger epsilon.")
+            raise UserError(f"privacy={most:g} cannot be kept by any noise: use fewer images, or a larger epsilon.")
     for _ in range(40):
         if most - below <= NEAR * most:
             break
@@ -224,7 +222,7 @@ def clipped(
     """The loss of each row, the sum of the rows' bounded gradients for each weight, and the norms before.
 
     A row's norm is that of its gradients times `scale_of` each, and noise is divided by it: as if the weights were that
-    many times as small, so that the layers with the longest vectors do not take the others' share.
+    many times as small: the layers with the longest vectors must not use up the others' share.
 
     The prior of each token stays as it is: it is a constant of the columns' cells.
 

@@ -7,7 +7,7 @@ from ganvas.tasks.table import network, task
 from ganvas.training import trainer
 from ganvas.training.experiment import Experiment
 
-EARLY = (2_000, 4_000, 6_000, 9_000, 13_000, 18_000, 25_000, 35_000)  # checks: small tables are soon known by heart
+EARLY = (2_000, 4_000, 6_000, 9_000, 13_000, 18_000, 25_000, 35_000)  # checks: small tables are soon memorised
 
 
 def table() -> Experiment:

@@ -20,20 +20,20 @@ from ganvas.tasks.table.evaluate import details, words
 from ganvas.tasks.table.evaluate.metrics import METRICS
 from ganvas.tasks.table.report_charts import PARTS, columns, number_of, pairs, safely, share_of
 
-FIRST = "The contest begins in the last part of the training."
+FIRST = "The adversarial phase is the last part of the training."
 ACCURACY = (
     f"{FIRST} 50% is guessing; 100% leaves the generator little to learn from; good is between. Held-out rows are real "
-    "ones that the expert never trained on: if it does much better on its training rows, it knows them by heart."
+    "ones that the expert never trained on: if it does much better on its training rows, it has memorised them."
 )
 LOSSES = (
-    "Each network's own penalty. They pull against each other, so good looks level, not falling. How good the rows are "
+    "Each network's error. They pull against each other: flat is good, falling is not the goal. How good the rows are "
     "cannot be read here."
 )
 SIGHT = {"private", "copies", "attack", "likelihood"}  # groups of figures that are about privacy
 
 
 def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
-    """How the training stands, how good the rows are, privacy, columns, pairs, curves."""
+    """How the training is going, how good the rows are, privacy, columns, pairs, curves."""
     checks = [row for row in run.rows(run.metrics) if row.get("metric") == standing.CHECKS]
     figures = {figure.metric: figure for figure in readable(run.figures()) if figure.metric in METRICS}
     found = details.read(run)
@@ -55,11 +55,11 @@ def _standing(rows: Rows, checks: Rows) -> list[Markup]:
     verdict = markup.verdict(remarks[0][0], [text for _, text in remarks])
     intro = (
         "The generator first learns from the real rows how probable each value is, given the others. Then it "
-        "plays against an "
-        "expert (the discriminator) that tells real rows from drawn ones, and draws more often what the expert "
-        "takes for real."
+        "competes with an "
+        "expert (the discriminator) that tells real rows from drawn ones, and learns to draw more often what "
+        "the expert takes for real."
     )
-    return [markup.section("How does it stand?", [verdict], intro)]
+    return [markup.section("How is the training going?", [verdict], intro)]
 
 
 def _quality(run: Run, figures: dict[str, Figure], found: dict[str, Any]) -> list[Markup]:
@@ -68,16 +68,16 @@ def _quality(run: Run, figures: dict[str, Figure], found: dict[str, Any]) -> lis
         if not run.is_finished():
             return []
         text = (
-            "Nothing was measured yet: ganvas evaluate and this run's folder write figures, columns and "
-            "pairs into this report."
+            "Not measured yet. Run ganvas evaluate with this run's folder to add metrics, columns and pairs to "
+            "this report."
         )
         return [markup.section("How good are the rows?", [], text)]
     newest = max(f.images for f in wanted)
     note = (
         f"{wanted[0].protocol.count:,} drawn rows against as many held-out ones of {wanted[0].protocol.data}, on which "
-        "the networks did not train (they only said which weights are kept); mean of "
-        f"{wanted[0].protocol.repeats}, after {newest:,} rows of training. Real rows: what other real rows get by the "
-        "same code; nothing can be better than that, but by chance."
+        "the networks did not train (they only decided which weights to keep); mean of "
+        f"{wanted[0].protocol.repeats}, after {newest:,} rows of training. Real rows: what other real rows get "
+        "with the same code; only by chance can anything be better."
     )
     cards = [_said(words.quality(figures)), _table(wanted, note), _wrong(found) + _away(found) + _targets(found)]
     return [markup.section("How good are the rows?", cards)]
@@ -102,7 +102,7 @@ def _table(figures: list[Figure], note: str) -> Markup:
         lines.append(
             (f.title, spread(f.value, f.spread, f.share).replace(" ", "\u00a0"), number(f.floor, f.share), best)
         )
-    return markup.table(lines, heads=("Figure", "Drawn rows", "Real rows", "Good is"), note=note, soft=True)
+    return markup.table(lines, heads=("Metric", "Drawn rows", "Real rows", "Good is"), note=note, soft=True)
 
 
 def _away(found: dict[str, Any]) -> Markup:
@@ -110,9 +110,7 @@ def _away(found: dict[str, Any]) -> Markup:
 
     def make() -> Markup:
         rows = [(str(name), f"{share_of(fall):.3f}") for name, fall in found["gives_away"]]
-        note = (
-            "By how much the fresh expert's AUC falls where it cannot use a column: what is still unlike the real rows."
-        )
+        note = "How much the fresh expert's AUC falls without a column: what still differs from the real rows."
         return markup.table(rows, "What gives drawn rows away", ("Column", "AUC less"), note) if rows else Markup()
 
     return safely(make)
@@ -130,7 +128,7 @@ def _targets(found: dict[str, Any]) -> Markup:
             "other real rows, and are tested on held-out ones. AUC: 0.5 is guessing; R2 (of ranks): 0 is guessing."
         )
         if skipped := [str(name) for name in found.get("not_predicted", [])]:
-            note += f" Cannot be predicted from the others even by real rows: {', '.join(skipped)}."
+            note += f" Cannot be predicted from the others even with real rows: {', '.join(skipped)}."
         heads = ("Column", "", "Drawn", "Real", "Other real")
         return markup.table(rows, "What can be learned from drawn rows", heads, note) if rows else Markup()
 
@@ -153,13 +151,13 @@ def _privacy(figures: dict[str, Figure], promise: list[str]) -> list[Markup]:
     if not wanted:
         return [markup.section("Privacy", [_said(promise)])] if promise else []
     note = (
-        "Nearer to training rows: than to as many held-out ones, ties half. An attack gains the share of "
-        "training rows that it "
-        "recognises less the share of other rows that it takes for such: 0% is guessing, 100% knows all."
+        "Nearer to training rows: than to as many held-out ones; ties count half. What an attack gains is the "
+        "share of training rows that it recognises, less the share of other rows that it takes for training "
+        "rows: 0% is guessing, 100% knows all."
     )
     intro = (
-        "Do drawn rows give away who was in the training data? Held-out rows, which no one could copy, "
-        "say what is chance."
+        "Do drawn rows give away who was in the training data? Held-out rows, which cannot have "
+        "been copied, show what happens by chance."
     )
     return [
         markup.section("Privacy", [_said([*promise, *words.privacy(figures)], wide=False), _table(wanted, note)], intro)
@@ -171,15 +169,14 @@ def _curves(rows: Rows, checks: Rows) -> list[Markup]:
     meaning = (
         "How improbable rows are to the generator; lower is better. Both curves fall together while it learns "
         "what holds in "
-        "general. A widening gap, held-out rows above training rows, means that it learns rows by heart. In the "
-        "contest both may "
-        "rise a little: it then looks at whole rows."
+        "general. A widening gap, held-out rows above training rows, means that it memorises rows. In the "
+        "adversarial phase both may rise a little: it then looks at whole rows."
     )
     cards = [
         markup.explained(likelihood, meaning),
         markup.explained(_accuracy(rows), ACCURACY),
-        markup.explained(_drawn(rows, ("loss_d", "loss_g"), "Losses of the contest"), LOSSES),
-        markup.explained(_speed(rows), "It changes nothing in the rows; a dip means that the computer was busy."),
+        markup.explained(_drawn(rows, ("loss_d", "loss_g"), "Losses of the adversarial phase"), LOSSES),
+        markup.explained(_speed(rows), "It does not affect the rows; a dip means that the computer was busy."),
     ]
     return [markup.section("The curves", cards)] if any(cards) else []
 
@@ -203,9 +200,9 @@ PART = Part(
     sections,
     title="Over the training",
     name="Drawn rows",
-    rule="A chart a column: bars are real rows, the line is drawn ones.",
+    rule="One chart per column: bars are real rows, the line is drawn ones.",
     before="Before the training",
-    empty="There is no preview yet.",
+    empty="No preview yet.",
     samples="rows",
     seen="rows",
     shape={"rows": "rows"},

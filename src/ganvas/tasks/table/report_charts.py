@@ -30,7 +30,7 @@ LETTER = 6.6  # width of one, in units of the map
 def columns(found: dict[str, Any]) -> list[Markup]:
     intro = (
         "The columns that are least like the real ones come first. Below the bars of numbers and dates, half of "
-        "the rows lie in "
+        "the rows are in "
         "the thick line, nine of ten in the thin one. Values that few rows have are not shown."
     )
     return bars(found.get("columns"), "Column by column", intro)
@@ -128,7 +128,7 @@ def pairs(found: dict[str, Any], others: str = "Other pairs are nearer.") -> lis
     made = [pair for entry in entries if (pair := _pair(entry))] if isinstance(entries, list) else []
     if not made:
         return []
-    intro = f"The pairs of columns whose tables are least like the real ones, beside the real ones. {others}"
+    intro = f"The pairs of columns whose tables differ most from the real ones, next to the real ones. {others}"
     return [PARTS.section("The pairs that differ most", intro, PARTS.heat(made))]
 
 

@@ -1,4 +1,4 @@
-"""Fill the empty cells of rows with what is probable beside the others, once, several times, or with the best guess."""
+"""Fill the empty cells of rows with what is probable given the others, once, several times, or with the best guess."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Restorer:
         if not 1 <= times <= MOST:
             raise UserError(f"--times {times}: 1 to {MOST:,} fillings.")
         if best and times > 1:
-            raise UserError(f"--times {times}: there is one best guess only; leave out --best, or --times.")
+            raise UserError(f"--times {times}: there is only one best guess; leave out --best, or --times.")
         self.model, self.spec, self.times, self.best, self.seed = model, model.spec, times, best, seed
         learned = {c.name: c for c in self.spec.read if all(part.counts for part in c.parts)}
         constants = [c.name for c in self.spec.columns if c.kind == "constant" and constant_of(c) is not None]

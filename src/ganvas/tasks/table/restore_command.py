@@ -26,9 +26,10 @@ def restore(
     seed: int = 0,
     force: Force = False,
 ) -> int:
-    """Fill the empty cells of a table with values that are probable beside the row's others.
+    """Fill the empty cells of a table with values that are probable given the row's other values.
 
-    All other cells stay as they are, byte for byte in a CSV file. Empty is also what the training took for missing.
+    All other cells stay as they are, byte for byte in a CSV file. Cells that the training treated as missing
+    count as empty.
 
     Parameters
     ----------
@@ -37,17 +38,17 @@ def restore(
     rows
         A CSV or Parquet file.
     out
-        NAME.csv, NAME.csv.gz or NAME.parquet. Without it restored.csv (or .parquet), or restored-2.csv and so on.
+        NAME.csv, NAME.csv.gz or NAME.parquet. Default: restored.csv (or .parquet), or restored-2.csv and so on.
     columns
-        Whose cells are filled, with commas between them. Without it all that were learned.
+        The columns to fill, comma-separated. Default: all that were learned.
     times
-        How many plausible fillings: each row is then written as often, and a column `filling` says which one it is.
+        How many plausible fillings: each row is written that many times, and a column `filling` says which one it is.
     best
-        The best guess instead of a drawn value: the most frequent category, the mean of numbers and dates.
+        Use the best guess instead of a drawn value: the most frequent category, the mean of numbers and dates.
     seed
-        Other fillings.
+        Another seed gives other fillings.
     force
-        Overwrite what is there.
+        Overwrite existing files.
     """
     from ganvas.core.bars import counted
     from ganvas.tables import read
@@ -71,5 +72,5 @@ def restore(
     )
     if done.left:
         left = ", ".join(f"{one_line(name)} {count:,}" for name, count in done.left.items())
-        say(f"Left empty, as you say, as it is not learned, or as the rules have it: {left}.")
+        say(f"Left empty, as you asked, as not learned, or as the rules require: {left}.")
     return 0

@@ -1,4 +1,4 @@
-"""Files and DataFrames with their empty cells filled, and what such fillings are worth."""
+"""Files and DataFrames with their empty cells filled, and how good such fillings are."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check(out: Path, source: str, force: bool) -> None:
     if not packed:
         raise UserError(f"--out {out}: rows are written as NAME.csv, NAME.csv.gz or NAME.parquet.")
     if out.exists() and os.path.samefile(out, source):
-        raise UserError(f"--out {out} is the file with the empty cells itself: choose another name.")
+        raise UserError(f"--out {out} is the input file itself: choose another name.")
 
 
 def restore_file(restorer: Restorer, source: str, out: Path) -> Iterator[int]:
@@ -72,7 +72,7 @@ def _csv(restorer: Restorer, rows: read.Rows, found: read.CsvFile, part: Path, p
     names = list(found.layout.columns)
     several, mark, done = restorer.times > 1, found.layout.delimiter, 0
     if several and FILLING in names:
-        raise UserError(f"{found.path} has a column '{FILLING}' already: rename it.")
+        raise UserError(f"{found.path} already has a column '{FILLING}': rename it.")
     with source.opened() as reader, csv_cells.written(part, source.encoding, packed) as file:
         bare, end = reader.head()
         file.write(bare + (mark + FILLING if several else "") + end)
@@ -87,7 +87,9 @@ def _csv(restorer: Restorer, rows: read.Rows, found: read.CsvFile, part: Path, p
                     ended = end or ("\n" if filling + 1 < restorer.times else "")
                     file.write(f"{'' if filling else blank}{mark.join(line)}{number}{ended}")
             if count != len(raw):
-                raise UserError(f"{found.path} changes while it is read. Read it when nobody writes, or a copy of it.")
+                raise UserError(
+                    f"{found.path} changes while it is read. Read it when nothing writes to it, or read a copy."
+                )
             done += len(raw)
             yield done
         file.write(reader.rest())
@@ -194,7 +196,7 @@ def restore(
 
 @dataclass(frozen=True)
 class Worth:
-    """What the best guess of a column's cells is worth where they are known: the share that is right, or the mean
+    """How good the best guess of a column's cells is where they are known: the share that is right, or the mean
     absolute error of numbers; `simple`: of the column's most frequent value or its median instead.
     """
 

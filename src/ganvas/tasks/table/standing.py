@@ -1,4 +1,4 @@
-"""How the training on a table stands, in plain words."""
+"""How the training on a table is going, in plain words."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ QUANTITIES = {
         ".2f",
         "how improbable held-out rows are to the generator; falls while it learns what holds in general",
     ),
-    "nll_train": Quantity(
-        "-log p, training", ".2f", "the same of training rows; far below the other: learned by heart"
-    ),
+    "nll_train": Quantity("-log p, training", ".2f", "the same of training rows; far below the other: memorised"),
     "common": Quantity(
         "Columns in common, %",
         ".1f",
@@ -26,14 +24,14 @@ QUANTITIES = {
     ),
     "common_real": Quantity("Columns in common, real rows, %", ".1f", "about what other real rows would have"),
     "real": Quantity("Expert on real rows", ".0%", "training rows that it takes for real; 50% is guessing"),
-    "fake": Quantity("Expert on drawn rows", ".0%", "drawn rows that it finds out"),
+    "fake": Quantity("Expert on drawn rows", ".0%", "drawn rows that it recognises"),
     "held_out": Quantity("Expert on held-out rows", ".0%", "real rows that it never trained on and takes for real"),
 }
 LOGGED = {
-    "loss_d": Quantity("Expert's loss", ".3g", "its own penalty; low when it is right and sure"),
-    "loss_g": Quantity("Generator's loss", ".3g", "its own penalty in the contest"),
+    "loss_d": Quantity("Expert's loss", ".3g", "its error; low when it is right and sure"),
+    "loss_g": Quantity("Generator's loss", ".3g", "its error in the adversarial phase"),
     "accuracy_real": Quantity("Real rows", ".1%", "training rows that the expert takes for real"),
-    "accuracy_fake": Quantity("Drawn rows", ".1%", "drawn rows that it finds out"),
+    "accuracy_fake": Quantity("Drawn rows", ".1%", "drawn rows that it recognises"),
     "accuracy_held_out": Quantity("Held-out rows", ".1%", "real rows that it never trained on and takes for real"),
     "images_per_second": Quantity("Rows a second", ",.0f", "real rows that the networks have seen"),
 }
@@ -69,13 +67,13 @@ def describe(figures: dict[str, float]) -> str:
 def by_heart(between: float) -> str:
     """What the gap between held-out and training rows means."""
     if between < WIDE:
-        return "nothing is learned by heart"
+        return "nothing is memorised"
     times = f"training rows are {math.exp(min(between, 20)):.1f} times as probable"
-    return f"{times}, it begins to learn them by heart" if between < TOO_WIDE else f"{times}, it learns them by heart"
+    return f"{times}, it begins to memorise them" if between < TOO_WIDE else f"{times}, it memorises them"
 
 
 def headline(rows: Rows, checks: Rows) -> str:
-    """How the training stands, in a sentence; '' where nothing is known yet."""
+    """How the training is going, in a sentence; '' where nothing is known yet."""
     found = remarks(rows, checks)
     return found[0][0] if found else ""
 
@@ -94,38 +92,38 @@ def remarks(rows: Rows, checks: Rows) -> list[tuple[str, str]]:
     best = best_check(checks, "nll", limit)
     between, kept = gap(last), gap(best)
     if kept >= WIDE:
-        which = "" if best is last else f"With the weights that are kept, from after {best['images']:,.0f} rows, "
+        which = "" if best is last else f"With the weights that were kept, from after {best['images']:,.0f} rows, "
         text = (
             f"{which}-log p is {best['nll']:.2f} on held-out rows and {best['nll_train']:.2f} on training rows: "
             f"{by_heart(kept)}."
         )
         much = kept >= TOO_WIDE
         advice = " A shorter training, more rows or a larger dropout= help." if much else ""
-        short = "It learns rows by heart." if much else "It begins to learn rows by heart."
+        short = "It memorises rows." if much else "It begins to memorise rows."
         found.append((3 if much else 1, short, text + advice))
     elif between >= WIDE:
         text = (
             f"-log p is {last['nll']:.2f} on held-out rows and {last['nll_train']:.2f} on training rows by now: "
-            f"{by_heart(between)}. The weights from after {best['images']:,.0f} rows are kept, which do not: "
+            f"{by_heart(between)}. The weights from after {best['images']:,.0f} rows were kept, which did not: "
             f"{best['nll']:.2f} and {best['nll_train']:.2f}."
         )
-        found.append((2, "The weights from before it learns rows by heart are kept.", text))
+        found.append((2, "The weights from before it memorised rows were kept.", text))
     worse = last["nll"] - best["nll"]
     if worse > RISING and number(last, "loss_g") is None and not _contests(rows):
         text = (
-            f"-log p of held-out rows was {best['nll']:.2f} after {best['images']:,.0f} rows, whose weights are kept, "
+            f"-log p of held-out rows was {best['nll']:.2f} after {best['images']:,.0f} rows, whose weights were kept, "
             f"and is {last['nll']:.2f} now."
         )
-        found.append((1, "Held-out rows become less probable again.", f"{text} A shorter training would do."))
+        found.append((1, "Held-out rows become less probable again.", f"{text} A shorter training would be enough."))
     if (right := diagnosis.right(rows)) is not None and _contests(rows):
         found.append((0, *_contest(right.both)))
     elif not _contests(rows):
         text = f"-log p of held-out rows is {last['nll']:.2f}; it was {checks[0]['nll']:.2f} at the first check."
-        found.append((0, "The generator learns from the rows alone; the contest is yet to come.", text))
+        found.append((0, "The generator learns from the rows alone; the adversarial phase comes later.", text))
     if between < WIDE:
         text = f"-log p is {last['nll']:.2f} on held-out rows and {last['nll_train']:.2f} on training rows"
         found.append(
-            (0, "Nothing is learned by heart.", f"{text}: what it knows of training rows holds for others as well.")
+            (0, "Nothing is memorised.", f"{text}: what it has learned from training rows holds for others as well.")
         )
     return [(short, text) for _, short, text in sorted(found, key=lambda entry: -entry[0])]
 
@@ -140,11 +138,11 @@ def _contest(right: float) -> tuple[str, str]:
     if right > 0.7:
         return (
             f"The expert is ahead: right on {share}.",
-            f"In the contest the expert is right on {share}; 50 is guessing.",
+            f"In the adversarial phase the expert is right on {share}; 50 is guessing.",
         )
     more = "it hardly tells real rows from drawn ones" if right < 0.6 else "the generator still has something to learn"
     return (
-        f"The contest is on: the expert is right on {share}.",
+        f"The adversarial phase is running: the expert is right on {share}.",
         f"The expert is right on {share}; 50 is guessing: {more}.",
     )
 

@@ -1,4 +1,4 @@
-"""Rows from noise: a generator that draws columns one after the other, in a contest with a discriminator.
+"""Rows from noise: a generator that draws columns one after the other, and is later trained against a discriminator.
 
 The generator first learns from the real rows alone, by likelihood. Then both train in turn: the discriminator tells
 real rows from drawn ones, and the generator draws more often what the discriminator takes for real.
@@ -44,14 +44,14 @@ WORSE = 1.0, 0.03  # by how much, and by which share, -log p of held-out rows is
 
 @dataclass(frozen=True)
 class Config:
-    """The contest."""
+    """The adversarial phase."""
 
     warmup: float = knob(
         0.75, "share of the training in which the generator learns without a discriminator", low=0, high=1
     )
     contest: float = knob(1.0, "weight of the discriminator's verdict in the generator's loss", low=0, high=100)
     conditions: float = knob(0.5, "share of the rows in which the generator is given some columns", low=0, high=1)
-    clip: float = knob(4.0, "how many times as often the generator is to draw a row at most", low=1, high=100)
+    clip: float = knob(4.0, "limit of how many times as often the generator should draw a row", low=1, high=100)
     bound: float = knob(1.0, "with privacy=: longest gradient of a row; longer ones are shortened", low=1e-6, high=1e6)
 
 
@@ -74,7 +74,7 @@ class TableTask(Task):
     usage = "draws rows of a table: ganvas sample RUN"
     next_steps = (("Draw rows; the same seed gives the same rows again:", ("sample", "{place}", "--count", "1000")),)
     next_for_parts = (("Draw the twin:", ("sample", "{place}", "--out", "sqlite:///twin.db")),
-                      ("Measure it beside the real one:", ("evaluate", "{place}")))  # fmt: skip
+                      ("Compare it with the real one:", ("evaluate", "{place}")))  # fmt: skip
     load_parts = Later("ganvas.tasks.table.several.whole:load")
     loss = losses.LOSSES["nonsaturating"]
 
@@ -121,7 +121,7 @@ class TableTask(Task):
         if experiment.data.privacy:
             raise UserError(
                 f"images={experiment.training.images}: the noise of a run with privacy= is for as many images as it "
-                "began with, and more would spend more. Begin a new run; the epsilons of both add up."
+                "began with, and more would spend more. Start a new run; the epsilons of both add up."
             )
 
     def prepare(self, config: trainer.Config, batches: Batches) -> None:
@@ -149,7 +149,7 @@ class TableTask(Task):
         return {"total": loss, "loss_d": loss, **losses.verdicts(self.loss, real, fake)}
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The mean over real rows of -log of their probability; in the contest also of drawn rows, weighted.
+        """The mean over real rows of -log of their probability; in the adversarial phase also of drawn rows, weighted.
 
         The weight of a drawn row is its density ratio of real to drawn as the discriminator sees it, less 1.
         Source: Che et al. 2017, equation 7.
@@ -178,7 +178,7 @@ class TableTask(Task):
         return ((order <= limit) & (some < self.config.conditions))[:, self.column_of]
 
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
-        if not self.judges:  # the contest is yet to come
+        if not self.judges:  # the adversarial phase is yet to come
             return {}
         drawing = (generator or self.generator).eval()
         assert isinstance(drawing, Generator)
@@ -189,8 +189,8 @@ class TableTask(Task):
 
     def check(self, generator: nn.Module, batches: Batches, preview: object) -> dict[str, float]:
         """-log of the probability of training and of held-out rows, a row's mean; what columns of drawn rows have in
-        common with those of real ones, and what other real rows would (`common_real`), in percent; in the contest also
-        the discriminator's accuracy."""
+        common with those of real ones, and what other real rows would (`common_real`), in percent; in the adversarial
+        phase also the discriminator's accuracy."""
         assert isinstance(generator, Generator)
         figures = {}
         for name, batch in (("nll", batches.held_out(LOOKED_AT)), ("nll_train", batches.seen(LOOKED_AT))):
@@ -215,13 +215,13 @@ class TableTask(Task):
             return ""
         best, rise = float(self.state["best_nll"]), float(self.state["rise"])
         return (
-            f"The training ends here: -log p of held-out rows was {best:.2f} and is {best + rise:.2f} by now, as rows "
-            "are learned by heart. The weights from about when it was lowest are taken."
+            f"The training ends here: -log p of held-out rows was {best:.2f} and is {best + rise:.2f} now: rows "
+            "are being memorised. The weights from about when it was lowest are kept."
         )
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
-        """Take the last weights with which held-out rows were about as probable as ever: later ones may know rows by
-        heart, and earlier ones know less of how columns hang together."""
+        """Keep the last weights with which held-out rows were about as probable as ever: later ones may have memorised
+        rows, and earlier ones know less about how columns depend on each other."""
         if self.private is not None:  # held-out rows are protected as well
             self.findings |= {"privacy": self.private.told(), "no_detector": privacy.NO_DETECTOR}
             yield private.spent(self.spec.privacy, self.findings["privacy"])

@@ -1,7 +1,7 @@
 """How odd a row is, and each of its cells: the generator's probabilities, against those of held-out rows.
 
 A cell's score is s - r / 2, with s = -log p(value | all other columns) and r = -log of the value's share in the
-training data: the mean of its surprise and of what is left of it once a value that is rare in any row is no surprise.
+training data: the mean of its surprise and of what is left of it once values that are rare in any row do not count.
 Scores are compared with those of held-out rows, on which the networks did not train (they only said which of the
 previews' weights are kept): the share of them that score as high is a p-value, however scores are distributed
 (conformal prediction: Vovk et al. 2005). A row is judged by its oddest cell and by the sum of its scores, each compared
@@ -98,7 +98,7 @@ class Scale:
             if not (ascends and fits and 0 < tail < math.inf):
                 raise ValueError
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise UserError("its card says nothing that can be read of how odd rows usually are.") from error
+            raise UserError("its card does not say how odd rows usually are.") from error
         return cls(count, values, ranks, tail)
 
 
@@ -140,7 +140,7 @@ class Usual:
         """
         scales = entries.get("columns") if isinstance(entries, dict) else None
         if not isinstance(scales, dict) or list(scales) != names:
-            raise UserError("its card says nothing of how odd the cells of its columns usually are.")
+            raise UserError("its card does not say how odd the cells of its columns usually are.")
         columns = tuple(map(Scale.from_dict, scales.values()))
         return cls(columns, Scale.from_dict(entries.get("largest")), Scale.from_dict(entries.get("whole")))
 

@@ -1,4 +1,4 @@
-"""The facts about a trained translator, beside those of every model."""
+"""The facts about a trained translator, in addition to those of every model."""
 
 from __future__ import annotations
 

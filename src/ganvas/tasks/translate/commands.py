@@ -12,10 +12,10 @@ from ganvas.core.console import Force, app
 def translate(
     model: Path, *images: Path, out: Path, to: str = "B", sheet: Path | None = None, force: Force = False
 ) -> int:
-    """Turn pictures into another kind with a model that was trained to: photos into avatars, faces into emoji.
+    """Turn pictures of one kind into another with a trained model: photos into avatars, faces into emoji.
 
-    A model of whole pictures takes the middle square of each, in the size that it was trained on; one that learned from
-    pieces (fit=pieces) takes pictures of any size.
+    A model of whole pictures uses the centre square of each, in the size that it was trained on; one that learned from
+    pieces (fit=pieces) accepts pictures of any size.
 
     Parameters
     ----------
@@ -24,13 +24,13 @@ def translate(
     images
         Picture files, or folders of them.
     out
-        A folder for the pictures, under their own names; what is there already is not overwritten.
+        A folder for the pictures, under their own names; existing files are not overwritten.
     to
         The wanted kind: B (--to of the training), A (--data, the other way), or the name of its pictures.
     sheet
         A PNG that shows each picture before and after.
     force
-        Overwrite what is there; never the pictures themselves.
+        Overwrite existing files, but never the pictures themselves.
     """
     from ganvas.tasks.translate import files as translate_files
 

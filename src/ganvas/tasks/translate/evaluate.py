@@ -133,9 +133,9 @@ def _ways(start: _Side, wanted: _Side, there: Tensor, back: Tensor, network: ext
     features = [network.extract(x)[0] for x in (there, real)]
     target = wanted.images, wanted.features
     return [
-        _way(name, f"{start.name} as it is", (start.images, start.features), target),
+        _way(name, f"{start.name} unchanged", (start.images, start.features), target),
         _way(name, "translated", (there, features[0]), target, (start.images, there, back)),
-        _way(name, f"true {name}, trained on", (real, features[1]), target),
+        _way(name, f"real {name}, trained on", (real, features[1]), target),
     ]
 
 
@@ -146,7 +146,7 @@ def _way(
     real: tuple[Tensor, Tensor],
     round_trip: tuple[Tensor, Tensor, Tensor] | None = None,
 ) -> Way:
-    """Figures of pictures and their features beside real ones; with `round_trip` also how they follow the input."""
+    """Metrics of pictures and their features against real ones; with `round_trip` also how they follow the input."""
     least = METRICS["frechet"].least
     lack = enough.lacking(*real, real[1], least, f"pictures of {to}") or enough.lacking(*made, real[1], least)
     reasons, values = {"Frechet distance": lack}, {}
@@ -158,7 +158,7 @@ def _way(
         else:
             values["cycle"] = float(fidelity.psnr(back, start).clamp_max(fidelity.MOST).mean())
         if all(math.isnan(values[key]) for key in ("middle", "border")):
-            plain = "all pictures, or all that became of them, have the same colours"
+            plain = "all inputs, or all outputs, have the same colours"
             reasons["colours"] = enough.too_few(start, colours.LEAST, "pictures") or plain
     note = " ".join(f"Not measured: {what} ({why})." for what, why in reasons.items() if why)
     return Way(to, name, math.nan if lack else distances.frechet(made[1], real[1]), **values, note=note)
@@ -171,12 +171,12 @@ def command(source: Path, options: Options) -> int:
         UserError: as `evaluate`; or options of other tasks.
     """
     if options.against:
-        raise UserError("--against is for models that mend pictures; of others: ganvas compare RUN RUN.")
+        raise UserError("--against is for models that restore pictures; for others use: ganvas compare RUN RUN.")
     if options.to is not None and options.data is None:
         raise UserError("--to belongs to --data, and to a model that turns one kind of pictures into another.")
     if options.metrics is not None or options.time_limit is not None:
         raise UserError(
-            f"{source} is given pictures, and all its figures are measured: leave out --metrics, --time-limit."
+            f"{source} is given pictures, and all its metrics are measured: leave out --metrics, --time-limit."
         )
     events = evaluate(source, options.data, options.to, options.extractor, options.seed, options.out)
     show_rows(Console(quiet=not is_first()), events, table, Way)
@@ -210,4 +210,4 @@ def _sheet(folder: Path, shown: list[tuple[str, Tensor]]) -> Written:
             places = (block * COLUMNS + torch.arange(COLUMNS)) % len(three[0])
             rows += [pictures[places] for pictures in three]
     sheets.save_grid(path, torch.cat(rows), COLUMNS)
-    return Written(path, f"rows of three from above: {', '.join(name for name, _ in shown)}")
+    return Written(path, f"rows of three from the top: {', '.join(name for name, _ in shown)}")

@@ -24,7 +24,7 @@ from ganvas.networks import pyramid
 from ganvas.networks.shuffle import initialise
 
 MOST = 4  # times `width`: no map has more channels
-NEARLY = 0.98  # scale of the input's colours, so that atanh stays finite
+NEARLY = 0.98  # scale of the input's colours: atanh stays finite
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Config:
     blocks: int = knob(4, "residual blocks at the smallest size", low=1, high=64)
     colours: int = knob(
         16,
-        "colours of a picture's palette (0: none, each pixel has a colour of its own: for photographs)",
+        "colours of a picture's palette (0: none, each pixel has its own colour: for photographs)",
         low=0,
         high=2**10,
     )

@@ -19,8 +19,8 @@ QUANTITIES = {
         "There and back", ".3g", "mean distance of pixels after the way there and back, in a range of 2"
     ),
     "loss_identity": Quantity("Left alone", ".3g", "the same of pictures that are of the wanted kind already"),
-    "cycle_a": Quantity("A, to B and back", ".1f", "PSNR in dB of held-out pictures that were there and back"),
-    "cycle_b": Quantity("B, to A and back", ".1f", "the same the other way round"),
+    "cycle_a": Quantity("A, to B and back", ".1f", "PSNR in dB of held-out pictures translated there and back"),
+    "cycle_b": Quantity("B, to A and back", ".1f", "the same in the other direction"),
     "middle_b": Quantity(
         "In the middle", ".2f", "rank correlation of mean colours of inputs and outputs, central part"
     ),
@@ -41,8 +41,8 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
     cards = [_evaluated(row) for row in [row for row in lines if row.get("metric") == "translation"][-1:]]
     cycle = chart(checks, ("cycle_a", "cycle_b"), "There and back, dB", None, None, quantities=QUANTITIES)
     text = (
-        f"How near held-out pictures come to themselves by way of the other kind: A ({card.get('data_name')}) and B "
-        f"({card.get('other_name')}). It rises as the networks learn; where the other kind cannot hold all that a "
+        f"How closely held-out pictures match the originals after both translations: A ({card.get('data_name')}) and B "
+        f"({card.get('other_name')}). It rises as the networks learn; if the other kind cannot hold all that a "
         "picture shows it levels out early."
     )
     cards.append(markup.explained(cycle, text))
@@ -50,11 +50,11 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
     colours = chart(
         checks, ("middle_b", "border_b"), "Do colours follow the input?", (-1, 1), mark, quantities=QUANTITIES
     )
-    text = "Rank correlation of mean colours of A and of what became of it; 1: the order of all pictures is kept."
+    text = "Rank correlation of the mean colours of A and of its translation; 1: the order of all pictures is kept."
     cards.append(markup.explained(colours, text))
     lost = chart(rows, ("loss_cycle", "loss_identity"), "What is lost on the way", None, None, quantities=QUANTITIES)
     text = (
-        "Mean distance of pixels, in a range of 2: of pictures that were there and back, and of pictures of the wanted "
+        "Mean distance of pixels, in a range of 2: of pictures translated there and back, and of pictures of the other "
         "kind that should have been left alone."
     )
     cards.append(markup.explained(lost, text))
@@ -92,8 +92,8 @@ PART = Part(
     sections,
     title="From one kind to the other",
     name="Translated",
-    rule="Rows of three from above: held-out pictures of one kind, as the other kind, and taken back.",
-    empty="There is no picture yet.",
+    rule="Rows of three from the top: held-out pictures of one kind, translated, and translated back.",
+    empty="No pictures yet.",
     samples="images",
     shape={"size": "pixels a side", "channels": "channels"},
 )

@@ -18,11 +18,11 @@ def remarks(rows: Rows, checks: Rows) -> list[str]:
     """Remarks on the last check."""
     check = next((c for c in reversed(checks) if c.get("metric") == "round-trip"), None)
     if check is None:
-        return ["The first figures come with the first picture."]
+        return ["The first results come with the first picture."]
     texts = []
     cycle = number(check, "cycle_a")
     if cycle is not None:
-        texts.append(f"There and back pictures come to themselves at {cycle:.1f} dB.")
+        texts.append(f"Pictures translated there and back match the originals at {cycle:.1f} dB.")
     follow = [f"{value:.2f} {place}" for key, place in PLACES.items() if (value := number(check, key)) is not None]
     if follow:
         scale = "(1: the order of all pictures is kept; 0: not at all)"
@@ -74,9 +74,9 @@ PART = Part(
         "kind A",
         "Forger",
         "as kind B",
-        "true pictures of kind B",
-        "A picture of one kind goes into the forger (generator), who turns it into the other. The expert "
-        "(discriminator) compares it with true ones; another forger takes it back, and it must be what it was.",
+        "real pictures of kind B",
+        "The forger (generator) turns a picture of one kind into the other. The expert (discriminator) compares it "
+        "with real ones; another forger translates it back, and it must match the original.",
     ),
     two_sources=True,
     functions={"apply": apply},

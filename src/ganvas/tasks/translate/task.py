@@ -34,14 +34,16 @@ Sides = tuple[Tensor, Tensor]  # pictures of kind A, and of kind B
 
 @dataclass(frozen=True)
 class Config:
-    """Weights of the losses beside the adversarial one, and what stabilises the training."""
+    """Weights of the losses besides the adversarial one, and what stabilises the training."""
 
-    cycle: float = knob(5.0, "weight of the way there and back, which should end where it began", low=0, high=10**6)
+    cycle: float = knob(
+        5.0, "weight of the way there and back, which should give the original again", low=0, high=10**6
+    )
     identity: float = knob(
-        2.5, "weight of leaving a picture as it is that is of the wanted kind already", low=0, high=10**6
+        2.5, "weight of leaving pictures unchanged that are already of the wanted kind", low=0, high=10**6
     )
     hide: float = knob(
-        0.05, "noise on the way back, in a range of 2, so that nothing is hidden in the picture", low=0, high=100
+        0.05, "noise on the way back, in a range of 2: nothing can be hidden in the picture", low=0, high=100
     )
     loss: str = knob("relativistic", "adversarial loss", choices=tuple(LOSSES))
     r1: float = knob(1.0, "weight (gamma) of the squared gradient of D on real images", low=0, high=10**9)

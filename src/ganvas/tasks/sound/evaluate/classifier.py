@@ -1,7 +1,7 @@
 """A small classifier of sounds: a convolutional network on log-mel pictures, trained in a minute.
 
 It learns from training sounds alone, with shifts, gains, noise and masked bands and moments (SpecAugment, Park et al.
-2019), so that it reads what is said rather than how clean it is. All of that happens to the pictures, which are
+2019), which makes it read what is said rather than how clean it is. All of that happens to the pictures, which are
 computed once: transforming waves anew at each step took most of the time.
 """
 
@@ -32,7 +32,7 @@ class Classifier(nn.Module):
     """Log-mel pictures -> the probability of each class.
 
     Attributes:
-        mel: what makes the pictures of waves; its hop is longer for long sounds, so that they cost no more.
+        mel: what makes the pictures of waves; its hop is longer for long sounds, which then cost no more.
     """
 
     def __init__(self, rate: int, samples: int, classes: int) -> None:

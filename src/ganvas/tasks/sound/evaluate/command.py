@@ -55,18 +55,18 @@ def protocol(figures: list[Figure], measured: Measured) -> str:
 
 
 def words(measured: Measured) -> list[str]:
-    """What the figures are measured with, and what to mind, a sentence a line."""
+    """What the metrics are measured with, and what to keep in mind, one sentence per line."""
     lines = [
-        "'real sounds' are as many training sounds where a figure says how sounds lie to the held-out ones, and else "
+        "'real sounds' are as many training sounds if a metric compares sounds with the held-out ones, and otherwise "
         "the held-out ones themselves."
     ]
     if not math.isnan(measured.reads):
         lines.append(
-            f"The classifier learned from {measured.trained:,} training sounds; it reads {measured.reads:.1%} of the "
-            "held-out ones."
+            f"The classifier learned from {measured.trained:,} training sounds; it recognises {measured.reads:.1%} of "
+            "the held-out ones."
         )
         if measured.reads < READS:
-            lines.append("That is little: what it says of drawn sounds is no better than that.")
+            lines.append("That is low: what it says about drawn sounds is no more reliable than that.")
     lines += measured.notes
     known = [c for c in measured.classes if not math.isnan(c.right)]
     if known:

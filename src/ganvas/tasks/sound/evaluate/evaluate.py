@@ -1,4 +1,4 @@
-"""`ganvas evaluate` of drawn sounds: each figure stands beside its floor, what real sounds get by the same code.
+"""`ganvas evaluate` of drawn sounds: each metric next to its floor, what real sounds get by the same code.
 
 The reference are the data's held-out sounds. The floor of a distance is that of as many training sounds; the floor of
 all else is what the held-out sounds themselves get. Figures of different protocols cannot be compared, least of all
@@ -108,8 +108,8 @@ def of(
     repeats = 1 if isinstance(sampler, Files) else options.repeats if "repeats" in given else REPEATS
     if min(count, held_out) < LEAST:
         raise UserError(
-            f"{SOUNDS.many(count)} and {held_out:,} held-out ones of {real.name} are too few to be measured: "
-            f"{LEAST} of each are the least."
+            f"{SOUNDS.many(count)} and {held_out:,} held-out ones of {real.name} are too few to measure: "
+            f"at least {LEAST} of each are needed."
         )
     if not distributed.is_first():  # other processes only help to draw
         for r in range(repeats if isinstance(sampler, Sampler) else 0):
@@ -137,7 +137,9 @@ def of(
     reads = math.nan if network is None or held.labels is None else float(sides.held.right().double().mean())
     notes = sampler.notes if isinstance(sampler, Files) else ()
     if span == pitches.NOTES:
-        notes += (f"The sounds have pitches that no voice has: {span[0]:,.0f} to {span[1]:,.0f} Hz are looked for.",)
+        notes += (
+            f"The sounds have pitches outside the range of voices: {span[0]:,.0f} to {span[1]:,.0f} Hz are searched.",
+        )
     yield Measured(classes_of(sides), reads, len(held.waves), len(train.waves), isinstance(sampler, Sampler), notes)
 
 
@@ -155,15 +157,15 @@ def _check(options: Options) -> None:
     """Raise a UserError for an option that means nothing for sounds, or a number that is too small."""
     for name in options.given():
         if name not in KNOWN:
-            raise UserError(f"--{name.replace('_', '-')} means nothing for sounds. Leave it out.")
+            raise UserError(f"--{name.replace('_', '-')} does not apply to sounds. Leave it out.")
     if options.count < LEAST:
-        raise UserError(f"--count {options.count} is too few: {LEAST} sounds are the least.")
+        raise UserError(f"--count {options.count} is too few: at least {LEAST} sounds are needed.")
     if options.repeats < 1:
         raise UserError(f"--repeats {options.repeats}: at least 1 is needed.")
 
 
 def sides_of(drawn: list[Sounds], train: Split, held: Split, judge: Judge, class_names: tuple[str, ...]) -> Sides:
-    """Drawn sounds beside real ones: blocks of as many training sounds, which do not overlap, as long as there are."""
+    """Drawn sounds next to real ones: blocks of as many training sounds, which do not overlap, as long as there are."""
     count, total = len(drawn[0]), len(train.waves)
     starts = [i * count for i in range(len(drawn)) if (i + 1) * count <= total] or [0]
     seen = Sounds(train.waves, train.labels, judge)
@@ -190,7 +192,7 @@ def _measure_all(m: Measurement) -> Iterator[Doing | Figure]:
     """Measure one metric after the other, and append each figure to the run's metrics.jsonl."""
     for i, name in enumerate(m.names):
         yield Doing(METRICS[name].title, 0.62 + 0.38 * i / len(m.names))
-        late = "passed over: the time limit had run out" if time.monotonic() > m.ends else ""
+        late = "skipped: the time limit had run out" if time.monotonic() > m.ends else ""
         figure = measure(name, m.sides, m.protocol, m.images, late)
         if figure.note and m.strict and not late:
             raise UserError(f"{figure.title} cannot be measured: {figure.note}.")

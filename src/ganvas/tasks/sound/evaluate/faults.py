@@ -27,7 +27,7 @@ def silent(waves: Tensor, rate: int) -> Tensor:
 
 
 def hum(waves: Tensor, rate: int) -> Tensor:
-    """Which sounds have a tone or a noise in them that goes on from beginning to end, bool [N].
+    """Which sounds have a tone or a noise in them that lasts from beginning to end, bool [N].
 
     That is a band whose level, where it is softest, stays the same for a quarter of the time, no more than HUM_LEVEL
     below the loudest moment of the sound. A cymbal that rings for longer than the sound lasts has one too.

@@ -1,4 +1,4 @@
-"""Log-mel pictures of sounds for the figures: independent of the codec of the networks, so that they judge it too."""
+"""Log-mel pictures of sounds for the figures: independent of the codec of the networks, which they judge as well."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 LOW = 60.0  # Hz, where the lowest band begins
 WINDOW = 0.032  # seconds, at least
 FLOOR = -100.0  # dB: what silence is shown as
-FULL = 32_767  # the sample of 16 bits that stands for 1
+FULL = 32_767  # the sample of 16 bits that represents 1
 PORTION = 4_000_000  # samples of sounds that are transformed at a time
 
 

@@ -22,11 +22,11 @@ Function = Callable[[Sides, Sounds], float]
 
 @dataclass(frozen=True)
 class Metric:
-    """A function of some sounds beside the held-out ones, and how it is shown.
+    """A function of some sounds and the held-out ones, and how it is shown.
 
-    floor: which real sounds stand beside it: 'train', as many training sounds held against the held-out ones; or
-    'held', the held-out sounds themselves, where the classifier, which knows the training sounds by heart, would favour
-    those, or where nothing is held against them.
+    floor: which real sounds it is compared with: 'train', as many training sounds compared with the held-out ones; or
+    'held', the held-out sounds themselves, where the classifier, which has memorised the training sounds, would favour
+    those, or where nothing is compared with them.
     """
 
     title: str
@@ -40,7 +40,7 @@ class Metric:
 
     @property
     def of_sounds(self) -> bool:
-        """Is it a share of the sounds, so that its standard error is known?"""
+        """Is it a share of the sounds? Then its standard error is known."""
         return self.share and self.function not in (worst_class, clear_pitch)
 
     def missing(self, sides: Sides) -> str:
@@ -53,7 +53,7 @@ class Metric:
         everyone += [(s, "drawn sounds") for s in sides.drawn]
         for sounds, what in everyone:
             if sounds.labels is None and self.function in (class_accuracy, worst_class):
-                return f"the {what} were not asked for by class"
+                return f"the {what} were not requested by class"
             if lack := enough.too_few(sounds.waves, self.least, what):
                 return lack
             if self.kind and self.least > 1:
@@ -89,7 +89,7 @@ def frechet(kind: str) -> Function:
 
 
 def kernel(kind: str) -> Function:
-    """Of features that are scaled so that each varies by 1 among held-out sounds: else a few would outweigh all."""
+    """Of features scaled to vary by 1 each among held-out sounds: else a few would outweigh all."""
 
     def distance(sides: Sides, sounds: Sounds) -> float:
         real = sides.held.features(kind)
@@ -105,7 +105,7 @@ def near(kind: str, what: str) -> Function:
 
 
 def spread(kind: str) -> Function:
-    """How widely the sounds of a class lie apart, relative to held-out ones: 1 is as widely; mean over the classes."""
+    """How far the sounds of a class are apart, relative to held-out ones: 1 is as widely; mean over the classes."""
 
     def ratio(sides: Sides, sounds: Sounds) -> float:
         ratios = spreads(sides, sounds, kind)
@@ -170,7 +170,7 @@ def _of_features(kind: str, prefix: str, of: str) -> dict[str, Metric]:
 
 
 METRICS: dict[str, Metric] = {
-    "class-accuracy": Metric("taken for what was asked", "higher", class_accuracy, kind=SAID, share=True),
+    "class-accuracy": Metric("recognised as requested", "higher", class_accuracy, kind=SAID, share=True),
     "worst-class": Metric("the same, worst class", "higher", worst_class, kind=SAID, share=True),
     "classifier-score": Metric("classifier score", "near", classifier_score, kind=SAID, least=20),
     **_of_features(SAID, "", "what is said"),

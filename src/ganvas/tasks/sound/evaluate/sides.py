@@ -118,7 +118,7 @@ class Sides:
     distances: dict[int, Nearest] = field(default_factory=dict)
 
     def neighbourhood(self, kind: str, sounds: Sounds) -> Neighbourhood:
-        """How these sounds lie among the held-out ones."""
+        """Where these sounds are among the held-out ones."""
         place = kind, id(sounds)
         if place not in self.near:
             real, other = self.held.features(kind), sounds.features(kind)

@@ -30,7 +30,7 @@ MOST, BYTES = 25_000, 800_000_000  # sounds of a split that are used at most, an
 
 @dataclass(frozen=True)
 class Sampler:
-    """A model whose sounds are held against `real`."""
+    """A model whose sounds are compared with `real`."""
 
     model: SoundModel
     real: Dataset
@@ -107,9 +107,7 @@ def find(source: str | os.PathLike[str], data: str | None) -> tuple[Sampler | Fi
     """
     if is_files(source):
         if data is None:
-            raise UserError(
-                f"{source} holds sounds. Name the real ones that they are to be compared with: --data FOLDER."
-            )
+            raise UserError(f"{source} holds sounds. Name the real ones to compare them with: --data FOLDER.")
         from ganvas.sounds.data import DataConfig
 
         real = last(DataConfig(source=data).loading())
@@ -167,7 +165,7 @@ def read(place: Path, spec: SoundSpec, class_names: Sequence[str]) -> Files:
     known = [by_name[name] for name in labels if name is not None]
     if known and bare:
         notes.append(
-            f"No figures of classes: of {SOUNDS.many(labels.count(None))} no table of labels and no folder's name says "
+            f"No metrics of classes: of {SOUNDS.many(labels.count(None))} no table of labels and no folder's name says "
             f"the class (the first: {bare})."
         )
     return Files(torch.stack(waves), torch.tensor(known) if class_names and not bare else None, tuple(notes))

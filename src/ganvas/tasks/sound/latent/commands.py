@@ -34,7 +34,7 @@ BESIDE, APART = 0.25, 0.8  # seconds from a recording to the found sound, and to
     instead={
         "--frames": "say --steps NUMBER",
         "--rate": "say --every SECONDS",
-        "--time-lapse": "a training is heard in the strips in the run's samples/, leave it out",
+        "--time-lapse": "the strips in the run's samples/ let you hear a training: leave it out",
     },
 )
 def walk(
@@ -49,39 +49,39 @@ def walk(
     out: Path | None = None,
     force: Force = False,
 ) -> int:
-    """Walk smoothly from sound to sound, between seeds, classes or recordings of your own: a sound that morphs.
+    """Walk smoothly from sound to sound, between seeds, classes or your own recordings: a sound that morphs.
 
-    The sounds of all steps are played in a beat, without the silence around each, so that one has ended when the next
-    begins. A sheet of their spectrograms is written beside them, a row for each station.
+    The sounds of all steps are played in a beat, without the silence around each: one has ended when the next
+    begins. A sheet of their spectrograms is written next to them, one row per stop.
 
     Parameters
     ----------
     model
         A run's folder or a model file.
     recordings
-        Two sound files or more to walk between; each is first inverted, as `ganvas invert` does it.
+        Two or more sound files to walk between; each is first inverted, as by `ganvas invert`.
     seeds
         The seeds to pass through: 7,1,12 or 0-7.
     class_
-        The classes to pass through, with commas between them. Without it all classes in turn, one for each seed.
+        The classes to pass through, comma-separated. Default: all classes in turn, one for each seed.
     steps
-        Sounds from one station to the next.
+        Sounds from one stop to the next.
     every
-        Seconds from the beginning of a sound to that of the next. Without it as long as the longest, and a short pause;
-        if it is shorter than that, sounds overlap.
+        Seconds from the start of one sound to the start of the next. Default: the length of the longest plus a short
+        pause; with less, sounds overlap.
     loop
-        Come back to the start, so that it can be played for ever.
+        Loop back to the start.
     truncation
-        Limit of the latent numbers (1 to 2 is usual): fewer odd sounds, less variety.
+        Limit of the latent numbers (1 to 2 is usual): lower is more typical but less varied.
     out
-        NAME.wav, NAME.flac or NAME.ogg; the sheet is NAME.png. Without it walk.wav, or walk-2.wav and so on.
+        NAME.wav, NAME.flac or NAME.ogg; the sheet is NAME.png. Default: walk.wav, or walk-2.wav and so on.
     force
-        Overwrite what is there.
+        Overwrite existing files.
     """
     from ganvas.tasks.sound.model import load
 
     if every is not None and not 0.01 <= every <= SLOWEST:
-        raise UserError(f"--every {every:g}: from 0.01 to {SLOWEST:g} seconds are possible.")
+        raise UserError(f"--every {every:g}: from 0.01 to {SLOWEST:g} seconds are allowed.")
     sound, sheet = _both_at(out, "walk.wav", force)
     loaded = load(model)
     waves, count, broken = _walked(loaded, recordings, seeds, class_, steps, loop, truncation)
@@ -100,7 +100,7 @@ def _walked(
     loop: bool,
     truncation: float | None,
 ) -> tuple[list[np.ndarray], int, list[str]]:
-    """The waves of a walk, float [samples] each, the number of its stations, and a sentence for each unreadable file.
+    """The waves of a walk, float [samples] each, the number of its stops, and a sentence for each unreadable file.
 
     Raises:
         UserError: the walk is too long, or as `latent.walk`.
@@ -138,11 +138,11 @@ def _save_beat(path: Path, model: SoundModel, waves: Sequence[np.ndarray], every
     return every
 
 
-@verb("sound", help="Find the pictures, or the sounds, that the generator can draw which are nearest to yours.")
+@verb("sound", help="Find the pictures or sounds closest to yours that the generator can draw.")
 def invert(model: Path, *recordings: Path, class_: Class = None, out: Path | None = None, force: Force = False) -> int:
-    """Find the sounds that the generator can draw which are nearest to recordings of yours.
+    """Find the sounds closest to your recordings that the generator can draw.
 
-    What the difference is, is said in dB: of the levels of frequency bands, where either sound is heard.
+    The difference is given in dB: of the levels of frequency bands, where either sound is heard.
 
     Parameters
     ----------
@@ -151,12 +151,12 @@ def invert(model: Path, *recordings: Path, class_: Class = None, out: Path | Non
     recordings
         Sound files, or folders of them; they are converted to the model's rate and length, as training sounds are.
     class_
-        What they are. Without it all classes are tried.
+        Their class. By default all classes are tried.
     out
-        NAME.wav, NAME.flac or NAME.ogg: each recording and then the found sound; NAME.png is a sheet of their
-        spectrograms, in pairs. Without it inverted.wav, or inverted-2.wav and so on.
+        NAME.wav, NAME.flac or NAME.ogg: each recording and then the sound found for it; NAME.png is a sheet of
+        their spectrograms, in pairs. Default: inverted.wav, or inverted-2.wav and so on.
     force
-        Overwrite what is there.
+        Overwrite existing files.
     """
     import torch
 
@@ -198,23 +198,23 @@ def write(
 ) -> int:
     """Speak a text, each class in it a new sound: "2026" for a model of spoken digits, "kick hat kick hat" for drums.
 
-    The silence around each sound is cut off; they follow each other closely, and spaces and marks are pauses.
+    The silence around each sound is cut off; sounds follow each other closely, and spaces and marks are pauses.
 
     Parameters
     ----------
     model
         A run's folder or a model file.
     text
-        Names of the model's classes one after the other; spaces and the marks - . : / , + may stand between them. A
-        digit also stands for the class of its English name: 7 for seven.
+        The names of the model's classes in sequence; spaces and the marks - . : / , + may be between them. A
+        digit also means the class of its English name: 7 for seven.
     seed
-        Another seed, other voices.
+        Another seed gives other voices.
     truncation
-        Limit of the latent numbers (1 to 2 is usual): fewer odd sounds, less variety.
+        Limit of the latent numbers (1 to 2 is usual): lower is more typical but less varied.
     out
-        NAME.wav, NAME.flac or NAME.ogg. Without it written.wav, or written-2.wav and so on.
+        NAME.wav, NAME.flac or NAME.ogg. Default: written.wav, or written-2.wav and so on.
     force
-        Overwrite what is there.
+        Overwrite existing files.
     """
     from ganvas.sounds import files
     from ganvas.tasks.sound.latent.write import write
@@ -229,10 +229,10 @@ def write(
 
 
 def _both_at(out: Path | None, usual: str, force: bool) -> tuple[Path, Path]:
-    """The paths of a sound and of the sheet beside it: --out, or else the usual name with the first free number.
+    """The paths of a sound and of the sheet next to it: --out, or else the usual name with the first free number.
 
     Raises:
-        UserError: --out is no sound, or one of them exists already.
+        UserError: --out is not a sound file, or one of them exists already.
     """
     from ganvas.sounds import files
 
@@ -250,7 +250,7 @@ def _both_at(out: Path | None, usual: str, force: bool) -> tuple[Path, Path]:
 def _check_count(stations: int, steps: int) -> None:
     """Raise a UserError where a walk is too long."""
     if stations * steps > MOST:
-        raise UserError(f"{stations} stations with --steps {steps} are {stations * steps:,} sounds: {MOST} at most.")
+        raise UserError(f"{stations} stops with --steps {steps} are {stations * steps:,} sounds: {MOST} at most.")
 
 
 def _collected(waves: Iterator[Tensor], total: int) -> list[np.ndarray]:

@@ -12,7 +12,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.latent import points, shares_of, stations
 from ganvas.tasks.sound.model import BATCH, SoundModel
 
-STEPS = 8  # sounds from one station to the next
+STEPS = 8  # sounds from one stop to the next
 
 
 def walk(
@@ -28,7 +28,7 @@ def walk(
     Args:
         numbers: seeds to pass through; if there are more classes than seeds, the seeds repeat.
         classes: classes to pass through, which repeat if there are fewer; None: all classes in turn.
-        steps: sounds from one station to the next.
+        steps: sounds from one stop to the next.
         loop: return to the start.
         truncation: see `SoundModel.sample`.
 
@@ -37,7 +37,7 @@ def walk(
         stations * steps.
 
     Raises:
-        UserError: a class that the model does not have, fewer than two stations, `steps` below 1, or a truncation of 0.
+        UserError: a class that the model does not have, fewer than two stops, `steps` below 1, or a truncation of 0.
     """
     if truncation is not None and not truncation > 0:
         raise UserError(f"truncation is {truncation:g}; it must be above 0 (1 to 2 is usual; none: leave it out).")
@@ -51,9 +51,9 @@ def between(
 ) -> Iterator[Tensor]:
     """Walk through latent vectors [S, latent_dim] and classes int64 [S] (None: no classes); see `walk`."""
     if len(z) < 2:
-        raise UserError(f"A walk needs two sounds or more to pass through; these are {len(z)}.")
+        raise UserError(f"A walk needs at least two sounds to pass through, not {len(z)}.")
     if steps < 1:
-        raise UserError(f"{steps} sounds from one station to the next: at least 1 is needed.")
+        raise UserError(f"{steps} sounds from one stop to the next: at least 1 is needed.")
     return _between(model, z, shares_of(labels, len(model.class_names)), steps, loop)
 
 

@@ -21,7 +21,7 @@ def write(model: SoundModel, text: str, seed: int = 0, truncation: float | None 
 
     Args:
         text: names of the model's classes one after the other, with spaces and the marks - . : / , + between them. A
-            digit stands for the class of its English name where there is no class of its own.
+            digit means the class of its English name if no class has its own name.
         seed: another seed gives other sounds.
         truncation: see `SoundModel.sample`.
 

@@ -26,7 +26,7 @@ def facts(model: SoundModel) -> dict[str, Any]:
 
 
 def remarks(log: Rows, checks: Rows) -> list[str]:
-    """How the training stands, in plain words."""
+    """How the training is going, in plain words."""
     from ganvas.tasks.sound.report import remarks  # the report's templates are read where they are needed
 
     return remarks(log, checks)
@@ -53,8 +53,8 @@ PART = Part(
         "Forger",
         "drawn sounds",
         "real sounds",
-        "Noise goes into the forger (generator), who makes a spectrogram of it, from which a sound is made. The expert "
-        "(discriminator) sees drawn and real spectrograms in turn and says which is which. Whoever is wrong learns "
+        "The forger (generator) turns noise into a spectrogram, from which a sound is made. The expert "
+        "(discriminator) sees drawn and real spectrograms in turn and says which is which. Whichever is wrong learns "
         "from it: the expert to look more closely, the forger to fool it.",
     ),
     samples="sounds",

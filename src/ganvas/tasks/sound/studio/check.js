@@ -8,7 +8,7 @@ export const sentence = (text) => text;
 
 /**
  * The result as elements; what was heard of `path`.
- * @param kinds given where it stands below the settings of a training, else null
+ * @param kinds given where it is shown below the settings of a training, else null
  */
 export function report(checked, path, kinds = null) {
   const { findings, shape, recipe } = checked,

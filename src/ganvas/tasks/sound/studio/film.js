@@ -6,7 +6,7 @@ import { timeline } from '/static/film.js';
 function heard(alt) {
   const image = h('img.sheet', { alt, width: 768, height: 640 });
   const strip = h('audio.strip', { controls: true, preload: 'none', 'aria-label': `Hear: ${alt}` });
-  const missing = h('p.soft', { hidden: true }, 'There is no strip of sounds of this moment.');
+  const missing = h('p.soft', { hidden: true }, 'There is no strip of sounds from this moment.');
   strip.addEventListener('error', () => {
     strip.hidden = true;
     missing.hidden = false;

@@ -10,7 +10,7 @@ const BARS = 24; // of the chart
 const SIZE = [320, 90]; // of the chart in its own units
 const CLASSES = 10; // that are shown at first
 
-/** How odd held-out sounds are, as bars on a logarithmic scale, and where the recording stands among them. */
+/** How odd held-out sounds are, as bars on a logarithmic scale, and where the recording is among them. */
 function oddityChart({ usual, limit, oddity }) {
   const low = Math.log(Math.min(usual[0], oddity) * 0.95),
     high = Math.log(Math.max(usual.at(-1), limit, oddity) * 1.05),
@@ -49,19 +49,19 @@ function classTable(classes, given) {
   };
   const heads = ['Class', 'Distance', 'Held-out sounds as far from their own'];
   const few = classes.filter((one, i) => i < CLASSES || one.name === given),
-    place = h('div', {}, table('How like each class', heads, few.map(row), true));
+    place = h('div', {}, table('Similarity to each class', heads, few.map(row), true));
   const all = h(
     'button',
     {
       click: () => {
-        place.replaceChildren(table('How like each class', heads, classes.map(row), true));
+        place.replaceChildren(table('Similarity to each class', heads, classes.map(row), true));
         place.querySelector('[tabindex]').focus();
       },
     },
     `All ${whole(classes.length)} classes`,
   );
   if (few.length < classes.length) place.append(h('.row', {}, all));
-  return [h('h3', {}, 'How like each class'), place];
+  return [h('h3', {}, 'Similarity to each class'), place];
 }
 
 /** The verdict, for people. */
@@ -106,7 +106,7 @@ function microphone(take) {
     stop = stopping;
     bar.hidden = false;
     button.textContent = 'Stop and judge';
-    said.textContent = `It records, for ${LONGEST} seconds at most.`;
+    said.textContent = `Recording (at most ${LONGEST} seconds).`;
   }
   function end() {
     const made = stop;
@@ -136,14 +136,14 @@ export async function page(place, name) {
     turn = turns();
   place.append(
     h('h1', {}, 'Judge a recording'),
-    h('p.soft', {}, `${name}: is a sound of the kind that it learned (${run.data}), and of which class?`),
+    h('p.soft', {}, `${name}: is a sound like those it learned (${run.data}), and of which class?`),
     tabs(name, run, 'Judge a recording'),
   );
   if (!model.detector) {
     place.append(h('p.note', {}, `This model has no detector: ${model.no_detector}.`));
     return undefined;
   }
-  const result = h('section.card', {}, h('h2', {}, 'Verdict'), h('p.soft', {}, 'Nothing was judged yet.')),
+  const result = h('section.card', {}, h('h2', {}, 'Verdict'), h('p.soft', {}, 'Record or drop a sound, then see the verdict here.')),
     kinds = h(
       'select.kind',
       { id: 'said', change: () => last && judge(last) },
@@ -158,7 +158,7 @@ export async function page(place, name) {
       given = kinds.value;
     result.replaceChildren(h('h2', {}, 'Verdict'), h('p.soft', { role: 'status' }, 'It listens …'));
     try {
-      if (file.size > LARGEST) throw new Error(`At most ${LARGEST / 1e6} MB can be judged here: cut out the sound that is meant.`);
+      if (file.size > LARGEST) throw new Error(`At most ${LARGEST / 1e6} MB can be judged here: cut out the part to judge.`);
       const query = new URLSearchParams({ kind: given, alarm: alarm.value });
       const answer = await send(runPath(name, `/sounds/judge?${query}`), file, 'application/octet-stream');
       const found = await answer.json();
@@ -184,10 +184,10 @@ export async function page(place, name) {
         'section.card',
         {},
         h('h2', {}, 'A recording of yours'),
-        h('p.soft', {}, `A single sound, as those of the training: what is longer than ${model.seconds.toFixed(2)} s is cut. It stays on the studio’s machine and is not kept.`),
+        h('p.soft', {}, `A single sound like those of the training; anything beyond ${model.seconds.toFixed(2)} s is cut. It stays on the studio’s machine and is not stored.`),
         listening.element,
         dropZone(`Drop a sound file here, or choose one (up to ${model.longest} s).`, take, FORMATS),
-        model.classes.length ? h('.row', {}, h('label', { for: 'said' }, 'It is said to be of class', kinds)) : null,
+        model.classes.length ? h('.row', {}, h('label', { for: 'said' }, 'Labelled as class', kinds)) : null,
         h('.row', {}, h('label', { for: 'alarm' }, 'Share of usual sounds that may be called odd', alarm)),
       ),
       result,

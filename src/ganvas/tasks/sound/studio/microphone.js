@@ -55,7 +55,7 @@ const REASONS = {
 
 /**
  * Begin to record.
- * @param heard is told of each part: its loudest sample, and the seconds until now
+ * @param heard is called with each part: its loudest sample, and the seconds until now
  * @returns a function that ends it and gives a WAV file; null where nothing has come yet
  */
 export async function record(heard) {

@@ -6,10 +6,10 @@ const NAMES = ['A', 'B'];
 
 /** The results of all games on this machine. */
 function tally(all) {
-  if (!all.games) return 'Nobody has played with this run on this machine yet.';
+  if (!all.games) return 'No games with this run on this machine yet.';
   const games = `${all.games} game${all.games > 1 ? 's' : ''}`,
     interval = `${percent(all.low)} to ${percent(all.high)}`;
-  return `On this machine: ${games}; the recording was found ${percent(all.right / all.of)} of the time (95% interval ${interval}). At 50% nobody can tell.`;
+  return `On this machine: ${games}; players found the recording ${percent(all.right / all.of)} of the time (likely range ${interval}). 50% means that nobody can tell.`;
 }
 
 /** Two sounds to hear, and which of them the player takes for the recording. */
@@ -107,8 +107,8 @@ export async function page(place, name) {
             }
             pairs.forEach((one, i) => one.reveal(end.real[i]));
             const title = h('h2', { id: 'score', tabindex: -1 }, `${end.right} of ${end.of} right.`);
-            const again = h('button.main', { id: 'again', click: () => busy(again, begin) }, 'Once more');
-            const words = 'Who cannot tell them apart gets half of them right.';
+            const again = h('button.main', { id: 'again', click: () => busy(again, begin) }, 'Play again');
+            const words = 'Guessing would get half of them right.';
             score.replaceChildren(h('.card', {}, title, h('p', {}, words), again));
             stats.textContent = tally(end.all);
             done.remove();
@@ -116,12 +116,12 @@ export async function page(place, name) {
             title.scrollIntoView({ block: 'center' });
           }),
       },
-      'That is my verdict',
+      'Submit',
     );
     const title = h('h2', { tabindex: -1 }, 'Which is the recording?');
     board.replaceChildren(
       title,
-      h('p.soft', {}, 'One of each pair was recorded, the other was drawn. Hear both, as often as you like.'),
+      h('p.soft', {}, 'One sound of each pair is a recording, the other was drawn. Play both, as often as you like.'),
       h(
         'ul.pairs',
         {},
@@ -132,12 +132,12 @@ export async function page(place, name) {
     update();
     title.focus();
   }
-  const start = h('button.main', { id: 'begin', click: () => busy(start, begin) }, 'Deal');
+  const start = h('button.main', { id: 'begin', click: () => busy(start, begin) }, 'Start');
   board.append(
     h(
       'p',
       {},
-      'Pairs of sounds: one is a recording of the data set that was kept back from the training, the other was drawn. You say which is the recording.',
+      'You hear pairs of sounds: one is a recording that was held out from training, the other was drawn. Say which one is the recording.',
     ),
     start,
   );

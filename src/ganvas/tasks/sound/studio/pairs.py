@@ -68,5 +68,5 @@ def _data(source: _Source) -> SoundData:
     source.allowed(getattr(data_of(source.model), "source", ""))
     data = trained_on(source.model, source.path)
     if not isinstance(data, SoundData):
-        raise UserError("This model was trained on something else than sounds.")
+        raise UserError("This model was not trained on sounds.")
     return data

@@ -46,7 +46,7 @@ function soundsOf(name, model, taken) {
       one.addEventListener('error', ended);
     };
     const keep = h('button', { 'aria-label': `Save ${title} as WAV`, click: () => save(sound.wav, `${name}-seed${sound.seed}.wav`) }, 'WAV');
-    const take = h('button', { 'aria-label': `Take ${title} into the walk`, click: () => taken(sound.seed, sound.kind) }, 'Walk');
+    const take = h('button', { 'aria-label': `Use ${title} in the walk`, click: () => taken(sound.seed, sound.kind) }, 'Walk');
     return { sounds, element: h('li', {}, button, h('.row', {}, keep, take)) };
   }
   async function draw() {
@@ -97,7 +97,7 @@ function soundsOf(name, model, taken) {
       h('label', { for: 'count' }, 'Sounds', count),
       more,
     ),
-    h('.row', {}, h('label.grow', { for: 'cut' }, 'Fewer odd ones', cut, 'more variety')),
+    h('.row', {}, h('label.grow', { for: 'cut' }, 'Typical', cut, 'varied')),
     caption,
     list,
   );
@@ -130,7 +130,7 @@ function walkOf(name, model) {
     max: 1,
     step: 0.05,
     value: 0.5,
-    'aria-label': 'Place between the two sounds',
+    'aria-label': 'Position between the two sounds',
     input: () => {
       clearTimeout(timer);
       timer = setTimeout(() => draw(true), LATER);

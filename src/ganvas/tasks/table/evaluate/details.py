@@ -1,7 +1,7 @@
-"""What the report shows of an evaluation beside the figures: each column, the pairs that differ most, each target.
+"""What the report shows of an evaluation besides the metrics: each column, the pairs that differ most, each target.
 
-It stands in evaluation/table.json in the run's folder: shares of rows in bins, no row. What fewer than `rare` training
-rows have in common has no bin of its own, so that it shows no one's values that the model may not draw.
+It is in evaluation/table.json in the run's folder: shares of rows in bins, no row. What fewer than `rare` training
+rows have in common has no bin of its own: nothing shows the values that the model may not draw.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _edges(known: np.ndarray, low: float, high: float) -> tuple[np.ndarray, bool
 
 
 def _place(edges: np.ndarray, value: float) -> float:
-    """Where a value lies among bars of the same width, 0 to 1."""
+    """Where a value is among bars of the same width, 0 to 1."""
     return float(np.interp(value, edges, np.linspace(0, 1, len(edges))))
 
 

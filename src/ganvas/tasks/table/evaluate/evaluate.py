@@ -65,10 +65,10 @@ def evaluate(path: str | os.PathLike[str], options: Options) -> Iterator[Doing |
     assert real is not None
     sides = yield from _sides(model, data, real, options)
     if sides.count < 2:
-        raise UserError(f"{data.name} has {len(real.held_out)} held-out rows: too few to hold anything against.")
+        raise UserError(f"{data.name} has {len(real.held_out)} held-out rows: too few for a comparison.")
     run, images = run_of(model.path), int(model.card["images"])
     ends = began + options.time_limit if options.time_limit is not None else math.inf
-    late = f"passed over: the time limit of {options.time_limit or 0:.0f} s had run out"
+    late = f"skipped: the time limit of {options.time_limit or 0:.0f} s had run out"
     found: dict[str, Found] = {}
     figures: list[Figure] = []
     for event in measure(sides, names, ends, late):
@@ -89,15 +89,15 @@ def check(options: Options) -> None:
     """Raise a UserError for an option that means nothing for rows, or a number that is too small."""
     for name, what in {
         "extractor": "belongs to pictures",
-        "split": "belongs to pictures: rows are held against held-out ones",
-        "out": "belongs to pictures: what was found of a table is in its run's report.html",
-        "against": "is for models that mend pictures; of others: ganvas compare RUN RUN",
-        "to": "is for models that turn one kind of pictures into another",
+        "split": "belongs to pictures: rows are compared with held-out ones",
+        "out": "belongs to pictures: results of a table are in its run's report.html",
+        "against": "is for models that restore pictures; for others use: ganvas compare RUN RUN",
+        "to": "is for models that translate pictures",
     }.items():
         if name in options.given():
             raise UserError(f"--{name} {what}. Leave it out.")
     if options.count < LEAST:
-        raise UserError(f"--count {options.count} is too few: {LEAST} rows are the least.")
+        raise UserError(f"--count {options.count} is too few: at least {LEAST} rows are needed.")
     if options.repeats < 1:
         raise UserError(f"--repeats {options.repeats}: at least 1 is needed.")
 

@@ -36,7 +36,7 @@ def needed() -> str:
     try:
         import sklearn
     except ImportError as error:
-        raise UserError("The figures need scikit-learn: pip install 'ganvas[tables]'") from error
+        raise UserError("The metrics need scikit-learn: pip install 'ganvas[tables]'") from error
     return ".".join(sklearn.__version__.split(".")[:2])
 
 
@@ -172,7 +172,7 @@ def _fitted(model: Any, x: np.ndarray, y: np.ndarray) -> Any:
     """The model after learning; a column without any value tells it nothing, and scikit-learn takes none."""
     x = np.where(np.isnan(x).all(0), 0.0, x)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a regression that could go on for longer, and of columns without values
+        warnings.simplefilter("ignore")  # of a regression that could run for longer, and of columns without values
         return model.fit(x, y)
 
 
@@ -209,7 +209,7 @@ def learned(target: Target, train: Values, test: Values, among: Values, seed: in
 
     Returns:
         A category: the area under the curve, a mean over its values. A number: R2 of its rank in `among`, the real rows
-        (ranks, so that a few huge values do not decide). NaN where `train` has nothing to learn from.
+        (ranks, or a few huge values would decide). NaN where `train` has nothing to learn from.
     """
     j, rest = target.column, [k for k in range(len(train.columns)) if k != target.column]
     train, test = (side.take(~np.isnan(side.numbers[:, j])) for side in (train, test))

@@ -1,4 +1,4 @@
-"""Takes the figures: each of drawn rows, and beside it of other real rows, by the same code."""
+"""Computes the metrics: each of drawn rows, and the same of other real rows, by the same code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def measure(
 
     Args:
         names: of METRICS.
-        ends: when the time is over, in seconds of `time.monotonic`; what is left then is passed over.
+        ends: when the time is over, in seconds of `time.monotonic`; what is left then is skipped.
         limit: the sentence that says so.
     """
     groups = list(dict.fromkeys(METRICS[name].group for name in names))

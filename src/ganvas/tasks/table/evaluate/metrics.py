@@ -18,7 +18,7 @@ class Metric:
 
     title: what people read; better: 'higher', 'lower' or 'near' (to what real rows get); group: figures that are taken
     together; form: its protocol; least: rows of each side that it needs; share: shown as a percentage; private: about
-    training rows, so that it needs the data that the model was trained on.
+    training rows, so it needs the data that the model was trained on.
     """
 
     title: str
@@ -111,13 +111,13 @@ METRICS: dict[str, Metric] = {
         private=True,
     ),
     "repeats": Metric(
-        "repeated rows", "near", "copies", "share of rows that an earlier one of as many equals", share=True
+        "repeated rows", "near", "copies", "share of rows that equal an earlier one of as many", share=True
     ),
     "membership-distance": Metric(
         "attack by distance gains",
         "near",
         "attack",
-        "advantage (true less false positives) of telling training from "
+        "advantage (true minus false positives) of telling training from "
         f"held-out rows by how near a drawn row is, threshold from the other half; {_NEAR}",
         50,
         share=True,
@@ -127,7 +127,7 @@ METRICS: dict[str, Metric] = {
         "attack by the model gains",
         "near",
         "likelihood",
-        "advantage (true less false positives) of telling training from "
+        "advantage (true minus false positives) of telling training from "
         "held-out rows by their probability to the model, threshold from the other half",
         50,
         share=True,
@@ -137,7 +137,7 @@ METRICS: dict[str, Metric] = {
         "impossible values",
         "lower",
         "sound",
-        "cells of all drawn rows: no number, outside the real range, unknown values, "
+        "cells of all drawn rows: not a number, outside the real range, unknown values, "
         "too many digits, missing where none is, repeated or real ids",
         1,
     ),

@@ -39,7 +39,7 @@ class Space:
             if self.among.columns[j].kind != "category":
                 parts += [np.nan_to_num(ranks(x, self.among.numbers[:, j]), nan=0.5)[:, None], missing[:, None]]
                 continue
-            # the row `size` stands for missing; values that came in after the sizes were taken are alike
+            # the row `size` represents missing values; values that came in after the sizes were taken are alike
             code = np.where(missing, size, np.minimum(np.nan_to_num(x), size - 1)).astype(np.int64)
             parts.append(_places(size + 1, j)[code])
         return torch.from_numpy(np.concatenate(parts, 1).astype(np.float32))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Sides:
-    """What is measured, and what it is held against.
+    """What is measured, and what it is compared with.
 
     frames: drawn rows, one a repeat, at most `count` each. chances: -log p of training and of held-out rows to the
     model; None: there is no model. strange: why nothing can be said about training rows; '' where it can.
@@ -40,7 +40,7 @@ class Sides:
 
     @property
     def count(self) -> int:
-        """Rows of a side where drawn rows are held against held-out ones."""
+        """Rows of a side where drawn rows are compared with held-out ones."""
         return min(len(self.real.held_out), len(self.real.train), *map(len, self.drawn))
 
     @property

@@ -1,4 +1,4 @@
-"""The rows that drawn ones are held against, as the source has them: they are read again, portion after portion."""
+"""The rows that drawn ones are compared with, as the source has them: they are read again, portion after portion."""
 
 from __future__ import annotations
 

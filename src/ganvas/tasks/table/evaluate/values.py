@@ -81,7 +81,7 @@ class Coder:
             try:
                 out[:, j] = self._column(column, frame[column.name])
             except (TypeError, ValueError, AttributeError) as error:
-                what = f"The column {column.name[:60]!r} of the rows to compare is no {column.kind}"
+                what = f"The column {column.name[:60]!r} of the rows to compare is not a {column.kind}"
                 raise UserError(f"{what}: {str(error)[:200]}.") from error
         return Values(self.columns, out)
 

@@ -36,7 +36,7 @@ def quality(figures: Mapping[str, Read]) -> list[str]:
         lines.append(told_apart(f.value, f.floor))
     if f := _known(figures, "tstr"):
         lines.append(
-            f"What boosted trees learn from drawn rows is worth {f.value:.0%} of what they learn from as many "
+            f"What boosted trees learn from drawn rows predicts {f.value:.0%} as well as what they learn from as many "
             "real ones, over "
             f"all columns that can be predicted (other real rows: {f.floor:.0%})."
         )
@@ -50,12 +50,14 @@ def quality(figures: Mapping[str, Read]) -> list[str]:
         lines.append(
             "No drawn cell is impossible."
             if not f.value
-            else f"{f.value:,.0f} drawn cells are impossible: that is a fault."
+            else f"{f.value:,.0f} drawn cells are impossible: this is an error."
         )
     if f := _known(figures, "broken-rules"):
         lines.append("Every drawn row keeps the rules." if not f.value else f"Rules are broken {f.value:,.0f} times.")
         if f.floor > 0:
-            lines[-1] += f" Held-out rows break them {f.floor:,.0f} times: what so few rows have together is not drawn."
+            lines[-1] += (
+                f" Held-out rows break them {f.floor:,.0f} times: combinations that so few rows have are not drawn."
+            )
     return lines
 
 
@@ -83,11 +85,11 @@ def privacy(figures: Mapping[str, Read]) -> list[str]:
         text = (
             f"{f.value:.0%} of the drawn rows are nearer to a training row than to a held-out row that was never seen"
         )
-        lines.append(f"{text}; 50% is no difference{': ' + meaning if meaning else ''}.")
+        lines.append(f"{text}; 50% means no difference{': ' + meaning if meaning else ''}.")
     if f := _known(figures, "copies"):
         lines.append(
-            f"{f.value:.1%} of the drawn rows are in the training data as they are; of the held-out rows, which "
-            "no one copied, "
+            f"{f.value:.1%} of the drawn rows are exactly in the training data; of the held-out rows, which "
+            "nothing copied, "
             f"{f.floor:.1%} are: {_beyond(f.value - f.floor)}."
         )
     if f := _known(figures, "repeats"):
@@ -109,7 +111,7 @@ def privacy(figures: Mapping[str, Read]) -> list[str]:
 def _beyond(more: float) -> str:
     if more <= 0.001:
         return "no more than by chance"
-    return f"{more:.1%} more than by chance" if more <= 0.03 else f"{more:.1%} more than by chance, which is much"
+    return f"{more:.1%} more than by chance" if more <= 0.03 else f"{more:.1%} more than by chance, which is a lot"
 
 
 def _danger(attack: Read) -> str:

@@ -145,7 +145,7 @@ def draw(count, seed=0, given=None):
             break
     for text, left in broken.items():
         if left.any():
-            sys.stderr.write(f"{left.sum()} rows do not keep '{text}', after {TRIES} drawings.\n")
+            sys.stderr.write(f"{left.sum()} rows break '{text}', after {TRIES} drawings.\n")
     out = {}
     for name, column in columns.items():  # constants; ids and free texts: ''
         out[name] = texts_of(column, found[name]) if name in found else np.full(count, constant(column), object)
@@ -156,7 +156,7 @@ if __name__ == "__main__":
     if len(sys.argv) < 2 or not sys.argv[1].isdecimal() or int(sys.argv[1]) < 1:
         sys.exit("How many rows? python rows.py 1000 > rows.csv")
     if strange := [word for word in sys.argv[2:] if "=" not in word]:
-        sys.exit(f"{strange[0]!r} is no condition: write it as plan=gold.")
+        sys.exit(f"{strange[0]!r} is not a condition: write it as plan=gold.")
     made = draw(int(sys.argv[1]), given=dict(word.split("=", 1) for word in sys.argv[2:]))
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(made)

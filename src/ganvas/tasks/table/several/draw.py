@@ -166,7 +166,7 @@ class Drawn(DrawnRows):
         order = np.argsort(self.places(every), kind="stable")
         start = np.zeros(self.count, np.int64)  # the first place in the order that may be led to
         if tie.within and first is not None:
-            order, parents = every, self.rows[first]  # siblings stand together
+            order, parents = every, self.rows[first]  # siblings are together
             is_first = np.r_[True, (parents[1:] != parents[:-1]) | (parents[1:] < 0)][: self.count]
             start = np.maximum.accumulate(np.where(is_first, every, 0))
         random, none = self.random(f"key {tie.key.name}"), start == every

@@ -1,4 +1,4 @@
-"""Which drawn row each key leads to, so that each row is used as often as it is to be and its columns fit best."""
+"""Which drawn row each key leads to, with each row used as often as it should be and the best fit of its columns."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def _paired(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _ranks(ordered: np.ndarray) -> np.ndarray:
-    """How many of the same number stand before each in an ordered array."""
+    """How many of the same number come before each in an ordered array."""
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else np.zeros(0, np.int64)
     lengths = np.diff(np.r_[starts, len(ordered)])
     return np.arange(len(ordered)) - np.repeat(starts, lengths)
 
 
 def apart(first: np.ndarray, rows: np.ndarray, random: np.random.Generator, count: int, rounds: int = 20) -> np.ndarray:
-    """The rows, swapped or else changed so that as few as possible stand twice with the same first number.
+    """The rows, swapped or else changed so that as few as possible have the same first number twice.
 
     Args:
         first: int64 [N]; -1 is none, and repeats nothing.

@@ -22,7 +22,7 @@ from ganvas.training.several import Parts
 
 
 def parts(experiment: Experiment, folder: Path | None) -> Parts:
-    """The trainings of a database's tables; the plan in the folder goes on to hold.
+    """The trainings of a database's tables; the plan in the folder still holds.
 
     Raises:
         UserError: the database cannot be read, or has other tables or keys than when the folder was made.
@@ -59,11 +59,11 @@ def _since(plan: Plan, config: DataConfig, folder: Path) -> tuple[str, ...]:
     if changed := schemas.change(plan.schema, now):
         raise UserError(
             f"{databases.shown(config.source)} is not what it was when the training in {folder} began: {changed}. Name "
-            "the database as it was with --data, or train anew in another --run folder."
+            "the database as it was with --data, or train again in another --run folder."
         )
     return tuple(
         f"{one_line(table.name)} has {now[table.name].rows:,} rows now and had {plan.schema[table.name].rows:,} when "
-        "the training began: what is learned of it may not fit the tables that are trained already."
+        "the training began: it may not fit the tables that are trained already."
         for table in plan.learned
         if now[table.name].rows != plan.schema[table.name].rows
         and not (folder / folder_of(plan, table) / "experiment.json").exists()
@@ -74,5 +74,5 @@ def folder_of(plan: Plan, table: TablePlan) -> str:
     """The name of a table's folder."""
     names = [safe(each.name) for each in plan.tables]
     if len({name.lower() for name in names}) < len(names):
-        raise UserError("Two tables have names that differ in capitals or signs alone: they would share a folder.")
+        raise UserError("Two tables have names that differ only in case or punctuation: they would share a folder.")
     return safe(table.name)

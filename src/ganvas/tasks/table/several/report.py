@@ -17,20 +17,20 @@ from ganvas.tasks.table.several.evaluate import details, words
 from ganvas.tasks.table.several.told import Told
 
 COUNTS = (
-    "How many rows lead to one by each key: bars are the real database, the line is a drawn one. 'Alike' is of the "
-    "halves that are held against each other. Half of the rows lie in the thick line, nine of ten in the thin one."
+    "How many rows lead to one row by each key: bars are the real database, the line is a drawn one. 'Alike' is of the "
+    "halves that are compared with each other. The thick line spans half of the rows, the thin one nine in ten."
 )
 
 
 def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
-    """How good a drawn database is: figures, each key, the numbers of children, pairs; and each table's own report."""
+    """How good a drawn database is: metrics, each key, the numbers of children, pairs; and each table's own report."""
     figures, found = told.figures_of(run), details.read(run)
     return [
         PARTS.style(),
         *_quality(figures, found),
         *_keys(found),
         *bars(found.get("counts"), "How many rows lead to one", COUNTS),
-        *pairs(found, "Of each column and key two pairs at most."),
+        *pairs(found, "At most two pairs of each column and key."),
         _tables(run, card, found),
     ]
 
@@ -38,9 +38,7 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
 def _quality(figures: dict[str, Figure], found: dict[str, Any]) -> list[Markup]:
     title = "How good is a drawn database?"
     if not figures:
-        text = (
-            "Nothing was measured yet: ganvas evaluate and this folder write figures, keys and pairs into this report."
-        )
+        text = "Not measured yet. Run ganvas evaluate with this folder to add metrics, keys and pairs to this report."
         return [markup.section(title, [], text)]
     all_ = told.figures(figures, told.shared_in(found))
     table = markup.table(all_.rows, heads=all_.heads, note=all_.note, soft=True)

@@ -19,12 +19,12 @@ from ganvas.tasks.table.several.evaluate.metrics import METRICS
 
 GOOD = {"higher": "high", "lower": "low"}
 KEYS = (
-    "In brackets: the other half of the real database. Numbers: how like the distributions of the number of rows that "
-    "lead to one are. By columns: the same with each column of the row that they lead to. Pairs: a column of the row "
-    "and one of the row that its key leads to, or of one above that. Expert: AUC of boosted trees that see a row with "
-    "a summary of those that lead to it; 0.5 is guessing."
+    "In brackets: the other half of the real database. Numbers: how similar the distributions of the number of rows "
+    "that lead to one are. By columns: the same with each column of the row that they lead to. Pairs: a column of the "
+    "row and one of the row that its key leads to, or of one above that. Expert: AUC of boosted trees that see a row "
+    "with a summary of those that lead to it; 0.5 is guessing."
 )
-TABLES = "Of its own columns alone; in brackets the other half of the real rows. Expert: AUC, 0.5 is guessing."
+TABLES = "Only of its own columns; in brackets the other half of the real rows. Expert: AUC, 0.5 is guessing."
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def figures_of(run: Run) -> dict[str, Figure]:
 
 
 def figures(found: dict[str, Figure], shared: Sequence[str]) -> Told:
-    """All figures beside those of the other half of the real database.
+    """All metrics next to those of the other half of the real database.
 
     Args:
         shared: see `words.protocol`.

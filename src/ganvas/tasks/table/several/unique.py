@@ -33,8 +33,8 @@ def too_few(table: SqlTable, names: tuple[str, ...], rows: int) -> UserError:
     title, columns = one_line(table.name), one_line(", ".join(names))
     return UserError(
         f"{title}: no two rows may have the same {columns}, and {rows:,} of the drawn ones have to, as the model knows "
-        f"too few values. Train with rare=1, so that rare values are known too, or with copied={title}, or draw fewer "
-        "rows with --count. Nothing was written."
+        f"too few values. Train with rare=1 (then rare values are known too) or with copied={title}, or draw fewer "
+        "rows with --count. No database was written."
     )
 
 
@@ -111,7 +111,7 @@ def _unlike(mine: np.ndarray, values: np.ndarray, wrong: np.ndarray, random: np.
 
 
 def repeated(codes: np.ndarray) -> np.ndarray:
-    """The places of codes uint64 [N] that stand before; NONE does not count."""
+    """The places of codes uint64 [N] that come before; NONE does not count."""
     known = np.flatnonzero(codes != NONE)
     _, first = np.unique(codes[known], return_index=True)
     again = np.ones(len(known), bool)

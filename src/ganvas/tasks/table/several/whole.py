@@ -110,7 +110,7 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Database:
     """The models of a database from the folder of a training on all its tables.
 
     Raises:
-        UserError: it is no such folder, or a table is not trained yet.
+        UserError: it is not such a folder, or a table is not trained yet.
     """
     folder = place(path)
     plan = plans.read(folder)

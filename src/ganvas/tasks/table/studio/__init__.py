@@ -13,9 +13,9 @@ from ganvas.training.studio import Best, Chart, Curve, Diagram, Page, Part, Tile
 
 
 def remarks(log: Rows, checks: Rows) -> list[str]:
-    """How the training stands, in plain words."""
+    """How the training is going, in plain words."""
     found = standing.remarks(log, checks)
-    return [text for _, text in found] or ["The first figures come with the first rows."]
+    return [text for _, text in found] or ["The first results come with the first rows."]
 
 
 def found(run: Run, names: list[str]) -> dict[str, Any]:
@@ -33,8 +33,8 @@ PART = Part(
         Chart(
             "How improbable rows are to the forger",
             (Curve("nll", "-log p of training rows", "--forger"),),
-            "The less it is surprised by real rows, the lower: -log of the probability of a row, some columns of which "
-            "are given in half of the rows.",
+            "The less it is surprised by real rows, the lower: -log of the probability of a row. In half of the rows "
+            "some columns are given.",
         ),
         Chart(
             "Losses of both networks",

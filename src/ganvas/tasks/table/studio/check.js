@@ -5,7 +5,7 @@ const KINDS = ['number', 'category', 'date', 'id', 'text', 'constant', 'skip'],
   SHOWN = 300, // columns
   LONG = 60; // characters of examples
 const TEXTS = {
-  id: 'id (made anew)',
+  id: 'id (newly made)',
   text: 'free text (left empty)',
   skip: 'skip (left out)',
 };
@@ -62,10 +62,10 @@ export function report(checked, path, kinds = null, changed = () => {}) {
     doubtful
       ? h('p.note.level1', {}, `${whole(doubtful)} of the kinds ${doubtful > 1 ? 'are guesses' : 'is a guess'}, marked with ?. ${kinds ? 'Set what is right.' : 'They can be set before a training.'}`)
       : null,
-    h('.kinds', {}, table('Columns', ['Column', 'Kind', 'Missing', 'Different', 'Such as'], rows, true)),
+    h('.kinds', {}, table('Columns', ['Column', 'Kind', 'Missing', 'Different', 'Examples'], rows, true)),
     more > 0 ? h('p.soft', {}, `${whole(more)} more columns are not shown: ganvas data check shows all.`) : null,
     list('Rules that hold in every row, and are kept in drawn ones', (checked.rules ?? []).map((rule) => rule.words)),
-    list('What holds in nearly every row, and is not kept', checked.nearly ?? []),
+    list('Rules that hold in nearly every row, and are not kept', checked.nearly ?? []),
     list('Notes', checked.notes),
   ];
   const shown = body.flat(3).filter(Boolean);

@@ -1,11 +1,11 @@
-// A table's run over time: each column and the pairs that differ most, drawn rows beside real ones.
+// A table's run over time: each column and the pairs that differ most, drawn rows next to real ones.
 import { h, get, runPath, whole, turns } from '/static/dom.js';
 import { timeline } from '/static/film.js';
 import { columnChart, common, commonIn, heatMaps, sketch } from './figures.js';
 
 const FIRST = 24, // columns that are shown at first
   PAIRS = 4, // pairs that are shown
-  FAR = 'They differ most, beyond what chance does';
+  FAR = 'These differ most, beyond chance';
 
 /** A preview's figures, if they are in order: it may come from anyone. */
 function checked(found) {
@@ -87,7 +87,7 @@ export function film(name, before) {
       paint();
     } catch {
       known.delete(file);
-      if (isNewest()) about.textContent = 'The figures of this moment cannot be read.';
+      if (isNewest()) about.textContent = 'The data of this moment cannot be read.';
     }
   }
   const view = h(

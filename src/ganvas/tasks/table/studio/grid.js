@@ -5,9 +5,9 @@ const PAGE = 25; // rows of a page
 
 /**
  * Rows in pages. Cells are set as text, whatever they hold.
- * @param columns their names, and `isNumber` of each: numbers stand at the right
+ * @param columns their names, and `isNumber` of each: numbers are right-aligned
  * @param mark a function of (row, column) that may give a class, a further line of text, or nothing
- * @param note a function of a row that gives a text beside its number
+ * @param note a function of a row that gives a text next to its number
  */
 export function grid(title, columns, isNumber, mark = () => null, note = null) {
   const head = columns.map((name, j) => h(`th${isNumber[j] ? '.number' : ''}`, { scope: 'col' }, name));

@@ -19,7 +19,7 @@ export async function page(place, name) {
     spellcheck: 'false',
     autocomplete: 'off',
     'aria-describedby': 'own-wrong',
-    placeholder: 'The first line holds the columns’ names, each line below it is a row.',
+    placeholder: 'The first line must hold the column names, and each line below it is a row.',
     input: () => {
       file = null;
     },
@@ -55,7 +55,7 @@ export async function page(place, name) {
   }
   const more = (found, command) =>
     found.more
-      ? h('p.note.level1', {}, `Only the first ${whole(model.given)} rows were looked at. All of a file: `, h('code', {}, command))
+      ? h('p.note.level1', {}, `Only the first ${whole(model.given)} rows were examined. For a whole file: `, h('code', {}, command))
       : null;
   const isNumber = (found) => found.columns.map((column) => kinds.get(column) === 'number');
 
@@ -81,7 +81,7 @@ export async function page(place, name) {
       h(
         'p.soft',
         {},
-        `Of rows like those of the training at most ${percent(+alarm.value, 1)} are called odd. The marked cell is where it shows most. Each row was compared with ${whole(found.compared)} held-out rows.`,
+        `At most ${percent(+alarm.value, 1)} of rows like those of the training are called odd. The marked cell is the oddest. Each row was compared with ${whole(found.compared)} held-out rows.`,
       ),
       more(found, `ganvas detect ${run.place} FILE --out odd.csv`),
       h('.row', {}, h('label', { for: 'all' }, all, 'Show all rows, as they came')),
@@ -112,7 +112,7 @@ export async function page(place, name) {
     const left = found.left.length ? ` Left empty, as they are not learned: ${found.left.join(', ')}.` : '';
     return [
       h('h2', { tabindex: -1 }, `${whole(found.filled.length)} empty cells filled`),
-      h('p.soft', {}, `Values that are probable beside the row’s others, ${times.value} times.${left}`),
+      h('p.soft', {}, `Values that are probable given the row’s other values, ${times.value} times.${left}`),
       more(found, `ganvas restore ${run.place} FILE --times ${times.value}`),
       h(
         '.row',
@@ -135,15 +135,15 @@ export async function page(place, name) {
     text.focus();
   }
   const judge = button('button.main', 'judge', 'Which are odd?', () =>
-    ask(`/odd?alarm=${encodeURIComponent(alarm.value)}`, 'It compares each cell with the others …', judged),
+    ask(`/odd?alarm=${encodeURIComponent(alarm.value)}`, 'Comparing each cell with the others …', judged),
   );
   const fill = button('button', 'fill', 'Fill the empty cells', () =>
-    ask(`/fill?times=${encodeURIComponent(times.value)}`, 'It fills …', filled),
+    ask(`/fill?times=${encodeURIComponent(times.value)}`, 'Filling …', filled),
   );
   async function take(given) {
     wrong.hidden = true;
     if (given.size > LARGEST) {
-      showError(new Error('At most 25 MB can be given here; larger files: ganvas detect and ganvas restore.'));
+      showError(new Error('At most 25 MB can be used here; for larger files use ganvas detect and ganvas restore.'));
       return;
     }
     text.value = given.size < 200_000 ? await given.text() : `(${given.name}, ${whole(given.size)} bytes)`;
@@ -159,12 +159,12 @@ export async function page(place, name) {
       h(
         'p.soft',
         {},
-        `Paste CSV with the columns of ${run.data}, type, or take a file. Up to ${whole(model.given)} rows are looked at; they stay on this machine.`,
+        `Paste CSV with the columns of ${run.data}, type rows, or choose a file. Up to ${whole(model.given)} rows are examined; they stay on this machine.`,
       ),
       h('label', { for: 'own', class: 'soft' }, 'Rows as CSV'),
       text,
       wrong,
-      h('.row', {}, button('button', 'example', 'Put in some drawn rows to change', example)),
+      h('.row', {}, button('button', 'example', 'Insert some drawn rows to edit', example)),
       dropZone('Drop a CSV file here, or choose one.', take, '.csv,.tsv,.txt,text/csv'),
       h(
         '.row',

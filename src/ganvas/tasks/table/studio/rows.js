@@ -12,9 +12,9 @@ const COUNT = 100, // rows at first
     ['empty', 'is missing'],
   ];
 
-/** A name or value as it stands in a condition. */
+/** A name or value as written in a condition. */
 const quoted = (text) => (/[",|<>=!]|^\s|\s$|^$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-/** A word as it stands in a command line of a shell. */
+/** A word as written on a shell's command line. */
 const word = (text) => (/^[\w./=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 /** One condition: column, sign, value. */
@@ -138,7 +138,7 @@ export async function page(place, name) {
       began = performance.now();
     wrong.hidden = true;
     conditions.forEach((one) => one.forget());
-    status.textContent = 'It draws …';
+    status.textContent = 'Drawing …';
     try {
       const found = await post(runPath(name, '/rows'), request());
       if (!isNewest()) return;
@@ -149,7 +149,7 @@ export async function page(place, name) {
       status.textContent = `${whole(found.rows.length)} rows in ${((performance.now() - began) / 1000).toFixed(1)} s. A dot is a missing cell.`;
     } catch (error) {
       if (!isNewest()) return;
-      status.textContent = shown.firstChild ? 'These are still the rows from before.' : '';
+      status.textContent = shown.firstChild ? 'These are still the previous rows.' : '';
       showError(error);
     }
   }

@@ -81,7 +81,9 @@ def rows(model: TableModel, count: int, seed: int, where: str) -> dict[str, Any]
         UserError: more than a page shows, or a condition that cannot be met.
     """
     if count > _most(model):
-        raise UserError(f"{count:,} rows are more than this page shows: {_most(model):,} of this table. Take a file.")
+        raise UserError(
+            f"{count:,} rows are more than this page can show ({_most(model):,} of this table). Download a file."
+        )
     found: list[list[Any]] = []
     for frame in model.portions(count, seed, where):
         cells = [_texts(frame[column.name], column) for column in model.spec.columns]
@@ -102,7 +104,9 @@ def file(model: TableModel, count: int, seed: int, where: str, form: Literal["cs
         UserError: too many for a browser, or a condition that cannot be met.
     """
     if count > FILE:
-        raise UserError(f"{count:,} rows are more than a browser gets: {FILE:,}. The command below writes any number.")
+        raise UserError(
+            f"{count:,} rows are too many for a download: at most {FILE:,}. The command below writes any number."
+        )
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / f"rows.{form}"
         for _ in write.save(str(out), model.portions(count, seed, where), model.spec):
@@ -114,7 +118,7 @@ def odd(model: TableModel, content: bytes, alarm: float) -> dict[str, Any]:
     """Which of a person's rows are unlike the training data, and where it shows.
 
     Returns:
-        `columns`: names; `rows`: texts (None: empty); `verdicts` beside each: `odd` (yes, not sure, no), `p`, `column`
+        `columns`: names; `rows`: texts (None: empty); `verdicts` on each: `odd` (yes, not sure, no), `p`, `column`
         (its place; None), `expected`, `why`, `rank`; `more`: whether there are rows that were not looked at;
         `compared`: with how many held-out rows.
 
@@ -175,9 +179,13 @@ def _given(model: TableModel, content: bytes) -> Iterator[tuple[pd.DataFrame, bo
         UserError: it is no CSV file, or has no rows.
     """
     if not content.strip():
-        raise UserError("There are no rows: the first line holds the columns' names, each line below it is a row.")
+        raise UserError(
+            "There are no rows: the first line must hold the column names, and each line below it is a row."
+        )
     if content[:2] == b"\x1f\x8b" or content[:4] in (b"PAR1", b"PK\3\4"):
-        raise UserError("That is packed or Parquet: give rows as CSV here, or use the command line, which reads both.")
+        raise UserError(
+            "That file is compressed or Parquet: paste rows as CSV here, or use the command line, which reads both."
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.csv"
         path.write_bytes(content)

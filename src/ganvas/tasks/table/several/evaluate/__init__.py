@@ -1,1 +1,1 @@
-"""`ganvas evaluate` of a database: drawn twins beside the real one, and beside one half of it against the other."""
+"""`ganvas evaluate` of a database: drawn twins next to the real one, and next to one half of it against the other."""

@@ -114,4 +114,4 @@ def _same_tables(planned: Schema, now: Schema, place: str) -> None:
         if table.name not in known:
             raise UserError(f"{place} has no table {one_line(table.name)}, which the run was trained on.")
         if lost := [column.name for column in table.columns if column.name not in known[table.name]]:
-            raise UserError(f"{place}: the table {one_line(table.name)} has no column {one_line(lost[0])} any more.")
+            raise UserError(f"{place}: the table {one_line(table.name)} has no column {one_line(lost[0])} any longer.")

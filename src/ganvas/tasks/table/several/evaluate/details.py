@@ -1,6 +1,6 @@
-"""What the report shows of an evaluation beside the figures: each key, each table, the pairs that differ most.
+"""What the report shows of an evaluation besides the metrics: each key, each table, the pairs that differ most.
 
-It stands in evaluation/database.json in the training's folder: shares of rows in bins, no row.
+It is stored in evaluation/database.json in the training's folder: shares of rows in bins, no row.
 """
 
 from __future__ import annotations

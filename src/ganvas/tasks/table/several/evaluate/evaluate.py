@@ -58,7 +58,7 @@ def evaluate(path: str | os.PathLike[str], options: Options) -> Iterator[Doing |
     names = choose(options.metrics, METRICS, "metric of several tables")
     of_one.check(options)
     if options.data is not None and not databases.is_address(options.data):
-        raise UserError(f"--data {options.data} is no database's address, such as sqlite:///shop.db.")
+        raise UserError(f"--data {options.data} is not a database address, such as sqlite:///shop.db.")
     version = experts.needed()
     ends = began + options.time_limit if options.time_limit is not None else math.inf
     yield Doing("reading", 0.0)

@@ -1,6 +1,6 @@
-"""Takes the figures of a database: of a drawn one, and beside it of one half of the real one, by the same code.
+"""Computes the metrics of a database: of a drawn one, and the same of one half of the real one, by the same code.
 
-Real parents are put into two halves with all that hangs together with them. The drawn ones are held against the first
+Real parents are split into two halves with everything that belongs to them. The drawn ones are compared with the first
 half, and so is the second half: that is the floor. Each repeat has halves and a drawn database of its own.
 """
 
@@ -28,8 +28,8 @@ from ganvas.tasks.table.several.evaluate.metrics import LEARNS, LEAST
 from ganvas.tasks.table.several.evaluate.sides import ROWS, Base, Rows
 
 EACH, SHOWN = 2, 16  # pairs of a column of the child, and of a key, that may be shown
-OVER = "passed over: the time limit had run out"
-TRENDS = {"parent": "family-trend", "above": "above-trend"}  # by whose columns stand beside those of the child
+OVER = "skipped: the time limit had run out"
+TRENDS = {"parent": "family-trend", "above": "above-trend"}  # whose columns are compared with those of the child
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Part:
 
 
 class Measuring:
-    """Collects the figures of several drawn databases beside the real one.
+    """Collects the figures of several drawn databases next to the real one.
 
     keys, tables: what came out of each key and of each table, by name.
     """

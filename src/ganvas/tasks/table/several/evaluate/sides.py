@@ -92,7 +92,7 @@ def reading(
 ) -> Iterator[Doing | Base]:
     """Read a database; yields what is done, and at the end the tables.
 
-    Of large tables some rows are kept, with all that hang together with them, so that memory does not grow with them.
+    Of large tables only some rows are kept, with everything that belongs to them, to limit memory.
 
     Args:
         known: of the tables that have a model.

@@ -10,20 +10,20 @@ from ganvas.tasks.table.evaluate.words import Read, told_apart
 
 
 def protocol(shared: Sequence[str]) -> str:
-    """What is held against what.
+    """What is compared with what.
 
     Args:
         shared: the tables whose rows both halves of the real database have in common.
     """
     common = (
         f" Both halves have the same {', '.join(map(one_line, shared))}, and a drawn database has its own: in columns "
-        "that come from there it cannot be as like one half as the other half is."
+        "that come from there it cannot be as similar to one half as the other half is."
     )
     return (
-        "Held against each other: the rows that a key leads to in one half of the real database with all that hangs "
-        "together with them, as many drawn ones, and those of the other half. Halves are made of the rows that no key "
-        "leads from, at random, anew in each repeat. The models were trained on both halves, but for the rows "
-        f"that each held out.{common if shared else ''}"
+        "Compared with each other: the rows that a key leads to in one half of the real database with everything that "
+        "belongs to them, as many drawn ones, and those of the other half. Halves are made of the rows that no key "
+        "leads from, at random, differently in each repeat. The models were trained on both halves, except for the "
+        f"rows that each held out.{common if shared else ''}"
     )
 
 
@@ -36,12 +36,12 @@ def said(figures: Mapping[str, Read]) -> list[str]:
 
     lines = []
     if f := known("keys"):
-        nowhere = f"{1 - f.value:.2%} of the keys of drawn rows lead to no row: that is a fault."
+        nowhere = f"{1 - f.value:.2%} of the keys of drawn rows lead to no row: this is an error."
         lines.append("Every key of a drawn row leads to a row." if f.value == 1 else nowhere)
     if f := known("repeated-keys"):
         lines.append(
             "No primary key and no UNIQUE value is there twice."
-            if not f.value else f"{f.value:,.0f} rows repeat a primary key or a UNIQUE value: that is a fault."
+            if not f.value else f"{f.value:,.0f} rows repeat a primary key or a UNIQUE value: this is an error."
         )  # fmt: skip
     if f := known("broken-across"):
         lines.append(
