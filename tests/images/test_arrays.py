@@ -76,7 +76,7 @@ def test_labels_of_every_form_are_read(labels: np.ndarray, names: tuple[str, ...
         (np.where(Y, np.nan, 1.0), "holds nan, which is not a class"),
         (Y - 1, "holds -1; classes are counted from 0"),
         (np.array(["a", " "])[Y], "has no text for picture 1"),
-        (np.array(["a", "A"])[Y], "differ by case alone"),
+        (np.array(["a", "A"])[Y], "differ only in case"),
         (np.array([b"\xff", b"a"])[Y], "not UTF-8"),
         (Y + 1j, "these are not labels"),
         (np.array(Y, dtype="datetime64[s]"), "these are not labels"),
