@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from ganvas.core import registry
+from ganvas.core import own, registry
 from ganvas.core.errors import UserError, unknown
-from ganvas.core.files import place
 from ganvas.core.head import task_of
 from ganvas.core.locate import task_of_parts
 from ganvas.core.model import load as load_model
@@ -64,23 +62,11 @@ def find(name: str) -> Experiment:
     """
     if name in RECIPES:
         return RECIPES[name]()
-    file, _, function = name.rpartition(":")
-    if not file.endswith(".py"):
+    if not own.is_spoken(name):
         raise unknown("recipe", name, RECIPES)
-    path = place(file)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise UserError(f"There is no file {path}.")
-    module = importlib.util.module_from_spec(spec)
+    make, _ = own.attribute(name)
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise UserError(f"{path} fails with {type(error).__name__}: {error} (--debug shows where).") from error
-    if not callable(getattr(module, function, None)):
-        names = [n for n, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == path.stem]
-        raise unknown(f"function in {path}", function, names)
-    try:
-        experiment = getattr(module, function)()
+        experiment = make()
     except UserError:
         raise
     except Exception as error:
@@ -122,12 +108,18 @@ def experiment(
     return chosen.override(overrides)
 
 
-def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
+def load(path: str | os.PathLike[str], device: str = "auto", code: Any = None) -> Any:
     """A model of any task, as `core.model.load`; of a training in several parts, what its task makes of them together.
 
+    Args:
+        code: of a model whose network is not part of Ganvas: the file, class or function that it was trained with (or
+            a list of these), which is then run. A file must be the same version, a class or function need not.
+
     Raises:
-        UserError: there is no such model, or it cannot be read.
+        UserError: there is no such model, or it cannot be read, or it needs code that was not given.
     """
+    if code is not None:
+        own.trust(code)
     name = task_of_parts(path)
     if name in registry.names() and (of_parts := registry.find(name).load_parts) is not None:
         return of_parts(path, device)
@@ -139,6 +131,7 @@ def train(
     data: object = None,
     run: str | os.PathLike[str] | None = None,
     to: str | os.PathLike[str] | None = None,
+    log: str | Sequence[str] | None = None,
     **settings: object,
 ) -> Iterator[Event]:
     """Train a recipe, and yield the events of `ganvas.training.events`.
@@ -149,17 +142,38 @@ def train(
 
     Args:
         recipe: a recipe's name, `my_recipes.py:mine`, or an `Experiment`.
-        data: a data set's name, a path, or a database's address; for tables also a pandas DataFrame; None takes the
-            recipe's own.
+        data: a data set's name, a path, or a database's address; for pictures also a NumPy array or tensor [N, H, W, C]
+            or [N, C, H, W] (uint8, or floats from 0 to 1 or -1 to 1), a pair of such an array and its labels, a list of
+            Pillow images, or a torch Dataset of pictures or of (picture, label); for tables a pandas DataFrame; None:
+            the recipe's own.
         run: the run's folder; None makes the next numbered one in `runs/`.
         to: for `translate`, the images of the other domain, as `data`.
-        settings: as `key=value` on the command line: `images=300_000`, `seed=1`.
+        log: other programs that are to show the training, by the names of `training.loggers.LOGGERS`: 'tensorboard',
+            'wandb', 'trackio', 'mlflow', or several.
+        settings: as `key=value` on the command line: `images=300_000`, `seed=1`; `network` and `loss` may also be a
+            class or function of your own.
 
     Raises:
         UserError: on the first event; see `Experiment.run`.
     """
     chosen = experiment(recipe, data, {key: as_text(value) for key, value in settings.items()}, to)
-    yield from chosen.run(None if run is None else Path(run))
+    yield from events_of(chosen, run, log)
+
+
+def events_of(
+    experiment: Experiment, run: str | os.PathLike[str] | None, log: str | Sequence[str] | None
+) -> Generator[Event]:
+    """The events of a training in a folder, which the named loggers get, too.
+
+    Raises:
+        UserError: there is no such logger, or its package is missing; on the first event as `Experiment.run`.
+    """
+    events = cast("Generator[Event]", experiment.run(None if run is None else Path(run)))
+    if not log:
+        return events
+    from ganvas.training import loggers
+
+    return loggers.logged(events, loggers.chosen(log), experiment)
 
 
 def expand(
@@ -240,5 +254,10 @@ def _named(experiment: Experiment, data: object) -> str:
 
 
 def as_text(value: object) -> str:
-    """A setting's value in Python as the text that the command line would have: (1, 2) is '1,2'."""
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    """A setting's value in Python as the text that the command line would have: (1, 2) is '1,2'.
+
+    A class or function becomes the reference to it.
+    """
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return own.handed(value) if callable(value) else str(value)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,7 @@ def fit(
     run: str | os.PathLike[str] | None = None,
     to: str | os.PathLike[str] | None = None,
     show: bool = True,
+    log: str | Sequence[str] | None = None,
     **settings: object,
 ) -> TrainedRun:
     """Train a recipe to its end and return the run: `run = ganvas.fit("mnist", images=20_000)`.
@@ -117,18 +118,20 @@ def fit(
 
     Args:
         recipe: a recipe's name, `my_recipes.py:mine`, or an `Experiment`.
-        data: as `ganvas.train` takes it: a data set's name, a path, a database's address, for tables a pandas
-            DataFrame; None: the recipe's own.
+        data: as for `ganvas.train`: a data set's name, a path, a database's address, pictures in memory, for tables a
+            pandas DataFrame; None: the recipe's own.
         run: the run's folder; None makes the next numbered one in `runs/`.
         to: for `translate`, the pictures of the other kind, as `data`.
         show: whether to show the progress.
-        settings: as `key=value` on the command line: `images=300_000`, `seed=1`.
+        log: other programs that are to show the training: 'tensorboard', 'wandb', 'trackio', 'mlflow', or several.
+        settings: as `key=value` on the command line: `images=300_000`, `seed=1`; `network` and `loss` may also be a
+            class or function of your own.
 
     Raises:
         UserError: an unknown recipe or setting, or what `Experiment.run` raises.
     """
     chosen = api.experiment(recipe, data, {key: api.as_text(value) for key, value in settings.items()}, to)
-    events: Any = chosen.run(None if run is None else Path(run))
+    events = api.events_of(chosen, run, log)
     folder = None if run is None else place(run)
     view = notebook.viewer(chosen.training.images, chosen.kind, chosen.recipe) if show else notebook.Quiet()
     with _stoppable() as stop, contextlib.closing(events):
@@ -141,13 +144,15 @@ def fit(
                 break
     if folder is None:
         raise UserError("This process did not learn the run's folder: name it with run=.")
+    trained = TrainedRun(folder)
+    trained._experiment = chosen  # it has the data that are only in memory
     if not stop.asked:
         view.close(f"Finished: {folder}")
-        return TrainedRun(folder)
+        return trained
     view.close(f"Stopped and saved. Resume with the same call and run={str(folder)!r}.")
     if not notebook.in_notebook():
         raise KeyboardInterrupt
-    return TrainedRun(folder)
+    return trained
 
 
 class _Stop:

@@ -18,8 +18,8 @@ from PIL import Image
 from ganvas import cli
 
 FLAGS = {  # frozen: a new flag is a decision, not a habit
-    "train": ["recipe", "settings", "run", "data", "table", "to", "smoke", "dry_run"],
-    "resume": ["folder", "settings", "data", "to"],
+    "train": ["recipe", "settings", "run", "data", "table", "to", "log", "smoke", "dry_run"],
+    "resume": ["folder", "settings", "data", "to", "log"],
     "sample generate": ["model", "seeds", "count", "class_", "truncation", "out", "force"],
     "detect table": ["model", "rows", "table", "alarm", "show", "json", "report", "out", "force"],
     "expand table": ["model", "target", "rare", "out", "count", "data", "seed", "repeats", "force"],

@@ -130,7 +130,7 @@ def test_a_resume_after_the_data_moved(blobs: Path, tmp_path: Path) -> None:
 
 def test_what_the_user_sets_wins_over_smoke(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[Experiment] = []
-    monkeypatch.setattr(cli, "watch", lambda experiment, _: found.append(experiment) or 0)
+    monkeypatch.setattr(cli, "watch", lambda experiment, *_: found.append(experiment) or 0)
     cli.train("mnist", "images=200", "batch=20", "sample_at=40", "detect=30", smoke=True)
     cli.train("mnist", "batch=20", smoke=True)
     given, usual = (experiment.training for experiment in found)

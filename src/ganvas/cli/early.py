@@ -19,7 +19,7 @@ from cyclopts import App
 from cyclopts.exceptions import CycloptsError, MissingArgumentError
 
 from ganvas.core import config as cf
-from ganvas.core import registry, shipped
+from ganvas.core import own, registry, shipped
 from ganvas.core.console import HELP, VERBS, app, as_settings, command, nearest, ready_for, task_among, tasks_with
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import parse_json, place, read_bytes
@@ -86,6 +86,26 @@ def checked(words: Sequence[str]) -> list[str]:
         JUDGED.get(title, _any)(value)
     CHECKS.get(_path(words), _any)(arguments)
     return words
+
+
+def without_code(words: Sequence[str]) -> list[str]:
+    """The words without `--code FILE`, which may stand anywhere; these files may then be run.
+
+    Raises:
+        UserError: there is no such file, or none is named.
+    """
+    left, rest = list[str](), [*words]
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return [*left, word, *rest]
+        if word == "--code" and not rest:
+            raise UserError("--code needs the file of a network or a loss of your own: --code FILE.py.")
+        if word == "--code" or word.startswith("--code="):
+            own.trust(word.partition("=")[2] or rest.pop(0))
+        else:
+            left.append(word)
+    return left
 
 
 def _path(words: Sequence[str]) -> str:
@@ -312,6 +332,11 @@ def _settings(entry: dict[str, Any]) -> dict[str, Any]:
 
 def check_settings(recipe: str, settings: dict[str, str]) -> None:
     """Raise a UserError if a recipe of names.json has no such setting, or a value is none for it."""
+    for text in settings.values():
+        if own.is_spoken(text) and not (file := place(text.rpartition(":")[0])).is_file():
+            raise UserError(f"There is no file {file}.")
+    if "network" in settings:  # its settings are not among those of the recipe
+        return
     entry = names()["recipes"][recipe]
     known = _settings(entry)
     for key, text in settings.items():
@@ -321,6 +346,8 @@ def check_settings(recipe: str, settings: dict[str, str]) -> None:
         if key not in known:
             raise cf.unknown_setting(key, known)
         kind, *limits = known[key]
+        if own.is_spoken(text):
+            continue
         value = cf.parse(text, TYPES[kind], cf.plain(key))
         cf.check_value(key, value, TYPES[kind], dict(zip(LIMITS, limits, strict=True)))
 

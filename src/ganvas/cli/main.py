@@ -20,7 +20,7 @@ def main() -> None:
     debug = len(arguments) < len(sys.argv) - 1
     prepare()
     try:
-        code = app(early.checked(arguments), result_action="return_value")
+        code = app(early.checked(early.without_code(arguments)), result_action="return_value")
         sys.stdout.flush()
         sys.exit(code)
     except BrokenPipeError:  # the reader of our output has closed it, as `| head` does

@@ -9,19 +9,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ganvas.core import own
 from ganvas.core.console import app, as_settings, command, is_first
 from ganvas.core.errors import UserError
 from ganvas.core.terminal import Console, say
 from ganvas.core.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from ganvas.training.events import Event
     from ganvas.training.experiment import Experiment
 
 
@@ -36,6 +34,7 @@ def train(
     data: str | None = None,
     table: str | None = None,
     to: str | None = None,
+    log: str | None = None,
     smoke: Annotated[bool, Parameter(negative=())] = False,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
@@ -58,6 +57,8 @@ def train(
         For table: which of the database's tables.
     to
         For translate: the pictures of the other set, given like --data.
+    log
+        Show the training in other programs, too: tensorboard, wandb, trackio, mlflow, or several with commas.
     smoke
         Train for twenty steps only, to see in seconds that everything works. Settings that you give are kept.
     dry_run
@@ -73,11 +74,11 @@ def train(
         experiment = api.experiment(experiment.smoke(), data, chosen, to)
     if dry_run:
         return forecast(experiment)
-    return watch(experiment, run)
+    return watch(experiment, run, log)
 
 
 @app.command
-def resume(folder: Path, *settings: str, data: str | None = None, to: str | None = None) -> int:
+def resume(folder: Path, *settings: str, data: str | None = None, to: str | None = None, log: str | None = None) -> int:
     """Resume a run that was stopped, or extend a finished one with images=N.
 
     Parameters
@@ -90,6 +91,8 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
         Where the data is now, if it was moved.
     to
         For translate: where the pictures of the other set are now.
+    log
+        As for train: tensorboard, wandb, trackio, mlflow.
     """
     from ganvas import api
     from ganvas.training.experiment import Experiment
@@ -103,7 +106,7 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
                 f"{experiment.kind.Spec.noun} are: "
                 f"{command('resume', folder)} {way}{'' if way.endswith('=') else ' '}PLACE"
             )
-    return watch(experiment, folder)
+    return watch(experiment, folder, log)
 
 
 @app.command
@@ -227,8 +230,9 @@ def _without_terminal(received: list[int]) -> Iterator[None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def watch(experiment: Experiment, folder: Path | None) -> int:
+def watch(experiment: Experiment, folder: Path | None, log: str | None = None) -> int:
     """Train, show the progress, and print at the end where the results are and what to type next."""
+    from ganvas import api
     from ganvas.cli.display import Lines, Screen
     from ganvas.core import distributed
     from ganvas.training.events import Sampled, Started
@@ -236,7 +240,7 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     console, total = Console(quiet=not is_first()), experiment.training.images
     task, title = experiment.kind, experiment.recipe
     display = Screen(console, total, task, title) if console.is_terminal else Lines(console, total, task)
-    events = cast("Generator[Event]", experiment.run(folder))
+    events = api.events_of(experiment, folder, log)
     place, last, newest, stopped = Path(), None, Path(), False
     whole = folder if folder is not None and experiment.kind.in_parts(experiment) else None
     with stop_on_signal() as received, _without_terminal(received):
@@ -253,7 +257,7 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
                     break
             events.close()
         if stopped and is_first():
-            say(f"\nStopped and saved. Resume with:\n  {command('resume', whole or place)}")
+            say(f"\nStopped and saved. Resume with:\n  {command('resume', whole or place, *_code(experiment, place))}")
     if stopped or HANGUP in received:
         distributed.granted("stop")
         return 128 + (received or [signal.SIGTERM])[0]
@@ -268,16 +272,23 @@ def watch(experiment: Experiment, folder: Path | None) -> int:
     longer = ""
     with contextlib.suppress(UserError):
         experiment.kind.check_extended(experiment)
-        longer = command("resume", place, f"images={2 * total}")
+        longer = command("resume", place, f"images={2 * total}", *_code(experiment, place))
     if isinstance(last, Started):
         say("This run is finished." + (f" Make it longer with:\n  {longer}" if longer else ""))
         return 0
     say(f"\n{task.Spec.shown_as:<8} {newest}\nReport   {place / 'report.html'}")
     say(f"Model    {place / 'model.safetensors'}\n")
     say("Next:")
+    code = _code(experiment, place)
     for _, use in experiment.kind.next_steps[:1]:
-        say(f"  {command(*(place if word == '{place}' else word for word in use))}")
-    say(f"  {command('info', place)}")
+        say(f"  {command(*(place if word == '{place}' else word for word in use), *code)}")
+    say(f"  {command('info', place, *code)}")
     if longer:
         say(f"  {longer}    # train twice as long")
     return 0
+
+
+def _code(experiment: Experiment, place: Path) -> list[object]:
+    """The options that let the model of a run be used whose code is the user's own."""
+    copies = dict.fromkeys(place / own.FOLDER / own.bare(x).partition(":")[0] for x in experiment.own_code())
+    return [word for copy in copies if copy.is_file() for word in ("--code", copy)]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from ganvas.core import own
 from ganvas.core.errors import UserError, unknown
 
 T = TypeVar("T")
@@ -31,9 +32,14 @@ def knob(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
+    code: bool = False,
 ) -> Any:
-    """A dataclass field with a help text and the values that it may have (`low` and `high` are included)."""
-    return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+    """A dataclass field with a help text and the values that it may have (`low` and `high` are included).
+
+    `code`: besides the choices, a reference to the user's own code (see `core.own`).
+    """
+    limits = {"low": low, "high": high, "choices": choices, "code": code}
+    return dataclasses.field(default=default, metadata={"help": help, **limits})
 
 
 def types_of(config: Any) -> dict[str, Any]:
@@ -141,7 +147,7 @@ def check_value(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> 
             far = high is None or (high >= FAR and low is not None and v < low)  # then only the lower bound matters
             bounds = f"at least {_plain(low)}" if far else f"between {_plain(low)} and {_plain(high)}"
             raise UserError(f"{called}={shown(v)} is out of range: it must be {bounds}.")
-    if choices and value not in choices:
+    if choices and value not in choices and not (limits.get("code") and own.is_reference(value)):
         raise unknown(f"choice for {called}", _short(str(value)), choices)
 
 

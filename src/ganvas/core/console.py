@@ -138,7 +138,8 @@ def verb(
 app = Program(
     name="ganvas",
     help="Train generative adversarial networks on your images, sounds or tables, and use both networks afterwards.",
-    help_epilogue="Start with `ganvas train mnist`. Every command accepts --debug for tracebacks. Exit codes: 0; 1 if "
+    help_epilogue="Start with `ganvas train mnist`. Every command accepts --debug for tracebacks, "
+    "and --code FILE.py for a model whose network is your own. Exit codes: 0; 1 if "
     "some of several files were skipped; 2 for a mistake, or if no file could be used; 130 after Ctrl-C.",
     error_console=Console(stderr=True, markup=True),
 )

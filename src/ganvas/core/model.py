@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from ganvas.core import checkpoint, distributed, meta, registry
+from ganvas.core import checkpoint, distributed, meta, own, registry
 from ganvas.core import config as cf
 from ganvas.core.errors import UserError, first_line, unknown
 from ganvas.core.exports import Exports
@@ -224,12 +224,15 @@ def networks_of(path: str | os.PathLike[str], task: str | None, device: str = "a
         _check_entries(card, kind.Model.optional)
         _fill_in(card, kind)
         kind.check_card(card)
+        made = _of_code(card, kind, file.parent)
         with meta.sizes_only():  # no card can ask for more memory than its file has
-            parts, spec, config = _build(card, tensors, kind)
+            parts, spec, config = _build(card, tensors, kind, made)
         if len(card["classes"]) != spec.classes:
             raise UserError(f"it names {len(card['classes'])} classes and draws {spec.classes}.")
     except Incomplete as error:
         raise UserError(f"{file} is not a complete model: {error}") from error
+    except own.NotGiven as error:
+        raise own.NotGiven(f"{file}: {error}") from error
     except UserError as error:
         raise UserError(f"{file} describes a model that this Ganvas does not know: {str(error)[:400]}") from error
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError, MemoryError) as error:
@@ -317,10 +320,38 @@ def _fill_in(card: dict[str, Any], kind: Any) -> None:
             raise Incomplete(f"{name} in its card is {str(value)[:40]}.")
 
 
-def _build(card: dict[str, Any], tensors: dict[str, Tensor], kind: Any) -> tuple[dict[str, nn.Module], Any, Any]:
-    """The networks that a card describes, without their weights; the samples' shape; the networks' config."""
+def _of_code(card: dict[str, Any], kind: Any, near: Path) -> tuple[Any, dict[str, nn.Module]] | None:
+    """Settings and networks that are code of the user's own (which need not work without numbers); None: they are not.
+
+    Args:
+        near: the model's folder.
+
+    Raises:
+        NotGiven: this process was not given the code.
+    """
+    values = dict(card["network"])
+    name = values.pop("name", "")
+    if not own.is_reference(name) or kind.own_network is None:
+        return None
+    own.find(name, near)
+    architecture = kind.own_network(name, values)
+    config = cf.from_dict(architecture.Config, values, "network")
+    pair = architecture.pair(kind.Spec.from_dict(card.get("spec")), config, False)
+    return config, dict(zip(("generator", "discriminator"), pair, strict=True))
+
+
+def _build(
+    card: dict[str, Any], tensors: dict[str, Tensor], kind: Any, made: tuple[Any, dict[str, nn.Module]] | None
+) -> tuple[dict[str, nn.Module], Any, Any]:
+    """The networks that a card describes, without their weights; the samples' shape; the networks' config.
+
+    Args:
+        made: what `_of_code` gave.
+    """
     spec, values = kind.Spec.from_dict(card.get("spec")), dict(card["network"])
     name = str(values.pop("name", ""))
+    if made is not None:
+        return {**made[1], **kind.extras(spec, tensors)}, spec, made[0]
     if name not in kind.networks:
         raise unknown("network", name, kind.networks)
     architecture = kind.networks[name]

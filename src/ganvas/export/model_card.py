@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
+from ganvas.core import own
 from ganvas.core.errors import UserError, first_line
 from ganvas.core.model import Section, TrainedModel
 from ganvas.core.run import Run
@@ -134,9 +135,14 @@ def markdown(model: TrainedModel, place: str) -> str:
 def _usage(model: TrainedModel, place: str) -> str:
     """The section on how to use the model: commands, and lines of Python."""
     usage = model.usage(place)
-    commands = [one_line(f"$ {command('ganvas', *arguments)}") for arguments in usage.commands]
+    network = model.card["network"].get("name")
+    file = own.bare(network).partition(":")[0] if own.is_reference(network) else ""
+    code = ("--code", file) if file else ()
+    commands = [one_line(f"$ {command('ganvas', *arguments, *code)}") for arguments in usage.commands]
     extras = ",".join(("hub", *usage.extras))
     text = "\n".join(["## Use\n", "```console", f"$ pip install 'ganvas[{extras}]'", *commands, "```\n"])
+    if file:
+        text += f"\nThe network is code that is not in this model: you need {_plain(file)} of whoever trained it.\n"
     return text + (f"\n```python\nimport ganvas\n\n{usage.python}\n```\n" if usage.python else "")
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganvas.core import seeds
+from ganvas.core import own, seeds
 from ganvas.core.errors import UserError
 from ganvas.core.exports import OnnxNetwork
 from ganvas.core.files import check_free, make_folder, write_whole
@@ -72,7 +72,7 @@ def export(model: TrainedModel, folder: Path, force: bool = False, only: str = "
     check(model, folder, None, force)
     make_folder(folder)
     exports = model.exports()
-    written = [_write(network, folder) for network in exports.networks if only in ("", network.file)]
+    written = [_written(model, network, folder) for network in exports.networks if only in ("", network.file)]
     for name, content in () if only else exports.files().items():
         write_whole(folder / name, content)
         written.append(Exported(folder / name))
@@ -117,18 +117,18 @@ def web(model: TrainedModel, folder: Path, force: bool = False) -> list[Exported
     page = model.exports().page
     assert page is not None  # ensured by `check`
     make_folder(folder)
-    written = [_write(network, folder) for network in page.networks]
+    written = [_written(model, network, folder) for network in page.networks]
     files = page.files()
     for name, content in files.items():
         write_whole(folder / name, content)
     return [*written, *(Exported(folder / name) for name in files)]
 
 
-def page_files(own: Path, settings: dict[str, Any], latent_dim: int) -> dict[str, bytes]:
+def page_files(folder: Path, settings: dict[str, Any], latent_dim: int) -> dict[str, bytes]:
     """The files of a page that draws from noise, by name, except its networks.
 
     Args:
-        own: the folder with the page's `index.html` and script.
+        folder: the one with the page's `index.html` and script.
         settings: what its script must know; among them title, about (a paragraph) and classes.
     """
     settings = {**settings, "latent_dim": latent_dim, "seeds": SEEDS}
@@ -136,9 +136,22 @@ def page_files(own: Path, settings: dict[str, Any], latent_dim: int) -> dict[str
         "model.json": json.dumps(settings, indent=1).encode(),
         "latents.bin": seeds.latents(range(SEEDS), latent_dim).numpy().astype("<f4").tobytes(),
         RUNTIME: gzip.decompress((WEB / f"{RUNTIME}.gz").read_bytes()),
-        **{name: (own / name).read_bytes() for name in ("index.html", "page.js")},
+        **{name: (folder / name).read_bytes() for name in ("index.html", "page.js")},
         **{name: (WEB / name).read_bytes() for name in SHARED},
     }
+
+
+def _written(model: TrainedModel, network: OnnxNetwork, folder: Path) -> Exported:
+    """As `_write`; what code of the user's own does there may have no ONNX form."""
+    try:
+        return _write(network, folder)
+    except Exception as error:
+        name = model.card["network"].get("name")
+        if isinstance(error, UserError) or not own.is_reference(name):
+            raise
+        raise UserError(
+            f"{network.file}: {own.bare(name)} cannot be exported as ONNX ({own.message(error)}; --debug shows where)."
+        ) from error
 
 
 def _write(spec: OnnxNetwork, folder: Path) -> Exported:

@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from ganvas import api
 from ganvas.api import RECIPES
 from ganvas.core import config as cf
+from ganvas.core import own
 from ganvas.core.errors import UserError
 from ganvas.core.files import parse_json, read_bytes
 from ganvas.core.run import Run
@@ -271,8 +272,9 @@ def _sources(studio: Studio, body: Start) -> tuple[str | None, str | None]:
     """Both sets of data of a requested training, checked. Raises UserError where one may not be read."""
     if body.recipe not in RECIPES:
         raise UserError(f"There is no recipe '{body.recipe[:60]}'.")
-    for key in body.settings:
-        if key in fixed(RECIPES[body.recipe]()) or key == "from" or "=" in key or key.startswith("-"):
+    for key, value in body.settings.items():
+        barred = key in (*fixed(RECIPES[body.recipe]()), "from", "network") or own.is_spoken(value)  # code is not run
+        if barred or "=" in key or key.startswith("-"):
             raise UserError(f"{key} cannot be set here.")
     data, to = (studio.source(text) if text else None for text in (body.data, body.to))
     return data, to

@@ -27,6 +27,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from ganvas.api import RECIPES
+from ganvas.core import own
 from ganvas.core.errors import UserError
 from ganvas.core.files import make_folder, parse_json, read_bytes, state_folder, write_whole
 from ganvas.core.processes import began, is_alive
@@ -109,7 +110,13 @@ def is_allowed(root: Path, kind: str, run: str, arguments: Sequence[str]) -> boo
             if not (rest[1:] and (rest[1] in DATASETS or os.path.isabs(rest[1]))):
                 return False
             rest = rest[2:]
-    return all("=" in setting and is_settable(recipe, setting.partition("=")[0]) for setting in rest)
+    return all(_is_harmless(recipe, setting) for setting in rest)
+
+
+def _is_harmless(recipe: str, setting: str) -> bool:
+    """Is this a setting that the page may change, and no code to be run?"""
+    name, equals, value = setting.partition("=")
+    return bool(equals) and is_settable(recipe, name) and not own.is_spoken(value)
 
 
 class Jobs:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ganvas.core import config as cf
-from ganvas.core import distributed, meta, registry, seeds
+from ganvas.core import distributed, meta, own, registry, seeds
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.old_names import warn
 from ganvas.core.progress import Counted, last
@@ -24,7 +24,7 @@ from ganvas.core.samples import Dataset, Spec
 from ganvas.training import finetune, memory, several, start, trainer
 from ganvas.training.batches import Batches
 from ganvas.training.events import Event
-from ganvas.training.task import Task, build, network_of, task_of
+from ganvas.training.task import Task, build, is_own, network_config, network_of, task_of
 
 SECTIONS = ("data", "network", "task", "training")  # of an experiment: each a frozen dataclass of settings
 
@@ -105,15 +105,19 @@ class Experiment:
             parts[name] = dict(section)
         task = registry.find(str(parts["task"].pop("name", registry.first().name))[:60])  # old files name no task
         name = str(parts["network"].pop("name", ""))[:60]
-        if name not in task.networks:
-            if not any(name in other.networks for other in registry.importable()):
-                raise unknown("network", name, task.networks)
+        if own.is_reference(name) and task.own_network is not None:
+            config = task.own_network(name, parts["network"]).Config
+        elif name in task.networks:
+            config = task.networks[name].Config
+        elif not any(name in other.networks for other in registry.importable()):
+            raise unknown("network", name, task.networks)
+        else:
             raise UserError(
                 f"The network {name} does not suit the task {task.name}: choose one of {', '.join(task.networks)}."
             )
         return cls(
             recipe=str(values.get("recipe", ""))[:200],
-            network=cf.from_dict(task.networks[name].Config, parts["network"], "network"),
+            network=cf.from_dict(config, parts["network"], "network"),
             data=cf.from_dict(task.Data, parts["data"], "data"),
             task=cf.from_dict(task.Config, parts["task"], "task"),
             training=cf.from_dict(trainer.Config, parts["training"], "training"),
@@ -135,8 +139,18 @@ class Experiment:
         Raises:
             UserError: an unknown setting, or a value of the wrong type or out of range.
         """
-        section_of = {field: name for name in SECTIONS for field in cf.types_of(getattr(self, name))}
+        settings = dict(settings)
         changed = {name: getattr(self, name) for name in SECTIONS}
+        if "network" in settings:
+            changed["network"] = network_config(self.kind, settings.pop("network"))
+        section_of: dict[str, str] = {}
+        for name in SECTIONS:
+            fields = cf.types_of(changed[name])
+            if is_own(changed["network"]) and (twice := section_of.keys() & fields.keys()):
+                raise UserError(
+                    f"The network has a setting {min(twice)}, as the training has: give this parameter another name."
+                )
+            section_of |= dict.fromkeys(fields, name)
         for key, text in {**self.kind.defaults(self, settings), **settings}.items():
             key = f"{key}_" if f"{key}_" in section_of else key  # `from` is a keyword in Python
             if key not in section_of:
@@ -144,6 +158,9 @@ class Experiment:
             if key not in section_of:
                 raise cf.unknown_setting(key, section_of)
             section = changed[section_of[key]]
+            limits = next(field.metadata for field in dataclasses.fields(section) if field.name == key)
+            if limits.get("code") and own.is_spoken(text):
+                text = own.given(text)
             section = dataclasses.replace(section, **{key: cf.parse(text, cf.types_of(section)[key], cf.plain(key))})
             changed[section_of[key]] = section
         return dataclasses.replace(self, **changed)
@@ -159,6 +176,11 @@ class Experiment:
                 holder = section.families[family]
                 return holder, json.dumps({**json.loads(getattr(section, holder) or "{}"), name: text})
         return key, text
+
+    def own_code(self) -> list[str]:
+        """The references to code of the user's own among the settings; see `core.own`."""
+        found = [self._network_name(), *(getattr(self.task, field.name) for field in dataclasses.fields(self.task))]
+        return [*filter(own.is_reference, found)]
 
     def load_data(self) -> Any:
         """The data of this experiment, a `core.samples.Dataset`.
@@ -202,8 +224,9 @@ class Experiment:
         kind = self.kind
         spec = kind.network_spec(spec, self.task)
         with self.enough_memory(spec):
-            with meta.sizes_only():
-                memory.check_memory(build(kind, self.network, spec))
+            if not is_own(self.network):  # code of the user's own need not work without numbers
+                with meta.sizes_only():
+                    memory.check_memory(build(kind, self.network, spec))
             torch.manual_seed(seeds.key(self.training.seed, "init"))
             generator, discriminator = build(kind, self.network, spec)
             if self.training.freeze:

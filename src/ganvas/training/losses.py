@@ -7,11 +7,14 @@ generated images, of equal shape, and return a scalar, so that ordinary and rela
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
+
+from ganvas.core import own
+from ganvas.core.errors import UserError
 
 
 class Objective(NamedTuple):
@@ -115,6 +118,40 @@ LOSSES = {
     "wasserstein": Objective(wasserstein_d, critic_g, None),
     "relativistic": Objective(relativistic_d, relativistic_g, None, guess=0.693),
 }
+
+
+def objective(name: str) -> Objective:
+    """The objective of this name, or of a loss of the user's own: a function (real, fake) -> (loss_d, loss_g).
+
+    Such a loss may have an attribute `threshold`, as an `Objective` has; without it only pairs are compared.
+
+    Args:
+        name: of LOSSES, or a reference to code.
+
+    Raises:
+        NotGiven: this process was not given the code.
+        UserError: it fails, or does not return two scalars.
+    """
+    if name in LOSSES:
+        return LOSSES[name]
+    code = own.find(name)
+    value: Callable[..., Any] = code.value() if isinstance(code.value, type) else code.value
+    logits = torch.tensor([0.5, -0.25, 1.0, 0.125])
+    with torch.enable_grad():
+        try:
+            both = value(logits.clone().requires_grad_(), (-logits).requires_grad_())
+        except Exception as error:
+            raise UserError(
+                f"{code.called} fails on logits [4]: {own.message(error)} (--debug shows where)."
+            ) from error
+    if not (isinstance(both, tuple | list) and len(both) == 2 and all(isinstance(x, Tensor) for x in both)):
+        raise UserError(f"{code.called}(real, fake) returns {type(both).__name__}; it must return (loss_d, loss_g).")
+    for loss, title in zip(both, ("loss_d", "loss_g"), strict=True):
+        if loss.dim() or not loss.requires_grad:
+            fault = f"has the shape {[*loss.shape]}: take its mean" if loss.dim() else "has no gradient"
+            raise UserError(f"{code.called}: {title} {fault}.")
+    threshold = getattr(value, "threshold", None)
+    return Objective(lambda r, f: value(r, f)[0], lambda r, f: value(r, f)[1], threshold)
 
 
 def squared_gradient(logits: Tensor, images: Tensor) -> Tensor:

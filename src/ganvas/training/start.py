@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganvas.core import config as cf
-from ganvas.core import distributed
+from ganvas.core import distributed, own
 from ganvas.core.errors import UserError
 from ganvas.core.files import make_folder, place, write_whole
 from ganvas.core.locate import exists
@@ -31,6 +31,8 @@ NOTE_EVERY = 10.0  # seconds between two notes on the progress of reading
 def train(experiment: Experiment, folder: str | Path | None) -> Iterator[Event]:
     """Train an experiment: see `Experiment.run`."""
     with distributed.joined(), contextlib.ExitStack() as held:
+        for reference in experiment.own_code():
+            own.find(reference, None if folder is None else place(folder))
         with distributed.together():
             if folder is not None and distributed.is_first() and exists(Run(place(folder)).experiment):
                 _check_settings(experiment, Run(place(folder)))  # before the data is read, which may take long
@@ -47,6 +49,7 @@ def train(experiment: Experiment, folder: str | Path | None) -> Iterator[Event]:
                 make_folder(path)
                 held.enter_context(Run(path).locked())
                 _claim(experiment, Run(path), data, card)
+                own.keep_copies(experiment.own_code(), path)
                 if experiment.training.from_ and not Run(path).snapshots():
                     networks = {"generator": task.generator, "discriminator": task.discriminator}
                     note = finetune.take(networks, experiment.training.from_)
@@ -125,6 +128,14 @@ def _check_settings(experiment: Experiment, run: Run) -> None:
             f"{run.folder} holds a run of {was}, not of {now}{kinds}. Choose another --run folder, or resume that run: "
             f"{command('ganvas', 'resume', run.folder)}"
         )
+    for was, now in refused.values():
+        if own.is_reference(was) and own.is_reference(now) and own.bare(was) == own.bare(now):
+            file, _, name = own.bare(was).partition(":")
+            copy = f" {run.folder / own.FOLDER / file} is a copy of that." if file.endswith(".py") else ""
+            raise UserError(
+                f"{run.folder} was begun with another version of {file}:{name}.{copy} Give that version, or choose "
+                "another --run folder (from=RUN begins with the weights of a run)."
+            )
     rows = "".join(f"\n  {cf.plain(key)}: {was} in the folder, {now} now" for key, (was, now) in refused.items())
     raise UserError(
         f"{run.folder} holds a run with other settings:{rows}\n"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
 
-from ganvas.core.errors import UserError
+from ganvas.core import own
+from ganvas.core.errors import UserError, unknown
 from ganvas.core.run import Run
 from ganvas.core.samples import CHECK, Dataset, Preview
 from ganvas.training.batches import Batch, Batches
@@ -51,6 +52,9 @@ class Task(ABC):
     Spec: ClassVar[Any]  # the shape of its samples: see `core.samples.Spec`
     networks: ClassVar[dict[str, Any]]
     """Architectures by name: modules with Config, Generator(spec, config) and Discriminator(spec, config)."""
+    own_network: ClassVar[Any] = None
+    """What makes an architecture of code of the user's own: (reference, settings or None) -> an object like these
+    modules, with `pair` in place of Generator and Discriminator. None: the task has its own networks alone."""
     recipes: ClassVar[Any] = {}  # functions that return an Experiment, by name; or a module of them
     Model: ClassVar[Any]  # the class of trained models: see `core.model.TrainedModel`
     report: ClassVar[Any] = None  # its part of the report, a `report.page.Part`; None: the general one
@@ -309,7 +313,28 @@ def task_of(config: Any) -> type[Task]:
 
 def network_of(task: type[Task], config: Any) -> tuple[str, Any] | None:
     """Name and architecture of a network's config; None if it is not one of the task's networks."""
+    architecture = getattr(config, "architecture", None)  # of code of the user's own
+    if architecture is not None and task.own_network is not None:
+        return architecture.reference, architecture
     return next(((n, network) for n, network in task.networks.items() if type(config) is network.Config), None)
+
+
+def network_config(task: type[Task], name: str) -> Any:
+    """The default settings of one of the task's networks, or of code of the user's own: `my.py:Net`, or a reference.
+
+    Raises:
+        UserError: there is no such network, or the task takes no code.
+    """
+    if name in task.networks:
+        return task.networks[name].Config()
+    if not (own.is_spoken(name) or own.is_reference(name)):
+        raise unknown("network", name[:60], task.networks, "A network of your own is FILE.py:NAME.")
+    if task.own_network is None:
+        raise UserError(
+            f"network={own.bare(name)}: networks of your own are for recipes that draw pictures from noise, such as "
+            f"images; the task {task.name} has {', '.join(task.networks)}."
+        )
+    return task.own_network(own.given(name) if own.is_spoken(name) else name).Config()
 
 
 def recipes_of(task: type[Task]) -> dict[str, Callable[[], Experiment]]:
@@ -330,7 +355,14 @@ def build(task: type[Task], config: Any, spec: Any) -> tuple[nn.Module, nn.Modul
     entry = network_of(task, config)
     if entry is None:
         raise UserError(f"{type(config).__name__} is not the settings of a network for the task {task.name}.")
+    if is_own(config):
+        return entry[1].pair(spec, config)
     return entry[1].Generator(spec, config), entry[1].Discriminator(spec, config)
 
 
-__all__ = ["Dataset", "Task", "build", "network_of", "recipes_of", "task_of"]
+def is_own(config: Any) -> bool:
+    """Are these the settings of a network of the user's own?"""
+    return hasattr(config, "architecture")
+
+
+__all__ = ["Dataset", "Task", "build", "is_own", "network_config", "network_of", "recipes_of", "task_of"]

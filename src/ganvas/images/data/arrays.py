@@ -71,7 +71,7 @@ def read(place: Path, labelled: bool = True, split: bool = True) -> Arrays:
         )
     if split and "train" not in sides:
         raise UserError(f"{place} has pictures of a {next(iter(sides))} split, and none to train on (x_train).")
-    images, converted = _pixels({name: images for name, (images, _) in sides.items()})
+    images, converted = pixels({name: images for name, (images, _) in sides.items()})
     by_split = {n: y and label_arrays.read(y, i, len(images[n])) for n, (i, y) in sides.items()}
     numbers, class_names = label_arrays.unite(place, by_split, named)
     first, *other_splits = sides
@@ -93,11 +93,26 @@ def data_set(path: Path, labelled: bool = True) -> ImageData:
     Raises:
         UserError: as `read`; or there are too few images to hold some out.
     """
-    arrays = read(path, labelled)
-    train, test = (arrays.train, arrays.test) if arrays.test is not None else hold_out(*arrays.train, place=str(path))
-    as_split = [Split(torch.from_numpy(x), None if y is None else torch.from_numpy(y)) for x, y in (train, test)]
-    digest = fingerprint(*train, *test)
-    return ImageData(path.stem, as_split[0], as_split[1], arrays.class_names, digest, notes=arrays.notes)
+    found = read(path, labelled)
+    return as_data(path.stem, found.train, found.test, found.class_names, found.notes, str(path))
+
+
+def as_data(
+    name: str,
+    train: tuple[np.ndarray, np.ndarray | None],
+    test: tuple[np.ndarray, np.ndarray | None] | None,
+    class_names: tuple[str, ...],
+    notes: tuple[str, ...],
+    place: str,
+) -> ImageData:
+    """The data set of these images uint8 [N, C, H, W] and labels; without `test` a tenth is held out, by content.
+
+    Raises:
+        UserError: there are too few images to hold some out; it names `place`.
+    """
+    train, test = (train, test) if test is not None else hold_out(*train, place=place)
+    sides = [Split(torch.from_numpy(x), None if y is None else torch.from_numpy(y)) for x, y in (train, test)]
+    return ImageData(name, sides[0], sides[1], class_names, fingerprint(*train, *test), notes=notes)
 
 
 def _listed(members: Sequence[Member]) -> str:
@@ -184,7 +199,7 @@ def _only(place: Path, members: Sequence[Member], rest: Sequence[Member]) -> Mem
             "x_test, and their labels labels, or y_train and y_test."
         )
     if len(rest) == 1:
-        return rest[0]  # `_check_form` reports what is wrong with it
+        return rest[0]  # `check_form` reports what is wrong with it
     raise UserError(f"{place} has no array of images (it has {_listed(members)}); {NEEDED}.")
 
 
@@ -210,12 +225,12 @@ def _chosen(place: Path, sides: dict[str, _Side]) -> dict[str, tuple[Member, Mem
 # -------------------- pixels
 
 
-def _pixels(sides: Mapping[str, Member]) -> tuple[dict[str, np.ndarray], list[str]]:
+def pixels(sides: Mapping[str, Member]) -> tuple[dict[str, np.ndarray], list[str]]:
     """The images of each split as uint8 [N, C, H, W], all converted alike, and notes on that."""
     for member in sides.values():
         if not member.dtype.hasobject:
-            _check_form(member)
-    raw = {name: _channels_first(member.read()) for name, member in sides.items()}
+            check_form(member)
+    raw = {name: channels_first(member.read()) for name, member in sides.items()}
     (first, *others), members = raw.values(), list(sides.values())
     for member, other in zip(members[1:], others, strict=True):
         if other.shape[1:] != first.shape[1:]:
@@ -251,7 +266,7 @@ def _pixels(sides: Mapping[str, Member]) -> tuple[dict[str, np.ndarray], list[st
     return {name: decode.scaled(x, black, white) for name, x in raw.items()}, [] if plain else [note]
 
 
-def _check_form(member: Member) -> None:
+def check_form(member: Member) -> None:
     """Raise a UserError, with the way out, if the layout of the images in an array is not certain."""
     shape, called = member.shape, member.called
     if member.dtype.kind not in "fiub":
@@ -300,7 +315,7 @@ def _flat(values: int) -> str:
     )
 
 
-def _channels_first(x: np.ndarray) -> np.ndarray:
+def channels_first(x: np.ndarray) -> np.ndarray:
     if x.ndim == 3:
         return x[:, None]
     return x if x.shape[1] in CHANNELS else x.transpose(0, 3, 1, 2)

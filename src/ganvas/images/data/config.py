@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from ganvas.core.config import knob
 from ganvas.core.errors import UserError
-from ganvas.images.data import readers
+from ganvas.images.data import memory, readers
 from ganvas.images.data.dataset import ImageData
 from ganvas.images.decode import Shape
 from ganvas.sources import listing
@@ -52,6 +52,16 @@ class DataConfig:
         """Does this look like pictures?"""
         return readers.has_pictures(source)
 
+    @classmethod
+    def named(cls, data: object) -> str:
+        """What stands for pictures in memory; see `memory.held`."""
+        return memory.held(data)
+
+    @property
+    def in_memory(self) -> bool:
+        """Are these pictures that only a program has?"""
+        return self.source.startswith(memory.MEMORY)
+
     def shape(self) -> Shape:
         """The shape that images get.
 
@@ -78,7 +88,7 @@ class DataConfig:
 
     def bare_name(self) -> str:
         """A short name of the data, without its folder."""
-        return listing.bare_name(Path(self.source))
+        return "pictures" if self.in_memory else listing.bare_name(Path(self.source))
 
     def bare(self, images: ImageData) -> dict[str, str]:
         """The places without their folders, for a model's card, which keeps no paths."""

@@ -14,7 +14,7 @@ from ganvas.core import files, seeds
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import cannot
 from ganvas.core.progress import last
-from ganvas.images.data import arrays, idx, npz, pack, pack_format, pictures
+from ganvas.images.data import arrays, idx, memory, npz, pack, pack_format, pictures
 from ganvas.images.data.converted import as_data, converted, photographs
 from ganvas.images.data.dataset import ImageData, Split, fingerprint
 from ganvas.images.decode import Shape
@@ -133,6 +133,13 @@ def _read_arrays(source: str, shape: Shape, labelled: bool) -> Reading:
     return (yield from _in_shape(source, arrays.data_set(_existing(source), labelled), shape, labelled))
 
 
+def _read_memory(source: str, shape: Shape, labelled: bool) -> Reading:
+    found = memory.read(source, labelled)
+    return (
+        yield from converted(found, shape) if isinstance(found, Listing) else _in_shape(source, found, shape, labelled)
+    )
+
+
 def _read_idx(source: str, shape: Shape, labelled: bool) -> Reading:
     path = _existing(source)
     return (yield from _in_shape(source, idx.data_set(path, path.resolve().name), shape, labelled))
@@ -144,6 +151,7 @@ READERS: dict[str, Callable[[str, Shape, bool], Reading]] = {  # by `kind_of`: s
     "images": _read_images,
     "arrays": _read_arrays,
     "idx": _read_idx,
+    "memory": _read_memory,
     "prefix": _read_idx,
 }
 
@@ -152,13 +160,16 @@ def kind_of(source: str) -> str:
     """Which of READERS reads a source.
 
     'name' is one of DATASETS, 'images' a folder or archive of image files, 'arrays' an .npz or .npy file, 'idx' a
-    folder of IDX files, 'prefix' the beginning of the names of IDX files (folder/emnist-letters).
+    folder of IDX files, 'memory' data of the program's, 'prefix' the beginning of the names of IDX files
+    (folder/emnist-letters).
 
     Raises:
         UserError: there is nothing of that name, it cannot be read, or it is a file of another type.
     """
     if source in DATASETS:
         return "name"
+    if source.startswith(memory.MEMORY):
+        return "memory"
     path = _existing(source)
     if path.is_dir():
         try:

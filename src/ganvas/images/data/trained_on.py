@@ -18,6 +18,7 @@ from ganvas.core.text import one_line
 from ganvas.images import data as datasets
 from ganvas.images import files as image_files
 from ganvas.images.data import ImageData, Split
+from ganvas.images.data.memory import name_of
 from ganvas.images.decode import Shape
 
 PLACES = ("source", "twins", "to")  # the settings that say where data is
@@ -26,7 +27,7 @@ PLACES = ("source", "twins", "to")  # the settings that say where data is
 def trained_on(
     model: TrainedModel,
     source: str | os.PathLike[str],
-    data: str | os.PathLike[str] | None = None,
+    data: object = None,
     size: int = 0,
     to: str | os.PathLike[str] | None = None,
     allowed: Callable[[object], None] = lambda _: None,
@@ -35,6 +36,7 @@ def trained_on(
 
     Args:
         source: what the user calls the model.
+        data: a name, a path, or pictures in memory; see `memory.held`.
         size: of patches, if it should differ from that of the training.
         to: with `data`, the pictures of the other set.
         allowed: raises a UserError for data named by the run or the model that must not be read.
@@ -47,9 +49,9 @@ def trained_on(
     size = size if size and fit == "pieces" else model.spec.size
     shape = Shape(size, model.spec.channels, fit, settings["linear"])
     if data is not None and to is not None:
-        return datasets.load(str(data), shape, False, to=str(to))
+        return datasets.load(name_of(data), shape, False, to=str(to))
     if data is not None:
-        return in_shape(str(data), shape, labelled)
+        return in_shape(name_of(data), shape, labelled)
     run = run_of(model.path)
     if run is not None:
         settings = _named_by(run)
@@ -65,7 +67,7 @@ def trained_on(
     return real
 
 
-def reading(source: str | os.PathLike[str], data: str | os.PathLike[str] | None) -> str:
+def reading(source: str | os.PathLike[str], data: object) -> str:
     """A sentence on the data about to be read because a run, not the user, names it; empty where there is none."""
     if data is not None or image_files.is_pictures(source):
         return ""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganvas.core import seeds
 from ganvas.core.config import knob
+from ganvas.core.errors import UserError
 from ganvas.core.later import Later
 from ganvas.core.run import Run
 from ganvas.core.samples import CHECK
@@ -27,7 +28,7 @@ from ganvas.tasks.generate.detect import detector as detection
 from ganvas.training import losses
 from ganvas.training.adaptive import Augment, Gamma
 from ganvas.training.batches import Batch, Batches
-from ganvas.training.losses import LOSSES
+from ganvas.training.losses import LOSSES, objective
 from ganvas.training.task import Task
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ PORTION = 250  # images generated at a time
 class Config:
     """Loss, penalties and schedule of the training, and what is learned when it ends."""
 
-    loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
+    loss: str = knob(
+        "nonsaturating", "adversarial loss, or one of your own: my.py:loss", choices=tuple(LOSSES), code=True
+    )
     r1: float = knob(0.0, "weight (gamma) of the squared gradient of D on real images", low=0, high=10**9)
     r2: float = knob(0.0, "weight (gamma) of the squared gradient of D on generated images", low=0, high=10**9)
     penalty_every: int = knob(
@@ -84,6 +87,7 @@ class GenerateTask(Task):
     name = "generate"
     Config, Data, Spec = Config, DataConfig, ImageSpec
     networks = NETWORKS
+    own_network = Later("ganvas.tasks.generate.own_network:OwnNetwork")
     recipes = Later("ganvas.tasks.generate.recipes")
     for_own = "images"
     Model = Later("ganvas.tasks.generate.model:Model")
@@ -103,7 +107,7 @@ class GenerateTask(Task):
     ) -> None:
         self.generator, self.discriminator = generator, discriminator
         self.spec, self.config, self.latent_dim = spec, config, latent_dim
-        self.objective = LOSSES[config.loss]
+        self.objective = objective(config.loss)
         self.guessing = float(self.objective.d_loss(torch.zeros(1), torch.zeros(1))) or 1.0  # loss of a guessing D
         self.learned: dict[str, nn.Module] = {}
         self.findings: dict[str, Any] = {}
@@ -123,6 +127,11 @@ class GenerateTask(Task):
     def verify(cls, experiment: Experiment) -> None:
         experiment.data.one_kind(cls.name)
         experiment.data.no_pairs()
+        if experiment.training.evaluate_every and experiment.data.in_memory:
+            raise UserError(
+                "evaluate_every measures in a process of its own, which does not have data in memory: leave it out, or "
+                "save the pictures as files."
+            )
 
     @classmethod
     def smoke(cls, config: Config, images: int) -> Config:

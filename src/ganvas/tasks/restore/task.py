@@ -30,7 +30,7 @@ from ganvas.tasks.restore import degrade, signs, unet
 from ganvas.tasks.restore.degradations import Draw
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
-from ganvas.training.losses import LOSSES
+from ganvas.training.losses import LOSSES, objective
 from ganvas.training.task import SHOWN, Task
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ class Config:
         low=0,
         high=10,
     )
-    loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
+    loss: str = knob(
+        "nonsaturating", "adversarial loss, or one of your own: my.py:loss", choices=tuple(LOSSES), code=True
+    )
     even: float = knob(
         0.0,
         "let plain pieces count like busy ones: each counts by its error over that error + this one, in a range of 2 "
@@ -95,7 +97,7 @@ class RestoreTask(Task):
         self.generator, self.discriminator = generator, discriminator
         self.spec, self.config = spec, config
         self.plan = plan_of(config.degrade)
-        self.objective = LOSSES[config.loss]
+        self.objective = objective(config.loss)
         self.learned: dict[str, nn.Module] = {}
         self.findings: dict[str, Any] = {}
         self.state: dict[str, Tensor] = {}

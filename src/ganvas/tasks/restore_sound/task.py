@@ -17,7 +17,7 @@ from ganvas.tasks.restore_sound import fidelity, network, noise
 from ganvas.tasks.restore_sound.data import DataConfig, WaveSpec
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
-from ganvas.training.losses import LOSSES
+from ganvas.training.losses import LOSSES, objective
 from ganvas.training.task import SHOWN, Task
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ class Config:
         low=0,
         high=10,
     )
-    loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
+    loss: str = knob(
+        "nonsaturating", "adversarial loss, or one of your own: my.py:loss", choices=tuple(LOSSES), code=True
+    )
 
 
 class RestoreSoundTask(Task):
@@ -70,7 +72,7 @@ class RestoreSoundTask(Task):
         self, generator: nn.Module, discriminator: nn.Module, spec: WaveSpec, config: Config, net: Any
     ) -> None:
         super().__init__(generator, discriminator, spec, config, net)
-        self.steps, self.objective = noise.parse(config.degrade), LOSSES[config.loss]
+        self.steps, self.objective = noise.parse(config.degrade), objective(config.loss)
         self._made: tuple[Tensor, Tensor] | None = None  # clean and restored sounds of D's step, reused in G's
 
     @classmethod

@@ -27,7 +27,7 @@ from ganvas.training import losses, trainer
 from ganvas.training.adaptive import Augment
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.best import best_weights, take_best
-from ganvas.training.losses import LOSSES
+from ganvas.training.losses import LOSSES, objective
 from ganvas.training.task import Task
 
 AVERAGED = 2_000  # training sounds whose mean spectrum the generator begins with
@@ -37,7 +37,9 @@ AVERAGED = 2_000  # training sounds whose mean spectrum the generator begins wit
 class Config:
     """Loss, penalty and augmentation of the adversarial training."""
 
-    loss: str = knob("nonsaturating", "adversarial loss", choices=tuple(LOSSES))
+    loss: str = knob(
+        "nonsaturating", "adversarial loss, or one of your own: my.py:loss", choices=tuple(LOSSES), code=True
+    )
     r1: float = knob(0.1, "weight (gamma) of the squared gradient of D on real sounds", low=0, high=10**9)
     penalty_every: int = knob(
         8, "steps from one R1 penalty to the next (its weight is multiplied by that)", low=1, high=10**6
@@ -73,7 +75,7 @@ class SoundTask(Task):
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: SoundSpec, config: Any, net: Any) -> None:
         super().__init__(generator, discriminator, spec, config, net)
-        self.objective, self.latent_dim = LOSSES[config.loss], net.latent_dim
+        self.objective, self.latent_dim = objective(config.loss), net.latent_dim
         disturb = functools.partial(augment.disturb, bands=spec.bands)
         self.augment = Augment(self.state, config.augment, disturb, augment.CHANCES)
         self.state |= {"apart": torch.tensor(math.inf), **best_weights(generator)}

@@ -21,7 +21,7 @@ from ganvas.images.spec import ImageSpec
 from ganvas.tasks.translate import colours, network
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
-from ganvas.training.losses import LOSSES
+from ganvas.training.losses import LOSSES, objective
 from ganvas.training.task import SHOWN, Task
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ class Config:
     hide: float = knob(
         0.05, "noise on the way back, in a range of 2: nothing can be hidden in the picture", low=0, high=100
     )
-    loss: str = knob("relativistic", "adversarial loss", choices=tuple(LOSSES))
+    loss: str = knob(
+        "relativistic", "adversarial loss, or one of your own: my.py:loss", choices=tuple(LOSSES), code=True
+    )
     r1: float = knob(1.0, "weight (gamma) of the squared gradient of D on real images", low=0, high=10**9)
     r2: float = knob(1.0, "weight (gamma) of the squared gradient of D on translated images", low=0, high=10**9)
     penalty_every: int = knob(
@@ -84,7 +86,7 @@ class TranslateTask(Task):
     def __init__(self, generator: nn.Module, discriminator: nn.Module, spec: ImageSpec, config: Config) -> None:
         self.generator, self.discriminator = generator, discriminator
         self.spec, self.config = spec, config
-        self.objective = LOSSES[config.loss]
+        self.objective = objective(config.loss)
         self.learned: dict[str, nn.Module] = {}
         self.findings: dict[str, Any] = {}
         empty = torch.empty(0, spec.channels, spec.size, spec.size)

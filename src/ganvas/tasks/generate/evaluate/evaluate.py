@@ -73,7 +73,7 @@ def evaluate(
     split: str = "held-out",
     seed: int = 0,
     repeats: int = 3,
-    data: str | os.PathLike[str] | None = None,
+    data: object = None,
     out: str | os.PathLike[str] | None = None,
     time_limit: float | None = None,
 ) -> Iterator[Doing | Figure | Written]:
@@ -88,7 +88,8 @@ def evaluate(
         split: the real images that are the reference, 'held-out' or 'train'; the floor comes from the other split.
         seed: of the first picture, and of every choice of real images.
         repeats: how often to measure, with new pictures each time, and how many blocks of real images give the floor.
-        data: the real images' name or folder, if they are not those that the model was trained on.
+        data: the real images (a name, a folder, or pictures in memory as for `ganvas.train`), if they are not those
+            that the model was trained on.
         out: folder for sheets of pictures; None: `evaluation/` in a run's folder, otherwise none are written.
         time_limit: seconds after which the remaining metrics are skipped.
 

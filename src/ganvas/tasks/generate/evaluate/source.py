@@ -13,6 +13,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.run import Run, run_of
 from ganvas.images import files as image_files
 from ganvas.images.data import ImageData
+from ganvas.images.data.memory import name_of
 from ganvas.images.data.trained_on import in_shape, reading, trained_on
 from ganvas.images.decode import Shape
 from ganvas.images.files import Pictures
@@ -64,9 +65,7 @@ def sample(model: Model, real: ImageData, count: int, seed: int, repeat: int) ->
     return model.pictures(numbers, None if labels is None else labels.tolist()), labels
 
 
-def find(
-    source: str | os.PathLike[str], data: str | os.PathLike[str] | None
-) -> tuple[Pictures | Sampler, Run | None, ImageData]:
+def find(source: str | os.PathLike[str], data: object) -> tuple[Pictures | Sampler, Run | None, ImageData]:
     """What is measured, the run that it belongs to, and the real images to compare with.
 
     Raises:
@@ -77,7 +76,7 @@ def find(
         if data is None:
             raise UserError(f"{source} holds pictures. Name the real images to compare them with: --data mnist.")
         spec = pictures.spec
-        real = in_shape(str(data), Shape(spec.size, spec.channels))
+        real = in_shape(name_of(data), Shape(spec.size, spec.channels))
         return pictures.named(real.class_names), None, real
     model = load(source)
     real = trained_on(model, source, data)
