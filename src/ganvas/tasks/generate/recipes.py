@@ -75,7 +75,7 @@ def mnist_best() -> Experiment:
     the nearness of its candidates were chosen on this very run with the test images as the reference, and the threshold
     was set again afterwards. torch 2.13.0; 2026-11-22. Seed 1, unchanged, in bf16 on two cores with AMX (2026-11-24;
     about 9 minutes, then 124 s): fresh expert 70.1% +- 0.5; precision, recall, density and coverage .849, .865, .879
-    and .927. Twice as long is no better: by then the discriminator has memorised the training images (docs/log.md,
+    and .927. Twice as long does not help: by then the discriminator has memorised the training images (docs/log.md,
     2026-11-25).
     """
     base = mnist()
