@@ -247,12 +247,12 @@ def _check_kind(experiment: Experiment, source: str) -> None:
 
 
 def _as_labels(experiment: Experiment, source: str) -> str:
-    """What to do with a table that names the classes of the files beside it; '' where there are none."""
+    """What to do with a table that names the classes of the files next to it; '' where there are none."""
     folder = os.path.dirname(source) or "."
     if not is_table(source) or not experiment.kind.Data.takes(folder):
         return ""
     way = command("ganvas", "train", experiment.recipe, "--data", folder)
-    return f"  If it names the classes of the {experiment.kind.Spec.noun} beside it, name their folder:  {way}"
+    return f"  If it names the classes of the {experiment.kind.Spec.noun} next to it, name their folder:  {way}"
 
 
 def _named(experiment: Experiment, data: object) -> str:

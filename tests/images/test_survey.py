@@ -102,7 +102,7 @@ def test_what_was_put_there_is_found(tmp_path: Path) -> None:
     report = checked(place)
     printed = texts(report)
     for text in (
-        "0 1 of 140 files cannot be read: a/0.png (it is no picture).",
+        "0 1 of 140 files cannot be read: a/0.png (it is not a picture).",
         "1 1 files are copies of others: a/twin.png = b/1.png",
         "1 1 picture is a near-duplicate: b/3.png ~ a/near.png",
         "1 1 of 139 pictures are not square",
@@ -168,7 +168,7 @@ def test_names_that_are_no_text_can_be_shown(tmp_path: Path, capsys: pytest.Capt
     assert cli.app(["data", "check", str(place), "--out", "x.png"], result_action="return_value") == 0
     printed = capsys.readouterr().out
     assert printed.encode()
-    for text in ("a/\\x1b[31m.png (it is no picture)", "a/caf\\udce9.png (", "a/new\\nline.png (", "c\\udce9 3"):
+    for text in ("a/\\x1b[31m.png (it is not a picture)", "a/caf\\udce9.png (", "a/new\\nline.png (", "c\\udce9 3"):
         assert text in printed
     assert json.dumps(checked(place).to_dict(), ensure_ascii=False).encode()
 
@@ -223,7 +223,7 @@ def test_large_sets_are_looked_at_in_part(tmp_path: Path, monkeypatch: pytest.Mo
     report = checked(place)
     assert "2 40 of 120 pictures, evenly spread, were looked at." in texts(report)
     (place / "a" / "0.png").write_bytes(b"no picture")  # the first is one of those looked at
-    assert checked(place).survey.broken == [("a/0.png", "it is no picture")]
+    assert checked(place).survey.broken == [("a/0.png", "it is not a picture")]
 
 
 # -------------------- mirror

@@ -46,24 +46,24 @@ def train(
     Parameters
     ----------
     recipe
-        A recipe's name (see `ganvas recipes`), or a function of your own: my_recipes.py:mine.
+        A recipe's name (see `ganvas recipes`), or your own function: my_recipes.py:mine.
     settings
         key=value, such as images=2M seed=1 lr_g=5e-4, or --images 2M; --dry-run explains them all.
     run
         The run's folder.
     data
-        A data set's name, or your own: a folder of pictures or sounds (a sub-folder a class), .zip, .tar, .npz, IDX
-        files, pack; for table: a CSV or Parquet file, or a database, such as sqlite:///shop.db.
+        A data set's name, or your own data: a folder of pictures or sounds (a sub-folder per class), .zip, .tar, .npz,
+        IDX files, pack; for table: a CSV or Parquet file, or a database, such as sqlite:///shop.db.
     table
         For table: which of the database's tables.
     to
-        For translate: the pictures of the other kind, as --data.
+        For translate: the pictures of the other set, given like --data.
     log
         Show the training in other programs, too: tensorboard, wandb, trackio, mlflow, or several with commas.
     smoke
-        Twenty steps only: shows in seconds that everything works. What you set yourself stays as you set it.
+        Train for twenty steps only, to see in seconds that everything works. Settings that you give are kept.
     dry_run
-        Explain the settings, and show size and a forecast of the time; write nothing.
+        Explain the settings, show the size and forecast the time; write nothing.
     """
     from ganvas import api
 
@@ -89,9 +89,9 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
     settings
         images=N makes the run longer; nothing else may change.
     data
-        Where the same data are now, if they were moved.
+        Where the data is now, if it was moved.
     to
-        For translate: where the pictures of the other kind are now.
+        For translate: where the pictures of the other set are now.
     log
         As for train: tensorboard, wandb, trackio, mlflow.
     """
@@ -103,7 +103,7 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
         place, way = getattr(experiment.data, setting), {"source": "--data", "to": "--to"}.get(setting, f"{setting}=")
         if os.path.isabs(place) and not os.path.exists(place):
             raise UserError(
-                f"{folder} learns from {place}, where there is nothing now. Say where these "
+                f"{folder} learns from {place}, which does not exist any more. Say where these "
                 f"{experiment.kind.Spec.noun} are: "
                 f"{command('resume', folder)} {way}{'' if way.endswith('=') else ' '}PLACE"
             )
@@ -188,7 +188,7 @@ def _outlook(experiment: Experiment, shown: Experiment | None, name: str = "") -
             say(f"{title:<9} {count:,} {what} of {one_line(domain.name)}, {held_out:,} held out")
     say(f"Networks  generator {generator:,} weights, discriminator {discriminator:,}")
     say(f"Machine   {trainer.device.type}, {trainer.precision}")
-    say(f"Forecast  {duration(total / rate)} for {total:,} {noun} at {rate:.0f} {noun} a second")
+    say(f"Forecast  {duration(total / rate)} for {total:,} {noun} at {rate:.0f} {noun} per second")
     return total / rate
 
 

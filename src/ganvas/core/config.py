@@ -34,9 +34,9 @@ def knob(
     choices: tuple[str, ...] | None = None,
     code: bool = False,
 ) -> Any:
-    """A dataclass field with a help text and the values that it may take (`low` and `high` are included).
+    """A dataclass field with a help text and the values that it may have (`low` and `high` are included).
 
-    `code`: besides the choices, a reference to code of the user's own (see `core.own`).
+    `code`: besides the choices, a reference to the user's own code (see `core.own`).
     """
     limits = {"low": low, "high": high, "choices": choices, "code": code}
     return dataclasses.field(default=default, metadata={"help": help, **limits})

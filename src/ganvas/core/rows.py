@@ -64,7 +64,7 @@ VALUES = ("value", "spread", "floor", "floor_spread")
 
 
 def is_figure(row: dict[str, Any]) -> bool:
-    """Is this line of metrics.jsonl a figure of an evaluation, with entries of the right types?"""
+    """Is this line of metrics.jsonl a metric of an evaluation, with entries of the right types?"""
     protocol, entries = row.get("protocol"), {"metric": str, "title": str, "better": str, "share": bool, "note": str}
     if not isinstance(protocol, dict) or not set(row) <= {*entries, *VALUES, "protocol", "images"}:
         return False

@@ -169,7 +169,7 @@ class Run:
             if bad:
                 sentences.append(f"{path.name}: {bad:,} damaged line{'s' * (bad > 1)} skipped.")
             if skipped:
-                sentences.append(f"{path.name}: of its {skipped + TAIL:,} bytes the last {TAIL:,} are looked at.")
+                sentences.append(f"{path.name}: only the last {TAIL:,} of its {skipped + TAIL:,} bytes are read.")
         return sentences
 
     def figures(self) -> list[dict[str, Any]]:
@@ -298,7 +298,7 @@ class Run:
     def last_snapshot(
         self, take: Callable[[Path, dict[str, Tensor], dict[str, Any]], None] | None = None
     ) -> tuple[Path | None, dict[str, Tensor], dict[str, Any], list[str]]:
-        """The newest snapshot that is in order and that `take` accepts, that is, raises no UserError for.
+        """The newest snapshot that is in order and that `take` accepts (raises no UserError for).
 
         Returns:
             Its path (None: there is no snapshot), tensors and card, and a sentence for each snapshot that was skipped.

@@ -1,4 +1,4 @@
-"""What a task provides to the web studio: the figures, curves, pages and functions of its runs and models."""
+"""What a task provides to the web studio: the metrics, curves, pages and functions of its runs and models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Colour = Literal["--expert", "--forger", "--held"]  # variables of the style she
 
 @dataclass(frozen=True)
 class Best:
-    """A figure of metrics.jsonl by which runs are compared: the entry `key` of lines of this metric."""
+    """A value of metrics.jsonl by which runs are compared: the entry `key` of lines of this metric."""
 
     metric: str
     key: str
@@ -54,7 +54,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Tile:
-    """Figures of the last line of metrics.jsonl as text: '{psnr} dB'. Not shown where the first of them is missing."""
+    """Values of the last line of metrics.jsonl as text: '{psnr} dB'. Not shown where the first of them is missing."""
 
     title: str
     text: str

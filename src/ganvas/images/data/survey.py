@@ -1,4 +1,4 @@
-"""The data doctor: what a folder of pictures contains, and what in it would harm a training. Nothing is changed."""
+"""The data doctor: what a folder of pictures contains, and what in it would harm a training. It changes nothing."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class Mirror(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """'safe', 'wrong' where mirrored pictures are of another kind, or 'unknown' of too few pictures."""
+        """'safe', 'wrong' if mirrored pictures look different, or 'unknown' if there are too few pictures."""
         if self.pictures < 50:
             return "unknown"
         return "wrong" if self.accuracy - 2 * self.error > 0.55 else "safe"
