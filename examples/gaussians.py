@@ -57,7 +57,7 @@ def main(steps: int) -> None:
     optimizer_d = torch.optim.Adam(discriminator.parameters(), RATE, (0.0, 0.99))
     pictures = []
     for step in range(1, steps + 1):
-        for optimizer in (optimizer_d, optimizer_g):  # full speed at first, then slower and slower: the contest settles
+        for optimizer in (optimizer_d, optimizer_g):  # full speed at first, then slower, until both settle
             optimizer.param_groups[0]["lr"] = RATE * min(1.0, 2 * (1 - step / (steps + 1)))
         # The expert learns: high logits for real points, low ones for forged points (Goodfellow et al. 2014).
         real, fake = real_points(BATCH), generator(torch.randn(BATCH, LATENT)).detach()

@@ -15,26 +15,27 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TODO = (  # folders and files that are still to be edited
-    "README.md",
     "docs/",
-    "examples/cluster/",
-    "examples/digits.ipynb",
-    "examples/gaussians.py",
-    "src/ganvas/api.py",
-    "src/ganvas/cli/",
-    "src/ganvas/core/",
-    "src/ganvas/images/",
-    "src/ganvas/networks/",
+    "src/ganvas/cli/display.py",
+    "src/ganvas/images/data/findings.py",
     "src/ganvas/studio/",
-    "src/ganvas/tasks/generate/",
+    "src/ganvas/tasks/generate/commands.py",
+    "src/ganvas/tasks/generate/latent/commands.py",
+    "src/ganvas/tasks/generate/studio/",
     "src/ganvas/tasks/restore/",
-    "src/ganvas/training/",
 )
 DONE = (  # parts of these folders that are edited
+    "docs/architecture.md",
+    "docs/benchmarks.md",
+    "docs/howto/many-machines.md",
     "docs/howto/measure.md",
+    "docs/howto/own-images.md",
     "docs/howto/sound.md",
     "docs/howto/tables.md",
     "docs/howto/translate.md",
+    "docs/howto/use.md",
+    "docs/security.md",
+    "docs/tutorial.md",
 )
 LEFT_OUT = ("CHANGELOG.md", "docs/log.md", "docs/decisions/", "tests/")  # history, and what asserts it
 TEXTS = {".py", ".js", ".mjs", ".html", ".css", ".md", ".ipynb", ".toml", ".yml", ".yaml", ".sh"}

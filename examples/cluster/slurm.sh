@@ -12,7 +12,7 @@
 set -euo pipefail
 
 first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-folder=runs/slurm-$SLURM_JOB_ID # the same after a requeue: the training goes on from its last snapshot
+folder=runs/slurm-$SLURM_JOB_ID # the same after a requeue: the training continues from its last snapshot
 
 # One torchrun a machine; each starts one process a GPU. Without GPUs: --nproc-per-node 1 and device=cpu.
 srun --kill-on-bad-exit=1 torchrun \

@@ -66,7 +66,7 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     "recipes": ["name", "settings"],
     "info": ["model"],
     "data cache": ["clear"],
-    "data check": ["path", "settings", "json", "columns", "out", "force"],
+    "data check": ["path", "settings", "json", "columns", "out", "for_", "force"],
     "data pack": ["path", "out", "settings"],
     "bench modes": ["model", "count", "seed"],
     "restore restore-sound": ["model", "sounds", "out", "form", "force"],
@@ -175,7 +175,7 @@ def test_a_broken_image_among_good_ones_is_named_and_passed_over(trained: Path, 
     done = ganvas("invert", str(trained / "run"), "good.png", "bad.png", cwd=tmp_path)
     assert done.returncode == 1
     assert "bad.png cannot be read as a picture" in done.stderr
-    assert "1 of 2 files were skipped" in done.stderr
+    assert "1 of 2 files was skipped" in done.stderr
     assert (tmp_path / "inverted.png").is_file()
 
 
@@ -265,7 +265,7 @@ def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
         (["sample", "RUN", "--truncation", "-1"], "above 0"),
         (["sample", "RUN", "--out", "x.tar"], "NAME.npz"),
         (["write", "RUN", "7"], "This model cannot write '7'; it knows 0 and 1"),
-        (["walk", "RUN", "--seeds", "4"], "two pictures or more"),
+        (["walk", "RUN", "--seeds", "4"], "at least two pictures"),
         (["walk", "RUN", "--out", "x.avi"], ".webp"),
         (["walk", "RUN", "nowhere.png", "nothing.png"], "no file or folder"),
         (["invert", "RUN"], "Name one image"),

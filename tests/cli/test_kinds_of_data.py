@@ -63,8 +63,8 @@ def test_what_is_of_no_kind_is_refused_by_the_recipe_itself(place: Path) -> None
     for data, sentence in (
         ("none.csv", "There is no file"),
         ("tables", "is a folder: name a table in it"),
-        ("tables.zip", "is no CSV file but a ZIP archive"),
-        ("x.png", "is no CSV file but a picture; ganvas train images --data FOLDER"),
+        ("tables.zip", "is not a CSV file but a ZIP archive"),
+        ("x.png", "is not a CSV file but a picture; ganvas train images --data FOLDER"),
     ):
         done = ganvas("train", "table", "--data", data, "--dry-run", cwd=place)
         assert done.returncode == 2

@@ -85,7 +85,7 @@ def test_options_of_another_task_are_refused_with_a_way_out(
         ("table", ("restore", "x", "--mask=m.png"), "leave it out"),
         ("generate", ("sample", "--where", "a=b"), "say --class NAME"),
         ("generate", ("sample", "--seed", "1"), "say --seeds NUMBER --count NUMBER"),
-        ("generate", ("expand", "--target", "x"), "all classes are enlarged alike"),
+        ("generate", ("expand", "--target", "x"), "all classes are enlarged equally"),
         ("sound", ("expand", "--rare", "x"), "all classes are enlarged alike"),
         ("restore", ("restore", "x", "--columns", "a"), "leave it out"),
     ],

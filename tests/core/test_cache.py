@@ -360,11 +360,11 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     text = told()
     assert "pics (pack, 0 MB, last used 20" in text
     assert str(place) in text
-    assert "0 MB in 1 things; the cache may take" in text
-    assert "Removed 0 of 1 things" in told("--clear")
+    assert "0 MB in 1 entry; the cache may take" in text
+    assert "Removed 0 of 1 entry" in told("--clear")
     assert seen(dataset)
     del dataset
-    assert "Removed 1 of 1 things" in told("--clear")
+    assert "Removed 1 of 1 entry" in told("--clear")
     assert packs(tmp_path) == []
     assert "It is empty" in told()
 

@@ -172,7 +172,7 @@ def test_a_file_of_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x02}q\x00.", b"PK\x03\x04" + b"\0" * 60, b"\xff" * 64])
 def test_no_safetensors_file_at_all(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
-    with pytest.raises(Damaged, match="x is damaged or is no safetensors file"):
+    with pytest.raises(Damaged, match="x is damaged or not a safetensors file"):
         checkpoint.load(tmp_path / "x")
 
 

@@ -104,7 +104,7 @@ def test_only_the_end_of_a_long_log_is_looked_at(tmp_path: Path, monkeypatch: py
     saved = Run(tmp_path)
     saved.log.write_text("".join(json.dumps({"images": i}) + "\n" for i in range(1000, 1020)))  # 16 + 1 bytes each
     assert [row["images"] for row in saved.rows()] == list(range(1015, 1020))
-    assert saved.remarks() == ["log.jsonl: of its 340 bytes the last 100 are looked at."]
+    assert saved.remarks() == ["log.jsonl: only the last 100 of its 340 bytes are read."]
     saved.rewind(1002)
     assert saved.log.read_text() == '{"images": 1000}\n{"images": 1001}\n{"images": 1002}\n'
 

@@ -386,7 +386,7 @@ def test_a_snapshot_that_does_not_fit(odd: str, runs: dict[str, Path], blobs: Pa
         warnings += [event.text] if isinstance(event, Warned) else []
         begun = event.images if isinstance(event, Started) else begun
     assert begun == card["images"]
-    assert any(str(bad) in text and "The snapshot before it is taken" in text for text in warnings)
+    assert any(str(bad) in text and "The one before it is used" in text for text in warnings)
     for good in Run(tmp_path / "run").snapshots():
         if good != bad:
             good.unlink()

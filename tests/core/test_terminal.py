@@ -195,13 +195,13 @@ def test_no_command_ends_in_a_traceback_or_obeys_a_name(name: str, columns: int,
         assert "\\x1b]0;title\\x07[red]x\\n\\x9b2J" in out
     if name == "detect":
         assert code == 1
-        assert err.endswith("ganvas: 1 of 2 files were skipped.\n")
+        assert err.endswith("ganvas: 1 of 2 files was skipped.\n")
 
 
 def test_names_of_classes_never_leave_the_folder(hostile: Path, tmp_path: Path, call: Call) -> None:
     code, out, _ = call("sample", str(hostile), "--seeds", "0-3", "--out", "in/pictures", encoding="utf-8")
     assert code == 0
-    assert "is ___up_]0;title_[red]x__2J" in out
+    assert "becomes ___up_]0;title_[red]x__2J" in out
     paths = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.png"))
     folders = naming.apart(HOSTILE)
     assert paths == sorted(f"in/pictures/{folders[i % 2]}/seed{i:06d}.png" for i in range(4))
@@ -237,7 +237,7 @@ def test_a_file_that_is_there_is_overwritten_only_with_force(name: str, run: Pat
     (tmp_path / name).write_bytes(b"mine")
     code, _, err = call(*command)
     assert code == 2
-    assert f"{name} is there already" in err
+    assert f"{name} already exists" in err
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"mine"]
     assert call(*command, "--force")[0] == 0
     assert (tmp_path / name).read_bytes() != b"mine"

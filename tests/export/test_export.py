@@ -195,7 +195,7 @@ def test_figures_become_part_of_the_model(run: Path, tmp_path: Path) -> None:
     done = command("info", "run", cwd=tmp_path)
     assert "Frechet distance: " in done.stdout
     assert "extractor pixels" in done.stdout
-    assert "It does not know" in done.stdout
+    assert "Its limits: " in done.stdout
 
 
 def test_figures_do_not_touch_a_model_that_is_being_trained(run: Path, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_push_and_load_by_a_hubs_name(model: ganvas.Model, tmp_path: Path, monke
         ganvas.load(Path("hf://someone/digits")).sample(2), model.sample(2)
     )  # as the command line has it
     assert "hf://someone/digits" in (tmp_path / "someone" / "digits" / "README.md").read_text()
-    with pytest.raises(UserError, match="cannot be had"):
+    with pytest.raises(UserError, match="cannot be downloaded"):
         ganvas.load("hf://someone/else")
     for name in ("hf://digits", "hf://a/b/c"):
         with pytest.raises(UserError, match="hf://user/name"):

@@ -70,17 +70,17 @@ def test_labels_of_every_form_are_read(labels: np.ndarray, names: tuple[str, ...
     ("labels", "words"),
     [
         (Y[:39], "'labels' has 39 labels for the 40 pictures of 'images'"),
-        (np.ones((40, 3)), "3 numbers a picture that are not one-hot"),
+        (np.ones((40, 3)), "3 numbers per picture that are not one-hot"),
         (np.full((40, 2), 0.5), "not one-hot|holds 0.5"),
-        (Y + 0.5, r"holds 0\.5, which is no class"),
-        (np.where(Y, np.nan, 1.0), "holds nan, which is no class"),
+        (Y + 0.5, r"holds 0\.5, which is not a class"),
+        (np.where(Y, np.nan, 1.0), "holds nan, which is not a class"),
         (Y - 1, "holds -1; classes are counted from 0"),
         (np.array(["a", " "])[Y], "has no text for picture 1"),
-        (np.array(["a", "A"])[Y], "differ by case alone"),
+        (np.array(["a", "A"])[Y], "differ only in case"),
         (np.array([b"\xff", b"a"])[Y], "not UTF-8"),
-        (Y + 1j, "these are no labels"),
-        (np.array(Y, dtype="datetime64[s]"), "these are no labels"),
-        (np.zeros((40, 2, 2), int), "these are no labels"),
+        (Y + 1j, "these are not labels"),
+        (np.array(Y, dtype="datetime64[s]"), "these are not labels"),
+        (np.zeros((40, 2, 2), int), "these are not labels"),
         (np.array(7), "a single value for the 40 pictures"),
         (np.array([*Y], dtype=object), "Python objects"),
     ],
@@ -101,7 +101,7 @@ def test_names_of_classes_are_honoured(tmp_path: Path) -> None:
     assert image_files.load(path).named(("dog", "cow")).class_names == ("dog", "cow")
     path = saved(tmp_path, images=GREY, labels=names[[3, 1]][Y], classes=names)
     assert data.load(str(path)).class_names == ("bee", "dog")
-    for labels, words in ((Y + 3, "a label 4, and 'class_names' names 4 classes"), (names[Y], "no class in")):
+    for labels, words in ((Y + 3, "a label 4, but 'class_names' names 4 classes"), (names[Y], "not a class in")):
         with pytest.raises(UserError, match=words):
             data.load(
                 str(saved(tmp_path, images=GREY, labels=labels, class_names=names[1:] if words[:2] == "no" else names))
@@ -172,14 +172,14 @@ def test_what_is_passed_over_is_said(tmp_path: Path) -> None:
     dataset = data.load(str(path))
     assert dataset.class_names == ("n", "y")
     assert len(dataset.train.images) + len(dataset.held_out.images) == 40
-    assert dataset.notes == ("x.npz: passed over are feature_names [1], data [40, 64].",)
+    assert dataset.notes == ("x.npz: skipped feature_names [1], data [40, 64].",)
 
 
 def test_arrays_without_names(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", COLOUR, Y)
     dataset = data.load(str(tmp_path / "x.npz"))
     assert dataset.spec == ImageSpec(3, 8, 2)
-    assert dataset.notes == ("x.npz: 'arr_0' is taken for pictures, 'arr_1' for their labels.",)
+    assert dataset.notes == ("x.npz: 'arr_0' is read as pictures, 'arr_1' as their labels.",)
     np.savez(tmp_path / "x.npz", GREY[:30], Y[:30], GREY[30:], Y[30:])
     with pytest.raises(UserError, match=r"several arrays that may be pictures: arr_0 \[30, 8, 8\], arr_2 \[10, 8, 8\]"):
         data.load(str(tmp_path / "x.npz"))
@@ -192,9 +192,9 @@ def test_arrays_without_names(tmp_path: Path) -> None:
     ("members", "words"),
     [
         ({"x_test": GREY, "y_test": Y}, "pictures of a test split, and none to train on"),
-        ({"x_train": GREY, "y_train": Y, "y_test": Y}, r"has y_test \[40\] and no pictures that belong to it"),
+        ({"x_train": GREY, "y_train": Y, "y_test": Y}, r"has y_test \[40\] but no pictures that belong to it"),
         ({"x_train": GREY, "y_train": Y, "x_test": GREY}, "the pictures of test have no labels"),
-        ({"x_train": GREY, "x_test": GREY[:, :6, :6]}, "pictures of unlike shapes"),
+        ({"x_train": GREY, "x_test": GREY[:, :6, :6]}, "pictures of different shapes"),
         ({"x_train": GREY, "x_test": GREY / 255}, "'x_test' holds float64 and 'x_train' uint8"),
         ({"x_train": GREY, "images": GREY}, "with and without a split in their names"),
         ({"images": GREY, "data": GREY}, "several arrays that may be pictures: images"),
@@ -224,9 +224,9 @@ def test_what_is_not_clear_is_not_guessed(members: dict[str, np.ndarray], words:
         (np.zeros((40, 8, 8, 7)), "7 channels"),
         (GREY[:0], "has the shape"),
         (np.array([*GREY, None], dtype=object), "Python objects"),
-        (GREY * 1j, "complex128, no numbers"),
+        (GREY * 1j, "complex128, not numbers"),
         ((GREY / 255 - 0.5) / 0.25, r"standardised, undo it"),
-        (GREY.astype(int) - 128, "values below 0 are no pixels"),
+        (GREY.astype(int) - 128, "values below 0 are not pixels"),
         (np.where(GREY > 250, np.inf, GREY), "not numbers"),
     ],
 )
@@ -243,7 +243,7 @@ def test_forms_that_are_refused_say_the_way_out(images: np.ndarray, words: str, 
         (GREY / 255, "pixels of float64 from 0 to 1: 0 to 1 became 0 to 255."),
         (
             GREY / 255 * 1.06 - 0.03,
-            "pixels of float64 from -0.03 to 1.03: 0 to 1 became 0 to 255, and what lies beyond was clipped.",
+            "pixels of float64 from -0.03 to 1.03: 0 to 1 became 0 to 255, and values beyond were clipped.",
         ),
         (GREY / 127.5 - 1, "pixels of float64 from -1 to 1: -1 to 1 became 0 to 255."),
         (GREY.astype(np.float16), "pixels of float16 from 0 to 255: 0 to 255 became 0 to 255."),
@@ -278,7 +278,7 @@ def test_pictures_that_are_not_square_are_cut_with_a_word(tmp_path: Path) -> Non
     dataset = data.load(str(path))
     assert dataset.spec == ImageSpec(1, 8)
     assert dataset.train.images[:].shape[2:] == (8, 8)
-    assert any("16x8 pixels: the middle square is cut out (fit=pad keeps all)" in note for note in dataset.notes)
+    assert any("16x8 pixels: cropped to the centre square (fit=pad keeps all)" in note for note in dataset.notes)
     padded = data.load(str(path), Shape(fit="pad"))
     assert padded.train.images[:].shape[2:] == (8, 8)
     assert not any("cut out" in note for note in padded.notes)
@@ -315,7 +315,7 @@ def test_what_would_fill_the_memory_is_refused_before_it_is_read(
     monkeypatch.setattr(np.lib.format, "read_array", None)
     with monkeypatch.context() as patch:
         patch.setattr(files, "UNFOLDED", 1_000_000)
-        with pytest.raises(UserError, match="unfold to 1,638,400: such files are made to fill memories"):
+        with pytest.raises(UserError, match="unpack to 1,638,400: such files are made to exhaust the memory"):
             data.load(str(tmp_path / "bomb.npz"))
     monkeypatch.setattr(files, "memory_left", lambda: 1_000_000)
     with pytest.raises(UserError, match=r"needs 0\.0 GB of memory, and 0\.0 GB are free"):

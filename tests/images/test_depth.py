@@ -95,9 +95,7 @@ def test_floats_that_overshoot_are_clipped_with_a_word(tmp_path: Path) -> None:
     dataset = data.load(str(folder(tmp_path / "a", arrays)))
     assert brightest(dataset) == [255] * 30
     assert dataset.depth == Depth(None, (0, 1))
-    assert (
-        "values of 0 to 1 (values go from -0.02 to 1: what lies beyond is clipped) became 0 to 255" in dataset.notes[0]
-    )
+    assert "values of 0 to 1 (values go from -0.02 to 1: values beyond are clipped) became 0 to 255" in dataset.notes[0]
     signed = data.load(str(folder(tmp_path / "b", [(grey(i) / 127.5 - 1).astype(np.float32) for i in range(30)])))
     assert signed.depth == Depth(None, (-1, 1))
     assert brightest(signed) == [255] * 30
@@ -208,7 +206,7 @@ def test_twelve_bits_in_sixteen_are_restored_within_their_range(tmp_path: Path) 
     original = originals.read(tmp_path / "a.tif")
     assert original.top == 4095
     assert np.array_equal(original.pixels[:, :, 0], grey(0, 4000))
-    assert original.assumption == "its values of 16 bits go up to 4,000 only: 4,095 is taken for white"
+    assert original.assumption == "its values of 16 bits go up to 4,000 only: 4,095 is used as white"
     assert originals.as_8_bits(original).pixels.max() == 249
     Image.fromarray(grey(0, 65_000)).save(tmp_path / "b.tif")
     assert originals.read(tmp_path / "b.tif").top == 65_535

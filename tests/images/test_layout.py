@@ -154,7 +154,7 @@ def test_kinds_of_files_that_are_not_read_are_counted(tmp_path: Path) -> None:
     notes = "\n".join(images.notes)
     for text in (
         "1 .cr2, 1 .dng. What to do: develop",
-        "1 .mp4. What to do: take",
+        "1 .mp4. What to do: extract",
         "1 .psd. What to do: save",
         "1 .zip",
     ):

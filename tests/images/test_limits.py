@@ -113,7 +113,7 @@ def test_a_member_that_unfolds_beyond_measure_is_named(tmp_path: Path, monkeypat
     dataset = data.load(str(as_zip(tmp_path / "x.zip", members)))
     assert "bytes unfold to 1,000,000: no picture is packed so small" in dataset.notes[-1]
     stored = data.load(str(as_zip(tmp_path / "y.zip", members, zipfile.ZIP_STORED)))
-    assert "bomb.png (it is no picture)" in stored.notes[-1]
+    assert "bomb.png (it is not a picture)" in stored.notes[-1]
 
 
 def test_headers_and_lists_of_members_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +219,7 @@ def test_an_idx_file_is_unpacked_no_further_than_its_head_states(tmp_path: Path,
         idx.read(tmp_path / "x.gz")
     assert peak() < LITTLE
     (tmp_path / "x.gz").write_bytes(gzip.compress(b"\0\0\x08\x03" + struct.pack(">3I", 1 << 20, 1 << 10, 1 << 10)))
-    with pytest.raises(UserError, match="unfold to 1,099,511,627,776: such files are made to fill memories"):
+    with pytest.raises(UserError, match="unpack to 1,099,511,627,776: such files are made to exhaust the memory"):
         idx.read(tmp_path / "x.gz")
 
 
@@ -284,7 +284,7 @@ def test_a_picture_of_many_pixels_is_not_decoded(tmp_path: Path, monkeypatch: py
     with pytest.raises(UserError, match=r"x\.png cannot be read as a picture"):
         sheets.read(tmp_path / "x.png")
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(UserError, match="no picture that Ganvas wrote"):
+    with pytest.raises(UserError, match="not a picture that Ganvas wrote"):
         sheets.read(tmp_path / "deep.png")
 
 

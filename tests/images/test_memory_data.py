@@ -87,7 +87,7 @@ def test_pictures_of_different_sizes_and_colours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ((FLOATS - 0.5) / 0.2, r"values below 0 are no pixels.*undo it: x \* std \+ mean"),
+        ((FLOATS - 0.5) / 0.2, r"values below 0 are not pixels.*undo it: x \* std \+ mean"),
         (FLOATS * float("nan"), "not numbers"),
         (X.astype(object), "holds Python objects"),
         (X[0], "seems to be one picture"),

@@ -397,7 +397,7 @@ def test_broken_pictures_are_named_and_left_out(tree: Path, monkeypatch: pytest.
     (note,) = data.load(str(tree)).notes
     assert "4 of 63 pictures could not be read" in note
     for text in (
-        "a/000.png (it is no picture)",
+        "a/000.png (it is not a picture)",
         "b/cut.png (",
         "b/empty.jpg (it is empty)",
         "bomb.png (it has more than",
@@ -480,7 +480,7 @@ def test_archives_that_are_damaged_or_unsafe(tree: Path, tmp_path: Path) -> None
 
 
 def test_a_batch_that_is_too_large_says_what_to_do(tree: Path) -> None:
-    with pytest.raises(UserError, match=r"choose less: batch=\d"):
+    with pytest.raises(UserError, match=r"choose a smaller one: batch=\d"):
         Batches(data.load(str(tree)), 10_000, 0, torch.device("cpu"))
 
 

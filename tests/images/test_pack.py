@@ -186,7 +186,7 @@ def test_the_command(blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "300 pictures to train on and 100 held out, 8x8 pixels, 3 channels, no classes" in done.stdout
     assert data.load(str(tmp_path / "mine")).spec == ImageSpec(3, 8)
     for arguments, words in (
-        (["mine"], "is there already"),
+        (["mine"], "already exists"),
         (["new", "sise=8"], "Did you mean 'size'"),
         (["new", "channels=2"], "channels=2: choose 1"),
         (["new", "fit=stretch"], "no choice for fit"),

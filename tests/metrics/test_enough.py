@@ -282,14 +282,14 @@ def test_a_value_that_is_no_number_is_none(place: Path, tmp_path: Path, monkeypa
 
     for function in (lambda _: math.inf, fails):
         monkeypatch.setitem(METRICS, "recall", dataclasses.replace(METRICS["recall"], function=function))
-        assert measured(good, data=place)["recall"].note == "no finite number came out"
-        with pytest.raises(UserError, match="recall cannot be measured: no finite number came out"):
+        assert measured(good, data=place)["recall"].note == "the result was not a finite number"
+        with pytest.raises(UserError, match="recall cannot be measured: the result was not a finite number"):
             measured(good, "recall", data=place)
 
 
 def test_pictures_of_another_kind_are_not_blamed_on_the_data(tmp_path: Path) -> None:
     odd = npz(tmp_path / "x.npz", torch.zeros(60, 3, 28, 28, dtype=torch.uint8))
-    with pytest.raises(UserError, match=r"3 channels; .* 28x28 and 1\. Make them alike, or name other --data\."):
+    with pytest.raises(UserError, match=r"3 channels; .* 28x28 and 1\. Make them match, or name other --data\."):
         measured(odd, data="mnist")
 
 
@@ -356,12 +356,12 @@ def test_the_user_sees_which_data_a_run_names(collapsed: Path, place: Path) -> N
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"source": "/dev/null"}, "which is no file and no folder"),
-        ({"source": ["mnist"]}, "strange 'source'"),
-        ({"source": 3}, "strange 'source'"),
-        ({"source": "a\0b"}, "strange 'source'"),
-        ({"twins": {}}, "strange 'twins'"),
-        (None, "no group of settings"),
+        ({"source": "/dev/null"}, "which is neither a file nor a folder"),
+        ({"source": ["mnist"]}, "invalid 'source'"),
+        ({"source": 3}, "invalid 'source'"),
+        ({"source": "a\0b"}, "invalid 'source'"),
+        ({"twins": {}}, "invalid 'twins'"),
+        (None, "not a group of settings"),
     ],
 )
 def test_odd_data_in_a_run(change: Any, words: str, collapsed: Path, tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_a_forecast_of_the_training_that_fits(folder: Path) -> None:
     assert (expected["recipe"], expected["images"], expected["note"]) == ("sound-few", images, "")
     assert expected["images_per_second"] > 0
     assert "Forecast  recipe sound-few, 0.4" in text
-    assert "sounds a second here: a first look after " in text
+    assert "sounds per second here: first results after " in text
     assert f", all {images:,} sounds after " in text
 
 
@@ -251,7 +251,7 @@ def test_on_the_command_line(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "sheet.png").exists()
     again = ganvas("data", "check", "set", "--out", "sheet.png", cwd=tmp_path)
     assert again.returncode == 2
-    assert "sheet.png is there already" in again.stderr
+    assert "sheet.png already exists" in again.stderr
     found = json.loads(ganvas("data", "check", "set", "--json", "seconds=0.2", cwd=tmp_path).stdout)
     assert found["total"] == 60
     refused = ganvas("data", "check", "set", "--columns", "columns.toml", cwd=tmp_path)

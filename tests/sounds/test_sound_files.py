@@ -73,7 +73,7 @@ def test_other_endings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"Choose --out NAME\.wav"):
         files.sound_at(tmp_path / "a.mp3", "sound.wav", False)
     (tmp_path / "a.wav").write_bytes(b"mine")
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         files.sound_at(tmp_path / "a.wav", "sound.wav", False)
     assert files.sound_at(tmp_path / "a.wav", "sound.wav", True) == tmp_path / "a.wav"
     assert files.sound_at(None, str(tmp_path / "a.wav"), False) == tmp_path / "a-2.wav"

@@ -931,7 +931,7 @@ def bomb(width: int, height: int) -> bytes:
     [
         (b"", "cannot be read as a picture"),
         (b"GIF89a nothing", "cannot be read as a picture"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n", "it is no picture"),  # a program
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n", "it is not a picture"),  # a program
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "cannot be read as a picture"),
         (bomb(60_000, 60_000), "pixels"),
         (bomb(9_000, 9_000), "pixels"),
@@ -1307,7 +1307,7 @@ def test_the_command_says_where_it_is_and_ends_with_viewers(root: Path, tmp_path
         places = ["--runs", str(root / "runs"), "--data", str(root)]
         done = command("studio", *places, "--port", str(port), cwd=tmp_path)
         assert done.returncode == 2
-        assert "could not listen" in done.stderr
+        assert "cannot listen" in done.stderr
     (root / "runs" / ".studio").mkdir()
     (root / "runs" / ".studio" / "jobs.json").write_text("[]")  # an earlier version's, or another's
     start = [sys.executable, "-m", "ganvas", "studio", *places, "--port", str(port)]

@@ -548,7 +548,7 @@ def test_one_bad_run_does_not_take_the_list_away(tmp_path: Path, monkeypatch: py
     assert "is not a file" in ask(app, "/api/runs/pipe-log")[1]["detail"]
     assert by_name["surrogates"]["recipe"] == "\\ud800"
     assert (
-        "1,500,000,000 bytes the last 32,000,000 are looked at"
+        "only the last 32,000,000 of its 1,500,000,000 bytes are read"
         in ask(app, "/api/runs/long-log/remarks")[1]["texts"][-1]
     )
     for name in ("pipe-picture/samples/fakes_000001.png", "pipe-report/report"):
@@ -596,7 +596,8 @@ BODIES = [
     b'{"path":"' + b"a" * 300 + b'"}',
     b'{"images":' + b"9" * 400 + b"}", b'{"text":"\\ud800"}', b"[" * 300_000, b'"' + b"x" * 300_000 + b'"',
 ]  # fmt: skip
-PLACES = "train forecast runs/a/sheet runs/a/point runs/a/write runs/a/resume data/check games/x"
+PLACES = "train forecast runs/a/sheet runs/a/point runs/a/write runs/a/resume data/check games/x "
+PLACES += "data/look uploads uploads/delete"
 
 
 def test_what_is_wrong_with_a_body_is_said(tmp_path: Path, started: list[Any]) -> None:

@@ -253,7 +253,7 @@ def test_data_check_says_what_there_is(tmp_path: Path) -> None:
     assert (tmp_path / "customers.csv").read_bytes() == before
     again = ganvas("data", "check", "customers.csv", "--columns", "columns.toml", cwd=tmp_path)
     assert again.returncode == 2
-    assert "columns.toml is there already" in again.stderr
+    assert "columns.toml already exists" in again.stderr
     done = ganvas("data", "check", "customers.csv", "columns=columns.toml", "--json", cwd=tmp_path)
     found = {column["name"]: column for column in json.loads(done.stdout)["columns"]}
     assert "doubt" not in found["joined"]  # what stands in the file is not doubtful

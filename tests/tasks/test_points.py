@@ -59,7 +59,7 @@ def said(*words: object) -> int:
 def test_it_keeps_the_contracts() -> None:
     spec: Spec = points.Plane()
     assert points.Plane.from_dict(spec.to_dict()) == spec
-    with pytest.raises(ganvas.UserError, match="no group of settings"):
+    with pytest.raises(ganvas.UserError, match="not a group of settings"):
         points.Plane.from_dict(None)
     data: Dataset = ganvas.Experiment.load_data(points.points())
     assert data.decode(data.train.samples).shape == (2_000, 2)
@@ -96,13 +96,13 @@ def test_a_loaded_model_draws(run: Path) -> None:
     assert model.sample(5).shape == (5, 2)
     assert torch.equal(model.sample(5, seed=3)[1:], model.sample(4, seed=4))
     assert isinstance(ganvas.load(run), points.Points)
-    with pytest.raises(ganvas.UserError, match="is of another kind"):
+    with pytest.raises(ganvas.UserError, match="is of another type"):
         generator(run)
 
 
 def test_a_longer_training_begins_with_its_weights(run: Path, tmp_path: Path) -> None:
     events = ganvas.train("points", run=tmp_path / "b", from_=run, **SETTINGS)
-    assert any(isinstance(e, ganvas.Noted) and e.text.startswith("Beginning with") for e in events)
+    assert any(isinstance(e, ganvas.Noted) and e.text.startswith("Starting with") for e in events)
 
 
 def test_the_command_line_trains_resumes_and_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

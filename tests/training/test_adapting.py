@@ -168,8 +168,8 @@ def test_a_training_begins_with_another_models_weights(run: Path, tmp_path: Path
     training = dataclasses.replace(experiment.training, images=16, seed=5, lr_g=0.0, lr_d=0.0, ema=0, from_=str(run))
     events = list(dataclasses.replace(experiment, training=training).run(tmp_path / "tuned"))
     told = next(e.text for e in events if isinstance(e, Noted))
-    assert "Beginning with" in told
-    assert "begin anew" not in told
+    assert "Starting with" in told
+    assert "start with new values" not in told
     new = load(tmp_path / "tuned")
     for name, weight in old.discriminator.named_parameters():
         assert torch.equal(weight, new.discriminator.get_parameter(name)), name

@@ -222,7 +222,7 @@ def test_only_the_first_rank_writes_and_speaks(two: tuple[Path, str]) -> None:
     folder, said = two
     assert said.count("Training in whole") == 1
     assert said.count("[80/640 images") == 1
-    assert said.count("The detector lets") == 1
+    assert said.count("The detector accepts") == 1
     assert len(Run(folder).rows()) == 8
     assert len(list((folder / "samples").iterdir())) == 6  # reals, before the training, and a sheet each 160 images
     assert checkpoint.head(Run(folder).model)["machine"]["ranks"] == 2
@@ -231,7 +231,7 @@ def test_only_the_first_rank_writes_and_speaks(two: tuple[Path, str]) -> None:
 def test_another_number_of_processes_is_noted(two: tuple[Path, str], experiment: Experiment, tmp_path: Path) -> None:
     shutil.copytree(two[0], tmp_path / "run")
     warned = [e.text for e in experiment.run(tmp_path / "run") if isinstance(e, Warned)]
-    assert "ranks was 2 and is 1: the run goes on, but not bit for bit." in warned
+    assert "ranks was 2 and is 1: the run continues, but not bit for bit." in warned
 
 
 def test_kill_9_of_a_rank_is_mended_by_the_launcher(
@@ -346,7 +346,7 @@ def test_unlike_ranks_are_refused(several: tuple[Path, str]) -> None:
     assert "different settings: training.lr_g is 0.0002 on rank 0 and 0.5 on rank 1" in settings
     assert "batch=17 is the batch of all 2 processes together" in batch
     assert "choose batch=16 or batch=18" in batch
-    assert "no/where. (So says rank 1.)" in place
+    assert "no/where. (This came from rank 1.)" in place
     assert re.match(r"The ranks have different weights after \d+ images: .* and drifted on rank 1\.", weights)
 
 

@@ -111,7 +111,7 @@ def test_a_resume_after_the_data_moved(blobs: Path, tmp_path: Path) -> None:
     for _ in small(first).run(run):
         pass
     first.rename(second)
-    with pytest.raises(UserError, match=rf"{first}, where there is nothing now.* resume {run} --data PLACE"):
+    with pytest.raises(UserError, match=rf"{first}, which does not exist any more.* resume {run} --data PLACE"):
         cli.resume(run, "images=240")
     with pytest.raises(UserError, match=r"training\.lr_g"):
         cli.resume(run, "images=240", "lr_g=1", data=str(second))
@@ -234,11 +234,11 @@ def test_too_little_memory_says_what_to_lower(
         raise error
 
     monkeypatch.setattr(trainer.Trainer, "step", step)
-    with pytest.raises(UserError, match=r"not enough memory.*batch=16, size=12.*g_quarter=96"):
+    with pytest.raises(UserError, match=r"not have enough memory.*batch=16, size=12.*g_quarter=96"):
         list(small(blobs).run(tmp_path / "run"))
     monkeypatch.undo()
     monkeypatch.setattr(trainer.Trainer, "step", lambda *_: torch.empty(2**62))
-    with pytest.raises(UserError, match="not enough memory"):
+    with pytest.raises(UserError, match="not have enough memory"):
         list(small(blobs).run(tmp_path / "run"))
 
 
@@ -251,7 +251,7 @@ def test_another_error_stays_itself(blobs: Path, tmp_path: Path, monkeypatch: py
 def test_networks_larger_than_the_memory_are_never_built(blobs: Path) -> None:
     """Of 2^14 channels the weights alone would be terabytes, which the system might well promise."""
     experiment = small(blobs).override({"g_quarter": str(2**14), "latent_dim": str(2**16), "g_half": str(2**14)})
-    with pytest.raises(UserError, match=r"not enough memory.*g_quarter=16384"):
+    with pytest.raises(UserError, match=r"not have enough memory.*g_quarter=16384"):
         experiment.build(experiment.load_data().spec)
 
 
@@ -281,7 +281,7 @@ def test_a_detector_gone_wrong_does_not_spoil_the_model(
 
     monkeypatch.setattr(GenerateTask, "finish", finish)
     told = [e.text for e in small(blobs, 32).run(tmp_path / "run") if isinstance(e, Warned)]
-    assert told == ["The detector came to values that are infinite or not numbers (NaN): the model is kept without it."]
+    assert told == ["The detector has values that are infinite or not numbers (NaN): the model is kept without it."]
     found = models.load(tmp_path / "run")
     assert found.card["finished"]
     assert "detector" not in found.card

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ganvas.core.progress import Counted
 
 T = TypeVar("T")
-data = App(name="data", help="Look at your own images or tables before a training, and prepare images once.")
+data = App(name="data", help="Check your own images, tables or sounds before a training, and prepare images once.")
 app.command(data)
 
 
@@ -26,31 +26,35 @@ def check(
     json: Annotated[bool, Parameter(negative=())] = False,
     columns: Path | None = None,
     out: Path | None = None,
+    for_: Annotated[str | None, Parameter(name="--for")] = None,
     force: Force = False,
 ) -> int:
-    """Say what is in your data, and what would spoil a training. Nothing is changed.
+    """Show what is in your data and what would harm a training. Changes nothing.
 
     Parameters
     ----------
     path
-        A folder of pictures or sounds (a sub-folder a class), a .zip or .tar; of pictures also an .npz file, IDX files,
-        or a pack; or a table: a CSV or Parquet file, or a database, such as sqlite:///shop.db.
+        A folder of pictures or sounds (a sub-folder per class), a .zip or .tar; for pictures also an .npz file, IDX
+        files or a pack; or a table: a CSV or Parquet file, or a database, such as sqlite:///shop.db.
     settings
-        For tables and sounds: the settings of a training's data, such as table=orders column.zip=category missing=none,
+        For tables and sounds: settings of the training's data, such as table=orders column.zip=category missing=none,
         or rate=22050 seconds=2.
     json
-        One JSON object with everything.
+        Print everything as one JSON object.
     columns
-        For tables: a new file, columns.toml, that says what type each column has; change it and train with it.
+        For tables: a new file, columns.toml, with the type of each column; edit it and train with it.
     out
-        A file for the sheet that shows the middles cut out against padded pictures; without it data-check.png, and
-        only where pictures are not square. For sounds: a PNG of their spectrograms; without it none.
+        A file for the sheet that compares cropped with padded pictures. Default: data-check.png, only if some pictures
+        are not square. For sounds: a PNG of their spectrograms. Default: none.
+    for_
+        What the pictures are for: generate (new ones like them), restore or translate (into another type). Default: the
+        first for which there are enough.
     force
-        Overwrite what is there.
+        Overwrite existing files.
     """
     from ganvas import api
     from ganvas.core import registry
-    from ganvas.core.errors import UserError
+    from ganvas.core.errors import UserError, unknown
     from ganvas.core.files import check_free
     from ganvas.tasks.generate.data_findings import findings
 
@@ -59,6 +63,8 @@ def check(
             check_free(place, force=force)
     task = next((t for t in registry.importable() if t.check_data is not None and t.Data.takes(path)), None)
     if task is not None:
+        if for_ is not None:
+            raise UserError(f"{path}: --for is for pictures. Leave it out.")
         files = {"--columns": columns, "--out": out}
         file = files.pop(task.check_writes)
         if other := next((option for option, place in files.items() if place is not None), None):
@@ -71,11 +77,14 @@ def check(
         return 0
     if settings or columns is not None:
         raise UserError(f"{path} is not a table: settings are for tables and sounds, --columns is for tables.")
-    checked = _with_progress(api.check_data(path, out), "looking at pictures")
+    if for_ is not None and for_ not in api.uses():
+        raise unknown("purpose", for_, api.uses())
+    checked = _with_progress(api.check_data(path, out, for_), "looking at pictures")
     if json:
         say_json(checked.to_dict())
     else:
-        say("\n".join(findings(checked, path, command("train", checked.forecast.recipe, "--data", path))))
+        more = checked.purposes[checked.purpose].more
+        say("\n".join(findings(checked, path, command("train", checked.forecast.recipe, "--data", path, *more))))
     return 0
 
 
@@ -83,16 +92,17 @@ def check(
 def pack(path: str, out: Path, *settings: str) -> int:
     """Decode and scale pictures once, into a folder that any training uses with --data. Resumes where it stopped.
 
-    A training does this by itself, in the cache; a pack of your own is for other machines and for keeping.
+    A training does this by itself, in the cache. Make a pack yourself to keep it, or for another machine.
 
     Parameters
     ----------
     path
-        What `ganvas data check` takes.
+        Pictures in any form that `ganvas data check` accepts.
     out
         The new folder.
     settings
-        size=64 (pixels a side), channels=3 (1 grey, 4 with transparency), fit=pad (or crop), linear=true, labels=false.
+        size=64 (pixels per side), channels=3 (1 grey, 4 with transparency), fit=pad (or crop), linear=true,
+        labels=false.
     """
     import dataclasses
 
@@ -123,28 +133,29 @@ def pack(path: str, out: Path, *settings: str) -> int:
 
 @data.command
 def cache(*, clear: Annotated[bool, Parameter(negative=())] = False) -> int:
-    """Show what Ganvas keeps in your cache: converted pictures, references. What is unused longest is removed first.
+    """Show what Ganvas keeps in your cache. When it is full, the entries unused for longest are removed.
 
     Parameters
     ----------
     clear
-        Remove all of it except what a training is using. It is made again when it is needed.
+        Remove everything except what a training is using. It is made again when needed.
     """
     from ganvas.core import cache as caches
     from ganvas.core.text import one_line
 
     entries = caches.entries()
+    noun = "entry" if len(entries) == 1 else "entries"
     if clear:
         left = [entry for entry in entries if not caches.remove(entry.place)]
         freed = sum(entry.bytes for entry in entries) - sum(entry.bytes for entry in left)
-        say(f"Removed {len(entries) - len(left):,} of {len(entries):,} things from the cache, {freed / 1e6:,.0f} MB.")
+        say(f"Removed {len(entries) - len(left):,} of {len(entries):,} {noun} from the cache, {freed / 1e6:,.0f} MB.")
         for entry in left:
             say(f"  in use: {one_line(entry)}")
         return 0
     for entry in reversed(entries):
         say(f"{one_line(entry)}\n  {one_line(entry.place)}")
     total = sum(entry.bytes for entry in entries)
-    say(f"{total / 1e6:,.0f} MB in {len(entries):,} things; the cache may take {caches.limit() / 1e9:,.1f} GB.")
+    say(f"{total / 1e6:,.0f} MB in {len(entries):,} {noun}; the cache may take up to {caches.limit() / 1e9:,.1f} GB.")
     say(f"Empty it with:\n  {command('data', 'cache', '--clear')}" if entries else "It is empty.")
     return 0
 

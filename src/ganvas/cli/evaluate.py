@@ -30,52 +30,52 @@ def evaluate(
     to: str | None = None,
     force: Force = False,
 ) -> int:
-    """Measure how good drawn pictures, rows or sounds are; each metric is next to what real ones get (the floor).
+    """Measure how good drawn pictures, rows or sounds are, and show each metric next to that of real ones (the floor).
 
-    A model that restores pictures is judged on held-out ones that are damaged anew, compared with baselines that need
-    no training; one that translates, by how like the other kind its pictures are, and what of the input they keep.
+    A model that restores pictures is tested on newly damaged held-out ones and compared with baselines that need
+    no training. One that translates is judged by how much its pictures resemble the other set, and keep of the input.
 
     Parameters
     ----------
     source
         A run's folder, also of a training in several parts, a model file, a folder of pictures or of sounds (a
-        sub-folder a class; of sounds also a table of labels, or an archive) or an .npz file.
+        sub-folder per class; for sounds also a table of labels, or an archive) or an .npz file.
     metrics
-        Comma-separated names, or all. Default: all; of pictures all except the fresh expert, which takes minutes.
+        Comma-separated names, or all. Default: all; for pictures all except the fresh expert, which takes minutes.
     extractor
         digits, efficientnet-lite0, pixels, or a TorchScript or ONNX file with Inception (only that gives FID).
     count
-        Pictures or rows to draw for each repeat; of sounds 1,000 without it.
+        Pictures, rows or sounds to draw for each repeat. Default for sounds: 1,000.
     split
         The real images to compare with: held-out or train. Rows and sounds are compared with held-out ones.
     seed
-        Of the first picture or row.
+        Seed of the first picture or row.
     repeats
-        How often, each time with new pictures or rows; the spread is over these. Sounds: once without it.
+        How often to measure, each time with new pictures or rows; the spread is over these. Default for sounds: 1.
     data
-        The real images, rows or sounds, where they are not those that the model was trained on.
+        The real images, rows or sounds, if they are not the ones that the model was trained on.
     out
-        A folder for the sheets of pictures; without it evaluation/ in the run's folder.
+        A folder for the sheets of pictures. Default: evaluation/ in the run's folder.
     time_limit
-        Seconds after which what is left is skipped.
+        Seconds after which the remaining metrics are skipped.
     against
-        Of a model that restores: others to compare with, such as one that was trained with another lively=.
+        For a model that restores: others to compare with, such as one that was trained with another lively=.
     to
-        Of a model that translates: with --data, the pictures of the other kind.
+        For a model that translates: with --data, the pictures of the other set.
     force
         Overwrite the sheets in the folder that --out names.
     """
     from ganvas.training.evaluate import Options
 
     if out is not None and out.is_dir() and any(out.iterdir()) and not force:
-        raise UserError(f"{out} is there already and holds files. Choose a new folder, or --force to overwrite them.")
+        raise UserError(f"{out} already exists and is not empty. Choose a new folder, or --force to overwrite them.")
     return _measured(
         source, Options(metrics, extractor, count, split, seed, repeats, data, out, time_limit, against, to)
     )
 
 
 def _measured(source: Path, options: Options) -> int:
-    """Measure by the task of the model, or the one that takes the files; returns the exit code."""
+    """Measure by the task of the model, or the one that accepts the files; returns the exit code."""
     from ganvas.core import model as models
     from ganvas.core import registry
 
@@ -87,12 +87,12 @@ def _measured(source: Path, options: Options) -> int:
 
 
 def _of_files(source: Path, data: str | None) -> Any:
-    """The task that measures the samples in a folder or archive: the one that takes them, or the real ones.
+    """The task that measures the samples in a folder or archive: the one that accepts them, or the real ones.
 
-    The first one takes pictures, or says what is wrong.
+    The first one accepts pictures, or says what is wrong.
 
     Raises:
-        UserError: an archive that no task takes.
+        UserError: an archive that no task accepts.
     """
     from ganvas.core import registry
     from ganvas.sources import listing
@@ -125,10 +125,10 @@ def compare(*sources: Path) -> int:
     Parameters
     ----------
     sources
-        The folders of two runs or more, each measured with ganvas evaluate.
+        The folders of at least two runs, each measured with ganvas evaluate.
     """
     if len(sources) < 2:
-        raise UserError("Name two runs or more to compare.")
+        raise UserError("Name at least two runs to compare.")
     from ganvas.core import model as models
     from ganvas.core import registry
     from ganvas.core.run import Run
@@ -147,7 +147,7 @@ def compare(*sources: Path) -> int:
         say(f"ganvas: {sentence}", error=True)
     shared = [name for name in newest[0] if all(name in other for other in newest)]
     if not shared:
-        raise UserError("These runs have no metric in common. Measure them alike: ganvas evaluate RUN")
+        raise UserError("These runs have no metric in common. Measure them in the same way: ganvas evaluate RUN")
     for name in shared:
         for other in newest[1:]:
             fg.compare(newest[0][name], other[name])

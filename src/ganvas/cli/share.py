@@ -68,7 +68,7 @@ def push(model: Path, target: str, *, force: Force = False) -> int:
     model
         A run's folder or a model file.
     target
-        hf://user/name; or a folder (./name), which then holds what would be uploaded.
+        hf://user/name; or a folder (./name), to write there what would be uploaded.
     force
         Overwrite what is in that folder.
     """

@@ -14,7 +14,7 @@ from ganvas.core.files import cannot, make_folder, read_bytes, write_whole
 from ganvas.core.terminal import say
 
 PORT = 8_760
-ADDRESS = "address"  # a file beside the lock; without the token
+ADDRESS = "address"  # a file next to the lock; without the token
 TOKENS = ("GANVAS_TOKEN", "GANVAS_VIEW_TOKEN")
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -25,19 +25,19 @@ def studio(
 ) -> int:
     """Open the studio: watch trainings live in the browser, draw, judge, play, restore.
 
-    It serves this machine alone. For another --host, visitors need the token that is printed (or GANVAS_TOKEN's). A
-    second one (or GANVAS_VIEW_TOKEN's) is for visitors who may watch and play, and change nothing.
+    Only this machine can open it. With another --host, visitors need the token that is printed (or GANVAS_TOKEN's). A
+    second token (or GANVAS_VIEW_TOKEN's) is for visitors who may watch and play, but change nothing.
 
     Parameters
     ----------
     runs
         The folder of the runs.
     data
-        The folder whose pictures and tables may be looked at and trained on.
+        The folder with the pictures and tables that it may show and train on.
     host
-        The address to listen at; 0.0.0.0 for all of this machine's.
+        The address to listen on; 0.0.0.0 for all addresses of this machine.
     port
-        The port; without it $PORT, or 8760.
+        The port. Default: $PORT, or 8760.
     """
     import secrets
 
@@ -81,7 +81,7 @@ def studio(
         if (runs / ".studio" / "jobs.json").exists():
             say(f"{runs / '.studio' / 'jobs.json'} is skipped: the queue is kept in {home}/ now.", flush=True)
         if not serve(create(runs, data, token, view), host, port):
-            raise UserError(f"The studio could not listen at {host}:{port}: is it in use? Choose another --port.")
+            raise UserError(f"The studio cannot listen on {host}:{port}: is that in use? Choose another --port.")
     return 0
 
 

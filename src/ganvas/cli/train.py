@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
+BREAK = getattr(signal, "SIGBREAK", None)  # Windows: what `processes.ask_to_end` sends
 
 
 @app.command
@@ -45,24 +46,24 @@ def train(
     Parameters
     ----------
     recipe
-        A recipe's name (see `ganvas recipes`), or a function of your own: my_recipes.py:mine.
+        A recipe's name (see `ganvas recipes`), or your own function: my_recipes.py:mine.
     settings
         key=value, such as images=2M seed=1 lr_g=5e-4, or --images 2M; --dry-run explains them all.
     run
         The run's folder.
     data
-        A data set's name, or your own: a folder of pictures or sounds (a sub-folder a class), .zip, .tar, .npz, IDX
-        files, pack; for table: a CSV or Parquet file, or a database, such as sqlite:///shop.db.
+        A data set's name, or your own data: a folder of pictures or sounds (a sub-folder per class), .zip, .tar, .npz,
+        IDX files, pack; for table: a CSV or Parquet file, or a database, such as sqlite:///shop.db.
     table
         For table: which of the database's tables.
     to
-        For translate: the pictures of the other kind, as --data.
+        For translate: the pictures of the other set, given like --data.
     log
         Show the training in other programs, too: tensorboard, wandb, trackio, mlflow, or several with commas.
     smoke
-        Twenty steps only: shows in seconds that everything works. What you set yourself stays as you set it.
+        Train for twenty steps only, to see in seconds that everything works. Settings that you give are kept.
     dry_run
-        Explain the settings, and show size and a forecast of the time; write nothing.
+        Explain the settings, show the size and forecast the time; write nothing.
     """
     from ganvas import api
 
@@ -88,9 +89,9 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
     settings
         images=N makes the run longer; nothing else may change.
     data
-        Where the same data are now, if they were moved.
+        Where the data is now, if it was moved.
     to
-        For translate: where the pictures of the other kind are now.
+        For translate: where the pictures of the other set are now.
     log
         As for train: tensorboard, wandb, trackio, mlflow.
     """
@@ -102,7 +103,7 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
         place, way = getattr(experiment.data, setting), {"source": "--data", "to": "--to"}.get(setting, f"{setting}=")
         if os.path.isabs(place) and not os.path.exists(place):
             raise UserError(
-                f"{folder} learns from {place}, where there is nothing now. Say where these "
+                f"{folder} learns from {place}, which does not exist any more. Say where these "
                 f"{experiment.kind.Spec.noun} are: "
                 f"{command('resume', folder)} {way}{'' if way.endswith('=') else ' '}PLACE"
             )
@@ -187,7 +188,7 @@ def _outlook(experiment: Experiment, shown: Experiment | None, name: str = "") -
             say(f"{title:<9} {count:,} {what} of {one_line(domain.name)}, {held_out:,} held out")
     say(f"Networks  generator {generator:,} weights, discriminator {discriminator:,}")
     say(f"Machine   {trainer.device.type}, {trainer.precision}")
-    say(f"Forecast  {duration(total / rate)} for {total:,} {noun} at {rate:.0f} {noun} a second")
+    say(f"Forecast  {duration(total / rate)} for {total:,} {noun} at {rate:.0f} {noun} per second")
     return total / rate
 
 
@@ -195,7 +196,8 @@ def _outlook(experiment: Experiment, shown: Experiment | None, name: str = "") -
 def stop_on_signal() -> Iterator[list[int]]:
     """A list of the signals to stop that have come: Ctrl-C, SIGTERM, or SIGHUP when a terminal is closed.
 
-    A second Ctrl-C stops at once. The request also reaches the other processes of the training, if there are any.
+    On Windows Ctrl-Break is one as well. A second Ctrl-C stops at once. The request also reaches the other processes
+    of the training, if there are any.
     """
     from ganvas.core import distributed
 
@@ -208,6 +210,8 @@ def stop_on_signal() -> Iterator[list[int]]:
         distributed.wish("stop")
 
     numbers = [signal.SIGINT, signal.SIGTERM]
+    if BREAK is not None:
+        numbers.append(BREAK)
     if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:  # ignored under nohup: keep it so
         numbers.append(HANGUP)
     before = {number: signal.signal(number, handle) for number in numbers}

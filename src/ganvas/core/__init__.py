@@ -1,1 +1,1 @@
-"""What every part of Ganvas uses: files, settings, seeds, checkpoints, runs. It knows no kind of sample."""
+"""What every part of Ganvas uses: files, settings, seeds, checkpoints, runs. It knows no type of samples."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganvas.core import naming
-from ganvas.core.console import passed_over
+from ganvas.core.console import skipped
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free
 from ganvas.core.progress import Doing, Written
@@ -22,7 +22,7 @@ class Applied:
     path: Path
     seconds: float
     warnings: tuple[str, ...]
-    hole: str = ""  # what was taken for the hole, and its share of the whole
+    hole: str = ""  # what was treated as the hole, and its share of the whole
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ def places(
 
     Args:
         name: the name of a file's result: that of the file, perhaps with another suffix.
-        suffix: its suffix where the name is another one's.
+        suffix: its suffix where the name is already used.
         noun: what one of the files is called.
-        beside: the name of a second file that is written beside a result of this name.
+        beside: the name of a second file that is written next to a result of this name.
     """
     wanted = {path: name(path) for path in paths}
     used: set[str] = set()
@@ -66,7 +66,7 @@ def places(
 
 
 def check_places(paths: Sequence[Path], written: Sequence[Path], force: bool, noun: str) -> None:
-    """Nothing is overwritten unasked, and never a file that is to be read.
+    """Make sure that nothing is overwritten unasked, and never a file that will be read.
 
     Args:
         paths: the files that are read.
@@ -102,7 +102,7 @@ def watch(events: Iterator[Doing | Applied | Failed | Written]) -> int:
                     progress.print(one_line(f"Warning: {text}"))
             else:
                 progress.print(f"Before and after: {event.path}")
-    return passed_over(broken, good)
+    return skipped(broken, good)
 
 
 def at_least_one(command: str, paths: tuple[Path, ...], noun: str) -> tuple[Path, ...]:
@@ -112,5 +112,5 @@ def at_least_one(command: str, paths: tuple[Path, ...], noun: str) -> tuple[Path
         UserError: there is none.
     """
     if not paths:
-        raise UserError(f"Name one {noun} or more, or a folder: ganvas {command} MODEL FILES... --out DIR.")
+        raise UserError(f"Name at least one {noun}, or a folder: ganvas {command} MODEL FILES... --out DIR.")
     return paths

@@ -1,4 +1,4 @@
-"""What is asked of models that draw samples: numbers and seeds in Python; seeds and classes on the command line."""
+"""What models that draw samples are asked for: numbers and seeds in Python; seeds and classes on the command line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def whole(name: str, value: object, least: int | None = None) -> int:
         if not isinstance(value, bool) and (least is None or number >= least):
             return number
     shown = repr(value)[:40] if isinstance(value, str | int | float) else type(value).__name__
-    raise UserError(f"{name}={shown}: a whole number{'' if least is None else f' from {least} on'} is needed.")
+    raise UserError(f"{name}={shown} is not a whole number{'' if least is None else f' of at least {least}'}.")
 
 
 def classes_of(model: Classed, text: str | None, count: int) -> list[int | str] | None:

@@ -1,4 +1,4 @@
-"""Progress bars on the terminal, for work that yields how far it is; nothing where no one watches a terminal."""
+"""Progress bars on the terminal, for work that yields how far it is; nothing where the output is not a terminal."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def remove(place: Path, in_use: bool = False) -> bool:
     """Remove an entry from the cache, unless it is in use; returns whether it is gone.
 
     Args:
-        in_use: remove it even then. Processes that have it open can go on reading (not on Windows).
+        in_use: remove it even then. Processes that have it open can continue to read (not on Windows).
 
     Raises:
         UserError: the system refused.
@@ -180,7 +180,7 @@ def trim(keep: Path, coming: int = 0) -> list[str]:
         with contextlib.suppress(UserError):
             if remove(entry.place):
                 total -= entry.bytes
-                removed.append(f"Removed from the cache, which may take {most / 1e9:,.1f} GB: {one_line(entry)}.")
+                removed.append(f"Removed from the cache, which may take up {most / 1e9:,.1f} GB: {one_line(entry)}.")
     return removed
 
 

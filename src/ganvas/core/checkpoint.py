@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,10 @@ def _read(path: Path) -> tuple[str, str, dict[str, Tensor]]:
     """The digest, the card's text and the tensors in a file, unchecked."""
     with opened(path, "pt") as file:
         stated, text = stated_in(path, file)
-        return stated, text, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if os.name == "nt":  # they are parts of the file, which Windows neither replaces nor removes then
+        tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    return stated, text, tensors
 
 
 def part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -104,7 +108,9 @@ def load_module(name: str, module: nn.Module, tensors: dict[str, Tensor], path: 
     for key in saved.keys() & current.keys():
         if saved[key].dtype != current[key].dtype:
             if not (saved[key].is_floating_point() and current[key].is_floating_point()):
-                raise Damaged(f"{path}: {name}.{key} holds {_kind(saved[key])} where {_kind(current[key])} belong.")
+                raise Damaged(
+                    f"{path}: {name}.{key} holds {_kind(saved[key])} where {_kind(current[key])} are expected."
+                )
             saved[key] = saved[key].to(current[key].dtype)
     check_finite(path, {f"{name}.{key}": value for key, value in saved.items()})
     unlike = [key for key in current if key not in saved or saved[key].shape != current[key].shape]
@@ -133,8 +139,8 @@ def check_finite(path: Path, tensors: dict[str, Tensor]) -> None:
         name, count = next(iter(bad.items()))
         more = f", and so do {len(bad) - 1} other tensors" if len(bad) > 1 else ""
         raise UserError(
-            f"{path} is of no use: {name} holds {count:,} of {tensors[name].numel():,} values that are infinite or "
-            f"not numbers (NaN){more}. Take an earlier model or snapshot of this run, or train anew."
+            f"{path} cannot be used: {name} holds {count:,} of {tensors[name].numel():,} values that are infinite or "
+            f"not numbers (NaN){more}. Use an earlier model or snapshot of this run, or train again."
         )
 
 
@@ -164,7 +170,7 @@ def load_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: dict[st
         if weight is None or entry not in STATE or value.shape != wanted or not value.is_floating_point():
             raise Damaged(f"{path}: {name}.{key[:60]} does not fit the optimiser of this training.")
         if bool(value.isnan().any()):  # an infinite mean square does no harm: that weight stays as it is
-            raise Damaged(f"{path} is of no use: {name}.{key} holds values that are not numbers (NaN).")
+            raise Damaged(f"{path} cannot be used: {name}.{key} holds values that are not numbers (NaN).")
         # fused steps need the memory layout of the weight
         value = torch.empty_like(weight, dtype=value.dtype, device="cpu").copy_(value) if value.dim() else value
         state.setdefault(number, {})[entry] = value

@@ -31,7 +31,7 @@ class Classed:
     class_names: tuple[str, ...]
 
     def labels(self, classes: int | str | Sequence[int | str] | None, n: int) -> Tensor | None:
-        """Class numbers int64 [n] for `classes` as `sample` takes them; None for a model without classes.
+        """Class numbers int64 [n] for `classes` as `sample` accepts them; None for a model without classes.
 
         Raises:
             UserError: a class that the model does not have, or a list whose length is not n.
@@ -77,9 +77,9 @@ class Classed:
         while at < len(text):
             found = next((name for name in longest if text.startswith(name, at)), "")
             if not found and text[at] not in MARKS:
-                marks = MARKS.replace("", " ").rstrip()
+                marks = " ".join(MARKS.strip())
                 raise UserError(
-                    f"This model cannot write '{text[at]}'; it knows {self._known()}, spaces and the marks{marks}"
+                    f"This model cannot write '{text[at]}'; it knows {self._known()}, spaces and the characters {marks}"
                 )
             parts.append(Part(known[found], True) if found else Part(text[at], False))
             at += len(found) or 1
@@ -97,7 +97,7 @@ class Classed:
         return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
     def in_portions(self, numbers: Sequence[int], size: int, portion: Callable[[int], Tensor]) -> Iterator[Tensor]:
-        """The samples of these seeds, `size` at a time; processes that work together share the portions.
+        """The samples of these seeds, `size` at a time; processes that run together share the portions.
 
         Args:
             portion: the samples [n, ...] of the seeds from this place in `numbers` on.

@@ -36,10 +36,10 @@ def knob(
     code: bool = False,
     check: str = "",
 ) -> Any:
-    """A dataclass field with a help text and the values that it may take (`low` and `high` are included).
+    """A dataclass field with a help text and the values that it may have (`low` and `high` are included).
 
     Args:
-        code: besides the choices, a reference to code of the user's own (see `core.own`).
+        code: besides the choices, a reference to the user's own code (see `core.own`).
         check: 'module:function' that raises a UserError for a value that cannot be used, and imports no torch.
     """
     limits = {"low": low, "high": high, "choices": choices, "code": code, "check": check}

@@ -59,7 +59,7 @@ def task_among(words: Sequence[str]) -> str:
 
 
 def ready_for(name: str, words: Sequence[str]) -> tuple[str, str] | None:
-    """The task and the model that comes with Ganvas for a command without a model, if its first word asks for that."""
+    """The task and the model that comes with Ganvas, for a command that names none, if its first word allows that."""
     first = next((word for word in words if not word.startswith("-")), "")
     for task in tasks_with(name):
         model, asks = READY.get((name, task), ("", bool))
@@ -89,7 +89,7 @@ def options_of(name: str, task: str) -> set[str]:
 
 
 def check_options(name: str, task: str, words: Sequence[str]) -> None:
-    """Raise a UserError where one of the options is only of other tasks' commands of this name, and say the way out."""
+    """Raise a UserError if only other tasks' commands of this name have one of the options, and say what to do."""
     for option in sorted(options_among(words) - options_of(name, task)):
         others = [other for other in tasks_with(name) if option in options_of(name, other)]
         if others:
@@ -108,7 +108,7 @@ def verb(
 ) -> Callable[[Function], Function]:
     """Make a function the command of its name for models of this task; other tasks may have one of the same name.
 
-    The function has options of its own; its first parameter is the model. `ganvas NAME MODEL ...` calls that of the
+    The function has its own options; its first parameter is the model. `ganvas NAME MODEL ...` calls that of the
     model's task, and `ganvas NAME --help` shows all.
 
     Args:
@@ -138,13 +138,13 @@ def verb(
 app = Program(
     name="ganvas",
     help="Train generative adversarial networks on your images, sounds or tables, and use both networks afterwards.",
-    help_epilogue="Start with `ganvas train mnist`. Every command takes --debug for tracebacks, "
-    "and --code FILE.py for a model whose network is your own. Exit codes: 0; 1 where "
-    "some of several files were skipped; 2 for a mistake, or where no file was good; 130 after Ctrl-C.",
+    help_epilogue="Start with `ganvas train mnist`. Every command accepts --debug for tracebacks, "
+    "and --code FILE.py for a model whose network is your own. Exit codes: 0; 1 if "
+    "some of several files were skipped; 2 for a mistake, or if no file could be used; 130 after Ctrl-C.",
     error_console=Console(stderr=True, markup=True),
 )
 
-bench = App(name="bench", help="Measure how good a model, or how good the losses, are.")
+bench = App(name="bench", help="Measure how good a model or a loss is.")
 app.command(bench)
 
 
@@ -174,12 +174,13 @@ def show_settings(card: dict[str, Any]) -> None:
             say(f"  {one_line(f'{section}.{key}').rstrip('_'):<24} {'-' if shown == '' else one_line(shown)}")
 
 
-def passed_over(broken: Sequence[str], good: int) -> int:
-    """Name the files that could not be read; the exit code: 1 where there are some, 2 where no file was good."""
+def skipped(broken: Sequence[str], good: int) -> int:
+    """Name the files that could not be read; the exit code: 1 if there are some, 2 if no file could be used."""
     for sentence in broken:
         say(f"ganvas: {sentence}", error=True)
     if broken:
-        say(f"ganvas: {len(broken)} of {len(broken) + good} files were skipped.", error=True)
+        were = "was" if len(broken) == 1 else "were"
+        say(f"ganvas: {len(broken)} of {len(broken) + good} files {were} skipped.", error=True)
     return (1 if good else 2) if broken else 0
 
 

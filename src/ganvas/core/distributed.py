@@ -1,7 +1,7 @@
 """Several processes that train as one: what the ranks that a launcher (torchrun) started exchange.
 
 Without a launcher there is one rank, and all of this does nothing. Gradients are averaged by gloo on CPUs and by NCCL
-on GPUs; messages go through gloo and through the launcher's store. Where one rank may take long by itself, the others
+on GPUs; messages go through gloo and through the launcher's store. Where one rank may need long by itself, the others
 poll the store without a time limit; within a step, a rank that stays silent is given up.
 """
 
@@ -33,7 +33,7 @@ PAUSES = (0.01, 0.5)  # seconds between two questions to the store: at first, an
 Value = TypeVar("Value")
 
 _store: Any = None  # the launcher's, under a prefix of this attempt
-_counts: dict[str, int] = {}  # how often each kind of meeting took place; the same on every rank
+_counts: dict[str, int] = {}  # how often each meeting of a name took place; the same on every rank
 _requests: set[str] = set()  # of this rank
 _granted: set[str] = set()  # known to all ranks
 _received: list[Tensor] = []  # how many ranks have each request; read later, because reading waits for the GPU
@@ -103,10 +103,10 @@ def _talk() -> Iterator[None]:
     """A context for communication with the other ranks: losing one becomes a UserError."""
     try:
         yield
-    except RuntimeError as error:  # the store's and the group's errors are of this kind
+    except RuntimeError as error:  # the store's and the group's errors are of this type
         raise UserError(
             f"Rank {rank()} has lost the others ({reason(error)}): a process has ended, or the network failed. "
-            "What was saved is kept: the same command goes on from there, as does torchrun --max-restarts 3 by itself."
+            "What was saved is kept: run the same command to resume; torchrun --max-restarts 3 does so by itself."
         ) from error
 
 
@@ -206,7 +206,7 @@ def agree(facts: dict[str, Any], what: str) -> None:
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """A context in which a UserError on one rank is raised on all: none goes on alone. There is no time limit."""
+    """A context in which a UserError on one rank is raised on all: none continues alone. There is no time limit."""
     if size() == 1:
         yield
         return
@@ -219,7 +219,7 @@ def together() -> Iterator[None]:
     problems = gather(problem)
     if any(problems):
         who = next(i for i, text in enumerate(problems) if text)
-        raise UserError(problems[who] + (f" (So says rank {who}.)" if who else ""))
+        raise UserError(problems[who] + (f" (This came from rank {who}.)" if who else ""))
 
 
 @contextlib.contextmanager
@@ -239,7 +239,7 @@ def in_turn() -> Iterator[None]:
 
 
 def tell(what: str) -> None:
-    """Let the ranks that wait for `what` go on."""
+    """Let the ranks that wait for `what` continue."""
     if _store is not None:
         with _talk():
             _store.set(what, "1")
@@ -257,7 +257,7 @@ def waiting(what: str) -> Generator[None, None, None]:
             if _store.check([what]):
                 return
             if _store.check(["failed"]):
-                raise UserError(f"Rank {rank()} ends, because rank {_store.get('failed').decode()} has ended.")
+                raise UserError(f"Rank {rank()} ends because rank {_store.get('failed').decode()} has ended.")
         yield
         time.sleep(pause)
         pause = min(2 * pause, PAUSES[1])

@@ -19,7 +19,7 @@ class OnnxNetwork:
     `inputs`: example inputs of a batch of n, the same for equal n; they are traced, and compared with torch.
     `names`: of these inputs. `output`: the name of what comes out, or the names.
     `card`: what another program must know, kept as JSON in the file's metadata.
-    `open_axes`: the axes of each input that may have other sizes, as torch.export takes them; None: the batch alone.
+    `open_axes`: the axes of each input that may have other sizes, in the form of torch.export; None: only the batch.
     `close`: the largest difference from torch that is allowed; 0: the usual one.
     `graph`: makes the ONNX model by itself (onnx.ModelProto); None: the network is traced.
     """
@@ -50,7 +50,7 @@ class Page:
 class Exports:
     """All that a model can be exported as.
 
-    `note`: what an export lacks, in a sentence. `files`: the content of files that are written beside the networks.
+    `note`: what an export lacks, in a sentence. `files`: the content of files that are written next to the networks.
     """
 
     networks: tuple[OnnxNetwork, ...] = ()

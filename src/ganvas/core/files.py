@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -17,8 +18,9 @@ from ganvas.core.errors import UserError, cannot
 from ganvas.core.locks import held
 from ganvas.core.processes import is_alive
 
-UNFOLDED, RATIO = 1_000_000_000, 100  # a file that unpacks to so many bytes must take a hundredth on the disk
+UNFOLDED, RATIO = 1_000_000_000, 100  # a file that unpacks to so many bytes must have a hundredth of it on the disk
 DEPTH = 100  # levels of nested lists and objects at most: walking through them is recursive
+PATIENCE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds, one after the other, until a file can be replaced
 DIGITS = 100  # of a whole number in JSON at most: beyond the largest float a conversion would raise OverflowError
 
 
@@ -38,7 +40,7 @@ def open_regular(path: Path) -> IO[bytes]:
     """A regular file, opened for reading.
 
     Raises:
-        UserError: it is no regular file (reading a pipe would wait for ever), or the system refused.
+        UserError: it is not a regular file (reading a pipe would wait for ever), or the system refused.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -59,7 +61,7 @@ def read_bytes(path: Path, most: int) -> bytes:
         most: bytes; a larger file is refused before it is read.
 
     Raises:
-        UserError: it is larger, it is no regular file, or the system refused.
+        UserError: it is larger, it is not a regular file, or the system refused.
     """
     with open_regular(path) as file:
         try:
@@ -82,11 +84,11 @@ def check_unfolded(path: Path, needed: int, stored: int) -> None:
         stored: bytes of it on the disk.
 
     Raises:
-        UserError: it needs more memory than is left, or unfolds to so much that it can be no data set.
+        UserError: it needs more memory than is left, or unpacks to so much that it cannot be a data set.
     """
     if needed > UNFOLDED and needed > RATIO * stored:
         raise UserError(
-            f"{path} states that {stored:,} bytes unfold to {needed:,}: such files are made to fill memories. "
+            f"{path} claims that {stored:,} bytes unpack to {needed:,}: such files are made to exhaust the memory. "
             "If you trust it, unpack it yourself."
         )
     left = memory_left()
@@ -115,7 +117,7 @@ def parse_json(text: bytes | str) -> Any:
     """
     text = text.decode(json.detect_encoding(text)) if isinstance(text, bytes) else text
     if text.count("[") + text.count("{") > DEPTH and _depth(text) > DEPTH:
-        raise ValueError("it is nested too deep")
+        raise ValueError("it is nested too deeply")
     return json.loads(text, parse_int=_whole_number)
 
 
@@ -136,7 +138,7 @@ def _whole_number(digits: str) -> int:
 
 @contextlib.contextmanager
 def part_of(path: Path, folder: bool = False) -> Iterator[Path]:
-    """A new, empty file or folder beside `path` to write to: the caller renames it, or it is removed in the end.
+    """A new, empty file or folder next to `path` to write to: the caller renames it, or it is removed in the end.
 
     It is locked while it is in use. Parts that killed processes left in this folder are removed first.
 
@@ -164,9 +166,22 @@ def part_of(path: Path, folder: bool = False) -> Iterator[Path]:
                 part.unlink()
 
 
+def replace(part: Path, path: Path) -> None:
+    """Rename a file to `path`, which may exist; on Windows, where a file that others read stays, after some waiting.
+
+    Raises:
+        OSError: the system refused.
+    """
+    for seconds in PATIENCE if os.name == "nt" else ():
+        with contextlib.suppress(PermissionError):
+            return os.replace(part, path)
+        time.sleep(seconds)
+    return os.replace(part, path)
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A new, empty file to write to, which takes the place of `path` once the block has ended well.
+    """A new, empty file to write to, which replaces `path` once the block has ended without an error.
 
     Raises:
         UserError: the system refused (disk full, no permission ...); what was at `path` is untouched.
@@ -174,7 +189,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with part_of(path) as part:
             yield part
-            os.replace(part, path)
+            replace(part, path)
     except OSError as error:
         raise cannot("write", path, error) from error
 
@@ -217,7 +232,7 @@ def check_free(*paths: Path, force: bool = False, way: str = "Choose another nam
             if path.is_dir():
                 raise UserError(f"{path} is a folder. Choose another name.")
             if not force:
-                raise UserError(f"{path} is there already. {way}.")
+                raise UserError(f"{path} already exists. {way}.")
 
 
 def check_folder(path: Path, ours: re.Pattern[str], force: bool = False) -> None:
@@ -237,7 +252,7 @@ def check_folder(path: Path, ours: re.Pattern[str], force: bool = False) -> None
     if foreign and force:
         raise UserError(f"{path} holds other files, such as {foreign[0].relative_to(path)}: choose a new folder.")
     if any(path.iterdir()) and not force:
-        raise UserError(f"{path} is there already and holds files. Choose a new folder, or --force to replace it.")
+        raise UserError(f"{path} already exists and is not empty. Choose a new folder, or --force to replace it.")
 
 
 def free(path: Path) -> Path:
@@ -269,7 +284,7 @@ def cache_folder() -> Path:
 
 
 def state_folder() -> Path:
-    """Where Ganvas keeps what belongs to the user and to no run, such as the studio's queue."""
+    """Where Ganvas keeps what belongs to the user, not to a run, such as the studio's queue."""
     return _user_folder("state", "XDG_STATE_HOME")
 
 
@@ -296,7 +311,10 @@ def _user_folder(kind: str, variable: str) -> Path:
         status = place.lstat()
     except OSError as error:
         raise cannot("make the folder", place, error) from error
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != user or status.st_mode & 0o077:
+    shared = hasattr(os, "getuid") and (
+        status.st_uid != user or status.st_mode & 0o077
+    )  # Windows has a folder for each
+    if not stat.S_ISDIR(status.st_mode) or shared:
         raise UserError(f"{place} is not this user's own folder. Set {variable} to a folder that is.")
     return place / kind
 

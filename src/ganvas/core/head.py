@@ -49,14 +49,14 @@ def parsed(path: Path, text: str) -> dict[str, Any]:
     """The card of this text.
 
     Raises:
-        Damaged: it is none.
+        Damaged: it is not one.
     """
     try:
         card = parse_json(text)
     except ValueError as error:
         raise Damaged(f"{path} is damaged: its card is not JSON ({error}).") from error
     if not isinstance(card, dict):
-        raise Damaged(f"{path} is damaged: its card is no group of entries.")
+        raise Damaged(f"{path} is damaged: its card is not a group of entries.")
     return card
 
 
@@ -77,7 +77,7 @@ def opened(path: Path, library: str) -> Iterator[Any]:
     """A safetensors file, opened for 'pt' (torch) or 'np' (NumPy).
 
     Raises:
-        Damaged: it is none.
+        Damaged: it is not one.
         UserError: it cannot be read.
     """
     try:
@@ -97,4 +97,4 @@ def opened(path: Path, library: str) -> Iterator[Any]:
         raise UserError(f"{path} is too large for this machine's memory.") from error
     except (safetensors.SafetensorError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         # also for a path with a zero byte, and for types that torch does not have
-        raise Damaged(f"{path} is damaged or is no safetensors file ({first_line(error)}).") from error
+        raise Damaged(f"{path} is damaged or not a safetensors file ({first_line(error)}).") from error

@@ -1,4 +1,4 @@
-"""Latent space, whatever a generator draws: points between stations, and the points nearest to given samples.
+"""Latent space, for any type of samples: points between stops, and the points nearest to given samples.
 
 Sources: White 2016, "Sampling generative networks" (`slerp`); Zhu et al. 2016, "Generative visual manipulation on the
 natural image manifold", section 3.1 (`nearest`).
@@ -37,14 +37,14 @@ def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
 
 
 def stations(numbers: Sequence[int], classes: Sequence[int | str] | None) -> tuple[list[int], list[int | str] | None]:
-    """The seed and the class (None: no classes are named) of each station of a walk; the shorter list repeats."""
+    """The seed and the class (None: no classes are named) at each stop of a walk; the shorter list repeats."""
     count = max(len(numbers), len(classes or ()))
     chosen = [numbers[i % len(numbers)] for i in range(count)] if numbers else []
     return chosen, None if classes is None else [classes[i % len(classes)] for i in range(len(chosen))]
 
 
 def positions(stations: int, steps: int, loop: bool) -> list[tuple[int, float]]:
-    """The position of each step: the station before it, and the share of the way to the next one."""
+    """The position of each step: the stop before it, and the share of the way to the next one."""
     found = [(i, step / steps) for i in range(stations if loop else stations - 1) for step in range(steps)]
     return found if loop else [*found, (stations - 1, 0.0)]
 
@@ -62,7 +62,7 @@ def points(z: Tensor, shares: Tensor | None, steps: int, loop: bool) -> Iterator
 
 
 def shares_of(labels: Tensor | None, classes: int) -> Tensor | None:
-    """The class at each station, int64 [S] -> the shares of all classes there, float [S, 1, classes]."""
+    """The class at each stop, int64 [S] -> the shares of all classes there, float [S, 1, classes]."""
     return None if labels is None else F.one_hot(labels, classes).float()[:, None]
 
 
@@ -105,7 +105,7 @@ class Search:
     If no class is named, all are tried: each starts from the nearest of some random samples, and the worst are dropped.
 
     Args:
-        generator: takes latent vectors and labels int64 (None where there are no classes).
+        generator: maps latent vectors and labels int64 (None where there are no classes).
         dim: of the latent vectors.
         classes: number of classes; 0: none.
         coarse: samples [n, ...] -> features [n, ...] by whose distance a start is chosen.

@@ -31,5 +31,5 @@ class _Method(Later):
 
 
 def later_method(place: str) -> Any:
-    """A method that is a function in a module, 'package.module:name', which takes the object first."""
+    """A method that is a function in a module, 'package.module:name', whose first argument is the object."""
     return _Method(place)

@@ -50,21 +50,21 @@ def locate(path: str | os.PathLike[str]) -> Path:
         return target / "model.safetensors"
     if parts := parts_of(target):
         raise UserError(
-            f"{target} holds several trainings, a folder each ({', '.join(parts)[:200]}): name one of them, such as "
+            f"{target} holds several trainings, one per folder ({', '.join(parts)[:200]}): name one of them, such as "
             f"{target / parts[0]}."
         )
     if exists(target / "experiment.json"):
-        raise UserError(f"The run {target} has no model yet: it is written with the first snapshot.")
+        raise UserError(f"The run {target} has no model yet. It gets one with the first snapshot.")
     raise UserError(f"{target} is not a run's folder: it has no model.safetensors.")
 
 
 def parts_of(path: str | os.PathLike[str]) -> list[str]:
-    """The names of the parts of a training in parts in this folder; none where it is no such."""
+    """The names of the parts of a training in parts in this folder; empty if it is not one."""
     return [str(name)[:200] for name in _card(path).get("parts", [])]
 
 
 def task_of_parts(path: str | os.PathLike[str]) -> str:
-    """The task of a training in parts in this folder; '' where it is no such."""
+    """The task of a training in parts in this folder; '' if it is not one."""
     card = _card(path)
     task = card.get("task")
     return str(task.get("name", ""))[:60] if card.get("parts") and isinstance(task, dict) else ""
@@ -114,4 +114,4 @@ def _download(name: str) -> Path:
             huggingface_hub.hf_hub_download(repository, "model.safetensors", library_name="ganvas", cache_dir=cache)
         )
     except (HfHubHTTPError, HFValidationError, EntryNotFoundError, OSError, ValueError) as error:
-        raise UserError(f"hf://{repository} cannot be had from the hub: {first_line(error)}") from error
+        raise UserError(f"hf://{repository} cannot be downloaded from the hub: {first_line(error)}") from error

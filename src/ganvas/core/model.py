@@ -1,4 +1,4 @@
-"""Trained models of any task: the networks in a model file, and what is known of them."""
+"""Trained models of any task: the networks in a model file, and what is known about them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OPTIONAL: dict[str, type] = {"log": dict, "metrics": list, "other_name": str}
 class Usage:
     """How others use a model: commands (the words after `ganvas`), and lines of Python after `import ganvas`.
 
-    `extras`: of the package, that it needs beside what the hub does.
+    `extras`: of the package, that it needs besides that of the hub.
     """
 
     commands: tuple[tuple[str, ...], ...]
@@ -200,7 +200,7 @@ def load(path: str | os.PathLike[str], device: str = "auto") -> Any:
         A TrainedModel: of which class is up to the task (`Model` of pictures from noise, `TableModel` of a table).
 
     Raises:
-        UserError: there is no such file, it is damaged, it was written by a newer version, or it is no model.
+        UserError: there is no such file, it is damaged, it was written by a newer version, or it is not a model.
     """
     loaded = networks_of(path, None, device)
     return registry.find(task_name(loaded.card)).Model.from_parts(loaded)
@@ -230,17 +230,19 @@ def networks_of(path: str | os.PathLike[str], task: str | None, device: str = "a
         if len(card["classes"]) != spec.classes:
             raise UserError(f"it names {len(card['classes'])} classes and draws {spec.classes}.")
     except Incomplete as error:
-        raise UserError(f"{file} is no whole model: {error}") from error
+        raise UserError(f"{file} is not a complete model: {error}") from error
     except own.NotGiven as error:
         raise own.NotGiven(f"{file}: {error}") from error
     except UserError as error:
-        raise UserError(f"{file} describes no model that this Ganvas knows: {str(error)[:400]}") from error
+        raise UserError(f"{file} describes a model that this Ganvas does not know: {str(error)[:400]}") from error
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError, MemoryError) as error:
         text = first_line(error)[:400]
-        raise UserError(f"{file} describes no network that this version of Ganvas knows ({text}).") from error
+        raise UserError(f"{file} describes a network that this version of Ganvas does not know ({text}).") from error
     strange = sorted({name.partition(".")[0] for name in tensors} - parts.keys())
     if strange:
-        raise checkpoint.Damaged(f"{file} holds weights of no network that it describes ({strange[0][:40]} ...).")
+        raise checkpoint.Damaged(
+            f"{file} holds weights of a network that it does not describe ({strange[0][:40]} ...)."
+        )
     for name, network in parts.items():
         checkpoint.load_module(name, network, tensors, file)
         network.requires_grad_(False).eval().to(where, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -280,14 +282,14 @@ def _check(file: Path, card: dict[str, Any]) -> None:
         if not all(isinstance(name, str) for name in card["classes"]):
             raise Incomplete("its card lacks the names of its classes.")
         if not all(isinstance(row, dict) and isinstance(row.get("metric"), str) for row in card.get("metrics") or []):
-            raise Incomplete("the metrics in its card are no figures.")
+            raise Incomplete("the metrics in its card are not valid.")
         trained = card["training"]
         numbers = {"images": card["images"], "images of training": trained.get("images"), "seed": trained.get("seed")}
         for name, value in numbers.items():
             if type(value) is not int or not 0 <= value <= cf.LARGEST:
                 raise Incomplete(f"the {name} in its card is {str(value)[:40]}.")
     except Incomplete as error:
-        raise UserError(f"{file} is no whole model: {error}") from error
+        raise UserError(f"{file} is not a complete model: {error}") from error
 
 
 def _check_entries(card: dict[str, Any], optional: dict[str, type], needed: dict[str, type] | None = None) -> None:

@@ -41,9 +41,9 @@ def apart(names: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
 
 
 def renamed(names: Sequence[str]) -> str:
-    """A sentence that lists the classes whose folders must have other names than they; '' if there are none."""
-    pairs = [f"{old!r} is {new}" for old, new in zip(names, apart(names), strict=True) if old != new]
-    return f"Not every class can give its name to a folder: {', '.join(pairs)}." if pairs else ""
+    """A sentence that lists the classes whose folders get other names; '' if there are none."""
+    pairs = [f"{old!r} becomes {new}" for old, new in zip(names, apart(names), strict=True) if old != new]
+    return f"Some names of classes cannot be names of folders: {', '.join(pairs)}." if pairs else ""
 
 
 def unused(name: str, used: set[str]) -> str:

@@ -158,7 +158,7 @@ NAMES = {
 
 def warn(old: str, new: str, level: int = 3) -> None:
     """Say that `old` is called `new` now, at the line of the user's script (`level` calls up)."""
-    text = f"{old} is now {new}; the old name works in this version and goes with the next one."
+    text = f"{old} is now {new}; the old name works in this version and will be removed in the next one."
     warnings.warn(text, FutureWarning, stacklevel=level)
 
 
@@ -208,7 +208,7 @@ def getattr_of(package: str) -> Callable[[str], Any]:
 
 
 class OldModule(ModuleType):
-    """A module of the old layout: it has no names of its own."""
+    """A module of the old layout: it defines no names itself."""
 
     def __getattr__(self, name: str) -> Any:
         place, value = _look_up(self.__name__.removeprefix("ganvas."), name)

@@ -37,7 +37,7 @@ def _outside() -> dict[str, EntryPoint]:
 
 
 def _names_the_group(folder: str) -> bool:
-    """Does a package that is installed in this folder bring tasks?"""
+    """Does a package that is installed in this folder have tasks?"""
     for path in Path(folder).glob("*-info/entry_points.txt"):
         with contextlib.suppress(OSError):
             if f"[{GROUP}]".encode() in path.read_bytes():
@@ -82,7 +82,7 @@ def first() -> type[Task]:
 
 
 def command_modules() -> list[str]:
-    """Where the tasks' commands may be: a module `commands` beside each task's own, which must not import torch."""
+    """Where the tasks' commands may be: a module `commands` next to each task's own, which must not import torch."""
     places = [place for place in TASKS.values() if isinstance(place, str)]
     places += [point.value for name, point in _outside().items() if name not in TASKS]
     packages = [place.partition(":")[0].rpartition(".")[0] for place in places]

@@ -50,7 +50,9 @@ def append(path: Path, row: dict[str, Any]) -> None:
         UserError: the system refused.
     """
     try:
-        with open(path, "a") as file:  # one write, so that lines of two processes do not mix
+        with open(
+            path, "a", encoding="utf-8", newline="\n"
+        ) as file:  # one write, so that lines of two processes do not mix
             file.write(json.dumps(row) + "\n")
     except OSError as error:
         raise cannot("write", path, error) from error
@@ -62,7 +64,7 @@ VALUES = ("value", "spread", "floor", "floor_spread")
 
 
 def is_figure(row: dict[str, Any]) -> bool:
-    """Is this line of metrics.jsonl a figure of an evaluation, with entries of the right types?"""
+    """Is this line of metrics.jsonl a metric of an evaluation, with entries of the right types?"""
     protocol, entries = row.get("protocol"), {"metric": str, "title": str, "better": str, "share": bool, "note": str}
     if not isinstance(protocol, dict) or not set(row) <= {*entries, *VALUES, "protocol", "images"}:
         return False

@@ -1,7 +1,7 @@
-"""The contract of a kind of sample: pictures, rows of a table, points, sounds.
+"""The interface of a type of samples: pictures, rows of a table, points, sounds.
 
-Each kind of sample has a class for each of these protocols; general code uses nothing else of it. `SpecBase`,
-`DataConfigBase` and `InMemory` are bases with what most kinds have in common.
+Each type has a class for each of these protocols; general code uses nothing else of it. `SpecBase`,
+`DataConfigBase` and `InMemory` are bases with what most types have in common.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ganvas.core import config as cf
 from ganvas.core.errors import UserError
 from ganvas.core.progress import Counted
 
-CHECK = 100  # samples of the check beside each preview
+CHECK = 100  # samples of the check at each preview
 
 
 class Spec(Protocol):
-    """The shape of samples: what a generator makes and a discriminator takes."""
+    """The shape of samples: what a generator makes and a discriminator judges."""
 
     @property
     def classes(self) -> int:
@@ -42,7 +42,7 @@ class Spec(Protocol):
         ...
 
     def zeros(self, count: int) -> Tensor:
-        """Samples [count, ...] of zeros, as a discriminator takes them."""
+        """Samples [count, ...] of zeros, as a discriminator's input."""
         ...
 
     def settings(self) -> dict[str, int]:
@@ -122,7 +122,7 @@ class Dataset(Protocol):
         ...
 
     def decode(self, samples: Tensor) -> Tensor:
-        """Samples as they are stored -> float samples as the networks take them."""
+        """Samples as they are stored -> float samples, the networks' input."""
         ...
 
     def examples(self) -> Preview:
@@ -141,7 +141,7 @@ class DataConfig(Protocol):
 
     @classmethod
     def takes(cls, source: str) -> bool:
-        """Does this look like data of this kind? A place that two kinds take is the one's that is asked for."""
+        """Does this look like data of this type? A place that suits two types belongs to the one that is asked for."""
         ...
 
     @property
@@ -176,7 +176,7 @@ class SpecBase:
     @classmethod
     def from_dict(cls, values: Any) -> Self:
         if not isinstance(values, dict):
-            raise UserError(f"the shape of its samples is {cf.shown(values)}, no group of settings.")
+            raise UserError(f"the shape of its samples is {cf.shown(values)}, not a group of settings.")
         return cf.from_dict(cls, values, "spec")
 
     def to_dict(self) -> dict[str, Any]:
@@ -207,7 +207,7 @@ class DataConfigBase:
 
 @dataclass(frozen=True)
 class InMemory(ABC):
-    """A data set whose samples are in memory as networks take them: a `Dataset` but for its `examples`."""
+    """A data set whose samples are in memory as the networks' input: a `Dataset` but for its `examples`."""
 
     name: str
     spec: Any

@@ -56,7 +56,7 @@ def portions(
     """A model's samples of these seeds, a portion at a time; see its `draw`.
 
     Args:
-        stored: what becomes of samples before they are written.
+        stored: what is done to samples before they are written.
     """
     labels, start = model.labels(classes, len(numbers)), 0
     for samples in model.draw(numbers, classes, truncation):

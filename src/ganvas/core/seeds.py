@@ -42,7 +42,7 @@ def latents(seeds: Iterable[int], dim: int, candidate: int = 0, truncation: floa
 
 
 def truncate(z: Tensor, limit: float) -> Tensor:
-    """Standard normal numbers -> truncated normal numbers in [-limit, limit]: fewer odd images, and less variety.
+    """Standard normal numbers -> truncated normal numbers in [-limit, limit]: more typical images, and less variety.
 
     Each number keeps its quantile, so a seed's image changes gradually with the limit. Source: the truncation trick of
     Brock et al. 2019, section 3.1, but without drawing again.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 class Shown(Tensor):
-    """A base of tensors that a notebook shows. PyTorch takes them as the tensors they are; what it makes of them is a
+    """A base of tensors that a notebook shows. PyTorch treats them as ordinary tensors; what it makes of them is a
     plain tensor, and so is what is read from a file that they were saved to.
 
     A subclass has the `_repr_..._` methods of notebooks and looks first whether it still holds what it shows: the

@@ -1,4 +1,4 @@
-"""Printing: everything that Ganvas prints goes through here, so that no text from outside can do harm.
+"""Printing: everything that Ganvas prints goes through here. No text from outside can do harm.
 
 Names of files and classes and the texts of model cards come from others: their control and escape characters are
 written out, square brackets are not markup, and a letter that the terminal does not have becomes `\\xe9`.

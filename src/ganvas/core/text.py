@@ -30,6 +30,6 @@ def quoted(text: object) -> str:
 
 def command(*args: object) -> str:
     """These arguments as a command that can be pasted into a shell of this system, quoted where needed."""
-    # a path that begins with a dash would be taken for an option
+    # a path that begins with a dash would look like an option
     texts = [f".{os.sep}{arg}" if isinstance(arg, PurePath) and str(arg)[:1] == "-" else str(arg) for arg in args]
     return subprocess.list2cmdline(texts) if os.name == "nt" else shlex.join(texts)

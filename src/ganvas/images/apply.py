@@ -50,9 +50,9 @@ def each(
 
     Args:
         images: files, or folders of them.
-        out: the folder; files that are there are not overwritten. None: next to each picture, with RESTORED in its
-            name; pictures of such names are then not looked at.
-        mapped: does the work give a map, which is written beside each picture?
+        out: the folder; existing files are not overwritten. None: next to each picture, with RESTORED in its
+            name; pictures with such names are then ignored.
+        mapped: does the work give a map, which is written next to each picture?
         sheet: a PNG with each picture before and after.
         force: overwrite files in `out`, though never the pictures themselves.
 

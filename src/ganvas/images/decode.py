@@ -32,7 +32,7 @@ LEVELS = np.arange(256, dtype=np.float32) / 255
 LIGHT = np.where(
     LEVELS <= 0.04045, LEVELS / 12.92, ((LEVELS + 0.055) / 1.055) ** 2.4
 )  # linear light of each sRGB level
-Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, LIMIT)  # photographs of 100 megapixels are no bombs
+Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, LIMIT)  # photographs of 100 megapixels are not bombs
 
 
 Range = tuple[float, float]  # the values that become 0 and 255: black and white
@@ -83,7 +83,7 @@ def opened(data: bytes | np.ndarray | Exception) -> Image.Image:
         if picture.format == "PNG":
             Image.open(io.BytesIO(data), formats=["PNG"]).verify()
     except Image.UnidentifiedImageError as error:
-        raise Unreadable("it is no picture" if data else "it is empty") from error
+        raise Unreadable("it is not a picture" if data else "it is empty") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Unreadable(f"it has more than {LIMIT // 1_000_000} million pixels") from error
     except Exception as error:  # Pillow raises many kinds: OSError, SyntaxError, struct.error ...
@@ -292,7 +292,7 @@ class Seen:
         for floats, known in ((False, self.depth.whole), (True, self.depth.floats)):
             if known is not None:
                 low, high, _ = self.extents[floats]
-                beyond = f" (values go from {range_text((low, high))}: what lies beyond is clipped)"
+                beyond = f" (values go from {range_text((low, high))}: values beyond are clipped)"
                 sentences.append(range_text(known) + (beyond if low < known[0] or high > known[1] else ""))
         return sentences
 

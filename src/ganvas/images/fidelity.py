@@ -36,7 +36,7 @@ def psnr(restored: Tensor, clean: Tensor, mask: Tensor | None = None) -> Tensor:
 
 @torch.no_grad()
 def ssim(restored: Tensor, clean: Tensor) -> Tensor:
-    """Structural similarity, at most 1: mean over the channels and over all windows that lie inside the picture.
+    """Structural similarity, at most 1: mean over the channels and over all windows inside the picture.
 
     Wang et al. 2004, equation 13, with its Gaussian windows of 11 x 11 pixels and sigma 1.5, K1 = 0.01 and K2 = 0.03;
     at the pictures' own resolution. In pictures of fewer than 11 pixels a side the window is the largest odd one that

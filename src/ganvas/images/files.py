@@ -170,7 +170,7 @@ def _from_folder(place: Path) -> Pictures:
         if array.shape != loaded[0].shape or array.shape[1] != array.shape[2]:
             raise UserError(
                 f"{path} is a picture of {_words(array)} and {paths[0].name} of {_words(loaded[0])}; square "
-                "pictures of one size and one kind are needed."
+                "pictures of one size and with the same channels are needed."
             )
     unusual = [MODES.get(mode, mode) for mode in modes if mode not in ("L", "RGB", "RGBA", *decode.WIDE)]
     changed = [f"from {', '.join(unusual)}"] * bool(unusual) + [f"from values of {text}" for text in wide]

@@ -48,21 +48,21 @@ class Original:
         """What was assumed about its values, as text; mostly ''."""
         if self.white is None:
             return ""
-        return f"its values of 16 bits go up to {int(self.pixels.max()):,} only: {self.white:,.0f} is taken for white"
+        return f"its values of 16 bits go up to {int(self.pixels.max()):,} only: {self.white:,.0f} is used as white"
 
 
 def read(path: Path) -> Original:
     """A file's picture with all that belongs to it.
 
     Raises:
-        UserError: it is no picture, damaged, animated, or of a depth that cannot be kept.
+        UserError: it is not a picture, damaged, animated, or of a depth that cannot be kept.
     """
     try:
         content = files.read_bytes(path, decode.BYTES)
         picture = decode.opened(content)
         frames = _frames(picture)
         if frames > 1 and picture.format != "MPO":  # a camera's file with a preview in it
-            raise UserError(f"{path} is animated ({frames} pictures). Take out the one that you mean.")
+            raise UserError(f"{path} is animated ({frames} pictures). Extract the one that you mean.")
         deep = _is_deep(picture)
         original = (
             _colours_of_16(path, content, picture)
@@ -173,12 +173,12 @@ def _colours_of_16(path: Path, content: bytes, picture: Image.Image) -> Original
     except Exception as error:  # what FFmpeg and Pillow raise
         raise decode.Unreadable(first_line(error)) from error
     if turn != 1:
-        raise UserError(f"{path} has 16 bits a colour and lies on its side (EXIF). Turn it upright first.")
+        raise UserError(f"{path} has 16 bits a colour and is on its side (EXIF). Turn it upright first.")
     return Original(array[:, :, : 1 if grey else 3], array[:, :, 3] if alpha else None, profile, kept)
 
 
 def place(folder: Path, path: Path) -> Path:
-    """Where a restored picture is written: under its own name, as PNG where its kind of file cannot hold the result."""
+    """Where a restored picture is written: under its own name, as PNG if its file type cannot store the result."""
     form = KEPT.get(path.suffix.lower())
     try:
         with files.open_regular(path) as file, Image.open(file, formats=decode.FORMATS) as picture:

@@ -1,4 +1,4 @@
-"""The pixels of a picture from a file as a network takes them, and the network's answer as a picture of that kind."""
+"""The pixels of a picture from a file as a network's input, and the network's answer as a picture of the same form."""
 
 from __future__ import annotations
 

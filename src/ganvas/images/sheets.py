@@ -122,7 +122,7 @@ def read(path: Path) -> Tensor:
     except Exception as error:  # Pillow raises many kinds
         raise UserError(f"{path} cannot be read as a picture ({first_line(error)}).") from error
     if (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or array.dtype != np.uint8:
-        raise UserError(f"{path} is no picture that Ganvas wrote.")
+        raise UserError(f"{path} is not a picture that Ganvas wrote.")
     return torch.from_numpy(array).view(*array.shape[:2], -1).permute(2, 0, 1)
 
 

@@ -23,8 +23,8 @@ WIDE, LARGEST = 640, 1_280  # pixels: small pictures are enlarged up to the firs
 class Pictures(Shown):
     """Pictures [n, C, H, W] or one [C, H, W], float in [-1, 1] or uint8, that a notebook shows as a sheet.
 
-    They are the tensor that PyTorch takes; what PyTorch makes of them is a plain tensor. Parts of them (`pictures[3]`,
-    `pictures[:8]`) are pictures again.
+    PyTorch treats them as an ordinary tensor, and what it makes of them is a plain tensor. Parts of them
+    (`pictures[3]`, `pictures[:8]`) are pictures again.
     """
 
     columns: int  # of a sheet; 0: by their number and size

@@ -1,4 +1,4 @@
-"""The shape of the images that a generator makes and a discriminator takes."""
+"""The shape of the images that a generator makes and a discriminator judges."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def drawable(size: int) -> int:
 class ImageSpec:
     """The shape of the images: channels (1 grey, 3 colour), side in pixels, number of classes (0: unlabelled).
 
-    For generators that take images: `scale` is how many times smaller their input is, `masked` whether a mask comes
-    with it, and `turned` whether images may be rotated and mirrored.
+    For generators whose input is images: `scale` is how many times smaller their input is, `masked` whether a mask
+    comes with it, and `turned` whether images may be rotated and mirrored.
     """
 
     channels: int
@@ -44,7 +44,7 @@ class ImageSpec:
             UserError: an entry is unknown, missing, of the wrong type or out of range.
         """
         if not isinstance(values, dict):
-            raise UserError("'spec' is no group of entries.")
+            raise UserError("'spec' is not a group of entries.")
         known = {field.name for field in dataclasses.fields(cls)}
         odd = [str(name)[:40] for name in values if name not in known]
         lacking = [name for name in ("channels", "size") if name not in values]

@@ -19,9 +19,9 @@ Cut = Callable[[slice, slice], Tensor]  # rows and columns of the input -> what 
 
 
 def tiles(length: int, stride: int, tile: int = TILE) -> list[tuple[slice, Tensor]]:
-    """Tiles along one axis: where each lies, and its pixels' weights; the weights of all tiles add up to 1 everywhere.
+    """Tiles along one axis: where each is, and its pixels' weights; the weights of all tiles add up to 1 everywhere.
 
-    Tiles begin at multiples of `stride`, so that the network sees what it would see of the whole picture.
+    Tiles begin at multiples of `stride`, the same places at which it would see the whole picture.
     """
     if length <= tile:
         return [(slice(0, length), torch.ones(length))]
@@ -44,7 +44,7 @@ def tiles(length: int, stride: int, tile: int = TILE) -> list[tuple[slice, Tenso
 
 
 class Tiled(NamedTuple):
-    """A network that takes pictures of any size, and the spec that says how it changes their size."""
+    """A network for pictures of any size, and the spec that says how it changes their size."""
 
     network: nn.Module
     spec: ImageSpec

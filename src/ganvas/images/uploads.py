@@ -23,17 +23,17 @@ def picture(content: bytes, size: int = 0) -> Image.Image:
     """A picture that somebody sent, as `decode.plain` gives it; `size`: as there.
 
     Raises:
-        UserError: it is no picture, a damaged one, or too large.
+        UserError: it is not a picture, is damaged, or too large.
     """
     try:
         raw = decode.opened(content)
         if raw.width * raw.height > PIXELS:
             raise UserError(
-                f"That picture has {raw.width}x{raw.height} pixels; {PIXELS // 1_000_000} million are the most."
+                f"This picture has {raw.width}x{raw.height} pixels; at most {PIXELS // 1_000_000} million are allowed."
             )
         return decode.plain(raw, size)
     except decode.Unreadable as error:
-        raise UserError(f"That cannot be read as a picture ({error}).") from error
+        raise UserError(f"This file cannot be read as a picture ({error}).") from error
 
 
 def fitted(content: bytes, spec: ImageSpec) -> np.ndarray:
@@ -67,7 +67,7 @@ def mask(content: bytes | None, of: Original) -> np.ndarray:
     """Where a picture has holes: bool [H, W]. Without a mask, where it is transparent.
 
     Raises:
-        UserError: nothing is marked, or the mask is no picture.
+        UserError: nothing is marked, or the mask is not a picture.
     """
     height, width, _ = of.pixels.shape
     if content is None:
@@ -76,7 +76,7 @@ def mask(content: bytes | None, of: Original) -> np.ndarray:
         return of.alpha < 128
     marked = np.asarray(picture(content).convert("L").resize((width, height), Image.Resampling.NEAREST))
     if not (marked > 127).any():
-        raise UserError("Nothing is marked as missing: paint over what shall be filled.")
+        raise UserError("Nothing is marked as missing: paint over what should be filled.")
     return marked > 127
 
 

@@ -5,7 +5,7 @@ after it is a convolution with batch norm (a scale and a shift for each class: D
 shuffle (Shi et al. 2016), so only the last convolution works at full size. The image is then mixed from a palette: the
 network picks some colours for the image and, for each pixel, a mixture of them, which keeps plain areas plain; the
 ReLU, which can switch a colour off completely, helps with that (decision 11). The discriminator folds 2x2 pixels into
-channels and goes down to a map of the smallest size, in which every position has weights of its own. Labels enter by
+channels and goes down to a map of the smallest size, in which every position has its own weights. Labels enter by
 projection (Miyato and Koyama 2018), and one feature measures how much the batch varies (Karras et al. 2018). On two CPU
 cores this pair learned in minutes what residual blocks without normalisation had not begun to learn (decision 11).
 """
@@ -37,7 +37,7 @@ class Config:
     width: int = knob(
         48, "channels at half of the image's size (a multiple of 16); smaller maps have more", low=16, high=2**12
     )
-    blocks: int = knob(0, "more convolutions at each size, residual ones", low=0, high=64)
+    blocks: int = knob(0, "additional residual convolutions at each size", low=0, high=64)
     features: int = knob(128, "features from which the discriminator makes its logit", low=1, high=2**16)
 
 

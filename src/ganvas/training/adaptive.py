@@ -67,7 +67,7 @@ class Augment:
             state: the task's state; 'augment' is added.
             most: highest probability of each change; 0: samples stay as they are.
             disturb: what changes samples.
-            chances: random numbers that it takes for each sample.
+            chances: random numbers that it needs for each sample.
         """
         self.state, self.most, self.disturb, self.chances = state, most, disturb, chances
         state["augment"] = torch.tensor(0.0)

@@ -19,7 +19,7 @@ MOST_TIMES = 16  # that a batch may have the same sample
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch of one training step: real samples [B, ...] as the networks take them, and labels int64 [B] or None.
+    """A batch of one training step: real samples [B, ...], the networks' input, and labels int64 [B] or None.
 
     With several processes (ranks) it is one of `ranks` equal parts of the step's batch.
     """
@@ -70,7 +70,7 @@ class Batches:
         if batch > MOST_TIMES * self.count:
             raise UserError(
                 f"batch={batch} is more than {MOST_TIMES} times the {self.count} training {data.spec.noun} of "
-                f"{data.name}; choose less: batch={max(2, self.count)}."
+                f"{data.name}; choose a smaller one: batch={max(2, self.count)}."
             )
         self._epochs: dict[int, Tensor] = {}
         self._ahead = Ahead(data.train.samples) if isinstance(data.train.samples, Stored) else None
@@ -103,7 +103,7 @@ class Batches:
         )
 
     def whole(self) -> Batches:
-        """The same data in whole batches, for work that one rank does alone."""
+        """The same data in whole batches, for work that only one rank does."""
         return Batches(self.data, self.batch, self.seed, self.device)
 
     def held_out(self, count: int, start: int = 0) -> Batch:

@@ -23,10 +23,10 @@ def take_best(network: nn.Module, state: dict[str, Tensor]) -> None:
 
 
 def best_check(checks: Sequence[dict[str, Any]], figure: str, limit: Callable[[float], float]) -> dict[str, Any]:
-    """The check whose weights are kept: the last one whose figure was no higher than `limit` of the lowest until then.
+    """The check whose weights are kept: the last one whose metric was at most `limit` of the lowest until then.
 
     Args:
-        checks: at least one, oldest first; each has the figure.
+        checks: at least one, oldest first; each has the metric.
     """
     lowest, found = math.inf, checks[0]
     for check in checks:

@@ -47,9 +47,9 @@ KNOWN = ("count", "seed", "data")  # the options that `Task.measure` knows
 
 
 def evaluate(source: str | os.PathLike[str], options: Options) -> Iterator[Doing | Figure]:
-    """Measure a model by its task's own `measure`; yields progress and each figure.
+    """Measure a model by its task's own `measure`; yields progress and each metric.
 
-    The figures are appended to the run's metrics.jsonl, and put into the model's card and the run's report.
+    The metrics are appended to the run's metrics.jsonl, and put into the model's card and the run's report.
 
     Raises:
         UserError: an option that the task does not know, the data does not exist or is not that of the training,
@@ -58,7 +58,7 @@ def evaluate(source: str | os.PathLike[str], options: Options) -> Iterator[Doing
     model = models.load(source)
     task = registry.find(models.task_name(model.card))
     if strange := [f"--{name.replace('_', '-')}" for name in options.given() if name not in KNOWN]:
-        raise UserError(f"The task {task.name} does not know {', '.join(strange)}: leave that out.")
+        raise UserError(f"The task {task.name} does not have {', '.join(strange)}: leave that out.")
     yield Doing("reading", 0.0)
     data = trained_on(model, source, options.data)
     run, images = run_of(model.path), model.card["images"]
@@ -109,9 +109,9 @@ def data_of(model: TrainedModel, named: str | None = None) -> Any:
 
 
 def into_card(model: TrainedModel, run: Run | None, figures: Sequence[Figure]) -> None:
-    """Write figures into the card of the model that was measured; the newest of each metric replaces older ones.
+    """Write metrics into the card of the model that was measured; the newest of each metric replaces older ones.
 
-    A figure without a value does not replace one with a value. Nothing is written where the file is not writable or a
+    A metric without a value does not replace one with a value. Nothing is written where the file is not writable or a
     running training writes newer models.
     """
     rows = {figure.metric: figure.row() for figure in readable(model.card.get("metrics"))}
@@ -128,7 +128,7 @@ def keep(model: TrainedModel, run: Run, entry: str, findings: dict[str, Any]) ->
     Args:
         entry: their name in the card, and as a metric.
     """
-    if checkpoint.head(model.path).get("images") == model.card["images"]:  # the training may have gone on
+    if checkpoint.head(model.path).get("images") == model.card["images"]:  # the training may have continued
         checkpoint.annotate(model.path, **{entry: findings})
     run.append({"images": model.card["images"], "metric": entry, **findings}, run.metrics)
     page.write(run)

@@ -48,7 +48,7 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The networks were checked together with a preview; `text` sums up the figures in a sentence."""
+    """The networks were checked together with a preview; `text` sums up the results in a sentence."""
 
     images: int
     figures: dict[str, float]

@@ -57,14 +57,12 @@ class Experiment:
             cf.check(getattr(self, name))
         if network_of(self.kind, self.network) is None:
             raise UserError(
-                f"The network {self._network_name()} is none for the task {self.kind.name}: choose among "
+                f"The network {self._network_name()} does not suit the task {self.kind.name}: choose one of "
                 f"{', '.join(self.kind.networks)}."
             )
         self.kind.verify(self)
         if self.training.evaluate_every and not self.kind.measures_beside:
-            raise UserError(
-                "evaluate_every is for models that draw from noise; others are checked beside each picture."
-            )
+            raise UserError("evaluate_every is for models that draw from noise; others are checked at each picture.")
 
     @property
     def kind(self) -> type[Task]:
@@ -115,7 +113,7 @@ class Experiment:
             raise unknown("network", name, task.networks)
         else:
             raise UserError(
-                f"The network {name} is none for the task {task.name}: choose among {', '.join(task.networks)}."
+                f"The network {name} does not suit the task {task.name}: choose one of {', '.join(task.networks)}."
             )
         return cls(
             recipe=str(values.get("recipe", ""))[:200],
@@ -195,9 +193,7 @@ class Experiment:
     def ready(self) -> None:
         """Raise a UserError if the data is not named yet."""
         if not self.data.source:
-            raise UserError(
-                f"The recipe {self.recipe} is for {self.kind.Spec.noun} of your own: name them with --data."
-            )
+            raise UserError(f"The recipe {self.recipe} is for your own {self.kind.Spec.noun}: name them with --data.")
         self.kind.ready(self)
 
     def source(self) -> str:

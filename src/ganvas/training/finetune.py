@@ -44,11 +44,15 @@ def take(networks: dict[str, nn.Module], source: str) -> str:
         network = card.get("network")
         kind = str(network.get("name"))[:40] if isinstance(network, dict) else "not known"
         raise UserError(
-            f"from={source}: nothing in this model ({kind}) fits the networks of this training. Take its recipe and "
+            f"from={source}: nothing in this model ({kind}) fits the networks of this training. Use its recipe and "
             "size, or leave from= out."
         )
-    text = f"Beginning with {len(matching)} tensors of {path}"
-    return f"{text}." if not fresh else f"{text}; {len(fresh)} of other shapes begin anew: {', '.join(fresh[:4])} ..."
+    text = f"Starting with {len(matching)} tensors of {path}"
+    return (
+        f"{text}."
+        if not fresh
+        else f"{text}; {len(fresh)} of other shapes start with new values: {', '.join(fresh[:4])} ..."
+    )
 
 
 def freeze(discriminator: nn.Module, count: int, spec: Spec) -> None:

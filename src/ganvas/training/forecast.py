@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 from typing import Any
 
@@ -34,7 +35,7 @@ class Trial:
             self.trainer = Trainer(task, experiment.training)
 
     def speed(self, seconds: float | None = None) -> float:
-        """Images a second, measured for so many seconds (None: SECONDS); to be called once.
+        """Images per second, measured for so many seconds (None: SECONDS); to be called once.
 
         Raises:
             UserError: the memory is too small.
@@ -53,7 +54,9 @@ class Trial:
 def words(images: int, rate: float, noun: str, memory: int) -> str:
     """How long a training of so many samples takes at this many a second, and its memory in bytes (0: not known)."""
     first, all_ = (duration(images / share / rate) for share in (FIRST_LOOK, 1))
-    text = f"          {rate:.0f} {noun} a second here: a first look after {first}, all {images:,} {noun} after {all_}"
+    text = (
+        f"          {rate:.0f} {noun} per second here: first results after {first}, all {images:,} {noun} after {all_}"
+    )
     return text + (f"; {memory / 1e9:.1f} GB of memory" if memory else "")
 
 
@@ -63,4 +66,4 @@ def peak_memory() -> int:
         resource = importlib.import_module("resource")
     except ImportError:  # Windows
         return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

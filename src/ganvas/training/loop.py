@@ -108,7 +108,7 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
 
 
 def _wait(trainer: Trainer) -> Iterator[Event]:
-    """Wait while the first rank alone does what comes after the training."""
+    """Wait while only the first rank does what comes after the training."""
     for _ in distributed.waiting("finished"):
         distributed.decide()
         yield Stepped(trainer.images)
@@ -120,7 +120,7 @@ def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, Non
     with distributed.together():
         path, tensors, card, bad = run.last_snapshot(trainer.restore) if run.writes else (None, {}, {}, [])
     for sentence in bad:
-        yield Warned(0, f"{sentence} The snapshot before it is taken.")
+        yield Warned(0, f"{sentence} The one before it is used.")
     for sentence in run.remarks() if run.writes else []:
         yield Warned(0, sentence)
     if distributed.size() > 1:  # other machines may not have the folder
@@ -129,7 +129,7 @@ def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, Non
         for key, new in trainer.machine().items():
             old = card["machine"].get(key, new)
             if old != new:
-                text = f"{key} was {str(old)[:60]} and is {new}: the run goes on, but not bit for bit."
+                text = f"{key} was {str(old)[:60]} and is {new}: the run continues, but not bit for bit."
                 yield Warned(trainer.images, text)
     del tensors
     run.rewind(trainer.images)
@@ -166,7 +166,7 @@ def _finish(trainer: Trainer, batches: Batches, run: Run) -> Iterator[Event]:
     for name in [name for name, network in task.learned.items() if not is_finite(network)]:
         del task.learned[name]
         task.findings.pop(name, None)
-        text = f"The {name} came to values that are infinite or not numbers (NaN): the model is kept without it."
+        text = f"The {name} has values that are infinite or not numbers (NaN): the model is kept without it."
         yield Warned(trainer.images, text)
     _save_model(trainer, run, run.model, finished=True)
     if last_text:  # only once the model is written
@@ -204,7 +204,7 @@ def _log(trainer: Trainer, batches: Batches, run: Run) -> Logged:
 
 
 def _previewed(trainer: Trainer, batches: Batches, run: Run) -> list[Event]:
-    """Write a preview, its figures, and the model where that of each preview is kept."""
+    """Write a preview, its metrics, and the model where that of each preview is kept."""
     name = stamp(trainer.images, first_in_thousand(trainer.config, trainer.images))
     sampled = _sample(trainer, batches, run, f"fakes_{name}")
     checked = _check(trainer, batches, run, sampled.preview)
@@ -223,7 +223,7 @@ def _sample(trainer: Trainer, batches: Batches, run: Run, name: str) -> Sampled:
 
 
 def _check(trainer: Trainer, batches: Batches, run: Run, preview: Preview) -> Evaluated:
-    """The task's figures for a preview, with the networks in evaluation mode."""
+    """The task's metrics for a preview, with the networks in evaluation mode."""
     task = trainer.task
     seeds.seed_all(seeds.key(trainer.config.seed, "check", trainer.images), trainer.device)
     task.generator.eval(), task.discriminator.eval()

@@ -37,7 +37,7 @@ def lacking(batch: int, spec: Spec, network: Any) -> UserError:
         for settings in ({"batch": batch, **spec.settings()}, vars(network))
     )
     return UserError(
-        f"This machine has not enough memory for such a training. Lower {large}, or what makes the "
+        f"This machine does not have enough memory for this training. Lower {large}, or what makes the "
         f"networks large: {sizes}. What was saved before is kept."
     )
 

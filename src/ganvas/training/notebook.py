@@ -99,7 +99,7 @@ class Progress(Quiet):
         )
 
     def text(self) -> str:
-        """The state in a line: samples seen, time left, and the figures of the last log row."""
+        """The state in a line: samples seen, time left, and the values of the last log row."""
         noun = self.task.Spec.noun
         so_far = f"{self.images:,} of {self.total:,} {noun} ({min(1, self.images / max(1, self.total)):.0%})"
         seen, seconds = self.images - self.began[0], time.monotonic() - self.began[1]
@@ -108,7 +108,7 @@ class Progress(Quiet):
         return f"{so_far}  {self.task.log_line(self.rows[-1])}" if self.rows else so_far
 
     def close(self, text: str = "") -> None:
-        """Show the last state, and what is to be said at the end."""
+        """Show the last state, and the last messages."""
         if self.renews:
             self.line(self.text(), stays=True)
         if text:
@@ -158,7 +158,7 @@ def viewer(total: int, task: type[Task], title: str) -> Progress:
 
 
 def message(event: Event) -> str:
-    """What is printed of an event on a line of its own; '' for most."""
+    """What is printed of an event on a separate line; '' for most."""
     if isinstance(event, Started):
         return f"{'Resuming' if event.images else 'Training'} in {event.folder}"
     if isinstance(event, Warned):

@@ -1,7 +1,7 @@
-"""A training that consists of several, one after the other, each in a folder of its own within the training's folder.
+"""A training that consists of several, one after the other, each in its own folder within the training's folder.
 
 `Task.parts` says that an experiment is one. The folder's experiment.json names the parts; each part is a run like any
-other, which can be resumed, looked at and used alone.
+other, which can be resumed, viewed and used separately.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
 
 PLACES_OF_DATA = ("source",)  # where a process finds the data, which may be elsewhere for another
-PLACES = {"data.source", "training.images"}  # what may differ where a training goes on
+PLACES = {"data.source", "training.images"}  # what may differ when a training is resumed
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Parts:
 def train(experiment: Experiment, folder: str | Path | None) -> Iterator[Event]:
     """Train the parts of an experiment, those that are not finished.
 
-    Processes that work together train each part together.
+    Processes that run together train each part together.
 
     Raises:
         UserError: as `Experiment.run`; or the folder holds another training.
@@ -114,6 +114,6 @@ def _check(experiment: Experiment, folder: Path) -> None:
         if name not in PLACES and name != "recipe":
             was, now = values
             raise UserError(
-                f"{folder} holds a training of other settings: {name} was {was} and is {now} now. Go on with it as it "
+                f"{folder} holds a training of other settings: {name} was {was} and is {now} now. Resume it as it "
                 "was, or choose another --run folder."
             )

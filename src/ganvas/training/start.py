@@ -35,7 +35,7 @@ def train(experiment: Experiment, folder: str | Path | None) -> Iterator[Event]:
             own.find(reference, None if folder is None else place(folder))
         with distributed.together():
             if folder is not None and distributed.is_first() and exists(Run(place(folder)).experiment):
-                _check_settings(experiment, Run(place(folder)))  # before data are read, which may take long
+                _check_settings(experiment, Run(place(folder)))  # before the data is read, which may take long
             with distributed.in_turn():
                 data = yield from _load(experiment)
             task = experiment.build(data.spec)

@@ -1,4 +1,4 @@
-"""What a task provides to the web studio: the figures, curves, pages and functions of its runs and models."""
+"""What a task provides to the web studio: the metrics, curves, pages and functions of its runs and models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Colour = Literal["--expert", "--forger", "--held"]  # variables of the style she
 
 @dataclass(frozen=True)
 class Best:
-    """A figure of metrics.jsonl by which runs are compared: the entry `key` of lines of this metric."""
+    """A value of metrics.jsonl by which runs are compared: the entry `key` of lines of this metric."""
 
     metric: str
     key: str
@@ -54,7 +54,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Tile:
-    """Figures of the last line of metrics.jsonl as text: '{psnr} dB'. Not shown where the first of them is missing."""
+    """Values of the last line of metrics.jsonl as text: '{psnr} dB'. Not shown where the first of them is missing."""
 
     title: str
     text: str
@@ -78,6 +78,32 @@ class Page:
     address: str
     title: str
     script: str
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Something that a visitor may want: an answer to the first question of the page for a new training.
+
+    `stages` say what comes of so many samples seen, by recipe: pairs in rising order, the first from 0 on. More than
+    the last number is of no use.
+    """
+
+    name: str  # in addresses
+    title: str
+    words: str
+    order: int  # among all tasks' goals, the least first
+    recipes: tuple[tuple[str, str], ...]  # names, each with its title where one can choose; the first is the usual one
+    stages: dict[str, tuple[tuple[int, str], ...]]
+    choice: str = ""  # the question which of the recipes; '': the data decide
+    ready: str = ""  # the data set that comes with Ganvas and is used: there is no question which data
+    noun: str = "pictures"  # what the data are called
+    which: str = "Which pictures?"  # the second question
+    other: str = ""  # the question for the second set of data, where there is one
+    files: tuple[str, ...] = ()  # what is sent from a browser: suffixes or types, as the attribute `accept` has them
+
+    def shown(self) -> dict[str, Any]:
+        """The JSON form."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -114,6 +140,7 @@ class Part:
     `found` returns; '': nothing is."""
     found: Callable[[Run, list[str]], dict[str, Any]] | None = None  # of such a run, and the names of its parts
     check: str = ""  # the script that shows what a check of data found: exports `report`; '': data are pictures
+    goals: tuple[Goal, ...] = ()  # what its recipes are for, as the page for a new training asks
     exported: bool = False  # do its models have a page to export, which draws in a browser?
     two_sources: bool = False  # does it learn from a second set of data, `to`?
     pages: tuple[Page, ...] = ()

@@ -38,7 +38,7 @@ SHOWN = {
 
 
 class Task(ABC):
-    """A generator, a discriminator, their losses, and everything else that is specific to one kind of training.
+    """A generator, a discriminator, their losses, and everything else that is specific to one type of training.
 
     For each batch the loop calls `discriminator_loss` and then `generator_loss`. Both return a dictionary of scalars:
     'total', which is differentiated, and others, which are only logged.
@@ -63,24 +63,32 @@ class Task(ABC):
     shown: ClassVar[dict[str, tuple[str, str]]] = SHOWN  # as SHOWN, with those of the task
     evaluate: ClassVar[Any] = None
     """What `ganvas evaluate` does with its models: a function (source: Path, options: Options) -> exit code, which
-    prints its results (see `training.evaluate.Options`). None: the figures of `measure` are printed."""
-    measures_files: ClassVar[bool] = False  # does `evaluate` take a folder of such samples too, as the first task does?
+    prints its results (see `training.evaluate.Options`). None: the metrics of `measure` are printed."""
+    measures_files: ClassVar[bool] = (
+        False  # does `evaluate` accept a folder of such samples too, as the first task does?
+    )
     expand: ClassVar[Any] = None
     """What `ganvas.expand` does with its models: a function with these arguments. None: it refuses them."""
-    for_own: ClassVar[str] = ""  # the recipe for data of one's own; '': `Data` is another task's as well, or rare
+    for_own: ClassVar[str] = ""  # the recipe for the user's own data; '': `Data` is another task's as well, or rare
     check_data: ClassVar[Any] = None
     """What `ganvas data check` does with sources that `Data.takes`: a generator (source, settings as texts, a file to
     write or None) that yields how far it is, and returns lines for people and the JSON form."""
+    data_use: ClassVar[Any] = None
+    """What `ganvas data check --for NAME` needs to know where several tasks learn from the same kind of samples; of a
+    class that its check knows. None: the check does not ask for this task."""
+    glance: ClassVar[Any] = None
+    """A quick look for the studio: a function of a source that `Data.takes`, which returns `count`, `recipe` (the one
+    that fits) and `notes`. None: the first recipe of the goal fits any."""
     check_writes: ClassVar[str] = "--columns"  # the option of `ganvas data check` that names this file
     not_compared: ClassVar[str] = ""  # why `ganvas compare` refuses its models; printed after the name of one
     measures_beside: ClassVar[str] = ""  # module that evaluates models in the background, if there is one
     studio: ClassVar[Any] = Part()  # what the web studio shows of it: see `training.studio.Part`
-    checks: ClassVar[str] = "discriminator-accuracy"  # the name in metrics.jsonl of the figures that `check` returns
+    checks: ClassVar[str] = "discriminator-accuracy"  # the name in metrics.jsonl of the values that `check` returns
     next_steps: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
     """What can be done with a model: a title, and the arguments of `ganvas`; '{place}' stands for the run."""
     next_for_parts: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()  # as `next_steps`, of a training in parts
     load_parts: ClassVar[Any] = None  # a function (folder, device): what `ganvas.load` gives of a training in parts
-    usage: ClassVar[str] = "is of another kind"
+    usage: ClassVar[str] = "is of another type"
     """What its models are for; the message of another task's command that is given one is '{file} {usage}.'"""
 
     generator: nn.Module
@@ -196,7 +204,7 @@ class Task(ABC):
         """The generator's losses; None if it is not trained in this step."""
 
     def is_over(self) -> str:
-        """Why the training ends before its length, as a sentence; '': it goes on. The same on every rank, and decided
+        """Why the training ends before its length, as a sentence; '': it continues. The same on every rank, and decided
         by `check` from what `state` keeps, so that a resumed training ends where the unbroken one does."""
         return ""
 
@@ -245,7 +253,7 @@ class Task(ABC):
     # What the user sees
 
     def check(self, generator: nn.Module, batches: Batches, preview: Any) -> dict[str, float]:
-        """Figures that are reported with each `preview`; both networks are in evaluation mode.
+        """Metrics that are reported with each `preview`; both networks are in evaluation mode.
 
         By default the discriminator's accuracy on training samples, generated and held-out ones.
         """
@@ -259,7 +267,7 @@ class Task(ABC):
 
     @classmethod
     def describe(cls, figures: dict[str, float]) -> str:
-        """The figures of `check` in a sentence."""
+        """The metrics of `check` in a sentence."""
         return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
     @classmethod
@@ -281,7 +289,7 @@ class Task(ABC):
 
     @classmethod
     def measure(cls, model: Any, data: Any, count: int, seed: int) -> Iterator[Figure]:
-        """Figures of a trained model, for `ganvas evaluate` of a task without `evaluate`.
+        """Metrics of a trained model, for `ganvas evaluate` of a task without `evaluate`.
 
         Each is printed in a table and appended to metrics.jsonl with its protocol; `metrics.figures.figure` makes one.
 
@@ -294,7 +302,7 @@ class Task(ABC):
         Raises:
             UserError: the data does not suit the model, or there is too little of it.
         """
-        raise UserError(f"Models cannot be measured: the task {cls.name} has no metrics of its own.")
+        raise UserError(f"These models cannot be measured: the task {cls.name} has no metrics.")
 
 
 def task_of(config: Any) -> type[Task]:
@@ -306,7 +314,7 @@ def task_of(config: Any) -> type[Task]:
     for kind in type(config).__mro__:
         if kind in BY_CONFIG:
             return BY_CONFIG[kind]
-    raise UserError(f"{type(config).__name__} is no task's settings: give task= the Config of a task.")
+    raise UserError(f"{type(config).__name__} is not the settings of a task: give task= the Config of a task.")
 
 
 def network_of(task: type[Task], config: Any) -> tuple[str, Any] | None:
@@ -352,7 +360,7 @@ def build(task: type[Task], config: Any, spec: Any) -> tuple[nn.Module, nn.Modul
     """
     entry = network_of(task, config)
     if entry is None:
-        raise UserError(f"{type(config).__name__} is no network's settings for the task {task.name}.")
+        raise UserError(f"{type(config).__name__} is not the settings of a network for the task {task.name}.")
     if is_own(config):
         return entry[1].pair(spec, config)
     return entry[1].Generator(spec, config), entry[1].Discriminator(spec, config)

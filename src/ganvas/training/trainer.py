@@ -30,31 +30,34 @@ class Config:
     """Length, optimisers and schedule of a training, in images seen: real images shown to the discriminator."""
 
     images: int = knob(150_000, "length of the training in images seen (150k, 2M)", low=1, high=10**12)
-    batch: int = knob(128, "images a step, of all processes together", low=2, high=10**6)
+    batch: int = knob(128, "images per step, of all processes together", low=2, high=10**6)
     lr_g: float = knob(1e-3, "learning rate of the generator", low=0, high=100)
     lr_d: float = knob(1e-3, "learning rate of the discriminator", low=0, high=100)
     beta1: float = knob(0.0, "Adam's first decay rate", low=0, high=0.9999)
     beta2: float = knob(0.99, "Adam's second decay rate", low=0, high=0.999999)
     beta2_from: float = knob(
-        0.0, "where it begins, to rise to beta2 in burn_in (0: beta2 from the start)", low=0, high=1
+        0.0,
+        "its value at the start, from which it rises to beta2 during burn_in (0: beta2 from the start)",
+        low=0,
+        high=1,
     )
     burn_in: float = knob(0.1, "share of the training in which beta2 rises", low=0, high=1)
     decay_from: float = knob(1.0, "share of the training after which the learning rates fall to 0", low=0, high=1)
     ema: int = knob(0, "half-life of the averaged generator's weights in images (0: no average)", low=0, high=10**12)
     ema_ramp: float = knob(0.05, "upper limit of that half-life as a share of the images seen", low=0, high=1)
-    seed: int = knob(0, "start of all random numbers", low=0)
+    seed: int = knob(0, "seed of all random numbers", low=0)
     device: str = knob("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
-    precision: str = knob("auto", "of the multiplications", choices=("auto", "fp32", "bf16"))
-    from_: str = knob("", "a trained model (a run, a model file, hf://user/name) whose weights are the first ones")
+    precision: str = knob("auto", "number format of the multiplications", choices=("auto", "fp32", "bf16"))
+    from_: str = knob("", "a trained model (a run, a model file, hf://user/name) to start from")
     freeze: int = knob(
-        0, "layers of the discriminator, from the pixels on, that stay as they are in that model", low=0, high=1000
+        0, "with from: layers of the discriminator, counted from the pixels, that stay unchanged", low=0, high=1000
     )
     tick_every: int = knob(2_000, "images from one log line to the next", low=1, high=10**12)
     sample_every: int = knob(10_000, "images from one picture to the next (0: only sample_at)", low=0, high=10**12)
     sample_at: tuple[int, ...] = knob((), "more pictures, after so many images", low=1, high=10**12)
     keep_models: bool = knob(False, "keep the model of each picture in models/")
     evaluate_every: int = knob(
-        0, "images from one evaluation (Frechet distance ...) to the next, beside it", low=0, high=10**12
+        0, "images from one evaluation (Frechet distance ...) to the next, while it trains", low=0, high=10**12
     )
     evaluate_count: int = knob(2_000, "pictures that such an evaluation draws", low=100, high=10**6)
     save_seconds: float = knob(60.0, "seconds from one snapshot to the next", low=0, high=10**12)
@@ -76,7 +79,7 @@ def choose_device(config: Config) -> torch.device:
     number, count = distributed.local_rank(), torch.cuda.device_count()
     if number >= count:
         raise UserError(
-            f"Process {number} of this machine has no GPU: there are {count}. Start --nproc-per-node {count}."
+            f"Process {number} of this machine has no GPU: there are {count}. Use --nproc-per-node {count}."
         )
     torch.cuda.set_device(number)
     return torch.device("cuda", number)
@@ -266,19 +269,19 @@ class Trainer:
         for name, value in clock.items():
             types = (int, float) if "seconds" in name else (int,)
             if type(value) not in types or not 0 <= value <= LARGEST:
-                raise checkpoint.Damaged(f"{path} is no whole snapshot: {name} in its card is {str(value)[:40]}.")
+                raise checkpoint.Damaged(f"{path} is not a complete snapshot: {name} in its card is {str(value)[:40]}.")
         counts, sums = card.get("counts"), checkpoint.part(tensors, "sums")
         if not isinstance(counts, dict) or counts.keys() != sums.keys() or not isinstance(card.get("machine"), dict):
-            raise checkpoint.Damaged(f"{path} is no whole snapshot: its card lacks counts or machine.")
+            raise checkpoint.Damaged(f"{path} is not a complete snapshot: its card lacks counts or machine.")
         if any(type(n) is not int or n < 1 for n in counts.values()) or any(t.numel() != 1 for t in sums.values()):
-            raise checkpoint.Damaged(f"{path} is no whole snapshot: its running means are none.")
+            raise checkpoint.Damaged(f"{path} is not a complete snapshot: its running means are invalid.")
         saved, current = checkpoint.part(tensors, "dials"), self.task.state
         if any(
             name not in current
             or (current[name].dim(), current[name].shape[1:]) != (t.dim(), t.shape[1:])  # pools grow in length
             for name, t in saved.items()
         ):
-            raise checkpoint.Damaged(f"{path} is no snapshot of this task: its dials are {', '.join(saved)[:60]}.")
+            raise checkpoint.Damaged(f"{path} is not a snapshot of this task: its dials are {', '.join(saved)[:60]}.")
         checkpoint.check_finite(path, {f"dials.{name}": t for name, t in saved.items()})
         checkpoint.load_module("generator", self.task.generator, tensors, path)
         checkpoint.load_module("discriminator", self.task.discriminator, tensors, path)

@@ -227,8 +227,8 @@ def test_100_held_out_images_are_enough_for_one_false_alarm_in_41(blobs: Path, t
     ("card", "words"),
     [
         ({"no_detector": "96 held-out\x1b[31m"}, "96 held-out\\x1b[31m"),
-        ({"no_detector": 3, "finished": False}, "it is learned when a training ends; let it end: ganvas resume RUN"),
-        ({"finished": True, "task": {"detect": 0}}, "the training was told to learn none (detect=0)"),
+        ({"no_detector": 3, "finished": False}, "it is trained at the end of a training; resume it: ganvas resume RUN"),
+        ({"finished": True, "task": {"detect": 0}}, "the training had detect=0"),
         ({"finished": True, "task": "generate"}, "its training ended without one, and did not note why"),
     ],
 )
@@ -279,7 +279,7 @@ def test_detect_names_broken_files_and_what_it_converted(run: Path, folder: Path
     done = command("detect", str(run), "images", "--out", "sheet.png", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     assert "broken.png cannot be read" in done.stderr
-    assert "1 of 5 files were skipped" in done.stderr
+    assert "1 of 5 files was skipped" in done.stderr
     assert "200x100 to 12x12 pixels, colour with transparency to grey" in done.stdout.replace("\n", " ")
     assert (tmp_path / "sheet.png").is_file()
     done = command("detect", str(run), "images/real0.png", "images/wide.png", "--json", cwd=tmp_path)
@@ -298,7 +298,7 @@ def test_detect_names_broken_files_and_what_it_converted(run: Path, folder: Path
         (["empty"], "holds no pictures"),
         (["images/broken.png"], "cannot be read"),
         (["images/real0.png", "--alarm", "0.9"], "false-alarm rate"),
-        ([], "Name one image"),
+        ([], "Name at least one image"),
     ],
 )
 def test_mistakes(run: Path, folder: Path, tmp_path: Path, arguments: list[str], words: str) -> None:

@@ -100,7 +100,7 @@ def test_a_walk_between_classes_meets_both(model: ganvas.Model) -> None:
 
 
 def test_walks_that_go_nowhere(model: ganvas.Model) -> None:
-    with pytest.raises(UserError, match="two pictures or more"):
+    with pytest.raises(UserError, match="at least two pictures"):
         ganvas.walk(model, [3])
     with pytest.raises(UserError, match="at least 1"):
         ganvas.walk(model, [3, 4], frames=0)

@@ -45,10 +45,10 @@ def test_what_is_drawn_shows_itself_and_is_a_tensor(model: ganvas.Model) -> None
 
 @pytest.mark.parametrize("n", [-1, "4", 2.5, True, None])
 def test_wrong_numbers(model: ganvas.Model, n: object) -> None:
-    with pytest.raises(UserError, match=r"n=.*: a whole number from 0 on is needed"):
+    with pytest.raises(UserError, match=r"n=.* is not a whole number of at least 0"):
         model.sample(n)  # pyright: ignore[reportArgumentType]
     if not isinstance(n, int) or n is True:
-        with pytest.raises(UserError, match=r"seed=.*: a whole number is needed"):
+        with pytest.raises(UserError, match=r"seed=.* is not a whole number"):
             model.sample(2, seed=n)  # pyright: ignore[reportArgumentType]
 
 

@@ -94,7 +94,7 @@ def test_idx_labels_are_the_classes_own_numbers(tmp_path: Path) -> None:
         ("train-images-idx3-ubyte", COLOUR, "grey pictures"),
         ("train-ubyte", GREY, "train-images-idx3-ubyte"),
         ("x.gif", GREY, "writes NAME.png"),
-        ("taken", GREY, "holds files"),
+        ("taken", GREY, "is not empty"),
         ("file/x.npz", GREY, "file"),
     ],
 )

@@ -314,9 +314,9 @@ def test_gradients_reach_every_weight_of_the_pair() -> None:
 
 
 def test_networks_and_tasks_must_fit() -> None:
-    with pytest.raises(UserError, match="network pyramid is none for the task restore"):
+    with pytest.raises(UserError, match="network pyramid does not suit the task restore"):
         dataclasses.replace(RECIPES["denoise"](), network=RECIPES["images"]().network)
-    with pytest.raises(UserError, match="network unet is none for the task generate"):
+    with pytest.raises(UserError, match="network unet does not suit the task generate"):
         dataclasses.replace(RECIPES["images"](), network=SMALL)
 
 
@@ -724,7 +724,7 @@ def test_what_is_there_is_overwritten_only_when_asked_for(mender: Path, tmp_path
     before = (tmp_path / "a.png").read_bytes()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.png.invented.png").write_text("mine")
-    with pytest.raises(UserError, match=r"invented.png is there already"):
+    with pytest.raises(UserError, match=r"invented.png already exists"):
         list(restore_files.restore(mender, [tmp_path / "a.png"], tmp_path / "out", invented=True))
     assert (tmp_path / "out" / "a.png.invented.png").read_text() == "mine"
     assert not (tmp_path / "out" / "a.png").exists()
@@ -778,7 +778,7 @@ def test_nothing_is_overwritten(mender: Path, tmp_path: Path) -> None:
     Image.fromarray(photo(0, 30, 20)).save(tmp_path / "a.png")
     list(restore_files.restore(mender, [tmp_path / "a.png"], tmp_path / "out"))
     before = (tmp_path / "out" / "a.png").read_bytes()
-    with pytest.raises(UserError, match=r"a\.png is there already"):
+    with pytest.raises(UserError, match=r"a\.png already exists"):
         list(restore_files.restore(mender, [tmp_path / "a.png"], tmp_path / "out"))
     assert (tmp_path / "out" / "a.png").read_bytes() == before
 

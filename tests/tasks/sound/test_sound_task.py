@@ -144,7 +144,7 @@ def test_a_data_set_is_scaled_and_read_again(run: Path, tmp_path: Path) -> None:
     command(tmp_path, "sample", run, "--seeds", seed, "--class", "up", "--out", "one", "--form", "flac")
     one = f"up/seed{seed}.flac"
     assert np.allclose(*(decode.read((tmp_path / at / one).read_bytes()).wave for at in ("one", "more")), atol=2e-3)
-    assert "there already" in command(tmp_path, "expand", run, "--out", "more", code=2)[1]
+    assert "already exists" in command(tmp_path, "expand", run, "--out", "more", code=2)[1]
     command(tmp_path, "expand", run, "--out", "more", "--count", "1", "--force")
     assert len([*(tmp_path / "more").rglob("*.*")]) == 3
 
@@ -165,7 +165,7 @@ def test_classes_are_learned_from_a_table_beside_the_sounds(place: Path, tmp_pat
     command(tmp_path, "sample", "run", "--class", "noise", "--count", "2", "--out", "two")
     assert len([*(tmp_path / "two" / "noise").iterdir()]) == 2
     _, error = command(tmp_path, "train", "sound", "--data", "flat/labels.csv", code=2)
-    assert error.endswith("of the sounds beside it, name their folder: ganvas train sound --data flat")
+    assert error.endswith("of the sounds next to it, name their folder: ganvas train sound --data flat")
     table.write_text("\n".join([*rows, "none.wav;1;up"]) + "\n")
     out, _ = command(tmp_path, "data", "check", "flat")
     assert "names 1 file that is not there (the first: none.wav, line 38)" in out
@@ -190,7 +190,7 @@ def test_what_cannot_be_drawn_is_said(run: Path, tmp_path: Path, arguments: list
 
 def test_nothing_is_overwritten_unasked_and_no_foreign_folder_ever(run: Path, tmp_path: Path) -> None:
     command(tmp_path, "sample", run, "--count", "2", "--out", tmp_path / "a")
-    assert "holds files" in command(tmp_path, "sample", run, "--count", "2", "--out", tmp_path / "a", code=2)[1]
+    assert "is not empty" in command(tmp_path, "sample", run, "--count", "2", "--out", tmp_path / "a", code=2)[1]
     command(tmp_path, "sample", run, "--count", "1", "--out", tmp_path / "a", "--force")
     assert len([*(tmp_path / "a").rglob("*.wav")]) == 1
     (tmp_path / "a" / "mine.txt").write_text("mine")

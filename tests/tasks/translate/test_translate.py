@@ -139,7 +139,7 @@ def test_sets_by_name_are_a_kind_too(kinds: tuple[Path, Path], monkeypatch: pyte
 
 
 def test_one_kind_is_not_two(kinds: tuple[Path, Path]) -> None:
-    with pytest.raises(UserError, match="hold the same pictures; two kinds are needed"):
+    with pytest.raises(UserError, match="hold the same pictures; two sets are needed"):
         data.load(str(kinds[0]), to=str(kinds[0]))
     with pytest.raises(UserError, match="There is no file or folder /nowhere"):
         data.load(str(kinds[0]), to="/nowhere")
@@ -541,7 +541,7 @@ def test_files_of_any_kind_are_translated(run: Path, tmp_path: Path) -> None:
         assert sheet.height == 4 * 16
     again = ganvas("translate", str(run), "in", "--to", "squares", "--out", "out", cwd=tmp_path)
     assert again.returncode == 2
-    assert "is there already" in again.stderr
+    assert "already exists" in again.stderr
     nobody = ganvas("translate", str(run), "in", "--to", "C", "--out", "other", cwd=tmp_path)
     assert nobody.returncode == 2
     assert "choose one of them" in nobody.stderr
@@ -703,9 +703,9 @@ def test_a_run_is_taken_up_where_its_pictures_lie_now(kinds: tuple[Path, Path], 
 def test_the_other_kind_must_be_named(kinds: tuple[Path, Path]) -> None:
     with pytest.raises(UserError, match="name the other with --to FOLDER"):
         list(api.train("translate", data=kinds[0]))
-    with pytest.raises(UserError, match=r"--to .* is for translate alone"):
+    with pytest.raises(UserError, match=r"--to .* is only for translate"):
         list(api.train("mnist", to=kinds[1]))
-    with pytest.raises(UserError, match="network unet is none for the task translate: choose among translator"):
+    with pytest.raises(UserError, match="network unet does not suit the task translate: choose one of translator"):
         dataclasses.replace(RECIPES["translate"](), network=RECIPES["denoise"]().network)
     with pytest.raises(UserError, match="evaluate_every is for models that draw from noise"):
         RECIPES["translate"]().override({"evaluate_every": "100"})

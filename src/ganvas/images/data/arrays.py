@@ -23,7 +23,7 @@ SPLITS |= {"validation": "val", "valid": "val", "val": "val", "dev": "val"}  # l
 IMAGES = ("images", "image", "imgs", "img", "x", "data", "samples", "pixels", "pictures", "features", "inputs", "input")
 LABELS = ("labels", "label", "y", "target", "targets", "class", "classes")
 NAMES = ("classnames", "labelnames", "targetnames", "categories", "classes")
-PASSED = ("seeds",)  # what `ganvas sample` writes beside the pictures
+PASSED = ("seeds",)  # what `ganvas sample` writes together with the pictures
 CHANNELS = (1, 3, 4)
 NEEDED = "[N, H, W], [N, H, W, C] or [N, C, H, W] is needed"
 NAMED = 8  # arrays that a note or an error names at most
@@ -66,8 +66,8 @@ def read(place: Path, labelled: bool = True, split: bool = True) -> Arrays:
     sides, named, rest, notes = _sorted(place, npz.members(place), labelled)
     if not split and len(sides) > 1:
         raise UserError(
-            f"{place} holds several sets of pictures: {_listed([i for i, _ in sides.values()])}. Save the one that is "
-            "meant in a file of its own."
+            f"{place} holds several sets of pictures: {_listed([i for i, _ in sides.values()])}. Save the one that "
+            "you mean in its own file."
         )
     if split and "train" not in sides:
         raise UserError(f"{place} has pictures of a {next(iter(sides))} split, and none to train on (x_train).")
@@ -79,7 +79,7 @@ def read(place: Path, labelled: bool = True, split: bool = True) -> Arrays:
         held = " and ".join(f"{len(images[o]):,} pictures of '{one_line(sides[o][0].name)}'" for o in other_splits)
         notes.append(f"{place.name}: {held} are held out.")
     if rest:
-        notes.append(f"{place.name}: passed over {'are' if len(rest) > 1 else 'is'} {_listed(rest)}.")
+        notes.append(f"{place.name}: skipped {_listed(rest)}.")
     test = None
     if other_splits:
         labels = [y for o in other_splits if (y := numbers[o]) is not None]
@@ -167,10 +167,10 @@ def _sorted(
         if labelled and not side.labels and len(second) == 1:
             rest.remove(second[0])
             side.labels.append(second[0])
-            notes.append(f"{place.name}: '{images.name}' is taken for pictures, '{second[0].name}' for their labels.")
+            notes.append(f"{place.name}: '{images.name}' is read as pictures, '{second[0].name}' as their labels.")
     for side in sides.values():
         deep = [m for m in side.images if len(m.shape) > 2]
-        if deep and len(side.images) > 1:  # beside images, flat rows of numbers are no images
+        if deep and len(side.images) > 1:  # next to images, flat rows of numbers are not images
             rest += [m for m in side.images if m not in deep]
             side.images = deep
         lists = [m for m in side.labels if m.key in NAMES and m.dtype.kind in "US"]
@@ -207,7 +207,9 @@ def _chosen(place: Path, sides: dict[str, _Side]) -> dict[str, tuple[Member, Mem
     """The one array of images of each split and, if there is one, that of labels; 'train' first."""
     if "" in sides:
         both = [m for side in sides.values() for m in side.images + side.labels]
-        raise UserError(f"{place} has arrays with and without a split in their names: {_listed(both)}. Keep one kind.")
+        raise UserError(
+            f"{place} has arrays with and without a split in their names: {_listed(both)}. Keep one or the other."
+        )
     chosen: dict[str, tuple[Member, Member | None]] = {}
     for name in sorted(sides, key=["train", "test", "val"].index):
         side = sides[name]
@@ -215,7 +217,7 @@ def _chosen(place: Path, sides: dict[str, _Side]) -> dict[str, tuple[Member, Mem
             if len(members) > 1:
                 raise UserError(f"{place} has several arrays that may be {what}: {_listed(members)}. Keep one of them.")
         if not side.images:
-            raise UserError(f"{place} has {_listed(side.labels)} and no pictures that belong to it.")
+            raise UserError(f"{place} has {_listed(side.labels)} but no pictures that belong to it.")
         chosen[name] = side.images[0], side.labels[0] if side.labels else None
     return chosen
 
@@ -232,12 +234,13 @@ def pixels(sides: Mapping[str, Member]) -> tuple[dict[str, np.ndarray], list[str
     (first, *others), members = raw.values(), list(sides.values())
     for member, other in zip(members[1:], others, strict=True):
         if other.shape[1:] != first.shape[1:]:
-            raise UserError(f"{member.place} has pictures of unlike shapes: {_listed(members)}.")
+            raise UserError(f"{member.place} has pictures of different shapes: {_listed(members)}.")
         if other.dtype.kind != first.dtype.kind or (
             other.dtype != first.dtype and np.uint8 in (other.dtype, first.dtype)
         ):
             raise UserError(
-                f"{member.called} holds {other.dtype} and '{one_line(members[0].name)}' {first.dtype}: save both alike."
+                f"{member.called} holds {other.dtype} and '{one_line(members[0].name)}' {first.dtype}: save both in "
+                "the same type."
             )
     kind = first.dtype.kind
     if kind == "b":
@@ -251,10 +254,10 @@ def pixels(sides: Mapping[str, Member]) -> tuple[dict[str, np.ndarray], list[str
     black, white = decode.natural(low, high, kind == "f", whole)
     if low < 0 and (kind != "f" or black not in (0, -1)):
         raise UserError(
-            f"{members[0].called} goes from {low:g} to {high:g}: values below 0 are no pixels. Floats must lie in "
+            f"{members[0].called} goes from {low:g} to {high:g}: values below 0 are not pixels. Floats must be in "
             "[-1, 1] or [0, 1], whole numbers in 0..255. If they were standardised, undo it: x * std + mean."
         )
-    beyond = ", and what lies beyond was clipped" if low < black or high > white else ""
+    beyond = ", and values beyond were clipped" if low < black or high > white else ""
     note = (
         f"{members[0].place.name}: pixels of {first.dtype} from {decode.range_text((low, high))}: "
         f"{decode.range_text((black, white))} became 0 to 255{beyond}."
@@ -267,7 +270,7 @@ def check_form(member: Member) -> None:
     """Raise a UserError, with the way out, if the layout of the images in an array is not certain."""
     shape, called = member.shape, member.called
     if member.dtype.kind not in "fiub":
-        raise UserError(f"{called} holds {member.dtype}, no numbers.")
+        raise UserError(f"{called} holds {member.dtype}, not numbers.")
     wrong = f"{called} has the shape {shape}; {NEEDED}"
     if not math.prod(shape):
         raise UserError(f"{wrong}.")
@@ -288,7 +291,7 @@ def check_form(member: Member) -> None:
             "else save the pictures as files."
         )
     if not (first or last):
-        reason = f"There are {shape[3]} channels, it seems; 1 (grey), 3 (colour) or 4 (with transparency) are taken."
+        reason = f"There are {shape[3]} channels, it seems; 1 (grey), 3 (colour) or 4 (with transparency) are possible."
         if 2 in (shape[1], shape[3]):
             reason = "There are two channels, it seems: keep one (x[..., :1]), or add a third."
         if shape[2] in CHANNELS:
@@ -308,7 +311,7 @@ def _flat(values: int) -> str:
     c, side = ways[0]
     return (
         f"Its rows are flat pictures, it seems: save x.reshape(-1, {c}, {side}, {side}), or x.reshape(-1, {side}, "
-        f"{side}, {c}) where each pixel's colours lie side by side."
+        f"{side}, {c}) where each pixel's colours are side by side."
     )
 
 

@@ -26,25 +26,25 @@ class DataConfig:
     labels: bool = knob(True, "use the labels where the data has them")
     size: int = knob(
         0,
-        "pixels a side (0: as the pictures are where all are square, of one size and at most 256; else 64, or smaller "
-        "where most are smaller)",
+        "pixels per side (0: unchanged if all pictures are square, of one size and at most 256; otherwise 64, or "
+        "smaller if most are smaller)",
         low=0,
         high=1024,
     )
     channels: int = knob(
         0,
-        "1 grey, 3 colour, 4 colour with transparency (0: grey where all are stored as grey, else colour)",
+        "1 grey, 3 colour, 4 colour with transparency (0: grey if all are stored as grey, otherwise colour)",
         low=0,
         high=4,
     )
     fit: str = knob(
         "crop",
-        "of pictures that are not square: cut out the middle, or pad them with their border's colour; pieces: leave "
-        "them as they are, and learn from pieces of `size` pixels",
+        "for pictures that are not square: crop to the centre, or pad in the colour of the border; pieces: leave "
+        "them as they are, and learn from patches of `size` pixels",
         choices=("crop", "pad", "pieces"),
     )
-    twins: str = knob("", "a folder of the damaged twins of the pictures, of the same names, for degrade=pairs")
-    to: str = knob("", "the pictures of the other kind, for translate: as source")
+    twins: str = knob("", "for degrade=pairs: a folder with a damaged version of each picture, under the same name")
+    to: str = knob("", "for translate: the pictures of the other set, given like source")
     linear: bool = knob(False, "scale in linear light: slower, and fine bright details stay bright")
 
     @classmethod
@@ -73,7 +73,9 @@ class DataConfig:
                 "channels=2: choose 1 (grey), 3 (colour), 4 (with transparency) or 0 (as the pictures are)."
             )
         if 0 < self.size < 4:
-            raise UserError(f"size={self.size}: pictures of 4 pixels a side are the smallest; 0 means as they are.")
+            raise UserError(
+                f"size={self.size}: the smallest pictures have 4 pixels per side; 0 leaves the size as it is."
+            )
         return Shape(self.size, self.channels, self.fit, self.linear)
 
     def loading(self) -> Generator[Packing, None, ImageData]:
@@ -96,7 +98,7 @@ class DataConfig:
     def one_kind(self, task: str) -> None:
         """Raise a UserError if there is a second domain, for a task that learns from one."""
         if self.to:
-            raise UserError(f"--to {self.to} is for translate alone: {task} learns from one kind of pictures.")
+            raise UserError(f"--to {self.to} is only for translate: {task} learns from one set of pictures.")
 
     def no_pairs(self) -> None:
         """Raise a UserError if there are pairs, for a task that needs none."""

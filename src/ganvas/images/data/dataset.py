@@ -25,7 +25,7 @@ from ganvas.sources.splits import HELD_OUT
 class Split:
     """Images uint8 [N, C, H, W] and labels int64 [N] (None: unlabelled).
 
-    `images` may be a `Stored`, which can be indexed, sliced and split like a tensor; type checkers take it for one.
+    `images` may be a `Stored`, which can be indexed, sliced and split like a tensor; type checkers treat it as one.
     """
 
     images: Tensor

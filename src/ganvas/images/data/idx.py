@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST, Fashion-MNIST, KMNIST and EMNIST: `*-images-idx3-ubyte[.gz]`, labels beside them."""
+"""IDX files, the format of MNIST, Fashion-MNIST, KMNIST and EMNIST: `*-images-idx3-ubyte[.gz]`, labels next to them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def read(path: Path) -> np.ndarray:
 def _array(path: Path, file: BinaryIO, stored: int) -> np.ndarray:
     head = file.read(4)
     if len(head) < 4 or head[:3] != b"\x00\x00\x08":
-        raise UserError(f"{path} is no IDX file of unsigned bytes (its first bytes are {head.hex() or 'none'}).")
+        raise UserError(f"{path} is not an IDX file of unsigned bytes (its first bytes are {head.hex() or 'none'}).")
     rank = head[3]
     if not 1 <= rank <= 3:
         raise UserError(f"{path} has {rank} dimensions; labels have 1, images 3: [N, H, W], grey.")
@@ -96,11 +96,11 @@ def find(source: Path) -> dict[str, tuple[Path, Path | None]]:
         group = start.replace("train", "").replace("t10k", "").replace("test", "").strip("-_. ")
         groups.setdefault(group, {}).setdefault(split, (path, _labels(folder, start, ending)))
     if not groups and not source.exists():
-        raise UserError(f"There is no file or folder {source}, and there are no IDX files whose names begin so.")
+        raise UserError(f"There is no file or folder {source}, and no IDX file's name begins like that.")
     if not groups:
         raise UserError(
             f"There are no IDX files in {source}: Ganvas looks for train-images-idx3-ubyte and "
-            "train-labels-idx1-ubyte, raw or .gz, as MNIST, Fashion-MNIST, KMNIST and EMNIST come."
+            "train-labels-idx1-ubyte, raw or .gz, the format of MNIST, Fashion-MNIST, KMNIST and EMNIST."
         )
     if len(groups) > 1:
         names = ", ".join(f"{folder / group}" for group in sorted(groups))
@@ -117,7 +117,7 @@ def _labels(folder: Path, start: str, ending: str) -> Path | None:
 
 
 def class_names(images: Path, labels: np.ndarray) -> dict[int, str]:
-    """The class name of each label: a character where EMNIST's mapping lies beside the images, else the number."""
+    """The class name of each label: a character if EMNIST's mapping is next to the images, otherwise the number."""
     mapping = next(iter(sorted(images.parent.glob(images.name.split("-train-")[0] + "-mapping.txt"))), None)
     if mapping is None:
         return {int(v): str(int(v)) for v in np.unique(labels)}
@@ -141,7 +141,7 @@ def data_set(path: Path, name: str, licence: str = "not stated") -> ImageData:
         path: a folder, or a prefix (see `find`).
 
     Raises:
-        UserError: files are missing or damaged, or do not go together.
+        UserError: files are missing or damaged, or do not match.
     """
     splits = find(path)
     train = _split(*splits["train"])
@@ -163,7 +163,7 @@ def data_set(path: Path, name: str, licence: str = "not stated") -> ImageData:
     digest = fingerprint(*train, *test)
     as_split = [Split(_tensor(i), None if y is None else torch.from_numpy(y)) for i, y in (train, test)]
     alone = splits["train"][0] if train[1] is None else None
-    notes = () if alone is None else (f"There is no file of labels beside {alone}: these pictures have no classes.",)
+    notes = () if alone is None else (f"There is no file of labels next to {alone}: these pictures have no classes.",)
     return ImageData(name, as_split[0], as_split[1], tuple(names.values()), digest, licence, notes)
 
 

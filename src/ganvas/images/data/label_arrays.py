@@ -12,7 +12,7 @@ from ganvas.core.text import one_line
 from ganvas.images.data.npz import Member
 from ganvas.sources import labels as labelling
 
-WAY_OUT = "Save one whole number or text a picture; a training without them: labels=false."
+WAY_OUT = "Save one whole number or text per picture, or train without labels: labels=false."
 
 
 def read(labels: Member, images: Member, count: int) -> np.ndarray:
@@ -22,7 +22,7 @@ def read(labels: Member, images: Member, count: int) -> np.ndarray:
         int64 [N], bool [N], or strings [N].
 
     Raises:
-        UserError: they are more or fewer than the pictures, or no classes.
+        UserError: they are more or fewer than the pictures, or not classes.
     """
     y = labels.read()
     if y.ndim > 1 and y.size == max(y.shape):  # a column, or a row
@@ -31,19 +31,19 @@ def read(labels: Member, images: Member, count: int) -> np.ndarray:
         have = f"{len(y):,} labels" if y.ndim else "a single value"
         raise UserError(f"{labels.called} has {have} for the {count:,} pictures of '{one_line(images.name)}'.")
     if y.dtype.kind not in "fiubUS" or y.ndim > 2:
-        raise UserError(f"{labels.called} has the shape {labels.shape} of {y.dtype}: these are no labels. {WAY_OUT}")
+        raise UserError(f"{labels.called} has the shape {labels.shape} of {y.dtype}: these are not labels. {WAY_OUT}")
     if y.dtype.kind in "US":
         if y.ndim > 1:
-            raise UserError(f"{labels.called} has {y.shape[-1]} texts a picture. {WAY_OUT}")
+            raise UserError(f"{labels.called} has {y.shape[-1]} texts per picture. {WAY_OUT}")
         return _texts(labels, y)
     if y.dtype.kind == "f" and not (np.isfinite(y).all() and (y == np.rint(y)).all()):
         wrong = y[~(np.isfinite(y) & (y == np.rint(y)))].flat[0]
-        raise UserError(f"{labels.called} holds {wrong:g}, which is no class. {WAY_OUT}")
+        raise UserError(f"{labels.called} holds {wrong:g}, which is not a class. {WAY_OUT}")
     if y.ndim == 2:
         if not (((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all()):
             raise UserError(
-                f"{labels.called} has {y.shape[-1]} numbers a picture that are not one-hot (a single 1, else 0): "
-                f"Ganvas takes one class a picture. {WAY_OUT}"
+                f"{labels.called} has {y.shape[-1]} numbers per picture that are not one-hot (a single 1, else 0): "
+                f"Ganvas needs one class per picture. {WAY_OUT}"
             )
         return y.argmax(1).astype(np.int64)
     if y.dtype.kind == "b":
@@ -51,7 +51,7 @@ def read(labels: Member, images: Member, count: int) -> np.ndarray:
     if len(y) and y.min() < 0:
         raise UserError(f"{labels.called} holds {y.min():.0f}; classes are counted from 0.")
     if len(y) and y.max() >= 2**63:
-        raise UserError(f"{labels.called} holds {y.max()}, which is no class. {WAY_OUT}")
+        raise UserError(f"{labels.called} holds {y.max()}, which is not a class. {WAY_OUT}")
     return y.astype(np.int64)
 
 
@@ -76,16 +76,18 @@ def unite(
         named: the names of the classes 0, 1, ..., where the file has them.
 
     Raises:
-        UserError: one split has no labels, they are of unlike kinds, a class has no name or no training pictures.
+        UserError: one split has no labels, they are of different types, a class has no name or no training pictures.
     """
     labelled = {name: y for name, y in sides.items() if y is not None}
     if not labelled:
         return dict.fromkeys(sides), ()
     if len(labelled) < len(sides):
         (without, *_) = sides.keys() - labelled.keys()
-        raise UserError(f"{place}: the pictures of {without} have no labels, and others have. {WAY_OUT}")
+        raise UserError(f"{place}: the pictures of {without} have no labels, but others do. {WAY_OUT}")
     if len({y.dtype.kind for y in labelled.values()}) > 1:
-        raise UserError(f"{place}: the labels of the splits are of unlike kinds, such as numbers and texts. {WAY_OUT}")
+        raise UserError(
+            f"{place}: the labels of the splits are of different types, such as numbers and texts. {WAY_OUT}"
+        )
     values = np.unique(next(iter(labelled.values())))
     if values.dtype.kind == "U":
         labelling.check_names(str(place), values.tolist())
@@ -106,15 +108,15 @@ def _named(place: Path, values: np.ndarray, named: Member) -> tuple[np.ndarray, 
     """The labels that occur and their names, in the order of a file's list of classes."""
     names, called = _texts(named, named.read()).tolist(), one_line(named.name)
     if len({*names}) < len(names):
-        raise UserError(f"{place}: '{called}' names two classes alike.")
+        raise UserError(f"{place}: '{called}' has the same name for two classes.")
     if values.dtype.kind == "U":
         if missing := {*values.tolist()} - {*names}:
-            raise UserError(f"{place}: '{min(missing)}' is a label, and no class in '{called}'.")
+            raise UserError(f"{place}: '{min(missing)}' is a label but not a class in '{called}'.")
         order = tuple(name for name in names if name in {*values.tolist()})
         return np.array(order), order
     numbers = [int(v) for v in values]
     if numbers[-1] >= len(names):
-        raise UserError(f"{place}: there is a label {numbers[-1]}, and '{called}' names {len(names)} classes.")
+        raise UserError(f"{place}: there is a label {numbers[-1]}, but '{called}' names {len(names)} classes.")
     return values, tuple(names[v] for v in numbers)
 
 

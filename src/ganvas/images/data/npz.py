@@ -85,7 +85,7 @@ def members(place: Path) -> list[Member]:
             except Exception as error:  # as in `Member.read`
                 raise _damaged(place, error) from error
         if len(names) > MEMBERS:
-            raise UserError(f"{place} holds {len(names):,} arrays; a file of pictures has a few.")
+            raise UserError(f"{place} holds {len(names):,} arrays; a file of pictures should have a few.")
     arrays = []
     for name in names:
         with _opened(place, name) as (file, size, _):

@@ -68,7 +68,7 @@ def key(listing: Listing, shape: Shape) -> str:
 
 
 def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
-    """Make a pack in the folder `place`, unless it is there; goes on where an interrupted call stopped.
+    """Make a pack in the folder `place`, unless it is there; continues where an interrupted call stopped.
 
     Args:
         shape: without zeros; see `resolve`.

@@ -17,7 +17,7 @@ from ganvas.sources.checks import Packing
 from ganvas.sources.packs import Form
 
 FORMAT = 1
-ANEW = "Make the pack anew: ganvas data pack."
+ANEW = "Make the pack again: ganvas data pack."
 CONVERTING = "Converting the pictures, once for all trainings"
 
 
@@ -25,7 +25,7 @@ def _shape(card: dict[str, Any]) -> tuple[int, ...]:
     """The shape of the pictures in a pack."""
     channels, size = card["channels"], card["size"]
     if channels not in (1, 3, 4) or not 0 < size < 2**16 or card["rows"] < 1 or not card["shards"]:
-        raise ValueError("its channels, size, rows or shards are none")
+        raise ValueError("its channels, size, rows or shards are invalid")
     return channels, size, size
 
 

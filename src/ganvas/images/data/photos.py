@@ -117,7 +117,7 @@ def paired(clean: Listing, degraded: Listing) -> Listing:
     for listing, side in zip((clean, degraded), sides, strict=True):
         if len(set(side)) < len(side):
             twice = Counter(side).most_common(1)[0][0]
-            raise UserError(f"{listing.place} has two pictures of the name {twice}: pairs are known by their names.")
+            raise UserError(f"{listing.place} has two pictures of the name {twice}: pairs are matched by their names.")
     by_name = {name: i for i, name in enumerate(sides[1])}
     matched = [(i, by_name.get(name)) for i, name in enumerate(sides[0])]
     pairs = [(i, match) for i, match in matched if match is not None]
@@ -153,7 +153,7 @@ def key_of(listing: Listing, shape: Shape) -> str:
 
 
 def write(listing: Listing, shape: Shape, place: Path) -> Iterator[Packing]:
-    """Decode the photographs into the folder `place`, unless it is there; goes on where an interrupted call stopped.
+    """Decode the photographs into the folder `place`, unless it is there; continues where an interrupted call stopped.
 
     Yields:
         How many photographs are done.
@@ -306,11 +306,12 @@ def read(place: Path, size: int, notes: tuple[str, ...] | None = None) -> Genera
     path = place / "photos.json"
     card = checks.card(path)
     if card.get("format") != FORMAT or card.get("digest") != _digest(card):
-        raise Damaged(f"{path} is of another version, or was changed. Remove {place}: it is made anew.")
+        raise Damaged(f"{path} is of another version, or was changed. Remove {place}, and it will be made again.")
     size_on_disk = (place / "pixels.bin").stat().st_size if (place / "pixels.bin").is_file() else 0
     if size_on_disk != card["bytes"]:
         raise Damaged(
-            f"{place} is cut short: it has {size_on_disk:,} bytes of {card['bytes']:,}. Remove it: it is made anew."
+            f"{place} is cut short: it has {size_on_disk:,} bytes of {card['bytes']:,}. Remove it, and it will be made "
+            "again."
         )
     sizes, names, held = [tuple(s) for s in card["sizes"]], card["names"], set(card["held_out"])
     size = size or drawable(min(USUAL, int(np.median([min(s) for s in sizes]))))
@@ -335,7 +336,7 @@ def read(place: Path, size: int, notes: tuple[str, ...] | None = None) -> Genera
     if not len(train) or not len(held_out):
         which = "All" if len(small) == len(sizes) else "All the pictures to train on, or all that are held out,"
         raise TooSmall(
-            f"{which} of {card['name']} have less than {size} pixels a side, the size of a piece. Choose a smaller "
+            f"{which} of {card['name']} have less than {size} pixels a side, the size of a patch. Choose a smaller "
             "size=N, or add larger pictures."
         )
     content = hashlib.sha256(json.dumps([card["channels"], card["digests"], card["held_out"]]).encode())

@@ -29,7 +29,7 @@ PICTURES = Kind(
             *(".pdf", ".ps", ".psb", ".psd", ".qoi", ".sgi", ".svg", ".svgz", ".wdp", ".wmf", ".xcf"),
         ),
         "save the pictures in them as PNG": (".dcm", ".nii", ".parquet", ".tfrecord"),
-        "take pictures out of them: ffmpeg -i VIDEO -r 1 pictures/%06d.png": (
+        "extract pictures from them: ffmpeg -i VIDEO -r 1 pictures/%06d.png": (
             *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm"),
             ".wmv",
         ),

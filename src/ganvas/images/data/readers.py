@@ -1,4 +1,4 @@
-"""Finding and reading the images to train on: data sets by name, and the user's own files, one reader per kind."""
+"""Finding and reading the images to train on: data sets by name, and the user's own files, one reader per form."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def mnist() -> ImageData:
 
 
 def stacked_mnist() -> ImageData:
-    """Stacked MNIST: 128,000 + 10,000 colour images of three digits, one per channel: 1,000 kinds, unlabelled.
+    """Stacked MNIST: 128,000 + 10,000 colour images of three digits, one per channel: 1,000 classes, unlabelled.
 
     The digits are drawn uniformly with replacement from all 70,000 of MNIST, test images included, as for the published
-    figures: it measures how many kinds a generator makes, not how well it does on unseen digits. Source: Metz et al.
+    results: it measures how many classes a generator makes, not how well it does on unseen digits. Source: Metz et al.
     2017, section 3.3; Srivastava et al. 2017, section 4.2; Lin et al. 2018, section 4.2 (the 128,000).
     """
     digits = mnist()
@@ -71,13 +71,15 @@ def loading(source: str, shape: Shape, labelled: bool, twins: str = "", to: str 
         to: the data set of the other domain, which becomes `other`; labels are then ignored.
 
     Raises:
-        UserError: no such name or path, or the files are damaged or do not go together.
+        UserError: no such name or path, or the files are damaged or do not match.
     """
     if to:
         return (yield from _two_domains(source, to, shape))
     if twins:
         if source in DATASETS or {kind_of(s) for s in (source, twins)} != {"images"}:
-            raise UserError(f"{source} and {twins}: pictures and their damaged twins lie in two folders or archives.")
+            raise UserError(
+                f"{source} and {twins}: pictures and their damaged twins must be in two folders or archives."
+            )
         return (yield from photographs(pictures.find(files.place(source), False), shape, twins))
     return (yield from READERS[kind_of(source)](source, shape, labelled))
 
@@ -92,7 +94,7 @@ def _two_domains(source: str, to: str, shape: Shape) -> Reading:
         first = yield from loading(source, wanted, False)
         second = yield from loading(to, wanted, False)
     if first.fingerprint == second.fingerprint:
-        raise UserError(f"{source} and {to} hold the same pictures; two kinds are needed, such as photos and emoji.")
+        raise UserError(f"{source} and {to} hold the same pictures; two sets are needed, such as photos and emoji.")
     licences = dict.fromkeys((first.licence, second.licence))
     digest = hashlib.sha256(f"{first.fingerprint} {second.fingerprint}".encode()).hexdigest()
     return replace(
@@ -104,7 +106,7 @@ def _two_domains(source: str, to: str, shape: Shape) -> Reading:
     )
 
 
-# -------------------- one reader per kind
+# -------------------- one reader per form
 
 
 def _read_named(source: str, shape: Shape, labelled: bool) -> Reading:
@@ -162,7 +164,7 @@ def kind_of(source: str) -> str:
     (folder/emnist-letters).
 
     Raises:
-        UserError: there is nothing of that name, it cannot be read, or it is a file of another kind.
+        UserError: there is nothing of that name, it cannot be read, or it is a file of another type.
     """
     if source in DATASETS:
         return "name"
@@ -184,7 +186,7 @@ def kind_of(source: str) -> str:
     if listing.is_archive(path):
         return "images"
     raise UserError(
-        f"{source} is a file; --data takes a folder (or a prefix: folder/emnist-letters), an .npz or .npy file or "
+        f"{source} is a file; --data needs a folder (or a prefix: folder/emnist-letters), an .npz or .npy file or "
         f"an archive ({', '.join(listing.ARCHIVES)})."
     )
 
@@ -221,7 +223,7 @@ def _existing(source: str) -> Path:
 
 
 def _side(shape: Shape, native: int) -> int:
-    """The side of images of `native` pixels; images no larger than the wanted patches are taken whole."""
+    """The side of images of `native` pixels; images no larger than the wanted patches are used whole."""
     return native if shape.fit == "pieces" and native <= shape.size else shape.size or native
 
 
@@ -234,7 +236,7 @@ def _in_shape(source: str, data: ImageData, shape: Shape, labelled: bool) -> Rea
     if (wanted.size, wanted.channels) == (spec.size, spec.channels) and height == width:
         return data
     if height != width and shape.fit == "crop":
-        note = f"{source} has pictures of {width}x{height} pixels: the middle square is cut out (fit=pad keeps all)."
+        note = f"{source} has pictures of {width}x{height} pixels: cropped to the centre square (fit=pad keeps all)."
         data, wanted = replace(data, notes=(*data.notes, note)), replace(wanted, size=shape.size)
     return (yield from converted(arrays.listed(data), wanted))
 
@@ -259,13 +261,13 @@ def listed(source: str, labelled: bool = True) -> Listing:
 
 
 def pack_into(source: str, out: Path, shape: Shape, labelled: bool = True) -> Reading:
-    """Make a pack of any data set in the folder `out`; goes on where an interrupted call stopped.
+    """Make a pack of any data set in the folder `out`; continues where an interrupted call stopped.
 
     Raises:
         UserError: as `loading`; or there is something at `out`.
     """
     if out.exists():
-        raise UserError(f"{out} is there already. Choose another place, or remove it.")
+        raise UserError(f"{out} already exists. Choose another place, or remove it.")
     if kind_of(source) == "pack":
         raise UserError(f"{source} is a pack already. Name the pictures that it was made from.")
     images = listed(source, labelled)

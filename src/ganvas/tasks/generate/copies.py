@@ -45,7 +45,7 @@ class Watch:
         self.limit = float(distances.quantile(copies.NEAR))
 
     def share(self, pictures: Tensor) -> float:
-        """Share of pictures, uint8 [n, C, H, W], nearer to a training image than 99% of these are to each other."""
+        """Share of pictures, uint8 [n, C, H, W], closer to a training image than 99% of these are to each other."""
         return float((neighbours.nearest(flat(pictures, SMALL_SIDE), self.seen)[0] <= self.limit).double().mean())
 
 

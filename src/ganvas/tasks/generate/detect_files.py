@@ -93,7 +93,7 @@ def _integer(model: Model, section: str, key: str) -> int:
     entries = model.card.get(section)
     value = entries.get(key) if isinstance(entries, dict) else None
     if type(value) is not int or not 0 <= value < 2**63:
-        raise UserError(f"The card of {model.path} is damaged: its {section} has a strange '{key}'.")
+        raise UserError(f"The card of {model.path} is damaged: its {section} has an invalid '{key}'.")
     return value
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from ganvas.core.console import Force, verb
 
 
-@verb("generate", instead=dict.fromkeys(("--target", "--rare"), "all classes are enlarged alike, leave it out"))
+@verb("generate", instead=dict.fromkeys(("--target", "--rare"), "all classes are enlarged equally, leave it out"))
 def expand(
     model: Path,
     *,
@@ -18,7 +18,7 @@ def expand(
     repeats: int = 5,
     force: Force = False,
 ) -> int:
-    """Scale a labelled data set by generated pictures, and find out whether that helps a classifier.
+    """Enlarge a labelled data set with generated pictures, and find out whether that helps a classifier.
 
     Near copies of training images and pictures that the detector rejects are dropped.
 
@@ -27,15 +27,15 @@ def expand(
     model
         A run's folder or a model file, trained on a labelled data set.
     out
-        NAME.npz, NAME.zip, or a folder, which gets IDX files as the data set has them.
+        NAME.npz, NAME.zip, or a folder for IDX files like those of the data set.
     count
-        Pictures a class.
+        Pictures per class.
     data
-        The images that the model was trained on, where they lie elsewhere now.
+        The images that the model was trained on, if they have moved.
     seed
-        Other pictures, other real images in the trials.
+        Another number gives other pictures, and other real images in the trials.
     repeats
-        Trials of each kind, each with other real images; 5 are the least for a verdict, 0: none.
+        Trials of each classifier, each with other real images: at least 5 for a verdict, 0 for none.
     force
         Overwrite what an earlier call wrote there.
     """

@@ -42,7 +42,7 @@ def exports(model: Model) -> Exports:
     """
     generator = _generator(model)
     networks = (generator,) if model.detector is None else (generator, _detector(model, model.detector))
-    note = "Without the selector: the pictures are those of the generator alone." if model.selector is not None else ""
+    note = "Without the selector: the pictures come from the generator alone." if model.selector is not None else ""
     return Exports(networks, Page((generator,), lambda: _page_files(model)), note)
 
 

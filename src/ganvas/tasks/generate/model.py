@@ -34,9 +34,9 @@ IN_A_ROW = 12  # classes at most that a sheet shows side by side
 
 @dataclass(frozen=True)
 class Verdict:
-    """The probability (0..1) that an image is of the kind that was trained on, and 'yes', 'no' or 'not sure'.
+    """The probability (0..1) that an image is like the training images, and 'yes', 'no' or 'not sure'.
 
-    The probability assumes that images of this kind and others come equally often.
+    The probability assumes that such images and others are equally frequent.
     """
 
     probability: float
@@ -96,9 +96,9 @@ class Model(Classed, TrainedModel):
 
         Args:
             n: how many.
-            classes: a class (its number or name) for all of them, or a list of n; None takes the classes in turn.
+            classes: a class (its number or name) for all of them, or a list of n; None: the classes in turn.
             seed: of the first picture; a seed and a class always give the same picture, however many are drawn.
-            truncation: limit of the latent numbers (1 to 2 is usual): fewer odd pictures, less variety.
+            truncation: limit of the latent numbers (1 to 2 is usual): more typical pictures, less variety.
 
         Returns:
             float [n, C, H, W] in [-1, 1] on the CPU, shown by a notebook; see `Pictures` for Pillow, NumPy and files.
@@ -128,7 +128,7 @@ class Model(Classed, TrainedModel):
     ) -> Iterator[Tensor]:
         """As `sample`, for any list of seeds, in portions of up to 256 pictures.
 
-        Processes that work together (`distributed.joined`) share the portions, and the first process gets them all.
+        Processes that run together (`distributed.joined`) share the portions, and the first process gets them all.
 
         Raises:
             UserError: an unknown class, an impossible truncation, or the generator returns values that are not numbers.
@@ -154,12 +154,12 @@ class Model(Classed, TrainedModel):
         return im.join(map(im.to_uint8, self.draw(numbers, classes, truncation)), self.spec.channels, self.spec.size)
 
     def detect(self, images: Given, alarm: float = 0.05) -> list[Verdict]:
-        """Check whether images are of the kind that the discriminator was trained on.
+        """Check whether images are like those that the discriminator was trained on.
 
         Args:
             images: a tensor uint8 [n, C, H, W], or float in [-1, 1] (rounded to 8 bits first); a NumPy array, Pillow
                 images or paths of files: see `images.handed.tensor`.
-            alarm: the share of images of this kind that may be called 'no' (0 to 0.5).
+            alarm: the share of such images that may be rejected (0 to 0.5).
 
         Raises:
             UserError: images of another shape, an alarm rate out of range, or a model without a detector.
@@ -189,7 +189,7 @@ class Model(Classed, TrainedModel):
         if alarm < self.smallest_alarm:
             raise UserError(
                 f"The false-alarm rate is {alarm:g}; the detector of {self.path} was calibrated on few real images and "
-                f"can promise {math.ceil(1e4 * self.smallest_alarm) / 1e4:g} at best. Take that or a larger one."
+                f"can promise {math.ceil(1e4 * self.smallest_alarm) / 1e4:g} at best. Use that or a larger one."
             )
         return self.detector
 

@@ -29,11 +29,11 @@ def mnist() -> Experiment:
 
     `ganvas train mnist [images=300k] [seed=1]`, then `python benchmarks/judge.py RUN`: 10,000 samples against the
     10,000 test images, judge b4a2ec2c (test accuracy 99.66%), floor 0.544 (10,000 training images; 0.443 and 0.374 for
-    the next two blocks of them). Two cores of an AMD EPYC (Zen 3, no native bf16), fp32, whose matrix product ran at
-    113 to 144 GFLOP/s around these runs; torch 2.13.0; 2026-11-22. Time is that of the training loop, pictures and
-    snapshots included. In bf16 the 100,000 images take 87 and 73 s (Zen 4, matrix product 422 GFLOP/s in bf16, 163 in
-    fp32; 2026-11-25, n = 2) or 44 s (AMX, 2,840; n = 3). The 300,000 take 244 s on Zen 4: 1.3 times the floor, 99.5%
-    (judge cab130e0, n = 1). A detector follows, in about 8 s.
+    the next two blocks of them). Two cores of an AMD EPYC (Zen 3, no native bf16), fp32, with a matrix product of
+    113 to 144 GFLOP/s around these runs; torch 2.13.0; 2026-11-22. The time is that of the training loop with pictures
+    and snapshots. In bf16 the 100,000 images take 87 and 73 s (Zen 4, matrix product 422 GFLOP/s in bf16, 163 in
+    fp32; 2026-11-25, twice) or 44 s (AMX, 2,840; 3 times). The 300,000 take 244 s on Zen 4: 1.3 times the floor, 99.5%
+    (judge cab130e0, once). A detector follows, in about 8 s.
     """
     return Experiment(
         recipe="mnist",
@@ -55,10 +55,10 @@ def mnist() -> Experiment:
 
 
 def mnist_best() -> Experiment:
-    """The best digits that an hour on two CPU cores draws: a clamped head, a wider expert, and a selector at the end.
+    """The best digits from an hour on two CPU cores: a clamped head, a wider expert, and a selector at the end.
 
-    Each pixel is the mean of nine clamped parts, so that black is black, white is white, and an edge is as grey as a
-    scanner's. Seed 0, n = 1, 10,000 pictures (3 x 10,000 for +-), real images in brackets; `ganvas evaluate RUN`:
+    Each pixel is the mean of nine clamped parts: black is black, white is white, and edges are as grey as from a
+    scanner. Seed 0, measured once, 10,000 pictures (3 x 10,000 for +-), real images in brackets; `ganvas evaluate RUN`:
 
     | | generator alone | with its selector |
     | --- | --- | --- |
@@ -69,13 +69,14 @@ def mnist_best() -> Experiment:
     | near copies by pixels, by features (1.0%) | | 0.9%, 0.9% |
     | class accuracy | 99.2% | 99.2% |
 
-    1,000,000 images in 4,765 s on ONE core of an AMD EPYC (Zen 3, fp32) beside other work, then 331 s on two for the
-    selector; at the 458 images a second that two quiet cores make (`benchmarks/speed.py mnist-best --quick`, matrix
-    product 144 GFLOP/s) that is 42 minutes, computed, not run. The selector's threshold (EASE 0.7 for 0.9) and its
-    candidates' nearness were chosen on this very run with the test images as the reference, and the threshold was set
-    anew afterwards. torch 2.13.0; 2026-11-22. Seed 1 as it stands, in bf16 on two cores with AMX (2026-11-24; about 9
-    minutes, then 124 s): fresh expert 70.1% +- 0.5, precision, recall, density, coverage .849, .865, .879, .927. Twice
-    as long is no better: the discriminator then knows the training images by heart (docs/log.md, 2026-11-25).
+    1,000,000 images in 4,765 s on one core of an AMD EPYC (Zen 3, fp32) with other work running, then 331 s on two for
+    the selector. At the 458 images per second of two idle cores (`benchmarks/speed.py mnist-best --quick`, matrix
+    product 144 GFLOP/s) that would be 42 minutes (computed, not run). The selector's threshold (EASE 0.7, was 0.9) and
+    the nearness of its candidates were chosen on this very run with the test images as the reference, and the threshold
+    was set again afterwards. torch 2.13.0; 2026-11-22. Seed 1, unchanged, in bf16 on two cores with AMX (2026-11-24;
+    about 9 minutes, then 124 s): fresh expert 70.1% +- 0.5; precision, recall, density and coverage .849, .865, .879
+    and .927. Twice as long does not help: by then the discriminator has memorised the training images (docs/log.md,
+    2026-11-25).
     """
     base = mnist()
     return Experiment(
@@ -89,11 +90,11 @@ def mnist_best() -> Experiment:
 
 
 def mnist_unlabelled() -> Experiment:
-    """The flagship's twin without labels: it finds out by itself that there are ten kinds of digits.
+    """The flagship without labels: it finds out by itself that there are ten different digits.
 
-    200,000 images (default), seed 0, n = 1: Frechet distance 4.414, 8.1 times the floor, shares of the ten digits
-    between 8.8% and 11.2%; 616 s on one thread beside other work. Judge and machine as for `mnist`. Labels are the
-    cheapest quality there is: with them the same networks reach 2 times the floor in half of the images.
+    200,000 images (default), seed 0, measured once: Frechet distance 4.414, 8.1 times the floor, shares of the ten
+    digits between 8.8% and 11.2%; 616 s on one thread with other work running. Judge and machine as for `mnist`. If you
+    have labels, use them: with them the same networks reach 2 times the floor with half as many images.
     """
     base = mnist()
     return Experiment(
@@ -106,13 +107,14 @@ def mnist_unlabelled() -> Experiment:
 
 
 def stacked_mnist() -> Experiment:
-    """Mode coverage: 1,000 kinds of pictures, three digits in three channels, without labels.
+    """Mode coverage: 1,000 classes of pictures, three digits in three channels, without labels.
 
-    560,000 images (default), seed 0, n = 1: **1,000 of 1,000 kinds, KL 0.0274** on 26,000 pictures (real pictures by
-    the same code 0.0222, a perfect copy expected at 0.0237, chance +-0.0009; the classifier errs on 0.32% of test
-    digits). 3,613 s of training on ONE core of an AMD EPYC (Zen 3, fp32) beside other work; torch 2.13.0; 2026-11-22.
-    The length was changed twice in the first half of the run, while the learning rates were constant. `ganvas train
-    stacked-mnist`, then `ganvas bench modes RUN`. Published: R3GAN 0.029 (Huang et al. 2024; 8 GPUs, 7 hours).
+    560,000 images (default), seed 0, measured once: **1,000 of 1,000 classes, KL 0.0274** on 26,000 pictures (real
+    pictures by the same code 0.0222, a perfect copy expected at 0.0237, chance +-0.0009; the classifier is wrong on
+    0.32% of test digits). 3,613 s on one core of an AMD EPYC (Zen 3, fp32) with other work running; torch 2.13.0;
+    2026-11-22. The length was changed twice in the first half of the run, while the learning rates were constant.
+    `ganvas train stacked-mnist`, then `ganvas bench modes RUN`. Published: R3GAN 0.029 (Huang et al. 2024; 8 GPUs,
+    7 hours).
     """
     return Experiment(
         recipe="stacked-mnist",
@@ -136,10 +138,11 @@ def stacked_mnist() -> Experiment:
 def images() -> Experiment:
     """Your own images, grey or colour, 28 to 256 pixels: `ganvas train images --data FOLDER`.
 
-    8,000 avatar faces of 64 pixels in colour (DiceBear's Adventurer, unlabelled, a tenth held out), images=160k, seed
-    0, n = 1: 64 minutes of processor time on ONE core of an Intel Xeon (AVX512 with bf16, no AMX), other work on the
-    second; torch 2.13.0; 2026-11-27. Frechet distance 174 (efficientnet-lite0, 5,000 drawings against the 797 held-out
-    faces; 5,000 training faces 19.0). docs/benchmarks.md has the DCGAN beside it. The default length was not run.
+    8,000 avatar faces of 64 pixels in colour (DiceBear's Adventurer, unlabelled, a tenth held out), images=160k (not
+    the default length), seed 0, measured once: 64 minutes of processor time on one core of an Intel Xeon (AVX512 with
+    bf16, no AMX), with other work on the second; torch 2.13.0; 2026-11-27. Frechet distance 174 (efficientnet-lite0,
+    5,000 drawings compared with the 797 held-out faces; 5,000 training faces have 19.0). docs/benchmarks.md compares it
+    with the DCGAN.
     """
     return Experiment(
         recipe="images",
@@ -162,11 +165,11 @@ def images() -> Experiment:
 
 
 def few() -> Experiment:
-    """A hundred to two thousand images: as `images`, with disturbances before D that follow its overfitting.
+    """A hundred to two thousand images: like `images`, with adaptive augmentation for small data sets.
 
-    Two hundred faces, images=75k, seed 0, n = 1: 32 minutes of ONE core of the machine of the `images` card. Frechet
-    distance to faces that it never saw 401 (the two hundred themselves have 63), 0.9% near copies; after 40,000 images
-    442, where `images` on the same faces had 461 (docs/log.md, 2026-11-27). The default length was not run.
+    Two hundred faces, images=75k (not the default length), seed 0, measured once: 32 minutes on one core of the machine
+    of the `images` card. Frechet distance to faces that it never saw 401 (the two hundred themselves have 63), 0.9%
+    near copies; after 40,000 images 442, where `images` on the same faces had 461 (docs/log.md, 2026-11-27).
     """
     base = images()
     return dataclasses.replace(
@@ -178,12 +181,12 @@ def few() -> Experiment:
 
 
 def classic_mlp() -> Experiment:
-    """The tutorials' fully connected GAN: 100 epochs of MNIST, the log line that people know.
+    """The tutorials' fully connected GAN: 100 epochs of MNIST, with the familiar log line.
 
     Pictures after 0, 1, 2, 20 and 100 epochs. In its first epochs the expert wins easily and the pictures are poor;
-    that is the recipe. 2,261 images a second on the machine of the `mnist` card (100 epochs: about 45 minutes), 1.93
+    that is normal here. 2,261 images per second on the machine of the `mnist` card (100 epochs: about 45 minutes), 1.93
     times the plain tutorial loop (median of 3 pairs: 2.10, 1.93, 1.72; `python benchmarks/speed.py`). After the
-    100 epochs (609 s on two cores with AMX, 2026-11-24; n = 1) the Frechet distance is 7.72 (digits features, 10,000
+    100 epochs (609 s on two cores with AMX, 2026-11-24; once) the Frechet distance is 7.72 (digits features, 10,000
     pictures, floor 0.113); the flagship is below that after 9 s (docs/benchmarks.md).
     """
     return Experiment(
@@ -206,10 +209,10 @@ def classic_mlp() -> Experiment:
 
 
 def classic_dcgan() -> Experiment:
-    """The tutorials' convolutional GAN: 100 epochs; every 10 of them accuracy, a 10x10 picture and the model.
+    """The tutorials' convolutional GAN: 100 epochs; every 10 epochs accuracy, a 10x10 sheet and a saved model.
 
-    Batches of 128 real and 128 generated images, as in the tutorials. 132 images a second on the machine of the `mnist`
-    card, so that 100 epochs take half a day; they have not been run and judged yet. `images=600k` is ten epochs.
+    Batches of 128 real and 128 generated images, as in the tutorials. 132 images per second on the machine of the
+    `mnist` card: 100 epochs would take half a day; they have not been run and judged yet. `images=600k` is ten epochs.
     """
     return Experiment(
         recipe="classic-dcgan",
@@ -233,7 +236,7 @@ def classic_dcgan() -> Experiment:
 def classic_dcgan_64() -> Experiment:
     """The DCGAN that PyTorch's well-known example has at 64 pixels, to compare with: `--data FOLDER size=64`.
 
-    75 images a second on one core of the machine of the `images` card; docs/benchmarks.md has figures of both.
+    75 images per second on one core of the machine of the `images` card; docs/benchmarks.md has results of both.
     """
     return Experiment(
         recipe="classic-dcgan-64",

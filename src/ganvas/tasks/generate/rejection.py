@@ -2,7 +2,7 @@
 
 The discriminator was trained along with its generator and overlooks flaws that both grew used to. The selector is a
 fresh network: it is trained on training images against samples of the finished generator, and then keeps a sample with
-a probability that grows with how real it looks. The other candidates of a seed lie near it in latent space: they differ
+a probability that grows with how real it looks. The other candidates of a seed are near it in latent space: they differ
 in their flaws and not in what they show. A seed still gives one picture: everything is derived from it.
 """
 

@@ -26,7 +26,7 @@ QUANTITIES = {
 
 
 def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
-    """Which network is ahead, the figures of `ganvas evaluate`, the curves, and the latest figures."""
+    """Which network is ahead, the metrics of `ganvas evaluate`, the curves, and the latest values."""
     checks = [row for row in run.rows(run.metrics) if row.get("metric") == diagnosis.CHECK]
     objective = LOSSES.get(str(group(card, "task").get("loss")))
     return [
@@ -45,7 +45,7 @@ def _balance(rows: Rows, checks: Rows) -> Markup:
         "wins."
     )
     verdict = markup.verdict(diagnosis.headline(rows, checks), diagnosis.remarks(rows, checks))
-    return markup.section("Is the contest balanced?", [verdict], intro)
+    return markup.section("Is the training balanced?", [verdict], intro)
 
 
 def _curves(rows: Rows, objective: Objective | None) -> list[Markup]:
@@ -60,7 +60,7 @@ def _curves(rows: Rows, objective: Objective | None) -> list[Markup]:
 
 
 def _latest(rows: Rows, checks: Rows) -> list[Markup]:
-    """The last line of the log, and the diversity of the last check."""
+    """The last entry of the log, and the diversity of the last check."""
     latest = {
         **(rows[-1] if rows else {}),
         **diagnosis.columns(rows),
@@ -72,13 +72,13 @@ def _latest(rows: Rows, checks: Rows) -> list[Markup]:
         if rows
         else "The latest check"
     )
-    return [markup.section("The latest figures", [markup.table(lines, where, soft=True)])] if lines else []
+    return [markup.section("The latest values", [markup.table(lines, where, soft=True)])] if lines else []
 
 
 def _measured(run: Run) -> list[Markup]:
-    """The figures of `ganvas evaluate`: the newest of each metric, and the distance over the training."""
+    """The metrics of `ganvas evaluate`: the newest value of each, and the distance over the training."""
     rows = run.figures()
-    newest = {str(row["metric"]): row for row in rows}  # some may hold only the reason why there is no figure
+    newest = {str(row["metric"]): row for row in rows}  # some may hold only the reason why there is no value
     newest = [row for row in newest.values() if number(row, "value") is not None]
     rows = [row for row in rows if number(row, "value") is not None]
     if not newest:
@@ -107,7 +107,7 @@ def _distances(rows: Rows) -> Markup:
     count = max(set(counts), key=counts.count)
     points = {
         row["images"]: {"images": row["images"], "frechet": row["value"], "real": row["floor"]}
-        for row in rows  # for each model its newest figure
+        for row in rows  # for each model its newest value
         if row["protocol"].get("count") == count
     }
     if len(points) < 2:
@@ -128,9 +128,9 @@ PART = Part(
     sections,
     title="From noise to pictures",
     rule="The noise behind a cell stays the same.",
-    by_class="One class a row.",
+    by_class="One class per row.",
     before="Before the training: noise",
     empty="There is no picture yet.",
     samples="images",
-    shape={"size": "pixels a side", "channels": "channels"},
+    shape={"size": "pixels per side", "channels": "channels"},
 )

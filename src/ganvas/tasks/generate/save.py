@@ -65,7 +65,7 @@ def save(
     """Write pictures as they come, in the form that the name implies; yields how many are written so far.
 
     Args:
-        path: `NAME.npz`, `NAME.zip`, `train-images-idx3-ubyte[.gz]` (labels beside it); other names: a new folder.
+        path: `NAME.npz`, `NAME.zip`, `train-images-idx3-ubyte[.gz]` (labels next to it); other names: a new folder.
         count: number of pictures in all portions.
         force: overwrite an existing file, and replace a folder that holds only pictures saved by an earlier call.
 
@@ -106,7 +106,7 @@ def _form(path: Path, spec: ImageSpec) -> str:
         if "images" not in path.name or spec.channels != 1 or spec.classes > 256:
             raise UserError(
                 f"{path.name}: the IDX form is for grey pictures of at most 256 classes, and its name is written "
-                "train-images-idx3-ubyte.gz (the labels go beside it). Or choose NAME.npz, NAME.zip or a folder."
+                "train-images-idx3-ubyte.gz (the labels go next to it). Or choose NAME.npz, NAME.zip or a folder."
             )
         return "idx"
     if path.suffix.lower() in (".gz", ".tar", ".pkl", ".pt", ".npy", ".gif"):

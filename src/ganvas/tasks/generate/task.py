@@ -49,21 +49,24 @@ class Config:
     r1: float = knob(0.0, "weight (gamma) of the squared gradient of D on real images", low=0, high=10**9)
     r2: float = knob(0.0, "weight (gamma) of the squared gradient of D on generated images", low=0, high=10**9)
     penalty_every: int = knob(
-        1, "steps from one R1/R2 penalty to the next (its weight is multiplied by that)", low=1, high=10**6
+        1, "steps from one R1/R2 penalty to the next (its weight is multiplied by this)", low=1, high=10**6
     )
     gradient_penalty: float = knob(0.0, "weight of WGAN-GP's penalty (10 is usual with wasserstein)", low=0, high=10**9)
     penalty_share: float = knob(
-        0.0, "wanted share of penalties beside a guessing D's loss; their weights follow (0: stay)", low=0, high=0.9
-    )
-    mirror: bool = knob(False, "show every second real image as in a mirror (only where left and right are alike)")
-    augment: float = knob(
         0.0,
-        "highest probability of each disturbance of what D sees; it follows D's overfitting (0: none)",
+        "target share of the penalties in the loss of a guessing D; their weights adapt (0: fixed)",
         low=0,
         high=0.9,
     )
-    joint: bool = knob(False, "judge real and generated images as one batch: quicker, unless D looks at whole batches")
-    d_steps: int = knob(1, "discriminator steps a generator step", low=1, high=1000)
+    mirror: bool = knob(False, "mirror every second real image (only if left and right look alike)")
+    augment: float = knob(
+        0.0,
+        "highest probability of each augmentation of what D sees; adapts to D's overfitting (0: none)",
+        low=0,
+        high=0.9,
+    )
+    joint: bool = knob(False, "judge real and generated images as one batch: faster, unless D compares whole batches")
+    d_steps: int = knob(1, "discriminator steps per generator step", low=1, high=1000)
     select: int = knob(
         0,
         "images from which a selector learns, at the end, which drawings to keep (0: no selector)",
@@ -72,7 +75,7 @@ class Config:
     )
     detect: int = knob(
         20_000,
-        "training images from which a detector learns, at the end, to know such images (0: no detector)",
+        "training images from which a detector learns, at the end, to recognise such images (0: no detector)",
         low=0,
         high=10**12,
     )
@@ -86,6 +89,7 @@ class GenerateTask(Task):
     networks = NETWORKS
     own_network = Later("ganvas.tasks.generate.own_network:OwnNetwork")
     recipes = Later("ganvas.tasks.generate.recipes")
+    data_use = Later("ganvas.tasks.generate.data_use:USE")
     for_own = "images"
     Model = Later("ganvas.tasks.generate.model:Model")
     report = Later("ganvas.tasks.generate.report:PART")
@@ -236,17 +240,17 @@ class GenerateTask(Task):
             yield f"No detector: {reason}."
 
     def _learn_selector(self, generator: nn.Module, batches: Batches) -> Iterator[str]:
-        yield "The contest is over. Now a selector learns which drawings to keep (minutes)."
+        yield "Both networks are trained. Training a selector that keeps the best drawings (a few minutes) ..."
         torch.manual_seed(seeds.key(batches.seed, "selector"))
         selector = rejection.Selector(self.spec.channels, self.spec.size).to(batches.device)
         selector.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         for _ in rejection.learn(selector, generator, batches, self.latent_dim, self.config.select):
             yield ""
         self.learned["selector"] = selector
-        yield "The selector has learned."
+        yield "The selector is trained."
 
     def _learn_detector(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
-        yield "Now a detector learns to know such images from others (seconds)."
+        yield "Training the detector (a few seconds) ..."
         train, held_out, seed = batches.data.train.samples, batches.data.held_out.samples, batches.seed
         starts = range(0, min(FAKES, len(train)), PORTION)
         fakes = torch.cat([self._final_pictures(generator, batches, start, train) for start in starts])
@@ -257,7 +261,7 @@ class GenerateTask(Task):
         report = detection.report(self.discriminator, detector, held_out, test, seed, self.config.detect)
         self.learned["detector"], self.findings["detector"] = detector, dataclasses.asdict(report)
         yield (
-            f"The detector lets {1 - report.false_alarm:.1%} of {report.real:,} new real images pass, and "
+            f"The detector accepts {1 - report.false_alarm:.1%} of {report.real:,} unseen real images and "
             f"{report.rows[0].passed:.1%} of this generator's pictures (ganvas detect)."
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ganvas.core.console import Force, passed_over, verb
+from ganvas.core.console import Force, skipped, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free, make_folder, write_whole
 from ganvas.core.terminal import Console, say, say_json
@@ -89,7 +89,7 @@ def detect(
         show_found(loaded, found, alarm, show)
     if out is not None:
         save(out, loaded, found)
-    return passed_over(broken, len(found))
+    return skipped(broken, len(found))
 
 
 def check_asked(show: int, out: Path | None, force: bool) -> None:

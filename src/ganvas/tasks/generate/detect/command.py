@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ganvas.core.console import Force, passed_over, verb
+from ganvas.core.console import Force, skipped, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free
 from ganvas.core.terminal import say
@@ -25,9 +25,9 @@ def detect(
     out: Path | None = None,
     force: Force = False,
 ) -> int:
-    """Ask the discriminator whether images are of the kind that it was trained on.
+    """Ask the discriminator whether images are like those that it was trained on.
 
-    Files that are no images are named and passed over; the exit code is then 1, and 2 where no file could be read.
+    Files that are not images are named and skipped; the exit code is then 1, or 2 if no file could be read.
 
     Parameters
     ----------
@@ -36,19 +36,19 @@ def detect(
     images
         Image files, or folders of them; they are converted to the model's size and colours.
     alarm
-        The share of images of this kind that may be called 'no'.
+        The share of real images that may be rejected (a verdict of 'no').
     json
-        One JSON object a line.
+        Print one JSON object per line.
     report
-        Say instead what the detector is worth: on held-out images against its own pictures and against strangers.
+        Instead, measure how good the detector is: on held-out images, its own pictures and unfamiliar ones.
     against
-        With --report: other models, folders of pictures or .npz files to ask it about.
+        With --report: other models, folders of pictures or .npz files to test it on.
     data
-        With --report: the images that the model was trained on, where they lie elsewhere now.
+        With --report: the images that the model was trained on, if they have moved.
     out
-        A PNG with all images, those first that look least like the kind.
+        A PNG with all images, the least likely first.
     force
-        Overwrite what is there.
+        Overwrite existing files.
     """
     from ganvas.tasks.generate import detect_files
     from ganvas.tasks.generate.evaluate import source as sources
@@ -64,10 +64,10 @@ def detect(
         show_report(detect_files.report(model, loaded, alarm, against, data), str(model))
         return 0
     if not images:
-        raise UserError("Name one image or more, or a folder: ganvas detect MODEL FILES... (or take --report).")
+        raise UserError("Name at least one image, or a folder: ganvas detect MODEL FILES... (or use --report).")
     detected, broken = detect_files.detect(loaded, images, alarm)
     show_verdicts(detected, loaded.detector, alarm, json)
     if out is not None:
         detect_files.save_sheet(out, detected)
-        say(f"Those first that look least like the kind: {out}", error=True)
-    return passed_over(broken, len(detected))
+        say(f"The least likely first: {out}", error=True)
+    return skipped(broken, len(detected))

@@ -1,8 +1,8 @@
 """The discriminator as a detector: a small calibrated head on the features of its layers.
 
-A discriminator's raw logit is of no use to people: it has only ever compared its generator's newest pictures with real
+A discriminator's raw logit says little by itself: it has only ever compared its generator's newest pictures with real
 ones. After the adversarial training, the head learns to tell held-out real images from the run's own pictures at many
-stages, degraded images and outliers (training images make up for few held-out ones). It also uses the distance of the
+stages, degraded images and outliers (training images fill in where few are held out). It also uses the distance of the
 features from those of real images (Mahalanobis, as in Lee et al. 2018). Its probabilities are calibrated on real images
 that neither network has learned from (Platt 1999); the rest of the held-out images is kept for its report.
 """
@@ -231,7 +231,7 @@ def smallest_alarm(calibrated: int) -> float:
 def why_none(held_out: int, most: int) -> str:
     """Why a training with so many held-out images and `detect=most` ends without a detector; empty if it has one."""
     if not most:
-        return "the training was told to learn none (detect=0)"
+        return "the training had detect=0"
     if held_out >= LEAST:
         return ""
     return (
@@ -246,12 +246,12 @@ def why_none_in(card: dict[str, Any]) -> str:
     if isinstance(reason, str) and reason:
         return one_line(reason[:300])
     if not card.get("finished"):
-        return "it is learned when a training ends; let it end: ganvas resume RUN"
+        return "it is trained at the end of a training; resume it: ganvas resume RUN"
     if isinstance(task, dict) and task.get("detect") == 0:
         return why_none(0, 0)
     return (
         "its training ended without one, and did not note why (older versions needed 200 held-out pictures, and did "
-        f"not say so); train anew, with {LEAST} held-out pictures or more"
+        f"not say so); train again, with at least {LEAST} held-out pictures"
     )
 
 
@@ -280,9 +280,9 @@ def calibration_error(probabilities: Tensor, is_real: Tensor, bins: int = 15) ->
 
 @dataclass(frozen=True)
 class Row:
-    """How the detector does on pictures of one kind: their number, AUROC against real images, share that passes.
+    """How the detector does on pictures of one family: their number, AUROC against real images, share that passes.
 
-    `learned`: the head was trained on other pictures of this kind.
+    `learned`: the head was trained on other pictures of this family.
     """
 
     name: str
@@ -294,7 +294,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """How good a detector is: on real images that nothing has learned from, and on each kind of other pictures."""
+    """How good a detector is: on real images that nothing has learned from, and on each family of other pictures."""
 
     alarm: float
     false_alarm: float

@@ -1,4 +1,4 @@
-"""Pictures unlike those that a model was trained on: degraded real images, and shapes drawn by program.
+"""Pictures unlike those that a model was trained on: degraded real images, and computer-drawn shapes.
 
 A detector learns from some of these families and is tested on the others. Each function takes real images, uint8
 [n, C, H, W], and a random number generator, and returns as many outliers of the same shape.

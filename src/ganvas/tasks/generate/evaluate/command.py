@@ -14,15 +14,15 @@ from ganvas.training.evaluate import Options
 
 
 def evaluate(source: Path, options: Options) -> int:
-    """Measure and print the figures; returns the exit code. See `evaluation.evaluate`.
+    """Measure and print the metrics; returns the exit code. See `evaluation.evaluate`.
 
     Raises:
         UserError: as in `evaluation.evaluate`, or an option of another task.
     """
     if options.against:
-        raise UserError("--against is for models that mend pictures; of others: ganvas compare RUN RUN.")
+        raise UserError("--against is for models that restore pictures. To compare others: ganvas compare RUN RUN.")
     if options.to is not None:
-        raise UserError("--to belongs to --data, and to a model that turns one kind of pictures into another.")
+        raise UserError("--to needs --data, and a model that translates one set of pictures into another.")
     with distributed.joined(), Measuring(Console(quiet=not is_first()), "pictures", "real images") as display:
         for event in evaluation.evaluate(
             source,

@@ -1,7 +1,7 @@
 """`ganvas evaluate`: measure how good generated pictures are.
 
-Each figure comes with its protocol (extractor, number of images, split, seed, file format), its spread over repeats,
-and the floor: the value that other real images get by the same code. Figures of different protocols cannot be compared.
+Each metric comes with its protocol (extractor, number of images, split, seed, file format), its spread over repeats,
+and the floor: the value that other real images get by the same code. Metrics of different protocols cannot be compared.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 
 from ganvas.core import distributed
 from ganvas.core.errors import UserError, unknown
-from ganvas.core.files import make_folder
+from ganvas.core.files import make_folder, replace
 from ganvas.core.progress import Doing, Written
 from ganvas.core.run import Run, run_of
 from ganvas.images import sheets
@@ -153,7 +153,7 @@ def _sample(m: Measurement) -> Iterator[Doing]:
 
 
 def _measure_all(m: Measurement) -> Iterator[Doing | Figure]:
-    """Measure one metric after the other, and append each figure to the run's metrics.jsonl.
+    """Measure one metric after the other, and append each value to the run's metrics.jsonl.
 
     Raises:
         UserError: a metric that was requested by name cannot be measured.
@@ -164,7 +164,7 @@ def _measure_all(m: Measurement) -> Iterator[Doing | Figure]:
         note = missing(METRICS[name], m.pairs, m.base)
         late = late or time.monotonic() > m.ends
         if late and not note:
-            note = f"passed over: the time limit of {m.time_limit:.0f} s had run out"
+            note = f"skipped: the time limit of {m.time_limit:.0f} s had run out"
         figure = measure(name, m.pairs, m.base, m.protocol, m.sampler.trained, note)
         if figure.note and m.strict and not late:
             raise UserError(f"{figure.title} cannot be measured: {figure.note}.")
@@ -174,7 +174,7 @@ def _measure_all(m: Measurement) -> Iterator[Doing | Figure]:
 
 
 def _store(m: Measurement, figures: Sequence[Figure], out: str | os.PathLike[str] | None) -> Iterator[Written]:
-    """Save the floors, put the figures into the model's card and the run's report, and write sheets of pictures."""
+    """Save the floors, put the metrics into the model's card and the run's report, and write sheets of pictures."""
     m.features.save()
     if isinstance(m.sampler, Sampler):
         into_card(m.sampler.model, m.run, figures)
@@ -225,7 +225,7 @@ def measure(
             spread = statistics.stdev(values) if len(values) > 1 else _error(metric, results[0], protocol.count)
             floor_spread = statistics.stdev(floors) if len(floors) > 1 else math.nan
         else:
-            note = "no finite number came out"
+            note = "the result was not a finite number"
     return Figure(name, title, value, spread, floor, floor_spread, metric.better, metric.share, protocol, images, note)
 
 
@@ -237,7 +237,7 @@ def _error(metric: Metric, result: float | tuple[float, float], count: int) -> f
 
 
 def save_sheets(folder: Path, pair: Pair, names: Sequence[str]) -> Iterator[Written]:
-    """Write sheets that illustrate the figures: the nearest pairs; generated pictures that are easy or hard to tell."""
+    """Write sheets that illustrate the metrics: the nearest pairs; generated pictures that are easy or hard to tell."""
     if {"near-copies-pixels", "near-copies-features"} & set(names):
         for by in ("pixels", "features"):
             nearest = pair.raw_to_seen if by == "pixels" else pair.features_to_seen
@@ -267,7 +267,7 @@ def _agree(
     """
     spec = sampler.spec
     if (spec.channels, spec.size) != (real.spec.channels, real.spec.size):
-        way = "Make them alike, or name other" if isinstance(sampler, Pictures) else "Name the right"
+        way = "Make them match, or name other" if isinstance(sampler, Pictures) else "Name the right"
         raise UserError(
             f"{source} has pictures of {spec.size}x{spec.size} pixels and {spec.channels} channels; those of "
             f"{real.name} have {real.spec.size}x{real.spec.size} and {real.spec.channels}. {way} --data."
@@ -281,13 +281,13 @@ def _agree(
     count = min(most, count, available)
     if count < LEAST:
         where = source if most < LEAST else real.name
-        raise UserError(f"{count} pictures of {where} ({split}) are too few: {LEAST} are the least.")
+        raise UserError(f"{count} pictures of {where} ({split}) are too few: at least {LEAST} are needed.")
     return count, repeats
 
 
 def _check_numbers(count: int, repeats: int, split: str) -> None:
     if count < LEAST:
-        raise UserError(f"--count {count} is too few: {LEAST} pictures are the least.")
+        raise UserError(f"--count {count} is too few: at least {LEAST} pictures are needed.")
     if repeats < 1:
         raise UserError(f"--repeats {repeats}: at least 1 is needed.")
     if split not in ("held-out", "train"):
@@ -298,15 +298,15 @@ BRIEF = ("frechet", "precision", "recall", "density", "coverage", "class-accurac
 
 
 def measure_candidate(model: Path, count: int) -> None:
-    """Run by a training in a process beside it: measure its candidate, and keep it as `best` if it is the best yet."""
+    """Run by a training in a separate process: measure its candidate, and keep it as `best` if it is the best yet."""
     run = run_of(model)
-    assert run is not None, "a candidate lies in a run's folder"
+    assert run is not None, "a candidate is in a run's folder"
     figures = [f for f in evaluate(model, BRIEF, count=count, repeats=1) if isinstance(f, Figure)]
     distance = next(f for f in figures if f.metric == "frechet")
     earlier = [f for f in readable(run.figures()) if f.metric == "frechet" and not math.isnan(f.value)]
     comparable = [f.value for f in earlier if not f.protocol.differences(distance.protocol)]
     if distance.value <= min(comparable, default=math.inf):  # False if the value is NaN
-        os.replace(model, run.best)
+        replace(model, run.best)
     else:
         model.unlink()
 

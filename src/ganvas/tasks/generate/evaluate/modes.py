@@ -58,7 +58,7 @@ def from_counts(counts: Tensor) -> Score:
 def expected_kl(shares: Tensor, count: int) -> float:
     """The expected KL of `count` pictures if each channel has the digits in these shares, independently.
 
-    Exact: a sum over the binomial probabilities of how often each mode is seen. It is near the KL of the modes' true
+    Exact: a sum over the binomial probabilities of how often each mode is seen. It is near the KL of the modes' real
     shares plus (K - 1) / 2 N, because N pictures never fall evenly (Miller 1955): 0.0193 for uniform modes, N = 26,000.
 
     Args:
@@ -109,7 +109,7 @@ class Scores:
 
 
 def score_model(model: Model, count: int = COUNT, seed: int = 0, classify: Classify | None = None) -> Scores:
-    """Score `count` pictures of a model, with the seeds `seed`, `seed` + 1, ..., beside as many real ones.
+    """Score `count` pictures of a model, with the seeds `seed`, `seed` + 1, ..., and as many real ones.
 
     Raises:
         UserError: the model does not generate stacked MNIST, or returns values that are not numbers; or `count` is
@@ -117,7 +117,7 @@ def score_model(model: Model, count: int = COUNT, seed: int = 0, classify: Class
     """
     check(model)
     if not MODES <= count <= data.STACKED[0]:
-        few = f" Fewer cannot show {MODES:,} kinds." if count < MODES else ""
+        few = f" Fewer cannot show {MODES:,} classes." if count < MODES else ""
         raise UserError(f"--count {count}: choose between {MODES:,} and {data.STACKED[0]:,} pictures.{few}")
     classify = classify or classifier()
     pictures = torch.cat([im.to_uint8(portion) for portion in model.draw(range(seed, seed + count))])

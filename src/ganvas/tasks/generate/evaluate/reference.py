@@ -66,7 +66,7 @@ class ReferenceFeatures:
     """The features of both splits of a data set, in an order that the seed gives."""
 
     def __init__(self, data: ImageData, extractor: Extractor, seed: int) -> None:
-        """Take them from the cache, or extract them (a minute for MNIST on two cores)."""
+        """Read them from the cache, or extract them (a minute for MNIST on two cores)."""
         protocol = VERSION, MOST, BYTES, SIDE, extractor.name, extractor.mark, seed
         content = data.fingerprint, data.class_names, tuple(data.train.images.shape), tuple(data.held_out.images.shape)
         digest = hashlib.sha256(repr((*protocol, *content)).encode()).hexdigest()

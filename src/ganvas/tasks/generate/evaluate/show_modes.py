@@ -8,18 +8,16 @@ from ganvas.tasks.generate.evaluate import toys
 
 
 def show_scores(scores: md.Scores, title: str, seed: int) -> None:
-    """Print the score of a model of stacked MNIST beside the control and the floors."""
+    """Print the score of a model of stacked MNIST together with the control and the floors."""
     count = scores.model.count
-    say(f"Stacked MNIST: {md.MODES:,} kinds; {count:,} pictures each (seeds {seed} to {seed + count - 1})\n")
-    say(f"{'':<38}{'kinds':>6} {'KL':>8}")
+    say(f"Stacked MNIST: {md.MODES:,} classes; {count:,} pictures each (seeds {seed} to {seed + count - 1})\n")
+    say(f"{'':<38}{'found':>6} {'KL':>8}")
     for name, score in ((title, scores.model), ("control: real pictures, same code", scores.control)):
         say(f"{name:<38}{score.modes:>6,} {score.kl:>8.4f}")
     say(f"{'floor: a perfect copy of the data':<38}{'':>6} {scores.floor_copy:>8.4f}  expected")
-    say(f"{'floor: uniform kinds':<38}{'':>6} {scores.floor_uniform:>8.4f}  expected")
-    say(f"\nKL(kinds drawn || uniform), natural logarithm. The classifier errs on {scores.errors:.2%} of test digits.")
-    say(
-        f"Another draw differs by about {(2 * md.MODES) ** 0.5 / (2 * count):.4f} (standard deviation) by chance alone."
-    )
+    say(f"{'floor: uniform classes':<38}{'':>6} {scores.floor_uniform:>8.4f}  expected")
+    say(f"\nKL(classes drawn || uniform), natural log. The classifier is wrong on {scores.errors:.2%} of test digits.")
+    say(f"Another draw would differ by about {(2 * md.MODES) ** 0.5 / (2 * count):.4f} (standard deviation) by chance.")
 
 
 def show_toys() -> None:

@@ -74,9 +74,7 @@ def find(source: str | os.PathLike[str], data: object) -> tuple[Pictures | Sampl
     if image_files.is_pictures(source):
         pictures = image_files.load(source)
         if data is None:
-            raise UserError(
-                f"{source} holds pictures. Name the real images that they are to be compared with: --data mnist."
-            )
+            raise UserError(f"{source} holds pictures. Name the real images to compare them with: --data mnist.")
         spec = pictures.spec
         real = in_shape(name_of(data), Shape(spec.size, spec.channels))
         return pictures.named(real.class_names), None, real

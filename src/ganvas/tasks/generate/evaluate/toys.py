@@ -121,7 +121,7 @@ class ToyScore:
 
 
 def toy_score(points: Tensor, toy: Toy) -> ToyScore:
-    """Score points [N, 2]: a Gaussian counts as found where a point lies within 3 standard deviations of its centre."""
+    """Score points [N, 2]: a Gaussian counts as found where a point is within 3 standard deviations of its centre."""
     nearest = torch.cdist(points, toy.centres).min(1)
     good = nearest.values <= 3 * toy.sd
     return ToyScore(len(nearest.indices[good].unique()), float(good.float().mean()))

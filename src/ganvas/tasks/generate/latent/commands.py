@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ganvas.core.asked import Class, classes_of, parse_classes, seed_list
-from ganvas.core.console import Force, passed_over, verb
+from ganvas.core.console import Force, skipped, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import free
 from ganvas.core.terminal import say
@@ -80,7 +80,7 @@ def walk(
         pictures, total = _between_seeds(load(model), seed_list(seeds), class_, frames, loop, truncation)
     count = counted(walks.save(out, pictures, rate, force=force), total, "drawing")
     say(f"Drew {count:,} frames of {model}: {out}")
-    return passed_over(broken, len(images) - len(broken))
+    return skipped(broken, len(images) - len(broken))
 
 
 def _time_lapse(model: Path) -> tuple[Iterator[Tensor], int]:
@@ -156,7 +156,7 @@ def invert(model: Path, *images: Path, class_: Class = None, out: Path | None = 
         as_class = "" if inverted.labels is None else f", as class {label}"
         say(f"Image {i + 1}: a pixel is off by {distance * 127.5:.1f} of 255 (root mean square){as_class}")
     say(f"Each image with the found picture to its right: {out}")
-    return passed_over(broken, len(originals))
+    return skipped(broken, len(originals))
 
 
 def _invert_files(model: Model, places: Sequence[Path], class_: str | None) -> tuple[Inverted, Tensor, Sequence[str]]:

@@ -27,7 +27,7 @@ HOLD = 8  # frames for which a time-lapse shows its last picture
 
 
 class Frames(Iterator[Tensor]):
-    """The frames of a walk, uint8 [T, C, H, W] each, drawn as they are asked for."""
+    """The frames of a walk, uint8 [T, C, H, W] each, drawn when they are needed."""
 
     def __init__(self, frames: Iterator[Tensor]) -> None:
         self._frames = frames
@@ -58,15 +58,15 @@ def walk(
 
     Args:
         numbers: seeds to pass through; if there are more classes than seeds, the seeds repeat.
-        classes: classes to pass through; None: each class walks in a tile of its own.
-        frames: pictures from one station to the next.
+        classes: classes to pass through; None: each class walks in its own tile.
+        frames: frames between two stops.
         loop: return to the start, so that the animation can play endlessly.
 
     Returns:
         Frames uint8 [T, C, H, W], T tiles in each; `walk(...).save("walk.gif")` writes them as an animation.
 
     Raises:
-        UserError: a class that the model does not have, fewer than two stations, or `frames` below 1.
+        UserError: a class that the model does not have, fewer than two stops, or `frames` below 1.
     """
     chosen, kinds = stations(numbers, classes)
     z = seeds.latents(chosen, model.latent_dim, truncation=truncation)
@@ -81,7 +81,7 @@ def walk(
 def between(model: Model, z: Tensor, shares: Tensor | None, frames: int = 24, loop: bool = True) -> Iterator[Tensor]:
     """Walk through latent vectors [S, D] and shares of the classes [S, T, K] (None: no classes); see `walk`."""
     if len(z) < 2:
-        raise UserError(f"A walk needs two pictures or more to pass through; these are {len(z)}.")
+        raise UserError(f"A walk needs at least two pictures to pass through; there is only {len(z)}.")
     if frames < 1:
         raise UserError(f"{frames} frames from one picture to the next: at least 1 is needed.")
     return _between(model, z, shares, frames, loop)

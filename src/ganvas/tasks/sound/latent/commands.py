@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganvas.core.asked import Class, classes_of, parse_classes, seed_list
-from ganvas.core.console import Force, passed_over, verb
+from ganvas.core.console import Force, skipped, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free
 from ganvas.core.terminal import say
@@ -88,7 +88,7 @@ def walk(
     every = _save_beat(sound, loaded, waves, every)
     _save_sheet(sheet, loaded, waves, min(steps, ACROSS))
     say(f"Drew {len(waves):,} sounds of {model}, one every {every:.2f} s: {sound}. Their spectrograms: {sheet}")
-    return passed_over(broken, count)
+    return skipped(broken, count)
 
 
 def _walked(
@@ -183,7 +183,7 @@ def invert(model: Path, *recordings: Path, class_: Class = None, out: Path | Non
             f"(one drawn at random: {float(inverted.usual[i]):.1f} dB)"
         )
     say(f"Each recording and then the found sound: {sound}. Their spectrograms, in pairs: {sheet}")
-    return passed_over(broken, len(fitted))
+    return skipped(broken, len(fitted))
 
 
 @verb("sound", help="Write a text, or speak it: each character a new drawing, or sound, of the class of that name.")
