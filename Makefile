@@ -10,8 +10,9 @@ TORCH_INDEX ?=
 PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 2
 TESTS =
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+EMPTY = build/empty/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test test-all quick check types generated fix docs fuzz golden screenshots bench bench-quality clean
+.PHONY: help demo test test-all quick check types stale generated docs wheel wheel-check fix fuzz golden screenshots bench bench-quality clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -22,16 +23,16 @@ demo: $(VENV)/.demo ## install into .venv and train the flagship on MNIST
 test: $(VENV)/.test ## install what the checks need and run them all but the slow tests
 	@$(MAKE) --no-print-directory check
 
-check: ## format, lint, types, generated docs, tests (after make test has installed them once)
+check: ## format, lint, types, generated pages, the site, tests (after make test has installed them once)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	@$(MAKE) --no-print-directory --jobs 2 types generated
+	@$(MAKE) --no-print-directory --jobs 2 types stale docs
 	$(PYTEST) $(TESTS)
 
 types:
 	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
 
-generated:
+stale:  # are the generated pages up to date?
 	$(BIN)/python docs/make_cli.py --check
 	$(BIN)/python docs/make_names.py --check
 	$(BIN)/python docs/make_house.py --check
@@ -46,10 +47,26 @@ fix: ## format and mend what can be mended by program
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-docs: ## write the generated pages and the picture of the house anew
+generated: ## write the generated pages and the picture of the house anew
 	$(BIN)/python docs/make_cli.py
 	$(BIN)/python docs/make_names.py
 	$(BIN)/python docs/make_house.py
+
+docs: $(VENV)/.docs ## build the site into build/site; a warning is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/site
+	@echo "The site: build/site/index.html"
+
+wheel: $(VENV)/.test ## build the wheel and the sdist into dist/
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+
+wheel-check: wheel ## install each in an empty environment and train with it (minutes)
+	rm -rf build/empty && $(PYTHON) -m venv build/empty
+	$(EMPTY) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	for file in dist/*.whl dist/*.tar.gz; do \
+	  $(EMPTY) --force-reinstall --no-deps $$file && $(EMPTY) $$file && cd build/empty && \
+	  bin/ganvas train mnist --smoke && bin/ganvas sample mnist && bin/ganvas write 2026 && cd ../.. || exit 1; \
+	done
 
 fuzz: $(VENV)/.test ## damage each kind of file that Ganvas reads in 5,000 ways (half an hour)
 	FUZZ=5000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/fuzz
@@ -86,5 +103,9 @@ $(VENV)/.demo: $(VENV)/.torch pyproject.toml
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.torch pyproject.toml
-	$(PIP) --no-compile -e '.[dev]'  # Python compiles what the tests import
+	$(PIP) --no-compile -e '.[dev,docs]'  # Python compiles what the tests import
+	@touch $@ $(VENV)/.docs
+
+$(VENV)/.docs: $(VENV)/.torch pyproject.toml
+	$(PIP) -e '.[docs]'
 	@touch $@

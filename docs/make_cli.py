@@ -13,7 +13,7 @@ from ganvas.cli import app
 from ganvas.core.console import VERBS, tasks_with
 
 PAGE = Path(__file__).parent / "cli.md"
-HEAD = "# The command line\n\nThis page is written by `make docs` from the program's own help.\n"
+HEAD = "# The command line\n\nThis page is written by `make generated` from the program's own help.\n"
 
 
 def commands(group: App, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -44,6 +44,6 @@ def page() -> str:
 if __name__ == "__main__":
     if "--check" in sys.argv:
         if not PAGE.is_file() or PAGE.read_text() != page():
-            sys.exit("docs/cli.md is not up to date: run make docs")
+            sys.exit("docs/cli.md is not up to date: run make generated")
     else:
         PAGE.write_text(page())

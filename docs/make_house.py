@@ -184,6 +184,6 @@ def picture() -> str:
 if __name__ == "__main__":
     if "--check" in sys.argv:
         if not PICTURE.is_file() or PICTURE.read_text() != picture():
-            sys.exit("docs/images/house.svg is not up to date: run make docs")
+            sys.exit("docs/images/house.svg is not up to date: run make generated")
     else:
         PICTURE.write_text(picture())

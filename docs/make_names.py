@@ -63,6 +63,6 @@ def _indented(value: Any) -> str:
 if __name__ == "__main__":
     if "--check" in sys.argv:
         if not early.NAMES.is_file() or early.NAMES.read_text() != text():
-            sys.exit("src/ganvas/cli/names.json is not up to date: run make docs")
+            sys.exit("src/ganvas/cli/names.json is not up to date: run make generated")
     else:
         early.NAMES.write_text(text())

@@ -12,13 +12,11 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import small_mnist
 import torch
 from command import ganvas, process
-from conftest import write_rows, write_sounds
-from PIL import Image
+from shown import write_data
 
 from ganvas.images.data import DATASETS, survey
 from ganvas.training import forecast
@@ -45,21 +43,6 @@ SHORTER = {  # trainings whose twenty steps take long, of which fewer show the s
 }
 UNTIL_STOPPED = "ganvas studio"  # it does not end: test_studio.py and test_deploy.py talk to it
 TO_RUN = [command for command in COMMANDS if command != UNTIL_STOPPED]
-
-
-def write_data(place: Path) -> None:
-    """The folders of pictures and sounds and the table that the README speaks of."""
-    random = np.random.default_rng(0)
-    for i in range(60):
-        folder = place / "my-pictures" / ("cats", "dogs")[i % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(random.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / f"{i}.png")
-    for name, light in (("faces", 0), ("emoji", 100)):
-        (place / name).mkdir()
-        for i in range(30):
-            Image.fromarray(random.integers(light, light + 100, (16, 16, 3), np.uint8)).save(place / name / f"{i}.png")
-    write_rows(place / "customers.csv", 600)
-    (write_sounds(place / "drums") / "noise").rename(place / "drums" / "snare")
 
 
 def shortened(command: str, blobs: Path, few: bool = False) -> list[str]:

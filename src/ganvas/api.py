@@ -15,6 +15,7 @@ from ganvas.core.locate import task_of_parts
 from ganvas.core.model import load as load_model
 from ganvas.core.text import command
 from ganvas.images.data import DATASETS
+from ganvas.images.data.uses import Use
 from ganvas.sources.labels import is_table
 from ganvas.tables import databases
 from ganvas.training.events import Event
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ganvas.metrics.lessons import Lesson
     from ganvas.tasks.generate.data_check import Checked
 
-__all__ = ["RECIPES", "check_data", "expand", "experiment", "find", "load", "train"]
+__all__ = ["RECIPES", "check_data", "expand", "experiment", "find", "load", "train", "uses"]
 
 
 class Recipes(Mapping[str, Callable[[], Experiment]]):
@@ -211,11 +212,20 @@ def expand(
     yield from task.expand(source, out, count, data, seed, repeats, force=force, **options)
 
 
-def check_data(source: str, out: Path | None = None) -> Generator[Packing, None, Checked]:
-    """Check the user's pictures, and forecast how long a recipe that fits them would take; see `data_check.check`."""
+def check_data(source: str, out: Path | None = None, purpose: str | None = None) -> Generator[Packing, None, Checked]:
+    """Check the user's pictures, and forecast how long a recipe that fits them would take; see `data_check.check`.
+
+    Args:
+        purpose: what they are wanted for: a key of `uses()`; None: the first for which there are enough pictures.
+    """
     from ganvas.tasks.generate import data_check
 
-    return data_check.check(source, out, RECIPES)
+    return data_check.check(source, out, RECIPES, uses(), purpose)
+
+
+def uses() -> dict[str, Use]:
+    """What pictures can be wanted for, by the name of the task."""
+    return {task.name: task.data_use for task in registry.importable() if isinstance(task.data_use, Use)}
 
 
 def _check_kind(experiment: Experiment, source: str) -> None:

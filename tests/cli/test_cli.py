@@ -66,7 +66,7 @@ FLAGS = {  # frozen: a new flag is a decision, not a habit
     "recipes": ["name", "settings"],
     "info": ["model"],
     "data cache": ["clear"],
-    "data check": ["path", "settings", "json", "columns", "out", "force"],
+    "data check": ["path", "settings", "json", "columns", "out", "for_", "force"],
     "data pack": ["path", "out", "settings"],
     "bench modes": ["model", "count", "seed"],
     "restore restore-sound": ["model", "sounds", "out", "form", "force"],

@@ -19,10 +19,12 @@ from ganvas.api import RECIPES
 from ganvas.core.errors import UserError
 from ganvas.images import data, decode
 from ganvas.images.data import pack, photos, survey
+from ganvas.images.data.uses import Amount
 from ganvas.images.decode import Shape
-from ganvas.tasks.generate import data_check
+from ganvas.tasks.generate import data_check, data_use
 from ganvas.tasks.generate.data_check import Checked, Recipes
 from ganvas.tasks.generate.data_findings import findings
+from ganvas.tasks.restore import data_use as restore_use
 from ganvas.training import forecast
 
 pytestmark = pytest.mark.long
@@ -102,7 +104,7 @@ def test_what_was_put_there_is_found(tmp_path: Path) -> None:
     for text in (
         "0 1 of 140 files cannot be read: a/0.png (it is not a picture).",
         "1 1 files are copies of others: a/twin.png = b/1.png",
-        "1 1 pictures are nearly another one: b/3.png ~ a/near.png",
+        "1 1 picture is a near-duplicate: b/3.png ~ a/near.png",
         "1 1 of 139 pictures are not square",
         "1 1 pictures are smaller than 32 pixels",
         "1 Classes with too few pictures to be learned: c (1).",
@@ -113,7 +115,7 @@ def test_what_was_put_there_is_found(tmp_path: Path) -> None:
         "2 1 photographs were taken with a turned camera",
         "2 1 names end in capitals",
         "1 .tiff",
-        "passed over: 1 .txt",
+        "skipped: 1 .txt",
     ):
         assert text in printed, printed
     assert [f.level for f in report.findings] == sorted(f.level for f in report.findings)
@@ -208,7 +210,7 @@ def test_few_grey_and_uneven(tmp_path: Path) -> None:
     for path in place.rglob("*.png"):
         Image.open(path).convert("L").convert("RGB").save(path)
     printed = texts(checked(place))
-    assert "0 60 pictures are few" in printed
+    assert "0 60 pictures are too few" in printed
     assert "All pictures are grey, though stored in colour" in printed
     for i in range(1000, 1280):
         smooth(i, 12).save(place / "a" / f"{i}.png")
@@ -261,7 +263,7 @@ def test_the_recipe_that_fits(tmp_path: Path, blobs: Path, monkeypatch: pytest.M
     assert timed.images_per_second > 0
     assert timed.images == RECIPES["classic-mlp"]().training.images
     assert not timed.note
-    monkeypatch.setattr(data_check, "FEW", 100)
+    monkeypatch.setattr(data_use, "FEW", 100)
     assert checked(tmp_path / "mine").forecast.recipe == "images"
     for i in range(130):
         path = tmp_path / "digits" / "01"[i % 2] / f"{i}.png"
@@ -308,3 +310,40 @@ def test_packs_and_names_are_checked_too(tmp_path: Path) -> None:
     report = checked(tmp_path / "pack")
     assert report.survey.total == 120
     assert report.survey.classes == {"a": 60, "b": 60}
+
+
+# -------------------- what for
+
+
+def test_what_is_found_depends_on_what_the_pictures_are_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "photos"
+    for i in range(6):
+        path = place / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        smooth(i, 900).crop((0, 0, 900, 850)).save(path)
+    arguments = ["data", "check", str(place), "--json", "--out", "sheet.png", "--force"]
+    assert cli.app(arguments, result_action="return_value") == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["purpose"] == "restore"  # a few large ones are enough for this alone
+    assert {name: one["enough"] for name, one in card["purposes"].items()} == {
+        "generate": False,
+        "restore": True,
+        "translate": False,
+    }
+    assert (card["forecast"]["recipe"], card["forecast"]["size"], card["forecast"]["classes"]) == ("denoise", 64, 0)
+    found = {name: [f["text"] for f in one["findings"]] for name, one in card["purposes"].items()}
+    assert found["restore"][0].startswith("6 pictures with 1,092 pieces of 64 pixels: enough")
+    assert found["generate"][0] == "6 pictures are too few: the network would memorise them."
+    assert any("not square" in text for text in found["generate"])
+    assert not any("not square" in text or "Classes" in text for text in found["restore"])
+    assert any("2 classes are ignored" in text for text in found["translate"])
+    assert cli.app([*arguments[:3], "--for", "translate"], result_action="return_value") == 0
+    printed = capsys.readouterr().out
+    assert "(--for translate); enough for restore; too few for generate, translate" in printed
+    assert "train translate --data" in printed
+    assert "--to OTHER-KIND" in printed
+    judges = data_use.USE.judge, restore_use.USE.judge
+    digits = Amount(70_000, [(28, 28)] * 20, 28, 1, 10)
+    assert [judge(digits)[0] for judge in judges] == [True, True]  # small ones are learned as wholes
+    with pytest.raises(UserError, match=r"There is no purpose 'drawing'. Valid: generate, restore, translate."):
+        cli.app(["data", "check", str(place), "--for", "drawing"], result_action="return_value")

@@ -189,7 +189,7 @@ def held(studio: Served) -> Iterator[None]:
 
 def test_a_training_is_started_watched_stopped_and_taken_up(page: Any, studio: Served) -> None:
     go(page, studio, "new?recipe=mnist&data=data")
-    page.click("summary:has-text('All settings')")
+    page.click("summary:has-text('Details')")
     for name, value in (
         ("images", "500k"),
         ("batch", "16"),
@@ -356,11 +356,14 @@ def test_a_folder_is_checked_and_trained_on(page: Any, studio: Served) -> None:
     page.click("a:has-text('pictures/')")
     page.wait_for_selector("text=Here: 30 pictures")
     page.click("button[aria-label='Check pictures']")
-    page.wait_for_selector("h2:has-text('Train on them')")
+    page.wait_for_selector(".purposes")
     check_access(page)
-    page.click("a.main:has-text('few')")
+    assert page.locator(".purposes button:has-text('too few')").count() == 3  # 30 small ones are enough for nothing
+    page.click(".purposes button:has-text('Restore')")
+    assert "too few to learn restoring from" in page.text_content("#main")
+    page.click("a.main:has-text('Train on them')")
     until(page, "document.querySelector('#data')?.value === 'pictures'")
-    assert page.is_checked("input[value=few]")
+    assert page.is_checked("input[value=restore]")
 
 
 def test_every_name_can_be_reached_and_no_address_is_a_dead_end(page: Any, studio: Served) -> None:
@@ -377,10 +380,11 @@ def test_every_name_can_be_reached_and_no_address_is_a_dead_end(page: Any, studi
         go(page, studio, address)
         assert page.text_content("h1") == "There is no such page"
     go(page, studio, "new?recipe=few")
-    page.fill("#data", "mine")
+    page.click("summary:has-text('Details')")
+    page.fill("#data", "pictures")
     page.focus(".skip")
     page.keyboard.press("Enter")
-    assert page.input_value("#data") == "mine"
+    assert page.input_value("#data") == "pictures"
     assert page.evaluate("document.activeElement.id") == "main"
     shutil.rmtree(odd)  # when nothing asks for its pictures any more
 

@@ -596,7 +596,8 @@ BODIES = [
     b'{"path":"' + b"a" * 300 + b'"}',
     b'{"images":' + b"9" * 400 + b"}", b'{"text":"\\ud800"}', b"[" * 300_000, b'"' + b"x" * 300_000 + b'"',
 ]  # fmt: skip
-PLACES = "train forecast runs/a/sheet runs/a/point runs/a/write runs/a/resume data/check games/x"
+PLACES = "train forecast runs/a/sheet runs/a/point runs/a/write runs/a/resume data/check games/x "
+PLACES += "data/look uploads uploads/delete"
 
 
 def test_what_is_wrong_with_a_body_is_said(tmp_path: Path, started: list[Any]) -> None:

@@ -26,6 +26,7 @@ def check(
     json: Annotated[bool, Parameter(negative=())] = False,
     columns: Path | None = None,
     out: Path | None = None,
+    for_: Annotated[str | None, Parameter(name="--for")] = None,
     force: Force = False,
 ) -> int:
     """Show what is in your data and what would harm a training. Changes nothing.
@@ -45,12 +46,15 @@ def check(
     out
         A file for the sheet that compares cropped with padded pictures. Default: data-check.png, only if some pictures
         are not square. For sounds: a PNG of their spectrograms. Default: none.
+    for_
+        What the pictures are for: generate (new ones like them), restore or translate (into another type). Default: the
+        first for which there are enough.
     force
         Overwrite existing files.
     """
     from ganvas import api
     from ganvas.core import registry
-    from ganvas.core.errors import UserError
+    from ganvas.core.errors import UserError, unknown
     from ganvas.core.files import check_free
     from ganvas.tasks.generate.data_findings import findings
 
@@ -59,6 +63,8 @@ def check(
             check_free(place, force=force)
     task = next((t for t in registry.importable() if t.check_data is not None and t.Data.takes(path)), None)
     if task is not None:
+        if for_ is not None:
+            raise UserError(f"{path}: --for is for pictures. Leave it out.")
         files = {"--columns": columns, "--out": out}
         file = files.pop(task.check_writes)
         if other := next((option for option, place in files.items() if place is not None), None):
@@ -71,11 +77,14 @@ def check(
         return 0
     if settings or columns is not None:
         raise UserError(f"{path} is not a table: settings are for tables and sounds, --columns is for tables.")
-    checked = _with_progress(api.check_data(path, out), "looking at pictures")
+    if for_ is not None and for_ not in api.uses():
+        raise unknown("purpose", for_, api.uses())
+    checked = _with_progress(api.check_data(path, out, for_), "looking at pictures")
     if json:
         say_json(checked.to_dict())
     else:
-        say("\n".join(findings(checked, path, command("train", checked.forecast.recipe, "--data", path))))
+        more = checked.purposes[checked.purpose].more
+        say("\n".join(findings(checked, path, command("train", checked.forecast.recipe, "--data", path, *more))))
     return 0
 
 

@@ -49,7 +49,7 @@ SAME = {  # what other programs call a command
 @functools.cache
 def names() -> dict[str, Any]:
     """The content of names.json."""
-    return json.loads(NAMES.read_text())
+    return json.loads(NAMES.read_text(encoding="utf-8"))
 
 
 def complete() -> bool:

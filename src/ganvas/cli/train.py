@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
+BREAK = getattr(signal, "SIGBREAK", None)  # Windows: what `processes.ask_to_end` sends
 
 
 @app.command
@@ -195,7 +196,8 @@ def _outlook(experiment: Experiment, shown: Experiment | None, name: str = "") -
 def stop_on_signal() -> Iterator[list[int]]:
     """A list of the signals to stop that have come: Ctrl-C, SIGTERM, or SIGHUP when a terminal is closed.
 
-    A second Ctrl-C stops at once. The request also reaches the other processes of the training, if there are any.
+    On Windows Ctrl-Break is one as well. A second Ctrl-C stops at once. The request also reaches the other processes
+    of the training, if there are any.
     """
     from ganvas.core import distributed
 
@@ -208,6 +210,8 @@ def stop_on_signal() -> Iterator[list[int]]:
         distributed.wish("stop")
 
     numbers = [signal.SIGINT, signal.SIGTERM]
+    if BREAK is not None:
+        numbers.append(BREAK)
     if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:  # ignored under nohup: keep it so
         numbers.append(HANGUP)
     before = {number: signal.signal(number, handle) for number in numbers}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,10 @@ def _read(path: Path) -> tuple[str, str, dict[str, Tensor]]:
     """The digest, the card's text and the tensors in a file, unchecked."""
     with opened(path, "pt") as file:
         stated, text = stated_in(path, file)
-        return stated, text, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if os.name == "nt":  # they are parts of the file, which Windows neither replaces nor removes then
+        tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    return stated, text, tensors
 
 
 def part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

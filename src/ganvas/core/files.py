@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +20,7 @@ from ganvas.core.processes import is_alive
 
 UNFOLDED, RATIO = 1_000_000_000, 100  # a file that unpacks to so many bytes must have a hundredth of it on the disk
 DEPTH = 100  # levels of nested lists and objects at most: walking through them is recursive
+PATIENCE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # seconds, one after the other, until a file can be replaced
 DIGITS = 100  # of a whole number in JSON at most: beyond the largest float a conversion would raise OverflowError
 
 
@@ -164,6 +166,19 @@ def part_of(path: Path, folder: bool = False) -> Iterator[Path]:
                 part.unlink()
 
 
+def replace(part: Path, path: Path) -> None:
+    """Rename a file to `path`, which may exist; on Windows, where a file that others read stays, after some waiting.
+
+    Raises:
+        OSError: the system refused.
+    """
+    for seconds in PATIENCE if os.name == "nt" else ():
+        with contextlib.suppress(PermissionError):
+            return os.replace(part, path)
+        time.sleep(seconds)
+    return os.replace(part, path)
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A new, empty file to write to, which replaces `path` once the block has ended without an error.
@@ -174,7 +189,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with part_of(path) as part:
             yield part
-            os.replace(part, path)
+            replace(part, path)
     except OSError as error:
         raise cannot("write", path, error) from error
 
@@ -296,7 +311,10 @@ def _user_folder(kind: str, variable: str) -> Path:
         status = place.lstat()
     except OSError as error:
         raise cannot("make the folder", place, error) from error
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != user or status.st_mode & 0o077:
+    shared = hasattr(os, "getuid") and (
+        status.st_uid != user or status.st_mode & 0o077
+    )  # Windows has a folder for each
+    if not stat.S_ISDIR(status.st_mode) or shared:
         raise UserError(f"{place} is not this user's own folder. Set {variable} to a folder that is.")
     return place / kind
 

@@ -1,11 +1,14 @@
 """Which process is which: the system reuses the id of a process that has ended.
 
-Linux shows it in /proc; elsewhere psutil does, from the extra `studio`. Without either it is unknown.
+Linux shows it in /proc; elsewhere psutil does, which is installed on Windows and with the extra `studio`. Without
+either it is unknown.
 """
 
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +18,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 PROC = Path("/proc")
+NEW_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Popen's creationflags: Windows, for `ask_to_end`
 
 
 def psutil() -> ModuleType | None:
@@ -66,6 +70,16 @@ def is_alive(pid: int, when: str) -> bool:
         return False
     fields = _fields(pid)
     return not when or (bool(fields) and fields[0] != "Z" and fields[19] == when)
+
+
+def ask_to_end(pid: int) -> None:
+    """Ask a process to save and to end: by SIGTERM; on Windows, where that kills, by Ctrl-Break.
+
+    Raises:
+        OSError: there is no such process; it is another user's; on Windows, it was not started with NEW_GROUP, or in
+            another console.
+    """
+    os.kill(pid, getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
 
 
 @dataclass(frozen=True)
@@ -121,6 +135,6 @@ def _from_proc(home: Path) -> Described:
 def _fields(pid: int) -> list[str]:
     """The fields in /proc after the name of a process: its state first."""
     try:
-        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        return (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return []

@@ -50,7 +50,9 @@ def append(path: Path, row: dict[str, Any]) -> None:
         UserError: the system refused.
     """
     try:
-        with open(path, "a") as file:  # one write, so that lines of two processes do not mix
+        with open(
+            path, "a", encoding="utf-8", newline="\n"
+        ) as file:  # one write, so that lines of two processes do not mix
             file.write(json.dumps(row) + "\n")
     except OSError as error:
         raise cannot("write", path, error) from error

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ganvas.core import checkpoint, processes
 from ganvas.core.errors import UserError
-from ganvas.core.files import cannot, make_folder, open_regular, parse_json, part_of, read_bytes, write_whole
+from ganvas.core.files import cannot, make_folder, open_regular, parse_json, part_of, read_bytes, replace, write_whole
 from ganvas.core.locate import exists
 from ganvas.core.locks import locked_file
 from ganvas.core.naming import safe
@@ -105,14 +105,14 @@ class Run:
             text = read_bytes(path, 200).decode("ascii", "replace")
         except (OSError, UserError):
             return None
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(AttributeError, OSError):  # the first: Windows has no such numbers
             where = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
-            for line in LOCKS.read_text().splitlines():
+            for line in LOCKS.read_text(encoding="ascii").splitlines():
                 fields = line.split()
                 if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == where:
                     return max(0, int(fields[4]))
         # there is no such file, or the file system has other numbers there (btrfs)
-        match = re.fullmatch(r"(\d{1,10}) (\d{1,20}|-) (\d{1,20}) (\d{1,20})", text, re.ASCII)
+        match = re.fullmatch(r"(\d{1,10}) (\d{1,20}|-) (\d{1,39}) (\d{1,20})", text, re.ASCII)
         if match is None or (int(match[3]), int(match[4])) != (status.st_ino, status.st_dev):
             return None  # empty, or copied from another run
         return int(match[1]) if processes.is_alive(int(match[1]), match[2].strip("-")) else None
@@ -142,8 +142,8 @@ class Run:
         with contextlib.suppress(OSError):
             if self.writes:
                 with part_of(self.progress) as part:
-                    part.write_text(json.dumps(progress))
-                    os.replace(part, self.progress)
+                    part.write_text(json.dumps(progress), encoding="ascii")
+                    replace(part, self.progress)
 
     def _forget_progress(self) -> None:
         with contextlib.suppress(OSError):
@@ -217,18 +217,19 @@ class Run:
     def _rewind_file(self, path: Path, images: int) -> None:
         """Remove the rows after `images` images, line by line, because a log may be larger than the memory."""
         try:
-            with open_regular(path) as file, part_of(path) as part, open(part, "wb") as out:
-                begins = True  # False for the rest of a line that is longer than LINE
-                while line := file.readline(LINE):
-                    ends = line.endswith(b"\n")
-                    row = parsed(line) if begins and ends else None
-                    half = begins and not ends and len(line) < LINE  # cut short by a crash
-                    if not half and (row is None or row["images"] <= images):
-                        out.write(line)
-                    begins = ends
-                out.flush()
-                os.fsync(out.fileno())
-                os.replace(part, path)
+            with part_of(path) as part:
+                with open_regular(path) as file, open(part, "wb") as out:
+                    begins = True  # False for the rest of a line that is longer than LINE
+                    while line := file.readline(LINE):
+                        ends = line.endswith(b"\n")
+                        row = parsed(line) if begins and ends else None
+                        half = begins and not ends and len(line) < LINE  # cut short by a crash
+                        if not half and (row is None or row["images"] <= images):
+                            out.write(line)
+                        begins = ends
+                    out.flush()
+                    os.fsync(out.fileno())
+                replace(part, path)  # both are closed: Windows replaces no open file
         except OSError as error:
             raise cannot("write", path, error) from error
 

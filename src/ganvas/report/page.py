@@ -28,8 +28,8 @@ PICTURES, BYTES = 40, 12_000_000  # previews in the slider, and their total size
 STRIPS, HEARD = 5, 6_000_000  # strips of sound over the training, and bytes of all strips, at most
 WIDTH = 560  # CSS pixels of a preview
 SHOWN = (".png", ".svg")  # files of previews that a page can show
-CSS = (markup.TEMPLATES / "report.css").read_text()
-SCRIPT = (markup.TEMPLATES / "report.js").read_text()
+CSS = (markup.TEMPLATES / "report.css").read_text(encoding="utf-8")
+SCRIPT = (markup.TEMPLATES / "report.js").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)

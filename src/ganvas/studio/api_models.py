@@ -1,10 +1,9 @@
-"""The API of trained models and of the user's data."""
+"""The API of trained models."""
 
 from __future__ import annotations
 
 import base64
 import os
-import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,21 +14,11 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from ganvas.core import registry
 from ganvas.core.errors import UserError
-from ganvas.core.files import make_folder
-from ganvas.images import decode
-from ganvas.images.data import DATASETS, npz
-from ganvas.sounds.decode import SUFFIXES as SOUNDS
-from ganvas.sources import listing
-from ganvas.studio import places
-from ganvas.studio.api_runs import Settings
-from ganvas.studio.places import is_utf8
 from ganvas.studio.state import Name, Studio, failures
 from ganvas.studio.worker import Worker
 
 SEEDS = 4_096  # seeds whose latent vectors a page can request
-LISTED = 500  # entries of a folder that are shown
 
 
 class Draw(BaseModel):
@@ -64,13 +53,6 @@ class Text(BaseModel):
 
     text: str = Field(min_length=1, max_length=60)
     seed: int = Field(default=0, ge=0, le=2**53)
-
-
-class Folder(BaseModel):
-    """A place below the data folder, and settings of how to read it, for data that are no pictures."""
-
-    path: str = Field(default="", max_length=400)
-    settings: Settings = Field(default={}, max_length=500)
 
 
 def of_models(app: FastAPI, studio: Studio) -> None:
@@ -147,57 +129,6 @@ def _kept(studio: Studio, kind: str, name: str, model: str) -> Path:
         if old != folder:
             shutil.rmtree(old, ignore_errors=True)
     return folder
-
-
-def of_data(app: FastAPI, studio: Studio) -> None:
-    @app.get("/api/data", responses=failures(400, 429, 503))
-    def folder(path: Annotated[str, Query(max_length=400)] = "") -> dict[str, Any]:
-        """The content of a folder: sub-folders, archives and tables, and how many pictures and sounds there are."""
-        place = places.inside(studio.data, path)
-        entries, count, sounds = [], 0, 0
-        if place.is_dir():
-            try:
-                for entry in os.scandir(place):
-                    if entry.name.startswith(".") or not is_utf8(entry.name):
-                        continue
-                    entry_path = Path(entry.path)
-                    if places.leads_out(studio.data, entry.path):
-                        continue
-                    known = listing.is_archive(entry_path) or npz.is_numpy(entry_path) or _is_taken(entry.path)
-                    if entry.is_dir() or known:
-                        entries.append({"name": entry.name, "folder": entry.is_dir()})
-                    count += entry_path.suffix.lower() in decode.SUFFIXES
-                    sounds += entry_path.suffix.lower() in SOUNDS
-            except OSError as error:
-                raise UserError(f"{path or 'The folder'} cannot be read ({error.strerror}).") from error
-        relative = "" if place == studio.data else str(place.relative_to(studio.data))
-        sets = sorted(DATASETS) if not relative else []
-        return {
-            "path": relative,
-            "root": studio.data.name,
-            "entries": sorted(entries, key=lambda entry: entry["name"])[:LISTED],
-            "more": max(0, len(entries) - LISTED),
-            "pictures": count,
-            "sounds": sounds,
-            "sets": sets,
-        }
-
-    @app.post("/api/data/check", responses=failures(400, 429, 503))
-    def check(body: Folder) -> dict[str, Any]:
-        """What a check of a folder finds, and how its pictures would be cut; or what a check of a table finds."""
-        place = studio.source(body.path)
-        out = studio.home / f"check-{secrets.token_hex(8)}.png"
-        make_folder(out.parent)
-        try:
-            result = studio.tries.call("check_data", 600, place=place, out=str(out), settings=body.settings)
-        finally:
-            out.unlink(missing_ok=True)
-        return {**result, "sheet": data_url(result["sheet"]) if result.get("sheet") else None}
-
-
-def _is_taken(path: str) -> bool:
-    """Does a task other than those of pictures take this file, by its name?"""
-    return any(task.check_data is not None and task.Data.takes(path) for task in registry.importable())
 
 
 def _use(studio: Studio, name: str, ability: str, **arguments: Any) -> bytes:

@@ -31,7 +31,7 @@ def of_experts(app: FastAPI, studio: Studio) -> None:
         path = await run_in_threadpool(studio.model, name)
 
         def arguments(content: bytes) -> dict[str, Any]:
-            return {"path": path, "ability": "judge", "content": content, "data": str(studio.data)}
+            return {"path": path, "ability": "judge", "content": content, "data": studio.readable}
 
         verdict = await on_body(studio.worker, request, arguments)
         verdict["nearest"] = [data_url(x) for x in verdict["nearest"]]
@@ -41,7 +41,7 @@ def of_experts(app: FastAPI, studio: Studio) -> None:
 def of_games(app: FastAPI, studio: Studio) -> None:
     def use(path: str, step: str, **arguments: Any) -> Any:
         """A step of the ability `play`, by the worker for quick answers."""
-        return studio.worker.call("use", path=path, ability=f"play.{step}", data=str(studio.data), **arguments)
+        return studio.worker.call("use", path=path, ability=f"play.{step}", data=studio.readable, **arguments)
 
     @app.get("/api/runs/{name}/game", responses=failures(400, 404, 429, 503))
     def prepare(name: Name) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def of_games(app: FastAPI, studio: Studio) -> None:
             dealt = {"seed": seed, **dealt, "pictures": [data_url(x) for x in dealt["pictures"]]}
         images = studio.summary(name)["images"]
         number = studio.games.begin(name, images, dealt["real"], dealt["mark"], dealt["seed"])
-        studio.experts.teach(dealt["mark"], path, str(studio.data))
+        studio.experts.teach(dealt["mark"], path, studio.readable)
         return {"game": number, "pictures": dealt["pictures"]}
 
     @app.post("/api/games/{number}", responses=failures(400, 404, 429, 503))

@@ -241,7 +241,7 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
     def forecast(body: Start) -> dict[str, Any]:
         """How long a training would take, measured with a few real steps."""
         data, to = _sources(studio, body)
-        return studio.tries.call("forecast", recipe=body.recipe, data=data, settings=body.settings, to=to)
+        return studio.tries.call("forecast", 600, recipe=body.recipe, data=data, settings=body.settings, to=to)
 
     @app.post("/api/runs/{name}/stop", responses=failures(400, 404))
     def stop(name: Name) -> dict[str, bool]:

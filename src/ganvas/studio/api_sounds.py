@@ -141,7 +141,7 @@ def of_sounds(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/runs/{name}/sounds/game", status_code=201, responses=failures(400, 404, 429, 503))
     def game(name: Name) -> dict[str, Any]:
         """Pairs of a recording and a drawn sound, in random order."""
-        options = {"seed": secrets.randbelow(2**31), "count": PAIRS, "data": str(studio.data)}
+        options = {"seed": secrets.randbelow(2**31), "count": PAIRS, "data": studio.readable}
         dealt = studio.long.call("use", 300, path=studio.model(name), ability="pairs", **options)
         shown = [[_wav(one) for one in pair] for pair in dealt["pairs"]]
         return {"game": games.begin(name, dealt["real"]), "pairs": shown, "kinds": dealt["kinds"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from typing import Annotated, Any
@@ -35,8 +36,7 @@ def of_upkeep(app: FastAPI, studio: Studio) -> None:
         if body.run != name:
             raise UserError(f"This is {name}, not {body.run[:120]}: no run was deleted.")
         doomed = run.folder.with_name(f".{run.folder.name}.deleted")
-        with run.locked():  # nobody begins to train it now
-            _move(run, doomed.name)
+        _move(run, doomed.name)
         shutil.rmtree(doomed, ignore_errors=True)  # follows no link
         if os.path.lexists(doomed):
             raise UserError(f"Some files of {name} could not be deleted. They are in {doomed.name}: delete it.")
@@ -47,8 +47,7 @@ def of_upkeep(app: FastAPI, studio: Studio) -> None:
     def rename(name: Name, body: Rename) -> dict[str, Any]:
         """Give a run's folder another name; one that is being trained is refused."""
         run = _free(studio, name)
-        with run.locked():
-            _move(run, body.to)
+        _move(run, body.to)
         studio.games.moved(name, body.to)
         return {"run": body.to}
 
@@ -69,6 +68,10 @@ def _move(run: Run, to: str) -> None:
     if os.path.lexists(place):
         raise UserError(f"There is a folder {to} already. Choose another name.")
     try:
-        os.rename(run.folder, place)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(run.locked())  # nobody begins to train it now
+            if os.name == "nt":  # which renames no folder with an open file in it
+                stack.close()
+            os.rename(run.folder, place)
     except OSError as error:
         raise cannot("rename", run.folder, error) from error

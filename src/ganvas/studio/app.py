@@ -26,7 +26,7 @@ from starlette.requests import ClientDisconnect
 from ganvas import __version__
 from ganvas.core import registry
 from ganvas.core.errors import UserError
-from ganvas.studio import api_models, api_play, api_restore, api_rows, api_runs, api_sounds, api_upkeep
+from ganvas.studio import api_data, api_models, api_play, api_restore, api_rows, api_runs, api_sounds, api_upkeep
 from ganvas.studio.contents import as_json
 from ganvas.studio.index import RunNotFound, Unfit, part_of
 from ganvas.studio.security import VIEWER, BodyRefused, Security
@@ -139,7 +139,9 @@ def create(root: Path, data: Path, token: str | None = None, view: str | None = 
     api_play.of_experts(app, studio)
     api_play.of_games(app, studio)
     api_restore.of_pictures(app, studio)
-    api_models.of_data(app, studio)
+    api_data.of_data(app, studio)
+    api_data.of_goals(app)
+    api_data.of_uploads(app, studio)
     api_rows.of_rows(app, studio)
     api_sounds.of_sounds(app, studio)
     app.add_middleware(Security, token=token, view=view)  # pyright: ignore[reportArgumentType]

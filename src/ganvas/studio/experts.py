@@ -70,7 +70,7 @@ class Experts:
         if mark in self.learning:
             share = 0.0
             with contextlib.suppress(OSError, ValueError):  # not begun, or just being written
-                share = float(self.file(mark).with_suffix(".share").read_text())
+                share = float(self.file(mark).with_suffix(".share").read_text(encoding="ascii"))
             return {"state": "learning", "share": share}
         return {"state": "failed", "why": self.failed[mark]} if mark in self.failed else {"state": "none"}
 

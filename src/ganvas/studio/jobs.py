@@ -30,7 +30,7 @@ from ganvas.api import RECIPES
 from ganvas.core import own
 from ganvas.core.errors import UserError
 from ganvas.core.files import make_folder, parse_json, read_bytes, state_folder, write_whole
-from ganvas.core.processes import began, is_alive
+from ganvas.core.processes import NEW_GROUP, ask_to_end, began, is_alive
 from ganvas.images.data import DATASETS
 from ganvas.studio import stopping
 from ganvas.studio.contents import read, size
@@ -40,6 +40,7 @@ from ganvas.training.experiment import SECTIONS, Experiment
 
 LOG = logging.getLogger("ganvas.studio")
 WAITING = 20  # jobs that may wait
+STOPS = (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGBREAK", signal.SIGTERM))  # after which a training has saved
 KEPT = 50  # finished jobs that stay in the list
 SPARE = 1_000_000  # free bytes below which a disk counts as full
 OUTPUT = 4_000  # characters at the end of a job's output that are shown
@@ -172,7 +173,8 @@ class Jobs:
                     stopped = True
                 if job.run == run and job.state == "running" and is_alive(job.pid, job.began):
                     if self.process is not None and self.process.pid == job.pid:
-                        self.process.terminate()  # this server's own child
+                        with contextlib.suppress(ProcessLookupError):
+                            ask_to_end(job.pid)  # this server's own child
                     else:
                         stopping.stop(job.pid, self.root / run)
                     self.stopping.add(job.number)
@@ -186,6 +188,12 @@ class Jobs:
                 j.run == run and (j.state == "waiting" or (j.state == "running" and is_alive(j.pid, j.began)))
                 for j in self.jobs
             )
+
+    def reads(self, place: str) -> bool:
+        """Does a job that waits or works name this place?"""
+        with self.lock:
+            named = [job for job in self.jobs if place in job.arguments]
+            return any(j.state == "waiting" or (j.state == "running" and is_alive(j.pid, j.began)) for j in named)
 
     def waits_for_itself(self, job: Job) -> bool:
         """Does a job wait only until the process before it has ended, which worked on the same run and is saving?"""
@@ -248,18 +256,24 @@ class Jobs:
         try:
             with open(self.log_of(job), "wb") as log:
                 self.process = subprocess.Popen(
-                    command, cwd=self.home, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                    command,
+                    cwd=self.home,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    creationflags=NEW_GROUP,
                 )
         except OSError as error:
             self._change(job, state="failed", code=-1)
             with contextlib.suppress(OSError):
-                self.log_of(job).write_text(f"It could not be started: {error}.")
+                self.log_of(job).write_text(f"It could not be started: {error}.", encoding="utf-8")
             return
         pid = self.process.pid
         self._change(job, state="running", pid=pid, began=began(pid))
 
     def _end(self, job: Job, code: int | None) -> None:
-        stopped = code in (128 + signal.SIGTERM, 128 + signal.SIGINT, -signal.SIGTERM)
+        stopped = code in (*(128 + number for number in STOPS), -signal.SIGTERM)
         if code is None:  # another server's child: only its output is known
             output = self.output(job)
             stopped, code = "Stopped and saved." in output, 0 if "Report   " in output or "This run is" in output else 1

@@ -61,20 +61,33 @@ def source(root: Path, text: str) -> str:
     return str(place)
 
 
-def check_card(root: Path, text: object) -> None:
+def joined(*folders: Path) -> str:
+    """Several folders as one text, for `check_card`."""
+    return "\0".join(map(str, folders))
+
+
+def check_card(roots: str | Path, text: object) -> None:
     """Check that the data named in a run's card may be read: the card may come from anyone.
 
+    Args:
+        roots: the folder whose content may be read, or several as `joined`, the main one first.
+
     Raises:
-        UserError: the data lies elsewhere.
+        UserError: the data are elsewhere.
     """
     if not isinstance(text, str):
         raise UserError(f"The run's settings are damaged: {str(text)[:80]!r} names no data.")
     if not text or text in DATASETS:
         return
-    try:
-        source(root, os.path.abspath(files.place(text)))
-    except (UserError, ValueError) as error:
-        raise UserError(
-            f"This run was trained on {text}, which the studio may not read: it lies not below {root.name}/, or has "
-            "links that lead out. Open the studio with another --data."
-        ) from error
+    folders = [Path(folder) for folder in str(roots).split("\0")]
+    failed: Exception | None = None
+    for root in folders:
+        try:
+            source(root, os.path.abspath(files.place(text)))
+            return
+        except (UserError, ValueError) as error:
+            failed = failed or error
+    raise UserError(
+        f"This run was trained on {text}, which the studio may not read: it is not below {folders[0].name}/, or has "
+        "links that lead out. Open the studio with another --data."
+    ) from failed

@@ -14,6 +14,8 @@ from ganvas.core.files import make_folder
 from ganvas.core.model import task_name
 from ganvas.core.progress import last
 from ganvas.export import one_file
+from ganvas.images.data import glance as pictures
+from ganvas.images.data.uses import Use
 from ganvas.studio import places
 from ganvas.studio.index import part_of
 from ganvas.studio.models_cache import load
@@ -43,7 +45,7 @@ def use(path: str, ability: str, data: str | None = None, **arguments: Any) -> A
 
     Args:
         ability: of `TrainedModel.abilities`; a part of one is named after a dot, such as play.deal.
-        data: the folder whose pictures may be read, for functions that read pictures of the training.
+        data: the folders whose content may be read (see `places.joined`), for functions that read the training's data.
 
     Raises:
         UserError: the model cannot do that, or the function raises it.
@@ -58,7 +60,7 @@ def use(path: str, ability: str, data: str | None = None, **arguments: Any) -> A
 
 @functools.lru_cache(maxsize=8)  # the same object for the same folder, so that caches keyed by it work
 def _allowed(data: str) -> Callable[[object], None]:
-    return functools.partial(places.check_card, Path(data))
+    return functools.partial(places.check_card, data)
 
 
 def page(path: str, file: str) -> None:
@@ -77,10 +79,13 @@ def latents(dim: int, count: int) -> bytes:
     return seeds.latents(range(count), dim).numpy().astype("<f4").tobytes()
 
 
-def check_data(place: str, out: str, settings: dict[str, str]) -> dict[str, Any]:
+def check_data(place: str, out: str, settings: dict[str, str], purpose: str | None = None) -> dict[str, Any]:
     """The result of a check of a folder, and a sheet of pictures as they would be cut; or of what another task takes.
 
     The latter has `script`, which shows it, and `recipe`, which trains on it.
+
+    Args:
+        purpose: what pictures are wanted for; None: the first for which there are enough.
 
     Raises:
         UserError: it cannot be read, or a setting is none.
@@ -95,11 +100,32 @@ def check_data(place: str, out: str, settings: dict[str, str]) -> dict[str, Any]
         found = {"recipe": recipe, **found, "script": part.address(part.check), "samples": part.samples}
         found["sheet"] = file.read_bytes() if file is not None and file.is_file() else None
         return {key: value for key, value in found.items() if key not in ("source", "place")}  # which are whole paths
-    checked = last(api.check_data(place, Path(out)))
+    checked = last(api.check_data(place, Path(out), purpose))
     report = checked.to_dict()
     sheet = checked.preview.read_bytes() if checked.preview is not None else None
-    names = ("total", "looked", "classes", "findings", "forecast", "mirror")
+    for name, one in report["purposes"].items():
+        goal = next((goal for goal in part_of(name).goals if not goal.ready), None)
+        one |= {"goal": goal.name, "title": goal.title} if goal is not None else {}
+    names = ("total", "looked", "classes", "findings", "forecast", "mirror", "purpose", "purposes")
     return {**{name: report[name] for name in names if name in report}, "sheet": sheet}
+
+
+def glance(place: str, task: str) -> dict[str, Any]:
+    """How many samples of a task's kind are in a place, the recipe that fits (None: any), what is to be said of them.
+
+    Raises:
+        UserError: there are none, or it cannot be read.
+    """
+    kind = registry.find(task)
+    if isinstance(kind.data_use, Use):
+        amount, notes = pictures.glance(place)
+        _, findings = kind.data_use.judge(amount)
+        notes += [f"{finding.text} {finding.todo}".strip() for finding in findings if finding.level < 2]
+        return {"count": amount.count, "recipe": kind.data_use.recipe(amount), "notes": notes, "samples": "pictures"}
+    if not kind.Data.takes(place):
+        raise UserError(f"{Path(place).name} does not hold what this learns from. Choose other data.")
+    found = kind.glance(place) if kind.glance is not None else {"count": None, "recipe": None, "notes": []}
+    return {**found, "samples": part_of(task).samples}
 
 
 def forecast(recipe: str, data: str | None, settings: dict[str, str], to: str | None) -> dict[str, Any]:
@@ -117,6 +143,6 @@ def forecast(recipe: str, data: str | None, settings: dict[str, str], to: str | 
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    function.__name__: function for function in (describe, use, page, latents, check_data, forecast)
+    function.__name__: function for function in (describe, use, page, latents, check_data, glance, forecast)
 }
 """The functions that the server may call, by name."""

@@ -19,6 +19,7 @@ from ganvas.studio.games import Games
 from ganvas.studio.index import NAME, Runs
 from ganvas.studio.jobs import Jobs
 from ganvas.studio.live import Watch
+from ganvas.studio.uploads import PREFIX, Uploads
 from ganvas.studio.worker import Worker
 
 Name = Annotated[str, Field(pattern=re.compile(f"^{shipped.MARK}?{NAME.pattern[1:]}"))]
@@ -43,6 +44,8 @@ class Studio:
         self.root, self.data = root.resolve(), data.resolve()
         self.runs, self.jobs = Runs(self.root), Jobs(self.root)
         self.home = self.jobs.home
+        self.uploads = Uploads(self.home / "uploads")
+        self.readable = places.joined(self.data, self.uploads.folder)  # for `use` with what a model was trained on
         self.games = Games(self.home, self.root / ".studio")
         self.worker = Worker(threads=1)  # for quick answers to clicks
         self.long = Worker()  # for large pictures, which take longer
@@ -73,7 +76,9 @@ class Studio:
         return shipped.summary(name) if shipped.is_shipped(name) else self.runs.summary(name)
 
     def source(self, text: str) -> str:
-        """A data set's name or the path of data, checked. Raises UserError where it may not be read."""
+        """A data set's name, the path of data or an upload, checked. Raises UserError where it may not be read."""
+        if text.startswith(PREFIX):
+            return str(self.uploads.find(text.removeprefix(PREFIX)))
         return places.source(self.data, text)
 
     def check_resume(self, run: Run) -> None:
@@ -90,7 +95,7 @@ class Studio:
         if not card or not isinstance(data, dict) or not isinstance(training, dict):
             raise UserError(f"{run.experiment.name} of this run cannot be read: it cannot go on.")
         for key in ("source", "twins", "to", "columns"):
-            places.check_card(self.data, data.get(key, ""))
+            places.check_card(self.readable, data.get(key, ""))
         base = training.get("from_", "")  # only read where there is no snapshot yet
         if base and not run.snapshots():
             place = Path(os.path.abspath(str(base)))

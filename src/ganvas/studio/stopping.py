@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 
 from ganvas.core import processes
@@ -31,11 +30,13 @@ def stop(pid: int, folder: Path) -> None:
         if not is_training(process, folder):
             # a notebook, for example, would be killed by the signal
             raise UserError("This training is part of another program, or works in another folder: stop it there.")
-        os.kill(pid, signal.SIGTERM)
+        processes.ask_to_end(pid)
     except PermissionError as error:
         raise UserError("This training belongs to another user of this machine.") from error
     except (FileNotFoundError, ProcessLookupError) as error:
         raise UserError("This run is not being trained any more.") from error
+    except OSError as error:  # Windows: it has a console of its own
+        raise UserError("This training cannot be stopped from here: press Ctrl-C where it was started.") from error
 
 
 def is_training(process: Described, folder: Path) -> bool:

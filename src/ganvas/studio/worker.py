@@ -41,7 +41,7 @@ def serve(connection: Connection, memory: int, threads: int) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(AttributeError, OSError):  # the first: Windows
         os.nice(NICE)
     import torch
 
@@ -71,7 +71,7 @@ def _limit_memory(extra: int) -> None:
     try:
         import resource
 
-        with open("/proc/self/statm") as file:
+        with open("/proc/self/statm", encoding="ascii") as file:
             now = int(file.read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (now + extra, now + extra))
     except (ImportError, OSError, ValueError):  # a system without such limits

@@ -9,6 +9,7 @@ from typing import Any
 
 from ganvas.core import distributed
 from ganvas.core.files import make_folder
+from ganvas.core.processes import NEW_GROUP
 from ganvas.core.run import Run
 
 LIMIT = 900  # seconds that an evaluation may take
@@ -64,6 +65,7 @@ class Background:
                 stdout=log,
                 stderr=log,
                 process_group=0,
+                creationflags=NEW_GROUP,
                 env={**environment, **one_thread},
             )
         LEFT.append(self.process)

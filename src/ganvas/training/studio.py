@@ -81,6 +81,32 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Goal:
+    """Something that a visitor may want: an answer to the first question of the page for a new training.
+
+    `stages` say what comes of so many samples seen, by recipe: pairs in rising order, the first from 0 on. More than
+    the last number is of no use.
+    """
+
+    name: str  # in addresses
+    title: str
+    words: str
+    order: int  # among all tasks' goals, the least first
+    recipes: tuple[tuple[str, str], ...]  # names, each with its title where one can choose; the first is the usual one
+    stages: dict[str, tuple[tuple[int, str], ...]]
+    choice: str = ""  # the question which of the recipes; '': the data decide
+    ready: str = ""  # the data set that comes with Ganvas and is used: there is no question which data
+    noun: str = "pictures"  # what the data are called
+    which: str = "Which pictures?"  # the second question
+    other: str = ""  # the question for the second set of data, where there is one
+    files: tuple[str, ...] = ()  # what is sent from a browser: suffixes or types, as the attribute `accept` has them
+
+    def shown(self) -> dict[str, Any]:
+        """The JSON form."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Part:
     """What the studio shows of a task's runs. A task without its own pages is shown with its log and its files."""
 
@@ -114,6 +140,7 @@ class Part:
     `found` returns; '': nothing is."""
     found: Callable[[Run, list[str]], dict[str, Any]] | None = None  # of such a run, and the names of its parts
     check: str = ""  # the script that shows what a check of data found: exports `report`; '': data are pictures
+    goals: tuple[Goal, ...] = ()  # what its recipes are for, as the page for a new training asks
     exported: bool = False  # do its models have a page to export, which draws in a browser?
     two_sources: bool = False  # does it learn from a second set of data, `to`?
     pages: tuple[Page, ...] = ()

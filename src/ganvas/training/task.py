@@ -73,6 +73,12 @@ class Task(ABC):
     check_data: ClassVar[Any] = None
     """What `ganvas data check` does with sources that `Data.takes`: a generator (source, settings as texts, a file to
     write or None) that yields how far it is, and returns lines for people and the JSON form."""
+    data_use: ClassVar[Any] = None
+    """What `ganvas data check --for NAME` needs to know where several tasks learn from the same kind of samples; of a
+    class that its check knows. None: the check does not ask for this task."""
+    glance: ClassVar[Any] = None
+    """A quick look for the studio: a function of a source that `Data.takes`, which returns `count`, `recipe` (the one
+    that fits) and `notes`. None: the first recipe of the goal fits any."""
     check_writes: ClassVar[str] = "--columns"  # the option of `ganvas data check` that names this file
     not_compared: ClassVar[str] = ""  # why `ganvas compare` refuses its models; printed after the name of one
     measures_beside: ClassVar[str] = ""  # module that evaluates models in the background, if there is one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,32 +19,38 @@ from ganvas.images.data import Packing, depth, pack
 from ganvas.images.data import survey as sv
 from ganvas.images.data.pictures import PICTURES
 from ganvas.images.data.survey import Mirror, Survey
+from ganvas.images.data.uses import Amount, Use
 from ganvas.images.decode import Shape
 from ganvas.sources.findings import Finding, listed, of_classes, of_copies, some
 from ganvas.sources.listing import Listing
 
 NOUN = PICTURES.noun
-LEAST = 100  # pictures below which a training only memorises them
 RARE = 20  # pictures of a class below which it is not learned
 PREVIEW, COLUMNS, SIDE = 12, 6, 128  # pictures of a preview, a row, pixels of each
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a check of pictures found: `shape` is the one a training would use, `preview` the sheet written."""
+    """What a check of pictures found: `shape` is the one a training would use, `preview` the sheet written.
+
+    `findings` and `enough`, whether there are enough pictures, are by the names of the uses.
+    """
 
     survey: Survey
     mirror: Mirror
-    findings: list[Finding]
+    findings: dict[str, list[Finding]]
+    enough: dict[str, bool]
+    amount: Amount
     shape: Shape
     preview: Path | None
 
 
-def look(source: str, out: Path | None = None) -> Generator[Packing, None, Pictures]:
+def look(source: str, uses: Mapping[str, Use], out: Path | None = None) -> Generator[Packing, None, Pictures]:
     """Examine pictures and change nothing: findings, whether they may be mirrored, a preview of the cut.
 
     Args:
         source: what `ganvas.images.data.load` takes.
+        uses: what the pictures may be wanted for, by name.
         out: where the preview is written; without it data-check.png, and only where pictures are not square.
 
     Raises:
@@ -53,49 +59,57 @@ def look(source: str, out: Path | None = None) -> Generator[Packing, None, Pictu
     place = files.place(source)
     sheet = out or free(Path("data-check.png"))
     if out is not None and place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
-        raise UserError(f"--out {out} lies in {source}, and nothing there is changed. Choose another place.")
+        raise UserError(f"--out {out} is in {source}, and nothing there is changed. Choose another place.")
     listing, found = listed(functools.partial(data.listed, source))
     shape, converted = yield from depth.measured(listing, pack.resolve(listing, Shape()))
     survey = yield from sv.survey(listing, shape.size, shape.depth)
     mirror = sv.mirror(survey.thumbs)
-    findings = [*found, *_findings(survey, mirror, shape), *(Finding(2, note) for note in converted)]
+    same = [*found, *(Finding(2, note) for note in converted)]
     written = None
     if (out is not None or survey.oblong) and len(survey.thumbs):
         if place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
-            findings.append(Finding(2, "You are in the folder of the pictures: no preview was written.", "Use --out."))
+            same.append(Finding(2, "You are in the folder of the pictures: no preview was written.", "Use --out."))
         else:
             broken = {name for name, _ in survey.broken}
             readable = [i for i, name in enumerate(listing.names) if one_line(name) not in broken]
             preview(listing, survey.oblong or readable, sheet, shape.depth)
             written = sheet
-    return Pictures(survey, mirror, sorted(findings, key=lambda f: f.level), shape, written)
+    amount = amount_of(survey, shape)
+    rows, enough = {}, {}
+    for name, use in uses.items():
+        enough[name], judged = use.judge(amount)
+        rows[name] = sorted([*same, *judged, *_findings(survey, mirror, shape, use)], key=lambda f: f.level)
+    return Pictures(survey, mirror, rows, enough, amount, shape, written)
 
 
-def _findings(survey: Survey, mirror: Mirror, shape: Shape) -> list[Finding]:
+def amount_of(survey: Survey, shape: Shape) -> Amount:
+    """How much there is to learn from."""
+    return Amount(survey.total - len(survey.broken), survey.sizes, shape.size, shape.channels, len(survey.classes))
+
+
+def _findings(survey: Survey, mirror: Mirror, shape: Shape, use: Use) -> list[Finding]:
     """Findings in the order of the code; the caller sorts them by level."""
     rows = [
         *_of_files(survey),
         *_of_copies(survey),
         *_of_light(survey),
-        *of_classes(survey.classes, RARE, NOUN),
-        *_of_shapes(survey, shape),
+        *(of_classes(survey.classes, RARE, NOUN) if use.classes else ()),
+        *_of_shapes(survey, shape, use),
     ]
-    rows += _of_mirror(mirror)
+    if use.mirror:
+        rows += _of_mirror(mirror)
     if survey.looked < survey.total:
         rows.append(Finding(2, f"{survey.looked:,} of {survey.total:,} pictures, evenly spread, were looked at."))
     return rows
 
 
 def _of_files(survey: Survey) -> list[Finding]:
-    """Files that cannot be read, and too few that can."""
-    broken, good, rows = len(survey.broken), len(survey.thumbs), []
+    """Files that cannot be read."""
+    broken, rows = len(survey.broken), []
     if broken:
         named = some([f"{name} ({why})" for name, why in survey.broken])
         text = f"{broken:,} of {survey.looked:,} files cannot be read: {named}."
         rows.append(Finding(0, text, "They are left out. Fetch them again."))
-    if good < LEAST and survey.total == survey.looked:
-        text = f"{good:,} pictures are few: a network learns them by heart."
-        rows.append(Finding(0, text, f"Find {LEAST} or more, 1,000 to be at ease."))
     return rows
 
 
@@ -104,7 +118,12 @@ def _of_copies(survey: Survey) -> list[Finding]:
     rows = of_copies(len(survey.thumbs), survey.duplicates, NOUN)
     if survey.near:
         near = some([" ~ ".join(names) for names in survey.near])
-        text = f"{len(survey.near):,} pictures are nearly another one: {near}."
+        near_ = (
+            f"{len(survey.near):,} pictures are near-duplicates"
+            if len(survey.near) > 1
+            else "1 picture is a near-duplicate"
+        )
+        text = f"{near_}: {near}."
         rows.append(Finding(1, text, "Look at some; remove those that add nothing."))
     return rows
 
@@ -113,11 +132,11 @@ def _of_mirror(mirror: Mirror) -> list[Finding]:
     """Whether pictures may be mirrored."""
     shares = f"{mirror.accuracy:.0%} ± {mirror.error:.0%}"
     if mirror.verdict == "wrong":
-        text = f"Do not mirror these pictures: a small classifier tells them from their mirror images: {shares} right."
-        return [Finding(1, text, "Mirroring would teach pictures that do not exist.")]
+        text = f"Do not use mirror=true: a small classifier tells these pictures from mirrored ones, {shares} right."
+        return [Finding(1, text, "Mirrored pictures would look wrong.")]
     if mirror.verdict == "safe":
         text = (
-            f"Mirroring is safe: a picture is told from its mirror image {shares} of the time, a coin's 50%, or nearly."
+            f"Mirroring is safe: a classifier tells pictures from mirrored ones {shares} of the time (guessing: 50%)."
         )
         return [Finding(2, text, "mirror=true doubles what there is to learn from.")]
     return []
@@ -137,7 +156,7 @@ def _of_light(survey: Survey) -> list[Finding]:
     return rows
 
 
-def _of_shapes(survey: Survey, shape: Shape) -> list[Finding]:
+def _of_shapes(survey: Survey, shape: Shape, use: Use) -> list[Finding]:
     good = len(survey.thumbs)
     wide = sum(n for mode, n in survey.modes.items() if mode in decode.WIDE) if not any(shape.depth or ()) else 0
     cmyk, palette = survey.modes.get("CMYK", 0), survey.modes.get("P", 0)
@@ -145,23 +164,23 @@ def _of_shapes(survey: Survey, shape: Shape) -> list[Finding]:
     kinds = ", ".join(f"{n:,} {s}" for s, n in rare.items())
     other = ", ".join(f"{n:,} {s}" for s, n in sorted(survey.others.items(), key=lambda item: -item[1])[:5])
     all_grey = survey.grey == good and shape.channels == 3
-    oblong = f"{len(survey.oblong):,} of {good:,} pictures are not square: the middle is cut out."
+    oblong = f"{len(survey.oblong):,} of {good:,} pictures are not square: each will be cropped to the centre square."
     tiny = f"{survey.tiny:,} pictures are smaller than {shape.size} pixels and are scaled up: they look soft."
     see_through = f"{survey.transparent:,} pictures are transparent in places: these become white."
     inks = f"{cmyk:,} pictures are in printers' colours (CMYK): they are converted roughly."
     turned = f"{survey.rotated:,} photographs were taken with a turned camera: they are set upright."
     rows = [
-        (1, len(survey.oblong), oblong, "fit=pad keeps all of each, with a border: look at the preview."),
-        (1, survey.tiny, tiny, "Remove them, or take a smaller size=N."),
-        (1, all_grey, "All pictures are grey, though stored in colour.", "Train with channels=1: it is quicker."),
+        (1, 0 if use.piece else len(survey.oblong), oblong, "fit=pad keeps the whole picture, with a border."),
+        (1, 0 if use.piece else survey.tiny, tiny, "Remove them, or use a smaller size=N."),
+        (1, all_grey, "All pictures are grey, though stored in colour.", "Train with channels=1: it is faster."),
         (2, survey.transparent, see_through, "channels=4 keeps the transparency."),
         (2, wide, f"{wide:,} pictures have more than 8 bits a pixel: each is scaled to 8 by its own values.", ""),
         (2, cmyk, inks, "Convert them yourself if colours matter."),
-        (2, palette, f"{palette:,} pictures have a palette: they become true colour.", ""),
+        (2, palette, f"{palette:,} pictures have a palette: they become colour.", ""),
         (2, survey.rotated, turned, ""),
         (2, survey.upper_case, f"{survey.upper_case:,} names end in capitals (.JPG): they are read as well.", ""),
         (2, len(rare), f"Rarer kinds of files: {kinds}. They are read as well; of moving pictures the first.", ""),
-        (2, len(survey.others), f"Files that are no pictures are passed over: {other}.", ""),
+        (2, len(survey.others), f"Files that are not pictures are skipped: {other}.", ""),
     ]
     return [Finding(level, text, todo) for level, count, text, todo in rows if count]
 

@@ -72,11 +72,12 @@ class Survey(Surveyed):
     duplicates: list[list[str]] = field(default_factory=list)
     near: list[list[str]] = field(default_factory=list)
     oblong: list[int] = field(default_factory=list)  # numbers of pictures that are not square
+    sizes: list[tuple[int, int]] = field(default_factory=list)  # width and height of each that can be read
     thumbs: Tensor = field(default_factory=lambda: torch.empty(0, 3, THUMB, THUMB, dtype=torch.uint8))
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, without the pictures themselves."""
-        kept = {k: v for k, v in vars(self).items() if k not in ("thumbs", "oblong")}
+        kept = {k: v for k, v in vars(self).items() if k not in ("thumbs", "oblong", "sizes")}
         return {**kept, "not_square": len(self.oblong)}
 
 
@@ -101,6 +102,7 @@ def survey(listing: Listing, tiny: int, depth: Depth | None = None) -> Generator
         width, height = zip(*(entry.size for entry in good), strict=True)
         sides = {"width": width, "height": height, "short": [min(entry.size) for entry in good]}
         result.sides = {k: [min(v), int(statistics.median(v)), max(v)] for k, v in sides.items()}
+    result.sizes = [entry.size for entry in good]
     result.oblong = [entry.number for entry in good if entry.size[0] != entry.size[1]]
     result.square = len(good) - len(result.oblong)
     result.tiny = sum(min(entry.size) < tiny for entry in good)

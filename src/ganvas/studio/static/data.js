@@ -1,8 +1,8 @@
 // Folders of pictures or sounds, and tables: browse and check them, and train on them.
 import { h, get, post, whole, duration, busy, table, turns } from './dom.js';
 
-const RECIPES = ['images', 'few', 'denoise', 'superres'];
 const link = (path) => `#/data?path=${encodeURIComponent(path)}`;
+const nameOf = (path) => (path === '.' ? 'This folder' : path.replace(/^upload:/, ''));
 
 /** The result of a check as elements; `path` is what was checked. */
 async function report(checked, path) {
@@ -11,47 +11,44 @@ async function report(checked, path) {
   const time = f.images_per_second
     ? `${duration(f.images / f.images_per_second)} for ${whole(f.images)} images with the recipe ${f.recipe}`
     : f.note;
-  const notes = checked.findings.map((one) =>
-    h(`.note.level${one.level}`, {}, h('strong', {}, one.text), one.todo ? h('div', {}, one.todo) : null),
-  );
-  const recipes = RECIPES.includes(f.recipe) ? RECIPES : [f.recipe, ...RECIPES];
-  const train = recipes.map((recipe) =>
-    h(
-      `a.button${recipe === f.recipe ? '.main' : ''}`,
-      { href: `#/new?recipe=${recipe}&data=${encodeURIComponent(path)}` },
-      recipe,
-    ),
-  );
-  const sheet = { src: checked.sheet, alt: 'Rows of pictures cut to their middle; below each row the same padded' };
+  const found = h('section.card'),
+    train = h('section.card');
+  /** What was found with one purpose in mind, and the way to a training. */
+  function show(name) {
+    const one = checked.purposes[name];
+    const pick = ([key, { enough, title, words }]) =>
+      h('button', { 'aria-pressed': key === name, click: () => show(key) }, title ?? words, enough ? '' : h('small', {}, ' too few'));
+    const notes = one.findings.map(({ level, text, todo }) =>
+      h(`.note.level${level}`, {}, h('strong', {}, text), todo ? h('div', {}, todo) : null),
+    );
+    found.replaceChildren(
+      h('h2', { tabindex: -1 }, `${nameOf(path)}: ${whole(checked.total)} pictures`),
+      h('p.soft', {}, 'What do you want to do with them?'),
+      h('.purposes', { role: 'group', 'aria-label': 'Purpose' }, Object.entries(checked.purposes).map(pick)),
+      ...(notes.length ? notes : [h('p.note.level2', {}, 'Nothing is wrong with them.')]),
+    );
+    const aim = one.goal ? `goal=${one.goal}` : `recipe=${encodeURIComponent(one.recipe)}`;
+    const button = h('a.button.main', { href: `#/new?${aim}&data=${encodeURIComponent(path)}` }, 'Train on them');
+    const length =
+      name === checked.purpose
+        ? `They would be ${f.size}x${f.size} pixels${f.classes ? `, in ${f.classes} classes` : ''}. Forecast: ${time}.`
+        : 'The next page measures how long it takes.';
+    train.replaceChildren(
+      h('h2', {}, 'A training'),
+      h('p', {}, `${one.enough ? '' : 'There are too few for a good result. '}${length}`),
+      h('.row', {}, button),
+    );
+    if (found.isConnected) found.querySelector('[aria-pressed=true]').focus();
+  }
+  show(checked.purpose);
+  const sheet = { src: checked.sheet, alt: 'Rows of pictures cropped to the centre; below each row the same padded' };
   return [
-    h(
-      '.grid.wide',
-      {},
-      h(
-        'section.card',
-        {},
-        h('h2', { tabindex: -1 }, `${path === '.' ? 'This folder' : path}: ${whole(checked.total)} pictures`),
-        notes.length ? notes : h('p.note.level2', {}, 'Nothing is wrong with them.'),
-      ),
-      h(
-        'section.card',
-        {},
-        h('h2', {}, 'Train on them'),
-        h(
-          'p',
-          {},
-          `They would be ${f.size}x${f.size} pixels${f.classes ? `, in ${f.classes} classes` : ''}. Forecast: ${time}.`,
-        ),
-        h('.row', {}, train),
-      ),
-    ),
-    checked.sheet
-      ? h('section.card', {}, h('h2', {}, 'Cut to the middle, and padded below'), h('img.sheet.smooth', sheet))
-      : '',
+    h('.grid.wide', {}, found, train),
+    checked.sheet ? h('section.card', {}, h('h2', {}, 'Cropped to the centre, and padded below'), h('img.sheet.smooth', sheet)) : '',
   ];
 }
 
-/** What lies in a folder, beside its sub-folders. */
+/** What is in a folder, besides its sub-folders. */
 function here({ pictures, sounds, entries }) {
   const files = entries.filter(({ folder }) => !folder).length;
   const parts = [
@@ -59,7 +56,7 @@ function here({ pictures, sounds, entries }) {
     sounds ? `${whole(sounds)} sound${sounds > 1 ? 's' : ''}` : '',
     files ? `${whole(files)} ${files > 1 ? 'tables or archives' : 'table or archive'}` : '',
   ].filter(Boolean);
-  return parts.length ? `Here: ${parts.join(', ')}.` : 'No pictures, sounds or tables lie here.';
+  return parts.length ? `Here: ${parts.join(', ')}.` : 'There are no pictures, sounds or tables here.';
 }
 
 export async function data(place, _, query) {
@@ -71,7 +68,7 @@ export async function data(place, _, query) {
   async function check(path) {
     const isNewest = turn();
     result.replaceChildren(
-      h('.card', {}, h('p', { role: 'status' }, 'Everything is looked at; large folders and tables take a while …')),
+      h('.card', {}, h('p', { role: 'status' }, 'Looking at everything; large folders and tables take a while ...')),
     );
     result.scrollIntoView({ block: 'nearest' });
     try {
@@ -87,7 +84,7 @@ export async function data(place, _, query) {
     }
   }
   const checkButton = (path) => {
-    const name = path === '.' ? 'this folder' : path;
+    const name = path === '.' ? 'this folder' : path.replace(/^upload:/, '');
     const button = h(
       'button',
       { 'aria-label': `Check ${name}`, click: () => busy(button, () => check(path)) },
@@ -99,7 +96,10 @@ export async function data(place, _, query) {
     const path = folderPath ? `${folderPath}/${name}` : name;
     return [folder ? h('a.place', { href: link(path) }, `${name}/`) : name, checkButton(path)];
   });
+  const { uploads, prefix, folder: home } = folderPath ? { uploads: [] } : await get('/api/uploads');
+  const sent = uploads.map(({ name }) => [`${name} (sent from a browser)`, checkButton(`${prefix}${name}`)]);
   const sets = listing.sets.map((name) => [`${name} (comes with Ganvas)`, checkButton(name)]);
+  const lines = [...rows, ...sent, ...sets];
   place.append(
     h('h1', {}, 'Data'),
     h('p.soft', {}, `Folders, archives and tables below ${listing.root}/. Nothing in them is changed.`),
@@ -114,7 +114,8 @@ export async function data(place, _, query) {
         h('span', {}, here(listing)),
         checkButton(folderPath || '.'),
       ),
-      table('Folders, archives and tables', ['Name', 'Look'], [...rows, ...sets]),
+      lines.length ? table('Folders, archives and tables', ['Name', 'Check'], lines) : null,
+      sent.length ? h('p.soft.new-where', {}, `What was sent is in ${home}; the page New training removes it.`) : null,
       listing.more ? h('p.soft', {}, `${whole(listing.more)} more are not shown.`) : null,
     ),
     result,

@@ -51,7 +51,7 @@ export async function zip(files) {
       [offset, 4],
     ];
     entries.push(record([[0x02014b50, 4], [20, 2], ...about, ...rest]), title);
-    parts.push(head, title, content);
+    parts.push(head, title, blob); // not its content: many large files need not be in memory together
     offset += head.length + title.length + content.length;
   }
   const size = entries.reduce((sum, part) => sum + part.length, 0);

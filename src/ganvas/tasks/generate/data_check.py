@@ -10,17 +10,16 @@ from typing import Any
 
 import torch
 
-from ganvas.core.errors import UserError
+from ganvas.core.errors import UserError, unknown
 from ganvas.images.data import ImageData, Packing, Split
 from ganvas.images.data import findings as fd
 from ganvas.images.data.survey import Mirror, Survey
-from ganvas.images.decode import Shape
+from ganvas.images.data.uses import Amount, Use
 from ganvas.images.spec import ImageSpec
 from ganvas.sources.findings import Finding
+from ganvas.tasks.generate import data_use
 from ganvas.training.experiment import Experiment
 from ganvas.training.forecast import Trial, peak_memory
-
-FEW = 2_000  # pictures up to which the recipe `few` is recommended
 
 Recipes = Mapping[str, Callable[[], Experiment]]
 
@@ -41,58 +40,87 @@ class Forecast:
 
 
 @dataclass(frozen=True)
+class Purpose:
+    """One of the uses of the pictures: whether there are enough for it, what was found, and the recipes for it."""
+
+    words: str
+    enough: bool
+    findings: list[Finding]
+    recipe: str
+    others: tuple[str, ...]
+    more: tuple[str, ...]  # what `ganvas train RECIPE --data FOLDER` needs besides
+
+
+@dataclass(frozen=True)
 class Checked:
-    """The results of a check; `preview` is the sheet that was written."""
+    """The results of a check; `preview` is the sheet that was written, `purpose` the one of `purposes` in front."""
 
     survey: Survey
     mirror: Mirror
-    findings: list[Finding]
+    purpose: str
+    purposes: dict[str, Purpose]
     forecast: Forecast
     preview: Path | None
+
+    @property
+    def findings(self) -> list[Finding]:
+        return self.purposes[self.purpose].findings
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
         return {
             **self.survey.to_dict(),
             "mirror": {**self.mirror._asdict(), "verdict": self.mirror.verdict},
+            "purpose": self.purpose,
+            "purposes": {name: dataclasses.asdict(one) for name, one in self.purposes.items()},
             "findings": [dataclasses.asdict(f) for f in self.findings],
             "forecast": dataclasses.asdict(self.forecast),
             "preview": None if self.preview is None else str(self.preview),
         }
 
 
-def check(source: str, out: Path | None, recipes: Recipes) -> Generator[Packing, None, Checked]:
+def check(
+    source: str, out: Path | None, recipes: Recipes, uses: Mapping[str, Use] | None = None, purpose: str | None = None
+) -> Generator[Packing, None, Checked]:
     """Check pictures without changing them: findings, whether they may be mirrored, a forecast, a preview of the cut.
 
     Args:
         source: see `ganvas.images.data.load`.
         out: where to write the preview; None: to data-check.png, but only if pictures are not square.
         recipes: the recipes that can be recommended, by name.
+        uses: what they may be wanted for, by name; None: for drawing new ones.
+        purpose: one of these names; None: the first for which there are enough pictures, or else the first of all.
 
     Raises:
-        UserError: there are no pictures, or the preview cannot be written there.
+        UserError: there are no pictures, there is no such purpose, or the preview cannot be written there.
     """
-    pictures = yield from fd.look(source, out)
-    expected = forecast(pictures.survey, pictures.shape, recipes)
-    return Checked(pictures.survey, pictures.mirror, pictures.findings, expected, pictures.preview)
+    uses = {"generate": data_use.USE} if uses is None else uses
+    if purpose is not None and purpose not in uses:
+        raise unknown("purpose", purpose, uses)
+    pictures = yield from fd.look(source, uses, out)
+    chosen = purpose or next((name for name in uses if pictures.enough[name]), next(iter(uses)))
+    found = {
+        name: Purpose(
+            use.words, pictures.enough[name], pictures.findings[name], use.recipe(pictures.amount), use.others, use.more
+        )
+        for name, use in uses.items()
+    }
+    expected = forecast(pictures.survey, pictures.amount, uses[chosen], recipes)
+    return Checked(pictures.survey, pictures.mirror, chosen, found, expected, pictures.preview)
 
 
-def recommended(survey: Survey, shape: Shape) -> str:
-    """The name of the recipe that fits these pictures."""
-    if (shape.size, shape.channels) == (28, 1) and survey.classes:
-        return "mnist"
-    return "few" if survey.total - len(survey.broken) <= FEW else "images"
-
-
-def forecast(survey: Survey, shape: Shape, recipes: Recipes) -> Forecast:
+def forecast(survey: Survey, amount: Amount, use: Use, recipes: Recipes) -> Forecast:
     """Run the recipe that fits these pictures for a few seconds, on random pixels of the same shape."""
-    total, recipe = survey.total - len(survey.broken), recommended(survey, shape)
-    untimed = Forecast(recipe, shape.size, shape.channels, len(survey.classes), total * shape.channels * shape.size**2)
+    recipe, size = use.recipe(amount), min(use.piece or amount.size, amount.size)
+    channels, pixels = amount.channels, sum(w * h for w, h in amount.sizes) if use.piece else amount.count * size**2
+    untimed = Forecast(recipe, size, channels, len(survey.classes) if use.classes else 0, pixels * channels)
     if recipe not in recipes:
         return dataclasses.replace(untimed, note=f"This Ganvas has no recipe '{recipe}': no time was measured.")
     experiment = recipes[recipe]()
-    classes = len(survey.classes) if experiment.data.labels else 0
-    images = _random_pixels(2 * experiment.training.batch, ImageSpec(shape.channels, shape.size, classes))
+    classes = untimed.classes if experiment.data.labels else 0
+    images = _random_pixels(2 * experiment.training.batch, ImageSpec(channels, size, classes))
+    if use.more:
+        images = dataclasses.replace(images, other=images)
     try:
         rate = Trial(experiment, images).speed()
     except UserError as error:

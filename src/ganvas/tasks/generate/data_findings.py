@@ -17,9 +17,10 @@ def findings(checked: Checked, source: str, train: str) -> list[str]:
         modes = ", ".join(f"{n:,} {mode}" for mode, n in s.modes.items())
         lines.append(f"Files     {formats}; {modes}")
         lines.append(f"Shorter side {least} to {most} pixels, half of them up to {middle}; {s.square:,} are square")
+    lines += _purposes(checked)
     lines += told(checked.findings, s.classes)
     if checked.preview is not None:
-        lines.append(f"   Preview {checked.preview}: each picture with its middle cut out, and below it padded.")
+        lines.append(f"   Preview {checked.preview}: each picture with the centre square cropped, and below it padded.")
     kind = {1: "grey", 3: "colour", 4: "colour with transparency"}[f.channels]
     lines += [
         "",
@@ -29,4 +30,18 @@ def findings(checked: Checked, source: str, train: str) -> list[str]:
         lines.append(words(f.images, f.images_per_second, "images", f.memory_bytes))
     if f.note:
         lines.append(f"          {f.note}")
-    return [*lines, "", "Nothing was changed. Next:", f"  {train}"]
+    lines += ["", "Nothing was changed. Next:", f"  {train}"]
+    others = checked.purposes[checked.purpose].others
+    if others:
+        lines.append(f"Other recipes for the same pictures: {', '.join(others)}.")
+    return lines
+
+
+def _purposes(checked: Checked) -> list[str]:
+    """Whether there are enough pictures for each purpose, where there are several."""
+    if len(checked.purposes) < 2:
+        return []
+    one = checked.purposes[checked.purpose]
+    enough, few = ([n for n, p in checked.purposes.items() if p.enough is wanted] for wanted in (True, False))
+    counts = [f"{title} {', '.join(names)}" for title, names in (("enough for", enough), ("too few for", few)) if names]
+    return [f"Purpose   {one.words} (--for {checked.purpose}); {'; '.join(counts)}"]

@@ -89,6 +89,7 @@ class GenerateTask(Task):
     networks = NETWORKS
     own_network = Later("ganvas.tasks.generate.own_network:OwnNetwork")
     recipes = Later("ganvas.tasks.generate.recipes")
+    data_use = Later("ganvas.tasks.generate.data_use:USE")
     for_own = "images"
     Model = Later("ganvas.tasks.generate.model:Model")
     report = Later("ganvas.tasks.generate.report:PART")

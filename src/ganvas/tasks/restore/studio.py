@@ -12,8 +12,9 @@ from ganvas.images import uploads
 from ganvas.report.diagnosis import Rows, number
 from ganvas.tasks.restore import words
 from ganvas.tasks.restore.model import Restorer
-from ganvas.training.studio import Best, Chart, Curve, Diagram, Part, Tile
+from ganvas.training.studio import Best, Chart, Curve, Diagram, Goal, Part, Tile
 
+CLEANEST = "the best that this network can do"
 HOLE = 127  # the grey level that is shown where a pixel is missing
 
 
@@ -81,6 +82,38 @@ PART = Part(
         "original pictures",
         "Damaged pictures go into the restorer (generator), which must come near to the originals. Where lively is "
         "above 0 an expert (discriminator) also says whether a patch looks real.",
+    ),
+    goals=(
+        Goal(
+            "restore",
+            "Restore pictures",
+            "Take out noise or rain, enlarge, fill holes. A dozen good photographs are enough to learn from.",
+            2,
+            (
+                ("denoise", "Take out noise"),
+                ("superres", "Enlarge to twice the size"),
+                ("derain", "Take out rain"),
+                ("inpaint", "Fill what is missing"),
+            ),
+            {
+                "denoise": (
+                    (0, "less noise, soft edges"),
+                    (6_000, "most of the noise gone"),
+                    (30_000, "clean pictures with fine detail"),
+                    (100_000, CLEANEST),
+                ),
+                "superres": ((0, "a little sharper than scaling"), (30_000, "sharp edges"), (100_000, CLEANEST)),
+                "derain": ((0, "fainter streaks"), (10_000, "most streaks gone"), (100_000, CLEANEST)),
+                "inpaint": (
+                    (0, "blurry fillings"),
+                    (50_000, "fillings that follow edges"),
+                    (400_000, CLEANEST),
+                ),
+            },
+            choice="What should it do?",
+            which="Which undamaged pictures should it learn from?",
+            files=("image/*", ".zip"),
+        ),
     ),
     functions={"apply": apply},
     facts=facts,

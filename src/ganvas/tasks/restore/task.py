@@ -77,6 +77,7 @@ class RestoreTask(Task):
     Config, Data, Spec = Config, DataConfig, ImageSpec
     networks = {"unet": unet}  # noqa: RUF012
     recipes = Later("ganvas.tasks.restore.recipes")
+    data_use = Later("ganvas.tasks.restore.data_use:USE")
     Model = Later("ganvas.tasks.restore.model:Restorer")
     report = Later("ganvas.tasks.restore.report:PART")
     quantities = Later("ganvas.tasks.restore.report:QUANTITIES")

@@ -63,6 +63,7 @@ class SoundTask(Task):
     recipes = Later("ganvas.tasks.sound.recipes")
     for_own = "sound"
     check_data = Later("ganvas.tasks.sound.data_check:check")
+    glance = Later("ganvas.tasks.sound.glance:glance")
     check_writes = "--out"
     Model = Later("ganvas.tasks.sound.model:SoundModel")
     evaluate = Later("ganvas.tasks.sound.evaluate.command:evaluate")

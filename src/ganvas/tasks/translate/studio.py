@@ -8,7 +8,7 @@ from ganvas.core.progress import last
 from ganvas.images import uploads
 from ganvas.report.diagnosis import Rows, number
 from ganvas.tasks.translate.model import Translator
-from ganvas.training.studio import Best, Chart, Curve, Diagram, Part, Tile
+from ganvas.training.studio import Best, Chart, Curve, Diagram, Goal, Part, Tile
 
 SMALL = 128  # pixels of a side up to which a translated picture is shown in squares
 PLACES = {"middle_b": "in the middle", "border_b": "at the border"}
@@ -77,6 +77,26 @@ PART = Part(
         "real pictures of kind B",
         "The forger (generator) turns a picture of one kind into the other. The expert (discriminator) compares it "
         "with real ones; another forger translates it back, and it must match the original.",
+    ),
+    goals=(
+        Goal(
+            "translate",
+            "Turn one kind into another",
+            "Photos into drawings, summer into winter, and back. It needs a set of each kind, no pairs.",
+            3,
+            (("translate", ""),),
+            {
+                "translate": (
+                    (0, "changed colours"),
+                    (10_000, "a first likeness"),
+                    (60_000, "the main shapes of the other kind"),
+                    (200_000, "the best that this network can do"),
+                )
+            },
+            which="Which pictures are of the first kind?",
+            other="Which are of the other kind?",
+            files=("image/*", ".zip"),
+        ),
     ),
     two_sources=True,
     functions={"apply": apply},

@@ -67,6 +67,7 @@ class TranslateTask(Task):
     Config, Data, Spec = Config, DataConfig, ImageSpec
     networks = {"translator": network}  # noqa: RUF012
     recipes = Later("ganvas.tasks.translate.recipes")
+    data_use = Later("ganvas.tasks.translate.data_use:USE")
     Model = Later("ganvas.tasks.translate.model:Translator")
     report = Later("ganvas.tasks.translate.report:PART")
     quantities = Later("ganvas.tasks.translate.report:QUANTITIES")

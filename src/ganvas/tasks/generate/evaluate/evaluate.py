@@ -21,7 +21,7 @@ import torch
 
 from ganvas.core import distributed
 from ganvas.core.errors import UserError, unknown
-from ganvas.core.files import make_folder
+from ganvas.core.files import make_folder, replace
 from ganvas.core.progress import Doing, Written
 from ganvas.core.run import Run, run_of
 from ganvas.images import sheets
@@ -306,7 +306,7 @@ def measure_candidate(model: Path, count: int) -> None:
     earlier = [f for f in readable(run.figures()) if f.metric == "frechet" and not math.isnan(f.value)]
     comparable = [f.value for f in earlier if not f.protocol.differences(distance.protocol)]
     if distance.value <= min(comparable, default=math.inf):  # False if the value is NaN
-        os.replace(model, run.best)
+        replace(model, run.best)
     else:
         model.unlink()
 

@@ -7,7 +7,16 @@ from typing import Any
 
 from ganvas.tasks.generate.model import Model
 from ganvas.tasks.generate.studio import draw, game, judge
-from ganvas.training.studio import Best, Chart, Curve, Diagram, Page, Part
+from ganvas.training.studio import Best, Chart, Curve, Diagram, Goal, Page, Part
+
+BEST = "the best that this network draws of them"
+GROWS = (  # of 64 pixels: what the cards of both recipes' trainings show (docs/benchmarks.md)
+    (0, "colours and blurs"),
+    (15_000, "rough shapes"),
+    (40_000, "things one recognises"),
+    (160_000, "pictures with details"),
+    (500_000, BEST),
+)
 
 
 def facts(model: Model) -> dict[str, Any]:
@@ -39,6 +48,40 @@ PART = Part(
         "Noise goes into the forger (generator), who makes a picture of it. The expert (discriminator) sees forged and "
         "real pictures in turn and says which is which. Whoever is wrong learns from it: the expert to look more "
         "closely, the forger to fool it.",
+    ),
+    goals=(
+        Goal(
+            "digits",
+            "Draw digits",
+            "The network learns to write 0 to 9. The pictures come with Ganvas.",
+            0,
+            (("mnist", ""),),
+            {
+                "mnist": (
+                    (0, "grey smudges"),
+                    (4_000, "strokes, the first digits"),
+                    (20_000, "digits, some of them odd"),
+                    (60_000, "good digits"),
+                    (100_000, "clear digits, 98% of them as asked for"),
+                    (300_000, "its best digits"),
+                )
+            },
+            ready="mnist",
+            files=("image/*", ".zip"),
+        ),
+        Goal(
+            "pictures",
+            "Draw pictures like mine",
+            "New faces, logos, textures … like those that you give it: a hundred or more.",
+            1,
+            (("few", ""), ("images", ""), ("mnist", "")),
+            {
+                "few": GROWS,
+                "images": GROWS,
+                "mnist": ((0, "grey smudges"), (10_000, "first shapes"), (60_000, "good drawings"), (300_000, BEST)),
+            },
+            files=("image/*", ".zip"),
+        ),
     ),
     preview="From noise to pictures",
     before="Before the training: noise.",

@@ -132,7 +132,7 @@ def teach(model: Model, file: str, allowed: Allowed) -> None:
         told = 0.0
         for step, _ in enumerate(two_sample.teach(network, batches(), epochs * rounds)):
             if time.monotonic() - told > TOLD:
-                share.write_text(f"{step / (epochs * rounds):.3f}")
+                share.write_text(f"{step / (epochs * rounds):.3f}", encoding="ascii")
                 told = time.monotonic()
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
     write_whole(Path(file), save({**tensors, "game.mean": mean, "game.spread": spread}))

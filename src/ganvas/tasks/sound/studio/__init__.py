@@ -8,7 +8,14 @@ from typing import Any
 from ganvas.report.diagnosis import Rows
 from ganvas.tasks.sound.model import SoundModel
 from ganvas.tasks.sound.studio import draw, judge, pairs
-from ganvas.training.studio import Chart, Curve, Diagram, Page, Part, Tile
+from ganvas.training.studio import Chart, Curve, Diagram, Goal, Page, Part, Tile
+
+GROWS = (
+    (0, "noise that takes shape"),
+    (10_000, "sounds one recognises"),
+    (60_000, "clear sounds"),
+    (200_000, "the best that this network can do"),
+)
 
 
 def facts(model: SoundModel) -> dict[str, Any]:
@@ -60,6 +67,19 @@ PART = Part(
     samples="sounds",
     made="drawn",
     source=("Sounds", "a folder of sounds"),
+    goals=(
+        Goal(
+            "sounds",
+            "Make sounds",
+            "Short ones like yours: drums, words, calls. A hundred or more.",
+            5,
+            (("sound", ""), ("sound-few", "")),
+            {"sound": GROWS, "sound-few": GROWS},
+            noun="sounds",
+            which="Which sounds?",
+            files=("audio/*", ".zip"),
+        ),
+    ),
     preview="From noise to sounds",
     before="Before the training: noise.",
     film="film.js",

@@ -9,7 +9,7 @@ from ganvas.core.run import Run
 from ganvas.report.diagnosis import Rows
 from ganvas.tasks.table import standing
 from ganvas.tasks.table.studio import rows
-from ganvas.training.studio import Best, Chart, Curve, Diagram, Page, Part, Tile
+from ganvas.training.studio import Best, Chart, Curve, Diagram, Goal, Page, Part, Tile
 
 
 def remarks(log: Rows, checks: Rows) -> list[str]:
@@ -61,6 +61,26 @@ PART = Part(
     samples="rows",
     made="drawn",
     source=("Table", "a CSV, Parquet or SQLite file"),
+    goals=(
+        Goal(
+            "table",
+            "Make rows of a table",
+            "New rows like those of yours, such as test data without real people.",
+            4,
+            (("table", ""),),
+            {
+                "table": (
+                    (0, "columns with about the right values"),
+                    (50_000, "values that go together"),
+                    (200_000, "rows like the real ones"),
+                    (1_000_000, "the best that this network can do; it stops by itself"),
+                )
+            },
+            noun="table",
+            which="Which table?",
+            files=(".csv", ".parquet"),
+        ),
+    ),
     preview="Columns and pairs, compared with the real rows",
     suffix=".json",
     film="film.js",

@@ -11,7 +11,7 @@ const TEXTS = {
 };
 
 /** An error for the page: what the command line names by an option is a setting here. */
-export const sentence = (text) => text.replace('with --table NAME', 'in the setting "table", below "All settings"');
+export const sentence = (text) => text.replace('with --table NAME', 'in the setting "table", under "Details"');
 
 /**
  * The result as elements; what was read of `path`.
