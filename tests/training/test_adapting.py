@@ -243,8 +243,8 @@ def test_replayed_images_are_said_in_plain_words() -> None:
     check = {"metric": diagnosis.CHECK, "diversity": 1.0}
     for share, said in ((0.01, False), (0.4, True)):
         checks = [{**check, "images": at, "copied": share} for at in (5_000, 10_000)]
-        assert any("replays" in text for text in diagnosis.remarks(rows, checks)) == said
-        assert ("replays" in diagnosis.headline(rows, checks)) == said
+        assert any("repeats" in text for text in diagnosis.remarks(rows, checks)) == said
+        assert ("repeats" in diagnosis.headline(rows, checks)) == said
 
 
 def test_every_check_of_a_training_tells_the_share_of_copies(run: Path) -> None:
