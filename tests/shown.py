@@ -86,6 +86,8 @@ def write_data(place: Path) -> None:
         (place / name).mkdir()
         for i in range(30):
             Image.fromarray(random.integers(light, light + 100, (16, 16, 3), np.uint8)).save(place / name / f"{i}.png")
+    shutil.copytree(ROOT / "examples", place / "examples")
+    shutil.copy(ROOT / "examples" / "photos" / "old.jpg", place)
     write_rows(place / "customers.csv", 600)
     (write_sounds(place / "drums") / "noise").rename(place / "drums" / "snare")
 
@@ -122,7 +124,6 @@ def write_more(place: Path) -> None:
     for name, kept in (("customers.csv", rows), ("new.csv", rows[:50]), ("gaps.csv", [*rows[:50], ",NL,gold,no"])):
         (place / name).write_text("\n".join(["age,country,plan,churn", *kept]) + "\n")
     write_rows(place / "orders.csv", 200)
-    (place / "examples").symlink_to(ROOT / "examples")
 
 
 def _flac(sound: Path, place: Path) -> None:

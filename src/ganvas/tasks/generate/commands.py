@@ -50,7 +50,7 @@ def sample(
     class_
         Of which class; several with commas between them are taken in turn. Without it all classes in turn.
     truncation
-        Limit of the latent numbers (1 to 2 is usual): fewer odd pictures, less variety.
+        Limit of the latent numbers (1 to 2 is usual): more typical pictures, less variety.
     out
         NAME.png, .jpg or .webp: one sheet. NAME.npz, NAME.zip, train-images-idx3-ubyte.gz (with a file of labels). Any
         other name: a new folder with a PNG for each picture, in a sub-folder for each class. Without it samples.png, or
@@ -141,7 +141,7 @@ def write(
     seed
         Another seed, another handwriting.
     truncation
-        Limit of the latent numbers (1 to 2 is usual): tidier characters.
+        Limit of the latent numbers (1 to 2 is usual): more typical characters.
     out
         The picture to write: .png, .jpg or .webp. Without it written.png, or written-2.png and so on.
     force

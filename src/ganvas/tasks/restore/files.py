@@ -110,7 +110,7 @@ def _marker(
         raise UserError(f"--mask-hole {hole} says what is missing in a mask: name that with --mask.")
     if (mask is not None or colour is not None) and not restorer.spec.masked:
         raise UserError(
-            f"{restorer.path} was not trained to fill holes and uses no mask. Train a model that does: ganvas train inpaint."
+            f"{restorer.path} was not trained to fill holes and uses no mask. Train one that was: ganvas train inpaint."
         )
     if mask is not None and not files.place(mask).exists():
         raise UserError(f"There is no file or folder {mask}.")

@@ -54,7 +54,7 @@ class Config:
     )
     lively: float = knob(
         0.0,
-        "from faithful (0: no discriminator) to lively (0.1, say): weight of the adversarial loss next to that of the pixels",
+        "from faithful (0: no discriminator) to lively (0.1, say): weight of the adversarial loss next to the pixels'",
         low=0,
         high=10,
     )
@@ -124,7 +124,9 @@ class RestoreTask(Task):
     def network_spec(cls, spec: ImageSpec, config: Config) -> ImageSpec:
         plan = plan_of(config.degrade)
         if spec.size % plan.scale:
-            raise UserError(f"size={spec.size} is not a multiple of {plan.scale}, the factor of enlargement: choose one that is.")
+            raise UserError(
+                f"size={spec.size} is not a multiple of {plan.scale}, the factor of enlargement: choose one."
+            )
         return replace(spec, scale=plan.scale, masked=plan.masked, turned=config.turn)
 
     @classmethod
