@@ -734,7 +734,7 @@ def test_a_process_that_only_has_the_number_is_not_the_job(queue: Jobs) -> None:
 def test_the_queue_has_an_end(queue: Jobs) -> None:
     for i in range(jobs.WAITING + 1):
         queue.add("train", f"r{i}", sleeper())
-    with pytest.raises(working.Busy, match="jobs wait already"):
+    with pytest.raises(working.Busy, match="jobs are already waiting"):
         queue.add("train", "one more", sleeper())
 
 
@@ -750,7 +750,7 @@ def test_a_worker_that_dies_costs_one_request(root: Path, quick_workers: None, m
         before = worker.process.pid
         with pytest.raises(UserError, match="no model yet"):
             worker.call("describe", path=str(root / "nothing"))
-        with pytest.raises(working.Broken, match="That went wrong"):
+        with pytest.raises(working.Broken, match="Something went wrong"):
             worker.call("latents", dim="x", count=3)
         assert worker.process.pid == before
         os.kill(before, signal.SIGKILL)
@@ -786,7 +786,7 @@ def test_the_time_of_a_request_begins_when_the_worker_is_ready(monkeypatch: pyte
 def test_a_worker_that_cannot_start_is_said_to_be_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     worker = working.Worker()
     monkeypatch.setattr(working, "serve", os.getpid)  # which takes no arguments
-    with pytest.raises(working.Broken, match="died over this request"):
+    with pytest.raises(working.Broken, match="died during this request"):
         worker.call("latents", dim=4, count=3)
     worker.close()
 

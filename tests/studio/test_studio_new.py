@@ -207,7 +207,7 @@ def test_lengths_are_what_fits_into_the_time(page: Any, studio: Served) -> None:
     )
     assert [one["images"] for one in made[0]] == [3600, 36000, 100000]
     assert made[1][:2] == ["3,600 images: blurs.", "36,000 images: shapes."]
-    assert made[1][2] == "100,000 images, about 28 min: all. More adds nothing."
+    assert made[1][2] == "100,000 images, about 28 min: all. A longer training would not help."
     assert made[2] == {"images": "3600", "tick_every": "72", "sample_every": "360"}
     assert made[3]["images"] == 500
 

@@ -415,7 +415,7 @@ def test_a_game_that_could_not_be_dealt_is_dealt_again(browser: Any, studio: Ser
         go(page, studio, "run/00000-blobs/game")
         page.route("**/game", lambda route: route.fulfill(status=502, body="<html>a proxy's page</html>"))
         page.click("#begin")
-        page.wait_for_selector(".error:has-text('The studio answers 502.')")
+        page.wait_for_selector(".error:has-text('The studio answered with error 502.')")
         page.unroute("**/game")
         page.click("#begin")
         page.wait_for_selector("#done")

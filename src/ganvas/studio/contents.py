@@ -91,7 +91,7 @@ def last_line(path: Path) -> dict[str, Any]:
 
 
 def progress(run: Run) -> dict[str, Any]:
-    """How far the training of a run is that is running; empty where none is, or has not made its first step."""
+    """How far a running training is; empty where none is running, or it has not made its first step."""
     return parse_line(read(run.progress, 0, TAIL)) or {}
 
 

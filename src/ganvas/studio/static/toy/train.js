@@ -1,4 +1,4 @@
-// The contest: an expert that learns to tell real points from forged ones, and a forger that learns from the expert.
+// The training: an expert that learns to tell real points from forged ones, and a forger that learns from the expert.
 import { Network } from './network.js';
 import { realPoints, SHAPES } from './points.js';
 import { Random } from './random.js';
@@ -167,7 +167,7 @@ export class Gan {
     this.discriminator.punish(slopes, n);
   }
 
-  /** The forger learns one step: its points shall get high scores. The expert is asked, and does not change. */
+  /** The forger learns one step: its points should get high scores. The expert is asked, and does not change. */
   learnForger() {
     const { batch: n, rateG } = this.settings;
     this.losses.g = this.#forgersLoss(this.generator.forward(this.#noise(), n), n);

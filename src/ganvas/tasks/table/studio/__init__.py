@@ -15,7 +15,7 @@ from ganvas.training.studio import Best, Chart, Curve, Diagram, Goal, Page, Part
 def remarks(log: Rows, checks: Rows) -> list[str]:
     """How the training is going, in plain words."""
     found = standing.remarks(log, checks)
-    return [text for _, text in found] or ["The first results come with the first rows."]
+    return [text for _, text in found] or ["The first results appear with the first rows."]
 
 
 def found(run: Run, names: list[str]) -> dict[str, Any]:
@@ -31,7 +31,7 @@ PART = Part(
     remarks=remarks,
     charts=(
         Chart(
-            "How improbable rows are to the forger",
+            "How surprising real rows are to the forger",
             (Curve("nll", "-log p of training rows", "--forger"),),
             "The less it is surprised by real rows, the lower: -log of the probability of a row. In half of the rows "
             "some columns are given.",
