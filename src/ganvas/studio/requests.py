@@ -111,7 +111,7 @@ def check_data(place: str, out: str, settings: dict[str, str], purpose: str | No
 
 
 def glance(place: str, task: str) -> dict[str, Any]:
-    """How many samples of a task's kind are in a place, the recipe that fits (None: any), what is to be said about them.
+    """How many samples of a task's kind a place has, the recipe that fits (None: any), what is to be said about them.
 
     Raises:
         UserError: there are none, or it cannot be read.

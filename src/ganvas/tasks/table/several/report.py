@@ -17,8 +17,9 @@ from ganvas.tasks.table.several.evaluate import details, words
 from ganvas.tasks.table.several.told import Told
 
 COUNTS = (
-    "How many child rows a parent row has, for each key: bars are the real database, the line is a drawn one. 'Alike' "
-    "is for the halves that are compared with each other. The thick line spans half of the rows, the thin one nine in ten."
+    "How many child rows a parent row has, for each key: bars are the real database, the line is a drawn one. "
+    "'Alike' is for the halves that are compared with each other. The thick line spans half of the rows, the thin one "
+    "nine in ten."
 )
 
 
