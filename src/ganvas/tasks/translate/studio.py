@@ -82,7 +82,7 @@ PART = Part(
         Goal(
             "translate",
             "Turn one kind into another",
-            "Photos into drawings, summer into winter, and back. It needs a set of each kind, no pairs.",
+            "Photos into drawings, summer into winter, and back. You need a set of each kind, but not pairs.",
             3,
             (("translate", ""),),
             {

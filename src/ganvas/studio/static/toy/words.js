@@ -86,12 +86,12 @@ export const LESSONS = [
   ['Only one learns.', 'Let only the expert learn for a while (the list next to the single steps): its surface becomes steep around the spots. Then only the forger: all its points run to where the expert says “real”, and stay there, since nobody corrects the expert.'],
   ['Why is 50% the goal?', 'When forged points are spread exactly like the real ones, nobody can tell them apart. The best expert can only guess, and its loss is 2 × ln 2 ≈ 1.39.'],
   ['Why do the losses not fall to 0?', 'Each network makes the other’s task harder. Steady losses can mean that both learn.'],
-  ['One random number.', 'Set “Random numbers per point” to 1: the forger can only bend a line into the plane. See how it crosses between the spots as quickly as it can.'],
+  ['One random number.', 'Set “Random numbers per point” to 1: the forger can only bend a line into the plane. See how quickly it crosses the gaps between the spots.'],
   ['No slope, no lesson.', 'Choose the saturating loss, and let only the expert learn for a few seconds: the arrows get short. Where the expert is sure, the forger learns nothing. With the non-saturating loss the arrows stay long.'],
 ];
 
 export const CLOSING =
-  'The idea for this page comes from GAN Lab (Kahng et al. 2018). In Ganvas the same two learn from pictures, sounds and tables; the networks are only larger.';
+  'The idea for this page comes from GAN Lab (Kahng et al. 2018). In Ganvas the same two networks learn from pictures, sounds and tables; they are only larger.';
 export const OPENING =
   'Two small networks, live in your browser. The forger makes points that should pass for real; the expert says which are real. Each learns from the other.';
 export const SAME = 'The same seed gives the same training; a new one starts over.';

@@ -72,7 +72,7 @@ PART = Part(
         Goal(
             "pictures",
             "Draw pictures like mine",
-            "New faces, logos, textures … like those that you give it: a hundred or more.",
+            "New faces, logos, textures … like yours. You need a hundred or more.",
             1,
             (("few", ""), ("images", ""), ("mnist", "")),
             {

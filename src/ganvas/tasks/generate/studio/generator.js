@@ -258,7 +258,7 @@ export async function page(place, name) {
     h(
       'p.soft',
       {},
-      `${run.title ?? name}: it has never seen a real picture; it learned only from the expert’s verdicts. ${whole(model.images)} images.`,
+      `${run.title ?? name}: it has never seen a real picture; it learned only from the expert’s verdicts. Trained on ${whole(model.images)} images.`,
     ),
     tabs(name, run, 'Forger'),
     h('.grid.wide', {}, sheet.element, h('.stack', {}, map.element(quick), morph.element)),

@@ -71,7 +71,7 @@ PART = Part(
         Goal(
             "sounds",
             "Make sounds",
-            "Short ones like yours: drums, words, calls. A hundred or more.",
+            "Short sounds like yours: drums, words, calls. You need a hundred or more.",
             5,
             (("sound", ""), ("sound-few", "")),
             {"sound": GROWS, "sound-few": GROWS},

@@ -33,7 +33,7 @@ PART = Part(
         Chart(
             "How surprising real rows are to the forger",
             (Curve("nll", "-log p of training rows", "--forger"),),
-            "The less it is surprised by real rows, the lower: -log of the probability of a row. In half of the rows "
+            "-log of the probability of a row: the less real rows surprise the forger, the lower. In half of the rows "
             "some columns are given.",
         ),
         Chart(
@@ -54,9 +54,9 @@ PART = Part(
         "Forger",
         "drawn rows",
         "real rows",
-        "The forger (generator) learns how probable each value is, given the row’s others, and draws rows column by "
-        "column. In the last part of the training the expert (discriminator) sees drawn and real rows in turn, and "
-        "the forger draws more often what the expert takes for real.",
+        "The forger (generator) learns how likely each value is, given the other values in its row, and draws rows "
+        "column by column. In the last part of the training the expert (discriminator) sees drawn and real rows in "
+        "turn, and the forger learns to draw more of what the expert takes for real.",
     ),
     samples="rows",
     made="drawn",

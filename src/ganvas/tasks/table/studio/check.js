@@ -60,7 +60,7 @@ export function report(checked, path, kinds = null, changed = () => {}) {
     h('h2', { tabindex: -1 }, `${path}: ${whole(count)} rows, ${whole(checked.columns.length)} columns`),
     kinds ? null : h('.row', {}, h('a.button.main', { href }, 'Train on it')),
     doubtful
-      ? h('p.note.level1', {}, `${whole(doubtful)} of the kinds ${doubtful > 1 ? 'are guesses' : 'is a guess'}, marked with a question mark. ${kinds ? 'Correct those that are wrong.' : 'You can set them before a training.'}`)
+      ? h('p.note.level1', {}, `${whole(doubtful)} of the column kinds ${doubtful > 1 ? 'are guesses' : 'is a guess'}, marked with a question mark. ${kinds ? 'Correct those that are wrong.' : 'You can set them before a training.'}`)
       : null,
     h('.kinds', {}, table('Columns', ['Column', 'Kind', 'Missing', 'Distinct', 'Examples'], rows, true)),
     more > 0 ? h('p.soft', {}, `${whole(more)} more columns are not shown: ganvas data check shows all.`) : null,
