@@ -175,7 +175,7 @@ def serve(app: FastAPI, host: str, port: int) -> bool:
                 threading.Thread(target=app.state.studio.worker.warm, daemon=True).start()
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            app.state.studio.ending.set()  # connections for live events would stay open for ever
+            app.state.studio.ending.set()  # connections for live events would stay open forever
             super().handle_exit(sig, frame)
 
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

@@ -98,7 +98,7 @@ def progress(run: Run) -> dict[str, Any]:
 def read(path: Path, start: int, most: int) -> bytes:
     """Up to `most` bytes of a file from `start` on; empty where there is no file."""
     with contextlib.suppress(OSError):
-        if stat.S_ISREG(path.lstat().st_mode):  # reading a pipe would wait for ever
+        if stat.S_ISREG(path.lstat().st_mode):  # reading a pipe would wait forever
             with open(path, "rb") as file:
                 file.seek(start)
                 return file.read(most)

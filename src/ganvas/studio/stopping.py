@@ -34,7 +34,7 @@ def stop(pid: int, folder: Path) -> None:
     except PermissionError as error:
         raise UserError("This training belongs to another user of this machine.") from error
     except (FileNotFoundError, ProcessLookupError) as error:
-        raise UserError("This run is not being trained any more.") from error
+        raise UserError("This run is not being trained.") from error
     except OSError as error:  # Windows: it has a console of its own
         raise UserError("This training cannot be stopped from here: press Ctrl-C where it was started.") from error
 

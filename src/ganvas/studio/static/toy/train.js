@@ -146,8 +146,8 @@ export class Gan {
   }
 
   /**
-   * The penalty on the expert's slope. On real points it shall be flat (R1: Mescheder et al. 2018, equation 9); under
-   * the Wasserstein loss it shall be 1 between real and forged points (Gulrajani et al. 2017).
+   * The penalty on the expert's slope. On real points it should be flat (R1: Mescheder et al. 2018, equation 9); under
+   * the Wasserstein loss it should be 1 between real and forged points (Gulrajani et al. 2017).
    */
   #punish(both, n, between) {
     const places = both.slice(0, 2 * n);
