@@ -673,9 +673,9 @@ def test_one_job_is_at_work_and_the_rest_wait(queue: Jobs) -> None:
     first = queue.add("train", "a", sleeper(0.5))
     second = queue.add("train", "b", ["-c", "print('done')"])
     assert [j.state for j in queue.jobs] == [first.state, second.state] == ["running", "waiting"]
-    with pytest.raises(UserError, match="a is being trained already"):
+    with pytest.raises(UserError, match="a is already being trained"):
         queue.add("resume", "a", sleeper())
-    with pytest.raises(UserError, match="b waits already"):
+    with pytest.raises(UserError, match="b is already waiting"):
         queue.add("train", "b", sleeper())
     assert finished(queue, second.number, 900).state == "done"
     assert queue.jobs[0].state == "done"
@@ -761,7 +761,7 @@ def test_a_worker_that_dies_costs_one_request(root: Path, quick_workers: None, m
         assert len(worker.call("latents", dim=4, count=3)) == 48
     finally:
         worker.close()
-    with pytest.raises(working.Broken, match="ending"):  # no new process begins while the studio ends
+    with pytest.raises(working.Broken, match="shutting down"):  # no new process begins while the studio ends
         worker.call("latents", dim=4, count=3)
 
 

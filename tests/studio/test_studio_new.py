@@ -254,7 +254,7 @@ def test_uploads_have_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "not complete" in refused(kept.finish, key)
     kept.add(key, 5, b"fghij")
     assert kept.finish(key).name == "My-Photos.zip"
-    assert "given up" in refused(kept.add, key, 10, b"x")
+    assert "cancelled" in refused(kept.add, key, 10, b"x")
     again = kept.begin("My Photos.zip", 1)
     kept.add(again, 0, b"x")
     assert kept.finish(again).name == "My-Photos-2.zip"

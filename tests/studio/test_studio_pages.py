@@ -429,7 +429,7 @@ def test_what_goes_wrong_is_said(browser: Any, studio: Served, tmp_path: Path) -
         go(page, studio, "new?recipe=images&data=nowhere")
         page.click("button:has-text('Start')")
         page.wait_for_selector(".error")
-        assert "There is no nowhere below" in page.text_content(".error")
+        assert "There is no nowhere in" in page.text_content(".error")
         Image.new("L", (40, 30)).save(tmp_path / "mine.png")
         go(page, studio, "restore/00002-inpaint")
         page.set_input_files("input[type=file]", tmp_path / "mine.png")
