@@ -60,7 +60,7 @@ function sheetOf(name, model, taken, changed) {
       const chosen = model.selector
         ? ' Each is the best of several drawn near its seed; the map and the morph draw the seeds themselves.'
         : '';
-      caption.textContent = `Seeds ${now.first} to ${now.first + now.n - 1}. Click a picture to use it in the morph below.${chosen}`;
+      caption.textContent = `Seeds ${now.first} to ${now.first + now.n - 1}. Click a picture to use it in “From one picture to another”.${chosen}`;
       png.removeAttribute('aria-disabled');
     } catch (error) {
       if (isNewest()) say(error.message);

@@ -65,7 +65,7 @@ PART = Part(
         Goal(
             "table",
             "Make rows of a table",
-            "New rows like those of yours, such as test data without real people.",
+            "New rows like yours, for example test data without real people.",
             4,
             (("table", ""),),
             {
