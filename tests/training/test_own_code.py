@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -101,7 +102,7 @@ def test_a_resume_needs_the_same_file(run: Path, file: Path, blobs: Path) -> Non
 
 def test_other_processes_get_the_files_that_were_named(run: Path, file: Path) -> None:
     own.allow(file)
-    assert os.environ[own.CODE] == str(file)  # which they inherit
+    assert json.loads(os.environ[own.CODE]) == [str(file)]  # which they inherit
     assert ganvas.load(run).sample(1).shape == (1, 1, 12, 12)
 
 
@@ -205,7 +206,7 @@ def test_a_loss_says_where_real_begins() -> None:
 
 def test_names_that_are_wrong(file: Path) -> None:
     for words, fault in {
-        f"network={file}:Nett": "There is no class or function in",
+        f"network={file}:Nett": "my.py has no class or function 'Nett'. Did you mean 'Net'?",
         f"network={file.parent}/mi.py:Net": "There is no file",
         f"loss={file.parent}/mi.py:Net": "There is no file",
         "network=dcgann": "Did you mean 'dcgan'?",

@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ganvas.core import own
 from ganvas.core.errors import UserError
 
 TIMEOUT = 120.0  # seconds for one request, once the process is ready for it
 READY = "ready"
 QUEUE = 8  # requests that may wait for the worker
 MEMORY = 4_000_000_000  # bytes on top of what the process uses after its start
+STUDIO = " The studio needs this option when it is started."  # after an error that names --code
 NICE = 5  # a training has priority
 
 
@@ -60,7 +62,7 @@ def serve(connection: Connection, memory: int, threads: int) -> None:
         try:
             connection.send((None, requests.FUNCTIONS[name](**arguments)))
         except UserError as error:
-            connection.send((UserError, str(error)))
+            connection.send((UserError, f"{error}{STUDIO if isinstance(error, own.NotGiven) else ''}"))
         except MemoryError:
             connection.send((UserError, "That needs more memory than one request may have."))
         except Exception as error:

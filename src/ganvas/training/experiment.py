@@ -104,8 +104,10 @@ class Experiment:
                 raise UserError(f"'{name}' is {cf.shown(section)}, not a group of settings.")
             parts[name] = dict(section)
         task = registry.find(str(parts["task"].pop("name", registry.first().name))[:60])  # old files name no task
-        name = str(parts["network"].pop("name", ""))[:60]
-        if own.is_reference(name) and task.own_network is not None:
+        name = str(parts["network"].pop("name", ""))
+        is_code = own.is_reference(name) and task.own_network is not None
+        name = name if is_code else name[:60]
+        if is_code:
             config = task.own_network(name, parts["network"]).Config
         elif name in task.networks:
             config = task.networks[name].Config
