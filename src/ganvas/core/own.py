@@ -7,6 +7,7 @@ training, by `--code FILE`, or by `ganvas.load(..., code=...)`. A file that a ru
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import json
@@ -27,6 +28,7 @@ CODE = "GANVAS_CODE"  # a JSON list: names the files that may be run, for the pr
 FOLDER = "code"  # of a run: copies of the files that it was begun with
 LARGEST = 10_000_000  # bytes of a file
 PROGRAM = "program"  # in place of a file, for what has none, such as a class in a notebook
+DYNAMIC = {"*", "__getattr__", "exec", "globals", "setattr", "vars"}  # may make names that a file does not show
 SPOKEN = re.compile(r"(?P<file>.+\.py):(?P<name>[A-Za-z_]\w*)")
 FILE = r"program|[^/\\:#\x00-\x1f\x7f-\x9f\u2028-\u202e]{1,97}\.py"  # without what would change how a line looks
 REFERENCE = re.compile(rf"(?P<file>{FILE}):(?P<name>[A-Za-z_]\w{{0,99}})#(?P<digest>[0-9a-f]{{16}})")
@@ -116,6 +118,33 @@ def _named(module: ModuleType, path: Path, name: str) -> Callable[..., Any]:
         names = [n for n, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == module.__name__]
         raise no_such(path, name, names)
     return value
+
+
+def check_spoken(spoken: str) -> None:
+    """Check what a look at the text of a file tells of `my.py:Net`; the file is not run.
+
+    Raises:
+        UserError: there is no such file, or certainly no such class or function in it.
+    """
+    file, _, name = spoken.rpartition(":")
+    path = place(file)
+    if not path.is_file():
+        raise UserError(f"There is no file {path}.")
+    try:
+        tree = ast.parse(read_bytes(path, LARGEST))
+    except (SyntaxError, ValueError, RecursionError):  # said where it is run
+        return
+    bound, made = set[str](), list[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            bound.add(node.name)
+            made += [node.name] if node in tree.body else []
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Name):
+            bound.add(node.id)
+    if name not in bound and not bound & DYNAMIC:
+        raise no_such(path, name, made)
 
 
 def no_such(path: Path, name: str, names: Iterable[str]) -> UserError:
