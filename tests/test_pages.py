@@ -109,7 +109,15 @@ def test_a_command_in_the_text_is_there(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["train mnist network=my.py:Nett", "resume RUN --code mi.py", "train mnits", "train mnist lr=1", "sample RUN --cuont 3", "restore runs/drums x --out y"]
+    "words",
+    [
+        "train mnist network=my.py:Nett",
+        "resume RUN --code mi.py",
+        "train mnits",
+        "train mnist lr=1",
+        "sample RUN --cuont 3",
+        "restore runs/drums x --out y",
+    ],
 )
 def test_a_wrong_command_would_be_found(words: str) -> None:
     with pytest.raises(Exception, match=r"Nett|mi.py|mnits|lr|cuont|task sound"):

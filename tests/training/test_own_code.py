@@ -181,11 +181,15 @@ def test_a_measurement_beside_has_the_code(file: Path, blobs: Path, run: Path) -
 
 
 def test_what_a_look_at_the_file_tells(file: Path) -> None:
-    file.write_text(f"open({str(file.parent / 'ran')!r}, 'w')\nfrom x import Net as Other\ndef make(spec): ...\nA = make")
+    file.write_text(
+        f"import x\nopen({str(file.parent / 'ran')!r}, 'w')\nfrom x import Net as Other\ndef make(spec): ...\nA = make"
+    )
     for name in ("Other", "make", "A"):
         own.check_spoken(f"{file}:{name}")
     with pytest.raises(UserError, match=r"my.py has no class or function 'mak'. Did you mean 'make'"):
         own.check_spoken(f"{file}:mak")
+    with pytest.raises(UserError, match=r"my.py imports x, which is not installed: put that code into my.py"):
+        own.given(f"{file}:make")
     file.write_text("globals()['mak'] = print")
     own.check_spoken(f"{file}:mak")
     assert not (file.parent / "ran").exists()

@@ -89,11 +89,18 @@ def run_file(path: Path, text: bytes) -> ModuleType:
     module.__file__ = str(path)
     sys.modules[name] = module  # as dataclasses in it need
     try:
-        exec(compile(text, str(path), "exec", dont_inherit=True), vars(module))  # this text: __pycache__ may hold another
+        exec(
+            compile(text, str(path), "exec", dont_inherit=True), vars(module)
+        )  # this text: __pycache__ may hold another
     except BaseException as error:
         del sys.modules[name]
         if not isinstance(error, Exception | SystemExit):
             raise
+        if isinstance(error, ModuleNotFoundError):
+            raise UserError(
+                f"{path} imports {error.name}, which is not installed: put that code into {path.name} (a run keeps "
+                "only this file), or install it as a package."
+            ) from error
         raise UserError(f"{path} fails with {type(error).__name__}: {error} (--debug shows where).") from error
     return module
 
@@ -189,8 +196,14 @@ def handed(value: Callable[..., Any]) -> str:
         text = b""
     module = sys.modules.get(getattr(value, "__module__", ""))
     whole = Path(file) if file else Path()
-    if whole.suffix == ".py" and whole.is_file() and getattr(module, name, None) is value and getattr(module, "__file__", None):
-        if getattr(module, "__name__", "") != "__main__":  # a program that runs would begin again
+    if (
+        whole.suffix == ".py"
+        and whole.is_file()
+        and getattr(module, name, None) is value
+        and getattr(module, "__file__", None)
+    ):
+        is_alone = not getattr(module, "__package__", "")  # else it may import from its package
+        if is_alone and getattr(module, "__name__", "") != "__main__":  # a program that runs would begin again
             allow(whole)
         return _keep(f"{whole.name}:{name}", value, read_bytes(whole, LARGEST))
     return _keep(f"{PROGRAM}:{name}", value, text)
@@ -314,7 +327,8 @@ def _not_given(match: re.Match[str], others: Iterable[Path], near: Path | None) 
     if copy is not None and not _has(copy, match["digest"]):
         copy = None
     where = f" {copy} is a copy." if copy else ""
-    way = f"If you trust {'it' if copy else 'that file'}: --code {command(copy or Path('FOLDER') / file)} (in Python: code=)."
+    option = f"--code {command(copy or Path('FOLDER') / file)} (in Python: code=)"
+    way = f"If you trust {'it' if copy else 'that file'}: {option}."
     for path in others:
         return NotGiven(f"{path} is not the version of {called} that this was trained with.{where} {way}")
     return NotGiven(

@@ -98,7 +98,9 @@ class Studio:
             raise UserError(f"{run.experiment.name} of this run cannot be read: it cannot go on.")
         sections = [part if isinstance(part := card.get(name), dict) else {} for name in ("network", "task")]
         try:
-            own.check_given((section.get(key) for section, key in zip(sections, ("name", "loss"), strict=True)), run.folder)
+            own.check_given(
+                (section.get(key) for section, key in zip(sections, ("name", "loss"), strict=True)), run.folder
+            )
         except own.NotGiven as error:
             raise UserError(f"{error}{STUDIO}") from error
         for key in ("source", "twins", "to", "columns"):

@@ -156,6 +156,7 @@ class Worker:
 
     def _start(self) -> None:
         """Start a process, and wait until it has imported all, however long a busy machine takes, or is dead."""
+        os.environ["PYTHONSAFEPATH"] = "1"  # new processes import nothing from the working folder, others' runs perhaps
         context = multiprocessing.get_context("spawn")
         server_end, process_end = context.Pipe()
         self.process = context.Process(

@@ -105,11 +105,10 @@ class Experiment:
             parts[name] = dict(section)
         task = registry.find(str(parts["task"].pop("name", registry.first().name))[:60])  # old files name no task
         name = str(parts["network"].pop("name", ""))
-        is_code = own.is_reference(name) and task.own_network is not None
-        name = name if is_code else name[:60]
-        if is_code:
-            config = task.own_network(name, parts["network"]).Config
-        elif name in task.networks:
+        make = task.own_network if own.is_reference(name) else None
+        if make is not None:
+            config = make(name, parts["network"]).Config
+        elif (name := name[:60]) in task.networks:
             config = task.networks[name].Config
         elif not any(name in other.networks for other in registry.importable()):
             raise unknown("network", name, task.networks)

@@ -218,7 +218,9 @@ def _numbers(values: np.ndarray | Tensor) -> np.ndarray:
         plain = values.detach().cpu()
         return (plain.float() if plain.dtype.is_floating_point and plain.element_size() <= 2 else plain).numpy()
     except (TypeError, RuntimeError) as error:  # a sparse tensor, one without data
-        raise UserError(f"data: a tensor of {values.dtype} cannot be read ({first_line(error)[:200].rstrip('.')}).") from error
+        raise UserError(
+            f"data: a tensor of {values.dtype} cannot be read ({first_line(error)[:200].rstrip('.')})."
+        ) from error
 
 
 def _labels(labels: Sequence[Any]) -> np.ndarray | None:
