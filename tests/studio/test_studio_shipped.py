@@ -52,7 +52,7 @@ def test_a_game_is_dealt_before_the_worker_has_started(studio: Served, monkeypat
     model = load("mnist", "cpu")
     again = game.deal(model, opened.seed, PICTURES, lambda _: None)
     assert (opened.mark, opened.real) == (again["mark"], again["real"])
-    assert taught == [(again["mark"], str(shipped.shipped("mnist")), str(state.data))]
+    assert [given[:2] for given in taught] == [(again["mark"], str(shipped.shipped("mnist")))]
     for address, content in zip(dealt["pictures"], again["pictures"], strict=True):
         assert np.abs(levels(address) - np.asarray(Image.open(io.BytesIO(content))).astype(int)).mean() < 1
     end = studio.post(f"/api/games/{dealt['game']}", {"real": opened.real})

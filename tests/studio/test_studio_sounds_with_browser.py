@@ -87,7 +87,7 @@ def test_sounds_are_played_and_a_map_dragged_through(page: Any, studio: Served) 
     with page.expect_download() as download:
         page.click(".sounds li:first-child [aria-label^=Save]")
     assert download.value.suggested_filename == "bells-seed5.wav"
-    page.click(".sounds li:first-child [aria-label^=Take]")
+    page.click(".sounds li:first-child [aria-label^=Use]")
     until(page, "document.querySelector('#from').value === '5'")
 
     page.focus(".map")

@@ -27,7 +27,7 @@ FULL, VIEW = "the token of the owner", "the token of visitors"
 HOST = {"host": "studio.example"}
 ALLOWED = """
 GET / | GET /health | GET /api/visitor
-GET /static/{name} | GET /static/tasks/{task}/{name} | GET /static/ort/{name}
+GET /static/{name} | GET /static/toy/{name} | GET /static/tasks/{task}/{name} | GET /static/ort/{name}
 GET /api/runs | GET /api/runs/{name} | GET /api/runs/{name}/together | GET /api/runs/{name}/remarks
 GET /api/runs/{name}/samples/{file} | GET /api/runs/{name}/report | GET /api/runs/{name}/events
 GET /api/runs/{name}/model | GET /api/runs/{name}/generator.onnx | GET /api/latents

@@ -303,7 +303,7 @@ def _weights(run: Path) -> dict[str, torch.Tensor]:
 def test_data_that_is_no_table_is_refused() -> None:
     with pytest.raises(UserError, match="data=list: a table is a path, a database's address or a pandas DataFrame"):
         api.experiment("table", [1, 2])
-    with pytest.raises(UserError, match="data=DataFrame: the recipe mnist takes a path or a name"):
+    with pytest.raises(UserError, match="data=DataFrame does not hold pictures"):
         api.experiment("mnist", made(30))
     twice = pd.DataFrame([[1, 2]] * 30, columns=["a", "a"])
     with pytest.raises(UserError, match="DataFrame has two columns that are called 'a'"):

@@ -137,11 +137,11 @@ class MLflow(Logger):
 
     def begin(self, folder: Path, images: int, settings: dict[str, Any]) -> None:
         file = folder / ".mlflow"  # the run's id, for a resume
-        known = file.read_text().strip() if file.is_file() else None
+        known = file.read_text(encoding="utf-8").strip() if file.is_file() else None
         if known is None:
             self.library.set_experiment(PROJECT)
         self.run = self.library.start_run(run_id=known, run_name=None if known else folder.name)
-        file.write_text(self.run.info.run_id)
+        file.write_text(self.run.info.run_id, encoding="utf-8")
         if known is None:
             self.library.log_params({name: str(value)[:500] for name, value in settings.items()})
 

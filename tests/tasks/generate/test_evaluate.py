@@ -358,7 +358,7 @@ def test_all_differences_are_named_and_metrics_first() -> None:
 def test_a_run_without_figures(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="ganvas evaluate"):
         figures_of(run)
-    with pytest.raises(UserError, match="no figures"):
+    with pytest.raises(UserError, match="no metrics yet"):
         figures_of(tmp_path / "nothing")
 
 
