@@ -330,7 +330,10 @@ def _not_given(match: re.Match[str], others: Iterable[Path], near: Path | None) 
     option = f"--code {command(copy or Path('FOLDER') / file)} (in Python: code=)"
     way = f"If you trust {'it' if copy else 'that file'}: {option}."
     for path in others:
-        return NotGiven(f"{path} is not the version of {called} that this was trained with.{where} {way}")
+        return NotGiven(
+            f"{path} is not the version of {called} that this was trained with.{where} "
+            f"Name that version, if you trust it: {option}."
+        )
     return NotGiven(
         f"This needs {called}, code that is not part of Ganvas, and Ganvas runs no code that you did not name.{where} "
         f"{way}"

@@ -21,6 +21,7 @@ from ganvas.core.old_names import warn
 from ganvas.core.progress import Counted, last
 from ganvas.core.run import Run
 from ganvas.core.samples import Dataset, Spec
+from ganvas.core.text import one_line
 from ganvas.training import finetune, memory, several, start, trainer
 from ganvas.training.batches import Batches
 from ganvas.training.events import Event
@@ -108,7 +109,7 @@ class Experiment:
         make = task.own_network if own.is_reference(name) else None
         if make is not None:
             config = make(name, parts["network"]).Config
-        elif (name := name[:60]) in task.networks:
+        elif (name := one_line(name)[:60]) in task.networks:
             config = task.networks[name].Config
         elif not any(name in other.networks for other in registry.importable()):
             raise unknown("network", name, task.networks)
