@@ -435,6 +435,7 @@ def test_a_run_that_names_data_outside_does_not_go_on(tmp_path: Path, started: l
     (tmp_path / "data").mkdir()
     run = a_run(tmp_path / "runs" / "a", 2)
     app = create(tmp_path / "runs", tmp_path / "data")
+    code = f"evil.py:Net#{'0' * 16}"
     cards: list[tuple[Any, str]] = [
         ({"data": {"source": str(tmp_path)}, "training": {}}, "the studio may not read"),
         ({"data": {"source": "mnist", "to": "/"}, "training": {}}, "the studio may not read"),
@@ -443,6 +444,8 @@ def test_a_run_that_names_data_outside_does_not_go_on(tmp_path: Path, started: l
         ({"data": {"source": "mnist"}, "training": {"from_": str(tmp_path)}}, "on the command line"),
         ({"data": {"source": "mnist"}, "training": {}, "more": "x" * contents.CARD}, "cannot be read"),
         ([], "cannot be read"),
+        ({"data": {}, "training": {}, "network": {"name": code}}, "runs no code that you did not name"),
+        ({"data": {}, "training": {}, "task": {"loss": code}}, "The studio needs this option when it is started"),
     ]
     for card, message in cards:
         run.experiment.write_text(json.dumps(card))

@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ganvas.core import own
 from ganvas.core.errors import UserError
 
 TIMEOUT = 120.0  # seconds for one request, once the process is ready for it
 READY = "ready"
 QUEUE = 8  # requests that may wait for the worker
 MEMORY = 4_000_000_000  # bytes on top of what the process uses after its start
+STUDIO = " The studio needs this option when it is started."  # after an error that names --code
 NICE = 5  # a training has priority
 
 
@@ -60,7 +62,7 @@ def serve(connection: Connection, memory: int, threads: int) -> None:
         try:
             connection.send((None, requests.FUNCTIONS[name](**arguments)))
         except UserError as error:
-            connection.send((UserError, str(error)))
+            connection.send((UserError, f"{error}{STUDIO if isinstance(error, own.NotGiven) else ''}"))
         except MemoryError:
             connection.send((UserError, "That needs more memory than one request may have."))
         except Exception as error:
@@ -154,6 +156,7 @@ class Worker:
 
     def _start(self) -> None:
         """Start a process, and wait until it has imported all, however long a busy machine takes, or is dead."""
+        os.environ["PYTHONSAFEPATH"] = "1"  # new processes import nothing from the working folder, others' runs perhaps
         context = multiprocessing.get_context("spawn")
         server_end, process_end = context.Pipe()
         self.process = context.Process(
