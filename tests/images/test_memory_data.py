@@ -155,5 +155,5 @@ def test_the_name_of_data_holds_them() -> None:
     assert found.to_dict()["data"]["source"] == name
     with pytest.raises(UserError, match="leave it out, or save the pictures as files"):
         found.override({"evaluate_every": "1000"})
-    with pytest.raises(UserError, match="the recipe sound takes a path or a name"):
+    with pytest.raises(UserError, match="the recipe sound needs a path or a name"):
         experiment("sound", X)

@@ -300,12 +300,12 @@ def test_a_process_is_stopped_where_its_command_names_the_run(
     if arguments[:2] == ["ganvas", "train"]:
         stopping.stop(77, run)
         assert sent == [(77, signal.SIGTERM)]
-    for pid, message in ((0, "cannot be seen from here"), (-1, "cannot be seen from here"), (78, "not being trained")):
+    for pid, message in ((0, "studio cannot see it"), (-1, "studio cannot see it"), (78, "not being trained")):
         with pytest.raises(UserError, match=message):
             stopping.stop(pid, run)
     monkeypatch.setattr(processes, "PROC", tmp_path / "nowhere")  # macOS
     monkeypatch.setattr(processes, "psutil", lambda: None)
-    with pytest.raises(UserError, match="does not tell what process 77 is"):
+    with pytest.raises(UserError, match="does not say what process 77 is"):
         stopping.stop(77, run)
 
 
@@ -343,7 +343,7 @@ def test_psutil_says_what_a_process_is_where_there_is_no_proc(
                 with pytest.raises(UserError, match="not being trained"):
                     stopping.stop(process.pid, run)
             else:
-                with pytest.raises(UserError, match="works in another folder"):
+                with pytest.raises(UserError, match="trains in another folder"):
                     stopping.stop(process.pid, run)
         finally:
             process.kill()

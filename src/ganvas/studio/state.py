@@ -91,11 +91,11 @@ class Studio:
         """
         for path in (run.checkpoints, run.models):
             if path.is_symlink():  # a training removes old files in these folders
-                raise UserError(f"{path.name} of this run is a link: go on with it on the command line.")
+                raise UserError(f"{path.name} of this run is a link: resume it on the command line.")
         card = settings(run)
         data, training = card.get("data", {}), card.get("training", {})
         if not card or not isinstance(data, dict) or not isinstance(training, dict):
-            raise UserError(f"{run.experiment.name} of this run cannot be read: it cannot go on.")
+            raise UserError(f"{run.experiment.name} of this run cannot be read, so it cannot be resumed.")
         sections = [part if isinstance(part := card.get(name), dict) else {} for name in ("network", "task")]
         try:
             own.check_given(
@@ -109,4 +109,4 @@ class Studio:
         if base and not run.snapshots():
             place = Path(os.path.abspath(str(base)))
             if not any(place.resolve().is_relative_to(root) for root in (self.root, self.data)):
-                raise UserError(f"This run begins with the model {base}: go on with it on the command line.")
+                raise UserError(f"This run begins with the model {base}: resume it on the command line.")

@@ -27,7 +27,7 @@ NICE = 5  # a training has priority
 class Busy(Exception):
     """Too many requests wait: try again in a moment."""
 
-    def __init__(self, text: str = "Many are asking at once. Try again.") -> None:
+    def __init__(self, text: str = "Too many requests at once. Try again in a moment.") -> None:
         super().__init__(text)
 
 
@@ -66,7 +66,7 @@ def serve(connection: Connection, memory: int, threads: int) -> None:
         except MemoryError:
             connection.send((UserError, "That needs more memory than one request may have."))
         except Exception as error:
-            connection.send((Broken, f"That went wrong ({type(error).__name__}: {error})."))
+            connection.send((Broken, f"Something went wrong ({type(error).__name__}: {error})."))
 
 
 def _limit_memory(extra: int) -> None:
@@ -85,7 +85,7 @@ class Worker:
 
     Args:
         memory: bytes that the process may use on top of what it has after its start; 0: no limit (a GPU needs that).
-        threads: threads of torch; 0: as many as there are cores. One is faster for small work beside a training: two
+        threads: threads of torch; 0: as many as there are cores. One is faster for small work during a training: two
             would wait for each other, and one of them for the training.
     """
 
@@ -172,7 +172,7 @@ class Worker:
     def _ready(self) -> None:
         """Start the process where none is running."""
         if self.closed:
-            raise Broken("The studio is ending.")
+            raise Broken("The studio is shutting down.")
         if self.process is None or not self.process.is_alive():
             self._end()
             self._start()
@@ -187,7 +187,7 @@ class Worker:
             error_type, result = self.connection.recv()
         except (EOFError, OSError) as error:
             self._end()
-            raise Broken("The worker died over this request; the next one gets a fresh one.") from error
+            raise Broken("The worker died during this request; the next one gets a new worker.") from error
         if error_type is not None:
             raise error_type(result)
         return result
