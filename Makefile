@@ -43,7 +43,7 @@ quick: ## the tests that end soon, in a minute (after make test has installed th
 test-all: ## like test, and the slow tests as well: every recipe killed, the README on the whole of MNIST
 	@$(MAKE) --no-print-directory test TESTS="-m ''"
 
-fix: ## format and mend what can be mended by program
+fix: ## format, and fix what can be fixed automatically
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 

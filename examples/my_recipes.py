@@ -1,4 +1,4 @@
-"""A recipe of one's own, without a fork: ganvas train examples/my_recipes.py:hinge"""
+"""Your own recipe, without a fork: ganvas train examples/my_recipes.py:hinge"""
 
 import dataclasses
 

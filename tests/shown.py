@@ -75,6 +75,13 @@ def in_text(page: Path) -> list[Command]:
     return found
 
 
+def write_code(place: Path) -> None:
+    """my.py, as the page on a network of one's own shows it, and the example with a recipe."""
+    (text,) = re.findall(r"```python\n(from torch.*?)```", text_of(DOCS / "howto" / "own-recipe.md"), re.DOTALL)
+    (place / "my.py").write_text(text, encoding="utf-8")
+    shutil.copytree(ROOT / "examples", place / "examples", dirs_exist_ok=True)
+
+
 def write_data(place: Path) -> None:
     """The folders of pictures and sounds and the table that the README speaks of."""
     random = np.random.default_rng(0)
@@ -124,6 +131,7 @@ def write_more(place: Path) -> None:
     for name, kept in (("customers.csv", rows), ("new.csv", rows[:50]), ("gaps.csv", [*rows[:50], ",NL,gold,no"])):
         (place / name).write_text("\n".join(["age,country,plan,churn", *kept]) + "\n")
     write_rows(place / "orders.csv", 200)
+    write_code(place)
 
 
 def _flac(sound: Path, place: Path) -> None:

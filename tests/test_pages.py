@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import small_mnist
 from command import ganvas
-from shown import ORDERS, PAGES, ROOT, Command, commands, in_text, lines, write_more
+from shown import ORDERS, PAGES, ROOT, Command, commands, in_text, lines, write_code, write_more
 
 from ganvas.cli import early
-from ganvas.core import config, head
+from ganvas.core import config, head, own
 from ganvas.core.console import VERBS, app, as_settings, ready_for, task_among, tasks_with
 from ganvas.core.errors import UserError
 from ganvas.images.data import DATASETS, survey
@@ -44,12 +44,20 @@ def task_of(word: Any) -> str:
     return TASKS.get(str(word), "generate" if known else "")
 
 
+@pytest.fixture(scope="session")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("reader")
+    write_code(place)
+    return place
+
+
 @pytest.fixture(autouse=True)
 def of_a_reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """All files and runs are there, where no command is run."""
+    monkeypatch.setenv(own.CODE, "")  # --code, here or in a run
     if "place" in request.fixturenames:
         return
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(request.getfixturevalue("code"))
     monkeypatch.setattr(head, "task_of", task_of)
     monkeypatch.setattr(early, "there", lambda *_: None)
     for name in early.JUDGED:
@@ -70,7 +78,7 @@ def of_data(given: dict[str, Any]) -> None:
 
 def parse(words: tuple[str, ...]) -> None:
     """Read the words as the command line does; all that `early` knows of recipes, settings and values is checked."""
-    checked = early.checked(words)
+    checked = early.checked(early.without_code(words))
     if checked[0] in VERBS:
         tasks = tasks_with(checked[0])
         task, model = task_among(checked[1:]), []
@@ -101,10 +109,18 @@ def test_a_command_in_the_text_is_there(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["train mnits", "train mnist lr=1", "sample RUN --cuont 3", "restore runs/drums x --out y"]
+    "words",
+    [
+        "train mnist network=my.py:Nett",
+        "resume RUN --code mi.py",
+        "train mnits",
+        "train mnist lr=1",
+        "sample RUN --cuont 3",
+        "restore runs/drums x --out y",
+    ],
 )
 def test_a_wrong_command_would_be_found(words: str) -> None:
-    with pytest.raises(Exception, match=r"mnits|lr|cuont|task sound"):
+    with pytest.raises(Exception, match=r"Nett|mi.py|mnits|lr|cuont|task sound"):
         parse(tuple(words.split()))
 
 

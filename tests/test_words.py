@@ -14,29 +14,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TODO = (  # folders and files that are still to be edited
-    "docs/",
-    "src/ganvas/cli/display.py",
-    "src/ganvas/images/data/findings.py",
-    "src/ganvas/studio/",
-    "src/ganvas/tasks/generate/commands.py",
-    "src/ganvas/tasks/generate/latent/commands.py",
-    "src/ganvas/tasks/generate/studio/",
-    "src/ganvas/tasks/restore/",
-)
-DONE = (  # parts of these folders that are edited
-    "docs/architecture.md",
-    "docs/benchmarks.md",
-    "docs/howto/many-machines.md",
-    "docs/howto/measure.md",
-    "docs/howto/own-images.md",
-    "docs/howto/sound.md",
-    "docs/howto/tables.md",
-    "docs/howto/translate.md",
-    "docs/howto/use.md",
-    "docs/security.md",
-    "docs/tutorial.md",
-)
+STORED = ("fine contrast beside coarse",)  # names in the cards of models, which stay as they are
 LEFT_OUT = ("CHANGELOG.md", "docs/log.md", "docs/decisions/", "tests/")  # history, and what asserts it
 TEXTS = {".py", ".js", ".mjs", ".html", ".css", ".md", ".ipynb", ".toml", ".yml", ".yaml", ".sh"}
 
@@ -62,7 +40,7 @@ PHRASES = [  # the 58, in the order in which a reader listed them: the phrase, a
         "It is about to begin: networks are built …",
         "Starting: reading the pictures, building the networks ...",
     ),
-    Phrase(r"\bIt (?:works|looks|draws|fills) (?:…|\.\.\.)", "It works …", "Working ..., Looking ..."),
+    Phrase(r"\bIt (?:works|looks|draws|fills|listens) (?:…|\.\.\.)", "It works …", "Working ..., Looking ..."),
     Phrase(r"Nothing was \w+ yet", "Nothing was given yet.", "what to do: Drop a photo to see it before and after."),
     Phrase(r"Put away|Take it out\b|It waits no more", "It waits no more.", "Dismiss, Remove from queue, Removed."),
     Phrase(r"\blook for them\b|as the recipe says", "as the recipe says", "Browse ..., default: ..."),
@@ -236,7 +214,9 @@ PHRASES = [  # the 58, in the order in which a reader listed them: the phrase, a
 HABITS = [
     Phrase(r"\b[Pp]assed over\b", "a last line is passed over", "skipped"),
     Phrase(
-        r"(?<![Tt]here )\b(?:is|are|was|were) no (?!longer\b|more\b|doubt\b)[a-z]", "this is no number", "is not a ..."
+        r"(?<![Tt]here )\b(?:is|are|was|were) no (?!longer\b|more\b|doubt\b)[a-zA-Z]",
+        "this is no number",
+        "is not a ...",
     ),
     Phrase(r"\bat work\b", "if another training is at work", "running"),
     Phrase(
@@ -257,6 +237,40 @@ HABITS = [
         "as it is in the table",
     ),
 ]
+MORE = [  # other phrases that were brought to none
+    Phrase(r"\bshall\b", "points that shall pass for real", "should"),
+    Phrase(r"\bany more\b(?! [a-z]+ than\b)", "which does not exist any more", "no longer"),
+    Phrase(r"\bfor ever\b(?! [a-z]+ between\b)", "it waits for ever", "forever"),
+    Phrase(r"\bNothing is wrong with\b", "Nothing is wrong with them.", "No problems found."),
+    Phrase(r"\bgo on with it\b|\bcannot go on\b", "go on with it on the command line", "resume it, cannot be resumed"),
+    Phrase(
+        r"\bMany (?:send|are asking) at once|\bThat went wrong\b",
+        "Many are asking at once. Try again.",
+        "Too many requests at once; Something went wrong",
+    ),
+    Phrase(
+        r"\b(?:studio|disk) does not answer\b|\bThe studio answers \$",
+        "The studio does not answer.",
+        "is not responding, answered with error ...",
+    ),
+    Phrase(
+        r"It starts when\b|['\"]It starts\.|Its turn comes\b|\bmark two or three\b|More adds nothing",
+        "Its turn comes later.",
+        "Starting ..., Not started yet., select two or three, A longer training would not help.",
+    ),
+    Phrase(
+        r"\bmay change nothing\b|, and change nothing\b",
+        "others may watch, and change nothing",
+        "but not change anything",
+    ),
+    Phrase(r"\b(?:things|sounds|pictures) one recognises\b", "things one recognises", "recognisable things"),
+    Phrase(r"\bHow many rows lead to one\b", "How many rows lead to one", "Child rows per parent row"),
+    Phrase(r"\b1 (?:files|pictures|sounds|photographs|names) are\b", "1 files are copies of others", "1 file is"),
+    Phrase(r"\bHeal it\b|\bheals it\b", "Heal it", "Fix it"),
+    Phrase(
+        r"\bRarer kinds of files|\bturned camera\b|\bFetch them again", "Rarer kinds of files", "Less common file types"
+    ),
+]
 
 
 def needles(pattern: str) -> list[str]:
@@ -266,7 +280,7 @@ def needles(pattern: str) -> list[str]:
     return [max(parts, key=len) for parts in plain]
 
 
-WORDS = [(needles(one.pattern), re.compile(one.pattern), one.better) for one in PHRASES + HABITS]
+WORDS = [(needles(one.pattern), re.compile(one.pattern), one.better) for one in PHRASES + HABITS + MORE]
 
 
 def running(text: str) -> str:
@@ -280,6 +294,8 @@ def running(text: str) -> str:
 def found(text: str) -> list[str]:
     """What is said in a text that should be said otherwise: a sentence for each."""
     text = running(text)
+    for name in STORED:
+        text = text.replace(name, "")
     return [
         f"'...{text[max(m.start() - 20, 0) : m.end() + 20]}...': write {better}"
         for plain, words, better in WORDS
@@ -301,13 +317,11 @@ def files() -> list[str]:
     ]
 
 
-def is_done(name: str) -> bool:
-    return name.startswith(DONE) or not name.startswith(TODO)
-
-
 def test_each_phrase_is_found() -> None:
     assert len(PHRASES) == 58
-    assert not [one.example for one in PHRASES + HABITS if not any(one.better in what for what in found(one.example))]
+    assert not [
+        one.example for one in PHRASES + HABITS + MORE if not any(one.better in what for what in found(one.example))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -328,7 +342,7 @@ def test_names_and_good_english_are_not_found() -> None:
 
 
 def test_the_words_are_not_back() -> None:
-    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in files() if is_done(name)}
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in files()}
     assert len(texts) > 300
     wrong = [f"{name}: {what}" for name, text in texts.items() for what in found(text)]
     assert not wrong, "\n".join(wrong)

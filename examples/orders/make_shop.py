@@ -2,7 +2,7 @@
 
 python make_shop.py shop.db              # 2,000 customers, about 8,500 orders and 21,000 items
 python make_shop.py small.db 200         # fewer
-python make_shop.py other.db 2000 1      # as many, by another seed
+python make_shop.py other.db 2000 1      # as many, with another seed
 
 Everything is made up by this program. What it builds in, and what a twin must therefore have too: business customers
 order more often and larger; orders rise before Christmas; each country has its own channels and delivery times; an
@@ -120,7 +120,7 @@ def _basket(
     random: np.random.Generator, business: bool, products: list[tuple[object, ...]], popular: np.ndarray,
     by_category: dict[str, np.ndarray],
 ) -> list[tuple[object, ...]]:  # fmt: skip
-    """The items of an order: product, quantity, price, amount. No product is in it twice."""
+    """The items of an order: product, quantity, price, amount. No product occurs in it twice."""
     size = 1 + random.poisson(2.2 if business else 1.0)
     likes = np.array([0.35, 0.3, 0.1, 0.15, 0.1] if business else [0.25, 0.2, 0.1, 0.1, 0.35])
     rows, seen = [], set()

@@ -149,7 +149,7 @@ def train(
             the recipe's own.
         run: the run's folder; None makes the next numbered one in `runs/`.
         to: for `translate`, the images of the other domain, as `data`.
-        log: other programs that are to show the training, by the names of `training.loggers.LOGGERS`: 'tensorboard',
+        log: other programs that should show the training, by the names of `training.loggers.LOGGERS`: 'tensorboard',
             'wandb', 'trackio', 'mlflow', or several.
         settings: as `key=value` on the command line: `images=300_000`, `seed=1`; `network` and `loss` may also be a
             class or function of your own.
@@ -187,14 +187,14 @@ def expand(
     force: bool = False,
     **options: Any,
 ) -> Iterator[Doing | Expanded | Lesson]:
-    """Write `count` new pictures or sounds of each class, then try whether they help a classifier.
+    """Write `count` new pictures or sounds of each class, then test whether they help a classifier.
 
     Nothing is computed before the first event is requested. A model of a table has `expand` itself.
 
     Args:
         source: a run's folder or a model file, trained on a labelled data set.
         out: a folder or NAME.zip; pictures also NAME.npz, and IDX files as the data set has them.
-        count: samples a class.
+        count: samples per class.
         data: where the training data are, if they are not where the run says.
         seed: other samples, other trials.
         repeats: trials of each classifier, each with other real samples; 0: none.
@@ -216,7 +216,7 @@ def check_data(source: str, out: Path | None = None, purpose: str | None = None)
     """Check the user's pictures, and forecast how long a recipe that fits them would take; see `data_check.check`.
 
     Args:
-        purpose: what they are wanted for: a key of `uses()`; None: the first for which there are enough pictures.
+        purpose: what they should be used for: a key of `uses()`; None: the first for which there are enough pictures.
     """
     from ganvas.tasks.generate import data_check
 
@@ -224,12 +224,12 @@ def check_data(source: str, out: Path | None = None, purpose: str | None = None)
 
 
 def uses() -> dict[str, Use]:
-    """What pictures can be wanted for, by the name of the task."""
+    """What pictures can be used for, by the name of the task."""
     return {task.name: task.data_use for task in registry.importable() if isinstance(task.data_use, Use)}
 
 
 def _check_kind(experiment: Experiment, source: str) -> None:
-    """Raise a UserError where a source looks like data of another kind than the recipe learns from, and say the way.
+    """Raise a UserError, with the way out, where a source looks like another kind of data than the recipe learns from.
 
     What is not there, or looks like no kind, is for the recipe's own reader to refuse.
     """
@@ -256,15 +256,15 @@ def _as_labels(experiment: Experiment, source: str) -> str:
 
 
 def _named(experiment: Experiment, data: object) -> str:
-    """What stands for data that are in memory, where the experiment's kind of samples takes such."""
+    """What represents data in memory, where the experiment's kind of samples accepts such data."""
     name = getattr(experiment.data, "named", None)
     if name is None:
-        raise UserError(f"data={type(data).__name__}: the recipe {experiment.recipe} takes a path or a name.")
+        raise UserError(f"data={type(data).__name__}: the recipe {experiment.recipe} needs a path or a name.")
     return name(data)
 
 
 def as_text(value: object) -> str:
-    """A setting's value in Python as the text that the command line would have: (1, 2) is '1,2'.
+    """A setting's value in Python as the text that one would write on the command line: (1, 2) is '1,2'.
 
     A class or function becomes the reference to it.
     """

@@ -61,7 +61,7 @@ class TrainedRun:
         """The data that it learned from, read anew: `data.train` and `data.held_out`, with samples and labels.
 
         Raises:
-            UserError: they are not there any more, or cannot be read.
+            UserError: they are no longer there, or cannot be read.
         """
         return self._experiment.load_data()
 
@@ -114,7 +114,7 @@ def fit(
     button of a notebook) ends the training after the step with a snapshot; the same call with `run` set to its folder
     resumes it. In a notebook the run is then returned as it is; elsewhere KeyboardInterrupt is raised.
 
-    `ganvas.train` is the same as an iterator of events. Of several processes (torchrun), name the folder as `run`.
+    `ganvas.train` is the same as an iterator of events. With several processes (torchrun), name the folder as `run`.
 
     Args:
         recipe: a recipe's name, `my_recipes.py:mine`, or an `Experiment`.
@@ -123,7 +123,7 @@ def fit(
         run: the run's folder; None makes the next numbered one in `runs/`.
         to: for `translate`, the pictures of the other kind, as `data`.
         show: whether to show the progress.
-        log: other programs that are to show the training: 'tensorboard', 'wandb', 'trackio', 'mlflow', or several.
+        log: other programs that should show the training: 'tensorboard', 'wandb', 'trackio', 'mlflow', or several.
         settings: as `key=value` on the command line: `images=300_000`, `seed=1`; `network` and `loss` may also be a
             class or function of your own.
 

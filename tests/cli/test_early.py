@@ -129,7 +129,7 @@ def test_names_of_other_tasks_and_recipes_in_files_are_not_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.py").write_text("")
+    (tmp_path / "mine.py").write_text("def mine(): ...")
     words = ["train", "mine.py:mine", "--speed", "3"]
     assert early.checked(words) == ["train", "mine.py:mine", "speed=3"]
     monkeypatch.setitem(registry.TASKS, "points", PointsTask)

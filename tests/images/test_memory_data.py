@@ -66,6 +66,9 @@ def test_forms_of_the_same_pictures(data: object, note: str | None) -> None:
 def test_labels() -> None:
     assert load(Pairs()).class_names == ("cat", "dog")
     assert load((X, [f"c{i % 3}" for i in range(len(X))])).class_names == ("c0", "c1", "c2")
+    as_pandas = np.array([f"c{i % 3}" for i in range(len(X))], dtype=object)
+    assert load((X, as_pandas)).class_names == ("c0", "c1", "c2")
+    assert load((X, None)).class_names == ()
     found = load((FLOATS, torch.eye(2)[torch.arange(len(X)) % 2]))
     assert found.class_names == ("0", "1")
     assert found.train.labels is not None
@@ -102,7 +105,12 @@ def test_pictures_of_different_sizes_and_colours(tmp_path: Path) -> None:
         ([X[0], "none.png"], r"no file|none.png"),
         ({"x": X}, "data=dict does not hold pictures"),
         (5, "need a length and numbered items"),
-        (iter(X), "need a length and numbered items"),
+        (iter(X), r"gives its items in turn: give list\(data\)"),
+        ([{"image": X[0], "label": 1}], r"a dict \('image', 'label'\), not a picture: give \[\(x\['image'\]"),
+        ([X, [0, 1]], r"their labels are a pair \(pictures, labels\)"),
+        ((X, [None, *range(59)]), "item 0 has no label, and others have"),
+        (np.ma.masked_less(X, 9), "masked array has places without a value"),
+        (FLOATS.to_sparse(), "float32 cannot be read"),
         (DataLoader(Pairs()), r"give its Dataset \(loader.dataset\)"),
     ],
 )
@@ -116,7 +124,7 @@ def test_errors_of_the_user_s_own_data_set() -> None:
         def __getitem__(self, i: int) -> Any:
             raise KeyError(f"no {i}")
 
-    with pytest.raises(UserError, match=r"data\[0\] fails with KeyError: 'no 0'"):
+    with pytest.raises(UserError, match=r"data\[0\] of 60 fails with KeyError: 'no 0'"):
         load(Bad())
 
 
@@ -147,5 +155,5 @@ def test_the_name_of_data_holds_them() -> None:
     assert found.to_dict()["data"]["source"] == name
     with pytest.raises(UserError, match="leave it out, or save the pictures as files"):
         found.override({"evaluate_every": "1000"})
-    with pytest.raises(UserError, match="the recipe sound takes a path or a name"):
+    with pytest.raises(UserError, match="the recipe sound needs a path or a name"):
         experiment("sound", X)

@@ -103,17 +103,17 @@ def test_what_was_put_there_is_found(tmp_path: Path) -> None:
     printed = texts(report)
     for text in (
         "0 1 of 140 files cannot be read: a/0.png (it is not a picture).",
-        "1 1 files are copies of others: a/twin.png = b/1.png",
+        "1 1 file is a copy of another: a/twin.png = b/1.png",
         "1 1 picture is a near-duplicate: b/3.png ~ a/near.png",
         "1 1 of 139 pictures are not square",
-        "1 1 pictures are smaller than 32 pixels",
+        "1 1 picture is smaller than 32 pixels",
         "1 Classes with too few pictures to be learned: c (1).",
-        "2 1 pictures are transparent",
-        "2 1 pictures have more than 8 bits a pixel: values of 0 to 65,535 became 0 to 255.",
-        "2 1 pictures are in printers' colours",
-        "2 1 pictures have a palette",
-        "2 1 photographs were taken with a turned camera",
-        "2 1 names end in capitals",
+        "2 1 picture has transparent parts",
+        "2 1 picture has more than 8 bits a pixel: values of 0 to 65,535 became 0 to 255.",
+        "2 1 picture is in printers' colours",
+        "2 1 picture has a palette",
+        "2 1 photograph was taken with a rotated camera",
+        "2 1 name ends in capitals",
         "1 .tiff",
         "skipped: 1 .txt",
     ):
@@ -221,7 +221,7 @@ def test_large_sets_are_looked_at_in_part(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(survey, "MOST_DECODED", 40)
     place = folder(tmp_path)
     report = checked(place)
-    assert "2 40 of 120 pictures, evenly spread, were looked at." in texts(report)
+    assert "2 Only 40 of 120 pictures were checked, evenly spread." in texts(report)
     (place / "a" / "0.png").write_bytes(b"no picture")  # the first is one of those looked at
     assert checked(place).survey.broken == [("a/0.png", "it is not a picture")]
 

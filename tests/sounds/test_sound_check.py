@@ -106,7 +106,7 @@ def test_every_trouble_is_named(folder: Path) -> None:
     assert level("1 sounds are silent", "low/silent.wav") == 1
     assert level("1 of 68 sounds are clipped", "low/clipped.wav (") == 1
     assert level("1 of 68 sounds have a constant offset", "low/offset.wav (+0.20)") == 2
-    assert level("1 files are copies of others", "low/01.wav = low/copy.wav") == 1
+    assert level("1 file is a copy of another", "low/01.wav = low/copy.wav") == 1
     assert level("1 sounds are copies of others in a different rate", "low/loud.flac ~ low/03.wav") == 1
     assert level("1 of 68 sounds are resampled to 8,000") == 2
     assert level("1 of 68 sounds are mixed down") == 2

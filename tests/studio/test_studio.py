@@ -673,9 +673,9 @@ def test_one_job_is_at_work_and_the_rest_wait(queue: Jobs) -> None:
     first = queue.add("train", "a", sleeper(0.5))
     second = queue.add("train", "b", ["-c", "print('done')"])
     assert [j.state for j in queue.jobs] == [first.state, second.state] == ["running", "waiting"]
-    with pytest.raises(UserError, match="a is being trained already"):
+    with pytest.raises(UserError, match="a is already being trained"):
         queue.add("resume", "a", sleeper())
-    with pytest.raises(UserError, match="b waits already"):
+    with pytest.raises(UserError, match="b is already waiting"):
         queue.add("train", "b", sleeper())
     assert finished(queue, second.number, 900).state == "done"
     assert queue.jobs[0].state == "done"
@@ -734,7 +734,7 @@ def test_a_process_that_only_has_the_number_is_not_the_job(queue: Jobs) -> None:
 def test_the_queue_has_an_end(queue: Jobs) -> None:
     for i in range(jobs.WAITING + 1):
         queue.add("train", f"r{i}", sleeper())
-    with pytest.raises(working.Busy, match="jobs wait already"):
+    with pytest.raises(working.Busy, match="jobs are already waiting"):
         queue.add("train", "one more", sleeper())
 
 
@@ -750,7 +750,7 @@ def test_a_worker_that_dies_costs_one_request(root: Path, quick_workers: None, m
         before = worker.process.pid
         with pytest.raises(UserError, match="no model yet"):
             worker.call("describe", path=str(root / "nothing"))
-        with pytest.raises(working.Broken, match="That went wrong"):
+        with pytest.raises(working.Broken, match="Something went wrong"):
             worker.call("latents", dim="x", count=3)
         assert worker.process.pid == before
         os.kill(before, signal.SIGKILL)
@@ -761,7 +761,7 @@ def test_a_worker_that_dies_costs_one_request(root: Path, quick_workers: None, m
         assert len(worker.call("latents", dim=4, count=3)) == 48
     finally:
         worker.close()
-    with pytest.raises(working.Broken, match="ending"):  # no new process begins while the studio ends
+    with pytest.raises(working.Broken, match="shutting down"):  # no new process begins while the studio ends
         worker.call("latents", dim=4, count=3)
 
 
@@ -786,7 +786,7 @@ def test_the_time_of_a_request_begins_when_the_worker_is_ready(monkeypatch: pyte
 def test_a_worker_that_cannot_start_is_said_to_be_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     worker = working.Worker()
     monkeypatch.setattr(working, "serve", os.getpid)  # which takes no arguments
-    with pytest.raises(working.Broken, match="died over this request"):
+    with pytest.raises(working.Broken, match="died during this request"):
         worker.call("latents", dim=4, count=3)
     worker.close()
 

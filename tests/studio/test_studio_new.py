@@ -207,7 +207,7 @@ def test_lengths_are_what_fits_into_the_time(page: Any, studio: Served) -> None:
     )
     assert [one["images"] for one in made[0]] == [3600, 36000, 100000]
     assert made[1][:2] == ["3,600 images: blurs.", "36,000 images: shapes."]
-    assert made[1][2] == "100,000 images, about 28 min: all. More adds nothing."
+    assert made[1][2] == "100,000 images, about 28 min: all. A longer training would not help."
     assert made[2] == {"images": "3600", "tick_every": "72", "sample_every": "360"}
     assert made[3]["images"] == 500
 
@@ -254,7 +254,7 @@ def test_uploads_have_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "not complete" in refused(kept.finish, key)
     kept.add(key, 5, b"fghij")
     assert kept.finish(key).name == "My-Photos.zip"
-    assert "given up" in refused(kept.add, key, 10, b"x")
+    assert "cancelled" in refused(kept.add, key, 10, b"x")
     again = kept.begin("My Photos.zip", 1)
     kept.add(again, 0, b"x")
     assert kept.finish(again).name == "My-Photos-2.zip"

@@ -161,7 +161,7 @@ def test_a_run_is_renamed_and_deleted_but_not_one_that_is_trained(tmp_path: Path
         for what, body in (("delete", {"run": "00000-a"}), ("rename", {"to": "c"})):
             assert ask("00000-a", what, body) == (
                 400,
-                "00000-a is being trained, or waits for it. Stop it first, or remove it from the queue.",
+                "00000-a is being trained, or is waiting to be. Stop it first, or remove it from the queue.",
             )
     studio.jobs.jobs = [Job(1, "resume", "00000-a", (), "waiting")]
     assert ask("00000-a", "delete", {"run": "00000-a"})[0] == 400

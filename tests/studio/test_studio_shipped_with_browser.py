@@ -49,7 +49,7 @@ def test_an_empty_studio_invites_to_play(page: Any, studio: Served) -> None:  # 
     enter(page, studio, FULL)
     assert page.text_content(".ready h2") == "Play now"
     assert "MNIST digits (comes with Ganvas)" in page.text_content(".ready")
-    assert not page.is_visible("text=Compare: mark two or three")
+    assert not page.is_visible("text=Compare: select two or three")
     page.click("text=Invite visitors")
     assert page.input_value("#link").endswith("/?token=the%20token%20of%20visitors")
     check_access(page)

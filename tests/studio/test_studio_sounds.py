@@ -120,7 +120,7 @@ def test_a_game_is_scored_by_the_server(studio: Served, place: Path) -> None:
     end = studio.post(path, {"real": [0] * 8})
     assert end["right"] == end["real"].count(0)
     assert end["all"]["games"] == 1
-    assert "Begin a new one" in refused(studio, path, {"real": [0] * 8})
+    assert "Start a new one" in refused(studio, path, {"real": [0] * 8})
     assert studio.get("/api/runs/bells/sounds/games") == end["all"]
     elsewhere = Served(place / "runs", place / "runs")  # where the recordings must not be read
     assert "may not read" in refused(elsewhere, "/api/runs/bells/sounds/game", {})

@@ -71,7 +71,7 @@ def test_what_was_measured_of_all_tables_is_shown(root: Path, studio: Served) ->
     measure(root / "shop")
     assert studio.get("/api/runs/shop")["measured"] > before == 0
     found = studio.get("/api/runs/shop/together")
-    assert any("is 75.0% alike, a mean over keys" in words for words in found["words"])
+    assert any("are 75.0% alike, a mean over keys" in words for words in found["words"])
     tables = {table["title"]: table for table in found["tables"]}
     assert len(tables["Figures"]["rows"]) == len(METRICS)
     assert "the same products" in tables["Figures"]["note"]

@@ -300,12 +300,12 @@ def test_a_process_is_stopped_where_its_command_names_the_run(
     if arguments[:2] == ["ganvas", "train"]:
         stopping.stop(77, run)
         assert sent == [(77, signal.SIGTERM)]
-    for pid, message in ((0, "cannot be seen from here"), (-1, "cannot be seen from here"), (78, "not being trained")):
+    for pid, message in ((0, "studio cannot see it"), (-1, "studio cannot see it"), (78, "not being trained")):
         with pytest.raises(UserError, match=message):
             stopping.stop(pid, run)
     monkeypatch.setattr(processes, "PROC", tmp_path / "nowhere")  # macOS
     monkeypatch.setattr(processes, "psutil", lambda: None)
-    with pytest.raises(UserError, match="does not tell what process 77 is"):
+    with pytest.raises(UserError, match="does not say what process 77 is"):
         stopping.stop(77, run)
 
 
@@ -343,7 +343,7 @@ def test_psutil_says_what_a_process_is_where_there_is_no_proc(
                 with pytest.raises(UserError, match="not being trained"):
                     stopping.stop(process.pid, run)
             else:
-                with pytest.raises(UserError, match="works in another folder"):
+                with pytest.raises(UserError, match="trains in another folder"):
                     stopping.stop(process.pid, run)
         finally:
             process.kill()
@@ -435,6 +435,7 @@ def test_a_run_that_names_data_outside_does_not_go_on(tmp_path: Path, started: l
     (tmp_path / "data").mkdir()
     run = a_run(tmp_path / "runs" / "a", 2)
     app = create(tmp_path / "runs", tmp_path / "data")
+    code = f"evil.py:Net#{'0' * 16}"
     cards: list[tuple[Any, str]] = [
         ({"data": {"source": str(tmp_path)}, "training": {}}, "the studio may not read"),
         ({"data": {"source": "mnist", "to": "/"}, "training": {}}, "the studio may not read"),
@@ -443,6 +444,8 @@ def test_a_run_that_names_data_outside_does_not_go_on(tmp_path: Path, started: l
         ({"data": {"source": "mnist"}, "training": {"from_": str(tmp_path)}}, "on the command line"),
         ({"data": {"source": "mnist"}, "training": {}, "more": "x" * contents.CARD}, "cannot be read"),
         ([], "cannot be read"),
+        ({"data": {}, "training": {}, "network": {"name": code}}, "runs no code that you did not name"),
+        ({"data": {}, "training": {}, "task": {"loss": code}}, "The studio needs this option when it is started"),
     ]
     for card, message in cards:
         run.experiment.write_text(json.dumps(card))

@@ -111,7 +111,7 @@ def test_a_resume_after_the_data_moved(blobs: Path, tmp_path: Path) -> None:
     for _ in small(first).run(run):
         pass
     first.rename(second)
-    with pytest.raises(UserError, match=rf"{first}, which does not exist any more.* resume {run} --data PLACE"):
+    with pytest.raises(UserError, match=rf"{first}, which no longer exists.* resume {run} --data PLACE"):
         cli.resume(run, "images=240")
     with pytest.raises(UserError, match=r"training\.lr_g"):
         cli.resume(run, "images=240", "lr_g=1", data=str(second))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
+import json
 import os
+import py_compile
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -101,7 +106,7 @@ def test_a_resume_needs_the_same_file(run: Path, file: Path, blobs: Path) -> Non
 
 def test_other_processes_get_the_files_that_were_named(run: Path, file: Path) -> None:
     own.allow(file)
-    assert os.environ[own.CODE] == str(file)  # which they inherit
+    assert json.loads(os.environ[own.CODE]) == [str(file)]  # which they inherit
     assert ganvas.load(run).sample(1).shape == (1, 1, 12, 12)
 
 
@@ -117,6 +122,77 @@ def test_a_class_that_only_a_program_has(blobs: Path, tmp_path: Path) -> None:
     with pytest.raises(own.NotGiven, match=r"code that only a Python program had. Give it there: code=Net"):
         ganvas.load(done.folder)
     assert ganvas.load(done.folder, code=Net).latent_dim == 100
+
+
+def test_only_the_text_that_is_compared_is_run(run: Path, file: Path, tmp_path: Path) -> None:
+    """Not what is next to a file that somebody else sent, nor what a name in the model makes of the file."""
+    copy, evil = run / "code" / "my.py", tmp_path / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(str(evil), importlib.util.cache_from_source(str(copy)), invalidation_mode=unchecked)
+    assert ganvas.load(run, code=copy).sample(1).shape == (1, 1, 12, 12)
+    forget()
+    own.allow(file)
+    of_my = own.digest(file.read_bytes())
+    with pytest.raises(UserError, match=r"my.py only imports softplus"):
+        own.find(f"my.py:softplus#{of_my}")
+    with pytest.raises(UserError, match=r"my.py has no class or function 'nn'"):
+        own.find(f"my.py:nn#{of_my}")
+    copy.write_text(evil.read_text())
+    forget()
+    with pytest.raises(own.NotGiven) as found:  # what is not the version that was trained is not proposed
+        ganvas.load(run)
+    assert "is a copy" not in str(found.value)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["..", "a/b.py", "evil\n.py", "\x1b[2J.py", "\u202eevil.py", "my.txt"])
+def test_references_name_a_plain_file(name: str) -> None:
+    assert own.is_reference(f"my.py:Net#{'0' * 16}")
+    assert not own.is_reference(f"{name}:Net#{'0' * 16}")
+
+
+def test_settings_of_a_stranger_s_card() -> None:
+    values = {"width": 8, "__init__": 1, "architecture": 2, "families": 3, "class": 4, "x y": 5, "list": [6]}
+    found = own_network.OwnNetwork(f"none.py:Net#{'0' * 16}", values)
+    assert [field.name for field in dataclasses.fields(found.Config)] == ["latent_dim", "width"]
+
+
+def test_a_long_name(file: Path, blobs: Path) -> None:
+    long = file.with_name(f"{'long' * 15}.py")
+    long.write_text(file.read_text())
+    made = ganvas.api.experiment("mnist", blobs, {"network": f"{long}:Net"})  # pyright: ignore[reportAttributeAccessIssue]
+    assert ganvas.Experiment.from_dict(made.to_dict()).to_dict() == made.to_dict()
+
+
+def test_a_measurement_beside_has_the_code(file: Path, blobs: Path, run: Path) -> None:
+    made = ganvas.api.experiment("mnist", blobs, {"network": f"{file}:Net"})  # pyright: ignore[reportAttributeAccessIssue]
+    assert made.override({"evaluate_every": "1000"}).training.evaluate_every == 1000
+    shutil.rmtree(run / "code")
+    own.keep_copies(made.own_code(), run)
+    file.write_text("")  # as one who writes the next version meanwhile
+    (reference,) = made.own_code()
+    own._KNOWN.clear()  # as the process that measures
+    assert own.find(reference).called == "my.py:Net"
+
+    handed = ganvas.api.experiment("mnist", blobs).override({"network": own.handed(lambda spec: None)})  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(UserError, match="which does not have program:function: leave it out, or give the code"):
+        handed.override({"evaluate_every": "1000"})
+
+
+def test_what_a_look_at_the_file_tells(file: Path) -> None:
+    file.write_text(
+        f"import x\nopen({str(file.parent / 'ran')!r}, 'w')\nfrom x import Net as Other\ndef make(spec): ...\nA = make"
+    )
+    for name in ("Other", "make", "A"):
+        own.check_spoken(f"{file}:{name}")
+    with pytest.raises(UserError, match=r"my.py has no class or function 'mak'. Did you mean 'make'"):
+        own.check_spoken(f"{file}:mak")
+    with pytest.raises(UserError, match=r"my.py imports x, which is not installed: put that code into my.py"):
+        own.given(f"{file}:make")
+    file.write_text("globals()['mak'] = print")
+    own.check_spoken(f"{file}:mak")
+    assert not (file.parent / "ran").exists()
 
 
 class Labelled(nn.Module):
@@ -205,9 +281,10 @@ def test_a_loss_says_where_real_begins() -> None:
 
 def test_names_that_are_wrong(file: Path) -> None:
     for words, fault in {
-        f"network={file}:Nett": "There is no class or function in",
+        f"network={file}:Nett": "my.py has no class or function 'Nett'. Did you mean 'Net'?",
         f"network={file.parent}/mi.py:Net": "There is no file",
         f"loss={file.parent}/mi.py:Net": "There is no file",
+        f"network={file}": "say what is meant in that file",
         "network=dcgann": "Did you mean 'dcgan'?",
     }.items():
         done = command("train", "mnist", words, cwd=file.parent)

@@ -134,7 +134,7 @@ class Screen:
             Text(self.title, style="bold"), bar, f"{self.images:,} of {self.total:,} {self.task.Spec.noun}  {epoch}"
         )
         parts: list[RenderableType] = [head, Text(timing, style="dim")]
-        if ending:  # how long it takes is not known: the bar only shows that it goes on
+        if ending:  # how long it takes is not known: the bar only shows that something happens
             last = Table.grid(padding=(0, 2))
             last.add_row(Text("Finishing"), ProgressBar(pulse=True, width=BAR), Text(self.noted, style="dim"))
             parts.append(last)

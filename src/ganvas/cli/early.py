@@ -280,10 +280,8 @@ def there(source: str, named: Sequence[str] = ()) -> None:
 
 def _train(given: dict[str, Any]) -> None:
     recipe, settings = given["recipe"], as_settings(tuple(given.get("settings", ())))
-    file = place(recipe.rpartition(":")[0])
-    if file.suffix == ".py":
-        if not file.is_file():
-            raise UserError(f"There is no file {file}.")
+    if own.is_spoken(recipe):
+        own.check_spoken(recipe)
         return
     recipe_exists(recipe)
     if recipe in names()["recipes"]:
@@ -301,9 +299,12 @@ def _resume(given: dict[str, Any]) -> None:
         raise UserError(f"{place(folder)} is not a run's folder: it has no experiment.json.")
     settings = as_settings(tuple(given.get("settings", ())))
     try:
-        recipe = parse_json(read_bytes(file, 10_000_000)).get("recipe")
+        card = parse_json(read_bytes(file, 10_000_000))
+        recipe = card.get("recipe")
     except (UserError, ValueError, AttributeError):  # said by what reads it
         return
+    sections = [part if isinstance(part := card.get(name), dict) else {} for name in ("network", "task")]
+    own.check_given((sections[0].get("name"), sections[1].get("loss")), place(folder))
     if complete() and recipe in names()["recipes"]:
         check_settings(recipe, settings)
         _places(recipe, given)
@@ -338,9 +339,11 @@ def _settings(entry: dict[str, Any]) -> dict[str, Any]:
 
 def check_settings(recipe: str, settings: dict[str, str]) -> None:
     """Raise a UserError if a recipe of names.json has no such setting, or a value is none for it."""
-    for text in settings.values():
-        if own.is_spoken(text) and not (file := place(text.rpartition(":")[0])).is_file():
-            raise UserError(f"There is no file {file}.")
+    for key, text in settings.items():
+        if own.is_spoken(text):
+            own.check_spoken(text)
+        elif key in ("network", "loss") and text.endswith((".py", ".py:")):
+            raise UserError(f"{key}={text}: say what is meant in that file: {key}={text.rstrip(':')}:NAME.")
     if "network" in settings:  # its settings are not among those of the recipe
         return
     entry = names()["recipes"][recipe]

@@ -74,8 +74,8 @@ def studio(
     with _locked(home, f"Another studio is open on {runs}/{_address_in(home)}. Close it, or choose other --runs."):
         write_whole(home / ADDRESS, address)
         say(
-            f"Ganvas Studio: {url}\n{more}Runs in {runs}/, pictures below {data.resolve()}. "
-            "Ctrl-C ends it; trainings continue.",
+            f"Ganvas Studio: {url}\n{more}Runs in {runs}/, pictures in {data.resolve()}. "
+            "Ctrl-C closes the studio; trainings continue.",
             flush=True,
         )
         if (runs / ".studio" / "jobs.json").exists():

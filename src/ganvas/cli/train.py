@@ -103,7 +103,7 @@ def resume(folder: Path, *settings: str, data: str | None = None, to: str | None
         place, way = getattr(experiment.data, setting), {"source": "--data", "to": "--to"}.get(setting, f"{setting}=")
         if os.path.isabs(place) and not os.path.exists(place):
             raise UserError(
-                f"{folder} learns from {place}, which does not exist any more. Say where these "
+                f"{folder} learns from {place}, which no longer exists. Say where these "
                 f"{experiment.kind.Spec.noun} are: "
                 f"{command('resume', folder)} {way}{'' if way.endswith('=') else ' '}PLACE"
             )

@@ -21,7 +21,7 @@ WRITING = {
     errno.EACCES: "there is no permission to write there; choose another folder",
     errno.EPERM: "there is no permission to write there; choose another folder",
     errno.EROFS: "that disk is read-only; choose another folder",
-    errno.ENOENT: "that folder does not exist (any more)",
+    errno.ENOENT: "that folder does not exist",
     errno.EISDIR: "that is a folder; give a file's name",
     errno.ENOTDIR: "a part of that path is a file, not a folder",
 }

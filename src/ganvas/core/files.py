@@ -40,7 +40,7 @@ def open_regular(path: Path) -> IO[bytes]:
     """A regular file, opened for reading.
 
     Raises:
-        UserError: it is not a regular file (reading a pipe would wait for ever), or the system refused.
+        UserError: it is not a regular file (reading a pipe would wait forever), or the system refused.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))

@@ -353,7 +353,7 @@ def _build(
     if made is not None:
         return {**made[1], **kind.extras(spec, tensors)}, spec, made[0]
     if name not in kind.networks:
-        raise unknown("network", name, kind.networks)
+        raise unknown("network", one_line(name)[:60], kind.networks)
     architecture = kind.networks[name]
     config = cf.from_dict(architecture.Config, values, "network")
     parts: dict[str, nn.Module] = {

@@ -95,7 +95,7 @@ def describe(pid: int) -> Described | None:
     """What a process is; None where the system cannot say.
 
     Raises (its functions too):
-        ProcessLookupError: there is none (any more).
+        ProcessLookupError: there is none, or not any longer.
         PermissionError: it is another user's.
     """
     if has_proc():

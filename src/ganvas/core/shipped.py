@@ -7,8 +7,11 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "models"
 ABOUT = {  # what a page calls each of them, and what it does
-    "mnist": ("MNIST digits", "Draws handwritten digits, and knows them from other pictures."),
-    "restore": ("Photo restorer", "Takes noise and grain, scratches, spots, light blur and traces of JPEG out of photos."),
+    "mnist": ("MNIST digits", "Draws handwritten digits and recognises them."),
+    "restore": (
+        "Photo restorer",
+        "Removes noise and grain, scratches, spots, light blur and JPEG artefacts from photos.",
+    ),
 }
 
 

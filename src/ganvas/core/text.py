@@ -33,3 +33,8 @@ def command(*args: object) -> str:
     # a path that begins with a dash would look like an option
     texts = [f".{os.sep}{arg}" if isinstance(arg, PurePath) and str(arg)[:1] == "-" else str(arg) for arg in args]
     return subprocess.list2cmdline(texts) if os.name == "nt" else shlex.join(texts)
+
+
+def counted(count: int, one: str, more: str) -> str:
+    """A number with the words for one or for several: '1 picture is', '1,200 pictures are'."""
+    return f"{count:,} {one if count == 1 else more}"

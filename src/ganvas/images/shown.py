@@ -90,7 +90,7 @@ class Pictures(Shown):
         write_whole(to, sheets.encoded(self.sheet(), sheets.FORMS[to.suffix.lower()]))
 
     def _repr_png_(self) -> bytes | None:
-        """The sheet for a notebook; None where these are not pictures any more, or there are none."""
+        """The sheet for a notebook; None where these are no longer pictures, or there are none."""
         if not _is_pictures(self) or not self.numel():
             return None
         pictures = self._four()[:MOST]

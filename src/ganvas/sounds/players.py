@@ -28,7 +28,7 @@ class Waves(Shown):
         return cls.around(waves, rate=rate, captions=tuple(captions))
 
     def _repr_html_(self) -> str | None:
-        """Players for a notebook; None where these are not waves any more."""
+        """Players for a notebook; None where these are no longer waves."""
         if not hasattr(self, "rate") or self.dim() not in (1, 2) or not self.is_floating_point():
             return None
         waves = self.cpu().reshape(-1, self.shape[-1])

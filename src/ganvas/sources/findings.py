@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ganvas.core.errors import UserError
-from ganvas.core.text import one_line
+from ganvas.core.text import counted, one_line
 from ganvas.sources.listing import Listing
 
 MANY = 100  # classes above which labels tend to hurt
@@ -62,8 +62,8 @@ def of_copies(good: int, duplicates: Sequence[Sequence[str]], noun: str) -> list
     if not copies:
         return []
     pairs = some([" = ".join(names[:2]) for names in duplicates])
-    text = f"{copies:,} files are copies of others: {pairs}."
-    return [Finding(1, text, "Remove them: what occurs twice is drawn twice as often.")]
+    text = f"{counted(copies, 'file is a copy of another', 'files are copies of others')}: {pairs}."
+    return [Finding(1, text, "Remove copies: what occurs twice is drawn twice as often.")]
 
 
 def of_classes(classes: Mapping[str, int], rare: int, noun: str) -> list[Finding]:

@@ -31,7 +31,7 @@ LISTED = 500  # entries of a folder that are shown
 
 
 class Folder(BaseModel):
-    """A place below the data folder, and settings of how to read it, for data that are no pictures."""
+    """A place below the data folder, and settings of how to read it, for data that are not pictures."""
 
     path: str = Field(default="", max_length=400)
     purpose: str | None = Field(default=None, max_length=60)
@@ -169,7 +169,7 @@ def of_uploads(app: FastAPI, studio: Studio) -> None:
         """Remove an upload; one that a training uses, or waits for, is refused."""
         if studio.jobs.reads(str(uploads.folder / body.name)):
             raise UserError(
-                f"A training uses {body.name}, or waits for it. Stop it first, or remove it from the queue."
+                f"A training uses {body.name}, or is waiting to use it. Stop it first, or remove it from the queue."
             )
         uploads.remove(body.name)
         return kept()

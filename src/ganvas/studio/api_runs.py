@@ -69,7 +69,7 @@ def of_runs(app: FastAPI, studio: Studio) -> None:
 
     @app.get("/api/runs/{name}", responses=failures(404))
     def run(name: Name) -> dict[str, Any]:
-        """A run with all its settings and files, and remarks on how the training stands.
+        """A run with all its settings and files, and remarks on how the training is going.
 
         A run that has not begun has only its job, and what its page will show; a model that comes with Ganvas has no
         training.
@@ -121,7 +121,7 @@ def of_standing(app: FastAPI, studio: Studio) -> None:
 
     @app.get("/api/runs/{name}/remarks", responses=failures(404))
     def current_remarks(name: Name) -> dict[str, Any]:
-        """How the training stands, in plain words (`texts`), and how often the expert is right (`right`).
+        """How the training is going, in plain words (`texts`), and how often the expert is right (`right`).
 
         The shares of `right` have the names of the log's columns, a number of 0 to 1 and its text each.
         """
@@ -205,12 +205,12 @@ def of_events(app: FastAPI, studio: Studio) -> None:
 
 
 def remarks(run: Run, card: dict[str, Any], rows: Rows) -> list[str]:
-    """How the training stands, in plain words."""
+    """How the training is going, in plain words."""
     try:
         texts = part_of(task_of(card)).remarks(rows, run.rows(run.metrics))
     except Exception as error:  # a file may hold any figures
         LOG.warning("No remarks on %s", run.folder.name, exc_info=True)
-        texts = [f"The log cannot be judged: it holds figures that make no sense ({type(error).__name__})."]
+        texts = [f"The log cannot be judged: it holds values that make no sense ({type(error).__name__})."]
     return [*texts, *run.remarks()]
 
 
@@ -245,7 +245,7 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
 
     @app.post("/api/runs/{name}/stop", responses=failures(400, 404))
     def stop(name: Name) -> dict[str, bool]:
-        """Stop a training (it saves), or take it out of the queue."""
+        """Stop a training (it saves), or remove it from the queue."""
         if not studio.jobs.stop(name):
             run = studio.runs.run(name)
             pid = run.holder()
@@ -261,7 +261,7 @@ def of_trainings(app: FastAPI, studio: Studio) -> None:
         if now["state"] == "running":
             raise UserError("This run is being trained already.")
         if PART in name or ("parts" in now and body.images is not None):
-            raise UserError("A training in several parts is resumed as a whole, and no longer than it began.")
+            raise UserError("A training in several parts can only be resumed as a whole, and with its original length.")
         studio.check_resume(run)
         more = [f"images={body.images}"] if body.images is not None else []
         job = studio.jobs.add("resume", name, ["resume", str(run.folder), *more])

@@ -35,7 +35,7 @@ class Sounds(BaseModel):
 
 
 class Way(BaseModel):
-    """A place on the way between two seeds."""
+    """A position on the way between two seeds."""
 
     ends: list[Seed] = Field(min_length=2, max_length=2)
     kinds: list[Kind] | None = Field(default=None, min_length=2, max_length=2)
@@ -70,11 +70,11 @@ class Pairs:
         """The result of a game, its solution, and the results of all games of this run on this machine.
 
         Raises:
-            UserError: there is no such game (any more), or the result cannot be kept.
+            UserError: there is no such game, or not any longer, or the result cannot be kept.
         """
         with self.lock:
             if number not in self.open:
-                raise UserError("This game is over, or it was given up. Begin a new one.")
+                raise UserError("This game is over. Start a new one.")
             run, real = self.open[number]
             right = sum(a == b for a, b in zip(picks, real, strict=True))
             make_folder(self.file.parent)

@@ -39,7 +39,9 @@ def of_upkeep(app: FastAPI, studio: Studio) -> None:
         _move(run, doomed.name)
         shutil.rmtree(doomed, ignore_errors=True)  # follows no link
         if os.path.lexists(doomed):
-            raise UserError(f"Some files of {name} could not be deleted. They are in {doomed.name}: delete it.")
+            raise UserError(
+                f"Some files of {name} could not be deleted. They are in {doomed.name}: delete that folder."
+            )
         studio.games.moved(name, None)
         return {"deleted": name}
 
@@ -53,12 +55,12 @@ def of_upkeep(app: FastAPI, studio: Studio) -> None:
 
 
 def _free(studio: Studio, name: str) -> Run:
-    """The run, if it is a whole one that nobody trains or is about to train."""
+    """The run, if it is a whole one that is not being trained or about to be."""
     run = studio.runs.run(name)
     if PART in name:
         raise UserError("This is a part of a training. Delete or rename the whole training.")
     if run.holder() is not None or studio.jobs.has(name):
-        raise UserError(f"{name} is being trained, or waits for it. Stop it first, or remove it from the queue.")
+        raise UserError(f"{name} is being trained, or is waiting to be. Stop it first, or remove it from the queue.")
     return run
 
 

@@ -69,20 +69,22 @@ class Route(APIRoute):
             except Unfit as error:
                 return _error(404, f"This run cannot be shown. {error}")
             except (RunNotFound, FileNotFoundError):
-                return _error(404, "There is no such run (any more).")
+                return _error(404, "There is no such run. It may have been deleted.")
             except Busy as error:
                 return _error(429, str(error), {"retry-after": "1"})
             except Broken as error:
                 return _error(503, str(error), {"retry-after": "1"})
             except OSError as error:
-                return _error(503, f"The disk does not answer as it should ({error.strerror}).", {"retry-after": "1"})
+                return _error(503, f"The disk is not responding properly ({error.strerror}).", {"retry-after": "1"})
             except (HTTPException, RequestValidationError, BodyRefused):
                 raise
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody receives it
             except Exception:
                 LOG.exception("%s %s", request.method, request.url.path)
-                return _error(500, "That went wrong in the studio; what is known of it is where it was started.")
+                return _error(
+                    500, "Something went wrong in the studio. Details are in the terminal where it was started."
+                )
 
         return handle
 
@@ -173,7 +175,7 @@ def serve(app: FastAPI, host: str, port: int) -> bool:
                 threading.Thread(target=app.state.studio.worker.warm, daemon=True).start()
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            app.state.studio.ending.set()  # connections for live events would stay open for ever
+            app.state.studio.ending.set()  # connections for live events would stay open forever
             super().handle_exit(sig, frame)
 
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

@@ -91,14 +91,14 @@ def last_line(path: Path) -> dict[str, Any]:
 
 
 def progress(run: Run) -> dict[str, Any]:
-    """How far the training of a run is that is running; empty where none is, or has not made its first step."""
+    """How far a running training is; empty where none is running, or it has not made its first step."""
     return parse_line(read(run.progress, 0, TAIL)) or {}
 
 
 def read(path: Path, start: int, most: int) -> bytes:
     """Up to `most` bytes of a file from `start` on; empty where there is no file."""
     with contextlib.suppress(OSError):
-        if stat.S_ISREG(path.lstat().st_mode):  # reading a pipe would wait for ever
+        if stat.S_ISREG(path.lstat().st_mode):  # reading a pipe would wait forever
             with open(path, "rb") as file:
                 file.seek(start)
                 return file.read(most)

@@ -55,7 +55,7 @@ class Experts:
         except (UserError, Broken, Busy) as error:
             self.failed[mark] = str(error)
         except Exception as error:  # a thread's error would be seen by nobody
-            self.failed[mark] = f"That went wrong ({type(error).__name__}: {error})."
+            self.failed[mark] = f"Something went wrong ({type(error).__name__}: {error})."
         finally:
             with self.lock:
                 self.learning.discard(mark)

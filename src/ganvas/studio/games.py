@@ -70,7 +70,7 @@ class Games:
             name: what the player wants to be called on the board; '': not on it.
 
         Raises:
-            UserError: there is no such game (any more), or the result cannot be kept.
+            UserError: there is no such game, or not any longer, or the result cannot be kept.
         """
         with self.lock:
             game = self.open.get(number)
@@ -93,7 +93,7 @@ class Games:
         """A game that the player has answered.
 
         Raises:
-            UserError: there is no such game (any more), or it is not over.
+            UserError: there is no such game, or not any longer, or it is not over.
         """
         with self.lock:
             game = self.open.get(number)
@@ -115,7 +115,7 @@ class Games:
         return {**figures, "board": board(rows)}
 
     def moved(self, run: str, to: str | None) -> None:
-        """Let the results of a run be those of another name; None: they are removed, as the run was."""
+        """Give the results of a run another name; None: they are removed, as the run was."""
         with self.lock:
             if not self.file.is_file():
                 return

@@ -66,7 +66,7 @@ class Runs:
         run = Run(above / (part or name))
         try:
             if run.folder.resolve().parent != above.resolve():
-                raise Unfit(f"{name} is a link that leads to another place.")
+                raise Unfit(f"{name} is a link to another place.")
             for path in (run.experiment, run.log, run.metrics, run.model, run.report):
                 _check(path, stat.S_ISREG, "file")
             _check(run.samples, stat.S_ISDIR, "folder")
@@ -89,7 +89,7 @@ class Runs:
             except RunNotFound:
                 if not re.fullmatch(FOLDER, name):
                     summaries.append(
-                        _unshown(name, "Rename it: at most 120 letters, digits, points, hyphens and underscores.")
+                        _unshown(name, "Rename it: at most 120 letters, digits, dots, hyphens and underscores.")
                     )
             except Exception as error:  # one broken run must not hide all others
                 if name not in self.reported:
@@ -190,7 +190,7 @@ def _check(path: Path, is_kind: Callable[[int], bool], kind: str) -> None:
     except FileNotFoundError:
         return
     if stat.S_ISLNK(mode):
-        raise Unfit(f"{path.name} is a link; the studio follows none. Put a real {kind} there, or remove it.")
+        raise Unfit(f"{path.name} is a link, which the studio does not follow. Put a real {kind} there, or remove it.")
     if not is_kind(mode):
         raise Unfit(f"{path.name} is not a {kind}. Remove it, or put a real one there.")
 

@@ -141,11 +141,11 @@ class Jobs:
         with self.lock:
             active = [j for j in self.jobs if j.state in ("waiting", "running")]
             if len(active) > WAITING:
-                raise Busy(f"{len(active)} jobs wait already. Wait until some are done, or remove some.")
+                raise Busy(f"{len(active)} jobs are already waiting. Wait until some are done, or remove some.")
             for job in active:
                 ending = job.state == "running" and (job.number in self.stopping or not is_alive(job.pid, job.began))
                 if job.run == run and not ending:
-                    raise UserError(f"{run} {'waits' if job.state == 'waiting' else 'is being trained'} already.")
+                    raise UserError(f"{run} is already {'waiting' if job.state == 'waiting' else 'being trained'}.")
             number = max((j.number for j in self.jobs), default=0) + 1
             job = Job(number, kind, run, tuple(arguments))
             before = self.jobs
@@ -159,7 +159,7 @@ class Jobs:
         return next(j for j in self.jobs if j.number == number)
 
     def stop(self, run: str) -> bool:
-        """Stop a run's job (it saves), or take it out of the queue; False: the run has no job.
+        """Stop a run's job (it saves), or remove it from the queue; False: the run has no job.
 
         Raises:
             UserError: the process may not be stopped from here.
@@ -182,7 +182,7 @@ class Jobs:
         return stopped
 
     def has(self, run: str) -> bool:
-        """Does a job of this run wait, or work, or end?"""
+        """Is a job of this run waiting, running or ending?"""
         with self.lock:
             return any(
                 j.run == run and (j.state == "waiting" or (j.state == "running" and is_alive(j.pid, j.began)))
@@ -190,7 +190,7 @@ class Jobs:
             )
 
     def reads(self, place: str) -> bool:
-        """Does a job that waits or works name this place?"""
+        """Does a waiting or running job name this place?"""
         with self.lock:
             named = [job for job in self.jobs if place in job.arguments]
             return any(j.state == "waiting" or (j.state == "running" and is_alive(j.pid, j.began)) for j in named)
@@ -237,11 +237,11 @@ class Jobs:
         return rows
 
     def _silent_failure(self) -> str:
-        """Why a job may have failed without any output."""
+        """Why a job may have failed without printing anything."""
         with contextlib.suppress(OSError):
             if shutil.disk_usage(self.root).free < SPARE:
                 return f"The disk of {self.root} is full: free some space, then resume."
-        return "It ended without a word: it may have been killed, or ran out of memory."
+        return "It ended without an error message: it may have been killed or have run out of memory."
 
     def _start(self, job: Job) -> None:
         make_folder(self.home)

@@ -29,9 +29,9 @@ def inside(root: Path, path: str) -> Path:
         place = (root / path).resolve()
         exists = place.exists()
     except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"{path[:80]!r} is no path here.") from error
+        raise UserError(f"{path[:80]!r} is not a valid path.") from error
     if not place.is_relative_to(root) or not exists or not is_utf8(str(place)):
-        raise UserError(f"There is no {path or 'folder'} below {root.name}/, the folder that may be used.")
+        raise UserError(f"There is no {path or 'folder'} in {root.name}/, the folder that the studio may use.")
     return place
 
 
@@ -76,7 +76,7 @@ def check_card(roots: str | Path, text: object) -> None:
         UserError: the data are elsewhere.
     """
     if not isinstance(text, str):
-        raise UserError(f"The run's settings are damaged: {str(text)[:80]!r} names no data.")
+        raise UserError(f"The run's settings are damaged: {str(text)[:80]!r} is not a place of data.")
     if not text or text in DATASETS:
         return
     folders = [Path(folder) for folder in str(roots).split("\0")]
@@ -88,6 +88,6 @@ def check_card(roots: str | Path, text: object) -> None:
         except (UserError, ValueError) as error:
             failed = failed or error
     raise UserError(
-        f"This run was trained on {text}, which the studio may not read: it is not below {folders[0].name}/, or has "
+        f"This run was trained on {text}, which the studio may not read: it is not in {folders[0].name}/, or has "
         "links that lead out. Open the studio with another --data."
     ) from failed

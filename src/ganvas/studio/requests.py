@@ -88,7 +88,7 @@ def check_data(place: str, out: str, settings: dict[str, str], purpose: str | No
         purpose: what pictures are wanted for; None: the first for which there are enough.
 
     Raises:
-        UserError: it cannot be read, or a setting is none.
+        UserError: it cannot be read, or there is no such setting.
     """
     task = next((t for t in registry.importable() if t.check_data is not None and t.Data.takes(place)), None)
     if task is not None:
@@ -111,7 +111,7 @@ def check_data(place: str, out: str, settings: dict[str, str], purpose: str | No
 
 
 def glance(place: str, task: str) -> dict[str, Any]:
-    """How many samples of a task's kind are in a place, the recipe that fits (None: any), what is to be said of them.
+    """How many samples of a task's kind a place has, the recipe that fits (None: any), what is to be said about them.
 
     Raises:
         UserError: there are none, or it cannot be read.
@@ -123,7 +123,7 @@ def glance(place: str, task: str) -> dict[str, Any]:
         notes += [f"{finding.text} {finding.todo}".strip() for finding in findings if finding.level < 2]
         return {"count": amount.count, "recipe": kind.data_use.recipe(amount), "notes": notes, "samples": "pictures"}
     if not kind.Data.takes(place):
-        raise UserError(f"{Path(place).name} does not hold what this learns from. Choose other data.")
+        raise UserError(f"{Path(place).name} has nothing that this can learn from. Choose other data.")
     found = kind.glance(place) if kind.glance is not None else {"count": None, "recipe": None, "notes": []}
     return {**found, "samples": part_of(task).samples}
 

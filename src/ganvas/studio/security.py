@@ -23,9 +23,9 @@ OPEN = frozenset({"/health"})  # paths that anyone may request
 BYTES = 25_000_000  # of a request's body, at most
 LARGE = f"At most {BYTES // 1_000_000} MB can be sent at once."
 HELD = 16 * BYTES  # of the bodies of all unanswered requests together
-FULL = "Many send at once. Try again."
+FULL = "Too much is being sent at once. Try again in a moment."
 VIEWER = "ganvas.view"  # in the scope of requests with the view-only token
-VIEW_ONLY = "This link is for watching and playing. It changes nothing here."
+VIEW_ONLY = "This link is for watching and playing. It cannot change anything here."
 NAME = "[^/]+"
 MAY_VIEW = re.compile(  # all that the view-only token opens
     rf"/|/static/.+|/api/(visitor|runs|latents|games/{NAME}/expert)|/api/runs/{NAME}"
@@ -38,7 +38,7 @@ MAY_PLAY = re.compile(  # the same for requests with a body: what they make is k
 LEAST = 100_000  # bytes of a body that must come ...
 STALL = 10.0  # ... in so many seconds
 LONG = 120.0  # seconds that a whole body may take
-SLOW = "It did not come in time."
+SLOW = "The request was too slow."
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; "
     "media-src 'self' data:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -151,7 +151,7 @@ class Security:
                 return 403, f"This studio serves only this machine, not '{host[:100]}'."
         elif not self._has(self.token, scope, headers):
             if self.view is None or not self._has(self.view, scope, headers):
-                return 401, "Open the address with its token that `ganvas studio` printed."
+                return 401, "Open the whole address that `ganvas studio` printed, with its token."
             scope[VIEWER] = True
             allowed = {"GET": MAY_VIEW, "HEAD": MAY_VIEW, "POST": MAY_PLAY}.get(scope["method"])
             if allowed is None or not allowed.fullmatch(scope["path"]):
@@ -163,7 +163,7 @@ class Security:
             return 403, "Only the studio's own page may ask for this."
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in (f"http://{host}".lower(), f"https://{host}".lower()):
-            return 403, f"A page of {origin[:200]} may change nothing here."
+            return 403, f"A page of {origin[:200]} may not change anything here."
         if not same_origin or HEADER not in headers:
             return 403, f"Requests that change something must come from the studio's own page (header {HEADER})."
         length = headers.get("content-length", "0")

@@ -1,7 +1,7 @@
 """The models that come with Ganvas, as the studio offers them.
 
 Each is requested like a run, by a name that no run's folder can have: @mnist. So a run that is called mnist is another
-one. What is done to runs (resume, rename, delete, ...) does not know these names: `Runs.run` has no such run.
+one. What is done to runs (resume, rename, delete, ...) has no such names: `Runs.run` has no such run.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from ganvas.core import own
 from ganvas.core.errors import UserError
 from ganvas.core.run import Run
 from ganvas.studio import places, shipped
@@ -20,7 +21,7 @@ from ganvas.studio.index import NAME, Runs
 from ganvas.studio.jobs import Jobs
 from ganvas.studio.live import Watch
 from ganvas.studio.uploads import PREFIX, Uploads
-from ganvas.studio.worker import Worker
+from ganvas.studio.worker import STUDIO, Worker
 
 Name = Annotated[str, Field(pattern=re.compile(f"^{shipped.MARK}?{NAME.pattern[1:]}"))]
 """Of a run, or of a model that comes with Ganvas."""
@@ -85,19 +86,27 @@ class Studio:
         """Check that resuming a run reads and writes only permitted places: the run may come from anyone.
 
         Raises:
-            UserError: its settings name another place or cannot be read, or a folder in it is a link.
+            UserError: its settings name another place or cannot be read, a folder in it is a link, or it needs code
+                that the studio was not given.
         """
         for path in (run.checkpoints, run.models):
             if path.is_symlink():  # a training removes old files in these folders
-                raise UserError(f"{path.name} of this run is a link: go on with it on the command line.")
+                raise UserError(f"{path.name} of this run is a link: resume it on the command line.")
         card = settings(run)
         data, training = card.get("data", {}), card.get("training", {})
         if not card or not isinstance(data, dict) or not isinstance(training, dict):
-            raise UserError(f"{run.experiment.name} of this run cannot be read: it cannot go on.")
+            raise UserError(f"{run.experiment.name} of this run cannot be read, so it cannot be resumed.")
+        sections = [part if isinstance(part := card.get(name), dict) else {} for name in ("network", "task")]
+        try:
+            own.check_given(
+                (section.get(key) for section, key in zip(sections, ("name", "loss"), strict=True)), run.folder
+            )
+        except own.NotGiven as error:
+            raise UserError(f"{error}{STUDIO}") from error
         for key in ("source", "twins", "to", "columns"):
             places.check_card(self.readable, data.get(key, ""))
         base = training.get("from_", "")  # only read where there is no snapshot yet
         if base and not run.snapshots():
             place = Path(os.path.abspath(str(base)))
             if not any(place.resolve().is_relative_to(root) for root in (self.root, self.data)):
-                raise UserError(f"This run begins with the model {base}: go on with it on the command line.")
+                raise UserError(f"This run begins with the model {base}: resume it on the command line.")

@@ -11,7 +11,7 @@ from ganvas.core.processes import Described
 
 
 def stop(pid: int, folder: Path) -> None:
-    """Ask the `ganvas train` or `resume` that works in a run's folder to save and to end.
+    """Ask the `ganvas train` or `resume` that trains in a run's folder to save and to end.
 
     A process number from a file is not enough: files are copied, and numbers are reused when processes have ended.
 
@@ -22,19 +22,19 @@ def stop(pid: int, folder: Path) -> None:
         UserError: it is another process, part of another program or another user's, or the system cannot identify it.
     """
     if pid <= 0:
-        raise UserError("This training is at work where it cannot be seen from here: stop it there.")
+        raise UserError("This training is running where the studio cannot see it: stop it there.")
     try:
         process = processes.describe(pid)
         if process is None:
-            raise UserError(f"This system does not tell what process {pid} is: stop the training where it was started.")
+            raise UserError(f"This system does not say what process {pid} is: stop the training where it was started.")
         if not is_training(process, folder):
             # a notebook, for example, would be killed by the signal
-            raise UserError("This training is part of another program, or works in another folder: stop it there.")
+            raise UserError("This training is part of another program, or trains in another folder: stop it there.")
         processes.ask_to_end(pid)
     except PermissionError as error:
         raise UserError("This training belongs to another user of this machine.") from error
     except (FileNotFoundError, ProcessLookupError) as error:
-        raise UserError("This run is not being trained any more.") from error
+        raise UserError("This run is not being trained.") from error
     except OSError as error:  # Windows: it has a console of its own
         raise UserError("This training cannot be stopped from here: press Ctrl-C where it was started.") from error
 

@@ -11,7 +11,7 @@ READ = 60.0  # seconds in which some of a pending answer must be read
 
 
 class TimedProtocol(H11Protocol):
-    """uvicorn's protocol with time limits: by itself it waits for ever for the rest of a head, and for a reader."""
+    """uvicorn's protocol with time limits: by itself it waits forever for the rest of a head, and for a reader."""
 
     head: asyncio.TimerHandle | None = None  # timer of a request's head
     reading: asyncio.TimerHandle | None = None  # timer of an answer

@@ -71,7 +71,7 @@ class Uploads:
         """
         path = self.folder / name
         if not NAME.fullmatch(name) or path.is_symlink() or not path.is_file():
-            raise UserError(f"There is no upload {name[:80]!r} (any more). Send the files again.")
+            raise UserError(f"There is no upload {name[:80]!r}. It may have been removed: send the files again.")
         return path
 
     def begin(self, name: str, size: int) -> str:
@@ -98,10 +98,10 @@ class Uploads:
             kept = self._kept()
             used = sum(path.stat().st_size for path in kept) + sum(one.size for one in self.coming.values())
             if len(kept) >= MANY or used + size > TOGETHER:
-                raise UserError(f"The uploads take {used / 1e9:.1f} GB already. Remove some, then send these again.")
+                raise UserError(f"The uploads already take up {used / 1e9:.1f} GB. Remove some, then send these again.")
             waiting = sum(one.size - one.received for one in self.coming.values())
             if shutil.disk_usage(self.folder).free < size + waiting + SPARE:
-                raise UserError("There is not enough room on the disk of the studio for these files.")
+                raise UserError("There is not enough room on the studio's disk for these files.")
             key = secrets.token_hex(16)
             place = self.folder / f"{PART}{key}"
             try:
@@ -167,7 +167,7 @@ class Uploads:
 
     def _of(self, key: str) -> Coming:
         if key not in self.coming:
-            raise UserError("This upload was given up. Send it again.")
+            raise UserError("This upload was cancelled. Send it again.")
         return self.coming[key]
 
     def _drop(self, key: str) -> None:

@@ -13,19 +13,21 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ganvas.core import own
 from ganvas.core.errors import UserError
 
 TIMEOUT = 120.0  # seconds for one request, once the process is ready for it
 READY = "ready"
 QUEUE = 8  # requests that may wait for the worker
 MEMORY = 4_000_000_000  # bytes on top of what the process uses after its start
+STUDIO = " The studio needs this option when it is started."  # after an error that names --code
 NICE = 5  # a training has priority
 
 
 class Busy(Exception):
     """Too many requests wait: try again in a moment."""
 
-    def __init__(self, text: str = "Many are asking at once. Try again.") -> None:
+    def __init__(self, text: str = "Too many requests at once. Try again in a moment.") -> None:
         super().__init__(text)
 
 
@@ -60,11 +62,11 @@ def serve(connection: Connection, memory: int, threads: int) -> None:
         try:
             connection.send((None, requests.FUNCTIONS[name](**arguments)))
         except UserError as error:
-            connection.send((UserError, str(error)))
+            connection.send((UserError, f"{error}{STUDIO if isinstance(error, own.NotGiven) else ''}"))
         except MemoryError:
             connection.send((UserError, "That needs more memory than one request may have."))
         except Exception as error:
-            connection.send((Broken, f"That went wrong ({type(error).__name__}: {error})."))
+            connection.send((Broken, f"Something went wrong ({type(error).__name__}: {error})."))
 
 
 def _limit_memory(extra: int) -> None:
@@ -83,7 +85,7 @@ class Worker:
 
     Args:
         memory: bytes that the process may use on top of what it has after its start; 0: no limit (a GPU needs that).
-        threads: threads of torch; 0: as many as there are cores. One is faster for small work beside a training: two
+        threads: threads of torch; 0: as many as there are cores. One is faster for small work during a training: two
             would wait for each other, and one of them for the training.
     """
 
@@ -154,6 +156,7 @@ class Worker:
 
     def _start(self) -> None:
         """Start a process, and wait until it has imported all, however long a busy machine takes, or is dead."""
+        os.environ["PYTHONSAFEPATH"] = "1"  # new processes import nothing from the working folder, others' runs perhaps
         context = multiprocessing.get_context("spawn")
         server_end, process_end = context.Pipe()
         self.process = context.Process(
@@ -169,7 +172,7 @@ class Worker:
     def _ready(self) -> None:
         """Start the process where none is running."""
         if self.closed:
-            raise Broken("The studio is ending.")
+            raise Broken("The studio is shutting down.")
         if self.process is None or not self.process.is_alive():
             self._end()
             self._start()
@@ -184,7 +187,7 @@ class Worker:
             error_type, result = self.connection.recv()
         except (EOFError, OSError) as error:
             self._end()
-            raise Broken("The worker died over this request; the next one gets a fresh one.") from error
+            raise Broken("The worker died during this request; the next one gets a new worker.") from error
         if error_type is not None:
             raise error_type(result)
         return result

@@ -43,6 +43,7 @@ class Background:
             self.run.candidate(self.images).unlink(missing_ok=True)
         command = [
             sys.executable,
+            "-P",  # no module is imported from the working folder, unless this process does so
             "-m",
             self.module,
             str(self.run.candidate(images)),

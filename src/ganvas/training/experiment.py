@@ -21,6 +21,7 @@ from ganvas.core.old_names import warn
 from ganvas.core.progress import Counted, last
 from ganvas.core.run import Run
 from ganvas.core.samples import Dataset, Spec
+from ganvas.core.text import one_line
 from ganvas.training import finetune, memory, several, start, trainer
 from ganvas.training.batches import Batches
 from ganvas.training.events import Event
@@ -104,10 +105,11 @@ class Experiment:
                 raise UserError(f"'{name}' is {cf.shown(section)}, not a group of settings.")
             parts[name] = dict(section)
         task = registry.find(str(parts["task"].pop("name", registry.first().name))[:60])  # old files name no task
-        name = str(parts["network"].pop("name", ""))[:60]
-        if own.is_reference(name) and task.own_network is not None:
-            config = task.own_network(name, parts["network"]).Config
-        elif name in task.networks:
+        name = str(parts["network"].pop("name", ""))
+        make = task.own_network if own.is_reference(name) else None
+        if make is not None:
+            config = make(name, parts["network"]).Config
+        elif (name := one_line(name)[:60]) in task.networks:
             config = task.networks[name].Config
         elif not any(name in other.networks for other in registry.importable()):
             raise unknown("network", name, task.networks)

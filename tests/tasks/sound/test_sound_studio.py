@@ -113,7 +113,7 @@ def test_a_verdict_is_said_with_its_figures(tmp_path: Path) -> None:
     detector.oddities.copy_(torch.arange(1.0, 100))
     none = judge.said(Verdict(0.01, "no", "high"), detector)
     assert none == (
-        "No: it is unlike the sounds that this model learned.",
+        "No: it is not like the sounds that this model learned.",
         ["None of the 99 held-out sounds are as odd or odder."],
     )
     assert judge.said(Verdict(0.02, "no"), detector)[1] == ["1 of the 99 held-out sounds is as odd or odder."]

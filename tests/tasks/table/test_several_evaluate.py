@@ -225,7 +225,7 @@ def test_figures_are_kept_and_the_same_again(run: Path, evaluated: Path, tmp_pat
 def test_the_report_shows_keys_tables_and_pairs(evaluated: Path, tmp_path: Path) -> None:
     text = (evaluated / "report.html").read_text()
     assert "How good is a drawn database?" in text
-    assert "How many rows lead to one" in text
+    assert "Child rows per parent row" in text
     for words in (
         "orders.customer_id -&gt; customers",
         "the same products",

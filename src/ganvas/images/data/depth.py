@@ -6,6 +6,7 @@ from collections.abc import Collection, Generator
 from dataclasses import replace
 from typing import Any
 
+from ganvas.core.text import counted
 from ganvas.images import decode
 from ganvas.images.decode import Seen, Shape, Unreadable
 from ganvas.sources.checks import Packing
@@ -28,7 +29,7 @@ def measured(listing: Listing, shape: Shape) -> Generator[Packing, None, tuple[S
         done = min(total, done + CHUNK)
         yield Packing(done, total, "Looking at the range of values")
     ranges = [f"values of {text} became 0 to 255" for text in seen.summary()]
-    note = f"{seen.pictures:,} pictures have more than 8 bits a pixel: {', '.join(ranges)}."
+    note = f"{counted(seen.pictures, 'picture has', 'pictures have')} more than 8 bits a pixel: {', '.join(ranges)}."
     return replace(shape, depth=seen.depth), (note,) if ranges else ()
 
 

@@ -1,4 +1,4 @@
-"""What was found in the user's pictures, in plain words, and a preview of how they would be cut."""
+"""What was found in the user's pictures, in plain words, and a preview of how they would be cropped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from ganvas.core import files
 from ganvas.core.errors import UserError
 from ganvas.core.files import free
-from ganvas.core.text import one_line
+from ganvas.core.text import counted, one_line
 from ganvas.images import data, decode, sheets
 from ganvas.images.data import Packing, depth, pack
 from ganvas.images.data import survey as sv
@@ -25,7 +25,7 @@ from ganvas.sources.findings import Finding, listed, of_classes, of_copies, some
 from ganvas.sources.listing import Listing
 
 NOUN = PICTURES.noun
-RARE = 20  # pictures of a class below which it is not learned
+RARE = 20  # a class with fewer pictures is not learned
 PREVIEW, COLUMNS, SIDE = 12, 6, 128  # pictures of a preview, a row, pixels of each
 
 
@@ -46,7 +46,7 @@ class Pictures:
 
 
 def look(source: str, uses: Mapping[str, Use], out: Path | None = None) -> Generator[Packing, None, Pictures]:
-    """Examine pictures and change nothing: findings, whether they may be mirrored, a preview of the cut.
+    """Examine pictures and change nothing: findings, whether they may be mirrored, a preview of how they are cropped.
 
     Args:
         source: what `ganvas.images.data.load` takes.
@@ -99,7 +99,7 @@ def _findings(survey: Survey, mirror: Mirror, shape: Shape, use: Use) -> list[Fi
     if use.mirror:
         rows += _of_mirror(mirror)
     if survey.looked < survey.total:
-        rows.append(Finding(2, f"{survey.looked:,} of {survey.total:,} pictures, evenly spread, were looked at."))
+        rows.append(Finding(2, f"Only {survey.looked:,} of {survey.total:,} pictures were checked, evenly spread."))
     return rows
 
 
@@ -109,7 +109,7 @@ def _of_files(survey: Survey) -> list[Finding]:
     if broken:
         named = some([f"{name} ({why})" for name, why in survey.broken])
         text = f"{broken:,} of {survey.looked:,} files cannot be read: {named}."
-        rows.append(Finding(0, text, "They are left out. Fetch them again."))
+        rows.append(Finding(0, text, "They are left out. Copy or download them again."))
     return rows
 
 
@@ -118,22 +118,17 @@ def _of_copies(survey: Survey) -> list[Finding]:
     rows = of_copies(len(survey.thumbs), survey.duplicates, NOUN)
     if survey.near:
         near = some([" ~ ".join(names) for names in survey.near])
-        near_ = (
-            f"{len(survey.near):,} pictures are near-duplicates"
-            if len(survey.near) > 1
-            else "1 picture is a near-duplicate"
-        )
-        text = f"{near_}: {near}."
+        text = f"{counted(len(survey.near), 'picture is a near-duplicate', 'pictures are near-duplicates')}: {near}."
         rows.append(Finding(1, text, "Look at some; remove those that add nothing."))
     return rows
 
 
 def _of_mirror(mirror: Mirror) -> list[Finding]:
-    """Whether pictures may be mirrored."""
+    """Whether pictures may be mirrored, by how well a small classifier tells them from mirrored ones."""
     shares = f"{mirror.accuracy:.0%} ± {mirror.error:.0%}"
     if mirror.verdict == "wrong":
-        text = f"Do not use mirror=true: a small classifier tells these pictures from mirrored ones, {shares} right."
-        return [Finding(1, text, "Mirrored pictures would look wrong.")]
+        text = f"a classifier tells them apart {shares} of the time; guessing: 50%"
+        return [Finding(1, f"Do not use mirror=true: mirrored pictures would look wrong ({text}).")]
     if mirror.verdict == "safe":
         text = (
             f"Mirroring is safe: a classifier tells pictures from mirrored ones {shares} of the time (guessing: 50%)."
@@ -143,7 +138,7 @@ def _of_mirror(mirror: Mirror) -> list[Finding]:
 
 
 def _of_light(survey: Survey) -> list[Finding]:
-    """Pictures that are almost black or white: mostly their values have another range than 0 to 255."""
+    """Pictures that are almost black or white: in most cases their values have a range other than 0 to 255."""
     good, rows = len(survey.thumbs), []
     for names, word, values in (
         (survey.dark, "black", f"above {sv.DARK}"),
@@ -165,28 +160,37 @@ def _of_shapes(survey: Survey, shape: Shape, use: Use) -> list[Finding]:
     other = ", ".join(f"{n:,} {s}" for s, n in sorted(survey.others.items(), key=lambda item: -item[1])[:5])
     all_grey = survey.grey == good and shape.channels == 3
     oblong = f"{len(survey.oblong):,} of {good:,} pictures are not square: each will be cropped to the centre square."
-    tiny = f"{survey.tiny:,} pictures are smaller than {shape.size} pixels and are scaled up: they look soft."
-    see_through = f"{survey.transparent:,} pictures are transparent in places: these become white."
-    inks = f"{cmyk:,} pictures are in printers' colours (CMYK): they are converted roughly."
-    turned = f"{survey.rotated:,} photographs were taken with a turned camera: they are set upright."
+    tiny = (
+        f"{counted(survey.tiny, 'picture is', 'pictures are')} smaller than {shape.size} pixels: scaled up and blurred."
+    )
+    see_through = (
+        f"{counted(survey.transparent, 'picture has', 'pictures have')} transparent parts, which become white."
+    )
+    inks = f"{counted(cmyk, 'picture is', 'pictures are')} in printers' colours (CMYK): the conversion is rough."
+    deep = f"{counted(wide, 'picture has', 'pictures have')} more than 8 bits a pixel: scaled to 8 by their own values."
+    indexed = f"{counted(palette, 'picture has', 'pictures have')} a palette: converted to colour."
+    turned = (
+        f"{counted(survey.rotated, 'photograph was', 'photographs were')} taken with a rotated camera: set upright."
+    )
+    capitals = f"{counted(survey.upper_case, 'name ends', 'names end')} in capitals (.JPG): read like the others."
     rows = [
         (1, 0 if use.piece else len(survey.oblong), oblong, "fit=pad keeps the whole picture, with a border."),
         (1, 0 if use.piece else survey.tiny, tiny, "Remove them, or use a smaller size=N."),
         (1, all_grey, "All pictures are grey, though stored in colour.", "Train with channels=1: it is faster."),
         (2, survey.transparent, see_through, "channels=4 keeps the transparency."),
-        (2, wide, f"{wide:,} pictures have more than 8 bits a pixel: each is scaled to 8 by its own values.", ""),
+        (2, wide, deep, ""),
         (2, cmyk, inks, "Convert them yourself if colours matter."),
-        (2, palette, f"{palette:,} pictures have a palette: they become colour.", ""),
+        (2, palette, indexed, ""),
         (2, survey.rotated, turned, ""),
-        (2, survey.upper_case, f"{survey.upper_case:,} names end in capitals (.JPG): they are read as well.", ""),
-        (2, len(rare), f"Rarer kinds of files: {kinds}. They are read as well; of moving pictures the first.", ""),
+        (2, survey.upper_case, capitals, ""),
+        (2, len(rare), f"Less common file types: {kinds}. They are read, too; of animations only the first frame.", ""),
         (2, len(survey.others), f"Files that are not pictures are skipped: {other}.", ""),
     ]
     return [Finding(level, text, todo) for level, count, text, todo in rows if count]
 
 
 def preview(listing: Listing, numbers: list[int], out: Path, depth: decode.Depth | None = None) -> None:
-    """Write a sheet of some pictures: a row cut to the middle, below it the same ones padded.
+    """Write a sheet of some pictures: a row cropped to the centre square, below it the same ones padded.
 
     Raises:
         UserError: it cannot be written.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import IterableDataset
 
 from ganvas.core import files
 from ganvas.core.errors import UserError, first_line
@@ -53,6 +54,8 @@ def held(data: Any) -> Held:
         raise UserError(f"data={kind.__name__}: give its Dataset (loader.dataset); Ganvas makes the batches itself.")
     if kind.__module__.partition(".")[0] == "pandas" or isinstance(data, bytes | dict | set):
         raise UserError(f"data={kind.__name__} does not hold pictures. {WAY}")
+    if isinstance(data, IterableDataset | Iterator):
+        raise UserError(f"data={kind.__name__} only gives its items in turn: give list(data).")
     if not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
         raise UserError(f"data={kind.__name__}: data in memory need a length and numbered items. {WAY}")
     name = Held(MEMORY + kind.__name__)
@@ -122,11 +125,16 @@ def _split(data: Any) -> Parts:
     if isinstance(data, np.ndarray | Tensor):
         return _numbers(data), None, None
     if isinstance(data, tuple) and len(data) == 2 and isinstance(data[0], np.ndarray | Tensor) and data[0].ndim > 2:
-        pictures, labels = _numbers(data[0]), data[1]
-        labels = _numbers(labels) if isinstance(labels, np.ndarray | Tensor) else np.asarray(labels)
+        if data[1] is None:
+            return _numbers(data[0]), None, None
+        labels = _numbers(data[1]) if isinstance(data[1], np.ndarray | Tensor) else np.asarray(data[1])
         if labels.ndim <= 2:
-            return pictures, labels, None
-    count = len(data)
+            labels = _labels(labels.tolist()) if labels.dtype.hasobject else labels  # as pandas has texts
+            return _numbers(data[0]), labels, None
+    try:
+        count = len(data)
+    except Exception as error:  # of the user's own code
+        raise UserError(f"len(data) fails with {_said(error)}.") from error
     if not count:
         raise UserError(f"data={type(data).__name__} is empty. {WAY}")
     pictures, labels, left = [], [], files.memory_left()
@@ -139,12 +147,9 @@ def _split(data: Any) -> Parts:
                 f"{count:,} pictures of this size need {pictures[0].nbytes * count / 1e9:,.1f} GB of memory, and "
                 f"{left / 1e9:,.1f} GB are free. Give uint8 instead of floats, or save them as files in a folder."
             )
-    without = [i for i, label in enumerate(labels) if label is None]
-    if 0 < len(without) < count:
-        raise UserError(f"data: item {without[0]} has no label, and others have. Give one to each, or to none.")
     names = getattr(data, "classes", None)  # as the data sets of torchvision have it
     is_named = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
-    return _alike(pictures), None if without else _labels(labels), [*names] if names and is_named else None
+    return _alike(pictures), _labels(labels), [*names] if names and is_named else None
 
 
 def _item(data: Any, i: int) -> tuple[Any, Any]:
@@ -152,7 +157,7 @@ def _item(data: Any, i: int) -> tuple[Any, Any]:
     try:
         item = data[i]
     except Exception as error:  # of the user's own code
-        raise UserError(f"data[{i}] fails with {type(error).__name__}: {first_line(error)[:200]}.") from error
+        raise UserError(f"data[{i}] of {len(data):,} fails with {_said(error)}.") from error
     if not isinstance(item, tuple | list):
         return item, None
     if len(item) == 1:
@@ -162,15 +167,27 @@ def _item(data: Any, i: int) -> tuple[Any, Any]:
     return item[0], item[1]
 
 
+def _said(error: Exception) -> str:
+    text = first_line(error)[:200].rstrip(".")
+    return type(error).__name__ if text == type(error).__name__ else f"{type(error).__name__}: {text}"
+
+
 def _one(picture: Any, i: int) -> np.ndarray:
     """A picture as [C, H, W]; its numbers stay as they are."""
     if isinstance(picture, Image.Image | str | os.PathLike):
         return _from_picture(picture, i)
+    if isinstance(picture, dict):
+        keys = ", ".join(map(repr, [*picture][:6]))
+        raise UserError(
+            f"data[{i}] is a dict ({keys}), not a picture: give [(x['image'], x['label']) for x in data], with the "
+            "names that yours has."
+        )
     if not isinstance(picture, np.ndarray | Tensor):
         raise UserError(f"data[{i}] is a {type(picture).__name__}, not a picture. {WAY}")
     values = _numbers(picture)
     if values.ndim not in (2, 3):
-        raise UserError(f"data[{i}] has the shape {values.shape}; a picture is [H, W], [C, H, W] or [H, W, C].")
+        many = " Pictures and their labels are a pair (pictures, labels)." if values.ndim == 4 else ""
+        raise UserError(f"data[{i}] has the shape {values.shape}; a picture is [H, W], [C, H, W] or [H, W, C].{many}")
     member = _array("pictures", values[None])
     arrays.check_form(member)
     return arrays.channels_first(values[None])[0]
@@ -192,13 +209,27 @@ def _from_picture(picture: Image.Image | str | os.PathLike[str], i: int) -> np.n
 
 
 def _numbers(values: np.ndarray | Tensor) -> np.ndarray:
+    """Numbers as an array; floats of fewer than 32 bits that NumPy does not have become float32."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise UserError("data: a masked array has places without a value: give x.filled(0), or another value for them.")
     if isinstance(values, np.ndarray):
         return values
-    plain = values.detach().cpu()
-    return (plain.float() if plain.dtype.is_floating_point and plain.element_size() == 2 else plain).numpy()
+    try:
+        plain = values.detach().cpu()
+        return (plain.float() if plain.dtype.is_floating_point and plain.element_size() <= 2 else plain).numpy()
+    except (TypeError, RuntimeError) as error:  # a sparse tensor, one without data
+        raise UserError(
+            f"data: a tensor of {values.dtype} cannot be read ({first_line(error)[:200].rstrip('.')})."
+        ) from error
 
 
-def _labels(labels: Sequence[Any]) -> np.ndarray:
+def _labels(labels: Sequence[Any]) -> np.ndarray | None:
+    """Labels as an array; None: there are none."""
+    without = [i for i, label in enumerate(labels) if label is None]
+    if len(without) == len(labels):
+        return None
+    if without:
+        raise UserError(f"data: item {without[0]} has no label, and others have. Give one to each, or to none.")
     plain = [_numbers(label) if isinstance(label, Tensor) else label for label in labels]
     try:
         return np.array(plain)

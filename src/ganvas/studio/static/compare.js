@@ -62,7 +62,7 @@ export async function compare(place, names) {
         logs[i].length = 0;
       },
       state: ({ state }) => {
-        if (state !== 'running') source.close(); // all events have come
+        if (state !== 'running') source.close(); // all events have arrived
       },
     });
     return source;
@@ -98,7 +98,7 @@ export async function compare(place, names) {
       h('h2', {}, 'Settings that differ'),
       rows.length
         ? table('Settings that differ', ['Setting', ...runs.map((run) => run.name)], rows, true)
-        : 'None: these runs differ in nothing but time.',
+        : 'None: these runs have the same settings.',
     ),
   );
   return () => {

@@ -25,26 +25,26 @@ async function report(checked, path) {
       h('h2', { tabindex: -1 }, `${nameOf(path)}: ${whole(checked.total)} pictures`),
       h('p.soft', {}, 'What do you want to do with them?'),
       h('.purposes', { role: 'group', 'aria-label': 'Purpose' }, Object.entries(checked.purposes).map(pick)),
-      ...(notes.length ? notes : [h('p.note.level2', {}, 'Nothing is wrong with them.')]),
+      ...(notes.length ? notes : [h('p.note.level2', {}, 'No problems found.')]),
     );
     const aim = one.goal ? `goal=${one.goal}` : `recipe=${encodeURIComponent(one.recipe)}`;
     const button = h('a.button.main', { href: `#/new?${aim}&data=${encodeURIComponent(path)}` }, 'Train on them');
     const length =
       name === checked.purpose
-        ? `They would be ${f.size}x${f.size} pixels${f.classes ? `, in ${f.classes} classes` : ''}. Forecast: ${time}.`
+        ? `They would be used at ${f.size}x${f.size} pixels${f.classes ? `, in ${f.classes} classes` : ''}. Forecast: ${time}.`
         : 'The next page measures how long it takes.';
     train.replaceChildren(
-      h('h2', {}, 'A training'),
+      h('h2', {}, 'Training'),
       h('p', {}, `${one.enough ? '' : 'There are too few for a good result. '}${length}`),
       h('.row', {}, button),
     );
     if (found.isConnected) found.querySelector('[aria-pressed=true]').focus();
   }
   show(checked.purpose);
-  const sheet = { src: checked.sheet, alt: 'Rows of pictures cropped to the centre; below each row the same padded' };
+  const sheet = { src: checked.sheet, alt: 'Rows of pictures cropped to the centre square; below each row, the same pictures padded' };
   return [
     h('.grid.wide', {}, found, train),
-    checked.sheet ? h('section.card', {}, h('h2', {}, 'Cropped to the centre, and padded below'), h('img.sheet.smooth', sheet)) : '',
+    checked.sheet ? h('section.card', {}, h('h2', {}, 'Cropped to the centre square (above) and padded (below)'), h('img.sheet.smooth', sheet)) : '',
   ];
 }
 
@@ -68,7 +68,7 @@ export async function data(place, _, query) {
   async function check(path) {
     const isNewest = turn();
     result.replaceChildren(
-      h('.card', {}, h('p', { role: 'status' }, 'Looking at everything; large folders and tables take a while ...')),
+      h('.card', {}, h('p', { role: 'status' }, 'Checking everything; large folders and tables take a while ...')),
     );
     result.scrollIntoView({ block: 'nearest' });
     try {
@@ -97,12 +97,12 @@ export async function data(place, _, query) {
     return [folder ? h('a.place', { href: link(path) }, `${name}/`) : name, checkButton(path)];
   });
   const { uploads, prefix, folder: home } = folderPath ? { uploads: [] } : await get('/api/uploads');
-  const sent = uploads.map(({ name }) => [`${name} (sent from a browser)`, checkButton(`${prefix}${name}`)]);
+  const sent = uploads.map(({ name }) => [`${name} (uploaded)`, checkButton(`${prefix}${name}`)]);
   const sets = listing.sets.map((name) => [`${name} (comes with Ganvas)`, checkButton(name)]);
   const lines = [...rows, ...sent, ...sets];
   place.append(
     h('h1', {}, 'Data'),
-    h('p.soft', {}, `Folders, archives and tables below ${listing.root}/. Nothing in them is changed.`),
+    h('p.soft', {}, `Folders, archives and tables in ${listing.root}/. A check changes nothing.`),
     h(
       'section.card',
       {},
@@ -115,7 +115,7 @@ export async function data(place, _, query) {
         checkButton(folderPath || '.'),
       ),
       lines.length ? table('Folders, archives and tables', ['Name', 'Check'], lines) : null,
-      sent.length ? h('p.soft.new-where', {}, `What was sent is in ${home}; the page New training removes it.`) : null,
+      sent.length ? h('p.soft.new-where', {}, `Uploads are in ${home}; you can remove them on the page New training.`) : null,
       listing.more ? h('p.soft', {}, `${whole(listing.more)} more are not shown.`) : null,
     ),
     result,

@@ -37,7 +37,7 @@ const IN = 'M62 56h32',
 
 /**
  * The two networks and what flows between them, labelled for a task; `update(row)` writes their losses into them.
- * Without a contest there is no expert: what is made is compared with the real ones.
+ * Without a discriminator there is no expert: what is made is compared with the real ones.
  */
 export function networks({ diagram, contest, made: forged }) {
   const { given, generator, made, real, words } = diagram,

@@ -36,7 +36,7 @@ export async function send(path, body, type = 'application/json') {
   try {
     answer = await fetch(path, options);
   } catch {
-    throw new Error('The studio does not answer. Is it still running?');
+    throw new Error('The studio is not responding. Is it still running?');
   }
   if (answer.ok) return answer;
   const text = await answer.text();
@@ -47,7 +47,7 @@ export async function send(path, body, type = 'application/json') {
   } catch {
     /* plain text */
   }
-  const error = new Error(message || `The studio answers ${answer.status}.`);
+  const error = new Error(message || `The studio answered with error ${answer.status}.`);
   error.status = answer.status;
   throw error;
 }
@@ -55,7 +55,7 @@ export async function send(path, body, type = 'application/json') {
 export const get = async (path) => (await send(path)).json();
 export const post = async (path, body = {}) => (await send(path, body)).json();
 export const picture = async (path, body) => URL.createObjectURL(await (await send(path, body)).blob());
-/** A run's name for people: a part of a training in several stands after it. */
+/** A run's name for people: a part of a training in several comes after it. */
 export const titleOf = (name) => name.replace('~', ' › ').replace(/^@/, ''); // @: a model that comes with Ganvas
 /** The API's address of a run. */
 export const runPath = (name, rest = '') => `/api/runs/${encodeURIComponent(name)}${rest}`;
@@ -127,7 +127,7 @@ export function exportButton(name) {
       id: 'export',
       click: () =>
         busy(button, async () => {
-          button.textContent = 'Making the page; about half a minute …';
+          button.textContent = 'Making the page (about half a minute) …';
           try {
             const url = URL.createObjectURL(await (await send(runPath(name, '/page'), {})).blob());
             save(url, `${titleOf(name)}.html`);
@@ -183,7 +183,7 @@ export function dropZone(text, use, accept = 'image/*', many = false) {
       use(files);
       return;
     }
-    if (files.length > 1) say('One file at a time: the first is used.');
+    if (files.length > 1) say('Only one file at a time: the first one is used.');
     use(files[0]);
   };
   const input = h('input.unseen', {

@@ -4,7 +4,7 @@ import { runPath, get } from './dom.js';
 const RETRY = 3000; // milliseconds before a lost server is tried again
 
 /**
- * Follow a run's events; a lost connection goes on where it broke off.
+ * Follow a run's events; a lost connection resumes where it broke off.
  *
  * A browser holds only six connections to a server: a hidden page closes its own.
  * @param handlers a function for each kind of event, and `link(isUp)`

@@ -1,4 +1,4 @@
-// What `ganvas evaluate` measured of a run: the newest figure of each metric beside what real samples get.
+// What `ganvas evaluate` measured of a run: the newest value of each metric, next to what real samples get.
 import { h, figure, percent, short, table } from './dom.js';
 
 /** A card for a run's page, which is hidden until something is measured; `samples`: what many of them are called. */
@@ -7,7 +7,7 @@ export function measured(samples) {
     element = h('section.card.film', { hidden: true }, h('h2', {}, `How good are the ${samples}?`), place);
   return {
     element,
-    /** @param rows lines of metrics.jsonl, oldest first; only those of figures are shown */
+    /** @param rows lines of metrics.jsonl, oldest first; only those of metrics are shown */
     update(rows) {
       const newest = new Map();
       for (const row of rows) if (row.title && typeof row.value === 'number' && row.protocol) newest.set(row.metric, row);
@@ -17,8 +17,8 @@ export function measured(samples) {
       const cells = [...newest.values()].map((row) => [row.title, form(row, row.value), form(row, row.floor), row.better]);
       const images = Math.max(...[...newest.values()].map((row) => row.images ?? 0));
       place.replaceChildren(
-        table('Figures', ['Figure', 'Drawn', 'Real', 'Better'], cells, true),
-        h('p.soft', {}, `Real: what real ${samples} get by the same measure. Measured by ganvas evaluate, after ${short(images)} ${samples} of training.`),
+        table('Metrics', ['Metric', 'Drawn', 'Real', 'Better'], cells, true),
+        h('p.soft', {}, `Real: what real ${samples} get on the same metric. Measured by ganvas evaluate after ${short(images)} ${samples} of training.`),
       );
     },
   };

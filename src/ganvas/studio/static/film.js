@@ -18,7 +18,7 @@ export function film(name, before) {
  * @param shown the element in which `show(moment)` shows one
  */
 export function timeline(what, samples, before, shown, show) {
-  const when = h('p.soft', {}, `It begins with the first ${what}, in a moment.`);
+  const when = h('p.soft', {}, `The first ${what} will appear in a moment.`);
   const range = h('input', {
       type: 'range',
       min: 0,

@@ -16,7 +16,7 @@ function rounded(n) {
 }
 
 /**
- * What so many seconds make.
+ * What a training of so many seconds gives.
  * @param rate images a second
  * @param stages pairs of a number of images and what has come of it; may be empty
  * @returns images, seconds, the words of the last stage, and whether more would be of no use
@@ -41,5 +41,5 @@ export const settingsOf = (images, batch) => ({
 /** An outcome as a sentence. */
 export function told({ images, seconds, words, enough }, samples) {
   const count = `${whole(images)} ${samples}`;
-  return `${count}${enough ? `, about ${duration(seconds)}` : ''}${words ? `: ${words}` : ''}.${enough ? ' More adds nothing.' : ''}`;
+  return `${count}${enough ? `, about ${duration(seconds)}` : ''}${words ? `: ${words}` : ''}.${enough ? ' A longer training would not help.' : ''}`;
 }

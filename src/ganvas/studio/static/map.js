@@ -7,7 +7,7 @@ const STEP = 0.04; // of the map, for a key
 
 /**
  * A map whose corners are seeds.
- * @param moved is told of each new place: `(corners, x, y)`, x and y in 0 to 1
+ * @param moved is called with each new place: `(corners, x, y)`, x and y in 0 to 1
  * @param label of a corner, from its seed and its number
  * @param background draws the map from its corners: the address of a picture, or a promise of it; null: none
  */

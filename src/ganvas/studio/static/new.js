@@ -121,7 +121,7 @@ export async function newTraining(place, _, query) {
   function showLong() {
     const words = (seconds) => {
       if (speed) return told(outcome(seconds, speed.images_per_second, stages()), recipe().samples);
-      return measuring ? 'Measuring this machine ...' : '';
+      return measuring ? 'Timing a few training steps ...' : '';
     };
     const rows = LENGTHS.map(([name, title, seconds]) => [name, title, words(seconds)]);
     if (isOwnLength()) {
@@ -143,7 +143,7 @@ export async function newTraining(place, _, query) {
     long.replaceChildren(
       cards('length', 'How long?', rows, chosen, change, '.new-lengths'),
       failed ? h('p.error', { role: 'alert' }, failed.message) : '',
-      speed ? h('p.soft', {}, `${rate} ${recipe().samples} a second here just now; fewer while other things run.`) : '',
+      speed ? h('p.soft', {}, `${rate} ${recipe().samples} per second on this machine right now; fewer while other things are running.`) : '',
     );
     if (had) long.querySelector('input:checked').focus();
     showPlan();
@@ -192,7 +192,7 @@ export async function newTraining(place, _, query) {
           measure();
         }, '.new-pills'),
       );
-    if (goal.ready && !query.get('data')) parts.push(h('h2', {}, 'Which pictures?'), h('p', {}, h('strong', {}, 'MNIST'), ': 60,000 digits that people wrote. They come with Ganvas: there is nothing to choose.'));
+    if (goal.ready && !query.get('data')) parts.push(h('h2', {}, 'Which pictures?'), h('p', {}, h('strong', {}, 'MNIST'), ': 60,000 handwritten digits. They come with Ganvas, so there is nothing to choose.'));
     else {
       first = picker(goal, goal.which, changedData, given('data'));
       parts.push(h('h2', {}, goal.which), first.element);
@@ -213,7 +213,7 @@ export async function newTraining(place, _, query) {
     h('input.grow', {
       id,
       autocomplete: 'off',
-      placeholder: 'a place below the studio’s folder',
+      placeholder: 'a path in the studio’s folder',
       change: () => one()?.choose(typed_(id)),
     });
   const typed_ = (id) => document.getElementById(id).value.trim();
@@ -238,7 +238,7 @@ export async function newTraining(place, _, query) {
         measure();
       },
     },
-    h('option', { value: '' }, 'as the answers say'),
+    h('option', { value: '' }, 'chosen by your answers'),
     recipes.map(({ name }) => h('option', { value: name }, name)),
   );
   function setting(entry) {
@@ -324,13 +324,13 @@ export async function newTraining(place, _, query) {
         throw new Error(data() ? `${goal.other} Drop or choose them first.` : `${goal.which} Drop or choose them first.`);
       }
       for (const one of [first, second]) {
-        if (one?.state.busy) message.textContent = 'It starts when the data are here ...';
+        if (one?.state.busy) message.textContent = 'It starts as soon as the data are ready ...';
         await one?.state.busy;
         if (one?.state.error) throw one.state.error;
       }
       let preset = {};
       if (!isOwnLength()) {
-        if (measuring) message.textContent = 'It starts when the speed is measured ...';
+        if (measuring) message.textContent = 'It starts as soon as the speed has been measured ...';
         while (measuring) await measuring;
         if (failed) throw failed;
         const [, , seconds] = LENGTHS.find(([name]) => name === length);
@@ -338,9 +338,9 @@ export async function newTraining(place, _, query) {
         preset = settingsOf(images, Number(inputs.get('batch')?.[0].value) || 1);
       }
       const made = await post('/api/train', request(preset));
-      started = true; // this page stays until the next one has come
+      started = true; // this page stays until the next one is there
       location.hash = `#/run/${encodeURIComponent(made.run)}`;
-      say(made.state === 'waiting' ? 'Another training is running; this one waits for it.' : 'It starts.');
+      say(made.state === 'waiting' ? 'Another training is running; this one waits for it.' : 'Starting ...');
     } catch (error) {
       showError(error);
     }

@@ -18,7 +18,7 @@ export function picker(goal, title, changed, first = '') {
   const rows = h('div.new-places', { role: 'group', 'aria-label': title }),
     status = h('div.new-status', { 'aria-live': 'polite' }),
     turn = turns();
-  const isAlone = !goal.files.includes('.zip'), // one file, which is no archive
+  const isAlone = !goal.files.includes('.zip'), // one file, not an archive
     sends = isAlone ? 'a CSV or Parquet file' : `${goal.noun}, a folder or a zip`;
   let folder = '',
     ending = null;
@@ -65,11 +65,11 @@ export function picker(goal, title, changed, first = '') {
     ending?.abort();
     const isNewest = turn(),
       end = new AbortController(),
-      bar = h('progress', { max: 1, value: 0, 'aria-label': 'Sent' });
+      bar = h('progress', { max: 1, value: 0, 'aria-label': 'Uploaded' });
     ending = end;
     Object.assign(state, { path: '', found: null, error: null });
     const cancel = h('button', { click: () => end.abort() }, 'Cancel');
-    tell('Sending ... ', bar, ' ', cancel);
+    tell('Uploading ... ', bar, ' ', cancel);
     const work = (async () => {
       try {
         const found = await upload(await files, goal.task, (share) => bar.setAttribute('value', share), end.signal);
@@ -125,7 +125,7 @@ export function picker(goal, title, changed, first = '') {
     const [kept, listing] = await Promise.all([get('/api/uploads'), get(`/api/data?path=${encodeURIComponent(folder)}`)]);
     const uploads = kept.uploads
       .filter(({ name }) => isAlone !== name.endsWith('.zip'))
-      .map(({ name, bytes: size }) => h('.new-line', {}, choice(`${kept.prefix}${name}`, name, `sent earlier, ${bytes(size)}`), remove(name)));
+      .map(({ name, bytes: size }) => h('.new-line', {}, choice(`${kept.prefix}${name}`, name, `uploaded, ${bytes(size)}`), remove(name)));
     const go = (to) => () => {
       folder = to;
       list();
@@ -146,7 +146,7 @@ export function picker(goal, title, changed, first = '') {
       ...lines,
       ...sets,
     );
-    where.textContent = uploads.length ? `What you send is kept in ${kept.folder} until you remove it.` : '';
+    where.textContent = uploads.length ? `Uploads are kept in ${kept.folder} until you remove them.` : '';
   }
   const where = h('p.soft.new-where', {});
   const drop = dropArea(`Drop ${sends} here`, goal.files, sent);

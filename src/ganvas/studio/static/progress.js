@@ -12,7 +12,7 @@ export function tilesOf(part, now = null, total = 0, running = false, more = {})
   const shown = {
     [`${part.samples} seen`]: total ? `${whole(now?.images)} of ${whole(total)}` : '–',
     epoch: figure(now?.epoch),
-    [`${part.samples} a second`]: !speed ? '–' : speed < 10 ? figure(speed) : whole(speed),
+    [`${part.samples} per second`]: !speed ? '–' : speed < 10 ? figure(speed) : whole(speed),
     'training time': now ? duration(now.seconds) : '–',
     'time left': !running || !speed ? '–' : left ? duration(left) : 'finishing ...',
     ...more,

@@ -50,7 +50,7 @@ export async function queued(place, name) {
     waiting: 'Another training is running; this one waits for it.',
     stopped: 'It was stopped before it started.',
     ending: 'Stopping ...',
-    done: 'It is done.',
+    done: 'Finished.',
   };
   /** Returns whether the state may still change. */
   async function update() {

@@ -100,7 +100,7 @@ export async function restore(place, chosen) {
   place.append(h('h1', {}, 'Restore'));
   if (!usable.length) {
     place.append(
-      h('p', {}, 'No model here restores pictures yet. Train one: photos of your own will do, a dozen is enough.'),
+      h('p', {}, 'No model here restores pictures yet. Train one: a dozen photos of your own are enough.'),
       h('p', {}, h('a.button.main.owner', { href: '#/new?recipe=denoise' }, 'Train one')),
     );
     return undefined;
@@ -112,7 +112,7 @@ export async function restore(place, chosen) {
   const pick = h('select', { id: 'model', change: () => loadModel().catch((error) => say(error.message)) }, options);
   const way = h('select', { id: 'way', change: () => use(files) }, h('option', { value: 'b' }), h('option', { value: 'a' }));
   const about = h('p.soft'),
-    into = h('label', { for: 'way' }, 'Into', way),
+    into = h('label', { for: 'way' }, 'Turn into', way),
     paint = h('div'),
     all = h('div'),
     bench = h('.stack', { 'aria-live': 'polite' });
@@ -199,7 +199,7 @@ export async function restore(place, chosen) {
     h(
       'p.soft',
       {},
-      'Your pictures stay on this machine. Pictures of up to 4,096 pixels a side; larger ones: ganvas restore.',
+      'Your pictures stay on this machine. They can have up to 4,096 pixels a side; for larger ones use ganvas restore on the command line.',
     ),
     h('.grid.restore', {}, side, h('.stack', {}, paint, all, bench)),
   );

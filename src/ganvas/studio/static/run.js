@@ -183,9 +183,9 @@ export async function training(place, name) {
     lost = h(
       'p.error',
       { role: 'alert', hidden: true },
-      'The studio does not answer: what is shown here is no longer live.',
+      'The studio is not responding: what you see here is no longer live.',
     );
-  const own = part.film ? await import(part.film) : null; // of a task whose samples are no pictures
+  const own = part.film ? await import(part.film) : null; // of a task whose samples are not pictures
   const movie = (own?.film ?? film)(name, part.before, run),
     drawn = charts(part),
     bars = accuracyBars(part.made),
@@ -266,7 +266,7 @@ export async function training(place, name) {
     },
     gone: () => {
       source.close();
-      panel.state.textContent = 'gone';
+      panel.state.textContent = 'removed';
       panel.actions.replaceChildren();
       say('This run’s folder has been removed.');
     },
@@ -280,11 +280,11 @@ export async function training(place, name) {
         alt: 'Real pictures of the training set',
         loading: 'lazy',
       })
-    : 'There are none.';
+    : 'No real pictures were saved with this run.';
   const beside = h('details', {}, h('summary', {}, 'Compare with real pictures'), reals);
   place.append(
     h('.row', {}, h('h1', {}, titleOf(name)), panel.state),
-    partOf ? h('p', {}, 'A part of ', h('a', { href: `#/run/${encodeURIComponent(partOf)}` }, partOf)) : '',
+    partOf ? h('p', {}, 'Part of ', h('a', { href: `#/run/${encodeURIComponent(partOf)}` }, partOf)) : '',
     h('p.soft', {}, `Recipe ${run.recipe} · data: ${run.data}${run.other ? ` and ${run.other}` : ''}`),
     tabs(name, run, 'Training'),
     lost,

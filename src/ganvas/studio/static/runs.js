@@ -56,14 +56,14 @@ export async function runs(place) {
     const enough = chosen.size > 1;
     compare.href = enough ? `#/compare/${[...chosen].map(encodeURIComponent).join(',')}` : '#/';
     compare.setAttribute('aria-disabled', !enough);
-    compare.textContent = enough ? `Compare ${chosen.size} runs` : 'Compare: mark two or three';
+    compare.textContent = enough ? `Compare ${chosen.size} runs` : 'Compare: select two or three';
   };
   const choose = (box, name) => {
     if (!box.checked) chosen.delete(name);
     else if (chosen.size < 3) chosen.add(name);
     else {
       box.checked = false;
-      say('Three runs fit side by side.');
+      say('You can compare up to three runs.');
     }
     mark();
   };
@@ -96,12 +96,12 @@ export async function runs(place) {
     }
     compare.hidden = answer.runs.length < 2;
     if (!some) elements.push(empty());
-    else if (!matching.length) elements.push(h('li', {}, h('p', {}, 'No run has such a name.')));
+    else if (!matching.length) elements.push(h('li', {}, h('p', {}, 'No runs match.')));
     if (elements.length !== list.children.length || elements.some((element, i) => element !== list.children[i]))
       list.replaceChildren(...elements);
     filter.hidden = answer.runs.length <= 8;
     more.hidden = matching.length <= most;
-    more.textContent = `Show more (${matching.length - most} are left)`;
+    more.textContent = `Show more (${matching.length - most} left)`;
     const jobsNow = JSON.stringify(answer.jobs);
     if (jobsNow !== jobsBefore)
       notes.replaceChildren(...answer.jobs.map((job) => note(job, answer.runs, reload)).filter(Boolean));
@@ -124,7 +124,7 @@ export async function runs(place) {
   mark();
   place.append(
     h('h1', {}, 'Runs'),
-    h('p.soft', {}, 'Each card is a training. Open one to watch it live, and to use its model.'),
+    h('p.soft', {}, 'Each card is a training. Open one to watch it live and use its model.'),
     h('.row', {}, h('a.button.main.owner', { href: '#/new' }, 'New training'), compare, filter),
     invitation(),
     notes,
@@ -153,7 +153,7 @@ function invitation() {
           'details.invite',
           {},
           h('summary', {}, 'Invite visitors'),
-          h('label', { for: 'link' }, 'With this link others may watch and play, and change nothing.', field),
+          h('label', { for: 'link' }, 'With this link others can watch and play, but not change anything.', field),
         ),
       );
     },
@@ -169,7 +169,7 @@ const empty = () =>
     h(
       '.card',
       {},
-      h('p', {}, 'Or train a model of your own. Three minutes are enough for a first one.'),
+      h('p', {}, 'Or train your own model. Three minutes are enough for a first one.'),
       h('a.button.main', { href: '#/new' }, 'Train on MNIST'),
     ),
   );
@@ -266,7 +266,7 @@ const tables = (run) =>
     run.parts.map((part) =>
       h('li', {}, h('a', { href: `#/run/${encodeURIComponent(part.name)}` }, titleOf(part.name).split(' › ').at(-1))),
     ),
-    run.waiting.map((name) => h('li.soft', {}, `${name} (to come)`)),
+    run.waiting.map((name) => h('li.soft', {}, `${name} (not started)`)),
   );
 
 export function card(run, now, isChosen, choose, reload) {
@@ -282,10 +282,10 @@ export function card(run, now, isChosen, choose, reload) {
     import(run.film)
       .then((own) => own.thumb(picture, path))
       .catch(() => {}); // without it the place stays empty
-  const about = `${run.recipe || 'recipe not known'} · ${short(run.images)} of ${short(run.total)} ${run.samples}${bestFigure(run, ' · ')}`;
+  const about = `${run.recipe || 'unknown recipe'} · ${short(run.images)} of ${short(run.total)} ${run.samples}${bestFigure(run, ' · ')}`;
   const done = {
     role: 'progressbar',
-    'aria-label': `${run.name}: share that is done`,
+    'aria-label': `${run.name}: progress`,
     'aria-valuenow': Math.round(100 * share),
     'aria-valuemin': 0,
     'aria-valuemax': 100,

@@ -38,7 +38,7 @@ export function several(place, name, run) {
     bar.style.width = percent(run.total ? Math.min(1, run.images / run.total) : 0);
     list.replaceChildren(
       ...run.parts.map((part) => h('li', {}, card(part, part.state, false, null, null))),
-      ...run.waiting.map((part) => h('li', {}, h('.card', {}, h('h2', {}, part), h('p.soft', {}, 'Its turn comes later.')))),
+      ...run.waiting.map((part) => h('li', {}, h('.card', {}, h('h2', {}, part), h('p.soft', {}, 'Not started yet.')))),
     );
     command.textContent = `ganvas sample ${run.place} --out sqlite:///twin.db`;
     measure.textContent = `ganvas evaluate ${run.place}`;
@@ -61,13 +61,13 @@ export function several(place, name, run) {
   };
   place.append(
     h('.row', {}, h('h1', {}, name), panel.state),
-    h('p.soft', {}, `${run.recipe} on ${run.data}: each table is a run of its own, and keys lead from one to another.`),
+    h('p.soft', {}, `${run.recipe} on ${run.data}: each table is a separate run, and keys connect them.`),
     panel.wrong,
     h('.bar', { role: 'presentation' }, bar),
     tiles,
     panel.actions,
     list,
-    h('section.card', {}, h('h2', {}, 'All of them together'), h('p', {}, 'A database of the same tables, in which every key resolves, is drawn on the command line:'), h('p.command', {}, command), h('p', {}, 'How good such databases are, compared with the real one, is measured by:'), h('p.command', {}, measure)),
+    h('section.card', {}, h('h2', {}, 'The whole database'), h('p', {}, 'To draw a database with the same tables, in which every key resolves, run:'), h('p.command', {}, command), h('p', {}, 'To measure how good such databases are, compared with the real one, run:'), h('p.command', {}, measure)),
     found,
   );
   paint();

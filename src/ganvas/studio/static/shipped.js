@@ -28,7 +28,7 @@ export function model(place, name, run) {
   const { part, title, about, data, licence } = run;
   place.append(
     h('h1', {}, title),
-    h('p.soft', {}, `${about} Trained on ${data || 'data that its card does not name'} (licence: ${licence || 'not known'}).`),
+    h('p.soft', {}, `${about} Trained on ${data || 'unknown data'} (licence: ${licence || 'unknown'}).`),
     tabs(name, run, 'About'),
     h('section.card', {}, h('h2', {}, 'What you can do with it'), h('.row', {}, uses(run), part.exported ? exportButton(name) : null)),
     part.diagram ? h('p.soft', {}, part.diagram.words) : '',

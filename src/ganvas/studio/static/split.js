@@ -31,7 +31,7 @@ export function split(before, after, pixels, ...more) {
     over.style.clipPath = `inset(0 ${100 - at}% 0 0)`;
     divider.style.left = `${at}%`;
     divider.setAttribute('aria-valuenow', Math.round(at));
-    divider.setAttribute('aria-valuetext', `${Math.round(at)}% of the picture as it was`);
+    divider.setAttribute('aria-valuetext', `${Math.round(at)}% of the picture before`);
   }
   const drag = (event) => {
     const box = picture.getBoundingClientRect();

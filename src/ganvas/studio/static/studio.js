@@ -95,7 +95,7 @@ async function show(focus = true) {
     ({ title } = page);
     setTitle();
     const module = await import(page.script).catch(() => {
-      throw new Error('The studio does not answer. Is it still running?');
+      throw new Error('The studio is not responding. Is it still running?');
     });
     const place = h('div.page');
     const stop = await module[page.name](place, target.argument, target.query);

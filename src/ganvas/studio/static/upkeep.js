@@ -30,10 +30,10 @@ function ask(title, content, label, work) {
 export async function remove(name, done) {
   const { files } = await get(runPath(name));
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  const words = `All its pictures, models and figures are deleted from the disk (${files.length} files, ${short(bytes)} bytes). This cannot be undone.`;
+  const words = `All its pictures, models and metrics will be deleted from the disk (${files.length} files, ${short(bytes)} bytes). This cannot be undone.`;
   const box = ask(`Delete ${name}?`, h('p', {}, words), 'Delete', async () => {
     await post(runPath(name, '/delete'), { run: name });
-    say(`${name} is deleted.`);
+    say(`${name} was deleted.`);
     await done();
   });
   box.querySelector('button[type=button]').focus(); // a key that was pressed too often deletes nothing
@@ -41,12 +41,12 @@ export async function remove(name, done) {
 
 /** Give a run another name. */
 export function rename(name, done) {
-  const field = h('input', { id: 'new-name', maxlength: 120, required: true, autocomplete: 'off', pattern: '[\\w\\-][\\w.\\-]*', title: 'letters, digits, points, hyphens and underscores' });
+  const field = h('input', { id: 'new-name', maxlength: 120, required: true, autocomplete: 'off', pattern: '[\\w\\-][\\w.\\-]*', title: 'letters, digits, dots, hyphens and underscores' });
   field.value = name;
   ask(`Rename ${name}`, h('label', { for: 'new-name' }, 'New name ', field), 'Rename', async () => {
     if (field.value === name) return;
     const { run } = await post(runPath(name, '/rename'), { to: field.value });
-    say(`It is called ${run} now.`);
+    say(`Renamed to ${run}.`);
     await done();
   });
   field.select();

@@ -34,7 +34,7 @@ async function packed(files) {
   const kept = seen.filter(([path]) => !ALONE.test(path)),
     alone = seen.length - kept.length;
   if (!kept.length) throw new Error('One archive or table at a time. Drop one of them.');
-  if (kept.length > MANY) throw new Error(`These are more than ${whole(MANY)} files. Make a zip of them, or use a folder below the studio's.`);
+  if (kept.length > MANY) throw new Error(`There are more than ${whole(MANY)} files. Make a zip of them, or use a folder inside the studio's.`);
   const paths = unlike(kept.map(([path]) => path)),
     top = paths[0].includes('/') ? paths[0].split('/')[0] : '';
   const day = new Date().toISOString().slice(0, 10);
@@ -56,7 +56,7 @@ export async function upload(files, task, tell, signal) {
   const { key } = await post('/api/uploads', { name, size: content.size });
   try {
     for (let at = 0; at < content.size; at += PORTION) {
-      if (signal.aborted) throw new Error('It was not sent.');
+      if (signal.aborted) throw new Error('The upload was cancelled.');
       tell(at / content.size);
       const part = content.slice(at, at + PORTION);
       await send(`/api/uploads/${key}/portion?offset=${at}`, part, 'application/octet-stream');

@@ -41,7 +41,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Purpose:
-    """One of the uses of the pictures: whether there are enough for it, what was found, and the recipes for it."""
+    """One of the uses of the pictures: whether there are enough pictures for it, what was found, and its recipes."""
 
     words: str
     enough: bool
@@ -82,7 +82,7 @@ class Checked:
 def check(
     source: str, out: Path | None, recipes: Recipes, uses: Mapping[str, Use] | None = None, purpose: str | None = None
 ) -> Generator[Packing, None, Checked]:
-    """Check pictures without changing them: findings, whether they may be mirrored, a forecast, a preview of the cut.
+    """Check pictures without changing them: findings, whether they may be mirrored, a forecast, a preview.
 
     Args:
         source: see `ganvas.images.data.load`.
@@ -115,7 +115,9 @@ def forecast(survey: Survey, amount: Amount, use: Use, recipes: Recipes) -> Fore
     channels, pixels = amount.channels, sum(w * h for w, h in amount.sizes) if use.piece else amount.count * size**2
     untimed = Forecast(recipe, size, channels, len(survey.classes) if use.classes else 0, pixels * channels)
     if recipe not in recipes:
-        return dataclasses.replace(untimed, note=f"This Ganvas has no recipe '{recipe}': no time was measured.")
+        return dataclasses.replace(
+            untimed, note=f"This version of Ganvas has no recipe '{recipe}': no time was measured."
+        )
     experiment = recipes[recipe]()
     classes = untimed.classes if experiment.data.labels else 0
     images = _random_pixels(2 * experiment.training.batch, ImageSpec(channels, size, classes))

@@ -20,7 +20,7 @@ def findings(checked: Checked, source: str, train: str) -> list[str]:
     lines += _purposes(checked)
     lines += told(checked.findings, s.classes)
     if checked.preview is not None:
-        lines.append(f"   Preview {checked.preview}: each picture with the centre square cropped, and below it padded.")
+        lines.append(f"   Preview {checked.preview}: each picture cropped to its centre square, and padded below it.")
     kind = {1: "grey", 3: "colour", 4: "colour with transparency"}[f.channels]
     lines += [
         "",

@@ -215,11 +215,19 @@ def _defaults(called: str, make: Callable[..., Any]) -> dict[str, Any]:
             continue
         if parameter.default is parameter.empty:
             raise UserError(f"{called} needs {parameter.name}, which nobody gives: give it a default, such as 64.")
-        if parameter.name == "name":
-            raise UserError(f"{called} has a parameter called name, which a setting cannot be: call it otherwise.")
+        if not _is_setting(parameter.name):
+            raise UserError(
+                f"{called} has a parameter called {parameter.name}, which a setting cannot be: call it otherwise."
+            )
         if type(parameter.default) in SHOWN:
             found[parameter.name] = parameter.default
     return found
+
+
+def _is_setting(name: str) -> bool:
+    """Can a setting have this name, whoever gave it?"""
+    taken = ("name", "architecture", "families")
+    return name.isidentifier() and not keyword.iskeyword(name) and name[0] != "_" and name not in taken
 
 
 def _knob(name: str, value: Any, called: str) -> Any:
@@ -230,9 +238,5 @@ def _knob(name: str, value: Any, called: str) -> Any:
 
 def _stated(values: dict[str, Any]) -> dict[str, Any]:
     """The settings that a card states, as defaults."""
-    usable = {
-        name: value
-        for name, value in values.items()
-        if name.isidentifier() and not keyword.iskeyword(name) and type(value) in SHOWN
-    }
+    usable = {name: value for name, value in values.items() if _is_setting(name) and type(value) in SHOWN}
     return {"latent_dim": LATENT_DIM, **usable}

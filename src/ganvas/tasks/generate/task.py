@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ganvas.core import seeds
+from ganvas.core import own, seeds
 from ganvas.core.config import knob
 from ganvas.core.errors import UserError
 from ganvas.core.later import Later
@@ -128,6 +128,11 @@ class GenerateTask(Task):
     def verify(cls, experiment: Experiment) -> None:
         experiment.data.one_kind(cls.name)
         experiment.data.no_pairs()
+        if experiment.training.evaluate_every and (here := [*filter(own.is_only_here, experiment.own_code())]):
+            raise UserError(
+                f"evaluate_every measures in a process of its own, which does not have {own.bare(here[0])}: leave it "
+                "out, or give the code as a file, network='my.py:Net'."
+            )
         if experiment.training.evaluate_every and experiment.data.in_memory:
             raise UserError(
                 "evaluate_every measures in a process of its own, which does not have data in memory: leave it out, or "

@@ -304,7 +304,7 @@ def _draw(function: Callable[..., Tensor], *shape: int, count: int, random: torc
 
 
 def _patches(images: Tensor) -> Tensor:
-    """uint8 [n, C, H, W] -> their patches [m, C, PATCH, PATCH], or the pictures themselves if they are no larger."""
+    """uint8 [n, C, H, W] -> their patches [m, C, PATCH, PATCH], or the pictures themselves if they are not larger."""
     size = images.shape[2]
     if size <= PATCH:
         return images

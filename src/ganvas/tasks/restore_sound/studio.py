@@ -10,7 +10,7 @@ def remarks(rows: Rows, checks: Rows) -> list[str]:
     """Remarks on the last check."""
     check = next((c for c in reversed(checks) if c.get("metric") == "fidelity"), None)
     if check is None:
-        return ["The first check comes with the first spectrograms."]
+        return ["The first results appear with the first spectrograms."]
     sdr, before = number(check, "sdr"), number(check, "sdr_damaged")
     if sdr is None or before is None:
         return []

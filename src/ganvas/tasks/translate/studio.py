@@ -18,11 +18,11 @@ def remarks(rows: Rows, checks: Rows) -> list[str]:
     """Remarks on the last check."""
     check = next((c for c in reversed(checks) if c.get("metric") == "round-trip"), None)
     if check is None:
-        return ["The first results come with the first picture."]
+        return ["The first results appear with the first picture."]
     texts = []
     cycle = number(check, "cycle_a")
     if cycle is not None:
-        texts.append(f"Pictures translated there and back match the originals at {cycle:.1f} dB.")
+        texts.append(f"Pictures translated there and back match the originals at {cycle:.1f} dB (higher is better).")
     follow = [f"{value:.2f} {place}" for key, place in PLACES.items() if (value := number(check, key)) is not None]
     if follow:
         scale = "(1: the order of all pictures is kept; 0: not at all)"
@@ -82,7 +82,7 @@ PART = Part(
         Goal(
             "translate",
             "Turn one kind into another",
-            "Photos into drawings, summer into winter, and back. It needs a set of each kind, no pairs.",
+            "Photos into drawings, summer into winter, and back. You need a set of each kind, but not pairs.",
             3,
             (("translate", ""),),
             {

@@ -7,8 +7,8 @@ const [BETA_1, BETA_2, TINY] = [0, 0.99, 1e-8]; // of Adam: no momentum, as is u
 const slope = (value) => (value > 0 ? 1 : LEAK);
 
 /**
- * A fully connected network. Rows of numbers lie one after the other in a flat array: n rows of `sizes[0]` numbers go
- * in, n rows of the last size come out. All weights lie in `weights`, and their gradients, which add up until `learn`,
+ * A fully connected network. Rows of numbers follow each other in a flat array: n rows of `sizes[0]` numbers go
+ * in, n rows of the last size come out. All weights are in `weights`, and their gradients, which add up until `learn`,
  * in `gradients`.
  */
 export class Network {

@@ -156,19 +156,19 @@ function legend(show) {
   );
 }
 
-/** Complete settings to start with, or to go on with. */
+/** Complete settings to start or to continue with. */
 function presetList(start) {
   const items = PRESETS.map((preset, i) => {
     const about = h('p.soft', { id: `toy-preset-${i}-about` }, preset.words);
     const button = { id: `toy-preset-${i}`, click: () => start(preset), 'aria-describedby': about.id };
     return h('li', {}, h('button', button, preset.title), about);
   });
-  return h('section.card', {}, h('h2', {}, 'See it fail, and heal it'), h('ul.presets', {}, items));
+  return h('section.card', {}, h('h2', {}, 'See it fail, then fix it'), h('ul.presets', {}, items));
 }
 
 function lessons() {
   const words = LESSONS.map(([title, text]) => [h('dt', {}, title), h('dd', {}, text)]);
-  return h('section.card', {}, h('h2', {}, 'To try in class'), h('dl.lessons', {}, words), h('p.soft', {}, CLOSING));
+  return h('section.card', {}, h('h2', {}, 'Try this in class'), h('dl.lessons', {}, words), h('p.soft', {}, CLOSING));
 }
 
 export async function toy(place) {
@@ -223,7 +223,7 @@ export async function toy(place) {
       restart({ seed: +seed.value });
     },
   });
-  const speeds = [['', 'one round a picture'], ['fast', 'as fast as it can']];
+  const speeds = [['', 'one round per frame'], ['fast', 'as fast as possible']];
   const speed = select('toy-speed', 'Speed', speeds, (value) => {
     show.fast = Boolean(value);
   });

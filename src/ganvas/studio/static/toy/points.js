@@ -1,4 +1,4 @@
-// The real points of the plane: what the forger has to learn. All lie within EDGE of the middle.
+// The real points of the plane: what the forger has to learn. All are within EDGE of the middle.
 
 export const EDGE = 3; // half the side of the plane that is shown
 const SPREAD = 0.1; // standard deviation of a spot, and of the distance from a curve
@@ -15,7 +15,7 @@ const spots = (centres) => ({
   spread: SPREAD,
 });
 
-/** The shapes: `place(random, drawn)` is a place on one, `spread` how far points lie from it, `centres` its spots. */
+/** The shapes: `place(random, drawn)` is a place on one, `spread` how far points are from it, `centres` its spots. */
 export const SHAPES = {
   ring: { title: 'Ring of 8 spots', ...spots(ring) },
   grid: { title: 'Grid of 9 spots', ...spots(grid) },
@@ -60,7 +60,7 @@ const near = (one, i, other, j, limit) => Math.hypot(one[i] - other[j], one[i + 
 
 /**
  * What the forger has found of a shape: for spots how many [found, of all], a spot being found where at least one in
- * fifty forged points lies within three standard deviations of it; for other shapes the share of the real points with
+ * fifty forged points is within three standard deviations of it; for other shapes the share of the real points with
  * a forged one as near.
  */
 export function found(shape, forged, real) {
@@ -86,7 +86,7 @@ export function found(shape, forged, real) {
   return { share: covered / (real.length / 2) };
 }
 
-/** How far points lie from their middle: the root of the mean squared distance. */
+/** How far points are from their middle: the root of the mean squared distance. */
 export function spread(points) {
   const n = points.length / 2,
     middle = [0, 0];

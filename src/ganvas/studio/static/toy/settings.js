@@ -18,9 +18,9 @@ const SETTINGS = [
     'Keeps the expert’s surface gentle (R1; with Wasserstein: a slope of 1).',
   ],
   ['stepsD', 'Steps of the expert in a round', counts(1, 2, 3, 5, 10), 'Before it is the forger’s turn.'],
-  ['stepsG', 'Steps of the forger in a round', counts(1, 2, 3, 5, 10), 'Many against the same expert: collapse.'],
-  ['loss', 'Loss', named(LOSSES), 'What both want to make small.'],
-  ['noise', 'Random numbers per point', counts(1, 2, 3, 4, 8), 'What the forger makes a point of.'],
+  ['stepsG', 'Steps of the forger in a round', counts(1, 2, 3, 5, 10), 'Too many against the same expert: mode collapse.'],
+  ['loss', 'Loss', named(LOSSES), 'What both networks try to make small.'],
+  ['noise', 'Random numbers per point', counts(1, 2, 3, 4, 8), 'What the forger turns into a point.'],
   ['batch', 'Points in a batch', counts(16, 32, 64, 128, 256), 'Of each kind, for one step.'],
   ['width', 'Units in each layer', counts(8, 16, 32, 64), 'Both networks have two such layers.'],
 ];

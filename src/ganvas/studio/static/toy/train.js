@@ -1,4 +1,4 @@
-// The contest: an expert that learns to tell real points from forged ones, and a forger that learns from the expert.
+// The training: an expert that learns to tell real points from forged ones, and a forger that learns from the expert.
 import { Network } from './network.js';
 import { realPoints, SHAPES } from './points.js';
 import { Random } from './random.js';
@@ -146,8 +146,8 @@ export class Gan {
   }
 
   /**
-   * The penalty on the expert's slope. On real points it shall be flat (R1: Mescheder et al. 2018, equation 9); under
-   * the Wasserstein loss it shall be 1 between real and forged points (Gulrajani et al. 2017).
+   * The penalty on the expert's slope. On real points it should be flat (R1: Mescheder et al. 2018, equation 9); under
+   * the Wasserstein loss it should be 1 between real and forged points (Gulrajani et al. 2017).
    */
   #punish(both, n, between) {
     const places = both.slice(0, 2 * n);
@@ -167,7 +167,7 @@ export class Gan {
     this.discriminator.punish(slopes, n);
   }
 
-  /** The forger learns one step: its points shall get high scores. The expert is asked, and does not change. */
+  /** The forger learns one step: its points should get high scores. The expert is asked, and does not change. */
   learnForger() {
     const { batch: n, rateG } = this.settings;
     this.losses.g = this.#forgersLoss(this.generator.forward(this.#noise(), n), n);

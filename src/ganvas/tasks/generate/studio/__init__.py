@@ -9,11 +9,11 @@ from ganvas.tasks.generate.model import Model
 from ganvas.tasks.generate.studio import draw, game, judge
 from ganvas.training.studio import Best, Chart, Curve, Diagram, Goal, Page, Part
 
-BEST = "the best that this network draws of them"
+BEST = "the best that this network can do"
 GROWS = (  # of 64 pixels: what the cards of both recipes' trainings show (docs/benchmarks.md)
     (0, "colours and blurs"),
     (15_000, "rough shapes"),
-    (40_000, "things one recognises"),
+    (40_000, "recognisable things"),
     (160_000, "pictures with details"),
     (500_000, BEST),
 )
@@ -45,9 +45,9 @@ PART = Part(
         "Forger",
         "forged pictures",
         "real pictures",
-        "Noise goes into the forger (generator), who makes a picture of it. The expert (discriminator) sees forged and "
-        "real pictures in turn and says which is which. Whoever is wrong learns from it: the expert to look more "
-        "closely, the forger to fool it.",
+        "Noise goes into the forger (generator), which turns it into a picture. The expert (discriminator) sees forged "
+        "and real pictures in turn and says which is which. Whichever is wrong learns from it: the expert to look "
+        "more closely, the forger to fool it.",
     ),
     goals=(
         Goal(
@@ -62,7 +62,7 @@ PART = Part(
                     (4_000, "strokes, the first digits"),
                     (20_000, "digits, some of them odd"),
                     (60_000, "good digits"),
-                    (100_000, "clear digits, 98% of them as asked for"),
+                    (100_000, "clear digits, 98% of them the one asked for"),
                     (300_000, "its best digits"),
                 )
             },
@@ -72,7 +72,7 @@ PART = Part(
         Goal(
             "pictures",
             "Draw pictures like mine",
-            "New faces, logos, textures … like those that you give it: a hundred or more.",
+            "New faces, logos, textures … like yours. You need a hundred or more.",
             1,
             (("few", ""), ("images", ""), ("mnist", "")),
             {

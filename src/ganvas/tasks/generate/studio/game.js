@@ -208,7 +208,7 @@ export async function page(place, name) {
       'Twenty pictures: half are real and were kept out of the training, half the forger drew. You say which are real. So does a fresh expert, trained for this game alone.',
     ),
     about,
-    h('label.who', { for: 'who' }, 'Your name, for the list of best players (may be empty)', who),
+    h('label.who', { for: 'who' }, 'Your name, for the list of best players (optional)', who),
     start,
   );
   place.append(

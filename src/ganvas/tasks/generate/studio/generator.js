@@ -56,11 +56,11 @@ function sheetOf(name, model, taken, changed) {
       URL.revokeObjectURL(url);
       [url, shown] = [made, now];
       sheet.src = url;
-      sheet.alt = `${now.n} pictures of the seeds from ${now.first} on${now.kind ? `, class ${now.kind}` : ''}`;
+      sheet.alt = `${now.n} pictures, from seed ${now.first} on${now.kind ? `, class ${now.kind}` : ''}`;
       const chosen = model.selector
-        ? ' Each is the best of some near its seed; map and morph draw the seeds themselves.'
+        ? ' Each is the best of several drawn near its seed; the map and the morph draw the seeds themselves.'
         : '';
-      caption.textContent = `Seeds ${now.first} to ${now.first + now.n - 1}. Click a picture to use it in the morph below.${chosen}`;
+      caption.textContent = `Seeds ${now.first} to ${now.first + now.n - 1}. Click a picture to use it in “From one picture to another”.${chosen}`;
       png.removeAttribute('aria-disabled');
     } catch (error) {
       if (isNewest()) say(error.message);
@@ -134,7 +134,7 @@ function mapOf(name, model, kind) {
   );
   const timer = setInterval(() => {
     const rate = painter.rate(),
-      of = kind() ? ` Of class ${kind()}.` : '';
+      of = kind() ? ` Class ${kind()}.` : '';
     caption.textContent =
       rate > 1
         ? `${rate} pictures in the last second, drawn ${painter.local ? 'in this browser' : 'by the server'}.${of}`
@@ -169,7 +169,7 @@ function morphOf(name, model) {
     const seed = h('input', { id, type: 'number', min: 0, value, change: () => morph() });
     const kind = h(
       'select',
-      { id: `${id}-kind`, 'aria-label': `Class of the picture ${title}`, change: () => morph() },
+      { id: `${id}-kind`, 'aria-label': `${title} class`, change: () => morph() },
       classes.map((c) => h('option', { value: c }, c)),
     );
     if (classes.length) kind.value = classes[value % classes.length];
@@ -179,8 +179,8 @@ function morphOf(name, model) {
       row: h('.row', {}, h('label', { for: id }, `${title} seed`, seed), classes.length ? kind : null),
     };
   };
-  const from = end('from', 'from', 0),
-    to = end('to', 'to', 1);
+  const from = end('from', 'From', 0),
+    to = end('to', 'To', 1);
   const way = h('input', {
       id: 'way',
       type: 'range',
@@ -243,7 +243,7 @@ export async function page(place, name) {
             return;
           }
           map.painter.local = morph.painter.local = loaded;
-          say('Now this browser draws.');
+          say('Pictures are now drawn in this browser.');
           quick.hidden = true;
           map.focus();
           map.move();
@@ -258,7 +258,7 @@ export async function page(place, name) {
     h(
       'p.soft',
       {},
-      `${run.title ?? name}: it has never seen a real picture; it learned only from the expert’s verdicts. ${whole(model.images)} images.`,
+      `${run.title ?? name}: it has never seen a real picture; it learned only from the expert’s verdicts. Trained on ${whole(model.images)} images.`,
     ),
     tabs(name, run, 'Forger'),
     h('.grid.wide', {}, sheet.element, h('.stack', {}, map.element(quick), morph.element)),

@@ -11,8 +11,8 @@ from ganvas.tasks.sound.studio import draw, judge, pairs
 from ganvas.training.studio import Chart, Curve, Diagram, Goal, Page, Part, Tile
 
 GROWS = (
-    (0, "noise that takes shape"),
-    (10_000, "sounds one recognises"),
+    (0, "noise that begins to take shape"),
+    (10_000, "recognisable sounds"),
     (60_000, "clear sounds"),
     (200_000, "the best that this network can do"),
 )
@@ -71,7 +71,7 @@ PART = Part(
         Goal(
             "sounds",
             "Make sounds",
-            "Short ones like yours: drums, words, calls. A hundred or more.",
+            "Short sounds like yours: drums, words, calls. You need a hundred or more.",
             5,
             (("sound", ""), ("sound-few", "")),
             {"sound": GROWS, "sound-few": GROWS},

@@ -23,7 +23,7 @@ export function report(checked, path, kinds = null) {
     h('h2', { tabindex: -1 }, `${path === '.' ? 'This folder' : path}: ${whole(checked.total)} sounds${tests}`),
     kinds ? null : h('.row', {}, h('a.button.main', { href }, `Train on them (${recipe})`)),
     h('p', {}, `Each would be ${shape.seconds.toFixed(2)} s at ${shape.rate / 1000} kHz.`),
-    notes.length ? notes : h('p.note.level2', {}, 'Nothing is wrong with them.'),
+    notes.length ? notes : h('p.note.level2', {}, 'No problems found.'),
     checked.sheet ? [h('h3', {}, 'Some of them'), h('img.sheet', { src: checked.sheet, alt: 'Spectrograms of some of the sounds' }), h('p.soft', {}, 'Time goes to the right, frequency upwards; bright is loud.')] : null,
     classes.length ? [h('h3', {}, `${whole(classes.length)} classes`), table('Classes', ['Class', 'Sounds'], classes.slice(0, SHOWN).map(([name, n]) => [name, whole(n)]), true)] : null,
     more > 0 ? h('p.soft', {}, `${whole(more)} more classes are not shown: ganvas data check shows all.`) : null,

@@ -1,4 +1,4 @@
-// The detector alone: what it says of a recording, from the microphone or from a file.
+// The detector alone: what it says about a recording, from the microphone or from a file.
 import { h, s, send, get, runPath, whole, figure, percent, busy, dropZone, save, table, turns, tabs } from '/static/dom.js';
 import { readable, record, whyNot } from './microphone.js';
 import { play, shown } from './sounds.js';
@@ -40,14 +40,14 @@ function oddityChart({ usual, limit, oddity }) {
   );
 }
 
-/** How like each class the recording is. */
+/** How similar the recording is to each class. */
 function classTable(classes, given) {
   const row = ({ name, distance, share }) => {
     const bar = h('i');
     bar.style.width = percent(share, 1);
     return [name === given ? h('strong', {}, `${name} (said)`) : name, figure(distance), h('.share', {}, h('span', {}, bar), percent(share, share < 0.1 ? 1 : 0))];
   };
-  const heads = ['Class', 'Distance', 'Held-out sounds as far from their own'];
+  const heads = ['Class', 'Distance', 'Held-out sounds as far from their class'];
   const few = classes.filter((one, i) => i < CLASSES || one.name === given),
     place = h('div', {}, table('Similarity to each class', heads, few.map(row), true));
   const all = h(
@@ -71,12 +71,12 @@ function verdict(found, given, name) {
   const hear = h('button.main', { id: 'hear', click: () => play(heard.wav) }, 'Play');
   return [
     h('h2', { id: 'verdict', tabindex: -1 }, found.title),
-    h('p', {}, `Its oddity is ${figure(found.oddity)}. Half of the held-out sounds get less than ${figure(half)}; above ${figure(found.limit)} a sound is called odd. ${found.words[0]}`),
+    h('p', {}, `Its oddity is ${figure(found.oddity)}. Half of the held-out sounds are below ${figure(half)}; above ${figure(found.limit)} a sound is called odd. ${found.words[0]}`),
     oddityChart(found),
     h('p.soft', {}, found.words.slice(1).join(' ')),
     h('h3', {}, 'As Ganvas heard it'),
     h('.heard', {}, shown(heard, 'Spectrogram of the recording as Ganvas heard it')),
-    h('p.soft', {}, `It was: ${found.file}. Silence before and after is cut off, and the peak set to one level${found.changes ? `; ${found.changes}` : ''}.`),
+    h('p.soft', {}, `The file: ${found.file}. Silence before and after is cut off, and the peak is set to a fixed level${found.changes ? `; ${found.changes}` : ''}.`),
     h('.row', {}, hear, h('button', { click: () => save(heard.wav, `${name}-heard.wav`) }, 'WAV')),
     ...(found.classes.length ? classTable(found.classes, given) : []),
   ];
@@ -136,7 +136,7 @@ export async function page(place, name) {
     turn = turns();
   place.append(
     h('h1', {}, 'Judge a recording'),
-    h('p.soft', {}, `${name}: is a sound like those it learned (${run.data}), and of which class?`),
+    h('p.soft', {}, `${name}: is a sound like those that it learned (${run.data}), and which class is it?`),
     tabs(name, run, 'Judge a recording'),
   );
   if (!model.detector) {
@@ -156,7 +156,7 @@ export async function page(place, name) {
   async function judge(file) {
     const isNewest = turn(),
       given = kinds.value;
-    result.replaceChildren(h('h2', {}, 'Verdict'), h('p.soft', { role: 'status' }, 'It listens …'));
+    result.replaceChildren(h('h2', {}, 'Verdict'), h('p.soft', { role: 'status' }, 'Listening …'));
     try {
       if (file.size > LARGEST) throw new Error(`At most ${LARGEST / 1e6} MB can be judged here: cut out the part to judge.`);
       const query = new URLSearchParams({ kind: given, alarm: alarm.value });
@@ -183,8 +183,8 @@ export async function page(place, name) {
       h(
         'section.card',
         {},
-        h('h2', {}, 'A recording of yours'),
-        h('p.soft', {}, `A single sound like those of the training; anything beyond ${model.seconds.toFixed(2)} s is cut. It stays on the studio’s machine and is not stored.`),
+        h('h2', {}, 'Your recording'),
+        h('p.soft', {}, `A single sound like the training sounds; anything beyond ${model.seconds.toFixed(2)} s is cut off. It stays on the studio’s machine and is not stored.`),
         listening.element,
         dropZone(`Drop a sound file here, or choose one (up to ${model.longest} s).`, take, FORMATS),
         model.classes.length ? h('.row', {}, h('label', { for: 'said' }, 'Labelled as class', kinds)) : null,

@@ -1,4 +1,4 @@
-"""The detector of sounds in the studio: what it says of a person's own recording."""
+"""The detector of sounds in the studio: what it says about a person's own recording."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def said(verdict: Verdict, detector: Detector) -> tuple[str, list[str]]:
     many = "None" if not odder else "All" if odder == detector.count else f"{odder:,}"
     figures = [f"{many} of the {detector.count:,} held-out sounds {'is' if odder == 1 else 'are'} as odd or odder."]
     if verdict.kind == NO:
-        return "No: it is unlike the sounds that this model learned.", figures
+        return "No: it is not like the sounds that this model learned.", figures
     if verdict.kind == OTHER and verdict.p_class is not None:
         worse = round(verdict.p_class * (len(detector.misfits) + 1)) - 1
         suits = "suits" if worse == 1 else "suit"

@@ -28,7 +28,7 @@ export function mapOf(name, model) {
         map.move();
       },
     },
-    h('option', { value: '' }, 'one a corner'),
+    h('option', { value: '' }, 'one per corner'),
     classes.map((c) => h('option', { value: c }, c)),
   );
   const map = latentMap(

@@ -44,7 +44,7 @@ export function whyNot() {
   if (navigator.mediaDevices?.getUserMedia && window.AudioWorkletNode) return '';
   return isSecureContext
     ? 'This browser cannot record: choose a file instead.'
-    : 'Browsers open the microphone only to pages that come over https, or from this machine (localhost): open the studio in one of these ways, or choose a file instead.';
+    : 'Browsers allow the microphone only on pages served over https or from this machine (localhost): open the studio in one of these ways, or choose a file instead.';
 }
 
 const REASONS = {

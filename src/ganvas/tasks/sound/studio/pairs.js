@@ -71,7 +71,7 @@ export async function page(place, name) {
 
   async function begin() {
     score.replaceChildren();
-    board.replaceChildren(h('p', { role: 'status' }, 'Pairs are dealt …'));
+    board.replaceChildren(h('p', { role: 'status' }, 'Drawing the pairs …'));
     try {
       deal(await post(runPath(name, '/sounds/game')));
     } catch (error) {
@@ -102,7 +102,7 @@ export async function page(place, name) {
             try {
               end = await post(`/api/sounds/games/${dealt.game}`, { real: pairs.map((one) => one.picked()) });
             } catch (error) {
-              if (error.message.includes('Begin a new one')) showError(error);
+              if (error.message.includes('Start a new one')) showError(error);
               throw error;
             }
             pairs.forEach((one, i) => one.reveal(end.real[i]));

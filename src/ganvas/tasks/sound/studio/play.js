@@ -112,15 +112,15 @@ function walkOf(name, model) {
     const seed = h('input', { id, type: 'number', min: 0, value, change: () => draw() });
     const kind = h(
       'select.kind',
-      { id: `${id}-kind`, 'aria-label': `Class of the sound ${title}`, change: () => draw() },
+      { id: `${id}-kind`, 'aria-label': `${title} class`, change: () => draw() },
       classes.map((c) => h('option', { value: c }, c)),
     );
     if (classes.length) kind.value = classes[value % classes.length];
     const label = h('label', { for: id }, `${title} seed`, seed);
     return { seed, kind, row: h('.row', {}, label, classes.length ? kind : null) };
   };
-  const from = end('from', 'from', 0),
-    to = end('to', 'to', 1),
+  const from = end('from', 'From', 0),
+    to = end('to', 'To', 1),
     place = h('.walk'),
     caption = h('p.soft', { 'aria-live': 'polite' });
   const way = h('input', {

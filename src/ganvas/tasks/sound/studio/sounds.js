@@ -7,7 +7,7 @@ const HIGH = 40; // of a waveform in its own units
 export function play(wav) {
   const sound = new Audio(wav);
   sound.play().catch((error) => {
-    if (error.name === 'NotAllowedError') say('This browser plays nothing before you have clicked on the page.');
+    if (error.name === 'NotAllowedError') say('This browser plays sounds only after you have clicked on the page.');
     else if (error.name !== 'AbortError') say('This browser cannot play it.');
   });
   return sound;

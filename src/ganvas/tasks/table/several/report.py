@@ -17,8 +17,9 @@ from ganvas.tasks.table.several.evaluate import details, words
 from ganvas.tasks.table.several.told import Told
 
 COUNTS = (
-    "How many rows lead to one row by each key: bars are the real database, the line is a drawn one. 'Alike' is of the "
-    "halves that are compared with each other. The thick line spans half of the rows, the thin one nine in ten."
+    "How many child rows a parent row has, for each key: bars are the real database, the line is a drawn one. "
+    "'Alike' is for the halves that are compared with each other. The thick line spans half of the rows, the thin one "
+    "nine in ten."
 )
 
 
@@ -29,7 +30,7 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
         PARTS.style(),
         *_quality(figures, found),
         *_keys(found),
-        *bars(found.get("counts"), "How many rows lead to one", COUNTS),
+        *bars(found.get("counts"), "Child rows per parent row", COUNTS),
         *pairs(found, "At most two pairs of each column and key."),
         _tables(run, card, found),
     ]

@@ -10,7 +10,7 @@ from ganvas.tasks.table.report_charts import safely, share_of
 from ganvas.tasks.table.several import told
 from ganvas.tasks.table.several.evaluate import details, words
 
-COUNTS = "How many rows lead to one by each key: real rows grey, drawn ones coloured."
+COUNTS = "How many child rows a parent row has, for each key: real rows grey, drawn ones coloured."
 PAIRS = "The pairs over a key that differ most from the real ones, at most two of each column and key."
 
 

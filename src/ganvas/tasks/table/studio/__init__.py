@@ -15,7 +15,7 @@ from ganvas.training.studio import Best, Chart, Curve, Diagram, Goal, Page, Part
 def remarks(log: Rows, checks: Rows) -> list[str]:
     """How the training is going, in plain words."""
     found = standing.remarks(log, checks)
-    return [text for _, text in found] or ["The first results come with the first rows."]
+    return [text for _, text in found] or ["The first results appear with the first rows."]
 
 
 def found(run: Run, names: list[str]) -> dict[str, Any]:
@@ -31,9 +31,9 @@ PART = Part(
     remarks=remarks,
     charts=(
         Chart(
-            "How improbable rows are to the forger",
+            "How surprising real rows are to the forger",
             (Curve("nll", "-log p of training rows", "--forger"),),
-            "The less it is surprised by real rows, the lower: -log of the probability of a row. In half of the rows "
+            "-log of the probability of a row: the less real rows surprise the forger, the lower. In half of the rows "
             "some columns are given.",
         ),
         Chart(
@@ -54,9 +54,9 @@ PART = Part(
         "Forger",
         "drawn rows",
         "real rows",
-        "The forger (generator) learns how probable each value is, given the row’s others, and draws rows column by "
-        "column. In the last part of the training the expert (discriminator) sees drawn and real rows in turn, and "
-        "the forger draws more often what the expert takes for real.",
+        "The forger (generator) learns how likely each value is, given the other values in its row, and draws rows "
+        "column by column. In the last part of the training the expert (discriminator) sees drawn and real rows in "
+        "turn, and the forger learns to draw more of what the expert takes for real.",
     ),
     samples="rows",
     made="drawn",
@@ -65,7 +65,7 @@ PART = Part(
         Goal(
             "table",
             "Make rows of a table",
-            "New rows like those of yours, such as test data without real people.",
+            "New rows like yours, for example test data without real people.",
             4,
             (("table", ""),),
             {

@@ -1,4 +1,4 @@
-// What `ganvas data check` says of a table, with the kinds of its columns to set.
+// What `ganvas data check` says about a table, with the kinds of its columns to set.
 import { h, table, whole, percent } from '/static/dom.js';
 
 const KINDS = ['number', 'category', 'date', 'id', 'text', 'constant', 'skip'],
@@ -60,9 +60,9 @@ export function report(checked, path, kinds = null, changed = () => {}) {
     h('h2', { tabindex: -1 }, `${path}: ${whole(count)} rows, ${whole(checked.columns.length)} columns`),
     kinds ? null : h('.row', {}, h('a.button.main', { href }, 'Train on it')),
     doubtful
-      ? h('p.note.level1', {}, `${whole(doubtful)} of the kinds ${doubtful > 1 ? 'are guesses' : 'is a guess'}, marked with ?. ${kinds ? 'Set what is right.' : 'They can be set before a training.'}`)
+      ? h('p.note.level1', {}, `${whole(doubtful)} of the column kinds ${doubtful > 1 ? 'are guesses' : 'is a guess'}, marked with a question mark. ${kinds ? 'Correct those that are wrong.' : 'You can set them before a training.'}`)
       : null,
-    h('.kinds', {}, table('Columns', ['Column', 'Kind', 'Missing', 'Different', 'Examples'], rows, true)),
+    h('.kinds', {}, table('Columns', ['Column', 'Kind', 'Missing', 'Distinct', 'Examples'], rows, true)),
     more > 0 ? h('p.soft', {}, `${whole(more)} more columns are not shown: ganvas data check shows all.`) : null,
     list('Rules that hold in every row, and are kept in drawn ones', (checked.rules ?? []).map((rule) => rule.words)),
     list('Rules that hold in nearly every row, and are not kept', checked.nearly ?? []),

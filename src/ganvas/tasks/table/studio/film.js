@@ -87,7 +87,7 @@ export function film(name, before) {
       paint();
     } catch {
       known.delete(file);
-      if (isNewest()) about.textContent = 'The data of this moment cannot be read.';
+      if (isNewest()) about.textContent = 'The data for this moment cannot be read.';
     }
   }
   const view = h(

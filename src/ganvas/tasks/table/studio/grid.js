@@ -20,8 +20,8 @@ export function grid(title, columns, isNumber, mark = () => null, note = null) {
     first = Math.max(0, first + by < rows.length ? first + by : first);
     paint();
   };
-  const back = h('button', { click: step(-PAGE), 'aria-label': 'Rows before' }, '←'),
-    on = h('button', { click: step(PAGE), 'aria-label': 'Rows after' }, '→');
+  const back = h('button', { click: step(-PAGE), 'aria-label': 'Previous rows' }, '←'),
+    on = h('button', { click: step(PAGE), 'aria-label': 'Next rows' }, '→');
   function cell(value, i, j) {
     const marked = mark(numbers[i], j);
     const text = value === null ? h('span.none', { title: 'missing' }, '·') : value;

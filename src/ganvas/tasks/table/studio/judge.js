@@ -6,7 +6,7 @@ const EXAMPLE = 5, // drawn rows as an example
   LARGEST = 25_000_000; // bytes that the studio takes
 
 /** A p-value in words. */
-const chance = (p) => `At most 1 usual row of ${whole(1 / p)} is as odd.`;
+const chance = (p) => `At most 1 in ${whole(1 / p)} usual rows is this odd.`;
 
 export async function page(place, name) {
   const run = await get(runPath(name)),
@@ -84,7 +84,7 @@ export async function page(place, name) {
         `At most ${percent(+alarm.value, 1)} of rows like those of the training are called odd. The marked cell is the oddest. Each row was compared with ${whole(found.compared)} held-out rows.`,
       ),
       more(found, `ganvas detect ${run.place} FILE --out odd.csv`),
-      h('.row', {}, h('label', { for: 'all' }, all, 'Show all rows, as they came')),
+      h('.row', {}, h('label', { for: 'all' }, all, 'Show all rows, in their original order')),
       odd.length ? null : h('p', {}, 'None of these rows is odd.'),
       table.element,
     ].filter(Boolean);
@@ -109,15 +109,15 @@ export async function page(place, name) {
       save(url, 'filled.csv');
       setTimeout(() => URL.revokeObjectURL(url), 60_000);
     };
-    const left = found.left.length ? ` Left empty, as they are not learned: ${found.left.join(', ')}.` : '';
+    const left = found.left.length ? ` Left empty because they are not learned: ${found.left.join(', ')}.` : '';
     return [
       h('h2', { tabindex: -1 }, `${whole(found.filled.length)} empty cells filled`),
-      h('p.soft', {}, `Values that are probable given the row’s other values, ${times.value} times.${left}`),
+      h('p.soft', {}, `Likely values given the rest of the row, drawn ${times.value} times.${left}`),
       more(found, `ganvas restore ${run.place} FILE --times ${times.value}`),
       h(
         '.row',
         {},
-        h('button', { id: 'keep', click: keep }, 'The first filling (CSV)'),
+        h('button', { id: 'keep', click: keep }, 'Download the first filling (CSV)'),
         h('label', { for: 'all' }, all, 'Show all rows'),
       ),
       gaps.length ? null : h('p', {}, 'None of these rows has an empty cell.'),

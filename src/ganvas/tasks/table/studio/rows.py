@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 GRID = 10_000  # rows that a page shows at most
 CELLS = 500_000  # cells of them
 FILE = 200_000  # rows of a file that a browser gets
-GIVEN = 2_000  # rows of a person's own that are looked at
+GIVEN = 2_000  # of a person's own rows that are checked
 SUGGESTED, LONG = 200, 100  # values of a category that are suggested, and their characters
 FILLINGS = 9
 
@@ -119,11 +119,11 @@ def odd(model: TableModel, content: bytes, alarm: float) -> dict[str, Any]:
 
     Returns:
         `columns`: names; `rows`: texts (None: empty); `verdicts` on each: `odd` (yes, not sure, no), `p`, `column`
-        (its place; None), `expected`, `why`, `rank`; `more`: whether there are rows that were not looked at;
+        (its place; None), `expected`, `why`, `rank`; `more`: whether there are rows that were not checked;
         `compared`: with how many held-out rows.
 
     Raises:
-        UserError: it is no CSV file, lacks a column, or the model does not know what is usual.
+        UserError: it is not a CSV file, lacks a column, or the model does not know what is usual.
     """
     detector = Detector(model, alarm)
     with _given(model, content) as (raw, more):
@@ -156,7 +156,7 @@ def fill(model: TableModel, content: bytes, times: int, seed: int) -> dict[str, 
         names of columns with empty cells that are not learned.
 
     Raises:
-        UserError: it is no CSV file, or lacks a column.
+        UserError: it is not a CSV file, or lacks a column.
     """
     restorer = Restorer(model, times=times, seed=seed)
     with _given(model, content) as (raw, more):
@@ -176,7 +176,7 @@ def _given(model: TableModel, content: bytes) -> Iterator[tuple[pd.DataFrame, bo
     """The first rows of a CSV file's content, and whether there are more.
 
     Raises:
-        UserError: it is no CSV file, or has no rows.
+        UserError: it is not a CSV file, or has no rows.
     """
     if not content.strip():
         raise UserError(

@@ -1,4 +1,4 @@
-// What `ganvas evaluate` found of all tables of a database together: sentences, tables of figures, numbers of children,
+// What `ganvas evaluate` found about all tables of a database together: sentences, tables of figures, numbers of children,
 // pairs over a key.
 import { h, table } from '/static/dom.js';
 import { columnChart, heatMaps } from './figures.js';
@@ -21,7 +21,7 @@ export function together({ words, tables, counts, pairs }) {
   return [
     h('ul.remarks', {}, words.map((text) => h('li', {}, text))),
     tables.map(part),
-    charts('How many rows lead to one', counts, '.columns', count),
+    charts('Child rows per parent row', counts, '.columns', count),
     charts('Pairs of columns over a key', pairs, '.columns.wider', pair),
   ];
 }

@@ -52,8 +52,8 @@ def said(figures: Mapping[str, Read]) -> list[str]:
         )
     if f := known("children"):
         lines.append(
-            f"How many rows lead to one is {f.value:.1%} alike, a mean over keys; in the other half of the real "
-            f"database {f.floor:.1%}."
+            f"The numbers of child rows per parent row are {f.value:.1%} alike, a mean over keys; in the other half of "
+            f"the real database {f.floor:.1%}."
         )
     if f := known("family-trend"):
         lines.append(
