@@ -426,8 +426,18 @@ def test_tiles_leave_no_seams(mender: Path) -> None:
     noisy = (picture + torch.randn(picture.shape, generator=torch.Generator().manual_seed(0)) * 0.2).clamp(-1, 1)
     made = model.restore(noisy)
     with torch.inference_mode():
-        whole = model.generator(noisy)
+        whole = unet.Mirrored(model.generator)(noisy)
     assert (made - whole).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("sides", unet.MIRRORS)
+def test_a_mirrored_picture_is_restored_the_same(mender: Path, sides: tuple[int, ...]) -> None:
+    model = restore_model.load(mender)
+    x = torch.from_numpy(photo(6, 48, 48)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    mirrored = model.restore(x.flip(sides)).flip(sides)
+    assert torch.allclose(torch.as_tensor(mirrored), torch.as_tensor(model.restore(x)), atol=1e-4)
+    with torch.inference_mode():  # a single restoration is not
+        assert (model.generator(x.flip(sides)).flip(sides) - model.generator(x)).abs().max() > 1e-3
 
 
 def as_original(array: np.ndarray, alpha: np.ndarray | None = None) -> Original:
