@@ -3,6 +3,7 @@
     ganvas train mnist --run runs/mnist
     python benchmarks/models.py runs/mnist mnist
 
+`benchmarks/photographs.py` has the commands for the restorer.
 The networks are stored with half precision, a detector as it is. Of a model that the game is played with some games
 are dealt (`NAME.games.json`): the studio needs them while it starts. `tests/core/test_shipped.py` holds the digests.
 """
@@ -32,8 +33,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="a run's folder")
     parser.add_argument("name", help="the model's name")
+    parser.add_argument("--data", help="what the card calls the data; without it the name of the folder")
+    parser.add_argument("--licence", help="of the data, where the card does not state it")
     given = parser.parse_args()
     tensors, card = checkpoint.load(locate(given.run))
+    if given.data:
+        card["data_name"] = card["data"]["source"] = given.data
+    if given.licence:
+        card["licence"] = given.licence
     for name, tensor in tensors.items():
         if name.startswith(HALVED) and tensor.is_floating_point():
             tensors[name] = tensor.to(torch.float16)

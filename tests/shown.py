@@ -79,7 +79,7 @@ def write_code(place: Path) -> None:
     """my.py, as the page on a network of one's own shows it, and the example with a recipe."""
     (text,) = re.findall(r"```python\n(from torch.*?)```", text_of(DOCS / "howto" / "own-recipe.md"), re.DOTALL)
     (place / "my.py").write_text(text, encoding="utf-8")
-    (place / "examples").symlink_to(ROOT / "examples")
+    shutil.copytree(ROOT / "examples", place / "examples", dirs_exist_ok=True)
 
 
 def write_data(place: Path) -> None:
@@ -93,6 +93,8 @@ def write_data(place: Path) -> None:
         (place / name).mkdir()
         for i in range(30):
             Image.fromarray(random.integers(light, light + 100, (16, 16, 3), np.uint8)).save(place / name / f"{i}.png")
+    shutil.copytree(ROOT / "examples", place / "examples")
+    shutil.copy(ROOT / "examples" / "photos" / "old.jpg", place)
     write_rows(place / "customers.csv", 600)
     (write_sounds(place / "drums") / "noise").rename(place / "drums" / "snare")
 

@@ -171,7 +171,24 @@ def test_the_notebook_of_sounds_runs_from_top_to_bottom(tmp_path: Path, monkeypa
     assert "Frechet distance, timbre" in "".join(o.get("text", "") for o in shown)
 
 
-@pytest.mark.parametrize("name", ["digits", "sounds"])
+def test_the_notebook_of_restoring_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("GANVAS_IMAGES", "64")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    shutil.copytree(ROOT / "examples" / "photos", tmp_path / "photos")
+    notebook = nbformat.read(ROOT / "examples" / "restore.ipynb", as_version=4)
+    cut = f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r}); import small_mnist; small_mnist.use()"
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(cut))
+    where = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(notebook, timeout=900, resources=where, shutdown_kernel="immediate").execute()
+    shown = [o for cell in notebook.cells for o in cell.get("outputs", [])]
+    assert sum("image/png" in o.get("data", {}) for o in shown) == 5  # old, restored, both; noisy digits, restored
+    assert "restored/old.jpg" in "".join(o.get("text", "") for o in shown)
+
+
+@pytest.mark.parametrize("name", ["digits", "restore", "sounds"])
 def test_notebooks_are_clean_and_name_what_there_is(name: str) -> None:
     import nbformat
 

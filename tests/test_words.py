@@ -14,14 +14,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TODO = (  # files that are still to be edited
-    "docs/cli.md",
-    "docs/howto/restore.md",
-    "src/ganvas/cli/display.py",
-    "src/ganvas/tasks/generate/commands.py",
-    "src/ganvas/tasks/generate/latent/commands.py",
-    "src/ganvas/tasks/restore/",
-)
+STORED = ("fine contrast beside coarse",)  # names in the cards of models, which stay as they are
 LEFT_OUT = ("CHANGELOG.md", "docs/log.md", "docs/decisions/", "tests/")  # history, and what asserts it
 TEXTS = {".py", ".js", ".mjs", ".html", ".css", ".md", ".ipynb", ".toml", ".yml", ".yaml", ".sh"}
 
@@ -301,6 +294,8 @@ def running(text: str) -> str:
 def found(text: str) -> list[str]:
     """What is said in a text that should be said otherwise: a sentence for each."""
     text = running(text)
+    for name in STORED:
+        text = text.replace(name, "")
     return [
         f"'...{text[max(m.start() - 20, 0) : m.end() + 20]}...': write {better}"
         for plain, words, better in WORDS
@@ -320,10 +315,6 @@ def files() -> list[str]:
         and Path(name).suffix in TEXTS
         and ".min." not in name
     ]
-
-
-def is_done(name: str) -> bool:
-    return not name.startswith(TODO)
 
 
 def test_each_phrase_is_found() -> None:
@@ -351,7 +342,7 @@ def test_names_and_good_english_are_not_found() -> None:
 
 
 def test_the_words_are_not_back() -> None:
-    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in files() if is_done(name)}
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in files()}
     assert len(texts) > 300
     wrong = [f"{name}: {what}" for name, text in texts.items() for what in found(text)]
     assert not wrong, "\n".join(wrong)

@@ -15,6 +15,7 @@ from ganvas.core.registry import TASKS
 
 if TYPE_CHECKING:
     from ganvas.api import expand, load, train
+    from ganvas.core.applied import Applied, Failed
     from ganvas.core.errors import UserError
     from ganvas.export.hub import push
     from ganvas.export.onnx import export
@@ -49,9 +50,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "TASKS",
+    "Applied",
     "Evaluated",
     "Event",
     "Experiment",
+    "Failed",
     "Figure",
     "Inverted",
     "Logged",
@@ -111,6 +114,8 @@ HOMES = {
     "export": "export.onnx",
     "push": "export.hub",
     "restore": "tasks.restore.files",
+    "Applied": "core.applied",
+    "Failed": "core.applied",
     "translate": "tasks.translate.files",
     "Restorer": "tasks.restore.model",
     "Translator": "tasks.translate.model",

@@ -268,7 +268,7 @@ def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
         (["walk", "RUN", "--seeds", "4"], "at least two pictures"),
         (["walk", "RUN", "--out", "x.avi"], ".webp"),
         (["walk", "RUN", "nowhere.png", "nothing.png"], "no file or folder"),
-        (["invert", "RUN"], "Name one image"),
+        (["invert", "RUN"], "Name at least one image"),
         (["detect", "RUN", "x.png"], "no file or folder"),
         (["expand", "RUN", "--out", "x", "--count", "0"], "at least 1 picture"),
         (["push", "RUN", "hf://digits"], "hf://user/name"),

@@ -135,3 +135,20 @@ def test_halves_show_the_upper_pixel_above_the_lower() -> None:
 def test_halves_keep_colours() -> None:
     image = torch.tensor([10, 20, 30], dtype=torch.uint8).view(1, 3, 1, 1).expand(1, 3, 4, 4)
     assert {tuple(half[0, 0].tolist()) for half in sheets.halves(image, 1, 2)} == {(10, 20, 30)}
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "across", "down"),
+    [(80, 14, 5, 2), (80, 28, 5, 4), (120, 30, 10, 5), (200, 70, 10, 10), (40, 14, 2, 5), (5, 1, 1, 10)],
+)
+def test_a_terminal_is_used_as_far_as_it_goes(width: int, height: int, across: int, down: int) -> None:
+    preview = sheets.Sheet(numbered(100, 1, 28, 28))
+    lines = preview.lines(width, True, height)
+    side = 12 if width == 120 else sheets.SIDE
+    assert (len(lines), {len(line.plain) for line in lines}) == (down * side // 2, {across * side})
+    assert len(lines) <= height or down * across == 10  # the first column of the sheet is always whole
+
+
+@pytest.mark.parametrize("count", [1, 7, 10, 15, 30])
+def test_few_images_have_a_preview_too(count: int) -> None:
+    assert sheets.Sheet(numbered(count, 3, 16, 16)).lines(100, False, 20)

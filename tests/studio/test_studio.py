@@ -165,7 +165,7 @@ def finished(queue: Jobs, number: int, seconds: float) -> jobs.Job:
 
 @pytest.fixture(scope="module")
 def root(run: Path, blobs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with three finished runs: one that draws, one that mends, one that translates."""
+    """A folder with three finished runs: one that draws, one that restores, one that translates."""
     place = tmp_path_factory.mktemp("studio")
     (place / "trained-on").mkdir()
     moved(run, write_blobs(place / "trained-on", 600, 400), place / "runs" / "00000-blobs")
@@ -908,7 +908,7 @@ def test_the_expert_judges_a_picture(studio: Served, root: Path) -> None:
     assert len(verdict["nearest"]) == judge.NEAREST
     status, _, content = studio.ask("/api/runs/00001-denoise/judge", png(drawn))
     assert status == 400
-    assert "mends pictures" in content.decode()
+    assert "restores pictures" in content.decode()
 
 
 def bomb(width: int, height: int) -> bytes:

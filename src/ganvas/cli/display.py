@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ganvas.training.task import Task
 
 BAR = 30  # characters
+AROUND = 10  # lines above and below the preview
 
 
 def time_left(row: dict[str, Any], total: int) -> float:
@@ -110,7 +111,7 @@ class Screen:
         elif isinstance(event, Sampled):
             self.preview = Group(
                 Text(f"after {event.images:,} {self.task.Spec.noun}", style="dim"),
-                *event.preview.lines(self.console.width, _is_plain(self.console)),
+                *event.preview.lines(self.console.width, _is_plain(self.console), self.console.height - AROUND),
             )
         elif isinstance(event, Started | Warned | Measured | Noted):
             self.images = max(self.images, event.images)
@@ -133,7 +134,7 @@ class Screen:
             Text(self.title, style="bold"), bar, f"{self.images:,} of {self.total:,} {self.task.Spec.noun}  {epoch}"
         )
         parts: list[RenderableType] = [head, Text(timing, style="dim")]
-        if ending:  # how long it takes is not known: the bar only shows that it goes on
+        if ending:  # how long it takes is not known: the bar only shows that something happens
             last = Table.grid(padding=(0, 2))
             last.add_row(Text("Finishing"), ProgressBar(pulse=True, width=BAR), Text(self.noted, style="dim"))
             parts.append(last)

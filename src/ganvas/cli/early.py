@@ -27,7 +27,7 @@ from ganvas.core.locate import exists, is_remote, locate
 
 NAMES = Path(__file__).with_name("names.json")
 TYPES = {"int": int, "float": float, "bool": bool, "str": str, "ints": tuple[int, ...]}  # as names.json calls them
-LIMITS = ("low", "high", "choices")  # of a setting in names.json, after its type
+LIMITS = ("low", "high", "choices", "check")  # of a setting in names.json, after its type
 TRUTHS = ("true", "false", "yes", "no", "1", "0")
 FILES = (".png", ".jpg", ".jpeg", ".webp", ".wav", ".flac", ".csv", ".zip")  # that are certainly not models
 SAME = {  # what other programs call a command
@@ -141,6 +141,12 @@ def _missing(option: str, words: Sequence[str]) -> None:
         raise UserError(f"Which model? Name a run, such as:  {_example(words)}")
     if option == "--out" and words[0] in VERBS:
         raise UserError("Say where to write: add --out PLACE.")
+    if option == "--text":
+        word = next((word for word in words[2:] if not word.startswith("-")), "")
+        raise UserError(
+            f"'{word}' needs a model whose classes have these names, or a text: {_example([*words[:2], '2026'])}. "
+            f"Without a model Ganvas writes numbers: {command(words[0], '2026')}"
+        )
 
 
 def _example(words: Sequence[str]) -> str:

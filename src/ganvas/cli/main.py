@@ -12,6 +12,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.terminal import prepare, say
 
 app.version = __version__
+app.register_install_completion_command(help="Let the tab key complete commands and options, in bash, zsh and fish.")
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ class Applied:
 
 @dataclass(frozen=True)
 class Failed:
-    """A file was skipped."""
+    """A file was skipped; `why`: a sentence."""
 
     why: str
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from ganvas.core import own
 from ganvas.core.errors import UserError, unknown
+from ganvas.core.later import Later
 
 T = TypeVar("T")
 SUFFIXES = {"k": 1_000, "m": 1_000_000}
@@ -33,12 +34,15 @@ def knob(
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
     code: bool = False,
+    check: str = "",
 ) -> Any:
     """A dataclass field with a help text and the values that it may have (`low` and `high` are included).
 
-    `code`: besides the choices, a reference to the user's own code (see `core.own`).
+    Args:
+        code: besides the choices, a reference to the user's own code (see `core.own`).
+        check: 'module:function' that raises a UserError for a value that cannot be used, and imports no torch.
     """
-    limits = {"low": low, "high": high, "choices": choices, "code": code}
+    limits = {"low": low, "high": high, "choices": choices, "code": code, "check": check}
     return dataclasses.field(default=default, metadata={"help": help, **limits})
 
 
@@ -130,7 +134,7 @@ def check_value(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> 
 
     Args:
         kind: its type.
-        limits: what its knob says: `low`, `high` and `choices`, each may be None.
+        limits: what its knob says: `low`, `high`, `choices` and `check`, each may be None.
 
     Raises:
         UserError: it is of the wrong type or out of range.
@@ -149,6 +153,8 @@ def check_value(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> 
             raise UserError(f"{called}={shown(v)} is out of range: it must be {bounds}.")
     if choices and value not in choices and not (limits.get("code") and own.is_reference(value)):
         raise unknown(f"choice for {called}", _short(str(value)), choices)
+    if check := limits.get("check"):
+        Later(check).__get__(None)(value)
 
 
 def plain(name: str) -> str:

@@ -80,8 +80,11 @@ class Preview(Protocol):
         """The files for samples/, by suffix, the most informative first: {'.png': ...}."""
         ...
 
-    def lines(self, width: int, plain: bool) -> list[Text]:
-        """A small version for a terminal of `width` characters, without colours if `plain`; may be empty."""
+    def lines(self, width: int, plain: bool, height: int = 14) -> list[Text]:
+        """A small version for a terminal: `width` characters, `height` lines or a few more; without colours if `plain`.
+
+        It may be empty.
+        """
         return []
 
 

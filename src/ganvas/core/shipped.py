@@ -8,7 +8,10 @@ from pathlib import Path
 FOLDER = Path(__file__).parent.parent / "models"
 ABOUT = {  # what a page calls each of them, and what it does
     "mnist": ("MNIST digits", "Draws handwritten digits and recognises them."),
-    "restore": ("Photo restorer", "Removes noise, blur, scratches and JPEG artefacts from photos."),
+    "restore": (
+        "Photo restorer",
+        "Removes noise and grain, scratches, spots, light blur and JPEG artefacts from photos.",
+    ),
 }
 
 

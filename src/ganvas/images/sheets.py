@@ -18,12 +18,14 @@ from torch import Tensor
 from ganvas.core.errors import UserError, first_line
 from ganvas.core.files import read_bytes, write_whole
 from ganvas.images import tensors as im
+from ganvas.images.originals import SAVING
 from ganvas.images.spec import ImageSpec
 
 BYTES, PIXELS = 500_000_000, 200_000_000  # of a PNG file that Ganvas wrote, at most
 COLUMNS = 10  # images in a row
 SHADES = " .:-=+*#%@"
-SIDE = 14  # width of an image in a terminal, in characters
+FORMS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}  # of a sheet, by the end of its name
+SIDE, SMALLEST = 14, 10  # width of an image in a terminal, in characters: usual, and where more must fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +37,11 @@ class Sheet:
     def files(self) -> dict[str, bytes]:
         return {".png": png(grid(self.pictures, COLUMNS))}
 
-    def lines(self, width: int, plain: bool) -> list[Text]:
-        """The first image of each row, with two pixels in each character."""
-        chosen = self.pictures[::COLUMNS][:10]
-        rows = -(-len(chosen) // max(1, min(len(chosen), width // SIDE)))
-        columns = -(-len(chosen) // rows)  # rows of equal length
+    def lines(self, width: int, plain: bool, height: int = 14) -> list[Text]:
+        """A column of the sheet as a row, and the next ones while there is room; two pixels in each character."""
+        side, columns, chosen = self._fitting(width, height)
         lines = []
-        for upper, lower in zip(*halves(chosen, columns), strict=True):
+        for upper, lower in zip(*halves(chosen, columns, side), strict=True):
             text = Text(no_wrap=True)
             for top, bottom in zip(upper.tolist(), lower.tolist(), strict=True):
                 if plain:
@@ -51,6 +51,20 @@ class Sheet:
                     text.append("▀", Style(color=Color.from_rgb(*top), bgcolor=Color.from_rgb(*bottom)))
             lines.append(text)
         return lines
+
+    def _fitting(self, width: int, height: int) -> tuple[int, int, Tensor]:
+        """How many characters wide an image is, how many are in a line, and the images for which there is room."""
+        rows = max(1, len(self.pictures) // COLUMNS)
+        table = self.pictures[: rows * COLUMNS] if rows > 1 else self.pictures[:COLUMNS]
+        table = table.unflatten(0, (rows, -1))[:COLUMNS] if rows > 1 else table[:, None]
+        count, side = len(table), SIDE
+        if SMALLEST <= width // count < SIDE:  # a little smaller, all are in one line
+            side = width // count // 2 * 2
+        lines = -(-count // max(1, min(count, width // side)))  # for a column of the sheet, equally long
+        columns = -(-count // lines)
+        shown = table[:, : max(1, height // (side // 2 * lines))].transpose(0, 1)
+        black = shown.new_zeros(len(shown), columns * lines - count, *shown.shape[2:])  # fills the last line
+        return side, columns, torch.cat([shown, black], 1).flatten(0, 1)
 
 
 def halves(images: Tensor, columns: int, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
@@ -123,9 +137,24 @@ def png(array: np.ndarray, scale: int = 1) -> bytes:
 
 
 def save_grid(path: Path, images: Tensor, columns: int, scale: int = 1) -> None:
-    """Write uint8 [B, C, H, W] as one PNG.
+    """Write uint8 [B, C, H, W] as one picture: of the form that the name ends with in FORMS, else a PNG.
 
     Raises:
         UserError: the file cannot be written.
     """
-    write_whole(path, png(grid(images, columns), scale))
+    form = FORMS.get(path.suffix.lower(), "PNG")
+    sheet = png(grid(images, columns), scale)
+    if form != "PNG":
+        with Image.open(io.BytesIO(sheet)) as picture:
+            sheet = encoded(picture, form)
+    write_whole(path, sheet)
+
+
+def encoded(picture: Image.Image, form: str) -> bytes:
+    """The bytes of a picture as PNG, JPEG (with white behind what is transparent) or WebP."""
+    if form == "JPEG" and picture.mode == "RGBA":
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture).convert("RGB")
+    buffer = io.BytesIO()
+    picture.save(buffer, format=form, **SAVING.get(form, {"optimize": True}))
+    return buffer.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from typing import Any
 
@@ -19,7 +18,6 @@ from ganvas.images import tensors as im
 
 MOST = 100  # pictures that are shown at most
 WIDE, LARGEST = 640, 1_280  # pixels: small pictures are enlarged up to the first, large ones made as small as the other
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 class Pictures(Shown):
@@ -85,11 +83,11 @@ class Pictures(Shown):
             for number, one in enumerate(pixels):
                 write_whole(to / f"{number:05d}.png", sheets.png(one))
             return
-        if to.suffix.lower() not in FORMATS:
+        if to.suffix.lower() not in sheets.FORMS:
             raise UserError(
                 f"{to}: pictures are saved as .png, .jpg or .webp, or into a folder (a name without a dot)."
             )
-        write_whole(to, encoded(self.sheet(), FORMATS[to.suffix.lower()]))
+        write_whole(to, sheets.encoded(self.sheet(), sheets.FORMS[to.suffix.lower()]))
 
     def _repr_png_(self) -> bytes | None:
         """The sheet for a notebook; None where these are no longer pictures, or there are none."""
@@ -101,7 +99,7 @@ class Pictures(Shown):
         if max(array.shape) > LARGEST:
             picture = sheets.to_pil(array)
             picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-            return encoded(picture, "PNG")
+            return sheets.encoded(picture, "PNG")
         return sheets.png(array, max(1, min(8, WIDE // array.shape[1])))
 
     def _bytes(self) -> Tensor:
@@ -117,16 +115,6 @@ class Pictures(Shown):
     def _columns(self, pictures: Tensor) -> int:
         wished = getattr(self, "columns", 0) or max(1, min(8, LARGEST // pictures.shape[3]))
         return max(1, min(len(pictures), wished))
-
-
-def encoded(picture: Image.Image, form: str) -> bytes:
-    """The bytes of a file of this format; JPEG has no transparency: it becomes white."""
-    if form == "JPEG" and picture.mode == "RGBA":
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture).convert("RGB")
-    buffer = io.BytesIO()
-    picture.save(buffer, format=form, **({"quality": 95} if form != "PNG" else {"optimize": True}))
-    return buffer.getvalue()
 
 
 def _is_pictures(images: Tensor) -> bool:

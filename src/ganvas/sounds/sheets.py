@@ -52,7 +52,7 @@ class Preview(samples.Preview):
             ".wav": files.encoded(files.strip(self.waves.cpu().numpy(), self.rate), self.rate),
         }
 
-    def lines(self, width: int, plain: bool) -> list[Text]:
+    def lines(self, width: int, plain: bool, height: int = 14) -> list[Text]:
         """The first spectrogram of each row, with two pixels in each character."""
         chosen = levels(self.pictures[::COLUMNS][:10])
         wide, high = CELL

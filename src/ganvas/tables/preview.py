@@ -50,7 +50,7 @@ class Preview(samples.Preview):
                 found[column.name] = part.cells(tokens) == part.cell_of("rare")
         return found
 
-    def lines(self, width: int, plain: bool) -> list[Text]:
+    def lines(self, width: int, plain: bool, height: int = 14) -> list[Text]:
         text = self.frame.iloc[:SHOWN, :SHOWN].to_string(index=False, max_colwidth=16)
         return [Text(line[:width]) for line in text.splitlines()]
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from ganvas.core.errors import UserError
-from ganvas.images import data
+from ganvas.images import data, sheets
 from ganvas.images import files as image_files
 from ganvas.images.data import idx
 from ganvas.images.spec import ImageSpec
@@ -93,7 +93,7 @@ def test_idx_labels_are_the_classes_own_numbers(tmp_path: Path) -> None:
     [
         ("train-images-idx3-ubyte", COLOUR, "grey pictures"),
         ("train-ubyte", GREY, "train-images-idx3-ubyte"),
-        ("x.jpg", GREY, "writes NAME.png"),
+        ("x.gif", GREY, "writes NAME.png"),
         ("taken", GREY, "is not empty"),
         ("file/x.npz", GREY, "file"),
     ],
@@ -105,6 +105,14 @@ def test_places_and_forms_that_do_not_fit(name: str, spec: ImageSpec, words: str
     with pytest.raises(UserError, match=words):
         list(outputs.save(tmp_path / name, portions(spec), 7, spec, NAMES))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "taken"]
+
+
+@pytest.mark.parametrize(("name", "form"), [("x.png", "PNG"), ("x.jpg", "JPEG"), ("x.WEBP", "WEBP"), ("x", "PNG")])
+def test_a_sheet_is_of_the_form_of_its_name(name: str, form: str, tmp_path: Path) -> None:
+    pictures = torch.randint(0, 256, (4, 4, 8, 8), dtype=torch.uint8)
+    sheets.save_grid(tmp_path / name, pictures, 2, scale=3)
+    with Image.open(tmp_path / name) as picture:
+        assert (picture.format, picture.size) == (form, (48, 48))
 
 
 @pytest.mark.parametrize("name", ["x.npz", "x.zip", "x", "train-images-idx3-ubyte.gz"])

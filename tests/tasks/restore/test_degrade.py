@@ -48,7 +48,7 @@ def test_a_plan_is_read() -> None:
     ]
     assert plan.groups[0][2] == degrade.Step("jpeg", 60.5, 95)
     assert plan.groups[1][0] == degrade.Step("noise", 0.5, 0.5)
-    assert plan.groups[2][0] == degrade.Step("poisson", *degrade.DEGRADATIONS["poisson"][1:3])
+    assert plan.groups[2][0] == degrade.Step("poisson", *degrade.DEGRADATIONS["poisson"][:2])
     assert (plan.scale, plan.masked) == (2, False)
     assert degrade.parse("down,down:2").scale == 4
     assert degrade.parse("noise:10,holes:25").masked
@@ -124,6 +124,10 @@ def test_a_picture_is_damaged_alike_in_any_company(text: str) -> None:
         assert torch.allclose(part, whole[rows], atol=1.1 * 2 / 255 if "jpeg" in text else 1e-5)  # a level may tip
 
 
+def test_each_damage_has_a_function() -> None:
+    assert degradations.FUNCTIONS.keys() == degrade.DEGRADATIONS.keys()
+
+
 def test_the_same_numbers_are_drawn_whatever_the_pictures_and_the_chances() -> None:
     calls: list[list[tuple[Callable[..., Tensor], tuple[int, ...]]]] = []
     for seed in range(4):
@@ -136,7 +140,7 @@ def test_the_same_numbers_are_drawn_whatever_the_pictures_and_the_chances() -> N
         degrade.apply(degrade.parse("noise+blur+down,rain,scratches,spots"), photos(2) * seed / 3, noted)
         for name, kind in degrade.DEGRADATIONS.items():
             amount = torch.full((2,), 2.0 if name == "down" else kind.limits[seed % 2])
-            kind.function(photos(2), amount, noted)
+            degradations.FUNCTIONS[name](photos(2), amount, noted)
         calls.append(made)
     assert calls[0] == calls[1] == calls[2] == calls[3]
 

@@ -426,8 +426,18 @@ def test_tiles_leave_no_seams(mender: Path) -> None:
     noisy = (picture + torch.randn(picture.shape, generator=torch.Generator().manual_seed(0)) * 0.2).clamp(-1, 1)
     made = model.restore(noisy)
     with torch.inference_mode():
-        whole = model.generator(noisy)
+        whole = unet.Mirrored(model.generator)(noisy)
     assert (made - whole).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("sides", unet.MIRRORS)
+def test_a_mirrored_picture_is_restored_the_same(mender: Path, sides: tuple[int, ...]) -> None:
+    model = restore_model.load(mender)
+    x = torch.from_numpy(photo(6, 48, 48)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    mirrored = model.restore(x.flip(sides)).flip(sides)
+    assert torch.allclose(torch.as_tensor(mirrored), torch.as_tensor(model.restore(x)), atol=1e-4)
+    with torch.inference_mode():  # a single restoration is not
+        assert (model.generator(x.flip(sides)).flip(sides) - model.generator(x)).abs().max() > 1e-3
 
 
 def as_original(array: np.ndarray, alpha: np.ndarray | None = None) -> Original:
@@ -834,13 +844,13 @@ def test_what_is_missing_must_be_said_and_fit(filler: Path, mender: Path, tmp_pa
         list(restore_files.restore(filler, picture, out, mask=tmp_path / "black.png"))
     with pytest.raises(UserError, match="not trained to fill holes"):
         list(restore_files.restore(mender, picture, out, mask=tmp_path / "mask.png"))
-    with pytest.raises(UserError, match="'reddish' is no colour"):
+    with pytest.raises(UserError, match="'reddish' is not a colour"):
         list(restore_files.restore(filler, picture, out, colour="reddish"))
     with pytest.raises(UserError, match="no file or folder"):
         list(restore_files.restore(filler, picture, out, mask=tmp_path / "nowhere.png"))
 
 
-def test_what_is_not_for_menders_says_so(mender: Path, tmp_path: Path) -> None:
+def test_what_is_not_for_restorers_says_so(mender: Path, tmp_path: Path) -> None:
     done = ganvas("compare", str(mender), str(mender), cwd=tmp_path)
     assert done.returncode == 2
     assert "ganvas evaluate RUN --against RUN" in done.stderr
@@ -862,14 +872,14 @@ def test_a_mender_is_fine_tuned(mender: Path, photos: Path, tmp_path: Path) -> N
 def test_models_of_another_task_are_refused(run: Path, mender: Path) -> None:
     with pytest.raises(UserError, match="draws pictures from noise: use `ganvas sample`"):
         restore_model.load(run)
-    with pytest.raises(UserError, match="mends pictures and draws none from noise: use `ganvas restore"):
+    with pytest.raises(UserError, match="restores pictures and draws none from noise: use `ganvas restore"):
         generate_model.load(mender)
 
 
 @pytest.mark.parametrize("size", ["33", "30"])
 def test_pieces_must_be_multiples_of_the_enlargement(size: str, photos: Path) -> None:
     experiment = short("superres", photos).override({"degrade": "down:4", "size": size})
-    with pytest.raises(UserError, match=f"size={size} is no multiple of 4"):
+    with pytest.raises(UserError, match=f"size={size} is not a multiple of 4"):
         experiment.build(experiment.load_data().spec)
 
 
@@ -896,7 +906,7 @@ def test_a_restorer_is_judged_beside_what_costs_nothing(mender: Path, filler: Pa
 
 
 def test_models_of_other_damages_are_not_set_beside_each_other(mender: Path, enlarger: Path) -> None:
-    with pytest.raises(UserError, match="mends another damage"):
+    with pytest.raises(UserError, match="restores another damage"):
         list(restore_evaluate.evaluate(mender, [enlarger], extractor="pixels"))
     with pytest.raises(UserError, match="needs pictures of 3 channels"):
         list(restore_evaluate.evaluate(mender, data="mnist", extractor="pixels"))
@@ -983,7 +993,7 @@ def test_info_and_a_page_on_a_hub_know_a_restorer(mender: Path, tmp_path: Path) 
     done = ganvas("push", str(mender), "page", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "page" / "README.md").read_text()
-    assert "ganvas restore page my-pictures/ --out mended/" in page
+    assert "ganvas restore page my-pictures/ --out restored/" in page
     assert 'ganvas.restorer("page")' in page
     done = ganvas("export", str(mender), "--web", "web", cwd=tmp_path)
     assert done.returncode == 2

@@ -15,7 +15,7 @@ from ganvas.core.terminal import say
 from ganvas.tasks.generate import bench, expand_command  # noqa: F401  # they add `ganvas bench modes` and `expand`
 from ganvas.tasks.generate.detect import command  # noqa: F401  # adds `ganvas detect`
 from ganvas.tasks.generate.latent import commands  # noqa: F401  # adds `ganvas walk` and `invert`
-from ganvas.tasks.generate.options import png_at
+from ganvas.tasks.generate.options import FORMS, picture_at
 
 if TYPE_CHECKING:
     from ganvas.tasks.generate.model import Model
@@ -50,10 +50,11 @@ def sample(
     class_
         Of which class; several with commas between them are taken in turn. Without it all classes in turn.
     truncation
-        Limit of the latent numbers (1 to 2 is usual): fewer odd pictures, less variety.
+        Limit of the latent numbers (1 to 2 is usual): more typical pictures, less variety.
     out
-        NAME.png: one sheet. NAME.npz, NAME.zip, train-images-idx3-ubyte.gz (labels beside it). Any other name: a new
-        folder with a PNG a picture, a sub-folder a class. Without it samples.png, or samples-2.png and so on.
+        NAME.png, .jpg or .webp: one sheet. NAME.npz, NAME.zip, train-images-idx3-ubyte.gz (with a file of labels). Any
+        other name: a new folder with a PNG for each picture, in a sub-folder for each class. Without it samples.png, or
+        samples-2.png and so on.
     force
         Overwrite what is there.
     """
@@ -62,7 +63,7 @@ def sample(
 
     numbers = numbers_of(seeds, count, "picture")
     out = out or free(Path("samples.png"))
-    sheet = out.suffix.lower() == ".png"
+    sheet = out.suffix.lower() in FORMS
     if sheet and len(numbers) > SHEET:
         raise UserError(
             f"{len(numbers):,} pictures are too many for one sheet ({SHEET:,} at most). Choose --out NAME.npz, "
@@ -100,7 +101,7 @@ def _save_pictures(
     from ganvas.core.files import make_folder
     from ganvas.images import sheets
 
-    if out.suffix.lower() == ".png":
+    if out.suffix.lower() in FORMS:
         make_folder(out.parent)
         columns = len(loaded.class_names) if in_turn and loaded.class_names else round(len(numbers) ** 0.5)
         pictures = loaded.pictures(numbers, classes, truncation)
@@ -138,11 +139,11 @@ def write(
     text
         Names of the model's classes one after the other; spaces and the marks - . : / , + may stand between them.
     seed
-        Another seed, other hands.
+        Another seed, another handwriting.
     truncation
-        Limit of the latent numbers (1 to 2 is usual): tidier characters.
+        Limit of the latent numbers (1 to 2 is usual): more typical characters.
     out
-        The PNG to write. Without it written.png, or written-2.png and so on.
+        The picture to write: .png, .jpg or .webp. Without it written.png, or written-2.png and so on.
     force
         Overwrite what is there.
     """
@@ -151,7 +152,7 @@ def write(
     from ganvas.tasks.generate.latent.write import write
     from ganvas.tasks.generate.model import load
 
-    out = png_at(out, "written.png", force)
+    out = picture_at(out, "written.png", force)
     picture = write(load(model), text, seed, truncation)
     make_folder(out.parent)
     sheets.save_grid(out, picture, 1, scale=max(1, 112 // picture.shape[2]))

@@ -109,7 +109,7 @@ def _form(path: Path, spec: ImageSpec) -> str:
                 "train-images-idx3-ubyte.gz (the labels go next to it). Or choose NAME.npz, NAME.zip or a folder."
             )
         return "idx"
-    if path.suffix.lower() in (".gz", ".tar", ".pkl", ".pt", ".npy", ".jpg", ".jpeg", ".webp", ".gif"):
+    if path.suffix.lower() in (".gz", ".tar", ".pkl", ".pt", ".npy", ".gif"):
         raise UserError(f"{path.name}: Ganvas writes NAME.png (one sheet), NAME.npz, NAME.zip, IDX files or a folder.")
     return "folder"
 

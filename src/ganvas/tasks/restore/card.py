@@ -1,4 +1,4 @@
-"""The facts about a trained restorer, beside those of every model."""
+"""The facts about a trained restorer, in addition to those of every model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def facts(model: Restorer) -> dict[str, str]:
     """The degradation that it undoes, and whether it recognises pictures with another one."""
     card, spec = model.card, model.spec
     lines = {
-        spec.noun: f"pieces of {spec.size} pixels, {spec.colours}; it mends pictures of any size",
+        spec.noun: f"pieces of {spec.size} pixels, {spec.colours}; it restores pictures of any size",
         "damage": f"{card['task']['degrade']} (lively {card['task']['lively']:g})",
         "strangers": signs.describe(card),
     }
@@ -45,7 +45,7 @@ def usage(model: Restorer, place: str) -> Usage:
     """Restore a folder of pictures, and tensors."""
     given = "images, masks" if model.spec.masked else "images"
     return Usage(
-        (("restore", place, "my-pictures/", "--out", "mended/"),),
-        f"model = ganvas.restorer({quoted(place)})\nmended = model.restore({given})"
+        (("restore", place, "my-pictures/", "--out", "restored/"),),
+        f"model = ganvas.restorer({quoted(place)})\nrestored = model.restore({given})"
         f"  # [n, {model.spec.channels}, height, width] in [-1, 1]",
     )

@@ -48,7 +48,7 @@ def gaussian(x: Tensor, sigma: float) -> Tensor:
 
 
 def _smoothed(x: Tensor, weights: list[float]) -> Tensor:
-    """Weighted mean of the square window around each pixel, as far as it lies inside."""
+    """Weighted mean of the square window around each pixel, as far as it is inside."""
     radius = len(weights) // 2
     sums = windowed(pad(x, (radius,) * 4), weights)
     for axis in (2, 3):

@@ -11,7 +11,20 @@ from ganvas.core.applied import at_least_one, watch
 from ganvas.core.console import Force, verb
 
 
-@verb("restore", instead={"--best": "the same picture is always restored alike, leave it out"})
+def is_picture(word: str) -> bool:
+    """Does this word name a picture, or a folder with some?"""
+    from ganvas.images import decode
+
+    path = Path(word)
+    named = [path] if not path.is_dir() else path.iterdir()
+    return any(file.suffix.lower() in decode.SUFFIXES for file in named)
+
+
+@verb(
+    "restore",
+    ready=("restore", is_picture),
+    instead={"--best": "the same picture is always restored alike, leave it out"},
+)
 def restore(
     model: Path,
     *images: Path,
@@ -23,8 +36,9 @@ def restore(
     mask_hole: str | None = None,
     force: Force = False,
 ) -> int:
-    """Restore pictures of any size with a model that was trained to: denoise, derain, superres, inpaint.
+    """Restore pictures of any size: noise, scratches, spots, blur and traces of JPEG, or what a model was trained on.
 
+    `ganvas restore old.jpg` uses the model that comes with Ganvas; `ganvas restore RUN old.jpg` one that you trained.
     Depth (8 or 16 bits), transparency, colour profile and EXIF data come back as they were. Files that cannot be
     restored are named and skipped; the exit code is then 1, and 2 where none was restored.
 
@@ -43,7 +57,7 @@ def restore(
     colour
         Instead: the colour that marks what is missing, such as '#ff00ff'.
     invented
-        Write beside each picture FILE.invented.png, white where the details are the model's own invention.
+        Also write FILE.invented.png for each picture: white where the model has invented the details.
     sheet
         A PNG that shows each picture before and after.
     mask_hole

@@ -1,8 +1,8 @@
-"""The degradations: noise, blur, rain, scratches, holes ..., each one function and one line of DEGRADATIONS.
+"""The degradations: noise, blur, rain, scratches, holes ..., each one function; `damages` has their ranges and limits.
 
 Each takes float images [B, C, H, W] in [-1, 1], where C is 1 or 3 unless it says otherwise, an amount [B], and a `draw`
 that returns random numbers [B, *shape] on the device of the images; how many are drawn depends on C, H and W alone. The
-result may lie slightly outside of [-1, 1].
+result may be slightly outside of [-1, 1].
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
+
+from ganvas.tasks.restore.damages import DEGRADATIONS
 
 Draw = Callable[..., Tensor]  # draw(torch.rand or torch.randn, *shape) -> [B, *shape]
 
@@ -251,42 +252,16 @@ def _tone(uniform: Tensor) -> Tensor:
     return torch.where(uniform < 0.75, 1 - 0.8 * uniform, 2 * uniform - 2.5)
 
 
-class Degradation(NamedTuple):
-    """A degradation: its usual range, the limits of that range, and a description with the amount's unit.
-
-    `baselines`: the filters of `classical.FILTERS` that a trained restorer has to beat; for degradations that
-    shrink or mark the pictures, bicubic enlargement or a smooth fill instead.
-    """
-
-    function: Callable[[Tensor, Tensor, Draw], Tensor]
-    low: float
-    high: float
-    limits: tuple[float, float]
-    about: str
-    transparency: bool = False  # does it apply to a fourth channel too?
-    baselines: tuple[str, ...] = ("median",)
-    shrinks: bool = False  # are pictures made smaller, by the amount?
-    marks: bool = False  # does it append a mask of missing pixels as a channel? Then it must come last
-
-
-AVERAGING = ("median", "Gaussian", "bilateral", "non-local means")  # baselines against noise in every pixel
-DEGRADATIONS = {
-    "noise": Degradation(
-        noise, 5, 50, (0, 255), "Gaussian noise, standard deviation in levels of 255", baselines=AVERAGING
-    ),
-    "grain": Degradation(
-        grain, 5, 50, (0, 255), "grey Gaussian noise, standard deviation in levels of 255", baselines=AVERAGING
-    ),
-    "poisson": Degradation(
-        poisson, 20, 200, (20, 10000), "photon noise, photons at white: fewer are worse", baselines=AVERAGING
-    ),
-    "jpeg": Degradation(jpeg, 10, 70, (1, 100), "JPEG compression, quality: lower is worse", baselines=AVERAGING),
-    "blur": Degradation(blur, 0.5, 3, (0, 20), "Gaussian blur, standard deviation in pixels"),
-    "down": Degradation(down, 2, 2, (2, 4), "smaller by a whole factor, 2 or 4", True, (), shrinks=True),
-    "rain": Degradation(rain, 5, 16, (0, 60), "rain, percent of the light that streaks cover"),
-    "scratches": Degradation(scratches, 10, 40, (0, 100), "scratches, how many on 256x256, as dense on other sizes"),
-    "spots": Degradation(spots, 20, 150, (0, 1000), "dust and stains, how many on 256x256, as dense on other sizes"),
-    "holes": Degradation(
-        holes, 10, 40, (1, 90), "missing blocks and strokes, percent of the picture", True, (), marks=True
-    ),
+FUNCTIONS = {
+    "noise": noise,
+    "grain": grain,
+    "poisson": poisson,
+    "jpeg": jpeg,
+    "blur": blur,
+    "down": down,
+    "rain": rain,
+    "scratches": scratches,
+    "spots": spots,
+    "holes": holes,
 }
+"""What applies each of `damages.DEGRADATIONS`."""

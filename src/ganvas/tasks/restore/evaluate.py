@@ -1,4 +1,4 @@
-"""`ganvas evaluate` of a restorer: how close it comes to the clean pictures, beside classical methods.
+"""`ganvas evaluate` of a restorer: how close it comes to the clean pictures, compared with classical methods.
 
 Held-out pictures, which are held out by file, are degraded as in the training, and restored in several ways: left as
 they are, by classical filters, each with the best of its settings, and by the model.
@@ -117,7 +117,7 @@ def evaluate(
         keep(model, run, "restoration", {**facts, "answers": rows})
     folder = folder_for(out, run)
     if folder is not None:
-        yield _sheet(folder, [*shown, ("the true pictures", test_set.clean)])
+        yield _sheet(folder, [*shown, ("the originals", test_set.clean)])
 
 
 def _models(
@@ -132,7 +132,7 @@ def _models(
     for path, other in zip(against, others, strict=True):
         shapes = {(m.spec.channels, m.spec.scale, m.spec.masked) for m in (other, model)}
         if len(shapes) > 1:
-            raise UserError(f"{path} mends another damage, or pictures of other channels, than {source}.")
+            raise UserError(f"{path} restores another damage, or pictures of other channels, than {source}.")
     return model, others
 
 
@@ -149,7 +149,7 @@ def _real(model: Restorer, source: str | os.PathLike[str], data: str | os.PathLi
     except UserError:
         real = trained_on(model, source, data)
     if real.spec.channels != model.spec.channels or real.has_pairs != (not model.plan.groups):
-        pairs = "" if model.plan.groups else " with their damaged twins (those of its training, where it still lies)"
+        pairs = "" if model.plan.groups else " with their damaged twins (those of its training, where they still are)"
         raise UserError(f"{source} needs pictures of {model.spec.channels} channels{pairs}; {real.name} has none.")
     return real
 
@@ -304,7 +304,7 @@ def _draw(function: Callable[..., Tensor], *shape: int, count: int, random: torc
 
 
 def _patches(images: Tensor) -> Tensor:
-    """uint8 [n, C, H, W] -> their patches [m, C, PATCH, PATCH], or the pictures themselves if they are no larger."""
+    """uint8 [n, C, H, W] -> their patches [m, C, PATCH, PATCH], or the pictures themselves if they are not larger."""
     size = images.shape[2]
     if size <= PATCH:
         return images

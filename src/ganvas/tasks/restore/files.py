@@ -110,7 +110,7 @@ def _marker(
         raise UserError(f"--mask-hole {hole} says what is missing in a mask: name that with --mask.")
     if (mask is not None or colour is not None) and not restorer.spec.masked:
         raise UserError(
-            f"{restorer.path} was not trained to fill holes: it takes no mask. Train one: ganvas train inpaint."
+            f"{restorer.path} was not trained to fill holes and uses no mask. Train one that was: ganvas train inpaint."
         )
     if mask is not None and not files.place(mask).exists():
         raise UserError(f"There is no file or folder {mask}.")
@@ -119,4 +119,4 @@ def _marker(
     try:
         return ImageColor.getrgb(colour)[:3]
     except ValueError as error:
-        raise UserError(f"--colour '{colour}' is no colour: write it as '#ff00ff', or by its name.") from error
+        raise UserError(f"--colour '{colour}' is not a colour: write it as '#ff00ff', or by its name.") from error

@@ -100,7 +100,7 @@ def _check(path: Path, parts: dict[str, np.ndarray], values: tuple[np.ndarray, n
 
 
 def _between(parts: dict[str, np.ndarray], level: np.ndarray, alpha: np.ndarray) -> float:
-    """The share of pixels that are clearly in none of the parts, and do not lie where two parts meet."""
+    """The share of pixels that are clearly in none of the parts, and are not where two parts meet."""
     unclear = ((level >= DARK) & (level <= LIGHT) & ~parts["transparent"]) | ((alpha >= DARK) & (alpha <= LIGHT))
     near = torch.stack([torch.from_numpy(part & ~unclear) for part in parts.values()])[None].float()
     meets = F.max_pool2d(near, 2 * EDGE + 1, 1, EDGE)[0].sum(0) > 1

@@ -23,7 +23,7 @@ from ganvas.images.originals import Original
 from ganvas.images.shown import Pictures
 from ganvas.images.spec import ImageSpec
 from ganvas.images.tiling import Tiled
-from ganvas.tasks.restore import degrade, signs
+from ganvas.tasks.restore import degrade, signs, unet
 from ganvas.tasks.restore.task import plan_of
 
 NUDGE = 2.0  # levels of the noise added to the input to see which details depend on it
@@ -84,7 +84,7 @@ class Restorer(TrainedModel):
         if images.shape[1] != self.spec.channels:
             raise UserError(f"The pictures have {images.shape[1]} channels; {self.spec.channels} are needed.")
         self._check_mask(None if masks is None else tuple(masks.shape[2:]), tuple(images.shape[2:]))
-        restored = last(Tiled(self.generator, self.spec).on_tensors(images, masks))
+        restored = last(self._tiled().on_tensors(images, masks))
         return Pictures.around(restored.clone(), columns=0)  # a copy, because autograd takes no inference tensors
 
     def restore_picture(self, original: Original, mask: np.ndarray | None = None) -> Generator[float, None, Original]:
@@ -99,7 +99,12 @@ class Restorer(TrainedModel):
             UserError: as `restore`.
         """
         self._check_mask(None if mask is None else mask.shape, original.pixels.shape[:2])
-        return (yield from Tiled(self.generator, self.spec).on_original(original, mask))
+        return (yield from self._tiled().on_original(original, mask))
+
+    def _tiled(self) -> Tiled:
+        """The generator for pictures of any size; one that fills holes does its own mirroring."""
+        mirrored = self.spec.turned and not self.spec.masked
+        return Tiled(unet.Mirrored(self.generator) if mirrored else self.generator, self.spec)
 
     def mend(self, original: Original, mask: np.ndarray | None = None) -> Generator[float, None, Original]:
         """The name of `restore_picture` in earlier versions."""
@@ -161,7 +166,7 @@ class Restorer(TrainedModel):
         if self.spec.masked and mask is None:
             raise UserError(f"{self.path} fills holes: say which pixels are missing (a mask, or a transparent part).")
         if mask is not None and not self.spec.masked:
-            raise UserError(f"{self.path} was not trained to fill holes: it takes no mask.")
+            raise UserError(f"{self.path} was not trained to fill holes and uses no mask.")
         if mask is not None and mask != size:
             raise UserError(f"The mask has {mask[1]}x{mask[0]} pixels, the picture {size[1]}x{size[0]}.")
 

@@ -12,11 +12,11 @@ from ganvas.training.experiment import Experiment
 
 
 def denoise() -> Experiment:
-    """Take noise out of pictures: `ganvas train denoise --data PHOTOS`, of 25 levels, or `degrade=noise:0-50`.
+    """Remove noise from pictures: `ganvas train denoise --data PHOTOS`, of 25 levels, or `degrade=noise:0-50`.
 
-    14 photographs, images=80k, n = 1: 18 minutes of ONE core of the machine of the `images` card. 36.45 dB and SSIM
-    .925 on three held-out photographs (61 pieces of 256 pixels); non-local means, the best of the classical filters,
-    35.13 dB and .890. docs/benchmarks.md has the table of all menders. The default length was not run.
+    14 photographs, 18 minutes on one CPU core (the machine of the `images` card), measured once, with images=80k (not
+    the default length): 36.45 dB and SSIM .925 on three held-out photographs (61 pieces of 256 pixels); non-local
+    means, the best of the classical filters, 35.13 dB and .890. docs/benchmarks.md has the table of all restorers.
     """
     return Experiment(
         recipe="denoise",
@@ -40,7 +40,7 @@ def denoise() -> Experiment:
 
 
 def derain() -> Experiment:
-    """Take rain out of pictures: `ganvas train derain --data PHOTOS`.
+    """Remove rain from pictures: `ganvas train derain --data PHOTOS`.
 
     As for `denoise`, images=30k, 6 minutes: 35.52 dB and SSIM .894; the rainy pictures 21.16 dB, a median 25.40.
     """
@@ -58,8 +58,8 @@ def superres() -> Experiment:
 def inpaint() -> Experiment:
     """Fill what is missing in pictures: `ganvas train inpaint --data PHOTOS`.
 
-    The photographs of `denoise`, 400,000 images (default), n = 1: 69 minutes of ONE core of an AMD EPYC (AVX512 with
-    bf16), other work on the second and at times on this one (115 images a second undisturbed: 58 minutes); 2026-11-27.
+    The photographs of `denoise`, measured once, with 400,000 images (default): 69 minutes on one core of an AMD EPYC
+    (AVX512 with bf16) that was shared at times (115 images a second undisturbed: 58 minutes); 2026-11-27.
     38.66 dB and SSIM .970 of the missing quarter of 976 held-out pieces of 64 pixels; a diffusion fill 36.78 and .959.
     """
     base = denoise()

@@ -16,9 +16,9 @@ from ganvas.tasks.restore import signs
 from ganvas.training.losses import LOSSES
 
 QUANTITIES = {
-    "psnr": Quantity("PSNR", ".2f", "of mended pieces, in dB; higher is nearer to the true ones"),
+    "psnr": Quantity("PSNR", ".2f", "of restored pieces, in dB; higher is nearer to the originals"),
     "psnr_damaged": Quantity("PSNR of the damaged", ".2f", "the same of the damaged pieces as they are"),
-    "loss_pixel": Quantity("Pixel loss", ".3g", "mean distance of mended pixels from the true ones, in a range of 2"),
+    "loss_pixel": Quantity("Pixel loss", ".3g", "mean distance of restored pixels from the originals, in a range of 2"),
 }
 COLUMNS = {"psnr": "PSNR, dB", "ssim": "SSIM", "frechet": "Frechet distance", "read": "Digits read"}
 
@@ -30,7 +30,7 @@ def sections(run: Run, card: dict[str, Any], rows: Rows) -> list[Markup]:
     cards = [_evaluated(row) for row in [row for row in lines if row.get("metric") == "restoration"][-1:]]
     curve = chart(checks, ("psnr", "psnr_damaged"), "PSNR of held-out pieces, dB", None, None, quantities=QUANTITIES)
     text = (
-        "How near the pieces are to the true ones; the lower curve is the damaged input. 1 dB more is a fifth less of "
+        "How near the pieces are to the originals; the lower curve is the damaged input. 1 dB more is a fifth less of "
         "squared error. Good: it rises and then levels out. Blurred pictures can have a high PSNR: look at them."
     )
     cards.append(markup.explained(curve, text))
@@ -53,7 +53,7 @@ def _evaluated(row: dict[str, Any]) -> Markup:
         f"features of {row.get('extractor')}; after {row['images']:,} images.",
         *dict.fromkeys(str(answer.get("note") or "") for answer in answers),
     ]
-    return markup.table(cells, heads=("Who mends", *(COLUMNS[key] for key in known)), note=" ".join(notes).strip())
+    return markup.table(cells, heads=("What restores", *(COLUMNS[key] for key in known)), note=" ".join(notes).strip())
 
 
 def _cell(key: str, value: float | None) -> str:
@@ -64,10 +64,10 @@ def _cell(key: str, value: float | None) -> str:
 
 PART = Part(
     sections,
-    title="From damaged to mended",
-    name="Mended",
-    rule="Rows of three from above: damaged, mended, the true pieces (held out, never trained on).",
-    empty="There is no picture yet.",
+    title="From damaged to restored",
+    name="Restored",
+    rule="In rows of three: damaged, restored, original (held-out pieces, never trained on).",
+    empty="No picture yet.",
     samples="images",
     shape={"size": "pixels a side", "channels": "channels"},
 )

@@ -10,8 +10,8 @@ from torch.nn.functional import conv2d
 
 SIGNS = ("noise in levels", "fine contrast beside coarse", "edges of 8x8 blocks")
 LEAST = 16  # pixels a side
-ENOUGH = 40  # least pictures for a range; one more of the same kind lies outside of that of n in 2 of n + 1 cases
-HALF = 0.6745  # standard deviations within which half of a normal distribution lies
+ENOUGH = 40  # least pictures for a range; one more such picture is outside of that of n in 2 of n + 1 cases
+HALF = 0.6745  # standard deviations that hold half of a normal distribution
 
 
 @torch.no_grad()

@@ -27,6 +27,7 @@ from ganvas.images.data.photos import Photos
 from ganvas.images.sheets import Sheet
 from ganvas.images.spec import ImageSpec
 from ganvas.tasks.restore import degrade, signs, unet
+from ganvas.tasks.restore.damages import PAIRS
 from ganvas.tasks.restore.degradations import Draw
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
@@ -36,7 +37,6 @@ from ganvas.training.task import SHOWN, Task
 if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
 
-PAIRS = "pairs"  # the value of `degrade` where the user has the degraded pictures too
 ROWS, COLUMNS = 2, 10  # of patches in a preview, each shown degraded, restored and clean
 PICTURES, PATCHES = 200, 16  # pictures measured for `signs` when the training ends, at most; patches of each
 SMOOTH = 1e-3  # epsilon of the Charbonnier loss, for pixels in [-1, 1]
@@ -50,10 +50,11 @@ class Config:
         "noise:25",
         "the damage: name:amount or name:from-to, a list of them in order with ',' (or '+': in any order); "
         f"{', '.join(degrade.DEGRADATIONS)}; or pairs: that of twins=FOLDER",
+        check="ganvas.tasks.restore.damages:check",
     )
     lively: float = knob(
         0.0,
-        "from faithful (0: no discriminator) to lively (0.1, say): weight of the adversarial loss beside the pixels'",
+        "from faithful (0: no discriminator) to lively (0.1, say): weight of the adversarial loss next to the pixels'",
         low=0,
         high=10,
     )
@@ -84,13 +85,13 @@ class RestoreTask(Task):
     studio = Later("ganvas.tasks.restore.studio:PART")
     shown = {**SHOWN, "psnr": ("PSNR", ".2f")}  # noqa: RUF012
     evaluate = Later("ganvas.tasks.restore.evaluate:command")
-    not_compared = "mends pictures. Set others beside it with: ganvas evaluate RUN --against RUN"
+    not_compared = "restores pictures. Compare it with others by: ganvas evaluate RUN --against RUN"
     checks = "fidelity"
-    usage = "mends pictures and draws none from noise: use `ganvas restore MODEL FILES... --out DIR`"
+    usage = "restores pictures and draws none from noise: use `ganvas restore MODEL FILES... --out DIR`"
     next_steps = (
         (
-            "Mend pictures of any size:",
-            ("restore", "{place}", "my-pictures/", "--out", "mended/"),
+            "Restore pictures of any size:",
+            ("restore", "{place}", "my-pictures/", "--out", "restored/"),
         ),
     )
 
@@ -115,7 +116,7 @@ class RestoreTask(Task):
         plan_of(experiment.task.degrade)  # raises on a wrong `degrade` before any data is read
         if bool(experiment.data.twins) != (experiment.task.degrade == PAIRS):
             raise UserError(
-                "twins=FOLDER and degrade=pairs belong together: damage that you have, beside damage that is made."
+                "twins=FOLDER and degrade=pairs belong together: use both (damaged pictures that you have), or neither."
             )
         experiment.data.one_kind(cls.name)
 
@@ -123,7 +124,9 @@ class RestoreTask(Task):
     def network_spec(cls, spec: ImageSpec, config: Config) -> ImageSpec:
         plan = plan_of(config.degrade)
         if spec.size % plan.scale:
-            raise UserError(f"size={spec.size} is no multiple of {plan.scale}, the factor of enlargement: choose one.")
+            raise UserError(
+                f"size={spec.size} is not a multiple of {plan.scale}, the factor of enlargement: choose one."
+            )
         return replace(spec, scale=plan.scale, masked=plan.masked, turned=config.turn)
 
     @classmethod
@@ -131,7 +134,7 @@ class RestoreTask(Task):
         plan_of(card["task"]["degrade"])
         ranges = (card.get("signs") or {}).values()
         if not all(isinstance(r, list) and len(r) == 2 and all(isinstance(v, int | float) for v in r) for r in ranges):
-            raise Incomplete("the signs of damage in its card are no ranges.")
+            raise Incomplete("the signs of damage in its card are not ranges.")
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
         clean, degraded = self._pairs(batch)

@@ -85,14 +85,13 @@ class Generator(nn.Module):
             filled_images = filled(images[:, : self.channels], images[:, self.channels :])
             images = torch.cat([filled_images, images[:, self.channels :]], 1)
         height, width = images.shape[2:]
-        down, right = -height % self.stride, -width % self.stride
-        padded = F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images
+        whole = padded(images, self.stride)
         if self.masked and self.turned and not self.training:  # the mean of mirrored fills is closer than a single one
-            fills = self._change(torch.cat([padded, *(padded.flip(sides) for sides in MIRRORS)]))
+            fills = self._change(torch.cat([whole, *(whole.flip(sides) for sides in MIRRORS)]))
             fills = fills.unflatten(0, (1 + len(MIRRORS), images.shape[0]))
             change = (fills[0] + sum(fill.flip(s) for fill, s in zip(fills[1:], MIRRORS, strict=True))) / len(fills)
         else:
-            change = self._change(padded)
+            change = self._change(whole)
         change = change[:, :, : height * self.scale, : width * self.scale]
         base = images[:, : self.channels].float()
         if self.scale > 1:
@@ -114,6 +113,34 @@ class Generator(nn.Module):
         for i in reversed(range(len(skips))):
             x = self.afters[i](F.pixel_shuffle(self.ups[i](x), 2) + skips[i])
         return F.pixel_shuffle(self.head(x), self.last).float()
+
+
+def padded(images: Tensor, stride: int) -> Tensor:
+    """Pictures [B, C, H, W] with their last row and column repeated until their sides are multiples of `stride`."""
+    down, right = -images.shape[2] % stride, -images.shape[3] % stride
+    return F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images
+
+
+class Mirrored(nn.Module):
+    """A generator that restores four mirrored versions of a picture and uses their mean: some 0.1 to 0.3 dB closer.
+
+    For one without holes that has learned from mirrored pictures; it takes four times as long. Source: Lim et al. 2017,
+    section 3.4 (with eight versions, of which four are rotated too).
+    """
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+        self.stride, self.scale = int(generator.stride), int(generator.scale)  # pyright: ignore[reportArgumentType]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, scale * H, scale * W]."""
+        height, width = images.shape[2:]
+        images = padded(images, self.stride)  # before it is mirrored, so that tiles meet the same grid
+        restored = self.generator(images)
+        for sides in MIRRORS:
+            restored = restored + self.generator(images.flip(sides)).flip(sides)
+        return restored[:, :, : height * self.scale, : width * self.scale] / (1 + len(MIRRORS))
 
 
 def filled(images: Tensor, mask: Tensor) -> Tensor:

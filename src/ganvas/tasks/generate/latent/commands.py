@@ -14,7 +14,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.files import free
 from ganvas.core.terminal import say
 from ganvas.core.text import one_line
-from ganvas.tasks.generate.options import png_at
+from ganvas.tasks.generate.options import picture_at
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,26 +37,26 @@ def walk(
     out: Path | None = None,
     force: Force = False,
 ) -> int:
-    """Walk smoothly from picture to picture, between seeds, classes or images of your own; or show a training grow.
+    """Walk smoothly from picture to picture, between seeds, classes or your own images; or show how a training went.
 
     Parameters
     ----------
     model
         A run's folder or a model file.
     images
-        Two images or more to walk between; each is first inverted, as `ganvas invert` does it.
+        At least two images to walk between; each is first inverted, as `ganvas invert` does it.
     seeds
         The seeds to pass through: 7,1,12 or 0-7.
     class_
-        The classes to pass through, with commas between them. Without it each class walks in a tile of its own.
+        The classes to pass through, with commas between them. Without it each class gets its own tile.
     frames
-        Pictures from one station to the next.
+        Frames between two stops.
     rate
         Frames a second.
     loop
-        Come back to the start, so that it can be played for ever.
+        Loop back to the start.
     truncation
-        Limit of the latent numbers (1 to 2 is usual): fewer odd pictures, less variety.
+        Limit of the latent numbers (1 to 2 is usual): more typical pictures, less variety.
     time_lapse
         Show the sheets of the run's training instead, from noise to the last picture.
     out
@@ -89,7 +89,7 @@ def _time_lapse(model: Path) -> tuple[Iterator[Tensor], int]:
     from ganvas.tasks.generate.latent import walk as walks
 
     if not model.is_dir():
-        raise UserError(f"{model} is no run's folder; --time-lapse shows the sheets of a training.")
+        raise UserError(f"{model} is not a run's folder; --time-lapse shows the sheets of a training.")
     return walks.training_sheets(Run(model)), len(Run(model).previews()) + walks.HOLD - 1
 
 
@@ -130,7 +130,8 @@ def invert(model: Path, *images: Path, class_: Class = None, out: Path | None = 
     class_
         What they show. Without it all classes are tried.
     out
-        A PNG: each image with the found picture to its right. Without it inverted.png, or inverted-2.png and so on.
+        A picture (.png, .jpg or .webp): each image with the found picture to its right. Without it inverted.png, or
+        inverted-2.png and so on.
     force
         Overwrite what is there.
     """
@@ -142,8 +143,8 @@ def invert(model: Path, *images: Path, class_: Class = None, out: Path | None = 
     from ganvas.tasks.generate.model import load
 
     if not images:
-        raise UserError("Name one image or more to invert: ganvas invert MODEL IMAGE...")
-    out = png_at(out, "inverted.png", force)
+        raise UserError("Name at least one image to invert: ganvas invert MODEL IMAGE...")
+    out = picture_at(out, "inverted.png", force)
     loaded = load(model)
     inverted, originals, broken = _invert_files(loaded, images, class_)
     make_folder(out.parent)
