@@ -47,7 +47,8 @@ def evaluate(source: Path, options: Options) -> int:
         if not display.figures:
             raise
         display.table(str(source))
-        say(f"Stopped after {len(display.figures)} metrics: these are kept.", error=True)
+        count = len(display.figures)
+        say(f"Stopped after {count} metric{'s' * (count > 1)}.", error=True)
         return INTERRUPTED
     if is_first():
         display.table(str(source))

@@ -67,7 +67,8 @@ def plan(
 ) -> Plan:
     """Probe the extractor, the generator and a product of matrices, and add up what they are needed for."""
     spec = sampler.spec
-    black = torch.zeros(min(extractor.size, p.count), spec.channels, spec.size, spec.size, dtype=torch.uint8)
+    portions = torch.get_num_threads() if extractor.apart else 1
+    black = torch.zeros(min(portions * extractor.size, p.count), spec.channels, spec.size, spec.size, dtype=torch.uint8)
     width = extractor.extract(black)[0].shape[1]
     looking = _seconds(lambda: extractor.extract(black)) / len(black)
     drawing = 0.0
