@@ -43,6 +43,7 @@ MISTAKES = [
     ("restore old.jpg", "There is no file or folder old.jpg."),
     ("train denoise --data photos degrade=nois:25", "There is no damage 'nois'. Did you mean 'noise'?"),
     ("train superres --data photos degrade=down:3", "'down:3' is not possible"),
+    ("train denoise-sound --data photos degrade=wite:10", "There is no noise 'wite'. Did you mean 'white'?"),
     ("write hello", "Without a model Ganvas writes numbers: "),
     ("info nothing", "There is no run or model nothing. "),
     ("evaluate nothing", "There is no run or model nothing. "),
