@@ -70,13 +70,12 @@ def plan(
     portions = torch.get_num_threads() if extractor.apart else 1
     black = torch.zeros(min(portions * extractor.size, p.count), spec.channels, spec.size, spec.size, dtype=torch.uint8)
     width = extractor.extract(black)[0].shape[1]
-    looking = _seconds(lambda: extractor.extract(black)) / len(black)
+    looking = _seconds(lambda: extractor.extract(black), 1) / len(black)
     drawing = 0.0
     if isinstance(sampler, Sampler) and distributed.size() == 1:  # several processes draw together or not at all
         drawing = _seconds(lambda: sampler.some(DRAWN, p.seed, 0)) / DRAWN
     a, b = torch.ones(ROWS, width), torch.ones(width, COLUMNS)
-    a @ b
-    product = WORK * _seconds(lambda: a @ b) / (ROWS * COLUMNS * width)  # seconds a multiplication
+    product = WORK * _seconds(lambda: a @ b, 4) / (ROWS * COLUMNS * width)  # seconds a multiplication
     train, held = (len(features.splits[name].images) for name in ("train", "held"))
     pixels = spec.channels * min(spec.size, SIDE) ** 2
     return Plan(
@@ -103,7 +102,10 @@ def _multiplications(names: list[str], p: Protocol, width: int, pixels: int, tra
     return total
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
+def _seconds(work: Callable[[], object], times: int = 2) -> float:
+    """The mean time of some calls, after a first one that does not count: it loads and allocates."""
     work()
-    return time.perf_counter() - started
+    started = time.perf_counter()
+    for _ in range(times):
+        work()
+    return (time.perf_counter() - started) / times
