@@ -466,7 +466,7 @@ def test_a_second_evaluation_reads_no_real_images_anew(
     monkeypatch.setattr(extractors, "load", lambda *_: counted.extractor)
     first = measured(replay, None, data=mini, count=60)
     probe = counted.seen - 900 - 60
-    assert 0 < probe <= 3 * 60
+    assert probe == 42  # black pictures
     assert list(empty_cache.iterdir())
     counted.seen = 0
     again = measured(replay, None, data=mini, count=60)

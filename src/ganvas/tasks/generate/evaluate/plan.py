@@ -19,7 +19,7 @@ from ganvas.tasks.generate.evaluate.metrics import METRICS
 from ganvas.tasks.generate.evaluate.reference import ReferenceFeatures
 from ganvas.tasks.generate.evaluate.source import Sampler
 
-DRAWN = 16  # pictures of the probe
+LOOKED, DRAWN = 40, 16  # pictures of the probe
 ROWS, COLUMNS = 250, 2_000  # of the product of the probe
 WORK = 1.4  # time of all that is done with a product of matrices, relative to the product
 NEIGHBOURS = {"precision", "recall", "density", "coverage"}
@@ -67,10 +67,9 @@ def plan(
 ) -> Plan:
     """Probe the extractor, the generator and a product of matrices, and add up what they are needed for."""
     spec = sampler.spec
-    portions = torch.get_num_threads() if extractor.apart else 1
-    black = torch.zeros(min(portions * extractor.size, p.count), spec.channels, spec.size, spec.size, dtype=torch.uint8)
-    width = extractor.extract(black)[0].shape[1]
-    looking = _seconds(lambda: extractor.extract(black), 1) / len(black)
+    black = torch.zeros(min(LOOKED, p.count), spec.channels, spec.size, spec.size, dtype=torch.uint8)
+    width = extractor.extract(black[:2])[0].shape[1]
+    looking = _seconds(lambda: extractor.extract(black), 1, warm=True) / len(black)
     drawing = 0.0
     if isinstance(sampler, Sampler) and distributed.size() == 1:  # several processes draw together or not at all
         drawing = _seconds(lambda: sampler.some(DRAWN, p.seed, 0)) / DRAWN
@@ -102,9 +101,10 @@ def _multiplications(names: list[str], p: Protocol, width: int, pixels: int, tra
     return total
 
 
-def _seconds(work: Callable[[], object], times: int = 2) -> float:
-    """The mean time of some calls, after a first one that does not count: it loads and allocates."""
-    work()
+def _seconds(work: Callable[[], object], times: int = 2, warm: bool = False) -> float:
+    """The mean time of some calls; unless it is `warm`, after one that does not count: it loads and allocates."""
+    if not warm:
+        work()
     started = time.perf_counter()
     for _ in range(times):
         work()
