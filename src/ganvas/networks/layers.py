@@ -11,6 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas.core.errors import UserError
 
 SLOPE = 0.2  # of the leaky ReLUs
+MOST_TERMS = 64  # with which `WideConv2d` is a product and a fold; with more that is slower
 LEVELS = 2**16  # values of the random number that decides whether `Dropout` drops a unit
 
 
@@ -38,6 +39,35 @@ class ClassNorm(nn.Module):
             scale, shift = class_rows(self.by_class, labels)[:, :, None, None].chunk(2, 1)
             x = torch.addcmul(shift, x, 1 + scale)
         return F.leaky_relu(x, self.slope, inplace=True)
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """`nn.ConvTranspose2d` with an even padding and a bias that is added to the result.
+
+    On a CPU the gradient of the bias otherwise takes longer than all the rest in bf16 (docs/log.md, 2026-11-30).
+    """
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002
+        """[B, C, h, w] -> [B, c, H, W]; `output_size` is not used."""
+        x = F.conv_transpose2d(input, self.weight, None, self.stride, self.padding)  # pyright: ignore[reportArgumentType]
+        return x if self.bias is None else x.add_(self.bias.to(x.dtype)[:, None, None])
+
+
+class WideConv2d(nn.Conv2d):
+    """`nn.Conv2d` of stride 1 with a large kernel and few outputs, which a CPU trains faster as a product and a fold.
+
+    The product gives what each pixel adds to every pixel around it; the fold sums that up (docs/log.md, 2026-11-30).
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        """[B, C, H, W] -> [B, c, H, W]."""
+        terms = self.weight[:, 0].numel()  # for each pixel
+        if not self.training or input.device.type != "cpu" or terms > MOST_TERMS:
+            return super().forward(input)
+        weight = self.weight.flip(2, 3).permute(0, 2, 3, 1).reshape(terms, -1, 1, 1)
+        shares = F.conv2d(input, weight).to(torch.float32, memory_format=torch.contiguous_format)
+        x = F.fold(shares.flatten(2), input.shape[2:], self.kernel_size, padding=self.padding)  # pyright: ignore[reportArgumentType]
+        return x if self.bias is None else x + self.bias[:, None, None]
 
 
 class Dropout(nn.Module):
