@@ -47,7 +47,7 @@ class ConvTranspose2d(nn.ConvTranspose2d):
     On a CPU the gradient of the bias otherwise takes longer than all the rest in bf16 (docs/log.md, 2026-11-30).
     """
 
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """[B, C, h, w] -> [B, c, H, W]; `output_size` is not used."""
         x = F.conv_transpose2d(input, self.weight, None, self.stride, self.padding)  # pyright: ignore[reportArgumentType]
         return x if self.bias is None else x.add_(self.bias.to(x.dtype)[:, None, None])
@@ -59,7 +59,7 @@ class WideConv2d(nn.Conv2d):
     The product gives what each pixel adds to every pixel around it; the fold sums that up (docs/log.md, 2026-11-30).
     """
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+    def forward(self, input: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, c, H, W]."""
         terms = self.weight[:, 0].numel()  # for each pixel
         if not self.training or input.device.type != "cpu" or terms > MOST_TERMS:
@@ -110,7 +110,9 @@ def with_labels(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
     return torch.cat([z, weights.to(z.dtype)], 1)
 
 
-def projection_logits(x: Tensor, head: nn.Linear, by_class: nn.Embedding | None, labels: Tensor | None) -> Tensor:
+def projection_logits(
+    x: Tensor, head: nn.Linear, by_class: nn.Embedding | None, labels: Tensor | None, groups: int = 1
+) -> Tensor:
     """The logit of each sample, with minibatch standard deviation and class projection.
 
     Source: Karras et al. 2018, section 3 (the spread of the batch as one more feature); Miyato and Koyama 2018 (the
@@ -121,12 +123,14 @@ def projection_logits(x: Tensor, head: nn.Linear, by_class: nn.Embedding | None,
         head: linear layer from c + 1 features to the logit.
         by_class: a row of c + 1 weights for each class; None where there are no classes.
         labels: int64 [B]; needed where there is `by_class`.
+        groups: equal parts of the batch, each with a spread of its own, as if it were judged alone.
 
     Returns:
         Logits [B].
     """
-    spread = (x - x.mean(0)).square().mean(0).add(1e-4).sqrt().mean()  # torch's own var is ten times slower
-    x = torch.cat([x, spread.expand(len(x), 1)], 1)
+    parts = x.unflatten(0, (groups, -1))  # torch's own var is ten times slower than what follows
+    spread = (parts - parts.mean(1, keepdim=True)).square().mean(1, keepdim=True).add(1e-4).sqrt().mean(2, keepdim=True)
+    x = torch.cat([parts, spread.expand(-1, parts.shape[1], 1)], 2).flatten(0, 1)
     logits = head(x).squeeze(1)
     if by_class is not None:
         if labels is None:
