@@ -89,14 +89,6 @@ def test_one_batch_of_two_groups_judges_as_two_batches_do(penalties: tuple[str, 
         torch.testing.assert_close(value, found[1][name], rtol=1e-3, atol=1e-5)
 
 
-def test_the_fixed_orders_are_drawn_once(blobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, batches = trainer_of(quick("mnist", blobs))
-    first = batches.seen(8, start=3), batches.held_out(8, start=3)
-    monkeypatch.setattr(torch, "randperm", None)
-    again = batches.seen(8, start=3), batches.held_out(8, start=3)
-    assert all(torch.equal(one.real, other.real) for one, other in zip(first, again, strict=True))
-
-
 def test_memory_is_kept_where_the_c_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
     memory.keep_freed()
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())  # without mallopt

@@ -73,7 +73,6 @@ class Batches:
                 f"{data.name}; choose a smaller one: batch={max(2, self.count)}."
             )
         self._epochs: dict[int, Tensor] = {}
-        self._orders: dict[str, Tensor] = {}
         self._ahead = Ahead(data.train.samples) if isinstance(data.train.samples, Stored) else None
         self._other: Batches | None = None
         if data.other is not None:  # in its own order, so that pairs differ in each epoch
@@ -126,9 +125,7 @@ class Batches:
     def _fixed(self, split: Split, count: int, name: str, start: int = 0) -> Batch:
         """Samples of a split in a fixed order that follows from the seed and `name`."""
         total = len(split.samples)
-        if name not in self._orders:
-            self._orders[name] = torch.randperm(total, generator=seeds.generator(self.seed, name))
-        order = self._orders[name]
+        order = torch.randperm(total, generator=seeds.generator(self.seed, name))
         return self._take(split, order[(start + torch.arange(min(count, total))) % total], 0)
 
     def _order(self, epoch: int) -> Tensor:

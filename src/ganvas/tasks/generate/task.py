@@ -66,7 +66,7 @@ class Config:
         low=0,
         high=0.9,
     )
-    joint: bool = knob(False, "judge real and generated images as one batch where D compares whole batches, too")
+    joint: bool = knob(False, "judge real and generated images as one batch: faster, unless D compares whole batches")
     d_steps: int = knob(1, "discriminator steps per generator step", low=1, high=1000)
     select: int = knob(
         0,
