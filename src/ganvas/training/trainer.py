@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ganvas.core import checkpoint, distributed, optimizers, seeds
 from ganvas.core.config import LARGEST, knob
 from ganvas.core.errors import UserError
-from ganvas.training import ema
+from ganvas.training import ema, memory
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.task import Task
 
@@ -121,6 +121,8 @@ class Trainer:
         self.task, self.config = task, config
         self.device = choose_device(config)
         self.precision = choose_precision(config, self.device)
+        if self.device.type == "cpu":
+            memory.keep_freed()
         for network in (task.generator, task.discriminator):
             network.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(task.generator).requires_grad_(False).eval()
