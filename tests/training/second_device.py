@@ -20,11 +20,21 @@ from ganvas.core import optimizers
 from ganvas.training import trainer
 
 META = torch.device("meta")
-COPIES = ("aten::copy_", "aten::_to_copy")
+aten = torch.ops.aten
+COPIES = ("aten::copy_", "aten::_to_copy", "aten::to")
+INDICES = ("aten::index", "aten::_index")  # may be on the CPU, which then waits until they are copied
 
 
 class Strict(TorchDispatchMode):
-    """Refuses operations on tensors of two devices, except copies, and numbers on the CPU as on a GPU."""
+    """Refuses operations on tensors of two devices, except copies.
+
+    Args:
+        reads: numbers may be read from the device, and are zero; indices may be on the CPU.
+    """
+
+    def __init__(self, reads: bool = False) -> None:
+        super().__init__()
+        self.reads = reads
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: Any = (), kwargs: dict[str, Any] | None = None
@@ -32,21 +42,38 @@ class Strict(TorchDispatchMode):
         tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
         there = any(x.device == META for x in tensors)
         here = [x for x in tensors if x.device != META and (x.dim() or "cat" in func.name())]
-        if there and here and not func.name().startswith(COPIES):
+        if there and here and not func.name().startswith((*COPIES, *(INDICES if self.reads else ()))):
             raise AssertionError(f"{func.name()}: a tensor {[*here[0].shape]} was left on the CPU")
+        if self.reads and there:
+            if func is aten._local_scalar_dense.default:
+                return torch.zeros((), dtype=args[0].dtype).item()
+            if func.name().startswith(COPIES[1:]):
+                leaves = tree_leaves((args[1:], kwargs))
+                dtype = next((x for x in leaves if isinstance(x, torch.dtype)), args[0].dtype)
+                if torch.device("cpu") in [torch.device(x) for x in leaves if isinstance(x, str | torch.device)]:
+                    return torch.zeros(args[0].shape, dtype=dtype)
+            if func is aten.nonzero.default:
+                return torch.empty(1, args[0].dim(), dtype=torch.int64, device=META)
+            if func is aten.copy_.default and args[0].device != META:
+                return args[0]
         return func(*args, **(kwargs or {}))
 
 
 @contextlib.contextmanager
-def second_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A context in which trainers train on `meta`."""
-    adam: Callable[..., Any] = optimizers.Adam.__init__
+def second_device(monkeypatch: pytest.MonkeyPatch, reads: bool = False) -> Iterator[None]:
+    """A context in which trainers train on `meta`; `reads` as in `Strict`."""
 
-    def plain(self: Any, *args: Any, **options: Any) -> None:
-        adam(self, *args, **{**options, "fused": False, "foreach": False})  # `meta` has no fused steps
+    def plain(kind: Any) -> Callable[..., None]:
+        made = kind.__init__
 
-    with monkeypatch.context() as patch, Strict():
+        def make(self: Any, *args: Any, **options: Any) -> None:
+            made(self, *args, **{**options, "fused": False, "foreach": False})  # `meta` has no fused steps
+
+        return make
+
+    with monkeypatch.context() as patch, Strict(reads):
         patch.setattr(trainer, "choose_device", lambda config: META)
         patch.setattr(torch, "autocast", lambda *args, **options: contextlib.nullcontext())
-        patch.setattr(optimizers.Adam, "__init__", plain)
+        for kind in (optimizers.Adam, optimizers.AdamW):
+            patch.setattr(kind, "__init__", plain(kind))
         yield

@@ -13,9 +13,11 @@ from conftest import write_rows, write_sounds
 from second_device import META, Strict, second_device
 from small_mnist import small
 from torch import distributed as dist
+from torch.nn import functional as F  # noqa: N812
 
 from ganvas.api import RECIPES
 from ganvas.core import devices, distributed
+from ganvas.networks import layers
 from ganvas.tasks.restore import degrade
 from ganvas.training.batches import Batches
 from ganvas.training.trainer import Trainer
@@ -33,6 +35,8 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def prepared(recipe: str, folder: Path, **settings: str) -> tuple[Trainer, Batches]:
     """A trainer on the second device, and batches of small data for it."""
     experiment = RECIPES[recipe]().override({"precision": "fp32", "batch": str(BATCH), **settings})
+    if recipe == "translate":  # a full pool of earlier pictures from the second step on
+        experiment = experiment.override({"pool": str(BATCH)})
     if recipe == "table":
         experiment = experiment.override({"source": str(write_rows(folder / "rows.csv", 500)), "warmup": "0"})
         samples: Any = experiment.load_data()
@@ -51,6 +55,42 @@ def test_steps_neither_mix_devices_nor_read(recipe: str, tmp_path: Path, away: N
     for _ in range(2):
         trainer.step(batches.at(trainer.images))
     assert {t.device for n in (trainer.task.generator, trainer.average) for t in n.state_dict().values()} == {META}
+
+
+@pytest.mark.parametrize(
+    "recipe", ["images", "mnist-best", "few", "derain", "translate", "table", "sound", "denoise-sound"]
+)
+def test_looking_at_a_training_mixes_no_devices(recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with second_device(monkeypatch, reads=True):
+        trainer, batches = prepared(recipe, tmp_path)
+        trainer.task.prepare(trainer.config, batches)
+        trainer.step(batches.at(0))
+        trainer.probe(batches)
+        state = {name: torch.zeros(t.shape, dtype=t.dtype) for name, t in trainer.task.state.items()}
+        trainer.task.state.update(state)  # as a resume does
+        trainer.step(batches.at(trainer.images))
+        trainer.probe(batches)
+        sampler = trainer.sampler().eval()
+        with torch.no_grad():
+            preview = trainer.task.preview(sampler, batches)
+            if recipe != "translate":  # `meta` cannot find unique values
+                trainer.task.check(sampler, batches, preview)
+
+
+@pytest.mark.parametrize("recipe", ["images", "table", "sound"])
+def test_finishing_mixes_no_devices(recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Empty:
+        metrics = tmp_path / "metrics.jsonl"
+
+        def previews(self) -> list[object]:
+            return []
+
+        def rows(self, path: Path) -> list[object]:
+            return []
+
+    with second_device(monkeypatch, reads=True):
+        trainer, batches = prepared(recipe, tmp_path)
+        list(trainer.task.finish(trainer.sampler(), batches, Empty()))  # pyright: ignore[reportArgumentType]
 
 
 def test_two_ranks(tmp_path: Path, away: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,12 +113,6 @@ def test_tensors_of_two_devices_are_averaged(away: None, monkeypatch: pytest.Mon
     monkeypatch.setattr(torch, "_foreach_copy_", lambda *lists: None)  # `meta` has nothing to copy back
     distributed.average([torch.ones(2), torch.ones(3, device=META)])
     assert [(message.device, len(message)) for message in sent] == [(META, 5 + len(distributed.NAMES))]
-
-
-def test_a_full_pool_of_translated_pictures(tmp_path: Path, away: None) -> None:
-    trainer, batches = prepared("translate", tmp_path, pool="8")
-    for _ in range(3):
-        trainer.step(batches.at(trainer.images))
 
 
 @pytest.mark.parametrize("recipe", ["sound", "denoise-sound"])
@@ -129,3 +163,48 @@ def test_requests_are_read_late(monkeypatch: pytest.MonkeyPatch) -> None:
     distributed.decide()
     assert len(waited) == distributed.LATE + 1
     distributed.granted("save")
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_shuffles_of_pixels_keep_channels_last(factor: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randn(2, 3 * factor**2, 6, 5).to(memory_format=torch.channels_last)
+    plain = F.pixel_shuffle(x, factor)
+    device = type("Device", (), {"type": "cuda"})()
+    monkeypatch.setattr(torch.Tensor, "device", device)  # the way that a GPU goes, with numbers
+    large = layers.shuffled(x, factor)
+    assert torch.equal(large, plain)
+    assert torch.equal(layers.unshuffled(plain.to(memory_format=torch.channels_last), factor), x)
+    for made in (large, layers.unshuffled(large, factor)):
+        assert made.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(("precision", "shortened"), [("bf16", True), ("fp32", False)])
+def test_float32_is_shortened_only_where_bf16_is(precision: str, shortened: bool) -> None:
+    backends = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [backend.allow_tf32 for backend in backends]
+    try:
+        devices.set_precision(torch.device("cuda"), precision)
+        assert [backend.allow_tf32 for backend in backends] == [shortened, shortened]
+        devices.set_precision(torch.device("cpu"), "fp32" if shortened else "bf16")
+        assert [backend.allow_tf32 for backend in backends] == [shortened, shortened]
+    finally:
+        for backend, allowed in zip(backends, before, strict=True):
+            backend.allow_tf32 = allowed
+
+
+def test_pixels_of_a_palette_are_not_bf16() -> None:
+    experiment = RECIPES["images"]()
+    generator = experiment.build(small().unlabelled().spec).generator
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        pictures = generator(torch.randn(2, experiment.network.latent_dim))
+    assert pictures.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("ranks", "said"), [(1, False), (2, True)])
+def test_parts_too_small_for_batch_norm_are_said(ranks: int, said: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = RECIPES["images"]().override({"batch": "8", "device": "cpu"})
+    trainer = Trainer(experiment.build(small().unlabelled().spec), experiment.training)
+    monkeypatch.setattr(distributed, "size", lambda: ranks)
+    text = trainer.small_parts()
+    assert ("batch=8 gives each of the 2 processes 4 at a time" in text) is said
+    assert ("Choose batch=16 or more" in text) is said

@@ -173,7 +173,7 @@ class SoundTask(Task):
             "fake": float(seen["fake"]),
             "held_out": float(held_out["real"]),
             "diversity": round(float(seen["diversity"]), 4),
-            **faults.shares(preview.pictures, batches.seen(CHECK).real),
+            **faults.shares(preview.pictures, batches.seen(CHECK).real.cpu()),
         }
 
     @classmethod

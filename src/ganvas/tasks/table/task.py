@@ -232,7 +232,7 @@ class TableTask(Task):
             take_best(generator, self.state)
         yield ""
         assert isinstance(generator, Generator)
-        held_out = batches.held_out(usual.MOST).real
+        held_out = batches.held_out(usual.MOST).real.cpu()
         found, reason = detector_report.learn(generator.eval(), self.spec, held_out, batches.seed)
         self.findings |= {"usual": found} if found else {"no_detector": reason}
         yield reason

@@ -143,7 +143,9 @@ class TranslateTask(Task):
             right = torch.cat(self._logits(real)) if self.objective.threshold is None else fake
         loss = self.objective.g_loss(right, fake)
         noisy = (
-            [x + c.hide * upload(batch.draw(torch.randn, *x.shape[1:]), x.device) for x in made] if c.hide else list(made)
+            [x + c.hide * upload(batch.draw(torch.randn, *x.shape[1:]), x.device) for x in made]
+            if c.hide
+            else list(made)
         )
         cycles, same = [], []
         for kind, other, start in zip(KINDS, reversed(noisy), real, strict=True):
