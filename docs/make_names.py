@@ -11,21 +11,21 @@ import sys
 from typing import Any
 
 from ganvas.api import RECIPES
-from ganvas.cli import early
+from ganvas.cli import names
 from ganvas.core import config as cf
 from ganvas.core.registry import TASKS
 from ganvas.images.data import DATASETS
 from ganvas.images.data.config import DataConfig
 from ganvas.training.experiment import SECTIONS
 
-TYPE_NAMES = {kind: name for name, kind in early.TYPES.items()}
+TYPE_NAMES = {kind: name for name, kind in names.TYPES.items()}
 
 
 def settings_of(section: Any) -> dict[str, Any]:
     """The settings of a section by name: the type, `low`, `high` and the choices."""
     types = {name: TYPE_NAMES[kind] for name, kind in cf.types_of(section).items()}
     limits = {field.name: field.metadata for field in dataclasses.fields(section)}
-    return {name: [kind, *(limits[name].get(key) for key in early.LIMITS)] for name, kind in types.items()}
+    return {name: [kind, *(limits[name].get(key) for key in names.LIMITS)] for name, kind in types.items()}
 
 
 def table() -> dict[str, Any]:
@@ -62,7 +62,7 @@ def _indented(value: Any) -> str:
 
 if __name__ == "__main__":
     if "--check" in sys.argv:
-        if not early.NAMES.is_file() or early.NAMES.read_text() != text():
+        if not names.NAMES.is_file() or names.NAMES.read_text() != text():
             sys.exit("src/ganvas/cli/names.json is not up to date: run make generated")
     else:
-        early.NAMES.write_text(text())
+        names.NAMES.write_text(text())

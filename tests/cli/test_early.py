@@ -13,7 +13,7 @@ from conftest import ganvas
 from points import PointsTask
 
 from ganvas.api import RECIPES
-from ganvas.cli import early
+from ganvas.cli import early, names
 from ganvas.core import registry
 from ganvas.core.errors import UserError
 
@@ -43,6 +43,7 @@ MISTAKES = [
     ("restore old.jpg", "There is no file or folder old.jpg."),
     ("train denoise --data photos degrade=nois:25", "There is no damage 'nois'. Did you mean 'noise'?"),
     ("train superres --data photos degrade=down:3", "'down:3' is not possible"),
+    ("train denoise-sound --data photos degrade=wite:10", "There is no noise 'wite'. Did you mean 'white'?"),
     ("write hello", "Without a model Ganvas writes numbers: "),
     ("info nothing", "There is no run or model nothing. "),
     ("evaluate nothing", "There is no run or model nothing. "),
@@ -73,7 +74,7 @@ def test_a_mistake_is_said_without_torch(tmp_path: Path) -> None:
 
 def test_the_table_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(SCRIPT.parent)
-    assert importlib.import_module(SCRIPT.stem).text() == early.NAMES.read_text(), "run make generated"
+    assert importlib.import_module(SCRIPT.stem).text() == names.NAMES.read_text(), "run make generated"
 
 
 def test_the_table_refuses_nothing_that_a_recipe_takes() -> None:

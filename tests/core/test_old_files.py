@@ -149,5 +149,7 @@ def test_evaluate_finds_the_same_figures(name: str, old: Path, tmp_path: Path) -
             for line, again in zip(one[key], other[key], strict=True):
                 assert line.keys() == again.keys()
                 for what, value in line.items():
-                    if not isinstance(value, str):  # names hold the place of the run
+                    if name == "restore" and line is one[key][-1] and isinstance(value, float):
+                        assert again[what] == pytest.approx(value, rel=0.05)  # now the mean of mirrored versions
+                    elif not isinstance(value, str):  # names hold the place of the run
                         assert again[what] == about(value)

@@ -360,7 +360,7 @@ def test_a_folder_is_checked_and_trained_on(page: Any, studio: Served) -> None:
     check_access(page)
     assert page.locator(".purposes button:has-text('too few')").count() == 3  # 30 small ones are enough for nothing
     page.click(".purposes button:has-text('Restore')")
-    assert "too few to learn restoring from" in page.text_content("#main")
+    assert "too few to train a restorer" in page.text_content("#main")
     page.click("a.main:has-text('Train on them')")
     until(page, "document.querySelector('#data')?.value === 'pictures'")
     assert page.is_checked("input[value=restore]")

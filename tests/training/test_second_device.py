@@ -180,7 +180,7 @@ def test_shuffles_of_pixels_keep_channels_last(factor: int, monkeypatch: pytest.
 
 @pytest.mark.parametrize(("precision", "shortened"), [("bf16", True), ("fp32", False)])
 def test_float32_is_shortened_only_where_bf16_is(precision: str, shortened: bool) -> None:
-    backends = torch.backends.cuda.matmul, torch.backends.cudnn
+    backends: list[Any] = [torch.backends.cuda.matmul, torch.backends.cudnn]
     before = [backend.allow_tf32 for backend in backends]
     try:
         devices.set_precision(torch.device("cuda"), precision)

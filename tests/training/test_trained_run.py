@@ -152,7 +152,7 @@ def test_previews_without_a_picture_are_shown_as_lines() -> None:
         def files(self) -> dict[str, bytes]:
             return {".csv": b"a,b"}
 
-        def lines(self, width: int, plain: bool) -> list[Text]:
+        def lines(self, width: int, plain: bool, height: int = 14) -> list[Text]:
             return [Text("<a>"), Text("b")]
 
     assert notebook.preview_html(Words(), "rows") == "<pre>&lt;a&gt;\nb</pre>"

@@ -8,16 +8,14 @@ judged here at all.
 from __future__ import annotations
 
 import difflib
-import functools
-import inspect
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cyclopts import App
 from cyclopts.exceptions import CycloptsError, MissingArgumentError
 
+from ganvas.cli.names import LIMITS, TYPES, complete, names, settings_of
+from ganvas.cli.spelled import path_of, spelled
 from ganvas.core import config as cf
 from ganvas.core import own, registry, shipped
 from ganvas.core.console import HELP, VERBS, app, as_settings, command, nearest, ready_for, task_among, tasks_with
@@ -25,10 +23,6 @@ from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import parse_json, place, read_bytes
 from ganvas.core.locate import exists, is_remote, locate
 
-NAMES = Path(__file__).with_name("names.json")
-TYPES = {"int": int, "float": float, "bool": bool, "str": str, "ints": tuple[int, ...]}  # as names.json calls them
-LIMITS = ("low", "high", "choices", "check")  # of a setting in names.json, after its type
-TRUTHS = ("true", "false", "yes", "no", "1", "0")
 FILES = (".png", ".jpg", ".jpeg", ".webp", ".wav", ".flac", ".csv", ".zip")  # that are certainly not models
 SAME = {  # what other programs call a command
     "generate": "sample",
@@ -44,17 +38,6 @@ SAME = {  # what other programs call a command
     "list": "recipes",
     "web": "studio",
 }
-
-
-@functools.cache
-def names() -> dict[str, Any]:
-    """The content of names.json."""
-    return json.loads(NAMES.read_text(encoding="utf-8"))
-
-
-def complete() -> bool:
-    """Are there no tasks but those of names.json?"""
-    return names()["tasks"] == registry.TASKS and registry.names() == [*names()["tasks"]]
 
 
 def checked(words: Sequence[str]) -> list[str]:
@@ -84,7 +67,7 @@ def checked(words: Sequence[str]) -> list[str]:
         return words
     for title, value in arguments.items():
         JUDGED.get(title, _any)(value)
-    CHECKS.get(_path(words), _any)(arguments)
+    CHECKS.get(path_of(words), _any)(arguments)
     return words
 
 
@@ -106,16 +89,6 @@ def without_code(words: Sequence[str]) -> list[str]:
         else:
             left.append(word)
     return left
-
-
-def _path(words: Sequence[str]) -> str:
-    """The command that the words name: 'train', 'data check'."""
-    here, path = app, []
-    for word in words:
-        if word.startswith("-") or word not in list(here):
-            break
-        here, path = here[word], [*path, word]
-    return " ".join(path)
 
 
 def parsed(words: Sequence[str]) -> dict[str, Any] | None:
@@ -156,67 +129,6 @@ def _example(words: Sequence[str]) -> str:
     places = [*(path.parent for path in newest), *shipped.names()]
     run = next((place for place in places if task_among([str(place)]) in tasks), "runs/NAME")
     return command(name, run, *(words[2:] if name in VERBS else words[1:]))
-
-
-def spelled(words: list[str]) -> list[str]:
-    """The words, with `key=value` for `--key value` and `--key=value` where the command takes settings.
-
-    Raises:
-        UserError: an option that there is not, and no setting of that name.
-    """
-    path = _path(words).split()
-    here: App = app
-    for word in path:
-        here = here[word]
-    function = here.default_command
-    parameter = inspect.signature(function).parameters.get("settings") if function else None
-    if parameter is None or parameter.kind is not parameter.VAR_POSITIONAL:
-        return words
-    options = {name for argument in here.assemble_argument_collection() for name in argument.names} - {"--settings"}
-    kinds = {cf.plain(key): entry[0] for section in names()["sections"].values() for key, entry in section.items()}
-    strict = complete() and not any(".py:" in word for word in words)
-    found, rest, settings = [*path], words[len(path) :], list[str]()  # settings come last: the recipe stays first
-    while rest:
-        word = rest.pop(0)
-        if word == "--":
-            return [*found, *settings, word, *rest]
-        option, equals, value = word.partition("=")
-        if not option.startswith("--") or option in options or option in ("--debug", "--version"):
-            found.append(word)
-            if (
-                option in options
-                and not equals
-                and rest
-                and not rest[0].startswith("--")
-                and not _is_flag(here, option)
-            ):
-                found.append(rest.pop(0))
-            continue
-        key = option.removeprefix("--").replace("-", "_")
-        off = key.removeprefix("no_")
-        if kinds.get(off) == "bool" and off != key and not equals:
-            settings.append(f"{off}=false")
-            continue
-        if strict and "." not in key and key not in kinds:
-            entry = names()["recipes"].get(next(iter(words[len(path) :]), ""))
-            keys = map(cf.plain, _settings(entry)) if entry else kinds
-            every = [*options, *("--" + key.replace("_", "-") for key in keys)]
-            raise unknown("option or setting", option, every, "ganvas train RECIPE --dry-run explains all settings.")
-        if not equals:
-            takes = bool(rest) and not rest[0].startswith("--")
-            takes = takes and (kinds.get(key) != "bool" or rest[0].lower() in TRUTHS)
-            if not takes and kinds.get(key) != "bool":
-                raise UserError(f"{option} is a setting and needs a value: {key}=VALUE.")
-            value = rest.pop(0) if takes else "true"
-        settings.append(f"{key}={value}")
-    at = len(found) - (found[-1] in options and not _is_flag(here, found[-1]))  # before an option without its value
-    return [*found[:at], *settings, *found[at:]]
-
-
-def _is_flag(here: App, option: str) -> bool:
-    """Is this an option without a value?"""
-    arguments = (a for a in here.assemble_argument_collection() if option in a.names)
-    return any(argument.hint is bool for argument in arguments)
 
 
 # What is wrong with arguments, whichever command has them
@@ -332,11 +244,6 @@ def recipe_exists(name: str) -> None:
         raise unknown("recipe", name, names()["recipes"])
 
 
-def _settings(entry: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a recipe of names.json."""
-    return {key: limits for section in entry["sections"] for key, limits in names()["sections"][section].items()}
-
-
 def check_settings(recipe: str, settings: dict[str, str]) -> None:
     """Raise a UserError if a recipe of names.json has no such setting, or a value is none for it."""
     for key, text in settings.items():
@@ -347,7 +254,7 @@ def check_settings(recipe: str, settings: dict[str, str]) -> None:
     if "network" in settings:  # its settings are not among those of the recipe
         return
     entry = names()["recipes"][recipe]
-    known = _settings(entry)
+    known = settings_of(entry)
     for key, text in settings.items():
         key = f"{key}_" if f"{key}_" in known else key
         if key.partition(".")[0] in entry["families"]:

@@ -171,7 +171,8 @@ def average(tensors: Iterable[Tensor]) -> None:
         dist.all_reduce(together)
     *means, flags = together.div_(size()).split([*(t.numel() for t in tensors), len(NAMES)])
     if tensors:
-        torch._foreach_copy_(tensors, [mean.view(t.shape) for t, mean in zip(tensors, means, strict=True)])
+        shaped = [mean.view(t.shape) for t, mean in zip(tensors, means, strict=True)]
+        torch._foreach_copy_(tensors, shaped)  # pyright: ignore[reportPrivateImportUsage]
     _received.append(Download(flags))
     _requests.difference_update(sent)
 

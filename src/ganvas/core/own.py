@@ -89,9 +89,8 @@ def run_file(path: Path, text: bytes) -> ModuleType:
     module.__file__ = str(path)
     sys.modules[name] = module  # as dataclasses in it need
     try:
-        exec(
-            compile(text, str(path), "exec", dont_inherit=True), vars(module)
-        )  # this text: __pycache__ may hold another
+        code = compile(text, str(path), "exec", dont_inherit=True)  # this text: __pycache__ may hold another
+        exec(code, vars(module))
     except BaseException as error:
         del sys.modules[name]
         if not isinstance(error, Exception | SystemExit):

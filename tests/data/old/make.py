@@ -77,7 +77,8 @@ def outputs(runs: Path, names: tuple[str, ...] = tuple(RUNS)) -> dict[str, Tenso
     photo = torch.linspace(-1, 1, 2 * 20 * 24).sin().reshape(2, 1, 20, 24)
     for name in names:
         if name == "restore":
-            found["restore.restored"] = ganvas.restorer(runs / name, device="cpu").restore(photo)
+            with torch.inference_mode():  # earlier versions restored a picture once, not its mirrored versions too
+                found["restore.restored"] = ganvas.restorer(runs / name, device="cpu").generator(photo)
         elif name == "translate":
             translator = ganvas.translator(runs / name, device="cpu")
             for to in "ab":

@@ -18,7 +18,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.run import Run
 from ganvas.export import onnx as exporting
 from ganvas.sounds import decode
-from ganvas.tasks.restore_sound import classical, evaluate, fidelity, files, network, noise
+from ganvas.tasks.restore_sound import classical, evaluate, fidelity, files, network, noise, noises
 from ganvas.tasks.restore_sound import model as restoring
 from ganvas.tasks.restore_sound.data import WaveSpec, window_for
 from ganvas.tasks.restore_sound.model import SoundRestorer
@@ -49,13 +49,17 @@ def ratio(clean: Tensor, noisy: Tensor) -> Tensor:
     return 20 * (noise.loudness(clean)[:, 0] / (noisy - clean).square().mean(1).sqrt()).log10()
 
 
+def test_each_noise_has_a_function() -> None:
+    assert tuple(noise.KINDS) == noises.NAMES
+
+
 @pytest.mark.parametrize("kind", noise.KINDS)
 def test_noise_is_as_loud_as_asked_for_and_follows_from_its_own_row(kind: str) -> None:
     clean, numbers = tones(), torch.rand(4, 2, generator=torch.Generator().manual_seed(0))
-    noisy = noise.added(noise.parse(f"{kind}:6"), clean, RATE, numbers)
+    noisy = noise.added(noises.parse(f"{kind}:6"), clean, RATE, numbers)
     assert ratio(clean, noisy).tolist() == pytest.approx([6] * 4, abs=0.01)
-    assert torch.equal(noise.added(noise.parse(f"{kind}:6"), clean[2:3], RATE, numbers[2:3]), noisy[2:3])
-    softer = ratio(clean, noise.added(noise.parse(f"{kind}:3-9"), clean, RATE, numbers))
+    assert torch.equal(noise.added(noises.parse(f"{kind}:6"), clean[2:3], RATE, numbers[2:3]), noisy[2:3])
+    softer = ratio(clean, noise.added(noises.parse(f"{kind}:3-9"), clean, RATE, numbers))
     assert ((softer >= 3) & (softer <= 9)).all()
     assert softer.std() > 0.1
 
@@ -84,8 +88,8 @@ def test_pink_noise_falls_by_three_decibels_an_octave_and_a_hum_has_the_tones_of
 )
 def test_a_noise_that_is_none_is_refused_with_the_way_out(text: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        noise.parse(text)
-    assert noise.parse("white, hum:3") == (noise.Step("white", *noise.USUAL), noise.Step("hum", 3, 3))
+        noises.parse(text)
+    assert noises.parse("white, hum:3") == (noises.Step("white", *noises.USUAL), noises.Step("hum", 3, 3))
 
 
 def test_sounds_are_moved_and_pauses_come_in() -> None:
@@ -176,7 +180,7 @@ def test_figures_of_known_sounds() -> None:
 @pytest.mark.parametrize("kind", classical.METHODS)
 def test_classical_methods_take_noise_out(kind: str) -> None:
     clean = tones(3, 1)
-    noisy = noise.added(noise.parse("white:5"), clean, RATE, torch.rand(3, 2))
+    noisy = noise.added(noises.parse("white:5"), clean, RATE, torch.rand(3, 2))
     before, settings = fidelity.sdr(noisy, clean), classical.METHODS[kind]
     best = max(float((fidelity.sdr(s.apply(noisy, SIZE), clean) - before).mean()) for s in settings[::4])
     told = max(

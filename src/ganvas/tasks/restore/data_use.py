@@ -19,9 +19,9 @@ def judge(amount: Amount) -> tuple[bool, list[Finding]]:
     what = f"{amount.count:,} picture{'s' if amount.count != 1 else ''} with {pieces:,} pieces of {side} pixels"
     enough = amount.count >= LEAST and pieces >= PIECES
     if enough:
-        rows.append(Finding(2, f"{what}: enough to learn restoring from, and it may restore pictures of any size."))
+        rows.append(Finding(2, f"{what}: enough to train a restorer, for pictures of any size."))
     else:
-        text = f"{what}: too few to learn restoring from."
+        text = f"{what}: too few to train a restorer."
         rows.append(
             Finding(0, text, f"Use {LEAST} or more, with {PIECES:,} pieces: a dozen photographs of 1 megapixel.")
         )
@@ -40,7 +40,7 @@ def judge(amount: Amount) -> tuple[bool, list[Finding]]:
             f"With fewer than {signs.ENOUGH} pictures the model will not warn of a damage that it was not trained on."
         )
         rows.append(Finding(2, text))
-    rows.append(Finding(2, "They are taken for undamaged: what noise or blocks of JPEG they have is learned as clean."))
+    rows.append(Finding(2, "They count as undamaged: noise or JPEG blocks in them are learned as clean."))
     return enough, rows
 
 

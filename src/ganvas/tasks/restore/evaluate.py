@@ -283,7 +283,7 @@ def _by_model(model: Restorer, name: str) -> Restore:
         parts, device = [], next(model.generator.parameters()).device
         for part in p.degraded.split(32):
             with torch.inference_mode():
-                parts.append(im.to_uint8(model.generator(part.to(device))))
+                parts.append(im.to_uint8(model.network(part.to(device))))
         return name, torch.cat(parts)
 
     return restore

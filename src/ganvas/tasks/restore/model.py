@@ -84,7 +84,7 @@ class Restorer(TrainedModel):
         if images.shape[1] != self.spec.channels:
             raise UserError(f"The pictures have {images.shape[1]} channels; {self.spec.channels} are needed.")
         self._check_mask(None if masks is None else tuple(masks.shape[2:]), tuple(images.shape[2:]))
-        restored = last(self._tiled().on_tensors(images, masks))
+        restored = last(Tiled(self.network, self.spec).on_tensors(images, masks))
         return Pictures.around(restored.clone(), columns=0)  # a copy, because autograd takes no inference tensors
 
     def restore_picture(self, original: Original, mask: np.ndarray | None = None) -> Generator[float, None, Original]:
@@ -99,12 +99,13 @@ class Restorer(TrainedModel):
             UserError: as `restore`.
         """
         self._check_mask(None if mask is None else mask.shape, original.pixels.shape[:2])
-        return (yield from self._tiled().on_original(original, mask))
+        return (yield from Tiled(self.network, self.spec).on_original(original, mask))
 
-    def _tiled(self) -> Tiled:
-        """The generator for pictures of any size; one that fills holes does its own mirroring."""
+    @property
+    def network(self) -> nn.Module:
+        """What restores: the generator, on four mirrored versions where that helps; one for holes does that itself."""
         mirrored = self.spec.turned and not self.spec.masked
-        return Tiled(unet.Mirrored(self.generator) if mirrored else self.generator, self.spec)
+        return unet.Mirrored(self.generator) if mirrored else self.generator
 
     def mend(self, original: Original, mask: np.ndarray | None = None) -> Generator[float, None, Original]:
         """The name of `restore_picture` in earlier versions."""

@@ -29,7 +29,7 @@ from ganvas.core.terminal import Console
 from ganvas.metrics.figures import number, row_of
 from ganvas.metrics.show import rows_table, show_rows
 from ganvas.sounds import files, pitch, sheets
-from ganvas.tasks.restore_sound import classical, fidelity, noise
+from ganvas.tasks.restore_sound import classical, fidelity, noise, noises
 from ganvas.tasks.restore_sound import model as restoring
 from ganvas.tasks.restore_sound.data import WaveData
 from ganvas.tasks.restore_sound.model import SoundRestorer
@@ -119,7 +119,7 @@ def evaluate(
 
 def with_noise(model: SoundRestorer, clean: Tensor, ratio: float, seed: int) -> Tensor:
     """Clean waves [n, samples] with noise of the model's kinds at one SNR, in dB."""
-    steps = noise.parse(model.card["task"]["degrade"])
+    steps = noises.parse(model.card["task"]["degrade"])
     steps = tuple(dataclasses.replace(step, low=ratio, high=ratio) for step in steps)
     numbers = torch.rand(len(clean), 2, generator=seeds.generator(seed, "judged", int(ratio)))
     return noise.added(steps, clean, model.spec.rate, numbers)

@@ -1,72 +1,28 @@
 """The noise that is added to clean sounds, and that a restorer learns to remove.
 
-It is written as text: `noise:0-20` is noise of any colour, 0 to 20 dB softer than the sound (its signal-to-noise ratio,
-SNR). A name alone takes its usual range, and a list of them with `,` is added up. A sound's noise follows from its own
+Its names and strengths are in `noises`. A sound's noise follows from its own
 row of random numbers alone, whatever else is in the batch.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from ganvas.core.devices import upload
-from ganvas.core.errors import UserError, unknown
+from ganvas.tasks.restore_sound.noises import Step
 
 SOUNDS = 1e-3  # of the loudest sample: what is softer for a while is a pause, which no SNR counts
 LEAST = 1e-4  # root mean square: a softer sound is taken to be as loud
-RATIO = 0.0, 60.0  # dB: the limits of an SNR
-NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
 PINK = -3.0  # dB an octave: as much power in each
 TILTS = -10.0, 2.0  # dB an octave, of noise of any colour
 KNOTS, BUMPS = 12, 5.0  # places between 0 and half the rate where its spectrum departs from a line; by how many dB
 MAINS = 50.0, 60.0  # Hz, of the hum of the mains
 TONES = 20  # of a hum: the mains' frequency and its multiples
-
-
-@dataclass(frozen=True)
-class Step:
-    """One kind of noise, by its name in KINDS; each sound's SNR is uniform in low..high dB."""
-
-    name: str
-    low: float
-    high: float
-
-
-def parse(text: str) -> tuple[Step, ...]:
-    """Read a text such as `noise:0-20` or `white:10,hum:0-10`.
-
-    Raises:
-        UserError: an unknown name, an invalid range, or one beyond the limits.
-    """
-    return tuple(_step(part.strip(), text) for part in text.split(","))
-
-
-def _step(part: str, text: str) -> Step:
-    name, colon, amount = (piece.strip() for piece in part.partition(":"))
-    if not part:
-        raise UserError(
-            f"degrade='{text}' has an empty part; name a noise, such as noise:0-20, of: {', '.join(KINDS)}."
-        )
-    if name not in KINDS:
-        raise unknown("noise", name, KINDS)
-    low, high = USUAL
-    if colon:
-        match = re.fullmatch(rf"{NUMBER}(?:\s*-\s*{NUMBER})?", amount)
-        if match is None:
-            raise UserError(f"degrade: '{part}' needs one SNR in dB after the colon, or two: {name}:10, {name}:0-20.")
-        low, high = float(match[1]), float(match[2] or match[1])
-    if low > high:
-        raise UserError(f"degrade: '{part}' has a start above its end; write {name}:{high:g}-{low:g}.")
-    if high > RATIO[1]:
-        raise UserError(f"degrade: '{part}' is not within {RATIO[0]:g} and {RATIO[1]:g} dB.")
-    return Step(name, low, high)
 
 
 def added(steps: tuple[Step, ...], waves: Tensor, rate: int, numbers: Tensor, loud: Tensor | None = None) -> Tensor:
@@ -153,7 +109,6 @@ def _coloured(count: int, rate: int, random: torch.Generator, level: Callable[[T
     return torch.fft.irfft(torch.fft.rfft(white(count, rate, random)) * 10 ** (level(hertz) / 20), n=count)
 
 
-USUAL = 0.0, 20.0  # dB
 KINDS: dict[str, Callable[[int, int, torch.Generator], Tensor]] = {
     "noise": coloured,
     "white": white,

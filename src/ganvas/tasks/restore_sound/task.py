@@ -14,7 +14,7 @@ from ganvas.core.devices import upload
 from ganvas.core.later import Later
 from ganvas.core.samples import CHECK
 from ganvas.sounds.sheets import COLUMNS, Preview
-from ganvas.tasks.restore_sound import fidelity, network, noise
+from ganvas.tasks.restore_sound import fidelity, network, noise, noises
 from ganvas.tasks.restore_sound.data import DataConfig, WaveSpec
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
@@ -37,6 +37,7 @@ class Config:
         "noise:0-20",
         "the noise: name:SNR or name:from-to in dB, several, separated by ',', are added up; "
         f"{', '.join(noise.KINDS)} (noise: of any colour, or a hum)",
+        check="ganvas.tasks.restore_sound.noises:parse",
     )
     lively: float = knob(
         0.0,
@@ -73,16 +74,16 @@ class RestoreSoundTask(Task):
         self, generator: nn.Module, discriminator: nn.Module, spec: WaveSpec, config: Config, net: Any
     ) -> None:
         super().__init__(generator, discriminator, spec, config, net)
-        self.steps, self.objective = noise.parse(config.degrade), objective(config.loss)
+        self.steps, self.objective = noises.parse(config.degrade), objective(config.loss)
         self._made: tuple[Tensor, Tensor] | None = None  # clean and restored sounds of D's step, reused in G's
 
     @classmethod
     def verify(cls, experiment: Experiment) -> None:
-        noise.parse(experiment.task.degrade)  # raises on a wrong `degrade` before any data is read
+        noises.parse(experiment.task.degrade)  # raises on a wrong `degrade` before any data is read
 
     @classmethod
     def check_card(cls, card: dict[str, Any]) -> None:
-        noise.parse(card["task"]["degrade"])
+        noises.parse(card["task"]["degrade"])
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
         clean, noisy = self._pairs(batch)
