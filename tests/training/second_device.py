@@ -45,7 +45,7 @@ class Strict(TorchDispatchMode):
         if there and here and not func.name().startswith((*COPIES, *(INDICES if self.reads else ()))):
             raise AssertionError(f"{func.name()}: a tensor {[*here[0].shape]} was left on the CPU")
         if self.reads and there:
-            if func is aten._local_scalar_dense.default:
+            if func.name() in ("aten::_local_scalar_dense", "aten::item", "aten::is_nonzero"):
                 return torch.zeros((), dtype=args[0].dtype).item()
             if func.name().startswith(COPIES[1:]):
                 leaves = tree_leaves((args[1:], kwargs))

@@ -19,6 +19,7 @@ from ganvas.api import RECIPES
 from ganvas.core import devices, distributed
 from ganvas.networks import layers
 from ganvas.tasks.restore import degrade
+from ganvas.tasks.table.network import quantile
 from ganvas.training.batches import Batches
 from ganvas.training.trainer import Trainer
 
@@ -208,3 +209,9 @@ def test_parts_too_small_for_batch_norm_are_said(ranks: int, said: bool, monkeyp
     text = trainer.small_parts()
     assert ("batch=8 gives each of the 2 processes 4 at a time" in text) is said
     assert ("Choose batch=16 or more" in text) is said
+
+
+def test_what_the_cells_of_a_row_allow_goes_where_it_is_drawn() -> None:
+    with Strict():
+        token, place = quantile(torch.empty(4, 3, device=META), torch.empty(4, 1, device=META), torch.ones(1, 3).bool())
+    assert token.device == place.device == META
