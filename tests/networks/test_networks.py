@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ganvas import networks
 from ganvas.core.errors import UserError
 from ganvas.images.spec import ImageSpec
-from ganvas.networks import NETWORKS, pyramid, shuffle
+from ganvas.networks import NETWORKS, layers, pyramid, shuffle
 
 BATCH = 4
 SPECS = {"grey28": ImageSpec(1, 28, 10), "unlabelled28": ImageSpec(1, 28, 0), "colour32": ImageSpec(3, 32, 3)}
@@ -368,10 +368,8 @@ def test_clamped_subpixels_reach_black_and_white(spec: ImageSpec) -> None:
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
-    from ganvas.networks.layers import Dropout
-
     torch.manual_seed(0)
-    layer, x = Dropout(0.3), torch.ones(1000, 401, requires_grad=True)  # 401,000 is no multiple of four a row
+    layer, x = layers.Dropout(0.3), torch.ones(1000, 401, requires_grad=True)  # 401,000 is no multiple of four a row
     y = layer(x)
     assert float((y == 0).float().mean()) == pytest.approx(0.3, abs=0.003)
     assert float(y.detach().mean()) == pytest.approx(1, abs=0.005)
@@ -382,3 +380,38 @@ def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     assert x.grad is not None
     assert torch.equal(x.grad, y)  # what was dropped gets no gradient
     assert torch.equal(layer.eval()(x), x)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (layers.ConvTranspose2d(6, 5, 4, stride=2, padding=1), nn.ConvTranspose2d(6, 5, 4, stride=2, padding=1)),
+        (layers.WideConv2d(6, 1, 7, padding=3), nn.Conv2d(6, 1, 7, padding=3)),
+        (layers.WideConv2d(6, 2, 5, padding=2), nn.Conv2d(6, 2, 5, padding=2)),
+        (layers.WideConv2d(6, 3, 7, padding=3), nn.Conv2d(6, 3, 7, padding=3)),
+    ],
+)
+def test_faster_convolutions_compute_what_torchs_do(ours: nn.Module, theirs: nn.Module) -> None:
+    """Values and gradients; in bf16 within its rounding."""
+    ours.load_state_dict(theirs.state_dict())
+    for bf16 in (False, True):
+        found = []
+        for layer in (ours, theirs):
+            x = torch.randn(3, 6, 8, 10, generator=torch.Generator().manual_seed(0)).requires_grad_()
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                y = layer(x).float()
+            found.append([y.detach(), *torch.autograd.grad((y * y.detach().cos()).sum(), [x, *layer.parameters()])])
+        for one, other in zip(*found, strict=True):
+            assert float((one - other).norm() / other.norm()) < (0.02 if bf16 else 1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(USES_LABELS))
+def test_groups_of_a_batch_are_judged_as_if_alone(name: str) -> None:
+    spec = SPECS["colour32"]
+    _, discriminator, _ = build(name, spec)
+    images, kinds = pictures(spec), labels(spec)
+    assert kinds is not None
+    both = discriminator(torch.cat([images, -images]), torch.cat([kinds, kinds]), groups=2)
+    alone = torch.cat([discriminator(images, kinds), discriminator(-images, kinds)])
+    torch.testing.assert_close(both, alone)
+    assert not torch.allclose(both, discriminator(torch.cat([images, -images]), torch.cat([kinds, kinds])))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from conftest import quick
 
 from ganvas.core import optimizers
+from ganvas.training import memory
 from ganvas.training.batches import Batches
 from ganvas.training.events import Evaluated, Logged, Sampled, Saved, Started, Stepped
 from ganvas.training.experiment import Experiment
@@ -64,6 +66,33 @@ def test_one_joint_batch_judges_as_two_do(blobs: Path) -> None:
         settings = {"joint": joint, "dropout": "0", "r1": "1", "r2": "1", "precision": "fp32"}
         figures.append(some_steps(quick("classic-mlp", blobs).override(settings))[1])
     assert figures[0] == pytest.approx(figures[1], rel=1e-3)
+
+
+@pytest.mark.parametrize("penalties", [("r1", "r2"), ("r2",), ()])
+def test_one_batch_of_two_groups_judges_as_two_batches_do(penalties: tuple[str, ...], blobs: Path) -> None:
+    """Losses, penalties and the discriminator's gradients differ only in rounding."""
+    settings = dict.fromkeys(("r1", "r2"), "0") | dict.fromkeys(penalties, "1") | {"penalty_every": "1"}
+    found = []
+    for groups in ({"groups": 2}, {}):
+        trainer, batches = trainer_of(quick("mnist", blobs).override({**settings, "precision": "fp32"}))
+        task: Any = trainer.task
+        assert task.groups == {"groups": 2}
+        task.groups = groups
+        torch.manual_seed(0)
+        losses = task.discriminator_loss(batches.at(0))
+        losses["total"].backward()
+        gradients = {name: p.grad for name, p in task.discriminator.named_parameters()}
+        found.append({**{name: value.detach() for name, value in losses.items()}, **gradients})
+    assert found[0].keys() == found[1].keys()
+    assert penalties == tuple(name for name in ("r1", "r2") if name in found[0])
+    for name, value in found[0].items():
+        torch.testing.assert_close(value, found[1][name], rtol=1e-3, atol=1e-5)
+
+
+def test_memory_is_kept_where_the_c_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory.keep_freed()
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())  # without mallopt
+    memory.keep_freed()
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganvas.core.config import knob
 from ganvas.core.errors import UserError
 from ganvas.images.spec import ImageSpec
-from ganvas.networks.layers import Dropout, activations
+from ganvas.networks.layers import ConvTranspose2d, Dropout, WideConv2d, activations
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Generator(nn.Module):
         w, self.start = config.g_width, spec.size // 4
         self.foot = nn.Linear(config.latent_dim, w * self.start**2)
         self.layers = nn.Sequential(
-            nn.LeakyReLU(0.2),
-            nn.ConvTranspose2d(w, w, 4, stride=2, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.ConvTranspose2d(w, w, 4, stride=2, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(w, spec.channels, 7, padding=3),
+            nn.LeakyReLU(0.2, inplace=True),
+            ConvTranspose2d(w, w, 4, stride=2, padding=1),
+            nn.LeakyReLU(0.2, inplace=True),
+            ConvTranspose2d(w, w, 4, stride=2, padding=1),
+            nn.LeakyReLU(0.2, inplace=True),
+            WideConv2d(w, spec.channels, 7, padding=3),
         )
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:

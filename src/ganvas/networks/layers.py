@@ -11,6 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas.core.errors import UserError
 
 SLOPE = 0.2  # of the leaky ReLUs
+MOST_TERMS = 64  # with which `WideConv2d` is a product and a fold; with more that is slower
 LEVELS = 2**16  # values of the random number that decides whether `Dropout` drops a unit
 
 
@@ -38,6 +39,35 @@ class ClassNorm(nn.Module):
             scale, shift = class_rows(self.by_class, labels)[:, :, None, None].chunk(2, 1)
             x = torch.addcmul(shift, x, 1 + scale)
         return F.leaky_relu(x, self.slope, inplace=True)
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """`nn.ConvTranspose2d` with an even padding and a bias that is added to the result.
+
+    On a CPU the gradient of the bias otherwise takes longer than all the rest in bf16 (docs/log.md, 2026-11-30).
+    """
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """[B, C, h, w] -> [B, c, H, W]; `output_size` is not used."""
+        x = F.conv_transpose2d(input, self.weight, None, self.stride, self.padding)  # pyright: ignore[reportArgumentType]
+        return x if self.bias is None else x.add_(self.bias.to(x.dtype)[:, None, None])
+
+
+class WideConv2d(nn.Conv2d):
+    """`nn.Conv2d` of stride 1 with a large kernel and few outputs, which a CPU trains faster as a product and a fold.
+
+    The product gives what each pixel adds to every pixel around it; the fold sums that up (docs/log.md, 2026-11-30).
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, c, H, W]."""
+        terms = self.weight[:, 0].numel()  # for each pixel
+        if not self.training or input.device.type != "cpu" or terms > MOST_TERMS:
+            return super().forward(input)
+        weight = self.weight.flip(2, 3).permute(0, 2, 3, 1).reshape(terms, -1, 1, 1)
+        shares = F.conv2d(input, weight).to(torch.float32, memory_format=torch.contiguous_format)
+        x = F.fold(shares.flatten(2), input.shape[2:], self.kernel_size, padding=self.padding)  # pyright: ignore[reportArgumentType]
+        return x if self.bias is None else x + self.bias[:, None, None]
 
 
 class Dropout(nn.Module):
@@ -96,7 +126,9 @@ def with_labels(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
     return torch.cat([z, weights.to(z.dtype)], 1)
 
 
-def projection_logits(x: Tensor, head: nn.Linear, by_class: nn.Embedding | None, labels: Tensor | None) -> Tensor:
+def projection_logits(
+    x: Tensor, head: nn.Linear, by_class: nn.Embedding | None, labels: Tensor | None, groups: int = 1
+) -> Tensor:
     """The logit of each sample, with minibatch standard deviation and class projection.
 
     Source: Karras et al. 2018, section 3 (the spread of the batch as one more feature); Miyato and Koyama 2018 (the
@@ -107,12 +139,14 @@ def projection_logits(x: Tensor, head: nn.Linear, by_class: nn.Embedding | None,
         head: linear layer from c + 1 features to the logit.
         by_class: a row of c + 1 weights for each class; None where there are no classes.
         labels: int64 [B]; needed where there is `by_class`.
+        groups: equal parts of the batch, each with a spread of its own, as if it were judged alone.
 
     Returns:
         Logits [B].
     """
-    spread = (x - x.mean(0)).square().mean(0).add(1e-4).sqrt().mean()  # torch's own var is ten times slower
-    x = torch.cat([x, spread.expand(len(x), 1)], 1)
+    parts = x.unflatten(0, (groups, -1))  # torch's own var is ten times slower than what follows
+    spread = (parts - parts.mean(1, keepdim=True)).square().mean(1, keepdim=True).add(1e-4).sqrt().mean(2, keepdim=True)
+    x = torch.cat([parts, spread.expand(-1, parts.shape[1], 1)], 2).flatten(0, 1)
     logits = head(x).squeeze(1)
     if by_class is not None:
         if labels is None:

@@ -140,9 +140,9 @@ class Discriminator(nn.Module):
             activations.append(x)
         return [*activations, F.leaky_relu(self.foot(x.permute(0, 2, 3, 1).flatten(1)), SLOPE).float()]
 
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """images [B, C, H, W], labels int64 [B] -> logits [B]."""
-        return projection_logits(self.features(images)[-1], self.head, self.by_class, labels)
+    def forward(self, images: Tensor, labels: Tensor | None = None, groups: int = 1) -> Tensor:
+        """images [B, C, H, W], labels int64 [B] -> logits [B], as if each of the equal groups were judged alone."""
+        return projection_logits(self.features(images)[-1], self.head, self.by_class, labels, groups)
 
 
 def _scale_down(network: nn.Module) -> None:

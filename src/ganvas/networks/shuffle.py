@@ -95,6 +95,6 @@ class Discriminator(nn.Module):
         foot = F.leaky_relu(self.foot(down.permute(0, 2, 3, 1).flatten(1)), SLOPE).float()
         return [first, down, foot]
 
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """images [B, C, H, W], labels int64 [B] -> logits [B]."""
-        return projection_logits(self.features(images)[-1], self.head, self.by_class, labels)
+    def forward(self, images: Tensor, labels: Tensor | None = None, groups: int = 1) -> Tensor:
+        """images [B, C, H, W], labels int64 [B] -> logits [B], as if each of the equal groups were judged alone."""
+        return projection_logits(self.features(images)[-1], self.head, self.by_class, labels, groups)

@@ -154,17 +154,23 @@ def objective(name: str) -> Objective:
     return Objective(lambda r, f: value(r, f)[0], lambda r, f: value(r, f)[1], threshold)
 
 
-def squared_gradient(logits: Tensor, images: Tensor) -> Tensor:
-    """The squared norm of the gradient of each image's logit, mean over the batch, a scalar.
-
-    On real images this is R1, on generated ones R2. Source: Mescheder et al. 2018, equation 9.
+def squared_gradients(logits: Tensor, images: Tensor) -> Tensor:
+    """The squared norm of the gradient of each image's logit, [B].
 
     Args:
         logits: [B] or [B, 1, h, w], computed from `images`.
         images: [B, ...], of any rank, with requires_grad.
     """
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    return _norms(gradient).mean()
+    return _norms(gradient)
+
+
+def squared_gradient(logits: Tensor, images: Tensor) -> Tensor:
+    """The mean over the batch of `squared_gradients`, a scalar.
+
+    On real images this is R1, on generated ones R2. Source: Mescheder et al. 2018, equation 9.
+    """
+    return squared_gradients(logits, images).mean()
 
 
 def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import inspect
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,8 @@ class GenerateTask(Task):
         self.state: dict[str, Tensor] = {}
         self.gamma = Gamma(self.state, config.penalty_share)
         self.augment = Augment(self.state, config.augment, augment.disturb, augment.CHANCES)
+        can_group = "groups" in inspect.signature(discriminator.forward).parameters
+        self.groups = {"groups": 2} if can_group and not config.joint else {}  # for real and generated images
         self._watch: copies.Watch | None = None
         self._fakes: Tensor | None = None  # generated in the discriminator's step, reused in the generator's
 
@@ -159,12 +162,9 @@ class GenerateTask(Task):
         fakes = self._generate_fakes(batch)
         fakes, real_images = self.augment(fakes, batch), self.augment(self._mirrored(batch), batch)
         weights = self._penalty_weights(batch.step)
-        for name, images in (("r1", real_images), ("r2", fakes)):
-            if name in weights:
-                images.requires_grad_(True)
-        real, fake = self._logits(real_images, fakes, batch.labels)
+        real, fake, steepness = self._judged(real_images, fakes, batch.labels, [*weights])
         loss = self.objective.d_loss(real, fake)
-        penalty, logged = self._penalties(weights, loss, {"r1": (real, real_images), "r2": (fake, fakes)}, batch.step)
+        penalty, logged = self._penalties(weights, loss, steepness, batch.step)
         total = loss + self.config.penalty_every * penalty
         if self.config.gradient_penalty:
             mix = batch.draw(torch.rand, 1, 1, 1).to(fakes.device)
@@ -189,16 +189,15 @@ class GenerateTask(Task):
         return {name: weight for name, weight in (("r1", self.config.r1), ("r2", self.config.r2)) if weight}
 
     def _penalties(
-        self, weights: dict[str, float], loss: Tensor, sides: dict[str, tuple[Tensor, Tensor]], step: int
+        self, weights: dict[str, float], loss: Tensor, logged: dict[str, Tensor], step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted sum of this step's R1 and R2 penalties, and what is logged about them.
 
         Args:
-            sides: logits [B] and their images [B, C, H, W], by the penalty's name.
+            logged: the mean squared gradients by the penalty's name.
         """
-        penalty, logged = loss.new_zeros(()), {}
+        penalty = loss.new_zeros(())
         for name, weight in weights.items():
-            logged[name] = losses.squared_gradient(*sides[name])
             penalty = penalty + 0.5 * weight * self.gamma.weight * logged[name]
         if self.config.penalty_share and step % self.config.penalty_every == 0:
             weight = loss.new_zeros(()) + self.gamma.weight  # on the device of the loss
@@ -333,13 +332,26 @@ class GenerateTask(Task):
         """The real images, every second one mirrored if the config asks for it."""
         return augment.mirrored(batch.real, batch.draw(torch.rand)) if self.config.mirror else batch.real
 
-    def _logits(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Logits of real and generated images, each [B]."""
-        if not self.config.joint:
-            return self.discriminator(real, labels).float(), self.discriminator(fake, labels).float()
-        twice = None if labels is None else torch.cat([labels, labels])
-        real, fake = self.discriminator(torch.cat([real, fake]), twice).float().chunk(2)
-        return real, fake
+    def _judged(
+        self, real: Tensor, fake: Tensor, labels: Tensor | None, penalties: Sequence[str]
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Logits of real and generated images, each [B], and the mean squared gradients that the penalties are of.
+
+        Where D can judge groups of a batch apart, both are one batch, which is faster; a penalty of only one of the two
+        would cost more that way.
+        """
+        sides = {"r1": real, "r2": fake}
+        if self.config.joint or (self.groups and len(penalties) != 1):
+            images = torch.cat([real, fake]).requires_grad_(bool(penalties))
+            twice = None if labels is None else torch.cat([labels, labels])
+            logits = self.discriminator(images, twice, **self.groups).float()
+            squares = losses.squared_gradients(logits, images).chunk(2) if penalties else ()
+            steepness = {name: part.mean() for name, part in zip(sides, squares, strict=False) if name in penalties}
+            return *logits.chunk(2), steepness
+        for name in penalties:
+            sides[name].requires_grad_(True)
+        logits = {name: self.discriminator(images, labels).float() for name, images in sides.items()}
+        return *logits.values(), {name: losses.squared_gradient(logits[name], sides[name]) for name in penalties}
 
     def _generate(self, generator: nn.Module, batch: Batch) -> Tensor:
         z = upload(batch.draw(torch.randn, self.latent_dim), batch.real.device)  # from the CPU: the same z everywhere
