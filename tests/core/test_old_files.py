@@ -28,6 +28,7 @@ FIGURE = ("value", "floor", "spread")
 TIMES = {"seconds", "images_per_second"}
 RUNS = ("generate", "selected", "restore", "translate")
 RESUMED = ("generate", "restore", "translate")  # of the other there is no snapshot
+ROUNDS_ANEW = ("generate",)  # trainings whose steps round otherwise since real and fake are judged as one batch
 
 
 def script() -> ModuleType:
@@ -91,6 +92,7 @@ def rows(run: Run) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("name", RESUMED)
 def test_a_snapshot_goes_on_to_the_same_end(name: str, old: Path, exact: bool, tmp_path: Path) -> None:
+    exact = exact and name not in ROUNDS_ANEW
     shutil.copytree(old / "runs" / name, tmp_path / name)
     settings = {key: str(old / "data" / make.RUNS[name][key]) for key in ("data", "to") if key in make.RUNS[name]}
     experiment = Experiment.load(tmp_path / name).override(

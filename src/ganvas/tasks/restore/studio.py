@@ -87,7 +87,7 @@ PART = Part(
         Goal(
             "restore",
             "Restore pictures",
-            "Take out noise or rain, enlarge, fill holes. A dozen good photographs are enough to learn from.",
+            "Remove noise or rain, enlarge, fill holes. A dozen good photographs are enough.",
             2,
             (
                 ("denoise", "Take out noise"),
