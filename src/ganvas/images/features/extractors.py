@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from ganvas.core import devices
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import place, read_bytes
 from ganvas.images import tensors as im
@@ -50,8 +51,9 @@ class Extractor:
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """uint8 [N, C, H, W] -> features float [N, D] and logits [N, K] (None: it knows no classes)."""
         parts = [self.portion(part) for part in images.split(PORTION)]
-        all_logits = [logits.float() for _, logits in parts if logits is not None]
-        return torch.cat([features.float() for features, _ in parts]), torch.cat(all_logits) if all_logits else None
+        all_logits = [logits.float().cpu() for _, logits in parts if logits is not None]
+        features = torch.cat([features.float().cpu() for features, _ in parts])
+        return features, torch.cat(all_logits) if all_logits else None
 
 
 def digits(spec: ImageSpec) -> Extractor:
@@ -66,8 +68,9 @@ def digits(spec: ImageSpec) -> Extractor:
         raise UserError(f"{path} is not the file that Ganvas came with. Install Ganvas again.")
     network = DigitClassifier().eval()
     network.load_state_dict(safetensors.torch.load_file(path), strict=False)  # batch counts are not kept
-    network.fused().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    return Extractor("digits", mark, lambda x: network(im.to_float(x)), tuple("0123456789"))
+    device = devices.best()
+    network.fused().to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return Extractor("digits", mark, lambda x: network(im.to_float(x.to(device))), tuple("0123456789"))
 
 
 def pixels(spec: ImageSpec) -> Extractor:
@@ -92,9 +95,11 @@ def efficientnet(spec: ImageSpec) -> Extractor:
     weights = torch.load(path, map_location="cpu", weights_only=True)  # not our format: read without running code
     network = EfficientNetLite0().eval()
     network.load(weights)
-    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    device = devices.best()
+    network.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     mark = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Extractor("efficientnet-lite0", f"{mark[:16]} at {SIDE}", lambda x: (network(colour(x, SIDE)), None))
+    name, version = "efficientnet-lite0", f"{mark[:16]} at {SIDE}"
+    return Extractor(name, version, lambda x: (network(colour(x.to(device), SIDE)), None))
 
 
 def colour(images: Tensor, side: int) -> Tensor:
@@ -107,7 +112,10 @@ def colour(images: Tensor, side: int) -> Tensor:
 
 
 def torchscript(path: Path) -> Extract:
-    """A scripted network that takes uint8 [N, 3, H, W] and resizes by itself, as the usual Inception file does."""
+    """A scripted network that takes uint8 [N, 3, H, W] and resizes by itself, as the usual Inception file does.
+
+    It stays on the CPU: a script may have fixed its device.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the usual Inception files are of this format
         network = torch.jit.load(str(path), map_location="cpu").eval()
