@@ -19,8 +19,8 @@ from ganvas.training.batches import Batches
 from ganvas.training.trainer import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))  # programs, not a package
-judge, plain_mlp, quality, scaling, speed = (
-    importlib.import_module(name) for name in ("judge", "plain_mlp", "quality", "scaling", "speed")
+gpu, judge, plain_mlp, quality, scaling, speed = (
+    importlib.import_module(name) for name in ("gpu", "judge", "plain_mlp", "quality", "scaling", "speed")
 )
 
 
@@ -201,3 +201,39 @@ def test_the_picture_of_scaling_is_whole() -> None:
     picture = scaling.plot(scaling.Model(0.05, (1_000, 2_000)), 32, [(1, 640.0), (2, 1_200.0)], "mnist")
     assert picture.count("<circle") == 3
     assert picture.count("<polyline") == 1 + 2 * len(scaling.LINKS)
+
+
+def test_the_run_on_a_gpu_compares_losses_and_says_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = list(gpu.correctness("cpu", tmp_path, ["classic-mlp"]))
+    assert lines[-1] == ("| classic-mlp | 0.0e+00 | 0 |", True)
+    monkeypatch.setattr(gpu, "apart", lambda *rows: 0.5)
+    assert list(gpu.correctness("cpu", tmp_path, ["classic-mlp"]))[-1] == (
+        "| classic-mlp | 5.0e-01 **wrong** | 0 |",
+        False,
+    )
+
+
+def test_losses_that_are_apart() -> None:
+    rows = [{"loss_d": 4.0, "d_real": 9.0}, {"loss_d": 0.5, "d_real": 1.0}]
+    assert gpu.apart(rows, rows) == 0
+    assert gpu.apart(rows, [{"loss_d": 5.0, "d_real": 0.0}, {"loss_d": 0.6, "d_real": 0.0}]) == pytest.approx(0.25)
+
+
+def test_a_part_that_fails_does_not_end_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*arguments: object, **more: object) -> object:
+        raise RuntimeError("CUDA error")
+
+    for part in ("correctness", "two_processes", "throughput"):
+        monkeypatch.setattr(gpu, part, fails)
+    monkeypatch.setattr(gpu, "resume", lambda *arguments: iter([("It resumes.", True)]))
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--device", "cpu", "--quick", "--out", str(tmp_path / "gpu.md")])
+    assert gpu.main() == 1
+    said = (tmp_path / "gpu.md").read_text()
+    assert said == capsys.readouterr().out
+    assert said.count("**Failed**: RuntimeError: CUDA error") == 4
+    assert "It resumes." in said
+    assert "**Something is wrong**" in said

@@ -51,7 +51,7 @@ class Fake(Background):
     slow = True
     made: ClassVar[list[Fake]] = []
 
-    def __init__(self, run: Run, count: int, module: str) -> None:
+    def __init__(self, run: Run, count: int, module: str, device: str) -> None:
         super().__init__(run, count, module)
         self.started: list[int] = []
         self.given = True
@@ -87,7 +87,7 @@ def test_a_training_is_measured_and_its_best_model_kept(tmp_path: Path, monkeypa
         write_idx(source / f"{name}-labels-idx1-ubyte", random.integers(0, 2, 120).astype(np.uint8))
 
     class Watched(Background):
-        def __init__(self, run: Run, count: int, module: str) -> None:
+        def __init__(self, run: Run, count: int, module: str, device: str) -> None:
             super().__init__(run, count, module)
             made.append(self)
 
@@ -216,9 +216,11 @@ def test_a_new_start_gives_up_the_old_one(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "sleeper.py").write_text("import time\ntime.sleep(60)\n")
     real = background.subprocess.Popen
     commands: list[list[str]] = []
+    places: list[tuple[str, str]] = []
 
     def popen(command: list[str], **more: Any) -> Any:
         commands.append(command)
+        places.append((more["env"]["OMP_NUM_THREADS"], more["env"]["CUDA_VISIBLE_DEVICES"]))
         return real([command[0], str(tmp_path / "sleeper.py")], **more)
 
     monkeypatch.setattr(background.subprocess, "Popen", popen)
@@ -238,4 +240,7 @@ def test_a_new_start_gives_up_the_old_one(tmp_path: Path, monkeypatch: pytest.Mo
     assert [c[1:] for c in commands] == [  # -P: the working folder may be somebody else's
         ["-P", "-m", MODULE, str(Run(tmp_path).candidate(n)), "123", str(background.LIMIT)] for n in (10, 20)
     ]
+    assert places == [("1", "-1")] * 2  # it leaves the training's GPU alone
+    monkeypatch.setattr(background.processes, "cores", lambda: 16)
+    assert Background(Run(tmp_path), 123, MODULE, "cuda").threads == 8
     assert json.dumps(found.collect()) == "[]"

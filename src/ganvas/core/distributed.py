@@ -19,6 +19,7 @@ from torch import Tensor
 from torch import distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
+from ganvas.core.devices import Download, upload
 from ganvas.core.errors import UserError
 from ganvas.core.rendezvous import meeting_place, reason
 
@@ -36,8 +37,9 @@ _store: Any = None  # the launcher's, under a prefix of this attempt
 _counts: dict[str, int] = {}  # how often each meeting of a name took place; the same on every rank
 _requests: set[str] = set()  # of this rank
 _granted: set[str] = set()  # known to all ranks
-_received: list[Tensor] = []  # how many ranks have each request; read later, because reading waits for the GPU
+_received: list[Download] = []  # how many ranks have each request, oldest first; see `LATE`
 NAMES = ("stop", "save")  # of the possible requests
+LATE = 4  # messages from a GPU that are not read yet: reading the last ones would wait for all of its work
 
 
 def rank() -> int:
@@ -134,17 +136,25 @@ def wish(what: str) -> None:
 
 def decide() -> None:
     """Grant this rank's requests at once, where no other rank is involved."""
+    _read(0)
     _granted.update(_requests)
     _requests.clear()
 
 
 def granted(what: str) -> bool:
     """Do all ranks know of this request? True only once: the call clears the request."""
-    while _received:
-        _granted.update(name for name, count in zip(NAMES, _received.pop().tolist(), strict=True) if count)
+    _read(LATE)
     known = what in _granted
     _granted.discard(what)
     return known
+
+
+def _read(late: int) -> None:
+    """Read what all ranks ask for, except the last `late` messages from a GPU: the same ones on every rank."""
+    while _received and (len(_received) > late or _received[0].on_cpu):
+        message = _received.pop(0)
+        message.wait()
+        _granted.update(name for name, count in zip(NAMES, message.numbers.tolist(), strict=True) if count)
 
 
 @torch.no_grad()
@@ -155,13 +165,15 @@ def average(tensors: Iterable[Tensor]) -> None:
     tensors = list(tensors)
     sent = set(_requests)  # a signal may add one at any moment
     flags = torch.tensor([float(name in sent) for name in NAMES])
+    device = next((t.device for t in tensors if t.device.type != "cpu"), flags.device)
     with _talk():
-        together = torch.cat([*(t.reshape(-1).float() for t in tensors), flags.to(tensors[0].device)])
+        together = torch.cat([t.reshape(-1).float().to(device) for t in (*tensors, upload(flags, device))])
         dist.all_reduce(together)
     *means, flags = together.div_(size()).split([*(t.numel() for t in tensors), len(NAMES)])
-    for tensor, mean in zip(tensors, means, strict=True):
-        tensor.copy_(mean.view(tensor.shape))
-    _received.append(flags.clone())  # a view would keep the whole message
+    if tensors:
+        shaped = [mean.view(t.shape) for t, mean in zip(tensors, means, strict=True)]
+        torch._foreach_copy_(tensors, shaped)  # pyright: ignore[reportPrivateImportUsage]
+    _received.append(Download(flags))
     _requests.difference_update(sent)
 
 

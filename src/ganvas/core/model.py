@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from ganvas.core import checkpoint, distributed, meta, own, registry
+from ganvas.core import checkpoint, devices, distributed, meta, own, registry
 from ganvas.core import config as cf
 from ganvas.core.errors import UserError, first_line, unknown
 from ganvas.core.exports import Exports
@@ -260,6 +260,7 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
+        devices.set_precision(device, "fp32")  # a seed gives the same picture everywhere
     except (RuntimeError, AssertionError, TypeError, ValueError, NotImplementedError) as error:
         raise UserError(
             f"device={str(name)[:40]!r} cannot be used here ({first_line(error)[:200]}). Choose device='auto' or 'cpu'."

@@ -30,6 +30,11 @@ def psutil() -> ModuleType | None:
     return library
 
 
+def cores() -> int:
+    """The CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def has_proc() -> bool:
     """Does this system say in /proc what its processes are?"""
     return (PROC / "self").exists()

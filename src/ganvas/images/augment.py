@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganvas.core.devices import upload
+
 CHANCES = 10  # random numbers per image that decide what happens to it
 SHIFT = 1 / 8  # largest shift, of the image's side
 HOLE = 1 / 2  # side of the cut-out square, of the image's side
@@ -25,7 +27,7 @@ def disturb(images: Tensor, probability: Tensor | float, chance: Tensor) -> Tens
         probability: of each of the three changes, 0 to 1.
         chance: [B, CHANCES], uniform in [0, 1): decides which changes an image gets, and how large they are.
     """
-    chance = chance.to(images.device)
+    chance = upload(chance, images.device)
     hit = chance[:, :3] < probability
     amount = chance[:, 3:] * 2 - 1
     x = shifted(images, amount[:, 0] * hit[:, 0], amount[:, 1] * hit[:, 0])
@@ -73,12 +75,12 @@ def cut(x: Tensor, down: Tensor, right: Tensor, hit: Tensor) -> Tensor:
 
 def mirrored(images: Tensor, chance: Tensor) -> Tensor:
     """Images [B, C, H, W], mirrored where `chance` [B], uniform in [0, 1), is below a half."""
-    return torch.where((chance < 0.5).to(images.device)[:, None, None, None], images.flip(3), images)
+    return torch.where(upload(chance < 0.5, images.device)[:, None, None, None], images.flip(3), images)
 
 
 def turned(images: Tensor, chance: Tensor) -> Tensor:
     """Square images [B, C, H, W], each in one of its eight rotations and reflections; `chance` [B, 3] in [0, 1)."""
-    rows, columns, swapped = (chance < 0.5).to(images.device).T[:, :, None, None, None]
+    rows, columns, swapped = upload(chance < 0.5, images.device).T[:, :, None, None, None]
     x = torch.where(rows, images.flip(2), images)
     x = torch.where(columns, x.flip(3), x)
     return torch.where(swapped, x.transpose(2, 3), x)

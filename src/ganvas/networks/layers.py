@@ -95,6 +95,22 @@ class Dropout(nn.Module):
         return x * keep.mul_(LEVELS / (LEVELS - dropped))
 
 
+def shuffled(x: Tensor, factor: int) -> Tensor:
+    """`F.pixel_shuffle`, [B, C f f, h, w] -> [B, C, h f, w f]; channels stay last in memory on a GPU, too."""
+    if x.device.type == "cpu":  # torch keeps them last here
+        return F.pixel_shuffle(x, factor)
+    parts = x.permute(0, 2, 3, 1).unflatten(3, (-1, factor, factor))  # [B, h, w, C, f, f]
+    return parts.permute(0, 1, 4, 2, 5, 3).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+
+
+def unshuffled(x: Tensor, factor: int) -> Tensor:
+    """`F.pixel_unshuffle`, [B, C, h f, w f] -> [B, C f f, h, w]; channels stay last in memory on a GPU, too."""
+    if x.device.type == "cpu":
+        return F.pixel_unshuffle(x, factor)
+    parts = x.permute(0, 2, 3, 1).unflatten(2, (-1, factor)).unflatten(1, (-1, factor))  # [B, h, f, w, f, C]
+    return parts.permute(0, 1, 3, 5, 2, 4).flatten(3).permute(0, 3, 1, 2)
+
+
 def class_rows(table: nn.Embedding, labels: Tensor) -> Tensor:
     """The table's row for each label: int64 [B], or class weights [B, classes] for images between classes -> [B, c]."""
     return table(labels) if labels.dim() == 1 else labels @ table.weight

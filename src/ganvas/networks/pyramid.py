@@ -22,7 +22,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ganvas.core.config import knob
 from ganvas.images.spec import ImageSpec
-from ganvas.networks.layers import SLOPE, ClassNorm, initialise, projection_logits, with_labels
+from ganvas.networks.layers import SLOPE, ClassNorm, initialise, projection_logits, shuffled, unshuffled, with_labels
 
 SMALLEST = 8  # pixels a side, at most, of the smallest map
 MOST = 4  # times `width`: no map has more channels
@@ -102,10 +102,12 @@ class Generator(nn.Module):
         x = self.foot(z).view(z.shape[0], self.start, self.start, -1).permute(0, 3, 1, 2)  # channels last from here on
         x = self.foot_norm(x, labels)
         for blocks, up, norm in zip(self.blocks, self.ups, self.norms, strict=True):
-            x = F.pixel_shuffle(norm(up(blocks(x)), labels), 2)
+            x = shuffled(norm(up(blocks(x)), labels), 2)
         parts = self.head(x).float().softmax(1)
         colours = torch.tanh(self.palette(z).float()).unflatten(1, (-1, COLOURS))
-        return torch.bmm(colours, parts.flatten(2)).unflatten(2, parts.shape[2:]).clamp(-1, 1)  # against rounding
+        with torch.autocast(x.device.type, enabled=False):  # in bf16 a pixel would have 8 bits, and a light one 7
+            images = torch.bmm(colours, parts.flatten(2))
+        return images.unflatten(2, parts.shape[2:]).clamp(-1, 1)  # against rounding
 
 
 class Discriminator(nn.Module):
@@ -131,7 +133,7 @@ class Discriminator(nn.Module):
 
     def features(self, images: Tensor) -> list[Tensor]:
         """images [B, C, H, W] -> the activations at each size, [B, c, h, w], and the features, [B, c]."""
-        x = self.blocks[0](F.leaky_relu(self.first(F.pixel_unshuffle(images, 2)), SLOPE))
+        x = self.blocks[0](F.leaky_relu(self.first(unshuffled(images, 2)), SLOPE))
         activations = [x]
         for down, blocks in zip(self.downs, self.blocks[1:], strict=True):  # pyright: ignore[reportArgumentType]
             x = blocks(F.leaky_relu(down(x), SLOPE))

@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas.core.config import knob
 from ganvas.core.errors import UserError
 from ganvas.images.spec import ImageSpec
-from ganvas.networks.layers import SLOPE, ClassNorm, initialise, projection_logits, with_labels
+from ganvas.networks.layers import SLOPE, ClassNorm, initialise, projection_logits, shuffled, unshuffled, with_labels
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Generator(nn.Module):
         z = with_labels(z, labels, self.classes)
         x = self.foot(z).view(z.shape[0], self.start, self.start, -1).permute(0, 3, 1, 2)  # channels last from here on
         x = self.norm0(x, labels)
-        x = F.pixel_shuffle(self.norm1(self.up1(x), labels), 2)
-        x = F.pixel_shuffle(self.norm2(self.up2(x), labels), 2)
+        x = shuffled(self.norm1(self.up1(x), labels), 2)
+        x = shuffled(self.norm2(self.up2(x), labels), 2)
         x = self.bound(self.head(x))
         if self.subpixels > 1:  # each part is bounded, then averaged: edges of strokes get a scanner's greys
             x = x.unflatten(1, (-1, self.subpixels)).mean(2)
@@ -90,7 +90,7 @@ class Discriminator(nn.Module):
 
     def features(self, images: Tensor) -> list[Tensor]:
         """images [B, C, H, W] -> the activations of each layer, [B, c, h, w] or [B, c]; the last are the features."""
-        first = F.leaky_relu(self.first(F.pixel_unshuffle(images, 2)), SLOPE)
+        first = F.leaky_relu(self.first(unshuffled(images, 2)), SLOPE)
         down = F.leaky_relu(self.down(first), SLOPE)
         foot = F.leaky_relu(self.foot(down.permute(0, 2, 3, 1).flatten(1)), SLOPE).float()
         return [first, down, foot]

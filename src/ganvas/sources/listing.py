@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ganvas.core.errors import UserError
+from ganvas.core.processes import cores
 from ganvas.core.text import one_line
 from ganvas.sources import archives, folders, layout
 from ganvas.sources import labels as labelling
@@ -67,7 +68,7 @@ def mapped(listing: Listing, chunks: Sequence[range], work: Callable[[range, Col
     The files are read here, one after the other, and processed in threads: decoders release Python's lock. If a chunk
     has more than HELD bytes, only one file at a time is in memory.
     """
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = cores()
     waiting: deque[tuple[Future[T], int]] = deque()
     with ThreadPoolExecutor(workers, "ganvas-files") as pool:
         try:

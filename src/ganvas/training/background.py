@@ -1,4 +1,8 @@
-"""Evaluation during training: a separate process on one thread, for which the training never waits."""
+"""Evaluation during training: a separate process on the CPU, for which the training never waits.
+
+It has one thread where the training is on the CPU as well. Next to a training on a GPU it has half of the CPU's cores
+and does not see the GPU, whose memory and time are the training's.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import subprocess
 import sys
 from typing import Any
 
-from ganvas.core import distributed
+from ganvas.core import distributed, processes
 from ganvas.core.files import make_folder
 from ganvas.core.processes import NEW_GROUP
 from ganvas.core.run import Run
@@ -21,13 +25,15 @@ LEFT: list[
 class Background:
     """At most one evaluation at a time; while one is running, others are skipped."""
 
-    def __init__(self, run: Run, count: int, module: str) -> None:
+    def __init__(self, run: Run, count: int, module: str, device: str = "cpu") -> None:
         """
         Args:
             count: samples that an evaluation generates.
             module: the evaluation: `python -m module MODEL COUNT SECONDS`.
+            device: the type of the device of the training.
         """
         self.run, self.count, self.module = run, count, module
+        self.threads = 1 if device == "cpu" else max(1, processes.cores() // 2)
         self.images = 0
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -50,9 +56,10 @@ class Background:
             str(self.count),
             str(LIMIT),
         ]
-        one_thread = {
-            "OMP_NUM_THREADS": "1",
-            "MKL_NUM_THREADS": "1",
+        limits = {
+            "OMP_NUM_THREADS": str(self.threads),
+            "MKL_NUM_THREADS": str(self.threads),
+            "CUDA_VISIBLE_DEVICES": "-1",  # none
             "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
         }
         environment = {
@@ -67,7 +74,7 @@ class Background:
                 stderr=log,
                 process_group=0,
                 creationflags=NEW_GROUP,
-                env={**environment, **one_thread},
+                env={**environment, **limits},
             )
         LEFT.append(self.process)
         self.images = images

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ganvas.core import seeds
+from ganvas.core import devices, seeds
 from ganvas.core.errors import UserError
 from ganvas.core.memmap import Ahead, Stored
 from ganvas.core.old_names import warn
@@ -74,6 +74,8 @@ class Batches:
             )
         self._epochs: dict[int, Tensor] = {}
         self._ahead = Ahead(data.train.samples) if isinstance(data.train.samples, Stored) else None
+        self._resident: Tensor | None = None  # the training samples on the GPU, where they fit
+        self._is_first = True
         self._other: Batches | None = None
         if data.other is not None:  # in its own order, so that pairs differ in each epoch
             self._other = Batches(data.other, batch, seeds.key(seed, "other"), device, rank, ranks)
@@ -104,7 +106,9 @@ class Batches:
 
     def whole(self) -> Batches:
         """The same data in whole batches, for work that only one rank does."""
-        return Batches(self.data, self.batch, self.seed, self.device)
+        batches = Batches(self.data, self.batch, self.seed, self.device)
+        batches._resident, batches._is_first = self._resident, self._is_first
+        return batches
 
     def held_out(self, count: int, start: int = 0) -> Batch:
         """Up to `count` held-out samples from `start` on, in a fixed order that wraps around."""
@@ -136,8 +140,19 @@ class Batches:
         return self._epochs[epoch]
 
     def _take(self, split: Split, index: Tensor, step: int) -> Batch:
+        resident = self._on_gpu() if split is self.data.train else None
+        if resident is not None:
+            return self._batch(resident[devices.upload(index, self.device)], split.labels, index, step)
         return self._batch(split.samples[index], split.labels, index, step)
 
+    def _on_gpu(self) -> Tensor | None:
+        """The training samples on the GPU; None: there is no GPU, they are too large for it, or stay on the disk."""
+        if self._is_first:
+            self._is_first, samples = False, self.data.train.samples
+            if isinstance(samples, Tensor) and devices.fits(samples.nbytes, self.device):
+                self._resident = samples.to(self.device)
+        return self._resident
+
     def _batch(self, samples: Tensor, labels: Tensor | None, index: Tensor, step: int) -> Batch:
-        chosen = None if labels is None else labels[index].to(self.device)
-        return Batch(self.data.decode(samples.to(self.device)), chosen, step)
+        chosen = None if labels is None else devices.upload(labels[index], self.device)
+        return Batch(self.data.decode(devices.upload(samples, self.device)), chosen, step)

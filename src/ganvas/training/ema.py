@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 @torch.no_grad()
@@ -21,10 +21,11 @@ def update(average: nn.Module, network: nn.Module, batch: int, images: int, half
     """
     limit = min(float(half_life), ramp * images)
     step = 1.0 - 0.5 ** (batch / limit) if limit > 0 else 1.0
-    for averaged, current in zip(average.parameters(), network.parameters(), strict=True):
-        averaged.lerp_(current, step)
-    for averaged, current in zip(average.buffers(), network.buffers(), strict=True):
-        if averaged.is_floating_point():
-            averaged.lerp_(current, step)
-        else:
-            averaged.copy_(current)
+    pairs: list[tuple[Tensor, Tensor]] = [*zip(average.parameters(), network.parameters(), strict=True)]
+    pairs += [*zip(average.buffers(), network.buffers(), strict=True)]
+    floats = [pair for pair in pairs if pair[0].is_floating_point()]
+    others = [pair for pair in pairs if not pair[0].is_floating_point()]
+    if floats:  # all at once: a GPU starts a few kernels, not one for each tensor
+        torch._foreach_lerp_([averaged for averaged, _ in floats], [current for _, current in floats], step)  # pyright: ignore[reportPrivateImportUsage]
+    if others:
+        torch._foreach_copy_([averaged for averaged, _ in others], [current for _, current in others])  # pyright: ignore[reportPrivateImportUsage]

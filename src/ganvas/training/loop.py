@@ -19,7 +19,7 @@ from ganvas.training.batches import Batches
 from ganvas.training.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
 from ganvas.training.pace import Pace
 from ganvas.training.task import Task
-from ganvas.training.trainer import Config, Trainer, is_finite
+from ganvas.training.trainer import Config, Trainer, is_finite, place
 
 PROBES = 8  # probes of the discriminator per log line, because its accuracy varies from step to step
 
@@ -57,11 +57,14 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
     Raises:
         UserError: a file cannot be written, all snapshots are damaged, or a loss is no longer a finite number.
     """
+    place(task, batches.device)  # `prepare` may compute with them
     task.prepare(config, batches)
     trainer = Trainer(task, config)
+    if run.writes and (text := trainer.small_parts()):
+        yield Warned(trainer.images, text)
     began = yield from _begin(trainer, batches, run)
     saved = time.monotonic()
-    background = Background(run, config.evaluate_count, task.measures_beside)
+    background = Background(run, config.evaluate_count, task.measures_beside, trainer.device.type)
     pace = Pace(run, trainer.images, batches.count)
     if trainer.images < config.images and run.writes and (over := task.is_over()):
         yield Noted(trainer.images, over)  # a resumed training had ended before its length

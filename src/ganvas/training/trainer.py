@@ -15,13 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganvas.core import checkpoint, distributed, optimizers, seeds
+from ganvas.core import checkpoint, devices, distributed, optimizers, seeds
 from ganvas.core.config import LARGEST, knob
 from ganvas.core.errors import UserError
 from ganvas.training import ema, memory
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.task import Task
 
+FEW = 8  # samples of a process, below which batch norm's statistics are too uncertain
 PROBE = 32  # held-out images in a probe of the discriminator
 
 
@@ -97,6 +98,12 @@ def choose_precision(config: Config, device: torch.device) -> str:
     return "bf16" if native else "fp32"
 
 
+def place(task: Task, device: torch.device) -> None:
+    """Move a task's networks to a device."""
+    for network in (task.generator, task.discriminator):
+        network.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
 @contextlib.contextmanager
 def frozen(weights: Sequence[nn.Parameter]) -> Iterator[None]:
     """A context in which no gradients of these weights are computed."""
@@ -121,10 +128,10 @@ class Trainer:
         self.task, self.config = task, config
         self.device = choose_device(config)
         self.precision = choose_precision(config, self.device)
+        place(task, self.device)
+        devices.set_precision(self.device, self.precision)
         if self.device.type == "cpu":
             memory.keep_freed()
-        for network in (task.generator, task.discriminator):
-            network.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(task.generator).requires_grad_(False).eval()
         self.trained_d = [w for w in task.discriminator.parameters() if w.requires_grad]
         self.optimizer_g = optimizers.Adam(task.generator.parameters(), config.lr_g, self.betas(0), fused=True)
@@ -138,6 +145,19 @@ class Trainer:
     def autocast(self) -> torch.autocast:
         """The context for the forward passes: bf16 where that is chosen."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def small_parts(self) -> str:
+        """What to say of a batch whose parts are too small for layers that look at a whole batch; '': nothing."""
+        part = self.config.batch // distributed.size()
+        networks = (self.task.generator, self.task.discriminator)
+        normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for n in networks for m in n.modules())
+        if distributed.size() == 1 or part >= FEW or not normed:
+            return ""
+        return (
+            f"batch={self.config.batch} gives each of the {distributed.size()} processes {part} at a time, and batch "
+            f"norm takes its mean and deviation from these alone: pictures get worse below {FEW}. Choose "
+            f"batch={FEW * distributed.size()} or more, or fewer processes."
+        )
 
     def step(self, batch: Batch) -> None:
         """One discriminator step and one generator step on a batch, or on this rank's part of it."""

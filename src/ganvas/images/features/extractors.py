@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from ganvas.core import devices
 from ganvas.core.errors import UserError, unknown
 from ganvas.core.files import place, read_bytes
 from ganvas.core.progress import last
@@ -64,9 +65,9 @@ class Extractor:
         """As `extract`; yields how many images are done."""
         all_features, all_logits, done = [], [], 0
         for features, logits in self._portions(images.split(self.size)):
-            all_features.append(features.float())
+            all_features.append(features.float().cpu())
             if logits is not None:
-                all_logits.append(logits.float())
+                all_logits.append(logits.float().cpu())
             done += len(features)
             yield done
         with torch.inference_mode():
@@ -101,8 +102,9 @@ def digits(spec: ImageSpec) -> Extractor:
         raise UserError(f"{path} is not the file that Ganvas came with. Install Ganvas again.")
     network = DigitClassifier().eval()
     network.load_state_dict(safetensors.torch.load_file(path), strict=False)  # batch counts are not kept
-    network.fused().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    return Extractor("digits", mark, lambda x: network(im.to_float(x)), tuple("0123456789"))
+    device = devices.best()
+    network.fused().to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return Extractor("digits", mark, lambda x: network(im.to_float(x.to(device))), tuple("0123456789"))
 
 
 def pixels(spec: ImageSpec) -> Extractor:
@@ -127,10 +129,17 @@ def efficientnet(spec: ImageSpec) -> Extractor:
     weights = torch.load(path, map_location="cpu", weights_only=True)  # not our format: read without running code
     network = EfficientNetLite0().eval()
     network.load(weights)
-    network.fused().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    device = devices.best()
+    network.fused().to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     mark = hashlib.sha256(path.read_bytes()).hexdigest()
-    portion = lambda x: (network(colour(x, SIDE)), None)  # noqa: E731
-    return Extractor("efficientnet-lite0", f"{mark[:16]} at {SIDE}", portion, size=FEW, apart=True)
+    on_cpu = device.type == "cpu"
+    return Extractor(
+        "efficientnet-lite0",
+        f"{mark[:16]} at {SIDE}",
+        lambda x: (network(colour(x.to(device), SIDE)), None),
+        size=FEW if on_cpu else PORTION,
+        apart=on_cpu,
+    )
 
 
 def colour(images: Tensor, side: int) -> Tensor:
@@ -138,7 +147,8 @@ def colour(images: Tensor, side: int) -> Tensor:
     x = images.float().div(255)
     if x.shape[1] == 4:
         x = x[:, :3] * x[:, 3:] + 1 - x[:, 3:]
-    x = _resizing(x.shape[2], side) @ x @ _resizing(x.shape[3], side).T
+    rows, columns = (_resizing(size, side).to(x.device) for size in x.shape[2:])
+    x = rows @ x @ columns.T
     x = x.clamp_(0, 1).mul_(2).sub_(1).expand(-1, 3, -1, -1)
     return x.contiguous(memory_format=torch.channels_last)
 
@@ -151,7 +161,10 @@ def _resizing(size: int, side: int) -> Tensor:
 
 
 def torchscript(path: Path) -> Extract:
-    """A scripted network that takes uint8 [N, 3, H, W] and resizes by itself, as the usual Inception file does."""
+    """A scripted network that takes uint8 [N, 3, H, W] and resizes by itself, as the usual Inception file does.
+
+    It stays on the CPU: a script may have fixed its device.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the usual Inception files are of this format
         network = torch.jit.load(str(path), map_location="cpu").eval()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ganvas.core import own, seeds
 from ganvas.core.config import knob
+from ganvas.core.devices import upload
 from ganvas.core.errors import UserError
 from ganvas.core.later import Later
 from ganvas.core.run import Run
@@ -199,7 +200,8 @@ class GenerateTask(Task):
         for name, weight in weights.items():
             penalty = penalty + 0.5 * weight * self.gamma.weight * logged[name]
         if self.config.penalty_share and step % self.config.penalty_every == 0:
-            logged |= {"gamma": self.gamma.weight.clone(), "penalty_share": penalty / (penalty + self.guessing)}
+            weight = loss.new_zeros(()) + self.gamma.weight  # on the device of the loss
+            logged |= {"gamma": weight, "penalty_share": penalty / (penalty + self.guessing)}
         return penalty, logged
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
@@ -352,5 +354,5 @@ class GenerateTask(Task):
         return *logits.values(), {name: losses.squared_gradient(logits[name], sides[name]) for name in penalties}
 
     def _generate(self, generator: nn.Module, batch: Batch) -> Tensor:
-        z = batch.draw(torch.randn, self.latent_dim).to(batch.real.device)  # from the CPU: the same z on any device
+        z = upload(batch.draw(torch.randn, self.latent_dim), batch.real.device)  # from the CPU: the same z everywhere
         return generator(z, batch.labels)

@@ -1,8 +1,11 @@
 """The degradations: noise, blur, rain, scratches, holes ..., each one function; `damages` has their ranges and limits.
 
 Each takes float images [B, C, H, W] in [-1, 1], where C is 1 or 3 unless it says otherwise, an amount [B], and a `draw`
-that returns random numbers [B, *shape] on the device of the images; how many are drawn depends on C, H and W alone. The
+that returns random numbers [B, *shape]; how many are drawn depends on C, H and W alone. The
 result may be slightly outside of [-1, 1].
+
+Amounts and random numbers are on the CPU, wherever the images are: what decides how much is to be done is read there,
+because reading it from a GPU would wait for all of the GPU's work. (`jpeg` has to wait: it compresses on the CPU.)
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
 
+from ganvas.core.devices import upload
 from ganvas.tasks.restore.damages import DEGRADATIONS
 
 Draw = Callable[..., Tensor]  # draw(torch.rand or torch.randn, *shape) -> [B, *shape]
@@ -34,12 +38,12 @@ BLOCKS, STROKES, BENDS = 5, 3, 6  # holes: most blocks and strokes in a picture,
 
 def noise(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
     """White Gaussian noise, independent in each channel; amount: its standard deviation in levels of 255."""
-    return images + draw(torch.randn, *images.shape[1:]) * (_over(amount) / 127.5)
+    return images + upload(draw(torch.randn, *images.shape[1:]) * (_over(amount) / 127.5), images.device)
 
 
 def grain(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
     """The same, equal in all channels, as in a grey photograph; amount: its standard deviation in levels of 255."""
-    return images + draw(torch.randn, 1, *images.shape[2:]) * (_over(amount) / 127.5)
+    return images + upload(draw(torch.randn, 1, *images.shape[2:]) * (_over(amount) / 127.5), images.device)
 
 
 def poisson(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
@@ -47,8 +51,9 @@ def poisson(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
 
     The normal approximation of the Poisson distribution, variance = mean, which is good from some 20 photons on.
     """
-    share = (images + 1) / 2
-    return images + 2 * draw(torch.randn, *images.shape[1:]) * (share.clamp(min=0) / _over(amount)).sqrt()
+    share, device = (images + 1) / 2, images.device
+    normal, amount = upload(draw(torch.randn, *images.shape[1:]), device), upload(amount, device)
+    return images + 2 * normal * (share.clamp(min=0) / _over(amount)).sqrt()
 
 
 def jpeg(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
@@ -67,7 +72,7 @@ def blur(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
     count, channels, height, width = images.shape
     reach = math.ceil(3 * float(amount.max()))
     offsets = torch.arange(-reach, reach + 1, device=images.device)
-    sigma = amount.clamp(min=1e-3)[:, None]
+    sigma = upload(amount, images.device).clamp(min=1e-3)[:, None]
     kernel = (-0.5 * (offsets / sigma).square()).exp() * (offsets.abs() <= (3 * sigma).ceil())
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)  # [B * C, taps]
     x = images.reshape(1, count * channels, height, width)
@@ -99,7 +104,7 @@ def rain(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
     streaks", where motion smears a drop); it wraps around at the borders, where that is not visible.
     """
     height, width = images.shape[2:]
-    chance = draw(torch.rand, 1 + 4 * len(STREAKS))
+    chance, amount = (upload(x, images.device) for x in (draw(torch.rand, 1 + 4 * len(STREAKS)), amount))
     lean, middle = _between(chance[:, 0], -LEAN, LEAN), chance.new_tensor([height // 2, width // 2])
     cover = images.new_zeros(len(images), height, width)
     for (lengths, widths, strengths, part), uniform in zip(STREAKS, chance[:, 1:].split(4, 1), strict=True):
@@ -109,7 +114,7 @@ def rain(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
         away = _squared_distance(middle - half, middle + half, images.shape[2:]).sqrt()
         streak = _over(strength, 3) * (_over(wide, 3) / 2 + 0.5 - away).clamp(0, 1)
         density = _over((amount / 100 * part / (0.7 * streak.sum((1, 2)))).clamp(min=1e-9), 3)
-        place = draw(torch.rand, height, width) / density
+        place = upload(draw(torch.rand, height, width), images.device) / density
         drops = torch.where(place < 1, 0.4 + 0.6 * place, 0)  # 0.7 on average
         cover = cover + torch.fft.irfft2(torch.fft.rfft2(drops) * torch.fft.rfft2(streak), s=(height, width))
     return images + cover.clamp(0, 1)[:, None] * (LIGHT - images).clamp(min=0)
@@ -120,11 +125,15 @@ def scratches(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
     size, side = images.shape[2:], math.sqrt(images[0, 0].numel())
     number, chance = _number("scratches", amount, side / SIDE, 10, draw)
     (rows, columns), (cover, paint) = _pixels(size, images.device), images.new_zeros(2, len(images), *size)
-    for k in range(int(number.max())):
+    boxes = []  # only these around the lines are computed: faster for large pictures
+    for down, right, _, length in (chance[:, k, :4].T for k in range(int(number.max()))):
+        reach = 1.2 * (_between(length, 0.08, 0.5) * side) + 2
+        places = down * size[0], right * size[1]
+        boxes.append([slice(max(0, int((at - reach).min())), int((at + reach).max())) for at in places])
+    number, chance = upload(number, images.device), upload(chance, images.device)
+    for k, box in enumerate(boxes):
         y, x, turn, length, bend, thick, tone, strength, wave, phase = _over(chance[:, k].T, 3)
         y, x, half, angle = y * size[0], x * size[1], _between(length, 0.08, 0.5) * side, turn * math.pi
-        reach = 1.2 * half + 2  # only this box around the lines is computed: faster for large pictures
-        box = [slice(max(0, int((at - reach).min())), int((at + reach).max())) for at in (y, x)]
         down, right = rows[box[0]] - y, columns[:, box[1]] - x
         along = (down * angle.cos() + right * angle.sin()) / half  # -1 to 1 from end to end
         across = right * angle.cos() - down * angle.sin() - (bend - 0.5) * 0.3 * half * along.square()
@@ -144,7 +153,8 @@ def spots(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
     number, chance = _number("spots", amount, height * width / SIDE**2, 8, draw)
     wide, places = width + 2 * REACH, torch.arange(-REACH, REACH + 1, device=images.device)
     flat, window = pad(images, (REACH,) * 4).flatten(2), (places[:, None] * wide + places).flatten()
-    for k in range(int(number.max())):
+    most, number, chance = int(number.max()), upload(number, images.device), upload(chance, images.device)
+    for k in range(most):
         y, x, size, soft, tone, strength, turn, twist = _over(chance[:, k].T, 3)
         y, x, radius = y * (height - 1), x * (width - 1), 0.7 * 8 ** size.square()  # most are small
         down, right = places[:, None] - y.frac(), places - x.frac()
@@ -169,10 +179,11 @@ def holes(images: Tensor, amount: Tensor, draw: Draw) -> Tensor:
         [B, C + 1, H, W]: the last channel is 1 where a pixel is missing, and the others are 0 there.
     """
     chance, share = draw(torch.rand, 3 + BLOCKS * 4 + STROKES * (4 + BENDS * 2)), amount / 100
-    blocks, strokes = chance[:, 3:].split([BLOCKS * 4, STROKES * (4 + BENDS * 2)], 1)
     half = share * _between(chance[:, 0], 0.3, 0.7)
+    chance, rest = upload(chance, images.device), upload(share - half, images.device)
+    blocks, strokes = chance[:, 3:].split([BLOCKS * 4, STROKES * (4 + BENDS * 2)], 1)
     mask = _smallest(_block_field(blocks.unflatten(1, (BLOCKS, -1)), chance[:, 1], images.shape[2:]), half)
-    field = _stroke_field(strokes.unflatten(1, (STROKES, -1)), chance[:, 2], share - half, images.shape[2:])
+    field = _stroke_field(strokes.unflatten(1, (STROKES, -1)), chance[:, 2], rest, images.shape[2:])
     mask = _smallest(field.masked_fill(mask, -1), share)[:, None]
     return torch.cat([images.masked_fill(mask, 0), mask.to(images.dtype)], 1)
 

@@ -54,7 +54,7 @@ def _apply_group(group: tuple[Step, ...], images: Tensor, generators: list[torch
 
 def _apply_step(step: Step, images: Tensor, generators: list[torch.Generator]) -> Tensor:
     def draw(function: Draw, *shape: int) -> Tensor:
-        return torch.stack([function(shape, generator=generator) for generator in generators]).to(images.device)
+        return torch.stack([function(shape, generator=generator) for generator in generators])
 
     if step.chance < 1:
         some = (draw(torch.rand) < step.chance).nonzero().flatten().tolist()

@@ -19,6 +19,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ganvas.core.config import knob
 from ganvas.images.spec import ImageSpec
+from ganvas.networks.layers import shuffled, unshuffled
 
 SLOPE = 0.2
 LEVELS, SWEEPS = 6, 8  # halvings of a picture for the first fill of its holes, and sweeps at each size
@@ -103,7 +104,7 @@ class Generator(nn.Module):
 
     def _change(self, images: Tensor) -> Tensor:
         """The change of the trivial restoration, for pictures whose sides are multiples of `stride`."""
-        x = self.first(F.pixel_unshuffle(images, self.fold))
+        x = self.first(unshuffled(images, self.fold))
         skips = []
         for before, down_by in zip(self.befores, self.downs, strict=True):
             x = before(x)
@@ -111,8 +112,8 @@ class Generator(nn.Module):
             x = down_by(x)
         x = self.middle(x)
         for i in reversed(range(len(skips))):
-            x = self.afters[i](F.pixel_shuffle(self.ups[i](x), 2) + skips[i])
-        return F.pixel_shuffle(self.head(x), self.last).float()
+            x = self.afters[i](shuffled(self.ups[i](x), 2) + skips[i])
+        return shuffled(self.head(x), self.last).float()
 
 
 def padded(images: Tensor, stride: int) -> Tensor:
@@ -188,7 +189,7 @@ class Discriminator(nn.Module):
     def features(self, images: Tensor) -> list[Tensor]:
         """images [B, C, H, W] -> the activations at each size, [B, c, h, w]."""
         even = F.pad(images, (0, images.shape[3] % 2, 0, images.shape[2] % 2), mode="replicate")
-        x = F.leaky_relu(self.first(F.pixel_unshuffle(even, 2)), SLOPE)
+        x = F.leaky_relu(self.first(unshuffled(even, 2)), SLOPE)
         layers = [x]
         for down in self.downs:
             x = F.leaky_relu(down(x), SLOPE)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from ganvas.core.devices import upload
 from ganvas.tasks.restore_sound.noises import Step
 
 SOUNDS = 1e-3  # of the loudest sample: what is softer for a while is a pause, which no SNR counts
@@ -35,7 +36,7 @@ def added(steps: tuple[Step, ...], waves: Tensor, rate: int, numbers: Tensor, lo
     """
     key = (numbers.double() * 2**16).long()  # PyTorch's generator takes 32 bits; a float holds only 24
     seeds = (key[:, 0] * 2**16 + key[:, 1]).tolist()
-    total = torch.stack([_of_one(steps, waves.shape[1], rate, seed) for seed in seeds]).to(waves.device)
+    total = upload(torch.stack([_of_one(steps, waves.shape[1], rate, seed) for seed in seeds]), waves.device)
     return waves + total * (loudness(waves) if loud is None else loud)
 
 
@@ -131,6 +132,6 @@ def placed(waves: Tensor, piece: int, chance: Tensor) -> Tensor:
         start = (chance[:, 1] * (count - piece / 2) - piece / 4).long()
     else:
         start = -((chance[:, 1] - 0.5) * count).long() * (chance[:, 0] < 0.5)
-    source = torch.arange(min(count, piece), device=waves.device) + start.to(waves.device)[:, None]
+    source = torch.arange(min(count, piece), device=waves.device) + upload(start, waves.device)[:, None]
     inside = (source >= 0) & (source < count)
     return waves.gather(1, source.clamp(0, count - 1)) * inside

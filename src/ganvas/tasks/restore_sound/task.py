@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ganvas.core import seeds
 from ganvas.core.config import knob
+from ganvas.core.devices import upload
 from ganvas.core.later import Later
 from ganvas.core.samples import CHECK
 from ganvas.sounds.sheets import COLUMNS, Preview
@@ -86,7 +87,7 @@ class RestoreSoundTask(Task):
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
         clean, noisy = self._pairs(batch)
-        louder = 10 ** (JITTER / 20 * (batch.draw(torch.rand, 1).to(clean.device)))
+        louder = 10 ** (JITTER / 20 * upload(batch.draw(torch.rand, 1), clean.device))
         mended = self.generator(noisy, network.loudest(noisy, self.spec.window) * louder)
         self._made = clean, mended
         if not self.config.lively:

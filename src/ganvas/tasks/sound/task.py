@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ganvas.core import seeds
 from ganvas.core.config import knob
+from ganvas.core.devices import upload
 from ganvas.core.later import Later
 from ganvas.core.run import Run
 from ganvas.core.samples import CHECK
@@ -172,7 +173,7 @@ class SoundTask(Task):
             "fake": float(seen["fake"]),
             "held_out": float(held_out["real"]),
             "diversity": round(float(seen["diversity"]), 4),
-            **faults.shares(preview.pictures, batches.seen(CHECK).real),
+            **faults.shares(preview.pictures, batches.seen(CHECK).real.cpu()),
         }
 
     @classmethod
@@ -195,7 +196,7 @@ class SoundTask(Task):
         return Preview(pictures.cpu(), waves.cpu(), self.spec.rate)
 
     def _draw(self, generator: nn.Module, batch: Batch) -> Tensor:
-        z = batch.draw(torch.randn, self.latent_dim).to(batch.real.device)  # from the CPU: the same z on any device
+        z = upload(batch.draw(torch.randn, self.latent_dim), batch.real.device)  # from the CPU: the same z everywhere
         return generator.rows(z, batch.labels)  # pyright: ignore[reportCallIssue]
 
     def _real(self, batch: Batch) -> Tensor:

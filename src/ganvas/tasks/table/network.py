@@ -292,6 +292,7 @@ def quantile(logits: Tensor, noise: Tensor, allowed: Tensor | None = None) -> tu
         allowed: which tokens may be, bool [B or 1, size]; None: all.
     """
     if allowed is not None:
+        allowed = allowed.to(logits.device)  # what cells say of each other is on the CPU
         logits = logits.masked_fill(~allowed, -torch.inf)
     shares = logits.softmax(1).cumsum(1)
     mark = noise * shares[:, -1:]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ganvas.core import distributed, seeds
 from ganvas.core.config import knob
+from ganvas.core.devices import upload
 from ganvas.core.errors import UserError
 from ganvas.core.later import Later
 from ganvas.core.run import Run
@@ -135,7 +136,7 @@ class TableTask(Task):
         return batch.progress >= self.config.warmup and self.config.contest > 0
 
     def noise(self, batch: Batch) -> Tensor:
-        return batch.draw(torch.rand, len(self.spec.sizes)).to(batch.real.device)
+        return upload(batch.draw(torch.rand, len(self.spec.sizes)), batch.real.device)
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor] | None:
         if not self.contests(batch):
@@ -171,10 +172,11 @@ class TableTask(Task):
 
     def some_given(self, batch: Batch) -> Tensor:
         """Which tokens are given, bool [B, tokens]: whole columns, in some rows one to three or a random share."""
-        draws = batch.draw(torch.rand, len(self.spec.learned) + 3).to(batch.real.device)
+        draws = upload(batch.draw(torch.rand, len(self.spec.learned) + 3), batch.real.device)
         share, some, few, order = draws[:, :1], draws[:, 1:2], draws[:, 2:3], draws[:, 3:]
         most = order.sort(1).values.gather(1, (share * min(FEW, order.shape[1])).long())  # one to three columns
         limit = torch.where(few < 0.5, most, share)
+        self.column_of = self.column_of.to(order.device)  # once: it then stays there
         return ((order <= limit) & (some < self.config.conditions))[:, self.column_of]
 
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
@@ -230,7 +232,7 @@ class TableTask(Task):
             take_best(generator, self.state)
         yield ""
         assert isinstance(generator, Generator)
-        held_out = batches.held_out(usual.MOST).real
+        held_out = batches.held_out(usual.MOST).real.cpu()
         found, reason = detector_report.learn(generator.eval(), self.spec, held_out, batches.seed)
         self.findings |= {"usual": found} if found else {"no_detector": reason}
         yield reason

@@ -21,6 +21,7 @@ from torch.nn import functional as F  # noqa: N812
 from ganvas.core.config import knob
 from ganvas.images.spec import ImageSpec
 from ganvas.networks import pyramid
+from ganvas.networks.layers import shuffled, unshuffled
 from ganvas.networks.shuffle import initialise
 
 MOST = 4  # times `width`: no map has more channels
@@ -99,13 +100,13 @@ class Translator(nn.Module):
         height, width = images.shape[2:]
         down, right = -height % self.stride, -width % self.stride
         padded = F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images
-        x = self.first(F.pixel_unshuffle(padded, 2))
+        x = self.first(unshuffled(padded, 2))
         for norm, down_by in zip(self.norms, self.downs, strict=True):
             x = down_by(F.relu(norm(x)))
         x = F.relu(self.last(self.blocks(x)))
         seen = x
         for up, norm in zip(self.ups, self.up_norms, strict=True):
-            x = F.pixel_shuffle(F.relu(norm(up(x))), 2)
+            x = shuffled(F.relu(norm(up(x))), 2)
         made = self.head(x).float()
         if self.colours:
             places, shift = self.places(seen).float(), self.shift(seen.mean((2, 3))).float()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.core.config import knob
+from ganvas.core.devices import upload
 from ganvas.core.errors import UserError
 from ganvas.core.later import Later
 from ganvas.core.samples import CHECK
@@ -142,7 +143,9 @@ class TranslateTask(Task):
             right = torch.cat(self._logits(real)) if self.objective.threshold is None else fake
         loss = self.objective.g_loss(right, fake)
         noisy = (
-            [x + c.hide * batch.draw(torch.randn, *x.shape[1:]).to(x.device) for x in made] if c.hide else list(made)
+            [x + c.hide * upload(batch.draw(torch.randn, *x.shape[1:]), x.device) for x in made]
+            if c.hide
+            else list(made)
         )
         cycles, same = [], []
         for kind, other, start in zip(KINDS, reversed(noisy), real, strict=True):
@@ -225,9 +228,12 @@ class TranslateTask(Task):
             self.state[name] = torch.cat([pool, made])[: self.config.pool]
             return made
         swapped, place = chance[:, 0] < 0.5, (chance[:, 1] * len(pool)).long()
-        shown = torch.where(swapped.to(made.device)[:, None, None, None], pool[place], made)
+        which = swapped.nonzero().flatten()  # on the CPU, as the GPU would have to be waited for
+        kept, which = upload(place[which], made.device), upload(which, made.device)
+        swapped, place = upload(swapped, made.device), upload(place, made.device)
+        shown = torch.where(swapped[:, None, None, None], pool[place], made)
         pool = pool.clone()
-        pool[place[swapped]] = made[swapped]
+        pool[kept] = made[which]
         self.state[name] = pool
         return shown
 
