@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from ganvas.core.errors import UserError
 from ganvas.images import data
@@ -131,6 +134,50 @@ def test_grey_is_colour_thrice_and_what_is_clear_is_white(lite: extractors.Extra
     solid = torch.cat([noise(1, 3, 8, 8), white[:, :1]], 1)
     assert torch.allclose(extractors.colour(solid, 16), extractors.colour(noise(1, 3, 8, 8), 16), atol=1e-6)
     assert torch.allclose(extractors.colour(white, 16), torch.ones(1, 3, 16, 16), atol=1e-5)
+
+
+def test_efficientnet_with_its_norms_fused_gives_the_same_features() -> None:
+    torch.manual_seed(0)
+    plain = efficientnet.EfficientNetLite0().eval()
+    for layer in plain.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean, layer.running_var = (
+                0.1 * torch.randn(len(layer.weight)),
+                0.5 + torch.rand(len(layer.weight)),
+            )
+    fused = copy.deepcopy(plain).fused()
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in fused.modules())
+    images = torch.rand(2, 3, 40, 40)
+    with torch.inference_mode():
+        assert torch.allclose(plain(images), fused(images), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "side"), [(8, 16), (33, 16), (16, 16)])
+def test_resizing_is_that_of_torch(size: int, side: int) -> None:
+    images = noise(2, 3, size, size)
+    wanted = F.interpolate(images / 255, (side, side), mode="bicubic", antialias=True, align_corners=False)
+    assert torch.allclose(extractors.colour(images, side), wanted.clamp(0, 1) * 2 - 1, atol=1e-5)
+
+
+def test_portions_of_several_threads_come_in_order() -> None:
+    threads, seen = torch.get_num_threads(), []
+
+    def portion(images: Tensor) -> tuple[Tensor, None]:
+        seen.append((threading.get_ident(), torch.get_num_threads(), torch.is_inference_mode_enabled()))
+        return images.flatten(1).float(), None
+
+    images = noise(50, 1, 4, 4)
+    torch.set_num_threads(2)
+    try:
+        some = extractors.Extractor("mine", "-", portion, size=7, apart=True)
+        steps = list(some.extracting(images))
+        assert torch.equal(some.extract(images)[0], images.flatten(1).float())
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert steps == [7, 14, 21, 28, 35, 42, 49, 50]
+    assert threading.get_ident() not in {ident for ident, _, _ in seen}
+    assert {(count, inference) for _, count, inference in seen} == {(1, True)}
 
 
 def test_efficientnet_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

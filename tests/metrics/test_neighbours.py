@@ -128,6 +128,17 @@ def test_cosine_distances_by_hand() -> None:
     assert neighbours.cosine_to_nearest(x, y).tolist() == pytest.approx([0, 1 - root, 1, 1 - 0.8], abs=1e-6)
 
 
+def test_one_product_serves_both() -> None:
+    x, y = random(40, 6), random(70, 6, seed=1)
+    y[5], x[3] = 2 * x[7], 0  # a row of which only the length differs; one without a direction
+    distance, index, cosine = neighbours.nearest_both(x, y)
+    wanted = neighbours.nearest(x, y)
+    assert torch.equal(distance, wanted[0])
+    assert torch.equal(index, wanted[1])
+    assert torch.allclose(cosine, neighbours.cosine_to_nearest(x, y), atol=1e-6)
+    assert cosine[7] == pytest.approx(0, abs=1e-6)
+
+
 # copies
 
 

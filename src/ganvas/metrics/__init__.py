@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ganvas.metrics import copies, distances, enough, neighbours, two_sample
 from ganvas.metrics.copies import Nearest
+from ganvas.metrics.distances import Gaussian
 from ganvas.metrics.neighbours import Neighbourhood
 from ganvas.metrics.two_sample import Verdict
 
@@ -59,6 +60,10 @@ class Side:
     @cached_property
     def radii(self) -> tuple[Tensor, Tensor]:
         return neighbours.radii(self.features)
+
+    @cached_property
+    def gaussian(self) -> Gaussian:
+        return Gaussian.of(self.features)
 
     @cached_property
     def variance(self) -> float:
@@ -107,7 +112,7 @@ class Pair:
 
     @cached_property
     def distance(self) -> float:
-        return distances.frechet(self.real.features, self.other.features)
+        return distances.between(self.real.gaussian, self.other.gaussian)
 
     @cached_property
     def near(self) -> Neighbourhood:
@@ -121,16 +126,16 @@ class Pair:
         return copies.nearest(self.other.flat, self.other.raw.flat(self.seen.samples))
 
     @cached_property
+    def _to_seen(self) -> tuple[Nearest, float]:
+        return copies.nearest_by_features(self.other.features, self.seen.features)
+
+    @cached_property
     def features_to_seen(self) -> Nearest:
-        if self.other_is_real:
-            return self.seen.held_out_features
-        return copies.nearest(self.other.features, self.seen.features)
+        return self.seen.held_out_features if self.other_is_real else self._to_seen[0]
 
     @cached_property
     def angle_to_seen(self) -> float:
-        if self.other_is_real:
-            return self.seen.held_out_angle
-        return float(neighbours.cosine_to_nearest(self.other.features, self.seen.features).double().mean())
+        return self.seen.held_out_angle if self.other_is_real else self._to_seen[1]
 
     @cached_property
     def verdict(self) -> Verdict:

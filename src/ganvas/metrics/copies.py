@@ -27,6 +27,12 @@ def nearest(vectors: Tensor, seen: Tensor) -> Nearest:
     return Nearest(*neighbours.nearest(vectors, seen))
 
 
+def nearest_by_features(features: Tensor, seen: Tensor) -> tuple[Nearest, float]:
+    """As `nearest`, and the mean over the rows of the cosine distance to the row of `seen` that is nearest by angle."""
+    distance, index, cosine = neighbours.nearest_both(features, seen)
+    return Nearest(distance, index), float(cosine.double().mean())
+
+
 def limit(held_out: Nearest) -> float:
     """The distance below which a sample is a near copy."""
     return float(held_out.distance.quantile(NEAR))

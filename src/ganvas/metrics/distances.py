@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,13 +23,30 @@ def frechet(a: Tensor, b: Tensor) -> float:
     Args:
         a, b: [N, D] and [M, D], at least two rows each.
     """
-    deviations, total = [], 0.0
-    for x in (a.double(), b.double()):
-        deviations.append((x - x.mean(0)) / math.sqrt(len(x) - 1))
-        total += float(deviations[-1].square().sum())
-    roots = [_square(d) for d in deviations]
-    mixed = torch.linalg.svdvals(roots[0] @ roots[1].T).sum()
-    return max(0.0, float((a.double().mean(0) - b.double().mean(0)).square().sum() + total - 2 * mixed))
+    return between(Gaussian.of(a), Gaussian.of(b))
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """What the Frechet distance needs of features: their mean [D], a root R of the covariance R'R, and its trace."""
+
+    mean: Tensor
+    root: Tensor
+    trace: float
+
+    @classmethod
+    def of(cls, features: Tensor) -> Gaussian:
+        """That of features [N, D], at least two rows."""
+        x = features.double()
+        mean = x.mean(0)
+        deviations = (x - mean) / math.sqrt(len(x) - 1)
+        return cls(mean, _square(deviations), float(deviations.square().sum()))
+
+
+def between(a: Gaussian, b: Gaussian) -> float:
+    """The Frechet distance of two Gaussians, see `frechet`."""
+    mixed = torch.linalg.svdvals(a.root @ b.root.T).sum()
+    return max(0.0, float((a.mean - b.mean).square().sum() + (a.trace + b.trace) - 2 * mixed))
 
 
 def _square(deviations: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 PORTION = 1_000  # rows at a time
+TINY = 1e-12  # the least length of a row that is divided by
 BALLS, WIDE_BALLS = 3, 5  # neighbours of precision and recall, and of density and coverage, as in their papers
 
 
@@ -60,12 +61,27 @@ def neighbourhood(real: Tensor, other: Tensor, real_radii: tuple[Tensor, Tensor]
 
 def nearest(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Distance [N] and index [N] of the nearest row of y [M, D] for each row of x [N, D]."""
-    lengths, parts = y.square().sum(1), []
+    lengths = y.square().sum(1)
+    index = torch.cat([torch.addmm(lengths, part, y.T, alpha=-2).argmin(1) for part in x.split(PORTION // 4)])
+    return _exact(x, y, index), index
+
+
+def _exact(x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    """Distance [N] of each row of x [N, D] to the row of y [M, D] with that index: products of matrices are inexact."""
+    parts = zip(x.split(PORTION), index.split(PORTION), strict=True)
+    return torch.cat([(a - y[i]).square().sum(1).sqrt() for a, i in parts])
+
+
+def nearest_both(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What `nearest` and `cosine_to_nearest` find, by one product of matrices."""
+    lengths, scale = y.square().sum(1), 1 / y.norm(dim=1).clamp_min(TINY)
+    indices, cosines = [], []
     for part in x.split(PORTION // 4):
-        parts.append(torch.addmm(lengths, part, y.T, alpha=-2).argmin(1))
-    index = torch.cat(parts)
-    exact = [(a - y[i]).square().sum(1).sqrt() for a, i in zip(x.split(PORTION), index.split(PORTION), strict=True)]
-    return torch.cat(exact), index  # recomputed: the matrix product is inexact for small distances
+        products = part @ y.T
+        indices.append(torch.sub(lengths, products, alpha=2).argmin(1))
+        cosines.append(1 - products.mul_(scale).max(1).values / part.norm(dim=1).clamp_min(TINY))
+    index = torch.cat(indices)
+    return _exact(x, y, index), index, torch.cat(cosines)
 
 
 def cosine_to_nearest(x: Tensor, y: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
@@ -19,6 +20,7 @@ from ganvas.metrics.figures import NO_EXTRACTOR, Figure, number
 from ganvas.metrics.lessons import Lesson, conclusion
 from ganvas.metrics.two_sample import Z
 
+EVERY = 30.0  # seconds between lines on the progress where the output is not a terminal
 MANY = 1_000  # samples: with fewer, chance makes up most of a distance
 
 
@@ -47,13 +49,18 @@ class Measuring(Progressing):
         self.samples, self.real = samples, real
         self.figures: list[Figure] = []
         self.written: list[Written] = []
+        self.told = time.monotonic()  # when a line on the progress was printed
 
     def show(self, event: Doing | Figure | Written) -> None:
         """Handle an event of an evaluation."""
         if isinstance(event, Doing):
             self.doing(event)
+            if not self.console.is_terminal and time.monotonic() - self.told >= EVERY:
+                self.known(f"{event.text} ({event.share:.0%})")
+                self.told = time.monotonic()
         elif isinstance(event, Figure):
             self.figures.append(event)
+            self.known(_as_known(event, self.real))
         else:
             self.written.append(event)
 
@@ -91,6 +98,14 @@ class Measuring(Progressing):
                 f"{p.count:,} {self.samples} are few: such metrics vary from one set of {self.samples} to the next, "
                 f"and a distance is far larger than with many. Compare them only with '{self.real}'."
             )
+
+
+def _as_known(figure: Figure, real: str) -> str:
+    """A figure as a line: 'recall: 0.41 (real images 0.69)'."""
+    if figure.note:
+        return f"{figure.title}: not measured ({figure.note})"
+    floor = "" if math.isnan(figure.floor) else f" ({real} {number(figure.floor, figure.share)})"
+    return f"{figure.title}: {spread(figure.value, figure.spread, figure.share)}{floor}"
 
 
 def _table_of(figures: Sequence[Figure], real: str) -> Table:

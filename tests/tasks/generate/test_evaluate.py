@@ -34,7 +34,7 @@ from ganvas.metrics.figures import Figure, Protocol, compare, figures_of
 from ganvas.metrics.show import Measuring
 from ganvas.tasks.generate import model as generate_model
 from ganvas.tasks.generate.evaluate import evaluate as evaluation
-from ganvas.tasks.generate.evaluate import reference
+from ganvas.tasks.generate.evaluate import plan, reference
 from ganvas.tasks.generate.evaluate import source as sources
 from ganvas.tasks.generate.evaluate.metrics import METRICS
 from ganvas.tasks.generate.task import GenerateTask
@@ -197,6 +197,53 @@ def test_a_run_gets_lines_figures_a_report_and_sheets(run: Path) -> None:
     assert (run / "evaluation" / "nearest_by_pixels.png").is_file()
     newest = figures_of(run)
     assert [f.row() for f in newest] == [f.row() for f in figures]
+
+
+def test_an_evaluation_says_beforehand_what_it_will_do_and_then_how_far_it_is(
+    replay: Path, mini: Path, empty_cache: Path
+) -> None:
+    assert not empty_cache.exists()
+    events = list(evaluation.evaluate(replay, QUICK, data=mini, count=300))
+    doing = [e for e in events if isinstance(e, Doing)]
+    announced = next(e for e in doing if e.stays and e.text.startswith("measuring"))
+    assert announced.text.startswith("measuring 2 metrics of 300 pictures of 28x28 pixels with digits: ")
+    looking = [e.text for e in doing if e.text.startswith("looking at real images")]
+    assert looking[-1] == "looking at real images with digits: 900 of 900"
+    assert len(looking) == 5  # 600 and 300 images, 250 at a time
+    assert [e.text for e in doing[-2:]] == ["Frechet distance", "precision"]
+    kinds = [type(e) for e in events if isinstance(e, Figure) or e in doing[-2:]]
+    assert kinds == [Doing, Figure, Doing, Figure]  # each as soon as it is known
+    assert [e.share for e in doing] == sorted(e.share for e in doing)
+
+
+def test_a_plan_in_words() -> None:
+    p = dataclasses.replace(protocol(), count=10_000, repeats=3, extractor="efficientnet-lite0")
+    text = plan.Plan(100.0, 61.0, 20.0).words(p, 32, 12, 60_000)
+    assert text == (
+        "measuring 12 metrics of 3 x 10,000 pictures of 32x32 pixels with efficientnet-lite0: about 3m05s, of which "
+        "about 1m40s for the features of 60,000 real images, kept for the next time."
+    )
+    quick = plan.Plan(0.0, 1.0, 1.0)
+    assert quick.words(dataclasses.replace(p, repeats=1), 32, 1, 0).endswith("lite0: a few seconds.")
+    assert quick.share("real", 0.0) < quick.share("pictures", 0.5) < quick.share("metrics", 0.5) < 1
+
+
+@pytest.mark.usefixtures("wide")
+def test_ctrl_c_keeps_what_was_measured(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(_: Any) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(METRICS, "precision", dataclasses.replace(METRICS["precision"], function=stopped))
+    assert command(*shrink(run)) == 130
+    captured = capsys.readouterr()
+    assert "Frechet distance" in captured.out
+    assert "Frechet distance: " in captured.err  # shown as soon as it was known
+    assert "Stopped after 1 metric" in captured.err
+    assert [f.metric for f in figures_of(run)] == ["frechet"]
+    assert [row["metric"] for row in checkpoint.head(run / "model.safetensors")["metrics"]] == ["frechet"]
+    assert "Frechet distance" in (run / "report.html").read_text()
 
 
 def test_figures_repeat_and_depend_on_the_seed(run: Path) -> None:
@@ -410,6 +457,21 @@ def test_real_images_are_looked_at_once(tiny: ImageData, empty_cache: Path) -> N
     assert counted.seen == 400
     assert first.tensors.keys() == second.tensors.keys()
     assert all(torch.equal(first.tensors[k], second.tensors[k]) for k in first.tensors)
+
+
+def test_a_second_evaluation_reads_no_real_images_anew(
+    replay: Path, mini: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Counted(data.load(str(mini)).spec)
+    monkeypatch.setattr(extractors, "load", lambda *_: counted.extractor)
+    first = measured(replay, None, data=mini, count=60)
+    probe = counted.seen - 900 - 60
+    assert probe == 42  # black pictures
+    assert list(empty_cache.iterdir())
+    counted.seen = 0
+    again = measured(replay, None, data=mini, count=60)
+    assert counted.seen == probe + 60  # the pictures alone
+    assert {n: f.row() for n, f in again.items()} == {n: f.row() for n, f in first.items()}
 
 
 def test_floors_are_kept_too(tiny: ImageData, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STAGES = (  # expansion, kernel, stride, channels, blocks
     (1, 3, 1, 16, 1),
@@ -28,14 +29,22 @@ class Layer(nn.Module):
     ):
         super().__init__()
         self.conv = nn.Conv2d(inside, outside, kernel, stride, groups=groups, bias=False)
-        self.norm = nn.BatchNorm2d(outside, eps=1e-3)
+        self.norm: nn.Module = nn.BatchNorm2d(outside, eps=1e-3)
         self.activated = activated
 
     def forward(self, x: Tensor) -> Tensor:
         kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
         missing = max(0, (-(-x.shape[-1] // stride) - 1) * stride + kernel - x.shape[-1])
-        x = self.norm(self.conv(F.pad(x, [missing // 2, missing - missing // 2] * 2)))
-        return F.relu6(x) if self.activated else x
+        if missing % 2:  # more to the right and below; equal borders are left to the convolution, which copies nothing
+            x, missing = F.pad(x, [missing // 2, missing - missing // 2] * 2), 0
+        x = F.conv2d(x, self.conv.weight, self.conv.bias, stride, missing // 2, groups=self.conv.groups)
+        x = self.norm(x)
+        return F.relu6(x, inplace=True) if self.activated else x
+
+    def fuse(self) -> None:
+        """Make the batch norm part of the convolution."""
+        assert isinstance(self.norm, nn.BatchNorm2d)
+        self.conv, self.norm = fuse_conv_bn_eval(self.conv, self.norm), nn.Identity()
 
 
 class Block(nn.Module):
@@ -76,3 +85,10 @@ class EfficientNetLite0(nn.Module):
         if [v.shape for v in state.values()] != [v.shape for v in values]:
             raise ValueError("these weights are not those of EfficientNet-Lite0")
         self.load_state_dict(dict(zip(state, values, strict=True)))
+
+    def fused(self) -> EfficientNetLite0:
+        """The same for use alone, in evaluation mode: each batch norm is part of the convolution before it."""
+        for layer in self.modules():
+            if isinstance(layer, Layer):
+                layer.fuse()
+        return self

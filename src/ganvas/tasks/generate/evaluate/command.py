@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from ganvas.core import distributed
 from ganvas.core.console import is_first
 from ganvas.core.errors import UserError
-from ganvas.core.terminal import Console
+from ganvas.core.terminal import Console, say
 from ganvas.metrics.show import Measuring
 from ganvas.tasks.generate.evaluate import evaluate as evaluation
 from ganvas.training.evaluate import Options
+
+INTERRUPTED = 130  # the exit code of a command that Ctrl-C stops
 
 
 def evaluate(source: Path, options: Options) -> int:
@@ -23,20 +26,30 @@ def evaluate(source: Path, options: Options) -> int:
         raise UserError("--against is for models that restore pictures. To compare others: ganvas compare RUN RUN.")
     if options.to is not None:
         raise UserError("--to needs --data, and a model that translates one set of pictures into another.")
-    with distributed.joined(), Measuring(Console(quiet=not is_first()), "pictures", "real images") as display:
-        for event in evaluation.evaluate(
-            source,
-            options.metrics,
-            options.extractor,
-            options.count,
-            options.split,
-            options.seed,
-            options.repeats,
-            data=options.data,
-            out=options.out,
-            time_limit=options.time_limit,
-        ):
-            display.show(event)
+    events = evaluation.evaluate(
+        source,
+        options.metrics,
+        options.extractor,
+        options.count,
+        options.split,
+        options.seed,
+        options.repeats,
+        data=options.data,
+        out=options.out,
+        time_limit=options.time_limit,
+    )
+    display = Measuring(Console(quiet=not is_first()), "pictures", "real images")
+    try:
+        with distributed.joined(), display, contextlib.closing(events):
+            for event in events:
+                display.show(event)
+    except KeyboardInterrupt:
+        if not display.figures:
+            raise
+        display.table(str(source))
+        count = len(display.figures)
+        say(f"Stopped after {count} metric{'s' * (count > 1)}.", error=True)
+        return INTERRUPTED
     if is_first():
         display.table(str(source))
     return 0

@@ -13,7 +13,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +35,8 @@ from ganvas.report import page
 from ganvas.tasks.generate import copies
 from ganvas.tasks.generate.evaluate import source as sources
 from ganvas.tasks.generate.evaluate.metrics import METRICS, RAW
+from ganvas.tasks.generate.evaluate.plan import Plan
+from ganvas.tasks.generate.evaluate.plan import plan as planned
 from ganvas.tasks.generate.evaluate.reference import Reference, ReferenceFeatures
 from ganvas.tasks.generate.evaluate.source import Sampler
 from ganvas.training.evaluate import folder_for, into_card
@@ -60,6 +62,7 @@ class Measurement:
     protocol: Protocol
     features: ReferenceFeatures
     base: Reference
+    plan: Plan
     pairs: list[Pair] = field(default_factory=list)  # one for each repeat
     time_limit: float | None = None
     ends: float = math.inf
@@ -76,7 +79,7 @@ def evaluate(
     data: object = None,
     out: str | os.PathLike[str] | None = None,
     time_limit: float | None = None,
-) -> Iterator[Doing | Figure | Written]:
+) -> Generator[Doing | Figure | Written, None, None]:
     """Measure a model's pictures, or pictures in files, and yield progress and each figure.
 
     Args:
@@ -108,20 +111,30 @@ def evaluate(
         return
     network = extractors.load(extractor, sampler.spec)
     protocol = _protocol(sampler, real, network, count, split, seed, repeats)
-    yield Doing(f"looking at real images with {network.name}", 0.02)
-    features = ReferenceFeatures(real, network, seed)
+    features = ReferenceFeatures(real, network, seed, wait=False)
+    yield Doing("trying how fast this machine is", 0.01)
+    ahead = planned(sampler, network, features, protocol, names)
+    yield Doing(ahead.words(protocol, sampler.spec.size, len(names), features.missing), 0.02, stays=True)
+    for done in features.extracting():
+        text = f"looking at real images with {network.name}: {done:,} of {features.count:,}"
+        yield Doing(text, ahead.share("real", done / features.count))
     base = features.reference(count, split, repeats)
     strict = isinstance(metrics, str) and metrics != "all"
-    m = Measurement(sampler, run, names, strict, network, protocol, features, base)
+    m = Measurement(sampler, run, names, strict, network, protocol, features, base, ahead)
     if time_limit is not None:
         m.time_limit, m.ends = time_limit, started + time_limit
     yield from _sample(m)
     figures: list[Figure] = []
-    for event in _measure_all(m):
-        if isinstance(event, Figure):
-            figures.append(event)
-        yield event
-    yield from _store(m, figures, out)
+    try:
+        for event in _measure_all(m):
+            if isinstance(event, Figure):
+                figures.append(event)
+            yield event
+    except (KeyboardInterrupt, GeneratorExit):  # what was measured is kept
+        _keep(m, figures)
+        raise
+    _keep(m, figures)
+    yield from _sheets(m, out)
 
 
 def _protocol(
@@ -145,9 +158,18 @@ def _sample(m: Measurement) -> Iterator[Doing]:
     """Generate the pictures of every repeat, and extract their features."""
     p = m.protocol
     for r in range(p.repeats):
-        yield Doing(m.sampler.doing, 0.1 + 0.3 * r / p.repeats)
+        which = f" ({r + 1} of {p.repeats})" if p.repeats > 1 else ""
+        yield Doing(f"{m.sampler.doing}{which}", m.plan.share("pictures", r / p.repeats))
         images, labels = m.sampler.some(p.count, p.seed, r)
-        features, opinions = m.extractor.extract(images)
+        steps = m.extractor.extracting(images)
+        while True:
+            try:
+                done = next(steps)
+            except StopIteration as end:
+                features, opinions = end.value
+                break
+            text = f"looking at pictures with {m.extractor.name}{which}: {done:,} of {len(images):,}"
+            yield Doing(text, m.plan.share("pictures", (r + done / len(images)) / p.repeats))
         side = Side(images, features, opinions if m.features.knows_classes else None, labels, RAW)
         m.pairs.append(m.base.pair(side))
 
@@ -160,7 +182,7 @@ def _measure_all(m: Measurement) -> Iterator[Doing | Figure]:
     """
     late = False
     for i, name in enumerate(m.names):
-        yield Doing(METRICS[name].title, 0.4 + 0.6 * i / len(m.names))
+        yield Doing(METRICS[name].title, m.plan.share("metrics", i / len(m.names)))
         note = missing(METRICS[name], m.pairs, m.base)
         late = late or time.monotonic() > m.ends
         if late and not note:
@@ -173,14 +195,18 @@ def _measure_all(m: Measurement) -> Iterator[Doing | Figure]:
         yield figure
 
 
-def _store(m: Measurement, figures: Sequence[Figure], out: str | os.PathLike[str] | None) -> Iterator[Written]:
-    """Save the floors, put the metrics into the model's card and the run's report, and write sheets of pictures."""
+def _keep(m: Measurement, figures: Sequence[Figure]) -> None:
+    """Save the floors, and put the metrics into the model's card and the run's report."""
     m.features.save()
     if isinstance(m.sampler, Sampler):
         into_card(m.sampler.model, m.run, figures)
-    folder = folder_for(out, m.run)
     if m.run is not None:
         page.write(m.run)
+
+
+def _sheets(m: Measurement, out: str | os.PathLike[str] | None) -> Iterator[Written]:
+    """Write sheets of pictures."""
+    folder = folder_for(out, m.run)
     if folder is not None:
         make_folder(folder)
         yield from save_sheets(folder, m.pairs[0], m.names)

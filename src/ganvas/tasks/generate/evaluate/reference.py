@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,15 +17,17 @@ from torch import Tensor
 from ganvas.core import cache, checkpoint, seeds
 from ganvas.core.errors import UserError
 from ganvas.core.files import cache_folder, make_folder
+from ganvas.core.progress import last
 from ganvas.images.data import ImageData, Split
 from ganvas.images.features.extractors import Extractor, is_fid
-from ganvas.metrics import Pair, Seen, Side, copies, neighbours
+from ganvas.metrics import Pair, Seen, Side, copies
 from ganvas.metrics.figures import VERSION
 from ganvas.tasks.generate.copies import SIDE, in_pixels
 from ganvas.tasks.generate.evaluate.metrics import METRICS, RAW
 
 MOST = 60_000  # images of a split that are used at most; near copies are searched among these training images
 BYTES = 800_000_000  # of a split's pixels that are used at most
+Made = TypeVar("Made")
 RECOGNISED = 0.8  # accuracy on the real images that a classifier needs to be used on generated ones
 
 
@@ -65,8 +68,12 @@ class Reference:
 class ReferenceFeatures:
     """The features of both splits of a data set, in an order that the seed gives."""
 
-    def __init__(self, data: ImageData, extractor: Extractor, seed: int) -> None:
-        """Read them from the cache, or extract them (a minute for MNIST on two cores)."""
+    def __init__(self, data: ImageData, extractor: Extractor, seed: int, wait: bool = True) -> None:
+        """Read them from the cache, or extract them (a minute for MNIST on two cores).
+
+        Args:
+            wait: False: what is not in the cache is `missing`, and `extracting` makes it.
+        """
         protocol = VERSION, MOST, BYTES, SIDE, extractor.name, extractor.mark, seed
         content = data.fingerprint, data.class_names, tuple(data.train.images.shape), tuple(data.held_out.images.shape)
         digest = hashlib.sha256(repr((*protocol, *content)).encode()).hexdigest()
@@ -74,28 +81,46 @@ class ReferenceFeatures:
         self.class_names, self.seed, self.inception = data.class_names, seed, is_fid(extractor.name)
         splits = {"train": data.train, "held": data.held_out}
         self.splits = {name: _shuffled(split, seed, name) for name, split in splits.items()}
-        tensors, card = _read(self.path)
+        self.extractor = extractor
+        self.tensors, self.card = _read(self.path)
         cache.used(self.path)
-        if not self._fits(tensors, card, len(extractor.classes)):
-            tensors, card = self._extract(extractor), {"floors": {}}
-            self._write(tensors, card)
-        self.tensors, self.card, self.saved = tensors, card, json.dumps(card)
-        self.knows_classes = extractor.classes == data.class_names and self._recognises()
+        self.missing = 0 if self._fits(self.tensors, self.card, len(extractor.classes)) else self.count
+        if wait:
+            last(self.extracting())
+        self.saved = json.dumps(self.card)
 
-    def _extract(self, extractor: Extractor) -> dict[str, Tensor]:
+    @property
+    def count(self) -> int:
+        """The real images of both splits."""
+        return sum(len(split.images) for split in self.splits.values())
+
+    @cached_property
+    def knows_classes(self) -> bool:
+        return self.extractor.classes == self.class_names and self._recognises()
+
+    def extracting(self) -> Generator[int, None, None]:
+        """Make what is missing, and write it into the cache; yields how many of the images are done."""
+        if not self.missing:
+            return
+        self.tensors = yield from self._extract()
+        self.card, self.missing = {"floors": {}}, 0
+        self.saved = json.dumps(self.card)
+        self._write(self.tensors, self.card)
+
+    def _extract(self) -> Generator[int, None, dict[str, Tensor]]:
         tensors: dict[str, Tensor] = {}
+        before = 0
         for name, split in self.splits.items():
-            tensors[f"{name}.features"], opinions = extractor.extract(split.images)
+            steps = _from(before, self.extractor.extracting(split.images))
+            tensors[f"{name}.features"], opinions = yield from steps
             if opinions is not None:
                 tensors[f"{name}.opinions"] = opinions
-        train, held = tensors["train.features"], tensors["held.features"]
-        nearest = {
-            "pixels": in_pixels(self.splits["held"].images, self.splits["train"].images),
-            "features": copies.nearest(held, train),
-        }
-        for name, result in nearest.items():
+            before += len(split.images)
+        by_features, angle = copies.nearest_by_features(tensors["held.features"], tensors["train.features"])
+        by_pixels = in_pixels(self.splits["held"].images, self.splits["train"].images)
+        for name, result in (("pixels", by_pixels), ("features", by_features)):
             tensors |= {f"{name}.distance": result.distance, f"{name}.index": result.index}
-        tensors["angle"] = neighbours.cosine_to_nearest(held, train).double().mean()
+        tensors["angle"] = torch.tensor(angle, dtype=torch.float64)
         return tensors
 
     def _fits(self, tensors: dict[str, Tensor], card: dict[str, Any], classes: int) -> bool:
@@ -185,6 +210,16 @@ def _are_floors(entry: object) -> bool:
         and all(isinstance(v, list) and v and all(isinstance(x, float) for x in v) for v in values.values())
         for values in entry.values()
     )
+
+
+def _from(before: int, steps: Generator[int, None, Made]) -> Generator[int, None, Made]:
+    """The same steps, counted from `before` on."""
+    while True:
+        try:
+            done = next(steps)
+        except StopIteration as end:
+            return end.value
+        yield before + done
 
 
 def _shuffled(split: Split, seed: int, name: str) -> Split:
