@@ -622,3 +622,18 @@ def test_answers_can_always_be_written(tmp_path: Path) -> None:
     app = create(tmp_path, tmp_path)
     app.get("/odd")(lambda: odd)
     assert ask(app, "/odd") == (200, contents.as_json(odd))
+
+
+def test_the_worker_imports_nothing_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import subprocess
+    import sys
+
+    from ganvas.studio import worker
+
+    monkeypatch.delenv(worker.SAFE_PATH, raising=False)
+    (tmp_path / "pickle.py").write_text("print('run')")
+    command = (sys.executable, "-c", "import pickle")
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=True).stdout  # as Python does it
+    with worker.safe_path():
+        assert not subprocess.run(command, cwd=tmp_path, capture_output=True, check=True).stdout
+    assert worker.SAFE_PATH not in os.environ  # later processes of the user's are as they were

@@ -18,6 +18,7 @@ from ganvas.core.errors import UserError
 
 TIMEOUT = 120.0  # seconds for one request, once the process is ready for it
 READY = "ready"
+SAFE_PATH = "PYTHONSAFEPATH"  # the variable that does what Python's option -P does
 QUEUE = 8  # requests that may wait for the worker
 MEMORY = 4_000_000_000  # bytes on top of what the process uses after its start
 STUDIO = " The studio needs this option when it is started."  # after an error that names --code
@@ -78,6 +79,20 @@ def _limit_memory(extra: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (now + extra, now + extra))
     except (ImportError, OSError, ValueError):  # a system without such limits
         return
+
+
+@contextlib.contextmanager
+def safe_path() -> Iterator[None]:
+    """Processes that are started meanwhile import nothing from the working folder, which may hold others' runs."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before
 
 
 class Worker:
@@ -156,13 +171,13 @@ class Worker:
 
     def _start(self) -> None:
         """Start a process, and wait until it has imported all, however long a busy machine takes, or is dead."""
-        os.environ["PYTHONSAFEPATH"] = "1"  # new processes import nothing from the working folder, others' runs perhaps
         context = multiprocessing.get_context("spawn")
         server_end, process_end = context.Pipe()
         self.process = context.Process(
             target=serve, args=(process_end, self.memory, self.threads), daemon=True, name="ganvas-studio-worker"
         )
-        self.process.start()
+        with safe_path():
+            self.process.start()
         process_end.close()
         self.connection = server_end
         if server_end.recv() != READY:
