@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 pytest.importorskip("fastapi")
-import test_studio
 from test_studio_pages import (  # noqa: F401
     WAIT,
     Served,
@@ -23,21 +20,7 @@ from test_studio_pages import (  # noqa: F401
     tab,
     until,
 )
-
-from ganvas.studio.app import create
-
-FULL, VIEW = "the token of the owner", "the token of visitors"
-
-
-@pytest.fixture(scope="module")
-def studio(quick_workers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:  # noqa: F811
-    place = tmp_path_factory.mktemp("invites")
-    (place / "runs").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(test_studio, "create", functools.partial(create, view=VIEW))
-        served = Served(place / "runs", place, FULL)
-    yield served
-    served.close()
+from test_studio_visitors import FULL, VIEW, studio  # noqa: F401
 
 
 def enter(page: Any, studio: Served, token: str) -> None:  # noqa: F811
