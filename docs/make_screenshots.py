@@ -38,7 +38,7 @@ PAGES = {
 SHOP = Path(__file__).parents[1] / "examples/orders/make_shop.py"
 WORDS = ("images=100k", "column.customer_id=skip")
 RUNS = {  # by the names of the runs: the words of a training
-    "00000-mnist": ("train", "mnist"),
+    "00000-mnist": ("train", "mnist", "images=100k"),
     "00001-denoise": ("train", "denoise", "--data", "mnist", "degrade=noise:128", "turn=false", "images=20k"),
     "00002-orders": ("train", "table", "--data", "sqlite:///shop.db", "--table", "orders", *WORDS),
     "00003-shop": ("train", "table", "--data", "sqlite:///shop.db", "images=30k"),

@@ -1141,7 +1141,7 @@ def test_recipes_come_with_all_their_settings(studio: Served) -> None:
     assert not recipes["mnist"]["needs_data"]
     assert recipes["translate"]["needs_data"]
     knobs = {k["name"]: k for k in recipes["mnist"]["settings"]}
-    assert knobs["images"]["value"] == 100_000
+    assert knobs["images"]["value"] == 300_000
     assert all(k["help"] for k in knobs.values())
 
 
